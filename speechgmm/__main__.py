@@ -1,0 +1,5 @@
+"""``python -m speechgmm``."""
+
+from speechgmm.cli import main
+
+main()

@@ -1,0 +1,241 @@
+"""The command line: thin wrappers that import what they need when they run.
+
+Results go to standard output, everything else to standard error. Exit status: 0 done; 1 the work failed; 2 the command
+line or the configuration is wrong; 130 interrupted.
+"""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from speechgmm.errors import ConfigError, SpeechGMMError
+
+
+class _Commands(TyperGroup):
+    """Commands whose errors end in one paragraph and a status, not in a traceback (``--debug`` shows it)."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            print("interrupted; what was finished is kept: the same command goes on from there", file=sys.stderr)
+            raise typer.Exit(130) from None
+        except (SpeechGMMError, MemoryError) as error:
+            if "--debug" in sys.argv:
+                raise
+            text = (
+                str(error) if isinstance(error, SpeechGMMError) else "out of memory; fewer workers (--jobs) need less"
+            )
+            print(f"error: {text}", file=sys.stderr)
+            raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
+
+
+app = typer.Typer(
+    name="speechgmm",
+    cls=_Commands,
+    help="Gaussian mixtures for speech: from a folder of recordings to class models, decisions and figures.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    table = "table"
+    tsv = "tsv"
+    jsonl = "jsonl"
+
+
+ConfigFile = Annotated[Path, typer.Argument(help="the configuration, a YAML file", metavar="CONFIG")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="change a key of the configuration; may be given again"),
+]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="folder for the results")]
+Jobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help="workers; -1: one per CPU core")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="warnings and results only")]
+Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
+
+
+def _run(config: Path, overrides: list[str] | None, out: Path | None, jobs: int | None, quiet: bool, until: Any) -> Any:
+    from speechgmm.console import Console
+    from speechgmm.pipeline.running import run
+
+    chosen = [*(overrides or ()), *([f"parallel.n_jobs={jobs}"] if jobs is not None else [])]
+    return run(config, chosen, output=out, console=Console(quiet=quiet), until=until)
+
+
+@app.command("run")
+def run_command(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    out: Out = None,
+    jobs: Jobs = None,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001 (read by main)
+) -> None:
+    """Extract, train, score and evaluate; what was finished before is not done again."""
+    from speechgmm.cli.printing import print_result
+
+    print_result(_run(config, overrides, out, jobs, quiet, "run"))
+
+
+@app.command("extract")
+def extract_command(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    out: Out = None,
+    jobs: Jobs = None,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """The first stage of a run: check and extract every recording into the cache."""
+    from speechgmm.cli.printing import print_features
+
+    print_features(_run(config, overrides, out, jobs, quiet, "extract"))
+
+
+@app.command("train")
+def train_command(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    out: Out = None,
+    jobs: Jobs = None,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """The first two stages of a run: extract, and train the class models."""
+    from speechgmm.cli.printing import print_models
+
+    print_models(_run(config, overrides, out, jobs, quiet, "train"))
+
+
+@app.command("score")
+def score_command(
+    model: Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")],
+    audio: Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")],
+    form: Annotated[Format, typer.Option("--format", help="how to print")] = Format.table,
+    top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="classes to print per recording")] = 3,
+    window: Annotated[float | None, typer.Option(metavar="S", help="score windows of S seconds")] = None,
+    hop: Annotated[
+        float | None, typer.Option(metavar="S", help="from one window to the next; default: --window")
+    ] = None,
+    speaker: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="with cmvn: speaker: the recordings are all of one speaker"),
+    ] = None,
+    jobs: Jobs = 1,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Score new recordings against a model: ranked classes with log-likelihood per frame, posterior and margin."""
+    from speechgmm.cli.printing import score_and_print
+
+    failures = score_and_print(model, audio, str(form), top, window, hop, speaker, jobs or 1, quiet)
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command("inspect")
+def inspect_command(
+    what: Annotated[
+        Path,
+        typer.Argument(help="a model file, a run's folder, or a folder of features", metavar="MODEL|RUN|FEATURES"),
+    ],
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """What is in this file or folder, for a person."""
+    from speechgmm.cli.inspecting import inspect
+
+    print(inspect(what))
+
+
+@app.command("init")
+def init_command(
+    folder: Annotated[Path, typer.Argument(help="a folder of recordings", metavar="FOLDER")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="default: FOLDER's name with .yaml, here")
+    ] = None,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Write a starter configuration for a folder of recordings."""
+    from speechgmm.cli.starter import write_starter
+
+    path = write_starter(folder, out)
+    print(f"{path}\nnext: speechgmm run {path}")
+
+
+@app.command("demo")
+def demo_command(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder for the speech and the results")] = Path(
+        "runs/demo"
+    ),
+    jobs: Jobs = None,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """The whole job on speech generated on the spot: speakers, phones, and a recording never seen."""
+    from speechgmm.cli.demo import demo
+
+    demo(out, jobs, quiet)
+
+
+@app.command("schema")
+def schema_command(
+    template: Annotated[bool, typer.Option("--template", help="a commented YAML file with every key instead")] = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Print the JSON Schema of the configuration, for editors that complete and check YAML."""
+    import json
+
+    from speechgmm.config import json_schema
+    from speechgmm.config import template as commented
+
+    print(commented() if template else json.dumps(json_schema(), indent=1), end="" if template else "\n")
+
+
+@app.command("cache")
+def cache_command(
+    clear: Annotated[bool, typer.Option("--clear", help="remove all cached features and class models")] = False,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", metavar="DIR", help="another cache than the default")
+    ] = None,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Show or clear the cache of features and class models that all runs share."""
+    from speechgmm.cli.inspecting import clear_cache, describe_cache
+
+    print(clear_cache(folder) if clear else describe_cache(folder))
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        from speechgmm import __version__
+
+        print(f"speechgmm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and leave")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run a command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

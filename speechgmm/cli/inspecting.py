@@ -1,0 +1,145 @@
+"""What a file or folder holds, for a person; and the cache."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from speechgmm.cli.printing import aligned, duration
+from speechgmm.config import cache_folder
+from speechgmm.errors import ConfigError
+from speechgmm.features import front_end
+from speechgmm.io.feature_store import FeatureStore
+from speechgmm.io.model_file import ModelFile, read_model_file
+
+CLASSES_SHOWN = 30
+
+
+def inspect(path: Path) -> str:
+    """Describe a model file, a run's folder or a folder of features.
+
+    Raises:
+        ConfigError: It is none of these.
+        ModelFileError: A model that cannot be read.
+    """
+    if path.is_dir() and (path / "spec.json").exists():
+        return "\n".join(_features(path))
+    if path.is_dir() and (path / "config.yaml").exists():
+        return "\n".join(_run(path))
+    if path.is_file() and path.suffix == ".npy":
+        return _shard(path)
+    if path.is_dir():
+        raise ConfigError(f"{path}: neither a run's folder (config.yaml) nor a folder of features (spec.json)")
+    return "\n".join(_model(path, read_model_file(path)))
+
+
+def _model(path: Path, file: ModelFile) -> Iterator[str]:
+    models = file.models
+    sizes = [len(model.weights) for model in models.models]
+    n_dims = models.models[0].means.shape[1]
+    spread = str(sizes[0]) if len(set(sizes)) == 1 else f"{min(sizes)} to {max(sizes)}"
+    yield f"{path}: {len(models.labels)} classes ({file.label}), {spread} components each, {n_dims} features"
+    yield f"parameters: {sum(sizes) * (2 * n_dims + 1)} numbers, {path.stat().st_size / 1e6:.2f} MB"
+    if models.ubm is not None:
+        yield f"adapted from a background model of {len(models.ubm.weights)} components"
+    yield (
+        "posteriors: none (no temperature was fitted)"
+        if models.temperature is None
+        else f"posteriors: total log-likelihoods times {models.temperature:.4g}, fitted by cross-validation"
+    )
+    if file.audio is not None:
+        plan = front_end(file.audio.features, file.audio.sample_rate)
+        about = ", ".join(f"{key} {value}" for key, value in plan.describe().items())
+        other = "other rates are resampled" if file.audio.resample else "other rates are refused"
+        yield f"input: {file.audio.sample_rate} Hz ({other}), channel {file.audio.channel}"
+        yield f"features: {about}"
+    rows: list[tuple[str, ...]] = [("class", "components", "effective", "heaviest weight", "prior")]
+    for label, model, prior in list(zip(models.labels, models.models, models.log_priors, strict=True))[:CLASSES_SHOWN]:
+        weights = model.weights[model.weights > 0]
+        effective = float(np.exp(-(weights * np.log(weights)).sum()))
+        rows.append(
+            (
+                label,
+                str(len(model.weights)),
+                f"{effective:.1f}",
+                f"{weights.max():.3f}",
+                f"{np.exp(prior):.3f}",
+            )
+        )
+    yield ""
+    yield from aligned(rows)
+    if len(models.labels) > CLASSES_SHOWN:
+        yield f"  ... and {len(models.labels) - CLASSES_SHOWN} more"
+
+
+def _run(path: Path) -> Iterator[str]:
+    environment = json.loads((path / "environment.json").read_text()) if (path / "environment.json").exists() else {}
+    yield f"{path}: run of {environment.get('config', '?')}, configuration {environment.get('config_hash', '?')}"
+    if environment:
+        yield "with " + ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
+    if (path / "metrics.json").exists():
+        metrics = json.loads((path / "metrics.json").read_text())
+        for name, metric in metrics.items():
+            if isinstance(metric, dict) and "value" in metric:
+                interval = f"  (95 %: {metric['low']:.4f} to {metric['high']:.4f})" if "low" in metric else ""
+                yield f"{name}: {metric['value']:.4f}, n = {metric['n']}{interval}"
+        yield "seconds: " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in metrics["seconds"].items())
+    else:
+        yield "not finished: there is no metrics.json yet"
+    if (path / "models.safetensors").exists():
+        yield ""
+        yield from _model(path / "models.safetensors", read_model_file(path / "models.safetensors"))
+
+
+def _features(path: Path) -> Iterator[str]:
+    entries = FeatureStore(path).entries()
+    total = sum(entry.duration for entry in entries)
+    yield f"{path}: features of {len(entries)} recordings, {duration(total)}, {sum(e.n_frames for e in entries)} frames"
+    about = json.loads((path / "spec.json").read_text())
+    yield f"made from {about['sample_rate']} Hz, channel {about['channel']}"
+    yield ", ".join(f"{key} {value}" for key, value in about["features"].items())
+
+
+def _shard(path: Path) -> str:
+    rows = np.load(path, mmap_mode="r", allow_pickle=False)
+    block = np.asarray(rows[:100_000], np.float64)
+    lines = [f"{path}: {rows.shape[0]} rows of {rows.shape[1]} columns, {rows.dtype}"]
+    table: list[tuple[str, ...]] = [("column", "mean", "deviation", "least", "greatest")]
+    for n, column in enumerate(block.T):
+        table.append((str(n), *(f"{value:.3f}" for value in (column.mean(), column.std(), column.min(), column.max()))))
+    return "\n".join((*lines, *aligned(table)))
+
+
+def describe_cache(folder: Path | None) -> str:
+    """What the cache holds and how large it is."""
+    cache = cache_folder(folder.absolute() if folder else None)
+    lines = [f"cache: {cache}"]
+    for spec in sorted((cache / "features").glob("*/spec.json")):
+        store = spec.parent
+        entries = FeatureStore(store).entries()
+        about = json.loads(spec.read_text())
+        lines.append(
+            f"  features/{store.name}: {len(entries)} recordings, {_size(store)}, "
+            f"{about['features'].get('preset', '?')} at {about['sample_rate']} Hz"
+        )
+    models = cache / "models"
+    lines.append(f"  models: {len(list(models.glob('*.safetensors')))} mixtures, {_size(models)}")
+    lines.append(f"  in all {_size(cache)}; `speechgmm cache --clear` removes it")
+    return "\n".join(lines)
+
+
+def clear_cache(folder: Path | None) -> str:
+    """Remove the cached features and class models, and nothing else that may lie in the folder."""
+    cache = cache_folder(folder.absolute() if folder else None)
+    freed = _size(cache)
+    for part in ("features", "models"):
+        if (cache / part).is_dir():
+            shutil.rmtree(cache / part)
+    return f"removed features and models from {cache} ({freed})"
+
+
+def _size(folder: Path) -> str:
+    total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.exists() else 0
+    return f"{total / 1e6:.1f} MB"

@@ -1,0 +1,199 @@
+"""Results as text on standard output."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from speechgmm.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from speechgmm.pipeline.running import Result
+
+CLASSES_SHOWN = 12
+
+
+def print_result(result: "Result") -> None:
+    """Figures, the classes that fare worst, and where the files are."""
+    metrics, evaluation = result.metrics, result.evaluation
+    print(f"\n{metrics['n_classes']} classes, {metrics['n_train']} training and {metrics['n_test']} test utterances")
+    if evaluation is not None:
+        for name in ("accuracy", "balanced_accuracy"):
+            metric = metrics[name]
+            interval = ""
+            if "low" in metric:
+                interval = (
+                    f"   95 % interval {100 * metric['low']:.1f} to {100 * metric['high']:.1f} (items as independent)"
+                )
+            print(f"  {name.replace('_', ' '):<18}{100 * metric['value']:6.1f} %{interval}")
+        worst = evaluation.worst()
+        rows = [
+            (label, f"{right} of {n}", f"{100 * right / n:.1f} %", mistake)
+            for label, right, n, mistake in worst[:CLASSES_SHOWN]
+        ]
+        print()
+        title = "class" if len(worst) <= CLASSES_SHOWN else f"class (worst {CLASSES_SHOWN} of {len(worst)})"
+        print("\n".join(aligned([(title, "right", "", "most often taken for"), *rows])))
+    print(f"\nresults: {shown(result.folder)}")
+    print(f"score a recording: speechgmm score {shown(result.folder / 'models.safetensors')} RECORDING")
+
+
+def print_features(result: "Result") -> None:
+    """What was extracted."""
+    features = result.features
+    n_frames = sum(piece.stop - piece.first for piece in features.pieces)
+    print(f"{len(features.corpus)} utterances, {duration(sum(features.durations))}, {n_frames} frames")
+    if features.rejected:
+        print(f"{len(features.rejected)} left out: {shown(result.folder / 'rejected.tsv')}")
+    if features.pieces:
+        print(f"features: {features.pieces[0].store.folder}")
+
+
+def print_models(result: "Result") -> None:
+    """How each class was trained."""
+    if result.trained is None:
+        return
+    rows = (
+        (
+            report.label,
+            str(report.n_frames),
+            str(report.n_components),
+            str(report.iterations),
+            f"{report.objective:.3f}",
+            "" if report.converged else "(still gaining when stopped)",
+        )
+        for report in result.trained.reports
+    )
+    print("\n".join(aligned([("class", "frames", "components", "iterations", "nats per frame", ""), *rows])))
+    print(f"\nmodels: {shown(result.folder / 'models.safetensors')}")
+
+
+def score_and_print(
+    model: Path,
+    audio: Sequence[Path],
+    form: str,
+    top: int,
+    window: float | None,
+    hop: float | None,
+    speaker: str | None,
+    jobs: int,
+    quiet: bool,
+) -> int:
+    """Score recordings and print ranked classes as they are ready; returns how many recordings failed.
+
+    Raises:
+        ConfigError: No recording is named.
+        ModelFileError: The model cannot be read.
+    """
+    from speechgmm.io.model_file import read_model_file
+    from speechgmm.pipeline.scoring import Scored, score_recordings
+
+    file = read_model_file(model / "models.safetensors" if model.is_dir() else model)
+    paths = _recordings(audio)
+    cmvn = file.audio.features.cmvn if file.audio else "none"
+    if not quiet:
+        if cmvn == "speaker":
+            whose = (
+                f"all are of speaker {speaker!r}" if speaker else "each recording is a speaker of its own (--speaker)"
+            )
+            print(f"normalisation by speaker: {whose}", file=sys.stderr)
+        if file.models.temperature is None:
+            print("the model has no temperature: no posteriors, margins only", file=sys.stderr)
+    if speaker and cmvn != "speaker":
+        raise ConfigError(f"--speaker is for a model with cmvn: speaker; this one has cmvn: {cmvn}")
+    labels = file.models.labels
+    failures = 0
+
+    def rows() -> Iterator[dict[str, object]]:
+        nonlocal failures
+        scored = score_recordings(file, paths, window=window, hop=hop, speaker=speaker, n_jobs=jobs)
+        for path, results in scored:
+            if isinstance(results, DataError):
+                failures += 1
+                print(f"error: {results}", file=sys.stderr)
+                continue
+            for item in results:
+                yield from _ranks(path, item, labels, top)
+
+    def _ranks(path: Path, item: Scored, labels: Sequence[str], top: int) -> Iterator[dict[str, object]]:
+        for rank, number in enumerate(item.ranked()[:top], 1):
+            yield {
+                "file": str(path),
+                "start": round(item.start, 3),
+                "end": round(item.end, 3),
+                "n_frames": item.n_frames,
+                "rank": rank,
+                "label": labels[number],
+                "mean_log_likelihood": round(float(item.mean_log_likelihoods[number]), 6),
+                "posterior": None if item.posteriors is None else round(float(item.posteriors[number]), 6),
+                "margin": round(item.margin(number), 6),
+            }
+
+    _print_rows(rows(), form, windowed=window is not None, label=file.label)
+    return failures
+
+
+def _print_rows(rows: Iterable[dict[str, object]], form: str, *, windowed: bool, label: str) -> None:
+    if form == "jsonl":
+        for row in rows:
+            print(json.dumps(row, ensure_ascii=False))
+        return
+    if form == "tsv":
+        names = ["file", "start", "end", "n_frames", "rank", "label", "mean_log_likelihood", "posterior", "margin"]
+        print("\t".join(names))
+        for row in rows:
+            print("\t".join("" if row[name] is None else str(row[name]) for name in names))
+        return
+    before: object = None
+    for row in rows:
+        if row["file"] != before:
+            print(f"{'' if before is None else chr(10)}{row['file']}")
+            head = f"{'start':>8}{'end':>8}  " if windowed else "  "
+            print(
+                f"{head}{'rank':>4}  {label:<16}{'log-likelihood':>15}{'posterior':>11}{'margin':>9}   nats per frame"
+            )
+            before = row["file"]
+        times = f"{row['start']:>8.2f}{row['end']:>8.2f}  " if windowed else "  "
+        posterior = "" if row["posterior"] is None else f"{row['posterior']:.3f}"
+        values = f"{row['mean_log_likelihood']:>15.3f}{posterior:>11}{row['margin']:>9.3f}"
+        print(f"{times}{row['rank']:>4}  {row['label']:<16}{values}")
+
+
+def _recordings(given: Sequence[Path]) -> list[Path]:
+    """The recordings named, and those in folders named, in order."""
+    from speechgmm.corpus.folder import audio_files
+
+    paths: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            found = audio_files(path)
+            if not found:
+                raise ConfigError(f"{path}: no recordings in this folder")
+            paths += found
+        else:
+            paths.append(path)
+    return paths
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows with their columns lined up: numbers to the right, words to the left."""
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    right = [all(row[n][:1].isdigit() or row[n][:1] in ("-", "") for row in rows[1:]) for n in range(len(widths))]
+    for row in rows:
+        cells = (cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(row, widths, right, strict=True))
+        yield ("  " + "  ".join(cells)).rstrip()
+
+
+def duration(seconds: float) -> str:
+    """A length of time for a person: 4.2 s, 3 min 20 s, 2 h 5 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def shown(path: Path) -> str:
+    """A path relative to where the user stands, if it lies below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

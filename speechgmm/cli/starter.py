@@ -1,0 +1,80 @@
+"""A starter configuration for a folder of recordings, from a look at the folder."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from speechgmm.corpus import SPLITS, Corpus
+from speechgmm.corpus.folder import AUDIO_SUFFIXES, audio_files, read_folder
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.io.atomic import write_text
+from speechgmm.io.audio import native_rate
+
+LOOKED_AT = 500
+"""Recordings whose header is read to learn the rates."""
+
+
+def write_starter(folder: Path, out: Path | None = None) -> Path:
+    """Write a configuration for a folder per class; returns where it is.
+
+    Raises:
+        ConfigError: The file is there already.
+        DataError: The folder has no recordings in class folders.
+    """
+    root = folder.absolute()
+    path = out or Path(f"{root.name or 'recordings'}.yaml")
+    if path.exists():
+        raise ConfigError(f"{path} is there already; choose another name with --out")
+    if not root.is_dir():
+        raise DataError(f"{folder}: there is no such folder")
+    if not audio_files(root):
+        raise DataError(f"{folder}: no recordings below it (looked for {', '.join(sorted(AUDIO_SUFFIXES)[:8])} ...)")
+    corpus = read_folder(root, "label")
+    rates = _rates(corpus)
+    write_text(path, _text(root, corpus, rates))
+    return path
+
+
+def _rates(corpus: Corpus) -> Counter[int]:
+    paths = corpus.paths()
+    rates: Counter[int] = Counter()
+    for recording in paths[:: max(1, len(paths) // LOOKED_AT)]:
+        try:
+            rates[native_rate(recording)] += 1
+        except DataError:
+            continue  # the run names it
+    if not rates:
+        raise DataError(f"{corpus.root}: none of {len(paths)} recordings can be opened as audio")
+    return rates
+
+
+def _text(root: Path, corpus: Corpus, rates: Counter[int]) -> str:
+    counts = Counter(utterance.label("label") for utterance in corpus)
+    given = {utterance.split for utterance in corpus} >= {"train", "test"}
+    # Down to 16 kHz, which speech models are made for; never up from a lower rate.
+    rate = min(16000, min(rates))
+    resample = set(rates) != {rate}
+    few = min(counts.values())
+    found = ", ".join(f"{n} at {value} Hz" for value, n in rates.most_common())
+    split = (
+        "column               # train/ and test/ folders"
+        if given
+        else "fraction             # a fifth of every class is the test"
+    )
+    if not given and any(utterance.split in SPLITS for utterance in corpus):
+        split = "fraction             # there are no train/ and test/ folders"
+    return f"""\
+# {len(corpus)} recordings in {len(counts)} classes ({few} to {max(counts.values())} each); rates: {found}
+# Every key there is: speechgmm schema --template
+corpus:
+  kind: folder                # a folder per class
+  root: {json.dumps(str(root))}
+  split: {split}
+  sample_rate: {rate}
+  resample: {str(resample).lower()}
+features:
+  preset: kaldi
+  deltas: 2
+model:
+  n_components: {8 if few < 20 else 32}
+"""

@@ -1,0 +1,323 @@
+"""Configuration: YAML in, one frozen ``Config`` out; and back again.
+
+The sections are the dataclasses of the packages that use them; this module adds nothing to their meaning. A wrong key
+or value is refused with its line in the file and the nearest key that exists.
+"""
+
+import difflib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from speechgmm.corpus.spec import CorpusSpec
+from speechgmm.errors import ConfigError
+from speechgmm.features.spec import FeatureSpec
+from speechgmm.gmm.spec import ModelSpec
+from speechgmm.scoring.spec import ScoringSpec
+from speechgmm.setting import FORBID_UNKNOWN, setting
+
+NOT_IN_THE_RESULT = ("parallel", "cache", "output")
+"""Sections that cannot change a result: they do not count when a result folder is matched to its configuration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParallelSpec:
+    """How the work is spread over the machine. Changes the time, never the result."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    n_jobs: int = setting(-1, "how many tasks run at once; -1: one per CPU core")
+    backend: Literal["auto", "threads", "processes"] = setting(
+        "auto", "auto: processes for extraction, threads for training and scoring; or one of the two for all"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A whole experiment."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    task: Literal["classification"] = setting("classification", "what is decided about an utterance")
+    corpus: CorpusSpec = setting(CorpusSpec(), "which recordings, which labels, which split")
+    features: FeatureSpec = setting(FeatureSpec(), "the acoustic front end")
+    model: ModelSpec = setting(ModelSpec(), "the mixture of every class and how it is estimated")
+    scoring: ScoringSpec = setting(ScoringSpec(), "how likelihoods become decisions")
+    parallel: ParallelSpec = setting(ParallelSpec(), "how the work is spread over the machine")
+    cache: str | None = setting(
+        None, "folder of the feature and model cache; default: $SPEECHGMM_CACHE, else the user's cache folder"
+    )
+    seed: int = setting(0, "of every random choice", ge=0)
+    output: str | None = setting(None, "folder for the results, relative to where you stand; default: runs/NAME")
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A configuration together with the place it was read from."""
+
+    config: Config
+    name: str  # the file's name without extension
+    folder: Path  # what relative paths in the file are relative to
+
+    def corpus_path(self) -> Path | None:
+        """The manifest, resolved; None where the corpus has none."""
+        return None if self.config.corpus.path is None else self._resolved(self.config.corpus.path)
+
+    def corpus_root(self) -> Path | None:
+        """The folder of the recordings, resolved; None: the manifest's own."""
+        spec = self.config.corpus
+        if spec.root is not None:
+            return self._resolved(spec.root)
+        if spec.kind in ("fsdd", "espeak"):
+            return Path(os.environ.get("SPEECHGMM_DATA", "data")).expanduser().absolute() / spec.kind
+        return None
+
+    def output(self) -> Path:
+        """The folder for the results, resolved."""
+        return Path(self.config.output or f"runs/{self.name}").expanduser().absolute()
+
+    def cache(self) -> Path:
+        """The folder of the cache, resolved."""
+        return cache_folder(None if self.config.cache is None else self._resolved(self.config.cache))
+
+    def _resolved(self, text: str) -> Path:
+        return Path(os.path.normpath(self.folder / Path(os.path.expandvars(text)).expanduser()))
+
+
+def cache_folder(chosen: Path | None = None) -> Path:
+    """Where features and class models are kept between runs."""
+    if chosen is not None:
+        return chosen
+    if named := os.environ.get("SPEECHGMM_CACHE"):
+        return Path(named).expanduser().absolute()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("speechgmm", appauthor=False))
+
+
+def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Experiment:
+    """Read a configuration file.
+
+    Args:
+        path: The YAML file.
+        overrides: ``key.path=value`` as ``--set`` takes them; a path given here is relative to where you stand.
+
+    Raises:
+        ConfigError: The file is missing, not YAML, or has a key or a value that is refused.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such configuration file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a text file that can be read ({error})") from None
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        lines = dict(_lines(node, ())) if node is not None else {}
+        values = yaml.safe_load(text) if node is not None else {}
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"{path}{where}: not YAML: {getattr(error, 'problem', None) or error}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{path}, {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(
+            f"{path}: keys and values are expected, such as 'seed: 0'; the file is one {type(values).__name__}"
+        )
+    for override in overrides:
+        _apply(values, override)
+    return Experiment(make_config(values, str(path), lines), path.stem, path.absolute().parent)
+
+
+def make_config(
+    values: Mapping[str, Any],
+    source: str = "configuration",
+    lines: Mapping[tuple[str, ...], int] | None = None,
+) -> Config:
+    """Validate plain values into a Config. Raises ConfigError naming key, line and likely mistake."""
+    values = dict(values)
+    corpus = values.get("corpus")
+    if isinstance(corpus, dict) and isinstance(corpus.get("split"), str):
+        values["corpus"] = {**corpus, "split": {"kind": corpus["split"]}}
+    try:
+        config: Config = TypeAdapter(Config).validate_python(values)
+    except ValidationError as error:
+        messages = [_explain(dict(problem), source, lines or {}) for problem in error.errors(include_url=False)]
+        raise ConfigError("\n".join(dict.fromkeys(messages))) from None
+    return config
+
+
+def to_plain(spec: Any) -> Any:
+    """A spec as dictionaries, lists and scalars, ready for YAML or JSON."""
+    return json.loads(json.dumps(asdict(spec)))
+
+
+def to_yaml(config: Config) -> str:
+    """The whole configuration, every key with its value, as YAML that ``load_config`` reads back."""
+    text: str = yaml.safe_dump(to_plain(config), sort_keys=False, allow_unicode=True, width=110)
+    return text
+
+
+def config_hash(config: Config) -> str:
+    """Sixteen hex digits that two configurations share when they ask for the same result.
+
+    ``parallel``, ``cache``, ``output`` and the place of the recordings (``corpus.root``) do not count.
+    """
+    plain = {key: value for key, value in to_plain(config).items() if key not in NOT_IN_THE_RESULT}
+    plain["corpus"].pop("root")
+    return blake2b(json.dumps(plain, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Keys whose values differ between two plain configurations, as ``model.n_components: 32, not 64``."""
+    for key in dict.fromkeys((*one, *other)):
+        if not prefix and key in NOT_IN_THE_RESULT:
+            continue
+        a, b = one.get(key), other.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            yield from differences(a, b, f"{prefix}{key}.")
+        elif a != b and f"{prefix}{key}" != "corpus.root":
+            yield f"{prefix}{key}: {a!r}, not {b!r}"
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of the configuration, for editors that complete and check YAML."""
+    schema = TypeAdapter(Config).json_schema()
+    split = schema["$defs"]["CorpusSpec"]["properties"]["split"]
+    kinds = schema["$defs"]["SplitSpec"]["properties"]["kind"]["enum"]
+    reference = {"$ref": split.pop("$ref")}
+    split["anyOf"] = [reference, {"type": "string", "enum": kinds}]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "speechgmm configuration",
+        **schema,
+    }
+
+
+def template() -> str:
+    """A configuration file with every key, its default, meaning, unit and choices, made from the specs themselves."""
+    head = (
+        "# Every key there is, with its default. Keep what you change and delete the rest: what is absent has its\n"
+        "# default. null: follows from another key, which the comment names. `speechgmm schema` has it for editors.\n"
+    )
+    return head + "\n".join(_commented(Config(), 0)) + "\n"
+
+
+def _commented(spec: Any, depth: int) -> Iterator[str]:
+    import textwrap
+
+    hints = TypeAdapter(type(spec)).json_schema()["properties"]
+    pad = "  " * depth
+    for field in fields(spec):
+        value = getattr(spec, field.name)
+        about = field.metadata.get("description", "")
+        hint = hints[field.name]
+        if unit := hint.get("unit"):
+            about += f" [{unit}]"
+        if choices := _choices(hint):
+            about += f" ({' | '.join(choices)})"
+        yield from (f"{pad}# {line}" for line in textwrap.wrap(about, 100 - len(pad)))
+        if is_dataclass(value):
+            yield f"{pad}{field.name}:"
+            yield from _commented(value, depth + 1)
+        else:
+            yield f"{pad}{field.name}: {_scalar(value)}"
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, str):
+        return str(yaml.safe_dump(value).splitlines()[0])
+    return json.dumps(value)
+
+
+def _choices(hint: Mapping[str, Any]) -> list[str]:
+    options = [
+        option
+        for part in (hint, *hint.get("anyOf", ()))
+        for option in (*part.get("enum", ()), *([part["const"]] if "const" in part else ()))
+    ]
+    return [str(option) for option in dict.fromkeys(options)]
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    """Put one ``key.path=value`` into the values."""
+    key, separator, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not separator or not all(parts):
+        raise ConfigError(f"--set {override}: expected key.path=value, such as model.n_components=64")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = text
+    if key.strip() in ("corpus.root", "corpus.path", "cache") and isinstance(value, str):
+        value = str(Path(os.path.expandvars(value)).expanduser().absolute())
+    inner = values
+    for part in parts[:-1]:
+        below = inner.get(part)
+        if isinstance(below, str) and parts[:-1] == ["corpus", "split"]:
+            below = {"kind": below}
+        inner[part] = dict(below) if isinstance(below, dict) else {}
+        inner = inner[part]
+    inner[parts[-1]] = value
+
+
+def _lines(node: yaml.Node, prefix: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
+    """(key path, line number) of every key; a key given twice is an error, which YAML itself lets pass."""
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: dict[str, int] = {}
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        if key.value in seen:
+            raise ConfigError(f"line {line}: {key.value!r} is already set in line {seen[key.value]}")
+        seen[key.value] = line
+        yield (*prefix, key.value), line
+        yield from _lines(value, (*prefix, key.value))
+
+
+def _known_keys(spec: Any = None) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Path of every section -> its keys."""
+    spec = Config() if spec is None else spec
+    found: dict[tuple[str, ...], tuple[str, ...]] = {(): tuple(field.name for field in fields(spec))}
+    for field in fields(spec):
+        value = getattr(spec, field.name)
+        if is_dataclass(value):
+            found.update({(field.name, *path): keys for path, keys in _known_keys(value).items()})
+    return found
+
+
+def _explain(problem: dict[str, Any], source: str, lines: Mapping[tuple[str, ...], int]) -> str:
+    """One of pydantic's problems as a sentence with place, key and likely mistake."""
+    sections = _known_keys()
+    # pydantic adds the branch of a union to the path ("literal['mix']", "int"): keep what is a key of ours.
+    path: tuple[str, ...] = ()
+    for part in map(str, problem["loc"]):
+        if path in sections and (part in sections[path] or problem["type"] == "unexpected_keyword_argument"):
+            path = (*path, part)
+    line = next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), None)
+    where = f"{source}, line {line}" if line else source
+    key = ".".join(path)
+    if problem["type"] == "unexpected_keyword_argument":
+        known = sections.get(path[:-1], ())
+        near = difflib.get_close_matches(path[-1], known, 1, 0.7)
+        elsewhere = [".".join((*section, path[-1])) for section, keys in sections.items() if path[-1] in keys]
+        if near:
+            hint = f"did you mean {'.'.join((*path[:-1], near[0]))!r}?"
+        elif elsewhere:
+            hint = f"it belongs at {elsewhere[0]!r}"
+        else:
+            hint = f"the keys {'of ' + '.'.join(path[:-1]) if path[:-1] else 'at the top'} are {', '.join(known)}"
+        return f"{where}: unknown key {key!r}; {hint}"
+    message = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    if problem["type"] in ("dataclass_type", "dict_type"):
+        message = f"a section with keys of its own: {', '.join(sections.get(path, ()))}"
+    return f"{where}: {key} is {problem['input']!r}; expected {message}"

@@ -1,0 +1,97 @@
+"""What a person sees while work goes on: stages, progress, warnings; on standard error and in the run's log.
+
+Results go to standard output and are none of this module's business.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+@dataclass(slots=True)
+class Console:
+    """Says things to a person. ``quiet`` leaves warnings only."""
+
+    quiet: bool = False
+    log: Path | None = None
+    seconds: dict[str, float] = field(default_factory=dict)  # stage -> time taken
+
+    def say(self, text: str) -> None:
+        """A line about what is being done."""
+        self._record(text)
+        if not self.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def warn(self, text: str) -> None:
+        """Something that a person should know, though the work goes on."""
+        self._record(f"warning: {text}")
+        print(f"warning: {text}", file=sys.stderr, flush=True)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measure a stage; the time is in ``seconds`` afterwards."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
+
+    @contextmanager
+    def bar(self, what: str | None) -> Iterator[Callable[[int, int], None]]:
+        """A progress bar with the time left; the work calls what it is given with (done, total).
+
+        Without a terminal there is no bar, but one line at the end; without a name, nothing.
+        """
+        begun = time.perf_counter()
+        total = 0
+        if what and not self.quiet and sys.stderr.isatty():
+            from rich.console import Console as Terminal
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+            )
+            with Progress(*columns, console=Terminal(stderr=True), transient=True) as progress:
+                task = progress.add_task(what, total=None)
+
+                def advance(done: int, out_of: int) -> None:
+                    nonlocal total
+                    total = out_of
+                    progress.update(task, completed=done, total=out_of)
+
+                yield advance
+        else:
+
+            def count(done: int, out_of: int) -> None:  # noqa: ARG001 (the bar's signature)
+                nonlocal total
+                total = out_of
+
+            yield count
+        if total and what:
+            self.say(f"{what}: {total} in {time.perf_counter() - begun:.1f} s")
+
+    def track(self, items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+        """Pass items through with a bar."""
+        with self.bar(what) as advance:
+            for done, item in enumerate(items, 1):
+                yield item
+                advance(done, total)
+
+    def _record(self, text: str) -> None:
+        if self.log is not None:
+            try:
+                with self.log.open("a", encoding="utf-8") as file:
+                    file.write(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S%z} {text}\n")
+            except OSError as error:
+                self.log = None
+                print(f"warning: the log cannot be written: {error}", file=sys.stderr)

@@ -1,0 +1,167 @@
+"""The manifest: a table with one row per utterance (TSV, CSV or JSON Lines, by extension).
+
+A manifest is checked whole before any recording is opened, and every bad line is named at once.
+"""
+
+import csv
+import difflib
+import io
+import json
+import math
+from collections.abc import Iterator
+from os.path import normpath
+from pathlib import Path
+
+from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
+from speechgmm.errors import DataError
+
+RESERVED = ("path", "id", "start", "end", "split")
+MOST_LISTED = 20
+
+
+def listed(problems: list[str], most: int = MOST_LISTED) -> str:
+    """Problems as an indented list that ends in a count where there are too many."""
+    lines = [f"  {problem}" for problem in problems[:most]]
+    if len(problems) > most:
+        lines.append(f"  ... and {len(problems) - most} more")
+    return "\n".join(lines)
+
+
+def read_manifest(path: Path, root: Path | None, label: str) -> Corpus:
+    """The utterances of a manifest, in its order.
+
+    Args:
+        path: The table; ``.tsv``, ``.csv`` or ``.jsonl`` (UTF-8).
+        root: Folder that the paths are relative to and must not leave; default: the manifest's.
+        label: The column to model; it must be there.
+
+    Raises:
+        DataError: The table cannot be read, a column is missing, or rows are wrong (all are listed).
+    """
+    root = (root or path.parent).resolve()
+    rows = list(_rows(path))
+    if not rows:
+        raise DataError(f"{path}: no rows below the header")
+    columns = list(dict.fromkeys(column for _, row in rows for column in row))
+    for column in ("path", label):
+        if column not in columns:
+            near = difflib.get_close_matches(column, columns, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            key = "" if column == "path" else " (corpus.label)"
+            raise DataError(f"{path}: no column {column!r}{key}; the columns are {', '.join(columns)}{hint}")
+    utterances: list[Utterance] = []
+    problems: list[str] = []
+    first_line: dict[str, int] = {}
+    for line, row in rows:
+        try:
+            utterance = _utterance(row, root, f"{path.name}, line {line}")
+            utterance.label(label)
+        except DataError as error:
+            problems.append(str(error))
+            continue
+        if utterance.id in first_line:
+            problems.append(
+                f"{path.name}, line {line}: id {utterance.id!r} is also that of line {first_line[utterance.id]}; "
+                "ids are unique"
+            )
+            continue
+        first_line[utterance.id] = line
+        utterances.append(utterance)
+    if problems:
+        raise DataError(f"{path}: {len(problems)} of {len(rows)} rows cannot be used:\n{listed(problems)}")
+    return Corpus(tuple(utterances), label, root)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """(line number, column -> text) of every row that is not blank."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise DataError(
+            f"{path}: there is no such manifest (corpus.path, relative to the configuration file)"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a table in UTF-8 ({error})") from None
+    suffix = path.suffix.lower()
+    if suffix == ".jsonl":
+        yield from _json_rows(path, text)
+    elif suffix in (".tsv", ".csv"):
+        yield from _table_rows(path, text, "\t" if suffix == ".tsv" else ",")
+    else:
+        raise DataError(f"{path}: a manifest ends in .tsv, .csv or .jsonl, not {path.suffix or 'nothing'!r}")
+
+
+def _json_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    for line, content in enumerate(text.splitlines(), 1):
+        if not content.strip():
+            continue
+        try:
+            row = json.loads(content)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{path}, line {line}: not JSON ({error.msg} at character {error.pos})") from None
+        if not isinstance(row, dict):
+            raise DataError(f"{path}, line {line}: a JSON object is expected, one per line")
+        yield line, {str(key): "" if value is None else str(value) for key, value in row.items()}
+
+
+def _table_rows(path: Path, text: str, separator: str) -> Iterator[tuple[int, dict[str, str]]]:
+    # Quotes in a TSV are ordinary characters (transcripts hold them); in a CSV they quote.
+    lines = io.StringIO(text, newline="")
+    if separator == "\t":
+        reader = csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_NONE)
+    else:
+        reader = csv.reader(lines, delimiter=separator)
+    header = [column.strip() for column in next(reader, [])]
+    if len(header) < 2:
+        raise DataError(
+            f"{path}: the header {text.splitlines()[0] if text else ''!r} is one column; "
+            f"{path.suffix} is separated by {'tabs' if separator == chr(9) else 'commas'}"
+        )
+    if len(set(header)) < len(header):
+        twice = next(column for column in header if header.count(column) > 1)
+        raise DataError(f"{path}: the header names column {twice!r} twice")
+    for cells in reader:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) != len(header):
+            raise DataError(
+                f"{path}, line {reader.line_num}: {len(cells)} cells under a header of {len(header)} columns"
+            )
+        yield reader.line_num, dict(zip(header, (cell.strip() for cell in cells), strict=True))
+
+
+def _utterance(row: dict[str, str], root: Path, source: str) -> Utterance:
+    name = row.get("path", "")
+    if not name:
+        raise DataError(f"{source}: 'path' is empty")
+    path = root / name
+    # The comparison follows links in the root only: a link inside the corpus to storage elsewhere is the user's choice.
+    if not Path(normpath(path)).is_relative_to(root):
+        raise DataError(
+            f"{source}: {name!r} leaves the corpus root {root}; set corpus.root to a folder that holds all recordings"
+        )
+    start, end = _seconds(row, "start", source), _seconds(row, "end", source)
+    if end is not None and end <= (start or 0.0):
+        raise DataError(f"{source}: end {end:g} s is not after start {start or 0:g} s")
+    split = row.get("split", "")
+    if split and split not in SPLITS:
+        raise DataError(f"{source}: split {split!r}; expected one of {', '.join(SPLITS)}")
+    default = str(Path(name).with_suffix(""))
+    if start is not None or end is not None:
+        default += f":{start or 0:.3f}-{'end' if end is None else f'{end:.3f}'}"
+    labels = {column: value for column, value in row.items() if column not in RESERVED}
+    return Utterance(row.get("id") or default, path, start, end, split, labels, source)
+
+
+def _seconds(row: dict[str, str], column: str, source: str) -> float | None:
+    text = row.get(column, "")
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        hint = " (a decimal comma?)" if "," in text else ""
+        raise DataError(f"{source}: {column} {text!r} is not a number of seconds{hint}") from None
+    if not math.isfinite(value) or value < 0:
+        raise DataError(f"{source}: {column} {text!r} is not a time within a recording, in seconds")
+    return value

@@ -1,0 +1,63 @@
+"""An utterance: a recording, or a stretch of one, with its labels; and the corpus that holds them.
+
+Owns the values that every reader returns. Knows no file format and opens no file.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from speechgmm.errors import DataError
+
+SPLITS: Final = ("train", "dev", "test", "ubm")
+"""``ubm`` is background material: it trains the universal background model and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """A recording, or the part of it from ``start`` to ``end``, with its labels.
+
+    >>> Utterance("s1/a", Path("s1/a.wav"), labels={"speaker": "s1"}).labels["speaker"]
+    's1'
+    """
+
+    id: str
+    path: Path
+    start: float | None = None  # s within the file; None: from its beginning
+    end: float | None = None  # s within the file; None: to its end
+    split: str = ""  # one of SPLITS; "" until a split has been made
+    labels: Mapping[str, str] | None = None  # column -> label
+    source: str = ""  # where it was declared, for error messages: "manifest.tsv, line 12"
+
+    def label(self, column: str) -> str:
+        """The label in a column. Raises DataError where the utterance has none."""
+        value = (self.labels or {}).get(column, "")
+        if not value:
+            have = ", ".join(sorted(self.labels or {})) or "no label at all"
+            raise DataError(f"{self.source or self.id}: no {column!r}; the utterance has {have}")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Utterances in a fixed order, with the column that is modelled."""
+
+    utterances: tuple[Utterance, ...]
+    label: str  # the column whose values are the classes
+    root: Path  # the folder that every path lies in
+    notes: tuple[str, ...] = ()  # what the reader left aside, for a person to read
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    def __iter__(self) -> Iterator[Utterance]:
+        return iter(self.utterances)
+
+    def split(self, name: str) -> tuple[Utterance, ...]:
+        """The utterances of one split, in order."""
+        return tuple(utterance for utterance in self.utterances if utterance.split == name)
+
+    def paths(self) -> tuple[Path, ...]:
+        """Every recording once, in order of first mention."""
+        return tuple(dict.fromkeys(utterance.path for utterance in self.utterances))

@@ -1,0 +1,24 @@
+"""From samples to frames: mel-frequency cepstra as Kaldi, HTK, the Auditory Toolbox and librosa compute them.
+
+Owns the features of one recording and the moments that normalise many. Reads no file and knows no corpus; the
+filterbank starts from samples in [-1, 1], one channel, at a rate that the caller vouches for.
+"""
+
+from speechgmm.features.extraction import FEATURE_VERSION, extract, raw_features, static_features
+from speechgmm.features.front_end import FrontEnd, front_end
+from speechgmm.features.normalise import Moments, Normalisation, moments, normalisation
+from speechgmm.features.spec import FeatureSpec
+
+__all__ = [
+    "FEATURE_VERSION",
+    "FeatureSpec",
+    "FrontEnd",
+    "Moments",
+    "Normalisation",
+    "extract",
+    "front_end",
+    "moments",
+    "normalisation",
+    "raw_features",
+    "static_features",
+]

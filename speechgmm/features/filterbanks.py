@@ -1,0 +1,124 @@
+"""Mel filterbanks as matrices (n_mels, n_fft // 2 + 1), from the frequencies alone.
+
+Owns the two mel scales in use and the three ways of laying triangles on them. Takes no logarithm and knows no
+preset; a band without a single Fourier bin is refused, since its output would be the same number in every
+frame.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.errors import ConfigError
+
+Float64Array = NDArray[np.float64]
+_SLANEY_LINEAR = 200 / 3  # Hz per mel below 1 kHz
+_SLANEY_LOG = np.log(6.4) / 27  # log Hz per mel above
+
+
+def hz_to_mel(frequency: ArrayLike) -> Float64Array:
+    """Mel of a frequency in Hz as HTK and Kaldi have it: 1127 ln(1 + f / 700) (O'Shaughnessy 1987).
+
+    >>> float(hz_to_mel(1000.0).round(1))
+    1000.0
+    """
+    return 1127 * np.log1p(np.asarray(frequency, dtype=np.float64) / 700)
+
+
+def hz_to_slaney_mel(frequency: ArrayLike) -> Float64Array:
+    """Mel of a frequency in Hz in the Auditory Toolbox: linear to 1 kHz, logarithmic above (Slaney 1998).
+
+    >>> float(hz_to_slaney_mel(1000.0))
+    15.0
+    """
+    hz = np.asarray(frequency, dtype=np.float64)
+    return np.where(hz < 1000, hz / _SLANEY_LINEAR, 15 + np.log(np.maximum(hz, 1000) / 1000) / _SLANEY_LOG)
+
+
+def slaney_mel_to_hz(mel: ArrayLike) -> Float64Array:
+    """Frequency in Hz of a mel in the Auditory Toolbox; the inverse of `hz_to_slaney_mel`.
+
+    >>> float(slaney_mel_to_hz(15.0))
+    1000.0
+    """
+    mels = np.asarray(mel, dtype=np.float64)
+    return np.where(mels < 15, mels * _SLANEY_LINEAR, 1000 * np.exp((np.maximum(mels, 15) - 15) * _SLANEY_LOG))
+
+
+Bank = Callable[[int, int, float, float, float], Float64Array]
+"""A filterbank of (n_mels, n_fft, sample_rate, low, high)."""
+
+
+def kaldi_bank(n_mels: int, n_fft: int, sample_rate: float, low: float, high: float) -> Float64Array:
+    """Triangles of height 1, linear in mel, on `hz_to_mel`; the Nyquist bin belongs to none (Kaldi,
+    mel-computations).
+
+    `low` and `high` are the outer edges in Hz. Returns (n_mels, n_fft // 2 + 1). Raises `ConfigError` where a
+    band holds no Fourier bin.
+
+    >>> kaldi_bank(23, 512, 16000, 20, 8000).shape
+    (23, 257)
+    """
+    edges = np.linspace(hz_to_mel(low), hz_to_mel(high), n_mels + 2)
+    bank = _triangles(hz_to_mel(_bin_frequencies(n_fft, sample_rate)), edges)
+    bank[:, -1] = 0
+    return _without_empty_bands(bank, n_fft, sample_rate)
+
+
+def htk_bank(n_mels: int, n_fft: int, sample_rate: float, low: float, high: float) -> Float64Array:
+    """`kaldi_bank` with the bins at the two edges left out as HTK's ``klo`` and ``khi`` do (HTK 3.4, HSigP
+    InitFBank).
+
+    `low` and `high` are LOFREQ and HIFREQ in Hz. Returns (n_mels, n_fft // 2 + 1). Raises `ConfigError` where
+    a band holds no Fourier bin.
+
+    >>> htk_bank(26, 512, 16000, 0, 8000)[:, 0].any()
+    np.False_
+    """
+    bank = kaldi_bank(n_mels, n_fft, sample_rate, low, high)
+    # HTK counts bins from 1: bins klo - 1 ... khi - 1 of ours remain.
+    first = max(int(low * n_fft / sample_rate + 2.5), 2) - 1
+    stop = min(int(high * n_fft / sample_rate + 0.5), n_fft // 2)
+    bank[:, :first] = 0
+    bank[:, stop:] = 0
+    return _without_empty_bands(bank, n_fft, sample_rate)
+
+
+def slaney_bank(n_mels: int, n_fft: int, sample_rate: float, low: float, high: float) -> Float64Array:
+    """Triangles of equal area, linear in Hz, on the Auditory Toolbox's scale; librosa's default bank.
+
+    `low` and `high` are the outer edges in Hz. Returns (n_mels, n_fft // 2 + 1). Raises `ConfigError` where a
+    band holds no Fourier bin.
+
+    >>> slaney_bank(40, 512, 16000, 133.3333, 6853.84).shape
+    (40, 257)
+    """
+    edges = slaney_mel_to_hz(np.linspace(hz_to_slaney_mel(low), hz_to_slaney_mel(high), n_mels + 2))
+    bank = _triangles(_bin_frequencies(n_fft, sample_rate), edges)
+    bank *= (2 / (edges[2:] - edges[:-2]))[:, None]
+    return _without_empty_bands(bank, n_fft, sample_rate)
+
+
+def _bin_frequencies(n_fft: int, sample_rate: float) -> Float64Array:
+    """Frequency of each bin of a real Fourier transform in Hz, (n_fft // 2 + 1,)."""
+    return np.arange(n_fft // 2 + 1, dtype=np.float64) * (sample_rate / n_fft)
+
+
+def _triangles(at: Float64Array, edges: Float64Array) -> Float64Array:
+    """Triangle k, from 0 at edges[k] to 1 at edges[k + 1] to 0 at edges[k + 2], read off at `at`."""
+    left, centre, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    rising, falling = (at - left) / (centre - left), (right - at) / (right - centre)
+    triangles: Float64Array = np.maximum(0.0, np.minimum(rising, falling))
+    return triangles
+
+
+def _without_empty_bands(bank: Float64Array, n_fft: int, sample_rate: float) -> Float64Array:
+    empty = np.flatnonzero(~bank.any(axis=1))
+    if empty.size:
+        raise ConfigError(
+            f"features.n_mels: {len(bank)} bands with n_fft: {n_fft} at {sample_rate:g} Hz leave band "
+            f"{empty[0] + 1} ({empty.size} in all) narrower than the {sample_rate / n_fft:.1f} Hz between "
+            "Fourier bins, so that it would hold nothing; lower n_mels or raise n_fft"
+        )
+    return bank

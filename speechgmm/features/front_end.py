@@ -1,0 +1,224 @@
+"""A feature spec at one sampling rate: every length in samples, every matrix built, once.
+
+Owns what a spec refuses at a rate, and the map between seconds and frames. Reads no sample.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.features.cepstra import cosine_transform, lifter_weights, taper
+from speechgmm.features.framing import Edges, count_frames
+from speechgmm.features.presets import PRESETS
+from speechgmm.features.resolve import band, lengths, value_or
+from speechgmm.features.spec import DeltaMethod, FeatureSpec, SpectrumName
+
+Float32Array = NDArray[np.float32]
+Float64Array = NDArray[np.float64]
+F = TypeVar("F", bound=np.floating[Any])
+
+_VAD_SETTINGS = {
+    "none": (),
+    "energy": ("vad_threshold", "vad_mean_scale", "vad_context", "vad_proportion"),
+    "peak": ("vad_range",),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FrontEnd:
+    """All that turns samples at one rate into frames; made by `front_end`, never by hand."""
+
+    spec: FeatureSpec
+    sample_rate: int  # Hz
+    frame_length: int  # samples, N
+    frame_shift: int  # samples
+    n_fft: int  # samples
+    first_start: int  # sample at which frame 0 begins; negative where it overhangs
+    edges: Edges
+    remove_mean: bool
+    preemphasis: float
+    across_frames: bool  # pre-emphasis of a frame's first sample uses the sample before it
+    window: NDArray[np.floating]  # (N,) taper x scale of the samples, in the transform's precision
+    spectrum: SpectrumName
+    filterbank: Float32Array  # (n_mels, n_fft // 2 + 1)
+    floor: float  # of a mel band
+    log_factor: float  # the preset's logarithm over the natural one
+    # In float64: c0 is large, and what float32 leaves of it in the other rows would exceed their rounding.
+    cepstral: Float64Array  # (n_ceps, n_mels) DCT x lifter x log_factor, rows in the order of the output
+    energy_floor: float
+    use_energy: bool
+    c0_column: int  # of the cepstra: 0, or n_ceps - 1 in HTK's order
+    delta_method: DeltaMethod
+    low_frequency: float  # Hz
+    high_frequency: float  # Hz
+
+    @property
+    def n_static(self) -> int:
+        """Dimensions of a frame before deltas."""
+        return len(self.cepstral) - (self.spec.c0 == "drop")
+
+    @property
+    def n_dims(self) -> int:
+        """Dimensions of a finished frame, D."""
+        return self.n_static * (1 + self.spec.deltas)
+
+    @property
+    def first_centre(self) -> float:
+        """Time of the middle of frame 0 in samples."""
+        return self.first_start + self.frame_length / 2
+
+    def n_frames(self, n_samples: int) -> int:
+        """Frames in a recording of `n_samples`; 0 where it is too short for one."""
+        return count_frames(n_samples, self.frame_length, self.frame_shift, self.edges)
+
+    def frame_range(self, start: float, end: float, n_frames: int) -> tuple[int, int]:
+        """The frames (first, stop) of a recording of `n_frames` whose centres lie in [start, end) seconds.
+
+        Segments that share a boundary therefore share no frame and lose none between them. Never empty: a
+        segment that holds no centre (shorter than a shift, or at an edge) gets the frame nearest to its
+        middle, which a neighbour may hold too. Raises `DataError` for a segment that is empty or begins past
+        the recording's end.
+
+        >>> front_end(FeatureSpec(), 16000).frame_range(0.1, 0.2, 98)
+        (9, 19)
+        """
+        if not (0 <= start < end < math.inf):
+            raise DataError(
+                f"a segment from {start} to {end} s; expected 0 <= start < end: are the two swapped, or in samples?"
+            )
+        past_end = self.first_start + (n_frames - 1) * self.frame_shift + self.frame_length + self.frame_shift
+        if n_frames < 1 or start * self.sample_rate >= past_end:
+            raise DataError(
+                f"a segment from {start} s, but the recording has {max(n_frames, 0)} frames and ends before "
+                f"{max(past_end, 0) / self.sample_rate:.3f} s; are the times in another unit or of another "
+                "file?"
+            )
+        # A thousandth of a sample: times written as decimals must not fall on the wrong side of a centre.
+        first, stop = (
+            min(
+                max(math.ceil((round(time * self.sample_rate, 3) - self.first_centre) / self.frame_shift), 0),
+                n_frames,
+            )
+            for time in (start, end)
+        )
+        if first < stop:
+            return first, stop
+        middle = (start + end) / 2 * self.sample_rate
+        nearest = math.floor((middle - self.first_centre) / self.frame_shift + 0.5)
+        nearest = min(max(nearest, 0), n_frames - 1)
+        return nearest, nearest + 1
+
+    def describe(self) -> dict[str, str | int | float | bool | None]:
+        """The resolved settings as plain values: for people, and for the header of a model file.
+
+        >>> front_end(FeatureSpec(), 8000).describe()["frame_length_samples"]
+        200
+        """
+        spec, preset = self.spec, PRESETS[self.spec.preset]
+        vad = {name: getattr(spec, name) for name in _VAD_SETTINGS[spec.vad]}
+        return {
+            "kind": spec.kind,
+            "preset": spec.preset,
+            "sample_rate_hz": self.sample_rate,
+            "frame_length_samples": self.frame_length,
+            "frame_shift_samples": self.frame_shift,
+            "n_fft_samples": self.n_fft,
+            "edges": self.edges,
+            "window": spec.window or preset.window,
+            "preemphasis": self.preemphasis,
+            "spectrum": self.spectrum,
+            "n_mels": len(self.filterbank),
+            "low_frequency_hz": self.low_frequency,
+            "high_frequency_hz": self.high_frequency,
+            "n_ceps": spec.n_ceps,
+            "lifter": value_or(spec.lifter, preset.lifter),
+            "top_db": spec.top_db,
+            "zeroth": "dropped" if spec.c0 == "drop" else "log energy" if self.use_energy else "c0",
+            "zeroth_level": spec.c0,
+            "deltas": spec.deltas,
+            "delta_method": self.delta_method,
+            "delta_window_frames": spec.delta_window,
+            "cmvn": spec.cmvn,
+            "norm_vars": spec.norm_vars,
+            "vad": spec.vad,
+            **vad,
+            "n_dims": self.n_dims,
+        }
+
+
+@lru_cache(maxsize=64, typed=True)  # typed: 16000.0 must not pass as a cached 16000
+def front_end(spec: FeatureSpec, sample_rate: int) -> FrontEnd:
+    """The spec at a sampling rate in Hz, built once per pair.
+
+    Raises `ConfigError` where the spec cannot hold at this rate, with the reason and what would do.
+
+    >>> built = front_end(FeatureSpec(deltas=2), 16000)
+    >>> built.frame_length, built.frame_shift, built.n_fft, built.n_dims
+    (400, 160, 512, 39)
+    >>> front_end(FeatureSpec(preset="slaney"), 8000)
+    Traceback (most recent call last):
+    ...
+    speechgmm.errors.ConfigError: features.high_frequency: 6853.84 Hz (preset slaney) at a sampling rate of
+    8000 Hz, which holds nothing above 4000 Hz; set high_frequency to at most 4000, ...
+    """
+    preset = PRESETS[spec.preset]
+    if isinstance(sample_rate, bool) or not isinstance(sample_rate, int | np.integer) or sample_rate < 1:
+        raise ConfigError(f"a sampling rate of {sample_rate!r}; expected a positive whole number of Hz")
+    length, shift, n_fft = lengths(spec, preset, sample_rate)
+    n_mels = value_or(spec.n_mels, preset.n_mels)
+    low, high = band(spec, preset, sample_rate)
+    if spec.n_ceps > n_mels:
+        raise ConfigError(
+            f"features.n_ceps: {spec.n_ceps} cepstra of {n_mels} mel bands; lower n_ceps to at most "
+            f"{n_mels}, or raise n_mels"
+        )
+    edges: Edges = preset.edges if spec.snip_edges else "reflect"
+    # Kaldi centres frame 0 on half a shift; librosa centres the transform on sample 0 and the window in it.
+    overhang = {"snip": 0, "reflect": shift // 2 - length // 2, "zeros": (n_fft - length) // 2 - n_fft // 2}[edges]
+    rows = cosine_transform(spec.n_ceps, n_mels)
+    rows *= preset.log_factor
+    rows[0] *= preset.cepstral_gain
+    lifter = value_or(spec.lifter, preset.lifter)
+    rows *= lifter_weights(lifter, spec.n_ceps, first_order=preset.first_liftered)[:, None]
+    if preset.c0_last:
+        rows = np.roll(rows, -1, axis=0)
+    window = preset.scale * taper(spec.window or preset.window, length, periodic=preset.periodic)
+    return FrontEnd(
+        spec=spec,
+        sample_rate=int(sample_rate),
+        frame_length=length,
+        frame_shift=shift,
+        n_fft=n_fft,
+        first_start=overhang,
+        edges=edges,
+        remove_mean=preset.remove_mean,
+        preemphasis=value_or(spec.preemphasis, preset.preemphasis),
+        across_frames=preset.across_frames,
+        window=_frozen(window, preset.transform_dtype),
+        spectrum=spec.spectrum or preset.spectrum,
+        filterbank=_frozen(preset.bank(n_mels, n_fft, sample_rate, low, high), np.float32),
+        floor=preset.floor,
+        log_factor=preset.log_factor,
+        cepstral=_frozen(rows, np.float64),
+        energy_floor=preset.energy_floor,
+        use_energy=spec.c0 != "drop" and value_or(spec.use_energy, preset.use_energy),
+        c0_column=spec.n_ceps - 1 if preset.c0_last else 0,
+        delta_method=spec.delta_method or preset.delta_method,
+        low_frequency=low,
+        high_frequency=high,
+    )
+
+
+def _frozen(array: Float64Array, dtype: type[F]) -> NDArray[F]:
+    """Copy that nobody can write to: it is shared by all who ask for this front end.
+
+    Stored by columns: what is multiplied by is the transpose, and that is contiguous then.
+    """
+    out = np.array(array, dtype=dtype, order="F")
+    out.setflags(write=False)
+    return out

@@ -1,0 +1,194 @@
+"""What a user may choose about features, with the unit and the meaning of each choice.
+
+Owns the settings and the checks that need nothing but the settings. What they come to in samples at one
+sampling rate is `speechgmm.features.front_end`'s business.
+"""
+
+import math
+from dataclasses import Field, dataclass, fields, replace
+from types import NoneType
+from typing import Any, ClassVar, Final, Literal, get_args
+
+from speechgmm.errors import ConfigError
+from speechgmm.setting import FORBID_UNKNOWN, setting
+
+PresetName = Literal["kaldi", "htk", "slaney", "librosa"]
+WindowName = Literal["povey", "hamming", "hann"]
+SpectrumName = Literal["power", "magnitude"]
+DeltaMethod = Literal["kaldi", "htk"]
+
+_OF_PRESET: Final = "; default: the preset's"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSpec:
+    """How a recording becomes frames; every ``None`` is the preset's own value.
+
+    Raises `ConfigError` for a value out of range and for a setting that would have no effect beside the
+    others (a `vad_threshold` without ``vad="energy"``, for example): nothing is accepted and then ignored.
+
+    >>> FeatureSpec(preset="kaldi", deltas=2).n_ceps
+    13
+    >>> FeatureSpec(preset="htk", snip_edges=False)
+    Traceback (most recent call last):
+    ...
+    speechgmm.errors.ConfigError: features.snip_edges: false with preset htk; only the kaldi preset has frames
+    that overhang the edges: use preset kaldi, or leave snip_edges out
+    """
+
+    __pydantic_config__: ClassVar[Any] = FORBID_UNKNOWN
+
+    # RUF009: `setting` returns a dataclass field, which ruff does not see behind a named type.
+    preset: PresetName = setting(
+        "kaldi",
+        "whose front end is reproduced: compute-mfcc-feats, HCopy, Auditory Toolbox, librosa.feature.mfcc",
+    )
+    kind: Literal["mfcc"] = setting("mfcc", "what a frame holds: mel-frequency cepstral coefficients")
+    n_ceps: int = setting(13, "cepstra per frame, the zeroth (or the log energy in its place) included", ge=1)
+    frame_length: float | None = setting(
+        None, "length of a frame: 25, 25, 16 ms; librosa: n_fft samples" + _OF_PRESET, unit="ms", gt=0
+    )
+    frame_shift: float | None = setting(
+        None, "time between frames: 10 ms; librosa: 512 samples" + _OF_PRESET, unit="ms", gt=0
+    )
+    n_fft: int | None = setting(
+        None,
+        "even length of the Fourier transform: next power of two, slaney twice that, librosa 2048" + _OF_PRESET,
+        unit="samples",
+        ge=4,
+    )
+    n_mels: int | None = setting(None, "mel bands: 23, 26, 40, 128" + _OF_PRESET, ge=1)
+    low_frequency: float | None = setting(
+        None, "lower edge of the first band: 20, 0, 133.33, 0 Hz" + _OF_PRESET, unit="Hz", ge=0
+    )
+    high_frequency: float | None = setting(
+        None,
+        "upper edge of the last band: half the sampling rate; slaney 6853.84 Hz" + _OF_PRESET,
+        unit="Hz",
+        gt=0,
+    )
+    preemphasis: float | None = setting(
+        None, "a of x[t] - a x[t - 1], 0 for none: 0.97; librosa 0" + _OF_PRESET, ge=0, lt=1
+    )
+    window: WindowName | None = setting(None, "taper of a frame: povey, hamming, hamming, hann" + _OF_PRESET)
+    spectrum: SpectrumName | None = setting(
+        None, "what the mel bands sum: power, magnitude, magnitude, power" + _OF_PRESET
+    )
+    lifter: float | None = setting(None, "cepstral lifter, 0 for none: 22, 22, 0, 0" + _OF_PRESET, ge=0)
+    use_energy: bool | None = setting(
+        None,
+        "log energy of the frame in place of c0, kaldi and htk only: kaldi true, htk false" + _OF_PRESET,
+    )
+    snip_edges: bool = setting(True, "kaldi only: only frames that lie within the recording; false: reflect its edges")
+    top_db: float | None = setting(
+        None,
+        "librosa only: clip this far below the loudest cell of the recording (default: not)",
+        unit="dB",
+        ge=0,
+    )
+    c0: Literal["absolute", "relative", "drop"] = setting(
+        "absolute", "c0 or log energy: as it is, minus the recording's maximum, or left out"
+    )
+    deltas: int = setting(0, "orders of time derivatives appended to the cepstra", ge=0, le=2)
+    delta_method: DeltaMethod | None = setting(
+        None, "second order as one long filter (kaldi) or as the same filter twice (htk)" + _OF_PRESET
+    )
+    delta_window: int = setting(2, "frames on either side in the regression of a delta", unit="frames", ge=1)
+    cmvn: Literal["none", "global", "utterance", "speaker"] = setting(
+        "none", "over what the mean of each dimension is made 0"
+    )
+    norm_vars: bool = setting(True, "cmvn also makes the variance of each dimension 1")
+    vad: Literal["none", "energy", "peak"] = setting(
+        "none", "frames kept: all; Kaldi's compute-vad rule; those within vad_range of the loudest"
+    )
+    vad_threshold: float = setting(5.0, "vad energy: constant term of the threshold on the log energy", unit="nats")
+    vad_mean_scale: float = setting(0.5, "vad energy: times the mean log energy, added to the threshold", ge=0)
+    vad_context: int = setting(0, "vad energy: frames on either side that vote", unit="frames", ge=0)
+    vad_proportion: float = setting(0.6, "vad energy: share of the votes that makes speech", gt=0, lt=1)
+    vad_range: float = setting(
+        5.0, "vad peak: how far below the loudest frame of the recording is still speech", unit="nats", gt=0
+    )
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            _check_value(field, getattr(self, field.name))
+        _check_together(self)
+
+    def without_normalisation(self) -> "FeatureSpec":
+        """The same features before normalisation: what a feature cache may be keyed on.
+
+        >>> FeatureSpec(cmvn="speaker", norm_vars=False).without_normalisation() == FeatureSpec()
+        True
+        """
+        return replace(self, cmvn="none", norm_vars=True)
+
+
+def _check_value(field: Field[Any], value: object) -> None:
+    """Refuse a value of another type or outside the field's range; the file reader checks the same again."""
+    name, kinds = f"features.{field.name}", get_args(field.type) or (field.type,)
+    if value is None and NoneType in kinds:
+        return
+    choices = [c for kind in kinds for c in (get_args(kind) or (kind,)) if isinstance(c, str)]
+    if choices:
+        if value not in choices:
+            raise ConfigError(f"{name}: {value!r}; expected one of {', '.join(choices)}")
+        return
+    if bool in kinds:
+        if not isinstance(value, bool):
+            raise ConfigError(f"{name}: {value!r}; expected true or false")
+        return
+    if isinstance(value, bool) or not isinstance(value, int if int in kinds else (int, float)):
+        raise ConfigError(f"{name}: {value!r}; expected a {'whole number' if int in kinds else 'number'}")
+    bounds, unit = field.metadata, field.metadata.get("json_schema_extra", {}).get("unit", "")
+    outside = (
+        not math.isfinite(value)
+        or ("ge" in bounds and value < bounds["ge"])
+        or ("gt" in bounds and value <= bounds["gt"])
+        or ("le" in bounds and value > bounds["le"])
+        or ("lt" in bounds and value >= bounds["lt"])
+    )
+    if outside:
+        words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+        limits = " and ".join(f"{words[key]} {bounds[key]}" for key in words if key in bounds) or "a finite number"
+        raise ConfigError(f"{name}: {value}; expected {limits} {unit}".rstrip() + f" ({bounds['description']})")
+
+
+def _check_together(spec: FeatureSpec) -> None:
+    """Refuse settings that the others leave without effect."""
+    if not spec.snip_edges and spec.preset != "kaldi":
+        raise ConfigError(
+            f"features.snip_edges: false with preset {spec.preset}; only the kaldi preset has frames that "
+            "overhang the edges: use preset kaldi, or leave snip_edges out"
+        )
+    if spec.top_db is not None and spec.preset != "librosa":
+        raise ConfigError(
+            f"features.top_db: {spec.top_db} with preset {spec.preset}; only the librosa preset clips by the "
+            "loudest cell of a recording: leave top_db out"
+        )
+    if spec.use_energy and spec.preset not in ("kaldi", "htk"):
+        raise ConfigError(
+            f"features.use_energy: true with preset {spec.preset}, which has no log energy; "
+            "leave use_energy out (c0 stays), or use preset kaldi or htk"
+        )
+    if spec.c0 == "drop" and spec.use_energy:
+        raise ConfigError(
+            "features.use_energy: true with c0: drop, which leaves the energy out again; choose one of the two"
+        )
+    if spec.c0 == "drop" and spec.n_ceps < 2:
+        raise ConfigError("features.c0: drop with n_ceps: 1 leaves no cepstra; raise n_ceps or keep c0")
+    for needs, used, names in (
+        ("deltas: 1 or 2", spec.deltas > 0, ("delta_method", "delta_window")),
+        ("cmvn other than none", spec.cmvn != "none", ("norm_vars",)),
+        (
+            "vad: energy",
+            spec.vad == "energy",
+            ("vad_threshold", "vad_mean_scale", "vad_context", "vad_proportion"),
+        ),
+        ("vad: peak", spec.vad == "peak", ("vad_range",)),
+    ):
+        for field in fields(spec):
+            if not used and field.name in names and getattr(spec, field.name) != field.default:
+                raise ConfigError(
+                    f"features.{field.name}: {getattr(spec, field.name)} has no effect without {needs}; "
+                    "set that as well, or leave this out"
+                )

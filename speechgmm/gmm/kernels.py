@@ -1,0 +1,175 @@
+"""The E-step: where all the time goes.
+
+Owns the pass that turns scores into posteriors (numba, and a numpy twin to read and to check it by) and the
+way back to raw coordinates: nothing outside knows of centring, scaling or precision. Refuses to estimate, and
+to hold a (T, K) array for more than one block of frames.
+"""
+
+import threading
+from collections.abc import Callable
+from math import factorial, log
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from speechgmm.errors import ShapeError
+from speechgmm.gmm.layout import Batch, Block
+from speechgmm.gmm.model import LogLinear
+from speechgmm.gmm.stats import GMMStats
+
+Engine = Literal["numba", "numpy"]
+
+LOG2_E: Final = 1 / log(2)
+NO_PART: Final = -1e30
+"""Stands for log 0: -inf times the zeros of a padded row would be NaN. Far below any log density."""
+
+
+def accumulate(log_linear: LogLinear, batch: Batch, *, engine: Engine = "numba") -> GMMStats:
+    """The statistics of a batch under a mixture: the E-step.
+
+    The products have the batch's precision and the sums over blocks float64; the statistics are in raw
+    coordinates. ``engine`` says who turns scores into posteriors; numpy's is slower, agrees within rounding,
+    and needs no compiler.
+
+    Raises:
+        ShapeError: Frames and mixture differ in dimension.
+
+    >>> from speechgmm.gmm.layout import prepare
+    >>> density = LogLinear(np.zeros(1), np.zeros((1, 2)), -np.ones((1, 2)))
+    >>> accumulate(density, prepare([[1.0, 2.0], [3.0, 4.0]])[0], engine="numpy").sums
+    array([[4., 6.]])
+    """
+    n_components, n_features = log_linear.linear.shape
+    centre, scale = batch.centre, batch.scale
+    if len(centre) != n_features:
+        raise ShapeError(f"frames of {len(centre)} dimensions for a mixture of {n_features}")
+    normalise = _normalise if engine == "numpy" else _compiled()
+    factors = _factors(log_linear, batch)
+    scores = np.empty((n_components, batch.rows.shape[1]), batch.rows.dtype)
+    moments_of_z = np.zeros((n_components, batch.rows.shape[2]))
+    log2_likelihood = 0.0
+    for rows, columns, weights in zip(batch.rows, batch.columns, batch.weights, strict=True):
+        np.dot(factors, columns, out=scores)
+        log2_likelihood += normalise(scores, weights)
+        moments_of_z += np.dot(scores, rows)
+    sums, squares = moments_of_z[:, :n_features], moments_of_z[:, n_features : 2 * n_features]
+    counts = moments_of_z[:, 2 * n_features].copy()
+    n = counts[:, None]
+    # x = centre + scale z, so sum x² = scale² sum z² + 2 centre scale sum z + centre² n.
+    return GMMStats(
+        counts,
+        scale * sums + centre * n,
+        scale**2 * squares + 2 * centre * scale * sums + centre**2 * n,
+        log2_likelihood * log(2),
+        batch.n_frames,
+    )
+
+
+def _factors(log_linear: LogLinear, batch: Batch) -> Block:
+    """(K, P): what [z, z², 1] is multiplied by for log2 p(k, x). The density stays that of x: no Jacobian."""
+    centre, scale = batch.centre, batch.scale
+    n_components, n_features = log_linear.linear.shape
+    factors = np.zeros((n_components, batch.rows.shape[2]))
+    factors[:, :n_features] = scale * (log_linear.linear + 2 * log_linear.quadratic * centre)
+    factors[:, n_features : 2 * n_features] = scale**2 * log_linear.quadratic
+    const = log_linear.const + log_linear.linear @ centre + log_linear.quadratic @ centre**2
+    factors[:, 2 * n_features] = np.maximum(const, NO_PART)
+    factors *= LOG2_E
+    return factors.astype(np.float32) if batch.precision == "float32" else factors
+
+
+def _normalise(scores: Block, weights: Block) -> float:
+    """Turn log2 p(k, x) (K, B), in place, into posteriors times frame weights (B,); return sum weights log2
+    p(x).
+
+    Posteriors below the smallest normal power of two are zero: nobody misses them, and subnormals are slow.
+    """
+    lowest = -126 if scores.dtype == np.float32 else -1022
+    peaks = scores.max(axis=0)
+    scores -= peaks
+    nothing = scores < lowest
+    np.exp2(np.maximum(scores, lowest, out=scores), out=scores)
+    scores[nothing] = 0
+    totals = scores.sum(axis=0)
+    scores *= weights / totals
+    return float(weights.astype(np.float64) @ (peaks + np.log2(totals.astype(np.float64))))
+
+
+# The numba twin of _normalise. What follows is plain Python until _compiled() is first called.
+
+_EXP2_32 = tuple(np.float32(log(2) ** n / factorial(n)) for n in range(7, -1, -1))  # Taylor on [-1/2, 1/2]: 5e-9
+_EXP2_64 = tuple(log(2) ** n / factorial(n) for n in range(13, -1, -1))  # 4e-18
+_ROUND_32 = np.float32(1.5 * 2**23)  # adding and subtracting it rounds to an integer
+_ROUND_64 = 1.5 * 2.0**52
+_LOWEST_32, _LOWEST_64 = np.float32(-126), -1022.0
+_ZERO_32 = np.float32(0)
+
+
+def _exp2(x: Any) -> Any:
+    """2**x for x <= 0, from a polynomial, which the compiler can vectorise as it cannot the library's."""
+    raise NotImplementedError("only numba-compiled code calls this; see _compiled")
+
+
+def _exp2_32(x):  # type: ignore[no-untyped-def]  # numba compares it with the lambda below
+    y = max(x, _LOWEST_32)
+    whole = (y + _ROUND_32) - _ROUND_32
+    part = y - whole
+    power = _EXP2_32[0]
+    for coefficient in _EXP2_32[1:]:
+        power = power * part + coefficient
+    bits = np.int32((np.int32(whole) + np.int32(127)) << np.int32(23))
+    return power * bits.view(np.float32) if x >= _LOWEST_32 else _ZERO_32
+
+
+def _exp2_64(x):  # type: ignore[no-untyped-def]
+    y = max(x, _LOWEST_64)
+    whole = (y + _ROUND_64) - _ROUND_64
+    part = y - whole
+    power = _EXP2_64[0]
+    for coefficient in _EXP2_64[1:]:
+        power = power * part + coefficient
+    bits = np.int64((np.int64(whole) + np.int64(1023)) << np.int64(52))
+    return power * bits.view(np.float64) if x >= _LOWEST_64 else 0.0
+
+
+def _normalise_loops(scores: Any, weights: Any) -> Any:
+    n_components, n_frames = scores.shape
+    peaks = scores[0].copy()
+    for k in range(1, n_components):
+        row = scores[k]
+        for b in range(n_frames):
+            peaks[b] = max(peaks[b], row[b])
+    totals = np.zeros_like(peaks)
+    for k in range(n_components):
+        row = scores[k]
+        for b in range(n_frames):
+            row[b] = _exp2(row[b] - peaks[b])
+            totals[b] += row[b]
+    log2_likelihood = 0.0
+    for b in range(n_frames):
+        log2_likelihood += np.float64(weights[b]) * (np.float64(peaks[b]) + np.log2(np.float64(totals[b])))
+        totals[b] = weights[b] / totals[b]
+    for k in range(n_components):
+        row = scores[k]
+        for b in range(n_frames):
+            row[b] *= totals[b]
+    return log2_likelihood
+
+
+_lock = threading.Lock()
+_pass: list[Callable[[Block, Block], float]] = []  # one element once compiled
+
+
+def _compiled() -> Callable[[Block, Block], float]:
+    with _lock:
+        if not _pass:
+            import numba
+            from numba.extending import overload
+
+            # Not plain fastmath=True: reassociation would cancel the rounding trick in _exp2.
+            fast = {"nnan", "ninf", "nsz", "contract", "arcp"}
+            overload(_exp2, jit_options={"fastmath": fast})(
+                lambda x: _exp2_32 if x == numba.types.float32 else _exp2_64
+            )
+            _pass.append(numba.njit(nogil=True, cache=True, fastmath=fast)(_normalise_loops))
+        return _pass[0]

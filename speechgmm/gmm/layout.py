@@ -1,0 +1,117 @@
+"""Frames laid out for the E-step: [x, x², 1], centred and scaled, padded, in blocks of equal shape.
+
+Owns centring, scaling, precision and block boundaries, all of which follow from the data, D and K alone.
+Refuses to know a mixture.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.errors import ShapeError
+from speechgmm.gmm.frames import Frames, check_frames, moments
+
+Floats = NDArray[np.float64]
+Block = NDArray[np.float32] | NDArray[np.float64]
+Precision = Literal["float32", "float64"]
+
+_PAD: Final = 16  # columns: one 64-byte line of float32
+_CELLS: Final = 2**18  # of a (K, B) block: 1 MiB of float32, which stays in the L2 cache
+_BATCH: Final = 16384  # frames per batch, the unit of parallel work
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Frames ready for the E-step: blocks of z = (x - centre) / scale with its squares, both ways round.
+
+    Short blocks are filled up with zero rows of weight zero, so every product has the same shape.
+    """
+
+    rows: Block  # (blocks, B, P), [z, z², 1, 0...]: for the statistics
+    columns: Block  # (blocks, P, B), the same transposed: for the scores
+    weights: Block  # (blocks, B)
+    centre: Floats  # (D,)
+    scale: Floats  # (D,)
+    n_frames: float  # sum of the frames' weights
+
+    @property
+    def precision(self) -> Precision:
+        """What the products are computed in."""
+        return "float32" if self.rows.dtype == np.float32 else "float64"
+
+
+def block_size(n_frames: int, n_features: int, n_components: int) -> int:
+    """Frames per block: few enough that scores stay in cache, and nearly equal blocks.
+
+    Follows from the data, D and K alone, never from the number of workers: float32 products depend on their
+    shape.
+
+    >>> block_size(100_000, 39, 512), block_size(5000, 39, 16), block_size(3, 39, 16)
+    (512, 2512, 16)
+    """
+    most = min(4096, max(512, _CELLS // max(n_components, 2 * n_features + 1)))
+    n_blocks = ceil(n_frames / most)
+    return _PAD * ceil(n_frames / n_blocks / _PAD)
+
+
+def prepare(
+    frames: ArrayLike,
+    *,
+    centre: ArrayLike | None = None,
+    scale: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    precision: Precision = "float32",
+    block: int | None = None,
+) -> tuple[Batch, ...]:
+    """Frames (N, D) laid out for ``accumulate``, in batches of about 16,000 frames.
+
+    ``centre`` and ``scale`` (D,) default to the frames' mean and deviation (1 where that is 0); statistics
+    come back in raw coordinates whatever they are, but in float32 they decide the accuracy. ``block`` frames
+    go through the kernel at once; None: what suits 512 components. ``weights`` (N,) count frames; default:
+    each once.
+
+    Raises:
+        ShapeError: Frames, weights, centre or scale that do not fit together; a scale or a block that is not
+        positive. FitError: See ``check_frames``.
+
+    >>> [batch.n_frames for batch in prepare(np.zeros((5, 2)))]
+    [5.0]
+    """
+    values, shares = check_frames(frames, weights)
+    n_frames, n_features = values.shape
+    if centre is None or scale is None:
+        mean, variance = moments(values, shares)
+        centre = mean if centre is None else centre
+        scale = np.where(variance > 0, np.sqrt(variance), 1.0) if scale is None else scale
+    middle, width = np.asarray(centre, dtype=np.float64), np.asarray(scale, dtype=np.float64)
+    if middle.shape != (n_features,) or width.shape != (n_features,) or not (width > 0).all():
+        raise ShapeError(f"centre {middle.shape} and scale {width.shape}; expected ({n_features},) and a scale above 0")
+    size = block_size(n_frames, n_features, 512) if block is None else block
+    if size < 1:
+        raise ShapeError(f"blocks of {size} frames; expected at least one")
+    if shares is None:
+        shares = np.ones(n_frames)
+    step = size * max(1, _BATCH // size)
+    dtype = np.dtype(precision)
+    return tuple(
+        _batch(values[start : start + step], shares[start : start + step], middle, width, size, dtype)
+        for start in range(0, n_frames, step)
+    )
+
+
+def _batch(frames: Frames, weights: Floats, centre: Floats, scale: Floats, size: int, dtype: np.dtype[Any]) -> Batch:
+    n_frames, n_features = frames.shape
+    n_blocks, width = ceil(n_frames / size), _PAD * ceil((2 * n_features + 1) / _PAD)
+    rows = np.zeros((n_blocks * size, width), dtype)
+    shares = np.zeros(n_blocks * size, dtype)
+    standard = (frames - centre) / scale
+    rows[:n_frames, :n_features] = standard
+    rows[:n_frames, n_features : 2 * n_features] = standard**2
+    rows[:n_frames, 2 * n_features] = 1
+    shares[:n_frames] = weights
+    blocks = rows.reshape(n_blocks, size, width)
+    columns = np.ascontiguousarray(blocks.transpose(0, 2, 1))
+    return Batch(blocks, columns, shares.reshape(n_blocks, size), centre, scale, float(weights.sum()))

@@ -1,0 +1,152 @@
+"""The conjugate prior of a diagonal mixture, its update by statistics, and its mode.
+
+Owns the one idea: posterior = prior + statistics. Maximum likelihood is the flat prior, MAP adaptation a
+prior around the background model; both read the mode. Refuses to know where statistics come from.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.errors import FitError, ShapeError
+from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.stats import GMMStats
+
+Floats = NDArray[np.float64]
+Parameter = Literal["weights", "means", "variances"]
+PARAMETERS: Final[tuple[Parameter, ...]] = ("weights", "means", "variances")
+
+MIN_COUNT: Final = 1e-3
+"""Frames. A component that explains fewer is dead: its mean and variance would be quotients of rounding."""
+
+RESOLUTION: Final = 8 * float(np.finfo(np.float64).eps)
+"""A variance below this times the squared mean cannot be told from rounding in ``squares - sums²``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConjugatePrior:
+    """Dirichlet over the weights times a normal-gamma per component and dimension, counted in pseudo-frames.
+
+    log density = sum_k weight_counts log w
+                  - 1/2 sum_kd [variance_counts log var + (scatter + mean_counts (mu - means)²) / var]
+
+    up to a constant, so the mode is weights ~ weight_counts, mu = means, var = scatter / variance_counts. In the
+    usual symbols weight_counts = alpha - 1, mean_counts = kappa, variance_counts = nu (Gauvain & Lee 1994;
+    Bishop 2006, 10.2). A count of zero says nothing about its parameter (an improper, flat prior).
+    """
+
+    weight_counts: Floats  # (K,), alpha - 1
+    mean_counts: Floats  # (K,), kappa
+    variance_counts: Floats  # (K,), nu
+    means: Floats  # (K, D)
+    scatter: Floats  # (K, D)
+
+    @classmethod
+    def flat(cls, n_components: int, n_features: int) -> "ConjugatePrior":
+        """The prior that knows nothing: its posterior's mode is the maximum likelihood estimate.
+
+        >>> ConjugatePrior.flat(4, 2).mean_counts.sum()
+        np.float64(0.0)
+        """
+        nothing, zero = np.zeros(n_components), np.zeros((n_components, n_features))
+        return cls(nothing, nothing, nothing, zero, zero)
+
+    @classmethod
+    def around(cls, model: DiagGMM, relevance: float, weight_relevance: float | None = None) -> "ConjugatePrior":
+        """The prior whose mode is ``model``, worth ``relevance`` frames in each component.
+
+        Its posterior's mode has the means and variances of Reynolds et al. 2000, eqs. 12-13. The weights are
+        the Dirichlet mode, (counts + tau weights) / (frames + tau), which differs from their eq. 11 and,
+        unlike it, never lowers the objective. tau is ``weight_relevance`` frames for the whole mixture; None:
+        ``relevance`` per component, K relevance in all.
+
+        Raises:
+            FitError: A relevance that is negative or not finite.
+        """
+        tau = model.n_components * relevance if weight_relevance is None else weight_relevance
+        for value in (relevance, tau):
+            if not (np.isfinite(value) and value >= 0):
+                raise FitError(f"relevance {value:g}; expected a number of frames, 0 or more")
+        counts = np.full(model.n_components, float(relevance))
+        return cls(tau * model.weights, counts, counts, model.means, relevance * model.variances)
+
+    def __add__(self, stats: GMMStats) -> "ConjugatePrior":
+        """The posterior after these statistics: a prior of the same form.
+
+        Raises:
+            ShapeError: The statistics are of a mixture of another size.
+        """
+        if stats.sums.shape != self.means.shape:
+            raise ShapeError(f"statistics of shape {stats.sums.shape} for a prior of shape {self.means.shape}")
+        n = stats.counts[:, None]
+        mean_counts = self.mean_counts + stats.counts
+        # means' = (kappa means + S) / kappa', written as a step away from the prior's means: exact where it
+        # is strong, and defined where neither prior nor frames say anything (kappa' = 0: the means stay).
+        pull = stats.sums - n * self.means
+        step = np.divide(pull, mean_counts[:, None], out=np.zeros_like(pull), where=mean_counts[:, None] > 0)
+        # scatter' = scatter + Q + kappa means² - kappa' means'², with the squares taken about the prior's
+        # means.
+        about = stats.squares - 2 * self.means * stats.sums + n * self.means**2
+        return ConjugatePrior(
+            self.weight_counts + stats.counts,
+            mean_counts,
+            self.variance_counts + stats.counts,
+            self.means + step,
+            self.scatter + about - mean_counts[:, None] * step**2,
+        )
+
+    def dead(self, min_count: float = MIN_COUNT) -> tuple[int, ...]:
+        """Components that fewer than ``min_count`` frames (of data and prior together) speak for."""
+        return tuple(int(k) for k in np.flatnonzero(self.mean_counts < min_count))
+
+    def mode(
+        self,
+        previous: DiagGMM,
+        *,
+        floor: ArrayLike = 0.0,
+        min_count: float = MIN_COUNT,
+        update: Collection[Parameter] = PARAMETERS,
+    ) -> DiagGMM:
+        """The most probable mixture, subject to variances of at least ``floor`` ((D,) or a number).
+
+        Parameters not in ``update`` are ``previous``'s, and the others are at their mode given those. A dead
+        component keeps its previous mean and variance; its weight follows its count, like any other.
+
+        Raises:
+            FitError: No frames at all; or a component has shrunk to a point and no floor holds it.
+        """
+        weights, means, variances = previous.weights, previous.means, previous.variances
+        alive = (self.mean_counts >= min_count)[:, None]
+        if "weights" in update:
+            total = self.weight_counts.sum()
+            if not total > 0:
+                raise FitError("no frames: neither the data nor the prior says anything about the mixture")
+            weights = self.weight_counts / total
+        if "means" in update:
+            means = np.where(alive, self.means, means)
+        if "variances" in update:
+            scatter = self.scatter + self.mean_counts[:, None] * (means - self.means) ** 2
+            estimate = np.divide(scatter, self.variance_counts[:, None], out=variances.copy(), where=alive)
+            variances = np.maximum(estimate, floor)
+            collapsed = variances <= RESOLUTION * means**2
+            if collapsed.any():
+                k, d = np.argwhere(collapsed)[0]
+                raise FitError(
+                    f"component {k} has shrunk to a point in dimension {d} (variance {variances[k, d]:g} at "
+                    f"mean {means[k, d]:g}); set a variance floor, use fewer components, or drop a constant "
+                    "dimension"
+                )
+        return DiagGMM(weights, means, variances)
+
+    def log_density(self, model: DiagGMM) -> float:
+        """Log density of ``model`` under this prior in nats, up to a constant; 0 for the flat prior."""
+        # A weight of zero that the prior says nothing about is no evidence either way: 0 log 0 = 0.
+        counted = self.weight_counts > 0
+        with np.errstate(divide="ignore"):
+            weights = self.weight_counts[counted] @ np.log(model.weights[counted])
+        about = self.scatter + self.mean_counts[:, None] * (model.means - self.means) ** 2
+        gammas = self.variance_counts[:, None] * np.log(model.variances) + about / model.variances
+        return float(weights - 0.5 * gammas.sum())

@@ -1,0 +1,49 @@
+"""The ``model`` section of a configuration."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from speechgmm.setting import FORBID_UNKNOWN, setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UbmSpec:
+    """The universal background model that MAP adaptation starts from. The rest is as for the classes."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    n_components: int = setting(128, "Gaussians of the background model", ge=1)
+    max_iter: int = setting(20, "EM iterations over all background frames, at most", ge=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """The mixture of every class and how it is estimated."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    n_components: int = setting(32, "Gaussians per class; with adapt: map, ubm.n_components counts instead", ge=1)
+    init: Literal["split", "kmeans++", "random"] = setting(
+        "split", "where EM starts: binary splitting of one Gaussian, k-means, or random frames"
+    )
+    max_iter: int = setting(20, "EM iterations over all frames of a class, at most", ge=0)
+    tol: float = setting(1e-4, "EM stops once an iteration gains less", unit="nats per frame", ge=0)
+    variance_floor: float = setting(
+        0.01, "least variance of a component, as a share of the training split's, per dimension", ge=0, le=1
+    )
+    dead_components: Literal["keep", "resplit"] = setting(
+        "keep",
+        "a component that no frames speak for keeps its mean and variance, or is re-split from the heaviest",
+    )
+    precision: Literal["auto", "float32", "float64"] = setting(
+        "auto", "of the products in training; auto: float64 where variance_floor is below 1e-3, else float32"
+    )
+    adapt: Literal["none", "map"] = setting(
+        "none", "none: every class is trained from its own frames; map: adapted from a background model"
+    )
+    relevance: float = setting(16.0, "map: what the background model is worth in each component", unit="frames", ge=0)
+    adapt_parameters: tuple[Literal["weights", "means", "variances"], ...] = setting(
+        ("means",), "map: what is adapted; the rest stays the background model's"
+    )
+    adapt_max_iter: int = setting(1, "map: EM iterations, at most; 1 is Reynolds et al. 2000", ge=0)
+    ubm: UbmSpec = setting(UbmSpec(), "map: the background model")

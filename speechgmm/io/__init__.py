@@ -1,0 +1,1 @@
+"""Files: audio in, features and models in and out."""

@@ -1,0 +1,138 @@
+"""The feature store: frames of recordings in packed shards, keyed by what they were made from.
+
+    CACHE/features/SPEC_KEY/spec.json          what these features are, for a person
+    CACHE/features/SPEC_KEY/SHARD.npy          (sum of T, columns) float32, one recording after another
+    CACHE/features/SPEC_KEY/SHARD.json         its recordings: key, path, size, time of change, offset, frames, duration
+
+A shard's index is written after its frames, both by atomic rename, so that an index is a promise that the frames are
+whole. The last column holds 1 for speech and 0 for the rest where a VAD was run.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.errors import DataError
+from speechgmm.io.atomic import write_atomically, write_text
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where the frames of one recording lie, and what was learnt while it was decoded."""
+
+    key: str  # hash of the audio bytes
+    path: str  # absolute, as it was when extracted
+    size: int  # bytes
+    modified: int  # ns since the epoch
+    shard: str
+    offset: int  # first row
+    n_frames: int
+    duration: float  # s
+    clipped: float  # share of samples at full scale
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """The features of one recording on their way into a shard."""
+
+    key: str
+    path: str
+    size: int
+    modified: int
+    duration: float  # s
+    clipped: float
+    frames: NDArray[np.float32]  # (T, columns)
+
+
+def digest(*parts: bytes | str) -> str:
+    """Thirty-two hex digits from bytes and texts; no two different sequences of parts share them."""
+    total = blake2b(digest_size=16)
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        total.update(len(data).to_bytes(8, "little"))
+        total.update(data)
+    return total.hexdigest()
+
+
+def canonical(value: Any) -> str:
+    """JSON with one spelling for each value: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureStore:
+    """The shards of one kind of features."""
+
+    folder: Path
+
+    @classmethod
+    def open(cls, cache: Path, description: dict[str, Any]) -> "FeatureStore":
+        """The store for features that ``description`` (plain values) defines, made if need be."""
+        folder = cache / "features" / digest(canonical(description))[:16]
+        if not (folder / "spec.json").exists():
+            write_text(folder / "spec.json", json.dumps(description, indent=1, sort_keys=True) + "\n")
+        return cls(folder)
+
+    def entries(self) -> list[Entry]:
+        """Every recording in the store. A damaged index counts as absent: its recordings are extracted again."""
+        found: list[Entry] = []
+        shards = {path.stem for path in self.folder.glob("*.npy")}
+        for index in sorted(self.folder.glob("*.json")):
+            if index.name == "spec.json":
+                continue
+            try:
+                entries = [Entry(**row) for row in json.loads(index.read_text())]
+            except (ValueError, TypeError):
+                continue
+            found.extend(entry for entry in entries if entry.shard in shards)
+        return found
+
+    def write(self, recordings: Sequence[Extracted]) -> list[Entry]:
+        """Store recordings as one shard; returns where they lie.
+
+        Raises:
+            DataError: The disk is full or the folder may not be written.
+        """
+        shard = digest(*(recording.key for recording in recordings))[:20]
+        entries, offset = [], 0
+        for recording in recordings:
+            about = {name: getattr(recording, name) for name in Extracted.__slots__ if name != "frames"}
+            entries.append(Entry(shard=shard, offset=offset, n_frames=len(recording.frames), **about))
+            offset += len(recording.frames)
+        frames = np.concatenate([recording.frames for recording in recordings])
+        write_atomically(self.folder / f"{shard}.npy", lambda file: np.save(file, frames, allow_pickle=False))
+        write_text(self.folder / f"{shard}.json", json.dumps([asdict(entry) for entry in entries]))
+        return entries
+
+    def note(self, entries: Sequence[Entry]) -> None:
+        """Note that recordings whose frames are here already have another path or date."""
+        name = digest(*(f"{entry.key} {entry.path} {entry.modified}" for entry in entries))[:20]
+        write_text(self.folder / f"{name}.json", json.dumps([asdict(entry) for entry in entries]))
+
+    def frames(self, shard: str, offset: int, n_frames: int) -> NDArray[np.float32]:
+        """Rows of a shard as a view of the file. Raises DataError where the shard is shorter than its index says."""
+        rows = _shard(self.folder / f"{shard}.npy")[offset : offset + n_frames]
+        if len(rows) != n_frames:
+            raise DataError(f"{self.folder / shard}.npy: damaged; remove it with `speechgmm cache --clear`")
+        return rows
+
+
+@lru_cache(maxsize=256)
+def _shard(path: Path) -> NDArray[np.float32]:
+    try:
+        rows: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: damaged ({error}); remove it with `speechgmm cache --clear`") from None
+    return rows
+
+
+def sizes(folders: Iterable[Path]) -> int:
+    """Bytes on disk below folders."""
+    return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())

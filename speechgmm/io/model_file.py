@@ -1,0 +1,172 @@
+"""The model file: everything that scoring a new recording needs, in one safetensors file.
+
+Parameters are tensors; labels, the feature spec and the rest are **one** canonical JSON string under the metadata key
+``speechgmm``. Without times, paths and worker counts: the same training gives the same bytes.
+
+    tensor              shape             what
+    weights             (sum of K,)       float64, one class after another (n_components in the header)
+    means, variances    (sum of K, D)     float64
+    log_priors          (C,)              float64
+    ubm.*                                 the universal background model, where there is one
+    normalisation.*     (D,)              shift and scale, where cmvn is global
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.errors import ModelFileError
+from speechgmm.features import FeatureSpec, Normalisation
+from speechgmm.gmm import DiagGMM
+from speechgmm.io.atomic import write_atomically
+from speechgmm.io.feature_store import canonical
+from speechgmm.scoring import ClassModels
+
+FORMAT_VERSION: Final = 1
+KEY: Final = "speechgmm"
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInput:
+    """How a recording becomes the frames that models were trained on."""
+
+    features: FeatureSpec
+    sample_rate: int  # Hz
+    channel: str | int = "mix"
+    resample: bool = False
+    normalisation: Normalisation | None = None  # of the training split; where cmvn is global
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """What a model file holds."""
+
+    models: ClassModels
+    audio: AudioInput | None = None  # None: trained on frames alone
+    label: str = "label"  # the column that the classes are values of
+
+
+def save_models(
+    models: ClassModels, path: str | Path, *, audio: AudioInput | None = None, label: str = "label"
+) -> None:
+    """Write class models, with how their frames are made where that is known.
+
+    Raises:
+        DataError: The disk is full or the folder may not be written.
+    """
+    data = serialise(ModelFile(models, audio, label))
+    write_atomically(Path(path), lambda file: file.write(data))
+
+
+def load_models(path: str | Path) -> ClassModels:
+    """The class models in a file. Raises ModelFileError where it is not a whole model file of a known format."""
+    return read_model_file(path).models
+
+
+def serialise(content: ModelFile) -> bytes:
+    """The bytes of a model file; the same content gives the same bytes."""
+    from safetensors.numpy import save
+
+    models, audio = content.models, content.audio
+    tensors = _stacked("", models.models) | {"log_priors": models.log_priors}
+    header: dict[str, Any] = {
+        "format": FORMAT_VERSION,
+        "label": content.label,
+        "labels": list(models.labels),
+        "n_components": [len(model.weights) for model in models.models],
+        "temperature": models.temperature,
+    }
+    if models.ubm is not None:
+        tensors |= _stacked("ubm.", (models.ubm,))
+    if audio is not None:
+        header["audio"] = {
+            "features": asdict(audio.features),
+            "sample_rate": audio.sample_rate,
+            "channel": audio.channel,
+            "resample": audio.resample,
+        }
+        if audio.normalisation is not None:
+            tensors["normalisation.shift"] = np.asarray(audio.normalisation.shift)
+            tensors["normalisation.scale"] = np.asarray(audio.normalisation.scale)
+    tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    data: bytes = save(tensors, metadata={KEY: canonical(header)})
+    return data
+
+
+def read_model_file(path: str | Path) -> ModelFile:
+    """Read and check a model file.
+
+    Raises:
+        ModelFileError: No such file, truncated, not written by this package, or of a newer format.
+    """
+    path = Path(path)
+    tensors, header = _read(path)
+    try:
+        sizes = [int(size) for size in header["n_components"]]
+        models = _unstacked("", tensors, sizes)
+        ubm = _unstacked("ubm.", tensors, [len(tensors["ubm.weights"])])[0] if "ubm.weights" in tensors else None
+        classes = ClassModels(
+            labels=tuple(header["labels"]),
+            models=models,
+            log_priors=tensors["log_priors"],
+            temperature=header["temperature"],
+            ubm=ubm,
+        )
+        audio = _audio(header["audio"], tensors) if "audio" in header else None
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"{path}: a model file with a part missing or out of shape ({error}); train it again"
+        ) from None
+    return ModelFile(classes, audio, header["label"])
+
+
+def _read(path: Path) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
+    from safetensors import SafetensorError, safe_open
+
+    if path.is_dir():
+        raise ModelFileError(f"{path}: a folder; the model of a run is models.safetensors in it")
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except FileNotFoundError:
+        raise ModelFileError(f"{path}: there is no such model file") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        size = path.stat().st_size if path.exists() else 0
+        raise ModelFileError(
+            f"{path}: not a whole model file ({size} bytes; {error}): truncated while it was copied, "
+            "or another kind of file"
+        ) from None
+    if KEY not in metadata:
+        raise ModelFileError(f"{path}: a safetensors file, but not one of speechgmm's (no {KEY!r} in its header)")
+    header: dict[str, Any] = json.loads(metadata[KEY])
+    if header.get("format", 0) > FORMAT_VERSION:
+        raise ModelFileError(
+            f"{path}: model format {header['format']}; this version reads up to {FORMAT_VERSION}: upgrade speechgmm"
+        )
+    return tensors, header
+
+
+def _audio(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> AudioInput:
+    normalisation = None
+    if "normalisation.shift" in tensors:
+        normalisation = Normalisation(tensors["normalisation.shift"], tensors["normalisation.scale"])
+    features = FeatureSpec(**header["features"])
+    return AudioInput(features, header["sample_rate"], header["channel"], header["resample"], normalisation)
+
+
+def _stacked(prefix: str, models: tuple[DiagGMM, ...]) -> dict[str, NDArray[np.float64]]:
+    names = ("weights", "means", "variances")
+    return {f"{prefix}{name}": np.concatenate([getattr(model, name) for model in models]) for name in names}
+
+
+def _unstacked(prefix: str, tensors: dict[str, NDArray[np.float64]], sizes: list[int]) -> tuple[DiagGMM, ...]:
+    ends = np.cumsum(sizes)
+    if len(ends) == 0 or ends[-1] != len(tensors[f"{prefix}weights"]):
+        raise ValueError(f"{len(tensors[f'{prefix}weights'])} components for n_components {sizes}")
+    parts = [np.split(tensors[f"{prefix}{name}"], ends[:-1]) for name in ("weights", "means", "variances")]
+    return tuple(DiagGMM(*values) for values in zip(*parts, strict=True))

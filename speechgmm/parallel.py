@@ -1,0 +1,71 @@
+"""Running tasks side by side: the only place that knows joblib and threadpoolctl.
+
+``pmap`` keeps the order of its tasks, starts nothing for a single worker, and holds BLAS to one thread inside every
+task: OpenBLAS threads that spin under joblib cost 20 times the work, and results must not depend on their number.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal, TypeVar
+
+from speechgmm.errors import ConfigError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+Backend = Literal["threads", "processes"]
+
+
+def cpu_count() -> int:
+    """Cores this process may use."""
+    import joblib
+
+    count: int = joblib.cpu_count()
+    return count
+
+
+def workers(n_jobs: int) -> int:
+    """The number of workers that ``n_jobs`` asks for; -1: one per core, -2: one less.
+
+    Raises:
+        ConfigError: ``n_jobs`` is 0.
+    """
+    if n_jobs == 0:
+        raise ConfigError("parallel.n_jobs is 0; give the number of workers, or -1 for one per core")
+    return n_jobs if n_jobs > 0 else max(1, cpu_count() + 1 + n_jobs)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold every BLAS that is loaded to one thread. numpy and scipy bundle one each: both must be loaded before."""
+    import scipy.linalg.blas  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
+
+
+def pmap(
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task] | Iterable[Task],
+    *,
+    n_jobs: int,
+    backend: Backend,
+) -> Iterator[Result]:
+    """Results of ``function`` over tasks, in their order, as they are ready.
+
+    With processes, function and tasks are pickled: tasks carry references (path, first row, last row), not arrays.
+    An exception in a task is raised here.
+    """
+    tasks = list(tasks)
+    count = min(workers(n_jobs), max(1, len(tasks)))
+    if count == 1:
+        with one_blas_thread():
+            for task in tasks:
+                yield function(task)
+        return
+    import joblib
+
+    options = {"backend": "threading"} if backend == "threads" else {"backend": "loky", "inner_max_num_threads": 1}
+    with one_blas_thread(), joblib.parallel_config(**options):
+        run = joblib.Parallel(n_jobs=count, return_as="generator", batch_size=1, pre_dispatch="2*n_jobs")
+        yield from run(joblib.delayed(function)(task) for task in tasks)

@@ -1,0 +1,65 @@
+"""From a configuration to a job: the corpus with its splits, and what every stage needs to know."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from speechgmm.config import Experiment, load_config
+from speechgmm.console import Console
+from speechgmm.corpus import Corpus, make_split, read_corpus
+from speechgmm.io.model_file import AudioInput
+from speechgmm.parallel import Backend, pmap, workers
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A configuration, the corpus it names, and the means to work on it."""
+
+    experiment: Experiment
+    corpus: Corpus
+    console: Console
+
+    @property
+    def audio(self) -> AudioInput:
+        """How a recording becomes frames; the normalisation is not known before extraction."""
+        config = self.experiment.config
+        return AudioInput(config.features, config.corpus.rate(), config.corpus.channel, config.corpus.resample)
+
+    @property
+    def cache(self) -> Path:
+        """The folder of features and class models that all runs share."""
+        return self.experiment.cache()
+
+    @property
+    def n_jobs(self) -> int:
+        """Workers at once."""
+        return workers(self.experiment.config.parallel.n_jobs)
+
+    def map(
+        self, function: Callable[[Task], Result], tasks: Iterable[Task], *, auto: Backend = "threads"
+    ) -> Iterator[Result]:
+        """Results in order, on the configured back end; ``auto`` is the one that suits this work."""
+        chosen = self.experiment.config.parallel.backend
+        return pmap(function, tasks, n_jobs=self.n_jobs, backend=auto if chosen == "auto" else chosen)
+
+
+def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, console: Console | None = None) -> Job:
+    """Read a configuration and its corpus, and divide the corpus into training and test.
+
+    Raises:
+        ConfigError: The configuration is wrong.
+        DataError: The corpus is missing or wrong.
+    """
+    experiment = config if isinstance(config, Experiment) else load_config(config, overrides)
+    console = console or Console()
+    spec = experiment.config.corpus
+    with console.stage("prepare"), console.bar("generating speech") as progress:
+        corpus = read_corpus(spec, path=experiment.corpus_path(), root=experiment.corpus_root(), progress=progress)
+        for note in corpus.notes:
+            console.warn(note)
+        corpus = make_split(corpus, spec.split, group=spec.group, seed=experiment.config.seed)
+    return Job(experiment, corpus, console)

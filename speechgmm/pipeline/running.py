@@ -1,0 +1,190 @@
+"""A whole run: from a configuration to a folder of results.
+
+    runs/NAME/config.yaml          the whole configuration, resolved
+              environment.json     versions and hashes
+              models.safetensors   what scores new recordings
+              classes.tsv          how each class was trained
+              scores.tsv           the test split against every class
+              metrics.json         figures, for programs
+              confusion.tsv, .png  which class was taken for which
+              rejected.tsv         recordings left out (on_error: skip)
+              log.txt              what was said while it ran
+
+A file appears whole or not at all. The folder belongs to its configuration: another one is refused.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from speechgmm.config import Experiment, config_hash, differences, load_config, make_config, to_plain, to_yaml
+from speechgmm.console import Console
+from speechgmm.errors import ConfigError
+from speechgmm.io.atomic import clear_disk_errors, write_text
+from speechgmm.io.model_file import save_models
+from speechgmm.pipeline.evaluation import (
+    Evaluation,
+    classes_table,
+    confusion_table,
+    evaluate,
+    scores_table,
+    table,
+)
+from speechgmm.pipeline.extraction import Features, extract
+from speechgmm.pipeline.job import Job, prepare
+from speechgmm.pipeline.scoring import score
+from speechgmm.pipeline.training import Trained, train
+
+Stage = Literal["extract", "train", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Where a run's files are, and its figures."""
+
+    folder: Path
+    metrics: dict[str, Any]  # as in metrics.json
+    features: Features
+    trained: Trained | None
+    evaluation: Evaluation | None
+
+
+def run(
+    config: str | Path | Experiment,
+    overrides: Sequence[str] = (),
+    *,
+    output: str | Path | None = None,
+    console: Console | None = None,
+    until: Stage = "run",
+) -> Result:
+    """Extract, train, score and evaluate; what was finished before is not done again.
+
+    Args:
+        config: The YAML file, or what ``load_config`` returned.
+        overrides: ``key.path=value``, as ``--set``.
+        output: Folder for the results; default: ``output`` of the configuration.
+        console: Where progress goes; default: standard error.
+        until: The last stage: ``extract``, ``train`` or ``run`` for all.
+
+    Raises:
+        ConfigError: The configuration is wrong, or the folder belongs to another one.
+        DataError: Recordings or labels that cannot be used.
+        FitError: A class that cannot be trained.
+    """
+    console = console or Console()
+    experiment = config if isinstance(config, Experiment) else load_config(config, overrides)
+    folder = Path(output).absolute() if output is not None else experiment.output()
+    _claim(folder, experiment)
+    console.log = folder / "log.txt"
+    job = prepare(experiment, console=console)
+    console.say(_about(job))
+    features = extract(job)
+    if features.rejected:
+        write_text(folder / "rejected.tsv", table(("reason",), ((reason,) for reason in features.rejected)))
+    if until == "extract":
+        return Result(folder, {}, features, None, None)
+    trained = train(job, features)
+    save_models(trained.models, folder / "models.safetensors", audio=trained.audio, label=job.corpus.label)
+    background = (trained.ubm_report,) if trained.ubm_report else ()
+    write_text(folder / "classes.tsv", classes_table((*background, *trained.reports)))
+    if until == "train":
+        return Result(folder, {}, features, trained, None)
+    scores = score(job, features, trained.models)
+    write_text(folder / "scores.tsv", scores_table(scores))
+    evaluation = evaluate(scores)
+    if evaluation is None:
+        console.warn("the split 'test' is empty: there are models, but no figures about them")
+    else:
+        write_text(folder / "confusion.tsv", confusion_table(evaluation))
+        _draw(folder, job, evaluation)
+    metrics = _metrics(job, features, trained, evaluation)
+    write_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    return Result(folder, metrics, features, trained, evaluation)
+
+
+def _claim(folder: Path, experiment: Experiment) -> None:
+    """Write the configuration into the folder, or see that it is the one that is there."""
+    path = folder / "config.yaml"
+    if path.exists():
+        try:
+            there = to_plain(make_config(yaml.safe_load(path.read_text(encoding="utf-8")), str(path)))
+        except (yaml.YAMLError, ConfigError, OSError, AttributeError, TypeError):
+            raise ConfigError(
+                f"{path}: not a configuration of this version; choose another --out, or remove the folder"
+            ) from None
+        changed = list(differences(to_plain(experiment.config), there))
+        if changed:
+            raise ConfigError(
+                f"{folder} belongs to another configuration "
+                f"({'; '.join(changed[:5])}{' ...' if len(changed) > 5 else ''}); "
+                "choose another --out (or `output`), or remove the folder"
+            )
+    elif folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder}: a file; the results need a folder (--out)")
+    elif folder.is_dir() and any(not name.name.startswith(".") for name in folder.iterdir()):
+        raise ConfigError(f"{folder} holds files that are not a run's (no config.yaml); choose another --out")
+    with clear_disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for leftover in folder.glob(".*.tmp"):  # of a run that was killed while it wrote
+            leftover.unlink(missing_ok=True)
+    write_text(path, to_yaml(experiment.config))
+    write_text(folder / "environment.json", json.dumps(_environment(experiment), indent=1) + "\n")
+
+
+def _environment(experiment: Experiment) -> dict[str, Any]:
+    import os
+    import platform
+    from importlib.metadata import version
+
+    packages = ("speechgmm", "numpy", "scipy", "numba", "soundfile", "soxr", "joblib", "safetensors")
+    return {
+        "config": experiment.name,
+        "config_hash": config_hash(experiment.config),
+        "seed": experiment.config.seed,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "openblas_coretype": os.environ.get("OPENBLAS_CORETYPE"),
+        "packages": {name: version(name) for name in packages},
+    }
+
+
+def _about(job: Job) -> str:
+    corpus = job.corpus
+    classes = len({utterance.label(corpus.label) for utterance in corpus.split("train")})
+    sizes = ", ".join(
+        f"{len(corpus.split(name))} {name}" for name in ("train", "dev", "test", "ubm") if corpus.split(name)
+    )
+    return f"{job.experiment.name}: {classes} classes ({corpus.label}), utterances: {sizes}"
+
+
+def _metrics(job: Job, features: Features, trained: Trained, evaluation: Evaluation | None) -> dict[str, Any]:
+    config = job.experiment.config
+    return {
+        **(evaluation.metrics if evaluation else {}),
+        "task": config.task,
+        "n_train": len(features.of_split("train")),
+        "n_test": len(features.of_split("test")),
+        "n_classes": len(trained.models.labels),
+        "n_rejected": len(features.rejected),
+        "temperature": trained.models.temperature,
+        "seconds": {stage: round(seconds, 3) for stage, seconds in job.console.seconds.items()},
+        "config_hash": config_hash(config),
+    }
+
+
+def _draw(folder: Path, job: Job, evaluation: Evaluation) -> None:
+    from importlib.util import find_spec
+
+    if find_spec("matplotlib") is None:
+        job.console.say("no confusion.png: matplotlib is not installed (pip install 'speechgmm[plot]')")
+        return
+    from speechgmm.report.plots import plot_confusion, save_figure
+
+    save_figure(
+        plot_confusion(evaluation.confusion, evaluation.labels, title=job.experiment.name),
+        folder / "confusion.png",
+    )

@@ -1,0 +1,221 @@
+"""The scoring stage: the test split of a run, and recordings that a model has never seen.
+
+Both ways lead through the same features and the same likelihoods; the first reads frames from the store, the second
+from the recording.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.features import Moments, front_end, moments, normalisation, raw_features
+from speechgmm.io.audio import read_recording
+from speechgmm.io.model_file import AudioInput, ModelFile
+from speechgmm.parallel import pmap
+from speechgmm.pipeline.frames import Piece
+from speechgmm.scoring import ClassModels
+
+if TYPE_CHECKING:  # scoring a recording waits for neither
+    from speechgmm.pipeline.extraction import Features
+    from speechgmm.pipeline.job import Job
+
+SCORED_AT_ONCE = 64
+"""Utterances in a task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Test utterances against all classes."""
+
+    ids: tuple[str, ...]
+    true: tuple[str, ...]
+    predicted: tuple[str, ...]
+    labels: tuple[str, ...]  # the classes
+    n_frames: NDArray[np.int64]  # (N,)
+    mean_log_likelihoods: NDArray[np.float64]  # (N, C) nats per frame
+
+
+def score(job: "Job", features: "Features", models: ClassModels) -> Scores:
+    """Score the split ``test`` against every class; what wins is the class of the highest posterior."""
+    with job.console.stage("score"):
+        tests = features.of_split("test")
+        table, n_frames = log_likelihood_table(job, models, [piece for _, piece in tests], "scoring the test split")
+        predicted = [models.labels[n] for n in decide(models, table, n_frames)]
+    return Scores(
+        ids=tuple(utterance.id for utterance, _ in tests),
+        true=tuple(utterance.label(features.corpus.label) for utterance, _ in tests),
+        predicted=tuple(predicted),
+        labels=models.labels,
+        n_frames=n_frames,
+        mean_log_likelihoods=table,
+    )
+
+
+def decide(models: ClassModels, table: NDArray[np.float64], n_frames: NDArray[np.int64]) -> NDArray[np.intp]:
+    """(N,) numbers of the winning classes: highest posterior, or likelihood where there is no temperature."""
+    if models.temperature is None:
+        winners: NDArray[np.intp] = table.argmax(axis=1)
+        return winners
+    return np.array([models.posteriors(row, n).argmax() for row, n in zip(table, n_frames, strict=True)], np.intp)
+
+
+def log_likelihood_table(
+    job: "Job", models: ClassModels, pieces: Sequence[Piece], what: str | None
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Mean log-likelihoods (N, C) in nats per frame and numbers of frames (N,) of utterances; shown as ``what``."""
+    parcels = [pieces[first : first + SCORED_AT_ONCE] for first in range(0, len(pieces), SCORED_AT_ONCE)]
+    table = np.empty((len(pieces), len(models.labels)))
+    n_frames = np.empty(len(pieces), np.int64)
+    done = 0
+    with job.console.bar(what) as advance:
+        for rows, counts in job.map(partial(_score_parcel, models), parcels):
+            table[done : done + len(rows)], n_frames[done : done + len(rows)] = rows, counts
+            done += len(rows)
+            advance(done, len(pieces))
+    return table, n_frames
+
+
+def _score_parcel(models: ClassModels, pieces: Sequence[Piece]) -> tuple[NDArray[np.float64], list[int]]:
+    rows, counts = [], []
+    for piece in pieces:
+        frames = piece.load()
+        rows.append(models.mean_log_likelihoods(frames))
+        counts.append(len(frames))
+    return np.stack(rows), counts
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A recording, or a window of it, against all classes."""
+
+    path: Path
+    start: float  # s
+    end: float  # s
+    n_frames: int
+    mean_log_likelihoods: NDArray[np.float64]  # (C,) nats per frame
+    posteriors: NDArray[np.float64] | None  # (C,); None where the model has no temperature
+
+    def ranked(self) -> list[int]:
+        """Numbers of the classes, best first."""
+        best = self.mean_log_likelihoods if self.posteriors is None else self.posteriors
+        # Ties (posteriors that round to 0) are broken by likelihood.
+        return list(np.lexsort((-self.mean_log_likelihoods, -best)))
+
+    def margin(self, number: int) -> float:
+        """Log-likelihood of a class less that of the best other class, in nats per frame."""
+        others = np.delete(self.mean_log_likelihoods, number)
+        return float(self.mean_log_likelihoods[number] - others.max())
+
+
+def score_recordings(
+    model: ModelFile,
+    paths: Sequence[Path],
+    *,
+    window: float | None = None,
+    hop: float | None = None,
+    speaker: str | None = None,
+    n_jobs: int = 1,
+) -> Iterator[tuple[Path, list[Scored] | DataError]]:
+    """Score recordings against a model, in their order.
+
+    Args:
+        model: From ``read_model_file``.
+        paths: Recordings of any format, rate and channel count that the model's configuration allows.
+        window: Length in seconds of the stretches to score one by one; None: each recording as a whole.
+        hop: From the start of one window to the next, in seconds; default: the window's length.
+        speaker: With ``cmvn: speaker``, all recordings are of this one speaker; None: each is a speaker of its own.
+        n_jobs: Workers at once.
+
+    Yields:
+        The path with its scores, or with why it could not be scored.
+
+    Raises:
+        ConfigError: The model has no front end; a window that is shorter than a frame; a hop without a window.
+    """
+    if model.audio is None:
+        raise ConfigError("the model was trained on frames, not recordings: score frames with ClassModels in Python")
+    audio = model.audio
+    plan = front_end(audio.features, audio.sample_rate)
+    if hop is not None and window is None:
+        raise ConfigError("--hop goes with --window")
+    if window is not None and (window < plan.frame_shift / audio.sample_rate or (hop is not None and hop <= 0)):
+        raise ConfigError(
+            f"--window {window:g} --hop {hop if hop is not None else window:g}: both are in seconds, "
+            f"and a window holds at least one frame ({plan.frame_shift / audio.sample_rate:g} s)"
+        )
+    if audio.features.cmvn == "speaker" and speaker is not None:
+        total: Moments | None = None
+        for found in pmap(partial(_moments_of, audio), paths, n_jobs=n_jobs, backend="threads"):
+            if found is not None:
+                total = found if total is None else total + found
+        if total is not None:
+            audio = replace(audio, normalisation=normalisation(total, audio.features.norm_vars))
+    work = partial(_score_recording, replace(model, audio=audio), window, hop)
+    yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
+
+
+def frames_of(audio: AudioInput, path: Path) -> tuple[NDArray[np.float32], NDArray[np.bool_], float]:
+    """(T, D) normalised frames of a recording, (T,) which of them are speech, and its duration in seconds."""
+    recording = read_recording(path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel)
+    try:
+        frames, speech = raw_features(audio.features.without_normalisation(), recording.samples, audio.sample_rate)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    if speech is None:
+        speech = np.ones(len(frames), bool)
+    if not speech.any():
+        raise DataError(f"{path}: the VAD keeps none of its {len(frames)} frames")
+    return frames, speech, recording.duration
+
+
+def _moments_of(audio: AudioInput, path: Path) -> Moments | None:
+    try:
+        frames, speech, _ = frames_of(audio, path)
+    except DataError:
+        return None  # said when the recording is scored
+    return moments(frames[speech])
+
+
+def _score_recording(model: ModelFile, window: float | None, hop: float | None, path: Path) -> list[Scored] | DataError:
+    audio, models = model.audio, model.models
+    if audio is None:
+        raise ConfigError("the model has no front end")
+    try:
+        frames, speech, duration = frames_of(audio, path)
+    except DataError as error:
+        return error
+    if audio.features.cmvn != "none":
+        how = audio.normalisation or normalisation(moments(frames[speech]), audio.features.norm_vars)
+        frames = how.apply(frames)
+    plan = front_end(audio.features, audio.sample_rate)
+    results = []
+    for start, end in _windows(duration, window, hop):
+        first, stop = (0, len(frames)) if window is None else plan.frame_range(start, end, len(frames))
+        chosen = frames[first:stop][speech[first:stop]]
+        if len(chosen) == 0:  # a window without speech has nothing to say
+            continue
+        means = models.mean_log_likelihoods(chosen)
+        posteriors = None if models.temperature is None else models.posteriors(means, len(chosen))
+        results.append(Scored(path, start, end, len(chosen), means, posteriors))
+    return results
+
+
+def _windows(duration: float, window: float | None, hop: float | None) -> Iterator[tuple[float, float]]:
+    """(start, end) in seconds; the last window ends with the recording."""
+    if window is None:
+        yield 0.0, duration
+        return
+    step = hop or window
+    number = 0
+    while True:
+        start = number * step
+        yield start, min(start + window, duration)
+        if start + window >= duration or start + step >= duration:
+            return
+        number += 1

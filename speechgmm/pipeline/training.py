@@ -1,0 +1,329 @@
+"""The training stage: the background model where one is asked for, one mixture per class, and the temperature.
+
+A class model is kept in the cache as soon as it is trained, under a hash of everything that decides it (frames,
+settings, floor, background model, seed, label): a run that was stopped goes on, and one that changes a single class
+trains that class alone.
+"""
+
+import contextlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.corpus.splits import assign_folds
+from speechgmm.errors import FitError, ModelFileError
+from speechgmm.features import Moments
+from speechgmm.gmm import DiagGMM, Fit, ModelSpec, adapt_map, class_rng, fit_gmm
+from speechgmm.io.atomic import write_atomically, write_text
+from speechgmm.io.feature_store import canonical, digest
+from speechgmm.io.model_file import AudioInput
+from speechgmm.parallel import pmap
+from speechgmm.pipeline.extraction import Features
+from speechgmm.pipeline.frames import Piece, load_all, pooled_moments
+from speechgmm.pipeline.job import Job
+from speechgmm.pipeline.scoring import log_likelihood_table
+from speechgmm.scoring import ClassModels, fit_temperature
+
+TRAINING_VERSION = 1
+"""Part of every key in the model cache: raised when the same settings begin to give another model."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassReport:
+    """How one mixture was trained."""
+
+    label: str
+    n_frames: int
+    n_components: int
+    iterations: int
+    objective: float  # nats per frame, of the model returned
+    converged: bool
+    precision: str
+    dead: tuple[int, ...]  # components without frames
+    trace: tuple[float, ...]  # nats per frame, before each iteration and at the end
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """Class models, ready to score and to save, with the story of each."""
+
+    models: ClassModels
+    audio: AudioInput
+    reports: tuple[ClassReport, ...]
+    ubm_report: ClassReport | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One mixture to train."""
+
+    label: str
+    pieces: tuple[Piece, ...]
+    spec: ModelSpec
+    floor: NDArray[np.float64]  # (D,) absolute variances
+    seed: int
+    ubm: DiagGMM | None
+    folder: Path  # of the cache
+
+
+def train(job: Job, features: Features) -> Trained:
+    """Train every class of the split ``train``.
+
+    Raises:
+        FitError: A class with too few frames for its components (all are listed), or a feature that is constant.
+        DataError: The disk is full.
+    """
+    with job.console.stage("train"):
+        config = job.experiment.config
+        members = _by_label(features)
+        common = _common(job, members)
+        ubm, ubm_report = _train_ubm(job, features, common) if config.model.adapt == "map" else (None, None)
+        common = replace(common, ubm=ubm)
+        tasks = [replace(common, label=label, pieces=tuple(pieces)) for label, pieces in members.items()]
+        results = list(job.console.track(job.map(train_class, tasks), len(tasks), "training classes"))
+        models = ClassModels(
+            labels=tuple(members),
+            models=tuple(model for model, _ in results),
+            log_priors=_log_priors(config.scoring.priors, members),
+            temperature=None,
+            ubm=ubm,
+        )
+        reports = tuple(report for _, report in results)
+        _say_what_is_odd(job, reports)
+        if config.scoring.temperature_folds:
+            models = replace(models, temperature=_temperature(job, features, common, models))
+    return Trained(models, features.audio, reports, ubm_report)
+
+
+def _by_label(features: Features) -> dict[str, list[Piece]]:
+    """Training pieces of every class; classes in the order of their names."""
+    members: dict[str, list[Piece]] = {}
+    for utterance, piece in features.of_split("train"):
+        members.setdefault(utterance.label(features.corpus.label), []).append(piece)
+    return {label: members[label] for label in sorted(members, key=natural_order)}
+
+
+def natural_order(label: str) -> tuple[tuple[int, str], ...]:
+    """A sorting key that puts 2 before 10."""
+    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", label) if part)
+
+
+def _common(job: Job, members: Mapping[str, Sequence[Piece]]) -> _Task:
+    """What all classes share: settings, and the floor and scaling from the whole training split."""
+    config = job.experiment.config
+    tasks = [tuple(pieces) for pieces in members.values()]
+    parts = list(job.console.track(job.map(pooled_moments, tasks), len(tasks), "measuring the training split"))
+    if config.model.adapt == "none":
+        few = [
+            f"  class {label!r}: {part.count} frames for {config.model.n_components} components"
+            for label, part in zip(members, parts, strict=True)
+            if part.count < config.model.n_components
+        ]
+        if few:
+            most = min(part.count for part in parts)
+            raise FitError(
+                f"{len(few)} of {len(members)} classes have too few frames:\n" + "\n".join(few[:20]) + "\n"
+                f"give them more audio, or set model.n_components to at most {most}"
+            )
+    total: Moments = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    variance = total.scatter / total.count
+    # Below this share of the mean a deviation is float32 rounding: the dimension has one value.
+    constant = np.flatnonzero(np.sqrt(variance) <= 1e-6 * np.maximum(1, np.abs(total.means)))
+    if len(constant):
+        raise FitError(
+            f"feature dimensions {', '.join(map(str, constant[:10]))} have one value in all {total.count} "
+            "training frames: nothing to model there; is every recording the same, or is cmvn: utterance used on "
+            "recordings of one frame?"
+        )
+    return _Task(
+        label="",
+        pieces=(),
+        spec=config.model,
+        floor=config.model.variance_floor * variance,
+        seed=config.seed,
+        ubm=None,
+        folder=job.cache / "models",
+    )
+
+
+def _train_ubm(job: Job, features: Features, common: _Task) -> tuple[DiagGMM, ClassReport]:
+    """The universal background model: from the split ``ubm`` where there is one, else from all training frames."""
+    model = job.experiment.config.model
+    chosen = features.of_split("ubm") or features.of_split("train")
+    spec = replace(model, adapt="none", n_components=model.ubm.n_components, max_iter=model.ubm.max_iter)
+    task = replace(common, label="(background model)", spec=spec, pieces=tuple(piece for _, piece in chosen))
+    job.console.say(f"training the background model: {spec.n_components} components on {len(chosen)} utterances")
+    return train_class(task, n_jobs=job.n_jobs)
+
+
+def train_class(task: _Task, n_jobs: int = 1) -> tuple[DiagGMM, ClassReport]:
+    """Train one mixture, or take it from the cache where the same has been trained before.
+
+    Raises:
+        FitError: The mixture cannot be estimated; the message begins with the class.
+    """
+    path = task.folder / f"{_key(task)}.safetensors"
+    try:
+        return _load(path)
+    except (FileNotFoundError, ModelFileError):
+        pass
+    frames = load_all(task.pieces)
+    try:
+        fit = _fit(task, frames, n_jobs)
+    except FitError as error:
+        raise FitError(f"class {task.label!r}: {error}") from None
+    report = ClassReport(
+        label=task.label,
+        n_frames=len(frames),
+        n_components=len(fit.model.weights),
+        iterations=len(fit.trace) - 1,
+        objective=fit.trace[-1],
+        converged=fit.converged,
+        precision=fit.precision,
+        dead=tuple(fit.dead),
+        trace=tuple(fit.trace),
+    )
+    _save(path, fit.model, report)
+    return fit.model, report
+
+
+def _fit(task: _Task, frames: NDArray[np.float32], n_jobs: int) -> Fit:
+    spec = task.spec
+    spread = partial(pmap, n_jobs=n_jobs, backend="threads") if n_jobs > 1 else map
+    if task.ubm is not None:
+        return adapt_map(
+            task.ubm,
+            frames,
+            spec.relevance,
+            parameters=spec.adapt_parameters,
+            max_iter=spec.adapt_max_iter,
+            tol=spec.tol,
+            floor=task.floor,
+            precision=spec.precision,
+            map=spread,
+        )
+    return fit_gmm(
+        frames,
+        spec.n_components,
+        seed=class_rng(task.seed, task.label),
+        init=spec.init,
+        max_iter=spec.max_iter,
+        tol=spec.tol,
+        floor=task.floor,
+        dead_components=spec.dead_components,
+        precision=spec.precision,
+        map=spread,
+    )
+
+
+def _key(task: _Task) -> str:
+    """A hash of all that decides a mixture."""
+    settings = asdict(task.spec)
+    if task.ubm is None:  # what only adaptation reads does not change a mixture trained from nothing
+        for name in ("adapt", "relevance", "adapt_parameters", "adapt_max_iter", "ubm"):
+            settings.pop(name)
+    normalisations = {id(piece.normalisation): piece.normalisation for piece in task.pieces if piece.normalisation}
+    names = {known: digest(value.shift.tobytes(), value.scale.tobytes()) for known, value in normalisations.items()}
+    pieces = [
+        (piece.store.folder.name, piece.key, piece.first, piece.stop, names.get(id(piece.normalisation), ""))
+        for piece in task.pieces
+    ]
+    arrays = [task.floor]
+    if task.ubm is not None:
+        arrays += [task.ubm.weights, task.ubm.means, task.ubm.variances]
+    about = canonical([TRAINING_VERSION, settings, task.seed, task.label, pieces])
+    return digest(about, *(array.tobytes() for array in arrays))
+
+
+def _save(path: Path, model: DiagGMM, report: ClassReport) -> None:
+    from safetensors.numpy import save
+
+    tensors = {"weights": model.weights, "means": model.means, "variances": model.variances}
+    data = save(tensors, metadata={"report": json.dumps(asdict(report))})
+    write_atomically(path, lambda file: file.write(data))
+
+
+def _load(path: Path) -> tuple[DiagGMM, ClassReport]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            report = json.loads(file.metadata()["report"])
+            model = DiagGMM(*(file.get_tensor(name) for name in ("weights", "means", "variances")))
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{path}: damaged ({error})") from None
+    return model, ClassReport(**{**report, "dead": tuple(report["dead"]), "trace": tuple(report["trace"])})
+
+
+def _log_priors(kind: str, members: Mapping[str, Sequence[Piece]]) -> NDArray[np.float64]:
+    """(C,) log class priors."""
+    counts = (
+        np.ones(len(members)) if kind == "uniform" else np.array([len(pieces) for pieces in members.values()], float)
+    )
+    log_priors: NDArray[np.float64] = np.log(counts / counts.sum())
+    return log_priors
+
+
+def _temperature(job: Job, features: Features, common: _Task, models: ClassModels) -> float | None:
+    """The temperature, fitted on training utterances scored by models that have not seen their recordings.
+
+    None, with a warning, where a class would lose all its recordings or too many frames.
+    """
+    config = job.experiment.config
+    n_folds = config.scoring.temperature_folds
+    corpus = features.corpus
+    training = features.of_split("train")
+    folds = assign_folds(
+        corpus, [utterance for utterance, _ in training], n_folds, group=config.corpus.group, seed=config.seed
+    )
+    tasks: list[_Task] = []
+    for fold in range(n_folds):
+        rest: dict[str, list[Piece]] = {label: [] for label in models.labels}
+        for (utterance, piece), number in zip(training, folds, strict=True):
+            if number != fold:
+                rest[utterance.label(corpus.label)].append(piece)
+        tasks += [replace(common, label=label, pieces=tuple(pieces)) for label, pieces in rest.items()]
+    if any(not task.pieces for task in tasks):
+        job.console.warn(
+            f"no posteriors, margins only: a class has too few recordings to be left out in {n_folds} parts "
+            "(scoring.temperature_folds)"
+        )
+        return None
+    path = common.folder / f"{digest(*(_key(task) for task in tasks), models.log_priors.tobytes())}.json"
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        return float(json.loads(path.read_text())["temperature"])
+    try:
+        results = list(job.console.track(job.map(train_class, tasks), len(tasks), "cross-validating"))
+    except FitError as error:
+        job.console.warn(f"no posteriors, margins only: in cross-validation, {error}")
+        return None
+    totals = np.empty((len(training), len(models.labels)))
+    for fold in job.console.track(range(n_folds), n_folds, "scoring the parts left out"):
+        chosen = [n for n, number in enumerate(folds) if number == fold]
+        trained = tuple(model for model, _ in results[fold * len(models.labels) : (fold + 1) * len(models.labels)])
+        means, n_frames = log_likelihood_table(
+            job, replace(models, models=trained), [training[n][1] for n in chosen], None
+        )
+        totals[chosen] = means * n_frames[:, None]
+    numbers = {label: number for number, label in enumerate(models.labels)}
+    true = np.array([numbers[utterance.label(corpus.label)] for utterance, _ in training])
+    temperature = fit_temperature(totals, true, models.log_priors)
+    write_text(path, json.dumps({"temperature": temperature}))
+    return temperature
+
+
+def _say_what_is_odd(job: Job, reports: Iterable[ClassReport]) -> None:
+    for report in reports:
+        if report.dead:
+            job.console.warn(
+                f"class {report.label!r}: components {', '.join(map(str, report.dead))} of {report.n_components} "
+                f"had no frames ({report.n_frames} in all); fewer components would do"
+            )

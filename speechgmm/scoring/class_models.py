@@ -1,0 +1,124 @@
+"""One mixture per class, and the scores of frames under all of them.
+
+Owns what a set of class models must satisfy, and what posteriors and decisions are made of. Refuses files,
+and likelihood ratios against a background model (those are verification's).
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.errors import DataError, ShapeError
+from speechgmm.gmm.likelihoods import stacked_log_likelihoods
+from speechgmm.gmm.model import DiagGMM, LogLinear
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassModels:
+    """One mixture per class, in one feature space.
+
+    ``temperature`` is the factor beta that total log-likelihoods are multiplied by before they become
+    posteriors (see ``fit_temperature``); None: not fitted.
+
+    Raises:
+        DataError: No classes, or a label twice. ShapeError: As many models or priors as labels are expected,
+        all of one dimension; priors that do not sum to
+            one; a temperature that is negative or not finite.
+
+    >>> low, high = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 9.0))
+    >>> ClassModels(("low", "high"), (low, high), np.log([0.5, 0.5])).classify([[8.0], [7.5]])
+    'high'
+    """
+
+    labels: tuple[str, ...]  # C names, all different
+    models: tuple[DiagGMM, ...]  # C mixtures, of any size each
+    log_priors: Floats  # (C,), nats
+    temperature: float | None = None  # times total log-likelihood; 0: scores say nothing
+    ubm: DiagGMM | None = None  # the background model they were adapted from
+    _stack: LogLinear = field(init=False, repr=False)  # all components, one model after the other
+
+    def __post_init__(self) -> None:
+        labels, models = tuple(self.labels), tuple(self.models)
+        if not labels:
+            raise DataError("class models without a class; expected at least one")
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise DataError(f"label {twice[0]!r} is there twice; expected every class once")
+        log_priors = np.array(self.log_priors, dtype=np.float64)
+        log_priors.flags.writeable = False
+        if len(models) != len(labels) or log_priors.shape != (len(labels),):
+            raise ShapeError(
+                f"{len(labels)} labels, {len(models)} models and priors of shape {log_priors.shape}; "
+                "expected as many of each"
+            )
+        space = models if self.ubm is None else (*models, self.ubm)
+        sizes = sorted({model.n_features for model in space})
+        if len(sizes) > 1:
+            raise ShapeError(f"models of {' and '.join(map(str, sizes))} dimensions; expected one feature space")
+        if not abs(np.exp(log_priors).sum() - 1) < 1e-6:
+            raise ShapeError(f"class priors that sum to {np.exp(log_priors).sum():g}; expected 1 (their logarithms)")
+        if self.temperature is not None and not (np.isfinite(self.temperature) and self.temperature >= 0):
+            raise ShapeError(f"temperature {self.temperature:g}; expected a finite factor, 0 or more")
+        parts = [model.log_linear() for model in models]
+        stack = LogLinear(
+            np.concatenate([part.const for part in parts]),
+            np.concatenate([part.linear for part in parts]),
+            np.concatenate([part.quadratic for part in parts]),
+        )
+        derived = {"labels": labels, "models": models, "log_priors": log_priors, "_stack": stack}
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
+
+    def mean_log_likelihoods(self, frames: ArrayLike) -> Floats:
+        """Mean log-likelihood of frames (T, D) under every class: (C,) nats per frame, float64.
+
+        Raises:
+            ShapeError: Frames that are not (T, D) with the models' D.
+            DataError: No frames, or one with a value that is NaN or infinite.
+        """
+        values = np.asarray(frames)
+        sizes = tuple(model.n_components for model in self.models)
+        result = stacked_log_likelihoods(self._stack, sizes, values)
+        if len(values) == 0:
+            raise DataError("no frames to score; expected at least one: is the recording shorter than a frame?")
+        means: Floats = result.mean(axis=1)
+        if not np.isfinite(means).all():
+            raise DataError("frames with a value that is NaN, infinite or out of range; expected finite numbers")
+        return means
+
+    def classify(self, frames: ArrayLike) -> str:
+        """The label under which frames are likeliest; the first of several alike. Priors play no part."""
+        return self.labels[int(self.mean_log_likelihoods(frames).argmax())]
+
+    def posteriors(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> Floats:
+        """Class posteriors (C,) of a recording of ``n_frames`` with these mean log-likelihoods (C,).
+
+        softmax(beta * n_frames * mean_log_likelihoods + log_priors), beta the fitted ``temperature``. Frames
+        are far from independent, so without beta every posterior would be 0 or 1.
+
+        Raises:
+            DataError: No temperature was fitted.
+            ShapeError: Not one value per class, or fewer frames than one.
+
+        >>> low, high = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 9.0))
+        >>> models = ClassModels(("low", "high"), (low, high), np.log([0.5, 0.5]), temperature=0.1)
+        >>> models.posteriors([-1.0, -2.0], n_frames=10).round(3)
+        array([0.731, 0.269])
+        """
+        if self.temperature is None:
+            raise DataError(
+                "these models have no temperature, so they give scores and no posteriors; fit one in training"
+            )
+        means = np.asarray(mean_log_likelihoods, dtype=np.float64)
+        if means.shape != (len(self.labels),) or n_frames < 1:
+            raise ShapeError(
+                f"log-likelihoods of shape {means.shape} over {n_frames} frames; expected "
+                f"({len(self.labels)},) over at least one"
+            )
+        scores = self.temperature * n_frames * means + self.log_priors
+        shares = np.exp(scores - scores.max())
+        result: Floats = shares / shares.sum()
+        return result

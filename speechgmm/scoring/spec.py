@@ -1,0 +1,24 @@
+"""The ``scoring`` section of a configuration."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from speechgmm.setting import FORBID_UNKNOWN, setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoringSpec:
+    """How log-likelihoods become decisions and posteriors."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    priors: Literal["uniform", "train"] = setting(
+        "uniform", "class priors: uniform, or each class's share of the training utterances"
+    )
+    temperature_folds: int = setting(
+        3,
+        "parts that the training recordings are divided into to fit, by cross-validation, the one temperature "
+        "that turns log-likelihoods into posteriors; 0: none is fitted, and scores come with margins only",
+        ge=0,
+        le=20,
+    )

@@ -1,0 +1,78 @@
+"""The one number that turns log-likelihoods into posteriors.
+
+Frames of speech are not independent, so a recording's total log-likelihood is worth far fewer frames than it
+has. Owns the factor beta that says how many, fitted on held-out scores. Refuses to fit anything per class.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.errors import DataError, ShapeError
+
+Floats = NDArray[np.float64]
+
+_TOLERANCE: Final = 1e-12  # relative, of beta
+
+
+def fit_temperature(total_log_likelihoods: ArrayLike, true_indices: ArrayLike, log_priors: ArrayLike) -> float:
+    """The beta that makes softmax(beta * total_log_likelihoods + log_priors) the best held-out posterior.
+
+    An *inverse* temperature: it multiplies; 1 takes likelihoods at their word, less tempers. ``total_``:
+    in nats, summed over each recording's frames, (N, C); ``true_indices`` (N,) says which class each
+    recording is of. Maximises the log-posterior of smoothed targets, (N + 1) / (N + 2) for the true class and
+    the rest shared among the others (after Platt 1999, eq. 3), so that scores without an error still give a
+    finite beta. The objective is concave in beta. 0.0: the scores do not speak for the true classes at all,
+    and posteriors are the priors.
+
+    Raises:
+        ShapeError: Scores that are not (N, C), indices or priors that do not fit them.
+        DataError: Fewer than two classes, no recordings, scores that are not finite.
+
+    >>> scores = [[0.0, -30.0], [-20.0, 0.0], [0.0, -40.0], [0.0, -10.0]]
+    >>> round(fit_temperature(scores, [0, 1, 0, 1], np.log([0.5, 0.5])), 4)
+    0.0411
+    """
+    scores = np.asarray(total_log_likelihoods, dtype=np.float64)
+    truth, priors = np.asarray(true_indices), np.asarray(log_priors, dtype=np.float64)
+    _check(scores, truth, priors)
+    n, n_classes = scores.shape
+    scores = scores - scores.max(axis=1, keepdims=True)
+    targets = np.full(scores.shape, 1 / ((n + 2) * (n_classes - 1)))
+    targets[np.arange(n), truth] = (n + 1) / (n + 2)
+
+    def slope(beta: float) -> float:
+        """Derivative of the objective: wanted minus expected scores. It falls as beta rises."""
+        exponents = beta * scores + priors
+        shares = np.exp(exponents - exponents.max(axis=1, keepdims=True))
+        shares /= shares.sum(axis=1, keepdims=True)
+        return float(((targets - shares) * scores).sum())
+
+    if slope(0.0) <= 0:
+        return 0.0
+    # Far enough out all expected scores are the best ones, 0, and the smoothed targets want less: a root
+    # exists.
+    enough = 1 / -scores.min()
+    while slope(enough) > 0:
+        enough *= 2
+    from scipy.optimize import brentq  # slow to import, and only training comes here
+
+    return float(brentq(slope, 0.0, enough, xtol=_TOLERANCE * enough, rtol=_TOLERANCE))
+
+
+def _check(scores: Floats, truth: NDArray[np.integer], priors: Floats) -> None:
+    if scores.ndim != 2 or truth.shape != scores.shape[:1] or priors.shape != scores.shape[1:]:
+        raise ShapeError(
+            f"scores {scores.shape}, true indices {truth.shape} and log priors {priors.shape}; "
+            "expected (N, C), (N,) and (C,)"
+        )
+    n, n_classes = scores.shape
+    if n == 0 or n_classes < 2:
+        raise DataError(f"{n} recordings and {n_classes} classes to fit a temperature on; expected at least 1 and 2")
+    if not (np.isfinite(scores).all() and np.isfinite(priors).all()):
+        raise DataError("a score or a log prior that is NaN or infinite; a temperature needs finite ones")
+    if not np.issubdtype(truth.dtype, np.integer):
+        raise ShapeError(f"true indices of type {truth.dtype}; expected integers: are they labels?")
+    if truth.min() < 0 or truth.max() >= n_classes:
+        raise ShapeError(f"true indices from {truth.min()} to {truth.max()}; expected 0 to {n_classes - 1}")

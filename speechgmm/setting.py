@@ -1,0 +1,37 @@
+"""One field of a configuration dataclass: default, meaning, unit and range in one place.
+
+The YAML reader, the JSON Schema and the documentation are all made from these fields. The metadata keys are
+those that pydantic reads from a plain dataclass, so the mathematics can declare its settings without importing it.
+"""
+
+from dataclasses import field
+from typing import Any, Final
+
+FORBID_UNKNOWN: Final[Any] = {"extra": "forbid"}
+"""Value of a spec's ``__pydantic_config__``: an unknown key is an error."""
+
+
+def setting(
+    default: Any,
+    description: str,
+    *,
+    unit: str | None = None,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+) -> Any:
+    """A dataclass field with its default, its meaning, its unit and its range.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Spec:
+    ...     frame_shift: float = setting(10.0, "time between frames", unit="ms", gt=0)
+    >>> Spec().frame_shift
+    10.0
+    """
+    bounds = {name: value for name, value in (("ge", ge), ("gt", gt), ("le", le), ("lt", lt)) if value is not None}
+    metadata: dict[str, Any] = {"description": description, **bounds}
+    if unit is not None:
+        metadata["json_schema_extra"] = {"unit": unit}
+    return field(default=default, metadata=metadata)

@@ -1,0 +1,242 @@
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import hum
+
+from speechgmm import cli
+
+
+class Command:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.monkeypatch, self.capsys = monkeypatch, capsys
+
+    def __call__(self, *arguments: object) -> tuple[int, str, str]:
+        self.monkeypatch.setattr(sys, "argv", ["speechgmm", *map(str, arguments)])
+        self.capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = self.capsys.readouterr()
+        assert "Traceback" not in err
+        return int(ended.value.code or 0), out, err
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(monkeypatch, capsys)
+
+
+def test_run_prints_figures_to_standard_output_and_the_rest_to_standard_error(
+    command: Command, config_file: Path
+) -> None:
+    status, out, err = command("run", config_file)
+    assert status == 0
+    assert "accuracy" in out
+    assert "models.safetensors" in out
+    assert "extracting features" in err
+    status, out, err = command("run", config_file, "--quiet", "--jobs", 2)
+    assert (status, err) == (0, "")
+
+
+def test_extract_and_train_are_the_first_stages(command: Command, config_file: Path) -> None:
+    status, out, _ = command("extract", config_file)
+    assert (status, out.splitlines()[0]) == (0, "24 utterances, 14.4 s, 1392 frames")
+    status, out, err = command("train", config_file)
+    assert status == 0
+    assert "in the cache" in err
+    assert (config_file.parent / "run" / "models.safetensors").exists()
+    assert not (config_file.parent / "run" / "metrics.json").exists()
+
+
+def test_score_agrees_with_the_run_in_every_format(command: Command, config_file: Path) -> None:
+    command("run", config_file)
+    rows = [line.split("\t") for line in (config_file.parent / "run" / "scores.tsv").read_text().splitlines()]
+    path = config_file.parent / "hums" / f"{rows[1][0]}.wav"
+    status, out, _ = command("score", config_file.parent / "run", path, "--format", "jsonl", "--top", 9)
+    assert status == 0
+    found = {item["label"]: item for item in map(json.loads, out.splitlines())}
+    for label, value in zip(rows[0][4:], rows[1][4:], strict=True):
+        assert found[label]["mean_log_likelihood"] == pytest.approx(float(value), abs=1e-5)
+    assert sum(item["posterior"] for item in found.values()) == pytest.approx(1, abs=1e-5)
+    status, tsv, _ = command("score", config_file.parent / "run" / "models.safetensors", path, "--format", "tsv")
+    assert [line.split("\t")[5] for line in tsv.splitlines()[1:]] == [item["label"] for item in found.values()]
+    status, text, _ = command("score", config_file.parent / "run", config_file.parent / "hums" / "low")
+    assert status == 0
+    assert text.count("hums/low/") == 8
+
+
+def test_score_names_a_bad_recording_scores_the_others_and_ends_in_1(command: Command, config_file: Path) -> None:
+    command("run", config_file)
+    good = config_file.parent / "hums" / "low" / "0.wav"
+    (config_file.parent / "bad.wav").write_bytes(b"nonsense")
+    status, out, err = command(
+        "score", config_file.parent / "run", config_file.parent / "bad.wav", good, "--format", "tsv"
+    )
+    assert status == 1
+    assert "error: " in err
+    assert "bad.wav: not audio that can be decoded" in err
+    assert len(out.splitlines()) == 4
+
+
+def test_score_takes_other_rates_and_channels_where_the_configuration_allows_it(
+    command: Command, config_file: Path
+) -> None:
+    stereo = np.column_stack([hum(7, 110.0, rate=44100)] * 2)
+    soundfile.write(config_file.parent / "new.flac", stereo, 44100)
+    command("run", config_file)
+    status, _, err = command("score", config_file.parent / "run", config_file.parent / "new.flac")
+    assert status == 1
+    assert "sample rate 44100 Hz, not 8000 Hz" in err
+    out_folder = config_file.parent / "resampling"
+    command("run", config_file, "--set", "corpus.resample=true", "--out", out_folder)
+    status, out, _ = command("score", out_folder, config_file.parent / "new.flac", "--format", "tsv", "--top", 1)
+    assert (status, out.splitlines()[1].split("\t")[5]) == (0, "low")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["run", "none.yaml"], 2, "error: none.yaml: there is no such configuration file"),
+        (["run", "hums.yaml", "--set", "model.n_component=3"], 2, "did you mean 'model.n_components'?"),
+        (["run", "hums.yaml", "--jobs", "0"], 2, "parallel.n_jobs is 0"),
+        (["run", "hums.yaml", "--job", "2"], 2, "No such option"),
+        (["run", "hums.yaml", "--set", "corpus.root=nowhere"], 1, "there is no such folder (corpus.root)"),
+        (["run", "hums.yaml", "--set", "model.n_components=5000"], 1, "too few frames"),
+        (["run", "hums.yaml", "--set", "features.preset=slaney"], 2, "6853.84 Hz"),
+        (["verify", "x"], 2, "No such command"),
+        (["score", "none.safetensors", "a.wav"], 1, "there is no such model file"),
+        (["inspect", "hums"], 2, "neither a run's folder"),
+        (["init", "nowhere"], 1, "there is no such folder"),
+        (["run", "hums.yaml", "--out", "hums.yaml"], 2, "a file; the results need a folder"),
+    ],
+)
+def test_a_mistake_ends_in_one_clear_message_and_the_right_status(
+    command: Command,
+    config_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    status: int,
+    message: str,
+) -> None:
+    monkeypatch.chdir(config_file.parent)
+    found, out, err = command(*arguments)
+    assert found == status
+    assert message in err
+    assert out == ""
+
+
+def test_init_writes_a_configuration_that_runs(
+    command: Command, corpus_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(corpus_folder.parent)
+    monkeypatch.setenv("SPEECHGMM_CACHE", str(corpus_folder.parent / "cache"))
+    soundfile.write(corpus_folder / "low" / "9.wav", hum(9, 110.0, rate=16000), 16000)
+    status, out, _ = command("init", "hums")
+    assert (status, out.splitlines()[0]) == (0, "hums.yaml")
+    assert "sample_rate: 8000" in Path("hums.yaml").read_text()
+    assert "resample: true" in Path("hums.yaml").read_text()
+    status, out, _ = command("run", "hums.yaml")
+    assert (status, "accuracy" in out) == (0, True)
+    status, _, err = command("init", "hums")
+    assert (status, "is there already" in err) == (2, True)
+
+
+def test_inspect_describes_models_runs_and_features(command: Command, config_file: Path) -> None:
+    command("run", config_file)
+    folder = config_file.parent / "run"
+    for what, expected in (
+        (folder, "accuracy: "),
+        (folder / "models.safetensors", "3 classes (pitch), 4 components each, 26 features"),
+        (next((config_file.parent / "cache" / "features").iterdir()), "features of 24 recordings, 14.4 s"),
+        (next((config_file.parent / "cache" / "features").rglob("*.npy")), "rows of 26 columns, float32"),
+    ):
+        status, out, _ = command("inspect", what)
+        assert status == 0
+        assert expected in out
+
+
+def test_the_cache_is_shown_and_cleared_and_nothing_else_is_removed(command: Command, config_file: Path) -> None:
+    command("run", config_file)
+    cache = config_file.parent / "cache"
+    (cache / "mine.txt").write_text("keep")
+    status, out, _ = command("cache", "--folder", cache)
+    assert (status, "24 recordings" in out) == (0, True)
+    status, _, _ = command("cache", "--folder", cache, "--clear")
+    assert [path.name for path in cache.iterdir()] == ["mine.txt"]
+
+
+def test_the_schema_is_json_and_the_template_yaml(command: Command) -> None:
+    _, out, _ = command("schema")
+    assert json.loads(out)["properties"]["corpus"]
+    _, out, _ = command("schema", "--template")
+    assert "n_components: 32" in out
+
+
+def spawned(config: Path, folder: Path) -> "subprocess.Popen[str]":
+    # A session of its own, so that a kill reaches the workers too, as that of a machine does.
+    return subprocess.Popen(
+        [sys.executable, "-m", "speechgmm", "run", str(config), "--out", str(folder), "--jobs", "2"],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_run_killed_at_random_points_goes_on_and_ends_with_the_same_models(config_file: Path) -> None:
+    reference = config_file.parent / "reference"
+    begun = time.monotonic()
+    process = spawned(config_file, reference)
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    length = time.monotonic() - begun
+
+    config = config_file.with_name("killed.yaml")
+    config.write_text(config_file.read_text().replace("cache: cache", "cache: killed-cache"))
+    folder = config_file.parent / "killed"
+    rng = random.Random(0)
+    for _ in range(5):
+        process = spawned(config, folder)
+        time.sleep(rng.uniform(0.3, 1.0) * length)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    process = spawned(config, folder)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    for name in ("models.safetensors", "scores.tsv"):
+        assert (folder / name).read_bytes() == (reference / name).read_bytes()
+
+
+def test_an_interrupt_says_that_work_is_kept(config_file: Path) -> None:
+    process = spawned(config_file, config_file.parent / "interrupted")
+    assert process.stderr is not None
+    process.stderr.readline()  # the first line: the work has begun
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted; what was finished is kept" in err
+    assert "Traceback" not in err
+
+
+def test_help_and_score_import_nothing_that_they_do_not_need(config_file: Path, command: Command) -> None:
+    command("run", config_file)
+    code = (
+        "import sys\nfrom speechgmm import cli\n"
+        "sys.argv = ['speechgmm', *sys.argv[1:]]\ntry:\n    cli.main()\nexcept SystemExit as ended:\n    status = ended.code\n"
+        "slow = {'librosa', 'numba', 'sklearn', 'scipy.signal', 'joblib', 'matplotlib'}\n"
+        "print(status, sorted(slow & set(sys.modules)), file=sys.stderr)"
+    )
+    for arguments in (
+        ["--help"],
+        ["score", str(config_file.parent / "run"), str(config_file.parent / "hums" / "low" / "0.wav")],
+    ):
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+        assert done.stderr.splitlines()[-1] == "0 []"

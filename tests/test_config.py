@@ -1,0 +1,149 @@
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from speechgmm.config import (
+    Config,
+    config_hash,
+    differences,
+    json_schema,
+    load_config,
+    make_config,
+    template,
+    to_plain,
+    to_yaml,
+)
+from speechgmm.errors import ConfigError
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "experiment.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_yaml_of_a_config_reads_back_as_the_same_config() -> None:
+    config = make_config({"corpus": {"label": "speaker", "split": "fraction"}, "model": {"n_components": 7}})
+    assert make_config(yaml.safe_load(to_yaml(config))) == config
+
+
+def test_the_template_has_every_key_and_its_values_are_the_defaults() -> None:
+    assert make_config(yaml.safe_load(template())) == Config()
+    keys = set(re.findall(r"^ *(\w+):", template(), re.MULTILINE))
+
+    def names(plain: dict[str, object]) -> set[str]:
+        inner = [names(value) for value in plain.values() if isinstance(value, dict)]
+        return set(plain).union(*inner)
+
+    assert keys == names(to_plain(Config()))
+
+
+def test_the_template_in_configs_is_the_one_the_code_makes() -> None:
+    assert (REPOSITORY / "configs" / "template.yaml").read_text() == template()
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_config_in_the_repository_is_valid(path: Path) -> None:
+    load_config(path)
+
+
+def test_every_key_has_a_description_in_the_schema() -> None:
+    schema = json_schema()
+    for name, section in [("Config", schema), *schema["$defs"].items()]:
+        for key, about in section["properties"].items():
+            assert about.get("description"), f"{name}.{key}"
+        assert section["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "model:\n  n_component: 3\n",
+            r"line 2: unknown key 'model.n_component'; did you mean 'model.n_components'",
+        ),
+        (
+            "seed: 1\nn_components: 3\n",
+            r"line 2: unknown key 'n_components'; it belongs at 'model.n_components'",
+        ),
+        ("trials: t.tsv\n", r"line 1: unknown key 'trials'; the keys at the top are task, corpus"),
+        (
+            "model: {n_components: 0}\n",
+            r"line 1: model.n_components is 0; expected greater than or equal to 1",
+        ),
+        ("model: {init: kmean}\n", r"model.init is 'kmean'; expected 'split', 'kmeans\+\+' or 'random'"),
+        ("task: verification\n", r"task is 'verification'; expected 'classification'"),
+        (
+            "parallel: {backend: dask}\n",
+            r"parallel.backend is 'dask'; expected 'auto', 'threads' or 'processes'",
+        ),
+        ("parallel: {memory: 2GB}\n", r"unknown key 'parallel.memory'"),
+        ("corpus: {split: kfold}\n", r"corpus.split.kind is 'kfold'; expected 'column' or 'fraction'"),
+        ("corpus: {channel: left}\n", r"corpus.channel is 'left'"),
+        ("model: 32\n", r"model is 32; expected a section with keys of its own: n_components"),
+        ("seed: 1\nseed: 2\n", r"line 2: 'seed' is already set in line 1"),
+        ("seed: [1\n", r"line 2: not YAML"),
+        ("just words\n", r"keys and values are expected"),
+        ("features: {deltas: two}\n", r"line 1: features.deltas is 'two'"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named_with_its_line_and_what_was_expected(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(written(tmp_path, text))
+
+
+def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(written(tmp_path, "sed: 1\nmodel: {n_components: 0}\n"))
+    assert "'sed'" in str(caught.value)
+    assert "n_components" in str(caught.value)
+
+
+def test_paths_in_the_file_are_relative_to_it_and_paths_given_by_set_to_where_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    path = written(tmp_path, "corpus: {path: m.tsv, root: audio}\n")
+    experiment = load_config(path)
+    assert experiment.corpus_path() == tmp_path / "m.tsv"
+    assert experiment.corpus_root() == tmp_path / "audio"
+    assert load_config(path, ["corpus.root=../other"]).corpus_root() == tmp_path / "other"
+    assert experiment.output() == tmp_path / "here" / "runs" / "experiment"
+
+
+def test_a_known_corpus_is_looked_for_in_speechgmm_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, "corpus: {kind: fsdd, label: digit}\n")
+    monkeypatch.setenv("SPEECHGMM_DATA", str(tmp_path / "speech"))
+    assert load_config(path).corpus_root() == tmp_path / "speech" / "fsdd"
+    monkeypatch.delenv("SPEECHGMM_DATA")
+    monkeypatch.chdir(tmp_path)
+    assert load_config(path).corpus_root() == tmp_path / "data" / "fsdd"
+
+
+def test_set_reaches_every_level_and_keeps_what_it_does_not_name(tmp_path: Path) -> None:
+    path = written(tmp_path, "corpus: {split: fraction}\nmodel: {n_components: 4}\n")
+    config = load_config(path, ["corpus.split.test=0.5", "seed=3", "model.ubm.n_components=9"]).config
+    assert (config.corpus.split.kind, config.corpus.split.test) == ("fraction", 0.5)
+    assert (config.seed, config.model.n_components, config.model.ubm.n_components) == (3, 4, 9)
+
+
+@pytest.mark.parametrize("override", ["model.n_components", "=3", "model..x=1", "model.n_componentz=3"])
+def test_a_malformed_set_is_refused(tmp_path: Path, override: str) -> None:
+    with pytest.raises(ConfigError):
+        load_config(written(tmp_path, "seed: 0\n"), [override])
+
+
+def test_the_hash_is_of_what_can_change_the_result() -> None:
+    base = make_config({})
+    same = make_config({"parallel": {"n_jobs": 7}, "output": "elsewhere", "cache": "c", "corpus": {"root": "r"}})
+    other = make_config({"seed": 1})
+    assert config_hash(base) == config_hash(same) != config_hash(other)
+    assert list(differences(to_plain(base), to_plain(same))) == []
+    assert list(differences(to_plain(base), to_plain(other))) == ["seed: 0, not 1"]

@@ -1,0 +1,246 @@
+import errno
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import hum
+
+from speechgmm.errors import DataError, ModelFileError
+from speechgmm.features import FeatureSpec, Normalisation
+from speechgmm.gmm import DiagGMM
+from speechgmm.io.atomic import write_atomically, write_text
+from speechgmm.io.audio import read_recording
+from speechgmm.io.feature_store import Extracted, FeatureStore, digest
+from speechgmm.io.model_file import (
+    AudioInput,
+    ModelFile,
+    load_models,
+    read_model_file,
+    save_models,
+    serialise,
+)
+from speechgmm.scoring import ClassModels
+
+RATE = 8000
+
+
+def wav(path: Path, samples: np.ndarray | None = None, rate: int = RATE, subtype: str = "PCM_16") -> Path:
+    soundfile.write(path, hum(0, 200.0) if samples is None else samples, rate, subtype=subtype)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("suffix", "subtype"), [("wav", "PCM_16"), ("wav", "FLOAT"), ("flac", "PCM_24"), ("aiff", "PCM_16")]
+)
+def test_every_lossless_format_gives_the_same_samples(tmp_path: Path, suffix: str, subtype: str) -> None:
+    samples = np.round(hum(0, 200.0) * 32768).astype(np.float32) / 32768
+    recording = read_recording(wav(tmp_path / f"a.{suffix}", samples, subtype=subtype), sample_rate=RATE)
+    np.testing.assert_array_equal(recording.samples, samples)
+    assert recording.samples.dtype == np.float32
+    assert recording.duration == len(samples) / RATE
+
+
+@pytest.mark.parametrize("suffix", ["mp3", "ogg"])
+def test_lossy_formats_are_read(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    soundfile.write(path, hum(0, 200.0, rate=16000), 16000)
+    assert read_recording(path, sample_rate=16000).duration == pytest.approx(0.6, abs=0.15)
+
+
+def test_channels_are_mixed_or_chosen(tmp_path: Path) -> None:
+    one, two = hum(0, 200.0), hum(1, 300.0)
+    path = wav(tmp_path / "a.wav", np.column_stack([one, two]), subtype="FLOAT")
+    np.testing.assert_allclose(read_recording(path, sample_rate=RATE).samples, (one + two) / 2, atol=1e-7)
+    np.testing.assert_array_equal(read_recording(path, sample_rate=RATE, channel=1).samples, two)
+    with pytest.raises(DataError, match=r"channel 2 is asked for \(corpus.channel\); it has 2"):
+        read_recording(path, sample_rate=RATE, channel=2)
+
+
+def test_another_rate_is_refused_unless_resampling_is_asked_for(tmp_path: Path) -> None:
+    path = wav(tmp_path / "a.wav", hum(0, 200.0, rate=44100), rate=44100)
+    with pytest.raises(DataError, match=r"sample rate 44100 Hz, not 8000 Hz; .* corpus.resample: true"):
+        read_recording(path, sample_rate=RATE)
+    assert read_recording(path, sample_rate=RATE, resample=True).duration == pytest.approx(0.6, abs=1e-3)
+
+
+def test_resampling_keeps_a_tone(tmp_path: Path) -> None:
+    time = np.arange(16000) / 16000
+    path = wav(tmp_path / "a.wav", np.sin(2 * np.pi * 440 * time).astype(np.float32) / 2, rate=16000, subtype="FLOAT")
+    got = read_recording(path, sample_rate=RATE, resample=True).samples
+    wanted = np.sin(2 * np.pi * 440 * np.arange(8000) / 8000) / 2
+    np.testing.assert_allclose(got[200:-200], wanted[200:-200], atol=1e-3)
+
+
+def bad_files(folder: Path) -> dict[str, Path]:
+    whole = wav(folder / "whole.wav").read_bytes()
+    flac = io.BytesIO()
+    soundfile.write(flac, hum(0, 200.0), RATE, format="FLAC")
+    content = {
+        "empty.wav": b"",
+        "truncated.wav": whole[: len(whole) // 2],
+        "header.wav": whole[:30],
+        "truncated.flac": flac.getvalue()[: len(flac.getvalue()) // 2],
+        "text.wav": b"this is not audio, it is a text that somebody has renamed" * 10,
+    }
+    for name, data in content.items():
+        (folder / name).write_bytes(data)
+    spoilt = hum(0, 200.0)
+    spoilt[100] = np.nan
+    wav(folder / "nan.wav", spoilt, subtype="FLOAT")
+    wav(folder / "zeros.wav", np.zeros(4000, np.float32))
+    wav(folder / "nothing.wav", np.zeros(0, np.float32))
+    return {path.name: path for path in folder.iterdir()} | {"missing.wav": folder / "missing.wav"}
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("missing.wav", "there is no such file"),
+        ("empty.wav", r"the file is empty \(0 bytes\)"),
+        ("truncated.wav", r"truncated: \d+ of its bytes are missing"),
+        ("truncated.flac", r"truncated|not audio that can be decoded"),
+        ("header.wav", "not audio that can be decoded|truncated|without samples"),
+        ("text.wav", "not audio that can be decoded"),
+        ("nan.wav", "1 of 4800 samples are NaN or infinite"),
+        ("zeros.wav", "all 4000 samples are zero"),
+        ("nothing.wav", "a header without samples"),
+    ],
+)
+def test_a_recording_that_cannot_be_used_is_refused_by_name(tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        read_recording(bad_files(tmp_path)[name], sample_rate=RATE)
+    assert name in str(caught.value)
+
+
+def test_the_share_of_clipped_samples_is_counted(tmp_path: Path) -> None:
+    samples = np.clip(hum(0, 200.0) * 20, -1, 1)
+    share = float(np.mean(np.abs(samples) >= 0.999))
+    assert read_recording(wav(tmp_path / "a.wav", samples), sample_rate=RATE).clipped == pytest.approx(share, abs=0.01)
+    assert share > 0.1
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "a.txt"
+    write_text(path, "first")
+
+    def fail(file: io.BufferedIOBase) -> None:
+        file.write(b"half")
+        raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError):
+        write_atomically(path, fail)
+    assert path.read_text() == "first"
+    assert [found.name for found in path.parent.iterdir()] == ["a.txt"]
+
+
+def test_a_full_disk_is_one_clear_paragraph_and_loses_nothing(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "first")
+
+    def full(file: io.BufferedIOBase) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(DataError, match=r"a.txt: the disk is full \(No space left on device\); what was finished"):
+        write_atomically(tmp_path / "a.txt", full)
+    assert (tmp_path / "a.txt").read_text() == "first"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot be written"):
+        write_text(tmp_path / "file" / "a.txt", "x")
+
+
+def extracted(name: str, n_frames: int) -> Extracted:
+    frames = np.full((n_frames, 3), n_frames, np.float32)
+    return Extracted(digest(name), f"/{name}", 10, 20, 1.0, 0.0, frames)
+
+
+def test_the_store_gives_back_what_was_written(tmp_path: Path) -> None:
+    store = FeatureStore.open(tmp_path, {"kind": "test"})
+    written = store.write([extracted("a", 4), extracted("b", 2)])
+    assert store.entries() == written
+    assert FeatureStore.open(tmp_path, {"kind": "test"}).entries() == written
+    np.testing.assert_array_equal(store.frames(written[1].shard, written[1].offset, 2), np.full((2, 3), 2))
+    assert FeatureStore.open(tmp_path, {"kind": "other"}).entries() == []
+
+
+def test_a_damaged_index_counts_as_absent_and_a_short_shard_is_named(tmp_path: Path) -> None:
+    store = FeatureStore.open(tmp_path, {"kind": "test"})
+    (entry,) = store.write([extracted("a", 4)])
+    shard = store.folder / f"{entry.shard}.npy"
+    with pytest.raises(DataError, match="damaged"):
+        store.frames(entry.shard, 2, 4)
+    (store.folder / f"{entry.shard}.json").write_text('[{"key"')
+    assert store.entries() == []
+    shard.unlink()
+    store.note([entry])
+    assert store.entries() == []
+
+
+def models(seed: int = 0) -> ClassModels:
+    rng = np.random.default_rng(seed)
+
+    def mixture(k: int) -> DiagGMM:
+        return DiagGMM(rng.dirichlet(np.ones(k)), rng.normal(size=(k, 13)), rng.uniform(0.5, 2, (k, 13)))
+
+    return ClassModels(("a", "é b"), (mixture(2), mixture(5)), np.log([0.25, 0.75]), temperature=0.03, ubm=mixture(3))
+
+
+def test_a_model_file_gives_back_all_that_it_was_given(tmp_path: Path) -> None:
+    audio = AudioInput(
+        FeatureSpec(cmvn="global", vad="peak"),
+        8000,
+        1,
+        True,
+        Normalisation(np.arange(13.0), np.arange(1.0, 14.0)),
+    )
+    save_models(models(), tmp_path / "m.safetensors", audio=audio, label="word")
+    back = read_model_file(tmp_path / "m.safetensors")
+    assert back.label == "word"
+    assert back.audio is not None
+    assert (back.audio.features, back.audio.sample_rate, back.audio.channel, back.audio.resample) == (
+        audio.features,
+        8000,
+        1,
+        True,
+    )
+    assert back.audio.normalisation is not None
+    np.testing.assert_array_equal(back.audio.normalisation.shift, np.arange(13.0))
+    frames = np.random.default_rng(1).normal(size=(50, 13)).astype(np.float32)
+    np.testing.assert_array_equal(back.models.mean_log_likelihoods(frames), models().mean_log_likelihoods(frames))
+    assert (back.models.labels, back.models.temperature) == (("a", "é b"), 0.03)
+    assert back.models.ubm is not None
+    np.testing.assert_array_equal(back.models.ubm.means, models().ubm.means)  # type: ignore[union-attr]
+
+
+def test_the_same_content_gives_the_same_bytes() -> None:
+    content = [serialise(ModelFile(models(), AudioInput(FeatureSpec(), 8000))) for _ in range(3)]
+    assert content[0] == content[1] == content[2]
+    assert serialise(ModelFile(models(1))) != serialise(ModelFile(models(2)))
+
+
+def test_a_model_file_that_is_not_whole_not_ours_or_newer_is_refused(tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    whole = serialise(ModelFile(models()))
+    path = tmp_path / "m.safetensors"
+    for keep in (0, 5, 100, len(whole) - 1):
+        path.write_bytes(whole[:keep])
+        with pytest.raises(ModelFileError, match="not a whole model file"):
+            load_models(path)
+    path.write_bytes(b"RIFF" + bytes(1000))
+    with pytest.raises(ModelFileError, match="not a whole model file"):
+        load_models(path)
+    save_file({"x": np.zeros(3)}, path)
+    with pytest.raises(ModelFileError, match="not one of speechgmm's"):
+        load_models(path)
+    save_file({"x": np.zeros(3)}, path, metadata={"speechgmm": json.dumps({"format": 2})})
+    with pytest.raises(ModelFileError, match="model format 2; this version reads up to 1"):
+        load_models(path)
+    save_file({"x": np.zeros(3)}, path, metadata={"speechgmm": json.dumps({"format": 1})})
+    with pytest.raises(ModelFileError, match="a part missing"):
+        load_models(path)
+    with pytest.raises(ModelFileError, match="no such model file"):
+        load_models(tmp_path / "none")
+    with pytest.raises(ModelFileError, match="a folder"):
+        load_models(tmp_path)

@@ -1,0 +1,348 @@
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import hum
+
+from speechgmm.config import load_config
+from speechgmm.console import Console
+from speechgmm.errors import ConfigError, DataError, FitError
+from speechgmm.features import moments
+from speechgmm.io.model_file import read_model_file
+from speechgmm.pipeline import evaluate, extract, prepare, run, score, score_recordings, train
+from speechgmm.pipeline.frames import load_all
+
+QUIET = Console(quiet=True)
+
+
+def quiet() -> Console:
+    return Console(quiet=True)
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines(), delimiter="\t"))
+
+
+def test_a_run_leaves_what_the_contract_says(config_file: Path) -> None:
+    result = run(config_file, console=quiet())
+    folder = config_file.parent / "run"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics == json.loads(json.dumps(result.metrics))
+    assert set(metrics["accuracy"]) == {"value", "low", "high", "n", "unit"}
+    assert metrics["accuracy"]["low"] <= metrics["accuracy"]["value"] <= metrics["accuracy"]["high"]
+    assert (metrics["task"], metrics["n_train"], metrics["n_test"]) == ("classification", 18, 6)
+    assert set(metrics["seconds"]) == {"prepare", "extract", "train", "score"}
+    rows = table(folder / "scores.tsv")
+    assert list(rows[0]) == ["id", "true", "predicted", "n_frames", "high", "low", "mid"]
+    right = sum(row["true"] == row["predicted"] for row in rows)
+    assert metrics["accuracy"]["value"] == right / len(rows) > 0.8
+    assert load_config(folder / "config.yaml").config == load_config(config_file).config
+    assert {path.name for path in folder.iterdir()} == {
+        "config.yaml", "environment.json", "models.safetensors", "classes.tsv", "scores.tsv", "metrics.json",
+        "confusion.tsv", "confusion.png", "log.txt",
+    }  # fmt: skip
+
+
+def test_scoring_a_recording_gives_what_the_run_wrote(config_file: Path) -> None:
+    for cmvn in ("none", "global", "utterance"):
+        folder = config_file.parent / f"run-{cmvn}"
+        run(config_file, [f"features.cmvn={cmvn}", "features.vad=peak"], output=folder, console=quiet())
+        model = read_model_file(folder / "models.safetensors")
+        rows = table(folder / "scores.tsv")
+        paths = [config_file.parent / "hums" / f"{row['id']}.wav" for row in rows]
+        for row, (_, results) in zip(rows, score_recordings(model, paths), strict=True):
+            assert not isinstance(results, DataError)
+            (scored,) = results
+            assert scored.n_frames == int(row["n_frames"])
+            wanted = [float(row[label]) for label in model.models.labels]
+            np.testing.assert_allclose(scored.mean_log_likelihoods, wanted, rtol=1e-5, atol=1e-5)
+            assert model.models.labels[scored.ranked()[0]] == row["predicted"]
+
+
+def test_workers_and_back_end_change_no_byte_of_the_models(config_file: Path) -> None:
+    found = {}
+    for n_jobs, backend in ((1, "threads"), (2, "threads"), (2, "processes"), (2, "auto")):
+        overrides = [
+            f"parallel.n_jobs={n_jobs}",
+            f"parallel.backend={backend}",
+            f"cache=cache-{n_jobs}-{backend}",
+        ]
+        overrides += [
+            "model.adapt=map",
+            "model.ubm.n_components=8",
+            f"cache={config_file.parent}/c-{n_jobs}-{backend}",
+        ]
+        folder = config_file.parent / f"run-{n_jobs}-{backend}"
+        run(config_file, overrides, output=folder, console=quiet())
+        found[n_jobs, backend] = (folder / "models.safetensors").read_bytes()
+    assert len(set(found.values())) == 1, {key: len(value) for key, value in found.items()}
+
+
+def test_classes_without_a_background_model_are_the_same_for_any_number_of_workers(config_file: Path) -> None:
+    found = set()
+    for n_jobs, backend in ((1, "threads"), (2, "threads"), (2, "processes")):
+        folder = config_file.parent / f"run-{n_jobs}-{backend}"
+        overrides = [f"parallel.n_jobs={n_jobs}", f"parallel.backend={backend}", f"cache={folder}-cache"]
+        run(config_file, overrides, output=folder, console=quiet())
+        found.add((folder / "models.safetensors").read_bytes())
+    assert len(found) == 1
+
+
+def test_a_second_run_opens_no_recording_and_trains_nothing(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(config_file, console=quiet())
+    before = (config_file.parent / "run" / "models.safetensors").read_bytes()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("done twice")
+
+    monkeypatch.setattr("speechgmm.pipeline.extraction.decode", refuse)
+    monkeypatch.setattr("speechgmm.pipeline.training._fit", refuse)
+    run(config_file, console=quiet())
+    run(config_file, output=config_file.parent / "another", console=quiet())
+    for name in ("run", "another"):
+        assert (config_file.parent / name / "models.safetensors").read_bytes() == before
+
+
+def test_a_recording_that_changed_is_read_again_and_one_that_moved_is_not_extracted_again(
+    config_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = config_file.parent / "hums"
+    first = extract(prepare(config_file, console=quiet()))
+    soundfile.write(root / "low" / "0.wav", hum(99, 120.0), 8000)
+    again = extract(prepare(config_file, console=quiet()))
+    changed = [one.key != two.key for one, two in zip(first.pieces, again.pieces, strict=True)]
+    assert [u.id for u, new in zip(again.corpus, changed, strict=True) if new] == ["low/0"]
+
+    shutil.copytree(root, config_file.parent / "elsewhere")
+    monkeypatch.setattr("speechgmm.pipeline.extraction.decode", lambda *_, **__: pytest.fail("decoded again"))
+    moved = extract(prepare(config_file, [f"corpus.root={config_file.parent / 'elsewhere'}"], console=quiet()))
+    for one, two in zip(again.pieces, moved.pieces, strict=True):
+        np.testing.assert_array_equal(one.load(), two.load())
+
+
+def spoil(root: Path) -> None:
+    (root / "low" / "0.wav").write_bytes(b"")
+    soundfile.write(root / "mid" / "1.wav", np.zeros(4000, np.float32), 8000)
+    soundfile.write(root / "high" / "2.wav", hum(1, 300.0, rate=16000), 16000)
+    soundfile.write(root / "high" / "3.wav", hum(1, 300.0, seconds=0.02), 8000)
+
+
+def test_every_bad_recording_is_listed_before_anything_is_trained_and_the_good_ones_are_kept(
+    config_file: Path,
+) -> None:
+    spoil(config_file.parent / "hums")
+    with pytest.raises(DataError, match="4 of 24 utterances cannot be used") as caught:
+        run(config_file, console=quiet())
+    for name, reason in (
+        ("low/0.wav", "empty"),
+        ("mid/1.wav", "zero"),
+        ("high/2.wav", "16000 Hz"),
+        ("high/3.wav", "frame"),
+    ):
+        assert any(name in line and reason in line for line in str(caught.value).splitlines()), (name, reason)
+    assert not (config_file.parent / "run" / "models.safetensors").exists()
+    assert len(list((config_file.parent / "cache" / "features").rglob("*.npy"))) > 0
+
+
+def test_skipping_goes_on_without_the_bad_recordings_and_names_them(
+    config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(config_file.parent / "hums")
+    result = run(config_file, ["corpus.on_error=skip"], console=quiet())
+    assert result.metrics["n_rejected"] == 4
+    assert result.metrics["n_train"] + result.metrics["n_test"] == 20
+    assert "4 of 24 utterances are left out" in capsys.readouterr().err
+    assert len(table(config_file.parent / "run" / "rejected.tsv")) == 4
+
+
+def test_clipping_is_a_warning_with_the_share(config_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    soundfile.write(config_file.parent / "hums" / "low" / "0.wav", np.clip(hum(0, 110.0) * 20, -1, 1), 8000)
+    extract(prepare(config_file, console=quiet()))
+    assert "1 recordings are clipped; the worst: 0.wav (" in capsys.readouterr().err
+
+
+def segments(config_file: Path, rows: list[str]) -> Path:
+    manifest = config_file.parent / "segments.tsv"
+    manifest.write_text("\n".join(["path\tstart\tend\tsplit\tpitch\tspeaker", *rows]) + "\n")
+    path = config_file.parent / "segments.yaml"
+    path.write_text(
+        "corpus: {path: segments.tsv, root: hums, label: pitch, sample_rate: 8000}\n"
+        f"model: {{n_components: 2}}\ncache: cache\noutput: {config_file.parent / 'run'}\nparallel: {{n_jobs: 1}}\n"
+    )
+    return path
+
+
+def test_segments_tile_the_frames_of_their_recording(config_file: Path) -> None:
+    rows = [
+        f"{name}/{n}.wav\t{k * 0.2:.1f}\t{k * 0.2 + 0.2:.1f}\ttrain\t{name}\ts{n}"
+        for name in ("low", "high")
+        for n in range(2)
+        for k in range(3)
+    ]
+    features = extract(prepare(segments(config_file, rows), console=quiet()))
+    whole = extract(prepare(config_file, ["features.deltas=0"], console=quiet()))
+    by_path = {u.path: piece for u, piece in zip(whole.corpus, whole.pieces, strict=True)}
+    for path in features.corpus.paths():
+        parts = [piece for u, piece in zip(features.corpus, features.pieces, strict=True) if u.path == path]
+        np.testing.assert_array_equal(load_all(parts), by_path[path].load())
+
+
+def test_a_segment_past_the_end_of_its_recording_is_named_with_its_line(config_file: Path) -> None:
+    rows = [
+        "low/0.wav\t0\t0.3\ttrain\tlow\ts",
+        "high/0.wav\t0\t0.3\ttrain\thigh\ts",
+        "low/1.wav\t0.1\t7\ttrain\tlow\ts",
+    ]
+    with pytest.raises(DataError, match=r"segments.tsv, line 4: ends at 7 s, past the end of 1.wav \(0.600 s\)"):
+        extract(prepare(segments(config_file, rows), console=quiet()))
+
+
+def test_normalisation_by_speaker_pools_the_speakers_recordings(config_file: Path) -> None:
+    rows = [f"{name}/{n}.wav\t\t\ttrain\t{name}\ts{n % 2}" for name in ("low", "high") for n in range(4)]
+    features = extract(prepare(segments(config_file, rows), ["features.cmvn=speaker"], console=quiet()))
+    for speaker in ("s0", "s1"):
+        pieces = [p for u, p in zip(features.corpus, features.pieces, strict=True) if u.label("speaker") == speaker]
+        pooled = moments(load_all(pieces))
+        np.testing.assert_allclose(pooled.means, 0, atol=1e-4)
+        np.testing.assert_allclose(pooled.scatter / pooled.count, 1, atol=1e-3)
+
+
+def test_two_speakers_in_a_recording_cannot_be_normalised_by_speaker(config_file: Path) -> None:
+    rows = [
+        "low/0.wav\t0\t0.3\ttrain\tlow\ts1",
+        "low/0.wav\t0.3\t0.6\ttrain\tlow\ts2",
+        "high/0.wav\t\t\ttrain\thigh\ts1",
+    ]
+    with pytest.raises(DataError, match=r"needs one speaker in a recording; .*0.wav has 's1' and 's2'"):
+        extract(prepare(segments(config_file, rows), ["features.cmvn=speaker"], console=quiet()))
+
+
+def test_global_normalisation_knows_the_training_split_alone(config_file: Path) -> None:
+    features = extract(prepare(config_file, ["features.cmvn=global"], console=quiet()))
+    pooled = moments(load_all([piece for _, piece in features.of_split("train")]))
+    np.testing.assert_allclose(pooled.means, 0, atol=1e-4)
+    tests = moments(load_all([piece for _, piece in features.of_split("test")]))
+    assert np.abs(tests.means).max() > 1e-3
+
+
+def test_a_new_recording_is_its_own_speaker_unless_told(config_file: Path) -> None:
+    rows = [f"{name}/{n}.wav\t\t\ttrain\t{name}\ts" for name in ("low", "high") for n in range(4)]
+    run(segments(config_file, rows), ["features.cmvn=speaker"], console=quiet())
+    model = read_model_file(config_file.parent / "run" / "models.safetensors")
+    paths = [config_file.parent / "hums" / "low" / f"{n}.wav" for n in (5, 6)]
+    alone = [results for _, results in score_recordings(model, paths)]
+    together = [results for _, results in score_recordings(model, paths, speaker="anna")]
+    single = [results for _, results in score_recordings(model, paths[:1])]
+    assert alone[0][0].mean_log_likelihoods.tolist() == single[0][0].mean_log_likelihoods.tolist()  # type: ignore[index]
+    assert alone[0][0].mean_log_likelihoods.tolist() != together[0][0].mean_log_likelihoods.tolist()  # type: ignore[index]
+
+
+def test_windows_cover_a_recording_and_one_as_long_as_it_is_the_whole(config_file: Path) -> None:
+    run(config_file, console=quiet())
+    model = read_model_file(config_file.parent / "run" / "models.safetensors")
+    path = config_file.parent / "hums" / "low" / "0.wav"
+    (((_, whole),),) = ([*score_recordings(model, [path])],)
+    (((_, one),),) = ([*score_recordings(model, [path], window=0.6)],)
+    (((_, many),),) = ([*score_recordings(model, [path], window=0.25, hop=0.1)],)
+    assert not isinstance(whole, DataError)
+    assert not isinstance(one, DataError)
+    assert not isinstance(many, DataError)
+    np.testing.assert_allclose(one[0].mean_log_likelihoods, whole[0].mean_log_likelihoods)
+    assert [round(item.start, 3) for item in many] == [0.0, 0.1, 0.2, 0.3, 0.4]
+    assert many[-1].end == pytest.approx(0.6)
+    with pytest.raises(ConfigError, match="holds at least one frame"):
+        list(score_recordings(model, [path], window=0.001))
+    with pytest.raises(ConfigError, match="--hop goes with --window"):
+        list(score_recordings(model, [path], hop=0.1))
+
+
+def test_posteriors_sum_to_one_and_a_model_without_temperature_has_none(config_file: Path) -> None:
+    run(config_file, console=quiet())
+    path = config_file.parent / "hums" / "low" / "0.wav"
+    model = read_model_file(config_file.parent / "run" / "models.safetensors")
+    (((_, results),),) = ([*score_recordings(model, [path])],)
+    assert not isinstance(results, DataError)
+    assert results[0].posteriors is not None
+    assert results[0].posteriors.sum() == pytest.approx(1)
+    run(config_file, ["scoring.temperature_folds=0"], output=config_file.parent / "cold", console=quiet())
+    cold = read_model_file(config_file.parent / "cold" / "models.safetensors")
+    (((_, results),),) = ([*score_recordings(cold, [path])],)
+    assert not isinstance(results, DataError)
+    assert results[0].posteriors is None
+
+
+def test_too_few_recordings_for_a_temperature_are_a_warning(
+    config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("low", "mid", "high"):
+        for n in range(2, 8):
+            (config_file.parent / "hums" / name / f"{n}.wav").unlink()
+    run(config_file, console=quiet())
+    assert "no posteriors, margins only" in capsys.readouterr().err
+    assert read_model_file(config_file.parent / "run" / "models.safetensors").models.temperature is None
+
+
+def test_classes_with_too_few_frames_are_all_listed(config_file: Path) -> None:
+    with pytest.raises(
+        FitError,
+        match=r"3 of 3 classes have too few frames(.|\n)*class 'high': 348 frames for 999 components(.|\n)*to at most 348",
+    ):
+        run(config_file, ["model.n_components=999"], console=quiet())
+
+
+def test_a_folder_of_another_configuration_is_refused_with_the_difference(config_file: Path) -> None:
+    run(config_file, console=quiet())
+    with pytest.raises(ConfigError, match=r"belongs to another configuration \(model.n_components: 5, not 4\)"):
+        run(config_file, ["model.n_components=5"], console=quiet())
+    run(config_file, ["parallel.n_jobs=2"], console=quiet())
+    strange = config_file.parent / "strange"
+    strange.mkdir()
+    (strange / "thesis.tex").write_text("do not lose me")
+    with pytest.raises(ConfigError, match="holds files that are not a run's"):
+        run(config_file, output=strange, console=quiet())
+
+
+def test_a_full_disk_stops_with_a_clear_error_and_the_next_run_goes_on(
+    config_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    count = 0
+    fsync = os.fsync
+
+    def full(descriptor: int) -> None:
+        nonlocal count
+        count += 1
+        if count > 9:
+            raise OSError(28, "No space left on device")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DataError, match="the disk is full"):
+        run(config_file, console=quiet())
+    kept = len(list((config_file.parent / "cache").rglob("*.npy")))
+    assert kept
+    monkeypatch.undo()
+    run(config_file, console=quiet())
+    assert not list(config_file.parent.rglob("*.tmp"))
+
+
+def test_the_stages_called_one_by_one_are_the_run(config_file: Path) -> None:
+    job = prepare(config_file, console=quiet())
+    features = extract(job)
+    trained = train(job, features)
+    evaluation = evaluate(score(job, features, trained.models))
+    assert evaluation is not None
+    assert evaluation.metrics == {key: run(config_file, console=quiet()).metrics[key] for key in evaluation.metrics}
+
+
+def test_priors_of_the_training_split_follow_the_counts(config_file: Path) -> None:
+    for n in range(6):
+        (config_file.parent / "hums" / "low" / f"{n}.wav").unlink()
+    run(config_file, ["scoring.priors=train", "scoring.temperature_folds=0"], console=quiet())
+    models = read_model_file(config_file.parent / "run" / "models.safetensors").models
+    np.testing.assert_allclose(np.exp(models.log_priors), np.array([6, 1, 6]) / 13)
