@@ -303,6 +303,17 @@ def test_a_dead_component_is_resplit_from_the_heaviest_and_listed():
     np.testing.assert_allclose(np.sort(fit.model.means.ravel()), [-1, 1], atol=0.1)
 
 
+def test_a_fall_after_a_resplit_is_no_broken_guarantee_and_no_convergence():
+    frames = np.random.default_rng(17).normal(size=(200, 1))
+    optimum = DiagGMM([1.0, 0.0], [[frames.mean()], [0.0]], [[frames.var()], [1.0]])
+    fit = fit_em(
+        optimum, prepare(frames, precision="float64"), FLAT(2, 1), max_iter=2, tol=10.0, floor=0.1, dead="resplit"
+    )
+    assert fit.trace[1] < fit.trace[0] - 1e-6
+    assert len(fit.trace) == 3
+    assert fit.fell == ()
+
+
 def test_the_last_update_never_returns_an_untrained_resplit_component():
     start = DiagGMM([0.5, 0.5], [[0.0], [1000.0]], [[1.0], [2.0]])
     fit = fit_em(start, prepare([[0.0], [1.0]]), FLAT(2, 1), max_iter=1, tol=0, floor=0.01, dead="resplit")
@@ -313,6 +324,16 @@ def test_a_component_that_shrinks_to_a_point_without_a_floor_is_refused():
     start = DiagGMM([0.5, 0.5], [[0.0], [50.0]], [[1.0], [1.0]])
     with pytest.raises(FitError, match=r"component 1 has shrunk to a point in dimension 0 .* set a variance floor"):
         fit_em(start, prepare([[0.0], [1.0], [50.0]], precision="float64"), FLAT(2, 1), max_iter=5, tol=0)
+
+
+@pytest.mark.parametrize("point", [0.1, 1 / 3, 1e4 + 0.7, -3e6 - 0.1])
+def test_a_point_is_known_for_a_point_beneath_the_rounding_of_its_squares(point):
+    frames = np.array([[0.0], [1.0]] + [[point + 50]] * 7)
+    start = DiagGMM([0.5, 0.5], [[0.5], [point + 50]], [[1.0], [1.0]])
+    for shares in np.random.default_rng(0).uniform(0.1, 2, size=(20, 9)):
+        batches = prepare(frames, weights=shares, precision="float64")
+        with pytest.raises(FitError, match="component 1 has shrunk to a point"):
+            fit_em(start, batches, FLAT(2, 1), max_iter=5, tol=0)
 
 
 def test_serial_and_threaded_maps_give_identical_bytes():

@@ -97,8 +97,15 @@ def test_no_variance_is_below_its_floor_and_the_floored_are_counted():
     ],
 )
 def test_auto_precision_is_float64_where_variances_may_get_too_small_for_float32(options, expected):
-    frames = np.random.default_rng(5).normal(size=(300, 3)) * [0.1, 1.0, 7.0]
+    frames = np.random.default_rng(5).normal(size=(300, 40)) * np.geomspace(0.1, 7.0, 40)
     assert fit_gmm(frames, 2, **options).precision == expected
+
+
+def test_a_floor_of_exactly_a_thousandth_is_not_pushed_to_float64_by_rounding():
+    deviation = 15.859375
+    variance = deviation**2
+    assert 1e-3 * variance / variance < 1e-3
+    assert fit_gmm([[-deviation], [deviation]], 1, variance_floor=1e-3).precision == "float32"
 
 
 def test_float32_frames_give_the_fit_of_the_same_values_in_float64():

@@ -76,6 +76,22 @@ def test_classify_takes_the_likeliest_class():
     assert classes.classify([[6.0], [7.0]]) == "high"
 
 
+@pytest.mark.parametrize("temperature", [None, 0.0, 0.03, 1.0])
+def test_without_prior_preference_the_winner_is_the_likeliest_at_any_temperature(temperature):
+    classes = three_classes(temperature=temperature, log_priors=np.full(3, -np.log(3)))
+    assert [classes.winner(means, 50) for means in np.eye(3) - 5] == [0, 1, 2]
+
+
+def test_priors_decide_only_with_a_temperature_and_the_winner_has_the_highest_posterior():
+    means = np.array([-2.0, -2.05, -1.99])
+    assert three_classes().winner(means, 10) == 2
+    for temperature in (0.0, 0.1, 5.0, 100.0):
+        classes = three_classes(temperature=temperature)
+        assert classes.winner(means, 10) == classes.posteriors(means, 10).argmax()
+    assert three_classes(temperature=0.1).winner(means, 10) == 1
+    assert three_classes(temperature=100.0).winner(means, 10) == 2
+
+
 def test_posteriors_are_the_tempered_bayes_rule_on_totals():
     classes = three_classes(temperature=0.05)
     means = np.array([-2.0, -2.1, -1.9])
@@ -153,15 +169,19 @@ def test_posteriors_refuse_scores_of_another_shape():
         three_classes(temperature=1.0).posteriors([-1.0, -2.0], 5)
     with pytest.raises(ShapeError, match="over 0 frames"):
         three_classes(temperature=1.0).posteriors([-1.0, -2.0, -3.0], 0)
+    with pytest.raises(ShapeError, match=r"shape \(1, 3\)"):
+        three_classes().winner([[-1.0, -2.0, -3.0]], 5)
 
 
 def test_every_class_is_trained_as_it_would_be_alone_on_the_shared_floor():
     frames = speech_like(np.random.default_rng(5))
-    classes = train_classes(frames, 4, seed=7)
-    floor = 0.01 * np.concatenate(list(frames.values())).var(axis=0)
+    classes = train_classes(frames, 4, seed=7, variance_floor=0.3)
+    floor = 0.3 * np.concatenate(list(frames.values())).var(axis=0)
     for label, model in zip(classes.labels, classes.models, strict=True):
         alone = fit_gmm(frames[label], 4, seed=class_rng(7, label), floor=floor).model
         np.testing.assert_allclose(model.means, alone.means, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(model.variances, alone.variances, rtol=1e-4)
+        assert np.isclose(model.variances, floor, rtol=1e-9).any()
     np.testing.assert_allclose(classes.log_priors, np.log(1 / 3))
     assert classes.temperature is None
 

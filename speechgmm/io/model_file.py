@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.errors import ModelFileError
+from speechgmm.errors import ModelFileError, SpeechGMMError
 from speechgmm.features import FeatureSpec, Normalisation
 from speechgmm.gmm import DiagGMM
 from speechgmm.io.atomic import write_atomically
@@ -117,7 +117,7 @@ def read_model_file(path: str | Path) -> ModelFile:
             ubm=ubm,
         )
         audio = _audio(header["audio"], tensors) if "audio" in header else None
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, SpeechGMMError) as error:
         raise ModelFileError(
             f"{path}: a model file with a part missing or out of shape ({error}); train it again"
         ) from None

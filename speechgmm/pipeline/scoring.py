@@ -46,7 +46,7 @@ def score(job: "Job", features: "Features", models: ClassModels) -> Scores:
     with job.console.stage("score"):
         tests = features.of_split("test")
         table, n_frames = log_likelihood_table(job, models, [piece for _, piece in tests], "scoring the test split")
-        predicted = [models.labels[n] for n in decide(models, table, n_frames)]
+        predicted = [models.labels[models.winner(row, n)] for row, n in zip(table, n_frames, strict=True)]
     return Scores(
         ids=tuple(utterance.id for utterance, _ in tests),
         true=tuple(utterance.label(features.corpus.label) for utterance, _ in tests),
@@ -55,14 +55,6 @@ def score(job: "Job", features: "Features", models: ClassModels) -> Scores:
         n_frames=n_frames,
         mean_log_likelihoods=table,
     )
-
-
-def decide(models: ClassModels, table: NDArray[np.float64], n_frames: NDArray[np.int64]) -> NDArray[np.intp]:
-    """(N,) numbers of the winning classes: highest posterior, or likelihood where there is no temperature."""
-    if models.temperature is None:
-        winners: NDArray[np.intp] = table.argmax(axis=1)
-        return winners
-    return np.array([models.posteriors(row, n).argmax() for row, n in zip(table, n_frames, strict=True)], np.intp)
 
 
 def log_likelihood_table(

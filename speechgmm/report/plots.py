@@ -30,7 +30,7 @@ def plot_confusion(confusion: NDArray[np.int64], labels: Sequence[str], *, title
     n = len(labels)
     totals = confusion.sum(axis=1, keepdims=True)
     shares = 100 * confusion / np.maximum(totals, 1)
-    side = min(12.0, max(4.2, 0.30 * n + 2.6))
+    side = min(12.0, max(4.2, 0.22 * n + 2.8))
     figure = Figure(figsize=(side + 1.0, side), layout="constrained", dpi=130)
     axes = figure.add_subplot()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="equal")

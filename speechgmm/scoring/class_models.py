@@ -89,9 +89,24 @@ class ClassModels:
             raise DataError("frames with a value that is NaN, infinite or out of range; expected finite numbers")
         return means
 
+    def winner(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> int:
+        """The number of the class to decide for, given these mean log-likelihoods (C,) over ``n_frames``.
+
+        That of the highest posterior where a temperature is known, so that priors count; else of the highest
+        likelihood. Equal posteriors, as at temperature 0 with uniform priors, are told apart by likelihood.
+
+        Raises:
+            ShapeError: Not one value per class, or fewer frames than one.
+        """
+        means = self._check_means(mean_log_likelihoods, n_frames)
+        if self.temperature is None:
+            return int(means.argmax())
+        scores = self.temperature * n_frames * means + self.log_priors
+        return int(np.where(scores == scores.max(), means, -np.inf).argmax())
+
     def classify(self, frames: ArrayLike) -> str:
-        """The label under which frames are likeliest; the first of several alike. Priors play no part."""
-        return self.labels[int(self.mean_log_likelihoods(frames).argmax())]
+        """The label to decide for: the ``winner`` under the frames' mean log-likelihoods, which see for errors."""
+        return self.labels[self.winner(self.mean_log_likelihoods(frames), len(np.asarray(frames)))]
 
     def posteriors(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> Floats:
         """Class posteriors (C,) of a recording of ``n_frames`` with these mean log-likelihoods (C,).
@@ -112,13 +127,17 @@ class ClassModels:
             raise DataError(
                 "these models have no temperature, so they give scores and no posteriors; fit one in training"
             )
-        means = np.asarray(mean_log_likelihoods, dtype=np.float64)
-        if means.shape != (len(self.labels),) or n_frames < 1:
-            raise ShapeError(
-                f"log-likelihoods of shape {means.shape} over {n_frames} frames; expected "
-                f"({len(self.labels)},) over at least one"
-            )
+        means = self._check_means(mean_log_likelihoods, n_frames)
         scores = self.temperature * n_frames * means + self.log_priors
         shares = np.exp(scores - scores.max())
         result: Floats = shares / shares.sum()
         return result
+
+    def _check_means(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> Floats:
+        means = np.asarray(mean_log_likelihoods, dtype=np.float64)
+        if means.shape != (len(self.labels),) or n_frames < 1:
+            raise ShapeError(
+                f"log-likelihoods of shape {means.shape} over {n_frames} frames; expected ({len(self.labels)},) over "
+                "at least one"
+            )
+        return means
