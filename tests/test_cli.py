@@ -230,7 +230,8 @@ def test_help_and_score_import_nothing_that_they_do_not_need(config_file: Path, 
     command("run", config_file)
     code = (
         "import sys\nfrom speechgmm import cli\n"
-        "sys.argv = ['speechgmm', *sys.argv[1:]]\ntry:\n    cli.main()\nexcept SystemExit as ended:\n    status = ended.code\n"
+        "sys.argv = ['speechgmm', *sys.argv[1:]]\n"
+        "try:\n    cli.main()\nexcept SystemExit as ended:\n    status = ended.code\n"
         "slow = {'librosa', 'numba', 'sklearn', 'scipy.signal', 'joblib', 'matplotlib'}\n"
         "print(status, sorted(slow & set(sys.modules)), file=sys.stderr)"
     )
