@@ -80,7 +80,7 @@ class Console:
         if total and what:
             self.say(f"{what}: {total} in {time.perf_counter() - begun:.1f} s")
 
-    def track(self, items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+    def track(self, items: Iterable[Item], total: int, what: str | None) -> Iterator[Item]:
         """Pass items through with a bar."""
         with self.bar(what) as advance:
             for done, item in enumerate(items, 1):

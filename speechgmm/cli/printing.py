@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from speechgmm.console import Console
 from speechgmm.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -108,7 +109,9 @@ def score_and_print(
     def rows() -> Iterator[dict[str, object]]:
         nonlocal failures
         scored = score_recordings(file, paths, window=window, hop=hop, speaker=speaker, n_jobs=jobs)
-        for path, results in scored:
+        # Where the results do not pass before one's eyes, a bar does.
+        hidden = len(paths) > 1 and not sys.stdout.isatty() and sys.stderr.isatty()
+        for path, results in Console(quiet=quiet).track(scored, len(paths), "scoring" if hidden else None):
             if isinstance(results, DataError):
                 failures += 1
                 print(f"error: {results}", file=sys.stderr)

@@ -1,6 +1,6 @@
 """Gaussian mixtures with diagonal covariances: arrays in, arrays out."""
 
-from speechgmm.gmm.em import Fit, fit_em, objective, split_components
+from speechgmm.gmm.em import Fit, Mapper, fit_em, objective, split_components
 from speechgmm.gmm.fit import adapt_map, class_rng, fit_gmm
 from speechgmm.gmm.init import initial_model
 from speechgmm.gmm.kernels import accumulate
@@ -18,6 +18,7 @@ __all__ = [
     "Fit",
     "GMMStats",
     "LogLinear",
+    "Mapper",
     "ModelSpec",
     "UbmSpec",
     "accumulate",

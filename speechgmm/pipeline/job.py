@@ -57,7 +57,8 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
     experiment = config if isinstance(config, Experiment) else load_config(config, overrides)
     console = console or Console()
     spec = experiment.config.corpus
-    with console.stage("prepare"), console.bar("generating speech") as progress:
+    generated = "generating speech" if spec.kind == "espeak" else None
+    with console.stage("prepare"), console.bar(generated) as progress:
         corpus = read_corpus(spec, path=experiment.corpus_path(), root=experiment.corpus_root(), progress=progress)
         for note in corpus.notes:
             console.warn(note)

@@ -8,10 +8,10 @@ trains that class alone.
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from speechgmm.corpus.splits import assign_folds
 from speechgmm.errors import FitError, ModelFileError
 from speechgmm.features import Moments
-from speechgmm.gmm import DiagGMM, Fit, ModelSpec, adapt_map, class_rng, fit_gmm
+from speechgmm.gmm import DiagGMM, Fit, Mapper, ModelSpec, adapt_map, class_rng, fit_gmm
 from speechgmm.io.atomic import write_atomically, write_text
 from speechgmm.io.feature_store import canonical, digest
 from speechgmm.io.model_file import AudioInput
@@ -160,12 +160,21 @@ def _train_ubm(job: Job, features: Features, common: _Task) -> tuple[DiagGMM, Cl
     chosen = features.of_split("ubm") or features.of_split("train")
     spec = replace(model, adapt="none", n_components=model.ubm.n_components, max_iter=model.ubm.max_iter)
     task = replace(common, label="(background model)", spec=spec, pieces=tuple(piece for _, piece in chosen))
-    job.console.say(f"training the background model: {spec.n_components} components on {len(chosen)} utterances")
-    return train_class(task, n_jobs=job.n_jobs)
+    job.console.say(f"background model: {spec.n_components} components on {len(chosen)} utterances")
+    with job.console.bar("training the background model: passes over its frames") as advance:
+        passes = 0
+
+        def spread(function: Callable[[Any], Any], batches: Sequence[Any]) -> Iterator[Any]:
+            nonlocal passes
+            passes += 1
+            advance(passes, spec.max_iter + 1)
+            return pmap(function, batches, n_jobs=job.n_jobs, backend="threads")
+
+        return train_class(task, map=spread)
 
 
-def train_class(task: _Task, n_jobs: int = 1) -> tuple[DiagGMM, ClassReport]:
-    """Train one mixture, or take it from the cache where the same has been trained before.
+def train_class(task: _Task, *, map: Mapper = map) -> tuple[DiagGMM, ClassReport]:
+    """Train one mixture, or take it from the cache where the same has been trained before; ``map`` runs over batches.
 
     Raises:
         FitError: The mixture cannot be estimated; the message begins with the class.
@@ -177,7 +186,7 @@ def train_class(task: _Task, n_jobs: int = 1) -> tuple[DiagGMM, ClassReport]:
         pass
     frames = load_all(task.pieces)
     try:
-        fit = _fit(task, frames, n_jobs)
+        fit = _fit(task, frames, map)
     except FitError as error:
         raise FitError(f"class {task.label!r}: {error}") from None
     report = ClassReport(
@@ -195,9 +204,8 @@ def train_class(task: _Task, n_jobs: int = 1) -> tuple[DiagGMM, ClassReport]:
     return fit.model, report
 
 
-def _fit(task: _Task, frames: NDArray[np.float32], n_jobs: int) -> Fit:
+def _fit(task: _Task, frames: NDArray[np.float32], map: Mapper) -> Fit:
     spec = task.spec
-    spread = partial(pmap, n_jobs=n_jobs, backend="threads") if n_jobs > 1 else map
     if task.ubm is not None:
         return adapt_map(
             task.ubm,
@@ -208,7 +216,7 @@ def _fit(task: _Task, frames: NDArray[np.float32], n_jobs: int) -> Fit:
             tol=spec.tol,
             floor=task.floor,
             precision=spec.precision,
-            map=spread,
+            map=map,
         )
     return fit_gmm(
         frames,
@@ -220,7 +228,7 @@ def _fit(task: _Task, frames: NDArray[np.float32], n_jobs: int) -> Fit:
         floor=task.floor,
         dead_components=spec.dead_components,
         precision=spec.precision,
-        map=spread,
+        map=map,
     )
 
 
