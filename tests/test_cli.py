@@ -95,6 +95,8 @@ def test_score_takes_other_rates_and_channels_where_the_configuration_allows_it(
     status, _, err = command("score", config_file.parent / "run", config_file.parent / "new.flac")
     assert status == 1
     assert "sample rate 44100 Hz, not 8000 Hz" in err
+    status, out, _ = command("score", config_file.parent / "run", config_file.parent / "new.flac", "--resample")
+    assert status == 0
     out_folder = config_file.parent / "resampling"
     command("run", config_file, "--set", "corpus.resample=true", "--out", out_folder)
     status, out, _ = command("score", out_folder, config_file.parent / "new.flac", "--format", "tsv", "--top", 1)

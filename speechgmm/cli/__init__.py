@@ -127,6 +127,9 @@ def score_command(
     hop: Annotated[
         float | None, typer.Option(metavar="S", help="from one window to the next; default: --window")
     ] = None,
+    resample: Annotated[
+        bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
+    ] = False,
     speaker: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="with cmvn: speaker: the recordings are all of one speaker"),
@@ -138,7 +141,18 @@ def score_command(
     """Score new recordings against a model: ranked classes with log-likelihood per frame, posterior and margin."""
     from speechgmm.cli.printing import score_and_print
 
-    failures = score_and_print(model, audio, str(form), top, window, hop, speaker, jobs or 1, quiet)
+    failures = score_and_print(
+        model,
+        audio,
+        form=str(form),
+        top=top,
+        window=window,
+        hop=hop,
+        speaker=speaker,
+        resample=resample,
+        jobs=jobs or 1,
+        quiet=quiet,
+    )
     if failures:
         raise typer.Exit(1)
 

@@ -32,7 +32,7 @@ def demo(out: Path, jobs: int | None, quiet: bool) -> None:
     path = speak_recording(out / "new" / "unheard.wav", SENTENCE, voice, seed=1)
     print(f"\n=== a recording that no model has seen {'=' * 40}")
     print(f'the voice {voice.name!r} says: "{SENTENCE}"\n$ speechgmm score {shown(out / "speakers")} {shown(path)}')
-    score_and_print(out / "speakers", [path], "table", 3, None, None, None, 1, quiet)
+    score_and_print(out / "speakers", [path], quiet=quiet)
     print(f"\n{ABOUT}")
     print(f"\nresults: {shown(out.absolute())}   ({time.perf_counter() - begun:.0f} s)")
     print("next: your own recordings, a folder per class: speechgmm init FOLDER")

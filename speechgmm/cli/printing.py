@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,13 +74,15 @@ def print_models(result: "Result") -> None:
 def score_and_print(
     model: Path,
     audio: Sequence[Path],
-    form: str,
-    top: int,
-    window: float | None,
-    hop: float | None,
-    speaker: str | None,
-    jobs: int,
-    quiet: bool,
+    *,
+    form: str = "table",
+    top: int = 3,
+    window: float | None = None,
+    hop: float | None = None,
+    speaker: str | None = None,
+    resample: bool = False,
+    jobs: int = 1,
+    quiet: bool = False,
 ) -> int:
     """Score recordings and print ranked classes as they are ready; returns how many recordings failed.
 
@@ -91,6 +94,8 @@ def score_and_print(
     from speechgmm.pipeline.scoring import Scored, score_recordings
 
     file = read_model_file(model / "models.safetensors" if model.is_dir() else model)
+    if resample and file.audio:
+        file = replace(file, audio=replace(file.audio, resample=True))
     paths = _recordings(audio)
     cmvn = file.audio.features.cmvn if file.audio else "none"
     if not quiet:

@@ -81,8 +81,8 @@ def decode(
         raise DataError(f"{path}: truncated: {lost}; copy or record it again")
     if rate != sample_rate and not resample:
         raise DataError(
-            f"{path}: sample rate {rate} Hz, not {sample_rate} Hz; set corpus.sample_rate to {rate} if all are so, "
-            "or corpus.resample: true"
+            f"{path}: sample rate {rate} Hz, not {sample_rate} Hz; resample it (corpus.resample: true, or score "
+            f"--resample), or set corpus.sample_rate to {rate} if all are so"
         )
     samples = _one_channel(block, path, channel)
     if is_int16:
