@@ -8,10 +8,10 @@ import difflib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -65,6 +65,18 @@ class Experiment:
     config: Config
     name: str  # the file's name without extension
     folder: Path  # what relative paths in the file are relative to
+
+    def resolved(self) -> Config:
+        """The configuration with its paths absolute and its rate known: what a run's folder keeps."""
+        spec = self.config.corpus
+        path, root = self.corpus_path(), self.corpus_root()
+        corpus = replace(
+            spec,
+            path=None if path is None else str(path),
+            root=None if root is None else str(root),
+            sample_rate=spec.rate(),
+        )
+        return replace(self.config, corpus=corpus, cache=str(self.cache()))
 
     def corpus_path(self) -> Path | None:
         """The manifest, resolved; None where the corpus has none."""
@@ -123,7 +135,7 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         lines = dict(_lines(node, ())) if node is not None else {}
         values = yaml.safe_load(text) if node is not None else {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError, TypeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         raise ConfigError(f"{path}{where}: not YAML: {getattr(error, 'problem', None) or error}") from None
@@ -148,12 +160,27 @@ def make_config(
     corpus = values.get("corpus")
     if isinstance(corpus, dict) and isinstance(corpus.get("split"), str):
         values["corpus"] = {**corpus, "split": {"kind": corpus["split"]}}
+    _refuse_booleans(values, Config, source, lines or {})
     try:
         config: Config = TypeAdapter(Config).validate_python(values)
     except ValidationError as error:
         messages = [_explain(dict(problem), source, lines or {}) for problem in error.errors(include_url=False)]
         raise ConfigError("\n".join(dict.fromkeys(messages))) from None
     return config
+
+
+def _refuse_booleans(
+    values: Mapping[str, Any], spec: Any, source: str, lines: Mapping[tuple[str, ...], int], path: tuple[str, ...] = ()
+) -> None:
+    """YAML's yes and true are no numbers, though Python would take them for 1."""
+    hints = get_type_hints(spec)
+    for key, value in values.items():
+        inner = (*path, str(key))
+        if is_dataclass(hints.get(str(key))) and isinstance(value, Mapping):
+            _refuse_booleans(value, hints[str(key)], source, lines, inner)
+        elif isinstance(value, bool) and str(key) in hints and "bool" not in str(hints[str(key)]):
+            where = f", line {lines[inner]}" if inner in lines else ""
+            raise ConfigError(f"{source}{where}: {'.'.join(inner)} is {str(value).lower()}; expected no yes or no here")
 
 
 def to_plain(spec: Any) -> Any:
@@ -170,7 +197,8 @@ def to_yaml(config: Config) -> str:
 def config_hash(config: Config) -> str:
     """Sixteen hex digits that two configurations share when they ask for the same result.
 
-    ``parallel``, ``cache``, ``output`` and the place of the recordings (``corpus.root``) do not count.
+    ``parallel``, ``cache``, ``output`` and the place of the recordings (``corpus.root``) do not count, so that it is
+    the same on every machine.
     """
     plain = {key: value for key, value in to_plain(config).items() if key not in NOT_IN_THE_RESULT}
     plain["corpus"].pop("root")
@@ -185,7 +213,7 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = 
         a, b = one.get(key), other.get(key)
         if isinstance(a, Mapping) and isinstance(b, Mapping):
             yield from differences(a, b, f"{prefix}{key}.")
-        elif a != b and f"{prefix}{key}" != "corpus.root":
+        elif a != b:
             yield f"{prefix}{key}: {a!r}, not {b!r}"
 
 
@@ -277,6 +305,8 @@ def _lines(node: yaml.Node, prefix: tuple[str, ...]) -> Iterator[tuple[tuple[str
     seen: dict[str, int] = {}
     for key, value in node.value:
         line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            raise ConfigError(f"line {line}: a key is a word, not a list or a section")
         if key.value in seen:
             raise ConfigError(f"line {line}: {key.value!r} is already set in line {seen[key.value]}")
         seen[key.value] = line

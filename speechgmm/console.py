@@ -25,13 +25,13 @@ class Console:
 
     def say(self, text: str) -> None:
         """A line about what is being done."""
-        self._record(text)
+        self.record(text)
         if not self.quiet:
             print(text, file=sys.stderr, flush=True)
 
     def warn(self, text: str) -> None:
         """Something that a person should know, though the work goes on."""
-        self._record(f"warning: {text}")
+        self.record(f"warning: {text}")
         print(f"warning: {text}", file=sys.stderr, flush=True)
 
     @contextmanager
@@ -87,10 +87,11 @@ class Console:
                 yield item
                 advance(done, total)
 
-    def _record(self, text: str) -> None:
+    def record(self, text: str) -> None:
+        """Write a line to the log, where there is one."""
         if self.log is not None:
             try:
-                with self.log.open("a", encoding="utf-8") as file:
+                with self.log.open("a", encoding="utf-8", errors="surrogateescape") as file:
                     file.write(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S%z} {text}\n")
             except OSError as error:
                 self.log = None

@@ -4,11 +4,16 @@
 task: OpenBLAS threads that spin under joblib cost 20 times the work, and results must not depend on their number.
 """
 
+import os
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import cache, partial
 from typing import Literal, TypeVar
 
-from speechgmm.errors import ConfigError
+from speechgmm.errors import ConfigError, SpeechGMMError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -66,6 +71,29 @@ def pmap(
     import joblib
 
     options = {"backend": "threading"} if backend == "threads" else {"backend": "loky", "inner_max_num_threads": 1}
+    work = function if backend == "threads" else partial(_in_worker, os.getpid(), function)
     with one_blas_thread(), joblib.parallel_config(**options):
         run = joblib.Parallel(n_jobs=count, return_as="generator", batch_size=1, pre_dispatch="2*n_jobs")
-        yield from run(joblib.delayed(function)(task) for task in tasks)
+        try:
+            yield from run(joblib.delayed(work)(task) for task in tasks)
+        except BrokenProcessPool:
+            raise SpeechGMMError(
+                "a worker process was killed, most likely for want of memory; what was finished is kept: run the same "
+                "command again with fewer workers (--jobs)"
+            ) from None
+
+
+def _in_worker(parent: int, function: Callable[[Task], Result], task: Task) -> Result:
+    """Run a task in a worker that ends with the process that started it, which may be killed without a word."""
+    _leave_with(parent)
+    return function(task)
+
+
+@cache
+def _leave_with(parent: int) -> None:
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

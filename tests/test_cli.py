@@ -13,6 +13,8 @@ import soundfile
 from conftest import hum
 
 from speechgmm import cli
+from speechgmm.errors import SpeechGMMError
+from speechgmm.parallel import pmap
 
 
 class Command:
@@ -168,11 +170,14 @@ def test_inspect_describes_models_runs_and_features(command: Command, config_fil
 def test_the_cache_is_shown_and_cleared_and_nothing_else_is_removed(command: Command, config_file: Path) -> None:
     command("run", config_file)
     cache = config_file.parent / "cache"
-    (cache / "mine.txt").write_text("keep")
+    for mine in ("mine.txt", "models/mine.pt", "models/mine.safetensors", "features/mine/spec.txt"):
+        (cache / mine).parent.mkdir(exist_ok=True)
+        (cache / mine).write_text("keep")
     status, out, _ = command("cache", "--folder", cache)
     assert (status, "24 recordings" in out) == (0, True)
     status, _, _ = command("cache", "--folder", cache, "--clear")
-    assert [path.name for path in cache.iterdir()] == ["mine.txt"]
+    left = sorted(path.relative_to(cache).as_posix() for path in cache.rglob("*") if path.is_file())
+    assert left == ["features/mine/spec.txt", "mine.txt", "models/mine.pt", "models/mine.safetensors"]
 
 
 def test_the_schema_is_json_and_the_template_yaml(command: Command) -> None:
@@ -226,6 +231,15 @@ def test_an_interrupt_says_that_work_is_kept(config_file: Path) -> None:
     assert process.returncode == 130
     assert "interrupted; what was finished is kept" in err
     assert "Traceback" not in err
+
+
+def test_a_killed_worker_is_explained() -> None:
+    with pytest.raises(SpeechGMMError, match="a worker process was killed"):
+        list(pmap(_die, range(4), n_jobs=2, backend="processes"))
+
+
+def _die(_: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_help_and_score_import_nothing_that_they_do_not_need(config_file: Path, command: Command) -> None:

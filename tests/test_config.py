@@ -88,6 +88,17 @@ def test_every_key_has_a_description_in_the_schema() -> None:
         ("seed: 1\nseed: 2\n", r"line 2: 'seed' is already set in line 1"),
         ("seed: [1\n", r"line 2: not YAML"),
         ("just words\n", r"keys and values are expected"),
+        ("model: {n_components: true}\n", r"line 1: model.n_components is true; expected no yes or no here"),
+        ("model: {relevance: 4}\n", r"model.relevance has no effect with model.adapt: none"),
+        ("model: {adapt: map, n_components: 4}\n", r"n_components has no effect .* set model.ubm.n_components"),
+        ("model: {adapt: map, adapt_parameters: []}\n", r"model.adapt_parameters is empty"),
+        ("corpus: {kind: folder, path: m.tsv}\n", r"corpus.path is the table of kind 'manifest'"),
+        ("corpus: {channel: -1}\n", r"corpus.channel is -1"),
+        ("corpus: {split: {test: 0.5}}\n", r"corpus.split.test is for kind fraction"),
+        ("scoring: {temperature_folds: 1}\n", r"temperature_folds is 1; cross-validation needs 2"),
+        ("scoring: {temperature_folds: 0, priors: train}\n", r"priors: train has no effect without a temperature"),
+        ("? [a, b]\n: 1\n", r"a key is a word"),
+        ("a: &x [*x]\n", r"unknown key|not YAML"),
         ("features: {deltas: two}\n", r"line 1: features.deltas is 'two'"),
     ],
 )
@@ -128,10 +139,12 @@ def test_a_known_corpus_is_looked_for_in_speechgmm_data(tmp_path: Path, monkeypa
 
 
 def test_set_reaches_every_level_and_keeps_what_it_does_not_name(tmp_path: Path) -> None:
-    path = written(tmp_path, "corpus: {split: fraction}\nmodel: {n_components: 4}\n")
-    config = load_config(path, ["corpus.split.test=0.5", "seed=3", "model.ubm.n_components=9"]).config
+    path = written(tmp_path, "corpus: {split: fraction}\nmodel: {relevance: 4, adapt: none}\n")
+    config = load_config(
+        path, ["corpus.split.test=0.5", "seed=3", "model.adapt=map", "model.ubm.n_components=9"]
+    ).config
     assert (config.corpus.split.kind, config.corpus.split.test) == ("fraction", 0.5)
-    assert (config.seed, config.model.n_components, config.model.ubm.n_components) == (3, 4, 9)
+    assert (config.seed, config.model.relevance, config.model.ubm.n_components) == (3, 4, 9)
 
 
 @pytest.mark.parametrize("override", ["model.n_components", "=3", "model..x=1", "model.n_componentz=3"])
@@ -145,5 +158,5 @@ def test_the_hash_is_of_what_can_change_the_result() -> None:
     same = make_config({"parallel": {"n_jobs": 7}, "output": "elsewhere", "cache": "c", "corpus": {"root": "r"}})
     other = make_config({"seed": 1})
     assert config_hash(base) == config_hash(same) != config_hash(other)
-    assert list(differences(to_plain(base), to_plain(same))) == []
+    assert list(differences(to_plain(base), to_plain(same))) == ["corpus.root: None, not 'r'"]
     assert list(differences(to_plain(base), to_plain(other))) == ["seed: 0, not 1"]

@@ -93,6 +93,47 @@ def test_a_manifest_that_is_missing_or_not_text_or_of_another_kind_is_refused(tm
         read_manifest(manifest(tmp_path, "path\n", "m.jsonl"), None, "x")
 
 
+def test_ids_of_recordings_that_differ_in_extension_alone_keep_it(tmp_path: Path) -> None:
+    text = "path\tspeaker\na.wav\ts\na.flac\ts\nb.wav\ts\n"
+    assert [u.id for u in read_manifest(manifest(tmp_path, text), None, "speaker")] == ["a.wav", "a.flac", "b"]
+
+
+def test_a_root_that_is_a_link_may_be_named_by_either_name(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for name in ("a.wav", f"{tmp_path}/real/a.wav", f"{tmp_path}/link/a.wav"):
+        path = manifest(tmp_path, f"path\tspeaker\n{name}\ts\n")
+        (utterance,) = read_manifest(path, tmp_path / "link", "speaker")
+        assert utterance.path == tmp_path / "link" / "a.wav"
+        assert utterance.id == "a"
+
+
+def test_background_rows_need_no_label(tmp_path: Path) -> None:
+    text = "path\tsplit\tspeaker\na.wav\tubm\t\nb.wav\ttrain\ts\n"
+    assert len(read_manifest(manifest(tmp_path, text), None, "speaker")) == 2
+
+
+def test_json_lines_are_stripped_as_tables_are_and_may_hold_any_line_separator(tmp_path: Path) -> None:
+    text = '{"path": "a.wav", "speaker": " s ", "text": "one\u2028two"}\n'
+    (utterance,) = read_manifest(manifest(tmp_path, text, "m.jsonl"), None, "speaker")
+    assert utterance.label("speaker") == "s"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('path,speaker\na.wav,"' + "x" * 200_000, r"line \d: not a table .* is a quote left open"),
+        ("path,speaker\n.,s\n", r"line 2: '.' is the corpus root, not a recording"),
+        ("path,speaker\na\0.wav,s\n", r"zero byte|not a table"),
+        ("path,speaker\na.wav,s\nb.wav\nc.wav,s,t\n", r"2 of 3 rows(.|\n)*line 3: 1 cells(.|\n)*line 4: 3 cells"),
+    ],
+    ids=["open quote", "root", "zero byte", "cells"],
+)
+def test_tables_that_break_the_reader_are_refused_with_their_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_manifest(manifest(tmp_path, text, "m.csv"), None, "speaker")
+
+
 @given(st.lists(st.tuples(st.text("abc/ é", min_size=1, max_size=5), st.text(max_size=8)), min_size=1, max_size=8))
 def test_any_table_gives_utterances_or_a_data_error(
     tmp_path_factory: pytest.TempPathFactory, cells: list[tuple[str, str]]
@@ -123,6 +164,14 @@ def test_folders_are_classes_and_other_files_are_left(tmp_path: Path) -> None:
         ("ben/3", "ben"),
     ]
     assert "1 recordings outside the class folders" in corpus.notes[0]
+
+
+def test_linked_class_folders_are_followed_and_circles_end(tmp_path: Path) -> None:
+    touched(tmp_path / "elsewhere", "ben/1.wav")
+    root = touched(tmp_path / "corpus", "ann/1.wav")
+    (root / "ben").symlink_to(tmp_path / "elsewhere" / "ben")
+    (root / "ann" / "again").symlink_to(root)
+    assert [u.id for u in read_folder(root, "speaker")] == ["ann/1", "ben/1"]
 
 
 def test_train_and_test_folders_are_the_split(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 import errno
 import io
 import json
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +10,10 @@ import pytest
 import soundfile
 from conftest import hum
 
-from speechgmm.errors import DataError, ModelFileError
+from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.features import FeatureSpec, Normalisation
 from speechgmm.gmm import DiagGMM
-from speechgmm.io.atomic import write_atomically, write_text
+from speechgmm.io.atomic import only_writer, remove_leftovers, write_atomically, write_text
 from speechgmm.io.audio import read_recording
 from speechgmm.io.feature_store import Extracted, FeatureStore, digest
 from speechgmm.io.model_file import (
@@ -115,6 +117,18 @@ def test_a_recording_that_cannot_be_used_is_refused_by_name(tmp_path: Path, name
     assert name in str(caught.value)
 
 
+@pytest.mark.parametrize("container", ["WAV", "AIFF", "AU", "W64", "RF64", "NIST", "FLAC", "OGG"])
+def test_a_truncated_recording_is_refused_in_every_format(tmp_path: Path, container: str) -> None:
+    path = tmp_path / f"a.{container.lower()}"
+    kwargs = {"subtype": "OPUS"} if container == "OGG" else {}
+    soundfile.write(path, hum(0, 200.0, seconds=3.0, rate=48000), 48000, format=container, **kwargs)
+    read_recording(path, sample_rate=48000)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 2 // 3])
+    with pytest.raises(DataError, match=r"truncated|not audio that can be decoded"):
+        read_recording(path, sample_rate=48000)
+
+
 def test_the_share_of_clipped_samples_is_counted(tmp_path: Path) -> None:
     samples = np.clip(hum(0, 200.0) * 20, -1, 1)
     share = float(np.mean(np.abs(samples) >= 0.999))
@@ -150,6 +164,26 @@ def test_a_full_disk_is_one_clear_paragraph_and_loses_nothing(tmp_path: Path) ->
         write_text(tmp_path / "file" / "a.txt", "x")
 
 
+def test_one_process_at_a_time_holds_a_folder(tmp_path: Path) -> None:
+    with (
+        only_writer(tmp_path / "run"),
+        pytest.raises(ConfigError, match="another run is writing here"),
+        only_writer(tmp_path / "run"),
+    ):
+        pass
+    with only_writer(tmp_path / "run"):
+        pass
+
+
+def test_leftovers_of_killed_processes_go_after_a_day_and_fresh_ones_stay(tmp_path: Path) -> None:
+    for name, age in (("old", 2 * 86_400), ("fresh", 60)):
+        path = tmp_path / f".{name}.tmp"
+        path.write_text("")
+        os.utime(path, (time.time() - age,) * 2)
+    remove_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".fresh.tmp"]
+
+
 def extracted(name: str, n_frames: int) -> Extracted:
     frames = np.full((n_frames, 3), n_frames, np.float32)
     return Extracted(digest(name), f"/{name}", 10, 20, 1.0, 0.0, frames)
@@ -164,12 +198,18 @@ def test_the_store_gives_back_what_was_written(tmp_path: Path) -> None:
     assert FeatureStore.open(tmp_path, {"kind": "other"}).entries() == []
 
 
-def test_a_damaged_index_counts_as_absent_and_a_short_shard_is_named(tmp_path: Path) -> None:
+def test_a_damaged_index_or_shard_counts_as_absent(tmp_path: Path) -> None:
     store = FeatureStore.open(tmp_path, {"kind": "test"})
     (entry,) = store.write([extracted("a", 4)])
     shard = store.folder / f"{entry.shard}.npy"
     with pytest.raises(DataError, match="damaged"):
         store.frames(entry.shard, 2, 4)
+    whole = shard.read_bytes()
+    for keep in (0, 60, len(whole) - 1):
+        shard.write_bytes(whole[:keep])
+        assert store.entries() == []
+    shard.write_bytes(whole)
+    assert store.entries() == [entry]
     (store.folder / f"{entry.shard}.json").write_text('[{"key"')
     assert store.entries() == []
     shard.unlink()
@@ -240,6 +280,10 @@ def test_a_model_file_that_is_not_whole_not_ours_or_newer_is_refused(tmp_path: P
     save_file({"x": np.zeros(3)}, path, metadata={"speechgmm": json.dumps({"format": 1})})
     with pytest.raises(ModelFileError, match="a part missing"):
         load_models(path)
+    for header in ("nonsense", "[]", '{"format": "x"}', "{}"):
+        save_file({"x": np.zeros(3)}, path, metadata={"speechgmm": header})
+        with pytest.raises(ModelFileError, match="header of this model file is damaged"):
+            load_models(path)
     with pytest.raises(ModelFileError, match="no such model file"):
         load_models(tmp_path / "none")
     with pytest.raises(ModelFileError, match="a folder"):

@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -40,10 +41,12 @@ def test_a_run_leaves_what_the_contract_says(config_file: Path) -> None:
     assert list(rows[0]) == ["id", "true", "predicted", "n_frames", "high", "low", "mid"]
     right = sum(row["true"] == row["predicted"] for row in rows)
     assert metrics["accuracy"]["value"] == right / len(rows) > 0.8
-    assert load_config(folder / "config.yaml").config == load_config(config_file).config
+    assert load_config(folder / "config.yaml").config == load_config(config_file).resolved()
+    again = run(folder / "config.yaml", output=config_file.parent / "again", console=quiet())
+    assert again.metrics["accuracy"] == metrics["accuracy"]
     assert {path.name for path in folder.iterdir()} == {
         "config.yaml", "environment.json", "models.safetensors", "classes.tsv", "scores.tsv", "metrics.json",
-        "confusion.tsv", "confusion.png", "log.txt",
+        "confusion.tsv", "confusion.png", "log.txt", ".lock",
     }  # fmt: skip
 
 
@@ -69,11 +72,7 @@ def test_workers_and_back_end_change_no_byte_of_the_models(config_file: Path) ->
         overrides = [
             f"parallel.n_jobs={n_jobs}",
             f"parallel.backend={backend}",
-            f"cache=cache-{n_jobs}-{backend}",
-        ]
-        overrides += [
-            "model.adapt=map",
-            "model.ubm.n_components=8",
+            "model={adapt: map, ubm: {n_components: 8}}",
             f"cache={config_file.parent}/c-{n_jobs}-{backend}",
         ]
         folder = config_file.parent / f"run-{n_jobs}-{backend}"
@@ -145,6 +144,10 @@ def test_every_bad_recording_is_listed_before_anything_is_trained_and_the_good_o
     ):
         assert any(name in line and reason in line for line in str(caught.value).splitlines()), (name, reason)
     assert not (config_file.parent / "run" / "models.safetensors").exists()
+    assert len(table(config_file.parent / "run" / "rejected.tsv")) == 4
+    assert "4 of 24 utterances" in (config_file.parent / "run" / "log.txt").read_text()
+    # What the message advises works, in the same folder.
+    assert run(config_file, ["corpus.on_error=skip"], console=quiet()).metrics["n_rejected"] == 4
     assert len(list((config_file.parent / "cache" / "features").rglob("*.npy"))) > 0
 
 
@@ -157,6 +160,36 @@ def test_skipping_goes_on_without_the_bad_recordings_and_names_them(
     assert result.metrics["n_train"] + result.metrics["n_test"] == 20
     assert "4 of 24 utterances are left out" in capsys.readouterr().err
     assert len(table(config_file.parent / "run" / "rejected.tsv")) == 4
+
+
+def test_files_of_other_models_do_not_stay_beside_new_ones(config_file: Path) -> None:
+    folder = config_file.parent / "run"
+    bad = config_file.parent / "hums" / "mid" / "0.wav"
+    whole = bad.read_bytes()
+    bad.write_bytes(b"")
+    run(config_file, ["corpus.on_error=skip"], console=quiet())
+    assert (folder / "rejected.tsv").exists()
+    bad.write_bytes(whole)
+    (config_file.parent / "hums" / "low" / "1.wav").unlink()
+    run(config_file, ["corpus.on_error=skip"], console=quiet(), until="train")
+    assert not {"rejected.tsv", "scores.tsv", "metrics.json", "confusion.png"} & {p.name for p in folder.iterdir()}
+
+
+def test_labels_of_any_kind_go_through(config_file: Path) -> None:
+    names = {"low": "$\\foo$", "mid": "01", "high": "ünï cöde\u2028x"}
+    for old, new in names.items():
+        (config_file.parent / "hums" / old).rename(config_file.parent / "hums" / new)
+    result = run(config_file, console=quiet())
+    assert result.trained is not None
+    assert set(result.trained.models.labels) == set(names.values())
+    assert (config_file.parent / "run" / "confusion.png").exists()
+
+
+def test_file_names_that_are_not_utf_8_go_through(config_file: Path) -> None:
+    folder = config_file.parent / "hums" / "low"
+    (folder / "0.wav").rename(folder / os.fsdecode(b"caf\xe9.wav"))
+    assert run(config_file, console=quiet()).metrics["n_train"] == 18
+    assert run(config_file, console=quiet()).metrics["n_train"] == 18
 
 
 def test_clipping_is_a_warning_with_the_share(config_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -254,8 +287,11 @@ def test_windows_cover_a_recording_and_one_as_long_as_it_is_the_whole(config_fil
     np.testing.assert_allclose(one[0].mean_log_likelihoods, whole[0].mean_log_likelihoods)
     assert [round(item.start, 3) for item in many] == [0.0, 0.1, 0.2, 0.3, 0.4]
     assert many[-1].end == pytest.approx(0.6)
-    with pytest.raises(ConfigError, match="holds at least one frame"):
-        list(score_recordings(model, [path], window=0.001))
+    for seconds in (0.001, float("nan"), float("inf")):
+        with pytest.raises(ConfigError, match="at least the time between frames"):
+            list(score_recordings(model, [path], window=seconds))
+    with pytest.raises(ConfigError, match="--hop 1e-07"):
+        list(score_recordings(model, [path], window=0.3, hop=1e-7))
     with pytest.raises(ConfigError, match="--hop goes with --window"):
         list(score_recordings(model, [path], hop=0.1))
 
@@ -341,6 +377,6 @@ def test_the_stages_called_one_by_one_are_the_run(config_file: Path) -> None:
 def test_priors_of_the_training_split_follow_the_counts(config_file: Path) -> None:
     for n in range(6):
         (config_file.parent / "hums" / "low" / f"{n}.wav").unlink()
-    run(config_file, ["scoring.priors=train", "scoring.temperature_folds=0"], console=quiet())
+    run(config_file, ["scoring.priors=train"], console=quiet())
     models = read_model_file(config_file.parent / "run" / "models.safetensors").models
     np.testing.assert_allclose(np.exp(models.log_priors), np.array([6, 1, 6]) / 13)

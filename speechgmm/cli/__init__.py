@@ -4,6 +4,9 @@ Results go to standard output, everything else to standard error. Exit status: 0
 line or the configuration is wrong; 130 interrupted.
 """
 
+import errno
+import io
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -19,11 +22,24 @@ class _Commands(TyperGroup):
     """Commands whose errors end in one paragraph and a status, not in a traceback (``--debug`` shows it)."""
 
     def invoke(self, ctx: Any) -> Any:
+        # A file name that is not UTF-8, or a label that the terminal cannot show, must not end the work.
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
         except KeyboardInterrupt:
             print("interrupted; what was finished is kept: the same command goes on from there", file=sys.stderr)
             raise typer.Exit(130) from None
+        except OSError as error:
+            if "--debug" in sys.argv or error.errno == errno.EPIPE:
+                raise
+            print(f"error: {error}", file=sys.stderr)
+            # What is left in the buffer cannot be written either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
         except (SpeechGMMError, MemoryError) as error:
             if "--debug" in sys.argv:
                 raise

@@ -1,5 +1,6 @@
 """The demo: the whole job on speech generated on the spot."""
 
+import json
 import time
 from importlib.resources import files
 from pathlib import Path
@@ -39,10 +40,9 @@ def demo(out: Path, jobs: int | None, quiet: bool) -> None:
 
 
 def _experiment(task: str, out: Path, jobs: int | None) -> Experiment:
-    overrides = [
-        f"corpus.root={out / 'speech'}",
-        f"output={out / task}",
-        f"cache={out / 'cache'}",
+    places = (("corpus.root", "speech"), ("output", task), ("cache", "cache"))
+    overrides = [  # quoted: a value is YAML
+        *(f"{key}={json.dumps(str(out / name), ensure_ascii=False)}" for key, name in places),
         *([f"parallel.n_jobs={jobs}"] if jobs is not None else []),
     ]
     return load_config(config_path(f"demo-{task}"), overrides)

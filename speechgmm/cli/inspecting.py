@@ -1,7 +1,6 @@
 """What a file or folder holds, for a person; and the cache."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,20 +125,41 @@ def describe_cache(folder: Path | None) -> str:
         )
     models = cache / "models"
     lines.append(f"  models: {len(list(models.glob('*.safetensors')))} mixtures, {_size(models)}")
-    lines.append(f"  in all {_size(cache)}; `speechgmm cache --clear` removes it")
+    total = sum(path.stat().st_size for path in _cached(cache)) / 1e6
+    lines.append(f"  in all {total:.1f} MB; `speechgmm cache --clear` removes it")
     return "\n".join(lines)
 
 
 def clear_cache(folder: Path | None) -> str:
     """Remove the cached features and class models, and nothing else that may lie in the folder."""
     cache = cache_folder(folder.absolute() if folder else None)
-    freed = _size(cache)
-    for part in ("features", "models"):
-        if (cache / part).is_dir():
-            shutil.rmtree(cache / part)
-    return f"removed features and models from {cache} ({freed})"
+    freed = 0
+    for path in _cached(cache):
+        freed += path.stat().st_size
+        path.unlink(missing_ok=True)
+    for part in (*(cache / "features").glob("*"), cache / "features", cache / "models", cache):
+        if part.is_dir() and not any(part.iterdir()):
+            part.rmdir()
+    return f"removed {freed / 1e6:.1f} MB of features and models from {cache}"
+
+
+def _cached(cache: Path) -> list[Path]:
+    """Files that the cache has written, by their names."""
+    stores = [spec.parent for spec in (cache / "features").glob("*/spec.json") if _is_hex(spec.parent.name, 16)]
+    found = [
+        path
+        for store in stores
+        for path in store.iterdir()
+        if path.name == "spec.json" or (path.suffix in (".npy", ".json") and _is_hex(path.stem, 20))
+    ]
+    models = [path for path in (cache / "models").glob("*") if path.suffix in (".safetensors", ".json")]
+    found += [path for path in models if _is_hex(path.stem, 32)]
+    return found + [path for where in (*stores, cache / "models") for path in where.glob(".*.tmp")]
+
+
+def _is_hex(name: str, length: int) -> bool:
+    return len(name) == length and set(name) <= set("0123456789abcdef")
 
 
 def _size(folder: Path) -> str:
-    total = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.exists() else 0
-    return f"{total / 1e6:.1f} MB"
+    return f"{sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) / 1e6:.1f} MB"

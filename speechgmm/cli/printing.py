@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from speechgmm.console import Console
 from speechgmm.errors import ConfigError, DataError
+from speechgmm.io.audio import CLIPPED_SHARE
+from speechgmm.io.tables import cell
 
 if TYPE_CHECKING:
     from speechgmm.pipeline.running import Result
@@ -121,8 +123,14 @@ def score_and_print(
                 failures += 1
                 print(f"error: {results}", file=sys.stderr)
                 continue
+            if results and results[0].clipped >= CLIPPED_SHARE:
+                print(f"warning: {path}: {100 * results[0].clipped:.1f} % of samples are clipped", file=sys.stderr)
+            silent = sum(item.n_frames == 0 for item in results)
+            if silent:
+                print(f"{path}: {silent} of {len(results)} windows hold no speech and are left out", file=sys.stderr)
             for item in results:
-                yield from _ranks(path, item, labels, top)
+                if item.n_frames:
+                    yield from _ranks(path, item, labels, top)
 
     def _ranks(path: Path, item: Scored, labels: Sequence[str], top: int) -> Iterator[dict[str, object]]:
         for rank, number in enumerate(item.ranked()[:top], 1):
@@ -151,7 +159,7 @@ def _print_rows(rows: Iterable[dict[str, object]], form: str, *, windowed: bool,
         names = ["file", "start", "end", "n_frames", "rank", "label", "mean_log_likelihood", "posterior", "margin"]
         print("\t".join(names))
         for row in rows:
-            print("\t".join("" if row[name] is None else str(row[name]) for name in names))
+            print("\t".join("" if row[name] is None else cell(row[name]) for name in names))
         return
     before: object = None
     for row in rows:

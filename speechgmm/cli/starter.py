@@ -68,7 +68,7 @@ def _text(root: Path, corpus: Corpus, rates: Counter[int]) -> str:
 # Every key there is: speechgmm schema --template
 corpus:
   kind: folder                # a folder per class
-  root: {json.dumps(str(root))}
+  root: {json.dumps(str(root), ensure_ascii=False)}
   split: {split}
   sample_rate: {rate}
   resample: {str(resample).lower()}

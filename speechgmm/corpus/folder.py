@@ -6,8 +6,10 @@ root/                     root/
   ben/three.mp3             test/anna/three.wav
 """
 
+import os
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -23,15 +25,22 @@ FSDD_NAME: Final = re.compile(r"(?P<digit>\d)_(?P<speaker>[^_]+)_(?P<index>\d+)\
 
 
 def audio_files(folder: Path) -> list[Path]:
-    """Every recording below a folder, sorted by path; hidden files and folders are left out."""
-    found = (
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in AUDIO_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and not path.is_dir()
-    )
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+    """Every recording below a folder, sorted by path; links are followed, hidden files and folders are left out."""
+    return sorted(_recordings(folder, frozenset()), key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _recordings(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+    about = folder.stat()
+    if (about.st_dev, about.st_ino) in above:  # a circle of links
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                yield from _recordings(Path(entry.path), above | {(about.st_dev, about.st_ino)})
+            elif Path(entry.name).suffix.lower() in AUDIO_SUFFIXES:
+                yield Path(entry.path)
 
 
 def read_folder(root: Path, label: str) -> Corpus:

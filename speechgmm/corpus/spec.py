@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from speechgmm.errors import ConfigError
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
 Kind = Literal["manifest", "folder", "fsdd", "espeak"]
@@ -20,6 +21,10 @@ class SplitSpec:
         "fraction: a random share of every class for the test",
     )
     test: float = setting(0.2, "fraction: share of every class's recordings held out for the test", gt=0, lt=1)
+
+    def __post_init__(self) -> None:
+        if self.kind == "column" and self.test != 0.2:
+            raise ConfigError("corpus.split.test is for kind fraction; with kind column the corpus says what is tested")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,12 @@ class CorpusSpec:
     on_error: Literal["stop", "skip"] = setting(
         "stop", "stop: list every recording that cannot be used and stop; skip: name them and go on without"
     )
+
+    def __post_init__(self) -> None:
+        if self.path is not None and self.kind != "manifest":
+            raise ConfigError(f"corpus.path is the table of kind 'manifest'; kind {self.kind!r} has corpus.root alone")
+        if self.channel != "mix" and int(self.channel) < 0:
+            raise ConfigError(f"corpus.channel is {self.channel}; expected mix, or the number of a channel from 0")
 
     def rate(self) -> int:
         """The sample rate in Hz, the corpus's own where none is given."""

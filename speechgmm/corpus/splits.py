@@ -101,4 +101,8 @@ def _strata(corpus: Corpus, utterances: Sequence[Utterance], group: str | None, 
     strata: dict[str, list[str]] = {}
     for unit, found in labels.items():
         strata.setdefault(next(iter(found)) if by_class else "", []).append(unit)
-    return [sorted(units, key=lambda unit: blake2b(f"{seed}\0{unit}".encode()).digest()) for units in strata.values()]
+
+    def rank(unit: str) -> bytes:
+        return blake2b(f"{seed}\0{unit}".encode("utf-8", "surrogateescape")).digest()
+
+    return [sorted(units, key=rank) for units in strata.values()]

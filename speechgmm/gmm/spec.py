@@ -1,8 +1,9 @@
 """The ``model`` section of a configuration."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
+from speechgmm.errors import ConfigError
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
 
@@ -47,3 +48,15 @@ class ModelSpec:
     )
     adapt_max_iter: int = setting(1, "map: EM iterations, at most; 1 is Reynolds et al. 2000", ge=0)
     ubm: UbmSpec = setting(UbmSpec(), "map: the background model")
+
+    def __post_init__(self) -> None:
+        """Refuse what would have no effect."""
+        ignored: tuple[str, ...] = ("n_components", "max_iter")
+        if self.adapt == "none":
+            ignored = ("relevance", "adapt_parameters", "adapt_max_iter", "ubm")
+        for field in fields(self):
+            if field.name in ignored and getattr(self, field.name) != field.default:
+                instead = f"; set model.ubm.{field.name}" if self.adapt == "map" else "; set model.adapt: map"
+                raise ConfigError(f"model.{field.name} has no effect with model.adapt: {self.adapt}{instead}")
+        if not self.adapt_parameters:
+            raise ConfigError("model.adapt_parameters is empty; name some of weights, means, variances")

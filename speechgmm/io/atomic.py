@@ -1,13 +1,18 @@
-"""Writing a file so that it is either whole or not there."""
+"""Writing a file so that it is either whole or not there, and a folder so that one process does."""
 
 import errno
 import os
+import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
-from speechgmm.errors import DataError
+from speechgmm.errors import ConfigError, DataError
+
+LEFT_OVER_AFTER: Final = 86_400
+"""Seconds after which a temporary file is taken to be of a process that was killed."""
 
 
 @contextmanager
@@ -16,14 +21,15 @@ def clear_disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        reason = error.strerror or str(error)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None):
             raise DataError(
-                f"{path}: the disk is full ({error.strerror}); what was finished before is kept: free some space "
+                f"{path}: the disk is full ({reason}); what was finished before is kept: free some space "
                 "(`speechgmm cache` shows what the cache holds) and run the same command again"
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST):
-            raise DataError(f"{path}: cannot be written ({error.strerror})") from error
-        raise
+        if error.errno == errno.ENOENT:
+            raise DataError(f"{path}: its folder was removed while it was written ({reason})") from error
+        raise DataError(f"{path}: cannot be written ({reason})") from error
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -32,7 +38,8 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Raises:
         DataError: The disk is full or the folder may not be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Process numbers alone are not enough: threads, and containers that share a disk, have the same.
+    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     with clear_disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -47,5 +54,39 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8, whole or not at all."""
-    write_atomically(path, lambda file: file.write(text.encode()))
+    """Write a text file in UTF-8, whole or not at all; file names that are not UTF-8 keep their bytes."""
+    write_atomically(path, lambda file: file.write(text.encode("utf-8", "surrogateescape")))
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files of processes that were killed while they wrote, a day ago or earlier."""
+    for path in folder.glob(".*.tmp"):
+        try:
+            if time.time() - path.stat().st_mtime > LEFT_OVER_AFTER:
+                path.unlink(missing_ok=True)
+        except OSError:
+            continue  # somebody else removed it
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Hold a folder, made if need be, for this process alone.
+
+    Raises:
+        ConfigError: Another process holds it.
+        DataError: It cannot be written.
+    """
+    import fcntl
+
+    with clear_disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                yield  # a file system without locks
+                return
+            raise ConfigError(f"{folder}: another run is writing here; wait for it, or choose another --out") from None
+        yield

@@ -6,6 +6,7 @@ with the reason. Nothing is padded, cut or repaired.
 """
 
 import io
+import re
 from dataclasses import dataclass
 from math import gcd
 from pathlib import Path
@@ -18,6 +19,9 @@ from speechgmm.errors import DataError
 
 FULL_SCALE: Final = 0.999
 """Samples at or above this share of full scale count as clipped."""
+
+CLIPPED_SHARE: Final = 0.001
+"""From this share of clipped samples on, a person is warned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +140,60 @@ def _one_channel(block: NDArray[np.generic], path: Path, channel: str | int) -> 
 
 
 def _missing_bytes(data: bytes) -> int:
-    """Bytes that a RIFF header promises and the file does not hold.
+    """Bytes that the header promises and the file does not hold, where the format promises a size.
 
-    libsndfile corrects the length of a truncated WAV silently. Sizes of 0 and from 2**31 - 1 up are what writers to a
-    pipe leave, and promise nothing.
+    libsndfile corrects the length of a truncated file silently in WAV, RF64, W64, AIFF, AU, NIST SPHERE and Ogg. Sizes
+    of 0 and the greatest ones are what writers to a pipe leave, and promise nothing.
     """
-    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        return 0
+    return max(0, _promised_size(data) - len(data))
+
+
+def _promised_size(data: bytes) -> int:
+    """Bytes that a whole file of this header has; 0 where it does not say."""
+    magic = data[:4]
+    if magic == b"RIFF":
+        return _riff_size(data)
+    if magic == b"RF64" and data[12:16] == b"ds64":
+        return 8 + int.from_bytes(data[20:28], "little")
+    if magic == b"riff":  # W64
+        return int.from_bytes(data[16:24], "little")
+    if magic == b"FORM":
+        size = int.from_bytes(data[4:8], "big")
+        return 8 + size if 0 < size < 2**31 - 1 else 0
+    if magic == b".snd":
+        offset, size = (int.from_bytes(data[at : at + 4], "big") for at in (4, 8))
+        return offset + size if 0 < size < 2**31 - 1 else 0
+    if data[:7] == b"NIST_1A":
+        return _nist_size(data)
+    if magic == b"OggS":
+        return _last_ogg_page_end(data)
+    return 0
+
+
+def _riff_size(data: bytes) -> int:
     position = 12
     while position + 8 <= len(data):
         size = int.from_bytes(data[position + 4 : position + 8], "little")
         if data[position : position + 4] == b"data":
-            return max(0, position + 8 + size - len(data)) if 0 < size < 2**31 - 1 else 0
+            return position + 8 + size if 0 < size < 2**31 - 1 else 0
         position += 8 + size + size % 2
     return 0
+
+
+def _nist_size(data: bytes) -> int:
+    header = dict(re.findall(rb"(\w+) -\w+ (\S+)", data[:1024]))
+    if not header.get(b"sample_coding", b"pcm").startswith((b"pcm", b"ulaw", b"alaw")) or b"shorten" in data[:1024]:
+        return 0
+    try:
+        length = int(data[8:16])
+        samples = int(header[b"sample_count"]) * int(header.get(b"channel_count", 1)) * int(header[b"sample_n_bytes"])
+    except (KeyError, ValueError):
+        return 0
+    return length + samples
+
+
+def _last_ogg_page_end(data: bytes) -> int:
+    start = data.rfind(b"OggS")
+    n_segments = data[start + 26] if start + 26 < len(data) else 255
+    table = data[start + 27 : start + 27 + n_segments]
+    return start + 27 + n_segments + sum(table)

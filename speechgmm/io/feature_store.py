@@ -9,12 +9,12 @@ whole. The last column holds 1 for speech and 0 for the rest where a VAD was run
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +55,7 @@ def digest(*parts: bytes | str) -> str:
     """Thirty-two hex digits from bytes and texts; no two different sequences of parts share them."""
     total = blake2b(digest_size=16)
     for part in parts:
-        data = part.encode() if isinstance(part, str) else part
+        data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
         total.update(len(data).to_bytes(8, "little"))
         total.update(data)
     return total.hexdigest()
@@ -81,9 +81,9 @@ class FeatureStore:
         return cls(folder)
 
     def entries(self) -> list[Entry]:
-        """Every recording in the store. A damaged index counts as absent: its recordings are extracted again."""
+        """Every recording in the store. A damaged index or shard counts as absent: it is made again."""
         found: list[Entry] = []
-        shards = {path.stem for path in self.folder.glob("*.npy")}
+        n_rows = {path.stem: _count_rows(path) for path in self.folder.glob("*.npy")}
         for index in sorted(self.folder.glob("*.json")):
             if index.name == "spec.json":
                 continue
@@ -91,7 +91,7 @@ class FeatureStore:
                 entries = [Entry(**row) for row in json.loads(index.read_text())]
             except (ValueError, TypeError):
                 continue
-            found.extend(entry for entry in entries if entry.shard in shards)
+            found.extend(entry for entry in entries if entry.offset + entry.n_frames <= n_rows.get(entry.shard, 0))
         return found
 
     def write(self, recordings: Sequence[Extracted]) -> list[Entry]:
@@ -106,8 +106,8 @@ class FeatureStore:
             about = {name: getattr(recording, name) for name in Extracted.__slots__ if name != "frames"}
             entries.append(Entry(shard=shard, offset=offset, n_frames=len(recording.frames), **about))
             offset += len(recording.frames)
-        frames = np.concatenate([recording.frames for recording in recordings])
-        write_atomically(self.folder / f"{shard}.npy", lambda file: np.save(file, frames, allow_pickle=False))
+        frames = np.ascontiguousarray(np.concatenate([recording.frames for recording in recordings]))
+        write_atomically(self.folder / f"{shard}.npy", lambda file: _write_array(file, frames))
         write_text(self.folder / f"{shard}.json", json.dumps([asdict(entry) for entry in entries]))
         return entries
 
@@ -120,7 +120,7 @@ class FeatureStore:
         """Rows of a shard as a view of the file. Raises DataError where the shard is shorter than its index says."""
         rows = _shard(self.folder / f"{shard}.npy")[offset : offset + n_frames]
         if len(rows) != n_frames:
-            raise DataError(f"{self.folder / shard}.npy: damaged; remove it with `speechgmm cache --clear`")
+            raise DataError(f"{self.folder / shard}.npy: damaged while the run went on; run the same command again")
         return rows
 
 
@@ -128,11 +128,20 @@ class FeatureStore:
 def _shard(path: Path) -> NDArray[np.float32]:
     try:
         rows: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: damaged ({error}); remove it with `speechgmm cache --clear`") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: damaged while the run went on ({error}); run the same command again") from None
     return rows
 
 
-def sizes(folders: Iterable[Path]) -> int:
-    """Bytes on disk below folders."""
-    return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+def _count_rows(path: Path) -> int:
+    """Rows of a shard; 0 where it is not whole."""
+    try:
+        return len(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (OSError, ValueError, EOFError, TypeError):
+        return 0
+
+
+def _write_array(file: BinaryIO, array: NDArray[np.float32]) -> None:
+    # numpy's own writer reports a full disk without saying so.
+    np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+    file.write(array.data)

@@ -143,8 +143,12 @@ def _read(path: Path) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
         ) from None
     if KEY not in metadata:
         raise ModelFileError(f"{path}: a safetensors file, but not one of speechgmm's (no {KEY!r} in its header)")
-    header: dict[str, Any] = json.loads(metadata[KEY])
-    if header.get("format", 0) > FORMAT_VERSION:
+    try:
+        header: dict[str, Any] = json.loads(metadata[KEY])
+        newer = int(header["format"]) > FORMAT_VERSION
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(f"{path}: the header of this model file is damaged ({error}); train it again") from None
+    if newer:
         raise ModelFileError(
             f"{path}: model format {header['format']}; this version reads up to {FORMAT_VERSION}: upgrade speechgmm"
         )

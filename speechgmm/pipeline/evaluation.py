@@ -1,7 +1,5 @@
 """The evaluation stage: figures from scores, and the tables that a run leaves behind."""
 
-import csv
-import io
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.evaluation import accuracy, balanced_accuracy, confusion_matrix, recalls, wilson_interval
+from speechgmm.io.tables import table
 from speechgmm.pipeline.scoring import Scores
 from speechgmm.pipeline.training import ClassReport
 
@@ -99,12 +98,3 @@ def classes_table(reports: tuple[ClassReport, ...]) -> str:
         for report in reports
     )
     return table(head, rows)
-
-
-def table(head: tuple[str, ...], rows: Any) -> str:
-    """Tab-separated text with a header; tabs and line ends inside cells become spaces."""
-    out = io.StringIO()
-    writer = csv.writer(out, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, quotechar=None)
-    for row in (head, *rows):
-        writer.writerow([" ".join(str(cell).split("\t")).replace("\n", " ") for cell in row])
-    return out.getvalue()

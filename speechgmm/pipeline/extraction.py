@@ -4,6 +4,7 @@ A recording that is in the store already is not opened: its path, size and time 
 Recordings that cannot be used are all found before anything is trained.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,16 +16,16 @@ from speechgmm.corpus import Corpus, Utterance
 from speechgmm.corpus.manifest import listed
 from speechgmm.errors import DataError
 from speechgmm.features import FEATURE_VERSION, front_end, normalisation, raw_features
-from speechgmm.io.audio import decode, read_bytes
+from speechgmm.io.atomic import write_text
+from speechgmm.io.audio import CLIPPED_SHARE, decode, read_bytes
 from speechgmm.io.feature_store import Entry, Extracted, FeatureStore, digest
 from speechgmm.io.model_file import AudioInput
+from speechgmm.io.tables import table
 from speechgmm.pipeline.frames import Piece, pooled_moments
 from speechgmm.pipeline.job import Job
 
 CHUNK_FILES = 256
 CHUNK_BYTES = 32_000_000
-CLIPPED_SHARE = 0.001
-"""From this share of samples at full scale on, a recording is named in a warning."""
 END_TOLERANCE = 0.005
 """Seconds by which a segment may end after its recording: times in tables are rounded."""
 
@@ -37,7 +38,7 @@ class Features:
     pieces: tuple[Piece, ...]  # one per utterance
     audio: AudioInput  # with the normalisation, where it is global
     durations: tuple[float, ...]  # s, one per utterance
-    rejected: tuple[str, ...]  # why the others were left out
+    rejected: tuple[tuple[str, str], ...]  # (id, reason) of the others
 
     def of_split(self, split: str) -> list[tuple[Utterance, Piece]]:
         """Utterances of a split with their frames, in order."""
@@ -72,14 +73,16 @@ def extract(job: Job) -> Features:
         corpus, pieces, durations, rejected = _pieces(job, store, entries, problems)
         for text in _clipping(entries.values()):
             job.console.warn(text)
+        reasons = _reasons(rejected)
+        where = _write_rejected(job, rejected)
         if rejected and config.corpus.on_error == "stop":
             raise DataError(
-                f"{len(rejected)} of {len(job.corpus)} utterances cannot be used:\n{listed(rejected, 50)}\n"
-                "nothing was trained; the features of the others are kept. Mend or remove these, "
+                f"{len(rejected)} of {len(job.corpus)} utterances cannot be used:\n{listed(reasons, 50)}\n"
+                f"nothing was trained; the features of the others are kept. Mend or remove these{where}, "
                 "or set corpus.on_error: skip to go on without them"
             )
         if rejected:
-            job.console.warn(f"{len(rejected)} of {len(job.corpus)} utterances are left out:\n{listed(rejected)}")
+            job.console.warn(f"{len(rejected)} of {len(job.corpus)} utterances are left out{where}:\n{listed(reasons)}")
             corpus = _check_what_is_left(corpus)
         pieces, audio = _normalised(job, corpus, pieces)
     return Features(corpus, pieces, audio, durations, tuple(rejected))
@@ -105,8 +108,11 @@ def _extract_all(job: Job, store: FeatureStore) -> tuple[dict[Path, Entry], dict
     for path in job.corpus.paths():
         try:
             about = path.stat()
-        except OSError:
+        except FileNotFoundError:
             problems[path] = f"{path}: there is no such file"
+            continue
+        except OSError as error:
+            problems[path] = f"{path}: cannot be opened ({error.strerror})"
             continue
         entry = known.get((str(path), about.st_size, about.st_mtime_ns))
         if entry is None:
@@ -193,36 +199,60 @@ def _stored(store: FeatureStore, n_known: int) -> dict[str, Entry]:  # noqa: ARG
 
 def _pieces(
     job: Job, store: FeatureStore, entries: Mapping[Path, Entry], problems: Mapping[Path, str]
-) -> tuple[Corpus, tuple[Piece, ...], tuple[float, ...], list[str]]:
-    """Utterances that have frames, with references to them; and why the others have none."""
+) -> tuple[Corpus, tuple[Piece, ...], tuple[float, ...], list[tuple[str, str]]]:
+    """Utterances that have frames, with references to them; and (id, reason) of those that have none."""
     plan = front_end(job.audio.features, job.audio.sample_rate)
     with_speech = job.audio.features.vad != "none"
     kept: list[Utterance] = []
     pieces: list[Piece] = []
     durations: list[float] = []
-    rejected = list(problems.values())
+    rejected: list[tuple[str, str]] = []
     for utterance in job.corpus:
         entry = entries.get(utterance.path)
+        source = utterance.source or utterance.id
         if entry is None:
+            # The row that names a missing file helps to mend it; a file that is there says enough itself.
+            declared = f" ({source})" if not utterance.path.exists() and source != utterance.id else ""
+            rejected.append((utterance.id, f"{problems[utterance.path]}{declared}"))
             continue
         start = utterance.start or 0.0
         end = entry.duration if utterance.end is None else utterance.end
         if start >= entry.duration or end > entry.duration + END_TOLERANCE:
-            rejected.append(
-                f"{utterance.source or utterance.id}: ends at {end:g} s, past the end of {utterance.path.name} "
-                f"({entry.duration:.3f} s); are the times in seconds?"
-            )
+            past = f"begins at {start:g} s" if start >= entry.duration else f"ends at {end:g} s"
+            length = f"{utterance.path.name} ({entry.duration:.3f} s)"
+            rejected.append((utterance.id, f"{source}: {past}, past the end of {length}; are the times in seconds?"))
             continue
         whole = utterance.start is None and utterance.end is None
         first, stop = (0, entry.n_frames) if whole else plan.frame_range(start, end, entry.n_frames)
         piece = Piece(store, entry.shard, entry.offset, entry.n_frames, first, stop, entry.key, with_speech)
         if with_speech and not whole and len(piece.load()) == 0:
-            rejected.append(f"{utterance.source or utterance.id}: the VAD keeps none of its frames (features.vad)")
+            rejected.append((utterance.id, f"{source}: the VAD keeps none of its frames (features.vad)"))
             continue
         kept.append(utterance)
         pieces.append(piece)
         durations.append(end - start)
     return replace(job.corpus, utterances=tuple(kept)), tuple(pieces), tuple(durations), rejected
+
+
+def _reasons(rejected: Sequence[tuple[str, str]]) -> list[str]:
+    """Every reason once, with the number of utterances it takes along."""
+    counts = Counter(reason.split(" (")[0] for _, reason in rejected)
+    first: dict[str, str] = {}
+    for _, reason in rejected:
+        first.setdefault(reason.split(" (")[0], reason)
+    return [reason + (f" ({counts[key]} utterances)" if counts[key] > 1 else "") for key, reason in first.items()]
+
+
+def _write_rejected(job: Job, rejected: Sequence[tuple[str, str]]) -> str:
+    """Write ``rejected.tsv`` into the run's folder, or remove an old one; returns where it is, for a message."""
+    if job.output is None:
+        return ""
+    path = job.output / "rejected.tsv"
+    if not rejected:
+        path.unlink(missing_ok=True)
+        return ""
+    write_text(path, table(("id", "reason"), rejected))
+    return f" (all in {path})"
 
 
 def _check_what_is_left(corpus: Corpus) -> Corpus:

@@ -22,6 +22,7 @@ class Job:
     experiment: Experiment
     corpus: Corpus
     console: Console
+    output: Path | None = None  # the run's folder, where there is one
 
     @property
     def audio(self) -> AudioInput:

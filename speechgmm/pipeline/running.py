@@ -15,7 +15,7 @@ A file appears whole or not at all. The folder belongs to its configuration: ano
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,16 +23,16 @@ import yaml
 
 from speechgmm.config import Experiment, config_hash, differences, load_config, make_config, to_plain, to_yaml
 from speechgmm.console import Console
-from speechgmm.errors import ConfigError
-from speechgmm.io.atomic import clear_disk_errors, write_text
-from speechgmm.io.model_file import save_models
+from speechgmm.errors import ConfigError, SpeechGMMError
+from speechgmm.io.atomic import only_writer, remove_leftovers, write_atomically, write_text
+from speechgmm.io.feature_store import digest
+from speechgmm.io.model_file import ModelFile, serialise
 from speechgmm.pipeline.evaluation import (
     Evaluation,
     classes_table,
     confusion_table,
     evaluate,
     scores_table,
-    table,
 )
 from speechgmm.pipeline.extraction import Features, extract
 from speechgmm.pipeline.job import Job, prepare
@@ -78,17 +78,27 @@ def run(
     console = console or Console()
     experiment = config if isinstance(config, Experiment) else load_config(config, overrides)
     folder = Path(output).absolute() if output is not None else experiment.output()
-    _claim(folder, experiment)
-    console.log = folder / "log.txt"
-    job = prepare(experiment, console=console)
+    _check_is_ours(folder, experiment)
+    with only_writer(folder):
+        console.log = folder / "log.txt"
+        remove_leftovers(folder)
+        write_text(folder / "config.yaml", to_yaml(experiment.resolved()))
+        try:
+            return _run(experiment, folder, console, until)
+        except SpeechGMMError as error:
+            console.record(f"error: {error}")
+            raise
+
+
+def _run(experiment: Experiment, folder: Path, console: Console, until: Stage) -> Result:
+    job = replace(prepare(experiment, console=console), output=folder)
     console.say(_about(job))
     features = extract(job)
-    if features.rejected:
-        write_text(folder / "rejected.tsv", table(("reason",), ((reason,) for reason in features.rejected)))
+    write_text(folder / "environment.json", json.dumps(_environment(experiment, features), indent=1) + "\n")
     if until == "extract":
         return Result(folder, {}, features, None, None)
     trained = train(job, features)
-    save_models(trained.models, folder / "models.safetensors", audio=trained.audio, label=job.corpus.label)
+    _save(folder, serialise(ModelFile(trained.models, trained.audio, job.corpus.label)))
     background = (trained.ubm_report,) if trained.ubm_report else ()
     write_text(folder / "classes.tsv", classes_table((*background, *trained.reports)))
     if until == "train":
@@ -100,42 +110,49 @@ def run(
         console.warn("the split 'test' is empty: there are models, but no figures about them")
     else:
         write_text(folder / "confusion.tsv", confusion_table(evaluation))
-        _draw(folder, job, evaluation)
     metrics = _metrics(job, features, trained, evaluation)
     write_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    if evaluation is not None:
+        _draw(folder, job, evaluation)
     return Result(folder, metrics, features, trained, evaluation)
 
 
-def _claim(folder: Path, experiment: Experiment) -> None:
-    """Write the configuration into the folder, or see that it is the one that is there."""
+def _save(folder: Path, data: bytes) -> None:
+    """Write the models; figures of other models do not stay beside them."""
+    path = folder / "models.safetensors"
+    if not path.exists() or path.read_bytes() != data:
+        for name in ("scores.tsv", "metrics.json", "confusion.tsv", "confusion.png"):
+            (folder / name).unlink(missing_ok=True)
+        write_atomically(path, lambda file: file.write(data))
+
+
+def _check_is_ours(folder: Path, experiment: Experiment) -> None:
+    """A folder that holds results belongs to their configuration; one that holds other files is not for us."""
     path = folder / "config.yaml"
-    if path.exists():
-        try:
-            there = to_plain(make_config(yaml.safe_load(path.read_text(encoding="utf-8")), str(path)))
-        except (yaml.YAMLError, ConfigError, OSError, AttributeError, TypeError):
-            raise ConfigError(
-                f"{path}: not a configuration of this version; choose another --out, or remove the folder"
-            ) from None
-        changed = list(differences(to_plain(experiment.config), there))
-        if changed:
-            raise ConfigError(
-                f"{folder} belongs to another configuration "
-                f"({'; '.join(changed[:5])}{' ...' if len(changed) > 5 else ''}); "
-                "choose another --out (or `output`), or remove the folder"
-            )
-    elif folder.exists() and not folder.is_dir():
+    if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder}: a file; the results need a folder (--out)")
-    elif folder.is_dir() and any(not name.name.startswith(".") for name in folder.iterdir()):
-        raise ConfigError(f"{folder} holds files that are not a run's (no config.yaml); choose another --out")
-    with clear_disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.glob(".*.tmp"):  # of a run that was killed while it wrote
-            leftover.unlink(missing_ok=True)
-    write_text(path, to_yaml(experiment.config))
-    write_text(folder / "environment.json", json.dumps(_environment(experiment), indent=1) + "\n")
+    if not path.exists():
+        if folder.is_dir() and any(not name.name.startswith(".") for name in folder.iterdir()):
+            raise ConfigError(f"{folder} holds files that are not a run's (no config.yaml); choose another --out")
+        return
+    if not (folder / "models.safetensors").exists():
+        return  # stopped before there was a result: the next configuration may be the mended one
+    try:
+        there = to_plain(make_config(yaml.safe_load(path.read_text(encoding="utf-8")), str(path)))
+    except (yaml.YAMLError, ConfigError, OSError, ValueError, AttributeError, TypeError):
+        raise ConfigError(
+            f"{path}: not a configuration of this version; choose another --out, or remove the folder"
+        ) from None
+    changed = list(differences(to_plain(experiment.resolved()), there))
+    if changed:
+        raise ConfigError(
+            f"{folder} belongs to another configuration "
+            f"({'; '.join(changed[:5])}{' ...' if len(changed) > 5 else ''}); "
+            "choose another --out (or `output`), or remove the folder"
+        )
 
 
-def _environment(experiment: Experiment) -> dict[str, Any]:
+def _environment(experiment: Experiment, features: Features) -> dict[str, Any]:
     import os
     import platform
     from importlib.metadata import version
@@ -144,12 +161,22 @@ def _environment(experiment: Experiment) -> dict[str, Any]:
     return {
         "config": experiment.name,
         "config_hash": config_hash(experiment.config),
+        "data_hash": _data_hash(features),
         "seed": experiment.config.seed,
         "python": platform.python_version(),
         "machine": platform.machine(),
         "openblas_coretype": os.environ.get("OPENBLAS_CORETYPE"),
         "packages": {name: version(name) for name in packages},
     }
+
+
+def _data_hash(features: Features) -> str:
+    """Thirty-two hex digits that two corpora share when they hold the same audio, segments, labels and splits."""
+    rows = (
+        f"{u.id}\t{u.split}\t{u.label(features.corpus.label) if u.split != 'ubm' else ''}\t{p.key}\t{p.first}\t{p.stop}"
+        for u, p in zip(features.corpus, features.pieces, strict=True)
+    )
+    return digest(*rows)
 
 
 def _about(job: Job) -> str:

@@ -4,6 +4,7 @@ Both ways lead through the same features and the same likelihoods; the first rea
 from the recording.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import Moments, front_end, moments, normalisation, raw_features
-from speechgmm.io.audio import read_recording
+from speechgmm.io.audio import Recording, read_recording
 from speechgmm.io.model_file import AudioInput, ModelFile
 from speechgmm.parallel import pmap
 from speechgmm.pipeline.frames import Piece
@@ -89,9 +90,10 @@ class Scored:
     path: Path
     start: float  # s
     end: float  # s
-    n_frames: int
-    mean_log_likelihoods: NDArray[np.float64]  # (C,) nats per frame
-    posteriors: NDArray[np.float64] | None  # (C,); None where the model has no temperature
+    n_frames: int  # 0: a window without speech
+    mean_log_likelihoods: NDArray[np.float64]  # (C,) nats per frame; NaN without frames
+    posteriors: NDArray[np.float64] | None  # (C,); None where the model has no temperature, or without frames
+    clipped: float  # share of the recording's samples at full scale
 
     def ranked(self) -> list[int]:
         """Numbers of the classes, best first."""
@@ -136,11 +138,10 @@ def score_recordings(
     plan = front_end(audio.features, audio.sample_rate)
     if hop is not None and window is None:
         raise ConfigError("--hop goes with --window")
-    if window is not None and (window < plan.frame_shift / audio.sample_rate or (hop is not None and hop <= 0)):
-        raise ConfigError(
-            f"--window {window:g} --hop {hop if hop is not None else window:g}: both are in seconds, "
-            f"and a window holds at least one frame ({plan.frame_shift / audio.sample_rate:g} s)"
-        )
+    shift = plan.frame_shift / audio.sample_rate
+    for option, seconds in (("--window", window), ("--hop", hop)):
+        if seconds is not None and not shift <= seconds < math.inf:
+            raise ConfigError(f"{option} {seconds:g}: seconds, at least the time between frames ({shift:g} s)")
     if audio.features.cmvn == "speaker" and speaker is not None:
         total: Moments | None = None
         for found in pmap(partial(_moments_of, audio), paths, n_jobs=n_jobs, backend="threads"):
@@ -152,8 +153,8 @@ def score_recordings(
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
 
-def frames_of(audio: AudioInput, path: Path) -> tuple[NDArray[np.float32], NDArray[np.bool_], float]:
-    """(T, D) normalised frames of a recording, (T,) which of them are speech, and its duration in seconds."""
+def frames_of(audio: AudioInput, path: Path) -> tuple[NDArray[np.float32], NDArray[np.bool_], Recording]:
+    """(T, D) frames of a recording, not normalised; (T,) which of them are speech; and the recording."""
     recording = read_recording(path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel)
     try:
         frames, speech = raw_features(audio.features.without_normalisation(), recording.samples, audio.sample_rate)
@@ -163,7 +164,7 @@ def frames_of(audio: AudioInput, path: Path) -> tuple[NDArray[np.float32], NDArr
         speech = np.ones(len(frames), bool)
     if not speech.any():
         raise DataError(f"{path}: the VAD keeps none of its {len(frames)} frames")
-    return frames, speech, recording.duration
+    return frames, speech, recording
 
 
 def _moments_of(audio: AudioInput, path: Path) -> Moments | None:
@@ -175,27 +176,30 @@ def _moments_of(audio: AudioInput, path: Path) -> Moments | None:
 
 
 def _score_recording(model: ModelFile, window: float | None, hop: float | None, path: Path) -> list[Scored] | DataError:
+    try:
+        return list(_score_windows(model, window, hop, path))
+    except DataError as error:
+        return error if str(path) in str(error) else DataError(f"{path}: {error}")
+
+
+def _score_windows(model: ModelFile, window: float | None, hop: float | None, path: Path) -> Iterator[Scored]:
     audio, models = model.audio, model.models
     if audio is None:
         raise ConfigError("the model has no front end")
-    try:
-        frames, speech, duration = frames_of(audio, path)
-    except DataError as error:
-        return error
+    frames, speech, recording = frames_of(audio, path)
     if audio.features.cmvn != "none":
         how = audio.normalisation or normalisation(moments(frames[speech]), audio.features.norm_vars)
         frames = how.apply(frames)
     plan = front_end(audio.features, audio.sample_rate)
-    results = []
-    for start, end in _windows(duration, window, hop):
+    for start, end in _windows(recording.duration, window, hop):
         first, stop = (0, len(frames)) if window is None else plan.frame_range(start, end, len(frames))
         chosen = frames[first:stop][speech[first:stop]]
-        if len(chosen) == 0:  # a window without speech has nothing to say
+        if len(chosen) == 0:  # the VAD left nothing of the window
+            yield Scored(path, start, end, 0, np.full(len(models.labels), np.nan), None, recording.clipped)
             continue
         means = models.mean_log_likelihoods(chosen)
         posteriors = None if models.temperature is None else models.posteriors(means, len(chosen))
-        results.append(Scored(path, start, end, len(chosen), means, posteriors))
-    return results
+        yield Scored(path, start, end, len(chosen), means, posteriors, recording.clipped)
 
 
 def _windows(duration: float, window: float | None, hop: float | None) -> Iterator[tuple[float, float]]:
@@ -208,6 +212,6 @@ def _windows(duration: float, window: float | None, hop: float | None) -> Iterat
     while True:
         start = number * step
         yield start, min(start + window, duration)
-        if start + window >= duration or start + step >= duration:
+        if start + window >= duration - 1e-9 or start + step >= duration:
             return
         number += 1

@@ -34,6 +34,9 @@ TRAINING_VERSION = 1
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
 
 
+BACKGROUND = "(background model)"
+
+
 @dataclass(frozen=True, slots=True)
 class ClassReport:
     """How one mixture was trained."""
@@ -158,8 +161,16 @@ def _train_ubm(job: Job, features: Features, common: _Task) -> tuple[DiagGMM, Cl
     """The universal background model: from the split ``ubm`` where there is one, else from all training frames."""
     model = job.experiment.config.model
     chosen = features.of_split("ubm") or features.of_split("train")
-    spec = replace(model, adapt="none", n_components=model.ubm.n_components, max_iter=model.ubm.max_iter)
-    task = replace(common, label="(background model)", spec=spec, pieces=tuple(piece for _, piece in chosen))
+    spec = ModelSpec(
+        n_components=model.ubm.n_components,
+        max_iter=model.ubm.max_iter,
+        init=model.init,
+        tol=model.tol,
+        variance_floor=model.variance_floor,
+        dead_components=model.dead_components,
+        precision=model.precision,
+    )
+    task = replace(common, label=BACKGROUND, spec=spec, pieces=tuple(piece for _, piece in chosen))
     job.console.say(f"background model: {spec.n_components} components on {len(chosen)} utterances")
     with job.console.bar("training the background model: passes over its frames") as advance:
         passes = 0
@@ -188,7 +199,10 @@ def train_class(task: _Task, *, map: Mapper = map) -> tuple[DiagGMM, ClassReport
     try:
         fit = _fit(task, frames, map)
     except FitError as error:
-        raise FitError(f"class {task.label!r}: {error}") from None
+        text = str(error)
+        if task.label == BACKGROUND:
+            text = text.replace("model.n_components", "model.ubm.n_components")
+        raise FitError(f"{'' if task.label == BACKGROUND else 'class '}{task.label!r}: {text}") from None
     report = ClassReport(
         label=task.label,
         n_frames=len(frames),
@@ -301,12 +315,12 @@ def _temperature(job: Job, features: Features, common: _Task, models: ClassModel
         tasks += [replace(common, label=label, pieces=tuple(pieces)) for label, pieces in rest.items()]
     if any(not task.pieces for task in tasks):
         job.console.warn(
-            f"no posteriors, margins only: a class has too few recordings to be left out in {n_folds} parts "
-            "(scoring.temperature_folds)"
+            f"no posteriors, margins only: a class has too few {'groups' if config.corpus.group else 'recordings'} "
+            f"to be left out in {n_folds} parts (scoring.temperature_folds)"
         )
         return None
     path = common.folder / f"{digest(*(_key(task) for task in tasks), models.log_priors.tobytes())}.json"
-    with contextlib.suppress(FileNotFoundError, ValueError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return float(json.loads(path.read_text())["temperature"])
     try:
         results = list(job.console.track(job.map(train_class, tasks), len(tasks), "cross-validating"))

@@ -35,12 +35,12 @@ def plot_confusion(confusion: NDArray[np.int64], labels: Sequence[str], *, title
     axes = figure.add_subplot()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="equal")
     size = max(4.0, min(10.0, 190 / max(n, 1) + 2.0))
-    axes.set_xticks(range(n), labels, rotation=90 if n > 6 else 0, fontsize=size)
-    axes.set_yticks(range(n), labels, fontsize=size)
+    axes.set_xticks(range(n), labels, rotation=90 if n > 6 else 0, fontsize=size, parse_math=False)
+    axes.set_yticks(range(n), labels, fontsize=size, parse_math=False)
     axes.set_xlabel("decided")
     axes.set_ylabel("true")
     right = 100 * np.trace(confusion) / max(1, confusion.sum())
-    axes.set_title(f"{title}: {right:.1f} % of {confusion.sum()} right".lstrip(": "), fontsize=11)
+    axes.set_title(f"{title}: {right:.1f} % of {confusion.sum()} right".lstrip(": "), fontsize=11, parse_math=False)
     if n <= COUNTS_UP_TO:
         for row, column in np.argwhere(confusion > 0):
             dark = shares[row, column] > 55

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from speechgmm.errors import ConfigError
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
 
@@ -22,3 +23,12 @@ class ScoringSpec:
         ge=0,
         le=20,
     )
+
+    def __post_init__(self) -> None:
+        if self.temperature_folds == 1:
+            raise ConfigError("scoring.temperature_folds is 1; cross-validation needs 2 parts or more, 0 means none")
+        if self.priors != "uniform" and not self.temperature_folds:
+            raise ConfigError(
+                "scoring.priors: train has no effect without a temperature, by which likelihoods are weighed against "
+                "priors; set scoring.temperature_folds to 2 or more"
+            )

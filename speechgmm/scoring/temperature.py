@@ -14,6 +14,7 @@ from speechgmm.errors import DataError, ShapeError
 Floats = NDArray[np.float64]
 
 _TOLERANCE: Final = 1e-12  # relative, of beta
+_ROWS: Final = 4096  # recordings at once
 
 
 def fit_temperature(total_log_likelihoods: ArrayLike, true_indices: ArrayLike, log_priors: ArrayLike) -> float:
@@ -44,10 +45,14 @@ def fit_temperature(total_log_likelihoods: ArrayLike, true_indices: ArrayLike, l
 
     def slope(beta: float) -> float:
         """Derivative of the objective: wanted minus expected scores. It falls as beta rises."""
-        exponents = beta * scores + priors
-        shares = np.exp(exponents - exponents.max(axis=1, keepdims=True))
-        shares /= shares.sum(axis=1, keepdims=True)
-        return float(((targets - shares) * scores).sum())
+        total = 0.0
+        for first in range(0, n, _ROWS):
+            block = scores[first : first + _ROWS]
+            exponents = beta * block + priors
+            shares = np.exp(exponents - exponents.max(axis=1, keepdims=True))
+            shares /= shares.sum(axis=1, keepdims=True)
+            total += float(((targets[first : first + _ROWS] - shares) * block).sum())
+        return total
 
     if slope(0.0) <= 0:
         return 0.0
