@@ -1,6 +1,65 @@
 """Figures about decisions: metrics and their intervals."""
 
-from speechgmm.evaluation.intervals import wilson_interval
-from speechgmm.evaluation.metrics import accuracy, balanced_accuracy, confusion_matrix, recalls
+from speechgmm.evaluation.detection import (
+    ErrorRates,
+    Roc,
+    Trials,
+    cllr,
+    cllr_min,
+    cllr_sums,
+    convex_hull,
+    eer,
+    error_rates,
+    min_dcf,
+    pool_trials,
+    rank_trials,
+    roc,
+)
+from speechgmm.evaluation.intervals import FEW_GROUPS, Difference, Interval, compare, interval, wilson_interval
+from speechgmm.evaluation.metrics import (
+    PerClass,
+    accuracy,
+    balanced_accuracy,
+    confusion_matrix,
+    count_decisions,
+    per_class,
+    precisions,
+    recalls,
+    top_n_accuracy,
+    top_n_right,
+)
+from speechgmm.evaluation.resampling import OfSums, ratio
 
-__all__ = ["accuracy", "balanced_accuracy", "confusion_matrix", "recalls", "wilson_interval"]
+__all__ = [
+    "FEW_GROUPS",
+    "Difference",
+    "ErrorRates",
+    "Interval",
+    "OfSums",
+    "PerClass",
+    "Roc",
+    "Trials",
+    "accuracy",
+    "balanced_accuracy",
+    "cllr",
+    "cllr_min",
+    "cllr_sums",
+    "compare",
+    "confusion_matrix",
+    "convex_hull",
+    "count_decisions",
+    "eer",
+    "error_rates",
+    "interval",
+    "min_dcf",
+    "per_class",
+    "pool_trials",
+    "precisions",
+    "rank_trials",
+    "ratio",
+    "recalls",
+    "roc",
+    "top_n_accuracy",
+    "top_n_right",
+    "wilson_interval",
+]

@@ -1,0 +1,284 @@
+"""Metrics of detection: is the claim true (this speaker, this word, a live voice) or not.
+
+Conventions
+    A trial is a score and the truth: target (the claim holds) or nontarget. It is accepted where score >= threshold.
+    A miss is a target that is rejected (false rejection), a false alarm a nontarget that is accepted (false
+    acceptance); their rates are fractions of the targets and of the nontargets. Weights count a trial as so many.
+    Equal scores cannot be told apart by any threshold, and none of the figures pretends otherwise.
+
+Metrics
+    error_rates         miss (FRR) and false alarm rate (FAR) at a threshold (fractions)
+    eer                 where the two are equal, on the convex hull of the ROC (fraction, 0 to 0.5)
+    min_dcf             the least expected cost over all thresholds, against deciding blindly (0 to 1)
+    cllr                cost of scores taken at their word as log-likelihood ratios (bits per trial; 0 best, 1 blind)
+    cllr_min            the same after the best increasing map of the scores (bits per trial, 0 to 1)
+
+All but cllr and error_rates are unchanged by any strictly increasing map of the scores.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.errors import DataError, ShapeError
+from speechgmm.evaluation.resampling import OfSums
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """Scores with their truth, sorted once, so that figures under many weightings cost no further sort."""
+
+    scores: Floats  # (N,) as given
+    is_target: NDArray[np.bool_]  # (N,)
+    order: NDArray[np.intp]  # (N,) from the lowest score to the highest
+    starts: NDArray[np.intp]  # (S,) place in that order where each of the S distinct scores begins
+
+
+@dataclass(frozen=True, slots=True)
+class Roc:
+    """Operating points from 'accept all' to 'accept none': miss rates rise, false alarm rates fall."""
+
+    thresholds: Floats  # (P,) accept where score >= threshold; the last is infinite
+    miss: Floats  # (P,) fraction of the targets, 0 to 1
+    false_alarm: Floats  # (P,) fraction of the nontargets, 1 to 0
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRates:
+    """The two errors at one threshold."""
+
+    miss: float  # fraction of the targets rejected: false rejection rate, FRR
+    false_alarm: float  # fraction of the nontargets accepted: false acceptance rate, FAR
+
+
+def rank_trials(scores: ArrayLike, is_target: ArrayLike) -> Trials:
+    """Trials from scores (N,), higher for the claim, and the truth (N,) of each; infinite scores are allowed.
+
+    Raises:
+        ShapeError: Arrays that are not of one length, a truth that is not boolean.
+        DataError: A score that is NaN; only targets or only nontargets.
+
+    >>> trials = rank_trials([2.0, -1.0, 0.5, 0.5], [True, False, True, False])
+    >>> trials.starts.tolist()
+    [0, 1, 3]
+    """
+    values, truth = np.asarray(scores, dtype=np.float64), np.asarray(is_target)
+    if values.ndim != 1 or truth.shape != values.shape:
+        raise ShapeError(f"scores {values.shape} and truth {truth.shape}; expected one truth per score, (N,) and (N,)")
+    if truth.dtype != np.bool_:
+        raise ShapeError(f"a truth of type {truth.dtype}; expected True for targets and False for nontargets")
+    bad = np.flatnonzero(np.isnan(values))
+    if len(bad):
+        raise DataError(
+            f"{len(bad)} of {len(values)} scores are NaN, the first that of trial {bad[0]}; was the recording empty?"
+        )
+    _both_kinds(int(truth.sum()), int((~truth).sum()))
+    order = np.argsort(values, kind="stable")
+    ranked = values[order]
+    # Not a difference > 0: inf - inf is NaN.
+    starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
+    return Trials(values, truth, order, starts)
+
+
+def pool_trials(target_scores: ArrayLike, nontarget_scores: ArrayLike) -> Trials:
+    """Trials from the scores of the targets (N,) and of the nontargets (M,), in this order.
+
+    Raises:
+        ShapeError: Scores that are not vectors.
+        DataError: As :func:`rank_trials`.
+
+    >>> pool_trials([1.0, 2.0], [-1.0]).is_target.tolist()
+    [True, True, False]
+    """
+    targets, nontargets = np.asarray(target_scores, dtype=np.float64), np.asarray(nontarget_scores, dtype=np.float64)
+    if targets.ndim != 1 or nontargets.ndim != 1:
+        raise ShapeError(f"target scores {targets.shape} and nontarget scores {nontargets.shape}; expected vectors")
+    truth = np.arange(len(targets) + len(nontargets)) < len(targets)
+    return rank_trials(np.concatenate([targets, nontargets]), truth)
+
+
+def error_rates(trials: Trials, threshold: float, weights: ArrayLike | None = None) -> ErrorRates:
+    """Miss and false alarm rate (fractions) when scores >= ``threshold`` are accepted; ``weights`` (N,) count trials.
+
+    Raises:
+        ShapeError: Weights that are not (N,).
+        DataError: A threshold that is NaN, weights that cannot be counts or leave one kind without any.
+
+    >>> error_rates(pool_trials([1.0, 3.0], [0.0, 1.0]), threshold=1.0)
+    ErrorRates(miss=0.0, false_alarm=0.5)
+    """
+    if np.isnan(threshold):
+        raise DataError("a threshold that is NaN; expected a score from which on trials are accepted")
+    counts = _weights(trials, weights)
+    targets = np.where(trials.is_target, counts, 0.0)
+    nontargets = counts - targets
+    accepted = trials.scores >= threshold
+    return ErrorRates(
+        float(targets[~accepted].sum() / targets.sum()), float(nontargets[accepted].sum() / nontargets.sum())
+    )
+
+
+def roc(trials: Trials, weights: ArrayLike | None = None) -> Roc:
+    """The receiver operating characteristic: one point per distinct score, and 'accept none'. Raises as the metrics do.
+
+    >>> curve = roc(pool_trials([1.0, 3.0], [0.0, 1.0]))
+    >>> curve.miss.tolist(), curve.false_alarm.tolist()
+    ([0.0, 0.0, 0.5, 1.0], [1.0, 0.5, 0.0, 0.0])
+    """
+    counts = _weights(trials, weights)[trials.order]
+    targets = np.where(trials.is_target[trials.order], counts, 0.0)
+    below = [
+        np.concatenate([[0.0], np.add.reduceat(kind, trials.starts).cumsum()]) for kind in (targets, counts - targets)
+    ]
+    thresholds = np.append(trials.scores[trials.order[trials.starts]], np.inf)
+    return Roc(thresholds, below[0] / below[0][-1], (below[1][-1] - below[1]) / below[1][-1])
+
+
+def convex_hull(curve: Roc) -> Roc:
+    """The vertices of the lower convex hull of (false alarm, miss): what thresholds, and chance between two, reach.
+
+    Its edges are the blocks that pool-adjacent-violators (PAV) makes of the targets' share at each score (Fawcett &
+    Niculescu-Mizil 2007).
+
+    >>> hull = convex_hull(roc(pool_trials([1.0, 3.0], [0.0, 2.0])))
+    >>> hull.miss.tolist(), hull.false_alarm.tolist()
+    ([0.0, 0.0, 0.5, 1.0], [1.0, 0.5, 0.0, 0.0])
+    """
+    from scipy.optimize import isotonic_regression  # slow to import
+
+    # A score whose trials all weigh nothing is no step, and PAV divides by its weight.
+    steps = np.append(True, (np.diff(curve.miss) > 0) | (np.diff(curve.false_alarm) < 0))
+    miss, false_alarm, thresholds = curve.miss[steps], curve.false_alarm[steps], curve.thresholds[steps]
+    thresholds[-1] = np.inf  # 'accept none', also where the highest scores weigh nothing
+    targets, nontargets = np.diff(miss), -np.diff(false_alarm)
+    blocks = isotonic_regression(targets / (targets + nontargets), weights=targets + nontargets).blocks
+    return Roc(thresholds[blocks], miss[blocks], false_alarm[blocks])
+
+
+def eer(trials: Trials, weights: ArrayLike | None = None) -> float:
+    """Equal error rate (fraction): where the convex hull of the ROC has miss = false alarm.
+
+    On the hull it is unique, changes continuously with the weights and is the worst over all priors of the least
+    probability of error (Brümmer & de Villiers 2013, The BOSARIS Toolkit). ``weights`` (N,) count trials.
+
+    Raises:
+        ShapeError: Weights that are not (N,).
+        DataError: Weights that cannot be counts, or that leave no target or no nontarget.
+
+    >>> eer(pool_trials([1.0, 2.0, 3.0], [0.0, 1.5, -1.0]))
+    0.1666...
+    """
+    hull = convex_hull(roc(trials, weights))
+    gap = hull.miss - hull.false_alarm  # -1 to 1, strictly rising
+    after = int(np.argmax(gap >= 0))
+    share = gap[after - 1] / (gap[after - 1] - gap[after])
+    return float(hull.miss[after - 1] + share * (hull.miss[after] - hull.miss[after - 1]))
+
+
+def min_dcf(
+    trials: Trials,
+    p_target: float,
+    cost_miss: float = 1.0,
+    cost_false_alarm: float = 1.0,
+    weights: ArrayLike | None = None,
+) -> float:
+    """Least detection cost over all thresholds, divided by that of the better blind decision (0 to 1).
+
+    min over t of (cost_miss p_target miss(t) + cost_false_alarm (1 - p_target) false_alarm(t)) / min(cost_miss
+    p_target, cost_false_alarm (1 - p_target)): the normalised DCF of NIST's speaker recognition evaluation plans.
+    ``weights`` (N,) count trials.
+
+    Raises:
+        ShapeError: Weights that are not (N,).
+        DataError: A prior outside ]0, 1[, a cost that is not positive, weights as in :func:`eer`.
+
+    >>> min_dcf(pool_trials([1.0, 2.0, 3.0], [0.0, 1.5, -1.0]), p_target=0.5)
+    0.3...
+    """
+    if not 0 < p_target < 1:
+        raise DataError(f"p_target {p_target}; expected a probability above 0 and below 1: was it given in percent?")
+    if not (0 < cost_miss < np.inf and 0 < cost_false_alarm < np.inf):
+        raise DataError(f"cost_miss {cost_miss} and cost_false_alarm {cost_false_alarm}; expected positive costs")
+    curve = roc(trials, weights)
+    miss, false_alarm = cost_miss * p_target, cost_false_alarm * (1 - p_target)
+    return float((miss * curve.miss + false_alarm * curve.false_alarm).min() / min(miss, false_alarm))
+
+
+def cllr(trials: Trials, weights: ArrayLike | None = None) -> float:
+    """Cost of the log-likelihood ratios (bits per trial) over all applications: 0 perfect, 1 as good as none at all.
+
+    The scores are natural log-likelihood ratios. (mean over targets of log2(1 + exp(-llr)) + mean over nontargets of
+    log2(1 + exp(llr))) / 2 (Brümmer & du Preez 2006). Infinite for an infinite score of the wrong sign.
+    ``weights`` (N,) count trials.
+
+    Raises:
+        ShapeError: Weights that are not (N,).
+        DataError: Weights as in :func:`eer`.
+
+    >>> cllr(pool_trials([0.0, 0.0], [0.0]))
+    1.0
+    """
+    return cllr_sums(trials)(_weights(trials, weights))
+
+
+def cllr_sums(trials: Trials) -> OfSums:
+    """:func:`cllr` as a statistic of weighted sums, for intervals: all resamples at once.
+
+    >>> cllr_sums(pool_trials([0.0, 0.0], [0.0]))(np.array([2.0, 0.0, 1.0]))
+    1.0
+    """
+    bits = np.logaddexp(0.0, np.where(trials.is_target, -trials.scores, trials.scores)) / np.log(2)
+    targets = trials.is_target.astype(np.float64)
+    columns = np.stack([np.where(trials.is_target, bits, 0), targets, np.where(trials.is_target, 0, bits), 1 - targets])
+
+    def mean_cost(sums: Floats) -> Floats:
+        with np.errstate(invalid="ignore", divide="ignore"):  # a resample without targets has no value: NaN
+            costs: Floats = (sums[..., 0] / sums[..., 1] + sums[..., 2] / sums[..., 3]) / 2
+        return costs
+
+    return OfSums(columns.T, mean_cost)
+
+
+def cllr_min(trials: Trials, weights: ArrayLike | None = None) -> float:
+    """Cllr (bits per trial) after the best increasing map of the scores: what is lost to discrimination alone, 0 to 1.
+
+    The map is PAV on these very trials (Brümmer & du Preez 2006); Cllr - Cllr_min is lost to calibration.
+    ``weights`` (N,) count trials.
+
+    Raises:
+        ShapeError: Weights that are not (N,).
+        DataError: Weights as in :func:`eer`.
+
+    >>> cllr_min(pool_trials([1.0, 2.0], [0.0, -3.0]))
+    0.0
+    """
+    hull = convex_hull(roc(trials, weights))
+    targets, nontargets = np.diff(hull.miss), -np.diff(hull.false_alarm)
+    # The ratio of a block is targets / nontargets. Where either is nothing, so is its cost: x log(1 + y / x) -> 0.
+    mixed = (targets > 0) & (nontargets > 0)
+    ratio = targets[mixed] / nontargets[mixed]
+    return float((targets[mixed] * np.log1p(1 / ratio) + nontargets[mixed] * np.log1p(ratio)).sum() / (2 * np.log(2)))
+
+
+def _weights(trials: Trials, weights: ArrayLike | None) -> Floats:
+    if weights is None:
+        return np.ones(len(trials.scores))
+    counts = np.asarray(weights, dtype=np.float64)
+    if counts.shape != trials.scores.shape:
+        raise ShapeError(f"weights {counts.shape} for {len(trials.scores)} trials; expected one per trial, (N,)")
+    if not (counts.min() >= 0 and counts.max() < np.inf):
+        raise DataError("a weight that is negative, infinite or NaN; a trial counts as 0 or more")
+    _both_kinds(float(counts[trials.is_target].sum()), float(counts[~trials.is_target].sum()))
+    return counts
+
+
+def _both_kinds(targets: float, nontargets: float) -> None:
+    if targets == 0 and nontargets == 0:
+        raise DataError("no trials, or none that weighs anything; detection needs targets and nontargets")
+    if nontargets == 0:
+        raise DataError("only target trials; detection needs nontargets too: are other speakers' trials missing?")
+    if targets == 0:
+        raise DataError("only nontarget trials; detection needs targets too: are labels and claims spelt alike?")
