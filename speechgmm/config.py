@@ -16,7 +16,7 @@ from typing import Any, Literal, get_type_hints
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from speechgmm.corpus.spec import CorpusSpec
+from speechgmm.corpus.spec import KNOWN, CorpusSpec
 from speechgmm.errors import ConfigError
 from speechgmm.features.spec import FeatureSpec
 from speechgmm.gmm.spec import ModelSpec
@@ -87,8 +87,8 @@ class Experiment:
         spec = self.config.corpus
         if spec.root is not None:
             return self._resolved(spec.root)
-        if spec.kind in ("fsdd", "espeak"):
-            return Path(os.environ.get("SPEECHGMM_DATA", "data")).expanduser().absolute() / spec.kind
+        if spec.kind in KNOWN:
+            return data_folder(spec.kind)
         return None
 
     def output(self) -> Path:
@@ -101,6 +101,11 @@ class Experiment:
 
     def _resolved(self, text: str) -> Path:
         return Path(os.path.normpath(self.folder / Path(os.path.expandvars(text)).expanduser()))
+
+
+def data_folder(corpus: str) -> Path:
+    """Where a known corpus lies unless it is said: $SPEECHGMM_DATA/NAME, else data/NAME where you stand."""
+    return Path(os.environ.get("SPEECHGMM_DATA", "data")).expanduser().absolute() / corpus
 
 
 def cache_folder(chosen: Path | None = None) -> Path:

@@ -202,6 +202,22 @@ def init_command(
     print(f"{path}\nnext: speechgmm run {path}")
 
 
+@app.command("fetch")
+def fetch_command(
+    corpus: Annotated[str, typer.Argument(help="fsdd: the Free Spoken Digit Dataset", metavar="CORPUS")],
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="DIR", help="default: where a configuration looks for it")
+    ] = None,
+    url: Annotated[str | None, typer.Option("--url", metavar="URL", help="a mirror; checked all the same")] = None,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Download a public corpus, checked against a pinned hash; one that was interrupted goes on from there."""
+    from speechgmm.cli.fetching import fetch_corpus
+
+    print(fetch_corpus(corpus, to, url, quiet))
+
+
 @app.command("demo")
 def demo_command(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder for the speech and the results")] = Path(

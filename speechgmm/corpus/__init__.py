@@ -2,12 +2,24 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args, get_type_hints
 
-from speechgmm.corpus.spec import CorpusSpec, SplitSpec
+from speechgmm.corpus.leaks import check_leaks, same_audio
+from speechgmm.corpus.spec import CorpusSpec, SplitSpec, TextGridSpec, TimitSpec
 from speechgmm.corpus.splits import make_split
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
 
-__all__ = ["SPLITS", "Corpus", "CorpusSpec", "SplitSpec", "Utterance", "make_split", "read_corpus"]
+__all__ = [
+    "SPLITS",
+    "Corpus",
+    "CorpusSpec",
+    "SplitSpec",
+    "Utterance",
+    "check_leaks",
+    "make_split",
+    "read_corpus",
+    "same_audio",
+]
 
 
 def read_corpus(
@@ -21,28 +33,64 @@ def read_corpus(
 
     Args:
         spec: The ``corpus`` section.
-        path: The manifest, resolved; None where the kind has none.
+        path: The manifest or the Kaldi data directory, resolved; None where the kind has none.
         root: The folder of the recordings, resolved; None: the manifest's own.
         progress: Called with (done, total) while a corpus is generated.
 
     Raises:
+        ConfigError: A key is missing, or belongs to another kind of corpus.
         DataError: The corpus is missing or wrong.
     """
-    from speechgmm.corpus.folder import read_folder, read_fsdd
-    from speechgmm.corpus.manifest import read_manifest
-    from speechgmm.errors import ConfigError
+    from speechgmm.errors import ConfigError, DataError
 
-    if spec.kind == "manifest":
+    for kind, section in (("timit", TimitSpec), ("textgrid", TextGridSpec)):
+        if spec.kind != kind and getattr(spec, kind) != section():
+            raise ConfigError(f"corpus.{kind} is for a corpus of kind {kind!r}; this one is of kind {spec.kind!r}")
+    if spec.kind in ("manifest", "kaldi"):
         if path is None:
-            raise ConfigError("corpus.path: a corpus of kind 'manifest' needs the path of its table")
-        return read_manifest(path, root, spec.label)
+            what = "its table" if spec.kind == "manifest" else "its data directory"
+            raise ConfigError(f"corpus.path: a corpus of kind {spec.kind!r} needs the path of {what}")
+        return _read_table(spec, path, root)
     if root is None:
         raise ConfigError(f"corpus.root: a corpus of kind {spec.kind!r} needs the folder of its recordings")
-    if spec.kind == "folder":
-        return read_folder(root, spec.label)
-    if spec.kind == "fsdd":
-        return read_fsdd(root, spec.label)
-    from speechgmm.corpus.espeak import build_corpus
+    if spec.kind == "espeak":
+        from speechgmm.corpus.espeak import build_corpus
+        from speechgmm.corpus.manifest import read_manifest
 
-    build_corpus(root, progress=progress)
-    return read_manifest(root / ("phones.tsv" if spec.label == "phone" else "speakers.tsv"), root, spec.label)
+        build_corpus(root, progress=progress)
+        return read_manifest(root / ("phones.tsv" if spec.label == "phone" else "speakers.tsv"), root, spec.label)
+    corpus = _read_folder(spec, root)
+    if spec.kind == "timit" and spec.split.kind == "column" and not any(utterance.split for utterance in corpus):
+        others = [kind for kind in get_args(get_type_hints(SplitSpec)["kind"]) if kind != "column"]
+        raise DataError(
+            f"{root}: NLTK's sample of TIMIT has no training and test of its own; set corpus.split: "
+            f"{' or '.join(others)}, and corpus.group: speaker lest a speaker stand on both sides"
+        )
+    return corpus
+
+
+def _read_table(spec: CorpusSpec, path: Path, root: Path | None) -> Corpus:
+    from speechgmm.corpus.kaldi import read_kaldi
+    from speechgmm.corpus.manifest import read_manifest
+
+    return (read_manifest if spec.kind == "manifest" else read_kaldi)(path, root, spec.label)
+
+
+def _read_folder(spec: CorpusSpec, root: Path) -> Corpus:
+    from speechgmm.corpus.folder import read_folder, read_fsdd
+    from speechgmm.corpus.librispeech import read_librispeech
+    from speechgmm.corpus.speech_commands import read_speech_commands
+    from speechgmm.corpus.textgrid import read_textgrids
+    from speechgmm.corpus.timit import read_timit
+
+    if spec.kind == "timit":
+        return read_timit(root, spec.label, spec.timit)
+    if spec.kind == "textgrid":
+        return read_textgrids(root, spec.label, spec.textgrid.tier)
+    readers = {
+        "folder": read_folder,
+        "fsdd": read_fsdd,
+        "librispeech": read_librispeech,
+        "speech_commands": read_speech_commands,
+    }
+    return readers[spec.kind](root, spec.label)

@@ -1,0 +1,121 @@
+"""Leaks: what stands on two sides of a division though it must not. Opens no file.
+
+The sides are training (``train`` and ``ubm``, which trains the background model), ``dev`` and ``test``.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from speechgmm.corpus.manifest import listed
+from speechgmm.corpus.utterance import Corpus, Utterance
+from speechgmm.errors import DataError
+
+SIDES: Final = {"train": "training", "ubm": "training", "dev": "dev", "test": "test"}
+
+
+def check_leaks(corpus: Corpus, group: str | None = None) -> None:
+    """Refuse a division with a leak that names and times alone can show.
+
+    Refused are a group (a speaker, a session) with utterances on two sides, and utterances on two sides that share
+    audio: the same file, with times that overlap. Parts of one file that do not overlap may be divided. Where the group
+    is the label itself (speakers told apart) it has to be on both sides, and only the audio is looked at.
+
+    Args:
+        corpus: With its splits made.
+        group: The column that the configuration asks to be disjoint (``corpus.group``); None: none.
+
+    Raises:
+        DataError: There is a leak; all groups or utterances concerned are named.
+    """
+    if group and group != corpus.label:
+        sides: dict[str, dict[str, Utterance]] = defaultdict(dict)
+        for utterance in corpus:
+            if side := SIDES.get(utterance.split):
+                sides[utterance.label(group)].setdefault(side, utterance)
+        problems = [
+            f"{group} {name!r}: " + ", ".join(f"{side} ({one.source or one.id})" for side, one in found.items())
+            for name, found in sides.items()
+            if len(found) > 1
+        ]
+        if problems:
+            raise DataError(
+                f"{len(problems)} of {len(sides)} values of {group!r} (corpus.group) stand on more than one side of "
+                f"the division:\n{listed(problems)}\nmend the split, or take corpus.group out if they may"
+            )
+    problems = [
+        f"{one.id} ({one.split}) and {other.id} ({other.split}): {_times(one)} and {_times(other)} of {one.path}"
+        for one, other in _shared(corpus, lambda utterance: utterance.path)
+    ]
+    if problems:
+        raise DataError(
+            f"the same audio stands on more than one side of the division:\n{listed(problems)}\n"
+            "keep each recording, or each part of it, on one side"
+        )
+
+
+def same_audio(hash_by_path: Mapping[Path, str], corpus: Corpus) -> list[str]:
+    """Recordings with identical content under different names that stand on two sides, one sentence for each pair.
+
+    Args:
+        hash_by_path: Recording -> hash of its audio; recordings without one are not looked at.
+        corpus: With its splits made.
+
+    Returns:
+        Problems, one for each pair of files; empty: there is no such leak. Parts that do not overlap in time are none.
+
+    >>> from speechgmm.corpus import Corpus, Utterance
+    >>> a, b = Path("c/a.wav"), Path("c/b.wav")
+    >>> one = Utterance("a", a, split="train")
+    >>> same_audio({a: "5f", b: "5f"}, Corpus((one, Utterance("b", b, split="test")), "word", Path("c")))
+    ['a.wav (a, train) and b.wav (b, test) are the same recording']
+    """
+
+    def place(path: Path) -> str:
+        return path.relative_to(corpus.root).as_posix() if path.is_relative_to(corpus.root) else str(path)
+
+    pairs: dict[frozenset[Path], str] = {}
+    for one, other in _shared(corpus, lambda utterance: hash_by_path.get(utterance.path)):
+        if one.path != other.path:  # else check_leaks says so
+            pairs.setdefault(
+                frozenset((one.path, other.path)),
+                f"{place(one.path)} ({one.id}, {one.split}) and {place(other.path)} ({other.id}, {other.split}) "
+                "are the same recording",
+            )
+    return list(pairs.values())
+
+
+def _shared(corpus: Corpus, content: Callable[[Utterance], Hashable | None]) -> Iterator[tuple[Utterance, Utterance]]:
+    """Pairs of utterances with the same content, on two sides, whose times overlap: for each, one that shows it.
+
+    A sweep by start time: of each (side, file) only the utterance that ends last can reach the next one.
+    """
+    by_content: dict[Hashable, list[Utterance]] = defaultdict(list)
+    for utterance in corpus:
+        if utterance.split in SIDES and (key := content(utterance)) is not None:
+            by_content[key].append(utterance)
+    for members in by_content.values():
+        if len({SIDES[utterance.split] for utterance in members}) < 2:
+            continue
+        latest: dict[tuple[str, Path], Utterance] = {}
+        for utterance in sorted(members, key=lambda one: one.start or 0.0):
+            side = SIDES[utterance.split]
+            for (other_side, _), other in latest.items():
+                if other_side != side and _end(other) > (utterance.start or 0.0):
+                    yield other, utterance
+            previous = latest.get((side, utterance.path))
+            if previous is None or _end(previous) < _end(utterance):
+                latest[side, utterance.path] = utterance
+
+
+def _end(utterance: Utterance) -> float:
+    return math.inf if utterance.end is None else utterance.end
+
+
+def _times(utterance: Utterance) -> str:
+    if utterance.start is None and utterance.end is None:
+        return "the whole"
+    end = "the end" if utterance.end is None else f"{utterance.end:g} s"
+    return f"{utterance.start or 0:g} s to {end}"
