@@ -45,8 +45,15 @@ class Config:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    task: Literal["classification"] = setting("classification", "what is decided about an utterance")
+    task: Literal["classification", "verification"] = setting(
+        "classification", "what is decided about an utterance: which class it is of, or whether it is of a claimed one"
+    )
     corpus: CorpusSpec = setting(CorpusSpec(), "which recordings, which labels, which split")
+    trials: str | None = setting(
+        None,
+        "verification: a table of trials (model, test, and target where known; or Kaldi's three columns), relative to "
+        "the configuration file; default: every model against every test utterance",
+    )
     features: FeatureSpec = setting(FeatureSpec(), "the acoustic front end")
     model: ModelSpec = setting(ModelSpec(), "the mixture of every class and how it is estimated")
     scoring: ScoringSpec = setting(ScoringSpec(), "how likelihoods become decisions")
@@ -56,6 +63,20 @@ class Config:
     )
     seed: int = setting(0, "of every random choice", ge=0)
     output: str | None = setting(None, "folder for the results, relative to where you stand; default: runs/NAME")
+
+    def __post_init__(self) -> None:
+        """Refuse what would have no effect or cannot be done."""
+        if self.task == "verification" and self.model.adapt != "map":
+            raise ConfigError(
+                "task: verification scores against a background model; set model.adapt: map (and model.ubm)"
+            )
+        if self.task != "verification":
+            default = ScoringSpec()
+            if self.trials is not None:
+                raise ConfigError("trials are for task: verification")
+            for name in ("p_target", "cost_miss", "cost_false_alarm"):
+                if getattr(self.scoring, name) != getattr(default, name):
+                    raise ConfigError(f"scoring.{name} is for task: verification")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +97,9 @@ class Experiment:
             root=None if root is None else str(root),
             sample_rate=spec.rate(),
         )
-        return replace(self.config, corpus=corpus, cache=str(self.cache()))
+        trials = self.trials_path()
+        trials_text = None if trials is None else str(trials)
+        return replace(self.config, corpus=corpus, trials=trials_text, cache=str(self.cache()))
 
     def corpus_path(self) -> Path | None:
         """The manifest, resolved; None where the corpus has none."""
@@ -90,6 +113,10 @@ class Experiment:
         if spec.kind in KNOWN:
             return data_folder(spec.kind)
         return None
+
+    def trials_path(self) -> Path | None:
+        """The table of trials, resolved; None: every model against every test."""
+        return None if self.config.trials is None else self._resolved(self.config.trials)
 
     def output(self) -> Path:
         """The folder for the results, resolved."""
@@ -291,7 +318,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         value = text
-    if key.strip() in ("corpus.root", "corpus.path", "cache") and isinstance(value, str):
+    if key.strip() in ("corpus.root", "corpus.path", "trials", "cache") and isinstance(value, str):
         value = str(Path(os.path.expandvars(value)).expanduser().absolute())
     inner = values
     for part in parts[:-1]:

@@ -33,7 +33,7 @@ def test_a_run_leaves_what_the_contract_says(config_file: Path) -> None:
     folder = config_file.parent / "run"
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics == json.loads(json.dumps(result.metrics))
-    assert set(metrics["accuracy"]) == {"value", "low", "high", "n", "unit"}
+    assert set(metrics["accuracy"]) == {"value", "low", "high", "n", "unit", "interval"}
     assert metrics["accuracy"]["low"] <= metrics["accuracy"]["value"] <= metrics["accuracy"]["high"]
     assert (metrics["task"], metrics["n_train"], metrics["n_test"]) == ("classification", 18, 6)
     assert set(metrics["seconds"]) == {"prepare", "extract", "train", "score"}
@@ -46,7 +46,7 @@ def test_a_run_leaves_what_the_contract_says(config_file: Path) -> None:
     assert again.metrics["accuracy"] == metrics["accuracy"]
     assert {path.name for path in folder.iterdir()} == {
         "config.yaml", "environment.json", "models.safetensors", "classes.tsv", "scores.tsv", "metrics.json",
-        "confusion.tsv", "confusion.png", "log.txt", ".lock",
+        "confusion.tsv", "confusion.png", "log.txt", "protocol.tsv", ".lock",
     }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from speechgmm.console import Console
 from speechgmm.errors import ConfigError, DataError
@@ -22,25 +22,42 @@ def print_result(result: "Result") -> None:
     """Figures, the classes that fare worst, and where the files are."""
     metrics, evaluation = result.metrics, result.evaluation
     print(f"\n{metrics['n_classes']} classes, {metrics['n_train']} training and {metrics['n_test']} test utterances")
-    if evaluation is not None:
-        for name in ("accuracy", "balanced_accuracy"):
-            metric = metrics[name]
-            interval = ""
-            if "low" in metric:
-                interval = (
-                    f"   95 % interval {100 * metric['low']:.1f} to {100 * metric['high']:.1f} (items as independent)"
-                )
-            print(f"  {name.replace('_', ' '):<18}{100 * metric['value']:6.1f} %{interval}")
-        worst = evaluation.worst()
-        rows = [
-            (label, f"{right} of {n}", f"{100 * right / n:.1f} %", mistake)
-            for label, right, n, mistake in worst[:CLASSES_SHOWN]
-        ]
+    print("\n".join(aligned([_figure(name, metric) for name, metric in _figures(metrics)])))
+    if "folds" in metrics:
+        figures = {fold: next(_figures(own)) for fold, own in metrics["folds"].items()}
+        rows = [(fold, _figure(*figure)[1], f"n = {figure[1]['n']}", "") for fold, figure in figures.items()]
         print()
-        title = "class" if len(worst) <= CLASSES_SHOWN else f"class (worst {CLASSES_SHOWN} of {len(worst)})"
-        print("\n".join(aligned([(title, "right", "", "most often taken for"), *rows])))
+        print("\n".join(aligned([("fold", next(iter(figures.values()))[0], "", ""), *rows])))
+    worst = getattr(evaluation, "worst", None)
+    if worst is not None:
+        rows = [(label, f"{right} of {n}", f"{100 * right / n:.1f} %", mistake) for label, right, n, mistake in worst()]
+        title = "class" if len(rows) <= CLASSES_SHOWN else f"class (worst {CLASSES_SHOWN} of {len(rows)})"
+        print()
+        print("\n".join(aligned([(title, "right", "", "most often taken for"), *rows[:CLASSES_SHOWN]])))
     print(f"\nresults: {shown(result.folder)}")
-    print(f"score a recording: speechgmm score {shown(result.folder / 'models.safetensors')} RECORDING")
+    model = shown(result.folder / "models.safetensors")
+    if metrics["task"] == "verification":
+        print(f"judge a claim: speechgmm verify {model} --claim LABEL RECORDING")
+    else:
+        print(f"score a recording: speechgmm score {model} RECORDING")
+
+
+def _figures(metrics: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Metrics among the entries of ``metrics.json``."""
+    return ((name, value) for name, value in metrics.items() if isinstance(value, dict) and "value" in value)
+
+
+def _figure(name: str, metric: dict[str, Any]) -> tuple[str, str, str]:
+    """Name, value and interval of a metric, for a person."""
+
+    def number(value: float) -> str:
+        return f"{100 * value:.1f} %" if metric["unit"] == "fraction" else f"{value:.3f}"
+
+    interval = ""
+    if "low" in metric:
+        by = f"{metric['n_groups']} groups" if "n_groups" in metric else "items as independent"
+        interval = f"95 % interval {number(metric['low'])} to {number(metric['high'])} ({by})"
+    return name.replace("_", " "), number(metric["value"]), interval
 
 
 def print_features(result: "Result") -> None:

@@ -6,13 +6,14 @@ from typing import get_args, get_type_hints
 
 from speechgmm.corpus.leaks import check_leaks, same_audio
 from speechgmm.corpus.spec import CorpusSpec, SplitSpec, TextGridSpec, TimitSpec
-from speechgmm.corpus.splits import make_split
+from speechgmm.corpus.splits import Fold, make_split
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
 
 __all__ = [
     "SPLITS",
     "Corpus",
     "CorpusSpec",
+    "Fold",
     "SplitSpec",
     "Utterance",
     "check_leaks",

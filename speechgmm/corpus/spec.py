@@ -18,16 +18,23 @@ class SplitSpec:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    kind: Literal["column", "fraction"] = setting(
+    kind: Literal["column", "fraction", "kfold", "leave-one-out"] = setting(
         "column",
         "column: as the corpus says (the manifest's split column, train/ and test/ folders, an official split); "
-        "fraction: a random share of every class for the test",
+        "fraction: a random share of every class for the test; kfold: every recording is tested once, by models of the "
+        "other folds; leave-one-out: the same with a fold for each value of a column",
     )
     test: float = setting(0.2, "fraction: share of every class's recordings held out for the test", gt=0, lt=1)
+    folds: int = setting(5, "kfold: how many", ge=2)
+    by: str | None = setting(None, "leave-one-out: the column that is left out value by value; default: corpus.group")
+    disjoint: bool = setting(
+        True, "no corpus.group on both sides; false: the group is for intervals alone, and may stand on both"
+    )
 
     def __post_init__(self) -> None:
-        if self.kind == "column" and self.test != 0.2:
-            raise ConfigError("corpus.split.test is for kind fraction; with kind column the corpus says what is tested")
+        for name, kind, default in (("test", "fraction", 0.2), ("folds", "kfold", 5), ("by", "leave-one-out", None)):
+            if self.kind != kind and getattr(self, name) != default:
+                raise ConfigError(f"corpus.split.{name} is for kind {kind}; the kind is {self.kind}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +87,7 @@ class CorpusSpec:
     )
     label: str = setting("label", "the column whose values are the classes")
     group: str | None = setting(
-        None, "column whose values never stand on both sides of a random division (speaker, session)"
+        None, "column whose values stand on one side of the division only, and that intervals go by (speaker, session)"
     )
     split: SplitSpec = setting(SplitSpec(), "how utterances are divided into training and test")
     timit: TimitSpec = setting(TimitSpec(), "timit: what is taken of it")
@@ -95,8 +102,8 @@ class CorpusSpec:
     )
 
     def __post_init__(self) -> None:
-        if self.path is not None and self.kind != "manifest":
-            raise ConfigError(f"corpus.path is the table of kind 'manifest'; kind {self.kind!r} has corpus.root alone")
+        if self.path is not None and self.kind not in ("manifest", "kaldi"):
+            raise ConfigError(f"corpus.path is for the kinds manifest and kaldi; {self.kind!r} has corpus.root alone")
         if self.channel != "mix" and int(self.channel) < 0:
             raise ConfigError(f"corpus.channel is {self.channel}; expected mix, or the number of a channel from 0")
 

@@ -1,26 +1,79 @@
 """Dividing utterances into training and test, the same way on every machine.
 
-A recording never stands on both sides; nor does a group (a speaker, a session) where one is named.
+In a division made here a recording never stands on both sides, nor does a group (a speaker, a session) where one is
+named; in one that the corpus brings along, that is checked.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
+from speechgmm.corpus.leaks import check_leaks
 from speechgmm.corpus.spec import SplitSpec
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
-from speechgmm.errors import DataError
+from speechgmm.errors import ConfigError, DataError
 
 
-def make_split(corpus: Corpus, spec: SplitSpec, *, group: str | None = None, seed: int = 0) -> Corpus:
-    """The corpus with every utterance in a split.
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One part of a cross-validation."""
+
+    name: str  # its number from 1, or the value that is left out
+    test: frozenset[str]  # ids of the utterances that are tested; the others train
+
+    def apply(self, corpus: Corpus) -> Corpus:
+        """The corpus with this fold's splits; background material stays what it is."""
+        utterances = (
+            u if u.split == "ubm" else replace(u, split="test" if u.id in self.test else "train") for u in corpus
+        )
+        return replace(corpus, utterances=tuple(utterances))
+
+
+def make_split(
+    corpus: Corpus, spec: SplitSpec, *, group: str | None = None, seed: int = 0, strangers: bool = False
+) -> tuple[Corpus, tuple[Fold, ...]]:
+    """The corpus with every utterance in a split, and the folds of a cross-validation, if it is one.
+
+    With folds all utterances are in ``train`` (but for ``ubm``): that is what the final models are trained on.
+    ``strangers`` may be tested though they are never trained (impostors in verification).
 
     Raises:
-        DataError: ``column`` where utterances carry no split; a division that leaves a side empty; a test label
-            that is never trained.
+        ConfigError: The column to leave out is not named.
+        DataError: ``column`` where utterances carry no split; a division that leaves a side empty; a group on both
+            sides; the same audio on both sides; a class that is tested and never trained.
     """
+    _check_group(corpus, group)
+    apart = group if spec.disjoint else None
+    folds: tuple[Fold, ...] = ()
     if spec.kind == "fraction":
-        corpus = split_by_fraction(corpus, spec.test, group=group, seed=seed)
+        corpus = split_by_fraction(corpus, spec.test, group=apart, seed=seed)
+    elif spec.kind in ("kfold", "leave-one-out"):
+        corpus, folds = _make_folds(corpus, spec, group, seed)
+    _check_division(corpus, strangers)
+    check_leaks(corpus, apart)
+    classes = {utterance.label(corpus.label) for utterance in corpus.split("train")}
+    for fold in folds:
+        divided = fold.apply(corpus)
+        _check_division(divided, strangers, f"fold {fold.name}: ")
+        lost = sorted(classes - {utterance.label(corpus.label) for utterance in divided.split("train")})
+        if lost:
+            raise DataError(
+                f"fold {fold.name}: no training utterance is left of {', '.join(lost[:20])}; take fewer folds"
+            )
+        check_leaks(divided, apart)
+    return corpus, folds
+
+
+def _check_group(corpus: Corpus, group: str | None) -> None:
+    if group is None:
+        return
+    for utterance in corpus:
+        if utterance.split != "ubm" and not (utterance.labels or {}).get(group):
+            have = ", ".join(sorted(utterance.labels or {})) or "no columns"
+            raise DataError(f"{utterance.source or utterance.id}: no {group!r} (corpus.group); it has {have}")
+
+
+def _check_division(corpus: Corpus, strangers: bool, where: str = "") -> None:
     without = [utterance for utterance in corpus if not utterance.split]
     if without:
         raise DataError(
@@ -30,20 +83,44 @@ def make_split(corpus: Corpus, spec: SplitSpec, *, group: str | None = None, see
         )
     trained = {utterance.label(corpus.label) for utterance in corpus.split("train")}
     if not trained:
-        raise DataError("no utterance is in the split 'train'; without one there is nothing to train on")
+        raise DataError(f"{where}no utterance is in the split 'train'; without one there is nothing to train on")
     if len(trained) < 2:
         raise DataError(
-            f"only one class to train: {corpus.label} {next(iter(trained))!r}; deciding needs two "
+            f"{where}only one class to train: {corpus.label} {next(iter(trained))!r}; deciding needs two "
             "(is corpus.label the column you mean?)"
         )
     unknown = sorted({u.label(corpus.label) for u in corpus.split("test")} - trained)
-    if unknown:
+    if unknown and not strangers:
         raise DataError(
-            f"{len(unknown)} test labels are never trained: "
+            f"{where}{len(unknown)} test labels are never trained: "
             f"{', '.join(unknown[:20])}{' ...' if len(unknown) > 20 else ''}; "
             f"give every {corpus.label} recordings in the split 'train', or take its tests out"
         )
-    return corpus
+
+
+def _make_folds(corpus: Corpus, spec: SplitSpec, group: str | None, seed: int) -> tuple[Corpus, tuple[Fold, ...]]:
+    members = [utterance for utterance in corpus if utterance.split != "ubm"]
+    if spec.kind == "kfold":
+        numbers = assign_folds(corpus, members, spec.folds, group=group if spec.disjoint else None, seed=seed)
+        names = [str(number + 1) for number in numbers]
+    else:
+        by = spec.by or group
+        if by is None:
+            raise ConfigError(
+                "corpus.split: leave-one-out needs the column to leave out: set corpus.split.by or corpus.group"
+            )
+        names = [utterance.label(by) for utterance in members]
+    parts: dict[str, list[str]] = {}
+    for utterance, name in zip(members, names, strict=True):
+        parts.setdefault(name, []).append(utterance.id)
+    if len(parts) < 2 or (spec.kind == "kfold" and len(parts) < spec.folds):
+        wanted = spec.folds if spec.kind == "kfold" else 2
+        raise DataError(f"corpus.split: {wanted} folds are asked for, and the recordings or groups make {len(parts)}")
+    if any(not name for name in parts):
+        raise DataError(f"corpus.split.by: {spec.by!r} is empty for some utterances")
+    folds = tuple(Fold(name, frozenset(ids)) for name, ids in sorted(parts.items()))
+    whole = tuple(u if u.split == "ubm" else replace(u, split="train") for u in corpus)
+    return replace(corpus, utterances=whole), folds
 
 
 def split_by_fraction(corpus: Corpus, test: float, *, group: str | None = None, seed: int = 0) -> Corpus:

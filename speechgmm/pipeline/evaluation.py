@@ -7,8 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.evaluation import accuracy, balanced_accuracy, confusion_matrix, recalls, wilson_interval
+from speechgmm.evaluation import (
+    Interval,
+    OfSums,
+    balanced_accuracy,
+    confusion_matrix,
+    interval,
+    ratio,
+    recalls,
+    top_n_right,
+    wilson_interval,
+)
 from speechgmm.io.tables import table
+from speechgmm.pipeline.extraction import Features
+from speechgmm.pipeline.job import Job
 from speechgmm.pipeline.scoring import Scores
 from speechgmm.pipeline.training import ClassReport
 
@@ -20,6 +32,7 @@ class Evaluation:
     metrics: dict[str, dict[str, Any]]  # name -> value, low, high, n, unit
     labels: tuple[str, ...]
     confusion: NDArray[np.int64]  # (C, C) true in rows
+    folds: dict[str, dict[str, Any]]  # fold -> its own figures; empty: there are no folds
 
     def worst(self) -> list[tuple[str, int, int, str]]:
         """(class, right, items, most frequent wrong decision or "") of each class with items, worst first."""
@@ -34,40 +47,113 @@ class Evaluation:
         return rows
 
 
-def evaluate(scores: Scores) -> Evaluation | None:
-    """Accuracy and balanced accuracy of the test split; None where it is empty."""
+def evaluate(scores: Scores, *, seed: int = 0) -> Evaluation | None:
+    """Accuracy, balanced accuracy and, with more than five classes, top-3 accuracy; None where nothing was tested.
+
+    Intervals are by resampling groups where the configuration names them (``corpus.group``), else Wilson's, which takes
+    items as independent. With folds, figures are of all folds pooled, with each fold's own beside them.
+    """
     if not scores.ids:
         return None
     confusion = confusion_matrix(scores.true, scores.predicted, scores.labels)
-    n, right = int(confusion.sum()), int(np.trace(confusion))
-    low, high = wilson_interval(right, n)
+    number = {label: n for n, label in enumerate(scores.labels)}
+    true = np.array([number[label] for label in scores.true])
+    right = np.array(scores.predicted) == np.array(scores.true)
+    groups = np.unique(scores.groups, return_inverse=True)[1] if scores.groups else None
     metrics = {
-        "accuracy": {"value": accuracy(confusion), "low": low, "high": high, "n": n, "unit": "fraction"},
-        "balanced_accuracy": {"value": balanced_accuracy(confusion), "n": n, "unit": "fraction"},
+        "accuracy": _share(right, groups, seed),
+        "balanced_accuracy": _balanced(true, right, confusion, groups, seed),
     }
-    return Evaluation(metrics, scores.labels, confusion)
+    if len(scores.labels) > 5:
+        metrics["top_3_accuracy"] = _share(top_n_right(scores.mean_log_likelihoods, true, 3), groups, seed)
+    folds = {}
+    for fold in dict.fromkeys(scores.folds):
+        chosen = np.array(scores.folds) == fold
+        folds[fold] = {"accuracy": {"value": float(right[chosen].mean()), "n": int(chosen.sum()), "unit": "fraction"}}
+    return Evaluation(metrics, scores.labels, confusion, folds)
+
+
+def _share(right: NDArray[np.bool_], groups: NDArray[np.intp] | None, seed: int) -> dict[str, Any]:
+    """A share of items with its interval, as in ``metrics.json``."""
+    metric = {"value": float(right.mean()), "n": len(right), "unit": "fraction"}
+    if groups is None:
+        low, high = wilson_interval(int(right.sum()), len(right))
+        return {**metric, "low": low, "high": high, "interval": "wilson, items as independent"}
+    return {**metric, **bounds(interval(ratio(right, np.ones(len(right))), groups, seed=seed))}
+
+
+def _balanced(
+    true: NDArray[np.intp],
+    right: NDArray[np.bool_],
+    confusion: NDArray[np.int64],
+    groups: NDArray[np.intp] | None,
+    seed: int,
+) -> dict[str, Any]:
+    metric = {"value": balanced_accuracy(confusion), "n": len(right), "unit": "fraction"}
+    if groups is None:
+        return metric
+    items = np.eye(len(confusion))[true]  # (N, C)
+    columns = np.hstack([items * right[:, None], items])
+
+    def mean_recall(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        above, below = np.split(sums, 2, axis=-1)
+        shares = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+        present: NDArray[np.float64] = shares.sum(axis=-1) / (below > 0).sum(axis=-1)
+        return present
+
+    return {**metric, **bounds(interval(OfSums(columns, mean_recall), groups, seed=seed))}
+
+
+def bounds(found: Interval) -> dict[str, Any]:
+    """An interval by resampling groups as in ``metrics.json``; low and high are absent where there is none."""
+    about: dict[str, Any] = {"interval": f"{found.method} over groups", "n_groups": found.n_groups}
+    if found.low is not None and found.high is not None:
+        about = {"low": found.low, "high": found.high, **about}
+    return {**about, "note": found.note} if found.note else about
 
 
 def scores_table(scores: Scores) -> str:
-    """``scores.tsv``: id, true, predicted, n_frames, then nats per frame for every class."""
+    """``scores.tsv``: id, fold (if there are folds), true, predicted, n_frames, then nats per frame for every class."""
+    head = ("id", *(("fold",) if scores.folds else ()), "true", "predicted", "n_frames", *scores.labels)
     rows = (
-        (name, true, predicted, n, *(f"{value:.6f}" for value in values))
-        for name, true, predicted, n, values in zip(
-            scores.ids,
-            scores.true,
-            scores.predicted,
-            scores.n_frames,
-            scores.mean_log_likelihoods,
-            strict=True,
+        (
+            name,
+            *((scores.folds[row],) if scores.folds else ()),
+            scores.true[row],
+            scores.predicted[row],
+            scores.n_frames[row],
+            *(f"{value:.6f}" for value in scores.mean_log_likelihoods[row]),
         )
+        for row, name in enumerate(scores.ids)
     )
-    return table(("id", "true", "predicted", "n_frames", *scores.labels), rows)
+    return table(head, rows)
 
 
 def confusion_table(evaluation: Evaluation) -> str:
     """``confusion.tsv``: true classes in rows, decisions in columns."""
     rows = ((label, *counts) for label, counts in zip(evaluation.labels, evaluation.confusion, strict=True))
     return table(("true", *evaluation.labels), rows)
+
+
+def protocol_table(job: Job, features: Features) -> str:
+    """``protocol.tsv``: who trains and who is tested, so that another toolkit can do the same experiment."""
+    corpus = features.corpus
+    group = job.experiment.config.corpus.group
+    fold_of = {name: fold.name for fold in job.folds for name in fold.test}
+    columns = tuple(dict.fromkeys((corpus.label, *((group,) if group else ()))))
+    head = ("id", "path", "start", "end", "fold" if job.folds else "split", *columns)
+    rows = (
+        (
+            u.id,
+            u.path.relative_to(corpus.root).as_posix(),
+            "" if u.start is None else u.start,
+            "" if u.end is None else u.end,
+            fold_of.get(u.id, u.split) if job.folds else u.split,
+            *((u.labels or {}).get(column, "") for column in columns),
+        )
+        for u in corpus
+    )
+    return table(head, rows)
 
 
 def classes_table(reports: tuple[ClassReport, ...]) -> str:

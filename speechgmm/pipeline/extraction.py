@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from speechgmm.corpus import Corpus, Utterance
+from speechgmm.corpus import Corpus, Fold, Utterance, same_audio
 from speechgmm.corpus.manifest import listed
 from speechgmm.errors import DataError
 from speechgmm.features import FEATURE_VERSION, front_end, normalisation, raw_features
@@ -84,8 +84,18 @@ def extract(job: Job) -> Features:
         if rejected:
             job.console.warn(f"{len(rejected)} of {len(job.corpus)} utterances are left out{where}:\n{listed(reasons)}")
             corpus = _check_what_is_left(corpus)
+        _refuse_copies(corpus, pieces, job.folds)
         pieces, audio = _normalised(job, corpus, pieces)
     return Features(corpus, pieces, audio, durations, tuple(rejected))
+
+
+def divide(job: Job, features: Features, fold: Fold) -> Features:
+    """The same features with a fold's splits, and with the normalisation that its training part gives."""
+    corpus = fold.apply(features.corpus)
+    if job.audio.features.cmvn != "global":
+        return replace(features, corpus=corpus)
+    pieces, audio = _normalised(job, corpus, [replace(piece, normalisation=None) for piece in features.pieces])
+    return replace(features, corpus=corpus, pieces=pieces, audio=audio)
 
 
 def open_store(cache: Path, audio: AudioInput) -> FeatureStore:
@@ -253,6 +263,21 @@ def _write_rejected(job: Job, rejected: Sequence[tuple[str, str]]) -> str:
         return ""
     write_text(path, table(("id", "reason"), rejected))
     return f" (all in {path})"
+
+
+def _refuse_copies(corpus: Corpus, pieces: Sequence[Piece], folds: Sequence[Fold]) -> None:
+    """The same audio under two names, in training and in test, makes every figure too good."""
+    keys = {utterance.path: piece.key for utterance, piece in zip(corpus, pieces, strict=True)}
+    if len(set(keys.values())) == len(keys):
+        return
+    problems: dict[str, None] = {}
+    for divided in (corpus, *(fold.apply(corpus) for fold in folds)):
+        problems.update(dict.fromkeys(same_audio(keys, divided)))
+    if problems:
+        raise DataError(
+            f"{len(problems)} recordings stand on more than one side of the division under different names:\n"
+            f"{listed(list(problems))}\nkeep one of each"
+        )
 
 
 def _check_what_is_left(corpus: Corpus) -> Corpus:

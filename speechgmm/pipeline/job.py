@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from speechgmm.config import Experiment, load_config
 from speechgmm.console import Console
-from speechgmm.corpus import Corpus, make_split, read_corpus
+from speechgmm.corpus import Corpus, Fold, make_split, read_corpus
 from speechgmm.io.model_file import AudioInput
 from speechgmm.parallel import Backend, pmap, workers
 
@@ -22,6 +22,7 @@ class Job:
     experiment: Experiment
     corpus: Corpus
     console: Console
+    folds: tuple[Fold, ...] = ()  # of a cross-validation; then the corpus is all in training
     output: Path | None = None  # the run's folder, where there is one
 
     @property
@@ -63,5 +64,11 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
         corpus = read_corpus(spec, path=experiment.corpus_path(), root=experiment.corpus_root(), progress=progress)
         for note in corpus.notes:
             console.warn(note)
-        corpus = make_split(corpus, spec.split, group=spec.group, seed=experiment.config.seed)
-    return Job(experiment, corpus, console)
+        corpus, folds = make_split(
+            corpus,
+            spec.split,
+            group=spec.group,
+            seed=experiment.config.seed,
+            strangers=experiment.config.task == "verification",
+        )
+    return Job(experiment, corpus, console, folds)

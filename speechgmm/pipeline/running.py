@@ -4,6 +4,8 @@
               environment.json     versions and hashes
               models.safetensors   what scores new recordings
               classes.tsv          how each class was trained
+              protocol.tsv         which utterance trains and which is tested, in which fold
+              folds/NAME/          models of each fold; those above are trained on everything
               scores.tsv           the test split against every class
               metrics.json         figures, for programs
               confusion.tsv, .png  which class was taken for which
@@ -14,10 +16,11 @@ A file appears whole or not at all. The folder belongs to its configuration: ano
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 import yaml
 
@@ -32,12 +35,14 @@ from speechgmm.pipeline.evaluation import (
     classes_table,
     confusion_table,
     evaluate,
+    protocol_table,
     scores_table,
 )
-from speechgmm.pipeline.extraction import Features, extract
+from speechgmm.pipeline.extraction import Features, divide, extract
 from speechgmm.pipeline.job import Job, prepare
-from speechgmm.pipeline.scoring import score
-from speechgmm.pipeline.training import Trained, train
+from speechgmm.pipeline.scoring import Scores, score
+from speechgmm.pipeline.training import Trained, fit_fold_temperatures, train, train_folds
+from speechgmm.pipeline.verification import TrialEvaluation, evaluate_trials, score_trials, trials_table
 
 Stage = Literal["extract", "train", "run"]
 
@@ -50,7 +55,7 @@ class Result:
     metrics: dict[str, Any]  # as in metrics.json
     features: Features
     trained: Trained | None
-    evaluation: Evaluation | None
+    evaluation: Evaluation | TrialEvaluation | None
 
 
 def run(
@@ -95,35 +100,101 @@ def _run(experiment: Experiment, folder: Path, console: Console, until: Stage) -
     console.say(_about(job))
     features = extract(job)
     write_text(folder / "environment.json", json.dumps(_environment(experiment, features), indent=1) + "\n")
+    write_text(folder / "protocol.tsv", protocol_table(job, features))
     if until == "extract":
         return Result(folder, {}, features, None, None)
-    trained = train(job, features)
-    _save(folder, serialise(ModelFile(trained.models, trained.audio, job.corpus.label)))
-    background = (trained.ubm_report,) if trained.ubm_report else ()
-    write_text(folder / "classes.tsv", classes_table((*background, *trained.reports)))
-    if until == "train":
-        return Result(folder, {}, features, trained, None)
-    scores = score(job, features, trained.models)
-    write_text(folder / "scores.tsv", scores_table(scores))
-    evaluation = evaluate(scores)
-    if evaluation is None:
-        console.warn("the split 'test' is empty: there are models, but no figures about them")
+    parts: dict[str, Features] = {fold.name: divide(job, features, fold) for fold in job.folds}
+    fold_models: dict[str, Trained] = {}
+    if parts:
+        trained, each = train_folds(job, features, list(parts.values()))
+        fold_models = dict(zip(parts, each, strict=True))
     else:
-        write_text(folder / "confusion.tsv", confusion_table(evaluation))
+        trained = train(job, features)
+    if until == "train":
+        _save(folder, trained, job)
+        return Result(folder, {}, features, trained, None)
+    if experiment.config.task == "verification":
+        evaluation: Evaluation | TrialEvaluation | None = _verify(folder, job, features, trained, parts, fold_models)
+    else:
+        evaluation, trained = _classify(folder, job, features, trained, parts, fold_models)
     metrics = _metrics(job, features, trained, evaluation)
     write_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    if evaluation is not None:
+    notes: dict[str, list[str]] = {}
+    for name, metric in metrics.items():
+        if isinstance(metric, dict) and "note" in metric:
+            notes.setdefault(metric["note"], []).append(name)
+    for note, names in notes.items():
+        console.warn(f"{', '.join(names)}: {note}")
+    if isinstance(evaluation, Evaluation):
         _draw(folder, job, evaluation)
     return Result(folder, metrics, features, trained, evaluation)
 
 
-def _save(folder: Path, data: bytes) -> None:
-    """Write the models; figures of other models do not stay beside them."""
+def _classify(
+    folder: Path,
+    job: Job,
+    features: Features,
+    trained: Trained,
+    parts: Mapping[str, Features],
+    fold_models: Mapping[str, Trained],
+) -> tuple[Evaluation | None, Trained]:
+    """Score, decide and evaluate; with folds the models get their temperature here, from the scores of others."""
+    if not parts:
+        _save(folder, trained, job)
+        scores = score(job, features, trained.models)
+    else:
+        tested = job.console.track(parts.items(), len(parts), "scoring the folds")
+        each = {name: score(job, part, fold_models[name].models, None) for name, part in tested}
+        if job.experiment.config.scoring.temperature_folds:
+            log_priors = trained.models.log_priors
+            factors, factor = fit_fold_temperatures(list(each.values()), log_priors)
+            trained = trained.tempered(factor)
+            fold_models = {name: fold_models[name].tempered(own) for name, own in zip(each, factors, strict=True)}
+            each = {name: found.decided(fold_models[name].models) for name, found in each.items()}
+        _save(folder, trained, job)
+        _save_folds(folder, fold_models, job)
+        scores = Scores.pooled(each)
+    write_text(folder / "scores.tsv", scores_table(scores))
+    evaluation = evaluate(scores, seed=job.experiment.config.seed)
+    if evaluation is None:
+        job.console.warn("the split 'test' is empty: there are models, but no figures about them")
+    else:
+        write_text(folder / "confusion.tsv", confusion_table(evaluation))
+    return evaluation, trained
+
+
+def _verify(
+    folder: Path,
+    job: Job,
+    features: Features,
+    trained: Trained,
+    parts: Mapping[str, Features],
+    fold_models: Mapping[str, Trained],
+) -> TrialEvaluation:
+    """Score the trials and evaluate them; with folds each trial is scored by the models of its test's fold."""
+    _save(folder, trained, job)
+    _save_folds(folder, fold_models, job)
+    systems = {name: (parts[name], fold_models[name].models) for name in parts} or {"": (features, trained.models)}
+    trials = score_trials(job, systems)
+    write_text(folder / "scores.tsv", trials_table(trials))
+    return evaluate_trials(trials, job.experiment.config.scoring, seed=job.experiment.config.seed)
+
+
+def _save_folds(folder: Path, fold_models: Mapping[str, Trained], job: Job) -> None:
+    for name, trained in fold_models.items():
+        _save(folder / "folds" / quote(name, safe=" "), trained, job)
+
+
+def _save(folder: Path, trained: Trained, job: Job) -> None:
+    """Write models and how they were trained; figures of other models do not stay beside them."""
+    data = serialise(ModelFile(trained.models, trained.audio, job.corpus.label))
     path = folder / "models.safetensors"
     if not path.exists() or path.read_bytes() != data:
         for name in ("scores.tsv", "metrics.json", "confusion.tsv", "confusion.png"):
             (folder / name).unlink(missing_ok=True)
         write_atomically(path, lambda file: file.write(data))
+    background = (trained.ubm_report,) if trained.ubm_report else ()
+    write_text(folder / "classes.tsv", classes_table((*background, *trained.reports)))
 
 
 def _check_is_ours(folder: Path, experiment: Experiment) -> None:
@@ -182,19 +253,26 @@ def _data_hash(features: Features) -> str:
 def _about(job: Job) -> str:
     corpus = job.corpus
     classes = len({utterance.label(corpus.label) for utterance in corpus.split("train")})
+    if job.folds:
+        sizes = f"{len(corpus)} utterances, {len(job.folds)} folds"
+        return f"{job.experiment.name}: {classes} classes ({corpus.label}), {sizes}"
     sizes = ", ".join(
         f"{len(corpus.split(name))} {name}" for name in ("train", "dev", "test", "ubm") if corpus.split(name)
     )
     return f"{job.experiment.name}: {classes} classes ({corpus.label}), utterances: {sizes}"
 
 
-def _metrics(job: Job, features: Features, trained: Trained, evaluation: Evaluation | None) -> dict[str, Any]:
+def _metrics(
+    job: Job, features: Features, trained: Trained, evaluation: Evaluation | TrialEvaluation | None
+) -> dict[str, Any]:
     config = job.experiment.config
+    folds = evaluation.folds if evaluation else {}
     return {
         **(evaluation.metrics if evaluation else {}),
+        **({"folds": folds} if folds else {}),
         "task": config.task,
         "n_train": len(features.of_split("train")),
-        "n_test": len(features.of_split("test")),
+        "n_test": len(features.corpus) - len(features.of_split("ubm")) if job.folds else len(features.of_split("test")),
         "n_classes": len(trained.models.labels),
         "n_rejected": len(features.rejected),
         "temperature": trained.models.temperature,

@@ -5,7 +5,7 @@ from the recording.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -40,22 +40,45 @@ class Scores:
     labels: tuple[str, ...]  # the classes
     n_frames: NDArray[np.int64]  # (N,)
     mean_log_likelihoods: NDArray[np.float64]  # (N, C) nats per frame
+    groups: tuple[str, ...] = ()  # what intervals go by (the speaker of each utterance); empty: none is named
+    folds: tuple[str, ...] = ()  # the fold of each utterance; empty: there are none
+
+    @classmethod
+    def pooled(cls, parts: Mapping[str, "Scores"]) -> "Scores":
+        """The scores of all folds, by the fold's name, as one table."""
+        scores = tuple(parts.values())
+        return cls(
+            ids=tuple(name for part in scores for name in part.ids),
+            true=tuple(label for part in scores for label in part.true),
+            predicted=tuple(label for part in scores for label in part.predicted),
+            labels=scores[0].labels,
+            n_frames=np.concatenate([part.n_frames for part in scores]),
+            mean_log_likelihoods=np.concatenate([part.mean_log_likelihoods for part in scores]),
+            groups=tuple(group for part in scores for group in part.groups),
+            folds=tuple(fold for fold, part in parts.items() for _ in part.ids),
+        )
+
+    def decided(self, models: ClassModels) -> "Scores":
+        """The same scores with the decisions that these models' temperature and priors make of them."""
+        rows = zip(self.mean_log_likelihoods, self.n_frames, strict=True)
+        return replace(self, predicted=tuple(models.labels[models.winner(row, n)] for row, n in rows))
 
 
-def score(job: "Job", features: "Features", models: ClassModels) -> Scores:
+def score(job: "Job", features: "Features", models: ClassModels, what: str | None = "scoring the test split") -> Scores:
     """Score the split ``test`` against every class; what wins is the class of the highest posterior."""
+    group = job.experiment.config.corpus.group
     with job.console.stage("score"):
         tests = features.of_split("test")
-        table, n_frames = log_likelihood_table(job, models, [piece for _, piece in tests], "scoring the test split")
-        predicted = [models.labels[models.winner(row, n)] for row, n in zip(table, n_frames, strict=True)]
+        table, n_frames = log_likelihood_table(job, models, [piece for _, piece in tests], what)
     return Scores(
         ids=tuple(utterance.id for utterance, _ in tests),
         true=tuple(utterance.label(features.corpus.label) for utterance, _ in tests),
-        predicted=tuple(predicted),
+        predicted=(),
         labels=models.labels,
         n_frames=n_frames,
         mean_log_likelihoods=table,
-    )
+        groups=tuple(utterance.label(group) for utterance, _ in tests) if group else (),
+    ).decided(models)
 
 
 def log_likelihood_table(

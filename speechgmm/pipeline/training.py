@@ -27,7 +27,7 @@ from speechgmm.parallel import pmap
 from speechgmm.pipeline.extraction import Features
 from speechgmm.pipeline.frames import Piece, load_all, pooled_moments
 from speechgmm.pipeline.job import Job
-from speechgmm.pipeline.scoring import log_likelihood_table
+from speechgmm.pipeline.scoring import Scores, log_likelihood_table
 from speechgmm.scoring import ClassModels, fit_temperature
 
 TRAINING_VERSION = 1
@@ -61,6 +61,10 @@ class Trained:
     reports: tuple[ClassReport, ...]
     ubm_report: ClassReport | None
 
+    def tempered(self, temperature: float) -> "Trained":
+        """The same models with a temperature."""
+        return replace(self, models=replace(self.models, temperature=temperature))
+
 
 @dataclass(frozen=True, slots=True)
 class _Task:
@@ -76,32 +80,71 @@ class _Task:
 
 
 def train(job: Job, features: Features) -> Trained:
-    """Train every class of the split ``train``.
+    """Train every class of the split ``train``, and fit the temperature by cross-validation within it.
 
     Raises:
         FitError: A class with too few frames for its components (all are listed), or a feature that is constant.
         DataError: The disk is full.
     """
     with job.console.stage("train"):
-        config = job.experiment.config
-        members = _by_label(features)
-        common = _common(job, members)
-        ubm, ubm_report = _train_ubm(job, features, common) if config.model.adapt == "map" else (None, None)
-        common = replace(common, ubm=ubm)
-        tasks = [replace(common, label=label, pieces=tuple(pieces)) for label, pieces in members.items()]
-        results = list(job.console.track(job.map(train_class, tasks), len(tasks), "training classes"))
+        (plan,) = _plans(job, [features])
+        (trained,) = _train_plans(job, [plan], "training classes")
+        _say_what_is_odd(job, trained.reports)
+        # A claim is judged by its score, not by a posterior over classes.
+        if job.experiment.config.scoring.temperature_folds and job.experiment.config.task == "classification":
+            temperature = _temperature(job, features, plan.common, trained.models)
+            trained = replace(trained, models=replace(trained.models, temperature=temperature))
+    return trained
+
+
+def train_folds(job: Job, whole: Features, folds: Sequence[Features]) -> tuple[Trained, list[Trained]]:
+    """Train the classes on everything and, beside it, on the training part of every fold; all in one pool.
+
+    The models have no temperature yet: ``fit_fold_temperatures`` has it from the folds' scores.
+
+    Raises:
+        FitError: As ``train``.
+        DataError: The disk is full.
+    """
+    with job.console.stage("train"):
+        trained = _train_plans(job, _plans(job, [whole, *folds]), f"training classes of {len(folds)} folds and of all")
+        _say_what_is_odd(job, trained[0].reports)
+    return trained[0], trained[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to be trained on one training set."""
+
+    features: Features
+    members: Mapping[str, Sequence[Piece]]  # class -> its training pieces
+    common: _Task  # settings and floor, the same for all classes
+
+
+def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
+    """Class models of each plan: one task per plan and class, in one pool."""
+    backgrounds = [
+        _train_ubm(job, plan.features, plan.common) if job.experiment.config.model.adapt == "map" else (None, None)
+        for plan in plans
+    ]
+    tasks = [
+        replace(plan.common, label=label, pieces=tuple(pieces), ubm=ubm)
+        for plan, (ubm, _) in zip(plans, backgrounds, strict=True)
+        for label, pieces in plan.members.items()
+    ]
+    results = iter(list(job.console.track(job.map(train_class, tasks), len(tasks), what)))
+    trained = []
+    for plan, (ubm, ubm_report) in zip(plans, backgrounds, strict=True):
+        fits = [next(results) for _ in plan.members]
         models = ClassModels(
-            labels=tuple(members),
-            models=tuple(model for model, _ in results),
-            log_priors=_log_priors(config.scoring.priors, members),
+            labels=tuple(plan.members),
+            models=tuple(model for model, _ in fits),
+            log_priors=_log_priors(job.experiment.config.scoring.priors, plan.members),
             temperature=None,
             ubm=ubm,
         )
-        reports = tuple(report for _, report in results)
-        _say_what_is_odd(job, reports)
-        if config.scoring.temperature_folds:
-            models = replace(models, temperature=_temperature(job, features, common, models))
-    return Trained(models, features.audio, reports, ubm_report)
+        trained.append(Trained(models, plan.features.audio, tuple(report for _, report in fits), ubm_report))
+    return trained
 
 
 def _by_label(features: Features) -> dict[str, list[Piece]]:
@@ -117,11 +160,20 @@ def natural_order(label: str) -> tuple[tuple[int, str], ...]:
     return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", label) if part)
 
 
-def _common(job: Job, members: Mapping[str, Sequence[Piece]]) -> _Task:
-    """What all classes share: settings, and the floor and scaling from the whole training split."""
+def _plans(job: Job, sets: Sequence[Features]) -> list[_Plan]:
+    """Members of every class and what they share, for each training set."""
+    members = [_by_label(features) for features in sets]
+    tasks = [tuple(pieces) for classes in members for pieces in classes.values()]
+    parts = iter(list(job.console.track(job.map(pooled_moments, tasks), len(tasks), "measuring the training split")))
+    return [
+        _Plan(features, classes, _common(job, classes, [next(parts) for _ in classes]))
+        for features, classes in zip(sets, members, strict=True)
+    ]
+
+
+def _common(job: Job, members: Mapping[str, Sequence[Piece]], parts: Sequence[Moments]) -> _Task:
+    """What all classes share: settings, and the floor from the whole training split."""
     config = job.experiment.config
-    tasks = [tuple(pieces) for pieces in members.values()]
-    parts = list(job.console.track(job.map(pooled_moments, tasks), len(tasks), "measuring the training split"))
     if config.model.adapt == "none":
         few = [
             f"  class {label!r}: {part.count} frames for {config.model.n_components} components"
@@ -304,8 +356,13 @@ def _temperature(job: Job, features: Features, common: _Task, models: ClassModel
     corpus = features.corpus
     training = features.of_split("train")
     folds = assign_folds(
-        corpus, [utterance for utterance, _ in training], n_folds, group=config.corpus.group, seed=config.seed
+        corpus,
+        [utterance for utterance, _ in training],
+        n_folds,
+        group=config.corpus.group if config.corpus.split.disjoint else None,
+        seed=config.seed,
     )
+    common = replace(common, ubm=models.ubm)
     tasks: list[_Task] = []
     for fold in range(n_folds):
         rest: dict[str, list[Piece]] = {label: [] for label in models.labels}
@@ -340,6 +397,26 @@ def _temperature(job: Job, features: Features, common: _Task, models: ClassModel
     temperature = fit_temperature(totals, true, models.log_priors)
     write_text(path, json.dumps({"temperature": temperature}))
     return temperature
+
+
+def fit_fold_temperatures(scores: Sequence[Scores], log_priors: NDArray[np.float64]) -> tuple[list[float], float]:
+    """The temperature of every fold, from the scores of the others, and that of all: no score tempers itself.
+
+    Args:
+        scores: Of every fold's test utterances, by models that have not seen them; two folds or more.
+        log_priors: (C,) log class priors.
+    """
+    numbers = {label: number for number, label in enumerate(scores[0].labels)}
+    totals = [part.mean_log_likelihoods * part.n_frames[:, None] for part in scores]
+    true = [np.array([numbers[label] for label in part.true]) for part in scores]
+
+    def fit(chosen: Sequence[int]) -> float:
+        return fit_temperature(
+            np.concatenate([totals[n] for n in chosen]), np.concatenate([true[n] for n in chosen]), log_priors
+        )
+
+    everything = range(len(scores))
+    return [fit([n for n in everything if n != fold]) for fold in everything], fit(everything)
 
 
 def _say_what_is_odd(job: Job, reports: Iterable[ClassReport]) -> None:

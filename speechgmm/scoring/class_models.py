@@ -89,6 +89,26 @@ class ClassModels:
             raise DataError("frames with a value that is NaN, infinite or out of range; expected finite numbers")
         return means
 
+    def mean_log_likelihood_ratios(self, frames: ArrayLike) -> Floats:
+        """Scores of claims: mean log-likelihood under every class less that under the background model, (C,).
+
+        In nats per frame. Not yet log-likelihood ratios in the sense of a decision: they are not calibrated (Reynolds
+        et al. 2000, eq. 5).
+
+        Raises:
+            DataError: There is no background model; otherwise as ``mean_log_likelihoods``.
+
+        >>> ubm, ann = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 2.0))
+        >>> ClassModels(("ann",), (ann,), np.zeros(1), ubm=ubm).mean_log_likelihood_ratios([[2.0], [2.0]])
+        array([2.])
+        """
+        if self.ubm is None:
+            raise DataError("these models have no background model to score a claim against; train with adapt: map")
+        means = self.mean_log_likelihoods(frames)
+        background = stacked_log_likelihoods(self.ubm.log_linear(), (self.ubm.n_components,), np.asarray(frames))
+        ratios: Floats = means - background[0].mean()
+        return ratios
+
     def winner(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> int:
         """The number of the class to decide for, given these mean log-likelihoods (C,) over ``n_frames``.
 

@@ -18,11 +18,15 @@ class ScoringSpec:
     )
     temperature_folds: int = setting(
         3,
-        "parts that the training recordings are divided into to fit, by cross-validation, the one temperature "
-        "that turns log-likelihoods into posteriors; 0: none is fitted, and scores come with margins only",
+        "classification: parts that the training recordings are divided into to fit, by cross-validation, the one "
+        "temperature that turns log-likelihoods into posteriors; 0: none is fitted, and scores come with margins only",
         ge=0,
         le=20,
     )
+
+    p_target: float = setting(0.01, "verification: prior of a target, for the detection cost", gt=0, lt=1)
+    cost_miss: float = setting(1.0, "verification: cost of rejecting a target", gt=0)
+    cost_false_alarm: float = setting(1.0, "verification: cost of accepting a nontarget", gt=0)
 
     def __post_init__(self) -> None:
         if self.temperature_folds == 1:
