@@ -7,6 +7,7 @@ the extracted folder is what is checked, whatever mirror the archive came from.
 import hashlib
 import http.client
 import os
+import re
 import shutil
 import stat
 import urllib.error
@@ -39,6 +40,7 @@ class Source:
     commit: str  # for people: which state of the repository the archive is
     folder: str  # the folder of the archive that is checked
     tree: str  # its git tree id, 40 hex digits
+    executable: str  # regular expression: the files that the tree has as executable; "" for none
     most_bytes: int  # unpacked, at most: an archive that claims more is not what it says
     licence: str
 
@@ -49,6 +51,7 @@ FSDD: Final = Source(
     commit="26eb9aaf76e81b692f806f9140c2d2777410d7a1",
     folder="recordings",
     tree="d04322e322a9f937f6f4f7c8546693755184df5b",
+    executable=r"\d_(nicolas|theo)_\d+\.wav",  # committed so by accident, but a tree id counts it
     most_bytes=200_000_000,
     licence="CC BY-SA 4.0",
 )
@@ -65,8 +68,15 @@ def git_blob_id(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-def git_tree_id(folder: Path) -> str:
-    """The id of the tree that git would make of a folder's files, each of mode 100644; empty folders do not count.
+def git_tree_id(folder: Path, executable: str = "") -> str:
+    """The id of the tree that git would make of a folder; empty folders do not count.
+
+    What is executable is an argument, not read from the disk: archives and file systems without such a bit lose it, and
+    the id has to say whether names and contents are those that were pinned.
+
+    Args:
+        folder: The folder, with all that is below it.
+        executable: Regular expression for the names of files of mode 100755; the others have 100644.
 
     Raises:
         DataError: There is a link or another thing in it that is neither a file nor a folder.
@@ -78,9 +88,10 @@ def git_tree_id(folder: Path) -> str:
         if stat.S_ISDIR(mode):
             if any(inner.is_file() for inner in path.rglob("*")):
                 # git sorts a folder as though its name ended in a slash.
-                entries.append((name + b"/", b"40000 " + name + b"\0" + bytes.fromhex(git_tree_id(path))))
+                entries.append((name + b"/", b"40000 " + name + b"\0" + bytes.fromhex(git_tree_id(path, executable))))
         elif stat.S_ISREG(mode):
-            entries.append((name, b"100644 " + name + b"\0" + bytes.fromhex(git_blob_id(path.read_bytes()))))
+            mode_in_git = b"100755 " if re.fullmatch(executable, path.name) else b"100644 "
+            entries.append((name, mode_in_git + name + b"\0" + bytes.fromhex(git_blob_id(path.read_bytes()))))
         else:
             raise DataError(f"{path}: neither a file nor a folder; a link has no place in a downloaded corpus")
     body = b"".join(entry for _, entry in sorted(entries))
@@ -110,7 +121,7 @@ def fetch(source: Source, to: Path, *, url: str | None = None, progress: Progres
         raise ConfigError(f"{url!r}: expected a URL that begins with https:// or http://")
     goal = to / source.folder
     if goal.exists():
-        found = git_tree_id(goal) if goal.is_dir() else "no folder"
+        found = _tree_found(goal, source)
         if found == source.tree:
             return False
         raise DataError(
@@ -125,7 +136,7 @@ def fetch(source: Source, to: Path, *, url: str | None = None, progress: Progres
         shutil.rmtree(unpacked, ignore_errors=True)
         try:
             top = unpack(part, unpacked, most_bytes=source.most_bytes)
-            found = git_tree_id(top / source.folder) if (top / source.folder).is_dir() else "no such folder"
+            found = _tree_found(top / source.folder, source)
             if found != source.tree:
                 raise DataError(
                     f"{url}: its {source.folder}/ is not that of {source.name} at commit {source.commit[:8]} "
@@ -232,6 +243,10 @@ def _safe_name(member: zipfile.ZipInfo) -> PurePosixPath:
             f"the archive holds {member.filename!r}, which would be written outside its folder; it is refused"
         )
     return path
+
+
+def _tree_found(folder: Path, source: Source) -> str:
+    return git_tree_id(folder, source.executable) if folder.is_dir() else "no such folder"
 
 
 def _move_in(top: Path, to: Path, *, last: str) -> None:
