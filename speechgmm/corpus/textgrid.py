@@ -59,12 +59,15 @@ def read_textgrids(root: Path, label: str, tier: str | None = None) -> Corpus:
         split = place.parts[0] if by_split else ""
         folders = place.parts[1 if by_split else 0 : -1]
         labels = {"speaker": folders[-1]} if folders else {}
-        for number, (start, end, text) in enumerate(intervals, 1):
+        ids: set[str] = set()
+        for start, end, text in intervals:
             identity = f"{place.with_suffix('').as_posix()}:{start:.3f}-{end:.3f}"
-            source = f"{place.as_posix()}, interval {number}"
-            utterances.append(
-                Utterance(identity, audio[stem], start, end, split, {**labels, label: text}, source)
-            )  # fmt: skip
+            source = f"{place.as_posix()}, interval at {start:.3f} s"
+            if identity in ids:
+                problems.append(f"{source}: {text!r} shares its millisecond with another interval")
+                continue
+            ids.add(identity)
+            utterances.append(Utterance(identity, audio[stem], start, end, split, {**labels, label: text}, source))
     refuse(root, problems)
     if not utterances:
         raise DataError(f"{root}: no interval with text in the tier of {len(grids)} TextGrids")

@@ -218,11 +218,12 @@ def _utterances(
     if SEGMENTS[label] not in sentence.files:
         return []
     table = sentence.files[SEGMENTS[label]]
+    place = table.relative_to(root).as_posix()
     utterances = []
     for line, start, end, name in _segments(table, root, label, problems):
         folded = fold_phone(name, phones) if label == "phone" else name
         if folded is not None:
-            source = f"{table.relative_to(root).as_posix()}, line {line}"
+            source = f"{place}, line {line}"
             about = {label: folded, **labels}
             name_of_it = f"{identity}:{start}-{end}"
             utterances.append(Utterance(name_of_it, path, start / RATE, end / RATE, split, about, source))
@@ -233,9 +234,10 @@ def _segments(path: Path, root: Path, label: str, problems: list[str]) -> list[t
     """(line, start, end in samples, symbol) of every good line; the others are added to ``problems``."""
     found: list[tuple[int, int, int, str]] = []
     latest = 0
+    place = path.relative_to(root).as_posix()  # once: this runs for a quarter of a million lines
     spans: set[tuple[int, int]] = set()
     for line, text in read_lines(path):
-        where = f"{path.relative_to(root).as_posix()}, line {line}"
+        where = f"{place}, line {line}"
         cells = text.split()
         if len(cells) != 3 or not cells[0].isdecimal() or not cells[1].isdecimal():
             problems.append(f"{where}: {text!r}; expected start and end in samples and a {label}")
