@@ -171,11 +171,24 @@ def eer(trials: Trials, weights: ArrayLike | None = None) -> float:
     >>> eer(pool_trials([1.0, 2.0, 3.0], [0.0, 1.5, -1.0]))
     0.1666...
     """
-    hull = convex_hull(roc(trials, weights))
-    gap = hull.miss - hull.false_alarm  # -1 to 1, strictly rising
-    after = int(np.argmax(gap >= 0))
-    share = gap[after - 1] / (gap[after - 1] - gap[after])
-    return float(hull.miss[after - 1] + share * (hull.miss[after] - hull.miss[after - 1]))
+    curve = roc(trials, weights)
+    miss, false_alarm = curve.miss, curve.false_alarm
+    # Only the edge that crosses miss = false alarm matters. Start from the chord between 'accept all' and 'accept none';
+    # the point farthest below a chord of two vertices is a vertex between them, and takes the place of the one on its
+    # side, until nothing lies below.
+    left, right = 0, len(miss) - 1
+    while True:
+        rise, fall = miss[right] - miss[left], false_alarm[left] - false_alarm[right]
+        height = fall * miss[left : right + 1] + rise * false_alarm[left : right + 1]
+        lowest = int(height.argmin())
+        if height[lowest] >= min(height[0], height[-1]):
+            break
+        if miss[left + lowest] < false_alarm[left + lowest]:
+            left += lowest
+        else:
+            right = left + lowest
+    before, after = false_alarm[left] - miss[left], miss[right] - false_alarm[right]
+    return float(miss[left] + rise * before / (before + after))
 
 
 def min_dcf(

@@ -3,10 +3,11 @@
 Items of one speaker are alike, so the speakers are what was sampled: ``interval`` draws them again. ``wilson_interval``
 takes test items as independent, and a figure about unseen speakers is less certain than it says.
 
-``interval`` takes from the resamples only their standard deviation and puts Student's t with (groups - 1) degrees of
-freedom around the figure, on a scale where the figure has no bounds. Measured (``benchmarks/coverage.py``, table in
-``docs/metrics.md``): the percentile interval and BCa are too narrow and off centre with few groups, bootstrap-t breaks
-down where a resample's own standard error does (groups of unlike sizes, errors in few groups, EER).
+``interval`` takes from the resamples only their bias and standard deviation, and puts Student's t with (groups - 1)
+degrees of freedom around the figure, on a scale where the figure has no bounds. Measured (``benchmarks/coverage.py``,
+table in ``docs/metrics.md``): the percentile interval and BCa are too narrow and off centre with few groups, all the
+more for EER, minDCF and Cllr_min, which pick their best threshold on the test items and look better than they are;
+bootstrap-t fails with groups of unlike sizes, whose own standard errors are too rough to divide by.
 """
 
 from dataclasses import dataclass
@@ -84,9 +85,12 @@ def interval(
     ``statistic`` gives the figure under weights (N,) of the items, 1 each for the figure itself; one made of sums
     (:class:`OfSums`) is evaluated for all resamples at once. ``groups``: integers (N,), or for trials a tuple of two,
     enrolled and tested speaker, the same number for the same person. ``scale``: logit for figures from 0 to 1, log for
-    positive ones, identity for the rest. With s the standard deviation over resamples, G groups and h the scale:
-    h(figure) -+ t(G - 1) sqrt(G / (G - 1)) s h'(figure); the root undoes the bootstrap's bias (Efron & Tibshirani
-    1993), and t is for s being an estimate from G values.
+    positive ones, identity for the rest.
+
+    With b and s the bias and standard deviation over resamples, G groups and h the scale, the bounds are
+    h(figure) - b h'(figure) -+ t(G - 1) sqrt(G / (G - 1)) s h'(figure), widened to hold the figure where b is large.
+    The root makes s**2 unbiased for a mean; t allows for s being an estimate from G values. (Bias and standard error by
+    the bootstrap: Efron & Tibshirani 1993, chapters 6 and 10.)
 
     A figure from 0 to 1 that is the same in every resample, as when everything was right, or that lies at an end of its
     scale, gets the bounds of Clopper & Pearson (1934) for as many items as groups: were a share theta of the speakers
@@ -96,7 +100,8 @@ def interval(
 
     Raises:
         ShapeError: Groups that are not integer vectors of one length.
-        DataError: No items; a level outside ]0, 1[; fewer than 50 resamples; a figure that its scale does not have.
+        DataError: No items; a level outside ]0, 1[; fewer than 50 resamples; a figure that its scale does not have, or
+            that has no value for all items.
 
     >>> from speechgmm.evaluation.resampling import ratio
     >>> right, speaker = [1, 1, 1, 0, 1, 1, 0, 0], [0, 0, 1, 1, 2, 2, 3, 3]
@@ -105,10 +110,11 @@ def interval(
     (True, 4, 'bootstrap')
     """
     known = _known_groups(groups, n_resamples, level)
-    value = float(evaluate(statistic, known, np.ones((1, known.n)))[0])
+    value = statistic(np.ones(len(known.first)))  # its own error, not a missing value, where it has none
     _check_scale(value, scale)
-    if known.n_least < 2:
-        return _no_interval(known, _ONE_GROUP)
+    why = _why_none(value, known)
+    if why:
+        return _no_interval(known, why)
     return _around(value, evaluate(statistic, known, draw(known.n, n_resamples, seed)), known, level, scale)
 
 
@@ -137,24 +143,29 @@ def compare(
     0.25
     """
     known = _known_groups(groups, n_resamples, level)
-    whole, drawn = np.ones((1, known.n)), draw(known.n, n_resamples, seed)
-    value = float((evaluate(first, known, whole) - evaluate(second, known, whole))[0])
-    with np.errstate(invalid="ignore"):  # two infinite figures have no difference
-        values = evaluate(first, known, drawn) - evaluate(second, known, drawn)
+    whole, drawn = np.ones(len(known.first)), draw(known.n, n_resamples, seed)
+    value = first(whole) - second(whole)
+    why = _why_none(value, known)
+    if why:
+        share = np.nan if np.isnan(value) else (np.sign(value) + 1) / 2
+        return Difference(value, None, None, known.n_least, float(share), why)
+    values = evaluate(first, known, drawn) - evaluate(second, known, drawn)
     there = values[~np.isnan(values)]
     share = float(((there > 0) + 0.5 * (there == 0)).mean()) if len(there) else np.nan
-    found = _no_interval(known, _ONE_GROUP) if known.n_least < 2 else _around(value, values, known, level, "identity")
+    found = _around(value, values, known, level, "identity")
     return Difference(value, found.low, found.high, found.n_groups, share, found.note)
 
 
-_ONE_GROUP: Final = "one group says nothing about others: no interval"
+def _why_none(value: float, groups: Groups) -> str:
+    """Why no resample could help, or ""."""
+    if not np.isfinite(value):
+        return f"the figure is {value}: no interval"
+    return "one group says nothing about others: no interval" if groups.n_least < 2 else ""
 
 
 def _around(value: float, values: Floats, groups: Groups, level: float, scale: Scale) -> Interval:
     there = values[~np.isnan(values)]
     missing = len(values) - len(there)
-    if not np.isfinite(value):
-        return _no_interval(groups, f"the figure is {value}: no interval")
     if missing > _MOST_WITHOUT_VALUE * len(values):
         return _no_interval(
             groups, f"{missing} of {len(values)} resamples have no value: no interval from so few groups"
@@ -175,22 +186,24 @@ def _around(value: float, values: Floats, groups: Groups, level: float, scale: S
         notes.append("no spread to go by: the bounds hold even if groups are right or wrong as a whole")
         low, high = min(low, float(outer[0])), max(high, float(outer[1]))
         return Interval(low, high, groups.n_least, "clopper-pearson", "; ".join(notes))
-    low, high = _student(value, spread, groups.n_least, level, scale)
+    low, high = _student(value, float(np.mean(there)) - value, spread, groups.n_least, level, scale)
     return Interval(low, high, groups.n_least, "bootstrap", "; ".join(notes))
 
 
-def _student(value: float, spread: float, n: int, level: float, scale: Scale) -> tuple[float, float]:
+def _student(value: float, bias: float, spread: float, n: int, level: float, scale: Scale) -> tuple[float, float]:
     from scipy.special import expit, logit, stdtrit  # slow to import
 
     half = float(stdtrit(n - 1, 0.5 + level / 2)) * sqrt(n / (n - 1)) * spread
+    steps = np.array([-half, half]) - bias
     if scale == "identity":
-        return value - half, value + half
-    if scale == "log":
+        bounds = value + steps
+    elif scale == "log":
         with np.errstate(over="ignore"):  # two groups can leave the upper bound anywhere
-            bounds = value * np.exp(np.array([-1, 1]) * half / value)
+            bounds = value * np.exp(steps / value)
     else:
-        bounds = expit(logit(value) + np.array([-1, 1]) * half / (value * (1 - value)))
-    return float(bounds[0]), float(bounds[1])
+        bounds = expit(logit(value) + steps / (value * (1 - value)))
+    # Where the bias is larger than the half width, the figure itself is the bound.
+    return min(value, float(bounds[0])), max(value, float(bounds[1]))
 
 
 def _clopper_pearson(share: float, n: int, level: float) -> tuple[float, float]:
@@ -214,7 +227,7 @@ def _known_groups(groups: ArrayLike | tuple[ArrayLike, ArrayLike], n_resamples: 
 def _check_scale(value: float, scale: Scale) -> None:
     if scale not in ("logit", "log", "identity"):
         raise DataError(f"scale {scale!r}; expected logit, log or identity")
-    if (scale == "logit" and not 0 <= value <= 1) or (scale == "log" and value < 0):
+    if (scale == "logit" and (value < 0 or value > 1)) or (scale == "log" and value < 0):
         raise DataError(f"a figure of {value} on the {scale} scale; logit is for 0 to 1, log for positive figures")
 
 

@@ -32,8 +32,13 @@ class OfSums:
     combine: Callable[[Floats], Floats]  # weighted sums (..., M) -> values (...); NaN where there is no value
 
     def __call__(self, weights: Floats) -> float:
-        """The value under weights (N,)."""
-        return float(self.combine(weights @ self.columns))
+        """The value under weights (N,). Raises ShapeError where they are not N."""
+        if weights.shape != (len(self.columns),):
+            raise ShapeError(
+                f"weights {weights.shape} for a figure of {len(self.columns)} items; expected one per item"
+            )
+        there = weights > 0  # what weighs nothing may be infinite
+        return float(self.combine(weights[there] @ self.columns[there]))
 
 
 def ratio(numerators: ArrayLike, denominators: ArrayLike) -> OfSums:
@@ -67,9 +72,9 @@ class Groups:
     n_least: int  # different groups on the side that has fewer: what an interval can rest on
 
     def weights(self, multiplicities: Floats) -> Floats:
-        """The weights (N,) of items when groups are there so many times (n,)."""
-        first = multiplicities[self.first]
-        return np.where(self.first == self.second, first, first * multiplicities[self.second])
+        """The weights (..., N) of items when groups are there so many times (..., n)."""
+        first = multiplicities[..., self.first]
+        return np.where(self.first == self.second, first, first * multiplicities[..., self.second])
 
 
 def as_groups(groups: ArrayLike | tuple[ArrayLike, ArrayLike]) -> Groups:
@@ -130,10 +135,7 @@ def _evaluate_sums(statistic: OfSums, groups: Groups, multiplicities: Floats) ->
     columns = np.add.reduceat(statistic.columns[order], starts, axis=0)
     small = Groups(pairs // groups.n, pairs % groups.n, groups.n, groups.n_least)
     return np.concatenate(
-        [
-            statistic.combine(np.stack([small.weights(row) for row in rows]) @ columns)
-            for rows in _parcels(multiplicities, len(pairs))
-        ]
+        [statistic.combine(small.weights(rows) @ columns) for rows in _parcels(multiplicities, len(pairs))]
     )
 
 
