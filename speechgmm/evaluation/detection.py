@@ -130,9 +130,8 @@ def roc(trials: Trials, weights: ArrayLike | None = None) -> Roc:
     """
     counts = _weights(trials, weights)[trials.order]
     targets = np.where(trials.is_target[trials.order], counts, 0.0)
-    below = [
-        np.concatenate([[0.0], np.add.reduceat(kind, trials.starts).cumsum()]) for kind in (targets, counts - targets)
-    ]
+    ends = np.append(trials.starts, len(counts))
+    below = [np.concatenate([[0.0], kind.cumsum()])[ends] for kind in (targets, counts - targets)]
     thresholds = np.append(trials.scores[trials.order[trials.starts]], np.inf)
     return Roc(thresholds, below[0] / below[0][-1], (below[1][-1] - below[1]) / below[1][-1])
 
@@ -173,9 +172,9 @@ def eer(trials: Trials, weights: ArrayLike | None = None) -> float:
     """
     curve = roc(trials, weights)
     miss, false_alarm = curve.miss, curve.false_alarm
-    # Only the edge that crosses miss = false alarm matters. Start from the chord between 'accept all' and 'accept none';
-    # the point farthest below a chord of two vertices is a vertex between them, and takes the place of the one on its
-    # side, until nothing lies below.
+    # Only the hull's edge that crosses miss = false alarm matters. Start from the chord from 'accept all' to 'accept
+    # none'; the point farthest below a chord of two vertices is a vertex between them, and takes the place of the one
+    # on its side, until nothing lies below.
     left, right = 0, len(miss) - 1
     while True:
         rise, fall = miss[right] - miss[left], false_alarm[left] - false_alarm[right]
