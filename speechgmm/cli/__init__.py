@@ -173,6 +173,92 @@ def score_command(
         raise typer.Exit(1)
 
 
+@app.command("verify")
+def verify_command(
+    model: Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")],
+    audio: Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")],
+    claim: Annotated[
+        str, typer.Option("--claim", metavar="LABEL", help="the class that the recordings are claimed to be of")
+    ],
+    threshold: Annotated[float, typer.Option("--threshold", metavar="X", help="accept from this score on")] = 0.0,
+    form: Annotated[Format, typer.Option("--format", help="how to print")] = Format.table,
+    resample: Annotated[
+        bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
+    ] = False,
+    jobs: Jobs = 1,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Accept or reject a claim by the log-likelihood of its class less that of the background model, per frame."""
+    from speechgmm.cli.claims import verify_and_print
+
+    failures = verify_and_print(
+        model,
+        audio,
+        claim,
+        threshold=threshold,
+        form=str(form),
+        resample=resample,
+        jobs=jobs or 1,
+        quiet=quiet,
+    )
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command("enrol")
+def enrol_command(
+    model: Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")],
+    audio: Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")],
+    label: Annotated[str, typer.Option("--label", metavar="NAME", help="name of the new class")],
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="default: the model itself")] = None,
+    resample: Annotated[
+        bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
+    ] = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Add a class to a model: adapted from its background model, or trained as its other classes were."""
+    from speechgmm.cli.claims import enrol_and_print
+
+    enrol_and_print(model, audio, label, out=out, resample=resample)
+
+
+@app.command("compare")
+def compare_command(
+    runs: Annotated[list[Path], typer.Argument(help="folders of runs on the same test items", metavar="RUN RUN...")],
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Compare runs with the first on the same test items, by a paired bootstrap over groups."""
+    from speechgmm.pipeline.comparing import compare_runs
+
+    print(compare_runs(runs))
+
+
+@app.command("sweep")
+def sweep_command(
+    config: ConfigFile,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option("--grid", metavar="KEY=A,B,...", help="values of a key; again: all combinations"),
+    ] = None,
+    points: Annotated[
+        Path | None, typer.Option("--list", metavar="FILE", help="a YAML file with a list of settings instead")
+    ] = None,
+    overrides: Overrides = None,
+    out: Out = None,
+    jobs: Jobs = None,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Run a grid of settings and choose by inner folds (or the split dev), never by the test."""
+    from speechgmm.cli.printing import print_sweep
+    from speechgmm.console import Console
+    from speechgmm.pipeline.sweeping import grid_points, sweep
+
+    chosen = [*(overrides or ()), *([f"parallel.n_jobs={jobs}"] if jobs is not None else [])]
+    print_sweep(sweep(config, grid_points(grid or (), points), chosen, output=out, console=Console(quiet=quiet)))
+
+
 @app.command("inspect")
 def inspect_command(
     what: Annotated[

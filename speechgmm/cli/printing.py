@@ -14,6 +14,7 @@ from speechgmm.io.tables import cell
 
 if TYPE_CHECKING:
     from speechgmm.pipeline.running import Result
+    from speechgmm.pipeline.sweeping import Sweep
 
 CLASSES_SHOWN = 12
 
@@ -58,6 +59,18 @@ def _figure(name: str, metric: dict[str, Any]) -> tuple[str, str, str]:
         by = f"{metric['n_groups']} groups" if "n_groups" in metric else "items as independent"
         interval = f"95 % interval {number(metric['low'])} to {number(metric['high'])} ({by})"
     return name.replace("_", " "), number(metric["value"]), interval
+
+
+def print_sweep(result: "Sweep") -> None:
+    """The grid with inner and test figures, and the figure of what was chosen."""
+    from speechgmm.pipeline.sweeping import sweep_table
+
+    rows = [line.split("\t") for line in sweep_table(result).splitlines()]
+    print("\n" + "\n".join(aligned(rows)))
+    print("\nchosen by the inner figure alone; on the test that gives")
+    if result.evaluation is not None:
+        print("\n".join(aligned([_figure(name, metric) for name, metric in result.evaluation.metrics.items()])))
+    print(f"\nresults: {shown(result.folder)}")
 
 
 def print_features(result: "Result") -> None:
@@ -115,7 +128,7 @@ def score_and_print(
     file = read_model_file(model / "models.safetensors" if model.is_dir() else model)
     if resample and file.audio:
         file = replace(file, audio=replace(file.audio, resample=True))
-    paths = _recordings(audio)
+    paths = recordings(audio)
     cmvn = file.audio.features.cmvn if file.audio else "none"
     if not quiet:
         if cmvn == "speaker":
@@ -193,7 +206,7 @@ def _print_rows(rows: Iterable[dict[str, object]], form: str, *, windowed: bool,
         print(f"{times}{row['rank']:>4}  {row['label']:<16}{values}")
 
 
-def _recordings(given: Sequence[Path]) -> list[Path]:
+def recordings(given: Sequence[Path]) -> list[Path]:
     """The recordings named, and those in folders named, in order."""
     from speechgmm.corpus.folder import audio_files
 

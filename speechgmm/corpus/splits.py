@@ -7,6 +7,7 @@ named; in one that the corpus brings along, that is checked.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from typing import Final
 
 from speechgmm.corpus.leaks import check_leaks
 from speechgmm.corpus.spec import SplitSpec
@@ -62,6 +63,21 @@ def make_split(
             )
         check_leaks(divided, apart)
     return corpus, folds
+
+
+INNER_FOLDS: Final = 5
+
+
+def inner_folds(corpus: Corpus, spec: SplitSpec, *, group: str | None = None, seed: int = 0) -> tuple[Fold, ...]:
+    """Folds of the training part alone, for choosing settings: made as the outer folds are, else 5 by group.
+
+    Raises:
+        DataError: The training part cannot be divided so.
+    """
+    inner = spec if spec.kind == "leave-one-out" else SplitSpec(kind="kfold", folds=INNER_FOLDS, disjoint=spec.disjoint)
+    training = replace(corpus, utterances=corpus.split("train"))
+    _, folds = _make_folds(training, inner, group, seed)
+    return folds
 
 
 def _check_group(corpus: Corpus, group: str | None) -> None:

@@ -9,6 +9,7 @@ Parameters are tensors; labels, the feature spec and the rest are **one** canoni
     log_priors          (C,)              float64
     ubm.*                                 the universal background model, where there is one
     normalisation.*     (D,)              shift and scale, where cmvn is global
+    floor               (D,)              least variances, for classes that are added later
 """
 
 import json
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from speechgmm.errors import ModelFileError, SpeechGMMError
 from speechgmm.features import FeatureSpec, Normalisation
-from speechgmm.gmm import DiagGMM
+from speechgmm.gmm import DiagGMM, ModelSpec, UbmSpec
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.feature_store import canonical
 from speechgmm.scoring import ClassModels
@@ -42,12 +43,22 @@ class AudioInput:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassRecipe:
+    """How a class was trained, so that another can be added later."""
+
+    spec: ModelSpec
+    floor: NDArray[np.float64]  # (D,) least variances, absolute
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFile:
     """What a model file holds."""
 
     models: ClassModels
     audio: AudioInput | None = None  # None: trained on frames alone
     label: str = "label"  # the column that the classes are values of
+    recipe: ClassRecipe | None = None  # None: no class can be added
 
 
 def save_models(
@@ -92,6 +103,9 @@ def serialise(content: ModelFile) -> bytes:
         if audio.normalisation is not None:
             tensors["normalisation.shift"] = np.asarray(audio.normalisation.shift)
             tensors["normalisation.scale"] = np.asarray(audio.normalisation.scale)
+    if content.recipe is not None:
+        header["recipe"] = {"spec": asdict(content.recipe.spec), "seed": content.recipe.seed}
+        tensors["floor"] = content.recipe.floor
     tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
     data: bytes = save(tensors, metadata={KEY: canonical(header)})
     return data
@@ -117,11 +131,12 @@ def read_model_file(path: str | Path) -> ModelFile:
             ubm=ubm,
         )
         audio = _audio(header["audio"], tensors) if "audio" in header else None
+        recipe = _recipe(header["recipe"], tensors) if "recipe" in header else None
     except (KeyError, TypeError, ValueError, SpeechGMMError) as error:
         raise ModelFileError(
             f"{path}: a model file with a part missing or out of shape ({error}); train it again"
         ) from None
-    return ModelFile(classes, audio, header["label"])
+    return ModelFile(classes, audio, header["label"], recipe)
 
 
 def _read(path: Path) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
@@ -161,6 +176,12 @@ def _audio(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> A
         normalisation = Normalisation(tensors["normalisation.shift"], tensors["normalisation.scale"])
     features = FeatureSpec(**header["features"])
     return AudioInput(features, header["sample_rate"], header["channel"], header["resample"], normalisation)
+
+
+def _recipe(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> ClassRecipe:
+    spec = {**header["spec"], "ubm": UbmSpec(**header["spec"]["ubm"])}
+    spec["adapt_parameters"] = tuple(spec["adapt_parameters"])
+    return ClassRecipe(ModelSpec(**spec), tensors["floor"], header["seed"])
 
 
 def _stacked(prefix: str, models: tuple[DiagGMM, ...]) -> dict[str, NDArray[np.float64]]:

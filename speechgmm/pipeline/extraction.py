@@ -44,6 +44,16 @@ class Features:
         """Utterances of a split with their frames, in order."""
         return [(u, piece) for u, piece in zip(self.corpus, self.pieces, strict=True) if u.split == split]
 
+    def without_split(self, split: str) -> "Features":
+        """The same without the utterances of a split, which then can neither train nor be tested."""
+        kept = [n for n, utterance in enumerate(self.corpus) if utterance.split != split]
+        return replace(
+            self,
+            corpus=replace(self.corpus, utterances=tuple(self.corpus.utterances[n] for n in kept)),
+            pieces=tuple(self.pieces[n] for n in kept),
+            durations=tuple(self.durations[n] for n in kept),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:

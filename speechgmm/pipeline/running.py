@@ -41,7 +41,7 @@ from speechgmm.pipeline.evaluation import (
 from speechgmm.pipeline.extraction import Features, divide, extract
 from speechgmm.pipeline.job import Job, prepare
 from speechgmm.pipeline.scoring import Scores, score
-from speechgmm.pipeline.training import Trained, fit_fold_temperatures, train, train_folds
+from speechgmm.pipeline.training import Trained, score_folds, train, train_folds
 from speechgmm.pipeline.verification import TrialEvaluation, evaluate_trials, score_trials, trials_table
 
 Stage = Literal["extract", "train", "run"]
@@ -143,14 +143,9 @@ def _classify(
         _save(folder, trained, job)
         scores = score(job, features, trained.models)
     else:
-        tested = job.console.track(parts.items(), len(parts), "scoring the folds")
-        each = {name: score(job, part, fold_models[name].models, None) for name, part in tested}
-        if job.experiment.config.scoring.temperature_folds:
-            log_priors = trained.models.log_priors
-            factors, factor = fit_fold_temperatures(list(each.values()), log_priors)
-            trained = trained.tempered(factor)
-            fold_models = {name: fold_models[name].tempered(own) for name, own in zip(each, factors, strict=True)}
-            each = {name: found.decided(fold_models[name].models) for name, found in each.items()}
+        each, fold_models, temperature = score_folds(job, parts, fold_models, "scoring the folds")
+        if temperature is not None:
+            trained = trained.tempered(temperature)
         _save(folder, trained, job)
         _save_folds(folder, fold_models, job)
         scores = Scores.pooled(each)
@@ -187,7 +182,7 @@ def _save_folds(folder: Path, fold_models: Mapping[str, Trained], job: Job) -> N
 
 def _save(folder: Path, trained: Trained, job: Job) -> None:
     """Write models and how they were trained; figures of other models do not stay beside them."""
-    data = serialise(ModelFile(trained.models, trained.audio, job.corpus.label))
+    data = serialise(ModelFile(trained.models, trained.audio, job.corpus.label, trained.recipe))
     path = folder / "models.safetensors"
     if not path.exists() or path.read_bytes() != data:
         for name in ("scores.tsv", "metrics.json", "confusion.tsv", "confusion.png"):

@@ -225,6 +225,35 @@ def _score_windows(model: ModelFile, window: float | None, hop: float | None, pa
         yield Scored(path, start, end, len(chosen), means, posteriors, recording.clipped)
 
 
+def judge_recordings(
+    model: ModelFile, paths: Sequence[Path], claim: str, *, n_jobs: int = 1
+) -> Iterator[tuple[Path, tuple[float, int] | DataError]]:
+    """(score, frames) of each recording for the claim that it is of a class: nats per frame above the background model.
+
+    Raises:
+        ConfigError: The model has no front end.
+    """
+    if model.audio is None:
+        raise ConfigError("the model was trained on frames, not recordings: score frames with ClassModels in Python")
+    work = partial(_judge, model, model.models.labels.index(claim))
+    yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
+
+
+def _judge(model: ModelFile, number: int, path: Path) -> tuple[float, int] | DataError:
+    audio = model.audio
+    if audio is None:
+        raise ConfigError("the model has no front end")
+    try:
+        frames, speech, _ = frames_of(audio, path)
+        chosen = frames[speech]
+        if audio.features.cmvn != "none":
+            how = audio.normalisation or normalisation(moments(chosen), audio.features.norm_vars)
+            chosen = how.apply(chosen)
+        return float(model.models.mean_log_likelihood_ratios(chosen)[number]), len(chosen)
+    except DataError as error:
+        return error if str(path) in str(error) else DataError(f"{path}: {error}")
+
+
 def _windows(duration: float, window: float | None, hop: float | None) -> Iterator[tuple[float, float]]:
     """(start, end) in seconds; the last window ends with the recording."""
     if window is None:

@@ -22,12 +22,12 @@ from speechgmm.features import Moments
 from speechgmm.gmm import DiagGMM, Fit, Mapper, ModelSpec, adapt_map, class_rng, fit_gmm
 from speechgmm.io.atomic import write_atomically, write_text
 from speechgmm.io.feature_store import canonical, digest
-from speechgmm.io.model_file import AudioInput
+from speechgmm.io.model_file import AudioInput, ClassRecipe
 from speechgmm.parallel import pmap
 from speechgmm.pipeline.extraction import Features
 from speechgmm.pipeline.frames import Piece, load_all, pooled_moments
 from speechgmm.pipeline.job import Job
-from speechgmm.pipeline.scoring import Scores, log_likelihood_table
+from speechgmm.pipeline.scoring import Scores, log_likelihood_table, score
 from speechgmm.scoring import ClassModels, fit_temperature
 
 TRAINING_VERSION = 1
@@ -60,6 +60,7 @@ class Trained:
     audio: AudioInput
     reports: tuple[ClassReport, ...]
     ubm_report: ClassReport | None
+    recipe: ClassRecipe
 
     def tempered(self, temperature: float) -> "Trained":
         """The same models with a temperature."""
@@ -100,7 +101,7 @@ def train(job: Job, features: Features) -> Trained:
 def train_folds(job: Job, whole: Features, folds: Sequence[Features]) -> tuple[Trained, list[Trained]]:
     """Train the classes on everything and, beside it, on the training part of every fold; all in one pool.
 
-    The models have no temperature yet: ``fit_fold_temperatures`` has it from the folds' scores.
+    The models have no temperature yet: ``score_folds`` has it from the folds' scores.
 
     Raises:
         FitError: As ``train``.
@@ -132,7 +133,12 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
         for plan, (ubm, _) in zip(plans, backgrounds, strict=True)
         for label, pieces in plan.members.items()
     ]
-    results = iter(list(job.console.track(job.map(train_class, tasks), len(tasks), what)))
+    # Nested folds leave out the same recordings in several ways: what is the same is trained once.
+    keys = [_key(task) for task in tasks]
+    once = dict(zip(keys, tasks, strict=True))
+    found = job.console.track(job.map(train_class, once.values()), len(once), what)
+    by_key = dict(zip(once, found, strict=True))
+    results = iter([by_key[key] for key in keys])
     trained = []
     for plan, (ubm, ubm_report) in zip(plans, backgrounds, strict=True):
         fits = [next(results) for _ in plan.members]
@@ -143,7 +149,9 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
             temperature=None,
             ubm=ubm,
         )
-        trained.append(Trained(models, plan.features.audio, tuple(report for _, report in fits), ubm_report))
+        recipe = ClassRecipe(plan.common.spec, plan.common.floor, plan.common.seed)
+        reports = tuple(report for _, report in fits)
+        trained.append(Trained(models, plan.features.audio, reports, ubm_report, recipe))
     return trained
 
 
@@ -271,27 +279,34 @@ def train_class(task: _Task, *, map: Mapper = map) -> tuple[DiagGMM, ClassReport
 
 
 def _fit(task: _Task, frames: NDArray[np.float32], map: Mapper) -> Fit:
-    spec = task.spec
-    if task.ubm is not None:
+    return fit_class(ClassRecipe(task.spec, task.floor, task.seed), task.label, frames, task.ubm, map=map)
+
+
+def fit_class(
+    recipe: ClassRecipe, label: str, frames: NDArray[np.float32], ubm: DiagGMM | None, *, map: Mapper = map
+) -> Fit:
+    """Fit one class to its frames (T, D): from nothing, or from the background model where there is one."""
+    spec = recipe.spec
+    if ubm is not None:
         return adapt_map(
-            task.ubm,
+            ubm,
             frames,
             spec.relevance,
             parameters=spec.adapt_parameters,
             max_iter=spec.adapt_max_iter,
             tol=spec.tol,
-            floor=task.floor,
+            floor=recipe.floor,
             precision=spec.precision,
             map=map,
         )
     return fit_gmm(
         frames,
         spec.n_components,
-        seed=class_rng(task.seed, task.label),
+        seed=class_rng(recipe.seed, label),
         init=spec.init,
         max_iter=spec.max_iter,
         tol=spec.tol,
-        floor=task.floor,
+        floor=recipe.floor,
         dead_components=spec.dead_components,
         precision=spec.precision,
         map=map,
@@ -399,24 +414,30 @@ def _temperature(job: Job, features: Features, common: _Task, models: ClassModel
     return temperature
 
 
-def fit_fold_temperatures(scores: Sequence[Scores], log_priors: NDArray[np.float64]) -> tuple[list[float], float]:
-    """The temperature of every fold, from the scores of the others, and that of all: no score tempers itself.
+def score_folds(
+    job: Job, parts: Mapping[str, Features], models: Mapping[str, Trained], what: str | None
+) -> tuple[dict[str, Scores], dict[str, Trained], float | None]:
+    """Score the test part of every fold and decide; also the folds' models with their temperature, and that of all.
 
-    Args:
-        scores: Of every fold's test utterances, by models that have not seen them; two folds or more.
-        log_priors: (C,) log class priors.
+    The temperature of a fold is fitted on the scores of the others, so that no score tempers itself; with one part, or
+    where the configuration asks for none, there is none.
     """
-    numbers = {label: number for number, label in enumerate(scores[0].labels)}
-    totals = [part.mean_log_likelihoods * part.n_frames[:, None] for part in scores]
-    true = [np.array([numbers[label] for label in part.true]) for part in scores]
+    tested = job.console.track(parts.items(), len(parts), what)
+    scores = {name: score(job, part, models[name].models, None) for name, part in tested}
+    if len(parts) < 2 or not job.experiment.config.scoring.temperature_folds:
+        return scores, dict(models), None
+    names = list(parts)
+    numbers = {label: number for number, label in enumerate(scores[names[0]].labels)}
+    totals = {name: part.mean_log_likelihoods * part.n_frames[:, None] for name, part in scores.items()}
+    true = {name: np.array([numbers[label] for label in part.true]) for name, part in scores.items()}
+    log_priors = models[names[0]].models.log_priors
 
-    def fit(chosen: Sequence[int]) -> float:
-        return fit_temperature(
-            np.concatenate([totals[n] for n in chosen]), np.concatenate([true[n] for n in chosen]), log_priors
-        )
+    def fit(chosen: Sequence[str]) -> float:
+        rows, truth = ([found[name] for name in chosen] for found in (totals, true))
+        return fit_temperature(np.concatenate(rows), np.concatenate(truth), log_priors)
 
-    everything = range(len(scores))
-    return [fit([n for n in everything if n != fold]) for fold in everything], fit(everything)
+    tempered = {name: models[name].tempered(fit([other for other in names if other != name])) for name in names}
+    return {name: part.decided(tempered[name].models) for name, part in scores.items()}, tempered, fit(names)
 
 
 def _say_what_is_odd(job: Job, reports: Iterable[ClassReport]) -> None:

@@ -32,6 +32,18 @@ class ScoredTrials:
     model_groups: tuple[str, ...]  # the speaker of each model
     test_groups: tuple[str, ...]  # the speaker of each test
 
+    @classmethod
+    def pooled(cls, parts: Sequence["ScoredTrials"]) -> "ScoredTrials":
+        """The trials of all folds as one table."""
+        return cls(
+            trials=tuple(trial for part in parts for trial in part.trials),
+            scores=np.concatenate([part.scores for part in parts]),
+            n_frames=np.concatenate([part.n_frames for part in parts]),
+            folds=tuple(fold for part in parts for fold in part.folds),
+            model_groups=tuple(group for part in parts for group in part.model_groups),
+            test_groups=tuple(group for part in parts for group in part.test_groups),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class TrialEvaluation:
@@ -63,14 +75,7 @@ def score_trials(job: Job, systems: Mapping[str, tuple[Features, ClassModels]]) 
     parts = [_score_part(job, name, *system, asked if path is not None else None) for name, system in systems.items()]
     if not any(len(part.scores) for part in parts):
         raise DataError("no trials: the split 'test' is empty")
-    return ScoredTrials(
-        trials=tuple(trial for part in parts for trial in part.trials),
-        scores=np.concatenate([part.scores for part in parts]),
-        n_frames=np.concatenate([part.n_frames for part in parts]),
-        folds=tuple(fold for part in parts for fold in part.folds),
-        model_groups=tuple(group for part in parts for group in part.model_groups),
-        test_groups=tuple(group for part in parts for group in part.test_groups),
-    )
+    return ScoredTrials.pooled(parts)
 
 
 def _score_part(

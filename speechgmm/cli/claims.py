@@ -1,0 +1,88 @@
+"""Claims: verifying that a recording is of a class, and enrolling a class."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from speechgmm.cli.printing import recordings, shown
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.io.model_file import ModelFile, read_model_file
+from speechgmm.io.tables import cell
+from speechgmm.pipeline.scoring import judge_recordings
+
+
+def verify_and_print(
+    model: Path,
+    audio: Sequence[Path],
+    claim: str,
+    *,
+    threshold: float,
+    form: str,
+    resample: bool,
+    jobs: int,
+    quiet: bool,
+) -> int:
+    """Print score and decision for each recording; returns how many could not be judged.
+
+    Raises:
+        ConfigError: The claim is not a class of the model, or the model has no background model.
+        ModelFileError: The model cannot be read.
+    """
+    file = _read(model, resample)
+    if file.models.ubm is None:
+        raise ConfigError(f"{model} has no background model to judge a claim by; train with model.adapt: map")
+    if claim not in file.models.labels:
+        known = ", ".join(file.models.labels[:10]) + (" ..." if len(file.models.labels) > 10 else "")
+        raise ConfigError(f"--claim {claim}: no such class; the model has {known} (enrol adds one)")
+    if not quiet:
+        print(f"scores are not calibrated: a threshold of {threshold:g} stands for no stated odds", file=sys.stderr)
+    names = ("file", "claim", "score", "n_frames", "decision")
+    if form == "tsv":
+        print("\t".join(names))
+    failures = 0
+    for path, judged in judge_recordings(file, recordings(audio), claim, n_jobs=jobs):
+        if isinstance(judged, DataError):
+            failures += 1
+            print(f"error: {judged}", file=sys.stderr)
+            continue
+        score, n_frames = judged
+        row = (str(path), claim, round(score, 6), n_frames, "accept" if score >= threshold else "reject")
+        if form == "jsonl":
+            print(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False))
+        elif form == "tsv":
+            print("\t".join(cell(value) for value in row))
+        else:
+            print(f"{row[4]}  {score:8.3f} nats per frame  {path}")
+    return failures
+
+
+def enrol_and_print(model: Path, audio: Sequence[Path], label: str, *, out: Path | None, resample: bool) -> None:
+    """Add a class to a model file.
+
+    Raises:
+        ConfigError: The class is there already, or the file does not say how classes are trained.
+        DataError: A recording cannot be used; nothing is written.
+    """
+    from speechgmm.pipeline.enrolling import enrol
+
+    path = model / "models.safetensors" if model.is_dir() else model
+    file, report = enrol(_read(path, resample), label, recordings(audio))
+    from speechgmm.io.atomic import write_atomically
+    from speechgmm.io.model_file import serialise
+
+    target = out or path
+    if resample and file.audio is not None:  # asked for this enrolment, not for the model
+        file = replace(file, audio=replace(file.audio, resample=_read(path, False).audio.resample))  # type: ignore[union-attr]
+    data = serialise(file)
+    write_atomically(target, lambda out_file: out_file.write(data))
+    print(f"{label}: {report.n_frames} frames of {len(recordings(audio))} recordings, {report.n_components} components")
+    print(f"{shown(target.absolute())}: {len(file.models.labels)} classes")
+
+
+def _read(model: Path, resample: bool) -> ModelFile:
+    file = read_model_file(model / "models.safetensors" if model.is_dir() else model)
+    if resample and file.audio is not None:
+        file = replace(file, audio=replace(file.audio, resample=True))
+    return file

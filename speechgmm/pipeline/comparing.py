@@ -1,0 +1,110 @@
+"""Two runs on the same test items: the difference of their figures, by a paired bootstrap."""
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.evaluation import Difference, compare, eer, rank_trials, ratio
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    folder: Path
+    task: str
+    items: dict[tuple[str, ...], dict[str, str]]  # key of the item -> its row of scores.tsv
+    groups: dict[str, str]  # utterance or model -> group
+
+
+def compare_runs(folders: Sequence[Path]) -> str:
+    """A table: each run less the first, on the test items they share, with the 95 % interval of the difference.
+
+    Raises:
+        ConfigError: Fewer than two runs, or runs of different tasks.
+        DataError: A folder without scores, or runs that were tested on different items.
+    """
+    if len(folders) < 2:
+        raise ConfigError("compare takes two runs or more")
+    runs = [_read(folder) for folder in folders]
+    first = runs[0]
+    lines = []
+    for other in runs[1:]:
+        if other.task != first.task:
+            raise ConfigError(f"{other.folder} is a run of {other.task}, {first.folder} of {first.task}")
+        if other.items.keys() != first.items.keys():
+            apart = len(other.items.keys() ^ first.items.keys())
+            raise DataError(
+                f"{other.folder} and {first.folder} were tested on different items ({apart} are in one alone); "
+                "a paired comparison needs the same"
+            )
+        name = "accuracy" if first.task == "classification" else "eer"
+        values, difference = _difference(other, first)
+        lines.append(
+            f"{other.folder}: {name} {100 * values[0]:.2f} %, {first.folder}: {100 * values[1]:.2f} %\n"
+            f"  difference {100 * difference.value:+.2f} points{_bounds(difference)}; "
+            f"above 0 in {100 * difference.share_above:.1f} % of resamples of {difference.n_groups} groups"
+            + (f"\n  note: {difference.note}" if difference.note else "")
+        )
+    return "\n".join(lines)
+
+
+def _bounds(difference: Difference) -> str:
+    if difference.low is None or difference.high is None:
+        return ""
+    return f", 95 % interval {100 * difference.low:+.2f} to {100 * difference.high:+.2f}"
+
+
+def _difference(one: _Run, other: _Run) -> tuple[tuple[float, float], Difference]:
+    keys = list(one.items)
+    ones = np.ones(len(keys))
+    if one.task == "classification":
+        statistics = [
+            ratio([run.items[key]["true"] == run.items[key]["predicted"] for key in keys], ones) for run in (one, other)
+        ]
+        groups = _numbers([one.groups.get(key[0], key[0]) for key in keys])
+        return (statistics[0](ones), statistics[1](ones)), compare(statistics[0], statistics[1], groups)
+    truth = np.array([one.items[key]["target"] == "target" for key in keys])
+    ranked = [rank_trials([float(run.items[key]["score"]) for key in keys], truth) for run in (one, other)]
+
+    def rate(trials: Any) -> Any:
+        return lambda weights: eer(trials, weights)
+
+    names = [one.groups.get(key[0], key[0]) for key in keys] + [one.groups.get(key[1], key[1]) for key in keys]
+    sides = _numbers(names).reshape(2, -1)
+    difference = compare(rate(ranked[0]), rate(ranked[1]), (sides[0], sides[1]))
+    return (eer(ranked[0]), eer(ranked[1])), difference
+
+
+def _numbers(names: Sequence[str]) -> NDArray[np.intp]:
+    numbers: NDArray[np.intp] = np.unique(np.array(names), return_inverse=True)[1]
+    return numbers
+
+
+def _read(folder: Path) -> _Run:
+    try:
+        task = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["task"]
+        corpus = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["corpus"]
+        scores = _table(folder / "scores.tsv")
+        protocol = _table(folder / "protocol.tsv")
+    except (OSError, KeyError, ValueError, TypeError, yaml.YAMLError) as error:
+        raise DataError(f"{folder}: not the folder of a finished run ({error})") from None
+    label, group = corpus["label"], corpus["group"] or (corpus["label"] if task == "verification" else None)
+    groups = {row["id"]: row[group] for row in protocol} if group else {}
+    if group:
+        groups |= {row[label]: row[group] for row in protocol}
+    if task == "verification":
+        known = [row for row in scores if row["target"]]
+        return _Run(folder, task, {(row["model"], row["test"]): row for row in known}, groups)
+    return _Run(folder, task, {(row["id"],): row for row in scores}, groups)
+
+
+def _table(path: Path) -> list[dict[str, str]]:
+    lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+    return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))

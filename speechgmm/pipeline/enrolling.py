@@ -1,0 +1,77 @@
+"""Enrolment: one more class in a model, trained as its others were."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from speechgmm.errors import ConfigError, DataError, FitError
+from speechgmm.features import moments, normalisation
+from speechgmm.io.model_file import ModelFile
+from speechgmm.parallel import one_blas_thread
+from speechgmm.pipeline.scoring import frames_of
+from speechgmm.pipeline.training import fit_class
+from speechgmm.scoring import ClassModels
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """What the new class was made from."""
+
+    n_frames: int
+    n_components: int
+
+
+def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile, Enrolled]:
+    """A model with one more class from recordings: by MAP from its background model, or by EM where it has none.
+
+    With ``cmvn: speaker`` the recordings are one speaker's. The temperature stays as it is; a uniform prior stays
+    uniform, another gives the new class the mean of the others' share.
+
+    Raises:
+        ConfigError: The class is there already, or the file does not say how its classes were trained.
+        DataError: Recordings that cannot be used (all are listed).
+        FitError: Too few frames.
+    """
+    models, audio, recipe = file.models, file.audio, file.recipe
+    if audio is None or recipe is None:
+        raise ConfigError("the model does not say how its classes were trained; train it again to enrol into it")
+    if label in models.labels:
+        raise ConfigError(f"--label {label}: the model has this class already; choose another name")
+    chosen, problems = [], []
+    for path in paths:
+        try:
+            frames, speech, _ = frames_of(audio, path)
+        except DataError as error:
+            problems.append(str(error))
+            continue
+        chosen.append(frames[speech])
+    if problems:
+        listed = "\n".join(f"  {problem}" for problem in problems)
+        raise DataError(
+            f"{len(problems)} of {len(paths)} recordings cannot be used, and nothing was enrolled:\n{listed}"
+        )
+    if audio.normalisation is not None:
+        chosen = [audio.normalisation.apply(part) for part in chosen]
+    elif audio.features.cmvn == "speaker":
+        pooled = moments(np.concatenate(chosen))
+        chosen = [normalisation(pooled, audio.features.norm_vars).apply(part) for part in chosen]
+    elif audio.features.cmvn == "utterance":
+        chosen = [normalisation(moments(part), audio.features.norm_vars).apply(part) for part in chosen]
+    frames = np.concatenate(chosen)
+    try:
+        with one_blas_thread():
+            fit = fit_class(recipe, label, frames, models.ubm)
+    except FitError as error:
+        raise FitError(f"class {label!r}: {error}") from None
+    priors = np.exp(models.log_priors)
+    priors = np.append(priors, priors.mean())
+    larger = ClassModels(
+        labels=(*models.labels, label),
+        models=(*models.models, fit.model),
+        log_priors=np.log(priors / priors.sum()),
+        temperature=models.temperature,
+        ubm=models.ubm,
+    )
+    return replace(file, models=larger), Enrolled(len(frames), fit.model.n_components)

@@ -1,0 +1,239 @@
+"""A sweep: the same experiment with other settings, chosen without a look at the test.
+
+Every point of the grid is judged by an inner figure: on the split ``dev`` where there is one, else on inner folds of
+the training part. With folds outside, each of them chooses for itself by its own inner folds (nested cross-validation,
+Varma & Simon 2006). The test figure of a point stands beside its inner figure and chooses nothing.
+
+Features are extracted once per kind, models of the same frames and settings are trained once, and what is finished is
+kept: a sweep that was stopped goes on.
+"""
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from speechgmm.config import Experiment, config_hash, load_config
+from speechgmm.console import Console
+from speechgmm.corpus import Fold
+from speechgmm.corpus.splits import inner_folds
+from speechgmm.errors import ConfigError
+from speechgmm.evaluation import eer, rank_trials
+from speechgmm.io.atomic import only_writer, write_text
+from speechgmm.io.tables import table
+from speechgmm.pipeline.evaluation import Evaluation, evaluate, scores_table
+from speechgmm.pipeline.extraction import Features, divide, extract
+from speechgmm.pipeline.job import Job, prepare
+from speechgmm.pipeline.scoring import Scores
+from speechgmm.pipeline.training import Trained, score_folds, train_folds
+from speechgmm.pipeline.verification import (
+    ScoredTrials,
+    TrialEvaluation,
+    evaluate_trials,
+    score_trials,
+    trials_table,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One setting of the grid, as it fared."""
+
+    settings: dict[str, Any]  # key -> value
+    inner: dict[str, float]  # outer fold ("" where there is none) -> figure by which it is chosen
+    test: float  # figure on the test, pooled over folds; chooses nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What a sweep found."""
+
+    folder: Path
+    metric: str  # "accuracy" or "eer"
+    points: tuple[Point, ...]
+    chosen: dict[str, int]  # outer fold -> number of its point
+    evaluation: Evaluation | TrialEvaluation | None  # of the test, each fold by the point that it chose
+
+
+def grid_points(grid: Sequence[str], listed: Path | None = None) -> list[dict[str, Any]]:
+    """The points of a grid (``key=a,b,c``, all combinations) or of a list (a YAML file with a list of settings).
+
+    Raises:
+        ConfigError: Neither or both, a malformed entry, or a single point.
+
+    >>> grid_points(["model.n_components=8,16", "seed=1"])
+    [{'model.n_components': 8, 'seed': 1}, {'model.n_components': 16, 'seed': 1}]
+    """
+    if bool(grid) == (listed is not None):
+        raise ConfigError("a sweep needs --grid KEY=A,B,... (several make all combinations), or --list FILE")
+    if listed is not None:
+        try:
+            points = yaml.safe_load(listed.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ConfigError(f"{listed}: not a YAML file that can be read ({error})") from None
+        if not isinstance(points, list) or not all(isinstance(point, dict) and point for point in points):
+            raise ConfigError(f"{listed}: a list of settings is expected, such as '- model.n_components: 8'")
+        found = [{str(key): value for key, value in point.items()} for point in points]
+    else:
+        axes = []
+        for entry in grid:
+            key, separator, text = entry.partition("=")
+            try:
+                values = yaml.safe_load(f"[{text}]")
+            except yaml.YAMLError:
+                values = []
+            if not separator or not key.strip() or not values:
+                raise ConfigError(f"--grid {entry}: expected key.path=a,b,c, such as model.n_components=8,16,32")
+            axes.append([(key.strip(), value) for value in values])
+        found = [dict(point) for point in itertools.product(*axes)]
+    if len(found) < 2:
+        raise ConfigError(f"{len(found)} point to choose from; a sweep needs two or more")
+    return found
+
+
+def sweep(
+    config: str | Path,
+    points: Sequence[Mapping[str, Any]],
+    overrides: Sequence[str] = (),
+    *,
+    output: str | Path | None = None,
+    console: Console | None = None,
+) -> Sweep:
+    """Run every point and choose by inner figures.
+
+    Args:
+        config: The YAML file.
+        points: Settings, key path -> value, from ``grid_points``.
+        overrides: ``key.path=value`` for all points.
+        output: Folder for the table; default: the configuration's with ``-sweep``.
+        console: Where progress goes; default: standard error.
+
+    Raises:
+        ConfigError: A point is not a valid configuration: all are looked at before the first is run.
+        DataError: Recordings or labels that cannot be used.
+        FitError: A class that cannot be trained.
+    """
+    console = console or Console()
+    texts = [[f"{key}={json.dumps(value)}" for key, value in point.items()] for point in points]
+    experiments = [load_config(config, [*overrides, *text]) for text in texts]
+    base = experiments[0]
+    folder = Path(output).absolute() if output is not None else base.output().with_name(f"{base.output().name}-sweep")
+    with only_writer(folder):
+        console.log = folder / "log.txt"
+        found: list[tuple[Point, dict[str, Scores | ScoredTrials]]] = []
+        for number, (experiment, settings) in enumerate(zip(experiments, points, strict=True), 1):
+            console.say(f"point {number} of {len(points)}: {_spelt(settings)}")
+            found.append(_run_point(experiment, dict(settings), console))
+        return _choose(folder, experiments[0], found, console)
+
+
+def _run_point(
+    experiment: Experiment, settings: dict[str, Any], console: Console
+) -> tuple[Point, dict[str, Scores | ScoredTrials]]:
+    """Inner figures and test scores of one point, by outer fold."""
+    job = prepare(experiment, console=console)
+    features = extract(job)
+    outer = {fold.name: divide(job, features, fold) for fold in job.folds} or {"": features}
+    inner = {name: _inner_sets(job, part) for name, part in outer.items()}
+    sets = [*outer.values(), *(part for parts in inner.values() for part in parts.values())]
+    first, rest = train_folds(job, sets[0], sets[1:])
+    trained = iter([first, *rest])
+    outer_models = {name: next(trained) for name in outer}
+    inner_models = {name: {part: next(trained) for part in parts} for name, parts in inner.items()}
+    # Trials of a table are about the test; inside the training part every model meets every utterance.
+    inner_job = replace(job, experiment=replace(experiment, config=replace(experiment.config, trials=None)))
+    figures = {name: _figure(_scores(inner_job, inner[name], inner_models[name])) for name in outer}
+    tests = _scores(job, outer, outer_models)
+    return Point(settings, figures, _figure(tests)), tests
+
+
+def _inner_sets(job: Job, features: Features) -> dict[str, Features]:
+    """The divisions by which a point is chosen: dev as the test, or inner folds of the training part."""
+    spec = job.experiment.config.corpus
+    if not job.folds and features.corpus.split("dev"):
+        tested = frozenset(utterance.id for utterance in features.corpus.split("dev"))
+        folds: tuple[Fold, ...] = (Fold("dev", tested),)
+    else:
+        folds = inner_folds(features.corpus, spec.split, group=spec.group, seed=job.experiment.config.seed)
+    within = features.without_split("test")
+    return {fold.name: divide(job, within, fold) for fold in folds}
+
+
+def _scores(job: Job, sets: Mapping[str, Features], models: Mapping[str, Trained]) -> dict[str, Scores | ScoredTrials]:
+    """Scores of the test part of each division by its own models."""
+    if job.experiment.config.task == "verification":
+        return {name: score_trials(job, {name: (part, models[name].models)}) for name, part in sets.items()}
+    scores, _, _ = score_folds(job, sets, models, None)
+    return {**scores}
+
+
+def _figure(scores: Mapping[str, Scores | ScoredTrials]) -> float:
+    """Accuracy, or minus EER: of all parts pooled, and the more the better."""
+    pooled = _pooled(scores)
+    if isinstance(pooled, Scores):
+        return float(np.mean([one == other for one, other in zip(pooled.true, pooled.predicted, strict=True)]))
+    known = [n for n, trial in enumerate(pooled.trials) if trial.target is not None]
+    return -eer(rank_trials(pooled.scores[known], np.array([bool(pooled.trials[n].target) for n in known])))
+
+
+def _pooled(scores: Mapping[str, Scores | ScoredTrials]) -> Scores | ScoredTrials:
+    classified = {name: part for name, part in scores.items() if isinstance(part, Scores)}
+    if classified:
+        return Scores.pooled(classified)
+    return ScoredTrials.pooled([part for part in scores.values() if isinstance(part, ScoredTrials)])
+
+
+def _choose(
+    folder: Path,
+    experiment: Experiment,
+    found: Sequence[tuple[Point, dict[str, Scores | ScoredTrials]]],
+    console: Console,
+) -> Sweep:
+    points = [point for point, _ in found]
+    folds = list(points[0].inner)
+    chosen = {fold: int(np.argmax([point.inner[fold] for point in points])) for fold in folds}
+    pooled = _pooled({fold: found[number][1][fold] for fold, number in chosen.items()})
+    config = experiment.config
+    evaluation: Evaluation | TrialEvaluation | None
+    if isinstance(pooled, Scores):
+        evaluation, text = evaluate(pooled, seed=config.seed), scores_table(pooled)
+    else:
+        evaluation, text = evaluate_trials(pooled, config.scoring, seed=config.seed), trials_table(pooled)
+    metric = "eer" if config.task == "verification" else "accuracy"
+    result = Sweep(folder, metric, tuple(points), chosen, evaluation)
+    write_text(folder / "scores.tsv", text)
+    write_text(folder / "sweep.tsv", sweep_table(result))
+    metrics = {
+        **(evaluation.metrics if evaluation else {}),
+        "chosen": {fold: points[number].settings for fold, number in chosen.items()},
+        "task": config.task,
+        "config_hash": config_hash(config),
+    }
+    write_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    console.say(f"the test figure of what was chosen by inner figures is in {folder / 'metrics.json'}")
+    return result
+
+
+def sweep_table(result: Sweep) -> str:
+    """``sweep.tsv``: settings, the inner figure that chooses (mean over folds), how often chosen, the test figure."""
+    sign = -1 if result.metric == "eer" else 1
+    keys = list(dict.fromkeys(key for point in result.points for key in point.settings))
+    rows = (
+        (
+            *(point.settings.get(key, "") for key in keys),
+            f"{sign * np.mean(list(point.inner.values())):.4f}",
+            list(result.chosen.values()).count(number),
+            f"{sign * point.test:.4f}",
+        )
+        for number, point in enumerate(result.points)
+    )
+    return table((*keys, f"inner_{result.metric}", "chosen", f"test_{result.metric}"), rows)
+
+
+def _spelt(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in settings.items())
