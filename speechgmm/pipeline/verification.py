@@ -154,8 +154,9 @@ def evaluate_trials(scored: ScoredTrials, spec: ScoringSpec, *, seed: int = 0) -
     folds = {}
     for fold in dict.fromkeys(scored.folds) if any(scored.folds) else ():
         chosen = (np.array(scored.folds) == fold)[known]
-        own = rank_trials(scores[chosen], truth[chosen])
-        folds[fold] = {"eer": {"value": eer(own), "n": int(chosen.sum()), "unit": "fraction"}}
+        if 0 < truth[chosen].sum() < chosen.sum():  # a fold of targets or nontargets alone has no error rate
+            own = rank_trials(scores[chosen], truth[chosen])
+            folds[fold] = {"eer": {"value": eer(own), "n": int(chosen.sum()), "unit": "fraction"}}
     return TrialEvaluation(metrics, folds, int(truth.sum()), int((~truth).sum()))
 
 

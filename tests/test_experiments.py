@@ -1,0 +1,329 @@
+"""Folds, verification, sweeps and comparisons, on hums that are made in no time."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import hum
+
+from speechgmm.cli.printing import print_result, print_sweep
+from speechgmm.console import Console
+from speechgmm.corpus import Corpus, SplitSpec, Utterance, make_split
+from speechgmm.corpus.splits import inner_folds
+from speechgmm.corpus.trials import read_trials
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.io.model_file import read_model_file
+from speechgmm.pipeline import run
+from speechgmm.pipeline.comparing import compare_runs
+from speechgmm.pipeline.enrolling import enrol
+from speechgmm.pipeline.scoring import judge_recordings, score_recordings
+from speechgmm.pipeline.sweeping import grid_points, sweep
+
+
+def quiet() -> Console:
+    return Console(quiet=True)
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines(), delimiter="\t"))
+
+
+@pytest.fixture
+def hums(tmp_path: Path) -> Path:
+    """A manifest of four words by four speakers, three times each, and its configuration."""
+    rows = ["path\tword\tspeaker"]
+    for speaker in range(4):
+        for number, word in enumerate(("ba", "da", "ga", "ma")):
+            for take in range(3):
+                path = f"s{speaker}-{word}-{take}.wav"
+                pitch = 90 * 1.35**number * (1 + 0.02 * speaker)
+                samples = hum(100 * speaker + 10 * number + take, pitch, seconds=0.4)
+                soundfile.write(tmp_path / path, samples * (0.5 + 0.2 * speaker), 8000)
+                rows.append(f"{path}\t{word}\ts{speaker}")
+    (tmp_path / "m.tsv").write_text("\n".join(rows) + "\n")
+    path = tmp_path / "words.yaml"
+    path.write_text(
+        "corpus: {path: m.tsv, label: word, group: speaker, sample_rate: 8000, split: leave-one-out}\n"
+        "model: {n_components: 2, max_iter: 4}\nparallel: {n_jobs: 1}\n"
+        f"cache: cache\noutput: {tmp_path / 'run'}\n"
+    )
+    return path
+
+
+def corpus_of(rows: list[tuple[str, str, str]]) -> Corpus:
+    root = Path("/corpus")
+    made = [Utterance(name, root / f"{name}.wav", labels={"word": word, "speaker": who}) for name, word, who in rows]
+    return Corpus(tuple(made), "word", root)
+
+
+ROWS = [(f"{word}{who}{take}", word, who) for word in "ab" for who in "wxyz" for take in range(2)]
+
+
+def test_every_utterance_is_tested_once_and_never_by_a_model_that_heard_its_group() -> None:
+    for spec in (SplitSpec(kind="leave-one-out"), SplitSpec(kind="kfold", folds=3)):
+        corpus, folds = make_split(corpus_of(ROWS), spec, group="speaker")
+        assert sorted(name for fold in folds for name in fold.test) == sorted(u.id for u in corpus)
+        assert {u.split for u in corpus} == {"train"}
+        for fold in folds:
+            divided = fold.apply(corpus)
+            sides = [{u.label("speaker") for u in divided.split(side)} for side in ("train", "test")]
+            assert not sides[0] & sides[1]
+
+
+def test_the_column_that_is_left_out_names_the_folds() -> None:
+    _, folds = make_split(corpus_of(ROWS), SplitSpec(kind="leave-one-out", by="speaker"))
+    assert [fold.name for fold in folds] == ["w", "x", "y", "z"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "spec", "group", "error"),
+    [
+        (ROWS, SplitSpec(kind="leave-one-out"), None, "set corpus.split.by or corpus.group"),
+        (ROWS, SplitSpec(kind="kfold", folds=9), "speaker", "9 folds are asked for, and .* make 4"),
+        (ROWS, SplitSpec(kind="leave-one-out", by="word"), None, "fold a: only one class to train"),
+        (
+            [*ROWS, ("c", "c", "w")],
+            SplitSpec(kind="leave-one-out"),
+            "speaker",
+            "fold w: .*never trained: c",
+        ),
+        (ROWS, SplitSpec(kind="leave-one-out"), "session", r"no 'session' \(corpus.group\)"),
+    ],
+)
+def test_folds_that_cannot_be_made_are_refused(rows, spec, group, error) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises((ConfigError, DataError), match=error):
+        make_split(corpus_of(rows), spec, group=group)
+
+
+def test_inner_folds_divide_the_training_part_alone() -> None:
+    corpus, folds = make_split(corpus_of(ROWS), SplitSpec(kind="leave-one-out"), group="speaker")
+    outer = folds[0].apply(corpus)
+    inner = inner_folds(outer, SplitSpec(kind="leave-one-out"), group="speaker")
+    assert [fold.name for fold in inner] == ["x", "y", "z"]
+    assert not any(fold.test & folds[0].test for fold in inner)
+
+
+def test_a_run_with_folds_pools_scores_and_keeps_models(hums: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(hums, console=quiet())
+    folder = hums.parent / "run"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    rows = table(folder / "scores.tsv")
+    assert len(rows) == 48
+    assert list(rows[0])[:5] == ["id", "fold", "true", "predicted", "n_frames"]
+    assert {row["fold"] for row in rows} == {"s0", "s1", "s2", "s3"} == set(metrics["folds"])
+    pooled = np.mean([row["true"] == row["predicted"] for row in rows])
+    assert metrics["accuracy"]["value"] == pytest.approx(pooled)
+    assert metrics["accuracy"]["n_groups"] == 4
+    assert np.mean([fold["accuracy"]["value"] for fold in metrics["folds"].values()]) == pytest.approx(pooled)
+    for row in rows:
+        assert row["id"].startswith(row["fold"])
+    # The fold's own model file gives the fold's scores; the one above has heard everybody and is tempered.
+    model = read_model_file(folder / "folds" / "s1" / "models.safetensors")
+    row = next(row for row in rows if row["fold"] == "s1")
+    (((_, scored),),) = ([*score_recordings(model, [hums.parent / f"{row['id']}.wav"])],)
+    assert not isinstance(scored, DataError)
+    wanted = [float(row[label]) for label in model.models.labels]
+    np.testing.assert_allclose(scored[0].mean_log_likelihoods, wanted, atol=1e-5)
+    whole = read_model_file(folder / "models.safetensors")
+    assert whole.models.temperature is not None
+    assert whole.models.models[0].means.tolist() != model.models.models[0].means.tolist()
+    assert {row["fold"] for row in table(folder / "protocol.tsv")} == {"s0", "s1", "s2", "s3"}
+    print_result(result)
+    assert "fold" in capsys.readouterr().out
+
+
+def test_folds_are_the_same_for_any_number_of_workers(hums: Path) -> None:
+    found = set()
+    for n_jobs, backend in ((1, "threads"), (2, "threads"), (2, "processes")):
+        folder = hums.parent / f"run-{n_jobs}-{backend}"
+        overrides = [f"parallel.n_jobs={n_jobs}", f"parallel.backend={backend}", f"cache={folder}-cache"]
+        run(hums, overrides, output=folder, console=quiet())
+        found.add(tuple(path.read_bytes() for path in sorted(folder.rglob("models.safetensors"))))
+    assert len(found) == 1
+
+
+def test_a_planted_leak_is_refused_with_the_names(hums: Path) -> None:
+    lines = (hums.parent / "m.tsv").read_text().splitlines()
+    split = ["split"] + ["test" if "\ts0" in line else "train" for line in lines[1:]]
+    split[3] = "train"  # one recording of s0
+    (hums.parent / "m.tsv").write_text("\n".join(f"{line}\t{side}" for line, side in zip(lines, split, strict=True)))
+    with pytest.raises(DataError, match=r"'speaker' \(corpus.group\) stand on more than one side(.|\n)*speaker 's0'"):
+        run(hums, ["corpus.split=column"], console=quiet())
+
+
+def test_the_same_audio_under_two_names_on_both_sides_is_refused(hums: Path) -> None:
+    (hums.parent / "copy.wav").write_bytes((hums.parent / "s0-ba-0.wav").read_bytes())
+    with (hums.parent / "m.tsv").open("a") as file:
+        file.write("copy.wav\tba\ts3\n")
+    with pytest.raises(DataError, match=r"s0-ba-0.wav .* copy.wav .* are the same recording"):
+        run(hums, console=quiet())
+
+
+VERIFY = ["task=verification", "corpus.label=speaker", "corpus.split={kind: leave-one-out, by: word}"]
+VERIFY += ["model={adapt: map, relevance: 4, ubm: {n_components: 4}}"]
+
+
+def test_verification_scores_every_model_against_every_test_and_gives_figures(
+    hums: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run(hums, VERIFY, console=quiet())
+    rows = table(hums.parent / "run" / "scores.tsv")
+    assert len(rows) == 4 * 48
+    assert list(rows[0]) == ["model", "test", "fold", "score", "n_frames", "target"]
+    assert sum(row["target"] == "target" for row in rows) == 48
+    assert 0 <= result.metrics["eer"]["value"] <= 0.5
+    assert set(result.metrics["folds"]) == {"ba", "da", "ga", "ma"}
+    assert {"eer", "min_dcf", "cllr_min"} <= set(result.metrics)
+    print_result(result)
+    assert "eer" in capsys.readouterr().out
+
+
+def test_trials_of_a_table_are_scored_as_all_against_all_would(hums: Path) -> None:
+    run(hums, VERIFY, console=quiet())
+    every = {(row["model"], row["test"]): row["score"] for row in table(hums.parent / "run" / "scores.tsv")}
+    asked = [("s0", "s0-ba-0", "target"), ("s1", "s0-ba-0", "nontarget"), ("s2", "s3-ma-1", "nontarget")]
+    text = "model\ttest\ttarget\n" + "".join("\t".join(row) + "\n" for row in asked)
+    (hums.parent / "t.tsv").write_text(text)
+    run(hums, [*VERIFY, f"trials={hums.parent / 't.tsv'}"], output=hums.parent / "some", console=quiet())
+    some = table(hums.parent / "some" / "scores.tsv")
+    assert {(row["model"], row["test"]): row["score"] for row in some} == {row[:2]: every[row[:2]] for row in asked}
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("model\ttest\nx\ta\n", r"line 2: no model 'x'"),
+        ("model\ttest\nm\tb\n", r"line 2: no test 'b'"),
+        ("model\ttest\ttarget\nm\ta\tmaybe\n", r"line 2: target is 'maybe'"),
+        ("model\ttest\nm\ta\nm\ta\n", r"line 3: .* also the trial of line 2"),
+        ("model\ttest\nm\n", r"line 2: 1 cells"),
+        ("who,what\nm,a\n", r"a header with model and test"),
+        ("", "no trials in it"),
+    ],
+)
+def test_bad_trials_are_refused_with_their_line(tmp_path: Path, text: str, error: str) -> None:
+    (tmp_path / "t.tsv").write_text(text)
+    with pytest.raises(DataError, match=error):
+        read_trials(tmp_path / "t.tsv", ["m"], ["a"])
+
+
+def test_kaldis_three_columns_are_trials(tmp_path: Path) -> None:
+    (tmp_path / "trials").write_text("m a target\nn a nontarget\n")
+    found = read_trials(tmp_path / "trials", ["m", "n"], ["a"])
+    assert [(trial.model, trial.test, trial.target) for trial in found] == [("m", "a", True), ("n", "a", False)]
+
+
+def test_only_targets_have_no_error_rate(hums: Path) -> None:
+    (hums.parent / "t.tsv").write_text("model\ttest\ttarget\ns0\ts0-ba-0\ttarget\n")
+    with pytest.raises(DataError, match="only target trials"):
+        run(hums, [*VERIFY, f"trials={hums.parent / 't.tsv'}"], console=quiet())
+
+
+def test_an_enrolled_class_is_the_one_that_training_would_have_made(hums: Path) -> None:
+    """Leave a speaker out of training, enrol him: the same background model and settings give the same mixture."""
+    base = ["corpus.label=speaker", "corpus.group=null", "corpus.split=column", "scoring.temperature_folds=0"]
+    base += ["model={adapt: map, relevance: 4, ubm: {n_components: 4}}"]
+    lines = (hums.parent / "m.tsv").read_text().splitlines()
+    split = ["split"] + ["ubm" if "\ts3" in line else "train" for line in lines[1:]]
+    (hums.parent / "m.tsv").write_text("\n".join(f"{line}\t{side}" for line, side in zip(lines, split, strict=True)))
+    run(hums, base, console=quiet(), until="train")
+    file = read_model_file(hums.parent / "run" / "models.safetensors")
+    paths = sorted(hums.parent.glob("s1-*.wav"))
+    larger, made = enrol(file, "again", paths)
+    assert made.n_frames > 0
+    assert larger.models.labels == ("s0", "s1", "s2", "again")
+    order = [line.split("\t")[0] for line in lines[1:] if line.split("\t")[0].startswith("s1")]
+    assert [path.name for path in paths] == sorted(order)
+    np.testing.assert_allclose(larger.models.models[-1].means, larger.models.models[1].means, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(np.exp(larger.models.log_priors), 0.25)
+    with pytest.raises(ConfigError, match="has this class already"):
+        enrol(file, "s1", paths)
+    (hums.parent / "bad.wav").write_bytes(b"")
+    with pytest.raises(DataError, match="1 of 2 recordings cannot be used, and nothing was enrolled"):
+        enrol(file, "new", [paths[0], hums.parent / "bad.wav"])
+    scores = {path.name: judged for path, judged in judge_recordings(larger, paths[:2], "again")}
+    assert all(not isinstance(judged, DataError) and judged[0] > 0 for judged in scores.values())
+
+
+def test_a_grid_has_all_combinations_and_a_list_its_own(tmp_path: Path) -> None:
+    points = grid_points(["model.n_components=1,2", "features.c0=absolute,relative"])
+    assert len(points) == 4
+    assert points[-1] == {"model.n_components": 2, "features.c0": "relative"}
+    (tmp_path / "l.yaml").write_text("- seed: 1\n- model.n_components: 3\n  seed: 2\n")
+    assert grid_points([], tmp_path / "l.yaml") == [{"seed": 1}, {"model.n_components": 3, "seed": 2}]
+    for grid in (["model.n_components"], ["seed=1"], [], ["=1,2"]):
+        with pytest.raises(ConfigError):
+            grid_points(grid)
+
+
+def test_a_sweep_chooses_by_inner_folds_and_extracts_once(
+    hums: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import speechgmm.pipeline.extraction as extraction
+
+    decoded = []
+    decode = extraction.decode
+    monkeypatch.setattr(extraction, "decode", lambda *args, **kwargs: decoded.append(1) or decode(*args, **kwargs))
+    found = sweep(hums, grid_points(["model.n_components=1,2,3"]), output=hums.parent / "sweep", console=quiet())
+    assert len(decoded) == 48
+    assert set(found.chosen) == {"s0", "s1", "s2", "s3"}
+    for fold, number in found.chosen.items():
+        figures = [point.inner[fold] for point in found.points]
+        assert figures[number] == max(figures)
+    print_sweep(found)
+    assert "inner_accuracy" in capsys.readouterr().out
+    rows = table(hums.parent / "sweep" / "sweep.tsv")
+    assert [int(row["model.n_components"]) for row in rows] == [1, 2, 3]
+    assert sum(int(row["chosen"]) for row in rows) == 4
+
+
+def test_the_inner_figure_of_a_sweep_is_that_of_the_training_part_run_by_itself(hums: Path) -> None:
+    """What the test holds changes no choice: spoil the tested speaker's labels, and the inner figure stays."""
+    first = sweep(hums, grid_points(["model.n_components=1,2"]), output=hums.parent / "one", console=quiet())
+    lines = (hums.parent / "m.tsv").read_text().splitlines()
+    other = {"ba": "da", "da": "ba"}
+    spoilt = lines[:1]
+    for path, word, speaker in (line.split("\t") for line in lines[1:]):
+        spoilt.append(f"{path}\t{other.get(word, word) if speaker == 's0' else word}\t{speaker}")
+    (hums.parent / "m.tsv").write_text("\n".join(spoilt))
+    second = sweep(hums, grid_points(["model.n_components=1,2"]), output=hums.parent / "two", console=quiet())
+    assert [point.inner["s0"] for point in first.points] == [point.inner["s0"] for point in second.points]
+    assert [point.test for point in first.points] != [point.test for point in second.points]
+
+
+def test_a_sweep_begun_again_trains_only_what_is_missing(hums: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import speechgmm.pipeline.training as training
+
+    fits = []
+    fit = training._fit
+    monkeypatch.setattr(training, "_fit", lambda *args: fits.append(1) or fit(*args))
+    sweep(hums, grid_points(["model.n_components=1,2"]), output=hums.parent / "one", console=quiet())
+    first = len(fits)
+    # 4 outer folds and the 6 pairs (not 12) that inner folds leave out: 10 training sets of 4 words, at 2 points.
+    assert first == 2 * 4 * 10
+    sweep(hums, grid_points(["model.n_components=1,2,3"]), output=hums.parent / "two", console=quiet())
+    assert len(fits) == first + 4 * 10
+
+
+def test_verification_is_swept_by_its_error_rate(hums: Path) -> None:
+    found = sweep(hums, grid_points(["model.relevance=1,16"]), VERIFY, output=hums.parent / "sweep", console=quiet())
+    assert found.metric == "eer"
+    rows = table(hums.parent / "sweep" / "sweep.tsv")
+    assert all(0 <= float(row["inner_eer"]) <= 0.5 for row in rows)
+
+
+def test_a_run_compared_with_itself_differs_by_nothing_and_others_by_their_accuracy(hums: Path) -> None:
+    one = run(hums, console=quiet())
+    other = run(hums, ["model.n_components=1"], output=hums.parent / "other", console=quiet())
+    text = compare_runs([hums.parent / "run", hums.parent / "other", hums.parent / "run"])
+    wanted = 100 * (other.metrics["accuracy"]["value"] - one.metrics["accuracy"]["value"])
+    assert f"difference {wanted:+.2f} points" in text
+    assert "difference +0.00 points" in text
+    with pytest.raises(ConfigError, match="two runs or more"):
+        compare_runs([hums.parent / "run"])
+    run(hums, ["corpus.split={kind: fraction, test: 0.5}"], output=hums.parent / "fraction", console=quiet())
+    with pytest.raises(DataError, match="tested on different items"):
+        compare_runs([hums.parent / "run", hums.parent / "fraction"])
