@@ -1,8 +1,8 @@
 """Mel filterbanks as matrices (n_mels, n_fft // 2 + 1), from the frequencies alone.
 
-Owns the two mel scales in use and the three ways of laying triangles on them. Takes no logarithm and knows no
-preset; a band without a single Fourier bin is refused, since its output would be the same number in every
-frame.
+Owns the two mel scales in use, the three ways of laying triangles on them, and the warp of the frequency axis. Takes
+no logarithm and knows no preset; a band without a single Fourier bin is refused, since its output would be the same
+number in every frame.
 """
 
 from collections.abc import Callable
@@ -26,6 +26,15 @@ def hz_to_mel(frequency: ArrayLike) -> Float64Array:
     return 1127 * np.log1p(np.asarray(frequency, dtype=np.float64) / 700)
 
 
+def mel_to_hz(mel: ArrayLike) -> Float64Array:
+    """Frequency in Hz of a mel; the inverse of `hz_to_mel`.
+
+    >>> float(mel_to_hz(hz_to_mel(440.0)).round(6))
+    440.0
+    """
+    return 700 * np.expm1(np.asarray(mel, dtype=np.float64) / 1127)
+
+
 def hz_to_slaney_mel(frequency: ArrayLike) -> Float64Array:
     """Mel of a frequency in Hz in the Auditory Toolbox: linear to 1 kHz, logarithmic above (Slaney 1998).
 
@@ -46,37 +55,68 @@ def slaney_mel_to_hz(mel: ArrayLike) -> Float64Array:
     return np.where(mels < 15, mels * _SLANEY_LINEAR, 1000 * np.exp((np.maximum(mels, 15) - 15) * _SLANEY_LOG))
 
 
-Bank = Callable[[int, int, float, float, float], Float64Array]
-"""A filterbank of (n_mels, n_fft, sample_rate, low, high)."""
+Bank = Callable[[int, int, float, float, float, float], Float64Array]
+"""A filterbank of (n_mels, n_fft, sample_rate, low, high, warp)."""
+
+_WARP_LOW = 100.0  # Hz, Kaldi's vtln_low
+_WARP_HIGH = 500.0  # Hz below half the sampling rate, Kaldi's vtln_high
 
 
-def kaldi_bank(n_mels: int, n_fft: int, sample_rate: float, low: float, high: float) -> Float64Array:
+def warp_frequencies(frequency: ArrayLike, warp: float, sample_rate: float, low: float, high: float) -> Float64Array:
+    """Where the edge of a band at `frequency` Hz goes so that the recording sounds `warp` times as high.
+
+    frequency / warp between two knots, and straight lines from there to `low` and `high`, which stay (Kaldi,
+    mel-computations, VtlnWarpFreq, with its knots 100 Hz and 500 Hz below half the rate; a band that does not hold
+    one of them, which Kaldi refuses, has it 80 Hz above `low` or 500 Hz below `high`). All in Hz, any shape. Raises
+    `ConfigError` where no straight part is left between the knots.
+
+    >>> warp_frequencies([20.0, 2100.0, 8000.0], 1.05, 16000, 20, 8000).round(6).tolist()
+    [20.0, 2000.0, 8000.0]
+    """
+    hz = np.asarray(frequency, dtype=np.float64)
+    if warp == 1:
+        return hz
+    lower = _WARP_LOW if low < _WARP_LOW else low + 80
+    upper = sample_rate / 2 - _WARP_HIGH
+    upper = upper if upper < high else high - _WARP_HIGH
+    lower, upper = lower * max(1.0, warp), upper * min(1.0, warp)
+    if not lower < upper:
+        raise ConfigError(
+            f"features.warp: {warp:g} on a band from {low:g} to {high:g} Hz, which is too narrow to be warped "
+            f"between {lower:g} and {upper:g} Hz; widen the band, or leave warp out"
+        )
+    return np.interp(hz, [low, lower, upper, high], [low, lower / warp, upper / warp, high])
+
+
+def kaldi_bank(n_mels: int, n_fft: int, sample_rate: float, low: float, high: float, warp: float = 1.0) -> Float64Array:
     """Triangles of height 1, linear in mel, on `hz_to_mel`; the Nyquist bin belongs to none (Kaldi,
     mel-computations).
 
-    `low` and `high` are the outer edges in Hz. Returns (n_mels, n_fft // 2 + 1). Raises `ConfigError` where a
-    band holds no Fourier bin.
+    `low` and `high` are the outer edges in Hz, `warp` is `warp_frequencies`'. Returns (n_mels, n_fft // 2 + 1).
+    Raises `ConfigError` where a band holds no Fourier bin.
 
     >>> kaldi_bank(23, 512, 16000, 20, 8000).shape
     (23, 257)
     """
     edges = np.linspace(hz_to_mel(low), hz_to_mel(high), n_mels + 2)
+    if warp != 1:
+        edges = hz_to_mel(warp_frequencies(mel_to_hz(edges), warp, sample_rate, low, high))
     bank = _triangles(hz_to_mel(_bin_frequencies(n_fft, sample_rate)), edges)
     bank[:, -1] = 0
     return _without_empty_bands(bank, n_fft, sample_rate)
 
 
-def htk_bank(n_mels: int, n_fft: int, sample_rate: float, low: float, high: float) -> Float64Array:
+def htk_bank(n_mels: int, n_fft: int, sample_rate: float, low: float, high: float, warp: float = 1.0) -> Float64Array:
     """`kaldi_bank` with the bins at the two edges left out as HTK's ``klo`` and ``khi`` do (HTK 3.4, HSigP
     InitFBank).
 
-    `low` and `high` are LOFREQ and HIFREQ in Hz. Returns (n_mels, n_fft // 2 + 1). Raises `ConfigError` where
-    a band holds no Fourier bin.
+    `low` and `high` are LOFREQ and HIFREQ in Hz; `warp` is Kaldi's (`warp_frequencies`), not HTK's WARPFREQ. Returns
+    (n_mels, n_fft // 2 + 1). Raises `ConfigError` where a band holds no Fourier bin.
 
     >>> htk_bank(26, 512, 16000, 0, 8000)[:, 0].any()
     np.False_
     """
-    bank = kaldi_bank(n_mels, n_fft, sample_rate, low, high)
+    bank = kaldi_bank(n_mels, n_fft, sample_rate, low, high, warp)
     # HTK counts bins from 1: bins klo - 1 ... khi - 1 of ours remain.
     first = max(int(low * n_fft / sample_rate + 2.5), 2) - 1
     stop = min(int(high * n_fft / sample_rate + 0.5), n_fft // 2)
@@ -85,16 +125,19 @@ def htk_bank(n_mels: int, n_fft: int, sample_rate: float, low: float, high: floa
     return _without_empty_bands(bank, n_fft, sample_rate)
 
 
-def slaney_bank(n_mels: int, n_fft: int, sample_rate: float, low: float, high: float) -> Float64Array:
+def slaney_bank(
+    n_mels: int, n_fft: int, sample_rate: float, low: float, high: float, warp: float = 1.0
+) -> Float64Array:
     """Triangles of equal area, linear in Hz, on the Auditory Toolbox's scale; librosa's default bank.
 
-    `low` and `high` are the outer edges in Hz. Returns (n_mels, n_fft // 2 + 1). Raises `ConfigError` where a
-    band holds no Fourier bin.
+    `low` and `high` are the outer edges in Hz, `warp` is `warp_frequencies`'. Returns (n_mels, n_fft // 2 + 1).
+    Raises `ConfigError` where a band holds no Fourier bin.
 
     >>> slaney_bank(40, 512, 16000, 133.3333, 6853.84).shape
     (40, 257)
     """
     edges = slaney_mel_to_hz(np.linspace(hz_to_slaney_mel(low), hz_to_slaney_mel(high), n_mels + 2))
+    edges = warp_frequencies(edges, warp, sample_rate, low, high)
     bank = _triangles(_bin_frequencies(n_fft, sample_rate), edges)
     bank *= (2 / (edges[2:] - edges[:-2]))[:, None]
     return _without_empty_bands(bank, n_fft, sample_rate)

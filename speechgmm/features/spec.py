@@ -67,6 +67,13 @@ class FeatureSpec:
         unit="Hz",
         gt=0,
     )
+    warp: float = setting(
+        1.0,
+        "factor on the frequency axis, as by a vocal tract that much shorter (Kaldi's VTLN); for altered copies of "
+        "training recordings",
+        ge=0.5,
+        le=2,
+    )
     preemphasis: float | None = setting(
         None, "a of x[t] - a x[t - 1], 0 for none: 0.97; librosa 0" + _OF_PRESET, ge=0, lt=1
     )

@@ -1,0 +1,97 @@
+"""What a user may choose about segment models: the ``segments`` section of a configuration."""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal, get_args
+
+from speechgmm.errors import ConfigError
+from speechgmm.setting import FORBID_UNKNOWN, setting
+
+StreamName = Literal["frames", "thirds", "vector", "duration", "prior"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentSpec:
+    """Which scores of a segment are summed and how each is estimated.
+
+    The defaults were looked for on eight speakers of TIMIT; every number of them is worth choosing again, by
+    ``cross_validate_segments`` on the training speakers. Raises `ConfigError` for a value out of range.
+
+    >>> SegmentSpec(streams=("frames",)).frame_components
+    8
+    """
+
+    __pydantic_config__: ClassVar[Any] = FORBID_UNKNOWN
+
+    # RUF009: see FeatureSpec.
+    streams: tuple[StreamName, ...] = setting(
+        ("frames", "thirds", "vector", "duration", "prior"),
+        "what is summed: a mixture over the frames; one over each third; one over the segment as a vector; a Gaussian "
+        "on log duration; the log share of the training segments",
+    )
+    length_power: float = setting(
+        0.7,
+        "frames, thirds: a segment's log-likelihood is divided by its number of frames to this power (0 the total, 1 "
+        "the mean)",
+        ge=0,
+        le=1,
+    )
+    frame_components: float = setting(8, "frames: Gaussians per class, on average", ge=1)
+    third_components: float = setting(2, "thirds: Gaussians per class and third, on average", ge=1)
+    vector_components: float = setting(1, "vector: Gaussians per class, on average", ge=1)
+    power: float = setting(
+        0.25, "Gaussians are shared out by the classes' frames or segments to this power; 0: the same for all", ge=0
+    )
+    min_count: float = setting(
+        10, "frames (vector: segments) that each Gaussian of a class with several must have", gt=0
+    )
+    third_splice: int = setting(4, "thirds: frames on either side put beside each frame", unit="frames", ge=0)
+    third_dim: int = setting(36, "thirds: dimensions after the LDA, at most", ge=1)
+    vector_context: float = setting(
+        3.0, "vector: length of each of the two stretches before and after a segment", unit="frames", gt=0
+    )
+    vector_dim: int = setting(38, "vector: dimensions after the LDA, at most (no more than classes less one)", ge=1)
+    lda_prior: float = setting(
+        1000.0,
+        "pseudo-frames (vector: segments) without correlations in the LDA's within-class covariance",
+        ge=0,
+    )
+    frame_prior: float = setting(
+        20.0, "frames, thirds: pseudo-frames of the within-class variance in every Gaussian", unit="frames", ge=0
+    )
+    vector_prior: float = setting(
+        60.0, "vector: pseudo-segments of the within-class variance in every Gaussian", unit="segments", ge=0
+    )
+    variance_floor: float = setting(
+        0.02, "least variance of a Gaussian, as a share of all segments', per dimension", gt=0, le=1
+    )
+    max_iter: int = setting(20, "EM iterations per mixture, at most", ge=1)
+    tol: float = setting(1e-4, "EM stops once an iteration gains less", unit="nats per frame", ge=0)
+    weight_folds: int = setting(
+        3, "parts that the training groups (speakers) are divided into to choose the weights of the streams", ge=2
+    )
+
+    def __post_init__(self) -> None:
+        known = get_args(StreamName)
+        if not self.streams or len(set(self.streams)) != len(self.streams) or set(self.streams) - set(known):
+            raise ConfigError(f"segments.streams: {self.streams!r}; expected some of {', '.join(known)}, each once")
+        if set(self.streams) == {"prior"}:
+            raise ConfigError("segments.streams: prior alone looks at no segment; add frames, for example")
+        for part in fields(self):
+            value, bounds = getattr(self, part.name), part.metadata
+            if part.name == "streams":
+                continue
+            whole = part.type in (int, "int")
+            if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+                raise ConfigError(
+                    f"segments.{part.name}: {value!r}; expected a {'whole number' if whole else 'number'}"
+                )
+            if (
+                not math.isfinite(value)
+                or value < bounds.get("ge", -math.inf)
+                or value <= bounds.get("gt", -math.inf)
+                or value > bounds.get("le", math.inf)
+            ):
+                limits = {"ge": "at least", "gt": "more than", "le": "at most"}
+                range_ = " and ".join(f"{limits[key]} {bounds[key]}" for key in limits if key in bounds)
+                raise ConfigError(f"segments.{part.name}: {value}; expected {range_} ({bounds['description']})")
