@@ -22,6 +22,7 @@ from speechgmm.features import (
 )
 from speechgmm.features.cepstra import cosine_transform
 from speechgmm.features.deltas import append_deltas
+from speechgmm.features.filterbanks import warp_frequencies
 from speechgmm.features.vad import energy_vad, peak_vad
 
 PRESETS = ["kaldi", "htk", "slaney", "librosa"]
@@ -452,3 +453,38 @@ def test_spec_is_read_from_plain_values_with_the_same_ranges():
     assert schema["frame_shift"]["unit"] == "ms"
     assert schema["deltas"]["maximum"] == 2
     assert all("description" in field for field in schema.values())
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("warp", [0.9, 1.1])
+def test_a_warped_band_hears_the_frequency_that_the_warp_takes_to_where_it_was(preset, warp):
+    def centres(warp: float) -> np.ndarray:
+        front = front_end(FeatureSpec(preset=preset, warp=warp), RATE)
+        return front.filterbank @ np.arange(front.n_fft // 2 + 1) * (RATE / front.n_fft) / front.filterbank.sum(axis=1)
+
+    plain = centres(1.0)
+    between_knots = (plain > 600) & (plain < 5000)
+    assert between_knots.sum() >= 10
+    # A band is known to a fraction of the distance between Fourier bins, which is 31 Hz at most.
+    np.testing.assert_allclose((centres(warp) * warp)[between_knots], plain[between_knots], atol=12)
+
+
+def test_warp_one_is_no_warp_and_every_warp_is_part_of_the_description():
+    plain = front_end(FeatureSpec(), RATE)
+    np.testing.assert_array_equal(front_end(FeatureSpec(warp=1), RATE).filterbank, plain.filterbank)
+    warped = front_end(FeatureSpec(warp=1.05), RATE)
+    assert (plain.describe()["warp"], warped.describe()["warp"]) == (1.0, 1.05)
+    assert {key for key in plain.describe() if plain.describe()[key] != warped.describe()[key]} == {"warp"}
+
+
+def test_the_edges_of_the_band_stay_where_they_are_and_warping_keeps_the_order_of_frequencies():
+    frequencies = np.linspace(20, RATE / 2, 500)
+    for warp in (0.5, 0.9, 1.1, 2.0):
+        moved = warp_frequencies(frequencies, warp, RATE, 20, RATE / 2)
+        assert (moved[0], moved[-1]) == (20, RATE / 2)
+        assert (np.diff(moved) > 0).all()
+
+
+def test_a_band_too_narrow_to_warp_is_refused():
+    with pytest.raises(ConfigError, match=r"features.warp: 1.1 on a band from 300 to 700 Hz"):
+        front_end(FeatureSpec(warp=1.1, low_frequency=300, high_frequency=700, n_mels=4, n_ceps=4), RATE)

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from speechgmm.features import FeatureSpec, extract, front_end, static_features
-from speechgmm.features.filterbanks import slaney_bank
+from speechgmm.features.filterbanks import kaldi_bank, slaney_bank
 
 INT16 = 32768
 
@@ -63,6 +63,19 @@ def test_kaldi_preset_cuts_fractions_of_a_sample_as_kaldi_does(rate):
     spec = FeatureSpec(n_mels=30, low_frequency=100, high_frequency=3700, snip_edges=False, use_energy=False)
     theirs = kaldi_mfcc(noise, rate, snip_edges=False, use_energy=False, num_bins=30, low_freq=100, high_freq=3700)
     np.testing.assert_allclose(extract(spec, noise, rate), theirs, rtol=0, atol=5e-3)
+
+
+@pytest.mark.parametrize("warp", [0.8, 0.95, 1.05, 1.25])
+@pytest.mark.parametrize(("rate", "low", "high"), [(16000, 20, 8000), (16000, 60, 7600), (8000, 20, 4000)])
+def test_warped_kaldi_bank_equals_kaldi_native_fbank(rate, low, high, warp):
+    knf = pytest.importorskip("kaldi_native_fbank")
+    options, frames = knf.MelBanksOptions(), knf.FrameExtractionOptions()
+    options.num_bins, options.low_freq, options.high_freq = 23, low, high
+    options.use_slaney_mel_scale, options.norm, frames.samp_freq = False, "", rate
+    theirs = np.array(knf.MelBanks(options, frames, warp).get_matrix())
+    ours = kaldi_bank(23, rate // 8000 * 256, rate, low, high, warp)
+    np.testing.assert_allclose(ours[:, : theirs.shape[1]], theirs, rtol=0, atol=2e-5)
+    assert np.abs(ours - kaldi_bank(23, rate // 8000 * 256, rate, low, high)).max() > 0.1
 
 
 @pytest.mark.parametrize(

@@ -8,17 +8,24 @@ from speechgmm.features.extraction import FEATURE_VERSION, extract, raw_features
 from speechgmm.features.front_end import FrontEnd, front_end
 from speechgmm.features.normalise import Moments, Normalisation, moments, normalisation
 from speechgmm.features.spec import FeatureSpec
+from speechgmm.features.transforms import ClassMoments, LinearTransform, TransformSpec, class_moments, lda, splice
 
 __all__ = [
     "FEATURE_VERSION",
+    "ClassMoments",
     "FeatureSpec",
     "FrontEnd",
+    "LinearTransform",
     "Moments",
     "Normalisation",
+    "TransformSpec",
+    "class_moments",
     "extract",
     "front_end",
+    "lda",
     "moments",
     "normalisation",
     "raw_features",
+    "splice",
     "static_features",
 ]

@@ -114,7 +114,7 @@ def segment_vectors(frames: NDArray[np.floating], bounds: ArrayLike, context: fl
     before = start + context * np.array([-2.0, -1.0, 0.0])
     after = end + context * np.array([0.0, 1.0, 2.0])
     means = [np.diff(_integral(frames, at), axis=1) / np.diff(at, axis=1)[:, :, None] for at in (inner, before, after)]
-    parts = np.concatenate(means, axis=1).reshape(len(edges), -1)
+    parts = np.concatenate(means, axis=1).reshape(len(edges), 7 * frames.shape[1])
     vectors: Float32Array = np.hstack([parts, log_durations(edges)[:, None]]).astype(np.float32)
     return vectors
 

@@ -196,8 +196,8 @@ def lda(moments: ClassMoments, dim: int, prior_count: float | None = None) -> Li
     if not (np.isfinite(pseudo) and pseudo >= 0):
         raise ConfigError(f"prior_count {pseudo:g}; expected a number of frames, 0 or more")
     variances = np.diag(moments.within) / total
-    # What float64 leaves of a constant dimension's scatter is not exactly 0.
-    flat = np.flatnonzero(variances <= 1e-12 * np.maximum(variances.max(), np.square(moments.means).max(axis=0)))
+    # A deviation below a millionth of the mean is float32 rounding, as for normalisation.
+    flat = np.flatnonzero(variances <= 1e-12 * np.square(moments.means).max(axis=0))
     if len(flat):
         raise FitError(
             f"dimension {flat[0]} does not vary within any class, so an LDA would divide by 0; drop the dimension, or "

@@ -18,7 +18,7 @@ class SegmentSpec:
     ``cross_validate_segments`` on the training speakers. Raises `ConfigError` for a value out of range.
 
     >>> SegmentSpec(streams=("frames",)).frame_components
-    8
+    16
     """
 
     __pydantic_config__: ClassVar[Any] = FORBID_UNKNOWN
@@ -30,14 +30,14 @@ class SegmentSpec:
         "on log duration; the log share of the training segments",
     )
     length_power: float = setting(
-        0.7,
+        0.9,
         "frames, thirds: a segment's log-likelihood is divided by its number of frames to this power (0 the total, 1 "
         "the mean)",
         ge=0,
         le=1,
     )
-    frame_components: float = setting(8, "frames: Gaussians per class, on average", ge=1)
-    third_components: float = setting(2, "thirds: Gaussians per class and third, on average", ge=1)
+    frame_components: float = setting(16, "frames: Gaussians per class, on average", ge=1)
+    third_components: float = setting(4, "thirds: Gaussians per class and third, on average", ge=1)
     vector_components: float = setting(1, "vector: Gaussians per class, on average", ge=1)
     power: float = setting(
         0.25, "Gaussians are shared out by the classes' frames or segments to this power; 0: the same for all", ge=0
