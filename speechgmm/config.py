@@ -18,8 +18,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from speechgmm.corpus.spec import KNOWN, CorpusSpec
 from speechgmm.errors import ConfigError
+from speechgmm.features.augment import AugmentSpec
 from speechgmm.features.spec import FeatureSpec
 from speechgmm.gmm.spec import ModelSpec
+from speechgmm.scoring.segment_spec import SegmentSpec
 from speechgmm.scoring.spec import ScoringSpec
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
@@ -55,7 +57,13 @@ class Config:
         "the configuration file; default: every model against every test utterance",
     )
     features: FeatureSpec = setting(FeatureSpec(), "the acoustic front end")
+    augment: AugmentSpec = setting(AugmentSpec(), "altered copies of the recordings that are trained on")
     model: ModelSpec = setting(ModelSpec(), "the mixture of every class and how it is estimated")
+    segments: SegmentSpec | None = setting(
+        None,
+        "classification of segments with known boundaries (phones) by several models of a segment, combined; takes the "
+        "place of model; {} for its defaults",
+    )
     scoring: ScoringSpec = setting(ScoringSpec(), "how likelihoods become decisions")
     parallel: ParallelSpec = setting(ParallelSpec(), "how the work is spread over the machine")
     cache: str | None = setting(
@@ -70,6 +78,16 @@ class Config:
             raise ConfigError(
                 "task: verification scores against a background model; set model.adapt: map (and model.ubm)"
             )
+        if self.segments is not None:
+            if self.task != "classification":
+                raise ConfigError("segments are for task: classification")
+            for name, default_section in (("model", ModelSpec()), ("scoring", ScoringSpec())):
+                if getattr(self, name) != default_section:
+                    raise ConfigError(f"{name} has no effect with segments, which have settings of their own")
+            if self.features.vad != "none" or self.features.cmvn == "speaker":
+                raise ConfigError(
+                    "segments take whole recordings: features.vad: none, and cmvn by recording or globally"
+                )
         if self.task != "verification":
             default = ScoringSpec()
             if self.trials is not None:
@@ -283,6 +301,8 @@ def _commented(spec: Any, depth: int) -> Iterator[str]:
         hint = hints[field.name]
         if unit := hint.get("unit"):
             about += f" [{unit}]"
+        if isinstance(value, tuple):
+            hint = hint["items"]
         if choices := _choices(hint):
             about += f" ({' | '.join(choices)})"
         yield from (f"{pad}# {line}" for line in textwrap.wrap(about, 100 - len(pad)))
@@ -291,6 +311,8 @@ def _commented(spec: Any, depth: int) -> Iterator[str]:
             yield from _commented(value, depth + 1)
         else:
             yield f"{pad}{field.name}: {_scalar(value)}"
+        if value is None and field.name == "segments":
+            yield from (f"#   {line}" for line in _commented(SegmentSpec(), 0))
 
 
 def _scalar(value: Any) -> str:
@@ -352,6 +374,8 @@ def _known_keys(spec: Any = None) -> dict[tuple[str, ...], tuple[str, ...]]:
     found: dict[tuple[str, ...], tuple[str, ...]] = {(): tuple(field.name for field in fields(spec))}
     for field in fields(spec):
         value = getattr(spec, field.name)
+        if value is None and field.name == "segments":
+            value = SegmentSpec()
         if is_dataclass(value):
             found.update({(field.name, *path): keys for path, keys in _known_keys(value).items()})
     return found

@@ -11,7 +11,8 @@ from speechgmm.config import cache_folder
 from speechgmm.errors import ConfigError
 from speechgmm.features import front_end
 from speechgmm.io.feature_store import FeatureStore
-from speechgmm.io.model_file import ModelFile, read_model_file
+from speechgmm.io.model_file import ModelFile
+from speechgmm.io.segment_file import SegmentFile, read_any_model
 
 CLASSES_SHOWN = 30
 
@@ -31,10 +32,16 @@ def inspect(path: Path) -> str:
         return _shard(path)
     if path.is_dir():
         raise ConfigError(f"{path}: neither a run's folder (config.yaml) nor a folder of features (spec.json)")
-    return "\n".join(_model(path, read_model_file(path)))
+    return "\n".join(_model(path, read_any_model(path)))
 
 
-def _model(path: Path, file: ModelFile) -> Iterator[str]:
+def _model(path: Path, file: ModelFile | SegmentFile) -> Iterator[str]:
+    if isinstance(file, SegmentFile):
+        labels = file.models.labels
+        yield f"{path}: segment models of {len(labels)} classes ({file.label}): {', '.join(labels)}"
+        for stream, weight in zip(file.models.streams, file.models.weights, strict=True):
+            yield f"  {type(stream).__name__}, weight {weight:.3f}"
+        return
     models = file.models
     sizes = [len(model.weights) for model in models.models]
     n_dims = models.models[0].means.shape[1]
@@ -89,7 +96,7 @@ def _run(path: Path) -> Iterator[str]:
         yield "not finished: there is no metrics.json yet"
     if (path / "models.safetensors").exists():
         yield ""
-        yield from _model(path / "models.safetensors", read_model_file(path / "models.safetensors"))
+        yield from _model(path / "models.safetensors", read_any_model(path / "models.safetensors"))
 
 
 def _features(path: Path) -> Iterator[str]:

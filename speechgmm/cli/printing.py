@@ -86,7 +86,15 @@ def print_features(result: "Result") -> None:
 
 def print_models(result: "Result") -> None:
     """How each class was trained."""
+    from speechgmm.pipeline.training import Trained
+
     if result.trained is None:
+        return
+    model = shown(result.folder / "models.safetensors")
+    if not isinstance(result.trained, Trained):
+        weights = ", ".join(f"{weight:.3f}" for weight in result.trained.models.weights)
+        print(f"segment models of {len(result.trained.models.labels)} classes; weights of their streams: {weights}")
+        print(f"\nmodels: {model}")
         return
     rows = (
         (
@@ -122,10 +130,11 @@ def score_and_print(
         ConfigError: No recording is named.
         ModelFileError: The model cannot be read.
     """
-    from speechgmm.io.model_file import read_model_file
+    from speechgmm.io.model_file import ModelFile
+    from speechgmm.io.segment_file import read_any_model
     from speechgmm.pipeline.scoring import Scored, score_recordings
 
-    file = read_model_file(model / "models.safetensors" if model.is_dir() else model)
+    file = read_any_model(model / "models.safetensors" if model.is_dir() else model)
     if resample and file.audio:
         file = replace(file, audio=replace(file.audio, resample=True))
     paths = recordings(audio)
@@ -136,11 +145,13 @@ def score_and_print(
                 f"all are of speaker {speaker!r}" if speaker else "each recording is a speaker of its own (--speaker)"
             )
             print(f"normalisation by speaker: {whose}", file=sys.stderr)
-        if file.models.temperature is None:
+        if not isinstance(file, ModelFile):
+            print("a model of segments: each recording or window is taken as one segment", file=sys.stderr)
+        elif file.models.temperature is None:
             print("the model has no temperature: no posteriors, margins only", file=sys.stderr)
     if speaker and cmvn != "speaker":
         raise ConfigError(f"--speaker is for a model with cmvn: speaker; this one has cmvn: {cmvn}")
-    labels = file.models.labels
+    labels, classes = file.models.labels, isinstance(file, ModelFile)
     failures = 0
 
     def rows() -> Iterator[dict[str, object]]:
@@ -171,7 +182,8 @@ def score_and_print(
                 "n_frames": item.n_frames,
                 "rank": rank,
                 "label": labels[number],
-                "mean_log_likelihood": round(float(item.mean_log_likelihoods[number]), 6),
+                # Segment models have posteriors alone.
+                "mean_log_likelihood": round(float(item.mean_log_likelihoods[number]), 6) if classes else None,
                 "posterior": None if item.posteriors is None else round(float(item.posteriors[number]), 6),
                 "margin": round(item.margin(number), 6),
             }
@@ -202,7 +214,8 @@ def _print_rows(rows: Iterable[dict[str, object]], form: str, *, windowed: bool,
             before = row["file"]
         times = f"{row['start']:>8.2f}{row['end']:>8.2f}  " if windowed else "  "
         posterior = "" if row["posterior"] is None else f"{row['posterior']:.3f}"
-        values = f"{row['mean_log_likelihood']:>15.3f}{posterior:>11}{row['margin']:>9.3f}"
+        likelihood = "" if row["mean_log_likelihood"] is None else f"{row['mean_log_likelihood']:.3f}"
+        values = f"{likelihood:>15}{posterior:>11}{row['margin']:>9.3f}"
         print(f"{times}{row['rank']:>4}  {row['label']:<16}{values}")
 
 

@@ -113,6 +113,22 @@ class FrontEnd:
         nearest = min(max(nearest, 0), n_frames - 1)
         return nearest, nearest + 1
 
+    def positions(self, start: float, end: float | None, n_frames: int) -> tuple[float, float]:
+        """Times in s as positions in frames, fractions allowed: frame t covers t to t + 1, its centre at t + 1/2.
+
+        `end` None is the end of the recording. A segment at the very edge, before the first centre or after the last,
+        keeps a sliver of the recording.
+
+        >>> front_end(FeatureSpec(), 16000).positions(0.1, 0.2, 98)
+        (9.25, 19.25)
+        """
+
+        def position(seconds: float) -> float:
+            return (seconds * self.sample_rate - self.first_centre) / self.frame_shift + 0.5
+
+        first = min(position(start), n_frames - 0.01)
+        return first, max(float(n_frames) if end is None else position(end), first + 0.01, 0.01)
+
     def describe(self) -> dict[str, str | int | float | bool | None]:
         """The resolved settings as plain values: for people, and for the header of a model file.
 

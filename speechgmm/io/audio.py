@@ -7,7 +7,7 @@ with the reason. Nothing is padded, cut or repaired.
 
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd
 from pathlib import Path
 from typing import Final
@@ -36,6 +36,12 @@ class Recording:
     def duration(self) -> float:
         """Length in seconds."""
         return len(self.samples) / self.sample_rate
+
+    def faster(self, speed: float) -> "Recording":
+        """The recording played so many times faster, pitch and all."""
+        if speed == 1:
+            return self
+        return replace(self, samples=resampled(self.samples, round(self.sample_rate * speed), self.sample_rate))
 
 
 def read_bytes(path: Path) -> bytes:

@@ -83,7 +83,7 @@ def serialise(content: ModelFile) -> bytes:
     from safetensors.numpy import save
 
     models, audio = content.models, content.audio
-    tensors = _stacked("", models.models) | {"log_priors": models.log_priors}
+    tensors = stack("", models.models) | {"log_priors": models.log_priors}
     header: dict[str, Any] = {
         "format": FORMAT_VERSION,
         "label": content.label,
@@ -92,17 +92,10 @@ def serialise(content: ModelFile) -> bytes:
         "temperature": models.temperature,
     }
     if models.ubm is not None:
-        tensors |= _stacked("ubm.", (models.ubm,))
+        tensors |= stack("ubm.", (models.ubm,))
     if audio is not None:
-        header["audio"] = {
-            "features": asdict(audio.features),
-            "sample_rate": audio.sample_rate,
-            "channel": audio.channel,
-            "resample": audio.resample,
-        }
-        if audio.normalisation is not None:
-            tensors["normalisation.shift"] = np.asarray(audio.normalisation.shift)
-            tensors["normalisation.scale"] = np.asarray(audio.normalisation.scale)
+        header["audio"], arrays = audio_header(audio)
+        tensors |= arrays
     if content.recipe is not None:
         header["recipe"] = {"spec": asdict(content.recipe.spec), "seed": content.recipe.seed}
         tensors["floor"] = content.recipe.floor
@@ -118,11 +111,15 @@ def read_model_file(path: str | Path) -> ModelFile:
         ModelFileError: No such file, truncated, not written by this package, or of a newer format.
     """
     path = Path(path)
-    tensors, header = _read(path)
+    tensors, header = read_tensors(path)
+    if "segments" in header:
+        raise ModelFileError(
+            f"{path}: a model of segments with known boundaries, which has no class models to use here"
+        )
     try:
         sizes = [int(size) for size in header["n_components"]]
-        models = _unstacked("", tensors, sizes)
-        ubm = _unstacked("ubm.", tensors, [len(tensors["ubm.weights"])])[0] if "ubm.weights" in tensors else None
+        models = unstack("", tensors, sizes)
+        ubm = unstack("ubm.", tensors, [len(tensors["ubm.weights"])])[0] if "ubm.weights" in tensors else None
         classes = ClassModels(
             labels=tuple(header["labels"]),
             models=models,
@@ -130,7 +127,7 @@ def read_model_file(path: str | Path) -> ModelFile:
             temperature=header["temperature"],
             ubm=ubm,
         )
-        audio = _audio(header["audio"], tensors) if "audio" in header else None
+        audio = read_audio_input(header["audio"], tensors) if "audio" in header else None
         recipe = _recipe(header["recipe"], tensors) if "recipe" in header else None
     except (KeyError, TypeError, ValueError, SpeechGMMError) as error:
         raise ModelFileError(
@@ -139,7 +136,8 @@ def read_model_file(path: str | Path) -> ModelFile:
     return ModelFile(classes, audio, header["label"], recipe)
 
 
-def _read(path: Path) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
+def read_tensors(path: Path) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
+    """The tensors and the header of one of our files. Raises ModelFileError where it is not."""
     from safetensors import SafetensorError, safe_open
 
     if path.is_dir():
@@ -170,7 +168,23 @@ def _read(path: Path) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
     return tensors, header
 
 
-def _audio(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> AudioInput:
+def audio_header(audio: AudioInput) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
+    """What the header says of the audio, and the arrays beside it."""
+    header = {
+        "features": asdict(audio.features),
+        "sample_rate": audio.sample_rate,
+        "channel": audio.channel,
+        "resample": audio.resample,
+    }
+    arrays: dict[str, NDArray[np.float64]] = {}
+    if audio.normalisation is not None:
+        arrays["normalisation.shift"] = np.asarray(audio.normalisation.shift)
+        arrays["normalisation.scale"] = np.asarray(audio.normalisation.scale)
+    return header, arrays
+
+
+def read_audio_input(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> AudioInput:
+    """The inverse of ``audio_header``."""
     normalisation = None
     if "normalisation.shift" in tensors:
         normalisation = Normalisation(tensors["normalisation.shift"], tensors["normalisation.scale"])
@@ -184,12 +198,14 @@ def _recipe(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> 
     return ClassRecipe(ModelSpec(**spec), tensors["floor"], header["seed"])
 
 
-def _stacked(prefix: str, models: tuple[DiagGMM, ...]) -> dict[str, NDArray[np.float64]]:
+def stack(prefix: str, models: tuple[DiagGMM, ...]) -> dict[str, NDArray[np.float64]]:
+    """Mixtures as arrays, one after another."""
     names = ("weights", "means", "variances")
     return {f"{prefix}{name}": np.concatenate([getattr(model, name) for model in models]) for name in names}
 
 
-def _unstacked(prefix: str, tensors: dict[str, NDArray[np.float64]], sizes: list[int]) -> tuple[DiagGMM, ...]:
+def unstack(prefix: str, tensors: dict[str, NDArray[np.float64]], sizes: list[int]) -> tuple[DiagGMM, ...]:
+    """The inverse of ``stack``; ``sizes`` are the mixtures' numbers of components."""
     ends = np.cumsum(sizes)
     if len(ends) == 0 or ends[-1] != len(tensors[f"{prefix}weights"]):
         raise ValueError(f"{len(tensors[f'{prefix}weights'])} components for n_components {sizes}")

@@ -1,31 +1,24 @@
-"""The extraction stage: every recording read once, checked, turned into frames and stored.
-
-A recording that is in the store already is not opened: its path, size and time of change say that it is the same.
-Recordings that cannot be used are all found before anything is trained.
-"""
+"""The extraction stage: the frames of every utterance, by reference; unusable recordings found before training."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
-
-import numpy as np
 
 from speechgmm.corpus import Corpus, Fold, Utterance, same_audio
 from speechgmm.corpus.manifest import listed
 from speechgmm.errors import DataError
-from speechgmm.features import FEATURE_VERSION, front_end, normalisation, raw_features
+from speechgmm.features import FrontEnd, front_end
 from speechgmm.io.atomic import write_text
-from speechgmm.io.audio import CLIPPED_SHARE, decode, read_bytes
-from speechgmm.io.feature_store import Entry, Extracted, FeatureStore, digest
+from speechgmm.io.audio import CLIPPED_SHARE
+from speechgmm.io.feature_store import Entry, FeatureStore
 from speechgmm.io.model_file import AudioInput
 from speechgmm.io.tables import table
-from speechgmm.pipeline.frames import Piece, pooled_moments
+from speechgmm.pipeline.frames import Piece
 from speechgmm.pipeline.job import Job
+from speechgmm.pipeline.normalising import normalised
+from speechgmm.pipeline.shards import extract_recordings
 
-CHUNK_FILES = 256
-CHUNK_BYTES = 32_000_000
 END_TOLERANCE = 0.005
 """Seconds by which a segment may end after its recording: times in tables are rounded."""
 
@@ -39,6 +32,16 @@ class Features:
     audio: AudioInput  # with the normalisation, where it is global
     durations: tuple[float, ...]  # s, one per utterance
     rejected: tuple[tuple[str, str], ...]  # (id, reason) of the others
+    copies: tuple[tuple[Piece | None, ...], ...] = ()  # altered copies, each one per utterance; None: none of a test
+
+    def training(self) -> list[tuple[Utterance, tuple[Piece, ...]]]:
+        """Utterances of the split ``train``, each with its own frames first and then those of its copies."""
+        found = []
+        for n, utterance in enumerate(self.corpus):
+            if utterance.split == "train":
+                copies = (version[n] for version in self.copies)
+                found.append((utterance, (self.pieces[n], *(piece for piece in copies if piece is not None))))
+        return found
 
     def of_split(self, split: str) -> list[tuple[Utterance, Piece]]:
         """Utterances of a split with their frames, in order."""
@@ -52,21 +55,8 @@ class Features:
             corpus=replace(self.corpus, utterances=tuple(self.corpus.utterances[n] for n in kept)),
             pieces=tuple(self.pieces[n] for n in kept),
             durations=tuple(self.durations[n] for n in kept),
+            copies=tuple(tuple(version[n] for n in kept) for version in self.copies),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    paths: tuple[Path, ...]
-    audio: AudioInput
-    store: FeatureStore
-    n_known: int  # recordings in the store when the run began
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    entries: tuple[Entry, ...]
-    problems: Mapping[Path, str]
 
 
 def extract(job: Job) -> Features:
@@ -78,8 +68,7 @@ def extract(job: Job) -> Features:
     """
     config = job.experiment.config
     with job.console.stage("extract"):
-        store = open_store(job.cache, job.audio)
-        entries, problems = _extract_all(job, store)
+        store, entries, problems = extract_recordings(job, job.corpus.paths(), job.audio)
         corpus, pieces, durations, rejected = _pieces(job, store, entries, problems)
         for text in _clipping(entries.values()):
             job.console.warn(text)
@@ -95,8 +84,43 @@ def extract(job: Job) -> Features:
             job.console.warn(f"{len(rejected)} of {len(job.corpus)} utterances are left out{where}:\n{listed(reasons)}")
             corpus = _check_what_is_left(corpus)
         _refuse_copies(corpus, pieces, job.folds)
-        pieces, audio = _normalised(job, corpus, pieces)
-    return Features(corpus, pieces, audio, durations, tuple(rejected))
+        pieces, audio = normalised(job, corpus, pieces)
+        copies = tuple(_copies(job, corpus, audio, warp, speed) for warp, speed in config.augment.copies())
+    return Features(corpus, pieces, audio, durations, tuple(rejected), copies)
+
+
+def _copies(job: Job, corpus: Corpus, audio: AudioInput, warp: float, speed: float) -> tuple[Piece | None, ...]:
+    """An altered copy of every utterance that may train, in the place of the utterance."""
+    trains = [utterance.split == "train" for utterance in corpus]
+    chosen = replace(corpus, utterances=tuple(u for u, yes in zip(corpus, trains, strict=True) if yes))
+    features = replace(audio.features, warp=audio.features.warp * warp)
+    changed = replace(job.audio, features=features)
+    store, entries, problems = extract_recordings(job, chosen.paths(), changed, speed)
+    if problems:
+        reason = next(iter(problems.values()))
+        raise DataError(
+            f"{len(problems)} recordings have no copy at warp {warp:g}, speed {speed:g}; the first: {reason}"
+        )
+    plan = front_end(features, audio.sample_rate)
+    pieces = [_piece(plan, store, entries[u.path], u, features.vad != "none", speed) for u in chosen]
+    if audio.normalisation is None:
+        pieces = list(normalised(job, chosen, pieces)[0])
+    else:
+        pieces = [replace(piece, normalisation=audio.normalisation) for piece in pieces]
+    made = iter(pieces)
+    return tuple(next(made) if yes else None for yes in trains)
+
+
+def _piece(
+    plan: FrontEnd, store: FeatureStore, entry: Entry, utterance: Utterance, with_speech: bool, speed: float = 1.0
+) -> Piece:
+    """Where an utterance's frames lie; ``speed`` is how much faster the recording was played."""
+    first, stop = 0, entry.n_frames
+    if utterance.start is not None or utterance.end is not None:
+        start = (utterance.start or 0.0) / speed
+        end = entry.duration if utterance.end is None else min(utterance.end / speed, entry.duration)
+        first, stop = plan.frame_range(start, max(end, start + 1e-6), entry.n_frames)
+    return Piece(store, entry.shard, entry.offset, entry.n_frames, first, stop, entry.key, with_speech)
 
 
 def divide(job: Job, features: Features, fold: Fold) -> Features:
@@ -104,117 +128,13 @@ def divide(job: Job, features: Features, fold: Fold) -> Features:
     corpus = fold.apply(features.corpus)
     if job.audio.features.cmvn != "global":
         return replace(features, corpus=corpus)
-    pieces, audio = _normalised(job, corpus, [replace(piece, normalisation=None) for piece in features.pieces])
-    return replace(features, corpus=corpus, pieces=pieces, audio=audio)
-
-
-def open_store(cache: Path, audio: AudioInput) -> FeatureStore:
-    """The store of the features that ``audio`` describes, before normalisation (which hangs on other recordings)."""
-    description = {
-        "features": front_end(audio.features.without_normalisation(), audio.sample_rate).describe(),
-        "sample_rate": audio.sample_rate,
-        "channel": audio.channel,
-        "resample": audio.resample,
-        "version": FEATURE_VERSION,
-    }
-    return FeatureStore.open(cache, description)
-
-
-def _extract_all(job: Job, store: FeatureStore) -> tuple[dict[Path, Entry], dict[Path, str]]:
-    known = {(entry.path, entry.size, entry.modified): entry for entry in store.entries()}
-    found: dict[Path, Entry] = {}
-    todo: list[tuple[Path, int]] = []
-    problems: dict[Path, str] = {}
-    for path in job.corpus.paths():
-        try:
-            about = path.stat()
-        except FileNotFoundError:
-            problems[path] = f"{path}: there is no such file"
-            continue
-        except OSError as error:
-            problems[path] = f"{path}: cannot be opened ({error.strerror})"
-            continue
-        entry = known.get((str(path), about.st_size, about.st_mtime_ns))
-        if entry is None:
-            todo.append((path, about.st_size))
-        else:
-            found[path] = entry
-    if found:
-        job.console.say(f"features of {len(found)} recordings are in the cache")
-    audio = replace(job.audio, features=job.audio.features.without_normalisation())
-    chunks = [_Chunk(paths, audio, store, len(known)) for paths in _chunks(todo, job.n_jobs)]
-    with job.console.bar("extracting features") as advance:
-        done = 0
-        for chunk, result in zip(chunks, job.map(extract_chunk, chunks, auto="processes"), strict=True):
-            found.update((Path(entry.path), entry) for entry in result.entries)
-            problems.update(result.problems)
-            done += len(chunk.paths)
-            advance(done, len(todo))
-    return found, problems
-
-
-def _chunks(files: Sequence[tuple[Path, int]], n_jobs: int) -> Iterator[tuple[Path, ...]]:
-    """Files in parcels: large enough to be worth a task, small enough to share out and to lose little when killed."""
-    most = max(1, min(CHUNK_FILES, -(-len(files) // (4 * n_jobs))))
-    parcel: list[Path] = []
-    size = 0
-    for path, n_bytes in files:
-        parcel.append(path)
-        size += n_bytes
-        if len(parcel) >= most or size >= CHUNK_BYTES:
-            yield tuple(parcel)
-            parcel, size = [], 0
-    if parcel:
-        yield tuple(parcel)
-
-
-def extract_chunk(chunk: _Chunk) -> _Done:
-    """Read, check and extract a parcel of recordings, and store the good ones as one shard."""
-    extracted, reused, problems = [], [], {}
-    keys = _stored(chunk.store, chunk.n_known)
-    for path in chunk.paths:
-        try:
-            about = path.stat()
-            data = read_bytes(path)
-            key = digest(data)
-            if key in keys:  # the same recording under another name or date
-                reused.append(replace(keys[key], path=str(path), size=about.st_size, modified=about.st_mtime_ns))
-                continue
-            audio = chunk.audio
-            recording = decode(
-                data, path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel
-            )
-            frames, speech = raw_features(audio.features, recording.samples, audio.sample_rate)
-        except DataError as error:
-            text = str(error)
-            problems[path] = text if str(path) in text else f"{path}: {text}"
-            continue
-        if speech is not None:
-            if not speech.any():
-                problems[path] = f"{path}: the VAD keeps none of its {len(frames)} frames (features.vad)"
-                continue
-            frames = np.column_stack([frames, speech.astype(np.float32)])
-        extracted.append(
-            Extracted(
-                key,
-                str(path),
-                about.st_size,
-                about.st_mtime_ns,
-                recording.duration,
-                recording.clipped,
-                frames,
-            )
-        )
-    entries = chunk.store.write(extracted) if extracted else []
-    if reused:
-        chunk.store.note(reused)
-    return _Done((*entries, *reused), problems)
-
-
-@lru_cache(maxsize=1)
-def _stored(store: FeatureStore, n_known: int) -> dict[str, Entry]:  # noqa: ARG001 (a store that grew is read again)
-    """What the store held when the run began, by the hash of the recording; read once in each worker."""
-    return {entry.key: entry for entry in store.entries()}
+    pieces, audio = normalised(job, corpus, [replace(piece, normalisation=None) for piece in features.pieces])
+    how = audio.normalisation
+    copies = tuple(
+        tuple(None if piece is None else replace(piece, normalisation=how) for piece in version)
+        for version in features.copies
+    )
+    return replace(features, corpus=corpus, pieces=pieces, audio=audio, copies=copies)
 
 
 def _pieces(
@@ -242,10 +162,8 @@ def _pieces(
             length = f"{utterance.path.name} ({entry.duration:.3f} s)"
             rejected.append((utterance.id, f"{source}: {past}, past the end of {length}; are the times in seconds?"))
             continue
-        whole = utterance.start is None and utterance.end is None
-        first, stop = (0, entry.n_frames) if whole else plan.frame_range(start, end, entry.n_frames)
-        piece = Piece(store, entry.shard, entry.offset, entry.n_frames, first, stop, entry.key, with_speech)
-        if with_speech and not whole and len(piece.load()) == 0:
+        piece = _piece(plan, store, entry, utterance, with_speech)
+        if with_speech and piece.stop - piece.first < piece.n_frames and len(piece.load()) == 0:
             rejected.append((utterance.id, f"{source}: the VAD keeps none of its frames (features.vad)"))
             continue
         kept.append(utterance)
@@ -308,41 +226,3 @@ def _clipping(entries: Iterable[Entry]) -> Iterator[str]:
     if clipped:
         worst = ", ".join(f"{Path(entry.path).name} ({100 * entry.clipped:.1f} % of samples)" for entry in clipped[:3])
         yield f"{len(clipped)} recordings are clipped; the worst: {worst}"
-
-
-def _normalised(job: Job, corpus: Corpus, pieces: Sequence[Piece]) -> tuple[tuple[Piece, ...], AudioInput]:
-    """Pieces with the normalisation that ``features.cmvn`` asks for, estimated on whole recordings."""
-    spec = job.audio.features
-    if spec.cmvn == "none":
-        return tuple(pieces), job.audio
-    groups = [_group(spec.cmvn, utterance) for utterance in corpus]
-    members: dict[str, dict[Path, Piece]] = {}
-    for utterance, piece, group in zip(corpus, pieces, groups, strict=True):
-        if spec.cmvn != "global" or utterance.split == "train":
-            members.setdefault(group, {}).setdefault(utterance.path, piece.whole())
-    if spec.cmvn == "speaker":
-        _check_one_speaker_each(members)
-    tasks = [tuple(found.values()) for found in members.values()]
-    results = job.console.track(job.map(pooled_moments, tasks), len(tasks), "normalising")
-    found = {group: normalisation(moments, spec.norm_vars) for group, moments in zip(members, results, strict=True)}
-    audio = replace(job.audio, normalisation=found[""]) if spec.cmvn == "global" else job.audio
-    normalised = (replace(piece, normalisation=found[group]) for piece, group in zip(pieces, groups, strict=True))
-    return tuple(normalised), audio
-
-
-def _group(cmvn: str, utterance: Utterance) -> str:
-    """What an utterance shares its statistics with: its recording, its speaker, everything."""
-    if cmvn == "utterance":
-        return str(utterance.path)
-    return utterance.label("speaker") if cmvn == "speaker" else ""
-
-
-def _check_one_speaker_each(members: Mapping[str, Mapping[Path, Piece]]) -> None:
-    owner: dict[Path, str] = {}
-    for speaker, paths in members.items():
-        for path in paths:
-            if owner.setdefault(path, speaker) != speaker:
-                raise DataError(
-                    "features.cmvn: speaker needs one speaker in a recording; "
-                    f"{path} has {owner[path]!r} and {speaker!r}"
-                )

@@ -30,6 +30,7 @@ from speechgmm.errors import ConfigError, SpeechGMMError
 from speechgmm.io.atomic import only_writer, remove_leftovers, write_atomically, write_text
 from speechgmm.io.feature_store import digest
 from speechgmm.io.model_file import ModelFile, serialise
+from speechgmm.io.segment_file import SegmentFile, serialise_segments
 from speechgmm.pipeline.evaluation import (
     Evaluation,
     classes_table,
@@ -41,6 +42,7 @@ from speechgmm.pipeline.evaluation import (
 from speechgmm.pipeline.extraction import Features, divide, extract
 from speechgmm.pipeline.job import Job, prepare
 from speechgmm.pipeline.scoring import Scores, score
+from speechgmm.pipeline.segments import TrainedSegments, score_segments, train_segments
 from speechgmm.pipeline.training import Trained, score_folds, train, train_folds
 from speechgmm.pipeline.verification import TrialEvaluation, evaluate_trials, score_trials, trials_table
 
@@ -54,7 +56,7 @@ class Result:
     folder: Path
     metrics: dict[str, Any]  # as in metrics.json
     features: Features
-    trained: Trained | None
+    trained: Trained | TrainedSegments | None
     evaluation: Evaluation | TrialEvaluation | None
 
 
@@ -104,6 +106,8 @@ def _run(experiment: Experiment, folder: Path, console: Console, until: Stage) -
     if until == "extract":
         return Result(folder, {}, features, None, None)
     parts: dict[str, Features] = {fold.name: divide(job, features, fold) for fold in job.folds}
+    if experiment.config.segments is not None:
+        return _run_segments(folder, job, features, parts, until)
     fold_models: dict[str, Trained] = {}
     if parts:
         trained, each = train_folds(job, features, list(parts.values()))
@@ -117,6 +121,35 @@ def _run(experiment: Experiment, folder: Path, console: Console, until: Stage) -
         evaluation: Evaluation | TrialEvaluation | None = _verify(folder, job, features, trained, parts, fold_models)
     else:
         evaluation, trained = _classify(folder, job, features, trained, parts, fold_models)
+    return _report(folder, job, features, trained, evaluation)
+
+
+def _run_segments(folder: Path, job: Job, features: Features, parts: Mapping[str, Features], until: Stage) -> Result:
+    """Train segment models on everything and on every fold, and test them."""
+    whole, *each = train_segments(job, [features, *parts.values()])
+    _save_models(folder, serialise_segments(SegmentFile(whole.models, whole.audio, job.corpus.label)))
+    for name, found in zip(parts, each, strict=True):
+        data = serialise_segments(SegmentFile(found.models, found.audio, job.corpus.label))
+        _save_models(folder / "folds" / quote(name, safe=" "), data)
+    if until == "train":
+        return Result(folder, {}, features, whole, None)
+    systems = dict(zip(parts, each, strict=True))
+    scores = (
+        Scores.pooled({name: score_segments(job, part, systems[name].models) for name, part in parts.items()})
+        if parts
+        else score_segments(job, features, whole.models)
+    )
+    return _report(folder, job, features, whole, _evaluated(folder, job, scores))
+
+
+def _report(
+    folder: Path,
+    job: Job,
+    features: Features,
+    trained: Trained | TrainedSegments,
+    evaluation: Evaluation | TrialEvaluation | None,
+) -> Result:
+    """Write the figures, say what should be known about them, and draw."""
     metrics = _metrics(job, features, trained, evaluation)
     write_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     notes: dict[str, list[str]] = {}
@@ -124,10 +157,21 @@ def _run(experiment: Experiment, folder: Path, console: Console, until: Stage) -
         if isinstance(metric, dict) and "note" in metric:
             notes.setdefault(metric["note"], []).append(name)
     for note, names in notes.items():
-        console.warn(f"{', '.join(names)}: {note}")
+        job.console.warn(f"{', '.join(names)}: {note}")
     if isinstance(evaluation, Evaluation):
         _draw(folder, job, evaluation)
     return Result(folder, metrics, features, trained, evaluation)
+
+
+def _evaluated(folder: Path, job: Job, scores: Scores) -> Evaluation | None:
+    """Write the scores and evaluate them."""
+    write_text(folder / "scores.tsv", scores_table(scores))
+    evaluation = evaluate(scores, seed=job.experiment.config.seed)
+    if evaluation is None:
+        job.console.warn("the split 'test' is empty: there are models, but no figures about them")
+    else:
+        write_text(folder / "confusion.tsv", confusion_table(evaluation))
+    return evaluation
 
 
 def _classify(
@@ -149,13 +193,7 @@ def _classify(
         _save(folder, trained, job)
         _save_folds(folder, fold_models, job)
         scores = Scores.pooled(each)
-    write_text(folder / "scores.tsv", scores_table(scores))
-    evaluation = evaluate(scores, seed=job.experiment.config.seed)
-    if evaluation is None:
-        job.console.warn("the split 'test' is empty: there are models, but no figures about them")
-    else:
-        write_text(folder / "confusion.tsv", confusion_table(evaluation))
-    return evaluation, trained
+    return _evaluated(folder, job, scores), trained
 
 
 def _verify(
@@ -180,14 +218,18 @@ def _save_folds(folder: Path, fold_models: Mapping[str, Trained], job: Job) -> N
         _save(folder / "folds" / quote(name, safe=" "), trained, job)
 
 
-def _save(folder: Path, trained: Trained, job: Job) -> None:
-    """Write models and how they were trained; figures of other models do not stay beside them."""
-    data = serialise(ModelFile(trained.models, trained.audio, job.corpus.label, trained.recipe))
+def _save_models(folder: Path, data: bytes) -> None:
+    """Write a model file; figures of other models do not stay beside it."""
     path = folder / "models.safetensors"
     if not path.exists() or path.read_bytes() != data:
         for name in ("scores.tsv", "metrics.json", "confusion.tsv", "confusion.png"):
             (folder / name).unlink(missing_ok=True)
         write_atomically(path, lambda file: file.write(data))
+
+
+def _save(folder: Path, trained: Trained, job: Job) -> None:
+    """Write models and how they were trained."""
+    _save_models(folder, serialise(ModelFile(trained.models, trained.audio, job.corpus.label, trained.recipe)))
     background = (trained.ubm_report,) if trained.ubm_report else ()
     write_text(folder / "classes.tsv", classes_table((*background, *trained.reports)))
 
@@ -258,7 +300,7 @@ def _about(job: Job) -> str:
 
 
 def _metrics(
-    job: Job, features: Features, trained: Trained, evaluation: Evaluation | TrialEvaluation | None
+    job: Job, features: Features, trained: Trained | TrainedSegments, evaluation: Evaluation | TrialEvaluation | None
 ) -> dict[str, Any]:
     config = job.experiment.config
     folds = evaluation.folds if evaluation else {}
@@ -270,7 +312,7 @@ def _metrics(
         "n_test": len(features.corpus) - len(features.of_split("ubm")) if job.folds else len(features.of_split("test")),
         "n_classes": len(trained.models.labels),
         "n_rejected": len(features.rejected),
-        "temperature": trained.models.temperature,
+        **({"temperature": trained.models.temperature} if isinstance(trained, Trained) else {}),
         "seconds": {stage: round(seconds, 3) for stage, seconds in job.console.seconds.items()},
         "config_hash": config_hash(config),
     }

@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.features import Moments, front_end, moments, normalisation, raw_features
+from speechgmm.features import FrontEnd, Moments, front_end, moments, normalisation, raw_features
 from speechgmm.io.audio import Recording, read_recording
 from speechgmm.io.model_file import AudioInput, ModelFile
 from speechgmm.parallel import pmap
 from speechgmm.pipeline.frames import Piece
 from speechgmm.scoring import ClassModels
 
-if TYPE_CHECKING:  # scoring a recording waits for neither
+if TYPE_CHECKING:  # scoring a recording waits for none of them
+    from speechgmm.io.segment_file import SegmentFile
     from speechgmm.pipeline.extraction import Features
     from speechgmm.pipeline.job import Job
 
@@ -131,7 +132,7 @@ class Scored:
 
 
 def score_recordings(
-    model: ModelFile,
+    model: "ModelFile | SegmentFile",
     paths: Sequence[Path],
     *,
     window: float | None = None,
@@ -198,15 +199,19 @@ def _moments_of(audio: AudioInput, path: Path) -> Moments | None:
     return moments(frames[speech])
 
 
-def _score_recording(model: ModelFile, window: float | None, hop: float | None, path: Path) -> list[Scored] | DataError:
+def _score_recording(
+    model: "ModelFile | SegmentFile", window: float | None, hop: float | None, path: Path
+) -> list[Scored] | DataError:
     try:
         return list(_score_windows(model, window, hop, path))
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")
 
 
-def _score_windows(model: ModelFile, window: float | None, hop: float | None, path: Path) -> Iterator[Scored]:
-    audio, models = model.audio, model.models
+def _score_windows(
+    model: "ModelFile | SegmentFile", window: float | None, hop: float | None, path: Path
+) -> Iterator[Scored]:
+    audio = model.audio
     if audio is None:
         raise ConfigError("the model has no front end")
     frames, speech, recording = frames_of(audio, path)
@@ -214,6 +219,11 @@ def _score_windows(model: ModelFile, window: float | None, hop: float | None, pa
         how = audio.normalisation or normalisation(moments(frames[speech]), audio.features.norm_vars)
         frames = how.apply(frames)
     plan = front_end(audio.features, audio.sample_rate)
+    if not isinstance(model, ModelFile):
+        windows = list(_windows(recording.duration, window, hop))
+        yield from _score_segments(model, plan, frames, windows, path, recording)
+        return
+    models = model.models
     for start, end in _windows(recording.duration, window, hop):
         first, stop = (0, len(frames)) if window is None else plan.frame_range(start, end, len(frames))
         chosen = frames[first:stop][speech[first:stop]]
@@ -223,6 +233,22 @@ def _score_windows(model: ModelFile, window: float | None, hop: float | None, pa
         means = models.mean_log_likelihoods(chosen)
         posteriors = None if models.temperature is None else models.posteriors(means, len(chosen))
         yield Scored(path, start, end, len(chosen), means, posteriors, recording.clipped)
+
+
+def _score_segments(
+    model: "SegmentFile",
+    plan: FrontEnd,
+    frames: NDArray[np.float32],
+    windows: Sequence[tuple[float, float]],
+    path: Path,
+    recording: Recording,
+) -> Iterator[Scored]:
+    """Each window as a segment: log posteriors in the place of log-likelihoods."""
+    bounds = np.array([plan.positions(start, end, len(frames)) for start, end in windows])
+    table = model.models.log_posteriors(frames, bounds)
+    for (start, end), row in zip(windows, table, strict=True):
+        first, stop = plan.frame_range(start, end, len(frames))
+        yield Scored(path, start, end, stop - first, row, np.exp(row), recording.clipped)
 
 
 def judge_recordings(

@@ -158,8 +158,8 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
 def _by_label(features: Features) -> dict[str, list[Piece]]:
     """Training pieces of every class; classes in the order of their names."""
     members: dict[str, list[Piece]] = {}
-    for utterance, piece in features.of_split("train"):
-        members.setdefault(utterance.label(features.corpus.label), []).append(piece)
+    for utterance, pieces in features.training():
+        members.setdefault(utterance.label(features.corpus.label), []).extend(pieces)
     return {label: members[label] for label in sorted(members, key=natural_order)}
 
 
@@ -220,7 +220,8 @@ def _common(job: Job, members: Mapping[str, Sequence[Piece]], parts: Sequence[Mo
 def _train_ubm(job: Job, features: Features, common: _Task) -> tuple[DiagGMM, ClassReport]:
     """The universal background model: from the split ``ubm`` where there is one, else from all training frames."""
     model = job.experiment.config.model
-    chosen = features.of_split("ubm") or features.of_split("train")
+    background = tuple(piece for _, piece in features.of_split("ubm"))
+    chosen = background or tuple(piece for _, pieces in features.training() for piece in pieces)
     spec = ModelSpec(
         n_components=model.ubm.n_components,
         max_iter=model.ubm.max_iter,
@@ -230,7 +231,7 @@ def _train_ubm(job: Job, features: Features, common: _Task) -> tuple[DiagGMM, Cl
         dead_components=model.dead_components,
         precision=model.precision,
     )
-    task = replace(common, label=BACKGROUND, spec=spec, pieces=tuple(piece for _, piece in chosen))
+    task = replace(common, label=BACKGROUND, spec=spec, pieces=chosen)
     job.console.say(f"background model: {spec.n_components} components on {len(chosen)} utterances")
     with job.console.bar("training the background model: passes over its frames") as advance:
         passes = 0
@@ -369,7 +370,7 @@ def _temperature(job: Job, features: Features, common: _Task, models: ClassModel
     config = job.experiment.config
     n_folds = config.scoring.temperature_folds
     corpus = features.corpus
-    training = features.of_split("train")
+    training = features.training()
     folds = assign_folds(
         corpus,
         [utterance for utterance, _ in training],
@@ -381,10 +382,10 @@ def _temperature(job: Job, features: Features, common: _Task, models: ClassModel
     tasks: list[_Task] = []
     for fold in range(n_folds):
         rest: dict[str, list[Piece]] = {label: [] for label in models.labels}
-        for (utterance, piece), number in zip(training, folds, strict=True):
+        for (utterance, pieces), number in zip(training, folds, strict=True):
             if number != fold:
-                rest[utterance.label(corpus.label)].append(piece)
-        tasks += [replace(common, label=label, pieces=tuple(pieces)) for label, pieces in rest.items()]
+                rest[utterance.label(corpus.label)].extend(pieces)
+        tasks += [replace(common, label=label, pieces=tuple(left)) for label, left in rest.items()]
     if any(not task.pieces for task in tasks):
         job.console.warn(
             f"no posteriors, margins only: a class has too few {'groups' if config.corpus.group else 'recordings'} "
@@ -404,7 +405,7 @@ def _temperature(job: Job, features: Features, common: _Task, models: ClassModel
         chosen = [n for n, number in enumerate(folds) if number == fold]
         trained = tuple(model for model, _ in results[fold * len(models.labels) : (fold + 1) * len(models.labels)])
         means, n_frames = log_likelihood_table(
-            job, replace(models, models=trained), [training[n][1] for n in chosen], None
+            job, replace(models, models=trained), [training[n][1][0] for n in chosen], None
         )
         totals[chosen] = means * n_frames[:, None]
     numbers = {label: number for number, label in enumerate(models.labels)}

@@ -1,0 +1,119 @@
+"""The model file of segment models: the same container as class models, with the streams in place of mixtures.
+
+header              "segments": labels, and for each stream its name and its plain settings
+weights             (S,)     of the streams
+stream.N.*                   arrays of stream N; its mixtures one after another, sizes in the header
+"""
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.errors import ModelFileError, SpeechGMMError
+from speechgmm.features.transforms import LinearTransform
+from speechgmm.gmm import DiagGMM
+from speechgmm.io.feature_store import canonical
+from speechgmm.io.model_file import (
+    FORMAT_VERSION,
+    KEY,
+    AudioInput,
+    ModelFile,
+    audio_header,
+    read_audio_input,
+    read_model_file,
+    read_tensors,
+    stack,
+    unstack,
+)
+from speechgmm.scoring.segment_models import STREAMS, SegmentModels
+
+Arrays = dict[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFile:
+    """What the model file of segment models holds."""
+
+    models: SegmentModels
+    audio: AudioInput
+    label: str  # the column that the classes are values of
+
+
+def serialise_segments(content: SegmentFile) -> bytes:
+    """The bytes of a model file; the same content gives the same bytes."""
+    from safetensors.numpy import save
+
+    names = {kind: name for name, kind in STREAMS.items()}
+    tensors: Arrays = {"weights": content.models.weights}
+    streams = []
+    for number, stream in enumerate(content.models.streams):
+        header, arrays = _pack(stream)
+        streams.append({"name": names[type(stream)], **header})
+        tensors |= {f"stream.{number}.{name}": array for name, array in arrays.items()}
+    about, arrays = audio_header(content.audio)
+    header = {
+        "format": FORMAT_VERSION,
+        "label": content.label,
+        "segments": {"labels": list(content.models.labels), "streams": streams},
+        "audio": about,
+    }
+    tensors = {name: np.ascontiguousarray(value) for name, value in (tensors | arrays).items()}
+    data: bytes = save(tensors, metadata={KEY: canonical(header)})
+    return data
+
+
+def read_any_model(path: str | Path) -> ModelFile | SegmentFile:
+    """Read a model file of either kind. Raises ModelFileError as ``read_model_file``."""
+    path = Path(path)
+    tensors, header = read_tensors(path)
+    if "segments" not in header:
+        return read_model_file(path)
+    try:
+        about = header["segments"]
+        streams = tuple(_unpack(number, part, tensors) for number, part in enumerate(about["streams"]))
+        models = SegmentModels(tuple(about["labels"]), streams, tensors["weights"])
+        return SegmentFile(models, read_audio_input(header["audio"], tensors), header["label"])
+    except (KeyError, TypeError, ValueError, SpeechGMMError) as error:
+        raise ModelFileError(
+            f"{path}: a model file with a part missing or out of shape ({error}); train it again"
+        ) from None
+
+
+def _pack(stream: Any) -> tuple[dict[str, Any], Arrays]:
+    """A stream's plain settings and its arrays."""
+    header: dict[str, Any] = {}
+    arrays: Arrays = {}
+    for part in fields(stream):
+        if not part.init:
+            continue
+        value = getattr(stream, part.name)
+        if isinstance(value, LinearTransform):
+            arrays |= {f"{part.name}.{name}": array for name, array in asdict(value).items()}
+        elif isinstance(value, tuple):  # of mixtures
+            header[part.name] = [model.n_components for model in value]
+            arrays |= stack(f"{part.name}.", value)
+        elif isinstance(value, np.ndarray):
+            arrays[part.name] = value
+        else:
+            header[part.name] = value
+    return header, arrays
+
+
+def _unpack(number: int, header: dict[str, Any], tensors: Arrays) -> Any:
+    kind = STREAMS[header["name"]]
+    values: dict[str, Any] = {}
+    for part in fields(kind):
+        name = f"stream.{number}.{part.name}"
+        if not part.init:
+            continue
+        if f"{name}.matrix" in tensors:
+            values[part.name] = LinearTransform(tensors[f"{name}.matrix"], tensors[f"{name}.offset"])
+        elif f"{name}.weights" in tensors:
+            mixtures: tuple[DiagGMM, ...] = unstack(f"{name}.", tensors, header[part.name])
+            values[part.name] = mixtures
+        else:
+            values[part.name] = tensors[name] if name in tensors else header[part.name]
+    return kind(**values)
