@@ -84,6 +84,8 @@ class Config:
             for name, default_section in (("model", ModelSpec()), ("scoring", ScoringSpec())):
                 if getattr(self, name) != default_section:
                     raise ConfigError(f"{name} has no effect with segments, which have settings of their own")
+            if self.features.transform.kind != "none":
+                raise ConfigError("segments learn transforms of their own; leave features.transform out")
             if self.features.vad != "none" or self.features.cmvn == "speaker":
                 raise ConfigError(
                     "segments take whole recordings: features.vad: none, and cmvn by recording or globally"

@@ -1,26 +1,32 @@
 """Folds, verification, sweeps and comparisons, on hums that are made in no time."""
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from conftest import hum
 
+import speechgmm as sg
+from speechgmm.cli.inspecting import inspect
 from speechgmm.cli.printing import print_result, print_sweep
 from speechgmm.console import Console
 from speechgmm.corpus import Corpus, SplitSpec, Utterance, make_split
 from speechgmm.corpus.splits import inner_folds
 from speechgmm.corpus.trials import read_trials
-from speechgmm.errors import ConfigError, DataError
+from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.io.model_file import read_model_file
-from speechgmm.pipeline import run
+from speechgmm.io.segment_file import SegmentFile, read_any_model
+from speechgmm.pipeline import extract, prepare, run
 from speechgmm.pipeline.comparing import compare_runs
 from speechgmm.pipeline.enrolling import enrol
 from speechgmm.pipeline.scoring import judge_recordings, score_recordings
 from speechgmm.pipeline.sweeping import grid_points, sweep
+from speechgmm.pipeline.transforming import transformed
 
 
 def quiet() -> Console:
@@ -262,11 +268,11 @@ def test_a_grid_has_all_combinations_and_a_list_its_own(tmp_path: Path) -> None:
 def test_a_sweep_chooses_by_inner_folds_and_extracts_once(
     hums: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import speechgmm.pipeline.extraction as extraction
+    import speechgmm.pipeline.shards as shards
 
     decoded = []
-    decode = extraction.decode
-    monkeypatch.setattr(extraction, "decode", lambda *args, **kwargs: decoded.append(1) or decode(*args, **kwargs))
+    decode = shards.decode
+    monkeypatch.setattr(shards, "decode", lambda *args, **kwargs: decoded.append(1) or decode(*args, **kwargs))
     found = sweep(hums, grid_points(["model.n_components=1,2,3"]), output=hums.parent / "sweep", console=quiet())
     assert len(decoded) == 48
     assert set(found.chosen) == {"s0", "s1", "s2", "s3"}
@@ -327,3 +333,124 @@ def test_a_run_compared_with_itself_differs_by_nothing_and_others_by_their_accur
     run(hums, ["corpus.split={kind: fraction, test: 0.5}"], output=hums.parent / "fraction", console=quiet())
     with pytest.raises(DataError, match="tested on different items"):
         compare_runs([hums.parent / "run", hums.parent / "fraction"])
+
+
+def segment_rows(hums: Path) -> None:
+    """Cut every recording into two segments, at a place of its own."""
+    lines = (hums.parent / "m.tsv").read_text().splitlines()
+    rows = ["path\tstart\tend\tword\tspeaker"]
+    for number, line in enumerate(lines[1:]):
+        path, word, speaker = line.split("\t")
+        cut = 0.15 + 0.01 * (number % 10)
+        rows += [f"{path}\t0\t{cut:.2f}\t{word}\t{speaker}", f"{path}\t{cut:.2f}\t0.4\t{word}\t{speaker}"]
+    (hums.parent / "m.tsv").write_text("\n".join(rows) + "\n")
+
+
+SEGMENTS = ["model={}", "segments={frame_components: 2, third_components: 1, weight_folds: 2, third_splice: 1}"]
+
+
+def test_segment_models_run_save_and_score_as_the_folds_did(hums: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    segment_rows(hums)
+    result = run(hums, [*SEGMENTS, "augment.warps=[0.95]"], console=quiet())
+    rows = table(hums.parent / "run" / "scores.tsv")
+    assert len(rows) == 96
+    posteriors = np.exp([[float(row[word]) for word in ("ba", "da", "ga", "ma")] for row in rows])
+    np.testing.assert_allclose(posteriors.sum(axis=1), 1, atol=1e-4)
+    assert result.metrics["accuracy"]["value"] > 0.5
+    print_result(result)
+    assert "accuracy" in capsys.readouterr().out
+    # The fold's file, read back, gives the fold's posteriors for the same stretch of the recording.
+    file = read_any_model(hums.parent / "run" / "folds" / "s0" / "models.safetensors")
+    assert isinstance(file, SegmentFile)
+    row = next(row for row in rows if row["id"] == "s0-ba-0:0.000-0.150")
+    (((_, scored),),) = ([*score_recordings(file, [hums.parent / "s0-ba-0.wav"], window=0.15)],)
+    assert not isinstance(scored, DataError)
+    wanted = [float(row[word]) for word in file.models.labels]
+    np.testing.assert_allclose(scored[0].mean_log_likelihoods, wanted, atol=1e-4)
+    with pytest.raises(ModelFileError, match="a model of segments with known boundaries"):
+        read_model_file(hums.parent / "run" / "models.safetensors")
+    assert "segment models of 4 classes" in inspect(hums.parent / "run")
+
+
+def test_segment_models_are_the_same_for_any_number_of_workers_and_come_from_the_cache(
+    hums: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment_rows(hums)
+    found = set()
+    for n_jobs in (1, 2):
+        folder = hums.parent / f"run-{n_jobs}"
+        overrides = [*SEGMENTS, f"parallel.n_jobs={n_jobs}", f"cache={folder}-cache"]
+        run(hums, overrides, output=folder, console=quiet(), until="train")
+        found.add(tuple(path.read_bytes() for path in sorted(folder.rglob("models.safetensors"))))
+    assert len(found) == 1
+    monkeypatch.setattr(
+        "speechgmm.pipeline.segments.train_segment_models", lambda *_, **__: pytest.fail("trained twice")
+    )
+    run(hums, overrides, output=hums.parent / "again", console=quiet())
+
+
+def test_segments_refuse_what_would_have_no_effect(hums: Path) -> None:
+    for override in (
+        "features.vad=peak",
+        "model.n_components=3",
+        "task=verification",
+        "features.transform={kind: lda}",
+    ):
+        with pytest.raises(ConfigError):
+            run(hums, ["model={}", "segments={}", override], console=quiet())
+
+
+def test_a_transform_is_learnt_from_each_training_part_and_stored_with_the_models(hums: Path) -> None:
+    run(hums, ["features.transform={kind: lda, dim: 3, splice: 1}"], console=quiet())
+    rows = table(hums.parent / "run" / "scores.tsv")
+    found = {}
+    for fold in ("s0", "s1"):
+        file = read_model_file(hums.parent / "run" / "folds" / fold / "models.safetensors")
+        assert file.audio is not None
+        assert file.audio.transform is not None
+        assert file.audio.transform.matrix.shape == (3, 39)
+        found[fold] = file.audio.transform.matrix
+        row = next(row for row in rows if row["fold"] == fold)
+        (((_, scored),),) = ([*score_recordings(file, [hums.parent / f"{row['id']}.wav"])],)
+        assert not isinstance(scored, DataError)
+        wanted = [float(row[label]) for label in file.models.labels]
+        np.testing.assert_allclose(scored[0].mean_log_likelihoods, wanted, atol=1e-5, rtol=1e-5)
+    assert not np.allclose(found["s0"], found["s1"])
+
+
+def test_segments_of_a_recording_are_transformed_with_their_neighbours(hums: Path) -> None:
+    """Frames of two halves, one after the other, are those of the whole: splicing sees over the boundary."""
+    overrides = ["corpus.split={kind: kfold, folds: 3}", "features.transform={kind: lda, dim: 2, splice: 2}"]
+    segment_rows(hums)
+    job = prepare(hums, overrides, console=quiet())
+    features = transformed(job, extract(job))
+    halves = np.concatenate([piece.load() for piece in features.pieces[:2]])
+    first = features.pieces[0]
+    whole = dataclasses.replace(first, first=0, stop=first.n_frames).load()
+    np.testing.assert_allclose(halves, whole[: len(halves)], atol=1e-5)
+
+
+def test_copies_are_trained_on_and_never_tested(hums: Path) -> None:
+    plain = run(hums, console=quiet())
+    augmented = run(hums, ["augment={warps: [0.9], speeds: [1.1]}"], output=hums.parent / "more", console=quiet())
+    assert augmented.metrics["n_test"] == plain.metrics["n_test"] == 48
+    assert len(table(hums.parent / "more" / "scores.tsv")) == 48
+    assert augmented.trained is not None
+    frames = [[int(row["n_frames"]) for row in table(hums.parent / name / "classes.tsv")] for name in ("run", "more")]
+    for one, more in zip(*frames, strict=True):
+        # Twice by the warp, and once again at 1.1 times the speed.
+        assert 2.85 * one < more < 2.95 * one
+
+
+def test_a_copy_is_what_its_settings_say(hums: Path) -> None:
+    job = prepare(hums, ["augment={warps: [0.9], speeds: [1.25]}"], console=quiet())
+    features = extract(job)
+    warped, faster = features.copies
+    path = features.corpus.utterances[0].path
+    samples, rate = soundfile.read(path, dtype="float32")
+    np.testing.assert_allclose(warped[0].load(), sg.extract(sg.FeatureSpec(warp=0.9), samples, rate), atol=1e-4)  # type: ignore[union-attr]
+    quick = soxr.resample(samples, 10000, 8000, quality="HQ").astype(np.float32)
+    np.testing.assert_allclose(faster[0].load(), sg.extract(sg.FeatureSpec(), quick, rate), atol=1e-4)  # type: ignore[union-attr]
+    for wrong in ("{warps: [1]}", "{speeds: [0]}", "{warps: [0.9, 0.9]}"):
+        with pytest.raises(ConfigError, match="augment"):
+            prepare(hums, [f"augment={wrong}"], console=quiet())

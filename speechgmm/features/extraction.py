@@ -50,6 +50,11 @@ def extract(spec: FeatureSpec, samples: Float32Array, sample_rate: int) -> Float
     >>> extract(FeatureSpec(deltas=2, cmvn="utterance"), tone, 16000).shape
     (98, 39)
     """
+    if spec.transform.kind != "none":
+        raise ConfigError(
+            f"features.transform: {spec.transform.kind} is learnt from a training split, and this is one recording; "
+            "leave it out, or apply a LinearTransform of your own"
+        )
     if spec.cmvn in ("global", "speaker"):
         raise ConfigError(
             f"features.cmvn: {spec.cmvn} needs the statistics of other recordings, and this is one; use "

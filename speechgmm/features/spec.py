@@ -10,6 +10,7 @@ from types import NoneType
 from typing import Any, ClassVar, Final, Literal, get_args
 
 from speechgmm.errors import ConfigError
+from speechgmm.features.transforms import TransformSpec
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
 PresetName = Literal["kaldi", "htk", "slaney", "librosa"]
@@ -116,18 +117,21 @@ class FeatureSpec:
         5.0, "vad peak: how far below the loudest frame of the recording is still speech", unit="nats", gt=0
     )
 
+    transform: TransformSpec = setting(TransformSpec(), "what is done to frames last, learnt from the training split")
+
     def __post_init__(self) -> None:
         for field in fields(self):
-            _check_value(field, getattr(self, field.name))
+            if field.name != "transform":
+                _check_value(field, getattr(self, field.name))
         _check_together(self)
 
     def without_normalisation(self) -> "FeatureSpec":
-        """The same features before normalisation: what a feature cache may be keyed on.
+        """The same features before normalisation and transform: what a feature cache may be keyed on.
 
         >>> FeatureSpec(cmvn="speaker", norm_vars=False).without_normalisation() == FeatureSpec()
         True
         """
-        return replace(self, cmvn="none", norm_vars=True)
+        return replace(self, cmvn="none", norm_vars=True, transform=TransformSpec())
 
 
 def _check_value(field: Field[Any], value: object) -> None:

@@ -9,6 +9,7 @@ Parameters are tensors; labels, the feature spec and the rest are **one** canoni
     log_priors          (C,)              float64
     ubm.*                                 the universal background model, where there is one
     normalisation.*     (D,)              shift and scale, where cmvn is global
+    transform.*                           matrix and offset, where features are transformed
     floor               (D,)              least variances, for classes that are added later
 """
 
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from speechgmm.errors import ModelFileError, SpeechGMMError
 from speechgmm.features import FeatureSpec, Normalisation
+from speechgmm.features.transforms import LinearTransform, TransformSpec, splice
 from speechgmm.gmm import DiagGMM, ModelSpec, UbmSpec
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.feature_store import canonical
@@ -40,6 +42,13 @@ class AudioInput:
     channel: str | int = "mix"
     resample: bool = False
     normalisation: Normalisation | None = None  # of the training split; where cmvn is global
+    transform: LinearTransform | None = None  # learnt from the training split
+
+    def transformed(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Normalised frames (T, D) of a whole recording after the transform, if there is one."""
+        if self.transform is None:
+            return frames
+        return self.transform.apply(splice(frames, self.features.transform.splice))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +189,9 @@ def audio_header(audio: AudioInput) -> tuple[dict[str, Any], dict[str, NDArray[n
     if audio.normalisation is not None:
         arrays["normalisation.shift"] = np.asarray(audio.normalisation.shift)
         arrays["normalisation.scale"] = np.asarray(audio.normalisation.scale)
+    if audio.transform is not None:
+        arrays["transform.matrix"] = audio.transform.matrix
+        arrays["transform.offset"] = audio.transform.offset
     return header, arrays
 
 
@@ -188,8 +200,12 @@ def read_audio_input(header: dict[str, Any], tensors: dict[str, NDArray[np.float
     normalisation = None
     if "normalisation.shift" in tensors:
         normalisation = Normalisation(tensors["normalisation.shift"], tensors["normalisation.scale"])
-    features = FeatureSpec(**header["features"])
-    return AudioInput(features, header["sample_rate"], header["channel"], header["resample"], normalisation)
+    transform = None
+    if "transform.matrix" in tensors:
+        transform = LinearTransform(tensors["transform.matrix"], tensors["transform.offset"])
+    values = {**header["features"], "transform": TransformSpec(**header["features"]["transform"])}
+    features = FeatureSpec(**values)
+    return AudioInput(features, header["sample_rate"], header["channel"], header["resample"], normalisation, transform)
 
 
 def _recipe(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> ClassRecipe:

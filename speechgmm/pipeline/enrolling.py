@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError, FitError
 from speechgmm.features import moments, normalisation
-from speechgmm.io.model_file import ModelFile
+from speechgmm.io.model_file import AudioInput, ModelFile
 from speechgmm.parallel import one_blas_thread
 from speechgmm.pipeline.scoring import frames_of
 from speechgmm.pipeline.training import fit_class
@@ -46,20 +47,13 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
         except DataError as error:
             problems.append(str(error))
             continue
-        chosen.append(frames[speech])
+        chosen.append((frames, speech))
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems)
         raise DataError(
             f"{len(problems)} of {len(paths)} recordings cannot be used, and nothing was enrolled:\n{listed}"
         )
-    if audio.normalisation is not None:
-        chosen = [audio.normalisation.apply(part) for part in chosen]
-    elif audio.features.cmvn == "speaker":
-        pooled = moments(np.concatenate(chosen))
-        chosen = [normalisation(pooled, audio.features.norm_vars).apply(part) for part in chosen]
-    elif audio.features.cmvn == "utterance":
-        chosen = [normalisation(moments(part), audio.features.norm_vars).apply(part) for part in chosen]
-    frames = np.concatenate(chosen)
+    frames = np.concatenate(_normalised(audio, chosen))
     try:
         with one_blas_thread():
             fit = fit_class(recipe, label, frames, models.ubm)
@@ -75,3 +69,20 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
         ubm=models.ubm,
     )
     return replace(file, models=larger), Enrolled(len(frames), fit.model.n_components)
+
+
+def _normalised(
+    audio: AudioInput, recordings: Sequence[tuple[NDArray[np.float32], NDArray[np.bool_]]]
+) -> list[NDArray[np.float32]]:
+    """The speech of each recording, normalised and transformed as in training."""
+    how = audio.normalisation
+    if audio.features.cmvn == "speaker":
+        pooled = moments(np.concatenate([frames[speech] for frames, speech in recordings]))
+        how = normalisation(pooled, audio.features.norm_vars)
+    parts = []
+    for frames, speech in recordings:
+        own = how
+        if audio.features.cmvn == "utterance":
+            own = normalisation(moments(frames[speech]), audio.features.norm_vars)
+        parts.append(audio.transformed(frames if own is None else own.apply(frames))[speech])
+    return parts

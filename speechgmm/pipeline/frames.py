@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.features import Moments, Normalisation, moments
+from speechgmm.features.transforms import LinearTransform, splice
 from speechgmm.io.feature_store import FeatureStore
 
 
@@ -26,17 +27,34 @@ class Piece:
     key: str  # hash of the recording's bytes
     with_speech: bool  # whether the last column marks speech
     normalisation: Normalisation | None = None
+    transform: LinearTransform | None = None  # of frames spliced with their neighbours
+    context: int = 0  # frames on either side that are spliced
 
     def load(self) -> NDArray[np.float32]:
-        """(T, D) frames, the VAD's choice of them, normalised."""
-        rows = self.store.frames(self.shard, self.offset + self.first, self.stop - self.first)
+        """(T, D) frames, the VAD's choice of them, normalised and transformed."""
+        if self.transform is not None:
+            return self.transform.apply(self.load_spliced(self.context))
+        return self._rows(self.first, self.stop)[0]
+
+    def load_spliced(self, context: int) -> NDArray[np.float32]:
+        """(T, (2 context + 1) D) normalised frames with their neighbours in the recording, the VAD's choice of them."""
+        first, stop = max(0, self.first - context), min(self.n_frames, self.stop + context)
+        frames, speech = self._rows(first, stop, every=True)
+        inner = slice(self.first - first, self.stop - first)
+        return splice(frames, context)[inner][speech[inner]].astype(np.float32, copy=False)
+
+    def _rows(self, first: int, stop: int, every: bool = False) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Normalised frames ``first`` to ``stop`` of the recording, all or the speech alone, and which are speech."""
+        rows = self.store.frames(self.shard, self.offset + first, stop - first)
+        speech = np.ones(len(rows), bool)
         if self.with_speech:
-            rows = rows[rows[:, -1] > 0, :-1]
-        return np.asarray(rows) if self.normalisation is None else self.normalisation.apply(rows)
+            speech = np.asarray(rows[:, -1] > 0)
+            rows = rows[:, :-1] if every else rows[speech, :-1]
+        return np.asarray(rows) if self.normalisation is None else self.normalisation.apply(rows), speech
 
     def whole(self) -> "Piece":
         """The recording that the utterance is part of, not normalised."""
-        return replace(self, first=0, stop=self.n_frames, normalisation=None)
+        return replace(self, first=0, stop=self.n_frames, normalisation=None, transform=None, context=0)
 
 
 def load_all(pieces: Iterable[Piece]) -> NDArray[np.float32]:

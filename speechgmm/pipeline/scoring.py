@@ -218,6 +218,7 @@ def _score_windows(
     if audio.features.cmvn != "none":
         how = audio.normalisation or normalisation(moments(frames[speech]), audio.features.norm_vars)
         frames = how.apply(frames)
+    frames = audio.transformed(frames)
     plan = front_end(audio.features, audio.sample_rate)
     if not isinstance(model, ModelFile):
         windows = list(_windows(recording.duration, window, hop))
@@ -271,10 +272,10 @@ def _judge(model: ModelFile, number: int, path: Path) -> tuple[float, int] | Dat
         raise ConfigError("the model has no front end")
     try:
         frames, speech, _ = frames_of(audio, path)
-        chosen = frames[speech]
         if audio.features.cmvn != "none":
-            how = audio.normalisation or normalisation(moments(chosen), audio.features.norm_vars)
-            chosen = how.apply(chosen)
+            how = audio.normalisation or normalisation(moments(frames[speech]), audio.features.norm_vars)
+            frames = how.apply(frames)
+        chosen = audio.transformed(frames)[speech]
         return float(model.models.mean_log_likelihood_ratios(chosen)[number]), len(chosen)
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")

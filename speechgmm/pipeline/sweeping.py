@@ -31,6 +31,7 @@ from speechgmm.pipeline.extraction import Features, divide, extract
 from speechgmm.pipeline.job import Job, prepare
 from speechgmm.pipeline.scoring import Scores
 from speechgmm.pipeline.training import Trained, score_folds, train_folds
+from speechgmm.pipeline.transforming import transformed
 from speechgmm.pipeline.verification import (
     ScoredTrials,
     TrialEvaluation,
@@ -137,8 +138,8 @@ def _run_point(
 ) -> tuple[Point, dict[str, Scores | ScoredTrials]]:
     """Inner figures and test scores of one point, by outer fold."""
     job = prepare(experiment, console=console)
-    features = extract(job)
-    outer = {fold.name: divide(job, features, fold) for fold in job.folds} or {"": features}
+    features = transformed(job, extract(job))
+    outer = {fold.name: transformed(job, divide(job, features, fold)) for fold in job.folds} or {"": features}
     inner = {name: _inner_sets(job, part) for name, part in outer.items()}
     sets = [*outer.values(), *(part for parts in inner.values() for part in parts.values())]
     first, rest = train_folds(job, sets[0], sets[1:])
@@ -161,7 +162,7 @@ def _inner_sets(job: Job, features: Features) -> dict[str, Features]:
     else:
         folds = inner_folds(features.corpus, spec.split, group=spec.group, seed=job.experiment.config.seed)
     within = features.without_split("test")
-    return {fold.name: divide(job, within, fold) for fold in folds}
+    return {fold.name: transformed(job, divide(job, within, fold)) for fold in folds}
 
 
 def _scores(job: Job, sets: Mapping[str, Features], models: Mapping[str, Trained]) -> dict[str, Scores | ScoredTrials]:

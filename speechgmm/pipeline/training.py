@@ -323,10 +323,20 @@ def _key(task: _Task) -> str:
     normalisations = {id(piece.normalisation): piece.normalisation for piece in task.pieces if piece.normalisation}
     names = {known: digest(value.shift.tobytes(), value.scale.tobytes()) for known, value in normalisations.items()}
     pieces = [
-        (piece.store.folder.name, piece.key, piece.first, piece.stop, names.get(id(piece.normalisation), ""))
+        (
+            piece.store.folder.name,
+            piece.key,
+            piece.first,
+            piece.stop,
+            names.get(id(piece.normalisation), ""),
+            piece.context,
+        )
         for piece in task.pieces
     ]
     arrays = [task.floor]
+    transform = next((piece.transform for piece in task.pieces), None)  # one for all
+    if transform is not None:
+        arrays += [transform.matrix, transform.offset]
     if task.ubm is not None:
         arrays += [task.ubm.weights, task.ubm.means, task.ubm.variances]
     about = canonical([TRAINING_VERSION, settings, task.seed, task.label, pieces])
