@@ -231,11 +231,20 @@ def test_what_is_common_to_all_classes_changes_neither_weights_nor_loss():
     assert combination_loss([moved], [truth], weights) == pytest.approx(combination_loss([scores], [truth], weights))
 
 
+def test_a_stream_that_is_the_same_for_all_classes_has_no_weight():
+    rng = np.random.default_rng(0)
+    truth = rng.integers(3, size=90)
+    useful = np.eye(3)[truth] + rng.normal(size=(90, 3))
+    alone = fit_combination([useful[None]], [truth])
+    weights = fit_combination([np.stack([useful, np.full((90, 3), -1.1)])], [truth])
+    np.testing.assert_allclose(weights, [alone[0], 0], atol=1e-6)
+
+
 def test_weights_refuse_scores_that_say_nothing_or_do_not_fit():
     with pytest.raises(FitError, match="no segments"):
         fit_combination([np.zeros((2, 0, 3))], [[]])
-    with pytest.raises(FitError, match="stream 1 gives every class the same score"):
-        fit_combination([np.stack([np.eye(3), np.ones((3, 3))])], [[0, 1, 2]])
+    with pytest.raises(FitError, match="every stream gives all classes the same score"):
+        fit_combination([np.ones((2, 4, 3))], [[0, 1, 2, 0]])
     with pytest.raises(FitError, match="not finite"):
         fit_combination([np.full((1, 2, 2), -np.inf)], [[0, 1]])
     with pytest.raises(ShapeError, match="classes 0 to 3 for scores of 3"):

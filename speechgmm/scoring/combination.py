@@ -66,8 +66,11 @@ def fit_combination(scores: Sequence[Floats], classes: Sequence[ArrayLike], ridg
     # Spread about each segment's mean: what is common to all classes decides nothing.
     spread = sum(np.square(part - part.mean(axis=2, keepdims=True)).mean(axis=2).sum(axis=1) for part, _ in parts)
     scale = np.sqrt(spread / n_segments)
-    if not (scale > 0).all():
-        raise FitError(f"stream {int(scale.argmin())} gives every class the same score; leave it out")
+    if not (scale > 0).any():
+        raise FitError("every stream gives all classes the same score, so that nothing tells them apart")
+    # A stream that gives all classes the same score (priors of classes that are equally frequent) decides nothing: the
+    # ridge leaves its weight at 0.
+    scale = np.where(scale > 0, scale, 1.0)
     scaled = [(part / scale[:, None, None], truth) for part, truth in parts]
 
     def evaluate(weights: Floats) -> tuple[float, Floats, Floats]:
