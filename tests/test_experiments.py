@@ -314,6 +314,14 @@ def test_a_sweep_begun_again_trains_only_what_is_missing(hums: Path, monkeypatch
     assert len(fits) == first + 4 * 10
 
 
+def test_a_point_that_cannot_be_trained_is_left_out_and_named(hums: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = sweep(hums, grid_points(["model.n_components=1,2,5000"]), output=hums.parent / "sweep", console=quiet())
+    assert len(found.points) == 2
+    assert found.failed == ({"model.n_components": 5000},)
+    assert table(hums.parent / "sweep" / "sweep.tsv")[2]["inner_accuracy"] == "failed"
+    assert "point 3 cannot be trained and is left out" in capsys.readouterr().err
+
+
 def test_verification_is_swept_by_its_error_rate(hums: Path) -> None:
     found = sweep(hums, grid_points(["model.relevance=1,16"]), VERIFY, output=hums.parent / "sweep", console=quiet())
     assert found.metric == "eer"

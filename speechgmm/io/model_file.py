@@ -203,7 +203,7 @@ def read_audio_input(header: dict[str, Any], tensors: dict[str, NDArray[np.float
     transform = None
     if "transform.matrix" in tensors:
         transform = LinearTransform(tensors["transform.matrix"], tensors["transform.offset"])
-    values = {**header["features"], "transform": TransformSpec(**header["features"]["transform"])}
+    values = {**header["features"], "transform": TransformSpec(**header["features"].get("transform", {}))}
     features = FeatureSpec(**values)
     return AudioInput(features, header["sample_rate"], header["channel"], header["resample"], normalisation, transform)
 

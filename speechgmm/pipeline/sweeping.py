@@ -22,7 +22,7 @@ from speechgmm.config import Experiment, config_hash, load_config
 from speechgmm.console import Console
 from speechgmm.corpus import Fold
 from speechgmm.corpus.splits import inner_folds
-from speechgmm.errors import ConfigError
+from speechgmm.errors import ConfigError, FitError
 from speechgmm.evaluation import eer, rank_trials
 from speechgmm.io.atomic import only_writer, write_text
 from speechgmm.io.tables import table
@@ -57,6 +57,7 @@ class Sweep:
     folder: Path
     metric: str  # "accuracy" or "eer"
     points: tuple[Point, ...]
+    failed: tuple[dict[str, Any], ...]  # settings that cannot be trained
     chosen: dict[str, int]  # outer fold -> number of its point
     evaluation: Evaluation | TrialEvaluation | None  # of the test, each fold by the point that it chose
 
@@ -117,7 +118,7 @@ def sweep(
     Raises:
         ConfigError: A point is not a valid configuration: all are looked at before the first is run.
         DataError: Recordings or labels that cannot be used.
-        FitError: A class that cannot be trained.
+        FitError: No point can be trained; one that cannot is left out and named.
     """
     console = console or Console()
     texts = [[f"{key}={json.dumps(value)}" for key, value in point.items()] for point in points]
@@ -127,10 +128,17 @@ def sweep(
     with only_writer(folder):
         console.log = folder / "log.txt"
         found: list[tuple[Point, dict[str, Scores | ScoredTrials]]] = []
+        failed: list[tuple[dict[str, Any], str]] = []
         for number, (experiment, settings) in enumerate(zip(experiments, points, strict=True), 1):
             console.say(f"point {number} of {len(points)}: {_spelt(settings)}")
-            found.append(_run_point(experiment, dict(settings), console))
-        return _choose(folder, experiments[0], found, console)
+            try:
+                found.append(_run_point(experiment, dict(settings), console))
+            except FitError as error:  # too many components for a class, for example: the others go on
+                console.warn(f"point {number} cannot be trained and is left out: {error}")
+                failed.append((dict(settings), str(error)))
+        if not found:
+            raise FitError(f"no point of the sweep can be trained; the first: {failed[0][1]}")
+        return _choose(folder, experiments[0], found, tuple(settings for settings, _ in failed), console)
 
 
 def _run_point(
@@ -193,6 +201,7 @@ def _choose(
     folder: Path,
     experiment: Experiment,
     found: Sequence[tuple[Point, dict[str, Scores | ScoredTrials]]],
+    failed: tuple[dict[str, Any], ...],
     console: Console,
 ) -> Sweep:
     points = [point for point, _ in found]
@@ -206,7 +215,7 @@ def _choose(
     else:
         evaluation, text = evaluate_trials(pooled, config.scoring, seed=config.seed), trials_table(pooled)
     metric = "eer" if config.task == "verification" else "accuracy"
-    result = Sweep(folder, metric, tuple(points), chosen, evaluation)
+    result = Sweep(folder, metric, tuple(points), failed, chosen, evaluation)
     write_text(folder / "scores.tsv", text)
     write_text(folder / "sweep.tsv", sweep_table(result))
     metrics = {
@@ -223,8 +232,9 @@ def _choose(
 def sweep_table(result: Sweep) -> str:
     """``sweep.tsv``: settings, the inner figure that chooses (mean over folds), how often chosen, the test figure."""
     sign = -1 if result.metric == "eer" else 1
-    keys = list(dict.fromkeys(key for point in result.points for key in point.settings))
-    rows = (
+    everything = [*(point.settings for point in result.points), *result.failed]
+    keys = list(dict.fromkeys(key for settings in everything for key in settings))
+    rows = [
         (
             *(point.settings.get(key, "") for key in keys),
             f"{sign * np.mean(list(point.inner.values())):.4f}",
@@ -232,7 +242,8 @@ def sweep_table(result: Sweep) -> str:
             f"{sign * point.test:.4f}",
         )
         for number, point in enumerate(result.points)
-    )
+    ]
+    rows += [(*(settings.get(key, "") for key in keys), "failed", 0, "") for settings in result.failed]
     return table((*keys, f"inner_{result.metric}", "chosen", f"test_{result.metric}"), rows)
 
 
