@@ -66,4 +66,14 @@ def test_a_manifest_of_hand_labelled_phones(shared: Path, tmp_path: Path) -> Non
     )
     result = run(tmp_path / "phones.yaml", output=tmp_path / "run", console=Console(quiet=True))
     # Nine phones of two unseen speakers; chance is a ninth.
-    assert result.metrics["accuracy"]["low"] > 0.55
+    assert result.metrics["accuracy"]["value"] > 0.55
+    assert result.metrics["accuracy"]["n_groups"] == 2
+
+
+def test_timit_phones_by_the_recipe(shared: Path, tmp_path: Path) -> None:
+    overrides = [f"corpus.root={shared / 'data' / 'timit-a'}", f"cache={tmp_path / 'cache'}"]
+    result = run(CONFIGS / "timit-phones.yaml", overrides, output=tmp_path / "run", console=Console(quiet=True))
+    assert result.metrics["n_test"] == 2358
+    assert len(result.metrics["folds"]) == 4
+    # Measured 55.5 %; the same protocol gave others 55 with a careful front end.
+    assert result.metrics["accuracy"]["value"] > 0.53
