@@ -46,7 +46,7 @@ def test_a_run_leaves_what_the_contract_says(config_file: Path) -> None:
     assert again.metrics["accuracy"] == metrics["accuracy"]
     assert {path.name for path in folder.iterdir()} == {
         "config.yaml", "environment.json", "models.safetensors", "classes.tsv", "scores.tsv", "metrics.json",
-        "confusion.tsv", "confusion.png", "log.txt", "protocol.tsv", ".lock",
+        "confusion.tsv", "confusion.png", "log.txt", "protocol.tsv", "per_class.tsv", ".lock",
     }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from speechgmm.evaluation import (
     balanced_accuracy,
     confusion_matrix,
     interval,
+    per_class,
     ratio,
     recalls,
     top_n_right,
@@ -133,6 +134,19 @@ def confusion_table(evaluation: Evaluation) -> str:
     """``confusion.tsv``: true classes in rows, decisions in columns."""
     rows = ((label, *counts) for label, counts in zip(evaluation.labels, evaluation.confusion, strict=True))
     return table(("true", *evaluation.labels), rows)
+
+
+def per_class_table(evaluation: Evaluation) -> str:
+    """``per_class.tsv``: items, decisions, recall and precision of every class."""
+    found = per_class(evaluation.confusion)
+    head = ("class", "items", "decisions", "right", "recall", "precision")
+    columns = zip(found.items, found.decisions, found.right, found.recall, found.precision, strict=True)
+    rows = (
+        (label, *(int(count) for count in counts), *("" if np.isnan(share) else f"{share:.4f}" for share in shares))
+        for label, (*counts, recall, precision) in zip(evaluation.labels, columns, strict=True)
+        for shares in [(recall, precision)]
+    )
+    return table(head, rows)
 
 
 def protocol_table(job: Job, features: Features) -> str:

@@ -9,6 +9,7 @@
               scores.tsv           the test split against every class
               metrics.json         figures, for programs
               confusion.tsv, .png  which class was taken for which
+              per_class.tsv        recall and precision of every class
               rejected.tsv         recordings left out (on_error: skip)
               log.txt              what was said while it ran
 
@@ -36,6 +37,7 @@ from speechgmm.pipeline.evaluation import (
     classes_table,
     confusion_table,
     evaluate,
+    per_class_table,
     protocol_table,
     scores_table,
 )
@@ -172,6 +174,7 @@ def _evaluated(folder: Path, job: Job, scores: Scores) -> Evaluation | None:
         job.console.warn("the split 'test' is empty: there are models, but no figures about them")
     else:
         write_text(folder / "confusion.tsv", confusion_table(evaluation))
+        write_text(folder / "per_class.tsv", per_class_table(evaluation))
     return evaluation
 
 
@@ -223,7 +226,7 @@ def _save_models(folder: Path, data: bytes) -> None:
     """Write a model file; figures of other models do not stay beside it."""
     path = folder / "models.safetensors"
     if not path.exists() or path.read_bytes() != data:
-        for name in ("scores.tsv", "metrics.json", "confusion.tsv", "confusion.png"):
+        for name in ("scores.tsv", "metrics.json", "confusion.tsv", "per_class.tsv", "confusion.png"):
             (folder / name).unlink(missing_ok=True)
         write_atomically(path, lambda file: file.write(data))
 
