@@ -74,6 +74,16 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what would have no effect or cannot be done."""
+        if self.features.cmvn == "speaker" and (self.task == "verification" or self.corpus.label == "speaker"):
+            raise ConfigError(
+                "features.cmvn: speaker normalises a test recording by who its speaker is, which is to be found out "
+                "here; use utterance or global"
+            )
+        if self.task == "verification":
+            default_scoring = ScoringSpec()
+            for name in ("priors", "temperature_folds"):
+                if getattr(self.scoring, name) != getattr(default_scoring, name):
+                    raise ConfigError(f"scoring.{name} is for task: classification")
         if self.task == "verification" and self.model.adapt != "map":
             raise ConfigError(
                 "task: verification scores against a background model; set model.adapt: map (and model.ubm)"

@@ -12,6 +12,7 @@ import soxr
 from conftest import hum
 
 import speechgmm as sg
+from speechgmm.cli.claims import enrol_and_print
 from speechgmm.cli.inspecting import inspect
 from speechgmm.cli.printing import print_result, print_sweep
 from speechgmm.console import Console
@@ -19,11 +20,13 @@ from speechgmm.corpus import Corpus, SplitSpec, Utterance, make_split
 from speechgmm.corpus.splits import inner_folds
 from speechgmm.corpus.trials import read_trials
 from speechgmm.errors import ConfigError, DataError, ModelFileError
+from speechgmm.features import moments
 from speechgmm.io.model_file import read_model_file
 from speechgmm.io.segment_file import SegmentFile, read_any_model
 from speechgmm.pipeline import extract, prepare, run
 from speechgmm.pipeline.comparing import compare_runs
 from speechgmm.pipeline.enrolling import enrol
+from speechgmm.pipeline.extraction import divide
 from speechgmm.pipeline.scoring import judge_recordings, score_recordings
 from speechgmm.pipeline.sweeping import grid_points, sweep
 from speechgmm.pipeline.transforming import transformed
@@ -462,3 +465,148 @@ def test_a_copy_is_what_its_settings_say(hums: Path) -> None:
     for wrong in ("{warps: [1]}", "{speeds: [0]}", "{warps: [0.9, 0.9]}"):
         with pytest.raises(ConfigError, match="augment"):
             prepare(hums, [f"augment={wrong}"], console=quiet())
+
+
+def halves(hums: Path) -> None:
+    """Every recording cut in two; the first half trains, the second is tested."""
+    lines = (hums.parent / "m.tsv").read_text().splitlines()
+    rows = ["path\tstart\tend\tsplit\tword\tspeaker"]
+    for line in lines[1:]:
+        path, word, speaker = line.split("\t")
+        rows += [f"{path}\t0\t0.2\ttrain\t{word}\t{speaker}", f"{path}\t0.2\t0.4\ttest\t{word}\t{speaker}"]
+    (hums.parent / "m.tsv").write_text("\n".join(rows) + "\n")
+
+
+def test_global_normalisation_never_sees_the_tested_part_of_a_recording(hums: Path) -> None:
+    halves(hums)
+    overrides = ["corpus.split=column", "corpus.group=null", "features.cmvn=global"]
+    first = extract(prepare(hums, overrides, console=quiet())).audio.normalisation
+    for path in hums.parent.glob("*.wav"):
+        samples, rate = soundfile.read(path, dtype="float32")
+        samples[len(samples) // 2 + 400 :] *= 0.1
+        soundfile.write(path, samples, rate)
+    second = extract(prepare(hums, overrides, console=quiet())).audio.normalisation
+    assert first is not None
+    assert second is not None
+    np.testing.assert_allclose(first.shift, second.shift, atol=1e-3)
+    np.testing.assert_allclose(first.scale, second.scale, rtol=1e-3)
+
+
+def test_normalisation_by_speaker_keeps_training_and_test_apart(hums: Path) -> None:
+    overrides = ["features.cmvn=speaker", "corpus.split={kind: leave-one-out, by: take, disjoint: false}"]
+    lines = (hums.parent / "m.tsv").read_text().splitlines()
+    rows = [f"{line}\t{line.split('.')[0][-1]}" for line in lines[1:]]
+    (hums.parent / "m.tsv").write_text("\n".join([lines[0] + "\ttake", *rows]))
+    job = prepare(hums, overrides, console=quiet())
+    divided = divide(job, extract(job), job.folds[0])
+    for speaker in ("s0", "s1"):
+        for split in ("train", "test"):
+            own = [piece for u, piece in divided.of_split(split) if u.label("speaker") == speaker]
+            pooled = moments(np.concatenate([piece.load() for piece in own]))
+            np.testing.assert_allclose(pooled.means, 0, atol=1e-4)
+    for refused in (["corpus.label=speaker"], VERIFY):
+        with pytest.raises(ConfigError, match="normalises a test recording by who its speaker is"):
+            prepare(hums, ["features.cmvn=speaker", *refused], console=quiet())
+
+
+def test_a_sweep_of_segment_models_is_of_segment_models(hums: Path) -> None:
+    segment_rows(hums)
+    grid = grid_points(["segments={streams: [frames], weight_folds: 2},{streams: [duration], weight_folds: 2}"])
+    found = sweep(hums, grid, ["model={}"], output=hums.parent / "sweep", console=quiet())
+    alone = run(hums, ["model={}", "segments={streams: [duration], weight_folds: 2}"], console=quiet())
+    assert found.points[1].test == pytest.approx(alone.metrics["accuracy"]["value"])
+    assert found.points[0].test > found.points[1].test + 0.1
+
+
+def test_a_sweep_refuses_points_that_are_not_tested_alike_and_folders_of_runs(hums: Path) -> None:
+    kfold = ["corpus.split={kind: kfold, folds: 3}", "corpus.group=null"]
+    for grid in ("seed=0,1", "corpus.split.folds=2,3", "corpus.label=word,speaker"):
+        with pytest.raises(ConfigError, match="tested on the same items in the same folds"):
+            sweep(hums, grid_points([grid]), kfold, output=hums.parent / "sweep", console=quiet())
+    run(hums, console=quiet())
+    with pytest.raises(ConfigError, match="is the folder of a run"):
+        sweep(hums, grid_points(["seed=0,1"]), output=hums.parent / "run", console=quiet())
+
+
+def test_a_sweep_needs_every_class_in_two_inner_folds(hums: Path) -> None:
+    with (hums.parent / "m.tsv").open("a") as file:
+        for take in range(2):
+            soundfile.write(hums.parent / f"rare-{take}.wav", hum(take, 700.0), 8000)
+            file.write(f"rare-{take}.wav\trare\ts{take}\n")
+    overrides = ["corpus.split={kind: kfold, folds: 2}", "corpus.group=null"]
+    with pytest.raises(DataError, match="inner fold . no training utterance is left of rare|is left of rare"):
+        sweep(hums, grid_points(["model.n_components=1,2"]), overrides, output=hums.parent / "sweep", console=quiet())
+
+
+def test_a_table_of_trials_is_swept_as_it_is_run(hums: Path) -> None:
+    rows = [
+        ("s0", "s0-ba-0"),
+        ("s1", "s0-ba-0"),
+        ("s2", "s3-ma-1"),
+        ("s3", "s3-ma-1"),
+        ("s1", "s1-da-2"),
+        ("s2", "s1-da-2"),
+    ]
+    (hums.parent / "t.tsv").write_text("model\ttest\n" + "".join("\t".join(row) + "\n" for row in rows))
+    overrides = [*VERIFY, f"trials={hums.parent / 't.tsv'}"]
+    found = sweep(hums, grid_points(["model.relevance=1,16"]), overrides, output=hums.parent / "sweep", console=quiet())
+    assert len(table(hums.parent / "sweep" / "scores.tsv")) == 6
+    assert found.evaluation is not None
+    # Without the column target, the labels of the corpus say what is true.
+    assert {row["target"] for row in table(hums.parent / "sweep" / "scores.tsv")} == {"target", "nontarget"}
+    (hums.parent / "t.tsv").write_text("model\ttest\ttarget\ns0\ts0-ba-0\tnontarget\ns1\ts0-ba-0\tnontarget\n")
+    with pytest.raises(DataError, match="is given as nontarget, but the corpus says that the test is of 's0'"):
+        run(hums, overrides, console=quiet())
+
+
+def test_runs_with_other_truths_are_not_compared(hums: Path) -> None:
+    base = ["corpus.group=null", "corpus.split={kind: fraction, test: 0.5}"]
+    run(hums, base, console=quiet())
+    text = (
+        (hums.parent / "m.tsv")
+        .read_text()
+        .replace("\tba\t", "\tX\t")
+        .replace("\tda\t", "\tba\t")
+        .replace("\tX\t", "\tda\t")
+    )
+    (hums.parent / "m.tsv").write_text(text)
+    run(hums, base, output=hums.parent / "other", console=quiet())
+    with pytest.raises(DataError, match="other labels for the same items|tested on different items"):
+        compare_runs([hums.parent / "run", hums.parent / "other"])
+
+
+def test_enrolment_makes_the_copies_that_the_other_classes_had(hums: Path) -> None:
+    overrides = ["corpus.label=speaker", "corpus.group=null", "corpus.split={kind: fraction, test: 0.1}"]
+    run(hums, [*overrides, "augment={warps: [0.9], speeds: [1.1]}"], console=quiet())
+    file = read_model_file(hums.parent / "run" / "models.safetensors")
+    assert file.recipe is not None
+    assert file.recipe.copies == ((0.9, 1.0), (1.0, 1.1))
+    paths = sorted(hums.parent.glob("s1-*.wav"))
+    _, made = enrol(file, "new", paths)
+    plain = sum(len(sg.extract(sg.FeatureSpec(), *soundfile.read(path, dtype="float32"))) for path in paths)
+    assert 2.85 * plain < made.n_frames < 2.95 * plain
+
+
+def test_a_runs_own_model_is_not_enrolled_into(
+    hums: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(
+        hums, ["corpus.label=speaker", "corpus.group=null", "corpus.split={kind: fraction, test: 0.1}"], console=quiet()
+    )
+    path = hums.parent / "s1-ba-0.wav"
+    with pytest.raises(ConfigError, match="belongs to a run"):
+        enrol_and_print(hums.parent / "run", [path], "new", out=None, resample=False)
+    enrol_and_print(hums.parent / "run", [path], "new", out=hums.parent / "new.safetensors", resample=False)
+    assert "5 classes" in capsys.readouterr().out
+    assert read_model_file(hums.parent / "new.safetensors").models.labels[-1] == "new"
+
+
+def test_a_fold_that_skipping_leaves_without_a_class_is_named(hums: Path) -> None:
+    """ma is said by s0 and s1 alone; without s1's recordings the fold of s0 has no ma to train on."""
+    lines = (hums.parent / "m.tsv").read_text().splitlines()
+    kept = [line for line in lines if not ("\tma\t" in line and ("\ts2" in line or "\ts3" in line))]
+    (hums.parent / "m.tsv").write_text("\n".join(kept))
+    for path in hums.parent.glob("s1-ma-*.wav"):
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match="fold s0: after skipping, no training recording is left of: ma"):
+        run(hums, ["corpus.on_error=skip"], console=quiet())

@@ -33,7 +33,8 @@ def check_leaks(corpus: Corpus, group: str | None = None) -> None:
     if group and group != corpus.label:
         sides: dict[str, dict[str, Utterance]] = defaultdict(dict)
         for utterance in corpus:
-            if side := SIDES.get(utterance.split):
+            background = utterance.split == "ubm" and not (utterance.labels or {}).get(group)
+            if (side := SIDES.get(utterance.split)) and not background:
                 sides[utterance.label(group)].setdefault(side, utterance)
         problems = [
             f"{group} {name!r}: " + ", ".join(f"{side} ({one.source or one.id})" for side, one in found.items())

@@ -74,9 +74,24 @@ def inner_folds(corpus: Corpus, spec: SplitSpec, *, group: str | None = None, se
     Raises:
         DataError: The training part cannot be divided so.
     """
-    inner = spec if spec.kind == "leave-one-out" else SplitSpec(kind="kfold", folds=INNER_FOLDS, disjoint=spec.disjoint)
     training = replace(corpus, utterances=corpus.split("train"))
+    if spec.kind == "leave-one-out":
+        inner = spec
+    else:
+        apart = group if spec.disjoint else None
+        units = {_unit(training, utterance, apart) for utterance in training}
+        if len(units) < 2:
+            raise DataError(f"inner folds: the training part has {len(units)} recording or group; choosing needs two")
+        inner = SplitSpec(kind="kfold", folds=min(INNER_FOLDS, len(units)), disjoint=spec.disjoint)
     _, folds = _make_folds(training, inner, group, seed)
+    classes = {utterance.label(corpus.label) for utterance in training}
+    for fold in folds:
+        lost = sorted(classes - {u.label(corpus.label) for u in training if u.id not in fold.test})
+        if lost:
+            raise DataError(
+                f"inner fold {fold.name}: no training utterance is left of {', '.join(lost[:20])}; a sweep needs every "
+                "class in two inner folds at least"
+            )
     return folds
 
 

@@ -22,7 +22,7 @@ class Trial:
 
     model: str  # a label of the training split
     test: str  # id of a test utterance
-    target: bool | None  # whether the claim is true; None: not known
+    target: bool | None  # whether the claim is true; None: the table does not say
 
 
 def read_trials(path: Path, models: Collection[str], tests: Collection[str]) -> list[Trial]:
@@ -45,6 +45,8 @@ def read_trials(path: Path, models: Collection[str], tests: Collection[str]) -> 
     if {"model", "test"} <= set(head):
         columns: dict[str, int] = {name: head.index(name) for name in ("model", "test", "target") if name in head}
         lines = lines[1:]
+        if not lines:
+            raise DataError(f"{path}: a header and no trials")
     elif len(head) == 3 and head[2] in TRUTH:
         columns = {"model": 0, "test": 1, "target": 2}
     else:

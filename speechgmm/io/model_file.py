@@ -58,6 +58,7 @@ class ClassRecipe:
     spec: ModelSpec
     floor: NDArray[np.float64]  # (D,) least variances, absolute
     seed: int
+    copies: tuple[tuple[float, float], ...] = ()  # (warp, speed) of the altered copies it was trained on
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,11 @@ def serialise(content: ModelFile) -> bytes:
         header["audio"], arrays = audio_header(audio)
         tensors |= arrays
     if content.recipe is not None:
-        header["recipe"] = {"spec": asdict(content.recipe.spec), "seed": content.recipe.seed}
+        header["recipe"] = {
+            "spec": asdict(content.recipe.spec),
+            "seed": content.recipe.seed,
+            "copies": content.recipe.copies,
+        }
         tensors["floor"] = content.recipe.floor
     tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
     data: bytes = save(tensors, metadata={KEY: canonical(header)})
@@ -211,7 +216,8 @@ def read_audio_input(header: dict[str, Any], tensors: dict[str, NDArray[np.float
 def _recipe(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> ClassRecipe:
     spec = {**header["spec"], "ubm": UbmSpec(**header["spec"]["ubm"])}
     spec["adapt_parameters"] = tuple(spec["adapt_parameters"])
-    return ClassRecipe(ModelSpec(**spec), tensors["floor"], header["seed"])
+    copies = tuple((float(warp), float(speed)) for warp, speed in header.get("copies", ()))
+    return ClassRecipe(ModelSpec(**spec), tensors["floor"], header["seed"], copies)
 
 
 def stack(prefix: str, models: tuple[DiagGMM, ...]) -> dict[str, NDArray[np.float64]]:

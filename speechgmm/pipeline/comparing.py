@@ -19,8 +19,9 @@ from speechgmm.evaluation import Difference, compare, eer, rank_trials, ratio
 class _Run:
     folder: Path
     task: str
-    items: dict[tuple[str, ...], dict[str, str]]  # key of the item -> its row of scores.tsv
-    groups: dict[str, str]  # utterance or model -> group
+    items: dict[tuple[str, ...], tuple[str, str]]  # key of the item -> (truth, decision or score)
+    tests: dict[str, str]  # utterance -> group; empty: none is named
+    owners: dict[str, str]  # model -> group
 
 
 def compare_runs(folders: Sequence[Path]) -> str:
@@ -44,6 +45,10 @@ def compare_runs(folders: Sequence[Path]) -> str:
                 f"{other.folder} and {first.folder} were tested on different items ({apart} are in one alone); "
                 "a paired comparison needs the same"
             )
+        if any(other.items[key][0] != truth for key, (truth, _) in first.items.items()):
+            raise DataError(f"{other.folder} and {first.folder} have other labels for the same items")
+        if (other.tests, other.owners) != (first.tests, first.owners):
+            raise DataError(f"{other.folder} and {first.folder} have other groups (corpus.group) for the same items")
         name = "accuracy" if first.task == "classification" else "eer"
         values, difference = _difference(other, first)
         lines.append(
@@ -65,18 +70,17 @@ def _difference(one: _Run, other: _Run) -> tuple[tuple[float, float], Difference
     keys = list(one.items)
     ones = np.ones(len(keys))
     if one.task == "classification":
-        statistics = [
-            ratio([run.items[key]["true"] == run.items[key]["predicted"] for key in keys], ones) for run in (one, other)
-        ]
-        groups = _numbers([one.groups.get(key[0], key[0]) for key in keys])
+        right = [[truth == decided for truth, decided in (run.items[key] for key in keys)] for run in (one, other)]
+        statistics = [ratio(found, ones) for found in right]
+        groups = _numbers([one.tests.get(key[0], key[0]) for key in keys])
         return (statistics[0](ones), statistics[1](ones)), compare(statistics[0], statistics[1], groups)
-    truth = np.array([one.items[key]["target"] == "target" for key in keys])
-    ranked = [rank_trials([float(run.items[key]["score"]) for key in keys], truth) for run in (one, other)]
+    truth = np.array([one.items[key][0] == "target" for key in keys])
+    ranked = [rank_trials([float(run.items[key][1]) for key in keys], truth) for run in (one, other)]
 
     def rate(trials: Any) -> Any:
         return lambda weights: eer(trials, weights)
 
-    names = [one.groups.get(key[0], key[0]) for key in keys] + [one.groups.get(key[1], key[1]) for key in keys]
+    names = [one.owners.get(key[0], key[0]) for key in keys] + [one.tests.get(key[1], key[1]) for key in keys]
     sides = _numbers(names).reshape(2, -1)
     difference = compare(rate(ranked[0]), rate(ranked[1]), (sides[0], sides[1]))
     return (eer(ranked[0]), eer(ranked[1])), difference
@@ -91,20 +95,25 @@ def _read(folder: Path) -> _Run:
     try:
         task = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["task"]
         corpus = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["corpus"]
-        scores = _table(folder / "scores.tsv")
-        protocol = _table(folder / "protocol.tsv")
+        head, *rows = _table(folder / "scores.tsv")
+        names, *protocol = _table(folder / "protocol.tsv")
+        # The first columns are the run's own; classes come after them and may have any name.
+        wanted = ("model", "test", "score", "target") if task == "verification" else ("id", "true", "predicted")
+        at = {name: head.index(name) for name in wanted}
+        label, group = corpus["label"], corpus["group"] or (corpus["label"] if task == "verification" else None)
+        by = {name: len(names) - 1 - names[::-1].index(name) for name in {label, *([group] if group else [])}}
     except (OSError, KeyError, ValueError, TypeError, yaml.YAMLError) as error:
         raise DataError(f"{folder}: not the folder of a finished run ({error})") from None
-    label, group = corpus["label"], corpus["group"] or (corpus["label"] if task == "verification" else None)
-    groups = {row["id"]: row[group] for row in protocol} if group else {}
-    if group:
-        groups |= {row[label]: row[group] for row in protocol}
+    tests = {row[0]: row[by[group]] for row in protocol} if group else {}
+    owners = {row[by[label]]: row[by[group]] for row in protocol} if group and task == "verification" else {}
+    items: dict[tuple[str, ...], tuple[str, str]]
     if task == "verification":
-        known = [row for row in scores if row["target"]]
-        return _Run(folder, task, {(row["model"], row["test"]): row for row in known}, groups)
-    return _Run(folder, task, {(row["id"],): row for row in scores}, groups)
+        items = {(row[at["model"]], row[at["test"]]): (row[at["target"]], row[at["score"]]) for row in rows}
+    else:
+        items = {(row[at["id"]],): (row[at["true"]], row[at["predicted"]]) for row in rows}
+    return _Run(folder, task, items, tests, owners)
 
 
-def _table(path: Path) -> list[dict[str, str]]:
+def _table(path: Path) -> list[list[str]]:
     lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
-    return list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return [row for row in csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if row]

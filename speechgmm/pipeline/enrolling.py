@@ -40,20 +40,24 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
         raise ConfigError("the model does not say how its classes were trained; train it again to enrol into it")
     if label in models.labels:
         raise ConfigError(f"--label {label}: the model has this class already; choose another name")
-    chosen, problems = [], []
-    for path in paths:
-        try:
-            frames, speech, _ = frames_of(audio, path)
-        except DataError as error:
-            problems.append(str(error))
-            continue
-        chosen.append((frames, speech))
-    if problems:
-        listed = "\n".join(f"  {problem}" for problem in problems)
-        raise DataError(
-            f"{len(problems)} of {len(paths)} recordings cannot be used, and nothing was enrolled:\n{listed}"
-        )
-    frames = np.concatenate(_normalised(audio, chosen))
+    parts = []
+    for warp, speed in ((1.0, 1.0), *recipe.copies):  # the recordings themselves, then copies as the others had
+        features = replace(audio.features, warp=audio.features.warp * warp)
+        version = replace(audio, features=features)
+        read, problems = [], []
+        for path in paths:
+            try:
+                frames, speech, _ = frames_of(version, path, speed)
+                read.append((frames, speech))
+            except DataError as error:
+                problems.append(str(error))
+        if problems:
+            listed = "\n".join(f"  {problem}" for problem in problems)
+            raise DataError(
+                f"{len(problems)} of {len(paths)} recordings cannot be used, and nothing was enrolled:\n{listed}"
+            )
+        parts += _normalised(version, read)
+    frames = np.concatenate(parts)
     try:
         with one_blas_thread():
             fit = fit_class(recipe, label, frames, models.ubm)

@@ -16,7 +16,7 @@ from speechgmm.io.model_file import AudioInput
 from speechgmm.io.tables import table
 from speechgmm.pipeline.frames import Piece
 from speechgmm.pipeline.job import Job
-from speechgmm.pipeline.normalising import normalised
+from speechgmm.pipeline.normalising import normalised, normalised_copies
 from speechgmm.pipeline.shards import extract_recordings
 
 END_TOLERANCE = 0.005
@@ -82,7 +82,7 @@ def extract(job: Job) -> Features:
             )
         if rejected:
             job.console.warn(f"{len(rejected)} of {len(job.corpus)} utterances are left out{where}:\n{listed(reasons)}")
-            corpus = _check_what_is_left(corpus)
+            _check_what_is_left(job, corpus)
         _refuse_copies(corpus, pieces, job.folds)
         pieces, audio = normalised(job, corpus, pieces)
         copies = tuple(_copies(job, corpus, audio, warp, speed) for warp, speed in config.augment.copies())
@@ -97,18 +97,18 @@ def _copies(job: Job, corpus: Corpus, audio: AudioInput, warp: float, speed: flo
     changed = replace(job.audio, features=features)
     store, entries, problems = extract_recordings(job, chosen.paths(), changed, speed)
     if problems:
-        reason = next(iter(problems.values()))
-        raise DataError(
-            f"{len(problems)} recordings have no copy at warp {warp:g}, speed {speed:g}; the first: {reason}"
+        reason = f"{len(problems)} recordings have no copy at warp {warp:g}, speed {speed:g}; the first: " + next(
+            iter(problems.values())
         )
+        if job.experiment.config.corpus.on_error == "stop":
+            raise DataError(f"{reason}; change augment, or set corpus.on_error: skip to train without these copies")
+        job.console.warn(reason)
     plan = front_end(features, audio.sample_rate)
-    pieces = [_piece(plan, store, entries[u.path], u, features.vad != "none", speed) for u in chosen]
-    if audio.normalisation is None:
-        pieces = list(normalised(job, chosen, pieces)[0])
-    else:
-        pieces = [replace(piece, normalisation=audio.normalisation) for piece in pieces]
-    made = iter(pieces)
-    return tuple(next(made) if yes else None for yes in trains)
+    made = tuple(
+        _piece(plan, store, entries[u.path], u, features.vad != "none", speed) if yes and u.path in entries else None
+        for u, yes in zip(corpus, trains, strict=True)
+    )
+    return normalised_copies(job, corpus, audio, made)
 
 
 def _piece(
@@ -126,14 +126,10 @@ def _piece(
 def divide(job: Job, features: Features, fold: Fold) -> Features:
     """The same features with a fold's splits, and with the normalisation that its training part gives."""
     corpus = fold.apply(features.corpus)
-    if job.audio.features.cmvn != "global":
+    if job.audio.features.cmvn in ("none", "utterance"):  # what no division changes; a transform is learnt afterwards
         return replace(features, corpus=corpus)
-    pieces, audio = normalised(job, corpus, [replace(piece, normalisation=None) for piece in features.pieces])
-    how = audio.normalisation
-    copies = tuple(
-        tuple(None if piece is None else replace(piece, normalisation=how) for piece in version)
-        for version in features.copies
-    )
+    pieces, audio = normalised(job, corpus, features.pieces)
+    copies = tuple(normalised_copies(job, corpus, audio, version) for version in features.copies)
     return replace(features, corpus=corpus, pieces=pieces, audio=audio, copies=copies)
 
 
@@ -208,16 +204,22 @@ def _refuse_copies(corpus: Corpus, pieces: Sequence[Piece], folds: Sequence[Fold
         )
 
 
-def _check_what_is_left(corpus: Corpus) -> Corpus:
-    trained = {u.label(corpus.label) for u in corpus.split("train")}
-    if len(trained) < 2:
-        raise DataError(
-            f"{len(trained)} classes are left to train once unusable recordings are skipped; two are needed"
-        )
-    lost = sorted({u.label(corpus.label) for u in corpus.split("test")} - trained)
-    if lost:
-        raise DataError(f"after skipping, no training recording is left of: {', '.join(lost)}")
-    return corpus
+def _check_what_is_left(job: Job, corpus: Corpus) -> None:
+    """What is tested must still be trained, in every fold, once unusable recordings are left out."""
+    before = {u.label(corpus.label) for u in job.corpus.split("train")}
+    for fold in (None, *job.folds):
+        divided = corpus if fold is None else fold.apply(corpus)
+        where = "" if fold is None else f"fold {fold.name}: "
+        trained = {u.label(corpus.label) for u in divided.split("train")}
+        if len(trained) < 2:
+            raise DataError(f"{where}{len(trained)} classes are left to train once unusable recordings are skipped")
+        # Strangers (impostors in verification) were never trained to begin with.
+        wanted = before if fold is not None else before & {u.label(corpus.label) for u in divided.split("test")}
+        lost = sorted(wanted - trained)
+        if lost:
+            raise DataError(f"{where}after skipping, no training recording is left of: {', '.join(lost[:20])}")
+        if fold is not None and not divided.split("test"):
+            raise DataError(f"{where}after skipping, nothing is left to test; take another division")
 
 
 def _clipping(entries: Iterable[Entry]) -> Iterator[str]:

@@ -133,7 +133,7 @@ def _run_segments(folder: Path, job: Job, features: Features, parts: Mapping[str
     _save_models(folder, serialise_segments(SegmentFile(whole.models, whole.audio, job.corpus.label)))
     for name, found in zip(parts, each, strict=True):
         data = serialise_segments(SegmentFile(found.models, found.audio, job.corpus.label))
-        _save_models(folder / "folds" / quote(name, safe=" "), data)
+        _save_models(folder / "folds" / fold_folder(name), data)
     if until == "train":
         return Result(folder, {}, features, whole, None)
     systems = dict(zip(parts, each, strict=True))
@@ -219,7 +219,13 @@ def _verify(
 
 def _save_folds(folder: Path, fold_models: Mapping[str, Trained], job: Job) -> None:
     for name, trained in fold_models.items():
-        _save(folder / "folds" / quote(name, safe=" "), trained, job)
+        _save(folder / "folds" / fold_folder(name), trained, job)
+
+
+def fold_folder(name: str) -> str:
+    """A fold's name as that of a folder: no slash, and no dot at the front."""
+    spelt = quote(name, safe=" ")
+    return "%2E" + spelt[1:] if spelt.startswith(".") else spelt
 
 
 def _save_models(folder: Path, data: bytes) -> None:

@@ -177,9 +177,13 @@ def score_recordings(
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
 
-def frames_of(audio: AudioInput, path: Path) -> tuple[NDArray[np.float32], NDArray[np.bool_], Recording]:
+def frames_of(
+    audio: AudioInput, path: Path, speed: float = 1.0
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], Recording]:
     """(T, D) frames of a recording, not normalised; (T,) which of them are speech; and the recording."""
-    recording = read_recording(path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel)
+    recording = read_recording(
+        path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel
+    ).faster(speed)
     try:
         frames, speech = raw_features(audio.features.without_normalisation(), recording.samples, audio.sample_rate)
     except DataError as error:

@@ -10,7 +10,7 @@ kept: a sweep that was stopped goes on.
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from speechgmm.pipeline.evaluation import Evaluation, evaluate, scores_table
 from speechgmm.pipeline.extraction import Features, divide, extract
 from speechgmm.pipeline.job import Job, prepare
 from speechgmm.pipeline.scoring import Scores
+from speechgmm.pipeline.segments import TrainedSegments, score_segments, train_segments
 from speechgmm.pipeline.training import Trained, score_folds, train_folds
 from speechgmm.pipeline.transforming import transformed
 from speechgmm.pipeline.verification import (
@@ -125,6 +126,9 @@ def sweep(
     experiments = [load_config(config, [*overrides, *text]) for text in texts]
     base = experiments[0]
     folder = Path(output).absolute() if output is not None else base.output().with_name(f"{base.output().name}-sweep")
+    if (folder / "config.yaml").exists():
+        raise ConfigError(f"{folder} is the folder of a run; choose another --out for the sweep")
+    _check_same_task(experiments)
     with only_writer(folder):
         console.log = folder / "log.txt"
         found: list[tuple[Point, dict[str, Scores | ScoredTrials]]] = []
@@ -141,6 +145,31 @@ def sweep(
         return _choose(folder, experiments[0], found, tuple(settings for settings, _ in failed), console)
 
 
+def _check_same_task(experiments: Sequence[Experiment]) -> None:
+    """All points must be tested on the same items in the same folds, lest their figures mean different things."""
+
+    def division(experiment: Experiment) -> Any:
+        job = prepare(experiment, console=Console(quiet=True))
+        utterances = tuple((u.id, u.split, (u.labels or {}).get(job.corpus.label)) for u in job.corpus)
+        return experiment.config.task, experiment.config.trials, utterances, job.folds
+
+    # Only settings of these sections can change a division; most sweeps change none of them.
+    config = experiments[0].config
+    for experiment in experiments[1:]:
+        other = experiment.config
+        same = (other.task, other.corpus, other.trials) == (config.task, config.corpus, config.trials)
+        drawn = config.corpus.split.kind in ("fraction", "kfold") and other.seed != config.seed
+        if (not same or drawn) and division(experiment) != division(experiments[0]):
+            raise ConfigError(
+                "the points of a sweep must be tested on the same items in the same folds; one of them changes the "
+                "corpus, the division or the task (seed also draws the folds)"
+            )
+        if other.scoring.priors != config.scoring.priors and not other.corpus.split.kind.startswith(("kfold", "leave")):
+            raise ConfigError("scoring.priors can be swept with folds only: one division has no scores to temper by")
+    if config.scoring.priors == "train" and config.corpus.split.kind in ("column", "fraction"):
+        raise ConfigError("a sweep without folds decides by likelihood; leave scoring.priors out of it")
+
+
 def _run_point(
     experiment: Experiment, settings: dict[str, Any], console: Console
 ) -> tuple[Point, dict[str, Scores | ScoredTrials]]:
@@ -150,8 +179,12 @@ def _run_point(
     outer = {fold.name: transformed(job, divide(job, features, fold)) for fold in job.folds} or {"": features}
     inner = {name: _inner_sets(job, part) for name, part in outer.items()}
     sets = [*outer.values(), *(part for parts in inner.values() for part in parts.values())]
-    first, rest = train_folds(job, sets[0], sets[1:])
-    trained = iter([first, *rest])
+    trained: Iterator[Trained | TrainedSegments]
+    if experiment.config.segments is not None:
+        trained = iter(train_segments(job, sets))
+    else:
+        first, rest = train_folds(job, sets[0], sets[1:])
+        trained = iter([first, *rest])
     outer_models = {name: next(trained) for name in outer}
     inner_models = {name: {part: next(trained) for part in parts} for name, parts in inner.items()}
     # Trials of a table are about the test; inside the training part every model meets every utterance.
@@ -173,12 +206,18 @@ def _inner_sets(job: Job, features: Features) -> dict[str, Features]:
     return {fold.name: transformed(job, divide(job, within, fold)) for fold in folds}
 
 
-def _scores(job: Job, sets: Mapping[str, Features], models: Mapping[str, Trained]) -> dict[str, Scores | ScoredTrials]:
+def _scores(
+    job: Job, sets: Mapping[str, Features], models: Mapping[str, Trained | TrainedSegments]
+) -> dict[str, Scores | ScoredTrials]:
     """Scores of the test part of each division by its own models."""
+    mixtures = {name: found for name, found in models.items() if isinstance(found, Trained)}
     if job.experiment.config.task == "verification":
-        return {name: score_trials(job, {name: (part, models[name].models)}) for name, part in sets.items()}
-    scores, _, _ = score_folds(job, sets, models, None)
-    return {**scores}
+        return {name: score_trials(job, {name: (part, mixtures[name].models)}) for name, part in sets.items()}
+    if mixtures:
+        scores, _, _ = score_folds(job, sets, mixtures, None)
+        return {**scores}
+    segments = {name: found for name, found in models.items() if isinstance(found, TrainedSegments)}
+    return {name: score_segments(job, part, segments[name].models) for name, part in sets.items()}
 
 
 def _figure(scores: Mapping[str, Scores | ScoredTrials]) -> float:

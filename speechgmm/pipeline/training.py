@@ -149,7 +149,8 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
             temperature=None,
             ubm=ubm,
         )
-        recipe = ClassRecipe(plan.common.spec, plan.common.floor, plan.common.seed)
+        copies = job.experiment.config.augment.copies()
+        recipe = ClassRecipe(plan.common.spec, plan.common.floor, plan.common.seed, copies)
         reports = tuple(report for _, report in fits)
         trained.append(Trained(models, plan.features.audio, reports, ubm_report, recipe))
     return trained
@@ -374,6 +375,8 @@ def _log_priors(kind: str, members: Mapping[str, Sequence[Piece]]) -> NDArray[np
 
 def _temperature(job: Job, features: Features, common: _Task, models: ClassModels) -> float | None:
     """The temperature, fitted on training utterances scored by models that have not seen their recordings.
+
+    What all classes share (floor, background model, normalisation, transform) is that of the whole training split.
 
     None, with a warning, where a class would lose all its recordings or too many frames.
     """

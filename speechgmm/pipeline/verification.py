@@ -69,11 +69,12 @@ def score_trials(job: Job, systems: Mapping[str, tuple[Features, ClassModels]]) 
     labels = next(iter(systems.values()))[1].labels
     asked: dict[str, list[Trial]] = {}
     if path is not None:
-        tests = {utterance.id for features, _ in systems.values() for utterance, _ in features.of_split("test")}
+        tests = {name for fold in job.folds for name in fold.test} or {u.id for u in job.corpus.split("test")}
         for trial in read_trials(path, set(labels), tests):
             asked.setdefault(trial.test, []).append(trial)
     parts = [_score_part(job, name, *system, asked if path is not None else None) for name, system in systems.items()]
-    if not any(len(part.scores) for part in parts):
+    # Of a table, one fold of a sweep may hold no trial.
+    if path is None and not any(len(part.scores) for part in parts):
         raise DataError("no trials: the split 'test' is empty")
     return ScoredTrials.pooled(parts)
 
@@ -95,11 +96,14 @@ def _score_part(
     test_groups: list[str] = []
     for (utterance, _), (ratios, count) in zip(tests, rows, strict=True):
         true = utterance.label(label)
-        mine = (
-            [Trial(name, utterance.id, name == true) for name in models.labels]
-            if asked is None
-            else asked[utterance.id]
-        )
+        claims = models.labels if asked is None else [trial.model for trial in asked[utterance.id]]
+        mine = [Trial(name, utterance.id, name == true) for name in claims]
+        for given, known in zip(asked[utterance.id] if asked is not None else (), mine, strict=False):
+            if given.target is not None and given.target != known.target:
+                raise DataError(
+                    f"trials: model {given.model!r}, test {given.test!r} is given as "
+                    f"{'target' if given.target else 'nontarget'}, but the corpus says that the test is of {true!r}"
+                )
         trials += mine
         values += [float(ratios[numbers[trial.model]]) for trial in mine]
         n_frames += [count] * len(mine)
@@ -129,18 +133,13 @@ def _score_parcel(models: ClassModels, pieces: Sequence[Piece]) -> list[tuple[ND
 def evaluate_trials(scored: ScoredTrials, spec: ScoringSpec, *, seed: int = 0) -> TrialEvaluation:
     """EER, minDCF and Cllr_min, each with an interval by resampling speakers of models and tests together.
 
-    Trials whose truth is not known are scored and have no part in the figures.
-
     Raises:
-        DataError: Only targets or only nontargets, or no trial whose truth is known.
+        DataError: Only targets or only nontargets.
     """
-    known = np.array([trial.target is not None for trial in scored.trials])
-    if not known.any():
-        raise DataError("no trial says whether it is a target; figures need the column 'target'")
-    truth = np.array([bool(trial.target) for trial in scored.trials])[known]
-    scores = scored.scores[known]
+    truth = np.array([bool(trial.target) for trial in scored.trials])
+    scores = scored.scores
     trials = rank_trials(scores, truth)
-    names = np.concatenate([np.array(scored.model_groups)[known], np.array(scored.test_groups)[known]])
+    names = np.concatenate([np.array(scored.model_groups), np.array(scored.test_groups)])
     sides = np.unique(names, return_inverse=True)[1].reshape(2, -1)
     metrics = {}
     for name, statistic in _statistics(trials, spec).items():
@@ -153,7 +152,7 @@ def evaluate_trials(scored: ScoredTrials, spec: ScoringSpec, *, seed: int = 0) -
     metrics["min_dcf"]["p_target"] = spec.p_target
     folds = {}
     for fold in dict.fromkeys(scored.folds) if any(scored.folds) else ():
-        chosen = (np.array(scored.folds) == fold)[known]
+        chosen = np.array(scored.folds) == fold
         if 0 < truth[chosen].sum() < chosen.sum():  # a fold of targets or nontargets alone has no error rate
             own = rank_trials(scores[chosen], truth[chosen])
             folds[fold] = {"eer": {"value": eer(own), "n": int(chosen.sum()), "unit": "fraction"}}
