@@ -534,7 +534,7 @@ def test_a_sweep_needs_every_class_in_two_inner_folds(hums: Path) -> None:
             soundfile.write(hums.parent / f"rare-{take}.wav", hum(take, 700.0), 8000)
             file.write(f"rare-{take}.wav\trare\ts{take}\n")
     overrides = ["corpus.split={kind: kfold, folds: 2}", "corpus.group=null"]
-    with pytest.raises(DataError, match="inner fold . no training utterance is left of rare|is left of rare"):
+    with pytest.raises(DataError, match="is left of rare"):
         sweep(hums, grid_points(["model.n_components=1,2"]), overrides, output=hums.parent / "sweep", console=quiet())
 
 
@@ -571,7 +571,7 @@ def test_runs_with_other_truths_are_not_compared(hums: Path) -> None:
     )
     (hums.parent / "m.tsv").write_text(text)
     run(hums, base, output=hums.parent / "other", console=quiet())
-    with pytest.raises(DataError, match="other labels for the same items|tested on different items"):
+    with pytest.raises(DataError, match=r"other labels for the same items|tested on different items"):
         compare_runs([hums.parent / "run", hums.parent / "other"])
 
 
