@@ -55,6 +55,7 @@ def _text(root: Path, corpus: Corpus, rates: Counter[int]) -> str:
     rate = min(16000, min(rates))
     resample = set(rates) != {rate}
     few = min(counts.values())
+    sizes = f"{few} each" if few == max(counts.values()) else f"{few} to {max(counts.values())} each"
     found = ", ".join(f"{n} at {value} Hz" for value, n in rates.most_common())
     split = (
         "column               # train/ and test/ folders"
@@ -64,7 +65,7 @@ def _text(root: Path, corpus: Corpus, rates: Counter[int]) -> str:
     if not given and any(utterance.split in SPLITS for utterance in corpus):
         split = "fraction             # there are no train/ and test/ folders"
     return f"""\
-# {len(corpus)} recordings in {len(counts)} classes ({few} to {max(counts.values())} each); rates: {found}
+# {len(corpus)} recordings in {len(counts)} classes ({sizes}); rates: {found}
 # Every key there is: speechgmm schema --template
 corpus:
   kind: folder                # a folder per class
