@@ -4,7 +4,7 @@ Each world has speakers of unlike difficulty. ``speechgmm`` is :func:`speechgmm.
 (Efron 1987) and bootstrap-t on the same scale, written out here, are what was tried beside it. Per cell: coverage in
 percent and the median width. The last world counts a speaker's target trials m_e**2 times in place of m_e.
 
-    python benchmarks/coverage.py [--worlds 1000] [--jobs 2] [--only NAME]
+    python benchmarks/interval_coverage.py [--worlds 1000] [--jobs 2] [--only NAME]
 """
 
 import argparse
