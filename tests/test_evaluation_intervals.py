@@ -262,7 +262,7 @@ def test_bad_input_is_refused_with_the_reason(call, error, message):
         call(ratio([1, 0, 1, 0], np.ones(4)))
 
 
-# -- coverage (the whole table: benchmarks/interval_coverage.py) ----------------------------------------------------------------
+# -- coverage (the whole table: benchmarks/interval_coverage.py) ------------------------------------------------
 
 
 def coverage(n, n_worlds, mean=2.0, sd=1.0):

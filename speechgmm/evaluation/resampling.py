@@ -6,7 +6,7 @@ of the weights (N,); it never learns of groups. Refuses to decide what the sprea
 A trial has two groups, the enrolled speaker and the one who speaks. If speaker e was drawn m_e times, a trial between
 e and another, t, is there m_e m_t times; a trial of e against himself only m_e times: each copy of e stands for another
 person, so that a copy's recordings against another copy's would be no target trial. (Counting them m_e**2
-times makes intervals of the EER 1.4 to 1.5 times as wide as they need be; ``benchmarks/interval_coverage.py``.)
+times makes intervals of the EER 1.4 to 1.5 times as wide as needed; ``benchmarks/interval_coverage.py``.)
 """
 
 from collections.abc import Callable, Iterator
