@@ -191,6 +191,10 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such configuration file") from None
+    except IsADirectoryError:
+        raise ConfigError(
+            f"{path}: a folder; `speechgmm init {path}` writes a configuration for its recordings"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not a text file that can be read ({error})") from None
     try:
@@ -209,6 +213,7 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
         )
     for override in overrides:
         _apply(values, override)
+        lines[tuple(override.partition("=")[0].strip().split("."))] = 0  # not in the file
     return Experiment(make_config(values, str(path), lines), path.stem, path.absolute().parent)
 
 
@@ -403,6 +408,8 @@ def _explain(problem: dict[str, Any], source: str, lines: Mapping[tuple[str, ...
             path = (*path, part)
     line = next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), None)
     where = f"{source}, line {line}" if line else source
+    if line == 0:
+        where = "--set or --grid"
     key = ".".join(path)
     if problem["type"] == "unexpected_keyword_argument":
         known = sections.get(path[:-1], ())

@@ -528,6 +528,15 @@ def test_a_sweep_refuses_points_that_are_not_tested_alike_and_folders_of_runs(hu
         sweep(hums, grid_points(["seed=0,1"]), output=hums.parent / "run", console=quiet())
 
 
+def test_a_sweeps_folder_belongs_to_its_points(hums: Path) -> None:
+    sweep(hums, grid_points(["model.n_components=1,2"]), output=hums.parent / "sweep", console=quiet())
+    sweep(hums, grid_points(["model.n_components=1,2"]), output=hums.parent / "sweep", console=quiet())
+    with pytest.raises(ConfigError, match="belongs to another sweep"):
+        sweep(hums, grid_points(["model.n_components=1,3"]), output=hums.parent / "sweep", console=quiet())
+    with pytest.raises(ConfigError, match=r"--set or --grid: unknown key 'model.n_componets'"):
+        sweep(hums, grid_points(["model.n_componets=1,3"]), output=hums.parent / "other", console=quiet())
+
+
 def test_a_sweep_needs_every_class_in_two_inner_folds(hums: Path) -> None:
     with (hums.parent / "m.tsv").open("a") as file:
         for take in range(2):

@@ -195,7 +195,7 @@ def test_file_names_that_are_not_utf_8_go_through(config_file: Path) -> None:
 def test_clipping_is_a_warning_with_the_share(config_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     soundfile.write(config_file.parent / "hums" / "low" / "0.wav", np.clip(hum(0, 110.0) * 20, -1, 1), 8000)
     extract(prepare(config_file, console=quiet()))
-    assert "1 recordings are clipped; the worst: 0.wav (" in capsys.readouterr().err
+    assert "1 recording is clipped; the worst: 0.wav (" in capsys.readouterr().err
 
 
 def segments(config_file: Path, rows: list[str]) -> Path:

@@ -30,6 +30,8 @@ def inspect(path: Path) -> str:
         return "\n".join(_run(path))
     if path.is_file() and path.suffix == ".npy":
         return _shard(path)
+    if path.is_file() and path.suffix != ".safetensors":
+        raise ConfigError(f"{path}: inspect describes a model file, a run's folder or features; this is a file to read")
     if path.is_dir():
         raise ConfigError(f"{path}: neither a run's folder (config.yaml) nor a folder of features (spec.json)")
     return "\n".join(_model(path, read_any_model(path)))

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from speechgmm.corpus import SPLITS, Corpus
-from speechgmm.corpus.folder import AUDIO_SUFFIXES, audio_files, read_folder
+from speechgmm.corpus.folder import audio_files, read_folder
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.atomic import write_text
 from speechgmm.io.audio import native_rate
@@ -28,8 +28,12 @@ def write_starter(folder: Path, out: Path | None = None) -> Path:
     if not root.is_dir():
         raise DataError(f"{folder}: there is no such folder")
     if not audio_files(root):
-        raise DataError(f"{folder}: no recordings below it (looked for {', '.join(sorted(AUDIO_SUFFIXES)[:8])} ...)")
+        raise DataError(
+            f"{folder}: no recordings below it (looked for wav, flac, mp3, ogg, aiff and others that libsndfile reads)"
+        )
     corpus = read_folder(root, "label")
+    if len({utterance.label("label") for utterance in corpus}) < 2:
+        raise DataError(f"{folder}: recordings of one class only; deciding needs two, a folder for each")
     rates = _rates(corpus)
     write_text(path, _text(root, corpus, rates))
     return path

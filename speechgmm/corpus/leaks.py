@@ -44,7 +44,8 @@ def check_leaks(corpus: Corpus, group: str | None = None) -> None:
         if problems:
             raise DataError(
                 f"{len(problems)} of {len(sides)} values of {group!r} (corpus.group) stand on more than one side of "
-                f"the division:\n{listed(problems)}\nmend the split, or take corpus.group out if they may"
+                f"the division:\n{listed(problems)}\nmend the split, or, if "
+                "they may, set corpus.split.disjoint: false: the group is for intervals alone then"
             )
     problems = [
         f"{one.id} ({one.split}) and {other.id} ({other.split}): {_times(one)} and {_times(other)} of {one.path}"

@@ -49,13 +49,14 @@ def compare_runs(folders: Sequence[Path]) -> str:
             raise DataError(f"{other.folder} and {first.folder} have other labels for the same items")
         if (other.tests, other.owners) != (first.tests, first.owners):
             raise DataError(f"{other.folder} and {first.folder} have other groups (corpus.group) for the same items")
+        what = "groups" if first.tests else "items"
         name = "accuracy" if first.task == "classification" else "eer"
         values, difference = _difference(other, first)
         lines.append(
             f"{other.folder}: {name} {100 * values[0]:.2f} %, {first.folder}: {100 * values[1]:.2f} %\n"
             f"  difference {100 * difference.value:+.2f} points{_bounds(difference)}; "
-            f"above 0 in {100 * difference.share_above:.1f} % of resamples of {difference.n_groups} groups"
-            + (f"\n  note: {difference.note}" if difference.note else "")
+            f"above 0 in {100 * difference.share_above:.1f} % of resamples of {difference.n_groups} {what}"
+            + (f"\n  note: {difference.note.replace('groups', what)}" if difference.note else "")
         )
     return "\n".join(lines)
 

@@ -227,4 +227,5 @@ def _clipping(entries: Iterable[Entry]) -> Iterator[str]:
     clipped = sorted((entry for entry in entries if entry.clipped >= CLIPPED_SHARE), key=lambda entry: -entry.clipped)
     if clipped:
         worst = ", ".join(f"{Path(entry.path).name} ({100 * entry.clipped:.1f} % of samples)" for entry in clipped[:3])
-        yield f"{len(clipped)} recordings are clipped; the worst: {worst}"
+        many = f"{len(clipped)} recordings are" if len(clipped) > 1 else "1 recording is"
+        yield f"{many} clipped; the worst: {worst}"

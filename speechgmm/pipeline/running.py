@@ -52,7 +52,7 @@ from speechgmm.pipeline.verification import TrialEvaluation, evaluate_trials, sc
 Stage = Literal["extract", "train", "run"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Result:
     """Where a run's files are, and its figures."""
 
@@ -61,6 +61,10 @@ class Result:
     features: Features
     trained: Trained | TrainedSegments | None
     evaluation: Evaluation | TrialEvaluation | None
+
+    def __repr__(self) -> str:
+        figures = (f"{k} {v['value']:.4f}" for k, v in self.metrics.items() if isinstance(v, dict) and "value" in v)
+        return f"Result({str(self.folder)!r}: {', '.join(figures)})"
 
 
 def run(
@@ -173,6 +177,11 @@ def _evaluated(folder: Path, job: Job, scores: Scores) -> Evaluation | None:
     if evaluation is None:
         job.console.warn("the split 'test' is empty: there are models, but no figures about them")
     else:
+        untested = [label for label in scores.labels if label not in set(scores.true)]
+        if untested:
+            job.console.warn(
+                f"{len(untested)} classes have no test item, and no part in figures: {', '.join(untested[:20])}"
+            )
         write_text(folder / "confusion.tsv", confusion_table(evaluation))
         write_text(folder / "per_class.tsv", per_class_table(evaluation))
     return evaluation

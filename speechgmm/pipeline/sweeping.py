@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from speechgmm.config import Experiment, config_hash, load_config
+from speechgmm.config import NOT_IN_THE_RESULT, Experiment, config_hash, load_config, to_plain
 from speechgmm.console import Console
 from speechgmm.corpus import Fold
 from speechgmm.corpus.splits import inner_folds
@@ -130,6 +130,7 @@ def sweep(
         raise ConfigError(f"{folder} is the folder of a run; choose another --out for the sweep")
     _check_same_task(experiments)
     with only_writer(folder):
+        _claim(folder, base, points)
         console.log = folder / "log.txt"
         found: list[tuple[Point, dict[str, Scores | ScoredTrials]]] = []
         failed: list[tuple[dict[str, Any], str]] = []
@@ -143,6 +144,18 @@ def sweep(
         if not found:
             raise FitError(f"no point of the sweep can be trained; the first: {failed[0][1]}")
         return _choose(folder, experiments[0], found, tuple(settings for settings, _ in failed), console)
+
+
+def _claim(folder: Path, base: Experiment, points: Sequence[Mapping[str, Any]]) -> None:
+    """A folder that holds a sweep belongs to its configuration and its points."""
+    plain = {key: value for key, value in to_plain(base.resolved()).items() if key not in NOT_IN_THE_RESULT}
+    text = yaml.safe_dump({"points": [dict(point) for point in points], "first": plain}, sort_keys=False)
+    path = folder / "sweep.yaml"
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise ConfigError(f"{folder} belongs to another sweep (see sweep.yaml in it); choose another --out")
+    if not path.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
+        raise ConfigError(f"{folder} holds files that are not a sweep's (no sweep.yaml); choose another --out")
+    write_text(path, text)
 
 
 def _check_same_task(experiments: Sequence[Experiment]) -> None:
