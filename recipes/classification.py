@@ -2,7 +2,8 @@
 
     python recipes/classification.py configs/fsdd-speakers.yaml --set corpus.root=PLACE_OF_FSDD
 
-Works with every configuration of task `classification`; results are printed, nothing but the cache is written.
+Works with every configuration that has one division into training and test and one mixture per class; folds, segment
+models and verification are `speechgmm run`'s. Results are printed, nothing but the cache is written.
 """
 
 from typing import Annotated
@@ -18,6 +19,9 @@ def main(config: str, overrides: Overrides = None) -> None:
     """Train and test the classes of a configuration."""
     # The corpus, divided into training and test as the configuration says.
     job = prepare(config, overrides or ())
+    settings = job.experiment.config
+    if job.folds or settings.segments is not None or settings.task != "classification":
+        raise typer.BadParameter("this recipe has no folds, segment models or verification; use speechgmm run")
     trained_on = {utterance.path for utterance in job.corpus.split("train")}
     tested_on = {utterance.path for utterance in job.corpus.split("test")}
     assert not trained_on & tested_on, "a recording is in training and in test"

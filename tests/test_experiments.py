@@ -29,7 +29,6 @@ from speechgmm.pipeline.enrolling import enrol
 from speechgmm.pipeline.extraction import divide
 from speechgmm.pipeline.scoring import judge_recordings, score_recordings
 from speechgmm.pipeline.sweeping import grid_points, sweep
-from speechgmm.pipeline.transforming import transformed
 
 
 def quiet() -> Console:
@@ -434,7 +433,7 @@ def test_segments_of_a_recording_are_transformed_with_their_neighbours(hums: Pat
     overrides = ["corpus.split={kind: kfold, folds: 3}", "features.transform={kind: lda, dim: 2, splice: 2}"]
     segment_rows(hums)
     job = prepare(hums, overrides, console=quiet())
-    features = transformed(job, extract(job))
+    features = extract(job)
     halves = np.concatenate([piece.load() for piece in features.pieces[:2]])
     first = features.pieces[0]
     whole = dataclasses.replace(first, first=0, stop=first.n_frames).load()

@@ -20,7 +20,7 @@ from speechgmm.evaluation import (
     wilson_interval,
 )
 from speechgmm.io.tables import table
-from speechgmm.pipeline.extraction import Features
+from speechgmm.pipeline.frames import Features
 from speechgmm.pipeline.job import Job
 from speechgmm.pipeline.scoring import Scores
 from speechgmm.pipeline.training import ClassReport

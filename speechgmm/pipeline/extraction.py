@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from speechgmm.corpus import Corpus, Fold, Utterance, same_audio
@@ -14,49 +14,14 @@ from speechgmm.io.audio import CLIPPED_SHARE
 from speechgmm.io.feature_store import Entry, FeatureStore
 from speechgmm.io.model_file import AudioInput
 from speechgmm.io.tables import table
-from speechgmm.pipeline.frames import Piece
+from speechgmm.pipeline.frames import Features, Piece
 from speechgmm.pipeline.job import Job
 from speechgmm.pipeline.normalising import normalised, normalised_copies
 from speechgmm.pipeline.shards import extract_recordings
+from speechgmm.pipeline.transforming import transformed
 
 END_TOLERANCE = 0.005
 """Seconds by which a segment may end after its recording: times in tables are rounded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Features:
-    """The frames of a corpus, by reference."""
-
-    corpus: Corpus  # the utterances that can be used
-    pieces: tuple[Piece, ...]  # one per utterance
-    audio: AudioInput  # with the normalisation, where it is global
-    durations: tuple[float, ...]  # s, one per utterance
-    rejected: tuple[tuple[str, str], ...]  # (id, reason) of the others
-    copies: tuple[tuple[Piece | None, ...], ...] = ()  # altered copies, each one per utterance; None: none of a test
-
-    def training(self) -> list[tuple[Utterance, tuple[Piece, ...]]]:
-        """Utterances of the split ``train``, each with its own frames first and then those of its copies."""
-        found = []
-        for n, utterance in enumerate(self.corpus):
-            if utterance.split == "train":
-                copies = (version[n] for version in self.copies)
-                found.append((utterance, (self.pieces[n], *(piece for piece in copies if piece is not None))))
-        return found
-
-    def of_split(self, split: str) -> list[tuple[Utterance, Piece]]:
-        """Utterances of a split with their frames, in order."""
-        return [(u, piece) for u, piece in zip(self.corpus, self.pieces, strict=True) if u.split == split]
-
-    def without_split(self, split: str) -> "Features":
-        """The same without the utterances of a split, which then can neither train nor be tested."""
-        kept = [n for n, utterance in enumerate(self.corpus) if utterance.split != split]
-        return replace(
-            self,
-            corpus=replace(self.corpus, utterances=tuple(self.corpus.utterances[n] for n in kept)),
-            pieces=tuple(self.pieces[n] for n in kept),
-            durations=tuple(self.durations[n] for n in kept),
-            copies=tuple(tuple(version[n] for n in kept) for version in self.copies),
-        )
 
 
 def extract(job: Job) -> Features:
@@ -86,7 +51,7 @@ def extract(job: Job) -> Features:
         _refuse_copies(corpus, pieces, job.folds)
         pieces, audio = normalised(job, corpus, pieces)
         copies = tuple(_copies(job, corpus, audio, warp, speed) for warp, speed in config.augment.copies())
-    return Features(corpus, pieces, audio, durations, tuple(rejected), copies)
+        return transformed(job, Features(corpus, pieces, audio, durations, tuple(rejected), copies))
 
 
 def _copies(job: Job, corpus: Corpus, audio: AudioInput, warp: float, speed: float) -> tuple[Piece | None, ...]:
@@ -124,13 +89,13 @@ def _piece(
 
 
 def divide(job: Job, features: Features, fold: Fold) -> Features:
-    """The same features with a fold's splits, and with the normalisation that its training part gives."""
+    """The same features with a fold's splits, and with the normalisation and transform that its training part gives."""
     corpus = fold.apply(features.corpus)
-    if job.audio.features.cmvn in ("none", "utterance"):  # what no division changes; a transform is learnt afterwards
-        return replace(features, corpus=corpus)
+    if job.audio.features.cmvn in ("none", "utterance"):  # what no division changes
+        return transformed(job, replace(features, corpus=corpus))
     pieces, audio = normalised(job, corpus, features.pieces)
     copies = tuple(normalised_copies(job, corpus, audio, version) for version in features.copies)
-    return replace(features, corpus=corpus, pieces=pieces, audio=audio, copies=copies)
+    return transformed(job, replace(features, corpus=corpus, pieces=pieces, audio=audio, copies=copies))
 
 
 def _pieces(

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from speechgmm.corpus import Corpus, Utterance
 from speechgmm.features import Moments, Normalisation, moments
 from speechgmm.features.transforms import LinearTransform, splice
 from speechgmm.io.feature_store import FeatureStore
+from speechgmm.io.model_file import AudioInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,42 @@ class Piece:
     def whole(self) -> "Piece":
         """The recording that the utterance is part of, not normalised."""
         return replace(self, first=0, stop=self.n_frames, normalisation=None, transform=None, context=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """The frames of a corpus, by reference."""
+
+    corpus: Corpus  # the utterances that can be used
+    pieces: tuple[Piece, ...]  # one per utterance
+    audio: AudioInput  # with the normalisation, where it is global
+    durations: tuple[float, ...]  # s, one per utterance
+    rejected: tuple[tuple[str, str], ...]  # (id, reason) of the others
+    copies: tuple[tuple[Piece | None, ...], ...] = ()  # altered copies, each one per utterance; None: none of a test
+
+    def training(self) -> list[tuple[Utterance, tuple[Piece, ...]]]:
+        """Utterances of the split ``train``, each with its own frames first and then those of its copies."""
+        found = []
+        for n, utterance in enumerate(self.corpus):
+            if utterance.split == "train":
+                copies = (version[n] for version in self.copies)
+                found.append((utterance, (self.pieces[n], *(piece for piece in copies if piece is not None))))
+        return found
+
+    def of_split(self, split: str) -> list[tuple[Utterance, Piece]]:
+        """Utterances of a split with their frames, in order."""
+        return [(u, piece) for u, piece in zip(self.corpus, self.pieces, strict=True) if u.split == split]
+
+    def without_split(self, split: str) -> "Features":
+        """The same without the utterances of a split, which then can neither train nor be tested."""
+        kept = [n for n, utterance in enumerate(self.corpus) if utterance.split != split]
+        return replace(
+            self,
+            corpus=replace(self.corpus, utterances=tuple(self.corpus.utterances[n] for n in kept)),
+            pieces=tuple(self.pieces[n] for n in kept),
+            durations=tuple(self.durations[n] for n in kept),
+            copies=tuple(tuple(version[n] for n in kept) for version in self.copies),
+        )
 
 
 def load_all(pieces: Iterable[Piece]) -> NDArray[np.float32]:

@@ -41,12 +41,12 @@ from speechgmm.pipeline.evaluation import (
     protocol_table,
     scores_table,
 )
-from speechgmm.pipeline.extraction import Features, divide, extract
+from speechgmm.pipeline.extraction import divide, extract
+from speechgmm.pipeline.frames import Features
 from speechgmm.pipeline.job import Job, prepare
 from speechgmm.pipeline.scoring import Scores, score
 from speechgmm.pipeline.segments import TrainedSegments, score_segments, train_segments
 from speechgmm.pipeline.training import Trained, score_folds, train, train_folds
-from speechgmm.pipeline.transforming import transformed
 from speechgmm.pipeline.verification import TrialEvaluation, evaluate_trials, score_trials, trials_table
 
 Stage = Literal["extract", "train", "run"]
@@ -107,12 +107,12 @@ def run(
 def _run(experiment: Experiment, folder: Path, console: Console, until: Stage) -> Result:
     job = replace(prepare(experiment, console=console), output=folder)
     console.say(_about(job))
-    features = transformed(job, extract(job))
+    features = extract(job)
     write_text(folder / "environment.json", json.dumps(_environment(experiment, features), indent=1) + "\n")
     write_text(folder / "protocol.tsv", protocol_table(job, features))
     if until == "extract":
         return Result(folder, {}, features, None, None)
-    parts: dict[str, Features] = {fold.name: transformed(job, divide(job, features, fold)) for fold in job.folds}
+    parts: dict[str, Features] = {fold.name: divide(job, features, fold) for fold in job.folds}
     if experiment.config.segments is not None:
         return _run_segments(folder, job, features, parts, until)
     fold_models: dict[str, Trained] = {}

@@ -24,7 +24,7 @@ from speechgmm.scoring import ClassModels
 
 if TYPE_CHECKING:  # scoring a recording waits for none of them
     from speechgmm.io.segment_file import SegmentFile
-    from speechgmm.pipeline.extraction import Features
+    from speechgmm.pipeline.frames import Features
     from speechgmm.pipeline.job import Job
 
 SCORED_AT_ONCE = 64

@@ -17,8 +17,7 @@ from speechgmm.io.atomic import write_atomically
 from speechgmm.io.feature_store import canonical, digest
 from speechgmm.io.model_file import AudioInput
 from speechgmm.io.segment_file import SegmentFile, read_any_model, serialise_segments
-from speechgmm.pipeline.extraction import Features
-from speechgmm.pipeline.frames import Piece
+from speechgmm.pipeline.frames import Features, Piece
 from speechgmm.pipeline.job import Job
 from speechgmm.pipeline.scoring import Scores
 from speechgmm.scoring.segment_models import SegmentModels

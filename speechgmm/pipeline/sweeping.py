@@ -27,12 +27,12 @@ from speechgmm.evaluation import eer, rank_trials
 from speechgmm.io.atomic import only_writer, write_text
 from speechgmm.io.tables import table
 from speechgmm.pipeline.evaluation import Evaluation, evaluate, scores_table
-from speechgmm.pipeline.extraction import Features, divide, extract
+from speechgmm.pipeline.extraction import divide, extract
+from speechgmm.pipeline.frames import Features
 from speechgmm.pipeline.job import Job, prepare
 from speechgmm.pipeline.scoring import Scores
 from speechgmm.pipeline.segments import TrainedSegments, score_segments, train_segments
 from speechgmm.pipeline.training import Trained, score_folds, train_folds
-from speechgmm.pipeline.transforming import transformed
 from speechgmm.pipeline.verification import (
     ScoredTrials,
     TrialEvaluation,
@@ -188,8 +188,8 @@ def _run_point(
 ) -> tuple[Point, dict[str, Scores | ScoredTrials]]:
     """Inner figures and test scores of one point, by outer fold."""
     job = prepare(experiment, console=console)
-    features = transformed(job, extract(job))
-    outer = {fold.name: transformed(job, divide(job, features, fold)) for fold in job.folds} or {"": features}
+    features = extract(job)
+    outer = {fold.name: divide(job, features, fold) for fold in job.folds} or {"": features}
     inner = {name: _inner_sets(job, part) for name, part in outer.items()}
     sets = [*outer.values(), *(part for parts in inner.values() for part in parts.values())]
     trained: Iterator[Trained | TrainedSegments]
@@ -216,7 +216,7 @@ def _inner_sets(job: Job, features: Features) -> dict[str, Features]:
     else:
         folds = inner_folds(features.corpus, spec.split, group=spec.group, seed=job.experiment.config.seed)
     within = features.without_split("test")
-    return {fold.name: transformed(job, divide(job, within, fold)) for fold in folds}
+    return {fold.name: divide(job, within, fold) for fold in folds}
 
 
 def _scores(

@@ -24,8 +24,7 @@ from speechgmm.io.atomic import write_atomically, write_text
 from speechgmm.io.feature_store import canonical, digest
 from speechgmm.io.model_file import AudioInput, ClassRecipe
 from speechgmm.parallel import pmap
-from speechgmm.pipeline.extraction import Features
-from speechgmm.pipeline.frames import Piece, load_all, pooled_moments
+from speechgmm.pipeline.frames import Features, Piece, load_all, pooled_moments
 from speechgmm.pipeline.job import Job
 from speechgmm.pipeline.scoring import Scores, log_likelihood_table, score
 from speechgmm.scoring import ClassModels, fit_temperature

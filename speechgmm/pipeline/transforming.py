@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from speechgmm.features.transforms import ClassMoments, LinearTransform, class_moments, lda
-from speechgmm.pipeline.extraction import Features
-from speechgmm.pipeline.frames import Piece
+from speechgmm.pipeline.frames import Features, Piece
 from speechgmm.pipeline.job import Job
 
 

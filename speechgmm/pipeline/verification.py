@@ -14,8 +14,7 @@ from speechgmm.evaluation import cllr_min, eer, interval, min_dcf, rank_trials
 from speechgmm.evaluation.detection import Trials
 from speechgmm.io.tables import table
 from speechgmm.pipeline.evaluation import bounds
-from speechgmm.pipeline.extraction import Features
-from speechgmm.pipeline.frames import Piece
+from speechgmm.pipeline.frames import Features, Piece
 from speechgmm.pipeline.job import Job
 from speechgmm.pipeline.scoring import SCORED_AT_ONCE
 from speechgmm.scoring import ClassModels, ScoringSpec
