@@ -15,7 +15,7 @@ import numpy as np
 from speechgmm.errors import ShapeError
 from speechgmm.gmm.layout import Batch, Block
 from speechgmm.gmm.model import LogLinear
-from speechgmm.gmm.stats import GMMStats
+from speechgmm.gmm.stats import Floats, GMMStats
 
 Engine = Literal["numba", "numpy"]
 
@@ -43,15 +43,17 @@ def accumulate(log_linear: LogLinear, batch: Batch, *, engine: Engine = "numba")
     centre, scale = batch.centre, batch.scale
     if len(centre) != n_features:
         raise ShapeError(f"frames of {len(centre)} dimensions for a mixture of {n_features}")
-    normalise = _normalise if engine == "numpy" else _compiled()
+    between = _between if engine == "numpy" else _compiled()
     factors = _factors(log_linear, batch)
     scores = np.empty((n_components, batch.rows.shape[1]), batch.rows.dtype)
-    moments_of_z = np.zeros((n_components, batch.rows.shape[2]))
+    product = np.zeros((n_components, batch.rows.shape[2]), batch.rows.dtype)
+    moments_of_z = np.zeros(product.shape)
     log2_likelihood = 0.0
     for rows, columns, weights in zip(batch.rows, batch.columns, batch.weights, strict=True):
         np.dot(factors, columns, out=scores)
-        log2_likelihood += normalise(scores, weights)
-        moments_of_z += np.dot(scores, rows)
+        log2_likelihood += between(scores, weights, product, moments_of_z)
+        np.dot(scores, rows, out=product)
+    moments_of_z += product
     sums, squares = moments_of_z[:, :n_features], moments_of_z[:, n_features : 2 * n_features]
     counts = moments_of_z[:, 2 * n_features].copy()
     n = counts[:, None]
@@ -78,12 +80,14 @@ def _factors(log_linear: LogLinear, batch: Batch) -> Block:
     return factors.astype(np.float32) if batch.precision == "float32" else factors
 
 
-def _normalise(scores: Block, weights: Block) -> float:
-    """Turn log2 p(k, x) (K, B), in place, into posteriors times frame weights (B,); return sum weights log2
-    p(x).
+def _between(scores: Block, weights: Block, product: Block, total: Floats) -> float:
+    """What lies between the two products of a block; returns sum weights log2 p(x).
 
-    Posteriors below the smallest normal power of two are zero: nobody misses them, and subnormals are slow.
+    Adds the last block's product (K, P) to the total, and turns log2 p(k, x) (K, B), in place, into posteriors times
+    frame weights (B,). Posteriors below the smallest normal power of two are zero: nobody misses them, and subnormals
+    are slow.
     """
+    total += product
     lowest = -126 if scores.dtype == np.float32 else -1022
     peaks = scores.max(axis=0)
     scores -= peaks
@@ -95,7 +99,7 @@ def _normalise(scores: Block, weights: Block) -> float:
     return float(weights.astype(np.float64) @ (peaks + np.log2(totals.astype(np.float64))))
 
 
-# The numba twin of _normalise. What follows is plain Python until _compiled() is first called.
+# The numba twin of _between. What follows is plain Python until _compiled() is first called.
 
 _EXP2_32 = tuple(np.float32(log(2) ** n / factorial(n)) for n in range(7, -1, -1))  # Taylor on [-1/2, 1/2]: 5e-9
 _EXP2_64 = tuple(log(2) ** n / factorial(n) for n in range(13, -1, -1))  # 4e-18
@@ -103,6 +107,9 @@ _ROUND_32 = np.float32(1.5 * 2**23)  # adding and subtracting it rounds to an in
 _ROUND_64 = 1.5 * 2.0**52
 _LOWEST_32, _LOWEST_64 = np.float32(-126), -1022.0
 _ZERO_32 = np.float32(0)
+# log2 m = 2 / log 2 atanh((m - 1) / (m + 1)) for m in [sqrt(1/2), sqrt(2)]: 2e-17
+_LOG2 = tuple(2 * LOG2_E / n for n in range(21, 0, -2))
+_SQRT_HALF = np.int64(np.float64(0.5**0.5).view(np.int64))
 
 
 def _exp2(x: Any) -> Any:
@@ -132,35 +139,55 @@ def _exp2_64(x):  # type: ignore[no-untyped-def]
     return power * bits.view(np.float64) if x >= _LOWEST_64 else 0.0
 
 
-def _normalise_loops(scores: Any, weights: Any) -> Any:
+def _log2(x: Any) -> Any:
+    """log2 of a float64 above 0; the library's cannot be vectorised."""
+    raise NotImplementedError("only numba-compiled code calls this; see _compiled")
+
+
+def _log2_64(x):  # type: ignore[no-untyped-def]
+    bits = np.float64(x).view(np.int64)
+    whole = (bits - _SQRT_HALF) >> np.int64(52)
+    part = np.int64(bits - (whole << np.int64(52))).view(np.float64)
+    ratio = (part - 1.0) / (part + 1.0)
+    square = ratio * ratio
+    series = _LOG2[0]
+    for coefficient in _LOG2[1:]:
+        series = series * square + coefficient
+    return np.float64(whole) + ratio * series
+
+
+def _between_loops(scores: Any, weights: Any, product: Any, total: Any) -> Any:
     n_components, n_frames = scores.shape
+    for k in range(product.shape[0]):
+        for p in range(product.shape[1]):
+            total[k, p] += product[k, p]
     peaks = scores[0].copy()
     for k in range(1, n_components):
         row = scores[k]
         for b in range(n_frames):
             peaks[b] = max(peaks[b], row[b])
-    totals = np.zeros_like(peaks)
+    sums = np.zeros_like(peaks)
     for k in range(n_components):
         row = scores[k]
         for b in range(n_frames):
             row[b] = _exp2(row[b] - peaks[b])
-            totals[b] += row[b]
-    log2_likelihood = 0.0
+            sums[b] += row[b]
+    log2_likelihoods = np.empty(n_frames)
     for b in range(n_frames):
-        log2_likelihood += np.float64(weights[b]) * (np.float64(peaks[b]) + np.log2(np.float64(totals[b])))
-        totals[b] = weights[b] / totals[b]
+        log2_likelihoods[b] = np.float64(weights[b]) * (np.float64(peaks[b]) + _log2(np.float64(sums[b])))
+        sums[b] = weights[b] / sums[b]
     for k in range(n_components):
         row = scores[k]
         for b in range(n_frames):
-            row[b] *= totals[b]
-    return log2_likelihood
+            row[b] *= sums[b]
+    return log2_likelihoods.sum()
 
 
 _lock = threading.Lock()
-_pass: list[Callable[[Block, Block], float]] = []  # one element once compiled
+_pass: list[Callable[[Block, Block, Block, Floats], float]] = []  # one element once compiled
 
 
-def _compiled() -> Callable[[Block, Block], float]:
+def _compiled() -> Callable[[Block, Block, Block, Floats], float]:
     with _lock:
         if not _pass:
             import numba
@@ -171,5 +198,8 @@ def _compiled() -> Callable[[Block, Block], float]:
             overload(_exp2, jit_options={"fastmath": fast})(
                 lambda x: _exp2_32 if x == numba.types.float32 else _exp2_64
             )
-            _pass.append(numba.njit(nogil=True, cache=True, fastmath=fast)(_normalise_loops))
+            overload(_log2, jit_options={"fastmath": fast, "error_model": "numpy"})(lambda x: _log2_64)  # noqa: ARG005
+            # Python's error model looks for a division by zero before each: no loop with one is vectorised.
+            compiled = numba.njit(nogil=True, cache=True, fastmath=fast, error_model="numpy")
+            _pass.append(compiled(_between_loops))
         return _pass[0]
