@@ -7,6 +7,7 @@ or value is refused with its line in the file and the nearest key that exists.
 import difflib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from hashlib import blake2b
@@ -28,6 +29,9 @@ from speechgmm.setting import FORBID_UNKNOWN, setting
 NOT_IN_THE_RESULT = ("parallel", "cache", "output")
 """Sections that cannot change a result: they do not count when a result folder is matched to its configuration."""
 
+LEAST_MEMORY = 1_000_000
+"""Bytes: a smaller ``parallel.memory`` is a mistake."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParallelSpec:
@@ -39,6 +43,33 @@ class ParallelSpec:
     backend: Literal["auto", "threads", "processes"] = setting(
         "auto", "auto: processes for extraction, threads for training and scoring; or one of the two for all"
     )
+    memory: str | int = setting(
+        "2GB",
+        "budget for frames held in memory in training, by all classes that train at once: 500MB, 1.5 GiB, or bytes; "
+        "what does not fit is read again in every iteration",
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what is no amount of memory."""
+        self.memory_bytes()
+
+    def memory_bytes(self) -> int:
+        """The budget for frames in bytes."""
+        found = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([kmgt]i?b|b)?\s*", str(self.memory), re.IGNORECASE)
+        if found is None:
+            raise ConfigError(
+                f"parallel.memory is {self.memory!r}; expected a number with a unit, such as 500MB, 2GB or 1.5 GiB, or "
+                "bytes"
+            )
+        number, unit = float(found[1]), (found[2] or "b").lower()
+        power = " kmgt".index(unit[0]) if unit != "b" else 0
+        n_bytes = int(number * (1024 if "i" in unit else 1000) ** power)
+        if n_bytes < LEAST_MEMORY:
+            raise ConfigError(
+                f"parallel.memory is {self.memory!r}, {n_bytes} bytes; expected at least {LEAST_MEMORY // 10**6}MB, "
+                "what a few thousand frames take: is the unit missing?"
+            )
+        return n_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +125,8 @@ class Config:
             for name, default_section in (("model", ModelSpec()), ("scoring", ScoringSpec())):
                 if getattr(self, name) != default_section:
                     raise ConfigError(f"{name} has no effect with segments, which have settings of their own")
+            if self.parallel.memory != ParallelSpec().memory:
+                raise ConfigError("parallel.memory has no effect with segments, which train from frames in memory")
             if self.features.transform.kind != "none":
                 raise ConfigError("segments learn transforms of their own; leave features.transform out")
             if self.features.vad != "none" or self.features.cmvn == "speaker":

@@ -1,10 +1,11 @@
 """Gaussian mixtures with diagonal covariances: arrays in, arrays out."""
 
-from speechgmm.gmm.em import Fit, Mapper, fit_em, objective, split_components
+from speechgmm.gmm.em import Fit, fit_em, objective, split_components
 from speechgmm.gmm.fit import adapt_map, class_rng, fit_gmm
-from speechgmm.gmm.init import initial_model
+from speechgmm.gmm.frames import FrameSource, Mapper
+from speechgmm.gmm.init import initial_model, subsample_size
 from speechgmm.gmm.kernels import accumulate
-from speechgmm.gmm.layout import Batch, block_size, prepare
+from speechgmm.gmm.layout import Batch, block_size, bytes_per_frame, prepare, working_bytes
 from speechgmm.gmm.likelihoods import log_likelihoods, stacked_log_likelihoods
 from speechgmm.gmm.model import DiagGMM, LogLinear
 from speechgmm.gmm.prior import ConjugatePrior
@@ -16,6 +17,7 @@ __all__ = [
     "ConjugatePrior",
     "DiagGMM",
     "Fit",
+    "FrameSource",
     "GMMStats",
     "LogLinear",
     "Mapper",
@@ -24,6 +26,7 @@ __all__ = [
     "accumulate",
     "adapt_map",
     "block_size",
+    "bytes_per_frame",
     "class_rng",
     "fit_em",
     "fit_gmm",
@@ -33,4 +36,6 @@ __all__ = [
     "prepare",
     "split_components",
     "stacked_log_likelihoods",
+    "subsample_size",
+    "working_bytes",
 ]

@@ -4,23 +4,23 @@ Owns the loop, its objective and what it reports. Parallelism is the argument ``
 anywhere. Refuses to choose a start, and to call a fit converged whose objective has fallen where it cannot.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import add
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from speechgmm.errors import ConfigError, FitError, ShapeError
+from speechgmm.gmm.frames import Mapper
 from speechgmm.gmm.kernels import accumulate
-from speechgmm.gmm.layout import Batch, Precision
-from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.layout import Batch, BatchReference, Precision
+from speechgmm.gmm.model import DiagGMM, LogLinear
 from speechgmm.gmm.prior import MIN_COUNT, PARAMETERS, ConjugatePrior, Parameter
 from speechgmm.gmm.stats import GMMStats
 
-Mapper = Callable[..., Iterable[Any]]
 Dead = Literal["keep", "resplit"]
 
 ROUNDING: Final[dict[Precision, float]] = {"float64": 1e-10, "float32": 1e-6}
@@ -52,7 +52,7 @@ class Fit:
 
 def fit_em(
     start: DiagGMM,
-    batches: Sequence[Batch],
+    batches: Sequence[Batch | BatchReference],
     prior: ConjugatePrior,
     *,
     max_iter: int,
@@ -69,7 +69,7 @@ def fit_em(
     from below ((D,) or a number, in squared units of the frames). Parameters not in ``update`` stay.
     Components that fewer than ``min_count`` frames speak for keep their mean and variance, or are re-split
     from the heaviest (not in the last update, which would return them untrained). ``map`` must keep order, as
-    the builtin does.
+    the builtin does; a batch that is a reference is read and laid out inside it, in every iteration.
 
     The objective never falls, flooring included, except after a re-split, which guarantees nothing; a fall
     beyond ``ROUNDING`` is listed in ``Fit.fell``.
@@ -99,7 +99,7 @@ def fit_em(
     resplit: set[int] = set()
     guaranteed, settled = False, False
     for i in range(max_iter + 1):
-        stats = reduce(add, map(partial(accumulate, model.log_linear()), batches))
+        stats = reduce(add, map(partial(batch_stats, model.log_linear()), batches))
         trace.append(objective(stats, prior, model))
         posterior = prior + stats
         empty = posterior.dead(min_count)
@@ -127,6 +127,17 @@ def fit_em(
         floored=int(np.count_nonzero(model.variances <= least)) if "variances" in update else 0,
         n_frames=stats.n_frames,
     )
+
+
+def batch_stats(log_linear: LogLinear, batch: Batch | BatchReference) -> GMMStats:
+    """The statistics of a batch under a mixture; one that is not in memory is read, used and let go.
+
+    >>> from speechgmm.gmm.layout import prepare
+    >>> density = LogLinear(np.zeros(1), np.zeros((1, 1)), -np.ones((1, 1)))
+    >>> batch_stats(density, prepare([[1.0], [3.0]])[0]).sums
+    array([[4.]])
+    """
+    return accumulate(log_linear, batch if isinstance(batch, Batch) else batch.load())
 
 
 def objective(stats: GMMStats, prior: ConjugatePrior, model: DiagGMM) -> float:

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, FitError, ShapeError
-from speechgmm.gmm.em import Dead, Fit, Mapper, fit_em
-from speechgmm.gmm.frames import Frames, check_frames, moments
+from speechgmm.gmm.em import Dead, Fit, fit_em
+from speechgmm.gmm.frames import FrameSource, Mapper, as_source, check_finite, moments
 from speechgmm.gmm.init import Start, initial_model
-from speechgmm.gmm.layout import Precision, block_size, prepare
+from speechgmm.gmm.layout import Precision, batches, block_size, hold
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior, Parameter
 
@@ -26,7 +26,7 @@ LEAST_IN_FLOAT32: Final = 1e-3
 
 
 def fit_gmm(
-    frames: ArrayLike,
+    frames: ArrayLike | FrameSource,
     n_components: int = 32,
     *,
     seed: int | np.random.Generator = 0,
@@ -38,6 +38,7 @@ def fit_gmm(
     floor: ArrayLike | None = None,
     dead_components: Dead = "keep",
     precision: PrecisionChoice = "auto",
+    memory: int | None = None,
     map: Mapper = map,
 ) -> Fit:
     """Fit a mixture to frames (N, D) by maximum likelihood.
@@ -47,6 +48,10 @@ def fit_gmm(
     be compared should share one. ``tol`` is in nats per frame. ``precision`` "auto" is float64 where the
     floor is below 1e-3 of the frames' variance, else float32. ``map`` runs over batches of frames and must
     keep order.
+
+    Frames may be a ``FrameSource``, which is read as it is needed: some passes before EM, and in every
+    iteration what does not fit into ``memory`` bytes once it is laid out (None: all fits). Both change the
+    time and no byte of the model.
 
     Raises:
         ShapeError: Frames that are not (N, D), weights or a floor that do not fit them. FitError: No frames;
@@ -59,44 +64,43 @@ def fit_gmm(
     >>> fit.model, fit.precision
     (DiagGMM(n_components=2, n_features=2), 'float32')
     """
-    values, shares = check_frames(frames, weights)
+    source = as_source(frames, weights)
     if n_components < 1:
         raise ConfigError(f"{n_components} components; expected at least 1")
     if not (np.isfinite(variance_floor) and variance_floor >= 0):
         raise ConfigError(f"variance_floor {variance_floor:g}; expected a share of the variance, 0 or more")
-    mean, variance = moments(values, shares)
-    least = variance_floor * variance if floor is None else _absolute_floor(floor, values.shape[1])
+    mean, variance = moments(source, map=map)
+    least = variance_floor * variance if floor is None else _absolute_floor(floor, source.n_features)
     constant = np.flatnonzero((variance == 0) & (least == 0))
     if len(constant):
         d = int(constant[0])
         raise FitError(
-            f"dimension {d} is {mean[d]:g} in all {len(values)} frames, so its variance is 0; drop the "
+            f"dimension {d} is {mean[d]:g} in all {len(source)} frames, so its variance is 0; drop the "
             "dimension, give more varied audio, or give an absolute floor"
         )
     share = least[variance > 0] / variance[variance > 0]
     chosen = _resolve(precision, float(share.min()) if len(share) else 1.0)
     rng = np.random.default_rng(seed)
-    start = initial_model(values, n_components, method=init, rng=rng, floor=least, weights=shares, precision=chosen)
-    size = block_size(len(values), values.shape[1], n_components)
+    start = initial_model(source, n_components, method=init, rng=rng, floor=least, precision=chosen, map=map)
+    size = block_size(len(source), source.n_features, n_components)
     # The deviation decides the accuracy in float32, the floor only where there is no deviation.
     scale = np.sqrt(np.where(variance > 0, variance, least))
-    batches = prepare(values, centre=mean, scale=scale, weights=shares, precision=chosen, block=size)
     return fit_em(
         start,
-        batches,
-        ConjugatePrior.flat(n_components, values.shape[1]),
+        hold(batches(source, mean, scale, chosen, size), memory),
+        ConjugatePrior.flat(n_components, source.n_features),
         max_iter=max_iter,
         tol=tol,
         floor=least,
         dead=dead_components,
-        min_count=_min_count(values, shares),
+        min_count=_min_count(source),
         map=map,
     )
 
 
 def adapt_map(
     ubm: DiagGMM,
-    frames: ArrayLike,
+    frames: ArrayLike | FrameSource,
     relevance: float = 16.0,
     *,
     parameters: tuple[Parameter, ...] = ("means",),
@@ -106,6 +110,7 @@ def adapt_map(
     tol: float = 1e-4,
     floor: ArrayLike = 0.0,
     precision: PrecisionChoice = "auto",
+    memory: int | None = None,
     map: Mapper = map,
 ) -> Fit:
     """Adapt a background model to frames (N, D) by MAP (Reynolds, Quatieri & Dunn 2000, eqs. 12-13).
@@ -113,7 +118,8 @@ def adapt_map(
     ``relevance`` is what the background model is worth in each component, in frames: 0 gives maximum
     likelihood, infinity the background model. ``parameters`` are adapted, the rest stay. The weights are the
     Dirichlet mode, not eq. 11 (see ``ConjugatePrior.around``). ``max_iter`` 1 is the paper's single pass,
-    which is not asked to converge; more climb to the mode. Even a single frame will do.
+    which is not asked to converge; more climb to the mode. Even a single frame will do. ``frames``,
+    ``memory`` and ``map`` are as in ``fit_gmm``.
 
     Raises:
         ShapeError: Frames that are not (N, D) with the background model's D.
@@ -124,30 +130,25 @@ def adapt_map(
     >>> adapt_map(ubm, np.full((16, 1), 2.0), relevance=16).model.means.round(6)
     array([[1.]])
     """
-    values, shares = check_frames(frames, weights)
-    if values.shape[1] != ubm.n_features:
-        raise ShapeError(f"frames of {values.shape[1]} dimensions for a background model of {ubm.n_features}")
+    source = as_source(frames, weights)
+    if source.n_features != ubm.n_features:
+        raise ShapeError(f"frames of {source.n_features} dimensions for a background model of {ubm.n_features}")
+    check_finite(source, map=map)
     least = _absolute_floor(floor, ubm.n_features)
     # Centre and scale are the background model's: three frames of enrolment have no deviation to speak of.
     centre = ubm.weights @ ubm.means
     overall = ubm.weights @ (ubm.variances + (ubm.means - centre) ** 2)
-    batches = prepare(
-        values,
-        centre=centre,
-        scale=np.sqrt(overall),
-        weights=shares,
-        precision=_resolve(precision, float((ubm.variances / overall).min())),
-        block=block_size(len(values), ubm.n_features, ubm.n_components),
-    )
+    chosen = _resolve(precision, float((ubm.variances / overall).min()))
+    size = block_size(len(source), ubm.n_features, ubm.n_components)
     return fit_em(
         ubm,
-        batches,
+        hold(batches(source, centre, np.sqrt(overall), chosen, size), memory),
         ConjugatePrior.around(ubm, relevance, weight_relevance),
         max_iter=max_iter,
         tol=tol,
         floor=least,
         update=parameters,
-        min_count=_min_count(values, shares),
+        min_count=_min_count(source),
         map=map,
     )
 
@@ -172,9 +173,9 @@ def _resolve(precision: PrecisionChoice, least_share: float) -> Precision:
     raise ConfigError(f"precision {precision!r}; expected auto, float32 or float64")
 
 
-def _min_count(frames: Frames, weights: Floats | None) -> float:
+def _min_count(source: FrameSource) -> float:
     """MIN_COUNT of average frames: weights that sum to one are frames too."""
-    return MIN_COUNT if weights is None else MIN_COUNT * float(weights.sum()) / len(frames)
+    return MIN_COUNT if source.weights is None else MIN_COUNT * float(source.weights.sum()) / len(source)
 
 
 def _absolute_floor(floor: ArrayLike, n_features: int) -> Floats:

@@ -1,7 +1,14 @@
-"""What is asked of frames before anything is estimated from them, and their plain moments.
+"""Frames on their way into an estimate: arrays, or references that are read as they are needed.
 
-Owns the checks that turn unusable frames into a FitError. Refuses to repair frames.
+Owns the order in which frames are read, the checks that turn unusable frames into a FitError, and plain moments. An
+array and a source of many parts take the same steps, so that they give the same bytes. Refuses to repair frames, and to
+know where a part comes from.
 """
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,8 +17,139 @@ from speechgmm.errors import FitError, ShapeError
 
 Floats = NDArray[np.float64]
 Frames = NDArray[np.float32] | NDArray[np.float64]
+Mapper = Callable[..., Iterable[Any]]
 
-_CHUNK = 65536  # frames converted to float64 at a time
+CHUNK: Final = 65536
+"""Frames read, and converted to float64, at a time."""
+
+
+class Loadable(Protocol):
+    """A reference to frames, small enough to be sent to whoever reads them."""
+
+    def load(self) -> Frames:
+        """(T, D) frames, the same ones each time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """Frames that follow each other in a source, by reference."""
+
+    parts: tuple[Frames | Loadable, ...]  # those that hold them
+    skip: int  # frames of the first part that come before
+    take: int
+    first: int  # number of the first frame in the source
+    weights: Floats | None  # (take,); None: each frame counts once
+
+    def load(self) -> Frames:
+        """(take, D) frames.
+
+        Raises:
+            FitError: A part gives fewer frames than it did when they were counted.
+        """
+        parts: list[Any] = [_loaded(part) for part in self.parts]
+        joined: Frames = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        frames = joined[self.skip : self.skip + self.take]
+        if len(frames) != self.take:
+            raise FitError(
+                f"{len(frames)} frames from frame {self.first} on, where {self.take} were counted before; did the "
+                "files change while they were read?"
+            )
+        return frames
+
+    def shares(self) -> Floats:
+        """(take,) what each frame counts."""
+        return np.ones(self.take) if self.weights is None else self.weights
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameSource:
+    """Frames (N, D) in parts that need not all be in memory: arrays, or references that load.
+
+    >>> source = FrameSource.of([np.zeros((2, 1)), np.ones((3, 1))], [2, 3], n_features=1)
+    >>> len(source), source.rows(np.array([4, 0])).ravel()
+    (5, array([1., 0.]))
+    """
+
+    parts: tuple[Frames | Loadable, ...]
+    starts: NDArray[np.intp]  # (parts + 1,) number of each part's first frame; the last is N
+    n_features: int  # D
+    weights: Floats | None = None  # (N,) what frames count; None: each once
+
+    @classmethod
+    def of(cls, parts: Sequence[Frames | Loadable], counts: Sequence[int], n_features: int) -> "FrameSource":
+        """A source of parts with so many frames each, one part after another."""
+        return cls(tuple(parts), np.concatenate([[0], np.cumsum(counts, dtype=np.intp)]), n_features)
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def stretches(self, size: int) -> Iterator[Stretch]:
+        """All frames, ``size`` at a time."""
+        for start in range(0, len(self), size):
+            yield self.stretch(start, min(start + size, len(self)))
+
+    def stretch(self, start: int, stop: int) -> Stretch:
+        """Frames ``start`` to ``stop``."""
+        low = int(np.searchsorted(self.starts, start, side="right")) - 1
+        high = int(np.searchsorted(self.starts, stop, side="left"))
+        parts, skip = self.parts[low:high], start - int(self.starts[low])
+        if len(parts) == 1 and isinstance(parts[0], np.ndarray):  # no more than is asked for goes to a worker
+            parts, skip = (parts[0][skip : skip + stop - start],), 0
+        return Stretch(parts, skip, stop - start, start, None if self.weights is None else self.weights[start:stop])
+
+    def rows(self, indices: NDArray[np.intp], *, map: Mapper = map) -> Frames:
+        """(n, D) frames by number, in the order asked for; the parts are read in theirs."""
+        order = np.argsort(indices, kind="stable")
+        ascending = indices[order]
+        edges = np.searchsorted(ascending, np.arange(0, len(self) + CHUNK, CHUNK))
+        tasks = [
+            (self.stretch(n * CHUNK, min((n + 1) * CHUNK, len(self))), ascending[low:high] - n * CHUNK)
+            for n, (low, high) in enumerate(pairwise(edges))
+            if low < high
+        ]
+        found = np.concatenate(list(map(_take, tasks)))
+        rows = np.empty_like(found)
+        rows[order] = found
+        return rows
+
+
+def as_source(frames: "ArrayLike | FrameSource", weights: ArrayLike | None = None) -> FrameSource:
+    """Frames (N, D) and their weights (N,) in float64 as a source; values are not looked at.
+
+    Raises:
+        ShapeError: Frames that are not (N, D), or weights that are not (N,).
+        FitError: No frames; a negative weight; no weight at all.
+
+    >>> len(as_source([[1.0, 2.0]]))
+    1
+    """
+    if isinstance(frames, FrameSource):
+        source = frames
+    else:
+        values = np.asarray(frames)
+        if values.ndim != 2:
+            raise ShapeError(
+                f"frames of shape {values.shape}; expected (frames, dimensions): is it one frame, or samples?"
+            )
+        if values.dtype not in (np.float32, np.float64):
+            values = values.astype(np.float64)
+        source = FrameSource.of([values], [len(values)], values.shape[1])
+    if len(source) == 0:
+        raise FitError("no frames; expected at least one")
+    if source.n_features == 0:
+        raise FitError(f"{len(source)} frames without a single dimension")
+    if weights is None:
+        return source
+    shares = np.asarray(weights, dtype=np.float64)
+    if shares.shape != (len(source),):
+        raise ShapeError(f"frame weights of shape {shares.shape} for {len(source)} frames; expected one each")
+    if not np.isfinite(shares).all() or (shares < 0).any():
+        t = int(np.flatnonzero(~np.isfinite(shares) | (shares < 0))[0])
+        raise FitError(f"frame {t} has weight {shares[t]}; expected finite weights, 0 or more")
+    if not shares.sum() > 0:
+        raise FitError(f"all {len(shares)} frames have weight 0; expected some above")
+    return FrameSource(source.parts, source.starts, source.n_features, shares)
 
 
 def check_frames(frames: ArrayLike, weights: ArrayLike | None = None) -> tuple[Frames, Floats | None]:
@@ -24,61 +162,107 @@ def check_frames(frames: ArrayLike, weights: ArrayLike | None = None) -> tuple[F
     >>> check_frames([[1.0, 2.0]])[0].shape
     (1, 2)
     """
-    values = np.asarray(frames)
-    if values.ndim != 2:
-        raise ShapeError(f"frames of shape {values.shape}; expected (frames, dimensions): is it one frame, or samples?")
-    if values.dtype not in (np.float32, np.float64):
-        values = values.astype(np.float64)
-    if values.shape[0] == 0:
-        raise FitError("no frames; expected at least one")
-    if values.shape[1] == 0:
-        raise FitError(f"{values.shape[0]} frames without a single dimension")
-    if not np.isfinite(values).all():
-        t, d = np.argwhere(~np.isfinite(values))[0]
-        raise FitError(f"frame {t} is {values[t, d]} in dimension {d}; expected finite numbers")
-    if weights is None:
-        return values, None
-    shares = np.asarray(weights, dtype=np.float64)
-    if shares.shape != (values.shape[0],):
-        raise ShapeError(f"frame weights of shape {shares.shape} for {values.shape[0]} frames; expected one each")
-    if not np.isfinite(shares).all() or (shares < 0).any():
-        t = int(np.flatnonzero(~np.isfinite(shares) | (shares < 0))[0])
-        raise FitError(f"frame {t} has weight {shares[t]}; expected finite weights, 0 or more")
-    if not shares.sum() > 0:
-        raise FitError(f"all {len(shares)} frames have weight 0; expected some above")
-    return values, shares
+    source = as_source(frames, weights)
+    check_finite(source)
+    return source.stretch(0, len(source)).load(), source.weights
 
 
-def moments(frames: Frames, weights: Floats | None = None) -> tuple[Floats, Floats]:
+def check_finite(source: FrameSource, *, map: Mapper = map) -> None:
+    """Raise FitError for the first value that is NaN or infinite.
+
+    >>> check_finite(as_source([[1.0], [np.nan]]))
+    Traceback (most recent call last):
+    speechgmm.errors.FitError: frame 1 is nan in dimension 0; expected finite numbers
+    """
+    for _ in map(_check_stretch, source.stretches(CHUNK)):
+        pass
+
+
+def moments(
+    frames: ArrayLike | FrameSource, weights: ArrayLike | None = None, *, map: Mapper = map
+) -> tuple[Floats, Floats]:
     """Weighted mean (D,) and variance (D,) of frames, the variance with divisor N, in float64 and in two
-    passes.
+    passes. Raises as ``check_frames``.
 
     >>> moments(np.array([[0.0], [2.0]]))
     (array([1.]), array([1.]))
     """
-    n_frames, shares = len(frames), np.ones(len(frames)) if weights is None else weights
-    total = shares.sum()
-    chunks = [slice(start, start + _CHUNK) for start in range(0, n_frames, _CHUNK)]
-    mean = np.sum([shares[chunk] @ frames[chunk].astype(np.float64) for chunk in chunks], axis=0) / total
+    source = as_source(frames, weights)
+    total = len(source) if source.weights is None else source.weights.sum()
+    sums, least, most = (np.array(found) for found in zip(*map(_sums, source.stretches(CHUNK)), strict=True))
     # The mean is rounded: of frames that are all alike it may miss them by one unit in the last place.
-    mean = np.clip(mean, frames.min(axis=0), frames.max(axis=0))
-    variance = np.sum([shares[chunk] @ (frames[chunk] - mean) ** 2 for chunk in chunks], axis=0) / total
-    return mean, variance
+    mean = np.clip(sums.sum(axis=0) / total, least.min(axis=0), most.max(axis=0))
+    squares = map(_Squares(mean), source.stretches(CHUNK))
+    return mean, np.sum(list(squares), axis=0) / total
 
 
-def distinct_frames(frames: Frames, order: NDArray[np.intp], at_most: int) -> NDArray[np.intp]:
-    """Indices of the first ``at_most`` frames that differ from each other, in the given order; fewer if there
-    are none.
+def distinct_frames(
+    source: FrameSource, order: NDArray[np.intp], at_most: int, known: Frames | None = None
+) -> tuple[NDArray[np.intp], Frames]:
+    """The first ``at_most`` frames that differ from each other, in the given order: their numbers and themselves;
+    fewer if there are none.
 
-    Looks no further than it must: a corpus is rarely all copies.
+    Looks no further than it must: a corpus is rarely all copies. ``known`` are frames of the front of the order that
+    have been read already.
 
-    >>> distinct_frames(np.array([[1.0], [1.0], [2.0]]), np.arange(3), 5)
+    >>> distinct_frames(as_source([[1.0], [1.0], [2.0]]), np.arange(3), 5)[0]
     array([0, 2])
     """
-    looked_at = 2 * at_most
-    while True:
-        seen = order[:looked_at]
-        _, first = np.unique(frames[seen], axis=0, return_index=True)
-        if len(first) >= at_most or looked_at >= len(order):
-            return seen[np.sort(first)[:at_most]]
-        looked_at *= 4
+    n_known = 0 if known is None else len(known)
+    numbers = np.empty(0, np.intp)
+    rows: Frames | None = None
+    looked_at, step = 0, 2 * at_most
+    while len(numbers) < at_most and looked_at < len(order):
+        stop = min(looked_at + step, len(order))
+        if looked_at < n_known:
+            stop = min(stop, n_known)
+        fresh = source.rows(order[looked_at:stop]) if known is None or looked_at >= n_known else known[looked_at:stop]
+        seen = fresh if rows is None else np.concatenate([rows, fresh])
+        _, first = np.unique(seen, axis=0, return_index=True)
+        first = np.sort(first)[:at_most]
+        numbers = np.concatenate([numbers, order[looked_at:stop]])[first]
+        rows = seen[first]
+        looked_at, step = stop, min(4 * step, CHUNK)
+    if rows is None:
+        raise FitError("no frames; expected at least one")
+    return numbers, rows
+
+
+def _loaded(part: Frames | Loadable) -> Frames:
+    return part if isinstance(part, np.ndarray) else part.load()
+
+
+def _take(task: tuple[Stretch, NDArray[np.intp]]) -> Frames:
+    stretch, indices = task
+    return stretch.load()[indices]
+
+
+def _check_stretch(stretch: Stretch) -> None:
+    _load_finite(stretch)
+
+
+def _load_finite(stretch: Stretch) -> Frames:
+    frames = stretch.load()
+    if not np.isfinite(frames).all():
+        t, d = np.argwhere(~np.isfinite(frames))[0]
+        raise FitError(f"frame {stretch.first + t} is {frames[t, d]} in dimension {d}; expected finite numbers")
+    return frames
+
+
+def _sums(stretch: Stretch) -> tuple[Floats, Floats, Floats]:
+    """(D,) sum, least and greatest value."""
+    frames = _load_finite(stretch)
+    return stretch.shares() @ frames.astype(np.float64), frames.min(axis=0), frames.max(axis=0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Squares:
+    """(D,) sum of squared deviations from a mean."""
+
+    mean: Floats
+
+    def __call__(self, stretch: Stretch) -> Floats:
+        deviations = stretch.load() - self.mean
+        deviations *= deviations
+        squares: Floats = stretch.shares() @ deviations
+        return squares

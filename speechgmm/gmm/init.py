@@ -7,11 +7,11 @@ generator. Refuses to run EM on all frames: that is ``fit_em``'s.
 from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, FitError
 from speechgmm.gmm.em import fit_em, split_components
-from speechgmm.gmm.frames import Frames, distinct_frames, moments
+from speechgmm.gmm.frames import Frames, FrameSource, Mapper, as_source, distinct_frames, moments
 from speechgmm.gmm.layout import Precision, block_size, prepare
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.prior import ConjugatePrior
@@ -26,11 +26,15 @@ FRAMES_PER_COMPONENT: Final = 100
 EM_PER_LEVEL: Final = 4  # iterations after each doubling
 LLOYD: Final = 5  # iterations of k-means
 
+PERMUTED: Final = 2**22
+"""Up to so many frames the subsample is the front of a permutation of all; of more it is drawn without one, which would
+take 8 bytes a frame."""
+
 _CELLS: Final = 2**20  # of a (frames, K) distance block
 
 
 def initial_model(
-    frames: Frames,
+    frames: ArrayLike | FrameSource,
     n_components: int,
     *,
     method: Start,
@@ -38,10 +42,11 @@ def initial_model(
     floor: Floats,
     weights: Floats | None = None,
     precision: Precision = "float32",
+    map: Mapper = map,
 ) -> DiagGMM:
     """A mixture to start EM from, estimated on at most ``FRAMES_PER_COMPONENT`` frames per component.
 
-    ``floor`` (D,) holds the variances from below. Frames of weight zero take no part.
+    ``floor`` (D,) holds the variances from below. Frames of weight zero take no part. ``map`` reads the frames.
 
     Raises:
         FitError: Fewer distinct frames than components.
@@ -52,33 +57,61 @@ def initial_model(
     >>> initial_model(frames, 4, method="split", rng=rng, floor=np.full(2, 0.01))
     DiagGMM(n_components=4, n_features=2)
     """
-    order = rng.permutation(len(frames))
-    if weights is not None:
-        order = order[weights[order] > 0]
-    distinct = distinct_frames(frames, order, n_components)
-    if len(distinct) < n_components:
-        alike = len(distinct) < len(order)
-        what = f"{len(distinct)} distinct frames of {len(order)}" if alike else f"{len(order)} frames"
-        raise FitError(
-            f"{what} for {n_components} components; give it more audio, or set model.n_components to "
-            f"at most {len(distinct)}"
-        )
+    source = as_source(frames, weights)
     # The distinct frames come along, lest a corpus of copies leaves fewer than K different ones in the
     # subsample.
-    chosen = np.union1d(order[: max(5000, FRAMES_PER_COMPONENT * n_components)], distinct)
+    chosen, sample, distinct = _subsample(source, n_components, rng, map)
     # In shares of an average frame: the start does not depend on what weights sum to.
-    shares = np.ones(len(chosen)) if weights is None else weights[chosen] / weights[chosen].mean()
-    sample = frames[chosen]
+    shares = np.ones(len(chosen))
+    if source.weights is not None:
+        shares = source.weights[chosen] / source.weights[chosen].mean()
     if method == "split":
         return _split(sample, shares, n_components, rng, floor, precision)
     if method == "kmeans++":
         return _kmeans(sample, shares, n_components, rng, floor)
     if method == "random":
-        _, variance = moments(frames, weights)
+        _, variance = moments(source, map=map)
         uniform = np.full(n_components, 1 / n_components)
         spread = np.tile(np.maximum(variance, floor), (n_components, 1))
-        return DiagGMM(uniform, frames[distinct].astype(np.float64), spread)
+        return DiagGMM(uniform, distinct.astype(np.float64), spread)
     raise ConfigError(f"start {method!r}; expected split, kmeans++ or random")
+
+
+def subsample_size(n_components: int) -> int:
+    """Frames that the start is estimated on, at most.
+
+    >>> subsample_size(512)
+    51200
+    """
+    return max(5000, FRAMES_PER_COMPONENT * n_components)
+
+
+def _subsample(
+    source: FrameSource, n_components: int, rng: np.random.Generator, map: Mapper
+) -> tuple[NDArray[np.intp], Frames, Frames]:
+    """Numbers of the chosen frames, ascending; the frames; and the first K distinct ones in the order of drawing."""
+    size = subsample_size(n_components)
+    drawn = source.weights is None and len(source) > PERMUTED and size < len(source)
+    order = rng.choice(len(source), size, replace=False) if drawn else rng.permutation(len(source))
+    if source.weights is not None:
+        order = order[source.weights[order] > 0]
+    front = source.rows(order[:size], map=map)
+    numbers, distinct = distinct_frames(source, order, n_components, front)
+    if drawn and len(numbers) < n_components:  # nearly all copies: look at all of them, in any order
+        numbers, distinct = distinct_frames(source, rng.permutation(len(source)), n_components)
+    if len(numbers) < n_components:
+        n_usable = len(source) if drawn else len(order)
+        what = f"{n_usable} frames"
+        if len(numbers) < n_usable:
+            what = f"{len(numbers)} distinct frames of {n_usable}"
+        raise FitError(
+            f"{what} for {n_components} components; give it more audio, or set model.n_components to "
+            f"at most {len(numbers)}"
+        )
+    beside = ~np.isin(numbers, order[:size])
+    chosen = np.concatenate([order[:size], numbers[beside]])
+    ascending = np.argsort(chosen)
+    return chosen[ascending], np.concatenate([front, distinct[beside]])[ascending], distinct
 
 
 def _split(

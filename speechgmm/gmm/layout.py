@@ -4,7 +4,8 @@ Owns centring, scaling, precision and block boundaries, all of which follow from
 Refuses to know a mixture.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from math import ceil
 from typing import Any, Final, Literal
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ShapeError
-from speechgmm.gmm.frames import Frames, check_frames, moments
+from speechgmm.gmm.frames import CHUNK, Frames, FrameSource, Stretch, as_source, check_finite, moments
 
 Floats = NDArray[np.float64]
 Block = NDArray[np.float32] | NDArray[np.float64]
@@ -86,26 +87,98 @@ def prepare(
     >>> [batch.n_frames for batch in prepare(np.zeros((5, 2)))]
     [5.0]
     """
-    values, shares = check_frames(frames, weights)
-    n_frames, n_features = values.shape
+    source = as_source(frames, weights)
+    n_features = source.n_features
     if centre is None or scale is None:
-        mean, variance = moments(values, shares)
+        mean, variance = moments(source)
         centre = mean if centre is None else centre
         scale = np.where(variance > 0, np.sqrt(variance), 1.0) if scale is None else scale
     middle, width = np.asarray(centre, dtype=np.float64), np.asarray(scale, dtype=np.float64)
     if middle.shape != (n_features,) or width.shape != (n_features,) or not (width > 0).all():
         raise ShapeError(f"centre {middle.shape} and scale {width.shape}; expected ({n_features},) and a scale above 0")
-    size = block_size(n_frames, n_features, 512) if block is None else block
+    size = block_size(len(source), n_features, 512) if block is None else block
     if size < 1:
         raise ShapeError(f"blocks of {size} frames; expected at least one")
-    if shares is None:
-        shares = np.ones(n_frames)
-    step = size * max(1, _BATCH // size)
-    dtype = np.dtype(precision)
-    return tuple(
-        _batch(values[start : start + step], shares[start : start + step], middle, width, size, dtype)
-        for start in range(0, n_frames, step)
+    check_finite(source)
+    return tuple(batch.load() for batch in batches(source, middle, width, precision, size))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BatchReference:
+    """A batch that is read and laid out each time it is used; small enough to be sent to whoever uses it."""
+
+    frames: Stretch
+    centre: Floats  # (D,)
+    scale: Floats  # (D,)
+    precision: Precision
+    block: int  # frames
+
+    def load(self) -> Batch:
+        """The batch; the same bytes each time."""
+        frames = self.frames.load()
+        return _batch(frames, self.frames.shares(), self.centre, self.scale, self.block, np.dtype(self.precision))
+
+
+def batches(
+    source: FrameSource, centre: Floats, scale: Floats, precision: Precision, block: int
+) -> tuple[BatchReference, ...]:
+    """All frames in batches of about 16,000, cut where N and the block say, whoever will hold them.
+
+    >>> source = as_source(np.zeros((40_000, 1)))
+    >>> [batch.frames.take for batch in batches(source, np.zeros(1), np.ones(1), "float32", 1000)]
+    [16000, 16000, 8000]
+    """
+    step = block * max(1, _BATCH // block)
+    return tuple(BatchReference(part, centre, scale, precision, block) for part in source.stretches(step))
+
+
+def hold(references: Sequence[BatchReference], memory: int | None) -> tuple[Batch | BatchReference, ...]:
+    """The same batches, the first of them laid out to stay: as many as fit into ``memory`` bytes; None: all.
+
+    >>> references = batches(as_source(np.zeros((40_000, 1))), np.zeros(1), np.ones(1), "float32", 1000)
+    >>> [{type(batch).__name__ for batch in hold(references, memory)} for memory in (None, 0)]
+    [{'Batch'}, {'BatchReference'}]
+    """
+    held: list[Batch | BatchReference] = []
+    for reference in references:
+        # The first is the largest: one that does not fit need not be laid out to see it.
+        if memory is not None and (memory <= 0 or (held and memory < _n_bytes(held[0]))):
+            break
+        batch = reference.load()
+        if memory is not None:
+            memory -= _n_bytes(batch)
+            if memory < 0:
+                break
+        held.append(batch)
+    return (*held, *references[len(held) :])
+
+
+def bytes_per_frame(n_features: int) -> float:
+    """What a frame takes in memory, as float32 and laid out.
+
+    >>> bytes_per_frame(39) > 39 * 4
+    True
+    """
+    n_frames = 1024
+    reference = batches(
+        as_source(np.zeros((n_frames, n_features))), np.zeros(n_features), np.ones(n_features), "float32", n_frames
     )
+    return 4 * n_features + _n_bytes(reference[0].load()) / n_frames
+
+
+def working_bytes(n_features: int, n_frames: int = CHUNK) -> int:
+    """What one worker needs to read, measure or lay out frames of so many on their way, in bytes, roughly.
+
+    >>> working_bytes(39) // 1_000_000
+    30
+    """
+    return min(n_frames, CHUNK) * n_features * 12  # float32 as read, float64 as computed with
+
+
+def _n_bytes(batch: object) -> int:
+    """Bytes of a batch's arrays."""
+    arrays = (getattr(batch, field.name) for field in fields(batch))  # type: ignore[arg-type]
+    return sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
 
 
 def _batch(frames: Frames, weights: Floats, centre: Floats, scale: Floats, size: int, dtype: np.dtype[Any]) -> Batch:

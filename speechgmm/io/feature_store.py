@@ -117,20 +117,29 @@ class FeatureStore:
         write_text(self.folder / f"{name}.json", json.dumps([asdict(entry) for entry in entries]))
 
     def frames(self, shard: str, offset: int, n_frames: int) -> NDArray[np.float32]:
-        """Rows of a shard as a view of the file. Raises DataError where the shard is shorter than its index says."""
-        rows = _shard(self.folder / f"{shard}.npy")[offset : offset + n_frames]
-        if len(rows) != n_frames:
-            raise DataError(f"{self.folder / shard}.npy: damaged while the run went on; run the same command again")
-        return rows
+        """Rows of a shard, read into memory: pages of a mapped file would count as memory as long as it is open.
+
+        Raises:
+            DataError: The shard is shorter than its index says, or gone.
+        """
+        path = self.folder / f"{shard}.npy"
+        try:
+            begin, n_columns = _layout(path)
+            rows = np.fromfile(path, np.float32, n_frames * n_columns, offset=begin + 4 * offset * n_columns)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"{path}: damaged while the run went on ({error}); run the same command again") from None
+        if len(rows) != n_frames * n_columns:
+            raise DataError(f"{path}: damaged while the run went on; run the same command again")
+        return rows.reshape(n_frames, n_columns)
 
 
-@lru_cache(maxsize=256)
-def _shard(path: Path) -> NDArray[np.float32]:
-    try:
-        rows: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: damaged while the run went on ({error}); run the same command again") from None
-    return rows
+@lru_cache(maxsize=4096)
+def _layout(path: Path) -> tuple[int, int]:
+    """Where a shard's rows begin in its file, in bytes, and how many columns they have."""
+    rows = np.load(path, mmap_mode="r", allow_pickle=False)
+    if rows.dtype != np.float32 or rows.ndim != 2 or not rows.flags.c_contiguous:
+        raise ValueError(f"{rows.dtype} of shape {rows.shape}")
+    return rows.offset, rows.shape[1]
 
 
 def _count_rows(path: Path) -> int:

@@ -3,8 +3,9 @@
 Tasks carry pieces, not arrays: a piece is a few numbers, and a worker reads just its own rows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,16 @@ from numpy.typing import NDArray
 from speechgmm.corpus import Corpus, Utterance
 from speechgmm.features import Moments, Normalisation, moments
 from speechgmm.features.transforms import LinearTransform, splice
+from speechgmm.gmm import FrameSource, Mapper, bytes_per_frame
 from speechgmm.io.feature_store import FeatureStore
 from speechgmm.io.model_file import AudioInput
+
+PART: Final = 16384
+"""Frames of a recording that are read at a time in training: an hour in one piece would be read for every batch of it.
+The cuts do not hang on memory, so neither do the bytes of what is computed from the parts."""
+
+COUNTED_AT_ONCE: Final = 256
+"""Pieces in a task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,26 @@ class Piece:
         frames, speech = self._rows(first, stop, every=True)
         inner = slice(self.first - first, self.stop - first)
         return splice(frames, context)[inner][speech[inner]].astype(np.float32, copy=False)
+
+    def parts(self) -> Iterator["Piece"]:
+        """The same frames in pieces that are small enough to be read one by one."""
+        if self.n_rows <= PART:
+            yield self
+            return
+        for first in range(self.first, self.stop, PART):
+            yield replace(self, first=first, stop=min(first + PART, self.stop))
+
+    @property
+    def n_rows(self) -> int:
+        """Frames before the VAD's choice."""
+        return self.stop - self.first
+
+    def count(self) -> int:
+        """Frames that ``load`` gives."""
+        if not self.with_speech:
+            return self.n_rows
+        rows = self.store.frames(self.shard, self.offset + self.first, self.n_rows)
+        return int(np.count_nonzero(rows[:, -1] > 0))
 
     def _rows(self, first: int, stop: int, every: bool = False) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Normalised frames ``first`` to ``stop`` of the recording, all or the speech alone, and which are speech."""
@@ -97,7 +126,35 @@ class Features:
 
 def load_all(pieces: Iterable[Piece]) -> NDArray[np.float32]:
     """(T, D) frames of several utterances, one after another."""
-    return np.concatenate([piece.load() for piece in pieces])
+    parts = [part for piece in pieces for part in piece.parts()]
+    first = parts[0].load()
+    frames = np.empty((sum(part.n_rows for part in parts), first.shape[1]), np.float32)
+    filled = 0
+    for n, part in enumerate(parts):
+        loaded = part.load() if n else first
+        frames[filled : filled + len(loaded)] = loaded
+        filled += len(loaded)
+    return frames[:filled]
+
+
+def open_frames(pieces: Iterable[Piece], memory: int, *, map: Mapper = map) -> tuple[FrameSource, int]:
+    """The frames of several utterances, and what is left of ``memory`` (bytes) for the batches made of them.
+
+    In memory where they fit together with their batches; else they are read from the store each time. ``map`` runs
+    over the pieces, where they must be counted.
+    """
+    parts = [part for piece in pieces for part in piece.parts()]
+    n_features = parts[0].load().shape[1]
+    if sum(part.n_rows for part in parts) * bytes_per_frame(n_features) <= memory:
+        frames = load_all(parts)
+        return FrameSource.of([frames], [len(frames)], n_features), memory - frames.nbytes
+    parcels = [parts[n : n + COUNTED_AT_ONCE] for n in range(0, len(parts), COUNTED_AT_ONCE)]
+    seen = map(_count, parcels) if any(part.with_speech for part in parts) else [[p.n_rows for p in parts]]
+    return FrameSource.of(parts, [count for counts in seen for count in counts], n_features), memory
+
+
+def _count(pieces: Sequence[Piece]) -> list[int]:
+    return [piece.count() for piece in pieces]
 
 
 def pooled_moments(pieces: Iterable[Piece]) -> Moments:

@@ -41,12 +41,26 @@ class Job:
         """Workers at once."""
         return workers(self.experiment.config.parallel.n_jobs)
 
+    @property
+    def memory(self) -> int:
+        """Bytes for frames held in memory in training."""
+        return self.experiment.config.parallel.memory_bytes()
+
     def map(
-        self, function: Callable[[Task], Result], tasks: Iterable[Task], *, auto: Backend = "threads"
+        self,
+        function: Callable[[Task], Result],
+        tasks: Iterable[Task],
+        *,
+        auto: Backend = "threads",
+        at_most: int | None = None,
     ) -> Iterator[Result]:
-        """Results in order, on the configured back end; ``auto`` is the one that suits this work."""
+        """Results in order, on the configured back end; ``auto`` is the one that suits this work.
+
+        ``at_most`` so many tasks run at once, where memory says so.
+        """
         chosen = self.experiment.config.parallel.backend
-        return pmap(function, tasks, n_jobs=self.n_jobs, backend=auto if chosen == "auto" else chosen)
+        n_jobs = self.n_jobs if at_most is None else min(self.n_jobs, at_most)
+        return pmap(function, tasks, n_jobs=n_jobs, backend=auto if chosen == "auto" else chosen)
 
 
 def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, console: Console | None = None) -> Job:

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from speechgmm.corpus.splits import assign_folds
 from speechgmm.errors import FitError, ModelFileError
 from speechgmm.features import Moments
-from speechgmm.gmm import DiagGMM, Fit, Mapper, ModelSpec, adapt_map, class_rng, fit_gmm
+from speechgmm.gmm import DiagGMM, Fit, FrameSource, Mapper, ModelSpec, adapt_map, class_rng, fit_gmm
 from speechgmm.io.atomic import write_atomically, write_text
 from speechgmm.io.feature_store import canonical, digest
 from speechgmm.io.model_file import AudioInput, ClassRecipe
 from speechgmm.parallel import pmap
-from speechgmm.pipeline.frames import Features, Piece, load_all, pooled_moments
+from speechgmm.pipeline.frames import Features, Piece, open_frames, pooled_moments
 from speechgmm.pipeline.job import Job
+from speechgmm.pipeline.memory import Need, divide_among_batches, divide_among_classes
 from speechgmm.pipeline.scoring import Scores, log_likelihood_table, score
 from speechgmm.scoring import ClassModels, fit_temperature
 
@@ -34,6 +35,9 @@ TRAINING_VERSION = 1
 
 
 BACKGROUND = "(background model)"
+
+PASSES_BEFORE_EM = 3
+"""Over all frames: for the mean, for the variance, and for the frames that the start is estimated on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,12 @@ class _Task:
     seed: int
     ubm: DiagGMM | None
     folder: Path  # of the cache
+    memory: int = 0  # bytes that frames and their batches may stay in; changes no byte of the model
+
+    def need(self) -> Need:
+        """What training it takes at the least."""
+        n_components = self.spec.n_components if self.ubm is None else 0
+        return Need(self.label, sum(piece.n_rows for piece in self.pieces), len(self.floor), n_components)
 
 
 def train(job: Job, features: Features) -> Trained:
@@ -135,8 +145,7 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
     # Nested folds leave out the same recordings in several ways: what is the same is trained once.
     keys = [_key(task) for task in tasks]
     once = dict(zip(keys, tasks, strict=True))
-    found = job.console.track(job.map(train_class, once.values()), len(once), what)
-    by_key = dict(zip(once, found, strict=True))
+    by_key = dict(zip(once, _train_classes(job, list(once.values()), what), strict=True))
     results = iter([by_key[key] for key in keys])
     trained = []
     for plan, (ubm, ubm_report) in zip(plans, backgrounds, strict=True):
@@ -153,6 +162,15 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
         reports = tuple(report for _, report in fits)
         trained.append(Trained(models, plan.features.audio, reports, ubm_report, recipe))
     return trained
+
+
+def _train_classes(job: Job, tasks: Sequence[_Task], what: str) -> list[tuple[DiagGMM, ClassReport]]:
+    """One mixture per task, as many at once as workers and memory allow."""
+    if not tasks:
+        return []
+    at_once, shares = divide_among_classes(job, [task.need() for task in tasks])
+    shared = [replace(task, memory=share) for task, share in zip(tasks, shares, strict=True)]
+    return list(job.console.track(job.map(train_class, shared, at_most=at_once), len(tasks), what))
 
 
 def _by_label(features: Features) -> dict[str, list[Piece]]:
@@ -233,16 +251,17 @@ def _train_ubm(job: Job, features: Features, common: _Task) -> tuple[DiagGMM, Cl
     )
     task = replace(common, label=BACKGROUND, spec=spec, pieces=chosen)
     job.console.say(f"background model: {spec.n_components} components on {len(chosen)} utterances")
+    at_once, memory = divide_among_batches(job, task.need())
     with job.console.bar("training the background model: passes over its frames") as advance:
         passes = 0
 
-        def spread(function: Callable[[Any], Any], batches: Sequence[Any]) -> Iterator[Any]:
+        def spread(function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[Any]:
             nonlocal passes
             passes += 1
-            advance(passes, spec.max_iter + 1)
-            return pmap(function, batches, n_jobs=job.n_jobs, backend="threads")
+            advance(passes, PASSES_BEFORE_EM + spec.max_iter + 1)
+            return pmap(function, tasks, n_jobs=at_once, backend="threads")
 
-        return train_class(task, map=spread)
+        return train_class(replace(task, memory=memory), map=spread)
 
 
 def train_class(task: _Task, *, map: Mapper = map) -> tuple[DiagGMM, ClassReport]:
@@ -256,9 +275,10 @@ def train_class(task: _Task, *, map: Mapper = map) -> tuple[DiagGMM, ClassReport
         return _load(path)
     except (FileNotFoundError, ModelFileError):
         pass
-    frames = load_all(task.pieces)
+    frames, memory = open_frames(task.pieces, task.memory, map=map)
+    recipe = ClassRecipe(task.spec, task.floor, task.seed)
     try:
-        fit = _fit(task, frames, map)
+        fit = fit_class(recipe, task.label, frames, task.ubm, memory=memory, map=map)
     except FitError as error:
         text = str(error)
         if task.label == BACKGROUND:
@@ -279,12 +299,14 @@ def train_class(task: _Task, *, map: Mapper = map) -> tuple[DiagGMM, ClassReport
     return fit.model, report
 
 
-def _fit(task: _Task, frames: NDArray[np.float32], map: Mapper) -> Fit:
-    return fit_class(ClassRecipe(task.spec, task.floor, task.seed), task.label, frames, task.ubm, map=map)
-
-
 def fit_class(
-    recipe: ClassRecipe, label: str, frames: NDArray[np.float32], ubm: DiagGMM | None, *, map: Mapper = map
+    recipe: ClassRecipe,
+    label: str,
+    frames: NDArray[np.float32] | FrameSource,
+    ubm: DiagGMM | None,
+    *,
+    memory: int | None = None,
+    map: Mapper = map,
 ) -> Fit:
     """Fit one class to its frames (T, D): from nothing, or from the background model where there is one."""
     spec = recipe.spec
@@ -298,6 +320,7 @@ def fit_class(
             tol=spec.tol,
             floor=recipe.floor,
             precision=spec.precision,
+            memory=memory,
             map=map,
         )
     return fit_gmm(
@@ -310,6 +333,7 @@ def fit_class(
         floor=recipe.floor,
         dead_components=spec.dead_components,
         precision=spec.precision,
+        memory=memory,
         map=map,
     )
 
@@ -408,7 +432,7 @@ def _temperature(job: Job, features: Features, common: _Task, models: ClassModel
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return float(json.loads(path.read_text())["temperature"])
     try:
-        results = list(job.console.track(job.map(train_class, tasks), len(tasks), "cross-validating"))
+        results = _train_classes(job, tasks, "cross-validating")
     except FitError as error:
         job.console.warn(f"no posteriors, margins only: in cross-validation, {error}")
         return None

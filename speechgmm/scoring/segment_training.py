@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import DataError
-from speechgmm.gmm.em import Mapper
+from speechgmm.gmm.frames import Mapper
 from speechgmm.scoring.combination import combination_loss, combine, fit_combination
 from speechgmm.scoring.segment_models import SegmentModels
 from speechgmm.scoring.segment_spec import SegmentSpec

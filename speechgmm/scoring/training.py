@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import DataError, FitError, ShapeError
-from speechgmm.gmm.em import Dead, Fit, Mapper
+from speechgmm.gmm.em import Dead, Fit
 from speechgmm.gmm.fit import PrecisionChoice, adapt_map, class_rng, fit_gmm
-from speechgmm.gmm.frames import check_frames, moments
+from speechgmm.gmm.frames import Mapper, check_frames, moments
 from speechgmm.gmm.init import Start
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.prior import Parameter
