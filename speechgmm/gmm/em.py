@@ -4,7 +4,7 @@ Owns the loop, its objective and what it reports. Parallelism is the argument ``
 anywhere. Refuses to choose a start, and to call a fit converged whose objective has fallen where it cannot.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import add
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from speechgmm.errors import ConfigError, FitError, ShapeError
 from speechgmm.gmm.frames import Mapper
-from speechgmm.gmm.kernels import accumulate
+from speechgmm.gmm.kernels import Active, accumulate, survey
 from speechgmm.gmm.layout import Batch, BatchReference, Precision
 from speechgmm.gmm.model import DiagGMM, LogLinear
 from speechgmm.gmm.prior import MIN_COUNT, PARAMETERS, ConjugatePrior, Parameter
@@ -25,6 +25,8 @@ Dead = Literal["keep", "resplit"]
 
 ROUNDING: Final[dict[Precision, float]] = {"float64": 1e-10, "float32": 1e-6}
 """How far rounding alone may lower the objective, as a share of its size, or of 1 nat per frame if more."""
+
+FULL_EVERY: Final = 8  # passes, in sparse EM
 
 SPLIT_DEVIATIONS: Final = 0.2
 """How far each half of a split component moves, in the component's standard deviations (as in HTK)."""
@@ -61,6 +63,7 @@ def fit_em(
     update: Collection[Parameter] = PARAMETERS,
     dead: Dead = "keep",
     min_count: float = MIN_COUNT,
+    sparse: bool = False,
     map: Mapper = map,
 ) -> Fit:
     """Climb from ``start`` to a mode of the posterior of ``prior`` and the batches (Dempster et al. 1977).
@@ -70,6 +73,10 @@ def fit_em(
     Components that fewer than ``min_count`` frames speak for keep their mean and variance, or are re-split
     from the heaviest (not in the last update, which would return them untrained). ``map`` must keep order, as
     the builtin does; a batch that is a reference is read and laid out inside it, in every iteration.
+
+    With ``sparse``, only the first, the last, every ``FULL_EVERY``th pass and what confirms convergence see all
+    components; those between leave out what was not active in a block of frames at the last full one, so that their
+    objective is a lower bound (Neal & Hinton 1998). Batches should come from ``arranged``.
 
     The objective never falls, flooring included, except after a re-split, which guarantees nothing; a fall
     beyond ``ROUNDING`` is listed in ``Fit.fell``.
@@ -97,29 +104,35 @@ def fit_em(
     trace: list[float] = []
     fell: list[int] = []
     resplit: set[int] = set()
-    guaranteed, settled = False, False
+    passes = _Passes(batches, map)
+    guaranteed, near, full, next_full = False, False, True, 0
     for i in range(max_iter + 1):
-        stats = reduce(add, map(partial(batch_stats, model.log_linear()), batches))
+        after_full, full = full, not sparse or i in (next_full, max_iter)
+        stats = passes.full(model, survey=sparse) if full else passes.sparse(model)
         trace.append(objective(stats, prior, model))
         posterior = prior + stats
         empty = posterior.dead(min_count)
-        if guaranteed:
+        near = False
+        # A bound may lie below the likelihood that came before it; with the same sets it does not fall either.
+        if guaranteed and (full or not after_full):
             step, rounding = trace[-1] - trace[-2], ROUNDING[precision] * max(1.0, abs(trace[-1]))
-            settled = -rounding <= step < tol
+            near = -rounding <= step < tol
             if step < -rounding:
                 fell.append(i)
-        if i == max_iter or settled:
+        if i == max_iter or (near and full):
             break
+        if full or near:
+            next_full = i + 1 if near else i + FULL_EVERY
         model = posterior.mode(model, floor=least, min_count=min_count, update=update)
         guaranteed = True
         if dead == "resplit" and empty and i + 1 < max_iter:
             model = _resplit(model, empty)
             resplit.update(empty)
-            guaranteed = False
+            guaranteed, next_full = False, i + 1
     return Fit(
         model,
         tuple(trace),
-        converged=settled and not fell,
+        converged=near and not fell,
         fell=tuple(fell),
         precision=precision,
         dead=empty,
@@ -129,15 +142,42 @@ def fit_em(
     )
 
 
-def batch_stats(log_linear: LogLinear, batch: Batch | BatchReference) -> GMMStats:
-    """The statistics of a batch under a mixture; one that is not in memory is read, used and let go.
+@dataclass(slots=True)
+class _Passes:
+    """Passes over all frames; a batch that is not in memory is read, used and let go."""
 
-    >>> from speechgmm.gmm.layout import prepare
-    >>> density = LogLinear(np.zeros(1), np.zeros((1, 1)), -np.ones((1, 1)))
-    >>> batch_stats(density, prepare([[1.0], [3.0]])[0]).sums
-    array([[4.]])
-    """
-    return accumulate(log_linear, batch if isinstance(batch, Batch) else batch.load())
+    batches: Sequence[Batch | BatchReference]
+    map: Mapper
+    active: tuple[Active, ...] = ()  # by the last survey
+
+    def full(self, model: DiagGMM, *, survey: bool) -> GMMStats:
+        """Every frame under every component; with ``survey`` the active ones are found on the way."""
+        if not survey:
+            return _total(self.map(partial(_all, model.log_linear()), self.batches))
+        parts, self.active = zip(*self.map(partial(_surveyed, model.log_linear()), self.batches), strict=True)
+        return _total(parts)
+
+    def sparse(self, model: DiagGMM) -> GMMStats:
+        """Every frame under the components that were active in its block."""
+        tasks = list(zip(self.batches, self.active, strict=True))
+        return _total(self.map(partial(_some, model.log_linear()), tasks))
+
+
+def _total(parts: Iterable[GMMStats]) -> GMMStats:
+    return reduce(add, parts)
+
+
+def _all(log_linear: LogLinear, batch: Batch | BatchReference) -> GMMStats:
+    return accumulate(log_linear, batch.load())
+
+
+def _surveyed(log_linear: LogLinear, batch: Batch | BatchReference) -> tuple[GMMStats, Active]:
+    return survey(log_linear, batch.load())
+
+
+def _some(log_linear: LogLinear, task: tuple[Batch | BatchReference, Active]) -> GMMStats:
+    batch, active = task
+    return accumulate(log_linear, batch.load(), active=active)
 
 
 def objective(stats: GMMStats, prior: ConjugatePrior, model: DiagGMM) -> float:

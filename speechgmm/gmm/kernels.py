@@ -11,6 +11,7 @@ from math import factorial, log
 from typing import Any, Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speechgmm.errors import ShapeError
 from speechgmm.gmm.layout import Batch, Block
@@ -20,16 +21,24 @@ from speechgmm.gmm.stats import Floats, GMMStats
 Engine = Literal["numba", "numpy"]
 
 LOG2_E: Final = 1 / log(2)
+Active = NDArray[np.uint8]
+"""(blocks, K / 8) bits: which components are active in each block of a batch."""
+
+ACTIVE: Final = 2.0**-20
+"""A posterior above it makes a component active in a block. At K 2048 the others of a frame add up to 3e-5 at worst."""
+
 NO_PART: Final = -1e30
 """Stands for log 0: -inf times the zeros of a padded row would be NaN. Far below any log density."""
 
 
-def accumulate(log_linear: LogLinear, batch: Batch, *, engine: Engine = "numba") -> GMMStats:
+def accumulate(
+    log_linear: LogLinear, batch: Batch, *, active: Active | None = None, engine: Engine = "numba"
+) -> GMMStats:
     """The statistics of a batch under a mixture: the E-step.
 
     The products have the batch's precision and the sums over blocks float64; the statistics are in raw
-    coordinates. ``engine`` says who turns scores into posteriors; numpy's is slower, agrees within rounding,
-    and needs no compiler.
+    coordinates. With ``active``, from ``survey``, the components that are not active in a block have no part in it.
+    ``engine`` says who turns scores into posteriors; numpy's is slower, agrees within rounding, and needs no compiler.
 
     Raises:
         ShapeError: Frames and mixture differ in dimension.
@@ -39,21 +48,67 @@ def accumulate(log_linear: LogLinear, batch: Batch, *, engine: Engine = "numba")
     >>> accumulate(density, prepare([[1.0, 2.0], [3.0, 4.0]])[0], engine="numpy").sums
     array([[4., 6.]])
     """
+    return _e_step(log_linear, batch, active, None, engine)
+
+
+def survey(log_linear: LogLinear, batch: Batch, *, engine: Engine = "numba") -> tuple[GMMStats, Active]:
+    """The statistics of a batch, and which components are active in each of its blocks.
+
+    Active is a component whose posterior is above ``ACTIVE`` for a frame of the block; frames count once each.
+
+    Raises:
+        ShapeError: Frames and mixture differ in dimension.
+
+    >>> from speechgmm.gmm.layout import prepare
+    >>> density = LogLinear(np.zeros(2), np.array([[0.0], [1000.0]]), -np.ones((2, 1)))
+    >>> survey(density, prepare([[-1.0], [-2.0]])[0], engine="numpy")[1]
+    array([[128]], dtype=uint8)
+    """
+    found: list[NDArray[np.uint8]] = []
+    return _e_step(log_linear, batch, None, found, engine), np.array(found)
+
+
+def top_components(log_linear: LogLinear, batch: Batch) -> NDArray[np.intp]:
+    """The most probable component of every frame of a batch, (N,).
+
+    >>> from speechgmm.gmm.layout import prepare
+    >>> density = LogLinear(np.zeros(2), np.array([[0.0], [9.0]]), -np.ones((2, 1)))
+    >>> top_components(density, prepare([[-1.0], [8.0]])[0])
+    array([0, 1])
+    """
+    factors = _factors(log_linear, batch)
+    tops = np.concatenate([np.dot(factors, columns).argmax(axis=0) for columns in batch.columns])
+    return tops[batch.rows[:, :, 2 * len(batch.centre)].ravel() > 0]
+
+
+def _e_step(
+    log_linear: LogLinear, batch: Batch, active: Active | None, found: list[NDArray[np.uint8]] | None, engine: Engine
+) -> GMMStats:
     n_components, n_features = log_linear.linear.shape
     centre, scale = batch.centre, batch.scale
     if len(centre) != n_features:
         raise ShapeError(f"frames of {len(centre)} dimensions for a mixture of {n_features}")
     between = _between if engine == "numpy" else _compiled()
+    every = np.arange(n_components)
     factors = _factors(log_linear, batch)
-    scores = np.empty((n_components, batch.rows.shape[1]), batch.rows.dtype)
-    product = np.zeros((n_components, batch.rows.shape[2]), batch.rows.dtype)
-    moments_of_z = np.zeros(product.shape)
+    chosen_factors = factors if active is None else np.empty_like(factors)
+    scores = np.empty((n_components, batch.rows.shape[1]), factors.dtype)
+    product = np.zeros_like(factors)
+    moments_of_z = np.zeros(factors.shape)
     log2_likelihood = 0.0
-    for rows, columns, weights in zip(batch.rows, batch.columns, batch.weights, strict=True):
-        np.dot(factors, columns, out=scores)
-        log2_likelihood += between(scores, weights, product, moments_of_z)
-        np.dot(scores, rows, out=product)
-    moments_of_z += product
+    last = chosen = every
+    for number, (rows, columns, weights) in enumerate(zip(batch.rows, batch.columns, batch.weights, strict=True)):
+        if active is not None:
+            chosen = np.flatnonzero(np.unpackbits(active[number], count=n_components))
+            np.take(factors, chosen, axis=0, out=chosen_factors[: len(chosen)], mode="clip")
+        block = scores[: len(chosen)]
+        np.dot(chosen_factors[: len(chosen)], columns, out=block)
+        log2_likelihood += between(block, weights, product[: len(last)], last, moments_of_z)
+        np.dot(block, rows, out=product[: len(chosen)])
+        last = chosen
+        if found is not None:
+            found.append(np.packbits(block.max(axis=1) > ACTIVE))
+    moments_of_z[last] += product[: len(last)]
     sums, squares = moments_of_z[:, :n_features], moments_of_z[:, n_features : 2 * n_features]
     counts = moments_of_z[:, 2 * n_features].copy()
     n = counts[:, None]
@@ -80,14 +135,14 @@ def _factors(log_linear: LogLinear, batch: Batch) -> Block:
     return factors.astype(np.float32) if batch.precision == "float32" else factors
 
 
-def _between(scores: Block, weights: Block, product: Block, total: Floats) -> float:
+def _between(scores: Block, weights: Block, product: Block, index: NDArray[np.intp], total: Floats) -> float:
     """What lies between the two products of a block; returns sum weights log2 p(x).
 
-    Adds the last block's product (K, P) to the total, and turns log2 p(k, x) (K, B), in place, into posteriors times
-    frame weights (B,). Posteriors below the smallest normal power of two are zero: nobody misses them, and subnormals
-    are slow.
+    Adds the last block's product to the components ``index`` of the total (K, P), and turns log2 p(k, x) (K, B), in
+    place, into posteriors times frame weights (B,). Posteriors below the smallest normal power of two are zero:
+    nobody misses them, and subnormals are slow.
     """
-    total += product
+    total[index] += product
     lowest = -126 if scores.dtype == np.float32 else -1022
     peaks = scores.max(axis=0)
     scores -= peaks
@@ -156,11 +211,12 @@ def _log2_64(x):  # type: ignore[no-untyped-def]
     return np.float64(whole) + ratio * series
 
 
-def _between_loops(scores: Any, weights: Any, product: Any, total: Any) -> Any:
+def _between_loops(scores: Any, weights: Any, product: Any, index: Any, total: Any) -> Any:
     n_components, n_frames = scores.shape
-    for k in range(product.shape[0]):
+    for i in range(product.shape[0]):
+        into, row = total[index[i]], product[i]
         for p in range(product.shape[1]):
-            total[k, p] += product[k, p]
+            into[p] += row[p]
     peaks = scores[0].copy()
     for k in range(1, n_components):
         row = scores[k]
@@ -184,17 +240,18 @@ def _between_loops(scores: Any, weights: Any, product: Any, total: Any) -> Any:
 
 
 _lock = threading.Lock()
-_pass: list[Callable[[Block, Block, Block, Floats], float]] = []  # one element once compiled
+_Between = Callable[[Block, Block, Block, NDArray[np.intp], Floats], float]
+_pass: list[_Between] = []  # one element once compiled
 
 
-def _compiled() -> Callable[[Block, Block, Block, Floats], float]:
+def _compiled() -> _Between:
     with _lock:
         if not _pass:
             import numba
             from numba.extending import overload
 
             # Not plain fastmath=True: reassociation would cancel the rounding trick in _exp2.
-            fast = {"nnan", "ninf", "nsz", "contract", "arcp"}
+            fast = {"nnan", "ninf", "nsz", "contract"}
             overload(_exp2, jit_options={"fastmath": fast})(
                 lambda x: _exp2_32 if x == numba.types.float32 else _exp2_64
             )

@@ -44,6 +44,10 @@ class Batch:
         """What the products are computed in."""
         return "float32" if self.rows.dtype == np.float32 else "float64"
 
+    def load(self) -> "Batch":
+        """The batch itself: it is in memory."""
+        return self
+
 
 def block_size(n_frames: int, n_features: int, n_components: int) -> int:
     """Frames per block: few enough that the work stays in cache, and nearly equal blocks.
@@ -112,23 +116,26 @@ class BatchReference:
     scale: Floats  # (D,)
     precision: Precision
     block: int  # frames
+    order: NDArray[np.uint16] | None = None  # (N,), in which the frames are laid out; None: as they come
 
     def load(self) -> Batch:
         """The batch; the same bytes each time."""
-        frames = self.frames.load()
-        return _batch(frames, self.frames.shares(), self.centre, self.scale, self.block, np.dtype(self.precision))
+        frames, shares = self.frames.load(), self.frames.shares()
+        if self.order is not None:
+            frames, shares = frames[self.order], shares[self.order]
+        return _batch(frames, shares, self.centre, self.scale, self.block, np.dtype(self.precision))
 
 
 def batches(
     source: FrameSource, centre: Floats, scale: Floats, precision: Precision, block: int
 ) -> tuple[BatchReference, ...]:
-    """All frames in batches of about 16,000, cut where N and the block say, whoever will hold them.
+    """All frames in nearly equal batches of 16,000 at most, cut where N and the block say, whoever will hold them.
 
     >>> source = as_source(np.zeros((40_000, 1)))
     >>> [batch.frames.take for batch in batches(source, np.zeros(1), np.ones(1), "float32", 1000)]
-    [16000, 16000, 8000]
+    [14000, 14000, 12000]
     """
-    step = block * max(1, _BATCH // block)
+    step = block * ceil(ceil(len(source) / block) / ceil(len(source) / _BATCH))
     return tuple(BatchReference(part, centre, scale, precision, block) for part in source.stretches(step))
 
 
