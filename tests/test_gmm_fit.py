@@ -231,6 +231,7 @@ def test_the_defaults_of_the_configuration_are_those_of_the_functions():
         variance_floor=spec.variance_floor,
         dead_components=spec.dead_components,
         precision=spec.precision,
+        e_step=spec.e_step,
     )
     assert written_out.model.means.tobytes() == fit_gmm(frames).model.means.tobytes()
     assert written_out.model.n_components == 32

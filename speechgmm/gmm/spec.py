@@ -39,6 +39,11 @@ class ModelSpec:
     precision: Literal["auto", "float32", "float64"] = setting(
         "auto", "of the products in training; auto: float64 where variance_floor is below 1e-3, else float32"
     )
+    e_step: Literal["auto", "dense", "sparse"] = setting(
+        "auto",
+        "dense: every frame is given to all components; sparse: in most passes to those that were active for its "
+        "neighbours at the last full one; auto: sparse from 512 components on, where it is faster",
+    )
     adapt: Literal["none", "map"] = setting(
         "none", "none: every class is trained from its own frames; map: adapted from a background model"
     )

@@ -30,7 +30,7 @@ from speechgmm.pipeline.memory import Need, divide_among_batches, divide_among_c
 from speechgmm.pipeline.scoring import Scores, log_likelihood_table, score
 from speechgmm.scoring import ClassModels, fit_temperature
 
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
 
 
@@ -248,6 +248,7 @@ def _train_ubm(job: Job, features: Features, common: _Task) -> tuple[DiagGMM, Cl
         variance_floor=model.variance_floor,
         dead_components=model.dead_components,
         precision=model.precision,
+        e_step=model.e_step,
     )
     task = replace(common, label=BACKGROUND, spec=spec, pieces=chosen)
     job.console.say(f"background model: {spec.n_components} components on {len(chosen)} utterances")
@@ -333,6 +334,7 @@ def fit_class(
         floor=recipe.floor,
         dead_components=spec.dead_components,
         precision=spec.precision,
+        e_step=spec.e_step,
         memory=memory,
         map=map,
     )
