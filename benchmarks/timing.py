@@ -4,8 +4,10 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -23,22 +25,47 @@ def interleaved(contestants: Mapping[str, Callable[[], object]], repeats: int = 
     return seconds
 
 
-def show(title: str, seconds: Mapping[str, list[float]]) -> None:
-    """A table: minimum, median, and how many times the first contestant's."""
+def show(title: str, seconds: Mapping[str, list[float]], least: float | None = None) -> None:
+    """A table: minimum, median, how many times the first contestant's, and the share of the limit (seconds)."""
     first = next(iter(seconds.values()))
-    print(f"\n{title}\n  {'':<34}{'min ms':>10}{'median ms':>11}{'ratio min':>11}{'ratio median':>14}")
+    share = "" if least is None else f"{'of limit min':>14}{'median':>8}"
+    print(f"\n{title}\n  {'':<40}{'min ms':>10}{'median ms':>11}{'ratio min':>11}{'median':>8}{share}")
     for name, values in seconds.items():
-        ratios = (min(values) / min(first), median(values) / median(first))
-        print(
-            f"  {name:<34}{1e3 * min(values):>10.1f}{1e3 * median(values):>11.1f}{ratios[0]:>11.2f}{ratios[1]:>14.2f}"
-        )
+        low, middle = min(values), median(values)
+        ratios = f"{low / min(first):>11.2f}{middle / median(first):>8.2f}"
+        shares = "" if least is None else f"{100 * least / low:>12.0f} %{100 * least / middle:>6.0f} %"
+        print(f"  {name:<40}{1e3 * low:>10.1f}{1e3 * middle:>11.1f}{ratios}{shares}", flush=True)
 
 
-def sgemm_rate() -> float:
-    """GFLOP/s of a float32 product of 1024 x 1024 matrices, as BLAS stands now."""
-    a = np.random.default_rng(0).normal(size=(1024, 1024)).astype(np.float32)
-    best = min(interleaved({"": lambda: a @ a}, repeats=9)[""])
-    return 2 * 1024**3 / best / 1e9
+@cache
+def rates() -> tuple[float, float]:
+    """Operations per second of a float32 product of 1024 x 1024 matrices and of 2**x in the first cache, now."""
+    import numba
+
+    from speechgmm.gmm import kernels
+
+    kernels._compiled()  # makes _exp2 known to numba
+
+    @numba.njit(fastmath={"nnan", "ninf", "nsz", "contract"})
+    def powers(values: Any, out: Any) -> None:
+        for _ in range(100):
+            for i in range(len(values)):
+                out[i] = kernels._exp2(values[i])
+
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(1024, 1024)).astype(np.float32)
+    product = np.empty_like(matrix)
+    values = -20 * rng.random(4096).astype(np.float32)
+    out = np.empty_like(values)
+    contestants = {"": lambda: np.dot(matrix, matrix, out=product), "exp2": lambda: powers(values, out)}
+    seconds = interleaved(contestants, repeats=15)
+    return 2 * 1024**3 / min(seconds[""]), 100 * len(values) / min(seconds["exp2"])
+
+
+def limit(n_frames: int, n_components: int, n_features: int) -> float:
+    """Seconds that a dense pass of EM takes on one core at least: two products, and a power of two per posterior."""
+    flops, powers = rates()
+    return 8 * n_frames * n_components * n_features / flops + n_frames * n_components / powers
 
 
 def about_machine() -> str:
@@ -49,5 +76,6 @@ def about_machine() -> str:
     mode = os.environ.get("OPENBLAS_CORETYPE", "unset")
     return (
         f"{models[0] if models else platform.processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"numpy {np.__version__}, OPENBLAS_CORETYPE {mode}, sgemm {sgemm_rate():.0f} GFLOP/s on one thread"
+        f"numpy {np.__version__}, OPENBLAS_CORETYPE {mode}; on one thread sgemm {rates()[0] / 1e9:.0f} GFLOP/s, "
+        f"exp2 {rates()[1] / 1e9:.1f} G/s"
     )

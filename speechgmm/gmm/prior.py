@@ -143,6 +143,8 @@ class ConjugatePrior:
 
     def log_density(self, model: DiagGMM) -> float:
         """Log density of ``model`` under this prior in nats, up to a constant; 0 for the flat prior."""
+        if not any(counts.any() for counts in (self.weight_counts, self.mean_counts, self.variance_counts)):
+            return float(-0.5 * (self.scatter / model.variances).sum())
         # A weight of zero that the prior says nothing about is no evidence either way: 0 log 0 = 0.
         counted = self.weight_counts > 0
         with np.errstate(divide="ignore"):

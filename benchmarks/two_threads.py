@@ -1,0 +1,52 @@
+"""How much faster are two threads than one, for one large mixture and for many small ones?"""
+
+from functools import partial
+
+from em_iteration import D, noise, start
+from timing import interleaved, show
+
+from speechgmm.gmm import ConjugatePrior, block_size, fit_em, prepare
+from speechgmm.parallel import pmap
+
+
+def spread(n_jobs: int):  # type: ignore[no-untyped-def]
+    return partial(pmap, n_jobs=n_jobs, backend="threads")
+
+
+def one_model(n_frames: int, n_components: int) -> None:
+    frames = noise(n_frames)
+    model, prior = start(frames, n_components), ConjugatePrior.flat(n_components, D)
+    batches = prepare(frames, block=block_size(n_frames, D, n_components))
+
+    def run(n_jobs: int) -> object:
+        return fit_em(model, batches, prior, max_iter=3, tol=0, floor=0.01, map=spread(n_jobs))
+
+    found = interleaved({"two threads": lambda: run(2), "one thread": lambda: run(1)}, repeats=5)
+    show(f"4 passes over {n_frames} frames, {n_components} components", found)
+
+
+def many_models() -> None:
+    prior = ConjugatePrior.flat(16, D)
+    tasks = []
+    for seed in range(24):
+        frames = noise(5000, seed)
+        tasks.append((start(frames, 16), prepare(frames, block=block_size(5000, D, 16))))
+
+    def fit(task) -> object:  # type: ignore[no-untyped-def]
+        return fit_em(*task, prior, max_iter=20, tol=0, floor=0.01)
+
+    found = interleaved(
+        {name: (lambda n=n: list(spread(n)(fit, tasks))) for name, n in (("two threads", 2), ("one thread", 1))},
+        repeats=5,
+    )
+    show("20 iterations of 24 classes, 5000 frames and 16 components each", found)
+
+
+def main() -> None:
+    one_model(100_000, 512)
+    one_model(200_000, 64)
+    many_models()
+
+
+if __name__ == "__main__":
+    main()
