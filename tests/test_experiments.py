@@ -306,8 +306,8 @@ def test_a_sweep_begun_again_trains_only_what_is_missing(hums: Path, monkeypatch
     import speechgmm.pipeline.training as training
 
     fits = []
-    fit = training._fit
-    monkeypatch.setattr(training, "_fit", lambda *args: fits.append(1) or fit(*args))
+    fit = training.fit_class
+    monkeypatch.setattr(training, "fit_class", lambda *args, **options: fits.append(1) or fit(*args, **options))
     sweep(hums, grid_points(["model.n_components=1,2"]), output=hums.parent / "one", console=quiet())
     first = len(fits)
     # 4 outer folds and the 6 pairs (not 12) that inner folds leave out: 10 training sets of 4 words, at 2 points.

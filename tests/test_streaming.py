@@ -224,7 +224,7 @@ def test_a_run_that_streams_writes_the_bytes_of_one_in_memory(
 
     monkeypatch.setattr(pieces_module.Piece, "load", counted)
     found, reads = {}, {}
-    some, little = ("6MB", "4.2MB") if kind == "background" else ("4.5MB", "3.2MB")
+    some, little = ("9MB", "6.5MB") if kind == "background" else ("5MB", "4MB")
     for memory in ("2GB", some, little):
         loads = 0
         folder = long_hums.parent / memory

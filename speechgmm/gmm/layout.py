@@ -5,7 +5,7 @@ Refuses to know a mixture.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import ceil
 from typing import Any, Final, Literal
 
@@ -22,6 +22,7 @@ Precision = Literal["float32", "float64"]
 _PAD: Final = 16  # columns: one 64-byte line of float32
 _CELLS: Final = 2**18  # of a (K, B) block: 1 MiB of float32, which stays in the L2 cache
 _SMALL: Final = 10**6  # K B P of a product that OpenBLAS computes without copying its factors, with AVX-512
+_LINE: Final = 64  # bytes
 _BATCH: Final = 16384  # frames per batch, the unit of parallel work
 
 
@@ -146,18 +147,20 @@ def hold(references: Sequence[BatchReference], memory: int | None) -> tuple[Batc
     >>> [{type(batch).__name__ for batch in hold(references, memory)} for memory in (None, 0)]
     [{'Batch'}, {'BatchReference'}]
     """
-    held: list[Batch | BatchReference] = []
-    for reference in references:
-        # The first is the largest: one that does not fit need not be laid out to see it.
-        if memory is not None and (memory <= 0 or (held and memory < _n_bytes(held[0]))):
-            break
-        batch = reference.load()
-        if memory is not None:
-            memory -= _n_bytes(batch)
-            if memory < 0:
-                break
-        held.append(batch)
-    return (*held, *references[len(held) :])
+    if memory is not None and memory <= 0:
+        return tuple(references)
+    first = references[0].load()
+    size = _n_bytes(first)  # none is larger
+    n_held = len(references) if memory is None else min(memory // size, len(references))
+    if n_held < 2:
+        return (*((first,) if n_held else ()), *references[n_held:])
+    # One allocation for all: between them, what is used on the way would leave holes as large as a third of them.
+    room = np.empty(n_held * size, np.uint8)
+    places = [room[n * size : (n + 1) * size] for n in range(n_held)]
+    held = [_moved(first, places[0])]
+    del first
+    held.extend(_moved(reference.load(), place) for reference, place in zip(references[1:], places[1:], strict=False))
+    return (*held, *references[n_held:])
 
 
 def bytes_per_frame(n_features: int) -> float:
@@ -177,15 +180,33 @@ def working_bytes(n_features: int, n_frames: int = CHUNK) -> int:
     """What one worker needs to read, measure or lay out frames of so many on their way, in bytes, roughly.
 
     >>> working_bytes(39) // 1_000_000
-    30
+    61
     """
-    return min(n_frames, CHUNK) * n_features * 12  # float32 as read, float64 as computed with
+    # float32 as read, float64 as computed with, and as much again that the allocator keeps when they are let go
+    return min(n_frames, CHUNK) * n_features * 24
 
 
-def _n_bytes(batch: object) -> int:
-    """Bytes of a batch's arrays."""
-    arrays = (getattr(batch, field.name) for field in fields(batch))  # type: ignore[arg-type]
-    return sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
+def _arrays(batch: Batch) -> dict[str, NDArray[Any]]:
+    """A batch's arrays that grow with its frames, by the name of the field."""
+    found = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    return {name: value for name, value in found.items() if isinstance(value, np.ndarray) and value.ndim > 1}
+
+
+def _n_bytes(batch: Batch) -> int:
+    """Bytes of a batch's arrays, each in whole cache lines."""
+    return sum(_LINE * ceil(array.nbytes / _LINE) for array in _arrays(batch).values())
+
+
+def _moved(batch: Batch, room: NDArray[np.uint8]) -> Batch:
+    """The batch with its arrays in the memory given."""
+    moved: dict[str, NDArray[Any]] = {}
+    offset = 0
+    for name, array in _arrays(batch).items():
+        place = room[offset : offset + array.nbytes].view(array.dtype).reshape(array.shape)
+        place[...] = array
+        moved[name] = place
+        offset += _LINE * ceil(array.nbytes / _LINE)
+    return replace(batch, **moved)  # type: ignore[arg-type]  # the fields' own names
 
 
 def _batch(frames: Frames, weights: Floats, centre: Floats, scale: Floats, size: int, dtype: np.dtype[Any]) -> Batch:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from speechgmm.errors import ConfigError
 from speechgmm.gmm import bytes_per_frame, subsample_size, working_bytes
-from speechgmm.pipeline.job import Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,41 +34,41 @@ class Need:
         return int(n_frames * bytes_per_frame(self.n_features))
 
 
-def divide_among_classes(job: Job, needs: Sequence[Need]) -> tuple[int, list[int]]:
-    """How many mixtures may train at once, and bytes that each may hold beside what it needs to read.
+def divide_among_classes(needs: Sequence[Need], memory: int, n_jobs: int) -> tuple[int, list[int]]:
+    """How many mixtures may train at once within ``memory`` bytes, and bytes that each may hold beside what it reads.
 
     Raises:
         ConfigError: The budget is too small for one.
+
+    >>> divide_among_classes([Need("a", 10_000, 10, 4), Need("b", 50_000, 10, 4)], 24_000_000, n_jobs=2)
+    (1, [21600000, 12000000])
     """
     largest = max(needs, key=lambda need: need.reading + need.starting)
-    least = largest.reading + largest.starting
-    wanted = min(job.n_jobs, len(needs))
-    at_once = min(wanted, job.memory // least)
+    at_once = min(n_jobs, len(needs), memory // (largest.reading + largest.starting))
     if not at_once:
-        raise _too_little(job, largest, least)
-    if at_once < wanted:
-        job.console.say(f"parallel.memory: {at_once} of {wanted} workers train at once; more would need more of it")
-    return at_once, [job.memory // at_once - need.reading for need in needs]
+        raise _too_little(largest, memory)
+    return at_once, [memory // at_once - need.reading for need in needs]
 
 
-def divide_among_batches(job: Job, need: Need) -> tuple[int, int]:
+def divide_among_batches(need: Need, memory: int, n_jobs: int) -> tuple[int, int]:
     """How many workers may pass over the frames of one mixture at once, and bytes that it may hold.
 
     Raises:
         ConfigError: The budget is too small for one worker.
+
+    >>> divide_among_batches(Need("a", 10**6, 10, 4), 50_000_000, n_jobs=2)
+    (2, 18542720)
     """
-    at_once = min(job.n_jobs, (job.memory - need.starting) // need.reading)
+    at_once = min(n_jobs, (memory - need.starting) // need.reading)
     if at_once < 1:
-        raise _too_little(job, need, need.reading + need.starting)
-    if at_once < job.n_jobs:
-        job.console.say(f"parallel.memory: {at_once} of {job.n_jobs} workers read at once; more would need more of it")
-    return at_once, job.memory - at_once * need.reading
+        raise _too_little(need, memory)
+    return at_once, memory - at_once * need.reading
 
 
-def _too_little(job: Job, need: Need, least: int) -> ConfigError:
+def _too_little(need: Need, memory: int) -> ConfigError:
     what = f", of which its start is estimated on {subsample_size(need.n_components)}" if need.n_components else ""
-    given = job.experiment.config.parallel.memory
     return ConfigError(
-        f"parallel.memory is {given}, too little to train {need.label!r} even by reading its {need.n_frames} frames of "
-        f"{need.n_features} dimensions bit by bit{what}; give it {-(-least // 10**6)}MB at least"
+        f"parallel.memory is {memory / 1e6:g}MB, too little to train {need.label!r} even by reading its "
+        f"{need.n_frames} frames of {need.n_features} dimensions bit by bit{what}; give it "
+        f"{-(-(need.reading + need.starting) // 10**6)}MB at least"
     )

@@ -168,7 +168,9 @@ def _train_classes(job: Job, tasks: Sequence[_Task], what: str) -> list[tuple[Di
     """One mixture per task, as many at once as workers and memory allow."""
     if not tasks:
         return []
-    at_once, shares = divide_among_classes(job, [task.need() for task in tasks])
+    at_once, shares = divide_among_classes([task.need() for task in tasks], job.memory, job.n_jobs)
+    if at_once < min(job.n_jobs, len(tasks)):
+        job.console.say(f"parallel.memory: {at_once} of {job.n_jobs} workers train at once; more would need more of it")
     shared = [replace(task, memory=share) for task, share in zip(tasks, shares, strict=True)]
     return list(job.console.track(job.map(train_class, shared, at_most=at_once), len(tasks), what))
 
@@ -252,7 +254,9 @@ def _train_ubm(job: Job, features: Features, common: _Task) -> tuple[DiagGMM, Cl
     )
     task = replace(common, label=BACKGROUND, spec=spec, pieces=chosen)
     job.console.say(f"background model: {spec.n_components} components on {len(chosen)} utterances")
-    at_once, memory = divide_among_batches(job, task.need())
+    at_once, memory = divide_among_batches(task.need(), job.memory, job.n_jobs)
+    if at_once < job.n_jobs:
+        job.console.say(f"parallel.memory: {at_once} of {job.n_jobs} workers read at once; more would need more of it")
     with job.console.bar("training the background model: passes over its frames") as advance:
         passes = 0
 
