@@ -39,19 +39,36 @@ class ParallelSpec:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    n_jobs: int = setting(-1, "how many tasks run at once; -1: one per CPU core")
-    backend: Literal["auto", "threads", "processes"] = setting(
-        "auto", "auto: processes for extraction, threads for training and scoring; or one of the two for all"
+    n_jobs: int = setting(-1, "how many tasks run at once; -1: one per CPU core, or all that a cluster has")
+    backend: Literal["auto", "threads", "processes", "dask"] = setting(
+        "auto",
+        "auto: processes for extraction, threads for training and scoring; or one of the two for all; dask: a cluster "
+        "that runs already",
     )
+    scheduler: str | None = setting(None, "dask: address of the cluster's scheduler, such as tcp://10.0.0.1:8786")
     memory: str | int = setting(
         "2GB",
         "budget for frames held in memory in training, by all classes that train at once: 500MB, 1.5 GiB, or bytes; "
-        "what does not fit is read again in every iteration",
+        "what does not fit is read again in every iteration; dask: of every worker process",
     )
 
     def __post_init__(self) -> None:
-        """Refuse what is no amount of memory."""
+        """Refuse what would have no effect, or is no amount of memory."""
         self.memory_bytes()
+        if self.backend != "dask":
+            if self.scheduler is not None:
+                raise ConfigError("parallel.scheduler has no effect without parallel.backend: dask; set that as well")
+            return
+        if self.scheduler is None or not re.fullmatch(r"(tcp|tls|ucx)://\S+:\d+", self.scheduler):
+            raise ConfigError(
+                f"parallel.scheduler is {self.scheduler!r}; backend: dask needs the address that `dask scheduler` "
+                "prints, such as tcp://10.0.0.1:8786"
+            )
+        if self.n_jobs != -1:
+            raise ConfigError(
+                "parallel.n_jobs (--jobs) counts workers on this machine; with backend: dask, they are counted where "
+                "they are started (dask worker --nworkers N --nthreads 1)"
+            )
 
     def memory_bytes(self) -> int:
         """The budget for frames in bytes."""

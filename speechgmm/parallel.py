@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import cache, partial
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from speechgmm.errors import ConfigError, SpeechGMMError
 
@@ -39,14 +39,28 @@ def workers(n_jobs: int) -> int:
     return n_jobs if n_jobs > 0 else max(1, cpu_count() + 1 + n_jobs)
 
 
+_holding = threading.Lock()
+_holders: list[Any] = []  # one limit per task that holds it; the first knows what was before
+
+
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Hold every BLAS that is loaded to one thread. numpy and scipy bundle one each: both must be loaded before."""
+    """Hold every BLAS that is loaded to one thread. numpy and scipy bundle one each: both must be loaded before.
+
+    The limit is the process's: of several threads that ask for it, the last to leave lifts it.
+    """
     import scipy.linalg.blas  # noqa: F401
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=1, user_api="blas"):
+    with _holding:
+        _holders.append(None if _holders else threadpool_limits(limits=1, user_api="blas"))
+    try:
         yield
+    finally:
+        with _holding:
+            if len(_holders) == 1:
+                _holders[0].restore_original_limits()
+            _holders.pop()
 
 
 def pmap(

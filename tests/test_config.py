@@ -81,8 +81,8 @@ def test_every_key_has_a_description_in_the_schema() -> None:
         ("task: verification\n", r"task: verification scores against a background model; set model.adapt: map"),
         ("scoring: {p_target: 0.5}\n", r"scoring.p_target is for task: verification"),
         (
-            "parallel: {backend: dask}\n",
-            r"parallel.backend is 'dask'; expected 'auto', 'threads' or 'processes'",
+            "parallel: {backend: slurm}\n",
+            r"parallel.backend is 'slurm'; expected 'auto', 'threads', 'processes' or 'dask'",
         ),
         ("parallel: {memory: 2 gigs}\n", r"parallel.memory is '2 gigs'; expected a number with a unit, such as 500MB"),
         ("parallel: {memory: 500}\n", r"parallel.memory is 500, 500 bytes; expected at least 1MB.*unit missing"),

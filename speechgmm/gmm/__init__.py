@@ -5,7 +5,7 @@ from speechgmm.gmm.fit import adapt_map, class_rng, fit_gmm
 from speechgmm.gmm.frames import FrameSource, Mapper
 from speechgmm.gmm.init import initial_model, subsample_size
 from speechgmm.gmm.kernels import accumulate
-from speechgmm.gmm.layout import Batch, block_size, bytes_per_frame, prepare, working_bytes
+from speechgmm.gmm.layout import BATCH, Batch, block_size, bytes_per_frame, prepare, working_bytes
 from speechgmm.gmm.likelihoods import log_likelihoods, stacked_log_likelihoods
 from speechgmm.gmm.model import DiagGMM, LogLinear
 from speechgmm.gmm.prior import ConjugatePrior
@@ -13,6 +13,7 @@ from speechgmm.gmm.spec import ModelSpec, UbmSpec
 from speechgmm.gmm.stats import GMMStats
 
 __all__ = [
+    "BATCH",
     "Batch",
     "ConjugatePrior",
     "DiagGMM",

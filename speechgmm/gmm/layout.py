@@ -23,7 +23,7 @@ _PAD: Final = 16  # columns: one 64-byte line of float32
 _CELLS: Final = 2**18  # of a (K, B) block: 1 MiB of float32, which stays in the L2 cache
 _SMALL: Final = 10**6  # K B P of a product that OpenBLAS computes without copying its factors, with AVX-512
 _LINE: Final = 64  # bytes
-_BATCH: Final = 16384  # frames per batch, the unit of parallel work
+BATCH: Final = 16384  # frames per batch, the unit of parallel work
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,7 +136,7 @@ def batches(
     >>> [batch.frames.take for batch in batches(source, np.zeros(1), np.ones(1), "float32", 1000)]
     [14000, 14000, 12000]
     """
-    step = block * ceil(ceil(len(source) / block) / ceil(len(source) / _BATCH))
+    step = block * ceil(ceil(len(source) / block) / ceil(len(source) / BATCH))
     return tuple(BatchReference(part, centre, scale, precision, block) for part in source.stretches(step))
 
 

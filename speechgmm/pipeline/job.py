@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from speechgmm.cluster import Cluster, connect
 from speechgmm.config import Experiment, load_config
 from speechgmm.console import Console
 from speechgmm.corpus import Corpus, Fold, make_split, read_corpus
+from speechgmm.errors import ConfigError
 from speechgmm.io.model_file import AudioInput
 from speechgmm.parallel import Backend, pmap, workers
 
@@ -24,6 +26,7 @@ class Job:
     console: Console
     folds: tuple[Fold, ...] = ()  # of a cross-validation; then the corpus is all in training
     output: Path | None = None  # the run's folder, where there is one
+    cluster: Cluster | None = None  # where tasks run, if not here
 
     @property
     def audio(self) -> AudioInput:
@@ -39,12 +42,15 @@ class Job:
     @property
     def n_jobs(self) -> int:
         """Workers at once."""
+        if self.cluster is not None:
+            return self.cluster.n_threads
         return workers(self.experiment.config.parallel.n_jobs)
 
     @property
     def memory(self) -> int:
-        """Bytes for frames held in memory in training."""
-        return self.experiment.config.parallel.memory_bytes()
+        """Bytes for frames held in memory in training: of this machine, or for each task on a cluster."""
+        budget = self.experiment.config.parallel.memory_bytes()
+        return budget if self.cluster is None else budget // self.cluster.threads_per_worker
 
     def map(
         self,
@@ -59,6 +65,10 @@ class Job:
         ``at_most`` so many tasks run at once, where memory says so.
         """
         chosen = self.experiment.config.parallel.backend
+        if self.cluster is not None or chosen == "dask":
+            if self.cluster is None:
+                raise ConfigError("parallel.backend: dask, and a job without a connection; make it with prepare()")
+            return self.cluster.map(function, tasks)
         n_jobs = self.n_jobs if at_most is None else min(self.n_jobs, at_most)
         return pmap(function, tasks, n_jobs=n_jobs, backend=auto if chosen == "auto" else chosen)
 
@@ -68,7 +78,7 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
 
     Raises:
         ConfigError: The configuration is wrong.
-        DataError: The corpus is missing or wrong.
+        DataError: The corpus is missing or wrong, or a cluster's worker cannot see it.
     """
     experiment = config if isinstance(config, Experiment) else load_config(config, overrides)
     console = console or Console()
@@ -85,4 +95,17 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
             seed=experiment.config.seed,
             strangers=experiment.config.task == "verification",
         )
-    return Job(experiment, corpus, console, folds)
+    return Job(experiment, corpus, console, folds, cluster=_cluster(experiment, corpus, console))
+
+
+def _cluster(experiment: Experiment, corpus: Corpus, console: Console) -> Cluster | None:
+    """The cluster that is asked for, once its workers can do the work."""
+    address = experiment.config.parallel.scheduler
+    if address is None:
+        return None
+    cluster = connect(address)
+    paths = corpus.paths()
+    for text in cluster.check(experiment.cache(), [paths[0], paths[-1]] if paths else []):
+        console.warn(text)
+    console.say(f"cluster {address}: {len(cluster.workers)} workers, {cluster.n_threads} threads")
+    return cluster

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from speechgmm.corpus.splits import assign_folds
 from speechgmm.errors import FitError, ModelFileError
 from speechgmm.features import Moments
-from speechgmm.gmm import DiagGMM, Fit, FrameSource, Mapper, ModelSpec, adapt_map, class_rng, fit_gmm
+from speechgmm.gmm import BATCH, DiagGMM, Fit, FrameSource, Mapper, ModelSpec, adapt_map, class_rng, fit_gmm
 from speechgmm.io.atomic import write_atomically, write_text
 from speechgmm.io.feature_store import canonical, digest
 from speechgmm.io.model_file import AudioInput, ClassRecipe
@@ -168,8 +169,9 @@ def _train_classes(job: Job, tasks: Sequence[_Task], what: str) -> list[tuple[Di
     """One mixture per task, as many at once as workers and memory allow."""
     if not tasks:
         return []
-    at_once, shares = divide_among_classes([task.need() for task in tasks], job.memory, job.n_jobs)
-    if at_once < min(job.n_jobs, len(tasks)):
+    n_jobs = 1 if job.cluster else job.n_jobs  # a worker's share is its own
+    at_once, shares = divide_among_classes([task.need() for task in tasks], job.memory, n_jobs)
+    if job.cluster is None and at_once < min(job.n_jobs, len(tasks)):
         job.console.say(f"parallel.memory: {at_once} of {job.n_jobs} workers train at once; more would need more of it")
     shared = [replace(task, memory=share) for task, share in zip(tasks, shares, strict=True)]
     return list(job.console.track(job.map(train_class, shared, at_most=at_once), len(tasks), what))
@@ -254,17 +256,22 @@ def _train_ubm(job: Job, features: Features, common: _Task) -> tuple[DiagGMM, Cl
     )
     task = replace(common, label=BACKGROUND, spec=spec, pieces=chosen)
     job.console.say(f"background model: {spec.n_components} components on {len(chosen)} utterances")
-    at_once, memory = divide_among_batches(task.need(), job.memory, job.n_jobs)
-    if at_once < job.n_jobs:
+    at_once, memory = divide_among_batches(task.need(), job.memory, 1 if job.cluster else job.n_jobs)
+    if job.cluster is not None:
+        memory = 0  # workers read what they sum, and none holds the frames of all
+        if (n_batches := -(-task.need().n_frames // BATCH)) < job.n_jobs:
+            job.console.say(f"{n_batches} batches of frames for {job.n_jobs} threads of the cluster: some stay idle")
+    elif at_once < job.n_jobs:
         job.console.say(f"parallel.memory: {at_once} of {job.n_jobs} workers read at once; more would need more of it")
     with job.console.bar("training the background model: passes over its frames") as advance:
         passes = 0
+        on = job.cluster.repeatedly() if job.cluster else partial(pmap, n_jobs=at_once, backend="threads")
 
         def spread(function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[Any]:
             nonlocal passes
             passes += 1
             advance(passes, PASSES_BEFORE_EM + spec.max_iter + 1)
-            return pmap(function, tasks, n_jobs=at_once, backend="threads")
+            return on(function, tasks)
 
         return train_class(replace(task, memory=memory), map=spread)
 

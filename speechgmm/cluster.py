@@ -1,0 +1,291 @@
+"""Tasks on a Dask cluster that someone started: the only place that knows dask and distributed.
+
+Owns the connection, the checks before work is sent, and a map that keeps order. A worker that dies costs time: its
+tasks, and what was sent for them, are computed again elsewhere. Refuses to start workers: batch systems and containers
+do that better.
+"""
+
+import os
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from hashlib import blake2b
+from importlib.metadata import version
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from speechgmm.errors import ConfigError, DataError, SpeechGMMError
+from speechgmm.parallel import one_blas_thread
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+ANSWER: Final = 10.0
+"""Seconds to wait for a scheduler, and for its first worker."""
+
+PATIENCE: Final = 120.0
+"""Seconds to wait for a new worker once all are gone."""
+
+AT_ONCE: Final = 4
+"""Tasks sent ahead, per thread of the cluster: enough to keep it busy, few enough to hold the results of."""
+
+
+class Cluster:
+    """A connection to a scheduler; ``map`` is like the builtin."""
+
+    def __init__(self, address: str) -> None:
+        """Connect; raises as ``connect``."""
+        from distributed import Client
+
+        self.address = address
+        try:
+            self._client = Client(address, timeout=ANSWER, set_as_default=False)
+        except (OSError, ValueError, TypeError) as error:
+            raise ConfigError(
+                f"parallel.scheduler: nothing answers at {address} within {ANSWER:g} s "
+                f"({error or type(error).__name__}); start one with `dask scheduler`, which prints its address, or "
+                "mend the address"
+            ) from None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection stands."""
+        return bool(self._client.status == "running")
+
+    @property
+    def workers(self) -> dict[str, int]:
+        """Address of every worker -> its threads."""
+        return dict(self._client.nthreads())
+
+    @property
+    def n_threads(self) -> int:
+        """Tasks that can run at once."""
+        return max(1, sum(self.workers.values()))
+
+    @property
+    def threads_per_worker(self) -> int:
+        """Tasks that can run at once in one process, which share its memory."""
+        return max([1, *self.workers.values()])
+
+    def close(self) -> None:
+        """Let go of the scheduler; it and its workers go on."""
+        self._client.close()
+
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+        """Results of a function over tasks, in their order, with BLAS held to one thread in each.
+
+        Function and tasks are pickled; the function, which may carry a model, is sent once. An exception in a task is
+        raised here.
+
+        Raises:
+            SpeechGMMError: The cluster is gone, or a task has ended every worker that took it.
+        """
+        common = self._send(function)
+        left = iter(tasks)
+        running = deque(self._start(common, task) for task in islice(left, AT_ONCE * self.n_threads))
+        try:
+            while running:
+                result = self._wait(running.popleft())
+                running.extend(self._start(common, task) for task in islice(left, 1))
+                yield result
+        finally:
+            for future in running:
+                future.cancel()
+
+    def repeatedly(self) -> Callable[[Callable[[Task], Result], Iterable[Task]], Iterator[Result]]:
+        """A ``map`` for passes over the same tasks again and again: a sequence of them is sent once."""
+        sent: list[Any] = []  # the sequence, and its tasks as they were sent
+
+        def spread(function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+            if isinstance(tasks, Sequence):
+                if not sent or sent[0] is not tasks:
+                    sent[:] = [tasks, [self._send(task) for task in tasks]]
+                return self.map(function, sent[1])
+            return self.map(function, tasks)
+
+        return spread
+
+    def _send(self, value: object) -> Any:
+        """Something that tasks have in common, as a task of its own: should its worker die, it is made again."""
+        return self._client.submit(_same, value, pure=False)
+
+    def _start(self, common: Any, task: object) -> Any:
+        return self._client.submit(_run, common, task, pure=False)
+
+    def _wait(self, future: Any) -> Any:
+        from distributed.client import FutureCancelledError
+        from distributed.scheduler import KilledWorker
+
+        alone: float | None = None
+        try:
+            while True:
+                try:
+                    return future.result(timeout=2)
+                except TimeoutError:
+                    if future.status != "pending":
+                        raise  # the task's own
+                    alone = None if self.alive and self.workers else alone or time.monotonic()
+                    if alone is not None and time.monotonic() > alone + PATIENCE:
+                        raise SpeechGMMError(
+                            f"no worker has been left at {self.address} for {PATIENCE:g} s; what was finished is kept: "
+                            "start workers and run the same command again"
+                        ) from None
+        except KilledWorker as error:
+            raise SpeechGMMError(
+                f"a task ended several workers one after another, most likely for want of memory ({error}); what was "
+                "finished is kept: give the workers more memory or fewer threads each, or lower parallel.memory, and "
+                "run the same command again"
+            ) from None
+        except (FutureCancelledError, OSError) as error:
+            if self.alive:
+                raise
+            raise SpeechGMMError(
+                f"the scheduler at {self.address} is gone ({error}); what was finished is kept: run the same command "
+                "again once it is back"
+            ) from None
+
+    def check(self, folder: Path, recordings: Sequence[Path]) -> list[str]:
+        """What is odd about the workers, in sentences.
+
+        Args:
+            folder: The cache, which all workers must read and write.
+            recordings: Some that all workers must be able to read.
+
+        Raises:
+            ConfigError: No worker, or workers with another version of this package.
+            DataError: Storage that a worker cannot see.
+        """
+        until = time.monotonic() + ANSWER
+        while not self.workers:
+            if time.monotonic() > until:
+                raise ConfigError(
+                    f"parallel.scheduler: {self.address} has no workers after {ANSWER:g} s; start some with "
+                    f"`dask worker {self.address}`, or wait until the batch system has started them"
+                )
+            time.sleep(0.2)
+        odd = self._check_versions()
+        self._check_storage(folder, recordings)
+        return odd
+
+    def _check_versions(self) -> list[str]:
+        here, there = about_here(), self._on_all(about_here)
+        for worker, found in there.items():
+            if isinstance(found, Exception):
+                raise ConfigError(
+                    f"worker {worker} cannot run this package ({type(found).__name__}: {found}); install speechgmm "
+                    f"{here['speechgmm']} in the environment that `dask worker` runs in"
+                )
+            if found["speechgmm"] != here["speechgmm"]:
+                raise ConfigError(
+                    f"worker {worker} has speechgmm {found['speechgmm']}, and this is {here['speechgmm']}: they would "
+                    "train other models; install the same one there, and start the worker again"
+                )
+        names = [name for name in here if any(found[name] != here[name] for found in there.values())]
+        if not names:
+            return []
+        differences = ", ".join(
+            f"{name} {'/'.join(sorted({found[name] for found in there.values()}))} there and {here[name]} here"
+            for name in names
+        )
+        return [f"workers differ from this machine ({differences}): models may differ from others in their last digits"]
+
+    def _check_storage(self, folder: Path, recordings: Sequence[Path]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        token = folder / f".seen-{secrets.token_hex(8)}"
+        token.write_text(token.name)
+        try:
+            blind = [worker for worker, seen in self._on_all(_sees_token, str(token)).items() if seen is not True]
+        finally:
+            token.unlink()
+        if blind:
+            raise DataError(
+                f"worker {blind[0]} cannot read and write {folder}, the cache that all workers share; set `cache` to a "
+                "folder on storage that every machine mounts under the same path"
+            )
+        sizes = {str(path): path.stat().st_size for path in recordings if path.exists()}
+        for worker, missing in self._on_all(_missing, sizes).items():
+            if missing:
+                raise DataError(
+                    f"worker {worker} cannot read {missing}; recordings must lie on storage that every machine mounts "
+                    "under the same path (corpus.root)"
+                )
+
+    def _on_all(self, function: Callable[..., Any], *arguments: object) -> dict[str, Any]:
+        found: Mapping[str, Any] = self._client.run(function, *arguments, on_error="return")
+        return dict(found)
+
+
+_connections: dict[str, Cluster] = {}
+
+
+def connect(address: str) -> Cluster:
+    """The cluster of a scheduler; a connection that stands is used again.
+
+    Raises:
+        ConfigError: distributed is not installed, or nothing answers at the address.
+    """
+    if find_spec("distributed") is None:
+        raise ConfigError(
+            "parallel.backend: dask needs the package distributed, which is not installed: pip install "
+            "'speechgmm[cluster]', here and where the workers run"
+        )
+    if address not in _connections or not _connections[address].alive:
+        _connections[address] = Cluster(address)
+    return _connections[address]
+
+
+@cache
+def about_here() -> dict[str, str]:
+    """Versions that decide the bytes of a model, in this process.
+
+    >>> about_here()["speechgmm"].startswith(version("speechgmm"))
+    True
+    """
+    import platform
+
+    import scipy.linalg.blas  # noqa: F401
+    from threadpoolctl import threadpool_info
+
+    sources = blake2b(digest_size=4)
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        sources.update(path.read_bytes())
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    blas = sorted({f"{pool['internal_api']} {pool['version']} {pool.get('architecture')}" for pool in pools})
+    return {
+        "speechgmm": f"{version('speechgmm')} (sources {sources.hexdigest()})",
+        "Python": platform.python_version(),
+        **{name: version(name) for name in ("numpy", "scipy", "numba")},
+        "BLAS": ", ".join(blas),
+    }
+
+
+def _same(value: object) -> object:
+    return value
+
+
+def _run(function: Callable[[Task], Result], task: Task) -> Result:
+    with one_blas_thread():
+        return function(task)
+
+
+def _sees_token(path: str) -> bool:
+    try:
+        return Path(path).read_text() == Path(path).name and os.access(Path(path).parent, os.W_OK)
+    except OSError:
+        return False
+
+
+def _missing(sizes: Mapping[str, int]) -> str:
+    """The first of these files that is not here, or not as large."""
+    for name, size in sizes.items():
+        try:
+            if Path(name).stat().st_size == size:
+                continue
+        except OSError:
+            pass
+        return name
+    return ""
