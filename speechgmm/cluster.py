@@ -141,11 +141,11 @@ class Cluster:
                 "run the same command again"
             ) from None
         except (FutureCancelledError, OSError) as error:
-            if self.alive:
-                raise
+            if self.alive and isinstance(error, OSError):
+                raise  # the task's own
             raise SpeechGMMError(
-                f"the scheduler at {self.address} is gone ({error}); what was finished is kept: run the same command "
-                "again once it is back"
+                f"the scheduler at {self.address} is gone; what was finished is kept: run the same command again once "
+                "it is back"
             ) from None
 
     def check(self, folder: Path, recordings: Sequence[Path]) -> list[str]:
