@@ -10,7 +10,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from hashlib import blake2b
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -29,6 +29,9 @@ ANSWER: Final = 10.0
 
 PATIENCE: Final = 120.0
 """Seconds to wait for a new worker once all are gone."""
+
+PARCEL: Final = 8
+"""Short tasks that travel together, at most."""
 
 AT_ONCE: Final = 4
 """Tasks sent ahead, per thread of the cluster: enough to keep it busy, few enough to hold the results of."""
@@ -97,15 +100,20 @@ class Cluster:
                 future.cancel()
 
     def repeatedly(self) -> Callable[[Callable[[Task], Result], Iterable[Task]], Iterator[Result]]:
-        """A ``map`` for passes over the same tasks again and again: a sequence of them is sent once."""
-        sent: list[Any] = []  # the sequence, and its tasks as they were sent
+        """A ``map`` for passes over the same short tasks again and again: a sequence of them is sent once, in parcels.
+
+        Parcels save messages; results still come one by one, so that nobody sums in another order.
+        """
+        sent: list[Any] = []  # the sequence, and its parcels as they were sent
 
         def spread(function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-            if isinstance(tasks, Sequence):
-                if not sent or sent[0] is not tasks:
-                    sent[:] = [tasks, [self._send(task) for task in tasks]]
-                return self.map(function, sent[1])
-            return self.map(function, tasks)
+            if not sent or sent[0] is not tasks:
+                each = list(tasks)
+                size = max(1, min(PARCEL, len(each) // (AT_ONCE * self.n_threads)))
+                parcels = [each[n : n + size] for n in range(0, len(each), size)]
+                sent[:] = [tasks, [self._send(parcel) for parcel in parcels]]
+            for results in self.map(partial(_each, function), sent[1]):
+                yield from results
 
         return spread
 
@@ -267,9 +275,21 @@ def _same(value: object) -> object:
     return value
 
 
+def _each(function: Callable[[Task], Result], parcel: Sequence[Task]) -> list[Result]:
+    return [function(task) for task in parcel]
+
+
+_held: list[Any] = []
+
+
 def _run(function: Callable[[Task], Result], task: Task) -> Result:
-    with one_blas_thread():
-        return function(task)
+    """A task in a worker, which holds BLAS to one thread from the first one on: to look for every BLAS takes as long as
+    some tasks do.
+    """
+    if not _held:
+        _held.append(one_blas_thread())
+        _held[0].__enter__()
+    return function(task)
 
 
 def _sees_token(path: str) -> bool:
