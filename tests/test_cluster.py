@@ -149,6 +149,9 @@ def test_a_cluster_without_workers_is_refused(tmp_path: Path, monkeypatch: pytes
         found = connect(empty.scheduler_address)
         with pytest.raises(ConfigError, match=r"has no workers after 1 s; start some with `dask worker tcp://"):
             found.check(tmp_path, [])
+        monkeypatch.setattr(cluster_module, "PATIENCE", 0.1)
+        with pytest.raises(SpeechGMMError, match=r"no worker has been left at tcp://.* start workers and run the same"):
+            list(found.map(abs, [1]))
         found.close()
 
 
