@@ -64,7 +64,7 @@ def compare(n_frames: int, n_components: int) -> None:
 
 def training(n_frames: int, n_components: int) -> None:
     """All of training, start included: what a user waits for."""
-    frames, held_out = divided(0, n_frames)
+    frames, _ = divided(0, n_frames)
     found = interleaved(
         {
             f"fit_gmm, 20 iterations, {e_step}": (

@@ -1,4 +1,4 @@
-"""How much faster are two threads than one, for one large mixture and for many small ones?"""
+"""Two threads against one, for a large mixture and for many small ones."""
 
 from functools import partial
 

@@ -212,13 +212,16 @@ def _moved(batch: Batch, room: NDArray[np.uint8]) -> Batch:
 def _batch(frames: Frames, weights: Floats, centre: Floats, scale: Floats, size: int, dtype: np.dtype[Any]) -> Batch:
     n_frames, n_features = frames.shape
     n_blocks, width = ceil(n_frames / size), _padded(2 * n_features + 1)
-    rows = np.zeros((n_blocks * size, width), dtype)
+    rows = np.zeros((n_blocks, size, width), dtype)
+    columns = np.empty((n_blocks, width, size), dtype)
     shares = np.zeros(n_blocks * size, dtype)
-    standard = (frames - centre) / scale
-    rows[:n_frames, :n_features] = standard
-    rows[:n_frames, n_features : 2 * n_features] = standard**2
-    rows[:n_frames, 2 * n_features] = 1
     shares[:n_frames] = weights
-    blocks = rows.reshape(n_blocks, size, width)
-    columns = np.ascontiguousarray(blocks.transpose(0, 2, 1))
-    return Batch(blocks, columns, shares.reshape(n_blocks, size), centre, scale, float(weights.sum()))
+    for block, (row, column) in enumerate(zip(rows, columns, strict=True)):  # a block at a time stays in cache
+        standard = (frames[block * size : (block + 1) * size] - centre) / scale
+        used = row[: len(standard)]
+        used[:, :n_features] = standard
+        standard *= standard
+        used[:, n_features : 2 * n_features] = standard
+        used[:, 2 * n_features] = 1
+        column[...] = row.T
+    return Batch(rows, columns, shares.reshape(n_blocks, size), centre, scale, float(weights.sum()))
