@@ -6,7 +6,7 @@ from speechgmm.gmm.frames import FrameSource, Mapper
 from speechgmm.gmm.init import initial_model, subsample_size
 from speechgmm.gmm.kernels import accumulate
 from speechgmm.gmm.layout import BATCH, Batch, block_size, bytes_per_frame, prepare, working_bytes
-from speechgmm.gmm.likelihoods import log_likelihoods, stacked_log_likelihoods
+from speechgmm.gmm.likelihoods import Space, Stack, log_likelihoods, stacked_log_likelihoods
 from speechgmm.gmm.model import DiagGMM, LogLinear
 from speechgmm.gmm.prior import ConjugatePrior
 from speechgmm.gmm.spec import ModelSpec, UbmSpec
@@ -23,6 +23,8 @@ __all__ = [
     "LogLinear",
     "Mapper",
     "ModelSpec",
+    "Space",
+    "Stack",
     "UbmSpec",
     "accumulate",
     "adapt_map",

@@ -1,20 +1,194 @@
 """Log-likelihoods of frames, under one mixture or many at once.
 
-Owns scoring. numpy alone: numba takes half a second to import, and only training is worth it. Refuses
-posteriors.
+Owns scoring: which precision is enough for it, and how mixtures are laid out for it. numpy alone: numba takes
+half a second to import, and only training is worth it. Refuses posteriors.
+
+As in the E-step, frames are centred and scaled and become columns [z, z², 1]; one product per block of mixtures
+gives log p(k, x) of all their components. The exponential is taken in the product's precision, the logarithm and
+all that follows in float64.
 """
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ShapeError
-from speechgmm.gmm.model import LogLinear
+from speechgmm.gmm.layout import Block, Precision
+from speechgmm.gmm.model import DiagGMM, LogLinear
 
 Floats = NDArray[np.float64]
 
-_CELLS: Final = 2**18  # of a (components, frames) block: 2 MiB
+MOST_IN_FLOAT32: Final = 2000.0
+"""The most that may cancel within a component, sum of (mean / deviation)² about the common centre, in float32.
+
+log p(k, x) near the component's mean is the small difference of terms of this size, each rounded by 6e-8 of itself: a
+frame's score is then wrong by 1e-4 nats at the very worst. Components at the default variance floor cancel 900 at most
+(five corpora); what training asks, variances above 1e-3 of the data's, would let 1e5 pass.
+"""
+
+NO_PART: Final = -1e30
+"""Stands for log 0: a component of weight zero is far below any log density."""
+
+FEWEST_IN_FLOAT32: Final = 64
+"""Components in all below which float32 saves next to nothing: calls cost more than products."""
+
+_CELLS: Final = 2**18  # of a (components, frames) block: 1 MiB of float32, which stays in the L2 cache
+_FRAMES: Final = 512  # of a block, at most
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Space:
+    """Where mixtures lie: what frames are centred and scaled by before they are rounded."""
+
+    centre: Floats  # (D,)
+    scale: Floats  # (D,), above 0
+
+    @classmethod
+    def of(cls, models: Sequence[DiagGMM]) -> "Space":
+        """Mean and deviation of the average of these mixtures.
+
+        >>> space = Space.of([DiagGMM([1.0], [[mean]], [[3.0]]) for mean in (4.0, 6.0)])
+        >>> space.centre, space.scale
+        (array([5.]), array([2.]))
+        """
+        weights = np.concatenate([model.weights for model in models]) / len(models)
+        means = np.concatenate([model.means for model in models])
+        centre = weights @ means
+        variance = weights @ (np.concatenate([model.variances for model in models]) + (means - centre) ** 2)
+        return cls(centre, np.sqrt(variance))
+
+    @classmethod
+    def raw(cls, n_features: int) -> "Space":
+        """That of the frames as they are."""
+        return cls(np.zeros(n_features), np.ones(n_features))
+
+    def factors(self, log_linear: LogLinear) -> Floats:
+        """(K, 2D+1): what columns are multiplied by for log p(k, x). The density stays that of x: no Jacobian."""
+        linear = self.scale * (log_linear.linear + 2 * log_linear.quadratic * self.centre)
+        const = log_linear.const + log_linear.linear @ self.centre + log_linear.quadratic @ self.centre**2
+        return np.hstack([linear, self.scale**2 * log_linear.quadratic, np.maximum(const, NO_PART)[:, None]])
+
+    def columns(self, frames: Block, dtype: np.dtype[np.floating]) -> Block:
+        """(2D+1, T): [z, z², 1] of frames (T, D)."""
+        z = ((frames - self.centre) / self.scale).T
+        return np.concatenate([z, z**2, np.ones((1, len(frames)))]).astype(dtype)
+
+
+def precision_for(factors: Floats) -> Precision:
+    """float32 where it is safe (``MOST_IN_FLOAT32``) and pays (``FEWEST_IN_FLOAT32``) for factors (K, 2D+1).
+
+    >>> means = np.linspace(-1, 1, 100)[:, None]
+    >>> wide, narrow = (DiagGMM(np.full(100, 0.01), means, np.full((100, 1), v)) for v in (1.0, 1e-4))
+    >>> [precision_for(Space.of([model]).factors(model.log_linear())) for model in (wide, narrow)]
+    ['float32', 'float64']
+    """
+    if len(factors) < FEWEST_IN_FLOAT32:
+        return "float64"
+    linear, quadratic = np.split(factors[:, :-1], 2, axis=1)
+    # A factor that underflows to 0 is no reason for float32: NaN and infinity fail the comparison.
+    with np.errstate(all="ignore"):
+        cancelled = (linear**2 / (-2 * quadratic)).sum(axis=1)
+    return "float32" if (cancelled <= MOST_IN_FLOAT32).all() and np.abs(factors[:, :-1]).max() < 1e30 else "float64"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stack:
+    """C mixtures laid out for scoring, those of one size side by side."""
+
+    factors: Block  # (sum of K, 2D+1)
+    numbers: NDArray[np.intp]  # (C,) which mixture comes where
+    sizes: NDArray[np.intp]  # (C,) components of each, in that order: ascending
+    space: Space
+
+    @classmethod
+    def of(
+        cls, models: Sequence[DiagGMM], *, space: Space | None = None, precision: Precision | None = None
+    ) -> "Stack":
+        """Lay out mixtures of one dimension; precision None: see ``precision_for``.
+
+        >>> models = [DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 1.0)]
+        >>> Stack.of(models).log_likelihoods([[0.0]]).round(4)
+        array([[-0.9189],
+               [-1.4189]])
+        """
+        where = Space.of(models) if space is None else space
+        numbers = np.argsort([model.n_components for model in models], kind="stable")
+        factors = np.concatenate([where.factors(models[number].log_linear()) for number in numbers])
+        sizes = np.array([models[number].n_components for number in numbers])
+        return cls(factors.astype(precision or precision_for(factors)), numbers, sizes, where)
+
+    def log_likelihoods(self, frames: ArrayLike) -> Floats:
+        """Log p(x) of every frame (T, D) under every mixture, in nats: (C, T) float64.
+
+        In float32 a frame's score depends on the frames beside it by rounding, 1e-5 nats or so, more the further it
+        lies from everything (6e-8 of its score); their mean is good to 1e-7 of itself where it is not near 0.
+
+        Raises:
+            ShapeError: Frames that are not (T, D) with the mixtures' D.
+        """
+        values = check_dimensions(frames, len(self.space.centre))
+        found = np.empty((len(self.sizes), len(values)))
+        largest = int(self.sizes[-1])
+        for part in frame_blocks(len(values), largest):
+            # What overflows ends as NaN or infinity in that frame's score, where it cannot be overlooked.
+            with np.errstate(over="ignore", invalid="ignore"):
+                columns = self.space.columns(values[part], self.factors.dtype)
+                self._score_block(columns, found[:, part])
+        result = np.empty_like(found)
+        result[self.numbers] = found
+        return result
+
+    def _score_block(self, columns: Block, found: Floats) -> None:
+        """Log p(x) of all mixtures, in the stack's order, for the columns of one block of frames."""
+        n_frames = columns.shape[1]
+        scores = np.empty(max(_CELLS, int(self.sizes[-1]) * n_frames), columns.dtype)
+        first = row = 0
+        while first < len(self.sizes):
+            size = int(self.sizes[first])
+            alike = int(np.searchsorted(self.sizes, size, side="right")) - first
+            count = min(alike, max(1, _CELLS // (size * n_frames)))
+            block = scores[: count * size * n_frames].reshape(count * size, n_frames)
+            np.dot(self.factors[row : row + count * size], columns, out=block)
+            log_sums(block.reshape(count, size, n_frames), out=found[first : first + count])
+            first, row = first + count, row + count * size
+
+
+def log_sums(scores: Block, out: Floats) -> None:
+    """Log of the sum of exp(scores (C, K, T)) over K, into (C, T) float64; the scores are overwritten."""
+    peaks = scores.max(axis=1)
+    scores -= peaks[:, None]
+    if scores.dtype == np.float64:
+        # exp(-700) is nothing beside the peak's 1, and below it float64 is slow (float32 is not).
+        np.maximum(scores, -700, out=scores)
+    np.exp(scores, out=scores)
+    np.log(scores.sum(axis=1), out=out, dtype=np.float64)
+    out += peaks
+
+
+def frame_blocks(n_frames: int, n_components: int) -> Iterator[slice]:
+    """Nearly equal blocks of frames, so small that the scores of one mixture stay in the cache.
+
+    >>> [(part.start, part.stop) for part in frame_blocks(1000, 64)]
+    [(0, 500), (500, 1000)]
+    """
+    most = min(_FRAMES, max(64, _CELLS // n_components))
+    count = ceil(n_frames / most)
+    for number in range(count):
+        yield slice(number * n_frames // count, (number + 1) * n_frames // count)
+
+
+def check_dimensions(frames: ArrayLike, n_features: int) -> Block:
+    """Frames as an array (T, D). Raises ShapeError where they are not of ``n_features`` dimensions."""
+    values = np.asarray(frames)
+    if values.ndim != 2 or values.shape[1] != n_features:
+        raise ShapeError(
+            f"frames of shape {values.shape} for mixtures of {n_features} dimensions; expected (T, {n_features})"
+        )
+    return values
 
 
 def log_likelihoods(log_linear: LogLinear, frames: ArrayLike) -> Floats:
@@ -47,26 +221,12 @@ def stacked_log_likelihoods(log_linear: LogLinear, sizes: tuple[int, ...], frame
     array([[0.    ],
            [0.6931]])
     """
-    values = np.asarray(frames)
     n_components, n_features = log_linear.linear.shape
-    if values.ndim != 2 or values.shape[1] != n_features:
-        raise ShapeError(
-            f"frames of shape {values.shape} for mixtures of {n_features} dimensions; expected (T, {n_features})"
-        )
+    values = check_dimensions(frames, n_features)
     if sum(sizes) != n_components or min(sizes) < 1:
         raise ShapeError(f"{n_components} components for mixtures of {sizes}; expected one or more each, and the sum")
-    starts = np.cumsum((0, *sizes[:-1]))
-    factors = np.hstack([log_linear.linear, log_linear.quadratic])
-    const = log_linear.const[:, None]
-    result = np.empty((len(sizes), len(values)))
-    step = max(64, _CELLS // n_components)
-    for start in range(0, len(values), step):
-        x = values[start : start + step].astype(np.float64)
-        scores = factors @ np.hstack([x, x**2]).T
-        scores += const
-        peaks = np.maximum.reduceat(scores, starts, axis=0)
-        scores -= np.repeat(peaks, sizes, axis=0)
-        # exp(-700) is nothing beside the peak's 1, and the subnormals below it are slow.
-        np.exp(np.maximum(scores, -700, out=scores), out=scores)
-        result[:, start : start + step] = peaks + np.log(np.add.reduceat(scores, starts, axis=0))
-    return result
+    space = Space.raw(n_features)
+    numbers = np.argsort(sizes, kind="stable")
+    parts = np.split(space.factors(log_linear), np.cumsum(sizes)[:-1])
+    factors = np.concatenate([parts[number] for number in numbers])
+    return Stack(factors, numbers, np.array(sizes)[numbers], space).log_likelihoods(values)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import DataError, ShapeError
-from speechgmm.gmm.likelihoods import stacked_log_likelihoods
-from speechgmm.gmm.model import DiagGMM, LogLinear
+from speechgmm.gmm.likelihoods import Space, Stack
+from speechgmm.gmm.model import DiagGMM
 
 Floats = NDArray[np.float64]
 
@@ -38,7 +38,7 @@ class ClassModels:
     log_priors: Floats  # (C,), nats
     temperature: float | None = None  # times total log-likelihood; 0: scores say nothing
     ubm: DiagGMM | None = None  # the background model they were adapted from
-    _stack: LogLinear = field(init=False, repr=False)  # all components, one model after the other
+    _stack: Stack = field(init=False, repr=False)  # all components, one model after the other
 
     def __post_init__(self) -> None:
         labels, models = tuple(self.labels), tuple(self.models)
@@ -62,13 +62,8 @@ class ClassModels:
             raise ShapeError(f"class priors that sum to {np.exp(log_priors).sum():g}; expected 1 (their logarithms)")
         if self.temperature is not None and not (np.isfinite(self.temperature) and self.temperature >= 0):
             raise ShapeError(f"temperature {self.temperature:g}; expected a finite factor, 0 or more")
-        parts = [model.log_linear() for model in models]
-        stack = LogLinear(
-            np.concatenate([part.const for part in parts]),
-            np.concatenate([part.linear for part in parts]),
-            np.concatenate([part.quadratic for part in parts]),
-        )
-        derived = {"labels": labels, "models": models, "log_priors": log_priors, "_stack": stack}
+        _stack = Stack.of(models, space=Space.of(space))
+        derived = {"labels": labels, "models": models, "log_priors": log_priors, "_stack": _stack}
         for name, value in derived.items():
             object.__setattr__(self, name, value)
 
@@ -80,8 +75,7 @@ class ClassModels:
             DataError: No frames, or one with a value that is NaN or infinite.
         """
         values = np.asarray(frames)
-        sizes = tuple(model.n_components for model in self.models)
-        result = stacked_log_likelihoods(self._stack, sizes, values)
+        result = self._stack.log_likelihoods(values)
         if len(values) == 0:
             raise DataError("no frames to score; expected at least one: is the recording shorter than a frame?")
         means: Floats = result.mean(axis=1)
@@ -105,7 +99,7 @@ class ClassModels:
         if self.ubm is None:
             raise DataError("these models have no background model to score a claim against; train with adapt: map")
         means = self.mean_log_likelihoods(frames)
-        background = stacked_log_likelihoods(self.ubm.log_linear(), (self.ubm.n_components,), np.asarray(frames))
+        background = Stack.of([self.ubm]).log_likelihoods(frames)
         ratios: Floats = means - background[0].mean()
         return ratios
 
