@@ -136,6 +136,15 @@ class Config:
             raise ConfigError(
                 "task: verification scores against a background model; set model.adapt: map (and model.ubm)"
             )
+        top = self.scoring.top_components
+        if top is not None and self.model.adapt != "map":
+            raise ConfigError(
+                f"scoring.top_components is {top}, and model.adapt is {self.model.adapt}: a background model is what "
+                "chooses the components; set model.adapt: map (and model.ubm), or leave scoring.top_components out"
+            )
+        most = self.model.ubm.n_components
+        if top is not None and top > most:
+            raise ConfigError(f"scoring.top_components is {top}; expected at most {most}, model.ubm.n_components")
         if self.segments is not None:
             if self.task != "classification":
                 raise ConfigError("segments are for task: classification")

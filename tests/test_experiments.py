@@ -189,6 +189,37 @@ def test_verification_scores_every_model_against_every_test_and_gives_figures(
     assert "eer" in capsys.readouterr().out
 
 
+def test_top_components_are_kept_in_the_model_and_used_by_run_score_verify_and_enrol(hums: Path) -> None:
+    base = ["corpus.label=speaker", "corpus.group=null", "corpus.split={kind: fraction, test: 0.25}"]
+    base += ["model={adapt: map, relevance: 4, ubm: {n_components: 8}}"]
+    for task in ("classification", "verification"):
+        scores = {}
+        for top in (8, None, 2):
+            folder = hums.parent / f"{task}-{top}"
+            setting = f"scoring.top_components={'null' if top is None else top}"
+            run(hums, [*base, f"task={task}", setting], output=folder, console=quiet())
+            scores[top] = (folder / "scores.tsv").read_text()
+            file = read_model_file(folder / "models.safetensors")
+            assert file.models.top_components == top
+        assert scores[8] == scores[None] != scores[2]
+        assert "scored by its 2 best components" in inspect(folder / "models.safetensors")
+        rows = table(folder / "scores.tsv")
+        if task == "classification":
+            paths = [hums.parent / f"{next(iter(row.values()))}.wav" for row in rows]
+            assert file.models.temperature is not None
+            for row, (_, found) in zip(rows, score_recordings(file, paths), strict=True):
+                assert not isinstance(found, DataError)
+                wanted = [float(row[label]) for label in file.models.labels]
+                np.testing.assert_allclose(found[0].mean_log_likelihoods, wanted, atol=1e-5)
+        else:
+            for row in rows:
+                ((_, judged),) = judge_recordings(file, [hums.parent / f"{row['test']}.wav"], row["model"])
+                assert not isinstance(judged, DataError)
+                assert judged[0] == pytest.approx(float(row["score"]), abs=1e-5)
+            larger, _ = enrol(file, "new", sorted(hums.parent.glob("s1-*.wav")))
+            assert larger.models.top_components == 2
+
+
 def test_trials_of_a_table_are_scored_as_all_against_all_would(hums: Path) -> None:
     run(hums, VERIFY, console=quiet())
     every = {(row["model"], row["test"]): row["score"] for row in table(hums.parent / "run" / "scores.tsv")}

@@ -259,6 +259,21 @@ def test_the_same_content_gives_the_same_bytes() -> None:
     assert serialise(ModelFile(models(1))) != serialise(ModelFile(models(2)))
 
 
+def test_a_model_file_says_by_how_many_components_frames_are_scored_and_older_ones_mean_all(tmp_path: Path) -> None:
+    whole = models()
+    assert whole.ubm is not None
+    top = ClassModels(("a",), (whole.ubm,), np.zeros(1), ubm=whole.ubm, top_components=1)
+    save_models(top, tmp_path / "m.safetensors")
+    back = load_models(tmp_path / "m.safetensors")
+    assert back.top_components == 1
+    frames = np.random.default_rng(1).normal(size=(50, 13)).astype(np.float32)
+    np.testing.assert_array_equal(back.mean_log_likelihoods(frames), top.mean_log_likelihoods(frames))
+    without = serialise(ModelFile(whole))
+    assert b"top_components" not in without  # as files were before there was the setting
+    (tmp_path / "old.safetensors").write_bytes(without)
+    assert load_models(tmp_path / "old.safetensors").top_components is None
+
+
 def test_a_model_file_that_is_not_whole_not_ours_or_newer_is_refused(tmp_path: Path) -> None:
     from safetensors.numpy import save_file
 

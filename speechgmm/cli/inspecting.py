@@ -52,6 +52,8 @@ def _model(path: Path, file: ModelFile | SegmentFile) -> Iterator[str]:
     yield f"parameters: {sum(sizes) * (2 * n_dims + 1)} numbers, {path.stat().st_size / 1e6:.2f} MB"
     if models.ubm is not None:
         yield f"adapted from a background model of {len(models.ubm.weights)} components"
+    if models.top_components is not None:
+        yield f"scored by its {models.top_components} best components of each frame"
     yield (
         "posteriors: none (no temperature was fitted)"
         if models.temperature is None

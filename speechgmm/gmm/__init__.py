@@ -11,6 +11,7 @@ from speechgmm.gmm.model import DiagGMM, LogLinear
 from speechgmm.gmm.prior import ConjugatePrior
 from speechgmm.gmm.spec import ModelSpec, UbmSpec
 from speechgmm.gmm.stats import GMMStats
+from speechgmm.gmm.top_components import TopStack
 
 __all__ = [
     "BATCH",
@@ -25,6 +26,7 @@ __all__ = [
     "ModelSpec",
     "Space",
     "Stack",
+    "TopStack",
     "UbmSpec",
     "accumulate",
     "adapt_map",

@@ -101,6 +101,8 @@ def serialise(content: ModelFile) -> bytes:
         "n_components": [len(model.weights) for model in models.models],
         "temperature": models.temperature,
     }
+    if models.top_components is not None:
+        header["top_components"] = models.top_components
     if models.ubm is not None:
         tensors |= stack("ubm.", (models.ubm,))
     if audio is not None:
@@ -140,6 +142,7 @@ def read_model_file(path: str | Path) -> ModelFile:
             log_priors=tensors["log_priors"],
             temperature=header["temperature"],
             ubm=ubm,
+            top_components=header.get("top_components"),
         )
         audio = read_audio_input(header["audio"], tensors) if "audio" in header else None
         recipe = _recipe(header["recipe"], tensors) if "recipe" in header else None

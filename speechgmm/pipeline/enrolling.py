@@ -13,7 +13,6 @@ from speechgmm.io.model_file import AudioInput, ModelFile
 from speechgmm.parallel import one_blas_thread
 from speechgmm.pipeline.scoring import frames_of
 from speechgmm.pipeline.training import fit_class
-from speechgmm.scoring import ClassModels
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +64,11 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
         raise FitError(f"class {label!r}: {error}") from None
     priors = np.exp(models.log_priors)
     priors = np.append(priors, priors.mean())
-    larger = ClassModels(
+    larger = replace(
+        models,
         labels=(*models.labels, label),
         models=(*models.models, fit.model),
         log_priors=np.log(priors / priors.sum()),
-        temperature=models.temperature,
-        ubm=models.ubm,
     )
     return replace(file, models=larger), Enrolled(len(frames), fit.model.n_components)
 

@@ -266,11 +266,11 @@ def judge_recordings(
     """
     if model.audio is None:
         raise ConfigError("the model was trained on frames, not recordings: score frames with ClassModels in Python")
-    work = partial(_judge, model, model.models.labels.index(claim))
+    work = partial(_judge, replace(model, models=model.models.only(claim)))
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
 
-def _judge(model: ModelFile, number: int, path: Path) -> tuple[float, int] | DataError:
+def _judge(model: ModelFile, path: Path) -> tuple[float, int] | DataError:
     audio = model.audio
     if audio is None:
         raise ConfigError("the model has no front end")
@@ -280,7 +280,7 @@ def _judge(model: ModelFile, number: int, path: Path) -> tuple[float, int] | Dat
             how = audio.normalisation or normalisation(moments(frames[speech]), audio.features.norm_vars)
             frames = how.apply(frames)
         chosen = audio.transformed(frames)[speech]
-        return float(model.models.mean_log_likelihood_ratios(chosen)[number]), len(chosen)
+        return float(model.models.mean_log_likelihood_ratios(chosen)[0]), len(chosen)
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")
 

@@ -157,6 +157,7 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
             log_priors=_log_priors(job.experiment.config.scoring.priors, plan.members),
             temperature=None,
             ubm=ubm,
+            top_components=job.experiment.config.scoring.top_components,
         )
         copies = job.experiment.config.augment.copies()
         recipe = ClassRecipe(plan.common.spec, plan.common.floor, plan.common.seed, copies)
@@ -441,7 +442,10 @@ def _temperature(job: Job, features: Features, common: _Task, models: ClassModel
             f"to be left out in {n_folds} parts (scoring.temperature_folds)"
         )
         return None
-    path = common.folder / f"{digest(*(_key(task) for task in tasks), models.log_priors.tobytes())}.json"
+    decided_by: list[str | bytes] = [*(_key(task) for task in tasks), models.log_priors.tobytes()]
+    if models.top_components is not None:
+        decided_by.append(f"top {models.top_components}")
+    path = common.folder / f"{digest(*decided_by)}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return float(json.loads(path.read_text())["temperature"])
     try:

@@ -4,7 +4,7 @@ Owns what a set of class models must satisfy, and what posteriors and decisions 
 and likelihood ratios against a background model (those are verification's).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from speechgmm.errors import DataError, ShapeError
 from speechgmm.gmm.likelihoods import Space, Stack
 from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.top_components import TopStack
 
 Floats = NDArray[np.float64]
 
@@ -24,9 +25,10 @@ class ClassModels:
     posteriors (see ``fit_temperature``); None: not fitted.
 
     Raises:
-        DataError: No classes, or a label twice. ShapeError: As many models or priors as labels are expected,
-        all of one dimension; priors that do not sum to
-            one; a temperature that is negative or not finite.
+        DataError: No classes, or a label twice; top components without a background model.
+        ShapeError: As many models or priors as labels are expected, all of one dimension; priors that do not sum to
+            one; a temperature that is negative or not finite; top components that are more than the background model
+            has, or models that have more or fewer.
 
     >>> low, high = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 9.0))
     >>> ClassModels(("low", "high"), (low, high), np.log([0.5, 0.5])).classify([[8.0], [7.5]])
@@ -38,7 +40,9 @@ class ClassModels:
     log_priors: Floats  # (C,), nats
     temperature: float | None = None  # times total log-likelihood; 0: scores say nothing
     ubm: DiagGMM | None = None  # the background model they were adapted from
-    _stack: Stack = field(init=False, repr=False)  # all components, one model after the other
+    top_components: int | None = None  # of the background model, that score a frame; None: all are summed over
+    _stack: Stack | TopStack = field(init=False, repr=False)  # with top_components, the background model first
+    _background: Stack | None = field(init=False, repr=False)  # where it is not in the stack
 
     def __post_init__(self) -> None:
         labels, models = tuple(self.labels), tuple(self.models)
@@ -62,8 +66,26 @@ class ClassModels:
             raise ShapeError(f"class priors that sum to {np.exp(log_priors).sum():g}; expected 1 (their logarithms)")
         if self.temperature is not None and not (np.isfinite(self.temperature) and self.temperature >= 0):
             raise ShapeError(f"temperature {self.temperature:g}; expected a finite factor, 0 or more")
-        _stack = Stack.of(models, space=Space.of(space))
-        derived = {"labels": labels, "models": models, "log_priors": log_priors, "_stack": _stack}
+        stack: Stack | TopStack
+        background = None
+        if self.top_components is not None:
+            if self.ubm is None:
+                raise DataError(
+                    f"top_components {self.top_components} for models without a background model, which is to choose "
+                    "them; leave it out, or train with adapt: map"
+                )
+            stack = TopStack.of(self.ubm, models, self.top_components)
+        else:
+            around = Space.of(space)
+            stack = Stack.of(models, space=around)
+            background = None if self.ubm is None else Stack.of([self.ubm], space=around)
+        derived = {
+            "labels": labels,
+            "models": models,
+            "log_priors": log_priors,
+            "_stack": stack,
+            "_background": background,
+        }
         for name, value in derived.items():
             object.__setattr__(self, name, value)
 
@@ -74,20 +96,14 @@ class ClassModels:
             ShapeError: Frames that are not (T, D) with the models' D.
             DataError: No frames, or one with a value that is NaN or infinite.
         """
-        values = np.asarray(frames)
-        result = self._stack.log_likelihoods(values)
-        if len(values) == 0:
-            raise DataError("no frames to score; expected at least one: is the recording shorter than a frame?")
-        means: Floats = result.mean(axis=1)
-        if not np.isfinite(means).all():
-            raise DataError("frames with a value that is NaN, infinite or out of range; expected finite numbers")
-        return means
+        means = _means(self._stack, frames)
+        return means if self.top_components is None else means[1:]
 
     def mean_log_likelihood_ratios(self, frames: ArrayLike) -> Floats:
         """Scores of claims: mean log-likelihood under every class less that under the background model, (C,).
 
         In nats per frame. Not yet log-likelihood ratios in the sense of a decision: they are not calibrated (Reynolds
-        et al. 2000, eq. 5).
+        et al. 2000, eq. 5). With ``top_components`` both sides are summed over the same ones.
 
         Raises:
             DataError: There is no background model; otherwise as ``mean_log_likelihoods``.
@@ -98,10 +114,23 @@ class ClassModels:
         """
         if self.ubm is None:
             raise DataError("these models have no background model to score a claim against; train with adapt: map")
-        means = self.mean_log_likelihoods(frames)
-        background = Stack.of([self.ubm]).log_likelihoods(frames)
-        ratios: Floats = means - background[0].mean()
+        means = _means(self._stack, frames)
+        if self._background is None:
+            ratios: Floats = means[1:] - means[0]
+        else:
+            ratios = means - _means(self._background, frames)
         return ratios
+
+    def only(self, label: str) -> "ClassModels":
+        """One of the classes by itself, with the background model.
+
+        Raises:
+            DataError: There is no such class.
+        """
+        if label not in self.labels:
+            raise DataError(f"no class {label!r}; the models are of {', '.join(self.labels[:10])}")
+        chosen = self.models[self.labels.index(label)]
+        return replace(self, labels=(label,), models=(chosen,), log_priors=np.zeros(1))
 
     def winner(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> int:
         """The number of the class to decide for, given these mean log-likelihoods (C,) over ``n_frames``.
@@ -155,3 +184,14 @@ class ClassModels:
                 "at least one"
             )
         return means
+
+
+def _means(stack: Stack | TopStack, frames: ArrayLike) -> Floats:
+    """Mean log-likelihood of frames (T, D) under every mixture of a stack, in nats per frame."""
+    result = stack.log_likelihoods(frames)
+    if result.shape[1] == 0:
+        raise DataError("no frames to score; expected at least one: is the recording shorter than a frame?")
+    means: Floats = result.mean(axis=1)
+    if not np.isfinite(means).all():
+        raise DataError("frames with a value that is NaN, infinite or out of range; expected finite numbers")
+    return means

@@ -23,7 +23,12 @@ class ScoringSpec:
         ge=0,
         le=20,
     )
-
+    top_components: int | None = setting(
+        None,
+        "with model.adapt: map: how many components score a frame, the best of the background model for it, in every "
+        "model and in itself; faster with many classes and components, and changes scores a little; default: all",
+        ge=1,
+    )
     p_target: float = setting(0.01, "verification: prior of a target, for the detection cost", gt=0, lt=1)
     cost_miss: float = setting(1.0, "verification: cost of rejecting a target", gt=0)
     cost_false_alarm: float = setting(1.0, "verification: cost of accepting a nontarget", gt=0)
