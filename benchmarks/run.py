@@ -2,6 +2,8 @@
 
 import em_iteration
 import extraction
+import scoring
+import startup
 from threadpoolctl import threadpool_limits
 from timing import about_machine
 
@@ -10,3 +12,5 @@ if __name__ == "__main__":
         print(about_machine())
         em_iteration.main()
         extraction.main()
+        scoring.main()
+    startup.main()

@@ -8,7 +8,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any, Literal, TypeVar
@@ -45,11 +44,11 @@ _holders: list[Any] = []  # one limit per task that holds it; the first knows wh
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Hold every BLAS that is loaded to one thread. numpy and scipy bundle one each: both must be loaded before.
+    """Hold every BLAS that is loaded to one thread.
 
-    The limit is the process's: of several threads that ask for it, the last to leave lifts it.
+    numpy and scipy bundle one each. Nothing here calls that of scipy, which is slow to load: who begins to must load it
+    before. The limit is the process's: of several threads that ask for it, the last to leave lifts it.
     """
-    import scipy.linalg.blas  # noqa: F401
     from threadpoolctl import threadpool_limits
 
     with _holding:
@@ -82,6 +81,8 @@ def pmap(
             for task in tasks:
                 yield function(task)
         return
+    from concurrent.futures.process import BrokenProcessPool
+
     import joblib
 
     options = {"backend": "threading"} if backend == "threads" else {"backend": "loky", "inner_max_num_threads": 1}

@@ -221,11 +221,11 @@ def _print_rows(rows: Iterable[dict[str, object]], form: str, *, windowed: bool,
 
 def recordings(given: Sequence[Path]) -> list[Path]:
     """The recordings named, and those in folders named, in order."""
-    from speechgmm.corpus.folder import audio_files
-
     paths: list[Path] = []
     for path in given:
         if path.is_dir():
+            from speechgmm.corpus.folder import audio_files
+
             found = audio_files(path)
             if not found:
                 raise ConfigError(f"{path}: no recordings in this folder")

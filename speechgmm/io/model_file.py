@@ -26,7 +26,6 @@ from speechgmm.features import FeatureSpec, Normalisation
 from speechgmm.features.transforms import LinearTransform, TransformSpec, splice
 from speechgmm.gmm import DiagGMM, ModelSpec, UbmSpec
 from speechgmm.io.atomic import write_atomically
-from speechgmm.io.feature_store import canonical
 from speechgmm.scoring import ClassModels
 
 FORMAT_VERSION: Final = 1
@@ -91,6 +90,8 @@ def load_models(path: str | Path) -> ClassModels:
 def serialise(content: ModelFile) -> bytes:
     """The bytes of a model file; the same content gives the same bytes."""
     from safetensors.numpy import save
+
+    from speechgmm.io.feature_store import canonical
 
     models, audio = content.models, content.audio
     tensors = stack("", models.models) | {"log_priors": models.log_priors}

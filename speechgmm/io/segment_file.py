@@ -7,7 +7,7 @@ stream.N.*                   arrays of stream N; its mixtures one after another,
 
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from speechgmm.errors import ModelFileError, SpeechGMMError
 from speechgmm.features.transforms import LinearTransform
 from speechgmm.gmm import DiagGMM
-from speechgmm.io.feature_store import canonical
 from speechgmm.io.model_file import (
     FORMAT_VERSION,
     KEY,
@@ -28,7 +27,9 @@ from speechgmm.io.model_file import (
     stack,
     unstack,
 )
-from speechgmm.scoring.segment_models import STREAMS, SegmentModels
+
+if TYPE_CHECKING:  # reading a model of the other kind waits for none of them
+    from speechgmm.scoring.segment_models import SegmentModels
 
 Arrays = dict[str, NDArray[np.float64]]
 
@@ -37,7 +38,7 @@ Arrays = dict[str, NDArray[np.float64]]
 class SegmentFile:
     """What the model file of segment models holds."""
 
-    models: SegmentModels
+    models: "SegmentModels"
     audio: AudioInput
     label: str  # the column that the classes are values of
 
@@ -45,6 +46,9 @@ class SegmentFile:
 def serialise_segments(content: SegmentFile) -> bytes:
     """The bytes of a model file; the same content gives the same bytes."""
     from safetensors.numpy import save
+
+    from speechgmm.io.feature_store import canonical
+    from speechgmm.scoring.segment_models import STREAMS
 
     names = {kind: name for name, kind in STREAMS.items()}
     tensors: Arrays = {"weights": content.models.weights}
@@ -71,6 +75,8 @@ def read_any_model(path: str | Path) -> ModelFile | SegmentFile:
     tensors, header = read_tensors(path)
     if "segments" not in header:
         return read_model_file(path)
+    from speechgmm.scoring.segment_models import SegmentModels
+
     try:
         about = header["segments"]
         streams = tuple(_unpack(number, part, tensors) for number, part in enumerate(about["streams"]))
@@ -103,6 +109,8 @@ def _pack(stream: Any) -> tuple[dict[str, Any], Arrays]:
 
 
 def _unpack(number: int, header: dict[str, Any], tensors: Arrays) -> Any:
+    from speechgmm.scoring.segment_models import STREAMS
+
     kind = STREAMS[header["name"]]
     values: dict[str, Any] = {}
     for part in fields(kind):

@@ -19,12 +19,11 @@ from speechgmm.features import FrontEnd, Moments, front_end, moments, normalisat
 from speechgmm.io.audio import Recording, read_recording
 from speechgmm.io.model_file import AudioInput, ModelFile
 from speechgmm.parallel import pmap
-from speechgmm.pipeline.frames import Piece
 from speechgmm.scoring import ClassModels
 
 if TYPE_CHECKING:  # scoring a recording waits for none of them
     from speechgmm.io.segment_file import SegmentFile
-    from speechgmm.pipeline.frames import Features
+    from speechgmm.pipeline.frames import Features, Piece
     from speechgmm.pipeline.job import Job
 
 SCORED_AT_ONCE = 64
@@ -83,7 +82,7 @@ def score(job: "Job", features: "Features", models: ClassModels, what: str | Non
 
 
 def log_likelihood_table(
-    job: "Job", models: ClassModels, pieces: Sequence[Piece], what: str | None
+    job: "Job", models: ClassModels, pieces: "Sequence[Piece]", what: str | None
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Mean log-likelihoods (N, C) in nats per frame and numbers of frames (N,) of utterances; shown as ``what``."""
     parcels = [pieces[first : first + SCORED_AT_ONCE] for first in range(0, len(pieces), SCORED_AT_ONCE)]
@@ -98,7 +97,7 @@ def log_likelihood_table(
     return table, n_frames
 
 
-def _score_parcel(models: ClassModels, pieces: Sequence[Piece]) -> tuple[NDArray[np.float64], list[int]]:
+def _score_parcel(models: ClassModels, pieces: "Sequence[Piece]") -> tuple[NDArray[np.float64], list[int]]:
     rows, counts = [], []
     for piece in pieces:
         frames = piece.load()
