@@ -26,8 +26,8 @@ MOST_IN_FLOAT32: Final = 2000.0
 """The most that may cancel within a component, sum of (mean / deviation)² about the common centre, in float32.
 
 log p(k, x) near the component's mean is the small difference of terms of this size, each rounded by 6e-8 of itself: a
-frame's score is then wrong by 1e-4 nats at the very worst. Components at the default variance floor cancel 900 at most
-(five corpora); what training asks, variances above 1e-3 of the data's, would let 1e5 pass.
+frame's score is then wrong by some 1e-4 nats. In the recipes' models 400 to 900 cancel, in 48 dimensions at the default
+variance floor 1200. What training asks, variances above 1e-3 of the data's, would let 40,000 pass.
 """
 
 NO_PART: Final = -1e30
