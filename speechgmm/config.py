@@ -328,6 +328,8 @@ def config_hash(config: Config) -> str:
     """
     plain = {key: value for key, value in to_plain(config).items() if key not in NOT_IN_THE_RESULT}
     plain["corpus"].pop("root")
+    if plain["scoring"]["top_components"] is None:  # asks for what was asked for before there was the key
+        plain["scoring"].pop("top_components")
     return blake2b(json.dumps(plain, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 

@@ -168,3 +168,11 @@ def test_the_hash_is_of_what_can_change_the_result() -> None:
     assert config_hash(base) == config_hash(same) != config_hash(other)
     assert list(differences(to_plain(base), to_plain(same))) == ["corpus.root: None, not 'r'"]
     assert list(differences(to_plain(base), to_plain(other))) == ["seed: 0, not 1"]
+
+
+def test_the_hash_of_a_configuration_outlives_settings_that_came_later() -> None:
+    """Published beside results: a key that is new, and at its default, asks for what was asked for before."""
+    folder = Path(__file__).resolve().parents[1] / "configs"
+    assert config_hash(load_config(folder / "fsdd-speakers.yaml").config) == "75b3d648f5d16087"
+    top = load_config(folder / "fsdd-verification.yaml", ["scoring.top_components=5"])
+    assert config_hash(top.config) != config_hash(load_config(folder / "fsdd-verification.yaml").config)
