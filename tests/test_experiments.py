@@ -304,8 +304,8 @@ def test_a_sweep_chooses_by_inner_folds_and_extracts_once(
     import speechgmm.pipeline.shards as shards
 
     decoded = []
-    decode = shards.decode
-    monkeypatch.setattr(shards, "decode", lambda *args, **kwargs: decoded.append(1) or decode(*args, **kwargs))
+    pieces = shards.Pieces
+    monkeypatch.setattr(shards, "Pieces", lambda *args, **kwargs: decoded.append(1) or pieces(*args, **kwargs))
     found = sweep(hums, grid_points(["model.n_components=1,2,3"]), output=hums.parent / "sweep", console=quiet())
     assert len(decoded) == 48
     assert set(found.chosen) == {"s0", "s1", "s2", "s3"}

@@ -3,6 +3,8 @@
 Owns the two customs in use. They differ in second-order deltas, in 2 x window frames at either edge.
 """
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,8 @@ from speechgmm.errors import ShapeError
 from speechgmm.features.spec import DeltaMethod
 
 Float32Array = NDArray[np.float32]
+
+_AT_ONCE: Final = 4096  # frames: bounds what an hour takes beside its result
 
 
 def regression_taps(window: int) -> NDArray[np.float64]:
@@ -26,8 +30,9 @@ def regression_taps(window: int) -> NDArray[np.float64]:
 def append_deltas(frames: Float32Array, order: int, window: int = 2, method: DeltaMethod = "kaldi") -> Float32Array:
     """Frames followed by their first `order` time derivatives (per frame, not per second).
 
-    frames (T, D), T >= 1 -> (T, D (order + 1)) float32. ``kaldi`` filters the statics once with a convolution
-    of the taps; ``htk`` filters the deltas again, replicating *their* edges. Any T will do: beyond the edges
+    frames (T, D), T >= 1 -> (T, D (order + 1)) float32. Both customs filter the deltas again: ``kaldi``
+    as they follow from statics replicated beyond the edges (one filter, a convolution of the taps), ``htk``
+    replicating the edges of the deltas themselves. Any T will do: beyond the edges
     lie copies of the first and the last frame. Raises `ShapeError` unless frames are a matrix with a row.
 
     >>> append_deltas(np.arange(5, dtype=np.float32)[:, None], 1)[:, 1].round(3)
@@ -35,30 +40,35 @@ def append_deltas(frames: Float32Array, order: int, window: int = 2, method: Del
     """
     if frames.ndim != 2 or not len(frames):
         raise ShapeError(f"frames have shape {frames.shape}; expected (T, D) with at least one frame")
-    taps = regression_taps(window)
-    width = frames.shape[1]
-    out = np.empty((len(frames), width * (order + 1)), dtype=np.float32)
+    n_frames, width = frames.shape
+    out = np.empty((n_frames, width * (order + 1)), dtype=np.float32)
     out[:, :width] = frames
-    long_taps = np.ones(1)
-    for k in range(1, order + 1):
-        block = out[:, k * width : (k + 1) * width]
-        if method == "htk":
-            _filter(out[:, (k - 1) * width : k * width], taps, block)
-        else:
-            long_taps = np.convolve(long_taps, taps)
-            _filter(frames, long_taps, block)
+    for first in range(0, n_frames if order else 0, _AT_ONCE):
+        stop = min(first + _AT_ONCE, n_frames)
+        # Neighbours on both sides, of which each filter uses up a window; beyond the edges, the frames there.
+        low, high = first - order * window, stop + order * window
+        part = frames[max(low, 0) : high]
+        if low < 0 or high > n_frames:
+            before, after = max(-low, 0), max(high - n_frames, 0)
+            part = np.concatenate([frames[:1].repeat(before, axis=0), part, frames[-1:].repeat(after, axis=0)])
+        for k in range(1, order + 1):
+            part = _slopes(part, window)
+            low, high = low + window, high - window
+            if method == "htk" and low < 0:
+                part[:-low] = part[-low]
+            if method == "htk" and high > n_frames:
+                part[n_frames - high :] = part[n_frames - high - 1]
+            out[first:stop, k * width : (k + 1) * width] = part[first - low : stop - low]
     return out
 
 
-def _filter(frames: Float32Array, taps: NDArray[np.float64], out: Float32Array) -> None:
-    """Correlate along time with an odd number of taps, edge frames replicated."""
-    n, reach = len(frames), len(taps) // 2
-    padded = np.empty((n + 2 * reach, frames.shape[1]), dtype=np.float32)
-    padded[:reach], padded[reach : reach + n], padded[reach + n :] = frames[0], frames, frames[-1]
-    total = np.zeros(frames.shape, dtype=np.float32)
-    product = np.empty_like(total)
-    for k, tap in enumerate(taps.astype(np.float32)):
-        if tap:
-            np.multiply(padded[k : k + n], tap, out=product)
-            total += product
-    out[:] = total
+def _slopes(frames: Float32Array, window: int) -> Float32Array:
+    """Slope at every frame that has `window` neighbours on either side."""
+    n_frames = len(frames) - 2 * window
+    total = frames[window + 1 : window + 1 + n_frames] - frames[window - 1 : window - 1 + n_frames]
+    for k in range(2, window + 1):
+        step = frames[window + k : window + k + n_frames] - frames[window - k : window - k + n_frames]
+        step *= np.float32(k)
+        total += step
+    total *= np.float32(1 / (2 * sum(k * k for k in range(1, window + 1))))
+    return total

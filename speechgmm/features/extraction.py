@@ -1,26 +1,24 @@
 """Samples in, frames out: the only module that puts the pieces together.
 
-Owns the blocked computation. Frames are worked on 64 at a time in float32, so that the work fits in the
-processor's second-level cache and its memory is not handed back to the system between short recordings
-(blocks of 256 were measured at twice the time). Products of matrices always have 64 rows, filled up at the
-end of a recording, because their last bits depend on the number of rows. So a frame depends on its own
-samples and its place in its block, never on what follows or on what else is extracted. Two choices give that
+A recording comes as one array or as any number of stretches, one after another, and gives the same frames either
+way; of stretches no more than two blocks of frames is held (`speechgmm.features.log_mels`), so that what hours of
+recording take is their frames. A frame depends on its own samples and its place in its block. Two choices give that
 up on purpose, ``top_db`` and ``c0: relative``: they look at the whole recording.
 
 What needs more than one recording (global and speaker normalisation) is refused.
 """
 
 import math
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError, ShapeError
 from speechgmm.features.deltas import append_deltas
-from speechgmm.features.framing import frame_view
 from speechgmm.features.front_end import FrontEnd, front_end
+from speechgmm.features.log_mels import log_mels
 from speechgmm.features.normalise import moments, normalisation
 from speechgmm.features.presets import INT16
 from speechgmm.features.spec import FeatureSpec
@@ -28,12 +26,12 @@ from speechgmm.features.vad import energy_vad, peak_vad
 
 Float32Array = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
+Samples = Float32Array | Iterable[Float32Array]
+"""A recording, (N,), or stretches of it, one after another."""
 
-FEATURE_VERSION: Final = 1
+FEATURE_VERSION: Final = 2
 """Part of every cache key: raised whenever the same samples and settings give other numbers."""
 
-_BLOCK: Final = 64  # frames
-_ROWS: Final = 16  # frames: the stages before the products stop at the next multiple of this
 _LOUDEST: Final = 64.0  # no recording in [-1, 1] comes near it, every one in integers does
 
 
@@ -74,16 +72,19 @@ def extract(spec: FeatureSpec, samples: Float32Array, sample_rate: int) -> Float
     return frames
 
 
-def raw_features(spec: FeatureSpec, samples: Float32Array, sample_rate: int) -> tuple[Float32Array, BoolArray | None]:
+def raw_features(spec: FeatureSpec, samples: Samples, sample_rate: int) -> tuple[Float32Array, BoolArray | None]:
     """All frames of a recording before normalisation, and which of them are speech: what a cache may hold.
 
-    samples (N,) float in [-1, 1], sample_rate in Hz -> frames (T, D) float32 with deltas, and speech (T,) or
-    None without voice activity detection. Depends on the spec only through ``spec.without_normalisation()``.
-    Raises like `extract`, but for what concerns normalisation.
+    samples (N,) float in [-1, 1], or stretches of them one after another; sample_rate in Hz -> frames (T, D)
+    float32 with deltas, and speech (T,) or None without voice activity detection. Depends on the spec only
+    through ``spec.without_normalisation()``. Raises like `extract`, but for what concerns normalisation.
 
     >>> frames, speech = raw_features(FeatureSpec(vad="peak"), np.ones(800, dtype=np.float32), 8000)
     >>> frames.shape, speech.shape
     ((8, 13), (8,))
+    >>> halves = (np.ones(400, dtype=np.float32) for _ in range(2))
+    >>> bool((raw_features(FeatureSpec(), halves, 8000)[0] == frames).all())
+    True
     """
     front = front_end(spec, sample_rate)
     statics, log_energy = static_features(front, samples)
@@ -100,26 +101,33 @@ def raw_features(spec: FeatureSpec, samples: Float32Array, sample_rate: int) -> 
             return statics, None
 
 
-def static_features(front: FrontEnd, samples: Float32Array) -> tuple[Float32Array, Float32Array]:
+def static_features(front: FrontEnd, samples: Samples) -> tuple[Float32Array, Float32Array]:
     """Cepstra of every frame, without deltas, and the frames' log energies.
 
-    samples (N,) float in [-1, 1] at the front end's rate -> (T, front.n_static) float32 and (T,) float32 in
-    nats, of 16-bit samples. Raises `DataError` and `ShapeError` for samples that cannot be used.
+    samples (N,) float in [-1, 1] at the front end's rate, or stretches of them -> (T, front.n_static) float32
+    and (T,) float32 in nats, of 16-bit samples. Raises `DataError` and `ShapeError` for samples that cannot be
+    used.
 
     >>> cepstra, log_energy = static_features(front_end(FeatureSpec(), 8000), np.ones(800, dtype=np.float32))
     >>> cepstra.shape, log_energy.shape
     ((8, 13), (8,))
     """
-    log_mels, log_energy = _log_mels(front, samples)
-    n_frames, column, c0 = len(log_energy), front.c0_column, front.spec.c0
+    blocks: list[Float32Array] = []
+    energies: list[NDArray[np.float64]] = []
+    clipped = front.spec.top_db is not None
+    with log_mels(front) as buffers:
+        for logs, energy in buffers.of(_checked(front, samples)):
+            blocks.append(logs.copy() if clipped else _cepstra(front, logs))
+            energies.append(energy)
+    energy = np.concatenate(energies)
+    energy *= INT16**2
+    log_energy = np.log(np.maximum(energy, front.energy_floor, out=energy), out=energy).astype(np.float32)
     if front.spec.top_db is not None:
-        # What fills up the last block is earlier frames or the floor: it is never the loudest.
-        loudest = log_mels.max()
-        np.maximum(log_mels, loudest - np.float32(front.spec.top_db / front.log_factor), out=log_mels)
-    blocks = np.empty((*log_mels.shape[:2], len(front.cepstral)), dtype=np.float32)
-    for block, logs in zip(blocks, log_mels, strict=True):
-        block[:] = logs @ front.cepstral.T
-    cepstra = blocks.reshape(-1, blocks.shape[-1])[:n_frames]
+        loudest = max(float(block[: len(energy)].max()) for block, energy in zip(blocks, energies, strict=True))
+        floor = np.float32(loudest - front.spec.top_db / front.log_factor)
+        blocks = [_cepstra(front, np.maximum(block, floor)) for block in blocks]
+    n_frames, column, c0 = len(log_energy), front.c0_column, front.spec.c0
+    cepstra = np.concatenate(blocks)[:n_frames]
     if c0 == "drop":
         return np.delete(cepstra, column, axis=1), log_energy
     if front.use_energy:
@@ -129,76 +137,44 @@ def static_features(front: FrontEnd, samples: Float32Array) -> tuple[Float32Arra
     return cepstra, log_energy
 
 
-def _log_mels(front: FrontEnd, samples: Float32Array) -> tuple[Float32Array, Float32Array]:
-    """Natural logs of mel bands in blocks (B, 64, n_mels), the last one filled up, and of energies, (T,)."""
-    samples, n_frames = _checked(front, samples)
-    length, width = front.frame_length, front.frame_length + 1
-    # A column for the sample before each frame, for pre-emphasis.
-    lead = 1 if front.across_frames else 0
-    frames = frame_view(samples, length + lead, front.frame_shift, front.first_start - lead, n_frames, front.edges)
-    n_blocks = -(-n_frames // _BLOCK)
-    rows = min(_BLOCK, -(-n_frames // _ROWS) * _ROWS)
-    raw = np.zeros((_BLOCK, width), dtype=np.float32)
-    averaging = np.full(length, 1 / length, dtype=np.float32)
-    padded = np.zeros((rows, front.n_fft), dtype=front.window.dtype)
-    product = np.empty((rows, length), dtype=front.window.dtype)
-    spectrum = np.zeros((_BLOCK, front.n_fft // 2 + 1), dtype=np.float32)
-    log_mels = np.empty((n_blocks, _BLOCK, len(front.filterbank)), dtype=np.float32)
-    log_energy = np.empty(n_frames, dtype=np.float32)
-    emphasis = front.window.dtype.type(front.preemphasis) * front.window
-    for block in range(n_blocks):
-        first = block * _BLOCK
-        count = min(_BLOCK, n_frames - first)
-        used = -(-count // _ROWS) * _ROWS
-        x = raw[:used]
-        x[:count, 1 - lead :] = frames[first : first + count]
-        own = x[:, 1:]
-        if front.remove_mean:
-            own -= (raw[:, 1:] @ averaging)[:used, None]
-        log_energy[first : first + count] = np.einsum("tn,tn->t", own, own)[:count]
-        tapered = np.multiply(own, front.window, out=padded[:used, :length])
-        if front.preemphasis:
-            if not lead:
-                x[:, 0] = x[:, 1]
-            tapered -= np.multiply(x[:, :-1], emphasis, out=product[:used])
-        transform = scipy.fft.rfft(padded[:used], axis=1)
-        np.square(transform.real, out=spectrum[:used], casting="same_kind")
-        spectrum[:used] += np.square(transform.imag)
-        if front.spectrum == "magnitude":
-            np.sqrt(spectrum[:used], out=spectrum[:used])
-        mels = np.matmul(spectrum, front.filterbank.T, out=log_mels[block])
-        np.maximum(mels, np.float32(front.floor), out=mels)
-        np.log(mels, out=mels)
-    log_energy *= np.float32(INT16**2)
-    np.maximum(log_energy, np.float32(front.energy_floor), out=log_energy)
-    return log_mels, np.log(log_energy, out=log_energy)
+def _cepstra(front: FrontEnd, log_bands: Float32Array) -> Float32Array:
+    """Cepstra of a whole block."""
+    return (log_bands @ front.cepstral.T).astype(np.float32)
 
 
-def _checked(front: FrontEnd, samples: Float32Array) -> tuple[Float32Array, int]:
-    """The samples as float32 and the number of their frames; raise where they cannot be used."""
-    if samples.ndim != 1:
-        raise ShapeError(
-            f"samples have shape {samples.shape}; expected one channel, (N,): choose a channel or take their mean"
-        )
-    if not np.issubdtype(samples.dtype, np.floating):
+def _checked(front: FrontEnd, samples: Samples) -> Iterator[Float32Array]:
+    """The samples in stretches, as float32; raise where they cannot be used."""
+    n_samples = 0
+    for piece in (samples,) if isinstance(samples, np.ndarray) else samples:
+        if piece.ndim != 1:
+            raise ShapeError(
+                f"samples have shape {piece.shape}; expected one channel, (N,): choose a channel or take their mean"
+            )
+        if not np.issubdtype(piece.dtype, np.floating):
+            raise DataError(
+                f"samples are {piece.dtype}; expected floats in [-1, 1]: divide 16-bit samples by {INT16:.0f}"
+            )
+        if piece.size:
+            _check_range(piece, n_samples)
+        n_samples += piece.size
+        yield piece.astype(np.float32, copy=False)
+    if not front.n_frames(n_samples):
         raise DataError(
-            f"samples are {samples.dtype}; expected floats in [-1, 1]: divide 16-bit samples by {INT16:.0f}"
-        )
-    n_frames = front.n_frames(samples.size)
-    if not n_frames:
-        raise DataError(
-            f"{samples.size} samples at {front.sample_rate} Hz are too short for one frame of "
+            f"{n_samples} samples at {front.sample_rate} Hz are too short for one frame of "
             f"{front.frame_length} samples ({front.frame_length * 1000 / front.sample_rate:g} ms); is the "
             "recording empty or cut off?"
         )
-    low, high = float(samples.min()), float(samples.max())
+
+
+def _check_range(piece: Float32Array, first: int) -> None:
+    """Refuse samples that are not finite or far from [-1, 1]; ``first`` is the number of the first one."""
+    low, high = float(piece.min()), float(piece.max())
     if not math.isfinite(high - low):
         raise DataError(
-            f"sample {int(np.flatnonzero(~np.isfinite(samples))[0])} of {samples.size} is not a finite "
-            "number; expected floats in [-1, 1]: is the file damaged, or was it divided by zero?"
+            f"sample {first + int(np.flatnonzero(~np.isfinite(piece))[0])} is not a finite number; expected floats "
+            "in [-1, 1]: is the file damaged, or was it divided by zero?"
         )
     if max(high, -low) > _LOUDEST:
         raise DataError(
             f"samples lie between {low:g} and {high:g}; expected [-1, 1]: divide 16-bit samples by {INT16:.0f}"
         )
-    return samples.astype(np.float32, copy=False), n_frames

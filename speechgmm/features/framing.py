@@ -1,9 +1,10 @@
-"""Frames of a recording as a view: where they start, how many there are, what lies beyond the edges.
+"""Frames of a recording: where they start, how many there are, what lies beyond the edges.
 
-Owns the count and the padding, no window and no scaling. Nothing is copied where no frame overhangs an edge.
+Owns the count, the padding and the way through a recording of any length in bounded memory; no window, no scaling.
 """
 
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,12 @@ Float32Array = NDArray[np.float32]
 Edges = Literal["snip", "reflect", "zeros"]
 """``snip``: frames lie within the recording. ``reflect``: overhanging frames see it mirrored, the edge sample
 repeated (Kaldi without snip-edges). ``zeros``: they see silence (librosa's centred frames)."""
+
+FrameCount = Callable[[int], int]
+"""Frames of a recording by the number of its samples."""
+
+BLOCK: Final = 128
+"""Frames that are worked on at once: few enough for the second-level cache, enough for numpy's calls to be cheap."""
 
 
 def count_frames(n_samples: int, frame_length: int, frame_shift: int, edges: Edges) -> int:
@@ -27,23 +34,51 @@ def count_frames(n_samples: int, frame_length: int, frame_shift: int, edges: Edg
     return 0 if n_samples < 1 else 1 + n_samples // frame_shift
 
 
-def frame_view(
-    samples: Float32Array, width: int, frame_shift: int, first_start: int, n_frames: int, edges: Edges
-) -> Float32Array:
-    """`n_frames` rows of `width` samples, `frame_shift` apart, the first from sample `first_start` (may be
-    negative).
+def runs(
+    pieces: Iterable[Float32Array],
+    width: int,
+    frame_shift: int,
+    first_start: int,
+    edges: Edges,
+    count: FrameCount,
+    held: Float32Array,
+) -> Iterator[tuple[Float32Array, int]]:
+    """Stretches of a recording that hold `BLOCK` frames each, the last one fewer, and the number of their frames.
 
-    samples (N,); returns a read-only (n_frames, width) view of them, or of a padded copy where a row
-    overhangs.
+    pieces: the samples, one stretch (N,) after another, cut anywhere. Frames are `width` samples long and
+    `frame_shift` apart, the first starts at sample `first_start` (may be negative), the first in a stretch at
+    its beginning; `count` says how many the recording has by the number of its samples. `held` is what a
+    stretch lies in until the next one is asked for, (BLOCK * frame_shift + width,): all that is ever held.
 
-    >>> frame_view(np.arange(6, dtype=np.float32), 3, 2, 0, 2, "snip")
-    array([[0., 1., 2.], [2., 3., 4.]], dtype=float32)
-    >>> frame_view(np.arange(1, 4, dtype=np.float32), 3, 1, -2, 1, "reflect")
-    array([[2., 1., 1.]], dtype=float32)
+    >>> halves = [np.array([1, 2], dtype=np.float32), np.array([3, 4], dtype=np.float32)]
+    >>> held = np.empty(2 * BLOCK + 3, dtype=np.float32)
+    >>> [(run.tolist(), n) for run, n in runs(halves, 3, 2, -1, "reflect", lambda n: n // 2, held)]
+    [([1.0, 1.0, 2.0, 3.0, 4.0], 2)]
     """
-    before = max(0, -first_start)
-    after = max(0, first_start + (n_frames - 1) * frame_shift + width - samples.size)
-    if before or after:
-        samples = np.pad(samples, (before, after), mode="symmetric" if edges == "reflect" else "constant")
-    windows = np.lib.stride_tricks.sliding_window_view(samples, width)
-    return windows[first_start + before :: frame_shift][:n_frames]
+    step = BLOCK * frame_shift
+    before, skip = max(0, -first_start), max(0, first_start)
+    mode: Literal["symmetric", "constant"] = "symmetric" if edges == "reflect" else "constant"
+    filled, n_samples, n_done = before, 0, 0
+    for piece in pieces:
+        n_samples += piece.size
+        at = min(skip, piece.size)
+        skip -= at
+        while at < piece.size:
+            taken = min(held.size - filled, piece.size - at)
+            held[filled : filled + taken] = piece[at : at + taken]
+            filled, at = filled + taken, at + taken
+            if filled == held.size:
+                if before and not n_done:
+                    held[:] = np.pad(held[before:], (before, 0), mode=mode)
+                yield held[: step - frame_shift + width], BLOCK
+                n_done += BLOCK
+                held[:width] = held[step:]
+                filled = width  # more than the next stretch needs: it suffices to be mirrored at the end
+    n_left = count(n_samples) - n_done
+    after = max(0, (n_left - 1) * frame_shift + width - filled)
+    first = 0 if n_done else before
+    if n_left > 0 and (first or after):
+        held = np.pad(held[first:filled], (first, after), mode=mode)
+    for n in range(0, n_left, BLOCK):
+        n_frames = min(BLOCK, n_left - n)
+        yield held[n * frame_shift :][: (n_frames - 1) * frame_shift + width], n_frames

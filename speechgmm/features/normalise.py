@@ -17,6 +17,9 @@ Float64Array = NDArray[np.float64]
 _DEAD: float = 1e-6
 """A deviation below this share of max(1, |mean|) is float32 rounding: the dimension is constant."""
 
+_AT_ONCE: int = 4096
+"""Frames whose double precision is held at once."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moments:
@@ -58,13 +61,17 @@ def moments(frames: NDArray[np.floating]) -> Moments:
     """
     if frames.ndim != 2:
         raise ShapeError(f"frames have shape {frames.shape}; expected (T, D)")
-    if not len(frames):
-        return Moments(0, np.zeros(frames.shape[1]), np.zeros(frames.shape[1]))
-    means = frames.mean(axis=0, dtype=np.float64)
-    if not np.isfinite(means).all():
-        raise DataError(f"dimension {int(np.flatnonzero(~np.isfinite(means))[0])} of the frames has NaN or infinity")
-    centred = frames - means
-    return Moments(len(frames), means, np.einsum("td,td->d", centred, centred))
+    total: Moments | None = None
+    for first in range(0, len(frames), _AT_ONCE):
+        centred = frames[first : first + _AT_ONCE].astype(np.float64)
+        means = np.add.reduce(centred, axis=0) / len(centred)
+        if not np.isfinite(means).all():
+            bad = int(np.flatnonzero(~np.isfinite(means))[0])
+            raise DataError(f"dimension {bad} of the frames has NaN or infinity")
+        centred -= means
+        part = Moments(len(centred), means, np.einsum("td,td->d", centred, centred))
+        total = part if total is None else total + part
+    return Moments(0, np.zeros(frames.shape[1]), np.zeros(frames.shape[1])) if total is None else total
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,27 +1,42 @@
-"""Recordings: decode, check, mix down and resample, in one reading of the file.
+"""Recordings: decode, check, mix down and resample, piece by piece, so that an hour takes no more memory than a second.
 
 libsndfile decodes (through soundfile) and soxr resamples; neither is repeated here. What this module owns is the
 judgement: a recording that would spoil a model silently (truncated, silent, not finite, of another rate) is refused
 with the reason. Nothing is padded, cut or repaired.
 """
 
-import io
+import math
+import os
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from math import gcd
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import DataError
+from speechgmm.io.feature_store import digest_file
+
+if TYPE_CHECKING:
+    import soundfile
 
 FULL_SCALE: Final = 0.999
 """Samples at or above this share of full scale count as clipped."""
 
 CLIPPED_SHARE: Final = 0.001
 """From this share of clipped samples on, a person is warned."""
+
+
+_PIECE: Final = 65536
+"""Samples that are decoded at once: what is made of them stays in the processor's cache, and no memory is asked for."""
+
+_LAST_BYTES: Final = 1 << 18
+"""Among them the last page of an Ogg file begins: a page has at most 65307."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,89 +52,170 @@ class Recording:
         """Length in seconds."""
         return len(self.samples) / self.sample_rate
 
-    def faster(self, speed: float) -> "Recording":
-        """The recording played so many times faster, pitch and all."""
-        if speed == 1:
-            return self
-        return replace(self, samples=resampled(self.samples, round(self.sample_rate * speed), self.sample_rate))
+
+class Pieces:
+    """The samples of one channel of a recording, checked, piece by piece; nothing is decoded before they are asked for.
+
+    Iterating yields float32 (N,) in [-1, 1], each piece valid until the next. What can only be said of the whole
+    (truncated, all zeros) is raised after the last piece, and `duration` and `clipped` are those of the pieces gone
+    through. A recording of any length takes the memory of one piece.
+    """
+
+    def __init__(
+        self, path: Path, *, sample_rate: int, resample: bool = False, channel: str | int = "mix", speed: float = 1.0
+    ) -> None:
+        """Name a recording.
+
+        Args:
+            path: The file.
+            sample_rate: The rate to return, in Hz.
+            resample: Convert another rate (soxr HQ) instead of refusing it.
+            channel: ``mix`` for the mean of all channels, or the number of one.
+            speed: Play it so many times faster, pitch and all.
+        """
+        self.path, self.sample_rate, self.resample, self.channel, self.speed = (
+            path,
+            sample_rate,
+            resample,
+            channel,
+            speed,
+        )
+        self._n_decoded = self._n_clipped = self._n_samples = 0
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self._n_samples / self.sample_rate
+
+    @property
+    def clipped(self) -> float:
+        """Share of samples at full scale in the file, 0 to 1."""
+        return self._n_clipped / max(1, self._n_decoded)
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        """Decode, check, mix down and resample.
+
+        Raises:
+            DataError: Not audio, truncated, without samples, of another rate, without that channel, not finite, all
+                zeros.
+        """
+        self._n_decoded = self._n_clipped = self._n_samples = 0
+        with open_recording(self.path) as raw, _decoder(raw, self.path) as file:
+            rate = int(file.samplerate)
+            self._check_header(raw, file)
+            pieces = self._checked(file)
+            if rate != self.sample_rate:
+                pieces = resampled(pieces, rate, self.sample_rate)
+            if self.speed != 1:
+                pieces = resampled(pieces, round(self.sample_rate * self.speed), self.sample_rate)
+            for piece in pieces:
+                self._n_samples += len(piece)
+                yield piece
+
+    def _check_header(self, raw: BinaryIO, file: "soundfile.SoundFile") -> None:
+        path, rate = self.path, int(file.samplerate)
+        if file.frames == 0:
+            raise DataError(f"{path}: a header without samples; the recording is empty")
+        missing = missing_bytes(raw)
+        if missing:
+            raise DataError(f"{path}: truncated: {missing} of its bytes are missing; copy or record it again")
+        if rate != self.sample_rate and not self.resample:
+            raise DataError(
+                f"{path}: sample rate {rate} Hz, not {self.sample_rate} Hz; resample it (corpus.resample: true, or "
+                f"score --resample), or set corpus.sample_rate to {rate} if all are so"
+            )
+        if self.channel != "mix" and not 0 <= int(self.channel) < file.channels:
+            raise DataError(
+                f"{path}: channel {self.channel} is asked for (corpus.channel); it has {file.channels}, counted from 0"
+            )
+
+    def _checked(self, file: "soundfile.SoundFile") -> Iterator[NDArray[np.float32]]:
+        """Decoded samples of the channel; raise for what they are, or, at the end, for what they are not."""
+        # int16 read as it is and cast once: 9 times cheaper than asking libsndfile for float32.
+        is_int16 = file.subtype == "PCM_16"
+        block = np.empty((_PIECE, file.channels), np.int16 if is_int16 else np.float32)
+        buffer = np.empty(_PIECE, np.float32)
+        loudest, n_bad = 0.0, 0
+        n = _PIECE
+        while n == _PIECE:  # fewer are the last
+            n = self._read(file, block)
+            if n == 0:
+                break
+            samples = buffer[:n]
+            if self.channel != "mix":
+                samples[:] = block[:n, int(self.channel)]
+            elif file.channels == 1:
+                samples[:] = block[:n, 0]
+            else:
+                np.mean(block[:n], axis=1, dtype=np.float32, out=samples)
+            if is_int16:
+                samples *= np.float32(1 / 32768)
+            peak = max(float(samples.max()), -float(samples.min()))
+            self._n_decoded += n
+            if not math.isfinite(peak):
+                n_bad += int(np.count_nonzero(~np.isfinite(samples)))
+            if n_bad:
+                continue  # what is wrong with it is said once all is known
+            loudest = max(loudest, peak)
+            if peak >= FULL_SCALE:
+                self._n_clipped += int(np.count_nonzero(np.abs(samples) >= FULL_SCALE))
+            yield samples
+        self._check_whole(file.frames, loudest, n_bad)
+
+    def _read(self, file: "soundfile.SoundFile", block: NDArray[np.generic]) -> int:
+        try:
+            return int(file.buffer_read_into(block, block.dtype.name))
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise _not_audio(self.path, error) from None
+
+    def _check_whole(self, expected: int, loudest: float, n_bad: int) -> None:
+        path, n = self.path, self._n_decoded
+        if n == 0:
+            raise DataError(f"{path}: a header without samples; the recording is empty")
+        if n < expected:
+            raise DataError(f"{path}: truncated: {n} of {expected} samples are there; copy or record it again")
+        if n_bad:
+            raise DataError(f"{path}: {n_bad} of {n} samples are NaN or infinite; export the recording again")
+        if loudest == 0:
+            raise DataError(f"{path}: all {n} samples are zero; a muted channel or a failed recording")
 
 
-def read_bytes(path: Path) -> bytes:
-    """The bytes of a recording. Raises DataError where there is no such file or it is empty."""
+def read_recording(path: Path, *, sample_rate: int, resample: bool = False, channel: str | int = "mix") -> Recording:
+    """Decode and check a whole recording: its `Pieces`, joined."""
+    pieces = Pieces(path, sample_rate=sample_rate, resample=resample, channel=channel)
+    samples = np.concatenate([piece.copy() for piece in pieces])
+    return Recording(samples, sample_rate, pieces.clipped)
+
+
+@contextmanager
+def open_recording(path: Path) -> Iterator[BinaryIO]:
+    """A recording as a file of bytes. Raises DataError where there is no such file or it is empty."""
     try:
-        data = path.read_bytes()
+        with path.open("rb", buffering=0) as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                raise DataError(f"{path}: the file is empty (0 bytes)")
+            yield file
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    if not data:
-        raise DataError(f"{path}: the file is empty (0 bytes)")
-    return data
 
 
-def decode(
-    data: bytes, path: Path, *, sample_rate: int, resample: bool = False, channel: str | int = "mix"
-) -> Recording:
-    """Decode and check a recording that has been read.
-
-    Args:
-        data: The file's bytes.
-        path: Its name, for error messages.
-        sample_rate: The rate to return, in Hz.
-        resample: Convert another rate (soxr HQ) instead of refusing it.
-        channel: ``mix`` for the mean of all channels, or the number of one.
-
-    Raises:
-        DataError: Not audio, truncated, without samples, of another rate, without that channel, not finite, all zeros.
-    """
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
-            rate, expected = int(file.samplerate), int(file.frames)
-            # int16 read as it is and cast once: 9 times cheaper than asking libsndfile for float32.
-            is_int16 = file.subtype == "PCM_16"
-            block = file.read(dtype="int16" if is_int16 else "float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:
-        reason = str(error).removeprefix("Error opening ").split(": ", 1)[-1].rstrip(".")
-        raise DataError(f"{path}: not audio that can be decoded ({reason})") from None
-    if len(block) == 0:
-        raise DataError(f"{path}: a header without samples; the recording is empty")
-    missing = _missing_bytes(data)
-    if len(block) < expected or missing:
-        lost = f"{missing} of its bytes are missing" if missing else f"{len(block)} of {expected} samples are there"
-        raise DataError(f"{path}: truncated: {lost}; copy or record it again")
-    if rate != sample_rate and not resample:
-        raise DataError(
-            f"{path}: sample rate {rate} Hz, not {sample_rate} Hz; resample it (corpus.resample: true, or score "
-            f"--resample), or set corpus.sample_rate to {rate} if all are so"
-        )
-    samples = _one_channel(block, path, channel)
-    if is_int16:
-        samples = samples * np.float32(1 / 32768)
-    if not np.isfinite(samples).all():
-        bad = int(np.count_nonzero(~np.isfinite(samples)))
-        raise DataError(f"{path}: {bad} of {len(samples)} samples are NaN or infinite; export the recording again")
-    if not samples.any():
-        raise DataError(f"{path}: all {len(samples)} samples are zero; a muted channel or a failed recording")
-    clipped = float(np.count_nonzero(np.abs(samples) >= FULL_SCALE)) / len(samples)
-    if rate != sample_rate:
-        samples = resampled(samples, rate, sample_rate)
-    return Recording(samples, sample_rate, clipped)
+def recording_key(path: Path) -> str:
+    """``digest`` of a recording's bytes, of which only a part is held. Raises DataError like `open_recording`."""
+    with open_recording(path) as file:
+        return digest_file(file)
 
 
-def read_recording(path: Path, *, sample_rate: int, resample: bool = False, channel: str | int = "mix") -> Recording:
-    """Read, decode and check a recording: ``read_bytes`` and ``decode`` in one call."""
-    return decode(read_bytes(path), path, sample_rate=sample_rate, resample=resample, channel=channel)
-
-
-def resampled(samples: NDArray[np.float32], rate: int, new_rate: int) -> NDArray[np.float32]:
-    """Samples at another rate, by soxr's HQ recipe."""
+def resampled(pieces: Iterable[NDArray[np.float32]], rate: int, new_rate: int) -> Iterator[NDArray[np.float32]]:
+    """Samples at another rate, by soxr's HQ recipe, which gives the same samples wherever they are cut."""
     import soxr
 
     divisor = gcd(rate, new_rate)
-    result: NDArray[np.float32] = soxr.resample(samples, rate // divisor, new_rate // divisor, quality="HQ")
-    return result.astype(np.float32, copy=False)
+    stream = soxr.ResampleStream(rate // divisor, new_rate // divisor, 1, dtype="float32", quality="HQ")
+    for piece in pieces:
+        yield stream.resample_chunk(piece)
+    yield stream.resample_chunk(np.empty(0, np.float32), last=True)
 
 
 def native_rate(path: Path) -> int:
@@ -132,66 +228,96 @@ def native_rate(path: Path) -> int:
         raise DataError(f"{path}: not audio that can be decoded ({error})") from None
 
 
-def _one_channel(block: NDArray[np.generic], path: Path, channel: str | int) -> NDArray[np.float32]:
-    n_channels = block.shape[1]
-    if channel == "mix":
-        if n_channels == 1:
-            return block[:, 0].astype(np.float32)
-        mixed: NDArray[np.float32] = block.mean(axis=1, dtype=np.float32)
-        return mixed
-    number = int(channel)
-    if not 0 <= number < n_channels:
-        raise DataError(f"{path}: channel {number} is asked for (corpus.channel); it has {n_channels}, counted from 0")
-    return block[:, number].astype(np.float32)
+@contextmanager
+def _decoder(raw: BinaryIO, path: Path) -> Iterator["soundfile.SoundFile"]:
+    """A decoder of a file that is open, from its beginning."""
+    import soundfile
+
+    raw.seek(0)
+    try:
+        file = _forward()(raw.fileno(), closefd=False)
+    except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:
+        raise _not_audio(path, error) from None
+    with file:
+        yield file
 
 
-def _missing_bytes(data: bytes) -> int:
+@cache
+def _forward() -> "type[soundfile.SoundFile]":
+    import soundfile
+
+    class Forward(soundfile.SoundFile):  # type: ignore[misc]  # has no types
+        """A file that is only read on: soundfile seeks after each reading, and an mp3 decodes otherwise after that."""
+
+        def seekable(self) -> bool:
+            return False
+
+    return Forward
+
+
+def _not_audio(path: Path, error: Exception) -> DataError:
+    reason = str(error).removeprefix("Error opening ").split(": ", 1)[-1].rstrip(".")
+    return DataError(f"{path}: not audio that can be decoded ({reason})")
+
+
+def missing_bytes(file: BinaryIO) -> int:
     """Bytes that the header promises and the file does not hold, where the format promises a size.
 
     libsndfile corrects the length of a truncated file silently in WAV, RF64, W64, AIFF, AU, NIST SPHERE and Ogg. Sizes
     of 0 and the greatest ones are what writers to a pipe leave, and promise nothing.
     """
-    return max(0, _promised_size(data) - len(data))
+    here = file.tell()
+    size = os.fstat(file.fileno()).st_size
+    file.seek(0)
+    promised = _promised_size(file, size)
+    file.seek(here)  # the decoder reads on from here
+    return max(0, promised - size)
 
 
-def _promised_size(data: bytes) -> int:
+def _promised_size(file: BinaryIO, size: int) -> int:
     """Bytes that a whole file of this header has; 0 where it does not say."""
-    magic = data[:4]
+    head = file.read(1024)
+    magic = head[:4]
     if magic == b"RIFF":
-        return _riff_size(data)
-    if magic == b"RF64" and data[12:16] == b"ds64":
-        return 8 + int.from_bytes(data[20:28], "little")
+        return _riff_size(file)
+    if magic == b"RF64" and head[12:16] == b"ds64":
+        return 8 + int.from_bytes(head[20:28], "little")
     if magic == b"riff":  # W64
-        return int.from_bytes(data[16:24], "little")
+        return int.from_bytes(head[16:24], "little")
     if magic == b"FORM":
-        size = int.from_bytes(data[4:8], "big")
-        return 8 + size if 0 < size < 2**31 - 1 else 0
+        promised = int.from_bytes(head[4:8], "big")
+        return 8 + promised if 0 < promised < 2**31 - 1 else 0
     if magic == b".snd":
-        offset, size = (int.from_bytes(data[at : at + 4], "big") for at in (4, 8))
-        return offset + size if 0 < size < 2**31 - 1 else 0
-    if data[:7] == b"NIST_1A":
-        return _nist_size(data)
+        offset, promised = (int.from_bytes(head[at : at + 4], "big") for at in (4, 8))
+        return offset + promised if 0 < promised < 2**31 - 1 else 0
+    if head[:7] == b"NIST_1A":
+        return _nist_size(head)
     if magic == b"OggS":
-        return _last_ogg_page_end(data)
+        first = max(0, size - _LAST_BYTES)
+        file.seek(first)
+        return first + _last_ogg_page_end(file.read(_LAST_BYTES))
     return 0
 
 
-def _riff_size(data: bytes) -> int:
+def _riff_size(file: BinaryIO) -> int:
     position = 12
-    while position + 8 <= len(data):
-        size = int.from_bytes(data[position + 4 : position + 8], "little")
-        if data[position : position + 4] == b"data":
+    while True:
+        file.seek(position)
+        header = file.read(8)
+        if len(header) < 8:
+            return 0
+        size = int.from_bytes(header[4:8], "little")
+        if header[:4] == b"data":
             return position + 8 + size if 0 < size < 2**31 - 1 else 0
         position += 8 + size + size % 2
-    return 0
 
 
-def _nist_size(data: bytes) -> int:
-    header = dict(re.findall(rb"(\w+) -\w+ (\S+)", data[:1024]))
-    if not header.get(b"sample_coding", b"pcm").startswith((b"pcm", b"ulaw", b"alaw")) or b"shorten" in data[:1024]:
+def _nist_size(head: bytes) -> int:
+    header = dict(re.findall(rb"(\w+) -\w+ (\S+)", head))
+    if not header.get(b"sample_coding", b"pcm").startswith((b"pcm", b"ulaw", b"alaw")) or b"shorten" in head:
         return 0
     try:
-        length = int(data[8:16])
+        length = int(head[8:16])
         samples = int(header[b"sample_count"]) * int(header.get(b"channel_count", 1)) * int(header[b"sample_n_bytes"])
     except (KeyError, ValueError):
         return 0

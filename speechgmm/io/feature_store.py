@@ -9,18 +9,21 @@ whole. The last column holds 1 for speech and 0 for the rest where a VAD was run
 """
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import DataError
 from speechgmm.io.atomic import write_atomically, write_text
+
+_READ_AT_ONCE: Final = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,18 @@ def digest(*parts: bytes | str) -> str:
         data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
         total.update(len(data).to_bytes(8, "little"))
         total.update(data)
+    return total.hexdigest()
+
+
+def digest_file(file: BinaryIO) -> str:
+    """``digest`` of what a file holds from its beginning, read part by part."""
+    total = blake2b(digest_size=16)
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    total.update(size.to_bytes(8, "little"))
+    part = bytearray(min(size, _READ_AT_ONCE))
+    while n := file.readinto(part):  # type: ignore[attr-defined]
+        total.update(memoryview(part)[:n])
     return total.hexdigest()
 
 
@@ -106,8 +121,8 @@ class FeatureStore:
             about = {name: getattr(recording, name) for name in Extracted.__slots__ if name != "frames"}
             entries.append(Entry(shard=shard, offset=offset, n_frames=len(recording.frames), **about))
             offset += len(recording.frames)
-        frames = np.ascontiguousarray(np.concatenate([recording.frames for recording in recordings]))
-        write_atomically(self.folder / f"{shard}.npy", lambda file: _write_array(file, frames))
+        arrays = [recording.frames for recording in recordings]
+        write_atomically(self.folder / f"{shard}.npy", lambda file: _write_rows(file, arrays))
         write_text(self.folder / f"{shard}.json", json.dumps([asdict(entry) for entry in entries]))
         return entries
 
@@ -150,7 +165,11 @@ def _count_rows(path: Path) -> int:
         return 0
 
 
-def _write_array(file: BinaryIO, array: NDArray[np.float32]) -> None:
+def _write_rows(file: BinaryIO, arrays: Sequence[NDArray[np.float32]]) -> None:
+    """Write arrays (T, columns) as one .npy file, one below the other, without joining them."""
+    shape = (sum(len(rows) for rows in arrays), arrays[0].shape[1])
     # numpy's own writer reports a full disk without saying so.
-    np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
-    file.write(array.data)
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": np.lib.format.dtype_to_descr(arrays[0].dtype), "fortran_order": False, "shape": shape}
+    )
+    file.writelines(np.ascontiguousarray(rows).data for rows in arrays)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FrontEnd, Moments, front_end, moments, normalisation, raw_features
-from speechgmm.io.audio import Recording, read_recording
+from speechgmm.io.audio import Pieces
 from speechgmm.io.model_file import AudioInput, ModelFile
 from speechgmm.parallel import pmap
 from speechgmm.scoring import ClassModels
@@ -178,15 +178,13 @@ def score_recordings(
 
 def frames_of(
     audio: AudioInput, path: Path, speed: float = 1.0
-) -> tuple[NDArray[np.float32], NDArray[np.bool_], Recording]:
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], Pieces]:
     """(T, D) frames of a recording, not normalised; (T,) which of them are speech; and the recording."""
-    recording = read_recording(
-        path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel
-    ).faster(speed)
+    recording = Pieces(path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel, speed=speed)
     try:
-        frames, speech = raw_features(audio.features.without_normalisation(), recording.samples, audio.sample_rate)
+        frames, speech = raw_features(audio.features.without_normalisation(), recording, audio.sample_rate)
     except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+        raise error if str(path) in str(error) else DataError(f"{path}: {error}") from None
     if speech is None:
         speech = np.ones(len(frames), bool)
     if not speech.any():
@@ -245,7 +243,7 @@ def _score_segments(
     frames: NDArray[np.float32],
     windows: Sequence[tuple[float, float]],
     path: Path,
-    recording: Recording,
+    recording: Pieces,
 ) -> Iterator[Scored]:
     """Each window as a segment: log posteriors in the place of log-likelihoods."""
     bounds = np.array([plan.positions(start, end, len(frames)) for start, end in windows])

@@ -12,8 +12,8 @@ import numpy as np
 
 from speechgmm.errors import DataError
 from speechgmm.features import FEATURE_VERSION, front_end, raw_features
-from speechgmm.io.audio import decode, read_bytes
-from speechgmm.io.feature_store import Entry, Extracted, FeatureStore, digest
+from speechgmm.io.audio import Pieces, recording_key
+from speechgmm.io.feature_store import Entry, Extracted, FeatureStore
 from speechgmm.io.model_file import AudioInput
 from speechgmm.pipeline.job import Job
 
@@ -111,16 +111,15 @@ def extract_chunk(chunk: _Chunk) -> _Done:
     for path in chunk.paths:
         try:
             about = path.stat()
-            data = read_bytes(path)
-            key = digest(data)
+            key = recording_key(path)
             if key in keys:  # the same recording under another name or date
                 reused.append(replace(keys[key], path=str(path), size=about.st_size, modified=about.st_mtime_ns))
                 continue
             audio = chunk.audio
-            recording = decode(
-                data, path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel
-            ).faster(chunk.speed)
-            frames, speech = raw_features(audio.features, recording.samples, audio.sample_rate)
+            pieces = Pieces(
+                path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel, speed=chunk.speed
+            )
+            frames, speech = raw_features(audio.features, pieces, audio.sample_rate)
         except DataError as error:
             text = str(error)
             problems[path] = text if str(path) in text else f"{path}: {text}"
@@ -136,8 +135,8 @@ def extract_chunk(chunk: _Chunk) -> _Done:
                 str(path),
                 about.st_size,
                 about.st_mtime_ns,
-                recording.duration,
-                recording.clipped,
+                pieces.duration,
+                pieces.clipped,
                 frames,
             )
         )
