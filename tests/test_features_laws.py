@@ -1,6 +1,7 @@
 """What holds for features whatever the recording."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 
@@ -118,7 +119,105 @@ def test_top_db_clips_by_the_loudest_cell_of_the_recording():
     assert (bands < bands.max() - 11).any()
 
 
+VARIANTS = {
+    "kaldi": {},
+    "kaldi reflect energy": {"snip_edges": False, "deltas": 2, "vad": "energy", "vad_context": 3},
+    "kaldi htk deltas": {"deltas": 2, "delta_method": "htk", "delta_window": 3, "vad": "peak"},
+    "kaldi gaps": {"frame_shift": 40.0, "snip_edges": False, "deltas": 1},
+    "kaldi tiny shifts": {"frame_shift": 0.25, "snip_edges": False},
+    "kaldi odd": {"frame_length": 17.3, "frame_shift": 7.7, "snip_edges": False, "preemphasis": 0},
+    "htk": {"preset": "htk", "deltas": 2, "c0": "relative"},
+    "slaney": {"preset": "slaney", "deltas": 1, "c0": "drop"},
+    "librosa": {"preset": "librosa", "deltas": 2, "top_db": 20.0},
+    "librosa emphasised": {"preset": "librosa", "preemphasis": 0.9, "n_fft": 512},
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@settings(deadline=None, max_examples=12)
+@given(
+    st.integers(0, 3 * RATE),
+    st.lists(st.sampled_from([0, 1, 7, 100, 999, 5000, 20480, 20481]), min_size=1, max_size=8),
+)
+def test_a_recording_in_pieces_gives_the_frames_of_the_whole_bit_for_bit(name, n, sizes):
+    samples, spec = speechlike(3 * RATE)[:n], FeatureSpec(**VARIANTS[name])
+    bounds = np.minimum(np.cumsum([0, *sizes]), n)
+    cuts = [samples[first:stop] for first, stop in pairwise((*bounds, n))]
+    if not front_end(spec, RATE).n_frames(n):
+        with pytest.raises(DataError, match=f"{n} samples at 16000 Hz are too short"):
+            raw_features(spec, iter(cuts), RATE)
+        return
+    whole, speech = raw_features(spec, samples, RATE)
+    # Each piece in the same memory, as a decoder gives them.
+    memory = np.empty(n, dtype=np.float32)
+    frames, chosen = raw_features(spec, (into(memory, cut) for cut in cuts), RATE)
+    np.testing.assert_array_equal(frames, whole)
+    np.testing.assert_array_equal(chosen, speech)
+
+
+def into(memory: np.ndarray, piece: np.ndarray) -> np.ndarray:
+    memory[: piece.size] = piece
+    return memory[: piece.size]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_edges_are_padded_as_numpy_pads(name):
+    """Frames of a recording that is as long as a few of them, against each cut from a padded copy."""
+    spec = FeatureSpec(**{"c0": "absolute", **VARIANTS[name], "deltas": 0, "delta_method": None, "delta_window": 2})
+    spec = replace(spec, top_db=None, preemphasis=0, c0="absolute" if spec.c0 == "relative" else spec.c0)
+    front = front_end(spec, RATE)
+    for n in (front.frame_length // 3, front.frame_length + 1, 5 * front.frame_length):
+        samples, n_frames = speechlike(n), front.n_frames(n)
+        if not n_frames:
+            continue
+        before = max(0, -front.first_start)
+        last = front.first_start + (n_frames - 1) * front.frame_shift + front.frame_length
+        mode = "symmetric" if front.edges == "reflect" else "constant"
+        padded = np.pad(samples, (before, max(0, last - n)), mode=mode)
+        snipped = replace(front, first_start=0, edges="snip")
+        start = before + front.first_start
+        expected = static_features(snipped, padded[start : start + last - front.first_start])[0]
+        np.testing.assert_array_equal(static_features(front, samples)[0], expected)
+
+
+def test_frames_do_not_depend_on_what_was_extracted_before_or_meanwhile():
+    spec, other = FeatureSpec(deltas=2), FeatureSpec(preset="htk")
+    samples, loud = speechlike(5000), np.full(RATE, 50.0, dtype=np.float32)
+    alone = raw_features(spec, samples, RATE)[0]
+    for before in (spec, other):
+        raw_features(before, loud, RATE)
+        np.testing.assert_array_equal(raw_features(spec, samples, RATE)[0], alone)
+
+    def halves():
+        for half in (samples[:2500], samples[2500:]):
+            raw_features(spec, loud, RATE)
+            yield half
+
+    np.testing.assert_array_equal(raw_features(spec, halves(), RATE)[0], alone)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: raw_features(spec, samples, RATE)[0], range(40)):
+            np.testing.assert_array_equal(found, alone)
+
+
+def test_an_offset_of_the_samples_changes_no_energy():
+    samples = speechlike() * np.float32(1e-2)
+    for use_energy in (True, False):
+        spec = FeatureSpec(use_energy=use_energy)
+        frames, moved = (extract(spec, samples + np.float32(offset), RATE) for offset in (0, 0.5))
+        np.testing.assert_allclose(moved, frames, atol=2e-2)
+        assert np.abs(moved[:, 0] - frames[:, 0]).max() < 2e-3  # what rounding to float32 beside 0.5 leaves
+
+
 # Deltas
+
+
+@pytest.mark.parametrize("method", ["kaldi", "htk"])
+@pytest.mark.parametrize("n_frames", [1, 7, 8, 9, 15, 50])
+def test_deltas_in_parts_are_those_of_the_whole(method, n_frames, monkeypatch):
+    frames = np.random.default_rng(0).normal(size=(n_frames, 3)).astype(np.float32)
+    whole = append_deltas(frames, 2, 3, method)
+    monkeypatch.setattr("speechgmm.features.deltas._AT_ONCE", 4)
+    np.testing.assert_array_equal(append_deltas(frames, 2, 3, method), whole)
 
 
 def slow_delta(frames: np.ndarray, window: int) -> np.ndarray:

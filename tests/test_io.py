@@ -4,18 +4,20 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from conftest import hum
 
 from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.features import FeatureSpec, Normalisation
 from speechgmm.gmm import DiagGMM
 from speechgmm.io.atomic import only_writer, remove_leftovers, write_atomically, write_text
-from speechgmm.io.audio import read_recording
-from speechgmm.io.feature_store import Extracted, FeatureStore, digest
+from speechgmm.io.audio import Pieces, read_recording, resampled
+from speechgmm.io.feature_store import Extracted, FeatureStore, digest, digest_file
 from speechgmm.io.model_file import (
     AudioInput,
     ModelFile,
@@ -74,6 +76,62 @@ def test_resampling_keeps_a_tone(tmp_path: Path) -> None:
     got = read_recording(path, sample_rate=RATE, resample=True).samples
     wanted = np.sin(2 * np.pi * 440 * np.arange(8000) / 8000) / 2
     np.testing.assert_allclose(got[200:-200], wanted[200:-200], atol=1e-3)
+
+
+FORMATS = [("WAV", "PCM_16"), ("WAV", "FLOAT"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS")]
+FORMATS += [("MP3", "MPEG_LAYER_III"), ("AIFF", "PCM_24"), ("WAV", "ULAW"), ("W64", "PCM_16")]
+
+
+@pytest.mark.parametrize("n_channels", [1, 2])
+@pytest.mark.parametrize(("container", "subtype"), FORMATS)
+def test_a_recording_is_the_same_however_it_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, container: str, subtype: str, n_channels: int
+) -> None:
+    path = tmp_path / f"a.{container.lower()}"
+    samples = np.stack([hum(n, 150.0 + 40 * n, seconds=3.0, rate=16000) for n in range(n_channels)], axis=1)
+    soundfile.write(path, samples, 16000, format=container, subtype=subtype)
+    with path.open("rb") as file:
+        assert digest_file(file) == digest(path.read_bytes())
+    options: list[dict[str, Any]] = [{}, {"channel": n_channels - 1}]
+    options += [{"sample_rate": 22050, "resample": True}, {"speed": 1.1}]
+    for option in options:
+        found = []
+        for size in (700, 16000, 1 << 20):
+            monkeypatch.setattr("speechgmm.io.audio._PIECE", size)
+            pieces = Pieces(path, **{"sample_rate": 16000, **option})
+            found.append(np.concatenate([piece.copy() for piece in pieces]))
+            np.testing.assert_array_equal(found[-1], found[0])
+            assert pieces.duration == len(found[0]) / pieces.sample_rate
+        if not option:
+            decoded, _ = soundfile.read(path, dtype="float32", always_2d=True)
+            np.testing.assert_allclose(found[0], decoded.mean(axis=1), atol=1e-6 if subtype != "VORBIS" else 1e-4)
+
+
+@pytest.mark.parametrize(("rate", "new_rate"), [(44100, 16000), (8000, 16000), (16000, 17600)])
+def test_resampling_in_pieces_is_soxrs_of_the_whole(rate: int, new_rate: int) -> None:
+    samples = hum(0, 200.0, seconds=1.3, rate=rate)
+    parts = [samples[n : n + 1000] for n in range(0, len(samples), 1000)]
+    whole = soxr.resample(samples, rate, new_rate, quality="HQ")
+    np.testing.assert_array_equal(np.concatenate(list(resampled(parts, rate, new_rate))), whole)
+
+
+def test_what_is_wrong_anywhere_in_a_recording_is_said_of_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("speechgmm.io.audio._PIECE", 1000)
+    samples = hum(0, 200.0)
+    for place in (0, 1500, 4799):
+        spoilt = samples.copy()
+        spoilt[place] = np.nan
+        spoilt[2500] = np.inf
+        with pytest.raises(DataError, match="2 of 4800 samples are NaN or infinite"):
+            read_recording(wav(tmp_path / "a.wav", spoilt, subtype="FLOAT"), sample_rate=RATE)
+    late = np.zeros(4800, np.float32)
+    late[4000] = 1.0
+    recording = read_recording(wav(tmp_path / "late.wav", late), sample_rate=RATE)
+    assert recording.clipped == 1 / 4800
+    with pytest.raises(DataError, match="all 4800 samples are zero"):
+        read_recording(wav(tmp_path / "zeros.wav", np.zeros(4800, np.float32)), sample_rate=RATE)
 
 
 def bad_files(folder: Path) -> dict[str, Path]:

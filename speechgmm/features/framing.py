@@ -57,7 +57,8 @@ def runs(
     """
     step = BLOCK * frame_shift
     before, skip = max(0, -first_start), max(0, first_start)
-    mode: Literal["symmetric", "constant"] = "symmetric" if edges == "reflect" else "constant"
+    held[:before] = 0
+    mirrored = before if edges == "reflect" else 0  # samples at the beginning that are still to be filled in
     filled, n_samples, n_done = before, 0, 0
     for piece in pieces:
         n_samples += piece.size
@@ -68,17 +69,18 @@ def runs(
             held[filled : filled + taken] = piece[at : at + taken]
             filled, at = filled + taken, at + taken
             if filled == held.size:
-                if before and not n_done:
-                    held[:] = np.pad(held[before:], (before, 0), mode=mode)
+                if mirrored:
+                    held[:mirrored] = held[mirrored : 2 * mirrored][::-1]
+                    mirrored = 0
                 yield held[: step - frame_shift + width], BLOCK
                 n_done += BLOCK
                 held[:width] = held[step:]
                 filled = width  # more than the next stretch needs: it suffices to be mirrored at the end
     n_left = count(n_samples) - n_done
     after = max(0, (n_left - 1) * frame_shift + width - filled)
-    first = 0 if n_done else before
-    if n_left > 0 and (first or after):
-        held = np.pad(held[first:filled], (first, after), mode=mode)
+    if n_left > 0 and (mirrored or after):
+        mode: Literal["symmetric", "constant"] = "symmetric" if edges == "reflect" else "constant"
+        held = np.pad(held[mirrored:filled], (mirrored, after), mode=mode)
     for n in range(0, n_left, BLOCK):
         n_frames = min(BLOCK, n_left - n)
         yield held[n * frame_shift :][: (n_frames - 1) * frame_shift + width], n_frames
