@@ -64,11 +64,13 @@ def append_deltas(frames: Float32Array, order: int, window: int = 2, method: Del
 
 def _slopes(frames: Float32Array, window: int) -> Float32Array:
     """Slope at every frame that has `window` neighbours on either side."""
+    taps = regression_taps(window).astype(np.float32)
     n_frames = len(frames) - 2 * window
-    total = frames[window + 1 : window + 1 + n_frames] - frames[window - 1 : window - 1 + n_frames]
-    for k in range(2, window + 1):
+    for k in range(1, window + 1):  # the taps before the middle are those behind it, negative
         step = frames[window + k : window + k + n_frames] - frames[window - k : window - k + n_frames]
-        step *= np.float32(k)
-        total += step
-    total *= np.float32(1 / (2 * sum(k * k for k in range(1, window + 1))))
+        step *= taps[window + k]
+        if k == 1:
+            total = step
+        else:
+            total += step
     return total

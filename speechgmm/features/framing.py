@@ -17,7 +17,7 @@ repeated (Kaldi without snip-edges). ``zeros``: they see silence (librosa's cent
 FrameCount = Callable[[int], int]
 """Frames of a recording by the number of its samples."""
 
-BLOCK: Final = 128
+BLOCK: Final = 160
 """Frames that are worked on at once: few enough for the second-level cache, enough for numpy's calls to be cheap."""
 
 

@@ -1,8 +1,8 @@
 """From samples to the logarithms of mel bands, a block of frames at a time, in buffers that are used again.
 
 Owns the arithmetic of a block. Frames are worked on `BLOCK` at a time in float32, so that the work fits in the
-processor's second-level cache; a thread keeps the buffers of the front end that it used last, because fresh memory
-costs more than what is computed in it. Products of matrices always have `BLOCK` rows, filled up at the end of a
+processor's second-level cache; a thread keeps the buffers of the front end that it used last, and the transform works
+in place, because fresh memory costs more than what is computed in it. Products of matrices always have `BLOCK` rows, filled up at the end of a
 recording with what lies there, because their last bits depend on the number of rows. So a frame depends on its own
 samples and its place in its block, never on what follows or on what else is extracted.
 
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
-import scipy.fft
+import scipy.fftpack
 from numpy.typing import NDArray
 
 from speechgmm.features.framing import BLOCK, runs
@@ -107,11 +107,12 @@ class LogMels:
 
     def _transform(self, n_rows: int) -> None:
         """Logs of the mel bands of what lies in the transform's buffer."""
-        front, spectrum = self.front, self._spectrum[:n_rows]
-        transform = scipy.fft.rfft(self._padded[:n_rows], axis=1)
-        parts = transform.view(self._padded.dtype)
+        front, spectrum, padded = self.front, self._spectrum[:n_rows], self._padded[:n_rows]
+        padded[:, front.frame_length :] = 0  # where the transform before left its results
+        parts = scipy.fftpack.rfft(padded, axis=1, overwrite_x=True)
         np.square(parts, out=parts)
-        np.add(parts[:, 0::2], parts[:, 1::2], out=spectrum, casting="same_kind")
+        spectrum[:, 0], spectrum[:, -1] = parts[:, 0], parts[:, -1]
+        np.add(parts[:, 1:-1:2], parts[:, 2:-1:2], out=spectrum[:, 1:-1], casting="same_kind")
         if front.spectrum == "magnitude":
             np.sqrt(spectrum, out=spectrum)
         mels = np.matmul(self._spectrum, front.filterbank.T, out=self._logs)

@@ -64,7 +64,7 @@ def moments(frames: NDArray[np.floating]) -> Moments:
     total: Moments | None = None
     for first in range(0, len(frames), _AT_ONCE):
         centred = frames[first : first + _AT_ONCE].astype(np.float64)
-        means = np.add.reduce(centred, axis=0) / len(centred)
+        means = np.ones(len(centred)) @ centred / len(centred)
         if not np.isfinite(means).all():
             bad = int(np.flatnonzero(~np.isfinite(means))[0])
             raise DataError(f"dimension {bad} of the frames has NaN or infinity")

@@ -33,7 +33,7 @@ CLIPPED_SHARE: Final = 0.001
 
 
 _PIECE: Final = 65536
-"""Samples that are decoded at once: what is made of them stays in the processor's cache, and no memory is asked for."""
+"""Samples that are decoded at once: 4 s at 16 kHz."""
 
 _LAST_BYTES: Final = 1 << 18
 """Among them the last page of an Ogg file begins: a page has at most 65307."""

@@ -11,7 +11,7 @@ whole. The last column holds 1 for speech and 0 for the rest where a VAD was run
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -123,13 +123,13 @@ class FeatureStore:
             offset += len(recording.frames)
         arrays = [recording.frames for recording in recordings]
         write_atomically(self.folder / f"{shard}.npy", lambda file: _write_rows(file, arrays))
-        write_text(self.folder / f"{shard}.json", json.dumps([asdict(entry) for entry in entries]))
+        write_text(self.folder / f"{shard}.json", _index(entries))
         return entries
 
     def note(self, entries: Sequence[Entry]) -> None:
         """Note that recordings whose frames are here already have another path or date."""
         name = digest(*(f"{entry.key} {entry.path} {entry.modified}" for entry in entries))[:20]
-        write_text(self.folder / f"{name}.json", json.dumps([asdict(entry) for entry in entries]))
+        write_text(self.folder / f"{name}.json", _index(entries))
 
     def frames(self, shard: str, offset: int, n_frames: int) -> NDArray[np.float32]:
         """Rows of a shard, read into memory: pages of a mapped file would count as memory as long as it is open.
@@ -163,6 +163,11 @@ def _count_rows(path: Path) -> int:
         return len(np.load(path, mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError, EOFError, TypeError):
         return 0
+
+
+def _index(entries: Sequence[Entry]) -> str:
+    # dataclasses.asdict copies what it finds, at four times the cost.
+    return json.dumps([{name: getattr(entry, name) for name in Entry.__slots__} for entry in entries])
 
 
 def _write_rows(file: BinaryIO, arrays: Sequence[NDArray[np.float32]]) -> None:
