@@ -1,13 +1,13 @@
 """From samples to the logarithms of mel bands, a block of frames at a time, in buffers that are used again.
 
-Owns the arithmetic of a block. Frames are worked on `BLOCK` at a time in float32, so that the work fits in the
-processor's second-level cache; a thread keeps the buffers of the front end that it used last, and the transform works
-in place, because fresh memory costs more than what is computed in it. Products of matrices always have `BLOCK` rows, filled up at the end of a
-recording with what lies there, because their last bits depend on the number of rows. So a frame depends on its own
-samples and its place in its block, never on what follows or on what else is extracted.
+Owns the arithmetic of a block. Frames are worked on `BLOCK` at a time in float32, so that the work stays near the
+processor. A thread keeps the buffers of the front end that it used last, and the transform works in place (which
+scipy.fftpack allows and scipy.fft does not): fresh memory costs more than what is computed in it. Products of matrices
+always have `BLOCK` rows, filled up at the end of a recording with what lies there, because their last bits depend on
+the number of rows. So a frame depends on its own samples and its place in its block, never on what follows or on what
+else is extracted.
 
-What is done to a frame (its mean taken off, pre-emphasis) is done to the samples as far as possible, where it costs
-two fifths: neighbouring frames overlap.
+Neighbouring frames overlap: pre-emphasis, and the sums for means and energies, are made once for all samples.
 """
 
 import threading
@@ -127,7 +127,7 @@ def log_mels(front: FrontEnd) -> Iterator[LogMels]:
     >>> from speechgmm.features import FeatureSpec, front_end
     >>> with log_mels(front_end(FeatureSpec(), 8000)) as buffers:
     ...     [(logs.shape, energy.shape) for logs, energy in buffers.of([np.ones(800, dtype=np.float32)])]
-    [((128, 23), (8,))]
+    [((160, 23), (8,))]
     """
     # Taken away while it is in use: whoever makes the pieces may extract features too.
     buffers: LogMels | None = _kept.__dict__.pop("buffers", None)
