@@ -27,6 +27,7 @@ from speechgmm.pipeline.job import prepare
 from speechgmm.pipeline.shards import extract_recordings
 
 RATE = 16000
+SPEC = sg.FeatureSpec(preset="kaldi", deltas=2)
 N_FILES = 40  # read one after another
 N_SHARED = 2000  # shared out among processes
 
@@ -54,8 +55,7 @@ def by_librosa(path: Path) -> NDArray[np.floating]:
 
 
 def by_speechgmm(path: Path) -> NDArray[np.floating]:
-    spec = sg.FeatureSpec(preset="kaldi", deltas=2)
-    frames, _ = raw_features(spec, Pieces(path, sample_rate=RATE), RATE)
+    frames, _ = raw_features(SPEC, Pieces(path, sample_rate=RATE), RATE)
     return normalisation(moments(frames)).apply(frames)
 
 
