@@ -324,13 +324,25 @@ def config_hash(config: Config) -> str:
     """Sixteen hex digits that two configurations share when they ask for the same result.
 
     ``parallel``, ``cache``, ``output`` and the place of the recordings (``corpus.root``) do not count, so that it is
-    the same on every machine.
+    the same on every machine; nor does what has its default, so that it outlives keys that are added later.
     """
     plain = {key: value for key, value in to_plain(config).items() if key not in NOT_IN_THE_RESULT}
     plain["corpus"].pop("root")
-    if plain["scoring"]["top_components"] is None:  # asks for what was asked for before there was the key
-        plain["scoring"].pop("top_components")
-    return blake2b(json.dumps(plain, sort_keys=True).encode(), digest_size=8).hexdigest()
+    asked = _other_than(to_plain(Config()), plain)
+    return blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def _other_than(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values that differ from the defaults."""
+    found = {}
+    for key, value in values.items():
+        default = defaults.get(key)
+        if isinstance(value, Mapping) and isinstance(default, Mapping):
+            if inner := _other_than(default, value):
+                found[key] = inner
+        elif value != default:
+            found[key] = value
+    return found
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

@@ -33,7 +33,7 @@ def test_every_start_gives_a_fit_that_climbs_and_explains_held_out_frames(init, 
     assert np.diff(fit.trace).min(initial=0) > -1e-4
     one = fit_gmm(train, 1).model
     gain = log_likelihoods(fit.model.log_linear(), held_out) - log_likelihoods(one.log_linear(), held_out)
-    assert gain.mean() > {1: -1e-9, 2: 0.05, 5: 0.4, 16: 0.8}[n_components]
+    assert gain.mean() > {1: -1e-8, 2: 0.05, 5: 0.4, 16: 0.8}[n_components]
 
 
 def test_one_component_is_the_moments_of_the_frames():
@@ -232,6 +232,7 @@ def test_the_defaults_of_the_configuration_are_those_of_the_functions():
         dead_components=spec.dead_components,
         precision=spec.precision,
         e_step=spec.e_step,
+        overrelaxed=spec.overrelaxed,
     )
     assert written_out.model.means.tobytes() == fit_gmm(frames).model.means.tobytes()
     assert written_out.model.n_components == 32

@@ -11,7 +11,7 @@ from operator import add
 from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, FitError, ShapeError
 from speechgmm.gmm.frames import Mapper
@@ -27,6 +27,11 @@ ROUNDING: Final[dict[Precision, float]] = {"float64": 1e-10, "float32": 1e-6}
 """How far rounding alone may lower the objective, as a share of its size, or of 1 nat per frame if more."""
 
 FULL_EVERY: Final = 8  # passes, in sparse EM
+
+FURTHER: Final = 1.2
+"""By how much the factor of an overrelaxed step grows from one that went well to the next."""
+
+FURTHEST: Final = 3.0
 
 SPLIT_DEVIATIONS: Final = 0.2
 """How far each half of a split component moves, in the component's standard deviations (as in HTK)."""
@@ -64,6 +69,7 @@ def fit_em(
     dead: Dead = "keep",
     min_count: float = MIN_COUNT,
     sparse: bool = False,
+    overrelaxed: bool = False,
     map: Mapper = map,
 ) -> Fit:
     """Climb from ``start`` to a mode of the posterior of ``prior`` and the batches (Dempster et al. 1977).
@@ -77,6 +83,10 @@ def fit_em(
     With ``sparse``, only the first, the last, every ``FULL_EVERY``th pass and what confirms convergence see all
     components; those between leave out what was not active in a block of frames at the last full one, so that their
     objective is a lower bound (Neal & Hinton 1998). Batches should come from ``arranged``.
+
+    With ``overrelaxed``, an update goes further than the step that EM would take, by a factor that grows while the
+    objective does (Salakhutdinov & Roweis 2003, adaptive overrelaxed EM); where it goes too far, the next pass is EM's
+    own step from before, and the objective in between is not in the trace. The last update is EM's own.
 
     The objective never falls, flooring included, except after a re-split, which guarantees nothing; a fall
     beyond ``ROUNDING`` is listed in ``Fit.fell``.
@@ -106,29 +116,40 @@ def fit_em(
     resplit: set[int] = set()
     passes = _Passes(batches, map)
     guaranteed, near, full, next_full = False, False, True, 0
+    own: DiagGMM | None = None  # EM's own step, where the model has gone further
+    factor = 1.0
     for i in range(max_iter + 1):
         after_full, full = full, not sparse or i in (next_full, max_iter)
         stats = passes.full(model, survey=sparse) if full else passes.sparse(model)
-        trace.append(objective(stats, prior, model))
+        value = objective(stats, prior, model)
+        rounding = ROUNDING[precision] * max(1.0, abs(value))
+        if own is not None and value < trace[-1] - rounding:
+            model, own, factor, next_full = own, None, 1.0, i + 1 if full else next_full
+            continue
+        trace.append(value)
         posterior = prior + stats
         empty = posterior.dead(min_count)
         near = False
         # A bound may lie below the likelihood that came before it; with the same sets it does not fall either.
         if guaranteed and (full or not after_full):
-            step, rounding = trace[-1] - trace[-2], ROUNDING[precision] * max(1.0, abs(trace[-1]))
+            step = trace[-1] - trace[-2]
             near = -rounding <= step < tol
             if step < -rounding:
-                fell.append(i)
+                fell.append(len(trace) - 1)
         if i == max_iter or (near and full):
             break
         if full or near:
             next_full = i + 1 if near else i + FULL_EVERY
+        before, own = model, None
         model = posterior.mode(model, floor=least, min_count=min_count, update=update)
         guaranteed = True
         if dead == "resplit" and empty and i + 1 < max_iter:
             model = _resplit(model, empty)
             resplit.update(empty)
-            guaranteed, next_full = False, i + 1
+            guaranteed, next_full, factor = False, i + 1, 1.0
+        elif overrelaxed and i + 2 <= max_iter:
+            own, factor = model, min(factor * FURTHER, FURTHEST)
+            model = _further(before, model, factor, least)
     return Fit(
         model,
         tuple(trace),
@@ -139,6 +160,21 @@ def fit_em(
         resplit=tuple(sorted(resplit)),
         floored=int(np.count_nonzero(model.variances <= least)) if "variances" in update else 0,
         n_frames=stats.n_frames,
+    )
+
+
+def _further(before: DiagGMM, after: DiagGMM, factor: float, floor: NDArray[np.float64]) -> DiagGMM:
+    """``factor`` times the step from one mixture to another, in means and in logarithms of weights and variances."""
+    beyond = factor - 1
+    # No weight and no variance may vanish or explode by what is added to EM's own step.
+    kept = np.clip(
+        np.divide(after.weights, before.weights, out=np.ones(len(after.weights)), where=before.weights > 0), 0.5, 2
+    )
+    weights = after.weights * kept**beyond
+    return DiagGMM(
+        weights / weights.sum(),
+        after.means + beyond * (after.means - before.means),
+        np.maximum(after.variances * np.clip(after.variances / before.variances, 0.5, 2) ** beyond, floor),
     )
 
 

@@ -39,6 +39,9 @@ class ModelSpec:
     precision: Literal["auto", "float32", "float64"] = setting(
         "auto", "of the products in training; auto: float64 where variance_floor is below 1e-3, else float32"
     )
+    overrelaxed: bool = setting(
+        True, "updates go further than the step of EM while the likelihood grows by it: half the iterations"
+    )
     e_step: Literal["auto", "dense", "sparse"] = setting(
         "auto",
         "dense: every frame is given to all components; sparse: in most passes to those that were active for its "

@@ -254,6 +254,7 @@ def _train_ubm(job: Job, features: Features, common: _Task) -> tuple[DiagGMM, Cl
         dead_components=model.dead_components,
         precision=model.precision,
         e_step=model.e_step,
+        overrelaxed=model.overrelaxed,
     )
     task = replace(common, label=BACKGROUND, spec=spec, pieces=chosen)
     job.console.say(f"background model: {spec.n_components} components on {len(chosen)} utterances")
@@ -347,6 +348,7 @@ def fit_class(
         dead_components=spec.dead_components,
         precision=spec.precision,
         e_step=spec.e_step,
+        overrelaxed=spec.overrelaxed,
         memory=memory,
         map=map,
     )
