@@ -27,7 +27,7 @@ format: $(VENV)/.dev ## put the code into its standard form
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev ## ratios to scikit-learn, librosa and others, side by side
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/run.py --save
 
 build: $(VENV)/.dev ## a wheel and a source archive, in dist/
 	$(BIN)/python -m build
