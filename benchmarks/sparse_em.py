@@ -5,7 +5,7 @@ more than a plain one; of 8 passes one is full.
 """
 
 import numpy as np
-from em_iteration import D
+from em_iteration import D, Floats
 from speech import divided, recordings
 from timing import interleaved, limit, show
 
@@ -16,10 +16,11 @@ from speechgmm.gmm.kernels import survey
 from speechgmm.gmm.layout import batches
 
 
-def variances(stats: GMMStats) -> np.ndarray:
+def variances(stats: GMMStats, floor: Floats) -> Floats:
+    """What the update would make of them, components of less than a frame left out."""
     heard = stats.counts > 1
     counts = stats.counts[heard, None]
-    return stats.squares[heard] / counts - (stats.sums[heard] / counts) ** 2
+    return np.maximum(stats.squares[heard] / counts - (stats.sums[heard] / counts) ** 2, floor)
 
 
 def compare(n_frames: int, n_components: int) -> None:
@@ -53,7 +54,7 @@ def compare(n_frames: int, n_components: int) -> None:
     found["of 8 passes 1 full, each"] = [(one + 7 * other) / 8 for one, other in zip(full, cut, strict=True)]
     show(f"{len(frames)} frames of real speech, {n_components} components", found, limit(len(frames), n_components, D))
     exact, left = sum(dense()[1:], dense()[0]), sum(sparse()[1:], sparse()[0])
-    error = np.abs(variances(left) / variances(exact) - 1)
+    error = np.abs(variances(left, 0.01 * variance) / variances(exact, 0.01 * variance) - 1)
     share = np.mean([np.unpackbits(active).mean() for _, active in surveyed])
     lost = (exact.log_likelihood - left.log_likelihood) / len(frames)
     print(

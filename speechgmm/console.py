@@ -4,6 +4,7 @@ Results go to standard output and are none of this module's business.
 """
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -42,6 +43,16 @@ class Console:
             yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
+
+    @contextmanager
+    def patience(self, text: str, seconds: float = 1.5) -> Iterator[None]:
+        """Say what takes so long, where it takes longer than this."""
+        timer = threading.Timer(seconds, self.say, [text])
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     @contextmanager
     def bar(self, what: str | None) -> Iterator[Callable[[int, int], None]]:

@@ -1,3 +1,4 @@
+from .compiled import warm_up
 from .em import Fit, fit_em, objective, split_components
 from .fit import adapt_map, class_rng, fit_gmm
 from .frames import FrameSource, Mapper
@@ -40,5 +41,6 @@ __all__ = [
     "split_components",
     "stacked_log_likelihoods",
     "subsample_size",
+    "warm_up",
     "working_bytes",
 ]

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, FitError, ShapeError
+from speechgmm.gmm.compiled import Active
 from speechgmm.gmm.frames import Mapper
-from speechgmm.gmm.kernels import Active, accumulate, survey
+from speechgmm.gmm.kernels import accumulate, survey
 from speechgmm.gmm.layout import Batch, BatchReference, Precision
 from speechgmm.gmm.model import DiagGMM, LogLinear
 from speechgmm.gmm.prior import MIN_COUNT, PARAMETERS, ConjugatePrior, Parameter

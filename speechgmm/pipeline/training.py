@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from speechgmm.corpus.splits import assign_folds
 from speechgmm.errors import FitError, ModelFileError
 from speechgmm.features import Moments
-from speechgmm.gmm import BATCH, DiagGMM, Fit, FrameSource, Mapper, ModelSpec, adapt_map, class_rng, fit_gmm
+from speechgmm.gmm import BATCH, DiagGMM, Fit, FrameSource, Mapper, ModelSpec, adapt_map, class_rng, fit_gmm, warm_up
 from speechgmm.io.atomic import write_atomically, write_text
 from speechgmm.io.feature_store import canonical, digest
 from speechgmm.io.model_file import AudioInput, ClassRecipe
-from speechgmm.parallel import pmap
+from speechgmm.parallel import Backend, pmap
 from speechgmm.pipeline.frames import Features, Piece, open_frames, pooled_moments
 from speechgmm.pipeline.job import Job
 from speechgmm.pipeline.memory import Need, divide_among_batches, divide_among_classes
@@ -36,6 +36,9 @@ TRAINING_VERSION = 2
 
 
 BACKGROUND = "(background model)"
+
+WORTH_PROCESSES = 5_000_000
+"""Frames times components in all: about a second of EM on one core, which is what starting workers takes."""
 
 PASSES_BEFORE_EM = 3
 """Over all frames: for the mean, for the variance, and for the frames that the start is estimated on."""
@@ -83,6 +86,10 @@ class _Task:
     ubm: DiagGMM | None
     folder: Path  # of the cache
     memory: int = 0  # bytes that frames and their batches may stay in; changes no byte of the model
+
+    def path(self) -> Path:
+        """Where the mixture is kept once it is trained."""
+        return self.folder / f"{_key(self)}.safetensors"
 
     def need(self) -> Need:
         """What training it takes at the least."""
@@ -175,7 +182,26 @@ def _train_classes(job: Job, tasks: Sequence[_Task], what: str) -> list[tuple[Di
     if job.cluster is None and at_once < min(job.n_jobs, len(tasks)):
         job.console.say(f"parallel.memory: {at_once} of {job.n_jobs} workers train at once; more would need more of it")
     shared = [replace(task, memory=share) for task, share in zip(tasks, shares, strict=True)]
-    return list(job.console.track(job.map(train_class, shared, at_most=at_once), len(tasks), what))
+    missing = [task.need() for task in tasks if not task.path().exists()]
+    suited = _suited(missing, n_jobs)
+    if missing and job.cluster is None:
+        _warm_up(job)
+    return list(job.console.track(job.map(train_class, shared, auto=suited, at_most=at_once), len(tasks), what))
+
+
+def _warm_up(job: Job) -> None:
+    """Compile what EM runs on, which a person should not wait for without a word; workers find it compiled."""
+    with job.console.patience("compiling the arithmetic of EM: some seconds, once on this machine"):
+        warm_up("float64" if job.experiment.config.model.precision == "float64" else "float32")
+
+
+def _suited(needs: Sequence[Need], n_jobs: int) -> Backend:
+    """Processes where there are several small mixtures for each worker, and enough work to be worth starting them.
+
+    Between passes of some hundred microseconds, threads wait for each other's Python.
+    """
+    work = sum(need.n_frames * need.n_components for need in needs)
+    return "processes" if len(needs) >= 2 * n_jobs and work > WORTH_PROCESSES else "threads"
 
 
 def _by_label(features: Features) -> dict[str, list[Piece]]:
@@ -265,6 +291,8 @@ def _train_ubm(job: Job, features: Features, common: _Task) -> tuple[DiagGMM, Cl
             job.console.say(f"{n_batches} batches of frames for {job.n_jobs} threads of the cluster: some stay idle")
     elif at_once < job.n_jobs:
         job.console.say(f"parallel.memory: {at_once} of {job.n_jobs} workers read at once; more would need more of it")
+    if job.cluster is None:
+        _warm_up(job)
     with job.console.bar("training the background model: passes over its frames") as advance:
         passes = 0
         on = job.cluster.repeatedly() if job.cluster else partial(pmap, n_jobs=at_once, backend="threads")
@@ -284,7 +312,7 @@ def train_class(task: _Task, *, map: Mapper = map) -> tuple[DiagGMM, ClassReport
     Raises:
         FitError: The mixture cannot be estimated; the message begins with the class.
     """
-    path = task.folder / f"{_key(task)}.safetensors"
+    path = task.path()
     try:
         return _load(path)
     except (FileNotFoundError, ModelFileError):
