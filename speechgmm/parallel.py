@@ -98,6 +98,27 @@ def pmap(
             ) from None
 
 
+@contextmanager
+def thread_pool(n_jobs: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """A ``map`` over threads that are started once, for passes over short tasks again and again.
+
+    Results come in order, and no more than a few tasks are begun before theirs is asked for.
+    """
+    with one_blas_thread():
+        if workers(n_jobs) == 1:
+            yield map
+            return
+        import joblib
+
+        options = {"backend": "threading", "return_as": "generator", "batch_size": 1, "pre_dispatch": "2*n_jobs"}
+        with joblib.Parallel(n_jobs=workers(n_jobs), **options) as run:
+
+            def spread(function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
+                return iter(run(joblib.delayed(function)(task) for task in tasks))
+
+            yield spread
+
+
 def _in_worker(parent: int, function: Callable[[Task], Result], task: Task) -> Result:
     """Run a task in a worker that ends with the process that started it, which may be killed without a word."""
     _leave_with(parent)

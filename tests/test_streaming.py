@@ -147,7 +147,7 @@ def test_a_part_that_gives_other_frames_than_were_counted_is_refused() -> None:
 def test_what_is_held_stays_within_the_memory_given() -> None:
     source, _ = in_parts([100_000])
     references = batches(source, np.zeros(3), np.ones(3), "float32", 4096)
-    size = bytes_per_frame(3) * 4 * 4096
+    size = bytes_per_frame(3) * 2 * 4096
     for memory, expected in ((0, 0), (size / 2, 0), (1.1 * size, 1), (2.5 * size, 2), (1e9, len(references))):
         found = hold(references, int(memory))
         assert [isinstance(batch, Batch) for batch in found].count(True) == expected
@@ -159,7 +159,7 @@ def test_a_reference_to_a_batch_is_small_enough_to_send() -> None:
     for reference in batches(source, np.zeros(3), np.ones(3), "float32", 4096):
         assert len(pickle.dumps(reference)) < 10_000
     [first, *_] = batches(as_source(frames), np.zeros(3), np.ones(3), "float32", 4096)
-    assert len(pickle.dumps(first)) < 1.1 * frames[:16384].nbytes  # of an array, its own rows and no more
+    assert len(pickle.dumps(first)) < 1.1 * frames[:8192].nbytes  # of an array, its own rows and no more
 
 
 def test_a_shard_that_shrank_is_an_error_and_not_fewer_frames(tmp_path: Path) -> None:

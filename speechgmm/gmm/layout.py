@@ -23,7 +23,7 @@ _PAD: Final = 16  # columns: one 64-byte line of float32
 _CELLS: Final = 2**18  # of a (K, B) block: 1 MiB of float32, which stays in the L2 cache
 _SMALL: Final = 10**6  # K B P of a product that OpenBLAS computes without copying its factors, with AVX-512
 _LINE: Final = 64  # bytes
-BATCH: Final = 16384  # frames per batch, the unit of parallel work
+BATCH: Final = 8192  # frames per batch, the unit of parallel work
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +78,7 @@ def prepare(
     precision: Precision = "float32",
     block: int | None = None,
 ) -> tuple[Batch, ...]:
-    """Frames (N, D) laid out for ``accumulate``, in batches of about 16,000 frames.
+    """Frames (N, D) laid out for ``accumulate``, in batches of about 8,000 frames.
 
     ``centre`` and ``scale`` (D,) default to the frames' mean and deviation (1 where that is 0); statistics
     come back in raw coordinates whatever they are, but in float32 they decide the accuracy. ``block`` frames
@@ -130,11 +130,11 @@ class BatchReference:
 def batches(
     source: FrameSource, centre: Floats, scale: Floats, precision: Precision, block: int
 ) -> tuple[BatchReference, ...]:
-    """All frames in nearly equal batches of 16,000 at most, cut where N and the block say, whoever will hold them.
+    """All frames in nearly equal batches of 8,000 at most, cut where N and the block say, whoever will hold them.
 
     >>> source = as_source(np.zeros((40_000, 1)))
     >>> [batch.frames.take for batch in batches(source, np.zeros(1), np.ones(1), "float32", 1000)]
-    [14000, 14000, 12000]
+    [8000, 8000, 8000, 8000, 8000]
     """
     step = block * ceil(ceil(len(source) / block) / ceil(len(source) / BATCH))
     return tuple(BatchReference(part, centre, scale, precision, block) for part in source.stretches(step))

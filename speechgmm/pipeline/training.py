@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from speechgmm.gmm import BATCH, DiagGMM, Fit, FrameSource, Mapper, ModelSpec, a
 from speechgmm.io.atomic import write_atomically, write_text
 from speechgmm.io.feature_store import canonical, digest
 from speechgmm.io.model_file import AudioInput, ClassRecipe
-from speechgmm.parallel import Backend, pmap
+from speechgmm.parallel import Backend, thread_pool
 from speechgmm.pipeline.frames import Features, Piece, open_frames, pooled_moments
 from speechgmm.pipeline.job import Job
 from speechgmm.pipeline.memory import Need, divide_among_batches, divide_among_classes
@@ -293,9 +292,11 @@ def _train_ubm(job: Job, features: Features, common: _Task) -> tuple[DiagGMM, Cl
         job.console.say(f"parallel.memory: {at_once} of {job.n_jobs} workers read at once; more would need more of it")
     if job.cluster is None:
         _warm_up(job)
-    with job.console.bar("training the background model: passes over its frames") as advance:
+    with (
+        job.console.bar("training the background model: passes over its frames") as advance,
+        contextlib.nullcontext(job.cluster.repeatedly()) if job.cluster else thread_pool(at_once) as on,
+    ):
         passes = 0
-        on = job.cluster.repeatedly() if job.cluster else partial(pmap, n_jobs=at_once, backend="threads")
 
         def spread(function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[Any]:
             nonlocal passes
