@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench build clean
+.PHONY: help demo test lint check format bench build clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -15,12 +15,13 @@ demo: $(VENV)/.demo ## class models, figures and a scored recording, from speech
 test: $(VENV)/.dev ## the test suite
 	$(BIN)/python -m pytest
 
-check: $(VENV)/.dev ## lint, types, import contracts, tests
+lint: $(VENV)/.dev ## lint, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+
+check: lint test ## lint, types, import contracts, tests
 
 format: $(VENV)/.dev ## put the code into its standard form
 	$(BIN)/ruff check --fix .

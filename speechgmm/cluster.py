@@ -18,8 +18,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, DataError, SpeechGMMError
-from speechgmm.parallel import one_blas_thread
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

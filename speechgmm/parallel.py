@@ -1,4 +1,4 @@
-"""Running tasks side by side: the only place that knows joblib and threadpoolctl.
+"""Running tasks side by side: the only place that knows joblib.
 
 ``pmap`` keeps the order of its tasks, starts nothing for a single worker, and holds BLAS to one thread inside every
 task: OpenBLAS threads that spin under joblib cost 20 times the work, and results must not depend on their number.
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any, Literal, TypeVar
 
+from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, SpeechGMMError
 
 Task = TypeVar("Task")
@@ -36,30 +37,6 @@ def workers(n_jobs: int) -> int:
     if n_jobs == 0:
         raise ConfigError("parallel.n_jobs is 0; give the number of workers, or -1 for one per core")
     return n_jobs if n_jobs > 0 else max(1, cpu_count() + 1 + n_jobs)
-
-
-_holding = threading.Lock()
-_holders: list[Any] = []  # one limit per task that holds it; the first knows what was before
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Hold every BLAS that is loaded to one thread.
-
-    numpy and scipy bundle one each. Nothing here calls that of scipy, which is slow to load: who begins to must load it
-    before. The limit is the process's: of several threads that ask for it, the last to leave lifts it.
-    """
-    from threadpoolctl import threadpool_limits
-
-    with _holding:
-        _holders.append(None if _holders else threadpool_limits(limits=1, user_api="blas"))
-    try:
-        yield
-    finally:
-        with _holding:
-            if len(_holders) == 1:
-                _holders[0].restore_original_limits()
-            _holders.pop()
 
 
 def pmap(

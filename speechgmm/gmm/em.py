@@ -13,6 +13,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, FitError, ShapeError
 from speechgmm.gmm.compiled import Active
 from speechgmm.gmm.frames import Mapper
@@ -58,6 +59,7 @@ class Fit:
     n_frames: float  # sum of the frames' weights
 
 
+@one_blas_thread()
 def fit_em(
     start: DiagGMM,
     batches: Sequence[Batch | BatchReference],

@@ -10,6 +10,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, FitError, ShapeError
 from speechgmm.gmm.active import BLOCK, arranged
 from speechgmm.gmm.em import Dead, Fit, fit_em
@@ -30,6 +31,7 @@ LEAST_IN_FLOAT32: Final = 1e-3
 """Component variances below this share of the data's lose digits in float32 (5e-3 of a variance at 1e-4)."""
 
 
+@one_blas_thread()
 def fit_gmm(
     frames: ArrayLike | FrameSource,
     n_components: int = 32,
@@ -119,6 +121,7 @@ def fit_gmm(
     )
 
 
+@one_blas_thread()
 def adapt_map(
     ubm: DiagGMM,
     frames: ArrayLike | FrameSource,

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, DataError, FitError
 from speechgmm.features import moments, normalisation
 from speechgmm.io.model_file import AudioInput, ModelFile
-from speechgmm.parallel import one_blas_thread
 from speechgmm.pipeline.scoring import frames_of
 from speechgmm.pipeline.training import fit_class
 
