@@ -7,6 +7,7 @@ do that better.
 
 import os
 import secrets
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -45,14 +46,28 @@ class Cluster:
         from distributed import Client
 
         self.address = address
-        try:
-            self._client = Client(address, timeout=ANSWER, set_as_default=False)
-        except (OSError, ValueError, TypeError) as error:
+        found: list[Any] = []
+
+        def connect() -> None:
+            try:
+                found.append(Client(address, timeout=ANSWER, set_as_default=False))
+            except (OSError, ValueError, TypeError) as error:
+                found.append(error)
+
+        # Who accepts the connection and says nothing (a port of the dashboard, a tunnel to nowhere) is waited for by
+        # nobody: Dask's own limit is for the connection alone.
+        waiting = threading.Thread(target=connect, daemon=True)
+        waiting.start()
+        waiting.join(ANSWER + 2)
+        if not found or isinstance(found[0], Exception):
+            reason = (
+                f"({found[0] or type(found[0]).__name__})" if found else "(the port is open: is it the dashboard's?)"
+            )
             raise ConfigError(
-                f"parallel.scheduler: nothing answers at {address} within {ANSWER:g} s "
-                f"({error or type(error).__name__}); start one with `dask scheduler`, which prints its address, or "
-                "mend the address"
-            ) from None
+                f"parallel.scheduler: no scheduler answers at {address} within {ANSWER:g} s {reason}; start one with "
+                "`dask scheduler`, which prints its address, or mend the address"
+            )
+        self._client = found[0]
 
     @property
     def alive(self) -> bool:
@@ -134,8 +149,8 @@ class Cluster:
                 try:
                     return future.result(timeout=2)
                 except TimeoutError:
-                    if future.status != "pending":
-                        raise  # the task's own
+                    if future.status == "error":
+                        raise  # the task's own; "lost": its worker died with the result, which is being made again
                     alone = None if self.alive and self.workers else alone or time.monotonic()
                     if alone is not None and time.monotonic() > alone + PATIENCE:
                         raise SpeechGMMError(
@@ -234,7 +249,7 @@ def connect(address: str) -> Cluster:
     """The cluster of a scheduler; a connection that stands is used again.
 
     Raises:
-        ConfigError: distributed is not installed, or nothing answers at the address.
+        ConfigError: distributed is not installed, or no scheduler answers at the address.
     """
     if find_spec("distributed") is None:
         raise ConfigError(

@@ -59,7 +59,7 @@ class ParallelSpec:
             if self.scheduler is not None:
                 raise ConfigError("parallel.scheduler has no effect without parallel.backend: dask; set that as well")
             return
-        if self.scheduler is None or not re.fullmatch(r"(tcp|tls|ucx)://\S+:\d+", self.scheduler):
+        if self.scheduler is None or not re.fullmatch(r"(tcp|tls)://\S+:\d+", self.scheduler):
             raise ConfigError(
                 f"parallel.scheduler is {self.scheduler!r}; backend: dask needs the address that `dask scheduler` "
                 "prints, such as tcp://10.0.0.1:8786"
@@ -72,15 +72,16 @@ class ParallelSpec:
 
     def memory_bytes(self) -> int:
         """The budget for frames in bytes."""
-        found = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([kmgt]i?b|b)?\s*", str(self.memory), re.IGNORECASE)
+        number = r"([0-9]{1,15}\.?[0-9]{0,9}|\.[0-9]{1,9})"
+        found = re.fullmatch(rf"\s*{number}\s*([kmgt]i?b|b)?\s*", str(self.memory), re.IGNORECASE)
         if found is None:
             raise ConfigError(
                 f"parallel.memory is {self.memory!r}; expected a number with a unit, such as 500MB, 2GB or 1.5 GiB, or "
                 "bytes"
             )
-        number, unit = float(found[1]), (found[2] or "b").lower()
+        amount, unit = float(found[1]), (found[2] or "b").lower()
         power = " kmgt".index(unit[0]) if unit != "b" else 0
-        n_bytes = int(number * (1024 if "i" in unit else 1000) ** power)
+        n_bytes = int(amount * (1024 if "i" in unit else 1000) ** power)
         if n_bytes < LEAST_MEMORY:
             raise ConfigError(
                 f"parallel.memory is {self.memory!r}, {n_bytes} bytes; expected at least {LEAST_MEMORY // 10**6}MB, "

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -139,8 +140,35 @@ def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster_module, "ANSWER", 0.5)
-    with pytest.raises(ConfigError, match=r"nothing answers at tcp://127.0.0.1:1 within 0.5 s.*dask scheduler"):
+    with pytest.raises(ConfigError, match=r"no scheduler answers at tcp://127.0.0.1:1 within 0.5 s.*dask scheduler"):
         connect("tcp://127.0.0.1:1")
+
+
+def test_a_port_that_takes_the_connection_and_says_nothing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_module, "ANSWER", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(ConfigError, match=rf"no scheduler answers at tcp://127.0.0.1:{port} .*dashboard"):
+            connect(f"tcp://127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("status", ["pending", "lost", "finished"])
+def test_a_result_that_is_late_or_lost_with_its_worker_is_waited_for(cluster: Cluster, status: str) -> None:
+    """A worker that dies with a finished result: Dask makes it again, and says "lost" meanwhile."""
+
+    class Late:
+        waits = 2
+
+        def __init__(self) -> None:
+            self.status = status
+
+        def result(self, timeout: float) -> str:
+            self.waits -= 1
+            if self.waits > 0:
+                raise TimeoutError(timeout)
+            return "made again"
+
+    assert cluster._wait(Late()) == "made again"
 
 
 def test_a_cluster_without_workers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,7 +93,22 @@ def test_parameters_that_are_not_updated_stay():
     frames = overlapping()
     start = DiagGMM(np.full(6, 1 / 6), frames[:6], np.ones((6, 4)))
     prior = ConjugatePrior.around(start, 4.0)
-    fit = fit_em(start, prepare(frames), prior, max_iter=9, tol=0, update=("means",), overrelaxed=True)
+    fit = fit_em(start, prepare(frames), prior, max_iter=9, tol=0, floor=2.0, update=("means",), overrelaxed=True)
     np.testing.assert_allclose(fit.model.weights, start.weights, rtol=1e-12)
     assert fit.model.variances.tobytes() == start.variances.tobytes()
     assert FURTHEST > 1
+
+
+def test_sparse_and_overrelaxed_passes_are_only_compared_with_their_like():
+    for seed in range(4):
+        frames = np.random.default_rng(seed).normal(size=(600, 3))
+        fit = fit_gmm(frames, 256, tol=0, max_iter=120, e_step="sparse", precision="float64")
+        assert fit.fell == ()
+
+
+def test_without_a_floor_every_step_is_ems_own():
+    frames = overlapping(400)
+    own, further = (
+        fit_gmm(frames, 4, max_iter=6, variance_floor=0, tol=0, overrelaxed=which).model for which in (False, True)
+    )
+    assert further.means.tobytes() == own.means.tobytes()

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.gmm.frames import Mapper
-from speechgmm.gmm.kernels import top_components
+from speechgmm.gmm.kernels import best_components
 from speechgmm.gmm.layout import BatchReference
 from speechgmm.gmm.model import DiagGMM, LogLinear
 
@@ -60,5 +60,5 @@ def similar_order(points: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def _arranged(log_linear: LogLinear, ranks: NDArray[np.intp], batch: BatchReference) -> BatchReference:
-    order = np.argsort(ranks[top_components(log_linear, batch.load())], kind="stable")
+    order = np.argsort(ranks[best_components(log_linear, batch.load())], kind="stable")
     return replace(batch, order=order.astype(np.uint16))

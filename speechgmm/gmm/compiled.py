@@ -154,7 +154,10 @@ def compiled_pass() -> Pass:
             overload(_exp2, jit_options=how)(lambda x: _exp2_32 if x == numba.types.float32 else _exp2_64)
             overload(_log2, jit_options=how)(lambda x: _log2_64)  # noqa: ARG005
             register_jitable(**how)(_into_posteriors)
-            _compiled.append(numba.njit(nogil=True, cache=True, **how)(_pass_loops))
+            try:
+                _compiled.append(numba.njit(nogil=True, cache=True, **how)(_pass_loops))
+            except RuntimeError:  # no folder that may be written: compiled anew in every process
+                _compiled.append(numba.njit(nogil=True, **how)(_pass_loops))
         return _compiled[0]
 
 

@@ -89,7 +89,8 @@ def fit_em(
 
     With ``overrelaxed``, an update goes further than the step that EM would take, by a factor that grows while the
     objective does (Salakhutdinov & Roweis 2003, adaptive overrelaxed EM); where it goes too far, the next pass is EM's
-    own step from before, and the objective in between is not in the trace. The last update is EM's own.
+    own step from before, and the objective in between is not in the trace. The last update that ``max_iter`` allows is
+    EM's own, and all are where a floor is 0: nothing would hold a variance that overshoots.
 
     The objective never falls, flooring included, except after a re-split, which guarantees nothing; a fall
     beyond ``ROUNDING`` is listed in ``Fit.fell``.
@@ -150,9 +151,10 @@ def fit_em(
             model = _resplit(model, empty)
             resplit.update(empty)
             guaranteed, next_full, factor = False, i + 1, 1.0
-        elif overrelaxed and i + 2 <= max_iter:
+        # Not where a bound comes next, which has nothing to be compared with, nor where nothing holds variances up.
+        elif overrelaxed and i + 2 <= max_iter and not (sparse and full) and least.all():
             own, factor = model, min(factor * FURTHER, FURTHEST)
-            model = _further(before, model, factor, least)
+            model = _further(before, model, factor, least if "variances" in update else np.zeros(1))
     return Fit(
         model,
         tuple(trace),
@@ -187,19 +189,19 @@ class _Passes:
 
     batches: Sequence[Batch | BatchReference]
     map: Mapper
-    active: tuple[Active, ...] = ()  # by the last survey
+    tasks: tuple[tuple[Batch | BatchReference, Active], ...] = ()  # with what was active at the last survey
 
     def full(self, model: DiagGMM, *, survey: bool) -> GMMStats:
         """Every frame under every component; with ``survey`` the active ones are found on the way."""
         if not survey:
             return _total(self.map(partial(_all, model.log_linear()), self.batches))
-        parts, self.active = zip(*self.map(partial(_surveyed, model.log_linear()), self.batches), strict=True)
+        parts, active = zip(*self.map(partial(_surveyed, model.log_linear()), self.batches), strict=True)
+        self.tasks = tuple(zip(self.batches, active, strict=True))
         return _total(parts)
 
     def sparse(self, model: DiagGMM) -> GMMStats:
         """Every frame under the components that were active in its block."""
-        tasks = list(zip(self.batches, self.active, strict=True))
-        return _total(self.map(partial(_some, model.log_linear()), tasks))
+        return _total(self.map(partial(_some, model.log_linear()), self.tasks))
 
 
 def _total(parts: Iterable[GMMStats]) -> GMMStats:
@@ -236,7 +238,7 @@ def objective(stats: GMMStats, prior: ConjugatePrior, model: DiagGMM) -> float:
     if not np.isfinite(value):
         raise FitError(
             f"the objective is {value}: a frame lies too far from every component for the arithmetic, or a "
-            "weight that the prior speaks for is zero; look for outliers, or train in float64"
+            "weight that the prior speaks for is zero; look for outliers (float64 reaches further than float32)"
         )
     return value
 

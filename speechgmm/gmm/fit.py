@@ -79,6 +79,7 @@ def fit_gmm(
     (DiagGMM(n_components=2, n_features=2), 'float32')
     """
     source = as_source(frames, weights)
+    _check_memory(memory)
     if n_components < 1:
         raise ConfigError(f"{n_components} components; expected at least 1")
     if e_step not in ("auto", "dense", "sparse"):
@@ -86,6 +87,9 @@ def fit_gmm(
     if not (np.isfinite(variance_floor) and variance_floor >= 0):
         raise ConfigError(f"variance_floor {variance_floor:g}; expected a share of the variance, 0 or more")
     mean, variance = moments(source, map=map)
+    if not np.isfinite(variance).all():
+        d = int(np.flatnonzero(~np.isfinite(variance))[0])
+        raise FitError(f"the variance of dimension {d} is not finite: a frame lies too far out; look for outliers")
     least = variance_floor * variance if floor is None else _absolute_floor(floor, source.n_features)
     constant = np.flatnonzero((variance == 0) & (least == 0))
     if len(constant):
@@ -155,6 +159,7 @@ def adapt_map(
     array([[1.]])
     """
     source = as_source(frames, weights)
+    _check_memory(memory)
     if source.n_features != ubm.n_features:
         raise ShapeError(f"frames of {source.n_features} dimensions for a background model of {ubm.n_features}")
     check_finite(source, map=map)
@@ -175,6 +180,11 @@ def adapt_map(
         min_count=_min_count(source),
         map=map,
     )
+
+
+def _check_memory(memory: int | None) -> None:
+    if memory is not None and (not isinstance(memory, int) or memory < 0):
+        raise ConfigError(f"memory {memory!r}; expected a number of bytes, 0 or more, or None for no limit")
 
 
 def class_rng(seed: int, label: str) -> np.random.Generator:

@@ -41,7 +41,7 @@ def accumulate(
     >>> accumulate(density, prepare([[1.0, 2.0], [3.0, 4.0]])[0], engine="numpy").sums
     array([[4., 6.]])
     """
-    nothing = np.empty((0, _n_bytes(log_linear)), np.uint8)
+    nothing = np.empty((0, _mask_bytes(log_linear)), np.uint8)
     return _e_step(log_linear, batch, active, nothing, engine)
 
 
@@ -58,16 +58,16 @@ def survey(log_linear: LogLinear, batch: Batch, *, engine: Engine = "numba") -> 
     >>> survey(density, prepare([[-1.0], [-2.0]])[0], engine="numpy")[1]
     array([[128]], dtype=uint8)
     """
-    found = np.zeros((len(batch.rows), _n_bytes(log_linear)), np.uint8)
+    found = np.zeros((len(batch.rows), _mask_bytes(log_linear)), np.uint8)
     return _e_step(log_linear, batch, None, found, engine), found
 
 
-def top_components(log_linear: LogLinear, batch: Batch) -> NDArray[np.intp]:
+def best_components(log_linear: LogLinear, batch: Batch) -> NDArray[np.intp]:
     """The most probable component of every frame of a batch, (N,).
 
     >>> from speechgmm.gmm.layout import prepare
     >>> density = LogLinear(np.zeros(2), np.array([[0.0], [9.0]]), -np.ones((2, 1)))
-    >>> top_components(density, prepare([[-1.0], [8.0]])[0])
+    >>> best_components(density, prepare([[-1.0], [8.0]])[0])
     array([0, 1])
     """
     factors = _factors(log_linear, batch)
@@ -105,7 +105,7 @@ def _e_step(log_linear: LogLinear, batch: Batch, active: Active | None, found: A
     )
 
 
-def _n_bytes(log_linear: LogLinear) -> int:
+def _mask_bytes(log_linear: LogLinear) -> int:
     """Of one bit per component."""
     return -(-len(log_linear.const) // 8)
 

@@ -45,9 +45,9 @@ class TopStack:
         array([[-2.1121],
                [-1.6121]])
         """
-        if not 1 <= top <= ubm.n_components:
+        if not isinstance(top, int) or isinstance(top, bool) or not 1 <= top <= ubm.n_components:
             raise ShapeError(
-                f"top_components {top} for a background model of {ubm.n_components}; expected 1 to {ubm.n_components}"
+                f"top_components {top!r} for a background model of {ubm.n_components}; expected 1 to {ubm.n_components}"
             )
         for model in models:
             if model.means.shape != ubm.means.shape:

@@ -20,6 +20,7 @@ from speechgmm.corpus.splits import assign_folds
 from speechgmm.errors import FitError, ModelFileError
 from speechgmm.features import Moments
 from speechgmm.gmm import BATCH, DiagGMM, Fit, FrameSource, Mapper, ModelSpec, adapt_map, class_rng, fit_gmm, warm_up
+from speechgmm.gmm.fit import LEAST_IN_FLOAT32
 from speechgmm.io.atomic import write_atomically, write_text
 from speechgmm.io.feature_store import canonical, digest
 from speechgmm.io.model_file import AudioInput, ClassRecipe
@@ -191,7 +192,9 @@ def _train_classes(job: Job, tasks: Sequence[_Task], what: str) -> list[tuple[Di
 def _warm_up(job: Job) -> None:
     """Compile what EM runs on, which a person should not wait for without a word; workers find it compiled."""
     with job.console.patience("compiling the arithmetic of EM: some seconds, once on this machine"):
-        warm_up("float64" if job.experiment.config.model.precision == "float64" else "float32")
+        model = job.experiment.config.model
+        exact = model.precision == "float64" or (model.precision == "auto" and model.variance_floor < LEAST_IN_FLOAT32)
+        warm_up("float64" if exact else "float32")
 
 
 def _suited(needs: Sequence[Need], n_jobs: int) -> Backend:
