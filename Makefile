@@ -50,5 +50,5 @@ $(VENV)/.demo: $(VENV)/.made pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.made pyproject.toml
 	@echo "installing speechgmm with every extra into $(VENV), once"
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[demo,plot,dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[demo,report,dev]'
 	@touch $@

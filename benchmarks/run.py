@@ -18,6 +18,7 @@ NAMES = (
     "sparse_em",
     "time_to_likelihood",
     "scoring",
+    "verification",
     "extraction",
     "long_recording",
     "memory",

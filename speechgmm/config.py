@@ -22,12 +22,18 @@ from speechgmm.errors import ConfigError
 from speechgmm.features.augment import AugmentSpec
 from speechgmm.features.spec import FeatureSpec
 from speechgmm.gmm.spec import ModelSpec
+from speechgmm.scoring.decision_spec import CalibrationSpec, DecisionSpec
 from speechgmm.scoring.segment_spec import SegmentSpec
 from speechgmm.scoring.spec import ScoringSpec
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
-NOT_IN_THE_RESULT = ("parallel", "cache", "output")
+NOT_IN_THE_RESULT = ("parallel", "cache", "output", "report")
 """Sections that cannot change a result: they do not count when a result folder is matched to its configuration."""
+
+FOR_CLAIMS = ("method", "normalise", "cohort", "cohort_top", "trials_within")
+"""Settings of ``scoring`` that have a meaning in verification alone."""
+MOVED = {("scoring", "p_target"): "decision.prior"}
+"""Keys of earlier versions -> where they are now."""
 
 LEAST_MEMORY = 1_000_000
 """Bytes: a smaller ``parallel.memory`` is a mistake."""
@@ -91,6 +97,20 @@ class ParallelSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSpec:
+    """What the page about a run holds beside its figures."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    audio: int = setting(
+        12,
+        "how many of the worst errors can be heard in report.html, at most 4 s of each; 0: it holds nobody's voice",
+        ge=0,
+        le=50,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A whole experiment."""
 
@@ -114,6 +134,9 @@ class Config:
         "place of model; {} for its defaults",
     )
     scoring: ScoringSpec = setting(ScoringSpec(), "how likelihoods become decisions")
+    calibration: CalibrationSpec = setting(CalibrationSpec(), "verification: how scores become likelihood ratios")
+    decision: DecisionSpec = setting(DecisionSpec(), "verification: prior and costs to decide by")
+    report: ReportSpec = setting(ReportSpec(), "the page that a run leaves about itself")
     parallel: ParallelSpec = setting(ParallelSpec(), "how the work is spread over the machine")
     cache: str | None = setting(
         None, "folder of the feature and model cache; default: $SPEECHGMM_CACHE, else the user's cache folder"
@@ -133,9 +156,20 @@ class Config:
             for name in ("priors", "temperature_folds"):
                 if getattr(self.scoring, name) != getattr(default_scoring, name):
                     raise ConfigError(f"scoring.{name} is for task: classification")
+        if self.task == "verification" and self.corpus.target is not None:
+            raise ConfigError("corpus.target is for task: classification; in verification every trial has its own")
         if self.task == "verification" and self.model.adapt != "map":
             raise ConfigError(
                 "task: verification scores against a background model; set model.adapt: map (and model.ubm)"
+            )
+        if self.scoring.method == "linear" and self.model.adapt_parameters != ("means",):
+            raise ConfigError(
+                f"scoring.method: linear looks at adapted means alone, and model.adapt_parameters is "
+                f"{', '.join(self.model.adapt_parameters)}; set it to [means], or scoring.method: llr"
+            )
+        if self.trials is not None and self.scoring.trials_within:
+            raise ConfigError(
+                "scoring.trials_within is for trials made of the corpus; here they are in a table (trials)"
             )
         top = self.scoring.top_components
         if top is not None and self.model.adapt != "map":
@@ -161,11 +195,14 @@ class Config:
                     "segments take whole recordings: features.vad: none, and cmvn by recording or globally"
                 )
         if self.task != "verification":
-            default = ScoringSpec()
             if self.trials is not None:
                 raise ConfigError("trials are for task: verification")
-            for name in ("p_target", "cost_miss", "cost_false_alarm"):
-                if getattr(self.scoring, name) != getattr(default, name):
+            if self.calibration != CalibrationSpec():
+                raise ConfigError("calibration is for task: verification")
+            if self.decision != DecisionSpec() and self.corpus.target is None:
+                raise ConfigError("decision is for task: verification, or a corpus.target")
+            for name in FOR_CLAIMS:
+                if getattr(self.scoring, name) != getattr(ScoringSpec(), name):
                     raise ConfigError(f"scoring.{name} is for task: verification")
 
 
@@ -324,22 +361,22 @@ def to_yaml(config: Config) -> str:
 def config_hash(config: Config) -> str:
     """Sixteen hex digits that two configurations share when they ask for the same result.
 
-    ``parallel``, ``cache``, ``output`` and the place of the recordings (``corpus.root``) do not count, so that it is
-    the same on every machine; nor does what has its default, so that it outlives keys that are added later.
+    ``parallel``, ``cache``, ``output``, ``report`` and the place of the recordings (``corpus.root``) do not count, so
+    that it is the same on every machine; nor does what has its default, so that it outlives keys that are added later.
     """
     plain = {key: value for key, value in to_plain(config).items() if key not in NOT_IN_THE_RESULT}
     plain["corpus"].pop("root")
-    asked = _other_than(to_plain(Config()), plain)
+    asked = other_than(to_plain(Config()), plain)
     return blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
-def _other_than(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def other_than(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """Values that differ from the defaults."""
     found = {}
     for key, value in values.items():
         default = defaults.get(key)
         if isinstance(value, Mapping) and isinstance(default, Mapping):
-            if inner := _other_than(default, value):
+            if inner := other_than(default, value):
                 found[key] = inner
         elif value != default:
             found[key] = value
@@ -489,7 +526,9 @@ def _explain(problem: dict[str, Any], source: str, lines: Mapping[tuple[str, ...
         known = sections.get(path[:-1], ())
         near = difflib.get_close_matches(path[-1], known, 1, 0.7)
         elsewhere = [".".join((*section, path[-1])) for section, keys in sections.items() if path[-1] in keys]
-        if near:
+        if path in MOVED:
+            hint = f"it is {MOVED[path]!r} now"
+        elif near:
             hint = f"did you mean {'.'.join((*path[:-1], near[0]))!r}?"
         elif elsewhere:
             hint = f"it belongs at {elsewhere[0]!r}"

@@ -12,23 +12,28 @@ import soxr
 from conftest import hum
 
 import speechgmm as sg
-from speechgmm.cli.claims import enrol_and_print
+from speechgmm.cli.claims import enrol_and_print, verify_and_print
 from speechgmm.cli.inspecting import inspect
-from speechgmm.cli.printing import print_result, print_sweep
+from speechgmm.cli.printing import print_result, print_sweep, score_and_print
 from speechgmm.console import Console
 from speechgmm.corpus import Corpus, SplitSpec, Utterance, make_split
 from speechgmm.corpus.splits import inner_folds
 from speechgmm.corpus.trials import read_trials
 from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.features import moments
+from speechgmm.features.augment import Copy
 from speechgmm.io.model_file import read_model_file
 from speechgmm.io.segment_file import SegmentFile, read_any_model
 from speechgmm.pipeline import extract, prepare, run
 from speechgmm.pipeline.comparing import compare_runs
 from speechgmm.pipeline.enrolling import enrol
 from speechgmm.pipeline.extraction import divide
+from speechgmm.pipeline.score_files import evaluate_file
 from speechgmm.pipeline.scoring import judge_recordings, score_recordings
 from speechgmm.pipeline.sweeping import grid_points, sweep
+from speechgmm.pipeline.training import train
+from speechgmm.scoring.calibration import fit_logistic, fit_pav
+from speechgmm.scoring.decision_spec import DecisionSpec
 
 
 def quiet() -> Console:
@@ -215,7 +220,7 @@ def test_top_components_are_kept_in_the_model_and_used_by_run_score_verify_and_e
             for row in rows:
                 ((_, judged),) = judge_recordings(file, [hums.parent / f"{row['test']}.wav"], row["model"])
                 assert not isinstance(judged, DataError)
-                assert judged[0] == pytest.approx(float(row["score"]), abs=1e-5)
+                assert judged.score == pytest.approx(float(row["score"]), abs=1e-5)
             larger, _ = enrol(file, "new", sorted(hums.parent.glob("s1-*.wav")))
             assert larger.models.top_components == 2
 
@@ -284,7 +289,7 @@ def test_an_enrolled_class_is_the_one_that_training_would_have_made(hums: Path) 
     with pytest.raises(DataError, match="1 of 2 recordings cannot be used, and nothing was enrolled"):
         enrol(file, "new", [paths[0], hums.parent / "bad.wav"])
     scores = {path.name: judged for path, judged in judge_recordings(larger, paths[:2], "again")}
-    assert all(not isinstance(judged, DataError) and judged[0] > 0 for judged in scores.values())
+    assert all(not isinstance(judged, DataError) and judged.score > 0 for judged in scores.values())
 
 
 def test_a_grid_has_all_combinations_and_a_list_its_own(tmp_path: Path) -> None:
@@ -619,7 +624,7 @@ def test_enrolment_makes_the_copies_that_the_other_classes_had(hums: Path) -> No
     run(hums, [*overrides, "augment={warps: [0.9], speeds: [1.1]}"], console=quiet())
     file = read_model_file(hums.parent / "run" / "models.safetensors")
     assert file.recipe is not None
-    assert file.recipe.copies == ((0.9, 1.0), (1.0, 1.1))
+    assert file.recipe.copies == (Copy(warp=0.9), Copy(speed=1.1))
     paths = sorted(hums.parent.glob("s1-*.wav"))
     _, made = enrol(file, "new", paths)
     plain = sum(len(sg.extract(sg.FeatureSpec(), *soundfile.read(path, dtype="float32"))) for path in paths)
@@ -649,3 +654,330 @@ def test_a_fold_that_skipping_leaves_without_a_class_is_named(hums: Path) -> Non
         path.write_bytes(b"")
     with pytest.raises(DataError, match="fold s0: after skipping, no training recording is left of: ma"):
         run(hums, ["corpus.on_error=skip"], console=quiet())
+
+
+@pytest.fixture
+def voices(tmp_path: Path) -> Path:
+    """A manifest of ten voices: four enrolled and tested, two strangers tested, and four of the cohort."""
+    rows = ["path\tspeaker\tsex\tsplit"]
+    for speaker in range(10):
+        for take in range(4):
+            path = f"v{speaker}-{take}.wav"
+            samples = hum(100 * speaker + take, 90 * 1.12**speaker * (1 + 0.01 * take), seconds=0.4)
+            soundfile.write(tmp_path / path, samples, 8000)
+            split = "cohort" if speaker >= 6 else "train" if take < 2 and speaker < 4 else "test"
+            rows.append(f"{path}\tv{speaker}\t{'mf'[speaker % 2]}\t{split}")
+    (tmp_path / "m.tsv").write_text("\n".join(rows) + "\n")
+    path = tmp_path / "voices.yaml"
+    path.write_text(
+        "task: verification\ncorpus: {path: m.tsv, label: speaker, sample_rate: 8000}\n"
+        "model: {adapt: map, relevance: 4, ubm: {n_components: 8}}\nparallel: {n_jobs: 1}\n"
+        f"cache: cache\noutput: {tmp_path / 'run'}\n"
+    )
+    return path
+
+
+def scored(config: Path, *overrides: str) -> dict[tuple[str, str], dict[str, str]]:
+    """Rows of scores.tsv by model and test."""
+    folder = config.parent / f"run-{len(list(config.parent.glob('run-*')))}"
+    run(config, overrides, output=folder, console=quiet())
+    return {(row["model"], row["test"]): row for row in table(folder / "scores.tsv")}
+
+
+def test_normalised_scores_are_the_norms_of_raw_ones_in_run_and_verify(voices: Path) -> None:
+    """The obvious way: every model and every recording one by one, through the numbers that the table shows."""
+    features = extract(prepare(voices, console=quiet()))
+    frames = {utterance.id: [piece.load()] for utterance, piece in zip(features.corpus, features.pieces, strict=True)}
+    recordings = [utterance for utterance in features.corpus if utterance.split == "cohort"]
+    for norm in ("z", "t", "zt", "s", "as"):
+        found = scored(voices, f"scoring.normalise={norm}", *(["scoring.cohort_top=3"] if norm == "as" else []))
+        assert list(next(iter(found.values()))) == ["model", "test", "raw", "score", "n_frames", "target"]
+        assert len(found) == 4 * 16
+        file = read_model_file(max(voices.parent.glob("run-*")) / "models.safetensors")
+        assert file.models.cohort is not None
+        labels = file.models.cohort.labels
+        assert f"claims are normalised ({norm}) by a cohort" in inspect(max(voices.parent.glob("run-*")))
+        assert labels == (() if norm == "z" else ("v6", "v7", "v8", "v9"))
+        by_cohort = np.hstack([file.models.raw_scores(frames[u.id]) for u in recordings])  # models and cohort's models
+        top = 3 if norm == "as" else 99
+        for (model, test), row in list(found.items())[::7]:
+            raw = file.models.raw_scores(frames[test])[:, 0]
+            m, others = file.models.labels.index(model), raw[4:]
+            assert float(row["raw"]) == pytest.approx(raw[m], abs=1e-5)
+            if norm == "zt":
+                strangers = np.array([[u.labels["speaker"] != who for u in recordings] for who in labels])  # type: ignore[index]
+                of_others = [scores[chosen] for scores, chosen in zip(by_cohort[4:], strangers, strict=True)]
+                others = [standard(one, scores) for one, scores in zip(others, of_others, strict=True)]
+            z = standard(raw[m], np.sort(by_cohort[m])[-top:])
+            t = z if norm == "z" else standard(z if norm == "zt" else raw[m], np.sort(others)[-top:])
+            wanted = {"z": z, "t": t, "zt": t}.get(norm, (z + t) / 2)
+            assert float(row["score"]) == pytest.approx(wanted, rel=5e-5, abs=2e-4)
+            ((_, judged),) = judge_recordings(file, [voices.parent / f"{test}.wav"], model)
+            assert not isinstance(judged, DataError)
+            assert judged.score == pytest.approx(wanted, rel=5e-5, abs=2e-4)
+
+
+def standard(score: float, cohort: list[float] | np.ndarray) -> float:
+    return float((score - np.mean(cohort)) / np.std(cohort, ddof=1))
+
+
+def test_a_class_is_enrolled_where_the_norm_asks_only_for_the_cohorts_models(voices: Path) -> None:
+    recordings = sorted(voices.parent.glob("v4-*.wav"))
+    for norm in ("t", "zt"):
+        scored(voices, f"scoring.normalise={norm}")
+        file = read_model_file(max(voices.parent.glob("run-*")) / "models.safetensors")
+        if norm == "t":
+            larger, _ = enrol(file, "v4", recordings)
+            ((_, judged),) = judge_recordings(larger, recordings[:1], "v4")
+            assert not isinstance(judged, DataError)
+        else:
+            with pytest.raises(ConfigError, match=r"normalises scores \(zt\).*train again"):
+                enrol(file, "v4", recordings)
+
+
+def test_linear_scores_come_from_run_and_verify_alike(voices: Path) -> None:
+    found = scored(voices, "scoring.method=linear")
+    assert found != scored(voices)
+    file = read_model_file(voices.parent / "run-0" / "models.safetensors")
+    assert file.models.method == "linear"
+    assert "to first order in the means" in inspect(voices.parent / "run-0" / "models.safetensors")
+    for (model, test), row in list(found.items())[::9]:
+        ((_, judged),) = judge_recordings(file, [voices.parent / f"{test}.wav"], model)
+        assert not isinstance(judged, DataError)
+        assert judged.score == pytest.approx(float(row["score"]), abs=1e-5)
+
+
+def test_trials_within_a_column_are_those_that_agree_in_it(voices: Path) -> None:
+    every, same = scored(voices), scored(voices, "scoring.trials_within=[sex]")
+    kept = {key: row for key, row in every.items() if int(key[0][1]) % 2 == int(key[1][1]) % 2}
+    assert same == kept
+    assert len(kept) == len(every) / 2
+    with pytest.raises(DataError, match=r"no 'age'; the utterance has sex, speaker"):
+        scored(voices, "scoring.trials_within=[age]")
+
+
+@pytest.mark.parametrize(
+    ("change", "overrides", "error"),
+    [
+        (
+            ("v9\tf\tcohort", "v0\tm\tcohort"),
+            ["t"],
+            r"speaker 'v0': train \(.*, cohort \(.*claimed or tested|1 of the coh",
+        ),
+        (("v9\tf\tcohort", "v5\tf\tcohort"), ["z"], r"1 of the cohort .* are claimed or tested too(.|\n)*speaker 'v5'"),
+        (("\tcohort", "\ttest"), ["s"], "needs a cohort, and no utterance is in the split 'cohort'"),
+        (("\tcohort", "\tubm"), ["s"], "or set scoring.cohort: ubm"),
+        ((), ["as"], "needs a cohort of 50 values of 'speaker'.*the split 'cohort' has 4; set scoring.cohort_top"),
+        ((), ["as", "scoring.cohort_top=5"], "set scoring.cohort_top to at most 4"),
+    ],
+)
+def test_cohorts_that_cannot_do_are_refused_before_anything_is_trained(
+    voices: Path, change: tuple[str, ...], overrides: list[str], error: str
+) -> None:
+    path = voices.parent / "m.tsv"
+    path.write_text(path.read_text().replace(*change) if change else path.read_text())
+    with pytest.raises(DataError, match=error):
+        prepare(voices, [f"scoring.normalise={overrides[0]}", *overrides[1:]], console=quiet())
+
+
+def test_the_background_speakers_may_be_the_cohort(voices: Path) -> None:
+    path = voices.parent / "m.tsv"
+    path.write_text(path.read_text().replace("\tcohort", "\tubm"))
+    assert len(scored(voices, "scoring.normalise=s", "scoring.cohort=ubm")) == 64
+
+
+def test_a_model_is_made_of_all_recordings_of_its_label(voices: Path) -> None:
+    job = prepare(voices, console=quiet())
+    features = extract(job)
+    models = train(job, features).models
+    own = [piece.load() for utterance, piece in features.of_split("train") if utterance.label("speaker") == "v2"]
+    assert len(own) == 2
+    assert models.ubm is not None
+    wanted = sg.adapt_map(models.ubm, np.concatenate(own), relevance=4).model
+    np.testing.assert_allclose(models.models[models.labels.index("v2")].means, wanted.means, rtol=1e-6)
+
+
+def test_trials_that_share_a_recording_with_enrolment_are_named(
+    voices: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (voices.parent / "m.tsv").read_text().splitlines()
+    lines = [line + ("\t0\t0.4" if n else "\tstart\tend") for n, line in enumerate(lines)]
+    lines[1] = lines[1].replace("0.4", "0.2")
+    lines.insert(2, lines[1].replace("\ttrain\t0\t0.2", "\ttest\t0.2\t0.4"))
+    (voices.parent / "m.tsv").write_text("\n".join(lines) + "\n")
+    run(voices, console=Console())
+    text = " ".join(capsys.readouterr().err.split())
+    assert "1 of 68 trials test a part of a recording whose other part enrolled the model" in text
+    assert "model 'v0', test 'v0-0:0.200-0.400'" in text
+
+
+CALIBRATED = [*VERIFY, "calibration={method: logistic}", "decision={prior: 0.5}"]
+
+
+@pytest.mark.parametrize("method", ["logistic", "pav"])
+def test_a_calibrated_run_has_ratios_in_its_scores_figures_of_them_and_the_map_in_its_model(
+    hums: Path, method: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run(hums, [*CALIBRATED, f"calibration.method={method}"], console=quiet())
+    folder = hums.parent / "run"
+    rows = table(folder / "scores.tsv")
+    assert list(rows[0]) == ["model", "test", "fold", "score", "llr", "n_frames", "target"]
+    metrics = result.metrics
+    assert metrics["cllr"]["value"] >= metrics["cllr_min"]["value"] - 0.3  # each fold has a map of its own
+    assert metrics["act_dcf"]["p_target"] == metrics["min_dcf"]["p_target"] == 0.5
+    assert metrics["open_set_identified"]["n"] == metrics["open_set_false_alarm"]["n"] == 48
+    assert "left out" in metrics["open_set_false_alarm"]["strangers"]
+    # Any score file's figures are those of the run.
+    evaluated = evaluate_file(folder, decision=DecisionSpec(prior=0.5)).metrics
+    assert set(evaluated) == {"eer", "min_dcf", "cllr_min", "cllr", "act_dcf"}
+    for name, metric in evaluated.items():
+        for bound in ("value", "low", "high"):
+            assert metric[bound] == pytest.approx(metrics[name][bound], abs=1e-4)
+    calibration = read_model_file(folder / "models.safetensors").calibration
+    assert calibration is not None
+    assert calibration.threshold == 0
+    assert (calibration.n_targets, calibration.n_nontargets) == (48, 144)
+    truth = np.array([row["target"] == "target" for row in rows])
+    fit = fit_pav if method == "pav" else fit_logistic
+    scores = np.array([float(row["score"]) for row in rows])
+    np.testing.assert_allclose(calibration.map.apply(scores), fit(scores, truth).apply(scores), atol=1e-2)
+    print_result(result)
+    assert "open set identified" in capsys.readouterr().out
+    assert "calibrated" in inspect(folder)
+    before = (folder / "models.safetensors").read_bytes()
+    run(hums, [*CALIBRATED, f"calibration.method={method}"], console=quiet())
+    assert (folder / "models.safetensors").read_bytes() == before
+
+
+def test_verify_and_score_decide_by_the_calibrated_ratio_and_say_so(
+    hums: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(hums, CALIBRATED, console=quiet())
+    file = read_model_file(hums.parent / "run" / "models.safetensors")
+    assert file.calibration is not None
+    path = hums.parent / "s1-ba-0.wav"
+    ((_, judged),) = judge_recordings(file, [path], "s1")
+    assert not isinstance(judged, DataError)
+    assert judged.llr == pytest.approx(file.calibration.map.apply([judged.score])[0])
+    options = {"resample": False, "jobs": 1, "quiet": False}
+    verify_and_print(hums.parent / "run", [path], "s1", threshold=None, form="jsonl", **options)
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert found["llr"] == pytest.approx(judged.llr, abs=1e-5)
+    assert found["decision"] == ("accept" if judged.llr >= 0 else "reject")
+    assert "calibrated natural-log likelihood ratios" in err
+    assert "prior 0.5" in err
+    for threshold, decision in ((judged.llr + 1, "reject"), (judged.llr - 1, "accept")):
+        verify_and_print(hums.parent / "run", [path], "s1", threshold=threshold, form="jsonl", **options)
+        assert json.loads(capsys.readouterr().out)["decision"] == decision
+    soundfile.write(hums.parent / "long.wav", 0.1 * np.random.default_rng(0).standard_normal(24000), 8000)
+    paths = [path, hums.parent / "long.wav"]
+    score_and_print(hums.parent / "run", paths, form="jsonl", top=1)
+    out, err = capsys.readouterr()
+    for found in map(json.loads, out.splitlines()):
+        assert found["decision"] == (found["label"] if found["llr"] >= 0 else "unknown")
+    assert "1 ratios are of recordings far shorter or longer" in err
+    run(hums, [*CALIBRATED, "decision.prior=1.0e-9"], output=hums.parent / "strict", console=quiet())
+    for form in ("table", "tsv"):
+        score_and_print(hums.parent / "strict", paths, form=form, top=2)
+        assert "unknown" in capsys.readouterr().out
+    run(hums, VERIFY, output=hums.parent / "raw", console=quiet())
+    verify_and_print(hums.parent / "raw", [path], "s1", threshold=None, form="table", **options)
+    out, err = capsys.readouterr()
+    assert "nats per frame" in out
+    assert "not calibrated" in err
+
+
+def test_calibration_by_dev_is_trained_on_dev_alone_and_strangers_are_tested(hums: Path) -> None:
+    lines = (hums.parent / "m.tsv").read_text().splitlines()
+    sides = ["split"]
+    for line in lines[1:]:
+        take, who = int(line.split(".")[0][-1]), line[-2:]
+        sides.append("test" if who == "s3" or take == 2 else "dev" if take == 1 else "train")
+    (hums.parent / "m.tsv").write_text("\n".join(f"{line}\t{side}" for line, side in zip(lines, sides, strict=True)))
+    base = [setting for setting in CALIBRATED if not setting.startswith("corpus.split")]
+    base += ["corpus.split={kind: column, disjoint: false}", "calibration={method: logistic, by: dev}"]
+    result = run(hums, base, console=quiet())
+    file = read_model_file(hums.parent / "run" / "models.safetensors")
+    assert file.calibration is not None
+    assert (file.calibration.n_targets, file.calibration.n_nontargets) == (12, 24)
+    rows = table(hums.parent / "run" / "scores.tsv")
+    llrs = file.calibration.map.apply([float(row["score"]) for row in rows])
+    np.testing.assert_allclose(llrs, [float(row["llr"]) for row in rows], atol=1e-4)
+    assert result.metrics["open_set_identified"]["n"] == 12
+    assert result.metrics["open_set_false_alarm"]["n"] == 12
+    assert result.metrics["open_set_false_alarm"]["strangers"] == "tests of classes without a model"
+    with pytest.raises(ConfigError, match="needs recordings in the split 'dev', and a division by folds has none"):
+        run(hums, [*CALIBRATED, "calibration.by=dev"], output=hums.parent / "folds", console=quiet())
+
+
+def test_a_sweep_calibrates_what_it_chose_and_refuses_to_choose_by_calibration(hums: Path) -> None:
+    points = grid_points(["model.relevance=1,16"])
+    found = sweep(hums, points, CALIBRATED, output=hums.parent / "sweep", console=quiet())
+    assert found.evaluation is not None
+    assert {"cllr", "act_dcf", "open_set_identified"} <= set(found.evaluation.metrics)
+    assert "llr" in table(hums.parent / "sweep" / "scores.tsv")[0]
+    for grid, message in (
+        ("calibration.n_folds=4,5", "cannot be swept"),
+        ("decision.prior=0.1,0.2", "cannot be swept"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            sweep(hums, grid_points([grid]), CALIBRATED, output=hums.parent / "other", console=quiet())
+
+
+def test_a_balanced_background_model_does_not_hang_on_how_much_speech_of_each_value_there_is(voices: Path) -> None:
+    """Every recording of one sex three times over: the same model when balanced, another one when not."""
+
+    def ubm(*overrides: str) -> sg.DiagGMM:
+        job = prepare(
+            voices, [*overrides, "model.ubm.n_components=2", "cache=" + str(voices.parent / "c")], console=quiet()
+        )
+        found = train(job, extract(job)).models.ubm
+        assert found is not None
+        return found
+
+    path = voices.parent / "m.tsv"
+    lines = path.read_text().replace("\tcohort", "\tubm").splitlines()
+    more = []
+    for line in lines[1:]:
+        if "\tm\tubm" in line:
+            for n in (1, 2):
+                name = line.split("\t")[0]
+                (voices.parent / f"again{n}-{name}").write_bytes((voices.parent / name).read_bytes())
+                more.append(f"again{n}-{line}")
+    means = {}
+    for copies in ([], more):
+        path.write_text("\n".join([*lines, *copies]) + "\n")
+        for balance in ("null", "sex"):
+            means[len(copies), balance] = ubm(f"model.ubm.balance={balance}").means
+    np.testing.assert_allclose(means[0, "sex"], means[len(more), "sex"], rtol=2e-3, atol=2e-3)
+    assert np.abs(means[0, "null"] - means[len(more), "null"]).max() > 0.1
+    with pytest.raises(DataError, match="no 'age'"):
+        ubm("model.ubm.balance=age")
+
+
+def test_relevance_of_the_means_alone_is_a_setting(voices: Path) -> None:
+    assert scored(voices, "model.mean_relevance=4") == scored(voices)
+    assert scored(voices, "model.mean_relevance=40") != scored(voices)
+
+
+def test_a_cohorts_norm_is_the_same_bytes_for_any_number_of_workers(voices: Path) -> None:
+    found = set()
+    for n_jobs, backend in ((1, "threads"), (2, "threads"), (2, "processes")):
+        folder = voices.parent / f"{n_jobs}-{backend}"
+        overrides = ["scoring.normalise=zt", f"parallel.n_jobs={n_jobs}", f"parallel.backend={backend}"]
+        run(voices, [*overrides, f"cache={folder}-cache"], output=folder, console=quiet())
+        found.add(((folder / "models.safetensors").read_bytes(), (folder / "scores.tsv").read_bytes()))
+    assert len(found) == 1
+
+
+def test_cohorts_and_trials_are_made_in_every_fold_alike(voices: Path) -> None:
+    """Background splits stay what they are when the rest is divided."""
+    job = prepare(voices, ["corpus.split={kind: kfold, folds: 2}", "scoring.normalise=s"], console=quiet())
+    for fold in job.folds:
+        divided = fold.apply(job.corpus)
+        assert {u.label("speaker") for u in divided.split("cohort")} == {"v6", "v7", "v8", "v9"}
+        assert not {u.label("speaker") for u in divided.split("test")} & {"v6", "v7", "v8", "v9"}
+    rows = scored(voices, "corpus.split={kind: kfold, folds: 2}", "scoring.normalise=s")
+    assert len(rows) == 6 * 24
+    assert "raw" in next(iter(rows.values()))

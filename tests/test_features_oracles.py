@@ -213,3 +213,72 @@ def test_log_energy_for_the_vad_does_not_depend_on_use_energy(shared):
     _, same = static_features(front_end(FeatureSpec(use_energy=False), rate), samples)
     np.testing.assert_array_equal(with_energy[:, 0], energy)
     np.testing.assert_array_equal(energy, same)
+
+
+def lfcc_by_loops(x: np.ndarray, rate: int, n_bands: int, high: float, n_ceps: int) -> np.ndarray:
+    """The front end of ASVspoof's LFCC baseline frame by frame and band by band, as its authors describe it.
+
+    Sahidullah, Kinnunen & Hanilçi 2015, in the settings of the ASVspoof 2021 evaluation plan: 30 ms every 15, Hamming,
+    1024-point power spectrum, triangles equally spaced in Hz, log10 of the sum plus 2^-52, orthonormal cosine
+    transform, and slopes (x[t + 1] - x[t - 1]) / 2 with the edges repeated, of the statics and again of the slopes.
+    """
+    length, shift = 30 * rate // 1000, 15 * rate // 1000
+    edges = [k * high / (n_bands + 1) for k in range(n_bands + 2)]
+    cepstra = []
+    for start in range(0, len(x) - length + 1, shift):
+        tapered = [x[start + n] * (0.54 - 0.46 * np.cos(2 * np.pi * n / (length - 1))) for n in range(length)]
+        power = np.abs(np.fft.fft(tapered, 1024)) ** 2
+        logs = []
+        for left, centre, right in zip(edges, edges[1:], edges[2:], strict=False):
+            total = 0.0
+            for k in range(513):
+                hz = k * rate / 1024
+                if left < hz <= centre:
+                    total += power[k] * (hz - left) / (centre - left)
+                elif centre < hz < right:
+                    total += power[k] * (right - hz) / (right - centre)
+            logs.append(np.log10(total + 2.0**-52))
+        row = []
+        for q in range(n_ceps):
+            angles = [np.cos(np.pi * q * (2 * m + 1) / (2 * n_bands)) for m in range(n_bands)]
+            row.append(np.sqrt((1 if q == 0 else 2) / n_bands) * np.dot(logs, angles))
+        cepstra.append(row)
+    parts = [np.array(cepstra)]
+    for _ in range(2):
+        padded = np.vstack([parts[-1][:1], parts[-1], parts[-1][-1:]])
+        parts.append((padded[2:] - padded[:-2]) / 2)
+    return np.hstack(parts)
+
+
+ASVSPOOF = FeatureSpec(preset="asvspoof", n_ceps=20, deltas=2, delta_window=1)
+
+
+@pytest.mark.parametrize("corpus", ["timit-a", "librispeech", "fsdd"])
+def test_asvspoof_preset_equals_the_published_description(shared, corpus):
+    path = sorted(path for path in (shared / "data" / corpus).rglob("*.*") if path.suffix in (".wav", ".flac"))[3]
+    samples, rate = read(path)
+    samples = samples[: 2 * rate]
+    theirs = lfcc_by_loops(samples.astype(np.float64), rate, 70, 4000.0, 20)
+    ours = extract(ASVSPOOF, samples, rate)
+    assert ours.shape == theirs.shape == (theirs.shape[0], 60)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+
+
+def test_lfcc_of_another_preset_differs_from_its_mfcc_by_the_bands_alone(shared):
+    """Kaldi's front end up to the spectrum and after the bands, with bands by a plain loop between the two."""
+    samples, rate = read(recordings(shared, 1)[0])
+    samples = samples[: rate // 2]
+    spec = FeatureSpec(preset="kaldi", kind="lfcc", n_mels=20, use_energy=False, lifter=0)
+    front, mel = front_end(spec, rate), front_end(FeatureSpec(preset="kaldi", n_mels=20, lifter=0), rate)
+    np.testing.assert_array_equal(front.window, mel.window)
+    assert (front.spectrum, front.floor, front.preemphasis) == (mel.spectrum, mel.floor, mel.preemphasis)
+    edges = np.linspace(20, rate / 2, 22)
+    hz = np.arange(129) * rate / 256
+    expected = np.zeros((20, 129))
+    for band in range(20):
+        for k in range(129):
+            rise = (hz[k] - edges[band]) / (edges[band + 1] - edges[band])
+            fall = (edges[band + 2] - hz[k]) / (edges[band + 2] - edges[band + 1])
+            expected[band, k] = max(0.0, min(rise, fall))
+    np.testing.assert_allclose(front.filterbank, expected, rtol=0, atol=1e-7)
+    assert not np.allclose(extract(spec, samples, rate), extract(FeatureSpec(), samples, rate), atol=0.1)

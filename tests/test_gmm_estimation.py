@@ -116,6 +116,45 @@ def test_a_component_without_frames_stays_the_background_models():
     assert fit.dead == ()
 
 
+def test_each_parameter_has_its_own_relevance():
+    """Where they are equal, it is the one relevance; the mean moves by its own; the variance is the joint mode's."""
+    rng = np.random.default_rng(4)
+    ubm = DiagGMM([1.0], [[1.0, -1.0]], [[2.0, 0.5]])
+    frames = rng.normal(2.0, 1.5, size=(40, 2))
+    options = {"parameters": ("weights", "means", "variances"), "precision": "float64"}
+    same = adapt_map(ubm, frames, 7, mean_relevance=7, variance_relevance=7, weight_relevance=7, **options).model
+    assert_same_model(same, adapt_map(ubm, frames, 7, **options).model, 1e-12)
+    found = adapt_map(ubm, frames, 7, mean_relevance=3, variance_relevance=20, **options).model
+    mean = (3 * ubm.means + frames.sum(axis=0)) / 43
+    scatter = 20 * ubm.variances + ((frames - mean) ** 2).sum(axis=0) + 3 * (mean - ubm.means) ** 2
+    np.testing.assert_allclose(found.means, mean, rtol=1e-12)
+    np.testing.assert_allclose(found.variances, scatter / 60, rtol=1e-12)
+
+
+def test_relevance_of_one_parameter_leaves_the_others_where_they_are():
+    rng = np.random.default_rng(5)
+    ubm = some_mixture(rng)
+    frames = draw(rng, ubm, 300) + 0.5
+    options = {"parameters": ("weights", "means", "variances"), "precision": "float64"}
+    base = adapt_map(ubm, frames, 16, **options).model
+    heavy = adapt_map(ubm, frames, 16, weight_relevance=1e12, **options).model
+    np.testing.assert_allclose(heavy.weights, ubm.weights, rtol=1e-6)
+    np.testing.assert_allclose(heavy.means, base.means, rtol=1e-12)
+    still = adapt_map(ubm, frames, 16, variance_relevance=1e12, **options).model
+    np.testing.assert_allclose(still.variances, ubm.variances, rtol=1e-6)
+    np.testing.assert_allclose(still.means, base.means, rtol=1e-12)
+    stuck = adapt_map(ubm, frames, 16, mean_relevance=1e12, **options).model
+    np.testing.assert_allclose(stuck.means, ubm.means, rtol=1e-6, atol=1e-6)
+
+
+def test_a_variance_without_frames_or_relevance_stays_the_background_models():
+    ubm = DiagGMM([0.5, 0.5], [[0.0], [1000.0]], [[1.0], [3.0]])
+    options = {"parameters": ("means", "variances"), "variance_relevance": 0, "floor": 0.1}
+    model = adapt_map(ubm, [[0.1], [0.5], [-0.4]], 4, **options).model
+    assert model.variances[1, 0] == 3.0
+    assert model.variances[0, 0] != 1.0
+
+
 def test_prior_plus_statistics_is_the_joint_update_of_gauvain_and_lee():
     rng = np.random.default_rng(4)
     model = some_mixture(rng)

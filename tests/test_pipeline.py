@@ -46,7 +46,8 @@ def test_a_run_leaves_what_the_contract_says(config_file: Path) -> None:
     assert again.metrics["accuracy"] == metrics["accuracy"]
     assert {path.name for path in folder.iterdir()} == {
         "config.yaml", "environment.json", "models.safetensors", "classes.tsv", "scores.tsv", "metrics.json",
-        "confusion.tsv", "confusion.png", "log.txt", "protocol.tsv", "per_class.tsv", ".lock",
+        "confusion.tsv", "confusion.png", "log.txt", "protocol.tsv", "per_class.tsv", "data.tsv", "report.html",
+        ".lock",
     }  # fmt: skip
 
 
@@ -172,7 +173,9 @@ def test_files_of_other_models_do_not_stay_beside_new_ones(config_file: Path) ->
     bad.write_bytes(whole)
     (config_file.parent / "hums" / "low" / "1.wav").unlink()
     run(config_file, ["corpus.on_error=skip"], console=quiet(), until="train")
-    assert not {"rejected.tsv", "scores.tsv", "metrics.json", "confusion.png"} & {p.name for p in folder.iterdir()}
+    assert not {"rejected.tsv", "scores.tsv", "metrics.json", "confusion.png", "report.html"} & {
+        p.name for p in folder.iterdir()
+    }
 
 
 def test_labels_of_any_kind_go_through(config_file: Path) -> None:

@@ -69,6 +69,13 @@ class Format(StrEnum):
     jsonl = "jsonl"
 
 
+class Figures(StrEnum):
+    """How figures are printed."""
+
+    table = "table"
+    json = "json"
+
+
 ConfigFile = Annotated[Path, typer.Argument(help="the configuration, a YAML file", metavar="CONFIG")]
 Overrides = Annotated[
     list[str] | None,
@@ -154,7 +161,10 @@ def score_command(
     quiet: Quiet = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Score new recordings against a model: ranked classes with log-likelihood per frame, posterior and margin."""
+    """Score new recordings against a model: ranked classes with log-likelihood per frame, posterior and margin.
+
+    With a calibrated verification model: with log-likelihood ratios, and "unknown" where the best is too low.
+    """
     from speechgmm.cli.printing import score_and_print
 
     failures = score_and_print(
@@ -180,7 +190,14 @@ def verify_command(
     claim: Annotated[
         str, typer.Option("--claim", metavar="LABEL", help="the class that the recordings are claimed to be of")
     ],
-    threshold: Annotated[float, typer.Option("--threshold", metavar="X", help="accept from this score on")] = 0.0,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="accept from this log-likelihood ratio on (nats; default: by the model's prior and costs), or from "
+            "this score, where the model is not calibrated (nats per frame; default: 0)",
+        ),
+    ] = None,
     form: Annotated[Format, typer.Option("--format", help="how to print")] = Format.table,
     resample: Annotated[
         bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
@@ -189,7 +206,7 @@ def verify_command(
     quiet: Quiet = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Accept or reject a claim by the log-likelihood of its class less that of the background model, per frame."""
+    """Accept or reject a claim by its calibrated log-likelihood ratio, or by its score where there is none."""
     from speechgmm.cli.claims import verify_and_print
 
     failures = verify_and_print(
@@ -223,6 +240,56 @@ def enrol_command(
     enrol_and_print(model, audio, label, out=out, resample=resample)
 
 
+@app.command("evaluate")
+def evaluate_command(
+    scores: Annotated[Path, typer.Argument(help="a score file of any toolkit, or a run's folder", metavar="SCORES")],
+    trials: Annotated[
+        Path | None, typer.Option(metavar="T", help="which trials are targets, where the file does not say")
+    ] = None,
+    llr: Annotated[bool, typer.Option("--llr", help="the scores are natural-log likelihood ratios")] = False,
+    prior: Annotated[float | None, typer.Option(metavar="P", help="of a target; default: 0.01")] = None,
+    cost_miss: Annotated[float | None, typer.Option(metavar="C", help="of rejecting a target; default: 1")] = None,
+    cost_false_alarm: Annotated[
+        float | None, typer.Option(metavar="C", help="of accepting a nontarget; default: 1")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(metavar="X", help="also the errors where trials are accepted from here on")
+    ] = None,
+    form: Annotated[Figures, typer.Option("--format", help="how to print")] = Figures.table,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Figures of any score file, with their intervals: ours, Kaldi's, a table with a header."""
+    from speechgmm.cli.judging import evaluate_and_print
+
+    given = {"prior": prior, "cost_miss": cost_miss, "cost_false_alarm": cost_false_alarm}
+    stakes = {name: value for name, value in given.items() if value is not None}
+    evaluate_and_print(scores, trials, are_llrs=llr, stakes=stakes, threshold=threshold, form=str(form))
+
+
+@app.command("fuse")
+def fuse_command(
+    scores: Annotated[list[Path], typer.Argument(help="score files of the systems", metavar="SCORES...")],
+    dev: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="the systems' scores of other trials, to train on, in the same order; default: speaker-disjoint folds "
+            "of SCORES",
+        ),
+    ] = None,
+    trials: Annotated[Path | None, typer.Option(metavar="T", help="which trials of SCORES are targets")] = None,
+    dev_trials: Annotated[Path | None, typer.Option(metavar="T", help="which trials of --dev are targets")] = None,
+    p_target: Annotated[float, typer.Option(metavar="P", help="prior that the ratios are to be best for")] = 0.5,
+    folds: Annotated[int, typer.Option(metavar="N", min=4, help="without --dev: parts of the speakers")] = 10,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="default: standard output")] = None,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """One file of log-likelihood ratios from several systems' scores, or from one's: fusion and calibration."""
+    from speechgmm.cli.judging import fuse_and_print
+
+    fuse_and_print(scores, dev or (), trials=trials, dev_trials=dev_trials, p_target=p_target, n_folds=folds, out=out)
+
+
 @app.command("compare")
 def compare_command(
     runs: Annotated[list[Path], typer.Argument(help="folders of runs on the same test items", metavar="RUN RUN...")],
@@ -232,6 +299,30 @@ def compare_command(
     from speechgmm.pipeline.comparing import compare_runs
 
     print(compare_runs(runs))
+
+
+@app.command("report")
+def report_command(
+    folder: Annotated[Path, typer.Argument(help="the folder of a run", metavar="RUN")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="default: report.html in the run's folder")
+    ] = None,
+    audio: Annotated[
+        int | None,
+        typer.Option(
+            "--audio",
+            metavar="N",
+            min=0,
+            max=50,
+            help="worst errors to be heard in it; 0: it holds nobody's voice; default: as the run's configuration says",
+        ),
+    ] = None,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Make the report of a run anew, one page that opens offline, from the files in the run's folder."""
+    from speechgmm.report.page import write_report
+
+    print(write_report(folder, out, audio=audio))
 
 
 @app.command("sweep")

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from speechgmm.cli.printing import recordings, shown
+from speechgmm.cli.printing import of_strange_length, recordings, shown, stakes
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.model_file import ModelFile, read_model_file
 from speechgmm.io.tables import cell
 from speechgmm.pipeline.scoring import judge_recordings
+from speechgmm.scoring.score_maps import Calibration
 
 
 def verify_and_print(
@@ -18,13 +19,16 @@ def verify_and_print(
     audio: Sequence[Path],
     claim: str,
     *,
-    threshold: float,
+    threshold: float | None,
     form: str,
     resample: bool,
     jobs: int,
     quiet: bool,
 ) -> int:
-    """Print score and decision for each recording; returns how many could not be judged.
+    """Print score, ratio (of a calibrated model) and decision for each recording; returns how many could not be judged.
+
+    ``threshold`` is on the ratio where there is one, and by default that of the model's prior and costs; else on the
+    score, and 0.
 
     Raises:
         ConfigError: The claim is not a class of the model, or the model has no background model.
@@ -36,26 +40,52 @@ def verify_and_print(
     if claim not in file.models.labels:
         known = ", ".join(file.models.labels[:10]) + (" ..." if len(file.models.labels) > 10 else "")
         raise ConfigError(f"--claim {claim}: no such class; the model has {known} (enrol adds one)")
+    calibration = file.calibration
+    least = (0.0 if calibration is None else calibration.threshold) if threshold is None else threshold
     if not quiet:
-        print(f"scores are not calibrated: a threshold of {threshold:g} stands for no stated odds", file=sys.stderr)
-    names = ("file", "claim", "score", "n_frames", "decision")
+        print(_about_scores(calibration, least, threshold is not None), file=sys.stderr)
+    names = ["file", "claim", "score", *([] if calibration is None else ["llr"]), "n_frames", "decision"]
     if form == "tsv":
         print("\t".join(names))
-    failures = 0
+    failures = strange = 0
     for path, judged in judge_recordings(file, recordings(audio), claim, n_jobs=jobs):
         if isinstance(judged, DataError):
             failures += 1
             print(f"error: {judged}", file=sys.stderr)
             continue
-        score, n_frames = judged
-        row = (str(path), claim, round(score, 6), n_frames, "accept" if score >= threshold else "reject")
+        value = judged.score if judged.llr is None else judged.llr
+        strange += calibration is not None and calibration.strange(judged.n_frames)
+        row = {
+            "file": str(path),
+            "claim": claim,
+            "score": round(judged.score, 6),
+            **({} if judged.llr is None else {"llr": round(judged.llr, 6)}),
+            "n_frames": judged.n_frames,
+            "decision": "accept" if value >= least else "reject",
+        }
         if form == "jsonl":
-            print(json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False))
+            print(json.dumps(row, ensure_ascii=False))
         elif form == "tsv":
-            print("\t".join(cell(value) for value in row))
+            print("\t".join(cell(row[name]) for name in names))
         else:
-            print(f"{row[4]}  {score:8.3f} nats per frame  {path}")
+            unit = "nats per frame" if judged.llr is None else "nats"
+            print(f"{row['decision']}  {value:8.3f} {unit}  {path}")
+    if strange and calibration is not None:
+        print(of_strange_length(strange, calibration), file=sys.stderr)
     return failures
+
+
+def _about_scores(calibration: Calibration | None, threshold: float, chosen: bool) -> str:
+    """What the numbers are, and where the threshold is from."""
+    if calibration is None:
+        return (
+            f"scores are not calibrated: a threshold of {threshold:g} nats per frame stands for no stated odds "
+            "(train with calibration.method: logistic)"
+        )
+    ratios = "calibrated natural-log likelihood ratios of whole recordings"
+    if chosen:
+        return f"{ratios}; accepted from {threshold:g} nats on"
+    return f"{ratios}; accepted from {threshold:.3f} nats on: {stakes(calibration.decision)}"
 
 
 def enrol_and_print(model: Path, audio: Sequence[Path], label: str, *, out: Path | None, resample: bool) -> None:

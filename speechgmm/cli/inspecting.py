@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from speechgmm.cli.printing import aligned, duration
+from speechgmm.cli.printing import aligned, duration, stakes
 from speechgmm.config import cache_folder
 from speechgmm.errors import ConfigError
 from speechgmm.features import front_end
 from speechgmm.io.feature_store import FeatureStore
 from speechgmm.io.model_file import ModelFile
 from speechgmm.io.segment_file import SegmentFile, read_any_model
+from speechgmm.scoring.score_maps import Affine
 
 CLASSES_SHOWN = 30
 
@@ -54,11 +55,23 @@ def _model(path: Path, file: ModelFile | SegmentFile) -> Iterator[str]:
         yield f"adapted from a background model of {len(models.ubm.weights)} components"
     if models.top_components is not None:
         yield f"scored by its {models.top_components} best components of each frame"
+    if models.method == "linear":
+        yield "claims are scored to first order in the means (linear)"
+    if models.cohort is not None and models.cohort.norm is not None:
+        norm = models.cohort.norm.kind
+        yield f"claims are normalised ({norm}) by a cohort; {len(models.cohort.labels)} models of it are here"
     yield (
         "posteriors: none (no temperature was fitted)"
         if models.temperature is None
         else f"posteriors: total log-likelihoods times {models.temperature:.4g}, fitted by cross-validation"
     )
+    if file.calibration is not None:
+        found = file.calibration
+        kind = "affine" if isinstance(found.map, Affine) else "PAV"
+        yield (
+            f"scores of claims: calibrated ({kind}, by {found.by}, {found.n_targets} targets and {found.n_nontargets} "
+            f"nontargets); accepted from {found.threshold:.3f} nats on: {stakes(found.decision)}"
+        )
     if file.audio is not None:
         plan = front_end(file.audio.features, file.audio.sample_rate)
         about = ", ".join(f"{key} {value}" for key, value in plan.describe().items())

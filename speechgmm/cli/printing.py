@@ -15,18 +15,22 @@ from speechgmm.io.tables import cell
 if TYPE_CHECKING:
     from speechgmm.pipeline.running import Result
     from speechgmm.pipeline.sweeping import Sweep
+    from speechgmm.scoring.decision_spec import DecisionSpec
+    from speechgmm.scoring.score_maps import Calibration
 
 CLASSES_SHOWN = 12
+UNKNOWN = "unknown"
+"""What a recording is decided to be that is like none of the classes."""
 
 
 def print_result(result: "Result") -> None:
     """Figures, the classes that fare worst, and where the files are."""
     metrics, evaluation = result.metrics, result.evaluation
     print(f"\n{metrics['n_classes']} classes, {metrics['n_train']} training and {metrics['n_test']} test utterances")
-    print("\n".join(aligned([_figure(name, metric) for name, metric in _figures(metrics)])))
+    print("\n".join(aligned([figure(name, metric) for name, metric in _figures(metrics)])))
     if "folds" in metrics:
         figures = {fold: next(_figures(own)) for fold, own in metrics["folds"].items()}
-        rows = [(fold, _figure(*figure)[1], f"n = {figure[1]['n']}", "") for fold, figure in figures.items()]
+        rows = [(fold, figure(*own)[1], f"n = {own[1]['n']}", "") for fold, own in figures.items()]
         print()
         print("\n".join(aligned([("fold", next(iter(figures.values()))[0], "", ""), *rows])))
     worst = getattr(evaluation, "worst", None)
@@ -48,7 +52,7 @@ def _figures(metrics: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     return ((name, value) for name, value in metrics.items() if isinstance(value, dict) and "value" in value)
 
 
-def _figure(name: str, metric: dict[str, Any]) -> tuple[str, str, str]:
+def figure(name: str, metric: dict[str, Any]) -> tuple[str, str, str]:
     """Name, value and interval of a metric, for a person."""
 
     def number(value: float) -> str:
@@ -69,7 +73,7 @@ def print_sweep(result: "Sweep") -> None:
     print("\n" + "\n".join(aligned(rows)))
     print("\nchosen by the inner figure alone; on the test that gives")
     if result.evaluation is not None:
-        print("\n".join(aligned([_figure(name, metric) for name, metric in result.evaluation.metrics.items()])))
+        print("\n".join(aligned([figure(name, metric) for name, metric in result.evaluation.metrics.items()])))
     print(f"\nresults: {shown(result.folder)}")
 
 
@@ -147,15 +151,19 @@ def score_and_print(
             print(f"normalisation by speaker: {whose}", file=sys.stderr)
         if not isinstance(file, ModelFile):
             print("a model of segments: each recording or window is taken as one segment", file=sys.stderr)
+        elif file.calibration is not None:
+            least = f"{file.calibration.threshold:.3f} nats: {stakes(file.calibration.decision)}"
+            print(f"calibrated log-likelihood ratios; unknown where the best is below {least}", file=sys.stderr)
         elif file.models.temperature is None:
             print("the model has no temperature: no posteriors, margins only", file=sys.stderr)
     if speaker and cmvn != "speaker":
         raise ConfigError(f"--speaker is for a model with cmvn: speaker; this one has cmvn: {cmvn}")
     labels, classes = file.models.labels, isinstance(file, ModelFile)
-    failures = 0
+    calibration = file.calibration if isinstance(file, ModelFile) else None
+    failures = strange = 0
 
     def rows() -> Iterator[dict[str, object]]:
-        nonlocal failures
+        nonlocal failures, strange
         scored = score_recordings(file, paths, window=window, hop=hop, speaker=speaker, n_jobs=jobs)
         # Where the results do not pass before one's eyes, a bar does.
         hidden = len(paths) > 1 and not sys.stdout.isatty() and sys.stderr.isatty()
@@ -171,9 +179,14 @@ def score_and_print(
                 print(f"{path}: {silent} of {len(results)} windows hold no speech and are left out", file=sys.stderr)
             for item in results:
                 if item.n_frames:
+                    strange += calibration is not None and calibration.strange(item.n_frames)
                     yield from _ranks(path, item, labels, top)
 
     def _ranks(path: Path, item: Scored, labels: Sequence[str], top: int) -> Iterator[dict[str, object]]:
+        decision: dict[str, object] = {}
+        if item.llrs is not None and calibration is not None:
+            known = item.llrs.max() >= calibration.threshold
+            decision = {"decision": labels[item.ranked()[0]] if known else UNKNOWN}
         for rank, number in enumerate(item.ranked()[:top], 1):
             yield {
                 "file": str(path),
@@ -186,19 +199,26 @@ def score_and_print(
                 "mean_log_likelihood": round(float(item.mean_log_likelihoods[number]), 6) if classes else None,
                 "posterior": None if item.posteriors is None else round(float(item.posteriors[number]), 6),
                 "margin": round(item.margin(number), 6),
+                **({} if item.llrs is None else {"llr": round(float(item.llrs[number]), 6)}),
+                **decision,
             }
 
-    _print_rows(rows(), form, windowed=window is not None, label=file.label)
+    _print_rows(rows(), form, windowed=window is not None, label=file.label, calibrated=calibration is not None)
+    if strange and calibration is not None:
+        print(of_strange_length(strange, calibration), file=sys.stderr)
     return failures
 
 
-def _print_rows(rows: Iterable[dict[str, object]], form: str, *, windowed: bool, label: str) -> None:
+def _print_rows(
+    rows: Iterable[dict[str, object]], form: str, *, windowed: bool, label: str, calibrated: bool = False
+) -> None:
     if form == "jsonl":
         for row in rows:
             print(json.dumps(row, ensure_ascii=False))
         return
     if form == "tsv":
         names = ["file", "start", "end", "n_frames", "rank", "label", "mean_log_likelihood", "posterior", "margin"]
+        names += ["llr", "decision"] if calibrated else []
         print("\t".join(names))
         for row in rows:
             print("\t".join("" if row[name] is None else cell(row[name]) for name in names))
@@ -208,15 +228,33 @@ def _print_rows(rows: Iterable[dict[str, object]], form: str, *, windowed: bool,
         if row["file"] != before:
             print(f"{'' if before is None else chr(10)}{row['file']}")
             head = f"{'start':>8}{'end':>8}  " if windowed else "  "
-            print(
-                f"{head}{'rank':>4}  {label:<16}{'log-likelihood':>15}{'posterior':>11}{'margin':>9}   nats per frame"
-            )
+            third = f"{'ratio':>11}" if calibrated else f"{'posterior':>11}"
+            units = "nats per frame (ratio: nats)" if calibrated else "nats per frame"
+            print(f"{head}{'rank':>4}  {label:<16}{'log-likelihood':>15}{third}{'margin':>9}   {units}")
             before = row["file"]
         times = f"{row['start']:>8.2f}{row['end']:>8.2f}  " if windowed else "  "
-        posterior = "" if row["posterior"] is None else f"{row['posterior']:.3f}"
+        third = f"{row['llr']:.3f}" if calibrated else "" if row["posterior"] is None else f"{row['posterior']:.3f}"
         likelihood = "" if row["mean_log_likelihood"] is None else f"{row['mean_log_likelihood']:.3f}"
-        values = f"{likelihood:>15}{posterior:>11}{row['margin']:>9.3f}"
+        decision = f"   {row['decision']}" if calibrated and row["rank"] == 1 else ""
+        values = f"{likelihood:>15}{third:>11}{row['margin']:>9.3f}{decision}"
         print(f"{times}{row['rank']:>4}  {row['label']:<16}{values}")
+
+
+def stakes(decision: "DecisionSpec") -> str:
+    """Prior and costs in words."""
+    return (
+        f"prior {decision.prior:g}, cost of a miss {decision.cost_miss:g}, of a false alarm "
+        f"{decision.cost_false_alarm:g}"
+    )
+
+
+def of_strange_length(count: int, calibration: "Calibration") -> str:
+    """A warning of recordings that the calibration cannot know."""
+    shortest, longest = calibration.n_frames
+    return (
+        f"warning: {count} ratios are of recordings far shorter or longer than those of the calibration ({shortest} to "
+        f"{longest} frames): take them as rough"
+    )
 
 
 def recordings(given: Sequence[Path]) -> list[Path]:

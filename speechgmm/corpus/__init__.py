@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import get_args, get_type_hints
 
 from speechgmm.corpus.leaks import check_leaks, same_audio
-from speechgmm.corpus.spec import CorpusSpec, SplitSpec, TextGridSpec, TimitSpec
+from speechgmm.corpus.spec import AsvspoofSpec, CorpusSpec, SplitSpec, TextGridSpec, TimitSpec
 from speechgmm.corpus.splits import Fold, make_split
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
 
@@ -44,7 +44,7 @@ def read_corpus(
     """
     from speechgmm.errors import ConfigError, DataError
 
-    for kind, section in (("timit", TimitSpec), ("textgrid", TextGridSpec)):
+    for kind, section in (("timit", TimitSpec), ("textgrid", TextGridSpec), ("asvspoof", AsvspoofSpec)):
         if spec.kind != kind and getattr(spec, kind) != section():
             raise ConfigError(f"corpus.{kind} is for a corpus of kind {kind!r}; this one is of kind {spec.kind!r}")
     if spec.kind in ("manifest", "kaldi"):
@@ -78,6 +78,7 @@ def _read_table(spec: CorpusSpec, path: Path, root: Path | None) -> Corpus:
 
 
 def _read_folder(spec: CorpusSpec, root: Path) -> Corpus:
+    from speechgmm.corpus.asvspoof import read_asvspoof
     from speechgmm.corpus.folder import read_folder, read_fsdd
     from speechgmm.corpus.librispeech import read_librispeech
     from speechgmm.corpus.speech_commands import read_speech_commands
@@ -86,6 +87,8 @@ def _read_folder(spec: CorpusSpec, root: Path) -> Corpus:
 
     if spec.kind == "timit":
         return read_timit(root, spec.label, spec.timit)
+    if spec.kind == "asvspoof":
+        return read_asvspoof(root, spec.label, spec.asvspoof)
     if spec.kind == "textgrid":
         return read_textgrids(root, spec.label, spec.textgrid.tier)
     readers = {

@@ -46,7 +46,7 @@ def _recordings(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Pat
 def read_folder(root: Path, label: str) -> Corpus:
     """A folder per class; the folder's name is the label.
 
-    Folders ``train``, ``dev``, ``test``, ``ubm`` at the top, where there are no others, give the split.
+    Folders ``train``, ``dev``, ``test``, ``ubm``, ``cohort`` at the top, where there are no others, give the split.
 
     Raises:
         DataError: The folder is missing, or holds no folder with recordings.

@@ -1,6 +1,6 @@
 """Leaks: what stands on two sides of a division though it must not. Opens no file.
 
-The sides are training (``train`` and ``ubm``, which trains the background model), ``dev`` and ``test``.
+The sides are training (``train`` and ``ubm``, which trains the background model), ``dev``, ``test`` and ``cohort``.
 """
 
 import math
@@ -13,7 +13,7 @@ from speechgmm.corpus.manifest import listed
 from speechgmm.corpus.utterance import Corpus, Utterance
 from speechgmm.errors import DataError
 
-SIDES: Final = {"train": "training", "ubm": "training", "dev": "dev", "test": "test"}
+SIDES: Final = {"train": "training", "ubm": "training", "dev": "dev", "test": "test", "cohort": "cohort"}
 
 
 def check_leaks(corpus: Corpus, group: str | None = None) -> None:

@@ -6,9 +6,11 @@ from typing import Final, Literal
 from speechgmm.errors import ConfigError
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
-Kind = Literal["manifest", "folder", "kaldi", "textgrid", "timit", "librispeech", "speech_commands", "fsdd", "espeak"]
+Kind = Literal[
+    "manifest", "folder", "kaldi", "textgrid", "timit", "librispeech", "speech_commands", "fsdd", "asvspoof", "espeak"
+]
 
-KNOWN: Final = ("timit", "librispeech", "speech_commands", "fsdd", "espeak")
+KNOWN: Final = ("timit", "librispeech", "speech_commands", "fsdd", "asvspoof", "espeak")
 """Corpora with a place of their own: $SPEECHGMM_DATA/NAME, else data/NAME."""
 
 
@@ -64,6 +66,23 @@ class TextGridSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AsvspoofSpec:
+    """What is taken of ASVspoof."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    test: Literal["2019-LA", "2019-PA", "2021-LA", "2021-DF"] = setting(
+        "2019-LA",
+        "the evaluation set that is the test; training and dev are those of 2019, PA for 2019-PA, LA for the others",
+    )
+    phase: Literal["eval", "progress", "hidden"] = setting("eval", "2021: which of its trials")
+
+    def __post_init__(self) -> None:
+        if self.phase != "eval" and self.test.startswith("2019"):
+            raise ConfigError(f"corpus.asvspoof.phase is for the tests of 2021; the test is {self.test}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusSpec:
     """Which recordings, which labels, which split."""
 
@@ -72,7 +91,8 @@ class CorpusSpec:
     kind: Kind = setting(
         "manifest",
         "manifest: a table; folder: a folder per class; kaldi: data directories; textgrid: Praat's TextGrids; timit, "
-        "librispeech, speech_commands, fsdd (Free Spoken Digit Dataset): corpora; espeak: speech made by eSpeak NG",
+        "librispeech, speech_commands, fsdd (Free Spoken Digit Dataset), asvspoof: corpora; espeak: speech made by "
+        "eSpeak NG",
     )
     path: str | None = setting(
         None,
@@ -86,12 +106,18 @@ class CorpusSpec:
         "and for a known corpus $SPEECHGMM_DATA/NAME, else data/NAME where you stand",
     )
     label: str = setting("label", "the column whose values are the classes")
+    target: str | None = setting(
+        None,
+        "classification of two classes: the one that is to be detected; figures of detection are given then too, of "
+        "the score by which it is more likely than the other",
+    )
     group: str | None = setting(
         None, "column whose values stand on one side of the division only, and that intervals go by (speaker, session)"
     )
     split: SplitSpec = setting(SplitSpec(), "how utterances are divided into training and test")
     timit: TimitSpec = setting(TimitSpec(), "timit: what is taken of it")
     textgrid: TextGridSpec = setting(TextGridSpec(), "textgrid: what is taken of it")
+    asvspoof: AsvspoofSpec = setting(AsvspoofSpec(), "asvspoof: what is taken of it")
     sample_rate: int | None = setting(
         None, "rate that the features are made for; default 16000 (fsdd: 8000)", unit="Hz", ge=1000, le=768000
     )

@@ -11,7 +11,7 @@ from typing import Final
 
 from speechgmm.corpus.leaks import check_leaks
 from speechgmm.corpus.spec import SplitSpec
-from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
+from speechgmm.corpus.utterance import BACKGROUND, SPLITS, Corpus, Utterance
 from speechgmm.errors import ConfigError, DataError
 
 
@@ -25,7 +25,7 @@ class Fold:
     def apply(self, corpus: Corpus) -> Corpus:
         """The corpus with this fold's splits; background material stays what it is."""
         utterances = (
-            u if u.split == "ubm" else replace(u, split="test" if u.id in self.test else "train") for u in corpus
+            u if u.split in BACKGROUND else replace(u, split="test" if u.id in self.test else "train") for u in corpus
         )
         return replace(corpus, utterances=tuple(utterances))
 
@@ -35,7 +35,7 @@ def make_split(
 ) -> tuple[Corpus, tuple[Fold, ...]]:
     """The corpus with every utterance in a split, and the folds of a cross-validation, if it is one.
 
-    With folds all utterances are in ``train`` (but for ``ubm``): that is what the final models are trained on.
+    With folds all utterances are in ``train`` (but for the background's): that is what the final models are trained on.
     ``strangers`` may be tested though they are never trained (impostors in verification).
 
     Raises:
@@ -130,7 +130,7 @@ def _check_division(corpus: Corpus, strangers: bool, where: str = "") -> None:
 
 
 def _make_folds(corpus: Corpus, spec: SplitSpec, group: str | None, seed: int) -> tuple[Corpus, tuple[Fold, ...]]:
-    members = [utterance for utterance in corpus if utterance.split != "ubm"]
+    members = [utterance for utterance in corpus if utterance.split not in BACKGROUND]
     if spec.kind == "kfold":
         numbers = assign_folds(corpus, members, spec.folds, group=group if spec.disjoint else None, seed=seed)
         names = [str(number + 1) for number in numbers]
@@ -150,7 +150,7 @@ def _make_folds(corpus: Corpus, spec: SplitSpec, group: str | None, seed: int) -
     if any(not name for name in parts):
         raise DataError(f"corpus.split.by: {spec.by!r} is empty for some utterances")
     folds = tuple(Fold(name, frozenset(ids)) for name, ids in sorted(parts.items()))
-    whole = tuple(u if u.split == "ubm" else replace(u, split="train") for u in corpus)
+    whole = tuple(u if u.split in BACKGROUND else replace(u, split="train") for u in corpus)
     return replace(corpus, utterances=whole), folds
 
 
@@ -158,12 +158,12 @@ def split_by_fraction(corpus: Corpus, test: float, *, group: str | None = None, 
     """A share of the recordings (or groups) of every class goes to ``test``, the rest to ``train``.
 
     The choice hangs on the seed and on each unit's own name, not on the order or the number of the others.
-    Utterances in ``ubm`` stay there.
+    Utterances in ``ubm`` and ``cohort`` stay there.
 
     Raises:
         DataError: There is nothing to divide.
     """
-    members = tuple(utterance for utterance in corpus if utterance.split != "ubm")
+    members = tuple(utterance for utterance in corpus if utterance.split not in BACKGROUND)
     chosen: set[str] = set()
     strata = _strata(corpus, members, group, seed)
     for units in strata:
@@ -175,8 +175,8 @@ def split_by_fraction(corpus: Corpus, test: float, *, group: str | None = None, 
         )
 
     def split(utterance: Utterance) -> str:
-        if utterance.split == "ubm":
-            return "ubm"
+        if utterance.split in BACKGROUND:
+            return utterance.split
         return "test" if _unit(corpus, utterance, group) in chosen else "train"
 
     return replace(corpus, utterances=tuple(replace(utterance, split=split(utterance)) for utterance in corpus))

@@ -8,12 +8,10 @@ import csv
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from speechgmm.corpus.manifest import listed
 from speechgmm.errors import DataError
-
-TRUTH: Final = {"target": True, "nontarget": False, "tgt": True, "imp": False, "1": True, "0": False}
+from speechgmm.io.score_file import TRUTH
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,11 @@ from typing import Final
 
 from speechgmm.errors import DataError
 
-SPLITS: Final = ("train", "dev", "test", "ubm")
-"""``ubm`` is background material: it trains the universal background model and nothing else."""
+SPLITS: Final = ("train", "dev", "test", "ubm", "cohort")
+
+BACKGROUND: Final = ("ubm", "cohort")
+"""Splits of others than those who are modelled or tested, the same in every fold: ``ubm`` trains the universal
+background model, ``cohort`` is what scores are normalised by."""
 
 
 @dataclass(frozen=True, slots=True)

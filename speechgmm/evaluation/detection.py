@@ -35,6 +35,7 @@ class Trials:
     is_target: NDArray[np.bool_]  # (N,)
     order: NDArray[np.intp]  # (N,) from the lowest score to the highest
     starts: NDArray[np.intp]  # (S,) place in that order where each of the S distinct scores begins
+    runs: NDArray[np.intp]  # (R,) those of them where the ROC turns: neighbours of one kind are one run
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def rank_trials(scores: ArrayLike, is_target: ArrayLike) -> Trials:
     ranked = values[order]
     # Not a difference > 0: inf - inf is NaN.
     starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
-    return Trials(values, truth, order, starts)
+    return Trials(values, truth, order, starts, _runs(truth[order], starts))
 
 
 def pool_trials(target_scores: ArrayLike, nontarget_scores: ArrayLike) -> Trials:
@@ -112,7 +113,7 @@ def error_rates(trials: Trials, threshold: float, weights: ArrayLike | None = No
     """
     if np.isnan(threshold):
         raise DataError("a threshold that is NaN; expected a score from which on trials are accepted")
-    counts = _weights(trials, weights)
+    counts = trial_weights(trials, weights)
     targets = np.where(trials.is_target, counts, 0.0)
     nontargets = counts - targets
     accepted = trials.scores >= threshold
@@ -128,12 +129,36 @@ def roc(trials: Trials, weights: ArrayLike | None = None) -> Roc:
     >>> curve.miss.tolist(), curve.false_alarm.tolist()
     ([0.0, 0.0, 0.5, 1.0], [1.0, 0.5, 0.0, 0.0])
     """
-    counts = _weights(trials, weights)[trials.order]
+    return _curve(trials, trials.starts, weights)
+
+
+def _curve(trials: Trials, starts: NDArray[np.intp], weights: ArrayLike | None) -> Roc:
+    """The points of the ROC at these places in the order of scores, and 'accept none'.
+
+    At ``trials.runs`` it has all its corners: between two of them it runs along an axis, so that no straight line
+    touches it there, and PAV makes one block of what lies there. Of a million trials with a thousand targets these are
+    two thousand points.
+    """
+    counts = trial_weights(trials, weights)[trials.order]
     targets = np.where(trials.is_target[trials.order], counts, 0.0)
-    ends = np.append(trials.starts, len(counts))
-    below = [np.concatenate([[0.0], kind.cumsum()])[ends] for kind in (targets, counts - targets)]
-    thresholds = np.append(trials.scores[trials.order[trials.starts]], np.inf)
+    nontargets = np.subtract(counts, targets, out=counts)
+    below = [np.concatenate([[0.0], np.add.reduceat(kind, starts).cumsum()]) for kind in (targets, nontargets)]
+    thresholds = np.append(trials.scores[trials.order[starts]], np.inf)
     return Roc(thresholds, below[0] / below[0][-1], (below[1][-1] - below[1]) / below[1][-1])
+
+
+def _runs(is_target: NDArray[np.bool_], starts: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Places where a run begins: of distinct scores of nontargets alone, of targets alone, or one score of both.
+
+    >>> _runs(np.array([False, False, True, True, False, True]), np.array([0, 1, 2, 3, 4])).tolist()
+    [0, 2, 4]
+    """
+    sizes = np.diff(np.append(starts, len(is_target)))
+    targets = np.add.reduceat(is_target.astype(np.intp), starts)
+    mixed = (targets > 0) & (targets < sizes)
+    new = (targets[1:] > 0) != (targets[:-1] > 0)
+    places: NDArray[np.intp] = starts[np.append(True, new | mixed[1:] | mixed[:-1])]
+    return places
 
 
 def convex_hull(curve: Roc) -> Roc:
@@ -170,7 +195,7 @@ def eer(trials: Trials, weights: ArrayLike | None = None) -> float:
     >>> eer(pool_trials([1.0, 2.0, 3.0], [0.0, 1.5, -1.0]))
     0.1666...
     """
-    curve = roc(trials, weights)
+    curve = _curve(trials, trials.runs, weights)
     miss, false_alarm = curve.miss, curve.false_alarm
     # Only the hull's edge that crosses miss = false alarm matters. Start from the chord from 'accept all' to 'accept
     # none'; the point farthest below a chord of two vertices is a vertex between them, and takes the place of the one
@@ -214,7 +239,7 @@ def min_dcf(
         raise DataError(f"p_target {p_target}; expected a probability above 0 and below 1: was it given in percent?")
     if not (0 < cost_miss < np.inf and 0 < cost_false_alarm < np.inf):
         raise DataError(f"cost_miss {cost_miss} and cost_false_alarm {cost_false_alarm}; expected positive costs")
-    curve = roc(trials, weights)
+    curve = _curve(trials, trials.runs, weights)
     miss, false_alarm = cost_miss * p_target, cost_false_alarm * (1 - p_target)
     return float((miss * curve.miss + false_alarm * curve.false_alarm).min() / min(miss, false_alarm))
 
@@ -233,7 +258,7 @@ def cllr(trials: Trials, weights: ArrayLike | None = None) -> float:
     >>> cllr(pool_trials([0.0, 0.0], [0.0]))
     1.0
     """
-    return cllr_sums(trials)(_weights(trials, weights))
+    return cllr_sums(trials)(trial_weights(trials, weights))
 
 
 def cllr_sums(trials: Trials) -> OfSums:
@@ -267,7 +292,7 @@ def cllr_min(trials: Trials, weights: ArrayLike | None = None) -> float:
     >>> cllr_min(pool_trials([1.0, 2.0], [0.0, -3.0]))
     0.0
     """
-    hull = convex_hull(roc(trials, weights))
+    hull = convex_hull(_curve(trials, trials.runs, weights))
     targets, nontargets = np.diff(hull.miss), -np.diff(hull.false_alarm)
     # The ratio of a block is targets / nontargets. Where either is nothing, so is its cost: x log(1 + y / x) -> 0.
     mixed = (targets > 0) & (nontargets > 0)
@@ -275,7 +300,8 @@ def cllr_min(trials: Trials, weights: ArrayLike | None = None) -> float:
     return float((targets[mixed] * np.log1p(1 / ratio) + nontargets[mixed] * np.log1p(ratio)).sum() / (2 * np.log(2)))
 
 
-def _weights(trials: Trials, weights: ArrayLike | None) -> Floats:
+def trial_weights(trials: Trials, weights: ArrayLike | None) -> Floats:
+    """Weights (N,) of trials that may count them: 1 each where none are given. Raises as the metrics do."""
     if weights is None:
         return np.ones(len(trials.scores))
     counts = np.asarray(weights, dtype=np.float64)

@@ -1,8 +1,8 @@
-"""Mel filterbanks as matrices (n_mels, n_fft // 2 + 1), from the frequencies alone.
+"""Filterbanks as matrices (n_mels, n_fft // 2 + 1), from the frequencies alone.
 
-Owns the two mel scales in use, the three ways of laying triangles on them, and the warp of the frequency axis. Takes
-no logarithm and knows no preset; a band without a single Fourier bin is refused, since its output would be the same
-number in every frame.
+Owns the two mel scales in use, the three ways of laying triangles on them, the bank that is linear in Hz, and the warp
+of the frequency axis. Takes no logarithm and knows no preset; a band without a single Fourier bin is refused, since
+its output would be the same number in every frame.
 """
 
 from collections.abc import Callable
@@ -141,6 +141,23 @@ def slaney_bank(
     bank = _triangles(_bin_frequencies(n_fft, sample_rate), edges)
     bank *= (2 / (edges[2:] - edges[:-2]))[:, None]
     return _without_empty_bands(bank, n_fft, sample_rate)
+
+
+def linear_bank(
+    n_mels: int, n_fft: int, sample_rate: float, low: float, high: float, warp: float = 1.0
+) -> Float64Array:
+    """Triangles of height 1, their edges and peaks equally spaced in Hz (Sahidullah, Kinnunen & Hanilçi 2015).
+
+    `low` and `high` are the outer edges in Hz, `warp` is `warp_frequencies`'. Returns (n_mels, n_fft // 2 + 1).
+    Raises `ConfigError` where a band holds no Fourier bin.
+
+    >>> linear_bank(3, 8, 8000, 0, 4000)
+    array([[0., 1., 0., 0., 0.],
+           [0., 0., 1., 0., 0.],
+           [0., 0., 0., 1., 0.]])
+    """
+    edges = warp_frequencies(np.linspace(low, high, n_mels + 2), warp, sample_rate, low, high)
+    return _without_empty_bands(_triangles(_bin_frequencies(n_fft, sample_rate), edges), n_fft, sample_rate)
 
 
 def _bin_frequencies(n_fft: int, sample_rate: float) -> Float64Array:

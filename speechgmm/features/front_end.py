@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features.cepstra import cosine_transform, lifter_weights, taper
+from speechgmm.features.filterbanks import linear_bank
 from speechgmm.features.framing import Edges, count_frames
 from speechgmm.features.presets import PRESETS
 from speechgmm.features.resolve import band, lengths, value_or
@@ -46,7 +47,7 @@ class FrontEnd:
     window: NDArray[np.floating]  # (N,) taper x scale of the samples, in the transform's precision
     spectrum: SpectrumName
     filterbank: Float32Array  # (n_mels, n_fft // 2 + 1)
-    floor: float  # of a mel band
+    floor: float  # of a band
     log_factor: float  # the preset's logarithm over the natural one
     # In float64: c0 is large, and what float32 leaves of it in the other rows would exceed their rounding.
     cepstral: Float64Array  # (n_ceps, n_mels) DCT x lifter x log_factor, rows in the order of the output
@@ -138,7 +139,7 @@ class FrontEnd:
         spec, preset = self.spec, PRESETS[self.spec.preset]
         vad = {name: getattr(spec, name) for name in _VAD_SETTINGS[spec.vad]}
         return {
-            "kind": spec.kind,
+            "kind": spec.kind or ("lfcc" if preset.bank is linear_bank else "mfcc"),
             "preset": spec.preset,
             "sample_rate_hz": self.sample_rate,
             "frame_length_samples": self.frame_length,
@@ -191,7 +192,7 @@ def front_end(spec: FeatureSpec, sample_rate: int) -> FrontEnd:
     low, high = band(spec, preset, sample_rate)
     if spec.n_ceps > n_mels:
         raise ConfigError(
-            f"features.n_ceps: {spec.n_ceps} cepstra of {n_mels} mel bands; lower n_ceps to at most "
+            f"features.n_ceps: {spec.n_ceps} cepstra of {n_mels} bands; lower n_ceps to at most "
             f"{n_mels}, or raise n_mels"
         )
     edges: Edges = preset.edges if spec.snip_edges else "reflect"
@@ -204,6 +205,7 @@ def front_end(spec: FeatureSpec, sample_rate: int) -> FrontEnd:
     rows *= lifter_weights(lifter, spec.n_ceps, first_order=preset.first_liftered)[:, None]
     if preset.c0_last:
         rows = np.roll(rows, -1, axis=0)
+    bank = linear_bank if spec.kind == "lfcc" else preset.bank
     window = preset.scale * taper(spec.window or preset.window, length, periodic=preset.periodic)
     return FrontEnd(
         spec=spec,
@@ -218,7 +220,7 @@ def front_end(spec: FeatureSpec, sample_rate: int) -> FrontEnd:
         across_frames=preset.across_frames,
         window=_frozen(window, preset.transform_dtype),
         spectrum=spec.spectrum or preset.spectrum,
-        filterbank=_frozen(preset.bank(n_mels, n_fft, sample_rate, low, high, spec.warp), np.float32),
+        filterbank=_frozen(bank(n_mels, n_fft, sample_rate, low, high, spec.warp), np.float32),
         floor=preset.floor,
         log_factor=preset.log_factor,
         cepstral=_frozen(rows, np.float64),

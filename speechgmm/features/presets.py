@@ -1,4 +1,4 @@
-"""The four front ends that are reproduced, as tables of what their original programs do.
+"""The five front ends that are reproduced, as tables of what their original programs do.
 
 Owns the originals' constants and nothing that computes. Times are in milliseconds where they scale with the
 sampling rate, in samples where the original counts samples.
@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from speechgmm.features.filterbanks import Bank, htk_bank, kaldi_bank, slaney_bank
+from speechgmm.features.filterbanks import Bank, htk_bank, kaldi_bank, linear_bank, slaney_bank
 from speechgmm.features.framing import Edges
 from speechgmm.features.spec import DeltaMethod, PresetName, SpectrumName, WindowName
 
@@ -81,5 +81,13 @@ PRESETS: Final[dict[PresetName, Preset]] = {
         spectrum="power", transform_dtype=np.float64, scale=1, floor=1e-10, energy_floor=_EPSILON,
         log_factor=10 / math.log(10), cepstral_gain=1, lifter=0, first_liftered=1, c0_last=False,
         use_energy=False, edges="zeros", delta_method="kaldi",
+    ),
+    # Its log10(x + 2^-52) is log10(max(x, 2^-52)) here: they differ in digital silence alone, by less than log10(2).
+    "asvspoof": Preset(
+        frame_length=30, frame_shift=15, n_fft=1024, bank=linear_bank, n_mels=70, low=0, high=4000,
+        preemphasis=0, across_frames=True, remove_mean=False, window="hamming", periodic=False,
+        spectrum="power", transform_dtype=np.float64, scale=1, floor=2.0**-52, energy_floor=_EPSILON,
+        log_factor=1 / math.log(10), cepstral_gain=1, lifter=0, first_liftered=0, c0_last=False,
+        use_energy=False, edges="snip", delta_method="htk",
     ),
 }  # fmt: skip

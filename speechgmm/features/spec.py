@@ -13,7 +13,8 @@ from speechgmm.errors import ConfigError
 from speechgmm.features.transforms import TransformSpec
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
-PresetName = Literal["kaldi", "htk", "slaney", "librosa"]
+PresetName = Literal["kaldi", "htk", "slaney", "librosa", "asvspoof"]
+KindName = Literal["mfcc", "lfcc"]
 WindowName = Literal["povey", "hamming", "hann"]
 SpectrumName = Literal["power", "magnitude"]
 DeltaMethod = Literal["kaldi", "htk"]
@@ -42,29 +43,35 @@ class FeatureSpec:
     # RUF009: `setting` returns a dataclass field, which ruff does not see behind a named type.
     preset: PresetName = setting(
         "kaldi",
-        "whose front end is reproduced: compute-mfcc-feats, HCopy, Auditory Toolbox, librosa.feature.mfcc",
+        "whose front end is reproduced: compute-mfcc-feats, HCopy, Auditory Toolbox, librosa.feature.mfcc, the LFCC "
+        "baseline of ASVspoof 2021",
     )
-    kind: Literal["mfcc"] = setting("mfcc", "what a frame holds: mel-frequency cepstral coefficients")
+    kind: KindName | None = setting(
+        None,
+        "cepstra of which bands: mfcc, equally wide in mel; lfcc, equally wide in Hz; default: lfcc with preset "
+        "asvspoof, else mfcc",
+    )
     n_ceps: int = setting(13, "cepstra per frame, the zeroth (or the log energy in its place) included", ge=1)
     frame_length: float | None = setting(
-        None, "length of a frame: 25, 25, 16 ms; librosa: n_fft samples" + _OF_PRESET, unit="ms", gt=0
+        None, "length of a frame: 25, 25, 16 ms; librosa: n_fft samples; asvspoof 30 ms" + _OF_PRESET, unit="ms", gt=0
     )
     frame_shift: float | None = setting(
-        None, "time between frames: 10 ms; librosa: 512 samples" + _OF_PRESET, unit="ms", gt=0
+        None, "time between frames: 10 ms; librosa: 512 samples; asvspoof 15 ms" + _OF_PRESET, unit="ms", gt=0
     )
     n_fft: int | None = setting(
         None,
-        "even length of the Fourier transform: next power of two, slaney twice that, librosa 2048" + _OF_PRESET,
+        "even length of the Fourier transform: next power of two, slaney twice that, librosa 2048, asvspoof 1024"
+        + _OF_PRESET,
         unit="samples",
         ge=4,
     )
-    n_mels: int | None = setting(None, "mel bands: 23, 26, 40, 128" + _OF_PRESET, ge=1)
+    n_mels: int | None = setting(None, "bands, mel or linear: 23, 26, 40, 128, 70" + _OF_PRESET, ge=1)
     low_frequency: float | None = setting(
-        None, "lower edge of the first band: 20, 0, 133.33, 0 Hz" + _OF_PRESET, unit="Hz", ge=0
+        None, "lower edge of the first band: 20, 0, 133.33, 0, 0 Hz" + _OF_PRESET, unit="Hz", ge=0
     )
     high_frequency: float | None = setting(
         None,
-        "upper edge of the last band: half the sampling rate; slaney 6853.84 Hz" + _OF_PRESET,
+        "upper edge of the last band: half the sampling rate; slaney 6853.84 Hz, asvspoof 4000 Hz" + _OF_PRESET,
         unit="Hz",
         gt=0,
     )
@@ -76,13 +83,13 @@ class FeatureSpec:
         le=2,
     )
     preemphasis: float | None = setting(
-        None, "a of x[t] - a x[t - 1], 0 for none: 0.97; librosa 0" + _OF_PRESET, ge=0, lt=1
+        None, "a of x[t] - a x[t - 1], 0 for none: 0.97; librosa and asvspoof 0" + _OF_PRESET, ge=0, lt=1
     )
-    window: WindowName | None = setting(None, "taper of a frame: povey, hamming, hamming, hann" + _OF_PRESET)
+    window: WindowName | None = setting(None, "taper of a frame: povey, hamming, hamming, hann, hamming" + _OF_PRESET)
     spectrum: SpectrumName | None = setting(
-        None, "what the mel bands sum: power, magnitude, magnitude, power" + _OF_PRESET
+        None, "what the bands sum: power, magnitude, magnitude, power, power" + _OF_PRESET
     )
-    lifter: float | None = setting(None, "cepstral lifter, 0 for none: 22, 22, 0, 0" + _OF_PRESET, ge=0)
+    lifter: float | None = setting(None, "cepstral lifter, 0 for none: 22, 22, 0, 0, 0" + _OF_PRESET, ge=0)
     use_energy: bool | None = setting(
         None,
         "log energy of the frame in place of c0, kaldi and htk only: kaldi true, htk false" + _OF_PRESET,
@@ -166,6 +173,11 @@ def _check_value(field: Field[Any], value: object) -> None:
 
 def _check_together(spec: FeatureSpec) -> None:
     """Refuse settings that the others leave without effect."""
+    if spec.kind == "mfcc" and spec.preset == "asvspoof":
+        raise ConfigError(
+            "features.kind: mfcc with preset asvspoof, whose bands are linear in Hz; leave kind out, or take another "
+            "preset and set its frame_length, frame_shift and n_fft"
+        )
     if not spec.snip_edges and spec.preset != "kaldi":
         raise ConfigError(
             f"features.snip_edges: false with preset {spec.preset}; only the kaldi preset has frames that "

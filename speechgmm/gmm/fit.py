@@ -134,6 +134,8 @@ def adapt_map(
     parameters: tuple[Parameter, ...] = ("means",),
     weights: ArrayLike | None = None,
     weight_relevance: float | None = None,
+    mean_relevance: float | None = None,
+    variance_relevance: float | None = None,
     max_iter: int = 1,
     tol: float = 1e-4,
     floor: ArrayLike = 0.0,
@@ -144,10 +146,11 @@ def adapt_map(
     """Adapt a background model to frames (N, D) by MAP (Reynolds, Quatieri & Dunn 2000, eqs. 12-13).
 
     ``relevance`` is what the background model is worth in each component, in frames: 0 gives maximum
-    likelihood, infinity the background model. ``parameters`` are adapted, the rest stay. The weights are the
-    Dirichlet mode, not eq. 11 (see ``ConjugatePrior.around``). ``max_iter`` 1 is the paper's single pass,
-    which is not asked to converge; more climb to the mode. Even a single frame will do. ``frames``,
-    ``memory`` and ``map`` are as in ``fit_gmm``.
+    likelihood, infinity the background model. ``mean_relevance`` and ``variance_relevance`` take its place for their
+    parameter, ``weight_relevance`` for the weights, in frames for the whole mixture. ``parameters`` are adapted, the
+    rest stay. The weights are the Dirichlet mode, not eq. 11 (see ``ConjugatePrior.around``). ``max_iter`` 1 is the
+    paper's single pass, which is not asked to converge; more climb to the mode. Even a single frame will do.
+    ``frames``, ``memory`` and ``map`` are as in ``fit_gmm``.
 
     Raises:
         ShapeError: Frames that are not (N, D) with the background model's D.
@@ -172,7 +175,13 @@ def adapt_map(
     return fit_em(
         ubm,
         hold(batches(source, centre, np.sqrt(overall), chosen, size), memory),
-        ConjugatePrior.around(ubm, relevance, weight_relevance),
+        ConjugatePrior.around(
+            ubm,
+            relevance,
+            weight_relevance,
+            mean_relevance=mean_relevance,
+            variance_relevance=variance_relevance,
+        ),
         max_iter=max_iter,
         tol=tol,
         floor=least,

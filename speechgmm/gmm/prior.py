@@ -55,7 +55,15 @@ class ConjugatePrior:
         return cls(nothing, nothing, nothing, zero, zero)
 
     @classmethod
-    def around(cls, model: DiagGMM, relevance: float, weight_relevance: float | None = None) -> "ConjugatePrior":
+    def around(
+        cls,
+        model: DiagGMM,
+        relevance: float,
+        weight_relevance: float | None = None,
+        *,
+        mean_relevance: float | None = None,
+        variance_relevance: float | None = None,
+    ) -> "ConjugatePrior":
         """The prior whose mode is ``model``, worth ``relevance`` frames in each component.
 
         Its posterior's mode has the means and variances of Reynolds et al. 2000, eqs. 12-13. The weights are
@@ -63,15 +71,26 @@ class ConjugatePrior:
         unlike it, never lowers the objective. tau is ``weight_relevance`` frames for the whole mixture; None:
         ``relevance`` per component, K relevance in all.
 
+        ``mean_relevance`` (kappa) and ``variance_relevance`` (nu) take the place of ``relevance`` for their own
+        parameter. Where they differ, the variances are still the posterior's mode, which is positive; eq. 13 with two
+        coefficients need not be.
+
         Raises:
             FitError: A relevance that is negative or not finite.
+
+        >>> ubm = DiagGMM([1.0], [[0.0]], [[1.0]])
+        >>> prior = ConjugatePrior.around(ubm, 16, mean_relevance=2, variance_relevance=8)
+        >>> prior.mean_counts, prior.variance_counts
+        (array([2.]), array([8.]))
         """
         tau = model.n_components * relevance if weight_relevance is None else weight_relevance
-        for value in (relevance, tau):
+        kappa = relevance if mean_relevance is None else mean_relevance
+        nu = relevance if variance_relevance is None else variance_relevance
+        for value in (relevance, tau, kappa, nu):
             if not (np.isfinite(value) and value >= 0):
                 raise FitError(f"relevance {value:g}; expected a number of frames, 0 or more")
-        counts = np.full(model.n_components, float(relevance))
-        return cls(tau * model.weights, counts, counts, model.means, relevance * model.variances)
+        one = np.ones(model.n_components)
+        return cls(tau * model.weights, kappa * one, nu * one, model.means, nu * model.variances)
 
     def __add__(self, stats: GMMStats) -> "ConjugatePrior":
         """The posterior after these statistics: a prior of the same form.
@@ -129,7 +148,8 @@ class ConjugatePrior:
             means = np.where(alive, self.means, means)
         if "variances" in update:
             scatter = self.scatter + self.mean_counts[:, None] * (means - self.means) ** 2
-            estimate = np.divide(scatter, self.variance_counts[:, None], out=variances.copy(), where=alive)
+            counted = (self.variance_counts >= min_count)[:, None] & alive
+            estimate = np.divide(scatter, self.variance_counts[:, None], out=variances.copy(), where=counted)
             variances = np.maximum(estimate, floor)
             collapsed = variances <= RESOLUTION * means**2
             if collapsed.any():

@@ -1,10 +1,17 @@
 """The ``model`` section of a configuration."""
 
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Final, Literal
 
 from speechgmm.errors import ConfigError
 from speechgmm.setting import FORBID_UNKNOWN, setting
+
+OWN_RELEVANCE: Final = {
+    "mean_relevance": "means",
+    "variance_relevance": "variances",
+    "weight_relevance": "weights",
+}
+"""Settings that take the place of ``relevance`` for one parameter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +22,11 @@ class UbmSpec:
 
     n_components: int = setting(128, "Gaussians of the background model", ge=1)
     max_iter: int = setting(20, "EM iterations over all background frames, at most", ge=0)
+    balance: str | None = setting(
+        None,
+        "a column, such as sex, whose values are to weigh the same in the background model, however much speech "
+        "of each there is; default: every frame counts once",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +63,18 @@ class ModelSpec:
         "none", "none: every class is trained from its own frames; map: adapted from a background model"
     )
     relevance: float = setting(16.0, "map: what the background model is worth in each component", unit="frames", ge=0)
+    mean_relevance: float | None = setting(
+        None, "map: relevance of the means, where it is to differ", unit="frames", ge=0
+    )
+    variance_relevance: float | None = setting(
+        None, "map: relevance of the variances, where it is to differ", unit="frames", ge=0
+    )
+    weight_relevance: float | None = setting(
+        None,
+        "map: what the background model's weights are worth, all components together; default: relevance for each",
+        unit="frames",
+        ge=0,
+    )
     adapt_parameters: tuple[Literal["weights", "means", "variances"], ...] = setting(
         ("means",), "map: what is adapted; the rest stays the background model's"
     )
@@ -61,10 +85,21 @@ class ModelSpec:
         """Refuse what would have no effect."""
         ignored: tuple[str, ...] = ("n_components", "max_iter")
         if self.adapt == "none":
-            ignored = ("relevance", "adapt_parameters", "adapt_max_iter", "ubm")
+            ignored = ("relevance", *OWN_RELEVANCE, "adapt_parameters", "adapt_max_iter", "ubm")
         for field in fields(self):
             if field.name in ignored and getattr(self, field.name) != field.default:
                 instead = f"; set model.ubm.{field.name}" if self.adapt == "map" else "; set model.adapt: map"
                 raise ConfigError(f"model.{field.name} has no effect with model.adapt: {self.adapt}{instead}")
         if not self.adapt_parameters:
             raise ConfigError("model.adapt_parameters is empty; name some of weights, means, variances")
+        for name, parameter in OWN_RELEVANCE.items():
+            if getattr(self, name) is not None and parameter not in self.adapt_parameters:
+                raise ConfigError(
+                    f"model.{name} has no effect where {parameter} are not adapted; add them to model.adapt_parameters "
+                    f"({', '.join(self.adapt_parameters)})"
+                )
+        if self.ubm.balance is not None and self.e_step == "sparse":
+            raise ConfigError(
+                "model.e_step: sparse has no effect with model.ubm.balance: frames that weigh differently are given to "
+                "all components; leave it out"
+            )

@@ -8,13 +8,16 @@ Parameters are tensors; labels, the feature spec and the rest are **one** canoni
     means, variances    (sum of K, D)     float64
     log_priors          (C,)              float64
     ubm.*                                 the universal background model, where there is one
+    cohort.*, norm.*                      what scores of claims are normalised by (see ``cohort_part``)
     normalisation.*     (D,)              shift and scale, where cmvn is global
     transform.*                           matrix and offset, where features are transformed
     floor               (D,)              least variances, for classes that are added later
+    calibration.*       (B,)              scores and llrs of the blocks of PAV; an affine map is in the header
+    talker.*            (N,)              int16 samples of those who are heard in babble, for the same
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,10 +26,14 @@ from numpy.typing import NDArray
 
 from speechgmm.errors import ModelFileError, SpeechGMMError
 from speechgmm.features import FeatureSpec, Normalisation
+from speechgmm.features.augment import Copy
 from speechgmm.features.transforms import LinearTransform, TransformSpec, splice
 from speechgmm.gmm import DiagGMM, ModelSpec, UbmSpec
 from speechgmm.io.atomic import write_atomically
+from speechgmm.io.cohort_part import cohort_part, read_cohort_part
 from speechgmm.scoring import ClassModels
+from speechgmm.scoring.decision_spec import DecisionSpec
+from speechgmm.scoring.score_maps import Affine, Calibration, Pav, ScoreMap
 
 FORMAT_VERSION: Final = 1
 KEY: Final = "speechgmm"
@@ -57,7 +64,9 @@ class ClassRecipe:
     spec: ModelSpec
     floor: NDArray[np.float64]  # (D,) least variances, absolute
     seed: int
-    copies: tuple[tuple[float, float], ...] = ()  # (warp, speed) of the altered copies it was trained on
+    copies: tuple[Copy, ...] = ()  # altered copies that it was trained on
+    talkers: tuple[NDArray[np.float32], ...] = ()  # (N,) samples of those who may be heard in babble
+    n_talkers: int = 0  # heard at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,7 @@ class ModelFile:
     audio: AudioInput | None = None  # None: trained on frames alone
     label: str = "label"  # the column that the classes are values of
     recipe: ClassRecipe | None = None  # None: no class can be added
+    calibration: Calibration | None = None  # None: scores of claims stay scores
 
 
 def save_models(
@@ -106,6 +116,8 @@ def serialise(content: ModelFile) -> bytes:
         header["top_components"] = models.top_components
     if models.ubm is not None:
         tensors |= stack("ubm.", (models.ubm,))
+    about_claims, arrays = cohort_part(models)
+    header, tensors = header | about_claims, tensors | arrays
     if audio is not None:
         header["audio"], arrays = audio_header(audio)
         tensors |= arrays
@@ -113,9 +125,16 @@ def serialise(content: ModelFile) -> bytes:
         header["recipe"] = {
             "spec": asdict(content.recipe.spec),
             "seed": content.recipe.seed,
-            "copies": content.recipe.copies,
+            "copies": [_spelt(copy) for copy in content.recipe.copies],
         }
         tensors["floor"] = content.recipe.floor
+        if content.recipe.talkers:
+            header["recipe"]["n_talkers"] = content.recipe.n_talkers
+        for n, samples in enumerate(content.recipe.talkers):
+            tensors[f"talker.{n}"] = np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
+    if content.calibration is not None:
+        header["calibration"], arrays = _calibration_header(content.calibration)
+        tensors |= arrays
     tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
     data: bytes = save(tensors, metadata={KEY: canonical(header)})
     return data
@@ -144,14 +163,16 @@ def read_model_file(path: str | Path) -> ModelFile:
             temperature=header["temperature"],
             ubm=ubm,
             top_components=header.get("top_components"),
+            **read_cohort_part(header, tensors),
         )
         audio = read_audio_input(header["audio"], tensors) if "audio" in header else None
         recipe = _recipe(header["recipe"], tensors) if "recipe" in header else None
+        calibration = _calibration(header["calibration"], tensors) if "calibration" in header else None
     except (KeyError, TypeError, ValueError, SpeechGMMError) as error:
         raise ModelFileError(
             f"{path}: a model file with a part missing or out of shape ({error}); train it again"
         ) from None
-    return ModelFile(classes, audio, header["label"], recipe)
+    return ModelFile(classes, audio, header["label"], recipe, calibration)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
@@ -220,8 +241,51 @@ def read_audio_input(header: dict[str, Any], tensors: dict[str, NDArray[np.float
 def _recipe(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> ClassRecipe:
     spec = {**header["spec"], "ubm": UbmSpec(**header["spec"]["ubm"])}
     spec["adapt_parameters"] = tuple(spec["adapt_parameters"])
-    copies = tuple((float(warp), float(speed)) for warp, speed in header.get("copies", ()))
-    return ClassRecipe(ModelSpec(**spec), tensors["floor"], header["seed"], copies)
+    copies = tuple(Copy(*values) for values in header.get("copies", ()))
+    sounds = sorted((name for name in tensors if name.startswith("talker.")), key=lambda name: int(name[7:]))
+    talkers = tuple(np.asarray(tensors[name], np.float32) / np.float32(32768) for name in sounds)
+    recipe = ClassRecipe(ModelSpec(**spec), tensors["floor"], header["seed"], copies, talkers)
+    return replace(recipe, n_talkers=int(header.get("n_talkers", 0)))
+
+
+def _spelt(copy: Copy) -> list[Any]:
+    """The values of a copy, as far as they say something."""
+    return [copy.warp, copy.speed] if copy.noise == "none" else list(astuple(copy))
+
+
+def _calibration_header(calibration: Calibration) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
+    header = {
+        "threshold": calibration.threshold,
+        "decision": asdict(calibration.decision),
+        "by": calibration.by,
+        "n_targets": calibration.n_targets,
+        "n_nontargets": calibration.n_nontargets,
+        "n_frames": list(calibration.n_frames),
+    }
+    found = calibration.map
+    if isinstance(found, Pav):
+        return header, {"calibration.scores": found.scores, "calibration.llrs": found.llrs}
+    affine = {"weights": found.weights.tolist(), "offset": found.offset, "separated": found.separated}
+    return {**header, "affine": affine}, {}
+
+
+def _calibration(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> Calibration:
+    found: ScoreMap
+    if "affine" in header:
+        affine = header["affine"]
+        found = Affine(np.array(affine["weights"], np.float64), float(affine["offset"]), bool(affine["separated"]))
+    else:
+        found = Pav(tensors["calibration.scores"], tensors["calibration.llrs"])
+    shortest, longest = header["n_frames"]
+    return Calibration(
+        found,
+        float(header["threshold"]),
+        DecisionSpec(**header["decision"]),
+        header["by"],
+        int(header["n_targets"]),
+        int(header["n_nontargets"]),
+        (int(shortest), int(longest)),
+    )
 
 
 def stack(prefix: str, models: tuple[DiagGMM, ...]) -> dict[str, NDArray[np.float64]]:

@@ -95,24 +95,37 @@ def _numbers(names: Sequence[str]) -> NDArray[np.intp]:
 def _read(folder: Path) -> _Run:
     try:
         task = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["task"]
-        corpus = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["corpus"]
         head, *rows = _table(folder / "scores.tsv")
-        names, *protocol = _table(folder / "protocol.tsv")
         # The first columns are the run's own; classes come after them and may have any name.
         wanted = ("model", "test", "score", "target") if task == "verification" else ("id", "true", "predicted")
         at = {name: head.index(name) for name in wanted}
-        label, group = corpus["label"], corpus["group"] or (corpus["label"] if task == "verification" else None)
-        by = {name: len(names) - 1 - names[::-1].index(name) for name in {label, *([group] if group else [])}}
+        tests, owners = _groups(folder, task)
     except (OSError, KeyError, ValueError, TypeError, yaml.YAMLError) as error:
         raise DataError(f"{folder}: not the folder of a finished run ({error})") from None
-    tests = {row[0]: row[by[group]] for row in protocol} if group else {}
-    owners = {row[by[label]]: row[by[group]] for row in protocol} if group and task == "verification" else {}
     items: dict[tuple[str, ...], tuple[str, str]]
     if task == "verification":
         items = {(row[at["model"]], row[at["test"]]): (row[at["target"]], row[at["score"]]) for row in rows}
     else:
         items = {(row[at["id"]],): (row[at["true"]], row[at["predicted"]]) for row in rows}
     return _Run(folder, task, items, tests, owners)
+
+
+def run_groups(folder: Path, task: str) -> tuple[dict[str, str], dict[str, str]] | None:
+    """The group of every utterance and, of verification, of every model of a run; None where the folder is not one."""
+    try:
+        return _groups(folder, task)
+    except (OSError, KeyError, ValueError, TypeError, yaml.YAMLError):
+        return None
+
+
+def _groups(folder: Path, task: str) -> tuple[dict[str, str], dict[str, str]]:
+    corpus = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["corpus"]
+    names, *protocol = _table(folder / "protocol.tsv")
+    label, group = corpus["label"], corpus["group"] or (corpus["label"] if task == "verification" else None)
+    by = {name: len(names) - 1 - names[::-1].index(name) for name in {label, *([group] if group else [])}}
+    tests = {row[0]: row[by[group]] for row in protocol} if group else {}
+    owners = {row[by[label]]: row[by[group]] for row in protocol} if group and task == "verification" else {}
+    return tests, owners
 
 
 def _table(path: Path) -> list[list[str]]:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, DataError, FitError
 from speechgmm.features import moments, normalisation
+from speechgmm.features.augment import Copy
 from speechgmm.io.model_file import AudioInput, ModelFile
+from speechgmm.pipeline.noising import Noising
 from speechgmm.pipeline.scoring import frames_of
 from speechgmm.pipeline.training import fit_class
 
@@ -39,14 +41,23 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
         raise ConfigError("the model does not say how its classes were trained; train it again to enrol into it")
     if label in models.labels:
         raise ConfigError(f"--label {label}: the model has this class already; choose another name")
+    if models.cohort is not None and models.cohort.norm is not None and models.cohort.norm.by_model is not None:
+        raise ConfigError(
+            f"--label {label}: the model normalises scores ({models.cohort.norm.kind}) by what recordings of a cohort "
+            "score against each class, and they are not in the file; train again with the new class, or with "
+            "scoring.normalise: t, to which classes can be added"
+        )
     parts = []
-    for warp, speed in ((1.0, 1.0), *recipe.copies):  # the recordings themselves, then copies as the others had
-        features = replace(audio.features, warp=audio.features.warp * warp)
+    for copy in (Copy(), *recipe.copies):  # the recordings themselves, then copies as the others had
+        features = replace(audio.features, warp=audio.features.warp * copy.warp)
+        noising = None
+        if copy.noise != "none":
+            noising = Noising(copy, recipe.seed, recipe.n_talkers, sounds=recipe.talkers)
         version = replace(audio, features=features)
         read, problems = [], []
         for path in paths:
             try:
-                frames, speech, _ = frames_of(version, path, speed)
+                frames, speech, _ = frames_of(version, path, copy.speed, noising)
                 read.append((frames, speech))
             except DataError as error:
                 problems.append(str(error))

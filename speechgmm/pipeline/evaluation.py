@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,13 @@ from speechgmm.evaluation import (
     Interval,
     OfSums,
     balanced_accuracy,
+    cllr_min,
     confusion_matrix,
+    eer,
     interval,
+    min_dcf,
     per_class,
+    rank_trials,
     ratio,
     recalls,
     top_n_right,
@@ -24,6 +29,7 @@ from speechgmm.pipeline.frames import Features
 from speechgmm.pipeline.job import Job
 from speechgmm.pipeline.scoring import Scores
 from speechgmm.pipeline.training import ClassReport
+from speechgmm.scoring.decision_spec import DecisionSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +54,17 @@ class Evaluation:
         return rows
 
 
-def evaluate(scores: Scores, *, seed: int = 0) -> Evaluation | None:
+def evaluate(
+    scores: Scores, *, seed: int = 0, target: str | None = None, decision: DecisionSpec | None = None
+) -> Evaluation | None:
     """Accuracy, balanced accuracy and, with more than five classes, top-3 accuracy; None where nothing was tested.
 
     Intervals are by resampling groups where the configuration names them (``corpus.group``), else Wilson's, which takes
-    items as independent. With folds, figures are of all folds pooled, with each fold's own beside them.
+    items as independent. With folds, figures are of all folds pooled, with each fold's own beside them. Where one of
+    two classes is a ``target``, EER, minDCF (at the prior and costs of ``decision``) and Cllr_min come first.
+
+    Raises:
+        DataError: A target, and only targets or only nontargets in the test.
     """
     if not scores.ids:
         return None
@@ -62,6 +74,7 @@ def evaluate(scores: Scores, *, seed: int = 0) -> Evaluation | None:
     right = np.array(scores.predicted) == np.array(scores.true)
     groups = np.unique(scores.groups, return_inverse=True)[1] if scores.groups else None
     metrics = {
+        **({} if target is None else _detection(scores, target, groups, decision or DecisionSpec(), seed)),
         "accuracy": _share(right, groups, seed),
         "balanced_accuracy": _balanced(true, right, confusion, groups, seed),
     }
@@ -72,6 +85,38 @@ def evaluate(scores: Scores, *, seed: int = 0) -> Evaluation | None:
         chosen = np.array(scores.folds) == fold
         folds[fold] = {"accuracy": {"value": float(right[chosen].mean()), "n": int(chosen.sum()), "unit": "fraction"}}
     return Evaluation(metrics, scores.labels, confusion, folds)
+
+
+def detection_scores(scores: Scores, target: str) -> NDArray[np.float64]:
+    """By how much the target is more likely than the other of two classes, (N,) nats per frame; not calibrated."""
+    number = scores.labels.index(target)
+    table = scores.mean_log_likelihoods
+    return table[:, number] - table[:, 1 - number]
+
+
+def _detection(
+    scores: Scores, target: str, groups: NDArray[np.intp] | None, spec: DecisionSpec, seed: int
+) -> dict[str, dict[str, Any]]:
+    """Figures of telling the target from the other class, as in ``metrics.json``."""
+    trials = rank_trials(detection_scores(scores, target), np.array(scores.true) == target)
+    n = len(scores.ids)
+    found: dict[str, tuple[Any, dict[str, Any]]] = {
+        "eer": (partial(eer, trials), {"unit": "fraction"}),
+        "min_dcf": (
+            lambda weights: min_dcf(trials, spec.prior, spec.cost_miss, spec.cost_false_alarm, weights),
+            {"unit": "share of the blind decision's cost", "p_target": spec.prior},
+        ),
+        "cllr_min": (partial(cllr_min, trials), {"unit": "bits"}),
+    }
+    units = np.arange(n) if groups is None else groups
+    metrics = {}
+    for name, (statistic, about) in found.items():
+        around = bounds(interval(statistic, units, seed=seed))
+        if groups is None:  # no number of groups, which would be read as speakers
+            around = {**around, "interval": "bootstrap over items as independent"}
+            del around["n_groups"]
+        metrics[name] = {"value": statistic(np.ones(n)), "n": n, **about, **around, "target": target}
+    return metrics
 
 
 def _share(right: NDArray[np.bool_], groups: NDArray[np.intp] | None, seed: int) -> dict[str, Any]:
@@ -113,9 +158,15 @@ def bounds(found: Interval) -> dict[str, Any]:
     return {**about, "note": found.note} if found.note else about
 
 
-def scores_table(scores: Scores) -> str:
-    """``scores.tsv``: id, fold (if there are folds), true, predicted, n_frames, then nats per frame for every class."""
-    head = ("id", *(("fold",) if scores.folds else ()), "true", "predicted", "n_frames", *scores.labels)
+def scores_table(scores: Scores, target: str | None = None) -> str:
+    """``scores.tsv``: id, fold (if there are folds), true, predicted, n_frames, then nats per frame for every class.
+
+    Where one of two classes is a ``target``, its score and whether the item is one (target, nontarget) stand before
+    the classes.
+    """
+    detected = () if target is None else ("score", "target")
+    head = ("id", *(("fold",) if scores.folds else ()), "true", "predicted", "n_frames", *detected, *scores.labels)
+    found = None if target is None else detection_scores(scores, target)
     rows = (
         (
             name,
@@ -123,6 +174,7 @@ def scores_table(scores: Scores) -> str:
             scores.true[row],
             scores.predicted[row],
             scores.n_frames[row],
+            *(() if found is None else (f"{found[row]:.6f}", "target" if scores.true[row] == target else "nontarget")),
             *(f"{value:.6f}" for value in scores.mean_log_likelihoods[row]),
         )
         for row, name in enumerate(scores.ids)

@@ -9,6 +9,7 @@ from speechgmm.corpus import Corpus, Fold, Utterance, same_audio
 from speechgmm.corpus.manifest import listed
 from speechgmm.errors import DataError
 from speechgmm.features import FrontEnd, front_end
+from speechgmm.features.augment import Copy
 from speechgmm.io.atomic import write_text
 from speechgmm.io.audio import CLIPPED_SHARE
 from speechgmm.io.feature_store import Entry, FeatureStore
@@ -16,6 +17,7 @@ from speechgmm.io.model_file import AudioInput
 from speechgmm.io.tables import table
 from speechgmm.pipeline.frames import Features, Piece
 from speechgmm.pipeline.job import Job
+from speechgmm.pipeline.noising import check_babble, noising
 from speechgmm.pipeline.normalising import normalised, normalised_copies
 from speechgmm.pipeline.shards import extract_recordings
 from speechgmm.pipeline.transforming import transformed
@@ -28,10 +30,12 @@ def extract(job: Job) -> Features:
     """Features of every recording in the corpus.
 
     Raises:
+        ConfigError: Babble of recordings that are tested.
         DataError: Recordings that cannot be used (all are listed), where ``corpus.on_error`` is ``stop``; nothing left
             to train on, where it is ``skip``.
     """
     config = job.experiment.config
+    check_babble(job)
     with job.console.stage("extract"):
         store, entries, problems = extract_recordings(job, job.corpus.paths(), job.audio)
         corpus, pieces, durations, rejected = _pieces(job, store, entries, problems)
@@ -50,27 +54,31 @@ def extract(job: Job) -> Features:
             _check_what_is_left(job, corpus)
         _refuse_copies(corpus, pieces, job.folds)
         pieces, audio = normalised(job, corpus, pieces)
-        copies = tuple(_copies(job, corpus, audio, warp, speed) for warp, speed in config.augment.copies())
+        keys = {utterance.path: piece.key for utterance, piece in zip(corpus, pieces, strict=True)}
+        copies = tuple(_copies(job, corpus, audio, keys, copy) for copy in config.augment.copies())
         return transformed(job, Features(corpus, pieces, audio, durations, tuple(rejected), copies))
 
 
-def _copies(job: Job, corpus: Corpus, audio: AudioInput, warp: float, speed: float) -> tuple[Piece | None, ...]:
+def _copies(
+    job: Job, corpus: Corpus, audio: AudioInput, keys: Mapping[Path, str], copy: Copy
+) -> tuple[Piece | None, ...]:
     """An altered copy of every utterance that may train, in the place of the utterance."""
-    trains = [utterance.split == "train" for utterance in corpus]
+    trains = [utterance.split in ("train", "ubm", "cohort") for utterance in corpus]
     chosen = replace(corpus, utterances=tuple(u for u, yes in zip(corpus, trains, strict=True) if yes))
-    features = replace(audio.features, warp=audio.features.warp * warp)
+    features = replace(audio.features, warp=audio.features.warp * copy.warp)
     changed = replace(job.audio, features=features)
-    store, entries, problems = extract_recordings(job, chosen.paths(), changed, speed)
+    how = None if copy.noise == "none" else noising(job, corpus, keys, copy)
+    store, entries, problems = extract_recordings(job, chosen.paths(), changed, copy.speed, how)
     if problems:
-        reason = f"{len(problems)} recordings have no copy at warp {warp:g}, speed {speed:g}; the first: " + next(
-            iter(problems.values())
-        )
+        reason = f"{len(problems)} recordings have no copy ({copy}); the first: {next(iter(problems.values()))}"
         if job.experiment.config.corpus.on_error == "stop":
             raise DataError(f"{reason}; change augment, or set corpus.on_error: skip to train without these copies")
         job.console.warn(reason)
     plan = front_end(features, audio.sample_rate)
     made = tuple(
-        _piece(plan, store, entries[u.path], u, features.vad != "none", speed) if yes and u.path in entries else None
+        _piece(plan, store, entries[u.path], u, features.vad != "none", copy.speed)
+        if yes and u.path in entries
+        else None
         for u, yes in zip(corpus, trains, strict=True)
     )
     return normalised_copies(job, corpus, audio, made)

@@ -5,6 +5,7 @@ Tasks carry pieces, not arrays: a piece is a few numbers, and a worker reads jus
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -99,14 +100,18 @@ class Features:
     rejected: tuple[tuple[str, str], ...]  # (id, reason) of the others
     copies: tuple[tuple[Piece | None, ...], ...] = ()  # altered copies, each one per utterance; None: none of a test
 
-    def training(self) -> list[tuple[Utterance, tuple[Piece, ...]]]:
-        """Utterances of the split ``train``, each with its own frames first and then those of its copies."""
+    def training(self, split: str = "train") -> list[tuple[Utterance, tuple[Piece, ...]]]:
+        """Utterances of a split that models are made of, each with its own frames first, then those of its copies."""
         found = []
         for n, utterance in enumerate(self.corpus):
-            if utterance.split == "train":
+            if utterance.split == split:
                 copies = (version[n] for version in self.copies)
                 found.append((utterance, (self.pieces[n], *(piece for piece in copies if piece is not None))))
         return found
+
+    def keys(self) -> dict[Path, str]:
+        """Recording -> hash of its bytes."""
+        return {utterance.path: piece.key for utterance, piece in zip(self.corpus, self.pieces, strict=True)}
 
     def of_split(self, split: str) -> list[tuple[Utterance, Piece]]:
         """Utterances of a split with their frames, in order."""

@@ -9,6 +9,7 @@ from speechgmm.cluster import Cluster, connect
 from speechgmm.config import Experiment, load_config
 from speechgmm.console import Console
 from speechgmm.corpus import Corpus, Fold, make_split, read_corpus
+from speechgmm.corpus.cohort import check_cohort
 from speechgmm.errors import ConfigError
 from speechgmm.io.model_file import AudioInput
 from speechgmm.parallel import Backend, pmap, workers
@@ -95,7 +96,20 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
             seed=experiment.config.seed,
             strangers=experiment.config.task == "verification",
         )
+        check_cohort(corpus, experiment.config.scoring, spec.group)
+        _check_target(corpus, spec.target)
     return Job(experiment, corpus, console, folds, cluster=_cluster(experiment, corpus, console))
+
+
+def _check_target(corpus: Corpus, target: str | None) -> None:
+    """Refuse a class to detect that is not one of two."""
+    classes = sorted({utterance.label(corpus.label) for utterance in corpus.split("train")})
+    if target is not None and (target not in classes or len(classes) != 2):
+        some = f"{', '.join(classes[:5])}{' ...' if len(classes) > 5 else ''}"
+        raise ConfigError(
+            f"corpus.target is {target!r}, and the {len(classes)} classes of {corpus.label!r} are {some}; expected is "
+            "one of two classes: is corpus.label the column you mean?"
+        )
 
 
 def _cluster(experiment: Experiment, corpus: Corpus, console: Console) -> Cluster | None:

@@ -1,7 +1,7 @@
 """A whole run: from a configuration to a folder of results.
 
     runs/NAME/config.yaml          the whole configuration, resolved
-              environment.json     versions and hashes
+              environment.json     versions, hashes, and where the recordings lay
               models.safetensors   what scores new recordings
               classes.tsv          how each class was trained
               protocol.tsv         which utterance trains and which is tested, in which fold
@@ -10,6 +10,8 @@
               metrics.json         figures, for programs
               confusion.tsv, .png  which class was taken for which
               per_class.tsv        recall and precision of every class
+              data.tsv             utterances, seconds and frames of every class
+              report.html          all of this on one page, made from these files
               rejected.tsv         recordings left out (on_error: skip)
               log.txt              what was said while it ran
 
@@ -27,11 +29,13 @@ import yaml
 
 from speechgmm.config import Experiment, config_hash, differences, load_config, make_config, to_plain, to_yaml
 from speechgmm.console import Console
+from speechgmm.corpus import SPLITS
 from speechgmm.errors import ConfigError, SpeechGMMError
 from speechgmm.io.atomic import only_writer, remove_leftovers, write_atomically, write_text
 from speechgmm.io.feature_store import digest
 from speechgmm.io.model_file import ModelFile, serialise
 from speechgmm.io.segment_file import SegmentFile, serialise_segments
+from speechgmm.pipeline.calibrating import calibrate, calibrated_metrics
 from speechgmm.pipeline.evaluation import (
     Evaluation,
     classes_table,
@@ -44,10 +48,12 @@ from speechgmm.pipeline.evaluation import (
 from speechgmm.pipeline.extraction import divide, extract
 from speechgmm.pipeline.frames import Features
 from speechgmm.pipeline.job import Job, prepare
+from speechgmm.pipeline.reporting import data_table, report
 from speechgmm.pipeline.scoring import Scores, score
 from speechgmm.pipeline.segments import TrainedSegments, score_segments, train_segments
 from speechgmm.pipeline.training import Trained, score_folds, train, train_folds
 from speechgmm.pipeline.verification import TrialEvaluation, evaluate_trials, score_trials, trials_table
+from speechgmm.scoring.score_maps import Calibration
 
 Stage = Literal["extract", "train", "run"]
 
@@ -110,6 +116,7 @@ def _run(experiment: Experiment, folder: Path, console: Console, until: Stage) -
     features = extract(job)
     write_text(folder / "environment.json", json.dumps(_environment(experiment, features), indent=1) + "\n")
     write_text(folder / "protocol.tsv", protocol_table(job, features))
+    write_text(folder / "data.tsv", data_table(job, features))
     if until == "extract":
         return Result(folder, {}, features, None, None)
     parts: dict[str, Features] = {fold.name: divide(job, features, fold) for fold in job.folds}
@@ -165,15 +172,15 @@ def _report(
             notes.setdefault(metric["note"], []).append(name)
     for note, names in notes.items():
         job.console.warn(f"{', '.join(names)}: {note}")
-    if isinstance(evaluation, Evaluation):
-        _draw(folder, job, evaluation)
+    report(folder, job, evaluation if isinstance(evaluation, Evaluation) else None)
     return Result(folder, metrics, features, trained, evaluation)
 
 
 def _evaluated(folder: Path, job: Job, scores: Scores) -> Evaluation | None:
     """Write the scores and evaluate them."""
-    write_text(folder / "scores.tsv", scores_table(scores))
-    evaluation = evaluate(scores, seed=job.experiment.config.seed)
+    config = job.experiment.config
+    write_text(folder / "scores.tsv", scores_table(scores, config.corpus.target))
+    evaluation = evaluate(scores, seed=config.seed, target=config.corpus.target, decision=config.decision)
     if evaluation is None:
         job.console.warn("the split 'test' is empty: there are models, but no figures about them")
     else:
@@ -218,12 +225,18 @@ def _verify(
     fold_models: Mapping[str, Trained],
 ) -> TrialEvaluation:
     """Score the trials and evaluate them; with folds each trial is scored by the models of its test's fold."""
-    _save(folder, trained, job)
+    config = job.experiment.config
+    if config.calibration.method == "none":
+        _save(folder, trained, job)
     _save_folds(folder, fold_models, job)
     systems = {name: (parts[name], fold_models[name].models) for name in parts} or {"": (features, trained.models)}
-    trials = score_trials(job, systems)
-    write_text(folder / "scores.tsv", trials_table(trials))
-    return evaluate_trials(trials, job.experiment.config.scoring, seed=job.experiment.config.seed)
+    scored, calibration = calibrate(job, score_trials(job, systems), features, trained.models)
+    if calibration is not None:
+        _save(folder, trained, job, calibration)
+    write_text(folder / "scores.tsv", trials_table(scored))
+    evaluation = evaluate_trials(scored, config.decision, seed=config.seed)
+    calibrated = calibrated_metrics(scored, config.decision, seed=config.seed)
+    return replace(evaluation, metrics={**evaluation.metrics, **calibrated})
 
 
 def _save_folds(folder: Path, fold_models: Mapping[str, Trained], job: Job) -> None:
@@ -241,14 +254,15 @@ def _save_models(folder: Path, data: bytes) -> None:
     """Write a model file; figures of other models do not stay beside it."""
     path = folder / "models.safetensors"
     if not path.exists() or path.read_bytes() != data:
-        for name in ("scores.tsv", "metrics.json", "confusion.tsv", "per_class.tsv", "confusion.png"):
+        for name in ("scores.tsv", "metrics.json", "confusion.tsv", "per_class.tsv", "confusion.png", "report.html"):
             (folder / name).unlink(missing_ok=True)
         write_atomically(path, lambda file: file.write(data))
 
 
-def _save(folder: Path, trained: Trained, job: Job) -> None:
+def _save(folder: Path, trained: Trained, job: Job, calibration: Calibration | None = None) -> None:
     """Write models and how they were trained."""
-    _save_models(folder, serialise(ModelFile(trained.models, trained.audio, job.corpus.label, trained.recipe)))
+    file = ModelFile(trained.models, trained.audio, job.corpus.label, trained.recipe, calibration)
+    _save_models(folder, serialise(file))
     background = (trained.ubm_report,) if trained.ubm_report else ()
     write_text(folder / "classes.tsv", classes_table((*background, *trained.reports)))
 
@@ -289,6 +303,7 @@ def _environment(experiment: Experiment, features: Features) -> dict[str, Any]:
         "config": experiment.name,
         "config_hash": config_hash(experiment.config),
         "data_hash": _data_hash(features),
+        "corpus_root": str(features.corpus.root),
         "seed": experiment.config.seed,
         "python": platform.python_version(),
         "machine": platform.machine(),
@@ -312,9 +327,7 @@ def _about(job: Job) -> str:
     if job.folds:
         sizes = f"{len(corpus)} utterances, {len(job.folds)} folds"
         return f"{job.experiment.name}: {classes} classes ({corpus.label}), {sizes}"
-    sizes = ", ".join(
-        f"{len(corpus.split(name))} {name}" for name in ("train", "dev", "test", "ubm") if corpus.split(name)
-    )
+    sizes = ", ".join(f"{len(corpus.split(name))} {name}" for name in SPLITS if corpus.split(name))
     return f"{job.experiment.name}: {classes} classes ({corpus.label}), utterances: {sizes}"
 
 
@@ -328,24 +341,10 @@ def _metrics(
         **({"folds": folds} if folds else {}),
         "task": config.task,
         "n_train": len(features.of_split("train")),
-        "n_test": len(features.corpus) - len(features.of_split("ubm")) if job.folds else len(features.of_split("test")),
+        "n_test": len(features.of_split("train" if job.folds else "test")),
         "n_classes": len(trained.models.labels),
         "n_rejected": len(features.rejected),
         **({"temperature": trained.models.temperature} if isinstance(trained, Trained) else {}),
         "seconds": {stage: round(seconds, 3) for stage, seconds in job.console.seconds.items()},
         "config_hash": config_hash(config),
     }
-
-
-def _draw(folder: Path, job: Job, evaluation: Evaluation) -> None:
-    from importlib.util import find_spec
-
-    if find_spec("matplotlib") is None:
-        job.console.say("no confusion.png: matplotlib is not installed (pip install 'speechgmm[plot]')")
-        return
-    from speechgmm.report.plots import plot_confusion, save_figure
-
-    save_figure(
-        plot_confusion(evaluation.confusion, evaluation.labels, title=job.experiment.name),
-        folder / "confusion.png",
-    )

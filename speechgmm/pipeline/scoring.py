@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FrontEnd, Moments, front_end, moments, normalisation, raw_features
-from speechgmm.io.audio import Pieces
+from speechgmm.io.audio import Pieces, recording_key
 from speechgmm.io.model_file import AudioInput, ModelFile
 from speechgmm.parallel import pmap
 from speechgmm.scoring import ClassModels
@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # scoring a recording waits for none of them
     from speechgmm.io.segment_file import SegmentFile
     from speechgmm.pipeline.frames import Features, Piece
     from speechgmm.pipeline.job import Job
+    from speechgmm.pipeline.noising import Noising
 
 SCORED_AT_ONCE = 64
 """Utterances in a task."""
@@ -117,9 +118,12 @@ class Scored:
     mean_log_likelihoods: NDArray[np.float64]  # (C,) nats per frame; NaN without frames
     posteriors: NDArray[np.float64] | None  # (C,); None where the model has no temperature, or without frames
     clipped: float  # share of the recording's samples at full scale
+    llrs: NDArray[np.float64] | None = None  # (C,) calibrated, nats; None where the model has no calibration
 
     def ranked(self) -> list[int]:
         """Numbers of the classes, best first."""
+        if self.llrs is not None:
+            return list(np.lexsort((-self.mean_log_likelihoods, -self.llrs)))
         best = self.mean_log_likelihoods if self.posteriors is None else self.posteriors
         # Ties (posteriors that round to 0) are broken by likelihood.
         return list(np.lexsort((-self.mean_log_likelihoods, -best)))
@@ -177,12 +181,13 @@ def score_recordings(
 
 
 def frames_of(
-    audio: AudioInput, path: Path, speed: float = 1.0
+    audio: AudioInput, path: Path, speed: float = 1.0, noising: "Noising | None" = None
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], Pieces]:
-    """(T, D) frames of a recording, not normalised; (T,) which of them are speech; and the recording."""
+    """(T, D) frames of a recording (with noise), not normalised; (T,) which of them are speech; and the recording."""
     recording = Pieces(path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel, speed=speed)
     try:
-        frames, speech = raw_features(audio.features.without_normalisation(), recording, audio.sample_rate)
+        samples = recording if noising is None else noising.of(recording, recording_key(path), audio)
+        frames, speech = raw_features(audio.features.without_normalisation(), samples, audio.sample_rate)
     except DataError as error:
         raise error if str(path) in str(error) else DataError(f"{path}: {error}") from None
     if speech is None:
@@ -234,7 +239,14 @@ def _score_windows(
             continue
         means = models.mean_log_likelihoods(chosen)
         posteriors = None if models.temperature is None else models.posteriors(means, len(chosen))
-        yield Scored(path, start, end, len(chosen), means, posteriors, recording.clipped)
+        llrs = None if model.calibration is None else model.calibration.map.apply(_claim_scores(models, chosen))
+        yield Scored(path, start, end, len(chosen), means, posteriors, recording.clipped, llrs)
+
+
+def _claim_scores(models: ClassModels, frames: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What a calibration maps: the scores (C,) of the claims that frames (T, D) are of each class."""
+    _, scores = models.claim_scores([frames])
+    return scores[:, 0]
 
 
 def _score_segments(
@@ -253,10 +265,19 @@ def _score_segments(
         yield Scored(path, start, end, stop - first, row, np.exp(row), recording.clipped)
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A recording against the claim that it is of a class."""
+
+    score: float  # nats per frame above the background model
+    llr: float | None  # calibrated, nats; None where the model has no calibration
+    n_frames: int
+
+
 def judge_recordings(
     model: ModelFile, paths: Sequence[Path], claim: str, *, n_jobs: int = 1
-) -> Iterator[tuple[Path, tuple[float, int] | DataError]]:
-    """(score, frames) of each recording for the claim that it is of a class: nats per frame above the background model.
+) -> Iterator[tuple[Path, Judged | DataError]]:
+    """Each recording with its score for the claim that it is of a class, or with why it could not be scored.
 
     Raises:
         ConfigError: The model has no front end.
@@ -267,7 +288,7 @@ def judge_recordings(
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
 
-def _judge(model: ModelFile, path: Path) -> tuple[float, int] | DataError:
+def _judge(model: ModelFile, path: Path) -> Judged | DataError:
     audio = model.audio
     if audio is None:
         raise ConfigError("the model has no front end")
@@ -277,9 +298,11 @@ def _judge(model: ModelFile, path: Path) -> tuple[float, int] | DataError:
             how = audio.normalisation or normalisation(moments(frames[speech]), audio.features.norm_vars)
             frames = how.apply(frames)
         chosen = audio.transformed(frames)[speech]
-        return float(model.models.mean_log_likelihood_ratios(chosen)[0]), len(chosen)
+        scores = _claim_scores(model.models, chosen)
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")
+    llr = None if model.calibration is None else float(model.calibration.map.apply(scores)[0])
+    return Judged(float(scores[0]), llr, len(chosen))
 
 
 def _windows(duration: float, window: float | None, hop: float | None) -> Iterator[tuple[float, float]]:

@@ -136,7 +136,7 @@ def recordings_of(job: Job, features: Features, split: str) -> list[Recording]:
     """Recordings of a split with their segments; in training with their altered copies."""
     group, label = job.experiment.config.corpus.group, features.corpus.label
     plan = front_end(features.audio.features, features.audio.sample_rate)
-    factors = [speed for _, speed in job.experiment.config.augment.copies()] if split == "train" else []
+    factors = [copy.speed for copy in job.experiment.config.augment.copies()] if split == "train" else []
     versions: list[tuple[Sequence[Piece | None], float]] = [(features.pieces, 1.0)]
     versions += list(zip(features.copies, factors, strict=True)) if factors else []
     found: dict[tuple[int, Path], list[tuple[Utterance, Piece]]] = {}

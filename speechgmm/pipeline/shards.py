@@ -16,6 +16,7 @@ from speechgmm.io.audio import Pieces, recording_key
 from speechgmm.io.feature_store import Entry, Extracted, FeatureStore
 from speechgmm.io.model_file import AudioInput
 from speechgmm.pipeline.job import Job
+from speechgmm.pipeline.noising import Noising
 
 CHUNK_FILES = 256
 CHUNK_BYTES = 32_000_000
@@ -26,6 +27,7 @@ class _Chunk:
     paths: tuple[Path, ...]
     audio: AudioInput
     speed: float
+    noising: Noising | None
     store: FeatureStore
     n_known: int  # recordings in the store when the run began
 
@@ -36,7 +38,7 @@ class _Done:
     problems: Mapping[Path, str]
 
 
-def open_store(cache: Path, audio: AudioInput, speed: float = 1.0) -> FeatureStore:
+def open_store(cache: Path, audio: AudioInput, speed: float = 1.0, noising: Noising | None = None) -> FeatureStore:
     """The store of the features that ``audio`` describes, before normalisation (which hangs on other recordings)."""
     description = {
         "features": front_end(audio.features.without_normalisation(), audio.sample_rate).describe(),
@@ -45,18 +47,19 @@ def open_store(cache: Path, audio: AudioInput, speed: float = 1.0) -> FeatureSto
         "resample": audio.resample,
         "version": FEATURE_VERSION,
         **({} if speed == 1 else {"speed": speed}),
+        **({} if noising is None else {"noise": noising.describe()}),
     }
     return FeatureStore.open(cache, description)
 
 
 def extract_recordings(
-    job: Job, paths: Sequence[Path], audio: AudioInput, speed: float = 1.0
+    job: Job, paths: Sequence[Path], audio: AudioInput, speed: float = 1.0, noising: Noising | None = None
 ) -> tuple[FeatureStore, dict[Path, Entry], dict[Path, str]]:
     """The store of these features with the entry of every recording, and why others have none.
 
-    ``speed`` plays recordings so many times faster before features are made of them.
+    ``speed`` plays recordings so many times faster before features are made of them; ``noising`` adds noise.
     """
-    store = open_store(job.cache, audio, speed)
+    store = open_store(job.cache, audio, speed, noising)
     known = {(entry.path, entry.size, entry.modified): entry for entry in store.entries()}
     found: dict[Path, Entry] = {}
     todo: list[tuple[Path, int]] = []
@@ -78,7 +81,10 @@ def extract_recordings(
     if found:
         job.console.say(f"features of {len(found)} recordings are in the cache")
     raw = replace(audio, features=audio.features.without_normalisation())
-    chunks = [_Chunk(parcel, raw, speed, store, len(known)) for parcel in _chunks(todo, job.n_jobs)]
+    chunks = [
+        _Chunk(parcel, raw, speed, noising and noising.only(parcel), store, len(known))
+        for parcel in _chunks(todo, job.n_jobs)
+    ]
     with job.console.bar("extracting features") as advance:
         done = 0
         for chunk, result in zip(chunks, job.map(extract_chunk, chunks, auto="processes"), strict=True):
@@ -119,7 +125,8 @@ def extract_chunk(chunk: _Chunk) -> _Done:
             pieces = Pieces(
                 path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel, speed=chunk.speed
             )
-            frames, speech = raw_features(audio.features, pieces, audio.sample_rate)
+            samples = pieces if chunk.noising is None else chunk.noising.of(pieces, key, audio)
+            frames, speech = raw_features(audio.features, samples, audio.sample_rate)
         except DataError as error:
             text = str(error)
             problems[path] = text if str(path) in text else f"{path}: {text}"

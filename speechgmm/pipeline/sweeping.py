@@ -26,6 +26,7 @@ from speechgmm.errors import ConfigError, FitError
 from speechgmm.evaluation import eer, rank_trials
 from speechgmm.io.atomic import only_writer, write_text
 from speechgmm.io.tables import table
+from speechgmm.pipeline.calibrating import by_folds, calibrated_metrics
 from speechgmm.pipeline.evaluation import Evaluation, evaluate, scores_table
 from speechgmm.pipeline.extraction import divide, extract
 from speechgmm.pipeline.frames import Features
@@ -179,6 +180,15 @@ def _check_same_task(experiments: Sequence[Experiment]) -> None:
             )
         if other.scoring.priors != config.scoring.priors and not other.corpus.split.kind.startswith(("kfold", "leave")):
             raise ConfigError("scoring.priors can be swept with folds only: one division has no scores to temper by")
+    for experiment in experiments:
+        other = experiment.config
+        if (other.calibration, other.decision) != (config.calibration, config.decision):
+            raise ConfigError(
+                "calibration and decision cannot be swept: points are compared by their EER, which no calibration "
+                "changes; set them for all points with --set"
+            )
+    if config.calibration.by == "dev":
+        raise ConfigError("calibration.by: dev in a sweep, which chooses by the split dev; set calibration.by: folds")
     if config.scoring.priors == "train" and config.corpus.split.kind in ("column", "fraction"):
         raise ConfigError("a sweep without folds decides by likelihood; leave scoring.priors out of it")
 
@@ -238,8 +248,7 @@ def _figure(scores: Mapping[str, Scores | ScoredTrials]) -> float:
     pooled = _pooled(scores)
     if isinstance(pooled, Scores):
         return float(np.mean([one == other for one, other in zip(pooled.true, pooled.predicted, strict=True)]))
-    known = [n for n, trial in enumerate(pooled.trials) if trial.target is not None]
-    return -eer(rank_trials(pooled.scores[known], np.array([bool(pooled.trials[n].target) for n in known])))
+    return -eer(rank_trials(pooled.scores, pooled.is_target))
 
 
 def _pooled(scores: Mapping[str, Scores | ScoredTrials]) -> Scores | ScoredTrials:
@@ -263,9 +272,15 @@ def _choose(
     config = experiment.config
     evaluation: Evaluation | TrialEvaluation | None
     if isinstance(pooled, Scores):
-        evaluation, text = evaluate(pooled, seed=config.seed), scores_table(pooled)
+        target = config.corpus.target
+        evaluation = evaluate(pooled, seed=config.seed, target=target, decision=config.decision)
+        text = scores_table(pooled, target)
     else:
-        evaluation, text = evaluate_trials(pooled, config.scoring, seed=config.seed), trials_table(pooled)
+        if config.calibration.method != "none":
+            pooled = replace(pooled, llrs=by_folds(pooled, config.calibration, config.seed)[0])
+        evaluation, text = evaluate_trials(pooled, config.decision, seed=config.seed), trials_table(pooled)
+        calibrated = calibrated_metrics(pooled, config.decision, seed=config.seed)
+        evaluation = replace(evaluation, metrics={**evaluation.metrics, **calibrated})
     metric = "eer" if config.task == "verification" else "accuracy"
     result = Sweep(folder, metric, tuple(points), failed, chosen, evaluation)
     write_text(folder / "scores.tsv", text)

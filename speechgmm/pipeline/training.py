@@ -16,18 +16,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speechgmm.corpus import Utterance
 from speechgmm.corpus.splits import assign_folds
 from speechgmm.errors import FitError, ModelFileError
 from speechgmm.features import Moments
 from speechgmm.gmm import BATCH, DiagGMM, Fit, FrameSource, Mapper, ModelSpec, adapt_map, class_rng, fit_gmm, warm_up
 from speechgmm.gmm.fit import LEAST_IN_FLOAT32
+from speechgmm.gmm.spec import OWN_RELEVANCE
 from speechgmm.io.atomic import write_atomically, write_text
 from speechgmm.io.feature_store import canonical, digest
 from speechgmm.io.model_file import AudioInput, ClassRecipe
 from speechgmm.parallel import Backend, thread_pool
+from speechgmm.pipeline.cohort import cohort_members, with_cohort
 from speechgmm.pipeline.frames import Features, Piece, open_frames, pooled_moments
 from speechgmm.pipeline.job import Job
 from speechgmm.pipeline.memory import Need, divide_among_batches, divide_among_classes
+from speechgmm.pipeline.noising import kept_talkers
 from speechgmm.pipeline.scoring import Scores, log_likelihood_table, score
 from speechgmm.scoring import ClassModels, fit_temperature
 
@@ -86,6 +90,7 @@ class _Task:
     ubm: DiagGMM | None
     folder: Path  # of the cache
     memory: int = 0  # bytes that frames and their batches may stay in; changes no byte of the model
+    balance: tuple[str, ...] = ()  # the value of each piece that is to weigh as much as others; empty: none is
 
     def path(self) -> Path:
         """Where the mixture is kept once it is trained."""
@@ -145,10 +150,12 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
         _train_ubm(job, plan.features, plan.common) if job.experiment.config.model.adapt == "map" else (None, None)
         for plan in plans
     ]
+    config = job.experiment.config
+    cohorts = [cohort_members(plan.features, config.scoring, config.corpus.group) for plan in plans]
     tasks = [
         replace(plan.common, label=label, pieces=tuple(pieces), ubm=ubm)
-        for plan, (ubm, _) in zip(plans, backgrounds, strict=True)
-        for label, pieces in plan.members.items()
+        for plan, (ubm, _), cohort in zip(plans, backgrounds, cohorts, strict=True)
+        for label, pieces in (*plan.members.items(), *cohort.items())
     ]
     # Nested folds leave out the same recordings in several ways: what is the same is trained once.
     keys = [_key(task) for task in tasks]
@@ -156,18 +163,23 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
     by_key = dict(zip(once, _train_classes(job, list(once.values()), what), strict=True))
     results = iter([by_key[key] for key in keys])
     trained = []
-    for plan, (ubm, ubm_report) in zip(plans, backgrounds, strict=True):
+    for plan, (ubm, ubm_report), cohort in zip(plans, backgrounds, cohorts, strict=True):
         fits = [next(results) for _ in plan.members]
+        others = {label: next(results)[0] for label in cohort}
         models = ClassModels(
             labels=tuple(plan.members),
             models=tuple(model for model, _ in fits),
-            log_priors=_log_priors(job.experiment.config.scoring.priors, plan.members),
+            log_priors=_log_priors(config.scoring.priors, plan.members),
             temperature=None,
             ubm=ubm,
-            top_components=job.experiment.config.scoring.top_components,
+            top_components=config.scoring.top_components,
+            method=config.scoring.method,
         )
-        copies = job.experiment.config.augment.copies()
-        recipe = ClassRecipe(plan.common.spec, plan.common.floor, plan.common.seed, copies)
+        models = with_cohort(job, plan.features, models, others)
+        copies = config.augment.copies()
+        talkers = kept_talkers(job, plan.features.corpus, plan.features.keys())
+        n_talkers = config.augment.noise.talkers if talkers else 0
+        recipe = ClassRecipe(plan.common.spec, plan.common.floor, plan.common.seed, copies, talkers, n_talkers)
         reports = tuple(report for _, report in fits)
         trained.append(Trained(models, plan.features.audio, reports, ubm_report, recipe))
     return trained
@@ -271,8 +283,7 @@ def _common(job: Job, members: Mapping[str, Sequence[Piece]], parts: Sequence[Mo
 def _train_ubm(job: Job, features: Features, common: _Task) -> tuple[DiagGMM, ClassReport]:
     """The universal background model: from the split ``ubm`` where there is one, else from all training frames."""
     model = job.experiment.config.model
-    background = tuple(piece for _, piece in features.of_split("ubm"))
-    chosen = background or tuple(piece for _, pieces in features.training() for piece in pieces)
+    chosen = tuple(piece for _, pieces in _background(features) for piece in pieces)
     spec = ModelSpec(
         n_components=model.ubm.n_components,
         max_iter=model.ubm.max_iter,
@@ -284,7 +295,7 @@ def _train_ubm(job: Job, features: Features, common: _Task) -> tuple[DiagGMM, Cl
         e_step=model.e_step,
         overrelaxed=model.overrelaxed,
     )
-    task = replace(common, label=BACKGROUND, spec=spec, pieces=chosen)
+    task = replace(common, label=BACKGROUND, spec=spec, pieces=chosen, balance=_balance(job, features))
     job.console.say(f"background model: {spec.n_components} components on {len(chosen)} utterances")
     at_once, memory = divide_among_batches(task.need(), job.memory, 1 if job.cluster else job.n_jobs)
     if job.cluster is not None:
@@ -310,6 +321,36 @@ def _train_ubm(job: Job, features: Features, common: _Task) -> tuple[DiagGMM, Cl
         return train_class(replace(task, memory=memory), map=spread)
 
 
+def _background(features: Features) -> list[tuple[Utterance, tuple[Piece, ...]]]:
+    """What the background model is trained on: the split ``ubm`` where there is one, else all training utterances."""
+    return features.training("ubm") or features.training()
+
+
+def _balance(job: Job, features: Features) -> tuple[str, ...]:
+    """The value of each of the background's pieces in the column ``model.ubm.balance``; empty where it names none."""
+    column = job.experiment.config.model.ubm.balance
+    if column is None:
+        return ()
+    values = tuple(utterance.label(column) for utterance, pieces in _background(features) for _ in pieces)
+    if len(set(values)) < 2:
+        job.console.warn(f"model.ubm.balance: all background utterances have {values[0]!r} in {column!r}")
+    return values
+
+
+def frame_weights(counts: Sequence[int], values: Sequence[str]) -> NDArray[np.float64]:
+    """What each frame counts so that all values weigh the same: (N,), N in all.
+
+    >>> frame_weights([1, 2, 1], ["f", "m", "m"])
+    array([2.        , 0.66666667, 0.66666667, 0.66666667])
+    """
+    totals = dict.fromkeys(values, 0)
+    for count, value in zip(counts, values, strict=True):
+        totals[value] += count
+    there = sum(total > 0 for total in totals.values())
+    shares = [sum(counts) / (there * totals[value]) if totals[value] else 0.0 for value in values]
+    return np.repeat(shares, counts)
+
+
 def train_class(task: _Task, *, map: Mapper = map) -> tuple[DiagGMM, ClassReport]:
     """Train one mixture, or take it from the cache where the same has been trained before; ``map`` runs over batches.
 
@@ -324,7 +365,8 @@ def train_class(task: _Task, *, map: Mapper = map) -> tuple[DiagGMM, ClassReport
     frames, memory = open_frames(task.pieces, task.memory, map=map)
     recipe = ClassRecipe(task.spec, task.floor, task.seed)
     try:
-        fit = fit_class(recipe, task.label, frames, task.ubm, memory=memory, map=map)
+        weights = frame_weights([piece.count() for piece in task.pieces], task.balance) if task.balance else None
+        fit = fit_class(recipe, task.label, frames, task.ubm, weights=weights, memory=memory, map=map)
     except FitError as error:
         text = str(error)
         if task.label == BACKGROUND:
@@ -351,10 +393,14 @@ def fit_class(
     frames: NDArray[np.float32] | FrameSource,
     ubm: DiagGMM | None,
     *,
+    weights: NDArray[np.float64] | None = None,
     memory: int | None = None,
     map: Mapper = map,
 ) -> Fit:
-    """Fit one class to its frames (T, D): from nothing, or from the background model where there is one."""
+    """Fit one class to its frames (T, D): from nothing, or from the background model where there is one.
+
+    ``weights`` (T,) count frames; None: each once.
+    """
     spec = recipe.spec
     if ubm is not None:
         return adapt_map(
@@ -362,6 +408,10 @@ def fit_class(
             frames,
             spec.relevance,
             parameters=spec.adapt_parameters,
+            weights=weights,
+            weight_relevance=spec.weight_relevance,
+            mean_relevance=spec.mean_relevance,
+            variance_relevance=spec.variance_relevance,
             max_iter=spec.adapt_max_iter,
             tol=spec.tol,
             floor=recipe.floor,
@@ -373,6 +423,7 @@ def fit_class(
         frames,
         spec.n_components,
         seed=class_rng(recipe.seed, label),
+        weights=weights,
         init=spec.init,
         max_iter=spec.max_iter,
         tol=spec.tol,
@@ -391,6 +442,11 @@ def _key(task: _Task) -> str:
     settings = asdict(task.spec)
     if task.ubm is None:  # what only adaptation reads does not change a mixture trained from nothing
         for name in ("adapt", "relevance", "adapt_parameters", "adapt_max_iter", "ubm"):
+            settings.pop(name)
+    else:  # the background model itself is in the key, however it was balanced
+        settings["ubm"].pop("balance")
+    for name in OWN_RELEVANCE:  # what is not asked for is not in the key, so that it outlives the setting
+        if settings[name] is None:
             settings.pop(name)
     normalisations = {id(piece.normalisation): piece.normalisation for piece in task.pieces if piece.normalisation}
     names = {known: digest(value.shift.tobytes(), value.scale.tobytes()) for known, value in normalisations.items()}
@@ -411,7 +467,9 @@ def _key(task: _Task) -> str:
         arrays += [transform.matrix, transform.offset]
     if task.ubm is not None:
         arrays += [task.ubm.weights, task.ubm.means, task.ubm.variances]
-    about = canonical([TRAINING_VERSION, settings, task.seed, task.label, pieces])
+    about = canonical(
+        [TRAINING_VERSION, settings, task.seed, task.label, pieces, *([task.balance] * bool(task.balance))]
+    )
     return digest(about, *(array.tobytes() for array in arrays))
 
 

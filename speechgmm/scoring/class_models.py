@@ -1,10 +1,13 @@
 """One mixture per class, and the scores of frames under all of them.
 
-Owns what a set of class models must satisfy, and what posteriors and decisions are made of. Refuses files,
-and likelihood ratios against a background model (those are verification's).
+Owns what a set of class models must satisfy, and what posteriors, decisions and the scores of claims are made of.
+Refuses files.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,8 +16,20 @@ from speechgmm.errors import DataError, ShapeError
 from speechgmm.gmm.likelihoods import Space, Stack
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.top_components import TopStack
+from speechgmm.scoring.linear_scoring import LinearStack
+from speechgmm.scoring.score_norm import ScoreNorm
 
 Floats = NDArray[np.float64]
+Method = Literal["llr", "linear"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cohort:
+    """Others than those who are tested or claimed, by whom the scores of claims are normalised."""
+
+    labels: tuple[str, ...]  # K names
+    models: tuple[DiagGMM, ...]  # K, adapted as the classes are; none where the norm asks for none
+    norm: ScoreNorm | None = None  # None: not measured yet
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,7 +40,8 @@ class ClassModels:
     posteriors (see ``fit_temperature``); None: not fitted.
 
     Raises:
-        DataError: No classes, or a label twice; top components without a background model.
+        DataError: No classes, or a label twice; top components, linear scoring or a cohort without a background model;
+            linear scoring of models whose weights or variances were adapted.
         ShapeError: As many models or priors as labels are expected, all of one dimension; priors that do not sum to
             one; a temperature that is negative or not finite; top components that are more than the background model
             has, or models that have more or fewer.
@@ -41,14 +57,18 @@ class ClassModels:
     temperature: float | None = None  # times total log-likelihood; 0: scores say nothing
     ubm: DiagGMM | None = None  # the background model they were adapted from
     top_components: int | None = None  # of the background model, that score a frame; None: all are summed over
-    _stack: Stack | TopStack = field(init=False, repr=False)  # with top_components, the background model first
+    method: Method = "llr"  # of the scores of claims: log-likelihood ratios, or linear in the means
+    cohort: Cohort | None = None  # by which the scores of claims are normalised; None: they are raw
+    # The classes, then the models of the cohort; with top_components, the background model before them.
+    _stack: Stack | TopStack = field(init=False, repr=False)
     _background: Stack | None = field(init=False, repr=False)  # where it is not in the stack
+    _linear: LinearStack | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         labels, models = tuple(self.labels), tuple(self.models)
         if not labels:
             raise DataError("class models without a class; expected at least one")
-        twice = sorted({label for label in labels if labels.count(label) > 1})
+        twice = sorted(label for label, count in Counter(labels).items() if count > 1)
         if twice:
             raise DataError(f"label {twice[0]!r} is there twice; expected every class once")
         log_priors = np.array(self.log_priors, dtype=np.float64)
@@ -58,7 +78,10 @@ class ClassModels:
                 f"{len(labels)} labels, {len(models)} models and priors of shape {log_priors.shape}; "
                 "expected as many of each"
             )
-        space = models if self.ubm is None else (*models, self.ubm)
+        if self.ubm is None and (self.method != "llr" or self.cohort is not None):
+            raise DataError("claims are scored against a background model, and these models have none; adapt: map")
+        every = models if self.cohort is None else (*models, *self.cohort.models)
+        space = every if self.ubm is None else (*every, self.ubm)
         sizes = sorted({model.n_features for model in space})
         if len(sizes) > 1:
             raise ShapeError(f"models of {' and '.join(map(str, sizes))} dimensions; expected one feature space")
@@ -74,17 +97,19 @@ class ClassModels:
                     f"top_components {self.top_components} for models without a background model, which is to choose "
                     "them; leave it out, or train with adapt: map"
                 )
-            stack = TopStack.of(self.ubm, models, self.top_components)
+            stack = TopStack.of(self.ubm, every, self.top_components)
         else:
             around = Space.of(space)
-            stack = Stack.of(models, space=around)
+            stack = Stack.of(every, space=around)
             background = None if self.ubm is None else Stack.of([self.ubm], space=around)
+        linear = LinearStack.of(self.ubm, every) if self.method == "linear" and self.ubm is not None else None
         derived = {
             "labels": labels,
             "models": models,
             "log_priors": log_priors,
             "_stack": stack,
             "_background": background,
+            "_linear": linear,
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)
@@ -97,13 +122,13 @@ class ClassModels:
             DataError: No frames, or one with a value that is NaN or infinite.
         """
         means = _means(self._stack, frames)
-        return means if self.top_components is None else means[1:]
+        return (means if self.top_components is None else means[1:])[: len(self.labels)]
 
     def mean_log_likelihood_ratios(self, frames: ArrayLike) -> Floats:
-        """Scores of claims: mean log-likelihood under every class less that under the background model, (C,).
+        """Mean log-likelihood under every class less that under the background model, (C,) nats per frame.
 
-        In nats per frame. Not yet log-likelihood ratios in the sense of a decision: they are not calibrated (Reynolds
-        et al. 2000, eq. 5). With ``top_components`` both sides are summed over the same ones.
+        Not yet log-likelihood ratios in the sense of a decision: they are not calibrated (Reynolds et al. 2000, eq. 5).
+        With ``top_components`` both sides are summed over the same ones.
 
         Raises:
             DataError: There is no background model; otherwise as ``mean_log_likelihoods``.
@@ -112,6 +137,44 @@ class ClassModels:
         >>> ClassModels(("ann",), (ann,), np.zeros(1), ubm=ubm).mean_log_likelihood_ratios([[2.0], [2.0]])
         array([2.])
         """
+        return self._ratios(frames)[: len(self.labels)]
+
+    def raw_scores(self, recordings: Sequence[ArrayLike]) -> Floats:
+        """Scores by ``method`` of the claims that N recordings, of frames (T, D) each, are of the classes: (C+K, N).
+
+        In nats per frame; the rows after the classes are the models of the cohort.
+
+        Raises:
+            DataError: As ``mean_log_likelihood_ratios``.
+        """
+        if self._linear is not None:
+            return self._linear.scores(recordings)
+        return np.stack([self._ratios(frames) for frames in recordings], axis=1)
+
+    def claim_scores(self, recordings: Sequence[ArrayLike]) -> tuple[Floats, Floats]:
+        """Raw scores (C, N) of the claims that N recordings are of the classes, and the same normalised by the cohort.
+
+        The second are the first where there is no cohort.
+
+        Raises:
+            DataError: As ``mean_log_likelihood_ratios``; a cohort whose norm was not measured.
+
+        >>> ubm, ann, bob, cy = (DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 2.0, 1.0, -1.0))
+        >>> cohort = Cohort(("bob", "cy"), (bob, cy), ScoreNorm.of("t"))
+        >>> raw, score = ClassModels(("ann",), (ann,), np.zeros(1), ubm=ubm, cohort=cohort).claim_scores([[[2.0]]])
+        >>> raw, score.round(4)
+        (array([[2.]]), array([[0.8839]]))
+        """
+        scores = self.raw_scores(recordings)
+        raw, others = scores[: len(self.labels)], scores[len(self.labels) :]
+        if self.cohort is None:
+            return raw, raw
+        if self.cohort.norm is None:
+            raise DataError("a cohort without a norm: its recordings were not scored against the models yet")
+        return raw, self.cohort.norm.apply(raw, others)
+
+    def _ratios(self, frames: ArrayLike) -> Floats:
+        """(C+K,) nats per frame: of the classes, then of the cohort's models."""
         if self.ubm is None:
             raise DataError("these models have no background model to score a claim against; train with adapt: map")
         means = _means(self._stack, frames)
@@ -122,15 +185,18 @@ class ClassModels:
         return ratios
 
     def only(self, label: str) -> "ClassModels":
-        """One of the classes by itself, with the background model.
+        """One of the classes by itself, with the background model and the cohort.
 
         Raises:
             DataError: There is no such class.
         """
         if label not in self.labels:
             raise DataError(f"no class {label!r}; the models are of {', '.join(self.labels[:10])}")
-        chosen = self.models[self.labels.index(label)]
-        return replace(self, labels=(label,), models=(chosen,), log_priors=np.zeros(1))
+        number = self.labels.index(label)
+        cohort = self.cohort
+        if cohort is not None and cohort.norm is not None:
+            cohort = replace(cohort, norm=cohort.norm.only(number))
+        return replace(self, labels=(label,), models=(self.models[number],), log_priors=np.zeros(1), cohort=cohort)
 
     def winner(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> int:
         """The number of the class to decide for, given these mean log-likelihoods (C,) over ``n_frames``.

@@ -29,11 +29,40 @@ class ScoringSpec:
         "model and in itself; faster with many classes and components, and changes scores a little; default: all",
         ge=1,
     )
-    p_target: float = setting(0.01, "verification: prior of a target, for the detection cost", gt=0, lt=1)
-    cost_miss: float = setting(1.0, "verification: cost of rejecting a target", gt=0)
-    cost_false_alarm: float = setting(1.0, "verification: cost of accepting a nontarget", gt=0)
+    method: Literal["llr", "linear"] = setting(
+        "llr",
+        "verification: llr: the model's mean log-likelihood less the background model's; linear: the same to first "
+        "order in the model's means, all models in one product (Glembek et al. 2009)",
+    )
+    normalise: Literal["none", "z", "t", "zt", "s", "as"] = setting(
+        "none",
+        "verification: scores less the mean, over the deviation, of what a cohort gets: z: its recordings against the "
+        "model; t: its models on the test; zt: one after the other; s: the mean of z and t; as: s by the highest "
+        "scores of the cohort alone",
+    )
+    cohort: Literal["cohort", "ubm"] = setting(
+        "cohort", "scoring.normalise: the split of the corpus whose speakers and recordings are the cohort"
+    )
+    cohort_top: int = setting(
+        50, "scoring.normalise: as: how many of the cohort's recordings, and of its models, count", ge=2
+    )
+    trials_within: tuple[str, ...] = setting(
+        (),
+        "verification without a table of trials: columns, such as sex, in which the model's speaker and the test must "
+        "agree; default: every model against every test",
+    )
 
     def __post_init__(self) -> None:
+        """Refuse what would have no effect."""
+        if self.normalise == "none" and self.cohort != "cohort":
+            raise ConfigError(f"scoring.cohort: {self.cohort} has no effect without a norm; set scoring.normalise")
+        if self.normalise != "as" and self.cohort_top != 50:
+            raise ConfigError("scoring.cohort_top is for scoring.normalise: as")
+        if self.method == "linear" and self.top_components is not None:
+            raise ConfigError(
+                "scoring.top_components has no effect with scoring.method: linear, which looks at frames under the "
+                "background model alone; leave it out"
+            )
         if self.temperature_folds == 1:
             raise ConfigError("scoring.temperature_folds is 1; cross-validation needs 2 parts or more, 0 means none")
         if self.priors != "uniform" and not self.temperature_folds:

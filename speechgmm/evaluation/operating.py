@@ -1,0 +1,167 @@
+"""What likelihood ratios are worth when decisions are made by them: at one prior, at every threshold, by themselves.
+
+Conventions
+    As in ``detection``. An llr is a natural-log likelihood ratio of the whole trial, target against nontarget. An
+    operating point is a prior of the target and two costs; ``bayes_threshold`` is what a ratio must reach there.
+
+Metrics
+    act_dcf             cost of deciding by the ratios at an operating point, against deciding blindly (0 to no bound)
+    pav_llrs            the best ratios that an increasing map can make of the scores (nats): those of Cllr_min
+
+Curves
+    det                 miss against false alarm rate at every threshold (fractions, and normal deviates)
+    tippett             shares of targets and of nontargets whose ratio is at least so much (fractions)
+
+act_dcf and tippett take scores at their word; det and pav_llrs are unchanged by any strictly increasing map.
+"""
+
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.errors import DataError
+from speechgmm.evaluation.detection import Trials, convex_hull, roc, trial_weights
+from speechgmm.evaluation.resampling import OfSums
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Det:
+    """The detection error trade-off: corners of the ROC, from 'accept all' to 'accept none'."""
+
+    thresholds: Floats  # (P,) accept where score >= threshold; the last is infinite
+    miss: Floats  # (P,) fraction of the targets, 0 to 1
+    false_alarm: Floats  # (P,) fraction of the nontargets, 1 to 0
+    miss_deviate: Floats  # (P,) normal deviates: -inf at 0, inf at 1
+    false_alarm_deviate: Floats  # (P,)
+
+
+@dataclass(frozen=True, slots=True)
+class Tippett:
+    """Cumulative shares of ratios, as forensic reports plot them."""
+
+    llrs: Floats  # (P,) increasing, nats
+    targets: Floats  # (P,) fraction of the targets whose ratio is at least that
+    nontargets: Floats  # (P,) fraction of the nontargets whose ratio is at least that: misleading where llr > 0
+
+
+def bayes_threshold(p_target: float, cost_miss: float = 1.0, cost_false_alarm: float = 1.0) -> float:
+    """The llr (nats) from which on accepting costs less than rejecting.
+
+    -log(p_target / (1 - p_target)) + log(cost_false_alarm / cost_miss): minus the log odds, plus the log ratio of the
+    costs (Brümmer & du Preez 2006).
+
+    Raises:
+        DataError: A prior outside ]0, 1[, a cost that is not positive.
+
+    >>> round(bayes_threshold(0.01), 3), bayes_threshold(0.5)
+    (4.595, 0.0)
+    """
+    if not 0 < p_target < 1:
+        raise DataError(f"p_target {p_target}; expected a probability above 0 and below 1: was it given in percent?")
+    if not (0 < cost_miss < np.inf and 0 < cost_false_alarm < np.inf):
+        raise DataError(f"cost_miss {cost_miss} and cost_false_alarm {cost_false_alarm}; expected positive costs")
+    return log(cost_false_alarm / cost_miss) - log(p_target / (1 - p_target))
+
+
+def act_dcf(
+    trials: Trials,
+    p_target: float,
+    cost_miss: float = 1.0,
+    cost_false_alarm: float = 1.0,
+    weights: ArrayLike | None = None,
+) -> float:
+    """Detection cost of deciding by the ratios, divided by that of the better blind decision: 0 best, 1 blind.
+
+    (cost_miss p_target miss(t) + cost_false_alarm (1 - p_target) false_alarm(t)) / min(cost_miss p_target,
+    cost_false_alarm (1 - p_target)) at t = :func:`bayes_threshold`: the actual normalised DCF of NIST's speaker
+    recognition evaluation plans. Never less than ``min_dcf``, and above 1 where ratios mislead. ``weights`` (N,) count
+    trials.
+
+    Raises:
+        ShapeError: Weights that are not (N,).
+        DataError: As :func:`bayes_threshold`; weights as in ``eer``.
+
+    >>> from speechgmm.evaluation import pool_trials
+    >>> act_dcf(pool_trials([1.0, -0.5], [-2.0, -1.0]), p_target=0.5)
+    0.5
+    """
+    return act_dcf_sums(trials, p_target, cost_miss, cost_false_alarm)(trial_weights(trials, weights))
+
+
+def act_dcf_sums(trials: Trials, p_target: float, cost_miss: float = 1.0, cost_false_alarm: float = 1.0) -> OfSums:
+    """:func:`act_dcf` as a statistic of weighted sums, for intervals: all resamples at once. Raises as it does.
+
+    >>> from speechgmm.evaluation import pool_trials
+    >>> act_dcf_sums(pool_trials([1.0, -0.5], [-2.0, -1.0]), 0.5)(np.array([2.0, 0.0, 1.0, 1.0]))
+    0.0
+    """
+    accepted = trials.scores >= bayes_threshold(p_target, cost_miss, cost_false_alarm)
+    blind = min(cost_miss * p_target, cost_false_alarm * (1 - p_target))
+    miss, false_alarm = cost_miss * p_target / blind, cost_false_alarm * (1 - p_target) / blind
+    columns = [trials.is_target & ~accepted, trials.is_target, ~trials.is_target & accepted, ~trials.is_target]
+
+    def cost(sums: Floats) -> Floats:
+        with np.errstate(invalid="ignore", divide="ignore"):  # a resample without targets has no value: NaN
+            found: Floats = miss * sums[..., 0] / sums[..., 1] + false_alarm * sums[..., 2] / sums[..., 3]
+        return found
+
+    return OfSums(np.stack(columns, axis=1).astype(np.float64), cost)
+
+
+def pav_llrs(trials: Trials, weights: ArrayLike | None = None) -> Floats:
+    """Log-likelihood ratios (N,) in nats that PAV gives these very trials, never falling with the score.
+
+    The log of a block's share of the targets over its share of the nontargets; -inf below the first target, inf above
+    the last nontarget (Brümmer & du Preez 2006). Their Cllr is Cllr_min. ``weights`` (N,) count trials.
+
+    Raises:
+        ShapeError, DataError: As ``cllr_min``.
+
+    >>> from speechgmm.evaluation import pool_trials
+    >>> pav_llrs(pool_trials([1.0, 3.0], [0.0, 2.0])).round(2).tolist()
+    [0.0, inf, -inf, 0.0]
+    """
+    hull = convex_hull(roc(trials, weights))
+    with np.errstate(divide="ignore"):
+        ratios = np.log(np.diff(hull.miss)) - np.log(-np.diff(hull.false_alarm))
+    llrs: Floats = ratios[np.searchsorted(hull.thresholds[1:-1], trials.scores, side="right")]
+    return llrs
+
+
+def det(trials: Trials, weights: ArrayLike | None = None) -> Det:
+    """Every trade-off between miss and false alarm rate, on normal-deviate scales too (Martin et al. 1997).
+
+    On those a system whose scores are Gaussian with equal variances is a straight line. Points between two corners,
+    where one rate alone changes, are left out: they lie on the line between. Raises as ``roc``.
+
+    >>> from speechgmm.evaluation import pool_trials
+    >>> curve = det(pool_trials([1.0, 3.0], [0.0, 2.0]))
+    >>> curve.miss.tolist(), curve.false_alarm.tolist()
+    ([0.0, 0.0, 0.5, 0.5, 1.0], [1.0, 0.5, 0.5, 0.0, 0.0])
+    """
+    from scipy.special import ndtri  # slow to import
+
+    curve = roc(trials, weights)
+    miss, false_alarm = np.diff(curve.miss) > 0, np.diff(curve.false_alarm) < 0
+    straight = (miss[1:] == miss[:-1]) & (false_alarm[1:] == false_alarm[:-1]) & ~(miss[1:] & false_alarm[1:])
+    corners = np.concatenate([[True], ~straight, [True]])
+    rates = curve.miss[corners], curve.false_alarm[corners]
+    return Det(curve.thresholds[corners], *rates, ndtri(rates[0]), ndtri(rates[1]))
+
+
+def tippett(trials: Trials, weights: ArrayLike | None = None) -> Tippett:
+    """How often ratios reach each value, where the claim holds and where it does not (Evett & Buckleton 1996).
+
+    Raises as ``roc``.
+
+    >>> from speechgmm.evaluation import pool_trials
+    >>> curves = tippett(pool_trials([1.0, 3.0], [0.0, 2.0]))
+    >>> curves.llrs.tolist(), curves.targets.tolist(), curves.nontargets.tolist()
+    ([0.0, 1.0, 2.0, 3.0], [1.0, 1.0, 0.5, 0.5], [1.0, 0.5, 0.5, 0.0])
+    """
+    curve = roc(trials, weights)
+    return Tippett(curve.thresholds[:-1], 1 - curve.miss[:-1], curve.false_alarm[:-1])

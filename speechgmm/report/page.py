@@ -1,0 +1,64 @@
+"""The page: one self-contained file, from what a run left in its folder.
+
+It asks the network for nothing and says so to the browser (Content-Security-Policy); it is well-formed XML as well as
+HTML, and runs no script.
+"""
+
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from speechgmm.config import ReportSpec
+from speechgmm.errors import ConfigError
+from speechgmm.io.atomic import write_text
+from speechgmm.report.canvas import printable
+from speechgmm.report.run_folder import RunFolder, read_run
+
+NEEDED: Final = ("matplotlib", "jinja2")
+
+
+def missing_extra() -> str:
+    """What is not installed for a report, or ``""``."""
+    return " and ".join(name for name in NEEDED if find_spec(name) is None)
+
+
+def write_report(folder: Path, path: Path | None = None, *, audio: int | None = None) -> Path:
+    """Make the report of a run anew from its folder and return where it is.
+
+    Args:
+        folder: The run's folder.
+        path: The file to write; default: ``report.html`` in the folder.
+        audio: How many of the worst errors are to be heard in it; default: as the run's configuration says
+            (``report.audio``); 0: it holds nobody's voice.
+
+    Raises:
+        ConfigError: Not a run's folder, or the extra ``report`` is not installed.
+        DataError: A file of the run cannot be read, or the report cannot be written.
+    """
+    if missing := missing_extra():
+        raise ConfigError(f"a report needs {missing}, not installed here; pip install 'speechgmm[report]'")
+    path = path or folder / "report.html"
+    write_text(path, render(read_run(folder), audio))
+    return path
+
+
+def render(run: RunFolder, audio: int | None = None) -> str:
+    """The page as text; ``audio`` as in :func:`write_report`."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    from speechgmm.report.sections import about, figures, sections, shown
+
+    heard = run.config.get("report", {}).get("audio", ReportSpec().audio) if audio is None else audio
+    environment = Environment(
+        loader=PackageLoader("speechgmm.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    text = environment.get_template("page.html.jinja").render(
+        run=run,
+        about=about(run),
+        headline=[(name, shown(metric), shown(metric, "low"), shown(metric, "high")) for name, metric in figures(run)],
+        sections=sections(run, heard),
+        style=(files("speechgmm.report") / "page.css").read_text(encoding="utf-8"),
+    )
+    return printable(text)

@@ -1,0 +1,91 @@
+"""What a page is made of: tables, pictures and sections, ready to be shown."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from speechgmm.report.canvas import to_svg
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text; the first column names the row."""
+
+    caption: str
+    head: tuple[str, ...]  # with units
+    rows: tuple[tuple[str, ...], ...]
+    numeric: frozenset[int]  # columns that stand to the right
+    folded: bool = True  # shown when asked for
+
+    @classmethod
+    def of(
+        cls, caption: str, head: Sequence[str], rows: Iterable[Sequence[object]], *, text: int = 1, folded: bool = True
+    ) -> "Table":
+        """A table whose first ``text`` columns are words and the rest numbers."""
+        cells = tuple(tuple(str(value) for value in row) for row in rows)
+        return cls(caption, tuple(head), cells, frozenset(range(text, len(head))), folded)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure with the numbers it shows."""
+
+    svg: str  # an element, escaped already
+    caption: str
+    table: Table | None
+    wide: bool = False  # scrolls within itself on a small screen instead of shrinking
+
+    @classmethod
+    def of(
+        cls, figure: "Figure", name: str, *, alt: str, caption: str, table: Table | None, wide: bool = False
+    ) -> "Picture":
+        """A figure for the page; ``name`` is its own there."""
+        return cls(to_svg(figure, alt, f"{name}-"), caption, table, wide)
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A recording, or the part around an utterance, to be heard and seen."""
+
+    title: str
+    about: tuple[tuple[str, str], ...]  # what, value
+    picture: Picture | None = None
+    audio: str = ""  # data URI
+    missing: str = ""  # why there is nothing to hear
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and what stands below it, in this order."""
+
+    name: str  # of the link
+    title: str
+    text: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    clips: tuple[Clip, ...] = ()
+    code: tuple[tuple[str, str], ...] = ()  # caption, text
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share in percent, or a dash where there is none.
+
+    >>> percent(0.953), percent(float("nan"))
+    ('95.3', '–')
+    """
+    return "–" if share != share else f"{100 * share:.{digits}f}"
+
+
+def seconds(value: float) -> str:
+    """A time for a person.
+
+    >>> seconds(0.4), seconds(75), seconds(7260)
+    ('0.4 s', '1 min 15 s', '2 h 01 min')
+    """
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,215 @@
+"""A run's folder, read: what a report is made from, and nothing else is.
+
+Every file but ``config.yaml`` may be missing (a run that only trained, an older version); what hangs on it is then
+left out of the report, which says so.
+"""
+
+import csv
+import itertools
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.evaluation import Trials, rank_trials
+
+Row = dict[str, str]
+
+NATS_PER_FRAME: Final = "nats per frame"
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """``scores.tsv`` of classification."""
+
+    ids: tuple[str, ...]
+    true: tuple[str, ...]
+    decided: tuple[str, ...]
+    scores: NDArray[np.float64]  # (N, C) nats per frame
+    labels: tuple[str, ...]
+
+    def margins(self) -> NDArray[np.float64]:
+        """(N,) score of the decision less that of the true class, which is what a mistake was off by.
+
+        NaN where either is none of the classes (unknown).
+        """
+        column = {label: number for number, label in enumerate(self.labels)}
+        padded = np.hstack([self.scores, np.full((len(self.ids), 1), np.nan)])
+        rows = np.arange(len(self.ids))
+        decided, true = ([column.get(name, -1) for name in names] for names in (self.decided, self.true))
+        found: NDArray[np.float64] = padded[rows, decided] - padded[rows, true]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """``scores.tsv`` of verification: the trials whose truth is known."""
+
+    models: tuple[str, ...]
+    tests: tuple[str, ...]
+    trials: Trials  # by ``score``
+    calibrated: Trials | None  # by ``llr``, nats; None: there is no such column
+    unit: str = NATS_PER_FRAME  # of ``score``
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """What a run left."""
+
+    folder: Path
+    config: Mapping[str, Any]  # as in config.yaml, every key
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    confusion: tuple[tuple[str, ...], NDArray[np.int64]] | None = None  # labels and (C, C) counts
+    per_class: tuple[Row, ...] = ()
+    classes: tuple[Row, ...] = ()  # how each was trained
+    data: tuple[Row, ...] = ()  # recordings, seconds and frames of every class
+    rejected: tuple[Row, ...] = ()
+    places: Mapping[str, Row] = field(default_factory=dict)  # id -> its row of protocol.tsv
+    decisions: Decisions | None = None
+    claims: Claims | None = None
+
+    @property
+    def name(self) -> str:
+        """What was run."""
+        return str(self.environment.get("config") or self.folder.name)
+
+    @property
+    def task(self) -> str:
+        """``classification`` or ``verification``."""
+        return str(self.config.get("task", "classification"))
+
+    def path_of(self, identifier: str) -> Path | None:
+        """Where the recording of an utterance lay when the run was made; None: the run does not say."""
+        root, row = self.environment.get("corpus_root"), self.places.get(identifier)
+        return None if root is None or row is None else Path(root) / row["path"]
+
+
+def read_run(folder: Path) -> RunFolder:
+    """Read what a run left in its folder.
+
+    Raises:
+        ConfigError: It is not the folder of a run.
+        DataError: A file of it cannot be read.
+    """
+    if not (folder / "config.yaml").is_file():
+        raise ConfigError(
+            f"{folder}: not a run's folder (no config.yaml); a report is made from what `speechgmm run` left"
+        )
+    try:
+        config = yaml.safe_load(_text(folder / "config.yaml"))
+        verification = config.get("task") == "verification"
+        scores = _text(folder / "scores.tsv")
+        metrics = _json(folder / "metrics.json")
+        confusion = _confusion(list(_lines(folder / "confusion.tsv")))
+        decisions = None if verification else _decisions(scores, confusion[0] if confusion else ())
+        return RunFolder(
+            folder=folder,
+            config=config,
+            environment=_json(folder / "environment.json"),
+            metrics=metrics,
+            confusion=confusion,
+            per_class=tuple(_rows(_lines(folder / "per_class.tsv"))),
+            classes=tuple(_rows(_lines(folder / "classes.tsv"))),
+            data=tuple(_rows(_lines(folder / "data.tsv"))),
+            rejected=tuple(_rows(_lines(folder / "rejected.tsv"))),
+            places={row["id"]: row for row in _rows(_lines(folder / "protocol.tsv"))},
+            decisions=decisions,
+            claims=_claims(scores) if verification else _two_classes(decisions, metrics),
+        )
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise DataError(
+            f"{folder}: a file of this run cannot be read ({type(error).__name__}: {error}); was it changed by hand, "
+            "or made by another version? Run it again"
+        ) from None
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else ""
+
+
+def _json(path: Path) -> dict[str, Any]:
+    text = _text(path)
+    return dict(json.loads(text)) if text else {}
+
+
+def _lines(path: Path) -> Iterable[list[str]]:
+    # Not splitlines: a label may hold one of the rarer line ends.
+    return (row for row in csv.reader(_text(path).split("\n"), delimiter="\t", quoting=csv.QUOTE_NONE) if row)
+
+
+def _rows(lines: Iterable[list[str]]) -> Iterable[Row]:
+    """Rows by their header; where a label column has the name of one of the run's own, the first counts."""
+    head: list[str] = []
+    for line in lines:
+        if not head:
+            head = line
+        else:
+            yield dict(reversed(list(zip(head, line, strict=True))))
+
+
+def _confusion(lines: list[list[str]]) -> tuple[tuple[str, ...], NDArray[np.int64]] | None:
+    if not lines:
+        return None
+    return tuple(lines[0][1:]), np.array([[int(count) for count in row[1:]] for row in lines[1:]], np.int64)
+
+
+def _decisions(text: str, classes: tuple[str, ...]) -> Decisions | None:
+    head, rows = _cells(text)
+    if not rows:
+        return None
+    # Classes come after n_frames, and may have the name of any other column.
+    first = head.index("n_frames") + 1
+    columns = [number for number in range(first, len(head)) if head[number] in classes or not classes]
+    own = {name: head.index(name) for name in ("id", "true", "predicted")}
+    ids, true, decided = (tuple(row[own[name]] for row in rows) for name in ("id", "true", "predicted"))
+    scores = np.array([[row[number] for number in columns] for row in rows], np.float64)
+    return Decisions(ids, true, decided, scores, tuple(head[number] for number in columns))
+
+
+def _claims(text: str) -> Claims | None:
+    head, rows = _cells(text)
+    if not rows or "target" not in head:
+        return None
+    # By columns: there may be a million trials, of whom a dictionary each would be a gigabyte.
+    columns = dict(zip(head, zip(*rows, strict=True), strict=True))
+    target = np.array(columns["target"])
+    known = np.isin(target, ("target", "nontarget"))
+    truth = (target == "target")[known]
+    if truth.all() or not truth.any():
+        return None
+
+    def ranked(name: str) -> Trials:
+        return rank_trials(np.array(columns[name], np.float64)[known], truth)
+
+    models, tests = (tuple(itertools.compress(columns[name], known.tolist())) for name in ("model", "test"))
+    normalised = "raw" in head  # by scores of a cohort: standard deviations
+    return Claims(
+        models,
+        tests,
+        ranked("score"),
+        ranked("llr") if "llr" in head else None,
+        "normalised" if normalised else NATS_PER_FRAME,
+    )
+
+
+def _two_classes(decisions: Decisions | None, metrics: Mapping[str, Any]) -> Claims | None:
+    """Classification of two classes of which one is the target, as its figures say: trials by what tells them apart."""
+    target = next((m["target"] for m in metrics.values() if isinstance(m, dict) and "target" in m), None)
+    if decisions is None or target not in decisions.labels or len(decisions.labels) != 2:
+        return None
+    number = decisions.labels.index(target)
+    scores = decisions.scores[:, number] - decisions.scores[:, 1 - number]
+    truth = np.array([label == target for label in decisions.true])
+    return Claims((target,) * len(truth), decisions.ids, rank_trials(scores, truth), None)
+
+
+def _cells(text: str) -> tuple[list[str], list[list[str]]]:
+    head, *rows = (line.split("\t") for line in text.split("\n") if line) if text else ([],)
+    return head, rows

@@ -1,0 +1,260 @@
+"""What a report says, section by section, from what a run left."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+import yaml
+
+from speechgmm.config import NOT_IN_THE_RESULT, Config, other_than, to_plain
+from speechgmm.report import mistakes
+from speechgmm.report.detection_sections import detection
+from speechgmm.report.operating_points import operating_points
+from speechgmm.report.parts import Picture, Section, Table, percent, seconds
+from speechgmm.report.plots import COUNTS_UP_TO, CURVES_WITH_NAMES, plot_confusion, plot_training
+from speechgmm.report.run_folder import RunFolder
+
+PAIRS: Final = 20
+"""Confusions that are listed."""
+
+ALL_COUNTS_UP_TO: Final = 120
+"""Classes up to which the page holds the whole table of counts: it grows by their square."""
+
+WIDE_FROM: Final = 24
+"""Classes from which on a confusion matrix scrolls on a small screen."""
+
+
+def sections(run: RunFolder, n_audio: int) -> list[Section]:
+    """All sections, in order; what the run left nothing for is not among them.
+
+    Args:
+        run: The run.
+        n_audio: How many of the worst errors are to be heard.
+    """
+    threshold = None
+    if run.claims is not None:
+        threshold = operating_points(run.claims.trials)[0].threshold
+    found = [
+        results(run),
+        classification(run),
+        detection(run),
+        mistakes.section(run, n_audio, threshold),
+        training(run),
+        data(run),
+        protocol(run),
+    ]
+    return [section for section in found if section is not None]
+
+
+def figures(run: RunFolder) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The metrics among the entries of ``metrics.json``, with names for a person."""
+    names = {"eer": "EER", "min_dcf": "minDCF", "act_dcf": "actDCF", "cllr": "Cllr", "cllr_min": "Cllr_min"}
+    for name, metric in run.metrics.items():
+        if isinstance(metric, dict) and "value" in metric:
+            yield names.get(name, name.replace("_", " ")), metric
+
+
+def shown(metric: Mapping[str, Any], key: str = "value") -> str:
+    """A figure, or a bound of it, with its unit."""
+    value = metric.get(key)
+    if value is None:
+        return "–"
+    if metric.get("unit") == "fraction":
+        return f"{percent(value)} %"
+    return f"{value:.3f}" + (" bits" if metric.get("unit") == "bits" else "")
+
+
+def results(run: RunFolder) -> Section:
+    """Every figure with its interval, and those of each fold."""
+    rows, known = [], list(figures(run))
+    notes: dict[str, list[str]] = {}
+    for name, metric in known:
+        about = name + (f" (prior {metric['p_target']:g})" if "p_target" in metric else "")
+        by = metric.get("interval", "none")
+        by += f" ({metric['n_groups']})" if "n_groups" in metric else ""
+        rows.append((about, shown(metric), shown(metric, "low"), shown(metric, "high"), str(metric["n"]), by))
+        if "note" in metric:
+            notes.setdefault(metric["note"], []).append(name)
+    if not rows:
+        return Section("results", "Results", ("The run has no figures: it was not tested, or not to its end.",))
+    text = [f"{', '.join(names)}: {note}." for note, names in notes.items()]
+    head = ("figure", "value", "low", "high", "items", "how the interval was made (groups)")
+    caption = "Figures of the test, with 95 % intervals"
+    table = Table(caption, head, tuple(rows), frozenset((1, 2, 3, 4)), folded=False)
+    tables = [table]
+    folds = run.metrics.get("folds", {})
+    if folds:
+        own = [(fold, next(iter(found.items()))) for fold, found in folds.items()]
+        each = [(fold, shown(metric), metric["n"]) for fold, (_, metric) in own]
+        tables.append(Table.of(f"Each fold by itself ({len(each)})", ("fold", own[0][1][0], "items"), each))
+    return Section("results", "Results", tuple(text), tuple(tables))
+
+
+def classification(run: RunFolder) -> Section | None:
+    """The confusion matrix, the pairs most confused, and every class."""
+    if run.confusion is None:
+        return None
+    labels, counts = run.confusion
+    n, items = len(labels), counts.sum(axis=1)
+    wrong = counts - np.diag(np.diag(counts))
+    order = [divmod(int(place), n) for place in np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]]
+    pairs = [
+        (labels[true], labels[taken], int(wrong[true, taken]), percent(wrong[true, taken] / items[true]))
+        for true, taken in order
+        if wrong[true, taken]
+    ]
+    caption = f"The {len(pairs)} most frequent confusions" if pairs else "Confusions: none"
+    head = ("true class", "taken for", "items", "share of the true class (%)")
+    most = Table.of(caption, head, pairs, text=2, folded=n <= COUNTS_UP_TO)
+    if n <= ALL_COUNTS_UP_TO:
+        corner = ("true \\ decided", *labels)
+        full = Table.of(
+            "All counts: true class in rows, decision in columns", corner, zip(labels, *counts.T, strict=True)
+        )
+    else:
+        full = replace(most, caption=f"{caption}; all counts are in confusion.tsv", folded=True)
+    picture = Picture.of(
+        plot_confusion(counts, labels, title=run.name),
+        "confusion",
+        alt=f"Confusion matrix of {n} classes; {np.trace(counts)} of {counts.sum()} items are on the diagonal. "
+        "The counts are in the table below it.",
+        caption="Rows are the true classes, columns the decisions; the darker, the larger the share of the row.",
+        table=full,
+        wide=n >= WIDE_FROM,
+    )
+    return Section("classes", "Which class is taken for which", (), (most, _per_class(run, wrong, labels)), (picture,))
+
+
+def _per_class(run: RunFolder, wrong: Any, labels: tuple[str, ...]) -> Table:
+    number = {label: n for n, label in enumerate(labels)}
+    rows = []
+    for row in run.per_class:
+        mistaken = wrong[number[row["class"]]]
+        most = f"{labels[mistaken.argmax()]} ({mistaken.max()})" if mistaken.any() else ""
+        shares = (percent(float(row[name] or "nan")) for name in ("recall", "precision"))
+        rows.append((row["class"], row["items"], row["right"], *shares, most))
+    rows.sort(key=lambda row: float("inf") if row[3] == "–" else float(row[3]))
+    head = ("class", "items", "right", "recall (%)", "precision (%)", "most often taken for (items)")
+    return Table("Every class, the worst first", head, tuple(rows), frozenset((1, 2, 3, 4)), folded=len(rows) > 12)
+
+
+def training(run: RunFolder) -> Section | None:
+    """What EM gained for every class."""
+    if not run.classes:
+        return None
+    traces = {row["class"]: json.loads(row["trace"]) for row in run.classes}
+    longest = max(len(trace) for trace in traces.values())
+    rows = [
+        (row["class"], row["n_frames"], row["n_components"], row["iterations"], row["objective"], row["converged"])
+        for row in run.classes
+    ]
+    head = ("class", "frames", "components", "iterations", "nats per frame at the end", "converged")
+    summary = Table("How each class was trained", head, tuple(rows), frozenset((1, 2, 3, 4)))
+    values = [
+        (label, *(f"{value:.4f}" for value in trace), *[""] * (longest - len(trace))) for label, trace in traces.items()
+    ]
+    numbers = Table.of(
+        "The objective (nats per frame) before each iteration and at the end",
+        ("class", *map(str, range(longest))),
+        values,
+    )
+    n_open = sum(row["converged"] == "false" for row in run.classes)
+    caption = "Gain of the objective over its value at the start."
+    if len(traces) > CURVES_WITH_NAMES:
+        caption += " Grey: the other classes."
+    picture = Picture.of(
+        plot_training(traces),
+        "training",
+        alt=f"Training curves of {len(traces)} mixtures over at most {longest - 1} iterations; numbers in the table.",
+        caption=caption,
+        table=numbers,
+    )
+    text = f"{n_open} of {len(traces)} used up their iterations while one still gained more than model.tol"
+    text += " (with adapt: map a single one is usual)." if run.config.get("model", {}).get("adapt") == "map" else "."
+    if not n_open:
+        text = "All converged: their last iteration gained less than model.tol."
+    return Section("training", "Training", (text,), (summary,), (picture,))
+
+
+def data(run: RunFolder) -> Section:
+    """Durations and frames of every class, and what was left out."""
+    text: list[str] = []
+    tables = []
+    if run.data:
+        rows = [(row["class"], row["split"], row["utterances"], row["seconds"], row["frames"]) for row in run.data]
+        total = sum(float(row["seconds"]) for row in run.data)
+        n_utterances = sum(int(row["utterances"]) for row in run.data)
+        text.append(f"{n_utterances} utterances, {seconds(total)} in all.")
+        head = ("class", "split", "utterances", "duration (s)", "frames")
+        tables.append(Table.of("Utterances, duration and frames of every class", head, rows, text=2))
+    else:
+        text.append("The run left no data.tsv: run it again with this version for durations and frames.")
+    if run.rejected:
+        text.append(f"{len(run.rejected)} utterances could not be used and were left out.")
+        rejected = [(row["id"], row["reason"]) for row in run.rejected]
+        tables.append(Table.of("What was left out, and why", ("utterance", "reason"), rejected, text=2))
+    else:
+        text.append("Nothing was left out.")
+    return Section("data", "Data", tuple(text), tuple(tables))
+
+
+def about(run: RunFolder) -> list[tuple[str, str]]:
+    """What was run and on what, as (name, value)."""
+    corpus, metrics, environment = run.config.get("corpus", {}), run.metrics, run.environment
+    split = corpus.get("split", {})
+    divided = split.get("kind", "")
+    divided += f" by {split['by']}" if split.get("by") else ""
+    divided += f", {len(metrics['folds'])} folds" if metrics.get("folds") else ""
+    rows = [
+        ("Task", f"{run.task} of {corpus.get('label', '?')}"),
+        ("Corpus", f"{corpus.get('kind', '?')}, {corpus.get('sample_rate', '?')} Hz"),
+        ("Division", divided),
+        ("Intervals by", corpus.get("group") or "items, taken as independent"),
+        ("Features", _setting(run, "features", ("kind", "preset"))),
+        ("Models", _setting(run, "segments" if run.config.get("segments") else "model", ("n_components",))),
+        ("Classes", str(metrics.get("n_classes", len([r for r in run.classes if not r["class"].startswith("(")])))),
+    ]
+    if "n_train" in metrics:
+        rows.append(("Utterances", f"{metrics['n_train']} trained on, {metrics['n_test']} tested"))
+    if metrics.get("n_rejected"):
+        rows.append(("Left out", str(metrics["n_rejected"])))
+    if "seconds" in metrics:
+        rows.append(("Time", ", ".join(f"{stage} {seconds(value)}" for stage, value in metrics["seconds"].items())))
+    if environment:
+        rows.append(("speechgmm", environment["packages"]["speechgmm"]))
+        rows.append(("Configuration hash", environment["config_hash"]))
+        rows.append(("Data hash", environment["data_hash"]))
+    return rows
+
+
+def _setting(run: RunFolder, name: str, always: tuple[str, ...]) -> str:
+    """A section of the configuration in a line: these keys, and what differs from the defaults."""
+    given, default = run.config.get(name) or {}, to_plain(Config()).get(name) or {}
+    asked = {**{key: given[key] for key in always if key in given}, **other_than(default, given)}
+    found = []
+    for key, value in asked.items():
+        inner = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+        found.append(f"{key} ({inner})" if isinstance(value, dict) else f"{key} {inner}")
+    return ", ".join(found) or "defaults"
+
+
+def protocol(run: RunFolder) -> Section:
+    """The configuration, what it ran with, and how to run it again."""
+    changed = {k: v for k, v in other_than(to_plain(Config()), run.config).items() if k not in NOT_IN_THE_RESULT}
+    versions = [(name, version) for name, version in run.environment.get("packages", {}).items()]
+    if run.environment:
+        versions += [("python", run.environment["python"]), ("machine", run.environment["machine"])]
+    again = f"speechgmm run {run.folder.name}/config.yaml --out NEW-FOLDER\nspeechgmm report {run.folder.name}"
+    code = (
+        ("What differs from the defaults", yaml.safe_dump(changed, sort_keys=False, allow_unicode=True)),
+        ("The whole configuration", yaml.safe_dump(dict(run.config), sort_keys=False, allow_unicode=True)),
+        ("Run it again, or make this page anew (from the folder that holds the run's)", again),
+    )
+    text = (
+        "protocol.tsv in the run's folder names every utterance and the part it played, so that another toolkit can do "
+        "the same experiment; the same data hash says that the recordings, labels and parts are the same.",
+    )
+    tables = (Table.of("Versions", ("package", "version"), versions, text=2),) if versions else ()
+    return Section("again", "Configuration and how to run it again", text, tables, code=code)

@@ -1,0 +1,52 @@
+"""The ``calibration`` and ``decision`` sections of a configuration."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from speechgmm.errors import ConfigError
+from speechgmm.setting import FORBID_UNKNOWN, setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationSpec:
+    """How scores of claims become log-likelihood ratios."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    method: Literal["none", "logistic", "pav"] = setting(
+        "none",
+        "verification: the map from scores to natural-log likelihood ratios; logistic: affine, by logistic "
+        "regression; pav: any increasing one, for many trials; none: scores stay scores",
+    )
+    by: Literal["folds", "dev"] = setting(
+        "folds",
+        "trials that the map is trained on; folds: those of the test, each mapped by what trials of other speakers "
+        "say, and the model file's map by all; dev: the split dev against the models of the classes that are in it",
+    )
+    p_target: float = setting(
+        0.5, "logistic: prior of a target for which the ratios are to be best; 0.5: of least Cllr", gt=0, lt=1
+    )
+    n_folds: int = setting(
+        10, "by folds: parts that the speakers of models and tests are divided into; at most one per speaker", ge=4
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what would have no effect."""
+        default = CalibrationSpec.__dataclass_fields__
+        asked = {name for name, field in default.items() if getattr(self, name) != field.default}
+        for name, needs in (("by", "none"), ("p_target", "none"), ("n_folds", "none"), ("p_target", "pav")):
+            if name in asked and self.method == needs:
+                raise ConfigError(f"calibration.{name} has no effect with calibration.method: {needs}; leave it out")
+        if "n_folds" in asked and self.by == "dev":
+            raise ConfigError("calibration.n_folds has no effect with calibration.by: dev; leave it out")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionSpec:
+    """What is at stake: for the detection costs, and the threshold of what ``verify`` and ``score`` decide."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    prior: float = setting(0.01, "verification: probability of a target before anything is heard", gt=0, lt=1)
+    cost_miss: float = setting(1.0, "verification: cost of rejecting a target", gt=0)
+    cost_false_alarm: float = setting(1.0, "verification: cost of accepting a nontarget", gt=0)

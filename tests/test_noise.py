@@ -1,0 +1,240 @@
+"""Noise on training copies: the laws of the noise itself, and what a run makes of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import hum
+
+import speechgmm as sg
+from speechgmm.console import Console
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.features.augment import AugmentSpec, NoiseSpec
+from speechgmm.features.noise import TAPS, added, babble, filtered, gain_for, random_channel, white
+from speechgmm.io.model_file import read_model_file
+from speechgmm.pipeline import extract, prepare, run
+from speechgmm.pipeline.enrolling import enrol
+from speechgmm.pipeline.noising import Noising, noising
+
+NOISE = "augment={noise: {white: [5], babble: [10], talkers: 2, channels: 1}}"
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def quiet() -> Console:
+    return Console(quiet=True)
+
+
+def pieces(samples: np.ndarray, size: int) -> list[np.ndarray]:
+    return [samples[n : n + size] for n in range(0, len(samples), size)]
+
+
+TALKERS = [hum(seed, 100 + 20 * seed, seconds=0.3) for seed in range(3)]
+NOISES = {"white": lambda: white(rng(3)), "babble": lambda: babble(TALKERS, rng(3))}
+
+
+@pytest.mark.parametrize("kind", NOISES)
+@pytest.mark.parametrize("snr", [-5.0, 5.0, 20.0])
+def test_the_ratio_of_energies_is_the_one_asked_for(kind: str, snr: float) -> None:
+    samples = hum(9, 150)
+    noisy = np.concatenate(list(added([samples], NOISES[kind](), gain_for([samples], NOISES[kind](), snr))))
+    noise = noisy.astype(np.float64) - samples
+    assert 10 * np.log10(np.sum(samples.astype(np.float64) ** 2) / np.sum(noise**2)) == pytest.approx(snr, abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", NOISES)
+def test_noise_is_the_same_wherever_the_recording_is_cut(kind: str) -> None:
+    samples = hum(9, 150)
+    whole, parts = (np.concatenate(list(added(cut, NOISES[kind](), 0.5))) for cut in ([samples], pieces(samples, 777)))
+    np.testing.assert_array_equal(whole, parts)
+
+
+def test_talkers_are_equally_loud_and_go_round() -> None:
+    loud = [TALKERS[0], 100 * TALKERS[0]]
+    one, other = (babble([talker], rng())(2 * len(talker)) for talker in loud)
+    np.testing.assert_allclose(one, other, rtol=1e-5)
+    np.testing.assert_array_equal(one[: len(TALKERS[0])], one[len(TALKERS[0]) :])
+
+
+def test_silence_has_no_ratio_to_noise() -> None:
+    with pytest.raises(DataError, match="silence"):
+        gain_for([np.zeros(10, np.float32)], white(rng()), 5)
+    with pytest.raises(DataError, match="talker 1 of 2"):
+        babble([TALKERS[0], np.zeros(5, np.float32)], rng())
+
+
+@pytest.mark.parametrize("size", [20, 64, 1000, 4800])
+def test_a_channel_is_a_convolution_without_delay_wherever_it_is_cut(size: int) -> None:
+    samples, response = hum(1, 150), random_channel(rng(), 8000)
+    found = np.concatenate(list(filtered(pieces(samples, size), response)))
+    np.testing.assert_allclose(found, np.convolve(samples, response, mode="same"), atol=1e-6)
+
+
+def test_a_channel_is_symmetric_and_its_gain_within_its_depth() -> None:
+    for seed in range(10):
+        response = random_channel(rng(seed), 16000)
+        assert response.shape == (TAPS,)
+        np.testing.assert_allclose(response, response[::-1], atol=1e-12)
+        decibels = 20 * np.log10(np.abs(np.fft.rfft(response, 2048)))
+        assert np.abs(decibels).max() < 11
+        assert np.ptp(decibels) > 3
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ({"white": (5.0, 5.0)}, "different ratios in dB"),
+        ({"babble": (99.0,)}, "from -30 to 60"),
+        ({"talkers": 3}, "no effect without"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(values: dict[str, object], match: str) -> None:
+    with pytest.raises(ConfigError, match=match):
+        NoiseSpec(**values)  # type: ignore[arg-type]
+
+
+def test_every_copy_has_a_name() -> None:
+    spec = AugmentSpec(warps=(0.9,), noise=NoiseSpec(white=(5.0,), babble=(2.5,), channels=2))
+    assert [str(copy) for copy in spec.copies()] == [
+        "warp 0.9",
+        "white noise at 5 dB",
+        "babble at 2.5 dB",
+        "random channel 1",
+        "random channel 2",
+    ]
+
+
+@pytest.fixture
+def verification(tmp_path: Path) -> Path:
+    """Six speakers of background, three to enrol and to test, and a configuration."""
+    rows = ["path\tspeaker\tsplit"]
+    for number in range(9):
+        for take in range(2):
+            split = "ubm" if number < 6 else ("train", "test")[take]
+            path = f"s{number}-{take}.wav"
+            soundfile.write(tmp_path / path, hum(10 * number + take, 90 * 1.15**number, 0.5), 8000)
+            rows.append(f"{path}\ts{number}\t{split}")
+    (tmp_path / "m.tsv").write_text("\n".join(rows) + "\n")
+    path = tmp_path / "verify.yaml"
+    path.write_text(
+        "task: verification\ncorpus: {path: m.tsv, label: speaker, sample_rate: 8000}\n"
+        "model: {adapt: map, ubm: {n_components: 4, max_iter: 3}}\n"
+        f"cache: cache\noutput: {tmp_path / 'run'}\nparallel: {{n_jobs: 1}}\n"
+    )
+    return path
+
+
+def test_background_and_classes_train_on_noisy_copies_and_tests_have_none(verification: Path) -> None:
+    plain = run(verification, console=quiet(), output=verification.parent / "plain")
+    noisy = run(verification, [NOISE], console=quiet())
+    assert plain.trained is not None
+    assert noisy.trained is not None
+    for one, four in zip(
+        (plain.trained.ubm_report, *plain.trained.reports),  # type: ignore[union-attr]
+        (noisy.trained.ubm_report, *noisy.trained.reports),  # type: ignore[union-attr]
+        strict=True,
+    ):
+        assert four.n_frames == 4 * one.n_frames  # type: ignore[union-attr]
+    assert noisy.metrics["n_test"] == 3
+    tested = [n for n, utterance in enumerate(noisy.features.corpus) if utterance.split == "test"]
+    assert all(version[n] is None for version in noisy.features.copies for n in tested)
+
+
+def test_a_noisy_copy_is_the_features_of_the_samples_with_noise(verification: Path) -> None:
+    job = prepare(verification, ["augment={noise: {white: [5]}}"], console=quiet())
+    features = extract(job)
+    path, piece, copy = features.corpus.utterances[0].path, features.pieces[0], features.copies[0][0]
+    assert copy is not None
+    samples, rate = soundfile.read(path, dtype="float32")
+    made = noising(job, features.corpus, features.keys(), job.experiment.config.augment.copies()[0])
+
+    def noise():  # type: ignore[no-untyped-def]
+        return white(made._rng(piece.key, "noise"))
+
+    noisy = np.concatenate(list(added([samples], noise(), gain_for([samples], noise(), 5))))
+    np.testing.assert_allclose(copy.load(), sg.extract(sg.FeatureSpec(), noisy, rate), atol=1e-4)
+    assert not np.allclose(copy.load(), piece.load(), atol=0.1)
+
+
+def test_copies_do_not_hang_on_workers_order_or_place(verification: Path) -> None:
+    made = []
+    for number, jobs in enumerate(("1", "2")):
+        overrides = [NOISE, f"parallel.n_jobs={jobs}", f"cache={verification.parent / f'cache-{number}'}"]
+        features = extract(prepare(verification, overrides, console=quiet()))
+        made.append([piece.load() for version in features.copies for piece in version if piece is not None])
+    assert len(made[0]) == 3 * 15
+    for one, other in zip(*made, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_another_seed_gives_other_noise_and_the_same_seed_reads_the_cache(verification: Path) -> None:
+    stores = []
+    for seed in (0, 0, 1):
+        features = extract(prepare(verification, [NOISE, f"seed={seed}"], console=quiet()))
+        stores.append([next(p for p in version if p is not None).store.folder for version in features.copies])
+    assert stores[0] == stores[1]
+    assert not set(stores[0]) & set(stores[2])
+
+
+def babble_of(config: Path, overrides: list[str]) -> Noising:
+    job = prepare(config, overrides, console=quiet())
+    features = extract(job)
+    copy = next(copy for copy in job.experiment.config.augment.copies() if copy.noise == "babble")
+    return noising(job, features.corpus, features.keys(), copy)
+
+
+def test_babble_is_of_other_speakers_of_the_background_and_never_of_a_test(verification: Path) -> None:
+    made = babble_of(verification, [NOISE])
+    assert sorted(talker.owner for talker in made.talkers) == [f"s{n}" for n in range(6)]
+    lines = [line for line in (verification.parent / "m.tsv").read_text().splitlines() if not line.endswith("ubm")]
+    (verification.parent / "m.tsv").write_text("\n".join(lines) + "\n")
+    made = babble_of(verification, [NOISE])
+    assert {talker.path.stem for talker in made.talkers} == {"s6-0", "s7-0", "s8-0"}
+    with pytest.raises(DataError, match="babble of 3 talkers, and there are 3 speakers"):
+        extract(prepare(verification, [NOISE.replace("talkers: 2", "talkers: 3")], console=quiet()))
+
+
+def test_nobody_is_heard_in_the_babble_behind_their_own_voice(
+    verification: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[tuple[str, str]] = []
+    original = Noising._heard
+
+    def spied(self: Noising, path: Path, key: str, audio: object) -> list[np.ndarray]:
+        owner = self.owners[path]
+        monkeypatch.setattr(
+            "speechgmm.pipeline.noising._beginning",
+            lambda talker, *_: heard.append((owner, talker.name.split("-")[0])) or TALKERS[0],
+        )
+        return original(self, path, key, audio)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Noising, "_heard", spied)
+    extract(prepare(verification, [NOISE], console=quiet()))
+    assert len(heard) == 2 * 15
+    assert all(owner != talker for owner, talker in heard)
+    assert len({talker for _, talker in heard}) == 6
+
+
+def test_babble_with_folds_and_without_a_background_is_refused(verification: Path) -> None:
+    lines = (verification.parent / "m.tsv").read_text().replace("\tubm", "\ttrain")
+    (verification.parent / "m.tsv").write_text(lines)
+    job = prepare(verification, [NOISE, "corpus.split={kind: kfold, folds: 2}"], console=quiet())
+    with pytest.raises(ConfigError, match="test recordings would be heard in training"):
+        extract(job)
+
+
+def test_a_speaker_enrolled_later_has_the_copies_of_the_others(verification: Path) -> None:
+    result = run(verification, [NOISE], console=quiet())
+    file = read_model_file(result.folder / "models.safetensors")
+    assert file.recipe is not None
+    assert [str(copy) for copy in file.recipe.copies] == ["white noise at 5 dB", "babble at 10 dB", "random channel 1"]
+    assert len(file.recipe.talkers) == 4
+    path = verification.parent / "s6-0.wav"
+    larger, about = enrol(file, "again", [path])
+    assert result.trained is not None
+    assert about.n_frames == result.trained.reports[0].n_frames  # type: ignore[union-attr]
+    again, before = larger.models.models[-1], larger.models.models[0]
+    assert np.abs(again.means - before.means).max() < 0.2 * np.abs(before.means - file.models.models[1].means).max()

@@ -1,0 +1,399 @@
+"""The report of a run: one page that says what the run's files say, and asks nobody for anything."""
+
+import base64
+import io
+import itertools
+import json
+import re
+import shutil
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import hum
+
+from speechgmm.console import Console
+from speechgmm.errors import ConfigError, DataError, ShapeError
+from speechgmm.evaluation import Trials, cllr, cllr_min, eer, error_rates, min_dcf, rank_trials
+from speechgmm.io.audio import read_recording
+from speechgmm.pipeline.running import run
+from speechgmm.report import mistakes, plots
+from speechgmm.report.canvas import printable, to_svg
+from speechgmm.report.detection_plots import pav, score_histogram, tippett
+from speechgmm.report.operating_points import Application, bayes_point, operating_points
+from speechgmm.report.page import render, write_report
+from speechgmm.report.run_folder import Claims, RunFolder, read_run
+
+HTML = "{http://www.w3.org/1999/xhtml}"
+SVG = "{http://www.w3.org/2000/svg}"
+LABELS = {'<b>&"': 110.0, "$x_1$": 113.0, "_höher": 240.0}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of three classes with difficult names, two of which sound alike."""
+    root = tmp_path_factory.mktemp("report")
+    for number, (name, pitch) in enumerate(LABELS.items()):
+        (root / "hums" / name).mkdir(parents=True)
+        for n in range(12):
+            samples = hum(100 * number + n, pitch * (1 + 0.02 * n), seconds=0.8)
+            soundfile.write(root / "hums" / name / f"{n}.wav", samples, 8000)
+    (root / "hums.yaml").write_text(
+        "corpus: {kind: folder, root: hums, label: sound, sample_rate: 8000, split: {kind: kfold, folds: 3}}\n"
+        "model: {n_components: 2, max_iter: 5}\ncache: cache\nparallel: {n_jobs: 1}\n"
+    )
+    run(root / "hums.yaml", output=root / "run", console=Console(quiet=True))
+    return root / "run"
+
+
+@pytest.fixture(scope="module")
+def claims(folder: Path) -> Path:
+    """A run of verification on the same recordings."""
+    out = folder.parent / "claims"
+    verification = ("task=verification", "model={adapt: map, ubm: {n_components: 4}}")
+    run(folder.parent / "hums.yaml", verification, output=out, console=Console(quiet=True))
+    return out
+
+
+def page(path: Path) -> ElementTree.Element:
+    return ElementTree.fromstring(path.read_text(encoding="utf-8").split("<!DOCTYPE html>")[1])
+
+
+def text_of(element: ElementTree.Element) -> str:
+    return re.sub(r"\s+", " ", "".join(element.itertext()))
+
+
+def some_trials(seed: int = 0, n: int = 200) -> Trials:
+    rng = np.random.default_rng(seed)
+    truth = rng.random(n) < 0.3
+    return rank_trials(np.round(rng.standard_normal(n) + 1.5 * truth, 1), truth)
+
+
+def test_the_report_is_made_from_the_folder_alone_so_that_it_is_the_same_later(folder: Path, claims: Path) -> None:
+    for made in (folder, claims):
+        again = write_report(made, made.parent / "again.html")
+        assert again.read_bytes() == (made / "report.html").read_bytes()
+
+
+def test_a_page_is_well_formed_and_asks_for_nothing(folder: Path, claims: Path) -> None:
+    for made in (folder, claims):
+        root = page(made / "report.html")
+        for element in root.iter():
+            for name, value in element.attrib.items():
+                if name.split("}")[-1] in ("src", "href"):
+                    assert value.startswith(("data:", "#")), (element.tag, value[:60])
+            assert element.tag not in (f"{HTML}script", f"{HTML}iframe", f"{HTML}object")
+        style = "".join(element.text or "" for element in root.iter() if element.tag.endswith("style"))
+        assert "@import" not in style
+        assert "url(" not in style
+        policies = [m.get("content", "") for m in root.iter(f"{HTML}meta") if m.get("http-equiv")]
+        assert policies[0].startswith("default-src 'none'")
+
+
+def test_labels_are_shown_as_they_are_and_never_taken_for_markup(folder: Path) -> None:
+    root = page(folder / "report.html")
+    assert next(root.iter(f"{HTML}b"), None) is None
+    for label in LABELS:
+        assert any((cell.text or "") == label for cell in root.iter(f"{HTML}th")), label
+        assert any(label in text_of(cell) for cell in root.iter(f"{SVG}text")), label
+
+
+def test_headings_tables_and_figures_say_what_they_are(folder: Path, claims: Path) -> None:
+    for made in (folder, claims):
+        root = page(made / "report.html")
+        levels = [int(e.tag[-1]) for e in root.iter() if re.fullmatch(rf"{re.escape(HTML)}h[1-6]", e.tag)]
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert all(later <= earlier + 1 for earlier, later in itertools.pairwise(levels))
+        for table in root.iter(f"{HTML}table"):
+            assert text_of(next(table.iter(f"{HTML}caption"))).strip()
+            assert all(cell.get("scope") in ("col", "row") for cell in table.iter(f"{HTML}th"))
+        assert all(picture.get("aria-label") for picture in root.iter(f"{SVG}svg"))
+        ids = [element.get("id") for element in root.iter() if element.get("id")]
+        assert len(ids) == len(set(ids))
+        for link in root.iter(f"{HTML}a"):
+            assert link.get("href", "")[1:] in ids
+        clips = {figure for clip in root.iter(f"{HTML}article") for figure in clip.iter(f"{HTML}figure")}
+        for figure in set(root.iter(f"{HTML}figure")) - clips:
+            assert next(figure.iter(f"{HTML}table"), None) is not None
+
+
+def test_figures_of_the_page_are_those_of_metrics_json(folder: Path, claims: Path) -> None:
+    accuracy = json.loads((folder / "metrics.json").read_text())["accuracy"]
+    shown = text_of(next(page(folder / "report.html").iter(f"{HTML}header")))
+    assert f"accuracy {100 * accuracy['value']:.1f} % {100 * accuracy['low']:.1f} %" in shown
+    metrics = json.loads((claims / "metrics.json").read_text())
+    shown = text_of(next(page(claims / "report.html").iter(f"{HTML}header")))
+    assert f"EER {100 * metrics['eer']['value']:.1f} %" in shown
+    assert f"minDCF {metrics['min_dcf']['value']:.3f}" in shown
+
+
+def test_the_data_table_counts_every_utterance_once(folder: Path) -> None:
+    rows = read_run(folder).data
+    assert {(row["class"], row["split"], row["utterances"]) for row in rows} == {(name, "all", "12") for name in LABELS}
+    assert all(float(row["seconds"]) == pytest.approx(12 * 0.8) for row in rows)
+    trained = {row["class"]: int(row["n_frames"]) for row in read_run(folder).classes}
+    assert {row["class"]: int(row["frames"]) for row in rows} == trained
+
+
+def test_the_worst_errors_are_wrong_and_come_in_order(folder: Path) -> None:
+    found = read_run(folder)
+    assert found.decisions is not None
+    section = mistakes.section(found, 2, None)
+    assert section is not None
+    rows = section.tables[0].rows
+    assert rows, "two of the classes sound alike"
+    wrong = {
+        i: (t, d) for i, t, d in zip(found.decisions.ids, found.decisions.true, found.decisions.decided, strict=True)
+    }
+    assert all(wrong[name] == (true, decided) and true != decided for name, true, decided, _ in rows)
+    depths = [float(row[3]) for row in rows]
+    assert depths == sorted(depths, reverse=True)
+    assert len(section.clips) == min(2, len(rows))
+
+
+def test_what_is_heard_is_what_was_scored(folder: Path) -> None:
+    found = read_run(folder)
+    section = mistakes.section(found, 1, None)
+    assert section is not None
+    clip, name = section.clips[0], section.tables[0].rows[0][0]
+    heard, rate = soundfile.read(io.BytesIO(base64.b64decode(clip.audio.split(",")[1])))
+    path = found.path_of(name)
+    assert path is not None
+    original = read_recording(path, sample_rate=8000)
+    assert rate == 8000
+    np.testing.assert_allclose(heard, original.samples, atol=1 / 32768)
+
+
+def test_a_page_without_audio_holds_nobodys_voice(folder: Path) -> None:
+    silent = render(read_run(folder), audio=0)
+    assert "<audio" not in silent
+    assert "data:audio" not in silent
+    assert "<audio" in render(read_run(folder), audio=1)
+
+
+def test_a_short_segment_is_heard_with_its_surroundings(folder: Path) -> None:
+    found = read_run(folder)
+    assert found.decisions is not None
+    name = mistakes.section(found, 1, None).tables[0].rows[0][0]  # type: ignore[union-attr]
+    row = {**found.places[name], "start": "0.3", "end": "0.36"}
+    clip = mistakes.section(replace(found, places={**found.places, name: row}), 1, None).clips[0]  # type: ignore[union-attr]
+    heard, rate = soundfile.read(io.BytesIO(base64.b64decode(clip.audio.split(",")[1])))
+    assert len(heard) / rate == pytest.approx(mistakes.SHORT, abs=0.01)
+    assert ("heard", "0.08 s to 0.58 s") in clip.about
+
+
+def test_a_recording_that_is_gone_is_named_and_the_page_is_made_all_the_same(folder: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(folder, tmp_path / "moved")
+    environment = json.loads((moved / "environment.json").read_text())
+    environment["corpus_root"] = str(tmp_path / "nowhere")
+    (moved / "environment.json").write_text(json.dumps(environment))
+    text = write_report(moved).read_text(encoding="utf-8")
+    assert "<audio" not in text
+    assert "Nothing to hear: " in text
+    assert "nowhere" in text
+
+
+def test_what_a_run_did_not_leave_is_left_out_and_said(folder: Path, tmp_path: Path) -> None:
+    trained = tmp_path / "trained"
+    trained.mkdir()
+    for name in ("config.yaml", "classes.tsv", "environment.json", "protocol.tsv"):
+        shutil.copy(folder / name, trained / name)
+    root = page(write_report(trained))
+    titles = [text_of(heading) for heading in root.iter(f"{HTML}h2")]
+    assert "Training" in titles
+    assert "Which class is taken for which" not in titles
+    assert "it was not tested" in text_of(root)
+    assert "left no data.tsv" in text_of(root)
+
+
+def test_a_report_is_refused_where_there_is_no_run(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="not a run's folder"):
+        write_report(tmp_path)
+    broken = shutil.copytree(folder, tmp_path / "broken")
+    (broken / "confusion.tsv").write_text("true\ta\nb\tmany\n")
+    with pytest.raises(DataError, match="cannot be read"):
+        write_report(broken)
+
+
+def test_a_run_without_the_extra_says_so_in_one_line(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("speechgmm.report.page.find_spec", lambda name: None if name == "jinja2" else object())
+    run(folder.parent / "hums.yaml", output=tmp_path / "run", console=Console())
+    said = [line for line in capsys.readouterr().err.splitlines() if "report" in line]
+    assert said == ["no report.html: jinja2 not installed (pip install 'speechgmm[report]')"]
+    assert not (tmp_path / "run" / "report.html").exists()
+    assert (tmp_path / "run" / "metrics.json").exists()
+    with pytest.raises(ConfigError, match="jinja2"):
+        write_report(folder, tmp_path / "x.html")
+
+
+def test_calibrated_ratios_are_drawn_where_there_are_any(claims: Path, tmp_path: Path) -> None:
+    titles = text_of(page(claims / "report.html"))
+    assert "not calibrated" in titles
+    calibrated = shutil.copytree(claims, tmp_path / "calibrated")
+    head, *rows = [line.split("\t") for line in (claims / "scores.tsv").read_text().splitlines()]
+    score = head.index("score")
+    lines = [[*head, "llr"], *([*row, str(2 * float(row[score]))] for row in rows)]
+    (calibrated / "scores.tsv").write_text("".join("\t".join(line) + "\n" for line in lines))
+    shown = text_of(page(write_report(calibrated)))
+    assert "blocks of PAV" in shown
+    assert "actDCF, prior 0.01" in shown
+
+
+def test_two_classes_with_a_target_are_trials_too(folder: Path) -> None:
+    found = read_run(folder)
+    assert found.claims is None
+    scores = "id\ttrue\tpredicted\tn_frames\treal\tfake\n"
+    scores += "a\treal\treal\t9\t-1\t-3\nb\tfake\treal\t9\t-1\t-2\nc\tfake\tfake\t9\t-4\t-2\n"
+    made = shutil.copytree(folder, folder.parent / "two")
+    (made / "scores.tsv").write_text(scores)
+    (made / "confusion.tsv").write_text("true\treal\tfake\nreal\t1\t0\nfake\t1\t1\n")
+    (made / "metrics.json").write_text(
+        json.dumps({"eer": {"value": 0.1, "n": 3, "unit": "fraction", "target": "real"}})
+    )
+    two = read_run(made).claims
+    assert isinstance(two, Claims)
+    assert two.trials.scores.tolist() == [2.0, 1.0, -2.0]
+    assert two.trials.is_target.tolist() == [True, False, False]
+
+
+def hundred(n: int) -> RunFolder:
+    """What a run of n classes leaves, with long names and all kinds of errors."""
+    rng = np.random.default_rng(0)
+    labels = tuple(f"a class of some length {number}" for number in range(n))
+    counts = rng.poisson(0.3, (n, n)) + 20 * np.eye(n, dtype=int)
+    shares = {"recall": "0.6543", "precision": "0.7654"}
+    trace = json.dumps([round(-80 + value, 6) for value in rng.random(20).cumsum()])
+    report = {"n_frames": "12345", "n_components": "32", "iterations": "19", "objective": "-71.234567"}
+    return RunFolder(
+        folder=Path("hundred"),
+        config={"task": "classification", "corpus": {"label": "word"}},
+        confusion=(labels, counts),
+        per_class=tuple({"class": name, "items": "50", "decisions": "48", "right": "33", **shares} for name in labels),
+        classes=tuple({"class": name, **report, "converged": "true", "trace": trace} for name in labels),
+        data=tuple(
+            {"class": name, "split": split, "utterances": "20", "seconds": "31.250", "frames": "3000"}
+            for name in labels
+            for split in ("train", "test")
+        ),
+    )
+
+
+def test_a_page_of_a_hundred_classes_is_under_5_mb_with_all_its_audio(tmp_path: Path) -> None:
+    text = render(hundred(100))
+    assert "a class of some length 99" in text
+    ElementTree.fromstring(text.split("<!DOCTYPE html>")[1])
+    soundfile.write(tmp_path / "noise.wav", np.random.default_rng(0).uniform(-0.9, 0.9, 5 * 44100), 44100)
+    found = replace(
+        hundred(2),
+        environment={"corpus_root": str(tmp_path)},
+        places={"noise": {"path": "noise.wav", "start": "", "end": ""}},
+    )
+    mistake = mistakes.Mistake("noise", "the worst", (), ())
+    clip = mistakes._clip(found, mistake, "error0")
+    assert clip.picture is not None
+    heard, rate = soundfile.read(io.BytesIO(base64.b64decode(clip.audio.split(",")[1])))
+    assert (len(heard) / rate, rate) == (mistakes.LONGEST, mistakes.HIGHEST_RATE)
+    assert len(text) + 12 * (len(clip.audio) + len(clip.picture.svg)) < 5e6
+
+
+def test_a_page_of_a_thousand_classes_does_not_hold_a_million_cells() -> None:
+    text = render(hundred(1000))
+    assert "all counts are in confusion.tsv" in text
+    assert len(text) < 5e6
+
+
+def test_operating_points_have_the_errors_of_the_metrics() -> None:
+    for seed in range(5):
+        trials = some_trials(seed)
+        application = Application(0.05, 10.0, 1.0)
+        equal, least = operating_points(trials, (application,))
+        assert equal.miss == equal.false_alarm == eer(trials)
+        rates = error_rates(trials, least.threshold)
+        assert (rates.miss, rates.false_alarm) == (least.miss, least.false_alarm)
+        cost = (10 * 0.05 * least.miss + 0.95 * least.false_alarm) / min(10 * 0.05, 0.95)
+        assert cost == pytest.approx(min_dcf(trials, 0.05, 10.0, 1.0))
+        fixed = bayes_point(trials, application)
+        assert fixed.threshold == pytest.approx(np.log(0.95 / 0.5))
+        assert (10 * 0.05 * fixed.miss + 0.95 * fixed.false_alarm) / 0.5 >= cost - 1e-12
+
+
+def test_the_ratios_of_pav_rise_and_have_cllr_min_as_their_cllr() -> None:
+    for seed in range(5):
+        trials = some_trials(seed)
+        bounds, ratios = pav(trials)
+        assert (np.diff(ratios) > 0).all()
+        block = np.searchsorted(bounds[:, 0], trials.scores, side="right") - 1
+        assert (trials.scores <= bounds[block, 1]).all()
+        assert cllr(rank_trials(ratios[block], trials.is_target)) == pytest.approx(cllr_min(trials))
+
+
+def test_tippett_and_histogram_count_what_a_loop_counts() -> None:
+    trials = some_trials()
+    x, (targets, nontargets) = tippett(trials, 7)
+    for n, value in enumerate(x):
+        for share, kind in ((targets, trials.is_target), (nontargets, ~trials.is_target)):
+            assert share[n] == pytest.approx(sum(score >= value for score in trials.scores[kind]) / kind.sum())
+    _, shares = score_histogram(trials)
+    assert [share.sum() for share in shares] == pytest.approx([1, 1])
+
+
+@pytest.mark.parametrize(
+    "trials",
+    [
+        some_trials(),
+        rank_trials([3.0, 2.0, -1.0], [True, True, False]),
+        rank_trials([1.0, 1.0], [True, False]),
+        rank_trials([np.inf, 1.0, 0.0, -np.inf], [True, False, True, False]),
+    ],
+    ids=["some", "apart", "tied", "infinite"],
+)
+def test_every_plot_has_a_label_at_each_axis(trials: Trials) -> None:
+    figures = [
+        plots.plot_det(trials, applications=[Application(0.01)]),
+        plots.plot_scores(trials, thresholds=[("EER", 0.5)]),
+        plots.plot_tippett(trials, calibrated=True),
+        plots.plot_calibration(trials),
+        plots.plot_training({f"class {n}": [-3.0, -2.0 + n, -1.5 + n] for n in range(12)}),
+        plots.plot_training({"_hidden": [-3.0, -2.0], "$": [-1.0]}),
+        plots.plot_spectrogram(hum(0, 100.0), 8000, segment=(0.1, 0.2)),
+        plots.plot_confusion(np.eye(30, dtype=np.int64), [str(n) for n in range(30)]),
+    ]
+    for number, figure in enumerate(figures):
+        assert figure.axes[0].get_xlabel()
+        assert figure.axes[0].get_ylabel()
+        svg = ElementTree.fromstring(to_svg(figure, 'a "figure" & more', f"f{number}-"))
+        assert svg.get("aria-label") == 'a "figure" & more'
+        assert figure.axes[0].get_xlabel() in text_of(svg), "text stays text"
+
+
+def test_a_det_curve_falls() -> None:
+    line = plots.plot_det(some_trials()).axes[0].lines[1]
+    x, y = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
+    assert (np.diff(x) <= 0).all()
+    assert (np.diff(y) >= 0).all()
+
+
+def test_a_spectrogram_finds_the_tone_where_it_is() -> None:
+    samples = np.sin(2 * np.pi * 1000 * np.arange(16000) / 8000)
+    axes = plots.plot_spectrogram(samples, 8000, start=3.0).axes[0]
+    level = np.asarray(axes.images[0].get_array())
+    left, right, low, high = axes.images[0].get_extent()
+    assert low + (high - low) * (level.mean(axis=1).argmax() + 0.5) / len(level) == pytest.approx(1.0, abs=0.07)
+    assert (left, right) == (3.0, pytest.approx(5.0, abs=0.02))
+    with pytest.raises(ShapeError, match="one window"):
+        plots.plot_spectrogram(np.zeros(10), 8000)
+
+
+def test_what_no_page_may_hold_is_spelt_out() -> None:
+    label = "\x1b[31m\udcff\x85"
+    assert printable(label) == "\\x1b[31m\\udcff\\x85"
+    figure = plots.plot_confusion(np.eye(2, dtype=np.int64), [label.replace("\udcff", ""), "日本"])
+    svg = to_svg(figure, label, "f-")
+    assert "日本" in svg
+    ElementTree.fromstring(svg)

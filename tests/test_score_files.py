@@ -1,0 +1,211 @@
+"""Score files of any toolkit: what is read, what is refused, what their figures and their fusion are."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speechgmm.cli.judging import evaluate_and_print, fuse_and_print
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.evaluation import cllr, eer, min_dcf, rank_trials
+from speechgmm.io.score_file import ClassScores, TrialScores, read_scores, read_truth
+from speechgmm.pipeline.score_files import evaluate_file, fuse_files
+from speechgmm.scoring.calibration import fit_logistic
+from speechgmm.scoring.decision_spec import DecisionSpec
+
+N_SPEAKERS = 8
+
+
+def trials(seed: int = 0, distance: float = 2.0, n_speakers: int = N_SPEAKERS) -> list[tuple[str, str, float, bool]]:
+    """Every model against two tests of every speaker; ids as other toolkits make them."""
+    rng = np.random.default_rng(seed)
+    return [
+        (f"spk{m}", f"utt{t}-{take}", float(rng.normal(distance * (m == t))), m == t)
+        for m in range(n_speakers)
+        for t in range(n_speakers)
+        for take in range(2)
+    ]
+
+
+def write(path: Path, rows: list[tuple[object, ...]], separator: str = "\t", head: str = "") -> Path:
+    lines = [separator.join(map(str, row)) for row in rows]
+    path.write_text("\n".join([*([head] if head else []), *lines]) + "\n")
+    return path
+
+
+def spelt(rows: list[tuple[str, str, float, bool]]) -> list[tuple[object, ...]]:
+    return [(m, t, s, "target" if truth else "nontarget") for m, t, s, truth in rows]
+
+
+def kaldi(folder: Path, rows: list[tuple[str, str, float, bool]], name: str = "scores") -> tuple[Path, Path]:
+    """Kaldi's two files: scores, and trials in another order."""
+    scores = write(folder / name, [(m, t, s) for m, t, s, _ in rows], " ")
+    return scores, write(folder / "trials", [(m, t, k) for m, t, _, k in spelt(rows)[::-1]], " ")
+
+
+def test_the_same_trials_have_the_same_figures_in_every_format(tmp_path: Path) -> None:
+    rows = trials()
+    ranked = rank_trials([row[2] for row in rows], [row[3] for row in rows])
+    scores, key = kaldi(tmp_path, rows)
+    tables = [
+        write(tmp_path / "a.tsv", spelt(rows), "\t", "model\ttest\tscore\ttarget"),
+        write(tmp_path / "b.csv", spelt(rows), ",", "Enrol,Test,Score,Label"),
+        write(tmp_path / "c.txt", spelt(rows), ";", "enroll;segment;score;key"),
+        write(tmp_path / "d.txt", [(t, int(k), s, m) for m, t, s, k in rows], " ", "test target score model"),
+    ]
+    found = [evaluate_file(scores, key).metrics, *(evaluate_file(table).metrics for table in tables)]
+    for metrics in found:
+        assert metrics["eer"]["value"] == pytest.approx(eer(ranked))
+        assert metrics["min_dcf"]["value"] == pytest.approx(min_dcf(ranked, 0.01))
+        assert metrics["eer"]["n_groups"] == N_SPEAKERS  # by what targets connect
+        assert metrics["eer"]["low"] == pytest.approx(found[0]["eer"]["low"])
+        assert "cllr" not in metrics
+
+
+def test_scores_are_taken_for_ratios_only_where_it_is_said(tmp_path: Path) -> None:
+    rows = trials()
+    path = write(tmp_path / "s.tsv", spelt(rows), head="model\ttest\tscore\ttarget")
+    ranked = rank_trials([row[2] for row in rows], [row[3] for row in rows])
+    assert any("log-likelihood ratios" in note for note in evaluate_file(path).notes)
+    assert evaluate_file(path, are_llrs=True).metrics["cllr"]["value"] == pytest.approx(cllr(ranked))
+    named = write(tmp_path / "r.tsv", spelt(rows), head="model\ttest\tllr\ttarget")
+    found = evaluate_file(named, decision=DecisionSpec(prior=0.5), threshold=1.0)
+    assert found.metrics["cllr"]["value"] == pytest.approx(cllr(ranked))
+    assert found.metrics["act_dcf"]["threshold"] == 0
+    missed = [row[2] < 1 for row in rows if row[3]]
+    assert found.metrics["miss"]["value"] == pytest.approx(np.mean(missed))
+
+
+def test_names_that_targets_connect_are_one_speaker(tmp_path: Path) -> None:
+    """Two models of each speaker, as where every recording is enrolled by itself."""
+    rows = [(f"{m}-{n}", t, s + n, truth) for m, t, s, truth in trials() for n in range(2)]
+    path = write(tmp_path / "s.tsv", spelt(rows), head="model\ttest\tscore\ttarget")
+    assert evaluate_file(path).metrics["eer"]["n_groups"] == N_SPEAKERS
+
+
+def test_scores_of_trials_that_the_list_does_not_name_do_not_count(tmp_path: Path) -> None:
+    rows = trials()
+    scores, _ = kaldi(tmp_path, rows)
+    key = write(tmp_path / "few", [(m, t, k) for m, t, _, k in spelt(rows)[:64]], " ")
+    found = evaluate_file(scores, key)
+    assert found.metrics["eer"]["n"] == 64
+    assert "64 scores are of trials" in found.notes[0]
+
+
+def test_decisions_between_classes_have_an_accuracy(tmp_path: Path) -> None:
+    rows = [(n, "ab"[n % 2], "ab"[n % 2 if n % 5 else 0], 40, -1.0, -2.0) for n in range(20)]
+    path = write(tmp_path / "s.tsv", rows, head="id\ttrue\tpredicted\tn_frames\ta\tb")
+    found = read_scores(path)
+    assert isinstance(found, ClassScores)
+    assert found.labels == ("a", "b")
+    right = np.mean([true == said for _, true, said, *_ in rows])
+    assert evaluate_file(path).metrics["accuracy"]["value"] == pytest.approx(right)
+    with pytest.raises(ConfigError, match="decisions between classes"):
+        evaluate_file(path, threshold=1.0)
+
+
+HEAD = "model\ttest\tscore\ttarget\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "nothing in it"),
+        (HEAD, "a header and no rows"),
+        ("speaker\tfile\tvalue\na\tb\t1\n", "a header with model .* is expected, or Kaldi's three columns.*speaker"),
+        ("a b 1,5\nc d 2,5\n", "a decimal comma: write a point"),
+        ("model;test;score;target\na;b;1,5;target\n", "'1,5' where a number is expected: is it a decimal comma"),
+        ("model,test,score,target\na,b,1,5,target\n", "5 cells where 4 are expected.*decimal comma"),
+        (HEAD + "a\tb\t1\ttarget\na\tc\tnan\tnontarget\n", "line 3: a score that is NaN"),
+        (HEAD + "a\tb\t1\ttarget\na\tc\t2\tnontarget\na\tb\t3\ttarget\n", "line 4: .*also the trial of line 2"),
+        (HEAD + "a\tb\t1\tperhaps\n", "'perhaps' where target or nontarget is expected"),
+        (HEAD + "a\tb\t1\n", "3 cells where 4 are expected"),
+        (HEAD + "a\tb\tx\ttarget\n", "'x' where a number is expected"),
+        (HEAD + "a\tb\t1\ttarget\nc\td\t1\ttarget\n", "only target trials"),
+        (HEAD + "a\tb\t1\tnontarget\n", "only nontarget trials"),
+        ("model\ttest\tscore\tlabel\tkey\na\tb\t1\t1\t1\n", "two columns for the target"),
+        ("a b 1\nc d 2\n", "does not say which trials are targets; name a list that does with --trials"),
+        ("id\ttrue\tpredicted\tn_frames\ta\tb\nx\ta\tc\t9\t1\t2\n", "predicted is 'c', which has no column"),
+        ("id\ttrue\tpredicted\tn_frames\ta\tb\nx\ta\tb\t9\t1\t2\nx\ta\tb\t9\t1\t2\n", "'x' is there twice"),
+        ("true\tpredicted\na\ta\n", "id, true, predicted and then a column of scores"),
+    ],
+)
+def test_what_is_no_score_file_is_refused_with_the_line_and_the_likely_mistake(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "s").write_text(text)
+    with pytest.raises(DataError, match=message):
+        evaluate_file(tmp_path / "s")
+
+
+def test_a_list_of_trials_that_does_not_fit_the_scores_is_refused(tmp_path: Path) -> None:
+    rows = trials()
+    scores, key = kaldi(tmp_path, rows)
+    turned = write(tmp_path / "turned", [(t, m, k) for m, t, _, k in spelt(rows)], " ")
+    with pytest.raises(DataError, match=r"128 of 128 trials in .* have no score .*spelt alike, and in this order"):
+        evaluate_file(scores, turned)
+    both = write(tmp_path / "both.tsv", spelt(rows), head=HEAD.strip())
+    other = write(tmp_path / "other", [(m, t, "nontarget") for m, t, *_ in rows], " ")
+    with pytest.raises(DataError, match="do not agree which trials are targets: spk0 utt0-0"):
+        evaluate_file(both, other)
+    with pytest.raises(DataError, match="there is no such file"):
+        evaluate_file(scores, tmp_path / "none")
+    with pytest.raises(DataError, match=r"a folder without scores\.tsv"):
+        evaluate_file(tmp_path)
+    write(tmp_path / "untold", [("a", "b", "")], "\t", "model\ttest\ttarget")
+    with pytest.raises(DataError, match="neither target nor not"):
+        read_truth(tmp_path / "untold")
+    assert len(read_truth(key)) == len(rows)
+
+
+def test_fusion_trained_on_dev_is_the_affine_map_of_all_systems(tmp_path: Path) -> None:
+    systems = [[trials(seed, 2.0) for seed in pair] for pair in ((0, 1), (2, 3))]  # two systems: dev, test
+    dev = [write(tmp_path / f"dev{n}", spelt(rows[0]), head=HEAD.strip()) for n, rows in enumerate(systems)]
+    test = [kaldi(tmp_path, rows[1], f"test{n}")[0] for n, rows in enumerate(systems)]
+    test[1].write_text("\n".join(test[1].read_text().splitlines()[::-1]))  # another order
+    found = fuse_files(test, dev)
+    columns = [np.array([[row[2] for row in rows[n]] for rows in systems]).T for n in (0, 1)]
+    expected = fit_logistic(columns[0], [row[3] for row in systems[0][0]])
+    np.testing.assert_allclose(found.map.weights, expected.weights)
+    (tmp_path / "fused.tsv").write_text(found.text)
+    fused = read_scores(tmp_path / "fused.tsv")
+    assert isinstance(fused, TrialScores)
+    assert fused.is_target is None
+    np.testing.assert_allclose(fused.llrs, expected.apply(columns[1]), atol=1e-6)
+    alone = [evaluate_file(path, tmp_path / "trials").metrics["cllr_min"]["value"] for path in test]
+    together = evaluate_file(tmp_path / "fused.tsv", tmp_path / "trials").metrics
+    assert together["cllr_min"]["value"] < min(alone)
+    assert together["cllr"]["value"] < 1
+
+
+def test_without_dev_one_system_is_calibrated_by_folds_of_its_own_speakers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [(m, t, s / 10 + 5, truth) for m, t, s, truth in trials(distance=3.0, n_speakers=24)]
+    scores, key = kaldi(tmp_path, rows)
+    out = tmp_path / "out.tsv"
+    fuse_and_print([scores], [], trials=key, dev_trials=None, p_target=0.5, n_folds=4, out=out)
+    assert "speaker-disjoint folds" in capsys.readouterr().err
+    evaluate_and_print(out, None, are_llrs=False, stakes={"prior": 0.1}, threshold=None, form="json")
+    metrics = json.loads(capsys.readouterr().out)
+    assert metrics["cllr"]["value"] < metrics["cllr_min"]["value"] + 0.1 < 1
+    assert metrics["act_dcf"]["p_target"] == 0.1
+    evaluate_and_print(out, None, are_llrs=False, stakes={}, threshold=0.0, form="table")
+    assert "act dcf" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match=r"--prior 5: expected more than 0 and less than 1"):
+        evaluate_and_print(out, None, are_llrs=False, stakes={"prior": 5}, threshold=None, form="json")
+
+
+def test_fusion_refuses_what_does_not_go_together(tmp_path: Path) -> None:
+    rows = trials()
+    one, key = kaldi(tmp_path, rows, "one")
+    two = write(tmp_path / "two", [(m, t, s) for m, t, s, _ in rows[1:]], " ")
+    with pytest.raises(DataError, match=r"hold different trials \(1 are in one alone: spk0 utt0-0\)"):
+        fuse_files([one, two], [one, one], dev_trials=key)
+    with pytest.raises(ConfigError, match="1 --dev files for 2 systems"):
+        fuse_files([one, one], [one])
+    with pytest.raises(ConfigError, match="--dev-trials goes with --dev"):
+        fuse_files([one], dev_trials=key)
+    with pytest.raises(DataError, match="does not say which trials are targets"):
+        fuse_files([one])
