@@ -190,9 +190,9 @@ class Config:
                 raise ConfigError("parallel.memory has no effect with segments, which train from frames in memory")
             if self.features.transform.kind != "none":
                 raise ConfigError("segments learn transforms of their own; leave features.transform out")
-            if self.features.vad != "none" or self.features.cmvn == "speaker":
+            if self.features.marks_speech or self.features.cmvn == "speaker":
                 raise ConfigError(
-                    "segments take whole recordings: features.vad: none, and cmvn by recording or globally"
+                    "segments take whole recordings: kind mfcc, vad: none, and cmvn by recording or globally (features)"
                 )
         if self.task != "verification":
             if self.trials is not None:

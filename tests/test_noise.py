@@ -179,6 +179,16 @@ def test_another_seed_gives_other_noise_and_the_same_seed_reads_the_cache(verifi
     assert not set(stores[0]) & set(stores[2])
 
 
+def test_noise_at_another_ratio_is_other_noise_and_its_key_does_not_hang_on_the_place(verification: Path) -> None:
+    job = prepare(verification, ["augment={noise: {white: [5, 10], babble: [5], talkers: 2}}"], console=quiet())
+    features = extract(job)
+    five, ten, babbling = (
+        noising(job, features.corpus, features.keys(), copy) for copy in job.experiment.config.augment.copies()
+    )
+    assert not np.allclose(white(five._rng("key", "noise"))(9), white(ten._rng("key", "noise"))(9))
+    assert str(verification.parent) not in str(babbling.describe())
+
+
 def babble_of(config: Path, overrides: list[str]) -> Noising:
     job = prepare(config, overrides, console=quiet())
     features = extract(job)
@@ -238,3 +248,13 @@ def test_a_speaker_enrolled_later_has_the_copies_of_the_others(verification: Pat
     assert about.n_frames == result.trained.reports[0].n_frames  # type: ignore[union-attr]
     again, before = larger.models.models[-1], larger.models.models[0]
     assert np.abs(again.means - before.means).max() < 0.2 * np.abs(before.means - file.models.models[1].means).max()
+
+
+def test_pitch_is_a_stream_that_runs_and_enrols_like_the_cepstra(verification: Path) -> None:
+    overrides = ["features={kind: f0}", "augment={noise: {white: [10]}}"]
+    result = run(verification, overrides, console=quiet())
+    file = read_model_file(result.folder / "models.safetensors")
+    assert file.models.models[0].n_features == 1
+    larger, _ = enrol(file, "again", [verification.parent / "s6-0.wav"])
+    np.testing.assert_allclose(larger.models.models[-1].means, file.models.models[0].means, atol=0.05)
+    assert 0 <= result.metrics["eer"]["value"] <= 0.5

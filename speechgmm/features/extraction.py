@@ -20,6 +20,7 @@ from speechgmm.features.deltas import append_deltas
 from speechgmm.features.front_end import FrontEnd, front_end
 from speechgmm.features.log_mels import log_mels
 from speechgmm.features.normalise import moments, normalisation
+from speechgmm.features.pitch import log_f0
 from speechgmm.features.presets import INT16
 from speechgmm.features.spec import FeatureSpec
 from speechgmm.features.vad import energy_vad, peak_vad
@@ -61,6 +62,8 @@ def extract(spec: FeatureSpec, samples: Float32Array, sample_rate: int) -> Float
         )
     frames, speech = raw_features(spec, samples, sample_rate)
     if speech is not None:
+        if not speech.any() and spec.kind == "f0":
+            raise DataError(f"none of the {len(speech)} frames is voiced; is somebody speaking in the recording?")
         if not speech.any():
             raise DataError(
                 f"voice activity detection keeps none of the {len(speech)} frames; is the recording silent? "
@@ -76,7 +79,8 @@ def raw_features(spec: FeatureSpec, samples: Samples, sample_rate: int) -> tuple
     """All frames of a recording before normalisation, and which of them are speech: what a cache may hold.
 
     samples (N,) float in [-1, 1], or stretches of them one after another; sample_rate in Hz -> frames (T, D)
-    float32 with deltas, and speech (T,) or None without voice activity detection. Depends on the spec only
+    float32 with deltas, and speech (T,) or None without voice activity detection; of pitch, the
+    voiced frames. Depends on the spec only
     through ``spec.without_normalisation()``. Raises like `extract`, but for what concerns normalisation.
 
     >>> frames, speech = raw_features(FeatureSpec(vad="peak"), np.ones(800, dtype=np.float32), 8000)
@@ -87,6 +91,8 @@ def raw_features(spec: FeatureSpec, samples: Samples, sample_rate: int) -> tuple
     True
     """
     front = front_end(spec, sample_rate)
+    if spec.kind == "f0":
+        return log_f0(front, _checked(front, samples))
     statics, log_energy = static_features(front, samples)
     if spec.deltas:
         statics = append_deltas(statics, spec.deltas, spec.delta_window, front.delta_method)

@@ -61,6 +61,8 @@ class FrontEnd:
     @property
     def n_static(self) -> int:
         """Dimensions of a frame before deltas."""
+        if self.spec.kind == "f0":
+            return 1
         return len(self.cepstral) - (self.spec.c0 == "drop")
 
     @property

@@ -14,7 +14,7 @@ from speechgmm.features.transforms import TransformSpec
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
 PresetName = Literal["kaldi", "htk", "slaney", "librosa", "asvspoof"]
-KindName = Literal["mfcc", "lfcc"]
+KindName = Literal["mfcc", "lfcc", "f0"]
 WindowName = Literal["povey", "hamming", "hann"]
 SpectrumName = Literal["power", "magnitude"]
 DeltaMethod = Literal["kaldi", "htk"]
@@ -48,8 +48,8 @@ class FeatureSpec:
     )
     kind: KindName | None = setting(
         None,
-        "cepstra of which bands: mfcc, equally wide in mel; lfcc, equally wide in Hz; default: lfcc with preset "
-        "asvspoof, else mfcc",
+        "what a frame holds: cepstra of bands equally wide in mel (mfcc) or in Hz (lfcc), or the log of the pitch, of "
+        "voiced frames alone (f0); default: lfcc with preset asvspoof, else mfcc",
     )
     n_ceps: int = setting(13, "cepstra per frame, the zeroth (or the log energy in its place) included", ge=1)
     frame_length: float | None = setting(
@@ -132,6 +132,11 @@ class FeatureSpec:
                 _check_value(field, getattr(self, field.name))
         _check_together(self)
 
+    @property
+    def marks_speech(self) -> bool:
+        """Whether only some of the frames are kept: those that the VAD keeps, or that are voiced."""
+        return self.vad != "none" or self.kind == "f0"
+
     def without_normalisation(self) -> "FeatureSpec":
         """The same features before normalisation and transform: what a feature cache may be keyed on.
 
@@ -178,6 +183,14 @@ def _check_together(spec: FeatureSpec) -> None:
             "features.kind: mfcc with preset asvspoof, whose bands are linear in Hz; leave kind out, or take another "
             "preset and set its frame_length, frame_shift and n_fft"
         )
+    if spec.kind == "f0":
+        read = ("kind", "preset", "frame_shift", "cmvn", "norm_vars", "transform")
+        for field in fields(spec):
+            if field.name not in read and getattr(spec, field.name) != field.default:
+                raise ConfigError(
+                    f"features.{field.name}: {getattr(spec, field.name)} has no effect with kind f0, whose frames hold "
+                    "the pitch of voiced frames alone; leave it out"
+                )
     if not spec.snip_edges and spec.preset != "kaldi":
         raise ConfigError(
             f"features.snip_edges: false with preset {spec.preset}; only the kaldi preset has frames that "

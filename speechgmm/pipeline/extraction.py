@@ -76,7 +76,7 @@ def _copies(
         job.console.warn(reason)
     plan = front_end(features, audio.sample_rate)
     made = tuple(
-        _piece(plan, store, entries[u.path], u, features.vad != "none", copy.speed)
+        _piece(plan, store, entries[u.path], u, features.marks_speech, copy.speed)
         if yes and u.path in entries
         else None
         for u, yes in zip(corpus, trains, strict=True)
@@ -111,7 +111,7 @@ def _pieces(
 ) -> tuple[Corpus, tuple[Piece, ...], tuple[float, ...], list[tuple[str, str]]]:
     """Utterances that have frames, with references to them; and (id, reason) of those that have none."""
     plan = front_end(job.audio.features, job.audio.sample_rate)
-    with_speech = job.audio.features.vad != "none"
+    with_speech = job.audio.features.marks_speech
     kept: list[Utterance] = []
     pieces: list[Piece] = []
     durations: list[float] = []

@@ -5,7 +5,7 @@ who makes it or in which order.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -55,6 +55,7 @@ class Noising:
     n_talkers: int = 0  # heard at once
     talkers: tuple[Talker, ...] = ()  # of whom they are drawn
     owners: Mapping[Path, str] = field(default_factory=dict)  # recording -> its speaker, who is not heard in it
+    cast: str = ""  # a hash of talkers and owners, wherever their recordings lie
     sounds: tuple[NDArray[np.float32], ...] = ()  # of the talkers, where a model file brings them along
 
     def describe(self) -> dict[str, Any]:
@@ -64,9 +65,7 @@ class Noising:
             return about | {"number": self.copy.number}
         about["snr"] = self.copy.snr
         if self.copy.noise == "babble":
-            names = [[talker.owner, talker.key] for talker in self.talkers]
-            owners = sorted({(str(path), owner) for path, owner in self.owners.items()})
-            about |= {"talkers": self.n_talkers, "of": digest(canonical([names, owners]))}
+            about |= {"talkers": self.n_talkers, "of": self.cast}
         return about
 
     def only(self, paths: tuple[Path, ...]) -> "Noising":
@@ -92,7 +91,7 @@ class Noising:
         yield from added(pieces, noise(), gain)
 
     def _rng(self, key: str, what: str) -> np.random.Generator:
-        name = digest(canonical([self.seed, self.copy.noise, self.copy.number, key, what]))
+        name = digest(canonical([self.seed, *astuple(self.copy), key, what]))
         return np.random.default_rng(int(name, 16))
 
     def _heard(self, path: Path, key: str, audio: AudioInput) -> list[NDArray[np.float32]]:
@@ -166,9 +165,10 @@ def noising(job: "Job", corpus: Corpus, keys: Mapping[Path, str], copy: Copy) ->
             f"augment.noise: babble of {n_talkers} talkers, and there are {len(talkers)} speakers in training; "
             "expected more than talk at once: lower augment.noise.talkers, or name the speakers' column in corpus.group"
         )
-    return Noising(copy, config.seed, n_talkers, talkers, owners)
+    about = [[[t.owner, t.key] for t in talkers], sorted([keys[path], owner] for path, owner in owners.items())]
+    return Noising(copy, config.seed, n_talkers, talkers, owners, digest(canonical(about)))
 
 
 def _owner(utterance: Utterance, column: str) -> str:
-    """Who speaks: the value of the column, or, in background material without it, the recording itself."""
-    return (utterance.labels or {}).get(column) or str(utterance.path)
+    """Who speaks: the value of the column, or, in background material without it, the utterance itself."""
+    return (utterance.labels or {}).get(column) or utterance.id
