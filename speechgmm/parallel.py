@@ -53,18 +53,16 @@ def pmap(
     """
     tasks = list(tasks)
     count = min(workers(n_jobs), max(1, len(tasks)))
-    if count == 1:
-        with one_blas_thread():
-            for task in tasks:
-                yield function(task)
+    if count == 1 or backend == "threads":
+        with thread_pool(count) as spread:
+            yield from spread(function, tasks)
         return
     from concurrent.futures.process import BrokenProcessPool
 
     import joblib
 
-    options = {"backend": "threading"} if backend == "threads" else {"backend": "loky", "inner_max_num_threads": 1}
-    work = function if backend == "threads" else partial(_in_worker, os.getpid(), function)
-    with one_blas_thread(), joblib.parallel_config(**options):
+    work = partial(_in_worker, os.getpid(), function)
+    with one_blas_thread(), joblib.parallel_config(backend="loky", inner_max_num_threads=1):
         run = joblib.Parallel(n_jobs=count, return_as="generator", batch_size=1, pre_dispatch="2*n_jobs")
         try:
             yield from run(joblib.delayed(work)(task) for task in tasks)

@@ -17,12 +17,12 @@ from conftest import hum
 
 from speechgmm.console import Console
 from speechgmm.errors import ConfigError, DataError, ShapeError
-from speechgmm.evaluation import Trials, cllr, cllr_min, eer, error_rates, min_dcf, rank_trials
+from speechgmm.evaluation import Trials, cllr, cllr_min, eer, error_rates, min_dcf, pav_blocks, rank_trials
 from speechgmm.io.audio import read_recording
 from speechgmm.pipeline.running import run
 from speechgmm.report import mistakes, plots
 from speechgmm.report.canvas import printable, to_svg
-from speechgmm.report.detection_plots import pav, score_histogram, tippett
+from speechgmm.report.detection_plots import score_histogram, tippett
 from speechgmm.report.operating_points import Application, bayes_point, operating_points
 from speechgmm.report.page import render, write_report
 from speechgmm.report.run_folder import Claims, RunFolder, read_run
@@ -326,7 +326,7 @@ def test_operating_points_have_the_errors_of_the_metrics() -> None:
 def test_the_ratios_of_pav_rise_and_have_cllr_min_as_their_cllr() -> None:
     for seed in range(5):
         trials = some_trials(seed)
-        bounds, ratios = pav(trials)
+        bounds, ratios = pav_blocks(trials)
         assert (np.diff(ratios) > 0).all()
         block = np.searchsorted(bounds[:, 0], trials.scores, side="right") - 1
         assert (trials.scores <= bounds[block, 1]).all()

@@ -44,6 +44,7 @@ from speechgmm.evaluation.operating import (
     act_dcf_sums,
     bayes_threshold,
     det,
+    pav_blocks,
     pav_llrs,
     tippett,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "open_set_curve",
     "open_set_rates",
     "open_set_sums",
+    "pav_blocks",
     "pav_llrs",
     "per_class",
     "pool_trials",

@@ -235,10 +235,7 @@ def min_dcf(
     >>> min_dcf(pool_trials([1.0, 2.0, 3.0], [0.0, 1.5, -1.0]), p_target=0.5)
     0.3...
     """
-    if not 0 < p_target < 1:
-        raise DataError(f"p_target {p_target}; expected a probability above 0 and below 1: was it given in percent?")
-    if not (0 < cost_miss < np.inf and 0 < cost_false_alarm < np.inf):
-        raise DataError(f"cost_miss {cost_miss} and cost_false_alarm {cost_false_alarm}; expected positive costs")
+    check_application(p_target, cost_miss, cost_false_alarm)
     curve = _curve(trials, trials.runs, weights)
     miss, false_alarm = cost_miss * p_target, cost_false_alarm * (1 - p_target)
     return float((miss * curve.miss + false_alarm * curve.false_alarm).min() / min(miss, false_alarm))
@@ -298,6 +295,14 @@ def cllr_min(trials: Trials, weights: ArrayLike | None = None) -> float:
     mixed = (targets > 0) & (nontargets > 0)
     ratio = targets[mixed] / nontargets[mixed]
     return float((targets[mixed] * np.log1p(1 / ratio) + nontargets[mixed] * np.log1p(ratio)).sum() / (2 * np.log(2)))
+
+
+def check_application(p_target: float, cost_miss: float, cost_false_alarm: float) -> None:
+    """Raise DataError for a prior outside ]0, 1[ or a cost that is not positive."""
+    if not 0 < p_target < 1:
+        raise DataError(f"p_target {p_target}; expected a probability above 0 and below 1: was it given in percent?")
+    if not (0 < cost_miss < np.inf and 0 < cost_false_alarm < np.inf):
+        raise DataError(f"cost_miss {cost_miss} and cost_false_alarm {cost_false_alarm}; expected positive costs")
 
 
 def trial_weights(trials: Trials, weights: ArrayLike | None) -> Floats:

@@ -21,8 +21,7 @@ from math import log
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.errors import DataError
-from speechgmm.evaluation.detection import Trials, convex_hull, roc, trial_weights
+from speechgmm.evaluation.detection import Roc, Trials, check_application, convex_hull, roc, trial_weights
 from speechgmm.evaluation.resampling import OfSums
 
 Floats = NDArray[np.float64]
@@ -60,10 +59,7 @@ def bayes_threshold(p_target: float, cost_miss: float = 1.0, cost_false_alarm: f
     >>> round(bayes_threshold(0.01), 3), bayes_threshold(0.5)
     (4.595, 0.0)
     """
-    if not 0 < p_target < 1:
-        raise DataError(f"p_target {p_target}; expected a probability above 0 and below 1: was it given in percent?")
-    if not (0 < cost_miss < np.inf and 0 < cost_false_alarm < np.inf):
-        raise DataError(f"cost_miss {cost_miss} and cost_false_alarm {cost_false_alarm}; expected positive costs")
+    check_application(p_target, cost_miss, cost_false_alarm)
     return log(cost_false_alarm / cost_miss) - log(p_target / (1 - p_target))
 
 
@@ -125,11 +121,32 @@ def pav_llrs(trials: Trials, weights: ArrayLike | None = None) -> Floats:
     >>> pav_llrs(pool_trials([1.0, 3.0], [0.0, 2.0])).round(2).tolist()
     [0.0, inf, -inf, 0.0]
     """
-    hull = convex_hull(roc(trials, weights))
-    with np.errstate(divide="ignore"):
-        ratios = np.log(np.diff(hull.miss)) - np.log(-np.diff(hull.false_alarm))
+    hull, ratios = _pav(trials, weights)
     llrs: Floats = ratios[np.searchsorted(hull.thresholds[1:-1], trials.scores, side="right")]
     return llrs
+
+
+def pav_blocks(trials: Trials) -> tuple[Floats, Floats]:
+    """The blocks of PAV: lowest and highest score (B, 2) of each, and its log-likelihood ratio (B,) in nats.
+
+    See :func:`pav_llrs`, which gives every trial that of its block; infinite where one kind is alone.
+
+    >>> from speechgmm.evaluation import pool_trials
+    >>> pav_blocks(pool_trials([1.0, 3.0], [0.0, 2.0]))[0].tolist()
+    [[0.0, 0.0], [1.0, 2.0], [3.0, 3.0]]
+    """
+    hull, ratios = _pav(trials, None)
+    ranked = trials.scores[trials.order]
+    first = np.searchsorted(ranked, hull.thresholds[:-1], side="left")
+    last = np.append(first[1:], len(ranked)) - 1
+    return np.stack([ranked[first], ranked[last]], axis=1), ratios
+
+
+def _pav(trials: Trials, weights: ArrayLike | None) -> tuple[Roc, Floats]:
+    """The convex hull of the ROC, and the ratio (B,) of each of its edges."""
+    hull = convex_hull(roc(trials, weights))
+    with np.errstate(divide="ignore"):
+        return hull, np.log(np.diff(hull.miss)) - np.log(-np.diff(hull.false_alarm))
 
 
 def det(trials: Trials, weights: ArrayLike | None = None) -> Det:

@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from speechgmm.errors import ShapeError
 from speechgmm.gmm.compiled import ACTIVE, Active, compiled_pass
 from speechgmm.gmm.layout import Batch, Block
+from speechgmm.gmm.likelihoods import Space
 from speechgmm.gmm.model import LogLinear
 from speechgmm.gmm.stats import Floats, GMMStats
 
 Engine = Literal["numba", "numpy"]
 
 LOG2_E: Final = 1 / log(2)
-NO_PART: Final = -1e30
-"""Stands for log 0: -inf times the zeros of a padded row would be NaN. Far below any log density."""
 
 
 def accumulate(
@@ -111,14 +110,10 @@ def _mask_bytes(log_linear: LogLinear) -> int:
 
 
 def _factors(log_linear: LogLinear, batch: Batch) -> Block:
-    """(K, P): what [z, z², 1] is multiplied by for log2 p(k, x). The density stays that of x: no Jacobian."""
-    centre, scale = batch.centre, batch.scale
+    """(K, P): what [z, z², 1] is multiplied by for log2 p(k, x), padded."""
     n_components, n_features = log_linear.linear.shape
     factors = np.zeros((n_components, batch.rows.shape[2]))
-    factors[:, :n_features] = scale * (log_linear.linear + 2 * log_linear.quadratic * centre)
-    factors[:, n_features : 2 * n_features] = scale**2 * log_linear.quadratic
-    const = log_linear.const + log_linear.linear @ centre + log_linear.quadratic @ centre**2
-    factors[:, 2 * n_features] = np.maximum(const, NO_PART)
+    factors[:, : 2 * n_features + 1] = Space(batch.centre, batch.scale).factors(log_linear)
     factors *= LOG2_E
     return factors.astype(np.float32) if batch.precision == "float32" else factors
 

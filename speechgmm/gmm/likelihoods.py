@@ -31,7 +31,7 @@ variance floor 1200. What training asks, variances above 1e-3 of the data's, wou
 """
 
 NO_PART: Final = -1e30
-"""Stands for log 0: a component of weight zero is far below any log density."""
+"""Stands for log 0, far below any log density: -inf times the zeros of a padded row would be NaN."""
 
 FEWEST_IN_FLOAT32: Final = 64
 """Components in all below which float32 saves next to nothing: calls cost more than products."""

@@ -1,8 +1,8 @@
 """The evaluation stage: figures from scores, and the tables that a run leaves behind."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,9 @@ from speechgmm.pipeline.job import Job
 from speechgmm.pipeline.scoring import Scores
 from speechgmm.pipeline.training import ClassReport
 from speechgmm.scoring.decision_spec import DecisionSpec
+
+Groups = NDArray[np.intp]
+Sides = tuple[Groups, Groups]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +101,48 @@ def _detection(
     scores: Scores, target: str, groups: NDArray[np.intp] | None, spec: DecisionSpec, seed: int
 ) -> dict[str, dict[str, Any]]:
     """Figures of telling the target from the other class, as in ``metrics.json``."""
-    trials = rank_trials(detection_scores(scores, target), np.array(scores.true) == target)
-    n = len(scores.ids)
-    found: dict[str, tuple[Any, dict[str, Any]]] = {
-        "eer": (partial(eer, trials), {"unit": "fraction"}),
-        "min_dcf": (
-            lambda weights: min_dcf(trials, spec.prior, spec.cost_miss, spec.cost_false_alarm, weights),
-            {"unit": "share of the blind decision's cost", "p_target": spec.prior},
-        ),
-        "cllr_min": (partial(cllr_min, trials), {"unit": "bits"}),
-    }
-    units = np.arange(n) if groups is None else groups
-    metrics = {}
-    for name, (statistic, about) in found.items():
-        around = bounds(interval(statistic, units, seed=seed))
+    units = np.arange(len(scores.ids)) if groups is None else groups
+    is_target = np.array(scores.true) == target
+    metrics = detection_metrics(detection_scores(scores, target), is_target, units, spec, seed=seed)
+    for metric in metrics.values():
+        metric["target"] = target
         if groups is None:  # no number of groups, which would be read as speakers
-            around = {**around, "interval": "bootstrap over items as independent"}
-            del around["n_groups"]
-        metrics[name] = {"value": statistic(np.ones(n)), "n": n, **about, **around, "target": target}
+            metric["interval"] = "bootstrap over items as independent"
+            del metric["n_groups"]
+    return metrics
+
+
+def detection_metrics(
+    scores: NDArray[np.float64],
+    is_target: NDArray[np.bool_],
+    sides: Groups | Sides,
+    decision: DecisionSpec,
+    *,
+    seed: int = 0,
+) -> dict[str, dict[str, Any]]:
+    """EER, minDCF and Cllr_min of scores (N,), which any increasing map leaves as they are, as in ``metrics.json``.
+
+    Intervals are by resampling the groups (N,) of ``sides``: of the items, or of models and of tests.
+
+    Raises:
+        DataError: Only targets or only nontargets.
+    """
+    trials = rank_trials(scores, is_target)
+    costs = (decision.prior, decision.cost_miss, decision.cost_false_alarm)
+    figures: dict[str, tuple[Callable[[NDArray[np.float64]], float], str]] = {
+        "eer": (lambda weights: eer(trials, weights), "fraction"),
+        "min_dcf": (lambda weights: min_dcf(trials, *costs, weights), "share of the blind decision's cost"),
+        "cllr_min": (lambda weights: cllr_min(trials, weights), "bits"),
+    }
+    metrics: dict[str, dict[str, Any]] = {}
+    for name, (statistic, unit) in figures.items():
+        metrics[name] = {
+            "value": statistic(np.ones(len(scores))),
+            "n": len(scores),
+            "unit": unit,
+            **bounds(interval(statistic, sides, seed=seed)),
+        }
+    metrics["min_dcf"]["p_target"] = decision.prior
     return metrics
 
 

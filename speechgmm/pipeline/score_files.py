@@ -10,21 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.evaluation import cllr_min, eer, error_rates, interval, min_dcf, rank_trials
-from speechgmm.evaluation.resampling import Statistic
+from speechgmm.evaluation import error_rates, rank_trials
 from speechgmm.io.score_file import ClassScores, Pair, TrialScores, read_scores, read_truth
 from speechgmm.io.tables import table
 from speechgmm.pipeline.calibrating import ratio_metrics
 from speechgmm.pipeline.comparing import run_groups
-from speechgmm.pipeline.evaluation import bounds, evaluate
+from speechgmm.pipeline.evaluation import Sides, detection_metrics, evaluate
 from speechgmm.pipeline.scoring import Scores
 from speechgmm.scoring.calibration import cross_calibrate, fit_logistic
 from speechgmm.scoring.decision_spec import DecisionSpec
 from speechgmm.scoring.score_maps import Affine
 
 _LISTED: Final = 5  # trials that are named
-
-Sides = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +79,7 @@ def evaluate_file(
         raise DataError(f"{path}: neither scores nor ratios in it")
     sides, how = _speakers(path, chosen.pairs, is_target)
     decision = decision or DecisionSpec()
-    metrics = order_metrics(ordered, is_target, sides, decision, seed=seed)
+    metrics = detection_metrics(ordered, is_target, sides, decision, seed=seed)
     if llrs is not None:
         metrics |= ratio_metrics(llrs, is_target, sides, decision, seed=seed)
     else:
@@ -98,29 +95,6 @@ def evaluate_file(
             metrics[name] = {"value": value, "n": int(n), "unit": "fraction", "threshold": threshold}
     about = f"{int(is_target.sum())} targets, {int((~is_target).sum())} nontargets; {how}"
     return FileFigures(metrics, about, tuple(notes))
-
-
-def order_metrics(
-    scores: NDArray[np.float64], is_target: NDArray[np.bool_], sides: Sides, decision: DecisionSpec, *, seed: int = 0
-) -> dict[str, dict[str, Any]]:
-    """EER, minDCF and Cllr_min, which any increasing map leaves as they are, with intervals by resampling speakers."""
-    trials = rank_trials(scores, is_target)
-    costs = (decision.prior, decision.cost_miss, decision.cost_false_alarm)
-    figures: dict[str, tuple[Statistic, str]] = {
-        "eer": (lambda weights: eer(trials, weights), "fraction"),
-        "min_dcf": (lambda weights: min_dcf(trials, *costs, weights), "share of the blind decision's cost"),
-        "cllr_min": (lambda weights: cllr_min(trials, weights), "bits"),
-    }
-    metrics: dict[str, dict[str, Any]] = {}
-    for name, (statistic, unit) in figures.items():
-        metrics[name] = {
-            "value": statistic(np.ones(len(scores))),
-            "n": len(scores),
-            "unit": unit,
-            **bounds(interval(statistic, sides, seed=seed)),
-        }
-    metrics["min_dcf"]["p_target"] = decision.prior
-    return metrics
 
 
 @dataclass(frozen=True, slots=True)

@@ -304,7 +304,7 @@ def _train_ubm(job: Job, features: Features, common: _Task) -> tuple[DiagGMM, Cl
             job.console.say(f"{n_batches} batches of frames for {job.n_jobs} threads of the cluster: some stay idle")
     elif at_once < job.n_jobs:
         job.console.say(f"parallel.memory: {at_once} of {job.n_jobs} workers read at once; more would need more of it")
-    if job.cluster is None:
+    if job.cluster is None and not task.path().exists():
         _warm_up(job)
     with (
         job.console.bar("training the background model: passes over its frames") as advance,

@@ -15,10 +15,9 @@ from speechgmm.corpus import Utterance
 from speechgmm.corpus.manifest import listed
 from speechgmm.corpus.trials import Trial, read_trials
 from speechgmm.errors import DataError
-from speechgmm.evaluation import cllr_min, eer, interval, min_dcf, rank_trials
-from speechgmm.evaluation.detection import Trials
+from speechgmm.evaluation import eer, rank_trials
 from speechgmm.io.tables import cell
-from speechgmm.pipeline.evaluation import bounds
+from speechgmm.pipeline.evaluation import detection_metrics
 from speechgmm.pipeline.frames import Features, Piece
 from speechgmm.pipeline.job import Job
 from speechgmm.pipeline.scoring import SCORED_AT_ONCE
@@ -280,19 +279,10 @@ def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) 
     order = np.argsort(scored.scores, kind="stable")
     truth, scores = scored.is_target[order], scored.scores[order]
     model, test = scored.model[order], scored.test[order]
-    trials = rank_trials(scores, truth)
     # One number for one person, on either side.
     people = np.unique(np.array(scored.models.groups + scored.tests.groups), return_inverse=True)[1]
     sides = people[model], people[len(scored.models.groups) + test]
-    metrics = {}
-    for name, statistic in _statistics(trials, spec).items():
-        metrics[name] = {
-            "value": statistic(np.ones(len(scores))),
-            "n": len(scores),
-            "unit": {"eer": "fraction", "min_dcf": "share of the blind decision's cost", "cllr_min": "bits"}[name],
-            **bounds(interval(statistic, sides, seed=seed)),
-        }
-    metrics["min_dcf"]["p_target"] = spec.prior
+    metrics = detection_metrics(scores, truth, sides, spec, seed=seed)
     folds = {}
     of_trial = np.array(scored.tests.folds)[test]
     for fold in dict.fromkeys(scored.tests.folds) if any(scored.tests.folds) else ():
@@ -301,15 +291,6 @@ def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) 
             own = rank_trials(scores[chosen], truth[chosen])
             folds[fold] = {"eer": {"value": eer(own), "n": int(chosen.sum()), "unit": "fraction"}}
     return TrialEvaluation(metrics, folds, int(truth.sum()), int((~truth).sum()))
-
-
-def _statistics(trials: Trials, spec: DecisionSpec) -> dict[str, Any]:
-    """Metric -> its value under weights of the trials."""
-    return {
-        "eer": lambda weights: eer(trials, weights),
-        "min_dcf": lambda weights: min_dcf(trials, spec.prior, spec.cost_miss, spec.cost_false_alarm, weights),
-        "cllr_min": lambda weights: cllr_min(trials, weights),
-    }
 
 
 def trials_table(scored: ScoredTrials) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.evaluation import Trials, convex_hull, roc
+from speechgmm import evaluation
+from speechgmm.evaluation import Trials, roc
 from speechgmm.report.canvas import FAINT, NONTARGET, TARGET, new_axes
 from speechgmm.report.operating_points import Application, operating_points
 
@@ -127,14 +128,19 @@ def plot_scores(
 
 def score_histogram(trials: Trials) -> tuple[Floats, tuple[Floats, Floats]]:
     """Edges (B + 1,) of bins, and the shares (B,) of targets and of nontargets in them; infinite scores go last."""
-    finite = trials.scores[np.isfinite(trials.scores)]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (-1.0, 1.0)
+    low, high = finite_range(trials)
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
     counts = [
         np.histogram(np.clip(trials.scores[kind], edges[0], edges[-1]), edges)[0]
         for kind in (trials.is_target, ~trials.is_target)
     ]
     return edges, (counts[0] / counts[0].sum(), counts[1] / counts[1].sum())
+
+
+def finite_range(trials: Trials) -> tuple[float, float]:
+    """The least and the greatest finite score."""
+    finite = trials.scores[np.isfinite(trials.scores)]
+    return (float(finite.min()), float(finite.max())) if len(finite) else (-1.0, 1.0)
 
 
 def plot_tippett(trials: Trials, *, calibrated: bool = False, unit: str = SCORE, title: str = "") -> "Figure":
@@ -165,11 +171,10 @@ def plot_tippett(trials: Trials, *, calibrated: bool = False, unit: str = SCORE,
 
 def tippett(trials: Trials, n_points: int = POINTS) -> tuple[Floats, tuple[Floats, Floats]]:
     """Scores (P,), and the shares (P,) of targets and of nontargets that have as much or more."""
-    finite = trials.scores[np.isfinite(trials.scores)]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (-1.0, 1.0)
+    low, high = finite_range(trials)
     x = np.linspace(low, high, n_points)
-    kinds = (np.sort(trials.scores[trials.is_target]), np.sort(trials.scores[~trials.is_target]))
-    shares = [1 - np.searchsorted(kind, x, side="left") / len(kind) for kind in kinds]
+    curves = evaluation.tippett(trials)
+    shares = [np.append(kind, 0.0)[np.searchsorted(curves.llrs, x)] for kind in (curves.targets, curves.nontargets)]
     return x, (shares[0], shares[1])
 
 
@@ -187,7 +192,7 @@ def plot_calibration(trials: Trials, *, title: str = "") -> "Figure":
     'log10 of the likelihood ratio'
     """
     figure, axes = new_axes(height=4.0, title=title)
-    claimed, found = pav(trials)
+    claimed, found = evaluation.pav_blocks(trials)
     finite = np.isfinite(found).all(axis=None) and len(found) > 0
     shown = np.isfinite(found)
     x, y = claimed / NATS_PER_LOG10, found / NATS_PER_LOG10
@@ -211,18 +216,3 @@ def plot_calibration(trials: Trials, *, title: str = "") -> "Figure":
     axes.set_ylabel("log10 of the ratio borne out")
     axes.legend(frameon=False, fontsize=9)
     return figure
-
-
-def pav(trials: Trials) -> tuple[Floats, Floats]:
-    """The blocks of PAV: lowest and highest score (B, 2) of each, and its log-likelihood ratio (B,) in nats.
-
-    A block's ratio is its share of all targets over its share of all nontargets; infinite where one kind is alone.
-    """
-    hull = convex_hull(roc(trials))
-    targets, nontargets = np.diff(hull.miss), -np.diff(hull.false_alarm)
-    with np.errstate(divide="ignore"):
-        ratios = np.log(targets) - np.log(nontargets)
-    ranked = trials.scores[trials.order]
-    first = np.searchsorted(ranked, hull.thresholds[:-1], side="left")
-    last = np.append(first[1:], len(ranked)) - 1
-    return np.stack([ranked[first], ranked[last]], axis=1), ratios

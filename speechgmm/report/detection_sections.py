@@ -5,11 +5,10 @@ from typing import Final
 
 import numpy as np
 
-from speechgmm.evaluation import Trials, cllr, cllr_min, roc
+from speechgmm.evaluation import Trials, cllr, cllr_min, pav_blocks, roc
 from speechgmm.report.detection_plots import (
     NATS_PER_LOG10,
     RATIO,
-    pav,
     plot_calibration,
     plot_det,
     plot_scores,
@@ -127,7 +126,7 @@ def _tippett(trials: Trials, unit: str) -> Picture:
 
 
 def _calibration(trials: Trials) -> Picture:
-    bounds, found = pav(trials)
+    bounds, found = pav_blocks(trials)
     rows = [
         (*(f"{value / NATS_PER_LOG10:.3f}" for value in ends), f"{ratio / NATS_PER_LOG10:.3f}")
         for ends, ratio in zip(bounds, found, strict=True)

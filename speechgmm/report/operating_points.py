@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from speechgmm.evaluation import Trials, eer, error_rates, roc
+from speechgmm.evaluation import Trials, bayes_threshold, eer, error_rates, roc
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,6 @@ def bayes_point(trials: Trials, application: Application) -> OperatingPoint:
     >>> bayes_point(pool_trials([1.0, 2.0, 3.0], [0.0, 1.5, -1.0]), Application(0.5)).threshold
     0.0
     """
-    odds = application.cost_miss * application.p_target / (application.cost_false_alarm * (1 - application.p_target))
-    threshold = -float(np.log(odds)) + 0.0  # no negative zero
+    threshold = bayes_threshold(application.p_target, application.cost_miss, application.cost_false_alarm)
     rates = error_rates(trials, threshold)
     return OperatingPoint(f"actDCF, {application}", threshold, rates.miss, rates.false_alarm)
