@@ -339,7 +339,7 @@ def test_the_inner_figure_of_a_sweep_is_that_of_the_training_part_run_by_itself(
 
 
 def test_a_sweep_begun_again_trains_only_what_is_missing(hums: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import speechgmm.pipeline.training as training
+    import speechgmm.pipeline.mixture_task as training
 
     fits = []
     fit = training.fit_class

@@ -100,7 +100,7 @@ def test_a_second_run_opens_no_recording_and_trains_nothing(config_file: Path, m
         raise AssertionError("done twice")
 
     monkeypatch.setattr("speechgmm.pipeline.shards.Pieces", refuse)
-    monkeypatch.setattr("speechgmm.pipeline.training.fit_class", refuse)
+    monkeypatch.setattr("speechgmm.pipeline.mixture_task.fit_class", refuse)
     run(config_file, console=quiet())
     run(config_file, output=config_file.parent / "another", console=quiet())
     for name in ("run", "another"):

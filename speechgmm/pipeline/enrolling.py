@@ -12,9 +12,9 @@ from speechgmm.errors import ConfigError, DataError, FitError
 from speechgmm.features import moments, normalisation
 from speechgmm.features.augment import Copy
 from speechgmm.io.model_file import AudioInput, ModelFile
+from speechgmm.pipeline.mixture_task import fit_class
 from speechgmm.pipeline.noising import Noising
 from speechgmm.pipeline.scoring import frames_of
-from speechgmm.pipeline.training import fit_class
 
 
 @dataclass(frozen=True, slots=True)

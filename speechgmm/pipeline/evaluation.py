@@ -27,8 +27,8 @@ from speechgmm.evaluation import (
 from speechgmm.io.tables import table
 from speechgmm.pipeline.frames import Features
 from speechgmm.pipeline.job import Job
+from speechgmm.pipeline.mixture_task import ClassReport
 from speechgmm.pipeline.scoring import Scores
-from speechgmm.pipeline.training import ClassReport
 from speechgmm.scoring.decision_spec import DecisionSpec
 
 Groups = NDArray[np.intp]

@@ -1,0 +1,34 @@
+"""Configuration: YAML in, one frozen ``Config`` out; and back again."""
+
+from speechgmm.config.experiment import Experiment, cache_folder, data_folder
+from speechgmm.config.reading import load_config, make_config
+from speechgmm.config.spec import Config, ParallelSpec, ReportSpec
+from speechgmm.config.writing import (
+    NOT_IN_THE_RESULT,
+    config_hash,
+    differences,
+    json_schema,
+    other_than,
+    template,
+    to_plain,
+    to_yaml,
+)
+
+__all__ = [
+    "NOT_IN_THE_RESULT",
+    "Config",
+    "Experiment",
+    "ParallelSpec",
+    "ReportSpec",
+    "cache_folder",
+    "config_hash",
+    "data_folder",
+    "differences",
+    "json_schema",
+    "load_config",
+    "make_config",
+    "other_than",
+    "template",
+    "to_plain",
+    "to_yaml",
+]

@@ -1,0 +1,176 @@
+"""YAML in, one ``Config`` out. A wrong key or value is refused with its line and the nearest key that exists."""
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from speechgmm.config.experiment import Experiment
+from speechgmm.config.spec import Config
+from speechgmm.errors import ConfigError
+from speechgmm.scoring.segment_spec import SegmentSpec
+
+MOVED = {("scoring", "p_target"): "decision.prior"}
+"""Keys of earlier versions -> where they are now."""
+
+
+def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Experiment:
+    """Read a configuration file.
+
+    Args:
+        path: The YAML file.
+        overrides: ``key.path=value`` as ``--set`` takes them; a path given here is relative to where you stand.
+
+    Raises:
+        ConfigError: The file is missing, not YAML, or has a key or a value that is refused.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such configuration file") from None
+    except IsADirectoryError:
+        raise ConfigError(
+            f"{path}: a folder; `speechgmm init {path}` writes a configuration for its recordings"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a text file that can be read ({error})") from None
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        lines = dict(_lines(node, ())) if node is not None else {}
+        values = yaml.safe_load(text) if node is not None else {}
+    except (yaml.YAMLError, RecursionError, TypeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"{path}{where}: not YAML: {getattr(error, 'problem', None) or error}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{path}, {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(
+            f"{path}: keys and values are expected, such as 'seed: 0'; the file is one {type(values).__name__}"
+        )
+    for override in overrides:
+        _apply(values, override)
+        lines[tuple(override.partition("=")[0].strip().split("."))] = 0  # not in the file
+    return Experiment(make_config(values, str(path), lines), path.stem, path.absolute().parent)
+
+
+def make_config(
+    values: Mapping[str, Any],
+    source: str = "configuration",
+    lines: Mapping[tuple[str, ...], int] | None = None,
+) -> Config:
+    """Validate plain values into a Config. Raises ConfigError naming key, line and likely mistake."""
+    values = dict(values)
+    corpus = values.get("corpus")
+    if isinstance(corpus, dict) and isinstance(corpus.get("split"), str):
+        values["corpus"] = {**corpus, "split": {"kind": corpus["split"]}}
+    _refuse_booleans(values, Config, source, lines or {})
+    try:
+        config: Config = TypeAdapter(Config).validate_python(values)
+    except ValidationError as error:
+        messages = [_explain(dict(problem), source, lines or {}) for problem in error.errors(include_url=False)]
+        raise ConfigError("\n".join(dict.fromkeys(messages))) from None
+    return config
+
+
+def _refuse_booleans(
+    values: Mapping[str, Any], spec: Any, source: str, lines: Mapping[tuple[str, ...], int], path: tuple[str, ...] = ()
+) -> None:
+    """YAML's yes and true are no numbers, though Python would take them for 1."""
+    hints = get_type_hints(spec)
+    for key, value in values.items():
+        inner = (*path, str(key))
+        if is_dataclass(hints.get(str(key))) and isinstance(value, Mapping):
+            _refuse_booleans(value, hints[str(key)], source, lines, inner)
+        elif isinstance(value, bool) and str(key) in hints and "bool" not in str(hints[str(key)]):
+            where = f", line {lines[inner]}" if inner in lines else ""
+            raise ConfigError(f"{source}{where}: {'.'.join(inner)} is {str(value).lower()}; expected no yes or no here")
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    """Put one ``key.path=value`` into the values."""
+    key, separator, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not separator or not all(parts):
+        raise ConfigError(f"--set {override}: expected key.path=value, such as model.n_components=64")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = text
+    if key.strip() in ("corpus.root", "corpus.path", "trials", "cache") and isinstance(value, str):
+        value = str(Path(os.path.expandvars(value)).expanduser().absolute())
+    inner = values
+    for part in parts[:-1]:
+        below = inner.get(part)
+        if isinstance(below, str) and parts[:-1] == ["corpus", "split"]:
+            below = {"kind": below}
+        inner[part] = dict(below) if isinstance(below, dict) else {}
+        inner = inner[part]
+    inner[parts[-1]] = value
+
+
+def _lines(node: yaml.Node, prefix: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
+    """(key path, line number) of every key; a key given twice is an error, which YAML itself lets pass."""
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: dict[str, int] = {}
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            raise ConfigError(f"line {line}: a key is a word, not a list or a section")
+        if key.value in seen:
+            raise ConfigError(f"line {line}: {key.value!r} is already set in line {seen[key.value]}")
+        seen[key.value] = line
+        yield (*prefix, key.value), line
+        yield from _lines(value, (*prefix, key.value))
+
+
+def _known_keys(spec: Any = None) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Path of every section -> its keys."""
+    spec = Config() if spec is None else spec
+    found: dict[tuple[str, ...], tuple[str, ...]] = {(): tuple(field.name for field in fields(spec))}
+    for field in fields(spec):
+        value = getattr(spec, field.name)
+        if value is None and field.name == "segments":
+            value = SegmentSpec()
+        if is_dataclass(value):
+            found.update({(field.name, *path): keys for path, keys in _known_keys(value).items()})
+    return found
+
+
+def _explain(problem: dict[str, Any], source: str, lines: Mapping[tuple[str, ...], int]) -> str:
+    """One of pydantic's problems as a sentence with place, key and likely mistake."""
+    sections = _known_keys()
+    # pydantic adds the branch of a union to the path ("literal['mix']", "int"): keep what is a key of ours.
+    path: tuple[str, ...] = ()
+    for part in map(str, problem["loc"]):
+        if path in sections and (part in sections[path] or problem["type"] == "unexpected_keyword_argument"):
+            path = (*path, part)
+    line = next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), None)
+    where = f"{source}, line {line}" if line else source
+    if line == 0:
+        where = "--set or --grid"
+    key = ".".join(path)
+    if problem["type"] == "unexpected_keyword_argument":
+        known = sections.get(path[:-1], ())
+        near = difflib.get_close_matches(path[-1], known, 1, 0.7)
+        elsewhere = [".".join((*section, path[-1])) for section, keys in sections.items() if path[-1] in keys]
+        if path in MOVED:
+            hint = f"it is {MOVED[path]!r} now"
+        elif near:
+            hint = f"did you mean {'.'.join((*path[:-1], near[0]))!r}?"
+        elif elsewhere:
+            hint = f"it belongs at {elsewhere[0]!r}"
+        else:
+            hint = f"the keys {'of ' + '.'.join(path[:-1]) if path[:-1] else 'at the top'} are {', '.join(known)}"
+        return f"{where}: unknown key {key!r}; {hint}"
+    message = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    if problem["type"] in ("dataclass_type", "dict_type"):
+        message = f"a section with keys of its own: {', '.join(sections.get(path, ()))}"
+    return f"{where}: {key} is {problem['input']!r}; expected {message}"

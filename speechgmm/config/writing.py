@@ -1,0 +1,127 @@
+"""A ``Config`` out again: as YAML, as a hash, as what differs, as JSON Schema, and as a commented template."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields, is_dataclass
+from hashlib import blake2b
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter
+
+from speechgmm.config.spec import Config
+from speechgmm.scoring.segment_spec import SegmentSpec
+
+NOT_IN_THE_RESULT = ("parallel", "cache", "output", "report")
+"""Sections that cannot change a result: they do not count when a result folder is matched to its configuration."""
+
+
+def to_plain(spec: Any) -> Any:
+    """A spec as dictionaries, lists and scalars, ready for YAML or JSON."""
+    return json.loads(json.dumps(asdict(spec)))
+
+
+def to_yaml(config: Config) -> str:
+    """The whole configuration, every key with its value, as YAML that ``load_config`` reads back."""
+    text: str = yaml.safe_dump(to_plain(config), sort_keys=False, allow_unicode=True, width=110)
+    return text
+
+
+def config_hash(config: Config) -> str:
+    """Sixteen hex digits that two configurations share when they ask for the same result.
+
+    ``parallel``, ``cache``, ``output``, ``report`` and the place of the recordings (``corpus.root``) do not count, so
+    that it is the same on every machine; nor does what has its default, so that it outlives keys that are added later.
+    """
+    plain = {key: value for key, value in to_plain(config).items() if key not in NOT_IN_THE_RESULT}
+    plain["corpus"].pop("root")
+    asked = other_than(to_plain(Config()), plain)
+    return blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def other_than(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values that differ from the defaults."""
+    found = {}
+    for key, value in values.items():
+        default = defaults.get(key)
+        if isinstance(value, Mapping) and isinstance(default, Mapping):
+            if inner := other_than(default, value):
+                found[key] = inner
+        elif value != default:
+            found[key] = value
+    return found
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Keys whose values differ between two plain configurations, as ``model.n_components: 32, not 64``."""
+    for key in dict.fromkeys((*one, *other)):
+        if not prefix and key in NOT_IN_THE_RESULT:
+            continue
+        a, b = one.get(key), other.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            yield from differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            yield f"{prefix}{key}: {a!r}, not {b!r}"
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of the configuration, for editors that complete and check YAML."""
+    schema = TypeAdapter(Config).json_schema()
+    split = schema["$defs"]["CorpusSpec"]["properties"]["split"]
+    kinds = schema["$defs"]["SplitSpec"]["properties"]["kind"]["enum"]
+    reference = {"$ref": split.pop("$ref")}
+    split["anyOf"] = [reference, {"type": "string", "enum": kinds}]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "speechgmm configuration",
+        **schema,
+    }
+
+
+def template() -> str:
+    """A configuration file with every key, its default, meaning, unit and choices, made from the specs themselves."""
+    head = (
+        "# Every key there is, with its default. Keep what you change and delete the rest: what is absent has its\n"
+        "# default. null: follows from another key, which the comment names. `speechgmm schema` has it for editors.\n"
+    )
+    return head + "\n".join(_commented(Config(), 0)) + "\n"
+
+
+def _commented(spec: Any, depth: int) -> Iterator[str]:
+    import textwrap
+
+    hints = TypeAdapter(type(spec)).json_schema()["properties"]
+    pad = "  " * depth
+    for field in fields(spec):
+        value = getattr(spec, field.name)
+        about = field.metadata.get("description", "")
+        hint = hints[field.name]
+        if unit := hint.get("unit"):
+            about += f" [{unit}]"
+        if isinstance(value, tuple):
+            hint = hint["items"]
+        if choices := _choices(hint):
+            about += f" ({' | '.join(choices)})"
+        yield from (f"{pad}# {line}" for line in textwrap.wrap(about, 100 - len(pad)))
+        if is_dataclass(value):
+            yield f"{pad}{field.name}:"
+            yield from _commented(value, depth + 1)
+        else:
+            yield f"{pad}{field.name}: {_scalar(value)}"
+        if value is None and field.name == "segments":
+            yield from (f"#   {line}" for line in _commented(SegmentSpec(), 0))
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, str):
+        return str(yaml.safe_dump(value).splitlines()[0])
+    return json.dumps(value)
+
+
+def _choices(hint: Mapping[str, Any]) -> list[str]:
+    options = [
+        option
+        for part in (hint, *hint.get("anyOf", ()))
+        for option in (*part.get("enum", ()), *([part["const"]] if "const" in part else ()))
+    ]
+    return [str(option) for option in dict.fromkeys(options)]

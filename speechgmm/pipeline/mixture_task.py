@@ -1,0 +1,222 @@
+"""One mixture to train: what decides it, its estimation, and where it is kept.
+
+A mixture is kept in the cache as soon as it is trained, under a hash of everything that decides it (frames, settings,
+floor, background model, seed, label): a run that was stopped goes on, and one that changes a single class trains that
+class alone.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.errors import FitError, ModelFileError
+from speechgmm.gmm import DiagGMM, Fit, FrameSource, Mapper, ModelSpec, adapt_map, class_rng, fit_gmm
+from speechgmm.gmm.spec import OWN_RELEVANCE
+from speechgmm.io.atomic import write_atomically
+from speechgmm.io.feature_store import canonical, digest
+from speechgmm.io.model_file import ClassRecipe
+from speechgmm.pipeline.frames import Piece, open_frames
+from speechgmm.pipeline.memory import Need
+
+TRAINING_VERSION = 2
+"""Part of every key in the model cache: raised when the same settings begin to give another model."""
+
+BACKGROUND = "(background model)"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassReport:
+    """How one mixture was trained."""
+
+    label: str
+    n_frames: int
+    n_components: int
+    iterations: int
+    objective: float  # nats per frame, of the model returned
+    converged: bool
+    precision: str
+    dead: tuple[int, ...]  # components without frames
+    trace: tuple[float, ...]  # nats per frame, before each iteration and at the end
+
+
+@dataclass(frozen=True, slots=True)
+class MixtureTask:
+    """One mixture to train."""
+
+    label: str
+    pieces: tuple[Piece, ...]
+    spec: ModelSpec
+    floor: NDArray[np.float64]  # (D,) absolute variances
+    seed: int
+    ubm: DiagGMM | None
+    folder: Path  # of the cache
+    memory: int = 0  # bytes that frames and their batches may stay in; changes no byte of the model
+    balance: tuple[str, ...] = ()  # the value of each piece that is to weigh as much as others; empty: none is
+
+    def path(self) -> Path:
+        """Where the mixture is kept once it is trained."""
+        return self.folder / f"{self.key()}.safetensors"
+
+    def key(self) -> str:
+        """A hash of all that decides a mixture."""
+        settings = asdict(self.spec)
+        if self.ubm is None:  # what only adaptation reads does not change a mixture trained from nothing
+            for name in ("adapt", "relevance", "adapt_parameters", "adapt_max_iter", "ubm"):
+                settings.pop(name)
+        else:  # the background model itself is in the key, however it was balanced
+            settings["ubm"].pop("balance")
+        for name in OWN_RELEVANCE:  # what is not asked for is not in the key, so that it outlives the setting
+            if settings[name] is None:
+                settings.pop(name)
+        normalisations = {id(piece.normalisation): piece.normalisation for piece in self.pieces if piece.normalisation}
+        names = {known: digest(value.shift.tobytes(), value.scale.tobytes()) for known, value in normalisations.items()}
+        pieces = [
+            (
+                piece.store.folder.name,
+                piece.key,
+                piece.first,
+                piece.stop,
+                names.get(id(piece.normalisation), ""),
+                piece.context,
+            )
+            for piece in self.pieces
+        ]
+        arrays = [self.floor]
+        transform = next((piece.transform for piece in self.pieces), None)  # one for all
+        if transform is not None:
+            arrays += [transform.matrix, transform.offset]
+        if self.ubm is not None:
+            arrays += [self.ubm.weights, self.ubm.means, self.ubm.variances]
+        about = canonical(
+            [TRAINING_VERSION, settings, self.seed, self.label, pieces, *([self.balance] * bool(self.balance))]
+        )
+        return digest(about, *(array.tobytes() for array in arrays))
+
+    def need(self) -> Need:
+        """What training it takes at the least."""
+        n_components = self.spec.n_components if self.ubm is None else 0
+        return Need(self.label, sum(piece.n_rows for piece in self.pieces), len(self.floor), n_components)
+
+
+def train_class(task: MixtureTask, *, map: Mapper = map) -> tuple[DiagGMM, ClassReport]:
+    """Train one mixture, or take it from the cache where the same has been trained before; ``map`` runs over batches.
+
+    Raises:
+        FitError: The mixture cannot be estimated; the message begins with the class.
+    """
+    path = task.path()
+    try:
+        return _load(path)
+    except (FileNotFoundError, ModelFileError):
+        pass
+    frames, memory = open_frames(task.pieces, task.memory, map=map)
+    recipe = ClassRecipe(task.spec, task.floor, task.seed)
+    try:
+        weights = frame_weights([piece.count() for piece in task.pieces], task.balance) if task.balance else None
+        fit = fit_class(recipe, task.label, frames, task.ubm, weights=weights, memory=memory, map=map)
+    except FitError as error:
+        text = str(error)
+        if task.label == BACKGROUND:
+            text = text.replace("model.n_components", "model.ubm.n_components")
+        raise FitError(f"{'' if task.label == BACKGROUND else 'class '}{task.label!r}: {text}") from None
+    report = ClassReport(
+        label=task.label,
+        n_frames=len(frames),
+        n_components=len(fit.model.weights),
+        iterations=len(fit.trace) - 1,
+        objective=fit.trace[-1],
+        converged=fit.converged,
+        precision=fit.precision,
+        dead=tuple(fit.dead),
+        trace=tuple(fit.trace),
+    )
+    _save(path, fit.model, report)
+    return fit.model, report
+
+
+def fit_class(
+    recipe: ClassRecipe,
+    label: str,
+    frames: NDArray[np.float32] | FrameSource,
+    ubm: DiagGMM | None,
+    *,
+    weights: NDArray[np.float64] | None = None,
+    memory: int | None = None,
+    map: Mapper = map,
+) -> Fit:
+    """Fit one class to its frames (T, D): from nothing, or from the background model where there is one.
+
+    ``weights`` (T,) count frames; None: each once.
+    """
+    spec = recipe.spec
+    if ubm is not None:
+        return adapt_map(
+            ubm,
+            frames,
+            spec.relevance,
+            parameters=spec.adapt_parameters,
+            weights=weights,
+            weight_relevance=spec.weight_relevance,
+            mean_relevance=spec.mean_relevance,
+            variance_relevance=spec.variance_relevance,
+            max_iter=spec.adapt_max_iter,
+            tol=spec.tol,
+            floor=recipe.floor,
+            precision=spec.precision,
+            memory=memory,
+            map=map,
+        )
+    return fit_gmm(
+        frames,
+        spec.n_components,
+        seed=class_rng(recipe.seed, label),
+        weights=weights,
+        init=spec.init,
+        max_iter=spec.max_iter,
+        tol=spec.tol,
+        floor=recipe.floor,
+        dead_components=spec.dead_components,
+        precision=spec.precision,
+        e_step=spec.e_step,
+        overrelaxed=spec.overrelaxed,
+        memory=memory,
+        map=map,
+    )
+
+
+def frame_weights(counts: Sequence[int], values: Sequence[str]) -> NDArray[np.float64]:
+    """What each frame counts so that all values weigh the same: (N,), N in all.
+
+    >>> frame_weights([1, 2, 1], ["f", "m", "m"])
+    array([2.        , 0.66666667, 0.66666667, 0.66666667])
+    """
+    totals = dict.fromkeys(values, 0)
+    for count, value in zip(counts, values, strict=True):
+        totals[value] += count
+    there = sum(total > 0 for total in totals.values())
+    shares = [sum(counts) / (there * totals[value]) if totals[value] else 0.0 for value in values]
+    return np.repeat(shares, counts)
+
+
+def _save(path: Path, model: DiagGMM, report: ClassReport) -> None:
+    from safetensors.numpy import save
+
+    tensors = {"weights": model.weights, "means": model.means, "variances": model.variances}
+    data = save(tensors, metadata={"report": json.dumps(asdict(report))})
+    write_atomically(path, lambda file: file.write(data))
+
+
+def _load(path: Path) -> tuple[DiagGMM, ClassReport]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            report = json.loads(file.metadata()["report"])
+            model = DiagGMM(*(file.get_tensor(name) for name in ("weights", "means", "variances")))
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{path}: damaged ({error})") from None
+    return model, ClassReport(**{**report, "dead": tuple(report["dead"]), "trace": tuple(report["trace"])})
