@@ -5,11 +5,10 @@
 One recording of each speaker. Of those with 8 s or more, every fifteenth is heard in the tests' babble alone; of the
 others two in five are tried, the rest (and who has less than 8 s) are the background. 4 s enrol; what follows is cut
 into tests of 2 s, each four times: clean, white noise at 5 dB, babble of six at 5 dB, random channel. Every model is
-tried against every test. `--develop N` (0, 1, 2) tries a third of the background instead: there the preset was chosen.
+tried against every test. Scores become likelihood ratios by speaker-disjoint folds, one map for all conditions.
+`--develop N` (0, 1, 2) tries a third of the background instead: there the preset was chosen.
 """
 
-import csv
-from collections import defaultdict
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -20,11 +19,13 @@ import typer
 
 import speechgmm as sg
 from speechgmm.corpus.librispeech import read_librispeech
-from speechgmm.evaluation import eer, interval, rank_trials
+from speechgmm.evaluation import cllr, cllr_min, eer, interval, rank_trials
 from speechgmm.features.noise import babble, filtered, random_channel, white
+from speechgmm.io.score_file import TrialScores, read_scores
+from speechgmm.pipeline.score_files import fuse_files
 
 MAIN = "configs/speaker-verification.yaml"
-RATE, ENROL, TEST, SNR, F0 = 16000, 64000, 32000, 5, 0.15  # Hz, samples, samples, dB, weight of the pitch's scores
+RATE, ENROL, TEST, SNR = 16000, 64000, 32000, 5  # Hz, samples, samples, dB
 
 
 def conditions(piece: np.ndarray, talkers: list[np.ndarray], seed: tuple[int, int]) -> dict[str, np.ndarray]:
@@ -60,20 +61,28 @@ def main(root: Path, folder: Path, config: str = MAIN, f0: str = "", develop: in
         soundfile.write(folder / "audio" / f"{name}.au", audio, RATE, subtype="FLOAT")
     rows = ["path\tid\tspeaker\tsplit", *(f"audio/{name}.au\t{name}\t{s}\t{split}" for name, s, split, _ in made)]
     (folder / "manifest.tsv").write_text("\n".join(rows) + "\n")
-    table: dict[tuple[str, str], float] = defaultdict(float)
-    for name, weight in ((config, 1.0), *([(f0, F0)] if f0 else [])):
-        result = sg.run(name, [f"corpus.path={folder / 'manifest.tsv'}"], output=folder / Path(name).stem)
-        for row in csv.DictReader((result.folder / "scores.tsv").open(), delimiter="\t"):
-            table[row["model"], row["test"]] += weight * float(row["score"])
-    models, tests = np.array([[int(model), int(test.split("-")[0])] for model, test in table]).T
-    kinds, scores = np.array([test.split("-")[2] for _, test in table]), np.array(list(table.values()))
+    runs = [
+        sg.run(name, [f"corpus.path={folder / 'manifest.tsv'}"], output=folder / Path(name).stem).folder
+        for name in (config, *([f0] if f0 else []))
+    ]
+    fused = fuse_files(runs, quality=config == MAIN)  # of the other presets there is no cohort
+    print(", ".join(f"{w:.3f} x {Path(n).name}" for n, w in zip(fused.inputs, fused.map.weights, strict=True)))
+    (folder / "fused.tsv").write_text(fused.text)
+    found = read_scores(folder / "fused.tsv")
+    assert isinstance(found, TrialScores)
+    assert found.llrs is not None
+    models, tests = np.array([[int(model), int(test.split("-")[0])] for model, test in found.pairs]).T
+    kinds = np.array([test.split("-")[2] for _, test in found.pairs])
     sex = {int(s): u.label("sex") for s, u in first.items()}
     same = np.array([sex[model] == sex[test] for model, test in zip(models, tests, strict=True)])
     for kind, what in product(dict.fromkeys(kinds), ("all", "same sex")):
         chosen = (kinds == kind) & (same | (what == "all"))
-        trials = rank_trials(scores[chosen], (models == tests)[chosen])
-        found = interval(partial(eer, trials), (models[chosen], tests[chosen]))
-        print(f"{kind:<8} {what:<8} EER {eer(trials):.2%}  {found.low:.1%} to {found.high:.1%}", chosen.sum())
+        trials, sides = rank_trials(found.llrs[chosen], (models == tests)[chosen]), (models[chosen], tests[chosen])
+        figures = []
+        for name, figure in (("EER", eer), ("Cllr", cllr), ("Cllr_min", cllr_min)):
+            at = interval(partial(figure, trials), sides, scale="log" if figure is cllr else "logit")
+            figures.append(f"{name} {figure(trials):.3f} ({at.low:.3f} to {at.high:.3f})")
+        print(f"{kind:<8} {what:<9}", "  ".join(figures), "", chosen.sum(), "trials")
 
 
 if __name__ == "__main__":

@@ -280,6 +280,13 @@ def fuse_command(
     trials: Annotated[Path | None, typer.Option(metavar="T", help="which trials of SCORES are targets")] = None,
     dev_trials: Annotated[Path | None, typer.Option(metavar="T", help="which trials of --dev are targets")] = None,
     p_target: Annotated[float, typer.Option(metavar="P", help="prior that the ratios are to be best for")] = 0.5,
+    quality: Annotated[
+        bool,
+        typer.Option(
+            "--quality",
+            help="also go by the column cohort_mean, how a cohort scores on each test: one map for quiet and noise",
+        ),
+    ] = False,
     folds: Annotated[int, typer.Option(metavar="N", min=4, help="without --dev: parts of the speakers")] = 10,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="default: standard output")] = None,
     debug: Debug = False,  # noqa: ARG001
@@ -287,7 +294,16 @@ def fuse_command(
     """One file of log-likelihood ratios from several systems' scores, or from one's: fusion and calibration."""
     from speechgmm.cli.judging import fuse_and_print
 
-    fuse_and_print(scores, dev or (), trials=trials, dev_trials=dev_trials, p_target=p_target, n_folds=folds, out=out)
+    fuse_and_print(
+        scores,
+        dev or (),
+        trials=trials,
+        dev_trials=dev_trials,
+        p_target=p_target,
+        quality=quality,
+        n_folds=folds,
+        out=out,
+    )
 
 
 @app.command("compare")

@@ -68,6 +68,7 @@ def _model(path: Path, file: ModelFile | SegmentFile) -> Iterator[str]:
     if file.calibration is not None:
         found = file.calibration
         kind = "affine" if isinstance(found.map, Affine) else "PAV"
+        kind += " in the score and the cohort's mean score" if found.quality == "cohort" else ""
         yield (
             f"scores of claims: calibrated ({kind}, by {found.by}, {found.n_targets} targets and {found.n_nontargets} "
             f"nontargets); accepted from {found.threshold:.3f} nats on: {stakes(found.decision)}"

@@ -65,6 +65,7 @@ def fuse_and_print(
     trials: Path | None,
     dev_trials: Path | None,
     p_target: float,
+    quality: bool,
     n_folds: int,
     out: Path | None,
 ) -> None:
@@ -76,11 +77,13 @@ def fuse_and_print(
     """
     if not 0 < p_target < 1:
         raise ConfigError(f"--p-target {p_target:g}: expected a probability above 0 and below 1")
-    found = fuse_files(paths, dev, trials=trials, dev_trials=dev_trials, p_target=p_target, n_folds=n_folds)
+    found = fuse_files(
+        paths, dev, trials=trials, dev_trials=dev_trials, p_target=p_target, quality=quality, n_folds=n_folds
+    )
     how = "other trials (--dev)" if dev else "speaker-disjoint folds of these trials; the weights shown are of all"
     print(f"trained on {found.n_targets} targets and {found.n_nontargets} nontargets, {how}", file=sys.stderr)
-    for path, weight in zip(paths, found.map.weights, strict=True):
-        print(f"  {weight:10.4f}  {path}", file=sys.stderr)
+    for name, weight in zip(found.inputs, found.map.weights, strict=True):
+        print(f"  {weight:10.4f}  {name}", file=sys.stderr)
     print(f"  {found.map.offset:10.4f}  offset (nats)", file=sys.stderr)
     if found.map.separated:
         print("targets and nontargets are separated perfectly: the weights are held back (smoothed)", file=sys.stderr)

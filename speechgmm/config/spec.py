@@ -13,6 +13,7 @@ from speechgmm.features.augment import AugmentSpec
 from speechgmm.features.spec import FeatureSpec
 from speechgmm.gmm.spec import ModelSpec
 from speechgmm.scoring.decision_spec import CalibrationSpec, DecisionSpec
+from speechgmm.scoring.score_norm import BY_MODELS
 from speechgmm.scoring.segment_spec import SegmentSpec
 from speechgmm.scoring.spec import ScoringSpec
 from speechgmm.setting import FORBID_UNKNOWN, setting
@@ -177,6 +178,11 @@ def _check_adapted(config: Config) -> None:
         raise ConfigError(
             f"scoring.method: linear looks at adapted means alone, and model.adapt_parameters is "
             f"{', '.join(config.model.adapt_parameters)}; set it to [means], or scoring.method: llr"
+        )
+    if config.calibration.quality == "cohort" and config.scoring.normalise not in BY_MODELS:
+        raise ConfigError(
+            "calibration.quality: cohort needs models of a cohort, and scoring.normalise: "
+            f"{config.scoring.normalise} makes none; set it to one of {', '.join(BY_MODELS)}"
         )
     top = config.scoring.top_components
     if top is not None and config.model.adapt != "map":

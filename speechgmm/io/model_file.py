@@ -261,6 +261,7 @@ def _calibration_header(calibration: Calibration) -> tuple[dict[str, Any], dict[
         "n_targets": calibration.n_targets,
         "n_nontargets": calibration.n_nontargets,
         "n_frames": list(calibration.n_frames),
+        **({} if calibration.quality == "none" else {"quality": calibration.quality}),
     }
     found = calibration.map
     if isinstance(found, Pav):
@@ -285,6 +286,7 @@ def _calibration(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]
         int(header["n_targets"]),
         int(header["n_nontargets"]),
         (int(shortest), int(longest)),
+        header.get("quality", "none"),
     )
 
 

@@ -28,6 +28,7 @@ _NAMES: Final = {
     "test": ("test", "segment", "segmentid", "segment_id", "test_id", "utterance"),
     "score": ("score",),
     "llr": ("llr",),
+    "cohort_mean": ("cohort_mean",),
     "target": ("target", "label", "key", "truth"),
 }
 _SEPARATORS: Final = ("\t", ";", ",", None)  # None: spaces
@@ -46,6 +47,7 @@ class TrialScores:
     scores: NDArray[np.float64] | None  # (N,); None: there are ratios alone
     llrs: NDArray[np.float64] | None  # (N,) natural-log likelihood ratios, nats
     is_target: NDArray[np.bool_] | None  # (N,); None: the file does not say
+    cohort_means: NDArray[np.float64] | None = None  # (N,) mean score of a cohort on each test; None: not in the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def read_scores(path: Path) -> TrialScores | ClassScores:
         if {"true", "predicted"} <= set(head):
             return _class_scores(path, lines, separator)
     separator, columns, width, body = _layout(path, lines, ("model", "test", "score"))
-    wanted = [name for name in ("score", "llr") if name in columns]
+    wanted = [name for name in ("score", "llr", "cohort_mean") if name in columns]
     rows = _rows(path, body, separator, columns, width, lambda cells: tuple(_number(cells[columns[c]]) for c in wanted))
     values = np.array([row[2] for row in rows], np.float64)
     truths = [row[1] for row in rows]
@@ -83,6 +85,7 @@ def read_scores(path: Path) -> TrialScores | ClassScores:
         values[:, wanted.index("score")] if "score" in wanted else None,
         values[:, wanted.index("llr")] if "llr" in wanted else None,
         None if any(truth is None for truth in truths) else np.array(truths, bool),
+        values[:, wanted.index("cohort_mean")] if "cohort_mean" in wanted else None,
     )
 
 

@@ -25,14 +25,14 @@ from speechgmm.pipeline.verification import ScoredTrials, score_trials
 from speechgmm.scoring import ClassModels
 from speechgmm.scoring.calibration import Fit, cross_calibrate, fit_logistic, fit_pav
 from speechgmm.scoring.decision_spec import CalibrationSpec, DecisionSpec
-from speechgmm.scoring.score_maps import Affine, Calibration, ScoreMap
+from speechgmm.scoring.score_maps import Affine, Calibration, ScoreMap, map_inputs
 
 
 @dataclass(frozen=True, slots=True)
 class _Training:
     """The trials that the model file's map is trained on."""
 
-    scores: NDArray[np.float64]  # (N,)
+    inputs: NDArray[np.float64]  # (N,) scores; (N, 2) with the cohort's means
     is_target: NDArray[np.bool_]  # (N,)
     n_frames: NDArray[np.int64]  # (N,) of the test utterance
     speakers: frozenset[str] = frozenset()  # of the split dev
@@ -54,17 +54,17 @@ def calibrate(
     seed = config.seed
     if spec.by == "dev":
         training = _dev_trials(job, features, models)
-        final = _fitting(spec)(training.scores, training.is_target)
-        llrs, maps = final.apply(scored.scores), [final]
+        final = _fitting(spec)(training.inputs, training.is_target)
+        llrs, maps = final.apply(_inputs(scored, spec)), [final]
         if training.speakers & set(scored.test_groups):
             job.console.warn(
                 "calibration.by: dev: speakers of the split dev are tested too; the cost of calibration for speakers "
                 "yet unseen is likely more than cllr says"
             )
     else:
-        training = _Training(scored.scores, scored.is_target, scored.n_frames)
+        training = _Training(_inputs(scored, spec), scored.is_target, scored.n_frames)
         llrs, maps = by_folds(scored, spec, seed)
-        final = _fitting(spec)(training.scores, training.is_target)
+        final = _fitting(spec)(training.inputs, training.is_target)
     _say(job, maps, final)
     calibration = Calibration(
         map=final,
@@ -74,13 +74,15 @@ def calibrate(
         n_targets=int(training.is_target.sum()),
         n_nontargets=int((~training.is_target).sum()),
         n_frames=(int(training.n_frames.min()), int(training.n_frames.max())),
+        quality=spec.quality,
     )
     return replace(scored, llrs=llrs), calibration
 
 
 def by_folds(scored: ScoredTrials, spec: CalibrationSpec, seed: int) -> tuple[NDArray[np.float64], list[ScoreMap]]:
     """Ratios (N,) of the trials, each by a map that has met neither of its speakers; and those maps."""
-    return cross_calibrate(scored.scores, scored.is_target, _sides(scored), _fitting(spec), spec.n_folds, seed)
+    inputs = _inputs(scored, spec)
+    return cross_calibrate(inputs, scored.is_target, _sides(scored), _fitting(spec), spec.n_folds, seed)
 
 
 def threshold(decision: DecisionSpec) -> float:
@@ -203,7 +205,12 @@ def _dev_trials(job: Job, features: Features, models: ClassModels) -> _Training:
             f"calibration.by: dev: {int(is_target.sum())} targets among {len(is_target)} trials of the split dev; both "
             f"kinds are needed: recordings in dev of two classes ({label}) or more that are also in train"
         )
-    return _Training(scored.scores[kept], is_target, scored.n_frames[kept], frozenset(scored.test_groups))
+    inputs = _inputs(scored, job.experiment.config.calibration)[kept]
+    return _Training(inputs, is_target, scored.n_frames[kept], frozenset(scored.test_groups))
+
+
+def _inputs(scored: ScoredTrials, spec: CalibrationSpec) -> NDArray[np.float64]:
+    return map_inputs(scored.scores, scored.cohort_mean, spec.quality)
 
 
 def _fitting(spec: CalibrationSpec) -> Fit:

@@ -103,6 +103,7 @@ class Fused:
 
     text: str  # the score file: model, test, llr, and target where known
     map: Affine  # of all training trials
+    inputs: tuple[str, ...]  # what each of its weights is for
     n_targets: int  # that it was trained on
     n_nontargets: int
 
@@ -114,25 +115,33 @@ def fuse_files(
     trials: Path | None = None,
     dev_trials: Path | None = None,
     p_target: float = 0.5,
+    quality: bool = False,
     n_folds: int = 10,
     seed: int = 0,
 ) -> Fused:
     """One calibrated score file from those of one system or several: their weighted sum, by logistic regression.
 
     The weights are trained on the same systems' files of other trials (``dev``, in the same order); without them by
-    speaker-disjoint folds of the trials themselves. Of a file with scores and ratios the scores are taken.
+    speaker-disjoint folds of the trials themselves. Of a file with scores and ratios the scores are taken. With
+    ``quality`` the column cohort_mean of every file that has it takes part too (``score_maps.map_inputs`` says why).
 
     Raises:
         ConfigError: Not as many dev files as systems.
-        DataError: Files of unlike trials, files that cannot be read, trials without truth to train on.
+        DataError: Files of unlike trials, files that cannot be read, trials without truth to train on; no
+            cohort_mean where it is asked for, or in other files of dev than of the systems.
     """
     if dev and len(dev) != len(paths):
         raise ConfigError(f"{len(dev)} --dev files for {len(paths)} systems; expected one for each, in the same order")
     if dev_trials is not None and not dev:
         raise ConfigError("--dev-trials goes with --dev")
-    pairs, scores, truth = _systems(paths, trials, needed=not dev)
+    pairs, scores, truth, means = _systems(paths, trials, needed=not dev, quality=quality)
     if dev:
-        _, training, known = _systems(dev, dev_trials, needed=True)
+        _, training, known, others = _systems(dev, dev_trials, needed=True, quality=quality)
+        if others != means:
+            raise DataError(
+                f"--quality: cohort_mean is in files {_numbered(means)} of the systems and {_numbered(others)} of "
+                "--dev; expected the same systems in the same order"
+            )
     else:
         training, known = scores, truth
     if known is None:
@@ -149,17 +158,26 @@ def fuse_files(
         (*pair, f"{llr:.6f}", *(() if spelt is None else (spelt[n],)))
         for n, (pair, llr) in enumerate(zip(pairs, llrs, strict=True))
     )
-    return Fused(table(head, rows), final, int(known.sum()), int((~known).sum()))
+    inputs = (*map(str, paths), *(f"{paths[n]}: cohort_mean" for n in means))
+    return Fused(table(head, rows), final, inputs, int(known.sum()), int((~known).sum()))
+
+
+def _numbered(places: Sequence[int]) -> str:
+    return ", ".join(str(n + 1) for n in places)
 
 
 def _systems(
-    paths: Sequence[Path], trials: Path | None, *, needed: bool
-) -> tuple[tuple[Pair, ...], NDArray[np.float64], NDArray[np.bool_] | None]:
-    """Trials, scores (N, S) of every system in their order, and truth (N,) where it is known or needed."""
+    paths: Sequence[Path], trials: Path | None, *, needed: bool, quality: bool
+) -> tuple[tuple[Pair, ...], NDArray[np.float64], NDArray[np.bool_] | None, list[int]]:
+    """Trials, scores (N, S) of every system in their order, and truth (N,) where it is known or needed.
+
+    With ``quality``, columns of cohort means follow the systems'; last is said which systems they are of.
+    """
     pairs: tuple[Pair, ...] = ()
     truth: NDArray[np.bool_] | None = None
     columns: list[NDArray[np.float64]] = []
-    for path in paths:
+    means: dict[int, NDArray[np.float64]] = {}
+    for number, path in enumerate(paths):
         file = path / "scores.tsv" if path.is_dir() else path
         found = read_scores(file)
         if isinstance(found, ClassScores):
@@ -173,8 +191,6 @@ def _systems(
             raise DataError(f"{file}: neither scores nor ratios in it")
         if not columns:
             pairs = found.pairs
-            columns.append(scores)
-            continue
         places = {pair: n for n, pair in enumerate(found.pairs)}
         apart = set(pairs) ^ places.keys()
         if apart:
@@ -182,13 +198,20 @@ def _systems(
                 f"{file} and {paths[0]} hold different trials ({len(apart)} are in one alone: {_named(apart)}); fusion "
                 "needs the same"
             )
-        columns.append(scores[[places[pair] for pair in pairs]])
+        order = [places[pair] for pair in pairs]
+        columns.append(scores[order])
+        if quality and found.cohort_means is not None:
+            means[number] = found.cohort_means[order]
         if truth is not None and found.is_target is not None and trials is None:
-            other = found.is_target[[places[pair] for pair in pairs]]
+            other = found.is_target[order]
             if (other != truth).any():
                 wrong = [pairs[n] for n in np.flatnonzero(other != truth)]
                 raise DataError(f"{file} and {paths[0]} do not agree which trials are targets: {_named(wrong)}")
-    return pairs, np.stack(columns, axis=1), truth
+    if quality and not means:
+        raise DataError(
+            "--quality: no file has a column cohort_mean; runs with scoring.normalise: t, zt, s or as write it"
+        )
+    return pairs, np.stack([*columns, *means.values()], axis=1), truth, list(means)
 
 
 def _with_truth(path: Path, found: TrialScores, trials: Path | None) -> tuple[TrialScores, NDArray[np.bool_], int]:
@@ -218,6 +241,7 @@ def _with_truth(path: Path, found: TrialScores, trials: Path | None) -> tuple[Tr
         None if found.scores is None else found.scores[rows],
         None if found.llrs is None else found.llrs[rows],
         np.fromiter(truth.values(), bool, len(truth)),
+        None if found.cohort_means is None else found.cohort_means[rows],
     )
     return chosen, np.fromiter(truth.values(), bool, len(truth)), len(found.pairs) - len(truth)
 

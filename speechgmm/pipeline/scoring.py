@@ -239,14 +239,18 @@ def _score_windows(
             continue
         means = models.mean_log_likelihoods(chosen)
         posteriors = None if models.temperature is None else models.posteriors(means, len(chosen))
-        llrs = None if model.calibration is None else model.calibration.map.apply(_claim_scores(models, chosen))
+        llrs = None if model.calibration is None else _judged(model, chosen)[1]
         yield Scored(path, start, end, len(chosen), means, posteriors, recording.clipped, llrs)
 
 
-def _claim_scores(models: ClassModels, frames: NDArray[np.float32]) -> NDArray[np.float64]:
-    """What a calibration maps: the scores (C,) of the claims that frames (T, D) are of each class."""
-    _, scores = models.claim_scores([frames])
-    return scores[:, 0]
+def _judged(model: "ModelFile", frames: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Scores (C,) of the claims that frames (T, D) are of each class, and their ratios where they are calibrated."""
+    found = model.models.claim_scores([frames])
+    scores = found.scores[:, 0]
+    if model.calibration is None:
+        return scores, None
+    means = None if found.cohort_means is None else np.broadcast_to(found.cohort_means, scores.shape)
+    return scores, model.calibration.llrs(scores, means)
 
 
 def _score_segments(
@@ -298,11 +302,10 @@ def _judge(model: ModelFile, path: Path) -> Judged | DataError:
             how = audio.normalisation or normalisation(moments(frames[speech]), audio.features.norm_vars)
             frames = how.apply(frames)
         chosen = audio.transformed(frames)[speech]
-        scores = _claim_scores(model.models, chosen)
+        scores, llrs = _judged(model, chosen)
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")
-    llr = None if model.calibration is None else float(model.calibration.map.apply(scores)[0])
-    return Judged(float(scores[0]), llr, len(chosen))
+    return Judged(float(scores[0]), None if llrs is None else float(llrs[0]), len(chosen))
 
 
 def _windows(duration: float, window: float | None, hop: float | None) -> Iterator[tuple[float, float]]:

@@ -22,6 +22,7 @@ from speechgmm.pipeline.frames import Features, Piece
 from speechgmm.pipeline.job import Job
 from speechgmm.pipeline.scoring import SCORED_AT_ONCE
 from speechgmm.scoring import ClassModels
+from speechgmm.scoring.class_models import ClaimScores
 from speechgmm.scoring.decision_spec import DecisionSpec
 
 Numbers = NDArray[np.intp]
@@ -52,6 +53,7 @@ class ScoredTrials:
     scores: NDArray[np.float64]  # (N,) what figures are of
     raw: NDArray[np.float64] | None  # (N,) before they were normalised; None: they are not
     is_target: NDArray[np.bool_]  # (N,) whether the claim is true
+    cohort_means: NDArray[np.float64] | None = None  # of each test: mean raw score of the cohort's models
     llrs: NDArray[np.float64] | None = None  # (N,) calibrated, nats; None: they are not
 
     @classmethod
@@ -72,6 +74,9 @@ class ScoredTrials:
             np.concatenate([part.scores for part in parts]),
             None if first.raw is None else np.concatenate([part.raw for part in parts if part.raw is not None]),
             np.concatenate([part.is_target for part in parts]),
+            None
+            if first.cohort_means is None
+            else np.concatenate([part.cohort_means for part in parts if part.cohort_means is not None]),
         )
 
     def __len__(self) -> int:
@@ -101,6 +106,11 @@ class ScoredTrials:
         """(N,) of the test utterance."""
         counts: NDArray[np.int64] = self.test_frames[self.test]
         return counts
+
+    @property
+    def cohort_mean(self) -> NDArray[np.float64] | None:
+        """(N,) mean raw score of the cohort's models on the test; None: there are no such models."""
+        return None if self.cohort_means is None else self.cohort_means[self.test]
 
     @property
     def folds(self) -> tuple[str, ...]:
@@ -187,15 +197,16 @@ def _score_part(
     parcels = [[piece for _, piece in tests[n : n + SCORED_AT_ONCE]] for n in range(0, len(tests), SCORED_AT_ONCE)]
     raw, scores = np.empty((2, len(models.labels), len(tests)))
     counts = np.empty(len(tests), np.int64)
+    cohort_means = None if models.cohort is None or not models.cohort.models else np.empty(len(tests))
     with job.console.stage("score"):
         done = 0
         what = f"scoring parcels of trials{f' of fold {fold}' if fold else ''}"
-        for rows_raw, rows_scored, found in job.console.track(
-            job.map(partial(_score_parcel, models), parcels), len(parcels), what
-        ):
-            part = slice(done, done + len(found))
-            raw[:, part], scores[:, part], counts[part] = rows_raw, rows_scored, found
-            done += len(found)
+        for found, n_frames in job.console.track(job.map(partial(_score_parcel, models), parcels), len(parcels), what):
+            part = slice(done, done + len(n_frames))
+            raw[:, part], scores[:, part], counts[part] = found.raw, found.scores, n_frames
+            if cohort_means is not None:
+                cohort_means[part] = found.cohort_means
+            done += len(n_frames)
     owner = {u.label(label): u.label(group) for u, _ in features.of_split("train")}
     return ScoredTrials(
         Side(models.labels, tuple(owner[name] for name in models.labels), (fold,) * len(models.labels)),
@@ -206,6 +217,7 @@ def _score_part(
         scores[model, test],
         None if models.cohort is None else raw[model, test],
         model == true[test],
+        cohort_means,
     )
 
 
@@ -260,13 +272,10 @@ def _warn_of_shared(
         )
 
 
-def _score_parcel(
-    models: ClassModels, pieces: Sequence[Piece]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], list[int]]:
-    """Raw and normalised scores (C, N) of recordings, and their numbers of frames."""
+def _score_parcel(models: ClassModels, pieces: Sequence[Piece]) -> tuple[ClaimScores, list[int]]:
+    """Scores (C, N) of recordings, and their numbers of frames."""
     frames = [piece.load() for piece in pieces]
-    raw, scores = models.claim_scores(frames)
-    return raw, scores, [len(one) for one in frames]
+    return models.claim_scores(frames), [len(one) for one in frames]
 
 
 def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) -> TrialEvaluation:
@@ -294,8 +303,8 @@ def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) 
 
 
 def trials_table(scored: ScoredTrials) -> str:
-    """``scores.tsv`` of verification: model, test, fold (with folds), raw (if normalised), score, llr (calibrated),
-    n_frames, target.
+    """``scores.tsv`` of verification: model, test, fold (with folds), raw (if normalised), score, cohort_mean (if
+    models of a cohort normalise), llr (calibrated), n_frames, target.
 
     Written by columns: of a million trials, names are made cells of a table once each.
     """
@@ -303,12 +312,14 @@ def trials_table(scored: ScoredTrials) -> str:
     models, tests, folds = ([cell(name) for name in names] for names in named)
     model, test = scored.model.tolist(), scored.test.tolist()
     counts = list(map(str, scored.test_frames.tolist()))
+    means = [] if scored.cohort_means is None else [f"{mean:.6f}" for mean in scored.cohort_means.tolist()]
     columns: dict[str, Iterable[str]] = {
         "model": map(models.__getitem__, model),
         "test": map(tests.__getitem__, test),
         **({"fold": map(folds.__getitem__, test)} if any(folds) else {}),
         **({} if scored.raw is None else {"raw": map("{:.6f}".format, scored.raw.tolist())}),
         "score": map("{:.6f}".format, scored.scores.tolist()),
+        **({} if scored.cohort_means is None else {"cohort_mean": map(means.__getitem__, test)}),
         **({} if scored.llrs is None else {"llr": map("{:.6f}".format, scored.llrs.tolist())}),
         "n_frames": map(counts.__getitem__, test),
         "target": map(("nontarget", "target").__getitem__, scored.is_target.tolist()),

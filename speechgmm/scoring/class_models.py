@@ -33,6 +33,15 @@ class Cohort:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ClaimScores:
+    """Scores of the claims that N recordings are of C classes."""
+
+    raw: Floats  # (C, N) nats per frame
+    scores: Floats  # (C, N) normalised by the cohort; without one they are the raw ones
+    cohort_means: Floats | None  # (N,) mean raw score of the cohort's models on each recording; None: no such models
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ClassModels:
     """One mixture per class, in one feature space.
 
@@ -151,27 +160,27 @@ class ClassModels:
             return self._linear.scores(recordings)
         return np.stack([self._ratios(frames) for frames in recordings], axis=1)
 
-    def claim_scores(self, recordings: Sequence[ArrayLike]) -> tuple[Floats, Floats]:
-        """Raw scores (C, N) of the claims that N recordings are of the classes, and the same normalised by the cohort.
+    def claim_scores(self, recordings: Sequence[ArrayLike]) -> ClaimScores:
+        """Scores of the claims that N recordings, of frames (T, D) each, are of the classes: raw and normalised.
 
-        The second are the first where there is no cohort.
+        Beside them stands how the cohort's models score each recording: the clearer its speech, the further below 0.
 
         Raises:
             DataError: As ``mean_log_likelihood_ratios``; a cohort whose norm was not measured.
 
         >>> ubm, ann, bob, cy = (DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 2.0, 1.0, -1.0))
         >>> cohort = Cohort(("bob", "cy"), (bob, cy), ScoreNorm.of("t"))
-        >>> raw, score = ClassModels(("ann",), (ann,), np.zeros(1), ubm=ubm, cohort=cohort).claim_scores([[[2.0]]])
-        >>> raw, score.round(4)
-        (array([[2.]]), array([[0.8839]]))
+        >>> found = ClassModels(("ann",), (ann,), np.zeros(1), ubm=ubm, cohort=cohort).claim_scores([[[2.0]]])
+        >>> found.raw, found.scores.round(4), found.cohort_means
+        (array([[2.]]), array([[0.8839]]), array([-0.5]))
         """
         scores = self.raw_scores(recordings)
         raw, others = scores[: len(self.labels)], scores[len(self.labels) :]
         if self.cohort is None:
-            return raw, raw
+            return ClaimScores(raw, raw, None)
         if self.cohort.norm is None:
             raise DataError("a cohort without a norm: its recordings were not scored against the models yet")
-        return raw, self.cohort.norm.apply(raw, others)
+        return ClaimScores(raw, self.cohort.norm.apply(raw, others), others.mean(axis=0) if len(others) else None)
 
     def _ratios(self, frames: ArrayLike) -> Floats:
         """(C+K,) nats per frame: of the classes, then of the cohort's models."""

@@ -6,6 +6,8 @@ from typing import Literal
 from speechgmm.errors import ConfigError
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
+Quality = Literal["none", "cohort"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationSpec:
@@ -26,6 +28,12 @@ class CalibrationSpec:
     p_target: float = setting(
         0.5, "logistic: prior of a target for which the ratios are to be best; 0.5: of least Cllr", gt=0, lt=1
     )
+    quality: Quality = setting(
+        "none",
+        "logistic: what the ratio depends on beside the score; cohort: the mean raw score of the cohort's models on "
+        "the test, which shows how much noise left of the voice, so that one map serves all conditions that it was "
+        "trained on; needs scoring.normalise: t, zt, s or as",
+    )
     n_folds: int = setting(
         10, "by folds: parts that the speakers of models and tests are divided into; at most one per speaker", ge=4
     )
@@ -34,9 +42,12 @@ class CalibrationSpec:
         """Refuse what would have no effect."""
         default = CalibrationSpec.__dataclass_fields__
         asked = {name for name, field in default.items() if getattr(self, name) != field.default}
-        for name, needs in (("by", "none"), ("p_target", "none"), ("n_folds", "none"), ("p_target", "pav")):
-            if name in asked and self.method == needs:
-                raise ConfigError(f"calibration.{name} has no effect with calibration.method: {needs}; leave it out")
+        without = {"none": ("by", "p_target", "quality", "n_folds"), "pav": ("p_target", "quality"), "logistic": ()}
+        for name in without[self.method]:
+            if name in asked:
+                raise ConfigError(
+                    f"calibration.{name} has no effect with calibration.method: {self.method}; leave it out"
+                )
         if "n_folds" in asked and self.by == "dev":
             raise ConfigError("calibration.n_folds has no effect with calibration.by: dev; leave it out")
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ShapeError
-from speechgmm.scoring.decision_spec import DecisionSpec
+from speechgmm.scoring.decision_spec import DecisionSpec, Quality
 
 Floats = NDArray[np.float64]
 
@@ -72,10 +72,45 @@ class Calibration:
     n_targets: int
     n_nontargets: int
     n_frames: tuple[int, int]  # of the shortest and the longest test utterance it was trained on
+    quality: Quality = "none"  # what the map takes beside the score
+
+    def llrs(self, scores: ArrayLike, cohort_means: ArrayLike | None = None) -> Floats:
+        """Log-likelihood ratios (N,) in nats of scores (N,) of claims; ``cohort_means`` as ``map_inputs`` takes them.
+
+        Raises:
+            ShapeError: As ``map_inputs``.
+        """
+        return self.map.apply(map_inputs(scores, cohort_means, self.quality))
 
     def strange(self, n_frames: int) -> bool:
         """Whether an utterance is shorter than half the shortest of training, or longer than twice the longest."""
         return not self.n_frames[0] / 2 <= n_frames <= 2 * self.n_frames[1]
+
+
+def map_inputs(scores: ArrayLike, cohort_means: ArrayLike | None, quality: Quality) -> Floats:
+    """What a map of scores (N,) is applied to: the scores, or (N, 2) with the cohort's mean score on each test.
+
+    With the second, llr = a score + b cohort_mean + c: a quality measure function, linear and learnt together with the
+    rest (Mandasari, Saeidi, McLaren & van Leeuwen 2013, Quality measure functions for calibration of speaker
+    recognition systems in various duration conditions; theirs is of the duration). Noise makes the cohort's models
+    and the background model alike, so that their ratios on a test shrink: that is measured without a label.
+
+    Raises:
+        ShapeError: No means of the cohort, where they are needed, or not one for each score.
+
+    >>> map_inputs([1.0, 2.0], [-0.5, -0.25], "cohort").tolist()
+    [[1.0, -0.5], [2.0, -0.25]]
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    if quality == "none":
+        return values
+    means = np.asarray(np.nan if cohort_means is None else cohort_means, dtype=np.float64)
+    if means.shape != values.shape:
+        raise ShapeError(
+            f"cohort means {means.shape if cohort_means is not None else None} for scores {values.shape}; this "
+            "calibration takes the cohort's mean score on each test too: were the scores normalised by a cohort?"
+        )
+    return np.stack([values, means], axis=1)
 
 
 def as_rows(scores: ArrayLike) -> Floats:
