@@ -80,8 +80,8 @@ def main(root: Path, folder: Path, config: str = MAIN, f0: str = "", develop: in
         trials, sides = rank_trials(found.llrs[chosen], (models == tests)[chosen]), (models[chosen], tests[chosen])
         figures = []
         for name, figure in (("EER", eer), ("Cllr", cllr), ("Cllr_min", cllr_min)):
-            at = interval(partial(figure, trials), sides, scale="log" if figure is cllr else "logit")
-            figures.append(f"{name} {figure(trials):.3f} ({at.low:.3f} to {at.high:.3f})")
+            bounds = interval(partial(figure, trials), sides, scale="log" if figure is cllr else "logit")
+            figures.append(f"{name} {figure(trials):.3f} ({bounds.low:.3f} to {bounds.high:.3f})")
         print(f"{kind:<8} {what:<9}", "  ".join(figures), "", chosen.sum(), "trials")
 
 

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from speechgmm.errors import DataError, ShapeError
 from speechgmm.evaluation import act_dcf, cllr, cllr_min, eer, min_dcf, rank_trials
 from speechgmm.scoring.calibration import cross_calibrate, fit_logistic, fit_pav
-from speechgmm.scoring.score_maps import Affine, Pav
+from speechgmm.scoring.score_maps import Affine, Pav, map_inputs
 
 
 def gaussian_scores(seed=0, n_targets=300, n_nontargets=900, distance=2.0, systems=1):
@@ -205,6 +205,48 @@ def test_the_order_and_the_names_of_trials_change_no_ratio():
 def test_what_cannot_be_calibrated_is_refused_with_the_reason(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def two_conditions(seed=0, n=4000):
+    """Scores whose ratio is 3 times the score, less 6 in quiet and less 1.5 in noise; truth; who is in noise; quality.
+
+    In quiet -0.2 on average and in noise -0.1, the quality is measured with an error of 0.01.
+    """
+    rng = np.random.default_rng(seed)
+    truth, noisy = rng.random(n) < 0.5, rng.random(n) < 0.5
+    spread = np.where(noisy, 1.0, 2.0)  # ratios of variance 2 m and mean +-m are calibrated
+    llrs = rng.normal(np.where(truth, 1, -1) * spread**2 / 2, spread)
+    return (llrs + np.where(noisy, 1.5, 6.0)) / 3, truth, noisy, rng.normal(np.where(noisy, -0.1, -0.2), 0.01)
+
+
+def test_by_the_quality_of_a_test_one_map_serves_two_conditions_that_one_score_alone_cannot():
+    scores, truth, noisy, quality = two_conditions()
+    lost = {}
+    for name in ("none", "cohort"):
+        inputs = map_inputs(scores, quality, name)
+        llrs = fit_logistic(inputs, truth).apply(inputs)
+        parts = [rank_trials(llrs[kind], truth[kind]) for kind in (noisy, ~noisy)]
+        lost[name] = max(cllr(trials) - cllr_min(trials) for trials in parts)
+    assert lost["cohort"] < 0.03 < 0.2 < lost["none"]
+
+
+def test_a_quality_that_is_the_same_for_all_tests_and_its_unit_change_no_ratio():
+    scores, truth, _, quality = two_conditions()
+    alone = fit_logistic(scores, truth).apply(scores)
+    constant = map_inputs(scores, np.full(len(scores), -0.3), "cohort")
+    np.testing.assert_allclose(fit_logistic(constant, truth).apply(constant), alone, atol=1e-9)
+    before, after = (map_inputs(scores, measured, "cohort") for measured in (quality, 1000 * quality + 7))
+    np.testing.assert_allclose(
+        fit_logistic(after, truth).apply(after), fit_logistic(before, truth).apply(before), atol=1e-6
+    )
+
+
+def test_a_map_that_goes_by_the_cohort_says_so_where_there_is_none():
+    with pytest.raises(ShapeError, match=r"cohort means None for scores \(2,\).*normalised by a cohort"):
+        map_inputs([1.0, 2.0], None, "cohort")
+    with pytest.raises(ShapeError, match=r"cohort means \(1,\) for scores \(2,\)"):
+        map_inputs([1.0, 2.0], [0.5], "cohort")
+    assert map_inputs([1.0, 2.0], None, "none").tolist() == [1.0, 2.0]
 
 
 def test_pav_maps_scores_beyond_its_blocks_to_theirs():

@@ -85,6 +85,13 @@ def test_every_key_has_a_description_in_the_schema() -> None:
         ("calibration: {method: logistic}\n", r"calibration is for task: verification"),
         ("calibration: {n_folds: 5}\n", r"calibration.n_folds has no effect with calibration.method: none"),
         ("calibration: {method: pav, p_target: 0.1}\n", r"calibration.p_target has no effect with .*method: pav"),
+        ("calibration: {method: pav, quality: cohort}\n", r"calibration.quality has no effect with .*method: pav"),
+        ("calibration: {quality: cohort}\n", r"calibration.quality has no effect with calibration.method: none"),
+        (
+            "task: verification\nmodel: {adapt: map}\nscoring: {normalise: z}\n"
+            "calibration: {method: logistic, quality: cohort}\n",
+            r"calibration.quality: cohort needs models of a cohort, and scoring.normalise: z makes none; set",
+        ),
         ("calibration: {method: pav, by: dev, n_folds: 5}\n", r"calibration.n_folds has no effect with .*by: dev"),
         (
             "model: {adapt: map, variance_relevance: 3}\n",

@@ -28,7 +28,7 @@ from speechgmm.pipeline import extract, prepare, run
 from speechgmm.pipeline.comparing import compare_runs
 from speechgmm.pipeline.enrolling import enrol
 from speechgmm.pipeline.extraction import divide
-from speechgmm.pipeline.score_files import evaluate_file
+from speechgmm.pipeline.score_files import evaluate_file, fuse_files
 from speechgmm.pipeline.scoring import judge_recordings, score_recordings
 from speechgmm.pipeline.sweeping import grid_points, sweep
 from speechgmm.pipeline.training import train
@@ -691,7 +691,8 @@ def test_normalised_scores_are_the_norms_of_raw_ones_in_run_and_verify(voices: P
     recordings = [utterance for utterance in features.corpus if utterance.split == "cohort"]
     for norm in ("z", "t", "zt", "s", "as"):
         found = scored(voices, f"scoring.normalise={norm}", *(["scoring.cohort_top=3"] if norm == "as" else []))
-        assert list(next(iter(found.values()))) == ["model", "test", "raw", "score", "n_frames", "target"]
+        means = [] if norm == "z" else ["cohort_mean"]
+        assert list(next(iter(found.values()))) == ["model", "test", "raw", "score", *means, "n_frames", "target"]
         assert len(found) == 4 * 16
         file = read_model_file(max(voices.parent.glob("run-*")) / "models.safetensors")
         assert file.models.cohort is not None
@@ -704,6 +705,7 @@ def test_normalised_scores_are_the_norms_of_raw_ones_in_run_and_verify(voices: P
             raw = file.models.raw_scores(frames[test])[:, 0]
             m, others = file.models.labels.index(model), raw[4:]
             assert float(row["raw"]) == pytest.approx(raw[m], abs=1e-5)
+            assert norm == "z" or float(row["cohort_mean"]) == pytest.approx(others.mean(), abs=1e-5)
             if norm == "zt":
                 strangers = np.array([[u.labels["speaker"] != who for u in recordings] for who in labels])  # type: ignore[index]
                 of_others = [scores[chosen] for scores, chosen in zip(by_cohort[4:], strangers, strict=True)]
@@ -719,6 +721,42 @@ def test_normalised_scores_are_the_norms_of_raw_ones_in_run_and_verify(voices: P
 
 def standard(score: float, cohort: list[float] | np.ndarray) -> float:
     return float((score - np.mean(cohort)) / np.std(cohort, ddof=1))
+
+
+def test_a_calibration_by_the_cohorts_means_is_the_same_map_in_run_file_verify_score_and_for_the_enrolled(
+    voices: Path,
+) -> None:
+    found = scored(voices, "scoring.normalise=t", "calibration={method: logistic, quality: cohort}")
+    columns = ["model", "test", "raw", "score", "cohort_mean", "llr", "n_frames", "target"]
+    assert list(next(iter(found.values()))) == columns
+    folder = max(voices.parent.glob("run-*"))
+    file = read_model_file(folder / "models.safetensors")
+    assert file.calibration is not None
+    assert file.calibration.quality == "cohort"
+    assert "in the score and the cohort's mean score" in inspect(folder)
+    inputs = np.array([[float(row["score"]), float(row["cohort_mean"])] for row in found.values()])
+    truth = np.array([row["target"] == "target" for row in found.values()])
+    expected = fit_logistic(inputs, truth)
+    np.testing.assert_allclose(file.calibration.map.apply(inputs), expected.apply(inputs), atol=5e-3)
+    path = voices.parent / "v1-2.wav"
+    frames = next(iter(score_recordings(file, [path])))[1]
+    assert not isinstance(frames, DataError)
+    for number, model in enumerate(file.models.labels):
+        row = found[model, "v1-2"]
+        ((_, judged),) = judge_recordings(file, [path], model)
+        assert not isinstance(judged, DataError)
+        wanted = file.calibration.map.apply([[float(row["score"]), float(row["cohort_mean"])]])[0]
+        assert judged.llr == pytest.approx(wanted, abs=1e-3)
+        assert frames[0].llrs is not None
+        assert frames[0].llrs[number] == pytest.approx(judged.llr, abs=1e-4)
+    larger, _ = enrol(file, "v4", sorted(voices.parent.glob("v4-*.wav")))
+    ((_, judged),) = judge_recordings(larger, [voices.parent / "v4-0.wav"], "v4")
+    assert not isinstance(judged, DataError)
+    assert judged.llr is not None
+    # The score file says as much as the run knew.
+    fused = fuse_files([folder], quality=True)
+    assert len(fused.map.weights) == 2
+    np.testing.assert_allclose(fused.map.apply(inputs), expected.apply(inputs), atol=1e-6)
 
 
 def test_a_class_is_enrolled_where_the_norm_asks_only_for_the_cohorts_models(voices: Path) -> None:

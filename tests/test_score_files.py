@@ -185,7 +185,7 @@ def test_without_dev_one_system_is_calibrated_by_folds_of_its_own_speakers(
     rows = [(m, t, s / 10 + 5, truth) for m, t, s, truth in trials(distance=3.0, n_speakers=24)]
     scores, key = kaldi(tmp_path, rows)
     out = tmp_path / "out.tsv"
-    fuse_and_print([scores], [], trials=key, dev_trials=None, p_target=0.5, n_folds=4, out=out)
+    fuse_and_print([scores], [], trials=key, dev_trials=None, p_target=0.5, quality=False, n_folds=4, out=out)
     assert "speaker-disjoint folds" in capsys.readouterr().err
     evaluate_and_print(out, None, are_llrs=False, stakes={"prior": 0.1}, threshold=None, form="json")
     metrics = json.loads(capsys.readouterr().out)
@@ -195,6 +195,34 @@ def test_without_dev_one_system_is_calibrated_by_folds_of_its_own_speakers(
     assert "act dcf" in capsys.readouterr().out
     with pytest.raises(ConfigError, match=r"--prior 5: expected more than 0 and less than 1"):
         evaluate_and_print(out, None, are_llrs=False, stakes={"prior": 5}, threshold=None, form="json")
+
+
+def test_with_quality_the_cohorts_means_take_part_as_a_system_does(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    files = []
+    for name, seed in (("dev", 0), ("test", 1)):
+        rows = trials(seed, 2.0)
+        means = rng.normal(-0.2, 0.05, len(rows))
+        cells = [(*row, f"{mean:.6f}") for row, mean in zip(spelt(rows), means, strict=True)]
+        files.append(write(tmp_path / name, cells, head=HEAD.strip() + "\tcohort_mean"))
+    plain = write(tmp_path / "plain", spelt(trials(1, 1.0)), head=HEAD.strip())
+    plain_dev = write(tmp_path / "plain-dev", spelt(trials(0, 1.0)), head=HEAD.strip())
+    found = fuse_files([plain, files[1]], [plain_dev, files[0]], quality=True)
+    read = [read_scores(path) for path in (plain_dev, files[0], plain, files[1])]
+    assert all(isinstance(one, TrialScores) for one in read)
+    dev, test = (np.column_stack([a.scores, b.scores, b.cohort_means]) for a, b in (read[:2], read[2:]))  # type: ignore[union-attr]
+    expected = fit_logistic(dev, read[0].is_target)  # type: ignore[union-attr, arg-type]
+    np.testing.assert_allclose(found.map.weights, expected.weights)
+    assert found.inputs == (str(plain), str(files[1]), f"{files[1]}: cohort_mean")
+    (tmp_path / "fused.tsv").write_text(found.text)
+    fused = read_scores(tmp_path / "fused.tsv")
+    assert isinstance(fused, TrialScores)
+    np.testing.assert_allclose(fused.llrs, expected.apply(test), atol=1e-6)
+    assert len(fuse_files([files[1]], [files[0]]).map.weights) == 1
+    with pytest.raises(DataError, match="--quality: no file has a column cohort_mean"):
+        fuse_files([plain], [plain_dev], quality=True)
+    with pytest.raises(DataError, match="cohort_mean is in files 2 of the systems and 1 of --dev"):
+        fuse_files([plain, files[1]], [files[0], plain_dev], quality=True)
 
 
 def test_fusion_refuses_what_does_not_go_together(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ from speechgmm.evaluation.operating import (
 )
 from speechgmm.evaluation.resampling import OfSums, ratio
 from speechgmm.evaluation.t_dcf import AsvErrors, TandemCosts, asv_errors, min_t_dcf, min_t_dcf_legacy
+from speechgmm.evaluation.verbal_scale import in_words
 
 __all__ = [
     "FEW_GROUPS",
@@ -83,6 +84,7 @@ __all__ = [
     "det",
     "eer",
     "error_rates",
+    "in_words",
     "interval",
     "min_dcf",
     "min_t_dcf",
