@@ -65,7 +65,7 @@ def main(root: Path, folder: Path, suspect: str = "", questioned: str = "", sex:
     suspect, questioned = suspect or tried[0], questioned or tried[0]
     llr = float(found.llrs[found.pairs.index((suspect, f"{questioned}-questioned-0"))])
     print(f"case: known sample of {suspect}, questioned recording of {questioned}: log10 LR {llr / np.log(10):+.2f}")
-    print(f"{in_words(llr)} (ENFSI 2015) that {suspect} is the speaker, rather than another of the population")
+    print(f"{in_words(llr)}, on the scale of ENFSI 2015, that it was {suspect}; the alternative: another of them")
     if abs(llr) > np.log((found.is_target if llr < 0 else ~found.is_target).sum()):
         print("beyond what so many comparisons can bear out: the shape of the map alone says so much")
 

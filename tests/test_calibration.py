@@ -6,7 +6,7 @@ from scipy.optimize import isotonic_regression, minimize
 from sklearn.linear_model import LogisticRegression
 
 from speechgmm.errors import DataError, ShapeError
-from speechgmm.evaluation import act_dcf, cllr, cllr_min, eer, min_dcf, rank_trials
+from speechgmm.evaluation import act_dcf, cllr, cllr_min, eer, in_words, min_dcf, rank_trials
 from speechgmm.scoring.calibration import cross_calibrate, fit_logistic, fit_pav
 from speechgmm.scoring.score_maps import Affine, Pav, map_inputs
 
@@ -251,3 +251,14 @@ def test_a_map_that_goes_by_the_cohort_says_so_where_there_is_none():
 
 def test_pav_maps_scores_beyond_its_blocks_to_theirs():
     assert Pav(np.array([0.0]), np.array([1.5])).apply([-3.0, 9.0]).tolist() == [1.5, 1.5]
+
+
+def test_words_for_ratios_change_at_the_scales_steps_and_mirror_for_the_alternative():
+    assert in_words(np.log(1.99)) == in_words(-np.log(1.99)) == "no support either way"
+    for ratio, words in ((2, "weak"), (10, "moderate"), (100, "moderately strong"), (1e3, "strong"), (1e6, "extrem")):
+        assert in_words(np.log(ratio)).startswith(words)
+        assert in_words(-np.log(ratio)) == f"{in_words(np.log(ratio))} for the alternative"
+        assert in_words(np.log(ratio)) != in_words(np.log(0.999 * ratio))
+    assert in_words(np.log(1e4)) == in_words(np.log(9.9e5)) == "very strong support"
+    with pytest.raises(DataError, match="NaN"):
+        in_words(float("nan"))
