@@ -18,6 +18,9 @@ from speechgmm.corpus.spec import AsvspoofSpec
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import eer, rank_trials
 from speechgmm.pipeline import run
+from speechgmm.pipeline.comparing import compare_runs
+from speechgmm.pipeline.score_files import evaluate_file
+from speechgmm.pipeline.sweeping import sweep
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROTOCOLS = "ASVspoof2019_LA_cm_protocols/ASVspoof2019.LA.cm"
@@ -186,6 +189,28 @@ def test_a_target_gives_scores_and_figures_of_detection_and_changes_nothing_else
     ]
     assert independent["value"] == low["eer"]["value"]
     assert "n_groups" not in independent
+
+
+def test_runs_with_a_target_are_compared_swept_and_evaluated_by_what_detection_is_judged_by(tmp_path: Path) -> None:
+    quiet = Console(quiet=True)
+    config = two_hums(tmp_path, target="low")
+    one = run(config, output=tmp_path / "one", console=quiet).metrics
+    two = run(config, ["model.n_components=1", "features.n_ceps=2"], output=tmp_path / "two", console=quiet).metrics
+    for name in ("eer", "min_dcf", "cllr_min", "accuracy"):
+        assert evaluate_file(tmp_path / "two").metrics[name]["value"] == pytest.approx(two[name]["value"], abs=1e-6)
+    assert evaluate_file(tmp_path / "two").metrics["eer"]["n_groups"] == 8
+    assert two["eer"]["value"] > one["eer"]["value"]
+    text = compare_runs([tmp_path / "one", tmp_path / "two"])
+    assert f"eer {100 * two['eer']['value']:.2f} %" in text
+    assert "resamples of 8 groups" in text
+    run(two_hums(tmp_path), output=tmp_path / "plain", console=quiet)
+    with pytest.raises(ConfigError, match=r"plain is judged by its accuracy, .*one by its eer"):
+        compare_runs([tmp_path / "one", tmp_path / "plain"])
+    points = [{"model.n_components": n} for n in (1, 2)]
+    found = sweep(two_hums(tmp_path, target="low"), points, output=tmp_path / "sweep", console=quiet)
+    assert found.metric == "eer"
+    assert "inner_eer" in (tmp_path / "sweep" / "sweep.tsv").read_text()
+    assert "-0.0000" not in (tmp_path / "sweep" / "sweep.tsv").read_text()
 
 
 def test_a_target_that_is_no_class_or_one_of_many_is_refused_before_training(tmp_path: Path, config_file: Path) -> None:

@@ -26,6 +26,7 @@ from speechgmm.report.detection_plots import score_histogram, tippett
 from speechgmm.report.operating_points import Application, bayes_point, operating_points
 from speechgmm.report.page import render, write_report
 from speechgmm.report.run_folder import Claims, RunFolder, read_run
+from speechgmm.report.sections import about
 
 HTML = "{http://www.w3.org/1999/xhtml}"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -260,6 +261,18 @@ def test_two_classes_with_a_target_are_trials_too(folder: Path) -> None:
     assert isinstance(two, Claims)
     assert two.trials.scores.tolist() == [2.0, 1.0, -2.0]
     assert two.trials.is_target.tolist() == [True, False, False]
+
+
+def test_what_was_run_names_no_setting_that_does_not_count(folder: Path, claims: Path) -> None:
+    told = dict(about(read_run(claims)))
+    assert told["Models"].startswith("adapt map, ubm (n_components 4")  # not the n_components of no model
+    assert told["Scores"] == "method llr, normalise none"
+    assert told["Calibration"] == "method none"
+    assert "prior 0.01" in told["Decision"]
+    plain = dict(about(read_run(folder)))
+    assert plain["Models"].startswith("n_components 2")
+    assert "Decision" not in plain
+    assert not [value for value in (*told.values(), *plain.values()) if "None" in value or "[" in value]
 
 
 def hundred(n: int) -> RunFolder:

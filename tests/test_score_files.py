@@ -105,6 +105,26 @@ def test_decisions_between_classes_have_an_accuracy(tmp_path: Path) -> None:
         evaluate_file(path, threshold=1.0)
 
 
+def test_a_run_that_detects_one_of_two_classes_has_figures_of_detection(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [(n, "ab"[n % 2], "ab"[n % 2], 9, rng.normal(n % 2), "target" if n % 2 else "nontarget") for n in range(40)]
+    lines = [(*row, 0.0, float(row[4])) for row in rows]
+    path = write(tmp_path / "s.tsv", lines, head="id\ttrue\tpredicted\tn_frames\tscore\ttarget\ta\tb")
+    ranked = rank_trials([row[4] for row in rows], [row[5] == "target" for row in rows])
+    found = evaluate_file(path, decision=DecisionSpec(prior=0.3)).metrics
+    assert found["eer"]["value"] == pytest.approx(eer(ranked))
+    assert found["min_dcf"]["value"] == pytest.approx(min_dcf(ranked, 0.3))
+    assert found["accuracy"]["value"] == 1
+    assert found["eer"]["high"] <= 0.5
+
+
+def test_classes_may_have_the_names_of_the_columns_of_detection(tmp_path: Path) -> None:
+    rows = [(n, "score", "target", 9, -1.0, -2.0) for n in range(4)]
+    found = read_scores(write(tmp_path / "s.tsv", rows, head="id\ttrue\tpredicted\tn_frames\tscore\ttarget"))
+    assert isinstance(found, ClassScores)
+    assert (found.labels, found.target) == (("score", "target"), None)
+
+
 HEAD = "model\ttest\tscore\ttarget\n"
 
 
@@ -122,8 +142,8 @@ HEAD = "model\ttest\tscore\ttarget\n"
         (HEAD + "a\tb\t1\tperhaps\n", "'perhaps' where target or nontarget is expected"),
         (HEAD + "a\tb\t1\n", "3 cells where 4 are expected"),
         (HEAD + "a\tb\tx\ttarget\n", "'x' where a number is expected"),
-        (HEAD + "a\tb\t1\ttarget\nc\td\t1\ttarget\n", "only target trials"),
-        (HEAD + "a\tb\t1\tnontarget\n", "only nontarget trials"),
+        (HEAD + "a\tb\t1\ttarget\nc\td\t1\ttarget\n", "s: 2 target trials and no nontargets"),
+        (HEAD + "a\tb\t1\tnontarget\n", "s: 1 nontarget trials and no targets"),
         ("model\ttest\tscore\tlabel\tkey\na\tb\t1\t1\t1\n", "two columns for the target"),
         ("a b 1\nc d 2\n", "does not say which trials are targets; name a list that does with --trials"),
         ("id\ttrue\tpredicted\tn_frames\ta\tb\nx\ta\tc\t9\t1\t2\n", "predicted is 'c', which has no column"),
@@ -237,3 +257,15 @@ def test_fusion_refuses_what_does_not_go_together(tmp_path: Path) -> None:
         fuse_files([one], dev_trials=key)
     with pytest.raises(DataError, match="does not say which trials are targets"):
         fuse_files([one])
+    endless = write(tmp_path / "endless.tsv", [*spelt(rows), ("spk0", "x", "-inf", "nontarget")], head=HEAD.strip())
+    with pytest.raises(DataError, match=r"endless.tsv: 1 scores are infinite \(spk0 x\)"):
+        fuse_files([endless])
+
+
+def test_trials_that_the_fusion_was_trained_on_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "s.tsv", spelt(trials()), head=HEAD.strip())
+    fuse_and_print([path], [path], trials=None, dev_trials=None, p_target=0.5, n_folds=4, out=tmp_path / "f.tsv")
+    assert "warning: 128 trials are among those of --dev too" in capsys.readouterr().err
+    other = write(tmp_path / "t.tsv", [(f"x{m}", t, s, k) for m, t, s, k in spelt(trials(1))], head=HEAD.strip())
+    fuse_and_print([path], [other], trials=None, dev_trials=None, p_target=0.5, n_folds=4, out=tmp_path / "f.tsv")
+    assert "warning" not in capsys.readouterr().err

@@ -82,6 +82,12 @@ def fuse_and_print(
     )
     how = "other trials (--dev)" if dev else "speaker-disjoint folds of these trials; the weights shown are of all"
     print(f"trained on {found.n_targets} targets and {found.n_nontargets} nontargets, {how}", file=sys.stderr)
+    if found.n_met:
+        print(
+            f"warning: {found.n_met} trials are among those of --dev too, and their ratios look better than they are; "
+            "train on trials of other speakers",
+            file=sys.stderr,
+        )
     for name, weight in zip(found.inputs, found.map.weights, strict=True):
         print(f"  {weight:10.4f}  {name}", file=sys.stderr)
     print(f"  {found.map.offset:10.4f}  offset (nats)", file=sys.stderr)

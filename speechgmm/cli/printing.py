@@ -62,7 +62,8 @@ def figure(name: str, metric: dict[str, Any]) -> tuple[str, str, str]:
     if "low" in metric:
         by = f"{metric['n_groups']} groups" if "n_groups" in metric else "items as independent"
         interval = f"95 % interval {number(metric['low'])} to {number(metric['high'])} ({by})"
-    return name.replace("_", " "), number(metric["value"]), interval
+    stated = f" (prior {metric['p_target']:g})" if "p_target" in metric else ""
+    return name.replace("_", " ") + stated, number(metric["value"]), interval
 
 
 def print_sweep(result: "Sweep") -> None:
@@ -266,7 +267,7 @@ def recordings(given: Sequence[Path]) -> list[Path]:
 
             found = audio_files(path)
             if not found:
-                raise ConfigError(f"{path}: no recordings in this folder")
+                raise DataError(f"{path}: no recordings in this folder")
             paths += found
         else:
             paths.append(path)

@@ -61,6 +61,7 @@ class ClassScores:
     labels: tuple[str, ...]  # C
     n_frames: NDArray[np.int64]  # (N,)
     scores: NDArray[np.float64]  # (N, C)
+    target: str | None = None  # of two classes: the one that was to be detected
 
 
 def read_scores(path: Path) -> TrialScores | ClassScores:
@@ -144,7 +145,8 @@ def _layout(
     hint = "; a number in it has a decimal comma: write a point" if _has_decimal_comma(first) else ""
     raise DataError(
         f"{path}: a header with model (or enrol), test and {wanted[2]}{' (or llr)' if wanted[2] == 'score' else ''} is "
-        f"expected, or Kaldi's three columns, {' '.join(wanted)}, without one; the first line is {first!r}{hint}"
+        f"expected, or Kaldi's three columns, {' '.join(wanted)}, without one, separated by tabs, "
+        f"semicolons, commas or spaces; the first line is {first!r}{hint}"
     )
 
 
@@ -193,6 +195,9 @@ def _class_scores(path: Path, lines: Sequence[tuple[int, str]], separator: str |
     if "n_frames" in own and own["n_frames"] > own["predicted"] + 1:
         del own["n_frames"]
     first = max(own.values()) + 1
+    # Of two classes one of which is the target: its score, and whether the item is one, before the classes.
+    detected = lower[first : first + 2] == ["score", "target"] and len(head) == first + 4
+    first += 2 * detected
     labels = tuple(head[first:])
     if "id" not in own or len(labels) < 2 or len(set(labels)) < len(labels):
         raise DataError(
@@ -218,6 +223,7 @@ def _class_scores(path: Path, lines: Sequence[tuple[int, str]], separator: str |
     if not rows:
         raise DataError(f"{path}: a header and no rows")
     columns = {name: tuple(cells[place] for cells, _ in rows) for name, place in own.items()}
+    targets = [cells[own["true"]] for cells, _ in rows if detected and cells[first - 1] == "target"]
     return ClassScores(
         columns["id"],
         columns.get("fold", ()),
@@ -226,6 +232,7 @@ def _class_scores(path: Path, lines: Sequence[tuple[int, str]], separator: str |
         labels,
         np.array([int(count) for count in columns.get("n_frames", ("0",) * len(rows))], np.int64),
         np.array([values for _, values in rows], np.float64),
+        targets[0] if targets else None,
     )
 
 

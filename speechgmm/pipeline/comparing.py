@@ -19,6 +19,7 @@ from speechgmm.evaluation import Difference, compare, eer, rank_trials, ratio
 class _Run:
     folder: Path
     task: str
+    figure: str  # accuracy; eer of claims, or of a class that is to be detected (corpus.target)
     items: dict[tuple[str, ...], tuple[str, str]]  # key of the item -> (truth, decision or score)
     tests: dict[str, str]  # utterance -> group; empty: none is named
     owners: dict[str, str]  # model -> group
@@ -39,6 +40,11 @@ def compare_runs(folders: Sequence[Path]) -> str:
     for other in runs[1:]:
         if other.task != first.task:
             raise ConfigError(f"{other.folder} is a run of {other.task}, {first.folder} of {first.task}")
+        if other.figure != first.figure:
+            raise ConfigError(
+                f"{other.folder} is judged by its {other.figure}, {first.folder} by its {first.figure}: one of them "
+                "has a class that is to be detected (corpus.target); compare runs with the same target"
+            )
         if other.items.keys() != first.items.keys():
             apart = len(other.items.keys() ^ first.items.keys())
             raise DataError(
@@ -50,10 +56,9 @@ def compare_runs(folders: Sequence[Path]) -> str:
         if (other.tests, other.owners) != (first.tests, first.owners):
             raise DataError(f"{other.folder} and {first.folder} have other groups (corpus.group) for the same items")
         what = "groups" if first.tests else "items"
-        name = "accuracy" if first.task == "classification" else "eer"
         values, difference = _difference(other, first)
         lines.append(
-            f"{other.folder}: {name} {100 * values[0]:.2f} %, {first.folder}: {100 * values[1]:.2f} %\n"
+            f"{other.folder}: {first.figure} {100 * values[0]:.2f} %, {first.folder}: {100 * values[1]:.2f} %\n"
             f"  difference {100 * difference.value:+.2f} points{_bounds(difference)}; "
             f"above 0 in {100 * difference.share_above:.1f} % of resamples of {difference.n_groups} {what}"
             + (f"\n  note: {difference.note.replace('groups', what)}" if difference.note else "")
@@ -70,20 +75,24 @@ def _bounds(difference: Difference) -> str:
 def _difference(one: _Run, other: _Run) -> tuple[tuple[float, float], Difference]:
     keys = list(one.items)
     ones = np.ones(len(keys))
+    sides: NDArray[np.intp] | tuple[NDArray[np.intp], NDArray[np.intp]]
     if one.task == "classification":
+        sides = _numbers([one.tests.get(key[0], key[0]) for key in keys])
+    else:
+        names = [one.owners.get(key[0], key[0]) for key in keys] + [one.tests.get(key[1], key[1]) for key in keys]
+        first, second = _numbers(names).reshape(2, -1)
+        sides = first, second
+    if one.figure == "accuracy":
         right = [[truth == decided for truth, decided in (run.items[key] for key in keys)] for run in (one, other)]
         statistics = [ratio(found, ones) for found in right]
-        groups = _numbers([one.tests.get(key[0], key[0]) for key in keys])
-        return (statistics[0](ones), statistics[1](ones)), compare(statistics[0], statistics[1], groups)
+        return (statistics[0](ones), statistics[1](ones)), compare(statistics[0], statistics[1], sides)
     truth = np.array([one.items[key][0] == "target" for key in keys])
     ranked = [rank_trials([float(run.items[key][1]) for key in keys], truth) for run in (one, other)]
 
     def rate(trials: Any) -> Any:
         return lambda weights: eer(trials, weights)
 
-    names = [one.owners.get(key[0], key[0]) for key in keys] + [one.tests.get(key[1], key[1]) for key in keys]
-    sides = _numbers(names).reshape(2, -1)
-    difference = compare(rate(ranked[0]), rate(ranked[1]), (sides[0], sides[1]))
+    difference = compare(rate(ranked[0]), rate(ranked[1]), sides)
     return (eer(ranked[0]), eer(ranked[1])), difference
 
 
@@ -97,17 +106,16 @@ def _read(folder: Path) -> _Run:
         task = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["task"]
         head, *rows = _table(folder / "scores.tsv")
         # The first columns are the run's own; classes come after them and may have any name.
-        wanted = ("model", "test", "score", "target") if task == "verification" else ("id", "true", "predicted")
+        key = ("model", "test") if task == "verification" else ("id",)
+        figure = "eer" if task == "verification" or _corpus(folder).get("target") is not None else "accuracy"
+        wanted = (*key, *(("target", "score") if figure == "eer" else ("true", "predicted")))
         at = {name: head.index(name) for name in wanted}
         tests, owners = _groups(folder, task)
     except (OSError, KeyError, ValueError, TypeError, yaml.YAMLError) as error:
         raise DataError(f"{folder}: not the folder of a finished run ({error})") from None
-    items: dict[tuple[str, ...], tuple[str, str]]
-    if task == "verification":
-        items = {(row[at["model"]], row[at["test"]]): (row[at["target"]], row[at["score"]]) for row in rows}
-    else:
-        items = {(row[at["id"]],): (row[at["true"]], row[at["predicted"]]) for row in rows}
-    return _Run(folder, task, items, tests, owners)
+    truth, value = wanted[-2:]
+    items = {tuple(row[at[name]] for name in key): (row[at[truth]], row[at[value]]) for row in rows}
+    return _Run(folder, task, figure, items, tests, owners)
 
 
 def run_groups(folder: Path, task: str) -> tuple[dict[str, str], dict[str, str]] | None:
@@ -119,13 +127,18 @@ def run_groups(folder: Path, task: str) -> tuple[dict[str, str], dict[str, str]]
 
 
 def _groups(folder: Path, task: str) -> tuple[dict[str, str], dict[str, str]]:
-    corpus = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["corpus"]
+    corpus = _corpus(folder)
     names, *protocol = _table(folder / "protocol.tsv")
     label, group = corpus["label"], corpus["group"] or (corpus["label"] if task == "verification" else None)
     by = {name: len(names) - 1 - names[::-1].index(name) for name in {label, *([group] if group else [])}}
     tests = {row[0]: row[by[group]] for row in protocol} if group else {}
     owners = {row[by[label]]: row[by[group]] for row in protocol} if group and task == "verification" else {}
     return tests, owners
+
+
+def _corpus(folder: Path) -> dict[str, Any]:
+    """The configuration's section about the corpus."""
+    return dict(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["corpus"])
 
 
 def _table(path: Path) -> list[list[str]]:

@@ -109,6 +109,8 @@ def _detection(
         if groups is None:  # no number of groups, which would be read as speakers
             metric["interval"] = "bootstrap over items as independent"
             del metric["n_groups"]
+            if "note" in metric:
+                metric["note"] = metric["note"].replace("groups", "items")
     return metrics
 
 
@@ -142,6 +144,8 @@ def detection_metrics(
             "unit": unit,
             **bounds(interval(statistic, sides, seed=seed)),
         }
+    if metrics["eer"].get("high", 0) > 0.5:  # the scale of the interval ends at 1; that of the figure does not
+        metrics["eer"]["high"] = 0.5
     metrics["min_dcf"]["p_target"] = decision.prior
     return metrics
 

@@ -64,9 +64,9 @@ def evaluate_file(
         path = path / "scores.tsv"
     found = read_scores(path)
     if isinstance(found, ClassScores):
-        if trials is not None or are_llrs or threshold is not None or decision is not None:
+        if trials is not None or are_llrs or threshold is not None or (decision is not None and found.target is None):
             raise ConfigError(f"{path} holds decisions between classes: there are no trials, thresholds or priors")
-        return _classified(path, found, seed)
+        return _classified(path, found, decision, seed)
     chosen, is_target, unused = _with_truth(path, found, trials)
     notes = [f"{unused} scores are of trials that {trials} does not name, and do not count"] if unused else []
     llrs = chosen.llrs
@@ -77,6 +77,12 @@ def evaluate_file(
     ordered = chosen.scores if chosen.scores is not None else chosen.llrs
     if ordered is None:
         raise DataError(f"{path}: neither scores nor ratios in it")
+    if is_target.all() or not is_target.any():
+        kind, missing = ("target", "nontargets") if is_target.all() else ("nontarget", "targets")
+        raise DataError(
+            f"{trials or path}: {len(is_target)} {kind} trials and no {missing}; error rates need both: is the list "
+            "whole, and are target and nontarget spelt as meant?"
+        )
     sides, how = _speakers(path, chosen.pairs, is_target)
     decision = decision or DecisionSpec()
     metrics = detection_metrics(ordered, is_target, sides, decision, seed=seed)
@@ -106,6 +112,7 @@ class Fused:
     inputs: tuple[str, ...]  # what each of its weights is for
     n_targets: int  # that it was trained on
     n_nontargets: int
+    n_met: int = 0  # trials of the file that are among those of dev: their ratios look better than they are
 
 
 def fuse_files(
@@ -135,8 +142,10 @@ def fuse_files(
     if dev_trials is not None and not dev:
         raise ConfigError("--dev-trials goes with --dev")
     pairs, scores, truth, means = _systems(paths, trials, needed=not dev, quality=quality)
+    met: set[Pair] = set()
     if dev:
-        _, training, known, others = _systems(dev, dev_trials, needed=True, quality=quality)
+        trained_on, training, known, others = _systems(dev, dev_trials, needed=True, quality=quality)
+        met = set(trained_on) & set(pairs)
         if others != means:
             raise DataError(
                 f"--quality: cohort_mean is in files {_numbered(means)} of the systems and {_numbered(others)} of "
@@ -159,7 +168,7 @@ def fuse_files(
         for n, (pair, llr) in enumerate(zip(pairs, llrs, strict=True))
     )
     inputs = (*map(str, paths), *(f"{paths[n]}: cohort_mean" for n in means))
-    return Fused(table(head, rows), final, inputs, int(known.sum()), int((~known).sum()))
+    return Fused(table(head, rows), final, inputs, int(known.sum()), int((~known).sum()), len(met))
 
 
 def _numbered(places: Sequence[int]) -> str:
@@ -189,6 +198,12 @@ def _systems(
         scores = found.scores if found.scores is not None else found.llrs
         if scores is None:
             raise DataError(f"{file}: neither scores nor ratios in it")
+        endless = [found.pairs[n] for n in np.flatnonzero(~np.isfinite(scores))]
+        if endless:
+            raise DataError(
+                f"{file}: {len(endless)} scores are infinite ({_named(endless)}), and no weighted sum holds them; was "
+                "a log taken of 0? Leave these trials out"
+            )
         if not columns:
             pairs = found.pairs
         places = {pair: n for n, pair in enumerate(found.pairs)}
@@ -280,8 +295,8 @@ def _connected(pairs: Sequence[Pair], is_target: NDArray[np.bool_]) -> Sides:
     return speaker[first].astype(np.intp), speaker[second].astype(np.intp)
 
 
-def _classified(path: Path, found: ClassScores, seed: int) -> FileFigures:
-    """Accuracy and the rest, with the groups of the run that the file lies in."""
+def _classified(path: Path, found: ClassScores, decision: DecisionSpec | None, seed: int) -> FileFigures:
+    """Accuracy and the rest, with the groups of the run that the file lies in; those of detecting a target, if any."""
     known: Mapping[str, str] = {}
     groups = run_groups(path.parent, "classification") if path.name == "scores.tsv" else None
     if groups is not None:
@@ -296,7 +311,7 @@ def _classified(path: Path, found: ClassScores, seed: int) -> FileFigures:
         tuple(known.get(name, name) for name in found.ids) if known else (),
         found.folds,
     )
-    evaluation = evaluate(scores, seed=seed)
+    evaluation = evaluate(scores, seed=seed, target=found.target, decision=decision)
     if evaluation is None:
         raise DataError(f"{path}: a header and no rows")
     return FileFigures(evaluation.metrics, f"{len(found.ids)} items, {len(found.labels)} classes", ())

@@ -27,7 +27,7 @@ from speechgmm.evaluation import eer, rank_trials
 from speechgmm.io.atomic import only_writer, write_text
 from speechgmm.io.tables import table
 from speechgmm.pipeline.calibrating import by_folds, calibrated_metrics
-from speechgmm.pipeline.evaluation import Evaluation, evaluate, scores_table
+from speechgmm.pipeline.evaluation import Evaluation, detection_scores, evaluate, scores_table
 from speechgmm.pipeline.extraction import divide, extract
 from speechgmm.pipeline.frames import Features
 from speechgmm.pipeline.job import Job, prepare
@@ -212,9 +212,10 @@ def _run_point(
     inner_models = {name: {part: next(trained) for part in parts} for name, parts in inner.items()}
     # Trials of a table are about the test; inside the training part every model meets every utterance.
     inner_job = replace(job, experiment=replace(experiment, config=replace(experiment.config, trials=None)))
-    figures = {name: _figure(_scores(inner_job, inner[name], inner_models[name])) for name in outer}
+    target = experiment.config.corpus.target
+    figures = {name: _figure(_scores(inner_job, inner[name], inner_models[name]), target) for name in outer}
     tests = _scores(job, outer, outer_models)
-    return Point(settings, figures, _figure(tests)), tests
+    return Point(settings, figures, _figure(tests, target)), tests
 
 
 def _inner_sets(job: Job, features: Features) -> dict[str, Features]:
@@ -243,10 +244,13 @@ def _scores(
     return {name: score_segments(job, part, segments[name].models) for name, part in sets.items()}
 
 
-def _figure(scores: Mapping[str, Scores | ScoredTrials]) -> float:
-    """Accuracy, or minus EER: of all parts pooled, and the more the better."""
+def _figure(scores: Mapping[str, Scores | ScoredTrials], target: str | None) -> float:
+    """Accuracy, or minus EER (of claims, or of the class to be detected): of all parts pooled, the more the better."""
     pooled = _pooled(scores)
     if isinstance(pooled, Scores):
+        if target is not None:
+            is_target = [label == target for label in pooled.true]
+            return -eer(rank_trials(detection_scores(pooled, target), is_target))
         return float(np.mean([one == other for one, other in zip(pooled.true, pooled.predicted, strict=True)]))
     return -eer(rank_trials(pooled.scores, pooled.is_target))
 
@@ -281,7 +285,7 @@ def _choose(
         evaluation, text = evaluate_trials(pooled, config.decision, seed=config.seed), trials_table(pooled)
         calibrated = calibrated_metrics(pooled, config.decision, seed=config.seed)
         evaluation = replace(evaluation, metrics={**evaluation.metrics, **calibrated})
-    metric = "eer" if config.task == "verification" else "accuracy"
+    metric = "accuracy" if config.task == "classification" and config.corpus.target is None else "eer"
     result = Sweep(folder, metric, tuple(points), failed, chosen, evaluation)
     write_text(folder / "scores.tsv", text)
     write_text(folder / "sweep.tsv", sweep_table(result))
@@ -304,9 +308,9 @@ def sweep_table(result: Sweep) -> str:
     rows = [
         (
             *(point.settings.get(key, "") for key in keys),
-            f"{sign * np.mean(list(point.inner.values())):.4f}",
+            f"{sign * np.mean(list(point.inner.values())) + 0.0:.4f}",
             list(result.chosen.values()).count(number),
-            f"{sign * point.test:.4f}",
+            f"{sign * point.test + 0.0:.4f}",
         )
         for number, point in enumerate(result.points)
     ]

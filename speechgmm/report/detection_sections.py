@@ -54,8 +54,13 @@ def detection(run: RunFolder) -> Section | None:
     if calibrated is None:
         text.append("The scores are not calibrated: they rank trials, and are no likelihood ratios.")
     else:
-        lost, cost = cllr(calibrated) - cllr_min(calibrated), cllr(calibrated)
-        text.append(f"The column llr is calibrated: {lost:.3f} of its Cllr of {cost:.3f} bits are lost to calibration.")
+        least, cost = cllr_min(calibrated), cllr(calibrated)
+        text.append(
+            f"The column llr is calibrated: of its Cllr of {cost:.3f} bits, {least:.3f} would be left after the best "
+            f"increasing map of these ratios (PAV), and {cost - least:.3f} are lost to calibration."
+        )
+        if abs(least - cllr_min(trials)) > 5e-4:
+            text.append("Cllr_min among the results is of the scores, which maps by folds put into another order.")
         fixed = tuple(bayes_point(calibrated, application) for application in wanted)
         tables.append(
             _points("Operating points that prior and costs set, by the calibrated ratio", "score (nats)", fixed)

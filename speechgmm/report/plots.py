@@ -178,7 +178,7 @@ def plot_spectrogram(
     from matplotlib import colormaps
 
     # Margins that suit every spectrogram: laying each out anew takes longer than drawing it.
-    figure, axes = new_axes(height=1.9, margins=(0.1, 0.24, 0.98, 0.96))
+    figure, axes = new_axes(height=1.9, margins=(0.1, 0.24, 0.96, 0.96))
     axes.grid(visible=False)
     stop = start + ((len(windows) - 1) * hop + length) / sample_rate
     axes.imshow(

@@ -80,6 +80,12 @@ def results(run: RunFolder) -> Section:
     if not rows:
         return Section("results", "Results", ("The run has no figures: it was not tested, or not to its end.",))
     text = [f"{', '.join(names)}: {note}." for note, names in notes.items()]
+    strangers = run.metrics.get("open_set_false_alarm")
+    if strangers is not None:
+        text.append(
+            f"Open set: a test is accepted as the best model's from {strangers['threshold']:.3f} nats on and is "
+            f"unknown below; strangers are {strangers['strangers']}."
+        )
     head = ("figure", "value", "low", "high", "items", "how the interval was made (groups)")
     caption = "Figures of the test, with 95 % intervals"
     table = Table(caption, head, tuple(rows), frozenset((1, 2, 3, 4)), folded=False)
@@ -105,7 +111,7 @@ def classification(run: RunFolder) -> Section | None:
         for true, taken in order
         if wrong[true, taken]
     ]
-    caption = f"The {len(pairs)} most frequent confusions" if pairs else "Confusions: none"
+    caption = f"The most frequent confusions ({len(pairs)})" if pairs else "Confusions: none"
     head = ("true class", "taken for", "items", "share of the true class (%)")
     most = Table.of(caption, head, pairs, text=2, folded=n <= COUNTS_UP_TO)
     if n <= ALL_COUNTS_UP_TO:
@@ -213,8 +219,16 @@ def about(run: RunFolder) -> list[tuple[str, str]]:
         ("Division", divided),
         ("Intervals by", corpus.get("group") or "items, taken as independent"),
         ("Features", _setting(run, "features", ("kind", "preset"))),
-        ("Models", _setting(run, "segments" if run.config.get("segments") else "model", ("n_components",))),
-        ("Classes", str(metrics.get("n_classes", len([r for r in run.classes if not r["class"].startswith("(")])))),
+        ("Models", _models(run)),
+    ]
+    if run.task == "verification":
+        rows += [
+            ("Scores", _setting(run, "scoring", ("method", "normalise"))),
+            ("Calibration", _setting(run, "calibration", ("method",))),
+            ("Decision", _setting(run, "decision", ("prior", "cost_miss", "cost_false_alarm"))),
+        ]
+    rows += [
+        ("Classes", str(metrics.get("n_classes", len([r for r in run.classes if not r["class"].startswith("(")]))))
     ]
     if "n_train" in metrics:
         rows.append(("Utterances", f"{metrics['n_train']} trained on, {metrics['n_test']} tested"))
@@ -229,14 +243,25 @@ def about(run: RunFolder) -> list[tuple[str, str]]:
     return rows
 
 
+def _models(run: RunFolder) -> str:
+    """The models in a line."""
+    if run.config.get("segments"):
+        return _setting(run, "segments", ())
+    # Adapted models have the components of the background model, whatever n_components says.
+    adapted = (run.config.get("model") or {}).get("adapt") == "map"
+    return _setting(run, "model", ("adapt", "ubm") if adapted else ("n_components",))
+
+
 def _setting(run: RunFolder, name: str, always: tuple[str, ...]) -> str:
     """A section of the configuration in a line: these keys, and what differs from the defaults."""
     given, default = run.config.get(name) or {}, to_plain(Config()).get(name) or {}
-    asked = {**{key: given[key] for key in always if key in given}, **other_than(default, given)}
+    asked = {**{key: given[key] for key in always if given.get(key) is not None}, **other_than(default, given)}
     found = []
     for key, value in asked.items():
-        inner = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-        found.append(f"{key} ({inner})" if isinstance(value, dict) else f"{key} {inner}")
+        if isinstance(value, dict):
+            found.append(f"{key} ({', '.join(f'{k} {v}' for k, v in value.items() if v is not None)})")
+        else:
+            found.append(f"{key} {' + '.join(map(str, value)) if isinstance(value, list) else value}")
     return ", ".join(found) or "defaults"
 
 
