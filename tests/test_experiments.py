@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -759,18 +760,59 @@ def test_a_calibration_by_the_cohorts_means_is_the_same_map_in_run_file_verify_s
     np.testing.assert_allclose(fused.map.apply(inputs), expected.apply(inputs), atol=1e-6)
 
 
-def test_a_class_is_enrolled_where_the_norm_asks_only_for_the_cohorts_models(voices: Path) -> None:
-    recordings = sorted(voices.parent.glob("v4-*.wav"))
-    for norm in ("t", "zt"):
-        scored(voices, f"scoring.normalise={norm}")
-        file = read_model_file(max(voices.parent.glob("run-*")) / "models.safetensors")
-        if norm == "t":
-            larger, _ = enrol(file, "v4", recordings)
-            ((_, judged),) = judge_recordings(larger, recordings[:1], "v4")
-            assert not isinstance(judged, DataError)
-        else:
-            with pytest.raises(ConfigError, match=r"normalises scores \(zt\).*train again"):
-                enrol(file, "v4", recordings)
+@pytest.mark.parametrize("norm", ["z", "t", "zt", "s", "as"])
+def test_a_class_enrolled_later_is_normalised_as_if_it_had_been_there_from_the_start(voices: Path, norm: str) -> None:
+    """With a background model of its own split, on which the class enrolled has no bearing."""
+    manifest = voices.parent / "m.tsv"
+    text = manifest.read_text().replace("v5\tf\ttest", "v5\tf\tubm")
+    overrides = [f"scoring.normalise={norm}", *(["scoring.cohort_top=3"] if norm == "as" else [])]
+    manifest.write_text(text)
+    scored(voices, *overrides)
+    file = read_model_file(max(voices.parent.glob("run-*")) / "models.safetensors")
+    enrolment = [voices.parent / f"v4-{take}.wav" for take in (0, 1)]
+    larger, _ = enrol(file, "v4", enrolment)
+    for take in (0, 1):
+        text = text.replace(f"v4-{take}.wav\tv4\tm\ttest", f"v4-{take}.wav\tv4\tm\ttrain")
+    manifest.write_text(text)
+    scored(voices, *overrides)
+    there = read_model_file(max(voices.parent.glob("run-*")) / "models.safetensors")
+    assert larger.models.labels == there.models.labels
+    tests = sorted(voices.parent.glob("v[0-4]-3.wav"))
+    for claim in ("v0", "v4"):
+        scores = [
+            [judged.score for _, judged in judge_recordings(model, tests, claim)]  # type: ignore[union-attr]
+            for model in (larger, there)
+        ]
+        np.testing.assert_allclose(scores[0], scores[1], atol=1e-4)
+    # What an older version wrote, or a cohort too large to be kept, is refused.
+    if norm != "t":
+        assert file.recipe is not None
+        without = replace(file, recipe=replace(file.recipe, recordings=()))
+        with pytest.raises(ConfigError, match=rf"normalises scores \({norm}\).*their frames are not in the file"):
+            enrol(without, "v4", enrolment)
+
+
+def test_no_class_has_the_name_of_what_is_no_class(voices: Path) -> None:
+    scored(voices, "calibration.method=logistic", "calibration.n_folds=4")
+    file = read_model_file(max(voices.parent.glob("run-*")) / "models.safetensors")
+    with pytest.raises(ConfigError, match="--label unknown: that is what this model says of a recording"):
+        enrol(file, "unknown", [voices.parent / "v4-0.wav"])
+    manifest = voices.parent / "m.tsv"
+    manifest.write_text(manifest.read_text().replace("\tv1\t", "\tunknown\t"))
+    with pytest.raises(ConfigError, match="a class of 'speaker' is named 'unknown'"):
+        scored(voices, "calibration.method=logistic")
+    scored(voices)  # where nothing is calibrated, the name is as good as any
+
+
+def test_the_frames_of_a_large_cohort_are_not_kept_and_that_is_said(
+    voices: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("speechgmm.pipeline.cohort.HELD_AT_MOST", 1000)
+    run(voices, ["scoring.normalise=z"], console=Console())
+    assert "are not kept in the model file" in capsys.readouterr().err
+    file = read_model_file(voices.parent / "run" / "models.safetensors")
+    assert file.recipe is not None
+    assert file.recipe.recordings == ()
 
 
 def test_linear_scores_come_from_run_and_verify_alike(voices: Path) -> None:

@@ -98,15 +98,15 @@ def enrol_and_print(model: Path, audio: Sequence[Path], label: str, *, out: Path
     from speechgmm.pipeline.enrolling import enrol
 
     path = model / "models.safetensors" if model.is_dir() else model
+    if out is None and (path.parent / "config.yaml").exists():
+        raise ConfigError(
+            f"{path} belongs to a run, which would train it anew; say with --out where the new model goes"
+        )
     file, report = enrol(_read(path, resample), label, recordings(audio))
     from speechgmm.io.atomic import write_atomically
     from speechgmm.io.model_file import serialise
 
     target = out or path
-    if out is None and (path.parent / "config.yaml").exists():
-        raise ConfigError(
-            f"{path} belongs to a run, which would train it anew; say with --out where the new model goes"
-        )
     if resample and file.audio is not None:  # asked for this enrolment, not for the model
         file = replace(file, audio=replace(file.audio, resample=_read(path, False).audio.resample))  # type: ignore[union-attr]
     data = serialise(file)

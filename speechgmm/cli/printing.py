@@ -11,6 +11,7 @@ from speechgmm.console import Console
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.audio import CLIPPED_SHARE
 from speechgmm.io.tables import cell
+from speechgmm.scoring.decision_spec import UNKNOWN
 
 if TYPE_CHECKING:
     from speechgmm.pipeline.running import Result
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from speechgmm.scoring.score_maps import Calibration
 
 CLASSES_SHOWN = 12
-UNKNOWN = "unknown"
-"""What a recording is decided to be that is like none of the classes."""
 
 
 def print_result(result: "Result") -> None:

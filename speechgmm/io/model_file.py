@@ -13,11 +13,13 @@ Parameters are tensors; labels, the feature spec and the rest are **one** canoni
     transform.*                           matrix and offset, where features are transformed
     floor               (D,)              least variances, for classes that are added later
     calibration.*       (B,)              scores and llrs of the blocks of PAV; an affine map is in the header
+    recordings          (T, D)            float32 frames of the cohort's recordings, one after another; their numbers
+    recording_lengths   (N,)              of frames; for the norm of classes that are added later
     talker.*            (N,)              int16 samples of those who are heard in babble, for the same
 """
 
 import json
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,6 +69,7 @@ class ClassRecipe:
     copies: tuple[Copy, ...] = ()  # altered copies that it was trained on
     talkers: tuple[NDArray[np.float32], ...] = ()  # (N,) samples of those who may be heard in babble
     n_talkers: int = 0  # heard at once
+    recordings: tuple[NDArray[np.float32], ...] = ()  # (T, D) frames of the cohort's, where the norm is by them
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,9 @@ def serialise(content: ModelFile) -> bytes:
         tensors["floor"] = content.recipe.floor
         if content.recipe.talkers:
             header["recipe"]["n_talkers"] = content.recipe.n_talkers
+        if content.recipe.recordings:
+            tensors["recordings"] = np.concatenate(content.recipe.recordings)
+            tensors["recording_lengths"] = np.array([len(frames) for frames in content.recipe.recordings], np.int64)
         for n, samples in enumerate(content.recipe.talkers):
             tensors[f"talker.{n}"] = np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
     if content.calibration is not None:
@@ -244,8 +250,12 @@ def _recipe(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> 
     copies = tuple(Copy(*values) for values in header.get("copies", ()))
     sounds = sorted((name for name in tensors if name.startswith("talker.")), key=lambda name: int(name[7:]))
     talkers = tuple(np.asarray(tensors[name], np.float32) / np.float32(32768) for name in sounds)
-    recipe = ClassRecipe(ModelSpec(**spec), tensors["floor"], header["seed"], copies, talkers)
-    return replace(recipe, n_talkers=int(header.get("n_talkers", 0)))
+    recordings: tuple[NDArray[np.float32], ...] = ()
+    if "recordings" in tensors:
+        ends = np.cumsum(tensors["recording_lengths"])
+        recordings = tuple(np.split(np.asarray(tensors["recordings"], np.float32), ends[:-1]))
+    n_talkers = int(header.get("n_talkers", 0))
+    return ClassRecipe(ModelSpec(**spec), tensors["floor"], header["seed"], copies, talkers, n_talkers, recordings)
 
 
 def _spelt(copy: Copy) -> list[Any]:

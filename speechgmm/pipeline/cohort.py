@@ -7,8 +7,10 @@ when training ends, so that a model file holds all that normalising a new record
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speechgmm.corpus.cohort import check_cohort
 from speechgmm.gmm import DiagGMM
@@ -18,6 +20,9 @@ from speechgmm.pipeline.scoring import SCORED_AT_ONCE
 from speechgmm.scoring import ClassModels, ScoringSpec
 from speechgmm.scoring.class_models import Cohort
 from speechgmm.scoring.score_norm import BY_MODELS, BY_RECORDINGS, ScoreNorm
+
+HELD_AT_MOST: Final = 32 * 1024**2
+"""Bytes of the cohort's frames that a model file takes along, so that classes can be added to it."""
 
 
 def cohort_members(features: Features, spec: ScoringSpec, group: str | None = None) -> dict[str, list[Piece]]:
@@ -62,6 +67,25 @@ def with_cohort(job: Job, features: Features, models: ClassModels, cohort: Mappi
         else:
             norm = ScoreNorm.of(kind, scores, top=spec.cohort_top if kind == "as" else None)
     return replace(found, cohort=Cohort(tuple(cohort), tuple(cohort.values()), norm))
+
+
+def held_recordings(job: Job, features: Features) -> tuple[NDArray[np.float32], ...]:
+    """The frames of the cohort's recordings for the model file; none where no norm is by them, or they are too many."""
+    spec = job.experiment.config.scoring
+    if spec.normalise not in BY_RECORDINGS:
+        return ()
+    recordings: list[NDArray[np.float32]] = []
+    size = 0
+    for _, piece in features.of_split(spec.cohort):
+        recordings.append(piece.load())
+        size += recordings[-1].nbytes
+        if size > HELD_AT_MOST:
+            job.console.say(
+                f"the frames of the cohort are more than {HELD_AT_MOST >> 20} MiB and are not kept in the model file: "
+                "nobody can be enrolled into it later"
+            )
+            return ()
+    return tuple(recordings)
 
 
 def _score(models: ClassModels, pieces: Sequence[Piece]) -> np.ndarray:

@@ -15,6 +15,7 @@ from speechgmm.io.model_file import AudioInput, ModelFile
 from speechgmm.pipeline.mixture_task import fit_class
 from speechgmm.pipeline.noising import Noising
 from speechgmm.pipeline.scoring import frames_of
+from speechgmm.scoring.decision_spec import UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
     uniform, another gives the new class the mean of the others' share.
 
     Raises:
-        ConfigError: The class is there already, or the file does not say how its classes were trained.
+        ConfigError: The class is there already or has the name of what is no class, the file does not say how its
+            classes were trained, or it lacks the recordings of the cohort that its norm is by.
         DataError: Recordings that cannot be used (all are listed).
         FitError: Too few frames.
     """
@@ -41,11 +43,17 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
         raise ConfigError("the model does not say how its classes were trained; train it again to enrol into it")
     if label in models.labels:
         raise ConfigError(f"--label {label}: the model has this class already; choose another name")
-    if models.cohort is not None and models.cohort.norm is not None and models.cohort.norm.by_model is not None:
+    if label == UNKNOWN and file.calibration is not None:
         raise ConfigError(
-            f"--label {label}: the model normalises scores ({models.cohort.norm.kind}) by what recordings of a cohort "
-            "score against each class, and they are not in the file; train again with the new class, or with "
-            "scoring.normalise: t, to which classes can be added"
+            f"--label {label}: that is what this model says of a recording that is like none of its classes; choose "
+            "another name"
+        )
+    norm = None if models.cohort is None else models.cohort.norm
+    if norm is not None and norm.by_model is not None and not recipe.recordings:
+        raise ConfigError(
+            f"--label {label}: the model normalises scores ({norm.kind}) by what recordings of a cohort score against "
+            "each class, and their frames are not in the file (too many, or written by an older version); train again "
+            "with the new class or a smaller cohort, or with scoring.normalise: t"
         )
     parts = []
     for copy in (Copy(), *recipe.copies):  # the recordings themselves, then copies as the others had
@@ -73,6 +81,10 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
             fit = fit_class(recipe, label, frames, models.ubm)
     except FitError as error:
         raise FitError(f"class {label!r}: {error}") from None
+    cohort = models.cohort
+    if cohort is not None and norm is not None and norm.by_model is not None:
+        alone = replace(models, labels=(label,), models=(fit.model,), log_priors=np.zeros(1), cohort=None)
+        cohort = replace(cohort, norm=norm.and_of(alone.raw_scores(recipe.recordings)))
     priors = np.exp(models.log_priors)
     priors = np.append(priors, priors.mean())
     larger = replace(
@@ -80,6 +92,7 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
         labels=(*models.labels, label),
         models=(*models.models, fit.model),
         log_priors=np.log(priors / priors.sum()),
+        cohort=cohort,
     )
     return replace(file, models=larger), Enrolled(len(frames), fit.model.n_components)
 

@@ -13,6 +13,7 @@ from speechgmm.corpus.cohort import check_cohort
 from speechgmm.errors import ConfigError
 from speechgmm.io.model_file import AudioInput
 from speechgmm.parallel import Backend, pmap, workers
+from speechgmm.scoring.decision_spec import UNKNOWN
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -98,6 +99,8 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
         )
         check_cohort(corpus, experiment.config.scoring, spec.group)
         _check_target(corpus, spec.target)
+        if experiment.config.calibration.method != "none":
+            _check_unknown(corpus)
     return Job(experiment, corpus, console, folds, cluster=_cluster(experiment, corpus, console))
 
 
@@ -109,6 +112,15 @@ def _check_target(corpus: Corpus, target: str | None) -> None:
         raise ConfigError(
             f"corpus.target is {target!r}, and the {len(classes)} classes of {corpus.label!r} are {some}; expected is "
             "one of two classes: is corpus.label the column you mean?"
+        )
+
+
+def _check_unknown(corpus: Corpus) -> None:
+    """Refuse a class with the name of what is like no class."""
+    if any(utterance.label(corpus.label) == UNKNOWN for utterance in corpus.split("train")):
+        raise ConfigError(
+            f"a class of {corpus.label!r} is named {UNKNOWN!r}, which is what a calibrated model says of a recording "
+            "like none of its classes; give it another name, or leave it out of training: strangers need no model"
         )
 
 

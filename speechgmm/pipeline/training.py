@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from speechgmm.errors import FitError
 from speechgmm.features import Moments
 from speechgmm.io.model_file import AudioInput, ClassRecipe
-from speechgmm.pipeline.cohort import cohort_members, with_cohort
+from speechgmm.pipeline.cohort import cohort_members, held_recordings, with_cohort
 from speechgmm.pipeline.frames import Features, Piece, pooled_moments
 from speechgmm.pipeline.job import Job
 from speechgmm.pipeline.mixture_task import ClassReport, MixtureTask
@@ -96,7 +96,7 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
     once = dict(zip(keys, tasks, strict=True))
     by_key = dict(zip(once, train_mixtures(job, list(once.values()), what), strict=True))
     results = iter([by_key[key] for key in keys])
-    trained = []
+    trained: list[Trained] = []
     for plan, (ubm, ubm_report), cohort in zip(plans, backgrounds, cohorts, strict=True):
         fits = [next(results) for _ in plan.members]
         others = {label: next(results)[0] for label in cohort}
@@ -114,6 +114,8 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
         talkers = kept_talkers(job, plan.features.corpus, plan.features.keys())
         n_talkers = config.augment.noise.talkers if talkers else 0
         recipe = ClassRecipe(plan.common.spec, plan.common.floor, plan.common.seed, copies, talkers, n_talkers)
+        if not trained:  # nobody is enrolled into the models of a fold
+            recipe = replace(recipe, recordings=held_recordings(job, plan.features))
         reports = tuple(report for _, report in fits)
         trained.append(Trained(models, plan.features.audio, reports, ubm_report, recipe))
     return trained

@@ -142,12 +142,15 @@ class TrialEvaluation:
     n_nontargets: int
 
 
-def score_trials(job: Job, systems: Mapping[str, tuple[Features, ClassModels]]) -> ScoredTrials:
+def score_trials(
+    job: Job, systems: Mapping[str, tuple[Features, ClassModels]], *, what: str = "trials"
+) -> ScoredTrials:
     """Score the trials of the configuration: those of its table, or every model against every test utterance.
 
     Args:
         job: The job.
         systems: Fold -> features in its division and the models trained on its training part; one, named "", without.
+        what: The trials, for a person.
 
     Raises:
         DataError: The table of trials is wrong, or there is nothing to test.
@@ -160,7 +163,7 @@ def score_trials(job: Job, systems: Mapping[str, tuple[Features, ClassModels]]) 
         asked = {}
         for trial in read_trials(path, set(labels), tests):
             asked.setdefault(trial.test, []).append(trial)
-    parts = [_score_part(job, name, *system, asked) for name, system in systems.items()]
+    parts = [_score_part(job, name, *system, asked, what) for name, system in systems.items()]
     # Of a table, one fold of a sweep may hold no trial.
     if path is None and not any(len(part) for part in parts):
         within = ", ".join(job.experiment.config.scoring.trials_within)
@@ -174,7 +177,12 @@ def score_trials(job: Job, systems: Mapping[str, tuple[Features, ClassModels]]) 
 
 
 def _score_part(
-    job: Job, fold: str, features: Features, models: ClassModels, asked: Mapping[str, Sequence[Trial]] | None
+    job: Job,
+    fold: str,
+    features: Features,
+    models: ClassModels,
+    asked: Mapping[str, Sequence[Trial]] | None,
+    kind: str,
 ) -> ScoredTrials:
     config = job.experiment.config
     label, group = features.corpus.label, config.corpus.group or features.corpus.label
@@ -193,14 +201,14 @@ def _score_part(
                     f"{'target' if trial.target else 'nontarget'}, but the corpus says that the test is of "
                     f"{tests[n][0].label(label)!r}"
                 )
-    _warn_of_shared(job, features, models.labels, tests, test, model)
+    _warn_of_shared(job, features, models.labels, tests, test, model, kind)
     parcels = [[piece for _, piece in tests[n : n + SCORED_AT_ONCE]] for n in range(0, len(tests), SCORED_AT_ONCE)]
     raw, scores = np.empty((2, len(models.labels), len(tests)))
     counts = np.empty(len(tests), np.int64)
     cohort_means = None if models.cohort is None or not models.cohort.models else np.empty(len(tests))
     with job.console.stage("score"):
         done = 0
-        what = f"scoring parcels of trials{f' of fold {fold}' if fold else ''}"
+        what = f"scoring parcels of {kind}{f' of fold {fold}' if fold else ''}"
         for found, n_frames in job.console.track(job.map(partial(_score_parcel, models), parcels), len(parcels), what):
             part = slice(done, done + len(n_frames))
             raw[:, part], scores[:, part], counts[part] = found.raw, found.scores, n_frames
@@ -255,6 +263,7 @@ def _warn_of_shared(
     tests: Sequence[tuple[Utterance, Piece]],
     test: Numbers,
     model: Numbers,
+    kind: str,
 ) -> None:
     """Say which trials test a part of a recording whose other part the model was made from."""
     trained: dict[str, set[int]] = {}
@@ -267,7 +276,7 @@ def _warn_of_shared(
     if shared:
         pairs = [f"model {labels[model[n]]!r}, test {tests[test[n]][0].id!r}" for n in shared]
         job.console.warn(
-            f"{len(shared)} of {len(test)} trials test a part of a recording whose other part enrolled the model; room "
+            f"{len(shared)} of {len(test)} {kind} test a part of a recording whose other part enrolled the model; room "
             f"and microphone are the same, so figures are better than they would be on another day:\n{listed(pairs)}"
         )
 

@@ -1,12 +1,15 @@
 """The ``calibration`` and ``decision`` sections of a configuration."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from speechgmm.errors import ConfigError
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
 Quality = Literal["none", "cohort"]
+
+UNKNOWN: Final = "unknown"
+"""What a recording is decided to be that is like none of the classes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

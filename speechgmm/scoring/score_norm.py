@@ -126,6 +126,20 @@ class ScoreNorm:
         t_normed = _standard(raw.T, by_test).T
         return t_normed if self.kind in ("t", "zt") else (_standard(raw, self.by_model) + t_normed) / 2
 
+    def and_of(self, recordings: ArrayLike) -> "ScoreNorm":
+        """The norm with one more model, whose raw scores against the cohort's recordings are (1, U).
+
+        Raises:
+            DataError, ShapeError: As ``of``.
+
+        >>> ScoreNorm.of("z", [[0.0, 2.0]]).and_of([[1.0, 5.0]]).by_model.round(3).tolist()
+        [[1.0, 1.414], [3.0, 2.828]]
+        """
+        if self.by_model is None:
+            return self
+        more = _statistics(_matrix(recordings, "the new model against the cohort's recordings"), self.top)
+        return replace(self, by_model=np.concatenate([self.by_model, more]))
+
     def only(self, number: int) -> "ScoreNorm":
         """The norm of one of the models by itself."""
         return self if self.by_model is None else replace(self, by_model=self.by_model[number : number + 1])
