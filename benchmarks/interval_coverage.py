@@ -20,6 +20,8 @@ from scipy.stats import norm
 
 from speechgmm.evaluation import (
     Trials,
+    act_dcf,
+    act_dcf_sums,
     cllr,
     cllr_min,
     cllr_sums,
@@ -55,7 +57,7 @@ class World:
     """Where test sets come from, and the figure of all of it."""
 
     sample: Callable[[np.random.Generator, int], Test]
-    truth: float
+    truth: float | dict[int, float]  # of every number of groups, where it hangs on that
     scale: Scale
     n_resamples: int
     squares: bool = False  # a speaker's target trials weigh m_e**2
@@ -121,6 +123,53 @@ def verification(rng: np.random.Generator, n: int, *, metric: Callable[[Trials, 
     return Test(cllr_sums(ranked) if metric is None else partial(metric, ranked), groups)
 
 
+PRIOR = 0.05
+SLOPE, MIDDLE = 1.9, 1.5  # scores to log-likelihood ratios, nearly
+
+
+def as_ratios(trials: Trials) -> Trials:
+    return rank_trials(SLOPE * (trials.scores - MIDDLE), trials.is_target)
+
+
+def actual_cost(rng: np.random.Generator, n: int) -> Test:
+    ranked, groups = trials(rng, n)
+    return Test(act_dcf_sums(as_ratios(ranked), PRIOR), groups)
+
+
+# -- identification in the open set: four tests of each of n speakers, all of whom have models -------------------------
+
+
+def open_set(rng: np.random.Generator, n: int, *, strangers: bool, same: bool = False, n_own: int = 4) -> Test:
+    """Members' tests accepted as who they are; or the same without the own model, accepted as anybody.
+
+    ``same``: the models are the same in all test sets, and only the tests' speakers are others.
+    """
+    own, enrolled, tested = rng.normal(0, 0.6, n), rng.normal(0, 0.5, n), rng.normal(0, 0.5, n)
+    if same:
+        enrolled = 0.5 * norm.ppf((rng.permutation(n) + 0.5) / n)
+    speaker = np.repeat(np.arange(n), n_own)
+    scores = enrolled + tested[speaker, None] + rng.standard_normal((len(speaker), n))
+    is_own = speaker[:, None] == np.arange(n)
+    scores += is_own * (SEPARATION + own[speaker, None])
+    if strangers:
+        scores = np.where(is_own, -np.inf, scores)
+    accepted = scores.max(axis=1) >= MIDDLE - logit(PRIOR) / SLOPE
+    hits = accepted & (strangers | (scores.argmax(axis=1) == speaker))
+    return Test(ratio(hits, np.ones(len(hits))), (speaker,))
+
+
+def open_set_world(*, strangers: bool, same: bool = False) -> World:
+    """The true value is the mean over many test sets with as many models."""
+    sample = partial(open_set, strangers=strangers, same=same)
+    rng = np.random.default_rng(1)
+
+    def mean(n: int) -> float:
+        tests = (sample(rng, n) for _ in range(100_000 // n))
+        return float(np.mean([test.statistic(np.ones(4 * n)) for test in tests]))
+
+    return World(sample, {n: mean(n) for n in N_GROUPS}, "logit", 1000)
+
+
 def worlds(only: str | None) -> dict[str, World]:
     def accuracies(mean: float, sd: float, unlike: float) -> World:
         # Sizes are drawn apart from difficulty, so that they do not move the true value.
@@ -139,6 +188,10 @@ def worlds(only: str | None) -> dict[str, World]:
         "minDCF, p .05": World(partial(verification, metric=nist), nist(population), "logit", 200),
         "Cllr": World(partial(verification, metric=None), cllr(population), "log", 200),
         "Cllr_min": World(partial(verification, metric=cllr_min), cllr_min(population), "logit", 200),
+        "actDCF, p .05": World(actual_cost, act_dcf(as_ratios(population), PRIOR), "log", 1000),
+        "open set, identified": open_set_world(strangers=False),
+        "open set, false alarm": open_set_world(strangers=True),
+        "open set, false alarm, the same models": open_set_world(strangers=True, same=True),
         "EER, targets m**2": World(partial(verification, metric=eer), eer(population), "logit", 200, squares=True),
     }
     return {name: world for name, world in found.items() if only is None or only in name}
@@ -251,9 +304,10 @@ def main() -> None:
             for n in N_GROUPS:
                 tasks = pool.map(partial(bounds, world, n=n), range(args.worlds), chunksize=10)
                 results, methods = zip(*tasks, strict=True)
-                cells = " | ".join(cell([result[method] for result in results], world.truth) for method in METHODS)
+                truth = world.truth[n] if isinstance(world.truth, dict) else world.truth
+                cells = " | ".join(cell([result[method] for result in results], truth) for method in METHODS)
                 others = f"{methods.count('clopper-pearson')}, {methods.count('none')}"
-                print(f"| {name} ({world.truth:.3f}) | {n} | {cells} | {others} |", flush=True)
+                print(f"| {name} ({truth:.3f}) | {n} | {cells} | {others} |", flush=True)
 
 
 if __name__ == "__main__":
