@@ -102,6 +102,16 @@ def test_cllr_of_an_example_worked_by_hand_by_its_published_definition():
     assert cllr_min(trials) == pytest.approx(1 / 2)
 
 
+def test_cllr_is_the_area_under_the_errors_of_deciding_by_the_ratios_over_all_log_odds():
+    # Brümmer & du Preez 2006: Cllr is the integral of the Bayes error over the prior's log odds, over 2 log 2. Another
+    # way round: thresholds and errors here, logarithms of ratios there.
+    trials = gaussian_llrs()
+    step = 0.01
+    priors = 1 / (1 + np.exp(-np.arange(-25, 25, step)))
+    errors = sum(act_dcf(trials, p) * min(p, 1 - p) for p in priors)
+    assert cllr(trials) == pytest.approx(step * errors / (2 * np.log(2)), rel=1e-3)
+
+
 # -- PAV ---------------------------------------------------------------------------------------------------------------
 
 

@@ -907,8 +907,18 @@ def test_a_calibrated_run_has_ratios_in_its_scores_figures_of_them_and_the_map_i
     assert metrics["act_dcf"]["p_target"] == metrics["min_dcf"]["p_target"] == 0.5
     assert metrics["open_set_identified"]["n"] == metrics["open_set_false_alarm"]["n"] == 48
     assert "left out" in metrics["open_set_false_alarm"]["strangers"]
+    assert "the models given" in metrics["open_set_false_alarm"]["interval"]
+    of_test: dict[tuple[str, str], list[tuple[float, bool]]] = {}
+    for row in rows:
+        of_test.setdefault((row["fold"], row["test"]), []).append((float(row["llr"]), row["target"] == "target"))
+    accepted = [max(llr for llr, own in found if not own) >= 0 for found in of_test.values()]
+    assert metrics["open_set_false_alarm"]["value"] == pytest.approx(np.mean(accepted))
+    right = [max(found)[0] >= 0 and max(found)[1] for found in of_test.values()]
+    assert metrics["open_set_identified"]["value"] == pytest.approx(np.mean(right))
     # Any score file's figures are those of the run.
-    evaluated = evaluate_file(folder, decision=DecisionSpec(prior=0.5)).metrics
+    evaluated = evaluate_file(folder).metrics  # at the run's own prior
+    assert evaluated == evaluate_file(folder, decision=DecisionSpec(prior=0.5)).metrics
+    assert evaluate_file(folder, decision=DecisionSpec()).metrics["act_dcf"]["p_target"] == 0.01
     assert set(evaluated) == {"eer", "min_dcf", "cllr_min", "cllr", "act_dcf"}
     for name, metric in evaluated.items():
         for bound in ("value", "low", "high"):

@@ -247,10 +247,12 @@ def evaluate_command(
         Path | None, typer.Option(metavar="T", help="which trials are targets, where the file does not say")
     ] = None,
     llr: Annotated[bool, typer.Option("--llr", help="the scores are natural-log likelihood ratios")] = False,
-    prior: Annotated[float | None, typer.Option(metavar="P", help="of a target; default: 0.01")] = None,
-    cost_miss: Annotated[float | None, typer.Option(metavar="C", help="of rejecting a target; default: 1")] = None,
+    prior: Annotated[float | None, typer.Option(metavar="P", help="of a target; default: the run's, else 0.01")] = None,
+    cost_miss: Annotated[
+        float | None, typer.Option(metavar="C", help="of rejecting a target; default: the run's, else 1")
+    ] = None,
     cost_false_alarm: Annotated[
-        float | None, typer.Option(metavar="C", help="of accepting a nontarget; default: 1")
+        float | None, typer.Option(metavar="C", help="of accepting a nontarget; default: the run's, else 1")
     ] = None,
     threshold: Annotated[
         float | None, typer.Option(metavar="X", help="also the errors where trials are accepted from here on")

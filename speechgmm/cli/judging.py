@@ -3,14 +3,14 @@
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from speechgmm.cli.printing import aligned, figure, shown
 from speechgmm.errors import ConfigError
 from speechgmm.io.atomic import write_text
-from speechgmm.pipeline.score_files import evaluate_file, fuse_files
-from speechgmm.scoring.decision_spec import DecisionSpec
+from speechgmm.pipeline.score_files import evaluate_file, fuse_files, stakes_of_run
 
 
 def evaluate_and_print(
@@ -32,7 +32,7 @@ def evaluate_and_print(
         most = 1.0 if name == "prior" else float("inf")
         if not 0 < value < most:
             raise ConfigError(f"--{name.replace('_', '-')} {value:g}: expected more than 0 and less than {most:g}")
-    decision = DecisionSpec(**stakes) if stakes else None
+    decision = replace(stakes_of_run(path), **stakes) if stakes else None
     found = evaluate_file(path, trials, decision, are_llrs=are_llrs, threshold=threshold)
     for note in found.notes:
         print(note, file=sys.stderr)

@@ -156,6 +156,7 @@ def open_set_metrics(scored: ScoredTrials, decision: DecisionSpec, *, seed: int 
             **({"strangers": how} if name == "false_alarm" else {}),
             **bounds(interval(statistic, groups[chosen], seed=seed)),
         }
+        metrics[f"open_set_{name}"]["interval"] += ", the models given"
     return metrics
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError
@@ -51,7 +52,8 @@ def evaluate_file(
     Args:
         path: The file, or the folder of a run.
         trials: A list that says which trials are targets; scores of others do not count.
-        decision: Prior and costs; default: those of a configuration that names none.
+        decision: Prior and costs; default: those of the run that the file lies in, else of a configuration that names
+            none.
         are_llrs: The scores are natural-log likelihood ratios.
         threshold: Also miss and false alarm rate where ratios (scores, where there are none) are accepted from this on.
         seed: Of the resampling.
@@ -62,9 +64,10 @@ def evaluate_file(
     """
     if path.is_dir() and (path / "scores.tsv").exists():
         path = path / "scores.tsv"
+    given, decision = decision, decision or stakes_of_run(path)
     found = read_scores(path)
     if isinstance(found, ClassScores):
-        if trials is not None or are_llrs or threshold is not None or (decision is not None and found.target is None):
+        if trials is not None or are_llrs or threshold is not None or (given is not None and found.target is None):
             raise ConfigError(f"{path} holds decisions between classes: there are no trials, thresholds or priors")
         return _classified(path, found, decision, seed)
     chosen, is_target, unused = _with_truth(path, found, trials)
@@ -84,7 +87,6 @@ def evaluate_file(
             "whole, and are target and nontarget spelt as meant?"
         )
     sides, how = _speakers(path, chosen.pairs, is_target)
-    decision = decision or DecisionSpec()
     metrics = detection_metrics(ordered, is_target, sides, decision, seed=seed)
     if llrs is not None:
         metrics |= ratio_metrics(llrs, is_target, sides, decision, seed=seed)
@@ -277,6 +279,16 @@ def _speakers(path: Path, pairs: Sequence[Pair], is_target: NDArray[np.bool_]) -
     return _connected(pairs, is_target), "intervals by speakers, as far as targets show who is the same"
 
 
+def stakes_of_run(path: Path) -> DecisionSpec:
+    """Prior and costs that a run was judged at, given its folder or ``scores.tsv``; of any other file the defaults."""
+    folder = path.parent if path.name == "scores.tsv" else path
+    try:
+        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        return DecisionSpec(**config["decision"])
+    except (OSError, KeyError, ValueError, TypeError, yaml.YAMLError):
+        return DecisionSpec()
+
+
 def _connected(pairs: Sequence[Pair], is_target: NDArray[np.bool_]) -> Sides:
     """Speakers of models and of tests as numbers: all models and tests that target trials connect are one speaker.
 
@@ -295,7 +307,7 @@ def _connected(pairs: Sequence[Pair], is_target: NDArray[np.bool_]) -> Sides:
     return speaker[first].astype(np.intp), speaker[second].astype(np.intp)
 
 
-def _classified(path: Path, found: ClassScores, decision: DecisionSpec | None, seed: int) -> FileFigures:
+def _classified(path: Path, found: ClassScores, decision: DecisionSpec, seed: int) -> FileFigures:
     """Accuracy and the rest, with the groups of the run that the file lies in; those of detecting a target, if any."""
     known: Mapping[str, str] = {}
     groups = run_groups(path.parent, "classification") if path.name == "scores.tsv" else None
