@@ -266,6 +266,7 @@ def test_two_classes_with_a_target_are_trials_too(folder: Path) -> None:
 def test_what_was_run_names_no_setting_that_does_not_count(folder: Path, claims: Path) -> None:
     told = dict(about(read_run(claims)))
     assert told["Models"].startswith("adapt map, ubm (n_components 4")  # not the n_components of no model
+    assert told["Intervals by"] == "sound"  # whose models and tests are drawn, though no group is named
     assert told["Scores"] == "method llr, normalise none"
     assert told["Calibration"] == "method none"
     assert "prior 0.01" in told["Decision"]

@@ -213,11 +213,13 @@ def about(run: RunFolder) -> list[tuple[str, str]]:
     divided = split.get("kind", "")
     divided += f" by {split['by']}" if split.get("by") else ""
     divided += f", {len(metrics['folds'])} folds" if metrics.get("folds") else ""
+    # Claims are of somebody: without a group they are resampled by whom they are of.
+    group = corpus.get("group") or (corpus.get("label") if run.task == "verification" else None)
     rows = [
         ("Task", f"{run.task} of {corpus.get('label', '?')}"),
         ("Corpus", f"{corpus.get('kind', '?')}, {corpus.get('sample_rate', '?')} Hz"),
         ("Division", divided),
-        ("Intervals by", corpus.get("group") or "items, taken as independent"),
+        ("Intervals by", group or "items, taken as independent"),
         ("Features", _setting(run, "features", ("kind", "preset"))),
         ("Models", _models(run)),
     ]
