@@ -21,6 +21,7 @@ from speechgmm.corpus import Corpus, SplitSpec, Utterance, make_split
 from speechgmm.corpus.splits import inner_folds
 from speechgmm.corpus.trials import read_trials
 from speechgmm.errors import ConfigError, DataError, ModelFileError
+from speechgmm.evaluation import cllr_min, eer, rank_trials
 from speechgmm.features import moments
 from speechgmm.features.augment import Copy
 from speechgmm.io.model_file import read_model_file
@@ -754,6 +755,12 @@ def test_a_calibration_by_the_cohorts_means_is_the_same_map_in_run_file_verify_s
     ((_, judged),) = judge_recordings(larger, [voices.parent / "v4-0.wav"], "v4")
     assert not isinstance(judged, DataError)
     assert judged.llr is not None
+    # What decides is what is judged: all figures are of the ratios.
+    metrics = json.loads((folder / "metrics.json").read_text())
+    trials = rank_trials(np.array([float(row["llr"]) for row in found.values()]), truth)
+    assert metrics["eer"]["value"] == pytest.approx(eer(trials), abs=1e-9)
+    assert metrics["cllr_min"]["value"] == pytest.approx(cllr_min(trials), abs=1e-4)
+    assert metrics["cllr_min"]["value"] <= metrics["cllr"]["value"]
     # The score file says as much as the run knew.
     fused = fuse_files([folder], quality=True)
     assert len(fused.map.weights) == 2

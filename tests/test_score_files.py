@@ -264,8 +264,12 @@ def test_fusion_refuses_what_does_not_go_together(tmp_path: Path) -> None:
 
 def test_trials_that_the_fusion_was_trained_on_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path / "s.tsv", spelt(trials()), head=HEAD.strip())
-    fuse_and_print([path], [path], trials=None, dev_trials=None, p_target=0.5, n_folds=4, out=tmp_path / "f.tsv")
+    fuse_and_print(
+        [path], [path], trials=None, dev_trials=None, p_target=0.5, quality=False, n_folds=4, out=tmp_path / "f.tsv"
+    )
     assert "warning: 128 trials are among those of --dev too" in capsys.readouterr().err
     other = write(tmp_path / "t.tsv", [(f"x{m}", t, s, k) for m, t, s, k in spelt(trials(1))], head=HEAD.strip())
-    fuse_and_print([path], [other], trials=None, dev_trials=None, p_target=0.5, n_folds=4, out=tmp_path / "f.tsv")
+    fuse_and_print(
+        [path], [other], trials=None, dev_trials=None, p_target=0.5, quality=False, n_folds=4, out=tmp_path / "f.tsv"
+    )
     assert "warning" not in capsys.readouterr().err

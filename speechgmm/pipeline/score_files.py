@@ -45,8 +45,8 @@ def evaluate_file(
 ) -> FileFigures:
     """The figures of a score file.
 
-    EER, minDCF and Cllr_min are of the column ``score`` (of ``llr`` where there is no other), Cllr and actDCF of
-    ``llr``: scores are not taken for ratios unless ``are_llrs`` says that they are. Speakers, whom intervals go by, are
+    They are of the column ``llr`` where there is one, else of ``score``, but for Cllr and actDCF, which need ratios:
+    scores are not taken for such unless ``are_llrs`` says that they are. Speakers, whom intervals go by, are
     those of the run that the file lies in; elsewhere all names that targets connect are one speaker.
 
     Args:
@@ -77,7 +77,7 @@ def evaluate_file(
         raise ConfigError(f"{path} has a column llr of its own; --llr is for files that have scores alone")
     if are_llrs and llrs is None:
         llrs = chosen.scores
-    ordered = chosen.scores if chosen.scores is not None else chosen.llrs
+    ordered = chosen.scores if llrs is None else llrs
     if ordered is None:
         raise DataError(f"{path}: neither scores nor ratios in it")
     if is_target.all() or not is_target.any():

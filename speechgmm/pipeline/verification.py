@@ -290,12 +290,15 @@ def _score_parcel(models: ClassModels, pieces: Sequence[Piece]) -> tuple[ClaimSc
 def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) -> TrialEvaluation:
     """EER, minDCF and Cllr_min, each with an interval by resampling speakers of models and tests together.
 
+    Of the ratios where there are ratios, for they are what decides; else of the scores.
+
     Raises:
         DataError: Only targets or only nontargets.
     """
     # In order of score, lest every resample of a million trials is read all over the memory.
-    order = np.argsort(scored.scores, kind="stable")
-    truth, scores = scored.is_target[order], scored.scores[order]
+    decisive = scored.scores if scored.llrs is None else scored.llrs
+    order = np.argsort(decisive, kind="stable")
+    truth, scores = scored.is_target[order], decisive[order]
     model, test = scored.model[order], scored.test[order]
     # One number for one person, on either side.
     people = np.unique(np.array(scored.models.groups + scored.tests.groups), return_inverse=True)[1]
