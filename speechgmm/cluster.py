@@ -141,13 +141,21 @@ class Cluster:
 
     def _wait(self, future: Any) -> Any:
         from distributed.client import FutureCancelledError
+        from distributed.comm import CommClosedError
         from distributed.scheduler import KilledWorker
 
         alone: float | None = None
+        broken: float | None = None
         try:
             while True:
                 try:
                     return future.result(timeout=2)
+                except CommClosedError:
+                    # A connection broke; whether the scheduler is gone with it, the client learns a moment later.
+                    broken = broken or time.monotonic()
+                    if not self.alive or time.monotonic() > broken + PATIENCE:
+                        raise
+                    time.sleep(0.2)
                 except TimeoutError:
                     if future.status == "error":
                         raise  # the task's own; "lost": its worker died with the result, which is being made again
@@ -164,7 +172,7 @@ class Cluster:
                 "run the same command again"
             ) from None
         except (FutureCancelledError, OSError) as error:
-            if self.alive and isinstance(error, OSError):
+            if self.alive and isinstance(error, OSError) and not isinstance(error, CommClosedError):
                 raise  # the task's own
             raise SpeechGMMError(
                 f"the scheduler at {self.address} is gone; what was finished is kept: run the same command again once "
