@@ -26,7 +26,10 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 ANSWER: Final = 10.0
-"""Seconds to wait for a scheduler, and for its first worker."""
+"""Seconds to wait for a scheduler."""
+
+FIRST_WORKER: Final = 30.0
+"""Seconds to wait for the first worker, which has more to import than a scheduler."""
 
 PATIENCE: Final = 120.0
 """Seconds to wait for a new worker once all are gone."""
@@ -190,11 +193,11 @@ class Cluster:
             ConfigError: No worker, or workers with another version of this package.
             DataError: Storage that a worker cannot see.
         """
-        until = time.monotonic() + ANSWER
+        until = time.monotonic() + FIRST_WORKER
         while not self.workers:
             if time.monotonic() > until:
                 raise ConfigError(
-                    f"parallel.scheduler: {self.address} has no workers after {ANSWER:g} s; start some with "
+                    f"parallel.scheduler: {self.address} has no workers after {FIRST_WORKER:g} s; start some with "
                     f"`dask worker {self.address}`, or wait until the batch system has started them"
                 )
             time.sleep(0.2)

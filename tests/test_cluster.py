@@ -172,7 +172,7 @@ def test_a_result_that_is_late_or_lost_with_its_worker_is_waited_for(cluster: Cl
 
 
 def test_a_cluster_without_workers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster_module, "ANSWER", 1.0)
+    monkeypatch.setattr(cluster_module, "FIRST_WORKER", 1.0)
     with LocalCluster(n_workers=0, processes=True, dashboard_address=":0") as empty:
         found = connect(empty.scheduler_address)
         with pytest.raises(ConfigError, match=r"has no workers after 1 s; start some with `dask worker tcp://"):
