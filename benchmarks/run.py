@@ -19,6 +19,7 @@ NAMES = (
     "time_to_likelihood",
     "scoring",
     "verification",
+    "recognition",
     "extraction",
     "long_recording",
     "memory",

@@ -115,7 +115,7 @@ def test_score_takes_other_rates_and_channels_where_the_configuration_allows_it(
         (["run", "hums.yaml", "--set", "corpus.root=nowhere"], 1, "there is no such folder (corpus.root)"),
         (["run", "hums.yaml", "--set", "model.n_components=5000"], 1, "too few frames"),
         (["run", "hums.yaml", "--set", "features.preset=slaney"], 2, "6853.84 Hz"),
-        (["recognise", "x"], 2, "No such command"),
+        (["diarize", "x"], 2, "No such command"),
         (["score", "none.safetensors", "a.wav"], 1, "there is no such model file"),
         (["inspect", "hums"], 2, "neither a run's folder"),
         (["init", "nowhere"], 1, "there is no such folder"),

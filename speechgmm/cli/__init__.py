@@ -69,6 +69,15 @@ class Format(StrEnum):
     jsonl = "jsonl"
 
 
+class Said(StrEnum):
+    """How words with their times are printed."""
+
+    text = "text"
+    ctm = "ctm"
+    textgrid = "textgrid"
+    jsonl = "jsonl"
+
+
 class Figures(StrEnum):
     """How figures are printed."""
 
@@ -238,6 +247,60 @@ def enrol_command(
     from speechgmm.cli.claims import enrol_and_print
 
     enrol_and_print(model, audio, label, out=out, resample=resample)
+
+
+@app.command("recognise")
+def recognise_command(
+    model: Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")],
+    audio: Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")],
+    form: Annotated[Said, typer.Option("--format", help="how to print; all but text with times")] = Said.text,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="textgrid: one for each recording")] = None,
+    resample: Annotated[
+        bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
+    ] = False,
+    jobs: Jobs = 1,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Recognise the words (or phones) of new recordings."""
+    from speechgmm.cli.recognition import recognise_and_print
+
+    if recognise_and_print(model, audio, form=str(form), out=out, resample=resample, jobs=jobs or 1, quiet=quiet):
+        raise typer.Exit(1)
+
+
+@app.command("align")
+def align_command(
+    model: Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")],
+    audio: Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")],
+    text: Annotated[str, typer.Option("--text", metavar="WORDS", help="what is said in each of the recordings")],
+    dictionary: Annotated[
+        Path | None, typer.Option("--dictionary", metavar="FILE", help="pronunciations of words not in the model")
+    ] = None,
+    form: Annotated[Said, typer.Option("--format", help="how to print")] = Said.text,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="textgrid: one for each recording")] = None,
+    resample: Annotated[
+        bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
+    ] = False,
+    jobs: Jobs = 1,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Find when the words of a text are said: forced alignment."""
+    from speechgmm.cli.recognition import align_and_print
+
+    if align_and_print(
+        model,
+        audio,
+        text,
+        dictionary=dictionary,
+        form=str(form),
+        out=out,
+        resample=resample,
+        jobs=jobs or 1,
+        quiet=quiet,
+    ):
+        raise typer.Exit(1)
 
 
 @app.command("evaluate")

@@ -8,10 +8,12 @@ import numpy as np
 
 from speechgmm.cli.printing import aligned, duration, stakes
 from speechgmm.config import cache_folder
+from speechgmm.decoding import Bigram, Network
 from speechgmm.errors import ConfigError
 from speechgmm.features import front_end
 from speechgmm.io.feature_store import FeatureStore
-from speechgmm.io.model_file import ModelFile
+from speechgmm.io.model_file import ModelFile, read_tensors
+from speechgmm.io.recogniser_file import RecogniserFile, read_recogniser
 from speechgmm.io.segment_file import SegmentFile, read_any_model
 from speechgmm.scoring.score_maps import Affine
 
@@ -35,7 +37,32 @@ def inspect(path: Path) -> str:
         raise ConfigError(f"{path}: inspect describes a model file, a run's folder or features; this is a file to read")
     if path.is_dir():
         raise ConfigError(f"{path}: neither a run's folder (config.yaml) nor a folder of features (spec.json)")
-    return "\n".join(_model(path, read_any_model(path)))
+    return "\n".join(_described(path))
+
+
+def _described(path: Path) -> Iterator[str]:
+    """A model file of any kind."""
+    if "recogniser" in read_tensors(path)[1]:
+        yield from _recogniser(path, read_recogniser(path))
+    else:
+        yield from _model(path, read_any_model(path))
+
+
+def _recogniser(path: Path, file: RecogniserFile) -> Iterator[str]:
+    found = file.recogniser
+    units, models = found.units, found.units.emissions
+    n_components, n_dims = sum(model.n_components for model in models), models[0].n_features
+    yield f"{path}: a recogniser of {len(units.labels)} units ({file.label}): {', '.join(units.labels[:CLASSES_SHOWN])}"
+    yield f"{units.n_states} states, {n_components} Gaussians of {n_dims} features"
+    yield f"{len(found.lexicon)} words; {_language(found.language)}"
+    if found.silence is not None:
+        yield f"{found.silence!r} may stand between words, with probability {found.silence_probability:g}"
+
+
+def _language(language: Bigram | Network) -> str:
+    if isinstance(language, Bigram):
+        return f"a bigram over {len(language.labels)} of them"
+    return f"a network of {language.n_states} states and {len(language.arcs)} arcs over {len(language.words)} of them"
 
 
 def _model(path: Path, file: ModelFile | SegmentFile) -> Iterator[str]:
@@ -114,7 +141,7 @@ def _run(path: Path) -> Iterator[str]:
         yield "not finished: there is no metrics.json yet"
     if (path / "models.safetensors").exists():
         yield ""
-        yield from _model(path / "models.safetensors", read_any_model(path / "models.safetensors"))
+        yield from _described(path / "models.safetensors")
 
 
 def _features(path: Path) -> Iterator[str]:

@@ -25,7 +25,8 @@ CLASSES_SHOWN = 12
 def print_result(result: "Result") -> None:
     """Figures, the classes that fare worst, and where the files are."""
     metrics, evaluation = result.metrics, result.evaluation
-    print(f"\n{metrics['n_classes']} classes, {metrics['n_train']} training and {metrics['n_test']} test utterances")
+    kinds = f"{metrics['n_units']} units" if "n_units" in metrics else f"{metrics['n_classes']} classes"
+    print(f"\n{kinds}, {metrics['n_train']} training and {metrics['n_test']} test utterances")
     print("\n".join(aligned([figure(name, metric) for name, metric in _figures(metrics)])))
     if "folds" in metrics:
         figures = {fold: next(_figures(own)) for fold, own in metrics["folds"].items()}
@@ -42,6 +43,8 @@ def print_result(result: "Result") -> None:
     model = shown(result.folder / "models.safetensors")
     if metrics["task"] == "verification":
         print(f"judge a claim: speechgmm verify {model} --claim LABEL RECORDING")
+    elif metrics["task"] == "recognition":
+        print(f"recognise a recording: speechgmm recognise {model} RECORDING")
     else:
         print(f"score a recording: speechgmm score {model} RECORDING")
 
@@ -90,11 +93,16 @@ def print_features(result: "Result") -> None:
 
 def print_models(result: "Result") -> None:
     """How each class was trained."""
+    from speechgmm.pipeline.hmm_training import TrainedRecogniser
     from speechgmm.pipeline.training import Trained
 
     if result.trained is None:
         return
     model = shown(result.folder / "models.safetensors")
+    if isinstance(result.trained, TrainedRecogniser):
+        units = result.trained.recogniser.units
+        print(f"HMMs of {len(units.labels)} units, {units.n_states} states; each is in units.tsv\n\nmodels: {model}")
+        return
     if not isinstance(result.trained, Trained):
         weights = ", ".join(f"{weight:.3f}" for weight in result.trained.models.weights)
         print(f"segment models of {len(result.trained.models.labels)} classes; weights of their streams: {weights}")

@@ -18,34 +18,41 @@ class Experiment:
 
     def resolved(self) -> Config:
         """The configuration with its paths absolute and its rate known: what a run's folder keeps."""
-        spec = self.config.corpus
         path, root = self.corpus_path(), self.corpus_root()
         corpus = replace(
-            spec,
+            self.config.corpus,
             path=None if path is None else str(path),
             root=None if root is None else str(root),
-            sample_rate=spec.rate(),
+            sample_rate=self.config.corpus.rate(),
         )
         trials = self.trials_path()
         trials_text = None if trials is None else str(trials)
-        return replace(self.config, corpus=corpus, trials=trials_text, cache=str(self.cache()))
+        spec = self.config.recognition
+        dictionary, grammar = (path and str(self.beside(path)) for path in (spec.dictionary, spec.grammar))
+        return replace(
+            self.config,
+            corpus=corpus,
+            trials=trials_text,
+            recognition=replace(spec, dictionary=dictionary, grammar=grammar),
+            cache=str(self.cache()),
+        )
 
     def corpus_path(self) -> Path | None:
         """The manifest, resolved; None where the corpus has none."""
-        return None if self.config.corpus.path is None else self._resolved(self.config.corpus.path)
+        return None if self.config.corpus.path is None else self.beside(self.config.corpus.path)
 
     def corpus_root(self) -> Path | None:
         """The folder of the recordings, resolved; None: the manifest's own."""
         spec = self.config.corpus
         if spec.root is not None:
-            return self._resolved(spec.root)
+            return self.beside(spec.root)
         if spec.kind in KNOWN:
             return data_folder(spec.kind)
         return None
 
     def trials_path(self) -> Path | None:
         """The table of trials, resolved; None: every model against every test."""
-        return None if self.config.trials is None else self._resolved(self.config.trials)
+        return None if self.config.trials is None else self.beside(self.config.trials)
 
     def output(self) -> Path:
         """The folder for the results, resolved."""
@@ -53,9 +60,10 @@ class Experiment:
 
     def cache(self) -> Path:
         """The folder of the cache, resolved."""
-        return cache_folder(None if self.config.cache is None else self._resolved(self.config.cache))
+        return cache_folder(None if self.config.cache is None else self.beside(self.config.cache))
 
-    def _resolved(self, text: str) -> Path:
+    def beside(self, text: str) -> Path:
+        """A path in the configuration, resolved: relative ones are relative to the file."""
         return Path(os.path.normpath(self.folder / Path(os.path.expandvars(text)).expanduser()))
 
 

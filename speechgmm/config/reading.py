@@ -15,6 +15,9 @@ from speechgmm.config.spec import Config
 from speechgmm.errors import ConfigError
 from speechgmm.scoring.segment_spec import SegmentSpec
 
+PATHS = ("corpus.root", "corpus.path", "trials", "cache", "recognition.dictionary", "recognition.grammar")
+"""Keys whose values are relative to where you stand when they are given on the command line."""
+
 MOVED = {("scoring", "p_target"): "decision.prior"}
 """Keys of earlier versions -> where they are now."""
 
@@ -103,7 +106,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         value = text
-    if key.strip() in ("corpus.root", "corpus.path", "trials", "cache") and isinstance(value, str):
+    if key.strip() in PATHS and isinstance(value, str):
         value = str(Path(os.path.expandvars(value)).expanduser().absolute())
     inner = values
     for part in parts[:-1]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from speechgmm.corpus.spec import CorpusSpec
+from speechgmm.decoding.recognition_spec import RecognitionSpec
+from speechgmm.decoding.spec import HMMSpec
 from speechgmm.errors import ConfigError
 from speechgmm.features.augment import AugmentSpec
 from speechgmm.features.spec import FeatureSpec
@@ -102,8 +104,10 @@ class Config:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    task: Literal["classification", "verification"] = setting(
-        "classification", "what is decided about an utterance: which class it is of, or whether it is of a claimed one"
+    task: Literal["classification", "verification", "recognition"] = setting(
+        "classification",
+        "what is decided about an utterance: which class it is of; whether it is of a claimed one; which words or "
+        "phones it has, one after another",
     )
     corpus: CorpusSpec = setting(CorpusSpec(), "which recordings, which labels, which split")
     trials: str | None = setting(
@@ -122,6 +126,8 @@ class Config:
     scoring: ScoringSpec = setting(ScoringSpec(), "how likelihoods become decisions")
     calibration: CalibrationSpec = setting(CalibrationSpec(), "verification: how scores become likelihood ratios")
     decision: DecisionSpec = setting(DecisionSpec(), "verification: prior and costs to decide by")
+    hmm: HMMSpec = setting(HMMSpec(), "recognition: the hidden Markov model of every unit; takes the place of model")
+    recognition: RecognitionSpec = setting(RecognitionSpec(), "recognition: transcripts, pronunciations, language")
     report: ReportSpec = setting(ReportSpec(), "the page that a run leaves about itself")
     parallel: ParallelSpec = setting(ParallelSpec(), "how the work is spread over the machine")
     cache: str | None = setting(
@@ -144,6 +150,10 @@ class Config:
             _check_segments(self)
         if self.task != "verification":
             _check_no_claims(self)
+        if self.task == "recognition":
+            _check_recognition(self)
+        elif self.hmm != HMMSpec() or self.recognition != RecognitionSpec():
+            raise ConfigError("hmm and recognition are for task: recognition")
 
 
 def _check_verification(config: Config) -> None:
@@ -210,3 +220,25 @@ def _check_segments(config: Config) -> None:
         raise ConfigError(
             "segments take whole recordings: kind mfcc, vad: none, and cmvn by recording or globally (features)"
         )
+
+
+def _check_recognition(config: Config) -> None:
+    """HMMs take the place of class models, and every frame has its place in time."""
+    for name, default in (("model", ModelSpec()), ("scoring", ScoringSpec())):
+        if getattr(config, name) != default:
+            raise ConfigError(f"{name} has no effect with task: recognition; its settings are in hmm and recognition")
+    if config.segments is not None:
+        raise ConfigError("segments are for task: classification")
+    if config.corpus.target is not None:
+        raise ConfigError("corpus.target is for task: classification")
+    if config.features.marks_speech:
+        raise ConfigError(
+            "recognition takes whole recordings: kind mfcc or lfcc and vad: none (features); for pauses there is "
+            "recognition.silence"
+        )
+    if config.features.transform.kind != "none":
+        raise ConfigError("features.transform learns from classes, which recognition does not have; leave it out")
+    if config.parallel.memory != ParallelSpec().memory:
+        raise ConfigError("parallel.memory has no effect with task: recognition, which reads an utterance at a time")
+    if config.parallel.backend == "dask":
+        raise ConfigError("parallel.backend: dask is not there for task: recognition")

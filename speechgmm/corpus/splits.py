@@ -31,12 +31,19 @@ class Fold:
 
 
 def make_split(
-    corpus: Corpus, spec: SplitSpec, *, group: str | None = None, seed: int = 0, strangers: bool = False
+    corpus: Corpus,
+    spec: SplitSpec,
+    *,
+    group: str | None = None,
+    seed: int = 0,
+    strangers: bool = False,
+    classes: bool = True,
 ) -> tuple[Corpus, tuple[Fold, ...]]:
     """The corpus with every utterance in a split, and the folds of a cross-validation, if it is one.
 
     With folds all utterances are in ``train`` (but for the background's): that is what the final models are trained on.
-    ``strangers`` may be tested though they are never trained (impostors in verification).
+    ``strangers`` may be tested though they are never trained (impostors in verification). Where labels are no
+    ``classes`` but transcripts, recordings are divided without regard to them.
 
     Raises:
         ConfigError: The column to leave out is not named.
@@ -47,17 +54,17 @@ def make_split(
     apart = group if spec.disjoint else None
     folds: tuple[Fold, ...] = ()
     if spec.kind == "fraction":
-        corpus = split_by_fraction(corpus, spec.test, group=apart, seed=seed)
+        corpus = split_by_fraction(corpus, spec.test, group=apart, seed=seed, classes=classes)
     elif spec.kind in ("kfold", "leave-one-out"):
-        corpus, folds = _make_folds(corpus, spec, group, seed)
-    _check_division(corpus, strangers)
+        corpus, folds = _make_folds(corpus, spec, group, seed, classes)
+    _check_division(corpus, strangers, classes)
     check_leaks(corpus, apart)
-    classes = {utterance.label(corpus.label) for utterance in corpus.split("train")}
+    trained = {utterance.label(corpus.label) for utterance in corpus.split("train")}
     for fold in folds:
         divided = fold.apply(corpus)
-        _check_division(divided, strangers, f"fold {fold.name}: ")
-        lost = sorted(classes - {utterance.label(corpus.label) for utterance in divided.split("train")})
-        if lost:
+        _check_division(divided, strangers, classes, f"fold {fold.name}: ")
+        lost = sorted(trained - {utterance.label(corpus.label) for utterance in divided.split("train")})
+        if lost and classes:
             raise DataError(
                 f"fold {fold.name}: no training utterance is left of {', '.join(lost[:20])}; take fewer folds"
             )
@@ -104,7 +111,7 @@ def _check_group(corpus: Corpus, group: str | None) -> None:
             raise DataError(f"{utterance.source or utterance.id}: no {group!r} (corpus.group); it has {have}")
 
 
-def _check_division(corpus: Corpus, strangers: bool, where: str = "") -> None:
+def _check_division(corpus: Corpus, strangers: bool, classes: bool, where: str = "") -> None:
     without = [utterance for utterance in corpus if not utterance.split]
     if without:
         raise DataError(
@@ -115,6 +122,8 @@ def _check_division(corpus: Corpus, strangers: bool, where: str = "") -> None:
     trained = {utterance.label(corpus.label) for utterance in corpus.split("train")}
     if not trained:
         raise DataError(f"{where}no utterance is in the split 'train'; without one there is nothing to train on")
+    if not classes:
+        return
     if len(trained) < 2:
         raise DataError(
             f"{where}only one class to train: {corpus.label} {next(iter(trained))!r}; deciding needs two "
@@ -129,10 +138,14 @@ def _check_division(corpus: Corpus, strangers: bool, where: str = "") -> None:
         )
 
 
-def _make_folds(corpus: Corpus, spec: SplitSpec, group: str | None, seed: int) -> tuple[Corpus, tuple[Fold, ...]]:
+def _make_folds(
+    corpus: Corpus, spec: SplitSpec, group: str | None, seed: int, classes: bool = True
+) -> tuple[Corpus, tuple[Fold, ...]]:
     members = [utterance for utterance in corpus if utterance.split not in BACKGROUND]
     if spec.kind == "kfold":
-        numbers = assign_folds(corpus, members, spec.folds, group=group if spec.disjoint else None, seed=seed)
+        numbers = assign_folds(
+            corpus, members, spec.folds, group=group if spec.disjoint else None, seed=seed, classes=classes
+        )
         names = [str(number + 1) for number in numbers]
     else:
         by = spec.by or group
@@ -154,7 +167,9 @@ def _make_folds(corpus: Corpus, spec: SplitSpec, group: str | None, seed: int) -
     return replace(corpus, utterances=whole), folds
 
 
-def split_by_fraction(corpus: Corpus, test: float, *, group: str | None = None, seed: int = 0) -> Corpus:
+def split_by_fraction(
+    corpus: Corpus, test: float, *, group: str | None = None, seed: int = 0, classes: bool = True
+) -> Corpus:
     """A share of the recordings (or groups) of every class goes to ``test``, the rest to ``train``.
 
     The choice hangs on the seed and on each unit's own name, not on the order or the number of the others.
@@ -165,7 +180,7 @@ def split_by_fraction(corpus: Corpus, test: float, *, group: str | None = None, 
     """
     members = tuple(utterance for utterance in corpus if utterance.split not in BACKGROUND)
     chosen: set[str] = set()
-    strata = _strata(corpus, members, group, seed)
+    strata = _strata(corpus, members, group, seed, classes)
     for units in strata:
         if len(units) > 1:  # a class with one recording keeps it for training
             chosen.update(units[: min(max(1, round(test * len(units))), len(units) - 1)])
@@ -183,10 +198,18 @@ def split_by_fraction(corpus: Corpus, test: float, *, group: str | None = None, 
 
 
 def assign_folds(
-    corpus: Corpus, utterances: Sequence[Utterance], n_folds: int, *, group: str | None = None, seed: int = 0
+    corpus: Corpus,
+    utterances: Sequence[Utterance],
+    n_folds: int,
+    *,
+    group: str | None = None,
+    seed: int = 0,
+    classes: bool = True,
 ) -> list[int]:
     """The fold of each utterance, 0 to ``n_folds - 1``: recordings (or groups) of every class dealt out evenly."""
-    dealt = {unit: n % n_folds for units in _strata(corpus, utterances, group, seed) for n, unit in enumerate(units)}
+    dealt = {
+        unit: n % n_folds for units in _strata(corpus, utterances, group, seed, classes) for n, unit in enumerate(units)
+    }
     return [dealt[_unit(corpus, utterance, group)] for utterance in utterances]
 
 
@@ -197,15 +220,18 @@ def _unit(corpus: Corpus, utterance: Utterance, group: str | None) -> str:
     return utterance.path.relative_to(corpus.root).as_posix()
 
 
-def _strata(corpus: Corpus, utterances: Sequence[Utterance], group: str | None, seed: int) -> list[list[str]]:
+def _strata(
+    corpus: Corpus, utterances: Sequence[Utterance], group: str | None, seed: int, classes: bool
+) -> list[list[str]]:
     """Units in a random order that is their own, class by class.
 
-    Where units carry several classes (recordings cut into phones, speakers who say all words) they form one stratum.
+    Where units carry several classes (recordings cut into phones, speakers who say all words), or labels are no
+    classes, they form one stratum.
     """
     labels: dict[str, set[str]] = {}
     for utterance in utterances:
         labels.setdefault(_unit(corpus, utterance, group), set()).add(utterance.label(corpus.label))
-    by_class = all(len(found) == 1 for found in labels.values())
+    by_class = classes and all(len(found) == 1 for found in labels.values())
     strata: dict[str, list[str]] = {}
     for unit, found in labels.items():
         strata.setdefault(next(iter(found)) if by_class else "", []).append(unit)

@@ -132,6 +132,17 @@ class FrontEnd:
         first = min(position(start), n_frames - 0.01)
         return first, max(float(n_frames) if end is None else position(end), first + 0.01, 0.01)
 
+    def time(self, position: float, n_frames: int) -> float:
+        """A position in frames as time in s, the inverse of `positions`; the first is 0 and the last the end's.
+
+        >>> front_end(FeatureSpec(), 16000).time(9.25, 98)
+        0.1
+        """
+        samples = (position - 0.5) * self.frame_shift + self.first_centre
+        if position >= n_frames:  # what the last frame covers
+            samples = self.first_start + (n_frames - 1) * self.frame_shift + self.frame_length
+        return 0.0 if position <= 0 else max(samples, 0.0) / self.sample_rate
+
     def describe(self) -> dict[str, str | int | float | bool | None]:
         """The resolved settings as plain values: for people, and for the header of a model file.
 

@@ -154,6 +154,8 @@ def read_model_file(path: str | Path) -> ModelFile:
     """
     path = Path(path)
     tensors, header = read_tensors(path)
+    if "recogniser" in header:
+        raise ModelFileError(f"{path}: a recogniser, which has no class models to use here; `speechgmm recognise`")
     if "segments" in header:
         raise ModelFileError(
             f"{path}: a model of segments with known boundaries, which has no class models to use here"

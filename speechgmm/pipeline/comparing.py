@@ -104,11 +104,18 @@ def _numbers(names: Sequence[str]) -> NDArray[np.intp]:
 def _read(folder: Path) -> _Run:
     try:
         task = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["task"]
+        if task == "recognition":
+            raise ConfigError(
+                f"{folder}: compare is not there for task: recognition; hypotheses.tsv has every utterance's errors"
+            )
         head, *rows = _table(folder / "scores.tsv")
         # The first columns are the run's own; classes come after them and may have any name.
         key = ("model", "test") if task == "verification" else ("id",)
         figure = "eer" if task == "verification" or _corpus(folder).get("target") is not None else "accuracy"
-        wanted = (*key, *(("target", "score") if figure == "eer" else ("true", "predicted")))
+        wanted = (
+            *key,
+            *(("target", "llr" if "llr" in head else "score") if figure == "eer" else ("true", "predicted")),
+        )
         at = {name: head.index(name) for name in wanted}
         tests, owners = _groups(folder, task)
     except (OSError, KeyError, ValueError, TypeError, yaml.YAMLError) as error:

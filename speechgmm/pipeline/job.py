@@ -96,6 +96,7 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
             group=spec.group,
             seed=experiment.config.seed,
             strangers=experiment.config.task == "verification",
+            classes=experiment.config.task != "recognition",
         )
         check_cohort(corpus, experiment.config.scoring, spec.group)
         _check_target(corpus, spec.target)

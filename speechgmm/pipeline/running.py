@@ -11,6 +11,7 @@
               confusion.tsv, .png  which class was taken for which
               per_class.tsv        recall and precision of every class
               data.tsv             utterances, seconds and frames of every class
+              hypotheses.tsv       recognition: what was said and heard (.jsonl: with times); pairs.tsv: what for what
               report.html          all of this on one page, made from these files
               rejected.tsv         recordings left out (on_error: skip)
               log.txt              what was said while it ran
@@ -34,6 +35,7 @@ from speechgmm.errors import ConfigError, SpeechGMMError
 from speechgmm.io.atomic import only_writer, remove_leftovers, write_atomically, write_text
 from speechgmm.io.feature_store import digest
 from speechgmm.io.model_file import ModelFile, serialise
+from speechgmm.io.recogniser_file import RecogniserFile, serialise_recogniser
 from speechgmm.io.segment_file import SegmentFile, serialise_segments
 from speechgmm.pipeline.calibrating import calibrate, calibrated_metrics
 from speechgmm.pipeline.evaluation import (
@@ -47,7 +49,16 @@ from speechgmm.pipeline.evaluation import (
 )
 from speechgmm.pipeline.extraction import divide, extract
 from speechgmm.pipeline.frames import Features
+from speechgmm.pipeline.hmm_training import TrainedRecogniser, train_recognisers, units_table
 from speechgmm.pipeline.job import Job, prepare
+from speechgmm.pipeline.recognising import (
+    RecognitionEvaluation,
+    evaluate_recognition,
+    hypotheses_lines,
+    hypotheses_table,
+    pairs_table,
+    recognise_test,
+)
 from speechgmm.pipeline.reporting import data_table, report
 from speechgmm.pipeline.scoring import Scores, score
 from speechgmm.pipeline.segments import TrainedSegments, score_segments, train_segments
@@ -56,6 +67,8 @@ from speechgmm.pipeline.verification import TrialEvaluation, evaluate_trials, sc
 from speechgmm.scoring.score_maps import Calibration
 
 Stage = Literal["extract", "train", "run"]
+AnyTrained = Trained | TrainedSegments | TrainedRecogniser
+AnyEvaluation = Evaluation | TrialEvaluation | RecognitionEvaluation
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -65,8 +78,8 @@ class Result:
     folder: Path
     metrics: dict[str, Any]  # as in metrics.json
     features: Features
-    trained: Trained | TrainedSegments | None
-    evaluation: Evaluation | TrialEvaluation | None
+    trained: AnyTrained | None
+    evaluation: AnyEvaluation | None
 
     def __repr__(self) -> str:
         figures = (f"{k} {v['value']:.4f}" for k, v in self.metrics.items() if isinstance(v, dict) and "value" in v)
@@ -122,6 +135,8 @@ def _run(experiment: Experiment, folder: Path, console: Console, until: Stage) -
     parts: dict[str, Features] = {fold.name: divide(job, features, fold) for fold in job.folds}
     if experiment.config.segments is not None:
         return _run_segments(folder, job, features, parts, until)
+    if experiment.config.task == "recognition":
+        return _run_recognition(folder, job, features, parts, until)
     fold_models: dict[str, Trained] = {}
     if parts:
         trained, each = train_folds(job, features, list(parts.values()))
@@ -132,7 +147,7 @@ def _run(experiment: Experiment, folder: Path, console: Console, until: Stage) -
         _save(folder, trained, job)
         return Result(folder, {}, features, trained, None)
     if experiment.config.task == "verification":
-        evaluation: Evaluation | TrialEvaluation | None = _verify(folder, job, features, trained, parts, fold_models)
+        evaluation: AnyEvaluation | None = _verify(folder, job, features, trained, parts, fold_models)
     else:
         evaluation, trained = _classify(folder, job, features, trained, parts, fold_models)
     return _report(folder, job, features, trained, evaluation)
@@ -156,12 +171,35 @@ def _run_segments(folder: Path, job: Job, features: Features, parts: Mapping[str
     return _report(folder, job, features, whole, _evaluated(folder, job, scores))
 
 
+def _run_recognition(folder: Path, job: Job, features: Features, parts: Mapping[str, Features], until: Stage) -> Result:
+    """Train a recogniser on everything and on every fold, and test them."""
+    config = job.experiment.config
+    whole, *each = train_recognisers(job, [features, *parts.values()])
+    _save_models(folder, serialise_recogniser(RecogniserFile(whole.recogniser, whole.audio, job.corpus.label)))
+    for name, found in zip(parts, each, strict=True):
+        data = serialise_recogniser(RecogniserFile(found.recogniser, found.audio, job.corpus.label))
+        _save_models(folder / "folds" / fold_folder(name), data)
+    write_text(folder / "units.tsv", units_table(whole.recogniser.units))
+    if until == "train":
+        return Result(folder, {}, features, whole, None)
+    tested = {name: (part, found.recogniser) for (name, part), found in zip(parts.items(), each, strict=True)}
+    heard = recognise_test(job, tested or {"": (features, whole.recogniser)})
+    if not heard.said:
+        job.console.warn("the split 'test' is empty: there are models, but no figures about them")
+        return _report(folder, job, features, whole, None)
+    evaluation = evaluate_recognition(heard, config.recognition, seed=config.seed)
+    write_text(folder / "hypotheses.tsv", hypotheses_table(heard, evaluation))
+    write_text(folder / "hypotheses.jsonl", hypotheses_lines(heard, features.audio))
+    write_text(folder / "pairs.tsv", pairs_table(evaluation))
+    return _report(folder, job, features, whole, evaluation)
+
+
 def _report(
     folder: Path,
     job: Job,
     features: Features,
-    trained: Trained | TrainedSegments,
-    evaluation: Evaluation | TrialEvaluation | None,
+    trained: AnyTrained,
+    evaluation: AnyEvaluation | None,
 ) -> Result:
     """Write the figures, say what should be known about them, and draw."""
     metrics = _metrics(job, features, trained, evaluation)
@@ -250,11 +288,17 @@ def fold_folder(name: str) -> str:
     return "%2E" + spelt[1:] if spelt.startswith(".") else spelt
 
 
+OF_OTHER_MODELS = (
+    *("scores.tsv", "metrics.json", "confusion.tsv", "per_class.tsv", "confusion.png", "report.html"),
+    *("hypotheses.tsv", "hypotheses.jsonl", "pairs.tsv"),
+)
+
+
 def _save_models(folder: Path, data: bytes) -> None:
     """Write a model file; figures of other models do not stay beside it."""
     path = folder / "models.safetensors"
     if not path.exists() or path.read_bytes() != data:
-        for name in ("scores.tsv", "metrics.json", "confusion.tsv", "per_class.tsv", "confusion.png", "report.html"):
+        for name in OF_OTHER_MODELS:
             (folder / name).unlink(missing_ok=True)
         write_atomically(path, lambda file: file.write(data))
 
@@ -332,7 +376,10 @@ def _about(job: Job) -> str:
 
 
 def _metrics(
-    job: Job, features: Features, trained: Trained | TrainedSegments, evaluation: Evaluation | TrialEvaluation | None
+    job: Job,
+    features: Features,
+    trained: AnyTrained,
+    evaluation: AnyEvaluation | None,
 ) -> dict[str, Any]:
     config = job.experiment.config
     folds = evaluation.folds if evaluation else {}
@@ -342,9 +389,15 @@ def _metrics(
         "task": config.task,
         "n_train": len(features.of_split("train")),
         "n_test": len(features.of_split("train" if job.folds else "test")),
-        "n_classes": len(trained.models.labels),
+        **_n_classes(trained),
         "n_rejected": len(features.rejected),
         **({"temperature": trained.models.temperature} if isinstance(trained, Trained) else {}),
         "seconds": {stage: round(seconds, 3) for stage, seconds in job.console.seconds.items()},
         "config_hash": config_hash(config),
     }
+
+
+def _n_classes(trained: AnyTrained) -> dict[str, int]:
+    if isinstance(trained, TrainedRecogniser):
+        return {"n_units": len(trained.recogniser.units.labels)}
+    return {"n_classes": len(trained.models.labels)}

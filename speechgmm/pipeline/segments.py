@@ -41,6 +41,7 @@ class TrainedSegments:
 class Recording:
     """The segments of one recording, by reference."""
 
+    path: Path
     piece: Piece  # the whole recording, normalised
     bounds: tuple[tuple[float, float], ...]  # in frames, fractions allowed
     labels: tuple[str, ...]
@@ -146,6 +147,7 @@ def recordings_of(job: Job, features: Features, split: str) -> list[Recording]:
                 found.setdefault((number, utterance.path), []).append((utterance, piece))
     return [
         Recording(
+            path=path,
             piece=_whole(pairs[0][1]),
             bounds=tuple(_bounds(plan, utterance, piece, versions[number][1]) for utterance, piece in pairs),
             labels=tuple(utterance.label(label) for utterance, _ in pairs),

@@ -129,6 +129,8 @@ def sweep(
     folder = Path(output).absolute() if output is not None else base.output().with_name(f"{base.output().name}-sweep")
     if (folder / "config.yaml").exists():
         raise ConfigError(f"{folder} is the folder of a run; choose another --out for the sweep")
+    if base.config.task == "recognition":
+        raise ConfigError("sweep is not there for task: recognition; run each point with --set and --out")
     _check_same_task(experiments)
     with only_writer(folder):
         _claim(folder, base, points)

@@ -43,13 +43,16 @@ SPECTROGRAM_RANGE: Final = 60.0
 """dB below the loudest that are told apart."""
 
 
-def plot_confusion(confusion: NDArray[np.int64], labels: Sequence[str], *, title: str = "") -> "Figure":
+def plot_confusion(
+    confusion: NDArray[np.int64], labels: Sequence[str], *, title: str = "", headline: str = ""
+) -> "Figure":
     """The confusion matrix, true classes in rows, as shares of each row.
 
     Args:
         confusion: (C, C) counts of test items.
         labels: The C class names.
         title: What was run.
+        headline: What stands beside it; default: the share of the diagonal.
 
     >>> plot_confusion(np.array([[9, 1], [0, 5]]), ["yes", "no"]).axes[0].get_title("left")
     '93.3 % of 15 right'
@@ -71,9 +74,8 @@ def plot_confusion(confusion: NDArray[np.int64], labels: Sequence[str], *, title
     axes.set_xlabel("decided class")
     axes.set_ylabel("true class")
     right = 100 * np.trace(confusion) / max(1, confusion.sum())
-    axes.set_title(
-        f"{title}: {right:.1f} % of {confusion.sum()} right".lstrip(": "), fontsize=11, loc="left", parse_math=False
-    )
+    headline = headline or f"{right:.1f} % of {confusion.sum()} right"
+    axes.set_title(f"{title}: {headline}".lstrip(": "), fontsize=11, loc="left", parse_math=False)
     if n <= COUNTS_UP_TO:
         for row, column in np.argwhere(confusion > 0):
             dark = shares[row, column] > 80

@@ -72,6 +72,8 @@ class RunFolder:
     data: tuple[Row, ...] = ()  # recordings, seconds and frames of every class
     rejected: tuple[Row, ...] = ()
     places: Mapping[str, Row] = field(default_factory=dict)  # id -> its row of protocol.tsv
+    pairs: tuple[Row, ...] = ()  # recognition: what was taken for what
+    hypotheses: tuple[Row, ...] = ()  # recognition: what was said and heard
     decisions: Decisions | None = None
     claims: Claims | None = None
 
@@ -82,7 +84,7 @@ class RunFolder:
 
     @property
     def task(self) -> str:
-        """``classification`` or ``verification``."""
+        """``classification``, ``verification`` or ``recognition``."""
         return str(self.config.get("task", "classification"))
 
     def path_of(self, identifier: str) -> Path | None:
@@ -120,6 +122,8 @@ def read_run(folder: Path) -> RunFolder:
             data=tuple(_rows(_lines(folder / "data.tsv"))),
             rejected=tuple(_rows(_lines(folder / "rejected.tsv"))),
             places={row["id"]: row for row in _rows(_lines(folder / "protocol.tsv"))},
+            pairs=tuple(_rows(_lines(folder / "pairs.tsv"))),
+            hypotheses=tuple(_rows(_lines(folder / "hypotheses.tsv"))),
             decisions=decisions,
             claims=_claims(scores) if verification else _two_classes(decisions, metrics),
         )

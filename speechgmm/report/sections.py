@@ -14,6 +14,7 @@ from speechgmm.report.detection_sections import detection
 from speechgmm.report.operating_points import operating_points
 from speechgmm.report.parts import Picture, Section, Table, percent, seconds
 from speechgmm.report.plots import COUNTS_UP_TO, CURVES_WITH_NAMES, plot_confusion, plot_training
+from speechgmm.report.recognition_section import recognition
 from speechgmm.report.run_folder import RunFolder
 
 PAIRS: Final = 20
@@ -39,6 +40,7 @@ def sections(run: RunFolder, n_audio: int) -> list[Section]:
     found = [
         results(run),
         classification(run),
+        recognition(run),
         detection(run),
         mistakes.section(run, n_audio, threshold),
         training(run),
@@ -221,7 +223,7 @@ def about(run: RunFolder) -> list[tuple[str, str]]:
         ("Division", divided),
         ("Intervals by", group or "items, taken as independent"),
         ("Features", _setting(run, "features", ("kind", "preset"))),
-        ("Models", _models(run)),
+        *_models(run),
     ]
     if run.task == "verification":
         rows += [
@@ -229,9 +231,7 @@ def about(run: RunFolder) -> list[tuple[str, str]]:
             ("Calibration", _setting(run, "calibration", ("method",))),
             ("Decision", _setting(run, "decision", ("prior", "cost_miss", "cost_false_alarm"))),
         ]
-    rows += [
-        ("Classes", str(metrics.get("n_classes", len([r for r in run.classes if not r["class"].startswith("(")]))))
-    ]
+    rows.append(_counted(run))
     if "n_train" in metrics:
         rows.append(("Utterances", f"{metrics['n_train']} trained on, {metrics['n_test']} tested"))
     if metrics.get("n_rejected"):
@@ -245,13 +245,26 @@ def about(run: RunFolder) -> list[tuple[str, str]]:
     return rows
 
 
-def _models(run: RunFolder) -> str:
-    """The models in a line."""
+def _counted(run: RunFolder) -> tuple[str, str]:
+    """How many models there are of what."""
+    if "n_units" in run.metrics:
+        return "Units", str(run.metrics["n_units"])
+    trained = len([row for row in run.classes if not row["class"].startswith("(")])
+    return "Classes", str(run.metrics.get("n_classes", trained))
+
+
+def _models(run: RunFolder) -> list[tuple[str, str]]:
+    """The models in a line or two."""
+    if run.task == "recognition":
+        return [
+            ("HMMs", _setting(run, "hmm", ("n_states", "n_components"))),
+            ("Recognition", _setting(run, "recognition", ("language",))),
+        ]
     if run.config.get("segments"):
-        return _setting(run, "segments", ())
+        return [("Models", _setting(run, "segments", ()))]
     # Adapted models have the components of the background model, whatever n_components says.
     adapted = (run.config.get("model") or {}).get("adapt") == "map"
-    return _setting(run, "model", ("adapt", "ubm") if adapted else ("n_components",))
+    return [("Models", _setting(run, "model", ("adapt", "ubm") if adapted else ("n_components",)))]
 
 
 def _setting(run: RunFolder, name: str, always: tuple[str, ...]) -> str:

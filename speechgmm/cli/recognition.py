@@ -1,0 +1,115 @@
+"""Recognising recordings, and aligning them to what is said in them."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from speechgmm.cli.printing import recordings, shown
+from speechgmm.console import Console
+from speechgmm.corpus.dictionary import read_dictionary
+from speechgmm.decoding import Lexicon
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.io.recogniser_file import RecogniserFile, read_recogniser
+from speechgmm.io.timed_labels import ctm, json_line, textgrid, write_textgrid
+from speechgmm.pipeline.recognising import HeardRecording, recognise_recordings
+
+CONFIDENCE_SCALE = 0.1
+"""Of log-likelihoods, for confidence: neighbouring frames say nearly the same, which makes posteriors too sure."""
+
+
+def recognise_and_print(
+    model: Path, audio: Sequence[Path], *, form: str, out: Path | None, resample: bool, jobs: int, quiet: bool
+) -> int:
+    """Print what is said in each recording as it is ready; returns how many failed.
+
+    Raises:
+        ConfigError: No recording; several TextGrids for standard output.
+        ModelFileError: The model cannot be read, or is no recogniser.
+    """
+    return _print(_read(model, resample), audio, None, None, form=form, out=out, jobs=jobs, quiet=quiet)
+
+
+def align_and_print(
+    model: Path,
+    audio: Sequence[Path],
+    text: str,
+    *,
+    dictionary: Path | None,
+    form: str,
+    out: Path | None,
+    resample: bool,
+    jobs: int,
+    quiet: bool,
+) -> int:
+    """Print when each word of a text is said in each recording; returns how many failed. Raises as above."""
+    file = _read(model, resample)
+    words = text.split()
+    if not words:
+        raise ConfigError("--text: no word; expected is what is said in the recordings")
+    lexicon: Lexicon = {}
+    if dictionary is not None:
+        found = read_dictionary(dictionary)
+        known = {word for word in words if word not in file.recogniser.lexicon}
+        found.check({"--text": sorted(known)}, file.recogniser.units.labels)
+        lexicon = {word: found.pronunciations[word] for word in known}
+    return _print(file, audio, words, lexicon, form=form, out=out, jobs=jobs, quiet=quiet)
+
+
+def _read(model: Path, resample: bool) -> RecogniserFile:
+    file = read_recogniser(model / "models.safetensors" if model.is_dir() else model)
+    return replace(file, audio=replace(file.audio, resample=True)) if resample else file
+
+
+def _print(
+    file: RecogniserFile,
+    audio: Sequence[Path],
+    words: Sequence[str] | None,
+    lexicon: Lexicon | None,
+    *,
+    form: str,
+    out: Path | None,
+    jobs: int,
+    quiet: bool,
+) -> int:
+    paths = recordings(audio)
+    if form == "textgrid" and out is None and len(paths) > 1:
+        raise ConfigError("a TextGrid is one recording's: name the folder for them with --out DIR")
+    if out is not None and form != "textgrid":
+        raise ConfigError("--out is for --format textgrid; the other formats go to standard output")
+    targets = {path: (out or Path()) / f"{path.stem}.TextGrid" for path in paths}
+    if out is not None and len(set(targets.values())) < len(paths):
+        raise ConfigError(f"recordings of one name in several folders would share a TextGrid in {out}")
+    failures = 0
+    heard = recognise_recordings(
+        file, paths, words, lexicon, confidence_scale=CONFIDENCE_SCALE if words is None else None, n_jobs=jobs
+    )
+    hidden = len(paths) > 1 and not sys.stdout.isatty() and sys.stderr.isatty()
+    for path, found in Console(quiet=quiet).track(heard, len(paths), "recognising" if hidden else None):
+        if isinstance(found, DataError):
+            failures += 1
+            print(f"error: {found}", file=sys.stderr)
+        elif form == "textgrid" and out is not None:
+            write_textgrid(targets[path], found.tiers, found.duration, recording=str(path))
+            if not quiet:
+                print(shown(targets[path]))
+        else:
+            print(_text(found, form, many=len(paths) > 1, aligned=words is not None), end="", flush=True)
+    return failures
+
+
+def _text(found: HeardRecording, form: str, *, many: bool, aligned: bool) -> str:
+    """What is printed of a recording."""
+    first = next(iter(found.tiers.values()))
+    if form == "ctm":
+        return ctm(found.path.stem, first)
+    if form == "jsonl":
+        return json_line(str(found.path), found.tiers, found.duration)
+    if form == "textgrid":
+        return textgrid(found.tiers, found.duration, recording=str(found.path))
+    if not aligned:
+        said = " ".join(one.label for one in first)
+        return f"{found.path}\t{said}\n" if many else f"{said}\n"
+    head = f"{found.path}\n" if many else ""
+    rows = (f"{one.start:8.3f} {one.end:8.3f}  {one.label}\n" for one in found.tiers.get("units", first))
+    return head + "".join(rows)

@@ -1,0 +1,23 @@
+"""Grammars in files. The format: ``decoding.grammar``."""
+
+from pathlib import Path
+
+from speechgmm.decoding.grammar import parse_grammar
+from speechgmm.decoding.network import Network
+from speechgmm.errors import DataError
+
+
+def read_grammar(path: Path) -> Network:
+    """The network of a grammar in a file, in UTF-8.
+
+    Raises:
+        DataError: The file cannot be read, or is no grammar (with line and column).
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a grammar in UTF-8 that can be read ({error})") from None
+    try:
+        return parse_grammar(text)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None

@@ -1,0 +1,57 @@
+from .alignment import Alignment, Span, alignment, with_confidence
+from .bigram import Bigram, bigram_network, estimate_bigram, perplexity
+from .emissions import StateStack
+from .epsilons import break_epsilon_cycles, trim
+from .expansion import expand, linear
+from .grammar import parse_grammar, vocabulary, word_choice, word_loop
+from .graph import Graph, loop
+from .hmm import HMM, Units, left_to_right
+from .n_best import n_best
+from .network import Lexicon, Network
+from .passes import BestPath, Posteriors, forward_backward, viterbi
+from .recogniser import Decoder, Recogniser
+from .recognition_spec import RecognitionSpec
+from .spec import HMMSpec
+from .statistics import HMMPrior, HMMStats
+from .training import HMMFit, Utterance, train_hmms
+
+__all__ = [
+    "HMM",
+    "Alignment",
+    "BestPath",
+    "Bigram",
+    "Decoder",
+    "Graph",
+    "HMMFit",
+    "HMMPrior",
+    "HMMSpec",
+    "HMMStats",
+    "Lexicon",
+    "Network",
+    "Posteriors",
+    "Recogniser",
+    "RecognitionSpec",
+    "Span",
+    "StateStack",
+    "Units",
+    "Utterance",
+    "alignment",
+    "bigram_network",
+    "break_epsilon_cycles",
+    "estimate_bigram",
+    "expand",
+    "forward_backward",
+    "left_to_right",
+    "linear",
+    "loop",
+    "n_best",
+    "parse_grammar",
+    "perplexity",
+    "train_hmms",
+    "trim",
+    "viterbi",
+    "vocabulary",
+    "with_confidence",
+    "word_choice",
+    "word_loop",
+]

@@ -1,0 +1,47 @@
+"""A network of words: what may be said, before anybody knows how it is pronounced.
+
+Owns the value that grammars and language models produce, and its check. Refuses to know units, states and frames.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from speechgmm.errors import ShapeError
+
+Lexicon = Mapping[str, tuple[tuple[str, ...], ...]]
+"""Word -> its pronunciations, each a sequence of units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A finite automaton over words, with log weights in nats; a word None is no word (an epsilon).
+
+    Raises:
+        ShapeError: A state out of range, no final state, or a weight that is NaN or above all bounds.
+
+    >>> Network(2, ((0, "yes", 1, 0.0), (0, "no", 1, 0.0)), 0, {1: 0.0}).words
+    ('no', 'yes')
+    """
+
+    n_states: int
+    arcs: tuple[tuple[int, str | None, int, float], ...]  # (from, word or None, to, log weight)
+    start: int
+    finals: Mapping[int, float]  # state -> log weight of ending there
+
+    def __post_init__(self) -> None:
+        named = [self.start, *self.finals, *(state for arc in self.arcs for state in (arc[0], arc[2]))]
+        outside = sorted({state for state in named if not 0 <= state < self.n_states})
+        if outside:
+            raise ShapeError(f"state {outside[0]} in a network of {self.n_states}; expected 0 to {self.n_states - 1}")
+        if not self.finals:
+            raise ShapeError("a network without a final state; nothing could be said to its end")
+        weights = [arc[3] for arc in self.arcs] + list(self.finals.values())
+        if not all(weight < np.inf for weight in weights):  # NaN is not below anything either
+            raise ShapeError("a network with a weight that is NaN or infinite; expected log weights in nats")
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All words in it, sorted."""
+        return tuple(sorted({word for _, word, _, _ in self.arcs if word is not None}))

@@ -1,0 +1,76 @@
+"""What a user may choose about recognition beside the HMMs: the ``recognition`` section of a configuration."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from speechgmm.errors import ConfigError
+from speechgmm.setting import FORBID_UNKNOWN, setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecognitionSpec:
+    """What the labels are, what may be said, and how it is searched. Raises `ConfigError` for what cannot be.
+
+    >>> RecognitionSpec(language="bigram").scale
+    1.0
+    """
+
+    __pydantic_config__: ClassVar[Any] = FORBID_UNKNOWN
+
+    labels: Literal["transcript", "segments"] | None = setting(
+        None,
+        "transcript: corpus.label of an utterance is what is said in it, words separated by spaces; segments: the "
+        "utterances of a recording are its words or phones one after another, with their times; default: segments for "
+        "timit (phone, word) and textgrid, else transcript",
+    )
+    dictionary: str | None = setting(
+        None,
+        "pronunciations (CMU's format, or Kaldi's lexicon.txt), relative to the configuration file: phones are the "
+        "units then; default: every word is a unit of its own",
+    )
+    stress: Literal["keep", "drop"] = setting("keep", "drop: phones of the dictionary without the digit of stress")
+    silence: str | None = setting(
+        None, "a unit that may come before, between and after the words, and is not a word; default: there is none"
+    )
+    silence_probability: float = setting(0.5, "of silence in each of these places", gt=0, lt=1)
+    start: Literal["flat", "segments"] = setting(
+        "flat",
+        "flat: training begins with all states alike, each utterance divided evenly among its units; segments: with "
+        "the times that the labels have",
+    )
+    language: Literal["word", "loop", "bigram", "grammar"] = setting(
+        "word",
+        "word: one word of those in training; loop: any sequence of them; bigram: the same, each as probable as after "
+        "the one before it in training; grammar: what a grammar accepts",
+    )
+    grammar: str | None = setting(None, "grammar: the file (JSGF), relative to the configuration file")
+    scale: float = setting(1.0, "what log probabilities of the language are multiplied by", ge=0)
+    insertion_penalty: float = setting(0.0, "what every word costs (phone, where words are phones)", unit="nats")
+    beam: float = setting(
+        200.0, "partial paths so far below the best one are left; wider is slower and surer", unit="nats", gt=0
+    )
+    count_as: Mapping[str, str] | None = setting(
+        None, "labels that count as others when errors are counted, such as {cl: sil, zh: sh}; default: none"
+    )
+
+    def __post_init__(self) -> None:
+        if (self.language == "grammar") != (self.grammar is not None):
+            raise ConfigError(
+                f"recognition.language is {self.language}, and recognition.grammar is {self.grammar}; a grammar needs "
+                "both: language: grammar, and the file"
+            )
+        if self.dictionary is None and self.stress != "keep":
+            raise ConfigError("recognition.stress is for the phones of a recognition.dictionary, which is not given")
+        if self.start == "segments" and self.labels == "transcript":
+            raise ConfigError("recognition.start: segments needs labels with times (recognition.labels: segments)")
+        if self.start == "segments" and self.dictionary is not None:
+            raise ConfigError(
+                "recognition.start: segments has times of words, not of the phones of a dictionary; use start: flat"
+            )
+        chained = sorted(set(self.count_as or ()) & set((self.count_as or {}).values()))
+        if chained:
+            raise ConfigError(
+                f"recognition.count_as: {', '.join(chained)} counts as another label, and others count as it; name the "
+                "last one for each"
+            )

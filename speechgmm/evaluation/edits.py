@@ -1,0 +1,247 @@
+"""Errors of recognised sequences: words or phones left out, put in, and taken for others.
+
+Conventions
+    A reference and a hypothesis are sequences of labels. They are aligned with the fewest errors (Levenshtein 1966);
+    among the alignments that have so few, one with the fewest substitutions, hence the most hits. Error rates are those
+    of Kaldi's compute-wer and of jiwer. NIST's sclite weighs a substitution 4 and a deletion or insertion 3: it chooses
+    the same alignments, except where an error more saves over three substitutions.
+    An item is an utterance; figures are pooled over items before they are divided, and have weights like all others.
+
+Metrics
+    edit_rate        (substitutions + deletions + insertions) / labels of the references: WER of words, PER of phones
+                     (fraction; above 1 where much is put in)
+    sentence_rate    share of utterances with an error: SER (fraction)
+    within           share of boundaries that are at most so far from the reference's (fraction)
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.errors import DataError, ShapeError
+from speechgmm.evaluation.intervals import Interval, interval
+from speechgmm.evaluation.resampling import OfSums, ratio
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """The alignment of a reference with a hypothesis."""
+
+    pairs: tuple[tuple[str | None, str | None], ...]  # (reference, None: inserted; hypothesis, None: deleted)
+
+    @property
+    def hits(self) -> int:
+        """Labels recognised."""
+        return sum(said == heard for said, heard in self.pairs)
+
+    @property
+    def substitutions(self) -> int:
+        """Labels taken for others."""
+        return sum(said is not None and heard is not None and said != heard for said, heard in self.pairs)
+
+    @property
+    def deletions(self) -> int:
+        """Labels left out."""
+        return sum(heard is None for _, heard in self.pairs)
+
+    @property
+    def insertions(self) -> int:
+        """Labels put in."""
+        return sum(said is None for said, _ in self.pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class EditCounts:
+    """Counts of N utterances, from which every error rate follows."""
+
+    hits: Integers  # (N,)
+    substitutions: Integers  # (N,)
+    deletions: Integers  # (N,)
+    insertions: Integers  # (N,)
+
+    @property
+    def errors(self) -> Integers:
+        """(N,) of all three kinds."""
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def labels(self) -> Integers:
+        """(N,) labels of the reference."""
+        return self.hits + self.substitutions + self.deletions
+
+
+def align_labels(reference: Sequence[str], hypothesis: Sequence[str]) -> Edits:
+    """The alignment with the fewest errors, and of those with the fewest substitutions; either may be empty.
+
+    Where several are as good, labels are deleted and inserted as late as possible. Time and memory are the product of
+    the lengths, 4 bytes each (8 from some 30,000 labels on).
+
+    >>> align_labels("the cat sat".split(), "a cat sat down".split()).pairs
+    (('the', 'a'), ('cat', 'cat'), ('sat', 'sat'), (None, 'down'))
+    """
+    number: dict[str, int] = {}
+    said, heard = (
+        np.array([number.setdefault(label, len(number)) for label in labels], np.int64)
+        for labels in (reference, hypothesis)
+    )
+    rows, columns = len(said), len(heard)
+    # One error more is dearer than all substitutions that the alignment could have: least errors first.
+    error = min(rows, columns) + 1
+    kind = np.int32 if (error + 1) * (rows + columns + 1) < 2**31 else np.int64
+    slope = error * np.arange(columns + 1, dtype=kind)
+    costs = np.empty((rows + 1, columns + 1), kind)
+    costs[0] = slope
+    for row in range(rows):
+        best = costs[row] + kind(error)  # deleted
+        changed = np.where(heard == said[row], kind(0), kind(error + 1))
+        np.minimum(best[1:], costs[row, :-1] + changed, out=best[1:])
+        costs[row + 1] = np.minimum.accumulate(best - slope) + slope  # inserted, any number in a row
+    pairs: list[tuple[str | None, str | None]] = []
+    row, column = rows, columns
+    while row or column:
+        here = costs[row, column]
+        if column and here == costs[row, column - 1] + error:
+            column -= 1
+            pairs.append((None, hypothesis[column]))
+        elif row and here == costs[row - 1, column] + error:
+            row -= 1
+            pairs.append((reference[row], None))
+        else:
+            row, column = row - 1, column - 1
+            pairs.append((reference[row], hypothesis[column]))
+    return Edits(tuple(reversed(pairs)))
+
+
+def count_edits(alignments: Iterable[Edits]) -> EditCounts:
+    """The counts of utterances, in their order.
+
+    >>> counts = count_edits([align_labels("abc", "abd"), align_labels("ab", "a")])
+    >>> counts.substitutions.tolist(), counts.deletions.tolist(), counts.labels.tolist()
+    ([1, 0], [0, 1], [3, 2])
+    """
+    rows = [(one.hits, one.substitutions, one.deletions, one.insertions) for one in alignments]
+    table = np.array(rows, np.int64).reshape(-1, 4)
+    return EditCounts(*table.T)
+
+
+def edit_rate(counts: EditCounts) -> OfSums:
+    """WER or PER (fraction) under weights of the utterances (N,); NaN where the references have no label.
+
+    >>> edit_rate(count_edits([align_labels("abc", "abd"), align_labels("ab", "a")]))(np.ones(2))
+    0.4
+    """
+    return ratio(counts.errors, counts.labels)
+
+
+def sentence_rate(counts: EditCounts) -> OfSums:
+    """SER (fraction) under weights of the utterances (N,).
+
+    >>> sentence_rate(count_edits([align_labels("abc", "abd"), align_labels("ab", "ab")]))(np.ones(2))
+    0.5
+    """
+    return ratio(counts.errors > 0, np.ones(len(counts.errors)))
+
+
+def rate_interval(rate: OfSums, groups: ArrayLike, *, level: float = 0.95, seed: int = 0) -> Interval:
+    """The interval of :func:`edit_rate` or :func:`sentence_rate` over the speakers (N,) of the utterances.
+
+    On the logit scale, and on the log scale where the rate is above 1.
+
+    Raises:
+        ShapeError: As :func:`interval`.
+        DataError: As :func:`interval`; the references have no label.
+
+    >>> right, wrong = align_labels("abc", "abc"), align_labels("abc", "abd")
+    >>> found = rate_interval(edit_rate(count_edits([right, wrong, right, right])), [0, 0, 1, 2])
+    >>> found.low < 1 / 12 < found.high
+    True
+    """
+    value = rate(np.ones(len(rate.columns)))
+    if not np.isfinite(value):
+        raise DataError("no label in any reference; an error rate has no value")
+    return interval(rate, groups, level=level, seed=seed, scale="log" if value > 1 else "logit")
+
+
+def confusions(alignments: Iterable[Edits]) -> list[tuple[str | None, str | None, int]]:
+    """(reference, hypothesis, how often) of every error, the most frequent first; None as in :class:`Edits`.
+
+    >>> confusions([align_labels("abc", "abd"), align_labels("ac", "ad"), align_labels("a", "ab")])
+    [('c', 'd', 2), (None, 'b', 1)]
+    """
+    found = Counter(pair for one in alignments for pair in one.pairs if pair[0] != pair[1])
+    return [(said, heard, n) for (said, heard), n in sorted(found.items(), key=lambda one: (-one[1], _order(one[0])))]
+
+
+def label_pairs(alignments: Iterable[Edits]) -> list[tuple[str | None, str | None, int]]:
+    """(reference, hypothesis, how often) of all pairs, right ones too: errors first, as :func:`confusions` has them.
+
+    >>> label_pairs([align_labels("abc", "abd"), align_labels("ac", "ad")])
+    [('c', 'd', 2), ('a', 'a', 2), ('b', 'b', 1)]
+    """
+    told = list(alignments)
+    right = Counter(said for one in told for said, heard in one.pairs if said == heard and said is not None)
+    return [
+        *confusions(told),
+        *((label, label, n) for label, n in sorted(right.items(), key=lambda one: (-one[1], one[0]))),
+    ]
+
+
+def boundary_errors(
+    reference: Sequence[tuple[str, float, float]], hypothesis: Sequence[tuple[str, float, float]]
+) -> NDArray[np.float64]:
+    """How far each boundary of a forced alignment is from the reference's, in s: (N - 1,) of N segments.
+
+    A boundary is where a segment begins that has another before it; where the first begins and the last ends is not
+    the aligner's to find. For shares within a tolerance see :func:`within`.
+
+    Args:
+        reference: (label, start, end) of each segment, in s and in order.
+        hypothesis: The same labels with other times.
+
+    Raises:
+        DataError: The labels differ, or times do not ascend.
+
+    >>> boundary_errors([("a", 0, 0.1), ("b", 0.1, 0.2)], [("a", 0, 0.125), ("b", 0.125, 0.2)]).round(3).tolist()
+    [0.025]
+    """
+    labels = [[segment[0] for segment in side] for side in (reference, hypothesis)]
+    if labels[0] != labels[1]:
+        place = next((n for n, (a, b) in enumerate(zip(*labels, strict=False)) if a != b), min(map(len, labels)))
+        shown = [repr(side[place]) if place < len(side) else "no more" for side in labels]
+        raise DataError(
+            f"segment {place + 1} is {shown[0]} in the reference and {shown[1]} in the alignment; boundaries can be "
+            "compared where both have the same labels: was the alignment made from another transcript?"
+        )
+    starts = [np.array([segment[1] for segment in side], np.float64) for side in (reference, hypothesis)]
+    for side, times in zip(("reference", "alignment"), starts, strict=True):
+        if not (np.diff(times) >= 0).all():
+            raise DataError(f"segments of the {side} are not in the order of their times")
+    return np.abs(starts[1] - starts[0])[1:]
+
+
+def within(errors: ArrayLike, tolerance: float) -> OfSums:
+    """Share (fraction) of boundaries (N,), errors in s, that are at most ``tolerance`` s off, under weights (N,).
+
+    Raises:
+        ShapeError: Errors that are not (N,).
+        DataError: A tolerance that is not positive.
+
+    >>> within([0.005, 0.010, 0.025], 0.010)(np.ones(3))
+    0.6666666666666666
+    """
+    distances = np.asarray(errors, dtype=np.float64)
+    if distances.ndim != 1:
+        raise ShapeError(f"boundary errors of shape {distances.shape}; expected one per boundary, (N,)")
+    if not tolerance > 0:
+        raise DataError(f"a tolerance of {tolerance} s; expected seconds above 0, such as 0.020")
+    # Times are read from decimals: what is 10 ms apart on paper is within 10 ms.
+    return ratio(distances <= tolerance + 1e-9, np.ones(len(distances)))
+
+
+def _order(pair: tuple[str | None, str | None]) -> tuple[str, str]:
+    return pair[0] or "", pair[1] or ""

@@ -1,0 +1,121 @@
+"""Pronunciation dictionaries: every format to the same words, and everything wrong said at once with its line."""
+
+from math import log
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speechgmm.corpus.dictionary import read_dictionary, spell_out
+from speechgmm.errors import DataError
+
+READ = {"READ": (("R", "EH", "D"), ("R", "IY", "D")), "A": (("AH",),)}
+
+
+def written(folder, text, name="words.dict"):
+    path = folder / name
+    path.write_bytes(text.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ";;; of CMU's kind\nREAD  R EH1 D\nREAD(2)  R IY1 D\nA  AH0 # article\n",
+        "\ufeffREAD\tR EH D\r\nREAD\tR IY D\r\n\r\nA\tAH\r\n",
+        "READ 0.75 R EH D\nREAD 0.25 R IY D\nA 1.0 AH",
+    ],
+)
+def test_every_format_gives_the_same_pronunciations_in_the_files_order(tmp_path, text):
+    dictionary = read_dictionary(written(tmp_path, text), stress="drop")
+    assert dictionary.pronunciations == READ
+    assert list(dictionary.pronunciations) == ["READ", "A"]
+    assert dictionary.phones == ("AH", "D", "EH", "IY", "R")
+    assert {word: len(weights) for word, weights in dictionary.log_weights.items()} == {"READ": 2, "A": 1}
+
+
+def test_probabilities_are_kept_and_without_them_all_weigh_alike(tmp_path):
+    with_them = read_dictionary(written(tmp_path, "x 0.75 a\nx .25 b\ny 1e-2 c\n".replace("1e-2", "1.e-2")))
+    assert with_them.log_weights == {"x": (log(0.75), log(0.25)), "y": (log(0.01),)}
+    assert read_dictionary(written(tmp_path, "x a\nx b\n")).log_weights == {"x": (0.0, 0.0)}
+
+
+def test_stress_is_kept_unless_dropped_and_pronunciations_it_told_apart_become_one(tmp_path):
+    path = written(tmp_path, "THE  DH AH0\nTHE(2)  DH AH1\nTHE(3)  DH IY0\n")
+    assert len(read_dictionary(path).pronunciations["THE"]) == 3
+    assert read_dictionary(path, stress="drop").pronunciations == {"THE": (("DH", "AH"), ("DH", "IY"))}
+    assert read_dictionary(written(tmp_path, "ni n i3\n"), stress="drop").phones == ("i3", "n")  # a tone is no stress
+
+
+def test_brackets_are_a_variant_only_of_a_word_that_is_there(tmp_path):
+    assert set(read_dictionary(written(tmp_path, "f(2) a\ng b\ng(1) c\n")).pronunciations) == {"f(2)", "g"}
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        ("x a\ny\nz(2)\n", ["2 things are wrong", "line 2: 'y' has no phones", "line 3: 'z(2)' has no phones"]),
+        ("x a b\ny c\n\nx\ta  b\n", ["line 4: the pronunciation of 'x' that line 1 has"]),
+        ("x 0.5 a\ny b\n", ["line 2: 'y' has no probability, but other lines have one"]),
+        ("x 0.5 a\ny 1.5 b\nz 0.0 c\n", ["line 2: 'y' has probability 1.5", "line 3: 'z' has probability 0;"]),
+        ("x 1.0\n", ["line 1: 'x' has no phones"]),
+        (";;; nothing\n", ["no word in it"]),
+        ("x # a remark\n", ["line 1: 'x' has no phones"]),
+    ],
+)
+def test_everything_wrong_with_a_dictionary_is_listed_with_its_line(tmp_path, text, messages):
+    with pytest.raises(DataError) as error:
+        read_dictionary(written(tmp_path, text))
+    assert "words.dict" in str(error.value)
+    for message in messages:
+        assert message in str(error.value)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "binary"
+    path.write_bytes(b"\xff\xfe\x00x")
+    with pytest.raises(DataError, match="not a text file in UTF-8"):
+        read_dictionary(path)
+    with pytest.raises(DataError, match="not a text file in UTF-8"):
+        read_dictionary(tmp_path / "absent")
+
+
+entries = st.dictionaries(
+    st.text("ab1é今'-", min_size=1, max_size=6),
+    st.lists(st.lists(st.sampled_from(["AA", "b", "tʃ", "sil"]), min_size=1, max_size=4).map(tuple), min_size=1,
+             max_size=3, unique=True).map(tuple),
+    min_size=1, max_size=6,
+)  # fmt: skip
+
+
+@given(entries, st.sampled_from([" ", "\t", "  \t "]), st.sampled_from(["\n", "\r\n", "\n\n"]))
+def test_what_is_written_is_read_whatever_stands_between(tmp_path_factory, words, space, end):
+    lines = [space.join((word, *way)) for word, ways in words.items() for way in ways]
+    path = tmp_path_factory.mktemp("lexicon") / "lexicon.txt"
+    path.write_bytes(end.join(lines).encode())
+    assert read_dictionary(path).pronunciations == words
+
+
+def test_all_missing_words_and_unknown_phones_are_listed_at_once_with_where_they_are(tmp_path):
+    dictionary = read_dictionary(written(tmp_path, "one W AH1 N\ntwo T UW1\nunused X\n"))
+    dictionary.check({"a.wav": ["one", "two"]}, ["W", "AH1", "N", "T", "UW1"])
+    dictionary.check({})
+    transcripts = {f"{n}.wav": ["one", "six", "ONE"] for n in range(5)} | {"z.wav": ["ten", "two"]}
+    assert dictionary.missing(transcripts)["ten"] == ["z.wav"]
+    with pytest.raises(DataError) as error:
+        dictionary.check(transcripts, ["W", "N", "T", "UW1"])
+    for message in (
+        "no word 'six', which is in 0.wav, 1.wav, 2.wav and 2 more",
+        "no word 'ONE', which is in 0.wav, 1.wav, 2.wav and 2 more; 'one' is there",
+        "no word 'ten', which is in z.wav",
+        "phone 'AH1' has no model; it is in one",
+        "was the stress to be dropped?",
+    ):
+        assert message in str(error.value)
+    assert "X" not in str(error.value)  # of a word that nobody says
+
+
+def test_many_missing_words_are_all_named():
+    with pytest.raises(DataError) as error:
+        spell_out(["yes"]).check({"a": [f"w{n}" for n in range(200)]})
+    assert all(f"'w{n}'" in str(error.value) for n in range(200))

@@ -1,0 +1,261 @@
+"""Recognition through files: what is trained, heard, counted, saved and printed, and what messy data get."""
+
+import csv
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import hum
+
+from speechgmm.cli.inspecting import inspect
+from speechgmm.cli.printing import print_result, score_and_print
+from speechgmm.cli.recognition import align_and_print, recognise_and_print
+from speechgmm.config import load_config
+from speechgmm.console import Console
+from speechgmm.errors import ConfigError, DataError, ModelFileError
+from speechgmm.io.recogniser_file import read_recogniser, serialise_recogniser
+from speechgmm.pipeline import run
+from speechgmm.pipeline.comparing import compare_runs
+from speechgmm.pipeline.sweeping import grid_points, sweep
+
+RATE = 8000
+PITCH = {"L": 110.0, "M": 180.0, "H": 320.0}
+WORDS = {"up": "LH", "down": "HL", "flat": "MM"}
+"""The first two differ by their order alone."""
+
+
+def quiet() -> Console:
+    return Console(quiet=True)
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines(), delimiter="\t"))
+
+
+def spoken(words: list[str], seed: int, pause: float = 0.12) -> tuple[np.ndarray, list[tuple[float, float, str]]]:
+    """Samples of words with a pause before, between and after them, and each unit's times (s)."""
+    rng = np.random.default_rng(seed)
+    parts, times, at = [], [], 0.0
+
+    def rest() -> None:
+        nonlocal at
+        parts.append(1e-3 * rng.standard_normal(int(pause * RATE)).astype(np.float32))
+        at += len(parts[-1]) / RATE
+
+    rest()
+    for n, word in enumerate(words):
+        for m, unit in enumerate(WORDS[word]):
+            parts.append(hum(7 * seed + 3 * n + m, PITCH[unit] * rng.uniform(0.95, 1.05), seconds=0.16))
+            times.append((at, at + 0.16, unit))
+            at += 0.16
+        rest()
+    return np.concatenate(parts), times
+
+
+@pytest.fixture
+def sentences(tmp_path: Path) -> Path:
+    """A manifest of strings of two or three words by three speakers, a dictionary, and a configuration."""
+    rng = np.random.default_rng(0)
+    rows = ["path\ttext\tspeaker\tsplit"]
+    for n in range(18):
+        words = [str(word) for word in rng.choice(list(WORDS), 2 + n % 2)]
+        soundfile.write(tmp_path / f"{n}.wav", spoken(words, n)[0], RATE)
+        rows.append(f"{n}.wav\t{' '.join(words)}\ts{n % 3}\t{'test' if n % 3 == 2 else 'train'}")
+    (tmp_path / "m.tsv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "words.dict").write_text("up L H\ndown H L\nflat M M\n")
+    path = tmp_path / "strings.yaml"
+    path.write_text(
+        "task: recognition\n"
+        f"corpus: {{path: m.tsv, label: text, group: speaker, sample_rate: {RATE}}}\n"
+        "features: {n_ceps: 8}\n"
+        "hmm: {n_states: 2, silence_states: 1, n_components: 1, iterations: 6, variance_prior: 5}\n"
+        "recognition: {dictionary: words.dict, silence: sil, language: loop}\n"
+        f"cache: cache\noutput: {tmp_path / 'run'}\nparallel: {{n_jobs: 1}}\nreport: {{audio: 0}}\n"
+    )
+    return path
+
+
+def test_strings_of_words_are_heard_with_their_times_whatever_the_number_of_workers(
+    sentences: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run(sentences, console=quiet())
+    assert result.metrics["error_rate"]["value"] < 0.05
+    print_result(result)
+    assert "speechgmm recognise" in capsys.readouterr().out
+    rows = table(result.folder / "hypotheses.tsv")
+    assert len(rows) == 6
+    errors = sum(int(row[kind]) for row in rows for kind in ("substitutions", "deletions", "insertions"))
+    n_words = sum(len(row["reference"].split()) for row in rows)
+    assert result.metrics["error_rate"]["value"] == pytest.approx(errors / n_words)
+    assert sum(int(row["count"]) for row in table(result.folder / "pairs.tsv")) >= n_words
+    line = json.loads((result.folder / "hypotheses.jsonl").read_text().splitlines()[0])
+    _, times = spoken([word["label"] for word in line["words"]], int(line["id"]))
+    for word, begin, end in zip(line["words"], times[::2], times[1::2], strict=True):
+        assert word["start"] == pytest.approx(begin[0], abs=0.04)
+        assert word["end"] == pytest.approx(end[1], abs=0.04)
+    again = run(sentences, ["parallel.n_jobs=2", "cache=other"], output=sentences.parent / "two", console=quiet())
+    for name in ("models.safetensors", "hypotheses.tsv", "hypotheses.jsonl"):
+        assert (again.folder / name).read_bytes() == (result.folder / name).read_bytes()
+    assert "Units" in (result.folder / "report.html").read_text()
+
+
+def test_what_was_trained_is_not_trained_again(sentences: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folds = ["corpus.split={kind: leave-one-out, by: speaker}"]
+    first = run(sentences, folds, console=quiet())
+    assert set(first.metrics["folds"]) == {"s0", "s1", "s2"}
+    assert len(table(first.folder / "hypotheses.tsv")) == 18
+    monkeypatch.setattr("speechgmm.pipeline.hmm_training.train_hmms", None)
+    # Another language is no other training.
+    second = run(sentences, [*folds, "recognition.language=bigram"], output=sentences.parent / "b", console=quiet())
+    assert second.metrics["error_rate"]["value"] < 0.05
+
+
+def test_a_model_file_holds_all_that_recognition_needs(sentences: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for language in ("loop", "bigram", "grammar"):
+        extra = ["recognition.grammar=" + str(sentences.parent / "g.jsgf")] if language == "grammar" else []
+        (sentences.parent / "g.jsgf").write_text("<said> = (up | down | flat)+;")
+        result = run(sentences, [f"recognition.language={language}", *extra], output=sentences.parent / language)
+        path = result.folder / "models.safetensors"
+        assert serialise_recogniser(read_recogniser(path)) == path.read_bytes()
+        capsys.readouterr()
+        rows = {row["id"]: row["hypothesis"] for row in table(result.folder / "hypotheses.tsv")}
+        tests = [sentences.parent / f"{name}.wav" for name in rows]
+        assert recognise_and_print(path, tests, form="jsonl", out=None, resample=False, jobs=2, quiet=True) == 0
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [" ".join(word["label"] for word in line["words"]) for line in lines] == list(rows.values())
+        assert all(0 < word["confidence"] <= 1 for line in lines for word in line["words"])
+        assert "a recogniser of 4 units (text): H, L, M, sil" in inspect(path)
+
+
+def test_forced_alignment_finds_each_unit_of_a_text(sentences: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = run(sentences, console=quiet()).folder
+    samples, times = spoken(["down", "up"], 99)
+    soundfile.write(sentences.parent / "new.wav", samples, RATE)
+    audio = [sentences.parent / "new.wav"]
+    options = {"dictionary": None, "form": "text", "out": None, "resample": False, "jobs": 1, "quiet": True}
+    assert align_and_print(model, audio, "down up", **options) == 0  # type: ignore[arg-type]
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    found = [(float(start), float(end), label) for start, end, label in rows if label != "sil"]
+    assert [label for *_, label in found] == ["H", "L", "L", "H"]
+    for (start, end, _), (begin, stop, _) in zip(found, times, strict=True):
+        assert start == pytest.approx(begin, abs=0.04)
+        assert end == pytest.approx(stop, abs=0.04)
+    with pytest.raises(DataError, match=r"no pronunciation of 1 words: sideways"):
+        align_and_print(model, audio, "up sideways", **options)  # type: ignore[arg-type]
+    (sentences.parent / "more.dict").write_text("sideways M L\nodd X\n")
+    more = options | {"dictionary": sentences.parent / "more.dict", "form": "textgrid", "out": sentences.parent / "tg"}
+    assert align_and_print(model, audio, "down sideways", **more) == 0  # type: ignore[arg-type]
+    text = (sentences.parent / "tg" / "new.TextGrid").read_text()
+    assert 'text = "sideways"' in text
+    assert 'name = "units"' in text
+    with pytest.raises(DataError, match=r"phone 'X' has no model; it is in 'odd'|phone 'X' has no model"):
+        align_and_print(model, audio, "odd", **more)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="--text: no word"):
+        align_and_print(model, audio, " ", **options)  # type: ignore[arg-type]
+
+
+def test_segments_with_times_start_the_training_and_are_recognised_whole(tmp_path: Path) -> None:
+    rows = ["path\tid\tstart\tend\tphone\tspeaker\tsplit"]
+    rng = np.random.default_rng(1)
+    for n in range(12):
+        words = [str(word) for word in rng.choice(list(WORDS), 3)]
+        samples, times = spoken(words, n)
+        soundfile.write(tmp_path / f"{n}.wav", samples, RATE)
+        edges = [0.0, *(edge for start, end, _ in times for edge in (start, end)), len(samples) / RATE]
+        labels = {round(start, 3): unit for start, _, unit in times}
+        for start, end in pairwise(edges):
+            if end - start > 0.01:
+                label = labels.get(round(start, 3), "pau")
+                rows.append(
+                    f"{n}.wav\t{n}-{start:.3f}\t{start}\t{end}\t{label}\ts{n % 4}\t{'test' if n % 4 == 3 else 'train'}"
+                )
+    (tmp_path / "m.tsv").write_text("\n".join(rows) + "\n")
+    config = tmp_path / "phones.yaml"
+    config.write_text(
+        "task: recognition\n"
+        f"corpus: {{path: m.tsv, label: phone, group: speaker, sample_rate: {RATE}}}\n"
+        "features: {n_ceps: 8}\n"
+        "hmm: {n_states: 2, n_components: 1, iterations: 4, variance_prior: 5}\n"
+        "recognition: {labels: segments, start: segments, language: bigram, insertion_penalty: 3}\n"
+        f"cache: cache\noutput: {tmp_path / 'run'}\nparallel: {{n_jobs: 1}}\n"
+    )
+    result = run(config, console=quiet())
+    heard = table(result.folder / "hypotheses.tsv")
+    assert [row["id"] for row in heard] == ["3", "7", "11"]  # recordings, not segments
+    assert result.metrics["error_rate"]["value"] <= 0.15
+    merged = run(config, ["recognition.count_as={L: H, M: H}"], output=tmp_path / "merged", console=quiet())
+    assert {row["reference"] for row in table(merged.folder / "pairs.tsv")} - {""} == {"H", "pau"}
+    torn = (tmp_path / "m.tsv").read_text().replace("\ts3\ttest", "\ts3\ttrain", 1).replace("\ts3\ttest", "\ts3x\ttest")
+    (tmp_path / "m.tsv").write_text(torn)
+    with pytest.raises(DataError, match=r"1 recordings have segments on both sides of the division \(3\.wav\)"):
+        run(config, output=tmp_path / "torn", console=quiet())
+
+
+def test_messy_transcripts_are_named_and_left_out_if_asked(sentences: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = sentences.parent / "m.tsv"
+    good = manifest.read_text()
+    lines = good.splitlines()
+    lines[1] = lines[1].replace("\t", "\tsideways ", 1)
+    manifest.write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=r"no word 'sideways', which is in '?0"):
+        run(sentences, console=quiet())
+    result = run(sentences, ["corpus.on_error=skip"], output=sentences.parent / "skip", console=Console())
+    assert "1 words are not in" in capsys.readouterr().err
+    assert result.metrics["error_rate"]["value"] < 0.1
+    lines = good.splitlines()
+    lines[2] = lines[2].replace("\t", "\t" + "up " * 40, 1)
+    manifest.write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=r"1 of 12 training utterances cannot.*\n +1: \d+ frames for 4[23] words"):
+        run(sentences, output=sentences.parent / "long", console=quiet())
+    run(sentences, ["corpus.on_error=skip"], output=sentences.parent / "skip2", console=Console())
+    assert "1 of 12 training utterances cannot be what" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("overrides", "error"),
+    [
+        (["model.n_components=4"], "model has no effect with task: recognition"),
+        (["scoring.priors=train"], "scoring has no effect with task: recognition"),
+        (["features.vad=energy"], "recognition takes whole recordings"),
+        (["features.transform.kind=lda"], "features.transform learns from classes"),
+        (["recognition.language=grammar"], "a grammar needs both"),
+        (["recognition.grammar=g"], "a grammar needs both"),
+        (["recognition.start=segments", "recognition.labels=transcript"], "needs labels with times"),
+        (["recognition.start=segments", "recognition.labels=segments"], "not of the phones of a dictionary"),
+        (["recognition.count_as={a: b, b: c}"], "b counts as another label"),
+        (["task=classification"], "hmm and recognition are for task: recognition"),
+        (["parallel.memory=1GB"], "parallel.memory has no effect"),
+    ],
+)
+def test_settings_that_would_have_no_effect_are_refused(sentences: Path, overrides: list[str], error: str) -> None:
+    with pytest.raises(ConfigError, match=error):
+        load_config(sentences, overrides)
+
+
+def test_what_is_not_built_for_recognition_is_refused_by_name(sentences: Path) -> None:
+    folder = run(sentences, console=quiet()).folder
+    with pytest.raises(ModelFileError, match="a recogniser, which has no class models"):
+        score_and_print(folder, [sentences.parent / "0.wav"])
+    with pytest.raises(ConfigError, match="sweep is not there for task: recognition"):
+        sweep(sentences, grid_points(["hmm.n_states=1,2"]), output=sentences.parent / "sweep", console=quiet())
+    with pytest.raises(ConfigError, match="compare is not there for task: recognition"):
+        compare_runs([folder, folder])
+
+
+@pytest.mark.parametrize(
+    ("grammar", "error"),
+    [
+        ("<a> = up sideways;", r"no word 'sideways', which is in g\.jsgf"),
+        ("<a> = up <VOID>;", r"g\.jsgf: the grammar accepts nothing"),
+        ("<a> = <a> up;", r"g\.jsgf: line 1, column \d+: .*<a>"),
+        ("<a> = up | ;", r"g\.jsgf: line 1, column \d+"),
+        ("<a> = up <b>;", r"g\.jsgf: line 1, column \d+: .*<b>"),
+    ],
+)
+def test_a_grammar_that_cannot_be_is_named(sentences: Path, grammar: str, error: str) -> None:
+    (sentences.parent / "g.jsgf").write_text(grammar)
+    with pytest.raises(DataError, match=error):
+        run(sentences, ["recognition.language=grammar", f"recognition.grammar={sentences.parent / 'g.jsgf'}"])
