@@ -3,7 +3,7 @@
 A training set is one task; its units are kept in the cache once they are trained, as class models are.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from speechgmm.corpus.dictionary import Dictionary, read_dictionary
 from speechgmm.corpus.grammar_file import read_grammar
 from speechgmm.decoding import (
     Bigram,
+    Graph,
     HMMSpec,
     Lexicon,
     Network,
@@ -183,26 +184,32 @@ def _train_task(task: _Task, *, audio: AudioInput, folder: Path, map: Mapper = m
         unit: left_to_right(_n_states(task, unit), self_loop=task.spec.self_loop, skips=task.spec.skips)
         for unit in task.labels
     }
-    units = train_hmms([_utterance(task, one) for one in task.said], topology, task.spec, map=map).units
+    graphs = {one.words: _graph(task, one.words) for one in task.said}  # what is said alike is laid out once
+    said = [_utterance(task, one, graphs[one.words]) for one in task.said]
+    units = train_hmms(said, topology, task.spec, map=map).units
     # The container of a recogniser, whose language nobody reads here.
     kept = RecogniserFile(Recogniser(units, task.lexicon, word_choice(task.lexicon)), audio, "")
     write_atomically(path, lambda file: file.write(serialise_recogniser(kept)))
     return units
 
 
-def _utterance(task: _Task, one: Transcript) -> Utterance:
+def _graph(task: _Task, words: tuple[str, ...]) -> Callable[[Units], Graph]:
+    """How the graph of a transcript is made."""
+    return partial(
+        linear,
+        words=words,
+        lexicon=task.lexicon,
+        silence=task.silence,
+        silence_probability=task.silence_probability,
+    )
+
+
+def _utterance(task: _Task, one: Transcript, build: Callable[[Units], Graph]) -> Utterance:
     """What training takes: frames by reference, the graph of the transcript, and a sequence of units to start from."""
     sequence = tuple(unit for word in one.words for unit in task.lexicon[word][0])
     bounds = np.array(one.bounds) if task.timed and one.bounds is not None else None
     if task.silence is not None and bounds is None:  # which needs some frames to begin with
         sequence = (task.silence, *sequence, task.silence)
-    build = partial(
-        linear,
-        words=one.words,
-        lexicon=task.lexicon,
-        silence=task.silence,
-        silence_probability=task.silence_probability,
-    )
     return Utterance(one.id, one.piece, one.piece.n_rows, sequence, build, bounds)
 
 
