@@ -239,10 +239,26 @@ def test_what_is_not_built_for_recognition_is_refused_by_name(sentences: Path) -
     folder = run(sentences, console=quiet()).folder
     with pytest.raises(ModelFileError, match="a recogniser, which has no class models"):
         score_and_print(folder, [sentences.parent / "0.wav"])
-    with pytest.raises(ConfigError, match="sweep is not there for task: recognition"):
-        sweep(sentences, grid_points(["hmm.n_states=1,2"]), output=sentences.parent / "sweep", console=quiet())
     with pytest.raises(ConfigError, match="compare is not there for task: recognition"):
         compare_runs([folder, folder])
+
+
+def test_a_sweep_chooses_by_inner_error_rates_and_tests_each_fold_by_its_own_choice(sentences: Path) -> None:
+    folds = ["corpus.split={kind: leave-one-out, by: speaker}"]
+    points = grid_points(["recognition.insertion_penalty=0,2000"])
+    found = sweep(sentences, points, folds, output=sentences.parent / "sweep", console=quiet())
+    assert found.metric == "error_rate"
+    one = [
+        run(sentences, [*folds, f"recognition.insertion_penalty={n}"], output=sentences.parent / f"p{n}")
+        for n in (0, 2000)
+    ]
+    for point, result in zip(found.points, one, strict=True):
+        assert -point.test == pytest.approx(result.metrics["error_rate"]["value"])
+    assert found.points[0].test > found.points[1].test  # a penalty of 2000 nats leaves words out
+    assert set(found.chosen.values()) == {0}
+    metrics = json.loads((found.folder / "metrics.json").read_text())
+    assert metrics["error_rate"]["value"] == pytest.approx(one[0].metrics["error_rate"]["value"])
+    assert len(table(found.folder / "hypotheses.tsv")) == 18
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,9 @@ def make_split(
 INNER_FOLDS: Final = 5
 
 
-def inner_folds(corpus: Corpus, spec: SplitSpec, *, group: str | None = None, seed: int = 0) -> tuple[Fold, ...]:
+def inner_folds(
+    corpus: Corpus, spec: SplitSpec, *, group: str | None = None, seed: int = 0, classes: bool = True
+) -> tuple[Fold, ...]:
     """Folds of the training part alone, for choosing settings: made as the outer folds are, else 5 by group.
 
     Raises:
@@ -90,11 +92,11 @@ def inner_folds(corpus: Corpus, spec: SplitSpec, *, group: str | None = None, se
         if len(units) < 2:
             raise DataError(f"inner folds: the training part has {len(units)} recording or group; choosing needs two")
         inner = SplitSpec(kind="kfold", folds=min(INNER_FOLDS, len(units)), disjoint=spec.disjoint)
-    _, folds = _make_folds(training, inner, group, seed)
-    classes = {utterance.label(corpus.label) for utterance in training}
+    _, folds = _make_folds(training, inner, group, seed, classes)
+    known = {utterance.label(corpus.label) for utterance in training}
     for fold in folds:
-        lost = sorted(classes - {u.label(corpus.label) for u in training if u.id not in fold.test})
-        if lost:
+        lost = sorted(known - {u.label(corpus.label) for u in training if u.id not in fold.test})
+        if lost and classes:
             raise DataError(
                 f"inner fold {fold.name}: no training utterance is left of {', '.join(lost[:20])}; a sweep needs every "
                 "class in two inner folds at least"

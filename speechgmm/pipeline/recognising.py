@@ -35,8 +35,22 @@ class Recognised:
     """What was heard in the test recordings, beside what was said."""
 
     said: tuple[Transcript, ...]
-    heard: tuple[Alignment | None, ...]  # None: nothing could be what was heard (too short, no path)
+    heard: tuple[Alignment | None, ...]  # None: nothing could be what was heard (too short, or no path in the beam)
     folds: tuple[str, ...] = ()  # of each; empty: there are none
+
+    @classmethod
+    def pooled(cls, parts: Sequence["Recognised"]) -> "Recognised":
+        """Several folds as one test."""
+        return cls(
+            tuple(one for part in parts for one in part.said),
+            tuple(one for part in parts for one in part.heard),
+            tuple(fold for part in parts for fold in part.folds),
+        )
+
+    def edits(self, spec: RecognitionSpec) -> tuple[Edits, ...]:
+        """What was said aligned with what was heard; labels that count as one are one."""
+        pairs = zip(self.said, self.heard, strict=True)
+        return tuple(align_labels(_counted(one.words, spec), _counted(_labels(heard), spec)) for one, heard in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +65,7 @@ class RecognitionEvaluation:
 def recognise_test(job: Job, parts: Mapping[str, tuple[Features, Recogniser]]) -> Recognised:
     """Recognise the split ``test`` of each part (a fold; or all, named "") with its own recogniser."""
     said: list[Transcript] = []
-    found: list[Alignment | None] = []
+    found: list[Alignment | str] = []  # or why nothing was heard
     folds: list[str] = []
     with job.console.stage("recognise"):
         tasks = []
@@ -65,33 +79,32 @@ def recognise_test(job: Job, parts: Mapping[str, tuple[Features, Recogniser]]) -
             for heard in job.map(_hear_parcel, tasks):
                 found += heard
                 advance(len(found), len(said))
-    deaf = [one.id for one, heard in zip(said, found, strict=True) if heard is None]
+    deaf = [(one.id, heard) for one, heard in zip(said, found, strict=True) if isinstance(heard, str)]
     if deaf:
         job.console.warn(
-            f"{len(deaf)} test recordings are too short for any word, and all of theirs count as left out: "
-            f"{', '.join(deaf[:10])}{', ...' if len(deaf) > 10 else ''}"
+            f"nothing was heard in {len(deaf)} of {len(said)} test recordings, and all their words count as left out: "
+            f"{', '.join(name for name, _ in deaf[:10])}{', ...' if len(deaf) > 10 else ''}; the first: {deaf[0][1]}"
         )
-    return Recognised(tuple(said), tuple(found), tuple(folds) if any(folds) else ())
+    alignments = tuple(None if isinstance(heard, str) else heard for heard in found)
+    return Recognised(tuple(said), alignments, tuple(folds) if any(folds) else ())
 
 
-def _hear_parcel(task: tuple[Recogniser, Sequence[Transcript]]) -> list[Alignment | None]:
+def _hear_parcel(task: tuple[Recogniser, Sequence[Transcript]]) -> list[Alignment | str]:
+    """What was heard in some recordings, or why nothing was."""
     recogniser, parcel = task
     decoder = Decoder.of(recogniser)
-    found: list[Alignment | None] = []
+    found: list[Alignment | str] = []
     for one in parcel:
         try:
             found.append(decoder.recognise(one.piece.load()))
-        except DataError:
-            found.append(None)
+        except DataError as error:
+            found.append(str(error))
     return found
 
 
 def evaluate_recognition(found: Recognised, spec: RecognitionSpec, *, seed: int) -> RecognitionEvaluation:
     """Errors of words (or phones), pooled over the test; with intervals over groups (speakers)."""
-    edits = tuple(
-        align_labels(_counted(one.words, spec), _counted(_labels(heard), spec))
-        for one, heard in zip(found.said, found.heard, strict=True)
-    )
+    edits = found.edits(spec)
     groups = np.unique([one.group for one in found.said], return_inverse=True)[1]
     folds = {
         name: _metrics([e for e, fold in zip(edits, found.folds, strict=True) if fold == name], None, seed)

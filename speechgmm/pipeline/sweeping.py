@@ -18,19 +18,27 @@ from typing import Any
 import numpy as np
 import yaml
 
-from speechgmm.config import NOT_IN_THE_RESULT, Experiment, config_hash, load_config, to_plain
+from speechgmm.config import NOT_IN_THE_RESULT, Config, Experiment, config_hash, load_config, to_plain
 from speechgmm.console import Console
 from speechgmm.corpus import Fold
 from speechgmm.corpus.splits import inner_folds
 from speechgmm.errors import ConfigError, FitError
-from speechgmm.evaluation import eer, rank_trials
+from speechgmm.evaluation import count_edits, edit_rate, eer, rank_trials
 from speechgmm.io.atomic import only_writer, write_text
 from speechgmm.io.tables import table
 from speechgmm.pipeline.calibrating import by_folds, calibrated_metrics
 from speechgmm.pipeline.evaluation import Evaluation, detection_scores, evaluate, scores_table
 from speechgmm.pipeline.extraction import divide, extract
 from speechgmm.pipeline.frames import Features
+from speechgmm.pipeline.hmm_training import TrainedRecogniser, train_recognisers
 from speechgmm.pipeline.job import Job, prepare
+from speechgmm.pipeline.recognising import (
+    Recognised,
+    RecognitionEvaluation,
+    evaluate_recognition,
+    hypotheses_table,
+    recognise_test,
+)
 from speechgmm.pipeline.scoring import Scores
 from speechgmm.pipeline.segments import TrainedSegments, score_segments, train_segments
 from speechgmm.pipeline.training import Trained, score_folds, train_folds
@@ -41,6 +49,10 @@ from speechgmm.pipeline.verification import (
     score_trials,
     trials_table,
 )
+
+AnyEvaluation = Evaluation | TrialEvaluation | RecognitionEvaluation
+AnyTrained = Trained | TrainedSegments | TrainedRecogniser
+Tested = Scores | ScoredTrials | Recognised
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +69,13 @@ class Sweep:
     """What a sweep found."""
 
     folder: Path
-    metric: str  # "accuracy" or "eer"
+    metric: str  # "accuracy", "eer" or "error_rate"
     points: tuple[Point, ...]
     failed: tuple[dict[str, Any], ...]  # settings that cannot be trained
     chosen: dict[str, int]  # outer fold -> number of its point
-    evaluation: Evaluation | TrialEvaluation | None  # of the test, each fold by the point that it chose
+    evaluation: (
+        Evaluation | TrialEvaluation | RecognitionEvaluation | None
+    )  # of the test, each fold by the point that it chose
 
 
 def grid_points(grid: Sequence[str], listed: Path | None = None) -> list[dict[str, Any]]:
@@ -129,13 +143,11 @@ def sweep(
     folder = Path(output).absolute() if output is not None else base.output().with_name(f"{base.output().name}-sweep")
     if (folder / "config.yaml").exists():
         raise ConfigError(f"{folder} is the folder of a run; choose another --out for the sweep")
-    if base.config.task == "recognition":
-        raise ConfigError("sweep is not there for task: recognition; run each point with --set and --out")
     _check_same_task(experiments)
     with only_writer(folder):
         _claim(folder, base, points)
         console.log = folder / "log.txt"
-        found: list[tuple[Point, dict[str, Scores | ScoredTrials]]] = []
+        found: list[tuple[Point, dict[str, Tested]]] = []
         failed: list[tuple[dict[str, Any], str]] = []
         for number, (experiment, settings) in enumerate(zip(experiments, points, strict=True), 1):
             console.say(f"point {number} of {len(points)}: {_spelt(settings)}")
@@ -195,17 +207,17 @@ def _check_same_task(experiments: Sequence[Experiment]) -> None:
         raise ConfigError("a sweep without folds decides by likelihood; leave scoring.priors out of it")
 
 
-def _run_point(
-    experiment: Experiment, settings: dict[str, Any], console: Console
-) -> tuple[Point, dict[str, Scores | ScoredTrials]]:
+def _run_point(experiment: Experiment, settings: dict[str, Any], console: Console) -> tuple[Point, dict[str, Tested]]:
     """Inner figures and test scores of one point, by outer fold."""
     job = prepare(experiment, console=console)
     features = extract(job)
     outer = {fold.name: divide(job, features, fold) for fold in job.folds} or {"": features}
     inner = {name: _inner_sets(job, part) for name, part in outer.items()}
     sets = [*outer.values(), *(part for parts in inner.values() for part in parts.values())]
-    trained: Iterator[Trained | TrainedSegments]
-    if experiment.config.segments is not None:
+    trained: Iterator[AnyTrained]
+    if experiment.config.task == "recognition":
+        trained = iter(train_recognisers(job, sets))
+    elif experiment.config.segments is not None:
         trained = iter(train_segments(job, sets))
     else:
         first, rest = train_folds(job, sets[0], sets[1:])
@@ -214,10 +226,9 @@ def _run_point(
     inner_models = {name: {part: next(trained) for part in parts} for name, parts in inner.items()}
     # Trials of a table are about the test; inside the training part every model meets every utterance.
     inner_job = replace(job, experiment=replace(experiment, config=replace(experiment.config, trials=None)))
-    target = experiment.config.corpus.target
-    figures = {name: _figure(_scores(inner_job, inner[name], inner_models[name]), target) for name in outer}
+    figures = {name: _figure(_scores(inner_job, inner[name], inner_models[name]), experiment.config) for name in outer}
     tests = _scores(job, outer, outer_models)
-    return Point(settings, figures, _figure(tests, target)), tests
+    return Point(settings, figures, _figure(tests, experiment.config)), tests
 
 
 def _inner_sets(job: Job, features: Features) -> dict[str, Features]:
@@ -227,15 +238,19 @@ def _inner_sets(job: Job, features: Features) -> dict[str, Features]:
         tested = frozenset(utterance.id for utterance in features.corpus.split("dev"))
         folds: tuple[Fold, ...] = (Fold("dev", tested),)
     else:
-        folds = inner_folds(features.corpus, spec.split, group=spec.group, seed=job.experiment.config.seed)
+        classes = job.experiment.config.task != "recognition"
+        folds = inner_folds(
+            features.corpus, spec.split, group=spec.group, seed=job.experiment.config.seed, classes=classes
+        )
     within = features.without_split("test")
     return {fold.name: divide(job, within, fold) for fold in folds}
 
 
-def _scores(
-    job: Job, sets: Mapping[str, Features], models: Mapping[str, Trained | TrainedSegments]
-) -> dict[str, Scores | ScoredTrials]:
+def _scores(job: Job, sets: Mapping[str, Features], models: Mapping[str, AnyTrained]) -> dict[str, Tested]:
     """Scores of the test part of each division by its own models."""
+    recognisers = {name: found.recogniser for name, found in models.items() if isinstance(found, TrainedRecogniser)}
+    if recognisers:
+        return {name: recognise_test(job, {name: (part, recognisers[name])}) for name, part in sets.items()}
     mixtures = {name: found for name, found in models.items() if isinstance(found, Trained)}
     if job.experiment.config.task == "verification":
         return {name: score_trials(job, {name: (part, mixtures[name].models)}) for name, part in sets.items()}
@@ -246,9 +261,14 @@ def _scores(
     return {name: score_segments(job, part, segments[name].models) for name, part in sets.items()}
 
 
-def _figure(scores: Mapping[str, Scores | ScoredTrials], target: str | None) -> float:
-    """Accuracy, or minus EER (of claims, or of the class to be detected): of all parts pooled, the more the better."""
-    pooled = _pooled(scores)
+def _figure(scores: Mapping[str, Tested], config: Config) -> float:
+    """Accuracy, or minus EER (of claims, or of the class to be detected), or minus the rate of errors in what was said.
+
+    Of all parts pooled; the more the better.
+    """
+    pooled, target = _pooled(scores), config.corpus.target
+    if isinstance(pooled, Recognised):
+        return -edit_rate(count_edits(pooled.edits(config.recognition)))(np.ones(len(pooled.said)))
     if isinstance(pooled, Scores):
         if target is not None:
             is_target = [label == target for label in pooled.true]
@@ -257,7 +277,10 @@ def _figure(scores: Mapping[str, Scores | ScoredTrials], target: str | None) -> 
     return -eer(rank_trials(pooled.scores, pooled.is_target))
 
 
-def _pooled(scores: Mapping[str, Scores | ScoredTrials]) -> Scores | ScoredTrials:
+def _pooled(scores: Mapping[str, Tested]) -> Tested:
+    heard = [part for part in scores.values() if isinstance(part, Recognised)]
+    if heard:
+        return Recognised.pooled(heard)
     classified = {name: part for name, part in scores.items() if isinstance(part, Scores)}
     if classified:
         return Scores.pooled(classified)
@@ -267,7 +290,7 @@ def _pooled(scores: Mapping[str, Scores | ScoredTrials]) -> Scores | ScoredTrial
 def _choose(
     folder: Path,
     experiment: Experiment,
-    found: Sequence[tuple[Point, dict[str, Scores | ScoredTrials]]],
+    found: Sequence[tuple[Point, dict[str, Tested]]],
     failed: tuple[dict[str, Any], ...],
     console: Console,
 ) -> Sweep:
@@ -276,20 +299,25 @@ def _choose(
     chosen = {fold: int(np.argmax([point.inner[fold] for point in points])) for fold in folds}
     pooled = _pooled({fold: found[number][1][fold] for fold, number in chosen.items()})
     config = experiment.config
-    evaluation: Evaluation | TrialEvaluation | None
-    if isinstance(pooled, Scores):
+    evaluation: AnyEvaluation | None
+    name = "scores.tsv"
+    if isinstance(pooled, Recognised):
+        name, evaluation = "hypotheses.tsv", evaluate_recognition(pooled, config.recognition, seed=config.seed)
+        text = hypotheses_table(pooled, evaluation)
+    elif isinstance(pooled, Scores):
         target = config.corpus.target
         evaluation = evaluate(pooled, seed=config.seed, target=target, decision=config.decision)
         text = scores_table(pooled, target)
     else:
         if config.calibration.method != "none":
             pooled = replace(pooled, llrs=by_folds(pooled, config.calibration, config.seed)[0])
-        evaluation, text = evaluate_trials(pooled, config.decision, seed=config.seed), trials_table(pooled)
+        judged, text = evaluate_trials(pooled, config.decision, seed=config.seed), trials_table(pooled)
         calibrated = calibrated_metrics(pooled, config.decision, seed=config.seed)
-        evaluation = replace(evaluation, metrics={**evaluation.metrics, **calibrated})
+        evaluation = replace(judged, metrics={**judged.metrics, **calibrated})
     metric = "accuracy" if config.task == "classification" and config.corpus.target is None else "eer"
+    metric = "error_rate" if config.task == "recognition" else metric
     result = Sweep(folder, metric, tuple(points), failed, chosen, evaluation)
-    write_text(folder / "scores.tsv", text)
+    write_text(folder / name, text)
     write_text(folder / "sweep.tsv", sweep_table(result))
     metrics = {
         **(evaluation.metrics if evaluation else {}),
@@ -304,7 +332,7 @@ def _choose(
 
 def sweep_table(result: Sweep) -> str:
     """``sweep.tsv``: settings, the inner figure that chooses (mean over folds), how often chosen, the test figure."""
-    sign = -1 if result.metric == "eer" else 1
+    sign = 1 if result.metric == "accuracy" else -1
     everything = [*(point.settings for point in result.points), *result.failed]
     keys = list(dict.fromkeys(key for settings in everything for key in settings))
     rows = [
