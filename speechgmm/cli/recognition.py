@@ -73,6 +73,8 @@ def _print(
     quiet: bool,
 ) -> int:
     paths = recordings(audio)
+    if file.audio.features.cmvn == "speaker" and not quiet:
+        print("normalisation by speaker: each recording is a speaker of its own", file=sys.stderr)
     if form == "textgrid" and out is None and len(paths) > 1:
         raise ConfigError("a TextGrid is one recording's: name the folder for them with --out DIR")
     if out is not None and form != "textgrid":

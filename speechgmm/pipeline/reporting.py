@@ -10,18 +10,22 @@ from speechgmm.io.tables import table
 from speechgmm.pipeline.evaluation import Evaluation
 from speechgmm.pipeline.frames import Features
 from speechgmm.pipeline.job import Job
+from speechgmm.pipeline.transcripts import are_segments
 
 
 def data_table(job: Job, features: Features) -> str:
     """``data.tsv``: utterances, seconds and frames (before the VAD's choice) of every class in every split.
 
-    With folds every utterance is trained on and tested, and the split is ``all``.
+    Transcripts are no classes, and are one row. With folds every utterance is trained on and tested, and the split is
+    ``all``.
     """
     label = features.corpus.label
+    spoken = job.experiment.config.task == "recognition" and not are_segments(job)
     sums: dict[tuple[str, str], list[float]] = {}
     for utterance, piece, duration in zip(features.corpus, features.pieces, features.durations, strict=True):
         background = utterance.split == "ubm"  # whose utterances need no label
         name = (utterance.labels or {}).get(label, "") if background else utterance.label(label)
+        name = "(transcripts)" if spoken else name
         split = "all" if job.folds and not background else utterance.split
         counts = sums.setdefault((name, split), [0, 0.0, 0])
         for number, value in enumerate((1, duration, piece.n_rows)):

@@ -367,12 +367,15 @@ def _data_hash(features: Features) -> str:
 
 def _about(job: Job) -> str:
     corpus = job.corpus
-    classes = len({utterance.label(corpus.label) for utterance in corpus.split("train")})
+    labels = {utterance.label(corpus.label) for utterance in corpus.split("train")}
+    what = f"{len(labels)} classes"
+    if job.experiment.config.task == "recognition":
+        what = f"{len({word for label in labels for word in label.split()})} words or phones"
     if job.folds:
         sizes = f"{len(corpus)} utterances, {len(job.folds)} folds"
-        return f"{job.experiment.name}: {classes} classes ({corpus.label}), {sizes}"
+        return f"{job.experiment.name}: {what} ({corpus.label}), {sizes}"
     sizes = ", ".join(f"{len(corpus.split(name))} {name}" for name in SPLITS if corpus.split(name))
-    return f"{job.experiment.name}: {classes} classes ({corpus.label}), utterances: {sizes}"
+    return f"{job.experiment.name}: {what} ({corpus.label}), utterances: {sizes}"
 
 
 def _metrics(
