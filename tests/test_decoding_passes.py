@@ -262,6 +262,7 @@ def ergodic(log_start, log_transitions):
     )
 
 
+@pytest.mark.filterwarnings("ignore:Setting the shape on a NumPy array:DeprecationWarning")  # in hmmlearn
 def test_a_baum_welch_step_is_that_of_hmmlearn():
     rng = np.random.default_rng(4)
     n_states, n_components, n_features = 6, 4, 5
