@@ -9,6 +9,7 @@ import pytest
 import soundfile
 from conftest import hum
 
+from speechgmm.cli.checking import check_and_print
 from speechgmm.config import load_config
 from speechgmm.console import Console
 from speechgmm.errors import ConfigError, DataError, FitError
@@ -161,6 +162,22 @@ def test_skipping_goes_on_without_the_bad_recordings_and_names_them(
     assert result.metrics["n_train"] + result.metrics["n_test"] == 20
     assert "4 of 24 utterances are left out" in capsys.readouterr().err
     assert len(table(config_file.parent / "run" / "rejected.tsv")) == 4
+
+
+def test_a_check_lists_what_cannot_be_used_and_leaves_nothing_but_features(
+    config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check_and_print(config_file, [], quiet=True) == 0
+    out = capsys.readouterr().out
+    assert "24 utterances can be used" in out
+    assert "nothing is wrong" in out
+    spoil(config_file.parent / "hums")
+    assert check_and_print(config_file, [], quiet=True) == 4
+    out = capsys.readouterr().out
+    assert "20 utterances can be used" in out
+    for name, reason in (("low/0", "empty"), ("mid/1", "zero"), ("high/2", "16000 Hz"), ("high/3", "frame")):
+        assert any(name in line and reason in line for line in out.splitlines()), (name, reason)
+    assert not (config_file.parent / "run").exists()
 
 
 def test_files_of_other_models_do_not_stay_beside_new_ones(config_file: Path) -> None:

@@ -431,6 +431,22 @@ def sweep_command(
     print_sweep(sweep(config, grid_points(grid or (), points), chosen, output=out, console=Console(quiet=quiet)))
 
 
+@app.command("check")
+def check_command(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    jobs: Jobs = None,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """What is wrong with the data, before training: every recording is read, and all that cannot be used is listed."""
+    from speechgmm.cli.checking import check_and_print
+
+    chosen = [*(overrides or ()), *([f"parallel.n_jobs={jobs}"] if jobs is not None else [])]
+    if check_and_print(config, chosen, quiet=quiet):
+        raise typer.Exit(1)
+
+
 @app.command("inspect")
 def inspect_command(
     what: Annotated[

@@ -1,0 +1,51 @@
+"""What is wrong with a corpus, before anything is trained on it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from speechgmm.cli.printing import aligned, duration
+from speechgmm.config import load_config
+from speechgmm.console import Console
+from speechgmm.pipeline.extraction import extract
+from speechgmm.pipeline.job import prepare
+from speechgmm.pipeline.reporting import data_table
+
+CLASSES_SHOWN = 30
+
+
+def check_and_print(config: Path, overrides: Sequence[str], *, quiet: bool) -> int:
+    """Read every recording, print what was found and what cannot be used; returns how many utterances that is.
+
+    Features are extracted on the way and are in the cache for the run. Warnings (clipping, leaks in the division, odd
+    labels) go to standard error as in a run.
+
+    Raises:
+        ConfigError: The configuration is wrong.
+        DataError: The corpus cannot be read or divided at all, or nothing in it can be used.
+    """
+    experiment = load_config(config, overrides)
+    # Everything that is wrong, not the first of it; what then is left to do is the user's to say.
+    corpus = replace(experiment.config.corpus, on_error="skip")
+    experiment = replace(experiment, config=replace(experiment.config, corpus=corpus))
+    job = prepare(experiment, console=Console(quiet=quiet))
+    features = extract(job)
+    lines = data_table(job, features).splitlines()
+    head, *rows = (line.split("\t") for line in lines)
+    shown = rows[:CLASSES_SHOWN]
+    print("\n".join(aligned([head, *shown])))
+    if len(rows) > len(shown):
+        print(f"... and {len(rows) - len(shown)} more rows")
+    lengths = np.array(features.durations)
+    print(
+        f"\n{len(lengths)} utterances can be used, {duration(float(lengths.sum()))}: "
+        f"{lengths.min():.2f} to {lengths.max():.2f} s, median {np.median(lengths):.2f} s"
+    )
+    if features.rejected:
+        print(f"{len(features.rejected)} cannot:")
+        print("\n".join(f"  {name}: {reason}" for name, reason in features.rejected))
+    else:
+        print("nothing is wrong with them")
+    return len(features.rejected)
