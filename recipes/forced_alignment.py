@@ -1,0 +1,62 @@
+"""Where do phones begin? Forced alignment of TIMIT by speakers who were not trained on, against the labels of hands.
+
+    python recipes/forced_alignment.py PLACE_OF_TIMIT FOLDER
+
+In every fold, HMMs of the phones are trained on its other speakers; each of its recordings is aligned to the phones
+that the labels have, in their order and without their times. The units are the 48 of Lee & Hon (1989) and the glottal
+stop, so that nothing is left out of a recording. A boundary is where a phone begins that has another before it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import typer
+
+import speechgmm as sg
+from speechgmm.corpus.spec import TimitSpec
+from speechgmm.corpus.timit import fold_phone, read_timit
+from speechgmm.evaluation import boundary_errors, interval, within
+from speechgmm.io.recogniser_file import read_recogniser
+from speechgmm.pipeline.job import prepare
+from speechgmm.pipeline.recognising import recognise_recordings
+
+TOLERANCES = (0.010, 0.020, 0.050)  # s
+
+
+def main(root: Path, folder: Path, config: str = "configs/timit-alignment.yaml", set: list[str] | None = None) -> None:
+    """Train the folds, align what each has not heard, and print the shares of boundaries within the tolerances."""
+    rows = ["path\tid\tstart\tend\tphone\tspeaker"]
+    for u in read_timit(root.absolute(), "phone", TimitSpec(phones=61)):
+        phone = fold_phone(u.label("phone"), 48) or u.label("phone")
+        rows.append(f"{u.path.relative_to(root.absolute())}\t{u.id}\t{u.start}\t{u.end}\t{phone}\t{u.label('speaker')}")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "manifest.tsv").write_text("\n".join(rows) + "\n")
+    overrides = [f"corpus.path={folder.absolute() / 'manifest.tsv'}", f"corpus.root={root.absolute()}", *(set or [])]
+    sg.run(config, overrides, output=folder / "run", until="train")
+    job = prepare(config, overrides)
+    errors: list[np.ndarray] = []
+    speakers: list[str] = []
+    for fold in job.folds:
+        tested, trained = (fold.apply(job.corpus).split(part) for part in ("test", "train"))
+        assert not {u.label("speaker") for u in tested} & {u.label("speaker") for u in trained}
+        file = read_recogniser(folder / "run" / "folds" / fold.name / "models.safetensors")
+        for path in dict.fromkeys(u.path for u in tested):
+            said = sorted((u for u in tested if u.path == path), key=lambda u: u.start)
+            reference = [(u.label("phone"), u.start, u.end) for u in said]
+            ((_, heard),) = recognise_recordings(file, [path], [phone for phone, _, _ in reference])
+            if isinstance(heard, Exception):
+                raise heard
+            errors.append(boundary_errors(reference, [(one.label, one.start, one.end) for one in heard.tiers["words"]]))
+            speakers += [said[0].label("speaker")] * len(errors[-1])
+    every, (names, groups) = np.concatenate(errors), np.unique(speakers, return_inverse=True)
+    print(f"{len(every)} boundaries, {len(names)} speakers; median error {1000 * np.median(every):.1f} ms")
+    for tolerance in TOLERANCES:
+        share = within(every, tolerance)
+        bounds = interval(share, groups)
+        each = ", ".join(f"{name} {share((groups == n) * 1.0):.1%}" for n, name in enumerate(names))
+        value = f"{share(np.ones(len(every))):.1%} (95 %: {bounds.low:.1%} to {bounds.high:.1%})"
+        print(f"within {1000 * tolerance:.0f} ms: {value}; {each}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
