@@ -3,8 +3,8 @@
     python recipes/forced_alignment.py PLACE_OF_TIMIT FOLDER
 
 In every fold, HMMs of the phones are trained on its other speakers; each of its recordings is aligned to the phones
-that the labels have, in their order and without their times. The units are the 48 of Lee & Hon (1989) and the glottal
-stop, so that nothing is left out of a recording. A boundary is where a phone begins that has another before it.
+that the labels have, in their order and without their times. The units are the 48 of Lee & Hon (1989), zh counted as
+sh (two speakers alone have it), and the glottal stop, so that nothing is left out of a recording. A boundary is where a phone begins that has another before it.
 """
 
 from pathlib import Path
@@ -27,7 +27,7 @@ def main(root: Path, folder: Path, config: str = "configs/timit-alignment.yaml",
     """Train the folds, align what each has not heard, and print the shares of boundaries within the tolerances."""
     rows = ["path\tid\tstart\tend\tphone\tspeaker"]
     for u in read_timit(root.absolute(), "phone", TimitSpec(phones=61)):
-        phone = fold_phone(u.label("phone"), 48) or u.label("phone")
+        phone = "sh" if u.label("phone") == "zh" else fold_phone(u.label("phone"), 48) or u.label("phone")
         rows.append(f"{u.path.relative_to(root.absolute())}\t{u.id}\t{u.start}\t{u.end}\t{phone}\t{u.label('speaker')}")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manifest.tsv").write_text("\n".join(rows) + "\n")

@@ -5,8 +5,8 @@
 
 For every fold of the configuration, its training speakers are dealt out to inner folds; each point of the grid is
 trained on the others and tested on them; the point with the fewest errors is trained on all of them, and tested on the
-fold's own speakers, once (nested cross-validation: Varma & Simon 2006). Units are kept in the cache, so that points that
-differ in `recognition` alone are trained once, and a recipe that was stopped goes on.
+fold's own speakers, once (nested cross-validation: Varma & Simon 2006). Units are kept in the cache: points that differ
+in `recognition` alone are trained once, and a recipe that was stopped goes on.
 """
 
 from collections import Counter
