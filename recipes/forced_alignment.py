@@ -4,7 +4,8 @@
 
 In every fold, HMMs of the phones are trained on its other speakers; each of its recordings is aligned to the phones
 that the labels have, in their order and without their times. The units are the 48 of Lee & Hon (1989), zh counted as
-sh (two speakers alone have it), and the glottal stop, so that nothing is left out of a recording. A boundary is where a phone begins that has another before it.
+sh (two speakers alone have it), and the glottal stop, so that nothing is left out of a recording. A boundary is where
+a phone begins that has another before it.
 """
 
 from pathlib import Path
