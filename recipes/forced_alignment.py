@@ -42,8 +42,8 @@ def main(root: Path, folder: Path, config: str = "configs/timit-alignment.yaml",
         assert not {u.label("speaker") for u in tested} & {u.label("speaker") for u in trained}
         file = read_recogniser(folder / "run" / "folds" / fold.name / "models.safetensors")
         for path in dict.fromkeys(u.path for u in tested):
-            said = sorted((u for u in tested if u.path == path), key=lambda u: u.start)
-            reference = [(u.label("phone"), u.start, u.end) for u in said]
+            said = [u for u in tested if u.path == path]  # in the order of the labels
+            reference = [(u.label("phone"), u.start or 0.0, u.end or 0.0) for u in said]
             ((_, heard),) = recognise_recordings(file, [path], [phone for phone, _, _ in reference])
             if isinstance(heard, Exception):
                 raise heard
