@@ -23,6 +23,7 @@ class Console:
     quiet: bool = False
     log: Path | None = None
     seconds: dict[str, float] = field(default_factory=dict)  # stage -> time taken
+    warned: set[str] = field(default_factory=set)
 
     def say(self, text: str) -> None:
         """A line about what is being done."""
@@ -31,7 +32,10 @@ class Console:
             print(text, file=sys.stderr, flush=True)
 
     def warn(self, text: str) -> None:
-        """Something that a person should know, though the work goes on."""
+        """Something that a person should know, though the work goes on; said once, also of every point of a sweep."""
+        if text in self.warned:
+            return
+        self.warned.add(text)
         self.record(f"warning: {text}")
         print(f"warning: {text}", file=sys.stderr, flush=True)
 

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 from conftest import hum
 
+from speechgmm.cli.checking import check_and_print
 from speechgmm.cli.inspecting import inspect
 from speechgmm.cli.printing import print_result, score_and_print
 from speechgmm.cli.recognition import align_and_print, recognise_and_print
@@ -96,7 +97,12 @@ def test_strings_of_words_are_heard_with_their_times_whatever_the_number_of_work
     for word, begin, end in zip(line["words"], times[::2], times[1::2], strict=True):
         assert word["start"] == pytest.approx(begin[0], abs=0.04)
         assert word["end"] == pytest.approx(end[1], abs=0.04)
-    again = run(sentences, ["parallel.n_jobs=2", "cache=other"], output=sentences.parent / "two", console=quiet())
+    again = run(
+        sentences,
+        ["parallel.n_jobs=2", f"cache={sentences.parent / 'other'}"],
+        output=sentences.parent / "two",
+        console=quiet(),
+    )
     for name in ("models.safetensors", "hypotheses.tsv", "hypotheses.jsonl"):
         assert (again.folder / name).read_bytes() == (result.folder / name).read_bytes()
     assert "Units" in (result.folder / "report.html").read_text()
@@ -275,3 +281,115 @@ def test_a_grammar_that_cannot_be_is_named(sentences: Path, grammar: str, error:
     (sentences.parent / "g.jsgf").write_text(grammar)
     with pytest.raises(DataError, match=error):
         run(sentences, ["recognition.language=grammar", f"recognition.grammar={sentences.parent / 'g.jsgf'}"])
+
+
+def test_check_finds_transcripts_that_cannot_be_trained_on(sentences: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check_and_print(sentences, [], quiet=True) == 0
+    assert "nothing is wrong" in capsys.readouterr().out
+    manifest = sentences.parent / "m.tsv"
+    lines = manifest.read_text().splitlines()
+    lines[1] = lines[1].replace("\t", "\tSideways, ", 1)
+    lines[2] = lines[2].replace("\t", "\t" + "up " * 40, 1)
+    manifest.write_text("\n".join(lines) + "\n")
+    assert check_and_print(sentences, [], quiet=True) == 2
+    found = capsys.readouterr().out
+    assert "2 of them cannot be trained on" in found
+    assert "0: not in the dictionary: 'Sideways,'" in found
+    assert " words that need " in found
+
+
+def test_words_that_only_the_test_has_are_said_to_be_errors(
+    sentences: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest, dictionary = sentences.parent / "m.tsv", sentences.parent / "words.dict"
+    lines = manifest.read_text().splitlines()
+    lines[3] = lines[3].replace("\t", "\tsideways ", 1)
+    manifest.write_text("\n".join(lines) + "\n")
+    dictionary.write_text(dictionary.read_text() + "sideways M L\n")
+    run(sentences, console=Console())
+    assert "1 of 16 labels of the test cannot be heard, and each is an error: sideways" in capsys.readouterr().err
+    run(sentences, ["recognition.count_as={sideways: up}"], output=sentences.parent / "merged", console=Console())
+    assert "cannot be heard" not in capsys.readouterr().err
+    # A grammar may have them: their phones are trained.
+    (sentences.parent / "g.jsgf").write_text("<said> = (up | down | flat | sideways)+;")
+    grammar = ["recognition.language=grammar", f"recognition.grammar={sentences.parent / 'g.jsgf'}"]
+    run(sentences, grammar, output=sentences.parent / "grammar", console=Console())
+    assert "cannot be heard" not in capsys.readouterr().err
+
+
+def test_words_that_case_or_punctuation_tells_apart_are_pointed_out(
+    sentences: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = sentences.parent / "m.tsv"
+    manifest.write_text(manifest.read_text().replace("up\t", "Up.\t"))
+    with pytest.raises(DataError, match=r"no word 'Up\.', .*; 'up' is there: without the punctuation"):
+        run(sentences, console=quiet())
+    run(sentences, ["recognition.dictionary=null"], output=sentences.parent / "w", until="train", console=Console())
+    assert "trained as different words: Up. up" in capsys.readouterr().err
+    words = sentences.parent / "none.dict"
+    words.write_text("oben L H\n")
+    with pytest.raises(DataError, match="none of 12 training utterances is left"):
+        run(sentences, ["corpus.on_error=skip", f"recognition.dictionary={words}"], output=sentences.parent / "no")
+
+
+def test_a_recording_that_cannot_be_written_does_not_keep_the_others_from_it(
+    sentences: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = run(sentences, console=quiet()).folder
+    capsys.readouterr()
+    first, last = sentences.parent / "new one.wav", sentences.parent / "other" / "1.wav"
+    last.parent.mkdir()
+    for path in (first, last):
+        soundfile.write(path, spoken(["up", "down"], 5)[0], RATE)
+    options = {"form": "ctm", "out": None, "resample": False, "jobs": 1, "quiet": True}
+    assert recognise_and_print(model, [first, last], **options) == 1  # type: ignore[arg-type]
+    printed = capsys.readouterr()
+    assert "'new one' cannot stand in a CTM" in printed.err
+    assert [line.split()[0] for line in printed.out.splitlines()] == ["1", "1"]
+    with pytest.raises(ConfigError, match="several recordings are called '1'"):
+        recognise_and_print(model, [last, sentences.parent / "1.wav"], **options)  # type: ignore[arg-type]
+
+
+def test_a_dictionary_with_stress_fits_a_model_without(sentences: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = run(sentences, console=quiet()).folder
+    stressed = sentences.parent / "more.dict"
+    stressed.write_text("sideways M1 L0\n")
+    capsys.readouterr()
+    audio = [sentences.parent / "0.wav"]
+    options = {"form": "text", "out": None, "resample": False, "jobs": 1, "quiet": True}
+    assert align_and_print(model, audio, "sideways up", dictionary=stressed, **options) == 0  # type: ignore[arg-type]
+    assert [line.split()[2] for line in capsys.readouterr().out.splitlines() if "sil" not in line] == list("MLLH")
+
+
+def test_segments_that_overlap_are_all_named_and_gaps_are_pointed_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "phones.yaml"
+    config.write_text(
+        "task: recognition\n"
+        f"corpus: {{path: m.tsv, label: phone, group: speaker, sample_rate: {RATE}}}\n"
+        "features: {n_ceps: 8}\n"
+        "hmm: {n_states: 1, n_components: 1, iterations: 1}\n"
+        "recognition: {labels: segments, language: loop}\n"
+        f"cache: cache\noutput: {tmp_path / 'run'}\nparallel: {{n_jobs: 1}}\n"
+    )
+
+    def write(late: float) -> None:
+        rows = ["path\tid\tstart\tend\tphone\tspeaker\tsplit"]
+        for n in range(3):
+            samples, times = spoken(["up", "flat"], n)
+            soundfile.write(tmp_path / f"{n}.wav", samples, RATE)
+            for m, (start, end, unit) in enumerate(times):
+                split = "test" if n == 2 else "train"
+                rows.append(f"{n}.wav\t{n}-{m}\t{start:.3f}\t{end + late * (m == 0):.3f}\t{unit}\ts{n}\t{split}")
+        (tmp_path / "m.tsv").write_text("\n".join(rows) + "\n")
+
+    write(0)
+    run(config, until="train", console=Console())
+    assert "% of the training recordings is in no segment" in capsys.readouterr().err
+    silence = ["recognition.silence=pau"]
+    run(config, silence, until="train", output=tmp_path / "silence", console=Console())
+    assert "in no segment" not in capsys.readouterr().err
+    write(0.05)
+    with pytest.raises(DataError, match=r"in 2 recordings segments overlap.*\n +0\.wav: 'L' and 'H'.*\n +1\.wav"):
+        run(config, until="train", output=tmp_path / "crossed", console=quiet())

@@ -43,9 +43,20 @@ def check_and_print(config: Path, overrides: Sequence[str], *, quiet: bool) -> i
         f"\n{len(lengths)} utterances can be used, {duration(float(lengths.sum()))}: "
         f"{lengths.min():.2f} to {lengths.max():.2f} s, median {np.median(lengths):.2f} s"
     )
-    if features.rejected:
-        print(f"{len(features.rejected)} cannot:")
-        print("\n".join(f"  {name}: {reason}" for name, reason in features.rejected))
-    else:
+    wrong = list(features.rejected)
+    if wrong:
+        print(f"{len(wrong)} cannot:")
+        print("\n".join(f"  {name}: {reason}" for name, reason in wrong))
+    if experiment.config.task == "recognition":
+        from speechgmm.pipeline.transcripts import transcripts
+        from speechgmm.pipeline.vetting import unfit, warn_of_labels
+
+        warn_of_labels(job, transcripts(job, features, "train"))
+        misfits = unfit(job, features)
+        if misfits:
+            print(f"{len(misfits)} of them cannot be trained on with these transcripts:")
+            print("\n".join(f"  {name}: {reason}" for name, reason in misfits))
+        wrong += misfits
+    if not wrong:
         print("nothing is wrong with them")
-    return len(features.rejected)
+    return len(wrong)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from speechgmm.cli.printing import recordings, shown
 from speechgmm.console import Console
-from speechgmm.corpus.dictionary import read_dictionary
+from speechgmm.corpus.dictionary import read_dictionary_for
 from speechgmm.decoding import Lexicon
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.recogniser_file import RecogniserFile, read_recogniser
@@ -49,7 +49,7 @@ def align_and_print(
         raise ConfigError("--text: no word; expected is what is said in the recordings")
     lexicon: Lexicon = {}
     if dictionary is not None:
-        found = read_dictionary(dictionary)
+        found = read_dictionary_for(dictionary, file.recogniser.units.labels)
         known = {word for word in words if word not in file.recogniser.lexicon}
         found.check({"--text": sorted(known)}, file.recogniser.units.labels)
         lexicon = {word: found.pronunciations[word] for word in known}
@@ -82,21 +82,32 @@ def _print(
     targets = {path: (out or Path()) / f"{path.stem}.TextGrid" for path in paths}
     if out is not None and len(set(targets.values())) < len(paths):
         raise ConfigError(f"recordings of one name in several folders would share a TextGrid in {out}")
+    stems = [path.stem for path in paths]
+    if form == "ctm" and len(set(stems)) < len(stems):
+        twice = next(stem for stem in stems if stems.count(stem) > 1)
+        raise ConfigError(
+            f"several recordings are called {twice!r}, and a CTM names them without their folders, so that nothing "
+            "would tell their words apart; write --format jsonl, or one CTM for each folder"
+        )
     failures = 0
     heard = recognise_recordings(
         file, paths, words, lexicon, confidence_scale=CONFIDENCE_SCALE if words is None else None, n_jobs=jobs
     )
     hidden = len(paths) > 1 and not sys.stdout.isatty() and sys.stderr.isatty()
     for path, found in Console(quiet=quiet).track(heard, len(paths), "recognising" if hidden else None):
-        if isinstance(found, DataError):
+        try:
+            if isinstance(found, DataError):
+                raise found
+            if form == "textgrid" and out is not None:
+                write_textgrid(targets[path], found.tiers, found.duration, recording=str(path))
+                text = "" if quiet else f"{shown(targets[path])}\n"
+            else:
+                text = _text(found, form, many=len(paths) > 1, aligned=words is not None)
+        except DataError as error:  # of this recording; the others are printed all the same
             failures += 1
-            print(f"error: {found}", file=sys.stderr)
-        elif form == "textgrid" and out is not None:
-            write_textgrid(targets[path], found.tiers, found.duration, recording=str(path))
-            if not quiet:
-                print(shown(targets[path]))
+            print(f"error: {error}", file=sys.stderr)
         else:
-            print(_text(found, form, many=len(paths) > 1, aligned=words is not None), end="", flush=True)
+            print(text, end="", flush=True)
     return failures
 
 

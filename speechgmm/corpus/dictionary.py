@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
+from string import punctuation
 from typing import Final, Literal
 
 from speechgmm.corpus.layout import read_lines, refuse
@@ -66,8 +67,11 @@ class Dictionary:
         told = {name: tuple(words) for name, words in transcripts.items()}
         problems = []
         for word, names in self.missing(told).items():
-            guess = next((other for other in (word.lower(), word.upper()) if other in self.pronunciations), None)
-            hint = f"; {guess!r} is there: its letters' case differs" if guess else ""
+            bare = word.strip(punctuation)
+            others = (bare, word.lower(), word.upper(), bare.lower(), bare.upper())
+            guess = next((other for other in others if other in self.pronunciations), None)
+            differs = "its letters' case differs" if guess and len(guess) == len(word) else "without the punctuation"
+            hint = f"; {guess!r} is there: {differs}" if guess else ""
             problems.append(f"no word {word!r}, which is in {_some(names)}{hint}")
         if phones is not None:
             known = frozenset(phones)
@@ -133,6 +137,16 @@ def read_dictionary(path: Path, *, stress: Literal["keep", "drop"] = "keep") -> 
         {word: tuple(known.values()) for word, known in ways.items()},
         str(path),
     )
+
+
+def read_dictionary_for(path: Path, phones: Iterable[str]) -> Dictionary:
+    """A dictionary for models that there are: without stress where none of their phones has any.
+
+    Raises:
+        DataError: As `read_dictionary`.
+    """
+    stressed = any(_STRESS.fullmatch(phone) for phone in phones)
+    return read_dictionary(path, stress="keep" if stressed else "drop")
 
 
 def spell_out(words: Iterable[str]) -> Dictionary:

@@ -160,8 +160,11 @@ def _make_folds(
     for utterance, name in zip(members, names, strict=True):
         parts.setdefault(name, []).append(utterance.id)
     if len(parts) < 2 or (spec.kind == "kfold" and len(parts) < spec.folds):
-        wanted = spec.folds if spec.kind == "kfold" else 2
-        raise DataError(f"corpus.split: {wanted} folds are asked for, and the recordings or groups make {len(parts)}")
+        wanted = f"{spec.folds} folds are asked for" if spec.kind == "kfold" else "2 folds at least are needed"
+        raise DataError(
+            f"corpus.split: {wanted}, and the recordings or groups make {len(parts)} (in a sweep: those of the "
+            "training part of a fold, which is divided again to choose)"
+        )
     if any(not name for name in parts):
         raise DataError(f"corpus.split.by: {spec.by!r} is empty for some utterances")
     folds = tuple(Fold(name, frozenset(ids)) for name, ids in sorted(parts.items()))

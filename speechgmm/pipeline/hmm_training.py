@@ -3,15 +3,14 @@
 A training set is one task; its units are kept in the cache once they are trained, as class models are.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.corpus.dictionary import Dictionary, read_dictionary
 from speechgmm.corpus.grammar_file import read_grammar
 from speechgmm.decoding import (
     Bigram,
@@ -40,6 +39,7 @@ from speechgmm.parallel import thread_pool
 from speechgmm.pipeline.frames import Features
 from speechgmm.pipeline.job import Job
 from speechgmm.pipeline.transcripts import Transcript, transcripts
+from speechgmm.pipeline.vetting import dictionary_of, fitting, warn_of_labels
 
 RECOGNISER_VERSION = 1
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
@@ -88,6 +88,7 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
     """
     what = "training HMMs" if len(sets) == 1 else f"training HMMs of {len(sets) - 1} folds and of all"
     with job.console.stage("train"):
+        warn_of_labels(job, transcripts(job, sets[0], "train"))
         tasks = [_task(job, part) for part in sets]
         work = partial(_train_task, audio=sets[0].audio, folder=job.cache / "models")
         if len(tasks) == 1:
@@ -105,19 +106,7 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
 def _task(job: Job, features: Features) -> _Task:
     config = job.experiment.config
     spec = config.recognition
-    said = transcripts(job, features, "train")
-    words = sorted({word for one in said for word in one.words})
-    if spec.dictionary is None:
-        lexicon: dict[str, tuple[tuple[str, ...], ...]] = {word: ((word,),) for word in words}
-    else:
-        dictionary = read_dictionary(job.experiment.beside(spec.dictionary), stress=spec.stress)
-        if any(any(weights) for weights in dictionary.log_weights.values()):
-            job.console.warn(
-                f"{dictionary.source}: probabilities of pronunciations are not used; all those of a word weigh alike"
-            )
-        said = _known(job, dictionary, said)
-        words = sorted({word for one in said for word in one.words})
-        lexicon = {word: dictionary.pronunciations[word] for word in words}
+    said, lexicon = fitting(job, transcripts(job, features, "train"))
     used = {unit for ways in lexicon.values() for way in ways for unit in way}
     if spec.silence in used:
         raise DataError(
@@ -125,48 +114,7 @@ def _task(job: Job, features: Features) -> _Task:
             "a name of its own (leave it out where the transcripts have silence themselves)"
         )
     labels = tuple(sorted(used)) + ((spec.silence,) if spec.silence else ())
-    task = _Task(
-        tuple(said), lexicon, labels, config.hmm, spec.silence, spec.silence_probability, spec.start == "segments"
-    )
-    return replace(task, said=tuple(_long_enough(job, task)))
-
-
-def _known(job: Job, dictionary: Dictionary, said: Sequence[Transcript]) -> list[Transcript]:
-    """The transcripts whose words are all in the dictionary; to stop or to go on without the others is the user's."""
-    missing = dictionary.missing({one.id: one.words for one in said})
-    if missing and job.experiment.config.corpus.on_error == "stop":
-        dictionary.check({one.id: one.words for one in said})
-    if missing:
-        job.console.warn(
-            f"{len(missing)} words are not in {dictionary.source}, and training goes on without the utterances that "
-            f"have them: {', '.join(missing)}"
-        )
-    return [one for one in said if not any(word in missing for word in one.words)]
-
-
-def _long_enough(job: Job, task: _Task) -> Iterator[Transcript]:
-    """The transcripts that have a frame for every state on their shortest path."""
-    config = job.experiment.config
-    least = {unit: 1 + (_n_states(task, unit) - 1) // (1 + task.spec.skips) for unit in task.labels}
-    shortest = {word: min(sum(least[unit] for unit in way) for way in ways) for word, ways in task.lexicon.items()}
-    problems = []
-    for one in task.said:
-        needed = sum(shortest[word] for word in one.words)
-        if not one.words:
-            problems.append(f"{one.id}: the transcript is empty")
-        elif needed > one.piece.n_rows:
-            problems.append(f"{one.id}: {one.piece.n_rows} frames for {len(one.words)} words that need {needed}")
-        else:
-            yield one
-    if problems:
-        listed = "\n".join(f"  {problem}" for problem in problems[:20]) + ("\n  ..." if len(problems) > 20 else "")
-        text = (
-            f"{len(problems)} of {len(task.said)} training utterances cannot be what their transcripts say:\n{listed}\n"
-            "is the transcript another recording's, or hmm.n_states too large?"
-        )
-        if config.corpus.on_error == "stop":
-            raise DataError(f"{text} (corpus.on_error: skip goes on without them)")
-        job.console.warn(text)
+    return _Task(said, lexicon, labels, config.hmm, spec.silence, spec.silence_probability, spec.start == "segments")
 
 
 def _n_states(task: _Task, unit: str) -> int:
@@ -221,8 +169,8 @@ def _recogniser(job: Job, task: _Task, units: Units) -> Recogniser:
     if spec.language == "grammar":
         path = job.experiment.beside(str(spec.grammar))
         language = read_grammar(path)
-        if spec.dictionary is not None:
-            dictionary = read_dictionary(job.experiment.beside(spec.dictionary), stress=spec.stress)
+        dictionary = dictionary_of(job)
+        if dictionary is not None:
             dictionary.check({path.name: language.words}, units.labels)
             lexicon |= {word: dictionary.pronunciations[word] for word in language.words}
         elif unknown := sorted(set(language.words) - lexicon.keys()):

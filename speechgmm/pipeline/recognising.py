@@ -25,6 +25,7 @@ from speechgmm.pipeline.frames import Features
 from speechgmm.pipeline.job import Job
 from speechgmm.pipeline.scoring import frames_of
 from speechgmm.pipeline.transcripts import Transcript, transcripts
+from speechgmm.pipeline.vetting import warn_of_unheard
 
 HEARD_AT_ONCE = 16
 """Recordings in a task."""
@@ -79,6 +80,8 @@ def recognise_test(job: Job, parts: Mapping[str, tuple[Features, Recogniser]]) -
             for heard in job.map(_hear_parcel, tasks):
                 found += heard
                 advance(len(found), len(said))
+    languages = {name: recogniser.language for name, (_, recogniser) in parts.items()}
+    warn_of_unheard(job, said, [languages[fold] for fold in folds])
     deaf = [(one.id, heard) for one, heard in zip(said, found, strict=True) if isinstance(heard, str)]
     if deaf:
         job.console.warn(

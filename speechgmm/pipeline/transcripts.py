@@ -75,17 +75,21 @@ def _of_segments(job: Job, features: Features, split: str) -> list[Transcript]:
             f"{', ...' if len(torn) > 5 else ''}); recognition needs whole recordings: divide by speaker or by "
             "recording (corpus.group, corpus.split)"
         )
-    found = []
+    found, crossed = [], []
     for recording in recordings_of(job, features, split):
         order = sorted(range(len(recording.labels)), key=lambda n: recording.bounds[n])
         bounds = tuple(recording.bounds[n] for n in order)
-        crossed = next((n for n in range(1, len(bounds)) if bounds[n][0] < bounds[n - 1][1] - 1e-6), None)
-        if crossed is not None:
-            raise DataError(
-                f"{recording.path.name}: the segments {recording.labels[order[crossed - 1]]!r} and "
-                f"{recording.labels[order[crossed]]!r} overlap; recognition needs one after another"
-            )
+        n = next((n for n in range(1, len(bounds)) if bounds[n][0] < bounds[n - 1][1] - 1e-6), None)
+        if n is not None and not recording.copy:
+            one, other = recording.labels[order[n - 1]], recording.labels[order[n]]
+            crossed.append(f"{recording.path.name}: {one!r} and {other!r} (the {n}. and the next)")
         words = tuple(recording.labels[n] for n in order)
         name = recording.path.relative_to(features.corpus.root).with_suffix("").as_posix()
         found.append(Transcript(name, recording.piece, words, bounds, recording.group, recording.copy))
+    if crossed:
+        listed = "\n".join(f"  {one}" for one in crossed[:20]) + ("\n  ..." if len(crossed) > 20 else "")
+        raise DataError(
+            f"in {len(crossed)} recordings segments overlap, the first of them:\n{listed}\nrecognition needs one after "
+            "another: are there several speakers, or words and phones, in one table? List one of them"
+        )
     return found
