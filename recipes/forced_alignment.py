@@ -19,7 +19,7 @@ from speechgmm.corpus.timit import fold_phone, read_timit
 from speechgmm.evaluation import boundary_errors, interval, within
 from speechgmm.io.recogniser_file import read_recogniser
 from speechgmm.pipeline.job import prepare
-from speechgmm.pipeline.recognising import recognise_recordings
+from speechgmm.pipeline.recognising import align_recordings
 
 TOLERANCES = (0.010, 0.020, 0.050)  # s
 
@@ -44,7 +44,7 @@ def main(root: Path, folder: Path, config: str = "configs/timit-alignment.yaml",
         for path in dict.fromkeys(u.path for u in tested):
             said = [u for u in tested if u.path == path]  # in the order of the labels
             reference = [(u.label("phone"), u.start or 0.0, u.end or 0.0) for u in said]
-            ((_, heard),) = recognise_recordings(file, [path], [phone for phone, _, _ in reference])
+            ((_, heard),) = align_recordings(file, {path: [phone for phone, _, _ in reference]})
             if isinstance(heard, Exception):
                 raise heard
             errors.append(boundary_errors(reference, [(one.label, one.start, one.end) for one in heard.tiers["words"]]))

@@ -141,7 +141,15 @@ def test_forced_alignment_finds_each_unit_of_a_text(sentences: Path, capsys: pyt
     samples, times = spoken(["down", "up"], 99)
     soundfile.write(sentences.parent / "new.wav", samples, RATE)
     audio = [sentences.parent / "new.wav"]
-    options = {"dictionary": None, "form": "text", "out": None, "resample": False, "jobs": 1, "quiet": True}
+    options = {
+        "texts": None,
+        "dictionary": None,
+        "form": "text",
+        "out": None,
+        "resample": False,
+        "jobs": 1,
+        "quiet": True,
+    }
     assert align_and_print(model, audio, "down up", **options) == 0  # type: ignore[arg-type]
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     found = [(float(start), float(end), label) for start, end, label in rows if label != "sil"]
@@ -159,6 +167,18 @@ def test_forced_alignment_finds_each_unit_of_a_text(sentences: Path, capsys: pyt
     assert 'name = "units"' in text
     with pytest.raises(DataError, match=r"phone 'X' has no model; it is in 'odd'|phone 'X' has no model"):
         align_and_print(model, audio, "odd", **more)  # type: ignore[arg-type]
+    manifest = sentences.parent / "said.tsv"
+    manifest.write_text("path\ttext\nnew.wav\tdown up\n0.wav\tflat\n")
+    table_of = options | {"texts": manifest, "form": "jsonl"}
+    assert align_and_print(model, [], None, **table_of) == 0  # type: ignore[arg-type]
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [[word["label"] for word in line["words"]] for line in lines] == [["down", "up"], ["flat"]]
+    assert lines[0]["words"][0]["end"] == pytest.approx(times[1][1], abs=0.04)
+    with pytest.raises(ConfigError, match="align takes recordings with --text WORDS, or --texts FILE"):
+        align_and_print(model, audio, None, **table_of)  # type: ignore[arg-type]
+    manifest.write_text("path\ttext\nnew.wav\tdown away\n0.wav\tno\n")
+    with pytest.raises(DataError, match=r"no pronunciation of 2 words: away, no \(in new\.wav and others\)"):
+        align_and_print(model, [], None, **table_of)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="--text: no word"):
         align_and_print(model, audio, " ", **options)  # type: ignore[arg-type]
 
@@ -356,7 +376,7 @@ def test_a_dictionary_with_stress_fits_a_model_without(sentences: Path, capsys: 
     stressed.write_text("sideways M1 L0\n")
     capsys.readouterr()
     audio = [sentences.parent / "0.wav"]
-    options = {"form": "text", "out": None, "resample": False, "jobs": 1, "quiet": True}
+    options = {"texts": None, "form": "text", "out": None, "resample": False, "jobs": 1, "quiet": True}
     assert align_and_print(model, audio, "sideways up", dictionary=stressed, **options) == 0  # type: ignore[arg-type]
     assert [line.split()[2] for line in capsys.readouterr().out.splitlines() if "sil" not in line] == list("MLLH")
 

@@ -272,8 +272,16 @@ def recognise_command(
 @app.command("align")
 def align_command(
     model: Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")],
-    audio: Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")],
-    text: Annotated[str, typer.Option("--text", metavar="WORDS", help="what is said in each of the recordings")],
+    audio: Annotated[
+        list[Path] | None, typer.Argument(help="recordings, or folders of recordings", metavar="[AUDIO...]")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option("--text", metavar="WORDS", help="what is said in each of the recordings")
+    ] = None,
+    texts: Annotated[
+        Path | None,
+        typer.Option("--texts", metavar="FILE", help="instead: a manifest of recordings with what is said in each"),
+    ] = None,
     dictionary: Annotated[
         Path | None, typer.Option("--dictionary", metavar="FILE", help="pronunciations of words not in the model")
     ] = None,
@@ -291,8 +299,9 @@ def align_command(
 
     if align_and_print(
         model,
-        audio,
+        audio or [],
         text,
+        texts=texts,
         dictionary=dictionary,
         form=str(form),
         out=out,

@@ -1,18 +1,19 @@
 """Recognising recordings, and aligning them to what is said in them."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from speechgmm.cli.printing import recordings, shown
 from speechgmm.console import Console
 from speechgmm.corpus.dictionary import read_dictionary_for
+from speechgmm.corpus.manifest import read_manifest
 from speechgmm.decoding import Lexicon
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.recogniser_file import RecogniserFile, read_recogniser
 from speechgmm.io.timed_labels import ctm, json_line, textgrid, write_textgrid
-from speechgmm.pipeline.recognising import HeardRecording, recognise_recordings
+from speechgmm.pipeline.recognising import HeardRecording, align_recordings, recognise_recordings
 
 CONFIDENCE_SCALE = 0.1
 """Of log-likelihoods, for confidence: neighbouring frames say nearly the same, which makes posteriors too sure."""
@@ -27,14 +28,17 @@ def recognise_and_print(
         ConfigError: No recording; several TextGrids for standard output.
         ModelFileError: The model cannot be read, or is no recogniser.
     """
-    return _print(_read(model, resample), audio, None, None, form=form, out=out, jobs=jobs, quiet=quiet)
+    file, paths = _read(model, resample), recordings(audio)
+    heard = recognise_recordings(file, paths, confidence_scale=CONFIDENCE_SCALE, n_jobs=jobs)
+    return _print(file, paths, heard, aligned=False, form=form, out=out, quiet=quiet)
 
 
 def align_and_print(
     model: Path,
     audio: Sequence[Path],
-    text: str,
+    text: str | None,
     *,
+    texts: Path | None,
     dictionary: Path | None,
     form: str,
     out: Path | None,
@@ -42,18 +46,41 @@ def align_and_print(
     jobs: int,
     quiet: bool,
 ) -> int:
-    """Print when each word of a text is said in each recording; returns how many failed. Raises as above."""
+    """Print when each word of a text is said in each recording, or of its own text each; returns how many failed.
+
+    Raises:
+        ConfigError: Neither recordings with a text nor a table of texts, or both; otherwise as above.
+        DataError: A table that cannot be read; words without a pronunciation (all are named).
+    """
     file = _read(model, resample)
-    words = text.split()
-    if not words:
-        raise ConfigError("--text: no word; expected is what is said in the recordings")
+    if (texts is None) == (text is None) or bool(audio) == (texts is not None):
+        raise ConfigError("align takes recordings with --text WORDS, or --texts FILE alone, a table of path and text")
+    said = _texts(texts, file.label) if texts is not None else dict.fromkeys(recordings(audio), (text or "").split())
+    empty = [path for path, words in said.items() if not words]
+    if empty:
+        where = "--text" if texts is None else f"{texts}: {empty[0].name}"
+        raise ConfigError(f"{where}: no word; expected is what is said in the recordings")
     lexicon: Lexicon = {}
     if dictionary is not None:
         found = read_dictionary_for(dictionary, file.recogniser.units.labels)
-        known = {word for word in words if word not in file.recogniser.lexicon}
-        found.check({"--text": sorted(known)}, file.recogniser.units.labels)
-        lexicon = {word: found.pronunciations[word] for word in known}
-    return _print(file, audio, words, lexicon, form=form, out=out, jobs=jobs, quiet=quiet)
+        unknown = {path.name: [w for w in words if w not in file.recogniser.lexicon] for path, words in said.items()}
+        found.check(unknown, file.recogniser.units.labels)
+        lexicon = {word: found.pronunciations[word] for words in unknown.values() for word in words}
+    heard = align_recordings(file, said, lexicon, n_jobs=jobs)
+    return _print(file, list(said), heard, aligned=True, form=form, out=out, quiet=quiet)
+
+
+def _texts(table: Path, label: str) -> dict[Path, list[str]]:
+    """What is said in each recording of a manifest, by the column that the model was trained on."""
+    said: dict[Path, list[str]] = {}
+    for utterance in read_manifest(table, None, label):
+        if utterance.path in said or utterance.start is not None or utterance.end is not None:
+            raise ConfigError(
+                f"{utterance.source or table}: a row for a part of a recording; align takes whole recordings, one row "
+                "each: cut them into files first"
+            )
+        said[utterance.path] = utterance.label(label).split()
+    return said
 
 
 def _read(model: Path, resample: bool) -> RecogniserFile:
@@ -63,16 +90,14 @@ def _read(model: Path, resample: bool) -> RecogniserFile:
 
 def _print(
     file: RecogniserFile,
-    audio: Sequence[Path],
-    words: Sequence[str] | None,
-    lexicon: Lexicon | None,
+    paths: Sequence[Path],
+    heard: Iterable[tuple[Path, HeardRecording | DataError]],
     *,
+    aligned: bool,
     form: str,
     out: Path | None,
-    jobs: int,
     quiet: bool,
 ) -> int:
-    paths = recordings(audio)
     if file.audio.features.cmvn == "speaker" and not quiet:
         print("normalisation by speaker: each recording is a speaker of its own", file=sys.stderr)
     if form == "textgrid" and out is None and len(paths) > 1:
@@ -90,11 +115,9 @@ def _print(
             "would tell their words apart; write --format jsonl, or one CTM for each folder"
         )
     failures = 0
-    heard = recognise_recordings(
-        file, paths, words, lexicon, confidence_scale=CONFIDENCE_SCALE if words is None else None, n_jobs=jobs
-    )
     hidden = len(paths) > 1 and not sys.stdout.isatty() and sys.stderr.isatty()
-    for path, found in Console(quiet=quiet).track(heard, len(paths), "recognising" if hidden else None):
+    what = "aligning" if aligned else "recognising"
+    for path, found in Console(quiet=quiet).track(heard, len(paths), what if hidden else None):
         try:
             if isinstance(found, DataError):
                 raise found
@@ -102,7 +125,7 @@ def _print(
                 write_textgrid(targets[path], found.tiers, found.duration, recording=str(path))
                 text = "" if quiet else f"{shown(targets[path])}\n"
             else:
-                text = _text(found, form, many=len(paths) > 1, aligned=words is not None)
+                text = _text(found, form, many=len(paths) > 1, aligned=aligned)
         except DataError as error:  # of this recording; the others are printed all the same
             failures += 1
             print(f"error: {error}", file=sys.stderr)

@@ -1,7 +1,7 @@
 """Recognition of test recordings and of new ones, forced alignment, and what was wrong."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -219,25 +219,48 @@ class HeardRecording:
 
 
 def recognise_recordings(
-    file: RecogniserFile,
-    paths: Sequence[Path],
-    words: Sequence[str] | None = None,
-    lexicon: Lexicon | None = None,
-    *,
-    confidence_scale: float | None = None,
-    n_jobs: int = 1,
+    file: RecogniserFile, paths: Sequence[Path], *, confidence_scale: float | None = None, n_jobs: int = 1
 ) -> Iterator[tuple[Path, HeardRecording | DataError]]:
-    """Recognise recordings in their order; or align them, each to the same ``words``, in any pronunciation.
+    """Recognise recordings in their order; ``confidence_scale`` as in `Decoder.recognise`.
 
-    ``lexicon`` has pronunciations beside the recogniser's own; ``confidence_scale`` as in `Decoder.recognise`. Yields
-    the path with what was found, or with why not.
+    Yields the path with what was found, or with why not.
+    """
+    work = partial(_hear_recording, Decoder.of(file.recogniser), file.audio, confidence_scale)
+    yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
+
+
+def align_recordings(
+    file: RecogniserFile, said: Mapping[Path, Sequence[str]], lexicon: Lexicon | None = None, *, n_jobs: int = 1
+) -> Iterator[tuple[Path, HeardRecording | DataError]]:
+    """Find when the words of each recording are said, in any of their pronunciations.
+
+    ``lexicon`` has pronunciations beside the recogniser's own. Yields as `recognise_recordings`.
 
     Raises:
-        DataError: Words without a pronunciation.
+        DataError: Words without a pronunciation: all of all recordings are named.
     """
-    decoder = Decoder.of(file.recogniser, words, lexicon)
-    work = partial(_hear_recording, decoder, file.audio, confidence_scale)
-    yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
+    known = {*file.recogniser.lexicon, *(lexicon or {})}
+    places = {word: path for path, words in said.items() for word in words if word not in known}
+    if places:
+        raise DataError(
+            f"no pronunciation of {len(places)} words: {', '.join(places)} (in {next(iter(places.values())).name}"
+            f"{' and others' if len(places) > 1 else ''}); give a dictionary that has them, and look for another "
+            "spelling (case, hyphens)"
+        )
+    decoder = Decoder.of(file.recogniser, next(iter(said.values())), lexicon)
+    work = partial(_align_recording, file, decoder, lexicon)
+    yield from zip(said, pmap(work, said.items(), n_jobs=n_jobs, backend="threads"), strict=True)
+
+
+def _align_recording(
+    file: RecogniserFile, decoder: Decoder, lexicon: Lexicon | None, task: tuple[Path, Sequence[str]]
+) -> HeardRecording | DataError:
+    path, words = task
+    try:
+        graph = file.recogniser.linear(words, lexicon)
+    except DataError as error:
+        return DataError(f"{path}: {error}")
+    return _hear_recording(replace(decoder, graph=graph), file.audio, None, path)
 
 
 def _hear_recording(decoder: Decoder, audio: AudioInput, scale: float | None, path: Path) -> HeardRecording | DataError:
