@@ -136,6 +136,26 @@ def test_a_model_file_holds_all_that_recognition_needs(sentences: Path, capsys: 
         assert "a recogniser of 4 units (text): H, L, M, sil" in inspect(path)
 
 
+def test_the_best_ways_come_in_order_and_the_first_is_what_is_heard(
+    sentences: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, audio = run(sentences, console=quiet()).folder, [sentences.parent / "2.wav"]
+    options = {"out": None, "resample": False, "jobs": 1, "quiet": True}
+    assert recognise_and_print(model, audio, form="jsonl", top=4, **options) == 0  # type: ignore[arg-type]
+    line = json.loads(capsys.readouterr().out)
+    said = [way["words"] for way in line["best"]]
+    scores = [way["log_likelihood"] for way in line["best"]]
+    assert said[0] == " ".join(word["label"] for word in line["words"])
+    assert len(set(said)) == 4
+    assert scores == sorted(scores, reverse=True)
+    assert recognise_and_print(model, audio, form="text", top=2, **options) == 0  # type: ignore[arg-type]
+    rows = [row.split() for row in capsys.readouterr().out.splitlines()[1:]]
+    assert [" ".join(words) for _, *words in rows] == said[:2]
+    assert [float(below) for below, *_ in rows] == pytest.approx([0.0, scores[1] - scores[0]], abs=0.01)
+    with pytest.raises(ConfigError, match="--top 2 is for --format text and jsonl"):
+        recognise_and_print(model, audio, form="ctm", top=2, **options)  # type: ignore[arg-type]
+
+
 def test_forced_alignment_finds_each_unit_of_a_text(sentences: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = run(sentences, console=quiet()).folder
     samples, times = spoken(["down", "up"], 99)

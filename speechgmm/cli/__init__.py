@@ -254,6 +254,9 @@ def recognise_command(
     model: Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")],
     audio: Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")],
     form: Annotated[Said, typer.Option("--format", help="how to print; all but text with times")] = Said.text,
+    top: Annotated[
+        int, typer.Option("--top", metavar="N", min=1, help="text, jsonl: the N best ways, and how far below (nats)")
+    ] = 1,
     out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="textgrid: one for each recording")] = None,
     resample: Annotated[
         bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
@@ -265,7 +268,9 @@ def recognise_command(
     """Recognise the words (or phones) of new recordings."""
     from speechgmm.cli.recognition import recognise_and_print
 
-    if recognise_and_print(model, audio, form=str(form), out=out, resample=resample, jobs=jobs or 1, quiet=quiet):
+    if recognise_and_print(
+        model, audio, form=str(form), top=top, out=out, resample=resample, jobs=jobs or 1, quiet=quiet
+    ):
         raise typer.Exit(1)
 
 

@@ -20,16 +20,26 @@ CONFIDENCE_SCALE = 0.1
 
 
 def recognise_and_print(
-    model: Path, audio: Sequence[Path], *, form: str, out: Path | None, resample: bool, jobs: int, quiet: bool
+    model: Path,
+    audio: Sequence[Path],
+    *,
+    form: str,
+    top: int = 1,
+    out: Path | None,
+    resample: bool,
+    jobs: int,
+    quiet: bool,
 ) -> int:
-    """Print what is said in each recording as it is ready; returns how many failed.
+    """Print what is said in each recording as it is ready, ``top`` ways of it; returns how many failed.
 
     Raises:
-        ConfigError: No recording; several TextGrids for standard output.
+        ConfigError: No recording; several TextGrids for standard output, or several ways in one CTM or TextGrid.
         ModelFileError: The model cannot be read, or is no recogniser.
     """
+    if top > 1 and form in ("ctm", "textgrid"):
+        raise ConfigError(f"--top {top} is for --format text and jsonl; a {form} holds one way of hearing a recording")
     file, paths = _read(model, resample), recordings(audio)
-    heard = recognise_recordings(file, paths, confidence_scale=CONFIDENCE_SCALE, n_jobs=jobs)
+    heard = recognise_recordings(file, paths, confidence_scale=CONFIDENCE_SCALE, top=top, n_jobs=jobs)
     return _print(file, paths, heard, aligned=False, form=form, out=out, quiet=quiet)
 
 
@@ -140,10 +150,14 @@ def _text(found: HeardRecording, form: str, *, many: bool, aligned: bool) -> str
     if form == "ctm":
         return ctm(found.path.stem, first)
     if form == "jsonl":
-        return json_line(str(found.path), found.tiers, found.duration)
+        best = [{"words": " ".join(labels), "log_likelihood": round(score, 3)} for labels, score in found.best]
+        return json_line(str(found.path), found.tiers, found.duration, {"best": best} if best else None)
     if form == "textgrid":
         return textgrid(found.tiers, found.duration, recording=str(found.path))
     if not aligned:
+        if found.best:  # what each is below the best, in nats
+            rows = (f"  {score - found.best[0][1]:9.2f}  {' '.join(labels)}\n" for labels, score in found.best)
+            return f"{found.path}\n" + "".join(rows)
         said = " ".join(one.label for one in first)
         return f"{found.path}\t{said}\n" if many else f"{said}\n"
     head = f"{found.path}\n" if many else ""

@@ -16,6 +16,7 @@ from speechgmm.decoding.emissions import StateStack
 from speechgmm.decoding.expansion import expand, linear
 from speechgmm.decoding.graph import Graph, loop
 from speechgmm.decoding.hmm import Units
+from speechgmm.decoding.n_best import n_best
 from speechgmm.decoding.network import Lexicon, Network
 from speechgmm.decoding.passes import viterbi
 
@@ -100,3 +101,12 @@ class Decoder:
         if confidence_scale is None:
             return found
         return with_confidence(found, self.graph, emissions, scale=confidence_scale)
+
+    @one_blas_thread()
+    def n_best(self, frames: ArrayLike, n: int) -> tuple[Alignment, ...]:
+        """The ``n`` best sequences of words for frames (T, D), the best first; see `n_best`, which has no beam.
+
+        Raises as `recognise`.
+        """
+        emissions = self.stack.log_likelihoods(self.stack.rows(frames), np.unique(self.graph.states))
+        return n_best(self.graph, emissions, n)

@@ -97,8 +97,13 @@ def textgrid(tiers: Mapping[str, Sequence[TimedLabel]], duration: float, *, reco
     return "\n".join(lines) + "\n"
 
 
-def json_line(recording: str, tiers: Mapping[str, Sequence[TimedLabel]], duration: float) -> str:
-    """One line of JSON: ``id``, ``duration`` in s, and for each tier its labels with ``start`` and ``end`` in s.
+def json_line(
+    recording: str,
+    tiers: Mapping[str, Sequence[TimedLabel]],
+    duration: float,
+    more: Mapping[str, object] | None = None,
+) -> str:
+    """One line of JSON: ``id``, ``duration`` in s, and each tier's labels with ``start`` and ``end`` in s; ``more``.
 
     Raises:
         DataError: Times that cannot be.
@@ -115,7 +120,7 @@ def json_line(recording: str, tiers: Mapping[str, Sequence[TimedLabel]], duratio
         for name, labels in tiers.items()
     }
     # A name that is not UTF-8 came in as lone surrogates: escaped, they are valid JSON.
-    line = {"id": recording, "duration": round(duration, _DIGITS), **shown}
+    line = {"id": recording, "duration": round(duration, _DIGITS), **shown, **(more or {})}
     plain = json.dumps(line, ensure_ascii=False)
     return (plain if plain.isprintable() else json.dumps(line)) + "\n"
 

@@ -216,16 +216,19 @@ class HeardRecording:
     tiers: Mapping[str, Sequence[TimedLabel]]
     duration: float  # s
     log_likelihood: float  # nats per frame, language included
+    best: tuple[tuple[tuple[str, ...], float], ...] = ()  # where more than one was asked for: labels and nats in all
 
 
 def recognise_recordings(
-    file: RecogniserFile, paths: Sequence[Path], *, confidence_scale: float | None = None, n_jobs: int = 1
+    file: RecogniserFile, paths: Sequence[Path], *, confidence_scale: float | None = None, top: int = 1, n_jobs: int = 1
 ) -> Iterator[tuple[Path, HeardRecording | DataError]]:
     """Recognise recordings in their order; ``confidence_scale`` as in `Decoder.recognise`.
 
+    With ``top`` above 1 also so many different sequences of words, the best first.
+
     Yields the path with what was found, or with why not.
     """
-    work = partial(_hear_recording, Decoder.of(file.recogniser), file.audio, confidence_scale)
+    work = partial(_hear_recording, Decoder.of(file.recogniser), file.audio, confidence_scale, top)
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
 
@@ -260,17 +263,21 @@ def _align_recording(
         graph = file.recogniser.linear(words, lexicon)
     except DataError as error:
         return DataError(f"{path}: {error}")
-    return _hear_recording(replace(decoder, graph=graph), file.audio, None, path)
+    return _hear_recording(replace(decoder, graph=graph), file.audio, None, 1, path)
 
 
-def _hear_recording(decoder: Decoder, audio: AudioInput, scale: float | None, path: Path) -> HeardRecording | DataError:
+def _hear_recording(
+    decoder: Decoder, audio: AudioInput, scale: float | None, top: int, path: Path
+) -> HeardRecording | DataError:
     try:
         frames, _, recording = frames_of(audio, path)
         if audio.features.cmvn != "none":
             how = audio.normalisation or normalisation(moments(frames), audio.features.norm_vars)
             frames = how.apply(frames)
         heard = decoder.recognise(frames, confidence_scale=scale)
+        several = decoder.n_best(frames, top) if top > 1 else ()
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")
     found = tiers(heard, audio, len(frames), recording.duration)
-    return HeardRecording(path, found, recording.duration, heard.score / len(frames))
+    best = tuple((one.labels, one.score) for one in several)
+    return HeardRecording(path, found, recording.duration, heard.score / len(frames), best)
