@@ -86,6 +86,12 @@ class Figures(StrEnum):
 
 
 ConfigFile = Annotated[Path, typer.Argument(help="the configuration, a YAML file", metavar="CONFIG")]
+Model = Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")]
+Audio = Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")]
+Resample = Annotated[
+    bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
+]
+TextGrids = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="textgrid: one for each recording")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="change a key of the configuration; may be given again"),
@@ -151,17 +157,15 @@ def train_command(
 
 @app.command("score")
 def score_command(
-    model: Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")],
-    audio: Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")],
+    model: Model,
+    audio: Audio,
     form: Annotated[Format, typer.Option("--format", help="how to print")] = Format.table,
     top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="classes to print per recording")] = 3,
     window: Annotated[float | None, typer.Option(metavar="S", help="score windows of S seconds")] = None,
     hop: Annotated[
         float | None, typer.Option(metavar="S", help="from one window to the next; default: --window")
     ] = None,
-    resample: Annotated[
-        bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
-    ] = False,
+    resample: Resample = False,
     speaker: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="with cmvn: speaker: the recordings are all of one speaker"),
@@ -194,8 +198,8 @@ def score_command(
 
 @app.command("verify")
 def verify_command(
-    model: Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")],
-    audio: Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")],
+    model: Model,
+    audio: Audio,
     claim: Annotated[
         str, typer.Option("--claim", metavar="LABEL", help="the class that the recordings are claimed to be of")
     ],
@@ -208,9 +212,7 @@ def verify_command(
         ),
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="how to print")] = Format.table,
-    resample: Annotated[
-        bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
-    ] = False,
+    resample: Resample = False,
     jobs: Jobs = 1,
     quiet: Quiet = False,
     debug: Debug = False,  # noqa: ARG001
@@ -234,13 +236,11 @@ def verify_command(
 
 @app.command("enrol")
 def enrol_command(
-    model: Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")],
-    audio: Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")],
+    model: Model,
+    audio: Audio,
     label: Annotated[str, typer.Option("--label", metavar="NAME", help="name of the new class")],
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="default: the model itself")] = None,
-    resample: Annotated[
-        bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
-    ] = False,
+    resample: Resample = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Add a class to a model: adapted from its background model, or trained as its other classes were."""
@@ -251,16 +251,14 @@ def enrol_command(
 
 @app.command("recognise")
 def recognise_command(
-    model: Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")],
-    audio: Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")],
+    model: Model,
+    audio: Audio,
     form: Annotated[Said, typer.Option("--format", help="how to print; all but text with times")] = Said.text,
     top: Annotated[
         int, typer.Option("--top", metavar="N", min=1, help="text, jsonl: the N best ways, and how far below (nats)")
     ] = 1,
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="textgrid: one for each recording")] = None,
-    resample: Annotated[
-        bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
-    ] = False,
+    out: TextGrids = None,
+    resample: Resample = False,
     jobs: Jobs = 1,
     quiet: Quiet = False,
     debug: Debug = False,  # noqa: ARG001
@@ -276,7 +274,7 @@ def recognise_command(
 
 @app.command("align")
 def align_command(
-    model: Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")],
+    model: Model,
     audio: Annotated[
         list[Path] | None, typer.Argument(help="recordings, or folders of recordings", metavar="[AUDIO...]")
     ] = None,
@@ -291,10 +289,8 @@ def align_command(
         Path | None, typer.Option("--dictionary", metavar="FILE", help="pronunciations of words not in the model")
     ] = None,
     form: Annotated[Said, typer.Option("--format", help="how to print")] = Said.text,
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="textgrid: one for each recording")] = None,
-    resample: Annotated[
-        bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
-    ] = False,
+    out: TextGrids = None,
+    resample: Resample = False,
     jobs: Jobs = 1,
     quiet: Quiet = False,
     debug: Debug = False,  # noqa: ARG001

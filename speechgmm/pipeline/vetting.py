@@ -2,6 +2,9 @@
 
 import string
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
 
 from speechgmm.corpus.dictionary import Dictionary, read_dictionary
 from speechgmm.decoding import Bigram, HMMSpec, Lexicon, Network
@@ -102,7 +105,14 @@ def dictionary_of(job: Job) -> Dictionary | None:
     spec = job.experiment.config.recognition
     if spec.dictionary is None:
         return None
-    return read_dictionary(job.experiment.beside(spec.dictionary), stress=spec.stress)
+    path = job.experiment.beside(spec.dictionary)
+    return _read(path, spec.stress, path.stat().st_mtime_ns if path.exists() else 0)
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path, stress: Literal["keep", "drop"], changed: int) -> Dictionary:  # noqa: ARG001
+    """Read once for all training sets of a run: a large dictionary takes a second."""
+    return read_dictionary(path, stress=stress)
 
 
 def _lexicon(said: Sequence[Transcript], dictionary: Dictionary | None) -> Lexicon:
