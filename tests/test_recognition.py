@@ -285,8 +285,23 @@ def test_what_is_not_built_for_recognition_is_refused_by_name(sentences: Path) -
     folder = run(sentences, console=quiet()).folder
     with pytest.raises(ModelFileError, match="a recogniser, which has no class models"):
         score_and_print(folder, [sentences.parent / "0.wav"])
-    with pytest.raises(ConfigError, match="compare is not there for task: recognition"):
-        compare_runs([folder, folder])
+
+
+def test_two_runs_are_compared_by_their_errors_over_the_speakers(sentences: Path) -> None:
+    folds = ["corpus.split={kind: leave-one-out, by: speaker}"]
+    good = run(sentences, folds, console=quiet())
+    bad = run(
+        sentences,
+        [*folds, "recognition.insertion_penalty=2000"],
+        output=sentences.parent / "bad",
+        console=quiet(),
+    )
+    rates = [100 * result.metrics["error_rate"]["value"] for result in (bad, good)]
+    text = compare_runs([good.folder, bad.folder])
+    assert f"bad: error rate {rates[0]:.2f} %" in text
+    assert f"difference {rates[0] - rates[1]:+.2f} points" in text
+    assert "of resamples of 3 groups" in text
+    assert {row["group"] for row in table(good.folder / "hypotheses.tsv")} == {"s0", "s1", "s2"}
 
 
 def test_a_sweep_chooses_by_inner_error_rates_and_tests_each_fold_by_its_own_choice(sentences: Path) -> None:

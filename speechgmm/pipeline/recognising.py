@@ -146,13 +146,14 @@ def _labels(heard: Alignment | None) -> tuple[str, ...]:
 
 def hypotheses_table(found: Recognised, evaluation: RecognitionEvaluation) -> str:
     """``hypotheses.tsv``: what was said and heard in every test recording, and the errors counted."""
-    fold = bool(found.folds)
+    fold, group = bool(found.folds), any(one.group != one.id for one in found.said)
     names = ("reference", "hypothesis", "hits", "substitutions", "deletions", "insertions")
-    head = ("id", *(("fold",) if fold else ()), "n_frames", *names, "log_likelihood")
+    head = ("id", *(("fold",) if fold else ()), *(("group",) if group else ()), "n_frames", *names, "log_likelihood")
     rows = (
         (
             one.id,
             *((found.folds[n],) if fold else ()),
+            *((one.group,) if group else ()),
             one.piece.n_rows,
             " ".join(one.words),
             " ".join(_labels(heard)),
