@@ -353,6 +353,23 @@ def test_check_finds_transcripts_that_cannot_be_trained_on(sentences: Path, caps
     assert " words that need " in found
 
 
+def test_probabilities_of_pronunciations_are_trained_with_kept_and_decide(sentences: Path) -> None:
+    plain = run(sentences, console=quiet())
+    # Every word said as "down" is, if its dictionary is believed; and the right way at next to no probability.
+    spelt = "up 1e-300 L H\nup 1.0 H L\ndown 1.0 H L\nflat 1.0 M M\n".replace("1e-300", "1.e-300")
+    (sentences.parent / "p.dict").write_text(spelt)
+    found = run(
+        sentences,
+        [f"recognition.dictionary={sentences.parent / 'p.dict'}"],
+        output=sentences.parent / "weighted",
+        console=quiet(),
+    )
+    kept = read_recogniser(found.folder / "models.safetensors").recogniser
+    assert kept.log_weights == {"up": (pytest.approx(np.log(1e-300)), 0.0)}
+    assert read_recogniser(plain.folder / "models.safetensors").recogniser.log_weights == {}
+    assert found.metrics["error_rate"]["value"] > plain.metrics["error_rate"]["value"] + 0.2
+
+
 def test_words_that_only_the_test_has_are_said_to_be_errors(
     sentences: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from speechgmm.corpus.dictionary import Dictionary, read_dictionary
-from speechgmm.decoding import Bigram, HMMSpec, Lexicon, Network
+from speechgmm.decoding import Bigram, HMMSpec, Lexicon, LogWeights, Network
 from speechgmm.errors import DataError
 from speechgmm.pipeline.frames import Features
 from speechgmm.pipeline.job import Job
@@ -132,14 +132,15 @@ def _impossible(said: Sequence[Transcript], lexicon: Lexicon, spec: HMMSpec) -> 
     return found
 
 
+def log_weights_of(lexicon: Lexicon, dictionary: Dictionary | None) -> LogWeights:
+    """The probabilities of the lexicon's words that a dictionary tells apart, as logs in nats."""
+    told = {} if dictionary is None else dictionary.log_weights
+    return {word: told[word] for word in sorted(lexicon) if any(told.get(word, ()))}
+
+
 def warn_of_labels(job: Job, said: Sequence[Transcript]) -> None:
     """Warn, once for a run, of what trains but is seldom meant."""
     spec = job.experiment.config.recognition
-    dictionary = dictionary_of(job)
-    if dictionary is not None and any(any(weights) for weights in dictionary.log_weights.values()):
-        job.console.warn(
-            f"{dictionary.source}: probabilities of pronunciations are not used; all those of a word weigh alike"
-        )
     if are_segments(job) and spec.silence is None:
         n_frames = sum(one.piece.n_rows for one in said)
         outside = n_frames - sum(stop - start for one in said for start, stop in one.bounds or ())
@@ -148,7 +149,7 @@ def warn_of_labels(job: Job, said: Sequence[Transcript]) -> None:
                 f"{100 * outside / n_frames:.0f} % of the training recordings is in no segment, and is trained as the "
                 "labels beside it; recognition.silence: NAME makes a unit of what is between them"
             )
-    if not are_segments(job) and dictionary is None:  # of phones case may be all that tells them apart
+    if not are_segments(job) and spec.dictionary is None:  # of phones case may be all that tells them apart
         _warn_of_spellings(job, said)
 
 
