@@ -1,6 +1,6 @@
 from .config import load_config
 from .features import FeatureSpec, extract
-from .gmm import DiagGMM, Fit, ModelSpec, adapt_map, fit_gmm
+from .gmm import DiagGMM, Fit, ModelSpec, adapt_map, choose_n_components, fit_gmm
 from .io.model_file import load_models, read_model_file, save_models
 from .pipeline import run, score_recordings
 from .scoring import ClassModels, train_classes
@@ -12,6 +12,7 @@ __all__ = [
     "Fit",
     "ModelSpec",
     "adapt_map",
+    "choose_n_components",
     "extract",
     "fit_gmm",
     "load_config",

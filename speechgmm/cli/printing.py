@@ -116,10 +116,11 @@ def print_models(result: "Result") -> None:
             str(report.iterations),
             f"{report.objective:.3f}",
             "" if report.converged else "(still gaining when stopped)",
+            report.why,
         )
         for report in result.trained.reports
     )
-    print("\n".join(aligned([("class", "frames", "components", "iterations", "nats per frame", ""), *rows])))
+    print("\n".join(aligned([("class", "frames", "components", "iterations", "nats per frame", "", ""), *rows])))
     print(f"\nmodels: {shown(result.folder / 'models.safetensors')}")
 
 

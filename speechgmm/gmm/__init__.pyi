@@ -8,13 +8,17 @@ from .layout import BATCH, Batch, block_size, bytes_per_frame, prepare, working_
 from .likelihoods import Space, Stack, log_likelihoods, stacked_log_likelihoods
 from .model import DiagGMM, LogLinear
 from .prior import ConjugatePrior
-from .spec import ModelSpec, UbmSpec
+from .selection import Candidate, Choice, choose_n_components
+from .spec import ChooseSpec, ModelSpec, UbmSpec
 from .stats import GMMStats
 from .top_components import TopStack
 
 __all__ = [
     "BATCH",
     "Batch",
+    "Candidate",
+    "Choice",
+    "ChooseSpec",
     "ConjugatePrior",
     "DiagGMM",
     "Fit",
@@ -31,6 +35,7 @@ __all__ = [
     "adapt_map",
     "block_size",
     "bytes_per_frame",
+    "choose_n_components",
     "class_rng",
     "fit_em",
     "fit_gmm",

@@ -37,6 +37,7 @@ def fit_gmm(
     n_components: int = 32,
     *,
     seed: int | np.random.Generator = 0,
+    start: DiagGMM | None = None,
     weights: ArrayLike | None = None,
     init: Start = "split",
     max_iter: int = 20,
@@ -52,7 +53,8 @@ def fit_gmm(
 ) -> Fit:
     """Fit a mixture to frames (N, D) by maximum likelihood.
 
-    ``weights`` (N,) count frames. Variances are held above ``variance_floor`` times the frames' own variance,
+    EM begins with ``start`` where it is given, else with what ``init`` makes of the frames. ``weights`` (N,) count
+    frames. Variances are held above ``variance_floor`` times the frames' own variance,
     or above ``floor`` ((D,) or a number, in squared units of the frames) where it is given: classes that will
     be compared should share one. ``tol`` is in nats per frame. ``precision`` "auto" is float64 where the
     floor is below 1e-3 of the frames' variance, else float32. ``map`` runs over batches of frames and must
@@ -100,8 +102,13 @@ def fit_gmm(
         )
     share = least[variance > 0] / variance[variance > 0]
     chosen = _resolve(precision, float(share.min()) if len(share) else 1.0)
-    rng = np.random.default_rng(seed)
-    start = initial_model(source, n_components, method=init, rng=rng, floor=least, precision=chosen, map=map)
+    if start is None:
+        rng = np.random.default_rng(seed)
+        start = initial_model(source, n_components, method=init, rng=rng, floor=least, precision=chosen, map=map)
+    elif start.means.shape != (n_components, source.n_features):
+        raise ShapeError(
+            f"a start of shape {start.means.shape} for {n_components} components of {source.n_features} dimensions"
+        )
     sparse = e_step == "sparse" or (e_step == "auto" and n_components >= SPARSE_FROM and max_iter > 2)
     sparse = sparse and source.weights is None
     size = BLOCK if sparse else block_size(len(source), source.n_features, n_components)

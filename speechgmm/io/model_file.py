@@ -30,7 +30,7 @@ from speechgmm.errors import ModelFileError, SpeechGMMError
 from speechgmm.features import FeatureSpec, Normalisation
 from speechgmm.features.augment import Copy
 from speechgmm.features.transforms import LinearTransform, TransformSpec, splice
-from speechgmm.gmm import DiagGMM, ModelSpec, UbmSpec
+from speechgmm.gmm import ChooseSpec, DiagGMM, ModelSpec, UbmSpec
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.cohort_part import cohort_part, read_cohort_part
 from speechgmm.scoring import ClassModels
@@ -249,6 +249,10 @@ def read_audio_input(header: dict[str, Any], tensors: dict[str, NDArray[np.float
 def _recipe(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> ClassRecipe:
     spec = {**header["spec"], "ubm": UbmSpec(**header["spec"]["ubm"])}
     spec["adapt_parameters"] = tuple(spec["adapt_parameters"])
+    choose = dict(spec.get("choose", {}))
+    if choose.get("candidates") is not None:
+        choose["candidates"] = tuple(choose["candidates"])
+    spec["choose"] = ChooseSpec(**choose)
     copies = tuple(Copy(*values) for values in header.get("copies", ()))
     sounds = sorted((name for name in tensors if name.startswith("talker.")), key=lambda name: int(name[7:]))
     talkers = tuple(np.asarray(tensors[name], np.float32) / np.float32(32768) for name in sounds)

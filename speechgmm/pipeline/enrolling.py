@@ -11,6 +11,7 @@ from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, DataError, FitError
 from speechgmm.features import moments, normalisation
 from speechgmm.features.augment import Copy
+from speechgmm.gmm import Choice
 from speechgmm.io.model_file import AudioInput, ModelFile
 from speechgmm.pipeline.mixture_task import fit_class
 from speechgmm.pipeline.noising import Noising
@@ -78,7 +79,9 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
     frames = np.concatenate(parts)
     try:
         with one_blas_thread():
-            fit = fit_class(recipe, label, frames, models.ubm)
+            groups = np.repeat([str(n % len(paths)) for n in range(len(parts))], [len(part) for part in parts])
+            choice = fit_class(recipe, label, frames, models.ubm, groups=groups)
+        fit = choice.fit if isinstance(choice, Choice) else choice
     except FitError as error:
         raise FitError(f"class {label!r}: {error}") from None
     cohort = models.cohort

@@ -28,7 +28,7 @@ def cross_validated_temperature(job: Job, features: Features, common: MixtureTas
     config = job.experiment.config
     n_folds = config.scoring.temperature_folds
     corpus = features.corpus
-    training = features.training()
+    training = features.grouped(config.corpus.group).training()
     folds = assign_folds(
         corpus,
         [utterance for utterance, _ in training],
