@@ -92,7 +92,7 @@ def fit_gmm(
     if not np.isfinite(variance).all():
         d = int(np.flatnonzero(~np.isfinite(variance))[0])
         raise FitError(f"the variance of dimension {d} is not finite: a frame lies too far out; look for outliers")
-    least = variance_floor * variance if floor is None else _absolute_floor(floor, source.n_features)
+    least = variance_floor * variance if floor is None else absolute_floor(floor, source.n_features)
     constant = np.flatnonzero((variance == 0) & (least == 0))
     if len(constant):
         d = int(constant[0])
@@ -101,7 +101,7 @@ def fit_gmm(
             "dimension, give more varied audio, or give an absolute floor"
         )
     share = least[variance > 0] / variance[variance > 0]
-    chosen = _resolve(precision, float(share.min()) if len(share) else 1.0)
+    chosen = resolve_precision(precision, float(share.min()) if len(share) else 1.0)
     if start is None:
         rng = np.random.default_rng(seed)
         start = initial_model(source, n_components, method=init, rng=rng, floor=least, precision=chosen, map=map)
@@ -173,11 +173,11 @@ def adapt_map(
     if source.n_features != ubm.n_features:
         raise ShapeError(f"frames of {source.n_features} dimensions for a background model of {ubm.n_features}")
     check_finite(source, map=map)
-    least = _absolute_floor(floor, ubm.n_features)
+    least = absolute_floor(floor, ubm.n_features)
     # Centre and scale are the background model's: three frames of enrolment have no deviation to speak of.
     centre = ubm.weights @ ubm.means
     overall = ubm.weights @ (ubm.variances + (ubm.means - centre) ** 2)
-    chosen = _resolve(precision, float((ubm.variances / overall).min()))
+    chosen = resolve_precision(precision, float((ubm.variances / overall).min()))
     size = block_size(len(source), ubm.n_features, ubm.n_components)
     return fit_em(
         ubm,
@@ -213,7 +213,12 @@ def class_rng(seed: int, label: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest, "little"))
 
 
-def _resolve(precision: PrecisionChoice, least_share: float) -> Precision:
+def resolve_precision(precision: PrecisionChoice, least_share: float) -> Precision:
+    """The precision that was asked for; auto: by the least variance of a component as a share of the data's.
+
+    >>> resolve_precision("auto", 0.01), resolve_precision("auto", 1e-4)
+    ('float32', 'float64')
+    """
     if precision == "auto":
         # A floor of 1e-3 comes back as 0.000999... once it has been multiplied by a variance and divided
         # again.
@@ -228,7 +233,16 @@ def _min_count(source: FrameSource) -> float:
     return MIN_COUNT if source.weights is None else MIN_COUNT * float(source.weights.sum()) / len(source)
 
 
-def _absolute_floor(floor: ArrayLike, n_features: int) -> Floats:
+def absolute_floor(floor: ArrayLike, n_features: int) -> Floats:
+    """Least variances (D,), from as many or one number.
+
+    Raises:
+        ShapeError: Another shape.
+        FitError: A variance that is negative or not finite.
+
+    >>> absolute_floor(0.5, 2)
+    array([0.5, 0.5])
+    """
     least = np.asarray(floor, dtype=np.float64)
     if least.shape not in ((), (n_features,)):
         raise ShapeError(f"variance floor of shape {least.shape} for {n_features} dimensions; expected ({n_features},)")
