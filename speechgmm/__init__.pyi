@@ -1,19 +1,33 @@
 from .config import load_config
 from .features import FeatureSpec, extract
-from .gmm import DiagGMM, Fit, ModelSpec, adapt_map, fit_gmm
+from .gmm import (
+    BayesianGMM,
+    DiagGMM,
+    Fit,
+    ModelSpec,
+    VariationalFit,
+    adapt_map,
+    choose_n_components,
+    fit_gmm,
+    fit_variational,
+)
 from .io.model_file import load_models, read_model_file, save_models
 from .pipeline import run, score_recordings
 from .scoring import ClassModels, train_classes
 
 __all__ = [
+    "BayesianGMM",
     "ClassModels",
     "DiagGMM",
     "FeatureSpec",
     "Fit",
     "ModelSpec",
+    "VariationalFit",
     "adapt_map",
+    "choose_n_components",
     "extract",
     "fit_gmm",
+    "fit_variational",
     "load_config",
     "load_models",
     "read_model_file",

@@ -11,6 +11,7 @@ from speechgmm.config import cache_folder
 from speechgmm.decoding import Bigram, Network
 from speechgmm.errors import ConfigError
 from speechgmm.features import front_end
+from speechgmm.gmm.selection import NAMES
 from speechgmm.io.feature_store import FeatureStore
 from speechgmm.io.model_file import ModelFile, read_tensors
 from speechgmm.io.recogniser_file import RecogniserFile, read_recogniser
@@ -78,6 +79,11 @@ def _model(path: Path, file: ModelFile | SegmentFile) -> Iterator[str]:
     spread = str(sizes[0]) if len(set(sizes)) == 1 else f"{min(sizes)} to {max(sizes)}"
     yield f"{path}: {len(models.labels)} classes ({file.label}), {spread} components each, {n_dims} features"
     yield f"parameters: {sum(sizes) * (2 * n_dims + 1)} numbers, {path.stat().st_size / 1e6:.2f} MB"
+    if file.recipe is not None and file.recipe.spec.n_components == "auto":
+        yield f"how many components: chosen for each class by {NAMES[file.recipe.spec.choose.criterion]}"
+    if models.bayesian is not None:
+        kind = "Dirichlet" if models.bayesian[0].process is None else "Dirichlet process"
+        yield f"posteriors over mixtures (variational Bayes, {kind}): scored by their predictive density"
     if models.ubm is not None:
         yield f"adapted from a background model of {len(models.ubm.weights)} components"
     if models.top_components is not None:
@@ -106,14 +112,19 @@ def _model(path: Path, file: ModelFile | SegmentFile) -> Iterator[str]:
         other = "other rates are resampled" if file.audio.resample else "other rates are refused"
         yield f"input: {file.audio.sample_rate} Hz ({other}), channel {file.audio.channel}"
         yield f"features: {about}"
-    rows: list[tuple[str, ...]] = [("class", "components", "effective", "heaviest weight", "prior")]
-    for label, model, prior in list(zip(models.labels, models.models, models.log_priors, strict=True))[:CLASSES_SHOWN]:
+    known = models.bayesian
+    in_use: tuple[str, ...] = () if known is None else ("in use", "frames seen")
+    rows: list[tuple[str, ...]] = [("class", "components", *in_use, "effective", "heaviest weight", "prior")]
+    each = zip(models.labels, models.models, models.log_priors, known or [None] * len(models.labels), strict=True)
+    for label, model, prior, posterior in list(each)[:CLASSES_SHOWN]:
+        used = () if posterior is None else (str(posterior.n_in_use), f"{posterior.counts.sum():.0f}")
         weights = model.weights[model.weights > 0]
         effective = float(np.exp(-(weights * np.log(weights)).sum()))
         rows.append(
             (
                 label,
                 str(len(model.weights)),
+                *used,
                 f"{effective:.1f}",
                 f"{weights.max():.3f}",
                 f"{np.exp(prior):.3f}",
@@ -142,6 +153,23 @@ def _run(path: Path) -> Iterator[str]:
     if (path / "models.safetensors").exists():
         yield ""
         yield from _described(path / "models.safetensors")
+    if (path / "classes.tsv").exists():
+        yield from _choices(path / "classes.tsv")
+
+
+def _choices(path: Path) -> Iterator[str]:
+    """Why each class has as many components, where that was chosen."""
+    head, *rows = (line.split("\t") for line in path.read_text(encoding="utf-8").split("\n") if line)
+    if "why" not in head:
+        return
+    yield ""
+    found = [dict(zip(head, row, strict=True)) for row in rows]
+    yield from aligned(
+        [
+            ("class", "components", "why"),
+            *((row["class"], row["n_components"], row["why"]) for row in found[:CLASSES_SHOWN]),
+        ]
+    )
 
 
 def _features(path: Path) -> Iterator[str]:

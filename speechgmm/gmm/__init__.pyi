@@ -1,20 +1,29 @@
+from .bayesian import BayesianGMM
 from .compiled import warm_up
 from .em import Fit, fit_em, objective, split_components
 from .fit import adapt_map, class_rng, fit_gmm
 from .frames import FrameSource, Mapper
+from .gradient import fit_gradient
 from .init import initial_model, subsample_size
 from .kernels import accumulate
 from .layout import BATCH, Batch, block_size, bytes_per_frame, prepare, working_bytes
 from .likelihoods import Space, Stack, log_likelihoods, stacked_log_likelihoods
 from .model import DiagGMM, LogLinear
+from .predictive import PredictiveStack
 from .prior import ConjugatePrior
-from .spec import ModelSpec, UbmSpec
+from .selection import Candidate, Choice, choose_n_components
+from .spec import ChooseSpec, ModelSpec, UbmSpec
 from .stats import GMMStats
 from .top_components import TopStack
+from .variational import VariationalFit, fit_variational
 
 __all__ = [
     "BATCH",
     "Batch",
+    "BayesianGMM",
+    "Candidate",
+    "Choice",
+    "ChooseSpec",
     "ConjugatePrior",
     "DiagGMM",
     "Fit",
@@ -23,17 +32,22 @@ __all__ = [
     "LogLinear",
     "Mapper",
     "ModelSpec",
+    "PredictiveStack",
     "Space",
     "Stack",
     "TopStack",
     "UbmSpec",
+    "VariationalFit",
     "accumulate",
     "adapt_map",
     "block_size",
     "bytes_per_frame",
+    "choose_n_components",
     "class_rng",
     "fit_em",
     "fit_gmm",
+    "fit_gradient",
+    "fit_variational",
     "initial_model",
     "log_likelihoods",
     "objective",

@@ -57,6 +57,7 @@ class Fit:
     resplit: tuple[int, ...]  # components that were re-split from heavier ones on the way
     floored: int  # variances that the floor holds, of K D
     n_frames: float  # sum of the frames' weights
+    counts: NDArray[np.float64]  # (K,) frames that spoke for each component when it was last estimated
 
 
 @one_blas_thread()
@@ -120,6 +121,7 @@ def fit_em(
     resplit: set[int] = set()
     passes = _Passes(batches, map)
     guaranteed, near, full, next_full = False, False, True, 0
+    counts: NDArray[np.float64] | None = None
     own: DiagGMM | None = None  # EM's own step, where the model has gone further
     factor = 1.0
     for i in range(max_iter + 1):
@@ -144,7 +146,7 @@ def fit_em(
             break
         if full or near:
             next_full = i + 1 if near else i + FULL_EVERY
-        before, own = model, None
+        before, own, counts = model, None, stats.counts
         model = posterior.mode(model, floor=least, min_count=min_count, update=update)
         guaranteed = True
         if dead == "resplit" and empty and i + 1 < max_iter:
@@ -165,6 +167,7 @@ def fit_em(
         resplit=tuple(sorted(resplit)),
         floored=int(np.count_nonzero(model.variances <= least)) if "variances" in update else 0,
         n_frames=stats.n_frames,
+        counts=stats.counts if counts is None else counts,
     )
 
 
@@ -194,7 +197,7 @@ class _Passes:
     def full(self, model: DiagGMM, *, survey: bool) -> GMMStats:
         """Every frame under every component; with ``survey`` the active ones are found on the way."""
         if not survey:
-            return _total(self.map(partial(_all, model.log_linear()), self.batches))
+            return e_step(model.log_linear(), self.batches, self.map)
         parts, active = zip(*self.map(partial(_surveyed, model.log_linear()), self.batches), strict=True)
         self.tasks = tuple(zip(self.batches, active, strict=True))
         return _total(parts)
@@ -202,6 +205,11 @@ class _Passes:
     def sparse(self, model: DiagGMM) -> GMMStats:
         """Every frame under the components that were active in its block."""
         return _total(self.map(partial(_some, model.log_linear()), self.tasks))
+
+
+def e_step(log_linear: LogLinear, batches: Sequence[Batch | BatchReference], map: Mapper = map) -> GMMStats:
+    """The statistics of all batches under a mixture, added in order."""
+    return _total(map(partial(_all, log_linear), batches))
 
 
 def _total(parts: Iterable[GMMStats]) -> GMMStats:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -254,29 +254,35 @@ def protocol_table(job: Job, features: Features) -> str:
 
 
 def classes_table(reports: tuple[ClassReport, ...]) -> str:
-    """``classes.tsv``: how each class was trained."""
+    """``classes.tsv``: how each class was trained; where the number of components was chosen, also among which."""
+    chosen = any(report.candidates for report in reports)
+    bayesian = any(report.posterior is not None for report in reports)
     head = (
         "class",
         "n_frames",
         "n_components",
+        *(["n_in_use"] if bayesian else []),
         "iterations",
         "objective",
         "converged",
         "precision",
         "dead",
         "trace",
+        *(("why", "candidates") if chosen else ()),
     )
     rows = (
         (
             report.label,
             report.n_frames,
             report.n_components,
+            *([report.posterior.n_in_use] if report.posterior is not None else []),
             report.iterations,
             f"{report.objective:.6f}",
             str(report.converged).lower(),
             report.precision,
             len(report.dead),
             json.dumps([round(value, 6) for value in report.trace]),
+            *((report.why, json.dumps([asdict(one) for one in report.candidates])) if chosen else ()),
         )
         for report in reports
     )

@@ -1,7 +1,7 @@
 """The training stage: the background model where one is asked for, one mixture per class, and the temperature."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,13 +9,16 @@ from numpy.typing import NDArray
 
 from speechgmm.errors import FitError
 from speechgmm.features import Moments
+from speechgmm.gmm import BayesianGMM, ModelSpec
+from speechgmm.gmm.selection import FRAMES_EACH
 from speechgmm.io.model_file import AudioInput, ClassRecipe
 from speechgmm.pipeline.cohort import cohort_members, held_recordings, with_cohort
 from speechgmm.pipeline.frames import Features, Piece, pooled_moments
 from speechgmm.pipeline.job import Job
-from speechgmm.pipeline.mixture_task import ClassReport, MixtureTask
+from speechgmm.pipeline.mixture_task import ClassReport, MixtureTask, posteriors_of
 from speechgmm.pipeline.mixtures import train_mixtures, train_ubm
 from speechgmm.pipeline.noising import kept_talkers
+from speechgmm.pipeline.priors import learnt_priors, shared_prior
 from speechgmm.pipeline.scoring import Scores, score
 from speechgmm.pipeline.tempering import cross_validated_temperature
 from speechgmm.scoring import ClassModels, fit_temperature
@@ -49,7 +52,7 @@ def train(job: Job, features: Features) -> Trained:
         _say_what_is_odd(job, trained.reports)
         # A claim is judged by its score, not by a posterior over classes.
         if job.experiment.config.scoring.temperature_folds and job.experiment.config.task == "classification":
-            temperature = cross_validated_temperature(job, features, plan.common, trained.models)
+            temperature = cross_validated_temperature(job, features, plan.common, trained.models, plan.known)
             trained = replace(trained, models=replace(trained.models, temperature=temperature))
     return trained
 
@@ -76,6 +79,7 @@ class _Plan:
     features: Features
     members: Mapping[str, Sequence[Piece]]  # class -> its training pieces
     common: MixtureTask  # settings and floor, the same for all classes
+    known: Mapping[str, BayesianGMM]  # class -> its prior, where training is Bayesian
 
 
 def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
@@ -87,7 +91,7 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
     config = job.experiment.config
     cohorts = [cohort_members(plan.features, config.scoring, config.corpus.group) for plan in plans]
     tasks = [
-        replace(plan.common, label=label, pieces=tuple(pieces), ubm=ubm)
+        replace(plan.common, label=label, pieces=tuple(pieces), ubm=ubm, prior=plan.known.get(label))
         for plan, (ubm, _), cohort in zip(plans, backgrounds, cohorts, strict=True)
         for label, pieces in (*plan.members.items(), *cohort.items())
     ]
@@ -108,12 +112,15 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
             ubm=ubm,
             top_components=config.scoring.top_components,
             method=config.scoring.method,
+            bayesian=posteriors_of([report for _, report in fits]),
         )
         models = with_cohort(job, plan.features, models, others)
         copies = config.augment.copies()
         talkers = kept_talkers(job, plan.features.corpus, plan.features.keys())
         n_talkers = config.augment.noise.talkers if talkers else 0
-        recipe = ClassRecipe(plan.common.spec, plan.common.floor, plan.common.seed, copies, talkers, n_talkers)
+        recipe = ClassRecipe(
+            plan.common.spec, plan.common.floor, plan.common.seed, copies, talkers, n_talkers, prior=plan.common.prior
+        )
         if not trained:  # nobody is enrolled into the models of a fold
             recipe = replace(recipe, recordings=held_recordings(job, plan.features))
         reports = tuple(report for _, report in fits)
@@ -121,10 +128,10 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
     return trained
 
 
-def _by_label(features: Features) -> dict[str, list[Piece]]:
+def _by_label(features: Features, group: str | None) -> dict[str, list[Piece]]:
     """Training pieces of every class; classes in the order of their names."""
     members: dict[str, list[Piece]] = {}
-    for utterance, pieces in features.training():
+    for utterance, pieces in features.grouped(group).training():
         members.setdefault(utterance.label(features.corpus.label), []).extend(pieces)
     return {label: members[label] for label in sorted(members, key=natural_order)}
 
@@ -136,30 +143,24 @@ def natural_order(label: str) -> tuple[tuple[int, str], ...]:
 
 def _plans(job: Job, sets: Sequence[Features]) -> list[_Plan]:
     """Members of every class and what they share, for each training set."""
-    members = [_by_label(features) for features in sets]
+    members = [_by_label(features, job.experiment.config.corpus.group) for features in sets]
     tasks = [tuple(pieces) for classes in members for pieces in classes.values()]
     parts = iter(list(job.console.track(job.map(pooled_moments, tasks), len(tasks), "measuring the training split")))
-    return [
-        _Plan(features, classes, _common(job, classes, [next(parts) for _ in classes]))
-        for features, classes in zip(sets, members, strict=True)
-    ]
+    plans = []
+    for features, classes in zip(sets, members, strict=True):
+        common = _common(job, classes, [next(parts) for _ in classes])
+        known = learnt_priors(job, features.audio, classes)
+        if common.prior is not None:
+            known = dict.fromkeys(classes, common.prior)
+        plans.append(_Plan(features, classes, common, known))
+    return plans
 
 
 def _common(job: Job, members: Mapping[str, Sequence[Piece]], parts: Sequence[Moments]) -> MixtureTask:
     """What all classes share: settings, and the floor from the whole training split."""
     config = job.experiment.config
-    if config.model.adapt == "none":
-        few = [
-            f"  class {label!r}: {part.count} frames for {config.model.n_components} components"
-            for label, part in zip(members, parts, strict=True)
-            if part.count < config.model.n_components
-        ]
-        if few:
-            most = min(part.count for part in parts)
-            raise FitError(
-                f"{len(few)} of {len(members)} classes have too few frames:\n" + "\n".join(few[:20]) + "\n"
-                f"give them more audio, or set model.n_components to at most {most}"
-            )
+    if config.model.adapt == "none" and config.model.prior_from is None:
+        _check_frames(config.model, {label: part.count for label, part in zip(members, parts, strict=True)})
     total: Moments = parts[0]
     for part in parts[1:]:
         total = total + part
@@ -180,6 +181,31 @@ def _common(job: Job, members: Mapping[str, Sequence[Piece]], parts: Sequence[Mo
         seed=config.seed,
         ubm=None,
         folder=job.cache / "models",
+        prior=shared_prior(config.model, total.means, variance),
+    )
+
+
+def _check_frames(spec: ModelSpec, counts: Mapping[str, int]) -> None:
+    """Every class has a frame for each component at least, and where their number is chosen, as many as that takes."""
+    if spec.n_components != "auto":
+        least = spec.n_components
+    else:
+        least = FRAMES_EACH if spec.choose.candidates is None else min(spec.choose.candidates)
+    few = {label: count for label, count in counts.items() if count < least}
+    if not few:
+        return
+    if spec.n_components != "auto":
+        what, instead = f"for {least} components", f"set model.n_components to at most {min(few.values())}"
+    elif spec.choose.candidates is None:
+        what = f"where choosing a number of components takes {least}"
+        instead = "set model.n_components to a number"
+    else:
+        what = f"for {least} components, the least of model.choose.candidates"
+        instead = f"name a candidate of at most {min(few.values())}"
+    listed = [f"  class {label!r}: {count} frames {what}" for label, count in few.items()]
+    raise FitError(
+        f"{len(few)} of {len(counts)} classes have too few frames:\n" + "\n".join(listed[:20]) + "\n"
+        f"give them more audio, or {instead}"
     )
 
 
@@ -218,10 +244,18 @@ def score_folds(
     return {name: part.decided(tempered[name].models) for name, part in scores.items()}, tempered, fit(names)
 
 
-def _say_what_is_odd(job: Job, reports: Iterable[ClassReport]) -> None:
+def _say_what_is_odd(job: Job, reports: Sequence[ClassReport]) -> None:
+    at_most: list[str] = []
     for report in reports:
         if report.dead:
             job.console.warn(
                 f"class {report.label!r}: components {', '.join(map(str, report.dead))} of {report.n_components} "
                 f"had no frames ({report.n_frames} in all); fewer components would do"
             )
+        if report.why.endswith("more might be better"):
+            at_most.append(report.label)
+    if at_most:
+        job.console.warn(
+            f"model.n_components: auto chose the largest candidate for {len(at_most)} of {len(reports)} classes "
+            f"({', '.join(at_most[:5])}{' ...' if len(at_most) > 5 else ''}); more components might be better still"
+        )

@@ -10,6 +10,7 @@ import yaml
 
 from speechgmm.config import NOT_IN_THE_RESULT, Config, other_than, to_plain
 from speechgmm.report import mistakes
+from speechgmm.report.choice_section import choice
 from speechgmm.report.detection_sections import detection
 from speechgmm.report.operating_points import operating_points
 from speechgmm.report.parts import Picture, Section, Table, percent, seconds
@@ -44,6 +45,7 @@ def sections(run: RunFolder, n_audio: int) -> list[Section]:
         detection(run),
         mistakes.section(run, n_audio, threshold),
         training(run),
+        choice(run),
         data(run),
         protocol(run),
     ]
