@@ -1,3 +1,4 @@
+from .clustering import cluster_pieces
 from .config import load_config
 from .features import FeatureSpec, extract
 from .gmm import DiagGMM, Fit, ModelSpec, adapt_map, fit_gmm
@@ -12,6 +13,7 @@ __all__ = [
     "Fit",
     "ModelSpec",
     "adapt_map",
+    "cluster_pieces",
     "extract",
     "fit_gmm",
     "load_config",

@@ -1,5 +1,8 @@
-from .agglomerative import Clustering, check_distances, in_order, link, merge
+from .agglomerative import Clustering, check_distances, check_number, in_order, link, merge
 from .bic import GaussianStats, delta_bic
+from .pieces import METHODS, PieceClusters, cluster_pieces
+from .plane import plane, stress
+from .spectral import affinities, number_by_eigengap, spectral
 from .supervectors import (
     RELEVANCE,
     WithinClass,
@@ -9,14 +12,20 @@ from .supervectors import (
     piece_statistics,
     supervectors,
     unit_length,
+    weight_offsets,
 )
 
 __all__ = [
+    "METHODS",
     "RELEVANCE",
     "Clustering",
     "GaussianStats",
+    "PieceClusters",
     "WithinClass",
+    "affinities",
     "check_distances",
+    "check_number",
+    "cluster_pieces",
     "cosine_distances",
     "cross_likelihood_ratios",
     "delta_bic",
@@ -24,7 +33,12 @@ __all__ = [
     "link",
     "mean_offsets",
     "merge",
+    "number_by_eigengap",
     "piece_statistics",
+    "plane",
+    "spectral",
+    "stress",
     "supervectors",
     "unit_length",
+    "weight_offsets",
 ]

@@ -137,6 +137,17 @@ def check_distances(distances: ArrayLike) -> Floats:
     return (table + table.T) / 2
 
 
+def check_number(n_items: int, n_clusters: int) -> None:
+    """Raise ConfigError for fewer than one cluster, DataError for more than there are pieces."""
+    if n_clusters < 1:
+        raise ConfigError(f"{n_clusters} clusters; expected 1 or more")
+    if n_clusters > n_items:
+        raise DataError(
+            f"{n_clusters} clusters of {n_items} pieces; expected at most one for each piece: ask for fewer, give more "
+            "recordings, or cut them into shorter pieces"
+        )
+
+
 def in_order(labels: ArrayLike) -> Labels:
     """Any labels (N,) as numbers from 0, in the order in which they first appear.
 
@@ -156,13 +167,8 @@ def _check_stop(n_items: int, threshold: float | None, n_clusters: int | None) -
         raise ConfigError("merging stops at a threshold or at a number of clusters: give one of the two")
     if threshold is not None and np.isnan(threshold):
         raise ConfigError("threshold nan; expected a distance")
-    if n_clusters is not None and n_clusters < 1:
-        raise ConfigError(f"{n_clusters} clusters; expected 1 or more")
-    if n_clusters is not None and n_clusters > n_items:
-        raise DataError(
-            f"{n_clusters} clusters of {n_items} pieces; expected at most one for each piece: ask for fewer, give more "
-            "recordings, or cut them into shorter pieces"
-        )
+    if n_clusters is not None:
+        check_number(n_items, n_clusters)
 
 
 def _taken(distances: Callable[[Item, Sequence[Item]], ArrayLike], one: Item, others: Sequence[Item]) -> Floats:

@@ -90,6 +90,30 @@ def supervectors(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = REL
     return (offsets * np.sqrt(ubm.weights[:, None] / ubm.variances)).reshape(len(offsets), -1)
 
 
+def weight_offsets(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = RELEVANCE) -> Floats:
+    """What each piece moves the weights by, 2 (sqrt(weight) - sqrt(the background model's)), as points (N, K).
+
+    To second order the squared distance of two of them is twice the divergence of the adapted weights, so that they
+    stand beside ``supervectors`` without a factor. The weights are the Dirichlet mode, with ``relevance`` frames for
+    each component. For sounds that differ in which components they have at all; what a speaker says moves weights more
+    than who speaks.
+
+    Raises:
+        As ``mean_offsets``.
+
+    >>> ubm = DiagGMM([0.5, 0.5], [[0.0], [9.0]], [[1.0], [1.0]])
+    >>> weight_offsets(ubm, piece_statistics(ubm, [np.zeros((8, 1))]), relevance=4).round(3)
+    array([[ 0.318, -0.414]])
+    """
+    if not (np.isfinite(relevance) and relevance > 0):
+        raise ConfigError(f"relevance {relevance:g}; expected a number of frames above 0")
+    counts, _ = _stacked(ubm, stats)
+    prior = relevance * ubm.n_components
+    adapted = (counts + prior * ubm.weights) / (counts.sum(axis=1, keepdims=True) + prior)
+    result: Floats = 2 * (np.sqrt(adapted) - np.sqrt(ubm.weights))
+    return result
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class WithinClass:
     """Within-class covariance normalisation: directions in which one speaker's pieces differ count for less.
