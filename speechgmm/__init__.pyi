@@ -1,3 +1,4 @@
+from .clustering import cluster_pieces
 from .config import load_config
 from .features import FeatureSpec, extract
 from .gmm import (
@@ -25,6 +26,7 @@ __all__ = [
     "VariationalFit",
     "adapt_map",
     "choose_n_components",
+    "cluster_pieces",
     "extract",
     "fit_gmm",
     "fit_variational",

@@ -78,6 +78,22 @@ class Said(StrEnum):
     jsonl = "jsonl"
 
 
+class ClusterMethod(StrEnum):
+    """How recordings are clustered."""
+
+    cosine = "cosine"
+    ratio = "ratio"
+    bic = "bic"
+    spectral = "spectral"
+
+
+class Heard(StrEnum):
+    """What recordings are clustered by."""
+
+    speakers = "speakers"
+    sounds = "sounds"
+
+
 class Figures(StrEnum):
     """How figures are printed."""
 
@@ -305,6 +321,74 @@ def align_command(
         texts=texts,
         dictionary=dictionary,
         form=str(form),
+        out=out,
+        resample=resample,
+        jobs=jobs or 1,
+        quiet=quiet,
+    ):
+        raise typer.Exit(1)
+
+
+@app.command("cluster")
+def cluster_command(
+    audio: Annotated[
+        list[Path] | None, typer.Argument(help="recordings, or folders of recordings", metavar="[AUDIO...]")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model", metavar="MODEL", help="any with a background model; default: one is trained on the recordings"
+        ),
+    ] = None,
+    method: Annotated[
+        ClusterMethod,
+        typer.Option(
+            "--method",
+            help="cosine: supervectors, average linkage; ratio: cross-likelihood ratios; bic: Gaussians; spectral: "
+            "scikit-learn's",
+        ),
+    ] = ClusterMethod.cosine,
+    n_clusters: Annotated[
+        int | None, typer.Option("--n-clusters", metavar="N", min=1, help="default: they are counted")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(metavar="X", help="where merging stops; default: as chosen on LibriSpeech")
+    ] = None,
+    kind: Annotated[
+        Heard,
+        typer.Option(
+            "--kind",
+            help="speakers: each recording's mean, its microphone, is taken away; sounds: it stays, and which spectra "
+            "there are counts too",
+        ),
+    ] = Heard.speakers,
+    labels: Annotated[
+        Path | None,
+        typer.Option("--labels", metavar="FILE", help="a manifest that says who it truly is: figures; and AUDIO"),
+    ] = None,
+    label: Annotated[str, typer.Option("--label", metavar="COLUMN", help="the column of --labels")] = "speaker",
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder for table and picture")] = Path(
+        "runs/clusters"
+    ),
+    resample: Annotated[
+        bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
+    ] = False,
+    jobs: Jobs = 1,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Cluster recordings by unknown speaker or sound; the number of clusters is found, unless it is given."""
+    from speechgmm.cli.clustering import cluster_and_print
+
+    if cluster_and_print(
+        audio or [],
+        model=model,
+        method=method.value,
+        n_clusters=n_clusters,
+        threshold=threshold,
+        kind=kind.value,
+        labels=labels,
+        label=label,
         out=out,
         resample=resample,
         jobs=jobs or 1,

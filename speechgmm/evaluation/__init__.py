@@ -1,5 +1,13 @@
 """Figures about decisions: metrics and their intervals."""
 
+from speechgmm.evaluation.clustering import (
+    ClusterFigures,
+    adjusted_rand_index,
+    cluster_figures,
+    contingency,
+    normalised_information,
+    silhouettes,
+)
 from speechgmm.evaluation.detection import (
     ErrorRates,
     Roc,
@@ -68,6 +76,7 @@ from speechgmm.evaluation.verbal_scale import in_words
 __all__ = [
     "FEW_GROUPS",
     "AsvErrors",
+    "ClusterFigures",
     "Det",
     "Difference",
     "EditCounts",
@@ -86,6 +95,7 @@ __all__ = [
     "accuracy",
     "act_dcf",
     "act_dcf_sums",
+    "adjusted_rand_index",
     "align_labels",
     "asv_errors",
     "balanced_accuracy",
@@ -94,9 +104,11 @@ __all__ = [
     "cllr",
     "cllr_min",
     "cllr_sums",
+    "cluster_figures",
     "compare",
     "confusion_matrix",
     "confusions",
+    "contingency",
     "convex_hull",
     "count_decisions",
     "count_edits",
@@ -110,6 +122,7 @@ __all__ = [
     "min_dcf",
     "min_t_dcf",
     "min_t_dcf_legacy",
+    "normalised_information",
     "open_set_curve",
     "open_set_rates",
     "open_set_sums",
@@ -125,6 +138,7 @@ __all__ = [
     "recalls",
     "roc",
     "sentence_rate",
+    "silhouettes",
     "tippett",
     "top_n_accuracy",
     "top_n_right",
