@@ -1,6 +1,6 @@
 from .config import load_config
 from .features import FeatureSpec, extract
-from .gmm import DiagGMM, Fit, ModelSpec, adapt_map, fit_gmm
+from .gmm import DiagGMM, Fit, ModelSpec, adapt_map, assign, fit_gmm, log_likelihoods, posteriors, sample
 from .io.model_file import load_models, read_model_file, save_models
 from .pipeline import run, score_recordings
 from .scoring import ClassModels, train_classes
@@ -12,12 +12,16 @@ __all__ = [
     "Fit",
     "ModelSpec",
     "adapt_map",
+    "assign",
     "extract",
     "fit_gmm",
     "load_config",
     "load_models",
+    "log_likelihoods",
+    "posteriors",
     "read_model_file",
     "run",
+    "sample",
     "save_models",
     "score_recordings",
     "train_classes",

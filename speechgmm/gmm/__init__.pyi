@@ -1,11 +1,12 @@
 from .compiled import warm_up
+from .density import assign, log_likelihoods, posteriors, sample
 from .em import Fit, fit_em, objective, split_components
 from .fit import adapt_map, class_rng, fit_gmm
 from .frames import FrameSource, Mapper
 from .init import initial_model, subsample_size
 from .kernels import accumulate
 from .layout import BATCH, Batch, block_size, bytes_per_frame, prepare, working_bytes
-from .likelihoods import Space, Stack, log_likelihoods, stacked_log_likelihoods
+from .likelihoods import Space, Stack, stacked_log_likelihoods
 from .model import DiagGMM, LogLinear
 from .prior import ConjugatePrior
 from .spec import ModelSpec, UbmSpec
@@ -29,6 +30,7 @@ __all__ = [
     "UbmSpec",
     "accumulate",
     "adapt_map",
+    "assign",
     "block_size",
     "bytes_per_frame",
     "class_rng",
@@ -37,7 +39,9 @@ __all__ = [
     "initial_model",
     "log_likelihoods",
     "objective",
+    "posteriors",
     "prepare",
+    "sample",
     "split_components",
     "stacked_log_likelihoods",
     "subsample_size",
