@@ -1,6 +1,6 @@
 from .mean_field import Smoothed, free_energy, neighbour_weights, smooth
 from .pixels import PixelSpec, pixel_features
-from .segmentation import PixelSpace, Segmentation, SegmentationSpec, entropy, segment
+from .segmentation import PixelSpace, Segmentation, SegmentationSpec, entropy, painted, segment
 
 __all__ = [
     "PixelSpace",
@@ -11,6 +11,7 @@ __all__ = [
     "entropy",
     "free_energy",
     "neighbour_weights",
+    "painted",
     "pixel_features",
     "segment",
     "smooth",

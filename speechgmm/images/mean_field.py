@@ -189,7 +189,7 @@ def _energy(inside: Map, own: Map, weights: dict[tuple[int, int], Map], strength
             part = inside[:, top : top + _STRIP + offset[0]]
             agreed = (part[:, *here] * part[:, *there]).sum(axis=0)
             total -= strength * float((agreed * weight[top : top + _STRIP][here]).sum(dtype=float))
-    return total / (height * width)
+    return float(total / (height * width))
 
 
 def _checked(posteriors: ArrayLike) -> Map:

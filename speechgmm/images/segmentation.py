@@ -96,6 +96,7 @@ class Segmentation:
     """What an image became."""
 
     posteriors: NDArray[np.float32]  # (H, W, K), smoothed
+    uncertainty: NDArray[np.float32]  # (H, W), entropy of the mixture's own posteriors (mean field makes all look sure)
     fit: Fit
     space: PixelSpace
     smoothed: Smoothed | None  # how the smoothing went; None: strength 0
@@ -138,9 +139,9 @@ def segment(image: ArrayLike, pixels: PixelSpec | None = None, spec: Segmentatio
     for rows in strips(height, width):
         maps[rows] = posteriors(fit.model, space.frames(values, rows)).reshape(-1, width, how.n_components)
     if how.strength == 0:
-        return Segmentation(maps, fit, space, None, len(frames))
+        return Segmentation(maps, entropy(maps), fit, space, None, len(frames))
     smoothed = smooth(maps, strength=how.strength, neighbours=how.neighbours, image=values if how.contrast else None)
-    return Segmentation(smoothed.posteriors, fit, space, smoothed, len(frames))
+    return Segmentation(smoothed.posteriors, entropy(maps), fit, space, smoothed, len(frames))
 
 
 def entropy(maps: ArrayLike) -> NDArray[np.float32]:
@@ -155,6 +156,19 @@ def entropy(maps: ArrayLike) -> NDArray[np.float32]:
     nats = -(values * np.log(np.maximum(values, np.float32(1e-30)))).sum(axis=-1)
     shares: NDArray[np.float32] = np.abs(nats / np.float32(np.log(values.shape[-1])))
     return shares
+
+
+def painted(labels: NDArray[np.intp], image: Pixels) -> Pixels:
+    """Every region (H, W) in the mean colour of its pixels (H, W, 3).
+
+    >>> painted(np.array([[0, 0, 1]]), np.array([[[0.0], [1.0], [0.25]]])).ravel()
+    array([0.5 , 0.5 , 0.25], dtype=float32)
+    """
+    flat, pixels = labels.ravel(), image.reshape(-1, image.shape[2])
+    counts = np.maximum(1, np.bincount(flat))
+    means = np.stack([np.bincount(flat, channel) / counts for channel in pixels.T], axis=1)
+    colours: Pixels = means[labels].astype(np.float32)
+    return colours
 
 
 def strips(height: int, width: int) -> list[slice]:

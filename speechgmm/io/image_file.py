@@ -4,6 +4,7 @@ Owns what becomes of transparency, greys, palettes and depths; what was changed 
 files that hold several pictures, and what is none.
 """
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError
+from speechgmm.io.atomic import write_atomically
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,3 +113,19 @@ def _picture(path: Path, values: NDArray[Any]) -> Picture:
         notes.append("grey")
         pixels = np.repeat(pixels, 3, axis=2)
     return Picture(np.ascontiguousarray(pixels), tuple(notes))
+
+
+def write_labels(path: Path, labels: NDArray[np.intp]) -> None:
+    """Write a map of labels (H, W) as a grey PNG: 8 bits up to 256 of them, else 16; whole or not at all.
+
+    Raises:
+        DataError: More than 65,536 labels; a place that cannot be written.
+    """
+    from PIL import Image
+
+    if labels.size and labels.max() >= 2**16:
+        raise DataError(f"{path}: label {labels.max()}; a PNG holds 65,536 kinds at most")
+    depth = np.uint8 if labels.size == 0 or labels.max() < 2**8 else np.uint16
+    buffer = io.BytesIO()
+    Image.fromarray(labels.astype(depth)).save(buffer, format="PNG")
+    write_atomically(path, lambda file: file.write(buffer.getvalue()))
