@@ -8,9 +8,13 @@ from .gmm import (
     ModelSpec,
     VariationalFit,
     adapt_map,
+    assign,
     choose_n_components,
     fit_gmm,
     fit_variational,
+    log_likelihoods,
+    posteriors,
+    sample,
 )
 from .io.model_file import load_models, read_model_file, save_models
 from .pipeline import run, score_recordings
@@ -25,6 +29,7 @@ __all__ = [
     "ModelSpec",
     "VariationalFit",
     "adapt_map",
+    "assign",
     "choose_n_components",
     "cluster_pieces",
     "extract",
@@ -32,8 +37,11 @@ __all__ = [
     "fit_variational",
     "load_config",
     "load_models",
+    "log_likelihoods",
+    "posteriors",
     "read_model_file",
     "run",
+    "sample",
     "save_models",
     "score_recordings",
     "train_classes",
