@@ -114,7 +114,7 @@ def test_the_bound_never_falls(kind, precision):
         least = -1e-10 if precision == "float64" else -1e-6
         assert np.diff(fit.trace).min() >= least * max(1, abs(fit.trace[-1]))
         assert fit.fell == ()
-        assert len(fit.trace) > 20
+        assert len(fit.trace) > 10
 
 
 def test_of_one_component_the_bound_is_the_log_evidence_itself():
@@ -283,6 +283,7 @@ def test_the_predictive_density_of_one_component_is_what_the_evidence_gains_by_a
     before, after = fit_variational(frames[:-1], prior=prior), fit_variational(frames, prior=prior)
     found = PredictiveStack.of([before.posterior]).log_likelihoods(frames[-1:])
     assert found[0, 0] == pytest.approx(after.bound - before.bound, rel=1e-9)
+    assert before.log_likelihoods(frames[-1:]) == found[0]
 
 
 def test_steps_that_go_further_end_at_the_same_bound_in_fewer_passes_and_the_last_is_plain():

@@ -19,6 +19,7 @@ from speechgmm.gmm.frames import FrameSource, Mapper, as_source, moments
 from speechgmm.gmm.init import Start, initial_model
 from speechgmm.gmm.layout import Batch, BatchReference, Precision, batches, block_size, hold
 from speechgmm.gmm.model import DiagGMM, LogLinear
+from speechgmm.gmm.predictive import PredictiveStack
 from speechgmm.gmm.stats import GMMStats
 
 Floats = NDArray[np.float64]
@@ -52,6 +53,11 @@ class VariationalFit:
     def n_in_use(self) -> int:
         """Components that explain at least one frame; the data do not need the others."""
         return self.posterior.n_in_use
+
+    def log_likelihoods(self, frames: ArrayLike) -> Floats:
+        """Log of the predictive density of every frame (T, D), in nats: (T,). Raises ShapeError where D is another."""
+        found: Floats = PredictiveStack.of([self.posterior]).log_likelihoods(frames)[0]
+        return found
 
 
 @one_blas_thread()
