@@ -132,13 +132,13 @@ class ModelSpec:
         gt=0,
     )
     mean_frames: float = setting(
-        0.1, "variational: what the training split's mean is worth in every component's mean", unit="frames", gt=0
+        1.0, "variational: what the training split's mean is worth in every component's mean", unit="frames", gt=0
     )
     variance_frames: float = setting(
-        10.0, "variational: what the prior's variance is worth in every component's variance", unit="frames", gt=0
+        20.0, "variational: what the prior's variance is worth in every component's variance", unit="frames", gt=0
     )
     variance_share: float = setting(
-        0.2, "variational: the prior's variance as a share of the training split's, per dimension", gt=0
+        0.5, "variational: the prior's variance as a share of the training split's, per dimension", gt=0
     )
     variational_max_iter: int = setting(200, "variational: iterations over all frames of a class, at most", ge=0)
     prior_from: str | None = setting(
