@@ -5,11 +5,13 @@ from .gmm import (
     DiagGMM,
     Fit,
     ModelSpec,
+    OnlineEM,
     VariationalFit,
     adapt_map,
     choose_n_components,
     fit_gmm,
     fit_variational,
+    update,
 )
 from .io.model_file import load_models, read_model_file, save_models
 from .pipeline import run, score_recordings
@@ -22,6 +24,7 @@ __all__ = [
     "FeatureSpec",
     "Fit",
     "ModelSpec",
+    "OnlineEM",
     "VariationalFit",
     "adapt_map",
     "choose_n_components",
@@ -35,5 +38,6 @@ __all__ = [
     "save_models",
     "score_recordings",
     "train_classes",
+    "update",
 ]
 __version__: str

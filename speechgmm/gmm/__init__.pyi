@@ -9,12 +9,14 @@ from .kernels import accumulate
 from .layout import BATCH, Batch, block_size, bytes_per_frame, prepare, working_bytes
 from .likelihoods import Space, Stack, log_likelihoods, stacked_log_likelihoods
 from .model import DiagGMM, LogLinear
+from .online import OnlineEM
 from .predictive import PredictiveStack
 from .prior import ConjugatePrior
 from .selection import Candidate, Choice, choose_n_components
 from .spec import ChooseSpec, ModelSpec, UbmSpec
 from .stats import GMMStats
 from .top_components import TopStack
+from .updating import update
 from .variational import VariationalFit, fit_variational
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "LogLinear",
     "Mapper",
     "ModelSpec",
+    "OnlineEM",
     "PredictiveStack",
     "Space",
     "Stack",
@@ -55,6 +58,7 @@ __all__ = [
     "split_components",
     "stacked_log_likelihoods",
     "subsample_size",
+    "update",
     "warm_up",
     "working_bytes",
 ]
