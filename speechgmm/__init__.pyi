@@ -6,6 +6,7 @@ from .gmm import (
     DiagGMM,
     Fit,
     ModelSpec,
+    OnlineEM,
     VariationalFit,
     adapt_map,
     assign,
@@ -15,6 +16,7 @@ from .gmm import (
     log_likelihoods,
     posteriors,
     sample,
+    update,
 )
 from .io.model_file import load_models, read_model_file, save_models
 from .pipeline import run, score_recordings
@@ -27,6 +29,7 @@ __all__ = [
     "FeatureSpec",
     "Fit",
     "ModelSpec",
+    "OnlineEM",
     "VariationalFit",
     "adapt_map",
     "assign",
@@ -45,5 +48,6 @@ __all__ = [
     "save_models",
     "score_recordings",
     "train_classes",
+    "update",
 ]
 __version__: str

@@ -265,6 +265,31 @@ def enrol_command(
     enrol_and_print(model, audio, label, out=out, resample=resample)
 
 
+@app.command("update")
+def update_command(
+    model: Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")],
+    audio: Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")],
+    label: Annotated[str, typer.Option("--label", metavar="NAME", help="the class that the recordings are of")],
+    keep: Annotated[
+        float, typer.Option("--keep", metavar="SHARE", help="what was seen before counts so many times; below 1: less")
+    ] = 1.0,
+    worth: Annotated[
+        float | None,
+        typer.Option("--worth", metavar="S", help="seconds of speech that the class has seen, if the model is older"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="default: the model itself")] = None,
+    resample: Annotated[
+        bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
+    ] = False,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Add recordings to a class of a model: they count as much as those that it was trained on."""
+    from speechgmm.cli.updating import update_and_print
+
+    update_and_print(model, audio, label, worth=worth, keep=keep, out=out, resample=resample, quiet=quiet)
+
+
 @app.command("recognise")
 def recognise_command(
     model: Model,

@@ -10,12 +10,14 @@ from .kernels import accumulate
 from .layout import BATCH, Batch, block_size, bytes_per_frame, prepare, working_bytes
 from .likelihoods import Space, Stack, stacked_log_likelihoods
 from .model import DiagGMM, LogLinear
+from .online import OnlineEM
 from .predictive import PredictiveStack
 from .prior import ConjugatePrior
 from .selection import Candidate, Choice, choose_n_components
 from .spec import ChooseSpec, ModelSpec, UbmSpec
 from .stats import GMMStats
 from .top_components import TopStack
+from .updating import update
 from .variational import VariationalFit, fit_variational
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "LogLinear",
     "Mapper",
     "ModelSpec",
+    "OnlineEM",
     "PredictiveStack",
     "Space",
     "Stack",
@@ -59,6 +62,7 @@ __all__ = [
     "split_components",
     "stacked_log_likelihoods",
     "subsample_size",
+    "update",
     "warm_up",
     "working_bytes",
 ]

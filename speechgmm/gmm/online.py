@@ -37,11 +37,11 @@ class OnlineEM:
     After every ``batch`` frames, with s the mean statistics of a frame so far and s(batch) those of the batch under the
     model as it is,
 
-        s <- (1 - g) s + g s(batch),   g = (t + 2)^-exponent,   t = batches seen before
+        s <- (1 - g) s + g s(batch),   g = (t + 1)^-exponent,   t = batches seen before
 
-    and the model is the mode of ``prior`` + s, counted as often as frames were seen (Cappé & Moulines 2009, eq. 13, in
-    the mini-batches of Liang & Klein 2009). Exponents above 0.5 and up to 1 converge; a small one forgets the start
-    sooner, and 1 forgets nothing. The likelihood may fall from one step to the next: a batch is not the stream.
+    and the model is the mode of ``prior`` + s, counted as often as frames were seen (Cappé & Moulines 2009; in
+    mini-batches: Liang & Klein 2009). Exponents above 0.5 and up to 1 converge; a small one forgets the start sooner,
+    and with 1 every frame counts the same. The likelihood may fall from one step to the next.
 
     Frames that arrive in pieces of any size give the same model; what does not fill a batch waits, and ``finish`` uses
     it up. Memory is that of the model, its statistics and one batch.
@@ -107,10 +107,9 @@ class OnlineEM:
         values, _ = check_frames(frames)
         _, variance = moments(values)
         floor = variance_floor * variance
-        if (floor == 0).any() and (variance == 0).any():
-            raise FitError(
-                f"dimension {int(np.argmin(variance))} is the same in all {len(values)} frames to begin with"
-            )
+        if not variance.all():
+            constant = int(np.argmin(variance))
+            raise FitError(f"dimension {constant} is the same in the first {len(values)} frames; begin with more")
         start = initial_model(
             values,
             n_components,
@@ -164,7 +163,8 @@ class OnlineEM:
         found = accumulate(density, batches[0])
         for more in batches[1:]:
             found = found + accumulate(density, more)
-        gain = (self.n_frames / self.batch + 2) ** -self.exponent * len(frames) / self.batch
+        share = len(frames) / self.batch
+        gain = share * (self.n_frames / self.batch + share) ** -self.exponent
         self._stats = self._stats.scaled(1 - gain) + found.scaled(gain / len(frames))
         self.n_frames += len(frames)
         if self.prior is not None:

@@ -13,6 +13,7 @@ Parameters are tensors; labels, the feature spec and the rest are **one** canoni
     normalisation.*     (D,)              shift and scale, where cmvn is global
     transform.*                           matrix and offset, where features are transformed
     floor               (D,)              least variances, for classes that are added later
+    counts              (sum of K,)       frames that spoke for each component, for classes that are updated later
     calibration.*       (B,)              scores and llrs of the blocks of PAV; an affine map is in the header
     recordings          (T, D)            float32 frames of the cohort's recordings, one after another; their numbers
     recording_lengths   (N,)              of frames; for the norm of classes that are added later
@@ -76,6 +77,7 @@ class ClassRecipe:
     n_talkers: int = 0  # heard at once
     recordings: tuple[NDArray[np.float32], ...] = ()  # (T, D) frames of the cohort's, where the norm is by them
     prior: BayesianGMM | None = None  # variational: of every class; None where each has its own
+    counts: tuple[NDArray[np.float64], ...] = ()  # (K,) frames that spoke for each component, of every class
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,8 @@ def serialise(content: ModelFile) -> bytes:
             "copies": [_spelt(copy) for copy in content.recipe.copies],
         }
         tensors["floor"] = content.recipe.floor
+        if content.recipe.counts:
+            tensors["counts"] = np.concatenate(content.recipe.counts)
         if content.recipe.talkers:
             header["recipe"]["n_talkers"] = content.recipe.n_talkers
         if content.recipe.prior is not None:
@@ -189,7 +193,7 @@ def read_model_file(path: str | Path) -> ModelFile:
             **read_cohort_part(header, tensors),
         )
         audio = read_audio_input(header["audio"], tensors) if "audio" in header else None
-        recipe = _recipe(header["recipe"], tensors) if "recipe" in header else None
+        recipe = _recipe(header["recipe"], tensors, sizes) if "recipe" in header else None
         calibration = _calibration(header["calibration"], tensors) if "calibration" in header else None
     except (KeyError, TypeError, ValueError, SpeechGMMError) as error:
         raise ModelFileError(
@@ -261,7 +265,7 @@ def read_audio_input(header: dict[str, Any], tensors: dict[str, NDArray[np.float
     return AudioInput(features, header["sample_rate"], header["channel"], header["resample"], normalisation, transform)
 
 
-def _recipe(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> ClassRecipe:
+def _recipe(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]], sizes: list[int]) -> ClassRecipe:
     spec = {**header["spec"], "ubm": UbmSpec(**header["spec"]["ubm"])}
     spec["adapt_parameters"] = tuple(spec["adapt_parameters"])
     choose = dict(spec.get("choose", {}))
@@ -277,8 +281,13 @@ def _recipe(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> 
         recordings = tuple(np.split(np.asarray(tensors["recordings"], np.float32), ends[:-1]))
     n_talkers = int(header.get("n_talkers", 0))
     prior = read_posterior_part("prior.", header["prior"], tensors)[0] if "prior" in header else None
+    counts: tuple[NDArray[np.float64], ...] = ()
+    if "counts" in tensors:
+        if len(tensors["counts"]) != sum(sizes):
+            raise ValueError(f"{len(tensors['counts'])} counts for n_components {sizes}")
+        counts = tuple(np.split(tensors["counts"], np.cumsum(sizes)[:-1]))
     return ClassRecipe(
-        ModelSpec(**spec), tensors["floor"], header["seed"], copies, talkers, n_talkers, recordings, prior
+        ModelSpec(**spec), tensors["floor"], header["seed"], copies, talkers, n_talkers, recordings, prior, counts
     )
 
 

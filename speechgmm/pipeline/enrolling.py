@@ -12,7 +12,7 @@ from speechgmm.errors import ConfigError, DataError, FitError
 from speechgmm.features import moments, normalisation
 from speechgmm.features.augment import Copy
 from speechgmm.gmm import Choice, Fit
-from speechgmm.io.model_file import AudioInput, ModelFile
+from speechgmm.io.model_file import AudioInput, ClassRecipe, ModelFile
 from speechgmm.pipeline.mixture_task import fit_class
 from speechgmm.pipeline.noising import Noising
 from speechgmm.pipeline.scoring import frames_of
@@ -62,26 +62,7 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
             "each class, and their frames are not in the file (too many, or written by an older version); train again "
             "with the new class or a smaller cohort, or with scoring.normalise: t"
         )
-    parts = []
-    for copy in (Copy(), *recipe.copies):  # the recordings themselves, then copies as the others had
-        features = replace(audio.features, warp=audio.features.warp * copy.warp)
-        noising = None
-        if copy.noise != "none":
-            noising = Noising(copy, recipe.seed, recipe.n_talkers, sounds=recipe.talkers)
-        version = replace(audio, features=features)
-        read, problems = [], []
-        for path in paths:
-            try:
-                frames, speech, _ = frames_of(version, path, copy.speed, noising)
-                read.append((frames, speech))
-            except DataError as error:
-                problems.append(str(error))
-        if problems:
-            listed = "\n".join(f"  {problem}" for problem in problems)
-            raise DataError(
-                f"{len(problems)} of {len(paths)} recordings cannot be used, and nothing was enrolled:\n{listed}"
-            )
-        parts += _normalised(version, read)
+    parts = speech_as_trained(audio, recipe, paths, "enrolled")
     frames = np.concatenate(parts)
     try:
         with one_blas_thread():
@@ -99,6 +80,8 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
         bayesian = (*bayesian, fit.posterior)
     priors = np.exp(models.log_priors)
     priors = np.append(priors, priors.mean())
+    if recipe.counts and isinstance(fit, Fit):
+        recipe = replace(recipe, counts=(*recipe.counts, fit.counts))
     larger = replace(
         models,
         labels=(*models.labels, label),
@@ -107,7 +90,39 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
         cohort=cohort,
         bayesian=bayesian,
     )
-    return replace(file, models=larger), Enrolled(len(frames), fit.model.n_components)
+    return replace(file, models=larger, recipe=recipe), Enrolled(len(frames), fit.model.n_components)
+
+
+def speech_as_trained(
+    audio: AudioInput, recipe: ClassRecipe, paths: Sequence[Path], what: str
+) -> list[NDArray[np.float32]]:
+    """The speech of recordings as the classes of a model were trained on it: the same front end, VAD and normalisation,
+    and the same altered copies after the recordings themselves; (T, D) each.
+
+    Raises:
+        DataError: Recordings that cannot be used (all are listed), and that nothing was ``what`` therefore.
+    """
+    parts: list[NDArray[np.float32]] = []
+    for copy in (Copy(), *recipe.copies):  # the recordings themselves, then copies as the others had
+        features = replace(audio.features, warp=audio.features.warp * copy.warp)
+        noising = None
+        if copy.noise != "none":
+            noising = Noising(copy, recipe.seed, recipe.n_talkers, sounds=recipe.talkers)
+        version = replace(audio, features=features)
+        read, problems = [], []
+        for path in paths:
+            try:
+                frames, speech, _ = frames_of(version, path, copy.speed, noising)
+                read.append((frames, speech))
+            except DataError as error:
+                problems.append(str(error))
+        if problems:
+            listed = "\n".join(f"  {problem}" for problem in problems)
+            raise DataError(
+                f"{len(problems)} of {len(paths)} recordings cannot be used, and nothing was {what}:\n{listed}"
+            )
+        parts += _normalised(version, read)
+    return parts
 
 
 def _normalised(

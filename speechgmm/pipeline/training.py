@@ -121,9 +121,11 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
         recipe = ClassRecipe(
             plan.common.spec, plan.common.floor, plan.common.seed, copies, talkers, n_talkers, prior=plan.common.prior
         )
+        reports = tuple(report for _, report in fits)
+        if all(report.counts for report in reports):
+            recipe = replace(recipe, counts=tuple(np.array(report.counts) for report in reports))
         if not trained:  # nobody is enrolled into the models of a fold
             recipe = replace(recipe, recordings=held_recordings(job, plan.features))
-        reports = tuple(report for _, report in fits)
         trained.append(Trained(models, plan.features.audio, reports, ubm_report, recipe))
     return trained
 
