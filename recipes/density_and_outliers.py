@@ -136,7 +136,7 @@ def draw_flowers() -> "Figure":
     right.scatter(*rows[~planted].T, s=12, c="#808080", lw=0, label="flowers")
     right.scatter(*rows[planted].T, s=18, c="#d95f02", marker="^", lw=0, label="planted")
     right.scatter(*rows[odd].T, s=80, fc="none", ec="#2a7ab9", lw=1.2, label=f"the {PLANTED} least likely")
-    right.legend(frameon=False, fontsize=8, loc="lower right")
+    right.legend(frameon=False, fontsize=8, loc="upper left")
     area = roc_auc_score(planted, surprise)
     right.set_title(f"outliers: {(odd & planted).sum()} of {PLANTED} found, AUC {area:.2f}", fontsize=9)
     for axes in (left, middle, right):

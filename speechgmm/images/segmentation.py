@@ -19,6 +19,9 @@ from speechgmm.setting import FORBID_UNKNOWN, setting
 _STRIP: Final = 2**18
 """Pixels that go through at a time."""
 
+_INVISIBLE: Final = 0.05
+"""A deviation of L, a or b that nobody sees: greys have a and b of 0.01 by the rounding of their white point."""
+
 
 @dataclass(frozen=True, slots=True)
 class SegmentationSpec:
@@ -40,6 +43,10 @@ class SegmentationSpec:
     seed: int = setting(0, "of the sample and of the start", ge=0)
 
     def __post_init__(self) -> None:
+        if self.n_components < 1 or self.max_iter < 0:
+            raise ConfigError(
+                f"{self.n_components} components and {self.max_iter} iterations; expected 1 and 0 or more"
+            )
         if self.fit_pixels < self.n_components:
             raise ConfigError(f"{self.fit_pixels} pixels to fit {self.n_components} components to; expected more")
         if self.neighbours not in (4, 8):
@@ -66,8 +73,9 @@ class PixelSpace:
         """
         mean = features.mean(axis=0, dtype=np.float64)
         variance = features.var(axis=0, dtype=np.float64)
-        # float32 rounding of Lab gives grey a colour of 1e-3
-        used = np.flatnonzero(variance > 1e-6 * np.maximum(1, np.abs(mean)))
+        least = np.full(len(mean), 1e-9)
+        least[: 3 if spec.colour else 0] = _INVISIBLE**2
+        used = np.flatnonzero(variance > least)
         if not len(used):
             raise FitError("all pixels are alike in what is measured of them; there is nothing to tell apart")
         unit = np.ones(len(mean))
