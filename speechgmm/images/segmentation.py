@@ -120,7 +120,7 @@ class Segmentation:
 def segment(image: ArrayLike, pixels: PixelSpec | None = None, spec: SegmentationSpec | None = None) -> Segmentation:
     """Cut an image (H, W, 3), sRGB from 0 to 1, into the regions of a mixture's components.
 
-    Memory beside the image: some 70 bytes a pixel with six components and 8 neighbours (posteriors three times, as
+    Memory beside the image: some 130 bytes a pixel with six components and 8 neighbours (posteriors four times, as
     float32, and the neighbours' weights), and 200 for each pixel that is fitted to.
 
     Raises:
@@ -144,12 +144,14 @@ def segment(image: ArrayLike, pixels: PixelSpec | None = None, spec: Segmentatio
         raise DataError(f"the image has too few different pixels: {error}") from None
     height, width = values.shape[:2]
     maps = np.empty((height, width, how.n_components), np.float32)
+    uncertainty = np.empty((height, width), np.float32)
     for rows in strips(height, width):
         maps[rows] = posteriors(fit.model, space.frames(values, rows)).reshape(-1, width, how.n_components)
+        uncertainty[rows] = entropy(maps[rows])
     if how.strength == 0:
-        return Segmentation(maps, entropy(maps), fit, space, None, len(frames))
+        return Segmentation(maps, uncertainty, fit, space, None, len(frames))
     smoothed = smooth(maps, strength=how.strength, neighbours=how.neighbours, image=values if how.contrast else None)
-    return Segmentation(smoothed.posteriors, entropy(maps), fit, space, smoothed, len(frames))
+    return Segmentation(smoothed.posteriors, uncertainty, fit, space, smoothed, len(frames))
 
 
 def entropy(maps: ArrayLike) -> NDArray[np.float32]:
