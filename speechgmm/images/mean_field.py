@@ -74,7 +74,8 @@ def smooth(
     inside = field[:, 1:-1, 1:-1]
     inside[...] = start.transpose(2, 0, 1)
     own = np.log(np.maximum(inside, LEAST))
-    padded = {offset: np.pad(weight, 1) for offset, weight in weights.items()}
+    padded = {offset: np.pad(weights.pop(offset), 1) for offset in list(weights)}
+    weights = {offset: weight[1:-1, 1:-1] for offset, weight in padded.items()}
     trace = [_energy(inside, own, weights, strength)]
     converged = strength == 0
     while not converged and len(trace) <= max_iter:

@@ -19,6 +19,9 @@ from speechgmm.setting import FORBID_UNKNOWN, setting
 _STRIP: Final = 2**18
 """Pixels that go through at a time."""
 
+_INVISIBLE: Final = 0.05
+"""A deviation of L, a or b that nobody sees: greys have a and b of 0.01 by the rounding of their white point."""
+
 
 @dataclass(frozen=True, slots=True)
 class SegmentationSpec:
@@ -40,6 +43,10 @@ class SegmentationSpec:
     seed: int = setting(0, "of the sample and of the start", ge=0)
 
     def __post_init__(self) -> None:
+        if self.n_components < 1 or self.max_iter < 0:
+            raise ConfigError(
+                f"{self.n_components} components and {self.max_iter} iterations; expected 1 and 0 or more"
+            )
         if self.fit_pixels < self.n_components:
             raise ConfigError(f"{self.fit_pixels} pixels to fit {self.n_components} components to; expected more")
         if self.neighbours not in (4, 8):
@@ -66,8 +73,9 @@ class PixelSpace:
         """
         mean = features.mean(axis=0, dtype=np.float64)
         variance = features.var(axis=0, dtype=np.float64)
-        # float32 rounding of Lab gives grey a colour of 1e-3
-        used = np.flatnonzero(variance > 1e-6 * np.maximum(1, np.abs(mean)))
+        least = np.full(len(mean), 1e-9)
+        least[: 3 if spec.colour else 0] = _INVISIBLE**2
+        used = np.flatnonzero(variance > least)
         if not len(used):
             raise FitError("all pixels are alike in what is measured of them; there is nothing to tell apart")
         unit = np.ones(len(mean))
@@ -112,7 +120,7 @@ class Segmentation:
 def segment(image: ArrayLike, pixels: PixelSpec | None = None, spec: SegmentationSpec | None = None) -> Segmentation:
     """Cut an image (H, W, 3), sRGB from 0 to 1, into the regions of a mixture's components.
 
-    Memory beside the image: some 70 bytes a pixel with six components and 8 neighbours (posteriors three times, as
+    Memory beside the image: some 130 bytes a pixel with six components and 8 neighbours (posteriors four times, as
     float32, and the neighbours' weights), and 200 for each pixel that is fitted to.
 
     Raises:
@@ -136,12 +144,14 @@ def segment(image: ArrayLike, pixels: PixelSpec | None = None, spec: Segmentatio
         raise DataError(f"the image has too few different pixels: {error}") from None
     height, width = values.shape[:2]
     maps = np.empty((height, width, how.n_components), np.float32)
+    uncertainty = np.empty((height, width), np.float32)
     for rows in strips(height, width):
         maps[rows] = posteriors(fit.model, space.frames(values, rows)).reshape(-1, width, how.n_components)
+        uncertainty[rows] = entropy(maps[rows])
     if how.strength == 0:
-        return Segmentation(maps, entropy(maps), fit, space, None, len(frames))
+        return Segmentation(maps, uncertainty, fit, space, None, len(frames))
     smoothed = smooth(maps, strength=how.strength, neighbours=how.neighbours, image=values if how.contrast else None)
-    return Segmentation(smoothed.posteriors, entropy(maps), fit, space, smoothed, len(frames))
+    return Segmentation(smoothed.posteriors, uncertainty, fit, space, smoothed, len(frames))
 
 
 def entropy(maps: ArrayLike) -> NDArray[np.float32]:
