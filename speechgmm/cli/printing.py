@@ -94,7 +94,7 @@ def print_features(result: "Result") -> None:
 def print_models(result: "Result") -> None:
     """How each class was trained."""
     from speechgmm.pipeline.hmm_training import TrainedRecogniser
-    from speechgmm.pipeline.training import Trained
+    from speechgmm.pipeline.segments import TrainedSegments
 
     if result.trained is None:
         return
@@ -103,7 +103,7 @@ def print_models(result: "Result") -> None:
         units = result.trained.recogniser.units
         print(f"HMMs of {len(units.labels)} units, {units.n_states} states; each is in units.tsv\n\nmodels: {model}")
         return
-    if not isinstance(result.trained, Trained):
+    if isinstance(result.trained, TrainedSegments):
         weights = ", ".join(f"{weight:.3f}" for weight in result.trained.models.weights)
         print(f"segment models of {len(result.trained.models.labels)} classes; weights of their streams: {weights}")
         print(f"\nmodels: {model}")

@@ -140,12 +140,12 @@ def _plans(job: Job, sets: Sequence[Features]) -> list[_Plan]:
     tasks = [tuple(pieces) for classes in members for pieces in classes.values()]
     parts = iter(list(job.console.track(job.map(pooled_moments, tasks), len(tasks), "measuring the training split")))
     return [
-        _Plan(features, classes, _common(job, classes, [next(parts) for _ in classes]))
+        _Plan(features, classes, common_task(job, classes, [next(parts) for _ in classes]))
         for features, classes in zip(sets, members, strict=True)
     ]
 
 
-def _common(job: Job, members: Mapping[str, Sequence[Piece]], parts: Sequence[Moments]) -> MixtureTask:
+def common_task(job: Job, members: Mapping[str, Sequence[Piece]], parts: Sequence[Moments]) -> MixtureTask:
     """What all classes share: settings, and the floor from the whole training split."""
     config = job.experiment.config
     if config.model.adapt == "none":

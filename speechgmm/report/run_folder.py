@@ -110,7 +110,8 @@ def read_run(folder: Path) -> RunFolder:
         scores = _text(folder / "scores.tsv")
         metrics = _json(folder / "metrics.json")
         confusion = _confusion(list(_lines(folder / "confusion.tsv")))
-        decisions = None if verification else _decisions(scores, confusion[0] if confusion else ())
+        no_classes = config.get("task") in ("verification", "anomaly")
+        decisions = None if no_classes else _decisions(scores, confusion[0] if confusion else ())
         return RunFolder(
             folder=folder,
             config=config,
