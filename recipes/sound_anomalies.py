@@ -13,6 +13,7 @@ along, at the level over the whole recording; a telephone's band is another kind
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -33,7 +34,9 @@ def faded(sound: np.ndarray, seconds: float = 0.01) -> np.ndarray:
     """A sound that comes and goes without a click."""
     n = int(seconds * RATE)
     ramp = 0.5 - 0.5 * np.cos(np.pi * np.arange(n) / n)
-    return sound * np.concatenate([ramp, np.ones(len(sound) - 2 * n), ramp[::-1]])
+    envelope: np.ndarray = np.concatenate([ramp, np.ones(len(sound) - 2 * n), ramp[::-1]])
+    shaped: np.ndarray = sound * envelope
+    return shaped
 
 
 def clicks(n: int, rng: np.random.Generator) -> np.ndarray:
@@ -93,7 +96,8 @@ def stretch(speech: np.ndarray, rng: np.random.Generator) -> slice:
 
 def mixed(speech: np.ndarray, sound: np.ndarray, level: float) -> np.ndarray:
     """Speech and a sound this many dB below it."""
-    return speech + sound * np.sqrt(np.mean(speech**2) / 10 ** (level / 10) / np.mean(sound**2))
+    gain: float = np.sqrt(np.mean(speech**2) / 10 ** (level / 10) / np.mean(sound**2))
+    return speech + gain * sound
 
 
 def dropout(speech: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
@@ -158,7 +162,7 @@ def main(root: Path, folder: Path, config: str = CONFIG, develop: bool = False) 
         write_report(result.folder)
 
 
-def show(metrics: dict, rows: list[dict[str, str]], times: dict[str, tuple[float, float]]) -> None:
+def show(metrics: dict[str, Any], rows: list[dict[str, str]], times: dict[str, tuple[float, float]]) -> None:
     """A line for each kind: areas, what is found, and whether the oddest stretch lies where the fault is."""
     normal = [float(row["score"]) for row in rows if row["condition"] == "normal"]
     alarms, spread = metrics["false_alarm_rate"], np.quantile(normal, (0.1, 0.5, 0.9)).round(2)

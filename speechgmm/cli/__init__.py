@@ -175,7 +175,7 @@ def score_command(
     ] = None,
     curve: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="anomaly models: folder for tables of when each recording is odd"),
+        typer.Option(metavar="DIR", help="anomaly models: folder for when each recording is odd, as table and picture"),
     ] = None,
     jobs: Jobs = 1,
     quiet: Quiet = False,

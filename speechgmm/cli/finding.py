@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from speechgmm.cli.printing import aligned, recordings, shown
@@ -29,7 +30,7 @@ def find_and_print(
 ) -> int:
     """Print how odd each recording is as it is ready; returns how many failed.
 
-    With ``curve``, a table of each recording is written to that folder.
+    With ``curve``, a table and, where matplotlib is installed, a picture of each recording are written to that folder.
 
     Raises:
         ConfigError: No recording; no ``label`` where there are models of several kinds; two recordings of one name with
@@ -55,7 +56,7 @@ def find_and_print(
                 print(f"error: {one}", file=sys.stderr)
                 continue
             if curve is not None:
-                _write_curve(curve, path, one, quiet)
+                _write_curve(curve, path, one, file, quiet)
             yield {
                 "file": str(path),
                 "class": kind,
@@ -120,10 +121,22 @@ def _print_rows(rows: Iterator[dict[str, object]], form: str) -> None:
             print("\n".join(aligned([head, *lines])))
 
 
-def _write_curve(folder: Path, path: Path, one: Found, quiet: bool) -> None:
-    """The curve as a table."""
+def _write_curve(folder: Path, path: Path, one: Found, file: AnomalyFile, quiet: bool) -> None:
+    """The curve as a table, and under the spectrogram as a picture where matplotlib is installed."""
     rows = ((f"{time:.3f}", f"{value:.4f}") for time, value in zip(one.grid, one.curve, strict=True))
     target = folder / f"{path.stem}.tsv"
     write_text(target, table(("time", "oddity"), rows))
+    drawn = ""
+    if find_spec("matplotlib") is not None:
+        from speechgmm.report.anomaly_plots import plot_anomaly_curve
+        from speechgmm.report.mistakes import read_clip
+        from speechgmm.report.plots import save_figure
+
+        samples, rate = read_clip(path, 0.0, float(one.grid[-1]) + 1, file.audio[0].channel)
+        decision = "anomalous" if one.anomalous else file.spec.normal
+        title = f"{path.name}: {decision}, score {one.score:.2f}, threshold {one.threshold:.2f}"
+        figure = plot_anomaly_curve(samples, rate, one.grid, one.curve, stretch=(one.start, one.end), title=title)
+        save_figure(figure, folder / f"{path.stem}.png")
+        drawn = f" and {path.stem}.png"
     if not quiet:
-        print(f"curve: {shown(target)}", file=sys.stderr)
+        print(f"curve: {shown(target)}{drawn}", file=sys.stderr)

@@ -108,6 +108,10 @@ def _read(folder: Path) -> _Run:
             raise ConfigError(
                 f"{folder}: compare is not there for task: recognition; hypotheses.tsv has every utterance's errors"
             )
+        if task == "anomaly":
+            raise ConfigError(
+                f"{folder}: compare is not there for task: anomaly; metrics.json has intervals of each run"
+            )
         head, *rows = _table(folder / "scores.tsv")
         # The first columns are the run's own; classes come after them and may have any name.
         key = ("model", "test") if task == "verification" else ("id",)

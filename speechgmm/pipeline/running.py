@@ -410,6 +410,12 @@ def _about(job: Job) -> str:
     what = f"{len(labels)} classes"
     if job.experiment.config.task == "recognition":
         what = f"{len({word for label in labels for word in label.split()})} words or phones"
+    if job.experiment.config.task == "anomaly":
+        what = "all normal recordings as one"
+        if job.experiment.config.anomaly.models == "label":
+            what = f"normal recordings of {len(labels)} classes ({corpus.label})"
+        n_train, n_test = len(corpus.split("train")), len(corpus.split("test"))
+        return f"{job.experiment.name}: {what}, utterances: {n_train} train, {n_test} test"
     if job.folds:
         sizes = f"{len(corpus)} utterances, {len(job.folds)} folds"
         return f"{job.experiment.name}: {what} ({corpus.label}), {sizes}"

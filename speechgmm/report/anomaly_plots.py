@@ -174,8 +174,10 @@ def plot_anomaly_curve(
     if shown.any():
         ticks = [0, 1, 4, 10, 25, 50, 100, 250, 500, 1000]
         top = float(height[shown].max())
-        kept = [tick for tick in ticks if np.sqrt(tick) <= max(top, 1)]
-        kept = kept[:: -(-len(kept) // 4)]
+        kept = [0]
+        for tick in ticks:
+            if np.sqrt(kept[-1]) + max(top, 1) / 5 <= np.sqrt(tick) <= max(top, 1):
+                kept.append(tick)
         lower.set_yticks([float(np.sqrt(tick)) for tick in kept], [str(tick) for tick in kept])
         lower.set_ylim(min(0.0, float(height[shown].min())), 1.08 * max(top, 1))
     for axes in (upper, lower):
