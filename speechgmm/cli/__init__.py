@@ -61,6 +61,10 @@ app = typer.Typer(
 )
 
 
+TOP = 3
+"""Classes that `score` prints of a recording."""
+
+
 class Format(StrEnum):
     """How results are printed."""
 
@@ -176,7 +180,7 @@ def score_command(
     model: Model,
     audio: Audio,
     form: Annotated[Format, typer.Option("--format", help="how to print")] = Format.table,
-    top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="classes to print per recording")] = 3,
+    top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="classes to print per recording")] = TOP,
     window: Annotated[float | None, typer.Option(metavar="S", help="score windows of S seconds")] = None,
     hop: Annotated[
         float | None, typer.Option(metavar="S", help="from one window to the next; default: --window")
@@ -186,14 +190,40 @@ def score_command(
         str | None,
         typer.Option(metavar="NAME", help="with cmvn: speaker: the recordings are all of one speaker"),
     ] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="NAME", help="anomaly models: the class that recordings are compared with")
+    ] = None,
+    curve: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="anomaly models: folder for when each recording is odd, as table and picture"),
+    ] = None,
     jobs: Jobs = 1,
     quiet: Quiet = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Score new recordings against a model: ranked classes with log-likelihood per frame, posterior and margin.
 
-    With a calibrated verification model: with log-likelihood ratios, and "unknown" where the best is too low.
+    With a calibrated verification model: with log-likelihood ratios, and "unknown" where the best is too low. With a
+    model of what is normal (task: anomaly): how odd each recording is, whether that is anomalous, and when.
     """
+    from speechgmm.cli.anomalies import score_if_anomaly_model
+
+    options = {"--window": window, "--hop": hop, "--speaker": speaker, "--top": None if top == TOP else top}
+    odd = score_if_anomaly_model(
+        model,
+        audio,
+        label=label,
+        curve=curve,
+        refused=options,
+        form=str(form),
+        resample=resample,
+        jobs=jobs or 1,
+        quiet=quiet,
+    )
+    if odd is not None:
+        if odd:
+            raise typer.Exit(1)
+        return
     from speechgmm.cli.printing import score_and_print
 
     failures = score_and_print(

@@ -70,6 +70,7 @@ from speechgmm.evaluation.operating import (
     tippett,
 )
 from speechgmm.evaluation.resampling import OfSums, ratio
+from speechgmm.evaluation.roc_area import auc, pauc
 from speechgmm.evaluation.t_dcf import AsvErrors, TandemCosts, asv_errors, min_t_dcf, min_t_dcf_legacy
 from speechgmm.evaluation.verbal_scale import in_words
 
@@ -98,6 +99,7 @@ __all__ = [
     "adjusted_rand_index",
     "align_labels",
     "asv_errors",
+    "auc",
     "balanced_accuracy",
     "bayes_threshold",
     "boundary_errors",
@@ -126,6 +128,7 @@ __all__ = [
     "open_set_curve",
     "open_set_rates",
     "open_set_sums",
+    "pauc",
     "pav_blocks",
     "pav_llrs",
     "per_class",

@@ -99,7 +99,9 @@ def read_recogniser(path: str | Path) -> RecogniserFile:
     path = Path(path)
     tensors, header = read_tensors(path)
     if "recogniser" not in header:
-        raise ModelFileError(f"{path}: no recogniser, but models of classes; `speechgmm score` is for them")
+        raise ModelFileError(
+            f"{path}: no recogniser, but models of classes or of what is normal; `speechgmm score` is for them"
+        )
     try:
         about = header["recogniser"]
         sizes = [n for _, counts in about["units"] for n in counts]

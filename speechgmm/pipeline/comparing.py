@@ -113,6 +113,10 @@ def _numbers(names: Sequence[str]) -> NDArray[np.intp]:
 def _read(folder: Path) -> _Run:
     try:
         task = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["task"]
+        if task == "anomaly":
+            raise ConfigError(
+                f"{folder}: compare is not there for task: anomaly; metrics.json has intervals of each run"
+            )
         head, *rows = _table(folder / ("hypotheses.tsv" if task == "recognition" else "scores.tsv"))
         # The first columns are the run's own; classes come after them and may have any name.
         key = ("model", "test") if task == "verification" else ("id",)
