@@ -23,6 +23,7 @@ from speechgmm.evaluation.detection import (
     rank_trials,
     roc,
 )
+from speechgmm.evaluation.diarization import DiarizationErrors, Turn, diarization_errors, pooled_der, speaker_mapping
 from speechgmm.evaluation.edits import (
     EditCounts,
     Edits,
@@ -79,6 +80,7 @@ __all__ = [
     "AsvErrors",
     "ClusterFigures",
     "Det",
+    "DiarizationErrors",
     "Difference",
     "EditCounts",
     "Edits",
@@ -93,6 +95,7 @@ __all__ = [
     "TandemCosts",
     "Tippett",
     "Trials",
+    "Turn",
     "accuracy",
     "act_dcf",
     "act_dcf_sums",
@@ -115,6 +118,7 @@ __all__ = [
     "count_decisions",
     "count_edits",
     "det",
+    "diarization_errors",
     "edit_rate",
     "eer",
     "error_rates",
@@ -133,6 +137,7 @@ __all__ = [
     "pav_llrs",
     "per_class",
     "pool_trials",
+    "pooled_der",
     "precisions",
     "rank_models",
     "rank_trials",
@@ -142,6 +147,7 @@ __all__ = [
     "roc",
     "sentence_rate",
     "silhouettes",
+    "speaker_mapping",
     "tippett",
     "top_n_accuracy",
     "top_n_right",
