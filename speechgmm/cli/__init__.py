@@ -96,6 +96,23 @@ class Heard(StrEnum):
 
     speakers = "speakers"
     sounds = "sounds"
+class Turns(StrEnum):
+    """How turns of speakers are printed."""
+
+    rttm = "rttm"
+    textgrid = "textgrid"
+    table = "table"
+
+
+class Speakers(StrEnum):
+    """Where speakers' recordings come from."""
+
+    folder = "folder"
+    manifest = "manifest"
+    kaldi = "kaldi"
+    librispeech = "librispeech"
+    timit = "timit"
+    fsdd = "fsdd"
 
 
 class Figures(StrEnum):
@@ -427,6 +444,29 @@ def cluster_command(
     ),
     resample: Annotated[
         bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
+@app.command("diarize")
+def diarize_command(
+    audio: Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")],
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model", metavar="FILE", help="a diarizer (train-diarizer); default: learn from each recording itself"
+        ),
+    ] = None,
+    n_speakers: Annotated[
+        int | None, typer.Option("--n-speakers", metavar="N", min=1, help="how many speak; default: found out")
+    ] = None,
+    form: Annotated[Turns, typer.Option("--format", help="how to print")] = Turns.rttm,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="a file for each recording, there")] = None,
+    picture: Annotated[bool, typer.Option("--picture", help="with --out: draw each recording with its turns")] = False,
+    reference: Annotated[
+        Path | None, typer.Option("--reference", metavar="FILE", help="an RTTM of who really spoke: DER and JER")
+    ] = None,
+    collar: Annotated[
+        float, typer.Option(metavar="S", min=0, help="with --reference: time around its boundaries that does not count")
+    ] = 0.0,
+    resample: Annotated[
+        bool, typer.Option("--resample", help="resample other rates than the model's; without a model, all are")
     ] = False,
     jobs: Jobs = 1,
     quiet: Quiet = False,
@@ -450,6 +490,57 @@ def cluster_command(
         quiet=quiet,
     ):
         raise typer.Exit(1)
+
+
+    """Who speaks when: turns of unknown speakers, their number found out, as RTTM."""
+    from speechgmm.cli.diarizing import diarize_and_print
+
+    failures = diarize_and_print(
+        audio,
+        model=model,
+        n_speakers=n_speakers,
+        out=out,
+        form=str(form),
+        reference=reference,
+        collar=collar,
+        picture=picture,
+        resample=resample,
+        jobs=jobs or 1,
+        quiet=quiet,
+    )
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command("train-diarizer")
+def train_diarizer_command(
+    corpus: Annotated[
+        Path, typer.Argument(help="recordings of one speaker each: their folder, or a manifest", metavar="CORPUS")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="the diarizer, a .safetensors file")],
+    kind: Annotated[
+        Speakers, typer.Option("--kind", help="what CORPUS is; folder: one for each speaker")
+    ] = Speakers.folder,
+    components: Annotated[int, typer.Option("--components", metavar="K", min=2, help="of the background model")] = 64,
+    conversations: Annotated[
+        int, typer.Option("--conversations", metavar="N", min=3, help="made of half the speakers, for the threshold")
+    ] = 40,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="of all that is drawn")] = 0,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Train what tells speakers apart, on recordings of one speaker each (eight speakers or more)."""
+    from speechgmm.cli.diarizing import train_and_print
+
+    train_and_print(
+        corpus,
+        kind=str(kind),
+        out=out,
+        n_components=components,
+        n_conversations=conversations,
+        seed=seed,
+        quiet=quiet,
+    )
 
 
 @app.command("evaluate")

@@ -1,8 +1,8 @@
 """Conversations made from recordings of one speaker each: who takes which turn is drawn, what is said is real.
 
 A recording is cut into turns, and speakers take them one after another, nobody twice in a row. No piece of audio is
-used twice, and the same seed makes the same conversation. What is made this way has no overlapping speech and no room of
-its own: every speaker keeps the microphone of the recording, which helps to tell them apart.
+used twice, and the same seed makes the same conversation. What is made this way has no overlapping speech and no room
+of its own: every speaker keeps the microphone of the recording, which helps to tell them apart.
 """
 
 from collections.abc import Sequence

@@ -120,19 +120,17 @@ def choose(found: Sequence[Division], *, threshold: float | None = None, n_speak
     exact = [one for one in found if one.n_speakers == n_speakers]
     if not exact:
         raise DataError(
-            f"{n_speakers} speakers are asked for, and the search found {found[0].n_speakers} at most; the recording is "
-            "too short for so many turns of the least duration, or fewer people speak"
+            f"{n_speakers} speakers are asked for, and the search found {found[0].n_speakers} at most; the recording "
+            "is too short for so many turns of the least duration, or fewer people speak"
         )
     return exact[-1]  # resegmentation may keep the number after a merge only by luck; the last has seen most
 
 
-def turns_of(
-    labels: ArrayLike, speech: ArrayLike, *, shift: float, offset: float, names: Sequence[str] = ()
-) -> list[Turn]:
+def turns_of(labels: ArrayLike, speech: ArrayLike, *, shift: float, offset: float, bridge: float = 0.0) -> list[Turn]:
     """Turns in seconds of labels (n,) of the n frames that are speech, (T,).
 
-    Frame t stands for the time from ``offset + t shift`` to ``offset + (t + 1) shift``. A pause ends a turn. Names are
-    S1, S2, ... unless they are given.
+    Frame t stands for the time from ``offset + t shift`` to ``offset + (t + 1) shift``. A pause longer than ``bridge``
+    ends a turn. Speakers are called S1, S2, ...
 
     >>> turns_of([0, 0, 1], [True, True, False, True], shift=0.01, offset=0.0)
     [Turn(start=0.0, end=0.02, speaker='S1'), Turn(start=0.03, end=0.04, speaker='S2')]
@@ -141,15 +139,17 @@ def turns_of(
     every = np.full(len(where), -1)
     every[where] = np.asarray(labels)
     bounds = [0, *(np.flatnonzero(np.diff(every)) + 1).tolist(), len(every)]
-    return [
-        Turn(
-            round(offset + first * shift, 6),
-            round(offset + stop * shift, 6),
-            names[every[first]] if names else f"S{every[first] + 1}",
-        )
-        for first, stop in pairwise(bounds)
-        if stop > first and every[first] >= 0
-    ]
+    found: list[Turn] = []
+    for first, stop in pairwise(bounds):
+        if stop == first or every[first] < 0:
+            continue
+        name = f"S{every[first] + 1}"
+        start, end = round(offset + first * shift, 6), round(offset + stop * shift, 6)
+        if found and found[-1].speaker == name and start - found[-1].end <= bridge:
+            found[-1] = Turn(found[-1].start, end, name)
+        else:
+            found.append(Turn(start, end, name))
+    return found
 
 
 def _heard(diarizer: Diarizer, values: NDArray[np.floating], speech: NDArray[np.bool_]) -> _Heard:

@@ -1,9 +1,9 @@
 """Where speakers differ: supervectors in few dimensions, in which what differs within a speaker is noise of variance 1.
 
 Within-class normalisation, and then the directions along which the means of speakers vary most, is the two-covariance
-model: x = y + e with y ~ N(0, B) for the speaker and e ~ N(0, I) for the window, B diagonal. Whether two sets of windows
-are one speaker's is then a ratio of evidences in closed form, and evidences need only the number of windows and their
-sum. Owns the space and the evidences; knows no time.
+model: x = y + e with y ~ N(0, B) for the speaker and e ~ N(0, I) for the window, B diagonal. Whether two sets of
+windows are one speaker's is then a ratio of evidences in closed form, and evidences need only the number of windows
+and their sum. Owns the space and the evidences; knows no time.
 """
 
 from collections.abc import Hashable, Sequence
@@ -13,7 +13,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.clustering.agglomerative import in_order
 from speechgmm.errors import ConfigError, DataError, ShapeError
 
 Floats = NDArray[np.float64]
@@ -66,7 +65,8 @@ class SpeakerSpace:
             raise ConfigError(f"n_dims {n_dims}, n_components {n_components}, smoothing {smoothing:g} are out of range")
         if not np.isfinite(points).all():
             raise DataError("a supervector has a value that is NaN or infinite")
-        numbers = in_order(labels)
+        numbers_of = {label: number for number, label in enumerate(dict.fromkeys(labels))}
+        numbers = np.array([numbers_of[label] for label in labels])
         counts = np.bincount(numbers)
         if len(counts) < 2:
             raise DataError(f"{len(counts)} speaker; how speakers differ is learnt from two or more")

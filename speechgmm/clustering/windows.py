@@ -5,6 +5,7 @@ hours is gone through stretch by stretch: what is held is a stretch's statistics
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -86,8 +87,7 @@ def _block_statistics(
     starts = np.arange(stop - first) * block
     bounds = np.append(starts, len(x))
     counts = np.add.reduceat(gamma, starts, axis=0)
-    pairs = zip(bounds[:-1], bounds[1:], strict=True)
-    return counts, np.stack([gamma[a:b].T @ x[a:b] for a, b in pairs])
+    return counts, np.stack([gamma[a:b].T @ x[a:b] for a, b in pairwise(bounds.tolist())])
 
 
 def _moving_sum(values: Floats, window: int) -> Floats:

@@ -161,9 +161,10 @@ def _presence(turns: Sequence[Turn], edges: Floats) -> Floats:
     names = sorted({turn.speaker for turn in turns})
     numbers = {name: number for number, name in enumerate(names)}
     steps = np.zeros((len(names), max(1, len(edges))))
-    rows = [numbers[turn.speaker] for turn in turns]
-    np.add.at(steps, (rows, np.searchsorted(edges, [turn.start for turn in turns])), 1)
-    np.add.at(steps, (rows, np.searchsorted(edges, [turn.end for turn in turns])), -1)
+    rows = np.array([numbers[turn.speaker] for turn in turns], np.intp)
+    for times, step in (([turn.start for turn in turns], 1), ([turn.end for turn in turns], -1)):
+        cells = rows * steps.shape[1] + np.searchsorted(edges, times)
+        np.add.at(steps.reshape(-1), cells, step)
     return (np.cumsum(steps, axis=1)[:, :-1] > 0).astype(np.float64)
 
 

@@ -99,9 +99,8 @@ def read_recogniser(path: str | Path) -> RecogniserFile:
     path = Path(path)
     tensors, header = read_tensors(path)
     if "recogniser" not in header:
-        raise ModelFileError(
-            f"{path}: no recogniser, but models of classes or of what is normal; `speechgmm score` is for them"
-        )
+        kind, command = ("a diarizer", "diarize") if "diarizer" in header else ("models of classes or of what is normal", "score")
+        raise ModelFileError(f"{path}: no recogniser, but {kind}; `speechgmm {command}` is for that")
     try:
         about = header["recogniser"]
         sizes = [n for _, counts in about["units"] for n in counts]

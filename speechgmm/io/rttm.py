@@ -15,23 +15,9 @@ from speechgmm.errors import DataError
 from speechgmm.evaluation.diarization import Turn, check_turns
 from speechgmm.io.atomic import write_text
 
-_TYPES: Final = frozenset(
-    [
-        "SPEAKER",
-        "SPKR-INFO",
-        "SEGMENT",
-        "NOSCORE",
-        "NO_RT_METADATA",
-        "LEXEME",
-        "NON-LEX",
-        "NON-SPEECH",
-        "FILLER",
-        "EDIT",
-        "SU",
-        "IP",
-        "CB",
-        "A/P",
-    ]
+_TYPES: Final = (
+    *("SPEAKER", "SPKR-INFO", "SEGMENT", "NOSCORE", "NO_RT_METADATA", "LEXEME", "NON-LEX", "NON-SPEECH"),
+    *("FILLER", "EDIT", "SU", "IP", "CB", "A/P"),
 )
 
 
