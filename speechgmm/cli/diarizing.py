@@ -109,8 +109,8 @@ def train_and_print(
     learnt = file.learnt
     print(
         f"{shown(out)}\nbackground: {learnt.n_background} speakers; threshold {file.diarizer.threshold:.2f} nats, "
-        f"learnt from {learnt.n_conversations} conversations of others, whose DER it makes {100 * learnt.der:.1f} % (of "
-        f"training, not of a test)\nwho speaks when: speechgmm diarize RECORDING --model {shown(out)}"
+        f"learnt from {learnt.n_conversations} conversations of others, whose DER it makes {100 * learnt.der:.1f} % "
+        f"(of training, not of a test)\nwho speaks when: speechgmm diarize RECORDING --model {shown(out)}"
     )
 
 

@@ -178,9 +178,7 @@ def read_model_file(path: str | Path) -> ModelFile:
             "`speechgmm score` finds anomalies with it"
         )
     if "diarizer" in header:
-        raise ModelFileError(
-            f"{path}: a diarizer, which has no class models to use here; `speechgmm diarize` is for it"
-        )
+        raise ModelFileError(f"{path}: a diarizer, which has no class models to use here; `speechgmm diarize`")
     if "segments" in header:
         raise ModelFileError(
             f"{path}: a model of segments with known boundaries, which has no class models to use here"

@@ -268,6 +268,7 @@ def picture_of(path: Path, result: Diarized, said: Sequence[Turn] | None, target
     from speechgmm.report.diarization_plot import plot_turns
     from speechgmm.report.plots import save_figure
 
+    audio = result.audio
     samples = read_recording(
         path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel
     ).samples
