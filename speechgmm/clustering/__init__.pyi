@@ -1,5 +1,6 @@
 from .agglomerative import Clustering, check_distances, check_number, in_order, link, merge
 from .bic import GaussianStats, delta_bic
+from .change_detection import bic_changes
 from .conversations import Conversation, make_conversation
 from .diarization import Diarizer, Division, choose, divisions, turns_of
 from .diarization_spec import DiarizationSpec
@@ -36,6 +37,7 @@ __all__ = [
     "WithinClass",
     "affinities",
     "best_turns",
+    "bic_changes",
     "check_distances",
     "check_number",
     "choose",

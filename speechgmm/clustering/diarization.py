@@ -62,6 +62,7 @@ class _Heard:
     points: Floats  # (B, d), of the window around each block
     whole: NDArray[np.bool_]  # (B,) whether a whole window lies around the block
     costs: Floats  # (B,) of a change before each block
+    pauses: NDArray[np.intp]  # frames of speech before which there is a pause
     window: int  # blocks
 
 
@@ -94,7 +95,8 @@ def divisions(
     while True:
         evidences = _evidences(diarizer, heard, labels)
         one, other, ratio = _nearest(evidences)
-        found.append(Division(in_order(_of_frames(labels, len(values), spec.block)), ratio))
+        every = labels[np.minimum(np.arange(len(values)) // spec.block, n - 1)]  # the last block is longer
+        found.append(Division(in_order(_at_pauses(every, heard.pauses, spec.block)), ratio))
         if len(evidences) == 1:
             return found
         joined = np.where(labels == other, one, labels)
@@ -168,9 +170,9 @@ def _heard(diarizer: Diarizer, values: NDArray[np.floating], speech: NDArray[np.
     near = np.concatenate([[0], np.cumsum(paused)])
     first = np.arange(n) * spec.block
     half = max(1, spec.block // 2)
-    pauses = near[np.minimum(first + half, len(at))] > near[np.maximum(first - half, 0)]
-    costs = np.where(pauses, spec.pause_cost, spec.cost)
-    return _Heard(points[np.clip(starts, 0, len(points) - 1)], inside, costs, window)
+    beside = near[np.minimum(first + half, len(at))] > near[np.maximum(first - half, 0)]
+    costs = np.where(beside, spec.pause_cost, spec.cost)
+    return _Heard(points[np.clip(starts, 0, len(points) - 1)], inside, costs, np.flatnonzero(paused), window)
 
 
 def _evidences(diarizer: Diarizer, heard: _Heard, labels: Labels) -> list[Evidence]:
@@ -234,6 +236,16 @@ def _nearest(evidences: Sequence[Evidence]) -> tuple[int, int, float]:
     return best
 
 
-def _of_frames(labels: Labels, n_frames: int, block: int) -> Labels:
-    """Labels of blocks as labels of frames; the last block is longer."""
-    return labels[np.minimum(np.arange(n_frames) // block, len(labels) - 1)]
+def _at_pauses(labels: Labels, pauses: NDArray[np.intp], reach: int) -> Labels:
+    """Changes of labels (T,) moved to the nearest pause within ``reach`` frames: blocks do not end where speech does."""
+    changes = np.flatnonzero(np.diff(labels)) + 1
+    if not len(changes) or not len(pauses):
+        return labels
+    after = np.clip(np.searchsorted(pauses, changes), 0, len(pauses) - 1)
+    before = np.maximum(after - 1, 0)
+    nearest = np.where(
+        np.abs(pauses[before] - changes) <= np.abs(pauses[after] - changes), pauses[before], pauses[after]
+    )
+    moved = np.where(np.abs(nearest - changes) <= reach, nearest, changes)
+    bounds = np.concatenate([[0], np.maximum.accumulate(moved), [len(labels)]])
+    return np.repeat(labels[np.concatenate([[0], changes])], np.diff(bounds))

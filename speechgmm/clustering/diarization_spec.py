@@ -21,6 +21,6 @@ class DiarizationSpec:
     cost: float = setting(3.0, "of a change of speakers within speech", unit="nats", ge=0)
     pause_cost: float = setting(1.0, "of a change at a pause", unit="nats", ge=0)
     minimum: int = setting(10, "least duration of a turn", unit="blocks", ge=1)
-    bridge: float = setting(0.5, "a pause between two turns of one speaker up to which they are one", unit="s", ge=0)
+    bridge: float = setting(0.3, "a pause between two turns of one speaker up to which they are one", unit="s", ge=0)
     first: int = setting(12, "clusters that merging begins with: more than speakers are expected", ge=2)
     passes: int = setting(2, "resegmentations after each merge", ge=1)
