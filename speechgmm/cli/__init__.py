@@ -96,6 +96,8 @@ class Heard(StrEnum):
 
     speakers = "speakers"
     sounds = "sounds"
+
+
 class Turns(StrEnum):
     """How turns of speakers are printed."""
 
@@ -442,8 +444,31 @@ def cluster_command(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder for table and picture")] = Path(
         "runs/clusters"
     ),
-    resample: Annotated[
-        bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
+    resample: Resample = False,
+    jobs: Jobs = 1,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Cluster recordings by unknown speaker or sound; the number of clusters is found, unless it is given."""
+    from speechgmm.cli.clustering import cluster_and_print
+
+    if cluster_and_print(
+        audio or [],
+        model=model,
+        method=method.value,
+        n_clusters=n_clusters,
+        threshold=threshold,
+        kind=kind.value,
+        labels=labels,
+        label=label,
+        out=out,
+        resample=resample,
+        jobs=jobs or 1,
+        quiet=quiet,
+    ):
+        raise typer.Exit(1)
+
+
 @app.command("diarize")
 def diarize_command(
     audio: Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")],
@@ -472,26 +497,6 @@ def diarize_command(
     quiet: Quiet = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Cluster recordings by unknown speaker or sound; the number of clusters is found, unless it is given."""
-    from speechgmm.cli.clustering import cluster_and_print
-
-    if cluster_and_print(
-        audio or [],
-        model=model,
-        method=method.value,
-        n_clusters=n_clusters,
-        threshold=threshold,
-        kind=kind.value,
-        labels=labels,
-        label=label,
-        out=out,
-        resample=resample,
-        jobs=jobs or 1,
-        quiet=quiet,
-    ):
-        raise typer.Exit(1)
-
-
     """Who speaks when: turns of unknown speakers, their number found out, as RTTM."""
     from speechgmm.cli.diarizing import diarize_and_print
 

@@ -30,8 +30,8 @@ def bic_changes(
 
         R(t) = n/2 log |S| - m/2 log |S1| - (n - m)/2 log |S2| - penalty/2 (D + D (D + 1) / 2) log n
 
-    is looked at every ``step`` frames that leave ``minimum`` on either side, and a change is where it is greatest, above
-    0. Covariances have a thousandth of the frames' variance added. Time and memory grow with T alone.
+    is looked at every ``step`` frames that leave ``minimum`` on either side, and a change is where it is greatest,
+    above 0. Covariances have a thousandth of the frames' variance added. Time and memory grow with T alone.
 
     Raises:
         ShapeError: Frames that are not (T, D).

@@ -237,7 +237,7 @@ def _nearest(evidences: Sequence[Evidence]) -> tuple[int, int, float]:
 
 
 def _at_pauses(labels: Labels, pauses: NDArray[np.intp], reach: int) -> Labels:
-    """Changes of labels (T,) moved to the nearest pause within ``reach`` frames: blocks do not end where speech does."""
+    """Changes of labels (T,) moved to the nearest pause within ``reach`` frames: blocks end elsewhere than speech."""
     changes = np.flatnonzero(np.diff(labels)) + 1
     if not len(changes) or not len(pauses):
         return labels

@@ -99,7 +99,9 @@ def read_recogniser(path: str | Path) -> RecogniserFile:
     path = Path(path)
     tensors, header = read_tensors(path)
     if "recogniser" not in header:
-        kind, command = ("a diarizer", "diarize") if "diarizer" in header else ("models of classes or of what is normal", "score")
+        kind, command = (
+            ("a diarizer", "diarize") if "diarizer" in header else ("models of classes or of what is normal", "score")
+        )
         raise ModelFileError(f"{path}: no recogniser, but {kind}; `speechgmm {command}` is for that")
     try:
         about = header["recogniser"]
