@@ -42,7 +42,7 @@ class BayesianGMM:
         means       normal about ``means`` with mean_counts times the precision
 
     The K sticks of a process all stay free, as in scikit-learn; the components after them are unused and as under the
-    prior (Kurihara, Welling & Teh 2007), so that a bound is one of the infinite mixture and comparable across K.
+    prior (Kurihara, Welling & Vlassis 2006), so that a bound is one of the infinite mixture and comparable across K.
 
     Raises:
         ShapeError: Arrays that do not fit together or are not finite.

@@ -167,7 +167,8 @@ def fit_posterior(
     After a pass, q(z) is the best there is for q(parameters), so that the bound is the sum over frames of the logarithm
     of the expected densities' sum, less the divergence of q from the prior: every constant is in one or the other. An
     update is posterior = prior + statistics. ``max_iter`` updates at most, until one gains less than ``tol`` nats per
-    frame. With a process whose components are alike, the heaviest come first, which never lowers the bound.
+    frame. With a process whose components are alike, the heaviest come first, which never lowers the bound
+    (Kurihara, Welling & Teh 2007).
 
     Updates go further than that, by a factor that grows while the bound does, as in ``fit_em``: what is extrapolated is
     statistics. Where one goes too far, the next pass is the plain step from before, and the bound in between is not in
