@@ -1,20 +1,36 @@
 from .config import load_config
 from .features import FeatureSpec, extract
-from .gmm import DiagGMM, Fit, ModelSpec, adapt_map, assign, fit_gmm, log_likelihoods, posteriors, sample
+from .gmm import (
+    BayesianGMM,
+    DiagGMM,
+    Fit,
+    ModelSpec,
+    VariationalFit,
+    adapt_map,
+    assign,
+    fit_gmm,
+    fit_variational,
+    log_likelihoods,
+    posteriors,
+    sample,
+)
 from .io.model_file import load_models, read_model_file, save_models
 from .pipeline import run, score_recordings
 from .scoring import ClassModels, train_classes
 
 __all__ = [
+    "BayesianGMM",
     "ClassModels",
     "DiagGMM",
     "FeatureSpec",
     "Fit",
     "ModelSpec",
+    "VariationalFit",
     "adapt_map",
     "assign",
     "extract",
     "fit_gmm",
+    "fit_variational",
     "load_config",
     "load_models",
     "log_likelihoods",

@@ -78,6 +78,9 @@ def _model(path: Path, file: ModelFile | SegmentFile) -> Iterator[str]:
     spread = str(sizes[0]) if len(set(sizes)) == 1 else f"{min(sizes)} to {max(sizes)}"
     yield f"{path}: {len(models.labels)} classes ({file.label}), {spread} components each, {n_dims} features"
     yield f"parameters: {sum(sizes) * (2 * n_dims + 1)} numbers, {path.stat().st_size / 1e6:.2f} MB"
+    if models.bayesian is not None:
+        kind = "Dirichlet" if models.bayesian[0].process is None else "Dirichlet process"
+        yield f"posteriors over mixtures (variational Bayes, {kind}): scored by their predictive density"
     if models.ubm is not None:
         yield f"adapted from a background model of {len(models.ubm.weights)} components"
     if models.top_components is not None:
@@ -106,14 +109,19 @@ def _model(path: Path, file: ModelFile | SegmentFile) -> Iterator[str]:
         other = "other rates are resampled" if file.audio.resample else "other rates are refused"
         yield f"input: {file.audio.sample_rate} Hz ({other}), channel {file.audio.channel}"
         yield f"features: {about}"
-    rows: list[tuple[str, ...]] = [("class", "components", "effective", "heaviest weight", "prior")]
-    for label, model, prior in list(zip(models.labels, models.models, models.log_priors, strict=True))[:CLASSES_SHOWN]:
+    known = models.bayesian
+    in_use: tuple[str, ...] = () if known is None else ("in use", "frames seen")
+    rows: list[tuple[str, ...]] = [("class", "components", *in_use, "effective", "heaviest weight", "prior")]
+    each = zip(models.labels, models.models, models.log_priors, known or [None] * len(models.labels), strict=True)
+    for label, model, prior, posterior in list(each)[:CLASSES_SHOWN]:
+        used = () if posterior is None else (str(posterior.n_in_use), f"{posterior.counts.sum():.0f}")
         weights = model.weights[model.weights > 0]
         effective = float(np.exp(-(weights * np.log(weights)).sum()))
         rows.append(
             (
                 label,
                 str(len(model.weights)),
+                *used,
                 f"{effective:.1f}",
                 f"{weights.max():.3f}",
                 f"{np.exp(prior):.3f}",

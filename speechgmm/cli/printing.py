@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from speechgmm.scoring.score_maps import Calibration
 
 CLASSES_SHOWN = 12
+IN_USE_SHOWN = 30
 
 
 def print_result(result: "Result") -> None:
@@ -39,6 +40,8 @@ def print_result(result: "Result") -> None:
         title = "class" if len(rows) <= CLASSES_SHOWN else f"class (worst {CLASSES_SHOWN} of {len(rows)})"
         print()
         print("\n".join(aligned([(title, "right", "", "most often taken for"), *rows[:CLASSES_SHOWN]])))
+    if (line := _in_use(result)) is not None:
+        print(f"\n{line}")
     print(f"\nresults: {shown(result.folder)}")
     model = shown(result.folder / "models.safetensors")
     if metrics["task"] == "verification":
@@ -47,6 +50,19 @@ def print_result(result: "Result") -> None:
         print(f"recognise a recording: speechgmm recognise {model} RECORDING")
     else:
         print(f"score a recording: speechgmm score {model} RECORDING")
+
+
+def _in_use(result: "Result") -> str | None:
+    """How many components every class uses, where training chose them."""
+    from speechgmm.scoring import ClassModels
+
+    models = getattr(result.trained, "models", None)
+    if not isinstance(models, ClassModels) or models.bayesian is None:
+        return None
+    used = [f"{label} {known.n_in_use}" for label, known in zip(models.labels, models.bayesian, strict=True)]
+    more = f" ... and {len(used) - IN_USE_SHOWN} more classes" if len(used) > IN_USE_SHOWN else ""
+    sizes = sorted({known.n_components for known in models.bayesian})
+    return f"components in use, of {' and '.join(map(str, sizes))}: {', '.join(used[:IN_USE_SHOWN])}{more}"
 
 
 def _figures(metrics: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -108,18 +124,21 @@ def print_models(result: "Result") -> None:
         print(f"segment models of {len(result.trained.models.labels)} classes; weights of their streams: {weights}")
         print(f"\nmodels: {model}")
         return
-    rows = (
+    rows = [
         (
             report.label,
             str(report.n_frames),
             str(report.n_components),
             str(report.iterations),
             f"{report.objective:.3f}",
+            *(() if report.posterior is None else (str(report.posterior.n_in_use),)),
             "" if report.converged else "(still gaining when stopped)",
         )
         for report in result.trained.reports
-    )
-    print("\n".join(aligned([("class", "frames", "components", "iterations", "nats per frame", ""), *rows])))
+    ]
+    head = ("class", "frames", "components", "iterations", "nats per frame")
+    in_use = () if result.trained.models.bayesian is None else ("in use",)
+    print("\n".join(aligned([(*head, *in_use, ""), *rows])))
     print(f"\nmodels: {shown(result.folder / 'models.safetensors')}")
 
 

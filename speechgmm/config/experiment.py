@@ -29,9 +29,12 @@ class Experiment:
         trials_text = None if trials is None else str(trials)
         spec = self.config.recognition
         dictionary, grammar = (path and str(self.beside(path)) for path in (spec.dictionary, spec.grammar))
+        prior_from = self.config.model.prior_from
+        model = replace(self.config.model, prior_from=prior_from and str(self.beside(prior_from)))
         return replace(
             self.config,
             corpus=corpus,
+            model=model,
             trials=trials_text,
             recognition=replace(spec, dictionary=dictionary, grammar=grammar),
             cache=str(self.cache()),

@@ -1,21 +1,26 @@
+from .bayesian import BayesianGMM
 from .compiled import warm_up
 from .density import assign, log_likelihoods, posteriors, sample
 from .em import Fit, fit_em, objective, split_components
 from .fit import adapt_map, class_rng, fit_gmm
 from .frames import FrameSource, Mapper
+from .gradient import fit_gradient
 from .init import initial_model, subsample_size
 from .kernels import accumulate
 from .layout import BATCH, Batch, block_size, bytes_per_frame, prepare, working_bytes
 from .likelihoods import Space, Stack, stacked_log_likelihoods
 from .model import DiagGMM, LogLinear
+from .predictive import PredictiveStack
 from .prior import ConjugatePrior
 from .spec import ModelSpec, UbmSpec
 from .stats import GMMStats
 from .top_components import TopStack
+from .variational import VariationalFit, fit_variational
 
 __all__ = [
     "BATCH",
     "Batch",
+    "BayesianGMM",
     "ConjugatePrior",
     "DiagGMM",
     "Fit",
@@ -24,10 +29,12 @@ __all__ = [
     "LogLinear",
     "Mapper",
     "ModelSpec",
+    "PredictiveStack",
     "Space",
     "Stack",
     "TopStack",
     "UbmSpec",
+    "VariationalFit",
     "accumulate",
     "adapt_map",
     "assign",
@@ -36,6 +43,8 @@ __all__ = [
     "class_rng",
     "fit_em",
     "fit_gmm",
+    "fit_gradient",
+    "fit_variational",
     "initial_model",
     "log_likelihoods",
     "objective",

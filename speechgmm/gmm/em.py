@@ -194,7 +194,7 @@ class _Passes:
     def full(self, model: DiagGMM, *, survey: bool) -> GMMStats:
         """Every frame under every component; with ``survey`` the active ones are found on the way."""
         if not survey:
-            return _total(self.map(partial(_all, model.log_linear()), self.batches))
+            return e_step(model.log_linear(), self.batches, self.map)
         parts, active = zip(*self.map(partial(_surveyed, model.log_linear()), self.batches), strict=True)
         self.tasks = tuple(zip(self.batches, active, strict=True))
         return _total(parts)
@@ -202,6 +202,11 @@ class _Passes:
     def sparse(self, model: DiagGMM) -> GMMStats:
         """Every frame under the components that were active in its block."""
         return _total(self.map(partial(_some, model.log_linear()), self.tasks))
+
+
+def e_step(log_linear: LogLinear, batches: Sequence[Batch | BatchReference], map: Mapper = map) -> GMMStats:
+    """The statistics of all batches under a mixture, added in order."""
+    return _total(map(partial(_all, log_linear), batches))
 
 
 def _total(parts: Iterable[GMMStats]) -> GMMStats:

@@ -4,6 +4,7 @@ Owns the checks of frames, the variance floor, the choice of precision and the r
 know what the frames are of: who calls adds the class's name to an error.
 """
 
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Final, Literal
 
@@ -15,6 +16,7 @@ from speechgmm.errors import ConfigError, FitError, ShapeError
 from speechgmm.gmm.active import BLOCK, arranged
 from speechgmm.gmm.em import Dead, Fit, fit_em
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source, check_finite, moments
+from speechgmm.gmm.gradient import fit_gradient
 from speechgmm.gmm.init import Start, initial_model
 from speechgmm.gmm.layout import Precision, batches, block_size, hold
 from speechgmm.gmm.model import DiagGMM
@@ -23,6 +25,7 @@ from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior, Parameter
 Floats = NDArray[np.float64]
 PrecisionChoice = Literal["auto", "float32", "float64"]
 EStep = Literal["auto", "dense", "sparse"]
+Climb = Literal["em", "gradient"]
 
 SPARSE_FROM: Final = 512
 """Components from which on a sparse E-step is faster than a dense one, by 1.3 times and more."""
@@ -47,6 +50,8 @@ def fit_gmm(
     precision: PrecisionChoice = "auto",
     e_step: EStep = "auto",
     overrelaxed: bool = True,
+    estimator: Climb = "em",
+    gradient_after: int = 5,
     memory: int | None = None,
     map: Mapper = map,
 ) -> Fit:
@@ -66,6 +71,9 @@ def fit_gmm(
     "auto" does so from ``SPARSE_FROM`` components on, where it is faster and moves no variance by 1e-3. Frames with
     weights are always given to all components.
 
+    ``estimator`` "gradient" goes on by L-BFGS after ``gradient_after`` iterations of EM, in float64 and with a floor
+    above 0 (see ``fit_gradient``); ``max_iter`` counts the passes of both.
+
     Frames may be a ``FrameSource``, which is read as it is needed: some passes before EM, and in every
     iteration what does not fit into ``memory`` bytes once it is laid out (None: all fits). Both change the
     time and no byte of the model.
@@ -74,7 +82,7 @@ def fit_gmm(
         ShapeError: Frames that are not (N, D), weights or a floor that do not fit them. FitError: No frames;
         NaN; fewer distinct frames than components; a dimension that is the same in every frame
             and has no floor.
-        ConfigError: An option out of range.
+        ConfigError: An option out of range; gradients in float32 or without a floor.
 
     >>> frames = np.random.default_rng(0).normal(size=(200, 2))
     >>> fit = fit_gmm(frames, n_components=2, seed=0)
@@ -82,13 +90,15 @@ def fit_gmm(
     (DiagGMM(n_components=2, n_features=2), 'float32')
     """
     source = as_source(frames, weights)
-    _check_memory(memory)
+    check_memory(memory)
     if not isinstance(n_components, (int, np.integer)) or isinstance(n_components, bool):
         raise ConfigError(f"n_components {n_components!r}; expected a whole number, 1 or more")
     if n_components < 1:
         raise ConfigError(f"{n_components} components; expected at least 1")
     if e_step not in ("auto", "dense", "sparse"):
         raise ConfigError(f"e_step {e_step!r}; expected auto, dense or sparse")
+    if estimator not in ("em", "gradient") or gradient_after < 0:
+        raise ConfigError(f"estimator {estimator!r} after {gradient_after}; expected em or gradient, and 0 or more")
     if not (np.isfinite(variance_floor) and variance_floor >= 0):
         raise ConfigError(f"variance_floor {variance_floor:g}; expected a share of the variance, 0 or more")
     mean, variance = moments(source, map=map)
@@ -104,22 +114,25 @@ def fit_gmm(
             "dimension, give more varied frames, or give an absolute floor (floor=)"
         )
     share = least[variance > 0] / variance[variance > 0]
-    chosen = _resolve(precision, float(share.min()) if len(share) else 1.0)
+    chosen = resolve_precision(precision, float(share.min()) if len(share) else 1.0)
+    if estimator == "gradient" and precision == "auto":
+        chosen = "float64"
     rng = np.random.default_rng(seed)
     start = initial_model(source, n_components, method=init, rng=rng, floor=least, precision=chosen, map=map)
     sparse = e_step == "sparse" or (e_step == "auto" and n_components >= SPARSE_FROM and max_iter > 2)
-    sparse = sparse and source.weights is None
+    sparse = sparse and source.weights is None and estimator == "em"
     size = BLOCK if sparse else block_size(len(source), source.n_features, n_components)
     # The deviation decides the accuracy in float32, the floor only where there is no deviation.
     scale = np.sqrt(np.where(variance > 0, variance, least))
     references = batches(source, mean, scale, chosen, size)
     if sparse:
         references = arranged(references, start, map=map)
-    return fit_em(
+    held = hold(references, memory)
+    fit = fit_em(
         start,
-        hold(references, memory),
+        held,
         ConjugatePrior.flat(n_components, source.n_features),
-        max_iter=max_iter,
+        max_iter=max_iter if estimator == "em" else min(gradient_after, max_iter),
         tol=tol,
         floor=least,
         dead=dead_components,
@@ -128,6 +141,18 @@ def fit_gmm(
         overrelaxed=overrelaxed,
         map=map,
     )
+    if estimator == "em" or len(fit.trace) > max_iter:
+        return fit
+    end = fit_gradient(
+        fit.model,
+        held,
+        max_passes=max_iter + 2 - len(fit.trace),
+        tol=tol,
+        floor=least,
+        min_count=_min_count(source),
+        map=map,
+    )
+    return replace(end, trace=fit.trace + end.trace[1:])
 
 
 @one_blas_thread()
@@ -167,7 +192,7 @@ def adapt_map(
     array([[1.]])
     """
     source = as_source(frames, weights)
-    _check_memory(memory)
+    check_memory(memory)
     if source.n_features != ubm.n_features:
         raise ShapeError(f"frames of {source.n_features} dimensions for a background model of {ubm.n_features}")
     check_finite(source, map=map)
@@ -175,7 +200,7 @@ def adapt_map(
     # Centre and scale are the background model's: three frames of enrolment have no deviation to speak of.
     centre = ubm.weights @ ubm.means
     overall = ubm.weights @ (ubm.variances + (ubm.means - centre) ** 2)
-    chosen = _resolve(precision, float((ubm.variances / overall).min()))
+    chosen = resolve_precision(precision, float((ubm.variances / overall).min()))
     size = block_size(len(source), ubm.n_features, ubm.n_components)
     return fit_em(
         ubm,
@@ -196,7 +221,8 @@ def adapt_map(
     )
 
 
-def _check_memory(memory: int | None) -> None:
+def check_memory(memory: int | None) -> None:
+    """Refuse what is no number of bytes."""
     if memory is not None and (not isinstance(memory, int) or memory < 0):
         raise ConfigError(f"memory {memory!r}; expected a number of bytes, 0 or more, or None for no limit")
 
@@ -211,7 +237,8 @@ def class_rng(seed: int, label: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest, "little"))
 
 
-def _resolve(precision: PrecisionChoice, least_share: float) -> Precision:
+def resolve_precision(precision: PrecisionChoice, least_share: float) -> Precision:
+    """What the products are computed in, for variances as small as this share of the data's."""
     if precision == "auto":
         # A floor of 1e-3 comes back as 0.000999... once it has been multiplied by a variance and divided
         # again.

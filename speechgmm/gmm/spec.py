@@ -13,6 +13,19 @@ OWN_RELEVANCE: Final = {
 }
 """Settings that take the place of ``relevance`` for one parameter."""
 
+OF_PRIOR: Final = ("weight_prior", "concentration", "mean_frames", "variance_frames", "variance_share")
+"""Settings that make the prior of variational Bayes."""
+
+OF_VARIATIONAL: Final = (*OF_PRIOR, "variational_max_iter", "prior_from")
+OF_GRADIENT: Final = ("gradient_after",)
+
+NOT_OF: Final[dict[str, tuple[str, ...]]] = {
+    "em": (*OF_VARIATIONAL, *OF_GRADIENT),
+    "variational": (*OF_GRADIENT, "max_iter", "variance_floor", "dead_components", "overrelaxed", "e_step"),
+    "gradient": (*OF_VARIATIONAL, "e_step"),
+}
+"""Settings that have no effect with an estimator."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UbmSpec:
@@ -36,11 +49,20 @@ class ModelSpec:
     __pydantic_config__ = FORBID_UNKNOWN
 
     n_components: int = setting(32, "Gaussians per class; with adapt: map, ubm.n_components counts instead", ge=1)
+    estimator: Literal["em", "variational", "gradient"] = setting(
+        "em",
+        "em: maximum likelihood; variational: Bayesian, a posterior over mixtures, which leaves components out that "
+        "the "
+        "data do not need and scores by its predictive density; gradient: maximum likelihood by L-BFGS after a few "
+        "iterations of EM",
+    )
     init: Literal["split", "kmeans++", "random"] = setting(
         "split", "where EM starts: binary splitting of one Gaussian, k-means, or random frames"
     )
-    max_iter: int = setting(20, "EM iterations over all frames of a class, at most", ge=0)
-    tol: float = setting(1e-4, "EM stops once an iteration gains less", unit="nats per frame", ge=0)
+    max_iter: int = setting(20, "EM iterations over all frames of a class (gradient: passes), at most", ge=0)
+    tol: float = setting(
+        1e-4, "training stops once an iteration gains less, of the likelihood or bound", unit="nats per frame", ge=0
+    )
     variance_floor: float = setting(
         0.01, "least variance of a component, as a share of the training split's, per dimension", ge=0, le=1
     )
@@ -58,6 +80,36 @@ class ModelSpec:
         "auto",
         "dense: every frame is given to all components; sparse: in most passes to those that were active for its "
         "neighbours at the last full one; auto: sparse from 512 components on, where it is faster",
+    )
+    gradient_after: int = setting(5, "gradient: EM iterations before it", ge=0)
+    weight_prior: Literal["dirichlet", "dirichlet_process"] = setting(
+        "dirichlet",
+        "variational: the prior of the weights; dirichlet_process: by stick-breaking, n_components are where it is "
+        "cut off",
+    )
+    concentration: float | None = setting(
+        None,
+        "variational: what every component of a Dirichlet is worth before a frame is seen (default 1 / "
+        "n_components), or "
+        "the whole process (default 1); the smaller, the fewer components are used",
+        unit="frames",
+        gt=0,
+    )
+    mean_frames: float = setting(
+        0.1, "variational: what the training split's mean is worth in every component's mean", unit="frames", gt=0
+    )
+    variance_frames: float = setting(
+        10.0, "variational: what the prior's variance is worth in every component's variance", unit="frames", gt=0
+    )
+    variance_share: float = setting(
+        0.2, "variational: the prior's variance as a share of the training split's, per dimension", gt=0
+    )
+    variational_max_iter: int = setting(200, "variational: iterations over all frames of a class, at most", ge=0)
+    prior_from: str | None = setting(
+        None,
+        "variational: a model whose classes' posteriors are the priors of this training, for recordings that it has "
+        "not "
+        "seen; relative to the configuration file",
     )
     adapt: Literal["none", "map"] = setting(
         "none", "none: every class is trained from its own frames; map: adapted from a background model"
@@ -86,10 +138,12 @@ class ModelSpec:
         ignored: tuple[str, ...] = ("n_components", "max_iter")
         if self.adapt == "none":
             ignored = ("relevance", *OWN_RELEVANCE, "adapt_parameters", "adapt_max_iter", "ubm")
-        for field in fields(self):
-            if field.name in ignored and getattr(self, field.name) != field.default:
-                instead = f"; set model.ubm.{field.name}" if self.adapt == "map" else "; set model.adapt: map"
-                raise ConfigError(f"model.{field.name} has no effect with model.adapt: {self.adapt}{instead}")
+        changed = {field.name for field in fields(self) if getattr(self, field.name) != field.default}
+        for name in ignored:
+            if name in changed:
+                instead = f"; set model.ubm.{name}" if self.adapt == "map" else "; set model.adapt: map"
+                raise ConfigError(f"model.{name} has no effect with model.adapt: {self.adapt}{instead}")
+        _check_estimator(self, changed)
         if not self.adapt_parameters:
             raise ConfigError("model.adapt_parameters is empty; name some of weights, means, variances")
         for name, parameter in OWN_RELEVANCE.items():
@@ -103,3 +157,30 @@ class ModelSpec:
                 "model.e_step: sparse has no effect with model.ubm.balance: frames that weigh differently are given to "
                 "all components; leave it out"
             )
+
+
+def _check_estimator(spec: ModelSpec, changed: set[str]) -> None:
+    """Refuse what would have no effect with an estimator, and estimators that cannot do what is asked."""
+    if spec.adapt == "map" and spec.estimator != "em":
+        raise ConfigError(
+            f"model.estimator: {spec.estimator} has no effect with model.adapt: map, where classes are adapted from a "
+            "background model; set model.adapt: none, or leave the estimator out"
+        )
+    for name in NOT_OF[spec.estimator]:
+        if name in changed:
+            needs = next((of for of in ("variational", "gradient", "em") if name not in NOT_OF[of]), "em")
+            instead = "; set model.variational_max_iter" if name == "max_iter" else f"; it is for {needs}"
+            raise ConfigError(f"model.{name} has no effect with model.estimator: {spec.estimator}{instead}")
+    given = sorted(changed & {*OF_PRIOR, "init"})
+    if spec.prior_from is not None and given:
+        raise ConfigError(
+            f"model.{given[0]} has no effect with model.prior_from, where the prior and the start are the posteriors "
+            f"of "
+            "that model; leave out one of the two"
+        )
+    if spec.estimator == "gradient" and (spec.precision == "float32" or spec.variance_floor == 0):
+        raise ConfigError(
+            "model.estimator: gradient needs float64, as a line search would follow rounding, and a variance_floor "
+            "above "
+            f"0; got precision {spec.precision}, variance_floor {spec.variance_floor:g}"
+        )

@@ -7,6 +7,7 @@ Parameters are tensors; labels, the feature spec and the rest are **one** canoni
     weights             (sum of K,)       float64, one class after another (n_components in the header)
     means, variances    (sum of K, D)     float64
     log_priors          (C,)              float64
+    posterior.*, prior.*                  of variational Bayes (see ``posterior_part``); format 2
     ubm.*                                 the universal background model, where there is one
     cohort.*, norm.*                      what scores of claims are normalised by (see ``cohort_part``)
     normalisation.*     (D,)              shift and scale, where cmvn is global
@@ -30,14 +31,18 @@ from speechgmm.errors import ModelFileError, SpeechGMMError
 from speechgmm.features import FeatureSpec, Normalisation
 from speechgmm.features.augment import Copy
 from speechgmm.features.transforms import LinearTransform, TransformSpec, splice
-from speechgmm.gmm import DiagGMM, ModelSpec, UbmSpec
+from speechgmm.gmm import BayesianGMM, DiagGMM, ModelSpec, UbmSpec
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.cohort_part import cohort_part, read_cohort_part
+from speechgmm.io.posterior_part import posterior_part, read_posterior_part
 from speechgmm.scoring import ClassModels
 from speechgmm.scoring.decision_spec import DecisionSpec
 from speechgmm.scoring.score_maps import Affine, Calibration, Pav, ScoreMap
 
 FORMAT_VERSION: Final = 1
+WITH_POSTERIORS: Final = 2
+"""The format of a file with posteriors: versions that read up to 1 would score by plug-in mixtures and say nothing."""
+
 KEY: Final = "speechgmm"
 
 
@@ -70,6 +75,7 @@ class ClassRecipe:
     talkers: tuple[NDArray[np.float32], ...] = ()  # (N,) samples of those who may be heard in babble
     n_talkers: int = 0  # heard at once
     recordings: tuple[NDArray[np.float32], ...] = ()  # (T, D) frames of the cohort's, where the norm is by them
+    prior: BayesianGMM | None = None  # variational: of every class; None where each has its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +115,7 @@ def serialise(content: ModelFile) -> bytes:
     models, audio = content.models, content.audio
     tensors = stack("", models.models) | {"log_priors": models.log_priors}
     header: dict[str, Any] = {
-        "format": FORMAT_VERSION,
+        "format": FORMAT_VERSION if models.bayesian is None else WITH_POSTERIORS,
         "label": content.label,
         "labels": list(models.labels),
         "n_components": [len(model.weights) for model in models.models],
@@ -119,6 +125,9 @@ def serialise(content: ModelFile) -> bytes:
         header["top_components"] = models.top_components
     if models.ubm is not None:
         tensors |= stack("ubm.", (models.ubm,))
+    if models.bayesian is not None:
+        header["posteriors"], arrays = posterior_part("posterior.", models.bayesian)
+        tensors |= arrays
     about_claims, arrays = cohort_part(models)
     header, tensors = header | about_claims, tensors | arrays
     if audio is not None:
@@ -133,6 +142,9 @@ def serialise(content: ModelFile) -> bytes:
         tensors["floor"] = content.recipe.floor
         if content.recipe.talkers:
             header["recipe"]["n_talkers"] = content.recipe.n_talkers
+        if content.recipe.prior is not None:
+            header["recipe"]["prior"], arrays = posterior_part("prior.", (content.recipe.prior,))
+            tensors |= arrays
         if content.recipe.recordings:
             tensors["recordings"] = np.concatenate(content.recipe.recordings)
             tensors["recording_lengths"] = np.array([len(frames) for frames in content.recipe.recordings], np.int64)
@@ -171,6 +183,9 @@ def read_model_file(path: str | Path) -> ModelFile:
             temperature=header["temperature"],
             ubm=ubm,
             top_components=header.get("top_components"),
+            bayesian=(
+                read_posterior_part("posterior.", header["posteriors"], tensors) if "posteriors" in header else None
+            ),
             **read_cohort_part(header, tensors),
         )
         audio = read_audio_input(header["audio"], tensors) if "audio" in header else None
@@ -205,12 +220,12 @@ def read_tensors(path: Path) -> tuple[dict[str, NDArray[np.float64]], dict[str, 
         raise ModelFileError(f"{path}: a safetensors file, but not one of speechgmm's (no {KEY!r} in its header)")
     try:
         header: dict[str, Any] = json.loads(metadata[KEY])
-        newer = int(header["format"]) > FORMAT_VERSION
+        newer = int(header["format"]) > WITH_POSTERIORS
     except (ValueError, KeyError, TypeError) as error:
         raise ModelFileError(f"{path}: the header of this model file is damaged ({error}); train it again") from None
     if newer:
         raise ModelFileError(
-            f"{path}: model format {header['format']}; this version reads up to {FORMAT_VERSION}: upgrade speechgmm"
+            f"{path}: model format {header['format']}; this version reads up to {WITH_POSTERIORS}: upgrade speechgmm"
         )
     return tensors, header
 
@@ -257,7 +272,10 @@ def _recipe(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> 
         ends = np.cumsum(tensors["recording_lengths"])
         recordings = tuple(np.split(np.asarray(tensors["recordings"], np.float32), ends[:-1]))
     n_talkers = int(header.get("n_talkers", 0))
-    return ClassRecipe(ModelSpec(**spec), tensors["floor"], header["seed"], copies, talkers, n_talkers, recordings)
+    prior = read_posterior_part("prior.", header["prior"], tensors)[0] if "prior" in header else None
+    return ClassRecipe(
+        ModelSpec(**spec), tensors["floor"], header["seed"], copies, talkers, n_talkers, recordings, prior
+    )
 
 
 def _spelt(copy: Copy) -> list[Any]:

@@ -11,6 +11,7 @@ from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, DataError, FitError
 from speechgmm.features import moments, normalisation
 from speechgmm.features.augment import Copy
+from speechgmm.gmm import Fit
 from speechgmm.io.model_file import AudioInput, ModelFile
 from speechgmm.pipeline.mixture_task import fit_class
 from speechgmm.pipeline.noising import Noising
@@ -47,6 +48,12 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
         raise ConfigError(
             f"--label {label}: that is what this model says of a recording that is like none of its classes; choose "
             "another name"
+        )
+    if models.bayesian is not None and recipe.prior is None:
+        raise ConfigError(
+            f"--label {label}: every class of this model was trained with a prior of its own (model.prior_from), and "
+            f"a new "
+            "one has none; train a model with the class and use that as the prior"
         )
     norm = None if models.cohort is None else models.cohort.norm
     if norm is not None and norm.by_model is not None and not recipe.recordings:
@@ -85,6 +92,9 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
     if cohort is not None and norm is not None and norm.by_model is not None:
         alone = replace(models, labels=(label,), models=(fit.model,), log_priors=np.zeros(1), cohort=None)
         cohort = replace(cohort, norm=norm.and_of(alone.raw_scores(recipe.recordings)))
+    bayesian = models.bayesian
+    if bayesian is not None and not isinstance(fit, Fit):
+        bayesian = (*bayesian, fit.posterior)
     priors = np.exp(models.log_priors)
     priors = np.append(priors, priors.mean())
     larger = replace(
@@ -93,6 +103,7 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
         models=(*models.models, fit.model),
         log_priors=np.log(priors / priors.sum()),
         cohort=cohort,
+        bayesian=bayesian,
     )
     return replace(file, models=larger), Enrolled(len(frames), fit.model.n_components)
 

@@ -255,10 +255,12 @@ def protocol_table(job: Job, features: Features) -> str:
 
 def classes_table(reports: tuple[ClassReport, ...]) -> str:
     """``classes.tsv``: how each class was trained."""
+    bayesian = any(report.posterior is not None for report in reports)
     head = (
         "class",
         "n_frames",
         "n_components",
+        *(["n_in_use"] if bayesian else []),
         "iterations",
         "objective",
         "converged",
@@ -271,6 +273,7 @@ def classes_table(reports: tuple[ClassReport, ...]) -> str:
             report.label,
             report.n_frames,
             report.n_components,
+            *([report.posterior.n_in_use] if report.posterior is not None else []),
             report.iterations,
             f"{report.objective:.6f}",
             str(report.converged).lower(),

@@ -7,18 +7,31 @@ class alone.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import FitError, ModelFileError
-from speechgmm.gmm import DiagGMM, Fit, FrameSource, Mapper, ModelSpec, adapt_map, class_rng, fit_gmm
-from speechgmm.gmm.spec import OWN_RELEVANCE
+from speechgmm.gmm import (
+    BayesianGMM,
+    DiagGMM,
+    Fit,
+    FrameSource,
+    Mapper,
+    ModelSpec,
+    VariationalFit,
+    adapt_map,
+    class_rng,
+    fit_gmm,
+    fit_variational,
+)
+from speechgmm.gmm.spec import NOT_OF, OF_PRIOR, OWN_RELEVANCE
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.feature_store import canonical, digest
 from speechgmm.io.model_file import ClassRecipe
+from speechgmm.io.posterior_part import posterior_part, read_posterior_part
 from speechgmm.pipeline.frames import Piece, open_frames
 from speechgmm.pipeline.memory import Need
 
@@ -41,6 +54,13 @@ class ClassReport:
     precision: str
     dead: tuple[int, ...]  # components without frames
     trace: tuple[float, ...]  # nats per frame, before each iteration and at the end
+    posterior: BayesianGMM | None = None  # variational: what is known of the mixture
+
+
+def posteriors_of(reports: Sequence[ClassReport]) -> tuple[BayesianGMM, ...] | None:
+    """The posteriors over the classes' mixtures; None where they were not estimated by variational Bayes."""
+    found = tuple(report.posterior for report in reports if report.posterior is not None)
+    return found if len(found) == len(reports) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +76,7 @@ class MixtureTask:
     folder: Path  # of the cache
     memory: int = 0  # bytes that frames and their batches may stay in; changes no byte of the model
     balance: tuple[str, ...] = ()  # the value of each piece that is to weigh as much as others; empty: none is
+    prior: BayesianGMM | None = None  # variational
 
     def path(self) -> Path:
         """Where the mixture is kept once it is trained."""
@@ -72,6 +93,10 @@ class MixtureTask:
         for name in OWN_RELEVANCE:  # what is not asked for is not in the key, so that it outlives the setting
             if settings[name] is None:
                 settings.pop(name)
+        for name in ("estimator",) if self.spec.estimator == "em" else ():
+            settings.pop(name)
+        for name in (*NOT_OF[self.spec.estimator], *OF_PRIOR, "prior_from"):  # of these the prior itself is in the key
+            settings.pop(name, None)
         normalisations = {id(piece.normalisation): piece.normalisation for piece in self.pieces if piece.normalisation}
         names = {known: digest(value.shift.tobytes(), value.scale.tobytes()) for known, value in normalisations.items()}
         pieces = [
@@ -91,14 +116,21 @@ class MixtureTask:
             arrays += [transform.matrix, transform.offset]
         if self.ubm is not None:
             arrays += [self.ubm.weights, self.ubm.means, self.ubm.variances]
+        known: list[dict[str, object]] = []
+        if self.prior is not None:
+            header, tensors = posterior_part("", (self.prior,))
+            known.append(header)
+            arrays += tensors.values()
         about = canonical(
-            [TRAINING_VERSION, settings, self.seed, self.label, pieces, *([self.balance] * bool(self.balance))]
+            [TRAINING_VERSION, settings, self.seed, self.label, pieces, *([self.balance] * bool(self.balance)), *known]
         )
         return digest(about, *(array.tobytes() for array in arrays))
 
     def need(self) -> Need:
         """What training it takes at the least."""
         n_components = self.spec.n_components if self.ubm is None else 0
+        if self.prior is not None:
+            n_components = self.prior.n_components
         return Need(self.label, sum(piece.n_rows for piece in self.pieces), len(self.floor), n_components)
 
 
@@ -114,7 +146,7 @@ def train_class(task: MixtureTask, *, map: Mapper = map) -> tuple[DiagGMM, Class
     except (FileNotFoundError, ModelFileError):
         pass
     frames, memory = open_frames(task.pieces, task.memory, map=map)
-    recipe = ClassRecipe(task.spec, task.floor, task.seed)
+    recipe = ClassRecipe(task.spec, task.floor, task.seed, prior=task.prior)
     try:
         weights = frame_weights([piece.count() for piece in task.pieces], task.balance) if task.balance else None
         fit = fit_class(recipe, task.label, frames, task.ubm, weights=weights, memory=memory, map=map)
@@ -131,8 +163,9 @@ def train_class(task: MixtureTask, *, map: Mapper = map) -> tuple[DiagGMM, Class
         objective=fit.trace[-1],
         converged=fit.converged,
         precision=fit.precision,
-        dead=tuple(fit.dead),
+        dead=tuple(fit.dead) if isinstance(fit, Fit) else (),  # components out of use are what was asked for
         trace=tuple(fit.trace),
+        posterior=None if isinstance(fit, Fit) else fit.posterior,
     )
     _save(path, fit.model, report)
     return fit.model, report
@@ -147,7 +180,7 @@ def fit_class(
     weights: NDArray[np.float64] | None = None,
     memory: int | None = None,
     map: Mapper = map,
-) -> Fit:
+) -> Fit | VariationalFit:
     """Fit one class to its frames (T, D): from nothing, or from the background model where there is one.
 
     ``weights`` (T,) count frames; None: each once.
@@ -170,6 +203,19 @@ def fit_class(
             memory=memory,
             map=map,
         )
+    if recipe.prior is not None:
+        return fit_variational(
+            frames,
+            prior=recipe.prior,
+            seed=class_rng(recipe.seed, label),
+            weights=weights,
+            init=spec.init,
+            max_iter=spec.variational_max_iter,
+            tol=spec.tol,
+            precision=spec.precision,
+            memory=memory,
+            map=map,
+        )
     return fit_gmm(
         frames,
         spec.n_components,
@@ -183,6 +229,8 @@ def fit_class(
         precision=spec.precision,
         e_step=spec.e_step,
         overrelaxed=spec.overrelaxed,
+        estimator="gradient" if spec.estimator == "gradient" else "em",
+        gradient_after=spec.gradient_after,
         memory=memory,
         map=map,
     )
@@ -206,7 +254,11 @@ def _save(path: Path, model: DiagGMM, report: ClassReport) -> None:
     from safetensors.numpy import save
 
     tensors = {"weights": model.weights, "means": model.means, "variances": model.variances}
-    data = save(tensors, metadata={"report": json.dumps(asdict(report))})
+    about = asdict(replace(report, posterior=None))
+    if report.posterior is not None:
+        about["posterior"], arrays = posterior_part("posterior.", (report.posterior,))
+        tensors |= arrays
+    data = save(tensors, metadata={"report": json.dumps(about)})
     write_atomically(path, lambda file: file.write(data))
 
 
@@ -216,7 +268,10 @@ def _load(path: Path) -> tuple[DiagGMM, ClassReport]:
     try:
         with safe_open(str(path), framework="numpy") as file:
             report = json.loads(file.metadata()["report"])
-            model = DiagGMM(*(file.get_tensor(name) for name in ("weights", "means", "variances")))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        model = DiagGMM(*(tensors[name] for name in ("weights", "means", "variances")))
+        if report.get("posterior") is not None:
+            report["posterior"] = read_posterior_part("posterior.", report["posterior"], tensors)[0]
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path}: damaged ({error})") from None
     return model, ClassReport(**{**report, "dead": tuple(report["dead"]), "trace": tuple(report["trace"])})

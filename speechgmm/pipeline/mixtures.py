@@ -41,7 +41,8 @@ def warm_up_em(job: Job) -> None:
     """Compile what EM runs on, which a person should not wait for without a word; workers find it compiled."""
     with job.console.patience("compiling the arithmetic of EM: some seconds, once on this machine"):
         model = job.experiment.config.model
-        exact = model.precision == "float64" or (model.precision == "auto" and model.variance_floor < LEAST_IN_FLOAT32)
+        small = model.variance_floor < LEAST_IN_FLOAT32 or model.estimator != "em"
+        exact = model.precision == "float64" or (model.precision == "auto" and small)
         warm_up("float64" if exact else "float32")
 
 

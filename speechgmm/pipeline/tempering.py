@@ -2,26 +2,31 @@
 
 import contextlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from speechgmm.corpus.splits import assign_folds
 from speechgmm.errors import FitError
+from speechgmm.gmm import BayesianGMM
 from speechgmm.io.atomic import write_text
 from speechgmm.io.feature_store import digest
 from speechgmm.pipeline.frames import Features, Piece
 from speechgmm.pipeline.job import Job
-from speechgmm.pipeline.mixture_task import MixtureTask
+from speechgmm.pipeline.mixture_task import MixtureTask, posteriors_of
 from speechgmm.pipeline.mixtures import train_mixtures
 from speechgmm.pipeline.scoring import log_likelihood_table
 from speechgmm.scoring import ClassModels, fit_temperature
 
 
-def cross_validated_temperature(job: Job, features: Features, common: MixtureTask, models: ClassModels) -> float | None:
+def cross_validated_temperature(
+    job: Job, features: Features, common: MixtureTask, models: ClassModels, known: Mapping[str, BayesianGMM]
+) -> float | None:
     """The temperature, fitted on training utterances scored by models that have not seen their recordings.
 
-    What all classes share (floor, background model, normalisation, transform) is that of the whole training split.
+    What all classes share (floor, background model, normalisation, transform) is that of the whole training split, and
+    so are the priors of variational Bayes (``known``, by class).
 
     None, with a warning, where a class would lose all its recordings or too many frames.
     """
@@ -43,7 +48,9 @@ def cross_validated_temperature(job: Job, features: Features, common: MixtureTas
         for (utterance, pieces), number in zip(training, folds, strict=True):
             if number != fold:
                 rest[utterance.label(corpus.label)].extend(pieces)
-        tasks += [replace(common, label=label, pieces=tuple(left)) for label, left in rest.items()]
+        tasks += [
+            replace(common, label=label, pieces=tuple(left), prior=known.get(label)) for label, left in rest.items()
+        ]
     if any(not task.pieces for task in tasks):
         job.console.warn(
             f"no posteriors, margins only: a class has too few {'groups' if config.corpus.group else 'recordings'} "
@@ -64,10 +71,11 @@ def cross_validated_temperature(job: Job, features: Features, common: MixtureTas
     totals = np.empty((len(training), len(models.labels)))
     for fold in job.console.track(range(n_folds), n_folds, "scoring the parts left out"):
         chosen = [n for n, number in enumerate(folds) if number == fold]
-        trained = tuple(model for model, _ in results[fold * len(models.labels) : (fold + 1) * len(models.labels)])
-        means, n_frames = log_likelihood_table(
-            job, replace(models, models=trained), [training[n][1][0] for n in chosen], None
+        own = results[fold * len(models.labels) : (fold + 1) * len(models.labels)]
+        trained = replace(
+            models, models=tuple(model for model, _ in own), bayesian=posteriors_of([report for _, report in own])
         )
+        means, n_frames = log_likelihood_table(job, trained, [training[n][1][0] for n in chosen], None)
         totals[chosen] = means * n_frames[:, None]
     numbers = {label: number for number, label in enumerate(models.labels)}
     true = np.array([numbers[utterance.label(corpus.label)] for utterance, _ in training])

@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 
 from speechgmm.errors import FitError
 from speechgmm.features import Moments
+from speechgmm.gmm import BayesianGMM
 from speechgmm.io.model_file import AudioInput, ClassRecipe
 from speechgmm.pipeline.cohort import cohort_members, held_recordings, with_cohort
 from speechgmm.pipeline.frames import Features, Piece, pooled_moments
 from speechgmm.pipeline.job import Job
-from speechgmm.pipeline.mixture_task import ClassReport, MixtureTask
+from speechgmm.pipeline.mixture_task import ClassReport, MixtureTask, posteriors_of
 from speechgmm.pipeline.mixtures import train_mixtures, train_ubm
 from speechgmm.pipeline.noising import kept_talkers
+from speechgmm.pipeline.priors import learnt_priors, shared_prior
 from speechgmm.pipeline.scoring import Scores, score
 from speechgmm.pipeline.tempering import cross_validated_temperature
 from speechgmm.scoring import ClassModels, fit_temperature
@@ -49,7 +51,7 @@ def train(job: Job, features: Features) -> Trained:
         _say_what_is_odd(job, trained.reports)
         # A claim is judged by its score, not by a posterior over classes.
         if job.experiment.config.scoring.temperature_folds and job.experiment.config.task == "classification":
-            temperature = cross_validated_temperature(job, features, plan.common, trained.models)
+            temperature = cross_validated_temperature(job, features, plan.common, trained.models, plan.known)
             trained = replace(trained, models=replace(trained.models, temperature=temperature))
     return trained
 
@@ -76,6 +78,7 @@ class _Plan:
     features: Features
     members: Mapping[str, Sequence[Piece]]  # class -> its training pieces
     common: MixtureTask  # settings and floor, the same for all classes
+    known: Mapping[str, BayesianGMM]  # class -> its prior, where training is Bayesian
 
 
 def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
@@ -87,7 +90,7 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
     config = job.experiment.config
     cohorts = [cohort_members(plan.features, config.scoring, config.corpus.group) for plan in plans]
     tasks = [
-        replace(plan.common, label=label, pieces=tuple(pieces), ubm=ubm)
+        replace(plan.common, label=label, pieces=tuple(pieces), ubm=ubm, prior=plan.known.get(label))
         for plan, (ubm, _), cohort in zip(plans, backgrounds, cohorts, strict=True)
         for label, pieces in (*plan.members.items(), *cohort.items())
     ]
@@ -108,12 +111,15 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
             ubm=ubm,
             top_components=config.scoring.top_components,
             method=config.scoring.method,
+            bayesian=posteriors_of([report for _, report in fits]),
         )
         models = with_cohort(job, plan.features, models, others)
         copies = config.augment.copies()
         talkers = kept_talkers(job, plan.features.corpus, plan.features.keys())
         n_talkers = config.augment.noise.talkers if talkers else 0
-        recipe = ClassRecipe(plan.common.spec, plan.common.floor, plan.common.seed, copies, talkers, n_talkers)
+        recipe = ClassRecipe(
+            plan.common.spec, plan.common.floor, plan.common.seed, copies, talkers, n_talkers, prior=plan.common.prior
+        )
         if not trained:  # nobody is enrolled into the models of a fold
             recipe = replace(recipe, recordings=held_recordings(job, plan.features))
         reports = tuple(report for _, report in fits)
@@ -139,16 +145,20 @@ def _plans(job: Job, sets: Sequence[Features]) -> list[_Plan]:
     members = [_by_label(features) for features in sets]
     tasks = [tuple(pieces) for classes in members for pieces in classes.values()]
     parts = iter(list(job.console.track(job.map(pooled_moments, tasks), len(tasks), "measuring the training split")))
-    return [
-        _Plan(features, classes, _common(job, classes, [next(parts) for _ in classes]))
-        for features, classes in zip(sets, members, strict=True)
-    ]
+    plans = []
+    for features, classes in zip(sets, members, strict=True):
+        common = _common(job, classes, [next(parts) for _ in classes])
+        known = learnt_priors(job, features.audio, classes)
+        if common.prior is not None:
+            known = dict.fromkeys(classes, common.prior)
+        plans.append(_Plan(features, classes, common, known))
+    return plans
 
 
 def _common(job: Job, members: Mapping[str, Sequence[Piece]], parts: Sequence[Moments]) -> MixtureTask:
     """What all classes share: settings, and the floor from the whole training split."""
     config = job.experiment.config
-    if config.model.adapt == "none":
+    if config.model.adapt == "none" and config.model.prior_from is None:
         few = [
             f"  class {label!r}: {part.count} frames for {config.model.n_components} components"
             for label, part in zip(members, parts, strict=True)
@@ -180,6 +190,7 @@ def _common(job: Job, members: Mapping[str, Sequence[Piece]], parts: Sequence[Mo
         seed=config.seed,
         ubm=None,
         folder=job.cache / "models",
+        prior=shared_prior(config.model, total.means, variance),
     )
 
 

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import DataError, ShapeError
+from speechgmm.gmm.bayesian import BayesianGMM
 from speechgmm.gmm.likelihoods import Space, Stack
 from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.predictive import PredictiveStack
 from speechgmm.gmm.top_components import TopStack
 from speechgmm.scoring.linear_scoring import LinearStack
 from speechgmm.scoring.score_norm import ScoreNorm
@@ -46,11 +48,12 @@ class ClassModels:
     """One mixture per class, in one feature space.
 
     ``temperature`` is the factor beta that total log-likelihoods are multiplied by before they become
-    posteriors (see ``fit_temperature``); None: not fitted.
+    posteriors (see ``fit_temperature``); None: not fitted. With ``bayesian``, posteriors over mixtures (variational
+    Bayes), frames are scored by the predictive density of each, and ``models`` are their plug-in mixtures.
 
     Raises:
         DataError: No classes, or a label twice; top components, linear scoring or a cohort without a background model;
-            linear scoring of models whose weights or variances were adapted.
+            linear scoring of models whose weights or variances were adapted; posteriors beside a background model.
         ShapeError: As many models or priors as labels are expected, all of one dimension; priors that do not sum to
             one; a temperature that is negative or not finite; top components that are more than the background model
             has, or models that have more or fewer.
@@ -68,8 +71,9 @@ class ClassModels:
     top_components: int | None = None  # of the background model, that score a frame; None: all are summed over
     method: Method = "llr"  # of the scores of claims: log-likelihood ratios, or linear in the means
     cohort: Cohort | None = None  # by which the scores of claims are normalised; None: they are raw
+    bayesian: tuple[BayesianGMM, ...] | None = None  # C, over the mixtures of each class; None: these are points
     # The classes, then the models of the cohort; with top_components, the background model before them.
-    _stack: Stack | TopStack = field(init=False, repr=False)
+    _stack: Stack | TopStack | PredictiveStack = field(init=False, repr=False)
     _background: Stack | None = field(init=False, repr=False)  # where it is not in the stack
     _linear: LinearStack | None = field(init=False, repr=False)
 
@@ -98,7 +102,7 @@ class ClassModels:
             raise ShapeError(f"class priors that sum to {np.exp(log_priors).sum():g}; expected 1 (their logarithms)")
         if self.temperature is not None and not (np.isfinite(self.temperature) and self.temperature >= 0):
             raise ShapeError(f"temperature {self.temperature:g}; expected a finite factor, 0 or more")
-        stack: Stack | TopStack
+        stack: Stack | TopStack | PredictiveStack
         background = None
         if self.top_components is not None:
             if self.ubm is None:
@@ -107,6 +111,9 @@ class ClassModels:
                     "them; leave it out, or train with adapt: map"
                 )
             stack = TopStack.of(self.ubm, every, self.top_components)
+        elif self.bayesian is not None:
+            _check_posteriors(self.bayesian, models, self.ubm)
+            stack = PredictiveStack.of(self.bayesian)
         else:
             around = Space.of(space)
             stack = Stack.of(every, space=around)
@@ -205,7 +212,15 @@ class ClassModels:
         cohort = self.cohort
         if cohort is not None and cohort.norm is not None:
             cohort = replace(cohort, norm=cohort.norm.only(number))
-        return replace(self, labels=(label,), models=(self.models[number],), log_priors=np.zeros(1), cohort=cohort)
+        bayesian = None if self.bayesian is None else (self.bayesian[number],)
+        return replace(
+            self,
+            labels=(label,),
+            models=(self.models[number],),
+            log_priors=np.zeros(1),
+            cohort=cohort,
+            bayesian=bayesian,
+        )
 
     def winner(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> int:
         """The number of the class to decide for, given these mean log-likelihoods (C,) over ``n_frames``.
@@ -261,7 +276,18 @@ class ClassModels:
         return means
 
 
-def _means(stack: Stack | TopStack, frames: ArrayLike) -> Floats:
+def _check_posteriors(posteriors: Sequence[BayesianGMM], models: Sequence[DiagGMM], ubm: DiagGMM | None) -> None:
+    """Raise where posteriors are not those of the models, or would be scored against what has none."""
+    if ubm is not None:
+        raise DataError(
+            "posteriors over mixtures beside a background model, whose density is no average; leave out one"
+        )
+    shapes = [posterior.conjugate.means.shape for posterior in posteriors]
+    if shapes != [model.means.shape for model in models]:
+        raise ShapeError(f"posteriors of shapes {shapes}; expected those of the models, one for each")
+
+
+def _means(stack: Stack | TopStack | PredictiveStack, frames: ArrayLike) -> Floats:
     """Mean log-likelihood of frames (T, D) under every mixture of a stack, in nats per frame."""
     result = stack.log_likelihoods(frames)
     if result.shape[1] == 0:

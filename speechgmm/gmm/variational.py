@@ -1,0 +1,264 @@
+"""Variational Bayes: frames in, a posterior over mixtures out (Attias 2000; Bishop 2006, 10.2; Blei & Jordan 2006).
+
+Owns the loop and its bound. The pass over frames is EM's: the expected log density is log-linear too, so that batches,
+kernels and ``map`` are the same. Refuses an improper prior, and to call a fit converged whose bound has fallen.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.blas import one_blas_thread
+from speechgmm.errors import ConfigError, FitError, ShapeError
+from speechgmm.gmm.bayesian import BayesianGMM, WeightPrior
+from speechgmm.gmm.em import FURTHER, FURTHEST, ROUNDING, e_step
+from speechgmm.gmm.fit import PrecisionChoice, check_memory, resolve_precision
+from speechgmm.gmm.frames import FrameSource, Mapper, as_source, moments
+from speechgmm.gmm.init import Start, initial_model
+from speechgmm.gmm.layout import Batch, BatchReference, Precision, batches, block_size, hold
+from speechgmm.gmm.model import DiagGMM, LogLinear
+from speechgmm.gmm.stats import GMMStats
+
+Floats = NDArray[np.float64]
+
+START_FLOOR = 1e-3
+"""Of the frames' variance: what the start, which is no Bayesian, is held from below by."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VariationalFit:
+    """What variational training returns.
+
+    ``trace`` holds the bound in nats per frame, before the first update and after each; its last value is that of
+    ``posterior``.
+    """
+
+    posterior: BayesianGMM  # which can be the next prior
+    bound: float  # nats: log evidence of all frames is at least this
+    trace: tuple[float, ...]  # nats per frame
+    converged: bool  # the last step was below tol, and the bound never fell
+    fell: tuple[int, ...]  # indices into trace where it fell by more than rounding although it cannot
+    precision: Precision  # of the products
+    n_frames: float  # sum of the frames' weights
+
+    @property
+    def model(self) -> DiagGMM:
+        """The plug-in mixture."""
+        return self.posterior.mixture()
+
+    @property
+    def n_in_use(self) -> int:
+        """Components that explain at least one frame; the data do not need the others."""
+        return self.posterior.n_in_use
+
+
+@one_blas_thread()
+def fit_variational(
+    frames: ArrayLike | FrameSource,
+    n_components: int | None = None,
+    *,
+    prior: BayesianGMM | None = None,
+    weight_prior: WeightPrior | None = None,
+    concentration: float | None = None,
+    mean_frames: float | None = None,
+    variance_frames: float | None = None,
+    variance_share: float | None = None,
+    seed: int | np.random.Generator = 0,
+    weights: ArrayLike | None = None,
+    init: Start = "split",
+    max_iter: int = 200,
+    tol: float = 1e-5,
+    precision: PrecisionChoice = "auto",
+    memory: int | None = None,
+    map: Mapper = map,
+) -> VariationalFit:
+    """Fit a posterior over mixtures to frames (N, D) by variational Bayes.
+
+    ``n_components`` (32) are as many as there may be; those that the data do not need end without frames. The prior is
+    made from the frames' mean and variance and the five arguments after it (see ``BayesianGMM.around`` for what they
+    mean and their defaults), or is ``prior``: made by that function, or the posterior of an earlier fit. A learnt
+    prior is also where the fit starts; otherwise that is ``init``, as in ``fit_gmm``. ``tol`` is in nats per frame.
+    ``precision`` "auto" is float64: there is no floor to hold variances up. ``frames``, ``weights``, ``memory`` and
+    ``map`` are as in ``fit_gmm``.
+
+    The bound is exact, with every constant, for one of the K! ways to number the components: log K! may be added where
+    numbers of components are compared (Bishop 2006, 10.2.4). For one component it is the log evidence itself.
+    scikit-learn's ``BayesianGaussianMixture`` with covariance_type "diag" has the same parameters at D = 1. For D > 1
+    it takes a Wishart's terms for the D gammas of a component, so that both differ; its bound leaves constants out.
+
+    Raises:
+        ShapeError: Frames that are not (N, D), weights or a prior that do not fit them.
+        FitError: No frames; NaN; fewer distinct frames than components; a dimension that is the same in every frame; an
+            improper prior.
+        ConfigError: An option out of range; a strength beside a prior, where it has no effect.
+
+    >>> frames = np.random.default_rng(0).normal(size=(300, 2)) + np.repeat([[0], [9], [20]], 100, axis=0)
+    >>> fit = fit_variational(frames, n_components=10, seed=0)
+    >>> fit.posterior.n_components, fit.n_in_use
+    (10, 3)
+    """
+    source = as_source(frames, weights)
+    check_memory(memory)
+    if max_iter < 0 or not tol >= 0:
+        raise ConfigError(f"max_iter {max_iter} and tol {tol:g}; expected 0 or more")
+    mean, variance = moments(source, map=map)
+    if not np.isfinite(variance).all():
+        d = int(np.flatnonzero(~np.isfinite(variance))[0])
+        raise FitError(f"the variance of dimension {d} is not finite: a frame lies too far out; look for outliers")
+    own = {
+        "weight_prior": weight_prior,
+        "concentration": concentration,
+        "mean_frames": mean_frames,
+        "variance_frames": variance_frames,
+        "variance_share": variance_share,
+    }
+    given = {name: value for name, value in own.items() if value is not None}
+    if prior is None:
+        count = 32 if n_components is None else n_components
+        prior = BayesianGMM.around(mean, variance, count, **given)  # type: ignore[arg-type]  # by name
+    elif given:
+        raise ConfigError(
+            f"{', '.join(given)}: no effect beside a prior, which says it all; leave out one or the other"
+        )
+    elif prior.n_features != source.n_features or n_components not in (None, prior.n_components):
+        raise ShapeError(
+            f"a prior of {prior.n_components} components in {prior.n_features} dimensions, for "
+            f"{n_components or prior.n_components} components and frames of {source.n_features} dimensions; expected "
+            f"the "
+            "same: is it of another front end?"
+        )
+    chosen = "float64" if precision == "auto" else resolve_precision(precision, 1.0)
+    if prior.n_components > 1 and prior.exchangeable:
+        floor = START_FLOOR * np.where(variance > 0, variance, prior.mixture().variances[0])
+        rng = np.random.default_rng(seed)
+        start = initial_model(
+            source, prior.n_components, method=init, rng=rng, floor=floor, precision=chosen, map=map
+        ).log_linear()
+    else:
+        start = prior.log_linear()
+    # Centre and scale are the prior's, too, where there are few frames: they have no deviation to speak of.
+    scale = np.sqrt(np.where(variance > 0, variance, prior.mixture().variances.max(axis=0)))
+    size = block_size(len(source), source.n_features, prior.n_components)
+    return fit_posterior(
+        start, hold(batches(source, mean, scale, chosen, size), memory), prior, max_iter=max_iter, tol=tol, map=map
+    )
+
+
+@one_blas_thread()
+def fit_posterior(
+    start: LogLinear,
+    batches: Sequence[Batch | BatchReference],
+    prior: BayesianGMM,
+    *,
+    max_iter: int,
+    tol: float,
+    map: Mapper = map,
+) -> VariationalFit:
+    """Climb from the posteriors of frames under ``start`` to a maximum of the bound.
+
+    After a pass, q(z) is the best there is for q(parameters), so that the bound is the sum over frames of the logarithm
+    of the expected densities' sum, less the divergence of q from the prior: every constant is in one or the other. An
+    update is posterior = prior + statistics. ``max_iter`` updates at most, until one gains less than ``tol`` nats per
+    frame. With a process whose components are alike, the heaviest come first, which never lowers the bound.
+
+    Updates go further than that, by a factor that grows while the bound does, as in ``fit_em``: what is extrapolated is
+    statistics. Where one goes too far, the next pass is the plain step from before, and the bound in between is not in
+    the trace. The last is plain.
+
+    Raises:
+        FitError: No batches; all frames of weight zero; a bound that is not finite.
+
+    >>> from speechgmm.gmm.layout import prepare
+    >>> prior = BayesianGMM.around([5.0], [25.0], 2)
+    >>> start = DiagGMM([0.5, 0.5], [[0.0], [10.0]], [[1.0], [1.0]]).log_linear()
+    >>> fit = fit_posterior(start, prepare([[0.0], [1.0], [9.0], [10.0]]), prior, max_iter=50, tol=1e-9)
+    >>> fit.converged, fit.bound < 0
+    (True, True)
+    """
+    if not batches:
+        raise FitError("no frames; expected at least one batch of them")
+    sort = prior.process is not None and prior.exchangeable
+    precision = batches[0].precision
+    trace: list[float] = []
+    fell: list[int] = []
+    near, factor = False, 1.0
+    stats = e_step(start, batches, map)  # of the frames under the posterior, or under the start
+    if sort:
+        stats = _ordered(stats, _heaviest_first(stats))
+    used = stats  # what the posterior is made of
+    own: GMMStats | None = None  # the plain step, where it has gone further
+    for i in range(max_iter + 1):
+        posterior = prior + used
+        stats = e_step(posterior.log_linear(), batches, map)
+        if not stats.n_frames > 0:
+            raise FitError("no frames, or all of weight 0")
+        bound = stats.log_likelihood - posterior.divergence(prior)
+        if not np.isfinite(bound):
+            raise FitError(
+                f"the bound is {bound}: a frame lies too far from every component for the arithmetic; look for outliers"
+            )
+        value = bound / stats.n_frames
+        rounding = ROUNDING[precision] * max(1.0, abs(value))
+        if own is not None and value < trace[-1] - rounding:
+            used, own, factor = own, None, 1.0
+            continue
+        trace.append(value)
+        if len(trace) > 1:
+            step = trace[-1] - trace[-2]
+            near = -rounding <= step < tol
+            if step < -rounding:
+                fell.append(len(trace) - 1)
+        if i == max_iter or (near and own is None):
+            break
+        if sort:
+            order = _heaviest_first(stats)
+            stats, used = _ordered(stats, order), _ordered(used, order)
+        before, used, own = used, stats, None
+        # The last posterior is prior + statistics of the frames, and of nothing beyond them.
+        if not near and i + 2 <= max_iter:
+            own, factor = stats, min(factor * FURTHER, FURTHEST)
+            used = _further(before, stats, factor)
+    return VariationalFit(
+        posterior,
+        bound,
+        tuple(trace),
+        converged=near and not fell,
+        fell=tuple(fell),
+        precision=precision,
+        n_frames=stats.n_frames,
+    )
+
+
+def _further(before: GMMStats, after: GMMStats, factor: float) -> GMMStats:
+    """``factor`` times the step from one set of statistics to another, a component at a time.
+
+    No count, and no scatter about a mean, falls below half of what it is after the plain step.
+    """
+    most = np.full(len(after.counts), factor - 1)
+    falls = before.counts - after.counts
+    beyond = np.minimum(most, np.divide(after.counts / 2, falls, out=most.copy(), where=falls > 0))
+
+    def moved(which: str) -> Floats:
+        this, that = getattr(after, which), getattr(before, which)
+        shares = beyond if this.ndim == 1 else beyond[:, None]
+        return np.asarray(this + shares * (this - that))
+
+    counts, sums, squares = moved("counts"), moved("sums"), moved("squares")
+    held = (_scatter(counts, sums, squares) >= 0.5 * _scatter(after.counts, after.sums, after.squares)).all(axis=1)
+    beyond = np.where(held, beyond, 0.0)
+    return replace(after, counts=moved("counts"), sums=moved("sums"), squares=moved("squares"))
+
+
+def _scatter(counts: Floats, sums: Floats, squares: Floats) -> Floats:
+    n = counts[:, None]
+    return squares - np.divide(sums**2, n, out=np.zeros_like(sums), where=n > 0)
+
+
+def _heaviest_first(stats: GMMStats) -> NDArray[np.intp]:
+    return np.argsort(-stats.counts, kind="stable")
+
+
+def _ordered(stats: GMMStats, order: NDArray[np.intp]) -> GMMStats:
+    return replace(stats, counts=stats.counts[order], sums=stats.sums[order], squares=stats.squares[order])

@@ -1,0 +1,89 @@
+"""What variational Bayes knows of a class before it has seen a frame: from settings, or from a model trained before."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.errors import ConfigError
+from speechgmm.gmm import BayesianGMM, ModelSpec
+from speechgmm.io.model_file import AudioInput, read_model_file
+from speechgmm.pipeline.job import Job
+
+
+def shared_prior(spec: ModelSpec, mean: NDArray[np.float64], variance: NDArray[np.float64]) -> BayesianGMM | None:
+    """The prior of all classes, from the training split's mean and variance; None where none is asked for."""
+    if spec.estimator != "variational" or spec.prior_from is not None:
+        return None
+    return BayesianGMM.around(
+        mean,
+        variance,
+        spec.n_components,
+        weight_prior=spec.weight_prior,
+        concentration=spec.concentration,
+        mean_frames=spec.mean_frames,
+        variance_frames=spec.variance_frames,
+        variance_share=spec.variance_share,
+    )
+
+
+def learnt_priors(job: Job, audio: AudioInput, labels: Iterable[str]) -> dict[str, BayesianGMM]:
+    """The posteriors of these classes in the model ``model.prior_from``; none where that is not set.
+
+    Raises:
+        ConfigError: A model without posteriors, of another front end, label or size, or without one of the classes.
+        ModelFileError: The file cannot be read.
+    """
+    spec = job.experiment.config.model
+    if spec.prior_from is None:
+        return {}
+    path = job.experiment.beside(spec.prior_from)
+    file = read_model_file(path)
+    where = f"model.prior_from: {path}"
+    if file.models.bayesian is None:
+        raise ConfigError(
+            f"{where} has no posteriors, it was not trained with model.estimator: variational; train it so, or adapt "
+            f"from "
+            "a background model (model.adapt: map)"
+        )
+    _check_front_end(where, file.audio, audio)
+    known = dict(zip(file.models.labels, file.models.bayesian, strict=True))
+    wanted = list(labels)
+    missing = [label for label in wanted if label not in known]
+    if missing or file.label != job.corpus.label:
+        raise ConfigError(
+            f"{where} is of {len(known)} classes ({file.label}) and lacks {', '.join(missing[:10]) or 'none'} of those "
+            f"({job.corpus.label}) to be trained; a prior is the posterior of the same class"
+        )
+    asked = spec.n_components
+    sizes = sorted({posterior.n_components for posterior in known.values()})
+    if asked != ModelSpec().n_components and sizes != [asked]:
+        raise ConfigError(
+            f"{where} has {' and '.join(map(str, sizes))} components, and model.n_components is {asked}; leave that "
+            f"out: "
+            "a posterior has as many components as its prior"
+        )
+    unused = [label for label in known if label not in wanted]
+    if unused:
+        job.console.warn(
+            f"{where}: {len(unused)} of its classes have no training recordings here: {', '.join(unused[:10])}"
+        )
+    return {label: known[label] for label in wanted}
+
+
+def _check_front_end(where: str, theirs: AudioInput | None, ours: AudioInput) -> None:
+    if theirs is None:
+        raise ConfigError(f"{where} was trained on frames and does not say how they were made; train it with `run`")
+    if theirs.normalisation is not None or theirs.transform is not None or ours.transform is not None:
+        raise ConfigError(
+            f"{where}: its frames were normalised or transformed by what was learnt from its own recordings (cmvn: "
+            f"global, "
+            "features.transform), and those of this training are by others; use cmvn: none or utterance, and no "
+            "transform"
+        )
+    for name in ("features", "sample_rate", "channel"):
+        if getattr(theirs, name) != getattr(ours, name):
+            raise ConfigError(
+                f"{where} was trained on other features ({name}: {getattr(theirs, name)}; here "
+                f"{getattr(ours, name)}); a posterior says something of frames that are made in the same way alone"
+            )
