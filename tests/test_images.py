@@ -335,7 +335,7 @@ def test_the_recipe_draws_a_crop_from_end_to_end_and_refuses_with_a_status(tmp_p
         assert min(drawn.size) > 300
         assert labels.size == (120, 80)
     for arguments, status, said in (
-        ([str(tmp_path / "blank.png")], 1, "error: an image of one colour"),
+        ([str(tmp_path / "blank.png")], 1, "blank.png: an image of one colour"),
         (["no-such-photograph"], 1, "it has astronaut"),
         ([str(tmp_path / "crop.png"), "--neighbours", "5"], 2, "error: 5 neighbours"),
         ([str(tmp_path / "crop.png"), "--colour", "0", "--texture", "0", "--position", "0"], 2, "above 0"),

@@ -127,7 +127,8 @@ def segment(image: ArrayLike, pixels: PixelSpec | None = None, spec: Segmentatio
     """Cut an image (H, W, 3), sRGB from 0 to 1, into the regions of a mixture's components.
 
     Memory beside the image: some 130 bytes a pixel with six components and 8 neighbours (posteriors four times, as
-    float32, and the neighbours' weights), and 200 for each pixel that is fitted to.
+    float32, and the neighbours' weights), and 200 for each pixel that is fitted to (400 by variational Bayes, in
+    float64).
 
     Raises:
         ShapeError: No such image.
