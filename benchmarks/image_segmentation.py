@@ -26,7 +26,7 @@ from speechgmm.images import PixelSpace, PixelSpec, pixel_features
 
 K = 6
 REGULARISATION = 1e-3
-ITERATIONS = 30
+ITERATIONS = 20
 Frames = NDArray[np.float32]
 
 
@@ -99,7 +99,7 @@ def main() -> None:
                     "scikit-learn, float64": scikit_learn(frames, start, np.float64)[1],
                     "scikit-learn, float32": scikit_learn(frames, start, np.float32)[1],
                 }
-                show(f"{name}: a pass of EM, {threads} thread{'s'[: threads - 1]}", interleaved(contestants, repeats=7))
+                show(f"{name}: a pass of EM, {threads} thread{'s'[: threads - 1]}", interleaved(contestants, repeats=5))
         fit = fit_em(start, batches, flat, max_iter=ITERATIONS, tol=0, floor=floor)
         own = float(log_likelihoods(fit.model, frames).mean())
         print(

@@ -13,15 +13,25 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError, SpeechGMMError
-from speechgmm.gmm import ConjugatePrior, DiagGMM, assign, fit_em, initial_model, log_likelihoods, prepare
+from speechgmm.gmm import (
+    ConjugatePrior,
+    DiagGMM,
+    VariationalFit,
+    assign,
+    fit_em,
+    initial_model,
+    log_likelihoods,
+    prepare,
+)
 from speechgmm.images import PixelSpec, Segmentation, SegmentationSpec, segment
+from speechgmm.images.segmentation import Estimator
 from speechgmm.io.image_file import read_picture, write_labels
 from speechgmm.report.image_plots import plot_segmentation
 from speechgmm.report.plots import save_figure
@@ -36,6 +46,7 @@ Option = typer.Option
 def main(
     image: Annotated[str, typer.Argument(help="a file, or the name of one of scikit-image's photographs")] = "coffee",
     components: Annotated[int, Option(help="kinds of region")] = 6,
+    estimator: Annotated[str, Option(help="em, or variational: leaves out components that are not needed")] = "em",
     colour: Annotated[float, Option(help="weight of the colour")] = 1.0,
     texture: Annotated[float, Option(help="weight of the local variation")] = 0.5,
     position: Annotated[float, Option(help="weight of where a pixel is")] = 0.3,
@@ -59,6 +70,7 @@ def main(
             PixelSpec(colour, texture, position),
             SegmentationSpec(
                 components,
+                cast(Estimator, estimator),
                 strength=strength,
                 neighbours=neighbours,
                 contrast=contrast,
@@ -68,7 +80,8 @@ def main(
         )
         seconds = time.perf_counter() - begun
         fit, smoothed = found.fit, found.smoothed
-        print(f"{len(fit.trace) - 1} iterations on {found.n_fitted} pixels: {fit.trace[-1]:.4f} nats a pixel")
+        what = f"bound, {fit.n_in_use} components in use" if isinstance(fit, VariationalFit) else "likelihood"
+        print(f"{len(fit.trace) - 1} iterations, {found.n_fitted} pixels: {fit.trace[-1]:.4f} nats a pixel ({what})")
         if smoothed is not None:
             start, end = smoothed.free_energy[0], smoothed.free_energy[-1]
             print(f"free energy {start:.4f} -> {end:.4f} nats a pixel in {len(smoothed.free_energy) - 1} sweeps")
@@ -81,7 +94,8 @@ def main(
         write_labels(out / f"{name}-labels.png", found.labels)
         print(f"see {out / name}-regions.png")
     except SpeechGMMError as error:
-        print(f"error: {error}", file=sys.stderr)
+        named = "" if image in str(error) else f"{image}: "
+        print(f"error: {named}{error}", file=sys.stderr)
         raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
 
 
@@ -106,7 +120,7 @@ def against_scikit_learn(found: Segmentation, image: Image, seed: int) -> dict[s
     from sklearn.mixture import GaussianMixture
 
     frames = found.space.frames(image)
-    n_components, n_features = found.fit.model.means.shape
+    n_components, n_features = found.mixture.means.shape
     floor, rng = np.full(n_features, REGULARISATION), np.random.default_rng(seed)
     start = initial_model(frames, n_components, method="kmeans++", rng=rng, floor=floor)
     batches = prepare(frames)

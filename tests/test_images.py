@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from speechgmm.errors import ConfigError, DataError, ShapeError
+from speechgmm.gmm import VariationalFit
 from speechgmm.images import (
     PixelSpec,
     SegmentationSpec,
@@ -191,6 +192,20 @@ def test_a_mixture_of_some_pixels_serves_all_and_the_seed_says_which():
 
 
 @needs_scikit_image
+def test_variational_bayes_leaves_out_components_that_three_colours_do_not_need():
+    rng = np.random.default_rng(12)
+    truth = np.repeat(np.arange(3), 20)[None].repeat(30, axis=0)
+    colours = np.array([[0.8, 0.2, 0.2], [0.2, 0.7, 0.2], [0.2, 0.2, 0.9]])
+    image = (colours[truth] + 0.02 * rng.standard_normal((30, 60, 3))).clip(0, 1)
+    spec = SegmentationSpec(8, "variational", max_iter=200)
+    found = segment(image, PixelSpec(texture=0, position=0), spec)
+    assert isinstance(found.fit, VariationalFit)
+    assert found.fit.n_in_use == 3
+    assert len({(kind, label) for kind, label in zip(truth.ravel(), found.labels.ravel(), strict=True)}) == 3
+    assert found.mixture.variances.min() >= spec.floor
+
+
+@needs_scikit_image
 def test_a_weight_counts_through_the_floor():
     """Two greys strewn over the image: of full weight they make the regions, of little weight positions do."""
     light = np.random.default_rng(9).random((30, 40)) < 0.5
@@ -211,11 +226,11 @@ def test_images_that_cannot_be_cut_are_refused_with_the_reason():
     two[4:] = 1
     with pytest.raises(DataError, match="too few different pixels: 2 distinct frames of 64 for 6"):
         segment(two, PixelSpec(texture=0, position=0))
-    assert segment(two, PixelSpec(texture=0, position=0), SegmentationSpec(2)).fit.model.n_features == 1
+    assert segment(two, PixelSpec(texture=0, position=0), SegmentationSpec(2)).mixture.n_features == 1
     for wrong, said in ((np.zeros((4, 4)), "shape"), (np.full((4, 4, 3), 1.5) * np.eye(4)[..., None], "divide bytes")):
         with pytest.raises(ShapeError, match=said):
             segment(wrong)
-    for options in ({"fit_pixels": 2}, {"neighbours": 5}, {"floor": 0.0}, {"n_components": 0}):
+    for options in ({"fit_pixels": 2}, {"neighbours": 5}, {"floor": 0.0}, {"n_components": 0}, {"estimator": "mcmc"}):
         with pytest.raises(ConfigError):
             SegmentationSpec(**options)
     for weights in ({"colour": 0, "texture": 0, "position": 0}, {"colour": -1}, {"scales": ()}, {"scales": (0.1,)}):
@@ -320,7 +335,7 @@ def test_the_recipe_draws_a_crop_from_end_to_end_and_refuses_with_a_status(tmp_p
         assert min(drawn.size) > 300
         assert labels.size == (120, 80)
     for arguments, status, said in (
-        ([str(tmp_path / "blank.png")], 1, "error: an image of one colour"),
+        ([str(tmp_path / "blank.png")], 1, "blank.png: an image of one colour"),
         (["no-such-photograph"], 1, "it has astronaut"),
         ([str(tmp_path / "crop.png"), "--neighbours", "5"], 2, "error: 5 neighbours"),
         ([str(tmp_path / "crop.png"), "--colour", "0", "--texture", "0", "--position", "0"], 2, "above 0"),

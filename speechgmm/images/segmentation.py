@@ -5,16 +5,18 @@ pixels and gone through in strips, so that features of all of them are never hel
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, DataError, FitError
-from speechgmm.gmm import Fit, fit_gmm, posteriors
+from speechgmm.gmm import DiagGMM, Fit, VariationalFit, fit_gmm, fit_variational, posteriors
 from speechgmm.images.mean_field import Smoothed, smooth
 from speechgmm.images.pixels import Pixels, PixelSpec, pixel_features
 from speechgmm.setting import FORBID_UNKNOWN, setting
+
+Estimator = Literal["em", "variational"]
 
 _STRIP: Final = 2**18
 """Pixels that go through at a time."""
@@ -34,7 +36,8 @@ class SegmentationSpec:
     __pydantic_config__: ClassVar[Any] = FORBID_UNKNOWN
 
     n_components: int = setting(6, "components of the mixture: kinds of region", ge=1)
-    max_iter: int = setting(50, "iterations of EM, at most", ge=0)
+    estimator: Estimator = setting("em", "em, or variational: as many of the components as the pixels need")
+    max_iter: int = setting(50, "iterations, at most", ge=0)
     floor: float = setting(0.01, "least variance, where a feature of weight 1 has 1 over the image", gt=0)
     fit_pixels: int = setting(1_000_000, "pixels that the mixture is fitted to; drawn where there are more", ge=1)
     strength: float = setting(1.0, "what a neighbour that is sure adds to its component's log odds", unit="nats", ge=0)
@@ -49,6 +52,8 @@ class SegmentationSpec:
             )
         if self.fit_pixels < self.n_components:
             raise ConfigError(f"{self.fit_pixels} pixels to fit {self.n_components} components to; expected more")
+        if self.estimator not in ("em", "variational"):
+            raise ConfigError(f"estimator {self.estimator!r}; expected em or variational")
         if self.neighbours not in (4, 8):
             raise ConfigError(f"{self.neighbours} neighbours; expected 4 or 8")
         if not self.floor > 0:
@@ -105,7 +110,8 @@ class Segmentation:
 
     posteriors: NDArray[np.float32]  # (H, W, K), smoothed
     uncertainty: NDArray[np.float32]  # (H, W), entropy of the mixture's own posteriors (mean field makes all look sure)
-    fit: Fit
+    fit: Fit | VariationalFit
+    mixture: DiagGMM  # that pixels were asked by: the fit's, its variances at the floor or above
     space: PixelSpace
     smoothed: Smoothed | None  # how the smoothing went; None: strength 0
     n_fitted: int  # pixels that the mixture was fitted to
@@ -121,7 +127,8 @@ def segment(image: ArrayLike, pixels: PixelSpec | None = None, spec: Segmentatio
     """Cut an image (H, W, 3), sRGB from 0 to 1, into the regions of a mixture's components.
 
     Memory beside the image: some 130 bytes a pixel with six components and 8 neighbours (posteriors four times, as
-    float32, and the neighbours' weights), and 200 for each pixel that is fitted to.
+    float32, and the neighbours' weights), and 200 for each pixel that is fitted to (400 by variational Bayes, in
+    float64).
 
     Raises:
         ShapeError: No such image.
@@ -139,19 +146,29 @@ def segment(image: ArrayLike, pixels: PixelSpec | None = None, spec: Segmentatio
     space = PixelSpace.of(sample, features_of)
     frames = space.standard(sample)
     try:
-        fit = fit_gmm(frames, how.n_components, seed=how.seed, init="kmeans++", max_iter=how.max_iter, floor=how.floor)
+        fit = _fitted(frames, how)
     except FitError as error:
         raise DataError(f"the image has too few different pixels: {error}") from None
+    plain = fit.model
+    # Variational Bayes has no floor; a weight would not count without one.
+    mixture = DiagGMM(plain.weights, plain.means, np.maximum(plain.variances, how.floor))
     height, width = values.shape[:2]
     maps = np.empty((height, width, how.n_components), np.float32)
     uncertainty = np.empty((height, width), np.float32)
     for rows in strips(height, width):
-        maps[rows] = posteriors(fit.model, space.frames(values, rows)).reshape(-1, width, how.n_components)
+        maps[rows] = posteriors(mixture, space.frames(values, rows)).reshape(-1, width, how.n_components)
         uncertainty[rows] = entropy(maps[rows])
     if how.strength == 0:
-        return Segmentation(maps, uncertainty, fit, space, None, len(frames))
+        return Segmentation(maps, uncertainty, fit, mixture, space, None, len(frames))
     smoothed = smooth(maps, strength=how.strength, neighbours=how.neighbours, image=values if how.contrast else None)
-    return Segmentation(smoothed.posteriors, uncertainty, fit, space, smoothed, len(frames))
+    return Segmentation(smoothed.posteriors, uncertainty, fit, mixture, space, smoothed, len(frames))
+
+
+def _fitted(frames: Pixels, how: SegmentationSpec) -> Fit | VariationalFit:
+    options: dict[str, Any] = {"seed": how.seed, "init": "kmeans++", "max_iter": how.max_iter}
+    if how.estimator == "variational":
+        return fit_variational(frames, how.n_components, **options)
+    return fit_gmm(frames, how.n_components, floor=how.floor, **options)
 
 
 def entropy(maps: ArrayLike) -> NDArray[np.float32]:
