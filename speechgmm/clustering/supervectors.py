@@ -198,7 +198,8 @@ def cosine_distances(vectors: ArrayLike) -> Floats:
            [2., 1., 0.]])
     """
     units = unit_length(vectors)
-    found = np.clip(1 - units @ units.T, 0.0, 2.0)
+    found = np.minimum(1 - units @ units.T, 2.0)
+    found[found < 1e-12] = 0.0  # rounding: two that are alike are at no distance
     np.fill_diagonal(found, 0.0)
     return (found + found.T) / 2
 
