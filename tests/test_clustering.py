@@ -1,5 +1,7 @@
 """Pieces as supervectors, their distances, and merging: laws, and scipy and direct evaluation as oracles."""
 
+import sys
+
 import numpy as np
 import pytest
 from scipy.cluster.hierarchy import fcluster, linkage
@@ -7,7 +9,7 @@ from scipy.stats import multivariate_normal
 
 from speechgmm import clustering as cl
 from speechgmm.errors import ConfigError, DataError, FitError, ShapeError
-from speechgmm.gmm import DiagGMM, adapt_map, log_likelihoods
+from speechgmm.gmm import DiagGMM, adapt_map, fit_gmm, log_likelihoods
 
 
 @pytest.fixture(scope="module")
@@ -213,3 +215,137 @@ def test_what_are_no_distances_is_refused():
         cl.merge([], lambda a, b: [], threshold=1)
     with pytest.raises(DataError, match="NaN"):
         cl.merge([1.0, 2.0], lambda a, b: [np.nan], threshold=1)
+
+
+def test_map_recovers_points_of_a_plane_and_its_stress_never_rises():
+    points = np.random.default_rng(6).normal(size=(12, 2))
+    distances = np.linalg.norm(points[:, None] - points, axis=2)
+    found = cl.plane(distances)
+    np.testing.assert_allclose(np.linalg.norm(found[:, None] - found, axis=2), distances, atol=1e-6)
+    high = np.random.default_rng(7).normal(size=(15, 6))
+    distances = np.linalg.norm(high[:, None] - high, axis=2)
+    falls = [cl.stress(distances, cl.plane(distances, steps)) for steps in range(0, 40, 4)]
+    assert np.diff(falls).max() <= 1e-12
+    assert cl.plane(np.zeros((3, 3))).tolist() == [[0, 0]] * 3
+    assert cl.plane([[0.0]]).shape == (1, 2)
+    assert cl.plane([[0.0, 2.0], [2.0, 0.0]]).shape == (2, 2)
+
+
+def block_distances(sizes, near=0.4, far=1.0, seed=0):
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    noise = np.random.default_rng(seed).uniform(-0.1, 0.1, (len(labels), len(labels)))
+    table = np.where(labels[:, None] == labels, near, far) + (noise + noise.T) / 2
+    np.fill_diagonal(table, 0)
+    return table, labels
+
+
+@pytest.mark.parametrize("sizes", [(3,), (1, 1), (4, 4, 4), (1, 5, 2, 3, 1), (2,) * 9, (1,) * 5])
+def test_spectral_finds_the_number_and_the_groups_singletons_too(sizes):
+    distances, true = block_distances(sizes)
+    assert cl.number_by_eigengap(cl.affinities(distances, 0.7)) == len(sizes)
+    np.testing.assert_array_equal(cl.spectral(distances, threshold=0.7).labels, true)
+
+
+def test_spectral_gives_the_number_asked_for_and_refuses_what_cannot_be():
+    distances, _ = block_distances((3, 3))
+    for threshold in (0.7, None):
+        assert [cl.spectral(distances, threshold=threshold, n_clusters=n).n_clusters for n in (1, 2, 6)] == [1, 2, 6]
+    assert cl.spectral(distances, n_clusters=2).labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert cl.spectral(np.zeros((3, 3)), n_clusters=1).n_clusters == 1
+    with pytest.raises(ConfigError, match="give one of the two"):
+        cl.spectral(distances)
+    with pytest.raises(DataError, match="7 clusters of 6 pieces"):
+        cl.spectral(distances, threshold=0.7, n_clusters=7)
+    with pytest.raises(ConfigError, match="threshold 0"):
+        cl.spectral(distances, threshold=0)
+
+
+def test_spectral_without_scikit_learn_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.cluster", None)
+    with pytest.raises(ConfigError, match=r"pip install 'speechgmm\[clustering\]'"):
+        cl.spectral(np.zeros((2, 2)), threshold=1)
+
+
+@pytest.fixture(scope="module")
+def voices():
+    """Twelve pieces of three 'voices': each moves the same six sounds its own way; each piece has a channel."""
+    rng = np.random.default_rng(8)
+    sounds = 4 * rng.normal(size=(6, 5))
+    own = 1.2 * rng.normal(size=(3, 6, 5))
+    pieces = []
+    for _ in range(4):
+        for voice in range(3):
+            spoken = rng.integers(0, 6, 300)
+            pieces.append((sounds + own[voice])[spoken] + rng.normal(size=(300, 5)) + 2 * rng.normal(size=5))
+    background = (sounds + 1.2 * rng.normal(size=(20, 6, 5))).reshape(-1, 5)[rng.integers(0, 120, 6000)]
+    ubm = fit_gmm(background + rng.normal(size=(6000, 5)), 6).model
+    return pieces, ubm
+
+
+@pytest.mark.parametrize("method", cl.METHODS)
+def test_every_method_finds_who_it_is_whatever_the_channel(voices, method):
+    pieces, ubm = voices
+    found = cl.cluster_pieces(pieces, ubm=ubm, method=method, n_clusters=3)
+    assert found.labels.tolist() == [0, 1, 2] * 4
+    assert (found.sureness > 0).all()
+    assert found.threshold is None
+
+
+def test_channels_change_nothing_and_the_order_of_pieces_only_the_numbers(voices):
+    pieces, ubm = voices
+    found = cl.cluster_pieces(pieces, ubm=ubm)
+    shifted = cl.cluster_pieces([piece + n for n, piece in enumerate(pieces)], ubm=ubm)
+    np.testing.assert_allclose(shifted.distances, found.distances, atol=1e-4)
+    order = np.random.default_rng(9).permutation(12)
+    permuted = cl.cluster_pieces([pieces[n] for n in order], ubm=ubm)
+    np.testing.assert_array_equal(permuted.labels, cl.in_order(found.labels[order]))
+
+
+def test_without_a_background_model_one_is_made_and_it_is_said(voices):
+    pieces, ubm = voices
+    assert cl.cluster_pieces(pieces, n_clusters=3).own_ubm
+    assert not cl.cluster_pieces(pieces, ubm=ubm, n_clusters=3).own_ubm
+
+
+@pytest.mark.parametrize("method", ["cosine", "spectral", "bic"])
+def test_sounds_are_told_by_their_spectra(method):
+    rng = np.random.default_rng(10)
+    pieces = [rng.normal(place, 1, size=(200, 3)) for place in (0, 6, -6, 0, 6, -6)]
+    assert cl.cluster_pieces(pieces, kind="sounds", method=method).labels.tolist() == [0, 1, 2, 0, 1, 2]
+
+
+def test_one_piece_is_one_cluster_and_pieces_all_alike_are_one():
+    piece = np.random.default_rng(11).normal(size=(100, 3))
+    for method in cl.METHODS:
+        one = cl.cluster_pieces([piece], method=method)
+        assert (one.labels.tolist(), one.sureness.tolist()) == ([0], [0.0])
+    alike = cl.cluster_pieces([piece] * 4)
+    assert alike.labels.tolist() == [0] * 4
+    assert not alike.distances.any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"n_clusters": 3}, DataError, "3 clusters of 2 pieces"),
+        ({"n_clusters": 1, "threshold": 0.5}, ConfigError, "one of the two"),
+        ({"method": "magic"}, ConfigError, "method 'magic'"),
+        ({"kind": "birds"}, ConfigError, "kind 'birds'"),
+        ({"method": "bic", "relevance": 3.0}, ConfigError, "no effect"),
+        ({"method": "ratio", "kind": "sounds"}, ConfigError, "for speakers"),
+    ],
+)
+def test_what_cannot_be_asked_of_pieces_is_refused(arguments, error, words):
+    pieces = list(np.random.default_rng(12).normal(size=(2, 30, 3)))
+    with pytest.raises(error, match=words):
+        cl.cluster_pieces(pieces, **arguments)
+
+
+def test_pieces_that_cannot_be_used_are_named():
+    good = np.ones((3, 2))
+    with pytest.raises(ShapeError, match=r"piece 1 is of shape \(0, 2\)"):
+        cl.cluster_pieces([good, np.zeros((0, 2))])
+    with pytest.raises(DataError, match="piece 1 has a value"):
+        cl.cluster_pieces([good, np.full((3, 2), np.inf)])
+    with pytest.raises(DataError, match="no pieces"):
+        cl.cluster_pieces([])

@@ -13,6 +13,7 @@ from speechgmm.clustering.pieces import Kind, Method
 from speechgmm.corpus.manifest import read_manifest
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import ClusterFigures, cluster_figures
+from speechgmm.features import front_end
 from speechgmm.io.atomic import write_text
 from speechgmm.io.model_file import read_model_file
 from speechgmm.io.tables import table
@@ -20,6 +21,9 @@ from speechgmm.pipeline.clustering import RecordingClusters, cluster_recordings
 
 SHOWN = 40
 """Clusters that are printed; the table has all."""
+
+SHORT = 3.0
+"""Seconds. A warning is given where recordings that are to tell speakers apart are shorter."""
 
 UNSURE = 0.05
 """A silhouette below this is named: the piece is as near to another cluster."""
@@ -76,7 +80,7 @@ def cluster_and_print(
     out.mkdir(parents=True, exist_ok=True)
     write_text(out / "clusters.tsv", _table(done, label, classes))
     if not quiet:
-        for line in _about(done, method, model):
+        for line in _about(done, method, kind, model):
             print(line, file=sys.stderr)
     for line in (*_summary(done), *(_figures(done, classes, label) if classes else ())):
         print(line)
@@ -119,7 +123,7 @@ def _table(done: RecordingClusters, label: str, classes: Sequence[str]) -> str:
     return table(head, rows)
 
 
-def _about(done: RecordingClusters, method: str, model: Path | None) -> list[str]:
+def _about(done: RecordingClusters, method: str, kind: str, model: Path | None) -> list[str]:
     """What was decided by what."""
     found = done.found
     lines = []
@@ -133,7 +137,18 @@ def _about(done: RecordingClusters, method: str, model: Path | None) -> list[str
     if found.threshold is not None:
         unit = {"cosine": "cosine distance", "ratio": "minus nats per frame", "bic": "nats"}[method]
         lines.append(f"merged while the nearest two were below {found.threshold:g} ({unit}); --threshold changes it")
+    seconds = float(np.median(done.n_frames)) * _frame_shift(done)
+    if kind == "speakers" and seconds < SHORT:
+        lines.append(
+            f"warning: half of the recordings have less than {seconds:.1f} s; below {SHORT:g} s what is said tells two "
+            "apart more than who speaks (--kind sounds goes by that)"
+        )
     return lines
+
+
+def _frame_shift(done: RecordingClusters) -> float:
+    """Seconds from one frame to the next."""
+    return front_end(done.audio.features, done.audio.sample_rate).frame_shift / done.audio.sample_rate
 
 
 def _summary(done: RecordingClusters) -> list[str]:

@@ -6,7 +6,7 @@ Owns the choice of the number by the eigengap; the clustering itself is scikit-l
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.clustering.agglomerative import Clustering, check_distances, check_number, in_order
+from speechgmm.clustering.agglomerative import Clustering, check_distances, check_number, in_order, link
 from speechgmm.errors import ConfigError
 
 Floats = NDArray[np.float64]
@@ -54,12 +54,14 @@ def number_by_eigengap(affinity: ArrayLike) -> int:
 
 
 def spectral(
-    distances: ArrayLike, *, threshold: float, n_clusters: int | None = None, softness: float = SOFTNESS
+    distances: ArrayLike, *, threshold: float | None = None, n_clusters: int | None = None, softness: float = SOFTNESS
 ) -> Clustering:
     """Clusters by distances (N, N), alike below about ``threshold``; their number given or ``number_by_eigengap``.
 
+    With a number alone, the threshold lies between the two merges of average linkage that leave that many and one less.
+
     Raises:
-        ConfigError: scikit-learn is not installed; a threshold or a number out of range.
+        ConfigError: scikit-learn is not installed; neither threshold nor number; one of them out of range.
         ShapeError, DataError: As ``link``.
 
     >>> spectral([[0, 1, 9, 9], [1, 0, 9, 9], [9, 9, 0, 1], [9, 9, 1, 0]], threshold=5).labels
@@ -72,9 +74,15 @@ def spectral(
             "spectral clustering is scikit-learn's, which is not installed: pip install 'speechgmm[clustering]', or "
             "take another method"
         ) from None
-    affinity = affinities(distances, threshold, softness)
+    table = check_distances(distances)
     if n_clusters is not None:
-        check_number(len(affinity), n_clusters)
+        check_number(len(table), n_clusters)
+    if threshold is None:
+        if n_clusters is None:
+            raise ConfigError("spectral clustering takes a threshold or a number of clusters: give one of the two")
+        heights = np.concatenate([[0.0], link(table, n_clusters=1).heights, [2 * float(table.max())]])
+        threshold = float(heights[-n_clusters - 1 :][:2].mean()) or 1.0
+    affinity = affinities(table, threshold, softness)
     number = number_by_eigengap(affinity) if n_clusters is None else n_clusters
     if number in (1, len(affinity)):  # nothing to decide, and its solver finds fewer eigenvectors than N
         labels = np.zeros(len(affinity), np.intp) if number == 1 else np.arange(len(affinity))

@@ -77,7 +77,8 @@ def supervectors(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = REL
     """Each piece as a point (N, K D): the adapted means less the background model's, times sqrt(weight) / deviation.
 
     The squared distance of two of them is twice the bound on the divergence of the two adapted mixtures, and their
-    product is its kernel (Campbell, Sturim & Reynolds 2006, Support vector machines using GMM supervectors, eq. 11).
+    product is its kernel (Campbell, Sturim & Reynolds 2006, Support vector machines using GMM supervectors for speaker
+    verification).
 
     Raises:
         As ``mean_offsets``.
@@ -119,8 +120,8 @@ class WithinClass:
     """Within-class covariance normalisation: directions in which one speaker's pieces differ count for less.
 
     W = (1 - smoothing) covariance + smoothing (its mean variance) I, and points become W^-1/2 (x - mean), up to a
-    factor that no angle depends on (Hatch, Kajarekar & Stolcke 2006, eqs. 11-12). Supervectors have thousands of
-    dimensions and background pieces number hundreds: what they do not span keeps its length.
+    factor that no angle depends on (Hatch, Kajarekar & Stolcke 2006, with their smoothing). Supervectors have
+    thousands of dimensions and background pieces number hundreds: what they do not span keeps its length.
 
     >>> points = np.array([[0.0, 0.0], [2.0, 0.1], [0.0, 1.0], [2.0, 1.1]])
     >>> WithinClass.learn(points, ["a", "a", "b", "b"], smoothing=0.1).apply(points).round(1)
@@ -198,7 +199,8 @@ def cosine_distances(vectors: ArrayLike) -> Floats:
            [2., 1., 0.]])
     """
     units = unit_length(vectors)
-    found = np.clip(1 - units @ units.T, 0.0, 2.0)
+    found = np.minimum(1 - units @ units.T, 2.0)
+    found[found < 1e-12] = 0.0  # rounding: two that are alike are at no distance
     np.fill_diagonal(found, 0.0)
     return (found + found.T) / 2
 

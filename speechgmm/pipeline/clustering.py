@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.clustering import PieceClusters, cluster_pieces
-from speechgmm.clustering.pieces import Kind, Method
+from speechgmm.clustering.pieces import RAW_THRESHOLDS, Kind, Method
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FeatureSpec, moments, normalisation
 from speechgmm.io.audio import native_rate
@@ -55,7 +55,7 @@ def cluster_recordings(
         model: From ``read_model_file``, with a background model; None: one is trained on the recordings.
         method: And the rest: see ``cluster_pieces``.
         n_clusters: How many; None: they are counted.
-        threshold: Where merging stops.
+        threshold: Where merging stops; None: what suits method, kind and background model.
         kind: ``speakers`` or ``sounds``.
         resample: Other rates than the model's; without a model, rates that differ are always resampled.
         seed: Of the background model's training.
@@ -82,6 +82,9 @@ def cluster_recordings(
     if not used:
         listed = "\n".join(f"  {error}" for _, error in failures)
         raise DataError(f"none of {len(paths)} recordings can be used, so there is nothing to cluster:\n{listed}")
+    own_means = model is not None and audio.features.cmvn != "utterance"  # of recordings, in the background model
+    if own_means and kind == "speakers" and threshold is None and n_clusters is None:
+        threshold = RAW_THRESHOLDS[method]
     with thread_pool(n_jobs) as spread:
         found = cluster_pieces(
             [frames for _, frames in used],

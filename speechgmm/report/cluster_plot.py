@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAMES_UP_TO: Final = 80
-"""Pieces up to which each has its name beside the matrix and on the map."""
+"""Pieces up to which each has its name beside the matrix."""
+
+NAMES_ON_MAP_UP_TO: Final = 32
+"""Pieces up to which each has its name on the map; of more, clusters have their numbers."""
 
 MARKERS: Final = "osD^vP*X"
 
@@ -57,19 +60,14 @@ def plot_clusters(
             left.plot(*zip(centre, points[one], strict=True), color=colours[number], linewidth=1.2, alpha=0.5, zorder=1)
         marker = MARKERS[number // 10 % len(MARKERS)]
         left.scatter(*points[chosen].T, s=90, color=colours[number], marker=marker, edgecolor="white", zorder=2)
-        label = plain_text(names[int(chosen[0])]) if names else str(number)
-        if n <= NAMES_UP_TO and not names:
-            left.annotate(label, centre, xytext=(7, 7), textcoords="offset points", fontsize=9, color=colours[number])
-    if names and n <= NAMES_UP_TO:
+        if not names or n > NAMES_ON_MAP_UP_TO:
+            place = {"xytext": (7, 7), "textcoords": "offset points"}
+            left.annotate(str(number), centre, fontsize=11, fontweight="bold", color=colours[number], **place)
+    if names and n <= NAMES_ON_MAP_UP_TO:
         for point, name, number in zip(points, names, labels, strict=True):
-            left.annotate(
-                plain_text(name, 14),
-                point,
-                xytext=(6, 5),
-                textcoords="offset points",
-                fontsize=7.5,
-                color=colours[number],
-            )
+            place = {"xytext": (6, 5), "textcoords": "offset points"}
+            left.annotate(plain_text(name, 14), point, fontsize=7.5, color=colours[number], **place)
+    left.margins(0.12, 0.06)  # names stand to the right of their points
     left.set_aspect("equal", adjustable="datalim")
     left.set_xticks([])
     left.set_yticks([])
