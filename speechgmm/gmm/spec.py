@@ -117,7 +117,7 @@ class ModelSpec:
         "dense: every frame is given to all components; sparse: in most passes to those that were active for its "
         "neighbours at the last full one; auto: sparse from 512 components on, where it is faster",
     )
-    gradient_after: int = setting(5, "gradient: EM iterations before it", ge=0)
+    gradient_after: int = setting(10, "gradient: EM iterations before it", ge=0)
     weight_prior: Literal["dirichlet", "dirichlet_process"] = setting(
         "dirichlet",
         "variational: the prior of the weights; dirichlet_process: by stick-breaking, n_components are where it is "
