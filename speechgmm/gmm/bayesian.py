@@ -20,9 +20,9 @@ Floats = NDArray[np.float64]
 WeightPrior = Literal["dirichlet", "dirichlet_process"]
 
 CONCENTRATION_OF_PROCESS: Final = 1.0
-MEAN_FRAMES: Final = 0.1
-VARIANCE_FRAMES: Final = 10.0
-VARIANCE_SHARE: Final = 0.2
+MEAN_FRAMES: Final = 1.0
+VARIANCE_FRAMES: Final = 20.0
+VARIANCE_SHARE: Final = 0.5
 """Defaults of the prior, see ``BayesianGMM.around``."""
 
 IN_USE: Final = 1.0
@@ -42,7 +42,7 @@ class BayesianGMM:
         means       normal about ``means`` with mean_counts times the precision
 
     The K sticks of a process all stay free, as in scikit-learn; the components after them are unused and as under the
-    prior (Kurihara, Welling & Teh 2007), so that a bound is one of the infinite mixture and comparable across K.
+    prior (Kurihara, Welling & Vlassis 2006), so that a bound is one of the infinite mixture and comparable across K.
 
     Raises:
         ShapeError: Arrays that do not fit together or are not finite.
@@ -50,7 +50,7 @@ class BayesianGMM:
 
     >>> prior = BayesianGMM.around([0.0], [4.0], 3)
     >>> prior.n_components, prior.n_in_use, prior.mixture().variances.round(9).ravel()
-    (3, 0, array([0.8, 0.8, 0.8]))
+    (3, 0, array([2., 2., 2.]))
     """
 
     conjugate: ConjugatePrior

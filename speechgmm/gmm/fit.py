@@ -52,7 +52,7 @@ def fit_gmm(
     e_step: EStep = "auto",
     overrelaxed: bool = True,
     estimator: Climb = "em",
-    gradient_after: int = 5,
+    gradient_after: int = 10,
     memory: int | None = None,
     map: Mapper = map,
 ) -> Fit:

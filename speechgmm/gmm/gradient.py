@@ -148,10 +148,16 @@ def fit_gradient(
     lowest = np.concatenate([np.full(free, -np.inf), np.log(least).ravel()])
     highest = np.concatenate([np.full(free, np.inf), vector[free:] + FURTHEST])
     # ftol is a share of the cost's size or of 1: of a cost that begins at 0, it is in nats.
-    options = {"maxfun": MANY, "maxiter": MANY, "ftol": tol, "gtol": 0.0, "maxcor": MEMORY}
     converged = False
     with suppress(_Spent):
-        ended = minimize(cost, vector, jac=True, method="L-BFGS-B", bounds=Bounds(lowest, highest), options=options)
+        ended = minimize(
+            cost,
+            vector,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=Bounds(lowest, highest),
+            options={"maxfun": MANY, "maxiter": MANY, "ftol": tol, "gtol": 0.0, "maxcor": MEMORY},
+        )
         converged = ended.status == 0
     counts = begin.weights if found is None else found.counts
     return Fit(

@@ -117,7 +117,7 @@ class ModelSpec:
         "dense: every frame is given to all components; sparse: in most passes to those that were active for its "
         "neighbours at the last full one; auto: sparse from 512 components on, where it is faster",
     )
-    gradient_after: int = setting(5, "gradient: EM iterations before it", ge=0)
+    gradient_after: int = setting(10, "gradient: EM iterations before it", ge=0)
     weight_prior: Literal["dirichlet", "dirichlet_process"] = setting(
         "dirichlet",
         "variational: the prior of the weights; dirichlet_process: by stick-breaking, n_components are where it is "
@@ -132,13 +132,13 @@ class ModelSpec:
         gt=0,
     )
     mean_frames: float = setting(
-        0.1, "variational: what the training split's mean is worth in every component's mean", unit="frames", gt=0
+        1.0, "variational: what the training split's mean is worth in every component's mean", unit="frames", gt=0
     )
     variance_frames: float = setting(
-        10.0, "variational: what the prior's variance is worth in every component's variance", unit="frames", gt=0
+        20.0, "variational: what the prior's variance is worth in every component's variance", unit="frames", gt=0
     )
     variance_share: float = setting(
-        0.2, "variational: the prior's variance as a share of the training split's, per dimension", gt=0
+        0.5, "variational: the prior's variance as a share of the training split's, per dimension", gt=0
     )
     variational_max_iter: int = setting(200, "variational: iterations over all frames of a class, at most", ge=0)
     prior_from: str | None = setting(

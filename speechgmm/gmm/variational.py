@@ -13,12 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, FitError, ShapeError
 from speechgmm.gmm.bayesian import BayesianGMM, WeightPrior
-from speechgmm.gmm.em import ROUNDING, e_step
+from speechgmm.gmm.em import FURTHER, FURTHEST, ROUNDING, e_step
 from speechgmm.gmm.fit import PrecisionChoice, check_memory, resolve_precision
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source, moments
 from speechgmm.gmm.init import Start, initial_model
 from speechgmm.gmm.layout import Batch, BatchReference, Precision, batches, block_size, hold
 from speechgmm.gmm.model import DiagGMM, LogLinear
+from speechgmm.gmm.predictive import PredictiveStack
 from speechgmm.gmm.stats import GMMStats
 
 Floats = NDArray[np.float64]
@@ -52,6 +53,11 @@ class VariationalFit:
     def n_in_use(self) -> int:
         """Components that explain at least one frame; the data do not need the others."""
         return self.posterior.n_in_use
+
+    def log_likelihoods(self, frames: ArrayLike) -> Floats:
+        """Log of the predictive density of every frame (T, D), in nats: (T,). Raises ShapeError where D is another."""
+        found: Floats = PredictiveStack.of([self.posterior]).log_likelihoods(frames)[0]
+        return found
 
 
 @one_blas_thread()
@@ -161,7 +167,12 @@ def fit_posterior(
     After a pass, q(z) is the best there is for q(parameters), so that the bound is the sum over frames of the logarithm
     of the expected densities' sum, less the divergence of q from the prior: every constant is in one or the other. An
     update is posterior = prior + statistics. ``max_iter`` updates at most, until one gains less than ``tol`` nats per
-    frame. With a process whose components are alike, the heaviest come first, which never lowers the bound.
+    frame. With a process whose components are alike, the heaviest come first, which never lowers the bound
+    (Kurihara, Welling & Teh 2007).
+
+    Updates go further than that, by a factor that grows while the bound does, as in ``fit_em``: what is extrapolated is
+    statistics. Where one goes too far, the next pass is the plain step from before, and the bound in between is not in
+    the trace. The last is plain.
 
     Raises:
         FitError: No batches; all frames of weight zero; a bound that is not finite.
@@ -179,10 +190,14 @@ def fit_posterior(
     precision = batches[0].precision
     trace: list[float] = []
     fell: list[int] = []
-    near = False
-    stats = e_step(start, batches, map)
+    near, factor = False, 1.0
+    stats = e_step(start, batches, map)  # of the frames under the posterior, or under the start
+    if sort:
+        stats = _ordered(stats, _heaviest_first(stats))
+    used = stats  # what the posterior is made of
+    own: GMMStats | None = None  # the plain step, where it has gone further
     for i in range(max_iter + 1):
-        posterior = prior + (_heaviest_first(stats) if sort else stats)
+        posterior = prior + used
         stats = e_step(posterior.log_linear(), batches, map)
         if not stats.n_frames > 0:
             raise FitError("no frames, or all of weight 0")
@@ -191,15 +206,27 @@ def fit_posterior(
             raise FitError(
                 f"the bound is {bound}: a frame lies too far from every component for the arithmetic; look for outliers"
             )
-        trace.append(bound / stats.n_frames)
-        if i:
+        value = bound / stats.n_frames
+        rounding = ROUNDING[precision] * max(1.0, abs(value))
+        if own is not None and value < trace[-1] - rounding:
+            used, own, factor = own, None, 1.0
+            continue
+        trace.append(value)
+        if len(trace) > 1:
             step = trace[-1] - trace[-2]
-            rounding = ROUNDING[precision] * max(1.0, abs(trace[-1]))
             near = -rounding <= step < tol
             if step < -rounding:
-                fell.append(i)
-        if near:
+                fell.append(len(trace) - 1)
+        if i == max_iter or (near and own is None):
             break
+        if sort:
+            order = _heaviest_first(stats)
+            stats, used = _ordered(stats, order), _ordered(used, order)
+        before, used, own = used, stats, None
+        # The last posterior is prior + statistics of the frames, and of nothing beyond them.
+        if not near and i + 2 <= max_iter:
+            own, factor = stats, min(factor * FURTHER, FURTHEST)
+            used = _further(before, stats, factor)
     return VariationalFit(
         posterior,
         bound,
@@ -211,6 +238,34 @@ def fit_posterior(
     )
 
 
-def _heaviest_first(stats: GMMStats) -> GMMStats:
-    order = np.argsort(-stats.counts, kind="stable")
+def _further(before: GMMStats, after: GMMStats, factor: float) -> GMMStats:
+    """``factor`` times the step from one set of statistics to another, a component at a time.
+
+    No count, and no scatter about a mean, falls below half of what it is after the plain step.
+    """
+    most = np.full(len(after.counts), factor - 1)
+    falls = before.counts - after.counts
+    beyond = np.minimum(most, np.divide(after.counts / 2, falls, out=most.copy(), where=falls > 0))
+
+    def moved(which: str) -> Floats:
+        this, that = getattr(after, which), getattr(before, which)
+        shares = beyond if this.ndim == 1 else beyond[:, None]
+        return np.asarray(this + shares * (this - that))
+
+    counts, sums, squares = moved("counts"), moved("sums"), moved("squares")
+    held = (_scatter(counts, sums, squares) >= 0.5 * _scatter(after.counts, after.sums, after.squares)).all(axis=1)
+    beyond = np.where(held, beyond, 0.0)
+    return replace(after, counts=moved("counts"), sums=moved("sums"), squares=moved("squares"))
+
+
+def _scatter(counts: Floats, sums: Floats, squares: Floats) -> Floats:
+    n = counts[:, None]
+    return squares - np.divide(sums**2, n, out=np.zeros_like(sums), where=n > 0)
+
+
+def _heaviest_first(stats: GMMStats) -> NDArray[np.intp]:
+    return np.argsort(-stats.counts, kind="stable")
+
+
+def _ordered(stats: GMMStats, order: NDArray[np.intp]) -> GMMStats:
     return replace(stats, counts=stats.counts[order], sums=stats.sums[order], squares=stats.squares[order])

@@ -151,17 +151,24 @@ def _per_class(run: RunFolder, wrong: Any, labels: tuple[str, ...]) -> Table:
 
 
 def training(run: RunFolder) -> Section | None:
-    """What EM gained for every class."""
+    """What training gained for every class."""
     if not run.classes:
         return None
     traces = {row["class"]: json.loads(row["trace"]) for row in run.classes}
     longest = max(len(trace) for trace in traces.values())
-    rows = [
-        (row["class"], row["n_frames"], row["n_components"], row["iterations"], row["objective"], row["converged"])
-        for row in run.classes
-    ]
-    head = ("class", "frames", "components", "iterations", "nats per frame at the end", "converged")
-    summary = Table("How each class was trained", head, tuple(rows), frozenset((1, 2, 3, 4)))
+    columns = {
+        "class": "class",
+        "n_frames": "frames",
+        "n_components": "components",
+        "n_in_use": "in use",
+        "iterations": "iterations",
+        "objective": "nats per frame at the end",
+        "converged": "converged",
+    }
+    names = [name for name in columns if name in run.classes[0]]
+    rows = [tuple(row[name] for name in names) for row in run.classes]
+    head = tuple(columns[name] for name in names)
+    summary = Table("How each class was trained", head, tuple(rows), frozenset(range(1, len(names) - 1)))
     values = [
         (label, *(f"{value:.4f}" for value in trace), *[""] * (longest - len(trace))) for label, trace in traces.items()
     ]

@@ -104,6 +104,8 @@ class ClassModels:
             raise ShapeError(f"temperature {self.temperature:g}; expected a finite factor, 0 or more")
         stack: Stack | TopStack | PredictiveStack
         background = None
+        if self.bayesian is not None:
+            _check_posteriors(self.bayesian, models, self.ubm)
         if self.top_components is not None:
             if self.ubm is None:
                 raise DataError(
@@ -112,7 +114,6 @@ class ClassModels:
                 )
             stack = TopStack.of(self.ubm, every, self.top_components)
         elif self.bayesian is not None:
-            _check_posteriors(self.bayesian, models, self.ubm)
             stack = PredictiveStack.of(self.bayesian)
         else:
             around = Space.of(space)
