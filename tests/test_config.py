@@ -77,7 +77,10 @@ def test_every_key_has_a_description_in_the_schema() -> None:
             r"model.n_components is 0; expected 1 or more, or auto",
         ),
         ("model: {init: kmean}\n", r"model.init is 'kmean'; expected 'split', 'kmeans\+\+' or 'random'"),
-        ("task: diarization\n", r"task is 'diarization'; expected 'classification', 'verification' or 'recognition'"),
+        (
+            "task: diarization\n",
+            r"task is 'diarization'; expected 'classification', 'verification', 'recognition' or 'anomaly'",
+        ),
         ("task: verification\n", r"task: verification scores against a background model; set model.adapt: map"),
         ("decision: {prior: 0.5}\n", r"decision is for task: verification"),
         ("scoring: {p_target: 0.5}\n", r"unknown key 'scoring.p_target'; it is 'decision.prior' now"),

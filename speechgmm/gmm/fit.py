@@ -58,12 +58,15 @@ def fit_gmm(
 ) -> Fit:
     """Fit a mixture to frames (N, D) by maximum likelihood.
 
-    EM begins with ``start`` where it is given, else with what ``init`` makes of the frames. ``weights`` (N,) count
-    frames. Variances are held above ``variance_floor`` times the frames' own variance,
-    or above ``floor`` ((D,) or a number, in squared units of the frames) where it is given: classes that will
-    be compared should share one. ``tol`` is in nats per frame. ``precision`` "auto" is float64 where the
-    floor is below 1e-3 of the frames' variance, else float32. ``map`` runs over batches of frames and must
-    keep order.
+    The frames need not be speech: any rows of real numbers will do, lists, integers and tables of numbers too. Where
+    they fall into a few clusters well apart, start with ``init="kmeans++"``: two halves of a split that lie close by
+    may need more than 20 iterations to part, and "split" is made for many components that overlap.
+    EM begins with ``start`` where it is given, else with what ``init`` makes of the frames.
+    ``weights`` (N,) count frames (scikit-learn's sample weights). Variances are held above ``variance_floor`` times the
+    frames' own variance, or above ``floor`` ((D,) or a number, in squared units of the frames) where it is given:
+    classes that will be compared should share one. ``tol`` is in nats per frame. ``precision`` "auto" is float64 where
+    the floor is below 1e-3 of the frames' variance, else float32. ``map`` runs over batches of frames and must keep
+    order.
 
     ``overrelaxed`` updates take half as many iterations as EM's own to the same likelihood, or fewer (see ``fit_em``).
     ``e_step`` "sparse" leaves out, in most passes, the components that hardly matter to a frame (see ``fit_em``);
@@ -90,6 +93,8 @@ def fit_gmm(
     """
     source = as_source(frames, weights)
     check_memory(memory)
+    if not isinstance(n_components, (int, np.integer)) or isinstance(n_components, bool):
+        raise ConfigError(f"n_components {n_components!r}; expected a whole number, 1 or more")
     if n_components < 1:
         raise ConfigError(f"{n_components} components; expected at least 1")
     if e_step not in ("auto", "dense", "sparse"):
@@ -108,7 +113,7 @@ def fit_gmm(
         d = int(constant[0])
         raise FitError(
             f"dimension {d} is {mean[d]:g} in all {len(source)} frames, so its variance is 0; drop the "
-            "dimension, give more varied audio, or give an absolute floor"
+            "dimension, give more varied frames, or give an absolute floor (floor=)"
         )
     share = least[variance > 0] / variance[variance > 0]
     chosen = resolve_precision(precision, float(share.min()) if len(share) else 1.0)

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, FitError, ShapeError
+from speechgmm.gmm.density import log_likelihoods
 from speechgmm.gmm.em import Fit, split_components
 from speechgmm.gmm.fit import EStep, PrecisionChoice, fit_gmm
 from speechgmm.gmm.frames import CHUNK, FrameSource, Mapper, as_source
 from speechgmm.gmm.init import Start
-from speechgmm.gmm.likelihoods import log_likelihoods
 from speechgmm.gmm.model import DiagGMM
 
 Criterion = Literal["bic", "aic", "held_out", "occupancy"]

@@ -172,6 +172,13 @@ def read_model_file(path: str | Path) -> ModelFile:
     tensors, header = read_tensors(path)
     if "recogniser" in header:
         raise ModelFileError(f"{path}: a recogniser, which has no class models to use here; `speechgmm recognise`")
+    if "anomaly" in header:
+        raise ModelFileError(
+            f"{path}: a model of what is normal (task: anomaly), which has no classes to claim, enrol or recognise; "
+            "`speechgmm score` finds anomalies with it"
+        )
+    if "diarizer" in header:
+        raise ModelFileError(f"{path}: a diarizer, which has no class models to use here; `speechgmm diarize`")
     if "segments" in header:
         raise ModelFileError(
             f"{path}: a model of segments with known boundaries, which has no class models to use here"

@@ -150,7 +150,7 @@ def _plans(job: Job, sets: Sequence[Features]) -> list[_Plan]:
     parts = iter(list(job.console.track(job.map(pooled_moments, tasks), len(tasks), "measuring the training split")))
     plans = []
     for features, classes in zip(sets, members, strict=True):
-        common = _common(job, classes, [next(parts) for _ in classes])
+        common = common_task(job, classes, [next(parts) for _ in classes])
         known = learnt_priors(job, features.audio, classes)
         if common.prior is not None:
             known = dict.fromkeys(classes, common.prior)
@@ -158,7 +158,7 @@ def _plans(job: Job, sets: Sequence[Features]) -> list[_Plan]:
     return plans
 
 
-def _common(job: Job, members: Mapping[str, Sequence[Piece]], parts: Sequence[Moments]) -> MixtureTask:
+def common_task(job: Job, members: Mapping[str, Sequence[Piece]], parts: Sequence[Moments]) -> MixtureTask:
     """What all classes share: settings, and the floor from the whole training split."""
     config = job.experiment.config
     if config.model.adapt == "none" and config.model.prior_from is None:
