@@ -123,9 +123,14 @@ def choice(run: RunFolder) -> Section | None:
         caption="A circle is what was chosen. Candidates far below the best lie outside of the picture.",
         table=every,
     )
-    text = (
+    text = [
         f"Chosen for each class from its own training frames by {NAMES[criterion]} (model.n_components: auto). What is "
         "best for the density of a class is not always what tells it apart best from others: a sweep over numbers "
-        "asks that.",
-    )
-    return Section("choice", "How many components", text, (summary,), (picture,))
+        "asks that."
+    ]
+    if criterion in ("bic", "aic"):
+        text.append(
+            "It takes every frame for new evidence, and neighbouring frames are alike: other recordings or speakers "
+            "may not bear out so many components. choose.criterion: held_out asks them."
+        )
+    return Section("choice", "How many components", tuple(text), (summary,), (picture,))
