@@ -115,7 +115,7 @@ def test_score_takes_other_rates_and_channels_where_the_configuration_allows_it(
         (["run", "hums.yaml", "--set", "corpus.root=nowhere"], 1, "there is no such folder (corpus.root)"),
         (["run", "hums.yaml", "--set", "model.n_components=5000"], 1, "too few frames"),
         (["run", "hums.yaml", "--set", "features.preset=slaney"], 2, "6853.84 Hz"),
-        (["diarize", "x"], 2, "No such command"),
+        (["transcribe", "x"], 2, "No such command"),
         (["score", "none.safetensors", "a.wav"], 1, "there is no such model file"),
         (["inspect", "hums"], 2, "neither a run's folder"),
         (["init", "nowhere"], 1, "there is no such folder"),
@@ -276,7 +276,8 @@ def loaded_by(*arguments: object) -> set[str]:
 def test_help_waits_for_no_library_but_those_that_print_it() -> None:
     for arguments in (["--help"], ["score", "--help"], ["--version"]):
         own = {name for name in loaded_by(*arguments) if name.startswith("speechgmm")}
-        assert own <= {"speechgmm", "speechgmm.cli", "speechgmm.errors"}
+        commands = {f"speechgmm.cli.{name}_commands" for name in ("experiment", "model", "grouping", "file")}
+        assert own <= {"speechgmm", "speechgmm.cli", "speechgmm.cli.app", "speechgmm.errors"} | commands
         assert not loaded_by(*arguments) & (SLOW | {"numpy", "scipy", "soundfile"}) - {"rich"}
 
 
