@@ -94,7 +94,7 @@ def main(
         write_labels(out / f"{name}-labels.png", found.labels)
         print(f"see {out / name}-regions.png")
     except SpeechGMMError as error:
-        named = "" if image in str(error) else f"{image}: "
+        named = "" if image in str(error) or isinstance(error, ConfigError) else f"{image}: "
         print(f"error: {named}{error}", file=sys.stderr)
         raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
 

@@ -80,6 +80,16 @@ def test_a_model_with_a_background_is_used_and_one_without_is_refused(command: C
     assert "no background model" in err
 
 
+@pytest.mark.parametrize(("method", "said"), [("cosine", "merged while"), ("spectral", "alike below"), ("bic", "nats")])
+def test_where_merging_stops_is_said_of_every_method(
+    command: Command, hums: Path, method: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("speechgmm.cli.clustering.find_spec", lambda name: None)
+    status, _, about = command("cluster", hums, "--method", method, "--kind", "sounds", "--out", hums.parent / "out")
+    assert status == 0
+    assert said in about
+
+
 def test_what_cannot_be_clustered_is_named_and_the_rest_is(command: Command, hums: Path) -> None:
     out = hums.parent / "out"
     soundfile.write(hums / "silence.wav", np.zeros(8000), 8000)

@@ -4,12 +4,16 @@ import sys
 
 import numpy as np
 import pytest
+import soundfile
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.stats import multivariate_normal
 
 from speechgmm import clustering as cl
 from speechgmm.errors import ConfigError, DataError, FitError, ShapeError
+from speechgmm.evaluation import cluster_figures
+from speechgmm.features import FeatureSpec, extract
 from speechgmm.gmm import DiagGMM, adapt_map, fit_gmm, log_likelihoods
+from speechgmm.report.cluster_plot import plot_clusters
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +58,7 @@ def test_cross_likelihood_ratio_bounds_the_direct_one_from_below_closely(ubm, pi
     stats = cl.piece_statistics(ubm, pieces)
     found = cl.cross_likelihood_ratios(ubm, stats)
     np.testing.assert_allclose(found, found.T)
+    np.testing.assert_allclose(cl.cross_likelihood_ratios_of(ubm, stats[2], stats), found[2])
     models = [adapt_map(ubm, frames, relevance=cl.RELEVANCE).model for frames in pieces]
     gains = np.array(
         [
@@ -181,7 +186,7 @@ def test_merging_by_bic_and_by_ratios_finds_the_sounds(ubm, pieces):
         [cl.GaussianStats.of(x) for x in pieces], lambda a, b: cl.delta_bic(a, b, floor=floor), threshold=0
     )
     stats = cl.piece_statistics(ubm, pieces)
-    by_ratio = cl.merge(stats, lambda a, b: -cl.cross_likelihood_ratios(ubm, [a, *b])[0, 1:], n_clusters=3)
+    by_ratio = cl.merge(stats, lambda a, b: -cl.cross_likelihood_ratios_of(ubm, a, b), n_clusters=3)
     by_cosine = cl.link(cl.cosine_distances(cl.supervectors(ubm, stats)), n_clusters=3)
     for found in (by_bic, by_ratio, by_cosine):
         assert found.labels.tolist() == [0, 1, 2] * 3
@@ -349,3 +354,25 @@ def test_pieces_that_cannot_be_used_are_named():
         cl.cluster_pieces([good, np.full((3, 2), np.inf)])
     with pytest.raises(DataError, match="no pieces"):
         cl.cluster_pieces([])
+
+
+def test_spoken_digits_of_one_speaker_become_ten_clusters(shared):
+    spec = FeatureSpec(preset="kaldi", n_mels=40, n_ceps=25, c0="drop", use_energy=False)
+    pieces, true = [], []
+    for digit in range(10):
+        for n in range(5):
+            samples, rate = soundfile.read(shared / f"data/fsdd/recordings/{digit}_george_{n}.wav", dtype="float32")
+            pieces.append(extract(spec, samples, rate))
+            true.append(digit)
+    figures = cluster_figures(cl.cluster_pieces(pieces, kind="sounds").labels.tolist(), true)
+    assert abs(figures.n_clusters - 10) <= 1
+    assert figures.ari > 0.9
+
+
+def test_a_picture_of_many_pieces_shows_some_of_each_cluster(monkeypatch):
+    monkeypatch.setattr("speechgmm.report.cluster_plot.MAPPED_UP_TO", 40)
+    labels = np.arange(90) % 3
+    distances = np.where(labels[:, None] == labels, 0.5, 1.0)
+    figure = plot_clusters(distances, labels, names=[str(label) for label in labels])
+    assert figure.axes[1].get_images()[0].get_array().shape == (40, 40)
+    assert "40 pieces are shown" in figure.get_suptitle()

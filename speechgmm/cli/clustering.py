@@ -134,7 +134,9 @@ def _about(done: RecordingClusters, method: str, kind: str, model: Path | None) 
         )
     else:
         lines.append(f"background model: {found.ubm.n_components} Gaussians of {model}")
-    if found.threshold is not None:
+    if found.threshold is not None and method == "spectral":
+        lines.append(f"alike below a cosine distance of about {found.threshold:g}; --threshold changes it")
+    elif found.threshold is not None:
         unit = {"cosine": "cosine distance", "ratio": "minus nats per frame", "bic": "nats"}[method]
         lines.append(f"merged while the nearest two were below {found.threshold:g} ({unit}); --threshold changes it")
     seconds = float(np.median(done.n_frames)) * _frame_shift(done)

@@ -30,8 +30,9 @@ def bic_changes(
 
         R(t) = n/2 log |S| - m/2 log |S1| - (n - m)/2 log |S2| - penalty/2 (D + D (D + 1) / 2) log n
 
-    is looked at every ``step`` frames that leave ``minimum`` on either side, and a change is where it is greatest,
-    above 0. Covariances have a thousandth of the frames' variance added. Time and memory grow with T alone.
+    is looked at every ``step`` frames that leave ``minimum`` on either side; where it is above 0, the change is where
+    it is greatest with ``minimum`` more frames in the window. Covariances have a thousandth of the frames' variance
+    added. Time and memory grow with T alone.
 
     Raises:
         ShapeError: Frames that are not (T, D).
@@ -61,6 +62,8 @@ def bic_changes(
     while stop <= n:
         at, gain = _best_split(centred[first:stop], penalty, step, minimum, floor)
         if gain > 0:
+            # With what comes next in sight, the change is seen where it is and not at the edge of the window.
+            at, _ = _best_split(centred[first : min(stop + minimum, n)], penalty, step, minimum, floor)
             first += at
             changes.append(first)
             stop = first + 2 * minimum

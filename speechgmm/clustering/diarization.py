@@ -56,6 +56,34 @@ class Division:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Cluster:
+    """Windows taken for one speaker's; two add."""
+
+    count: float  # of independent windows
+    total: Floats  # (d,) their sum
+    between: Floats  # (d,) of the space
+    most: float  # windows that it counts as at most where it is decided to stop
+
+    def __add__(self, other: "_Cluster") -> "_Cluster":
+        return _Cluster(self.count + other.count, self.total + other.total, self.between, self.most)
+
+    @property
+    def evidence(self) -> Evidence:
+        """What its windows say of its speaker."""
+        return Evidence(self.count, self.total, self.between)
+
+    @property
+    def bounded(self) -> Evidence:
+        """The same, were the variance of its mean about the speaker's 1 / count + 1 / most.
+
+        Windows of a cluster that was found are alike by selection, and ratios would grow without end with the length of
+        a recording: a threshold learnt from short ones would split the speakers of long ones.
+        """
+        share = self.most / (self.count + self.most)
+        return Evidence(self.count * share, self.total * share, self.between)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Heard:
     """A recording as the search sees it."""
 
@@ -67,15 +95,16 @@ class _Heard:
 
 
 def divisions(
-    diarizer: Diarizer, frames: ArrayLike, speech: ArrayLike, *, n_first: int | None = None
+    diarizer: Diarizer, frames: ArrayLike, speech: ArrayLike, *, n_speakers: int | None = None
 ) -> list[Division]:
-    """Divide a recording among ever fewer speakers: from ``n_first`` or fewer, in order, to one.
+    """Divide a recording among ever fewer speakers: from the spec's ``first``, in order, to one.
 
     Args:
         diarizer: What was learnt.
         frames: (T, D) of the whole recording.
         speech: (T,) which of them are speech.
-        n_first: Clusters to begin with, in the place of the spec's.
+        n_speakers: How many there are, where that is known: a division among so many is then among those found, unless
+            the recording has fewer turns of the least duration.
 
     Raises:
         DataError: No frame is speech. ShapeError: Frames that do not fit the model.
@@ -89,18 +118,19 @@ def divisions(
     n = len(heard.points)
     # Pieces of a least turn each, merged to some clusters.
     pieces = np.minimum(np.arange(n) // spec.minimum, max(0, n // spec.minimum - 1))
-    labels = _merged(diarizer, heard, pieces, spec.first if n_first is None else n_first)
-    labels = _resegmented(diarizer, heard, labels)
+    least = n_speakers or 1
+    labels = _merged(diarizer, heard, pieces, spec.first if n_speakers is None else max(spec.first, 2 * n_speakers))
+    labels = _resegmented(diarizer, heard, labels, least)
     found = []
     while True:
-        evidences = _evidences(diarizer, heard, labels)
-        one, other, ratio = _nearest(evidences)
+        clusters = _clusters(diarizer, heard, labels)
+        one, other, ratio = _nearest(clusters)
         every = labels[np.minimum(np.arange(len(values)) // spec.block, n - 1)]  # the last block is longer
         found.append(Division(in_order(_at_pauses(every, heard.pauses, spec.block)), ratio))
-        if len(evidences) == 1:
+        if len(clusters) == 1:
             return found
         joined = np.where(labels == other, one, labels)
-        labels = _resegmented(diarizer, heard, in_order(joined))
+        labels = _resegmented(diarizer, heard, in_order(joined), min(least, len(clusters) - 1))
 
 
 def choose(found: Sequence[Division], *, threshold: float | None = None, n_speakers: int | None = None) -> Division:
@@ -125,7 +155,7 @@ def choose(found: Sequence[Division], *, threshold: float | None = None, n_speak
             f"{n_speakers} speakers are asked for, and the search found {found[0].n_speakers} at most; the recording "
             "is too short for so many turns of the least duration, or fewer people speak"
         )
-    return exact[-1]  # resegmentation may keep the number after a merge only by luck; the last has seen most
+    return exact[-1]
 
 
 def turns_of(labels: ArrayLike, speech: ArrayLike, *, shift: float, offset: float, bridge: float = 0.0) -> list[Turn]:
@@ -175,9 +205,9 @@ def _heard(diarizer: Diarizer, values: NDArray[np.floating], speech: NDArray[np.
     return _Heard(points[np.clip(starts, 0, len(points) - 1)], inside, costs, np.flatnonzero(paused), window)
 
 
-def _evidences(diarizer: Diarizer, heard: _Heard, labels: Labels) -> list[Evidence]:
+def _clusters(diarizer: Diarizer, heard: _Heard, labels: Labels) -> list[_Cluster]:
     """What is known of each cluster: the mean of the windows that lie within it, for as long as it speaks."""
-    n = len(labels)
+    n, spec = len(labels), diarizer.spec
     change = np.concatenate([[0], np.cumsum(np.diff(labels) != 0)])
     first = np.maximum(np.arange(n) - heard.window // 2, 0)
     last = np.minimum(first + heard.window, n) - 1
@@ -187,8 +217,9 @@ def _evidences(diarizer: Diarizer, heard: _Heard, labels: Labels) -> list[Eviden
         own = labels == number
         rows = own & pure if (own & pure).any() else own
         # Windows overlap: per window's length there is one, and it is not wholly independent of its neighbours.
-        count = diarizer.spec.independence * max(1.0, own.sum() / diarizer.spec.window)
-        found.append(Evidence(count, heard.points[rows].mean(axis=0) * count, diarizer.space.between))
+        count = spec.independence * max(1.0, own.sum() / spec.window)
+        total = heard.points[rows].mean(axis=0) * count
+        found.append(_Cluster(count, total, diarizer.space.between, spec.most))
     return found
 
 
@@ -197,47 +228,52 @@ def _merged(diarizer: Diarizer, heard: _Heard, pieces: Labels, n_clusters: int) 
     labels = pieces
     n = int(labels.max()) + 1
     while n > n_clusters:
-        evidences = _evidences(diarizer, heard, labels)
+        clusters = _clusters(diarizer, heard, labels)
         stretches = max(1, n // _AT_ONCE) if n > 2 * _AT_ONCE else 1
         bounds = np.linspace(0, n, stretches + 1).astype(int)
         joined, total = np.empty(n, np.intp), 0
         for first, stop in pairwise(bounds.tolist()):
             left = n_clusters if stretches == 1 else max(n_clusters, (stop - first) // 4)
-            found = merge(evidences[first:stop], _distances, n_clusters=min(left, stop - first))
+            found = merge(clusters[first:stop], _distances, n_clusters=min(left, stop - first))
             joined[first:stop] = found.labels + total
             total += found.n_clusters
         labels, n = in_order(joined[labels]), total
     return labels
 
 
-def _distances(one: Evidence, others: Sequence[Evidence]) -> Floats:
-    return -same_speaker_ratios(one, others)
+def _distances(one: _Cluster, others: Sequence[_Cluster]) -> Floats:
+    return -same_speaker_ratios(one.evidence, [other.evidence for other in others])
 
 
-def _resegmented(diarizer: Diarizer, heard: _Heard, labels: Labels) -> Labels:
+def _resegmented(diarizer: Diarizer, heard: _Heard, labels: Labels, least: int) -> Labels:
+    """Labels on the best path, again and again; never of fewer speakers than ``least``."""
     spec = diarizer.spec
     for _ in range(spec.passes):
-        evidences = _evidences(diarizer, heard, labels)
-        if len(evidences) == 1:
+        clusters = _clusters(diarizer, heard, labels)
+        if len(clusters) == 1:
             return labels
-        fits = np.stack([one.predictive(heard.points) for one in evidences], axis=1) * (spec.sharpness / spec.window)
+        densities = np.stack([one.evidence.predictive(heard.points) for one in clusters], axis=1)
         # Windows of neighbouring blocks share frames: each counts for its own block.
-        labels = in_order(best_turns(fits, minimum=spec.minimum, cost=heard.costs))
+        fits = densities * (spec.sharpness / spec.window)
+        found = in_order(best_turns(fits, minimum=spec.minimum, cost=heard.costs))
+        if found.max() + 1 < least:
+            return labels
+        labels = found
     return labels
 
 
-def _nearest(evidences: Sequence[Evidence]) -> tuple[int, int, float]:
+def _nearest(clusters: Sequence[_Cluster]) -> tuple[int, int, float]:
     """The pair that most probably is one speaker, and its log ratio."""
     best = (0, 0, -np.inf)
-    for number, one in enumerate(evidences[:-1]):
-        ratios = same_speaker_ratios(one, evidences[number + 1 :])
+    for number, one in enumerate(clusters[:-1]):
+        ratios = same_speaker_ratios(one.bounded, [other.bounded for other in clusters[number + 1 :]])
         if ratios.max() > best[2]:
             best = (number, number + 1 + int(ratios.argmax()), float(ratios.max()))
     return best
 
 
 def _at_pauses(labels: Labels, pauses: NDArray[np.intp], reach: int) -> Labels:
-    """Changes of labels (T,) moved to the nearest pause within ``reach`` frames: blocks end elsewhere than speech."""
+    """Changes of labels (T,) moved to the nearest pause within ``reach`` frames: blocks end elsewhere."""
     changes = np.flatnonzero(np.diff(labels)) + 1
     if not len(changes) or not len(pauses):
         return labels

@@ -17,8 +17,13 @@ class DiarizationSpec:
     n_dims: int = setting(60, "directions kept, those along which speakers differ most", ge=1)
     smoothing: float = setting(0.1, "of the mean within-speaker variance, added to each", ge=0, le=1)
     independence: float = setting(0.5, "what a window that shares no frame with another counts as evidence", gt=0, le=1)
-    sharpness: float = setting(0.3, "what a window's fit counts on the best path, beside its costs", gt=0)
-    cost: float = setting(3.0, "of a change of speakers within speech", unit="nats", ge=0)
+    most: float = setting(
+        10.0,
+        "windows that a cluster counts as at most where it is decided to stop: who is heard for long still has moods",
+        gt=0,
+    )
+    sharpness: float = setting(0.2, "what a window's fit counts on the best path, beside its costs", gt=0)
+    cost: float = setting(5.0, "of a change of speakers within speech", unit="nats", ge=0)
     pause_cost: float = setting(1.0, "of a change at a pause", unit="nats", ge=0)
     minimum: int = setting(10, "least duration of a turn", unit="blocks", ge=1)
     bridge: float = setting(0.3, "a pause between two turns of one speaker up to which they are one", unit="s", ge=0)

@@ -19,7 +19,7 @@ from speechgmm.clustering.supervectors import (
     RELEVANCE,
     WithinClass,
     cosine_distances,
-    cross_likelihood_ratios,
+    cross_likelihood_ratios_of,
     piece_statistics,
     supervectors,
     weight_offsets,
@@ -178,7 +178,7 @@ class _Ratios:
     relevance: float
 
     def __call__(self, one: GMMStats, others: Sequence[GMMStats]) -> Floats:
-        return -cross_likelihood_ratios(self.ubm, [one, *others], self.relevance)[0, 1:]
+        return -cross_likelihood_ratios_of(self.ubm, one, others, self.relevance)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

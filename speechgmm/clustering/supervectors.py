@@ -222,15 +222,46 @@ def cross_likelihood_ratios(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: 
     >>> cross_likelihood_ratios(ubm, piece_statistics(ubm, pieces), relevance=4)[0].round(3)
     array([ 3.,  3., -5.])
     """
-    counts, sums = _stacked(ubm, stats)
-    offsets = mean_offsets(ubm, stats, relevance)
-    n = len(counts)
-    frames = counts.sum(axis=1, keepdims=True)
-    centred = ((sums - counts[:, :, None] * ubm.means) / ubm.variances).reshape(n, -1)
-    # sum over frames of log N(x; mu + o) - log N(x; mu) = o (F - N mu) / v - N o² / 2 v
-    gained = centred @ offsets.reshape(n, -1).T - 0.5 * counts @ (offsets**2 / ubm.variances).sum(axis=2).T
-    per_frame = gained / np.maximum(frames, 1e-12)
+    pulls, masses, offsets = _parts(ubm, stats, relevance)
+    per_frame = _gains(ubm, pulls, masses, offsets)
     result: Floats = per_frame + per_frame.T
+    return result
+
+
+def cross_likelihood_ratios_of(
+    ubm: DiagGMM, one: GMMStats, others: Sequence[GMMStats], relevance: float = RELEVANCE
+) -> Floats:
+    """``cross_likelihood_ratios`` of one piece with each of others, (N,) nats.
+
+    Raises:
+        As ``mean_offsets``.
+
+    >>> ubm = DiagGMM([1.0], [[0.0]], [[1.0]])
+    >>> one, other = piece_statistics(ubm, [np.full((4, 1), 2.0), np.full((4, 1), -2.0)])
+    >>> cross_likelihood_ratios_of(ubm, one, [one, other], relevance=4).round(3)
+    array([ 3., -5.])
+    """
+    single, several = _parts(ubm, [one], relevance), _parts(ubm, others, relevance)
+    there = _gains(ubm, single[0], single[1], several[2])[0]
+    back = _gains(ubm, several[0], several[1], single[2])[:, 0]
+    result: Floats = there + back
+    return result
+
+
+def _parts(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float) -> tuple[Floats, Floats, Floats]:
+    """Of each piece, per frame: (F - N mu) / variance, (N, K, D), and N, (N, K); and its offsets, (N, K, D)."""
+    counts, sums = _stacked(ubm, stats)
+    frames = np.maximum(counts.sum(axis=1), 1e-12)
+    pulls = (sums - counts[:, :, None] * ubm.means) / ubm.variances / frames[:, None, None]
+    return pulls, counts / frames[:, None], mean_offsets(ubm, stats, relevance)
+
+
+def _gains(ubm: DiagGMM, pulls: Floats, masses: Floats, offsets: Floats) -> Floats:
+    """What pieces (A) gain per frame by the offsets of others (B), (A, B) nats: log N(x; mu + o) - log N(x; mu) summed,
+    o (F - N mu) / variance - N o² / 2 variance.
+    """
+    linear = pulls.reshape(len(pulls), -1) @ offsets.reshape(len(offsets), -1).T
+    result: Floats = linear - 0.5 * masses @ (offsets**2 / ubm.variances).sum(axis=2).T
     return result
 
 

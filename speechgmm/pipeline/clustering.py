@@ -82,7 +82,7 @@ def cluster_recordings(
     if not used:
         listed = "\n".join(f"  {error}" for _, error in failures)
         raise DataError(f"none of {len(paths)} recordings can be used, so there is nothing to cluster:\n{listed}")
-    own_means = model is not None and audio.features.cmvn != "utterance"  # of recordings, in the background model
+    own_means = model is not None and audio.features.cmvn in ("none", "global")  # of recordings, in the model
     if own_means and kind == "speakers" and threshold is None and n_clusters is None:
         threshold = RAW_THRESHOLDS[method]
     with thread_pool(n_jobs) as spread:

@@ -40,8 +40,9 @@ SAMPLE_RATE: Final = 16000
 FAINTEST: Final = -60.0
 """dB of full scale; speech has louder moments."""
 
-LEAST_RANGE: Final = 3.0
-"""dB between the 5th and the 95th percentile of levels; noise has below 1, speech 15 and more."""
+LEAST_RANGE: Final = 1.5
+"""dB between the 5th and the 95th percentile of levels; white noise has 1 and below, speech 15 and
+more, very noisy speech 2.4 and more."""
 
 LEAST_LEVELS: Final = 20
 """Levels from which on their range is judged: a second."""
@@ -143,8 +144,8 @@ class _Levels:
             )
         if len(levels) >= LEAST_LEVELS and high - low < LEAST_RANGE:
             raise DataError(
-                f"nobody speaks: the level stays within {high - low:.1f} dB, and speech rises and falls by "
-                f"{LEAST_RANGE:.0f} dB and more; is it noise or a tone?"
+                f"nobody speaks: the level stays within {high - low:.1f} dB, and speech rises and falls "
+                "more; is it noise or a tone?"
             )
 
 
@@ -161,8 +162,7 @@ def turns_in(
         labels = np.zeros(int(speech.sum()), np.intp)
     else:
         used = own_diarizer(frames[speech]) if diarizer is None else diarizer
-        first = None if n_speakers is None else max(used.spec.first, 2 * n_speakers)
-        found = divisions(used, frames, speech, n_first=first)
+        found = divisions(used, frames, speech, n_speakers=n_speakers)
         stop = {"threshold": used.threshold} if n_speakers is None else {"n_speakers": n_speakers}
         labels = choose(found, **stop).labels
     return in_seconds(labels, speech, audio, OWN_SPEC.bridge if diarizer is None else diarizer.spec.bridge)

@@ -19,6 +19,9 @@ NAMES_UP_TO: Final = 80
 NAMES_ON_MAP_UP_TO: Final = 32
 """Pieces up to which each has its name on the map; of more, clusters have their numbers."""
 
+MAPPED_UP_TO: Final = 250
+"""Pieces that are shown; of more, every second, third, ... of each cluster is: a map of thousands takes minutes."""
+
 MARKERS: Final = "osD^vP*X"
 
 
@@ -44,6 +47,12 @@ def plot_clusters(
     from matplotlib import colormaps
     from matplotlib.figure import Figure
 
+    if len(labels) > MAPPED_UP_TO:
+        title = f"{title} ({MAPPED_UP_TO} pieces are shown)".lstrip()
+        by_cluster = np.argsort(labels, kind="stable")
+        shown_ones = by_cluster[np.linspace(0, len(labels) - 1, MAPPED_UP_TO).astype(np.intp)]
+        names = [names[int(one)] for one in shown_ones] if names else ()
+        distances, labels = distances[np.ix_(shown_ones, shown_ones)], labels[shown_ones]
     n, n_clusters = len(labels), int(labels.max()) + 1
     figure = Figure(figsize=(12.5, 6.0), layout="constrained", dpi=130)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1))
@@ -55,9 +64,12 @@ def plot_clusters(
     colours = [colormaps["tab10"](number % 10) for number in range(n_clusters)]
     for number in range(n_clusters):
         chosen = np.flatnonzero(labels == number)
+        if len(chosen) == 0:  # small, and none of it is shown
+            continue
         centre = points[chosen].mean(axis=0)
-        for one in chosen:
-            left.plot(*zip(centre, points[one], strict=True), color=colours[number], linewidth=1.2, alpha=0.5, zorder=1)
+        rays = np.full((len(chosen), 3, 2), np.nan)  # a NaN lifts the pen
+        rays[:, 0], rays[:, 1] = centre, points[chosen]
+        left.plot(*rays.reshape(-1, 2).T, color=colours[number], linewidth=1.2, alpha=0.5, zorder=1)
         marker = MARKERS[number // 10 % len(MARKERS)]
         left.scatter(*points[chosen].T, s=90, color=colours[number], marker=marker, edgecolor="white", zorder=2)
         if not names or n > NAMES_ON_MAP_UP_TO:

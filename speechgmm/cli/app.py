@@ -1,0 +1,85 @@
+"""The command line's own: its application, what ends a command, and the options that several commands share."""
+
+import errno
+import io
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from speechgmm.errors import ConfigError, SpeechGMMError
+
+
+class _Commands(TyperGroup):
+    """Commands whose errors end in one paragraph and a status, not in a traceback (``--debug`` shows it)."""
+
+    def invoke(self, ctx: Any) -> Any:
+        # A file name that is not UTF-8, or a label that the terminal cannot show, must not end the work.
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except KeyboardInterrupt:
+            print("interrupted; what was finished is kept: the same command goes on from there", file=sys.stderr)
+            raise typer.Exit(130) from None
+        except OSError as error:
+            if "--debug" in sys.argv or error.errno == errno.EPIPE:
+                raise
+            print(f"error: {error}", file=sys.stderr)
+            # What is left in the buffer cannot be written either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
+        except (SpeechGMMError, MemoryError) as error:
+            if "--debug" in sys.argv:
+                raise
+            text = (
+                str(error) if isinstance(error, SpeechGMMError) else "out of memory; fewer workers (--jobs) need less"
+            )
+            print(f"error: {text}", file=sys.stderr)
+            raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
+
+
+app = typer.Typer(
+    name="speechgmm",
+    cls=_Commands,
+    help="Gaussian mixtures for speech: from a folder of recordings to class models, decisions and figures.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+Resample = Annotated[
+    bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
+]
+Jobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help="workers; -1: one per CPU core")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="warnings and results only")]
+Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        from speechgmm import __version__
+
+        print(f"speechgmm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and leave")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run a command."""
+    app()
