@@ -6,7 +6,8 @@ import pytest
 from speechgmm.errors import ConfigError, FitError, ShapeError
 from speechgmm.gmm import ModelSpec, choose_n_components, fit_gmm, log_likelihoods
 from speechgmm.gmm.frames import FrameSource
-from speechgmm.gmm.selection import allowed, held_out_parts, n_parameters
+from speechgmm.gmm.held_out import held_out_parts
+from speechgmm.gmm.selection import allowed, n_parameters
 
 
 def drawn(seed, apart, n_features=4, n_frames=1000):

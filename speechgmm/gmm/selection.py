@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from speechgmm.errors import ConfigError, FitError, ShapeError
-from speechgmm.gmm.density import log_likelihoods
+from speechgmm.errors import ConfigError, FitError
 from speechgmm.gmm.em import Fit, split_components
 from speechgmm.gmm.fit import EStep, PrecisionChoice, fit_gmm
-from speechgmm.gmm.frames import CHUNK, FrameSource, Mapper, as_source
+from speechgmm.gmm.frames import FrameSource, Mapper, as_source
+from speechgmm.gmm.held_out import held_out_parts, taken, total_log_likelihood
 from speechgmm.gmm.init import Start
 from speechgmm.gmm.model import DiagGMM
 
@@ -29,12 +29,6 @@ FRAMES_EACH: Final = 10
 
 PATIENCE: Final = 2
 """Candidates in a row, each with more components, that may be no better than the best before the search ends."""
-
-FOLDS: Final = 4
-"""Parts of the frames, each held out once."""
-
-BLOCK: Final = 100
-"""Frames that follow each other and are held out together where nothing else says what belongs together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +79,7 @@ def choose_n_components(
 
         bic        (L - p/2 log N) / N     Schwarz 1978; -1 / (2 N) of what is often called BIC
         aic        (L - p) / N             Akaike 1974
-        held_out   mean log-likelihood of frames that were held out, over ``FOLDS`` parts
+        held_out   mean log-likelihood of frames that were held out, over 4 parts
 
     p counts every parameter, also of components that are dead and variances that the floor holds: what is asked for is
     what is judged. ``occupancy`` is no search: of the largest candidate's components that hold fewer than
@@ -98,7 +92,7 @@ def choose_n_components(
     BIC counts wrong more often.
 
     ``groups`` (N,) says which frames belong together (a recording, a speaker): they are held out together. Without, or
-    with fewer than two, blocks of ``BLOCK`` neighbours are: frames beside each other are alike, and singly held out
+    with fewer than two, blocks of 100 neighbours are: frames beside each other are alike, and singly held out
     they would be known already. The rest is as in ``fit_gmm``.
 
     Raises:
@@ -142,7 +136,7 @@ def choose_n_components(
     search = _Search(source, fit, rng, n_starts)
     parts: list[tuple[FrameSource, FrameSource]] = []
     if criterion == "held_out":
-        parts = [(_taken(source, ~mask), _taken(source, mask)) for mask in held_out_parts(len(source), groups)]
+        parts = [(taken(source, ~mask), taken(source, mask)) for mask in held_out_parts(len(source), groups)]
         sizes = allowed(min(len(rest) for rest, _ in parts), candidates)
     others = [_Search(rest, fit, rng, n_starts) for rest, _ in parts]
     found: list[Candidate] = []
@@ -150,7 +144,9 @@ def choose_n_components(
     for size in sizes:
         fitted = search.next(size)
         if criterion == "held_out":
-            totals = [_total(other.next(size).model, out) for other, (_, out) in zip(others, parts, strict=True)]
+            totals = [
+                total_log_likelihood(other.next(size).model, out) for other, (_, out) in zip(others, parts, strict=True)
+            ]
             value = sum(totals) / len(source)
         else:
             value = penalised(fitted, criterion)
@@ -202,7 +198,7 @@ def allowed(n_frames: int, candidates: Sequence[int] | None = None) -> list[int]
         if n_frames < FRAMES_EACH:
             raise FitError(
                 f"{n_frames} frames are too few to choose a number of components by, which takes {FRAMES_EACH} for "
-                "each; give it more audio, or set model.n_components to a number"
+                "each; give it more frames (more audio), or set n_components to a number"
             )
         return [size for size in LADDER if size * FRAMES_EACH <= n_frames]
     sizes = sorted(set(candidates))
@@ -210,41 +206,10 @@ def allowed(n_frames: int, candidates: Sequence[int] | None = None) -> list[int]
         raise ConfigError(f"candidates {list(candidates)}; expected numbers of components, 1 or more")
     if sizes[0] > n_frames:
         raise FitError(
-            f"{n_frames} frames for {sizes[0]} components, the least of the candidates; give it more audio, or name "
-            f"a candidate of at most {n_frames} (model.choose.candidates)"
+            f"{n_frames} frames for {sizes[0]} components, the least of the candidates; give it more frames "
+            f"(more audio), or name a candidate of at most {n_frames}"
         )
     return [size for size in sizes if size <= n_frames]
-
-
-def held_out_parts(n_frames: int, groups: ArrayLike | None = None, n_parts: int = FOLDS) -> list[NDArray[np.bool_]]:
-    """Which of N frames are held out in each of ``n_parts`` parts: whole groups, or blocks of neighbours.
-
-    The largest group goes to the part with the fewest frames, then the next. Fewer groups make fewer parts.
-
-    Raises:
-        ShapeError: Groups that are not one per frame.
-        FitError: Fewer than two frames.
-
-    >>> [np.flatnonzero(part).tolist() for part in held_out_parts(5, ["a", "b", "a", "c", "c"], 2)]
-    [[0, 1, 2], [3, 4]]
-    """
-    if n_frames < 2:
-        raise FitError(f"{n_frames} frames, of which none can be held out; expected two at least")
-    members = np.arange(n_frames)
-    if groups is not None:
-        names = np.asarray(groups)
-        if names.shape != (n_frames,):
-            raise ShapeError(f"groups of shape {names.shape} for {n_frames} frames; expected one each")
-        members = np.unique(names, return_inverse=True)[1]
-    if groups is None or members.max() == 0:
-        members = np.arange(n_frames) // max(1, min(BLOCK, n_frames // (2 * n_parts)))
-    counts = np.bincount(members)
-    n_parts = min(n_parts, len(counts))
-    part_of, filled = np.empty(len(counts), np.intp), np.zeros(n_parts)
-    for group in np.argsort(-counts, kind="stable"):
-        part_of[group] = filled.argmin()
-        filled[part_of[group]] += counts[group]
-    return [part_of[members] == part for part in range(n_parts)]
 
 
 @dataclass(slots=True)
@@ -337,16 +302,3 @@ def _why(best: Fit, criterion: Criterion, found: Sequence[Candidate], sizes: Seq
     if n_best == sizes[-1]:
         text += "; the largest candidate: more might be better"
     return text
-
-
-def _taken(source: FrameSource, mask: NDArray[np.bool_]) -> FrameSource:
-    """Some frames of a source, by reference."""
-    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
-    runs = [source.stretch(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
-    return FrameSource.of(runs, [run.take for run in runs], source.n_features)
-
-
-def _total(model: DiagGMM, source: FrameSource) -> float:
-    """Log-likelihood of all frames, nats."""
-    density = model.log_linear()
-    return sum(float(log_likelihoods(density, part.load()).sum()) for part in source.stretches(CHUNK))
