@@ -108,6 +108,7 @@ def test_how_many_components_are_in_use_is_said(
 ) -> None:
     print_result(run(config_file, [BAYES], output=first.parent, console=Console(quiet=True)))
     assert "components in use, of 8: high " in capsys.readouterr().out
+    assert "in use" in (first.parent / "report.html").read_text()
     text = inspect(first)
     assert "posteriors over mixtures (variational Bayes, Dirichlet): scored by their predictive density" in text
     assert "in use  frames seen" in text
