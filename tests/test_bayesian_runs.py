@@ -108,6 +108,7 @@ def test_how_many_components_are_in_use_is_said(
 ) -> None:
     print_result(run(config_file, [BAYES], output=first.parent, console=Console(quiet=True)))
     assert "components in use, of 8: high " in capsys.readouterr().out
+    assert "in use" in (first.parent / "report.html").read_text()
     text = inspect(first)
     assert "posteriors over mixtures (variational Bayes, Dirichlet): scored by their predictive density" in text
     assert "in use  frames seen" in text
@@ -198,7 +199,19 @@ def test_a_run_by_gradient_is_no_worse_than_em_and_is_its_own_model(config_file:
     assert ends["gradient"] != ends["em"]
 
 
-def test_too_few_frames_and_nan_are_named_by_class(config_file: Path) -> None:
+def test_a_file_holds_the_settings_of_its_own_estimator_alone(first: Path) -> None:
+    file = read_model_file(first)
+    assert file.recipe is not None
+    written = [
+        serialise(replace(file, recipe=replace(file.recipe, spec=spec)))
+        for spec in (ModelSpec(), ModelSpec(estimator="variational"), ModelSpec(estimator="gradient"))
+    ]
+    assert [b"mean_frames" in data for data in written] == [False, True, False]
+    assert [b"gradient_after" in data for data in written] == [False, False, True]
+    assert [b"estimator" in data for data in written] == [False, True, True]
+
+
+def test_too_few_frames_are_named_by_class(config_file: Path) -> None:
     with pytest.raises(FitError, match="classes have too few frames"):
         trained(config_file, "few", "model.n_components=2000")
 

@@ -33,6 +33,7 @@ from speechgmm.features import FeatureSpec, Normalisation
 from speechgmm.features.augment import Copy
 from speechgmm.features.transforms import LinearTransform, TransformSpec, splice
 from speechgmm.gmm import BayesianGMM, ChooseSpec, DiagGMM, ModelSpec, UbmSpec
+from speechgmm.gmm.spec import NOT_OF
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.cohort_part import cohort_part, read_cohort_part
 from speechgmm.io.posterior_part import posterior_part, read_posterior_part
@@ -137,7 +138,7 @@ def serialise(content: ModelFile) -> bytes:
         tensors |= arrays
     if content.recipe is not None:
         header["recipe"] = {
-            "spec": asdict(content.recipe.spec),
+            "spec": _with_effect(content.recipe.spec),
             "seed": content.recipe.seed,
             "copies": [_spelt(copy) for copy in content.recipe.copies],
         }
@@ -270,6 +271,14 @@ def read_audio_input(header: dict[str, Any], tensors: dict[str, NDArray[np.float
     values = {**header["features"], "transform": TransformSpec(**header["features"].get("transform", {}))}
     features = FeatureSpec(**values)
     return AudioInput(features, header["sample_rate"], header["channel"], header["resample"], normalisation, transform)
+
+
+def _with_effect(spec: ModelSpec) -> dict[str, Any]:
+    """The settings that have an effect: those of other estimators may get other defaults, and are refused with them."""
+    settings = asdict(spec)
+    for name in (*NOT_OF[spec.estimator], *(["estimator"] if spec.estimator == "em" else [])):
+        settings.pop(name)
+    return settings
 
 
 def _recipe(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]], sizes: list[int]) -> ClassRecipe:
