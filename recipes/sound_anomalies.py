@@ -11,18 +11,23 @@ are drawn where there is speech: none is more than 10 dB below the recording's m
 along, at the level over the whole recording; a telephone's band is another kind of recording.
 """
 
+import csv
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
 import typer
+from matplotlib.figure import Figure
 
 import speechgmm as sg
 from speechgmm.corpus.librispeech import read_librispeech
+from speechgmm.evaluation import auc, interval, pool_trials
+from speechgmm.io.anomaly_file import read_anomaly_file
 from speechgmm.io.tables import table
-from speechgmm.report.page import write_report
+from speechgmm.pipeline.anomaly_scoring import Found, find_anomalies
+from speechgmm.report.anomaly_plots import draw_anomaly
 
 CONFIG = "configs/sound-anomalies.yaml"
 RATE, LEVELS = 16000, (6, 0)  # Hz, dB
@@ -138,7 +143,7 @@ def telephone(speech: np.ndarray) -> np.ndarray:
 
 
 def main(root: Path, folder: Path, config: str = CONFIG, develop: bool = False) -> None:
-    """Make the recordings, train on normal ones, test, and print what is found of each kind, and where."""
+    """Make the recordings, train on normal ones, test, print what is found of each kind and where, and draw."""
     first = {u.label("speaker"): u for u in reversed(list(read_librispeech(root, "speaker")))}
     speakers = sorted(first, key=int)
     train = [s for n, s in enumerate(speakers) if n % 5 in (0, 2)]
@@ -157,26 +162,51 @@ def main(root: Path, folder: Path, config: str = CONFIG, develop: bool = False) 
     (folder / "manifest.tsv").write_text(table(("path", "id", "speaker", "condition", "split"), rows))
     for name in (config, config.replace(".yaml", "-two-sided.yaml")):
         result = sg.run(name, [f"corpus.path={folder / 'manifest.tsv'}"], output=folder / Path(name).stem)
-        scores = [line.split("\t") for line in (result.folder / "scores.tsv").read_text().splitlines()]
-        show(result.metrics, [dict(zip(scores[0], row, strict=True)) for row in scores[1:]], times)
-        write_report(result.folder)
+        show(result.folder, times)
+    picture(folder / Path(config).stem, folder / "audio", test[0], times).savefig(folder / "faults.png", dpi=130)
 
 
-def show(metrics: dict[str, Any], rows: list[dict[str, str]], times: dict[str, tuple[float, float]]) -> None:
-    """A line for each kind: areas, what is found, and whether the oddest stretch lies where the fault is."""
-    normal = [float(row["score"]) for row in rows if row["condition"] == "normal"]
-    alarms, spread = metrics["false_alarm_rate"], np.quantile(normal, (0.1, 0.5, 0.9)).round(2)
-    print(f"\nfalse alarms {100 * alarms['value']:.1f} % of {alarms['n']} normal recordings, whose scores are {spread}")
-    for kind, found in metrics["conditions"].items():
+def show(run: Path, times: dict[str, tuple[float, float]]) -> None:
+    """For each kind: areas of the score and of each stream's figure by itself; how often the place is right."""
+    rows = list(csv.DictReader((run / "scores.tsv").read_text().splitlines(), delimiter="\t"))
+    columns = ["score", *list(rows[0])[10:]]
+    normal = [row for row in rows if row["condition"] == "normal"]
+    alarms = sum(row["decision"] == "anomalous" for row in normal)
+    print(f"\n{run.name}: {alarms} of {len(normal)} normal recordings are called anomalous")
+    print(f"{'AUC of':<24}", *(f"{name:<21}" for name in columns), "found  in place  scores: 10, 50, 90 %")
+    for kind in sorted({row["condition"] for row in rows} - {"normal"}):
         own = [row for row in rows if row["condition"] == kind]
+        speaker = np.array([int(row["id"].split("-")[0]) for row in (*own, *normal)])
+        areas = []
+        for name in columns:
+            trials = pool_trials([float(row[name]) for row in own], [float(row[name]) for row in normal])
+            bounds = interval(partial(auc, trials), speaker)
+            areas.append(f"{auc(trials):.3f} ({bounds.low:.3f}-{bounds.high:.3f})".ljust(21))
+        found = np.mean([row["decision"] == "anomalous" for row in own])
         spans = [(float(row["start"]), float(row["end"]), *times[row["id"]]) for row in own]
         there = np.mean([min(end, stop) > max(start, begin) for start, end, begin, stop in spans])
-        spread = np.quantile([float(row["score"]) for row in own], (0.1, 0.5, 0.9)).round(2)
-        area, part = found["auc"], found["pauc"]
-        print(
-            f"{kind:<24} AUC {area['value']:.3f} ({area['low']:.3f} to {area['high']:.3f})  pAUC {part['value']:.3f}  "
-            f"found {100 * found['detection_rate']['value']:3.0f} %  in place {100 * there:3.0f} %  scores {spread}"
-        )
+        spread = np.quantile([float(row["score"]) for row in own], (0.1, 0.5, 0.9)).round(1)
+        print(f"{kind:<24}", *areas, f"{100 * found:3.0f} %  {100 * there:3.0f} %     {spread}")
+
+
+def picture(run: Path, audio: Path, speaker: str, times: dict[str, tuple[float, float]]) -> Figure:
+    """One speaker's recording with four faults: spectrograms, under each how odd it is, faults in grey."""
+    kinds = ("clicks, 0 dB", "dropout, 6 dB", "tone, 0 dB", "bell, 0 dB")
+    names = [f"{speaker}-{kind.replace(', ', '-').replace(' ', '-')}" for kind in kinds]
+    paths = [audio / f"{name}.flac" for name in names]
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    figure.suptitle("When a recording is odd, by models that have heard no fault", fontsize=13)
+    axes = figure.subplots(4, 2, sharex=True, gridspec_kw={"height_ratios": [2, 1, 2, 1]})
+    found = find_anomalies(read_anomaly_file(run / "models.safetensors"), paths, "all")
+    for number, ((path, one), kind, name) in enumerate(zip(found, kinds, names, strict=True)):
+        assert isinstance(one, Found)
+        row, column = 2 * (number // 2), number % 2
+        called = "anomalous" if one.anomalous else "called normal"
+        title = f"{kind}: score {one.score:.1f}, {called} (threshold {one.threshold:.1f})"
+        upper, lower = axes[row, column], axes[row + 1, column]
+        draw_anomaly(upper, lower, soundfile.read(path)[0], RATE, one.grid, one.curve, title=title)
+        lower.axvspan(*times[name], color="grey", alpha=0.3, linewidth=0)
+    return figure
 
 
 if __name__ == "__main__":

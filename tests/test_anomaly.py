@@ -325,7 +325,10 @@ def test_other_commands_refuse_a_model_of_what_is_normal(machines: Path) -> None
         read_model_file(model)
     with pytest.raises(ModelFileError, match="no recogniser"):
         read_recogniser(model)
-    for command in (["verify", str(model), "--claim", "fan"], ["enrol", str(model), "--label", "x", "--out", "new"]):
+    for command in (
+        ["verify", str(model), "--claim", "fan"],
+        ["enrol", str(model), "--label", "x", "--out", "x.safetensors"],
+    ):
         found = CliRunner().invoke(app, [*command, str(machines / "fan-25.wav")])
         assert found.exit_code == 1
         assert "speechgmm score" in found.stderr

@@ -14,6 +14,7 @@ from speechgmm.features.transforms import (
     lda,
     most_directions,
     splice,
+    whitening,
 )
 
 
@@ -185,7 +186,7 @@ def test_class_moments_hold_no_memory_of_the_order_of_frames():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"kind": "pca"}, "expected none or lda"),
+        ({"kind": "ica"}, "expected none, lda or pca"),
         ({"kind": "lda", "dim": 0}, "features.transform.dim: 0"),
         ({"kind": "lda", "splice": -1}, "features.transform.splice: -1"),
         ({"kind": "lda", "dim": 2.5}, "whole number"),
@@ -195,3 +196,30 @@ def test_class_moments_hold_no_memory_of_the_order_of_frames():
 def test_a_transform_spec_refuses_what_cannot_be_or_has_no_effect(settings, message):
     with pytest.raises(ConfigError, match=message):
         TransformSpec(**settings)
+
+
+# ---------------------------------------------------------------- whitening
+
+
+def test_whitening_is_scikit_learns_up_to_sign_and_divisor() -> None:
+    from sklearn.decomposition import PCA
+
+    rng = np.random.default_rng(5)
+    frames = rng.standard_normal((400, 6)) @ rng.standard_normal((6, 6)) + 3
+    classes = rng.integers(0, 3, 400)  # which it does not look at
+    found = whitening(class_moments(frames, classes, 3), 4)
+    oracle = PCA(4, whiten=True).fit(frames)
+    image = found.apply(frames)
+    expected = oracle.transform(frames) * np.sqrt(400 / 399)
+    assert np.abs(image) == pytest.approx(np.abs(expected), abs=1e-4)
+    assert np.cov(image.T, bias=True) == pytest.approx(np.eye(4), abs=1e-4)
+    assert np.allclose(whitening(class_moments(frames, np.zeros(400, int), 1), 4).matrix, found.matrix)
+
+
+def test_whitening_refuses_directions_that_are_not_there_or_do_not_vary() -> None:
+    frames = np.random.default_rng(6).standard_normal((50, 2))
+    doubled = class_moments(np.hstack([frames, frames[:, :1]]), np.zeros(50, int), 1)
+    with pytest.raises(ConfigError, match=r"dim is 4 for frames of 3 dimensions"):
+        whitening(doubled, 4)
+    with pytest.raises(FitError, match="1 of 3 directions do not vary"):
+        whitening(doubled, 3)

@@ -26,9 +26,23 @@ IN_USE_SHOWN = 30
 def print_result(result: "Result") -> None:
     """Figures, the classes that fare worst, and where the files are."""
     metrics, evaluation = result.metrics, result.evaluation
-    kinds = f"{metrics['n_units']} units" if "n_units" in metrics else f"{metrics['n_classes']} classes"
+    kinds = (
+        f"{metrics['n_units']} units"
+        if "n_units" in metrics
+        else f"{metrics['n_classes']} class{'es' * (metrics['n_classes'] != 1)}"
+    )
     print(f"\n{kinds}, {metrics['n_train']} training and {metrics['n_test']} test utterances")
     print("\n".join(aligned([figure(name, metric) for name, metric in _figures(metrics)])))
+    for key, what in (("conditions", "anomaly"), ("classes", "class")):
+        parts = {name: own for name, own in metrics.get(key, {}).items() if "auc" in own}
+        if parts:
+            lines = [
+                (name, figure("auc", own["auc"])[1], figure("rate", own["detection_rate"])[1])
+                for name, own in parts.items()
+            ]
+            print("\n" + "\n".join(aligned([(what, "AUC", "found"), *lines[:CLASSES_SHOWN]])))
+            if len(lines) > CLASSES_SHOWN:
+                print(f"  ... and {len(lines) - CLASSES_SHOWN} more in metrics.json")
     if "folds" in metrics:
         figures = {fold: next(_figures(own)) for fold, own in metrics["folds"].items()}
         rows = [(fold, figure(*own)[1], f"n = {own[1]['n']}", "") for fold, own in figures.items()]

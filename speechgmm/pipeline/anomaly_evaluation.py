@@ -227,7 +227,7 @@ def curves_of_worst(scores: AnomalyScores) -> Mapping[str, Found]:
 
 
 def curves_table(found: Mapping[str, Found]) -> str:
-    """``curves.tsv``: when recordings are odd: time (s) and curve (deviations of normal frames), one row per value."""
+    """``curves.tsv``: when recordings are odd: time (s) and curve, one row per value."""
     rows = (
         (name, f"{time:.3f}", f"{value:.4f}")
         for name, one in found.items()

@@ -55,7 +55,7 @@ class Found:
     figures: Floats  # (F,)
     n_frames: int
     grid: Floats  # (T,) s
-    curve: Floats  # (T,) deviations of normal frames
+    curve: Floats  # (T,) 1 where a usual normal recording is oddest
 
     @property
     def anomalous(self) -> bool:

@@ -11,25 +11,24 @@ from speechgmm.report.canvas import FAINT, NONTARGET, TARGET, WIDTH, new_axes
 from speechgmm.report.plots import SPECTROGRAM_RANGE, levels, plain_text
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Floats = NDArray[np.float64]
 
-BINS: Final = 40
-
 STYLES: Final = ("-", "--", "-.", ":")
 
-TAIL: Final = 3.0
-"""Distances from the threshold to the median of normal recordings, above which scores share the last bin."""
+IN_LEGEND: Final = 6
+"""Curves up to which their names stand in the axes; beside them, where there are more."""
 
 
 def plot_anomaly_scores(
     kinds: Mapping[str, ArrayLike], threshold: float | None, *, unit: str = "score", title: str = ""
 ) -> "Figure":
-    """How the scores of each kind of recordings are spread, each as shares of its own number, with the threshold.
+    """How the scores of each kind of recordings are spread, a row each: median, middle half, and nine in ten.
 
     Args:
-        kinds: Name -> its scores; the first is what is normal.
+        kinds: Name -> its scores; those that begin with ``normal`` are drawn in their own colour.
         threshold: Anomalous above it; None: it is not the same for all.
         unit: What the axis says.
         title: What was run.
@@ -37,38 +36,19 @@ def plot_anomaly_scores(
     >>> plot_anomaly_scores({"normal": [0.0, 1.0], "click": [3.0]}, 2.0).axes[0].get_xlabel()
     'score'
     """
-    figure, axes = new_axes(height=3.6, title=title)
-    values = {name: np.asarray(scores, np.float64) for name, scores in kinds.items()}
-    normal = next(iter(values.values()))
-    every = np.concatenate(list(values.values()))
-    middle = float(np.median(normal))
-    reach = max(threshold if threshold is not None else middle, float(normal.max())) - middle
-    high = min(float(every.max()), middle + TAIL * reach) if reach > 0 else float(every.max())
-    low = float(every.min())
-    edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
-    colours = _colours(len(values) - 1)
-    for number, (name, scores) in enumerate(values.items()):
-        counts = np.histogram(np.clip(scores, edges[0], edges[-1]), edges)[0]
-        shares = 100 * np.cumsum(counts[::-1])[::-1] / len(scores)
-        colour = TARGET if number == 0 else colours[number - 1]
-        where = np.append(edges[:-1], edges[-1])
-        axes.step(
-            where,
-            np.append(shares, shares[-1]),
-            where="post",
-            color=colour,
-            linestyle=STYLES[(number - 1) % len(STYLES)] if number else "-",
-            linewidth=2.2 if number == 0 else 1.3,
-            label=plain_text(name),
-        )
+    figure, axes = new_axes(height=1.0 + 0.24 * len(kinds), title=title)
+    for row, (name, scores) in enumerate(kinds.items()):
+        low, quarter, middle, three, high = np.quantile(np.asarray(scores, np.float64), (0.05, 0.25, 0.5, 0.75, 0.95))
+        colour = TARGET if name.startswith("normal") else NONTARGET
+        axes.plot([low, high], [row, row], color=colour, linewidth=1.2)
+        axes.plot([quarter, three], [row, row], color=colour, linewidth=5, alpha=0.6, solid_capstyle="butt")
+        axes.plot([middle], [row], "o", color=colour, markersize=4.5)
     if threshold is not None:
         axes.axvline(threshold, color="black", linewidth=0.9, linestyle=":", label="threshold")
-    axes.set_xlim(low, edges[-1])
-    axes.set_ylim(0, 102)
+        axes.legend(frameon=False, fontsize=8, loc="lower right")
+    axes.set_yticks(range(len(kinds)), [plain_text(name) for name in kinds], fontsize=8)
+    axes.invert_yaxis()
     axes.set_xlabel(unit)
-    axes.set_ylabel("share with this score or a higher one (%)")
-    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    figure.set_size_inches(WIDTH + 1.2, 3.6)
     return figure
 
 
@@ -94,18 +74,20 @@ def plot_roc(curves: Mapping[str, Trials], *, marked: Sequence[tuple[float, floa
     >>> plot_roc({"clicks": pool_trials([1.0, 2.0], [0.0, 1.5])}).axes[0].get_ylabel()
     'anomalous recordings found (%)'
     """
+    many = len(curves) > IN_LEGEND
     figure, axes = new_axes(height=3.8, title=title)
     axes.plot([0, 100], [0, 100], color=FAINT, linewidth=0.8, linestyle=":")
     colours = _colours(len(curves))
-    for number, (name, trials) in enumerate(curves.items()):
-        curve = roc(trials)
+    areas = {name: auc(trials) for name, trials in curves.items()}
+    for number, name in enumerate(sorted(curves, key=lambda name: -areas[name])):
+        curve = roc(curves[name])
         axes.plot(
             100 * curve.false_alarm,
             100 * (1 - curve.miss),
             color=colours[number],
             linestyle=STYLES[number % len(STYLES)],
             linewidth=1.5,
-            label=f"{plain_text(name)}: AUC {auc(trials):.3f}",
+            label=f"{plain_text(name)}: AUC {areas[name]:.3f}",
         )
     for false_alarm, found in marked:
         axes.plot(100 * false_alarm, 100 * found, "o", color="black", markersize=4, clip_on=False)
@@ -113,7 +95,11 @@ def plot_roc(curves: Mapping[str, Trials], *, marked: Sequence[tuple[float, floa
     axes.set_ylim(0, 102)
     axes.set_xlabel("false alarms (% of normal recordings)")
     axes.set_ylabel("anomalous recordings found (%)")
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    if many:
+        axes.legend(frameon=False, fontsize=7.5, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        figure.set_size_inches(WIDTH + 2.2, 3.8)
+    else:
+        axes.legend(frameon=False, fontsize=8, loc="lower right")
     return figure
 
 
@@ -133,7 +119,7 @@ def plot_anomaly_curve(
         samples: (N,) float.
         sample_rate: Hz.
         times: (T,) s, of the curve.
-        curve: (T,) in deviations of normal frames.
+        curve: (T,) how odd: 1 is as odd as usual normal recordings get.
         start: Time of the first sample in s.
         stretch: Begin and end (s) of the oddest stretch, marked in both.
         title: Above it.
@@ -145,14 +131,32 @@ def plot_anomaly_curve(
     >>> figure.axes[1].get_xlabel()
     'time (s)'
     """
-    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
-    level, stop = levels(samples, sample_rate, start)
-    where, values = np.asarray(times, np.float64), np.asarray(curve, np.float64)
     figure = Figure(figsize=(WIDTH + 1.5, 2.9), dpi=130)
     upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [2, 1.1], "hspace": 0.08})
     figure.subplots_adjust(left=0.1, right=0.97, top=0.9 if title else 0.97, bottom=0.17)
+    draw_anomaly(upper, lower, samples, sample_rate, times, curve, start=start, stretch=stretch, title=title)
+    return figure
+
+
+def draw_anomaly(
+    upper: "Axes",
+    lower: "Axes",
+    samples: ArrayLike,
+    sample_rate: int,
+    times: ArrayLike,
+    curve: ArrayLike,
+    *,
+    start: float = 0.0,
+    stretch: tuple[float, float] | None = None,
+    title: str = "",
+) -> None:
+    """As `plot_anomaly_curve`, on two pairs of axes that share their time."""
+    from matplotlib import colormaps
+
+    level, stop = levels(samples, sample_rate, start)
+    where, values = np.asarray(times, np.float64), np.asarray(curve, np.float64)
     upper.imshow(
         level.T,
         origin="lower",
@@ -167,12 +171,12 @@ def plot_anomaly_curve(
     if title:
         upper.set_title(title, fontsize=9, loc="left", parse_math=False)
     shown = (where >= start) & (where <= stop)
-    # What is far out would flatten the rest: the square root of what is above the mean keeps both in sight.
+    # What is far out would flatten the rest: the square root keeps both in sight.
     height = np.sign(values) * np.sqrt(np.abs(values))
     lower.fill_between(where[shown], 0, np.maximum(height[shown], 0), color=NONTARGET, alpha=0.35, linewidth=0)
     lower.plot(where[shown], height[shown], color=NONTARGET, linewidth=0.9)
     if shown.any():
-        ticks = [0, 1, 4, 10, 25, 50, 100, 250, 500, 1000]
+        ticks = [0, 1, 2, 4, 10, 25, 50, 100, 250, 500, 1000]
         top = float(height[shown].max())
         kept = [0]
         for tick in ticks:
@@ -184,9 +188,9 @@ def plot_anomaly_curve(
         axes.tick_params(labelsize=8)
         for edge in stretch or ():
             axes.axvline(edge, color="white" if axes is upper else "black", linewidth=1.0, linestyle="--")
+    lower.axhline(1, color=FAINT, linewidth=0.8, linestyle=":")
     lower.spines[["top", "right"]].set_visible(False)
     lower.grid(color=FAINT, alpha=0.25, linewidth=0.6)
     lower.set_xlim(start, stop)
     lower.set_xlabel("time (s)")
     lower.set_ylabel("oddity")
-    return figure

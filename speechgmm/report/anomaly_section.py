@@ -6,7 +6,7 @@ import numpy as np
 
 from speechgmm.errors import DataError
 from speechgmm.evaluation import auc, rank_trials
-from speechgmm.report.anomaly_plots import plot_anomaly_curve, plot_anomaly_scores, plot_roc
+from speechgmm.report.anomaly_plots import IN_LEGEND, plot_anomaly_curve, plot_anomaly_scores, plot_roc
 from speechgmm.report.mistakes import LONGEST, data_uri, read_clip
 from speechgmm.report.parts import Clip, Picture, Section, Table, percent
 from speechgmm.report.run_folder import Row, RunFolder
@@ -73,7 +73,7 @@ def oddest(run: RunFolder, n_audio: int) -> Section | None:
         if number < n_audio
     )
     text = (
-        "The oddest recordings are shown with a curve of how odd they are over time, in deviations of normal frames. "
+        "The oddest recordings are shown with a curve of how odd they are; 1 is as odd as usual normal recordings get. "
     )
     text += (
         f"This page holds {len(clips)} of them, at most {LONGEST:g} s each around the oddest stretch: whoever gets the "
@@ -165,8 +165,8 @@ def _spread(run: RunFolder, normal: str, kinds: list[str]) -> Picture:
         plot_anomaly_scores(shown, threshold, unit=unit),
         "spread",
         alt=f"Distribution of scores of {len(shown)} kinds of recordings; quantiles are in the table below it.",
-        caption="Which share of the recordings has a score this high: right of the dotted line they are called "
-        "anomalous. The last value holds all that lie farther out.",
+        caption="The point is the median, the bar the middle half, the line nine in ten of the recordings; right of "
+        "the dotted line they are called anomalous.",
         table=Table.of("Quantiles of the scores", head, rows),
         wide=True,
     )
@@ -191,6 +191,7 @@ def _roc(run: RunFolder, normal: str, kinds: list[str]) -> Picture:
         caption="Points are the thresholds that the run chose. Scores of several classes are pooled here, each less "
         "its class's threshold; the figures above take the mean over classes.",
         table=Table.of("What the curves hold", ("anomaly", "AUC, pooled", "found (%)", "false alarms (%)"), rows),
+        wide=len(kinds) > IN_LEGEND,
     )
 
 

@@ -47,11 +47,11 @@ class Threshold:
 class NormalReference:
     """What normal recordings look like that a model was not trained on: the measure of others."""
 
-    centres: Floats  # (F,) mean of each figure over them
+    centres: Floats  # (F,) mean of each figure over them, but for those far out
     scales: Floats  # (F,) its standard deviation
-    scores: Floats  # (n,) their scores, ascending
-    curve_centres: Floats  # (S,) of each stream's curve over their frames
-    curve_scales: Floats  # (S,)
+    scores: Floats  # (n,) the scores of all, ascending
+    curve_centres: Floats  # (S,) mean of each stream's curve over all their times
+    curve_scales: Floats  # (S,) median over them of how far their curve's oddest value lies from it
     threshold: Threshold
 
 
@@ -209,15 +209,19 @@ def smoothed(costs: ArrayLike, stream: StreamSpec, times: Floats, grid: Floats) 
 
 
 def curve_of(parts: Sequence[Floats], streams: Sequence[StreamSpec], reference: NormalReference) -> Floats:
-    """The curve (T,) of several streams' curves: the largest of them, in deviations of normal recordings."""
-    found = []
-    for part, stream, centre, scale in zip(
-        parts, streams, reference.curve_centres, reference.curve_scales, strict=True
-    ):
-        z = (part - centre) / scale
-        found.append({"unlikely": z, "likely": -z, "both": np.abs(z)}[stream.side])
+    """The curve (T,) of several streams' curves: the largest of them.
+
+    It is 0 at what is usual, and 1 where a normal recording in the middle of all is oddest.
+    """
+    measures = zip(parts, streams, reference.curve_centres, reference.curve_scales, strict=True)
+    found = [_towards(part - centre, stream) / scale for part, stream, centre, scale in measures]
     highest: Floats = np.max(found, axis=0)
     return highest
+
+
+def _towards(values: Floats, stream: StreamSpec) -> Floats:
+    """Values of a curve about its mean, turned so that what the stream looks for is high."""
+    return np.abs(values) if stream.side == "both" else values if stream.side == "unlikely" else -values
 
 
 def oddest(curve: Floats, grid: Floats, length: float) -> tuple[float, float]:
@@ -246,7 +250,7 @@ def grid_of(duration: float) -> Floats:
 
 
 def reference_of(found: ArrayLike, curves: Sequence[Sequence[Floats]], spec: AnomalySpec) -> NormalReference:
-    """The measure that normal recordings give.
+    """The measure that normal recordings give; its centres and scales without figures that stand far out.
 
     Args:
         found: (n, F) their figures, under models that were not trained on them.
@@ -257,19 +261,24 @@ def reference_of(found: ArrayLike, curves: Sequence[Sequence[Floats]], spec: Ano
         DataError: Too few of them for the false alarm rate; figures that are all the same.
     """
     values = np.asarray(found, np.float64)
-    centres, scales = values.mean(axis=0), values.std(axis=0)
+    near = [np.delete(column, far_out(column)) for column in values.T]
+    centres, scales = np.array([own.mean() for own in near]), np.array([own.std() for own in near])
     if not (np.isfinite(scales).all() and (scales > 0).all()):
         raise DataError(
             f"the scores of {len(values)} normal recordings are all the same, or not finite; expected recordings that "
             "differ: is the same sound there many times?"
         )
-    pooled = [np.concatenate(list(stream)) for stream in curves]
+    middles = [float(np.concatenate(list(own)).mean()) for own in curves]
+    heights = [
+        float(np.median([_towards(curve - middle, stream).max() for curve in own]))
+        for own, middle, stream in zip(curves, middles, spec.streams, strict=True)
+    ]
     scores = np.sort(score_of(values, centres, scales, spec.combine))
     return NormalReference(
         centres,
         scales,
         scores,
-        np.array([float(curve.mean()) for curve in pooled]),
-        np.array([max(float(curve.std()), 1e-12) for curve in pooled]),
+        np.array(middles),
+        np.maximum(heights, 1e-12),
         threshold_of(scores, spec.false_alarm),
     )
