@@ -13,7 +13,7 @@ demo: $(VENV)/.demo ## class models, figures and a scored recording, from speech
 	$(BIN)/speechgmm demo --out runs/demo
 
 test: $(VENV)/.dev ## the test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8
 
 lint: $(VENV)/.dev ## lint, types, import contracts
 	$(BIN)/ruff check .

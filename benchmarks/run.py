@@ -17,6 +17,8 @@ NAMES = (
     "two_threads",
     "sparse_em",
     "time_to_likelihood",
+    "online_em",
+    "choosing",
     "scoring",
     "verification",
     "recognition",

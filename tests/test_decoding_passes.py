@@ -416,3 +416,23 @@ def test_units_and_hmms_that_cannot_be_are_refused():
         Units(("a", "b"), (hmm, hmm)).number("c")
     with pytest.raises(ShapeError, match="several dimensions"):
         Units(("a", "b"), (hmm, HMM((DiagGMM([1.0], [[0.0, 0.0]], [[1.0, 1.0]]),), left_to_right(1))))
+
+
+def test_pronunciations_weigh_what_they_are_given_times_the_scale_and_alike_where_nothing_is_said():
+    rng = np.random.default_rng(3)
+    units = some_units(rng)
+    words = {"x": (("a",), ("b", "c")), "y": (("c", "a"),)}
+    emissions = np.log(rng.uniform(0.1, 1, size=(7, len(units.emissions))))
+    weights = {"x": tuple(np.log([0.8, 0.2]))}
+    network = Network(2, ((0, "x", 1, 0.0),), 0, {1: 0.0})
+    ways = [forward_backward(linear(units, list(way)), emissions).log_likelihood for way in words["x"]]
+    for scale in (1.0, 2.5):
+        graph = expand(network, words, units, log_weights=weights, scale=scale)
+        expected = np.logaddexp(*(way + scale * weight for way, weight in zip(ways, weights["x"], strict=True)))
+        assert forward_backward(graph, emissions).log_likelihood == pytest.approx(expected, abs=1e-10)
+    plain = linear(units, ["x", "y"], words)
+    weighted = linear(units, ["x", "y"], words, log_weights={"y": (0.0,)})
+    one, other = (forward_backward(graph, emissions).log_likelihood for graph in (plain, weighted))
+    assert one == other
+    with pytest.raises(DataError, match="weights that are not one for each pronunciation: of x"):
+        linear(units, ["x"], words, log_weights={"x": (0.0,)})

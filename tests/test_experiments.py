@@ -34,6 +34,7 @@ from speechgmm.pipeline.score_files import evaluate_file, fuse_files
 from speechgmm.pipeline.scoring import judge_recordings, score_recordings
 from speechgmm.pipeline.sweeping import grid_points, sweep
 from speechgmm.pipeline.training import train
+from speechgmm.pipeline.updating import update_class
 from speechgmm.scoring.calibration import fit_logistic, fit_pav
 from speechgmm.scoring.decision_spec import DecisionSpec
 
@@ -778,6 +779,7 @@ def test_a_class_enrolled_later_is_normalised_as_if_it_had_been_there_from_the_s
     file = read_model_file(max(voices.parent.glob("run-*")) / "models.safetensors")
     enrolment = [voices.parent / f"v4-{take}.wav" for take in (0, 1)]
     larger, _ = enrol(file, "v4", enrolment)
+    in_two, _ = update_class(enrol(file, "v4", enrolment[:1])[0], "v4", enrolment[1:])
     for take in (0, 1):
         text = text.replace(f"v4-{take}.wav\tv4\tm\ttest", f"v4-{take}.wav\tv4\tm\ttrain")
     manifest.write_text(text)
@@ -788,9 +790,10 @@ def test_a_class_enrolled_later_is_normalised_as_if_it_had_been_there_from_the_s
     for claim in ("v0", "v4"):
         scores = [
             [judged.score for _, judged in judge_recordings(model, tests, claim)]  # type: ignore[union-attr]
-            for model in (larger, there)
+            for model in (larger, there, in_two)
         ]
         np.testing.assert_allclose(scores[0], scores[1], atol=1e-4)
+        np.testing.assert_allclose(scores[0], scores[2], atol=1e-4)
     # What an older version wrote, or a cohort too large to be kept, is refused.
     if norm != "t":
         assert file.recipe is not None

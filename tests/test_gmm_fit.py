@@ -123,7 +123,7 @@ def test_float32_frames_give_the_fit_of_the_same_values_in_float64():
             np.arange(3.0)[:, None],
             32,
             FitError,
-            r"^3 frames for 32 components; .* set model.n_components to at most 3$",
+            r"^3 frames for 32 components; .* set n_components to at most 3$",
         ),
         (
             np.repeat([[0.0], [1.0]], 50, axis=0),

@@ -285,8 +285,23 @@ def test_what_is_not_built_for_recognition_is_refused_by_name(sentences: Path) -
     folder = run(sentences, console=quiet()).folder
     with pytest.raises(ModelFileError, match="a recogniser, which has no class models"):
         score_and_print(folder, [sentences.parent / "0.wav"])
-    with pytest.raises(ConfigError, match="compare is not there for task: recognition"):
-        compare_runs([folder, folder])
+
+
+def test_two_runs_are_compared_by_their_errors_over_the_speakers(sentences: Path) -> None:
+    folds = ["corpus.split={kind: leave-one-out, by: speaker}"]
+    good = run(sentences, folds, console=quiet())
+    bad = run(
+        sentences,
+        [*folds, "recognition.insertion_penalty=2000"],
+        output=sentences.parent / "bad",
+        console=quiet(),
+    )
+    rates = [100 * result.metrics["error_rate"]["value"] for result in (bad, good)]
+    text = compare_runs([good.folder, bad.folder])
+    assert f"bad: error rate {rates[0]:.2f} %" in text
+    assert f"difference {rates[0] - rates[1]:+.2f} points" in text
+    assert "of resamples of 3 groups" in text
+    assert {row["group"] for row in table(good.folder / "hypotheses.tsv")} == {"s0", "s1", "s2"}
 
 
 def test_a_sweep_chooses_by_inner_error_rates_and_tests_each_fold_by_its_own_choice(sentences: Path) -> None:
@@ -336,6 +351,23 @@ def test_check_finds_transcripts_that_cannot_be_trained_on(sentences: Path, caps
     assert "2 of them cannot be trained on" in found
     assert "0: not in the dictionary: 'Sideways,'" in found
     assert " words that need " in found
+
+
+def test_probabilities_of_pronunciations_are_trained_with_kept_and_decide(sentences: Path) -> None:
+    plain = run(sentences, console=quiet())
+    # Every word said as "down" is, if its dictionary is believed; and the right way at next to no probability.
+    spelt = "up 1e-300 L H\nup 1.0 H L\ndown 1.0 H L\nflat 1.0 M M\n".replace("1e-300", "1.e-300")
+    (sentences.parent / "p.dict").write_text(spelt)
+    found = run(
+        sentences,
+        [f"recognition.dictionary={sentences.parent / 'p.dict'}"],
+        output=sentences.parent / "weighted",
+        console=quiet(),
+    )
+    kept = read_recogniser(found.folder / "models.safetensors").recogniser
+    assert kept.log_weights == {"up": (pytest.approx(np.log(1e-300)), 0.0)}
+    assert read_recogniser(plain.folder / "models.safetensors").recogniser.log_weights == {}
+    assert found.metrics["error_rate"]["value"] > plain.metrics["error_rate"]["value"] + 0.2
 
 
 def test_words_that_only_the_test_has_are_said_to_be_errors(

@@ -61,6 +61,10 @@ app = typer.Typer(
 )
 
 
+TOP = 3
+"""Classes that `score` prints of a recording."""
+
+
 class Format(StrEnum):
     """How results are printed."""
 
@@ -78,6 +82,41 @@ class Said(StrEnum):
     jsonl = "jsonl"
 
 
+class ClusterMethod(StrEnum):
+    """How recordings are clustered."""
+
+    cosine = "cosine"
+    ratio = "ratio"
+    bic = "bic"
+    spectral = "spectral"
+
+
+class Heard(StrEnum):
+    """What recordings are clustered by."""
+
+    speakers = "speakers"
+    sounds = "sounds"
+
+
+class Turns(StrEnum):
+    """How turns of speakers are printed."""
+
+    rttm = "rttm"
+    textgrid = "textgrid"
+    table = "table"
+
+
+class Speakers(StrEnum):
+    """Where speakers' recordings come from."""
+
+    folder = "folder"
+    manifest = "manifest"
+    kaldi = "kaldi"
+    librispeech = "librispeech"
+    timit = "timit"
+    fsdd = "fsdd"
+
+
 class Figures(StrEnum):
     """How figures are printed."""
 
@@ -86,6 +125,12 @@ class Figures(StrEnum):
 
 
 ConfigFile = Annotated[Path, typer.Argument(help="the configuration, a YAML file", metavar="CONFIG")]
+Model = Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")]
+Audio = Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")]
+Resample = Annotated[
+    bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
+]
+TextGrids = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="textgrid: one for each recording")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="change a key of the configuration; may be given again"),
@@ -151,20 +196,25 @@ def train_command(
 
 @app.command("score")
 def score_command(
-    model: Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")],
-    audio: Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")],
+    model: Model,
+    audio: Audio,
     form: Annotated[Format, typer.Option("--format", help="how to print")] = Format.table,
-    top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="classes to print per recording")] = 3,
+    top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="classes to print per recording")] = TOP,
     window: Annotated[float | None, typer.Option(metavar="S", help="score windows of S seconds")] = None,
     hop: Annotated[
         float | None, typer.Option(metavar="S", help="from one window to the next; default: --window")
     ] = None,
-    resample: Annotated[
-        bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
-    ] = False,
+    resample: Resample = False,
     speaker: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="with cmvn: speaker: the recordings are all of one speaker"),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="NAME", help="anomaly models: the class that recordings are compared with")
+    ] = None,
+    curve: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="anomaly models: folder for when each recording is odd, as table and picture"),
     ] = None,
     jobs: Jobs = 1,
     quiet: Quiet = False,
@@ -172,8 +222,27 @@ def score_command(
 ) -> None:
     """Score new recordings against a model: ranked classes with log-likelihood per frame, posterior and margin.
 
-    With a calibrated verification model: with log-likelihood ratios, and "unknown" where the best is too low.
+    With a calibrated verification model: with log-likelihood ratios, and "unknown" where the best is too low. With a
+    model of what is normal (task: anomaly): how odd each recording is, whether that is anomalous, and when.
     """
+    from speechgmm.cli.anomalies import score_if_anomaly_model
+
+    options = {"--window": window, "--hop": hop, "--speaker": speaker, "--top": None if top == TOP else top}
+    odd = score_if_anomaly_model(
+        model,
+        audio,
+        label=label,
+        curve=curve,
+        refused=options,
+        form=str(form),
+        resample=resample,
+        jobs=jobs or 1,
+        quiet=quiet,
+    )
+    if odd is not None:
+        if odd:
+            raise typer.Exit(1)
+        return
     from speechgmm.cli.printing import score_and_print
 
     failures = score_and_print(
@@ -194,8 +263,8 @@ def score_command(
 
 @app.command("verify")
 def verify_command(
-    model: Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")],
-    audio: Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")],
+    model: Model,
+    audio: Audio,
     claim: Annotated[
         str, typer.Option("--claim", metavar="LABEL", help="the class that the recordings are claimed to be of")
     ],
@@ -208,9 +277,7 @@ def verify_command(
         ),
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="how to print")] = Format.table,
-    resample: Annotated[
-        bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
-    ] = False,
+    resample: Resample = False,
     jobs: Jobs = 1,
     quiet: Quiet = False,
     debug: Debug = False,  # noqa: ARG001
@@ -234,13 +301,11 @@ def verify_command(
 
 @app.command("enrol")
 def enrol_command(
-    model: Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")],
-    audio: Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")],
+    model: Model,
+    audio: Audio,
     label: Annotated[str, typer.Option("--label", metavar="NAME", help="name of the new class")],
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="default: the model itself")] = None,
-    resample: Annotated[
-        bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
-    ] = False,
+    resample: Resample = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Add a class to a model: adapted from its background model, or trained as its other classes were."""
@@ -249,18 +314,41 @@ def enrol_command(
     enrol_and_print(model, audio, label, out=out, resample=resample)
 
 
-@app.command("recognise")
-def recognise_command(
+@app.command("update")
+def update_command(
     model: Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")],
     audio: Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")],
+    label: Annotated[str, typer.Option("--label", metavar="NAME", help="the class that the recordings are of")],
+    keep: Annotated[
+        float, typer.Option("--keep", metavar="SHARE", help="what was seen before counts so many times; below 1: less")
+    ] = 1.0,
+    worth: Annotated[
+        float | None,
+        typer.Option("--worth", metavar="S", help="seconds of speech that the class has seen, if the model is older"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="default: the model itself")] = None,
+    resample: Annotated[
+        bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
+    ] = False,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Add recordings to a class of a model: they count as much as those that it was trained on."""
+    from speechgmm.cli.updating import update_and_print
+
+    update_and_print(model, audio, label, worth=worth, keep=keep, out=out, resample=resample, quiet=quiet)
+
+
+@app.command("recognise")
+def recognise_command(
+    model: Model,
+    audio: Audio,
     form: Annotated[Said, typer.Option("--format", help="how to print; all but text with times")] = Said.text,
     top: Annotated[
         int, typer.Option("--top", metavar="N", min=1, help="text, jsonl: the N best ways, and how far below (nats)")
     ] = 1,
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="textgrid: one for each recording")] = None,
-    resample: Annotated[
-        bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
-    ] = False,
+    out: TextGrids = None,
+    resample: Resample = False,
     jobs: Jobs = 1,
     quiet: Quiet = False,
     debug: Debug = False,  # noqa: ARG001
@@ -276,7 +364,7 @@ def recognise_command(
 
 @app.command("align")
 def align_command(
-    model: Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")],
+    model: Model,
     audio: Annotated[
         list[Path] | None, typer.Argument(help="recordings, or folders of recordings", metavar="[AUDIO...]")
     ] = None,
@@ -291,10 +379,8 @@ def align_command(
         Path | None, typer.Option("--dictionary", metavar="FILE", help="pronunciations of words not in the model")
     ] = None,
     form: Annotated[Said, typer.Option("--format", help="how to print")] = Said.text,
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="textgrid: one for each recording")] = None,
-    resample: Annotated[
-        bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
-    ] = False,
+    out: TextGrids = None,
+    resample: Resample = False,
     jobs: Jobs = 1,
     quiet: Quiet = False,
     debug: Debug = False,  # noqa: ARG001
@@ -315,6 +401,151 @@ def align_command(
         quiet=quiet,
     ):
         raise typer.Exit(1)
+
+
+@app.command("cluster")
+def cluster_command(
+    audio: Annotated[
+        list[Path] | None, typer.Argument(help="recordings, or folders of recordings", metavar="[AUDIO...]")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model", metavar="MODEL", help="any with a background model; default: one is trained on the recordings"
+        ),
+    ] = None,
+    method: Annotated[
+        ClusterMethod,
+        typer.Option(
+            "--method",
+            help="cosine: supervectors, average linkage; ratio: cross-likelihood ratios; bic: Gaussians; spectral: "
+            "scikit-learn's",
+        ),
+    ] = ClusterMethod.cosine,
+    n_clusters: Annotated[
+        int | None, typer.Option("--n-clusters", metavar="N", min=1, help="default: they are counted")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(metavar="X", help="where merging stops; default: as chosen on LibriSpeech")
+    ] = None,
+    kind: Annotated[
+        Heard,
+        typer.Option(
+            "--kind",
+            help="speakers: each recording's mean, its microphone, is taken away; sounds: it stays, and which spectra "
+            "there are counts too",
+        ),
+    ] = Heard.speakers,
+    labels: Annotated[
+        Path | None,
+        typer.Option("--labels", metavar="FILE", help="a manifest that says who it truly is: figures; and AUDIO"),
+    ] = None,
+    label: Annotated[str, typer.Option("--label", metavar="COLUMN", help="the column of --labels")] = "speaker",
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder for table and picture")] = Path(
+        "runs/clusters"
+    ),
+    resample: Resample = False,
+    jobs: Jobs = 1,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Cluster recordings by unknown speaker or sound; the number of clusters is found, unless it is given."""
+    from speechgmm.cli.clustering import cluster_and_print
+
+    if cluster_and_print(
+        audio or [],
+        model=model,
+        method=method.value,
+        n_clusters=n_clusters,
+        threshold=threshold,
+        kind=kind.value,
+        labels=labels,
+        label=label,
+        out=out,
+        resample=resample,
+        jobs=jobs or 1,
+        quiet=quiet,
+    ):
+        raise typer.Exit(1)
+
+
+@app.command("diarize")
+def diarize_command(
+    audio: Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")],
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model", metavar="FILE", help="a diarizer (train-diarizer); default: learn from each recording itself"
+        ),
+    ] = None,
+    n_speakers: Annotated[
+        int | None, typer.Option("--n-speakers", metavar="N", min=1, help="how many speak; default: found out")
+    ] = None,
+    form: Annotated[Turns, typer.Option("--format", help="how to print")] = Turns.rttm,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="a file for each recording, there")] = None,
+    picture: Annotated[bool, typer.Option("--picture", help="with --out: draw each recording with its turns")] = False,
+    reference: Annotated[
+        Path | None, typer.Option("--reference", metavar="FILE", help="an RTTM of who really spoke: DER and JER")
+    ] = None,
+    collar: Annotated[
+        float, typer.Option(metavar="S", min=0, help="with --reference: time around its boundaries that does not count")
+    ] = 0.0,
+    resample: Annotated[
+        bool, typer.Option("--resample", help="resample other rates than the model's; without a model, all are")
+    ] = False,
+    jobs: Jobs = 1,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Who speaks when: turns of unknown speakers, their number found out, as RTTM."""
+    from speechgmm.cli.diarizing import diarize_and_print
+
+    failures = diarize_and_print(
+        audio,
+        model=model,
+        n_speakers=n_speakers,
+        out=out,
+        form=str(form),
+        reference=reference,
+        collar=collar,
+        picture=picture,
+        resample=resample,
+        jobs=jobs or 1,
+        quiet=quiet,
+    )
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command("train-diarizer")
+def train_diarizer_command(
+    corpus: Annotated[
+        Path, typer.Argument(help="recordings of one speaker each: their folder, or a manifest", metavar="CORPUS")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="the diarizer, a .safetensors file")],
+    kind: Annotated[
+        Speakers, typer.Option("--kind", help="what CORPUS is; folder: one for each speaker")
+    ] = Speakers.folder,
+    components: Annotated[int, typer.Option("--components", metavar="K", min=2, help="of the background model")] = 64,
+    conversations: Annotated[
+        int, typer.Option("--conversations", metavar="N", min=3, help="made of half the speakers, for the threshold")
+    ] = 40,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="of all that is drawn")] = 0,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Train what tells speakers apart, on recordings of one speaker each (eight speakers or more)."""
+    from speechgmm.cli.diarizing import train_and_print
+
+    train_and_print(
+        corpus,
+        kind=str(kind),
+        out=out,
+        n_components=components,
+        n_conversations=conversations,
+        seed=seed,
+        quiet=quiet,
+    )
 
 
 @app.command("evaluate")

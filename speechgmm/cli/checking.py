@@ -9,6 +9,7 @@ import numpy as np
 from speechgmm.cli.printing import aligned, duration
 from speechgmm.config import load_config
 from speechgmm.console import Console
+from speechgmm.pipeline.anomaly_training import extract_streams
 from speechgmm.pipeline.extraction import extract
 from speechgmm.pipeline.job import prepare
 from speechgmm.pipeline.reporting import data_table
@@ -31,7 +32,7 @@ def check_and_print(config: Path, overrides: Sequence[str], *, quiet: bool) -> i
     corpus = replace(experiment.config.corpus, on_error="skip")
     experiment = replace(experiment, config=replace(experiment.config, corpus=corpus))
     job = prepare(experiment, console=Console(quiet=quiet))
-    features = extract(job)
+    features = extract_streams(job)[0] if experiment.config.task == "anomaly" else extract(job)
     lines = data_table(job, features).splitlines()
     head, *rows = (line.split("\t") for line in lines)
     shown = rows[:CLASSES_SHOWN]

@@ -11,6 +11,8 @@ from speechgmm.config import cache_folder
 from speechgmm.decoding import Bigram, Network
 from speechgmm.errors import ConfigError
 from speechgmm.features import front_end
+from speechgmm.gmm.selection import NAMES
+from speechgmm.io.anomaly_file import AnomalyFile, read_anomaly_file
 from speechgmm.io.feature_store import FeatureStore
 from speechgmm.io.model_file import ModelFile, read_tensors
 from speechgmm.io.recogniser_file import RecogniserFile, read_recogniser
@@ -42,10 +44,43 @@ def inspect(path: Path) -> str:
 
 def _described(path: Path) -> Iterator[str]:
     """A model file of any kind."""
-    if "recogniser" in read_tensors(path)[1]:
+    header = read_tensors(path)[1]
+    if "recogniser" in header:
         yield from _recogniser(path, read_recogniser(path))
+    elif "anomaly" in header:
+        yield from _anomaly(path, read_anomaly_file(path))
     else:
         yield from _model(path, read_any_model(path))
+
+
+def _anomaly(path: Path, file: AnomalyFile) -> Iterator[str]:
+    spec = file.spec
+    about = file.label if spec.models == "label" else "all in one"
+    yield f"{path}: what is normal of {len(file.models)} classes ({about})"
+    for number, (stream, audio) in enumerate(zip(spec.streams, file.audio, strict=True)):
+        plan = front_end(audio.features, audio.sample_rate)
+        mixture = next(iter(file.models.values())).mixtures[number]
+        how = {
+            "mean": "mean",
+            "top": f"worst {100 * stream.share:g} % of frames",
+            "window": f"worst {stream.window:g} s",
+        }
+        yield (
+            f"stream {stream.name}: {1000 * plan.frame_length / plan.sample_rate:g} ms windows every "
+            f"{1000 * plan.frame_shift / plan.sample_rate:g} ms at {audio.sample_rate} Hz, {mixture.n_components} "
+            f"components of {mixture.n_features} features; {how[stream.pool]}, {', '.join(stream.sides)}"
+            f"{', less the median frame' if stream.relative else ''}"
+        )
+    rows: list[tuple[str, ...]] = [("class", "normal recordings", "threshold", "95 % interval", "false alarms (95 %)")]
+    for label, model in list(file.models.items())[:CLASSES_SHOWN]:
+        one = model.reference.threshold
+        ends = ("–" if end is None else f"{end:.3f}" for end in (one.low, one.high))
+        rates = f"{100 * one.rate_low:.1f} to {100 * one.rate_high:.1f} %"
+        rows.append((label, str(one.n), f"{one.value:.3f}", " to ".join(ends), rates))
+    yield ""
+    yield from aligned(rows)
+    if len(file.models) > CLASSES_SHOWN:
+        yield f"  ... and {len(file.models) - CLASSES_SHOWN} more"
 
 
 def _recogniser(path: Path, file: RecogniserFile) -> Iterator[str]:
@@ -78,6 +113,8 @@ def _model(path: Path, file: ModelFile | SegmentFile) -> Iterator[str]:
     spread = str(sizes[0]) if len(set(sizes)) == 1 else f"{min(sizes)} to {max(sizes)}"
     yield f"{path}: {len(models.labels)} classes ({file.label}), {spread} components each, {n_dims} features"
     yield f"parameters: {sum(sizes) * (2 * n_dims + 1)} numbers, {path.stat().st_size / 1e6:.2f} MB"
+    if file.recipe is not None and file.recipe.spec.n_components == "auto":
+        yield f"how many components: chosen for each class by {NAMES[file.recipe.spec.choose.criterion]}"
     if models.bayesian is not None:
         kind = "Dirichlet" if models.bayesian[0].process is None else "Dirichlet process"
         yield f"posteriors over mixtures (variational Bayes, {kind}): scored by their predictive density"
@@ -150,6 +187,23 @@ def _run(path: Path) -> Iterator[str]:
     if (path / "models.safetensors").exists():
         yield ""
         yield from _described(path / "models.safetensors")
+    if (path / "classes.tsv").exists():
+        yield from _choices(path / "classes.tsv")
+
+
+def _choices(path: Path) -> Iterator[str]:
+    """Why each class has as many components, where that was chosen."""
+    head, *rows = (line.split("\t") for line in path.read_text(encoding="utf-8").split("\n") if line)
+    if "why" not in head:
+        return
+    yield ""
+    found = [dict(zip(head, row, strict=True)) for row in rows]
+    yield from aligned(
+        [
+            ("class", "components", "why"),
+            *((row["class"], row["n_components"], row["why"]) for row in found[:CLASSES_SHOWN]),
+        ]
+    )
 
 
 def _features(path: Path) -> Iterator[str]:

@@ -110,7 +110,7 @@ def print_features(result: "Result") -> None:
 def print_models(result: "Result") -> None:
     """How each class was trained."""
     from speechgmm.pipeline.hmm_training import TrainedRecogniser
-    from speechgmm.pipeline.training import Trained
+    from speechgmm.pipeline.segments import TrainedSegments
 
     if result.trained is None:
         return
@@ -119,7 +119,7 @@ def print_models(result: "Result") -> None:
         units = result.trained.recogniser.units
         print(f"HMMs of {len(units.labels)} units, {units.n_states} states; each is in units.tsv\n\nmodels: {model}")
         return
-    if not isinstance(result.trained, Trained):
+    if isinstance(result.trained, TrainedSegments):
         weights = ", ".join(f"{weight:.3f}" for weight in result.trained.models.weights)
         print(f"segment models of {len(result.trained.models.labels)} classes; weights of their streams: {weights}")
         print(f"\nmodels: {model}")
@@ -133,12 +133,13 @@ def print_models(result: "Result") -> None:
             f"{report.objective:.3f}",
             *(() if report.posterior is None else (str(report.posterior.n_in_use),)),
             "" if report.converged else "(still gaining when stopped)",
+            report.why,
         )
         for report in result.trained.reports
     ]
     head = ("class", "frames", "components", "iterations", "nats per frame")
-    in_use = () if result.trained.models.bayesian is None else ("in use",)
-    print("\n".join(aligned([(*head, *in_use, ""), *rows])))
+    in_use = () if result.trained.reports[0].posterior is None else ("in use",)
+    print("\n".join(aligned([(*head, *in_use, "", ""), *rows])))
     print(f"\nmodels: {shown(result.folder / 'models.safetensors')}")
 
 

@@ -142,6 +142,8 @@ def _known_keys(spec: Any = None) -> dict[tuple[str, ...], tuple[str, ...]]:
         value = getattr(spec, field.name)
         if value is None and field.name == "segments":
             value = SegmentSpec()
+        if isinstance(value, tuple) and value and is_dataclass(value[0]):
+            value = value[0]  # each of a list has the same keys
         if is_dataclass(value):
             found.update({(field.name, *path): keys for path, keys in _known_keys(value).items()})
     return found
@@ -152,7 +154,7 @@ def _explain(problem: dict[str, Any], source: str, lines: Mapping[tuple[str, ...
     sections = _known_keys()
     # pydantic adds the branch of a union to the path ("literal['mix']", "int"): keep what is a key of ours.
     path: tuple[str, ...] = ()
-    for part in map(str, problem["loc"]):
+    for part in (str(part) for part in problem["loc"] if not isinstance(part, int)):
         if path in sections and (part in sections[path] or problem["type"] == "unexpected_keyword_argument"):
             path = (*path, part)
     line = next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), None)

@@ -14,6 +14,7 @@ from speechgmm.errors import ConfigError
 from speechgmm.features.augment import AugmentSpec
 from speechgmm.features.spec import FeatureSpec
 from speechgmm.gmm.spec import ModelSpec
+from speechgmm.scoring.anomaly_spec import AnomalySpec
 from speechgmm.scoring.decision_spec import CalibrationSpec, DecisionSpec
 from speechgmm.scoring.score_norm import BY_MODELS
 from speechgmm.scoring.segment_spec import SegmentSpec
@@ -104,10 +105,10 @@ class Config:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    task: Literal["classification", "verification", "recognition"] = setting(
+    task: Literal["classification", "verification", "recognition", "anomaly"] = setting(
         "classification",
         "what is decided about an utterance: which class it is of; whether it is of a claimed one; which words or "
-        "phones it has, one after another",
+        "phones it has, one after another; whether it is unlike normal ones",
     )
     corpus: CorpusSpec = setting(CorpusSpec(), "which recordings, which labels, which split")
     trials: str | None = setting(
@@ -128,6 +129,7 @@ class Config:
     decision: DecisionSpec = setting(DecisionSpec(), "verification: prior and costs to decide by")
     hmm: HMMSpec = setting(HMMSpec(), "recognition: the hidden Markov model of every unit; takes the place of model")
     recognition: RecognitionSpec = setting(RecognitionSpec(), "recognition: transcripts, pronunciations, language")
+    anomaly: AnomalySpec = setting(AnomalySpec(), "anomaly: what is normal, scores, and the threshold")
     report: ReportSpec = setting(ReportSpec(), "the page that a run leaves about itself")
     parallel: ParallelSpec = setting(ParallelSpec(), "how the work is spread over the machine")
     cache: str | None = setting(
@@ -154,6 +156,10 @@ class Config:
             _check_recognition(self)
         elif self.hmm != HMMSpec() or self.recognition != RecognitionSpec():
             raise ConfigError("hmm and recognition are for task: recognition")
+        if self.task == "anomaly":
+            _check_anomaly(self)
+        elif self.anomaly != AnomalySpec():
+            raise ConfigError("anomaly is for task: anomaly")
 
 
 def _check_verification(config: Config) -> None:
@@ -242,3 +248,35 @@ def _check_recognition(config: Config) -> None:
         raise ConfigError("parallel.memory has no effect with task: recognition, which reads an utterance at a time")
     if config.parallel.backend == "dask":
         raise ConfigError("parallel.backend: dask is not there for task: recognition")
+
+
+def _check_anomaly(config: Config) -> None:
+    """Models of what is normal stand alone, and every frame has its place in time."""
+    if config.segments is not None or config.corpus.target is not None:
+        raise ConfigError("segments and corpus.target are for task: classification")
+    if config.scoring != ScoringSpec():
+        raise ConfigError("scoring has no effect with task: anomaly; how frames become a score is in anomaly")
+    if config.model.adapt != "none":
+        raise ConfigError("model.adapt is not there for task: anomaly; a model of what is normal is trained by itself")
+    if config.model.estimator == "variational":
+        raise ConfigError(
+            "model.estimator: variational is not there for task: anomaly, which scores by a mixture and not by the "
+            "predictive density; take em or gradient"
+        )
+    streams = config.anomaly.streams
+    if all(stream.features is not None for stream in streams) and config.features != FeatureSpec():
+        raise ConfigError("features has no effect: every one of anomaly.streams has features of its own; leave it out")
+    for stream in streams:
+        features = stream.features or config.features
+        if features.marks_speech or features.cmvn == "speaker":
+            raise ConfigError(
+                f"anomaly, stream {stream.name!r}: whole recordings are looked at; set kind mfcc or lfcc, vad: none, "
+                "and cmvn by recording or globally (features)"
+            )
+        if features.transform.kind == "lda":
+            raise ConfigError(
+                f"anomaly, stream {stream.name!r}: features.transform.kind: lda learns from classes, of which there "
+                "are none; take pca"
+            )
+    if config.parallel.backend == "dask":
+        raise ConfigError("parallel.backend: dask is not there for task: anomaly")

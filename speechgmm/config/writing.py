@@ -110,11 +110,15 @@ def _commented(spec: Any, depth: int) -> Iterator[str]:
             yield f"{pad}{field.name}: {_scalar(value)}"
         if value is None and field.name == "segments":
             yield from (f"#   {line}" for line in _commented(SegmentSpec(), 0))
+        if isinstance(value, tuple) and value and is_dataclass(value[0]):
+            yield from (f"{pad}#   {line}" for line in _commented(value[0], 0))
 
 
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
         return str(yaml.safe_dump(value).splitlines()[0])
+    if isinstance(value, tuple):
+        return json.dumps([asdict(one) if is_dataclass(one) and not isinstance(one, type) else one for one in value])
     return json.dumps(value)
 
 

@@ -81,6 +81,7 @@ def _read_folder(spec: CorpusSpec, root: Path) -> Corpus:
     from speechgmm.corpus.asvspoof import read_asvspoof
     from speechgmm.corpus.folder import read_folder, read_fsdd
     from speechgmm.corpus.librispeech import read_librispeech
+    from speechgmm.corpus.machines import read_dcase, read_mimii
     from speechgmm.corpus.speech_commands import read_speech_commands
     from speechgmm.corpus.textgrid import read_textgrids
     from speechgmm.corpus.timit import read_timit
@@ -96,5 +97,7 @@ def _read_folder(spec: CorpusSpec, root: Path) -> Corpus:
         "fsdd": read_fsdd,
         "librispeech": read_librispeech,
         "speech_commands": read_speech_commands,
+        "dcase": read_dcase,
+        "mimii": read_mimii,
     }
     return readers[spec.kind](root, spec.label)

@@ -7,10 +7,21 @@ from speechgmm.errors import ConfigError
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
 Kind = Literal[
-    "manifest", "folder", "kaldi", "textgrid", "timit", "librispeech", "speech_commands", "fsdd", "asvspoof", "espeak"
+    "manifest",
+    "folder",
+    "kaldi",
+    "textgrid",
+    "timit",
+    "librispeech",
+    "speech_commands",
+    "fsdd",
+    "asvspoof",
+    "dcase",
+    "mimii",
+    "espeak",
 ]
 
-KNOWN: Final = ("timit", "librispeech", "speech_commands", "fsdd", "asvspoof", "espeak")
+KNOWN: Final = ("timit", "librispeech", "speech_commands", "fsdd", "asvspoof", "dcase", "mimii", "espeak")
 """Corpora with a place of their own: $SPEECHGMM_DATA/NAME, else data/NAME."""
 
 
@@ -91,8 +102,8 @@ class CorpusSpec:
     kind: Kind = setting(
         "manifest",
         "manifest: a table; folder: a folder per class; kaldi: data directories; textgrid: Praat's TextGrids; timit, "
-        "librispeech, speech_commands, fsdd (Free Spoken Digit Dataset), asvspoof: corpora; espeak: speech made by "
-        "eSpeak NG",
+        "librispeech, speech_commands, fsdd (Free Spoken Digit Dataset), asvspoof: corpora; dcase (task 2), mimii: "
+        "machines for task: anomaly; espeak: speech made by eSpeak NG",
     )
     path: str | None = setting(
         None,

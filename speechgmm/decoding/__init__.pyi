@@ -7,7 +7,7 @@ from .grammar import parse_grammar, vocabulary, word_choice, word_loop
 from .graph import Graph, loop
 from .hmm import HMM, Units, left_to_right
 from .n_best import n_best
-from .network import Lexicon, Network
+from .network import Lexicon, LogWeights, Network
 from .passes import BestPath, Posteriors, forward_backward, viterbi
 from .recogniser import Decoder, Recogniser
 from .recognition_spec import RecognitionSpec
@@ -27,6 +27,7 @@ __all__ = [
     "HMMSpec",
     "HMMStats",
     "Lexicon",
+    "LogWeights",
     "Network",
     "Posteriors",
     "Recogniser",

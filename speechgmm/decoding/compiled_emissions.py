@@ -47,11 +47,7 @@ def _log_sums(scores: Any, out: Any) -> Any:
         for b in range(n_frames):
             out[b] = _LOG_2 * np.float64(scores[0, b])
         return
-    peaks = scores[0].copy()
-    for k in range(1, n_components):
-        row = scores[k]
-        for b in range(n_frames):
-            peaks[b] = max(peaks[b], row[b])
+    peaks = compiled._peaks(scores)
     sums = np.zeros_like(peaks)
     for k in range(n_components):
         row = scores[k]

@@ -118,19 +118,7 @@ class StateStack:
         moments = np.zeros(self.factors.shape)
         add = _accumulate_numpy if engine == "numpy" else accumulating()
         add(self.factors, self.offsets, rows, begins, frames, shares, moments)
-        n_features = len(self.space.centre)
-        centre, scale = self.space.centre, self.space.scale
-        sums, squares = moments[:, :n_features], moments[:, n_features : 2 * n_features]
-        counts = moments[:, 2 * n_features].copy()
-        n = counts[:, None]
-        # x = centre + scale z, as in the E-step of one mixture.
-        return GMMStats(
-            counts,
-            scale * sums + centre * n,
-            scale**2 * squares + 2 * centre * scale * sums + centre**2 * n,
-            0.0,
-            float(len(rows)),
-        )
+        return GMMStats.of_scaled(moments, self.space.centre, self.space.scale, 0.0, float(len(rows)))
 
 
 def _score_numpy(factors: Block, offsets: Any, states: Any, rows: Block, found: Floats) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from speechgmm.decoding.graph import Graph, Links, assemble
 from speechgmm.decoding.hmm import Units
-from speechgmm.decoding.network import Lexicon, Network
+from speechgmm.decoding.network import Lexicon, LogWeights, Network
 from speechgmm.errors import ConfigError, DataError
 
 Closure = dict[int, float]
@@ -22,6 +22,7 @@ def linear(
     words: Sequence[str],
     lexicon: Lexicon | None = None,
     *,
+    log_weights: LogWeights | None = None,
     silence: str | None = None,
     silence_probability: float = 0.5,
 ) -> Graph:
@@ -41,7 +42,9 @@ def linear(
     arcs = tuple((n, word, n + 1, 0.0) for n, word in enumerate(words))
     network = Network(len(words) + 1, arcs, 0, {len(words): 0.0})
     known = {word: ((word,),) for word in words} if lexicon is None else lexicon
-    return expand(network, known, units, silence=silence, silence_probability=silence_probability)
+    return expand(
+        network, known, units, log_weights=log_weights, silence=silence, silence_probability=silence_probability
+    )
 
 
 def expand(
@@ -49,6 +52,7 @@ def expand(
     lexicon: Lexicon,
     units: Units,
     *,
+    log_weights: LogWeights | None = None,
     silence: str | None = None,
     silence_probability: float = 0.5,
     scale: float = 1.0,
@@ -56,13 +60,15 @@ def expand(
 ) -> Graph:
     """The graph of all that a network of words accepts.
 
-    Every arc with a word becomes a chain of units per pronunciation, pronunciations weighing alike. The network's
-    weights are multiplied by ``scale``, and each word costs ``insertion_penalty`` nats. Silence is as in `linear`. An
-    arc joins every two words that may follow each other: a loop over W words has W² of them.
+    Every arc with a word becomes a chain of units per pronunciation, which weigh alike where ``log_weights`` says
+    nothing of the word. The weights of the network and of pronunciations are multiplied by ``scale``, and each word
+    costs ``insertion_penalty`` nats. Silence is as in `linear`. An arc joins every two words that may follow each
+    other: a loop over W words has W² of them.
 
     Raises:
         DataError: Words without a pronunciation, units that there are not (all are named at once); a pronunciation
-            without a unit; a network that accepts nothing, or with a cycle that says nothing.
+            without a unit, or weights that are not one for each; a network that accepts nothing, or with a cycle that
+            says nothing.
         ConfigError: A probability that is none.
 
     >>> from speechgmm.decoding.hmm import HMM, left_to_right
@@ -78,21 +84,21 @@ def expand(
     said = [(a, word, b, scale * weight - insertion_penalty) for a, word, b, weight in possible if word is not None]
     silent = [(a, b, scale * weight) for a, word, b, weight in possible if word is None]
     finals = {state: scale * weight for state, weight in network.finals.items() if weight > -np.inf}
-    pronunciations = _pronunciations({word for _, word, _, _ in said}, lexicon, units, silence)
+    pronunciations = _pronunciations({word for _, word, _, _ in said}, lexicon, log_weights or {}, units, silence)
     spoken: list[tuple[int, str | None, int, float]] = list(said)
     if silence is not None:
         spoken, silent, finals = _with_silence(network, said, silent, finals, silence_probability)
-        pronunciations[None] = ((units.number(silence),),)
+        pronunciations[None] = {(units.number(silence),): 0.0}
     closures = _closures(silent, {network.start, *finals, *(state for a, _, b, _ in spoken for state in (a, b))})
     numbers = {word: n for n, word in enumerate(network.words)}
     chains, words, sources, targets, weights = [], [], [], [], []
     for a, said_word, b, weight in spoken:
-        for pronunciation in pronunciations[said_word]:
+        for pronunciation, log_weight in pronunciations[said_word].items():
             chains.append(pronunciation)
             words.append(-1 if said_word is None else numbers[said_word])
             sources.append(a)
             targets.append(b)
-            weights.append(weight)
+            weights.append(weight + scale * log_weight)
     kept = _useful(network.start, sources, targets, closures, finals)
     if not any(words[n] >= 0 for n in kept):
         raise DataError(
@@ -102,12 +108,12 @@ def expand(
     leaving = defaultdict(list)
     for n, chain in enumerate(kept):
         leaving[sources[chain]].append(n)
-    log_weights = np.array([weights[n] for n in kept])
-    after = {state: _onward(closures[state], leaving, log_weights) for state in {targets[n] for n in kept}}
+    entering = np.array([weights[n] for n in kept])
+    after = {state: _onward(closures[state], leaving, entering) for state in {targets[n] for n in kept}}
     ends = {state: _log_sum([w + finals[t] for t, w in closures[state].items() if t in finals]) for state in after}
     follow = [after[targets[n]] for n in kept]
     log_start = np.full(len(kept), -np.inf)
-    first, first_weights = _onward(closures[network.start], leaving, log_weights)
+    first, first_weights = _onward(closures[network.start], leaving, entering)
     log_start[first] = first_weights
     links = Links(
         np.repeat(np.arange(len(kept)), [len(part[0]) for part in follow]),
@@ -127,9 +133,9 @@ def expand(
 
 
 def _pronunciations(
-    words: Collection[str], lexicon: Lexicon, units: Units, silence: str | None
-) -> dict[str | None, tuple[tuple[int, ...], ...]]:
-    """Of every word, as numbers of units."""
+    words: Collection[str], lexicon: Lexicon, log_weights: LogWeights, units: Units, silence: str | None
+) -> dict[str | None, dict[tuple[int, ...], float]]:
+    """Of every word, as numbers of units, with their log weights."""
     missing = sorted(word for word in words if not lexicon.get(word))
     if missing:
         raise DataError(
@@ -147,8 +153,16 @@ def _pronunciations(
     empty = sorted(word for word in words if not all(lexicon[word]))
     if empty:
         raise DataError(f"a pronunciation without a unit: of {', '.join(empty)}; expected at least one unit")
-    # Twice the same pronunciation would count twice.
-    return {word: tuple(tuple(numbers[u] for u in p) for p in dict.fromkeys(lexicon[word])) for word in words}
+    odd = sorted(word for word in words if word in log_weights and len(log_weights[word]) != len(lexicon[word]))
+    if odd:
+        raise DataError(f"weights that are not one for each pronunciation: of {', '.join(odd)}")
+    found: dict[str | None, dict[tuple[int, ...], float]] = {}
+    for word in words:
+        ways = lexicon[word]
+        spelt = [tuple(numbers[unit] for unit in way) for way in ways]
+        # Twice the same pronunciation would count twice.
+        found[word] = dict(zip(spelt, log_weights.get(word, (0.0,) * len(ways)), strict=True))
+    return found
 
 
 def _with_silence(

@@ -13,6 +13,9 @@ from speechgmm.errors import ShapeError
 Lexicon = Mapping[str, tuple[tuple[str, ...], ...]]
 """Word -> its pronunciations, each a sequence of units."""
 
+LogWeights = Mapping[str, tuple[float, ...]]
+"""Word -> the log weight of each of its pronunciations in nats; of a word that is not there, they weigh alike (0)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Network:

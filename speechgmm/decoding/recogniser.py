@@ -4,7 +4,7 @@ Owns how the search space follows from these, and the times of words and units. 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,7 +17,7 @@ from speechgmm.decoding.expansion import expand, linear
 from speechgmm.decoding.graph import Graph, loop
 from speechgmm.decoding.hmm import Units
 from speechgmm.decoding.n_best import n_best
-from speechgmm.decoding.network import Lexicon, Network
+from speechgmm.decoding.network import Lexicon, LogWeights, Network
 from speechgmm.decoding.passes import viterbi
 
 
@@ -33,6 +33,7 @@ class Recogniser:
     scale: float = 1.0
     insertion_penalty: float = 0.0  # nats per word
     beam: float = 200.0  # nats
+    log_weights: LogWeights = field(default_factory=dict)  # of pronunciations
 
     def graph(self) -> Graph:
         """All that may be said, as one search space.
@@ -57,6 +58,7 @@ class Recogniser:
             network,
             self.lexicon,
             self.units,
+            log_weights=self.log_weights,
             silence=self.silence,
             silence_probability=self.silence_probability,
             scale=self.scale,
@@ -66,7 +68,15 @@ class Recogniser:
     def linear(self, words: Sequence[str], lexicon: Lexicon | None = None) -> Graph:
         """One sequence of words, in any pronunciation. Raises DataError as `graph`."""
         known = self.lexicon if lexicon is None else {**self.lexicon, **lexicon}
-        return linear(self.units, words, known, silence=self.silence, silence_probability=self.silence_probability)
+        return linear(
+            self.units,
+            words,
+            known,
+            # Those given beside the recogniser's own weigh alike.
+            log_weights={word: found for word, found in self.log_weights.items() if word not in (lexicon or {})},
+            silence=self.silence,
+            silence_probability=self.silence_probability,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,5 +1,13 @@
 """Figures about decisions: metrics and their intervals."""
 
+from speechgmm.evaluation.clustering import (
+    ClusterFigures,
+    adjusted_rand_index,
+    cluster_figures,
+    contingency,
+    normalised_information,
+    silhouettes,
+)
 from speechgmm.evaluation.detection import (
     ErrorRates,
     Roc,
@@ -15,6 +23,7 @@ from speechgmm.evaluation.detection import (
     rank_trials,
     roc,
 )
+from speechgmm.evaluation.diarization import DiarizationErrors, Turn, diarization_errors, pooled_der, speaker_mapping
 from speechgmm.evaluation.edits import (
     EditCounts,
     Edits,
@@ -62,13 +71,16 @@ from speechgmm.evaluation.operating import (
     tippett,
 )
 from speechgmm.evaluation.resampling import OfSums, ratio
+from speechgmm.evaluation.roc_area import auc, pauc
 from speechgmm.evaluation.t_dcf import AsvErrors, TandemCosts, asv_errors, min_t_dcf, min_t_dcf_legacy
 from speechgmm.evaluation.verbal_scale import in_words
 
 __all__ = [
     "FEW_GROUPS",
     "AsvErrors",
+    "ClusterFigures",
     "Det",
+    "DiarizationErrors",
     "Difference",
     "EditCounts",
     "Edits",
@@ -83,24 +95,30 @@ __all__ = [
     "TandemCosts",
     "Tippett",
     "Trials",
+    "Turn",
     "accuracy",
     "act_dcf",
     "act_dcf_sums",
+    "adjusted_rand_index",
     "align_labels",
     "asv_errors",
+    "auc",
     "balanced_accuracy",
     "bayes_threshold",
     "boundary_errors",
     "cllr",
     "cllr_min",
     "cllr_sums",
+    "cluster_figures",
     "compare",
     "confusion_matrix",
     "confusions",
+    "contingency",
     "convex_hull",
     "count_decisions",
     "count_edits",
     "det",
+    "diarization_errors",
     "edit_rate",
     "eer",
     "error_rates",
@@ -110,13 +128,16 @@ __all__ = [
     "min_dcf",
     "min_t_dcf",
     "min_t_dcf_legacy",
+    "normalised_information",
     "open_set_curve",
     "open_set_rates",
     "open_set_sums",
+    "pauc",
     "pav_blocks",
     "pav_llrs",
     "per_class",
     "pool_trials",
+    "pooled_der",
     "precisions",
     "rank_models",
     "rank_trials",
@@ -125,6 +146,8 @@ __all__ = [
     "recalls",
     "roc",
     "sentence_rate",
+    "silhouettes",
+    "speaker_mapping",
     "tippett",
     "top_n_accuracy",
     "top_n_right",

@@ -1,7 +1,7 @@
-"""Linear maps of frames learnt from classes, and the splicing of neighbours that goes before them.
+"""Linear maps of frames learnt from training, and the splicing of neighbours that goes before them.
 
-Owns splicing, the moments that add, and linear discriminant analysis read off them. Refuses to know what the classes
-are and where the frames lie.
+Owns splicing, the moments that add, and linear discriminant analysis and whitening read off them. Refuses to know
+what the classes are and where the frames lie.
 """
 
 from dataclasses import dataclass
@@ -30,23 +30,25 @@ class TransformSpec:
     __pydantic_config__: ClassVar[Any] = FORBID_UNKNOWN
 
     # RUF009: see FeatureSpec.
-    kind: Literal["none", "lda"] = setting(
-        "none", "none; lda: the directions that tell the classes of the training split apart best"
+    kind: Literal["none", "lda", "pca"] = setting(
+        "none",
+        "none; lda: the directions that tell the classes of the training split apart best; pca: those of most variance "
+        "in the training split, uncorrelated and of variance 1 (for task: anomaly)",
     )
-    dim: int = setting(38, "lda: dimensions kept, at most (there are no more than classes less one)", ge=1)
-    splice: int = setting(0, "lda: frames on either side that are put beside each frame", unit="frames", ge=0)
+    dim: int = setting(38, "lda, pca: dimensions kept, at most (lda: there are no more than classes less one)", ge=1)
+    splice: int = setting(0, "lda, pca: frames on either side that are put beside each frame", unit="frames", ge=0)
 
     def __post_init__(self) -> None:
-        if self.kind not in ("none", "lda"):
-            raise ConfigError(f"features.transform.kind: {self.kind!r}; expected none or lda")
+        if self.kind not in ("none", "lda", "pca"):
+            raise ConfigError(f"features.transform.kind: {self.kind!r}; expected none, lda or pca")
         for name, least in (("dim", 1), ("splice", 0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ConfigError(f"features.transform.{name}: {value!r}; expected a whole number, {least} or more")
         if self.kind == "none" and (self.dim, self.splice) != (38, 0):
             raise ConfigError(
-                "features.transform: dim and splice have no effect without kind: lda; set that as well, or leave "
-                "them out"
+                "features.transform: dim and splice have no effect without kind: lda or pca; set that as well, or "
+                "leave them out"
             )
 
 
@@ -230,3 +232,41 @@ def most_directions(moments: ClassMoments) -> int:
     2
     """
     return min(int(moments.means.shape[1]), int(np.count_nonzero(moments.counts)) - 1)
+
+
+def whitening(moments: ClassMoments, dim: int) -> LinearTransform:
+    """The `dim` directions of most variance, uncorrelated, each scaled to variance 1 about a mean of 0.
+
+    Principal components of all frames, whatever their classes (Hotelling 1933; scikit-learn's ``PCA(whiten=True)`` up
+    to sign and its divisor N - 1). A mixture of diagonal covariances in these directions sees correlations of the
+    frames that it could not see in their own dimensions. A row's largest entry is positive.
+
+    Raises `ConfigError` for more directions than dimensions, `FitError` where that many do not vary.
+
+    >>> frames = np.array([[0.0, 0.0], [2.0, 2.0], [0.0, 1.0], [2.0, 1.0]])
+    >>> found = whitening(class_moments(frames, [0, 0, 0, 0], 1), dim=2)
+    >>> np.cov(found.apply(frames).T, bias=True).round(6) + 0.0
+    array([[1., 0.],
+           [0., 1.]])
+    """
+    total = float(moments.counts.sum())
+    n_dims = moments.means.shape[1]
+    if not 1 <= dim <= n_dims:
+        raise ConfigError(
+            f"features.transform.dim is {dim} for frames of {n_dims} dimensions (with those spliced); expected 1 to "
+            f"{n_dims}"
+        )
+    mean = moments.counts @ moments.means / total
+    offsets = (moments.means - mean) * np.sqrt(moments.counts)[:, None]
+    values, vectors = np.linalg.eigh((moments.within + offsets.T @ offsets) / total)
+    values, directions = values[::-1][:dim], vectors.T[::-1][:dim]
+    # Below this share of the largest a variance is rounding: float32 frames have 2**-24 of their deviation.
+    flat = int((values <= 1e-11 * values[0]).sum())
+    if flat or not values[0] > 0:
+        raise FitError(
+            f"{flat or dim} of {dim} directions do not vary in {total:.0f} frames; set features.transform.dim to at "
+            f"most {max(dim - flat, 1)}, or drop dimensions that follow from others"
+        )
+    matrix = directions / np.sqrt(values)[:, None]
+    matrix *= np.sign(matrix[np.arange(dim), np.abs(matrix).argmax(axis=1)])[:, None]
+    return LinearTransform(matrix, -matrix @ mean)

@@ -1,5 +1,6 @@
 from .bayesian import BayesianGMM
 from .compiled import warm_up
+from .density import assign, log_likelihoods, posteriors, sample
 from .em import Fit, fit_em, objective, split_components
 from .fit import adapt_map, class_rng, fit_gmm
 from .frames import FrameSource, Mapper
@@ -7,19 +8,25 @@ from .gradient import fit_gradient
 from .init import initial_model, subsample_size
 from .kernels import accumulate
 from .layout import BATCH, Batch, block_size, bytes_per_frame, prepare, working_bytes
-from .likelihoods import Space, Stack, log_likelihoods, stacked_log_likelihoods
+from .likelihoods import Space, Stack, stacked_log_likelihoods
 from .model import DiagGMM, LogLinear
+from .online import OnlineEM
 from .predictive import PredictiveStack
 from .prior import ConjugatePrior
-from .spec import ModelSpec, UbmSpec
+from .selection import Candidate, Choice, choose_n_components
+from .spec import ChooseSpec, ModelSpec, UbmSpec
 from .stats import GMMStats
 from .top_components import TopStack
+from .updating import update
 from .variational import VariationalFit, fit_variational
 
 __all__ = [
     "BATCH",
     "Batch",
     "BayesianGMM",
+    "Candidate",
+    "Choice",
+    "ChooseSpec",
     "ConjugatePrior",
     "DiagGMM",
     "Fit",
@@ -28,6 +35,7 @@ __all__ = [
     "LogLinear",
     "Mapper",
     "ModelSpec",
+    "OnlineEM",
     "PredictiveStack",
     "Space",
     "Stack",
@@ -36,8 +44,10 @@ __all__ = [
     "VariationalFit",
     "accumulate",
     "adapt_map",
+    "assign",
     "block_size",
     "bytes_per_frame",
+    "choose_n_components",
     "class_rng",
     "fit_em",
     "fit_gmm",
@@ -46,10 +56,13 @@ __all__ = [
     "initial_model",
     "log_likelihoods",
     "objective",
+    "posteriors",
     "prepare",
+    "sample",
     "split_components",
     "stacked_log_likelihoods",
     "subsample_size",
+    "update",
     "warm_up",
     "working_bytes",
 ]

@@ -78,13 +78,18 @@ def _log2_64(x):  # type: ignore[no-untyped-def]
     return np.float64(whole) + ratio * series
 
 
+def _peaks(scores: Any) -> Any:
+    peaks = scores[0].copy()
+    for k in range(1, len(scores)):
+        row = scores[k]
+        for b in range(len(peaks)):
+            peaks[b] = max(peaks[b], row[b])
+    return peaks
+
+
 def _into_posteriors(scores: Any, weights: Any) -> Any:
     n_components, n_frames = scores.shape
-    peaks = scores[0].copy()
-    for k in range(1, n_components):
-        row = scores[k]
-        for b in range(n_frames):
-            peaks[b] = max(peaks[b], row[b])
+    peaks = _peaks(scores)
     sums = np.zeros_like(peaks)
     for k in range(n_components):
         row = scores[k]
@@ -153,6 +158,7 @@ def compiled_pass() -> Pass:
             how: Any = {"fastmath": {"nnan", "ninf", "nsz", "contract"}, "error_model": "numpy"}
             overload(_exp2, jit_options=how)(lambda x: _exp2_32 if x == numba.types.float32 else _exp2_64)
             overload(_log2, jit_options=how)(lambda x: _log2_64)  # noqa: ARG005
+            register_jitable(**how)(_peaks)
             register_jitable(**how)(_into_posteriors)
             try:
                 _compiled.append(numba.njit(nogil=True, cache=True, **how)(_pass_loops))

@@ -57,6 +57,7 @@ class Fit:
     resplit: tuple[int, ...]  # components that were re-split from heavier ones on the way
     floored: int  # variances that the floor holds, of K D
     n_frames: float  # sum of the frames' weights
+    counts: NDArray[np.float64]  # (K,) frames that spoke for each component when it was last estimated
 
 
 @one_blas_thread()
@@ -120,6 +121,7 @@ def fit_em(
     resplit: set[int] = set()
     passes = _Passes(batches, map)
     guaranteed, near, full, next_full = False, False, True, 0
+    counts: NDArray[np.float64] | None = None
     own: DiagGMM | None = None  # EM's own step, where the model has gone further
     factor = 1.0
     for i in range(max_iter + 1):
@@ -144,7 +146,7 @@ def fit_em(
             break
         if full or near:
             next_full = i + 1 if near else i + FULL_EVERY
-        before, own = model, None
+        before, own, counts = model, None, stats.counts
         model = posterior.mode(model, floor=least, min_count=min_count, update=update)
         guaranteed = True
         if dead == "resplit" and empty and i + 1 < max_iter:
@@ -165,6 +167,7 @@ def fit_em(
         resplit=tuple(sorted(resplit)),
         floored=int(np.count_nonzero(model.variances <= least)) if "variances" in update else 0,
         n_frames=stats.n_frames,
+        counts=stats.counts if counts is None else counts,
     )
 
 

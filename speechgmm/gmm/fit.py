@@ -40,6 +40,7 @@ def fit_gmm(
     n_components: int = 32,
     *,
     seed: int | np.random.Generator = 0,
+    start: DiagGMM | None = None,
     weights: ArrayLike | None = None,
     init: Start = "split",
     max_iter: int = 20,
@@ -57,11 +58,15 @@ def fit_gmm(
 ) -> Fit:
     """Fit a mixture to frames (N, D) by maximum likelihood.
 
-    ``weights`` (N,) count frames. Variances are held above ``variance_floor`` times the frames' own variance,
-    or above ``floor`` ((D,) or a number, in squared units of the frames) where it is given: classes that will
-    be compared should share one. ``tol`` is in nats per frame. ``precision`` "auto" is float64 where the
-    floor is below 1e-3 of the frames' variance, else float32. ``map`` runs over batches of frames and must
-    keep order.
+    The frames need not be speech: any rows of real numbers will do, lists, integers and tables of numbers too. Where
+    they fall into a few clusters well apart, start with ``init="kmeans++"``: two halves of a split that lie close by
+    may need more than 20 iterations to part, and "split" is made for many components that overlap.
+    EM begins with ``start`` where it is given, else with what ``init`` makes of the frames.
+    ``weights`` (N,) count frames (scikit-learn's sample weights). Variances are held above ``variance_floor`` times the
+    frames' own variance, or above ``floor`` ((D,) or a number, in squared units of the frames) where it is given:
+    classes that will be compared should share one. ``tol`` is in nats per frame. ``precision`` "auto" is float64 where
+    the floor is below 1e-3 of the frames' variance, else float32. ``map`` runs over batches of frames and must keep
+    order.
 
     ``overrelaxed`` updates take half as many iterations as EM's own to the same likelihood, or fewer (see ``fit_em``).
     ``e_step`` "sparse" leaves out, in most passes, the components that hardly matter to a frame (see ``fit_em``);
@@ -88,6 +93,8 @@ def fit_gmm(
     """
     source = as_source(frames, weights)
     check_memory(memory)
+    if not isinstance(n_components, (int, np.integer)) or isinstance(n_components, bool):
+        raise ConfigError(f"n_components {n_components!r}; expected a whole number, 1 or more")
     if n_components < 1:
         raise ConfigError(f"{n_components} components; expected at least 1")
     if e_step not in ("auto", "dense", "sparse"):
@@ -100,20 +107,25 @@ def fit_gmm(
     if not np.isfinite(variance).all():
         d = int(np.flatnonzero(~np.isfinite(variance))[0])
         raise FitError(f"the variance of dimension {d} is not finite: a frame lies too far out; look for outliers")
-    least = variance_floor * variance if floor is None else _absolute_floor(floor, source.n_features)
+    least = variance_floor * variance if floor is None else absolute_floor(floor, source.n_features)
     constant = np.flatnonzero((variance == 0) & (least == 0))
     if len(constant):
         d = int(constant[0])
         raise FitError(
             f"dimension {d} is {mean[d]:g} in all {len(source)} frames, so its variance is 0; drop the "
-            "dimension, give more varied audio, or give an absolute floor"
+            "dimension, give more varied frames, or give an absolute floor (floor=)"
         )
     share = least[variance > 0] / variance[variance > 0]
     chosen = resolve_precision(precision, float(share.min()) if len(share) else 1.0)
     if estimator == "gradient" and precision == "auto":
         chosen = "float64"
-    rng = np.random.default_rng(seed)
-    start = initial_model(source, n_components, method=init, rng=rng, floor=least, precision=chosen, map=map)
+    if start is None:
+        rng = np.random.default_rng(seed)
+        start = initial_model(source, n_components, method=init, rng=rng, floor=least, precision=chosen, map=map)
+    elif start.means.shape != (n_components, source.n_features):
+        raise ShapeError(
+            f"a start of shape {start.means.shape} for {n_components} components of {source.n_features} dimensions"
+        )
     sparse = e_step == "sparse" or (e_step == "auto" and n_components >= SPARSE_FROM and max_iter > 2)
     sparse = sparse and source.weights is None and estimator == "em"
     size = BLOCK if sparse else block_size(len(source), source.n_features, n_components)
@@ -191,7 +203,7 @@ def adapt_map(
     if source.n_features != ubm.n_features:
         raise ShapeError(f"frames of {source.n_features} dimensions for a background model of {ubm.n_features}")
     check_finite(source, map=map)
-    least = _absolute_floor(floor, ubm.n_features)
+    least = absolute_floor(floor, ubm.n_features)
     # Centre and scale are the background model's: three frames of enrolment have no deviation to speak of.
     centre = ubm.weights @ ubm.means
     overall = ubm.weights @ (ubm.variances + (ubm.means - centre) ** 2)
@@ -233,7 +245,11 @@ def class_rng(seed: int, label: str) -> np.random.Generator:
 
 
 def resolve_precision(precision: PrecisionChoice, least_share: float) -> Precision:
-    """What the products are computed in, for variances as small as this share of the data's."""
+    """The precision that was asked for; auto: by the least variance of a component as a share of the data's.
+
+    >>> resolve_precision("auto", 0.01), resolve_precision("auto", 1e-4)
+    ('float32', 'float64')
+    """
     if precision == "auto":
         # A floor of 1e-3 comes back as 0.000999... once it has been multiplied by a variance and divided
         # again.
@@ -248,7 +264,16 @@ def _min_count(source: FrameSource) -> float:
     return MIN_COUNT if source.weights is None else MIN_COUNT * float(source.weights.sum()) / len(source)
 
 
-def _absolute_floor(floor: ArrayLike, n_features: int) -> Floats:
+def absolute_floor(floor: ArrayLike, n_features: int) -> Floats:
+    """Least variances (D,), from as many or one number.
+
+    Raises:
+        ShapeError: Another shape.
+        FitError: A variance that is negative or not finite.
+
+    >>> absolute_floor(0.5, 2)
+    array([0.5, 0.5])
+    """
     least = np.asarray(floor, dtype=np.float64)
     if least.shape not in ((), (n_features,)):
         raise ShapeError(f"variance floor of shape {least.shape} for {n_features} dimensions; expected ({n_features},)")

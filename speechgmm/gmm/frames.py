@@ -127,13 +127,12 @@ def as_source(frames: "ArrayLike | FrameSource", weights: ArrayLike | None = Non
     if isinstance(frames, FrameSource):
         source = frames
     else:
-        values = np.asarray(frames)
+        values = as_numbers(frames)
         if values.ndim != 2:
             raise ShapeError(
-                f"frames of shape {values.shape}; expected (frames, dimensions): is it one frame, or samples?"
+                f"frames of shape {values.shape}; expected (frames, dimensions): is it one frame, or samples? A single "
+                "dimension is values[:, None], an image image.reshape(-1, channels)"
             )
-        if values.dtype not in (np.float32, np.float64):
-            values = values.astype(np.float64)
         source = FrameSource.of([values], [len(values)], values.shape[1])
     if len(source) == 0:
         raise FitError("no frames; expected at least one")
@@ -150,6 +149,35 @@ def as_source(frames: "ArrayLike | FrameSource", weights: ArrayLike | None = Non
     if not shares.sum() > 0:
         raise FitError(f"all {len(shares)} frames have weight 0; expected some above")
     return FrameSource(source.parts, source.starts, source.n_features, shares)
+
+
+def as_numbers(frames: ArrayLike) -> Frames:
+    """Whatever numpy can turn into an array of numbers, as float32 where it is that, else as float64.
+
+    Raises:
+        ShapeError: Rows of different length; text, dates, complex or missing values; a masked or a sparse array.
+
+    >>> as_numbers([[1, 2]]).dtype
+    dtype('float64')
+    """
+    if np.ma.is_masked(frames):
+        raise ShapeError("frames with masked values, and a mixture knows no missing ones; leave those frames out")
+    try:
+        values = np.asarray(frames)
+    except ValueError as error:
+        raise ShapeError(f"frames that are no array: {error}; expected rows of one length") from None
+    if values.ndim == 0:
+        raise ShapeError(f"frames that are one {type(frames).__name__}; expected an array (a sparse one: .toarray())")
+    if values.dtype in (np.float32, np.float64):
+        return values
+    if values.dtype.kind not in "biufO":
+        raise ShapeError(f"frames of type {values.dtype}; expected real numbers: are names or dates among the columns?")
+    try:
+        return values.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ShapeError(
+            f"frames that are no numbers: {error}; are names, dates or missing values among the columns?"
+        ) from None
 
 
 def check_frames(frames: ArrayLike, weights: ArrayLike | None = None) -> tuple[Frames, Floats | None]:

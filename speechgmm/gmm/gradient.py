@@ -170,4 +170,5 @@ def fit_gradient(
         resplit=(),
         floored=int(np.count_nonzero(best.variances <= least * (1 + 1e-12))),
         n_frames=0.0 if found is None else found.n_frames,
+        counts=counts,
     )

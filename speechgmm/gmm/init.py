@@ -105,7 +105,7 @@ def _subsample(
         if len(numbers) < n_usable:
             what = f"{len(numbers)} distinct frames of {n_usable}"
         raise FitError(
-            f"{what} for {n_components} components; give it more audio, or set model.n_components to "
+            f"{what} for {n_components} components; give it more frames (more audio), or set n_components to "
             f"at most {len(numbers)}"
         )
     beside = ~np.isin(numbers, order[:size])

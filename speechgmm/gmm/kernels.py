@@ -91,17 +91,7 @@ def _e_step(log_linear: LogLinear, batch: Batch, active: Active | None, found: A
         found,
         moments_of_z,
     )
-    sums, squares = moments_of_z[:, :n_features], moments_of_z[:, n_features : 2 * n_features]
-    counts = moments_of_z[:, 2 * n_features].copy()
-    n = counts[:, None]
-    # x = centre + scale z, so sum x² = scale² sum z² + 2 centre scale sum z + centre² n.
-    return GMMStats(
-        counts,
-        scale * sums + centre * n,
-        scale**2 * squares + 2 * centre * scale * sums + centre**2 * n,
-        log2_likelihood * log(2),
-        batch.n_frames,
-    )
+    return GMMStats.of_scaled(moments_of_z, centre, scale, log2_likelihood * log(2), batch.n_frames)
 
 
 def _mask_bytes(log_linear: LogLinear) -> int:

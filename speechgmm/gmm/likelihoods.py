@@ -1,7 +1,7 @@
 """Log-likelihoods of frames, under one mixture or many at once.
 
 Owns scoring: which precision is enough for it, and how mixtures are laid out for it. numpy alone: numba takes
-half a second to import, and only training is worth it. Refuses posteriors.
+half a second to import, and only training is worth it. Refuses posteriors: ``density`` has them.
 
 As in the E-step, frames are centred and scaled and become columns [z, z², 1]; one product per block of mixtures
 gives log p(k, x) of all their components. The exponential is taken in the product's precision, the logarithm and
@@ -190,20 +190,6 @@ def check_dimensions(frames: ArrayLike, n_features: int) -> Block:
             f"frames of shape {values.shape} for mixtures of {n_features} dimensions; expected (T, {n_features})"
         )
     return values
-
-
-def log_likelihoods(log_linear: LogLinear, frames: ArrayLike) -> Floats:
-    """Log p(x) of every frame (T, D), in nats: (T,) float64.
-
-    Raises:
-        ShapeError: Frames that are not (T, D) with the mixture's D.
-
-    >>> standard_normal = LogLinear(np.array([-0.9189385]), np.zeros((1, 1)), np.array([[-0.5]]))
-    >>> log_likelihoods(standard_normal, [[0.0], [1.0]]).round(4)
-    array([-0.9189, -1.4189])
-    """
-    one: Floats = stacked_log_likelihoods(log_linear, (len(log_linear.const),), frames)[0]
-    return one
 
 
 def stacked_log_likelihoods(log_linear: LogLinear, sizes: tuple[int, ...], frames: ArrayLike) -> Floats:

@@ -43,12 +43,48 @@ class UbmSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChooseSpec:
+    """How the number of components of every class is chosen, with ``n_components: auto``."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    criterion: Literal["bic", "aic", "held_out", "occupancy"] = setting(
+        "bic",
+        "likelihood less a price for every parameter (bic, aic); likelihood of recordings, or groups, that were held "
+        "out; or occupancy: the largest candidate, less the components that hold fewer than min_frames",
+    )
+    candidates: tuple[int, ...] | None = setting(
+        None,
+        "numbers of components to try, from small to large until two in a row are no better; default: 1, 2, 3, 4, 6, "
+        "8, 12, ... 256, as far as a class has 10 frames for each",
+    )
+    n_starts: int = setting(3, "fits of every candidate, of which the likeliest counts", ge=1)
+    min_frames: float = setting(100.0, "occupancy: what a component holds at the least", unit="frames", ge=1)
+
+    def __post_init__(self) -> None:
+        """Refuse what would have no effect, and candidates that are none."""
+        if self.candidates is not None and (not self.candidates or min(self.candidates) < 1):
+            raise ConfigError(
+                f"model.choose.candidates is {list(self.candidates)}; expected numbers of components, 1 or more"
+            )
+        if self.criterion != "occupancy" and self.min_frames != 100.0:
+            raise ConfigError(
+                f"model.choose.min_frames has no effect with model.choose.criterion: {self.criterion}; set occupancy"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """The mixture of every class and how it is estimated."""
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    n_components: int = setting(32, "Gaussians per class; with adapt: map, ubm.n_components counts instead", ge=1)
+    n_components: int | Literal["auto"] = setting(
+        32,
+        "Gaussians per class; auto: chosen for each by its own frames (choose); with adapt: map, ubm.n_components "
+        "counts instead",
+    )
+    choose: ChooseSpec = setting(ChooseSpec(), "n_components: auto: how it is chosen")
     estimator: Literal["em", "variational", "gradient"] = setting(
         "em",
         "em: maximum likelihood; variational: Bayesian, a posterior over mixtures, which leaves components out that "
@@ -135,6 +171,25 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         """Refuse what would have no effect."""
+        if self.n_components != "auto" and self.n_components < 1:
+            raise ConfigError(f"model.n_components is {self.n_components}; expected 1 or more, or auto")
+        if self.n_components == "auto" and self.estimator != "em":
+            instead = "leaves out what the data do not need by itself: set a number that is enough"
+            if self.estimator == "gradient":
+                instead = "goes on from EM with the components it has: set a number, or estimator: em"
+            raise ConfigError(f"model.n_components: auto is for model.estimator: em; {self.estimator} {instead}")
+        if self.n_components == "auto" and self.adapt == "map":
+            raise ConfigError(
+                "model.n_components: auto is for classes that are trained from nothing; with model.adapt: map every "
+                "class has the components of the background model: compare model.ubm.n_components by sweep"
+            )
+        if self.n_components != "auto" and self.choose != ChooseSpec():
+            raise ConfigError("model.choose has no effect without model.n_components: auto; set that as well")
+        if self.n_components == "auto" and self.dead_components == "resplit":
+            raise ConfigError(
+                "model.dead_components: resplit works against model.n_components: auto, which asks whether a component "
+                "is worth having; leave it out"
+            )
         ignored: tuple[str, ...] = ("n_components", "max_iter")
         if self.adapt == "none":
             ignored = ("relevance", *OWN_RELEVANCE, "adapt_parameters", "adapt_max_iter", "ubm")

@@ -30,6 +30,27 @@ class GMMStats:
     log_likelihood: float  # nats, total over frames
     n_frames: float  # sum of the frames' weights
 
+    @classmethod
+    def of_scaled(
+        cls, moments: Floats, centre: Floats, scale: Floats, log_likelihood: float, n_frames: float
+    ) -> "GMMStats":
+        """Statistics of x = centre + scale z, from those of z: rows of moments (K, P) begin [sum z, sum z², count].
+
+        >>> GMMStats.of_scaled(np.array([[3.0, 5.0, 2.0]]), np.array([10.0]), np.array([2.0]), 0.0, 2.0).sums
+        array([[26.]])
+        """
+        n_features = len(centre)
+        sums, squares = moments[:, :n_features], moments[:, n_features : 2 * n_features]
+        counts = moments[:, 2 * n_features].copy()
+        n = counts[:, None]
+        return cls(
+            counts,
+            scale * sums + centre * n,
+            scale**2 * squares + 2 * centre * scale * sums + centre**2 * n,
+            log_likelihood,
+            n_frames,
+        )
+
     def __add__(self, other: "GMMStats") -> "GMMStats":
         """The statistics of both sets of frames together.
 

@@ -13,6 +13,7 @@ Parameters are tensors; labels, the feature spec and the rest are **one** canoni
     normalisation.*     (D,)              shift and scale, where cmvn is global
     transform.*                           matrix and offset, where features are transformed
     floor               (D,)              least variances, for classes that are added later
+    counts              (sum of K,)       frames that spoke for each component, for classes that are updated later
     calibration.*       (B,)              scores and llrs of the blocks of PAV; an affine map is in the header
     recordings          (T, D)            float32 frames of the cohort's recordings, one after another; their numbers
     recording_lengths   (N,)              of frames; for the norm of classes that are added later
@@ -31,7 +32,7 @@ from speechgmm.errors import ModelFileError, SpeechGMMError
 from speechgmm.features import FeatureSpec, Normalisation
 from speechgmm.features.augment import Copy
 from speechgmm.features.transforms import LinearTransform, TransformSpec, splice
-from speechgmm.gmm import BayesianGMM, DiagGMM, ModelSpec, UbmSpec
+from speechgmm.gmm import BayesianGMM, ChooseSpec, DiagGMM, ModelSpec, UbmSpec
 from speechgmm.gmm.spec import NOT_OF
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.cohort_part import cohort_part, read_cohort_part
@@ -77,6 +78,7 @@ class ClassRecipe:
     n_talkers: int = 0  # heard at once
     recordings: tuple[NDArray[np.float32], ...] = ()  # (T, D) frames of the cohort's, where the norm is by them
     prior: BayesianGMM | None = None  # variational: of every class; None where each has its own
+    counts: tuple[NDArray[np.float64], ...] = ()  # (K,) frames that spoke for each component, of every class
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,8 @@ def serialise(content: ModelFile) -> bytes:
             "copies": [_spelt(copy) for copy in content.recipe.copies],
         }
         tensors["floor"] = content.recipe.floor
+        if content.recipe.counts:
+            tensors["counts"] = np.concatenate(content.recipe.counts)
         if content.recipe.talkers:
             header["recipe"]["n_talkers"] = content.recipe.n_talkers
         if content.recipe.prior is not None:
@@ -169,6 +173,13 @@ def read_model_file(path: str | Path) -> ModelFile:
     tensors, header = read_tensors(path)
     if "recogniser" in header:
         raise ModelFileError(f"{path}: a recogniser, which has no class models to use here; `speechgmm recognise`")
+    if "anomaly" in header:
+        raise ModelFileError(
+            f"{path}: a model of what is normal (task: anomaly), which has no classes to claim, enrol or recognise; "
+            "`speechgmm score` finds anomalies with it"
+        )
+    if "diarizer" in header:
+        raise ModelFileError(f"{path}: a diarizer, which has no class models to use here; `speechgmm diarize`")
     if "segments" in header:
         raise ModelFileError(
             f"{path}: a model of segments with known boundaries, which has no class models to use here"
@@ -190,7 +201,7 @@ def read_model_file(path: str | Path) -> ModelFile:
             **read_cohort_part(header, tensors),
         )
         audio = read_audio_input(header["audio"], tensors) if "audio" in header else None
-        recipe = _recipe(header["recipe"], tensors) if "recipe" in header else None
+        recipe = _recipe(header["recipe"], tensors, sizes) if "recipe" in header else None
         calibration = _calibration(header["calibration"], tensors) if "calibration" in header else None
     except (KeyError, TypeError, ValueError, SpeechGMMError) as error:
         raise ModelFileError(
@@ -270,9 +281,13 @@ def _with_effect(spec: ModelSpec) -> dict[str, Any]:
     return settings
 
 
-def _recipe(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> ClassRecipe:
+def _recipe(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]], sizes: list[int]) -> ClassRecipe:
     spec = {**header["spec"], "ubm": UbmSpec(**header["spec"]["ubm"])}
     spec["adapt_parameters"] = tuple(spec["adapt_parameters"])
+    choose = dict(spec.get("choose", {}))
+    if choose.get("candidates") is not None:
+        choose["candidates"] = tuple(choose["candidates"])
+    spec["choose"] = ChooseSpec(**choose)
     copies = tuple(Copy(*values) for values in header.get("copies", ()))
     sounds = sorted((name for name in tensors if name.startswith("talker.")), key=lambda name: int(name[7:]))
     talkers = tuple(np.asarray(tensors[name], np.float32) / np.float32(32768) for name in sounds)
@@ -282,8 +297,13 @@ def _recipe(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> 
         recordings = tuple(np.split(np.asarray(tensors["recordings"], np.float32), ends[:-1]))
     n_talkers = int(header.get("n_talkers", 0))
     prior = read_posterior_part("prior.", header["prior"], tensors)[0] if "prior" in header else None
+    counts: tuple[NDArray[np.float64], ...] = ()
+    if "counts" in tensors:
+        if len(tensors["counts"]) != sum(sizes):
+            raise ValueError(f"{len(tensors['counts'])} counts for n_components {sizes}")
+        counts = tuple(np.split(tensors["counts"], np.cumsum(sizes)[:-1]))
     return ClassRecipe(
-        ModelSpec(**spec), tensors["floor"], header["seed"], copies, talkers, n_talkers, recordings, prior
+        ModelSpec(**spec), tensors["floor"], header["seed"], copies, talkers, n_talkers, recordings, prior, counts
     )
 
 

@@ -68,6 +68,8 @@ def serialise_recogniser(content: RecogniserFile) -> bytes:
                 for label, hmm in zip(found.units.labels, found.units.hmms, strict=True)
             ],
             "lexicon": {word: found.lexicon[word] for word in sorted(found.lexicon)},
+            # Only where some differ: files of recognisers without them stay as they were.
+            **({"log_weights": found.log_weights} if any(map(any, found.log_weights.values())) else {}),
             "language": language,
             "silence": found.silence,
             "silence_probability": found.silence_probability,
@@ -97,7 +99,10 @@ def read_recogniser(path: str | Path) -> RecogniserFile:
     path = Path(path)
     tensors, header = read_tensors(path)
     if "recogniser" not in header:
-        raise ModelFileError(f"{path}: no recogniser, but models of classes; `speechgmm score` is for them")
+        kind, command = (
+            ("a diarizer", "diarize") if "diarizer" in header else ("models of classes or of what is normal", "score")
+        )
+        raise ModelFileError(f"{path}: no recogniser, but {kind}; `speechgmm {command}` is for that")
     try:
         about = header["recogniser"]
         sizes = [n for _, counts in about["units"] for n in counts]
@@ -121,6 +126,7 @@ def read_recogniser(path: str | Path) -> RecogniserFile:
             {word: tuple(tuple(way) for way in ways) for word, ways in about["lexicon"].items()},
             said,
             **{name: about[name] for name in ("silence", "silence_probability", "scale", "insertion_penalty", "beam")},
+            log_weights={word: tuple(values) for word, values in about.get("log_weights", {}).items()},
         )
         return RecogniserFile(recogniser, read_audio_input(header["audio"], tensors), header["label"])
     except (KeyError, TypeError, ValueError, SpeechGMMError) as error:

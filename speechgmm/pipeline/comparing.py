@@ -12,15 +12,16 @@ import yaml
 from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.evaluation import Difference, compare, eer, rank_trials, ratio
+from speechgmm.evaluation import Difference, EditCounts, compare, edit_rate, eer, rank_trials, ratio
+from speechgmm.evaluation.resampling import OfSums
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
     folder: Path
     task: str
-    figure: str  # accuracy; eer of claims, or of a class that is to be detected (corpus.target)
-    items: dict[tuple[str, ...], tuple[str, str]]  # key of the item -> (truth, decision or score)
+    figure: str  # accuracy; eer of claims, or of a class that is to be detected (corpus.target); error_rate of words
+    items: dict[tuple[str, ...], tuple[str, ...]]  # key of the item -> (truth, decision, score, or counts of errors)
     tests: dict[str, str]  # utterance -> group; empty: none is named
     owners: dict[str, str]  # model -> group
 
@@ -51,14 +52,15 @@ def compare_runs(folders: Sequence[Path]) -> str:
                 f"{other.folder} and {first.folder} were tested on different items ({apart} are in one alone); "
                 "a paired comparison needs the same"
             )
-        if any(other.items[key][0] != truth for key, (truth, _) in first.items.items()):
+        if any(other.items[key][0] != truth for key, (truth, *_) in first.items.items()):
             raise DataError(f"{other.folder} and {first.folder} have other labels for the same items")
         if (other.tests, other.owners) != (first.tests, first.owners):
             raise DataError(f"{other.folder} and {first.folder} have other groups (corpus.group) for the same items")
         what = "groups" if first.tests else "items"
         values, difference = _difference(other, first)
+        figure = first.figure.replace("_", " ")
         lines.append(
-            f"{other.folder}: {first.figure} {100 * values[0]:.2f} %, {first.folder}: {100 * values[1]:.2f} %\n"
+            f"{other.folder}: {figure} {100 * values[0]:.2f} %, {first.folder}: {100 * values[1]:.2f} %\n"
             f"  difference {100 * difference.value:+.2f} points{_bounds(difference)}; "
             f"above 0 in {100 * difference.share_above:.1f} % of resamples of {difference.n_groups} {what}"
             + (f"\n  note: {difference.note.replace('groups', what)}" if difference.note else "")
@@ -76,15 +78,17 @@ def _difference(one: _Run, other: _Run) -> tuple[tuple[float, float], Difference
     keys = list(one.items)
     ones = np.ones(len(keys))
     sides: NDArray[np.intp] | tuple[NDArray[np.intp], NDArray[np.intp]]
-    if one.task == "classification":
+    if one.task in ("classification", "recognition"):
         sides = _numbers([one.tests.get(key[0], key[0]) for key in keys])
     else:
         names = [one.owners.get(key[0], key[0]) for key in keys] + [one.tests.get(key[1], key[1]) for key in keys]
         first, second = _numbers(names).reshape(2, -1)
         sides = first, second
     if one.figure == "accuracy":
-        right = [[truth == decided for truth, decided in (run.items[key] for key in keys)] for run in (one, other)]
-        statistics = [ratio(found, ones) for found in right]
+        statistics = [ratio([run.items[key][0] == run.items[key][1] for key in keys], ones) for run in (one, other)]
+        return (statistics[0](ones), statistics[1](ones)), compare(statistics[0], statistics[1], sides)
+    if one.figure == "error_rate":
+        statistics = [_error_rate([run.items[key] for key in keys]) for run in (one, other)]
         return (statistics[0](ones), statistics[1](ones)), compare(statistics[0], statistics[1], sides)
     truth = np.array([one.items[key][0] == "target" for key in keys])
     ranked = [rank_trials([float(run.items[key][1]) for key in keys], truth) for run in (one, other)]
@@ -96,6 +100,11 @@ def _difference(one: _Run, other: _Run) -> tuple[tuple[float, float], Difference
     return (eer(ranked[0]), eer(ranked[1])), difference
 
 
+def _error_rate(items: Sequence[tuple[str, ...]]) -> OfSums:
+    hits, *errors = np.array([[int(count) for count in counts] for _, *counts in items]).T
+    return edit_rate(EditCounts(hits, *errors))
+
+
 def _numbers(names: Sequence[str]) -> NDArray[np.intp]:
     numbers: NDArray[np.intp] = np.unique(np.array(names), return_inverse=True)[1]
     return numbers
@@ -104,24 +113,28 @@ def _numbers(names: Sequence[str]) -> NDArray[np.intp]:
 def _read(folder: Path) -> _Run:
     try:
         task = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["task"]
-        if task == "recognition":
+        if task == "anomaly":
             raise ConfigError(
-                f"{folder}: compare is not there for task: recognition; hypotheses.tsv has every utterance's errors"
+                f"{folder}: compare is not there for task: anomaly; metrics.json has intervals of each run"
             )
-        head, *rows = _table(folder / "scores.tsv")
+        head, *rows = _table(folder / ("hypotheses.tsv" if task == "recognition" else "scores.tsv"))
         # The first columns are the run's own; classes come after them and may have any name.
         key = ("model", "test") if task == "verification" else ("id",)
         figure = "eer" if task == "verification" or _corpus(folder).get("target") is not None else "accuracy"
-        wanted = (
-            *key,
-            *(("target", "llr" if "llr" in head else "score") if figure == "eer" else ("true", "predicted")),
-        )
-        at = {name: head.index(name) for name in wanted}
-        tests, owners = _groups(folder, task)
+        values: tuple[str, ...] = ("true", "predicted")
+        if task == "recognition":
+            figure, values = "error_rate", ("reference", "hits", "substitutions", "deletions", "insertions")
+        elif figure == "eer":
+            values = ("target", "llr" if "llr" in head else "score")
+        at = {name: head.index(name) for name in (*key, *values)}
+        if task == "recognition":  # of whole recordings, which protocol.tsv may have in segments
+            by = head.index("group") if "group" in head else None
+            tests, owners = {row[0]: row[by] for row in rows if by is not None}, dict[str, str]()
+        else:
+            tests, owners = _groups(folder, task)
     except (OSError, KeyError, ValueError, TypeError, yaml.YAMLError) as error:
         raise DataError(f"{folder}: not the folder of a finished run ({error})") from None
-    truth, value = wanted[-2:]
-    items = {tuple(row[at[name]] for name in key): (row[at[truth]], row[at[value]]) for row in rows}
+    items = {tuple(row[at[name]] for name in key): tuple(row[at[name]] for name in values) for row in rows}
     return _Run(folder, task, figure, items, tests, owners)
 
 

@@ -11,8 +11,8 @@ from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, DataError, FitError
 from speechgmm.features import moments, normalisation
 from speechgmm.features.augment import Copy
-from speechgmm.gmm import Fit
-from speechgmm.io.model_file import AudioInput, ModelFile
+from speechgmm.gmm import Choice, Fit
+from speechgmm.io.model_file import AudioInput, ClassRecipe, ModelFile
 from speechgmm.pipeline.mixture_task import fit_class
 from speechgmm.pipeline.noising import Noising
 from speechgmm.pipeline.scoring import frames_of
@@ -62,7 +62,47 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
             "each class, and their frames are not in the file (too many, or written by an older version); train again "
             "with the new class or a smaller cohort, or with scoring.normalise: t"
         )
-    parts = []
+    parts = speech_as_trained(audio, recipe, paths, "enrolled")
+    frames = np.concatenate(parts)
+    try:
+        with one_blas_thread():
+            groups = np.repeat([str(n % len(paths)) for n in range(len(parts))], [len(part) for part in parts])
+            choice = fit_class(recipe, label, frames, models.ubm, groups=groups)
+        fit = choice.fit if isinstance(choice, Choice) else choice
+    except FitError as error:
+        raise FitError(f"class {label!r}: {error}") from None
+    cohort = models.cohort
+    if cohort is not None and norm is not None and norm.by_model is not None:
+        alone = replace(models, labels=(label,), models=(fit.model,), log_priors=np.zeros(1), cohort=None)
+        cohort = replace(cohort, norm=norm.and_of(alone.raw_scores(recipe.recordings)))
+    bayesian = models.bayesian
+    if bayesian is not None and not isinstance(fit, Fit):
+        bayesian = (*bayesian, fit.posterior)
+    priors = np.exp(models.log_priors)
+    priors = np.append(priors, priors.mean())
+    if recipe.counts and isinstance(fit, Fit):
+        recipe = replace(recipe, counts=(*recipe.counts, fit.counts))
+    larger = replace(
+        models,
+        labels=(*models.labels, label),
+        models=(*models.models, fit.model),
+        log_priors=np.log(priors / priors.sum()),
+        cohort=cohort,
+        bayesian=bayesian,
+    )
+    return replace(file, models=larger, recipe=recipe), Enrolled(len(frames), fit.model.n_components)
+
+
+def speech_as_trained(
+    audio: AudioInput, recipe: ClassRecipe, paths: Sequence[Path], what: str
+) -> list[NDArray[np.float32]]:
+    """The speech of recordings as the classes of a model were trained on it: the same front end, VAD and normalisation,
+    and the same altered copies after the recordings themselves; (T, D) each.
+
+    Raises:
+        DataError: Recordings that cannot be used (all are listed), and that nothing was ``what`` therefore.
+    """
+    parts: list[NDArray[np.float32]] = []
     for copy in (Copy(), *recipe.copies):  # the recordings themselves, then copies as the others had
         features = replace(audio.features, warp=audio.features.warp * copy.warp)
         noising = None
@@ -79,33 +119,10 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
         if problems:
             listed = "\n".join(f"  {problem}" for problem in problems)
             raise DataError(
-                f"{len(problems)} of {len(paths)} recordings cannot be used, and nothing was enrolled:\n{listed}"
+                f"{len(problems)} of {len(paths)} recordings cannot be used, and nothing was {what}:\n{listed}"
             )
         parts += _normalised(version, read)
-    frames = np.concatenate(parts)
-    try:
-        with one_blas_thread():
-            fit = fit_class(recipe, label, frames, models.ubm)
-    except FitError as error:
-        raise FitError(f"class {label!r}: {error}") from None
-    cohort = models.cohort
-    if cohort is not None and norm is not None and norm.by_model is not None:
-        alone = replace(models, labels=(label,), models=(fit.model,), log_priors=np.zeros(1), cohort=None)
-        cohort = replace(cohort, norm=norm.and_of(alone.raw_scores(recipe.recordings)))
-    bayesian = models.bayesian
-    if bayesian is not None and not isinstance(fit, Fit):
-        bayesian = (*bayesian, fit.posterior)
-    priors = np.exp(models.log_priors)
-    priors = np.append(priors, priors.mean())
-    larger = replace(
-        models,
-        labels=(*models.labels, label),
-        models=(*models.models, fit.model),
-        log_priors=np.log(priors / priors.sum()),
-        cohort=cohort,
-        bayesian=bayesian,
-    )
-    return replace(file, models=larger), Enrolled(len(frames), fit.model.n_components)
+    return parts
 
 
 def _normalised(

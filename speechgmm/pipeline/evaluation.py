@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -254,7 +254,8 @@ def protocol_table(job: Job, features: Features) -> str:
 
 
 def classes_table(reports: tuple[ClassReport, ...]) -> str:
-    """``classes.tsv``: how each class was trained."""
+    """``classes.tsv``: how each class was trained; where the number of components was chosen, also among which."""
+    chosen = any(report.candidates for report in reports)
     bayesian = any(report.posterior is not None for report in reports)
     head = (
         "class",
@@ -267,6 +268,7 @@ def classes_table(reports: tuple[ClassReport, ...]) -> str:
         "precision",
         "dead",
         "trace",
+        *(("why", "candidates") if chosen else ()),
     )
     rows = (
         (
@@ -280,6 +282,7 @@ def classes_table(reports: tuple[ClassReport, ...]) -> str:
             report.precision,
             len(report.dead),
             json.dumps([round(value, 6) for value in report.trace]),
+            *((report.why, json.dumps([asdict(one) for one in report.candidates])) if chosen else ()),
         )
         for report in reports
     )

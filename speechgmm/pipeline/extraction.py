@@ -184,10 +184,12 @@ def _check_what_is_left(job: Job, corpus: Corpus) -> None:
         divided = corpus if fold is None else fold.apply(corpus)
         where = "" if fold is None else f"fold {fold.name}: "
         trained = {u.label(corpus.label) for u in divided.split("train")}
+        if job.experiment.config.task == "recognition":  # what is said may be said once
+            if not trained:
+                raise DataError(f"{where}no recording is left to train once unusable ones are skipped")
+            continue
         if len(trained) < 2:
             raise DataError(f"{where}{len(trained)} classes are left to train once unusable recordings are skipped")
-        if job.experiment.config.task == "recognition":
-            continue  # what is said may be said once
         # Strangers (impostors in verification) were never trained to begin with.
         wanted = before if fold is not None else before & {u.label(corpus.label) for u in divided.split("test")}
         lost = sorted(wanted - trained)

@@ -41,6 +41,7 @@ class Piece:
     normalisation: Normalisation | None = None
     transform: LinearTransform | None = None  # of frames spliced with their neighbours
     context: int = 0  # frames on either side that are spliced
+    group: str = ""  # whose it is (corpus.group), where held-out frames must not be of the same
 
     def load(self) -> NDArray[np.float32]:
         """(T, D) frames, the VAD's choice of them, normalised and transformed."""
@@ -108,6 +109,20 @@ class Features:
                 copies = (version[n] for version in self.copies)
                 found.append((utterance, (self.pieces[n], *(piece for piece in copies if piece is not None))))
         return found
+
+    def grouped(self, column: str | None) -> "Features":
+        """The same, every piece marked with its utterance's value of a column (``corpus.group``)."""
+        if column is None:
+            return self
+        names = [(utterance.labels or {}).get(column, "") for utterance in self.corpus]
+
+        def marked(pieces: Sequence[Piece | None]) -> tuple[Piece | None, ...]:
+            return tuple(
+                None if piece is None else replace(piece, group=name) for piece, name in zip(pieces, names, strict=True)
+            )
+
+        pieces = tuple(replace(piece, group=name) for piece, name in zip(self.pieces, names, strict=True))
+        return replace(self, pieces=pieces, copies=tuple(marked(version) for version in self.copies))
 
     def keys(self) -> dict[Path, str]:
         """Recording -> hash of its bytes."""

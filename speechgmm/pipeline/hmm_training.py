@@ -17,6 +17,7 @@ from speechgmm.decoding import (
     Graph,
     HMMSpec,
     Lexicon,
+    LogWeights,
     Network,
     Recogniser,
     Units,
@@ -39,7 +40,7 @@ from speechgmm.parallel import thread_pool
 from speechgmm.pipeline.frames import Features
 from speechgmm.pipeline.job import Job
 from speechgmm.pipeline.transcripts import Transcript, transcripts
-from speechgmm.pipeline.vetting import dictionary_of, fitting, warn_of_labels
+from speechgmm.pipeline.vetting import dictionary_of, fitting, log_weights_of, warn_of_labels
 
 RECOGNISER_VERSION = 1
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
@@ -59,6 +60,7 @@ class _Task:
 
     said: tuple[Transcript, ...]
     lexicon: Lexicon
+    log_weights: LogWeights  # of pronunciations
     labels: tuple[str, ...]  # of the units
     spec: HMMSpec
     silence: str | None
@@ -75,7 +77,8 @@ class _Task:
             parts.append((*where, one.words, one.bounds if self.timed else None))
         about = (self.labels, asdict(self.spec), self.silence, self.silence_probability, self.timed)
         lexicon = sorted(self.lexicon.items())
-        return digest(canonical([RECOGNISER_VERSION, about, lexicon, parts]))
+        weights = [sorted(self.log_weights.items())] * bool(self.log_weights)
+        return digest(canonical([RECOGNISER_VERSION, about, lexicon, parts, *weights]))
 
 
 def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogniser]:
@@ -114,7 +117,16 @@ def _task(job: Job, features: Features) -> _Task:
             "a name of its own (leave it out where the transcripts have silence themselves)"
         )
     labels = tuple(sorted(used)) + ((spec.silence,) if spec.silence else ())
-    return _Task(said, lexicon, labels, config.hmm, spec.silence, spec.silence_probability, spec.start == "segments")
+    return _Task(
+        said,
+        lexicon,
+        log_weights_of(lexicon, dictionary_of(job)),
+        labels,
+        config.hmm,
+        spec.silence,
+        spec.silence_probability,
+        spec.start == "segments",
+    )
 
 
 def _n_states(task: _Task, unit: str) -> int:
@@ -147,6 +159,7 @@ def _graph(task: _Task, words: tuple[str, ...]) -> Callable[[Units], Graph]:
         linear,
         words=words,
         lexicon=task.lexicon,
+        log_weights=task.log_weights,
         silence=task.silence,
         silence_probability=task.silence_probability,
     )
@@ -188,6 +201,7 @@ def _recogniser(job: Job, task: _Task, units: Units) -> Recogniser:
         spec.scale,
         spec.insertion_penalty,
         spec.beam,
+        log_weights_of(lexicon, dictionary_of(job)),
     )
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from speechgmm.cluster import Cluster, connect
-from speechgmm.config import Experiment, load_config
+from speechgmm.config import Config, Experiment, load_config
 from speechgmm.console import Console
 from speechgmm.corpus import Corpus, Fold, make_split, read_corpus
 from speechgmm.corpus.cohort import check_cohort
+from speechgmm.corpus.normal import divide_normal
 from speechgmm.errors import ConfigError
 from speechgmm.io.model_file import AudioInput
 from speechgmm.parallel import Backend, pmap, workers
@@ -90,19 +91,37 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
         corpus = read_corpus(spec, path=experiment.corpus_path(), root=experiment.corpus_root(), progress=progress)
         for note in corpus.notes:
             console.warn(note)
-        corpus, folds = make_split(
-            corpus,
-            spec.split,
-            group=spec.group,
-            seed=experiment.config.seed,
-            strangers=experiment.config.task == "verification",
-            classes=experiment.config.task != "recognition",
-        )
+        corpus, folds = _divided(corpus, experiment.config)
         check_cohort(corpus, experiment.config.scoring, spec.group)
         _check_target(corpus, spec.target)
         if experiment.config.calibration.method != "none":
             _check_unknown(corpus)
     return Job(experiment, corpus, console, folds, cluster=_cluster(experiment, corpus, console))
+
+
+def _divided(corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
+    """The corpus in training and test, as the task wants it."""
+    spec = config.corpus
+    if config.task == "anomaly":
+        wanted = config.anomaly
+        divided = divide_normal(
+            corpus,
+            spec.split,
+            condition=wanted.condition,
+            normal=wanted.normal,
+            own_models=wanted.models == "label",
+            group=spec.group,
+            seed=config.seed,
+        )
+        return divided, ()
+    return make_split(
+        corpus,
+        spec.split,
+        group=spec.group,
+        seed=config.seed,
+        strangers=config.task == "verification",
+        classes=config.task != "recognition",
+    )
 
 
 def _check_target(corpus: Corpus, target: str | None) -> None:

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from speechgmm.errors import FitError, ModelFileError
 from speechgmm.gmm import (
     BayesianGMM,
+    Candidate,
+    Choice,
     DiagGMM,
     Fit,
     FrameSource,
@@ -23,10 +25,12 @@ from speechgmm.gmm import (
     ModelSpec,
     VariationalFit,
     adapt_map,
+    choose_n_components,
     class_rng,
     fit_gmm,
     fit_variational,
 )
+from speechgmm.gmm.selection import allowed
 from speechgmm.gmm.spec import NOT_OF, OF_PRIOR, OWN_RELEVANCE
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.feature_store import canonical, digest
@@ -54,6 +58,9 @@ class ClassReport:
     precision: str
     dead: tuple[int, ...]  # components without frames
     trace: tuple[float, ...]  # nats per frame, before each iteration and at the end
+    counts: tuple[float, ...]  # frames that each component was estimated from
+    why: str = ""  # the number of components was chosen, where it was
+    candidates: tuple[Candidate, ...] = ()  # what it was chosen among
     posterior: BayesianGMM | None = None  # variational: what is known of the mixture
 
 
@@ -90,6 +97,10 @@ class MixtureTask:
                 settings.pop(name)
         else:  # the background model itself is in the key, however it was balanced
             settings["ubm"].pop("balance")
+        if self.spec.n_components != "auto":
+            settings.pop("choose")
+        elif self.spec.choose.criterion == "held_out":
+            settings["groups"] = [_group(piece) for piece in self.pieces]
         for name in OWN_RELEVANCE:  # what is not asked for is not in the key, so that it outlives the setting
             if settings[name] is None:
                 settings.pop(name)
@@ -128,10 +139,11 @@ class MixtureTask:
 
     def need(self) -> Need:
         """What training it takes at the least."""
-        n_components = self.spec.n_components if self.ubm is None else 0
+        n_frames = sum(piece.n_rows for piece in self.pieces)
+        n_components = 0 if self.ubm is not None else most_components(self.spec, n_frames)
         if self.prior is not None:
             n_components = self.prior.n_components
-        return Need(self.label, sum(piece.n_rows for piece in self.pieces), len(self.floor), n_components)
+        return Need(self.label, n_frames, len(self.floor), n_components)
 
 
 def train_class(task: MixtureTask, *, map: Mapper = map) -> tuple[DiagGMM, ClassReport]:
@@ -149,12 +161,14 @@ def train_class(task: MixtureTask, *, map: Mapper = map) -> tuple[DiagGMM, Class
     recipe = ClassRecipe(task.spec, task.floor, task.seed, prior=task.prior)
     try:
         weights = frame_weights([piece.count() for piece in task.pieces], task.balance) if task.balance else None
-        fit = fit_class(recipe, task.label, frames, task.ubm, weights=weights, memory=memory, map=map)
+        groups = frame_groups(task.pieces) if task.spec.choose.criterion == "held_out" else None
+        choice = fit_class(recipe, task.label, frames, task.ubm, weights=weights, groups=groups, memory=memory, map=map)
     except FitError as error:
         text = str(error)
         if task.label == BACKGROUND:
             text = text.replace("model.n_components", "model.ubm.n_components")
         raise FitError(f"{'' if task.label == BACKGROUND else 'class '}{task.label!r}: {text}") from None
+    fit, chosen = (choice.fit, choice) if isinstance(choice, Choice) else (choice, None)
     report = ClassReport(
         label=task.label,
         n_frames=len(frames),
@@ -165,6 +179,9 @@ def train_class(task: MixtureTask, *, map: Mapper = map) -> tuple[DiagGMM, Class
         precision=fit.precision,
         dead=tuple(fit.dead) if isinstance(fit, Fit) else (),  # components out of use are what was asked for
         trace=tuple(fit.trace),
+        counts=tuple(fit.counts.tolist()) if isinstance(fit, Fit) else (),
+        why="" if chosen is None else chosen.why,
+        candidates=() if chosen is None else chosen.candidates,
         posterior=None if isinstance(fit, Fit) else fit.posterior,
     )
     _save(path, fit.model, report)
@@ -178,12 +195,14 @@ def fit_class(
     ubm: DiagGMM | None,
     *,
     weights: NDArray[np.float64] | None = None,
+    groups: NDArray[np.str_] | None = None,
     memory: int | None = None,
     map: Mapper = map,
-) -> Fit | VariationalFit:
+) -> Fit | VariationalFit | Choice:
     """Fit one class to its frames (T, D): from nothing, or from the background model where there is one.
 
-    ``weights`` (T,) count frames; None: each once.
+    ``weights`` (T,) count frames; None: each once. ``groups`` (T,) are held out together where the number of components
+    is chosen by held-out frames. Where it is chosen, the choice is returned.
     """
     spec = recipe.spec
     if ubm is not None:
@@ -200,6 +219,25 @@ def fit_class(
             tol=spec.tol,
             floor=recipe.floor,
             precision=spec.precision,
+            memory=memory,
+            map=map,
+        )
+    if spec.n_components == "auto":
+        return choose_n_components(
+            frames,
+            spec.choose.candidates,
+            criterion=spec.choose.criterion,
+            n_starts=spec.choose.n_starts,
+            min_frames=spec.choose.min_frames,
+            groups=groups,
+            seed=class_rng(recipe.seed, label),
+            init=spec.init,
+            max_iter=spec.max_iter,
+            tol=spec.tol,
+            floor=recipe.floor,
+            precision=spec.precision,
+            e_step=spec.e_step,
+            overrelaxed=spec.overrelaxed,
             memory=memory,
             map=map,
         )
@@ -234,6 +272,28 @@ def fit_class(
         memory=memory,
         map=map,
     )
+
+
+def most_components(spec: ModelSpec, n_frames: int) -> int:
+    """Components that a class of so many frames may come to.
+
+    >>> most_components(ModelSpec(n_components="auto"), 1000), most_components(ModelSpec(), 1000)
+    (96, 32)
+    """
+    if spec.n_components != "auto":
+        return spec.n_components
+    return max(allowed(n_frames, spec.choose.candidates))
+
+
+def frame_groups(pieces: Sequence[Piece]) -> NDArray[np.str_]:
+    """(N,) what each frame is held out with: its group where the class has several, else its recording."""
+    several = len({piece.group for piece in pieces}) > 1
+    names = [_group(piece) if several else piece.key for piece in pieces]
+    return np.repeat(np.array(names), [piece.count() for piece in pieces])
+
+
+def _group(piece: Piece) -> str:
+    return piece.group or piece.key
 
 
 def frame_weights(counts: Sequence[int], values: Sequence[str]) -> NDArray[np.float64]:
@@ -272,6 +332,8 @@ def _load(path: Path) -> tuple[DiagGMM, ClassReport]:
         model = DiagGMM(*(tensors[name] for name in ("weights", "means", "variances")))
         if report.get("posterior") is not None:
             report["posterior"] = read_posterior_part("posterior.", report["posterior"], tensors)[0]
+        report["candidates"] = [Candidate(**candidate) for candidate in report["candidates"]]
+        lists = {name: tuple(value) for name, value in report.items() if isinstance(value, list)}
+        return model, ClassReport(**{**report, **lists})
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path}: damaged ({error})") from None
-    return model, ClassReport(**{**report, "dead": tuple(report["dead"]), "trace": tuple(report["trace"])})

@@ -13,7 +13,7 @@ from speechgmm.pipeline.job import Job
 
 def shared_prior(spec: ModelSpec, mean: NDArray[np.float64], variance: NDArray[np.float64]) -> BayesianGMM | None:
     """The prior of all classes, from the training split's mean and variance; None where none is asked for."""
-    if spec.estimator != "variational" or spec.prior_from is not None:
+    if spec.estimator != "variational" or spec.prior_from is not None or spec.n_components == "auto":
         return None
     return BayesianGMM.around(
         mean,

@@ -14,7 +14,7 @@ from speechgmm.decoding.recognition_spec import RecognitionSpec
 from speechgmm.errors import DataError
 from speechgmm.evaluation import Edits, align_labels, count_edits, edit_rate, label_pairs, rate_interval, sentence_rate
 from speechgmm.evaluation.resampling import ratio
-from speechgmm.features import front_end, moments, normalisation
+from speechgmm.features import front_end
 from speechgmm.io.model_file import AudioInput
 from speechgmm.io.recogniser_file import RecogniserFile
 from speechgmm.io.tables import table
@@ -23,7 +23,7 @@ from speechgmm.parallel import pmap
 from speechgmm.pipeline.evaluation import bounds
 from speechgmm.pipeline.frames import Features
 from speechgmm.pipeline.job import Job
-from speechgmm.pipeline.scoring import frames_of
+from speechgmm.pipeline.scoring import model_frames
 from speechgmm.pipeline.transcripts import Transcript, transcripts
 from speechgmm.pipeline.vetting import warn_of_unheard
 
@@ -146,13 +146,14 @@ def _labels(heard: Alignment | None) -> tuple[str, ...]:
 
 def hypotheses_table(found: Recognised, evaluation: RecognitionEvaluation) -> str:
     """``hypotheses.tsv``: what was said and heard in every test recording, and the errors counted."""
-    fold = bool(found.folds)
+    fold, group = bool(found.folds), any(one.group != one.id for one in found.said)
     names = ("reference", "hypothesis", "hits", "substitutions", "deletions", "insertions")
-    head = ("id", *(("fold",) if fold else ()), "n_frames", *names, "log_likelihood")
+    head = ("id", *(("fold",) if fold else ()), *(("group",) if group else ()), "n_frames", *names, "log_likelihood")
     rows = (
         (
             one.id,
             *((found.folds[n],) if fold else ()),
+            *((one.group,) if group else ()),
             one.piece.n_rows,
             " ".join(one.words),
             " ".join(_labels(heard)),
@@ -270,10 +271,7 @@ def _hear_recording(
     decoder: Decoder, audio: AudioInput, scale: float | None, top: int, path: Path
 ) -> HeardRecording | DataError:
     try:
-        frames, _, recording = frames_of(audio, path)
-        if audio.features.cmvn != "none":
-            how = audio.normalisation or normalisation(moments(frames), audio.features.norm_vars)
-            frames = how.apply(frames)
+        frames, _, recording = model_frames(audio, path)
         heard = decoder.recognise(frames, confidence_scale=scale)
         several = decoder.n_best(frames, top) if top > 1 else ()
     except DataError as error:

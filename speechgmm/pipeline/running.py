@@ -12,6 +12,9 @@
               per_class.tsv        recall and precision of every class
               data.tsv             utterances, seconds and frames of every class
               hypotheses.tsv       recognition: what was said and heard (.jsonl: with times); pairs.tsv: what for what
+              thresholds.tsv       anomaly: from which score on a recording is anomalous
+              normal.tsv           anomaly: scores of normal training recordings
+              curves.tsv           anomaly: when the oddest test recordings are odd
               report.html          all of this on one page, made from these files
               rejected.tsv         recordings left out (on_error: skip)
               log.txt              what was said while it ran
@@ -32,11 +35,23 @@ from speechgmm.config import Experiment, config_hash, differences, load_config, 
 from speechgmm.console import Console
 from speechgmm.corpus import SPLITS
 from speechgmm.errors import ConfigError, SpeechGMMError
+from speechgmm.io.anomaly_file import serialise_anomaly
 from speechgmm.io.atomic import only_writer, remove_leftovers, write_atomically, write_text
 from speechgmm.io.feature_store import digest
 from speechgmm.io.model_file import ModelFile, serialise
 from speechgmm.io.recogniser_file import RecogniserFile, serialise_recogniser
 from speechgmm.io.segment_file import SegmentFile, serialise_segments
+from speechgmm.pipeline.anomaly_evaluation import (
+    AnomalyEvaluation,
+    anomaly_table,
+    curves_of_worst,
+    curves_table,
+    evaluate_anomalies,
+    normal_table,
+    score_anomalies,
+    thresholds_table,
+)
+from speechgmm.pipeline.anomaly_training import TrainedAnomaly, extract_streams, train_anomaly
 from speechgmm.pipeline.calibrating import calibrate, calibrated_metrics
 from speechgmm.pipeline.evaluation import (
     Evaluation,
@@ -67,8 +82,8 @@ from speechgmm.pipeline.verification import TrialEvaluation, evaluate_trials, sc
 from speechgmm.scoring.score_maps import Calibration
 
 Stage = Literal["extract", "train", "run"]
-AnyTrained = Trained | TrainedSegments | TrainedRecogniser
-AnyEvaluation = Evaluation | TrialEvaluation | RecognitionEvaluation
+AnyTrained = Trained | TrainedSegments | TrainedRecogniser | TrainedAnomaly
+AnyEvaluation = Evaluation | TrialEvaluation | RecognitionEvaluation | AnomalyEvaluation
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -126,12 +141,15 @@ def run(
 def _run(experiment: Experiment, folder: Path, console: Console, until: Stage) -> Result:
     job = replace(prepare(experiment, console=console), output=folder)
     console.say(_about(job))
-    features = extract(job)
+    streams = extract_streams(job) if experiment.config.task == "anomaly" else [extract(job)]
+    features = streams[0]
     write_text(folder / "environment.json", json.dumps(_environment(experiment, features), indent=1) + "\n")
     write_text(folder / "protocol.tsv", protocol_table(job, features))
     write_text(folder / "data.tsv", data_table(job, features))
     if until == "extract":
         return Result(folder, {}, features, None, None)
+    if experiment.config.task == "anomaly":
+        return _run_anomaly(folder, job, streams, until)
     parts: dict[str, Features] = {fold.name: divide(job, features, fold) for fold in job.folds}
     if experiment.config.segments is not None:
         return _run_segments(folder, job, features, parts, until)
@@ -192,6 +210,27 @@ def _run_recognition(folder: Path, job: Job, features: Features, parts: Mapping[
     write_text(folder / "hypotheses.jsonl", hypotheses_lines(heard, features.audio))
     write_text(folder / "pairs.tsv", pairs_table(evaluation))
     return _report(folder, job, features, whole, evaluation)
+
+
+def _run_anomaly(folder: Path, job: Job, streams: Sequence[Features], until: Stage) -> Result:
+    """Train models of what is normal, and look for what is not in the test."""
+    config = job.experiment.config
+    trained = train_anomaly(job, streams)
+    _save_models(folder, serialise_anomaly(trained.file))
+    write_text(folder / "classes.tsv", classes_table(trained.reports))
+    write_text(folder / "thresholds.tsv", thresholds_table(trained.file))
+    write_text(folder / "normal.tsv", normal_table(trained.file))
+    if until == "train":
+        return Result(folder, {}, streams[0], trained, None)
+    scores = score_anomalies(job, streams, trained.file)
+    write_text(folder / "scores.tsv", anomaly_table(scores, trained.file, config.anomaly.normal))
+    write_text(folder / "curves.tsv", curves_table(curves_of_worst(scores)))
+    evaluation = evaluate_anomalies(scores, config.anomaly.normal, seed=config.seed)
+    if evaluation is None:
+        job.console.warn("the split 'test' is empty: there are models, but no figures about them")
+    elif "auc" not in evaluation.metrics:
+        job.console.warn("no AUC: it needs normal and anomalous recordings of every class in the test")
+    return _report(folder, job, streams[0], trained, evaluation)
 
 
 def _report(
@@ -290,7 +329,7 @@ def fold_folder(name: str) -> str:
 
 OF_OTHER_MODELS = (
     *("scores.tsv", "metrics.json", "confusion.tsv", "per_class.tsv", "confusion.png", "report.html"),
-    *("hypotheses.tsv", "hypotheses.jsonl", "pairs.tsv"),
+    *("hypotheses.tsv", "hypotheses.jsonl", "pairs.tsv", "thresholds.tsv", "normal.tsv", "curves.tsv"),
 )
 
 
@@ -371,6 +410,12 @@ def _about(job: Job) -> str:
     what = f"{len(labels)} classes"
     if job.experiment.config.task == "recognition":
         what = f"{len({word for label in labels for word in label.split()})} words or phones"
+    if job.experiment.config.task == "anomaly":
+        what = "all normal recordings as one"
+        if job.experiment.config.anomaly.models == "label":
+            what = f"normal recordings of {len(labels)} classes ({corpus.label})"
+        n_train, n_test = len(corpus.split("train")), len(corpus.split("test"))
+        return f"{job.experiment.name}: {what}, utterances: {n_train} train, {n_test} test"
     if job.folds:
         sizes = f"{len(corpus)} utterances, {len(job.folds)} folds"
         return f"{job.experiment.name}: {what} ({corpus.label}), {sizes}"
@@ -389,6 +434,7 @@ def _metrics(
     return {
         **(evaluation.metrics if evaluation else {}),
         **({"folds": folds} if folds else {}),
+        **(_parts(evaluation) if isinstance(evaluation, AnomalyEvaluation) else {}),
         "task": config.task,
         "n_train": len(features.of_split("train")),
         "n_test": len(features.of_split("train" if job.folds else "test")),
@@ -400,7 +446,15 @@ def _metrics(
     }
 
 
+def _parts(evaluation: AnomalyEvaluation) -> dict[str, Any]:
+    """Figures of each class, and of each kind of anomaly, where there are several."""
+    parts = {"classes": evaluation.kinds, "conditions": evaluation.conditions}
+    return {name: found for name, found in parts.items() if found}
+
+
 def _n_classes(trained: AnyTrained) -> dict[str, int]:
+    if isinstance(trained, TrainedAnomaly):
+        return {"n_classes": len(trained.file.models)}
     if isinstance(trained, TrainedRecogniser):
         return {"n_units": len(trained.recogniser.units.labels)}
     return {"n_classes": len(trained.models.labels)}

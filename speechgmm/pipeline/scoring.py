@@ -197,6 +197,15 @@ def frames_of(
     return frames, speech, recording
 
 
+def model_frames(audio: AudioInput, path: Path) -> tuple[NDArray[np.float32], NDArray[np.bool_], Pieces]:
+    """What a model sees of a recording: as `frames_of`, but normalised and transformed."""
+    frames, speech, recording = frames_of(audio, path)
+    if audio.features.cmvn != "none":
+        how = audio.normalisation or normalisation(moments(frames[speech]), audio.features.norm_vars)
+        frames = how.apply(frames)
+    return audio.transformed(frames), speech, recording
+
+
 def _moments_of(audio: AudioInput, path: Path) -> Moments | None:
     try:
         frames, speech, _ = frames_of(audio, path)
@@ -220,11 +229,7 @@ def _score_windows(
     audio = model.audio
     if audio is None:
         raise ConfigError("the model has no front end")
-    frames, speech, recording = frames_of(audio, path)
-    if audio.features.cmvn != "none":
-        how = audio.normalisation or normalisation(moments(frames[speech]), audio.features.norm_vars)
-        frames = how.apply(frames)
-    frames = audio.transformed(frames)
+    frames, speech, recording = model_frames(audio, path)
     plan = front_end(audio.features, audio.sample_rate)
     if not isinstance(model, ModelFile):
         windows = list(_windows(recording.duration, window, hop))
@@ -297,11 +302,8 @@ def _judge(model: ModelFile, path: Path) -> Judged | DataError:
     if audio is None:
         raise ConfigError("the model has no front end")
     try:
-        frames, speech, _ = frames_of(audio, path)
-        if audio.features.cmvn != "none":
-            how = audio.normalisation or normalisation(moments(frames[speech]), audio.features.norm_vars)
-            frames = how.apply(frames)
-        chosen = audio.transformed(frames)[speech]
+        frames, speech, _ = model_frames(audio, path)
+        chosen = frames[speech]
         scores, llrs = _judged(model, chosen)
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")

@@ -144,6 +144,11 @@ def sweep(
     if (folder / "config.yaml").exists():
         raise ConfigError(f"{folder} is the folder of a run; choose another --out for the sweep")
     _check_same_task(experiments)
+    if base.config.task == "anomaly":
+        raise ConfigError(
+            "sweep is not there for task: anomaly: normal recordings alone cannot choose what finds anomalies; run "
+            "each setting on other recordings than the test's, and look at its metrics.json"
+        )
     with only_writer(folder):
         _claim(folder, base, points)
         console.log = folder / "log.txt"

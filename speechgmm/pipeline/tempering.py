@@ -33,7 +33,7 @@ def cross_validated_temperature(
     config = job.experiment.config
     n_folds = config.scoring.temperature_folds
     corpus = features.corpus
-    training = features.training()
+    training = features.grouped(config.corpus.group).training()
     folds = assign_folds(
         corpus,
         [utterance for utterance, _ in training],

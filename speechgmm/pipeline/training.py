@@ -1,7 +1,7 @@
 """The training stage: the background model where one is asked for, one mixture per class, and the temperature."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from speechgmm.errors import FitError
 from speechgmm.features import Moments
-from speechgmm.gmm import BayesianGMM
+from speechgmm.gmm import BayesianGMM, ModelSpec
+from speechgmm.gmm.selection import FRAMES_EACH
 from speechgmm.io.model_file import AudioInput, ClassRecipe
 from speechgmm.pipeline.cohort import cohort_members, held_recordings, with_cohort
 from speechgmm.pipeline.frames import Features, Piece, pooled_moments
@@ -120,17 +121,19 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
         recipe = ClassRecipe(
             plan.common.spec, plan.common.floor, plan.common.seed, copies, talkers, n_talkers, prior=plan.common.prior
         )
+        reports = tuple(report for _, report in fits)
+        if all(report.counts for report in reports):
+            recipe = replace(recipe, counts=tuple(np.array(report.counts) for report in reports))
         if not trained:  # nobody is enrolled into the models of a fold
             recipe = replace(recipe, recordings=held_recordings(job, plan.features))
-        reports = tuple(report for _, report in fits)
         trained.append(Trained(models, plan.features.audio, reports, ubm_report, recipe))
     return trained
 
 
-def _by_label(features: Features) -> dict[str, list[Piece]]:
+def _by_label(features: Features, group: str | None) -> dict[str, list[Piece]]:
     """Training pieces of every class; classes in the order of their names."""
     members: dict[str, list[Piece]] = {}
-    for utterance, pieces in features.training():
+    for utterance, pieces in features.grouped(group).training():
         members.setdefault(utterance.label(features.corpus.label), []).extend(pieces)
     return {label: members[label] for label in sorted(members, key=natural_order)}
 
@@ -142,12 +145,12 @@ def natural_order(label: str) -> tuple[tuple[int, str], ...]:
 
 def _plans(job: Job, sets: Sequence[Features]) -> list[_Plan]:
     """Members of every class and what they share, for each training set."""
-    members = [_by_label(features) for features in sets]
+    members = [_by_label(features, job.experiment.config.corpus.group) for features in sets]
     tasks = [tuple(pieces) for classes in members for pieces in classes.values()]
     parts = iter(list(job.console.track(job.map(pooled_moments, tasks), len(tasks), "measuring the training split")))
     plans = []
     for features, classes in zip(sets, members, strict=True):
-        common = _common(job, classes, [next(parts) for _ in classes])
+        common = common_task(job, classes, [next(parts) for _ in classes])
         known = learnt_priors(job, features.audio, classes)
         if common.prior is not None:
             known = dict.fromkeys(classes, common.prior)
@@ -155,21 +158,11 @@ def _plans(job: Job, sets: Sequence[Features]) -> list[_Plan]:
     return plans
 
 
-def _common(job: Job, members: Mapping[str, Sequence[Piece]], parts: Sequence[Moments]) -> MixtureTask:
+def common_task(job: Job, members: Mapping[str, Sequence[Piece]], parts: Sequence[Moments]) -> MixtureTask:
     """What all classes share: settings, and the floor from the whole training split."""
     config = job.experiment.config
     if config.model.adapt == "none" and config.model.prior_from is None:
-        few = [
-            f"  class {label!r}: {part.count} frames for {config.model.n_components} components"
-            for label, part in zip(members, parts, strict=True)
-            if part.count < config.model.n_components
-        ]
-        if few:
-            most = min(part.count for part in parts)
-            raise FitError(
-                f"{len(few)} of {len(members)} classes have too few frames:\n" + "\n".join(few[:20]) + "\n"
-                f"give them more audio, or set model.n_components to at most {most}"
-            )
+        _check_frames(config.model, {label: part.count for label, part in zip(members, parts, strict=True)})
     total: Moments = parts[0]
     for part in parts[1:]:
         total = total + part
@@ -191,6 +184,30 @@ def _common(job: Job, members: Mapping[str, Sequence[Piece]], parts: Sequence[Mo
         ubm=None,
         folder=job.cache / "models",
         prior=shared_prior(config.model, total.means, variance),
+    )
+
+
+def _check_frames(spec: ModelSpec, counts: Mapping[str, int]) -> None:
+    """Every class has a frame for each component at least, and where their number is chosen, as many as that takes."""
+    if spec.n_components != "auto":
+        least = spec.n_components
+    else:
+        least = FRAMES_EACH if spec.choose.candidates is None else min(spec.choose.candidates)
+    few = {label: count for label, count in counts.items() if count < least}
+    if not few:
+        return
+    if spec.n_components != "auto":
+        what, instead = f"for {least} components", f"set model.n_components to at most {min(few.values())}"
+    elif spec.choose.candidates is None:
+        what = f"where choosing a number of components takes {least}"
+        instead = "set model.n_components to a number"
+    else:
+        what = f"for {least} components, the least of model.choose.candidates"
+        instead = f"name a candidate of at most {min(few.values())}"
+    listed = [f"  class {label!r}: {count} frames {what}" for label, count in few.items()]
+    raise FitError(
+        f"{len(few)} of {len(counts)} classes have too few frames:\n" + "\n".join(listed[:20]) + "\n"
+        f"give them more audio, or {instead}"
     )
 
 
@@ -229,10 +246,18 @@ def score_folds(
     return {name: part.decided(tempered[name].models) for name, part in scores.items()}, tempered, fit(names)
 
 
-def _say_what_is_odd(job: Job, reports: Iterable[ClassReport]) -> None:
+def _say_what_is_odd(job: Job, reports: Sequence[ClassReport]) -> None:
+    at_most: list[str] = []
     for report in reports:
         if report.dead:
             job.console.warn(
                 f"class {report.label!r}: components {', '.join(map(str, report.dead))} of {report.n_components} "
                 f"had no frames ({report.n_frames} in all); fewer components would do"
             )
+        if report.why.endswith("more might be better"):
+            at_most.append(report.label)
+    if at_most:
+        job.console.warn(
+            f"model.n_components: auto chose the largest candidate for {len(at_most)} of {len(reports)} classes "
+            f"({', '.join(at_most[:5])}{' ...' if len(at_most) > 5 else ''}); more components might be better still"
+        )

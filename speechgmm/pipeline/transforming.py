@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from speechgmm.features.transforms import ClassMoments, LinearTransform, class_moments, lda
+from speechgmm.features.transforms import ClassMoments, LinearTransform, class_moments, lda, whitening
 from speechgmm.pipeline.frames import Features, Piece
 from speechgmm.pipeline.job import Job
 
@@ -24,7 +24,7 @@ def transformed(job: Job, features: Features) -> Features:
     """The features after the transform that ``features.transform`` asks for, learnt from their training split.
 
     Raises:
-        FitError: A within-class covariance that is singular.
+        FitError: A covariance that is singular, within classes or of all frames.
     """
     spec = job.audio.features.transform
     if spec.kind == "none":
@@ -38,7 +38,7 @@ def transformed(job: Job, features: Features) -> Features:
     total: ClassMoments = parts[0]
     for part in parts[1:]:
         total = total + part
-    found = lda(total, spec.dim)
+    found = lda(total, spec.dim) if spec.kind == "lda" else whitening(total, spec.dim)
     return replace(
         features,
         pieces=tuple(_with(piece, found, spec.splice) for piece in features.pieces),

@@ -2,9 +2,12 @@
 
 import string
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
 
 from speechgmm.corpus.dictionary import Dictionary, read_dictionary
-from speechgmm.decoding import Bigram, HMMSpec, Lexicon, Network
+from speechgmm.decoding import Bigram, HMMSpec, Lexicon, LogWeights, Network
 from speechgmm.errors import DataError
 from speechgmm.pipeline.frames import Features
 from speechgmm.pipeline.job import Job
@@ -102,7 +105,14 @@ def dictionary_of(job: Job) -> Dictionary | None:
     spec = job.experiment.config.recognition
     if spec.dictionary is None:
         return None
-    return read_dictionary(job.experiment.beside(spec.dictionary), stress=spec.stress)
+    path = job.experiment.beside(spec.dictionary)
+    return _read(path, spec.stress, path.stat().st_mtime_ns if path.exists() else 0)
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path, stress: Literal["keep", "drop"], changed: int) -> Dictionary:  # noqa: ARG001
+    """Read once for all training sets of a run: a large dictionary takes a second."""
+    return read_dictionary(path, stress=stress)
 
 
 def _lexicon(said: Sequence[Transcript], dictionary: Dictionary | None) -> Lexicon:
@@ -122,14 +132,15 @@ def _impossible(said: Sequence[Transcript], lexicon: Lexicon, spec: HMMSpec) -> 
     return found
 
 
+def log_weights_of(lexicon: Lexicon, dictionary: Dictionary | None) -> LogWeights:
+    """The probabilities of the lexicon's words that a dictionary tells apart, as logs in nats."""
+    told = {} if dictionary is None else dictionary.log_weights
+    return {word: told[word] for word in sorted(lexicon) if any(told.get(word, ()))}
+
+
 def warn_of_labels(job: Job, said: Sequence[Transcript]) -> None:
     """Warn, once for a run, of what trains but is seldom meant."""
     spec = job.experiment.config.recognition
-    dictionary = dictionary_of(job)
-    if dictionary is not None and any(any(weights) for weights in dictionary.log_weights.values()):
-        job.console.warn(
-            f"{dictionary.source}: probabilities of pronunciations are not used; all those of a word weigh alike"
-        )
     if are_segments(job) and spec.silence is None:
         n_frames = sum(one.piece.n_rows for one in said)
         outside = n_frames - sum(stop - start for one in said for start, stop in one.bounds or ())
@@ -138,7 +149,7 @@ def warn_of_labels(job: Job, said: Sequence[Transcript]) -> None:
                 f"{100 * outside / n_frames:.0f} % of the training recordings is in no segment, and is trained as the "
                 "labels beside it; recognition.silence: NAME makes a unit of what is between them"
             )
-    if not are_segments(job) and dictionary is None:  # of phones case may be all that tells them apart
+    if not are_segments(job) and spec.dictionary is None:  # of phones case may be all that tells them apart
         _warn_of_spellings(job, said)
 
 

@@ -126,7 +126,7 @@ def _clip(run: RunFolder, mistake: Mistake, name: str) -> Clip:
     last = min(first + LONGEST, np.inf if end is None else max(end, first + min(SHORT, LONGEST)))
     corpus = run.config.get("corpus", {})
     try:
-        samples, rate = _read(path, first, last, corpus.get("channel", "mix"))
+        samples, rate = read_clip(path, first, last, corpus.get("channel", "mix"))
         figure = plot_spectrogram(samples, rate, start=first, segment=(start, end) if before and end else None)
     except DataError as error:
         return Clip(mistake.title, mistake.about, missing=str(error))
@@ -134,11 +134,15 @@ def _clip(run: RunFolder, mistake: Mistake, name: str) -> Clip:
     about = (("recording", mistake.id), *mistake.about, ("heard", f"{first:.2f} s to {first + length:.2f} s"))
     alt = f"Spectrogram of {mistake.id}, {length:.2f} s, 0 to {rate / 2000:g} kHz"
     picture = Picture.of(figure, name, alt=alt, caption="", table=None)
-    return Clip(mistake.title, about, picture, _data_uri(samples, rate))
+    return Clip(mistake.title, about, picture, data_uri(samples, rate))
 
 
-def _read(path: Path, first: float, last: float, channel: str | int) -> tuple[NDArray[np.float32], int]:
-    """Samples from ``first`` to ``last`` (s), or to the end, and their rate."""
+def read_clip(path: Path, first: float, last: float, channel: str | int) -> tuple[NDArray[np.float32], int]:
+    """Samples from ``first`` to ``last`` (s), or to the end, and their rate (Hz).
+
+    Raises:
+        DataError: The recording cannot be read, or there is next to nothing of it.
+    """
     rate = min(native_rate(path), HIGHEST_RATE)
     wanted: list[NDArray[np.float32]] = []
     begin, stop, done = round(first * rate), round(last * rate), 0
@@ -153,7 +157,8 @@ def _read(path: Path, first: float, last: float, channel: str | int) -> tuple[ND
     return samples, rate
 
 
-def _data_uri(samples: NDArray[np.float32], rate: int) -> str:
+def data_uri(samples: NDArray[np.float32], rate: int) -> str:
+    """Sound for a page."""
     import soundfile
 
     buffer = io.BytesIO()

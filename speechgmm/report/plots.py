@@ -167,22 +167,13 @@ def plot_spectrogram(
     >>> plot_spectrogram(np.sin(np.arange(8000)), 8000).axes[0].get_ylabel()
     'frequency (kHz)'
     """
-    values = np.asarray(samples, np.float64)
-    length = 1 << max(5, round(np.log2(0.016 * sample_rate)))
-    if values.ndim != 1 or len(values) < length:
-        raise ShapeError(f"samples {values.shape}; expected a vector of at least {length} of them, one window")
-    hop = max(length // 4, -(-(len(values) - length) // SPECTROGRAM_COLUMNS))
-    windows = np.lib.stride_tricks.sliding_window_view(values, length)[::hop]
-    power = np.abs(np.fft.rfft(windows * np.hanning(length), axis=1)) ** 2  # (columns, bins)
-    level = 10 * np.log10(np.maximum(power, 1e-12 * max(float(power.max()), 1e-30)))
-    level = np.maximum(level - level.max(), -SPECTROGRAM_RANGE)
+    level, stop = levels(samples, sample_rate, start)
 
     from matplotlib import colormaps
 
     # Margins that suit every spectrogram: laying each out anew takes longer than drawing it.
     figure, axes = new_axes(height=1.9, margins=(0.1, 0.24, 0.96, 0.96))
     axes.grid(visible=False)
-    stop = start + ((len(windows) - 1) * hop + length) / sample_rate
     axes.imshow(
         level.T,
         origin="lower",
@@ -198,6 +189,24 @@ def plot_spectrogram(
     axes.set_xlabel("time (s)")
     axes.set_ylabel("frequency (kHz)")
     return figure
+
+
+def levels(samples: ArrayLike, sample_rate: int, start: float = 0.0) -> tuple[NDArray[np.float64], float]:
+    """Levels (columns, bins) in dB below the loudest, from Hann windows of 16 ms, and the time (s) of their end.
+
+    Raises:
+        ShapeError: Samples that are not a vector, or fewer than a window of them.
+    """
+    values = np.asarray(samples, np.float64)
+    length = 1 << max(5, round(np.log2(0.016 * sample_rate)))
+    if values.ndim != 1 or len(values) < length:
+        raise ShapeError(f"samples {values.shape}; expected a vector of at least {length} of them, one window")
+    hop = max(length // 4, -(-(len(values) - length) // SPECTROGRAM_COLUMNS))
+    windows = np.lib.stride_tricks.sliding_window_view(values, length)[::hop]
+    power = np.abs(np.fft.rfft(windows * np.hanning(length), axis=1)) ** 2  # (columns, bins)
+    level = 10 * np.log10(np.maximum(power, 1e-12 * max(float(power.max()), 1e-30)))
+    level = np.maximum(level - level.max(), -SPECTROGRAM_RANGE)
+    return level, start + ((len(windows) - 1) * hop + length) / sample_rate
 
 
 def save_figure(figure: "Figure", path: Path) -> None:

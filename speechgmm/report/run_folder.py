@@ -76,6 +76,10 @@ class RunFolder:
     hypotheses: tuple[Row, ...] = ()  # recognition: what was said and heard
     decisions: Decisions | None = None
     claims: Claims | None = None
+    scores: tuple[Row, ...] = ()  # anomaly: scores.tsv
+    thresholds: tuple[Row, ...] = ()  # anomaly: of each class
+    normal: tuple[Row, ...] = ()  # anomaly: scores of normal recordings left out
+    curves: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = field(default_factory=dict)  # times, values
 
     @property
     def name(self) -> str:
@@ -84,7 +88,7 @@ class RunFolder:
 
     @property
     def task(self) -> str:
-        """``classification``, ``verification`` or ``recognition``."""
+        """``classification``, ``verification``, ``recognition`` or ``anomaly``."""
         return str(self.config.get("task", "classification"))
 
     def path_of(self, identifier: str) -> Path | None:
@@ -110,7 +114,8 @@ def read_run(folder: Path) -> RunFolder:
         scores = _text(folder / "scores.tsv")
         metrics = _json(folder / "metrics.json")
         confusion = _confusion(list(_lines(folder / "confusion.tsv")))
-        decisions = None if verification else _decisions(scores, confusion[0] if confusion else ())
+        no_classes = config.get("task") in ("verification", "anomaly")
+        decisions = None if no_classes else _decisions(scores, confusion[0] if confusion else ())
         return RunFolder(
             folder=folder,
             config=config,
@@ -126,12 +131,24 @@ def read_run(folder: Path) -> RunFolder:
             hypotheses=tuple(_rows(_lines(folder / "hypotheses.tsv"))),
             decisions=decisions,
             claims=_claims(scores) if verification else _two_classes(decisions, metrics),
+            scores=tuple(_rows(_lines(folder / "scores.tsv"))) if config.get("task") == "anomaly" else (),
+            thresholds=tuple(_rows(_lines(folder / "thresholds.tsv"))),
+            normal=tuple(_rows(_lines(folder / "normal.tsv"))),
+            curves=_curves(list(_rows(_lines(folder / "curves.tsv")))),
         )
     except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise DataError(
             f"{folder}: a file of this run cannot be read ({type(error).__name__}: {error}); was it changed by hand, "
             "or made by another version? Run it again"
         ) from None
+
+
+def _curves(rows: list[Row]) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Recording -> times (s) and values of its curve."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        found.setdefault(row["id"], []).append((float(row["time"]), float(row["oddity"])))
+    return {name: (np.array(pairs)[:, 0], np.array(pairs)[:, 1]) for name, pairs in found.items()}
 
 
 def _text(path: Path) -> str:

@@ -10,6 +10,8 @@ import yaml
 
 from speechgmm.config import NOT_IN_THE_RESULT, Config, other_than, to_plain
 from speechgmm.report import mistakes
+from speechgmm.report.anomaly_section import anomalies, oddest
+from speechgmm.report.choice_section import choice
 from speechgmm.report.detection_sections import detection
 from speechgmm.report.operating_points import operating_points
 from speechgmm.report.parts import Picture, Section, Table, percent, seconds
@@ -42,8 +44,11 @@ def sections(run: RunFolder, n_audio: int) -> list[Section]:
         classification(run),
         recognition(run),
         detection(run),
+        anomalies(run),
+        oddest(run, n_audio),
         mistakes.section(run, n_audio, threshold),
         training(run),
+        choice(run),
         data(run),
         protocol(run),
     ]
@@ -53,6 +58,7 @@ def sections(run: RunFolder, n_audio: int) -> list[Section]:
 def figures(run: RunFolder) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The metrics among the entries of ``metrics.json``, with names for a person."""
     names = {"eer": "EER", "min_dcf": "minDCF", "act_dcf": "actDCF", "cllr": "Cllr", "cllr_min": "Cllr_min"}
+    names |= {"auc": "AUC", "pauc": "pAUC"}
     for name, metric in run.metrics.items():
         if isinstance(metric, dict) and "value" in metric:
             yield names.get(name, name.replace("_", " ")), metric
@@ -267,6 +273,13 @@ def _models(run: RunFolder) -> list[tuple[str, str]]:
             ("HMMs", _setting(run, "hmm", ("n_states", "n_components"))),
             ("Recognition", _setting(run, "recognition", ("language",))),
         ]
+    if run.task == "anomaly":
+        streams = run.config["anomaly"]["streams"]
+        each = [
+            f"{one['name']}: {one['n_components'] or run.config['model']['n_components']} components, {one['pool']}"
+            for one in streams
+        ]
+        return [("Streams", "; ".join(each))]
     if run.config.get("segments"):
         return [("Models", _setting(run, "segments", ()))]
     # Adapted models have the components of the background model, whatever n_components says.

@@ -140,6 +140,21 @@ class ScoreNorm:
         more = _statistics(_matrix(recordings, "the new model against the cohort's recordings"), self.top)
         return replace(self, by_model=np.concatenate([self.by_model, more]))
 
+    def with_other(self, number: int, recordings: ArrayLike) -> "ScoreNorm":
+        """The norm with one of the models replaced by another, whose raw scores against the cohort are (1, U).
+
+        Raises:
+            DataError, ShapeError: As ``of``.
+
+        >>> ScoreNorm.of("z", [[0.0, 2.0], [7.0, 9.0]]).with_other(1, [[1.0, 5.0]]).by_model[:, 0].tolist()
+        [1.0, 3.0]
+        """
+        if self.by_model is None:
+            return self
+        statistics = self.by_model.copy()
+        statistics[number] = replace(self, by_model=statistics[:0]).and_of(recordings).by_model
+        return replace(self, by_model=statistics)
+
     def only(self, number: int) -> "ScoreNorm":
         """The norm of one of the models by itself."""
         return self if self.by_model is None else replace(self, by_model=self.by_model[number : number + 1])

@@ -1,0 +1,188 @@
+"""Clustering recordings into unknown speakers or sounds."""
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from speechgmm.cli.printing import aligned, recordings, shown
+from speechgmm.clustering.pieces import Kind, Method
+from speechgmm.corpus.manifest import read_manifest
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.evaluation import ClusterFigures, cluster_figures
+from speechgmm.features import front_end
+from speechgmm.io.atomic import write_text
+from speechgmm.io.model_file import read_model_file
+from speechgmm.io.tables import table
+from speechgmm.pipeline.clustering import RecordingClusters, cluster_recordings
+
+SHOWN = 40
+"""Clusters that are printed; the table has all."""
+
+SHORT = 3.0
+"""Seconds. A warning is given where recordings that are to tell speakers apart are shorter."""
+
+UNSURE = 0.05
+"""A silhouette below this is named: the piece is as near to another cluster."""
+
+
+def cluster_and_print(
+    audio: Sequence[Path],
+    *,
+    model: Path | None,
+    method: Method,
+    n_clusters: int | None,
+    threshold: float | None,
+    kind: Kind,
+    labels: Path | None,
+    label: str,
+    out: Path,
+    resample: bool,
+    jobs: int,
+    quiet: bool,
+) -> int:
+    """Write ``clusters.tsv`` and ``clusters.png``, print a summary; returns how many recordings could not be used.
+
+    Raises:
+        ConfigError: No recording; a model without a background model; a choice that the method does not know.
+        DataError: No recording can be used; one that has no label; fewer recordings than clusters.
+        ModelFileError: The model cannot be read.
+    """
+    true = {} if labels is None else _labels(labels, label)
+    paths = recordings(audio) if audio else list(true)
+    if not paths:
+        raise ConfigError("nothing to cluster: name recordings, folders, or a table of them with --labels")
+    strangers = [path for path in paths if labels is not None and path.absolute() not in true]
+    if strangers:
+        raise DataError(
+            f"{labels}: no row for {len(strangers)} of {len(paths)} recordings, such as {strangers[0]}; the column "
+            "path is relative to the table"
+        )
+    file = None
+    if model is not None:
+        file = read_model_file(model / "models.safetensors" if model.is_dir() else model)
+    done = cluster_recordings(
+        paths,
+        model=file,
+        method=method,
+        n_clusters=n_clusters,
+        threshold=threshold,
+        kind=kind,
+        resample=resample,
+        n_jobs=jobs,
+    )
+    for _, error in done.failures:
+        print(f"error: {error}", file=sys.stderr)
+    classes = [true[path.absolute()] for path in done.paths] if true else []
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / "clusters.tsv", _table(done, label, classes))
+    if not quiet:
+        for line in _about(done, method, kind, model):
+            print(line, file=sys.stderr)
+    for line in (*_summary(done), *(_figures(done, classes, label) if classes else ())):
+        print(line)
+    print(shown((out / "clusters.tsv").absolute()))
+    if find_spec("matplotlib") is None:
+        print("no picture: matplotlib is not installed (pip install 'speechgmm[plot]')", file=sys.stderr)
+    else:
+        from speechgmm.report.cluster_plot import plot_clusters
+        from speechgmm.report.plots import save_figure
+
+        found = done.found
+        names = classes or [path.stem for path in done.paths]
+        title = f"{len(done.paths)} recordings in {found.n_clusters} clusters"
+        save_figure(plot_clusters(found.distances, found.labels, names=names, title=title), out / "clusters.png")
+        print(shown((out / "clusters.png").absolute()))
+    return len(done.failures)
+
+
+def _labels(path: Path, column: str) -> dict[Path, str]:
+    """The true class of every recording of a manifest."""
+    true: dict[Path, str] = {}
+    for utterance in read_manifest(path, None, column):
+        where = utterance.path.absolute()
+        if where in true or utterance.start is not None or utterance.end is not None:
+            raise ConfigError(
+                f"{utterance.source or path}: a row for a part of a recording; whole recordings are clustered, one row "
+                "each: cut them into files first"
+            )
+        true[where] = utterance.label(column)
+    return true
+
+
+def _table(done: RecordingClusters, label: str, classes: Sequence[str]) -> str:
+    found = done.found
+    head = ("path", "cluster", "silhouette", "n_frames", *((label,) if classes else ()))
+    rows = (
+        (path, int(found.labels[n]), f"{found.sureness[n]:.4f}", int(done.n_frames[n]), *(classes[n : n + 1]))
+        for n, path in enumerate(done.paths)
+    )
+    return table(head, rows)
+
+
+def _about(done: RecordingClusters, method: str, kind: str, model: Path | None) -> list[str]:
+    """What was decided by what."""
+    found = done.found
+    lines = []
+    if found.own_ubm:
+        lines.append(
+            f"background model: {found.ubm.n_components} Gaussians trained on these recordings themselves, for want of "
+            f"a model (--model); {done.audio.sample_rate} Hz" + (", resampled" if done.audio.resample else "")
+        )
+    else:
+        lines.append(f"background model: {found.ubm.n_components} Gaussians of {model}")
+    if found.threshold is not None and method == "spectral":
+        lines.append(f"alike below a cosine distance of about {found.threshold:g}; --threshold changes it")
+    elif found.threshold is not None:
+        unit = {"cosine": "cosine distance", "ratio": "minus nats per frame", "bic": "nats"}[method]
+        lines.append(f"merged while the nearest two were below {found.threshold:g} ({unit}); --threshold changes it")
+    seconds = float(np.median(done.n_frames)) * _frame_shift(done)
+    if kind == "speakers" and seconds < SHORT:
+        lines.append(
+            f"warning: half of the recordings have less than {seconds:.1f} s; below {SHORT:g} s what is said tells two "
+            "apart more than who speaks (--kind sounds goes by that)"
+        )
+    return lines
+
+
+def _frame_shift(done: RecordingClusters) -> float:
+    """Seconds from one frame to the next."""
+    return front_end(done.audio.features, done.audio.sample_rate).frame_shift / done.audio.sample_rate
+
+
+def _summary(done: RecordingClusters) -> list[str]:
+    found, n = done.found, len(done.paths)
+    if n == 1:
+        return ["1 recording: 1 cluster; there is nothing to compare it with"]
+    lines = [f"{n} recordings, {found.n_clusters} cluster{'' if found.n_clusters == 1 else 's'}"]
+    if not found.distances.any():
+        return [*lines, "all recordings are alike: no distance between any two is above 0"]
+    if found.n_clusters == 1:
+        return [*lines, "one speaker or sound, as far as the distances tell"]
+    rows: list[tuple[str, ...]] = [("cluster", "recordings", "silhouette", "such as")]
+    counts = Counter(found.labels.tolist())
+    for cluster in sorted(counts, key=lambda number: (-counts[number], number))[:SHOWN]:
+        members = np.flatnonzero(found.labels == cluster)
+        best = members[np.argsort(-found.sureness[members], kind="stable")][:3]
+        sure = f"{found.sureness[members].mean():.2f}" if len(members) > 1 else "alone"
+        rows.append((str(cluster), str(len(members)), sure, ", ".join(done.paths[m].name for m in best)))
+    lines += list(aligned(rows))
+    if len(counts) > SHOWN:
+        lines.append(f"  ... and {len(counts) - SHOWN} more, in the table")
+    doubtful = [n for n in np.flatnonzero(found.sureness < UNSURE) if counts[int(found.labels[n])] > 1]
+    if doubtful:
+        names = ", ".join(done.paths[n].name for n in doubtful[:5]) + (" ..." if len(doubtful) > 5 else "")
+        lines.append(f"{len(doubtful)} might as well be in another cluster (silhouette below {UNSURE}): {names}")
+    return lines
+
+
+def _figures(done: RecordingClusters, classes: Sequence[str], label: str) -> list[str]:
+    found: ClusterFigures = cluster_figures(done.found.labels.tolist(), classes)
+    return [
+        f"against {label!r}: {found.n_clusters} clusters of {found.n_classes} classes, purity {found.purity:.3f}, "
+        f"coverage {found.coverage:.3f}, ARI {found.ari:.3f}, NMI {found.nmi:.3f} (alone it misleads: every recording "
+        f"by itself would have {found.nmi_alone:.2f})"
+    ]

@@ -1,0 +1,89 @@
+"""Conversations made from recordings of one speaker each: who takes which turn is drawn, what is said is real.
+
+A recording is cut into turns, and speakers take them one after another, nobody twice in a row. No piece of audio is
+used twice, and the same seed makes the same conversation. What is made this way has no overlapping speech and no room
+of its own: every speaker keeps the microphone of the recording, which helps to tell them apart.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.evaluation.diarization import Turn
+
+_GAP_LEVEL: Final = 1e-4
+"""Standard deviation of the noise between turns: -80 dB of full scale, for digital silence is in no real recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation and who speaks when in it."""
+
+    samples: NDArray[np.float32]  # (N,) in [-1, 1]
+    turns: tuple[Turn, ...]
+
+
+def make_conversation(
+    recordings: Sequence[tuple[str, ArrayLike]],
+    sample_rate: int,
+    *,
+    seed: int | Sequence[int] = 0,
+    turn: tuple[float, float] = (1.0, 5.0),
+    gap: tuple[float, float] = (0.0, 0.5),
+) -> Conversation:
+    """Cut recordings into turns and let their speakers take them in a drawn order.
+
+    Args:
+        recordings: Speaker and samples (N,), once for each speaker.
+        sample_rate: Of all, in Hz.
+        seed: Of what is drawn.
+        turn: Least and greatest length of a turn in s, drawn uniformly; what is left of a recording is a last turn
+            where it is as long as the least.
+        gap: The same of the pauses before turns.
+
+    A speaker whose turns are all that is left ends the conversation: nobody answers himself.
+
+    Raises:
+        DataError: No recording, one shorter than a turn, or a speaker twice.
+        ConfigError: Lengths out of order.
+
+    >>> noise = np.random.default_rng(0).normal(scale=0.1, size=(2, 16000))
+    >>> made = make_conversation([("ann", noise[0]), ("bob", noise[1])], 8000, turn=(0.5, 1.0), gap=(0.1, 0.1))
+    >>> made.turns[0].start, {one.speaker for one in made.turns} == {"ann", "bob"}
+    (0.1, True)
+    """
+    if not (0 < turn[0] <= turn[1] and 0 <= gap[0] <= gap[1]):
+        raise ConfigError(f"turns of {turn} s and gaps of {gap} s; expected the least and then the greatest length")
+    names = [name for name, _ in recordings]
+    if not names or len(set(names)) < len(names):
+        raise DataError(f"recordings of {', '.join(names) or 'nobody'}; expected one of each speaker")
+    rng = np.random.default_rng(seed)
+    least = round(turn[0] * sample_rate)
+    waiting: dict[str, list[NDArray[np.float32]]] = {}
+    for name, samples in recordings:
+        values, at = np.asarray(samples, np.float32), 0
+        if len(values) < least:
+            raise DataError(f"{name}: {len(values) / sample_rate:.2f} s, less than a turn of {turn[0]:g} s")
+        waiting[name] = []
+        while len(values) - at >= least:
+            length = round(rng.uniform(*turn) * sample_rate)
+            waiting[name].append(values[at : at + length])
+            at += length
+    parts: list[NDArray[np.float32]] = []
+    turns: list[Turn] = []
+    time, last = 0, ""
+    while True:
+        left = [name for name in names if waiting[name] and (name != last or len(names) == 1)]
+        if not left:
+            return Conversation(np.concatenate(parts), tuple(turns))
+        shares = np.array([len(waiting[name]) for name in left], float)
+        last = left[int(rng.choice(len(left), p=shares / shares.sum()))]
+        pause = round(rng.uniform(*gap) * sample_rate)
+        piece = waiting[last].pop(0)
+        parts += [np.asarray(_GAP_LEVEL * rng.standard_normal(pause), np.float32), piece]
+        start, time = time + pause, time + pause + len(piece)
+        turns.append(Turn(start / sample_rate, time / sample_rate, last))

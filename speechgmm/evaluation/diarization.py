@@ -1,0 +1,185 @@
+"""Who speaks when: how far a hypothesis is from a reference.
+
+Conventions
+    Turns of both sides may overlap; names of speakers mean nothing, so that hypothesised speakers are first mapped to
+    those of the reference, one to one, by the most common time (linear assignment). Between two boundaries of either
+    side nothing changes; with r speakers of the reference, h of the hypothesis and c of both under the mapping, such a
+    stretch adds max(0, r - h) of its duration to the miss, max(0, h - r) to the false alarm and min(r, h) - c to the
+    confusion. The definitions are pyannote.metrics' (Bredin 2017), which follow NIST's; a test compares. One thing is
+    different: turns of one speaker that overlap each other are that speaker speaking once, not twice.
+    A collar is a time around every boundary of the reference, half on either side, that does not count (pyannote's
+    meaning; NIST's md-eval says 0.25 where this is 0.5). None is the strictest, and the default.
+
+Metrics
+    der     (miss + false alarm + confusion) / speech of the reference, overlapping speech counted for each speaker
+            (fraction; above 1 where much is put in)
+    jer     1 - Jaccard index of a reference's speaker and its counterpart, averaged over the speakers of the reference;
+            one without a counterpart counts 1 (fraction)
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.errors import DataError
+from speechgmm.evaluation.resampling import OfSums, ratio
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Turn:
+    """A speaker's speech from ``start`` to ``end``."""
+
+    start: float  # s from the beginning of the recording
+    end: float  # s, above start
+    speaker: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiarizationErrors:
+    """What is wrong with the hypothesis of one recording, or of several added up."""
+
+    speech: float  # s of the reference, each speaker's own
+    miss: float  # s
+    false_alarm: float  # s
+    confusion: float  # s
+    n_speakers: int  # of the reference
+    jaccard_errors: float  # summed over them
+
+    @property
+    def der(self) -> float:
+        """Diarization error rate; NaN where the reference is silent."""
+        wrong = self.miss + self.false_alarm + self.confusion
+        return wrong / self.speech if self.speech else float("nan")
+
+    @property
+    def jer(self) -> float:
+        """Jaccard error rate; NaN where the reference is silent."""
+        return self.jaccard_errors / self.n_speakers if self.n_speakers else float("nan")
+
+    def __add__(self, other: "DiarizationErrors") -> "DiarizationErrors":
+        """Both recordings together."""
+        return DiarizationErrors(
+            self.speech + other.speech,
+            self.miss + other.miss,
+            self.false_alarm + other.false_alarm,
+            self.confusion + other.confusion,
+            self.n_speakers + other.n_speakers,
+            self.jaccard_errors + other.jaccard_errors,
+        )
+
+
+def diarization_errors(
+    reference: Sequence[Turn], hypothesis: Sequence[Turn], *, collar: float = 0.0, skip_overlap: bool = False
+) -> DiarizationErrors:
+    """Compare the turns of one recording; either side may be empty.
+
+    Args:
+        reference: Who spoke when.
+        hypothesis: What is judged.
+        collar: Seconds around each boundary of the reference that do not count, half on either side.
+        skip_overlap: Leave out where several speakers of the reference speak at once.
+
+    Raises:
+        DataError: A turn that ends before it starts or has a time that is no number; a negative collar.
+
+    >>> said = [Turn(0, 4, "ann"), Turn(4, 6, "bob")]
+    >>> heard = [Turn(0, 5, "1"), Turn(5, 7, "2")]
+    >>> errors = diarization_errors(said, heard)
+    >>> errors.miss, errors.false_alarm, errors.confusion, errors.der
+    (0.0, 1.0, 1.0, 0.3333333333333333)
+    """
+    if not (np.isfinite(collar) and collar >= 0):
+        raise DataError(f"collar {collar:g} s; expected 0 or more")
+    check_turns(reference)
+    check_turns(hypothesis)
+    around = [turn.start + sign * collar / 2 for turn in reference for sign in (-1, 1)]
+    around += [turn.end + sign * collar / 2 for turn in reference for sign in (-1, 1)]
+    bounds = {time for turn in (*reference, *hypothesis) for time in (turn.start, turn.end)}
+    edges = np.array(sorted(bounds | set(around)), np.float64)
+    said, heard = _presence(reference, edges), _presence(hypothesis, edges)
+    durations = np.diff(edges)
+    if collar:
+        durations = np.where(_near(np.array(around).reshape(-1, 2), edges), 0.0, durations)
+    if skip_overlap:
+        durations = np.where(said.sum(axis=0) > 1, 0.0, durations)
+    said, heard = said[(said @ durations) > 0], heard[(heard @ durations) > 0]
+    common = (said * durations) @ heard.T  # s of each pair of speakers
+    rows, columns = _assigned(common)
+    n_said, n_heard = said.sum(axis=0), heard.sum(axis=0)
+    right = float(common[rows, columns].sum())
+    either = (said @ durations)[rows] + (heard @ durations)[columns] - common[rows, columns]
+    found = (common[rows, columns] / either).sum()  # Jaccard indices of those who have a counterpart
+    return DiarizationErrors(
+        speech=float(n_said @ durations),
+        miss=float(np.maximum(n_said - n_heard, 0) @ durations),
+        false_alarm=float(np.maximum(n_heard - n_said, 0) @ durations),
+        confusion=max(0.0, float(np.minimum(n_said, n_heard) @ durations) - right),
+        n_speakers=len(said),
+        jaccard_errors=float(len(said) - found),
+    )
+
+
+def speaker_mapping(reference: Sequence[Turn], hypothesis: Sequence[Turn]) -> dict[str, str]:
+    """Hypothesised speaker -> the reference's that it is counted as; who has no counterpart is not there.
+
+    >>> speaker_mapping([Turn(0, 4, "ann")], [Turn(0, 1, "1"), Turn(1, 4, "2")])
+    {'2': 'ann'}
+    """
+    edges = np.array(sorted({time for turn in (*reference, *hypothesis) for time in (turn.start, turn.end)}))
+    names = [sorted({turn.speaker for turn in side}) for side in (reference, hypothesis)]
+    common = (_presence(reference, edges) * np.diff(edges)) @ _presence(hypothesis, edges).T
+    rows, columns = _assigned(common)
+    return {names[1][column]: names[0][row] for row, column in zip(rows, columns, strict=True)}
+
+
+def pooled_der(errors: Iterable[DiarizationErrors]) -> OfSums:
+    """The DER of several recordings taken together, as a figure under weights (N,) of the recordings.
+
+    >>> one, other = (diarization_errors([Turn(0, s, "a")], [Turn(0, 1, "1")]) for s in (1, 3))
+    >>> pooled_der([one, other])(np.ones(2))
+    0.5
+    """
+    each = list(errors)
+    return ratio([one.miss + one.false_alarm + one.confusion for one in each], [one.speech for one in each])
+
+
+def check_turns(turns: Iterable[Turn]) -> None:
+    """Refuse turns that cannot be: raises DataError for the first."""
+    for turn in turns:
+        if not (np.isfinite(turn.start) and np.isfinite(turn.end) and turn.start < turn.end):
+            raise DataError(
+                f"{turn.speaker!r} speaks from {turn.start:g} to {turn.end:g} s; expected is a start and a later end"
+            )
+
+
+def _presence(turns: Sequence[Turn], edges: Floats) -> Floats:
+    """(S, I) 1 where a speaker, in the order of their names, speaks in the stretch between two edges, else 0."""
+    names = sorted({turn.speaker for turn in turns})
+    numbers = {name: number for number, name in enumerate(names)}
+    steps = np.zeros((len(names), max(1, len(edges))))
+    rows = np.array([numbers[turn.speaker] for turn in turns], np.intp)
+    for times, step in (([turn.start for turn in turns], 1), ([turn.end for turn in turns], -1)):
+        cells = rows * steps.shape[1] + np.searchsorted(edges, times)
+        np.add.at(steps.reshape(-1), cells, step)
+    return (np.cumsum(steps, axis=1)[:, :-1] > 0).astype(np.float64)
+
+
+def _near(collars: Floats, edges: Floats) -> NDArray[np.bool_]:
+    """(I,) the stretches between edges that lie in a collar (n, 2)."""
+    steps = np.zeros(len(edges))
+    np.add.at(steps, np.searchsorted(edges, collars[:, 0]), 1)
+    np.add.at(steps, np.searchsorted(edges, collars[:, 1]), -1)
+    return np.cumsum(steps)[:-1] > 0
+
+
+def _assigned(common: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Pairs (rows, columns) one to one with the largest sum; without those who have no time in common."""
+    from scipy.optimize import linear_sum_assignment
+
+    rows, columns = linear_sum_assignment(common, maximize=True)
+    there = common[rows, columns] > 0
+    return rows[there], columns[there]

@@ -1,0 +1,111 @@
+"""What one mixture says of frames of any kind: their density, whose they are, and more like them.
+
+For frames of speech, pixels or measurements alike: these four functions are the face for whoever has an array and a
+``DiagGMM``. Frames go through in blocks, so that memory beside the result does not grow with them. float64 throughout:
+a frame far out keeps its digits. Refuses to estimate, and frames that are NaN or infinite: neither is likely or not.
+
+scikit-learn's names for the same: ``score_samples`` (``log_likelihoods``), ``predict_proba`` (``posteriors``),
+``predict`` (``assign``) and ``sample``.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.errors import ConfigError, FitError
+from speechgmm.gmm.frames import as_numbers
+from speechgmm.gmm.likelihoods import Space, check_dimensions, frame_blocks, log_sums
+from speechgmm.gmm.model import DiagGMM, LogLinear
+
+Floats = NDArray[np.float64]
+
+
+def log_likelihoods(model: DiagGMM | LogLinear, frames: ArrayLike) -> Floats:
+    """Log p(x) of every frame (T, D) in nats, (T,) float64: the frame that is farthest out has the least.
+
+    A density per unit of the frames: it may be above 0, and of the same frames in millimetres it is D log 10 nats
+    less than in centimetres. Compare it between frames, not with a number that somebody else found.
+
+    Raises:
+        ShapeError: Frames that are not (T, D) with the mixture's D, or no numbers.
+        FitError: A frame that is NaN or infinite, or so far out that float64 cannot hold its distance squared.
+
+    >>> log_likelihoods(DiagGMM([1.0], [[0.0]], [[1.0]]), [[0.0], [1.0]]).round(4)
+    array([-0.9189, -1.4189])
+    """
+    n_features = model.means.shape[1] if isinstance(model, DiagGMM) else model.linear.shape[1]
+    found = np.empty(len(check_dimensions(as_numbers(frames), n_features)))
+    for part, scores in _scores(model, frames):
+        log_sums(scores[None], out=found[None, part])
+    return found
+
+
+def posteriors(model: DiagGMM, frames: ArrayLike) -> NDArray[np.float32]:
+    """The probability of every component given every frame (T, D): (T, K) float32, rows that sum to one.
+
+    Of a million pixels and six components they take 24 MB. Raises as ``log_likelihoods``.
+
+    >>> two = DiagGMM([0.5, 0.5], [[0.0], [4.0]], [[1.0], [1.0]])
+    >>> posteriors(two, [[0.0], [2.0]]).round(4)
+    array([[9.997e-01, 3.000e-04],
+           [5.000e-01, 5.000e-01]], dtype=float32)
+    """
+    found = np.empty((len(check_dimensions(as_numbers(frames), model.n_features)), model.n_components), np.float32)
+    for part, scores in _scores(model, frames):
+        scores -= scores.max(axis=0)
+        np.exp(scores, out=scores)
+        scores /= scores.sum(axis=0)
+        found[part] = scores.T
+    return found
+
+
+def assign(model: DiagGMM, frames: ArrayLike) -> NDArray[np.intp]:
+    """The most probable component of every frame (T, D): (T,), the first of equals. Raises as ``log_likelihoods``.
+
+    >>> assign(DiagGMM([0.5, 0.5], [[0.0], [4.0]], [[1.0], [1.0]]), [[1.0], [3.0]])
+    array([0, 1])
+    """
+    found = np.empty(len(check_dimensions(as_numbers(frames), model.n_features)), np.intp)
+    for part, scores in _scores(model, frames):
+        found[part] = scores.argmax(axis=0)
+    return found
+
+
+def sample(model: DiagGMM, n_frames: int, *, seed: int | np.random.Generator = 0) -> tuple[Floats, NDArray[np.intp]]:
+    """Frames (n_frames, D) drawn from the mixture, in random order, and the component (n_frames,) of each.
+
+    Raises:
+        ConfigError: A negative number of frames, or one that is not whole.
+
+    >>> frames, components = sample(DiagGMM([0.0, 1.0], [[0.0], [50.0]], [[1.0], [1.0]]), 3)
+    >>> frames.shape, components
+    ((3, 1), array([1, 1, 1]))
+    """
+    if not isinstance(n_frames, (int, np.integer)) or n_frames < 0:
+        raise ConfigError(f"{n_frames!r} frames to draw; expected a whole number, 0 or more")
+    rng = np.random.default_rng(seed)
+    components = rng.choice(model.n_components, size=n_frames, p=model.weights / model.weights.sum())
+    deviations = np.sqrt(model.variances)
+    frames = model.means[components] + deviations[components] * rng.standard_normal((n_frames, model.n_features))
+    return frames, components
+
+
+def _scores(model: DiagGMM | LogLinear, frames: ArrayLike) -> Iterator[tuple[slice, Floats]]:
+    """Log p(k, x) (K, block) for blocks of frames, with where they lie."""
+    if isinstance(model, DiagGMM):
+        space, log_linear = Space.of([model]), model.log_linear()
+    else:
+        space, log_linear = Space.raw(model.linear.shape[1]), model
+    factors = space.factors(log_linear)
+    values = as_numbers(frames)
+    for part in frame_blocks(len(values), len(factors)):
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = factors @ space.columns(values[part], factors.dtype)
+        if not np.isfinite(scores).all():
+            t = part.start + int(np.flatnonzero(~np.isfinite(scores).all(axis=0))[0])
+            row = values[t]
+            wrong = np.flatnonzero(~np.isfinite(row))
+            what = f"{row[wrong[0]]} in dimension {wrong[0]}" if len(wrong) else "too far out for its distance squared"
+            raise FitError(f"frame {t} is {what}; expected finite numbers, in the units that the mixture was fitted in")
+        yield part, scores

@@ -1,0 +1,352 @@
+"""How many components: candidates fitted, and one of them chosen by a criterion.
+
+Owns the criteria (BIC, AIC, likelihood of held-out frames, occupancy) and the search. Refuses to know what the frames
+are of: who calls says which of them belong together.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.errors import ConfigError, FitError, ShapeError
+from speechgmm.gmm.density import log_likelihoods
+from speechgmm.gmm.em import Fit, split_components
+from speechgmm.gmm.fit import EStep, PrecisionChoice, fit_gmm
+from speechgmm.gmm.frames import CHUNK, FrameSource, Mapper, as_source
+from speechgmm.gmm.init import Start
+from speechgmm.gmm.model import DiagGMM
+
+Criterion = Literal["bic", "aic", "held_out", "occupancy"]
+
+LADDER: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+"""Candidates, unless others are named: powers of two, and one in between."""
+
+FRAMES_EACH: Final = 10
+"""Frames per component that a candidate needs: of fewer, a variance is not worth the name."""
+
+PATIENCE: Final = 2
+"""Candidates in a row, each with more components, that may be no better than the best before the search ends."""
+
+FOLDS: Final = 4
+"""Parts of the frames, each held out once."""
+
+BLOCK: Final = 100
+"""Frames that follow each other and are held out together where nothing else says what belongs together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What one number of components came to."""
+
+    n_components: int
+    log_likelihood: float  # nats per frame, of the frames it was fitted to
+    n_parameters: int  # 2 K D + K - 1
+    value: float  # nats per frame; the greatest is best. Occupancy: frames of the component that holds the fewest
+    dead: int  # components that no frames speak for
+    floored: int  # variances that the floor holds
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """The chosen fit, and what it was chosen among."""
+
+    fit: Fit
+    criterion: Criterion
+    candidates: tuple[Candidate, ...]  # in the order they were tried
+    why: str  # in words
+
+
+def choose_n_components(
+    frames: ArrayLike | FrameSource,
+    candidates: Sequence[int] | None = None,
+    *,
+    criterion: Criterion = "bic",
+    n_starts: int = 5,
+    min_frames: float = 100.0,
+    groups: ArrayLike | None = None,
+    seed: int | np.random.Generator = 0,
+    init: Start = "split",
+    max_iter: int = 100,
+    tol: float = 1e-4,
+    variance_floor: float = 0.01,
+    floor: ArrayLike | None = None,
+    precision: PrecisionChoice = "auto",
+    e_step: EStep = "auto",
+    overrelaxed: bool = True,
+    memory: int | None = None,
+    map: Mapper = map,
+) -> Choice:
+    """Fit mixtures of several sizes to frames (N, D), and choose one.
+
+    With L the log-likelihood of the N frames in nats and p = 2 K D + K - 1, the greatest is chosen of
+
+        bic        (L - p/2 log N) / N     Schwarz 1978; -1 / (2 N) of what is often called BIC
+        aic        (L - p) / N             Akaike 1974
+        held_out   mean log-likelihood of frames that were held out, over ``FOLDS`` parts
+
+    p counts every parameter, also of components that are dead and variances that the floor holds: what is asked for is
+    what is judged. ``occupancy`` is no search: of the largest candidate's components that hold fewer than
+    ``min_frames`` frames the lighter half is dropped and the rest is estimated again, until none is.
+
+    Candidates go from small to large, and the search ends once ``PATIENCE`` in a row are no better than the best before
+    them. By default they are those of ``LADDER`` that leave ``FRAMES_EACH`` frames to each component; named ones that
+    the frames do not allow are left out. Of each the best of ``n_starts`` fits counts: one grown from the candidate
+    before by splitting its heaviest components, the others from nothing. A local maximum is no maximum: with one start,
+    BIC counts wrong more often.
+
+    ``groups`` (N,) says which frames belong together (a recording, a speaker): they are held out together. Without, or
+    with fewer than two, blocks of ``BLOCK`` neighbours are: frames beside each other are alike, and singly held out
+    they would be known already. The rest is as in ``fit_gmm``.
+
+    Raises:
+        FitError: Frames too few for any candidate; and as ``fit_gmm``.
+        ConfigError: An option out of range.
+        ShapeError: Groups that are not one per frame; and as ``fit_gmm``.
+
+    >>> rng = np.random.default_rng(0)
+    >>> frames = np.concatenate([rng.normal(size=(150, 2)), rng.normal(size=(150, 2)) + 6])
+    >>> choose_n_components(frames, [1, 2, 3], n_starts=2).fit.model
+    DiagGMM(n_components=2, n_features=2)
+    """
+    source = as_source(frames)
+    if criterion not in ("bic", "aic", "held_out", "occupancy"):
+        raise ConfigError(f"criterion {criterion!r}; expected bic, aic, held_out or occupancy")
+    if n_starts < 1 or not min_frames >= 1:
+        raise ConfigError(f"n_starts {n_starts} and min_frames {min_frames:g}; expected at least 1 each")
+    sizes = allowed(len(source), candidates)
+    rng = np.random.default_rng(seed)
+
+    def fit(part: FrameSource, n_components: int, start: DiagGMM | None) -> Fit:
+        return fit_gmm(
+            part,
+            n_components,
+            seed=rng,
+            start=start,
+            init=init,
+            max_iter=max_iter,
+            tol=tol,
+            variance_floor=variance_floor,
+            floor=floor,
+            precision=precision,
+            e_step=e_step,
+            overrelaxed=overrelaxed,
+            memory=memory,
+            map=map,
+        )
+
+    if criterion == "occupancy":
+        return _occupied(source, max(sizes), min_frames, n_starts, fit)
+    search = _Search(source, fit, rng, n_starts)
+    parts: list[tuple[FrameSource, FrameSource]] = []
+    if criterion == "held_out":
+        parts = [(_taken(source, ~mask), _taken(source, mask)) for mask in held_out_parts(len(source), groups)]
+        sizes = allowed(min(len(rest) for rest, _ in parts), candidates)
+    others = [_Search(rest, fit, rng, n_starts) for rest, _ in parts]
+    found: list[Candidate] = []
+    best: Fit | None = None
+    for size in sizes:
+        fitted = search.next(size)
+        if criterion == "held_out":
+            totals = [_total(other.next(size).model, out) for other, (_, out) in zip(others, parts, strict=True)]
+            value = sum(totals) / len(source)
+        else:
+            value = penalised(fitted, criterion)
+        better = not found or value > max(one.value for one in found)
+        found.append(_candidate(fitted, value))
+        if better:
+            best = fitted
+        if len(found) > PATIENCE and not any(
+            one.value > max(before.value for before in found[:-PATIENCE]) for one in found[-PATIENCE:]
+        ):
+            break
+    if best is None:
+        raise FitError("no candidate was fitted")
+    return Choice(best, criterion, tuple(found), _why(best, criterion, found, sizes))
+
+
+def n_parameters(n_components: int, n_features: int) -> int:
+    """Free parameters of a diagonal mixture: 2 K D + K - 1.
+
+    >>> n_parameters(2, 3)
+    13
+    """
+    return 2 * n_components * n_features + n_components - 1
+
+
+def penalised(fit: Fit, criterion: Literal["bic", "aic"]) -> float:
+    """BIC or AIC of a fit in nats per frame, the greater the better.
+
+    >>> from speechgmm.gmm import fit_gmm
+    >>> fit = fit_gmm([[-1.0], [1.0]], 1)
+    >>> round(fit.trace[-1] - penalised(fit, "aic"), 6)
+    1.0
+    """
+    price = 0.5 * float(np.log(fit.n_frames)) if criterion == "bic" else 1.0
+    return fit.trace[-1] - price * n_parameters(*fit.model.means.shape) / fit.n_frames
+
+
+def allowed(n_frames: int, candidates: Sequence[int] | None = None) -> list[int]:
+    """The candidates that so many frames allow, ascending.
+
+    Raises:
+        ConfigError: None named, or one below 1.
+        FitError: Too few frames for any.
+
+    >>> allowed(65), allowed(65, [64, 8, 128])
+    ([1, 2, 3, 4, 6], [8, 64])
+    """
+    if candidates is None:
+        if n_frames < FRAMES_EACH:
+            raise FitError(
+                f"{n_frames} frames are too few to choose a number of components by, which takes {FRAMES_EACH} for "
+                "each; give it more audio, or set model.n_components to a number"
+            )
+        return [size for size in LADDER if size * FRAMES_EACH <= n_frames]
+    sizes = sorted(set(candidates))
+    if not sizes or sizes[0] < 1:
+        raise ConfigError(f"candidates {list(candidates)}; expected numbers of components, 1 or more")
+    if sizes[0] > n_frames:
+        raise FitError(
+            f"{n_frames} frames for {sizes[0]} components, the least of the candidates; give it more audio, or name "
+            f"a candidate of at most {n_frames} (model.choose.candidates)"
+        )
+    return [size for size in sizes if size <= n_frames]
+
+
+def held_out_parts(n_frames: int, groups: ArrayLike | None = None, n_parts: int = FOLDS) -> list[NDArray[np.bool_]]:
+    """Which of N frames are held out in each of ``n_parts`` parts: whole groups, or blocks of neighbours.
+
+    The largest group goes to the part with the fewest frames, then the next. Fewer groups make fewer parts.
+
+    Raises:
+        ShapeError: Groups that are not one per frame.
+        FitError: Fewer than two frames.
+
+    >>> [np.flatnonzero(part).tolist() for part in held_out_parts(5, ["a", "b", "a", "c", "c"], 2)]
+    [[0, 1, 2], [3, 4]]
+    """
+    if n_frames < 2:
+        raise FitError(f"{n_frames} frames, of which none can be held out; expected two at least")
+    members = np.arange(n_frames)
+    if groups is not None:
+        names = np.asarray(groups)
+        if names.shape != (n_frames,):
+            raise ShapeError(f"groups of shape {names.shape} for {n_frames} frames; expected one each")
+        members = np.unique(names, return_inverse=True)[1]
+    if groups is None or members.max() == 0:
+        members = np.arange(n_frames) // max(1, min(BLOCK, n_frames // (2 * n_parts)))
+    counts = np.bincount(members)
+    n_parts = min(n_parts, len(counts))
+    part_of, filled = np.empty(len(counts), np.intp), np.zeros(n_parts)
+    for group in np.argsort(-counts, kind="stable"):
+        part_of[group] = filled.argmin()
+        filled[part_of[group]] += counts[group]
+    return [part_of[members] == part for part in range(n_parts)]
+
+
+@dataclass(slots=True)
+class _Search:
+    """Fits to the same frames, one size after another."""
+
+    source: FrameSource
+    fit: Callable[[FrameSource, int, DiagGMM | None], Fit]
+    rng: np.random.Generator
+    n_starts: int
+    last: Fit | None = None
+
+    def next(self, n_components: int) -> Fit:
+        """The likeliest of several fits: one grown from the last size, the others from nothing."""
+        starts: list[DiagGMM | None] = [None] * self.n_starts
+        if self.last is not None:
+            starts[0] = grown(self.last.model, n_components, self.rng)
+        fits = [self.fit(self.source, n_components, start) for start in starts]
+        self.last = max(fits, key=lambda fit: fit.trace[-1])
+        return self.last
+
+
+def grown(model: DiagGMM, n_components: int, rng: np.random.Generator) -> DiagGMM:
+    """The mixture with its heaviest components split, until it has so many.
+
+    >>> grown(DiagGMM([1.0], [[0.0]], [[1.0]]), 3, np.random.default_rng(0))
+    DiagGMM(n_components=3, n_features=1)
+    """
+    while model.n_components < n_components:
+        n_new = min(model.n_components, n_components - model.n_components)
+        heaviest = np.argsort(-model.weights, kind="stable")[:n_new]
+        model = split_components(model, heaviest.tolist(), rng.choice([-1.0, 1.0], size=(n_new, model.n_features)))
+    return model
+
+
+def _occupied(
+    source: FrameSource,
+    size: int,
+    min_frames: float,
+    n_starts: int,
+    fit: Callable[[FrameSource, int, DiagGMM | None], Fit],
+) -> Choice:
+    """Components that hold too few frames are dropped until none is."""
+    fitted = max((fit(source, size, None) for _ in range(n_starts)), key=lambda one: one.trace[-1])
+    found = []
+    while True:
+        held = fitted.n_frames * fitted.model.weights
+        found.append(_candidate(fitted, float(held.min())))
+        few = np.flatnonzero(held < min_frames)
+        if not len(few) or len(held) == 1:
+            break
+        # Not all at once: what they held goes to the others, of which some will then hold enough.
+        lightest = few[np.argsort(held[few], kind="stable")][: -(-len(few) // 2)]
+        kept = np.ones(len(held), bool)
+        kept[lightest] = False
+        model = fitted.model
+        weights = model.weights[kept]
+        fitted = fit(source, len(weights), DiagGMM(weights / weights.sum(), model.means[kept], model.variances[kept]))
+    dropped = size - fitted.model.n_components
+    why = f"{dropped} of {size} components held fewer than {min_frames:g} frames and were dropped"
+    if not dropped:
+        why = f"all {size} components hold {min_frames:g} frames; more might do so too"
+    return Choice(fitted, "occupancy", tuple(found), why)
+
+
+def _candidate(fit: Fit, value: float) -> Candidate:
+    n_components, n_features = fit.model.means.shape
+    return Candidate(
+        n_components, fit.trace[-1], n_parameters(n_components, n_features), value, len(fit.dead), fit.floored
+    )
+
+
+NAMES: Final[dict[str, str]] = {
+    "bic": "BIC",
+    "aic": "AIC",
+    "held_out": "likelihood of held-out frames",
+    "occupancy": "occupancy",
+}
+
+
+def _why(best: Fit, criterion: Criterion, found: Sequence[Candidate], sizes: Sequence[int]) -> str:
+    """The choice in words."""
+    n_best = best.model.n_components
+    beside = [one for one in found if one.n_components != n_best]
+    if not beside:
+        return f"{n_best} is the only candidate that the frames allow"
+    top = max(one.value for one in found)
+    after = max(beside, key=lambda one: one.value)
+    text = f"best {NAMES[criterion]}, by {top - after.value:.3g} nats per frame before {after.n_components}"
+    if n_best == sizes[-1]:
+        text += "; the largest candidate: more might be better"
+    return text
+
+
+def _taken(source: FrameSource, mask: NDArray[np.bool_]) -> FrameSource:
+    """Some frames of a source, by reference."""
+    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
+    runs = [source.stretch(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
+    return FrameSource.of(runs, [run.take for run in runs], source.n_features)
+
+
+def _total(model: DiagGMM, source: FrameSource) -> float:
+    """Log-likelihood of all frames, nats."""
+    density = model.log_linear()
+    return sum(float(log_likelihoods(density, part.load()).sum()) for part in source.stretches(CHUNK))

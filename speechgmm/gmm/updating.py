@@ -1,0 +1,156 @@
+"""Models in use that hear more: what a model has seen counts, and new frames are added to it.
+
+Owns the way back from a mixture and its counts to the statistics it was made from. Refuses to know where new frames
+come from, and to guess what a model has seen.
+"""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.blas import one_blas_thread
+from speechgmm.errors import ConfigError, FitError, ShapeError
+from speechgmm.gmm.em import Fit, fit_em
+from speechgmm.gmm.fit import PrecisionChoice, absolute_floor, check_memory, resolve_precision
+from speechgmm.gmm.frames import FrameSource, Mapper, as_source, check_finite
+from speechgmm.gmm.layout import batches, block_size, hold
+from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.prior import PARAMETERS, ConjugatePrior, Parameter
+from speechgmm.gmm.stats import GMMStats
+
+Floats = NDArray[np.float64]
+
+
+def statistics_of(
+    model: DiagGMM,
+    counts: ArrayLike,
+    prior: ConjugatePrior | None = None,
+    update: Collection[Parameter] = PARAMETERS,
+) -> GMMStats:
+    """The statistics that a mixture is the mode of, given the frames (K,) that spoke for each component.
+
+    Without ``prior`` it was made by maximum likelihood; else it is the mode of prior + statistics in the parameters
+    that were updated. What the others say of the frames is lost, and is taken to be what leaves them as they are. A
+    variance that a floor holds counts as one that was found.
+
+    >>> statistics_of(DiagGMM([1.0], [[2.0]], [[1.0]]), [3.0]).squares
+    array([[15.]])
+    """
+    held = np.asarray(counts, dtype=np.float64)
+    n = held[:, None]
+    if prior is None:
+        prior = ConjugatePrior.flat(*model.means.shape)
+    kappa, nu = prior.mean_counts[:, None], prior.variance_counts[:, None]
+    moved = "means" in update
+    sums = (kappa + n) * model.means - kappa * prior.means if moved else n * model.means
+    spread = n * model.variances
+    if "variances" in update:
+        # scatter' = scatter + Q + kappa m² - kappa' m'², of which Q is to be found.
+        about = (kappa + n) * model.means**2 - kappa * prior.means**2 if moved else n * model.means**2
+        return GMMStats(held, sums, (nu + n) * model.variances - prior.scatter + about, 0.0, float(held.sum()))
+    centres = np.divide(sums, n, out=np.zeros_like(sums), where=n > 0)
+    return GMMStats(held, sums, spread + n * centres**2, 0.0, float(held.sum()))
+
+
+@one_blas_thread()
+def update(
+    model: DiagGMM,
+    frames: ArrayLike | FrameSource,
+    counts: ArrayLike | float,
+    *,
+    keep: float = 1.0,
+    ubm: DiagGMM | None = None,
+    relevance: float = 16.0,
+    parameters: tuple[Parameter, ...] = ("means",),
+    weight_relevance: float | None = None,
+    mean_relevance: float | None = None,
+    variance_relevance: float | None = None,
+    max_iter: int = 1,
+    tol: float = 1e-4,
+    floor: ArrayLike = 0.0,
+    precision: PrecisionChoice = "auto",
+    memory: int | None = None,
+    map: Mapper = map,
+) -> Fit:
+    """Add frames (N, D) to a mixture that was trained before: posterior = (prior + what it has seen) + new statistics.
+
+    ``counts`` (K,) are the frames that spoke for each component so far, as in ``Fit.counts``; one number is shared out
+    by the weights. What was seen counts ``keep`` times: below 1 it is forgotten as it grows old.
+
+    A model that was adapted from a background model is given it as ``ubm``, with the settings that it was adapted by
+    (see ``adapt_map``): the update starts from the background model again, so that with ``max_iter`` 1, as there, it is
+    what adaptation to all frames together would have given, but for rounding. Without ``ubm`` the model was trained by
+    maximum likelihood, and its old frames keep the components that they were given; of one component, the update is
+    what training on all frames would have given. Each of ``max_iter`` iterations sees the new frames alone.
+
+    The trace is log-likelihood of the new frames and log density of what was known, up to a constant.
+
+    Returns:
+        A fit whose ``counts`` are those of all frames, for the next update.
+
+    Raises:
+        ShapeError: Frames of another dimension; counts, a floor or a background model of another shape.
+        FitError: No frames; NaN; negative counts; nothing that was seen.
+        ConfigError: An option out of range.
+
+    >>> first, second = np.array([[0.0], [2.0]]), np.array([[4.0], [6.0]])
+    >>> model = DiagGMM([1.0], [[1.0]], [[1.0]])  # of the first two
+    >>> fit = update(model, second, counts=[2.0])
+    >>> fit.model.means.item(), fit.model.variances.item(), fit.counts
+    (3.0, 5.0, array([4.]))
+    """
+    source = as_source(frames)
+    check_memory(memory)
+    if source.n_features != model.n_features:
+        raise ShapeError(f"frames of {source.n_features} dimensions for a model of {model.n_features}")
+    if not (np.isfinite(keep) and keep >= 0):
+        raise ConfigError(f"keep {keep:g}; expected a share of what was seen, 0 or more")
+    held = _held(model if ubm is None else ubm, counts)
+    if ubm is not None and ubm.means.shape != model.means.shape:
+        raise ShapeError(f"a background model of shape {ubm.means.shape} for a model of {model.means.shape}")
+    check_finite(source, map=map)
+    if ubm is None:
+        start, moved = model, PARAMETERS
+        prior = ConjugatePrior.flat(*model.means.shape)
+    else:
+        start, moved = ubm, parameters
+        prior = ConjugatePrior.around(
+            ubm,
+            relevance,
+            weight_relevance,
+            mean_relevance=mean_relevance,
+            variance_relevance=variance_relevance,
+        )
+    old = statistics_of(model, held, None if ubm is None else prior, moved).scaled(keep)
+    centre = start.weights @ start.means
+    overall = start.weights @ (start.variances + (start.means - centre) ** 2)
+    chosen = resolve_precision(precision, float((start.variances / overall).min()))
+    size = block_size(len(source), model.n_features, model.n_components)
+    fit = fit_em(
+        start,
+        hold(batches(source, centre, np.sqrt(overall), chosen, size), memory),
+        prior + old,
+        max_iter=max_iter,
+        tol=tol,
+        floor=absolute_floor(floor, model.n_features),
+        update=moved,
+        map=map,
+    )
+    return replace(fit, counts=keep * held + fit.counts, n_frames=float(keep * held.sum()) + fit.n_frames)
+
+
+def _held(model: DiagGMM, counts: ArrayLike | float) -> Floats:
+    """(K,) frames that spoke for each component."""
+    held = np.asarray(counts, dtype=np.float64)
+    if held.ndim == 0:
+        held = held * model.weights
+    if held.shape != (model.n_components,):
+        raise ShapeError(f"counts of shape {held.shape} for {model.n_components} components; expected one each")
+    if not np.isfinite(held).all() or (held < 0).any() or not held.any():
+        raise FitError(
+            f"counts from {held.min():g} to {held.max():g}; expected the frames that a model has seen, 0 or more and "
+            "not all 0"
+        )
+    return held

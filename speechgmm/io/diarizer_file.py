@@ -1,0 +1,95 @@
+"""The model file of a diarizer: front end, background model, speaker space and threshold, in the usual container.
+
+header              "diarizer": the spec, the threshold, and what it was learnt from
+ubm.*               the background model
+space.mean          (K D,)
+space.matrix        (K D, d)
+space.between       (d,)
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from speechgmm.clustering.diarization import Diarizer
+from speechgmm.clustering.diarization_spec import DiarizationSpec
+from speechgmm.clustering.speaker_space import SpeakerSpace
+from speechgmm.errors import ModelFileError, SpeechGMMError
+from speechgmm.io.atomic import write_atomically
+from speechgmm.io.feature_store import canonical
+from speechgmm.io.model_file import (
+    FORMAT_VERSION,
+    KEY,
+    AudioInput,
+    audio_header,
+    read_audio_input,
+    read_tensors,
+    stack,
+    unstack,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LearntFrom:
+    """What a diarizer was learnt from."""
+
+    n_background: int  # speakers of the background model and the speaker space
+    n_conversations: int  # that the threshold was chosen on
+    der: float  # of those, at that threshold: of training, not of a test
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DiarizerFile:
+    """What the model file of a diarizer holds."""
+
+    diarizer: Diarizer
+    audio: AudioInput
+    learnt: LearntFrom
+
+
+def save_diarizer(content: DiarizerFile, path: Path) -> None:
+    """Write a diarizer; the same content gives the same bytes. Raises DataError where the disk does not take it."""
+    from safetensors.numpy import save
+
+    about, tensors = audio_header(content.audio)
+    found = content.diarizer
+    tensors |= stack("ubm.", (found.ubm,))
+    tensors |= {f"space.{name}": getattr(found.space, name) for name in ("mean", "matrix", "between")}
+    header = {
+        "format": FORMAT_VERSION,
+        "diarizer": {"spec": asdict(found.spec), "threshold": found.threshold, "learnt": asdict(content.learnt)},
+        "audio": about,
+    }
+    data: bytes = save(
+        {name: np.ascontiguousarray(value) for name, value in tensors.items()}, metadata={KEY: canonical(header)}
+    )
+    write_atomically(path, lambda file: file.write(data))
+
+
+def read_diarizer(path: Path) -> DiarizerFile:
+    """Read and check a diarizer.
+
+    Raises:
+        ModelFileError: No such file, truncated, not written by this package, of a newer format; models of another kind.
+    """
+    tensors, header = read_tensors(path)
+    if "diarizer" not in header:
+        kind = "a recogniser" if "recogniser" in header else "models of classes"
+        raise ModelFileError(
+            f"{path}: {kind}, which know nothing of how speakers differ; a diarizer is needed: `speechgmm "
+            "train-diarizer CORPUS --out FILE` makes one, and without --model the recording itself is learnt from"
+        )
+    try:
+        about = header["diarizer"]
+        diarizer = Diarizer(
+            unstack("ubm.", tensors, [len(tensors["ubm.weights"])])[0],
+            SpeakerSpace(tensors["space.mean"], tensors["space.matrix"], tensors["space.between"]),
+            DiarizationSpec(**about["spec"]),
+            float(about["threshold"]),
+        )
+        return DiarizerFile(diarizer, read_audio_input(header["audio"], tensors), LearntFrom(**about["learnt"]))
+    except (KeyError, TypeError, ValueError, SpeechGMMError) as error:
+        raise ModelFileError(
+            f"{path}: a model file with a part missing or out of shape ({error}); train it again"
+        ) from None

@@ -1,0 +1,129 @@
+"""Looking for what is odd in recordings: those of a run's test and new ones, by way of the same frames."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.errors import DataError
+from speechgmm.features import front_end, moments, normalisation
+from speechgmm.gmm import DiagGMM, Stack
+from speechgmm.io.anomaly_file import AnomalyFile
+from speechgmm.io.model_file import AudioInput
+from speechgmm.parallel import pmap
+from speechgmm.pipeline.scoring import frames_of
+from speechgmm.scoring.anomaly import (
+    AnomalyModel,
+    curve_of,
+    figures,
+    grid_of,
+    oddest,
+    score_of,
+    smoothed,
+)
+from speechgmm.scoring.anomaly_spec import AnomalySpec
+
+if TYPE_CHECKING:  # scoring a recording waits for none of them
+    from speechgmm.pipeline.frames import Piece
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the streams' mixtures say of a recording, before it is compared with normal ones."""
+
+    figures: Floats  # (F,) one for each side of each stream
+    curves: tuple[Floats, ...]  # of each stream, on the same times
+    grid: Floats  # (T,) those times, s
+    n_frames: int  # of the first stream
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How odd a recording is."""
+
+    score: float
+    threshold: float
+    p_value: float  # share of normal recordings that would score so high, at most
+    start: float  # s, of its oddest stretch
+    end: float
+    figures: Floats  # (F,)
+    n_frames: int
+    grid: Floats  # (T,) s
+    curve: Floats  # (T,) deviations of normal frames
+
+    @property
+    def anomalous(self) -> bool:
+        """Whether the score is above the threshold."""
+        return self.score > self.threshold
+
+
+def look(
+    frames: Sequence[NDArray[np.float32]], stacks: Sequence[Stack], audio: Sequence[AudioInput], spec: AnomalySpec
+) -> Look:
+    """A recording's finished frames (T, D) of each stream under that stream's mixture (a stack of one)."""
+    found, curves = [], []
+    plans = [front_end(one.features, one.sample_rate) for one in audio]
+    grid = grid_of(plans[0].time(len(frames[0]), len(frames[0])))
+    for own, stack, plan, stream in zip(frames, stacks, plans, spec.streams, strict=True):
+        costs = -stack.log_likelihoods(own)[0]
+        shift = plan.frame_shift / plan.sample_rate
+        times = plan.first_centre / plan.sample_rate + shift * np.arange(len(costs), dtype=np.float64)
+        found.append(figures(costs, stream, shift))
+        curves.append(smoothed(costs, stream, times, grid))
+    return Look(np.concatenate(found), tuple(curves), grid, len(frames[0]))
+
+
+def compared(one: Look, model: AnomalyModel, spec: AnomalySpec) -> Found:
+    """A look at a recording beside what normal recordings look like."""
+    reference = model.reference
+    score = float(score_of(one.figures, reference.centres, reference.scales, spec.combine))
+    curve = curve_of(one.curves, spec.streams, reference)
+    start, end = oddest(curve, one.grid, spec.when)
+    return Found(
+        score, reference.threshold.value, model.p_value(score), start, end, one.figures, one.n_frames, one.grid, curve
+    )
+
+
+def look_at_pieces(
+    audio: Sequence[AudioInput], spec: AnomalySpec, task: "tuple[Sequence[DiagGMM], Sequence[Sequence[Piece]]]"
+) -> list[Look]:
+    """A look at each of several recordings, under a mixture for each stream and by a piece for each stream."""
+    mixtures, recordings = task
+    stacks = [Stack.of([mixture]) for mixture in mixtures]
+    return [look([piece.load() for piece in pieces], stacks, audio, spec) for pieces in recordings]
+
+
+def find_anomalies(
+    file: AnomalyFile, paths: Sequence[Path], label: str, *, n_jobs: int = 1
+) -> Iterator[tuple[Path, Found | DataError]]:
+    """Each recording with how odd it is for its kind ``label``, or with why that cannot be said."""
+    work = partial(_find, file, file.models[label])
+    yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
+
+
+def _find(file: AnomalyFile, model: AnomalyModel, path: Path) -> Found | DataError:
+    try:
+        frames = [_finished(audio, path) for audio in file.audio]
+    except DataError as error:
+        return error if str(path) in str(error) else DataError(f"{path}: {error}")
+    stacks = [Stack.of([mixture]) for mixture in model.mixtures]
+    return compared(look(frames, stacks, file.audio, file.spec), model, file.spec)
+
+
+def _finished(audio: AudioInput, path: Path) -> NDArray[np.float32]:
+    frames, _, _ = frames_of(audio, path)
+    if audio.features.cmvn != "none":
+        how = audio.normalisation or normalisation(moments(frames), audio.features.norm_vars)
+        frames = how.apply(frames)
+    return audio.transformed(frames)
+
+
+def with_resampling(file: AnomalyFile) -> AnomalyFile:
+    """The same model, which resamples recordings of another rate."""
+    return replace(file, audio=tuple(replace(audio, resample=True) for audio in file.audio))

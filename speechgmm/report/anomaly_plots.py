@@ -1,0 +1,192 @@
+"""Plots of anomalies: scores with the threshold, the ROC, and when a recording is odd, under its spectrogram."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.evaluation import Trials, auc, roc
+from speechgmm.report.canvas import FAINT, NONTARGET, TARGET, WIDTH, new_axes
+from speechgmm.report.plots import SPECTROGRAM_RANGE, levels, plain_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Floats = NDArray[np.float64]
+
+BINS: Final = 40
+
+STYLES: Final = ("-", "--", "-.", ":")
+
+TAIL: Final = 3.0
+"""Distances from the threshold to the median of normal recordings, above which scores share the last bin."""
+
+
+def plot_anomaly_scores(
+    kinds: Mapping[str, ArrayLike], threshold: float | None, *, unit: str = "score", title: str = ""
+) -> "Figure":
+    """How the scores of each kind of recordings are spread, each as shares of its own number, with the threshold.
+
+    Args:
+        kinds: Name -> its scores; the first is what is normal.
+        threshold: Anomalous above it; None: it is not the same for all.
+        unit: What the axis says.
+        title: What was run.
+
+    >>> plot_anomaly_scores({"normal": [0.0, 1.0], "click": [3.0]}, 2.0).axes[0].get_xlabel()
+    'score'
+    """
+    figure, axes = new_axes(height=3.6, title=title)
+    values = {name: np.asarray(scores, np.float64) for name, scores in kinds.items()}
+    normal = next(iter(values.values()))
+    every = np.concatenate(list(values.values()))
+    middle = float(np.median(normal))
+    reach = max(threshold if threshold is not None else middle, float(normal.max())) - middle
+    high = min(float(every.max()), middle + TAIL * reach) if reach > 0 else float(every.max())
+    low = float(every.min())
+    edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+    colours = _colours(len(values) - 1)
+    for number, (name, scores) in enumerate(values.items()):
+        counts = np.histogram(np.clip(scores, edges[0], edges[-1]), edges)[0]
+        shares = 100 * np.cumsum(counts[::-1])[::-1] / len(scores)
+        colour = TARGET if number == 0 else colours[number - 1]
+        where = np.append(edges[:-1], edges[-1])
+        axes.step(
+            where,
+            np.append(shares, shares[-1]),
+            where="post",
+            color=colour,
+            linestyle=STYLES[(number - 1) % len(STYLES)] if number else "-",
+            linewidth=2.2 if number == 0 else 1.3,
+            label=plain_text(name),
+        )
+    if threshold is not None:
+        axes.axvline(threshold, color="black", linewidth=0.9, linestyle=":", label="threshold")
+    axes.set_xlim(low, edges[-1])
+    axes.set_ylim(0, 102)
+    axes.set_xlabel(unit)
+    axes.set_ylabel("share with this score or a higher one (%)")
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    figure.set_size_inches(WIDTH + 1.2, 3.6)
+    return figure
+
+
+def _colours(n: int) -> list[str]:
+    """Colours of n kinds of anomalies: from orange to violet, dark enough for white and light enough for black."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    if n <= 1:
+        return [NONTARGET]
+    return [to_hex(colormaps["plasma"](0.25 + 0.5 * place)) for place in np.linspace(1, 0, n)]
+
+
+def plot_roc(curves: Mapping[str, Trials], *, marked: Sequence[tuple[float, float]] = (), title: str = "") -> "Figure":
+    """Detected anomalies against false alarms; the diagonal is chance.
+
+    Args:
+        curves: Name -> its trials; the anomalous recordings are the targets.
+        marked: (false alarm rate, detection rate) of points to mark: the thresholds.
+        title: What was run.
+
+    >>> from speechgmm.evaluation import pool_trials
+    >>> plot_roc({"clicks": pool_trials([1.0, 2.0], [0.0, 1.5])}).axes[0].get_ylabel()
+    'anomalous recordings found (%)'
+    """
+    figure, axes = new_axes(height=3.8, title=title)
+    axes.plot([0, 100], [0, 100], color=FAINT, linewidth=0.8, linestyle=":")
+    colours = _colours(len(curves))
+    for number, (name, trials) in enumerate(curves.items()):
+        curve = roc(trials)
+        axes.plot(
+            100 * curve.false_alarm,
+            100 * (1 - curve.miss),
+            color=colours[number],
+            linestyle=STYLES[number % len(STYLES)],
+            linewidth=1.5,
+            label=f"{plain_text(name)}: AUC {auc(trials):.3f}",
+        )
+    for false_alarm, found in marked:
+        axes.plot(100 * false_alarm, 100 * found, "o", color="black", markersize=4, clip_on=False)
+    axes.set_xlim(0, 100)
+    axes.set_ylim(0, 102)
+    axes.set_xlabel("false alarms (% of normal recordings)")
+    axes.set_ylabel("anomalous recordings found (%)")
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    return figure
+
+
+def plot_anomaly_curve(
+    samples: ArrayLike,
+    sample_rate: int,
+    times: ArrayLike,
+    curve: ArrayLike,
+    *,
+    start: float = 0.0,
+    stretch: tuple[float, float] | None = None,
+    title: str = "",
+) -> "Figure":
+    """A spectrogram, and under it when the recording is odd.
+
+    Args:
+        samples: (N,) float.
+        sample_rate: Hz.
+        times: (T,) s, of the curve.
+        curve: (T,) in deviations of normal frames.
+        start: Time of the first sample in s.
+        stretch: Begin and end (s) of the oddest stretch, marked in both.
+        title: Above it.
+
+    Raises:
+        ShapeError: As ``plot_spectrogram``.
+
+    >>> figure = plot_anomaly_curve(np.sin(np.arange(8000)), 8000, [0.2, 0.4, 0.6], [0.0, 3.0, 0.0])
+    >>> figure.axes[1].get_xlabel()
+    'time (s)'
+    """
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
+    level, stop = levels(samples, sample_rate, start)
+    where, values = np.asarray(times, np.float64), np.asarray(curve, np.float64)
+    figure = Figure(figsize=(WIDTH + 1.5, 2.9), dpi=130)
+    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [2, 1.1], "hspace": 0.08})
+    figure.subplots_adjust(left=0.1, right=0.97, top=0.9 if title else 0.97, bottom=0.17)
+    upper.imshow(
+        level.T,
+        origin="lower",
+        aspect="auto",
+        interpolation="none",
+        cmap=colormaps["magma"].resampled(32),
+        vmin=-SPECTROGRAM_RANGE,
+        vmax=0,
+        extent=(start, stop, 0, sample_rate / 2000),
+    )
+    upper.set_ylabel("kHz")
+    if title:
+        upper.set_title(title, fontsize=9, loc="left", parse_math=False)
+    shown = (where >= start) & (where <= stop)
+    # What is far out would flatten the rest: the square root of what is above the mean keeps both in sight.
+    height = np.sign(values) * np.sqrt(np.abs(values))
+    lower.fill_between(where[shown], 0, np.maximum(height[shown], 0), color=NONTARGET, alpha=0.35, linewidth=0)
+    lower.plot(where[shown], height[shown], color=NONTARGET, linewidth=0.9)
+    if shown.any():
+        ticks = [0, 1, 4, 10, 25, 50, 100, 250, 500, 1000]
+        top = float(height[shown].max())
+        kept = [0]
+        for tick in ticks:
+            if np.sqrt(kept[-1]) + max(top, 1) / 5 <= np.sqrt(tick) <= max(top, 1):
+                kept.append(tick)
+        lower.set_yticks([float(np.sqrt(tick)) for tick in kept], [str(tick) for tick in kept])
+        lower.set_ylim(min(0.0, float(height[shown].min())), 1.08 * max(top, 1))
+    for axes in (upper, lower):
+        axes.tick_params(labelsize=8)
+        for edge in stretch or ():
+            axes.axvline(edge, color="white" if axes is upper else "black", linewidth=1.0, linestyle="--")
+    lower.spines[["top", "right"]].set_visible(False)
+    lower.grid(color=FAINT, alpha=0.25, linewidth=0.6)
+    lower.set_xlim(start, stop)
+    lower.set_xlabel("time (s)")
+    lower.set_ylabel("oddity")
+    return figure

@@ -1,0 +1,123 @@
+"""Who speaks when, drawn: turns as coloured bars above the spectrogram, the reference's above the hypothesis'."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.errors import ShapeError
+from speechgmm.evaluation.diarization import Turn, diarization_errors, speaker_mapping
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999933", "#882255", "#44aa99")
+"""Of speakers, told apart by colour-blind readers (Okabe & Ito, Tol); of more, they begin again."""
+
+COLUMNS: Final = 900
+RANGE: Final = 60.0
+"""dB below the loudest that are told apart."""
+
+
+def plot_turns(
+    samples: ArrayLike,
+    sample_rate: int,
+    turns: Sequence[Turn],
+    *,
+    reference: Sequence[Turn] | None = None,
+    title: str = "",
+) -> "Figure":
+    """A recording's spectrogram under its turns; with a reference, that above and where speakers are confused marked.
+
+    A hypothesised speaker has the colour of the one in the reference that it is counted as.
+
+    Args:
+        samples: (N,) float.
+        sample_rate: Hz.
+        turns: What was found.
+        reference: Who really spoke.
+        title: Of the recording; the figures are added.
+
+    Raises:
+        ShapeError: Samples that are not a vector of at least a window, 32 ms.
+
+    >>> figure = plot_turns(np.sin(np.arange(8000)), 8000, [Turn(0.0, 0.5, "S1")], title="a")
+    >>> figure.axes[0].get_title("left")
+    'a: 1 speaker'
+    """
+    from matplotlib.figure import Figure
+
+    values = np.asarray(samples, np.float32)
+    level = _levels(values, sample_rate)
+    duration = len(values) / sample_rate
+    names = _by_first({turn.speaker: turn.start for turn in sorted(turns, reverse=True)})
+    count = f"{len(names)} speaker" + ("s" if len(names) != 1 else "")
+    rows = [("found", list(turns))]
+    if reference is None:
+        colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
+        label = f"{title}: {count}"
+    else:
+        said = _by_first({turn.speaker: turn.start for turn in sorted(reference, reverse=True)})
+        same = speaker_mapping(reference, turns)
+        known = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(said)}
+        strangers = [name for name in names if name not in same]
+        colours = {name: known[real] for name, real in same.items()}
+        colours |= {name: COLOURS[(len(said) + number) % len(COLOURS)] for number, name in enumerate(strangers)}
+        rows = [("said", list(reference)), *rows]
+        errors = diarization_errors(reference, turns)
+        label = f"{title}: {count} found of {len(said)}, DER {100 * errors.der:.1f} %"
+    figure = Figure(figsize=(10.0, 2.9 + 0.3 * (len(rows) - 1)), layout="constrained", dpi=130)
+    bars, picture = figure.subplots(2, 1, sharex=True, height_ratios=[0.55 * len(rows), 2.0])
+    for row, (what, one) in enumerate(rows):
+        palette = known if what == "said" else colours
+        _bars(bars, len(rows) - 1 - row, one, palette, names=what == "said" or reference is None, duration=duration)
+    bars.set_yticks(range(len(rows)), [what for what, _ in rows][::-1], fontsize=9)
+    bars.set_ylim(-0.5, len(rows) - 0.5)
+    bars.spines[["top", "right", "left", "bottom"]].set_visible(False)
+    bars.tick_params(length=0, labelbottom=False)
+    bars.set_title(label.lstrip(": "), fontsize=11, loc="left", parse_math=False)
+    picture.imshow(
+        level,
+        origin="lower",
+        aspect="auto",
+        interpolation="none",
+        cmap="magma",
+        vmin=-RANGE,
+        vmax=0,
+        extent=(0, duration, 0, sample_rate / 2000),
+    )
+    picture.set_xlim(0, duration)
+    picture.set_xlabel("time (s)")
+    picture.set_ylabel("frequency (kHz)")
+    return figure
+
+
+def _by_first(starts: dict[str, float]) -> list[str]:
+    return sorted(starts, key=lambda name: starts[name])
+
+
+def _bars(
+    axes: "Axes", height: int, turns: Sequence[Turn], colours: dict[str, str], *, names: bool, duration: float
+) -> None:
+    for turn in turns:
+        axes.barh(height, turn.end - turn.start, left=turn.start, height=0.72, color=colours[turn.speaker], linewidth=0)
+        if names and turn.end - turn.start > 0.012 * duration * max(2, len(turn.speaker)):
+            middle = (turn.start + turn.end) / 2
+            axes.text(
+                middle, height, turn.speaker, ha="center", va="center", fontsize=7.5, color="white", parse_math=False
+            )
+
+
+def _levels(values: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
+    """(bins, columns) dB below the loudest; of long recordings a window in each column."""
+    length = 1 << max(5, round(np.log2(0.032 * sample_rate)))
+    if values.ndim != 1 or len(values) < length:
+        raise ShapeError(f"samples {values.shape}; expected a vector of at least {length} of them, one window")
+    hop = max(length // 2, -(-(len(values) - length) // COLUMNS))
+    windows = np.lib.stride_tricks.sliding_window_view(values, length)[::hop]
+    power = np.abs(np.fft.rfft(windows * np.hanning(length), axis=1)) ** 2
+    decibels = 10 * np.log10(np.maximum(power, 1e-12 * max(float(power.max()), 1e-30)))
+    shown: NDArray[np.float32] = np.maximum(decibels - decibels.max(), -RANGE).T.astype(np.float32)
+    return shown

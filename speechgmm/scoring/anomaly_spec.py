@@ -1,0 +1,106 @@
+"""The ``anomaly`` section of a configuration."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from speechgmm.errors import ConfigError
+from speechgmm.features.spec import FeatureSpec
+from speechgmm.setting import FORBID_UNKNOWN, setting
+
+Pool = Literal["mean", "top", "window"]
+Side = Literal["unlikely", "likely", "both"]
+Combine = Literal["max", "mean"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamSpec:
+    """One look at a recording: its features, its mixture, and how its frames become one figure.
+
+    >>> StreamSpec(pool="top", share=0.01).pool
+    'top'
+    """
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    name: str = setting("frames", "what the stream is called in tables and pictures")
+    features: FeatureSpec | None = setting(None, "its front end; default: the section features")
+    n_components: int | None = setting(None, "components of its mixtures; default: model.n_components", ge=1)
+    pool: Pool = setting(
+        "mean",
+        "negative log-likelihoods of frames become one figure by their mean (for what goes on all the time), by the "
+        "mean of the worst share of frames (top: clicks), or by the worst mean over a stretch (window: faults of "
+        "some tenths of a second)",
+    )
+    share: float = setting(0.05, "top: share of the frames that count", gt=0, le=1)
+    window: float = setting(0.3, "window: length of the stretch", unit="s", gt=0)
+    relative: bool = setting(
+        False,
+        "less the recording's own median frame, so that a strange voice or channel is no anomaly; for faults that are "
+        "short beside the recording",
+    )
+    side: Side = setting(
+        "unlikely",
+        "what is odd: frames less likely than normal ones, likelier ones (hum and smooth noise are likelier than "
+        "speech under its model), or both",
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what would have no effect."""
+        for key, pool in (("share", "top"), ("window", "window")):
+            if self.pool != pool and getattr(self, key) != type(self).__dataclass_fields__[key].default:
+                raise ConfigError(f"anomaly.streams: {key} is for pool: {pool}; this stream has pool: {self.pool}")
+        if self.pool == "mean" and self.relative:
+            raise ConfigError(
+                "anomaly.streams: relative with pool: mean takes the recording's level off itself and leaves next to "
+                "nothing; leave it out, or take pool: top or window"
+            )
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """The figures that the stream has: one for each side."""
+        return ("unlikely", "likely") if self.side == "both" else (self.side,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnomalySpec:
+    """What counts as normal, how a recording is scored, and from where on it is anomalous."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    condition: str = setting("condition", "the column that says whether a recording is normal")
+    normal: str = setting(
+        "normal", "its value for normal recordings; every other value is a kind of anomaly, for tests alone"
+    )
+    models: Literal["label", "one"] = setting(
+        "label", "label: a model for each value of corpus.label (a machine); one: one for all"
+    )
+    streams: tuple[StreamSpec, ...] = setting((StreamSpec(),), "looks at a recording whose figures make its score")
+    combine: Combine = setting(
+        "max",
+        "several figures, each in deviations of normal recordings, become a score by the largest or by their mean",
+    )
+    false_alarm: float = setting(
+        0.05, "share of normal recordings that may be called anomalous: the threshold is made for it", gt=0, lt=1
+    )
+    folds: int = setting(
+        5, "parts of the normal recordings that are left out in turn, for scores of recordings not trained on", ge=2
+    )
+    when: float = setting(0.3, "length of the stretch that is named as the oddest of a recording", unit="s", gt=0)
+
+    def __post_init__(self) -> None:
+        """Refuse streams that could not be told apart."""
+        if not self.streams:
+            raise ConfigError("anomaly.streams is empty; expected one look at a recording at least, or leave it out")
+        names = [stream.name for stream in self.streams]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ConfigError(f"anomaly.streams: two are named {twice!r}; give each a name of its own")
+        if self.combine != "max" and self.n_figures == 1:
+            raise ConfigError(
+                "anomaly.combine has no effect on one stream of one side; its figure is the score: leave it out"
+            )
+
+    @property
+    def n_figures(self) -> int:
+        """Figures of a recording: one for each side of each stream."""
+        return sum(len(stream.sides) for stream in self.streams)

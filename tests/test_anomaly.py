@@ -1,0 +1,383 @@
+"""Anomaly detection: pooling, thresholds and their laws; a run, and new recordings scored as the run scored its own."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import hum
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+import speechgmm as sg
+from speechgmm.cli import app
+from speechgmm.config import load_config, make_config
+from speechgmm.console import Console
+from speechgmm.corpus import Corpus, Utterance
+from speechgmm.corpus.normal import divide_normal
+from speechgmm.corpus.spec import SplitSpec
+from speechgmm.errors import ConfigError, DataError, ModelFileError
+from speechgmm.io.anomaly_file import read_anomaly_file, serialise_anomaly
+from speechgmm.io.model_file import read_model_file
+from speechgmm.io.recogniser_file import read_recogniser
+from speechgmm.scoring.anomaly import (
+    NormalReference,
+    far_out,
+    figures,
+    grid_of,
+    oddest,
+    reference_of,
+    score_of,
+    smoothed,
+    threshold_of,
+    window_means,
+)
+from speechgmm.scoring.anomaly_spec import AnomalySpec, StreamSpec
+
+RATE = 8000
+
+# ---------------------------------------------------------------- pooling
+
+COSTS = st.lists(st.floats(-50, 50), min_size=1, max_size=60)
+
+
+@given(COSTS, st.sampled_from(["mean", "top", "window"]), st.floats(-10, 10))
+@settings(max_examples=60, deadline=None)
+def test_a_figure_moves_with_its_frames_unless_it_is_relative(costs: list[float], pool: str, shift: float) -> None:
+    stream = StreamSpec(pool=pool)  # type: ignore[arg-type]
+    moved = figures(np.add(costs, shift), stream, 0.01)
+    assert moved == pytest.approx(figures(costs, stream, 0.01) + shift, abs=1e-9)
+    if pool != "mean":
+        relative = replace(stream, relative=True)
+        assert figures(np.add(costs, shift), relative, 0.01) == pytest.approx(figures(costs, relative, 0.01), abs=1e-9)
+
+
+@given(COSTS)
+@settings(max_examples=60, deadline=None)
+def test_the_worst_frames_are_no_better_than_the_mean_and_no_worse_than_the_worst(costs: list[float]) -> None:
+    top, window = StreamSpec(pool="top", share=0.1), StreamSpec(pool="window", window=0.05)
+    assert np.mean(costs) - 1e-9 <= figures(costs, top, 0.01)[0] <= max(costs) + 1e-9
+    assert min(costs) - 1e-9 <= figures(costs, window, 0.01)[0] <= max(costs) + 1e-9
+    assert figures(costs, StreamSpec(pool="top", share=1.0), 0.01)[0] == pytest.approx(np.mean(costs))
+    assert figures(costs, StreamSpec(pool="window", window=10.0), 0.01)[0] == pytest.approx(np.mean(costs))
+
+
+@given(COSTS)
+@settings(max_examples=40, deadline=None)
+def test_both_sides_are_each_side_and_turn_with_the_sign(costs: list[float]) -> None:
+    for pool in ("top", "window"):
+        both = figures(costs, StreamSpec(pool=pool, side="both"), 0.01)
+        sides = [figures(costs, StreamSpec(pool=pool, side=side), 0.01)[0] for side in ("unlikely", "likely")]
+        assert both == pytest.approx(sides)
+        assert figures(np.negative(costs), StreamSpec(pool=pool, side="both"), 0.01) == pytest.approx(both[::-1])
+
+
+def test_windows_are_means_of_neighbours() -> None:
+    values = np.random.default_rng(0).standard_normal(37)
+    assert window_means(values, 5) == pytest.approx([values[n : n + 5].mean() for n in range(33)])
+
+
+def test_one_figure_is_the_score_and_several_are_measured_in_deviations() -> None:
+    centres, scales = np.array([1.0, 10.0]), np.array([2.0, 5.0])
+    assert score_of([[7.0]], centres[:1], scales[:1], "max").tolist() == [7.0]
+    assert score_of([[5.0, 15.0]], centres, scales, "max").tolist() == [2.0]
+    assert score_of([[5.0, 15.0]], centres, scales, "mean").tolist() == [1.5]
+
+
+# ---------------------------------------------------------------- thresholds
+
+
+@pytest.mark.parametrize(("n", "rate"), [(19, 0.05), (50, 0.1), (200, 0.05), (99, 0.01)])
+def test_a_threshold_keeps_its_false_alarm_rate_on_average(n: int, rate: float) -> None:
+    rng = np.random.default_rng(n)
+    rates = [float(1 - threshold_of(rng.random(n), rate).value) for _ in range(2000)]  # of new ones, uniform too
+    assert np.mean(rates) <= rate + 3 * np.std(rates) / np.sqrt(2000)
+    assert np.mean(rates) >= rate - 1 / (n + 1) - 3 * np.std(rates) / np.sqrt(2000)
+
+
+def test_intervals_hold_the_quantile_and_the_rate_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(1)
+    found = [threshold_of(rng.random(150), 0.1) for _ in range(1500)]
+    held = np.mean([one.low is not None and one.high is not None and one.low <= 0.9 <= one.high for one in found])
+    rate = np.mean([one.rate_low <= 1 - one.value <= one.rate_high for one in found])
+    assert held >= 0.94  # order statistics cannot say 95 % to the point; they say at least
+    assert rate == pytest.approx(0.95, abs=0.02)
+
+
+def test_too_few_normal_recordings_for_the_rate_are_refused_and_an_open_end_is_said() -> None:
+    with pytest.raises(DataError, match=r"18 normal recordings .* needs 19 at least"):
+        threshold_of(np.arange(18.0), 0.05)
+    assert threshold_of(np.arange(19.0), 0.05).value == 18
+    assert threshold_of(np.arange(19.0), 0.05).high is None
+    assert threshold_of(np.arange(500.0), 0.05).high is not None
+
+
+def test_a_threshold_grows_as_the_rate_falls() -> None:
+    scores = np.random.default_rng(3).standard_normal(300)
+    values = [threshold_of(scores, rate).value for rate in (0.5, 0.2, 0.1, 0.05, 0.01)]
+    assert values == sorted(values)
+
+
+def test_what_stands_far_out_is_named_and_a_long_smooth_tail_is_not() -> None:
+    rng = np.random.default_rng(4)
+    scores = np.append(rng.standard_normal(100), [12.0, 30.0])
+    assert far_out(scores).tolist() == [101, 100]
+    assert not len(far_out(rng.standard_normal(300)))
+    assert not len(far_out(np.ones(20)))
+
+
+def test_scores_of_normal_recordings_that_are_all_the_same_are_refused() -> None:
+    with pytest.raises(DataError, match="all the same"):
+        reference_of(np.ones((30, 1)), [[np.ones(5)] * 30], AnomalySpec())
+
+
+# ---------------------------------------------------------------- curves
+
+
+def test_a_curve_is_where_the_fault_is() -> None:
+    times = 0.005 + 0.01 * np.arange(200)
+    costs = np.where((times > 1.2) & (times < 1.4), 30.0, 1.0)
+    grid = grid_of(2.0)
+    curve = smoothed(costs, StreamSpec(relative=False), times, grid)
+    assert len(curve) == len(grid) == 200
+    start, end = oddest(curve, grid, 0.2)
+    assert (start, end) == pytest.approx((1.2, 1.4), abs=0.02)
+    assert oddest(curve, grid, 9.0) == pytest.approx((0.0, 2.0))
+
+
+# ---------------------------------------------------------------- who trains
+
+
+def corpus_of(*rows: tuple[str, str, str]) -> Corpus:
+    """(condition, split, machine) of each utterance."""
+    made = tuple(
+        Utterance(str(n), Path(f"/{n}.wav"), split=split, labels={"condition": condition, "machine": machine})
+        for n, (condition, split, machine) in enumerate(rows)
+    )
+    return Corpus(made, "machine", Path("/"))
+
+
+def divided(corpus: Corpus, kind: str = "column", own_models: bool = True) -> Corpus:
+    spec = SplitSpec(kind=kind)  # type: ignore[arg-type]
+    return divide_normal(corpus, spec, condition="condition", normal="normal", own_models=own_models)
+
+
+def test_an_anomaly_in_training_is_refused_by_name() -> None:
+    corpus = corpus_of(("normal", "train", "a"), ("click", "train", "a"), ("normal", "test", "a"))
+    with pytest.raises(DataError, match=r"1 utterances in the split 'train' are not 'normal' .*: 1 \(click\)"):
+        divided(corpus)
+
+
+def test_a_fraction_of_normal_recordings_is_tested_and_all_others() -> None:
+    corpus = divided(corpus_of(*[("normal", "", "a")] * 20, *[("click", "", "a")] * 5), "fraction")
+    by = [(u.split, u.label("condition")) for u in corpus]
+    assert by.count(("train", "normal")) == 16
+    assert by.count(("test", "normal")) == 4
+    assert by.count(("test", "click")) == 5
+
+
+def test_divisions_that_cannot_be_are_refused() -> None:
+    corpus = corpus_of(("normal", "train", "a"), ("normal", "test", "b"))
+    with pytest.raises(DataError, match=r"'machine' are tested and have no normal training recordings: b"):
+        divided(corpus)
+    assert len(divided(corpus, own_models=False)) == 2
+    with pytest.raises(ConfigError, match="kfold is not there for task: anomaly"):
+        divided(corpus, "kfold")
+    with pytest.raises(DataError, match=r"no utterance is normal: .* but click"):
+        divided(corpus_of(("click", "train", "a")))
+
+
+# ---------------------------------------------------------------- settings
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ({"task": "classification", "anomaly": {"folds": 3}}, "anomaly is for task: anomaly"),
+        ({"anomaly": {"streams": []}}, "streams is empty"),
+        ({"anomaly": {"streams": [{"name": "a"}, {"name": "a"}]}}, "two are named 'a'"),
+        ({"anomaly": {"streams": [{"pool": "mean", "share": 0.1}]}}, "share is for pool: top"),
+        ({"anomaly": {"streams": [{"relative": True}]}}, "relative with pool: mean"),
+        ({"anomaly": {"streams": [{"pol": "top"}]}}, r"unknown key 'anomaly\.streams\.pol'; did you mean"),
+        ({"anomaly": {"streams": [{"features": {"n_cep": 3}}]}}, r"unknown key 'anomaly\.streams\.features"),
+        ({"anomaly": {"combine": "mean"}}, "combine has no effect"),
+        ({"features": {"vad": "energy"}}, "whole recordings are looked at"),
+        ({"features": {"transform": {"kind": "lda"}}}, "take pca"),
+        ({"features": {"n_ceps": 9}, "anomaly": {"streams": [{"features": {}}]}}, "features has no effect"),
+        ({"model": {"adapt": "map"}}, r"model\.adapt is not there"),
+        ({"scoring": {"priors": "train"}}, "scoring has no effect"),
+    ],
+)
+def test_settings_without_effect_are_refused(text: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make_config({"task": "anomaly", **text})
+
+
+# ---------------------------------------------------------------- a run
+
+
+@pytest.fixture(scope="module")
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two machines that hum, 24 normal recordings of each to train on; tests with and without clicks."""
+    root = tmp_path_factory.mktemp("machines")
+    rows = ["path\tsplit\tcondition\tmachine"]
+    for number, (machine, pitch) in enumerate((("fan", 110.0), ("pump", 300.0))):
+        for n in range(38):
+            samples = hum(1000 * number + n, pitch * (1 + 0.002 * (n % 7)), 1.0)
+            condition = "click" if n >= 32 else "normal"
+            if condition == "click":
+                samples[4000:5600:400] += 0.9
+            soundfile.write(root / f"{machine}-{n}.wav", np.clip(samples, -0.99, 0.99), RATE)
+            rows.append(f"{machine}-{n}.wav\t{'train' if n < 24 else 'test'}\t{condition}\t{machine}")
+    (root / "manifest.tsv").write_text("\n".join(rows) + "\n")
+    (root / "machines.yaml").write_text(
+        "task: anomaly\n"
+        "corpus: {kind: manifest, path: manifest.tsv, label: machine, sample_rate: 8000}\n"
+        "features: {n_ceps: 8, n_mels: 12}\n"
+        "model: {n_components: 2, max_iter: 5}\n"
+        "anomaly:\n"
+        "  false_alarm: 0.1\n"
+        "  folds: 3\n"
+        "  streams:\n"
+        "    - name: short\n"
+        "      features: {frame_length: 8, frame_shift: 4, n_ceps: 6, n_mels: 8, lifter: 0,"
+        " transform: {kind: pca, dim: 12, splice: 1}}\n"
+        "      pool: top\n"
+        "      share: 0.02\n"
+        "      relative: true\n"
+        "    - {name: long, pool: window, side: both}\n"
+        f"cache: cache\noutput: {root / 'run'}\nparallel: {{n_jobs: 1}}\n"
+    )
+    sg.run(root / "machines.yaml", console=Console(quiet=True))
+    return root
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines(), delimiter="\t"))
+
+
+def test_a_run_finds_what_is_not_normal_and_says_when(machines: Path) -> None:
+    metrics = json.loads((machines / "run" / "metrics.json").read_text())
+    assert metrics["auc"]["value"] == 1
+    assert metrics["pauc"]["max_false_alarm"] == 0.1
+    assert metrics["detection_rate"]["value"] == 1
+    assert set(metrics["classes"]) == {"fan", "pump"}
+    rows = rows_of(machines / "run" / "scores.tsv")
+    assert len(rows) == 28
+    assert list(rows[0])[-3:] == ["short", "long (unlikely)", "long (likely)"]
+    for row in rows:
+        assert (float(row["score"]) > float(row["threshold"])) == (row["decision"] == "anomalous")
+        if row["condition"] == "click":  # from 0.5 to 0.7 s
+            assert float(row["start"]) < 0.7
+            assert float(row["end"]) > 0.5
+
+
+def test_new_recordings_are_scored_as_the_run_scored_its_own(machines: Path) -> None:
+    found = CliRunner().invoke(
+        app, ["score", str(machines / "run"), *(str(machines / f"fan-{n}.wav") for n in (25, 33)), "--label", "fan",
+              "--format", "jsonl", "--quiet"]
+    )  # fmt: skip
+    assert found.exit_code == 0, found.output
+    known = {row["id"]: row for row in rows_of(machines / "run" / "scores.tsv")}
+    for line in found.stdout.splitlines():
+        row = json.loads(line)
+        own = known[Path(row["file"]).stem]
+        for name in ("score", "threshold", "p_value", "start", "end"):
+            assert row[name] == pytest.approx(float(own[name]), abs=1e-5)
+        assert row["decision"] == own["decision"]
+
+
+def test_curves_are_written_as_table_and_picture(machines: Path, tmp_path: Path) -> None:
+    found = CliRunner().invoke(
+        app, ["score", str(machines / "run"), str(machines / "fan-33.wav"), "--label", "fan", "--curve", str(tmp_path)]
+    )
+    assert found.exit_code == 0, found.output
+    rows = rows_of(tmp_path / "fan-33.tsv")
+    highest = max(rows, key=lambda row: float(row["oddity"]))
+    assert 0.45 < float(highest["time"]) < 0.75
+    assert (tmp_path / "fan-33.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "say with --label which"),
+        (("--label", "car"), "the model knows fan, pump"),
+        (("--label", "fan", "--window", "1"), "--window: of no use"),
+        (("--label", "fan", "--top", "2"), "--top: of no use"),
+    ],
+)
+def test_a_command_line_that_the_model_has_no_use_for_is_refused(
+    machines: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    found = CliRunner().invoke(app, ["score", str(machines / "run"), str(machines / "fan-25.wav"), *arguments])
+    assert found.exit_code == 2
+    assert message in found.stderr
+
+
+def test_other_commands_refuse_a_model_of_what_is_normal(machines: Path) -> None:
+    model = machines / "run" / "models.safetensors"
+    with pytest.raises(ModelFileError, match="no classes to claim"):
+        read_model_file(model)
+    with pytest.raises(ModelFileError, match="no recogniser"):
+        read_recogniser(model)
+    for command in (["verify", str(model), "--claim", "fan"], ["enrol", str(model), "--label", "x", "--out", "new"]):
+        found = CliRunner().invoke(app, [*command, str(machines / "fan-25.wav")])
+        assert found.exit_code == 1
+        assert "speechgmm score" in found.stderr
+    described = CliRunner().invoke(app, ["inspect", str(model)])
+    assert "what is normal of 2 classes" in described.stdout
+
+
+def test_other_runs_refuse_what_is_of_anomalies_alone(machines: Path) -> None:
+    sweep = ["sweep", str(machines / "machines.yaml"), "--grid", "seed=1,2", "--out", str(machines / "sweep")]
+    assert "sweep is not there for task: anomaly" in CliRunner().invoke(app, sweep).stderr
+    runs = [str(machines / "run")] * 2
+    assert "compare is not there for task: anomaly" in CliRunner().invoke(app, ["compare", *runs]).stderr
+
+
+def test_a_model_file_is_read_back_as_it_was(machines: Path) -> None:
+    path = machines / "run" / "models.safetensors"
+    file = read_anomaly_file(path)
+    assert serialise_anomaly(file) == path.read_bytes()
+    assert isinstance(file.models["fan"].reference, NormalReference)
+    assert file.models["fan"].p_value(np.inf) == pytest.approx(1 / 25)
+    assert file.models["fan"].p_value(-np.inf) == 1
+
+
+def test_the_report_shows_the_threshold_the_roc_and_the_oddest(machines: Path) -> None:
+    page = (machines / "run" / "report.html").read_text()
+    for text in ("What is anomalous", "Thresholds", "The oddest recordings", "data:audio/flac", "AUC"):
+        assert text in page
+
+
+def test_anomalies_among_the_normal_recordings_are_warned_of(
+    machines: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (machines / "manifest.tsv").read_text()
+    planted = text.replace("fan-33.wav\ttest\tclick", "fan-33.wav\ttrain\tnormal")
+    (machines / "planted.tsv").write_text(planted)
+    sg.run(
+        load_config(machines / "machines.yaml", [f"corpus.path={machines / 'planted.tsv'}"]),
+        output=machines / "planted",
+        console=Console(),
+        until="train",
+    )
+    said = " ".join(capsys.readouterr().err.split())
+    assert "'fan': 1 of 25 normal training recordings stand far out" in said
+    assert "fan-33" in said
+    assert "'pump'" not in said.replace("'pump': 24 normal recordings are few", "")
+
+
+def test_too_few_normal_recordings_end_the_run_by_name(machines: Path) -> None:
+    with pytest.raises(DataError, match=r"'fan': 24 normal recordings cannot give a threshold .* of 0\.01"):
+        sg.run(
+            machines / "machines.yaml",
+            ["anomaly.false_alarm=0.01"],
+            output=machines / "few",
+            console=Console(quiet=True),
+        )

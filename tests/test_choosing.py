@@ -1,0 +1,91 @@
+"""A number of components that each class chooses for itself, from configuration to report."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speechgmm.cli.inspecting import inspect
+from speechgmm.console import Console
+from speechgmm.errors import FitError
+from speechgmm.io.model_file import read_model_file
+from speechgmm.pipeline import run
+from speechgmm.pipeline.enrolling import enrol
+from speechgmm.pipeline.sweeping import grid_points, sweep
+
+QUIET = Console(quiet=True)
+AUTO = "model={n_components: auto, max_iter: 5, choose: {n_starts: 1, candidates: [1, 2, 4, 8]}}"
+
+
+@pytest.fixture
+def chosen(config_file: Path) -> Path:
+    """The folder of a run whose classes chose their number of components."""
+    run(config_file, [AUTO], console=QUIET)
+    return config_file.parent / "run"
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def test_every_class_has_the_number_that_its_criterion_says_and_the_run_says_why(chosen: Path) -> None:
+    models = (
+        read_model_file(chosen).models if chosen.is_file() else read_model_file(chosen / "models.safetensors").models
+    )
+    rows = table(chosen / "classes.tsv")
+    for row, model in zip(rows, models.models, strict=True):
+        candidates = json.loads(row["candidates"])
+        best = max(candidates, key=lambda one: one["value"])
+        assert best["n_components"] == int(row["n_components"]) == model.n_components
+        assert "BIC" in row["why"]
+    page = (chosen / "report.html").read_text()
+    assert "How many components each class was given, and why" in page
+    told = inspect(chosen)
+    assert "chosen for each class by BIC" in told
+    assert rows[0]["why"] in told
+
+
+@pytest.mark.parametrize("criterion", ["bic", "held_out", "occupancy"])
+def test_workers_change_no_byte_of_chosen_models(config_file: Path, criterion: str) -> None:
+    found = set()
+    for n_jobs, backend, memory in ((1, "threads", "2GB"), (2, "processes", "1MB")):
+        folder = config_file.parent / f"run-{n_jobs}"
+        overrides = [
+            AUTO, f"model.choose.criterion={criterion}", f"cache={folder}-cache", f"parallel.n_jobs={n_jobs}",
+            f"parallel.backend={backend}", f"parallel.memory={memory}", "scoring.temperature_folds=0",
+        ]  # fmt: skip
+        run(config_file, overrides, output=folder, console=QUIET, until="train")
+        found.add((folder / "models.safetensors").read_bytes())
+    assert len(found) == 1
+
+
+def test_a_sweep_compares_auto_with_a_number_on_inner_folds(config_file: Path) -> None:
+    split = "corpus.split={kind: kfold, folds: 3}"
+    result = sweep(config_file, grid_points(["model.n_components=2,auto"]), [split], console=QUIET)
+    assert {point.settings["model.n_components"] for point in result.points} == {2, "auto"}
+
+
+def test_a_setting_of_the_choice_counts_only_where_there_is_one(config_file: Path, chosen: Path) -> None:
+    cache = config_file.parent / "cache" / "models"
+    before = {path.name for path in cache.iterdir()}
+    run(config_file, [AUTO, "model.choose.n_starts=2"], output=chosen.parent / "two", console=QUIET, until="train")
+    assert {path.name for path in cache.iterdir()} > before
+    before = {path.name for path in cache.iterdir()}
+    run(config_file, [AUTO], output=chosen.parent / "again", console=QUIET)
+    assert {path.name for path in cache.iterdir()} == before
+
+
+def test_too_few_frames_to_choose_by_are_named(config_file: Path) -> None:
+    with pytest.raises(FitError, match=r"(?s)'high': 348 frames for 500 components, the least of model.choose.cand"):
+        run(config_file, [AUTO, "model.choose.candidates=[500]"], console=QUIET)
+
+
+def test_a_class_that_is_enrolled_chooses_as_the_others_did(chosen: Path) -> None:
+    file = read_model_file(chosen / "models.safetensors")
+    recordings = sorted((chosen.parent / "hums" / "low").glob("*.wav"))
+    larger, report = enrol(file, "new", recordings)
+    assert larger.models.labels[-1] == "new"
+    assert report.n_components in (1, 2, 4, 8)
+    assert np.isfinite(larger.models.models[-1].means).all()

@@ -1,0 +1,68 @@
+"""Figures of clusters: scikit-learn's are the oracle."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speechgmm.errors import DataError, ShapeError
+from speechgmm.evaluation import cluster_figures, silhouettes
+
+labellings = st.integers(1, 40).flatmap(
+    lambda n: st.tuples(*(st.lists(st.integers(0, 6), min_size=n, max_size=n) for _ in range(2)))
+)
+
+
+@given(labellings)
+@settings(max_examples=60, deadline=None)
+def test_nmi_and_ari_are_scikit_learns(pair):
+    from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+    found, true = pair
+    figures = cluster_figures(found, true)
+    assert figures.ari == pytest.approx(adjusted_rand_score(true, found), abs=1e-12)
+    # Of two constant labellings its entropies are 0 and so is ours: both say 1.
+    assert figures.nmi == pytest.approx(normalized_mutual_info_score(true, found), abs=1e-9)
+
+
+@given(labellings)
+@settings(max_examples=30, deadline=None)
+def test_purity_is_the_coverage_of_the_classes_and_names_do_not_matter(pair):
+    found, true = pair
+    one, other = cluster_figures(found, true), cluster_figures(true, found)
+    assert (one.purity, one.coverage) == (other.coverage, other.purity)
+    assert (one.nmi, one.ari) == pytest.approx((other.nmi, other.ari))
+    assert cluster_figures([f"speaker {6 - label}" for label in found], true) == one
+
+
+def test_every_piece_alone_has_a_high_nmi_and_no_ari():
+    true = np.repeat(np.arange(10), 3).tolist()
+    alone = cluster_figures(range(30), true)
+    assert (alone.purity, alone.ari) == (1.0, pytest.approx(0.0))
+    assert alone.nmi == alone.nmi_alone == pytest.approx(0.81, abs=0.01)
+    assert cluster_figures(true, true).nmi_alone == alone.nmi
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_silhouettes_are_scikit_learns(seed):
+    from sklearn.metrics import silhouette_samples
+
+    rng = np.random.default_rng(seed)
+    points, labels = rng.normal(size=(25, 3)), rng.integers(0, 9, 25)
+    distances = np.linalg.norm(points[:, None] - points, axis=2)
+    expected = silhouette_samples(distances, labels, metric="precomputed")
+    np.testing.assert_allclose(silhouettes(distances, labels), expected, atol=1e-12)
+
+
+def test_silhouettes_of_one_cluster_or_of_pieces_all_alike_are_zero():
+    assert silhouettes(np.zeros((3, 3)), [0, 0, 0]).tolist() == [0, 0, 0]
+    assert silhouettes(np.zeros((4, 4)), [0, 0, 1, 1]).tolist() == [0, 0, 0, 0]
+
+
+def test_labels_that_do_not_fit_are_refused():
+    with pytest.raises(ShapeError, match="2 clusters and 1 true"):
+        cluster_figures([0, 1], [0])
+    with pytest.raises(DataError, match="no pieces"):
+        cluster_figures([], [])
+    with pytest.raises(ShapeError, match="for 3 labels"):
+        silhouettes(np.zeros((2, 2)), [0, 1, 1])

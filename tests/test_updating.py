@@ -1,0 +1,127 @@
+"""A class of a model in use that hears more recordings: what the command and the model file hold to."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speechgmm import cli
+from speechgmm.console import Console
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.io.model_file import ModelFile, read_model_file, serialise
+from speechgmm.pipeline import run
+from speechgmm.pipeline.enrolling import enrol
+from speechgmm.pipeline.updating import update_class
+
+QUIET = Console(quiet=True)
+ADAPTED = "model={adapt: map, ubm: {n_components: 4}, adapt_parameters: [weights, means, variances]}"
+
+
+def trained(config_file: Path, *overrides: str) -> ModelFile:
+    run(config_file, overrides, console=QUIET, until="train")
+    return read_model_file(config_file.parent / "run" / "models.safetensors")
+
+
+def hums(config_file: Path, label: str = "low") -> list[Path]:
+    return sorted((config_file.parent / "hums" / label).glob("*.wav"))
+
+
+def test_the_model_file_keeps_what_every_class_has_seen(config_file: Path, tmp_path: Path) -> None:
+    file = trained(config_file)
+    assert file.recipe is not None
+    for model, counts in zip(file.models.models, file.recipe.counts, strict=True):
+        assert counts.sum() == pytest.approx(348, rel=1e-5)
+        np.testing.assert_allclose(counts / counts.sum(), model.weights, atol=1e-5)
+    larger, made = enrol(file, "new", hums(config_file)[:2])
+    assert larger.recipe is not None
+    assert larger.recipe.counts[-1].sum() == pytest.approx(made.n_frames, rel=1e-5)
+    (tmp_path / "m.safetensors").write_bytes(serialise(larger))
+    again = read_model_file(tmp_path / "m.safetensors")
+    assert again.recipe is not None
+    np.testing.assert_array_equal(np.concatenate(again.recipe.counts), np.concatenate(larger.recipe.counts))
+
+
+@pytest.mark.parametrize("cmvn", ["none", "global"])
+def test_a_class_enrolled_and_updated_is_the_one_enrolled_from_all_recordings(config_file: Path, cmvn: str) -> None:
+    file = trained(config_file, ADAPTED, "model.precision=float64", f"features.cmvn={cmvn}", "features.vad=peak")
+    recordings = hums(config_file)
+    whole, _ = enrol(file, "new", recordings[:5])
+    part, _ = enrol(file, "new", recordings[:2])
+    updated, report = update_class(part, "new", recordings[2:5])
+    for name in ("weights", "means", "variances"):
+        ours, theirs = (getattr(found.models.models[-1], name) for found in (updated, whole))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-8)
+    assert report.n_before + report.n_frames == pytest.approx(whole.recipe.counts[-1].sum())  # type: ignore[union-attr]
+    assert all(a is b for a, b in zip(updated.models.models[:-1], part.models.models[:-1], strict=True))
+
+
+def test_one_gaussian_trained_and_updated_is_the_one_trained_on_all(config_file: Path) -> None:
+    file = trained(config_file, "model={n_components: 1, precision: float64, variance_floor: 0.0001}")
+    recordings = hums(config_file)
+    whole, _ = enrol(file, "new", recordings[:6])
+    part, _ = enrol(file, "new", recordings[:1])
+    updated, _ = update_class(part, "new", recordings[1:6])
+    np.testing.assert_allclose(updated.models.models[-1].means, whole.models.models[-1].means, rtol=1e-8)
+    np.testing.assert_allclose(updated.models.models[-1].variances, whole.models.models[-1].variances, rtol=1e-6)
+
+
+def test_an_update_says_what_was_fitted_to_the_models_as_they_were(config_file: Path) -> None:
+    run(config_file, console=QUIET)
+    file = read_model_file(config_file.parent / "run" / "models.safetensors")
+    _, report = update_class(file, "low", hums(config_file)[:1])
+    assert report.stale == (() if file.models.temperature is None else ("the temperature of its posteriors",))
+    assert file.models.temperature is not None
+
+
+def test_a_model_without_counts_needs_to_be_told_what_it_is_worth(config_file: Path) -> None:
+    file = trained(config_file)
+    assert file.recipe is not None
+    old = replace(file, recipe=replace(file.recipe, counts=()))
+    with pytest.raises(ConfigError, match=r"does not say how much 'low' has seen .* say with --worth"):
+        update_class(old, "low", hums(config_file)[:1])
+    _, report = update_class(old, "low", hums(config_file)[:1], worth=3.48)
+    assert report.n_before == 348
+    with pytest.raises(ConfigError, match=r"--worth 5: the model says itself what 'low' has seen \(348 frames\)"):
+        update_class(file, "low", hums(config_file)[:1], worth=5.0)
+    with pytest.raises(ConfigError, match="--worth -1; expected seconds"):
+        update_class(old, "low", hums(config_file)[:1], worth=-1.0)
+
+
+def test_what_cannot_be_updated_is_named_and_nothing_is_written(config_file: Path, tmp_path: Path) -> None:
+    file = trained(config_file)
+    with pytest.raises(ConfigError, match=r"--label lo: no such class; the model has high, low, mid \(enrol adds one"):
+        update_class(file, "lo", hums(config_file)[:1])
+    with pytest.raises(ConfigError, match=r"--keep 1\.5; expected a share"):
+        update_class(file, "low", hums(config_file)[:1], keep=1.5)
+    (tmp_path / "empty.wav").write_bytes(b"")
+    with pytest.raises(DataError, match="1 of 1 recordings cannot be used, and nothing was updated"):
+        update_class(file, "low", [tmp_path / "empty.wav"])
+
+
+def test_the_command_writes_a_model_beside_a_runs_own(
+    config_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained(config_file)
+    folder, out = config_file.parent / "run", config_file.parent / "new.safetensors"
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["speechgmm", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return int(ended.value.code or 0), *capsys.readouterr()
+
+    capsys.readouterr()
+    status, _, told = command("update", folder, "--label", "low", hums(config_file)[0])
+    assert (status, "belongs to a run" in told) == (2, True)
+    status, told, _ = command("update", folder, "--label", "low", hums(config_file)[0], "--out", out)
+    assert (status, told.splitlines()[0]) == (0, "low: 58 frames, added to 348 that it had seen")
+    status, told, _ = command("update", out, "--label", "low", hums(config_file)[1], "--keep", "0.5")
+    assert (status, told.splitlines()[0]) == (
+        0,
+        "low: 58 frames, added to 406 that it had seen, which count 0.5 times now",
+    )
+    file = read_model_file(out)
+    assert file.recipe is not None
+    assert file.recipe.counts[1].sum() == pytest.approx(203 + 58, rel=1e-4)
