@@ -285,11 +285,14 @@ def test_diarize_writes_turns_figures_and_a_picture(
     assert capsys.readouterr().out == (tmp_path / "two.rttm").read_text()
 
 
-def test_a_diarizer_has_the_same_bytes_every_time(trained: Path, tmp_path: Path) -> None:
+def test_a_diarizer_has_the_same_bytes_every_time(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     options = ("--components", "8", "--conversations", "6", "-q")
     assert command("train-diarizer", trained / "corpus", "--out", tmp_path / "d.safetensors", *options) == 0
     assert (tmp_path / "d.safetensors").read_bytes() == (trained / "d.safetensors").read_bytes()
     assert read_diarizer(tmp_path / "d.safetensors").learnt.n_background == 6
+    capsys.readouterr()
+    assert command("inspect", tmp_path / "d.safetensors") == 0
+    assert "from 6 speakers, who differ in" in capsys.readouterr().out
 
 
 def test_other_formats_and_a_given_number(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -49,6 +49,8 @@ def _described(path: Path) -> Iterator[str]:
         yield from _recogniser(path, read_recogniser(path))
     elif "anomaly" in header:
         yield from _anomaly(path, read_anomaly_file(path))
+    elif "diarizer" in header:
+        yield from _diarizer(path)
     else:
         yield from _model(path, read_any_model(path))
 
@@ -81,6 +83,17 @@ def _anomaly(path: Path, file: AnomalyFile) -> Iterator[str]:
     yield from aligned(rows)
     if len(file.models) > CLASSES_SHOWN:
         yield f"  ... and {len(file.models) - CLASSES_SHOWN} more"
+
+
+def _diarizer(path: Path) -> Iterator[str]:
+    from speechgmm.io.diarizer_file import read_diarizer
+
+    file = read_diarizer(path)
+    found, learnt = file.diarizer, file.learnt
+    yield f"{path}: a diarizer, for recordings at {file.audio.sample_rate} Hz"
+    yield f"background model of {found.ubm.n_components} Gaussians of {found.ubm.n_features} features"
+    yield f"from {learnt.n_background} speakers, who differ in {len(found.space.between)} directions"
+    yield f"merging stops at {found.threshold:.2f} nats, learnt from {learnt.n_conversations} conversations"
 
 
 def _recogniser(path: Path, file: RecogniserFile) -> Iterator[str]:
