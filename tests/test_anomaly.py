@@ -321,9 +321,9 @@ def test_a_command_line_that_the_model_has_no_use_for_is_refused(
 
 def test_other_commands_refuse_a_model_of_what_is_normal(machines: Path) -> None:
     model = machines / "run" / "models.safetensors"
-    with pytest.raises(ModelFileError, match="no classes to claim"):
+    with pytest.raises(ModelFileError, match="a model of what is normal, not models of classes; `speechgmm score`"):
         read_model_file(model)
-    with pytest.raises(ModelFileError, match="no recogniser"):
+    with pytest.raises(ModelFileError, match="a model of what is normal, not a recogniser"):
         read_recogniser(model)
     for command in (
         ["verify", str(model), "--claim", "fan"],

@@ -283,7 +283,7 @@ def test_settings_that_would_have_no_effect_are_refused(sentences: Path, overrid
 
 def test_what_is_not_built_for_recognition_is_refused_by_name(sentences: Path) -> None:
     folder = run(sentences, console=quiet()).folder
-    with pytest.raises(ModelFileError, match="a recogniser, which has no class models"):
+    with pytest.raises(ModelFileError, match="a recogniser, not models of classes; `speechgmm recognise`"):
         score_and_print(folder, [sentences.parent / "0.wav"])
 
 

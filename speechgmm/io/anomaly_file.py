@@ -22,6 +22,7 @@ from speechgmm.io.model_file import (
     audio_header,
     read_audio_input,
     read_tensors,
+    refuse_other_kinds,
     stack,
     unstack,
 )
@@ -95,8 +96,7 @@ def read_anomaly_file(path: str | Path) -> AnomalyFile:
     """
     path = Path(path)
     tensors, header = read_tensors(path)
-    if "anomaly" not in header:
-        raise ModelFileError(f"{path}: no model of normal recordings, but of another kind; `speechgmm inspect` says")
+    refuse_other_kinds(path, header, "anomaly")
     try:
         about = header["anomaly"]
         audio, mixtures, specs = [], [], []

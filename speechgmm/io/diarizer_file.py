@@ -25,6 +25,7 @@ from speechgmm.io.model_file import (
     audio_header,
     read_audio_input,
     read_tensors,
+    refuse_other_kinds,
     stack,
     unstack,
 )
@@ -74,12 +75,7 @@ def read_diarizer(path: Path) -> DiarizerFile:
         ModelFileError: No such file, truncated, not written by this package, of a newer format; models of another kind.
     """
     tensors, header = read_tensors(path)
-    if "diarizer" not in header:
-        kind = "a recogniser" if "recogniser" in header else "models of classes"
-        raise ModelFileError(
-            f"{path}: {kind}, which know nothing of how speakers differ; a diarizer is needed: `speechgmm "
-            "train-diarizer CORPUS --out FILE` makes one, and without --model the recording itself is learnt from"
-        )
+    refuse_other_kinds(path, header, "diarizer")
     try:
         about = header["diarizer"]
         diarizer = Diarizer(

@@ -47,6 +47,16 @@ WITH_POSTERIORS: Final = 2
 
 KEY: Final = "speechgmm"
 
+CLASSES: Final = "classes"
+KINDS: Final = {
+    CLASSES: ("models of classes", "score"),
+    "segments": ("models of segments with known boundaries", "score"),
+    "recogniser": ("a recogniser", "recognise"),
+    "anomaly": ("a model of what is normal", "score"),
+    "diarizer": ("a diarizer (train-diarizer makes one)", "diarize"),
+}
+"""What a model file may hold, by the key in its header (that of classes has none), and the command for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class AudioInput:
@@ -163,6 +173,14 @@ def serialise(content: ModelFile) -> bytes:
     return data
 
 
+def refuse_other_kinds(path: Path, header: dict[str, Any], wanted: str) -> None:
+    """Raise ModelFileError where a file holds models of another kind than ``wanted``, a key of ``KINDS``."""
+    found = next((kind for kind in KINDS if kind in header), CLASSES)
+    if found != wanted:
+        what, command = KINDS[found]
+        raise ModelFileError(f"{path}: {what}, not {KINDS[wanted][0]}; `speechgmm {command}` is for it")
+
+
 def read_model_file(path: str | Path) -> ModelFile:
     """Read and check a model file.
 
@@ -171,19 +189,7 @@ def read_model_file(path: str | Path) -> ModelFile:
     """
     path = Path(path)
     tensors, header = read_tensors(path)
-    if "recogniser" in header:
-        raise ModelFileError(f"{path}: a recogniser, which has no class models to use here; `speechgmm recognise`")
-    if "anomaly" in header:
-        raise ModelFileError(
-            f"{path}: a model of what is normal (task: anomaly), which has no classes to claim, enrol or recognise; "
-            "`speechgmm score` finds anomalies with it"
-        )
-    if "diarizer" in header:
-        raise ModelFileError(f"{path}: a diarizer, which has no class models to use here; `speechgmm diarize`")
-    if "segments" in header:
-        raise ModelFileError(
-            f"{path}: a model of segments with known boundaries, which has no class models to use here"
-        )
+    refuse_other_kinds(path, header, CLASSES)
     try:
         sizes = [int(size) for size in header["n_components"]]
         models = unstack("", tensors, sizes)

@@ -21,6 +21,7 @@ from speechgmm.io.model_file import (
     audio_header,
     read_audio_input,
     read_tensors,
+    refuse_other_kinds,
     stack,
     unstack,
 )
@@ -98,11 +99,7 @@ def read_recogniser(path: str | Path) -> RecogniserFile:
 
     path = Path(path)
     tensors, header = read_tensors(path)
-    if "recogniser" not in header:
-        kind, command = (
-            ("a diarizer", "diarize") if "diarizer" in header else ("models of classes or of what is normal", "score")
-        )
-        raise ModelFileError(f"{path}: no recogniser, but {kind}; `speechgmm {command}` is for that")
+    refuse_other_kinds(path, header, "recogniser")
     try:
         about = header["recogniser"]
         sizes = [n for _, counts in about["units"] for n in counts]

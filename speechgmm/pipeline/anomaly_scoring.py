@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import DataError
-from speechgmm.features import front_end, moments, normalisation
+from speechgmm.features import front_end
 from speechgmm.gmm import DiagGMM, Stack
 from speechgmm.io.anomaly_file import AnomalyFile
 from speechgmm.io.model_file import AudioInput
 from speechgmm.parallel import pmap
-from speechgmm.pipeline.scoring import frames_of
+from speechgmm.pipeline.scoring import model_frames
 from speechgmm.scoring.anomaly import (
     AnomalyModel,
     curve_of,
@@ -109,19 +109,11 @@ def find_anomalies(
 
 def _find(file: AnomalyFile, model: AnomalyModel, path: Path) -> Found | DataError:
     try:
-        frames = [_finished(audio, path) for audio in file.audio]
+        frames = [model_frames(audio, path)[0] for audio in file.audio]
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")
     stacks = [Stack.of([mixture]) for mixture in model.mixtures]
     return compared(look(frames, stacks, file.audio, file.spec), model, file.spec)
-
-
-def _finished(audio: AudioInput, path: Path) -> NDArray[np.float32]:
-    frames, _, _ = frames_of(audio, path)
-    if audio.features.cmvn != "none":
-        how = audio.normalisation or normalisation(moments(frames), audio.features.norm_vars)
-        frames = how.apply(frames)
-    return audio.transformed(frames)
 
 
 def with_resampling(file: AnomalyFile) -> AnomalyFile:

@@ -164,9 +164,8 @@ def train_class(task: MixtureTask, *, map: Mapper = map) -> tuple[DiagGMM, Class
         groups = frame_groups(task.pieces) if task.spec.choose.criterion == "held_out" else None
         choice = fit_class(recipe, task.label, frames, task.ubm, weights=weights, groups=groups, memory=memory, map=map)
     except FitError as error:
-        text = str(error)
-        if task.label == BACKGROUND:
-            text = text.replace("model.n_components", "model.ubm.n_components")
+        key = "model.ubm.n_components" if task.label == BACKGROUND else "model.n_components"
+        text = str(error).replace("set n_components", f"set {key}")
         raise FitError(f"{'' if task.label == BACKGROUND else 'class '}{task.label!r}: {text}") from None
     fit, chosen = (choice.fit, choice) if isinstance(choice, Choice) else (choice, None)
     report = ClassReport(
