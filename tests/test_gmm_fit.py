@@ -65,6 +65,15 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_model(init)
     assert first.means.tobytes() != other.means.tobytes()
 
 
+def test_two_clusters_are_told_apart_from_a_split_start_though_its_halves_lie_on_a_plateau():
+    rng = np.random.default_rng(0)
+    heights = np.concatenate([rng.normal(1.6, 0.05, 200), rng.normal(1.8, 0.05, 200)])[:, None]
+    fit = fit_gmm(heights, 2)
+    assert np.diff(fit.trace)[0] < 1e-4  # less than tol, but it grows
+    assert sorted(fit.model.means.ravel()) == pytest.approx([1.6, 1.8], abs=0.01)
+    assert fit.trace[-1] == pytest.approx(fit_gmm(heights, 2, init="kmeans++").trace[-1], abs=1e-4)
+
+
 def test_a_class_has_its_own_generator_in_every_process():
     draws = [class_rng(0, label).integers(2**62) for label in ("bob", "alice", "bob")]
     assert draws[0] == draws[2] != draws[1]

@@ -78,7 +78,9 @@ def fit_em(
 ) -> Fit:
     """Climb from ``start`` to a mode of the posterior of ``prior`` and the batches (Dempster et al. 1977).
 
-    ``max_iter`` updates at most, until one gains less than ``tol`` nats per frame. ``floor`` holds variances
+    ``max_iter`` updates at most, until one gains less than ``tol`` nats per frame and no more than the one before: gains
+    that grow leave a plateau, such as that of two halves of a split that lie close by (only where ``sparse`` is off,
+    whose gains are of bounds too). ``floor`` holds variances
     from below ((D,) or a number, in squared units of the frames). Parameters not in ``update`` stay.
     Components that fewer than ``min_count`` frames speak for keep their mean and variance, or are re-split
     from the heaviest (not in the last update, which would return them untrained). ``map`` must keep order, as
@@ -124,6 +126,7 @@ def fit_em(
     counts: NDArray[np.float64] | None = None
     own: DiagGMM | None = None  # EM's own step, where the model has gone further
     factor = 1.0
+    before_last = -np.inf  # the gain of the update before
     for i in range(max_iter + 1):
         after_full, full = full, not sparse or i in (next_full, max_iter)
         stats = passes.full(model, survey=sparse) if full else passes.sparse(model)
@@ -139,7 +142,8 @@ def fit_em(
         # A bound may lie below the likelihood that came before it; with the same sets it does not fall either.
         if guaranteed and (full or not after_full):
             step = trace[-1] - trace[-2]
-            near = -rounding <= step < tol
+            near = -rounding <= step < tol and (sparse or step <= max(before_last, rounding))
+            before_last = step
             if step < -rounding:
                 fell.append(len(trace) - 1)
         if i == max_iter or (near and full):

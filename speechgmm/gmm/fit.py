@@ -60,7 +60,7 @@ def fit_gmm(
 
     The frames need not be speech: any rows of real numbers will do, lists, integers and tables of numbers too. Where
     they fall into a few clusters well apart, start with ``init="kmeans++"``: two halves of a split that lie close by
-    may need more than 20 iterations to part, and "split" is made for many components that overlap.
+    need many iterations to part, sometimes more than 20, and "split" is made for many components that overlap.
     EM begins with ``start`` where it is given, else with what ``init`` makes of the frames.
     ``weights`` (N,) count frames (scikit-learn's sample weights). Variances are held above ``variance_floor`` times the
     frames' own variance, or above ``floor`` ((D,) or a number, in squared units of the frames) where it is given:

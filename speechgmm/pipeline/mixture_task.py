@@ -39,7 +39,7 @@ from speechgmm.io.posterior_part import posterior_part, read_posterior_part
 from speechgmm.pipeline.frames import Piece, open_frames
 from speechgmm.pipeline.memory import Need
 
-TRAINING_VERSION = 2
+TRAINING_VERSION = 3
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
 
 BACKGROUND = "(background model)"
