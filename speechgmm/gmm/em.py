@@ -78,9 +78,9 @@ def fit_em(
 ) -> Fit:
     """Climb from ``start`` to a mode of the posterior of ``prior`` and the batches (Dempster et al. 1977).
 
-    ``max_iter`` updates at most, until one gains less than ``tol`` nats per frame and no more than the one before: gains
-    that grow leave a plateau, such as that of two halves of a split that lie close by (only where ``sparse`` is off,
-    whose gains are of bounds too). ``floor`` holds variances
+    ``max_iter`` updates at most, until one gains less than ``tol`` nats per frame and no more than the one before:
+    gains that grow leave a plateau, such as that of two halves of a split that lie close by (with ``sparse``, whose
+    gains are of bounds too, ``tol`` alone decides). ``floor`` holds variances
     from below ((D,) or a number, in squared units of the frames). Parameters not in ``update`` stay.
     Components that fewer than ``min_count`` frames speak for keep their mean and variance, or are re-split
     from the heaviest (not in the last update, which would return them untrained). ``map`` must keep order, as
