@@ -24,6 +24,7 @@ from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.io.anomaly_file import read_anomaly_file, serialise_anomaly
 from speechgmm.io.model_file import read_model_file
 from speechgmm.io.recogniser_file import read_recogniser
+from speechgmm.pipeline.mixture_task import MixtureTask
 from speechgmm.scoring.anomaly import (
     NormalReference,
     far_out,
@@ -384,3 +385,31 @@ def test_too_few_normal_recordings_end_the_run_by_name(machines: Path) -> None:
             output=machines / "few",
             console=Console(quiet=True),
         )
+
+
+def test_frames_of_a_group_are_held_out_together_where_components_are_chosen(
+    machines: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = (machines / "manifest.tsv").read_text().splitlines()
+    days = ["day", *(f"d{n % 3 if n % 38 < 24 else 4}" for n in range(76))]
+    (machines / "days.tsv").write_text("".join(f"{row}\t{day}\n" for row, day in zip(rows, days, strict=True)))
+    groups: list[set[str]] = []
+
+    def seen(_job: object, tasks: list[MixtureTask], _what: str) -> None:
+        groups.extend({piece.group for piece in task.pieces} for task in tasks)
+        raise DataError("seen")
+
+    monkeypatch.setattr("speechgmm.pipeline.anomaly_training.train_mixtures", seen)
+    with pytest.raises(DataError, match="seen"):
+        sg.run(
+            machines / "machines.yaml",
+            [
+                f"corpus.path={machines / 'days.tsv'}",
+                "corpus.group=day",
+                "model.n_components=auto",
+                "model.choose.criterion=held_out",
+            ],
+            output=machines / "days",
+            console=Console(quiet=True),
+        )
+    assert {"d0", "d1", "d2"} in groups
