@@ -26,6 +26,7 @@ from speechgmm.io.model_file import read_model_file
 from speechgmm.io.recogniser_file import read_recogniser
 from speechgmm.pipeline.mixture_task import MixtureTask
 from speechgmm.scoring.anomaly import (
+    AnomalyModel,
     NormalReference,
     far_out,
     figures,
@@ -90,6 +91,12 @@ def test_one_figure_is_the_score_and_several_are_measured_in_deviations() -> Non
 
 
 # ---------------------------------------------------------------- thresholds
+
+
+def test_the_share_of_normal_recordings_that_score_so_high_counts_equals_and_the_recording_itself() -> None:
+    one, scores = np.ones(1), np.array([0.0, 1.0, 1.0, 2.0])
+    model = AnomalyModel((), NormalReference(one, one, scores, one, one, threshold_of(scores, 0.3)))
+    assert [model.p_value(score) for score in (-1.0, 1.0, 1.5, 3.0)] == [1.0, 0.8, 0.4, 0.2]
 
 
 @pytest.mark.parametrize(("n", "rate"), [(19, 0.05), (50, 0.1), (200, 0.05), (99, 0.01)])
@@ -412,4 +419,6 @@ def test_frames_of_a_group_are_held_out_together_where_components_are_chosen(
             output=machines / "days",
             console=Console(quiet=True),
         )
-    assert {"d0", "d1", "d2"} in groups
+    days = {"d0", "d1", "d2"}
+    # Of each machine and stream a model of everything, and one without each part of the recordings.
+    assert sorted(map(sorted, groups)) == sorted(map(sorted, 2 * [days, *(days - {day} for day in days)]))

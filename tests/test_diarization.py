@@ -206,6 +206,15 @@ def test_more_speakers_than_pieces_of_a_stretch_are_merged_to_as_many(diarizer: 
     assert found[-1].n_speakers == 1
 
 
+def test_the_ratio_at_which_merging_stops_does_not_grow_with_the_recording(diarizer: Diarizer) -> None:
+    ratios = []
+    for times in (4, 16):
+        frames, _ = conversation([0, 1] * times, [400] * 2 * times)
+        found = divisions(diarizer, frames, np.ones(len(frames), bool))
+        ratios.append(next(one.next_ratio for one in found if one.n_speakers == 2))
+    assert 1 < ratios[1] / ratios[0] < 2.3  # four times as much is heard
+
+
 def test_the_threshold_lies_where_the_error_is_least() -> None:
     paths = [[(9.0, 0.4), (2.0, 0.1), (-np.inf, 0.5)], [(8.0, 0.3), (3.0, 0.0), (-np.inf, 0.6)]]
     assert learn_threshold(paths) == (5.5, 0.05)
@@ -227,6 +236,7 @@ def test_bic_finds_the_split_that_the_criterion_prefers() -> None:
     }
     assert max(gains, key=lambda at: gains[at]) == found[0]
     assert gains[int(found[0])] > 0
+    assert len(bic_changes(frames, penalty=50.0)) == 0
     assert len(bic_changes(frames[:230], penalty=1.5)) == 0
     assert len(bic_changes(frames[:150])) == 0
     with pytest.raises(ConfigError, match="longest 100"):
