@@ -24,7 +24,9 @@ from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.io.anomaly_file import read_anomaly_file, serialise_anomaly
 from speechgmm.io.model_file import read_model_file
 from speechgmm.io.recogniser_file import read_recogniser
+from speechgmm.pipeline.mixture_task import MixtureTask
 from speechgmm.scoring.anomaly import (
+    AnomalyModel,
     NormalReference,
     far_out,
     figures,
@@ -89,6 +91,12 @@ def test_one_figure_is_the_score_and_several_are_measured_in_deviations() -> Non
 
 
 # ---------------------------------------------------------------- thresholds
+
+
+def test_the_share_of_normal_recordings_that_score_so_high_counts_equals_and_the_recording_itself() -> None:
+    one, scores = np.ones(1), np.array([0.0, 1.0, 1.0, 2.0])
+    model = AnomalyModel((), NormalReference(one, one, scores, one, one, threshold_of(scores, 0.3)))
+    assert [model.p_value(score) for score in (-1.0, 1.0, 1.5, 3.0)] == [1.0, 0.8, 0.4, 0.2]
 
 
 @pytest.mark.parametrize(("n", "rate"), [(19, 0.05), (50, 0.1), (200, 0.05), (99, 0.01)])
@@ -384,3 +392,33 @@ def test_too_few_normal_recordings_end_the_run_by_name(machines: Path) -> None:
             output=machines / "few",
             console=Console(quiet=True),
         )
+
+
+def test_frames_of_a_group_are_held_out_together_where_components_are_chosen(
+    machines: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = (machines / "manifest.tsv").read_text().splitlines()
+    days = ["day", *(f"d{n % 3 if n % 38 < 24 else 4}" for n in range(76))]
+    (machines / "days.tsv").write_text("".join(f"{row}\t{day}\n" for row, day in zip(rows, days, strict=True)))
+    groups: list[set[str]] = []
+
+    def seen(_job: object, tasks: list[MixtureTask], _what: str) -> None:
+        groups.extend({piece.group for piece in task.pieces} for task in tasks)
+        raise DataError("seen")
+
+    monkeypatch.setattr("speechgmm.pipeline.anomaly_training.train_mixtures", seen)
+    with pytest.raises(DataError, match="seen"):
+        sg.run(
+            machines / "machines.yaml",
+            [
+                f"corpus.path={machines / 'days.tsv'}",
+                "corpus.group=day",
+                "model.n_components=auto",
+                "model.choose.criterion=held_out",
+            ],
+            output=machines / "days",
+            console=Console(quiet=True),
+        )
+    days = {"d0", "d1", "d2"}
+    # Of each machine and stream a model of everything, and one without each part of the recordings.
+    assert sorted(map(sorted, groups)) == sorted(map(sorted, 2 * [days, *(days - {day} for day in days)]))

@@ -75,6 +75,9 @@ def test_a_model_with_a_background_is_used_and_one_without_is_refused(command: C
     assert status == 0
     assert "4 Gaussians of" in about
     assert "12 recordings, 3 clusters" in said
+    status, _, err = command("cluster", hums, "--label", "who", "--out", out)
+    assert status == 2
+    assert "name the table with --labels" in err
     status, _, err = command("cluster", hums, "--model", hums.parent / "without", "--out", out)
     assert status == 2
     assert "no background model" in err

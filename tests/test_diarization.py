@@ -1,6 +1,7 @@
 """Who speaks when: windows, evidence, resegmentation, the search, its training, and the commands."""
 
 import sys
+from dataclasses import replace
 from itertools import pairwise, product
 from pathlib import Path
 
@@ -34,9 +35,10 @@ from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.evaluation.diarization import Turn, diarization_errors
 from speechgmm.gmm import DiagGMM, fit_gmm
 from speechgmm.io.diarizer_file import read_diarizer
-from speechgmm.io.model_file import read_model_file
+from speechgmm.io.model_file import AudioInput, read_model_file
 from speechgmm.io.recogniser_file import read_recogniser
 from speechgmm.io.rttm import read_rttm, write_rttm
+from speechgmm.pipeline.diarizing import FRONT_END, train_diarizer
 
 SPEC = DiarizationSpec(n_components=20, n_dims=8)
 RATE = 8000
@@ -196,6 +198,23 @@ def test_long_recordings_are_merged_stretch_by_stretch(diarizer: Diarizer) -> No
     assert diarization_errors(said, heard).der < 0.06
 
 
+def test_more_speakers_than_pieces_of_a_stretch_are_merged_to_as_many(diarizer: Diarizer) -> None:
+    frames, _ = conversation([0, 1] * 2, [275] * 4)
+    many = replace(diarizer, spec=replace(SPEC, block=2, minimum=2, first=140, passes=1))
+    found = divisions(many, frames, np.ones(len(frames), bool))  # 275 pieces
+    assert 1 < found[0].n_speakers <= 140
+    assert found[-1].n_speakers == 1
+
+
+def test_the_ratio_at_which_merging_stops_does_not_grow_with_the_recording(diarizer: Diarizer) -> None:
+    ratios = []
+    for times in (4, 16):
+        frames, _ = conversation([0, 1] * times, [400] * 2 * times)
+        found = divisions(diarizer, frames, np.ones(len(frames), bool))
+        ratios.append(next(one.next_ratio for one in found if one.n_speakers == 2))
+    assert 1 < ratios[1] / ratios[0] < 2.3  # four times as much is heard
+
+
 def test_the_threshold_lies_where_the_error_is_least() -> None:
     paths = [[(9.0, 0.4), (2.0, 0.1), (-np.inf, 0.5)], [(8.0, 0.3), (3.0, 0.0), (-np.inf, 0.6)]]
     assert learn_threshold(paths) == (5.5, 0.05)
@@ -217,6 +236,7 @@ def test_bic_finds_the_split_that_the_criterion_prefers() -> None:
     }
     assert max(gains, key=lambda at: gains[at]) == found[0]
     assert gains[int(found[0])] > 0
+    assert len(bic_changes(frames, penalty=50.0)) == 0
     assert len(bic_changes(frames[:230], penalty=1.5)) == 0
     assert len(bic_changes(frames[:150])) == 0
     with pytest.raises(ConfigError, match="longest 100"):
@@ -283,6 +303,8 @@ def test_diarize_writes_turns_figures_and_a_picture(
     assert diarization_errors(reference, heard).der < 0.3
     assert command("diarize", trained / "calls" / "two.wav", *model) == 0
     assert capsys.readouterr().out == (tmp_path / "two.rttm").read_text()
+    assert command("diarize", trained / "calls", *model, *said, "--collar", "1000") == 0
+    assert capsys.readouterr().out.count("nothing to compare: within --collar") == 3
 
 
 def test_a_diarizer_has_the_same_bytes_every_time(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -341,6 +363,9 @@ def test_what_cannot_be_asked_for_is_said(trained: Path, tmp_path: Path, capsys:
         assert words in capsys.readouterr().err
     assert command("train-diarizer", trained / "calls", "--out", tmp_path / "x") == 1
     assert "a folder per class is expected" in capsys.readouterr().err
+    faint = 1e-4 * np.random.default_rng(0).normal(size=2 * RATE).astype(np.float32)
+    with pytest.raises(DataError, match="a recording of 's1': nobody speaks"):
+        train_diarizer({"s0": [voice(0, 3.0)], "s1": [faint]}, [], audio=AudioInput(FRONT_END, RATE))
 
 
 def test_models_of_another_kind_are_refused_by_name(trained: Path, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Direct maximum likelihood by L-BFGS: its gradients, and where it ends beside EM."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -88,3 +90,18 @@ def test_what_a_line_search_cannot_do_is_refused():
         fit_gmm(frames, 2, estimator="gradient", variance_floor=0)
     with pytest.raises(ConfigError, match="expected em or gradient"):
         fit_gmm(frames, 2, estimator="newton")  # type: ignore[arg-type]
+
+
+def test_a_pass_that_overflows_leaves_the_best_model_and_its_likelihood(monkeypatch: pytest.MonkeyPatch):
+    frames = drawn()
+    batches = prepare(frames, precision="float64")
+    passes = iter(range(100))
+
+    def overflowing(*args):
+        stats = e_step(*args)
+        return replace(stats, log_likelihood=np.nan) if next(passes) == 2 else stats
+
+    monkeypatch.setattr("speechgmm.gmm.gradient.e_step", overflowing)
+    fit = fit_gradient(fit_gmm(frames, 3, max_iter=1).model, batches, max_passes=20, tol=0, floor=0.01)
+    assert np.isfinite(fit.trace).all()
+    assert e_step(fit.model.log_linear(), batches).log_likelihood / 900 == pytest.approx(fit.trace[-1], rel=1e-12)

@@ -67,6 +67,11 @@ def test_one_component_scores_held_out_frames_by_the_moments_of_the_others():
     assert choice.candidates[0].value == pytest.approx(total / 90, rel=1e-9)
 
 
+def test_one_component_that_holds_too_few_frames_is_not_said_to_hold_enough():
+    why = choose_n_components(np.random.default_rng(0).normal(size=(15, 2)), criterion="occupancy").why
+    assert why == "one component is the least, although it holds 15 frames, fewer than 100"
+
+
 def test_no_component_of_a_choice_by_occupancy_holds_too_few_frames():
     _, frames = drawn(2, 4.0)
     choice = choose_n_components(frames, [16], criterion="occupancy", min_frames=80, n_starts=1)

@@ -38,7 +38,7 @@ def cluster_and_print(
     threshold: float | None,
     kind: Kind,
     labels: Path | None,
-    label: str,
+    label: str | None,
     out: Path,
     resample: bool,
     jobs: int,
@@ -51,6 +51,9 @@ def cluster_and_print(
         DataError: No recording can be used; one that has no label; fewer recordings than clusters.
         ModelFileError: The model cannot be read.
     """
+    if label is not None and labels is None:
+        raise ConfigError(f"--label {label}: the column of a table of true classes; name the table with --labels FILE")
+    label = label or "speaker"
     true = {} if labels is None else _labels(labels, label)
     paths = recordings(audio) if audio else list(true)
     if not paths:

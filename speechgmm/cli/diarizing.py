@@ -128,6 +128,8 @@ def _judged(
 
 
 def _figures(errors: DiarizationErrors) -> str:
+    if not errors.speech:
+        return "nothing to compare: within --collar of the reference's boundaries, nothing counts"
     parts = ((errors.miss, "missed"), (errors.false_alarm, "false alarm"), (errors.confusion, "confused"))
     shares = ", ".join(f"{100 * seconds / errors.speech:.1f} {what}" for seconds, what in parts)
     return f"DER {100 * errors.der:.1f} % ({shares}), JER {100 * errors.jer:.1f} %"

@@ -229,7 +229,8 @@ def _merged(diarizer: Diarizer, heard: _Heard, pieces: Labels, n_clusters: int) 
     n = int(labels.max()) + 1
     while n > n_clusters:
         clusters = _clusters(diarizer, heard, labels)
-        stretches = max(1, n // _AT_ONCE) if n > 2 * _AT_ONCE else 1
+        at_once = max(_AT_ONCE, 2 * n_clusters)  # fewer clusters than pieces are left of every stretch
+        stretches = n // at_once if n > 2 * at_once else 1
         bounds = np.linspace(0, n, stretches + 1).astype(int)
         joined, total = np.empty(n, np.intp), 0
         for first, stop in pairwise(bounds.tolist()):

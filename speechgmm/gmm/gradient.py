@@ -138,9 +138,10 @@ def fit_gradient(
         value = stats.log_likelihood / stats.n_frames
         if not np.isfinite(value) and not trace:
             raise FitError(f"the objective is {value}: a frame lies too far from every component; look for outliers")
-        if not trace or value > trace[-1]:
+        better = not trace or value > trace[-1]  # never so where the search has gone so far that the value is NaN
+        if better:
             best, found = model, stats
-        trace.append(max(value, trace[-1]) if trace else value)
+        trace.append(value if better else trace[-1])
         return trace[0] - value, -where.gradient(vector, stats) / stats.n_frames
 
     vector = where.vector(begin)

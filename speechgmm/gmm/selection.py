@@ -270,8 +270,10 @@ def _occupied(
         fitted = fit(source, len(weights), DiagGMM(weights / weights.sum(), model.means[kept], model.variances[kept]))
     dropped = size - fitted.model.n_components
     why = f"{dropped} of {size} components held fewer than {min_frames:g} frames and were dropped"
-    if not dropped:
+    if not dropped and float(held.min()) >= min_frames:
         why = f"all {size} components hold {min_frames:g} frames; more might do so too"
+    elif not dropped:
+        why = f"one component is the least, although it holds {held[0]:.0f} frames, fewer than {min_frames:g}"
     return Choice(fitted, "occupancy", tuple(found), why)
 
 

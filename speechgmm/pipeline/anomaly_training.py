@@ -175,7 +175,7 @@ def _train_stream(
     job: Job, features: Features, names: Sequence[str], kinds: Sequence[str], folds: Sequence[int]
 ) -> dict[tuple[str, int | None], tuple[DiagGMM, ClassReport]]:
     """One stream's mixtures: of every kind on everything (None), and without each part."""
-    pieces = [own for _, own in features.training()]
+    pieces = [own for _, own in features.grouped(job.experiment.config.corpus.group).training()]
 
     def of(name: str, without: int | None) -> tuple[Piece, ...]:
         chosen = (own for own, kind, fold in zip(pieces, kinds, folds, strict=True) if kind == name and fold != without)

@@ -222,7 +222,7 @@ def train_diarizer(
         DataError: Too few speakers or too little speech.
     """
     how, chosen = audio or AudioInput(FRONT_END, SAMPLE_RATE), spec or DiarizationSpec()
-    frames = {name: [_speech(how, samples) for samples in each] for name, each in background.items()}
+    frames = {name: [_speech(how, samples, name) for samples in each] for name, each in background.items()}
     ubm, space = train_background(frames, chosen, n_components=n_components, seed=seed)
     return with_threshold(ubm, space, chosen, how, development, n_background=len(background))
 
@@ -250,8 +250,11 @@ def with_threshold(
     return DiarizerFile(replace(diarizer, threshold=threshold), audio, LearntFrom(n_background, len(paths), der))
 
 
-def _speech(audio: AudioInput, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    frames, speech = heard(audio, samples)
+def _speech(audio: AudioInput, samples: NDArray[np.float32], speaker: str) -> NDArray[np.float32]:
+    try:
+        frames, speech = heard(audio, samples)
+    except DataError as error:
+        raise DataError(f"a recording of {speaker!r}: {error}") from None
     return frames[speech]
 
 

@@ -66,7 +66,7 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
     frames = np.concatenate(parts)
     try:
         with one_blas_thread():
-            groups = np.repeat([str(n % len(paths)) for n in range(len(parts))], [len(part) for part in parts])
+            groups = np.repeat(np.arange(len(parts)) % len(paths), [len(part) for part in parts])
             choice = fit_class(recipe, label, frames, models.ubm, groups=groups)
         fit = choice.fit if isinstance(choice, Choice) else choice
     except FitError as error:

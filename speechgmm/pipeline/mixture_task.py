@@ -194,7 +194,7 @@ def fit_class(
     ubm: DiagGMM | None,
     *,
     weights: NDArray[np.float64] | None = None,
-    groups: NDArray[np.str_] | None = None,
+    groups: NDArray[np.intp] | None = None,
     memory: int | None = None,
     map: Mapper = map,
 ) -> Fit | VariationalFit | Choice:
@@ -284,11 +284,13 @@ def most_components(spec: ModelSpec, n_frames: int) -> int:
     return max(allowed(n_frames, spec.choose.candidates))
 
 
-def frame_groups(pieces: Sequence[Piece]) -> NDArray[np.str_]:
-    """(N,) what each frame is held out with: its group where the class has several, else its recording."""
+def frame_groups(pieces: Sequence[Piece]) -> NDArray[np.intp]:
+    """(N,) what each frame is held out with, numbered: its group where the class has several, else its recording."""
     several = len({piece.group for piece in pieces}) > 1
     names = [_group(piece) if several else piece.key for piece in pieces]
-    return np.repeat(np.array(names), [piece.count() for piece in pieces])
+    # Names would take more memory than frames.
+    numbers = np.unique(names, return_inverse=True)[1]
+    return np.repeat(numbers, [piece.count() for piece in pieces])
 
 
 def _group(piece: Piece) -> str:

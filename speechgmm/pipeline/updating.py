@@ -47,7 +47,7 @@ def update_class(
         ConfigError: No such class; the file does not say how its classes were trained, or what they have seen; or it
             says so and ``worth`` does as well; or it lacks the recordings of the cohort that its norm is by.
         DataError: Recordings that cannot be used (all are listed).
-        FitError: Nothing that was seen is kept.
+        FitError: As `speechgmm.gmm.update`.
     """
     models, audio, recipe = file.models, file.audio, file.recipe
     if label not in models.labels:
