@@ -38,7 +38,7 @@ def cluster_and_print(
     threshold: float | None,
     kind: Kind,
     labels: Path | None,
-    label: str,
+    label: str | None,
     out: Path,
     resample: bool,
     jobs: int,
@@ -47,14 +47,24 @@ def cluster_and_print(
     """Write ``clusters.tsv`` and ``clusters.png``, print a summary; returns how many recordings could not be used.
 
     Raises:
-        ConfigError: No recording; a model without a background model; a choice that the method does not know.
+        ConfigError: No recording, or one that is named twice; a model without a background model; a choice that the
+            method does not know; a column of no table; a file where the folder should be.
         DataError: No recording can be used; one that has no label; fewer recordings than clusters.
         ModelFileError: The model cannot be read.
     """
+    if labels is None and label is not None:
+        raise ConfigError(f"--label {label}: a column of --labels; name that table as well")
+    if out.is_file():
+        raise ConfigError(f"--out {out}: a file; table and picture need a folder")
+    label = label or "speaker"
     true = {} if labels is None else _labels(labels, label)
     paths = recordings(audio) if audio else list(true)
     if not paths:
         raise ConfigError("nothing to cluster: name recordings, folders, or a table of them with --labels")
+    counts = Counter(path.resolve() for path in paths)
+    twice = next((path for path in paths if counts[path.resolve()] > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{twice}: named more than once, and would make a cluster with itself; name every one once")
     strangers = [path for path in paths if labels is not None and path.absolute() not in true]
     if strangers:
         raise DataError(
@@ -82,7 +92,7 @@ def cluster_and_print(
     if not quiet:
         for line in _about(done, method, kind, model):
             print(line, file=sys.stderr)
-    for line in (*_summary(done), *(_figures(done, classes, label) if classes else ())):
+    for line in (*_summary(done, counted=n_clusters is None), *(_figures(done, classes, label) if classes else ())):
         print(line)
     print(shown((out / "clusters.tsv").absolute()))
     if find_spec("matplotlib") is None:
@@ -93,7 +103,7 @@ def cluster_and_print(
 
         found = done.found
         names = classes or [path.stem for path in done.paths]
-        title = f"{len(done.paths)} recordings in {found.n_clusters} clusters"
+        title = _how_many(done)
         save_figure(plot_clusters(found.distances, found.labels, names=names, title=title), out / "clusters.png")
         print(shown((out / "clusters.png").absolute()))
     return len(done.failures)
@@ -153,15 +163,21 @@ def _frame_shift(done: RecordingClusters) -> float:
     return front_end(done.audio.features, done.audio.sample_rate).frame_shift / done.audio.sample_rate
 
 
-def _summary(done: RecordingClusters) -> list[str]:
+def _how_many(done: RecordingClusters) -> str:
+    counts = ((len(done.paths), "recording"), (done.found.n_clusters, "cluster"))
+    return ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts)
+
+
+def _summary(done: RecordingClusters, *, counted: bool) -> list[str]:
+    """What there is; ``counted`` says that the number of clusters was found and not given."""
     found, n = done.found, len(done.paths)
     if n == 1:
         return ["1 recording: 1 cluster; there is nothing to compare it with"]
-    lines = [f"{n} recordings, {found.n_clusters} cluster{'' if found.n_clusters == 1 else 's'}"]
+    lines = [_how_many(done)]
     if not found.distances.any():
         return [*lines, "all recordings are alike: no distance between any two is above 0"]
     if found.n_clusters == 1:
-        return [*lines, "one speaker or sound, as far as the distances tell"]
+        return [*lines, "one speaker or sound, as far as the distances tell"] if counted else lines
     rows: list[tuple[str, ...]] = [("cluster", "recordings", "silhouette", "such as")]
     counts = Counter(found.labels.tolist())
     for cluster in sorted(counts, key=lambda number: (-counts[number], number))[:SHOWN]:

@@ -81,7 +81,9 @@ def cluster_command(
         Path | None,
         typer.Option("--labels", metavar="FILE", help="a manifest that says who it truly is: figures; and AUDIO"),
     ] = None,
-    label: Annotated[str, typer.Option("--label", metavar="COLUMN", help="the column of --labels")] = "speaker",
+    label: Annotated[
+        str | None, typer.Option("--label", metavar="COLUMN", help="the column of --labels; default: speaker")
+    ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder for table and picture")] = Path(
         "runs/clusters"
     ),
