@@ -294,6 +294,7 @@ def test_normal_recordings_make_no_interval_of_what_few_anomalies_say_narrower()
         assert done is not None
         for name in ("auc", "pauc", "detection_rate"):
             assert done.metrics[name]["value"] == 1
+            assert done.metrics[name]["interval"] == "clopper-pearson over recordings as independent"
             assert done.metrics[name]["low"] == pytest.approx(0.025**0.25, abs=1e-6)  # four of four (Clopper & Pearson)
 
 

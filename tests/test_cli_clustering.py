@@ -129,6 +129,15 @@ def test_one_recording_copies_and_too_many_clusters_are_explained(command: Comma
     assert "as far as the distances tell" not in said
 
 
+def test_recordings_of_one_name_are_told_apart_by_their_folders(command: Command, hums: Path) -> None:
+    (hums / "more").mkdir()
+    (hums / "1-0.wav").rename(hums / "more" / "0-0.wav")
+    _, said, _ = command("cluster", hums, "--n-clusters", 3, "--kind", "sounds", "--out", hums.parent / "out")
+    assert "hums/0-0.wav" in said
+    assert "more/0-0.wav" in said
+    assert " 0-1.wav" in said
+
+
 def test_what_would_be_ignored_or_counted_twice_is_refused_before_the_work(command: Command, hums: Path) -> None:
     out = hums.parent / "out"
     for words, arguments in (

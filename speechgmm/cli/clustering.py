@@ -102,7 +102,7 @@ def cluster_and_print(
         from speechgmm.report.plots import save_figure
 
         found = done.found
-        names = classes or [path.stem for path in done.paths]
+        names = classes or [str(Path(name).with_suffix("")) for name in _names(done.paths)]
         title = _how_many(done)
         save_figure(plot_clusters(found.distances, found.labels, names=names, title=title), out / "clusters.png")
         print(shown((out / "clusters.png").absolute()))
@@ -168,9 +168,15 @@ def _how_many(done: RecordingClusters) -> str:
     return ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts)
 
 
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Recordings by name; those that share one, by their folder and name."""
+    counts = Counter(path.name for path in paths)
+    return [path.name if counts[path.name] == 1 else f"{path.absolute().parent.name}/{path.name}" for path in paths]
+
+
 def _summary(done: RecordingClusters, *, counted: bool) -> list[str]:
     """What there is; ``counted`` says that the number of clusters was found and not given."""
-    found, n = done.found, len(done.paths)
+    found, n, named = done.found, len(done.paths), _names(done.paths)
     if n == 1:
         return ["1 recording: 1 cluster; there is nothing to compare it with"]
     lines = [_how_many(done)]
@@ -184,13 +190,13 @@ def _summary(done: RecordingClusters, *, counted: bool) -> list[str]:
         members = np.flatnonzero(found.labels == cluster)
         best = members[np.argsort(-found.sureness[members], kind="stable")][:3]
         sure = f"{found.sureness[members].mean():.2f}" if len(members) > 1 else "alone"
-        rows.append((str(cluster), str(len(members)), sure, ", ".join(done.paths[m].name for m in best)))
+        rows.append((str(cluster), str(len(members)), sure, ", ".join(named[m] for m in best)))
     lines += list(aligned(rows))
     if len(counts) > SHOWN:
         lines.append(f"  ... and {len(counts) - SHOWN} more, in the table")
     doubtful = [n for n in np.flatnonzero(found.sureness < UNSURE) if counts[int(found.labels[n])] > 1]
     if doubtful:
-        names = ", ".join(done.paths[n].name for n in doubtful[:5]) + (" ..." if len(doubtful) > 5 else "")
+        names = ", ".join(named[n] for n in doubtful[:5]) + (" ..." if len(doubtful) > 5 else "")
         lines.append(f"{len(doubtful)} might as well be in another cluster (silhouette below {UNSURE}): {names}")
     return lines
 

@@ -162,7 +162,7 @@ def _bounds(statistic: Statistic, groups: NDArray[np.intp], named: bool, seed: i
         return {}
     if not named:
         del found["n_groups"]
-        found["interval"] = "bootstrap over recordings as independent"
+        found["interval"] = found["interval"].replace("groups", "recordings as independent")
         if "note" in found:
             found["note"] = found["note"].replace("groups", "recordings").replace("group", "recording")
     return found
