@@ -24,6 +24,8 @@ from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.io.anomaly_file import read_anomaly_file, serialise_anomaly
 from speechgmm.io.model_file import read_model_file
 from speechgmm.io.recogniser_file import read_recogniser
+from speechgmm.pipeline.anomaly_evaluation import AnomalyScores, evaluate_anomalies
+from speechgmm.pipeline.anomaly_scoring import Found
 from speechgmm.pipeline.mixture_task import MixtureTask
 from speechgmm.scoring.anomaly import (
     AnomalyModel,
@@ -282,6 +284,26 @@ def test_a_run_finds_what_is_not_normal_and_says_when(machines: Path) -> None:
         if row["condition"] == "click":  # from 0.5 to 0.7 s
             assert float(row["start"]) < 0.7
             assert float(row["end"]) > 0.5
+
+
+def test_normal_recordings_make_no_interval_of_what_few_anomalies_say_narrower() -> None:
+    nothing = np.zeros(1)
+
+    def tested(n_normal: int) -> AnomalyScores:
+        found = [
+            Found(score, 0.5, 0.5, 0.0, 0.3, nothing, 1, nothing, nothing) for score in [1.0] * 4 + [0.0] * n_normal
+        ]
+        ids = tuple(str(n) for n in range(len(found)))
+        conditions = ("click",) * 4 + ("normal",) * n_normal
+        return AnomalyScores(ids, ("fan",) * len(ids), conditions, (), tuple(found))
+
+    for n_normal in (4, 200):
+        done = evaluate_anomalies(tested(n_normal), "normal")
+        assert done is not None
+        for name in ("auc", "pauc", "detection_rate"):
+            assert done.metrics[name]["value"] == 1
+            assert done.metrics[name]["interval"] == "clopper-pearson over recordings as independent"
+            assert done.metrics[name]["low"] == pytest.approx(0.025**0.25, abs=1e-6)  # four of four (Clopper & Pearson)
 
 
 def test_new_recordings_are_scored_as_the_run_scored_its_own(machines: Path) -> None:

@@ -140,7 +140,7 @@ def test_enrolment_gives_a_new_class_the_prior_and_a_posterior(config_file: Path
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["features.n_ceps=10"], "was trained on other features .features: "),
+        (["features.n_ceps=10"], r"was trained on other features \(n_ceps: \d+, here 10\); a posterior"),
         (["features.cmvn=global"], r"other features|cmvn: global"),
         (["model.n_components=16"], "has 8 components, and model.n_components is 16; leave that out"),
         (["corpus.label=tone"], "classes"),

@@ -127,6 +127,31 @@ def test_one_recording_copies_and_too_many_clusters_are_explained(command: Comma
     status, _, err = command("cluster", one, "--n-clusters", 1, "--threshold", 0.5, "--out", out)
     assert status == 2
     assert "one of the two" in err
+    status, said, _ = command("cluster", one, hums / "1-0.wav", "--n-clusters", 1, "--out", out)
+    assert (status, said.splitlines()[0]) == (0, "2 recordings, 1 cluster")
+    assert "as far as the distances tell" not in said
+
+
+def test_recordings_of_one_name_are_told_apart_by_their_folders(command: Command, hums: Path) -> None:
+    (hums / "more").mkdir()
+    (hums / "1-0.wav").rename(hums / "more" / "0-0.wav")
+    _, said, _ = command("cluster", hums, "--n-clusters", 3, "--kind", "sounds", "--out", hums.parent / "out")
+    assert "hums/0-0.wav" in said
+    assert "more/0-0.wav" in said
+    assert " 0-1.wav" in said
+
+
+def test_what_would_be_ignored_or_counted_twice_is_refused_before_the_work(command: Command, hums: Path) -> None:
+    out = hums.parent / "out"
+    for words, arguments in (
+        ("0-0.wav: named more than once", (hums, hums / "0-0.wav", "--out", out)),
+        ("--label pitch: a column of --labels", (hums, "--label", "pitch", "--out", out)),
+        ("a file; table and picture need a folder", (hums, "--out", hums / "hums.tsv")),
+    ):
+        status, _, err = command("cluster", *arguments)
+        assert status == 2
+        assert words in err
+    assert not out.exists()
 
 
 def test_labels_must_be_there_for_every_recording(command: Command, hums: Path) -> None:

@@ -328,6 +328,9 @@ def test_other_formats_and_a_given_number(trained: Path, tmp_path: Path, capsys:
     captured = capsys.readouterr()
     assert len({line.split()[7] for line in captured.out.splitlines()}) == 3
     assert "no --model" in captured.err
+    assert "--n-speakers" not in captured.err  # it was given
+    assert command("diarize", call, call, *model, "--n-speakers", "2", "--format", "table") == 0
+    assert capsys.readouterr().out.count("three.wav: 2 speakers") == 2  # each by its path: no name is shared
 
 
 def test_recordings_in_which_nobody_speaks_are_named(
@@ -358,6 +361,8 @@ def test_what_cannot_be_asked_for_is_said(trained: Path, tmp_path: Path, capsys:
         (2, "--collar is for figures", ("--collar", "0.25")),
         (1, "has no turn of 'two'", ("--reference", tmp_path / "other.rttm")),
         (1, "50 speakers are asked for", ("--n-speakers", "50")),
+        (2, "a file for each recording needs a folder", ("--out", tmp_path / "other.rttm")),
+        (2, "several recordings are called 'two'", (call,)),
     ):
         assert command("diarize", call, *model, *options) == status
         assert words in capsys.readouterr().err

@@ -9,7 +9,7 @@ import pytest
 
 from speechgmm import cli
 from speechgmm.console import Console
-from speechgmm.errors import ConfigError, DataError
+from speechgmm.errors import ConfigError, DataError, FitError
 from speechgmm.io.model_file import ModelFile, read_model_file, serialise
 from speechgmm.pipeline import run
 from speechgmm.pipeline.enrolling import enrol
@@ -98,6 +98,15 @@ def test_what_cannot_be_updated_is_named_and_nothing_is_written(config_file: Pat
     (tmp_path / "empty.wav").write_bytes(b"")
     with pytest.raises(DataError, match="1 of 1 recordings cannot be used, and nothing was updated"):
         update_class(file, "low", [tmp_path / "empty.wav"])
+    first = hums(config_file)[0]
+    with pytest.raises(ConfigError, match="named more than once, and it would count as often"):
+        update_class(file, "low", [first, first.parent / ".." / first.parent.name / first.name])
+
+
+def test_fewer_frames_than_components_are_refused(config_file: Path) -> None:
+    file = trained(config_file, "model.n_components=64")
+    with pytest.raises(FitError, match="class 'low': 58 frames, new ones and what is kept of the old, for 64 comp"):
+        update_class(file, "low", hums(config_file)[:1], keep=0.0)
 
 
 def test_the_command_writes_a_model_beside_a_runs_own(
@@ -117,6 +126,11 @@ def test_the_command_writes_a_model_beside_a_runs_own(
     assert (status, "belongs to a run" in told) == (2, True)
     status, told, _ = command("update", folder, "--label", "low", hums(config_file)[0], "--out", out)
     assert (status, told.splitlines()[0]) == (0, "low: 58 frames, added to 348 that it had seen")
+    for name in ("update", "enrol"):  # another model's result is none of the run's either
+        status, _, told = command(
+            name, out, "--label", "low", hums(config_file)[0], "--out", folder / "models.safetensors"
+        )
+        assert (status, "belongs to a run" in told) == (2, True)
     status, told, _ = command("update", out, "--label", "low", hums(config_file)[1], "--keep", "0.5")
     assert (status, told.splitlines()[0]) == (
         0,

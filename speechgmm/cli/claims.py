@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from speechgmm.cli.printing import of_strange_length, recordings, shown, stakes
+from speechgmm.cli.printing import model_target, of_strange_length, recordings, shown, stakes
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.model_file import ModelFile, read_model_file
 from speechgmm.io.tables import cell
@@ -98,15 +98,11 @@ def enrol_and_print(model: Path, audio: Sequence[Path], label: str, *, out: Path
     from speechgmm.pipeline.enrolling import enrol
 
     path = model / "models.safetensors" if model.is_dir() else model
-    if out is None and (path.parent / "config.yaml").exists():
-        raise ConfigError(
-            f"{path} belongs to a run, which would train it anew; say with --out where the new model goes"
-        )
+    target = model_target(path, out)
     file, report = enrol(_read(path, resample), label, recordings(audio))
     from speechgmm.io.atomic import write_atomically
     from speechgmm.io.model_file import serialise
 
-    target = out or path
     if resample and file.audio is not None:  # asked for this enrolment, not for the model
         file = replace(file, audio=replace(file.audio, resample=_read(path, False).audio.resample))  # type: ignore[union-attr]
     data = serialise(file)

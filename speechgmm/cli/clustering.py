@@ -47,17 +47,24 @@ def cluster_and_print(
     """Write ``clusters.tsv`` and ``clusters.png``, print a summary; returns how many recordings could not be used.
 
     Raises:
-        ConfigError: No recording; a model without a background model; a choice that the method does not know.
+        ConfigError: No recording, or one that is named twice; a model without a background model; a choice that the
+            method does not know; a column of no table; a file where the folder should be.
         DataError: No recording can be used; one that has no label; fewer recordings than clusters.
         ModelFileError: The model cannot be read.
     """
     if label is not None and labels is None:
         raise ConfigError(f"--label {label}: the column of a table of true classes; name the table with --labels FILE")
+    if out.is_file():
+        raise ConfigError(f"--out {out}: a file; table and picture need a folder")
     label = label or "speaker"
     true = {} if labels is None else _labels(labels, label)
     paths = recordings(audio) if audio else list(true)
     if not paths:
         raise ConfigError("nothing to cluster: name recordings, folders, or a table of them with --labels")
+    counts = Counter(path.resolve() for path in paths)
+    twice = next((path for path in paths if counts[path.resolve()] > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{twice}: named more than once, and would make a cluster with itself; name every one once")
     strangers = [path for path in paths if labels is not None and path.absolute() not in true]
     if strangers:
         raise DataError(
@@ -85,7 +92,7 @@ def cluster_and_print(
     if not quiet:
         for line in _about(done, method, kind, model):
             print(line, file=sys.stderr)
-    for line in (*_summary(done), *(_figures(done, classes, label) if classes else ())):
+    for line in (*_summary(done, counted=n_clusters is None), *(_figures(done, classes, label) if classes else ())):
         print(line)
     print(shown((out / "clusters.tsv").absolute()))
     if find_spec("matplotlib") is None:
@@ -95,8 +102,8 @@ def cluster_and_print(
         from speechgmm.report.plots import save_figure
 
         found = done.found
-        names = classes or [path.stem for path in done.paths]
-        title = f"{len(done.paths)} recordings in {found.n_clusters} clusters"
+        names = classes or [str(Path(name).with_suffix("")) for name in _names(done.paths)]
+        title = _how_many(done)
         save_figure(plot_clusters(found.distances, found.labels, names=names, title=title), out / "clusters.png")
         print(shown((out / "clusters.png").absolute()))
     return len(done.failures)
@@ -156,28 +163,40 @@ def _frame_shift(done: RecordingClusters) -> float:
     return front_end(done.audio.features, done.audio.sample_rate).frame_shift / done.audio.sample_rate
 
 
-def _summary(done: RecordingClusters) -> list[str]:
-    found, n = done.found, len(done.paths)
+def _how_many(done: RecordingClusters) -> str:
+    counts = ((len(done.paths), "recording"), (done.found.n_clusters, "cluster"))
+    return ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts)
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Recordings by name; those that share one, by their folder and name."""
+    counts = Counter(path.name for path in paths)
+    return [path.name if counts[path.name] == 1 else f"{path.absolute().parent.name}/{path.name}" for path in paths]
+
+
+def _summary(done: RecordingClusters, *, counted: bool) -> list[str]:
+    """What there is; ``counted`` says that the number of clusters was found and not given."""
+    found, n, named = done.found, len(done.paths), _names(done.paths)
     if n == 1:
         return ["1 recording: 1 cluster; there is nothing to compare it with"]
-    lines = [f"{n} recordings, {found.n_clusters} cluster{'' if found.n_clusters == 1 else 's'}"]
+    lines = [_how_many(done)]
     if not found.distances.any():
         return [*lines, "all recordings are alike: no distance between any two is above 0"]
     if found.n_clusters == 1:
-        return [*lines, "one speaker or sound, as far as the distances tell"]
+        return [*lines, "one speaker or sound, as far as the distances tell"] if counted else lines
     rows: list[tuple[str, ...]] = [("cluster", "recordings", "silhouette", "such as")]
     counts = Counter(found.labels.tolist())
     for cluster in sorted(counts, key=lambda number: (-counts[number], number))[:SHOWN]:
         members = np.flatnonzero(found.labels == cluster)
         best = members[np.argsort(-found.sureness[members], kind="stable")][:3]
         sure = f"{found.sureness[members].mean():.2f}" if len(members) > 1 else "alone"
-        rows.append((str(cluster), str(len(members)), sure, ", ".join(done.paths[m].name for m in best)))
+        rows.append((str(cluster), str(len(members)), sure, ", ".join(named[m] for m in best)))
     lines += list(aligned(rows))
     if len(counts) > SHOWN:
         lines.append(f"  ... and {len(counts) - SHOWN} more, in the table")
     doubtful = [n for n in np.flatnonzero(found.sureness < UNSURE) if counts[int(found.labels[n])] > 1]
     if doubtful:
-        names = ", ".join(done.paths[n].name for n in doubtful[:5]) + (" ..." if len(doubtful) > 5 else "")
+        names = ", ".join(named[n] for n in doubtful[:5]) + (" ..." if len(doubtful) > 5 else "")
         lines.append(f"{len(doubtful)} might as well be in another cluster (silhouette below {UNSURE}): {names}")
     return lines
 

@@ -49,18 +49,20 @@ def diarize_and_print(
         raise ConfigError("--picture draws into a folder: name it with --out DIR")
     if collar and reference is None:
         raise ConfigError("--collar is for figures: name what to compare with by --reference FILE")
+    if out is not None and out.is_file():
+        raise ConfigError(f"--out {out}: a file; a file for each recording needs a folder")
     stems = [path.stem for path in paths]
-    if len(set(stems)) < len(stems):
+    by_name = form == "rttm" or out is not None or reference is not None
+    if by_name and len(set(stems)) < len(stems):
         twice = next(stem for stem in stems if stems.count(stem) > 1)
-        raise ConfigError(f"several recordings are called {twice!r}, and an RTTM names them without their folders")
+        raise ConfigError(
+            f"several recordings are called {twice!r}; files and RTTMs name them without folders and endings"
+        )
     said = read_rttm(reference) if reference is not None else {}
     file = None if model is None else read_diarizer(model)
     if file is None and not quiet:
-        print(
-            "no --model: each recording is learnt from itself, which is weaker; check the number of speakers, or give "
-            "it by --n-speakers",
-            file=sys.stderr,
-        )
+        hint = "; check the number of speakers, or give it by --n-speakers" if n_speakers is None else ""
+        print(f"no --model: each recording is learnt from itself, which is weaker{hint}", file=sys.stderr)
     found = diarize_recordings(file, paths, n_speakers=n_speakers, resample=resample, n_jobs=jobs)
     hidden = len(paths) > 1 and not sys.stdout.isatty() and sys.stderr.isatty()
     failures, every = 0, []

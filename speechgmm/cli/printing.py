@@ -315,6 +315,20 @@ def recordings(given: Sequence[Path]) -> list[Path]:
     return paths
 
 
+def model_target(path: Path, out: Path | None) -> Path:
+    """Where a changed model goes: ``out``, or the file that it came from.
+
+    Raises:
+        ConfigError: That is a run's own, which the run would train anew, and whose figures are of the model as it is.
+    """
+    target = out or path
+    if target.name == "models.safetensors" and (target.parent / "config.yaml").exists():
+        raise ConfigError(
+            f"{target} belongs to a run, which would train it anew; say with --out where the new model goes"
+        )
+    return target
+
+
 def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Rows with their columns lined up: numbers to the right, words to the left."""
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from speechgmm.cli.printing import recordings, shown
-from speechgmm.errors import ConfigError
+from speechgmm.cli.printing import model_target, recordings, shown
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.model_file import read_model_file, serialise
 from speechgmm.pipeline.updating import update_class
@@ -30,10 +29,7 @@ def update_and_print(
         DataError: A recording cannot be used; nothing is written.
     """
     path = model / "models.safetensors" if model.is_dir() else model
-    if out is None and (path.parent / "config.yaml").exists():
-        raise ConfigError(
-            f"{path} belongs to a run, which would train it anew; say with --out where the new model goes"
-        )
+    target = model_target(path, out)
     file = read_model_file(path)
     if resample and file.audio is not None:  # asked for this update, not for the model
         used, report = update_class(
@@ -43,7 +39,6 @@ def update_and_print(
     else:
         used, report = update_class(file, label, recordings(audio), worth=worth, keep=keep)
     data = serialise(used)
-    target = out or path
     write_atomically(target, lambda out_file: out_file.write(data))
     counted = "" if keep == 1 else f", which count {keep:g} times now"
     print(f"{label}: {report.n_frames} frames, added to {report.n_before:.0f} that it had seen{counted}")

@@ -92,7 +92,8 @@ def update(
 
     Raises:
         ShapeError: Frames of another dimension; counts, a floor or a background model of another shape.
-        FitError: No frames; NaN; negative counts; nothing that was seen.
+        FitError: No frames; NaN; negative counts; nothing that was seen; without ``ubm``, fewer frames than components
+            in all.
         ConfigError: An option out of range.
 
     >>> first, second = np.array([[0.0], [2.0]]), np.array([[4.0], [6.0]])
@@ -111,6 +112,12 @@ def update(
     if ubm is not None and ubm.means.shape != model.means.shape:
         raise ShapeError(f"a background model of shape {ubm.means.shape} for a model of {model.means.shape}")
     check_finite(source, map=map)
+    total = float(keep * held.sum()) + len(source)
+    if ubm is None and total < model.n_components:
+        raise FitError(
+            f"{total:g} frames, new ones and what is kept of the old, for {model.n_components} components; give it "
+            "more, or keep more of what was seen"
+        )
     if ubm is None:
         start, moved = model, PARAMETERS
         prior = ConjugatePrior.flat(*model.means.shape)

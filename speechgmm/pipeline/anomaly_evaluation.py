@@ -119,18 +119,28 @@ def _metrics(scores: AnomalyScores, normal: str, chosen: NDArray[np.intp], seed:
     metrics: Metrics = {}
     parts = [np.flatnonzero(kinds == name) for name in dict.fromkeys(kinds)]
     if all(is_odd[part].any() and not is_odd[part].all() for part in parts):
+        rarer = min((groups[is_odd], groups[~is_odd]), key=lambda side: len(np.unique(side)))
         for name, area in (("auc", auc), ("pauc", pauc)):
-            figure = _mean_area(area, values, is_odd, parts)
-            metrics[name] = {"value": figure(np.ones(len(values))), "n": len(values), "unit": "fraction"}
-            metrics[name] |= _bounds(figure, groups, bool(scores.groups), seed)
+            figure: Statistic = _mean_area(area, values, is_odd, parts)
+            value, resampled = figure(np.ones(len(values))), groups
+            if value in (0.0, 1.0):  # no spread to go by: as many items as of the rarer side, the other adds nothing
+                figure, resampled = ratio(np.full(len(rarer), value), np.ones(len(rarer))), _numbered(rarer)
+            metrics[name] = {"value": value, "n": len(values), "unit": "fraction"}
+            metrics[name] |= _bounds(figure, resampled, bool(scores.groups), seed)
         metrics["pauc"]["max_false_alarm"] = MAX_FALSE_ALARM
     for name, chosen_kind in (("detection_rate", is_odd), ("false_alarm_rate", ~is_odd)):
         if chosen_kind.any():
-            share = ratio((called & chosen_kind).astype(float), chosen_kind.astype(float))
-            value = float(called[chosen_kind].mean())
-            metrics[name] = {"value": value, "n": int(chosen_kind.sum()), "unit": "fraction"}
-            metrics[name] |= _bounds(share, groups, bool(scores.groups), seed)
+            right = called[chosen_kind]
+            share = ratio(right.astype(float), np.ones(len(right)))
+            metrics[name] = {"value": float(right.mean()), "n": len(right), "unit": "fraction"}
+            # The groups of these recordings alone: the others say nothing of the rate, however many there are.
+            metrics[name] |= _bounds(share, _numbered(groups[chosen_kind]), bool(scores.groups), seed)
     return metrics
+
+
+def _numbered(groups: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The same groups, numbered from 0 without a gap."""
+    return np.unique(groups, return_inverse=True)[1]
 
 
 def _mean_area(
@@ -152,7 +162,7 @@ def _bounds(statistic: Statistic, groups: NDArray[np.intp], named: bool, seed: i
         return {}
     if not named:
         del found["n_groups"]
-        found["interval"] = "bootstrap over recordings as independent"
+        found["interval"] = found["interval"].replace("groups", "recordings as independent")
         if "note" in found:
             found["note"] = found["note"].replace("groups", "recordings").replace("group", "recording")
     return found

@@ -100,8 +100,13 @@ def speech_as_trained(
     and the same altered copies after the recordings themselves; (T, D) each.
 
     Raises:
+        ConfigError: A recording that is named twice.
         DataError: Recordings that cannot be used (all are listed), and that nothing was ``what`` therefore.
     """
+    known = [path.resolve() for path in paths]
+    twice = next((path for path, one in zip(paths, known, strict=True) if known.count(one) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{twice}: named more than once, and it would count as often; name every recording once")
     parts: list[NDArray[np.float32]] = []
     for copy in (Copy(), *recipe.copies):  # the recordings themselves, then copies as the others had
         features = replace(audio.features, warp=audio.features.warp * copy.warp)

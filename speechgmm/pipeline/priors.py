@@ -1,6 +1,7 @@
 """What variational Bayes knows of a class before it has seen a frame: from settings, or from a model trained before."""
 
 from collections.abc import Iterable
+from dataclasses import fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,8 @@ def learnt_priors(job: Job, audio: AudioInput, labels: Iterable[str]) -> dict[st
     if spec.prior_from is None:
         return {}
     path = job.experiment.beside(spec.prior_from)
+    if path.is_dir():
+        path /= "models.safetensors"
     file = read_model_file(path)
     where = f"model.prior_from: {path}"
     if file.models.bayesian is None:
@@ -81,9 +84,16 @@ def _check_front_end(where: str, theirs: AudioInput | None, ours: AudioInput) ->
             "features.transform), and those of this training are by others; use cmvn: none or utterance, and no "
             "transform"
         )
-    for name in ("features", "sample_rate", "channel"):
-        if getattr(theirs, name) != getattr(ours, name):
-            raise ConfigError(
-                f"{where} was trained on other features ({name}: {getattr(theirs, name)}; here "
-                f"{getattr(ours, name)}); a posterior says something of frames that are made in the same way alone"
-            )
+    pairs: list[tuple[str, object, object]]
+    pairs = [(field.name, theirs.features, ours.features) for field in fields(ours.features)]
+    pairs += [(name, theirs, ours) for name in ("sample_rate", "channel")]
+    other = [
+        f"{name}: {getattr(one, name)}, here {getattr(another, name)}"
+        for name, one, another in pairs
+        if getattr(one, name) != getattr(another, name)
+    ]
+    if other:
+        raise ConfigError(
+            f"{where} was trained on other features ({'; '.join(other)}); a posterior says something of frames that "
+            "are made in the same way alone"
+        )

@@ -183,7 +183,7 @@ def draw_anomaly(
             if np.sqrt(kept[-1]) + max(top, 1) / 5 <= np.sqrt(tick) <= max(top, 1):
                 kept.append(tick)
         lower.set_yticks([float(np.sqrt(tick)) for tick in kept], [str(tick) for tick in kept])
-        lower.set_ylim(min(0.0, float(height[shown].min())), 1.08 * max(top, 1))
+        lower.set_ylim(1.08 * min(0.0, float(height[shown].min())), 1.08 * max(top, 1))
     for axes in (upper, lower):
         axes.tick_params(labelsize=8)
         for edge in stretch or ():

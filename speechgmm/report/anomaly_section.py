@@ -55,7 +55,14 @@ def oddest(run: RunFolder, n_audio: int) -> Section | None:
     if wrong:
         wrong.sort(key=lambda row: -abs(float(row["score"]) - float(row["threshold"])))
         worst = [
-            (row["id"], row["condition"], row["decision"], f"{float(row['score']):.3f}", row["threshold"], _when(row))
+            (
+                row["id"],
+                row["condition"],
+                row["decision"],
+                f"{float(row['score']):.3f}",
+                f"{float(row['threshold']):.3f}",
+                _when(row),
+            )
             for row in wrong[:LISTED]
         ]
         tables.append(
