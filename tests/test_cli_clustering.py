@@ -145,7 +145,7 @@ def test_what_would_be_ignored_or_counted_twice_is_refused_before_the_work(comma
     out = hums.parent / "out"
     for words, arguments in (
         ("0-0.wav: named more than once", (hums, hums / "0-0.wav", "--out", out)),
-        ("--label pitch: a column of --labels", (hums, "--label", "pitch", "--out", out)),
+        ("name the table with --labels", (hums, "--label", "pitch", "--out", out)),
         ("a file; table and picture need a folder", (hums, "--out", hums / "hums.tsv")),
     ):
         status, _, err = command("cluster", *arguments)
