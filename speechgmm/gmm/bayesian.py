@@ -129,8 +129,7 @@ class BayesianGMM:
             d = int(np.flatnonzero(~(spread > 0))[0])
             raise FitError(
                 f"dimension {d} has variance {spread[d]:g}, so that no prior can be made of it: it is the same in "
-                f"every "
-                "frame; drop the dimension, give more varied frames, or give a prior"
+                "every frame; drop the dimension, give more varied frames, or give a prior"
             )
         one = np.ones(n_components)
         return cls(

@@ -88,8 +88,7 @@ class ModelSpec:
     estimator: Literal["em", "variational", "gradient"] = setting(
         "em",
         "em: maximum likelihood; variational: Bayesian, a posterior over mixtures, which leaves components out that "
-        "the "
-        "data do not need and scores by its predictive density; gradient: maximum likelihood by L-BFGS after a few "
+        "the data do not need and scores by its predictive density; gradient: maximum likelihood by L-BFGS after a few "
         "iterations of EM",
     )
     init: Literal["split", "kmeans++", "random"] = setting(
@@ -144,8 +143,7 @@ class ModelSpec:
     prior_from: str | None = setting(
         None,
         "variational: a model whose classes' posteriors are the priors of this training, for recordings that it has "
-        "not "
-        "seen; relative to the configuration file",
+        "not seen; relative to the configuration file",
     )
     adapt: Literal["none", "map"] = setting(
         "none", "none: every class is trained from its own frames; map: adapted from a background model"
@@ -230,12 +228,10 @@ def _check_estimator(spec: ModelSpec, changed: set[str]) -> None:
     if spec.prior_from is not None and given:
         raise ConfigError(
             f"model.{given[0]} has no effect with model.prior_from, where the prior and the start are the posteriors "
-            f"of "
-            "that model; leave out one of the two"
+            "of that model; leave out one of the two"
         )
     if spec.estimator == "gradient" and (spec.precision == "float32" or spec.variance_floor == 0):
         raise ConfigError(
             "model.estimator: gradient needs float64, as a line search would follow rounding, and a variance_floor "
-            "above "
-            f"0; got precision {spec.precision}, variance_floor {spec.variance_floor:g}"
+            f"above 0; got precision {spec.precision}, variance_floor {spec.variance_floor:g}"
         )

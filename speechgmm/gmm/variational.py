@@ -132,8 +132,7 @@ def fit_variational(
         raise ShapeError(
             f"a prior of {prior.n_components} components in {prior.n_features} dimensions, for "
             f"{n_components or prior.n_components} components and frames of {source.n_features} dimensions; expected "
-            f"the "
-            "same: is it of another front end?"
+            "the same: is it of another front end?"
         )
     chosen = "float64" if precision == "auto" else resolve_precision(precision, 1.0)
     if prior.n_components > 1 and prior.exchangeable:

@@ -52,8 +52,7 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
     if models.bayesian is not None and recipe.prior is None:
         raise ConfigError(
             f"--label {label}: every class of this model was trained with a prior of its own (model.prior_from), and "
-            f"a new "
-            "one has none; train a model with the class and use that as the prior"
+            "a new one has none; train a model with the class and use that as the prior"
         )
     norm = None if models.cohort is None else models.cohort.norm
     if norm is not None and norm.by_model is not None and not recipe.recordings:

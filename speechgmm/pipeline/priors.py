@@ -46,8 +46,7 @@ def learnt_priors(job: Job, audio: AudioInput, labels: Iterable[str]) -> dict[st
     if file.models.bayesian is None:
         raise ConfigError(
             f"{where} has no posteriors, it was not trained with model.estimator: variational; train it so, or adapt "
-            f"from "
-            "a background model (model.adapt: map)"
+            "from a background model (model.adapt: map)"
         )
     _check_front_end(where, file.audio, audio)
     known = dict(zip(file.models.labels, file.models.bayesian, strict=True))
