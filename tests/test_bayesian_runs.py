@@ -2,8 +2,11 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +21,10 @@ from speechgmm.gmm import BayesianGMM, ModelSpec
 from speechgmm.io.model_file import read_model_file, save_models, serialise
 from speechgmm.pipeline import run, score_recordings
 from speechgmm.pipeline.enrolling import enrol
+from speechgmm.pipeline.frames import Piece
+from speechgmm.pipeline.job import Job
+from speechgmm.pipeline.mixture_task import MixtureTask
+from speechgmm.pipeline.scoring import log_likelihood_table
 from speechgmm.scoring import ClassModels
 
 BAYES = "model={estimator: variational, n_components: 8, variational_max_iter: 30}"
@@ -101,6 +108,35 @@ def test_what_changes_the_prior_trains_anew_and_what_only_em_reads_is_in_no_key(
         for n, text in enumerate(["seed=0", "model.mean_frames=3", "model.weight_prior=dirichlet_process"])
     }
     assert len(found) == 3
+
+
+def test_the_temperature_comes_from_posteriors_that_have_not_seen_what_they_score(
+    config_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored: list[tuple[float, int]] = []
+
+    def seen(job: Job, models: ClassModels, pieces: Sequence[Piece], what: str | None) -> Any:
+        assert models.bayesian is not None
+        frames = sum(known.counts.sum() for known in models.bayesian) + sum(piece.n_rows for piece in pieces)
+        scored.append((frames, len(pieces)))
+        return log_likelihood_table(job, models, pieces, what)
+
+    monkeypatch.setattr("speechgmm.pipeline.tempering.log_likelihood_table", seen)
+    folder = trained(config_file, "tempered", "seed=7")
+    whole = sum(int(row["n_frames"]) for row in table(folder / "classes.tsv"))
+    assert [frames for frames, _ in scored] == pytest.approx([whole] * 2)
+    assert all(n > 0 for _, n in scored)
+
+
+def test_every_part_of_a_prior_is_in_the_key(tmp_path: Path) -> None:
+    spec = ModelSpec(n_components=2, estimator="variational")
+    around = partial(BayesianGMM.around, np.zeros(2), np.ones(2), 2, weight_prior="dirichlet_process")
+    priors = [around(), around(concentration=2.0), around(mean_frames=2.0), around(variance_share=0.7)]
+    moved = BayesianGMM.around(np.full(2, 0.1), np.ones(2), 2, weight_prior="dirichlet_process")
+    seen = replace(priors[0], counts=np.array([3.0, 4.0]))
+    tasks = [MixtureTask("a", (), spec, np.ones(2), 0, None, tmp_path, prior=prior) for prior in (*priors, moved, seen)]
+    assert len({task.key() for task in tasks}) == len(tasks)
+    assert tasks[0].key() == replace(tasks[0], prior=around(), memory=5).key()
 
 
 def test_how_many_components_are_in_use_is_said(

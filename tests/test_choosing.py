@@ -10,10 +10,13 @@ import pytest
 from speechgmm.cli.inspecting import inspect
 from speechgmm.console import Console
 from speechgmm.errors import FitError
+from speechgmm.gmm import ChooseSpec, DiagGMM, ModelSpec
 from speechgmm.io.model_file import read_model_file
 from speechgmm.pipeline import extract, prepare, run
 from speechgmm.pipeline.enrolling import enrol
-from speechgmm.pipeline.mixture_task import frame_groups
+from speechgmm.pipeline.job import Job
+from speechgmm.pipeline.mixture_task import ClassReport, MixtureTask, frame_groups
+from speechgmm.pipeline.mixtures import train_mixtures
 from speechgmm.pipeline.sweeping import grid_points, sweep
 
 QUIET = Console(quiet=True)
@@ -105,3 +108,42 @@ def test_held_out_frames_are_of_other_groups_where_a_class_has_several_else_of_o
     }
     alike = [piece for piece in features.grouped("pitch").pieces if piece.group == "low"]
     assert len(set(frame_groups(alike))) == 8
+
+
+def test_groups_are_in_the_key_where_frames_are_held_out_by_them_and_nowhere_else(
+    config_file: Path, tmp_path: Path
+) -> None:
+    features = extract(prepare(config_file, console=QUIET))
+    keys = {}
+    for criterion in ("held_out", "bic"):
+        spec = ModelSpec(n_components="auto", choose=ChooseSpec(criterion=criterion))
+        keys[criterion] = {
+            MixtureTask("a", found.pieces, spec, np.ones(2), 0, None, tmp_path).key()
+            for found in (features, features.grouped("pitch"))
+        }
+    assert [len(found) for found in keys.values()] == [2, 1]
+
+
+def test_groups_are_held_out_in_training_and_in_the_cross_validation_of_the_temperature(
+    config_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        f"{path}\t{path.parent.name}\tday{n % 4}\t{'test' if n % 4 == 3 else 'train'}"
+        for label in ("low", "mid", "high")
+        for n, path in enumerate(sorted((config_file.parent / "hums" / label).glob("*.wav")))
+    ]
+    (config_file.parent / "days.tsv").write_text("\n".join(["path\tpitch\tday\tsplit", *rows]) + "\n")
+    groups: list[list[str]] = []
+
+    def seen(job: Job, tasks: list[MixtureTask], what: str) -> list[tuple[DiagGMM, ClassReport]]:
+        groups.extend(sorted({piece.group for piece in task.pieces}) for task in tasks)
+        return train_mixtures(job, tasks, what)
+
+    for stage in ("training", "tempering"):
+        monkeypatch.setattr(f"speechgmm.pipeline.{stage}.train_mixtures", seen)
+    corpus = "corpus={kind: manifest, path: days.tsv, label: pitch, group: day, sample_rate: 8000, split: column}"
+    folder = config_file.parent / "days"
+    held_out = [AUTO, "model.choose.criterion=held_out", "scoring.temperature_folds=3"]
+    run(config_file, [corpus, *held_out], output=folder, console=QUIET, until="train")
+    assert groups[:3] == [["day0", "day1", "day2"]] * 3
+    assert sorted(groups[3:]) == sorted(3 * [["day0", "day1"], ["day0", "day2"], ["day1", "day2"]])

@@ -105,3 +105,13 @@ def test_a_pass_that_overflows_leaves_the_best_model_and_its_likelihood(monkeypa
     fit = fit_gradient(fit_gmm(frames, 3, max_iter=1).model, batches, max_passes=20, tol=0, floor=0.01)
     assert np.isfinite(fit.trace).all()
     assert e_step(fit.model.log_linear(), batches).log_likelihood / 900 == pytest.approx(fit.trace[-1], rel=1e-12)
+
+
+def test_it_stops_where_an_iteration_gains_less_than_tol():
+    frames = drawn()
+    start = fit_gmm(frames, 5, max_iter=2, precision="float64").model
+    fits = [
+        fit_gradient(start, prepare(frames, precision="float64"), max_passes=60, tol=t, floor=0.01) for t in (1e-3, 0)
+    ]
+    assert fits[0].converged
+    assert len(fits[0].trace) < len(fits[1].trace)

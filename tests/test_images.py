@@ -107,6 +107,7 @@ def test_an_edge_of_the_image_keeps_regions_apart_that_would_grow_together():
     image = np.zeros((10, 10, 3))
     image[:, 5:] = 1
     plain, edge = neighbour_weights((10, 10)), neighbour_weights((10, 10), image=image)
+    assert [plain[offset][4, 4] ** -2 for offset in ((0, 1), (1, 0), (1, 1), (1, -1))] == pytest.approx([1, 1, 2, 2])
     assert edge[0, 1][4, 4] < 0.1 * plain[0, 1][4, 4]  # across the edge
     assert edge[0, 1][4, 2] == plain[0, 1][4, 2]  # within a region
     flat = neighbour_weights((10, 10), image=np.ones((10, 10)))

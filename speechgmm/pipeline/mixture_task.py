@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.errors import FitError, ModelFileError
+from speechgmm.errors import ConfigError, FitError, ModelFileError
 from speechgmm.gmm import (
     BayesianGMM,
     Candidate,
@@ -240,7 +240,9 @@ def fit_class(
             memory=memory,
             map=map,
         )
-    if recipe.prior is not None:
+    if spec.estimator == "variational":
+        if recipe.prior is None:
+            raise ConfigError(f"class {label!r} has no prior, and model.estimator: variational starts from one")
         return fit_variational(
             frames,
             prior=recipe.prior,

@@ -162,7 +162,7 @@ def _spread(run: RunFolder, normal: str, kinds: list[str]) -> Picture:
         less = {name: 0.0 if len(own) == 1 else value for name, value in own.items()}
         held_out = {"normal, left out": [float(row["score"]) - less[row["class"]] for row in run.normal]}
     ordered = {name: by_kind[name] for name in (normal, *kinds) if name in by_kind}
-    shown = {**held_out, **{(f"{name}, test" if name == normal else name): found for name, found in ordered.items()}}
+    shown = {**held_out, **{("normal, test" if name == normal else name): found for name, found in ordered.items()}}
     rows = [
         (name, len(found), *(f"{value:.3f}" for value in np.quantile(found, (0, 0.1, 0.5, 0.9, 1))))
         for name, found in shown.items()
