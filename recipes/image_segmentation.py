@@ -60,6 +60,8 @@ def main(
 ) -> None:
     """Segment a photograph and draw what was found."""
     try:
+        if out.is_file():
+            raise ConfigError(f"--out {out}: a file; the pictures need a folder")
         picture = read_picture(_place(image))
         print(f"{image}: {picture.pixels.shape[1]} x {picture.pixels.shape[0]} pixels", *picture.notes, sep="; ")
 

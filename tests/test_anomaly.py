@@ -444,3 +444,25 @@ def test_frames_of_a_group_are_held_out_together_where_components_are_chosen(
     days = {"d0", "d1", "d2"}
     # Of each machine and stream a model of everything, and one without each part of the recordings.
     assert sorted(map(sorted, groups)) == sorted(map(sorted, 2 * [days, *(days - {day} for day in days)]))
+
+
+def test_normal_recordings_of_one_machine_are_enough_and_one_that_cannot_be_used_may_be_skipped(
+    machines: Path, tmp_path: Path
+) -> None:
+    rows = (machines / "manifest.tsv").read_text().splitlines()
+    soundfile.write(machines / "silent.wav", np.zeros(RATE), RATE)
+    kept = [
+        rows[0],
+        *(row for row in rows if row.startswith("fan") and "train" in row),
+        "silent.wav\ttrain\tnormal\tfan",
+    ]
+    (machines / "fan.tsv").write_text("\n".join(kept) + "\n")
+    settings = (f"corpus.path={machines / 'fan.tsv'}", "corpus.on_error=skip", "anomaly.models=label")
+    options = [part for setting in settings for part in ("--set", setting)]
+    out = tmp_path / "run"
+    done = CliRunner().invoke(app, ["run", str(machines / "machines.yaml"), *options, "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "1 class, 24 training and 0 test utterances\n\nresults: " in done.output
+    assert "score a recording: speechgmm score" in done.output
+    for command in ("inspect", "report"):
+        assert CliRunner().invoke(app, [command, str(out)]).exit_code == 0

@@ -344,3 +344,5 @@ def test_the_recipe_draws_a_crop_from_end_to_end_and_refuses_with_a_status(tmp_p
         refused = run(*arguments)
         assert refused.exit_code == status
         assert said in refused.output
+    refused = CliRunner().invoke(app, [str(tmp_path / "crop.png"), "--out", str(tmp_path / "crop.png")])
+    assert (refused.exit_code, "a file; the pictures need a folder" in refused.output) == (2, True)

@@ -32,7 +32,9 @@ def print_result(result: "Result") -> None:
         else f"{metrics['n_classes']} class{'es' * (metrics['n_classes'] != 1)}"
     )
     print(f"\n{kinds}, {metrics['n_train']} training and {metrics['n_test']} test utterances")
-    print("\n".join(aligned([figure(name, metric) for name, metric in _figures(metrics)])))
+    figures_of_all = [figure(name, metric) for name, metric in _figures(metrics)]
+    if figures_of_all:  # models of what is normal may be trained without a test
+        print("\n".join(aligned(figures_of_all)))
     for key, what in (("conditions", "anomaly"), ("classes", "class")):
         parts = {name: own for name, own in metrics.get(key, {}).items() if "auc" in own}
         if parts:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from speechgmm.errors import ConfigError, FitError
 from speechgmm.gmm.em import Fit, split_components
 from speechgmm.gmm.fit import EStep, PrecisionChoice, fit_gmm
-from speechgmm.gmm.frames import FrameSource, Mapper, as_source
+from speechgmm.gmm.frames import FrameSource, Mapper, as_source, distinct_frames
 from speechgmm.gmm.held_out import held_out_parts, taken, total_log_likelihood
 from speechgmm.gmm.init import Start
 from speechgmm.gmm.model import DiagGMM
@@ -138,6 +138,10 @@ def choose_n_components(
     if criterion == "held_out":
         parts = [(taken(source, ~mask), taken(source, mask)) for mask in held_out_parts(len(source), groups)]
         sizes = allowed(min(len(rest) for rest, _ in parts), candidates)
+    # Digital silence is one frame many times: no more components than frames that differ, where the search fits.
+    fitted_to = [source, *(rest for rest, _ in parts)]
+    n_distinct = min(len(distinct_frames(part, np.arange(len(part)), sizes[-1])[0]) for part in fitted_to)
+    sizes = [size for size in sizes if size <= n_distinct] or sizes[:1]
     others = [_Search(rest, fit, rng, n_starts) for rest, _ in parts]
     found: list[Candidate] = []
     best: Fit | None = None
