@@ -101,7 +101,7 @@ def test_the_chosen_fit_is_the_one_whose_candidate_is_listed_and_the_search_ends
 
 def test_a_choice_at_the_edge_of_the_candidates_says_that_more_might_be_better():
     _, frames = drawn(4, 6.0)
-    assert choose_n_components(frames, [1, 2], n_starts=1).why.endswith("more might be better")
+    assert choose_n_components(frames, [1, 2], n_starts=1).why.endswith("no larger candidate was tried")
 
 
 @pytest.mark.parametrize("criterion", ["bic", "held_out"])
@@ -176,3 +176,9 @@ def test_a_start_that_is_given_is_where_em_begins():
 def test_settings_that_do_not_go_together_are_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
         ModelSpec(**settings)
+
+
+def test_digital_silence_ends_the_search_at_as_many_components_as_frames_differ():
+    frames = np.repeat([[0.0, 1.0], [3.0, 4.0], [6.0, 1.0], [9.0, 9.0], [2.0, 7.0]], 50, axis=0)
+    choice = choose_n_components(frames, n_starts=1)
+    assert [one.n_components for one in choice.candidates] == [1, 2, 3, 4]

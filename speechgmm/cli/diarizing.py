@@ -58,6 +58,12 @@ def diarize_and_print(
         raise ConfigError(
             f"several recordings are called {twice!r}; files and RTTMs name them without folders and endings"
         )
+    spaced = next((stem for stem in stems if len(stem.split()) > 1), None)
+    if form == "rttm" and spaced is not None:
+        raise ConfigError(
+            f"a recording is called {spaced!r}, and spaces separate the columns of an RTTM: rename it, or take "
+            "--format textgrid or table"
+        )
     said = read_rttm(reference) if reference is not None else {}
     file = None if model is None else read_diarizer(model)
     if file is None and not quiet:

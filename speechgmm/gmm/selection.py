@@ -216,6 +216,10 @@ def allowed(n_frames: int, candidates: Sequence[int] | None = None) -> list[int]
     return [size for size in sizes if size <= n_frames]
 
 
+AT_THE_END: Final = "no larger candidate was tried"
+"""What is said of a choice of the largest candidate."""
+
+
 @dataclass(slots=True)
 class _Search:
     """Fits to the same frames, one size after another."""
@@ -306,5 +310,5 @@ def _why(best: Fit, criterion: Criterion, found: Sequence[Candidate], sizes: Seq
     after = max(beside, key=lambda one: one.value)
     text = f"best {NAMES[criterion]}, by {top - after.value:.3g} nats per frame before {after.n_components}"
     if n_best == sizes[-1]:
-        text += "; the largest candidate: more might be better"
+        text += f"; {AT_THE_END}"
     return text

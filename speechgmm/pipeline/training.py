@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from speechgmm.errors import FitError
 from speechgmm.features import Moments
 from speechgmm.gmm import BayesianGMM, ModelSpec
-from speechgmm.gmm.selection import FRAMES_EACH
+from speechgmm.gmm.selection import AT_THE_END, FRAMES_EACH
 from speechgmm.io.model_file import AudioInput, ClassRecipe
 from speechgmm.pipeline.cohort import cohort_members, held_recordings, with_cohort
 from speechgmm.pipeline.frames import Features, Piece, pooled_moments
@@ -254,10 +254,11 @@ def _say_what_is_odd(job: Job, reports: Sequence[ClassReport]) -> None:
                 f"class {report.label!r}: components {', '.join(map(str, report.dead))} of {report.n_components} "
                 f"had no frames ({report.n_frames} in all); fewer components would do"
             )
-        if report.why.endswith("more might be better"):
+        if report.why.endswith(AT_THE_END):
             at_most.append(report.label)
     if at_most:
         job.console.warn(
             f"model.n_components: auto chose the largest candidate for {len(at_most)} of {len(reports)} classes "
-            f"({', '.join(at_most[:5])}{' ...' if len(at_most) > 5 else ''}); more components might be better still"
+            f"({', '.join(at_most[:5])}{' ...' if len(at_most) > 5 else ''}); more components "
+            "might be better, with larger candidates or more frames to allow them"
         )

@@ -205,7 +205,7 @@ def _roc(run: RunFolder, normal: str, kinds: list[str]) -> Picture:
 def _clip(run: RunFolder, row: Row, name: str) -> Clip:
     """One recording around its oddest stretch."""
     start, end = float(row["start"]), float(row["end"])
-    about = (("condition", row["condition"]), ("score", row["score"]), ("oddest", f"{_when(row)} s"))
+    about = (("condition", row["condition"]), ("score", f"{float(row['score']):.3f}"), ("oddest", f"{_when(row)} s"))
     title = f"{row['id']}: {row['decision']}"
     path = run.path_of(row["id"])
     if path is None:
