@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from speechgmm.clustering import make_conversation
@@ -74,10 +74,12 @@ def test_errors_are_those_of_the_best_of_all_mappings_tenth_by_tenth(seed: int) 
 
 
 @given(st.integers(0, 10_000))
+@example(1197)  # two mappings that are equally good
 @settings(max_examples=25, deadline=None)
 def test_names_mean_nothing_and_a_perfect_hypothesis_has_no_error(seed: int) -> None:
     reference, hypothesis = drawn(seed)
-    renamed = [Turn(turn.start, turn.end, f"x{hash(turn.speaker) % 97}-{turn.speaker[::-1]}") for turn in hypothesis]
+    backwards = str.maketrans("0123456789", "9876543210")  # the first name comes last
+    renamed = [Turn(turn.start, turn.end, turn.speaker.translate(backwards)) for turn in hypothesis]
     one, other = (diarization_errors(reference, side) for side in (hypothesis, renamed))
     assert (one.der, one.jer) == pytest.approx((other.der, other.jer))
     perfect = diarization_errors(reference, [Turn(turn.start, turn.end, turn.speaker * 2) for turn in reference])

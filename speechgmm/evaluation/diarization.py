@@ -130,7 +130,7 @@ def speaker_mapping(reference: Sequence[Turn], hypothesis: Sequence[Turn]) -> di
     {'2': 'ann'}
     """
     edges = np.array(sorted({time for turn in (*reference, *hypothesis) for time in (turn.start, turn.end)}))
-    names = [sorted({turn.speaker for turn in side}) for side in (reference, hypothesis)]
+    names = [_speakers(side) for side in (reference, hypothesis)]
     common = (_presence(reference, edges) * np.diff(edges)) @ _presence(hypothesis, edges).T
     rows, columns = _assigned(common)
     return {names[1][column]: names[0][row] for row, column in zip(rows, columns, strict=True)}
@@ -156,9 +156,17 @@ def check_turns(turns: Iterable[Turn]) -> None:
             )
 
 
+def _speakers(turns: Sequence[Turn]) -> list[str]:
+    """Speakers in the order of their turns: of mappings that are equally good, names must not decide."""
+    own: dict[str, list[tuple[float, float]]] = {}
+    for turn in turns:
+        own.setdefault(turn.speaker, []).append((turn.start, turn.end))
+    return sorted(own, key=lambda name: sorted(own[name]))
+
+
 def _presence(turns: Sequence[Turn], edges: Floats) -> Floats:
-    """(S, I) 1 where a speaker, in the order of their names, speaks in the stretch between two edges, else 0."""
-    names = sorted({turn.speaker for turn in turns})
+    """(S, I) 1 where a speaker, in the order of `_speakers`, speaks in the stretch between two edges, else 0."""
+    names = _speakers(turns)
     numbers = {name: number for number, name in enumerate(names)}
     steps = np.zeros((len(names), max(1, len(edges))))
     rows = np.array([numbers[turn.speaker] for turn in turns], np.intp)
