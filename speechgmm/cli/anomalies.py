@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from speechgmm.errors import ConfigError
-from speechgmm.io.anomaly_file import is_anomaly_file
+from speechgmm.io.model_file import kind_of
 
 
 def score_if_anomaly_model(
@@ -25,7 +25,7 @@ def score_if_anomaly_model(
         ConfigError: Options that the model has no use for (``refused``: their values, None where not given).
     """
     path = model / "models.safetensors" if model.is_dir() else model
-    if not is_anomaly_file(path):
+    if kind_of(path) != "anomaly":
         given = [name for name, value in (("--label", label), ("--curve", curve)) if value is not None]
         if given:
             raise ConfigError(f"{', '.join(given)}: for a model of what is normal (task: anomaly); {path} is none")

@@ -14,7 +14,7 @@ from speechgmm.features import front_end
 from speechgmm.gmm.selection import NAMES
 from speechgmm.io.anomaly_file import AnomalyFile, read_anomaly_file
 from speechgmm.io.feature_store import FeatureStore
-from speechgmm.io.model_file import ModelFile, read_tensors
+from speechgmm.io.model_file import ModelFile, kind_of
 from speechgmm.io.recogniser_file import RecogniserFile, read_recogniser
 from speechgmm.io.segment_file import SegmentFile, read_any_model
 from speechgmm.scoring.score_maps import Affine
@@ -44,12 +44,12 @@ def inspect(path: Path) -> str:
 
 def _described(path: Path) -> Iterator[str]:
     """A model file of any kind."""
-    header = read_tensors(path)[1]
-    if "recogniser" in header:
+    kind = kind_of(path)
+    if kind == "recogniser":
         yield from _recogniser(path, read_recogniser(path))
-    elif "anomaly" in header:
+    elif kind == "anomaly":
         yield from _anomaly(path, read_anomaly_file(path))
-    elif "diarizer" in header:
+    elif kind == "diarizer":
         yield from _diarizer(path)
     else:
         yield from _model(path, read_any_model(path))

@@ -5,7 +5,6 @@ stream.N.*          mixtures of stream N, one kind after another; normalisation 
 kind.N.*            centres and scales of figures and curves, and the scores of normal recordings, of kind N
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,17 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.errors import ModelFileError, SpeechGMMError
 from speechgmm.io.model_file import (
     FORMAT_VERSION,
-    KEY,
     AudioInput,
     audio_header,
+    packed,
     read_audio_input,
     read_tensors,
     refuse_other_kinds,
     stack,
     unstack,
+    whole,
 )
 from speechgmm.scoring.anomaly import AnomalyModel, NormalReference, Threshold
 from speechgmm.scoring.anomaly_spec import AnomalySpec, StreamSpec
@@ -44,10 +43,6 @@ class AnomalyFile:
 
 def serialise_anomaly(content: AnomalyFile) -> bytes:
     """The bytes of a model file; the same content gives the same bytes."""
-    from safetensors.numpy import save
-
-    from speechgmm.io.feature_store import canonical
-
     tensors: dict[str, NDArray[np.float64]] = {}
     streams = []
     for number, (audio, stream) in enumerate(zip(content.audio, content.spec.streams, strict=True)):
@@ -71,21 +66,7 @@ def serialise_anomaly(content: AnomalyFile) -> bytes:
             "thresholds": [asdict(model.reference.threshold) for model in content.models.values()],
         },
     }
-    data: bytes = save(
-        {name: np.ascontiguousarray(value) for name, value in tensors.items()}, metadata={KEY: canonical(header)}
-    )
-    return data
-
-
-def is_anomaly_file(path: Path) -> bool:
-    """Whether a file holds anomaly models, by its header alone; what cannot be read is left to its reader to refuse."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            return "anomaly" in json.loads((file.metadata() or {}).get(KEY, "{}"))
-    except (SafetensorError, OSError, ValueError):
-        return False
+    return packed(header, tensors)
 
 
 def read_anomaly_file(path: str | Path) -> AnomalyFile:
@@ -97,7 +78,7 @@ def read_anomaly_file(path: str | Path) -> AnomalyFile:
     path = Path(path)
     tensors, header = read_tensors(path)
     refuse_other_kinds(path, header, "anomaly")
-    try:
+    with whole(path):
         about = header["anomaly"]
         audio, mixtures, specs = [], [], []
         for number, one in enumerate(about["streams"]):
@@ -117,10 +98,6 @@ def read_anomaly_file(path: str | Path) -> AnomalyFile:
         }
         spec = AnomalySpec(**about["spec"], streams=tuple(specs))
         return AnomalyFile(models, tuple(audio), spec, header["label"])
-    except (KeyError, TypeError, ValueError, IndexError, SpeechGMMError) as error:
-        raise ModelFileError(
-            f"{path}: a model file with a part missing or out of shape ({error}); train it again"
-        ) from None
 
 
 def _below(prefix: str, tensors: dict[str, Any]) -> dict[str, Any]:

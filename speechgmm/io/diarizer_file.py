@@ -10,24 +10,21 @@ space.between       (d,)
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
 from speechgmm.clustering.diarization import Diarizer
 from speechgmm.clustering.diarization_spec import DiarizationSpec
 from speechgmm.clustering.speaker_space import SpeakerSpace
-from speechgmm.errors import ModelFileError, SpeechGMMError
 from speechgmm.io.atomic import write_atomically
-from speechgmm.io.feature_store import canonical
 from speechgmm.io.model_file import (
     FORMAT_VERSION,
-    KEY,
     AudioInput,
     audio_header,
+    packed,
     read_audio_input,
     read_tensors,
     refuse_other_kinds,
     stack,
     unstack,
+    whole,
 )
 
 
@@ -51,8 +48,6 @@ class DiarizerFile:
 
 def save_diarizer(content: DiarizerFile, path: Path) -> None:
     """Write a diarizer; the same content gives the same bytes. Raises DataError where the disk does not take it."""
-    from safetensors.numpy import save
-
     about, tensors = audio_header(content.audio)
     found = content.diarizer
     tensors |= stack("ubm.", (found.ubm,))
@@ -62,9 +57,7 @@ def save_diarizer(content: DiarizerFile, path: Path) -> None:
         "diarizer": {"spec": asdict(found.spec), "threshold": found.threshold, "learnt": asdict(content.learnt)},
         "audio": about,
     }
-    data: bytes = save(
-        {name: np.ascontiguousarray(value) for name, value in tensors.items()}, metadata={KEY: canonical(header)}
-    )
+    data = packed(header, tensors)
     write_atomically(path, lambda file: file.write(data))
 
 
@@ -76,7 +69,7 @@ def read_diarizer(path: Path) -> DiarizerFile:
     """
     tensors, header = read_tensors(path)
     refuse_other_kinds(path, header, "diarizer")
-    try:
+    with whole(path):
         about = header["diarizer"]
         diarizer = Diarizer(
             unstack("ubm.", tensors, [len(tensors["ubm.weights"])])[0],
@@ -85,7 +78,3 @@ def read_diarizer(path: Path) -> DiarizerFile:
             float(about["threshold"]),
         )
         return DiarizerFile(diarizer, read_audio_input(header["audio"], tensors), LearntFrom(**about["learnt"]))
-    except (KeyError, TypeError, ValueError, SpeechGMMError) as error:
-        raise ModelFileError(
-            f"{path}: a model file with a part missing or out of shape ({error}); train it again"
-        ) from None

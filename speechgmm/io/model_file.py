@@ -21,6 +21,8 @@ Parameters are tensors; labels, the feature spec and the rest are **one** canoni
 """
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -121,10 +123,6 @@ def load_models(path: str | Path) -> ClassModels:
 
 def serialise(content: ModelFile) -> bytes:
     """The bytes of a model file; the same content gives the same bytes."""
-    from safetensors.numpy import save
-
-    from speechgmm.io.feature_store import canonical
-
     models, audio = content.models, content.audio
     tensors = stack("", models.models) | {"log_priors": models.log_priors}
     header: dict[str, Any] = {
@@ -168,14 +166,51 @@ def serialise(content: ModelFile) -> bytes:
     if content.calibration is not None:
         header["calibration"], arrays = _calibration_header(content.calibration)
         tensors |= arrays
-    tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-    data: bytes = save(tensors, metadata={KEY: canonical(header)})
+    return packed(header, tensors)
+
+
+def kind_of(path: Path) -> str:
+    """What a model file holds, a key of ``KINDS``, by its header alone; a file that cannot be read is its reader's to
+    refuse, and is taken for one of classes.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            return _kind(json.loads((file.metadata() or {}).get(KEY, "{}")))
+    except (SafetensorError, OSError, ValueError, TypeError):
+        return CLASSES
+
+
+def _kind(header: dict[str, Any]) -> str:
+    return next((kind for kind in KINDS if kind in header), CLASSES)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Within it, a part that is missing or out of shape is a ModelFileError that names the file."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, IndexError, SpeechGMMError) as error:
+        raise ModelFileError(
+            f"{path}: a model file with a part missing or out of shape ({error}); train it again"
+        ) from None
+
+
+def packed(header: dict[str, Any], tensors: Mapping[str, NDArray[Any]]) -> bytes:
+    """The bytes of a model file; the same content gives the same bytes."""
+    from safetensors.numpy import save
+
+    from speechgmm.io.feature_store import canonical
+
+    arrays = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    data: bytes = save(arrays, metadata={KEY: canonical(header)})
     return data
 
 
 def refuse_other_kinds(path: Path, header: dict[str, Any], wanted: str) -> None:
     """Raise ModelFileError where a file holds models of another kind than ``wanted``, a key of ``KINDS``."""
-    found = next((kind for kind in KINDS if kind in header), CLASSES)
+    found = _kind(header)
     if found != wanted:
         what, command = KINDS[found]
         raise ModelFileError(f"{path}: {what}, not {KINDS[wanted][0]}; `speechgmm {command}` is for it")
@@ -190,7 +225,7 @@ def read_model_file(path: str | Path) -> ModelFile:
     path = Path(path)
     tensors, header = read_tensors(path)
     refuse_other_kinds(path, header, CLASSES)
-    try:
+    with whole(path):
         sizes = [int(size) for size in header["n_components"]]
         models = unstack("", tensors, sizes)
         ubm = unstack("ubm.", tensors, [len(tensors["ubm.weights"])])[0] if "ubm.weights" in tensors else None
@@ -209,10 +244,6 @@ def read_model_file(path: str | Path) -> ModelFile:
         audio = read_audio_input(header["audio"], tensors) if "audio" in header else None
         recipe = _recipe(header["recipe"], tensors, sizes) if "recipe" in header else None
         calibration = _calibration(header["calibration"], tensors) if "calibration" in header else None
-    except (KeyError, TypeError, ValueError, SpeechGMMError) as error:
-        raise ModelFileError(
-            f"{path}: a model file with a part missing or out of shape ({error}); train it again"
-        ) from None
     return ModelFile(classes, audio, header["label"], recipe, calibration)
 
 

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.errors import ModelFileError, SpeechGMMError
 from speechgmm.io.model_file import (
     FORMAT_VERSION,
-    KEY,
     AudioInput,
     audio_header,
+    packed,
     read_audio_input,
     read_tensors,
     refuse_other_kinds,
     stack,
     unstack,
+    whole,
 )
 
 if TYPE_CHECKING:  # reading a model of another kind waits for none of them
@@ -43,10 +43,7 @@ class RecogniserFile:
 
 def serialise_recogniser(content: RecogniserFile) -> bytes:
     """The bytes of a model file; the same content gives the same bytes."""
-    from safetensors.numpy import save
-
     from speechgmm.decoding.bigram import Bigram
-    from speechgmm.io.feature_store import canonical
 
     found = content.recogniser
     about, tensors = audio_header(content.audio)
@@ -80,10 +77,7 @@ def serialise_recogniser(content: RecogniserFile) -> bytes:
         },
         "audio": about,
     }
-    data: bytes = save(
-        {name: np.ascontiguousarray(value) for name, value in tensors.items()}, metadata={KEY: canonical(header)}
-    )
-    return data
+    return packed(header, tensors)
 
 
 def read_recogniser(path: str | Path) -> RecogniserFile:
@@ -100,7 +94,7 @@ def read_recogniser(path: str | Path) -> RecogniserFile:
     path = Path(path)
     tensors, header = read_tensors(path)
     refuse_other_kinds(path, header, "recogniser")
-    try:
+    with whole(path):
         about = header["recogniser"]
         sizes = [n for _, counts in about["units"] for n in counts]
         models = iter(unstack("", tensors, sizes))
@@ -126,7 +120,3 @@ def read_recogniser(path: str | Path) -> RecogniserFile:
             log_weights={word: tuple(values) for word, values in about.get("log_weights", {}).items()},
         )
         return RecogniserFile(recogniser, read_audio_input(header["audio"], tensors), header["label"])
-    except (KeyError, TypeError, ValueError, SpeechGMMError) as error:
-        raise ModelFileError(
-            f"{path}: a model file with a part missing or out of shape ({error}); train it again"
-        ) from None

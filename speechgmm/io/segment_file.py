@@ -12,20 +12,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.errors import ModelFileError, SpeechGMMError
 from speechgmm.features.transforms import LinearTransform
 from speechgmm.gmm import DiagGMM
 from speechgmm.io.model_file import (
     FORMAT_VERSION,
-    KEY,
     AudioInput,
     ModelFile,
     audio_header,
+    kind_of,
+    packed,
     read_audio_input,
     read_model_file,
     read_tensors,
     stack,
     unstack,
+    whole,
 )
 
 if TYPE_CHECKING:  # reading a model of the other kind waits for none of them
@@ -45,9 +46,6 @@ class SegmentFile:
 
 def serialise_segments(content: SegmentFile) -> bytes:
     """The bytes of a model file; the same content gives the same bytes."""
-    from safetensors.numpy import save
-
-    from speechgmm.io.feature_store import canonical
     from speechgmm.scoring.segment_models import STREAMS
 
     names = {kind: name for name, kind in STREAMS.items()}
@@ -64,28 +62,22 @@ def serialise_segments(content: SegmentFile) -> bytes:
         "segments": {"labels": list(content.models.labels), "streams": streams},
         "audio": about,
     }
-    tensors = {name: np.ascontiguousarray(value) for name, value in (tensors | arrays).items()}
-    data: bytes = save(tensors, metadata={KEY: canonical(header)})
-    return data
+    return packed(header, tensors | arrays)
 
 
 def read_any_model(path: str | Path) -> ModelFile | SegmentFile:
     """Read a model file of either kind. Raises ModelFileError as ``read_model_file``."""
     path = Path(path)
-    tensors, header = read_tensors(path)
-    if "segments" not in header:
+    if kind_of(path) != "segments":
         return read_model_file(path)
+    tensors, header = read_tensors(path)
     from speechgmm.scoring.segment_models import SegmentModels
 
-    try:
+    with whole(path):
         about = header["segments"]
         streams = tuple(_unpack(number, part, tensors) for number, part in enumerate(about["streams"]))
         models = SegmentModels(tuple(about["labels"]), streams, tensors["weights"])
         return SegmentFile(models, read_audio_input(header["audio"], tensors), header["label"])
-    except (KeyError, TypeError, ValueError, SpeechGMMError) as error:
-        raise ModelFileError(
-            f"{path}: a model file with a part missing or out of shape ({error}); train it again"
-        ) from None
 
 
 def _pack(stream: Any) -> tuple[dict[str, Any], Arrays]:
