@@ -4,6 +4,7 @@ Owns the checks of frames, the variance floor, the choice of precision and the r
 know what the frames are of: who calls adds the class's name to an error.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Final, Literal
@@ -18,7 +19,7 @@ from speechgmm.gmm.em import Dead, Fit, fit_em
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source, check_finite, moments
 from speechgmm.gmm.gradient import fit_gradient
 from speechgmm.gmm.init import Start, initial_model
-from speechgmm.gmm.layout import Precision, batches, block_size, hold
+from speechgmm.gmm.layout import Batch, BatchReference, Precision, batches, block_size, hold
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior, Parameter
 
@@ -204,14 +205,9 @@ def adapt_map(
         raise ShapeError(f"frames of {source.n_features} dimensions for a background model of {ubm.n_features}")
     check_finite(source, map=map)
     least = absolute_floor(floor, ubm.n_features)
-    # Centre and scale are the background model's: three frames of enrolment have no deviation to speak of.
-    centre = ubm.weights @ ubm.means
-    overall = ubm.weights @ (ubm.variances + (ubm.means - centre) ** 2)
-    chosen = resolve_precision(precision, float((ubm.variances / overall).min()))
-    size = block_size(len(source), ubm.n_features, ubm.n_components)
     return fit_em(
         ubm,
-        hold(batches(source, centre, np.sqrt(overall), chosen, size), memory),
+        batches_around(ubm, source, precision, memory),
         ConjugatePrior.around(
             ubm,
             relevance,
@@ -226,6 +222,17 @@ def adapt_map(
         min_count=_min_count(source),
         map=map,
     )
+
+
+def batches_around(
+    model: DiagGMM, source: FrameSource, precision: PrecisionChoice, memory: int | None
+) -> Sequence[Batch | BatchReference]:
+    """Batches centred and scaled by a model: three frames of enrolment have no deviation to speak of."""
+    centre = model.weights @ model.means
+    overall = model.weights @ (model.variances + (model.means - centre) ** 2)
+    chosen = resolve_precision(precision, float((model.variances / overall).min()))
+    size = block_size(len(source), model.n_features, model.n_components)
+    return hold(batches(source, centre, np.sqrt(overall), chosen, size), memory)
 
 
 def check_memory(memory: int | None) -> None:

@@ -13,9 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, FitError, ShapeError
 from speechgmm.gmm.em import Fit, fit_em
-from speechgmm.gmm.fit import PrecisionChoice, absolute_floor, check_memory, resolve_precision
+from speechgmm.gmm.fit import PrecisionChoice, absolute_floor, batches_around, check_memory
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source, check_finite
-from speechgmm.gmm.layout import batches, block_size, hold
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.prior import PARAMETERS, ConjugatePrior, Parameter
 from speechgmm.gmm.stats import GMMStats
@@ -131,13 +130,9 @@ def update(
             variance_relevance=variance_relevance,
         )
     old = statistics_of(model, held, None if ubm is None else prior, moved).scaled(keep)
-    centre = start.weights @ start.means
-    overall = start.weights @ (start.variances + (start.means - centre) ** 2)
-    chosen = resolve_precision(precision, float((start.variances / overall).min()))
-    size = block_size(len(source), model.n_features, model.n_components)
     fit = fit_em(
         start,
-        hold(batches(source, centre, np.sqrt(overall), chosen, size), memory),
+        batches_around(start, source, precision, memory),
         prior + old,
         max_iter=max_iter,
         tol=tol,

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from speechgmm.clustering import PieceClusters, cluster_pieces
 from speechgmm.clustering.pieces import RAW_THRESHOLDS, Kind, Method
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.features import FeatureSpec, moments, normalisation
+from speechgmm.features import FeatureSpec
 from speechgmm.io.audio import native_rate
 from speechgmm.io.model_file import AudioInput, ModelFile
 from speechgmm.parallel import pmap, thread_pool
-from speechgmm.pipeline.scoring import frames_of
+from speechgmm.pipeline.scoring import model_frames
 
 FEATURES: Final = FeatureSpec(preset="kaldi", n_mels=40, n_ceps=25, c0="drop", use_energy=False)
 """Of recordings that come without a model: those of configs/speaker-verification.yaml."""
@@ -115,10 +115,7 @@ def _audio(paths: Sequence[Path]) -> AudioInput:
 def _read(audio: AudioInput, path: Path) -> NDArray[np.float32] | DataError:
     """The frames that count of a recording, normalised as the model wants them."""
     try:
-        frames, speech, _ = frames_of(audio, path)
-        if audio.features.cmvn != "none":
-            how = audio.normalisation or normalisation(moments(frames[speech]), audio.features.norm_vars)
-            frames = how.apply(frames)
-        return audio.transformed(frames)[speech]
+        frames, speech, _ = model_frames(audio, path)
+        return frames[speech]
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")

@@ -16,7 +16,9 @@ from speechgmm.io.model_file import AudioInput, ClassRecipe, ModelFile
 from speechgmm.pipeline.mixture_task import fit_class
 from speechgmm.pipeline.noising import Noising
 from speechgmm.pipeline.scoring import frames_of
+from speechgmm.scoring import ClassModels
 from speechgmm.scoring.decision_spec import UNKNOWN
+from speechgmm.scoring.score_norm import ScoreNorm
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,9 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
             f"--label {label}: every class of this model was trained with a prior of its own (model.prior_from), and "
             "a new one has none; train a model with the class and use that as the prior"
         )
-    norm = None if models.cohort is None else models.cohort.norm
-    if norm is not None and norm.by_model is not None and not recipe.recordings:
-        raise ConfigError(
-            f"--label {label}: the model normalises scores ({norm.kind}) by what recordings of a cohort score against "
-            "each class, and their frames are not in the file (too many, or written by an older version); train again "
-            "with the new class or a smaller cohort, or with scoring.normalise: t"
-        )
+    norm = norm_by_recordings(
+        models, recipe, label, "train again with the new class or a smaller cohort, or with scoring.normalise: t"
+    )
     parts = speech_as_trained(audio, recipe, paths, "enrolled")
     frames = np.concatenate(parts)
     try:
@@ -71,7 +69,7 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
     except FitError as error:
         raise FitError(f"class {label!r}: {error}") from None
     cohort = models.cohort
-    if cohort is not None and norm is not None and norm.by_model is not None:
+    if cohort is not None and norm is not None:
         alone = replace(models, labels=(label,), models=(fit.model,), log_priors=np.zeros(1), cohort=None)
         cohort = replace(cohort, norm=norm.and_of(alone.raw_scores(recipe.recordings)))
     bayesian = models.bayesian
@@ -90,6 +88,23 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
         bayesian=bayesian,
     )
     return replace(file, models=larger, recipe=recipe), Enrolled(len(frames), fit.model.n_components)
+
+
+def norm_by_recordings(models: ClassModels, recipe: ClassRecipe, label: str, remedy: str) -> ScoreNorm | None:
+    """The norm of a model's scores where it is by a cohort's recordings, which every class has to be measured on.
+
+    Raises:
+        ConfigError: Their frames are not in the model's file.
+    """
+    norm = None if models.cohort is None else models.cohort.norm
+    if norm is None or norm.by_model is None:
+        return None
+    if not recipe.recordings:
+        raise ConfigError(
+            f"--label {label}: the model normalises scores ({norm.kind}) by what recordings of a cohort score against "
+            f"each class, and their frames are not in the file (too many, or written by an older version); {remedy}"
+        )
+    return norm
 
 
 def speech_as_trained(

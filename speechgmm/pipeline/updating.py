@@ -11,7 +11,7 @@ from speechgmm.errors import ConfigError, FitError
 from speechgmm.features import front_end
 from speechgmm.gmm import update
 from speechgmm.io.model_file import ModelFile
-from speechgmm.pipeline.enrolling import speech_as_trained
+from speechgmm.pipeline.enrolling import norm_by_recordings, speech_as_trained
 
 PASSES = 5
 """Over the new frames, of a class that was trained from nothing; more move it less than another recording does."""
@@ -60,13 +60,7 @@ def update_class(
             "the model has posteriors over mixtures (model.estimator: variational), which are updated by a training "
             "on the new recordings with the model as model.prior_from"
         )
-    norm = None if models.cohort is None else models.cohort.norm
-    if norm is not None and norm.by_model is not None and not recipe.recordings:
-        raise ConfigError(
-            f"--label {label}: the model normalises scores ({norm.kind}) by what recordings of a cohort score against "
-            "each class, and their frames are not in the file (too many, or written by an older version); train again, "
-            "with a smaller cohort or scoring.normalise: t"
-        )
+    norm = norm_by_recordings(models, recipe, label, "train again, with a smaller cohort or scoring.normalise: t")
     if not 0 <= keep <= 1:
         raise ConfigError(f"--keep {keep:g}; expected a share of what the class has seen, from 0 to 1")
     number = models.labels.index(label)
@@ -94,7 +88,7 @@ def update_class(
     except FitError as error:
         raise FitError(f"class {label!r}: {error}") from None
     cohort = models.cohort
-    if cohort is not None and norm is not None and norm.by_model is not None:
+    if cohort is not None and norm is not None:
         alone = replace(models, labels=(label,), models=(fit.model,), log_priors=np.zeros(1), cohort=None)
         cohort = replace(cohort, norm=norm.with_other(number, alone.raw_scores(recipe.recordings)))
     if recipe.counts:
