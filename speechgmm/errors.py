@@ -7,6 +7,8 @@
     ├── FitError         a mixture that cannot be estimated from these frames
     └── ModelFileError   a file that is not a model this version can read
 
+And one warning, ``FitWarning``: a mixture is not what its user may take it for.
+
 A message is one paragraph: what was given, what was expected, the likely mistake.
 """
 
@@ -33,3 +35,7 @@ class FitError(SpeechGMMError):
 
 class ModelFileError(SpeechGMMError):
     """A file that is not a model this version can read."""
+
+
+class FitWarning(UserWarning):
+    """A mixture is not what its user may take it for; the message says why and what to do."""

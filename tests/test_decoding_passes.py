@@ -288,7 +288,7 @@ def test_a_baum_welch_step_is_that_of_hmmlearn():
     np.testing.assert_array_equal(ours.nodes, path)
 
     theirs.fit(frames)
-    stats = stack.accumulate(rows, found.states)
+    stats = stack.accumulate(rows, found.states).about(0)
     counts = found.transitions.reshape(n_states, n_states)
     np.testing.assert_allclose(counts / counts.sum(axis=1, keepdims=True), theirs.transmat_, atol=1e-8)
     by_state = stats.counts.reshape(n_states, n_components)
@@ -338,11 +338,11 @@ def test_statistics_by_state_are_those_of_the_mixtures_with_the_frames_weighted(
     gamma[::3] = [0, 1, 0]
     stack = StateStack.of(models, precision=precision)
     expected = [
-        accumulate(model.log_linear(), prepare(frames, weights=gamma[:, s], precision="float64")[0])
+        accumulate(model.log_linear(), prepare(frames, weights=gamma[:, s], precision="float64")[0]).about(0)
         for s, model in enumerate(models)
     ]
     for engine in ("numba", "numpy"):
-        found = stack.accumulate(stack.rows(frames), gamma, engine=engine)
+        found = stack.accumulate(stack.rows(frames), gamma, engine=engine).about(0)
         for name in ("counts", "sums", "squares"):
             whole = np.concatenate([getattr(part, name) for part in expected])
             np.testing.assert_allclose(getattr(found, name), whole, rtol=0, atol=tolerance * 700 * 20)

@@ -75,7 +75,7 @@ def test_map_means_and_variances_are_those_of_reynolds_2000():
     rng = np.random.default_rng(1)
     ubm = some_mixture(rng)
     frames = draw(rng, some_mixture(rng), 300)
-    stats = statistics(ubm, frames)
+    stats = statistics(ubm, frames).about(0)
     n = stats.counts[:, None]
     alpha = n / (n + 16)  # eq. 14
     means = alpha * stats.sums / n + (1 - alpha) * ubm.means  # eq. 12
@@ -159,7 +159,7 @@ def test_prior_plus_statistics_is_the_joint_update_of_gauvain_and_lee():
     rng = np.random.default_rng(4)
     model = some_mixture(rng)
     prior = ConjugatePrior.around(model, 7.0, weight_relevance=11.0)
-    stats = statistics(model, draw(rng, model, 80))
+    stats = statistics(model, draw(rng, model, 80)).about(0)
     posterior = prior + stats
     n, kappa = stats.counts[:, None], prior.mean_counts[:, None]
     means = (kappa * prior.means + stats.sums) / (kappa + n)

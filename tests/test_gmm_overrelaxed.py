@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechgmm.gmm import ConjugatePrior, DiagGMM, accumulate, fit_em, fit_gmm, prepare
-from speechgmm.gmm.em import FURTHEST, ROUNDING
+from speechgmm.gmm.em import ROUNDING
+from speechgmm.gmm.overrelaxation import FURTHEST
 
 
 def overlapping(n_frames=3000, n_components=6, n_features=4, seed=0):
@@ -79,8 +80,8 @@ def test_a_single_update_is_ems_own():
 
 
 def test_a_step_too_far_is_taken_back(monkeypatch):
-    monkeypatch.setattr("speechgmm.gmm.em.FURTHER", 40.0)
-    monkeypatch.setattr("speechgmm.gmm.em.FURTHEST", 40.0)
+    monkeypatch.setattr("speechgmm.gmm.overrelaxation.FURTHER", 40.0)
+    monkeypatch.setattr("speechgmm.gmm.overrelaxation.FURTHEST", 40.0)
     frames = overlapping()
     wild = fit_gmm(frames, 6, max_iter=40, tol=0)
     own = fit_gmm(frames, 6, max_iter=20, tol=0, overrelaxed=False)

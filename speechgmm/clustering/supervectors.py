@@ -34,11 +34,11 @@ def piece_statistics(ubm: DiagGMM, pieces: Sequence[ArrayLike], *, map: Mapper =
         FitError: A piece without frames, or with a value that is NaN or infinite.
 
     >>> ubm = DiagGMM([1.0], [[0.0]], [[1.0]])
-    >>> [stats.sums.item() for stats in piece_statistics(ubm, [[[1.0], [2.0]], [[-1.0]]])]
+    >>> [stats.about(0).sums.item() for stats in piece_statistics(ubm, [[[1.0], [2.0]], [[-1.0]]])]
     [3.0, -1.0]
     """
     # Centre and scale are the background model's, as in adaptation: a short piece has no deviation to speak of.
-    centre = ubm.weights @ ubm.means
+    centre = ubm.centre()
     scale = np.sqrt(ubm.weights @ (ubm.variances + (ubm.means - centre) ** 2))
     return list(map(partial(_statistics, ubm, centre, scale), pieces))
 
@@ -68,8 +68,8 @@ def mean_offsets(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = REL
     """
     if not (np.isfinite(relevance) and relevance > 0):
         raise ConfigError(f"relevance {relevance:g}; expected a number of frames above 0")
-    counts, sums = _stacked(ubm, stats)
-    result: Floats = (sums - counts[:, :, None] * ubm.means) / (counts + relevance)[:, :, None]
+    counts, pulls = _stacked(ubm, stats)
+    result: Floats = pulls / (counts + relevance)[:, :, None]
     return result
 
 
@@ -250,10 +250,9 @@ def cross_likelihood_ratios_of(
 
 def _parts(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float) -> tuple[Floats, Floats, Floats]:
     """Of each piece, per frame: (F - N mu) / variance, (N, K, D), and N, (N, K); and its offsets, (N, K, D)."""
-    counts, sums = _stacked(ubm, stats)
+    counts, pulls = _stacked(ubm, stats)
     frames = np.maximum(counts.sum(axis=1), 1e-12)
-    pulls = (sums - counts[:, :, None] * ubm.means) / ubm.variances / frames[:, None, None]
-    return pulls, counts / frames[:, None], mean_offsets(ubm, stats, relevance)
+    return pulls / ubm.variances / frames[:, None, None], counts / frames[:, None], mean_offsets(ubm, stats, relevance)
 
 
 def _gains(ubm: DiagGMM, pulls: Floats, masses: Floats, offsets: Floats) -> Floats:
@@ -266,6 +265,7 @@ def _gains(ubm: DiagGMM, pulls: Floats, masses: Floats, offsets: Floats) -> Floa
 
 
 def _stacked(ubm: DiagGMM, stats: Sequence[GMMStats]) -> tuple[Floats, Floats]:
+    """Counts (N, K), and sums of what frames differ from the background model's means by, (N, K, D)."""
     if not stats:
         raise ShapeError("no pieces; expected at least one")
     for number, one in enumerate(stats):
@@ -274,7 +274,8 @@ def _stacked(ubm: DiagGMM, stats: Sequence[GMMStats]) -> tuple[Floats, Floats]:
                 f"statistics {number} are of shape {one.sums.shape}, the background model {ubm.means.shape}; were they "
                 "taken under another model?"
             )
-    return np.stack([one.counts for one in stats]), np.stack([one.sums for one in stats])
+    pulls = [one.sums - one.counts[:, None] * (ubm.means - one.reference) for one in stats]
+    return np.stack([one.counts for one in stats]), np.stack(pulls)
 
 
 def _points(vectors: ArrayLike) -> Floats:

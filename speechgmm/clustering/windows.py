@@ -68,7 +68,7 @@ def _stretches(
         stop = min(first + step + window - 1, n)
         counts, sums = _block_statistics(ubm, values, block, first, stop, last=stop == n)
         n_k, f_k = _moving_sum(counts, window), _moving_sum(sums, window)
-        offsets = (f_k - n_k[:, :, None] * ubm.means) / (n_k + relevance)[:, :, None]
+        offsets = (f_k - n_k[:, :, None] * (ubm.means - ubm.centre())) / (n_k + relevance)[:, :, None]
         yield (offsets * scale).reshape(len(offsets), -1)
 
 
@@ -76,10 +76,10 @@ def _stretches(
 def _block_statistics(
     ubm: DiagGMM, values: NDArray[np.floating], block: int, first: int, stop: int, *, last: bool
 ) -> tuple[Floats, Floats]:
-    """Counts (n, K) and sums (n, K, D) of blocks ``first`` to ``stop``."""
-    density = ubm.log_linear()
+    """Counts (n, K), and sums (n, K, D) about the mixture's mean, of blocks ``first`` to ``stop``."""
+    density = ubm.log_linear(ubm.centre())
     end = len(values) if last else stop * block
-    x = np.asarray(values[first * block : end], np.float64)
+    x = np.asarray(values[first * block : end], np.float64) - density.reference
     scores = x @ density.linear.T + x**2 @ density.quadratic.T + density.const
     scores -= scores.max(axis=1, keepdims=True)
     gamma = np.exp(scores, out=scores)

@@ -1,7 +1,6 @@
 """All states' mixtures laid out side by side: log-likelihoods of frames, and the statistics of frames by state.
 
-Owns the layout, its precision and the way back to raw coordinates: nothing outside knows of centring, scaling or
-float32. Refuses to know graphs.
+Owns the layout, its precision and the way back from scaled frames: nothing outside knows of scaling or float32. Refuses to know graphs.
 """
 
 from collections.abc import Sequence
@@ -54,7 +53,7 @@ class StateStack:
                [-1.4189, -0.9189]])
         """
         where = Space.of(models) if space is None else space
-        factors = np.concatenate([where.factors(model.log_linear()) for model in models])
+        factors = np.concatenate([where.factors(model.log_linear(where.centre)) for model in models])
         chosen = precision or precision_for(factors)
         padded = np.zeros((len(factors), _PAD * -(-factors.shape[1] // _PAD)))
         padded[:, : factors.shape[1]] = LOG2_E * factors
@@ -98,13 +97,14 @@ class StateStack:
     def accumulate(self, rows: Block, gamma: Floats, *, engine: Engine = "numba") -> GMMStats:
         """Statistics of all M components, state after state, of frames that belong to states by gamma (T, S).
 
-        In raw coordinates; their log-likelihood is 0, since that of an utterance is the passes' to say.
+        About the space's centre; their log-likelihood is 0, since that of an utterance is the passes' to say.
 
         Raises:
             ShapeError: Posteriors of another shape than frames and states.
 
         >>> stack = StateStack.of([DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 1.0)])
-        >>> stack.accumulate(stack.rows([[3.0], [5.0]]), np.array([[1.0, 0.0], [0.5, 0.5]])).sums.round(9)
+        >>> stats = stack.accumulate(stack.rows([[3.0], [5.0]]), np.array([[1.0, 0.0], [0.5, 0.5]]))
+        >>> stats.about(0).sums.round(9)
         array([[5.5],
                [2.5]])
         """

@@ -45,8 +45,8 @@ class HMMStats:
         found, first, stats = [], 0, self.emissions
         for model in units.emissions:
             part = slice(first, first + model.n_components)
-            counts = stats.counts[part]
-            found.append(GMMStats(counts, stats.sums[part], stats.squares[part], 0.0, float(counts.sum())))
+            counts, sums, squares = stats.counts[part], stats.sums[part], stats.squares[part]
+            found.append(GMMStats(counts, sums, squares, 0.0, float(counts.sum()), stats.reference))
             first += model.n_components
         return tuple(found)
 

@@ -22,11 +22,11 @@ from speechgmm.decoding.passes import forward_backward, viterbi
 from speechgmm.decoding.spec import HMMSpec
 from speechgmm.decoding.statistics import HMMPrior, HMMStats
 from speechgmm.errors import DataError, FitError, ShapeError
-from speechgmm.gmm.em import split_components
 from speechgmm.gmm.frames import Frames, FrameSource, Loadable, Mapper, check_finite, moments
 from speechgmm.gmm.layout import Precision
 from speechgmm.gmm.likelihoods import Space
 from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.splitting import split_components
 
 Floats = NDArray[np.float64]
 

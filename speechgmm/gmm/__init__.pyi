@@ -1,7 +1,7 @@
 from .bayesian import BayesianGMM
 from .compiled import warm_up
 from .density import assign, log_likelihoods, posteriors, sample
-from .em import Fit, fit_em, objective, split_components
+from .em import Fit, fit_em, objective
 from .fit import adapt_map, class_rng, fit_gmm
 from .frames import FrameSource, Mapper
 from .gradient import fit_gradient
@@ -15,6 +15,7 @@ from .predictive import PredictiveStack
 from .prior import ConjugatePrior
 from .selection import Candidate, Choice, choose_n_components
 from .spec import ChooseSpec, ModelSpec, UbmSpec
+from .splitting import split_components
 from .stats import GMMStats
 from .top_components import TopStack
 from .updating import update

@@ -216,11 +216,12 @@ class BayesianGMM:
             sticks = self.sticks()
             taken, left = (digamma(sticks) - digamma(sticks.sum(axis=1, keepdims=True))).T
             log_weights = taken + np.append(0.0, np.cumsum(left[:-1]))
-        precisions = a[:, None] / b
-        linear = precisions * self.conjugate.means
-        each = digamma(a)[:, None] - np.log(b) - np.log(2 * np.pi) - linear * self.conjugate.means
+        precisions, reference = a[:, None] / b, self.weights() @ self.conjugate.means
+        offsets = self.conjugate.means - reference
+        linear = precisions * offsets
+        each = digamma(a)[:, None] - np.log(b) - np.log(2 * np.pi) - linear * offsets
         const = log_weights + 0.5 * each.sum(axis=1) - 0.5 * self.n_features / self.conjugate.mean_counts
-        return LogLinear(const, linear, -0.5 * precisions)
+        return LogLinear(const, linear, -0.5 * precisions, reference)
 
     def divergence(self, prior: "BayesianGMM") -> float:
         """Kullback-Leibler divergence from ``prior`` in nats, with every constant: 0 or more.

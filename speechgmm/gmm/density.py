@@ -94,9 +94,10 @@ def sample(model: DiagGMM, n_frames: int, *, seed: int | np.random.Generator = 0
 def _scores(model: DiagGMM | LogLinear, frames: ArrayLike) -> Iterator[tuple[slice, Floats]]:
     """Log p(k, x) (K, block) for blocks of frames, with where they lie."""
     if isinstance(model, DiagGMM):
-        space, log_linear = Space.of([model]), model.log_linear()
+        space = Space.of([model])
+        log_linear = model.log_linear(space.centre)
     else:
-        space, log_linear = Space.raw(model.linear.shape[1]), model
+        space, log_linear = Space(model.reference, np.ones(model.linear.shape[1])), model
     factors = space.factors(log_linear)
     values = as_numbers(frames)
     for part in frame_blocks(len(values), len(factors)):

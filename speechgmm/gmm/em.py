@@ -1,14 +1,15 @@
 """Expectation-maximisation: one loop for maximum likelihood and for MAP.
 
 Owns the loop, its objective and what it reports. Parallelism is the argument ``map``; a batch may come from
-anywhere. Refuses to choose a start, and to call a fit converged whose objective has fallen where it cannot.
+anywhere. Refuses to choose a start, and to call a fit converged whose objective has fallen where it cannot, or whose
+last steps were not EM's own.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial, reduce
 from operator import add
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,23 +21,20 @@ from speechgmm.gmm.frames import Mapper
 from speechgmm.gmm.kernels import accumulate, survey
 from speechgmm.gmm.layout import Batch, BatchReference, Precision
 from speechgmm.gmm.model import DiagGMM, LogLinear
+from speechgmm.gmm.options import Dead
+from speechgmm.gmm.overrelaxation import Overrelaxation
 from speechgmm.gmm.prior import MIN_COUNT, PARAMETERS, ConjugatePrior, Parameter
+from speechgmm.gmm.splitting import resplit
 from speechgmm.gmm.stats import GMMStats
 
-Dead = Literal["keep", "resplit"]
+ROUNDING: Final[dict[Precision, float]] = {"float64": 1e-10, "float32": 3e-7}
+"""How far rounding alone may move the objective, as a share of its size, or of 1 nat per frame if more.
 
-ROUNDING: Final[dict[Precision, float]] = {"float64": 1e-10, "float32": 1e-6}
-"""How far rounding alone may lower the objective, as a share of its size, or of 1 nat per frame if more."""
+Of real MFCCs (300 to 30,000 frames, 4 to 64 components, 100 models) the float32 objective is within 4e-8 of the float64
+one, and its differences within 6e-8.
+"""
 
 FULL_EVERY: Final = 8  # passes, in sparse EM
-
-FURTHER: Final = 1.2
-"""By how much the factor of an overrelaxed step grows from one that went well to the next."""
-
-FURTHEST: Final = 3.0
-
-SPLIT_DEVIATIONS: Final = 0.2
-"""How far each half of a split component moves, in the component's standard deviations (as in HTK)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +48,7 @@ class Fit:
 
     model: DiagGMM
     trace: tuple[float, ...]  # nats per frame
-    converged: bool  # the last step was below tol, and the objective never fell
+    converged: bool  # EM's own last step gained less than tol, or than rounding; and the objective never fell
     fell: tuple[int, ...]  # indices into trace where it fell by more than rounding although it cannot
     precision: Precision  # of the products
     dead: tuple[int, ...]  # components that too few frames speak for, at the end
@@ -58,6 +56,7 @@ class Fit:
     floored: int  # variances that the floor holds, of K D
     n_frames: float  # sum of the frames' weights
     counts: NDArray[np.float64]  # (K,) frames that spoke for each component when it was last estimated
+    notes: tuple[str, ...] = ()  # what the user should know of the fit
 
 
 @one_blas_thread()
@@ -78,22 +77,23 @@ def fit_em(
 ) -> Fit:
     """Climb from ``start`` to a mode of the posterior of ``prior`` and the batches (Dempster et al. 1977).
 
-    ``max_iter`` updates at most, until one gains less than ``tol`` nats per frame and no more than the one before:
-    gains that grow leave a plateau, such as that of two halves of a split that lie close by (with ``sparse``, whose
-    gains are of bounds too, ``tol`` alone decides). ``floor`` holds variances
-    from below ((D,) or a number, in squared units of the frames). Parameters not in ``update`` stay.
-    Components that fewer than ``min_count`` frames speak for keep their mean and variance, or are re-split
-    from the heaviest (not in the last update, which would return them untrained). ``map`` must keep order, as
+    ``max_iter`` updates at most, until EM's own step gains less than ``tol`` nats per frame and no more than EM's own
+    step before it: gains that grow leave a plateau, such as that of two halves of a split that lie close by. A ``tol``
+    below ``rounding_of`` the objective asks for more than the precision can tell; then rounding is what decides.
+    ``floor`` holds variances from below ((D,) or a number, in squared units of the frames). Parameters not in
+    ``update`` stay. Components that fewer than ``min_count`` frames speak for keep their mean and variance, or are
+    re-split from the heaviest (not in the last update, which would return them untrained). ``map`` must keep order, as
     the builtin does; a batch that is a reference is read and laid out inside it, in every iteration.
 
-    With ``sparse``, only the first, the last, every ``FULL_EVERY``th pass and what confirms convergence see all
+    With ``sparse``, only the first, the last, every ``FULL_EVERY``th pass and those that confirm convergence see all
     components; those between leave out what was not active in a block of frames at the last full one, so that their
     objective is a lower bound (Neal & Hinton 1998). Batches should come from ``arranged``.
 
     With ``overrelaxed``, an update goes further than the step that EM would take, by a factor that grows while the
     objective does (Salakhutdinov & Roweis 2003, adaptive overrelaxed EM); where it goes too far, the next pass is EM's
-    own step from before, and the objective in between is not in the trace. The last update that ``max_iter`` allows is
-    EM's own, and all are where a floor is 0: nothing would hold a variance that overshoots.
+    own step from before, and the objective in between is not in the trace. The updates that confirm convergence and the
+    last that ``max_iter`` allows are EM's own, and all are where a floor is 0: nothing would hold a variance that
+    overshoots.
 
     The objective never falls, flooring included, except after a re-split, which guarantees nothing; a fall
     beyond ``ROUNDING`` is listed in ``Fit.fell``.
@@ -117,77 +117,104 @@ def fit_em(
         raise ShapeError(f"a prior of shape {prior.means.shape} for a start of shape {start.means.shape}")
     least = np.asarray(floor, dtype=np.float64)
     model = replace(start, variances=np.maximum(start.variances, least)) if "variances" in update else start
-    precision = batches[0].precision
-    trace: list[float] = []
-    fell: list[int] = []
-    resplit: set[int] = set()
+    progress = _Progress(tol, batches[0].precision)
+    path = Overrelaxation(least if "variances" in update else np.zeros(1))
+    resplits: set[int] = set()
     passes = _Passes(batches, map)
-    guaranteed, near, full, next_full = False, False, True, 0
     counts: NDArray[np.float64] | None = None
-    own: DiagGMM | None = None  # EM's own step, where the model has gone further
-    factor = 1.0
-    before_last = -np.inf  # the gain of the update before
+    next_full = 0
     for i in range(max_iter + 1):
-        after_full, full = full, not sparse or i in (next_full, max_iter)
+        full = not sparse or progress.settling or i in (next_full, max_iter)
         stats = passes.full(model, survey=sparse) if full else passes.sparse(model)
         value = objective(stats, prior, model)
-        rounding = ROUNDING[precision] * max(1.0, abs(value))
-        if own is not None and value < trace[-1] - rounding:
-            model, own, factor, next_full = own, None, 1.0, i + 1 if full else next_full
+        if path.own is not None and progress.falls(value):
+            model, next_full = path.back(), i + 1 if full else next_full
             continue
-        trace.append(value)
+        progress.add(value, own=path.own is None, full=full)
         posterior = prior + stats
         empty = posterior.dead(min_count)
-        near = False
-        # A bound may lie below the likelihood that came before it; with the same sets it does not fall either.
-        if guaranteed and (full or not after_full):
-            step = trace[-1] - trace[-2]
-            near = -rounding <= step < tol and (sparse or step <= max(before_last, rounding))
-            before_last = step
-            if step < -rounding:
-                fell.append(len(trace) - 1)
-        if i == max_iter or (near and full):
+        if progress.converged or i == max_iter:
             break
-        if full or near:
-            next_full = i + 1 if near else i + FULL_EVERY
-        before, own, counts = model, None, stats.counts
+        if full:
+            next_full = i + FULL_EVERY
+        before, counts = model, stats.counts
         model = posterior.mode(model, floor=least, min_count=min_count, update=update)
-        guaranteed = True
+        path.rest()
         if dead == "resplit" and empty and i + 1 < max_iter:
-            model = _resplit(model, empty)
-            resplit.update(empty)
-            guaranteed, next_full, factor = False, i + 1, 1.0
+            model = resplit(model, empty)
+            resplits.update(empty)
+            path.factor, next_full = 1.0, i + 1
+            progress.restart()
         # Not where a bound comes next, which has nothing to be compared with, nor where nothing holds variances up.
-        elif overrelaxed and i + 2 <= max_iter and not (sparse and full) and least.all():
-            own, factor = model, min(factor * FURTHER, FURTHEST)
-            model = _further(before, model, factor, least if "variances" in update else np.zeros(1))
+        elif overrelaxed and not progress.settling and i + 2 <= max_iter and not (sparse and full) and least.all():
+            model = path.further(before, model)
     return Fit(
         model,
-        tuple(trace),
-        converged=near and not fell,
-        fell=tuple(fell),
-        precision=precision,
+        tuple(progress.trace),
+        converged=progress.converged and not progress.fell,
+        fell=tuple(progress.fell),
+        precision=progress.precision,
         dead=empty,
-        resplit=tuple(sorted(resplit)),
+        resplit=tuple(sorted(resplits)),
         floored=int(np.count_nonzero(model.variances <= least)) if "variances" in update else 0,
         n_frames=stats.n_frames,
         counts=stats.counts if counts is None else counts,
     )
 
 
-def _further(before: DiagGMM, after: DiagGMM, factor: float, floor: NDArray[np.float64]) -> DiagGMM:
-    """``factor`` times the step from one mixture to another, in means and in logarithms of weights and variances."""
-    beyond = factor - 1
-    # No weight and no variance may vanish or explode by what is added to EM's own step.
-    kept = np.clip(
-        np.divide(after.weights, before.weights, out=np.ones(len(after.weights)), where=before.weights > 0), 0.5, 2
-    )
-    weights = after.weights * kept**beyond
-    return DiagGMM(
-        weights / weights.sum(),
-        after.means + beyond * (after.means - before.means),
-        np.maximum(after.variances * np.clip(after.variances / before.variances, 0.5, 2) ** beyond, floor),
-    )
+def rounding_of(value: float, precision: Precision) -> float:
+    """How far rounding alone may move an objective of this value, in nats per frame.
+
+    >>> rounding_of(-80.0, "float64")
+    8e-09
+    """
+    return ROUNDING[precision] * max(1.0, abs(value))
+
+
+@dataclass(slots=True)
+class _Progress:
+    """The objective from pass to pass, and whether the climb has ended.
+
+    A gain is certain where it is that of EM's own step and both passes saw all components: an extrapolated step may
+    gain little beside a step that gains much, and a bound says little of the likelihood. Once a gain is small, the
+    climb settles: steps are EM's own and passes full, until a certain gain is not small.
+    """
+
+    tol: float
+    precision: Precision
+    trace: list[float] = field(default_factory=list)
+    fell: list[int] = field(default_factory=list)
+    settling: bool = False
+    converged: bool = False
+    guaranteed: bool = False  # the last update cannot have lowered the objective
+    full: bool = False  # the last pass saw all components
+    gain: float | None = None  # of the last step, where it is certain
+
+    def falls(self, value: float) -> bool:
+        """Whether the objective is lower than at the pass before, by more than rounding."""
+        return value < self.trace[-1] - rounding_of(value, self.precision)
+
+    def add(self, value: float, *, own: bool, full: bool) -> None:
+        """Take in the objective after a pass; ``own``: the step before it was EM's own."""
+        before, self.gain = self.gain, None
+        # A bound may lie below the likelihood that came before it; with the same sets it does not fall either.
+        if self.guaranteed and (full or not self.full):
+            gain, rounding = value - self.trace[-1], rounding_of(value, self.precision)
+            if self.falls(value):
+                self.fell.append(len(self.trace))
+            small = gain < max(self.tol, rounding if self.tol else 0)
+            if own and full and self.full:
+                level = gain <= rounding or (before is not None and gain <= before)
+                self.gain, self.settling = gain, small
+                self.converged = small and level and gain >= -rounding
+            elif small:
+                self.settling = True
+        self.trace.append(value)
+        self.guaranteed, self.full = True, full
+
+    def restart(self) -> None:
+        """The last update guarantees nothing: components were re-split."""
+        self.guaranteed, self.settling, self.gain = False, False, None
 
 
 @dataclass(slots=True)
@@ -253,43 +280,6 @@ def objective(stats: GMMStats, prior: ConjugatePrior, model: DiagGMM) -> float:
             "weight that the prior speaks for is zero; look for outliers (float64 reaches further than float32)"
         )
     return value
-
-
-def split_components(model: DiagGMM, which: Sequence[int], directions: ArrayLike) -> DiagGMM:
-    """Replace each component in ``which`` by two of half its weight, moved ``SPLIT_DEVIATIONS`` apart each
-    way.
-
-    ``directions`` (len(which), D) or a number multiplies the deviations. The second halves come last.
-
-    >>> split_components(DiagGMM([1.0], [[0.0]], [[1.0]]), [0], 1.0).means.ravel()
-    array([-0.2,  0.2])
-    """
-    parents = np.asarray(which, dtype=np.intp)
-    weights, means = model.weights.copy(), model.means.copy()
-    offset = SPLIT_DEVIATIONS * np.asarray(directions) * np.sqrt(model.variances[parents])
-    weights[parents] /= 2
-    means[parents] -= offset
-    return DiagGMM(
-        np.concatenate([weights, weights[parents]]),
-        np.concatenate([means, model.means[parents] + offset]),
-        np.concatenate([model.variances, model.variances[parents]]),
-    )
-
-
-def _resplit(model: DiagGMM, dead: tuple[int, ...]) -> DiagGMM:
-    """Put each dead component beside one of the heaviest, which gives it half its frames."""
-    if len(dead) == model.n_components:
-        raise FitError("every component is dead: all frames together weigh less than the least count; weigh them more")
-    weights, means, variances = model.weights.copy(), model.means.copy(), model.variances.copy()
-    for k in dead:
-        weights[k] = 0
-    for k in dead:
-        heaviest = int(weights.argmax())
-        offset = SPLIT_DEVIATIONS * np.sqrt(variances[heaviest])
-        weights[[k, heaviest]] = weights[heaviest] / 2
-        means[k], variances[k] = means[heaviest] + offset, variances[heaviest]
-        means[heaviest] -= offset
-    return DiagGMM(weights / weights.sum(), means, variances)
 
 
 def _check_options(update: Collection[Parameter], dead: Dead, max_iter: int, tol: float) -> None:

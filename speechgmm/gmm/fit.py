@@ -4,49 +4,63 @@ Owns the checks of frames, the variance floor, the choice of precision and the r
 know what the frames are of: who calls adds the class's name to an error.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.blas import one_blas_thread
-from speechgmm.errors import ConfigError, FitError, ShapeError
+from speechgmm.errors import ConfigError, FitError, FitWarning, ShapeError
 from speechgmm.gmm.active import BLOCK, arranged
-from speechgmm.gmm.em import Dead, Fit, fit_em
+from speechgmm.gmm.em import Fit, fit_em, rounding_of
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source, check_finite, moments
 from speechgmm.gmm.gradient import fit_gradient
-from speechgmm.gmm.init import Start, initial_model
+from speechgmm.gmm.init import FRAMES_EACH, initial_model, within_variance
 from speechgmm.gmm.layout import Batch, BatchReference, Precision, batches, block_size, hold
 from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.options import (
+    MAX_ITER,
+    TOL,
+    VARIANCE_FLOOR,
+    Climb,
+    Dead,
+    EMOptions,
+    EStep,
+    PrecisionChoice,
+    Start,
+    check_memory,
+    resolve_precision,
+)
 from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior, Parameter
 
 Floats = NDArray[np.float64]
-PrecisionChoice = Literal["auto", "float32", "float64"]
-EStep = Literal["auto", "dense", "sparse"]
-Climb = Literal["em", "gradient"]
-
 SPARSE_FROM: Final = 512
 """Components from which on a sparse E-step is faster than a dense one, by 1.3 times and more."""
 
-LEAST_IN_FLOAT32: Final = 1e-3
-"""Component variances below this share of the data's lose digits in float32 (5e-3 of a variance at 1e-4)."""
+COMPONENTS: Final = 32
+"""Where nobody says how many: as many, or one for every ``FRAMES_EACH`` frames if they are fewer."""
+
+FLOORED: Final = 0.05
+"""Share of the variances above which it is said that the floor holds them."""
 
 
 @one_blas_thread()
 def fit_gmm(
     frames: ArrayLike | FrameSource,
-    n_components: int = 32,
+    n_components: int | None = None,
     *,
     seed: int | np.random.Generator = 0,
     start: DiagGMM | None = None,
     weights: ArrayLike | None = None,
-    init: Start = "split",
-    max_iter: int = 20,
-    tol: float = 1e-4,
-    variance_floor: float = 0.01,
+    init: Start = "kmeans++",
+    n_init: int | None = None,
+    max_iter: int = MAX_ITER,
+    tol: float = TOL,
+    variance_floor: float = VARIANCE_FLOOR,
     floor: ArrayLike | None = None,
     dead_components: Dead = "keep",
     precision: PrecisionChoice = "auto",
@@ -59,20 +73,23 @@ def fit_gmm(
 ) -> Fit:
     """Fit a mixture to frames (N, D) by maximum likelihood.
 
-    The frames need not be speech: any rows of real numbers will do, lists, integers and tables of numbers too. Where
-    they fall into a few clusters well apart, start with ``init="kmeans++"``: two halves of a split that lie close by
-    need many iterations to part, sometimes more than 20, and "split" is made for many components that overlap.
-    EM begins with ``start`` where it is given, else with what ``init`` makes of the frames.
-    ``weights`` (N,) count frames (scikit-learn's sample weights). Variances are held above ``variance_floor`` times the
-    frames' own variance, or above ``floor`` ((D,) or a number, in squared units of the frames) where it is given:
-    classes that will be compared should share one. ``tol`` is in nats per frame. ``precision`` "auto" is float64 where
-    the floor is below 1e-3 of the frames' variance, else float32. ``map`` runs over batches of frames and must keep
-    order.
+    The frames need not be speech: any rows of real numbers will do, lists, integers and tables of numbers too.
+    ``n_components`` None is 32, or fewer where frames are few (``FRAMES_EACH`` for each). EM begins with ``start``
+    where it is given, else with the likeliest of ``n_init`` starts that ``init`` makes of the frames (see
+    ``initial_model``; None: up to 4 where there are few components and frames enough). ``weights`` (N,) count frames
+    (scikit-learn's sample weights). ``tol`` is in nats per frame, see ``fit_em``. ``map`` runs over batches of frames
+    and must keep order.
 
-    ``overrelaxed`` updates take half as many iterations as EM's own to the same likelihood, or fewer (see ``fit_em``).
-    ``e_step`` "sparse" leaves out, in most passes, the components that hardly matter to a frame (see ``fit_em``);
-    "auto" does so from ``SPARSE_FROM`` components on, where it is faster and moves no variance by 1e-3. Frames with
-    weights are always given to all components.
+    Variances are held above ``variance_floor`` times the variance within the components of the start, per dimension
+    (see ``within_variance``), or above ``floor`` ((D,) or a number, in squared units of the frames) where it is given:
+    classes that will be compared should share one. A share of the variance within components, not of all frames', lets
+    clusters that lie far apart be as narrow as they are.
+
+    ``precision`` "auto" is float32 where neither the floor nor a component of the start asks for more: where all of
+    either's variances are at least 1e-3 of the frames'. ``overrelaxed`` updates take half as many iterations as EM's
+    own to the same likelihood, or fewer (see ``fit_em``). ``e_step`` "sparse" leaves out, in most passes, the
+    components that hardly matter to a frame (see ``fit_em``); "auto" does so from ``SPARSE_FROM`` components on, where
+    it is faster and moves no variance by 1e-3. Frames with weights are always given to all components.
 
     ``estimator`` "gradient" goes on by L-BFGS after ``gradient_after`` iterations of EM, in float64 and with a floor
     above 0 (see ``fit_gradient``); ``max_iter`` counts the passes of both.
@@ -82,33 +99,126 @@ def fit_gmm(
     time and no byte of the model.
 
     Raises:
-        ShapeError: Frames that are not (N, D), weights or a floor that do not fit them. FitError: No frames;
-        NaN; fewer distinct frames than components; a dimension that is the same in every frame
+        ShapeError: Frames that are not (N, D), weights or a floor that do not fit them.
+        FitError: No frames; NaN; fewer distinct frames than components; a dimension that is the same in every frame
             and has no floor.
-        ConfigError: An option out of range; gradients in float32 or without a floor.
+        ConfigError: An option out of range; gradients in float32 or without a floor; several starts beside ``start``.
+
+    Warns:
+        FitWarning: What the fit's ``notes`` say: a floor that holds many variances, frames that are few, a ``tol``
+            below rounding.
 
     >>> frames = np.random.default_rng(0).normal(size=(200, 2))
     >>> fit = fit_gmm(frames, n_components=2, seed=0)
     >>> fit.model, fit.precision
     (DiagGMM(n_components=2, n_features=2), 'float32')
     """
-    source = as_source(frames, weights)
-    check_memory(memory)
-    if not isinstance(n_components, (int, np.integer)) or isinstance(n_components, bool):
-        raise ConfigError(f"n_components {n_components!r}; expected a whole number, 1 or more")
-    if n_components < 1:
-        raise ConfigError(f"{n_components} components; expected at least 1")
-    if e_step not in ("auto", "dense", "sparse"):
-        raise ConfigError(f"e_step {e_step!r}; expected auto, dense or sparse")
-    if estimator not in ("em", "gradient") or gradient_after < 0:
-        raise ConfigError(f"estimator {estimator!r} after {gradient_after}; expected em or gradient, and 0 or more")
-    if not (np.isfinite(variance_floor) and variance_floor >= 0):
-        raise ConfigError(f"variance_floor {variance_floor:g}; expected a share of the variance, 0 or more")
+    options = EMOptions(
+        init=init,
+        n_init=n_init,
+        max_iter=max_iter,
+        tol=tol,
+        variance_floor=variance_floor,
+        floor=floor,
+        dead_components=dead_components,
+        precision=precision,
+        e_step=e_step,
+        overrelaxed=overrelaxed,
+        estimator=estimator,
+        gradient_after=gradient_after,
+        memory=memory,
+    )
+    fit = fit_mixture(as_source(frames, weights), n_components, options, seed=seed, start=start, map=map)
+    for note in fit.notes:
+        warnings.warn(note, FitWarning, stacklevel=3)
+    return fit
+
+
+@one_blas_thread()
+def fit_mixture(
+    source: FrameSource,
+    n_components: int | None,
+    options: EMOptions,
+    *,
+    seed: int | np.random.Generator = 0,
+    start: DiagGMM | None = None,
+    map: Mapper = map,
+) -> Fit:
+    """``fit_gmm`` with its options as one value, and what there is to say in the fit's ``notes``: no warning.
+
+    Raises:
+        ShapeError, FitError, ConfigError: As ``fit_gmm``.
+
+    >>> source = as_source(np.random.default_rng(0).normal(size=(20, 1)))
+    >>> fit_mixture(source, 4, EMOptions()).notes
+    ('20 frames for 4 components, 5 each: expected 10 at the least; ...',)
+    """
+    count = n_components
+    if count is None:
+        count = max(1, min(COMPONENTS, len(source) // FRAMES_EACH))
+    if not isinstance(count, (int, np.integer)) or isinstance(count, bool):
+        raise ConfigError(f"n_components {count!r}; expected a whole number, 1 or more")
+    if count < 1:
+        raise ConfigError(f"{count} components; expected at least 1")
     mean, variance = moments(source, map=map)
+    least = _checked_floor(options, source, mean, variance)
+    if start is None:
+        rng = np.random.default_rng(seed)
+        start = initial_model(
+            source, count, method=options.init, rng=rng, floor=least, n_init=options.n_init, weights=None, map=map
+        )
+    elif start.means.shape != (count, source.n_features):
+        raise ShapeError(
+            f"a start of shape {start.means.shape} for {count} components of {source.n_features} dimensions"
+        )
+    elif options.n_init not in (None, 1):
+        raise ConfigError(f"n_init {options.n_init} beside a start, where it has no effect; leave out one or the other")
+    if options.floor is None:
+        least = options.variance_floor * np.minimum(variance, within_variance(start))
+    chosen = _precision(options, least, start, variance)
+    sparse = options.e_step == "sparse"
+    sparse |= options.e_step == "auto" and count >= SPARSE_FROM and options.max_iter > 2
+    sparse = sparse and source.weights is None and options.estimator == "em"
+    size = BLOCK if sparse else block_size(len(source), source.n_features, count)
+    # The deviation decides the accuracy in float32, the floor only where there is no deviation.
+    scale = np.sqrt(np.where(variance > 0, variance, least))
+    references = batches(source, mean, scale, chosen, size)
+    if sparse:
+        references = arranged(references, start, map=map)
+    held = hold(references, options.memory)
+    fit = fit_em(
+        start,
+        held,
+        ConjugatePrior.flat(count, source.n_features),
+        max_iter=options.max_iter if options.estimator == "em" else min(options.gradient_after, options.max_iter),
+        tol=options.tol,
+        floor=least,
+        dead=options.dead_components,
+        min_count=_min_count(source),
+        sparse=sparse,
+        overrelaxed=options.overrelaxed,
+        map=map,
+    )
+    if options.estimator == "gradient" and len(fit.trace) <= options.max_iter:
+        end = fit_gradient(
+            fit.model,
+            held,
+            max_passes=options.max_iter + 2 - len(fit.trace),
+            tol=options.tol,
+            floor=least,
+            min_count=_min_count(source),
+            map=map,
+        )
+        fit = replace(end, trace=fit.trace + end.trace[1:])
+    return replace(fit, notes=_notes(fit, options, n_components, least))
+
+
+def _checked_floor(options: EMOptions, source: FrameSource, mean: Floats, variance: Floats) -> Floats:
+    """(D,) the floor that was given, or 0 where it will be a share of the start's variances."""
     if not np.isfinite(variance).all():
         d = int(np.flatnonzero(~np.isfinite(variance))[0])
         raise FitError(f"the variance of dimension {d} is not finite: a frame lies too far out; look for outliers")
-    least = variance_floor * variance if floor is None else absolute_floor(floor, source.n_features)
+    least = np.zeros(len(variance)) if options.floor is None else absolute_floor(options.floor, len(variance))
     constant = np.flatnonzero((variance == 0) & (least == 0))
     if len(constant):
         d = int(constant[0])
@@ -116,51 +226,50 @@ def fit_gmm(
             f"dimension {d} is {mean[d]:g} in all {len(source)} frames, so its variance is 0; drop the "
             "dimension, give more varied frames, or give an absolute floor (floor=)"
         )
-    share = least[variance > 0] / variance[variance > 0]
-    chosen = resolve_precision(precision, float(share.min()) if len(share) else 1.0)
-    if estimator == "gradient" and precision == "auto":
-        chosen = "float64"
-    if start is None:
-        rng = np.random.default_rng(seed)
-        start = initial_model(source, n_components, method=init, rng=rng, floor=least, precision=chosen, map=map)
-    elif start.means.shape != (n_components, source.n_features):
-        raise ShapeError(
-            f"a start of shape {start.means.shape} for {n_components} components of {source.n_features} dimensions"
+    return least
+
+
+def _precision(options: EMOptions, floor: Floats, start: DiagGMM, variance: Floats) -> Precision:
+    if options.estimator == "gradient" and options.precision == "auto":
+        return "float64"
+    varied = variance > 0
+    narrowest = np.maximum(floor, start.variances.min(axis=0))[varied] / variance[varied]
+    # Without a floor nothing holds a component that is wide at the start.
+    return resolve_precision(options.precision, float(narrowest.min(initial=1.0)) if floor[varied].all() else 0.0)
+
+
+def _notes(fit: Fit, options: EMOptions, asked: int | None, floor: Floats) -> tuple[str, ...]:
+    """What the user should know of the fit."""
+    found = []
+    n_components, n_features = fit.model.means.shape
+    n_frames = round(fit.n_frames)
+    each = fit.n_frames / n_components
+    if asked is not None and n_components > 1 and each < FRAMES_EACH:
+        found.append(
+            f"{n_frames} frames for {n_components} components, {each:.2g} each: expected {FRAMES_EACH} at the least; "
+            f"the fit follows these frames too closely to say much of others: take about "
+            f"{max(1, n_frames // FRAMES_EACH)} components, or give it more frames"
         )
-    sparse = e_step == "sparse" or (e_step == "auto" and n_components >= SPARSE_FROM and max_iter > 2)
-    sparse = sparse and source.weights is None and estimator == "em"
-    size = BLOCK if sparse else block_size(len(source), source.n_features, n_components)
-    # The deviation decides the accuracy in float32, the floor only where there is no deviation.
-    scale = np.sqrt(np.where(variance > 0, variance, least))
-    references = batches(source, mean, scale, chosen, size)
-    if sparse:
-        references = arranged(references, start, map=map)
-    held = hold(references, memory)
-    fit = fit_em(
-        start,
-        held,
-        ConjugatePrior.flat(n_components, source.n_features),
-        max_iter=max_iter if estimator == "em" else min(gradient_after, max_iter),
-        tol=tol,
-        floor=least,
-        dead=dead_components,
-        min_count=_min_count(source),
-        sparse=sparse,
-        overrelaxed=overrelaxed,
-        map=map,
-    )
-    if estimator == "em" or len(fit.trace) > max_iter:
-        return fit
-    end = fit_gradient(
-        fit.model,
-        held,
-        max_passes=max_iter + 2 - len(fit.trace),
-        tol=tol,
-        floor=least,
-        min_count=_min_count(source),
-        map=map,
-    )
-    return replace(end, trace=fit.trace + end.trace[1:])
+    elif asked is None and n_components < COMPONENTS:
+        found.append(
+            f"{n_frames} frames, so {n_components} components instead of {COMPONENTS}, {FRAMES_EACH} frames each"
+        )
+    if fit.floored > FLOORED * n_components * n_features:
+        held = np.count_nonzero(fit.model.variances <= floor, axis=0)
+        d = int(held.argmax())
+        found.append(
+            f"the floor holds {fit.floored / (n_components * n_features):.0%} of the variances, in dimension {d} those "
+            f"of {held[d]} of {n_components} components: these are narrower than the floor of {floor[d]:.3g}, and the "
+            "likelihood is lower than it could be; lower the floor, or take fewer components"
+        )
+    rounding = rounding_of(fit.trace[-1], fit.precision)
+    if 0 < options.tol < rounding:
+        found.append(
+            f"tol {options.tol:g} is below what {fit.precision} can tell of this likelihood, {rounding:.1g} nats per "
+            "frame, where the fit ends; raise tol"
+            + (", or set precision float64" if fit.precision == "float32" else "")
+        )
+    return tuple(found)
 
 
 @one_blas_thread()
@@ -228,17 +337,11 @@ def batches_around(
     model: DiagGMM, source: FrameSource, precision: PrecisionChoice, memory: int | None
 ) -> Sequence[Batch | BatchReference]:
     """Batches centred and scaled by a model: three frames of enrolment have no deviation to speak of."""
-    centre = model.weights @ model.means
+    centre = model.centre()
     overall = model.weights @ (model.variances + (model.means - centre) ** 2)
     chosen = resolve_precision(precision, float((model.variances / overall).min()))
     size = block_size(len(source), model.n_features, model.n_components)
     return hold(batches(source, centre, np.sqrt(overall), chosen, size), memory)
-
-
-def check_memory(memory: int | None) -> None:
-    """Refuse what is no number of bytes."""
-    if memory is not None and (not isinstance(memory, int) or memory < 0):
-        raise ConfigError(f"memory {memory!r}; expected a number of bytes, 0 or more, or None for no limit")
 
 
 def class_rng(seed: int, label: str) -> np.random.Generator:
@@ -249,21 +352,6 @@ def class_rng(seed: int, label: str) -> np.random.Generator:
     """
     digest = blake2b(f"{seed}\n{label}".encode(), digest_size=16).digest()
     return np.random.default_rng(int.from_bytes(digest, "little"))
-
-
-def resolve_precision(precision: PrecisionChoice, least_share: float) -> Precision:
-    """The precision that was asked for; auto: by the least variance of a component as a share of the data's.
-
-    >>> resolve_precision("auto", 0.01), resolve_precision("auto", 1e-4)
-    ('float32', 'float64')
-    """
-    if precision == "auto":
-        # A floor of 1e-3 comes back as 0.000999... once it has been multiplied by a variance and divided
-        # again.
-        return "float64" if least_share < LEAST_IN_FLOAT32 * (1 - 1e-9) else "float32"
-    if precision in ("float32", "float64"):
-        return precision
-    raise ConfigError(f"precision {precision!r}; expected auto, float32 or float64")
 
 
 def _min_count(source: FrameSource) -> float:

@@ -64,9 +64,9 @@ class Coordinates:
     def gradient(self, vector: Floats, stats: GMMStats) -> Floats:
         """Of the total log-likelihood, (K + 2 K D,), where ``stats`` were made under the mixture at the vector."""
         model = self.model(vector)
-        n = stats.counts[:, None]
-        pull = stats.sums - n * model.means
-        about = stats.squares - 2 * model.means * stats.sums + n * model.means**2
+        n, means = stats.counts[:, None], model.means - stats.reference
+        pull = stats.sums - n * means
+        about = stats.squares - 2 * means * stats.sums + n * means**2
         of_means = pull / model.variances * np.sqrt(self.start.variances)
         of_log_variances = 0.5 * (about / model.variances - n)
         of_logs = stats.counts - stats.n_frames * model.weights

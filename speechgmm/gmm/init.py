@@ -1,36 +1,54 @@
-"""Where EM starts from: binary splitting, k-means++ or random frames.
+"""Where EM starts from: k-means++, binary splitting or random frames.
 
-Owns the three starts and the subsample of frames they work on. Every choice is drawn from the given
-generator. Refuses to run EM on all frames: that is ``fit_em``'s.
+Owns the three starts, the subsample of frames they work on, and the choice among several. Every choice is drawn from
+the given generator. Refuses to run EM on all frames: that is ``fit_em``'s.
 """
 
-from typing import Final, Literal
+from collections.abc import Sequence
+from math import comb
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, FitError
-from speechgmm.gmm.em import fit_em, split_components
+from speechgmm.gmm.em import Fit, fit_em
 from speechgmm.gmm.frames import Frames, FrameSource, Mapper, as_source, distinct_frames, moments
-from speechgmm.gmm.layout import Precision, block_size, prepare
+from speechgmm.gmm.kmeans import kmeans_mixture
+from speechgmm.gmm.layout import Batch, Precision, block_size, prepare
 from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.options import LEAST_IN_FLOAT32, Start
 from speechgmm.gmm.prior import ConjugatePrior
-from speechgmm.gmm.stats import GMMStats
+from speechgmm.gmm.splitting import split_components
 
 Floats = NDArray[np.float64]
-Start = Literal["split", "kmeans++", "random"]
+
+FRAMES_EACH: Final = 10
+"""Frames per component that a mixture needs at the least: of fewer, a variance is not worth the name."""
 
 FRAMES_PER_COMPONENT: Final = 100
 """In the subsample, which has 5000 frames at least: more move the start less than another seed does."""
 
 EM_PER_LEVEL: Final = 4  # iterations after each doubling
-LLOYD: Final = 5  # iterations of k-means
+
+CLIMB: Final = 4
+"""Iterations of EM after which the better half of several starts goes on."""
+
+STARTS: Final = 4
+"""Starts by default, where there are frames enough to tell them apart and few components."""
+
+FRAMES_TO_CHOOSE: Final = 50
+"""Frames per component and start: of fewer, the likeliest start is often the one that fits them too closely."""
+
+COMPONENTS_TO_CHOOSE: Final = 128
+"""Starts times components at most by default: of many components, one start is much like another."""
+
+FLOOR_OF_START: Final = 0.01
+"""Share of all frames' variance: what holds the variances while components are split."""
 
 PERMUTED: Final = 2**22
 """Up to so many frames the subsample is the front of a permutation of all; of more it is drawn without one, which would
 take 8 bytes a frame."""
-
-_CELLS: Final = 2**20  # of a (frames, K) distance block
 
 
 def initial_model(
@@ -39,42 +57,100 @@ def initial_model(
     *,
     method: Start,
     rng: np.random.Generator,
-    floor: Floats,
+    floor: ArrayLike = 0.0,
     weights: Floats | None = None,
-    precision: Precision = "float32",
+    n_init: int | None = 1,
     map: Mapper = map,
 ) -> DiagGMM:
     """A mixture to start EM from, estimated on at most ``FRAMES_PER_COMPONENT`` frames per component.
 
-    ``floor`` (D,) holds the variances from below. Frames of weight zero take no part. ``map`` reads the frames.
+    Of ``n_init`` starts (None: see ``default_starts``) each climbs some iterations of EM on these frames; the likelier
+    half climbs twice as many, until one is left. ``floor`` ((D,) or a number, in squared units of the frames) holds the
+    variances from below. Frames of weight zero take no part. ``map`` reads the frames.
 
     Raises:
         FitError: Fewer distinct frames than components.
-        ConfigError: An unknown method.
+        ConfigError: An unknown method; starts that are no whole number above 0.
 
     >>> rng = np.random.default_rng(0)
     >>> frames = rng.normal(size=(100, 2))
-    >>> initial_model(frames, 4, method="split", rng=rng, floor=np.full(2, 0.01))
+    >>> initial_model(frames, 4, method="split", rng=rng)
     DiagGMM(n_components=4, n_features=2)
     """
+    if method not in ("kmeans++", "split", "random"):
+        raise ConfigError(f"start {method!r}; expected kmeans++, split or random")
+    if n_init is not None and (not isinstance(n_init, (int, np.integer)) or isinstance(n_init, bool) or n_init < 1):
+        raise ConfigError(f"n_init {n_init!r}; expected a whole number of starts, 1 or more, or None")
     source = as_source(frames, weights)
-    # The distinct frames come along, lest a corpus of copies leaves fewer than K different ones in the
-    # subsample.
-    chosen, sample, distinct = _subsample(source, n_components, rng, map)
+    if n_init is not None and n_init > comb(len(source), n_components) > 0:
+        raise ConfigError(
+            f"n_init {n_init}; {len(source)} frames have only {comb(len(source), n_components)} different starts of "
+            f"{n_components} components"
+        )
+    least = np.broadcast_to(np.asarray(floor, dtype=np.float64), (source.n_features,))
+    numbers, sample, distinct = _subsample(source, n_components, rng, map)
     # In shares of an average frame: the start does not depend on what weights sum to.
-    shares = np.ones(len(chosen))
+    shares = np.ones(len(numbers))
     if source.weights is not None:
-        shares = source.weights[chosen] / source.weights[chosen].mean()
-    if method == "split":
-        return _split(sample, shares, n_components, rng, floor, precision)
-    if method == "kmeans++":
-        return _kmeans(sample, shares, n_components, rng, floor)
-    if method == "random":
-        _, variance = moments(source, map=map)
-        uniform = np.full(n_components, 1 / n_components)
-        spread = np.tile(np.maximum(variance, floor), (n_components, 1))
-        return DiagGMM(uniform, distinct.astype(np.float64), spread)
-    raise ConfigError(f"start {method!r}; expected split, kmeans++ or random")
+        shares = source.weights[numbers] / source.weights[numbers].mean()
+    chosen = default_starts(len(source), n_components) if n_init is None else int(n_init)
+
+    def start(number: int) -> DiagGMM:
+        if method == "split":
+            return _split(sample, shares, n_components, rng, least)
+        if method == "kmeans++":
+            return kmeans_mixture(sample, shares, n_components, rng, least)
+        _, variance = moments(sample, shares)
+        means = distinct if number == 0 else sample[rng.permutation(len(sample))[:n_components]]
+        spread = np.tile(np.maximum(variance, least), (n_components, 1))
+        return DiagGMM(np.full(n_components, 1 / n_components), means.astype(np.float64), spread)
+
+    return _likeliest([start(number) for number in range(chosen)], sample, shares, least)
+
+
+def default_starts(n_frames: int, n_components: int) -> int:
+    """How many starts are tried where nobody says: up to ``STARTS``, fewer for few frames or many components.
+
+    >>> default_starts(5000, 16), default_starts(500, 16), default_starts(10**6, 256)
+    (4, 1, 1)
+    """
+    most = min(STARTS, n_frames // (FRAMES_TO_CHOOSE * n_components), COMPONENTS_TO_CHOOSE // n_components)
+    return max(1, most)
+
+
+def within_variance(model: DiagGMM) -> Floats:
+    """The variance (D,) within components: the geometric mean by weight, which a wide component does not carry away.
+
+    >>> within_variance(DiagGMM([0.5, 0.5], [[0.0], [9.0]], [[1.0], [100.0]])).round(9)
+    array([10.])
+    """
+    found: Floats = np.exp(model.weights @ np.log(model.variances))
+    return found
+
+
+def _likeliest(starts: list[DiagGMM], frames: Frames, weights: Floats, floor: Floats) -> DiagGMM:
+    """The start that climbs highest on these frames: the likelier half goes on, for twice as many iterations."""
+    if len(starts) == 1:
+        return starts[0]
+    mean, variance = moments(frames, weights)
+    scale = np.sqrt(np.where(variance > 0, variance, 1.0))
+    narrowest = min(float((start.variances / scale**2).min()) for start in starts)
+    precision: Precision = "float32" if narrowest >= LEAST_IN_FLOAT32 else "float64"
+    size = block_size(len(frames), frames.shape[1], starts[0].n_components)
+    batches = prepare(frames, centre=mean, scale=scale, weights=weights, precision=precision, block=size)
+    n_iter = CLIMB
+    while len(starts) > 1:
+        fits = [_climb(start, batches, floor, n_iter) for start in starts]
+        best = sorted(range(len(fits)), key=lambda number: -fits[number].trace[-1])  # of equals the first
+        starts = [fits[number].model for number in sorted(best[: len(fits) // 2])]
+        n_iter *= 2
+    return starts[0]
+
+
+def _climb(start: DiagGMM, batches: Sequence[Batch], floor: Floats, n_iter: int) -> Fit:
+    least = np.maximum(floor, np.minimum(FLOOR_OF_START * within_variance(start), start.variances.min(axis=0)))
+    prior = ConjugatePrior.flat(*start.means.shape)
+    return fit_em(start, batches, prior, max_iter=n_iter, tol=0.0, floor=least, overrelaxed=True)
 
 
 def subsample_size(n_components: int) -> int:
@@ -105,8 +181,8 @@ def _subsample(
         if len(numbers) < n_usable:
             what = f"{len(numbers)} distinct frames of {n_usable}"
         raise FitError(
-            f"{what} for {n_components} components; give it more frames (more audio), or set n_components to "
-            f"at most {len(numbers)}"
+            f"{what} for {n_components} components; give it more frames (more audio), or fewer components: about "
+            f"{max(1, len(numbers) // FRAMES_EACH)} (n_components), of {FRAMES_EACH} frames each"
         )
     beside = ~np.isin(numbers, order[:size])
     chosen = np.concatenate([order[:size], numbers[beside]])
@@ -114,19 +190,13 @@ def _subsample(
     return chosen[ascending], np.concatenate([front, distinct[beside]])[ascending], distinct
 
 
-def _split(
-    frames: Frames,
-    weights: Floats,
-    n_components: int,
-    rng: np.random.Generator,
-    floor: Floats,
-    precision: Precision,
-) -> DiagGMM:
+def _split(frames: Frames, weights: Floats, n_components: int, rng: np.random.Generator, floor: Floats) -> DiagGMM:
     """Binary splitting (Linde, Buzo & Gray 1980): from one Gaussian, split the heaviest and re-estimate."""
     mean, variance = moments(frames, weights)
+    floor = np.maximum(floor, FLOOR_OF_START * variance)
     model = DiagGMM(np.ones(1), mean[None], np.maximum(variance, floor)[None])
     size = block_size(len(frames), frames.shape[1], n_components)
-    batches = prepare(frames, weights=weights, precision=precision, block=size)
+    batches = prepare(frames, weights=weights, block=size)
     while model.n_components < n_components:
         new = min(model.n_components, n_components - model.n_components)
         heaviest = np.argsort(-model.weights, kind="stable")[:new]
@@ -135,54 +205,3 @@ def _split(
         fit = fit_em(model, batches, prior, max_iter=EM_PER_LEVEL, tol=0.0, floor=floor, dead="resplit")
         model = fit.model
     return model
-
-
-def _kmeans(frames: Frames, weights: Floats, n_components: int, rng: np.random.Generator, floor: Floats) -> DiagGMM:
-    """k-means++ seeds (Arthur & Vassilvitskii 2007), a few Lloyd iterations, then each cluster's moments."""
-    mean, variance = moments(frames, weights)
-    scale = np.where(variance > 0, np.sqrt(variance), 1.0)
-    points = (frames - mean) / scale
-    seeds = [int(rng.choice(len(points), p=weights / weights.sum()))]
-    nearest = np.full(len(points), np.inf)
-    while len(seeds) < n_components:
-        nearest = np.minimum(nearest, ((points - points[seeds[-1]]) ** 2).sum(axis=1))
-        chances = weights * nearest
-        if not chances.sum() > 0:
-            raise FitError(f"k-means++ sees {len(seeds)} distinct frames for {n_components} components; take fewer")
-        seeds.append(int(rng.choice(len(points), p=chances / chances.sum())))
-    centres = points[seeds]
-    for _ in range(LLOYD):
-        counts, sums, _ = _cluster_sums(points, weights, centres)
-        # A centre without points stays where it is.
-        centres = np.divide(sums, counts[:, None], out=centres.copy(), where=counts[:, None] > 0)
-    counts, sums, squares = _cluster_sums(points, weights, centres)
-    spread = np.ones_like(centres)  # a cluster of nobody has the variance of all frames
-    stats = GMMStats(counts, sums, squares, 0.0, float(counts.sum()))
-    previous = DiagGMM(np.full(n_components, 1 / n_components), centres, spread)
-    # A cluster of one frame has no variance: EM needs one to start from, so it gets at least a hundredth of
-    # all frames'.
-    start = (ConjugatePrior.flat(*centres.shape) + stats).mode(previous, floor=np.maximum(floor / scale**2, 0.01))
-    # No weight starts at zero: EM could never revive it.
-    shares = np.maximum(start.weights, 1e-3 / n_components)
-    return DiagGMM(shares / shares.sum(), mean + scale * start.means, scale**2 * start.variances)
-
-
-def _cluster_sums(points: Floats, weights: Floats, centres: Floats) -> tuple[Floats, Floats, Floats]:
-    """Weighted counts (K,), sums (K, D) and sums of squares (K, D) of the points nearest to each centre."""
-    n_components, n_features = centres.shape
-    counts, sums, squares = (
-        np.zeros(n_components),
-        np.zeros(centres.shape),
-        np.zeros((n_components, n_features)),
-    )
-    norms = (centres**2).sum(axis=1)
-    step = max(1, _CELLS // n_components)
-    for start in range(0, len(points), step):
-        block, shares = points[start : start + step], weights[start : start + step]
-        labels = (norms - 2 * block @ centres.T).argmin(axis=1)
-        membership = np.zeros((len(block), n_components))
-        membership[np.arange(len(block)), labels] = shares
-        counts += membership.sum(axis=0)
-        sums += membership.T @ block
-        squares += membership.T @ block**2
-    return counts, sums, squares

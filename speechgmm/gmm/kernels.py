@@ -1,7 +1,7 @@
 """The E-step: where all the time goes.
 
-Owns the pass over frames (here in numpy, to read and to check by; ``compiled`` is its twin) and the way back to raw
-coordinates: nothing outside knows of centring, scaling or precision. Refuses to estimate, and to hold a (T, K) array
+Owns the pass over frames (here in numpy, to read and to check by; ``compiled`` is its twin) and the way back from
+scaled frames: nothing outside knows of scaling or precision. Refuses to estimate, and to hold a (T, K) array
 for more than one block of frames.
 """
 
@@ -28,8 +28,8 @@ def accumulate(
 ) -> GMMStats:
     """The statistics of a batch under a mixture: the E-step.
 
-    The products have the batch's precision and the sums over blocks float64; the statistics are in raw
-    coordinates. With ``active``, from ``survey``, the components that are not active in a block have no part in it.
+    The products have the batch's precision and the sums over blocks float64; the statistics are about the
+    batch's centre. With ``active``, from ``survey``, the components that are not active in a block have no part in it.
     The numpy ``engine`` is slower, agrees within rounding, and needs no compiler.
 
     Raises:
@@ -37,7 +37,7 @@ def accumulate(
 
     >>> from speechgmm.gmm.layout import prepare
     >>> density = LogLinear(np.zeros(1), np.zeros((1, 2)), -np.ones((1, 2)))
-    >>> accumulate(density, prepare([[1.0, 2.0], [3.0, 4.0]])[0], engine="numpy").sums
+    >>> accumulate(density, prepare([[1.0, 2.0], [3.0, 4.0]])[0], engine="numpy").about(0).sums
     array([[4., 6.]])
     """
     nothing = np.empty((0, _mask_bytes(log_linear)), np.uint8)

@@ -80,8 +80,8 @@ def prepare(
 ) -> tuple[Batch, ...]:
     """Frames (N, D) laid out for ``accumulate``, in batches of about 8,000 frames.
 
-    ``centre`` and ``scale`` (D,) default to the frames' mean and deviation (1 where that is 0); statistics
-    come back in raw coordinates whatever they are, but in float32 they decide the accuracy. ``block`` frames
+    ``centre`` and ``scale`` (D,) default to the frames' mean and deviation (1 where that is 0). Statistics are
+    about the centre; in float32 both decide the accuracy. ``block`` frames
     go through the kernel at once; None: what suits 512 components. ``weights`` (N,) count frames; default:
     each once.
 

@@ -57,20 +57,15 @@ class Space:
         """
         weights = np.concatenate([model.weights for model in models]) / len(models)
         means = np.concatenate([model.means for model in models])
-        centre = weights @ means
+        centre = weights @ means / weights.sum()
         variance = weights @ (np.concatenate([model.variances for model in models]) + (means - centre) ** 2)
         return cls(centre, np.sqrt(variance))
 
-    @classmethod
-    def raw(cls, n_features: int) -> "Space":
-        """That of the frames as they are."""
-        return cls(np.zeros(n_features), np.ones(n_features))
-
     def factors(self, log_linear: LogLinear) -> Floats:
         """(K, 2D+1): what columns are multiplied by for log p(k, x). The density stays that of x: no Jacobian."""
-        linear = self.scale * (log_linear.linear + 2 * log_linear.quadratic * self.centre)
-        const = log_linear.const + log_linear.linear @ self.centre + log_linear.quadratic @ self.centre**2
-        return np.hstack([linear, self.scale**2 * log_linear.quadratic, np.maximum(const, NO_PART)[:, None]])
+        here = log_linear.about(self.centre)
+        const = np.maximum(here.const, NO_PART)[:, None]
+        return np.hstack([self.scale * here.linear, self.scale**2 * here.quadratic, const])
 
     def columns(self, frames: Block, dtype: np.dtype[np.floating]) -> Block:
         """(2D+1, T): [z, z², 1] of frames (T, D)."""
@@ -117,7 +112,7 @@ class Stack:
         """
         where = Space.of(models) if space is None else space
         numbers = np.argsort([model.n_components for model in models], kind="stable")
-        factors = np.concatenate([where.factors(models[number].log_linear()) for number in numbers])
+        factors = np.concatenate([where.factors(models[number].log_linear(where.centre)) for number in numbers])
         sizes = np.array([models[number].n_components for number in numbers])
         return cls(factors.astype(precision or precision_for(factors)), numbers, sizes, where)
 
@@ -197,7 +192,7 @@ def stacked_log_likelihoods(log_linear: LogLinear, sizes: tuple[int, ...], frame
 
     ``log_linear`` holds the components of all mixtures one after the other, ``sizes`` (C,) how many are
     whose. float64 throughout: a score then depends on the frames scored beside it by rounding alone, at any
-    offset.
+    offset that the reference of ``log_linear`` is near.
 
     Raises:
         ShapeError: Frames that are not (T, D) with the mixtures' D; sizes that do not add up to all
@@ -212,7 +207,7 @@ def stacked_log_likelihoods(log_linear: LogLinear, sizes: tuple[int, ...], frame
     values = check_dimensions(frames, n_features)
     if sum(sizes) != n_components or min(sizes) < 1:
         raise ShapeError(f"{n_components} components for mixtures of {sizes}; expected one or more each, and the sum")
-    space = Space.raw(n_features)
+    space = Space(log_linear.reference, np.ones(n_features))
     numbers = np.argsort(sizes, kind="stable")
     parts = np.split(space.factors(log_linear), np.cumsum(sizes)[:-1])
     factors = np.concatenate([parts[number] for number in numbers])

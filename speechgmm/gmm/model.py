@@ -4,7 +4,7 @@ Owns the parameters and what they must satisfy. Refuses to know any algorithm: n
 scores.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,14 +16,38 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LogLinear:
-    """A mixture as log p(k, x) = const[k] + linear[k] . x + quadratic[k] . x², in nats and raw coordinates.
+    """A mixture as log p(k, x) = const[k] + linear[k] . y + quadratic[k] . y² in nats, with y = x - reference.
 
-    Whatever has this form can be the E-step's model. A component of weight zero has const = -inf.
+    Whatever has this form can be the E-step's model. A component of weight zero has const = -inf. Coefficients about a
+    reference near the means keep their digits wherever the means are; about 0 they lose them far from zero.
+
+    Raises:
+        ShapeError: A reference that is neither a number nor (D,).
     """
 
     const: Floats  # (K,)
     linear: Floats  # (K, D)
     quadratic: Floats  # (K, D)
+    reference: Floats = field(default_factory=lambda: np.zeros(()))  # (D,); a number stands for as many
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reference", reference_point(self.reference, self.linear.shape[-1]))
+
+    def about(self, reference: ArrayLike) -> "LogLinear":
+        """The same density about another reference, (D,) or a number.
+
+        Raises:
+            ShapeError: A reference of another shape.
+
+        >>> LogLinear(np.zeros(1), np.zeros((1, 1)), np.full((1, 1), -1.0)).about(2.0).const
+        array([-4.])
+        """
+        point = reference_point(reference, self.linear.shape[-1])
+        step = point - self.reference
+        if not step.any():
+            return self
+        const = self.const + self.linear @ step + self.quadratic @ step**2
+        return LogLinear(const, self.linear + 2 * self.quadratic * step, self.quadratic, point)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,18 +103,45 @@ class DiagGMM:
         """D."""
         return int(self.means.shape[1])
 
-    def log_linear(self) -> LogLinear:
-        """The same density as coefficients of 1, x and x².
+    def centre(self) -> Floats:
+        """The mean (D,) of the mixture: of the means, by weight."""
+        return self.weights @ self.means / self.weights.sum()
 
-        >>> DiagGMM([1.0], [[3.0]], [[2.0]]).log_linear().linear
+    def log_linear(self, reference: ArrayLike | None = None) -> LogLinear:
+        """The same density as coefficients of 1, y and y², with y = x - reference.
+
+        Args:
+            reference: (D,) or a number; None: the mixture's mean. Near the frames it keeps every digit.
+
+        Raises:
+            ShapeError: A reference of another shape.
+
+        >>> DiagGMM([1.0], [[3.0]], [[2.0]]).log_linear(0).linear
         array([[1.5]])
         """
+        point = reference_point(self.centre() if reference is None else reference, self.n_features)
         precisions = 1 / self.variances
-        linear = self.means * precisions
-        log_norm = np.log(2 * np.pi * self.variances).sum(axis=1) + (linear * self.means).sum(axis=1)
+        offsets = self.means - point
+        linear = offsets * precisions
+        log_norm = np.log(2 * np.pi * self.variances).sum(axis=1) + (linear * offsets).sum(axis=1)
         # log 0 = -inf is meant: such a component takes no part.
         log_weights = np.log(self.weights, where=self.weights > 0, out=np.full(len(self.weights), -np.inf))
-        return LogLinear(log_weights - 0.5 * log_norm, linear, -0.5 * precisions)
+        return LogLinear(log_weights - 0.5 * log_norm, linear, -0.5 * precisions, point)
+
+
+def reference_point(reference: ArrayLike, n_features: int) -> Floats:
+    """A reference (D,), from as many numbers or one.
+
+    Raises:
+        ShapeError: Another shape.
+
+    >>> reference_point(2.0, 3)
+    array([2., 2., 2.])
+    """
+    point = np.asarray(reference, dtype=np.float64)
+    if point.shape not in ((), (n_features,)):
+        raise ShapeError(f"a reference of shape {point.shape} for {n_features} dimensions; expected ({n_features},)")
+    return np.broadcast_to(point, (n_features,))
 
 
 def _own(values: ArrayLike) -> Floats:

@@ -12,12 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, FitError, ShapeError
-from speechgmm.gmm.fit import PrecisionChoice, absolute_floor, resolve_precision
+from speechgmm.gmm.fit import absolute_floor
 from speechgmm.gmm.frames import Frames, check_frames, moments
-from speechgmm.gmm.init import Start, initial_model
+from speechgmm.gmm.init import initial_model, within_variance
 from speechgmm.gmm.kernels import accumulate
 from speechgmm.gmm.layout import block_size, prepare
 from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.options import VARIANCE_FLOOR, PrecisionChoice, Start, resolve_precision
 from speechgmm.gmm.prior import ConjugatePrior
 from speechgmm.gmm.stats import GMMStats
 from speechgmm.gmm.updating import statistics_of
@@ -89,8 +90,8 @@ class OnlineEM:
         n_components: int,
         *,
         seed: int | np.random.Generator = 0,
-        init: Start = "split",
-        variance_floor: float = 0.01,
+        init: Start = "kmeans++",
+        variance_floor: float = VARIANCE_FLOOR,
         exponent: float = EXPONENT,
         batch: int = STEP,
         prior: ConjugatePrior | None = None,
@@ -98,15 +99,14 @@ class OnlineEM:
     ) -> "OnlineEM":
         """Begin with the first frames (N, D) of a stream: the start of EM that ``init`` makes of them.
 
-        They count as seen. Variances are held above ``variance_floor`` times theirs: a few hundred frames for each
-        component, of all that the stream will bring, are a good beginning.
+        They count as seen. Variances are held above ``variance_floor`` times the variance within the components of the
+        start. A few hundred frames for each component, of all that the stream will bring, are a good beginning.
 
         Raises:
             ShapeError, FitError, ConfigError: As ``fit_gmm``, and as the class.
         """
         values, _ = check_frames(frames)
         _, variance = moments(values)
-        floor = variance_floor * variance
         if not variance.all():
             constant = int(np.argmin(variance))
             raise FitError(f"dimension {constant} is the same in the first {len(values)} frames; begin with more")
@@ -115,9 +115,9 @@ class OnlineEM:
             n_components,
             method=init,
             rng=np.random.default_rng(seed),
-            floor=floor,
-            precision=resolve_precision(precision, variance_floor),
+            n_init=None,
         )
+        floor = variance_floor * np.minimum(variance, within_variance(start))
         return cls(start, exponent, batch, floor, prior, precision, n_frames=float(len(values)))
 
     def partial_fit(self, frames: ArrayLike) -> None:
@@ -150,7 +150,7 @@ class OnlineEM:
     @one_blas_thread()
     def _step(self, frames: Frames) -> None:
         model = self.model
-        centre = model.weights @ model.means
+        centre = model.centre()
         overall = model.weights @ (model.variances + (model.means - centre) ** 2)
         batches = prepare(
             frames,

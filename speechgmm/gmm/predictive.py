@@ -27,7 +27,7 @@ _TOGETHER: Final = 4  # dimensions that share a logarithm: their product is fini
 class PredictiveStack:
     """The predictive densities of C posteriors, laid out for scoring.
 
-    log p(x) = log sum_k exp(consts[k] - powers[k] sum_d log(1 + (roots[k, d] x_d - shifts[k, d])²))
+    log p(x) = log sum_k exp(consts[k] - powers[k] sum_d log(1 + (roots[k, d] (x_d - centre_d) - shifts[k, d])²))
     """
 
     sizes: NDArray[np.intp]  # (C,) components of each
@@ -35,6 +35,7 @@ class PredictiveStack:
     powers: Floats  # (sum of K,), (degrees of freedom + 1) / 2
     roots: Floats  # (D, sum of K)
     shifts: Floats  # (D, sum of K)
+    centre: Floats  # (D,) near the means, so that frames far from zero keep their digits
 
     @classmethod
     def of(cls, posteriors: Sequence[BayesianGMM]) -> "PredictiveStack":
@@ -47,13 +48,15 @@ class PredictiveStack:
         sizes = sorted({posterior.n_features for posterior in posteriors})
         if len(sizes) != 1:
             raise ShapeError(f"posteriors of {' and '.join(map(str, sizes))} dimensions; expected one feature space")
-        consts, powers, roots, shifts = zip(*map(_laid_out, posteriors), strict=True)
+        centre = np.mean([posterior.weights() @ posterior.conjugate.means for posterior in posteriors], axis=0)
+        consts, powers, roots, shifts = zip(*(_laid_out(posterior, centre) for posterior in posteriors), strict=True)
         return cls(
             np.array([posterior.n_components for posterior in posteriors]),
             np.concatenate(consts),
             np.concatenate(powers),
             np.ascontiguousarray(np.concatenate(roots).T),
             np.ascontiguousarray(np.concatenate(shifts).T),
+            centre,
         )
 
     def log_likelihoods(self, frames: ArrayLike) -> Floats:
@@ -70,7 +73,7 @@ class PredictiveStack:
             part = slice(start, start + step)
             # What overflows ends as NaN or infinity in that frame's score, where it cannot be overlooked.
             with np.errstate(over="ignore", invalid="ignore"):
-                scores = self._scores(np.ascontiguousarray(values[part].T, dtype=np.float64))
+                scores = self._scores(np.ascontiguousarray((values[part] - self.centre).T))
                 peaks = np.maximum.reduceat(scores, starts)
                 scores -= np.repeat(peaks, self.sizes, axis=0)
                 np.exp(scores, out=scores)
@@ -95,7 +98,7 @@ class PredictiveStack:
         return logs
 
 
-def _laid_out(posterior: BayesianGMM) -> tuple[Floats, Floats, Floats, Floats]:
+def _laid_out(posterior: BayesianGMM, centre: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     a, b = posterior.gammas()
     kappa = posterior.conjugate.mean_counts
     squares = (kappa / (kappa + 1))[:, None] / (2 * b)  # precision of the t over its degrees of freedom, 2a
@@ -104,4 +107,4 @@ def _laid_out(posterior: BayesianGMM) -> tuple[Floats, Floats, Floats, Floats]:
     log_weights = np.log(weights, where=weights > 0, out=np.full(len(weights), -np.inf))
     consts = log_weights + posterior.n_features * normalisers + 0.5 * np.log(squares).sum(axis=1)
     roots = np.sqrt(squares)
-    return consts, a + 0.5, roots, roots * posterior.conjugate.means
+    return consts, a + 0.5, roots, roots * (posterior.conjugate.means - centre)

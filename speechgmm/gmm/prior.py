@@ -23,7 +23,8 @@ MIN_COUNT: Final = 1e-3
 """Frames. A component that explains fewer is dead: its mean and variance would be quotients of rounding."""
 
 RESOLUTION: Final = 8 * float(np.finfo(np.float64).eps)
-"""A variance below this times the squared mean cannot be told from rounding in ``squares - sums²``."""
+"""A variance below this times the squared distance from the mixture's mean cannot be told from rounding in
+``squares - sums²``; a deviation below this times the mean cannot be told from rounding of the frames."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,21 +101,21 @@ class ConjugatePrior:
         """
         if stats.sums.shape != self.means.shape:
             raise ShapeError(f"statistics of shape {stats.sums.shape} for a prior of shape {self.means.shape}")
-        n = stats.counts[:, None]
+        n, kappa = stats.counts[:, None], self.mean_counts[:, None]
         mean_counts = self.mean_counts + stats.counts
-        # means' = (kappa means + S) / kappa', written as a step away from the prior's means: exact where it
+        # The frames' own mean, as a step away from the reference, and their scatter about it: no raw coordinates.
+        own = np.divide(stats.sums, n, out=np.zeros_like(stats.sums), where=n > 0)
+        scatter = stats.squares - own * stats.sums
+        # means' = (kappa means + n own) / kappa', written as a step away from the prior's means: exact where it
         # is strong, and defined where neither prior nor frames say anything (kappa' = 0: the means stay).
-        pull = stats.sums - n * self.means
-        step = np.divide(pull, mean_counts[:, None], out=np.zeros_like(pull), where=mean_counts[:, None] > 0)
-        # scatter' = scatter + Q + kappa means² - kappa' means'², with the squares taken about the prior's
-        # means.
-        about = stats.squares - 2 * self.means * stats.sums + n * self.means**2
+        away = (stats.reference - self.means) + own
+        share = np.divide(n, mean_counts[:, None], out=np.zeros_like(n), where=mean_counts[:, None] > 0)
         return ConjugatePrior(
             self.weight_counts + stats.counts,
             mean_counts,
             self.variance_counts + stats.counts,
-            self.means + step,
-            self.scatter + about - mean_counts[:, None] * step**2,
+            np.where(kappa > 0, self.means + share * away, np.where(n > 0, stats.reference + own, self.means)),
+            self.scatter + scatter + kappa * share * away**2,
         )
 
     def dead(self, min_count: float = MIN_COUNT) -> tuple[int, ...]:
@@ -151,7 +152,8 @@ class ConjugatePrior:
             counted = (self.variance_counts >= min_count)[:, None] & alive
             estimate = np.divide(scatter, self.variance_counts[:, None], out=variances.copy(), where=counted)
             variances = np.maximum(estimate, floor)
-            collapsed = variances <= RESOLUTION * means**2
+            centre = weights @ means
+            collapsed = variances <= np.maximum(RESOLUTION * (means - centre) ** 2, (RESOLUTION * means) ** 2)
             if collapsed.any():
                 k, d = np.argwhere(collapsed)[0]
                 raise FitError(

@@ -12,20 +12,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from speechgmm.errors import ConfigError, FitError
-from speechgmm.gmm.em import Fit, split_components
-from speechgmm.gmm.fit import EStep, PrecisionChoice, fit_gmm
+from speechgmm.gmm.em import Fit
+from speechgmm.gmm.fit import fit_mixture
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source, distinct_frames
 from speechgmm.gmm.held_out import held_out_parts, taken, total_log_likelihood
-from speechgmm.gmm.init import Start
+from speechgmm.gmm.init import FRAMES_EACH
 from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.options import MAX_ITER, TOL, VARIANCE_FLOOR, EMOptions, EStep, PrecisionChoice, Start
+from speechgmm.gmm.splitting import split_components
 
 Criterion = Literal["bic", "aic", "held_out", "occupancy"]
 
 LADDER: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 """Candidates, unless others are named: powers of two, and one in between."""
-
-FRAMES_EACH: Final = 10
-"""Frames per component that a candidate needs: of fewer, a variance is not worth the name."""
 
 PATIENCE: Final = 2
 """Candidates in a row, each with more components, that may be no better than the best before the search ends."""
@@ -62,10 +61,10 @@ def choose_n_components(
     min_frames: float = 100.0,
     groups: ArrayLike | None = None,
     seed: int | np.random.Generator = 0,
-    init: Start = "split",
-    max_iter: int = 100,
-    tol: float = 1e-4,
-    variance_floor: float = 0.01,
+    init: Start = "kmeans++",
+    max_iter: int = MAX_ITER,
+    tol: float = TOL,
+    variance_floor: float = VARIANCE_FLOOR,
     floor: ArrayLike | None = None,
     precision: PrecisionChoice = "auto",
     e_step: EStep = "auto",
@@ -113,23 +112,21 @@ def choose_n_components(
     sizes = allowed(len(source), candidates)
     rng = np.random.default_rng(seed)
 
+    options = EMOptions(
+        init=init,
+        n_init=1,
+        max_iter=max_iter,
+        tol=tol,
+        variance_floor=variance_floor,
+        floor=floor,
+        precision=precision,
+        e_step=e_step,
+        overrelaxed=overrelaxed,
+        memory=memory,
+    )
+
     def fit(part: FrameSource, n_components: int, start: DiagGMM | None) -> Fit:
-        return fit_gmm(
-            part,
-            n_components,
-            seed=rng,
-            start=start,
-            init=init,
-            max_iter=max_iter,
-            tol=tol,
-            variance_floor=variance_floor,
-            floor=floor,
-            precision=precision,
-            e_step=e_step,
-            overrelaxed=overrelaxed,
-            memory=memory,
-            map=map,
-        )
+        return fit_mixture(part, n_components, options, seed=rng, start=start, map=map)
 
     if criterion == "occupancy":
         return _occupied(source, max(sizes), min_frames, n_starts, fit)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Final, Literal
 
 from speechgmm.errors import ConfigError
+from speechgmm.gmm.options import MAX_ITER, TOL
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
 OWN_RELEVANCE: Final = {
@@ -34,7 +35,7 @@ class UbmSpec:
     __pydantic_config__ = FORBID_UNKNOWN
 
     n_components: int = setting(128, "Gaussians of the background model", ge=1)
-    max_iter: int = setting(20, "EM iterations over all background frames, at most", ge=0)
+    max_iter: int = setting(MAX_ITER, "EM iterations over all background frames, at most", ge=0)
     balance: str | None = setting(
         None,
         "a column, such as sex, whose values are to weigh the same in the background model, however much speech "
@@ -91,12 +92,18 @@ class ModelSpec:
         "the data do not need and scores by its predictive density; gradient: maximum likelihood by L-BFGS after a few "
         "iterations of EM",
     )
-    init: Literal["split", "kmeans++", "random"] = setting(
-        "split", "where EM starts: binary splitting of one Gaussian, k-means, or random frames"
+    init: Literal["kmeans++", "split", "random"] = setting(
+        "kmeans++", "where EM starts: k-means, binary splitting of one Gaussian, or random frames"
     )
-    max_iter: int = setting(20, "EM iterations over all frames of a class (gradient: passes), at most", ge=0)
+    n_init: int | None = setting(
+        None,
+        "starts that are tried on some of the frames, of which the likeliest goes on; default: up to 4, fewer where "
+        "frames are few or components many",
+        ge=1,
+    )
+    max_iter: int = setting(MAX_ITER, "EM iterations over all frames of a class (gradient: passes), at most", ge=0)
     tol: float = setting(
-        1e-4, "training stops once an iteration gains less, of the likelihood or bound", unit="nats per frame", ge=0
+        TOL, "training stops once an iteration gains less, of the likelihood or bound", unit="nats per frame", ge=0
     )
     variance_floor: float = setting(
         0.01, "least variance of a component, as a share of the training split's, per dimension", ge=0, le=1

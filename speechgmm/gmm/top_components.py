@@ -57,7 +57,7 @@ class TopStack:
                     "adapted from it alone"
                 )
         space = Space.of([*models, ubm])
-        every = [space.factors(model.log_linear()) for model in (ubm, *models)]
+        every = [space.factors(model.log_linear(space.centre)) for model in (ubm, *models)]
         chosen = np.dtype(precision or precision_for(np.concatenate(every)))
         factors = np.stack([part.astype(chosen) for part in every], axis=1)
         return cls(np.ascontiguousarray(factors[:, 0]), factors, top, space)

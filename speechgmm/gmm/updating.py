@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, FitError, ShapeError
 from speechgmm.gmm.em import Fit, fit_em
-from speechgmm.gmm.fit import PrecisionChoice, absolute_floor, batches_around, check_memory
+from speechgmm.gmm.fit import absolute_floor, batches_around
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source, check_finite
 from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.options import PrecisionChoice, check_memory
 from speechgmm.gmm.prior import PARAMETERS, ConjugatePrior, Parameter
 from speechgmm.gmm.stats import GMMStats
 
@@ -34,23 +35,25 @@ def statistics_of(
     that were updated. What the others say of the frames is lost, and is taken to be what leaves them as they are. A
     variance that a floor holds counts as one that was found.
 
-    >>> statistics_of(DiagGMM([1.0], [[2.0]], [[1.0]]), [3.0]).squares
+    >>> statistics_of(DiagGMM([1.0], [[2.0]], [[1.0]]), [3.0]).about(0).squares
     array([[15.]])
     """
     held = np.asarray(counts, dtype=np.float64)
-    n = held[:, None]
+    n, reference = held[:, None], model.centre()
     if prior is None:
         prior = ConjugatePrior.flat(*model.means.shape)
     kappa, nu = prior.mean_counts[:, None], prior.variance_counts[:, None]
     moved = "means" in update
-    sums = (kappa + n) * model.means - kappa * prior.means if moved else n * model.means
-    spread = n * model.variances
+    means, before = model.means - reference, prior.means - reference
+    sums = (kappa + n) * means - kappa * before if moved else n * means
     if "variances" in update:
         # scatter' = scatter + Q + kappa m² - kappa' m'², of which Q is to be found.
-        about = (kappa + n) * model.means**2 - kappa * prior.means**2 if moved else n * model.means**2
-        return GMMStats(held, sums, (nu + n) * model.variances - prior.scatter + about, 0.0, float(held.sum()))
-    centres = np.divide(sums, n, out=np.zeros_like(sums), where=n > 0)
-    return GMMStats(held, sums, spread + n * centres**2, 0.0, float(held.sum()))
+        about = (kappa + n) * means**2 - kappa * before**2 if moved else n * means**2
+        squares = (nu + n) * model.variances - prior.scatter + about
+    else:
+        own = np.divide(sums, n, out=np.zeros_like(sums), where=n > 0)
+        squares = n * (model.variances + own**2)
+    return GMMStats(held, sums, squares, 0.0, float(held.sum()), reference)
 
 
 @one_blas_thread()

@@ -13,12 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, FitError, ShapeError
 from speechgmm.gmm.bayesian import BayesianGMM, WeightPrior
-from speechgmm.gmm.em import FURTHER, FURTHEST, ROUNDING, e_step
-from speechgmm.gmm.fit import PrecisionChoice, check_memory, resolve_precision
+from speechgmm.gmm.em import e_step, rounding_of
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source, moments
-from speechgmm.gmm.init import Start, initial_model
+from speechgmm.gmm.init import initial_model
 from speechgmm.gmm.layout import Batch, BatchReference, Precision, batches, block_size, hold
 from speechgmm.gmm.model import DiagGMM, LogLinear
+from speechgmm.gmm.options import PrecisionChoice, Start, check_memory, resolve_precision
+from speechgmm.gmm.overrelaxation import FURTHER, FURTHEST
 from speechgmm.gmm.predictive import PredictiveStack
 from speechgmm.gmm.stats import GMMStats
 
@@ -73,7 +74,7 @@ def fit_variational(
     variance_share: float | None = None,
     seed: int | np.random.Generator = 0,
     weights: ArrayLike | None = None,
-    init: Start = "split",
+    init: Start = "kmeans++",
     max_iter: int = 200,
     tol: float = 1e-5,
     precision: PrecisionChoice = "auto",
@@ -138,9 +139,7 @@ def fit_variational(
     if prior.n_components > 1 and prior.exchangeable:
         floor = START_FLOOR * np.where(variance > 0, variance, prior.mixture().variances[0])
         rng = np.random.default_rng(seed)
-        start = initial_model(
-            source, prior.n_components, method=init, rng=rng, floor=floor, precision=chosen, map=map
-        ).log_linear()
+        start = initial_model(source, prior.n_components, method=init, rng=rng, floor=floor, map=map).log_linear()
     else:
         start = prior.log_linear()
     # Centre and scale are the prior's, too, where there are few frames: they have no deviation to speak of.
@@ -206,7 +205,7 @@ def fit_posterior(
                 f"the bound is {bound}: a frame lies too far from every component for the arithmetic; look for outliers"
             )
         value = bound / stats.n_frames
-        rounding = ROUNDING[precision] * max(1.0, abs(value))
+        rounding = rounding_of(value, precision)
         if own is not None and value < trace[-1] - rounding:
             used, own, factor = own, None, 1.0
             continue

@@ -27,9 +27,11 @@ from speechgmm.gmm import (
     adapt_map,
     choose_n_components,
     class_rng,
-    fit_gmm,
     fit_variational,
 )
+from speechgmm.gmm.fit import fit_mixture
+from speechgmm.gmm.frames import as_source
+from speechgmm.gmm.options import EMOptions
 from speechgmm.gmm.selection import allowed
 from speechgmm.gmm.spec import NOT_OF, OF_PRIOR, OWN_RELEVANCE
 from speechgmm.io.atomic import write_atomically
@@ -39,7 +41,7 @@ from speechgmm.io.posterior_part import posterior_part, read_posterior_part
 from speechgmm.pipeline.frames import Piece, open_frames
 from speechgmm.pipeline.memory import Need
 
-TRAINING_VERSION = 3
+TRAINING_VERSION = 4
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
 
 BACKGROUND = "(background model)"
@@ -62,6 +64,7 @@ class ClassReport:
     why: str = ""  # the number of components was chosen, where it was
     candidates: tuple[Candidate, ...] = ()  # what it was chosen among
     posterior: BayesianGMM | None = None  # variational: what is known of the mixture
+    notes: tuple[str, ...] = ()  # what the user should know of the fit
 
 
 def posteriors_of(reports: Sequence[ClassReport]) -> tuple[BayesianGMM, ...] | None:
@@ -182,6 +185,7 @@ def train_class(task: MixtureTask, *, map: Mapper = map) -> tuple[DiagGMM, Class
         why="" if chosen is None else chosen.why,
         candidates=() if chosen is None else chosen.candidates,
         posterior=None if isinstance(fit, Fit) else fit.posterior,
+        notes=fit.notes if isinstance(fit, Fit) else (),
     )
     _save(path, fit.model, report)
     return fit.model, report
@@ -255,12 +259,9 @@ def fit_class(
             memory=memory,
             map=map,
         )
-    return fit_gmm(
-        frames,
-        spec.n_components,
-        seed=class_rng(recipe.seed, label),
-        weights=weights,
+    options = EMOptions(
         init=spec.init,
+        n_init=spec.n_init,
         max_iter=spec.max_iter,
         tol=spec.tol,
         floor=recipe.floor,
@@ -271,8 +272,9 @@ def fit_class(
         estimator="gradient" if spec.estimator == "gradient" else "em",
         gradient_after=spec.gradient_after,
         memory=memory,
-        map=map,
     )
+    source = as_source(frames, weights)
+    return fit_mixture(source, spec.n_components, options, seed=class_rng(recipe.seed, label), map=map)
 
 
 def most_components(spec: ModelSpec, n_frames: int) -> int:

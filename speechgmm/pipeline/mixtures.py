@@ -7,7 +7,7 @@ from typing import Any
 
 from speechgmm.corpus import Utterance
 from speechgmm.gmm import BATCH, DiagGMM, ModelSpec, warm_up
-from speechgmm.gmm.fit import LEAST_IN_FLOAT32
+from speechgmm.gmm.options import LEAST_IN_FLOAT32
 from speechgmm.parallel import Backend, thread_pool
 from speechgmm.pipeline.frames import Features, Piece
 from speechgmm.pipeline.job import Job
@@ -63,6 +63,7 @@ def train_ubm(job: Job, features: Features, common: MixtureTask) -> tuple[DiagGM
         n_components=model.ubm.n_components,
         max_iter=model.ubm.max_iter,
         init=model.init,
+        n_init=model.n_init,
         tol=model.tol,
         variance_floor=model.variance_floor,
         dead_components=model.dead_components,

@@ -14,10 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from speechgmm.errors import ConfigError, FitError, ShapeError
 from speechgmm.features.transforms import class_moments
 from speechgmm.gmm.em import fit_em
-from speechgmm.gmm.fit import class_rng, fit_gmm
-from speechgmm.gmm.frames import moments
+from speechgmm.gmm.fit import class_rng, fit_mixture
+from speechgmm.gmm.frames import as_source, moments
 from speechgmm.gmm.layout import block_size, prepare
 from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.options import MAX_ITER, TOL, EMOptions
 from speechgmm.gmm.prior import ConjugatePrior
 
 Floats = NDArray[np.float64]
@@ -67,8 +68,8 @@ def fit_mixtures(
     *,
     prior_count: float,
     variance_floor: float,
-    max_iter: int = 20,
-    tol: float = 1e-4,
+    max_iter: int = MAX_ITER,
+    tol: float = TOL,
     seed: int = 0,
 ) -> tuple[DiagGMM, ...]:
     """One mixture per class, its variances drawn to those that all classes share.
@@ -88,12 +89,13 @@ def fit_mixtures(
     counts = np.bincount(classes, minlength=len(names))
     within = np.diag(class_moments(rows, classes, len(names)).within) / len(rows)
     floor = variance_floor * moments(rows)[1]
+    options = EMOptions(max_iter=max_iter, tol=tol, floor=floor)
     order, ends = np.argsort(classes, kind="stable"), np.cumsum(counts)
     models = []
     for name, size, end, count in zip(names, np.asarray(sizes).tolist(), ends, counts, strict=True):
         own = rows[order[end - count : end]]
         try:
-            start = fit_gmm(own, size, seed=class_rng(seed, name), max_iter=max_iter, tol=tol, floor=floor).model
+            start = fit_mixture(as_source(own), size, options, seed=class_rng(seed, name)).model
             drawn = _drawn_to(start, own, within, prior_count, floor, max_iter, tol) if prior_count else start
         except (FitError, ShapeError) as error:
             raise type(error)(f"class {name}: {error}") from None

@@ -49,7 +49,7 @@ class LinearStack:
                     "means alone (model.adapt_parameters: [means])"
                 )
         space = Space.of([ubm])
-        exact = space.factors(ubm.log_linear())
+        exact = space.factors(ubm.log_linear(space.centre))
         precision = space.scale / ubm.variances  # one scale of it is the means', the other the statistics'
         offsets = np.stack([((model.means - ubm.means) * precision).ravel() for model in models])
         return cls(exact.astype(precision_for(exact)), (ubm.means - space.centre) / space.scale, offsets, space)

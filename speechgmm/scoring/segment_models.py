@@ -229,10 +229,12 @@ def _per_segment(logs: Floats, starts: NDArray[np.intp], length_power: float) ->
 def _stacked(models: tuple[DiagGMM, ...]) -> tuple[LogLinear, tuple[int, ...]]:
     if len({model.n_features for model in models}) != 1:
         raise ShapeError(f"{len(models)} mixtures of different dimensions or none; expected one per class in one space")
-    parts = [model.log_linear() for model in models]
+    reference = np.mean([model.centre() for model in models], axis=0)
+    parts = [model.log_linear(reference) for model in models]
     stack = LogLinear(
         np.concatenate([part.const for part in parts]),
         np.concatenate([part.linear for part in parts]),
         np.concatenate([part.quadratic for part in parts]),
+        reference,
     )
     return stack, tuple(model.n_components for model in models)

@@ -4,65 +4,78 @@ Owns what classes share (variance floor, background model) and what each has of 
 name in an error). Refuses to know how a mixture is fitted.
 """
 
+import warnings
 from collections.abc import Iterable, Mapping
 from functools import partial
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.errors import DataError, FitError, ShapeError
-from speechgmm.gmm.em import Dead, Fit
-from speechgmm.gmm.fit import PrecisionChoice, adapt_map, class_rng, fit_gmm
-from speechgmm.gmm.frames import Mapper, check_frames, moments
-from speechgmm.gmm.init import Start
+from speechgmm.blas import one_blas_thread
+from speechgmm.errors import DataError, FitError, FitWarning, ShapeError
+from speechgmm.gmm.em import Fit
+from speechgmm.gmm.fit import adapt_map, class_rng, fit_mixture
+from speechgmm.gmm.frames import Mapper, as_source, check_frames, moments
 from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.options import MAX_ITER, TOL, VARIANCE_FLOOR, Dead, EMOptions, PrecisionChoice, Start
 from speechgmm.gmm.prior import Parameter
 from speechgmm.scoring.class_models import ClassModels
 
 Floats = NDArray[np.float64]
 
+NOTED: Final = 10
+"""Classes that a warning names."""
+
 
 def train_classes(
     frames_by_label: Mapping[str, ArrayLike],
-    n_components: int = 32,
+    n_components: int | None = None,
     *,
     seed: int = 0,
-    init: Start = "split",
-    max_iter: int = 20,
-    tol: float = 1e-4,
-    variance_floor: float = 0.01,
+    init: Start = "kmeans++",
+    n_init: int | None = None,
+    max_iter: int = MAX_ITER,
+    tol: float = TOL,
+    variance_floor: float = VARIANCE_FLOOR,
     dead_components: Dead = "keep",
     precision: PrecisionChoice = "auto",
     map: Mapper = map,
 ) -> ClassModels:
     """One mixture per class from its frames (N_c, D), by maximum likelihood, with uniform priors.
 
-    The variance floor is a share of the variance of all classes' frames together, so that all share one.
-    Every class has its own random generator from seed and label. ``map`` runs over classes and must keep
-    order.
+    ``n_components`` None is 32 for each class, or fewer where its frames are few. The variance floor is a share of the
+    variance of all classes' frames together, so that all share one. Every class has its own random generator from seed
+    and label. The other options are as in ``fit_gmm``. ``map`` runs over classes and must keep order.
 
     Raises:
         DataError: No classes.
         ShapeError, FitError: See ``fit_gmm``; the message names the class.
+
+    Warns:
+        FitWarning: As ``fit_gmm``, once for all classes that it concerns.
 
     >>> rng = np.random.default_rng(0)
     >>> frames = {"low": rng.normal(size=(99, 2)), "high": rng.normal(size=(99, 2)) + 5}
     >>> train_classes(frames, n_components=2).classify([[5.0, 4.0]])
     'high'
     """
-    floor = variance_floor * _pooled_variance(frames_by_label)
-    train = partial(
-        _train_class,
-        seed=seed,
-        n_components=n_components,
+    options = EMOptions(
         init=init,
+        n_init=n_init,
         max_iter=max_iter,
         tol=tol,
-        floor=floor,
+        floor=variance_floor * _pooled_variance(frames_by_label),
         dead_components=dead_components,
         precision=precision,
     )
-    fits = map(train, frames_by_label.items())
+    train = partial(_train_class, n_components=n_components, options=options, seed=seed)
+    with one_blas_thread():  # once for all classes
+        fits = list(map(train, frames_by_label.items()))
+    noted = [f"class {label!r}: {note}" for label, fit in zip(frames_by_label, fits, strict=True) for note in fit.notes]
+    if noted:
+        more = f"\n... and {len(noted) - NOTED} more" if len(noted) > NOTED else ""
+        warnings.warn("\n".join(noted[:NOTED]) + more, FitWarning, stacklevel=2)
     return _uniform(frames_by_label, fits, None)
 
 
@@ -103,31 +116,10 @@ def adapt_classes(
     return _uniform(frames_by_label, map(adapt, frames_by_label.items()), ubm)
 
 
-def _train_class(
-    item: tuple[str, ArrayLike],
-    *,
-    seed: int,
-    n_components: int,
-    init: Start,
-    max_iter: int,
-    tol: float,
-    floor: Floats,
-    dead_components: Dead,
-    precision: PrecisionChoice,
-) -> Fit:
+def _train_class(item: tuple[str, ArrayLike], *, n_components: int | None, options: EMOptions, seed: int) -> Fit:
     label, frames = item
     try:
-        return fit_gmm(
-            frames,
-            n_components,
-            seed=class_rng(seed, label),
-            init=init,
-            max_iter=max_iter,
-            tol=tol,
-            floor=floor,
-            dead_components=dead_components,
-            precision=precision,
-        )
+        return fit_mixture(as_source(frames), n_components, options, seed=class_rng(seed, label))
     except (FitError, ShapeError) as error:
         raise type(error)(f"class {label!r}: {error}") from None
 

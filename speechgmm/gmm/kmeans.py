@@ -1,0 +1,113 @@
+"""K-means as a start of EM: greedy seeds, Lloyd iterations, and each cluster's moments as a component.
+
+Owns the seeds and the clusters. Every choice is drawn from the given generator. Refuses to know where frames come from.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.errors import FitError
+from speechgmm.gmm.frames import Frames, moments
+from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.prior import ConjugatePrior
+from speechgmm.gmm.stats import GMMStats
+
+Floats = NDArray[np.float64]
+
+LLOYD: Final = 20
+"""Iterations at most."""
+
+SETTLED: Final = 1e-3
+"""Standard deviations of all frames. The iterations end where no centre moves further."""
+
+LEAST: Final = 1e-6
+"""Share of all frames' variance. A cluster of one frame has none, and EM needs one to start from."""
+
+_CELLS: Final = 2**20  # of a (frames, K) distance block
+
+
+def kmeans_mixture(
+    frames: Frames, weights: Floats, n_components: int, rng: np.random.Generator, floor: Floats
+) -> DiagGMM:
+    """The clusters of frames (N, D), each dimension in its standard deviations, as a mixture.
+
+    ``weights`` (N,) count the frames. ``floor`` (D,) holds the variances from below.
+
+    Raises:
+        FitError: Fewer distinct frames than components.
+
+    >>> rows = np.array([[0.0], [1.0], [50.0], [51.0]])
+    >>> kmeans_mixture(rows, np.ones(4), 2, np.random.default_rng(0), np.zeros(1)).variances.ravel()
+    array([0.25, 0.25])
+    """
+    mean, variance = moments(frames, weights)
+    scale = np.where(variance > 0, np.sqrt(variance), 1.0)
+    points = (frames - mean) / scale
+    centres = points[_greedy_seeds(points, weights, n_components, rng)]
+    for _ in range(LLOYD):
+        counts, sums, _ = _cluster_sums(points, weights, centres)
+        # A centre without points stays where it is.
+        moved = np.divide(sums, counts[:, None], out=centres.copy(), where=counts[:, None] > 0)
+        shift = np.abs(moved - centres).max()
+        centres = moved
+        if shift <= SETTLED:
+            break
+    counts, sums, squares = _cluster_sums(points, weights, centres)
+    spread = np.ones_like(centres)  # a cluster of nobody has the variance of all frames
+    stats = GMMStats(counts, sums, squares, 0.0, float(counts.sum()))
+    previous = DiagGMM(np.full(n_components, 1 / n_components), centres, spread)
+    start = (ConjugatePrior.flat(*centres.shape) + stats).mode(previous, floor=np.maximum(floor / scale**2, LEAST))
+    # No weight starts at zero: EM could never revive it.
+    shares = np.maximum(start.weights, 1e-3 / n_components)
+    return DiagGMM(shares / shares.sum(), mean + scale * start.means, scale**2 * start.variances)
+
+
+def _greedy_seeds(points: Floats, weights: Floats, n_components: int, rng: np.random.Generator) -> list[int]:
+    """Seeds of k-means++ (Arthur & Vassilvitskii 2007), each the best of 2 + log K that are drawn."""
+    n_candidates = 2 + int(np.log(n_components))
+    norms = (points**2).sum(axis=1)
+    seeds = [int(rng.choice(len(points), p=weights / weights.sum()))]
+    nearest = _distances(points, norms, seeds)[0]
+    while len(seeds) < n_components:
+        chances = np.cumsum(weights * nearest)
+        if not chances[-1] > 0:
+            raise FitError(f"k-means++ sees {len(seeds)} distinct frames for {n_components} components; take fewer")
+        drawn = np.searchsorted(chances, rng.random(n_candidates) * chances[-1], side="right")
+        candidates = np.minimum(drawn, len(points) - 1).tolist()
+        closer = np.minimum(nearest, _distances(points, norms, candidates))
+        best = int((closer @ weights).argmin())
+        nearest = closer[best]
+        seeds.append(candidates[best])
+    return seeds
+
+
+def _distances(points: Floats, norms: Floats, which: list[int]) -> Floats:
+    """(len(which), N) squared distances of all points from some, exactly 0 from themselves."""
+    found: Floats = norms - 2 * points[which] @ points.T + norms[which, None]
+    np.maximum(found, 0, out=found)
+    for row, number in enumerate(which):
+        found[row, number] = 0
+    return found
+
+
+def _cluster_sums(points: Floats, weights: Floats, centres: Floats) -> tuple[Floats, Floats, Floats]:
+    """Weighted counts (K,), sums (K, D) and sums of squares (K, D) of the points nearest to each centre."""
+    n_components, n_features = centres.shape
+    counts, sums, squares = (
+        np.zeros(n_components),
+        np.zeros(centres.shape),
+        np.zeros((n_components, n_features)),
+    )
+    norms = (centres**2).sum(axis=1)
+    step = max(1, _CELLS // n_components)
+    for start in range(0, len(points), step):
+        block, shares = points[start : start + step], weights[start : start + step]
+        labels = (norms - 2 * block @ centres.T).argmin(axis=1)
+        membership = np.zeros((len(block), n_components))
+        membership[np.arange(len(block)), labels] = shares
+        counts += membership.sum(axis=0)
+        sums += membership.T @ block
+        squares += membership.T @ block**2
+    return counts, sums, squares

@@ -1,0 +1,60 @@
+"""Components split into two: how a start grows, and where a component that no frames speak for goes.
+
+Owns how far the halves move. Refuses to know frames.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from speechgmm.errors import FitError
+from speechgmm.gmm.model import DiagGMM
+
+SPLIT_DEVIATIONS: Final = 0.2
+"""How far each half of a split component moves, in the component's standard deviations (as in HTK)."""
+
+
+def split_components(model: DiagGMM, which: Sequence[int], directions: ArrayLike) -> DiagGMM:
+    """Replace each component in ``which`` by two of half its weight, moved ``SPLIT_DEVIATIONS`` apart each
+    way.
+
+    ``directions`` (len(which), D) or a number multiplies the deviations. The second halves come last.
+
+    >>> split_components(DiagGMM([1.0], [[0.0]], [[1.0]]), [0], 1.0).means.ravel()
+    array([-0.2,  0.2])
+    """
+    parents = np.asarray(which, dtype=np.intp)
+    weights, means = model.weights.copy(), model.means.copy()
+    offset = SPLIT_DEVIATIONS * np.asarray(directions) * np.sqrt(model.variances[parents])
+    weights[parents] /= 2
+    means[parents] -= offset
+    return DiagGMM(
+        np.concatenate([weights, weights[parents]]),
+        np.concatenate([means, model.means[parents] + offset]),
+        np.concatenate([model.variances, model.variances[parents]]),
+    )
+
+
+def resplit(model: DiagGMM, dead: Sequence[int]) -> DiagGMM:
+    """Put each dead component beside one of the heaviest, which gives it half its frames.
+
+    Raises:
+        FitError: Every component is dead.
+
+    >>> resplit(DiagGMM([0.0, 1.0], [[9.0], [1.0]], [[1.0], [1.0]]), (0,)).means.ravel()
+    array([1.2, 0.8])
+    """
+    if len(dead) == model.n_components:
+        raise FitError("every component is dead: all frames together weigh less than the least count; weigh them more")
+    weights, means, variances = model.weights.copy(), model.means.copy(), model.variances.copy()
+    for k in dead:
+        weights[k] = 0
+    for k in dead:
+        heaviest = int(weights.argmax())
+        offset = SPLIT_DEVIATIONS * np.sqrt(variances[heaviest])
+        weights[[k, heaviest]] = weights[heaviest] / 2
+        means[k], variances[k] = means[heaviest] + offset, variances[heaviest]
+        means[heaviest] -= offset
+    return DiagGMM(weights / weights.sum(), means, variances)
