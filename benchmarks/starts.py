@@ -103,7 +103,7 @@ def _key(case: Any, seed: int) -> str:
 
 
 def main(options: argparse.Namespace) -> None:
-    settings = dict(_setting(text) for text in options.set)
+    settings = dict(setting(text) for text in options.set)
     seeds = [int(seed) for seed in options.seeds.split(",")]
     known = json.loads(options.reference.read_text()) if options.reference and options.reference.exists() else {}
     told = ", ".join(f"{name} {value}" for name, value in settings.items()) or "defaults"
@@ -150,7 +150,8 @@ def _line(name: str, mine: list[dict[str, Any]], other: list[dict[str, Any]]) ->
     )
 
 
-def _setting(text: str) -> tuple[str, Any]:
+def setting(text: str) -> tuple[str, Any]:
+    """``key=value`` of the command line; a value that is no Python literal is a string."""
     name, _, value = text.partition("=")
     try:
         return name, ast.literal_eval(value)
