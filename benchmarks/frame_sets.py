@@ -87,22 +87,22 @@ class Recording:
 
 def frame_sets(seed: int = 0, which: Iterable[int] | None = None) -> Iterator[FrameSet]:
     """The sets by number (default: all), in order; none, and a line that says so, where the corpora are absent."""
-    for n in range(len(SETS)) if which is None else which:
+    numbers = range(len(SETS)) if which is None else list(which)
+    absent = {corpus for corpus in (SETS[n][0] for n in numbers) if not (DATA / _FOLDERS[corpus]).is_dir()}
+    if absent:
+        print(f"  no real speech at {DATA} (SPEECHGMM_SHARED): {', '.join(sorted(absent))} left out")
+    for n in numbers:
         corpus, label, n_components, most = SETS[n]
-        if not (DATA / _FOLDERS[corpus]).is_dir():
-            print(f"  no {_FOLDERS[corpus]} at {DATA} (SPEECHGMM_SHARED)")
+        if corpus in absent:
             continue
         parts: dict[bool, list[NDArray[np.float32]]] = defaultdict(list)
         for recording in _recordings(corpus):
             if not label or label in recording.labels:
                 parts[recording.held_out].append(recording.frames)
         rng = np.random.default_rng([seed, n])
-        train, held_out = (_some(np.concatenate(parts[part]), size, rng) for part, size in _sizes(most))
+        train = _some(np.concatenate(parts[False]), most, rng)
+        held_out = _some(np.concatenate(parts[True]), MOST_HELD_OUT, rng)
         yield FrameSet(f"{corpus} {label or 'all'} K {n_components}", n_components, train, held_out)
-
-
-def _sizes(most: int) -> tuple[tuple[bool, int], ...]:
-    return (False, most), (True, MOST_HELD_OUT)
 
 
 def _some(frames: NDArray[np.float32], most: int, rng: np.random.Generator) -> NDArray[np.float32]:

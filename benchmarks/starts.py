@@ -1,6 +1,6 @@
 """Is our start as good as scikit-learn's defaults, on tables and clusters as on speech? Held-out likelihood of both.
 
-Tables: 13 of `tables.py` x 3 seeds. MFCC: 31 sets of `frame_sets.py`, with the first seed. Blobs: 20 draws each of
+Tables: 13 of `table_sets.py` x 3 seeds. MFCC: 31 sets of `frame_sets.py`, with the first seed. Blobs: 20 draws each of
 eight well apart in 2-D and ten in 5-D; found is a draw in which each true centre has exactly one component mean within
 1 deviation, of a weight between half and twice the true one. scikit-learn has its defaults (diagonal, k-means start, at
 most 100 iterations, tol 1e-3) in float64, ours what `--set` says. Both fits have one thread; times are of one run.
@@ -24,7 +24,7 @@ import numpy as np
 import sklearn
 from frame_sets import frame_sets
 from sklearn.mixture import GaussianMixture
-from tables import TABLES, blobs, table
+from table_sets import TABLES, blobs, table
 from threadpoolctl import threadpool_limits
 
 from speechgmm.errors import SpeechGMMError
@@ -110,6 +110,8 @@ def main(options: argparse.Namespace) -> None:
     print(f"\nours ({told}) against scikit-learn's defaults; OPENBLAS_CORETYPE {os.environ.get('OPENBLAS_CORETYPE')}")
     for part in options.part or PARTS:
         listed = list(cases(part, seeds))
+        if not listed:
+            continue
         keys = [_key(*pair) for pair in listed]
         with joblib.parallel_config("loky", n_jobs=options.jobs, inner_max_num_threads=1):
             new = [n for n, key in enumerate(keys) if key not in known]
