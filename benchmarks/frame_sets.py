@@ -88,9 +88,7 @@ class Recording:
 def frame_sets(seed: int = 0, which: Iterable[int] | None = None) -> Iterator[FrameSet]:
     """The sets by number (default: all), in order; none, and a line that says so, where the corpora are absent."""
     numbers = range(len(SETS)) if which is None else list(which)
-    absent = {corpus for corpus in (SETS[n][0] for n in numbers) if not (DATA / _FOLDERS[corpus]).is_dir()}
-    if absent:
-        print(f"  no real speech at {DATA} (SPEECHGMM_SHARED): {', '.join(sorted(absent))} left out")
+    absent = _absent()
     for n in numbers:
         corpus, label, n_components, most = SETS[n]
         if corpus in absent:
@@ -103,6 +101,15 @@ def frame_sets(seed: int = 0, which: Iterable[int] | None = None) -> Iterator[Fr
         train = _some(np.concatenate(parts[False]), most, rng)
         held_out = _some(np.concatenate(parts[True]), MOST_HELD_OUT, rng)
         yield FrameSet(f"{corpus} {label or 'all'} K {n_components}", n_components, train, held_out)
+
+
+@cache
+def _absent() -> frozenset[str]:
+    """Corpora that are not at hand, said once."""
+    absent = frozenset(corpus for corpus, folder in _FOLDERS.items() if not (DATA / folder).is_dir())
+    if absent:
+        print(f"  no real speech at {DATA} (SPEECHGMM_SHARED): {', '.join(sorted(absent))} left out")
+    return absent
 
 
 def _some(frames: NDArray[np.float32], most: int, rng: np.random.Generator) -> NDArray[np.float32]:

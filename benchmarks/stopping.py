@@ -1,9 +1,9 @@
 """When should EM stop? Held-out likelihood against time, for combinations of max_iter and tol, on real MFCCs.
 
-Ten sets of `frame_sets.py`, one or two of each corpus, are fitted anew for every combination. Loss is the held-out likelihood of the longest fit (at most 400 iterations, tol 1e-6)
-minus that of the combination, in nats a frame: below 0 where stopping early generalises better. Time is that of whole
-fits, the start included, as a multiple of that of 20 iterations at most and tol 1e-4, the geometric mean over sets of
-the least of some runs. Passes are over all
+Ten sets of `frame_sets.py`, one or two of each corpus, are fitted anew for every combination. Loss is the held-out
+likelihood of the longest fit (at most 400 iterations, tol 1e-6) minus that of the combination, in nats a frame: below 0
+where stopping early generalises better. Time is that of whole fits, the start included, as a multiple of that of at
+most 20 iterations and tol 1e-4: the geometric mean over sets, each the fastest of some runs. Passes are over all
 frames, a mean; on a busy machine they say more than the time.
 """
 
@@ -57,9 +57,8 @@ def main(options: argparse.Namespace) -> None:
     with joblib.parallel_config("loky", n_jobs=options.jobs, inner_max_num_threads=1):
         curves = joblib.Parallel()(joblib.delayed(curve)(*task) for task in tasks)
     print(f"\nheld-out loss to {LONGEST}, {len(tasks)} fits; OPENBLAS_CORETYPE {os.environ.get('OPENBLAS_CORETYPE')}")
-    print(
-        f"  {'max_iter':>8}{'tol':>8}{'converged':>11}{'loss mean':>11}{'median':>9}{'worst':>9}{'time':>7}{'passes':>8}"
-    )
+    losses_head = f"{'loss mean':>11}{'median':>9}{'worst':>9}"
+    print(f"  {'max_iter':>8}{'tol':>8}{'converged':>11}{losses_head}{'time':>7}{'passes':>8}")
     for most in MAX_ITER:
         for tol in TOLERANCES:
             losses = np.array([results[LONGEST][0] - results[most, tol][0] for results in curves])
