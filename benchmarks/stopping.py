@@ -3,8 +3,8 @@
 Ten sets of `frame_sets.py`, one or two of each corpus, are fitted anew for every combination. Loss is the held-out
 likelihood of the longest fit (at most 400 iterations, tol 1e-6) minus that of the combination, in nats a frame: below 0
 where stopping early generalises better. Time is that of whole fits, the start included, as a multiple of that of at
-most 20 iterations and tol 1e-4: the geometric mean over sets, each the fastest of some runs. Passes are over all
-frames, a mean; on a busy machine they say more than the time.
+most 20 iterations and tol 1e-4: the geometric mean over sets, each the fastest of some runs. Passes are
+a mean of the trace's length, without those whose step was taken back; on a busy machine they say more than the time.
 """
 
 import argparse
