@@ -19,6 +19,8 @@ NAMES = (
     "time_to_likelihood",
     "online_em",
     "choosing",
+    "starts",
+    "convergence",
     "scoring",
     "verification",
     "recognition",

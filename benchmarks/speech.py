@@ -1,16 +1,15 @@
 """Real frames for what noise cannot show: LibriSpeech recordings, where they are at hand."""
 
-import os
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import soundfile
+from frame_sets import DATA
 from numpy.typing import NDArray
 
 import speechgmm as sg
 
-FOLDER = Path(os.environ.get("SPEECHGMM_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "data/librispeech"
+FOLDER = DATA / "librispeech"
 
 
 @cache
