@@ -31,13 +31,13 @@ FRAMES_PER_COMPONENT: Final = 100
 
 EM_PER_LEVEL: Final = 4  # iterations after each doubling
 
-CLIMB: Final = 4
+CLIMB: Final = 8
 """Iterations of EM after which the better half of several starts goes on."""
 
 STARTS: Final = 4
 """Starts by default, where there are frames enough to tell them apart and few components."""
 
-FRAMES_TO_CHOOSE: Final = 50
+FRAMES_TO_CHOOSE: Final = 15
 """Frames per component and start: of fewer, the likeliest start is often the one that fits them too closely."""
 
 COMPONENTS_TO_CHOOSE: Final = 128
