@@ -10,6 +10,7 @@ from speechgmm.evaluation import (
     AsvErrors,
     TandemCosts,
     asv_errors,
+    asvspoof_threshold,
     interval,
     min_t_dcf,
     min_t_dcf_legacy,
@@ -93,16 +94,78 @@ def test_no_increasing_map_of_the_scores_changes_it_and_weights_count_trials():
     assert found.low < min_t_dcf(trials, ASV) < found.high
 
 
-def test_asv_errors_are_counted_at_the_threshold_where_the_two_are_nearest():
+def test_asv_errors_are_counted_at_the_threshold_that_is_given():
     rng = np.random.default_rng(3)
     target, nontarget, spoof = rng.normal(3, 1, 500), rng.normal(0, 1, 500), rng.normal(2, 1, 300)
-    found = asv_errors(target, nontarget, spoof)
-    gaps = {t: abs((target < t).mean() - (nontarget >= t).mean()) for t in np.concatenate([target, nontarget])}
-    best = min(gaps, key=gaps.__getitem__)
-    assert abs(found.miss - found.false_alarm) == pytest.approx(gaps[best])
     given = asv_errors(target, nontarget, spoof, threshold=1.0)
     rates = [(target < 1).mean(), (nontarget >= 1).mean(), (spoof >= 1).mean()]
     assert [given.miss, given.false_alarm, given.spoof_false_alarm] == pytest.approx(rates)
+
+
+def asvspoof_rule(target, nontarget):
+    """Threshold of the organisers' script by its definition, one rejected score after the other, in plain Python."""
+    scores = sorted([(score, 0) for score in target] + [(score, 1) for score in nontarget])  # targets first
+    rows = [(0.0, 1.0, scores[0][0] - 0.001)]
+    for place, (score, _) in enumerate(scores):
+        kinds = [kind for _, kind in scores[: place + 1]]
+        rows.append((kinds.count(0) / len(target), (len(nontarget) - kinds.count(1)) / len(nontarget), score))
+    return min(rows, key=lambda row: abs(row[0] - row[1]))[2]  # the first of equal ones
+
+
+def asvspoof_t_dcf(bona, fake, target, nontarget, spoof):
+    """Least t-DCF of 2021 and of 2019 at that threshold, by loops; the priors and costs are the challenges'."""
+    at = asvspoof_rule(target, nontarget)
+    miss, false_alarm, fooled = (
+        sum(decided) / len(decided)
+        for decided in ([s < at for s in target], [s >= at for s in nontarget], [s >= at for s in spoof])
+    )
+    c0 = 0.9405 * miss + 0.0095 * 10 * false_alarm
+    c1, c2 = 0.9405 - c0, 0.05 * 10 * fooled
+    by_errors = [
+        c1 * sum(s < t for s in bona) / len(bona) + c2 * sum(s >= t for s in fake) / len(fake)
+        for t in [*bona, *fake, np.inf]
+    ]
+    return (c0 + min(by_errors)) / (c0 + min(c1, c2)), min(by_errors) / min(c1, c2)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.integers(0, 2**31),
+    st.integers(1, 30),
+    st.integers(1, 30),
+    st.sampled_from([0.0, 0.5, 2.0, 50.0]),
+    st.sampled_from([0, 1, 8]),
+)
+def test_the_default_threshold_is_that_of_the_official_script(seed, n_targets, n_nontargets, distance, decimals):
+    """Over overlap, perfect separation, ties (scores rounded to whole numbers) and as little as one trial of each."""
+    rng = np.random.default_rng(seed)
+    target = np.round(rng.normal(distance, 1, n_targets), decimals)
+    nontarget = np.round(rng.normal(0, 1, n_nontargets), decimals)
+    spoof = np.round(rng.normal(distance / 2, 1 + distance / 5, 40), decimals)
+    at = asvspoof_rule(target.tolist(), nontarget.tolist())
+    assert asvspoof_threshold(target, nontarget) == at
+    found = asv_errors(target, nontarget, spoof)
+    expected = ((target < at).mean(), (nontarget >= at).mean(), (spoof >= at).mean())
+    assert (found.miss, found.false_alarm, found.spoof_false_alarm) == pytest.approx(expected)
+
+
+def test_where_the_asv_separates_perfectly_attacks_above_the_highest_nontarget_are_accepted():
+    target, nontarget = np.array([9.0, 10.0, 11.0]), np.array([0.0, 1.0])
+    spoof = np.array([0.5, 2.0, 4.0, 8.0, 9.5])
+    assert asv_errors(target, nontarget, spoof) == AsvErrors(miss=0.0, false_alarm=0.5, spoof_false_alarm=0.8)
+    at_lowest_target = asv_errors(target, nontarget, spoof, threshold=9.0)
+    assert at_lowest_target == AsvErrors(miss=0.0, false_alarm=0.0, spoof_false_alarm=0.2)
+
+
+@pytest.mark.parametrize("distance", [1.5, 3.0, 8.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_least_t_dcf_is_that_of_the_official_script(seed, distance):
+    rng = np.random.default_rng(seed)
+    target, nontarget = rng.normal(distance, 1, 40), rng.normal(0, 1, 60)
+    spoof, bona, fake = rng.normal(distance / 2, 1, 50), rng.normal(1, 1, 50), rng.normal(0, 1, 80)
+    trials, errors = pool_trials(bona, fake), asv_errors(target, nontarget, spoof)
+    sides = (side.tolist() for side in (bona, fake, target, nontarget, spoof))
+    assert (min_t_dcf(trials, errors), min_t_dcf_legacy(trials, errors)) == pytest.approx(asvspoof_t_dcf(*sides))
 
 
 def test_what_has_no_tandem_cost_is_refused():

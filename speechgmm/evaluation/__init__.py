@@ -72,7 +72,14 @@ from speechgmm.evaluation.operating import (
 )
 from speechgmm.evaluation.resampling import OfSums, ratio
 from speechgmm.evaluation.roc_area import auc, pauc
-from speechgmm.evaluation.t_dcf import AsvErrors, TandemCosts, asv_errors, min_t_dcf, min_t_dcf_legacy
+from speechgmm.evaluation.t_dcf import (
+    AsvErrors,
+    TandemCosts,
+    asv_errors,
+    asvspoof_threshold,
+    min_t_dcf,
+    min_t_dcf_legacy,
+)
 from speechgmm.evaluation.verbal_scale import in_words
 
 __all__ = [
@@ -102,6 +109,7 @@ __all__ = [
     "adjusted_rand_index",
     "align_labels",
     "asv_errors",
+    "asvspoof_threshold",
     "auc",
     "balanced_accuracy",
     "bayes_threshold",

@@ -68,25 +68,54 @@ ASVSPOOF: Final = TandemCosts()
 def asv_errors(target: ArrayLike, nontarget: ArrayLike, spoof: ArrayLike, threshold: float | None = None) -> AsvErrors:
     """Error rates of speaker verification from its scores, each (N,); higher for the claim.
 
-    The threshold, from which on scores are accepted, is by default that score at which miss and false alarm of targets
-    and nontargets are nearest to each other (ASVspoof's; its script moves it by one trial at most).
+    Scores are accepted from ``threshold`` on. By default it is :func:`asvspoof_threshold`, so that the t-DCF is the one
+    of the official script.
 
     Raises:
         ShapeError: Scores that are not vectors.
-        DataError: A kind of trial without scores; a score that is NaN.
+        DataError: A kind of trial without scores; a score or a threshold that is NaN.
 
     >>> asv_errors([1.0, 2.0, 3.0, 4.0], [-1.0, 0.0, 1.5, 0.5], [2.5, 0.0])
-    AsvErrors(miss=0.25, false_alarm=0.25, spoof_false_alarm=0.5)
+    AsvErrors(miss=0.0, false_alarm=0.25, spoof_false_alarm=0.5)
     """
     trials = pool_trials(target, nontarget)
     if threshold is None:
-        curve = roc(trials)
-        threshold = float(curve.thresholds[np.abs(curve.miss - curve.false_alarm).argmin()])
+        threshold = asvspoof_threshold(target, nontarget)
     rates = error_rates(trials, threshold)
     attacks = np.asarray(spoof, dtype=np.float64)
     if attacks.ndim != 1 or not len(attacks) or np.isnan(attacks).any():
         raise DataError(f"scores of attacks {attacks.shape}; expected a vector with one score at least, and no NaN")
     return AsvErrors(rates.miss, rates.false_alarm, float((attacks >= threshold).mean()))
+
+
+def asvspoof_threshold(target: ArrayLike, nontarget: ArrayLike) -> float:
+    """The threshold at which the ASVspoof challenges operate speaker verification, from its scores, each (N,).
+
+    The scores are sorted, of equal ones the targets first. Score by score they are rejected, and the first score after
+    whose rejection miss and false alarm are nearest to each other is the threshold. From it on scores are *accepted*,
+    so that this last one is. Where targets and nontargets do not overlap, the threshold is therefore the highest
+    nontarget, not the lowest target; attacks between the two are accepted.
+
+    Raises:
+        ShapeError: Scores that are not vectors.
+        DataError: A kind of trial without scores; a score that is NaN.
+
+    Notes
+    -----
+    ``compute_eer`` of ``eval_metrics.py``, in the organisers' t-DCF packages of 2019 and 2021.
+
+    >>> asvspoof_threshold([5.0, 6.0], [0.0, 1.0])
+    1.0
+    """
+    trials = pool_trials(target, nontarget)  # targets come first, and the order of equal scores is kept
+    is_target = trials.is_target[trials.order]
+    n_targets = int(is_target.sum())
+    n_nontargets = len(is_target) - n_targets
+    rejected = np.cumsum(is_target)
+    accepted = n_nontargets - np.cumsum(~is_target)
+    # Rejecting nothing is never nearest: miss 0 and false alarm 1 are as far apart as can be.
+    nearest = int(np.abs(rejected / n_targets - accepted / n_nontargets).argmin())
+    return float(trials.scores[trials.order[nearest]])
 
 
 def min_t_dcf(trials: Trials, asv: AsvErrors, costs: TandemCosts = ASVSPOOF, weights: ArrayLike | None = None) -> float:
