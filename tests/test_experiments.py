@@ -1056,6 +1056,42 @@ def test_a_balanced_background_model_does_not_hang_on_how_much_speech_of_each_va
         ubm("model.ubm.balance=age")
 
 
+def test_a_background_model_is_the_same_whoever_is_enrolled(voices: Path) -> None:
+    """Other enrolled speakers, with other variances: the same bytes of the background model, which is not trained again.
+
+    A speaker who stays enrolled keeps the same model too: the floor of adapted classes is the background's.
+    """
+    path = voices.parent / "m.tsv"
+    lines = path.read_text().replace("\tcohort", "\tubm").splitlines()
+    path.write_text("\n".join(lines) + "\n")
+    trained = ("model.variance_floor=0.5", "model.adapt_parameters=[means, variances]", f"cache={voices.parent / 'c'}")
+    cached = voices.parent / "c" / "models"
+
+    def enrolled(*speakers: str) -> sg.ClassModels:
+        kept = [line for line in lines if "\ttrain" not in line or line.split("\t")[1] in speakers]
+        path.write_text("\n".join(kept) + "\n")
+        job = prepare(voices, trained, console=quiet())
+        return train(job, extract(job)).models
+
+    one = enrolled("v0", "v1")
+    known = {file.name: file.stat().st_mtime_ns for file in cached.iterdir()}
+    assert len(known) == 3
+    other = enrolled("v1", "v2", "v3")
+    assert one.ubm is not None
+    assert other.ubm is not None
+    for part in ("weights", "means", "variances"):
+        assert getattr(one.ubm, part).tobytes() == getattr(other.ubm, part).tobytes()
+        assert getattr(one.models[1], part).tobytes() == getattr(other.models[0], part).tobytes()
+    new = {file.name for file in cached.iterdir()} - known.keys()
+    assert len(new) == 2  # v2 and v3: the background model and v1 were there
+    assert all((cached / name).stat().st_mtime_ns == time for name, time in known.items())
+    background = [piece.load() for _, piece in extract(prepare(voices, trained, console=quiet())).of_split("ubm")]
+    floor = 0.5 * np.concatenate(background).astype(np.float64).var(axis=0)
+    for model in (other.ubm, *other.models):
+        assert (model.variances >= floor * (1 - 1e-9)).all()
+    assert np.isclose(other.ubm.variances, floor).any()  # it binds
+
+
 def test_relevance_of_the_means_alone_is_a_setting(voices: Path) -> None:
     assert scored(voices, "model.mean_relevance=4") == scored(voices)
     assert scored(voices, "model.mean_relevance=40") != scored(voices)
