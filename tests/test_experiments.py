@@ -192,9 +192,11 @@ def test_verification_scores_every_model_against_every_test_and_gives_figures(
     assert sum(row["target"] == "target" for row in rows) == 48
     assert 0 <= result.metrics["eer"]["value"] <= 0.5
     assert set(result.metrics["folds"]) == {"ba", "da", "ga", "ma"}
-    assert {"eer", "min_dcf", "cllr_min"} <= set(result.metrics)
+    assert {"eer", "eer_staircase", "min_dcf", "cllr_min"} <= set(result.metrics)
     print_result(result)
-    assert "eer" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "EER (convex hull)" in out
+    assert "EER (staircase)" in out
 
 
 def test_top_components_are_kept_in_the_model_and_used_by_run_score_verify_and_enrol(hums: Path) -> None:
@@ -929,7 +931,7 @@ def test_a_calibrated_run_has_ratios_in_its_scores_figures_of_them_and_the_map_i
     evaluated = evaluate_file(folder).metrics  # at the run's own prior
     assert evaluated == evaluate_file(folder, decision=DecisionSpec(prior=0.5)).metrics
     assert evaluate_file(folder, decision=DecisionSpec()).metrics["act_dcf"]["p_target"] == 0.01
-    assert set(evaluated) == {"eer", "min_dcf", "cllr_min", "cllr", "act_dcf"}
+    assert set(evaluated) == {"eer", "eer_staircase", "min_dcf", "cllr_min", "cllr", "act_dcf"}
     for name, metric in evaluated.items():
         for bound in ("value", "low", "high"):
             assert metric[bound] == pytest.approx(metrics[name][bound], abs=1e-4)
