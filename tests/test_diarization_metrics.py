@@ -56,8 +56,8 @@ FROM_MD_EVAL = {
     (23, 1.0, False): [33.6, 13.1, 9.5, 3.3],
 }
 """(seed, -c, -1) -> scored, missed, false alarm and confused speaker time of NIST's md-eval.pl, version 22 (Debian's
-package sctk), for ``drawn(seed)`` with a UEM file that holds all of it. Sixty seeds and five settings were compared when
-these were written; the largest difference was 5e-14 s."""
+package sctk), for ``drawn(seed)`` with a UEM file that holds all of it. Sixty seeds and five settings were compared
+when these were written; the largest difference was 5e-14 s."""
 
 
 def drawn(seed: int) -> tuple[list[Turn], list[Turn]]:

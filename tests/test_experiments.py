@@ -36,7 +36,9 @@ from speechgmm.pipeline.sweeping import grid_points, sweep
 from speechgmm.pipeline.training import train
 from speechgmm.pipeline.updating import update_class
 from speechgmm.scoring.calibration import fit_logistic, fit_pav
+from speechgmm.scoring.class_models import ClaimScores
 from speechgmm.scoring.decision_spec import DecisionSpec
+from speechgmm.scoring.score_maps import Calibration
 
 
 def quiet() -> Console:
@@ -983,11 +985,38 @@ def test_verify_and_score_decide_by_the_calibrated_ratio_and_say_so(
     for form in ("table", "tsv"):
         score_and_print(hums.parent / "strict", paths, form=form, top=2)
         assert "unknown" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="--threshold nan"):
+        verify_and_print(hums.parent / "run", [path], "s1", threshold=np.nan, form="table", **options)
     run(hums, VERIFY, output=hums.parent / "raw", console=quiet())
     verify_and_print(hums.parent / "raw", [path], "s1", threshold=None, form="table", **options)
     out, err = capsys.readouterr()
     assert "nats per frame" in out
     assert "not calibrated" in err
+
+
+def test_a_claim_whose_score_or_ratio_is_nan_is_an_error_and_no_decision(
+    hums: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(hums, CALIBRATED, console=quiet())
+    path, folder = hums.parent / "s1-ba-0.wav", hums.parent / "run"
+    plain, llrs = sg.ClassModels.claim_scores, Calibration.llrs
+
+    def without_a_number(self: sg.ClassModels, recordings: list[np.ndarray]) -> ClaimScores:
+        return replace(plain(self, recordings), scores=plain(self, recordings).scores * np.nan)
+
+    for target, name, broken in (
+        (sg.ClassModels, "claim_scores", without_a_number),
+        (Calibration, "llrs", lambda self, scores, means=None: llrs(self, scores, means) * np.nan),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(target, name, broken)
+            options = {"threshold": None, "form": "jsonl", "resample": False, "jobs": 1, "quiet": True}
+            assert verify_and_print(folder, [path], "s1", **options) == 1
+            assert score_and_print(folder, [path], form="jsonl", top=1) == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.count("s1-ba-0.wav: the score of class") == 2
+        assert err.count("is NaN, and nothing is decided by it") == 2
 
 
 def test_calibration_by_dev_is_trained_on_dev_alone_and_strangers_are_tested(hums: Path) -> None:
@@ -1059,7 +1088,7 @@ def test_a_balanced_background_model_does_not_hang_on_how_much_speech_of_each_va
 
 
 def test_a_background_model_is_the_same_whoever_is_enrolled(voices: Path) -> None:
-    """Other enrolled speakers, with other variances: the same bytes of the background model, which is not trained again.
+    """Other enrolled speakers, of other variances: the same bytes of the background model, which is not trained again.
 
     A speaker who stays enrolled keeps the same model too: the floor of adapted classes is the background's.
     """

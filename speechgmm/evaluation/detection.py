@@ -78,8 +78,7 @@ def rank_trials(scores: ArrayLike, is_target: ArrayLike) -> Trials:
     _both_kinds(int(truth.sum()), int((~truth).sum()))
     order = np.argsort(values, kind="stable")
     ranked = values[order]
-    # Not a difference > 0: inf - inf is NaN.
-    starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
+    starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))  # no difference: inf - inf is NaN
     return Trials(values, truth, order, starts, _runs(truth[order], starts))
 
 

@@ -7,8 +7,8 @@ between thresholds, and their results differ (by 0.7 points with 50 targets, for
     eer_staircase   on the ROC itself, whose points are joined by straight lines: steps of one kind of trial are
                     vertical or horizontal, equal scores of both kinds are one oblique step
 
-The staircase is never below the hull. It is what scikit-learn's ``roc_curve`` and a root finder give. The hull is at most
-0.5, and says something of decisions: it is the greatest, over all priors, of the least probability of error.
+The staircase is never below the hull. It is what scikit-learn's ``roc_curve`` and a root finder give. The hull is at
+most 0.5, and says something of decisions: it is the greatest, over all priors, of the least probability of error.
 """
 
 from typing import Final
@@ -61,16 +61,13 @@ def eer_staircase(trials: Trials, weights: ArrayLike | None = None) -> float:
 
     It is never below :func:`eer`, and above 0.5 where scores are worse than chance. ASVspoof's script gives the mean of
     both rates at the threshold where they are nearest to each other. That mean is within half a step of this value, a
-    step being one target or one nontarget (or all trials of one score). ``weights`` (N,) count trials.
+    step being one target or one nontarget (or all trials of one score). It is also the root of miss = false alarm on
+    scikit-learn's ``roc_curve``, interpolated linearly (Fawcett 2006, An introduction to ROC analysis). ``weights``
+    (N,) count trials.
 
     Raises:
         ShapeError: Weights that are not (N,).
         DataError: Weights that cannot be counts, or that leave no target or no nontarget.
-
-    Notes
-    -----
-    The root of miss = false alarm on scikit-learn's ``roc_curve``, interpolated linearly; Fawcett 2006, An introduction
-    to ROC analysis, for the curve.
 
     >>> from speechgmm.evaluation import pool_trials
     >>> eer_staircase(pool_trials([1.0, 2.0, 3.0], [0.0, 1.5, -1.0]))
