@@ -11,6 +11,8 @@ import soundfile
 from conftest import hum
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import save
 from typer.testing import CliRunner
 
 import speechgmm as sg
@@ -22,7 +24,7 @@ from speechgmm.corpus.normal import divide_normal
 from speechgmm.corpus.spec import SplitSpec
 from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.io.anomaly_file import read_anomaly_file, serialise_anomaly
-from speechgmm.io.model_file import read_model_file
+from speechgmm.io.model_file import KEY, read_model_file
 from speechgmm.io.recogniser_file import read_recogniser
 from speechgmm.pipeline import anomaly_scoring, prepare
 from speechgmm.pipeline.anomaly_evaluation import AnomalyScores, evaluate_anomalies
@@ -415,6 +417,16 @@ def test_a_score_that_is_nan_is_neither_anomalous_nor_normal() -> None:
     reference = NormalReference(nothing, nothing + 1, np.arange(9.0), nothing, nothing + 1, normal)
     with pytest.raises(DataError, match="no p-value"):
         AnomalyModel((), reference).p_value(np.nan)
+
+
+def test_a_model_file_whose_threshold_is_nan_is_refused(machines: Path, tmp_path: Path) -> None:
+    with safe_open(str(machines / "run" / "models.safetensors"), framework="numpy") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        header = json.loads(file.metadata()[KEY])
+    header["anomaly"]["thresholds"][0]["value"] = np.nan
+    (tmp_path / "m.safetensors").write_bytes(save(tensors, metadata={KEY: json.dumps(header)}))
+    with pytest.raises(ModelFileError, match="a threshold of nan"):
+        read_anomaly_file(tmp_path / "m.safetensors")
 
 
 def test_a_recording_whose_frames_cannot_be_scored_is_named_and_the_others_are_decided(
