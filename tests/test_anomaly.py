@@ -11,6 +11,8 @@ import soundfile
 from conftest import hum
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import save
 from typer.testing import CliRunner
 
 import speechgmm as sg
@@ -22,11 +24,17 @@ from speechgmm.corpus.normal import divide_normal
 from speechgmm.corpus.spec import SplitSpec
 from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.io.anomaly_file import read_anomaly_file, serialise_anomaly
-from speechgmm.io.model_file import read_model_file
+from speechgmm.io.model_file import KEY, read_model_file
 from speechgmm.io.recogniser_file import read_recogniser
+from speechgmm.pipeline import anomaly_scoring, prepare
 from speechgmm.pipeline.anomaly_evaluation import AnomalyScores, evaluate_anomalies
 from speechgmm.pipeline.anomaly_scoring import Found
+from speechgmm.pipeline.anomaly_training import extract_streams
+from speechgmm.pipeline.frames import Piece
 from speechgmm.pipeline.mixture_task import MixtureTask
+from speechgmm.report.anomaly_section import anomalies
+from speechgmm.report.anomaly_section import oddest as oddest_section
+from speechgmm.report.run_folder import read_run
 from speechgmm.scoring.anomaly import (
     AnomalyModel,
     NormalReference,
@@ -386,6 +394,95 @@ def test_the_report_shows_the_threshold_the_roc_and_the_oddest(machines: Path) -
     page = (machines / "run" / "report.html").read_text()
     for text in ("What is anomalous", "Thresholds", "The oddest recordings", "data:audio/flac", "AUC"):
         assert text in page
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_costs_and_scores_that_are_no_numbers_make_no_score_and_no_threshold(value: float) -> None:
+    for pool in ("mean", "top", "window"):
+        with pytest.raises(DataError, match="1 of 3 values are NaN or infinite, the first that of place 1"):
+            figures([1.0, value, 2.0], StreamSpec(pool=pool), 0.01)
+    for function in (lambda scores: threshold_of(scores, 0.5), far_out):
+        with pytest.raises(DataError, match="nothing can be decided"):
+            function([1.0, value, 2.0])
+
+
+def test_a_score_that_is_nan_is_neither_anomalous_nor_normal() -> None:
+    nothing = np.zeros(1)
+    for score, threshold in ((np.nan, 0.5), (0.5, np.nan)):
+        with pytest.raises(DataError, match="nothing is decided by NaN"):
+            Found(score, threshold, 0.5, 0.0, 0.3, nothing, 1, nothing, nothing)
+    normal = threshold_of(np.arange(9.0), 0.2)
+    with pytest.raises(DataError, match="a threshold of nan"):
+        replace(normal, value=np.nan)
+    reference = NormalReference(nothing, nothing + 1, np.arange(9.0), nothing, nothing + 1, normal)
+    with pytest.raises(DataError, match="no p-value"):
+        AnomalyModel((), reference).p_value(np.nan)
+
+
+def test_a_model_file_whose_threshold_is_nan_is_refused(machines: Path, tmp_path: Path) -> None:
+    with safe_open(str(machines / "run" / "models.safetensors"), framework="numpy") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        header = json.loads(file.metadata()[KEY])
+    header["anomaly"]["thresholds"][0]["value"] = np.nan
+    (tmp_path / "m.safetensors").write_bytes(save(tensors, metadata={KEY: json.dumps(header)}))
+    with pytest.raises(ModelFileError, match="a threshold of nan"):
+        read_anomaly_file(tmp_path / "m.safetensors")
+
+
+def test_a_recording_whose_frames_cannot_be_scored_is_named_and_the_others_are_decided(
+    machines: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = anomaly_scoring.model_frames
+
+    def broken(audio: object, path: Path) -> tuple:
+        frames, speech, recording = plain(audio, path)
+        if path.stem == "fan-25":
+            frames[3] = np.nan
+        return frames, speech, recording
+
+    monkeypatch.setattr(anomaly_scoring, "model_frames", broken)
+    paths = [str(machines / f"fan-{n}.wav") for n in (25, 33)]
+    found = CliRunner().invoke(app, ["score", str(machines / "run"), *paths, "--label", "fan", "--format", "jsonl"])
+    assert found.exit_code == 1
+    assert [Path(json.loads(line)["file"]).stem for line in found.stdout.splitlines()] == ["fan-33"]
+    (said,) = (line for line in found.stderr.splitlines() if line.startswith("error"))
+    assert "fan-25.wav: " in said
+    assert "nothing can be decided" in said
+
+
+def test_a_run_ends_with_the_name_of_a_test_recording_that_cannot_be_scored(
+    machines: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, tested = Piece.load, {piece.key for piece in _pieces(machines, "pump-30")}
+
+    def broken(self: Piece) -> np.ndarray:
+        frames = plain(self).copy()
+        frames[0] = np.nan if self.key in tested else frames[0]
+        return frames
+
+    monkeypatch.setattr(Piece, "load", broken)
+    with pytest.raises(DataError, match=r"pump-30: .* NaN or infinite"):
+        sg.run(machines / "machines.yaml", output=machines / "broken", console=Console(quiet=True))
+
+
+def _pieces(machines: Path, name: str) -> list[Piece]:
+    job = prepare(machines / "machines.yaml", console=Console(quiet=True))
+    features = extract_streams(job)[0]
+    return [piece for utterance, piece in features.of_split("test") if utterance.id == name]
+
+
+def test_the_report_of_an_earlier_run_says_that_nothing_is_decided_of_a_score_that_is_nan(machines: Path) -> None:
+    run = read_run(machines / "run")
+    first = {**run.scores[0], "score": "nan", "decision": "normal"}
+    section = anomalies(replace(run, scores=(first, *run.scores[1:])))
+    assert section is not None
+    assert f"1 recordings have a score that is NaN. Nothing is decided of them: {first['id']}." in section.text
+    listed = oddest_section(replace(run, scores=(first, *run.scores[1:])), 0)
+    assert listed is not None
+    assert first["id"] not in {row[0] for shown in listed.tables for row in shown.rows}
+    nobody = anomalies(replace(run, scores=(first,)))
+    assert nobody is not None
+    assert not nobody.pictures
 
 
 def test_anomalies_among_the_normal_recordings_are_warned_of(

@@ -303,6 +303,10 @@ def test_diarize_writes_turns_figures_and_a_picture(
     assert diarization_errors(reference, heard).der < 0.3
     assert command("diarize", trained / "calls" / "two.wav", *model) == 0
     assert capsys.readouterr().out == (tmp_path / "two.rttm").read_text()
+    assert command("diarize", trained / "calls" / "two.wav", *model, *said, "--collar", "0.25") == 0
+    judged = capsys.readouterr().out.splitlines()[-1]
+    assert f"DER {100 * diarization_errors(reference, heard, collar=0.25).der:.1f} %" in judged
+    assert judged.endswith("without 0.25 s on each side of the reference's boundaries")
     assert command("diarize", trained / "calls", *model, *said, "--collar", "1000") == 0
     assert capsys.readouterr().out.count("nothing to compare: within --collar") == 3
 

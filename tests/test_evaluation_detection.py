@@ -7,8 +7,10 @@ import pytest
 import scipy.integrate
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 from scipy.stats import norm
 from sklearn.isotonic import IsotonicRegression
+from sklearn.metrics import roc_curve
 
 from speechgmm.errors import DataError, ShapeError
 from speechgmm.evaluation import (
@@ -17,6 +19,7 @@ from speechgmm.evaluation import (
     cllr_sums,
     convex_hull,
     eer,
+    eer_staircase,
     error_rates,
     min_dcf,
     pool_trials,
@@ -29,7 +32,7 @@ def dcf(trials, weights=None):
     return min_dcf(trials, p_target=0.1, cost_miss=2.0, weights=weights)
 
 
-BY_ORDER = (eer, dcf, cllr_min)
+BY_ORDER = (eer, eer_staircase, dcf, cllr_min)
 ALL = (*BY_ORDER, cllr)
 
 
@@ -172,36 +175,78 @@ def test_eer_is_where_the_hull_by_pav_crosses_also_with_many_trials():
         assert eer(trials) == pytest.approx(crossing(convex_hull(roc(trials))), abs=1e-12)
 
 
+def root_of_scikit_learns_curve(trials, weights=None):
+    """What many scripts do: the false alarm rate at which the interpolated ROC has as many misses."""
+    false_alarm, hit, _ = roc_curve(trials.is_target, trials.scores, sample_weight=weights)
+    return brentq(lambda rate: 1 - rate - np.interp(rate, false_alarm, hit), 0, 1)
+
+
+@settings(max_examples=100, deadline=None)
+@given(few_trials)
+def test_the_eer_of_the_staircase_is_the_root_on_scikit_learns_curve_and_not_below_that_of_the_hull(rows):
+    trials, weights = columns(rows)
+    found = eer_staircase(trials, weights)
+    assert found == pytest.approx(root_of_scikit_learns_curve(trials, weights), abs=1e-9)
+    assert eer(trials, weights) - 1e-12 <= found <= 1
+
+
+@pytest.mark.parametrize("step", [None, 0.01, 0.5])
+def test_the_eer_of_the_staircase_is_within_half_a_step_of_asvspoofs(step):
+    for seed in range(10):
+        trials = gaussian_trials(seed, n=50, distance=1.5, step=step)
+        curve = roc(trials)
+        gaps = np.abs(curve.miss - curve.false_alarm)
+        asvspoof = (curve.miss + curve.false_alarm)[gaps.argmin()] / 2
+        largest = max(np.diff(curve.miss).max(), -np.diff(curve.false_alarm).min())
+        assert abs(eer_staircase(trials) - asvspoof) <= largest / 2 + 1e-12
+        assert root_of_scikit_learns_curve(trials) == pytest.approx(eer_staircase(trials), abs=1e-9)
+
+
+def test_both_eers_by_hand():
+    """Targets 1, 2, 3, nontargets -1, 0, 1.5: from threshold 1.5 to 2 false alarms fall from 1/3 to 0 at a miss of 1/3.
+
+    The staircase crosses at (1/3, 1/3). The hull goes from (1/3, 0) to (0, 1/3): 1/6.
+    """
+    trials = pool_trials([1.0, 2.0, 3.0], [0.0, 1.5, -1.0])
+    assert (eer(trials), eer_staircase(trials)) == pytest.approx((1 / 6, 1 / 3))
+    apart, reversed_ = pool_trials([1.0], [0.0]), pool_trials([0.0], [1.0])
+    assert (eer(apart), eer_staircase(apart)) == (0, 0)
+    assert (eer(reversed_), eer_staircase(reversed_)) == (0.5, 1)  # chance is better than such scores
+    same = pool_trials([1.0, 1.0], [1.0])
+    assert (eer(same), eer_staircase(same)) == (0.5, 0.5)
+
+
 # -- laws --------------------------------------------------------------------------------------------------------------
 
 
 def test_separable_scores_have_no_error():
     trials = pool_trials([3.0, 1.0, 2.0], [0.0, -5.0, 0.5])
-    assert [metric(trials) for metric in BY_ORDER] == [0, 0, 0]
+    assert [metric(trials) for metric in BY_ORDER] == [0, 0, 0, 0]
 
 
-def test_scores_in_the_wrong_order_are_as_good_as_none():
+def test_scores_in_the_wrong_order_are_as_good_as_none_and_the_staircase_says_so():
     trials = pool_trials([0.0, -5.0, 0.5], [3.0, 1.0, 2.0])
-    assert [metric(trials) for metric in BY_ORDER] == [0.5, 1, 1]
+    assert [metric(trials) for metric in BY_ORDER] == [0.5, 1, 1, 1]
     assert cllr(trials) > 1
 
 
 def test_identical_distributions_have_eer_one_half():
     scores = np.random.default_rng(0).normal(size=500)
     trials = pool_trials(scores, scores)
-    assert [metric(trials) for metric in BY_ORDER] == pytest.approx([0.5, 1, 1])
+    assert [metric(trials) for metric in BY_ORDER] == pytest.approx([0.5, 0.5, 1, 1])
     assert eer(gaussian_trials(n=50_000, distance=0.0)) == pytest.approx(0.5, abs=0.01)
 
 
 def test_one_score_for_all_trials_says_nothing():
     trials = pool_trials(np.zeros(4), np.zeros(9))
-    assert [metric(trials) for metric in ALL] == [0.5, 1, 1, 1]
+    assert [metric(trials) for metric in ALL] == [0.5, 0.5, 1, 1, 1]
 
 
 def test_two_gaussians_have_the_eer_and_min_dcf_of_the_closed_form():
     distance = 2.0
     trials = gaussian_trials(n=300_000, distance=distance)
-    assert eer(trials) == pytest.approx(norm.cdf(-distance / 2), abs=2e-3)
+    for rate in (eer, eer_staircase):
+        assert rate(trials) == pytest.approx(norm.cdf(-distance / 2), abs=2e-3)
     # The likelihood ratio exp(distance t - distance**2 / 2) equals the ratio of the costs at the best threshold t.
     best = distance / 2 + np.log(0.9 / 0.2) / distance
     expected = (0.2 * norm.cdf(best - distance) + 0.9 * norm.cdf(-best)) / 0.2
@@ -257,7 +302,7 @@ def test_the_order_of_trials_changes_nothing():
 def test_changing_sides_and_sign_changes_neither_eer_nor_cllr():
     trials = gaussian_trials(step=0.25)
     other = rank_trials(-trials.scores, ~trials.is_target)
-    for metric in (eer, cllr_min, cllr):
+    for metric in (eer, eer_staircase, cllr_min, cllr):
         assert metric(other) == pytest.approx(metric(trials), abs=1e-12)
 
 
@@ -301,6 +346,7 @@ def test_a_trial_at_the_threshold_is_accepted():
         (lambda: eer(pool_trials([1.0], [0.0]), [1.0, 0.0]), DataError, "only target trials"),
         (lambda: eer(pool_trials([1.0], [0.0]), [1.0, -1.0]), DataError, "negative"),
         (lambda: eer(pool_trials([1.0], [0.0]), [1.0, np.nan]), DataError, "NaN"),
+        (lambda: eer_staircase(pool_trials([1.0], [0.0]), [1.0, 0.0]), DataError, "only target trials"),
         (lambda: cllr(pool_trials([1.0], [0.0]), [1.0]), ShapeError, "for 2 trials"),
         (lambda: min_dcf(pool_trials([1.0], [0.0]), 5), DataError, "in percent"),
         (lambda: min_dcf(pool_trials([1.0], [0.0]), 0.1, 0), DataError, "positive costs"),

@@ -36,7 +36,9 @@ from speechgmm.pipeline.sweeping import grid_points, sweep
 from speechgmm.pipeline.training import train
 from speechgmm.pipeline.updating import update_class
 from speechgmm.scoring.calibration import fit_logistic, fit_pav
+from speechgmm.scoring.class_models import ClaimScores
 from speechgmm.scoring.decision_spec import DecisionSpec
+from speechgmm.scoring.score_maps import Calibration
 
 
 def quiet() -> Console:
@@ -192,9 +194,11 @@ def test_verification_scores_every_model_against_every_test_and_gives_figures(
     assert sum(row["target"] == "target" for row in rows) == 48
     assert 0 <= result.metrics["eer"]["value"] <= 0.5
     assert set(result.metrics["folds"]) == {"ba", "da", "ga", "ma"}
-    assert {"eer", "min_dcf", "cllr_min"} <= set(result.metrics)
+    assert {"eer", "eer_staircase", "min_dcf", "cllr_min"} <= set(result.metrics)
     print_result(result)
-    assert "eer" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "EER (convex hull)" in out
+    assert "EER (staircase)" in out
 
 
 def test_top_components_are_kept_in_the_model_and_used_by_run_score_verify_and_enrol(hums: Path) -> None:
@@ -929,7 +933,7 @@ def test_a_calibrated_run_has_ratios_in_its_scores_figures_of_them_and_the_map_i
     evaluated = evaluate_file(folder).metrics  # at the run's own prior
     assert evaluated == evaluate_file(folder, decision=DecisionSpec(prior=0.5)).metrics
     assert evaluate_file(folder, decision=DecisionSpec()).metrics["act_dcf"]["p_target"] == 0.01
-    assert set(evaluated) == {"eer", "min_dcf", "cllr_min", "cllr", "act_dcf"}
+    assert set(evaluated) == {"eer", "eer_staircase", "min_dcf", "cllr_min", "cllr", "act_dcf"}
     for name, metric in evaluated.items():
         for bound in ("value", "low", "high"):
             assert metric[bound] == pytest.approx(metrics[name][bound], abs=1e-4)
@@ -981,11 +985,38 @@ def test_verify_and_score_decide_by_the_calibrated_ratio_and_say_so(
     for form in ("table", "tsv"):
         score_and_print(hums.parent / "strict", paths, form=form, top=2)
         assert "unknown" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="--threshold nan"):
+        verify_and_print(hums.parent / "run", [path], "s1", threshold=np.nan, form="table", **options)
     run(hums, VERIFY, output=hums.parent / "raw", console=quiet())
     verify_and_print(hums.parent / "raw", [path], "s1", threshold=None, form="table", **options)
     out, err = capsys.readouterr()
     assert "nats per frame" in out
     assert "not calibrated" in err
+
+
+def test_a_claim_whose_score_or_ratio_is_nan_is_an_error_and_no_decision(
+    hums: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(hums, CALIBRATED, console=quiet())
+    path, folder = hums.parent / "s1-ba-0.wav", hums.parent / "run"
+    plain, llrs = sg.ClassModels.claim_scores, Calibration.llrs
+
+    def without_a_number(self: sg.ClassModels, recordings: list[np.ndarray]) -> ClaimScores:
+        return replace(plain(self, recordings), scores=plain(self, recordings).scores * np.nan)
+
+    for target, name, broken in (
+        (sg.ClassModels, "claim_scores", without_a_number),
+        (Calibration, "llrs", lambda self, scores, means=None: llrs(self, scores, means) * np.nan),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(target, name, broken)
+            options = {"threshold": None, "form": "jsonl", "resample": False, "jobs": 1, "quiet": True}
+            assert verify_and_print(folder, [path], "s1", **options) == 1
+            assert score_and_print(folder, [path], form="jsonl", top=1) == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.count("s1-ba-0.wav: the score of class") == 2
+        assert err.count("is NaN, and nothing is decided by it") == 2
 
 
 def test_calibration_by_dev_is_trained_on_dev_alone_and_strangers_are_tested(hums: Path) -> None:
@@ -1054,6 +1085,42 @@ def test_a_balanced_background_model_does_not_hang_on_how_much_speech_of_each_va
     assert np.abs(means[0, "null"] - means[len(more), "null"]).max() > 0.1
     with pytest.raises(DataError, match="no 'age'"):
         ubm("model.ubm.balance=age")
+
+
+def test_a_background_model_is_the_same_whoever_is_enrolled(voices: Path) -> None:
+    """Other enrolled speakers, of other variances: the same bytes of the background model, which is not trained again.
+
+    A speaker who stays enrolled keeps the same model too: the floor of adapted classes is the background's.
+    """
+    path = voices.parent / "m.tsv"
+    lines = path.read_text().replace("\tcohort", "\tubm").splitlines()
+    path.write_text("\n".join(lines) + "\n")
+    trained = ("model.variance_floor=0.5", "model.adapt_parameters=[means, variances]", f"cache={voices.parent / 'c'}")
+    cached = voices.parent / "c" / "models"
+
+    def enrolled(*speakers: str) -> sg.ClassModels:
+        kept = [line for line in lines if "\ttrain" not in line or line.split("\t")[1] in speakers]
+        path.write_text("\n".join(kept) + "\n")
+        job = prepare(voices, trained, console=quiet())
+        return train(job, extract(job)).models
+
+    one = enrolled("v0", "v1")
+    known = {file.name: file.stat().st_mtime_ns for file in cached.iterdir()}
+    assert len(known) == 3
+    other = enrolled("v1", "v2", "v3")
+    assert one.ubm is not None
+    assert other.ubm is not None
+    for part in ("weights", "means", "variances"):
+        assert getattr(one.ubm, part).tobytes() == getattr(other.ubm, part).tobytes()
+        assert getattr(one.models[1], part).tobytes() == getattr(other.models[0], part).tobytes()
+    new = {file.name for file in cached.iterdir()} - known.keys()
+    assert len(new) == 2  # v2 and v3: the background model and v1 were there
+    assert all((cached / name).stat().st_mtime_ns == time for name, time in known.items())
+    background = [piece.load() for _, piece in extract(prepare(voices, trained, console=quiet())).of_split("ubm")]
+    floor = 0.5 * np.concatenate(background).astype(np.float64).var(axis=0)
+    for model in (other.ubm, *other.models):
+        assert (model.variances >= floor * (1 - 1e-9)).all()
+    assert np.isclose(other.ubm.variances, floor).any()  # it binds
 
 
 def test_relevance_of_the_means_alone_is_a_setting(voices: Path) -> None:

@@ -128,7 +128,8 @@ def test_figures_of_the_page_are_those_of_metrics_json(folder: Path, claims: Pat
     assert f"accuracy {100 * accuracy['value']:.1f} % {100 * accuracy['low']:.1f} %" in shown
     metrics = json.loads((claims / "metrics.json").read_text())
     shown = text_of(next(page(claims / "report.html").iter(f"{HTML}header")))
-    assert f"EER {100 * metrics['eer']['value']:.1f} %" in shown
+    assert f"EER (convex hull) {100 * metrics['eer']['value']:.1f} %" in shown
+    assert f"EER (staircase) {100 * metrics['eer_staircase']['value']:.1f} %" in shown
     assert f"minDCF {metrics['min_dcf']['value']:.3f}" in shown
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from speechgmm.cli.judging import evaluate_and_print, fuse_and_print
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.evaluation import cllr, eer, min_dcf, rank_trials
+from speechgmm.evaluation import cllr, eer, eer_staircase, min_dcf, rank_trials
 from speechgmm.io.score_file import ClassScores, TrialScores, read_scores, read_truth
 from speechgmm.pipeline.score_files import evaluate_file, fuse_files
 from speechgmm.scoring.calibration import fit_logistic
@@ -57,6 +57,8 @@ def test_the_same_trials_have_the_same_figures_in_every_format(tmp_path: Path) -
     found = [evaluate_file(scores, key).metrics, *(evaluate_file(table).metrics for table in tables)]
     for metrics in found:
         assert metrics["eer"]["value"] == pytest.approx(eer(ranked))
+        assert metrics["eer_staircase"]["value"] == pytest.approx(eer_staircase(ranked))
+        assert metrics["eer_staircase"]["low"] < eer_staircase(ranked) < metrics["eer_staircase"]["high"]
         assert metrics["min_dcf"]["value"] == pytest.approx(min_dcf(ranked, 0.01))
         assert metrics["eer"]["n_groups"] == N_SPEAKERS  # by what targets connect
         assert metrics["eer"]["low"] == pytest.approx(found[0]["eer"]["low"])
@@ -212,7 +214,10 @@ def test_without_dev_one_system_is_calibrated_by_folds_of_its_own_speakers(
     assert metrics["cllr"]["value"] < metrics["cllr_min"]["value"] + 0.1 < 1
     assert metrics["act_dcf"]["p_target"] == 0.1
     evaluate_and_print(out, None, are_llrs=False, stakes={}, threshold=0.0, form="table")
-    assert "act dcf" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "act dcf" in out
+    assert "EER (convex hull)" in out
+    assert "EER (staircase)" in out
     with pytest.raises(ConfigError, match=r"--prior 5: expected more than 0 and less than 1"):
         evaluate_and_print(out, None, are_llrs=False, stakes={"prior": 5}, threshold=None, form="json")
 

@@ -164,6 +164,13 @@ def test_frames_that_cannot_be_scored_are_refused(frames, error, message):
         three_classes().mean_log_likelihoods(frames)
 
 
+def test_a_log_likelihood_that_is_nan_decides_nothing():
+    plain, tempered = three_classes(), three_classes(temperature=1.0)
+    for decide in (plain.winner, tempered.winner, tempered.posteriors):
+        with pytest.raises(DataError, match="nothing is decided"):
+            decide([-1.0, np.nan, -3.0], 5)
+
+
 def test_posteriors_refuse_scores_of_another_shape():
     with pytest.raises(ShapeError, match=r"shape \(2,\) over 5 frames"):
         three_classes(temperature=1.0).posteriors([-1.0, -2.0], 5)

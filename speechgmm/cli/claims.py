@@ -1,6 +1,7 @@
 """Claims: verifying that a recording is of a class, and enrolling a class."""
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,7 +32,7 @@ def verify_and_print(
     score, and 0.
 
     Raises:
-        ConfigError: The claim is not a class of the model, or the model has no background model.
+        ConfigError: The claim is not a class of the model, the model has no background model, or the threshold is NaN.
         ModelFileError: The model cannot be read.
     """
     file = _read(model, resample)
@@ -40,6 +41,8 @@ def verify_and_print(
     if claim not in file.models.labels:
         known = ", ".join(file.models.labels[:10]) + (" ..." if len(file.models.labels) > 10 else "")
         raise ConfigError(f"--claim {claim}: no such class; the model has {known} (enrol adds one)")
+    if threshold is not None and math.isnan(threshold):
+        raise ConfigError("--threshold nan: nothing is above or below it; expected a number")
     calibration = file.calibration
     least = (0.0 if calibration is None else calibration.threshold) if threshold is None else threshold
     if not quiet:

@@ -88,7 +88,7 @@ def diarize_and_print(
             if errors is not None:
                 every.append(errors)
                 comment = ";; " if form == "rttm" and out is None else ""
-                text += f"{comment}{path.stem}: {_figures(errors)}\n"
+                text += f"{comment}{path.stem}: {_figures(errors, collar)}\n"
         except DataError as error:  # of this recording; the others are printed all the same
             failures += 1
             print(f"error: {error}", file=sys.stderr)
@@ -96,7 +96,7 @@ def diarize_and_print(
             print(text, end="", flush=True)
     if len(every) > 1:
         comment = ";; " if form == "rttm" and out is None else ""
-        print(f"{comment}all {len(every)}: {_figures(sum(every[1:], every[0]))}")
+        print(f"{comment}all {len(every)}: {_figures(sum(every[1:], every[0]), collar)}")
     return failures
 
 
@@ -135,12 +135,13 @@ def _judged(
     return diarization_errors(said[path.stem], result.turns, collar=collar)
 
 
-def _figures(errors: DiarizationErrors) -> str:
+def _figures(errors: DiarizationErrors, collar: float) -> str:
     if not errors.speech:
         return "nothing to compare: within --collar of the reference's boundaries, nothing counts"
     parts = ((errors.miss, "missed"), (errors.false_alarm, "false alarm"), (errors.confusion, "confused"))
     shares = ", ".join(f"{100 * seconds / errors.speech:.1f} {what}" for seconds, what in parts)
-    return f"DER {100 * errors.der:.1f} % ({shares}), JER {100 * errors.jer:.1f} %"
+    scored = f", without {collar:g} s on each side of the reference's boundaries" if collar else ""
+    return f"DER {100 * errors.der:.1f} % ({shares}), JER {100 * errors.jer:.1f} %{scored}"
 
 
 def _text(result: Diarized, form: str) -> str:

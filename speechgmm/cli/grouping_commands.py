@@ -131,7 +131,12 @@ def diarize_command(
         Path | None, typer.Option("--reference", metavar="FILE", help="an RTTM of who really spoke: DER and JER")
     ] = None,
     collar: Annotated[
-        float, typer.Option(metavar="S", min=0, help="with --reference: time around its boundaries that does not count")
+        float,
+        typer.Option(
+            metavar="S",
+            min=0,
+            help="with --reference: seconds on each side of its boundaries that do not count (as md-eval -c)",
+        ),
     ] = 0.0,
     resample: Annotated[
         bool, typer.Option("--resample", help="resample other rates than the model's; without a model, all are")

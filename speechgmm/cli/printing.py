@@ -88,6 +88,7 @@ def _figures(metrics: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def figure(name: str, metric: dict[str, Any]) -> tuple[str, str, str]:
     """Name, value and interval of a metric, for a person."""
+    from speechgmm.evaluation import EER_NAMES  # the other commands wait for less
 
     def number(value: float) -> str:
         return f"{100 * value:.1f} %" if metric["unit"] == "fraction" else f"{value:.3f}"
@@ -97,7 +98,7 @@ def figure(name: str, metric: dict[str, Any]) -> tuple[str, str, str]:
         by = f"{metric['n_groups']} groups" if "n_groups" in metric else "items as independent"
         interval = f"95 % interval {number(metric['low'])} to {number(metric['high'])} ({by})"
     stated = f" (prior {metric['p_target']:g})" if "p_target" in metric else ""
-    return name.replace("_", " ") + stated, number(metric["value"]), interval
+    return EER_NAMES.get(name, name.replace("_", " ")) + stated, number(metric["value"]), interval
 
 
 def print_sweep(result: "Sweep") -> None:

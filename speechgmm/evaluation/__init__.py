@@ -16,12 +16,12 @@ from speechgmm.evaluation.detection import (
     cllr_min,
     cllr_sums,
     convex_hull,
-    eer,
     error_rates,
     min_dcf,
     pool_trials,
     rank_trials,
     roc,
+    roc_corners,
 )
 from speechgmm.evaluation.diarization import DiarizationErrors, Turn, diarization_errors, pooled_der, speaker_mapping
 from speechgmm.evaluation.edits import (
@@ -37,6 +37,7 @@ from speechgmm.evaluation.edits import (
     sentence_rate,
     within,
 )
+from speechgmm.evaluation.equal_error import EER_NAMES, eer, eer_staircase
 from speechgmm.evaluation.intervals import FEW_GROUPS, Difference, Interval, compare, interval, wilson_interval
 from speechgmm.evaluation.metrics import (
     PerClass,
@@ -83,6 +84,7 @@ from speechgmm.evaluation.t_dcf import (
 from speechgmm.evaluation.verbal_scale import in_words
 
 __all__ = [
+    "EER_NAMES",
     "FEW_GROUPS",
     "AsvErrors",
     "ClusterFigures",
@@ -129,6 +131,7 @@ __all__ = [
     "diarization_errors",
     "edit_rate",
     "eer",
+    "eer_staircase",
     "error_rates",
     "in_words",
     "interval",
@@ -153,6 +156,7 @@ __all__ = [
     "ratio",
     "recalls",
     "roc",
+    "roc_corners",
     "sentence_rate",
     "silhouettes",
     "speaker_mapping",

@@ -8,12 +8,11 @@ Conventions
 
 Metrics
     error_rates         miss (FRR) and false alarm rate (FAR) at a threshold (fractions)
-    eer                 where the two are equal, on the convex hull of the ROC (fraction, 0 to 0.5)
     min_dcf             the least expected cost over all thresholds, against deciding blindly (0 to 1)
     cllr                cost of scores taken at their word as log-likelihood ratios (bits per trial; 0 best, 1 blind)
     cllr_min            the same after the best increasing map of the scores (bits per trial, 0 to 1)
 
-All but cllr and error_rates are unchanged by any strictly increasing map of the scores.
+All but cllr and error_rates are unchanged by any strictly increasing map of the scores. ``equal_error`` has the EER.
 """
 
 from dataclasses import dataclass
@@ -79,8 +78,7 @@ def rank_trials(scores: ArrayLike, is_target: ArrayLike) -> Trials:
     _both_kinds(int(truth.sum()), int((~truth).sum()))
     order = np.argsort(values, kind="stable")
     ranked = values[order]
-    # Not a difference > 0: inf - inf is NaN.
-    starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
+    starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))  # no difference: inf - inf is NaN
     return Trials(values, truth, order, starts, _runs(truth[order], starts))
 
 
@@ -132,13 +130,21 @@ def roc(trials: Trials, weights: ArrayLike | None = None) -> Roc:
     return _curve(trials, trials.starts, weights)
 
 
-def _curve(trials: Trials, starts: NDArray[np.intp], weights: ArrayLike | None) -> Roc:
-    """The points of the ROC at these places in the order of scores, and 'accept none'.
+def roc_corners(trials: Trials, weights: ArrayLike | None = None) -> Roc:
+    """The corners of :func:`roc`, in the same order: far fewer points, and the same curve. Raises as the metrics do.
 
-    At ``trials.runs`` it has all its corners: between two of them it runs along an axis, so that no straight line
-    touches it there, and PAV makes one block of what lies there. Of a million trials with a thousand targets these are
-    two thousand points.
+    Between two corners it runs along an axis, so that no straight line touches it there, and PAV makes one block of
+    what lies there. Of a million trials with a thousand targets these are two thousand points.
+
+    >>> curve = roc_corners(pool_trials([2.0, 3.0], [0.0, 1.0]))
+    >>> curve.miss.tolist(), curve.false_alarm.tolist()
+    ([0.0, 0.0, 1.0], [1.0, 0.0, 0.0])
     """
+    return _curve(trials, trials.runs, weights)
+
+
+def _curve(trials: Trials, starts: NDArray[np.intp], weights: ArrayLike | None) -> Roc:
+    """The points of the ROC at these places in the order of scores, and 'accept none'."""
     counts = trial_weights(trials, weights)[trials.order]
     targets = np.where(trials.is_target[trials.order], counts, 0.0)
     nontargets = np.subtract(counts, targets, out=counts)
@@ -182,39 +188,6 @@ def convex_hull(curve: Roc) -> Roc:
     return Roc(thresholds[blocks], miss[blocks], false_alarm[blocks])
 
 
-def eer(trials: Trials, weights: ArrayLike | None = None) -> float:
-    """Equal error rate (fraction): where the convex hull of the ROC has miss = false alarm.
-
-    On the hull it is unique, changes continuously with the weights and is the worst over all priors of the least
-    probability of error (Brümmer & de Villiers 2013, The BOSARIS Toolkit). ``weights`` (N,) count trials.
-
-    Raises:
-        ShapeError: Weights that are not (N,).
-        DataError: Weights that cannot be counts, or that leave no target or no nontarget.
-
-    >>> eer(pool_trials([1.0, 2.0, 3.0], [0.0, 1.5, -1.0]))
-    0.1666...
-    """
-    curve = _curve(trials, trials.runs, weights)
-    miss, false_alarm = curve.miss, curve.false_alarm
-    # Only the hull's edge that crosses miss = false alarm matters. Start from the chord from 'accept all' to 'accept
-    # none'; the point farthest below a chord of two vertices is a vertex between them, and takes the place of the one
-    # on its side, until nothing lies below.
-    left, right = 0, len(miss) - 1
-    while True:
-        rise, fall = miss[right] - miss[left], false_alarm[left] - false_alarm[right]
-        height = fall * miss[left : right + 1] + rise * false_alarm[left : right + 1]
-        lowest = int(height.argmin())
-        if height[lowest] >= min(height[0], height[-1]):
-            break
-        if miss[left + lowest] < false_alarm[left + lowest]:
-            left += lowest
-        else:
-            right = left + lowest
-    before, after = false_alarm[left] - miss[left], miss[right] - false_alarm[right]
-    return float(miss[left] + rise * before / (before + after))
-
-
 def min_dcf(
     trials: Trials,
     p_target: float,
@@ -230,13 +203,13 @@ def min_dcf(
 
     Raises:
         ShapeError: Weights that are not (N,).
-        DataError: A prior outside ]0, 1[, a cost that is not positive, weights as in :func:`eer`.
+        DataError: A prior outside ]0, 1[, a cost that is not positive, weights as in :func:`error_rates`.
 
     >>> min_dcf(pool_trials([1.0, 2.0, 3.0], [0.0, 1.5, -1.0]), p_target=0.5)
     0.3...
     """
     check_application(p_target, cost_miss, cost_false_alarm)
-    curve = _curve(trials, trials.runs, weights)
+    curve = roc_corners(trials, weights)
     miss, false_alarm = cost_miss * p_target, cost_false_alarm * (1 - p_target)
     return float((miss * curve.miss + false_alarm * curve.false_alarm).min() / min(miss, false_alarm))
 
@@ -245,12 +218,12 @@ def cllr(trials: Trials, weights: ArrayLike | None = None) -> float:
     """Cost of the log-likelihood ratios (bits per trial) over all applications: 0 perfect, 1 as good as none at all.
 
     The scores are natural log-likelihood ratios. (mean over targets of log2(1 + exp(-llr)) + mean over nontargets of
-    log2(1 + exp(llr))) / 2 (Brümmer & du Preez 2006). Infinite for an infinite score of the wrong sign.
+    log2(1 + exp(llr))) / 2 (Brümmer & du Preez 2006). An infinite score of the wrong sign costs infinity.
     ``weights`` (N,) count trials.
 
     Raises:
         ShapeError: Weights that are not (N,).
-        DataError: Weights as in :func:`eer`.
+        DataError: Weights as in :func:`error_rates`.
 
     >>> cllr(pool_trials([0.0, 0.0], [0.0]))
     1.0
@@ -284,12 +257,12 @@ def cllr_min(trials: Trials, weights: ArrayLike | None = None) -> float:
 
     Raises:
         ShapeError: Weights that are not (N,).
-        DataError: Weights as in :func:`eer`.
+        DataError: Weights as in :func:`error_rates`.
 
     >>> cllr_min(pool_trials([1.0, 2.0], [0.0, -3.0]))
     0.0
     """
-    hull = convex_hull(_curve(trials, trials.runs, weights))
+    hull = convex_hull(roc_corners(trials, weights))
     targets, nontargets = np.diff(hull.miss), -np.diff(hull.false_alarm)
     # The ratio of a block is targets / nontargets. Where either is nothing, so is its cost: x log(1 + y / x) -> 0.
     mixed = (targets > 0) & (nontargets > 0)

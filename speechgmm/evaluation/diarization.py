@@ -5,10 +5,21 @@ Conventions
     those of the reference, one to one, by the most common time (linear assignment). Between two boundaries of either
     side nothing changes; with r speakers of the reference, h of the hypothesis and c of both under the mapping, such a
     stretch adds max(0, r - h) of its duration to the miss, max(0, h - r) to the false alarm and min(r, h) - c to the
-    confusion. The definitions are pyannote.metrics' (Bredin 2017), which follow NIST's; a test compares. One thing is
-    different: turns of one speaker that overlap each other are that speaker speaking once, not twice.
-    A collar is a time around every boundary of the reference, half on either side, that does not count (pyannote's
-    meaning; NIST's md-eval says 0.25 where this is 0.5). None is the strictest, and the default.
+    confusion. Turns of one speaker that overlap each other are that speaker speaking once, not twice.
+    All time counts, from the first boundary of either side to the last. (md-eval without a UEM file ends with the
+    reference, and counts no false alarm before or after it.)
+
+    A collar is time around every boundary of the reference that does not count. There are two conventions:
+
+    ``nist`` (default)
+        md-eval.pl's, which evaluations and papers use. The collar is removed on *each side* of a boundary: 0.25 removes
+        half a second. Speakers are mapped first, by all time; the collar, and overlap where it is left out, are removed
+        after that.
+    ``pyannote``
+        pyannote.metrics' (Bredin 2017). The collar is the *whole width*, half on either side: 0.5 removes half a
+        second. It is removed first, with the overlap, and speakers are mapped by the time that remains.
+
+    Without a collar, and with overlap counted, the two are one. Tests compare with both programs.
 
 Metrics
     der     (miss + false alarm + confusion) / speech of the reference, overlapping speech counted for each speaker
@@ -19,14 +30,16 @@ Metrics
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.errors import DataError
+from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation.resampling import OfSums, ratio
 
 Floats = NDArray[np.float64]
+Convention = Literal["nist", "pyannote"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -73,17 +86,25 @@ class DiarizationErrors:
 
 
 def diarization_errors(
-    reference: Sequence[Turn], hypothesis: Sequence[Turn], *, collar: float = 0.0, skip_overlap: bool = False
+    reference: Sequence[Turn],
+    hypothesis: Sequence[Turn],
+    *,
+    collar: float = 0.0,
+    skip_overlap: bool = False,
+    convention: Convention = "nist",
 ) -> DiarizationErrors:
     """Compare the turns of one recording; either side may be empty.
 
     Args:
         reference: Who spoke when.
         hypothesis: What is judged.
-        collar: Seconds around each boundary of the reference that do not count, half on either side.
+        collar: Seconds that do not count: on each side of a boundary of the reference (``nist``), or in all around it
+            (``pyannote``).
         skip_overlap: Leave out where several speakers of the reference speak at once.
+        convention: What a collar means, and whether speakers are mapped before it is removed (``nist``) or after.
 
     Raises:
+        ConfigError: A convention that is not known.
         DataError: A turn that ends before it starts or has a time that is no number; a negative collar.
 
     >>> said = [Turn(0, 4, "ann"), Turn(4, 6, "bob")]
@@ -91,35 +112,43 @@ def diarization_errors(
     >>> errors = diarization_errors(said, heard)
     >>> errors.miss, errors.false_alarm, errors.confusion, errors.der
     (0.0, 1.0, 1.0, 0.3333333333333333)
+    >>> diarization_errors(said, heard, collar=0.25) == diarization_errors(
+    ...     said, heard, collar=0.5, convention="pyannote"
+    ... )
+    True
     """
     if not (np.isfinite(collar) and collar >= 0):
         raise DataError(f"collar {collar:g} s; expected 0 or more")
+    if convention not in ("nist", "pyannote"):
+        raise ConfigError(f"convention {convention!r}; expected 'nist' or 'pyannote'")
     check_turns(reference)
     check_turns(hypothesis)
-    around = [turn.start + sign * collar / 2 for turn in reference for sign in (-1, 1)]
-    around += [turn.end + sign * collar / 2 for turn in reference for sign in (-1, 1)]
+    side = collar if convention == "nist" else collar / 2
+    around = [(time - side, time + side) for turn in reference for time in (turn.start, turn.end)]
     bounds = {time for turn in (*reference, *hypothesis) for time in (turn.start, turn.end)}
-    edges = np.array(sorted(bounds | set(around)), np.float64)
+    edges = np.array(sorted(bounds.union(*around)), np.float64)
     said, heard = _presence(reference, edges), _presence(hypothesis, edges)
-    durations = np.diff(edges)
+    durations = everything = np.diff(edges)
     if collar:
         durations = np.where(_near(np.array(around).reshape(-1, 2), edges), 0.0, durations)
     if skip_overlap:
         durations = np.where(said.sum(axis=0) > 1, 0.0, durations)
-    said, heard = said[(said @ durations) > 0], heard[(heard @ durations) > 0]
-    common = (said * durations) @ heard.T  # s of each pair of speakers
-    rows, columns = _assigned(common)
+    common = (said * durations) @ heard.T  # s of each pair of speakers that count
+    mapped_by = common if convention == "pyannote" else (said * everything) @ heard.T
+    rows, columns = _assigned(mapped_by)
     n_said, n_heard = said.sum(axis=0), heard.sum(axis=0)
-    right = float(common[rows, columns].sum())
-    either = (said @ durations)[rows] + (heard @ durations)[columns] - common[rows, columns]
-    found = (common[rows, columns] / either).sum()  # Jaccard indices of those who have a counterpart
+    of_said, of_heard = said @ durations, heard @ durations
+    right = common[rows, columns]
+    either = of_said[rows] + of_heard[columns] - right
+    jaccard = right[either > 0] / either[either > 0]  # of those who have a counterpart
+    n_speakers = int((of_said > 0).sum())
     return DiarizationErrors(
         speech=float(n_said @ durations),
         miss=float(np.maximum(n_said - n_heard, 0) @ durations),
         false_alarm=float(np.maximum(n_heard - n_said, 0) @ durations),
-        confusion=max(0.0, float(np.minimum(n_said, n_heard) @ durations) - right),
-        n_speakers=len(said),
-        jaccard_errors=float(len(said) - found),
+        confusion=max(0.0, float(np.minimum(n_said, n_heard) @ durations) - float(right.sum())),
+        n_speakers=n_speakers,
+        jaccard_errors=float(n_speakers - jaccard.sum()),
     )
 
 

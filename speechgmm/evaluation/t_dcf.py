@@ -94,15 +94,12 @@ def asvspoof_threshold(target: ArrayLike, nontarget: ArrayLike) -> float:
     The scores are sorted, of equal ones the targets first. Score by score they are rejected, and the first score after
     whose rejection miss and false alarm are nearest to each other is the threshold. From it on scores are *accepted*,
     so that this last one is. Where targets and nontargets do not overlap, the threshold is therefore the highest
-    nontarget, not the lowest target; attacks between the two are accepted.
+    nontarget, not the lowest target; attacks between the two are accepted. Source: ``compute_eer`` of
+    ``eval_metrics.py`` in the organisers' t-DCF packages of 2019 and 2021.
 
     Raises:
         ShapeError: Scores that are not vectors.
         DataError: A kind of trial without scores; a score that is NaN.
-
-    Notes:
-    -----
-    ``compute_eer`` of ``eval_metrics.py``, in the organisers' t-DCF packages of 2019 and 2021.
 
     >>> asvspoof_threshold([5.0, 6.0], [0.0, 1.0])
     1.0

@@ -106,7 +106,11 @@ class ModelSpec:
         TOL, "training stops once an iteration gains less, of the likelihood or bound", unit="nats per frame", ge=0
     )
     variance_floor: float = setting(
-        0.01, "least variance of a component, as a share of the training split's, per dimension", ge=0, le=1
+        0.01,
+        "least variance of a component, as a share of the training split's, per dimension; of the background's "
+        "recordings, where it has its own (split ubm)",
+        ge=0,
+        le=1,
     )
     dead_components: Literal["keep", "resplit"] = setting(
         "keep",

@@ -14,7 +14,7 @@ from speechgmm.evaluation.resampling import Statistic
 from speechgmm.evaluation.roc_area import MAX_FALSE_ALARM
 from speechgmm.io.anomaly_file import AnomalyFile
 from speechgmm.io.tables import table
-from speechgmm.pipeline.anomaly_scoring import Found, compared, look_at_pieces
+from speechgmm.pipeline.anomaly_scoring import Found, about, compared, look_at_pieces
 from speechgmm.pipeline.anomaly_training import LOOKED_AT_ONCE, kind_of
 from speechgmm.pipeline.evaluation import bounds
 from speechgmm.pipeline.frames import Features
@@ -54,7 +54,7 @@ class AnomalyEvaluation:
 
 
 def score_anomalies(job: Job, streams: Sequence[Features], file: AnomalyFile) -> AnomalyScores:
-    """Score the split ``test``."""
+    """Score the split ``test``. Raises DataError, with the recording, where a score would be NaN or infinite."""
     spec, label, group = file.spec, file.label, job.experiment.config.corpus.group
     tests = [utterance for utterance, _ in streams[0].of_split("test")]
     own = [[piece for _, piece in features.of_split("test")] for features in streams]
@@ -66,14 +66,16 @@ def score_anomalies(job: Job, streams: Sequence[Features], file: AnomalyFile) ->
             places = [n for n, name in enumerate(kinds) if name == kind]
             parcels += [(kind, places[n : n + LOOKED_AT_ONCE]) for n in range(0, len(places), LOOKED_AT_ONCE)]
         tasks = [
-            (file.models[kind].mixtures, [tuple(pieces[n] for pieces in own) for n in places])
+            (file.models[kind].mixtures, {tests[n].id: tuple(pieces[n] for pieces in own) for n in places})
             for kind, places in parcels
         ]
         done = job.console.track(
             job.map(partial(look_at_pieces, file.audio, spec), tasks), len(tasks), "scoring the test split"
         )
         for (kind, places), looks in zip(parcels, done, strict=True):
-            found |= {n: compared(one, file.models[kind], spec) for n, one in zip(places, looks, strict=True)}
+            for n, one in zip(places, looks, strict=True):
+                with about(tests[n].id):
+                    found[n] = compared(one, file.models[kind], spec)
     return AnomalyScores(
         tuple(utterance.id for utterance in tests),
         tuple(kinds),

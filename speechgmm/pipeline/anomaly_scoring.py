@@ -1,6 +1,8 @@
 """Looking for what is odd in recordings: those of a run's test and new ones, by way of the same frames."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -57,6 +59,14 @@ class Found:
     grid: Floats  # (T,) s
     curve: Floats  # (T,) 1 where a usual normal recording is oddest
 
+    def __post_init__(self) -> None:
+        """Refuse a score that is no number: it is neither above nor below a threshold, and decides nothing."""
+        if math.isnan(self.score) or math.isnan(self.threshold):
+            raise DataError(
+                f"an anomaly score of {self.score:g} against a threshold of {self.threshold:g}; expected numbers: "
+                "nothing is decided by NaN"
+            )
+
     @property
     def anomalous(self) -> bool:
         """Whether the score is above the threshold."""
@@ -80,7 +90,7 @@ def look(
 
 
 def compared(one: Look, model: AnomalyModel, spec: AnomalySpec) -> Found:
-    """A look at a recording beside what normal recordings look like."""
+    """A look at a recording beside what normal recordings look like. Raises DataError for a score that is NaN."""
     reference = model.reference
     score = float(score_of(one.figures, reference.centres, reference.scales, spec.combine))
     curve = curve_of(one.curves, spec.streams, reference)
@@ -91,12 +101,29 @@ def compared(one: Look, model: AnomalyModel, spec: AnomalySpec) -> Found:
 
 
 def look_at_pieces(
-    audio: Sequence[AudioInput], spec: AnomalySpec, task: "tuple[Sequence[DiagGMM], Sequence[Sequence[Piece]]]"
+    audio: Sequence[AudioInput], spec: AnomalySpec, task: "tuple[Sequence[DiagGMM], Mapping[str, Sequence[Piece]]]"
 ) -> list[Look]:
-    """A look at each of several recordings, under a mixture for each stream and by a piece for each stream."""
+    """A look at each of several recordings (name -> a piece for each stream), under a mixture for each stream.
+
+    Raises:
+        DataError: A frame whose cost is NaN or infinite; the message begins with the recording.
+    """
     mixtures, recordings = task
     stacks = [Stack.of([mixture]) for mixture in mixtures]
-    return [look([piece.load() for piece in pieces], stacks, audio, spec) for pieces in recordings]
+    looks = []
+    for name, pieces in recordings.items():
+        with about(name):
+            looks.append(look([piece.load() for piece in pieces], stacks, audio, spec))
+    return looks
+
+
+@contextmanager
+def about(name: str) -> Iterator[None]:
+    """Within it, the message of a DataError begins with the recording."""
+    try:
+        yield
+    except DataError as error:
+        raise error if name in str(error) else DataError(f"{name}: {error}") from None
 
 
 def find_anomalies(
@@ -108,12 +135,13 @@ def find_anomalies(
 
 
 def _find(file: AnomalyFile, model: AnomalyModel, path: Path) -> Found | DataError:
-    try:
-        frames = [model_frames(audio, path)[0] for audio in file.audio]
-    except DataError as error:
-        return error if str(path) in str(error) else DataError(f"{path}: {error}")
     stacks = [Stack.of([mixture]) for mixture in model.mixtures]
-    return compared(look(frames, stacks, file.audio, file.spec), model, file.spec)
+    try:
+        with about(str(path)):
+            frames = [model_frames(audio, path)[0] for audio in file.audio]
+            return compared(look(frames, stacks, file.audio, file.spec), model, file.spec)
+    except DataError as error:
+        return error
 
 
 def with_resampling(file: AnomalyFile) -> AnomalyFile:

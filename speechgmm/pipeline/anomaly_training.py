@@ -138,10 +138,10 @@ class _Places:
     streams: Sequence[Features]
     places: Sequence[int]
 
-    def pieces(self) -> list[tuple[Piece, ...]]:
-        """The pieces of each, one for every stream."""
+    def pieces(self) -> dict[str, tuple[Piece, ...]]:
+        """The pieces of each by its name, one for every stream."""
         own = [[pieces[0] for _, pieces in features.training()] for features in self.streams]
-        return [tuple(pieces[place] for pieces in own) for place in self.places]
+        return {self.training[place].id: tuple(pieces[place] for pieces in own) for place in self.places}
 
 
 def _reference(job: Job, name: str, ids: Sequence[str], looks: Sequence[Look]) -> NormalReference:

@@ -15,6 +15,7 @@ from speechgmm.evaluation import (
     cllr_min,
     confusion_matrix,
     eer,
+    eer_staircase,
     interval,
     min_dcf,
     per_class,
@@ -122,7 +123,7 @@ def detection_metrics(
     *,
     seed: int = 0,
 ) -> dict[str, dict[str, Any]]:
-    """EER, minDCF and Cllr_min of scores (N,), which any increasing map leaves as they are, as in ``metrics.json``.
+    """Both EERs, minDCF and Cllr_min of scores (N,), as in ``metrics.json``; no increasing map changes them.
 
     Intervals are by resampling the groups (N,) of ``sides``: of the items, or of models and of tests.
 
@@ -133,6 +134,7 @@ def detection_metrics(
     costs = (decision.prior, decision.cost_miss, decision.cost_false_alarm)
     figures: dict[str, tuple[Callable[[NDArray[np.float64]], float], str]] = {
         "eer": (lambda weights: eer(trials, weights), "fraction"),
+        "eer_staircase": (lambda weights: eer_staircase(trials, weights), "fraction"),
         "min_dcf": (lambda weights: min_dcf(trials, *costs, weights), "share of the blind decision's cost"),
         "cllr_min": (lambda weights: cllr_min(trials, weights), "bits"),
     }

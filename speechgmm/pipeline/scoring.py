@@ -249,13 +249,21 @@ def _score_windows(
 
 
 def _judged(model: "ModelFile", frames: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    """Scores (C,) of the claims that frames (T, D) are of each class, and their ratios where they are calibrated."""
+    """Scores (C,) of the claims that frames (T, D) are of each class, and their ratios where they are calibrated.
+
+    Raises DataError where one of them is NaN: nothing is decided by it.
+    """
     found = model.models.claim_scores([frames])
     scores = found.scores[:, 0]
-    if model.calibration is None:
-        return scores, None
-    means = None if found.cohort_means is None else np.broadcast_to(found.cohort_means, scores.shape)
-    return scores, model.calibration.llrs(scores, means)
+    llrs = None
+    if model.calibration is not None:
+        means = None if found.cohort_means is None else np.broadcast_to(found.cohort_means, scores.shape)
+        llrs = model.calibration.llrs(scores, means)
+    bad = np.isnan(scores) if llrs is None else np.isnan(scores) | np.isnan(llrs)
+    if bad.any():
+        which = model.models.labels[int(bad.argmax())]
+        raise DataError(f"the score of class {which!r} is NaN, and nothing is decided by it; train the model again")
+    return scores, llrs
 
 
 def _score_segments(

@@ -23,6 +23,9 @@ from speechgmm.pipeline.scoring import Scores, score
 from speechgmm.pipeline.tempering import cross_validated_temperature
 from speechgmm.scoring import ClassModels, fit_temperature
 
+MEASURED_AT_ONCE = 64
+"""Recordings of the background whose moments one task takes; the order in which they are added follows from it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trained:
@@ -78,7 +81,7 @@ class _Plan:
 
     features: Features
     members: Mapping[str, Sequence[Piece]]  # class -> its training pieces
-    common: MixtureTask  # settings and floor, the same for all classes
+    common: MixtureTask  # settings and floor, the same for all classes and the background model
     known: Mapping[str, BayesianGMM]  # class -> its prior, where training is Bayesian
 
 
@@ -147,10 +150,14 @@ def _plans(job: Job, sets: Sequence[Features]) -> list[_Plan]:
     """Members of every class and what they share, for each training set."""
     members = [_by_label(features, job.experiment.config.corpus.group) for features in sets]
     tasks = [tuple(pieces) for classes in members for pieces in classes.values()]
+    parcels = [_parcels_of_background(job, features) for features in sets]
+    tasks += [parcel for own in parcels for parcel in own]
     parts = iter(list(job.console.track(job.map(pooled_moments, tasks), len(tasks), "measuring the training split")))
+    measured = [[next(parts) for _ in classes] for classes in members]
+    backgrounds = [[next(parts) for _ in own] for own in parcels]
     plans = []
-    for features, classes in zip(sets, members, strict=True):
-        common = common_task(job, classes, [next(parts) for _ in classes])
+    for features, classes, found, background in zip(sets, members, measured, backgrounds, strict=True):
+        common = common_task(job, classes, found, background)
         known = learnt_priors(job, features.audio, classes)
         if common.prior is not None:
             known = dict.fromkeys(classes, common.prior)
@@ -158,11 +165,42 @@ def _plans(job: Job, sets: Sequence[Features]) -> list[_Plan]:
     return plans
 
 
-def common_task(job: Job, members: Mapping[str, Sequence[Piece]], parts: Sequence[Moments]) -> MixtureTask:
-    """What all classes share: settings, and the floor from the whole training split."""
+def _parcels_of_background(job: Job, features: Features) -> list[tuple[Piece, ...]]:
+    """The background model's own recordings, some at a time; none where it is trained on the classes' or not at all."""
+    if job.experiment.config.model.adapt != "map":
+        return []
+    pieces = [piece for _, own in features.training("ubm") for piece in own]
+    return [tuple(pieces[n : n + MEASURED_AT_ONCE]) for n in range(0, len(pieces), MEASURED_AT_ONCE)]
+
+
+def common_task(
+    job: Job, members: Mapping[str, Sequence[Piece]], parts: Sequence[Moments], background: Sequence[Moments] = ()
+) -> MixtureTask:
+    """What all classes share: settings, and the floor.
+
+    The floor is a share of the variance of the frames that the training begins with: those of the background model
+    where it has recordings of its own (``background``), else those of the whole training split. A background model and
+    a class adapted from it are therefore the same whoever else is enrolled.
+    """
     config = job.experiment.config
     if config.model.adapt == "none" and config.model.prior_from is None:
         _check_frames(config.model, {label: part.count for label, part in zip(members, parts, strict=True)})
+    total, variance = _variance_of(parts, "training")
+    begun_with = _variance_of(background, "background")[1] if background else variance
+    return MixtureTask(
+        label="",
+        pieces=(),
+        spec=config.model,
+        floor=config.model.variance_floor * begun_with,
+        seed=config.seed,
+        ubm=None,
+        folder=job.cache / "models",
+        prior=shared_prior(config.model, total.means, variance),
+    )
+
+
+def _variance_of(parts: Sequence[Moments], what: str) -> tuple[Moments, NDArray[np.float64]]:
+    """The moments of all parts together, and the variance (D,). Raises FitError where a dimension has one value."""
     total: Moments = parts[0]
     for part in parts[1:]:
         total = total + part
@@ -172,19 +210,10 @@ def common_task(job: Job, members: Mapping[str, Sequence[Piece]], parts: Sequenc
     if len(constant):
         raise FitError(
             f"feature dimensions {', '.join(map(str, constant[:10]))} have one value in all {total.count} "
-            "training frames: nothing to model there; is every recording the same, or is cmvn: utterance used on "
+            f"{what} frames: nothing to model there; is every recording the same, or is cmvn: utterance used on "
             "recordings of one frame?"
         )
-    return MixtureTask(
-        label="",
-        pieces=(),
-        spec=config.model,
-        floor=config.model.variance_floor * variance,
-        seed=config.seed,
-        ubm=None,
-        folder=job.cache / "models",
-        prior=shared_prior(config.model, total.means, variance),
-    )
+    return total, variance
 
 
 def _check_frames(spec: ModelSpec, counts: Mapping[str, int]) -> None:

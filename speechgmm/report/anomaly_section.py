@@ -1,5 +1,7 @@
 """What a report says of anomalies: scores and threshold, the ROC, and when the oddest recordings are odd."""
 
+import math
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -24,8 +26,14 @@ def anomalies(run: RunFolder) -> Section | None:
     if run.task != "anomaly" or not run.scores:
         return None
     normal = str(run.config["anomaly"]["normal"])
+    run, undecided = _decided(run)
     kinds = list(dict.fromkeys(row["condition"] for row in run.scores if row["condition"] != normal))
     text = [MEANING, *_thresholds_text(run)]
+    if undecided:
+        listed = f"{', '.join(undecided[:LISTED])}{', ...' if len(undecided) > LISTED else ''}"
+        text.append(f"{len(undecided)} recordings have a score that is NaN. Nothing is decided of them: {listed}.")
+    if not run.scores:
+        return Section("anomalies", "What is anomalous", tuple(text))
     tables = [_threshold_table(run), *_areas(run)]
     pictures = [_spread(run, normal, kinds)]
     if kinds and any(row["condition"] == normal for row in run.scores):
@@ -35,7 +43,10 @@ def anomalies(run: RunFolder) -> Section | None:
 
 def oddest(run: RunFolder, n_audio: int) -> Section | None:
     """The recordings with the highest scores, the first ``n_audio`` to be heard, with when they are odd."""
-    if run.task != "anomaly" or not run.scores:
+    if run.task != "anomaly":
+        return None
+    run = _decided(run)[0]
+    if not run.scores:
         return None
     order = sorted(run.scores, key=lambda row: float(row["threshold"]) - float(row["score"]))
     rows = [
@@ -89,6 +100,13 @@ def oddest(run: RunFolder, n_audio: int) -> Section | None:
         else "No audio is held in this page."
     )
     return Section("odd", "The oddest recordings", (text,), tuple(tables), clips=clips)
+
+
+def _decided(run: RunFolder) -> tuple[RunFolder, list[str]]:
+    """The run with the recordings whose score is a number alone, and the names of the others (of earlier versions)."""
+    undecided = [row["id"] for row in run.scores if math.isnan(float(row["score"]))]
+    kept = tuple(row for row in run.scores if not math.isnan(float(row["score"])))
+    return (replace(run, scores=kept) if undecided else run), undecided
 
 
 def _when(row: Row) -> str:

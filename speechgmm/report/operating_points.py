@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from speechgmm.evaluation import Trials, bayes_threshold, eer, error_rates, roc
+from speechgmm.evaluation import EER_NAMES, Trials, bayes_threshold, eer, error_rates, roc
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def operating_points(trials: Trials, applications: tuple[Application, ...] = ())
     curve = roc(trials)
     rate = eer(trials)
     equal = int(np.abs(curve.miss - curve.false_alarm).argmin())
-    points = [OperatingPoint("EER", float(curve.thresholds[equal]), rate, rate)]
+    points = [OperatingPoint(EER_NAMES["eer"], float(curve.thresholds[equal]), rate, rate)]
     for application in applications:
         cost = application.cost_miss * application.p_target * curve.miss
         cost = cost + application.cost_false_alarm * (1 - application.p_target) * curve.false_alarm

@@ -9,6 +9,7 @@ import numpy as np
 import yaml
 
 from speechgmm.config import NOT_IN_THE_RESULT, Config, other_than, to_plain
+from speechgmm.evaluation import EER_NAMES
 from speechgmm.report import mistakes
 from speechgmm.report.anomaly_section import anomalies, oddest
 from speechgmm.report.choice_section import choice
@@ -57,7 +58,7 @@ def sections(run: RunFolder, n_audio: int) -> list[Section]:
 
 def figures(run: RunFolder) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The metrics among the entries of ``metrics.json``, with names for a person."""
-    names = {"eer": "EER", "min_dcf": "minDCF", "act_dcf": "actDCF", "cllr": "Cllr", "cllr_min": "Cllr_min"}
+    names = EER_NAMES | {"min_dcf": "minDCF", "act_dcf": "actDCF", "cllr": "Cllr", "cllr_min": "Cllr_min"}
     names |= {"auc": "AUC", "pauc": "pAUC"}
     for name, metric in run.metrics.items():
         if isinstance(metric, dict) and "value" in metric:

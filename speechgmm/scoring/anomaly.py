@@ -42,6 +42,11 @@ class Threshold:
     rate_high: float
     n: int  # normal recordings that it was made from
 
+    def __post_init__(self) -> None:
+        """Refuse a threshold that nothing could be above or below."""
+        if not math.isfinite(self.value):
+            raise DataError(f"a threshold of {self.value:g}; expected a finite score: train the model again")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NormalReference:
@@ -66,7 +71,10 @@ class AnomalyModel:
         """Share of normal recordings that would score so high, at most: (1 + those that do) / (1 + all).
 
         It is valid whatever the scores' distribution, if the recording is one of the same kind (Vovk et al. 2005).
+        Raises DataError for a score that is NaN.
         """
+        if math.isnan(score):
+            raise DataError("an anomaly score that is NaN has no p-value; expected a number")
         known = self.reference.scores
         return float((1 + len(known) - np.searchsorted(known, score, side="left")) / (1 + len(known)))
 
@@ -81,6 +89,7 @@ def figures(costs: ArrayLike, stream: StreamSpec, frame_shift: float) -> Floats:
 
     Raises:
         ShapeError: Costs that are not a vector with an element at least.
+        DataError: A cost that is NaN or infinite: no score, and so no decision, comes of it.
 
     >>> figures([1.0, 1.0, 5.0, 1.0], StreamSpec(pool="top", share=0.25, relative=True), 0.01)
     array([4.])
@@ -114,9 +123,16 @@ def window_means(values: Floats, n: int) -> Floats:
 
 
 def _vector(costs: ArrayLike) -> Floats:
+    """Costs or scores (N,). Raises ShapeError or DataError where a number is missing."""
     values = np.asarray(costs, np.float64)
     if values.ndim != 1 or not len(values):
         raise ShapeError(f"costs of frames have shape {values.shape}; expected a vector, one value per frame")
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise DataError(
+            f"{len(bad)} of {len(values)} values are NaN or infinite, the first that of place {bad[0]}; nothing can be "
+            "decided by them: is a frame out of range?"
+        )
     return values
 
 
@@ -142,7 +158,7 @@ def threshold_of(scores: ArrayLike, false_alarm: float) -> Threshold:
     statistics (David & Nagaraja 2003, 7.1).
 
     Raises:
-        DataError: Too few scores for the rate: k would be above n.
+        DataError: Too few scores for the rate: k would be above n; a score that is NaN or infinite.
 
     >>> found = threshold_of(np.arange(99.0), 0.05)
     >>> found.value, round(found.rate_low, 3), round(found.rate_high, 3)

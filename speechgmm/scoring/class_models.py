@@ -195,11 +195,7 @@ class ClassModels:
         if self.ubm is None:
             raise DataError("these models have no background model to score a claim against; train with adapt: map")
         means = _means(self._stack, frames)
-        if self._background is None:
-            ratios: Floats = means[1:] - means[0]
-        else:
-            ratios = means - _means(self._background, frames)
-        return ratios
+        return means[1:] - means[0] if self._background is None else means - _means(self._background, frames)
 
     def only(self, label: str) -> "ClassModels":
         """One of the classes by itself, with the background model and the cohort.
@@ -231,6 +227,7 @@ class ClassModels:
 
         Raises:
             ShapeError: Not one value per class, or fewer frames than one.
+            DataError: A value that is NaN, which decides nothing.
         """
         means = self._check_means(mean_log_likelihoods, n_frames)
         if self.temperature is None:
@@ -249,7 +246,7 @@ class ClassModels:
         are far from independent, so without beta every posterior would be 0 or 1.
 
         Raises:
-            DataError: No temperature was fitted.
+            DataError: No temperature was fitted; a value that is NaN.
             ShapeError: Not one value per class, or fewer frames than one.
 
         >>> low, high = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 9.0))
@@ -274,6 +271,8 @@ class ClassModels:
                 f"log-likelihoods of shape {means.shape} over {n_frames} frames; expected ({len(self.labels)},) over "
                 "at least one"
             )
+        if np.isnan(means).any():
+            raise DataError("a log-likelihood that is NaN, by which nothing is decided; expected numbers")
         return means
 
 
