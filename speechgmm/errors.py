@@ -33,3 +33,7 @@ class FitError(SpeechGMMError):
 
 class ModelFileError(SpeechGMMError):
     """A file that is not a model this version can read."""
+
+
+class FitWarning(UserWarning):
+    """A mixture that was estimated, and may not be what was meant; in a run, the console says it instead."""

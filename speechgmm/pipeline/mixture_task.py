@@ -30,6 +30,7 @@ from speechgmm.gmm import (
     fit_gmm,
     fit_variational,
 )
+from speechgmm.gmm.component_count import DEFAULT_COMPONENTS, FRAMES_PER_COMPONENT, components_for
 from speechgmm.gmm.selection import allowed
 from speechgmm.gmm.spec import NOT_OF, OF_PRIOR, OWN_RELEVANCE
 from speechgmm.io.atomic import write_atomically
@@ -95,8 +96,10 @@ class MixtureTask:
         if self.ubm is None:  # what only adaptation reads does not change a mixture trained from nothing
             for name in ("adapt", "relevance", "adapt_parameters", "adapt_max_iter", "ubm"):
                 settings.pop(name)
-        else:  # the background model itself is in the key, however it was balanced
-            settings["ubm"].pop("balance")
+            if self.spec.n_components is None:  # the frames decide, which are in the key, and this rule
+                settings["n_components"] = (DEFAULT_COMPONENTS, FRAMES_PER_COMPONENT)
+        else:  # the background model itself is in the key, however it was made
+            settings.pop("ubm")
         if self.spec.n_components != "auto":
             settings.pop("choose")
         elif self.spec.choose.criterion == "held_out":
@@ -140,7 +143,7 @@ class MixtureTask:
     def need(self) -> Need:
         """What training it takes at the least."""
         n_frames = sum(piece.n_rows for piece in self.pieces)
-        n_components = 0 if self.ubm is not None else most_components(self.spec, n_frames)
+        n_components = 0 if self.ubm is not None else most_components(self.spec, max(1, n_frames))
         if self.prior is not None:
             n_components = self.prior.n_components
         return Need(self.label, n_frames, len(self.floor), n_components)
@@ -257,7 +260,7 @@ def fit_class(
         )
     return fit_gmm(
         frames,
-        spec.n_components,
+        most_components(spec, len(frames)),
         seed=class_rng(recipe.seed, label),
         weights=weights,
         init=spec.init,
@@ -276,14 +279,28 @@ def fit_class(
 
 
 def most_components(spec: ModelSpec, n_frames: int) -> int:
-    """Components that a class of so many frames may come to.
+    """Components that a class of so many frames gets: the number asked for, or as many as the frames can estimate; at
+    most, where they are chosen by a criterion or by the frames themselves (variational Bayes).
 
     >>> most_components(ModelSpec(n_components="auto"), 1000), most_components(ModelSpec(), 1000)
     (96, 32)
+    >>> most_components(ModelSpec(), 205), most_components(ModelSpec(n_components=16), 205)
+    (8, 16)
     """
-    if spec.n_components != "auto":
+    if spec.n_components == "auto":
+        return max(allowed(n_frames, spec.choose.candidates))
+    if spec.n_components is not None:
         return spec.n_components
-    return max(allowed(n_frames, spec.choose.candidates))
+    return DEFAULT_COMPONENTS if spec.estimator == "variational" else components_for(n_frames)
+
+
+def of_size(spec: ModelSpec, n_frames: int) -> ModelSpec:
+    """The settings with the number of components that a class of so many frames gets, where none was asked for.
+
+    >>> of_size(ModelSpec(), 205).n_components, of_size(ModelSpec(n_components=16), 205).n_components
+    (8, 16)
+    """
+    return replace(spec, n_components=most_components(spec, n_frames)) if spec.n_components is None else spec
 
 
 def frame_groups(pieces: Sequence[Piece]) -> NDArray[np.intp]:

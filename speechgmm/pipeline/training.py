@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from speechgmm.errors import FitError
 from speechgmm.features import Moments
-from speechgmm.gmm import BayesianGMM, ModelSpec
-from speechgmm.gmm.selection import AT_THE_END, FRAMES_EACH
+from speechgmm.gmm import BayesianGMM
+from speechgmm.gmm.selection import AT_THE_END
 from speechgmm.io.model_file import AudioInput, ClassRecipe
+from speechgmm.pipeline.class_sizes import KEY, refuse_too_few, warn_of_few
 from speechgmm.pipeline.cohort import cohort_members, held_recordings, with_cohort
 from speechgmm.pipeline.frames import Features, Piece, pooled_moments
 from speechgmm.pipeline.job import Job
@@ -148,21 +149,29 @@ def _plans(job: Job, sets: Sequence[Features]) -> list[_Plan]:
     members = [_by_label(features, job.experiment.config.corpus.group) for features in sets]
     tasks = [tuple(pieces) for classes in members for pieces in classes.values()]
     parts = iter(list(job.console.track(job.map(pooled_moments, tasks), len(tasks), "measuring the training split")))
-    plans = []
+    plans, counts = [], []
     for features, classes in zip(sets, members, strict=True):
-        common = common_task(job, classes, [next(parts) for _ in classes])
+        measured = [next(parts) for _ in classes]
+        counts.append({label: part.count for label, part in zip(classes, measured, strict=True)})
+        common = common_task(job, counts[-1], measured)
         known = learnt_priors(job, features.audio, classes)
         if common.prior is not None:
             known = dict.fromkeys(classes, common.prior)
         plans.append(_Plan(features, classes, common, known))
+    model = job.experiment.config.model
+    if model.adapt == "none" and model.prior_from is None:
+        warn_of_few(job.console, model, counts)
     return plans
 
 
-def common_task(job: Job, members: Mapping[str, Sequence[Piece]], parts: Sequence[Moments]) -> MixtureTask:
-    """What all classes share: settings, and the floor from the whole training split."""
+def common_task(job: Job, counts: Mapping[str, int], parts: Sequence[Moments], key: str = KEY) -> MixtureTask:
+    """What all classes share: settings, and the floor from the whole training split.
+
+    ``counts`` are the frames of each class, and ``key`` is where their number of components is set.
+    """
     config = job.experiment.config
     if config.model.adapt == "none" and config.model.prior_from is None:
-        _check_frames(config.model, {label: part.count for label, part in zip(members, parts, strict=True)})
+        refuse_too_few(config.model, counts, key)
     total: Moments = parts[0]
     for part in parts[1:]:
         total = total + part
@@ -184,30 +193,6 @@ def common_task(job: Job, members: Mapping[str, Sequence[Piece]], parts: Sequenc
         ubm=None,
         folder=job.cache / "models",
         prior=shared_prior(config.model, total.means, variance),
-    )
-
-
-def _check_frames(spec: ModelSpec, counts: Mapping[str, int]) -> None:
-    """Every class has a frame for each component at least, and where their number is chosen, as many as that takes."""
-    if spec.n_components != "auto":
-        least = spec.n_components
-    else:
-        least = FRAMES_EACH if spec.choose.candidates is None else min(spec.choose.candidates)
-    few = {label: count for label, count in counts.items() if count < least}
-    if not few:
-        return
-    if spec.n_components != "auto":
-        what, instead = f"for {least} components", f"set model.n_components to at most {min(few.values())}"
-    elif spec.choose.candidates is None:
-        what = f"where choosing a number of components takes {least}"
-        instead = "set model.n_components to a number"
-    else:
-        what = f"for {least} components, the least of model.choose.candidates"
-        instead = f"name a candidate of at most {min(few.values())}"
-    listed = [f"  class {label!r}: {count} frames {what}" for label, count in few.items()]
-    raise FitError(
-        f"{len(few)} of {len(counts)} classes have too few frames:\n" + "\n".join(listed[:20]) + "\n"
-        f"give them more audio, or {instead}"
     )
 
 

@@ -4,13 +4,15 @@ Owns what classes share (variance floor, background model) and what each has of 
 name in an error). Refuses to know how a mixture is fitted.
 """
 
+import warnings
 from collections.abc import Iterable, Mapping
 from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.errors import DataError, FitError, ShapeError
+from speechgmm.errors import DataError, FitError, FitWarning, ShapeError
+from speechgmm.gmm.component_count import components_for, few_frames
 from speechgmm.gmm.em import Dead, Fit
 from speechgmm.gmm.fit import PrecisionChoice, adapt_map, class_rng, fit_gmm
 from speechgmm.gmm.frames import Mapper, check_frames, moments
@@ -24,7 +26,7 @@ Floats = NDArray[np.float64]
 
 def train_classes(
     frames_by_label: Mapping[str, ArrayLike],
-    n_components: int = 32,
+    n_components: int | None = None,
     *,
     seed: int = 0,
     init: Start = "split",
@@ -37,13 +39,17 @@ def train_classes(
 ) -> ClassModels:
     """One mixture per class from its frames (N_c, D), by maximum likelihood, with uniform priors.
 
-    The variance floor is a share of the variance of all classes' frames together, so that all share one.
-    Every class has its own random generator from seed and label. ``map`` runs over classes and must keep
-    order.
+    ``n_components`` of every class; None: as many as its frames can estimate (``components_for``: 32, and for a class
+    of fewer than 800 frames one for each 25 of them). The variance floor is a share of the variance of all classes'
+    frames together, so that all share one. Every class has its own random generator from seed and label. ``map`` runs
+    over classes and must keep order.
 
     Raises:
         DataError: No classes.
         ShapeError, FitError: See ``fit_gmm``; the message names the class.
+
+    Warns:
+        FitWarning: Classes with few frames for their components: which, and what to do. Once for all of them.
 
     >>> rng = np.random.default_rng(0)
     >>> frames = {"low": rng.normal(size=(99, 2)), "high": rng.normal(size=(99, 2)) + 5}
@@ -62,8 +68,12 @@ def train_classes(
         dead_components=dead_components,
         precision=precision,
     )
-    fits = map(train, frames_by_label.items())
-    return _uniform(frames_by_label, fits, None)
+    models = _uniform(frames_by_label, map(train, frames_by_label.items()), None)
+    counts = {label: len(np.asarray(frames)) for label, frames in frames_by_label.items()}
+    warning = few_frames(counts, n_components)
+    if warning is not None:
+        warnings.warn(warning, FitWarning, stacklevel=2)
+    return models
 
 
 def adapt_classes(
@@ -107,7 +117,7 @@ def _train_class(
     item: tuple[str, ArrayLike],
     *,
     seed: int,
-    n_components: int,
+    n_components: int | None,
     init: Start,
     max_iter: int,
     tol: float,
@@ -119,7 +129,7 @@ def _train_class(
     try:
         return fit_gmm(
             frames,
-            n_components,
+            components_for(len(np.asarray(frames))) if n_components is None else n_components,
             seed=class_rng(seed, label),
             init=init,
             max_iter=max_iter,
