@@ -29,7 +29,7 @@ Frames = NDArray[np.float32]
 Item = tuple[str, Frames]
 Draw = tuple[dict[str, Frames], list[Item]]  # training frames by class, tests
 
-EACH = (2.5, 5, 10, 20, 40, 80)
+EACH = (5, 10, 20, 25, 40, 80)
 MOST = 32
 
 

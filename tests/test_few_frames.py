@@ -12,6 +12,7 @@ import yaml
 from conftest import hum
 
 import speechgmm as sg
+from speechgmm.cli.inspecting import inspect
 from speechgmm.cli.starter import write_starter
 from speechgmm.config import config_hash, load_config, make_config, to_yaml
 from speechgmm.console import Console
@@ -71,6 +72,7 @@ def test_where_nobody_says_how_many_frames_decide_and_all_classes_are_told_of_on
     recipe = read_model_file(folder / "models.safetensors").recipe
     assert recipe is not None
     assert recipe.spec.n_components is None  # a class that is enrolled gets what its own frames bear
+    assert "how many components: 32, or one for each 25 frames of a class" in inspect(folder / "models.safetensors")
     rows = list(csv.DictReader((folder / "classes.tsv").read_text().splitlines(), delimiter="\t"))
     assert [int(row["n_components"]) for row in rows] == sizes
 

@@ -14,11 +14,11 @@ from speechgmm.io.anomaly_file import AnomalyFile
 from speechgmm.io.atomic import write_text
 from speechgmm.io.tables import table
 from speechgmm.pipeline.anomaly_scoring import Look, look_at_pieces
-from speechgmm.pipeline.class_sizes import KEY, warn_of_few
+from speechgmm.pipeline.class_sizes import KEY, of_size, warn_of_few
 from speechgmm.pipeline.extraction import extract
 from speechgmm.pipeline.frames import Features, Piece, pooled_moments
 from speechgmm.pipeline.job import Job
-from speechgmm.pipeline.mixture_task import ClassReport, of_size
+from speechgmm.pipeline.mixture_task import ClassReport
 from speechgmm.pipeline.mixtures import train_mixtures
 from speechgmm.pipeline.training import common_task, natural_order
 from speechgmm.scoring.anomaly import AnomalyModel, NormalReference, far_out, reference_of, score_of

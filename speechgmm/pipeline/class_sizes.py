@@ -1,9 +1,10 @@
-"""Whether classes have frames enough for their components: what is refused, and what is said before training.
+"""How many components a class of a run gets, and whether it has frames enough: what is refused, and what is said first.
 
 Owns the messages. The rule itself is ``gmm.component_count``'s.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from speechgmm.console import Console
@@ -18,7 +19,7 @@ from speechgmm.gmm.component_count import (
     is_too_few,
     smallest,
 )
-from speechgmm.gmm.selection import FRAMES_EACH
+from speechgmm.gmm.selection import FRAMES_EACH, allowed
 from speechgmm.pipeline.frames import Piece
 from speechgmm.pipeline.job import Job
 
@@ -27,6 +28,31 @@ UBM_KEY: Final = "model.ubm.n_components"
 
 LISTED: Final = 20
 """Classes that an error lists."""
+
+
+def most_components(spec: ModelSpec, n_frames: int) -> int:
+    """Components that a class of so many frames gets: the number asked for, or as many as the frames can estimate; at
+    most, where they are chosen by a criterion or by the frames themselves (variational Bayes).
+
+    >>> most_components(ModelSpec(n_components="auto"), 1000), most_components(ModelSpec(), 1000)
+    (96, 32)
+    >>> most_components(ModelSpec(), 205), most_components(ModelSpec(n_components=16), 205)
+    (8, 16)
+    """
+    if spec.n_components == "auto":
+        return max(allowed(n_frames, spec.choose.candidates))
+    if spec.n_components is not None:
+        return spec.n_components
+    return DEFAULT_COMPONENTS if spec.estimator == "variational" else components_for(n_frames)
+
+
+def of_size(spec: ModelSpec, n_frames: int) -> ModelSpec:
+    """The settings with the number of components that a class of so many frames gets, where none was asked for.
+
+    >>> of_size(ModelSpec(), 205).n_components, of_size(ModelSpec(n_components=16), 205).n_components
+    (8, 16)
+    """
+    return replace(spec, n_components=most_components(spec, n_frames)) if spec.n_components is None else spec
 
 
 def refuse_too_few(spec: ModelSpec, counts: Mapping[str, int], key: str = KEY) -> None:

@@ -90,8 +90,9 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
         bayesian=bayesian,
     )
     n_components = fit.model.n_components
-    few = is_too_few(len(frames), n_components) and models.ubm is None and models.bayesian is None
-    warning = _warning(label, len(frames), n_components) if few else None
+    warning = None
+    if isinstance(recipe.spec.n_components, int) and models.ubm is None and is_too_few(len(frames), n_components):
+        warning = _warning(label, len(frames), n_components) if models.bayesian is None else None
     return replace(file, models=larger, recipe=recipe), Enrolled(len(frames), n_components, warning)
 
 

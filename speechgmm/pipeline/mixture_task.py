@@ -30,13 +30,13 @@ from speechgmm.gmm import (
     fit_gmm,
     fit_variational,
 )
-from speechgmm.gmm.component_count import DEFAULT_COMPONENTS, FRAMES_PER_COMPONENT, components_for
-from speechgmm.gmm.selection import allowed
+from speechgmm.gmm.component_count import DEFAULT_COMPONENTS, FRAMES_PER_COMPONENT
 from speechgmm.gmm.spec import NOT_OF, OF_PRIOR, OWN_RELEVANCE
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.feature_store import canonical, digest
 from speechgmm.io.model_file import ClassRecipe
 from speechgmm.io.posterior_part import posterior_part, read_posterior_part
+from speechgmm.pipeline.class_sizes import most_components
 from speechgmm.pipeline.frames import Piece, open_frames
 from speechgmm.pipeline.memory import Need
 
@@ -276,31 +276,6 @@ def fit_class(
         memory=memory,
         map=map,
     )
-
-
-def most_components(spec: ModelSpec, n_frames: int) -> int:
-    """Components that a class of so many frames gets: the number asked for, or as many as the frames can estimate; at
-    most, where they are chosen by a criterion or by the frames themselves (variational Bayes).
-
-    >>> most_components(ModelSpec(n_components="auto"), 1000), most_components(ModelSpec(), 1000)
-    (96, 32)
-    >>> most_components(ModelSpec(), 205), most_components(ModelSpec(n_components=16), 205)
-    (8, 16)
-    """
-    if spec.n_components == "auto":
-        return max(allowed(n_frames, spec.choose.candidates))
-    if spec.n_components is not None:
-        return spec.n_components
-    return DEFAULT_COMPONENTS if spec.estimator == "variational" else components_for(n_frames)
-
-
-def of_size(spec: ModelSpec, n_frames: int) -> ModelSpec:
-    """The settings with the number of components that a class of so many frames gets, where none was asked for.
-
-    >>> of_size(ModelSpec(), 205).n_components, of_size(ModelSpec(n_components=16), 205).n_components
-    (8, 16)
-    """
-    return replace(spec, n_components=most_components(spec, n_frames)) if spec.n_components is None else spec
 
 
 def frame_groups(pieces: Sequence[Piece]) -> NDArray[np.intp]:
