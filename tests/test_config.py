@@ -135,7 +135,10 @@ def test_every_key_has_a_description_in_the_schema() -> None:
         ("model: {adapt: map}\nscoring: {top_components: 999}\n", r"999; expected at most 128, model.ubm.n_components"),
         ("scoring: {top_components: 0}\n", r"scoring.top_components is 0; expected greater than or equal to 1"),
         ("model: {relevance: 4}\n", r"model.relevance has no effect with model.adapt: none"),
-        ("model: {adapt: map, n_components: 4}\n", r"n_components has no effect .* set model.ubm.n_components"),
+        (
+            "model: {adapt: map, n_components: 4, ubm: {n_components: 64}}\n",
+            r"model.n_components is 4 and model.ubm.n_components is 64",
+        ),
         ("model: {adapt: map, adapt_parameters: []}\n", r"model.adapt_parameters is empty"),
         ("corpus: {kind: folder, path: m.tsv}\n", r"corpus.path is for the kinds manifest and kaldi"),
         ("corpus: {channel: -1}\n", r"corpus.channel is -1"),

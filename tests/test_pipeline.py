@@ -343,7 +343,7 @@ def test_too_few_recordings_for_a_temperature_are_a_warning(
 
 
 def test_classes_with_too_few_frames_are_all_listed(config_file: Path) -> None:
-    message = r"3 of 3 classes have too few frames(.|\n)*'high': 348 frames for 999 components(.|\n)*to at most 348"
+    message = r"3 of 3 classes have too few frames(.|\n)*'high': 348 frames for 999 components(.|\n)*to at most 13"
     with pytest.raises(FitError, match=message):
         run(config_file, ["model.n_components=999"], console=quiet())
 

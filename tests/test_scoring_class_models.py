@@ -234,7 +234,7 @@ def test_a_class_with_one_frame_is_fitted_on_the_shared_floor():
 )
 def test_an_error_in_training_names_the_class(frames, error, message):
     with pytest.raises(error, match=message):
-        train_classes(frames)
+        train_classes(frames, 32)
 
 
 def test_a_wrong_option_is_not_blamed_on_a_class():

@@ -110,6 +110,8 @@ def enrol_and_print(model: Path, audio: Sequence[Path], label: str, *, out: Path
         file = replace(file, audio=replace(file.audio, resample=_read(path, False).audio.resample))  # type: ignore[union-attr]
     data = serialise(file)
     write_atomically(target, lambda out_file: out_file.write(data))
+    if report.warning is not None:
+        print(f"warning: {report.warning}", file=sys.stderr)
     print(f"{label}: {report.n_frames} frames of {len(recordings(audio))} recordings, {report.n_components} components")
     print(f"{shown(target.absolute())}: {len(file.models.labels)} classes")
 

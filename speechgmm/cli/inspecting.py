@@ -11,6 +11,7 @@ from speechgmm.config import cache_folder
 from speechgmm.decoding import Bigram, Network
 from speechgmm.errors import ConfigError
 from speechgmm.features import front_end
+from speechgmm.gmm.component_count import DEFAULT_COMPONENTS, FRAMES_PER_COMPONENT
 from speechgmm.gmm.selection import NAMES
 from speechgmm.io.anomaly_file import AnomalyFile, read_anomaly_file
 from speechgmm.io.feature_store import FeatureStore
@@ -126,8 +127,11 @@ def _model(path: Path, file: ModelFile | SegmentFile) -> Iterator[str]:
     spread = str(sizes[0]) if len(set(sizes)) == 1 else f"{min(sizes)} to {max(sizes)}"
     yield f"{path}: {len(models.labels)} classes ({file.label}), {spread} components each, {n_dims} features"
     yield f"parameters: {sum(sizes) * (2 * n_dims + 1)} numbers, {path.stat().st_size / 1e6:.2f} MB"
+    adapted_or_bayesian = models.ubm is not None or models.bayesian is not None
     if file.recipe is not None and file.recipe.spec.n_components == "auto":
         yield f"how many components: chosen for each class by {NAMES[file.recipe.spec.choose.criterion]}"
+    elif file.recipe is not None and file.recipe.spec.n_components is None and not adapted_or_bayesian:
+        yield f"how many components: {DEFAULT_COMPONENTS}, or one for each {FRAMES_PER_COMPONENT} frames of a class"
     if models.bayesian is not None:
         kind = "Dirichlet" if models.bayesian[0].process is None else "Dirichlet process"
         yield f"posteriors over mixtures (variational Bayes, {kind}): scored by their predictive density"

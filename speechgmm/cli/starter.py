@@ -7,6 +7,7 @@ from pathlib import Path
 from speechgmm.corpus import SPLITS, Corpus
 from speechgmm.corpus.folder import audio_files, read_folder
 from speechgmm.errors import ConfigError, DataError
+from speechgmm.gmm.component_count import DEFAULT_COMPONENTS, FRAMES_PER_COMPONENT
 from speechgmm.io.atomic import write_text
 from speechgmm.io.audio import native_rate
 
@@ -58,8 +59,8 @@ def _text(root: Path, corpus: Corpus, rates: Counter[int]) -> str:
     # Down to 16 kHz, which speech models are made for; never up from a lower rate.
     rate = min(16000, min(rates))
     resample = set(rates) != {rate}
-    few = min(counts.values())
-    sizes = f"{few} each" if few == max(counts.values()) else f"{few} to {max(counts.values())} each"
+    least, most = min(counts.values()), max(counts.values())
+    sizes = f"{least} each" if least == most else f"{least} to {most} each"
     found = ", ".join(f"{n} at {value} Hz" for value, n in rates.most_common())
     split = (
         "column               # train/ and test/ folders"
@@ -80,6 +81,8 @@ corpus:
 features:
   preset: kaldi
   deltas: 2
-model:
-  n_components: {8 if few < 20 else 32}
+# Components follow from the frames of each class: {DEFAULT_COMPONENTS}, or one for each {FRAMES_PER_COMPONENT} frames.
+# model:
+#   n_components: {DEFAULT_COMPONENTS}          # this many for every class
+#   adapt: map                # or adapted from one model of all: better for classes of few recordings
 """

@@ -15,6 +15,7 @@ class Experiment:
     config: Config
     name: str  # the file's name without extension
     folder: Path  # what relative paths in the file are relative to
+    notes: tuple[str, ...] = ()  # what was understood in another way than it was written
 
     def resolved(self) -> Config:
         """The configuration with its paths absolute and its rate known: what a run's folder keeps."""

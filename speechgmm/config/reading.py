@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from speechgmm.config.experiment import Experiment
 from speechgmm.config.spec import Config
 from speechgmm.errors import ConfigError
+from speechgmm.gmm.spec import OF_BACKGROUND
 from speechgmm.scoring.segment_spec import SegmentSpec
 
 PATHS = ("corpus.root", "corpus.path", "trials", "cache", "recognition.dictionary", "recognition.grammar")
@@ -60,7 +61,8 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
     for override in overrides:
         _apply(values, override)
         lines[tuple(override.partition("=")[0].strip().split("."))] = 0  # not in the file
-    return Experiment(make_config(values, str(path), lines), path.stem, path.absolute().parent)
+    config = make_config(values, str(path), lines)
+    return Experiment(config, path.stem, path.absolute().parent, tuple(_notes(values, config)))
 
 
 def make_config(
@@ -80,6 +82,21 @@ def make_config(
         messages = [_explain(dict(problem), source, lines or {}) for problem in error.errors(include_url=False)]
         raise ConfigError("\n".join(dict.fromkeys(messages))) from None
     return config
+
+
+def _notes(values: Mapping[str, Any], config: Config) -> Iterator[str]:
+    """What the configuration keeps under another key than it was given."""
+    given = values.get("model")
+    if config.model.adapt != "map" or not isinstance(given, Mapping):
+        return
+    of_ubm = given.get("ubm") or {}
+    for name in OF_BACKGROUND:
+        value = given.get(name)
+        if value is not None and of_ubm.get(name) is None and getattr(config.model.ubm, name) == value:
+            yield (
+                f"model.{name}: {value} is taken for model.ubm.{name}: with model.adapt: map every class is adapted "
+                "from the background model"
+            )
 
 
 def _refuse_booleans(

@@ -13,6 +13,7 @@ from speechgmm.decoding.spec import HMMSpec
 from speechgmm.errors import ConfigError
 from speechgmm.features.augment import AugmentSpec
 from speechgmm.features.spec import FeatureSpec
+from speechgmm.gmm.component_count import DEFAULT_UBM_COMPONENTS
 from speechgmm.gmm.spec import ModelSpec
 from speechgmm.scoring.anomaly_spec import AnomalySpec
 from speechgmm.scoring.decision_spec import CalibrationSpec, DecisionSpec
@@ -206,7 +207,7 @@ def _check_adapted(config: Config) -> None:
             f"scoring.top_components is {top}, and model.adapt is {config.model.adapt}: a background model is what "
             "chooses the components; set model.adapt: map (and model.ubm), or leave scoring.top_components out"
         )
-    most = config.model.ubm.n_components
+    most = config.model.ubm.n_components or DEFAULT_UBM_COMPONENTS
     if top is not None and top > most:
         raise ConfigError(f"scoring.top_components is {top}; expected at most {most}, model.ubm.n_components")
 

@@ -1,6 +1,7 @@
 """All states' mixtures laid out side by side: log-likelihoods of frames, and the statistics of frames by state.
 
-Owns the layout, its precision and the way back from scaled frames: nothing outside knows of scaling or float32. Refuses to know graphs.
+Owns the layout, its precision and the way back from scaled frames: nothing outside knows of scaling or float32.
+Refuses to know graphs.
 """
 
 from collections.abc import Sequence

@@ -16,10 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, FitError, FitWarning, ShapeError
 from speechgmm.gmm.active import BLOCK, arranged
+from speechgmm.gmm.component_count import FRAMES_PER_COMPONENT, components_for, is_too_few
 from speechgmm.gmm.em import Fit, fit_em, rounding_of
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source, check_finite, moments
 from speechgmm.gmm.gradient import fit_gradient
-from speechgmm.gmm.init import FRAMES_EACH, initial_model, within_variance
+from speechgmm.gmm.init import initial_model, within_variance
 from speechgmm.gmm.layout import Batch, BatchReference, Precision, batches, block_size, hold
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import (
@@ -40,9 +41,6 @@ from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior, Parameter
 Floats = NDArray[np.float64]
 SPARSE_FROM: Final = 512
 """Components from which on a sparse E-step is faster than a dense one, by 1.3 times and more."""
-
-COMPONENTS: Final = 32
-"""Where nobody says how many: as many, or one for every ``FRAMES_EACH`` frames if they are fewer."""
 
 FLOORED: Final = 0.05
 """Share of the variances above which it is said that the floor holds them."""
@@ -74,8 +72,8 @@ def fit_gmm(
     """Fit a mixture to frames (N, D) by maximum likelihood.
 
     The frames need not be speech: any rows of real numbers will do, lists, integers and tables of numbers too.
-    ``n_components`` None is 32, or fewer where frames are few (``FRAMES_EACH`` for each). EM begins with ``start``
-    where it is given, else with the likeliest of ``n_init`` starts that ``init`` makes of the frames (see
+    ``n_components`` None is as many as the frames can estimate: up to 32, see ``components_for``. EM begins with
+    ``start`` where it is given, else with the likeliest of ``n_init`` starts that ``init`` makes of the frames (see
     ``initial_model``; None: up to 4 where there are few components and frames enough). ``weights`` (N,) count frames
     (scikit-learn's sample weights). ``tol`` is in nats per frame, see ``fit_em``. ``map`` runs over batches of frames
     and must keep order.
@@ -105,8 +103,8 @@ def fit_gmm(
         ConfigError: An option out of range; gradients in float32 or without a floor; several starts beside ``start``.
 
     Warns:
-        FitWarning: What the fit's ``notes`` say: a floor that holds many variances, frames that are few, a ``tol``
-            below rounding.
+        FitWarning: Few frames for so many components, and what the fit's ``notes`` say: a floor that holds many
+            variances, a ``tol`` below rounding.
 
     >>> frames = np.random.default_rng(0).normal(size=(200, 2))
     >>> fit = fit_gmm(frames, n_components=2, seed=0)
@@ -129,7 +127,7 @@ def fit_gmm(
         memory=memory,
     )
     fit = fit_mixture(as_source(frames, weights), n_components, options, seed=seed, start=start, map=map)
-    for note in fit.notes:
+    for note in (*_few(fit, n_components), *fit.notes):
         warnings.warn(note, FitWarning, stacklevel=3)
     return fit
 
@@ -149,13 +147,11 @@ def fit_mixture(
     Raises:
         ShapeError, FitError, ConfigError: As ``fit_gmm``.
 
-    >>> source = as_source(np.random.default_rng(0).normal(size=(20, 1)))
-    >>> fit_mixture(source, 4, EMOptions()).notes
-    ('20 frames for 4 components, 5 each: expected 10 at the least; ...',)
+    >>> source = as_source(np.random.default_rng(0).normal(size=(99, 1)))
+    >>> fit_mixture(source, 2, EMOptions(floor=9)).notes
+    ('the floor holds 100% of the variances, ...',)
     """
-    count = n_components
-    if count is None:
-        count = max(1, min(COMPONENTS, len(source) // FRAMES_EACH))
+    count = components_for(len(source)) if n_components is None else n_components
     if not isinstance(count, (int, np.integer)) or isinstance(count, bool):
         raise ConfigError(f"n_components {count!r}; expected a whole number, 1 or more")
     if count < 1:
@@ -210,7 +206,7 @@ def fit_mixture(
             map=map,
         )
         fit = replace(end, trace=fit.trace + end.trace[1:])
-    return replace(fit, notes=_notes(fit, options, n_components, least))
+    return replace(fit, notes=_notes(fit, options, least))
 
 
 def _checked_floor(options: EMOptions, source: FrameSource, mean: Floats, variance: Floats) -> Floats:
@@ -238,22 +234,21 @@ def _precision(options: EMOptions, floor: Floats, start: DiagGMM, variance: Floa
     return resolve_precision(options.precision, float(narrowest.min(initial=1.0)) if floor[varied].all() else 0.0)
 
 
-def _notes(fit: Fit, options: EMOptions, asked: int | None, floor: Floats) -> tuple[str, ...]:
+def _few(fit: Fit, asked: int | None) -> list[str]:
+    n_frames, n_components = round(fit.n_frames), fit.model.n_components
+    if asked is None or not is_too_few(n_frames, n_components):
+        return []
+    return [
+        f"{n_frames} frames for {n_components} components: expected {FRAMES_PER_COMPONENT} for each at the least, and "
+        "of fewer they fit these frames and not new ones; leave n_components out, set it to at most "
+        f"{components_for(max(1, n_frames))}, or give more frames"
+    ]
+
+
+def _notes(fit: Fit, options: EMOptions, floor: Floats) -> tuple[str, ...]:
     """What the user should know of the fit."""
     found = []
     n_components, n_features = fit.model.means.shape
-    n_frames = round(fit.n_frames)
-    each = fit.n_frames / n_components
-    if asked is not None and n_components > 1 and each < FRAMES_EACH:
-        found.append(
-            f"{n_frames} frames for {n_components} components, {each:.2g} each: expected {FRAMES_EACH} at the least; "
-            f"the fit follows these frames too closely to say much of others: take about "
-            f"{max(1, n_frames // FRAMES_EACH)} components, or give it more frames"
-        )
-    elif asked is None and n_components < COMPONENTS:
-        found.append(
-            f"{n_frames} frames, so {n_components} components instead of {COMPONENTS}, {FRAMES_EACH} frames each"
-        )
     if fit.floored > FLOORED * n_components * n_features:
         held = np.count_nonzero(fit.model.variances <= floor, axis=0)
         d = int(held.argmax())

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, FitError
+from speechgmm.gmm.component_count import FRAMES_PER_COMPONENT, components_for
 from speechgmm.gmm.em import Fit, fit_em
 from speechgmm.gmm.frames import Frames, FrameSource, Mapper, as_source, distinct_frames, moments
 from speechgmm.gmm.kmeans import kmeans_mixture
@@ -23,11 +24,8 @@ from speechgmm.gmm.splitting import split_components
 
 Floats = NDArray[np.float64]
 
-FRAMES_EACH: Final = 10
-"""Frames per component that a mixture needs at the least: of fewer, a variance is not worth the name."""
-
-FRAMES_PER_COMPONENT: Final = 100
-"""In the subsample, which has 5000 frames at least: more move the start less than another seed does."""
+SAMPLED: Final = 100
+"""Frames per component in the subsample, which has 5000 at least: more move the start less than another seed does."""
 
 EM_PER_LEVEL: Final = 4  # iterations after each doubling
 
@@ -62,7 +60,7 @@ def initial_model(
     n_init: int | None = 1,
     map: Mapper = map,
 ) -> DiagGMM:
-    """A mixture to start EM from, estimated on at most ``FRAMES_PER_COMPONENT`` frames per component.
+    """A mixture to start EM from, estimated on at most ``SAMPLED`` frames per component.
 
     Of ``n_init`` starts (None: see ``default_starts``) each climbs some iterations of EM on these frames; the likelier
     half climbs twice as many, until one is left. ``floor`` ((D,) or a number, in squared units of the frames) holds the
@@ -159,7 +157,7 @@ def subsample_size(n_components: int) -> int:
     >>> subsample_size(512)
     51200
     """
-    return max(5000, FRAMES_PER_COMPONENT * n_components)
+    return max(5000, SAMPLED * n_components)
 
 
 def _subsample(
@@ -181,8 +179,8 @@ def _subsample(
         if len(numbers) < n_usable:
             what = f"{len(numbers)} distinct frames of {n_usable}"
         raise FitError(
-            f"{what} for {n_components} components; give it more frames (more audio), or fewer components: about "
-            f"{max(1, len(numbers) // FRAMES_EACH)} (n_components), of {FRAMES_EACH} frames each"
+            f"{what} for {n_components} components; give it more frames (more audio), or set n_components to at most "
+            f"{components_for(max(1, len(numbers)), n_components)}, one for each {FRAMES_PER_COMPONENT} frames"
         )
     beside = ~np.isin(numbers, order[:size])
     chosen = np.concatenate([order[:size], numbers[beside]])

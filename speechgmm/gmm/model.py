@@ -105,7 +105,8 @@ class DiagGMM:
 
     def centre(self) -> Floats:
         """The mean (D,) of the mixture: of the means, by weight."""
-        return self.weights @ self.means / self.weights.sum()
+        centre: Floats = self.weights @ self.means / self.weights.sum()
+        return centre
 
     def log_linear(self, reference: ArrayLike | None = None) -> LogLinear:
         """The same density as coefficients of 1, y and y², with y = x - reference.

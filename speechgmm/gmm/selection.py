@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from speechgmm.errors import ConfigError, FitError
+from speechgmm.gmm.component_count import FRAMES_PER_COMPONENT, components_for
 from speechgmm.gmm.em import Fit
 from speechgmm.gmm.fit import fit_mixture
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source, distinct_frames
 from speechgmm.gmm.held_out import held_out_parts, taken, total_log_likelihood
-from speechgmm.gmm.init import FRAMES_EACH
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import MAX_ITER, TOL, VARIANCE_FLOOR, EMOptions, EStep, PrecisionChoice, Start
 from speechgmm.gmm.splitting import split_components
@@ -25,6 +25,10 @@ Criterion = Literal["bic", "aic", "held_out", "occupancy"]
 
 LADDER: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 """Candidates, unless others are named: powers of two, and one in between."""
+
+FRAMES_EACH: Final = 10
+"""Frames per component that a candidate needs: of fewer, a variance is not worth the name. A criterion that pays for
+parameters decides about the rest, so that this is less than what a number needs that nobody checks."""
 
 PATIENCE: Final = 2
 """Candidates in a row, each with more components, that may be no better than the best before the search ends."""
@@ -186,29 +190,25 @@ def penalised(fit: Fit, criterion: Literal["bic", "aic"]) -> float:
 
 
 def allowed(n_frames: int, candidates: Sequence[int] | None = None) -> list[int]:
-    """The candidates that so many frames allow, ascending.
+    """The candidates that so many frames allow, ascending; one component is always among those that nobody named.
 
     Raises:
         ConfigError: None named, or one below 1.
-        FitError: Too few frames for any.
+        FitError: Fewer frames than the least of the candidates.
 
-    >>> allowed(65), allowed(65, [64, 8, 128])
-    ([1, 2, 3, 4, 6], [8, 64])
+    >>> allowed(65), allowed(65, [64, 8, 128]), allowed(9)
+    ([1, 2, 3, 4, 6], [8, 64], [1])
     """
     if candidates is None:
-        if n_frames < FRAMES_EACH:
-            raise FitError(
-                f"{n_frames} frames are too few to choose a number of components by, which takes {FRAMES_EACH} for "
-                "each; give it more frames (more audio), or set n_components to a number"
-            )
-        return [size for size in LADDER if size * FRAMES_EACH <= n_frames]
+        return [size for size in LADDER if size == 1 or size * FRAMES_EACH <= n_frames]
     sizes = sorted(set(candidates))
     if not sizes or sizes[0] < 1:
         raise ConfigError(f"candidates {list(candidates)}; expected numbers of components, 1 or more")
     if sizes[0] > n_frames:
         raise FitError(
             f"{n_frames} frames for {sizes[0]} components, the least of the candidates; give it more frames "
-            f"(more audio), or name a candidate of at most {n_frames}"
+            f"(more audio), or name a candidate of at most {components_for(max(1, n_frames))}, one for each "
+            f"{FRAMES_PER_COMPONENT} frames"
         )
     return [size for size in sizes if size <= n_frames]
 

@@ -1,9 +1,10 @@
 """The ``model`` section of a configuration."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Final, Literal
 
 from speechgmm.errors import ConfigError
+from speechgmm.gmm.component_count import DEFAULT_COMPONENTS, DEFAULT_UBM_COMPONENTS, FRAMES_PER_COMPONENT
 from speechgmm.gmm.options import MAX_ITER, TOL
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
@@ -13,6 +14,12 @@ OWN_RELEVANCE: Final = {
     "weight_relevance": "weights",
 }
 """Settings that take the place of ``relevance`` for one parameter."""
+
+OF_ADAPTATION: Final = ("relevance", *OWN_RELEVANCE, "adapt_parameters", "adapt_max_iter", "ubm")
+"""Settings of ``adapt: map`` alone."""
+
+OF_BACKGROUND: Final = ("n_components", "max_iter")
+"""Settings that are the background model's with ``adapt: map``, under the same names in ``ubm``."""
 
 OF_PRIOR: Final = ("weight_prior", "concentration", "mean_frames", "variance_frames", "variance_share")
 """Settings that make the prior of variational Bayes."""
@@ -34,7 +41,12 @@ class UbmSpec:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    n_components: int = setting(128, "Gaussians of the background model", ge=1)
+    n_components: int | None = setting(
+        None,
+        f"Gaussians of the background model; default: {DEFAULT_UBM_COMPONENTS}, and of few frames one for each "
+        f"{FRAMES_PER_COMPONENT} of them",
+        ge=1,
+    )
     max_iter: int = setting(MAX_ITER, "EM iterations over all background frames, at most", ge=0)
     balance: str | None = setting(
         None,
@@ -80,10 +92,11 @@ class ModelSpec:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    n_components: int | Literal["auto"] = setting(
-        32,
-        "Gaussians per class; auto: chosen for each by its own frames (choose); with adapt: map, ubm.n_components "
-        "counts instead",
+    n_components: int | Literal["auto"] | None = setting(
+        None,
+        f"Gaussians per class; default: {DEFAULT_COMPONENTS}, and for a class of few frames one for each "
+        f"{FRAMES_PER_COMPONENT} of them; auto: chosen for each by its own frames (choose); with adapt: map it is "
+        "ubm.n_components",
     )
     choose: ChooseSpec = setting(ChooseSpec(), "n_components: auto: how it is chosen")
     estimator: Literal["em", "variational", "gradient"] = setting(
@@ -101,7 +114,11 @@ class ModelSpec:
         "frames are few or components many",
         ge=1,
     )
-    max_iter: int = setting(MAX_ITER, "EM iterations over all frames of a class (gradient: passes), at most", ge=0)
+    max_iter: int = setting(
+        MAX_ITER,
+        "EM iterations over all frames of a class (gradient: passes), at most; with adapt: map it is ubm.max_iter",
+        ge=0,
+    )
     tol: float = setting(
         TOL, "training stops once an iteration gains less, of the likelihood or bound", unit="nats per frame", ge=0
     )
@@ -180,7 +197,7 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         """Refuse what would have no effect."""
-        if self.n_components != "auto" and self.n_components < 1:
+        if isinstance(self.n_components, int) and self.n_components < 1:
             raise ConfigError(f"model.n_components is {self.n_components}; expected 1 or more, or auto")
         if self.n_components == "auto" and self.estimator != "em":
             instead = "leaves out what the data do not need by itself: set a number that is enough"
@@ -199,14 +216,12 @@ class ModelSpec:
                 "model.dead_components: resplit works against model.n_components: auto, which asks whether a component "
                 "is worth having; leave it out"
             )
-        ignored: tuple[str, ...] = ("n_components", "max_iter")
-        if self.adapt == "none":
-            ignored = ("relevance", *OWN_RELEVANCE, "adapt_parameters", "adapt_max_iter", "ubm")
+        if self.adapt == "map":
+            _move_to_background(self)
         changed = {field.name for field in fields(self) if getattr(self, field.name) != field.default}
-        for name in ignored:
-            if name in changed:
-                instead = f"; set model.ubm.{name}" if self.adapt == "map" else "; set model.adapt: map"
-                raise ConfigError(f"model.{name} has no effect with model.adapt: {self.adapt}{instead}")
+        for name in OF_ADAPTATION:
+            if self.adapt == "none" and name in changed:
+                raise ConfigError(f"model.{name} has no effect with model.adapt: none; set model.adapt: map")
         _check_estimator(self, changed)
         if not self.adapt_parameters:
             raise ConfigError("model.adapt_parameters is empty; name some of weights, means, variances")
@@ -221,6 +236,25 @@ class ModelSpec:
                 "model.e_step: sparse has no effect with model.ubm.balance: frames that weigh differently are given to "
                 "all components; leave it out"
             )
+
+
+def _move_to_background(spec: ModelSpec) -> None:
+    """Components and iterations of a model that is adapted are those of its background model: they move there.
+
+    What has its default counts as not given. Raises ConfigError where both are given and differ.
+    """
+    defaults = {field.name: field.default for field in fields(spec)}
+    for name in OF_BACKGROUND:
+        given, of_ubm = getattr(spec, name), getattr(spec.ubm, name)
+        if given == defaults[name]:
+            continue
+        if of_ubm not in (given, getattr(UbmSpec(), name)):
+            raise ConfigError(
+                f"model.{name} is {given} and model.ubm.{name} is {of_ubm}; with model.adapt: map both are the "
+                f"background model's, which every class starts from: leave out model.{name}, or give both one value"
+            )
+        object.__setattr__(spec, "ubm", replace(spec.ubm, **{name: given}))  # frozen, and not yet in use
+        object.__setattr__(spec, name, defaults[name])
 
 
 def _check_estimator(spec: ModelSpec, changed: set[str]) -> None:

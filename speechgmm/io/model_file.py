@@ -35,7 +35,7 @@ from speechgmm.features import FeatureSpec, Normalisation
 from speechgmm.features.augment import Copy
 from speechgmm.features.transforms import LinearTransform, TransformSpec, splice
 from speechgmm.gmm import BayesianGMM, ChooseSpec, DiagGMM, ModelSpec, UbmSpec
-from speechgmm.gmm.spec import NOT_OF
+from speechgmm.gmm.spec import NOT_OF, OF_BACKGROUND
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.cohort_part import cohort_part, read_cohort_part
 from speechgmm.io.posterior_part import posterior_part, read_posterior_part
@@ -321,6 +321,9 @@ def _with_effect(spec: ModelSpec) -> dict[str, Any]:
 def _recipe(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]], sizes: list[int]) -> ClassRecipe:
     spec = {**header["spec"], "ubm": UbmSpec(**header["spec"]["ubm"])}
     spec["adapt_parameters"] = tuple(spec["adapt_parameters"])
+    if spec["adapt"] == "map":  # in files of earlier versions these are defaults that had no effect
+        for name in OF_BACKGROUND:
+            spec.pop(name, None)
     choose = dict(spec.get("choose", {}))
     if choose.get("candidates") is not None:
         choose["candidates"] = tuple(choose["candidates"])

@@ -14,6 +14,7 @@ from speechgmm.io.anomaly_file import AnomalyFile
 from speechgmm.io.atomic import write_text
 from speechgmm.io.tables import table
 from speechgmm.pipeline.anomaly_scoring import Look, look_at_pieces
+from speechgmm.pipeline.class_sizes import KEY, of_size, warn_of_few
 from speechgmm.pipeline.extraction import extract
 from speechgmm.pipeline.frames import Features, Piece, pooled_moments
 from speechgmm.pipeline.job import Job
@@ -25,6 +26,9 @@ from speechgmm.scoring.anomaly_spec import AnomalySpec
 
 LOOKED_AT_ONCE = 16
 """Recordings in a task."""
+
+STREAM_KEY = "n_components in anomaly.streams"
+"""Where a stream's own number of components is set."""
 
 ALL = "all"
 """The one kind of normal recordings where there is one model for all."""
@@ -102,8 +106,8 @@ def train_anomaly(job: Job, streams: Sequence[Features]) -> TrainedAnomaly:
     with job.console.stage("train"):
         folds = _folds(job, streams[0].corpus, training, kinds)
         trained = [
-            _train_stream(one, features, names, kinds, folds)
-            for one, features in zip(stream_jobs(job), streams, strict=True)
+            _train_stream(one, features, names, kinds, folds, KEY if stream.n_components is None else STREAM_KEY)
+            for one, features, stream in zip(stream_jobs(job), streams, spec.streams, strict=True)
         ]
         mixtures = {place: tuple(found[place][0] for found in trained) for place in trained[0]}
         tasks = [
@@ -172,9 +176,9 @@ def _reference(job: Job, name: str, ids: Sequence[str], looks: Sequence[Look]) -
 
 
 def _train_stream(
-    job: Job, features: Features, names: Sequence[str], kinds: Sequence[str], folds: Sequence[int]
+    job: Job, features: Features, names: Sequence[str], kinds: Sequence[str], folds: Sequence[int], key: str
 ) -> dict[tuple[str, int | None], tuple[DiagGMM, ClassReport]]:
-    """One stream's mixtures: of every kind on everything (None), and without each part."""
+    """One stream's mixtures: of every kind on everything (None), and without each part. ``key`` sets their size."""
     pieces = [own for _, own in features.grouped(job.experiment.config.corpus.group).training()]
 
     def of(name: str, without: int | None) -> tuple[Piece, ...]:
@@ -186,8 +190,12 @@ def _train_stream(
     members = {name: of(name, None) for name in names}
     tasks = [tuple(members[name]) for name in names]
     measured = list(job.console.track(job.map(pooled_moments, tasks), len(tasks), "measuring the training split"))
-    common = common_task(job, members, measured)
-    mixtures = [replace(common, label=name, pieces=of(name, without)) for name, without in places]
+    counts = {name: part.count for name, part in zip(names, measured, strict=True)}
+    common = common_task(job, counts, measured, key=key)
+    warn_of_few(job.console, common.spec, [counts], key, adaptable=False)
+    # Without a part a mixture has as many components as with it: what is measured is the model that is kept.
+    sized = {name: replace(common, spec=of_size(common.spec, counts[name])) for name in names}
+    mixtures = [replace(sized[name], label=name, pieces=of(name, without)) for name, without in places]
     found = train_mixtures(job, mixtures, "training on normal recordings, and without each part of them")
     return dict(zip(places, found, strict=True))
 

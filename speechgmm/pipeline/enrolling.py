@@ -12,6 +12,7 @@ from speechgmm.errors import ConfigError, DataError, FitError
 from speechgmm.features import moments, normalisation
 from speechgmm.features.augment import Copy
 from speechgmm.gmm import Choice, Fit
+from speechgmm.gmm.component_count import FRAMES_PER_COMPONENT, is_too_few
 from speechgmm.io.model_file import AudioInput, ClassRecipe, ModelFile
 from speechgmm.pipeline.mixture_task import fit_class
 from speechgmm.pipeline.noising import Noising
@@ -27,6 +28,7 @@ class Enrolled:
 
     n_frames: int
     n_components: int
+    warning: str | None = None  # where the frames are few for the components
 
 
 def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile, Enrolled]:
@@ -87,7 +89,19 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
         cohort=cohort,
         bayesian=bayesian,
     )
-    return replace(file, models=larger, recipe=recipe), Enrolled(len(frames), fit.model.n_components)
+    n_components = fit.model.n_components
+    warning = None
+    if isinstance(recipe.spec.n_components, int) and models.ubm is None and is_too_few(len(frames), n_components):
+        warning = _warning(label, len(frames), n_components) if models.bayesian is None else None
+    return replace(file, models=larger, recipe=recipe), Enrolled(len(frames), n_components, warning)
+
+
+def _warning(label: str, n_frames: int, n_components: int) -> str:
+    return (
+        f"class {label!r}: {n_frames} frames for {n_components} components, fewer than {FRAMES_PER_COMPONENT} each. "
+        "Components of so few frames fit these and not new ones, and the class is recognised less often: enrol more "
+        "recordings, or train the model without n_components or with model.adapt: map"
+    )
 
 
 def norm_by_recordings(models: ClassModels, recipe: ClassRecipe, label: str, remedy: str) -> ScoreNorm | None:

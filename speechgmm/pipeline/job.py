@@ -85,6 +85,8 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
     """
     experiment = config if isinstance(config, Experiment) else load_config(config, overrides)
     console = console or Console()
+    for note in experiment.notes:
+        console.say(note)
     spec = experiment.config.corpus
     generated = "generating speech" if spec.kind == "espeak" else None
     with console.stage("prepare"), console.bar(generated) as progress:

@@ -29,15 +29,16 @@ from speechgmm.gmm import (
     class_rng,
     fit_variational,
 )
+from speechgmm.gmm.component_count import DEFAULT_COMPONENTS, FRAMES_PER_COMPONENT
 from speechgmm.gmm.fit import fit_mixture
 from speechgmm.gmm.frames import as_source
 from speechgmm.gmm.options import EMOptions
-from speechgmm.gmm.selection import allowed
 from speechgmm.gmm.spec import NOT_OF, OF_PRIOR, OWN_RELEVANCE
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.feature_store import canonical, digest
 from speechgmm.io.model_file import ClassRecipe
 from speechgmm.io.posterior_part import posterior_part, read_posterior_part
+from speechgmm.pipeline.class_sizes import most_components
 from speechgmm.pipeline.frames import Piece, open_frames
 from speechgmm.pipeline.memory import Need
 
@@ -98,8 +99,10 @@ class MixtureTask:
         if self.ubm is None:  # what only adaptation reads does not change a mixture trained from nothing
             for name in ("adapt", "relevance", "adapt_parameters", "adapt_max_iter", "ubm"):
                 settings.pop(name)
-        else:  # the background model itself is in the key, however it was balanced
-            settings["ubm"].pop("balance")
+            if self.spec.n_components is None:  # the frames decide, which are in the key, and this rule
+                settings["n_components"] = (DEFAULT_COMPONENTS, FRAMES_PER_COMPONENT)
+        else:  # the background model itself is in the key, however it was made
+            settings.pop("ubm")
         if self.spec.n_components != "auto":
             settings.pop("choose")
         elif self.spec.choose.criterion == "held_out":
@@ -143,7 +146,7 @@ class MixtureTask:
     def need(self) -> Need:
         """What training it takes at the least."""
         n_frames = sum(piece.n_rows for piece in self.pieces)
-        n_components = 0 if self.ubm is not None else most_components(self.spec, n_frames)
+        n_components = 0 if self.ubm is not None else most_components(self.spec, max(1, n_frames))
         if self.prior is not None:
             n_components = self.prior.n_components
         return Need(self.label, n_frames, len(self.floor), n_components)
@@ -274,18 +277,8 @@ def fit_class(
         memory=memory,
     )
     source = as_source(frames, weights)
-    return fit_mixture(source, spec.n_components, options, seed=class_rng(recipe.seed, label), map=map)
-
-
-def most_components(spec: ModelSpec, n_frames: int) -> int:
-    """Components that a class of so many frames may come to.
-
-    >>> most_components(ModelSpec(n_components="auto"), 1000), most_components(ModelSpec(), 1000)
-    (96, 32)
-    """
-    if spec.n_components != "auto":
-        return spec.n_components
-    return max(allowed(n_frames, spec.choose.candidates))
+    count = most_components(spec, len(source))
+    return fit_mixture(source, count, options, seed=class_rng(recipe.seed, label), map=map)
 
 
 def frame_groups(pieces: Sequence[Piece]) -> NDArray[np.intp]:

@@ -9,6 +9,7 @@ from speechgmm.corpus import Utterance
 from speechgmm.gmm import BATCH, DiagGMM, ModelSpec, warm_up
 from speechgmm.gmm.options import LEAST_IN_FLOAT32
 from speechgmm.parallel import Backend, thread_pool
+from speechgmm.pipeline.class_sizes import background_components
 from speechgmm.pipeline.frames import Features, Piece
 from speechgmm.pipeline.job import Job
 from speechgmm.pipeline.memory import Need, divide_among_batches, divide_among_classes
@@ -60,7 +61,7 @@ def train_ubm(job: Job, features: Features, common: MixtureTask) -> tuple[DiagGM
     model = job.experiment.config.model
     chosen = tuple(piece for _, pieces in background_utterances(features) for piece in pieces)
     spec = ModelSpec(
-        n_components=model.ubm.n_components,
+        n_components=background_components(job, chosen),
         max_iter=model.ubm.max_iter,
         init=model.init,
         n_init=model.n_init,

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError
 from speechgmm.gmm import BayesianGMM, ModelSpec
+from speechgmm.gmm.component_count import DEFAULT_COMPONENTS
 from speechgmm.io.model_file import AudioInput, read_model_file
 from speechgmm.pipeline.job import Job
 
@@ -19,7 +20,7 @@ def shared_prior(spec: ModelSpec, mean: NDArray[np.float64], variance: NDArray[n
     return BayesianGMM.around(
         mean,
         variance,
-        spec.n_components,
+        DEFAULT_COMPONENTS if spec.n_components is None else spec.n_components,
         weight_prior=spec.weight_prior,
         concentration=spec.concentration,
         mean_frames=spec.mean_frames,
@@ -59,7 +60,7 @@ def learnt_priors(job: Job, audio: AudioInput, labels: Iterable[str]) -> dict[st
         )
     asked = spec.n_components
     sizes = sorted({posterior.n_components for posterior in known.values()})
-    if asked != ModelSpec().n_components and sizes != [asked]:
+    if asked is not None and sizes != [asked]:
         raise ConfigError(
             f"{where} has {' and '.join(map(str, sizes))} components, and model.n_components is {asked}; leave that "
             f"out: "

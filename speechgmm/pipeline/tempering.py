@@ -26,7 +26,7 @@ def cross_validated_temperature(
     """The temperature, fitted on training utterances scored by models that have not seen their recordings.
 
     What all classes share (floor, background model, normalisation, transform) is that of the whole training split, and
-    so are the priors of variational Bayes (``known``, by class).
+    so are the priors of variational Bayes (``known``, by class) and the numbers of components that follow from frames.
 
     None, with a warning, where a class would lose all its recordings or too many frames.
     """
@@ -42,6 +42,12 @@ def cross_validated_temperature(
         seed=config.seed,
     )
     common = replace(common, ubm=models.ubm)
+    specs = dict.fromkeys(models.labels, common.spec)
+    if common.spec.n_components is None and models.ubm is None:
+        sizes = (model.n_components for model in models.models)
+        specs = {
+            label: replace(common.spec, n_components=size) for label, size in zip(models.labels, sizes, strict=True)
+        }
     tasks: list[MixtureTask] = []
     for fold in range(n_folds):
         rest: dict[str, list[Piece]] = {label: [] for label in models.labels}
@@ -49,7 +55,8 @@ def cross_validated_temperature(
             if number != fold:
                 rest[utterance.label(corpus.label)].extend(pieces)
         tasks += [
-            replace(common, label=label, pieces=tuple(left), prior=known.get(label)) for label, left in rest.items()
+            replace(common, label=label, pieces=tuple(left), prior=known.get(label), spec=specs[label])
+            for label, left in rest.items()
         ]
     if any(not task.pieces for task in tasks):
         job.console.warn(

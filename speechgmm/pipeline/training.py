@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from speechgmm.errors import FitError
 from speechgmm.features import Moments
-from speechgmm.gmm import BayesianGMM, ModelSpec
-from speechgmm.gmm.selection import AT_THE_END, FRAMES_EACH
+from speechgmm.gmm import BayesianGMM
+from speechgmm.gmm.selection import AT_THE_END
 from speechgmm.io.model_file import AudioInput, ClassRecipe
+from speechgmm.pipeline.class_sizes import KEY, refuse_too_few, warn_of_few
 from speechgmm.pipeline.cohort import cohort_members, held_recordings, with_cohort
 from speechgmm.pipeline.frames import Features, Piece, pooled_moments
 from speechgmm.pipeline.job import Job
@@ -155,13 +156,17 @@ def _plans(job: Job, sets: Sequence[Features]) -> list[_Plan]:
     parts = iter(list(job.console.track(job.map(pooled_moments, tasks), len(tasks), "measuring the training split")))
     measured = [[next(parts) for _ in classes] for classes in members]
     backgrounds = [[next(parts) for _ in own] for own in parcels]
-    plans = []
+    plans, counts = [], []
     for features, classes, found, background in zip(sets, members, measured, backgrounds, strict=True):
-        common = common_task(job, classes, found, background)
+        counts.append({label: part.count for label, part in zip(classes, found, strict=True)})
+        common = common_task(job, counts[-1], found, background)
         known = learnt_priors(job, features.audio, classes)
         if common.prior is not None:
             known = dict.fromkeys(classes, common.prior)
         plans.append(_Plan(features, classes, common, known))
+    model = job.experiment.config.model
+    if model.adapt == "none" and model.prior_from is None:
+        warn_of_few(job.console, model, counts)
     return plans
 
 
@@ -174,17 +179,22 @@ def _parcels_of_background(job: Job, features: Features) -> list[tuple[Piece, ..
 
 
 def common_task(
-    job: Job, members: Mapping[str, Sequence[Piece]], parts: Sequence[Moments], background: Sequence[Moments] = ()
+    job: Job,
+    counts: Mapping[str, int],
+    parts: Sequence[Moments],
+    background: Sequence[Moments] = (),
+    key: str = KEY,
 ) -> MixtureTask:
     """What all classes share: settings, and the floor.
 
     The floor is a share of the variance of the frames that the training begins with: those of the background model
     where it has recordings of its own (``background``), else those of the whole training split. A background model and
-    a class adapted from it are therefore the same whoever else is enrolled.
+    a class adapted from it are therefore the same whoever else is enrolled. ``counts`` are the frames of each class,
+    and ``key`` is where their number of components is set.
     """
     config = job.experiment.config
     if config.model.adapt == "none" and config.model.prior_from is None:
-        _check_frames(config.model, {label: part.count for label, part in zip(members, parts, strict=True)})
+        refuse_too_few(config.model, counts, key)
     total, variance = _variance_of(parts, "training")
     begun_with = _variance_of(background, "background")[1] if background else variance
     return MixtureTask(
@@ -214,30 +224,6 @@ def _variance_of(parts: Sequence[Moments], what: str) -> tuple[Moments, NDArray[
             "recordings of one frame?"
         )
     return total, variance
-
-
-def _check_frames(spec: ModelSpec, counts: Mapping[str, int]) -> None:
-    """Every class has a frame for each component at least, and where their number is chosen, as many as that takes."""
-    if spec.n_components != "auto":
-        least = spec.n_components
-    else:
-        least = FRAMES_EACH if spec.choose.candidates is None else min(spec.choose.candidates)
-    few = {label: count for label, count in counts.items() if count < least}
-    if not few:
-        return
-    if spec.n_components != "auto":
-        what, instead = f"for {least} components", f"set model.n_components to at most {min(few.values())}"
-    elif spec.choose.candidates is None:
-        what = f"where choosing a number of components takes {least}"
-        instead = "set model.n_components to a number"
-    else:
-        what = f"for {least} components, the least of model.choose.candidates"
-        instead = f"name a candidate of at most {min(few.values())}"
-    listed = [f"  class {label!r}: {count} frames {what}" for label, count in few.items()]
-    raise FitError(
-        f"{len(few)} of {len(counts)} classes have too few frames:\n" + "\n".join(listed[:20]) + "\n"
-        f"give them more audio, or {instead}"
-    )
 
 
 def _log_priors(kind: str, members: Mapping[str, Sequence[Piece]]) -> NDArray[np.float64]:

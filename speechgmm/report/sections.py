@@ -10,6 +10,7 @@ import yaml
 
 from speechgmm.config import NOT_IN_THE_RESULT, Config, other_than, to_plain
 from speechgmm.evaluation import EER_NAMES
+from speechgmm.gmm.component_count import DEFAULT_COMPONENTS
 from speechgmm.report import mistakes
 from speechgmm.report.anomaly_section import anomalies, oddest
 from speechgmm.report.choice_section import choice
@@ -276,16 +277,19 @@ def _models(run: RunFolder) -> list[tuple[str, str]]:
         ]
     if run.task == "anomaly":
         streams = run.config["anomaly"]["streams"]
-        each = [
-            f"{one['name']}: {one['n_components'] or run.config['model']['n_components']} components, {one['pool']}"
-            for one in streams
-        ]
+        asked = run.config["model"]["n_components"] or f"up to {DEFAULT_COMPONENTS}"
+        each = [f"{one['name']}: {one['n_components'] or asked} components, {one['pool']}" for one in streams]
         return [("Streams", "; ".join(each))]
     if run.config.get("segments"):
         return [("Models", _setting(run, "segments", ()))]
     # Adapted models have the components of the background model, whatever n_components says.
     adapted = (run.config.get("model") or {}).get("adapt") == "map"
-    return [("Models", _setting(run, "model", ("adapt", "ubm") if adapted else ("n_components",)))]
+    said = _setting(run, "model", ("adapt", "ubm") if adapted else ("n_components",))
+    # Where nobody said how many components there are, frames did.
+    sizes = sorted({int(row["n_components"]) for row in run.classes if row["class"].startswith("(") == adapted})
+    if sizes and "n_components" not in said:
+        said += f"; {sizes[0]} components" if len(sizes) == 1 else f"; {sizes[0]} to {sizes[-1]} components"
+    return [("Models", said)]
 
 
 def _setting(run: RunFolder, name: str, always: tuple[str, ...]) -> str:

@@ -7,13 +7,13 @@ name in an error). Refuses to know how a mixture is fitted.
 import warnings
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.blas import one_blas_thread
 from speechgmm.errors import DataError, FitError, FitWarning, ShapeError
+from speechgmm.gmm.component_count import NAMED, few_frames
 from speechgmm.gmm.em import Fit
 from speechgmm.gmm.fit import adapt_map, class_rng, fit_mixture
 from speechgmm.gmm.frames import Mapper, as_source, check_frames, moments
@@ -23,9 +23,6 @@ from speechgmm.gmm.prior import Parameter
 from speechgmm.scoring.class_models import ClassModels
 
 Floats = NDArray[np.float64]
-
-NOTED: Final = 10
-"""Classes that a warning names."""
 
 
 def train_classes(
@@ -44,16 +41,17 @@ def train_classes(
 ) -> ClassModels:
     """One mixture per class from its frames (N_c, D), by maximum likelihood, with uniform priors.
 
-    ``n_components`` None is 32 for each class, or fewer where its frames are few. The variance floor is a share of the
-    variance of all classes' frames together, so that all share one. Every class has its own random generator from seed
-    and label. The other options are as in ``fit_gmm``. ``map`` runs over classes and must keep order.
+    ``n_components`` of every class; None: as many as its frames can estimate (``components_for``: 32, and for a class
+    of fewer than 800 frames one for each 25 of them). The variance floor is a share of the variance of all classes'
+    frames together, so that all share one. Every class has its own random generator from seed and label. The other
+    options are as in ``fit_gmm``. ``map`` runs over classes and must keep order.
 
     Raises:
         DataError: No classes.
         ShapeError, FitError: See ``fit_gmm``; the message names the class.
 
     Warns:
-        FitWarning: As ``fit_gmm``, once for all classes that it concerns.
+        FitWarning: Classes with few frames for their components, or as ``fit_gmm``; once for all of them.
 
     >>> rng = np.random.default_rng(0)
     >>> frames = {"low": rng.normal(size=(99, 2)), "high": rng.normal(size=(99, 2)) + 5}
@@ -72,11 +70,14 @@ def train_classes(
     train = partial(_train_class, n_components=n_components, options=options, seed=seed)
     with one_blas_thread():  # once for all classes
         fits = list(map(train, frames_by_label.items()))
-    noted = [f"class {label!r}: {note}" for label, fit in zip(frames_by_label, fits, strict=True) for note in fit.notes]
-    if noted:
-        more = f"\n... and {len(noted) - NOTED} more" if len(noted) > NOTED else ""
-        warnings.warn("\n".join(noted[:NOTED]) + more, FitWarning, stacklevel=2)
-    return _uniform(frames_by_label, fits, None)
+    models = _uniform(frames_by_label, fits, None)
+    counts = {label: len(np.asarray(frames)) for label, frames in frames_by_label.items()}
+    notes = [f"class {label!r}: {note}" for label, fit in zip(counts, fits, strict=True) for note in fit.notes]
+    notes[NAMED:] = [f"... and {len(notes) - NAMED} more"] * (len(notes) > NAMED)
+    for warning in (few_frames(counts, n_components), "\n".join(notes)):
+        if warning:
+            warnings.warn(warning, FitWarning, stacklevel=2)
+    return models
 
 
 def adapt_classes(

@@ -1,0 +1,106 @@
+"""How many components a mixture gets where nobody says it: as many as its frames can estimate.
+
+Owns the rule, its number, and what is said where frames are few. Refuses to search: choosing by a criterion is
+``selection``'s.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from speechgmm.errors import ShapeError
+
+DEFAULT_COMPONENTS: Final = 32
+"""Components of a class that has frames enough for them."""
+
+DEFAULT_UBM_COMPONENTS: Final = 128
+"""Components of a background model that has frames enough for them."""
+
+FRAMES_PER_COMPONENT: Final = 25
+"""Frames that a component needs to be estimated from, on average.
+
+Of 5, 10, 20, 25, 40 and 80, one from 20 to 40 recognises most in 13 of 17 experiments on speakers, digits, words and
+phones of five corpora (39 MFCCs; ``benchmarks/frames_per_component.py``, table in ``docs/choosing-components.md``).
+25 is nowhere more than 3.5 points below the best, up to 18 points above 10 and up to 14 above 80."""
+
+NAMED: Final = 5
+"""Classes that a warning names, the smallest first."""
+
+
+def components_for(n_frames: int, most: int = DEFAULT_COMPONENTS) -> int:
+    """Components that so many frames can estimate: one for each ``FRAMES_PER_COMPONENT``, at least 1 and at most
+    ``most``.
+
+    Raises:
+        ShapeError: No frames.
+
+    >>> components_for(205), components_for(31), components_for(60_000), components_for(60_000, 128)
+    (8, 1, 32, 128)
+    """
+    if n_frames < 1:
+        raise ShapeError(f"{n_frames} frames; expected at least one")
+    return min(most, max(1, n_frames // FRAMES_PER_COMPONENT))
+
+
+def is_too_few(n_frames: float, n_components: int) -> bool:
+    """Whether several components have fewer frames than they need: fewer than ``FRAMES_PER_COMPONENT`` each.
+
+    >>> is_too_few(205, 32), is_too_few(205, 8), is_too_few(3, 1)
+    (True, False, False)
+    """
+    return n_components > 1 and n_frames < FRAMES_PER_COMPONENT * n_components
+
+
+def few_frames(
+    counts: Mapping[str, int],
+    n_components: int | None = None,
+    *,
+    key: str = "n_components",
+    adapt: str | None = "adapt_classes",
+) -> str | None:
+    """What there is to warn of where classes (class -> frames) have few frames for ``n_components``, set by ``key``
+    (None: by ``components_for``); None where all have enough. ``adapt``: how to adapt classes instead, where one can.
+
+    >>> few_frames({"ann": 205, "bob": 3000})[:70]
+    '1 of 2 classes have too few frames for 32 components, and get one for '
+    >>> few_frames({"ann": 205, "bob": 3000}, 8) is None
+    True
+    """
+    needed = FRAMES_PER_COMPONENT * (DEFAULT_COMPONENTS if n_components is None else n_components)
+    few = {label: count for label, count in counts.items() if count < needed and n_components != 1}
+    if not few:
+        return None
+    least, most = (components_for(max(1, count)) for count in (min(few.values()), max(few.values())))
+    ways = ["give these classes more audio"]
+    ways += [f"adapt them from a background model ({adapt})"] if adapt else []
+    if n_components is None:
+        spread = f"{least} to {most}" if least < most else str(least)
+        return (
+            f"{len(few)} of {len(counts)} classes have too few frames for {DEFAULT_COMPONENTS} components, and get one "
+            f"for each {FRAMES_PER_COMPONENT} frames, {spread}: {smallest(few)}. They are told from others less "
+            f"surely: {_any_of(ways)}; {key} sets another number"
+        )
+    ways.append(f"leave {key} out, so that each class gets what its frames bear")
+    ways.append(f"set it to at most {least}")
+    return (
+        f"{key} is {n_components}, and {len(few)} of {len(counts)} classes have fewer than {FRAMES_PER_COMPONENT} "
+        f"frames for each component: {smallest(few)}. Components of so few frames fit these and not new ones, and "
+        f"such classes are recognised less often: {_any_of(ways)}"
+    )
+
+
+def smallest(counts: Mapping[str, int]) -> str:
+    """The smallest classes (class -> frames) in words.
+
+    >>> smallest({"ann": 205, "bob": 31})
+    "'bob' has 31 frames, 'ann' 205"
+    """
+    labels = sorted(counts, key=lambda label: counts[label])
+    first, *others = (
+        f"{label!r} {'' if n else 'has '}{counts[label]}{'' if n else ' frames'}"
+        for n, label in enumerate(labels[:NAMED])
+    )
+    return ", ".join([first, *others, *(["..."] if len(labels) > NAMED else [])])
+
+
+def _any_of(ways: Sequence[str]) -> str:
+    return ", ".join(ways[:-1]) + (", or " if len(ways) > 1 else "") + ways[-1]
