@@ -202,9 +202,10 @@ class _Progress:
             gain, rounding = value - self.trace[-1], rounding_of(value, self.precision)
             if self.falls(value):
                 self.fell.append(len(self.trace))
-            small = gain < max(self.tol, rounding if self.tol else 0)
+            # Half of it: what rounding adds to a gain must not make it more than rounding.
+            small = gain < max(self.tol, rounding / 2 if self.tol else 0)
             if own and full and self.full:
-                level = gain <= rounding or (before is not None and gain <= before)
+                level = gain <= rounding / 2 or (before is not None and gain <= before)
                 self.gain, self.settling = gain, small
                 self.converged = small and level and gain >= -rounding
             elif small:
