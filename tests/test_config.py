@@ -76,7 +76,7 @@ def test_every_key_has_a_description_in_the_schema() -> None:
             "model: {n_components: 0}\n",
             r"model.n_components is 0; expected 1 or more, or auto",
         ),
-        ("model: {init: kmean}\n", r"model.init is 'kmean'; expected 'split', 'kmeans\+\+' or 'random'"),
+        ("model: {init: kmean}\n", r"model.init is 'kmean'; expected 'kmeans\+\+', 'split' or 'random'"),
         (
             "task: diarization\n",
             r"task is 'diarization'; expected 'classification', 'verification', 'recognition' or 'anomaly'",

@@ -678,7 +678,7 @@ def voices(tmp_path: Path) -> Path:
     path = tmp_path / "voices.yaml"
     path.write_text(
         "task: verification\ncorpus: {path: m.tsv, label: speaker, sample_rate: 8000}\n"
-        "model: {adapt: map, relevance: 4, ubm: {n_components: 8}}\nparallel: {n_jobs: 1}\n"
+        "model: {adapt: map, relevance: 4, init: split, ubm: {n_components: 8, max_iter: 20}}\nparallel: {n_jobs: 1}\n"
         f"cache: cache\noutput: {tmp_path / 'run'}\n"
     )
     return path
@@ -936,7 +936,9 @@ def test_a_calibrated_run_has_ratios_in_its_scores_figures_of_them_and_the_map_i
     assert set(evaluated) == {"eer", "eer_staircase", "min_dcf", "cllr_min", "cllr", "act_dcf"}
     for name, metric in evaluated.items():
         for bound in ("value", "low", "high"):
-            assert metric[bound] == pytest.approx(metrics[name][bound], abs=1e-4)
+            # PAV gives many trials one ratio, some of them 0: what the table rounds moves a trial of 48 at the most.
+            tolerance = 1 / 48 if method == "pav" else 1e-4
+            assert metric[bound] == pytest.approx(metrics[name][bound], abs=tolerance)
     calibration = read_model_file(folder / "models.safetensors").calibration
     assert calibration is not None
     assert calibration.threshold == 0
@@ -1060,9 +1062,8 @@ def test_a_balanced_background_model_does_not_hang_on_how_much_speech_of_each_va
     """Every recording of one sex three times over: the same model when balanced, another one when not."""
 
     def ubm(*overrides: str) -> sg.DiagGMM:
-        job = prepare(
-            voices, [*overrides, "model.ubm.n_components=2", "cache=" + str(voices.parent / "c")], console=quiet()
-        )
+        model = ["model.init=kmeans++", "model.ubm={n_components: 2}"]
+        job = prepare(voices, [*model, *overrides, "cache=" + str(voices.parent / "c")], console=quiet())
         found = train(job, extract(job)).models.ubm
         assert found is not None
         return found

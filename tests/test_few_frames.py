@@ -209,7 +209,7 @@ def test_an_anomaly_model_and_those_without_a_part_have_as_many_components(
 
 def test_train_classes_warns_once_where_frames_are_few_and_shares_components_out() -> None:
     rng = np.random.default_rng(0)
-    frames = {"ann": rng.normal(size=(205, 2)), "bob": rng.normal(size=(31, 2)), "eve": rng.normal(size=(900, 2))}
+    frames = {"ann": rng.normal(size=(205, 13)), "bob": rng.normal(size=(31, 13)), "eve": rng.normal(size=(900, 13))}
     with pytest.warns(FitWarning, match=r"2 of 3 classes .*, 1 to 8: 'bob' has 31 frames, 'ann' 205") as said:
         classes = sg.train_classes(frames)
     assert [model.n_components for model in classes.models] == [8, 1, 32]

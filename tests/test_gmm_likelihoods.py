@@ -1,5 +1,6 @@
 """Laws of scoring: many mixtures at once, in float32 and float64, over all components or the best."""
 
+import warnings
 from itertools import pairwise
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from speechgmm.errors import DataError, ShapeError
+from speechgmm.errors import DataError, FitWarning, ShapeError
 from speechgmm.features import FeatureSpec, extract
 from speechgmm.gmm import DiagGMM, Space, Stack, TopStack, fit_gmm
 from speechgmm.io.audio import read_recording
@@ -88,8 +89,11 @@ def test_in_float32_the_total_of_real_speech_is_within_1e_7_of_that_in_float64(s
         ]
         for name in ("george", "jackson", "theo", "yweweler")
     }
-    floor = 0.01 * np.concatenate([frames for parts in speakers.values() for frames in parts]).var(axis=0)
-    models = [fit_gmm(np.concatenate(parts[1::2]), 32, floor=floor).model for parts in speakers.values()]
+    floor = 0.05 * np.concatenate([frames for parts in speakers.values() for frames in parts]).var(axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)  # few frames will do here
+        options = {"floor": floor, "max_iter": 5, "n_init": 1}
+        models = [fit_gmm(np.concatenate(parts[1::2]), 32, **options).model for parts in speakers.values()]
     single = Stack.of(models)
     assert single.factors.dtype == np.float32
     double = Stack.of(models, precision="float64")

@@ -1,10 +1,13 @@
 """Updates that go further than EM's own: faster, never lower, and EM's own where they go too far."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speechgmm.errors import FitWarning
 from speechgmm.gmm import ConjugatePrior, DiagGMM, accumulate, fit_em, fit_gmm, prepare
 from speechgmm.gmm.em import ROUNDING
 from speechgmm.gmm.overrelaxation import FURTHEST
@@ -55,7 +58,7 @@ def test_both_end_at_the_same_mode_where_there_is_one():
     rng = np.random.default_rng(1)
     frames = np.concatenate([rng.normal(mean, 1, size=(500, 3)) for mean in (-9, 0, 9)])
     own, further = (
-        fit_gmm(frames, 3, max_iter=300, tol=1e-12, precision="float64", overrelaxed=which).model
+        fit_gmm(frames, 3, max_iter=300, tol=1e-9, precision="float64", overrelaxed=which).model
         for which in (False, True)
     )
     np.testing.assert_allclose(further.means, own.means, atol=1e-4)
@@ -103,7 +106,9 @@ def test_parameters_that_are_not_updated_stay():
 def test_sparse_and_overrelaxed_passes_are_only_compared_with_their_like():
     for seed in range(4):
         frames = np.random.default_rng(seed).normal(size=(600, 3))
-        fit = fit_gmm(frames, 256, tol=0, max_iter=120, e_step="sparse", precision="float64")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FitWarning)
+            fit = fit_gmm(frames, 256, tol=0, max_iter=120, e_step="sparse", precision="float64")
         assert fit.fell == ()
 
 

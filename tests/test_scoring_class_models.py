@@ -9,7 +9,7 @@ import pytest
 from scipy.special import log_softmax
 from threadpoolctl import threadpool_limits
 
-from speechgmm.errors import ConfigError, DataError, FitError, ShapeError
+from speechgmm.errors import ConfigError, DataError, FitError, FitWarning, ShapeError
 from speechgmm.gmm import DiagGMM, class_rng, fit_gmm, log_likelihoods
 from speechgmm.scoring import ClassModels, adapt_classes, fit_temperature, train_classes
 
@@ -182,10 +182,12 @@ def test_posteriors_refuse_scores_of_another_shape():
 
 def test_every_class_is_trained_as_it_would_be_alone_on_the_shared_floor():
     frames = speech_like(np.random.default_rng(5))
-    classes = train_classes(frames, 4, seed=7, variance_floor=0.3)
+    with pytest.warns(FitWarning, match="class 'class0': the floor holds"):
+        classes = train_classes(frames, 4, seed=7, variance_floor=0.3)
     floor = 0.3 * np.concatenate(list(frames.values())).var(axis=0)
     for label, model in zip(classes.labels, classes.models, strict=True):
-        alone = fit_gmm(frames[label], 4, seed=class_rng(7, label), floor=floor).model
+        with pytest.warns(FitWarning, match="the floor holds"):
+            alone = fit_gmm(frames[label], 4, seed=class_rng(7, label), floor=floor).model
         np.testing.assert_allclose(model.means, alone.means, rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(model.variances, alone.variances, rtol=1e-4)
         assert np.isclose(model.variances, floor, rtol=1e-9).any()
@@ -204,21 +206,22 @@ def test_other_classes_move_a_class_model_only_through_the_floor():
 def test_trained_classes_recognise_new_frames():
     rng = np.random.default_rng(7)
     frames = speech_like(rng)
-    classes = train_classes({label: x[:150] for label, x in frames.items()}, 4)
+    classes = train_classes({label: x[:150] for label, x in frames.items()}, 4, variance_floor=1e-3)
     assert [classes.classify(x[150:]) for x in frames.values()] == list(frames)
 
 
 def test_serial_and_threaded_training_give_identical_bytes():
     frames = speech_like(np.random.default_rng(8), n_classes=5)
     with threadpool_limits(1), ThreadPoolExecutor(4) as pool:
-        serial, threaded = (train_classes(frames, 8, map=m) for m in (map, pool.map))
+        serial, threaded = (train_classes(frames, 8, variance_floor=1e-5, map=m) for m in (map, pool.map))
     for a, b in zip(serial.models, threaded.models, strict=True):
         assert a.means.tobytes() + a.variances.tobytes() == b.means.tobytes() + b.variances.tobytes()
 
 
 def test_a_class_with_one_frame_is_fitted_on_the_shared_floor():
     frames = {"one": [[5.0, 5.0]], "many": np.random.default_rng(9).normal(size=(50, 2))}
-    classes = train_classes(frames, 1)
+    with pytest.warns(FitWarning, match="class 'one': the floor holds 100% of the variances"):
+        classes = train_classes(frames, 1)
     assert classes.classify([[5.1, 4.9]]) == "one"
 
 

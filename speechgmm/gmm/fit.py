@@ -21,6 +21,7 @@ from speechgmm.gmm.em import Fit, fit_em, rounding_of
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source, check_finite, moments
 from speechgmm.gmm.gradient import fit_gradient
 from speechgmm.gmm.init import initial_model, within_variance
+from speechgmm.gmm.kmeans import LEAST
 from speechgmm.gmm.layout import Batch, BatchReference, Precision, batches, block_size, hold
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import (
@@ -126,8 +127,9 @@ def fit_gmm(
         gradient_after=gradient_after,
         memory=memory,
     )
-    fit = fit_mixture(as_source(frames, weights), n_components, options, seed=seed, start=start, map=map)
-    for note in (*_few(fit, n_components), *fit.notes):
+    source = as_source(frames, weights)
+    fit = fit_mixture(source, n_components, options, seed=seed, start=start, map=map)
+    for note in (*_few(source, fit, n_components), *fit.notes):
         warnings.warn(note, FitWarning, stacklevel=3)
     return fit
 
@@ -170,7 +172,7 @@ def fit_mixture(
     elif options.n_init not in (None, 1):
         raise ConfigError(f"n_init {options.n_init} beside a start, where it has no effect; leave out one or the other")
     if options.floor is None:
-        least = options.variance_floor * np.minimum(variance, within_variance(start))
+        least = options.variance_floor * np.clip(within_variance(start), LEAST * variance, variance)
     chosen = _precision(options, least, start, variance)
     sparse = options.e_step == "sparse"
     sparse |= options.e_step == "auto" and count >= SPARSE_FROM and options.max_iter > 2
@@ -234,8 +236,9 @@ def _precision(options: EMOptions, floor: Floats, start: DiagGMM, variance: Floa
     return resolve_precision(options.precision, float(narrowest.min(initial=1.0)) if floor[varied].all() else 0.0)
 
 
-def _few(fit: Fit, asked: int | None) -> list[str]:
-    n_frames, n_components = round(fit.n_frames), fit.model.n_components
+def _few(source: FrameSource, fit: Fit, asked: int | None) -> list[str]:
+    n_frames = len(source) if source.weights is None else int(np.count_nonzero(source.weights))
+    n_components = fit.model.n_components
     if asked is None or not is_too_few(n_frames, n_components):
         return []
     return [

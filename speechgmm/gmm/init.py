@@ -42,7 +42,7 @@ COMPONENTS_TO_CHOOSE: Final = 128
 """Starts times components at most by default: of many components, one start is much like another."""
 
 FLOOR_OF_START: Final = 0.01
-"""Share of all frames' variance: what holds the variances while components are split."""
+"""Share of the variance, of all frames while components are split and within components while starts climb."""
 
 PERMUTED: Final = 2**22
 """Up to so many frames the subsample is the front of a permutation of all; of more it is drawn without one, which would
@@ -110,8 +110,10 @@ def default_starts(n_frames: int, n_components: int) -> int:
     """How many starts are tried where nobody says: up to ``STARTS``, fewer for few frames or many components.
 
     >>> default_starts(5000, 16), default_starts(500, 16), default_starts(10**6, 256)
-    (4, 1, 1)
+    (4, 2, 1)
     """
+    if n_components == 1:
+        return 1
     most = min(STARTS, n_frames // (FRAMES_TO_CHOOSE * n_components), COMPONENTS_TO_CHOOSE // n_components)
     return max(1, most)
 
@@ -136,9 +138,11 @@ def _likeliest(starts: list[DiagGMM], frames: Frames, weights: Floats, floor: Fl
     precision: Precision = "float32" if narrowest >= LEAST_IN_FLOAT32 else "float64"
     size = block_size(len(frames), frames.shape[1], starts[0].n_components)
     batches = prepare(frames, centre=mean, scale=scale, weights=weights, precision=precision, block=size)
+    within = np.min([within_variance(start) for start in starts], axis=0)
+    least = np.maximum(floor, FLOOR_OF_START * within)
     n_iter = CLIMB
     while len(starts) > 1:
-        fits = [_climb(start, batches, floor, n_iter) for start in starts]
+        fits = [_climb(start, batches, least, n_iter) for start in starts]
         best = sorted(range(len(fits)), key=lambda number: -fits[number].trace[-1])  # of equals the first
         starts = [fits[number].model for number in sorted(best[: len(fits) // 2])]
         n_iter *= 2
@@ -146,9 +150,8 @@ def _likeliest(starts: list[DiagGMM], frames: Frames, weights: Floats, floor: Fl
 
 
 def _climb(start: DiagGMM, batches: Sequence[Batch], floor: Floats, n_iter: int) -> Fit:
-    least = np.maximum(floor, np.minimum(FLOOR_OF_START * within_variance(start), start.variances.min(axis=0)))
     prior = ConjugatePrior.flat(*start.means.shape)
-    return fit_em(start, batches, prior, max_iter=n_iter, tol=0.0, floor=least, overrelaxed=True)
+    return fit_em(start, batches, prior, max_iter=n_iter, tol=0.0, floor=floor, overrelaxed=True)
 
 
 def subsample_size(n_components: int) -> int:

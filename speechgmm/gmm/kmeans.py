@@ -25,7 +25,7 @@ SETTLED: Final = 1e-3
 LEAST: Final = 1e-6
 """Share of all frames' variance. A cluster of one frame has none, and EM needs one to start from."""
 
-_CELLS: Final = 2**20  # of a (frames, K) distance block
+_CELLS: Final = 2**17  # of a (frames, K) block of distances: 1 MiB, which stays in the L2 cache
 
 
 def kmeans_mixture(
@@ -47,14 +47,17 @@ def kmeans_mixture(
     points = (frames - mean) / scale
     centres = points[_greedy_seeds(points, weights, n_components, rng)]
     for _ in range(LLOYD):
-        counts, sums, _ = _cluster_sums(points, weights, centres)
+        labels = _nearest(points, centres)
+        counts, sums = _totals(labels, weights, n_components, points)
         # A centre without points stays where it is.
         moved = np.divide(sums, counts[:, None], out=centres.copy(), where=counts[:, None] > 0)
         shift = np.abs(moved - centres).max()
         centres = moved
         if shift <= SETTLED:
             break
-    counts, sums, squares = _cluster_sums(points, weights, centres)
+    labels = _nearest(points, centres)
+    counts, sums = _totals(labels, weights, n_components, points)
+    _, squares = _totals(labels, weights, n_components, points**2)
     spread = np.ones_like(centres)  # a cluster of nobody has the variance of all frames
     stats = GMMStats(counts, sums, squares, 0.0, float(counts.sum()))
     previous = DiagGMM(np.full(n_components, 1 / n_components), centres, spread)
@@ -92,22 +95,22 @@ def _distances(points: Floats, norms: Floats, which: list[int]) -> Floats:
     return found
 
 
-def _cluster_sums(points: Floats, weights: Floats, centres: Floats) -> tuple[Floats, Floats, Floats]:
-    """Weighted counts (K,), sums (K, D) and sums of squares (K, D) of the points nearest to each centre."""
-    n_components, n_features = centres.shape
-    counts, sums, squares = (
-        np.zeros(n_components),
-        np.zeros(centres.shape),
-        np.zeros((n_components, n_features)),
-    )
-    norms = (centres**2).sum(axis=1)
-    step = max(1, _CELLS // n_components)
-    for start in range(0, len(points), step):
-        block, shares = points[start : start + step], weights[start : start + step]
-        labels = (norms - 2 * block @ centres.T).argmin(axis=1)
-        membership = np.zeros((len(block), n_components))
-        membership[np.arange(len(block)), labels] = shares
-        counts += membership.sum(axis=0)
-        sums += membership.T @ block
-        squares += membership.T @ block**2
-    return counts, sums, squares
+def _nearest(points: Floats, centres: Floats) -> NDArray[np.intp]:
+    """(N,) the number of the centre nearest to each point."""
+    halves = 0.5 * (centres**2).sum(axis=1)
+    step = max(1, _CELLS // len(centres))
+    parts = [
+        (halves - points[first : first + step] @ centres.T).argmin(axis=1) for first in range(0, len(points), step)
+    ]
+    return np.concatenate(parts)
+
+
+def _totals(labels: NDArray[np.intp], weights: Floats, n_clusters: int, values: Floats) -> tuple[Floats, Floats]:
+    """Weight (K,) of each cluster, and the weighted sum (K, D) of its points' values."""
+    order = np.argsort(labels, kind="stable")
+    counts, sizes = np.bincount(labels, weights, n_clusters), np.bincount(labels, minlength=n_clusters)
+    used = sizes > 0
+    starts = (np.cumsum(sizes) - sizes)[used]
+    sums = np.zeros((n_clusters, values.shape[1]))
+    sums[used] = np.add.reduceat(values[order] * weights[order, None], starts, axis=0)
+    return counts, sums

@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, DataError, FitError
-from speechgmm.gmm import DiagGMM, Fit, VariationalFit, fit_gmm, fit_variational, posteriors
+from speechgmm.gmm import DiagGMM, Fit, VariationalFit, fit_variational, posteriors
+from speechgmm.gmm.fit import fit_mixture
+from speechgmm.gmm.frames import as_source
+from speechgmm.gmm.options import EMOptions
 from speechgmm.images.mean_field import Smoothed, smooth
 from speechgmm.images.pixels import Pixels, PixelSpec, pixel_features
 from speechgmm.setting import FORBID_UNKNOWN, setting
@@ -165,10 +168,11 @@ def segment(image: ArrayLike, pixels: PixelSpec | None = None, spec: Segmentatio
 
 
 def _fitted(frames: Pixels, how: SegmentationSpec) -> Fit | VariationalFit:
-    options: dict[str, Any] = {"seed": how.seed, "init": "kmeans++", "max_iter": how.max_iter}
     if how.estimator == "variational":
-        return fit_variational(frames, how.n_components, **options)
-    return fit_gmm(frames, how.n_components, floor=how.floor, **options)
+        return fit_variational(frames, how.n_components, seed=how.seed, max_iter=how.max_iter)
+    # Flat regions lie on the floor, and few pixels are what was asked for: nothing to warn of.
+    options = EMOptions(max_iter=how.max_iter, floor=how.floor)
+    return fit_mixture(as_source(frames), how.n_components, options, seed=how.seed)
 
 
 def entropy(maps: ArrayLike) -> NDArray[np.float32]:

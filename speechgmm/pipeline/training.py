@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from speechgmm.errors import FitError
 from speechgmm.features import Moments
 from speechgmm.gmm import BayesianGMM
+from speechgmm.gmm.component_count import NAMED
 from speechgmm.gmm.selection import AT_THE_END
 from speechgmm.io.model_file import AudioInput, ClassRecipe
 from speechgmm.pipeline.class_sizes import KEY, refuse_too_few, warn_of_few
@@ -271,6 +272,10 @@ def _say_what_is_odd(job: Job, reports: Sequence[ClassReport]) -> None:
             )
         if report.why.endswith(AT_THE_END):
             at_most.append(report.label)
+    noted = [f"class {report.label!r}: {note}" for report in reports for note in report.notes]
+    if noted:
+        more = f"\n... and {len(noted) - NAMED} more such classes" if len(noted) > NAMED else ""
+        job.console.warn("\n".join(noted[:NAMED]) + more)
     if at_most:
         job.console.warn(
             f"model.n_components: auto chose the largest candidate for {len(at_most)} of {len(reports)} classes "
