@@ -108,11 +108,11 @@ class Progress:
             gain, fell = value - self.trace[-1], self.falls(value, model)
             if fell:
                 self.fell.append(len(self.trace))
-            # Half of it: what rounding adds to a gain must not make it more than rounding.
+            # Half of rounding: the next step may gain twice what this one gains at least.
             enough = max(self.tol, rounding_of(value, self.precision) / 2 if self.tol else 0)
             if own and full and self.full and self.step is not None:
                 self.least = self.step.least_gain()
-                self.settling = max(gain, self.least) < enough
+                self.settling = max(gain, self.least, 0.0) < enough
                 level = self.least <= rounding_of(value, "float64") or (before is not None and self.least <= before)
                 self.converged = self.settling and level and not fell
             elif gain < enough:
