@@ -236,7 +236,8 @@ def test_states_of_hmms_go_with_the_frames(offset, training):
 def test_an_hour_of_unix_seconds_is_a_column_like_any_other():
     rng = np.random.default_rng(8)
     minutes = np.repeat([5.0, 30.0, 55.0], 500)
-    hour = np.column_stack([60 * minutes + 90 * rng.normal(size=1500), rng.normal(size=1500)])
+    load = np.where(minutes == 30, 6.0, 0.0) + rng.normal(size=1500)
+    hour = np.column_stack([60 * minutes + 90 * rng.normal(size=1500), load])
     hour[:, 0] = exact(hour[:, 0])
     clock = hour + np.array([1.7e9, 0.0])
     for precision in ("float32", "float64"):
