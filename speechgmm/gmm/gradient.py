@@ -8,7 +8,7 @@ with their floor as a bound (L-BFGS-B, Byrd et al. 1995). Refuses float32, in wh
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,7 +19,8 @@ from speechgmm.gmm.em import Fit, e_step
 from speechgmm.gmm.frames import Mapper
 from speechgmm.gmm.layout import Batch, BatchReference
 from speechgmm.gmm.model import DiagGMM
-from speechgmm.gmm.prior import MIN_COUNT
+from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior
+from speechgmm.gmm.progress import rounding_of
 from speechgmm.gmm.stats import GMMStats
 
 Floats = NDArray[np.float64]
@@ -95,9 +96,10 @@ def fit_gradient(
 ) -> Fit:
     """Climb from ``start`` to a maximum of the likelihood by L-BFGS: ``max_passes`` over the frames at most.
 
-    Stops once an iteration gains less than ``tol`` nats per frame; one may take several passes. ``floor`` holds
-    variances from below ((D,) or a number above 0). ``trace`` holds the best likelihood so far at each pass. Batches
-    are float64.
+    An iteration, which may take several passes, that gains less than ``tol`` nats per frame ends the search; L-BFGS may
+    gain as little far from a maximum. So a plain step of EM follows: where it gains less than ``tol`` the fit is
+    converged, else the search begins again after it. ``floor`` holds variances from below ((D,) or a number above 0).
+    ``trace`` holds the best likelihood so far at each pass. Batches are float64.
 
     Raises:
         FitError: No batches; a likelihood that is not finite.
@@ -110,8 +112,6 @@ def fit_gradient(
     >>> fit_gradient(start, frames, max_passes=50, tol=1e-9, floor=0.01).model.means.round(3).ravel()
     array([0.5, 9.5])
     """
-    from scipy.optimize import Bounds, minimize
-
     if not batches:
         raise FitError("no frames; expected at least one batch of them")
     if max_passes < 1 or not tol >= 0:
@@ -123,53 +123,76 @@ def fit_gradient(
     if not (np.asarray(floor) > 0).all():
         raise ConfigError("a variance floor of 0 with gradients: nothing would hold a variance up; give one above 0")
     least = np.broadcast_to(np.asarray(floor, np.float64), start.means.shape)
-    begin = DiagGMM(start.weights, start.means, np.maximum(start.variances, least))
-    where = Coordinates(begin)
-    best = begin
-    found: GMMStats | None = None
-    trace: list[float] = []
-
-    def cost(vector: Floats) -> tuple[float, Floats]:
-        nonlocal best, found
-        if len(trace) == max_passes:
-            raise _Spent
-        model = where.model(vector)
-        stats = e_step(model.log_linear(), batches, map)
-        value = stats.log_likelihood / stats.n_frames
-        if not np.isfinite(value) and not trace:
-            raise FitError(f"the objective is {value}: a frame lies too far from every component; look for outliers")
-        better = not trace or value > trace[-1]  # never so where the search has gone so far that the value is NaN
-        if better:
-            best, found = model, stats
-        trace.append(value if better else trace[-1])
-        return trace[0] - value, -where.gradient(vector, stats) / stats.n_frames
-
-    vector = where.vector(begin)
-    free = begin.n_components * (1 + begin.n_features)
-    lowest = np.concatenate([np.full(free, -np.inf), np.log(least).ravel()])
-    highest = np.concatenate([np.full(free, np.inf), vector[free:] + FURTHEST])
-    # ftol is a share of the cost's size or of 1: of a cost that begins at 0, it is in nats.
+    climb = _Climb(batches, map, max_passes, DiagGMM(start.weights, start.means, np.maximum(start.variances, least)))
     converged = False
     with suppress(_Spent):
-        ended = minimize(
-            cost,
-            vector,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=Bounds(lowest, highest),
-            options={"maxfun": MANY, "maxiter": MANY, "ftol": tol, "gtol": 0.0, "maxcor": MEMORY},
-        )
-        converged = ended.status == 0
-    counts = begin.weights if found is None else found.counts
+        while not converged:
+            climb.search(least, tol)
+            gain = climb.step(least, min_count)
+            converged = gain < max(tol, rounding_of(climb.trace[-1], "float64") / 2 if tol else 0)
+    counts = climb.stats.counts
     return Fit(
-        best,
-        tuple(trace),
+        climb.best,
+        tuple(climb.trace),
         converged=converged,
         fell=(),
         precision="float64",
         dead=tuple(int(k) for k in np.flatnonzero(counts < min_count)),
         resplit=(),
-        floored=int(np.count_nonzero(best.variances <= least * (1 + 1e-12))),
-        n_frames=0.0 if found is None else found.n_frames,
+        floored=int(np.count_nonzero(climb.best.variances <= least * (1 + 1e-12))),
+        n_frames=climb.stats.n_frames,
         counts=counts,
     )
+
+
+@dataclass(slots=True)
+class _Climb:
+    """Passes over the frames, and the best mixture that they saw."""
+
+    batches: Sequence[Batch | BatchReference]
+    map: Mapper
+    max_passes: int
+    best: DiagGMM  # before the first pass: the start
+    trace: list[float] = field(default_factory=list)
+    stats: GMMStats = field(init=False)  # of the best mixture, once there was a pass
+
+    def see(self, model: DiagGMM) -> tuple[float, GMMStats]:
+        """The likelihood of a mixture in nats per frame, and its statistics. Raises _Spent where no pass is left."""
+        if len(self.trace) == self.max_passes:
+            raise _Spent
+        stats = e_step(model.log_linear(), self.batches, self.map)
+        value = stats.log_likelihood / stats.n_frames
+        if not np.isfinite(value) and not self.trace:
+            raise FitError(f"the objective is {value}: a frame lies too far from every component; look for outliers")
+        better = not self.trace or value > self.trace[-1]  # never so where the search went so far that it is NaN
+        if better:
+            self.best, self.stats = model, stats
+        self.trace.append(value if better else self.trace[-1])
+        return value, stats
+
+    def search(self, least: Floats, tol: float) -> None:
+        """L-BFGS from the best mixture, until an iteration gains less than ``tol``."""
+        from scipy.optimize import Bounds, minimize
+
+        if not self.trace:
+            self.see(self.best)
+        where, known, origin = Coordinates(self.best), [(self.trace[-1], self.stats)], self.trace[-1]
+
+        def cost(vector: Floats) -> tuple[float, Floats]:
+            value, stats = known.pop() if known else self.see(where.model(vector))
+            return origin - value, -where.gradient(vector, stats) / stats.n_frames
+
+        vector = where.vector(self.best)
+        free = self.best.n_components * (1 + self.best.n_features)
+        lowest = np.concatenate([np.full(free, -np.inf), np.log(least).ravel()])
+        highest = np.concatenate([np.full(free, np.inf), vector[free:] + FURTHEST])
+        # ftol is a share of the cost's size or of 1: of a cost that begins at 0, it is in nats.
+        options = {"maxfun": MANY, "maxiter": MANY, "ftol": tol, "gtol": 0.0, "maxcor": MEMORY}
+        minimize(cost, vector, jac=True, method="L-BFGS-B", bounds=Bounds(lowest, highest), options=options)
+
+    def step(self, least: Floats, min_count: float) -> float:
+        """What a plain step of EM gains from the best mixture, in nats per frame."""
+        before = self.trace[-1]
+        posterior = ConjugatePrior.flat(*self.best.means.shape) + self.stats
+        value, _ = self.see(posterior.mode(self.best, floor=least, min_count=min_count))
+        return value - before

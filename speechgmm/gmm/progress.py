@@ -1,0 +1,125 @@
+"""Whether a climb has ended: what EM's own steps gain, and what of it is rounding.
+
+Owns the objective from pass to pass, and the rule by which a fit is converged. Refuses to take a step.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.gmm.layout import Precision
+from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.prior import ConjugatePrior
+
+Floats = NDArray[np.float64]
+
+ROUNDING: Final[dict[Precision, float]] = {"float64": 1e-10, "float32": 3e-7}
+"""How far rounding alone may move the objective, as a share of its size, or of 1 nat per frame if more.
+
+Of real MFCCs (300 to 30,000 frames, 4 to 64 components, 100 models) the float32 objective is within 4e-8 of the float64
+one, and its differences within 6e-8.
+"""
+
+
+CANCELLED: Final[dict[Precision, float]] = {"float64": 1e-15, "float32": 3e-7}
+"""How far rounding may move the objective as a share of what cancels within components, see ``cancelled``.
+
+Of 60 sets of clusters and mixtures in up to 7 dimensions, float32 moves it by at most 7e-8 of that.
+"""
+
+
+def rounding_of(value: float, precision: Precision) -> float:
+    """How far rounding alone may move an objective of this value, in nats per frame.
+
+    >>> rounding_of(-80.0, "float64")
+    8e-09
+    """
+    return ROUNDING[precision] * max(1.0, abs(value))
+
+
+def cancelled(model: DiagGMM, centre: Floats) -> float:
+    """What cancels within the components of a mixture where frames are centred at ``centre`` (D,), in nats.
+
+    The log density of a narrow component far from the centre is the small difference of large terms, of the size of
+    (mean / deviation)², each rounded. Components are rounded independently.
+
+    >>> round(cancelled(DiagGMM([0.5, 0.5], [[-10.0], [10.0]], [[1.0], [1.0]]), np.zeros(1)), 3)
+    70.711
+    """
+    terms = ((model.means - centre) ** 2 / model.variances).sum(axis=1)
+    return float(np.linalg.norm(model.weights * terms))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """EM's own step: an M-step, with the posterior whose mode it went to."""
+
+    posterior: ConjugatePrior
+    before: DiagGMM
+    after: DiagGMM
+    n_frames: float
+
+    def least_gain(self) -> float:
+        """What the step gains in the expected log density of frames and components, in nats per frame.
+
+        The objective gains at least that (Dempster et al. 1977), and near a maximum at most twice that: along a
+        direction in which EM leaves the share r of the way, 1 + r times. It follows from the statistics in float64, so
+        that rounding of the objective does not hide it.
+        """
+        gain = self.posterior.log_density(self.after) - self.posterior.log_density(self.before)
+        return gain / self.n_frames
+
+
+@dataclass(slots=True)
+class Progress:
+    """The objective from pass to pass, and whether the climb has ended.
+
+    A gain is certain where it is that of EM's own step and both passes saw all components: an extrapolated step may
+    gain little beside a step that gains much, and a bound says little of the likelihood. Once a gain is small, the
+    climb settles: steps are EM's own and passes full, until a certain gain is not small.
+    """
+
+    tol: float
+    precision: Precision
+    centre: Floats  # (D,) of the frames as they are laid out
+    trace: list[float] = field(default_factory=list)
+    fell: list[int] = field(default_factory=list)
+    settling: bool = False
+    converged: bool = False
+    step: Step | None = None  # the last one, or the one that the last update went beyond
+    guaranteed: bool = False  # the last update cannot have lowered the objective
+    full: bool = False  # the last pass saw all components
+    least: float | None = None  # what the last step gained at least, where it is certain
+
+    def falls(self, value: float, model: DiagGMM) -> bool:
+        """Whether the objective of a mixture is lower than at the pass before, by more than rounding."""
+        fall = self.trace[-1] - value
+        if fall <= rounding_of(value, self.precision):
+            return False
+        return fall > CANCELLED[self.precision] * cancelled(model, self.centre)
+
+    def add(self, value: float, model: DiagGMM, *, own: bool, full: bool) -> None:
+        """Take in the objective of a mixture after a pass; ``own``: the step before it was EM's own."""
+        before, self.least = self.least, None
+        # A bound may lie below the likelihood that came before it; with the same sets it does not fall either.
+        if self.guaranteed and (full or not self.full):
+            gain, fell = value - self.trace[-1], self.falls(value, model)
+            if fell:
+                self.fell.append(len(self.trace))
+            # Half of rounding: the next step may gain twice what this one gains at least.
+            enough = max(self.tol, rounding_of(value, self.precision) / 2 if self.tol else 0)
+            if own and full and self.full and self.step is not None:
+                self.least = self.step.least_gain()
+                self.settling = max(gain, self.least, 0.0) < enough
+                level = self.least <= rounding_of(value, "float64") or (before is not None and self.least <= before)
+                self.converged = self.settling and level and not fell
+            elif gain < enough:
+                self.settling = True
+        self.trace.append(value)
+        self.guaranteed, self.full = True, full
+
+    def restart(self) -> None:
+        """The last update guarantees nothing: components were re-split."""
+        self.guaranteed, self.settling, self.least = False, False, None
