@@ -108,9 +108,10 @@ def _nearest(points: Floats, centres: Floats) -> NDArray[np.intp]:
 def _totals(labels: NDArray[np.intp], weights: Floats, n_clusters: int, values: Floats) -> tuple[Floats, Floats]:
     """Weight (K,) of each cluster, and the weighted sum (K, D) of its points' values."""
     order = np.argsort(labels, kind="stable")
-    counts, sizes = np.bincount(labels, weights, n_clusters), np.bincount(labels, minlength=n_clusters)
+    counts: Floats = np.bincount(labels, weights, n_clusters)
+    sizes = np.bincount(labels, minlength=n_clusters)
     used = sizes > 0
     starts = (np.cumsum(sizes) - sizes)[used]
-    sums = np.zeros((n_clusters, values.shape[1]))
+    sums: Floats = np.zeros((n_clusters, values.shape[1]))
     sums[used] = np.add.reduceat(values[order] * weights[order, None], starts, axis=0)
     return counts, sums
