@@ -108,7 +108,7 @@ def _nearest(points: Floats, centres: Floats) -> NDArray[np.intp]:
 def _totals(labels: NDArray[np.intp], weights: Floats, n_clusters: int, values: Floats) -> tuple[Floats, Floats]:
     """Weight (K,) of each cluster, and the weighted sum (K, D) of its points' values."""
     order = np.argsort(labels, kind="stable")
-    counts: Floats = np.bincount(labels, weights, n_clusters)
+    counts = np.bincount(labels, weights, n_clusters).astype(np.float64)
     sizes = np.bincount(labels, minlength=n_clusters)
     used = sizes > 0
     starts = (np.cumsum(sizes) - sizes)[used]
