@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from timing import interleaved, show
 
 import speechgmm as sg
-from speechgmm.console import Console
+from speechgmm.engine.console import Console
+from speechgmm.engine.job import prepare
+from speechgmm.engine.shards import extract_recordings
 from speechgmm.features import moments, normalisation, raw_features
 from speechgmm.io.audio import Pieces
-from speechgmm.pipeline.job import prepare
-from speechgmm.pipeline.shards import extract_recordings
 
 RATE = 16000
 SPEC = sg.FeatureSpec(preset="kaldi", deltas=2)

@@ -23,7 +23,7 @@ from scipy.stats import t as student
 
 import speechgmm as sg
 from speechgmm.gmm import class_rng
-from speechgmm.scoring import adapt_classes
+from speechgmm.tasks.classification import adapt_classes
 
 Frames = NDArray[np.float32]
 Item = tuple[str, Frames]

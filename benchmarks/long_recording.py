@@ -17,9 +17,9 @@ RATE = 16000
 STAGE = """
 import sys, time
 from pathlib import Path
-from speechgmm.console import Console
-from speechgmm.pipeline.job import prepare
-from speechgmm.pipeline.shards import extract_recordings
+from speechgmm.engine.console import Console
+from speechgmm.engine.job import prepare
+from speechgmm.engine.shards import extract_recordings
 
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()

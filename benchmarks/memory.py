@@ -20,11 +20,11 @@ import numpy as np
 from timing import about_machine
 
 from speechgmm.config import ParallelSpec
+from speechgmm.engine.frames import Piece, open_frames
+from speechgmm.engine.memory import Need, divide_among_batches
 from speechgmm.gmm import fit_gmm
 from speechgmm.io.feature_store import Extracted, FeatureStore
 from speechgmm.parallel import pmap
-from speechgmm.pipeline.frames import Piece, open_frames
-from speechgmm.pipeline.memory import Need, divide_among_batches
 
 N_FEATURES = 39
 FRAMES = 1000  # of a recording

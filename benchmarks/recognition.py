@@ -12,8 +12,8 @@ from hmmlearn.hmm import GMMHMM
 from numpy.typing import NDArray
 from timing import interleaved, show
 
-from speechgmm.blas import one_blas_thread
-from speechgmm.decoding import (
+from speechgmm.gmm import DiagGMM
+from speechgmm.hmm import (
     HMM,
     HMMSpec,
     StateStack,
@@ -26,7 +26,7 @@ from speechgmm.decoding import (
     train_hmms,
     viterbi,
 )
-from speechgmm.gmm import DiagGMM
+from speechgmm.parallel import one_blas_thread
 
 D, PHONES, STATES, COMPONENTS = 39, 48, 3, 16
 FRAMES_PER_SECOND, UTTERANCE = 100, 500

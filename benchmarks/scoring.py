@@ -10,7 +10,7 @@ from sklearn.mixture import GaussianMixture
 from timing import interleaved, show
 
 from speechgmm.gmm import DiagGMM, Stack
-from speechgmm.scoring import ClassModels
+from speechgmm.tasks.classification import ClassModels
 
 D, FRAMES = 39, 300
 

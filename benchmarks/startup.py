@@ -12,10 +12,11 @@ import numpy as np
 import soundfile
 from timing import interleaved, show
 
+from speechgmm.engine.audio_input import AudioInput
 from speechgmm.features import FeatureSpec
 from speechgmm.gmm import DiagGMM
-from speechgmm.io.model_file import AudioInput, save_models
-from speechgmm.scoring import ClassModels
+from speechgmm.tasks.classification import ClassModels
+from speechgmm.tasks.classification.codec import save_models
 
 N_CLASSES, K, RATE = 6, 32, 8000
 
@@ -39,7 +40,9 @@ def process(*arguments: str) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         model, recording = map(str, prepare(Path(name)))
-        printing = "from pathlib import Path; from speechgmm.cli.printing import score_and_print as score; "
+        printing = (
+            "from pathlib import Path; from speechgmm.tasks.classification.command import score_and_print as score; "
+        )
         contestants = {
             "import numpy, scipy.fft, soundfile": lambda: process("-c", "import numpy, scipy.fft, soundfile"),
             "import numpy": lambda: process("-c", "import numpy"),

@@ -17,10 +17,10 @@ from speechgmm.evaluation import cllr_min, eer, interval, min_dcf, rank_trials
 from speechgmm.evaluation.detection import cllr_sums
 from speechgmm.gmm import DiagGMM
 from speechgmm.parallel import pmap
-from speechgmm.pipeline.verification import ScoredTrials, Side, trials_table
-from speechgmm.scoring import ClassModels
-from speechgmm.scoring.class_models import Cohort
-from speechgmm.scoring.score_norm import ScoreNorm
+from speechgmm.tasks.classification import ClassModels
+from speechgmm.tasks.classification.models import Cohort
+from speechgmm.tasks.verification.score_norm import ScoreNorm
+from speechgmm.tasks.verification.trials import ScoredTrials, Side, trials_table
 
 D, K, FRAMES, TOP = 39, 64, 300, 10
 SPEAKERS, COHORT = 1000, 200

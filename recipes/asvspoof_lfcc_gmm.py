@@ -13,10 +13,11 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from speechgmm.corpus.asvspoof import read_asv_scores
+from speechgmm.corpus.readers.asvspoof import read_asv_scores
+from speechgmm.engine import extract, prepare
 from speechgmm.evaluation import asv_errors, interval, min_t_dcf, min_t_dcf_legacy, rank_trials
-from speechgmm.pipeline import evaluate, extract, prepare, score, train
-from speechgmm.pipeline.evaluation import detection_scores
+from speechgmm.tasks.classification import evaluate, score, train
+from speechgmm.tasks.classification.evaluation import detection_scores
 
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE")]
 

@@ -15,9 +15,9 @@ import numpy as np
 import soundfile
 import typer
 
-from speechgmm.corpus.espeak import VOICES, build_corpus
-from speechgmm.corpus.espeak.degrade import degrade
-from speechgmm.corpus.librispeech import read_librispeech
+from speechgmm.corpus.readers.librispeech import read_librispeech
+from speechgmm.demo import VOICES, build_corpus
+from speechgmm.demo.degradation import degrade
 
 PARTS = {"train": "trn", "dev": "trl", "eval": "trl"}  # part -> how its protocol's name ends
 SECONDS = 2.0  # of a piece; the sentences of eSpeak NG last about two and a half

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from speechgmm.pipeline import evaluate, extract, prepare, score, train
+from speechgmm.engine import extract, prepare
+from speechgmm.tasks.classification import evaluate, score, train
 
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE")]
 

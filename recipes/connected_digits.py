@@ -16,7 +16,7 @@ import soundfile
 import typer
 
 import speechgmm as sg
-from speechgmm.corpus.folder import read_fsdd
+from speechgmm.corpus.readers.folder import read_fsdd
 
 RATE, LENGTH, NOISE = 8000, 5, 0.001  # Hz, digits in a string, standard deviation of the noise (full scale: 1)
 PAUSE = (0.1, 0.4)  # s

@@ -20,17 +20,19 @@ import soundfile
 import typer
 from numpy.typing import NDArray
 
-from speechgmm.clustering import Conversation, bic_changes, make_conversation, turns_of, window_supervectors
-from speechgmm.corpus.librispeech import read_librispeech
+from speechgmm.clustering import bic_changes
+from speechgmm.corpus.readers.librispeech import read_librispeech
 from speechgmm.evaluation import interval
 from speechgmm.evaluation.diarization import DiarizationErrors, Turn, diarization_errors, pooled_der
 from speechgmm.evaluation.resampling import ratio
 from speechgmm.features import front_end
-from speechgmm.io.diarizer_file import DiarizerFile, save_diarizer
 from speechgmm.io.rttm import write_rttm
-from speechgmm.pipeline.diarizing import heard, made_conversations, train_diarizer, turns_in
-from speechgmm.report.diarization_plot import plot_turns
 from speechgmm.report.plots import save_figure
+from speechgmm.tasks.diarization import Conversation, make_conversation, turns_of, window_supervectors
+from speechgmm.tasks.diarization.codec import DiarizerFile, save_diarizer
+from speechgmm.tasks.diarization.plots import plot_turns
+from speechgmm.tasks.diarization.recordings import heard, turns_in
+from speechgmm.tasks.diarization.training import made_conversations, train_diarizer
 
 RATE, LEAST, N_TEST = 16000, 10.0, 40
 Samples = dict[str, NDArray[np.float32]]

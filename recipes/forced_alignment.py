@@ -14,12 +14,12 @@ import numpy as np
 import typer
 
 import speechgmm as sg
+from speechgmm.corpus.readers.timit import fold_phone, read_timit
 from speechgmm.corpus.spec import TimitSpec
-from speechgmm.corpus.timit import fold_phone, read_timit
+from speechgmm.engine.job import prepare
 from speechgmm.evaluation import boundary_errors, interval, within
-from speechgmm.io.recogniser_file import read_recogniser
-from speechgmm.pipeline.job import prepare
-from speechgmm.pipeline.recognising import align_recordings
+from speechgmm.tasks.recognition.codec import read_recogniser
+from speechgmm.tasks.recognition.decoding import align_recordings
 
 TOLERANCES = (0.010, 0.020, 0.050)  # s
 

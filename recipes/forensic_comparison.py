@@ -16,7 +16,7 @@ import soundfile
 import typer
 
 import speechgmm as sg
-from speechgmm.corpus.librispeech import read_librispeech
+from speechgmm.corpus.readers.librispeech import read_librispeech
 from speechgmm.evaluation import cllr, cllr_min, eer, in_words, interval, rank_trials
 from speechgmm.features.noise import white
 from speechgmm.io.score_file import TrialScores, read_scores

@@ -18,11 +18,11 @@ import soundfile
 import typer
 
 import speechgmm as sg
-from speechgmm.corpus.librispeech import read_librispeech
+from speechgmm.corpus.readers.librispeech import read_librispeech
 from speechgmm.evaluation import cllr, cllr_min, eer, interval, rank_trials
 from speechgmm.features.noise import babble, filtered, random_channel, white
 from speechgmm.io.score_file import TrialScores, read_scores
-from speechgmm.pipeline.score_files import fuse_files
+from speechgmm.tasks.verification.score_files import fuse_files
 
 MAIN = "configs/speaker-verification.yaml"
 RATE, ENROL, TEST, SNR = 16000, 64000, 32000, 5  # Hz, samples, samples, dB

@@ -17,8 +17,8 @@ import numpy as np
 import typer
 
 import speechgmm as sg
-from speechgmm.corpus.folder import read_fsdd
-from speechgmm.corpus.librispeech import read_librispeech
+from speechgmm.corpus.readers.folder import read_fsdd
+from speechgmm.corpus.readers.librispeech import read_librispeech
 from speechgmm.evaluation import eer, interval, rank_trials
 
 Row = tuple[Path, str, str, str]  # recording, speaker, corpus, split

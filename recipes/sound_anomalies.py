@@ -22,12 +22,12 @@ import typer
 from matplotlib.figure import Figure
 
 import speechgmm as sg
-from speechgmm.corpus.librispeech import read_librispeech
+from speechgmm.corpus.readers.librispeech import read_librispeech
 from speechgmm.evaluation import auc, interval, pool_trials
-from speechgmm.io.anomaly_file import read_anomaly_file
 from speechgmm.io.tables import table
-from speechgmm.pipeline.anomaly_scoring import Found, find_anomalies
-from speechgmm.report.anomaly_plots import draw_anomaly
+from speechgmm.tasks.anomaly.codec import read_anomaly_file
+from speechgmm.tasks.anomaly.plots import draw_anomaly
+from speechgmm.tasks.anomaly.scoring import Found, find_anomalies
 
 CONFIG = "configs/sound-anomalies.yaml"
 RATE, LEVELS = 16000, (6, 0)  # Hz, dB

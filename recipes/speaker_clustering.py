@@ -19,13 +19,14 @@ import typer
 from numpy.typing import NDArray
 
 import speechgmm as sg
-from speechgmm.clustering import PieceClusters, WithinClass, piece_statistics, supervectors
+from speechgmm.clustering import PieceClusters
 from speechgmm.clustering.pieces import Method
-from speechgmm.corpus.librispeech import read_librispeech
+from speechgmm.corpus.readers.librispeech import read_librispeech
 from speechgmm.evaluation import ClusterFigures, cluster_figures
 from speechgmm.io.tables import table
-from speechgmm.report.cluster_plot import plot_clusters
 from speechgmm.report.plots import save_figure
+from speechgmm.tasks.clustering.plots import plot_clusters
+from speechgmm.vectors import WithinClass, piece_statistics, supervectors
 
 RATE, SHORTEST, LONGEST = 16000, 4, 5  # Hz, s, s
 SPEAKERS, DRAWS = 10, 20

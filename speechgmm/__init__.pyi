@@ -1,5 +1,6 @@
 from .clustering import cluster_pieces
 from .config import load_config
+from .engine import run
 from .features import FeatureSpec, extract
 from .gmm import (
     BayesianGMM,
@@ -18,9 +19,8 @@ from .gmm import (
     sample,
     update,
 )
-from .io.model_file import load_models, read_model_file, save_models
-from .pipeline import run, score_recordings
-from .scoring import ClassModels, train_classes
+from .tasks.classification import ClassModels, score_recordings, train_classes
+from .tasks.classification.codec import load_models, read_model_file, save_models
 
 __all__ = [
     "BayesianGMM",

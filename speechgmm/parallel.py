@@ -1,10 +1,13 @@
-"""Running tasks side by side: the only place that knows joblib.
+"""Running tasks side by side: the only place that knows joblib, and that limits the threads of BLAS.
 
 ``pmap`` keeps the order of its tasks, starts nothing for a single worker, and holds BLAS to one thread inside every
 task: OpenBLAS threads that spin under joblib cost 20 times the work, and results must not depend on their number.
+Products here are of blocks that fit into a cache. Threads of BLAS that share one of those wait for each other longer
+than they work, and where the cores are busy, many times longer.
 """
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,8 +15,40 @@ from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any, Literal, TypeVar
 
-from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, SpeechGMMError
+
+_lock = threading.Lock()
+_holders: list[Any] = []  # one limit per task that holds it; the first knows what was before
+_found: tuple[int, Any] = (0, None)  # modules that were loaded at the last search, and what it found
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold every BLAS that is loaded to one thread; also as a decorator.
+
+    numpy and scipy bundle one each: who multiplies with that of scipy must have loaded it before. The limit is the
+    process's: of several threads that ask for it, the last to leave lifts it.
+    """
+    with _lock:
+        _holders.append(None if _holders else _controller().limit(limits=1, user_api="blas"))
+    try:
+        yield
+    finally:
+        with _lock:
+            if len(_holders) == 1:
+                _holders[0].restore_original_limits()
+            _holders.pop()
+
+
+def _controller() -> Any:
+    """Every BLAS that is loaded; the search takes milliseconds, and is made again when modules were loaded since."""
+    global _found
+    if _found[0] != len(sys.modules):
+        from threadpoolctl import ThreadpoolController
+
+        _found = (len(sys.modules), ThreadpoolController())
+    return _found[1]
+
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

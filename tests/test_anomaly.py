@@ -18,24 +18,19 @@ from typer.testing import CliRunner
 import speechgmm as sg
 from speechgmm.cli import app
 from speechgmm.config import load_config, make_config
-from speechgmm.console import Console
 from speechgmm.corpus import Corpus, Utterance
-from speechgmm.corpus.normal import divide_normal
 from speechgmm.corpus.spec import SplitSpec
+from speechgmm.engine import prepare
+from speechgmm.engine.console import Console
+from speechgmm.engine.frames import Piece
+from speechgmm.engine.mixture_fit import MixtureTask
+from speechgmm.engine.run_folder import read_run
 from speechgmm.errors import ConfigError, DataError, ModelFileError
-from speechgmm.io.anomaly_file import read_anomaly_file, serialise_anomaly
-from speechgmm.io.model_file import KEY, read_model_file
-from speechgmm.io.recogniser_file import read_recogniser
-from speechgmm.pipeline import anomaly_scoring, prepare
-from speechgmm.pipeline.anomaly_evaluation import AnomalyScores, evaluate_anomalies
-from speechgmm.pipeline.anomaly_scoring import Found
-from speechgmm.pipeline.anomaly_training import extract_streams
-from speechgmm.pipeline.frames import Piece
-from speechgmm.pipeline.mixture_task import MixtureTask
-from speechgmm.report.anomaly_section import anomalies
-from speechgmm.report.anomaly_section import oddest as oddest_section
-from speechgmm.report.run_folder import read_run
-from speechgmm.scoring.anomaly import (
+from speechgmm.io.container import KEY
+from speechgmm.tasks.anomaly import scoring as anomaly_scoring
+from speechgmm.tasks.anomaly.codec import read_anomaly_file, serialise_anomaly
+from speechgmm.tasks.anomaly.evaluation import AnomalyScores, evaluate_anomalies
+from speechgmm.tasks.anomaly.models import (
     AnomalyModel,
     NormalReference,
     far_out,
@@ -48,7 +43,14 @@ from speechgmm.scoring.anomaly import (
     threshold_of,
     window_means,
 )
-from speechgmm.scoring.anomaly_spec import AnomalySpec, StreamSpec
+from speechgmm.tasks.anomaly.report import anomalies
+from speechgmm.tasks.anomaly.report import oddest as oddest_section
+from speechgmm.tasks.anomaly.scoring import Found
+from speechgmm.tasks.anomaly.spec import AnomalySpec, StreamSpec
+from speechgmm.tasks.anomaly.split import divide_normal
+from speechgmm.tasks.anomaly.training import extract_streams
+from speechgmm.tasks.classification.codec import read_model_file
+from speechgmm.tasks.recognition.codec import read_recogniser
 
 RATE = 8000
 
@@ -525,7 +527,7 @@ def test_frames_of_a_group_are_held_out_together_where_components_are_chosen(
         groups.extend({piece.group for piece in task.pieces} for task in tasks)
         raise DataError("seen")
 
-    monkeypatch.setattr("speechgmm.pipeline.anomaly_training.train_mixtures", seen)
+    monkeypatch.setattr("speechgmm.tasks.anomaly.training.train_mixtures", seen)
     with pytest.raises(DataError, match="seen"):
         sg.run(
             machines / "machines.yaml",

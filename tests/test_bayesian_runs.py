@@ -13,19 +13,19 @@ import pytest
 import soundfile
 from conftest import hum
 
-from speechgmm.cli.inspecting import inspect
-from speechgmm.cli.printing import print_result
-from speechgmm.console import Console
+from speechgmm.cli.inspection import inspect
+from speechgmm.cli.results import print_result
+from speechgmm.engine import run
+from speechgmm.engine.console import Console
+from speechgmm.engine.frames import Piece
+from speechgmm.engine.job import Job
+from speechgmm.engine.mixture_fit import MixtureTask
 from speechgmm.errors import ConfigError, DataError, FitError, ModelFileError
 from speechgmm.gmm import BayesianGMM, ModelSpec
-from speechgmm.io.model_file import read_model_file, save_models, serialise
-from speechgmm.pipeline import run, score_recordings
-from speechgmm.pipeline.enrolling import enrol
-from speechgmm.pipeline.frames import Piece
-from speechgmm.pipeline.job import Job
-from speechgmm.pipeline.mixture_task import MixtureTask
-from speechgmm.pipeline.scoring import log_likelihood_table
-from speechgmm.scoring import ClassModels
+from speechgmm.tasks.classification import ClassModels, score_recordings
+from speechgmm.tasks.classification.codec import read_model_file, save_models, serialise
+from speechgmm.tasks.classification.enrolment import enrol
+from speechgmm.tasks.classification.scoring import log_likelihood_table
 
 BAYES = "model={estimator: variational, n_components: 8, variational_max_iter: 30}"
 
@@ -121,7 +121,7 @@ def test_the_temperature_comes_from_posteriors_that_have_not_seen_what_they_scor
         scored.append((frames, len(pieces)))
         return log_likelihood_table(job, models, pieces, what)
 
-    monkeypatch.setattr("speechgmm.pipeline.tempering.log_likelihood_table", seen)
+    monkeypatch.setattr("speechgmm.tasks.classification.temperature_folds.log_likelihood_table", seen)
     folder = trained(config_file, "tempered", "seed=7")
     whole = sum(int(row["n_frames"]) for row in table(folder / "classes.tsv"))
     assert [frames for frames, _ in scored] == pytest.approx([whole] * 2)

@@ -7,8 +7,8 @@ from sklearn.linear_model import LogisticRegression
 
 from speechgmm.errors import DataError, ShapeError
 from speechgmm.evaluation import act_dcf, cllr, cllr_min, eer, in_words, min_dcf, rank_trials
-from speechgmm.scoring.calibration import cross_calibrate, fit_logistic, fit_pav
-from speechgmm.scoring.score_maps import Affine, Pav, map_inputs
+from speechgmm.tasks.verification.score_map_training import cross_calibrate, fit_logistic, fit_pav
+from speechgmm.tasks.verification.score_maps import Affine, Pav, map_inputs
 
 
 def gaussian_scores(seed=0, n_targets=300, n_nontargets=900, distance=2.0, systems=1):

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speechgmm.cli.inspecting import inspect
-from speechgmm.console import Console
+from speechgmm.cli.inspection import inspect
+from speechgmm.engine import extract, prepare, run
+from speechgmm.engine.console import Console
+from speechgmm.engine.job import Job
+from speechgmm.engine.mixture_fit import ClassReport, MixtureTask, frame_groups
+from speechgmm.engine.mixtures import train_mixtures
+from speechgmm.engine.sweeps import grid_points, sweep
 from speechgmm.errors import FitError
 from speechgmm.gmm import ChooseSpec, DiagGMM, ModelSpec
-from speechgmm.io.model_file import read_model_file
-from speechgmm.pipeline import extract, prepare, run
-from speechgmm.pipeline.enrolling import enrol
-from speechgmm.pipeline.job import Job
-from speechgmm.pipeline.mixture_task import ClassReport, MixtureTask, frame_groups
-from speechgmm.pipeline.mixtures import train_mixtures
-from speechgmm.pipeline.sweeping import grid_points, sweep
+from speechgmm.tasks.classification.codec import read_model_file
+from speechgmm.tasks.classification.enrolment import enrol
 
 QUIET = Console(quiet=True)
 AUTO = "model={n_components: auto, max_iter: 5, choose: {n_starts: 1, candidates: [1, 2, 4, 8]}}"
@@ -139,8 +139,8 @@ def test_groups_are_held_out_in_training_and_in_the_cross_validation_of_the_temp
         groups.extend(sorted({piece.group for piece in task.pieces}) for task in tasks)
         return train_mixtures(job, tasks, what)
 
-    for stage in ("training", "tempering"):
-        monkeypatch.setattr(f"speechgmm.pipeline.{stage}.train_mixtures", seen)
+    for stage in ("training", "temperature_folds"):
+        monkeypatch.setattr(f"speechgmm.tasks.classification.{stage}.train_mixtures", seen)
     corpus = "corpus={kind: manifest, path: days.tsv, label: pitch, group: day, sample_rate: 8000, split: column}"
     folder = config_file.parent / "days"
     held_out = [AUTO, "model.choose.criterion=held_out", "scoring.temperature_folds=3"]

@@ -249,8 +249,8 @@ def _die(_: int) -> None:
 SLOW = {
     *("librosa", "numba", "sklearn", "joblib", "matplotlib", "rich", "yaml", "soxr"),
     *("scipy.signal", "scipy.stats", "scipy.optimize", "scipy.linalg", "scipy.sparse"),
-    *("speechgmm.config", "speechgmm.corpus", "speechgmm.evaluation", "speechgmm.pipeline.training"),
-    *("speechgmm.gmm.em", "speechgmm.gmm.kernels", "speechgmm.scoring.segment_models"),
+    *("speechgmm.config", "speechgmm.corpus", "speechgmm.evaluation", "speechgmm.tasks.classification.training"),
+    *("speechgmm.gmm.em", "speechgmm.gmm.kernels", "speechgmm.tasks.segments.models"),
 }
 LOADED = """
 import sys

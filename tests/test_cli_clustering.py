@@ -9,10 +9,11 @@ import soundfile
 from conftest import hum
 from test_cli import Command
 
+from speechgmm.engine.audio_input import AudioInput
 from speechgmm.features import FeatureSpec
 from speechgmm.gmm import DiagGMM
-from speechgmm.io.model_file import AudioInput, save_models
-from speechgmm.scoring import ClassModels
+from speechgmm.tasks.classification import ClassModels
+from speechgmm.tasks.classification.codec import save_models
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def test_a_model_with_a_background_is_used_and_one_without_is_refused(command: C
 def test_where_merging_stops_is_said_of_every_method(
     command: Command, hums: Path, method: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("speechgmm.cli.clustering.find_spec", lambda name: None)
+    monkeypatch.setattr("speechgmm.tasks.clustering.command.find_spec", lambda name: None)
     status, _, about = command("cluster", hums, "--method", method, "--kind", "sounds", "--out", hums.parent / "out")
     assert status == 0
     assert said in about
@@ -169,7 +170,7 @@ def test_labels_must_be_there_for_every_recording(command: Command, hums: Path) 
 def test_without_matplotlib_there_is_a_table_and_a_word_about_it(
     command: Command, hums: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("speechgmm.cli.clustering.find_spec", lambda name: None)
+    monkeypatch.setattr("speechgmm.tasks.clustering.command.find_spec", lambda name: None)
     out = hums.parent / "out"
     status, _, err = command("cluster", hums, "--out", out)
     assert status == 0

@@ -18,13 +18,13 @@ pytest.importorskip("distributed", reason="distributed is not installed: pip ins
 
 from distributed import LocalCluster
 
-from speechgmm import cluster as cluster_module
-from speechgmm.cluster import Cluster, about_here, connect
 from speechgmm.config import make_config
-from speechgmm.console import Console
+from speechgmm.engine import cluster as cluster_module
+from speechgmm.engine import run
+from speechgmm.engine.cluster import Cluster, about_here, connect
+from speechgmm.engine.console import Console
 from speechgmm.errors import ConfigError, DataError, FitError, SpeechGMMError
 from speechgmm.gmm import FrameSource, fit_gmm
-from speechgmm.pipeline import run
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,12 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.stats import multivariate_normal
 
 from speechgmm import clustering as cl
+from speechgmm import vectors as vec
 from speechgmm.errors import ConfigError, DataError, FitError, ShapeError
 from speechgmm.evaluation import cluster_figures
 from speechgmm.features import FeatureSpec, extract
 from speechgmm.gmm import DiagGMM, adapt_map, fit_gmm, log_likelihoods
-from speechgmm.report.cluster_plot import plot_clusters
+from speechgmm.tasks.clustering.plots import plot_clusters
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def pieces():
 
 
 def test_supervector_is_what_map_moves_the_means_by(ubm, pieces):
-    found = cl.supervectors(ubm, cl.piece_statistics(ubm, pieces), relevance=4)
+    found = vec.supervectors(ubm, vec.piece_statistics(ubm, pieces), relevance=4)
     for vector, frames in zip(found, pieces, strict=True):
         moved = adapt_map(ubm, frames, relevance=4).model.means - ubm.means
         expected = moved * np.sqrt(ubm.weights[:, None] / ubm.variances)
@@ -40,26 +41,26 @@ def test_supervector_is_what_map_moves_the_means_by(ubm, pieces):
 
 
 def test_statistics_of_two_pieces_add_up_to_those_of_both_and_depend_on_no_other(ubm, pieces):
-    a, b, both = cl.piece_statistics(ubm, [pieces[0], pieces[1], np.concatenate(pieces[:2])])
+    a, b, both = vec.piece_statistics(ubm, [pieces[0], pieces[1], np.concatenate(pieces[:2])])
     np.testing.assert_allclose((a + b).sums, both.sums, rtol=1e-4, atol=1e-3)
-    alone = cl.piece_statistics(ubm, [pieces[1]])[0]
+    alone = vec.piece_statistics(ubm, [pieces[1]])[0]
     np.testing.assert_array_equal(alone.sums, b.sums)
 
 
 def test_squared_distance_of_supervectors_is_twice_the_bound_on_the_divergence(ubm, pieces):
-    stats = cl.piece_statistics(ubm, pieces[:2])
-    one, other = cl.supervectors(ubm, stats)
-    offsets = cl.mean_offsets(ubm, stats)
+    stats = vec.piece_statistics(ubm, pieces[:2])
+    one, other = vec.supervectors(ubm, stats)
+    offsets = vec.mean_offsets(ubm, stats)
     divergences = 0.5 * ((offsets[0] - offsets[1]) ** 2 / ubm.variances).sum(axis=1)  # of Gaussians, nats
     assert ((one - other) ** 2).sum() / 2 == pytest.approx(ubm.weights @ divergences)
 
 
 def test_cross_likelihood_ratio_bounds_the_direct_one_from_below_closely(ubm, pieces):
-    stats = cl.piece_statistics(ubm, pieces)
-    found = cl.cross_likelihood_ratios(ubm, stats)
+    stats = vec.piece_statistics(ubm, pieces)
+    found = vec.cross_likelihood_ratios(ubm, stats)
     np.testing.assert_allclose(found, found.T)
-    np.testing.assert_allclose(cl.cross_likelihood_ratios_of(ubm, stats[2], stats), found[2])
-    models = [adapt_map(ubm, frames, relevance=cl.RELEVANCE).model for frames in pieces]
+    np.testing.assert_allclose(vec.cross_likelihood_ratios_of(ubm, stats[2], stats), found[2])
+    models = [adapt_map(ubm, frames, relevance=vec.RELEVANCE).model for frames in pieces]
     gains = np.array(
         [
             [(log_likelihoods(m.log_linear(), x) - log_likelihoods(ubm.log_linear(), x)).mean() for m in models]
@@ -81,7 +82,7 @@ def test_within_class_normalisation_is_the_inverse_root_of_the_smoothed_covarian
     deviations = points - np.array([points[labels == label].mean(axis=0) for label in labels])
     within = deviations.T @ deviations / 20
     smoothed = (1 - smoothing) * within + smoothing * np.trace(within) / 6 * np.eye(6)
-    found = cl.WithinClass.learn(points, labels.tolist(), smoothing).apply(points)
+    found = vec.WithinClass.learn(points, labels.tolist(), smoothing).apply(points)
     centred = points - points.mean(axis=0)
     expected = centred @ np.linalg.inv(smoothed) @ centred.T
     np.testing.assert_allclose(found @ found.T, expected * (found[0] @ found[0]) / expected[0, 0], rtol=1e-9)
@@ -90,29 +91,29 @@ def test_within_class_normalisation_is_the_inverse_root_of_the_smoothed_covarian
 def test_within_class_normalisation_needs_speakers_with_several_pieces_and_smoothing_one_changes_no_angle():
     points = np.random.default_rng(3).normal(size=(6, 9))
     with pytest.raises(DataError, match="no speaker has two that differ"):
-        cl.WithinClass.learn(points, list("abcdef"))
+        vec.WithinClass.learn(points, list("abcdef"))
     with pytest.raises(ConfigError, match="smoothing 0"):
-        cl.WithinClass.learn(points, list("aabbcc"), smoothing=0)
+        vec.WithinClass.learn(points, list("aabbcc"), smoothing=0)
     with pytest.raises(ShapeError, match="6 points and 2 labels"):
-        cl.WithinClass.learn(points, ["a", "b"])
-    plain = cl.cosine_distances(points - points.mean(axis=0))
-    same = cl.WithinClass.learn(points, list("aabbcc"), smoothing=1).apply(points)
-    np.testing.assert_allclose(cl.cosine_distances(same), plain, atol=1e-12)
+        vec.WithinClass.learn(points, ["a", "b"])
+    plain = vec.cosine_distances(points - points.mean(axis=0))
+    same = vec.WithinClass.learn(points, list("aabbcc"), smoothing=1).apply(points)
+    np.testing.assert_allclose(vec.cosine_distances(same), plain, atol=1e-12)
     with pytest.raises(ShapeError, match="is for 9"):
-        cl.WithinClass.learn(points, list("aabbcc")).apply(np.zeros((1, 3)))
+        vec.WithinClass.learn(points, list("aabbcc")).apply(np.zeros((1, 3)))
 
 
 def test_pieces_that_fit_no_background_model_are_named(ubm):
     with pytest.raises(ShapeError, match=r"\(5, 3\).*expected \(T, 4\)"):
-        cl.piece_statistics(ubm, [np.zeros((5, 3))])
+        vec.piece_statistics(ubm, [np.zeros((5, 3))])
     with pytest.raises(FitError, match="no frames"):
-        cl.piece_statistics(ubm, [np.zeros((0, 4))])
+        vec.piece_statistics(ubm, [np.zeros((0, 4))])
     with pytest.raises(FitError, match="nan"):
-        cl.piece_statistics(ubm, [np.full((2, 4), np.nan)])
+        vec.piece_statistics(ubm, [np.full((2, 4), np.nan)])
     with pytest.raises(ShapeError, match="no pieces"):
-        cl.supervectors(ubm, [])
+        vec.supervectors(ubm, [])
     with pytest.raises(ConfigError, match="relevance 0"):
-        cl.supervectors(ubm, cl.piece_statistics(ubm, [np.ones((2, 4))]), relevance=0)
+        vec.supervectors(ubm, vec.piece_statistics(ubm, [np.ones((2, 4))]), relevance=0)
 
 
 def test_gaussian_statistics_add_and_delta_bic_is_the_likelihood_ratio_less_the_penalty():
@@ -185,9 +186,9 @@ def test_merging_by_bic_and_by_ratios_finds_the_sounds(ubm, pieces):
     by_bic = cl.merge(
         [cl.GaussianStats.of(x) for x in pieces], lambda a, b: cl.delta_bic(a, b, floor=floor), threshold=0
     )
-    stats = cl.piece_statistics(ubm, pieces)
-    by_ratio = cl.merge(stats, lambda a, b: -cl.cross_likelihood_ratios_of(ubm, a, b), n_clusters=3)
-    by_cosine = cl.link(cl.cosine_distances(cl.supervectors(ubm, stats)), n_clusters=3)
+    stats = vec.piece_statistics(ubm, pieces)
+    by_ratio = cl.merge(stats, lambda a, b: -vec.cross_likelihood_ratios_of(ubm, a, b), n_clusters=3)
+    by_cosine = cl.link(vec.cosine_distances(vec.supervectors(ubm, stats)), n_clusters=3)
     for found in (by_bic, by_ratio, by_cosine):
         assert found.labels.tolist() == [0, 1, 2] * 3
 
@@ -370,7 +371,7 @@ def test_spoken_digits_of_one_speaker_become_ten_clusters(shared):
 
 
 def test_a_picture_of_many_pieces_shows_some_of_each_cluster(monkeypatch):
-    monkeypatch.setattr("speechgmm.report.cluster_plot.MAPPED_UP_TO", 40)
+    monkeypatch.setattr("speechgmm.tasks.clustering.plots.MAPPED_UP_TO", 40)
     labels = np.arange(90) % 3
     distances = np.where(labels[:, None] == labels, 0.5, 1.0)
     figure = plot_clusters(distances, labels, names=[str(label) for label in labels])

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechgmm.corpus import Corpus, SplitSpec, Utterance, make_split
-from speechgmm.corpus.folder import read_folder, read_fsdd
-from speechgmm.corpus.manifest import read_manifest
+from speechgmm.corpus.readers.folder import read_folder, read_fsdd
+from speechgmm.corpus.readers.manifest import read_manifest
 from speechgmm.corpus.splits import assign_folds, split_by_fraction
 from speechgmm.errors import DataError
 

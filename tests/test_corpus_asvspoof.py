@@ -12,15 +12,15 @@ import soundfile
 from conftest import hum
 
 from speechgmm.config import load_config, make_config
-from speechgmm.console import Console
-from speechgmm.corpus.asvspoof import read_asv_scores, read_asvspoof
+from speechgmm.corpus.readers.asvspoof import read_asv_scores, read_asvspoof
 from speechgmm.corpus.spec import AsvspoofSpec
+from speechgmm.engine import run
+from speechgmm.engine.comparison import compare_runs
+from speechgmm.engine.console import Console
+from speechgmm.engine.sweeps import sweep
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import eer, rank_trials
-from speechgmm.pipeline import run
-from speechgmm.pipeline.comparing import compare_runs
-from speechgmm.pipeline.score_files import evaluate_file
-from speechgmm.pipeline.sweeping import sweep
+from speechgmm.tasks.verification.score_files import evaluate_file
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROTOCOLS = "ASVspoof2019_LA_cm_protocols/ASVspoof2019.LA.cm"

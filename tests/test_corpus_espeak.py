@@ -14,14 +14,14 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from speechgmm.corpus.espeak import PHONES, VOICES, build_corpus
-from speechgmm.corpus.espeak import build as building
-from speechgmm.corpus.espeak.degrade import LEVEL, SNR, _pink_noise, degrade
-from speechgmm.corpus.espeak.phones import fold
-from speechgmm.corpus.espeak.sentences import TEST, TRAINING
-from speechgmm.corpus.espeak.synthesiser import Synthesiser, _segments
-from speechgmm.corpus.espeak.voices import Voice
-from speechgmm.corpus.manifest import read_manifest
+from speechgmm.corpus.readers.manifest import read_manifest
+from speechgmm.demo import PHONES, VOICES, build_corpus
+from speechgmm.demo import build as building
+from speechgmm.demo.degradation import LEVEL, SNR, _pink_noise, degrade
+from speechgmm.demo.phones import fold
+from speechgmm.demo.sentences import TEST, TRAINING
+from speechgmm.demo.synthesiser import Synthesiser, _segments
+from speechgmm.demo.voices import Voice
 from speechgmm.errors import ConfigError, DataError
 
 pytest.importorskip("espeakng_loader", reason="eSpeak NG is not installed (pip install 'speechgmm[demo]')")
@@ -243,7 +243,7 @@ def test_an_interrupted_build_is_finished_by_another_process_to_the_same_bytes(c
     assert json.loads((root / "corpus.json").read_text())["complete"] is False
     assert not list(root.glob("*.tsv"))
     (root / "wav" / VOICES[0].name / "train-03.wav").write_bytes(b"half a recording")
-    code = "import sys, pathlib, speechgmm.corpus.espeak as e; e.build_corpus(pathlib.Path(sys.argv[1]))"
+    code = "import sys, pathlib, speechgmm.demo as e; e.build_corpus(pathlib.Path(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", code, str(root)], check=True)
     assert digests(root) == digests(corpus)
 

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from speechgmm.config import load_config, make_config
 from speechgmm.corpus import Corpus, CorpusSpec, Utterance, check_leaks, read_corpus, same_audio
-from speechgmm.corpus.kaldi import read_kaldi
-from speechgmm.corpus.librispeech import read_librispeech
+from speechgmm.corpus.readers.kaldi import read_kaldi
+from speechgmm.corpus.readers.librispeech import read_librispeech
+from speechgmm.corpus.readers.speech_commands import read_speech_commands
+from speechgmm.corpus.readers.textgrid import read_textgrids
+from speechgmm.corpus.readers.timit import CORE_DEV, CORE_TEST, FOLDS, PHONES, fold_phone, read_timit
 from speechgmm.corpus.spec import SplitSpec, TextGridSpec, TimitSpec
-from speechgmm.corpus.speech_commands import read_speech_commands
 from speechgmm.corpus.splits import split_by_fraction
-from speechgmm.corpus.textgrid import read_textgrids
-from speechgmm.corpus.timit import CORE_DEV, CORE_TEST, FOLDS, PHONES, fold_phone, read_timit
 from speechgmm.errors import ConfigError, DataError
 
 # ---------------------------------------------------------------- a tree of files as text
@@ -600,7 +600,7 @@ def test_a_number_of_phones_that_no_one_folds_to_is_refused() -> None:
 
 
 def test_a_kaldi_directory_runs_from_its_configuration_to_class_models(tmp_path: Path) -> None:
-    from speechgmm.pipeline.running import run
+    from speechgmm.engine.runs import run
 
     scp, speakers = {"train": "", "test": ""}, {"train": "", "test": ""}
     (tmp_path / "audio").mkdir()

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from test_decoding_passes import KINDS, every_path, some_graphs
 
-from speechgmm.blas import one_blas_thread
-from speechgmm.decoding import alignment, forward_backward, n_best, viterbi, with_confidence
 from speechgmm.errors import ConfigError
+from speechgmm.hmm import alignment, forward_backward, n_best, viterbi, with_confidence
+from speechgmm.parallel import one_blas_thread
 
 
 @pytest.fixture(autouse=True, scope="module")

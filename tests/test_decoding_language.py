@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechgmm.corpus.grammar_file import read_grammar
-from speechgmm.decoding import (
+from speechgmm.errors import DataError
+from speechgmm.hmm import (
     Network,
     bigram_network,
     break_epsilon_cycles,
@@ -23,7 +24,6 @@ from speechgmm.decoding import (
     word_choice,
     word_loop,
 )
-from speechgmm.errors import DataError
 
 
 def silent_order(network):
@@ -315,7 +315,7 @@ def test_what_is_wrong_with_a_grammar_is_said_with_its_place(text, message):
 
 
 def test_a_grammar_that_stands_for_too_much_is_refused_before_memory_is_full(monkeypatch):
-    monkeypatch.setattr("speechgmm.decoding.grammar.MOST_ARCS", 1000)
+    monkeypatch.setattr("speechgmm.hmm.grammar.MOST_ARCS", 1000)
     rules = "".join(f"<r{n}> = <r{n + 1}> <r{n + 1}>;" for n in range(40)) + "<r40> = x;"
     with pytest.raises(DataError, match="more than 1000 words"):
         parse_grammar(rules)

@@ -5,8 +5,9 @@ import pytest
 import scipy.stats
 from hmmlearn.hmm import GMMHMM
 
-from speechgmm.blas import one_blas_thread
-from speechgmm.decoding import (
+from speechgmm.errors import ConfigError, DataError, ShapeError
+from speechgmm.gmm import DiagGMM
+from speechgmm.hmm import (
     HMM,
     Network,
     StateStack,
@@ -18,9 +19,8 @@ from speechgmm.decoding import (
     loop,
     viterbi,
 )
-from speechgmm.decoding.graph import Graph
-from speechgmm.errors import ConfigError, DataError, ShapeError
-from speechgmm.gmm import DiagGMM
+from speechgmm.hmm.graph import Graph
+from speechgmm.parallel import one_blas_thread
 
 
 @pytest.fixture(autouse=True, scope="module")

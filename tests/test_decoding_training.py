@@ -7,8 +7,9 @@ from functools import partial
 import numpy as np
 import pytest
 
-from speechgmm.blas import one_blas_thread
-from speechgmm.decoding import (
+from speechgmm.errors import DataError, FitError, ShapeError
+from speechgmm.gmm import DiagGMM
+from speechgmm.hmm import (
     HMM,
     HMMPrior,
     HMMSpec,
@@ -23,9 +24,8 @@ from speechgmm.decoding import (
     train_hmms,
     viterbi,
 )
-from speechgmm.decoding.network import Network
-from speechgmm.errors import DataError, FitError, ShapeError
-from speechgmm.gmm import DiagGMM
+from speechgmm.hmm.network import Network
+from speechgmm.parallel import one_blas_thread
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -132,7 +132,7 @@ def test_statistics_of_two_halves_add_up_to_the_whole():
 
 
 def test_who_maps_changes_no_byte(monkeypatch):
-    monkeypatch.setattr("speechgmm.decoding.training.PARCEL", 300)
+    monkeypatch.setattr("speechgmm.hmm.training.PARCEL", 300)
     utterances = without_bounds(drawn(3, n_utterances=40))
     spec = HMMSpec(n_components=2, iterations=2)
     with ThreadPoolExecutor(2) as pool:

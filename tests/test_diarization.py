@@ -12,33 +12,29 @@ from scipy.signal import lfilter
 from scipy.stats import multivariate_normal
 
 from speechgmm import cli
-from speechgmm.clustering import (
-    DiarizationSpec,
-    Diarizer,
-    Evidence,
-    GaussianStats,
-    SpeakerSpace,
-    best_turns,
-    bic_changes,
-    choose,
-    delta_bic,
-    divisions,
-    make_conversation,
-    piece_statistics,
-    same_speaker_ratios,
-    supervectors,
-    turns_of,
-    window_supervectors,
-)
-from speechgmm.clustering.diarizer_training import learn_threshold, own_diarizer, train_background
+from speechgmm.clustering import GaussianStats, bic_changes, delta_bic
+from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.evaluation.diarization import Turn, diarization_errors
 from speechgmm.gmm import DiagGMM, fit_gmm
-from speechgmm.io.diarizer_file import read_diarizer
-from speechgmm.io.model_file import AudioInput, read_model_file
-from speechgmm.io.recogniser_file import read_recogniser
 from speechgmm.io.rttm import read_rttm, write_rttm
-from speechgmm.pipeline.diarizing import FRONT_END, train_diarizer
+from speechgmm.tasks.classification.codec import read_model_file
+from speechgmm.tasks.diarization import (
+    DiarizationSpec,
+    Diarizer,
+    best_turns,
+    choose,
+    divisions,
+    make_conversation,
+    turns_of,
+    window_supervectors,
+)
+from speechgmm.tasks.diarization.codec import read_diarizer
+from speechgmm.tasks.diarization.estimation import learn_threshold, own_diarizer, train_background
+from speechgmm.tasks.diarization.recordings import FRONT_END
+from speechgmm.tasks.diarization.training import train_diarizer
+from speechgmm.tasks.recognition.codec import read_recogniser
+from speechgmm.vectors import Evidence, SpeakerSpace, piece_statistics, same_speaker_ratios, supervectors
 
 SPEC = DiarizationSpec(n_components=20, n_dims=8)
 RATE = 8000

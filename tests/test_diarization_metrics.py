@@ -8,7 +8,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from speechgmm.clustering import make_conversation
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation.diarization import (
     DiarizationErrors,
@@ -18,6 +17,7 @@ from speechgmm.evaluation.diarization import (
     speaker_mapping,
 )
 from speechgmm.io.rttm import parse_rttm, read_rttm, rttm, write_rttm
+from speechgmm.tasks.diarization import make_conversation
 
 PARTS = ("speech", "miss", "false_alarm", "confusion", "jer")
 

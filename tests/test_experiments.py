@@ -13,32 +13,33 @@ import soxr
 from conftest import hum
 
 import speechgmm as sg
-from speechgmm.cli.claims import enrol_and_print, verify_and_print
-from speechgmm.cli.inspecting import inspect
-from speechgmm.cli.printing import print_result, print_sweep, score_and_print
-from speechgmm.console import Console
+from speechgmm.cli.inspection import inspect
+from speechgmm.cli.results import print_result, print_sweep
 from speechgmm.corpus import Corpus, SplitSpec, Utterance, make_split
 from speechgmm.corpus.splits import inner_folds
 from speechgmm.corpus.trials import read_trials
+from speechgmm.engine import extract, prepare, run
+from speechgmm.engine.comparison import compare_runs
+from speechgmm.engine.console import Console
+from speechgmm.engine.extraction import divide
+from speechgmm.engine.sweeps import grid_points, sweep
 from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.evaluation import cllr_min, eer, rank_trials
 from speechgmm.features import moments
 from speechgmm.features.augment import Copy
-from speechgmm.io.model_file import read_model_file
-from speechgmm.io.segment_file import SegmentFile, read_any_model
-from speechgmm.pipeline import extract, prepare, run
-from speechgmm.pipeline.comparing import compare_runs
-from speechgmm.pipeline.enrolling import enrol
-from speechgmm.pipeline.extraction import divide
-from speechgmm.pipeline.score_files import evaluate_file, fuse_files
-from speechgmm.pipeline.scoring import judge_recordings, score_recordings
-from speechgmm.pipeline.sweeping import grid_points, sweep
-from speechgmm.pipeline.training import train
-from speechgmm.pipeline.updating import update_class
-from speechgmm.scoring.calibration import fit_logistic, fit_pav
-from speechgmm.scoring.class_models import ClaimScores
-from speechgmm.scoring.decision_spec import DecisionSpec
-from speechgmm.scoring.score_maps import Calibration
+from speechgmm.tasks.classification.codec import read_model_file
+from speechgmm.tasks.classification.command import score_and_print
+from speechgmm.tasks.classification.enrolment import enrol
+from speechgmm.tasks.classification.models import ClaimScores
+from speechgmm.tasks.classification.scoring import judge_recordings, score_recordings
+from speechgmm.tasks.classification.training import train
+from speechgmm.tasks.classification.updates import update_class
+from speechgmm.tasks.segments.codec import SegmentFile, read_any_model
+from speechgmm.tasks.verification.command import enrol_and_print, verify_and_print
+from speechgmm.tasks.verification.score_files import evaluate_file, fuse_files
+from speechgmm.tasks.verification.score_map_training import fit_logistic, fit_pav
+from speechgmm.tasks.verification.score_maps import Calibration
+from speechgmm.tasks.verification.spec import DecisionSpec
 
 
 def quiet() -> Console:
@@ -313,7 +314,7 @@ def test_a_grid_has_all_combinations_and_a_list_its_own(tmp_path: Path) -> None:
 def test_a_sweep_chooses_by_inner_folds_and_extracts_once(
     hums: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import speechgmm.pipeline.shards as shards
+    import speechgmm.engine.shards as shards
 
     decoded = []
     pieces = shards.Pieces
@@ -346,7 +347,7 @@ def test_the_inner_figure_of_a_sweep_is_that_of_the_training_part_run_by_itself(
 
 
 def test_a_sweep_begun_again_trains_only_what_is_missing(hums: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import speechgmm.pipeline.mixture_task as training
+    import speechgmm.engine.mixture_fit as training
 
     fits = []
     fit = training.fit_class
@@ -437,7 +438,7 @@ def test_segment_models_are_the_same_for_any_number_of_workers_and_come_from_the
         found.add(tuple(path.read_bytes() for path in sorted(folder.rglob("models.safetensors"))))
     assert len(found) == 1
     monkeypatch.setattr(
-        "speechgmm.pipeline.segments.train_segment_models", lambda *_, **__: pytest.fail("trained twice")
+        "speechgmm.tasks.segments.training.train_segment_models", lambda *_, **__: pytest.fail("trained twice")
     )
     run(hums, overrides, output=hums.parent / "again", console=quiet())
 
@@ -821,7 +822,7 @@ def test_no_class_has_the_name_of_what_is_no_class(voices: Path) -> None:
 def test_the_frames_of_a_large_cohort_are_not_kept_and_that_is_said(
     voices: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("speechgmm.pipeline.cohort.HELD_AT_MOST", 1000)
+    monkeypatch.setattr("speechgmm.tasks.verification.cohort.HELD_AT_MOST", 1000)
     run(voices, ["scoring.normalise=z"], console=Console())
     assert "are not kept in the model file" in capsys.readouterr().err
     file = read_model_file(voices.parent / "run" / "models.safetensors")

@@ -13,10 +13,13 @@ import yaml
 from conftest import hum
 
 import speechgmm as sg
-from speechgmm.cli.inspecting import inspect
+from speechgmm.cli.inspection import inspect
 from speechgmm.cli.starter import write_starter
 from speechgmm.config import config_hash, load_config, make_config, to_yaml
-from speechgmm.console import Console
+from speechgmm.engine import run
+from speechgmm.engine.class_sizes import refuse_too_few
+from speechgmm.engine.console import Console
+from speechgmm.engine.mixture_fit import MixtureTask
 from speechgmm.errors import ConfigError, FitError, FitWarning
 from speechgmm.gmm import ModelSpec, choose_n_components
 from speechgmm.gmm.component_count import (
@@ -26,11 +29,9 @@ from speechgmm.gmm.component_count import (
     few_frames,
     is_too_few,
 )
-from speechgmm.io.model_file import read_model_file
-from speechgmm.pipeline import anomaly_training, run
-from speechgmm.pipeline.class_sizes import refuse_too_few
-from speechgmm.pipeline.enrolling import enrol
-from speechgmm.pipeline.mixture_task import MixtureTask
+from speechgmm.tasks.anomaly import training as anomaly_training
+from speechgmm.tasks.classification.codec import read_model_file
+from speechgmm.tasks.classification.enrolment import enrol
 
 FRAMES = 348
 """Training frames of each class of the hums."""

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from speechgmm.decoding import HMMSpec, StateStack, Utterance, left_to_right, linear, train_hmms
 from speechgmm.gmm import (
     ConjugatePrior,
     DiagGMM,
@@ -36,8 +35,9 @@ from speechgmm.gmm import (
 from speechgmm.gmm.frames import moments
 from speechgmm.gmm.kmeans import kmeans_mixture
 from speechgmm.gmm.prior import PARAMETERS
-from speechgmm.scoring import ClassModels
-from speechgmm.scoring.linear_scoring import LinearStack
+from speechgmm.hmm import HMMSpec, StateStack, Utterance, left_to_right, linear, train_hmms
+from speechgmm.tasks.classification import ClassModels
+from speechgmm.vectors.linear_scoring import LinearStack
 
 DEVIATION = 4.0
 OFFSETS = (1e4, 1e6, 1e7, 1e8)  # standard deviations

@@ -272,7 +272,8 @@ def test_a_start_needs_no_more_than_its_subsample_of_a_large_corpus():
 
 def test_importing_the_package_and_scoring_import_no_compiler():
     code = (
-        "import sys, numpy as np; from speechgmm.scoring import ClassModels; from speechgmm.gmm import DiagGMM;"
+        "import sys, numpy as np; from speechgmm.tasks.classification import ClassModels;"
+        "from speechgmm.gmm import DiagGMM;"
         "m = DiagGMM([1.0], [[0.0]], [[1.0]]); ClassModels(('a',), (m,), np.zeros(1)).classify([[0.0]]);"
         "print(sorted({'numba', 'scipy', 'sklearn', 'joblib', 'librosa'} & set(sys.modules)))"
     )

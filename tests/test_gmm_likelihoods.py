@@ -12,7 +12,7 @@ from speechgmm.errors import DataError, FitWarning, ShapeError
 from speechgmm.features import FeatureSpec, extract
 from speechgmm.gmm import DiagGMM, Space, Stack, TopStack, fit_gmm
 from speechgmm.io.audio import read_recording
-from speechgmm.scoring import ClassModels
+from speechgmm.tasks.classification import ClassModels
 
 PRECISIONS = ("float32", "float64")
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}  # relative, of a frame's score

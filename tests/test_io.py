@@ -12,21 +12,15 @@ import soundfile
 import soxr
 from conftest import hum
 
+from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.features import FeatureSpec, Normalisation
 from speechgmm.gmm import DiagGMM
 from speechgmm.io.atomic import only_writer, remove_leftovers, write_atomically, write_text
 from speechgmm.io.audio import Pieces, read_recording, resampled
 from speechgmm.io.feature_store import Extracted, FeatureStore, digest, digest_file
-from speechgmm.io.model_file import (
-    AudioInput,
-    ModelFile,
-    load_models,
-    read_model_file,
-    save_models,
-    serialise,
-)
-from speechgmm.scoring import ClassModels
+from speechgmm.tasks.classification import ClassModels
+from speechgmm.tasks.classification.codec import ModelFile, load_models, read_model_file, save_models, serialise
 
 RATE = 8000
 

@@ -8,14 +8,14 @@ import soundfile
 from conftest import hum
 
 import speechgmm as sg
-from speechgmm.console import Console
+from speechgmm.engine import extract, prepare, run
+from speechgmm.engine.console import Console
+from speechgmm.engine.noisy_copies import Noising, noising
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features.augment import AugmentSpec, NoiseSpec
 from speechgmm.features.noise import TAPS, added, babble, filtered, gain_for, random_channel, white
-from speechgmm.io.model_file import read_model_file
-from speechgmm.pipeline import extract, prepare, run
-from speechgmm.pipeline.enrolling import enrol
-from speechgmm.pipeline.noising import Noising, noising
+from speechgmm.tasks.classification.codec import read_model_file
+from speechgmm.tasks.classification.enrolment import enrol
 
 NOISE = "augment={noise: {white: [5], babble: [10], talkers: 2, channels: 1}}"
 
@@ -216,7 +216,7 @@ def test_nobody_is_heard_in_the_babble_behind_their_own_voice(
     def spied(self: Noising, path: Path, key: str, audio: object) -> list[np.ndarray]:
         owner = self.owners[path]
         monkeypatch.setattr(
-            "speechgmm.pipeline.noising._beginning",
+            "speechgmm.engine.noisy_copies._beginning",
             lambda talker, *_: heard.append((owner, talker.name.split("-")[0])) or TALKERS[0],
         )
         return original(self, path, key, audio)  # type: ignore[arg-type]

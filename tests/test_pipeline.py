@@ -9,14 +9,15 @@ import pytest
 import soundfile
 from conftest import hum
 
-from speechgmm.cli.checking import check_and_print
+from speechgmm.cli.checks import check_and_print
 from speechgmm.config import load_config
-from speechgmm.console import Console
+from speechgmm.engine import extract, prepare, run
+from speechgmm.engine.console import Console
+from speechgmm.engine.frames import load_all
 from speechgmm.errors import ConfigError, DataError, FitError
 from speechgmm.features import moments
-from speechgmm.io.model_file import read_model_file
-from speechgmm.pipeline import evaluate, extract, prepare, run, score, score_recordings, train
-from speechgmm.pipeline.frames import load_all
+from speechgmm.tasks.classification import evaluate, score, score_recordings, train
+from speechgmm.tasks.classification.codec import read_model_file
 
 QUIET = Console(quiet=True)
 
@@ -100,8 +101,8 @@ def test_a_second_run_opens_no_recording_and_trains_nothing(config_file: Path, m
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("done twice")
 
-    monkeypatch.setattr("speechgmm.pipeline.shards.Pieces", refuse)
-    monkeypatch.setattr("speechgmm.pipeline.mixture_task.fit_class", refuse)
+    monkeypatch.setattr("speechgmm.engine.shards.Pieces", refuse)
+    monkeypatch.setattr("speechgmm.engine.mixture_fit.fit_class", refuse)
     run(config_file, console=quiet())
     run(config_file, output=config_file.parent / "another", console=quiet())
     for name in ("run", "another"):
@@ -119,7 +120,7 @@ def test_a_recording_that_changed_is_read_again_and_one_that_moved_is_not_extrac
     assert [u.id for u, new in zip(again.corpus, changed, strict=True) if new] == ["low/0"]
 
     shutil.copytree(root, config_file.parent / "elsewhere")
-    monkeypatch.setattr("speechgmm.pipeline.shards.Pieces", lambda *_, **__: pytest.fail("decoded again"))
+    monkeypatch.setattr("speechgmm.engine.shards.Pieces", lambda *_, **__: pytest.fail("decoded again"))
     moved = extract(prepare(config_file, [f"corpus.root={config_file.parent / 'elsewhere'}"], console=quiet()))
     for one, two in zip(again.pieces, moved.pieces, strict=True):
         np.testing.assert_array_equal(one.load(), two.load())

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speechgmm.console import Console
+from speechgmm.engine import run
+from speechgmm.engine.console import Console
 from speechgmm.errors import DataError
-from speechgmm.io.model_file import read_model_file
-from speechgmm.pipeline import run, score_recordings
+from speechgmm.tasks.classification import score_recordings
+from speechgmm.tasks.classification.codec import read_model_file
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 

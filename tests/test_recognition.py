@@ -10,17 +10,18 @@ import pytest
 import soundfile
 from conftest import hum
 
-from speechgmm.cli.checking import check_and_print
-from speechgmm.cli.inspecting import inspect
-from speechgmm.cli.printing import print_result, score_and_print
-from speechgmm.cli.recognition import align_and_print, recognise_and_print
+from speechgmm.cli.checks import check_and_print
+from speechgmm.cli.inspection import inspect
+from speechgmm.cli.results import print_result
 from speechgmm.config import load_config
-from speechgmm.console import Console
+from speechgmm.engine import run
+from speechgmm.engine.comparison import compare_runs
+from speechgmm.engine.console import Console
+from speechgmm.engine.sweeps import grid_points, sweep
 from speechgmm.errors import ConfigError, DataError, ModelFileError
-from speechgmm.io.recogniser_file import read_recogniser, serialise_recogniser
-from speechgmm.pipeline import run
-from speechgmm.pipeline.comparing import compare_runs
-from speechgmm.pipeline.sweeping import grid_points, sweep
+from speechgmm.tasks.classification.command import score_and_print
+from speechgmm.tasks.recognition.codec import read_recogniser, serialise_recogniser
+from speechgmm.tasks.recognition.command import align_and_print, recognise_and_print
 
 RATE = 8000
 PITCH = {"L": 110.0, "M": 180.0, "H": 320.0}
@@ -113,7 +114,7 @@ def test_what_was_trained_is_not_trained_again(sentences: Path, monkeypatch: pyt
     first = run(sentences, folds, console=quiet())
     assert set(first.metrics["folds"]) == {"s0", "s1", "s2"}
     assert len(table(first.folder / "hypotheses.tsv")) == 18
-    monkeypatch.setattr("speechgmm.pipeline.hmm_training.train_hmms", None)
+    monkeypatch.setattr("speechgmm.tasks.recognition.training.train_hmms", None)
     # Another language is no other training.
     second = run(sentences, [*folds, "recognition.language=bigram"], output=sentences.parent / "b", console=quiet())
     assert second.metrics["error_rate"]["value"] < 0.05

@@ -15,17 +15,17 @@ import pytest
 import soundfile
 from conftest import hum
 
-from speechgmm.console import Console
+from speechgmm.engine.console import Console
+from speechgmm.engine.run_folder import Claims, RunFolder, read_run
+from speechgmm.engine.runs import run
 from speechgmm.errors import ConfigError, DataError, ShapeError
 from speechgmm.evaluation import Trials, cllr, cllr_min, eer, error_rates, min_dcf, pav_blocks, rank_trials
 from speechgmm.io.audio import read_recording
-from speechgmm.pipeline.running import run
 from speechgmm.report import mistakes, plots
 from speechgmm.report.canvas import printable, to_svg
 from speechgmm.report.detection_plots import score_histogram, tippett
 from speechgmm.report.operating_points import Application, bayes_point, operating_points
 from speechgmm.report.page import render, write_report
-from speechgmm.report.run_folder import Claims, RunFolder, read_run
 from speechgmm.report.sections import about
 
 HTML = "{http://www.w3.org/1999/xhtml}"

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speechgmm.cli.judging import evaluate_and_print, fuse_and_print
+from speechgmm.cli.score_files import evaluate_and_print, fuse_and_print
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import cllr, eer, eer_staircase, min_dcf, rank_trials
 from speechgmm.io.score_file import ClassScores, TrialScores, read_scores, read_truth
-from speechgmm.pipeline.score_files import evaluate_file, fuse_files
-from speechgmm.scoring.calibration import fit_logistic
-from speechgmm.scoring.decision_spec import DecisionSpec
+from speechgmm.tasks.verification.score_files import evaluate_file, fuse_files
+from speechgmm.tasks.verification.score_map_training import fit_logistic
+from speechgmm.tasks.verification.spec import DecisionSpec
 
 N_SPEAKERS = 8
 

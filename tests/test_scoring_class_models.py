@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from speechgmm.errors import ConfigError, DataError, FitError, FitWarning, ShapeError
 from speechgmm.gmm import DiagGMM, class_rng, fit_gmm, log_likelihoods
-from speechgmm.scoring import ClassModels, adapt_classes, fit_temperature, train_classes
+from speechgmm.tasks.classification import ClassModels, adapt_classes, fit_temperature, train_classes
 
 
 def gaussian(*mean, variance=1.0):

@@ -7,8 +7,8 @@ import pytest
 
 from speechgmm.errors import DataError, ShapeError
 from speechgmm.gmm import DiagGMM, log_likelihoods
-from speechgmm.scoring.linear_scoring import LinearStack
-from speechgmm.scoring.score_norm import Kind, ScoreNorm
+from speechgmm.tasks.verification.score_norm import Kind, ScoreNorm
+from speechgmm.vectors.linear_scoring import LinearStack
 
 RNG = np.random.default_rng(5)
 M, N, K, U = 3, 4, 6, 9

@@ -12,13 +12,13 @@ from speechgmm.features import FeatureSpec, extract, front_end
 from speechgmm.features.segments import log_durations, segment_frames, segment_vectors
 from speechgmm.features.transforms import LinearTransform
 from speechgmm.gmm import DiagGMM, log_likelihoods
-from speechgmm.scoring.combination import combination_loss, combine, fit_combination
-from speechgmm.scoring.components import components_by_occupancy, fit_mixtures
-from speechgmm.scoring.duration import DurationModel, fit_durations
-from speechgmm.scoring.segment_models import FrameStream, PriorStream, SegmentModels, ThirdStream, VectorStream
-from speechgmm.scoring.segment_spec import SegmentSpec
-from speechgmm.scoring.segment_streams import LabelledSegments
-from speechgmm.scoring.segment_training import cross_validate_segments, train_segment_models
+from speechgmm.tasks.segments.combination import combination_loss, combine, fit_combination
+from speechgmm.tasks.segments.components import components_by_occupancy, fit_mixtures
+from speechgmm.tasks.segments.duration import DurationModel, fit_durations
+from speechgmm.tasks.segments.estimation import cross_validate_segments, train_segment_models
+from speechgmm.tasks.segments.models import FrameStream, PriorStream, SegmentModels, ThirdStream, VectorStream
+from speechgmm.tasks.segments.spec import SegmentSpec
+from speechgmm.tasks.segments.streams import LabelledSegments
 
 # ---- segments ----
 
@@ -397,7 +397,7 @@ def test_the_order_in_which_folds_are_worked_on_changes_nothing():
 
 
 def test_validation_never_scores_a_segment_by_models_that_saw_its_speaker(monkeypatch):
-    from speechgmm.scoring import segment_training
+    from speechgmm.tasks.segments import estimation as segment_training
 
     seen = []
     train = segment_training.train_streams

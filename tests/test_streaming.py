@@ -9,7 +9,9 @@ import pytest
 import soundfile
 from conftest import hum
 
-from speechgmm.console import Console
+from speechgmm.engine import frames as pieces_module
+from speechgmm.engine import run
+from speechgmm.engine.console import Console
 from speechgmm.errors import ConfigError, DataError, FitError, FitWarning
 from speechgmm.gmm import DiagGMM, Fit, FrameSource, adapt_map, fit_gmm
 from speechgmm.gmm import frames as frames_module
@@ -17,8 +19,6 @@ from speechgmm.gmm import init as init_module
 from speechgmm.gmm.frames import as_source, check_finite, distinct_frames, moments
 from speechgmm.gmm.layout import Batch, batches, bytes_per_frame, hold
 from speechgmm.io.feature_store import Extracted, FeatureStore
-from speechgmm.pipeline import frames as pieces_module
-from speechgmm.pipeline import run
 
 
 @dataclass(frozen=True)

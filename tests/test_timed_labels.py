@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from praatio import textgrid as praat
 
-from speechgmm.corpus.textgrid import read_textgrids
+from speechgmm.corpus.readers.textgrid import read_textgrids
 from speechgmm.errors import DataError
 from speechgmm.io.timed_labels import TimedLabel, ctm, json_line, textgrid, write_textgrid
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from speechgmm import cli
-from speechgmm.console import Console
+from speechgmm.engine import run
+from speechgmm.engine.console import Console
 from speechgmm.errors import ConfigError, DataError, FitError
-from speechgmm.io.model_file import ModelFile, read_model_file, serialise
-from speechgmm.pipeline import run
-from speechgmm.pipeline.enrolling import enrol
-from speechgmm.pipeline.updating import update_class
+from speechgmm.tasks.classification.codec import ModelFile, read_model_file, serialise
+from speechgmm.tasks.classification.enrolment import enrol
+from speechgmm.tasks.classification.updates import update_class
 
 QUIET = Console(quiet=True)
 ADAPTED = "model={adapt: map, ubm: {n_components: 4}, adapt_parameters: [weights, means, variances]}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from speechgmm.errors import ConfigError
-from speechgmm.io.model_file import kind_of
+from speechgmm.io.container import kind_of
 
 
 def score_if_anomaly_model(
@@ -35,6 +35,6 @@ def score_if_anomaly_model(
         raise ConfigError(
             f"{', '.join(given)}: of no use for a model of what is normal, which looks at whole recordings"
         )
-    from speechgmm.cli.finding import find_and_print  # and what it needs, which other models do not
+    from speechgmm.tasks.anomaly.command import find_and_print  # and what it needs, which other models do not
 
     return find_and_print(path, audio, label=label, form=form, curve=curve, resample=resample, jobs=jobs, quiet=quiet)

@@ -25,8 +25,8 @@ Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="folder f
 
 
 def _run(config: Path, overrides: list[str] | None, out: Path | None, jobs: int | None, quiet: bool, until: Any) -> Any:
-    from speechgmm.console import Console
-    from speechgmm.pipeline.running import run
+    from speechgmm.engine.console import Console
+    from speechgmm.engine.runs import run
 
     chosen = [*(overrides or ()), *([f"parallel.n_jobs={jobs}"] if jobs is not None else [])]
     return run(config, chosen, output=out, console=Console(quiet=quiet), until=until)
@@ -42,7 +42,7 @@ def run_command(
     debug: Debug = False,  # noqa: ARG001 (read by main)
 ) -> None:
     """Extract, train, score and evaluate; what was finished before is not done again."""
-    from speechgmm.cli.printing import print_result
+    from speechgmm.cli.results import print_result
 
     print_result(_run(config, overrides, out, jobs, quiet, "run"))
 
@@ -57,7 +57,7 @@ def extract_command(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """The first stage of a run: check and extract every recording into the cache."""
-    from speechgmm.cli.printing import print_features
+    from speechgmm.cli.results import print_features
 
     print_features(_run(config, overrides, out, jobs, quiet, "extract"))
 
@@ -72,7 +72,7 @@ def train_command(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """The first two stages of a run: extract, and train the class models."""
-    from speechgmm.cli.printing import print_models
+    from speechgmm.cli.results import print_models
 
     print_models(_run(config, overrides, out, jobs, quiet, "train"))
 
@@ -94,9 +94,9 @@ def sweep_command(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Run a grid of settings and choose by inner folds (or the split dev), never by the test."""
-    from speechgmm.cli.printing import print_sweep
-    from speechgmm.console import Console
-    from speechgmm.pipeline.sweeping import grid_points, sweep
+    from speechgmm.cli.results import print_sweep
+    from speechgmm.engine.console import Console
+    from speechgmm.engine.sweeps import grid_points, sweep
 
     chosen = [*(overrides or ()), *([f"parallel.n_jobs={jobs}"] if jobs is not None else [])]
     print_sweep(sweep(config, grid_points(grid or (), points), chosen, output=out, console=Console(quiet=quiet)))
@@ -108,7 +108,7 @@ def compare_command(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Compare runs with the first on the same test items, by a paired bootstrap over groups."""
-    from speechgmm.pipeline.comparing import compare_runs
+    from speechgmm.engine.comparison import compare_runs
 
     print(compare_runs(runs))
 
@@ -146,7 +146,7 @@ def check_command(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """What is wrong with the data, before training: every recording is read, and all that cannot be used is listed."""
-    from speechgmm.cli.checking import check_and_print
+    from speechgmm.cli.checks import check_and_print
 
     chosen = [*(overrides or ()), *([f"parallel.n_jobs={jobs}"] if jobs is not None else [])]
     if check_and_print(config, chosen, quiet=quiet):
@@ -174,7 +174,7 @@ def evaluate_command(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Figures of any score file, with their intervals: ours, Kaldi's, a table with a header."""
-    from speechgmm.cli.judging import evaluate_and_print
+    from speechgmm.cli.score_files import evaluate_and_print
 
     given = {"prior": prior, "cost_miss": cost_miss, "cost_false_alarm": cost_false_alarm}
     stakes = {name: value for name, value in given.items() if value is not None}
@@ -207,7 +207,7 @@ def fuse_command(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """One file of log-likelihood ratios from several systems' scores, or from one's: fusion and calibration."""
-    from speechgmm.cli.judging import fuse_and_print
+    from speechgmm.cli.score_files import fuse_and_print
 
     fuse_and_print(
         scores,

@@ -17,7 +17,7 @@ def inspect_command(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """What is in this file or folder, for a person."""
-    from speechgmm.cli.inspecting import inspect
+    from speechgmm.cli.inspection import inspect
 
     print(inspect(what))
 
@@ -48,7 +48,7 @@ def fetch_command(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Download a public corpus, checked against a pinned hash; one that was interrupted goes on from there."""
-    from speechgmm.cli.fetching import fetch_corpus
+    from speechgmm.cli.download import fetch_corpus
 
     print(fetch_corpus(corpus, to, url, quiet))
 
@@ -63,7 +63,7 @@ def demo_command(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """The whole job on speech generated on the spot: speakers, phones, and a recording never seen."""
-    from speechgmm.cli.demo import demo
+    from speechgmm.demo.command import demo
 
     demo(out, jobs, quiet)
 
@@ -91,6 +91,6 @@ def cache_command(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Show or clear the cache of features and class models that all runs share."""
-    from speechgmm.cli.inspecting import clear_cache, describe_cache
+    from speechgmm.cli.inspection import clear_cache, describe_cache
 
     print(clear_cache(folder) if clear else describe_cache(folder))

@@ -93,7 +93,7 @@ def cluster_command(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Cluster recordings by unknown speaker or sound; the number of clusters is found, unless it is given."""
-    from speechgmm.cli.clustering import cluster_and_print
+    from speechgmm.tasks.clustering.command import cluster_and_print
 
     if cluster_and_print(
         audio or [],
@@ -146,7 +146,7 @@ def diarize_command(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Who speaks when: turns of unknown speakers, their number found out, as RTTM."""
-    from speechgmm.cli.diarizing import diarize_and_print
+    from speechgmm.tasks.diarization.command import diarize_and_print
 
     failures = diarize_and_print(
         audio,
@@ -183,7 +183,7 @@ def train_diarizer_command(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Train what tells speakers apart, on recordings of one speaker each (eight speakers or more)."""
-    from speechgmm.cli.diarizing import train_and_print
+    from speechgmm.tasks.diarization.command import train_and_print
 
     train_and_print(
         corpus,

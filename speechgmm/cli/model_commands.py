@@ -83,7 +83,7 @@ def score_command(
         if odd:
             raise typer.Exit(1)
         return
-    from speechgmm.cli.printing import score_and_print
+    from speechgmm.tasks.classification.command import score_and_print
 
     failures = score_and_print(
         model,
@@ -123,7 +123,7 @@ def verify_command(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Accept or reject a claim by its calibrated log-likelihood ratio, or by its score where there is none."""
-    from speechgmm.cli.claims import verify_and_print
+    from speechgmm.tasks.verification.command import verify_and_print
 
     failures = verify_and_print(
         model,
@@ -149,7 +149,7 @@ def enrol_command(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Add a class to a model: adapted from its background model, or trained as its other classes were."""
-    from speechgmm.cli.claims import enrol_and_print
+    from speechgmm.tasks.verification.command import enrol_and_print
 
     enrol_and_print(model, audio, label, out=out, resample=resample)
 
@@ -174,7 +174,7 @@ def update_command(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Add recordings to a class of a model: they count as much as those that it was trained on."""
-    from speechgmm.cli.updating import update_and_print
+    from speechgmm.tasks.classification.update_command import update_and_print
 
     update_and_print(model, audio, label, worth=worth, keep=keep, out=out, resample=resample, quiet=quiet)
 
@@ -194,7 +194,7 @@ def recognise_command(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Recognise the words (or phones) of new recordings."""
-    from speechgmm.cli.recognition import recognise_and_print
+    from speechgmm.tasks.recognition.command import recognise_and_print
 
     if recognise_and_print(
         model, audio, form=str(form), top=top, out=out, resample=resample, jobs=jobs or 1, quiet=quiet
@@ -226,7 +226,7 @@ def align_command(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Find when the words of a text are said: forced alignment."""
-    from speechgmm.cli.recognition import align_and_print
+    from speechgmm.tasks.recognition.command import align_and_print
 
     if align_and_print(
         model,

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from speechgmm.corpus import SPLITS, Corpus
-from speechgmm.corpus.folder import audio_files, read_folder
+from speechgmm.corpus.readers.folder import audio_files, read_folder
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.gmm.component_count import DEFAULT_COMPONENTS, FRAMES_PER_COMPONENT
 from speechgmm.io.atomic import write_text

@@ -7,8 +7,8 @@ is too few frames for a Gaussian of full covariance.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, DataError, ShapeError
+from speechgmm.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
 

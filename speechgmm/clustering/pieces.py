@@ -15,7 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from speechgmm.clustering.agglomerative import Clustering, check_number, link, merge
 from speechgmm.clustering.bic import GaussianStats, delta_bic
 from speechgmm.clustering.spectral import spectral
-from speechgmm.clustering.supervectors import (
+from speechgmm.errors import ConfigError, DataError, ShapeError
+from speechgmm.evaluation import silhouettes
+from speechgmm.gmm import DiagGMM, GMMStats, Mapper, fit_gmm
+from speechgmm.vectors.supervectors import (
     RELEVANCE,
     WithinClass,
     cosine_distances,
@@ -24,9 +27,6 @@ from speechgmm.clustering.supervectors import (
     supervectors,
     weight_offsets,
 )
-from speechgmm.errors import ConfigError, DataError, ShapeError
-from speechgmm.evaluation import silhouettes
-from speechgmm.gmm import DiagGMM, GMMStats, Mapper, fit_gmm
 
 Floats = NDArray[np.float64]
 Method = Literal["cosine", "ratio", "bic", "spectral"]

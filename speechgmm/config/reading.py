@@ -14,7 +14,7 @@ from speechgmm.config.experiment import Experiment
 from speechgmm.config.spec import Config
 from speechgmm.errors import ConfigError
 from speechgmm.gmm.spec import OF_BACKGROUND
-from speechgmm.scoring.segment_spec import SegmentSpec
+from speechgmm.tasks.segments.spec import SegmentSpec
 
 PATHS = ("corpus.root", "corpus.path", "trials", "cache", "recognition.dictionary", "recognition.grammar")
 """Keys whose values are relative to where you stand when they are given on the command line."""

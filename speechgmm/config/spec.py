@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 from speechgmm.corpus.spec import CorpusSpec
-from speechgmm.decoding.recognition_spec import RecognitionSpec
-from speechgmm.decoding.spec import HMMSpec
 from speechgmm.errors import ConfigError
 from speechgmm.features.augment import AugmentSpec
 from speechgmm.features.spec import FeatureSpec
 from speechgmm.gmm.component_count import DEFAULT_UBM_COMPONENTS
 from speechgmm.gmm.spec import ModelSpec
-from speechgmm.scoring.anomaly_spec import AnomalySpec
-from speechgmm.scoring.decision_spec import CalibrationSpec, DecisionSpec
-from speechgmm.scoring.score_norm import BY_MODELS
-from speechgmm.scoring.segment_spec import SegmentSpec
-from speechgmm.scoring.spec import ScoringSpec
+from speechgmm.hmm.recognition_spec import RecognitionSpec
+from speechgmm.hmm.spec import HMMSpec
 from speechgmm.setting import FORBID_UNKNOWN, setting
+from speechgmm.tasks.anomaly.spec import AnomalySpec
+from speechgmm.tasks.classification.spec import ScoringSpec
+from speechgmm.tasks.segments.spec import SegmentSpec
+from speechgmm.tasks.verification.score_norm import BY_MODELS
+from speechgmm.tasks.verification.spec import CalibrationSpec, DecisionSpec
 
 FOR_CLAIMS = ("method", "normalise", "cohort", "cohort_top", "trials_within")
 """Settings of ``scoring`` that have a meaning in verification alone."""

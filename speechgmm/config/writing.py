@@ -10,7 +10,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from speechgmm.config.spec import Config
-from speechgmm.scoring.segment_spec import SegmentSpec
+from speechgmm.tasks.segments.spec import SegmentSpec
 
 NOT_IN_THE_RESULT = ("parallel", "cache", "output", "report")
 """Sections that cannot change a result: they do not count when a result folder is matched to its configuration."""

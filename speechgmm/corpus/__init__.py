@@ -55,8 +55,8 @@ def read_corpus(
     if root is None:
         raise ConfigError(f"corpus.root: a corpus of kind {spec.kind!r} needs the folder of its recordings")
     if spec.kind == "espeak":
-        from speechgmm.corpus.espeak import build_corpus
-        from speechgmm.corpus.manifest import read_manifest
+        from speechgmm.corpus.readers.manifest import read_manifest
+        from speechgmm.demo import build_corpus
 
         build_corpus(root, progress=progress)
         return read_manifest(root / ("phones.tsv" if spec.label == "phone" else "speakers.tsv"), root, spec.label)
@@ -71,20 +71,20 @@ def read_corpus(
 
 
 def _read_table(spec: CorpusSpec, path: Path, root: Path | None) -> Corpus:
-    from speechgmm.corpus.kaldi import read_kaldi
-    from speechgmm.corpus.manifest import read_manifest
+    from speechgmm.corpus.readers.kaldi import read_kaldi
+    from speechgmm.corpus.readers.manifest import read_manifest
 
     return (read_manifest if spec.kind == "manifest" else read_kaldi)(path, root, spec.label)
 
 
 def _read_folder(spec: CorpusSpec, root: Path) -> Corpus:
-    from speechgmm.corpus.asvspoof import read_asvspoof
-    from speechgmm.corpus.folder import read_folder, read_fsdd
-    from speechgmm.corpus.librispeech import read_librispeech
-    from speechgmm.corpus.machines import read_dcase, read_mimii
-    from speechgmm.corpus.speech_commands import read_speech_commands
-    from speechgmm.corpus.textgrid import read_textgrids
-    from speechgmm.corpus.timit import read_timit
+    from speechgmm.corpus.readers.asvspoof import read_asvspoof
+    from speechgmm.corpus.readers.folder import read_folder, read_fsdd
+    from speechgmm.corpus.readers.librispeech import read_librispeech
+    from speechgmm.corpus.readers.machines import read_dcase, read_mimii
+    from speechgmm.corpus.readers.speech_commands import read_speech_commands
+    from speechgmm.corpus.readers.textgrid import read_textgrids
+    from speechgmm.corpus.readers.timit import read_timit
 
     if spec.kind == "timit":
         return read_timit(root, spec.label, spec.timit)

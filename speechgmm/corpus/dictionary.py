@@ -18,9 +18,9 @@ from pathlib import Path
 from string import punctuation
 from typing import Final, Literal
 
-from speechgmm.corpus.layout import read_lines, refuse
-from speechgmm.decoding.network import Lexicon
+from speechgmm.corpus.readers.layout import read_lines, refuse
 from speechgmm.errors import DataError
+from speechgmm.hmm.network import Lexicon
 
 _VARIANT: Final = re.compile(r"(.+)\((\d+)\)")
 _STRESS: Final = re.compile(r"([A-Za-z]+)[012]")

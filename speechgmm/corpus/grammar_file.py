@@ -1,10 +1,10 @@
-"""Grammars in files. The format: ``decoding.grammar``."""
+"""Grammars in files. The format: ``hmm.grammar``."""
 
 from pathlib import Path
 
-from speechgmm.decoding.grammar import parse_grammar
-from speechgmm.decoding.network import Network
 from speechgmm.errors import DataError
+from speechgmm.hmm.grammar import parse_grammar
+from speechgmm.hmm.network import Network
 
 
 def read_grammar(path: Path) -> Network:

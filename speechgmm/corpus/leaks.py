@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from speechgmm.corpus.manifest import listed
+from speechgmm.corpus.listing import listed
 from speechgmm.corpus.utterance import Corpus, Utterance
 from speechgmm.errors import DataError
 

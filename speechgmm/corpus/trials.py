@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from speechgmm.corpus.manifest import listed
+from speechgmm.corpus.listing import listed
 from speechgmm.errors import DataError
 from speechgmm.io.score_file import TRUTH
 

@@ -14,7 +14,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, FitError, ShapeError
 from speechgmm.gmm.compiled import Active
 from speechgmm.gmm.frames import Mapper
@@ -29,6 +28,7 @@ from speechgmm.gmm.progress import Progress, Step
 from speechgmm.gmm.progress import rounding_of as rounding_of
 from speechgmm.gmm.splitting import resplit
 from speechgmm.gmm.stats import GMMStats
+from speechgmm.parallel import one_blas_thread
 
 FULL_EVERY: Final = 8  # passes, in sparse EM
 

@@ -13,7 +13,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, FitError, FitWarning, ShapeError
 from speechgmm.gmm.active import BLOCK, arranged
 from speechgmm.gmm.component_count import FRAMES_PER_COMPONENT, components_for, is_too_few
@@ -38,6 +37,7 @@ from speechgmm.gmm.options import (
     resolve_precision,
 )
 from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior, Parameter
+from speechgmm.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
 SPARSE_FROM: Final = 512

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, FitError
 from speechgmm.gmm.em import Fit, e_step
 from speechgmm.gmm.frames import Mapper
@@ -22,6 +21,7 @@ from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior
 from speechgmm.gmm.progress import rounding_of
 from speechgmm.gmm.stats import GMMStats
+from speechgmm.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
 

@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, FitError, ShapeError
 from speechgmm.gmm.fit import absolute_floor
 from speechgmm.gmm.frames import Frames, check_frames, moments
@@ -22,6 +21,7 @@ from speechgmm.gmm.options import VARIANCE_FLOOR, PrecisionChoice, Start, resolv
 from speechgmm.gmm.prior import ConjugatePrior
 from speechgmm.gmm.stats import GMMStats
 from speechgmm.gmm.updating import statistics_of
+from speechgmm.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
 

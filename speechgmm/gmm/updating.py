@@ -10,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, FitError, ShapeError
 from speechgmm.gmm.em import Fit, fit_em
 from speechgmm.gmm.fit import absolute_floor, batches_around
@@ -19,6 +18,7 @@ from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import PrecisionChoice, check_memory
 from speechgmm.gmm.prior import PARAMETERS, ConjugatePrior, Parameter
 from speechgmm.gmm.stats import GMMStats
+from speechgmm.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
 

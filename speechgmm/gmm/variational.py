@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.blas import one_blas_thread
 from speechgmm.errors import ConfigError, FitError, ShapeError
 from speechgmm.gmm.bayesian import BayesianGMM, WeightPrior
 from speechgmm.gmm.em import e_step, rounding_of
@@ -22,6 +21,7 @@ from speechgmm.gmm.options import PrecisionChoice, Start, check_memory, resolve_
 from speechgmm.gmm.overrelaxation import FURTHER, FURTHEST
 from speechgmm.gmm.predictive import PredictiveStack
 from speechgmm.gmm.stats import GMMStats
+from speechgmm.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
 

@@ -12,11 +12,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from speechgmm.engine.run_folder import NATS_PER_FRAME, Claims, Decisions, RunFolder
 from speechgmm.errors import DataError
 from speechgmm.io.audio import Pieces, native_rate
 from speechgmm.report.parts import Clip, Picture, Section, Table
 from speechgmm.report.plots import plot_spectrogram
-from speechgmm.report.run_folder import NATS_PER_FRAME, Claims, Decisions, RunFolder
 
 LISTED: Final = 30
 """Errors in the table."""

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from speechgmm.config import ReportSpec
+from speechgmm.engine.run_folder import RunFolder, read_run
 from speechgmm.errors import ConfigError
 from speechgmm.io.atomic import write_text
 from speechgmm.report.canvas import printable
-from speechgmm.report.run_folder import RunFolder, read_run
 
 NEEDED: Final = ("matplotlib", "jinja2")
 

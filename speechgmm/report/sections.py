@@ -9,17 +9,17 @@ import numpy as np
 import yaml
 
 from speechgmm.config import NOT_IN_THE_RESULT, Config, other_than, to_plain
+from speechgmm.engine.run_folder import RunFolder
 from speechgmm.evaluation import EER_NAMES
 from speechgmm.gmm.component_count import DEFAULT_COMPONENTS
 from speechgmm.report import mistakes
-from speechgmm.report.anomaly_section import anomalies, oddest
-from speechgmm.report.choice_section import choice
-from speechgmm.report.detection_sections import detection
+from speechgmm.report.component_choice import choice
 from speechgmm.report.operating_points import operating_points
 from speechgmm.report.parts import Picture, Section, Table, percent, seconds
 from speechgmm.report.plots import COUNTS_UP_TO, CURVES_WITH_NAMES, plot_confusion, plot_training
-from speechgmm.report.recognition_section import recognition
-from speechgmm.report.run_folder import RunFolder
+from speechgmm.tasks.anomaly.report import anomalies, oddest
+from speechgmm.tasks.recognition.report import recognition
+from speechgmm.tasks.verification.report import detection
 
 PAIRS: Final = 20
 """Confusions that are listed."""

@@ -1,0 +1,63 @@
+"""What is wrong with a corpus, before anything is trained on it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from speechgmm.config import load_config
+from speechgmm.engine.console import Console
+from speechgmm.engine.extraction import extract
+from speechgmm.engine.job import prepare
+from speechgmm.engine.run_report import data_table
+from speechgmm.report.text import aligned, duration
+from speechgmm.tasks.anomaly.training import extract_streams
+
+CLASSES_SHOWN = 30
+
+
+def check_and_print(config: Path, overrides: Sequence[str], *, quiet: bool) -> int:
+    """Read every recording, print what was found and what cannot be used; returns how many utterances that is.
+
+    Features are extracted on the way and are in the cache for the run. Warnings (clipping, leaks in the division, odd
+    labels) go to standard error as in a run.
+
+    Raises:
+        ConfigError: The configuration is wrong.
+        DataError: The corpus cannot be read or divided at all, or nothing in it can be used.
+    """
+    experiment = load_config(config, overrides)
+    # Everything that is wrong, not the first of it; what then is left to do is the user's to say.
+    corpus = replace(experiment.config.corpus, on_error="skip")
+    experiment = replace(experiment, config=replace(experiment.config, corpus=corpus))
+    job = prepare(experiment, console=Console(quiet=quiet))
+    features = extract_streams(job)[0] if experiment.config.task == "anomaly" else extract(job)
+    lines = data_table(job, features).splitlines()
+    head, *rows = (line.split("\t") for line in lines)
+    shown = rows[:CLASSES_SHOWN]
+    print("\n".join(aligned([head, *shown])))
+    if len(rows) > len(shown):
+        print(f"... and {len(rows) - len(shown)} more rows")
+    lengths = np.array(features.durations)
+    print(
+        f"\n{len(lengths)} utterances can be used, {duration(float(lengths.sum()))}: "
+        f"{lengths.min():.2f} to {lengths.max():.2f} s, median {np.median(lengths):.2f} s"
+    )
+    wrong = list(features.rejected)
+    if wrong:
+        print(f"{len(wrong)} cannot:")
+        print("\n".join(f"  {name}: {reason}" for name, reason in wrong))
+    if experiment.config.task == "recognition":
+        from speechgmm.tasks.recognition.transcript_checks import unfit, warn_of_labels
+        from speechgmm.tasks.recognition.transcripts import transcripts
+
+        warn_of_labels(job, transcripts(job, features, "train"))
+        misfits = unfit(job, features)
+        if misfits:
+            print(f"{len(misfits)} of them cannot be trained on with these transcripts:")
+            print("\n".join(f"  {name}: {reason}" for name, reason in misfits))
+        wrong += misfits
+    if not wrong:
+        print("nothing is wrong with them")
+    return len(wrong)

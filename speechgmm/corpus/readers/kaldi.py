@@ -1,0 +1,212 @@
+"""Kaldi data directories (kaldi-asr.org/doc/data_prep.html): utterances, speakers and texts as tables of two columns.
+
+data/                    or one directory:      train/
+  train/wav.scp            recording -> file      wav.scp
+  train/segments           optional               utt2spk
+  train/utt2spk            labels                 ...
+  test/...
+
+Commands in wav.scp are never run: a data file must not decide what this machine executes.
+"""
+
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from os.path import normpath
+from pathlib import Path
+from typing import Final
+
+from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse
+from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
+from speechgmm.errors import DataError
+
+NEEDS: Final = {"speaker": "utt2spk", "gender": "spk2gender", "text": "text"}
+"""Label -> the file that it is read from."""
+
+LOOKED_AT: Final = 50
+"""Relative paths tried to learn whether ``corpus.root`` is the folder they are relative to."""
+
+PIPES: Final = (
+    "a wav.scp whose entries are commands is not read, for a data file must not decide what is executed here; "
+    "write the audio to files first, by running each command once (`COMMAND > wav/ID.wav`), and list the files. "
+    "A SPHERE file that is not compressed needs no command: name it as it is"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A file of ``key value`` lines."""
+
+    name: str  # for messages: "train/utt2spk"
+    values: Mapping[str, tuple[int, str]]  # key -> (line number, the rest of the line)
+
+    def get(self, key: str) -> str:
+        return self.values[key][1] if key in self.values else ""
+
+
+def read_kaldi(path: Path, root: Path | None, label: str) -> Corpus:
+    """The utterances of a data directory, or of ``train``, ``dev``, ``test`` and ``ubm`` below a folder.
+
+    Labels: utterance and recording (names), and speaker, gender and text where utt2spk, spk2gender and text are there.
+
+    Args:
+        path: A folder with wav.scp, or a folder of such folders, whose names are then the splits.
+        root: What relative paths in wav.scp are relative to; default: the folder that ``path`` lies in, which for
+            ``data`` is where Kaldi's scripts are run.
+        label: The column to model.
+
+    Raises:
+        DataError: A file is missing or lines are wrong (all are listed); a wav.scp that holds commands.
+    """
+    check_label(label, ("utterance", "recording", *NEEDS), "a Kaldi data directory")
+    folders = _directories(path)
+    base = (root or path.parent).absolute()
+    problems: list[str] = []
+    notes: list[str] = []
+    utterances: list[Utterance] = []
+    relative: list[str] = []
+    for split, folder in folders.items():
+        if label in NEEDS and not (folder / NEEDS[label]).is_file():
+            problems.append(f"{folder.name}: corpus.label is {label!r}, which needs a file {NEEDS[label]}")
+            continue
+        found = _read_directory(folder, base, split, label, problems, notes, relative)
+        utterances.extend(found)
+    sides: dict[str, Utterance] = {}
+    for utterance in utterances:
+        other = sides.setdefault(utterance.id, utterance)
+        if other is not utterance:
+            problems.append(f"{utterance.source}: utterance {utterance.id!r} is also that of {other.source}")
+    refuse(path, problems, PIPES if any(problem.endswith("is a command") for problem in problems) else "")
+    if not utterances:
+        raise DataError(f"{path}: no utterance in {' or '.join(sorted(f'{f.name}/wav.scp' for f in folders.values()))}")
+    _check_base(relative, base, path)
+    return Corpus(tuple(utterances), label, _common_root(utterances, base), tuple(notes))
+
+
+def _directories(path: Path) -> dict[str, Path]:
+    """Split -> data directory; the split is "" where there is one directory."""
+    if (path / "wav.scp").is_file():
+        return {"": path}
+
+    def has_directories(folder: Path) -> bool:
+        return (folder / "wav.scp").is_file() or any(folder.glob("*/wav.scp"))
+
+    check_root(path, has_directories, "a Kaldi data directory (no wav.scp in it or one level below)", "corpus.path")
+    found = sorted(file.parent for file in path.glob("*/wav.scp"))
+    by_split = {folder.name: folder for folder in found if folder.name in SPLITS}
+    if not by_split:
+        raise DataError(
+            f"{path}: the data directories {', '.join(folder.name for folder in found)} are not named after splits "
+            f"({', '.join(SPLITS)}); name one of them as corpus.path, or link them under such names in a folder of "
+            "their own"
+        )
+    return {split: by_split[split] for split in SPLITS if split in by_split}
+
+
+def _read_directory(
+    folder: Path, base: Path, split: str, label: str, problems: list[str], notes: list[str], relative: list[str]
+) -> list[Utterance]:
+    """The utterances of one directory; what is wrong is added to ``problems``."""
+    scp = _table(folder, "wav.scp", problems)
+    files: dict[str, Path] = {}
+    for recording, (line, entry) in scp.values.items():
+        where = f"{scp.name}, line {line}"
+        if entry.endswith("|"):
+            problems.append(f"{where}: {entry!r} is a command")
+        elif re.search(r"\.ark:\d+$", entry):
+            problems.append(f"{where}: {entry!r} is a place in an archive; write its recordings to files of their own")
+        elif not entry:
+            problems.append(f"{where}: recording {recording!r} has no file")
+        else:
+            files[recording] = Path(normpath(base / entry))
+            if not Path(entry).is_absolute():
+                relative.append(entry)  # as it stands: whether it is under the base is looked at later
+    speakers, genders, texts = (_table(folder, name, problems) for name in ("utt2spk", "spk2gender", "text"))
+    utterances: list[Utterance] = []
+    stretches = list(_stretches(folder, scp, problems))
+    for name, recording, start, end, source in stretches:
+        if recording not in scp.values:
+            problems.append(f"{source}: recording {recording!r} is not in {scp.name}")
+            continue
+        labels = {"utterance": name, "recording": recording, "speaker": speakers.get(name), "text": texts.get(name)}
+        labels["gender"] = genders.get(labels["speaker"])
+        if label in labels and not labels[label]:
+            key = f"speaker {labels['speaker']!r}" if label == "gender" else f"utterance {name!r}"
+            problems.append(f"{source}: {key} is not in {folder.name}/{NEEDS[label]}")
+            continue
+        if recording in files:
+            kept = {column: value for column, value in labels.items() if value}
+            utterances.append(Utterance(name, files[recording], start, end, split, kept, source))
+    known = {name for name, *_ in stretches}
+    for table in (speakers, texts):
+        strangers = [key for key in table.values if key not in known]
+        if strangers:
+            notes.append(f"{table.name}: {len(strangers)} of its utterances have no audio, such as {strangers[0]}")
+    return utterances
+
+
+def _stretches(
+    folder: Path, scp: _Table, problems: list[str]
+) -> Iterator[tuple[str, str, float | None, float | None, str]]:
+    """(utterance, recording, start, end, source), from segments where there are any, else one per recording."""
+    if not (folder / "segments").is_file():
+        for name, (line, _) in scp.values.items():
+            yield name, name, None, None, f"{scp.name}, line {line}"
+        return
+    table = _table(folder, "segments", problems)
+    for name, (line, rest) in table.values.items():
+        source = f"{table.name}, line {line}"
+        cells = rest.split()
+        if len(cells) == 4:
+            problems.append(f"{source}: a fifth column is a channel, which corpus.channel chooses for all; take it out")
+            continue
+        try:
+            recording, start, end = cells[0], float(cells[1]), float(cells[2])
+        except (IndexError, ValueError):
+            problems.append(f"{source}: {name} {rest!r}; expected utterance, recording, start and end in seconds")
+            continue
+        if len(cells) > 3 or not math.isfinite(start) or not math.isfinite(end) or start < 0:
+            problems.append(f"{source}: {name} {rest!r}; expected utterance, recording, start and end in seconds")
+        elif end == -1:  # Kaldi's extract-segments: to the end of the recording
+            yield name, recording, start, None, source
+        elif end <= start:
+            problems.append(f"{source}: end {end:g} s is not after start {start:g} s")
+        else:
+            yield name, recording, start, end, source
+
+
+def _table(folder: Path, name: str, problems: list[str]) -> _Table:
+    """A file of the directory; empty where it is not there. A key that stands twice is a problem."""
+    title = f"{folder.name}/{name}"
+    values: dict[str, tuple[int, str]] = {}
+    if (folder / name).is_file():
+        for line, text in read_lines(folder / name):
+            key, _, rest = text.replace("\t", " ").partition(" ")
+            if key in values:
+                problems.append(f"{title}, line {line}: {key!r} stands in line {values[key][0]} already")
+            else:
+                values[key] = line, rest.strip()
+    return _Table(title, values)
+
+
+def _check_base(relative: Sequence[str], base: Path, path: Path) -> None:
+    """Refuse a base under which nothing lies, where another folder is plainly meant. Missing files are found later."""
+    some = relative[:LOOKED_AT]
+    if not some or any((base / entry).exists() for entry in some):
+        return
+    for folder in (path.absolute().parent.parent, path.absolute(), Path.cwd()):
+        if any((folder / entry).exists() for entry in some):
+            raise DataError(
+                f"{path}: the paths in wav.scp are relative, such as {some[0]}, and none of them lies under {base} "
+                f"(corpus.root; default: the folder that corpus.path lies in); did you mean corpus.root: {folder}?"
+            )
+
+
+def _common_root(utterances: Sequence[Utterance], base: Path) -> Path:
+    """The folder that every recording lies in: ``base``, or for absolute paths elsewhere what they have in common."""
+    parents = {utterance.path.parent for utterance in utterances}
+    if all(parent.is_relative_to(base) for parent in parents):
+        return base
+    return Path(os.path.commonpath(parents))

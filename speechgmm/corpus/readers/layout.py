@@ -1,0 +1,69 @@
+"""What readers of known corpora share: files as lines, problems listed at once, a root that is one level off."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import Final
+
+from speechgmm.corpus.listing import listed
+from speechgmm.errors import DataError
+
+MOST_LOOKED_AT: Final = 2000
+"""Folders tried when a corpus is not where it was said to be: enough for a shelf of corpora, done in no time."""
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """(line number, text) of every line that is not blank. Raises DataError where it is not text in UTF-8."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a text file in UTF-8 that can be read ({error})") from None
+    # Not splitlines(): a transcript may hold U+2028 and the like, which do not end a line of a table.
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield number, line.strip()
+
+
+def refuse(where: Path, problems: list[str], remedy: str = "") -> None:
+    """Raise a DataError that lists the problems, if there are any."""
+    if problems:
+        many = "1 thing is" if len(problems) == 1 else f"{len(problems)} things are"
+        tail = f"\n{remedy}" if remedy else ""
+        raise DataError(f"{where}: {many} wrong:\n{listed(problems)}{tail}")
+
+
+def check_label(label: str, columns: Iterable[str], corpus: str) -> None:
+    """Raise a DataError unless the label is one of the corpus's columns."""
+    columns = tuple(columns)
+    if label not in columns:
+        raise DataError(f"corpus.label is {label!r}; {corpus} has {', '.join(columns)}")
+
+
+def check_root(root: Path, is_root: Callable[[Path], bool], expected: str, key: str = "corpus.root") -> None:
+    """Raise a DataError unless ``root`` looks like the corpus; it names the folder nearby that does.
+
+    Args:
+        root: Where the corpus was said to be.
+        is_root: Whether a folder looks like the corpus.
+        expected: What a right folder holds, for the message.
+        key: The key of the configuration that named the folder.
+    """
+    if root.is_dir() and is_root(root):
+        return
+    missing = not root.is_dir()
+    problem = f"there is no such folder ({key})" if missing else f"not {expected} ({key})"
+    nearby = chain(
+        _folders(root), (inner for child in _folders(root) for inner in _folders(child)), root.parents[:2],
+        _folders(root.parent) if missing else (),
+    )  # fmt: skip
+    for folder in islice(nearby, MOST_LOOKED_AT):
+        if folder.is_dir() and is_root(folder):
+            raise DataError(f"{root}: {problem}; did you mean {folder}?")
+    raise DataError(f"{root}: {problem}" + (f"; expected is {expected}" if missing else ""))
+
+
+def _folders(folder: Path) -> Iterator[Path]:
+    try:
+        yield from sorted(path for path in folder.iterdir() if path.is_dir())
+    except OSError:
+        return

@@ -1,0 +1,192 @@
+"""The manifest: a table with one row per utterance (TSV, CSV or JSON Lines, by extension).
+
+A manifest is checked whole before any recording is opened, and every bad line is named at once.
+"""
+
+import csv
+import difflib
+import io
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from os.path import normpath
+from pathlib import Path
+
+from speechgmm.corpus.listing import listed
+from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
+from speechgmm.errors import DataError
+
+RESERVED = ("path", "id", "start", "end", "split")
+
+
+def read_manifest(path: Path, root: Path | None, label: str) -> Corpus:
+    """The utterances of a manifest, in its order.
+
+    Args:
+        path: The table; ``.tsv``, ``.csv`` or ``.jsonl`` (UTF-8).
+        root: Folder that the paths are relative to and must not leave; default: the manifest's.
+        label: The column to model; it must be there.
+
+    Raises:
+        DataError: The table cannot be read, a column is missing, or rows are wrong (all are listed).
+    """
+    root = Path(normpath((root or path.parent).absolute()))
+    rows = list(_rows(path))
+    if not rows:
+        raise DataError(f"{path}: no rows below the header")
+    columns = list(dict.fromkeys(column for _, row in rows if isinstance(row, dict) for column in row))
+    for column in ("path", label):
+        if columns and column not in columns:
+            near = difflib.get_close_matches(column, columns, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            key = "" if column == "path" else " (corpus.label)"
+            raise DataError(f"{path}: no column {column!r}{key}; the columns are {', '.join(columns)}{hint}")
+    read: list[tuple[int, Utterance]] = []
+    problems: list[str] = []
+    for line, row in rows:
+        try:
+            if isinstance(row, str):
+                raise DataError(f"{path.name}, line {line}: {row}")
+            utterance = _utterance(row, root, f"{path.name}, line {line}")
+            if utterance.split != "ubm":  # background material needs no label
+                utterance.label(label)
+            read.append((line, utterance))
+        except DataError as error:
+            problems.append(str(error))
+    utterances = _with_names(read, root)
+    first_line: dict[str, int] = {}
+    for line, utterance in utterances:
+        first = first_line.setdefault(utterance.id, line)
+        if first != line:
+            problems.append(
+                f"{path.name}, line {line}: id {utterance.id!r} is also that of line {first}; ids are unique"
+            )
+    if problems:
+        raise DataError(f"{path}: {len(problems)} of {len(rows)} rows cannot be used:\n{listed(problems)}")
+    return Corpus(tuple(utterance for _, utterance in utterances), label, root)
+
+
+def _with_names(rows: list[tuple[int, Utterance]], root: Path) -> list[tuple[int, Utterance]]:
+    """Rows with the default id where none was given: path without extension, with it where two differ in it alone."""
+    stems: dict[Path, set[Path]] = {}
+    for _, utterance in rows:
+        stems.setdefault(utterance.path.with_suffix(""), set()).add(utterance.path)
+    named = []
+    for line, utterance in rows:
+        if not utterance.id:
+            path = utterance.path
+            stem = path.with_suffix("")
+            name = (path if len(stems[stem]) > 1 else stem).relative_to(root).as_posix()
+            if utterance.start is not None or utterance.end is not None:
+                end = "end" if utterance.end is None else f"{utterance.end:.3f}"
+                name += f":{utterance.start or 0:.3f}-{end}"
+            utterance = replace(utterance, id=name)
+        named.append((line, utterance))
+    return named
+
+
+Row = dict[str, str] | str
+"""Column -> text; or what is wrong with the row."""
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Row]]:
+    """Line number and content of every row that is not blank."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise DataError(
+            f"{path}: there is no such manifest (corpus.path, relative to the configuration file)"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not a table in UTF-8 ({error})") from None
+    suffix = path.suffix.lower()
+    if suffix == ".jsonl":
+        yield from _json_rows(text)
+    elif suffix in (".tsv", ".csv"):
+        yield from _table_rows(path, text, "\t" if suffix == ".tsv" else ",")
+    else:
+        raise DataError(f"{path}: a manifest ends in .tsv, .csv or .jsonl, not {path.suffix or 'nothing'!r}")
+
+
+def _json_rows(text: str) -> Iterator[tuple[int, Row]]:
+    for line, content in enumerate(text.split("\n"), 1):
+        if not content.strip():
+            continue
+        try:
+            row = json.loads(content)
+        except json.JSONDecodeError as error:
+            yield line, f"not JSON ({error.msg} at character {error.pos})"
+            continue
+        if isinstance(row, dict):
+            yield line, {str(key): "" if value is None else str(value).strip() for key, value in row.items()}
+        else:
+            yield line, "a JSON object is expected, one per line"
+
+
+def _table_rows(path: Path, text: str, separator: str) -> Iterator[tuple[int, Row]]:
+    # Quotes in a TSV are ordinary characters (transcripts hold them); in a CSV they quote.
+    lines = io.StringIO(text, newline="")
+    if separator == "\t":
+        reader = csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_NONE)
+    else:
+        reader = csv.reader(lines, delimiter=separator)
+    header = [column.strip() for column in next(reader, [])]
+    if len(header) < 2:
+        raise DataError(
+            f"{path}: the header {text.splitlines()[0] if text else ''!r} is one column; "
+            f"{path.suffix} is separated by {'tabs' if separator == chr(9) else 'commas'}"
+        )
+    if len(set(header)) < len(header):
+        twice = next(column for column in header if header.count(column) > 1)
+        raise DataError(f"{path}: the header names column {twice!r} twice")
+    try:
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue
+            if len(cells) != len(header):
+                yield reader.line_num, f"{len(cells)} cells under a header of {len(header)} columns"
+            else:
+                yield reader.line_num, dict(zip(header, (cell.strip() for cell in cells), strict=True))
+    except csv.Error as error:
+        raise DataError(f"{path}, line {reader.line_num}: not a table ({error}); is a quote left open?") from None
+
+
+def _utterance(row: dict[str, str], root: Path, source: str) -> Utterance:
+    name = row.get("path", "")
+    if not name:
+        raise DataError(f"{source}: 'path' is empty")
+    if "\0" in name:
+        raise DataError(f"{source}: the path {name!r} has a zero byte in it")
+    path = Path(normpath(root / name))
+    # A root that is a link may be named by either of its names; a link inside it to elsewhere is the user's choice.
+    if not path.is_relative_to(root) and path.is_relative_to(root.resolve()):
+        path = root / path.relative_to(root.resolve())
+    if not path.is_relative_to(root):
+        raise DataError(
+            f"{source}: {name!r} leaves the corpus root {root}; set corpus.root to a folder that holds all recordings"
+        )
+    if path == root:
+        raise DataError(f"{source}: {name!r} is the corpus root, not a recording")
+    start, end = _seconds(row, "start", source), _seconds(row, "end", source)
+    if end is not None and end <= (start or 0.0):
+        raise DataError(f"{source}: end {end:g} s is not after start {start or 0:g} s")
+    split = row.get("split", "")
+    if split and split not in SPLITS:
+        raise DataError(f"{source}: split {split!r}; expected one of {', '.join(SPLITS)}")
+    labels = {column: value for column, value in row.items() if column not in RESERVED}
+    return Utterance(row.get("id", ""), path, start, end, split, labels, source)
+
+
+def _seconds(row: dict[str, str], column: str, source: str) -> float | None:
+    text = row.get(column, "")
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        hint = " (a decimal comma?)" if "," in text else ""
+        raise DataError(f"{source}: {column} {text!r} is not a number of seconds{hint}") from None
+    if not math.isfinite(value) or value < 0:
+        raise DataError(f"{source}: {column} {text!r} is not a time within a recording, in seconds")
+    return value

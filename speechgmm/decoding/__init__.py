@@ -1,9 +1,0 @@
-"""Hidden Markov models whose states are mixtures, what may be said, and what they recognise.
-
-Importing the package imports none of its parts: scoring waits for nothing that only recognition needs.
-"""
-
-import lazy_loader
-
-# What there is, and where, stands in __init__.pyi: for type checkers, and for this line.
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

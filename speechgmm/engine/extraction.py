@@ -1,0 +1,212 @@
+"""The extraction stage: the frames of every utterance, by reference; unusable recordings found before training."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from speechgmm.corpus import Corpus, Fold, Utterance, same_audio
+from speechgmm.corpus.listing import listed
+from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.frames import Features, Piece
+from speechgmm.engine.job import Job
+from speechgmm.engine.noisy_copies import check_babble, noising
+from speechgmm.engine.normalisation import normalised, normalised_copies
+from speechgmm.engine.shards import extract_recordings
+from speechgmm.engine.transforms import transformed
+from speechgmm.errors import DataError
+from speechgmm.features import FrontEnd, front_end
+from speechgmm.features.augment import Copy
+from speechgmm.io.atomic import write_text
+from speechgmm.io.audio import CLIPPED_SHARE
+from speechgmm.io.feature_store import Entry, FeatureStore
+from speechgmm.io.tables import table
+
+END_TOLERANCE = 0.005
+"""Seconds by which a segment may end after its recording: times in tables are rounded."""
+
+
+def extract(job: Job) -> Features:
+    """Features of every recording in the corpus.
+
+    Raises:
+        ConfigError: Babble of recordings that are tested.
+        DataError: Recordings that cannot be used (all are listed), where ``corpus.on_error`` is ``stop``; nothing left
+            to train on, where it is ``skip``.
+    """
+    config = job.experiment.config
+    check_babble(job)
+    with job.console.stage("extract"):
+        store, entries, problems = extract_recordings(job, job.corpus.paths(), job.audio)
+        corpus, pieces, durations, rejected = _pieces(job, store, entries, problems)
+        for text in _clipping(entries.values()):
+            job.console.warn(text)
+        reasons = _reasons(rejected)
+        where = _write_rejected(job, rejected)
+        if rejected and config.corpus.on_error == "stop":
+            raise DataError(
+                f"{len(rejected)} of {len(job.corpus)} utterances cannot be used:\n{listed(reasons, 50)}\n"
+                f"nothing was trained; the features of the others are kept. Mend or remove these{where}, "
+                "or set corpus.on_error: skip to go on without them"
+            )
+        if rejected:
+            job.console.warn(f"{len(rejected)} of {len(job.corpus)} utterances are left out{where}:\n{listed(reasons)}")
+            _check_what_is_left(job, corpus)
+        _refuse_copies(corpus, pieces, job.folds)
+        pieces, audio = normalised(job, corpus, pieces)
+        keys = {utterance.path: piece.key for utterance, piece in zip(corpus, pieces, strict=True)}
+        copies = tuple(_copies(job, corpus, audio, keys, copy) for copy in config.augment.copies())
+        return transformed(job, Features(corpus, pieces, audio, durations, tuple(rejected), copies))
+
+
+def _copies(
+    job: Job, corpus: Corpus, audio: AudioInput, keys: Mapping[Path, str], copy: Copy
+) -> tuple[Piece | None, ...]:
+    """An altered copy of every utterance that may train, in the place of the utterance."""
+    trains = [utterance.split in ("train", "ubm", "cohort") for utterance in corpus]
+    chosen = replace(corpus, utterances=tuple(u for u, yes in zip(corpus, trains, strict=True) if yes))
+    features = replace(audio.features, warp=audio.features.warp * copy.warp)
+    changed = replace(job.audio, features=features)
+    how = None if copy.noise == "none" else noising(job, corpus, keys, copy)
+    store, entries, problems = extract_recordings(job, chosen.paths(), changed, copy.speed, how)
+    if problems:
+        reason = f"{len(problems)} recordings have no copy ({copy}); the first: {next(iter(problems.values()))}"
+        if job.experiment.config.corpus.on_error == "stop":
+            raise DataError(f"{reason}; change augment, or set corpus.on_error: skip to train without these copies")
+        job.console.warn(reason)
+    plan = front_end(features, audio.sample_rate)
+    made = tuple(
+        _piece(plan, store, entries[u.path], u, features.marks_speech, copy.speed)
+        if yes and u.path in entries
+        else None
+        for u, yes in zip(corpus, trains, strict=True)
+    )
+    return normalised_copies(job, corpus, audio, made)
+
+
+def _piece(
+    plan: FrontEnd, store: FeatureStore, entry: Entry, utterance: Utterance, with_speech: bool, speed: float = 1.0
+) -> Piece:
+    """Where an utterance's frames lie; ``speed`` is how much faster the recording was played."""
+    first, stop = 0, entry.n_frames
+    if utterance.start is not None or utterance.end is not None:
+        start = (utterance.start or 0.0) / speed
+        end = entry.duration if utterance.end is None else min(utterance.end / speed, entry.duration)
+        first, stop = plan.frame_range(start, max(end, start + 1e-6), entry.n_frames)
+    return Piece(store, entry.shard, entry.offset, entry.n_frames, first, stop, entry.key, with_speech)
+
+
+def divide(job: Job, features: Features, fold: Fold) -> Features:
+    """The same features with a fold's splits, and with the normalisation and transform that its training part gives."""
+    corpus = fold.apply(features.corpus)
+    if job.audio.features.cmvn in ("none", "utterance"):  # what no division changes
+        return transformed(job, replace(features, corpus=corpus))
+    pieces, audio = normalised(job, corpus, features.pieces)
+    copies = tuple(normalised_copies(job, corpus, audio, version) for version in features.copies)
+    return transformed(job, replace(features, corpus=corpus, pieces=pieces, audio=audio, copies=copies))
+
+
+def _pieces(
+    job: Job, store: FeatureStore, entries: Mapping[Path, Entry], problems: Mapping[Path, str]
+) -> tuple[Corpus, tuple[Piece, ...], tuple[float, ...], list[tuple[str, str]]]:
+    """Utterances that have frames, with references to them; and (id, reason) of those that have none."""
+    plan = front_end(job.audio.features, job.audio.sample_rate)
+    with_speech = job.audio.features.marks_speech
+    kept: list[Utterance] = []
+    pieces: list[Piece] = []
+    durations: list[float] = []
+    rejected: list[tuple[str, str]] = []
+    for utterance in job.corpus:
+        entry = entries.get(utterance.path)
+        source = utterance.source or utterance.id
+        if entry is None:
+            # The row that names a missing file helps to mend it; a file that is there says enough itself.
+            declared = f" ({source})" if not utterance.path.exists() and source != utterance.id else ""
+            rejected.append((utterance.id, f"{problems[utterance.path]}{declared}"))
+            continue
+        start = utterance.start or 0.0
+        end = entry.duration if utterance.end is None else utterance.end
+        if start >= entry.duration or end > entry.duration + END_TOLERANCE:
+            past = f"begins at {start:g} s" if start >= entry.duration else f"ends at {end:g} s"
+            length = f"{utterance.path.name} ({entry.duration:.3f} s)"
+            rejected.append((utterance.id, f"{source}: {past}, past the end of {length}; are the times in seconds?"))
+            continue
+        piece = _piece(plan, store, entry, utterance, with_speech)
+        if with_speech and piece.stop - piece.first < piece.n_frames and len(piece.load()) == 0:
+            rejected.append((utterance.id, f"{source}: the VAD keeps none of its frames (features.vad)"))
+            continue
+        kept.append(utterance)
+        pieces.append(piece)
+        durations.append(end - start)
+    return replace(job.corpus, utterances=tuple(kept)), tuple(pieces), tuple(durations), rejected
+
+
+def _reasons(rejected: Sequence[tuple[str, str]]) -> list[str]:
+    """Every reason once, with the number of utterances it takes along."""
+    counts = Counter(reason.split(" (")[0] for _, reason in rejected)
+    first: dict[str, str] = {}
+    for _, reason in rejected:
+        first.setdefault(reason.split(" (")[0], reason)
+    return [reason + (f" ({counts[key]} utterances)" if counts[key] > 1 else "") for key, reason in first.items()]
+
+
+def _write_rejected(job: Job, rejected: Sequence[tuple[str, str]]) -> str:
+    """Write ``rejected.tsv`` into the run's folder, or remove an old one; returns where it is, for a message."""
+    if job.output is None:
+        return ""
+    path = job.output / "rejected.tsv"
+    if not rejected:
+        path.unlink(missing_ok=True)
+        return ""
+    write_text(path, table(("id", "reason"), rejected))
+    return f" (all in {path})"
+
+
+def _refuse_copies(corpus: Corpus, pieces: Sequence[Piece], folds: Sequence[Fold]) -> None:
+    """The same audio under two names, in training and in test, makes every figure too good."""
+    keys = {utterance.path: piece.key for utterance, piece in zip(corpus, pieces, strict=True)}
+    if len(set(keys.values())) == len(keys):
+        return
+    problems: dict[str, None] = {}
+    for divided in (corpus, *(fold.apply(corpus) for fold in folds)):
+        problems.update(dict.fromkeys(same_audio(keys, divided)))
+    if problems:
+        raise DataError(
+            f"{len(problems)} recordings stand on more than one side of the division under different names:\n"
+            f"{listed(list(problems))}\nkeep one of each"
+        )
+
+
+def _check_what_is_left(job: Job, corpus: Corpus) -> None:
+    """What is tested must still be trained, in every fold, once unusable recordings are left out."""
+    config = job.experiment.config
+    pooled = config.task == "recognition" or (config.task == "anomaly" and config.anomaly.models == "one")
+    least = 1 if config.task == "anomaly" else 2  # what is normal of one machine is a model too
+    before = {u.label(corpus.label) for u in job.corpus.split("train")}
+    for fold in (None, *job.folds):
+        divided = corpus if fold is None else fold.apply(corpus)
+        where = "" if fold is None else f"fold {fold.name}: "
+        trained = {u.label(corpus.label) for u in divided.split("train")}
+        if pooled:  # what is said may be said once, and one model is of all machines
+            if not trained:
+                raise DataError(f"{where}no recording is left to train once unusable ones are skipped")
+            continue
+        if len(trained) < least:
+            left = "1 class is" if len(trained) == 1 else "no class is"
+            raise DataError(f"{where}{left} left to train once unusable recordings are skipped")
+        # Strangers (impostors in verification) were never trained to begin with.
+        wanted = before if fold is not None else before & {u.label(corpus.label) for u in divided.split("test")}
+        lost = sorted(wanted - trained)
+        if lost:
+            raise DataError(f"{where}after skipping, no training recording is left of: {', '.join(lost[:20])}")
+        if fold is not None and not divided.split("test"):
+            raise DataError(f"{where}after skipping, nothing is left to test; take another division")
+
+
+def _clipping(entries: Iterable[Entry]) -> Iterator[str]:
+    """One warning for all clipped recordings."""
+    clipped = sorted((entry for entry in entries if entry.clipped >= CLIPPED_SHARE), key=lambda entry: -entry.clipped)
+    if clipped:
+        worst = ", ".join(f"{Path(entry.path).name} ({100 * entry.clipped:.1f} % of samples)" for entry in clipped[:3])
+        many = f"{len(clipped)} recordings are" if len(clipped) > 1 else "1 recording is"
+        yield f"{many} clipped; the worst: {worst}"

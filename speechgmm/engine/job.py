@@ -1,0 +1,159 @@
+"""From a configuration to a job: the corpus with its splits, and what every stage needs to know."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from speechgmm.config import Config, Experiment, load_config
+from speechgmm.corpus import Corpus, Fold, make_split, read_corpus
+from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.cluster import Cluster, connect
+from speechgmm.engine.console import Console
+from speechgmm.errors import ConfigError
+from speechgmm.parallel import Backend, pmap, workers
+from speechgmm.tasks.anomaly.split import divide_normal
+from speechgmm.tasks.verification.cohort_check import check_cohort
+from speechgmm.tasks.verification.spec import UNKNOWN
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A configuration, the corpus it names, and the means to work on it."""
+
+    experiment: Experiment
+    corpus: Corpus
+    console: Console
+    folds: tuple[Fold, ...] = ()  # of a cross-validation; then the corpus is all in training
+    output: Path | None = None  # the run's folder, where there is one
+    cluster: Cluster | None = None  # where tasks run, if not here
+
+    @property
+    def audio(self) -> AudioInput:
+        """How a recording becomes frames; the normalisation is not known before extraction."""
+        config = self.experiment.config
+        return AudioInput(config.features, config.corpus.rate(), config.corpus.channel, config.corpus.resample)
+
+    @property
+    def cache(self) -> Path:
+        """The folder of features and class models that all runs share."""
+        return self.experiment.cache()
+
+    @property
+    def n_jobs(self) -> int:
+        """Workers at once."""
+        if self.cluster is not None:
+            return self.cluster.n_threads
+        return workers(self.experiment.config.parallel.n_jobs)
+
+    @property
+    def memory(self) -> int:
+        """Bytes for frames held in memory in training: of this machine, or for each task on a cluster."""
+        budget = self.experiment.config.parallel.memory_bytes()
+        return budget if self.cluster is None else budget // self.cluster.threads_per_worker
+
+    def map(
+        self,
+        function: Callable[[Task], Result],
+        tasks: Iterable[Task],
+        *,
+        auto: Backend = "threads",
+        at_most: int | None = None,
+    ) -> Iterator[Result]:
+        """Results in order, on the configured back end; ``auto`` is the one that suits this work.
+
+        ``at_most`` so many tasks run at once, where memory says so.
+        """
+        chosen = self.experiment.config.parallel.backend
+        if self.cluster is not None or chosen == "dask":
+            if self.cluster is None:
+                raise ConfigError("parallel.backend: dask, and a job without a connection; make it with prepare()")
+            return self.cluster.map(function, tasks)
+        n_jobs = self.n_jobs if at_most is None else min(self.n_jobs, at_most)
+        return pmap(function, tasks, n_jobs=n_jobs, backend=auto if chosen == "auto" else chosen)
+
+
+def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, console: Console | None = None) -> Job:
+    """Read a configuration and its corpus, and divide the corpus into training and test.
+
+    Raises:
+        ConfigError: The configuration is wrong.
+        DataError: The corpus is missing or wrong, or a cluster's worker cannot see it.
+    """
+    experiment = config if isinstance(config, Experiment) else load_config(config, overrides)
+    console = console or Console()
+    for note in experiment.notes:
+        console.say(note)
+    spec = experiment.config.corpus
+    generated = "generating speech" if spec.kind == "espeak" else None
+    with console.stage("prepare"), console.bar(generated) as progress:
+        corpus = read_corpus(spec, path=experiment.corpus_path(), root=experiment.corpus_root(), progress=progress)
+        for note in corpus.notes:
+            console.warn(note)
+        corpus, folds = _divided(corpus, experiment.config)
+        check_cohort(corpus, experiment.config.scoring, spec.group)
+        _check_target(corpus, spec.target)
+        if experiment.config.calibration.method != "none":
+            _check_unknown(corpus)
+    return Job(experiment, corpus, console, folds, cluster=_cluster(experiment, corpus, console))
+
+
+def _divided(corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
+    """The corpus in training and test, as the task wants it."""
+    spec = config.corpus
+    if config.task == "anomaly":
+        wanted = config.anomaly
+        divided = divide_normal(
+            corpus,
+            spec.split,
+            condition=wanted.condition,
+            normal=wanted.normal,
+            own_models=wanted.models == "label",
+            group=spec.group,
+            seed=config.seed,
+        )
+        return divided, ()
+    return make_split(
+        corpus,
+        spec.split,
+        group=spec.group,
+        seed=config.seed,
+        strangers=config.task == "verification",
+        classes=config.task != "recognition",
+    )
+
+
+def _check_target(corpus: Corpus, target: str | None) -> None:
+    """Refuse a class to detect that is not one of two."""
+    classes = sorted({utterance.label(corpus.label) for utterance in corpus.split("train")})
+    if target is not None and (target not in classes or len(classes) != 2):
+        some = f"{', '.join(classes[:5])}{' ...' if len(classes) > 5 else ''}"
+        raise ConfigError(
+            f"corpus.target is {target!r}, and the {len(classes)} classes of {corpus.label!r} are {some}; expected is "
+            "one of two classes: is corpus.label the column you mean?"
+        )
+
+
+def _check_unknown(corpus: Corpus) -> None:
+    """Refuse a class with the name of what is like no class."""
+    if any(utterance.label(corpus.label) == UNKNOWN for utterance in corpus.split("train")):
+        raise ConfigError(
+            f"a class of {corpus.label!r} is named {UNKNOWN!r}, which is what a calibrated model says of a recording "
+            "like none of its classes; give it another name, or leave it out of training: strangers need no model"
+        )
+
+
+def _cluster(experiment: Experiment, corpus: Corpus, console: Console) -> Cluster | None:
+    """The cluster that is asked for, once its workers can do the work."""
+    address = experiment.config.parallel.scheduler
+    if address is None:
+        return None
+    cluster = connect(address)
+    paths = corpus.paths()
+    for text in cluster.check(experiment.cache(), [paths[0], paths[-1]] if paths else []):
+        console.warn(text)
+    console.say(f"cluster {address}: {len(cluster.workers)} workers, {cluster.n_threads} threads")
+    return cluster

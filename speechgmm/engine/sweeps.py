@@ -1,0 +1,347 @@
+"""A sweep: the same experiment with other settings, chosen without a look at the test.
+
+Every point of the grid is judged by an inner figure: on the split ``dev`` where there is one, else on inner folds of
+the training part. With folds outside, each of them chooses for itself by its own inner folds (nested cross-validation,
+Varma & Simon 2006). The test figure of a point stands beside its inner figure and chooses nothing.
+
+Features are extracted once per kind, models of the same frames and settings are trained once, and what is finished is
+kept: a sweep that was stopped goes on.
+"""
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from speechgmm.config import NOT_IN_THE_RESULT, Config, Experiment, config_hash, load_config, to_plain
+from speechgmm.corpus import Fold
+from speechgmm.corpus.splits import inner_folds
+from speechgmm.engine.console import Console
+from speechgmm.engine.extraction import divide, extract
+from speechgmm.engine.frames import Features
+from speechgmm.engine.job import Job, prepare
+from speechgmm.errors import ConfigError, FitError
+from speechgmm.evaluation import count_edits, edit_rate, eer, rank_trials
+from speechgmm.io.atomic import only_writer, write_text
+from speechgmm.io.tables import table
+from speechgmm.tasks.classification.evaluation import Evaluation, detection_scores, evaluate, scores_table
+from speechgmm.tasks.classification.scoring import Scores
+from speechgmm.tasks.classification.training import Trained, score_folds, train_folds
+from speechgmm.tasks.recognition.decoding import Recognised, recognise_test
+from speechgmm.tasks.recognition.evaluation import RecognitionEvaluation, evaluate_recognition, hypotheses_table
+from speechgmm.tasks.recognition.training import TrainedRecogniser, train_recognisers
+from speechgmm.tasks.segments.training import TrainedSegments, score_segments, train_segments
+from speechgmm.tasks.verification.calibration import by_folds, calibrated_metrics
+from speechgmm.tasks.verification.evaluation import TrialEvaluation, evaluate_trials
+from speechgmm.tasks.verification.trials import ScoredTrials, score_trials, trials_table
+
+AnyEvaluation = Evaluation | TrialEvaluation | RecognitionEvaluation
+AnyTrained = Trained | TrainedSegments | TrainedRecogniser
+Tested = Scores | ScoredTrials | Recognised
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One setting of the grid, as it fared."""
+
+    settings: dict[str, Any]  # key -> value
+    inner: dict[str, float]  # outer fold ("" where there is none) -> figure by which it is chosen
+    test: float  # figure on the test, pooled over folds; chooses nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What a sweep found."""
+
+    folder: Path
+    metric: str  # "accuracy", "eer" or "error_rate"
+    points: tuple[Point, ...]
+    failed: tuple[dict[str, Any], ...]  # settings that cannot be trained
+    chosen: dict[str, int]  # outer fold -> number of its point
+    evaluation: (
+        Evaluation | TrialEvaluation | RecognitionEvaluation | None
+    )  # of the test, each fold by the point that it chose
+
+
+def grid_points(grid: Sequence[str], listed: Path | None = None) -> list[dict[str, Any]]:
+    """The points of a grid (``key=a,b,c``, all combinations) or of a list (a YAML file with a list of settings).
+
+    Raises:
+        ConfigError: Neither or both, a malformed entry, or a single point.
+
+    >>> grid_points(["model.n_components=8,16", "seed=1"])
+    [{'model.n_components': 8, 'seed': 1}, {'model.n_components': 16, 'seed': 1}]
+    """
+    if bool(grid) == (listed is not None):
+        raise ConfigError("a sweep needs --grid KEY=A,B,... (several make all combinations), or --list FILE")
+    if listed is not None:
+        try:
+            points = yaml.safe_load(listed.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ConfigError(f"{listed}: not a YAML file that can be read ({error})") from None
+        if not isinstance(points, list) or not all(isinstance(point, dict) and point for point in points):
+            raise ConfigError(f"{listed}: a list of settings is expected, such as '- model.n_components: 8'")
+        found = [{str(key): value for key, value in point.items()} for point in points]
+    else:
+        axes = []
+        for entry in grid:
+            key, separator, text = entry.partition("=")
+            try:
+                values = yaml.safe_load(f"[{text}]")
+            except yaml.YAMLError:
+                values = []
+            if not separator or not key.strip() or not values:
+                raise ConfigError(f"--grid {entry}: expected key.path=a,b,c, such as model.n_components=8,16,32")
+            axes.append([(key.strip(), value) for value in values])
+        found = [dict(point) for point in itertools.product(*axes)]
+    if len(found) < 2:
+        raise ConfigError(f"{len(found)} point to choose from; a sweep needs two or more")
+    return found
+
+
+def sweep(
+    config: str | Path,
+    points: Sequence[Mapping[str, Any]],
+    overrides: Sequence[str] = (),
+    *,
+    output: str | Path | None = None,
+    console: Console | None = None,
+) -> Sweep:
+    """Run every point and choose by inner figures.
+
+    Args:
+        config: The YAML file.
+        points: Settings, key path -> value, from ``grid_points``.
+        overrides: ``key.path=value`` for all points.
+        output: Folder for the table; default: the configuration's with ``-sweep``.
+        console: Where progress goes; default: standard error.
+
+    Raises:
+        ConfigError: A point is not a valid configuration: all are looked at before the first is run.
+        DataError: Recordings or labels that cannot be used.
+        FitError: No point can be trained; one that cannot is left out and named.
+    """
+    console = console or Console()
+    texts = [[f"{key}={json.dumps(value)}" for key, value in point.items()] for point in points]
+    experiments = [load_config(config, [*overrides, *text]) for text in texts]
+    base = experiments[0]
+    folder = Path(output).absolute() if output is not None else base.output().with_name(f"{base.output().name}-sweep")
+    if (folder / "config.yaml").exists():
+        raise ConfigError(f"{folder} is the folder of a run; choose another --out for the sweep")
+    _check_same_task(experiments)
+    if base.config.task == "anomaly":
+        raise ConfigError(
+            "sweep is not there for task: anomaly: normal recordings alone cannot choose what finds anomalies; run "
+            "each setting on other recordings than the test's, and look at its metrics.json"
+        )
+    with only_writer(folder):
+        _claim(folder, base, points)
+        console.log = folder / "log.txt"
+        found: list[tuple[Point, dict[str, Tested]]] = []
+        failed: list[tuple[dict[str, Any], str]] = []
+        for number, (experiment, settings) in enumerate(zip(experiments, points, strict=True), 1):
+            console.say(f"point {number} of {len(points)}: {_spelt(settings)}")
+            try:
+                found.append(_run_point(experiment, dict(settings), console))
+            except FitError as error:  # too many components for a class, for example: the others go on
+                console.warn(f"point {number} cannot be trained and is left out: {error}")
+                failed.append((dict(settings), str(error)))
+        if not found:
+            raise FitError(f"no point of the sweep can be trained; the first: {failed[0][1]}")
+        return _choose(folder, experiments[0], found, tuple(settings for settings, _ in failed), console)
+
+
+def _claim(folder: Path, base: Experiment, points: Sequence[Mapping[str, Any]]) -> None:
+    """A folder that holds a sweep belongs to its configuration and its points."""
+    plain = {key: value for key, value in to_plain(base.resolved()).items() if key not in NOT_IN_THE_RESULT}
+    text = yaml.safe_dump({"points": [dict(point) for point in points], "first": plain}, sort_keys=False)
+    path = folder / "sweep.yaml"
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        raise ConfigError(f"{folder} belongs to another sweep (see sweep.yaml in it); choose another --out")
+    if not path.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
+        raise ConfigError(f"{folder} holds files that are not a sweep's (no sweep.yaml); choose another --out")
+    write_text(path, text)
+
+
+def _check_same_task(experiments: Sequence[Experiment]) -> None:
+    """All points must be tested on the same items in the same folds, lest their figures mean different things."""
+
+    def division(experiment: Experiment) -> Any:
+        job = prepare(experiment, console=Console(quiet=True))
+        utterances = tuple((u.id, u.split, (u.labels or {}).get(job.corpus.label)) for u in job.corpus)
+        return experiment.config.task, experiment.config.trials, utterances, job.folds
+
+    # Only settings of these sections can change a division; most sweeps change none of them.
+    config = experiments[0].config
+    for experiment in experiments[1:]:
+        other = experiment.config
+        same = (other.task, other.corpus, other.trials) == (config.task, config.corpus, config.trials)
+        drawn = config.corpus.split.kind in ("fraction", "kfold") and other.seed != config.seed
+        if (not same or drawn) and division(experiment) != division(experiments[0]):
+            raise ConfigError(
+                "the points of a sweep must be tested on the same items in the same folds; one of them changes the "
+                "corpus, the division or the task (seed also draws the folds)"
+            )
+        if other.scoring.priors != config.scoring.priors and not other.corpus.split.kind.startswith(("kfold", "leave")):
+            raise ConfigError("scoring.priors can be swept with folds only: one division has no scores to temper by")
+    for experiment in experiments:
+        other = experiment.config
+        if (other.calibration, other.decision) != (config.calibration, config.decision):
+            raise ConfigError(
+                "calibration and decision cannot be swept: points are compared by their EER, which no calibration "
+                "changes; set them for all points with --set"
+            )
+    if config.calibration.by == "dev":
+        raise ConfigError("calibration.by: dev in a sweep, which chooses by the split dev; set calibration.by: folds")
+    if config.scoring.priors == "train" and config.corpus.split.kind in ("column", "fraction"):
+        raise ConfigError("a sweep without folds decides by likelihood; leave scoring.priors out of it")
+
+
+def _run_point(experiment: Experiment, settings: dict[str, Any], console: Console) -> tuple[Point, dict[str, Tested]]:
+    """Inner figures and test scores of one point, by outer fold."""
+    job = prepare(experiment, console=console)
+    features = extract(job)
+    outer = {fold.name: divide(job, features, fold) for fold in job.folds} or {"": features}
+    inner = {name: _inner_sets(job, part) for name, part in outer.items()}
+    sets = [*outer.values(), *(part for parts in inner.values() for part in parts.values())]
+    trained: Iterator[AnyTrained]
+    if experiment.config.task == "recognition":
+        trained = iter(train_recognisers(job, sets))
+    elif experiment.config.segments is not None:
+        trained = iter(train_segments(job, sets))
+    else:
+        first, rest = train_folds(job, sets[0], sets[1:])
+        trained = iter([first, *rest])
+    outer_models = {name: next(trained) for name in outer}
+    inner_models = {name: {part: next(trained) for part in parts} for name, parts in inner.items()}
+    # Trials of a table are about the test; inside the training part every model meets every utterance.
+    inner_job = replace(job, experiment=replace(experiment, config=replace(experiment.config, trials=None)))
+    figures = {name: _figure(_scores(inner_job, inner[name], inner_models[name]), experiment.config) for name in outer}
+    tests = _scores(job, outer, outer_models)
+    return Point(settings, figures, _figure(tests, experiment.config)), tests
+
+
+def _inner_sets(job: Job, features: Features) -> dict[str, Features]:
+    """The divisions by which a point is chosen: dev as the test, or inner folds of the training part."""
+    spec = job.experiment.config.corpus
+    if not job.folds and features.corpus.split("dev"):
+        tested = frozenset(utterance.id for utterance in features.corpus.split("dev"))
+        folds: tuple[Fold, ...] = (Fold("dev", tested),)
+    else:
+        classes = job.experiment.config.task != "recognition"
+        folds = inner_folds(
+            features.corpus, spec.split, group=spec.group, seed=job.experiment.config.seed, classes=classes
+        )
+    within = features.without_split("test")
+    return {fold.name: divide(job, within, fold) for fold in folds}
+
+
+def _scores(job: Job, sets: Mapping[str, Features], models: Mapping[str, AnyTrained]) -> dict[str, Tested]:
+    """Scores of the test part of each division by its own models."""
+    recognisers = {name: found.recogniser for name, found in models.items() if isinstance(found, TrainedRecogniser)}
+    if recognisers:
+        return {name: recognise_test(job, {name: (part, recognisers[name])}) for name, part in sets.items()}
+    mixtures = {name: found for name, found in models.items() if isinstance(found, Trained)}
+    if job.experiment.config.task == "verification":
+        return {name: score_trials(job, {name: (part, mixtures[name].models)}) for name, part in sets.items()}
+    if mixtures:
+        scores, _, _ = score_folds(job, sets, mixtures, None)
+        return {**scores}
+    segments = {name: found for name, found in models.items() if isinstance(found, TrainedSegments)}
+    return {name: score_segments(job, part, segments[name].models) for name, part in sets.items()}
+
+
+def _figure(scores: Mapping[str, Tested], config: Config) -> float:
+    """Accuracy, or minus EER (of claims, or of the class to be detected), or minus the rate of errors in what was said.
+
+    Of all parts pooled; the more the better.
+    """
+    pooled, target = _pooled(scores), config.corpus.target
+    if isinstance(pooled, Recognised):
+        return -edit_rate(count_edits(pooled.edits(config.recognition)))(np.ones(len(pooled.said)))
+    if isinstance(pooled, Scores):
+        if target is not None:
+            is_target = [label == target for label in pooled.true]
+            return -eer(rank_trials(detection_scores(pooled, target), is_target))
+        return float(np.mean([one == other for one, other in zip(pooled.true, pooled.predicted, strict=True)]))
+    return -eer(rank_trials(pooled.scores, pooled.is_target))
+
+
+def _pooled(scores: Mapping[str, Tested]) -> Tested:
+    heard = [part for part in scores.values() if isinstance(part, Recognised)]
+    if heard:
+        return Recognised.pooled(heard)
+    classified = {name: part for name, part in scores.items() if isinstance(part, Scores)}
+    if classified:
+        return Scores.pooled(classified)
+    return ScoredTrials.pooled([part for part in scores.values() if isinstance(part, ScoredTrials)])
+
+
+def _choose(
+    folder: Path,
+    experiment: Experiment,
+    found: Sequence[tuple[Point, dict[str, Tested]]],
+    failed: tuple[dict[str, Any], ...],
+    console: Console,
+) -> Sweep:
+    points = [point for point, _ in found]
+    folds = list(points[0].inner)
+    chosen = {fold: int(np.argmax([point.inner[fold] for point in points])) for fold in folds}
+    pooled = _pooled({fold: found[number][1][fold] for fold, number in chosen.items()})
+    config = experiment.config
+    evaluation: AnyEvaluation | None
+    name = "scores.tsv"
+    if isinstance(pooled, Recognised):
+        name, evaluation = "hypotheses.tsv", evaluate_recognition(pooled, config.recognition, seed=config.seed)
+        text = hypotheses_table(pooled, evaluation)
+    elif isinstance(pooled, Scores):
+        target = config.corpus.target
+        evaluation = evaluate(pooled, seed=config.seed, target=target, decision=config.decision)
+        text = scores_table(pooled, target)
+    else:
+        if config.calibration.method != "none":
+            pooled = replace(pooled, llrs=by_folds(pooled, config.calibration, config.seed)[0])
+        judged, text = evaluate_trials(pooled, config.decision, seed=config.seed), trials_table(pooled)
+        calibrated = calibrated_metrics(pooled, config.decision, seed=config.seed)
+        evaluation = replace(judged, metrics={**judged.metrics, **calibrated})
+    metric = "accuracy" if config.task == "classification" and config.corpus.target is None else "eer"
+    metric = "error_rate" if config.task == "recognition" else metric
+    result = Sweep(folder, metric, tuple(points), failed, chosen, evaluation)
+    write_text(folder / name, text)
+    write_text(folder / "sweep.tsv", sweep_table(result))
+    metrics = {
+        **(evaluation.metrics if evaluation else {}),
+        "chosen": {fold: points[number].settings for fold, number in chosen.items()},
+        "task": config.task,
+        "config_hash": config_hash(config),
+    }
+    write_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    console.say(f"the test figure of what was chosen by inner figures is in {folder / 'metrics.json'}")
+    return result
+
+
+def sweep_table(result: Sweep) -> str:
+    """``sweep.tsv``: settings, the inner figure that chooses (mean over folds), how often chosen, the test figure."""
+    sign = 1 if result.metric == "accuracy" else -1
+    everything = [*(point.settings for point in result.points), *result.failed]
+    keys = list(dict.fromkeys(key for settings in everything for key in settings))
+    rows = [
+        (
+            *(point.settings.get(key, "") for key in keys),
+            f"{sign * np.mean(list(point.inner.values())) + 0.0:.4f}",
+            list(result.chosen.values()).count(number),
+            f"{sign * point.test + 0.0:.4f}",
+        )
+        for number, point in enumerate(result.points)
+    ]
+    rows += [(*(settings.get(key, "") for key in keys), "failed", 0, "") for settings in result.failed]
+    return table((*keys, f"inner_{result.metric}", "chosen", f"test_{result.metric}"), rows)
+
+
+def _spelt(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in settings.items())

@@ -1,0 +1,118 @@
+"""What a path says: units and words with their frames, scores and confidence.
+
+Owns where one unit ends and the next begins. Refuses times in seconds and files.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.errors import ConfigError
+from speechgmm.hmm.graph import Graph
+from speechgmm.hmm.passes import BestPath, forward_backward
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A unit or a word and the frames ``first`` to ``stop``, the latter not included."""
+
+    label: str
+    first: int
+    stop: int
+    log_score: float  # nats: of its frames and of the arcs that lead to them; over an utterance they sum to its score
+    confidence: float | None = None  # mean posterior of the label at its frames; None: not asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """One way through an utterance. Silence between words is a unit and no word.
+
+    >>> Alignment((Span("sil", 0, 4, -3.0), Span("a", 4, 9, -5.0)), (Span("a", 4, 9, -5.0),), -8.0).labels
+    ('a',)
+    """
+
+    units: tuple[Span, ...]  # one after another, from the first frame to the last
+    words: tuple[Span, ...]  # none where the graph knows no words
+    score: float  # nats
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The words; the units where the graph knows no words."""
+        return tuple(span.label for span in self.words or self.units)
+
+
+def alignment(graph: Graph, path: BestPath, log_emissions: ArrayLike) -> Alignment:
+    """The units and words of a path over log-likelihoods (T, S).
+
+    >>> from speechgmm.hmm import HMM, Units, left_to_right, linear, viterbi
+    >>> from speechgmm.gmm import DiagGMM
+    >>> hmm = HMM((DiagGMM([1.0], [[0.0]], [[1.0]]),), left_to_right(1))
+    >>> graph = linear(Units(("a", "b"), (hmm, hmm)), ["a", "b"])
+    >>> scores = np.array([[0.0, -9.0], [0.0, -9.0], [-9.0, 0.0]])
+    >>> [(s.label, s.first, s.stop) for s in alignment(graph, viterbi(graph, scores), scores).units]
+    [('a', 0, 2), ('b', 2, 3)]
+    """
+    emissions = np.asarray(log_emissions)
+    n_frames = len(path.nodes)
+    gains = emissions[np.arange(n_frames), graph.states[path.nodes]].astype(np.float64)
+    gains[0] += graph.log_start[path.nodes[0]]
+    gains[1:] += graph.log_weights[path.arcs[1:]]
+    gains[-1] += graph.log_end[path.nodes[-1]]
+    breaks = np.append(2, graph.breaks[path.arcs[1:]])
+    units = graph.units[path.nodes]
+    spans = tuple(
+        Span(graph.unit_labels[units[first]], first, stop, float(gains[first:stop].sum()))
+        for first, stop in _stretches(breaks >= 1)
+    )
+    words = graph.words[path.nodes]
+    said = tuple(
+        Span(graph.word_labels[words[first]], first, stop, float(gains[first:stop].sum()))
+        for first, stop in _stretches(breaks >= 2)
+        if words[first] >= 0
+    )
+    return Alignment(spans, said, path.score)
+
+
+def with_confidence(
+    found: Alignment, graph: Graph, log_emissions: ArrayLike, *, scale: float = 1.0, beam: float = np.inf
+) -> Alignment:
+    """The same alignment, each unit and word with the mean posterior of its label over its frames.
+
+    Posteriors are over all paths of the graph (Wessel et al. 2001, there over lattices). Neighbouring frames are far
+    from independent, so that they come out too sure: log-likelihoods are multiplied by ``scale``, best chosen on
+    recordings of known words. Raises as `forward_backward`; ConfigError for a scale that is not above 0.
+
+    >>> from speechgmm.hmm import HMM, Units, left_to_right, loop, viterbi
+    >>> from speechgmm.gmm import DiagGMM
+    >>> hmm = HMM((DiagGMM([1.0], [[0.0]], [[1.0]]),), left_to_right(1))
+    >>> graph, scores = loop(Units(("a", "b"), (hmm, hmm)), np.log(np.full((2, 2), 0.5))), np.zeros((3, 2))
+    >>> found = alignment(graph, viterbi(graph, scores), scores)
+    >>> round(with_confidence(found, graph, scores).units[0].confidence, 6)
+    0.5
+    """
+    if not (np.isfinite(scale) and scale > 0):
+        raise ConfigError(f"a scale of {scale:g} of log-likelihoods; expected a number above 0")
+    emissions = scale * np.asarray(log_emissions)
+    by_unit = forward_backward(graph, emissions, groups=graph.units, beam=beam).states
+    units = _confident(found.units, graph.unit_labels, by_unit)
+    words = found.words
+    if words:
+        by_word = forward_backward(graph, emissions, groups=graph.words + 1, beam=beam).states[:, 1:]
+        words = _confident(words, graph.word_labels, by_word)
+    return replace(found, units=units, words=words)
+
+
+def _confident(spans: tuple[Span, ...], labels: tuple[str, ...], posteriors: Floats) -> tuple[Span, ...]:
+    numbers = {label: n for n, label in enumerate(labels)}
+    return tuple(
+        replace(s, confidence=min(1.0, float(posteriors[s.first : s.stop, numbers[s.label]].mean()))) for s in spans
+    )
+
+
+def _stretches(begins: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    edges = [*np.flatnonzero(begins).tolist(), len(begins)]
+    return list(pairwise(edges))

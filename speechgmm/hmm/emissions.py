@@ -1,0 +1,145 @@
+"""All states' mixtures laid out side by side: log-likelihoods of frames, and the statistics of frames by state.
+
+Owns the layout, its precision and the way back from scaled frames: nothing outside knows of scaling or float32.
+Refuses to know graphs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.errors import ShapeError
+from speechgmm.gmm.layout import Block, Precision
+from speechgmm.gmm.likelihoods import Space, check_dimensions, precision_for
+from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.stats import GMMStats
+from speechgmm.hmm.compiled_emissions import accumulating, scoring
+
+Floats = NDArray[np.float64]
+Engine = Literal["numba", "numpy"]
+
+LOG2_E: Final = 1 / log(2)
+
+LEAST_SHARE: Final = 1e-12
+"""A posterior of a state below it adds nothing to that state's statistics that its other frames leave to be seen."""
+
+_PAD: Final = 16  # columns: one 64-byte line of float32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StateStack:
+    """The mixtures of S states, M components in all, ready to multiply with rows [z, z², 1, 0...] of frames.
+
+    Products are small: whoever scores many utterances holds BLAS to one thread (``blas.one_blas_thread``), as training
+    does.
+    """
+
+    factors: Block  # (M, P), for log2 p(k, x)
+    offsets: NDArray[np.intp]  # (S+1,) where each state's components begin
+    space: Space
+
+    @classmethod
+    def of(
+        cls, models: Sequence[DiagGMM], *, space: Space | None = None, precision: Precision | None = None
+    ) -> "StateStack":
+        """Lay out mixtures of one dimension; precision None: see ``likelihoods.precision_for``.
+
+        >>> stack = StateStack.of([DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 1.0)])
+        >>> stack.log_likelihoods(stack.rows([[0.0], [1.0]])).round(4)
+        array([[-0.9189, -1.4189],
+               [-1.4189, -0.9189]])
+        """
+        where = Space.of(models) if space is None else space
+        factors = np.concatenate([where.factors(model.log_linear(where.centre)) for model in models])
+        chosen = precision or precision_for(factors)
+        padded = np.zeros((len(factors), _PAD * -(-factors.shape[1] // _PAD)))
+        padded[:, : factors.shape[1]] = LOG2_E * factors
+        offsets = np.concatenate([[0], np.cumsum([model.n_components for model in models])])
+        return cls(padded.astype(chosen), offsets, where)
+
+    @property
+    def n_states(self) -> int:
+        """S."""
+        return len(self.offsets) - 1
+
+    def rows(self, frames: ArrayLike) -> Block:
+        """(T, P): frames (T, D) centred and scaled as [z, z², 1, 0...], for both that follow.
+
+        Raises:
+            ShapeError: Frames of another dimension than the mixtures.
+        """
+        n_features = len(self.space.centre)
+        values = check_dimensions(frames, n_features)
+        found = np.zeros((len(values), self.factors.shape[1]), self.factors.dtype)
+        z = (values - self.space.centre) / self.space.scale
+        found[:, :n_features] = z
+        found[:, n_features : 2 * n_features] = z**2
+        found[:, 2 * n_features] = 1
+        return found
+
+    def log_likelihoods(
+        self, rows: Block, states: NDArray[np.intp] | None = None, *, engine: Engine = "numba"
+    ) -> Floats:
+        """Log p(x) of frames under every state, in nats: (T, S). Of ``states`` alone, where given, the others -inf."""
+        found = np.full((len(rows), self.n_states), -np.inf)
+        used = np.arange(self.n_states) if states is None else np.unique(states)
+        sizes = np.diff(self.offsets)[used]
+        factors = self.factors
+        if len(used) < self.n_states:
+            factors = np.concatenate([factors[self.offsets[s] : self.offsets[s + 1]] for s in used])
+        score = _score_numpy if engine == "numpy" else scoring()
+        score(factors, np.concatenate([[0], np.cumsum(sizes)]), used, rows, found)
+        return found
+
+    def accumulate(self, rows: Block, gamma: Floats, *, engine: Engine = "numba") -> GMMStats:
+        """Statistics of all M components, state after state, of frames that belong to states by gamma (T, S).
+
+        About the space's centre; their log-likelihood is 0, since that of an utterance is the passes' to say.
+
+        Raises:
+            ShapeError: Posteriors of another shape than frames and states.
+
+        >>> stack = StateStack.of([DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 1.0)])
+        >>> stats = stack.accumulate(stack.rows([[3.0], [5.0]]), np.array([[1.0, 0.0], [0.5, 0.5]]))
+        >>> stats.about(0).sums.round(9)
+        array([[5.5],
+               [2.5]])
+        """
+        if gamma.shape != (len(rows), self.n_states):
+            raise ShapeError(
+                f"posteriors of shape {gamma.shape} for {len(rows)} frames and {self.n_states} states; expected (T, S)"
+            )
+        states, frames = np.nonzero(gamma.T > LEAST_SHARE)
+        shares: Any = gamma[frames, states].astype(rows.dtype)
+        begins = np.searchsorted(states, np.arange(self.n_states + 1))
+        moments = np.zeros(self.factors.shape)
+        add = _accumulate_numpy if engine == "numpy" else accumulating()
+        add(self.factors, self.offsets, rows, begins, frames, shares, moments)
+        return GMMStats.of_scaled(moments, self.space.centre, self.space.scale, 0.0, float(len(rows)))
+
+
+def _score_numpy(factors: Block, offsets: Any, states: Any, rows: Block, found: Floats) -> None:
+    scores = factors @ rows.T
+    for number, state in enumerate(states):
+        part = scores[offsets[number] : offsets[number + 1]]
+        peaks = part.max(axis=0)
+        found[:, state] = log(2) * (peaks + np.log2(np.exp2(part - peaks).sum(axis=0).astype(np.float64)))
+
+
+def _accumulate_numpy(
+    factors: Block, offsets: Any, rows: Block, begins: Any, frames: Any, shares: Block, moments: Floats
+) -> None:
+    for state in range(len(offsets) - 1):
+        mine = slice(begins[state], begins[state + 1])
+        components = slice(offsets[state], offsets[state + 1])
+        chosen = rows[frames[mine]]
+        if not len(chosen):
+            continue
+        scores = factors[components] @ chosen.T
+        posteriors = np.exp2(scores - scores.max(axis=0))
+        posteriors *= shares[mine] / posteriors.sum(axis=0)
+        moments[components] += posteriors @ chosen

@@ -1,0 +1,261 @@
+"""From words to the graph of their units: pronunciations, optional silence, epsilons removed.
+
+Owns what silence between words means and what a network must accept. Refuses to read dictionaries and grammars.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.hmm.graph import Graph, Links, assemble
+from speechgmm.hmm.hmm import Units
+from speechgmm.hmm.network import Lexicon, LogWeights, Network
+
+Closure = dict[int, float]
+"""State -> log weight of all ways to it that say nothing."""
+
+
+def linear(
+    units: Units,
+    words: Sequence[str],
+    lexicon: Lexicon | None = None,
+    *,
+    log_weights: LogWeights | None = None,
+    silence: str | None = None,
+    silence_probability: float = 0.5,
+) -> Graph:
+    """The graph of one sequence of words, in any of their pronunciations: for training and for alignment.
+
+    Without a lexicon, words are units. The unit ``silence`` may come before, between and after the words, each time
+    with ``silence_probability``. Raises as `expand`.
+
+    >>> from speechgmm.hmm.hmm import HMM, left_to_right
+    >>> from speechgmm.gmm import DiagGMM
+    >>> units = Units(("a", "sil"), (HMM((DiagGMM([1.0], [[0.0]], [[1.0]]),), left_to_right(1)),) * 2)
+    >>> linear(units, ["a", "a"]).n_nodes, linear(units, ["a", "a"], silence="sil").n_nodes
+    (2, 5)
+    """
+    if not words:
+        raise DataError("a transcript without a word; expected at least one, or the unit for silence as a word")
+    arcs = tuple((n, word, n + 1, 0.0) for n, word in enumerate(words))
+    network = Network(len(words) + 1, arcs, 0, {len(words): 0.0})
+    known = {word: ((word,),) for word in words} if lexicon is None else lexicon
+    return expand(
+        network, known, units, log_weights=log_weights, silence=silence, silence_probability=silence_probability
+    )
+
+
+def expand(
+    network: Network,
+    lexicon: Lexicon,
+    units: Units,
+    *,
+    log_weights: LogWeights | None = None,
+    silence: str | None = None,
+    silence_probability: float = 0.5,
+    scale: float = 1.0,
+    insertion_penalty: float = 0.0,
+) -> Graph:
+    """The graph of all that a network of words accepts.
+
+    Every arc with a word becomes a chain of units per pronunciation, which weigh alike where ``log_weights`` says
+    nothing of the word. The weights of the network and of pronunciations are multiplied by ``scale``, and each word
+    costs ``insertion_penalty`` nats. Silence is as in `linear`. An arc joins every two words that may follow each
+    other: a loop over W words has W² of them.
+
+    Raises:
+        DataError: Words without a pronunciation, units that there are not (all are named at once); a pronunciation
+            without a unit, or weights that are not one for each; a network that accepts nothing, or with a cycle that
+            says nothing.
+        ConfigError: A probability that is none.
+
+    >>> from speechgmm.hmm.hmm import HMM, left_to_right
+    >>> from speechgmm.gmm import DiagGMM
+    >>> units = Units(("a", "b"), (HMM((DiagGMM([1.0], [[0.0]], [[1.0]]),), left_to_right(1)),) * 2)
+    >>> either = Network(2, ((0, "x", 1, 0.0), (0, "y", 1, 0.0), (1, None, 0, 0.0)), 0, {1: 0.0})
+    >>> expand(either, {"x": (("a",), ("b",)), "y": (("a", "b"),)}, units).n_nodes
+    4
+    """
+    if not 0 < silence_probability < 1:
+        raise ConfigError(f"silence_probability {silence_probability:g}; expected a probability between 0 and 1")
+    possible = [arc for arc in network.arcs if arc[3] > -np.inf]
+    said = [(a, word, b, scale * weight - insertion_penalty) for a, word, b, weight in possible if word is not None]
+    silent = [(a, b, scale * weight) for a, word, b, weight in possible if word is None]
+    finals = {state: scale * weight for state, weight in network.finals.items() if weight > -np.inf}
+    pronunciations = _pronunciations({word for _, word, _, _ in said}, lexicon, log_weights or {}, units, silence)
+    spoken: list[tuple[int, str | None, int, float]] = list(said)
+    if silence is not None:
+        spoken, silent, finals = _with_silence(network, said, silent, finals, silence_probability)
+        pronunciations[None] = {(units.number(silence),): 0.0}
+    closures = _closures(silent, {network.start, *finals, *(state for a, _, b, _ in spoken for state in (a, b))})
+    numbers = {word: n for n, word in enumerate(network.words)}
+    chains, words, sources, targets, weights = [], [], [], [], []
+    for a, said_word, b, weight in spoken:
+        for pronunciation, log_weight in pronunciations[said_word].items():
+            chains.append(pronunciation)
+            words.append(-1 if said_word is None else numbers[said_word])
+            sources.append(a)
+            targets.append(b)
+            weights.append(weight + scale * log_weight)
+    kept = _useful(network.start, sources, targets, closures, finals)
+    if not any(words[n] >= 0 for n in kept):
+        raise DataError(
+            f"a network of {network.n_states} states and {len(network.arcs)} arcs that accepts no word; no way with a "
+            "word leads from its start to a final state"
+        )
+    leaving = defaultdict(list)
+    for n, chain in enumerate(kept):
+        leaving[sources[chain]].append(n)
+    entering = np.array([weights[n] for n in kept])
+    after = {state: _onward(closures[state], leaving, entering) for state in {targets[n] for n in kept}}
+    ends = {state: _log_sum([w + finals[t] for t, w in closures[state].items() if t in finals]) for state in after}
+    follow = [after[targets[n]] for n in kept]
+    log_start = np.full(len(kept), -np.inf)
+    first, first_weights = _onward(closures[network.start], leaving, entering)
+    log_start[first] = first_weights
+    links = Links(
+        np.repeat(np.arange(len(kept)), [len(part[0]) for part in follow]),
+        np.concatenate([part[0] for part in follow]),
+        np.concatenate([part[1] for part in follow]),
+    )
+    return assemble(
+        units,
+        [chains[n] for n in kept],
+        [words[n] for n in kept],
+        links,
+        log_start,
+        [ends[targets[n]] for n in kept],
+        kind=2,
+        word_labels=network.words,
+    )
+
+
+def _pronunciations(
+    words: Collection[str], lexicon: Lexicon, log_weights: LogWeights, units: Units, silence: str | None
+) -> dict[str | None, dict[tuple[int, ...], float]]:
+    """Of every word, as numbers of units, with their log weights."""
+    missing = sorted(word for word in words if not lexicon.get(word))
+    if missing:
+        raise DataError(
+            f"no pronunciation of {len(missing)} words: {', '.join(missing)}; add them to the dictionary, and look for "
+            "another spelling (case, hyphens)"
+        )
+    numbers = {label: n for n, label in enumerate(units.labels)}
+    used = {unit for word in words for pronunciation in lexicon[word] for unit in pronunciation}
+    unknown = sorted({*used, *([] if silence is None else [silence])} - numbers.keys())
+    if unknown:
+        raise DataError(
+            f"units that were never trained: {', '.join(unknown)}; there are {', '.join(units.labels[:12])}"
+            f"{', ...' if len(units.labels) > 12 else ''}; is the dictionary of another set of phones?"
+        )
+    empty = sorted(word for word in words if not all(lexicon[word]))
+    if empty:
+        raise DataError(f"a pronunciation without a unit: of {', '.join(empty)}; expected at least one unit")
+    odd = sorted(word for word in words if word in log_weights and len(log_weights[word]) != len(lexicon[word]))
+    if odd:
+        raise DataError(f"weights that are not one for each pronunciation: of {', '.join(odd)}")
+    found: dict[str | None, dict[tuple[int, ...], float]] = {}
+    for word in words:
+        ways = lexicon[word]
+        spelt = [tuple(numbers[unit] for unit in way) for way in ways]
+        # Twice the same pronunciation would count twice.
+        found[word] = dict(zip(spelt, log_weights.get(word, (0.0,) * len(ways)), strict=True))
+    return found
+
+
+def _with_silence(
+    network: Network,
+    said: list[tuple[int, str, int, float]],
+    silent: list[tuple[int, int, float]],
+    finals: Mapping[int, float],
+    probability: float,
+) -> tuple[list[tuple[int, str | None, int, float]], list[tuple[int, int, float]], dict[int, float]]:
+    """Silence at the start and wherever a word ends: such a state is split into one before silence and one after.
+
+    What comes to it by an epsilon comes to the second, so that two silences never follow each other.
+    """
+    states = sorted({network.start, *(b for _, _, b, _ in said)})
+    second = {state: network.n_states + n for n, state in enumerate(states)}
+    spoken: list[tuple[int, str | None, int, float]] = [(second.get(a, a), word, b, w) for a, word, b, w in said]
+    spoken += [(state, None, second[state], float(np.log(probability))) for state in states]
+    without = [(second.get(a, a), second.get(b, b), w) for a, b, w in silent]
+    without += [(state, second[state], float(np.log1p(-probability))) for state in states]
+    return spoken, without, {second.get(state, state): weight for state, weight in finals.items()}
+
+
+def _closures(silent: list[tuple[int, int, float]], states: Collection[int]) -> dict[int, Closure]:
+    """Of every state: where one gets without a word, itself included, the weights of several ways summed."""
+    arcs = defaultdict(list)
+    for a, b, weight in silent:
+        arcs[a].append((b, weight))
+    found: dict[int, Closure] = {}
+    for root in states:
+        # Depth first without recursion: a state is finished after all that it leads to.
+        path = [(root, iter(arcs[root]))] if root not in found else []
+        on_path = {root}
+        while path:
+            state, rest = path[-1]
+            following = next(((b, w) for b, w in rest if b not in found), None)
+            if following is None:
+                path.pop()
+                on_path.discard(state)
+                found[state] = _summed(state, arcs[state], found)
+            elif following[0] in on_path:
+                raise DataError(
+                    f"a cycle through state {following[0]} of a network that says nothing; a repetition (* or +) of "
+                    "what may be empty?"
+                )
+            else:
+                path.append((following[0], iter(arcs[following[0]])))
+                on_path.add(following[0])
+    return found
+
+
+def _summed(state: int, arcs: list[tuple[int, float]], found: Mapping[int, Closure]) -> Closure:
+    ways = defaultdict(list, {state: [0.0]})
+    for b, weight in arcs:
+        for target, further in found[b].items():
+            ways[target].append(weight + further)
+    return {target: _log_sum(weights) for target, weights in ways.items()}
+
+
+def _log_sum(values: Sequence[float]) -> float:
+    if len(values) == 1:
+        return values[0]
+    return float(np.logaddexp.reduce(values)) if values else -np.inf
+
+
+def _onward(
+    closure: Closure, leaving: Mapping[int, list[int]], log_weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The chains that may begin after a closure, and their log weights."""
+    parts = [(leaving[state], weight) for state, weight in closure.items() if state in leaving]
+    chains = np.array([n for part, _ in parts for n in part], dtype=np.intp)
+    before = np.repeat([weight for _, weight in parts], [len(part) for part, _ in parts])
+    return chains, before + log_weights[chains]
+
+
+def _useful(
+    start: int, sources: list[int], targets: list[int], closures: Mapping[int, Closure], finals: Mapping[int, float]
+) -> list[int]:
+    """Chains on a way from the start to a final state."""
+    forward, backward = defaultdict(set), defaultdict(set)
+    for a, closure in closures.items():
+        for b in closure:
+            forward[a].add(b)
+            backward[b].add(a)
+    for a, b in zip(sources, targets, strict=True):
+        forward[a].add(b)
+        backward[b].add(a)
+    ahead, behind = _reached({start}, forward), _reached(set(finals), backward)
+    return [n for n, (a, b) in enumerate(zip(sources, targets, strict=True)) if a in ahead and b in behind]
+
+
+def _reached(states: set[int], arcs: Mapping[int, set[int]]) -> set[int]:
+    found, front = set(states), set(states)
+    while front:
+        front = {b for a in front for b in arcs.get(a, ())} - found
+        found |= front
+    return found

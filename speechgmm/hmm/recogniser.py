@@ -1,0 +1,122 @@
+"""A recogniser: units, pronunciations and language together, and what they hear in the frames of a recording.
+
+Owns how the search space follows from these, and the times of words and units. Refuses to know audio and files.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from speechgmm.hmm.alignment import Alignment, alignment, with_confidence
+from speechgmm.hmm.bigram import Bigram, bigram_network
+from speechgmm.hmm.emissions import StateStack
+from speechgmm.hmm.expansion import expand, linear
+from speechgmm.hmm.graph import Graph, loop
+from speechgmm.hmm.hmm import Units
+from speechgmm.hmm.n_best import n_best
+from speechgmm.hmm.network import Lexicon, LogWeights, Network
+from speechgmm.hmm.passes import viterbi
+from speechgmm.parallel import one_blas_thread
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recogniser:
+    """What is needed to recognise and to align; frozen, and knows no frames."""
+
+    units: Units
+    lexicon: Lexicon  # word -> its pronunciations; where words are units, each its own
+    language: Bigram | Network
+    silence: str | None = None  # the unit that may stand between words
+    silence_probability: float = 0.5
+    scale: float = 1.0
+    insertion_penalty: float = 0.0  # nats per word
+    beam: float = 200.0  # nats
+    log_weights: LogWeights = field(default_factory=dict)  # of pronunciations
+
+    def graph(self) -> Graph:
+        """All that may be said, as one search space.
+
+        Raises:
+            DataError: Words without a pronunciation, units that there are not, a language that accepts nothing.
+        """
+        if isinstance(self.language, Bigram):
+            order = [self.language.labels.index(label) for label in self.units.labels if label in self.language.labels]
+            alone = all(self.lexicon.get(word) == ((word,),) for word in self.language.labels)
+            if alone and self.silence is None and len(order) == len(self.units.labels):
+                return loop(
+                    self.units,
+                    self.language.log_next[np.ix_(order, order)],
+                    log_start=self.language.log_start[order],
+                    log_end=self.language.log_end[order],
+                    scale=self.scale,
+                    insertion_penalty=self.insertion_penalty,
+                )
+        network = bigram_network(self.language) if isinstance(self.language, Bigram) else self.language
+        return expand(
+            network,
+            self.lexicon,
+            self.units,
+            log_weights=self.log_weights,
+            silence=self.silence,
+            silence_probability=self.silence_probability,
+            scale=self.scale,
+            insertion_penalty=self.insertion_penalty,
+        )
+
+    def linear(self, words: Sequence[str], lexicon: Lexicon | None = None) -> Graph:
+        """One sequence of words, in any pronunciation. Raises DataError as `graph`."""
+        known = self.lexicon if lexicon is None else {**self.lexicon, **lexicon}
+        return linear(
+            self.units,
+            words,
+            known,
+            # Those given beside the recogniser's own weigh alike.
+            log_weights={word: found for word, found in self.log_weights.items() if word not in (lexicon or {})},
+            silence=self.silence,
+            silence_probability=self.silence_probability,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decoder:
+    """A recogniser made ready for frames: its search space and its states laid out once, for many recordings."""
+
+    graph: Graph
+    stack: StateStack
+    beam: float
+
+    @classmethod
+    def of(
+        cls, recogniser: Recogniser, words: Sequence[str] | None = None, lexicon: Lexicon | None = None
+    ) -> "Decoder":
+        """For all that the recogniser's language allows; or for ``words`` alone, which is forced alignment.
+
+        ``lexicon`` has pronunciations beside the recogniser's own. Raises DataError as `Recogniser.graph`.
+        """
+        graph = recogniser.graph() if words is None else recogniser.linear(words, lexicon)
+        return cls(graph, StateStack.of(recogniser.units.emissions), recogniser.beam)
+
+    @one_blas_thread()
+    def recognise(self, frames: ArrayLike, *, confidence_scale: float | None = None) -> Alignment:
+        """The best path for frames (T, D); with ``confidence_scale``, see `with_confidence`, also how sure it is.
+
+        Raises:
+            ShapeError: Frames of another dimension than the units.
+            DataError: Too few frames for any path; none is left in the beam.
+        """
+        emissions = self.stack.log_likelihoods(self.stack.rows(frames), np.unique(self.graph.states))
+        found = alignment(self.graph, viterbi(self.graph, emissions, beam=self.beam), emissions)
+        if confidence_scale is None:
+            return found
+        return with_confidence(found, self.graph, emissions, scale=confidence_scale)
+
+    @one_blas_thread()
+    def n_best(self, frames: ArrayLike, n: int) -> tuple[Alignment, ...]:
+        """The ``n`` best sequences of words for frames (T, D), the best first; see `n_best`, which has no beam.
+
+        Raises as `recognise`.
+        """
+        emissions = self.stack.log_likelihoods(self.stack.rows(frames), np.unique(self.graph.states))
+        return n_best(self.graph, emissions, n)

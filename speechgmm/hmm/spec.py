@@ -1,0 +1,78 @@
+"""What a user may choose about hidden Markov models: the ``hmm`` section of a configuration."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.errors import ConfigError
+from speechgmm.hmm.hmm import left_to_right
+from speechgmm.setting import FORBID_UNKNOWN, setting
+
+Floats = NDArray[np.float64]
+Training = Literal["baum-welch", "viterbi"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HMMSpec:
+    """Topology, training and priors of the units. Raises `ConfigError` for a value out of range.
+
+    >>> HMMSpec(n_components=6).levels
+    (1, 2, 4, 6)
+    """
+
+    __pydantic_config__: ClassVar[Any] = FORBID_UNKNOWN
+
+    # RUF009: see FeatureSpec.
+    n_states: int = setting(3, "states of a unit, from left to right (about 10 for a word)", ge=1)
+    silence_states: int = setting(3, "states of the unit for silence", ge=1)
+    skips: int = setting(0, "states that may be left out on the way from one to the next", ge=0)
+    n_components: int = setting(8, "Gaussians per state at most; reached by doubling", ge=1)
+    frames_per_component: float = setting(
+        20, "a state has as many Gaussians as its frames divided by this at most", unit="frames", ge=1
+    )
+    training: Training = setting(
+        "baum-welch", "frames belong to states by their probability, or to the state on the best path"
+    )
+    iterations: int = setting(8, "passes over the data after each doubling of the Gaussians", ge=1)
+    tol: float = setting(1e-3, "a level ends early when a pass gains less", unit="nats per frame", ge=0)
+    variance_floor: float = setting(0.2, "least variance, as a share of that of all frames", gt=0)
+    variance_prior: float = setting(
+        30,
+        "how much each Gaussian's variance is drawn to that of all frames: worth so many frames",
+        unit="frames",
+        ge=0,
+    )
+    transition_prior: float = setting(1, "how much transitions are drawn to those of the start", unit="visits", ge=0)
+    self_loop: float = setting(0.6, "probability of staying in a state, at the start", ge=0, lt=1)
+    beam: float = setting(1000, "in training, partial paths so far below the best are left out", unit="nats", gt=0)
+
+    def __post_init__(self) -> None:
+        if self.training not in ("baum-welch", "viterbi"):
+            raise ConfigError(f"hmm.training {self.training!r}; expected baum-welch or viterbi")
+        if min(self.n_states, self.silence_states, self.n_components, self.iterations) < 1 or self.skips < 0:
+            raise ConfigError("hmm: states, components and iterations of 1 or more expected, and skips of 0 or more")
+        if not (self.variance_floor > 0 and self.variance_prior >= 0 and self.transition_prior >= 0 and self.beam > 0):
+            raise ConfigError(
+                f"hmm.variance_floor {self.variance_floor:g}, variance_prior {self.variance_prior:g}, transition_prior "
+                f"{self.transition_prior:g} and beam {self.beam:g}; expected the former and the last above 0"
+            )
+
+    def topology(self, labels: Collection[str], silence: str | None = None) -> dict[str, Floats]:
+        """The transitions of every unit at the start; those of ``silence``, one of the labels, have its own states.
+
+        >>> {label: rows.shape for label, rows in HMMSpec(silence_states=1).topology(["a", "sil"], "sil").items()}
+        {'a': (3, 4), 'sil': (1, 2)}
+        """
+        sizes = {label: self.silence_states if label == silence else self.n_states for label in labels}
+        return {label: left_to_right(n, self_loop=self.self_loop, skips=self.skips) for label, n in sizes.items()}
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Gaussians per state, from 1 by doubling to ``n_components``."""
+        found = [1]
+        while found[-1] < self.n_components:
+            found.append(min(2 * found[-1], self.n_components))
+        return tuple(found)

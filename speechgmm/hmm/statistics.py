@@ -1,0 +1,116 @@
+"""Statistics of a set of HMMs, and what they are added to: posterior = prior + statistics, for every state.
+
+Owns the prior of training: a variance prior toward the global variance and transitions toward the topology's own.
+Refuses to know utterances.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.errors import FitError, ShapeError
+from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior
+from speechgmm.gmm.stats import GMMStats
+from speechgmm.hmm.hmm import HMM, Units
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HMMStats:
+    """Of the mixtures of all states and of all transitions, as ``Units`` number them; the log-likelihood is theirs too.
+
+    >>> stats = GMMStats(np.ones(1), np.ones((1, 2)), np.ones((1, 2)), -3.0, 1.0)
+    >>> (HMMStats(stats, np.ones(2)) + HMMStats(stats, np.ones(2))).transitions
+    array([2., 2.])
+    """
+
+    emissions: GMMStats  # of M components, state after state
+    transitions: Floats  # (P,) how often each was taken
+
+    def __add__(self, other: "HMMStats") -> "HMMStats":
+        """The statistics of both sets of utterances together.
+
+        Raises:
+            ShapeError: They are of units of different size.
+        """
+        if self.transitions.shape != other.transitions.shape:
+            raise ShapeError(f"statistics of {self.transitions.shape} and {other.transitions.shape} transitions")
+        return HMMStats(self.emissions + other.emissions, self.transitions + other.transitions)
+
+    def of_states(self, units: Units) -> tuple[GMMStats, ...]:
+        """The statistics of each state's mixture, without a likelihood: that of a path belongs to all."""
+        found, first, stats = [], 0, self.emissions
+        for model in units.emissions:
+            part = slice(first, first + model.n_components)
+            counts, sums, squares = stats.counts[part], stats.sums[part], stats.squares[part]
+            found.append(GMMStats(counts, sums, squares, 0.0, float(counts.sum()), stats.reference))
+            first += model.n_components
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HMMPrior:
+    """What is believed of all units before the frames are seen, in pseudo-frames; all zero: maximum likelihood.
+
+    >>> prior = HMMPrior(np.ones(2), variance_count=30.0, transition_count=1.0, floor=np.full(2, 0.2))
+    >>> prior.of_state(4).scatter[0]
+    array([30., 30.])
+    """
+
+    variance: Floats  # (D,) that variances are drawn to: the global one
+    variance_count: float  # pseudo-frames of each component
+    transition_count: float  # pseudo-transitions of each state, as the topology gives them
+    floor: Floats  # (D,) least variance
+
+    def of_state(self, n_components: int) -> ConjugatePrior:
+        """The prior of a state's mixture: it says nothing of weights and means."""
+        flat = ConjugatePrior.flat(n_components, len(self.variance))
+        return replace(
+            flat,
+            variance_counts=np.full(n_components, self.variance_count),
+            scatter=np.tile(self.variance_count * self.variance, (n_components, 1)),
+        )
+
+    def log_density(self, units: Units, topology: Units) -> float:
+        """Of units in nats, up to a constant; ``topology`` has the transitions that theirs are drawn to."""
+        total = sum(self.of_state(model.n_components).log_density(model) for model in units.emissions)
+        for hmm, start in zip(units.hmms, topology.hmms, strict=True):
+            used = start.transitions > 0
+            with np.errstate(divide="ignore"):
+                logs = np.log(hmm.transitions[used])
+            total += float(self.transition_count * start.transitions[used] @ logs) if self.transition_count else 0.0
+        return total
+
+    def update(self, units: Units, stats: HMMStats, topology: Units) -> Units:
+        """The most probable units after these statistics: the M-step of every state and of the transitions.
+
+        A state, or a component, that next to no frame belongs to (``MIN_COUNT``) stays as it is.
+
+        Raises:
+            FitError: See ``ConjugatePrior.mode``; the message names the unit and its state.
+        """
+        parts = stats.of_states(units)
+        hmms = []
+        for number, (hmm, start) in enumerate(zip(units.hmms, topology.hmms, strict=True)):
+            first = units.first_states[number]
+            emissions = []
+            for state, (model, part) in enumerate(zip(hmm.emissions, parts[first:], strict=False)):
+                try:
+                    emissions.append(self._mixture(model, part))
+                except FitError as error:
+                    raise FitError(f"unit {units.labels[number]!r}, state {state}: {error}") from error
+            span = slice(units.first_transitions[number], units.first_transitions[number + 1])
+            counts = stats.transitions[span].reshape(start.transitions.shape)
+            counts = counts + self.transition_count * start.transitions
+            totals = counts.sum(axis=1, keepdims=True)
+            transitions = np.divide(counts, totals, out=hmm.transitions.copy(), where=totals > MIN_COUNT)
+            hmms.append(HMM(tuple(emissions), transitions))
+        return Units(units.labels, tuple(hmms))
+
+    def _mixture(self, model: DiagGMM, part: GMMStats) -> DiagGMM:
+        if part.counts.sum() < MIN_COUNT:
+            return model
+        return (self.of_state(model.n_components) + part).mode(model, floor=self.floor)

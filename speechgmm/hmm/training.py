@@ -1,0 +1,261 @@
+"""Training HMMs from utterances: a start, passes by Baum-Welch or Viterbi, mixtures that grow by splitting.
+
+Owns the loop, its objective and its start. What an utterance may be is a graph that the caller builds; parallelism is
+the argument ``map``. Refuses to choose features, and to read anything.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial, reduce
+from itertools import pairwise
+from operator import add
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.errors import DataError, FitError, ShapeError
+from speechgmm.gmm.frames import Frames, FrameSource, Loadable, Mapper, check_finite, moments
+from speechgmm.gmm.layout import Precision
+from speechgmm.gmm.likelihoods import Space
+from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.splitting import split_components
+from speechgmm.hmm.emissions import StateStack
+from speechgmm.hmm.graph import Graph
+from speechgmm.hmm.hmm import HMM, Units
+from speechgmm.hmm.passes import forward_backward, viterbi
+from speechgmm.hmm.spec import HMMSpec
+from speechgmm.hmm.statistics import HMMPrior, HMMStats
+from speechgmm.parallel import one_blas_thread
+
+Floats = NDArray[np.float64]
+
+PARCEL: Final = 20_000
+"""Frames of a task, in whole utterances: cut by the data alone, so that no worker changes a byte."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Utterance:
+    """Frames and what is said in them.
+
+    ``build`` makes the graph of all that it may be (``partial(linear, words=..., lexicon=...)``), in every pass anew:
+    a task carries transcripts, not graphs. Utterances of a task that have the same object for it share the graph: of
+    isolated words, many do. ``sequence`` is one such sequence of units, for the start.
+    """
+
+    name: str  # for messages
+    frames: Frames | Loadable  # (T, D), or a reference
+    n_frames: int  # T
+    sequence: tuple[str, ...]  # labels of units
+    build: Callable[[Units], Graph]
+    bounds: Floats | None = None  # (len(sequence), 2) in frames, from labels; None: the start divides evenly
+
+    def load(self) -> Frames:
+        """(T, D) frames."""
+        return self.frames if isinstance(self.frames, np.ndarray) else self.frames.load()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HMMFit:
+    """What training returns.
+
+    ``trace`` has, for every number of Gaussians, the objective before each update, in nats per frame: log-likelihood
+    (of all paths, or of the best) plus log prior density, up to a constant.
+    """
+
+    units: Units
+    trace: tuple[tuple[float, ...], ...]
+    n_frames: int
+
+    def least_step(self) -> float:
+        """The smallest gain of an update that did not split: not below 0, but for rounding."""
+        return min((after - before for level in self.trace for before, after in pairwise(level)), default=0.0)
+
+
+@one_blas_thread()
+def train_hmms(
+    utterances: Sequence[Utterance],
+    topology: Mapping[str, ArrayLike],
+    spec: HMMSpec,
+    *,
+    start: Units | None = None,
+    precision: Precision | None = None,
+    map: Mapper = map,
+) -> HMMFit:
+    """Units from utterances: ``topology`` has the transitions (S, S+1) of every unit at the start.
+
+    Without ``start``, each state begins as a Gaussian of its share of frames: where there are ``bounds``, those of its
+    unit divided evenly, else the utterance's divided evenly by ``sequence``. Then come, for 1, 2, 4, ... Gaussians per
+    state, ``spec.iterations`` updates. With ``start``, units trained before go on from the Gaussians that they have.
+    ``precision`` None: float32 where that is safe. ``map`` must keep order.
+
+    Raises:
+        DataError: No utterances; one too short for its units, or that no path explains; each is named.
+        ShapeError: Utterances of different dimensions, bounds that do not fit.
+        FitError: Frames that are NaN; a dimension that is the same in every frame.
+
+    >>> from speechgmm.hmm import left_to_right, linear
+    >>> frames = np.array([[0.0], [0.2], [-0.1], [5.0], [5.1], [4.9]] * 5)
+    >>> words = ("a", "b") * 5
+    >>> said = Utterance("u", frames, len(frames), words, partial(linear, words=words))
+    >>> spec = HMMSpec(n_states=1, n_components=1, iterations=3, variance_prior=0)
+    >>> fit = train_hmms([said], {"a": left_to_right(1), "b": left_to_right(1)}, spec)
+    >>> [hmm.emissions[0].means.round(2).tolist() for hmm in fit.units.hmms]
+    [[[0.03]], [[5.0]]]
+    """
+    if not utterances:
+        raise DataError("no utterances to train on; expected at least one")
+    source = _source(utterances, map)
+    mean, variance = moments(source, map=map)
+    if not (np.isfinite(variance).all() and (variance > 0).all()):
+        d = int(np.flatnonzero(~(np.isfinite(variance) & (variance > 0)))[0])
+        raise FitError(
+            f"dimension {d} has variance {variance[d]:g} over all {len(source)} frames; drop it, or look for outliers"
+        )
+    prior = HMMPrior(variance, spec.variance_prior, spec.transition_prior, spec.variance_floor * variance)
+    everywhere = DiagGMM(np.ones(1), mean[None], variance[None])
+    plain = Units(
+        tuple(topology),
+        tuple(HMM((everywhere,) * len(np.asarray(rows)), np.asarray(rows)) for rows in topology.values()),
+    )
+    space = Space(mean, np.sqrt(variance))
+    parcels = _parcels(utterances)
+    if start is None:
+        stack = StateStack.of(plain.emissions, space=space, precision=precision)
+        evenly = reduce(add, map(partial(_even_parcel, units=plain, stack=stack), parcels))
+        units = prior.update(plain, HMMStats(evenly.emissions, np.zeros(len(evenly.transitions))), plain)
+        occupied = evenly.emissions.counts
+    else:
+        units, occupied = start, None
+    trace: list[tuple[float, ...]] = []
+    for level in spec.levels:
+        if occupied is not None:
+            units = grown(units, occupied, level, spec.frames_per_component)
+        values: list[float] = []
+        for _ in range(spec.iterations):
+            stack = StateStack.of(units.emissions, space=space, precision=precision)
+            work = partial(_parcel, units=units, stack=stack, training=spec.training, beam=spec.beam)
+            stats = reduce(add, map(work, parcels))
+            values.append((stats.emissions.log_likelihood + prior.log_density(units, plain)) / len(source))
+            units = prior.update(units, stats, plain)
+            occupied = stats.emissions.counts
+            if len(values) > 1 and values[-1] - values[-2] < spec.tol:
+                break
+        trace.append(tuple(values))
+    return HMMFit(units, tuple(trace), len(source))
+
+
+def grown(units: Units, counts: Floats, n_components: int, frames_per_component: float) -> Units:
+    """The same units with up to ``n_components`` Gaussians per state: the heaviest are split, each once at most.
+
+    ``counts`` (M,) are the frames of all components; a state of n frames gets no more than n /
+    ``frames_per_component``.
+
+    >>> from speechgmm.hmm import left_to_right
+    >>> one = Units(("a",), (HMM((DiagGMM([1.0], [[0.0]], [[1.0]]),), left_to_right(1)),))
+    >>> grown(one, np.array([50.0]), 2, 20.0).emissions[0].means.ravel()
+    array([-0.2,  0.2])
+    """
+    hmms, first = [], 0
+    for hmm in units.hmms:
+        emissions = []
+        for model in hmm.emissions:
+            frames = counts[first : first + model.n_components].sum()
+            first += model.n_components
+            most = min(n_components, int(frames / frames_per_component), 2 * model.n_components)
+            more = max(0, most - model.n_components)
+            heaviest = np.argsort(-model.weights, kind="stable")[:more]
+            emissions.append(split_components(model, heaviest.tolist(), 1.0) if more else model)
+        hmms.append(HMM(tuple(emissions), hmm.transitions))
+    return Units(units.labels, tuple(hmms))
+
+
+def _source(utterances: Sequence[Utterance], map: Mapper) -> FrameSource:
+    """All frames, looked at once."""
+    n_features = utterances[0].load().shape[-1]
+    for utterance in utterances:
+        if utterance.n_frames < 1:
+            raise DataError(f"utterance {utterance.name!r} has no frames; expected at least one")
+        if isinstance(utterance.frames, np.ndarray) and utterance.frames.shape != (utterance.n_frames, n_features):
+            raise ShapeError(
+                f"utterance {utterance.name!r} of shape {utterance.frames.shape}; expected "
+                f"({utterance.n_frames}, {n_features}), as it says and as the first one has"
+            )
+    parts, counts = [u.frames for u in utterances], [u.n_frames for u in utterances]
+    source = FrameSource.of(parts, counts, n_features)
+    check_finite(source, map=map)
+    return source
+
+
+def _parcels(utterances: Sequence[Utterance]) -> list[tuple[Utterance, ...]]:
+    """Whole utterances, about ``PARCEL`` frames in each."""
+    ends = np.cumsum([utterance.n_frames for utterance in utterances])
+    numbers = (ends - 1) // PARCEL
+    edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(utterances)]
+    return [tuple(utterances[low:high]) for low, high in pairwise(edges)]
+
+
+def _parcel(
+    utterances: Sequence[Utterance], *, units: Units, stack: StateStack, training: str, beam: float
+) -> HMMStats:
+    """The statistics of some utterances under units."""
+    graphs: dict[int, Graph] = {}
+    return reduce(add, (_one(utterance, units, stack, training, beam, graphs) for utterance in utterances))
+
+
+def _one(
+    utterance: Utterance, units: Units, stack: StateStack, training: str, beam: float, graphs: dict[int, Graph]
+) -> HMMStats:
+    rows = stack.rows(utterance.load())
+    try:
+        if id(utterance.build) not in graphs:
+            graphs[id(utterance.build)] = utterance.build(units)
+        graph = graphs[id(utterance.build)]
+        emissions = stack.log_likelihoods(rows, np.unique(graph.states))
+        if training == "viterbi":
+            path = viterbi(graph, emissions, beam=beam)
+            gamma = np.zeros(emissions.shape)
+            gamma[np.arange(len(rows)), graph.states[path.nodes]] = 1
+            transitions, log_likelihood = path.transition_counts(graph), path.score
+        else:
+            found = forward_backward(graph, emissions, beam=beam)
+            gamma, transitions, log_likelihood = found.states, found.transitions, found.log_likelihood
+    except (DataError, ShapeError) as error:
+        raise type(error)(f"utterance {utterance.name!r}: {error}") from error
+    stats = stack.accumulate(rows, gamma)
+    return HMMStats(replace(stats, log_likelihood=log_likelihood), transitions)
+
+
+def _even_parcel(utterances: Sequence[Utterance], *, units: Units, stack: StateStack) -> HMMStats:
+    """The statistics of some utterances whose frames are divided evenly among states."""
+    return reduce(add, (_evenly(utterance, units, stack) for utterance in utterances))
+
+
+def _evenly(utterance: Utterance, units: Units, stack: StateStack) -> HMMStats:
+    numbers = [units.number(label) for label in utterance.sequence]
+    sizes = np.array([units.hmms[number].n_states for number in numbers])
+    states = np.concatenate(
+        [units.first_states[number] + np.arange(size) for number, size in zip(numbers, sizes, strict=True)]
+    )
+    n_frames = utterance.n_frames
+    if utterance.bounds is None:
+        edges = np.linspace(0, n_frames, len(states) + 1)
+        low, high = edges[:-1], edges[1:]
+    else:
+        bounds = np.asarray(utterance.bounds, dtype=np.float64)
+        if bounds.shape != (len(numbers), 2) or not (np.diff(bounds, axis=1) > 0).all():
+            raise ShapeError(
+                f"utterance {utterance.name!r}: bounds of shape {bounds.shape} for {len(numbers)} units; expected a "
+                "first and a later last frame for each"
+            )
+        share = np.concatenate([np.arange(size) for size in sizes]) / np.repeat(sizes, sizes)
+        length = np.repeat(bounds[:, 1] - bounds[:, 0], sizes)
+        low = np.repeat(bounds[:, 0], sizes) + share * length
+        high = low + length / np.repeat(sizes, sizes)
+    gamma = np.zeros((n_frames, units.n_states))
+    centres = np.arange(n_frames) + 0.5
+    firsts, lasts = np.searchsorted(centres, low), np.searchsorted(centres, high)
+    for state, first, last in zip(states, firsts, lasts, strict=True):
+        gamma[first:last, state] = 1
+    stats = stack.accumulate(stack.rows(utterance.load()), gamma)
+    return HMMStats(stats, np.zeros(len(units.log_transitions)))

@@ -1,0 +1,75 @@
+"""Results as text: aligned columns, durations, paths and figures for standard output."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from speechgmm.errors import ConfigError, DataError
+
+
+def figure(name: str, metric: dict[str, Any]) -> tuple[str, str, str]:
+    """Name, value and interval of a metric, for a person."""
+    from speechgmm.evaluation import EER_NAMES  # the other commands wait for less
+
+    def number(value: float) -> str:
+        return f"{100 * value:.1f} %" if metric["unit"] == "fraction" else f"{value:.3f}"
+
+    interval = ""
+    if "low" in metric:
+        by = f"{metric['n_groups']} groups" if "n_groups" in metric else "items as independent"
+        interval = f"95 % interval {number(metric['low'])} to {number(metric['high'])} ({by})"
+    stated = f" (prior {metric['p_target']:g})" if "p_target" in metric else ""
+    return EER_NAMES.get(name, name.replace("_", " ")) + stated, number(metric["value"]), interval
+
+
+def recordings(given: Sequence[Path]) -> list[Path]:
+    """The recordings named, and those in folders named, in order."""
+    paths: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            from speechgmm.corpus.readers.folder import audio_files
+
+            found = audio_files(path)
+            if not found:
+                raise DataError(f"{path}: no recordings in this folder")
+            paths += found
+        else:
+            paths.append(path)
+    return paths
+
+
+def model_target(path: Path, out: Path | None) -> Path:
+    """Where a changed model goes: ``out``, or the file that it came from.
+
+    Raises:
+        ConfigError: That is a run's own, which the run would train anew, and whose figures are of the model as it is.
+    """
+    target = out or path
+    if target.name == "models.safetensors" and (target.parent / "config.yaml").exists():
+        raise ConfigError(
+            f"{target} belongs to a run, which would train it anew; say with --out where the new model goes"
+        )
+    return target
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows with their columns lined up: numbers to the right, words to the left."""
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    right = [all(row[n][:1].isdigit() or row[n][:1] in ("-", "") for row in rows[1:]) for n in range(len(widths))]
+    for row in rows:
+        cells = (cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(row, widths, right, strict=True))
+        yield ("  " + "  ".join(cells)).rstrip()
+
+
+def duration(seconds: float) -> str:
+    """A length of time for a person: 4.2 s, 3 min 20 s, 2 h 5 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def shown(path: Path) -> str:
+    """A path relative to where the user stands, if it lies below."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

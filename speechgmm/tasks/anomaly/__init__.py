@@ -1,0 +1,1 @@
+"""How far a recording is from what is normal, and when."""

@@ -1,0 +1,248 @@
+"""Figures of anomaly detection: how well scores tell what is anomalous, and what the threshold does."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.engine.frames import Features
+from speechgmm.engine.job import Job
+from speechgmm.engine.metric import bounds
+from speechgmm.errors import DataError
+from speechgmm.evaluation import auc, interval, pauc, rank_trials, ratio
+from speechgmm.evaluation.resampling import Statistic
+from speechgmm.evaluation.roc_area import MAX_FALSE_ALARM
+from speechgmm.io.tables import table
+from speechgmm.tasks.anomaly.codec import AnomalyFile
+from speechgmm.tasks.anomaly.scoring import Found, about, compared, look_at_pieces
+from speechgmm.tasks.anomaly.training import LOOKED_AT_ONCE, kind_of
+
+Floats = NDArray[np.float64]
+Metrics = dict[str, dict[str, Any]]
+
+CURVES_KEPT = 8
+"""Recordings whose curves a run keeps: those with the highest scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyScores:
+    """The test recordings, each with how odd it is for its kind."""
+
+    ids: tuple[str, ...]
+    kinds: tuple[str, ...]  # of normal recordings, that each is compared with
+    conditions: tuple[str, ...]  # normal, or what else
+    groups: tuple[str, ...]
+    found: tuple[Found, ...]
+
+    @property
+    def scores(self) -> Floats:
+        """Of all, (N,)."""
+        return np.array([one.score for one in self.found])
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyEvaluation:
+    """Figures of an anomaly run."""
+
+    metrics: Metrics
+    folds: dict[str, dict[str, Any]]  # empty: there are none
+    kinds: dict[str, Metrics]  # of each kind of normal recordings; empty where there is one
+    conditions: dict[str, Metrics]  # of each kind of anomaly against all normal recordings; empty where there is one
+
+
+def score_anomalies(job: Job, streams: Sequence[Features], file: AnomalyFile) -> AnomalyScores:
+    """Score the split ``test``. Raises DataError, with the recording, where a score would be NaN or infinite."""
+    spec, label, group = file.spec, file.label, job.experiment.config.corpus.group
+    tests = [utterance for utterance, _ in streams[0].of_split("test")]
+    own = [[piece for _, piece in features.of_split("test")] for features in streams]
+    kinds = [kind_of(utterance, spec, label) for utterance in tests]
+    found: dict[int, Found] = {}
+    with job.console.stage("score"):
+        parcels = []
+        for kind in file.models:
+            places = [n for n, name in enumerate(kinds) if name == kind]
+            parcels += [(kind, places[n : n + LOOKED_AT_ONCE]) for n in range(0, len(places), LOOKED_AT_ONCE)]
+        tasks = [
+            (file.models[kind].mixtures, {tests[n].id: tuple(pieces[n] for pieces in own) for n in places})
+            for kind, places in parcels
+        ]
+        done = job.console.track(
+            job.map(partial(look_at_pieces, file.audio, spec), tasks), len(tasks), "scoring the test split"
+        )
+        for (kind, places), looks in zip(parcels, done, strict=True):
+            for n, one in zip(places, looks, strict=True):
+                with about(tests[n].id):
+                    found[n] = compared(one, file.models[kind], spec)
+    return AnomalyScores(
+        tuple(utterance.id for utterance in tests),
+        tuple(kinds),
+        tuple(utterance.label(spec.condition) for utterance in tests),
+        tuple(utterance.label(group) for utterance in tests) if group else (),
+        tuple(found[n] for n in range(len(tests))),
+    )
+
+
+def evaluate_anomalies(scores: AnomalyScores, normal: str, *, seed: int = 0) -> AnomalyEvaluation | None:
+    """AUC and partial AUC with intervals, and the rates at the threshold; None where nothing was tested.
+
+    With several kinds of normal recordings the areas are the mean of each kind's own (as in DCASE's task 2), since
+    scores of different models are not measured alike. Rates are of all recordings. Intervals are over groups
+    (``corpus.group``), else over recordings taken as independent.
+    """
+    if not scores.ids:
+        return None
+    every = np.arange(len(scores.ids))
+    kinds, conditions = np.array(scores.kinds), np.array(scores.conditions)
+    odd = list(dict.fromkeys(name for name in scores.conditions if name != normal))
+    names = list(dict.fromkeys(scores.kinds))
+    return AnomalyEvaluation(
+        _metrics(scores, normal, every, seed),
+        {},
+        {} if len(names) < 2 else {name: _metrics(scores, normal, every[kinds == name], seed) for name in names},
+        {}
+        if len(odd) < 2
+        else {
+            name: _metrics(scores, normal, every[(conditions == name) | (conditions == normal)], seed)
+            for name in sorted(odd)
+        },
+    )
+
+
+def _metrics(scores: AnomalyScores, normal: str, chosen: NDArray[np.intp], seed: int) -> Metrics:
+    """Figures of some of the test recordings; those that they cannot give are not there."""
+    values = scores.scores[chosen]
+    is_odd = np.array([scores.conditions[n] != normal for n in chosen])
+    called = np.array([scores.found[n].anomalous for n in chosen])
+    kinds = np.array([scores.kinds[n] for n in chosen])
+    groups = np.unique([scores.groups[n] for n in chosen] if scores.groups else chosen, return_inverse=True)[1]
+    metrics: Metrics = {}
+    parts = [np.flatnonzero(kinds == name) for name in dict.fromkeys(kinds)]
+    if all(is_odd[part].any() and not is_odd[part].all() for part in parts):
+        rarer = min((groups[is_odd], groups[~is_odd]), key=lambda side: len(np.unique(side)))
+        for name, area in (("auc", auc), ("pauc", pauc)):
+            figure: Statistic = _mean_area(area, values, is_odd, parts)
+            value, resampled = figure(np.ones(len(values))), groups
+            if value in (0.0, 1.0):  # no spread to go by: as many items as of the rarer side, the other adds nothing
+                figure, resampled = ratio(np.full(len(rarer), value), np.ones(len(rarer))), _numbered(rarer)
+            metrics[name] = {"value": value, "n": len(values), "unit": "fraction"}
+            metrics[name] |= _bounds(figure, resampled, bool(scores.groups), seed)
+        metrics["pauc"]["max_false_alarm"] = MAX_FALSE_ALARM
+    for name, chosen_kind in (("detection_rate", is_odd), ("false_alarm_rate", ~is_odd)):
+        if chosen_kind.any():
+            right = called[chosen_kind]
+            share = ratio(right.astype(float), np.ones(len(right)))
+            metrics[name] = {"value": float(right.mean()), "n": len(right), "unit": "fraction"}
+            # The groups of these recordings alone: the others say nothing of the rate, however many there are.
+            metrics[name] |= _bounds(share, _numbered(groups[chosen_kind]), bool(scores.groups), seed)
+    return metrics
+
+
+def _numbered(groups: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The same groups, numbered from 0 without a gap."""
+    return np.unique(groups, return_inverse=True)[1]
+
+
+def _mean_area(
+    area: Callable[..., float], values: Floats, is_odd: NDArray[np.bool_], parts: Sequence[NDArray[np.intp]]
+) -> Callable[[Floats], float]:
+    """The mean of an area over parts of the recordings, under weights of all; raises DataError where one has none."""
+    ranked = [rank_trials(values[part], is_odd[part]) for part in parts]
+
+    def figure(weights: Floats) -> float:
+        return float(np.mean([area(trials, weights[part]) for trials, part in zip(ranked, parts, strict=True)]))
+
+    return figure
+
+
+def _bounds(statistic: Statistic, groups: NDArray[np.intp], named: bool, seed: int) -> dict[str, Any]:
+    try:
+        found = bounds(interval(statistic, groups, seed=seed))
+    except DataError:  # a part without a recording of either kind under the weights
+        return {}
+    if not named:
+        del found["n_groups"]
+        found["interval"] = found["interval"].replace("groups", "recordings as independent")
+        if "note" in found:
+            found["note"] = found["note"].replace("groups", "recordings").replace("group", "recording")
+    return found
+
+
+def anomaly_table(scores: AnomalyScores, file: AnomalyFile, normal: str) -> str:
+    """``scores.tsv``: the score of every test recording, the threshold, the decision and when it is oddest."""
+    columns = [
+        stream.name if len(stream.sides) == 1 else f"{stream.name} ({side})"
+        for stream in file.spec.streams
+        for side in stream.sides
+    ]
+    head = ("id", "class", "condition", "score", "threshold", "decision", "p_value", "start", "end", "n_frames")
+    rows = (
+        (
+            name,
+            kind,
+            condition,
+            f"{one.score:.6f}",
+            f"{one.threshold:.6f}",
+            decision(one, normal),
+            f"{one.p_value:.6f}",
+            f"{one.start:.3f}",
+            f"{one.end:.3f}",
+            one.n_frames,
+            *(f"{value:.6f}" for value in one.figures),
+        )
+        for name, kind, condition, one in zip(scores.ids, scores.kinds, scores.conditions, scores.found, strict=True)
+    )
+    return table((*head, *columns), rows)
+
+
+def decision(one: Found, normal: str = "normal") -> str:
+    """What a recording is called.
+
+    Everything that is not normal is ``anomalous``, whatever kind of anomaly it is.
+    """
+    return "anomalous" if one.anomalous else normal
+
+
+def thresholds_table(file: AnomalyFile) -> str:
+    """``thresholds.tsv``: from where on recordings of each kind are anomalous, and how sure that is."""
+    head = ("class", "n", "false_alarm", "threshold", "low", "high", "rate_low", "rate_high", "median")
+
+    def shown(value: float | None) -> str:
+        return "" if value is None else f"{value:.6f}"
+
+    rows = (
+        (
+            kind,
+            one.n,
+            f"{one.false_alarm:g}",
+            *map(shown, (one.value, one.low, one.high, one.rate_low, one.rate_high)),
+            shown(float(np.median(model.reference.scores))),
+        )
+        for kind, model in file.models.items()
+        for one in [model.reference.threshold]
+    )
+    return table(head, rows)
+
+
+def normal_table(file: AnomalyFile) -> str:
+    """``normal.tsv``: scores of the normal training recordings, each under models that were not trained on it."""
+    rows = ((kind, f"{score:.6f}") for kind, model in file.models.items() for score in model.reference.scores)
+    return table(("class", "score"), rows)
+
+
+def curves_of_worst(scores: AnomalyScores) -> Mapping[str, Found]:
+    """The recordings with the highest scores over their thresholds, the highest first."""
+    order = sorted(range(len(scores.ids)), key=lambda n: scores.found[n].threshold - scores.found[n].score)
+    return {scores.ids[n]: scores.found[n] for n in order[:CURVES_KEPT]}
+
+
+def curves_table(found: Mapping[str, Found]) -> str:
+    """``curves.tsv``: when recordings are odd: time (s) and curve, one row per value."""
+    rows = (
+        (name, f"{time:.3f}", f"{value:.4f}")
+        for name, one in found.items()
+        for time, value in zip(one.grid, one.curve, strict=True)
+    )
+    return table(("id", "time", "oddity"), rows)

@@ -1,0 +1,242 @@
+"""What a report says of anomalies: scores and threshold, the ROC, and when the oddest recordings are odd."""
+
+import math
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from speechgmm.engine.run_folder import Row, RunFolder
+from speechgmm.errors import DataError
+from speechgmm.evaluation import auc, rank_trials
+from speechgmm.report.mistakes import LONGEST, data_uri, read_clip
+from speechgmm.report.parts import Clip, Picture, Section, Table, percent
+from speechgmm.tasks.anomaly.plots import IN_LEGEND, plot_anomaly_curve, plot_anomaly_scores, plot_roc
+
+LISTED: Final = 30
+
+MEANING: Final = (
+    "A score is the negative log-likelihood of a recording's frames under mixtures of normal recordings, pooled as "
+    "anomaly.streams says; several figures of a recording are combined in deviations of normal recordings."
+)
+
+
+def anomalies(run: RunFolder) -> Section | None:
+    """Scores, thresholds and ROC; None for runs of other tasks."""
+    if run.task != "anomaly" or not run.scores:
+        return None
+    normal = str(run.config["anomaly"]["normal"])
+    run, undecided = _decided(run)
+    kinds = list(dict.fromkeys(row["condition"] for row in run.scores if row["condition"] != normal))
+    text = [MEANING, *_thresholds_text(run)]
+    if undecided:
+        listed = f"{', '.join(undecided[:LISTED])}{', ...' if len(undecided) > LISTED else ''}"
+        text.append(f"{len(undecided)} recordings have a score that is NaN. Nothing is decided of them: {listed}.")
+    if not run.scores:
+        return Section("anomalies", "What is anomalous", tuple(text))
+    tables = [_threshold_table(run), *_areas(run)]
+    pictures = [_spread(run, normal, kinds)]
+    if kinds and any(row["condition"] == normal for row in run.scores):
+        pictures.append(_roc(run, normal, kinds))
+    return Section("anomalies", "What is anomalous", tuple(text), tuple(tables), tuple(pictures))
+
+
+def oddest(run: RunFolder, n_audio: int) -> Section | None:
+    """The recordings with the highest scores, the first ``n_audio`` to be heard, with when they are odd."""
+    if run.task != "anomaly":
+        return None
+    run = _decided(run)[0]
+    if not run.scores:
+        return None
+    order = sorted(run.scores, key=lambda row: float(row["threshold"]) - float(row["score"]))
+    rows = [
+        (
+            row["id"],
+            row["condition"],
+            row["decision"],
+            *(f"{float(row[n]):.3f}" for n in ("score", "p_value")),
+            _when(row),
+        )
+        for row in order[:LISTED]
+    ]
+    head = ("recording", "condition", "decision", "score", "p", "oddest stretch (s)")
+    tables = [Table.of(f"The {len(rows)} test recordings with the highest scores", head, rows, text=3)]
+    normal = str(run.config["anomaly"]["normal"])
+    wrong = [row for row in run.scores if (row["condition"] == normal) != (row["decision"] == normal)]
+    if wrong:
+        wrong.sort(key=lambda row: -abs(float(row["score"]) - float(row["threshold"])))
+        worst = [
+            (
+                row["id"],
+                row["condition"],
+                row["decision"],
+                f"{float(row['score']):.3f}",
+                f"{float(row['threshold']):.3f}",
+                _when(row),
+            )
+            for row in wrong[:LISTED]
+        ]
+        tables.append(
+            Table.of(
+                f"Wrong decisions, the farthest from the threshold first ({len(worst)} of {len(wrong)})",
+                ("recording", "condition", "decision", "score", "threshold", "oddest stretch (s)"),
+                worst,
+                text=3,
+            )
+        )
+    curves = {name: run.curves[name] for name in (row["id"] for row in order) if name in run.curves}
+    clips = tuple(
+        _clip(run, row, f"odd{number}")
+        for number, row in enumerate(row for row in order if row["id"] in curves)
+        if number < n_audio
+    )
+    text = (
+        "The oddest recordings are shown with a curve of how odd they are; 1 is as odd as usual normal recordings get. "
+    )
+    text += (
+        f"This page holds {len(clips)} of them, at most {LONGEST:g} s each around the oddest stretch: whoever gets the "
+        "page gets these voices too."
+        if clips
+        else "No audio is held in this page."
+    )
+    return Section("odd", "The oddest recordings", (text,), tuple(tables), clips=clips)
+
+
+def _decided(run: RunFolder) -> tuple[RunFolder, list[str]]:
+    """The run with the recordings whose score is a number alone, and the names of the others (of earlier versions)."""
+    undecided = [row["id"] for row in run.scores if math.isnan(float(row["score"]))]
+    kept = tuple(row for row in run.scores if not math.isnan(float(row["score"])))
+    return (replace(run, scores=kept) if undecided else run), undecided
+
+
+def _when(row: Row) -> str:
+    return f"{float(row['start']):.2f} to {float(row['end']):.2f}"
+
+
+def _thresholds_text(run: RunFolder) -> list[str]:
+    if not run.thresholds:
+        return []
+    rate = 100 * float(run.thresholds[0]["false_alarm"])
+    return [
+        f"Thresholds are made for {rate:g} % false alarms, by normal recordings left out of training; the table says "
+        "within what bounds the rate of each lies, as far as their number tells (95 %)."
+    ]
+
+
+def _threshold_table(run: RunFolder) -> Table:
+    rows = [
+        (
+            row["class"],
+            row["n"],
+            f"{float(row['threshold']):.3f}",
+            (row["low"] and f"{float(row['low']):.3f}") or "–",
+            (row["high"] and f"{float(row['high']):.3f}") or "–",
+            f"{100 * float(row['rate_low']):.1f} to {100 * float(row['rate_high']):.1f}",
+        )
+        for row in run.thresholds
+    ]
+    head = ("normal", "recordings", "threshold", "low", "high", "false alarms (%)")
+    return Table.of("Thresholds", head, rows, folded=len(rows) > 12)
+
+
+def _areas(run: RunFolder) -> list[Table]:
+    """AUC, partial AUC and rates of each class, and of each kind of anomaly."""
+    found = []
+    for key, what in (("conditions", "kind of anomaly"), ("classes", "class")):
+        parts = run.metrics.get(key, {})
+        if not parts:
+            continue
+        names = ("auc", "pauc", "detection_rate", "false_alarm_rate")
+        rows = []
+        for name, metrics in parts.items():
+            cells = []
+            for metric in (metrics.get(figure) for figure in names):
+                value = "–" if metric is None else percent(metric["value"])
+                if metric is not None and "low" in metric:
+                    value += f" ({percent(metric['low'])} to {percent(metric['high'])})"
+                cells.append(value)
+            rows.append((name, *cells))
+        head = (what, "AUC (%)", "pAUC to 10 % (%)", "found (%)", "false alarms (%)")
+        found.append(Table.of(f"Each {what}, with 95 % intervals", head, rows, folded=len(rows) > 12))
+    return found
+
+
+def _measured(run: RunFolder) -> tuple[dict[str, list[float]], float | None, str]:
+    """Scores by condition; beyond one class less each class's threshold; the threshold, and what the axis says."""
+    one = len({row["class"] for row in run.scores}) == 1
+    by_kind: dict[str, list[float]] = {}
+    for row in run.scores:
+        value = float(row["score"]) - (0.0 if one else float(row["threshold"]))
+        by_kind.setdefault(row["condition"], []).append(value)
+    threshold = float(run.scores[0]["threshold"]) if one else 0.0
+    return by_kind, threshold, "score" if one else "score less the threshold of its class"
+
+
+def _spread(run: RunFolder, normal: str, kinds: list[str]) -> Picture:
+    by_kind, threshold, unit = _measured(run)
+    held_out: dict[str, list[float]] = {}
+    own = {row["class"]: float(row["threshold"]) for row in run.thresholds}
+    if run.normal and len(own) >= 1:
+        less = {name: 0.0 if len(own) == 1 else value for name, value in own.items()}
+        held_out = {"normal, left out": [float(row["score"]) - less[row["class"]] for row in run.normal]}
+    ordered = {name: by_kind[name] for name in (normal, *kinds) if name in by_kind}
+    shown = {**held_out, **{("normal, test" if name == normal else name): found for name, found in ordered.items()}}
+    rows = [
+        (name, len(found), *(f"{value:.3f}" for value in np.quantile(found, (0, 0.1, 0.5, 0.9, 1))))
+        for name, found in shown.items()
+    ]
+    head = ("recordings", "number", "lowest", "10 %", "median", "90 %", "highest")
+    return Picture.of(
+        plot_anomaly_scores(shown, threshold, unit=unit),
+        "spread",
+        alt=f"Distribution of scores of {len(shown)} kinds of recordings; quantiles are in the table below it.",
+        caption="The point is the median, the bar the middle half, the line nine in ten of the recordings; right of "
+        "the dotted line they are called anomalous.",
+        table=Table.of("Quantiles of the scores", head, rows),
+        wide=True,
+    )
+
+
+def _roc(run: RunFolder, normal: str, kinds: list[str]) -> Picture:
+    by_kind, threshold, _ = _measured(run)
+    curves = {}
+    for name in kinds:
+        scores = [*by_kind[name], *by_kind[normal]]
+        curves[name] = rank_trials(scores, np.arange(len(scores)) < len(by_kind[name]))
+    alarms = float(np.mean(np.array(by_kind[normal]) > threshold))
+    marked = [(alarms, float(np.mean(np.array(by_kind[name]) > threshold))) for name in kinds]
+    rows = [
+        (name, f"{auc(trials):.3f}", percent(found), percent(alarms))
+        for (name, trials), (_, found) in zip(curves.items(), marked, strict=True)
+    ]
+    return Picture.of(
+        plot_roc(curves, marked=marked),
+        "roc",
+        alt=f"Receiver operating characteristic of {len(kinds)} kinds of anomalies; numbers are in the table below it.",
+        caption="Points are the thresholds that the run chose. Scores of several classes are pooled here, each less "
+        "its class's threshold; the figures above take the mean over classes.",
+        table=Table.of("What the curves hold", ("anomaly", "AUC, pooled", "found (%)", "false alarms (%)"), rows),
+        wide=len(kinds) > IN_LEGEND,
+    )
+
+
+def _clip(run: RunFolder, row: Row, name: str) -> Clip:
+    """One recording around its oddest stretch."""
+    start, end = float(row["start"]), float(row["end"])
+    about = (("condition", row["condition"]), ("score", f"{float(row['score']):.3f}"), ("oddest", f"{_when(row)} s"))
+    title = f"{row['id']}: {row['decision']}"
+    path = run.path_of(row["id"])
+    if path is None:
+        return Clip(title, about, missing="the run does not say where its recordings lay")
+    first = float(run.places[row["id"]]["start"] or 0)
+    from_ = max(0.0, (start + end - LONGEST) / 2)
+    try:
+        samples, rate = read_clip(
+            path, first + from_, first + from_ + LONGEST, run.config["corpus"].get("channel", "mix")
+        )
+        times, curve = run.curves[row["id"]]
+        figure = plot_anomaly_curve(samples, rate, times, curve, start=from_, stretch=(start, end))
+    except DataError as error:
+        return Clip(title, about, missing=str(error))
+    alt = f"Spectrogram of {row['id']} and under it how odd it is over time; most from {_when(row)} s"
+    return Clip(title, about, Picture.of(figure, name, alt=alt, caption="", table=None), data_uri(samples, rate))

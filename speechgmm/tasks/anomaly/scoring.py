@@ -1,0 +1,141 @@
+"""Looking for what is odd in recordings: those of a run's test and new ones, by way of the same frames."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.recordings import model_frames
+from speechgmm.errors import DataError
+from speechgmm.features import front_end
+from speechgmm.gmm import DiagGMM, Stack
+from speechgmm.parallel import pmap
+from speechgmm.tasks.anomaly.codec import AnomalyFile
+from speechgmm.tasks.anomaly.models import AnomalyModel, curve_of, figures, grid_of, oddest, score_of, smoothed
+from speechgmm.tasks.anomaly.spec import AnomalySpec
+
+if TYPE_CHECKING:  # scoring a recording waits for none of them
+    from speechgmm.engine.frames import Piece
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the streams' mixtures say of a recording, before it is compared with normal ones."""
+
+    figures: Floats  # (F,) one for each side of each stream
+    curves: tuple[Floats, ...]  # of each stream, on the same times
+    grid: Floats  # (T,) those times, s
+    n_frames: int  # of the first stream
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How odd a recording is."""
+
+    score: float
+    threshold: float
+    p_value: float  # share of normal recordings that would score so high, at most
+    start: float  # s, of its oddest stretch
+    end: float
+    figures: Floats  # (F,)
+    n_frames: int
+    grid: Floats  # (T,) s
+    curve: Floats  # (T,) 1 where a usual normal recording is oddest
+
+    def __post_init__(self) -> None:
+        """Refuse a score that is no number: it is neither above nor below a threshold, and decides nothing."""
+        if math.isnan(self.score) or math.isnan(self.threshold):
+            raise DataError(
+                f"an anomaly score of {self.score:g} against a threshold of {self.threshold:g}; expected numbers: "
+                "nothing is decided by NaN"
+            )
+
+    @property
+    def anomalous(self) -> bool:
+        """Whether the score is above the threshold."""
+        return self.score > self.threshold
+
+
+def look(
+    frames: Sequence[NDArray[np.float32]], stacks: Sequence[Stack], audio: Sequence[AudioInput], spec: AnomalySpec
+) -> Look:
+    """A recording's finished frames (T, D) of each stream under that stream's mixture (a stack of one)."""
+    found, curves = [], []
+    plans = [front_end(one.features, one.sample_rate) for one in audio]
+    grid = grid_of(plans[0].time(len(frames[0]), len(frames[0])))
+    for own, stack, plan, stream in zip(frames, stacks, plans, spec.streams, strict=True):
+        costs = -stack.log_likelihoods(own)[0]
+        shift = plan.frame_shift / plan.sample_rate
+        times = plan.first_centre / plan.sample_rate + shift * np.arange(len(costs), dtype=np.float64)
+        found.append(figures(costs, stream, shift))
+        curves.append(smoothed(costs, stream, times, grid))
+    return Look(np.concatenate(found), tuple(curves), grid, len(frames[0]))
+
+
+def compared(one: Look, model: AnomalyModel, spec: AnomalySpec) -> Found:
+    """A look at a recording beside what normal recordings look like. Raises DataError for a score that is NaN."""
+    reference = model.reference
+    score = float(score_of(one.figures, reference.centres, reference.scales, spec.combine))
+    curve = curve_of(one.curves, spec.streams, reference)
+    start, end = oddest(curve, one.grid, spec.when)
+    return Found(
+        score, reference.threshold.value, model.p_value(score), start, end, one.figures, one.n_frames, one.grid, curve
+    )
+
+
+def look_at_pieces(
+    audio: Sequence[AudioInput], spec: AnomalySpec, task: "tuple[Sequence[DiagGMM], Mapping[str, Sequence[Piece]]]"
+) -> list[Look]:
+    """A look at each of several recordings (name -> a piece for each stream), under a mixture for each stream.
+
+    Raises:
+        DataError: A frame whose cost is NaN or infinite; the message begins with the recording.
+    """
+    mixtures, recordings = task
+    stacks = [Stack.of([mixture]) for mixture in mixtures]
+    looks = []
+    for name, pieces in recordings.items():
+        with about(name):
+            looks.append(look([piece.load() for piece in pieces], stacks, audio, spec))
+    return looks
+
+
+@contextmanager
+def about(name: str) -> Iterator[None]:
+    """Within it, the message of a DataError begins with the recording."""
+    try:
+        yield
+    except DataError as error:
+        raise error if name in str(error) else DataError(f"{name}: {error}") from None
+
+
+def find_anomalies(
+    file: AnomalyFile, paths: Sequence[Path], label: str, *, n_jobs: int = 1
+) -> Iterator[tuple[Path, Found | DataError]]:
+    """Each recording with how odd it is for its kind ``label``, or with why that cannot be said."""
+    work = partial(_find, file, file.models[label])
+    yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
+
+
+def _find(file: AnomalyFile, model: AnomalyModel, path: Path) -> Found | DataError:
+    stacks = [Stack.of([mixture]) for mixture in model.mixtures]
+    try:
+        with about(str(path)):
+            frames = [model_frames(audio, path)[0] for audio in file.audio]
+            return compared(look(frames, stacks, file.audio, file.spec), model, file.spec)
+    except DataError as error:
+        return error
+
+
+def with_resampling(file: AnomalyFile) -> AnomalyFile:
+    """The same model, which resamples recordings of another rate."""
+    return replace(file, audio=tuple(replace(audio, resample=True) for audio in file.audio))

@@ -1,0 +1,220 @@
+"""Models of what is normal: trained on normal recordings alone, and measured on those left out in turn."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from speechgmm.corpus import Corpus, Utterance
+from speechgmm.corpus.splits import assign_folds
+from speechgmm.engine.class_sizes import KEY, of_size, warn_of_few
+from speechgmm.engine.extraction import extract
+from speechgmm.engine.frames import Features, Piece, pooled_moments
+from speechgmm.engine.job import Job
+from speechgmm.engine.mixture_fit import ClassReport
+from speechgmm.engine.mixtures import train_mixtures
+from speechgmm.engine.shared_settings import common_task, natural_order
+from speechgmm.errors import DataError
+from speechgmm.gmm import DiagGMM
+from speechgmm.io.atomic import write_text
+from speechgmm.io.tables import table
+from speechgmm.tasks.anomaly.codec import AnomalyFile
+from speechgmm.tasks.anomaly.models import AnomalyModel, NormalReference, far_out, reference_of, score_of
+from speechgmm.tasks.anomaly.scoring import Look, look_at_pieces
+from speechgmm.tasks.anomaly.spec import AnomalySpec
+
+LOOKED_AT_ONCE = 16
+"""Recordings in a task."""
+
+STREAM_KEY = "n_components in anomaly.streams"
+"""Where a stream's own number of components is set."""
+
+ALL = "all"
+"""The one kind of normal recordings where there is one model for all."""
+
+NAMED = 10
+"""Recordings that a warning names."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedAnomaly:
+    """Models of what is normal, and how each mixture was trained."""
+
+    file: AnomalyFile
+    reports: tuple[ClassReport, ...]
+
+
+def kind_of(utterance: Utterance, spec: AnomalySpec, label: str) -> str:
+    """Which kind of normal recordings an utterance is compared with."""
+    return ALL if spec.models == "one" else utterance.label(label)
+
+
+def stream_jobs(job: Job) -> list[Job]:
+    """The same job for each stream, with the stream's features and components."""
+    config = job.experiment.config
+    found = []
+    for stream in config.anomaly.streams:
+        plain = replace(stream, features=None, n_components=None)
+        model = replace(config.model, n_components=stream.n_components or config.model.n_components)
+        anomaly = replace(config.anomaly, streams=(plain,), combine="max")
+        own = replace(config, features=stream.features or config.features, model=model, anomaly=anomaly)
+        found.append(replace(job, experiment=replace(job.experiment, config=own)))
+    return found
+
+
+def extract_streams(job: Job) -> list[Features]:
+    """Features of each stream, of the same utterances: those that all streams can use.
+
+    Raises:
+        DataError: As ``extract``.
+    """
+    streams = [extract(one) for one in stream_jobs(job)]
+    rejected = dict(pair for features in streams for pair in features.rejected)
+    if job.output is not None and rejected:
+        write_text(job.output / "rejected.tsv", table(("id", "reason"), rejected.items()))
+    return [_without(features, rejected) for features in streams]
+
+
+def _without(features: Features, rejected: Mapping[str, str]) -> Features:
+    kept = [n for n, utterance in enumerate(features.corpus) if utterance.id not in rejected]
+    return replace(
+        features,
+        corpus=replace(features.corpus, utterances=tuple(features.corpus.utterances[n] for n in kept)),
+        pieces=tuple(features.pieces[n] for n in kept),
+        durations=tuple(features.durations[n] for n in kept),
+        copies=tuple(tuple(version[n] for n in kept) for version in features.copies),
+        rejected=tuple(rejected.items()),
+    )
+
+
+def train_anomaly(job: Job, streams: Sequence[Features]) -> TrainedAnomaly:
+    """Train a mixture for each kind of normal recordings and stream, and measure them on recordings left out.
+
+    Recordings (or groups) are left out in ``anomaly.folds`` parts; normalisation, transform and variance floor are
+    those of all normal training recordings. Warns of recordings that stand far out: are they normal?
+
+    Raises:
+        FitError: Too few frames for the components.
+        DataError: Too few recordings to be left out, or for the false alarm rate.
+    """
+    spec, label = job.experiment.config.anomaly, streams[0].corpus.label
+    training = [utterance for utterance, _ in streams[0].training()]
+    kinds = [kind_of(utterance, spec, label) for utterance in training]
+    names = sorted(set(kinds), key=natural_order)
+    audio = tuple(features.audio for features in streams)
+    with job.console.stage("train"):
+        folds = _folds(job, streams[0].corpus, training, kinds)
+        trained = [
+            _train_stream(one, features, names, kinds, folds, KEY if stream.n_components is None else STREAM_KEY)
+            for one, features, stream in zip(stream_jobs(job), streams, spec.streams, strict=True)
+        ]
+        mixtures = {place: tuple(found[place][0] for found in trained) for place in trained[0]}
+        tasks = [
+            (mixtures[name, fold], _Places(training, streams, some))
+            for name, fold in mixtures
+            if fold is not None
+            for some in _parcels([n for n, kind in enumerate(kinds) if kind == name and folds[n] == fold])
+        ]
+        looks: dict[int, Look] = {}
+        done = job.map(partial(look_at_pieces, audio, spec), [(own, places.pieces()) for own, places in tasks])
+        tracked = job.console.track(done, len(tasks), "scoring the parts left out")
+        for (_, places), found in zip(tasks, tracked, strict=True):
+            looks |= dict(zip(places.places, found, strict=True))
+        models = {}
+        for name in names:
+            own = [n for n, kind in enumerate(kinds) if kind == name]
+            reference = _reference(job, name, [training[n].id for n in own], [looks[n] for n in own])
+            models[name] = AnomalyModel(mixtures[name, None], reference)
+    reports = tuple(
+        replace(found[name, None][1], label=f"{name}, {stream.name}" if len(spec.streams) > 1 else name)
+        for stream, found in zip(spec.streams, trained, strict=True)
+        for name in names
+    )
+    return TrainedAnomaly(AnomalyFile(models, audio, spec, label), reports)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Some of the training recordings, by their numbers."""
+
+    training: Sequence[Utterance]
+    streams: Sequence[Features]
+    places: Sequence[int]
+
+    def pieces(self) -> dict[str, tuple[Piece, ...]]:
+        """The pieces of each by its name, one for every stream."""
+        own = [[pieces[0] for _, pieces in features.training()] for features in self.streams]
+        return {self.training[place].id: tuple(pieces[place] for pieces in own) for place in self.places}
+
+
+def _reference(job: Job, name: str, ids: Sequence[str], looks: Sequence[Look]) -> NormalReference:
+    """The measure that recordings of one kind give; with warnings of those far out, and of too few."""
+    spec = job.experiment.config.anomaly
+    figures = np.stack([one.figures for one in looks])
+    curves = [[one.curves[number] for one in looks] for number in range(len(spec.streams))]
+    about = "" if name == ALL else f"{name!r}: "
+    try:
+        reference = reference_of(figures, curves, spec)
+    except DataError as error:
+        raise DataError(f"{about}{error}") from None
+    if reference.threshold.high is None:
+        job.console.warn(
+            f"{about}{len(ids)} normal recordings are few for a false alarm rate of {spec.false_alarm:g}: the "
+            "interval of the threshold has no upper end"
+        )
+    scores = score_of(figures, reference.centres, reference.scales, spec.combine)
+    places = far_out(scores)
+    if len(places):
+        listed = ", ".join(f"{ids[place]} ({scores[place]:.2f})" for place in places[:NAMED])
+        job.console.warn(
+            f"{about}{len(places)} of {len(ids)} normal training recordings stand far out (median score "
+            f"{np.median(scores):.2f}): {listed}{', ...' if len(places) > NAMED else ''}. Listen to them: if they hold "
+            "anomalies, these are learnt as normal and the threshold is too high; then take them out and run again"
+        )
+    return reference
+
+
+def _train_stream(
+    job: Job, features: Features, names: Sequence[str], kinds: Sequence[str], folds: Sequence[int], key: str
+) -> dict[tuple[str, int | None], tuple[DiagGMM, ClassReport]]:
+    """One stream's mixtures: of every kind on everything (None), and without each part. ``key`` sets their size."""
+    pieces = [own for _, own in features.grouped(job.experiment.config.corpus.group).training()]
+
+    def of(name: str, without: int | None) -> tuple[Piece, ...]:
+        chosen = (own for own, kind, fold in zip(pieces, kinds, folds, strict=True) if kind == name and fold != without)
+        return tuple(piece for own in chosen for piece in own)
+
+    parts = {name: {fold for fold, kind in zip(folds, kinds, strict=True) if kind == name} for name in names}
+    places = [(name, without) for name in names for without in (None, *sorted(parts[name]))]
+    members = {name: of(name, None) for name in names}
+    tasks = [tuple(members[name]) for name in names]
+    measured = list(job.console.track(job.map(pooled_moments, tasks), len(tasks), "measuring the training split"))
+    counts = {name: part.count for name, part in zip(names, measured, strict=True)}
+    common = common_task(job, counts, measured, key=key)
+    warn_of_few(job.console, common.spec, [counts], key, adaptable=False)
+    # Without a part a mixture has as many components as with it: what is measured is the model that is kept.
+    sized = {name: replace(common, spec=of_size(common.spec, counts[name])) for name in names}
+    mixtures = [replace(sized[name], label=name, pieces=of(name, without)) for name, without in places]
+    found = train_mixtures(job, mixtures, "training on normal recordings, and without each part of them")
+    return dict(zip(places, found, strict=True))
+
+
+def _folds(job: Job, corpus: Corpus, training: Sequence[Utterance], kinds: Sequence[str]) -> list[int]:
+    """The part that each training recording is left out with. Raises DataError where a kind has but one part."""
+    config = job.experiment.config
+    group = config.corpus.group if config.corpus.split.disjoint else None
+    own = config.anomaly.models == "label"
+    folds = assign_folds(corpus, training, config.anomaly.folds, group=group, seed=config.seed, classes=own)
+    for name in dict.fromkeys(kinds):
+        if len({fold for fold, kind in zip(folds, kinds, strict=True) if kind == name}) < 2:
+            raise DataError(
+                f"{'' if name == ALL else f'{corpus.label} {name!r}: '}all normal training recordings are one "
+                f"{config.corpus.group if group else 'recording'}; scores of recordings not trained on need two at "
+                f"least, and a threshold for a false alarm rate of {config.anomaly.false_alarm:g} many more"
+            )
+    return folds
+
+
+def _parcels(places: Sequence[int]) -> list[Sequence[int]]:
+    return [places[n : n + LOOKED_AT_ONCE] for n in range(0, len(places), LOOKED_AT_ONCE)]

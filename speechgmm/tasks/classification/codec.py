@@ -1,0 +1,237 @@
+"""The model file: everything that scoring a new recording needs, in one safetensors file.
+
+Parameters are tensors; labels, the feature spec and the rest are **one** canonical JSON string under the metadata key
+``speechgmm``. Without times, paths and worker counts: the same training gives the same bytes.
+
+    tensor              shape             what
+    weights             (sum of K,)       float64, one class after another (n_components in the header)
+    means, variances    (sum of K, D)     float64
+    log_priors          (C,)              float64
+    posterior.*, prior.*                  of variational Bayes (see ``posterior_part``); format 2
+    ubm.*                                 the universal background model, where there is one
+    cohort.*, norm.*                      what scores of claims are normalised by (see ``cohort_part``)
+    normalisation.*     (D,)              shift and scale, where cmvn is global
+    transform.*                           matrix and offset, where features are transformed
+    floor               (D,)              least variances, for classes that are added later
+    counts              (sum of K,)       frames that spoke for each component, for classes that are updated later
+    calibration.*       (B,)              scores and llrs of the blocks of PAV; an affine map is in the header
+    recordings          (T, D)            float32 frames of the cohort's recordings, one after another; their numbers
+    recording_lengths   (N,)              of frames; for the norm of classes that are added later
+    talker.*            (N,)              int16 samples of those who are heard in babble, for the same
+"""
+
+from dataclasses import asdict, astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
+from speechgmm.engine.recipe import ClassRecipe
+from speechgmm.features.augment import Copy
+from speechgmm.gmm import ChooseSpec, ModelSpec, UbmSpec
+from speechgmm.gmm.spec import NOT_OF, OF_BACKGROUND
+from speechgmm.io.atomic import write_atomically
+from speechgmm.io.container import (
+    CLASSES,
+    FORMAT_VERSION,
+    WITH_POSTERIORS,
+    packed,
+    read_tensors,
+    refuse_other_kinds,
+    stack,
+    unstack,
+    whole,
+)
+from speechgmm.io.posterior_part import posterior_part, read_posterior_part
+from speechgmm.tasks.classification.models import ClassModels
+from speechgmm.tasks.verification.cohort_codec import cohort_part, read_cohort_part
+from speechgmm.tasks.verification.score_maps import Affine, Calibration, Pav, ScoreMap
+from speechgmm.tasks.verification.spec import DecisionSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """What a model file holds."""
+
+    models: ClassModels
+    audio: AudioInput | None = None  # None: trained on frames alone
+    label: str = "label"  # the column that the classes are values of
+    recipe: ClassRecipe | None = None  # None: no class can be added
+    calibration: Calibration | None = None  # None: scores of claims stay scores
+
+
+def save_models(
+    models: ClassModels, path: str | Path, *, audio: AudioInput | None = None, label: str = "label"
+) -> None:
+    """Write class models, with how their frames are made where that is known.
+
+    Raises:
+        DataError: The disk is full or the folder may not be written.
+    """
+    data = serialise(ModelFile(models, audio, label))
+    write_atomically(Path(path), lambda file: file.write(data))
+
+
+def load_models(path: str | Path) -> ClassModels:
+    """The class models in a file. Raises ModelFileError where it is not a whole model file of a known format."""
+    return read_model_file(path).models
+
+
+def serialise(content: ModelFile) -> bytes:
+    """The bytes of a model file; the same content gives the same bytes."""
+    models, audio = content.models, content.audio
+    tensors = stack("", models.models) | {"log_priors": models.log_priors}
+    header: dict[str, Any] = {
+        "format": FORMAT_VERSION if models.bayesian is None else WITH_POSTERIORS,
+        "label": content.label,
+        "labels": list(models.labels),
+        "n_components": [len(model.weights) for model in models.models],
+        "temperature": models.temperature,
+    }
+    if models.top_components is not None:
+        header["top_components"] = models.top_components
+    if models.ubm is not None:
+        tensors |= stack("ubm.", (models.ubm,))
+    if models.bayesian is not None:
+        header["posteriors"], arrays = posterior_part("posterior.", models.bayesian)
+        tensors |= arrays
+    about_claims, arrays = cohort_part(models)
+    header, tensors = header | about_claims, tensors | arrays
+    if audio is not None:
+        header["audio"], arrays = audio_header(audio)
+        tensors |= arrays
+    if content.recipe is not None:
+        header["recipe"] = {
+            "spec": _with_effect(content.recipe.spec),
+            "seed": content.recipe.seed,
+            "copies": [_spelt(copy) for copy in content.recipe.copies],
+        }
+        tensors["floor"] = content.recipe.floor
+        if content.recipe.counts:
+            tensors["counts"] = np.concatenate(content.recipe.counts)
+        if content.recipe.talkers:
+            header["recipe"]["n_talkers"] = content.recipe.n_talkers
+        if content.recipe.prior is not None:
+            header["recipe"]["prior"], arrays = posterior_part("prior.", (content.recipe.prior,))
+            tensors |= arrays
+        if content.recipe.recordings:
+            tensors["recordings"] = np.concatenate(content.recipe.recordings)
+            tensors["recording_lengths"] = np.array([len(frames) for frames in content.recipe.recordings], np.int64)
+        for n, samples in enumerate(content.recipe.talkers):
+            tensors[f"talker.{n}"] = np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
+    if content.calibration is not None:
+        header["calibration"], arrays = _calibration_header(content.calibration)
+        tensors |= arrays
+    return packed(header, tensors)
+
+
+def read_model_file(path: str | Path) -> ModelFile:
+    """Read and check a model file.
+
+    Raises:
+        ModelFileError: No such file, truncated, not written by this package, or of a newer format.
+    """
+    path = Path(path)
+    tensors, header = read_tensors(path)
+    refuse_other_kinds(path, header, CLASSES)
+    with whole(path):
+        sizes = [int(size) for size in header["n_components"]]
+        models = unstack("", tensors, sizes)
+        ubm = unstack("ubm.", tensors, [len(tensors["ubm.weights"])])[0] if "ubm.weights" in tensors else None
+        classes = ClassModels(
+            labels=tuple(header["labels"]),
+            models=models,
+            log_priors=tensors["log_priors"],
+            temperature=header["temperature"],
+            ubm=ubm,
+            top_components=header.get("top_components"),
+            bayesian=(
+                read_posterior_part("posterior.", header["posteriors"], tensors) if "posteriors" in header else None
+            ),
+            **read_cohort_part(header, tensors),
+        )
+        audio = read_audio_input(header["audio"], tensors) if "audio" in header else None
+        recipe = _recipe(header["recipe"], tensors, sizes) if "recipe" in header else None
+        calibration = _calibration(header["calibration"], tensors) if "calibration" in header else None
+    return ModelFile(classes, audio, header["label"], recipe, calibration)
+
+
+def _with_effect(spec: ModelSpec) -> dict[str, Any]:
+    """The settings that have an effect: those of other estimators may get other defaults, and are refused with them."""
+    settings = asdict(spec)
+    for name in (*NOT_OF[spec.estimator], *(["estimator"] if spec.estimator == "em" else [])):
+        settings.pop(name)
+    return settings
+
+
+def _recipe(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]], sizes: list[int]) -> ClassRecipe:
+    spec = {**header["spec"], "ubm": UbmSpec(**header["spec"]["ubm"])}
+    spec["adapt_parameters"] = tuple(spec["adapt_parameters"])
+    if spec["adapt"] == "map":  # in files of earlier versions these are defaults that had no effect
+        for name in OF_BACKGROUND:
+            spec.pop(name, None)
+    choose = dict(spec.get("choose", {}))
+    if choose.get("candidates") is not None:
+        choose["candidates"] = tuple(choose["candidates"])
+    spec["choose"] = ChooseSpec(**choose)
+    copies = tuple(Copy(*values) for values in header.get("copies", ()))
+    sounds = sorted((name for name in tensors if name.startswith("talker.")), key=lambda name: int(name[7:]))
+    talkers = tuple(np.asarray(tensors[name], np.float32) / np.float32(32768) for name in sounds)
+    recordings: tuple[NDArray[np.float32], ...] = ()
+    if "recordings" in tensors:
+        ends = np.cumsum(tensors["recording_lengths"])
+        recordings = tuple(np.split(np.asarray(tensors["recordings"], np.float32), ends[:-1]))
+    n_talkers = int(header.get("n_talkers", 0))
+    prior = read_posterior_part("prior.", header["prior"], tensors)[0] if "prior" in header else None
+    counts: tuple[NDArray[np.float64], ...] = ()
+    if "counts" in tensors:
+        if len(tensors["counts"]) != sum(sizes):
+            raise ValueError(f"{len(tensors['counts'])} counts for n_components {sizes}")
+        counts = tuple(np.split(tensors["counts"], np.cumsum(sizes)[:-1]))
+    return ClassRecipe(
+        ModelSpec(**spec), tensors["floor"], header["seed"], copies, talkers, n_talkers, recordings, prior, counts
+    )
+
+
+def _spelt(copy: Copy) -> list[Any]:
+    """The values of a copy, as far as they say something."""
+    return [copy.warp, copy.speed] if copy.noise == "none" else list(astuple(copy))
+
+
+def _calibration_header(calibration: Calibration) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
+    header = {
+        "threshold": calibration.threshold,
+        "decision": asdict(calibration.decision),
+        "by": calibration.by,
+        "n_targets": calibration.n_targets,
+        "n_nontargets": calibration.n_nontargets,
+        "n_frames": list(calibration.n_frames),
+        **({} if calibration.quality == "none" else {"quality": calibration.quality}),
+    }
+    found = calibration.map
+    if isinstance(found, Pav):
+        return header, {"calibration.scores": found.scores, "calibration.llrs": found.llrs}
+    affine = {"weights": found.weights.tolist(), "offset": found.offset, "separated": found.separated}
+    return {**header, "affine": affine}, {}
+
+
+def _calibration(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> Calibration:
+    found: ScoreMap
+    if "affine" in header:
+        affine = header["affine"]
+        found = Affine(np.array(affine["weights"], np.float64), float(affine["offset"]), bool(affine["separated"]))
+    else:
+        found = Pav(tensors["calibration.scores"], tensors["calibration.llrs"])
+    shortest, longest = header["n_frames"]
+    return Calibration(
+        found,
+        float(header["threshold"]),
+        DecisionSpec(**header["decision"]),
+        header["by"],
+        int(header["n_targets"]),
+        int(header["n_nontargets"]),
+        (int(shortest), int(longest)),
+        header.get("quality", "none"),
+    )

@@ -1,0 +1,260 @@
+"""The evaluation stage: figures from scores, and the tables that a run leaves behind."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.engine.metric import bounds
+from speechgmm.engine.mixture_fit import ClassReport
+from speechgmm.evaluation import (
+    OfSums,
+    balanced_accuracy,
+    cllr_min,
+    confusion_matrix,
+    eer,
+    eer_staircase,
+    interval,
+    min_dcf,
+    per_class,
+    rank_trials,
+    ratio,
+    recalls,
+    top_n_right,
+    wilson_interval,
+)
+from speechgmm.io.tables import table
+from speechgmm.tasks.classification.scoring import Scores
+from speechgmm.tasks.verification.spec import DecisionSpec
+
+Groups = NDArray[np.intp]
+Sides = tuple[Groups, Groups]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Figures of a classification run."""
+
+    metrics: dict[str, dict[str, Any]]  # name -> value, low, high, n, unit
+    labels: tuple[str, ...]
+    confusion: NDArray[np.int64]  # (C, C) true in rows
+    folds: dict[str, dict[str, Any]]  # fold -> its own figures; empty: there are no folds
+
+    def worst(self) -> list[tuple[str, int, int, str]]:
+        """(class, right, items, most frequent wrong decision or "") of each class with items, worst first."""
+        rows = []
+        for number in np.argsort(recalls(self.confusion), kind="stable"):
+            counts = self.confusion[number]
+            if counts.sum():
+                others = counts.copy()
+                others[number] = 0
+                mistake = f"{self.labels[others.argmax()]} ({others.max()})" if others.any() else ""
+                rows.append((self.labels[number], int(counts[number]), int(counts.sum()), mistake))
+        return rows
+
+
+def evaluate(
+    scores: Scores, *, seed: int = 0, target: str | None = None, decision: DecisionSpec | None = None
+) -> Evaluation | None:
+    """Accuracy, balanced accuracy and, with more than five classes, top-3 accuracy; None where nothing was tested.
+
+    Intervals are by resampling groups where the configuration names them (``corpus.group``), else Wilson's, which takes
+    items as independent. With folds, figures are of all folds pooled, with each fold's own beside them. Where one of
+    two classes is a ``target``, EER, minDCF (at the prior and costs of ``decision``) and Cllr_min come first.
+
+    Raises:
+        DataError: A target, and only targets or only nontargets in the test.
+    """
+    if not scores.ids:
+        return None
+    confusion = confusion_matrix(scores.true, scores.predicted, scores.labels)
+    number = {label: n for n, label in enumerate(scores.labels)}
+    true = np.array([number[label] for label in scores.true])
+    right = np.array(scores.predicted) == np.array(scores.true)
+    groups = np.unique(scores.groups, return_inverse=True)[1] if scores.groups else None
+    metrics = {
+        **({} if target is None else _detection(scores, target, groups, decision or DecisionSpec(), seed)),
+        "accuracy": _share(right, groups, seed),
+        "balanced_accuracy": _balanced(true, right, confusion, groups, seed),
+    }
+    if len(scores.labels) > 5:
+        metrics["top_3_accuracy"] = _share(top_n_right(scores.mean_log_likelihoods, true, 3), groups, seed)
+    folds = {}
+    for fold in dict.fromkeys(scores.folds):
+        chosen = np.array(scores.folds) == fold
+        folds[fold] = {"accuracy": {"value": float(right[chosen].mean()), "n": int(chosen.sum()), "unit": "fraction"}}
+    return Evaluation(metrics, scores.labels, confusion, folds)
+
+
+def detection_scores(scores: Scores, target: str) -> NDArray[np.float64]:
+    """By how much the target is more likely than the other of two classes, (N,) nats per frame; not calibrated."""
+    number = scores.labels.index(target)
+    table = scores.mean_log_likelihoods
+    return table[:, number] - table[:, 1 - number]
+
+
+def _detection(
+    scores: Scores, target: str, groups: NDArray[np.intp] | None, spec: DecisionSpec, seed: int
+) -> dict[str, dict[str, Any]]:
+    """Figures of telling the target from the other class, as in ``metrics.json``."""
+    units = np.arange(len(scores.ids)) if groups is None else groups
+    is_target = np.array(scores.true) == target
+    metrics = detection_metrics(detection_scores(scores, target), is_target, units, spec, seed=seed)
+    for metric in metrics.values():
+        metric["target"] = target
+        if groups is None:  # no number of groups, which would be read as speakers
+            metric["interval"] = "bootstrap over items as independent"
+            del metric["n_groups"]
+            if "note" in metric:
+                metric["note"] = metric["note"].replace("groups", "items")
+    return metrics
+
+
+def detection_metrics(
+    scores: NDArray[np.float64],
+    is_target: NDArray[np.bool_],
+    sides: Groups | Sides,
+    decision: DecisionSpec,
+    *,
+    seed: int = 0,
+) -> dict[str, dict[str, Any]]:
+    """Both EERs, minDCF and Cllr_min of scores (N,), as in ``metrics.json``; no increasing map changes them.
+
+    Intervals are by resampling the groups (N,) of ``sides``: of the items, or of models and of tests.
+
+    Raises:
+        DataError: Only targets or only nontargets.
+    """
+    trials = rank_trials(scores, is_target)
+    costs = (decision.prior, decision.cost_miss, decision.cost_false_alarm)
+    figures: dict[str, tuple[Callable[[NDArray[np.float64]], float], str]] = {
+        "eer": (lambda weights: eer(trials, weights), "fraction"),
+        "eer_staircase": (lambda weights: eer_staircase(trials, weights), "fraction"),
+        "min_dcf": (lambda weights: min_dcf(trials, *costs, weights), "share of the blind decision's cost"),
+        "cllr_min": (lambda weights: cllr_min(trials, weights), "bits"),
+    }
+    metrics: dict[str, dict[str, Any]] = {}
+    for name, (statistic, unit) in figures.items():
+        metrics[name] = {
+            "value": statistic(np.ones(len(scores))),
+            "n": len(scores),
+            "unit": unit,
+            **bounds(interval(statistic, sides, seed=seed)),
+        }
+    if metrics["eer"].get("high", 0) > 0.5:  # the scale of the interval ends at 1; that of the figure does not
+        metrics["eer"]["high"] = 0.5
+    metrics["min_dcf"]["p_target"] = decision.prior
+    return metrics
+
+
+def _share(right: NDArray[np.bool_], groups: NDArray[np.intp] | None, seed: int) -> dict[str, Any]:
+    """A share of items with its interval, as in ``metrics.json``."""
+    metric = {"value": float(right.mean()), "n": len(right), "unit": "fraction"}
+    if groups is None:
+        low, high = wilson_interval(int(right.sum()), len(right))
+        return {**metric, "low": low, "high": high, "interval": "wilson, items as independent"}
+    return {**metric, **bounds(interval(ratio(right, np.ones(len(right))), groups, seed=seed))}
+
+
+def _balanced(
+    true: NDArray[np.intp],
+    right: NDArray[np.bool_],
+    confusion: NDArray[np.int64],
+    groups: NDArray[np.intp] | None,
+    seed: int,
+) -> dict[str, Any]:
+    metric = {"value": balanced_accuracy(confusion), "n": len(right), "unit": "fraction"}
+    if groups is None:
+        return metric
+    items = np.eye(len(confusion))[true]  # (N, C)
+    columns = np.hstack([items * right[:, None], items])
+
+    def mean_recall(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        above, below = np.split(sums, 2, axis=-1)
+        shares = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+        present: NDArray[np.float64] = shares.sum(axis=-1) / (below > 0).sum(axis=-1)
+        return present
+
+    return {**metric, **bounds(interval(OfSums(columns, mean_recall), groups, seed=seed))}
+
+
+def scores_table(scores: Scores, target: str | None = None) -> str:
+    """``scores.tsv``: id, fold (if there are folds), true, predicted, n_frames, then nats per frame for every class.
+
+    Where one of two classes is a ``target``, its score and whether the item is one (target, nontarget) stand before
+    the classes.
+    """
+    detected = () if target is None else ("score", "target")
+    head = ("id", *(("fold",) if scores.folds else ()), "true", "predicted", "n_frames", *detected, *scores.labels)
+    found = None if target is None else detection_scores(scores, target)
+    rows = (
+        (
+            name,
+            *((scores.folds[row],) if scores.folds else ()),
+            scores.true[row],
+            scores.predicted[row],
+            scores.n_frames[row],
+            *(() if found is None else (f"{found[row]:.6f}", "target" if scores.true[row] == target else "nontarget")),
+            *(f"{value:.6f}" for value in scores.mean_log_likelihoods[row]),
+        )
+        for row, name in enumerate(scores.ids)
+    )
+    return table(head, rows)
+
+
+def confusion_table(evaluation: Evaluation) -> str:
+    """``confusion.tsv``: true classes in rows, decisions in columns."""
+    rows = ((label, *counts) for label, counts in zip(evaluation.labels, evaluation.confusion, strict=True))
+    return table(("true", *evaluation.labels), rows)
+
+
+def per_class_table(evaluation: Evaluation) -> str:
+    """``per_class.tsv``: items, decisions, recall and precision of every class."""
+    found = per_class(evaluation.confusion)
+    head = ("class", "items", "decisions", "right", "recall", "precision")
+    columns = zip(found.items, found.decisions, found.right, found.recall, found.precision, strict=True)
+    rows = (
+        (label, *(int(count) for count in counts), *("" if np.isnan(share) else f"{share:.4f}" for share in shares))
+        for label, (*counts, recall, precision) in zip(evaluation.labels, columns, strict=True)
+        for shares in [(recall, precision)]
+    )
+    return table(head, rows)
+
+
+def classes_table(reports: tuple[ClassReport, ...]) -> str:
+    """``classes.tsv``: how each class was trained; where the number of components was chosen, also among which."""
+    chosen = any(report.candidates for report in reports)
+    bayesian = any(report.posterior is not None for report in reports)
+    head = (
+        "class",
+        "n_frames",
+        "n_components",
+        *(["n_in_use"] if bayesian else []),
+        "iterations",
+        "objective",
+        "converged",
+        "precision",
+        "dead",
+        "trace",
+        *(("why", "candidates") if chosen else ()),
+    )
+    rows = (
+        (
+            report.label,
+            report.n_frames,
+            report.n_components,
+            *([report.posterior.n_in_use] if report.posterior is not None else []),
+            report.iterations,
+            f"{report.objective:.6f}",
+            str(report.converged).lower(),
+            report.precision,
+            len(report.dead),
+            json.dumps([round(value, 6) for value in report.trace]),
+            *((report.why, json.dumps([asdict(one) for one in report.candidates])) if chosen else ()),
+        )
+        for report in reports
+    )
+    return table(head, rows)

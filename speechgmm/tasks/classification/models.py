@@ -1,0 +1,298 @@
+"""One mixture per class, and the scores of frames under all of them.
+
+Owns what a set of class models must satisfy, and what posteriors, decisions and the scores of claims are made of.
+Refuses files.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.errors import DataError, ShapeError
+from speechgmm.gmm.bayesian import BayesianGMM
+from speechgmm.gmm.likelihoods import Space, Stack
+from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.predictive import PredictiveStack
+from speechgmm.gmm.top_components import TopStack
+from speechgmm.tasks.verification.score_norm import ScoreNorm
+from speechgmm.vectors.linear_scoring import LinearStack
+
+Floats = NDArray[np.float64]
+Method = Literal["llr", "linear"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cohort:
+    """Others than those who are tested or claimed, by whom the scores of claims are normalised."""
+
+    labels: tuple[str, ...]  # K names
+    models: tuple[DiagGMM, ...]  # K, adapted as the classes are; none where the norm asks for none
+    norm: ScoreNorm | None = None  # None: not measured yet
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClaimScores:
+    """Scores of the claims that N recordings are of C classes."""
+
+    raw: Floats  # (C, N) nats per frame
+    scores: Floats  # (C, N) normalised by the cohort; without one they are the raw ones
+    cohort_means: Floats | None  # (N,) mean raw score of the cohort's models on each recording; None: no such models
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassModels:
+    """One mixture per class, in one feature space.
+
+    ``temperature`` is the factor beta that total log-likelihoods are multiplied by before they become
+    posteriors (see ``fit_temperature``); None: not fitted. With ``bayesian``, posteriors over mixtures (variational
+    Bayes), frames are scored by the predictive density of each, and ``models`` are their plug-in mixtures.
+
+    Raises:
+        DataError: No classes, or a label twice; top components, linear scoring or a cohort without a background model;
+            linear scoring of models whose weights or variances were adapted; posteriors beside a background model.
+        ShapeError: As many models or priors as labels are expected, all of one dimension; priors that do not sum to
+            one; a temperature that is negative or not finite; top components that are more than the background model
+            has, or models that have more or fewer.
+
+    >>> low, high = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 9.0))
+    >>> ClassModels(("low", "high"), (low, high), np.log([0.5, 0.5])).classify([[8.0], [7.5]])
+    'high'
+    """
+
+    labels: tuple[str, ...]  # C names, all different
+    models: tuple[DiagGMM, ...]  # C mixtures, of any size each
+    log_priors: Floats  # (C,), nats
+    temperature: float | None = None  # times total log-likelihood; 0: scores say nothing
+    ubm: DiagGMM | None = None  # the background model they were adapted from
+    top_components: int | None = None  # of the background model, that score a frame; None: all are summed over
+    method: Method = "llr"  # of the scores of claims: log-likelihood ratios, or linear in the means
+    cohort: Cohort | None = None  # by which the scores of claims are normalised; None: they are raw
+    bayesian: tuple[BayesianGMM, ...] | None = None  # C, over the mixtures of each class; None: these are points
+    # The classes, then the models of the cohort; with top_components, the background model before them.
+    _stack: Stack | TopStack | PredictiveStack = field(init=False, repr=False)
+    _background: Stack | None = field(init=False, repr=False)  # where it is not in the stack
+    _linear: LinearStack | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        labels, models = tuple(self.labels), tuple(self.models)
+        if not labels:
+            raise DataError("class models without a class; expected at least one")
+        twice = sorted(label for label, count in Counter(labels).items() if count > 1)
+        if twice:
+            raise DataError(f"label {twice[0]!r} is there twice; expected every class once")
+        log_priors = np.array(self.log_priors, dtype=np.float64)
+        log_priors.flags.writeable = False
+        if len(models) != len(labels) or log_priors.shape != (len(labels),):
+            raise ShapeError(
+                f"{len(labels)} labels, {len(models)} models and priors of shape {log_priors.shape}; "
+                "expected as many of each"
+            )
+        if self.ubm is None and (self.method != "llr" or self.cohort is not None):
+            raise DataError("claims are scored against a background model, and these models have none; adapt: map")
+        every = models if self.cohort is None else (*models, *self.cohort.models)
+        space = every if self.ubm is None else (*every, self.ubm)
+        sizes = sorted({model.n_features for model in space})
+        if len(sizes) > 1:
+            raise ShapeError(f"models of {' and '.join(map(str, sizes))} dimensions; expected one feature space")
+        if not abs(np.exp(log_priors).sum() - 1) < 1e-6:
+            raise ShapeError(f"class priors that sum to {np.exp(log_priors).sum():g}; expected 1 (their logarithms)")
+        if self.temperature is not None and not (np.isfinite(self.temperature) and self.temperature >= 0):
+            raise ShapeError(f"temperature {self.temperature:g}; expected a finite factor, 0 or more")
+        stack: Stack | TopStack | PredictiveStack
+        background = None
+        if self.bayesian is not None:
+            _check_posteriors(self.bayesian, models, self.ubm)
+        if self.top_components is not None:
+            if self.ubm is None:
+                raise DataError(
+                    f"top_components {self.top_components} for models without a background model, which is to choose "
+                    "them; leave it out, or train with adapt: map"
+                )
+            stack = TopStack.of(self.ubm, every, self.top_components)
+        elif self.bayesian is not None:
+            stack = PredictiveStack.of(self.bayesian)
+        else:
+            around = Space.of(space)
+            stack = Stack.of(every, space=around)
+            background = None if self.ubm is None else Stack.of([self.ubm], space=around)
+        linear = LinearStack.of(self.ubm, every) if self.method == "linear" and self.ubm is not None else None
+        derived = {
+            "labels": labels,
+            "models": models,
+            "log_priors": log_priors,
+            "_stack": stack,
+            "_background": background,
+            "_linear": linear,
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
+
+    def mean_log_likelihoods(self, frames: ArrayLike) -> Floats:
+        """Mean log-likelihood of frames (T, D) under every class: (C,) nats per frame, float64.
+
+        Raises:
+            ShapeError: Frames that are not (T, D) with the models' D.
+            DataError: No frames, or one with a value that is NaN or infinite.
+        """
+        means = _means(self._stack, frames)
+        return (means if self.top_components is None else means[1:])[: len(self.labels)]
+
+    def mean_log_likelihood_ratios(self, frames: ArrayLike) -> Floats:
+        """Mean log-likelihood under every class less that under the background model, (C,) nats per frame.
+
+        Not yet log-likelihood ratios in the sense of a decision: they are not calibrated (Reynolds et al. 2000, eq. 5).
+        With ``top_components`` both sides are summed over the same ones.
+
+        Raises:
+            DataError: There is no background model; otherwise as ``mean_log_likelihoods``.
+
+        >>> ubm, ann = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 2.0))
+        >>> ClassModels(("ann",), (ann,), np.zeros(1), ubm=ubm).mean_log_likelihood_ratios([[2.0], [2.0]])
+        array([2.])
+        """
+        return self._ratios(frames)[: len(self.labels)]
+
+    def raw_scores(self, recordings: Sequence[ArrayLike]) -> Floats:
+        """Scores by ``method`` of the claims that N recordings, of frames (T, D) each, are of the classes: (C+K, N).
+
+        In nats per frame; the rows after the classes are the models of the cohort.
+
+        Raises:
+            DataError: As ``mean_log_likelihood_ratios``.
+        """
+        if self._linear is not None:
+            return self._linear.scores(recordings)
+        return np.stack([self._ratios(frames) for frames in recordings], axis=1)
+
+    def claim_scores(self, recordings: Sequence[ArrayLike]) -> ClaimScores:
+        """Scores of the claims that N recordings, of frames (T, D) each, are of the classes: raw and normalised.
+
+        Beside them stands how the cohort's models score each recording: the clearer its speech, the further below 0.
+
+        Raises:
+            DataError: As ``mean_log_likelihood_ratios``; a cohort whose norm was not measured.
+
+        >>> ubm, ann, bob, cy = (DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 2.0, 1.0, -1.0))
+        >>> cohort = Cohort(("bob", "cy"), (bob, cy), ScoreNorm.of("t"))
+        >>> found = ClassModels(("ann",), (ann,), np.zeros(1), ubm=ubm, cohort=cohort).claim_scores([[[2.0]]])
+        >>> found.raw, found.scores.round(4), found.cohort_means
+        (array([[2.]]), array([[0.8839]]), array([-0.5]))
+        """
+        scores = self.raw_scores(recordings)
+        raw, others = scores[: len(self.labels)], scores[len(self.labels) :]
+        if self.cohort is None:
+            return ClaimScores(raw, raw, None)
+        if self.cohort.norm is None:
+            raise DataError("a cohort without a norm: its recordings were not scored against the models yet")
+        return ClaimScores(raw, self.cohort.norm.apply(raw, others), others.mean(axis=0) if len(others) else None)
+
+    def _ratios(self, frames: ArrayLike) -> Floats:
+        """(C+K,) nats per frame: of the classes, then of the cohort's models."""
+        if self.ubm is None:
+            raise DataError("these models have no background model to score a claim against; train with adapt: map")
+        means = _means(self._stack, frames)
+        return means[1:] - means[0] if self._background is None else means - _means(self._background, frames)
+
+    def only(self, label: str) -> "ClassModels":
+        """One of the classes by itself, with the background model and the cohort.
+
+        Raises:
+            DataError: There is no such class.
+        """
+        if label not in self.labels:
+            raise DataError(f"no class {label!r}; the models are of {', '.join(self.labels[:10])}")
+        number = self.labels.index(label)
+        cohort = self.cohort
+        if cohort is not None and cohort.norm is not None:
+            cohort = replace(cohort, norm=cohort.norm.only(number))
+        bayesian = None if self.bayesian is None else (self.bayesian[number],)
+        return replace(
+            self,
+            labels=(label,),
+            models=(self.models[number],),
+            log_priors=np.zeros(1),
+            cohort=cohort,
+            bayesian=bayesian,
+        )
+
+    def winner(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> int:
+        """The number of the class to decide for, given these mean log-likelihoods (C,) over ``n_frames``.
+
+        That of the highest posterior where a temperature is known, so that priors count; else of the highest
+        likelihood. Equal posteriors, as at temperature 0 with uniform priors, are told apart by likelihood.
+
+        Raises:
+            ShapeError: Not one value per class, or fewer frames than one.
+            DataError: A value that is NaN, which decides nothing.
+        """
+        means = self._check_means(mean_log_likelihoods, n_frames)
+        if self.temperature is None:
+            return int(means.argmax())
+        scores = self.temperature * n_frames * means + self.log_priors
+        return int(np.where(scores == scores.max(), means, -np.inf).argmax())
+
+    def classify(self, frames: ArrayLike) -> str:
+        """The label to decide for: the ``winner`` under the frames' mean log-likelihoods, which see for errors."""
+        return self.labels[self.winner(self.mean_log_likelihoods(frames), len(np.asarray(frames)))]
+
+    def posteriors(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> Floats:
+        """Class posteriors (C,) of a recording of ``n_frames`` with these mean log-likelihoods (C,).
+
+        softmax(beta * n_frames * mean_log_likelihoods + log_priors), beta the fitted ``temperature``. Frames
+        are far from independent, so without beta every posterior would be 0 or 1.
+
+        Raises:
+            DataError: No temperature was fitted; a value that is NaN.
+            ShapeError: Not one value per class, or fewer frames than one.
+
+        >>> low, high = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 9.0))
+        >>> models = ClassModels(("low", "high"), (low, high), np.log([0.5, 0.5]), temperature=0.1)
+        >>> models.posteriors([-1.0, -2.0], n_frames=10).round(3)
+        array([0.731, 0.269])
+        """
+        if self.temperature is None:
+            raise DataError(
+                "these models have no temperature, so they give scores and no posteriors; fit one in training"
+            )
+        means = self._check_means(mean_log_likelihoods, n_frames)
+        scores = self.temperature * n_frames * means + self.log_priors
+        shares = np.exp(scores - scores.max())
+        result: Floats = shares / shares.sum()
+        return result
+
+    def _check_means(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> Floats:
+        means = np.asarray(mean_log_likelihoods, dtype=np.float64)
+        if means.shape != (len(self.labels),) or n_frames < 1:
+            raise ShapeError(
+                f"log-likelihoods of shape {means.shape} over {n_frames} frames; expected ({len(self.labels)},) over "
+                "at least one"
+            )
+        if np.isnan(means).any():
+            raise DataError("a log-likelihood that is NaN, by which nothing is decided; expected numbers")
+        return means
+
+
+def _check_posteriors(posteriors: Sequence[BayesianGMM], models: Sequence[DiagGMM], ubm: DiagGMM | None) -> None:
+    """Raise where posteriors are not those of the models, or would be scored against what has none."""
+    if ubm is not None:
+        raise DataError(
+            "posteriors over mixtures beside a background model, whose density is no average; leave out one"
+        )
+    shapes = [posterior.conjugate.means.shape for posterior in posteriors]
+    if shapes != [model.means.shape for model in models]:
+        raise ShapeError(f"posteriors of shapes {shapes}; expected those of the models, one for each")
+
+
+def _means(stack: Stack | TopStack | PredictiveStack, frames: ArrayLike) -> Floats:
+    """Mean log-likelihood of frames (T, D) under every mixture of a stack, in nats per frame."""
+    result = stack.log_likelihoods(frames)
+    if result.shape[1] == 0:
+        raise DataError("no frames to score; expected at least one: is the recording shorter than a frame?")
+    means: Floats = result.mean(axis=1)
+    if not np.isfinite(means).all():
+        raise DataError("frames with a value that is NaN, infinite or out of range; expected finite numbers")
+    return means

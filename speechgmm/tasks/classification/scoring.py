@@ -1,0 +1,309 @@
+"""The scoring stage: the test split of a run, and recordings that a model has never seen.
+
+Both ways lead through the same features and the same likelihoods; the first reads frames from the store, the second
+from the recording.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.engine.audio_input import AudioInput
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.features import FrontEnd, Moments, front_end, moments, normalisation
+from speechgmm.io.audio import Pieces
+from speechgmm.parallel import pmap
+from speechgmm.tasks.classification.codec import ModelFile
+from speechgmm.tasks.classification.models import ClassModels
+
+if TYPE_CHECKING:  # scoring a recording waits for none of them
+    from speechgmm.engine.frames import Features, Piece
+    from speechgmm.engine.job import Job
+    from speechgmm.tasks.segments.codec import SegmentFile
+
+from speechgmm.engine.recordings import frames_of, model_frames
+
+SCORED_AT_ONCE = 64
+"""Utterances in a task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Test utterances against all classes."""
+
+    ids: tuple[str, ...]
+    true: tuple[str, ...]
+    predicted: tuple[str, ...]
+    labels: tuple[str, ...]  # the classes
+    n_frames: NDArray[np.int64]  # (N,)
+    mean_log_likelihoods: NDArray[np.float64]  # (N, C) nats per frame
+    groups: tuple[str, ...] = ()  # what intervals go by (the speaker of each utterance); empty: none is named
+    folds: tuple[str, ...] = ()  # the fold of each utterance; empty: there are none
+
+    @classmethod
+    def pooled(cls, parts: Mapping[str, "Scores"]) -> "Scores":
+        """The scores of all folds, by the fold's name, as one table."""
+        scores = tuple(parts.values())
+        return cls(
+            ids=tuple(name for part in scores for name in part.ids),
+            true=tuple(label for part in scores for label in part.true),
+            predicted=tuple(label for part in scores for label in part.predicted),
+            labels=scores[0].labels,
+            n_frames=np.concatenate([part.n_frames for part in scores]),
+            mean_log_likelihoods=np.concatenate([part.mean_log_likelihoods for part in scores]),
+            groups=tuple(group for part in scores for group in part.groups),
+            folds=tuple(fold for fold, part in parts.items() for _ in part.ids),
+        )
+
+    def decided(self, models: ClassModels) -> "Scores":
+        """The same scores with the decisions that these models' temperature and priors make of them."""
+        rows = zip(self.mean_log_likelihoods, self.n_frames, strict=True)
+        return replace(self, predicted=tuple(models.labels[models.winner(row, n)] for row, n in rows))
+
+
+def score(job: "Job", features: "Features", models: ClassModels, what: str | None = "scoring the test split") -> Scores:
+    """Score the split ``test`` against every class; what wins is the class of the highest posterior."""
+    group = job.experiment.config.corpus.group
+    with job.console.stage("score"):
+        tests = features.of_split("test")
+        table, n_frames = log_likelihood_table(job, models, [piece for _, piece in tests], what)
+    return Scores(
+        ids=tuple(utterance.id for utterance, _ in tests),
+        true=tuple(utterance.label(features.corpus.label) for utterance, _ in tests),
+        predicted=(),
+        labels=models.labels,
+        n_frames=n_frames,
+        mean_log_likelihoods=table,
+        groups=tuple(utterance.label(group) for utterance, _ in tests) if group else (),
+    ).decided(models)
+
+
+def log_likelihood_table(
+    job: "Job", models: ClassModels, pieces: "Sequence[Piece]", what: str | None
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Mean log-likelihoods (N, C) in nats per frame and numbers of frames (N,) of utterances; shown as ``what``."""
+    parcels = [pieces[first : first + SCORED_AT_ONCE] for first in range(0, len(pieces), SCORED_AT_ONCE)]
+    table = np.empty((len(pieces), len(models.labels)))
+    n_frames = np.empty(len(pieces), np.int64)
+    done = 0
+    with job.console.bar(what) as advance:
+        for rows, counts in job.map(partial(_score_parcel, models), parcels):
+            table[done : done + len(rows)], n_frames[done : done + len(rows)] = rows, counts
+            done += len(rows)
+            advance(done, len(pieces))
+    return table, n_frames
+
+
+def _score_parcel(models: ClassModels, pieces: "Sequence[Piece]") -> tuple[NDArray[np.float64], list[int]]:
+    rows, counts = [], []
+    for piece in pieces:
+        frames = piece.load()
+        rows.append(models.mean_log_likelihoods(frames))
+        counts.append(len(frames))
+    return np.stack(rows), counts
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A recording, or a window of it, against all classes."""
+
+    path: Path
+    start: float  # s
+    end: float  # s
+    n_frames: int  # 0: a window without speech
+    mean_log_likelihoods: NDArray[np.float64]  # (C,) nats per frame; NaN without frames
+    posteriors: NDArray[np.float64] | None  # (C,); None where the model has no temperature, or without frames
+    clipped: float  # share of the recording's samples at full scale
+    llrs: NDArray[np.float64] | None = None  # (C,) calibrated, nats; None where the model has no calibration
+
+    def ranked(self) -> list[int]:
+        """Numbers of the classes, best first."""
+        if self.llrs is not None:
+            return list(np.lexsort((-self.mean_log_likelihoods, -self.llrs)))
+        best = self.mean_log_likelihoods if self.posteriors is None else self.posteriors
+        # Ties (posteriors that round to 0) are broken by likelihood.
+        return list(np.lexsort((-self.mean_log_likelihoods, -best)))
+
+    def margin(self, number: int) -> float:
+        """Log-likelihood of a class less that of the best other class, in nats per frame."""
+        others = np.delete(self.mean_log_likelihoods, number)
+        return float(self.mean_log_likelihoods[number] - others.max())
+
+
+def score_recordings(
+    model: "ModelFile | SegmentFile",
+    paths: Sequence[Path],
+    *,
+    window: float | None = None,
+    hop: float | None = None,
+    speaker: str | None = None,
+    n_jobs: int = 1,
+) -> Iterator[tuple[Path, list[Scored] | DataError]]:
+    """Score recordings against a model, in their order.
+
+    Args:
+        model: From ``read_model_file``.
+        paths: Recordings of any format, rate and channel count that the model's configuration allows.
+        window: Length in seconds of the stretches to score one by one; None: each recording as a whole.
+        hop: From the start of one window to the next, in seconds; default: the window's length.
+        speaker: With ``cmvn: speaker``, all recordings are of this one speaker; None: each is a speaker of its own.
+        n_jobs: Workers at once.
+
+    Yields:
+        The path with its scores, or with why it could not be scored.
+
+    Raises:
+        ConfigError: The model has no front end; a window that is shorter than a frame; a hop without a window.
+    """
+    if model.audio is None:
+        raise ConfigError("the model was trained on frames, not recordings: score frames with ClassModels in Python")
+    audio = model.audio
+    plan = front_end(audio.features, audio.sample_rate)
+    if hop is not None and window is None:
+        raise ConfigError("--hop goes with --window")
+    shift = plan.frame_shift / audio.sample_rate
+    for option, seconds in (("--window", window), ("--hop", hop)):
+        if seconds is not None and not shift <= seconds < math.inf:
+            raise ConfigError(f"{option} {seconds:g}: seconds, at least the time between frames ({shift:g} s)")
+    if audio.features.cmvn == "speaker" and speaker is not None:
+        total: Moments | None = None
+        for found in pmap(partial(_moments_of, audio), paths, n_jobs=n_jobs, backend="threads"):
+            if found is not None:
+                total = found if total is None else total + found
+        if total is not None:
+            audio = replace(audio, normalisation=normalisation(total, audio.features.norm_vars))
+    work = partial(_score_recording, replace(model, audio=audio), window, hop)
+    yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
+
+
+def _moments_of(audio: AudioInput, path: Path) -> Moments | None:
+    try:
+        frames, speech, _ = frames_of(audio, path)
+    except DataError:
+        return None  # said when the recording is scored
+    return moments(frames[speech])
+
+
+def _score_recording(
+    model: "ModelFile | SegmentFile", window: float | None, hop: float | None, path: Path
+) -> list[Scored] | DataError:
+    try:
+        return list(_score_windows(model, window, hop, path))
+    except DataError as error:
+        return error if str(path) in str(error) else DataError(f"{path}: {error}")
+
+
+def _score_windows(
+    model: "ModelFile | SegmentFile", window: float | None, hop: float | None, path: Path
+) -> Iterator[Scored]:
+    audio = model.audio
+    if audio is None:
+        raise ConfigError("the model has no front end")
+    frames, speech, recording = model_frames(audio, path)
+    plan = front_end(audio.features, audio.sample_rate)
+    if not isinstance(model, ModelFile):
+        windows = list(_windows(recording.duration, window, hop))
+        yield from _score_segments(model, plan, frames, windows, path, recording)
+        return
+    models = model.models
+    for start, end in _windows(recording.duration, window, hop):
+        first, stop = (0, len(frames)) if window is None else plan.frame_range(start, end, len(frames))
+        chosen = frames[first:stop][speech[first:stop]]
+        if len(chosen) == 0:  # the VAD left nothing of the window
+            yield Scored(path, start, end, 0, np.full(len(models.labels), np.nan), None, recording.clipped)
+            continue
+        means = models.mean_log_likelihoods(chosen)
+        posteriors = None if models.temperature is None else models.posteriors(means, len(chosen))
+        llrs = None if model.calibration is None else _judged(model, chosen)[1]
+        yield Scored(path, start, end, len(chosen), means, posteriors, recording.clipped, llrs)
+
+
+def _judged(model: "ModelFile", frames: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Scores (C,) of the claims that frames (T, D) are of each class, and their ratios where they are calibrated.
+
+    Raises DataError where one of them is NaN: nothing is decided by it.
+    """
+    found = model.models.claim_scores([frames])
+    scores = found.scores[:, 0]
+    llrs = None
+    if model.calibration is not None:
+        means = None if found.cohort_means is None else np.broadcast_to(found.cohort_means, scores.shape)
+        llrs = model.calibration.llrs(scores, means)
+    bad = np.isnan(scores) if llrs is None else np.isnan(scores) | np.isnan(llrs)
+    if bad.any():
+        which = model.models.labels[int(bad.argmax())]
+        raise DataError(f"the score of class {which!r} is NaN, and nothing is decided by it; train the model again")
+    return scores, llrs
+
+
+def _score_segments(
+    model: "SegmentFile",
+    plan: FrontEnd,
+    frames: NDArray[np.float32],
+    windows: Sequence[tuple[float, float]],
+    path: Path,
+    recording: Pieces,
+) -> Iterator[Scored]:
+    """Each window as a segment: log posteriors in the place of log-likelihoods."""
+    bounds = np.array([plan.positions(start, end, len(frames)) for start, end in windows])
+    table = model.models.log_posteriors(frames, bounds)
+    for (start, end), row in zip(windows, table, strict=True):
+        first, stop = plan.frame_range(start, end, len(frames))
+        yield Scored(path, start, end, stop - first, row, np.exp(row), recording.clipped)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A recording against the claim that it is of a class."""
+
+    score: float  # nats per frame above the background model
+    llr: float | None  # calibrated, nats; None where the model has no calibration
+    n_frames: int
+
+
+def judge_recordings(
+    model: ModelFile, paths: Sequence[Path], claim: str, *, n_jobs: int = 1
+) -> Iterator[tuple[Path, Judged | DataError]]:
+    """Each recording with its score for the claim that it is of a class, or with why it could not be scored.
+
+    Raises:
+        ConfigError: The model has no front end.
+    """
+    if model.audio is None:
+        raise ConfigError("the model was trained on frames, not recordings: score frames with ClassModels in Python")
+    work = partial(_judge, replace(model, models=model.models.only(claim)))
+    yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
+
+
+def _judge(model: ModelFile, path: Path) -> Judged | DataError:
+    audio = model.audio
+    if audio is None:
+        raise ConfigError("the model has no front end")
+    try:
+        frames, speech, _ = model_frames(audio, path)
+        chosen = frames[speech]
+        scores, llrs = _judged(model, chosen)
+    except DataError as error:
+        return error if str(path) in str(error) else DataError(f"{path}: {error}")
+    return Judged(float(scores[0]), None if llrs is None else float(llrs[0]), len(chosen))
+
+
+def _windows(duration: float, window: float | None, hop: float | None) -> Iterator[tuple[float, float]]:
+    """(start, end) in seconds; the last window ends with the recording."""
+    if window is None:
+        yield 0.0, duration
+        return
+    step = hop or window
+    number = 0
+    while True:
+        start = number * step
+        yield start, min(start + window, duration)
+        if start + window >= duration - 1e-9 or start + step >= duration:
+            return
+        number += 1

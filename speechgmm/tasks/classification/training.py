@@ -1,0 +1,231 @@
+"""The training stage: the background model where one is asked for, one mixture per class, and the temperature."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.class_sizes import warn_of_few
+from speechgmm.engine.frames import Features, Piece, pooled_moments
+from speechgmm.engine.job import Job
+from speechgmm.engine.mixture_fit import ClassReport, MixtureTask, posteriors_of
+from speechgmm.engine.mixtures import train_mixtures, train_ubm
+from speechgmm.engine.noisy_copies import kept_talkers
+from speechgmm.engine.recipe import ClassRecipe
+from speechgmm.engine.shared_settings import common_task, natural_order
+from speechgmm.gmm import BayesianGMM
+from speechgmm.gmm.component_count import NAMED
+from speechgmm.gmm.selection import AT_THE_END
+from speechgmm.tasks.classification.models import ClassModels
+from speechgmm.tasks.classification.priors import learnt_priors
+from speechgmm.tasks.classification.scoring import Scores, score
+from speechgmm.tasks.classification.temperature import fit_temperature
+from speechgmm.tasks.classification.temperature_folds import cross_validated_temperature
+from speechgmm.tasks.verification.cohort import cohort_members, held_recordings, with_cohort
+
+MEASURED_AT_ONCE = 64
+"""Recordings of the background whose moments one task takes; the order in which they are added follows from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """Class models, ready to score and to save, with the story of each."""
+
+    models: ClassModels
+    audio: AudioInput
+    reports: tuple[ClassReport, ...]
+    ubm_report: ClassReport | None
+    recipe: ClassRecipe
+
+    def tempered(self, temperature: float) -> "Trained":
+        """The same models with a temperature."""
+        return replace(self, models=replace(self.models, temperature=temperature))
+
+
+def train(job: Job, features: Features) -> Trained:
+    """Train every class of the split ``train``, and fit the temperature by cross-validation within it.
+
+    Raises:
+        FitError: A class with too few frames for its components (all are listed), or a feature that is constant.
+        DataError: The disk is full.
+    """
+    with job.console.stage("train"):
+        (plan,) = _plans(job, [features])
+        (trained,) = _train_plans(job, [plan], "training classes")
+        _say_what_is_odd(job, trained.reports)
+        # A claim is judged by its score, not by a posterior over classes.
+        if job.experiment.config.scoring.temperature_folds and job.experiment.config.task == "classification":
+            temperature = cross_validated_temperature(job, features, plan.common, trained.models, plan.known)
+            trained = replace(trained, models=replace(trained.models, temperature=temperature))
+    return trained
+
+
+def train_folds(job: Job, whole: Features, folds: Sequence[Features]) -> tuple[Trained, list[Trained]]:
+    """Train the classes on everything and, beside it, on the training part of every fold; all in one pool.
+
+    The models have no temperature yet: ``score_folds`` has it from the folds' scores.
+
+    Raises:
+        FitError: As ``train``.
+        DataError: The disk is full.
+    """
+    with job.console.stage("train"):
+        trained = _train_plans(job, _plans(job, [whole, *folds]), f"training classes of {len(folds)} folds and of all")
+        _say_what_is_odd(job, trained[0].reports)
+    return trained[0], trained[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to be trained on one training set."""
+
+    features: Features
+    members: Mapping[str, Sequence[Piece]]  # class -> its training pieces
+    common: MixtureTask  # settings and floor, the same for all classes and the background model
+    known: Mapping[str, BayesianGMM]  # class -> its prior, where training is Bayesian
+
+
+def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
+    """Class models of each plan: one task per plan and class, in one pool."""
+    backgrounds = [
+        train_ubm(job, plan.features, plan.common) if job.experiment.config.model.adapt == "map" else (None, None)
+        for plan in plans
+    ]
+    config = job.experiment.config
+    cohorts = [cohort_members(plan.features, config.scoring, config.corpus.group) for plan in plans]
+    tasks = [
+        replace(plan.common, label=label, pieces=tuple(pieces), ubm=ubm, prior=plan.known.get(label))
+        for plan, (ubm, _), cohort in zip(plans, backgrounds, cohorts, strict=True)
+        for label, pieces in (*plan.members.items(), *cohort.items())
+    ]
+    # Nested folds leave out the same recordings in several ways: what is the same is trained once.
+    keys = [task.key() for task in tasks]
+    once = dict(zip(keys, tasks, strict=True))
+    by_key = dict(zip(once, train_mixtures(job, list(once.values()), what), strict=True))
+    results = iter([by_key[key] for key in keys])
+    trained: list[Trained] = []
+    for plan, (ubm, ubm_report), cohort in zip(plans, backgrounds, cohorts, strict=True):
+        fits = [next(results) for _ in plan.members]
+        others = {label: next(results)[0] for label in cohort}
+        models = ClassModels(
+            labels=tuple(plan.members),
+            models=tuple(model for model, _ in fits),
+            log_priors=_log_priors(config.scoring.priors, plan.members),
+            temperature=None,
+            ubm=ubm,
+            top_components=config.scoring.top_components,
+            method=config.scoring.method,
+            bayesian=posteriors_of([report for _, report in fits]),
+        )
+        models = with_cohort(job, plan.features, models, others)
+        copies = config.augment.copies()
+        talkers = kept_talkers(job, plan.features.corpus, plan.features.keys())
+        n_talkers = config.augment.noise.talkers if talkers else 0
+        recipe = ClassRecipe(
+            plan.common.spec, plan.common.floor, plan.common.seed, copies, talkers, n_talkers, prior=plan.common.prior
+        )
+        reports = tuple(report for _, report in fits)
+        if all(report.counts for report in reports):
+            recipe = replace(recipe, counts=tuple(np.array(report.counts) for report in reports))
+        if not trained:  # nobody is enrolled into the models of a fold
+            recipe = replace(recipe, recordings=held_recordings(job, plan.features))
+        trained.append(Trained(models, plan.features.audio, reports, ubm_report, recipe))
+    return trained
+
+
+def _by_label(features: Features, group: str | None) -> dict[str, list[Piece]]:
+    """Training pieces of every class; classes in the order of their names."""
+    members: dict[str, list[Piece]] = {}
+    for utterance, pieces in features.grouped(group).training():
+        members.setdefault(utterance.label(features.corpus.label), []).extend(pieces)
+    return {label: members[label] for label in sorted(members, key=natural_order)}
+
+
+def _plans(job: Job, sets: Sequence[Features]) -> list[_Plan]:
+    """Members of every class and what they share, for each training set."""
+    members = [_by_label(features, job.experiment.config.corpus.group) for features in sets]
+    tasks = [tuple(pieces) for classes in members for pieces in classes.values()]
+    parcels = [_parcels_of_background(job, features) for features in sets]
+    tasks += [parcel for own in parcels for parcel in own]
+    parts = iter(list(job.console.track(job.map(pooled_moments, tasks), len(tasks), "measuring the training split")))
+    measured = [[next(parts) for _ in classes] for classes in members]
+    backgrounds = [[next(parts) for _ in own] for own in parcels]
+    plans, counts = [], []
+    for features, classes, found, background in zip(sets, members, measured, backgrounds, strict=True):
+        counts.append({label: part.count for label, part in zip(classes, found, strict=True)})
+        common = common_task(job, counts[-1], found, background)
+        known = learnt_priors(job, features.audio, classes)
+        if common.prior is not None:
+            known = dict.fromkeys(classes, common.prior)
+        plans.append(_Plan(features, classes, common, known))
+    model = job.experiment.config.model
+    if model.adapt == "none" and model.prior_from is None:
+        warn_of_few(job.console, model, counts)
+    return plans
+
+
+def _parcels_of_background(job: Job, features: Features) -> list[tuple[Piece, ...]]:
+    """The background model's own recordings, some at a time; none where it is trained on the classes' or not at all."""
+    if job.experiment.config.model.adapt != "map":
+        return []
+    pieces = [piece for _, own in features.training("ubm") for piece in own]
+    return [tuple(pieces[n : n + MEASURED_AT_ONCE]) for n in range(0, len(pieces), MEASURED_AT_ONCE)]
+
+
+def _log_priors(kind: str, members: Mapping[str, Sequence[Piece]]) -> NDArray[np.float64]:
+    """(C,) log class priors."""
+    counts = (
+        np.ones(len(members)) if kind == "uniform" else np.array([len(pieces) for pieces in members.values()], float)
+    )
+    log_priors: NDArray[np.float64] = np.log(counts / counts.sum())
+    return log_priors
+
+
+def score_folds(
+    job: Job, parts: Mapping[str, Features], models: Mapping[str, Trained], what: str | None
+) -> tuple[dict[str, Scores], dict[str, Trained], float | None]:
+    """Score the test part of every fold and decide; also the folds' models with their temperature, and that of all.
+
+    The temperature of a fold is fitted on the scores of the others, so that no score tempers itself; with one part, or
+    where the configuration asks for none, there is none.
+    """
+    tested = job.console.track(parts.items(), len(parts), what)
+    scores = {name: score(job, part, models[name].models, None) for name, part in tested}
+    if len(parts) < 2 or not job.experiment.config.scoring.temperature_folds:
+        return scores, dict(models), None
+    names = list(parts)
+    numbers = {label: number for number, label in enumerate(scores[names[0]].labels)}
+    totals = {name: part.mean_log_likelihoods * part.n_frames[:, None] for name, part in scores.items()}
+    true = {name: np.array([numbers[label] for label in part.true]) for name, part in scores.items()}
+    log_priors = models[names[0]].models.log_priors
+
+    def fit(chosen: Sequence[str]) -> float:
+        rows, truth = ([found[name] for name in chosen] for found in (totals, true))
+        return fit_temperature(np.concatenate(rows), np.concatenate(truth), log_priors)
+
+    tempered = {name: models[name].tempered(fit([other for other in names if other != name])) for name in names}
+    return {name: part.decided(tempered[name].models) for name, part in scores.items()}, tempered, fit(names)
+
+
+def _say_what_is_odd(job: Job, reports: Sequence[ClassReport]) -> None:
+    at_most: list[str] = []
+    for report in reports:
+        if report.dead:
+            job.console.warn(
+                f"class {report.label!r}: components {', '.join(map(str, report.dead))} of {report.n_components} "
+                f"had no frames ({report.n_frames} in all); fewer components would do"
+            )
+        if report.why.endswith(AT_THE_END):
+            at_most.append(report.label)
+    noted = [f"class {report.label!r}: {note}" for report in reports for note in report.notes]
+    if noted:
+        more = f"\n... and {len(noted) - NAMED} more such classes" if len(noted) > NAMED else ""
+        job.console.warn("\n".join(noted[:NAMED]) + more)
+    if at_most:
+        job.console.warn(
+            f"model.n_components: auto chose the largest candidate for {len(at_most)} of {len(reports)} classes "
+            f"({', '.join(at_most[:5])}{' ...' if len(at_most) > 5 else ''}); more components "
+            "might be better, with larger candidates or more frames to allow them"
+        )

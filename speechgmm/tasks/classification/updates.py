@@ -1,0 +1,130 @@
+"""Updating: a class of a model in use that has heard more."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.errors import ConfigError, FitError
+from speechgmm.features import front_end
+from speechgmm.gmm import update
+from speechgmm.tasks.classification.codec import ModelFile
+from speechgmm.tasks.classification.enrolment import norm_by_recordings, speech_as_trained
+
+PASSES = 5
+"""Over the new frames, of a class that was trained from nothing; more move it less than another recording does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """What a class was updated by."""
+
+    n_frames: int  # new
+    n_before: float  # frames that it had seen
+    n_components: int
+    stale: tuple[str, ...]  # what was fitted to the models as they were, in words
+
+
+def update_class(
+    file: ModelFile, label: str, paths: Sequence[Path], *, worth: float | None = None, keep: float = 1.0
+) -> tuple[ModelFile, Updated]:
+    """A model with one class updated by more recordings of it, which count as much as those it was trained on.
+
+    A class that was adapted is adapted again from the same background model, by its old frames and the new. Of others,
+    the old frames keep the components they were given. The recordings go through what the training's went through, and
+    altered copies are made as the others had.
+
+    Args:
+        file: The model.
+        label: The class.
+        paths: Recordings of it that it has not seen. With ``cmvn: speaker`` they are one speaker's.
+        worth: What the class has seen, in seconds of speech, where the model does not say.
+        keep: What was seen before counts so many times; below 1 it is forgotten.
+
+    Raises:
+        ConfigError: No such class; the file does not say how its classes were trained, or what they have seen; or it
+            says so and ``worth`` does as well; or it lacks the recordings of the cohort that its norm is by.
+        DataError: Recordings that cannot be used (all are listed).
+        FitError: As `speechgmm.gmm.update`.
+    """
+    models, audio, recipe = file.models, file.audio, file.recipe
+    if label not in models.labels:
+        known = ", ".join(models.labels[:10]) + (" ..." if len(models.labels) > 10 else "")
+        raise ConfigError(f"--label {label}: no such class; the model has {known} (enrol adds one)")
+    if audio is None or recipe is None:
+        raise ConfigError("the model does not say how its classes were trained; train it again to update it")
+    if models.bayesian is not None:
+        raise ConfigError(
+            "the model has posteriors over mixtures (model.estimator: variational), which are updated by a training "
+            "on the new recordings with the model as model.prior_from"
+        )
+    norm = norm_by_recordings(models, recipe, label, "train again, with a smaller cohort or scoring.normalise: t")
+    if not 0 <= keep <= 1:
+        raise ConfigError(f"--keep {keep:g}; expected a share of what the class has seen, from 0 to 1")
+    number = models.labels.index(label)
+    before = _seen(file, number, worth)
+    parts = speech_as_trained(audio, recipe, paths, "updated")
+    frames = np.concatenate(parts)
+    spec = recipe.spec
+    try:
+        fit = update(
+            models.models[number],
+            frames,
+            before,
+            keep=keep,
+            ubm=models.ubm,
+            relevance=spec.relevance,
+            parameters=spec.adapt_parameters,
+            weight_relevance=spec.weight_relevance,
+            mean_relevance=spec.mean_relevance,
+            variance_relevance=spec.variance_relevance,
+            max_iter=PASSES if models.ubm is None else max(1, spec.adapt_max_iter),
+            tol=spec.tol,
+            floor=recipe.floor,
+            precision=spec.precision,
+        )
+    except FitError as error:
+        raise FitError(f"class {label!r}: {error}") from None
+    cohort = models.cohort
+    if cohort is not None and norm is not None:
+        alone = replace(models, labels=(label,), models=(fit.model,), log_priors=np.zeros(1), cohort=None)
+        cohort = replace(cohort, norm=norm.with_other(number, alone.raw_scores(recipe.recordings)))
+    if recipe.counts:
+        counts = tuple(fit.counts if n == number else known for n, known in enumerate(recipe.counts))
+        recipe = replace(recipe, counts=counts)
+    updated = replace(
+        models,
+        models=tuple(fit.model if n == number else model for n, model in enumerate(models.models)),
+        cohort=cohort,
+    )
+    stale = []
+    if models.temperature is not None:
+        stale.append("the temperature of its posteriors")
+    if file.calibration is not None:
+        stale.append("the calibration of its scores and the threshold of its decisions")
+    report = Updated(len(frames), float(np.sum(before)), fit.model.n_components, tuple(stale))
+    return replace(file, models=updated, recipe=recipe), report
+
+
+def _seen(file: ModelFile, number: int, worth: float | None) -> NDArray[np.float64] | float:
+    """Frames that spoke for each component of a class, or in all."""
+    label = file.models.labels[number]
+    if file.recipe is not None and file.recipe.counts:
+        if worth is not None:
+            total = file.recipe.counts[number].sum()
+            raise ConfigError(
+                f"--worth {worth:g}: the model says itself what {label!r} has seen ({total:.0f} frames); leave it out, "
+                "or let it count less by --keep"
+            )
+        return file.recipe.counts[number]
+    if worth is None or file.audio is None:
+        raise ConfigError(
+            f"the model does not say how much {label!r} has seen (an older version wrote it); say with --worth how "
+            "many seconds of speech its training was, or train it again"
+        )
+    if not (np.isfinite(worth) and worth > 0):
+        raise ConfigError(f"--worth {worth:g}; expected seconds of speech, above 0")
+    plan = front_end(file.audio.features, file.audio.sample_rate)
+    return worth * file.audio.sample_rate / plan.frame_shift

@@ -1,0 +1,1 @@
+"""Recordings of unknown speakers or sounds into groups."""

@@ -1,0 +1,70 @@
+"""The model file of a diarizer: front end, background model, speaker space and threshold, in the usual container.
+
+header              "diarizer": the spec, the threshold, and what it was learnt from
+ubm.*               the background model
+space.mean          (K D,)
+space.matrix        (K D, d)
+space.between       (d,)
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
+from speechgmm.io.atomic import write_atomically
+from speechgmm.io.container import FORMAT_VERSION, packed, read_tensors, refuse_other_kinds, stack, unstack, whole
+from speechgmm.tasks.diarization.models import Diarizer
+from speechgmm.tasks.diarization.spec import DiarizationSpec
+from speechgmm.vectors.speaker_space import SpeakerSpace
+
+
+@dataclass(frozen=True, slots=True)
+class LearntFrom:
+    """What a diarizer was learnt from."""
+
+    n_background: int  # speakers of the background model and the speaker space
+    n_conversations: int  # that the threshold was chosen on
+    der: float  # of those, at that threshold: of training, not of a test
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DiarizerFile:
+    """What the model file of a diarizer holds."""
+
+    diarizer: Diarizer
+    audio: AudioInput
+    learnt: LearntFrom
+
+
+def save_diarizer(content: DiarizerFile, path: Path) -> None:
+    """Write a diarizer; the same content gives the same bytes. Raises DataError where the disk does not take it."""
+    about, tensors = audio_header(content.audio)
+    found = content.diarizer
+    tensors |= stack("ubm.", (found.ubm,))
+    tensors |= {f"space.{name}": getattr(found.space, name) for name in ("mean", "matrix", "between")}
+    header = {
+        "format": FORMAT_VERSION,
+        "diarizer": {"spec": asdict(found.spec), "threshold": found.threshold, "learnt": asdict(content.learnt)},
+        "audio": about,
+    }
+    data = packed(header, tensors)
+    write_atomically(path, lambda file: file.write(data))
+
+
+def read_diarizer(path: Path) -> DiarizerFile:
+    """Read and check a diarizer.
+
+    Raises:
+        ModelFileError: No such file, truncated, not written by this package, of a newer format; models of another kind.
+    """
+    tensors, header = read_tensors(path)
+    refuse_other_kinds(path, header, "diarizer")
+    with whole(path):
+        about = header["diarizer"]
+        diarizer = Diarizer(
+            unstack("ubm.", tensors, [len(tensors["ubm.weights"])])[0],
+            SpeakerSpace(tensors["space.mean"], tensors["space.matrix"], tensors["space.between"]),
+            DiarizationSpec(**about["spec"]),
+            float(about["threshold"]),
+        )
+        return DiarizerFile(diarizer, read_audio_input(header["audio"], tensors), LearntFrom(**about["learnt"]))

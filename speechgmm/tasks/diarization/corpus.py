@@ -1,0 +1,85 @@
+"""A diarizer from a corpus with a column of speakers: some make the background, others talk to each other."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.corpus import CorpusSpec, Utterance, read_corpus
+from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.console import Console
+from speechgmm.errors import DataError
+from speechgmm.io.audio import native_rate, read_recording
+from speechgmm.tasks.diarization.codec import DiarizerFile
+from speechgmm.tasks.diarization.recordings import FRONT_END, LONGEST
+from speechgmm.tasks.diarization.training import made_conversations, train_diarizer
+
+LEAST_SPEAKERS: Final = 8
+"""Half of them talk, and up to four of those in one conversation."""
+
+LEAST: Final = 3.0
+"""Seconds of a speaker in a conversation, at least: two turns or so."""
+
+MOST: Final = 60.0
+"""Seconds of a speaker that the background is learnt from: more of the same voice says little more."""
+
+
+def train_on_corpus(
+    spec: CorpusSpec, place: Path, *, n_components: int, n_conversations: int, seed: int, console: Console
+) -> DiarizerFile:
+    """Train on the recordings of a corpus; every second speaker, in a drawn order, talks in conversations.
+
+    Args:
+        spec: Kind of the corpus; its label is the speaker.
+        place: The manifest, or the folder of the recordings.
+        n_components: Of the background model.
+        n_conversations: Made of the others, to learn the threshold from.
+        seed: Of what is drawn.
+        console: Where progress is shown.
+
+    Raises:
+        DataError: The corpus cannot be read, has recordings of several rates, or too few speakers with enough speech.
+    """
+    is_table = spec.kind in ("manifest", "kaldi")
+    corpus = read_corpus(spec, path=place if is_table else None, root=None if is_table else place)
+    by_speaker: dict[str, list[Utterance]] = defaultdict(list)
+    for utterance in corpus:
+        by_speaker[utterance.label("speaker")].append(utterance)
+    if len(by_speaker) < LEAST_SPEAKERS:
+        raise DataError(
+            f"{place}: {len(by_speaker)} speakers; a diarizer is learnt from {LEAST_SPEAKERS} at least, better from "
+            "fifty: half of them make the background, the others talk to each other"
+        )
+    rate = native_rate(next(iter(corpus)).path)
+    names = sorted(by_speaker)
+    drawn = [names[number] for number in np.random.default_rng(seed).permutation(len(names))]
+    samples: dict[str, list[NDArray[np.float32]]] = {}
+    for number, name in enumerate(drawn):
+        samples[name] = _some(by_speaker[name], rate, MOST if number % 2 == 0 else LONGEST)
+        console.say(f"{name}: {sum(map(len, samples[name])) / rate:.1f} s") if len(drawn) <= 20 else None
+    joined = {name: np.concatenate(samples[name]) for name in drawn[1::2]}
+    talking = {name: audio for name, audio in joined.items() if len(audio) >= LEAST * rate}
+    if len(talking) < LEAST_SPEAKERS // 2:
+        raise DataError(
+            f"{place}: {len(talking)} of {len(joined)} speakers have {LEAST:g} s of recordings; conversations are made "
+            "of four different ones at least"
+        )
+    development = made_conversations(talking, rate, n_conversations, seed=seed)
+    background = {name: samples[name] for name in drawn[0::2]}
+    audio = AudioInput(FRONT_END, rate)
+    return train_diarizer(background, development, audio=audio, n_components=n_components, seed=seed)
+
+
+def _some(utterances: list[Utterance], rate: int, most: float) -> list[NDArray[np.float32]]:
+    """Samples of a speaker's recordings, in order, until there is enough."""
+    found: list[NDArray[np.float32]] = []
+    for utterance in utterances:
+        if sum(map(len, found)) >= most * rate:
+            break
+        samples = read_recording(utterance.path, sample_rate=rate).samples
+        first = 0 if utterance.start is None else round(utterance.start * rate)
+        stop = len(samples) if utterance.end is None else round(utterance.end * rate)
+        found.append(samples[first:stop])
+    return found

@@ -1,0 +1,191 @@
+"""Who speaks when in recordings, and how a diarizer is trained from recordings of one speaker each."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.engine.audio_input import AudioInput
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.evaluation.diarization import Turn
+from speechgmm.features import FeatureSpec, front_end, raw_features
+from speechgmm.features.extraction import Samples
+from speechgmm.io.audio import Pieces, read_recording
+from speechgmm.parallel import pmap
+from speechgmm.tasks.diarization.codec import DiarizerFile
+from speechgmm.tasks.diarization.estimation import OWN_SPEC, own_diarizer
+from speechgmm.tasks.diarization.models import Diarizer, choose, divisions, turns_of
+
+FRONT_END: Final = FeatureSpec(
+    preset="kaldi",
+    n_mels=40,
+    n_ceps=20,
+    use_energy=False,
+    vad="energy",
+    vad_threshold=1.0,
+    vad_context=5,
+)
+"""Static cepstra with c0 and without normalisation over time: the microphone helps to tell speakers apart. The voice
+activity detection bridges the pauses between words."""
+
+SAMPLE_RATE: Final = 16000
+FAINTEST: Final = -60.0
+"""dB of full scale; speech has louder moments."""
+
+LEAST_RANGE: Final = 1.5
+"""dB between the 5th and the 95th percentile of levels; white noise has 1 and below, speech 15 and
+more, very noisy speech 2.4 and more."""
+
+LEAST_LEVELS: Final = 20
+"""Levels from which on their range is judged: a second."""
+
+LONGEST: Final = 20.0
+"""Seconds of a speaker in a made conversation, at most."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Diarized:
+    """Who speaks when in a recording."""
+
+    path: Path
+    turns: tuple[Turn, ...]
+    duration: float  # s
+    n_speakers: int
+    audio: AudioInput  # how it was heard
+
+
+def diarize_recordings(
+    file: DiarizerFile | None,
+    paths: Sequence[Path],
+    *,
+    n_speakers: int | None = None,
+    resample: bool = False,
+    n_jobs: int = 1,
+) -> Iterator[tuple[Path, Diarized | DataError]]:
+    """Who speaks when in recordings, in their order; or why it cannot be said.
+
+    Args:
+        file: The diarizer; None: each recording is learnt from itself, which is weaker.
+        paths: Recordings.
+        n_speakers: How many speak; None: it is found out.
+        resample: Resample other rates than the diarizer's.
+        n_jobs: Workers at once.
+    """
+    if n_speakers is not None and n_speakers < 1:
+        raise ConfigError(f"--n-speakers {n_speakers}; expected 1 or more")
+    audio = AudioInput(FRONT_END, SAMPLE_RATE, resample=True) if file is None else file.audio
+    if resample:
+        audio = replace(audio, resample=True)
+    work = partial(_diarize, None if file is None else file.diarizer, audio, n_speakers)
+    yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
+
+
+def _diarize(diarizer: Diarizer | None, audio: AudioInput, n_speakers: int | None, path: Path) -> Diarized | DataError:
+    try:
+        recording = Pieces(path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel)
+        frames, speech = heard(audio, recording)
+        turns = turns_in(diarizer, audio, frames, speech, n_speakers=n_speakers)
+    except DataError as error:
+        return error if str(path) in str(error) else DataError(f"{path}: {error}")
+    count = len({turn.speaker for turn in turns})
+    return Diarized(path, tuple(turns), recording.duration, count, audio)
+
+
+def heard(audio: AudioInput, samples: Samples) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """All frames (T, D) of a recording and which of them are speech (T,).
+
+    Raises:
+        DataError: Nobody speaks: the level is far below speech all the time, or hardly changes; no frame is kept.
+    """
+    levels = _Levels(audio.sample_rate)
+    parts = [samples] if isinstance(samples, np.ndarray) else samples
+    frames, speech = raw_features(audio.features, levels.passing(parts), audio.sample_rate)
+    levels.check()
+    where = np.ones(len(frames), bool) if speech is None else speech
+    if not where.any():
+        raise DataError(f"voice activity detection keeps none of the {len(where)} frames, so that nobody speaks")
+    return frames, where
+
+
+class _Levels:
+    """The level of every twentieth of a second that goes by, in dB of full scale: noise alone would pass for speech."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self.length = max(1, sample_rate // 20)
+        self.found: list[NDArray[np.float64]] = []
+
+    def passing(self, parts: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+        for part in parts:
+            whole = part[: len(part) // self.length * self.length].reshape(-1, self.length)
+            if len(whole):
+                self.found.append(np.square(whole, dtype=np.float64).mean(axis=1))
+            yield part
+
+    def check(self) -> None:
+        if not self.found:
+            return
+        levels = 10 * np.log10(np.maximum(np.concatenate(self.found), 1e-20))
+        low, high = np.percentile(levels, [5, 95])
+        if levels.max() < FAINTEST:
+            raise DataError(
+                f"nobody speaks: the loudest twentieth of a second is at {levels.max():.0f} dB of full scale, and "
+                f"speech is above {FAINTEST:.0f}; was the microphone off? Raise the level if it is speech"
+            )
+        if len(levels) >= LEAST_LEVELS and high - low < LEAST_RANGE:
+            raise DataError(
+                f"nobody speaks: the level stays within {high - low:.1f} dB, and speech rises and falls "
+                "more; is it noise or a tone?"
+            )
+
+
+def turns_in(
+    diarizer: Diarizer | None,
+    audio: AudioInput,
+    frames: NDArray[np.float32],
+    speech: NDArray[np.bool_],
+    *,
+    n_speakers: int | None = None,
+) -> list[Turn]:
+    """The turns of a recording of which ``heard`` gave frames and speech."""
+    if n_speakers == 1:
+        labels = np.zeros(int(speech.sum()), np.intp)
+    else:
+        used = own_diarizer(frames[speech]) if diarizer is None else diarizer
+        found = divisions(used, frames, speech, n_speakers=n_speakers)
+        stop = {"threshold": used.threshold} if n_speakers is None else {"n_speakers": n_speakers}
+        labels = choose(found, **stop).labels
+    return in_seconds(labels, speech, audio, OWN_SPEC.bridge if diarizer is None else diarizer.spec.bridge)
+
+
+def in_seconds(labels: NDArray[np.intp], speech: NDArray[np.bool_], audio: AudioInput, bridge: float) -> list[Turn]:
+    """Labels of the frames of speech as turns in seconds: a frame stands for the time around its centre."""
+    plan = front_end(audio.features, audio.sample_rate)
+    shift = plan.frame_shift / audio.sample_rate
+    offset = plan.first_centre / audio.sample_rate - shift / 2
+    return turns_of(labels, speech, shift=shift, offset=offset, bridge=bridge)
+
+
+def picture_of(path: Path, result: Diarized, said: Sequence[Turn] | None, target: Path) -> Path:
+    """Draw a recording with its turns, above them those of a reference where there is one.
+
+    Raises:
+        ConfigError: matplotlib is not there.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("matplotlib") is None:
+        raise ConfigError("--picture draws with matplotlib, which is not installed: pip install 'speechgmm[plot]'")
+    from speechgmm.report.plots import save_figure
+    from speechgmm.tasks.diarization.plots import plot_turns
+
+    audio = result.audio
+    samples = read_recording(
+        path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel
+    ).samples
+    figure = plot_turns(samples, audio.sample_rate, result.turns, reference=said, title=path.name)
+    save_figure(figure, target)
+    return target

@@ -1,0 +1,105 @@
+"""Training of a diarizer from recordings of one speaker each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.engine.audio_input import AudioInput
+from speechgmm.errors import DataError
+from speechgmm.evaluation.diarization import diarization_errors
+from speechgmm.gmm import DiagGMM
+from speechgmm.tasks.diarization.codec import DiarizerFile, LearntFrom
+from speechgmm.tasks.diarization.conversations import Conversation, make_conversation
+from speechgmm.tasks.diarization.estimation import learn_threshold, train_background
+from speechgmm.tasks.diarization.models import Diarizer, divisions
+from speechgmm.tasks.diarization.recordings import FRONT_END, LONGEST, SAMPLE_RATE, heard, in_seconds
+from speechgmm.tasks.diarization.spec import DiarizationSpec
+from speechgmm.vectors.speaker_space import SpeakerSpace
+
+SPEAKERS: Final = (2, 3, 4)
+"""Of made conversations, in turn."""
+
+
+def made_conversations(
+    speakers: Mapping[str, NDArray[np.float32]], sample_rate: int, n: int, *, seed: int = 0
+) -> list[Conversation]:
+    """``n`` conversations of two, three and four speakers in turn, drawn anew for each.
+
+    No piece of audio is twice in one conversation; a speaker may be in several.
+
+    Raises:
+        DataError: Fewer than four speakers, or one with less than a turn.
+    """
+    names = list(speakers)
+    if len(names) < max(SPEAKERS):
+        raise DataError(f"{len(names)} speakers; conversations are made of up to {max(SPEAKERS)} different ones")
+    made = []
+    for number in range(n):
+        drawn = np.random.default_rng([seed, number]).permutation(len(names))
+        chosen = [names[one] for one in drawn[: SPEAKERS[number % len(SPEAKERS)]]]
+        longest = round(LONGEST * sample_rate)
+        recordings = [(name, speakers[name][:longest]) for name in chosen]
+        made.append(make_conversation(recordings, sample_rate, seed=[seed, number, 1]))
+    return made
+
+
+def train_diarizer(
+    background: Mapping[str, Sequence[NDArray[np.float32]]],
+    development: Sequence[Conversation],
+    *,
+    audio: AudioInput | None = None,
+    spec: DiarizationSpec | None = None,
+    n_components: int = 64,
+    seed: int = 0,
+) -> DiarizerFile:
+    """A diarizer: background model and speaker space from some speakers, the threshold from others' conversations.
+
+    Args:
+        background: Speaker -> recordings, samples (N,) in [-1, 1] at the rate of ``audio``.
+        development: Conversations of other speakers.
+        audio: How samples become frames; default: ``FRONT_END`` at 16 kHz.
+        spec: How turns are found.
+        n_components: Of the background model.
+        seed: Of its start.
+
+    Raises:
+        DataError: Too few speakers or too little speech.
+    """
+    how, chosen = audio or AudioInput(FRONT_END, SAMPLE_RATE), spec or DiarizationSpec()
+    frames = {name: [_speech(how, samples, name) for samples in each] for name, each in background.items()}
+    ubm, space = train_background(frames, chosen, n_components=n_components, seed=seed)
+    return with_threshold(ubm, space, chosen, how, development, n_background=len(background))
+
+
+def with_threshold(
+    ubm: DiagGMM,
+    space: SpeakerSpace,
+    spec: DiarizationSpec,
+    audio: AudioInput,
+    development: Sequence[Conversation],
+    *,
+    n_background: int,
+) -> DiarizerFile:
+    """The diarizer whose threshold gives the least mean DER on conversations."""
+    diarizer = Diarizer(ubm, space, spec, 0.0)
+    paths = []
+    for conversation in development:
+        frames, speech = heard(audio, conversation.samples)
+        path = []
+        for one in divisions(diarizer, frames, speech):
+            turns = in_seconds(one.labels, speech, audio, spec.bridge)
+            path.append((one.next_ratio, diarization_errors(conversation.turns, turns).der))
+        paths.append(path)
+    threshold, der = learn_threshold(paths)
+    return DiarizerFile(replace(diarizer, threshold=threshold), audio, LearntFrom(n_background, len(paths), der))
+
+
+def _speech(audio: AudioInput, samples: NDArray[np.float32], speaker: str) -> NDArray[np.float32]:
+    try:
+        frames, speech = heard(audio, samples)
+    except DataError as error:
+        raise DataError(f"a recording of {speaker!r}: {error}") from None
+    return frames[speech]

@@ -1,0 +1,1 @@
+"""Which words or phones are said in a recording, and when."""

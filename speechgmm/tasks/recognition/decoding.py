@@ -1,0 +1,196 @@
+"""Recognition of test recordings and of new ones, forced alignment, and what was wrong."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.frames import Features
+from speechgmm.engine.job import Job
+from speechgmm.engine.recordings import model_frames
+from speechgmm.errors import DataError
+from speechgmm.evaluation import Edits, align_labels
+from speechgmm.features import front_end
+from speechgmm.hmm import Alignment, Decoder, Lexicon, Recogniser, Span
+from speechgmm.hmm.recognition_spec import RecognitionSpec
+from speechgmm.io.timed_labels import TimedLabel
+from speechgmm.parallel import pmap
+from speechgmm.tasks.recognition.codec import RecogniserFile
+from speechgmm.tasks.recognition.transcript_checks import warn_of_unheard
+from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
+
+HEARD_AT_ONCE = 16
+"""Recordings in a task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """What was heard in the test recordings, beside what was said."""
+
+    said: tuple[Transcript, ...]
+    heard: tuple[Alignment | None, ...]  # None: nothing could be what was heard (too short, or no path in the beam)
+    folds: tuple[str, ...] = ()  # of each; empty: there are none
+
+    @classmethod
+    def pooled(cls, parts: Sequence["Recognised"]) -> "Recognised":
+        """Several folds as one test."""
+        return cls(
+            tuple(one for part in parts for one in part.said),
+            tuple(one for part in parts for one in part.heard),
+            tuple(fold for part in parts for fold in part.folds),
+        )
+
+    def edits(self, spec: RecognitionSpec) -> tuple[Edits, ...]:
+        """What was said aligned with what was heard; labels that count as one are one."""
+        pairs = zip(self.said, self.heard, strict=True)
+        return tuple(align_labels(_counted(one.words, spec), _counted(labels_of(heard), spec)) for one, heard in pairs)
+
+
+def recognise_test(job: Job, parts: Mapping[str, tuple[Features, Recogniser]]) -> Recognised:
+    """Recognise the split ``test`` of each part (a fold; or all, named "") with its own recogniser."""
+    said: list[Transcript] = []
+    found: list[Alignment | str] = []  # or why nothing was heard
+    folds: list[str] = []
+    with job.console.stage("recognise"):
+        tasks = []
+        for name, (features, recogniser) in parts.items():
+            tests = transcripts(job, features, "test")
+            said += tests
+            folds += [name] * len(tests)
+            parcels = [tests[n : n + HEARD_AT_ONCE] for n in range(0, len(tests), HEARD_AT_ONCE)]
+            tasks += [(recogniser, parcel) for parcel in parcels]
+        with job.console.bar("recognising") as advance:
+            for heard in job.map(_hear_parcel, tasks):
+                found += heard
+                advance(len(found), len(said))
+    languages = {name: recogniser.language for name, (_, recogniser) in parts.items()}
+    warn_of_unheard(job, said, [languages[fold] for fold in folds])
+    deaf = [(one.id, heard) for one, heard in zip(said, found, strict=True) if isinstance(heard, str)]
+    if deaf:
+        job.console.warn(
+            f"nothing was heard in {len(deaf)} of {len(said)} test recordings, and all their words count as left out: "
+            f"{', '.join(name for name, _ in deaf[:10])}{', ...' if len(deaf) > 10 else ''}; the first: {deaf[0][1]}"
+        )
+    alignments = tuple(None if isinstance(heard, str) else heard for heard in found)
+    return Recognised(tuple(said), alignments, tuple(folds) if any(folds) else ())
+
+
+def _hear_parcel(task: tuple[Recogniser, Sequence[Transcript]]) -> list[Alignment | str]:
+    """What was heard in some recordings, or why nothing was."""
+    recogniser, parcel = task
+    decoder = Decoder.of(recogniser)
+    found: list[Alignment | str] = []
+    for one in parcel:
+        try:
+            found.append(decoder.recognise(one.piece.load()))
+        except DataError as error:
+            found.append(str(error))
+    return found
+
+
+def _counted(words: Sequence[str], spec: RecognitionSpec) -> tuple[str, ...]:
+    merged = spec.count_as or {}
+    return tuple(merged.get(word, word) for word in words)
+
+
+def labels_of(heard: Alignment | None) -> tuple[str, ...]:
+    """Words (or phones) of a hypothesis; none where nothing was recognised."""
+    return () if heard is None else heard.labels
+
+
+def tiers(
+    heard: Alignment, audio: AudioInput, n_frames: int, duration: float | None = None
+) -> dict[str, list[TimedLabel]]:
+    """Words, and their units where they are others, with times in s; they meet between the centres of two frames.
+
+    The last ends with the recording, whose ``duration`` is that of its frames unless it is given.
+    """
+    plan = front_end(audio.features, audio.sample_rate)
+
+    def time(position: int) -> float:
+        if duration is not None and position >= n_frames:
+            return duration
+        return plan.time(position, n_frames)
+
+    def timed(segments: Sequence[Span]) -> list[TimedLabel]:
+        return [TimedLabel(one.label, time(one.first), time(one.stop), one.confidence) for one in segments]
+
+    if not heard.words:
+        return {"units": timed(heard.units)}
+    found = {"words": timed(heard.words)}
+    if [one.label for one in heard.units] != [one.label for one in heard.words]:
+        found["units"] = timed(heard.units)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class HeardRecording:
+    """A new recording and what was recognised in it, or aligned to it."""
+
+    path: Path
+    tiers: Mapping[str, Sequence[TimedLabel]]
+    duration: float  # s
+    log_likelihood: float  # nats per frame, language included
+    best: tuple[tuple[tuple[str, ...], float], ...] = ()  # where more than one was asked for: labels and nats in all
+
+
+def recognise_recordings(
+    file: RecogniserFile, paths: Sequence[Path], *, confidence_scale: float | None = None, top: int = 1, n_jobs: int = 1
+) -> Iterator[tuple[Path, HeardRecording | DataError]]:
+    """Recognise recordings in their order; ``confidence_scale`` as in `Decoder.recognise`.
+
+    With ``top`` above 1 also so many different sequences of words, the best first.
+
+    Yields the path with what was found, or with why not.
+    """
+    work = partial(_hear_recording, Decoder.of(file.recogniser), file.audio, confidence_scale, top)
+    yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
+
+
+def align_recordings(
+    file: RecogniserFile, said: Mapping[Path, Sequence[str]], lexicon: Lexicon | None = None, *, n_jobs: int = 1
+) -> Iterator[tuple[Path, HeardRecording | DataError]]:
+    """Find when the words of each recording are said, in any of their pronunciations.
+
+    ``lexicon`` has pronunciations beside the recogniser's own. Yields as `recognise_recordings`.
+
+    Raises:
+        DataError: Words without a pronunciation: all of all recordings are named.
+    """
+    known = {*file.recogniser.lexicon, *(lexicon or {})}
+    places = {word: path for path, words in said.items() for word in words if word not in known}
+    if places:
+        raise DataError(
+            f"no pronunciation of {len(places)} words: {', '.join(places)} (in {next(iter(places.values())).name}"
+            f"{' and others' if len(places) > 1 else ''}); give a dictionary that has them, and look for another "
+            "spelling (case, hyphens)"
+        )
+    decoder = Decoder.of(file.recogniser, next(iter(said.values())), lexicon)
+    work = partial(_align_recording, file, decoder, lexicon)
+    yield from zip(said, pmap(work, said.items(), n_jobs=n_jobs, backend="threads"), strict=True)
+
+
+def _align_recording(
+    file: RecogniserFile, decoder: Decoder, lexicon: Lexicon | None, task: tuple[Path, Sequence[str]]
+) -> HeardRecording | DataError:
+    path, words = task
+    try:
+        graph = file.recogniser.linear(words, lexicon)
+    except DataError as error:
+        return DataError(f"{path}: {error}")
+    return _hear_recording(replace(decoder, graph=graph), file.audio, None, 1, path)
+
+
+def _hear_recording(
+    decoder: Decoder, audio: AudioInput, scale: float | None, top: int, path: Path
+) -> HeardRecording | DataError:
+    try:
+        frames, _, recording = model_frames(audio, path)
+        heard = decoder.recognise(frames, confidence_scale=scale)
+        several = decoder.n_best(frames, top) if top > 1 else ()
+    except DataError as error:
+        return error if str(path) in str(error) else DataError(f"{path}: {error}")
+    found = tiers(heard, audio, len(frames), recording.duration)
+    best = tuple((one.labels, one.score) for one in several)
+    return HeardRecording(path, found, recording.duration, heard.score / len(frames), best)

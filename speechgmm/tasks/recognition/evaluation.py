@@ -1,0 +1,97 @@
+"""Metrics of recognition, and the tables of hypotheses that a run leaves behind."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.metric import bounds
+from speechgmm.evaluation import Edits, count_edits, edit_rate, label_pairs, rate_interval, sentence_rate
+from speechgmm.evaluation.resampling import ratio
+from speechgmm.features import front_end
+from speechgmm.hmm.recognition_spec import RecognitionSpec
+from speechgmm.io.tables import table
+from speechgmm.io.timed_labels import json_line
+from speechgmm.tasks.recognition.decoding import Recognised, labels_of, tiers
+
+
+@dataclass(frozen=True, slots=True)
+class RecognitionEvaluation:
+    """Figures of a recognition run."""
+
+    metrics: dict[str, dict[str, Any]]
+    folds: dict[str, dict[str, Any]]
+    edits: tuple[Edits, ...]
+
+
+def evaluate_recognition(found: Recognised, spec: RecognitionSpec, *, seed: int) -> RecognitionEvaluation:
+    """Errors of words (or phones), pooled over the test; with intervals over groups (speakers)."""
+    edits = found.edits(spec)
+    groups = np.unique([one.group for one in found.said], return_inverse=True)[1]
+    folds = {
+        name: _metrics([e for e, fold in zip(edits, found.folds, strict=True) if fold == name], None, seed)
+        for name in dict.fromkeys(found.folds)
+    }
+    return RecognitionEvaluation(_metrics(edits, groups, seed), folds, edits)
+
+
+def _metrics(edits: Sequence[Edits], groups: NDArray[np.intp] | None, seed: int) -> dict[str, dict[str, Any]]:
+    counts = count_edits(edits)
+    every = np.ones(len(edits))
+    n_labels = int(counts.labels.sum())
+    rates = {
+        "error_rate": (edit_rate(counts), n_labels),
+        "substitutions": (ratio(counts.substitutions, counts.labels), n_labels),
+        "deletions": (ratio(counts.deletions, counts.labels), n_labels),
+        "insertions": (ratio(counts.insertions, counts.labels), n_labels),
+        "sentence_error_rate": (sentence_rate(counts), len(edits)),
+    }
+    metrics: dict[str, dict[str, Any]] = {}
+    for name, (rate, n) in rates.items():
+        metrics[name] = {"value": rate(every), "n": n, "unit": "fraction"}
+        if groups is not None and name in ("error_rate", "sentence_error_rate"):
+            metrics[name] |= bounds(rate_interval(rate, groups, seed=seed))
+    return metrics
+
+
+def hypotheses_table(found: Recognised, evaluation: RecognitionEvaluation) -> str:
+    """``hypotheses.tsv``: what was said and heard in every test recording, and the errors counted."""
+    fold, group = bool(found.folds), any(one.group != one.id for one in found.said)
+    names = ("reference", "hypothesis", "hits", "substitutions", "deletions", "insertions")
+    head = ("id", *(("fold",) if fold else ()), *(("group",) if group else ()), "n_frames", *names, "log_likelihood")
+    rows = (
+        (
+            one.id,
+            *((found.folds[n],) if fold else ()),
+            *((one.group,) if group else ()),
+            one.piece.n_rows,
+            " ".join(one.words),
+            " ".join(labels_of(heard)),
+            edits.hits,
+            edits.substitutions,
+            edits.deletions,
+            edits.insertions,
+            "" if heard is None else f"{heard.score:.3f}",
+        )
+        for n, (one, heard, edits) in enumerate(zip(found.said, found.heard, evaluation.edits, strict=True))
+    )
+    return table(head, rows)
+
+
+def pairs_table(evaluation: RecognitionEvaluation) -> str:
+    """``pairs.tsv``: which label was heard as which and how often, errors first; an empty cell: left out, or put in."""
+    rows = ((said or "", heard or "", n) for said, heard, n in label_pairs(evaluation.edits))
+    return table(("reference", "hypothesis", "count"), rows)
+
+
+def hypotheses_lines(found: Recognised, audio: AudioInput) -> str:
+    """``hypotheses.jsonl``: words with their times (from the start of the utterance), a line for every test."""
+    plan = front_end(audio.features, audio.sample_rate)
+    return "".join(
+        json_line(one.id, tiers(heard, audio, one.piece.n_rows), plan.time(one.piece.n_rows, one.piece.n_rows))
+        for one, heard in zip(found.said, found.heard, strict=True)
+        if heard is not None
+    )

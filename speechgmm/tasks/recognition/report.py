@@ -1,0 +1,105 @@
+"""What a report says of recognition: which words (or phones) are taken for which, left out and put in."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from speechgmm.engine.run_folder import Row, RunFolder
+from speechgmm.report.parts import Picture, Section, Table, percent
+from speechgmm.report.plots import COUNTS_UP_TO, plot_confusion
+
+NOTHING: Final = "–"
+"""Stands for no label: in the column of what was left out, in the row of what was put in."""
+
+PAIRS: Final = 20
+UTTERANCES: Final = 20
+LABELS_UP_TO: Final = 120
+"""Labels up to which the page holds the whole matrix: it grows by their square."""
+
+
+def recognition(run: RunFolder) -> Section | None:
+    """The alignment of what was said with what was heard, label by label, and the worst utterances."""
+    if not run.pairs:
+        return None
+    pairs = [(row["reference"] or NOTHING, row["hypothesis"] or NOTHING, int(row["count"])) for row in run.pairs]
+    errors = [pair for pair in pairs if pair[0] != pair[1]]
+    said = _totals([(a, n) for a, _, n in pairs if a != NOTHING])
+    shares = [(a, b, n, percent(n / said[a]) if a in said else NOTHING) for a, b, n in errors[:PAIRS]]
+    head = ("said", "heard", "times", "share of what was said (%)")
+    most = Table.of(
+        f"The {len(shares)} most frequent errors; – heard: left out, – said: put in" if shares else "Errors: none",
+        head,
+        shares,
+        text=2,
+    )
+    pictures = (_picture(run, pairs),) if len({a for a, *_ in pairs}) <= LABELS_UP_TO else ()
+    text = (
+        "What was said is aligned with what was heard by the fewest errors; "
+        "labels that count as one (recognition.count_as) are one here.",
+    )
+    tables = (most, _labels(pairs, said), _worst(run.hypotheses))
+    return Section("labels", "What is taken for what", text, tables, pictures)
+
+
+def _picture(run: RunFolder, pairs: Sequence[tuple[str, str, int]]) -> Picture:
+    labels = sorted({label for a, b, _ in pairs for label in (a, b)} - {NOTHING})
+    if any(NOTHING in (a, b) for a, b, _ in pairs):
+        labels.append(NOTHING)
+    number = {label: n for n, label in enumerate(labels)}
+    counts = np.zeros((len(labels), len(labels)), np.int64)
+    for a, b, n in pairs:
+        counts[number[a], number[b]] += n
+    hits, n_said = int(np.trace(counts)), sum(n for a, _, n in pairs if a != NOTHING)
+    headline = f"{100 * hits / max(n_said, 1):.1f} % of {n_said} right"
+    caption = "All counts: said in rows, heard in columns"
+    table = Table.of(caption, ("said \\ heard", *labels), zip(labels, *counts.T, strict=True))
+    return Picture.of(
+        plot_confusion(counts, labels, title=run.name, headline=headline),
+        "labels",
+        alt=f"Matrix of what {len(labels)} labels are taken for; {headline}. The counts are in the table below it.",
+        caption="Rows are what was said, columns what was heard; the darker, the larger the share of the row. "
+        "– is nothing: the last column has what was left out, the last row what was put in.",
+        table=table,
+        wide=len(labels) > COUNTS_UP_TO,
+    )
+
+
+def _totals(counts: Sequence[tuple[str, int]]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for label, n in counts:
+        found[label] = found.get(label, 0) + n
+    return found
+
+
+def _labels(pairs: Sequence[tuple[str, str, int]], said: dict[str, int]) -> Table:
+    """Every label, that with most errors first."""
+    right = _totals([(a, n) for a, b, n in pairs if a == b])
+    left_out = _totals([(a, n) for a, b, n in pairs if b == NOTHING])
+    put_in = _totals([(b, n) for a, b, n in pairs if a == NOTHING])
+    rows = [
+        (
+            label,
+            n,
+            right.get(label, 0),
+            n - right.get(label, 0) - left_out.get(label, 0),
+            left_out.get(label, 0),
+            put_in.get(label, 0),
+            percent(right.get(label, 0) / n) if n else NOTHING,
+        )
+        for label, n in {**dict.fromkeys(put_in, 0), **said}.items()
+    ]
+    rows.sort(key=lambda row: (-(row[3] + row[4] + row[5]), row[0]))
+    head = ("label", "said", "right", "taken for others", "left out", "put in", "right (%)")
+    return Table.of("Every label, the one with most errors first", head, rows)
+
+
+def _worst(hypotheses: Sequence[Row]) -> Table:
+    """Utterances with the most errors."""
+    kinds = ("substitutions", "deletions", "insertions")
+    rows = [
+        (row["id"], row["reference"], row["hypothesis"], sum(int(row[kind]) for kind in kinds)) for row in hypotheses
+    ]
+    rows = sorted((row for row in rows if row[3]), key=lambda row: -row[3])[:UTTERANCES]
+    caption = f"The {len(rows)} utterances with most errors" if rows else "Utterances with errors: none"
+    return Table.of(caption, ("utterance", "said", "heard", "errors"), rows, text=3)

@@ -1,0 +1,167 @@
+"""Which transcripts can be trained on, and with which pronunciations; what is said of the others."""
+
+import string
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from speechgmm.corpus.dictionary import Dictionary, read_dictionary
+from speechgmm.engine.frames import Features
+from speechgmm.engine.job import Job
+from speechgmm.engine.labelled_recordings import are_segments
+from speechgmm.errors import DataError
+from speechgmm.hmm import Bigram, HMMSpec, Lexicon, LogWeights, Network
+from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
+
+SHOWN = 20
+
+GAPS = 0.02
+"""Share of the recordings' frames in no segment from which a warning is due: ends of recordings are less."""
+
+
+def fitting(job: Job, said: Sequence[Transcript]) -> tuple[tuple[Transcript, ...], Lexicon]:
+    """The transcripts that can be trained on, and the pronunciations of their words.
+
+    With ``corpus.on_error: skip`` it warns of the others, which are left out.
+
+    Raises:
+        DataError: Words outside of the dictionary, utterances too short for their units (all are named); none is left.
+    """
+    stop = job.experiment.config.corpus.on_error == "stop"
+    dictionary = dictionary_of(job)
+    missing = {} if dictionary is None else dictionary.missing({one.id: one.words for one in said})
+    if dictionary is not None and missing:
+        if stop:
+            dictionary.check({one.id: one.words for one in said})
+        job.console.warn(
+            f"{len(missing)} words are not in {dictionary.source}, and training goes on without the utterances that "
+            f"have them: {', '.join(missing)}"
+        )
+    known = [one for one in said if missing.keys().isdisjoint(one.words)]
+    reasons = _impossible(known, _lexicon(known, dictionary), job.experiment.config.hmm)
+    if any(reasons):
+        problems = [f"  {one.id}: {why}" for one, why in zip(known, reasons, strict=True) if why]
+        listed = "\n".join(problems[:SHOWN]) + ("\n  ..." if len(problems) > SHOWN else "")
+        text = (
+            f"{len(problems)} of {len(known)} training utterances cannot be what their transcripts say:\n{listed}\n"
+            "is the transcript another recording's, or hmm.n_states too large?"
+        )
+        if stop:
+            raise DataError(f"{text} (corpus.on_error: skip goes on without them)")
+        job.console.warn(text)
+    left = tuple(one for one, why in zip(known, reasons, strict=True) if not why)
+    if said and not left:
+        raise DataError(
+            f"none of {len(said)} training utterances is left: each has a word outside the dictionary, or is too short "
+            "for its transcript (the warnings above name them); is the dictionary that of another language or spelling?"
+        )
+    return left, _lexicon(left, dictionary)
+
+
+def unfit(job: Job, features: Features) -> list[tuple[str, str]]:
+    """The training utterances that `fitting` would refuse or leave out, and why. Raises DataError as `transcripts`."""
+    dictionary = dictionary_of(job)
+    said = [one for one in transcripts(job, features, "train") if not one.copy]
+    missing = {} if dictionary is None else dictionary.missing({one.id: one.words for one in said})
+    known = [one for one in said if missing.keys().isdisjoint(one.words)]
+    reasons = iter(_impossible(known, _lexicon(known, dictionary), job.experiment.config.hmm))
+    found = []
+    for one in said:
+        strange = dict.fromkeys(repr(word) for word in one.words if word in missing)
+        why = f"not in the dictionary: {', '.join(strange)}" if strange else next(reasons)
+        if why:
+            found.append((one.id, why))
+    return found
+
+
+def warn_of_unheard(job: Job, said: Sequence[Transcript], languages: Sequence[Bigram | Network]) -> None:
+    """Warn of words of the test that the language of their recogniser lacks: errors, whatever is heard."""
+    spec = job.experiment.config.recognition
+    merged = spec.count_as or {}
+    known = {
+        key: {merged.get(word, word) for word in (one.labels if isinstance(one, Bigram) else one.words)}
+        for key, one in {id(one): one for one in languages}.items()
+    }
+    unheard = [
+        word
+        for one, language in zip(said, languages, strict=True)
+        for word in one.words
+        if merged.get(word, word) not in known[id(language)]
+    ]
+    if unheard:
+        kinds = list(dict.fromkeys(unheard))
+        grammar = spec.language == "grammar"
+        where = f"{'the grammar' if grammar else 'training'} does not have them"
+        if spec.dictionary is not None and not grammar:
+            where += " (a recognition.grammar may have other words of the dictionary)"
+        job.console.warn(
+            f"{len(unheard)} of {sum(len(one.words) for one in said)} labels of the test cannot be heard, and each is "
+            f"an error: {', '.join(kinds[:10])}{', ...' if len(kinds) > 10 else ''}; {where}"
+        )
+
+
+def dictionary_of(job: Job) -> Dictionary | None:
+    """The configuration's dictionary. Raises DataError as `read_dictionary`."""
+    spec = job.experiment.config.recognition
+    if spec.dictionary is None:
+        return None
+    path = job.experiment.beside(spec.dictionary)
+    return _read(path, spec.stress, path.stat().st_mtime_ns if path.exists() else 0)
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path, stress: Literal["keep", "drop"], changed: int) -> Dictionary:  # noqa: ARG001
+    """Read once for all training sets of a run: a large dictionary takes a second."""
+    return read_dictionary(path, stress=stress)
+
+
+def _lexicon(said: Sequence[Transcript], dictionary: Dictionary | None) -> Lexicon:
+    words = sorted({word for one in said for word in one.words})
+    return {word: ((word,),) if dictionary is None else dictionary.pronunciations[word] for word in words}
+
+
+def _impossible(said: Sequence[Transcript], lexicon: Lexicon, spec: HMMSpec) -> list[str]:
+    """Why each cannot be: without a word, or without a frame for every state on its shortest path; "": it can."""
+    least = 1 + (spec.n_states - 1) // (1 + spec.skips)
+    shortest = {word: least * min(map(len, ways)) for word, ways in lexicon.items()}
+    found = []
+    for one in said:
+        needed = sum(shortest[word] for word in one.words)
+        short = f"{one.piece.n_rows} frames for {len(one.words)} words that need {needed}"
+        found.append("the transcript is empty" if not one.words else short if needed > one.piece.n_rows else "")
+    return found
+
+
+def log_weights_of(lexicon: Lexicon, dictionary: Dictionary | None) -> LogWeights:
+    """The probabilities of the lexicon's words that a dictionary tells apart, as logs in nats."""
+    told = {} if dictionary is None else dictionary.log_weights
+    return {word: told[word] for word in sorted(lexicon) if any(told.get(word, ()))}
+
+
+def warn_of_labels(job: Job, said: Sequence[Transcript]) -> None:
+    """Warn, once for a run, of what trains but is seldom meant."""
+    spec = job.experiment.config.recognition
+    if are_segments(job) and spec.silence is None:
+        n_frames = sum(one.piece.n_rows for one in said)
+        outside = n_frames - sum(stop - start for one in said for start, stop in one.bounds or ())
+        if outside > GAPS * n_frames:
+            job.console.warn(
+                f"{100 * outside / n_frames:.0f} % of the training recordings is in no segment, and is trained as the "
+                "labels beside it; recognition.silence: NAME makes a unit of what is between them"
+            )
+    if not are_segments(job) and spec.dictionary is None:  # of phones case may be all that tells them apart
+        _warn_of_spellings(job, said)
+
+
+def _warn_of_spellings(job: Job, said: Sequence[Transcript]) -> None:
+    """Words that case or punctuation alone tells apart are models of their own, which few mean."""
+    spelt: dict[str, list[str]] = {}
+    for word in sorted({word for one in said for word in one.words}):
+        spelt.setdefault(word.strip(string.punctuation).casefold(), []).append(word)
+    alike = [" ".join(words) for bare, words in spelt.items() if bare and len(words) > 1]
+    if alike:
+        job.console.warn(
+            f"words that case or punctuation alone tells apart are trained as different words: {'; '.join(alike[:5])}"
+            f"{'; ...' if len(alike) > 5 else ''}; transcripts are taken as they are spelt"
+        )

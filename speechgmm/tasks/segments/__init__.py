@@ -1,0 +1,1 @@
+"""Classification of segments with known boundaries."""

@@ -1,0 +1,194 @@
+"""The streams of segment models, each learnt from labelled segments.
+
+Owns what a stream is estimated from and what streams share (labels, Gaussians by occupancy, priors on variances).
+Refuses to weigh them (``segment_training``), and to know phones, files and features: a recording is frames with
+boundaries and labels.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.errors import DataError, ShapeError
+from speechgmm.features.segments import (
+    PARTS,
+    SegmentFrames,
+    check_bounds,
+    log_durations,
+    segment_frames,
+    segment_vectors,
+)
+from speechgmm.features.transforms import LinearTransform, class_moments, lda, most_directions, splice
+from speechgmm.gmm.model import DiagGMM
+from speechgmm.tasks.segments.components import components_by_occupancy, fit_mixtures
+from speechgmm.tasks.segments.duration import DurationModel, fit_durations
+from speechgmm.tasks.segments.models import FrameStream, PriorStream, Stream, ThirdStream, VectorStream
+from speechgmm.tasks.segments.spec import SegmentSpec, StreamName
+
+Floats = NDArray[np.float64]
+Numbers = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledSegments:
+    """The segments of one recording.
+
+    Raises:
+        ShapeError: Not one label per segment, or boundaries that are not (N, 2).
+        DataError: A segment that is empty or lies outside of the recording.
+
+    >>> len(LabelledSegments(np.zeros((9, 13)), np.array([[0.0, 4.5], [4.5, 9.0]]), ("s", "iy"), "anna").labels)
+    2
+    """
+
+    frames: NDArray[np.floating]  # (T, D), the static dimensions first
+    bounds: Floats  # (N, 2) start and end in frames, fractions allowed
+    labels: tuple[str, ...]  # N
+    group: str  # speaker, or whatever must not be on both sides of a division
+    copy: bool = False  # an altered copy: trained on, never chosen or measured by
+
+    def __post_init__(self) -> None:
+        if len(check_bounds(self.bounds, len(self.frames))) != len(self.labels):
+            raise ShapeError(f"{len(self.bounds)} segments with {len(self.labels)} labels; expected one each")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Training:
+    """The training segments as the streams' estimates need them."""
+
+    recordings: Sequence[LabelledSegments]
+    labels: tuple[str, ...]  # C
+    classes: Numbers  # (N,) of all segments, recording after recording
+    found: Sequence[SegmentFrames]  # per recording
+    frame_classes: Numbers  # (M,) of all segments' frames
+    frame_parts: Numbers  # (M,)
+    n_static: int
+    spec: SegmentSpec
+    seed: int
+
+    def frames(self, of: Callable[[NDArray[np.floating]], NDArray[np.floating]]) -> NDArray[np.floating]:
+        """Rows (M, D) of all segments' frames, after a function of each recording's frames."""
+        pairs = zip(self.recordings, self.found, strict=True)
+        return np.concatenate([of(recording.frames)[found.index] for recording, found in pairs])
+
+
+def labels_of(recordings: Sequence[LabelledSegments]) -> tuple[str, ...]:
+    """All labels in the recordings, in order. Raises `DataError` where there is no segment."""
+    labels = tuple(sorted({label for recording in recordings for label in recording.labels}))
+    if not labels:
+        raise DataError("no labelled segments to train on; expected at least one")
+    return labels
+
+
+def train_streams(
+    recordings: Sequence[LabelledSegments], labels: tuple[str, ...], spec: SegmentSpec, n_static: int, seed: int
+) -> tuple[Stream, ...]:
+    """The streams that the spec names, for classes `labels`, each of which must have a segment.
+
+    Raises `ShapeError` for frames of different dimensions, and like ``fit_gmm`` and `lda`.
+    """
+    widths = sorted({recording.frames.shape[1] for recording in recordings})
+    if len(widths) > 1 or not 1 <= n_static <= widths[0]:
+        raise ShapeError(f"frames of {' and '.join(map(str, widths))} dimensions, {n_static} of them static")
+    number = {label: k for k, label in enumerate(labels)}
+    classes = [np.array([number[label] for label in recording.labels], dtype=np.intp) for recording in recordings]
+    found = [segment_frames(recording.bounds, len(recording.frames)) for recording in recordings]
+    training = _Training(
+        recordings,
+        labels,
+        np.concatenate(classes),
+        found,
+        np.concatenate([of[part.segment] for of, part in zip(classes, found, strict=True)]),
+        np.concatenate([part.part for part in found]),
+        n_static,
+        spec,
+        seed,
+    )
+    return tuple(_TRAINERS[name](training) for name in spec.streams)
+
+
+def _frame_stream(training: _Training) -> FrameStream:
+    spec = training.spec
+    rows = training.frames(lambda frames: frames)
+    names = [f"{label} (frames)" for label in training.labels]
+    models = _mixtures(rows, training.frame_classes, names, spec.frame_components, spec.frame_prior, training)
+    return FrameStream(models, spec.length_power)
+
+
+def _third_stream(training: _Training) -> ThirdStream:
+    spec, n_classes = training.spec, len(training.labels)
+    rows = training.frames(lambda frames: splice(frames[:, : training.n_static], spec.third_splice))
+    # The thirds of a class are classes of their own to the LDA: what tells them apart is worth keeping.
+    thirds = training.frame_parts * n_classes + training.frame_classes
+    transform = _lda(rows, thirds, PARTS * n_classes, spec.third_dim, spec)
+    images, parts = transform.apply(rows), thirds
+    # A third without a frame, all segments of its class being that short, takes the frames of the class.
+    for empty in np.flatnonzero(np.bincount(thirds, minlength=PARTS * n_classes) == 0):
+        of_class = training.frame_classes == empty % n_classes
+        images = np.concatenate([images, images[: len(of_class)][of_class]])
+        parts = np.concatenate([parts, np.full(int(of_class.sum()), empty)])
+    names = [f"{label} ({part} third)" for part in ("first", "middle", "last") for label in training.labels]
+    models = _mixtures(images, parts, names, spec.third_components, spec.frame_prior, training)
+    return ThirdStream(models, transform, spec.third_splice, training.n_static, spec.length_power)
+
+
+def _vector_stream(training: _Training) -> VectorStream:
+    spec, n_static = training.spec, training.n_static
+    rows = np.concatenate(
+        [segment_vectors(r.frames[:, :n_static], r.bounds, spec.vector_context) for r in training.recordings]
+    )
+    transform = _lda(rows, training.classes, len(training.labels), spec.vector_dim, spec)
+    names = [f"{label} (segment vectors)" for label in training.labels]
+    images = transform.apply(rows)
+    models = _mixtures(images, training.classes, names, spec.vector_components, spec.vector_prior, training)
+    return VectorStream(models, transform, spec.vector_context, n_static)
+
+
+def _duration_stream(training: _Training) -> DurationModel:
+    logs = np.concatenate([log_durations(recording.bounds) for recording in training.recordings])
+    return fit_durations(logs, training.classes, len(training.labels))
+
+
+def _prior_stream(training: _Training) -> PriorStream:
+    counts = np.bincount(training.classes, minlength=len(training.labels))
+    return PriorStream(np.log(counts / counts.sum()))
+
+
+_TRAINERS: Final[dict[StreamName, Callable[[_Training], Stream]]] = {
+    "frames": _frame_stream,
+    "thirds": _third_stream,
+    "vector": _vector_stream,
+    "duration": _duration_stream,
+    "prior": _prior_stream,
+}
+
+
+def _lda(rows: NDArray[np.floating], classes: Numbers, n_classes: int, dim: int, spec: SegmentSpec) -> LinearTransform:
+    pooled = class_moments(rows, classes, n_classes)
+    return lda(pooled, min(dim, most_directions(pooled)), spec.lda_prior)
+
+
+def _mixtures(
+    rows: NDArray[np.floating],
+    classes: Numbers,
+    names: Sequence[str],
+    components: float,
+    prior_count: float,
+    training: _Training,
+) -> tuple[DiagGMM, ...]:
+    spec = training.spec
+    counts = np.bincount(classes, minlength=len(names))
+    return fit_mixtures(
+        rows,
+        classes,
+        names,
+        components_by_occupancy(counts, round(components * len(names)), spec.power, spec.min_count),
+        prior_count=prior_count,
+        variance_floor=spec.variance_floor,
+        max_iter=spec.max_iter,
+        tol=spec.tol,
+        seed=training.seed,
+    )

@@ -1,0 +1,1 @@
+"""Whether a claim is true: trials of a model against a test recording."""

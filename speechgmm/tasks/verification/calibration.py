@@ -1,0 +1,238 @@
+"""Calibration in a verification run: log-likelihood ratios of the trials, the map for the model file, their figures.
+
+By folds, a trial is mapped by what the trials of other speakers say (neither its model's nor its test's speaker), and
+the model file gets the map that all trials make. By dev, one map is trained on the split ``dev``: every model of a
+class that is in it, against every recording in it.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.corpus import Fold
+from speechgmm.engine.extraction import divide
+from speechgmm.engine.frames import Features
+from speechgmm.engine.job import Job
+from speechgmm.engine.metric import bounds
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.evaluation import act_dcf_sums, bayes_threshold, cllr_sums, interval, open_set_sums, rank_trials
+from speechgmm.evaluation.open_set import OpenSet
+from speechgmm.evaluation.resampling import OfSums
+from speechgmm.tasks.classification.models import ClassModels
+from speechgmm.tasks.verification.score_map_training import Fit, cross_calibrate, fit_logistic, fit_pav
+from speechgmm.tasks.verification.score_maps import Affine, Calibration, ScoreMap, map_inputs
+from speechgmm.tasks.verification.spec import CalibrationSpec, DecisionSpec
+from speechgmm.tasks.verification.trials import ScoredTrials, score_trials
+
+
+@dataclass(frozen=True, slots=True)
+class _Training:
+    """The trials that the model file's map is trained on."""
+
+    inputs: NDArray[np.float64]  # (N,) scores; (N, 2) with the cohort's means
+    is_target: NDArray[np.bool_]  # (N,)
+    n_frames: NDArray[np.int64]  # (N,) of the test utterance
+    speakers: frozenset[str] = frozenset()  # of the split dev
+
+
+def calibrate(
+    job: Job, scored: ScoredTrials, features: Features, models: ClassModels
+) -> tuple[ScoredTrials, Calibration | None]:
+    """The trials with their log-likelihood ratios, and the map for the model file; without one, as they were.
+
+    Raises:
+        ConfigError: ``calibration.by: dev`` without a split dev.
+        DataError: Too few speakers for folds; a part that has only targets or only nontargets.
+    """
+    config = job.experiment.config
+    spec = config.calibration
+    if spec.method == "none":
+        return scored, None
+    seed = config.seed
+    if spec.by == "dev":
+        training = _dev_trials(job, features, models)
+        final = _fitting(spec)(training.inputs, training.is_target)
+        llrs, maps = final.apply(_inputs(scored, spec)), [final]
+        if training.speakers & set(scored.test_groups):
+            job.console.warn(
+                "calibration.by: dev: speakers of the split dev are tested too; the cost of calibration for speakers "
+                "yet unseen is likely more than cllr says"
+            )
+    else:
+        training = _Training(_inputs(scored, spec), scored.is_target, scored.n_frames)
+        llrs, maps = by_folds(scored, spec, seed)
+        final = _fitting(spec)(training.inputs, training.is_target)
+    _say(job, maps, final)
+    calibration = Calibration(
+        map=final,
+        threshold=threshold(config.decision),
+        decision=config.decision,
+        by=spec.by,
+        n_targets=int(training.is_target.sum()),
+        n_nontargets=int((~training.is_target).sum()),
+        n_frames=(int(training.n_frames.min()), int(training.n_frames.max())),
+        quality=spec.quality,
+    )
+    return replace(scored, llrs=llrs), calibration
+
+
+def by_folds(scored: ScoredTrials, spec: CalibrationSpec, seed: int) -> tuple[NDArray[np.float64], list[ScoreMap]]:
+    """Ratios (N,) of the trials, each by a map that has met neither of its speakers; and those maps."""
+    inputs = _inputs(scored, spec)
+    return cross_calibrate(inputs, scored.is_target, _sides(scored), _fitting(spec), spec.n_folds, seed)
+
+
+def threshold(decision: DecisionSpec) -> float:
+    """The ratio (nats) from which on a claim is accepted for this prior and these costs."""
+    return bayes_threshold(decision.prior, decision.cost_miss, decision.cost_false_alarm)
+
+
+def calibrated_metrics(scored: ScoredTrials, decision: DecisionSpec, *, seed: int = 0) -> dict[str, dict[str, Any]]:
+    """Cllr and actDCF of the ratios and, where every model met every test, the rates of open-set identification.
+
+    Each with an interval by resampling speakers, of models and tests together. Empty where nothing is calibrated.
+    """
+    if scored.llrs is None:
+        return {}
+    metrics = ratio_metrics(scored.llrs, scored.is_target, _sides(scored), decision, seed=seed)
+    return {**metrics, **open_set_metrics(scored, decision, seed=seed)}
+
+
+def ratio_metrics(
+    llrs: NDArray[np.float64],
+    is_target: NDArray[np.bool_],
+    sides: tuple[NDArray[np.intp], NDArray[np.intp]],
+    decision: DecisionSpec,
+    *,
+    seed: int = 0,
+) -> dict[str, dict[str, Any]]:
+    """Cllr and actDCF of log-likelihood ratios (N,), with intervals by resampling the speakers (N,) of both sides."""
+    trials = rank_trials(llrs, is_target)
+    cost = act_dcf_sums(trials, decision.prior, decision.cost_miss, decision.cost_false_alarm)
+    metrics: dict[str, dict[str, Any]] = {}
+    for name, statistic, unit in (
+        ("cllr", cllr_sums(trials), "bits"),
+        ("act_dcf", cost, "share of the blind decision's cost"),
+    ):
+        metrics[name] = {
+            "value": statistic(np.ones(len(llrs))),
+            "n": len(llrs),
+            "unit": unit,
+            **bounds(interval(statistic, sides, scale="log", seed=seed)),
+        }
+    metrics["act_dcf"] |= {"p_target": decision.prior, "threshold": threshold(decision)}
+    return metrics
+
+
+def open_set_metrics(scored: ScoredTrials, decision: DecisionSpec, *, seed: int = 0) -> dict[str, dict[str, Any]]:
+    """Rates of identification among all models or as unknown, at the threshold of the prior and costs.
+
+    False alarms are those of strangers' tests. Where nobody is a stranger, every test takes the part of one, with its
+    own model left out; ``strangers`` says which.
+    """
+    found = _open_sets(scored)
+    if found is None:
+        return {}
+    members, strangers, how = found
+    metrics = {}
+    for name, tests, groups in (
+        ("identified", *members),
+        ("mistaken", *members),
+        ("false_alarm", *strangers),
+    ):
+        if not len(tests.best) or (name != "false_alarm" and not tests.is_member.any()):
+            continue
+        statistic: OfSums = open_set_sums(tests, threshold(decision))[name]
+        chosen = tests.is_member if name != "false_alarm" else ~tests.is_member
+        statistic = replace(statistic, columns=statistic.columns[chosen])
+        metrics[f"open_set_{name}"] = {
+            "value": statistic(np.ones(int(chosen.sum()))),
+            "n": int(chosen.sum()),
+            "unit": "fraction",
+            "threshold": threshold(decision),
+            **({"strangers": how} if name == "false_alarm" else {}),
+            **bounds(interval(statistic, groups[chosen], seed=seed)),
+        }
+        metrics[f"open_set_{name}"]["interval"] += ", the models given"
+    return metrics
+
+
+def _open_sets(
+    scored: ScoredTrials,
+) -> tuple[tuple[OpenSet, NDArray[np.intp]], tuple[OpenSet, NDArray[np.intp]], str] | None:
+    """Tests of members and of strangers, each with its groups; None where some model did not meet some test."""
+    if scored.llrs is None:
+        return None
+    names = np.array([f"{fold}\t{trial.test}" for fold, trial in zip(scored.folds, scored.trials, strict=True)])
+    _, first, test = np.unique(names, return_index=True, return_inverse=True)
+    counts = np.bincount(test)
+    if counts.min() != counts.max() or counts.max() < len({trial.model for trial in scored.trials}):
+        return None
+    order = np.argsort(test, kind="stable").reshape(len(counts), -1)  # (tests, models)
+    llrs, truth = scored.llrs[order], scored.is_target[order]
+    groups = np.unique(np.array(scored.test_groups)[first], return_inverse=True)[1]
+    is_member = np.asarray(truth.any(axis=1))
+    is_right = np.take_along_axis(truth, llrs.argmax(axis=1)[:, None], axis=1)[:, 0]
+    every = OpenSet(llrs.max(axis=1), is_right, is_member)
+    if not is_member.all():
+        return (every, groups), (every, groups), "tests of classes without a model"
+    others = np.where(truth, -np.inf, llrs).max(axis=1)
+    none = np.zeros(len(llrs), bool)
+    return (every, groups), (OpenSet(others, none, none), groups), "every test, with its own model left out"
+
+
+def _dev_trials(job: Job, features: Features, models: ClassModels) -> _Training:
+    """Every model of a class in the split dev against every recording in it."""
+    label = features.corpus.label
+    dev = features.corpus.split("dev")
+    if job.folds or not dev:
+        raise ConfigError(
+            "calibration.by: dev needs recordings in the split 'dev'"
+            + (", and a division by folds has none" if job.folds else "")
+            + "; add them to the corpus, or set calibration.by: folds"
+        )
+    fold = Fold("", frozenset(utterance.id for utterance in dev))
+    inner = replace(job, experiment=replace(job.experiment, config=replace(job.experiment.config, trials=None)))
+    part = divide(inner, features.without_split("test"), fold)
+    scored = score_trials(inner, {"": (part, models)}, what="trials for the calibration")
+    known = {utterance.label(label) for utterance in dev}
+    kept = np.array([trial.model in known for trial in scored.trials])
+    is_target = scored.is_target[kept]
+    if not 0 < is_target.sum() < len(is_target):
+        raise DataError(
+            f"calibration.by: dev: {int(is_target.sum())} targets among {len(is_target)} trials of the split dev; both "
+            f"kinds are needed: recordings in dev of two classes ({label}) or more that are also in train"
+        )
+    inputs = _inputs(scored, job.experiment.config.calibration)[kept]
+    return _Training(inputs, is_target, scored.n_frames[kept], frozenset(scored.test_groups))
+
+
+def _inputs(scored: ScoredTrials, spec: CalibrationSpec) -> NDArray[np.float64]:
+    return map_inputs(scored.scores, scored.cohort_mean, spec.quality)
+
+
+def _fitting(spec: CalibrationSpec) -> Fit:
+    return fit_pav if spec.method == "pav" else partial(fit_logistic, p_target=spec.p_target)
+
+
+def _say(job: Job, maps: list[ScoreMap], final: ScoreMap) -> None:
+    separated = sum(isinstance(found, Affine) and found.separated for found in maps)
+    if separated:
+        job.console.warn(
+            f"calibration: targets and nontargets are separated perfectly in {separated} of {len(maps)} training sets, "
+            "so that no finite ratio is steep enough; it is held back by one more trial of either kind (smoothed)"
+        )
+    if isinstance(final, Affine) and final.weights[0] <= 0:
+        job.console.warn(
+            "calibration: higher scores speak against the claim; are targets and nontargets swapped, or too few?"
+        )
+
+
+def _sides(scored: ScoredTrials) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The speakers of models and of tests as numbers, the same for the same person."""
+    names = np.concatenate([np.array(scored.model_groups), np.array(scored.test_groups)])
+    first, second = np.unique(names, return_inverse=True)[1].reshape(2, -1)
+    return first, second

@@ -1,0 +1,298 @@
+"""Verification: trials scored against a background model, normalised by a cohort, and their figures.
+
+A million trials are columns of numbers, not a million objects: models and tests are named once each.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.corpus import Utterance
+from speechgmm.corpus.listing import listed
+from speechgmm.corpus.trials import Trial, read_trials
+from speechgmm.engine.frames import Features, Piece
+from speechgmm.engine.job import Job
+from speechgmm.errors import DataError
+from speechgmm.io.tables import cell
+from speechgmm.tasks.classification.models import ClaimScores, ClassModels
+from speechgmm.tasks.classification.scoring import SCORED_AT_ONCE
+
+Numbers = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The models, or the tests, that trials are of: each once for every fold."""
+
+    names: tuple[str, ...]
+    groups: tuple[str, ...]  # the speaker of each
+    folds: tuple[str, ...]  # the fold of each; "" where there are none
+
+    def __add__(self, other: "Side") -> "Side":
+        """Those of both."""
+        return Side(self.names + other.names, self.groups + other.groups, self.folds + other.folds)
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredTrials:
+    """Trials with their scores, in nats per frame or, normalised, in deviations of the cohort's. Not calibrated."""
+
+    models: Side
+    tests: Side
+    test_frames: NDArray[np.int64]  # of each test
+    model: Numbers  # (N,) which of the models a trial claims
+    test: Numbers  # (N,) which of the tests it is about
+    scores: NDArray[np.float64]  # (N,) what figures are of
+    raw: NDArray[np.float64] | None  # (N,) before they were normalised; None: they are not
+    is_target: NDArray[np.bool_]  # (N,) whether the claim is true
+    cohort_means: NDArray[np.float64] | None = None  # of each test: mean raw score of the cohort's models
+    llrs: NDArray[np.float64] | None = None  # (N,) calibrated, nats; None: they are not
+
+    @classmethod
+    def pooled(cls, parts: Sequence["ScoredTrials"]) -> "ScoredTrials":
+        """The trials of all folds as one table."""
+        first = parts[0]
+        models, tests = first.models, first.tests
+        offsets = [(0, 0)]
+        for part in parts[1:]:
+            offsets.append((len(models.names), len(tests.names)))
+            models, tests = models + part.models, tests + part.tests
+        return cls(
+            models,
+            tests,
+            np.concatenate([part.test_frames for part in parts]),
+            np.concatenate([part.model + before for part, (before, _) in zip(parts, offsets, strict=True)]),
+            np.concatenate([part.test + before for part, (_, before) in zip(parts, offsets, strict=True)]),
+            np.concatenate([part.scores for part in parts]),
+            None if first.raw is None else np.concatenate([part.raw for part in parts if part.raw is not None]),
+            np.concatenate([part.is_target for part in parts]),
+            None
+            if first.cohort_means is None
+            else np.concatenate([part.cohort_means for part in parts if part.cohort_means is not None]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def chosen(self, rows: Sequence[int]) -> "ScoredTrials":
+        """Some of the trials, by their places."""
+        at = np.asarray(rows, np.intp)
+        return replace(
+            self,
+            model=self.model[at],
+            test=self.test[at],
+            scores=self.scores[at],
+            raw=None if self.raw is None else self.raw[at],
+            is_target=self.is_target[at],
+            llrs=None if self.llrs is None else self.llrs[at],
+        )
+
+    @cached_property
+    def trials(self) -> tuple[Trial, ...]:
+        """The claims themselves, one object each."""
+        rows = zip(self.model.tolist(), self.test.tolist(), self.is_target.tolist(), strict=True)
+        return tuple(Trial(self.models.names[m], self.tests.names[t], truth) for m, t, truth in rows)
+
+    @property
+    def n_frames(self) -> NDArray[np.int64]:
+        """(N,) of the test utterance."""
+        counts: NDArray[np.int64] = self.test_frames[self.test]
+        return counts
+
+    @property
+    def cohort_mean(self) -> NDArray[np.float64] | None:
+        """(N,) mean raw score of the cohort's models on the test; None: there are no such models."""
+        return None if self.cohort_means is None else self.cohort_means[self.test]
+
+    @property
+    def folds(self) -> tuple[str, ...]:
+        """The fold of each trial; "" where there are none."""
+        return _of_each(self.tests.folds, self.test)
+
+    @property
+    def model_groups(self) -> tuple[str, ...]:
+        """The speaker of each trial's model."""
+        return _of_each(self.models.groups, self.model)
+
+    @property
+    def test_groups(self) -> tuple[str, ...]:
+        """The speaker of each trial's test."""
+        return _of_each(self.tests.groups, self.test)
+
+
+def _of_each(names: Sequence[str], numbers: Numbers) -> tuple[str, ...]:
+    return tuple(np.array(names, dtype=object)[numbers].tolist())
+
+
+def score_trials(
+    job: Job, systems: Mapping[str, tuple[Features, ClassModels]], *, what: str = "trials"
+) -> ScoredTrials:
+    """Score the trials of the configuration: those of its table, or every model against every test utterance.
+
+    Args:
+        job: The job.
+        systems: Fold -> features in its division and the models trained on its training part; one, named "", without.
+        what: The trials, for a person.
+
+    Raises:
+        DataError: The table of trials is wrong, or there is nothing to test.
+    """
+    path = job.experiment.trials_path()
+    asked: dict[str, list[Trial]] | None = None
+    if path is not None:
+        labels = next(iter(systems.values()))[1].labels
+        tests = {name for fold in job.folds for name in fold.test} or {u.id for u in job.corpus.split("test")}
+        asked = {}
+        for trial in read_trials(path, set(labels), tests):
+            asked.setdefault(trial.test, []).append(trial)
+    parts = [_score_part(job, name, *system, asked, what) for name, system in systems.items()]
+    # Of a table, one fold of a sweep may hold no trial.
+    if path is None and not any(len(part) for part in parts):
+        within = ", ".join(job.experiment.config.scoring.trials_within)
+        tested = any(features.corpus.split("test") for features, _ in systems.values())
+        raise DataError(
+            f"no trials: no test agrees with a model in {within} (scoring.trials_within); are values spelt alike?"
+            if tested
+            else "no trials: the split 'test' is empty"
+        )
+    return ScoredTrials.pooled(parts)
+
+
+def _score_part(
+    job: Job,
+    fold: str,
+    features: Features,
+    models: ClassModels,
+    asked: Mapping[str, Sequence[Trial]] | None,
+    kind: str,
+) -> ScoredTrials:
+    config = job.experiment.config
+    label, group = features.corpus.label, config.corpus.group or features.corpus.label
+    tests = [(u, piece) for u, piece in features.of_split("test") if asked is None or u.id in asked]
+    numbers = {name: number for number, name in enumerate(models.labels)}
+    true = np.array([numbers.get(u.label(label), -1) for u, _ in tests], np.intp)
+    if asked is None:
+        test, model = _made(features, models.labels, tests, config.scoring.trials_within)
+    else:
+        rows = [(n, numbers[trial.model], trial) for n, (u, _) in enumerate(tests) for trial in asked[u.id]]
+        test, model = (np.array([row[side] for row in rows], np.intp) for side in (0, 1))
+        for n, number, trial in rows:
+            if trial.target is not None and trial.target != (number == true[n]):
+                raise DataError(
+                    f"trials: model {trial.model!r}, test {trial.test!r} is given as "
+                    f"{'target' if trial.target else 'nontarget'}, but the corpus says that the test is of "
+                    f"{tests[n][0].label(label)!r}"
+                )
+    _warn_of_shared(job, features, models.labels, tests, test, model, kind)
+    parcels = [[piece for _, piece in tests[n : n + SCORED_AT_ONCE]] for n in range(0, len(tests), SCORED_AT_ONCE)]
+    raw, scores = np.empty((2, len(models.labels), len(tests)))
+    counts = np.empty(len(tests), np.int64)
+    cohort_means = None if models.cohort is None or not models.cohort.models else np.empty(len(tests))
+    with job.console.stage("score"):
+        done = 0
+        what = f"scoring parcels of {kind}{f' of fold {fold}' if fold else ''}"
+        for found, n_frames in job.console.track(job.map(partial(_score_parcel, models), parcels), len(parcels), what):
+            part = slice(done, done + len(n_frames))
+            raw[:, part], scores[:, part], counts[part] = found.raw, found.scores, n_frames
+            if cohort_means is not None:
+                cohort_means[part] = found.cohort_means
+            done += len(n_frames)
+    owner = {u.label(label): u.label(group) for u, _ in features.of_split("train")}
+    return ScoredTrials(
+        Side(models.labels, tuple(owner[name] for name in models.labels), (fold,) * len(models.labels)),
+        Side(tuple(u.id for u, _ in tests), tuple(u.label(group) for u, _ in tests), (fold,) * len(tests)),
+        counts,
+        model,
+        test,
+        scores[model, test],
+        None if models.cohort is None else raw[model, test],
+        model == true[test],
+        cohort_means,
+    )
+
+
+def _made(
+    features: Features, labels: Sequence[str], tests: Sequence[tuple[Utterance, Piece]], within: Sequence[str]
+) -> tuple[Numbers, Numbers]:
+    """(N,) tests and (N,) models of all trials in which the two agree in the columns ``within``.
+
+    Raises:
+        DataError: A model whose training recordings disagree in such a column, or an utterance without it.
+    """
+    agree = np.ones((len(tests), len(labels)), bool)
+    for column in within:
+        values: dict[str, set[str]] = {name: set() for name in labels}
+        for utterance, _ in features.of_split("train"):
+            values[utterance.label(features.corpus.label)].add(utterance.label(column))
+        several = {name: found for name, found in values.items() if len(found) > 1}
+        if several:
+            name, found = next(iter(several.items()))
+            raise DataError(
+                f"scoring.trials_within: {len(several)} models have no one {column!r}: the training recordings of "
+                f"{name!r} have {', '.join(sorted(found)[:5])}; is it a column about the {features.corpus.label}?"
+            )
+        of_models = np.array([next(iter(values[name])) for name in labels])
+        of_tests = np.array([utterance.label(column) for utterance, _ in tests], of_models.dtype if not tests else None)
+        agree &= of_tests[:, None] == of_models
+    test, model = np.nonzero(agree)
+    return test, model
+
+
+def _warn_of_shared(
+    job: Job,
+    features: Features,
+    labels: Sequence[str],
+    tests: Sequence[tuple[Utterance, Piece]],
+    test: Numbers,
+    model: Numbers,
+    kind: str,
+) -> None:
+    """Say which trials test a part of a recording whose other part the model was made from."""
+    trained: dict[str, set[int]] = {}
+    numbers = {name: number for number, name in enumerate(labels)}
+    for utterance, piece in features.of_split("train"):
+        trained.setdefault(piece.key, set()).add(numbers[utterance.label(features.corpus.label)])
+    of_test = [trained.get(piece.key, set()) for _, piece in tests]
+    candidates = np.flatnonzero(np.array([bool(found) for found in of_test], bool)[test])
+    shared = [n for n in candidates.tolist() if model[n] in of_test[test[n]]]
+    if shared:
+        pairs = [f"model {labels[model[n]]!r}, test {tests[test[n]][0].id!r}" for n in shared]
+        job.console.warn(
+            f"{len(shared)} of {len(test)} {kind} test a part of a recording whose other part enrolled the model; room "
+            f"and microphone are the same, so figures are better than they would be on another day:\n{listed(pairs)}"
+        )
+
+
+def _score_parcel(models: ClassModels, pieces: Sequence[Piece]) -> tuple[ClaimScores, list[int]]:
+    """Scores (C, N) of recordings, and their numbers of frames."""
+    frames = [piece.load() for piece in pieces]
+    return models.claim_scores(frames), [len(one) for one in frames]
+
+
+def trials_table(scored: ScoredTrials) -> str:
+    """``scores.tsv`` of verification: model, test, fold (with folds), raw (if normalised), score, cohort_mean (if
+    models of a cohort normalise), llr (calibrated), n_frames, target.
+
+    Written by columns: of a million trials, names are made cells of a table once each.
+    """
+    named = (scored.models.names, scored.tests.names, scored.tests.folds)
+    models, tests, folds = ([cell(name) for name in names] for names in named)
+    model, test = scored.model.tolist(), scored.test.tolist()
+    counts = list(map(str, scored.test_frames.tolist()))
+    means = [] if scored.cohort_means is None else [f"{mean:.6f}" for mean in scored.cohort_means.tolist()]
+    columns: dict[str, Iterable[str]] = {
+        "model": map(models.__getitem__, model),
+        "test": map(tests.__getitem__, test),
+        **({"fold": map(folds.__getitem__, test)} if any(folds) else {}),
+        **({} if scored.raw is None else {"raw": map("{:.6f}".format, scored.raw.tolist())}),
+        "score": map("{:.6f}".format, scored.scores.tolist()),
+        **({} if scored.cohort_means is None else {"cohort_mean": map(means.__getitem__, test)}),
+        **({} if scored.llrs is None else {"llr": map("{:.6f}".format, scored.llrs.tolist())}),
+        "n_frames": map(counts.__getitem__, test),
+        "target": map(("nontarget", "target").__getitem__, scored.is_target.tolist()),
+    }
+    rows = map("\t".join, zip(*columns.values(), strict=True))
+    return "\n".join(("\t".join(columns), *rows, ""))

@@ -1,0 +1,29 @@
+from .speaker_space import Evidence, SpeakerSpace, same_speaker_ratios
+from .supervectors import (
+    RELEVANCE,
+    WithinClass,
+    cosine_distances,
+    cross_likelihood_ratios,
+    cross_likelihood_ratios_of,
+    mean_offsets,
+    piece_statistics,
+    supervectors,
+    unit_length,
+    weight_offsets,
+)
+
+__all__ = [
+    "RELEVANCE",
+    "Evidence",
+    "SpeakerSpace",
+    "WithinClass",
+    "cosine_distances",
+    "cross_likelihood_ratios",
+    "cross_likelihood_ratios_of",
+    "mean_offsets",
+    "piece_statistics",
+    "same_speaker_ratios",
+    "supervectors",
+    "unit_length",
+    "weight_offsets",
+]
