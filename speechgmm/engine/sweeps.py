@@ -232,6 +232,7 @@ def _choose(
     folds = list(points[0].inner)
     chosen = {fold: int(np.argmax([point.inner[fold] for point in points])) for fold in folds}
     pooled = job.task.pooled({fold: found[number][1][fold] for fold, number in chosen.items()})
+    pooled = job.task.of_several_models(job, pooled)
     evaluation = job.task.evaluate(job, pooled)
     result = Sweep(folder, job.task.criterion_name(config), tuple(points), failed, chosen, evaluation)
     for name, text in job.task.tables(job, pooled, evaluation).items():

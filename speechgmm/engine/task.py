@@ -7,6 +7,8 @@ the protocol and its defaults. Refuses to know any task.
 Three types belong to a task: what it trains, what its test gives, and what is evaluated. The engine hands them on.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -63,81 +65,85 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
     least_classes: ClassVar[int] = 2
     """Classes that training needs at the least."""
 
-    def split(self, corpus: "Corpus", config: "Config") -> "tuple[Corpus, tuple[Fold, ...]]":
+    def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
         """The corpus in training and test, and the folds of a cross-validation."""
         from speechgmm.corpus import make_split
 
         spec = config.corpus
         return make_split(corpus, spec.split, group=spec.group, seed=config.seed)
 
-    def has_classes(self, job: "Job") -> bool:
+    def has_classes(self, job: Job) -> bool:
         """Whether the labels of the corpus are classes, each with recordings of its own (and no transcripts)."""
         return True
 
-    def trains_each_class(self, config: "Config") -> bool:
+    def trains_each_class(self, config: Config) -> bool:
         """Whether every class needs training recordings of its own."""
         return True
 
-    def about(self, job: "Job") -> str:
+    def about(self, job: Job) -> str:
         """What is trained and tested, in a line."""
         corpus = job.corpus
         labels = {utterance.label(corpus.label) for utterance in corpus.split("train")}
         return described(job, f"{len(labels)} classes")
 
-    def extract(self, job: "Job") -> Inputs:
+    def extract(self, job: Job) -> Inputs:
         """The features of all recordings."""
         from speechgmm.engine.extraction import extract
 
         return (extract(job),)
 
     @abstractmethod
-    def train(self, job: "Job", sets: Sequence[Inputs]) -> list[Trained]:
+    def train(self, job: Job, sets: Sequence[Inputs]) -> list[Trained]:
         """Models of every training set, in one pool: of everything and, where there are folds, of each."""
 
     @abstractmethod
-    def test(self, job: "Job", parts: Mapping[str, tuple[Inputs, Trained]]) -> dict[str, Tested]:
+    def test(self, job: Job, parts: Mapping[str, tuple[Inputs, Trained]]) -> dict[str, Tested]:
         """What the models say of the test part of each fold; without folds there is one part, named ""."""
 
     @abstractmethod
     def pooled(self, tested: Mapping[str, Tested]) -> Tested:
         """The test results of several parts as one."""
 
-    def settles(self, job: "Job") -> bool:
+    def settles(self, job: Job) -> bool:
         """Whether models learn from test results before they are saved."""
         return False
 
     def settle(
-        self, job: "Job", inputs: Inputs, whole: Trained, folds: Mapping[str, Trained], tested: Mapping[str, Tested]
+        self, job: Job, inputs: Inputs, whole: Trained, folds: Mapping[str, Trained], tested: Mapping[str, Tested]
     ) -> Settled[Trained, Tested]:
         """The models with what they learn from test results, and the results pooled; ``inputs`` are everything."""
         return Settled(whole, folds, self.pooled(tested))
 
+    def of_several_models(self, job: Job, tested: Tested) -> Tested:
+        """Pooled test results of models with different settings, as a sweep chooses them, ready to be evaluated."""
+        return tested
+
     @abstractmethod
-    def evaluate(self, job: "Job", tested: Tested) -> Evaluated | None:
+    def evaluate(self, job: Job, tested: Tested) -> Evaluated | None:
         """Metrics with intervals; None, with a warning, where nothing was tested."""
 
     @abstractmethod
-    def criterion(self, config: "Config", tested: Tested) -> float:
+    def criterion(self, config: Config, tested: Tested) -> float:
         """What a sweep chooses by, the more the better: a metric, or minus an error rate."""
 
     @abstractmethod
-    def criterion_name(self, config: "Config") -> str:
+    def criterion_name(self, config: Config) -> str:
         """The metric of ``criterion``: accuracy, eer, error_rate, ..."""
 
-    def without_trial_table(self, job: "Job") -> Job:
+    def without_trial_table(self, job: Job) -> Job:
         """The job for inner folds, where a table about the test has no meaning."""
         return job
 
     @abstractmethod
-    def pack(self, job: "Job", trained: Trained) -> bytes:
+    def pack(self, job: Job, trained: Trained) -> bytes:
         """The model file."""
 
-    def model_tables(self, job: "Job", trained: Trained) -> Mapping[str, str]:
+    def model_tables(self, job: Job, trained: Trained) -> Mapping[str, str]:
         """Tables beside a model file, by file name: how the models were trained."""
         return {}
 
     @abstractmethod
-    def tables(self, job: "Job", tested: Tested, evaluation: Evaluated | None) -> Mapping[str, str]:
+    def tables(self, job: Job, tested: Tested, evaluation: Evaluated | None) -> Mapping[str, str]:
         """Tables of the test, by file name."""
 
     def facts(self, trained: Trained) -> Mapping[str, Any]:
@@ -148,14 +154,14 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
         """What ``metrics.json`` holds beside the metrics of all and of folds."""
         return {}
 
-    def draw(self, job: "Job", folder: Path, evaluation: Evaluated) -> None:
+    def draw(self, job: Job, folder: Path, evaluation: Evaluated) -> None:
         """Pictures beside the report."""
 
 
 AnyTask = Task[Any, Any, Any]
 
 
-def described(job: "Job", what: str) -> str:
+def described(job: Job, what: str) -> str:
     """``what`` with the name of the experiment and the sizes of its parts."""
     from speechgmm.corpus import SPLITS
 
@@ -198,7 +204,7 @@ def task_named(name: str) -> AnyTask:
     return found
 
 
-def task_of(config: "Config") -> AnyTask:
+def task_of(config: Config) -> AnyTask:
     """The task that a configuration asks for."""
     named = [name for name, entry in _table().items() if entry.task == config.task]
     with_section = [

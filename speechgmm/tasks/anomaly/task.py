@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from speechgmm.config import Config
 from speechgmm.corpus import Corpus, Fold
+from speechgmm.engine.class_report import classes_table
 from speechgmm.engine.job import Job
 from speechgmm.engine.task import Inputs, Task
 from speechgmm.tasks.anomaly.codec import AnomalyFile, serialise_anomaly
@@ -22,7 +23,6 @@ from speechgmm.tasks.anomaly.evaluation import (
 )
 from speechgmm.tasks.anomaly.split import divide_normal
 from speechgmm.tasks.anomaly.training import TrainedAnomaly, extract_streams, train_anomaly
-from speechgmm.tasks.classification.evaluation import classes_table
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from speechgmm.config import Config
+from speechgmm.engine.class_report import classes_table
 from speechgmm.engine.job import Job
 from speechgmm.engine.task import Inputs, Settled, Task
 from speechgmm.evaluation import eer, rank_trials
 from speechgmm.tasks.classification.codec import ModelFile, serialise
 from speechgmm.tasks.classification.evaluation import (
     Evaluation,
-    classes_table,
     confusion_table,
     detection_scores,
     evaluate,
@@ -106,9 +106,8 @@ class MixtureTask(Task[Trained, Any, Any]):
         return [first, *rest]
 
     def pack(self, job: Job, trained: Trained) -> bytes:
-        """The class models, how they were trained, and their calibration."""
-        file = ModelFile(trained.models, trained.audio, job.corpus.label, trained.recipe, trained.calibration)
-        return serialise(file)
+        """The class models, and how they were trained."""
+        return serialise(ModelFile(trained.models, trained.audio, job.corpus.label, trained.recipe))
 
     def model_tables(self, job: Job, trained: Trained) -> Mapping[str, str]:
         """How each class was trained."""

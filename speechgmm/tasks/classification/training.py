@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.class_report import ClassReport, posteriors_of
 from speechgmm.engine.class_sizes import warn_of_few
 from speechgmm.engine.frames import Features, Piece, pooled_moments
 from speechgmm.engine.job import Job
-from speechgmm.engine.mixture_fit import ClassReport, MixtureTask, posteriors_of
+from speechgmm.engine.mixture_fit import MixtureTask
 from speechgmm.engine.mixtures import train_mixtures, train_ubm
 from speechgmm.engine.noisy_copies import kept_talkers
 from speechgmm.engine.recipe import ClassRecipe
@@ -26,9 +26,6 @@ from speechgmm.tasks.classification.temperature import fit_temperature
 from speechgmm.tasks.classification.temperature_folds import cross_validated_temperature
 from speechgmm.tasks.verification.cohort import cohort_members, held_recordings, with_cohort
 
-if TYPE_CHECKING:
-    from speechgmm.tasks.verification.score_maps import Calibration
-
 MEASURED_AT_ONCE = 64
 """Recordings of the background whose moments one task takes; the order in which they are added follows from it."""
 
@@ -42,7 +39,6 @@ class Trained:
     reports: tuple[ClassReport, ...]
     ubm_report: ClassReport | None
     recipe: ClassRecipe
-    calibration: "Calibration | None" = None  # of claims, where they are calibrated
 
     def tempered(self, temperature: float) -> "Trained":
         """The same models with a temperature."""

@@ -1,7 +1,7 @@
 """Verification as the engine runs it: claims against a background model, normalised and calibrated."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 from speechgmm.config import Config
@@ -10,13 +10,22 @@ from speechgmm.engine.job import Job
 from speechgmm.engine.task import Inputs, Settled
 from speechgmm.errors import ConfigError
 from speechgmm.evaluation import eer, rank_trials
+from speechgmm.tasks.classification.codec import ModelFile, serialise
 from speechgmm.tasks.classification.task import MixtureTask
 from speechgmm.tasks.classification.training import Trained
 from speechgmm.tasks.verification.calibration import by_folds, calibrate, calibrated_metrics
 from speechgmm.tasks.verification.cohort_check import check_cohort
 from speechgmm.tasks.verification.evaluation import TrialEvaluation, evaluate_trials
+from speechgmm.tasks.verification.score_maps import Calibration
 from speechgmm.tasks.verification.spec import UNKNOWN
 from speechgmm.tasks.verification.trials import ScoredTrials, score_trials, trials_table
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated(Trained):
+    """Models with the map from their scores to likelihood ratios."""
+
+    calibration: Calibration | None = None
 
 
 class Verification(MixtureTask):
@@ -56,13 +65,24 @@ class Verification(MixtureTask):
         """The map from scores to likelihood ratios, and the trials with their ratios."""
         (features,) = inputs
         scored, calibration = calibrate(job, self.pooled(tested), features, whole.models)
-        return Settled(replace(whole, calibration=calibration), folds, scored)
+        known = {field.name: getattr(whole, field.name) for field in fields(whole)}
+        return Settled(Calibrated(**known, calibration=calibration), folds, scored)
+
+    def of_several_models(self, job: Job, tested: ScoredTrials) -> ScoredTrials:
+        """The trials with ratios by folds: there is no one model whose map they could have."""
+        if not self.settles(job):
+            return tested
+        config = job.experiment.config
+        return replace(tested, llrs=by_folds(tested, config.calibration, config.seed)[0])
+
+    def pack(self, job: Job, trained: Trained) -> bytes:
+        """The models of all speakers, how they were trained, and their calibration."""
+        calibration = trained.calibration if isinstance(trained, Calibrated) else None
+        return serialise(ModelFile(trained.models, trained.audio, job.corpus.label, trained.recipe, calibration))
 
     def evaluate(self, job: Job, tested: ScoredTrials) -> TrialEvaluation:
         """EER, minDCF and Cllr with intervals."""
         config = job.experiment.config
-        if tested.llrs is None and self.settles(job):  # pooled by a sweep, which has no one model to calibrate
-            tested = replace(tested, llrs=by_folds(tested, config.calibration, config.seed)[0])
         evaluation = evaluate_trials(tested, config.decision, seed=config.seed)
         calibrated = calibrated_metrics(tested, config.decision, seed=config.seed)
         return replace(evaluation, metrics={**evaluation.metrics, **calibrated})
