@@ -42,9 +42,10 @@ class Scores:
     predicted: tuple[str, ...]
     labels: tuple[str, ...]  # the classes
     n_frames: NDArray[np.int64]  # (N,)
-    mean_log_likelihoods: NDArray[np.float64]  # (N, C) nats per frame
+    mean_log_likelihoods: NDArray[np.float64]  # (N, C) nats per frame; or log posteriors in nats
     groups: tuple[str, ...] = ()  # what intervals go by (the speaker of each utterance); empty: none is named
     folds: tuple[str, ...] = ()  # the fold of each utterance; empty: there are none
+    are_log_posteriors: bool = False  # what ``mean_log_likelihoods`` holds, as of segment models
 
     @classmethod
     def pooled(cls, parts: Mapping[str, "Scores"]) -> "Scores":
@@ -59,6 +60,7 @@ class Scores:
             mean_log_likelihoods=np.concatenate([part.mean_log_likelihoods for part in scores]),
             groups=tuple(group for part in scores for group in part.groups),
             folds=tuple(fold for fold, part in parts.items() for _ in part.ids),
+            are_log_posteriors=scores[0].are_log_posteriors,
         )
 
     def decided(self, models: ClassModels) -> "Scores":

@@ -30,7 +30,8 @@ def train_background(
     """Background model and speaker space from speakers' recordings, frames (T, D) of speech each.
 
     Raises:
-        DataError: Fewer than two speakers with a window each. FitError: Too few frames for so many components.
+        DataError: Fewer than two speakers with a window each.
+        FitError: Too few frames for so many components.
     """
     if len(speakers) < 2:
         raise DataError(f"{len(speakers)} speaker; a speaker space is learnt from two or more, better from fifty")
