@@ -619,7 +619,7 @@ def test_a_sweeps_folder_belongs_to_its_points(hums: Path) -> None:
     sweep(hums, grid_points(["model.n_components=1,2"]), output=hums.parent / "sweep", console=quiet())
     with pytest.raises(ConfigError, match="belongs to another sweep"):
         sweep(hums, grid_points(["model.n_components=1,3"]), output=hums.parent / "sweep", console=quiet())
-    with pytest.raises(ConfigError, match=r"--set or --grid: unknown key 'model.n_componets'"):
+    with pytest.raises(ConfigError, match=r"a setting given beside the file: unknown key 'model.n_componets'"):
         sweep(hums, grid_points(["model.n_componets=1,3"]), output=hums.parent / "other", console=quiet())
 
 
@@ -853,7 +853,7 @@ def test_a_class_enrolled_later_is_normalised_as_if_it_had_been_there_from_the_s
 def test_no_class_has_the_name_of_what_is_no_class(voices: Path) -> None:
     scored(voices, "calibration.method=logistic", "calibration.n_folds=4")
     file = read_model_file(max(voices.parent.glob("run-*")) / "models.safetensors")
-    with pytest.raises(ConfigError, match="--label unknown: that is what this model says of a recording"):
+    with pytest.raises(ConfigError, match="label unknown: that is what this model says of a recording"):
         enrol(file, "unknown", [voices.parent / "v4-0.wav"])
     manifest = voices.parent / "m.tsv"
     manifest.write_text(manifest.read_text().replace("\tv1\t", "\tunknown\t"))

@@ -186,8 +186,8 @@ def scores_table(scores: Scores, target: str | None = None) -> str:
     """``scores.tsv``: id, fold (if there are folds), true, predicted, n_frames, then a score for every class.
 
     The score is the mean log-likelihood in nats per frame under the name of the class; where the scores are log
-    posteriors in nats, ``log_posterior:`` stands before the name. Where one of two classes is a ``target``, its score and whether the item is one (target, nontarget) stand before
-    the classes.
+    posteriors in nats, ``log_posterior:`` stands before the name. Where one of two classes is a ``target``, its score
+    and whether the item is one (target, nontarget) stand before the classes.
     """
     detected = () if target is None else ("score", "target")
     classes = (f"{LOG_POSTERIOR if scores.are_log_posteriors else ''}{label}" for label in scores.labels)

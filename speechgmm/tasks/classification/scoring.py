@@ -168,11 +168,12 @@ def score_recordings(
     audio = model.audio
     plan = front_end(audio.features, audio.sample_rate)
     if hop is not None and window is None:
-        raise ConfigError("--hop goes with --window")
+        raise ConfigError("a hop goes with a window", arguments=("hop", "window"))
     shift = plan.frame_shift / audio.sample_rate
-    for option, seconds in (("--window", window), ("--hop", hop)):
+    for name, seconds in (("window", window), ("hop", hop)):
         if seconds is not None and not shift <= seconds < math.inf:
-            raise ConfigError(f"{option} {seconds:g}: seconds, at least the time between frames ({shift:g} s)")
+            message = f"{name} {seconds:g}: seconds, at least the time between frames ({shift:g} s)"
+            raise ConfigError(message, arguments=(name,))
     if audio.features.cmvn == "speaker" and speaker is not None:
         total: Moments | None = None
         for found in pmap(partial(_moments_of, audio), paths, n_jobs=n_jobs, backend="threads"):

@@ -63,7 +63,8 @@ def own_diarizer(frames: ArrayLike, *, seed: int = 0) -> Diarizer:
     if len(values) < least:
         raise DataError(
             f"{len(values)} frames of speech; to learn from the recording itself what tells its speakers apart takes "
-            f"{least} at least: give a model (--model), or say that one person speaks (--n-speakers 1)"
+            f"{least} at least: give a model, or say that one person speaks (n_speakers 1)",
+            arguments=("model", "n_speakers"),
         )
     ubm = fit_gmm(values, OWN_COMPONENTS, seed=seed).model
     vectors = _sparse_windows(ubm, values, how)

@@ -117,8 +117,8 @@ def without_constant_durations(recordings: Sequence[Durations], spec: SegmentSpe
     Raises:
         FitError: Without durations no stream is left that looks at a segment.
 
-    >>> frames, bounds = np.zeros((4, 1)), np.array([[0.0, 2.0], [2.0, 4.0]])
-    >>> spec, message = without_constant_durations([LabelledSegments(frames, bounds, ("a", "b"), "anna")], SegmentSpec())
+    >>> anna = LabelledSegments(np.zeros((4, 1)), np.array([[0.0, 2.0], [2.0, 4.0]]), ("a", "b"), "anna")
+    >>> spec, message = without_constant_durations([anna], SegmentSpec())
     >>> spec.streams
     ('frames', 'thirds', 'vector', 'prior')
     """
