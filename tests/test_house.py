@@ -154,7 +154,7 @@ def functions() -> Iterator[tuple[str, Function]]:
 def may_only_shrink(
     found: Mapping[str, int], allowed: Mapping[str, int], table: str, rule: str, *, exactly: bool = False
 ) -> None:
-    """Nothing beyond a table, and nothing in it that is no longer needed; ``exactly``: no number above what there is."""
+    """Nothing beyond a table, and nothing in it that is no longer needed; ``exactly``: no number too high."""
     grown = {name: n for name, n in found.items() if n > allowed.get(name, 0)}
     less = {name: found.get(name, 0) for name, n in allowed.items() if found.get(name, 0) < n}
     shrunk = {name: n for name, n in less.items() if exactly or n == 0}
@@ -245,6 +245,7 @@ def strings_with_options(tree: ast.Module) -> Iterator[str]:
 
 _SECTION = re.compile(r"( *)(Raises|Warns):")
 _ENTRY = re.compile(r"(\w+\.)*[A-Z]\w*(, (\w+\.)*[A-Z]\w*)*: \S")
+_BEGUN_BY_ERROR = re.compile(r" *[A-Z]\w*(Error|Warning): ")
 _ERROR_WITHIN = re.compile(r"\S.*[.;] [A-Z]\w*(Error|Warning): ")
 
 
@@ -273,15 +274,9 @@ def run_together(docstring: str) -> Iterator[str]:
             section = -1
         else:
             entry = indent if entry < 0 else entry
-            begun = _ENTRY.match(line.strip()) is not None
-            if (indent == entry) != begun and not (indent > entry and not _is_error(line)):
+            misplaced = _BEGUN_BY_ERROR.match(line) if indent > entry else not _ENTRY.match(line.strip())
+            if misplaced or _ERROR_WITHIN.search(line):
                 yield line
-            elif _ERROR_WITHIN.search(line):
-                yield line
-
-
-def _is_error(line: str) -> bool:
-    return re.match(r"[A-Z]\w*(Error|Warning): ", line.strip()) is not None
 
 
 def test_sections_that_a_reflow_ran_together_are_found():
