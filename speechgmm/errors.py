@@ -14,7 +14,18 @@ A message is one paragraph: what was given, what was expected, the likely mistak
 
 
 class SpeechGMMError(Exception):
-    """Base of every error raised on purpose."""
+    """Base of every error raised on purpose.
+
+    ``arguments`` names the Python arguments that the message speaks of, so that a command can say which of its options
+    are meant.
+
+    >>> ConfigError("keep is 1.5; expected 0 to 1", arguments=("keep",)).arguments
+    ('keep',)
+    """
+
+    def __init__(self, *args: object, arguments: tuple[str, ...] = ()) -> None:
+        super().__init__(*args)
+        self.arguments = arguments
 
 
 class ConfigError(SpeechGMMError):

@@ -104,7 +104,8 @@ def pmap(
         except BrokenProcessPool:
             raise SpeechGMMError(
                 "a worker process was killed, most likely for want of memory; what was finished is kept: run the same "
-                "command again with fewer workers (--jobs)"
+                "command again with fewer workers",
+                arguments=("n_jobs",),
             ) from None
 
 

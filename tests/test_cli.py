@@ -119,7 +119,18 @@ def test_score_takes_other_rates_and_channels_where_the_configuration_allows_it(
         (["score", "none.safetensors", "a.wav"], 1, "there is no such model file"),
         (["inspect", "hums"], 2, "neither a run's folder"),
         (["init", "nowhere"], 1, "there is no such folder"),
-        (["run", "hums.yaml", "--out", "hums.yaml"], 2, "a file; the results need a folder"),
+        (["run", "hums.yaml", "--out", "hums.yaml"], 2, "a file; the results need a folder (--out)"),
+        (
+            ["run", "hums.yaml", "--set", "seed"],
+            2,
+            "seed: expected key.path=value, such as model.n_compo",
+        ),
+        (["sweep", "hums.yaml", "--grid", "seed"], 2, "such as model.n_components=8,16,32 (--grid, --list)"),
+        (
+            ["sweep", "hums.yaml", "--grid", "seeds=1,2"],
+            2,
+            "unknown key 'seeds'; did you mean 'seed'? (--set, --grid)",
+        ),
     ],
 )
 def test_a_mistake_ends_in_one_clear_message_and_the_right_status(

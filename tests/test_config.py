@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from speechgmm.config import (
     json_schema,
     load_config,
     make_config,
+    settings_hash,
     template,
     to_plain,
     to_yaml,
@@ -206,8 +208,23 @@ def test_the_hash_is_of_what_can_change_the_result() -> None:
     same = make_config({"parallel": {"n_jobs": 7}, "output": "elsewhere", "cache": "c", "corpus": {"root": "r"}})
     other = make_config({"seed": 1})
     assert config_hash(base) == config_hash(same) != config_hash(other)
-    assert list(differences(to_plain(base), to_plain(same))) == ["corpus.root: None, not 'r'"]
-    assert list(differences(to_plain(base), to_plain(other))) == ["seed: 0, not 1"]
+    assert list(differences(to_plain(base), to_plain(same))) == ["corpus.root: 'r' there, None here"]
+    assert list(differences(to_plain(base), to_plain(other))) == ["seed: 1 there, 0 here"]
+
+
+def test_the_hash_of_settings_tells_versions_apart_whose_defaults_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    base, same = make_config({}), make_config({"parallel": {"n_jobs": 7}, "output": "o", "corpus": {"root": "r"}})
+    written_out = make_config(to_plain(base))
+    assert settings_hash(base) == settings_hash(same) == settings_hash(written_out)
+    assert settings_hash(base) != settings_hash(make_config({"seed": 1}))
+
+    # An earlier version: the same request, another default of model.max_iter.
+    older = replace(base, model=replace(base.model, max_iter=20))
+    monkeypatch.setattr("speechgmm.config.writing.Config", lambda: older)
+    assert config_hash(older) == "01e7b720ff566d53"
+    monkeypatch.undo()
+    assert config_hash(base) == "01e7b720ff566d53"
+    assert settings_hash(older) != settings_hash(base)
 
 
 def test_the_hash_of_a_configuration_outlives_settings_that_came_later() -> None:

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,11 +23,13 @@ from speechgmm.engine import extract, prepare, run
 from speechgmm.engine.comparison import compare_runs
 from speechgmm.engine.console import Console
 from speechgmm.engine.extraction import divide
+from speechgmm.engine.run_folder import read_run
 from speechgmm.engine.sweeps import grid_points, sweep
 from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.evaluation import cllr_min, eer, rank_trials
 from speechgmm.features import moments
 from speechgmm.features.augment import Copy
+from speechgmm.report.page import write_report
 from speechgmm.tasks.classification.codec import read_model_file
 from speechgmm.tasks.classification.command import score_and_print
 from speechgmm.tasks.classification.enrolment import enrol
@@ -408,7 +411,7 @@ def test_segment_models_run_save_and_score_as_the_folds_did(hums: Path, capsys: 
     result = run(hums, [*SEGMENTS, "augment.warps=[0.95]"], console=quiet())
     rows = table(hums.parent / "run" / "scores.tsv")
     assert len(rows) == 96
-    posteriors = np.exp([[float(row[word]) for word in ("ba", "da", "ga", "ma")] for row in rows])
+    posteriors = np.exp([[float(row[f"log_posterior:{word}"]) for word in ("ba", "da", "ga", "ma")] for row in rows])
     np.testing.assert_allclose(posteriors.sum(axis=1), 1, atol=1e-4)
     assert result.metrics["accuracy"]["value"] > 0.5
     print_result(result)
@@ -419,11 +422,51 @@ def test_segment_models_run_save_and_score_as_the_folds_did(hums: Path, capsys: 
     row = next(row for row in rows if row["id"] == "s0-ba-0:0.000-0.150")
     (((_, scored),),) = ([*score_recordings(file, [hums.parent / "s0-ba-0.wav"], window=0.15)],)
     assert not isinstance(scored, DataError)
-    wanted = [float(row[word]) for word in file.models.labels]
+    wanted = [float(row[f"log_posterior:{word}"]) for word in file.models.labels]
     np.testing.assert_allclose(scored[0].mean_log_likelihoods, wanted, atol=1e-4)
     with pytest.raises(ModelFileError, match="models of segments with known boundaries, not models of classes"):
         read_model_file(hums.parent / "run" / "models.safetensors")
     assert "segment models of 4 classes" in inspect(hums.parent / "run")
+
+
+def test_scores_of_segments_say_that_they_are_log_posteriors_and_older_folders_are_read_alike(hums: Path) -> None:
+    segment_rows(hums)
+    new, old = hums.parent / "run", hums.parent / "old"
+    run(hums, SEGMENTS, console=quiet())
+    rows = [line.split("\t") for line in (new / "scores.tsv").read_text().splitlines()]
+    rows[1][3] = "da"  # an error, so that the report has one to show
+    text = "\n".join("\t".join(row) for row in rows) + "\n"
+    (new / "scores.tsv").write_text(text)
+    shutil.copytree(new, old)
+    assert rows[1][2] == "ba"
+    assert rows[0][5:] == [f"log_posterior:{word}" for word in ("ba", "da", "ga", "ma")]
+    (old / "scores.tsv").write_text(text.replace("log_posterior:", ""))  # as earlier versions wrote it
+    read, older = (read_run(folder).decisions for folder in (new, old))
+    assert read is not None
+    assert older is not None
+    assert read.labels == older.labels == ("ba", "da", "ga", "ma")
+    assert read.unit == older.unit == "nats"
+    np.testing.assert_array_equal(read.scores, older.scores)
+    assert "off by (nats)" in write_report(new, hums.parent / "page.html").read_text()
+    for folder in (new, old):
+        assert evaluate_file(folder).metrics["accuracy"] == evaluate_file(new).metrics["accuracy"]
+    assert "accuracy" in compare_runs([new, old])
+
+
+def test_segments_of_one_length_train_without_their_durations_and_it_is_said(
+    hums: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    segment_rows(hums)
+    rows = [line.split("\t") for line in (hums.parent / "m.tsv").read_text().splitlines()]
+    rows = [rows[0], *([*row[:1], *("0 0.2" if row[1] == "0" else "0.2 0.4").split(), *row[3:]] for row in rows[1:])]
+    (hums.parent / "m.tsv").write_text("\n".join("\t".join(row) for row in rows) + "\n")
+    said = "the segments of each class all have the same duration: the stream vector leaves out the log duration"
+    for folder in ("first", "from the cache"):
+        run(hums, SEGMENTS, output=hums.parent / folder, console=quiet())
+        assert capsys.readouterr().err.count(said) == 1
+    file = read_any_model(hums.parent / "first" / "models.safetensors")
+    assert isinstance(file, SegmentFile)
+    assert len(file.models.streams) == 4
 
 
 def test_segment_models_are_the_same_for_any_number_of_workers_and_come_from_the_cache(
@@ -576,7 +619,7 @@ def test_a_sweeps_folder_belongs_to_its_points(hums: Path) -> None:
     sweep(hums, grid_points(["model.n_components=1,2"]), output=hums.parent / "sweep", console=quiet())
     with pytest.raises(ConfigError, match="belongs to another sweep"):
         sweep(hums, grid_points(["model.n_components=1,3"]), output=hums.parent / "sweep", console=quiet())
-    with pytest.raises(ConfigError, match=r"--set or --grid: unknown key 'model.n_componets'"):
+    with pytest.raises(ConfigError, match=r"a setting given beside the file: unknown key 'model.n_componets'"):
         sweep(hums, grid_points(["model.n_componets=1,3"]), output=hums.parent / "other", console=quiet())
 
 
@@ -810,7 +853,7 @@ def test_a_class_enrolled_later_is_normalised_as_if_it_had_been_there_from_the_s
 def test_no_class_has_the_name_of_what_is_no_class(voices: Path) -> None:
     scored(voices, "calibration.method=logistic", "calibration.n_folds=4")
     file = read_model_file(max(voices.parent.glob("run-*")) / "models.safetensors")
-    with pytest.raises(ConfigError, match="--label unknown: that is what this model says of a recording"):
+    with pytest.raises(ConfigError, match="label unknown: that is what this model says of a recording"):
         enrol(file, "unknown", [voices.parent / "v4-0.wav"])
     manifest = voices.parent / "m.tsv"
     manifest.write_text(manifest.read_text().replace("\tv1\t", "\tunknown\t"))

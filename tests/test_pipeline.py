@@ -311,9 +311,9 @@ def test_windows_cover_a_recording_and_one_as_long_as_it_is_the_whole(config_fil
     for seconds in (0.001, float("nan"), float("inf")):
         with pytest.raises(ConfigError, match="at least the time between frames"):
             list(score_recordings(model, [path], window=seconds))
-    with pytest.raises(ConfigError, match="--hop 1e-07"):
+    with pytest.raises(ConfigError, match="hop 1e-07"):
         list(score_recordings(model, [path], window=0.3, hop=1e-7))
-    with pytest.raises(ConfigError, match="--hop goes with --window"):
+    with pytest.raises(ConfigError, match="a hop goes with a window"):
         list(score_recordings(model, [path], hop=0.1))
 
 
@@ -349,9 +349,25 @@ def test_classes_with_too_few_frames_are_all_listed(config_file: Path) -> None:
         run(config_file, ["model.n_components=999"], console=quiet())
 
 
+def test_a_folder_that_was_made_with_other_defaults_goes_on_by_its_own_configuration(config_file: Path) -> None:
+    config_file.write_text(config_file.read_text().replace(", max_iter: 5", ""))
+    folder = config_file.parent / "run"
+    run(config_file, ["model.max_iter=20"], console=quiet())  # what an earlier version had for a default
+    kept = (folder / "models.safetensors").read_bytes()
+    environment, metrics = (json.loads((folder / f"{name}.json").read_text()) for name in ("environment", "metrics"))
+    assert environment["settings_hash"] == metrics["settings_hash"] != metrics["config_hash"]
+    refused = (
+        r"\(model.max_iter: 20 there, 200 here\); run .*config.yaml itself to go on with its settings, choose another"
+    )
+    with pytest.raises(ConfigError, match=refused):
+        run(config_file, console=quiet())
+    run(folder / "config.yaml", output=folder, console=quiet())
+    assert (folder / "models.safetensors").read_bytes() == kept
+
+
 def test_a_folder_of_another_configuration_is_refused_with_the_difference(config_file: Path) -> None:
     run(config_file, console=quiet())
-    with pytest.raises(ConfigError, match=r"belongs to another configuration \(model.n_components: 5, not 4\)"):
+    with pytest.raises(ConfigError, match=r"belongs to another configuration \(model.n_components: 4 there, 5 here\)"):
         run(config_file, ["model.n_components=5"], console=quiet())
     run(config_file, ["parallel.n_jobs=2"], console=quiet())
     strange = config_file.parent / "strange"

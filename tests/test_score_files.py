@@ -147,7 +147,7 @@ HEAD = "model\ttest\tscore\ttarget\n"
         (HEAD + "a\tb\t1\ttarget\nc\td\t1\ttarget\n", "s: 2 target trials and no nontargets"),
         (HEAD + "a\tb\t1\tnontarget\n", "s: 1 nontarget trials and no targets"),
         ("model\ttest\tscore\tlabel\tkey\na\tb\t1\t1\t1\n", "two columns for the target"),
-        ("a b 1\nc d 2\n", "does not say which trials are targets; name a list that does with --trials"),
+        ("a b 1\nc d 2\n", r"does not say which trials are targets; name a list that does \(trials: model"),
         ("id\ttrue\tpredicted\tn_frames\ta\tb\nx\ta\tc\t9\t1\t2\n", "predicted is 'c', which has no column"),
         ("id\ttrue\tpredicted\tn_frames\ta\tb\nx\ta\tb\t9\t1\t2\nx\ta\tb\t9\t1\t2\n", "'x' is there twice"),
         ("true\tpredicted\na\ta\n", "id, true, predicted and then a column of scores"),
@@ -244,9 +244,9 @@ def test_with_quality_the_cohorts_means_take_part_as_a_system_does(tmp_path: Pat
     assert isinstance(fused, TrialScores)
     np.testing.assert_allclose(fused.llrs, expected.apply(test), atol=1e-6)
     assert len(fuse_files([files[1]], [files[0]]).map.weights) == 1
-    with pytest.raises(DataError, match="--quality: no file has a column cohort_mean"):
+    with pytest.raises(DataError, match="quality: no file has a column cohort_mean"):
         fuse_files([plain], [plain_dev], quality=True)
-    with pytest.raises(DataError, match="cohort_mean is in files 2 of the systems and 1 of --dev"):
+    with pytest.raises(DataError, match="cohort_mean is in files 2 of the systems and 1 of dev"):
         fuse_files([plain, files[1]], [files[0], plain_dev], quality=True)
 
 
@@ -256,9 +256,9 @@ def test_fusion_refuses_what_does_not_go_together(tmp_path: Path) -> None:
     two = write(tmp_path / "two", [(m, t, s) for m, t, s, _ in rows[1:]], " ")
     with pytest.raises(DataError, match=r"hold different trials \(1 are in one alone: spk0 utt0-0\)"):
         fuse_files([one, two], [one, one], dev_trials=key)
-    with pytest.raises(ConfigError, match="1 --dev files for 2 systems"):
+    with pytest.raises(ConfigError, match="1 dev files for 2 systems"):
         fuse_files([one, one], [one])
-    with pytest.raises(ConfigError, match="--dev-trials goes with --dev"):
+    with pytest.raises(ConfigError, match="dev_trials goes with dev"):
         fuse_files([one], dev_trials=key)
     with pytest.raises(DataError, match="does not say which trials are targets"):
         fuse_files([one])

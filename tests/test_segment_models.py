@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from speechgmm.errors import ConfigError, DataError, FitError, ShapeError
+from speechgmm.errors import ConfigError, DataError, FitError, FitWarning, ShapeError
 from speechgmm.features import FeatureSpec, extract, front_end
 from speechgmm.features.segments import log_durations, segment_frames, segment_vectors
 from speechgmm.features.transforms import LinearTransform
@@ -453,6 +453,36 @@ def test_a_class_of_segments_of_one_frame_still_has_its_thirds():
     models = train_segment_models(recordings, replace(SMALL, streams=("thirds",)), 2)
     assert models.streams[0].n_classes == 2
     assert share_right(models, recordings[0]) > 0.9
+
+
+def of_equal_length(seed: int, name: str) -> LabelledSegments:
+    """Segments of six frames each, of classes that differ in level."""
+    rng = np.random.default_rng(seed)
+    truth = [("a", "b", "c")[k] for k in rng.integers(3, size=60)]
+    levels = np.repeat([{"a": 1.0, "b": 0.0, "c": -1.0}[label] for label in truth], 6)
+    frames = levels[:, None] * [1.0, -0.5] + 0.3 * rng.normal(size=(360, 2))
+    starts = 6.0 * np.arange(60) + 1e-9 * rng.normal(size=60)  # boundaries in seconds are rounded
+    return LabelledSegments(frames, np.stack([starts, starts + 6], axis=1), tuple(truth), name)
+
+
+def test_durations_that_do_not_vary_are_left_out_and_it_is_said():
+    recordings = [of_equal_length(k, f"speaker{k}") for k in range(3)]
+    with pytest.warns(FitWarning, match="same duration: the stream vector leaves out .* the stream duration is left"):
+        models = train_segment_models(recordings, SMALL, 2)
+    assert [type(stream).__name__ for stream in models.streams] == [
+        "FrameStream",
+        "ThirdStream",
+        "VectorStream",
+        "PriorStream",
+    ]
+    assert share_right(models, of_equal_length(9, "unseen")) > 0.95
+    assert isinstance(models.streams[2], VectorStream)
+    assert not models.streams[2].transform.matrix[:, -1].any()  # of the log duration
+    with pytest.warns(FitWarning, match="same duration"):
+        given = train_segment_models(recordings, SMALL, 2, weights=[1.0, 2.0, 3.0, 4.0, 5.0])
+    np.testing.assert_array_equal(given.weights, [1, 2, 3, 5])
+    with pytest.raises(FitError, match="no stream is left that looks at a segment; add frames"):
+        train_segment_models(recordings, replace(SMALL, streams=("duration", "prior")), 2)
 
 
 def test_training_refuses_too_few_speakers_for_the_folds_and_frames_of_two_kinds():

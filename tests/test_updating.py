@@ -79,21 +79,21 @@ def test_a_model_without_counts_needs_to_be_told_what_it_is_worth(config_file: P
     file = trained(config_file)
     assert file.recipe is not None
     old = replace(file, recipe=replace(file.recipe, counts=()))
-    with pytest.raises(ConfigError, match=r"does not say how much 'low' has seen .* say with --worth"):
+    with pytest.raises(ConfigError, match=r"does not say how much 'low' has seen .* say with worth"):
         update_class(old, "low", hums(config_file)[:1])
     _, report = update_class(old, "low", hums(config_file)[:1], worth=3.48)
     assert report.n_before == 348
-    with pytest.raises(ConfigError, match=r"--worth 5: the model says itself what 'low' has seen \(348 frames\)"):
+    with pytest.raises(ConfigError, match=r"worth 5: the model says itself what 'low' has seen \(348 frames\)"):
         update_class(file, "low", hums(config_file)[:1], worth=5.0)
-    with pytest.raises(ConfigError, match="--worth -1; expected seconds"):
+    with pytest.raises(ConfigError, match="worth -1; expected seconds"):
         update_class(old, "low", hums(config_file)[:1], worth=-1.0)
 
 
 def test_what_cannot_be_updated_is_named_and_nothing_is_written(config_file: Path, tmp_path: Path) -> None:
     file = trained(config_file)
-    with pytest.raises(ConfigError, match=r"--label lo: no such class; the model has high, low, mid \(enrol adds one"):
+    with pytest.raises(ConfigError, match=r"label lo: no such class; the model has high, low, mid \(enrol adds one"):
         update_class(file, "lo", hums(config_file)[:1])
-    with pytest.raises(ConfigError, match=r"--keep 1\.5; expected a share"):
+    with pytest.raises(ConfigError, match=r"keep 1\.5; expected a share"):
         update_class(file, "low", hums(config_file)[:1], keep=1.5)
     (tmp_path / "empty.wav").write_bytes(b"")
     with pytest.raises(DataError, match="1 of 1 recordings cannot be used, and nothing was updated"):

@@ -4,12 +4,28 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from speechgmm.errors import ConfigError, SpeechGMMError
+
+OPTIONS = {"output": ("out",), "n_jobs": ("jobs",), "overrides": ("set", "grid"), "points": ("grid", "list")}
+"""Python arguments -> the command line's names of them, where these differ."""
+
+
+def options_of(arguments: Sequence[str], params: Sequence[Any]) -> list[str]:
+    """The options of a command with these parameters that stand for Python arguments which an error speaks of.
+
+    >>> import click
+    >>> options_of(["output", "seed"], [click.Option(["--out"]), click.Option(["--keep"])])
+    ['--out']
+    """
+    there = {option for param in params for option in param.opts}
+    wanted = [f"--{name.replace('_', '-')}" for given in arguments for name in OPTIONS.get(given, (given,))]
+    return [option for option in dict.fromkeys(wanted) if option in there]
 
 
 class _Commands(TyperGroup):
@@ -37,9 +53,11 @@ class _Commands(TyperGroup):
         except (SpeechGMMError, MemoryError) as error:
             if "--debug" in sys.argv:
                 raise
-            text = (
-                str(error) if isinstance(error, SpeechGMMError) else "out of memory; fewer workers (--jobs) need less"
-            )
+            text = "out of memory; fewer workers (--jobs) need less"
+            if isinstance(error, SpeechGMMError):
+                command = self.get_command(ctx, ctx.invoked_subcommand or "")
+                options = options_of(error.arguments, command.params if command else ())
+                text = f"{error} ({', '.join(options)})" if options else str(error)
             print(f"error: {text}", file=sys.stderr)
             raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
 

@@ -28,7 +28,7 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
 
     Args:
         path: The YAML file.
-        overrides: ``key.path=value`` as ``--set`` takes them; a path given here is relative to where you stand.
+        overrides: ``key.path=value``; a path given here is relative to where you stand.
 
     Raises:
         ConfigError: The file is missing, not YAML, or has a key or a value that is refused.
@@ -80,7 +80,8 @@ def make_config(
         config: Config = TypeAdapter(Config).validate_python(values)
     except ValidationError as error:
         messages = [_explain(dict(problem), source, lines or {}) for problem in error.errors(include_url=False)]
-        raise ConfigError("\n".join(dict.fromkeys(messages))) from None
+        given = ("overrides",) if 0 in (lines or {}).values() else ()
+        raise ConfigError("\n".join(dict.fromkeys(messages)), arguments=given) from None
     return config
 
 
@@ -118,7 +119,8 @@ def _apply(values: dict[str, Any], override: str) -> None:
     key, separator, text = override.partition("=")
     parts = key.strip().split(".")
     if not separator or not all(parts):
-        raise ConfigError(f"--set {override}: expected key.path=value, such as model.n_components=64")
+        message = f"{override}: expected key.path=value, such as model.n_components=64"
+        raise ConfigError(message, arguments=("overrides",))
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
@@ -177,7 +179,7 @@ def _explain(problem: dict[str, Any], source: str, lines: Mapping[tuple[str, ...
     line = next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), None)
     where = f"{source}, line {line}" if line else source
     if line == 0:
-        where = "--set or --grid"
+        where = "a setting given beside the file"
     key = ".".join(path)
     if problem["type"] == "unexpected_keyword_argument":
         known = sections.get(path[:-1], ())

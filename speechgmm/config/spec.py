@@ -62,8 +62,9 @@ class ParallelSpec:
             )
         if self.n_jobs != -1:
             raise ConfigError(
-                "parallel.n_jobs (--jobs) counts workers on this machine; with backend: dask, they are counted where "
-                "they are started (dask worker --nworkers N --nthreads 1)"
+                "parallel.n_jobs counts workers on this machine; with backend: dask, they are counted where they are "
+                "started: `dask worker` has options for their number, and for one thread each",
+                arguments=("n_jobs",),
             )
 
     def memory_bytes(self) -> int:

@@ -32,11 +32,42 @@ def config_hash(config: Config) -> str:
 
     ``parallel``, ``cache``, ``output``, ``report`` and the place of the recordings (``corpus.root``) do not count, so
     that it is the same on every machine; nor does what has its default, so that it outlives keys that are added later.
+    It does not tell two versions apart whose defaults differ: `settings_hash` does.
     """
+    return _digest(other_than(to_plain(Config()), _of_the_result(config)))
+
+
+def settings_hash(config: Config) -> str:
+    """Sixteen hex digits that two configurations share when every key has the same value, defaults written out.
+
+    As `config_hash`, but also different where a default has changed between two versions, and where a key was added.
+
+    >>> from speechgmm.config import make_config
+    >>> default = Config().seed
+    >>> settings_hash(make_config({"seed": default})) == settings_hash(make_config({}))
+    True
+    """
+    return _digest(_as_floats(_of_the_result(config)))
+
+
+def _as_floats(value: Any) -> Any:
+    """Whole numbers as floats too: a default that is written 1000 is read back as 1000.0."""
+    if isinstance(value, Mapping):
+        return {key: _as_floats(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_as_floats(inner) for inner in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _of_the_result(config: Config) -> dict[str, Any]:
+    """The plain settings that can change a result, on whatever machine."""
     plain = {key: value for key, value in to_plain(config).items() if key not in NOT_IN_THE_RESULT}
     plain["corpus"].pop("root")
-    asked = other_than(to_plain(Config()), plain)
-    return blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=8).hexdigest()
+    return plain
+
+
+def _digest(plain: Mapping[str, Any]) -> str:
+    return blake2b(json.dumps(plain, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def other_than(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,16 +83,16 @@ def other_than(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[s
     return found
 
 
-def differences(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Keys whose values differ between two plain configurations, as ``model.n_components: 32, not 64``."""
-    for key in dict.fromkeys((*one, *other)):
+def differences(here: Mapping[str, Any], there: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Keys whose values differ between two plain configurations, as ``model.max_iter: 20 there, 200 here``."""
+    for key in dict.fromkeys((*here, *there)):
         if not prefix and key in NOT_IN_THE_RESULT:
             continue
-        a, b = one.get(key), other.get(key)
+        a, b = here.get(key), there.get(key)
         if isinstance(a, Mapping) and isinstance(b, Mapping):
             yield from differences(a, b, f"{prefix}{key}.")
         elif a != b:
-            yield f"{prefix}{key}: {a!r}, not {b!r}"
+            yield f"{prefix}{key}: {b!r} there, {a!r} here"
 
 
 def json_schema() -> dict[str, Any]:

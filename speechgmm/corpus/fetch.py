@@ -126,7 +126,8 @@ def fetch(source: Source, to: Path, *, url: str | None = None, progress: Progres
             return False
         raise DataError(
             f"{goal} is there, but is not {source.name} at commit {source.commit[:8]} (git tree {found}, expected "
-            f"{source.tree}); nothing was changed. Move it away, or choose another folder with --to"
+            f"{source.tree}); nothing was changed. Move it away, or choose another folder",
+            arguments=("to",),
         )
     part = to / f".{source.name}-{source.commit[:8]}.zip.part"
     unpacked = to / f".{source.name}-{source.commit[:8]}.unpacked"
@@ -141,7 +142,8 @@ def fetch(source: Source, to: Path, *, url: str | None = None, progress: Progres
                 raise DataError(
                     f"{url}: its {source.folder}/ is not that of {source.name} at commit {source.commit[:8]} "
                     f"(git tree {found}, expected {source.tree}); the download was thrown away. A mirror with other "
-                    "content, or damage on the way: try again, or without --url"
+                    "content, or damage on the way: try again, or from the usual URL",
+                    arguments=("url",),
                 )
             _move_in(top, to, last=source.folder)
             part.unlink()
@@ -262,12 +264,13 @@ def _clear_network_errors(url: str, part: Path) -> Iterator[None]:
         yield
     except urllib.error.HTTPError as error:
         raise DataError(
-            f"{url}: the server answers {error.code} {error.reason}; is the address right (--url)?"
+            f"{url}: the server answers {error.code} {error.reason}; is the address right?", arguments=("url",)
         ) from None
     except urllib.error.URLError as error:
         raise DataError(
             f"{url}: {urlsplit(url).hostname} cannot be reached ({error.reason}); is there a network, and a proxy that "
-            "has to be named in https_proxy? A mirror may be named with --url"
+            "has to be named in https_proxy? A mirror may be named instead",
+            arguments=("url",),
         ) from None
     except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
         raise _broken_off(url, part, str(error) or type(error).__name__) from None

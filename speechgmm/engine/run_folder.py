@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import Trials, rank_trials
+from speechgmm.io.score_file import LOG_POSTERIOR, class_columns
 
 Row = dict[str, str]
 
@@ -31,8 +32,9 @@ class Decisions:
     ids: tuple[str, ...]
     true: tuple[str, ...]
     decided: tuple[str, ...]
-    scores: NDArray[np.float64]  # (N, C) nats per frame
+    scores: NDArray[np.float64]  # (N, C)
     labels: tuple[str, ...]
+    unit: str = NATS_PER_FRAME  # of ``scores``; log posteriors are in nats
 
     def margins(self) -> NDArray[np.float64]:
         """(N,) score of the decision less that of the true class, which is what a mistake was off by.
@@ -115,7 +117,9 @@ def read_run(folder: Path) -> RunFolder:
         metrics = _json(folder / "metrics.json")
         confusion = _confusion(list(_lines(folder / "confusion.tsv")))
         no_classes = config.get("task") in ("verification", "anomaly")
-        decisions = None if no_classes else _decisions(scores, confusion[0] if confusion else ())
+        # Earlier versions put log posteriors of segments under the names of the classes alone.
+        unit = "nats" if config.get("segments") else NATS_PER_FRAME
+        decisions = None if no_classes else _decisions(scores, confusion[0] if confusion else (), unit)
         return RunFolder(
             folder=folder,
             config=config,
@@ -181,17 +185,19 @@ def _confusion(lines: list[list[str]]) -> tuple[tuple[str, ...], NDArray[np.int6
     return tuple(lines[0][1:]), np.array([[int(count) for count in row[1:]] for row in lines[1:]], np.int64)
 
 
-def _decisions(text: str, classes: tuple[str, ...]) -> Decisions | None:
+def _decisions(text: str, classes: tuple[str, ...], unit: str) -> Decisions | None:
     head, rows = _cells(text)
     if not rows:
         return None
     # Classes come after n_frames, and may have the name of any other column.
     first = head.index("n_frames") + 1
-    columns = [number for number in range(first, len(head)) if head[number] in classes or not classes]
+    wanted = {*classes, *(LOG_POSTERIOR + name for name in classes)}
+    columns = [number for number in range(first, len(head)) if head[number] in wanted or not classes]
+    labels, are_posteriors = class_columns([head[number] for number in columns])
     own = {name: head.index(name) for name in ("id", "true", "predicted")}
     ids, true, decided = (tuple(row[own[name]] for row in rows) for name in ("id", "true", "predicted"))
     scores = np.array([[row[number] for number in columns] for row in rows], np.float64)
-    return Decisions(ids, true, decided, scores, tuple(head[number] for number in columns))
+    return Decisions(ids, true, decided, scores, labels, "nats" if are_posteriors else unit)
 
 
 def _claims(text: str) -> Claims | None:
@@ -228,7 +234,7 @@ def _two_classes(decisions: Decisions | None, metrics: Mapping[str, Any]) -> Cla
     number = decisions.labels.index(target)
     scores = decisions.scores[:, number] - decisions.scores[:, 1 - number]
     truth = np.array([label == target for label in decisions.true])
-    return Claims((target,) * len(truth), decisions.ids, rank_trials(scores, truth), None)
+    return Claims((target,) * len(truth), decisions.ids, rank_trials(scores, truth), None, decisions.unit)
 
 
 def _cells(text: str) -> tuple[list[str], list[list[str]]]:

@@ -31,7 +31,16 @@ from urllib.parse import quote
 
 import yaml
 
-from speechgmm.config import Experiment, config_hash, differences, load_config, make_config, to_plain, to_yaml
+from speechgmm.config import (
+    Experiment,
+    config_hash,
+    differences,
+    load_config,
+    make_config,
+    settings_hash,
+    to_plain,
+    to_yaml,
+)
 from speechgmm.engine.console import Console
 from speechgmm.engine.extraction import divide
 from speechgmm.engine.frames import Features
@@ -73,7 +82,7 @@ def run(
 
     Args:
         config: The YAML file, or what ``load_config`` returned.
-        overrides: ``key.path=value``, as ``--set``.
+        overrides: ``key.path=value``.
         output: Folder for the results; default: ``output`` of the configuration.
         console: Where progress goes; default: standard error.
         until: The last stage: ``extract``, ``train`` or ``run`` for all.
@@ -176,10 +185,13 @@ def _check_is_ours(folder: Path, experiment: Experiment) -> None:
     """A folder that holds results belongs to their configuration; one that holds other files is not for us."""
     path = folder / "config.yaml"
     if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{folder}: a file; the results need a folder (--out)")
+        raise ConfigError(f"{folder}: a file; the results need a folder", arguments=("output",))
     if not path.exists():
         if folder.is_dir() and any(not name.name.startswith(".") for name in folder.iterdir()):
-            raise ConfigError(f"{folder} holds files that are not a run's (no config.yaml); choose another --out")
+            raise ConfigError(
+                f"{folder} holds files that are not a run's (no config.yaml); choose another folder",
+                arguments=("output",),
+            )
         return
     if not (folder / "models.safetensors").exists():
         return  # stopped before there was a result: the next configuration may be the mended one
@@ -187,14 +199,16 @@ def _check_is_ours(folder: Path, experiment: Experiment) -> None:
         there = to_plain(make_config(yaml.safe_load(path.read_text(encoding="utf-8")), str(path)))
     except (yaml.YAMLError, ConfigError, OSError, ValueError, AttributeError, TypeError):
         raise ConfigError(
-            f"{path}: not a configuration of this version; choose another --out, or remove the folder"
+            f"{path}: not a configuration of this version; choose another folder, or remove this one",
+            arguments=("output",),
         ) from None
     changed = list(differences(to_plain(experiment.resolved()), there))
     if changed:
         raise ConfigError(
             f"{folder} belongs to another configuration "
             f"({'; '.join(changed[:5])}{' ...' if len(changed) > 5 else ''}); "
-            "choose another --out (or `output`), or remove the folder"
+            f"run {path} itself to go on with its settings, choose another folder (output), or remove this one",
+            arguments=("output",),
         )
 
 
@@ -207,6 +221,7 @@ def _environment(experiment: Experiment, features: Features) -> dict[str, Any]:
     return {
         "config": experiment.name,
         "config_hash": config_hash(experiment.config),
+        "settings_hash": settings_hash(experiment.config),
         "data_hash": _data_hash(features),
         "corpus_root": str(features.corpus.root),
         "seed": experiment.config.seed,
@@ -240,4 +255,5 @@ def _metrics(job: Job, features: Features, trained: Any, evaluation: Evaluation 
         "n_rejected": len(features.rejected),
         "seconds": {stage: round(seconds, 3) for stage, seconds in job.console.seconds.items()},
         "config_hash": config_hash(config),
+        "settings_hash": settings_hash(config),
     }

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from speechgmm.config import NOT_IN_THE_RESULT, Config, Experiment, config_hash, load_config, to_plain
+from speechgmm.config import NOT_IN_THE_RESULT, Config, Experiment, config_hash, load_config, settings_hash, to_plain
 from speechgmm.corpus import Fold
 from speechgmm.corpus.splits import inner_folds
 from speechgmm.engine.console import Console
@@ -61,7 +61,9 @@ def grid_points(grid: Sequence[str], listed: Path | None = None) -> list[dict[st
     [{'model.n_components': 8, 'seed': 1}, {'model.n_components': 16, 'seed': 1}]
     """
     if bool(grid) == (listed is not None):
-        raise ConfigError("a sweep needs --grid KEY=A,B,... (several make all combinations), or --list FILE")
+        raise ConfigError(
+            "a sweep needs a grid (KEY=A,B,...; several make all combinations) or a list", arguments=("points",)
+        )
     if listed is not None:
         try:
             points = yaml.safe_load(listed.read_text(encoding="utf-8"))
@@ -79,7 +81,9 @@ def grid_points(grid: Sequence[str], listed: Path | None = None) -> list[dict[st
             except yaml.YAMLError:
                 values = []
             if not separator or not key.strip() or not values:
-                raise ConfigError(f"--grid {entry}: expected key.path=a,b,c, such as model.n_components=8,16,32")
+                raise ConfigError(
+                    f"{entry}: expected key.path=a,b,c, such as model.n_components=8,16,32", arguments=("points",)
+                )
             axes.append([(key.strip(), value) for value in values])
         found = [dict(point) for point in itertools.product(*axes)]
     if len(found) < 2:
@@ -115,7 +119,7 @@ def sweep(
     base = experiments[0]
     folder = Path(output).absolute() if output is not None else base.output().with_name(f"{base.output().name}-sweep")
     if (folder / "config.yaml").exists():
-        raise ConfigError(f"{folder} is the folder of a run; choose another --out for the sweep")
+        raise ConfigError(f"{folder} is the folder of a run; choose another for the sweep", arguments=("output",))
     _check_same_task(experiments)
     task = task_of(base.config)
     if task.no_sweep is not None:
@@ -146,9 +150,13 @@ def _claim(folder: Path, base: Experiment, points: Sequence[Mapping[str, Any]]) 
     text = yaml.safe_dump({"points": [dict(point) for point in points], "first": plain}, sort_keys=False)
     path = folder / "sweep.yaml"
     if path.exists() and path.read_text(encoding="utf-8") != text:
-        raise ConfigError(f"{folder} belongs to another sweep (see sweep.yaml in it); choose another --out")
+        raise ConfigError(
+            f"{folder} belongs to another sweep (see sweep.yaml in it); choose another folder", arguments=("output",)
+        )
     if not path.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
-        raise ConfigError(f"{folder} holds files that are not a sweep's (no sweep.yaml); choose another --out")
+        raise ConfigError(
+            f"{folder} holds files that are not a sweep's (no sweep.yaml); choose another folder", arguments=("output",)
+        )
     write_text(path, text)
 
 
@@ -178,7 +186,7 @@ def _check_same_task(experiments: Sequence[Experiment]) -> None:
         if (other.calibration, other.decision) != (config.calibration, config.decision):
             raise ConfigError(
                 "calibration and decision cannot be swept: points are compared by their EER, which no calibration "
-                "changes; set them for all points with --set"
+                "changes; set them for all points alike"
             )
     if config.calibration.by == "dev":
         raise ConfigError("calibration.by: dev in a sweep, which chooses by the split dev; set calibration.by: folds")
@@ -243,6 +251,7 @@ def _choose(
         "chosen": {fold: points[number].settings for fold, number in chosen.items()},
         "task": config.task,
         "config_hash": config_hash(config),
+        "settings_hash": settings_hash(config),
     }
     write_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     job.console.say(f"the test figure of what was chosen by inner figures is in {folder / 'metrics.json'}")

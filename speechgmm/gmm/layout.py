@@ -86,8 +86,8 @@ def prepare(
     each once.
 
     Raises:
-        ShapeError: Frames, weights, centre or scale that do not fit together; a scale or a block that is not
-        positive. FitError: See ``check_frames``.
+        ShapeError: Frames, weights, centre or scale that do not fit together; a scale or a block that is not positive.
+        FitError: See ``check_frames``.
 
     >>> [batch.n_frames for batch in prepare(np.zeros((5, 2)))]
     [5.0]

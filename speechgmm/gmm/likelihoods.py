@@ -195,8 +195,7 @@ def stacked_log_likelihoods(log_linear: LogLinear, sizes: tuple[int, ...], frame
     offset that the reference of ``log_linear`` is near.
 
     Raises:
-        ShapeError: Frames that are not (T, D) with the mixtures' D; sizes that do not add up to all
-        components.
+        ShapeError: Frames that are not (T, D) with the mixtures' D; sizes that do not add up to all components.
 
     >>> two = LogLinear(np.zeros(3), np.zeros((3, 1)), np.full((3, 1), -1.0))
     >>> stacked_log_likelihoods(two, (1, 2), [[0.0]]).round(4)

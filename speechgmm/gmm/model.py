@@ -57,8 +57,7 @@ class DiagGMM:
     Arrays are kept as read-only float64 copies, so a model can be shared between threads and never changes.
 
     Raises:
-        ShapeError: The arrays do not fit together, or are no mixture: a parameter that is not finite, a
-        variance that
+        ShapeError: The arrays do not fit together, or are no mixture: a parameter that is not finite, a variance that
             is not positive, weights that are negative or do not sum to one.
 
     >>> DiagGMM([0.5, 0.5], [[0.0], [4.0]], [[1.0], [2.0]])

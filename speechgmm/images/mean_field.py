@@ -57,7 +57,8 @@ def smooth(
     (see ``neighbour_weights``). Memory beside the result: the same again, and 4 bytes per pixel and pair of neighbours.
 
     Raises:
-        ShapeError: No map (H, W, K), or an image of another size. ConfigError: An option out of range.
+        ShapeError: No map (H, W, K), or an image of another size.
+        ConfigError: An option out of range.
 
     >>> noisy = np.full((5, 5, 2), [0.9, 0.1])
     >>> noisy[2, 2] = [0.2, 0.8]
@@ -107,7 +108,8 @@ def neighbour_weights(
     0.6 across an average step, next to nothing across an edge. 0 where the neighbour would be outside.
 
     Raises:
-        ShapeError: The image has another size, or a value that is not finite. ConfigError: Neither 4 nor 8 neighbours.
+        ShapeError: The image has another size, or a value that is not finite.
+        ConfigError: Neither 4 nor 8 neighbours.
 
     >>> neighbour_weights((1, 3), neighbours=4)[0, 1]
     array([[1., 1., 0.]], dtype=float32)

@@ -88,5 +88,7 @@ def only_writer(folder: Path) -> Iterator[None]:
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 yield  # a file system without locks
                 return
-            raise ConfigError(f"{folder}: another run is writing here; wait for it, or choose another --out") from None
+            raise ConfigError(
+                f"{folder}: another run is writing here; wait for it, or choose another folder", arguments=("output",)
+            ) from None
         yield

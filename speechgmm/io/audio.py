@@ -119,7 +119,7 @@ class Pieces:
         if rate != self.sample_rate and not self.resample:
             raise DataError(
                 f"{path}: sample rate {rate} Hz, not {self.sample_rate} Hz; resample it (corpus.resample: true, or "
-                f"--resample with a model), or set corpus.sample_rate to {rate} if all are so"
+                f"resample=True with a model), or set corpus.sample_rate to {rate} if all are so"
             )
         if self.channel != "mix" and not 0 <= int(self.channel) < file.channels:
             raise DataError(

@@ -23,6 +23,12 @@ TRUTH: Final = {
 }
 """How tables spell whether a claim is true."""
 
+LOG_POSTERIOR: Final = "log_posterior:"
+"""Before the name of a class in the header of ``scores.tsv``: the column holds log posteriors in nats.
+
+A column headed by the name alone holds mean log-likelihoods in nats per frame.
+"""
+
 _NAMES: Final = {
     "model": ("model", "enrol", "enroll", "enrolment", "enrollment", "modelid", "model_id"),
     "test": ("test", "segment", "segmentid", "segment_id", "test_id", "utterance"),
@@ -88,6 +94,18 @@ def read_scores(path: Path) -> TrialScores | ClassScores:
         None if any(truth is None for truth in truths) else np.array(truths, bool),
         values[:, wanted.index("cohort_mean")] if "cohort_mean" in wanted else None,
     )
+
+
+def class_columns(names: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+    """The classes whose scores stand in columns of these names, and whether the columns say that these are posteriors.
+
+    >>> class_columns(["log_posterior:ba", "log_posterior:da"])
+    (('ba', 'da'), True)
+    >>> class_columns(["ba", "da"])
+    (('ba', 'da'), False)
+    """
+    are_posteriors = bool(names) and all(name.startswith(LOG_POSTERIOR) for name in names)
+    return tuple(name.removeprefix(LOG_POSTERIOR) if are_posteriors else name for name in names), are_posteriors
 
 
 def read_truth(path: Path) -> dict[Pair, bool]:
@@ -198,7 +216,7 @@ def _class_scores(path: Path, lines: Sequence[tuple[int, str]], separator: str |
     # Of two classes one of which is the target: its score, and whether the item is one, before the classes.
     detected = lower[first : first + 2] == ["score", "target"] and len(head) == first + 4
     first += 2 * detected
-    labels = tuple(head[first:])
+    labels, _ = class_columns(head[first:])
     if "id" not in own or len(labels) < 2 or len(set(labels)) < len(labels):
         raise DataError(
             f"{path}: a table of decisions has id, true, predicted and then a column of scores for every class; the "

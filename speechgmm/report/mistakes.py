@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.engine.run_folder import NATS_PER_FRAME, Claims, Decisions, RunFolder
+from speechgmm.engine.run_folder import Claims, Decisions, RunFolder
 from speechgmm.errors import DataError
 from speechgmm.io.audio import Pieces, native_rate
 from speechgmm.report.parts import Clip, Picture, Section, Table
@@ -50,8 +50,7 @@ def section(run: RunFolder, n_audio: int, threshold: float | None) -> Section | 
         threshold: Of verification: accept from this score on.
     """
     if run.decisions is not None:
-        # Scores of segments are log posteriors.
-        unit = "nats" if run.config.get("segments") else NATS_PER_FRAME
+        unit = run.decisions.unit
         worst, n_errors = _wrong_decisions(run.decisions, unit)
         head = ("recording", "true class", "decided", f"off by ({unit})")
         text = ["Ordered by how far the score of the class decided lies above that of the true class."]

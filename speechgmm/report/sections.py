@@ -256,6 +256,8 @@ def about(run: RunFolder) -> list[tuple[str, str]]:
     if environment:
         rows.append(("speechgmm", environment["packages"]["speechgmm"]))
         rows.append(("Configuration hash", environment["config_hash"]))
+        if "settings_hash" in environment:  # folders of earlier versions have none
+            rows.append(("Settings hash (defaults included)", environment["settings_hash"]))
         rows.append(("Data hash", environment["data_hash"]))
     return rows
 

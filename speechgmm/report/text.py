@@ -47,7 +47,8 @@ def model_target(path: Path, out: Path | None) -> Path:
     target = out or path
     if target.name == "models.safetensors" and (target.parent / "config.yaml").exists():
         raise ConfigError(
-            f"{target} belongs to a run, which would train it anew; say with --out where the new model goes"
+            f"{target} belongs to a run, which would train it anew; name another file for the new model",
+            arguments=("out",),
         )
     return target
 

@@ -81,7 +81,7 @@ def supervectors(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = REL
     verification).
 
     Raises:
-        As ``mean_offsets``.
+        ShapeError, ConfigError: As ``mean_offsets``.
 
     >>> ubm = DiagGMM([1.0], [[0.0]], [[4.0]])
     >>> supervectors(ubm, piece_statistics(ubm, [np.full((4, 1), 2.0)]), relevance=4)
@@ -100,7 +100,7 @@ def weight_offsets(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = R
     than who speaks.
 
     Raises:
-        As ``mean_offsets``.
+        ShapeError, ConfigError: As ``mean_offsets``.
 
     >>> ubm = DiagGMM([0.5, 0.5], [[0.0], [9.0]], [[1.0], [1.0]])
     >>> weight_offsets(ubm, piece_statistics(ubm, [np.zeros((8, 1))]), relevance=4).round(3)
@@ -215,7 +215,7 @@ def cross_likelihood_ratios(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: 
     other.
 
     Raises:
-        As ``mean_offsets``.
+        ShapeError, ConfigError: As ``mean_offsets``.
 
     >>> ubm = DiagGMM([1.0], [[0.0]], [[1.0]])
     >>> pieces = [np.full((4, 1), 2.0), np.full((4, 1), 2.0), np.full((4, 1), -2.0)]
@@ -234,7 +234,7 @@ def cross_likelihood_ratios_of(
     """``cross_likelihood_ratios`` of one piece with each of others, (N,) nats.
 
     Raises:
-        As ``mean_offsets``.
+        ShapeError, ConfigError: As ``mean_offsets``.
 
     >>> ubm = DiagGMM([1.0], [[0.0]], [[1.0]])
     >>> one, other = piece_statistics(ubm, [np.full((4, 1), 2.0), np.full((4, 1), -2.0)])

@@ -49,15 +49,16 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
     if audio is None or recipe is None:
         raise ConfigError("the model does not say how its classes were trained; train it again to enrol into it")
     if label in models.labels:
-        raise ConfigError(f"--label {label}: the model has this class already; choose another name")
+        raise ConfigError(f"label {label}: the model has this class already; choose another name", arguments=("label",))
     if label == UNKNOWN and file.calibration is not None:
         raise ConfigError(
-            f"--label {label}: that is what this model says of a recording that is like none of its classes; choose "
-            "another name"
+            f"label {label}: that is what this model says of a recording that is like none of its classes; choose "
+            "another name",
+            arguments=("label",),
         )
     if models.bayesian is not None and recipe.prior is None:
         raise ConfigError(
-            f"--label {label}: every class of this model was trained with a prior of its own (model.prior_from), and "
+            f"label {label}: every class of this model was trained with a prior of its own (model.prior_from), and "
             "a new one has none; train a model with the class and use that as the prior"
         )
     norm = norm_by_recordings(
@@ -117,7 +118,7 @@ def norm_by_recordings(models: ClassModels, recipe: ClassRecipe, label: str, rem
         return None
     if not recipe.recordings:
         raise ConfigError(
-            f"--label {label}: the model normalises scores ({norm.kind}) by what recordings of a cohort score against "
+            f"label {label}: the model normalises scores ({norm.kind}) by what recordings of a cohort score against "
             f"each class, and their frames are not in the file (too many, or written by an older version); {remedy}"
         )
     return norm

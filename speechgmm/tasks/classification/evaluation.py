@@ -24,6 +24,7 @@ from speechgmm.evaluation import (
     top_n_right,
     wilson_interval,
 )
+from speechgmm.io.score_file import LOG_POSTERIOR
 from speechgmm.io.tables import table
 from speechgmm.tasks.classification.scoring import Scores
 from speechgmm.tasks.verification.spec import DecisionSpec
@@ -180,13 +181,15 @@ def _balanced(
 
 
 def scores_table(scores: Scores, target: str | None = None) -> str:
-    """``scores.tsv``: id, fold (if there are folds), true, predicted, n_frames, then nats per frame for every class.
+    """``scores.tsv``: id, fold (if there are folds), true, predicted, n_frames, then a score for every class.
 
-    Where one of two classes is a ``target``, its score and whether the item is one (target, nontarget) stand before
-    the classes.
+    The score is the mean log-likelihood in nats per frame under the name of the class; where the scores are log
+    posteriors in nats, ``log_posterior:`` stands before the name. Where one of two classes is a ``target``, its score
+    and whether the item is one (target, nontarget) stand before the classes.
     """
     detected = () if target is None else ("score", "target")
-    head = ("id", *(("fold",) if scores.folds else ()), "true", "predicted", "n_frames", *detected, *scores.labels)
+    classes = (f"{LOG_POSTERIOR if scores.are_log_posteriors else ''}{label}" for label in scores.labels)
+    head = ("id", *(("fold",) if scores.folds else ()), "true", "predicted", "n_frames", *detected, *classes)
     found = None if target is None else detection_scores(scores, target)
     rows = (
         (

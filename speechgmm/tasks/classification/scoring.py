@@ -42,9 +42,10 @@ class Scores:
     predicted: tuple[str, ...]
     labels: tuple[str, ...]  # the classes
     n_frames: NDArray[np.int64]  # (N,)
-    mean_log_likelihoods: NDArray[np.float64]  # (N, C) nats per frame
+    mean_log_likelihoods: NDArray[np.float64]  # (N, C) nats per frame; or log posteriors in nats
     groups: tuple[str, ...] = ()  # what intervals go by (the speaker of each utterance); empty: none is named
     folds: tuple[str, ...] = ()  # the fold of each utterance; empty: there are none
+    are_log_posteriors: bool = False  # what ``mean_log_likelihoods`` holds, as of segment models
 
     @classmethod
     def pooled(cls, parts: Mapping[str, "Scores"]) -> "Scores":
@@ -59,6 +60,7 @@ class Scores:
             mean_log_likelihoods=np.concatenate([part.mean_log_likelihoods for part in scores]),
             groups=tuple(group for part in scores for group in part.groups),
             folds=tuple(fold for fold, part in parts.items() for _ in part.ids),
+            are_log_posteriors=scores[0].are_log_posteriors,
         )
 
     def decided(self, models: ClassModels) -> "Scores":
@@ -166,11 +168,12 @@ def score_recordings(
     audio = model.audio
     plan = front_end(audio.features, audio.sample_rate)
     if hop is not None and window is None:
-        raise ConfigError("--hop goes with --window")
+        raise ConfigError("a hop goes with a window", arguments=("hop", "window"))
     shift = plan.frame_shift / audio.sample_rate
-    for option, seconds in (("--window", window), ("--hop", hop)):
+    for name, seconds in (("window", window), ("hop", hop)):
         if seconds is not None and not shift <= seconds < math.inf:
-            raise ConfigError(f"{option} {seconds:g}: seconds, at least the time between frames ({shift:g} s)")
+            message = f"{name} {seconds:g}: seconds, at least the time between frames ({shift:g} s)"
+            raise ConfigError(message, arguments=(name,))
     if audio.features.cmvn == "speaker" and speaker is not None:
         total: Moments | None = None
         for found in pmap(partial(_moments_of, audio), paths, n_jobs=n_jobs, backend="threads"):

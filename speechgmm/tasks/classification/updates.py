@@ -52,7 +52,8 @@ def update_class(
     models, audio, recipe = file.models, file.audio, file.recipe
     if label not in models.labels:
         known = ", ".join(models.labels[:10]) + (" ..." if len(models.labels) > 10 else "")
-        raise ConfigError(f"--label {label}: no such class; the model has {known} (enrol adds one)")
+        message = f"label {label}: no such class; the model has {known} (enrol adds one)"
+        raise ConfigError(message, arguments=("label",))
     if audio is None or recipe is None:
         raise ConfigError("the model does not say how its classes were trained; train it again to update it")
     if models.bayesian is not None:
@@ -62,7 +63,8 @@ def update_class(
         )
     norm = norm_by_recordings(models, recipe, label, "train again, with a smaller cohort or scoring.normalise: t")
     if not 0 <= keep <= 1:
-        raise ConfigError(f"--keep {keep:g}; expected a share of what the class has seen, from 0 to 1")
+        message = f"keep {keep:g}; expected a share of what the class has seen, from 0 to 1"
+        raise ConfigError(message, arguments=("keep",))
     number = models.labels.index(label)
     before = _seen(file, number, worth)
     parts = speech_as_trained(audio, recipe, paths, "updated")
@@ -115,16 +117,18 @@ def _seen(file: ModelFile, number: int, worth: float | None) -> NDArray[np.float
         if worth is not None:
             total = file.recipe.counts[number].sum()
             raise ConfigError(
-                f"--worth {worth:g}: the model says itself what {label!r} has seen ({total:.0f} frames); leave it out, "
-                "or let it count less by --keep"
+                f"worth {worth:g}: the model says itself what {label!r} has seen ({total:.0f} frames); leave it out, "
+                "or let these frames count less by keep",
+                arguments=("worth", "keep"),
             )
         return file.recipe.counts[number]
     if worth is None or file.audio is None:
         raise ConfigError(
-            f"the model does not say how much {label!r} has seen (an older version wrote it); say with --worth how "
-            "many seconds of speech its training was, or train it again"
+            f"the model does not say how much {label!r} has seen (an older version wrote it); say with worth how "
+            "many seconds of speech its training was, or train it again",
+            arguments=("worth",),
         )
     if not (np.isfinite(worth) and worth > 0):
-        raise ConfigError(f"--worth {worth:g}; expected seconds of speech, above 0")
+        raise ConfigError(f"worth {worth:g}; expected seconds of speech, above 0", arguments=("worth",))
     plan = front_end(file.audio.features, file.audio.sample_rate)
     return worth * file.audio.sample_rate / plan.frame_shift

@@ -68,8 +68,9 @@ def cluster_recordings(
     """
     if model is not None and model.models.ubm is None:
         raise ConfigError(
-            "the model has no background model to measure recordings by; train one with model.adapt: map, or leave "
-            "--model out: then one is trained on the recordings"
+            "the model has no background model to measure recordings by; train one with model.adapt: map, or give "
+            "no model: then one is trained on the recordings",
+            arguments=("model",),
         )
     if model is not None and model.audio is None:
         raise ConfigError("the model was trained on frames, not recordings: use cluster_pieces in Python")

@@ -106,7 +106,8 @@ def train_and_print(
     """Train a diarizer on recordings of one speaker each and write it.
 
     Raises:
-        DataError: The corpus cannot be read, or has too few speakers. ConfigError: A kind that does not exist.
+        DataError: The corpus cannot be read, or has too few speakers.
+        ConfigError: A kind that does not exist.
     """
     spec = CorpusSpec(kind=kind, label="speaker")  # type: ignore[arg-type]  # checked by the command line
     console = Console(quiet=quiet)

@@ -30,7 +30,8 @@ def train_background(
     """Background model and speaker space from speakers' recordings, frames (T, D) of speech each.
 
     Raises:
-        DataError: Fewer than two speakers with a window each. FitError: Too few frames for so many components.
+        DataError: Fewer than two speakers with a window each.
+        FitError: Too few frames for so many components.
     """
     if len(speakers) < 2:
         raise DataError(f"{len(speakers)} speaker; a speaker space is learnt from two or more, better from fifty")
@@ -62,7 +63,8 @@ def own_diarizer(frames: ArrayLike, *, seed: int = 0) -> Diarizer:
     if len(values) < least:
         raise DataError(
             f"{len(values)} frames of speech; to learn from the recording itself what tells its speakers apart takes "
-            f"{least} at least: give a model (--model), or say that one person speaks (--n-speakers 1)"
+            f"{least} at least: give a model, or say that one person speaks (n_speakers 1)",
+            arguments=("model", "n_speakers"),
         )
     ubm = fit_gmm(values, OWN_COMPONENTS, seed=seed).model
     vectors = _sparse_windows(ubm, values, how)

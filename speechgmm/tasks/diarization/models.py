@@ -107,7 +107,8 @@ def divisions(
             the recording has fewer turns of the least duration.
 
     Raises:
-        DataError: No frame is speech. ShapeError: Frames that do not fit the model.
+        DataError: No frame is speech.
+        ShapeError: Frames that do not fit the model.
     """
     where = np.asarray(speech, bool)
     if not where.any():

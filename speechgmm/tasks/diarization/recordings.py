@@ -76,7 +76,7 @@ def diarize_recordings(
         n_jobs: Workers at once.
     """
     if n_speakers is not None and n_speakers < 1:
-        raise ConfigError(f"--n-speakers {n_speakers}; expected 1 or more")
+        raise ConfigError(f"n_speakers {n_speakers}; expected 1 or more", arguments=("n_speakers",))
     audio = AudioInput(FRONT_END, SAMPLE_RATE, resample=True) if file is None else file.audio
     if resample:
         audio = replace(audio, resample=True)
@@ -178,7 +178,7 @@ def picture_of(path: Path, result: Diarized, said: Sequence[Turn] | None, target
     from importlib.util import find_spec
 
     if find_spec("matplotlib") is None:
-        raise ConfigError("--picture draws with matplotlib, which is not installed: pip install 'speechgmm[plot]'")
+        raise ConfigError("pictures need matplotlib, which is not installed: pip install 'speechgmm[plot]'")
     from speechgmm.report.plots import save_figure
     from speechgmm.tasks.diarization.plots import plot_turns
 

@@ -35,7 +35,8 @@ def components_by_occupancy(
     go to the first class.
 
     Raises:
-        ShapeError: Counts that are not (C,). ConfigError: Counts, a power or a min_count below 0.
+        ShapeError: Counts that are not (C,).
+        ConfigError: Counts, a power or a min_count below 0.
 
     >>> components_by_occupancy([10, 160, 2560], budget=7).tolist()
     [1, 2, 4]

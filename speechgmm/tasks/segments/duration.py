@@ -89,7 +89,7 @@ def fit_durations(
     variances = (scatter + prior_count * pooled) / (counts + prior_count)
     if not (variances > 0).all():
         raise FitError(
-            f"the segments of class {int(variances.argmin())} all last the same, so that their variance is 0; give "
-            "more segments, or set prior_count above 0"
+            f"the segments of class {int(variances.argmin())} all last the same, so that their variance is 0; leave "
+            "duration out of segments.streams, give segments of other lengths, or set prior_count above 0"
         )
     return DurationModel(means, variances)

@@ -4,6 +4,7 @@ Owns the inner cross-validation by group, which weighs the streams and compares 
 weights have seen the segments that it counts.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,12 +12,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, FitWarning
 from speechgmm.gmm.frames import Mapper
 from speechgmm.tasks.segments.combination import combination_loss, combine, fit_combination
 from speechgmm.tasks.segments.models import SegmentModels
 from speechgmm.tasks.segments.spec import SegmentSpec
-from speechgmm.tasks.segments.streams import LabelledSegments, labels_of, train_streams
+from speechgmm.tasks.segments.streams import LabelledSegments, labels_of, train_streams, without_constant_durations
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.intp]
@@ -44,11 +45,16 @@ def train_segment_models(
     """Segment models of all labels in the recordings, from all of them and their copies.
 
     `n_static` leading dimensions of a frame are the static features, which thirds and vectors use. `weights` (S,) of
-    the streams; None: chosen by `cross_validate_segments`. ``map`` runs over folds and must keep order.
+    the streams; None: chosen by `cross_validate_segments`. ``map`` runs over folds and must keep order. Where the
+    durations of no class vary, they are left out of the streams.
 
     Raises:
-        DataError, ShapeError: No segments; frames of different dimensions; fewer groups than folds.
+        DataError: No segments; fewer groups than folds.
+        ShapeError: Frames of different dimensions; weights of another number of streams.
         FitError: See ``fit_gmm`` and `lda`; the message names the class.
+
+    Warns:
+        FitWarning: Durations are left out, because those of no class vary.
 
     >>> frames = np.array([[0.0], [0.1], [0.3], [4.0], [4.1], [4.4]] * 9)
     >>> bounds = np.stack([np.arange(0, 54, 3), np.arange(3, 57, 3)], axis=1)
@@ -58,8 +64,14 @@ def train_segment_models(
     >>> models.classify(np.array([[0.2], [4.2]]), [[0, 1], [1, 2]])
     ('a', 'b')
     """
+    asked = spec.streams
+    spec, left_out = without_constant_durations(recordings, spec)
+    if left_out:
+        warnings.warn(left_out, FitWarning, stacklevel=2)
     if weights is None:
         weights = cross_validate_segments(recordings, spec, n_static, seed=seed, map=map).weights
+    elif len(np.asarray(weights)) == len(asked):
+        weights = np.compress([name in spec.streams for name in asked], weights)
     labels = labels_of(recordings)
     streams = train_streams(recordings, labels, spec, n_static, seed)
     return SegmentModels(labels, streams, np.asarray(weights, dtype=np.float64))
@@ -73,8 +85,10 @@ def cross_validate_segments(
     Groups are dealt out to ``spec.weight_folds`` folds in the order of their names; a fold is scored by streams that
     were trained on the others, and the weights are fitted to all folds' scores at once. A segment whose label the
     other folds lack cannot be decided rightly: it counts as an error and takes no part in the weights. Copies are
-    trained on with their group and never scored. Raises as `train_segment_models`.
+    trained on with their group and never scored. Durations that do not vary are left out, as training does. Raises as
+    `train_segment_models`.
     """
+    spec, _ = without_constant_durations(recordings, spec)
     groups = sorted({recording.group for recording in recordings})
     if len(groups) < spec.weight_folds:
         raise DataError(

@@ -6,13 +6,13 @@ boundaries and labels.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.errors import DataError, ShapeError
+from speechgmm.errors import DataError, FitError, ShapeError
 from speechgmm.features.segments import (
     PARTS,
     SegmentFrames,
@@ -30,6 +30,8 @@ from speechgmm.tasks.segments.spec import SegmentSpec, StreamName
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.intp]
+
+_SAME_DURATION: Final = 1e-6  # standard deviation of log durations: float32 rounding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +83,54 @@ def labels_of(recordings: Sequence[LabelledSegments]) -> tuple[str, ...]:
     if not labels:
         raise DataError("no labelled segments to train on; expected at least one")
     return labels
+
+
+class Durations(Protocol):
+    """Segments of a recording of which durations are asked: labelled segments, loaded or not."""
+
+    @property
+    def bounds(self) -> ArrayLike:
+        """(N, 2) start and end in frames."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """N."""
+
+
+def durations_vary(recordings: Sequence[Durations]) -> bool:
+    """Whether the segments of any one label differ in length.
+
+    Log durations whose standard deviation within every label is below a millionth count as equal: they are rounding.
+    """
+    logs: dict[str, list[float]] = {}
+    for recording in recordings:
+        for label, value in zip(recording.labels, log_durations(recording.bounds), strict=True):
+            logs.setdefault(label, []).append(float(value))
+    return any(float(np.std(values)) > _SAME_DURATION for values in logs.values())
+
+
+def without_constant_durations(recordings: Sequence[Durations], spec: SegmentSpec) -> tuple[SegmentSpec, str]:
+    """The spec without the stream ``duration`` where durations do not vary, and a message about it ("" otherwise).
+
+    The stream ``vector`` stays: `train_streams` leaves the log duration out of its vectors.
+
+    Raises:
+        FitError: Without durations no stream is left that looks at a segment.
+
+    >>> anna = LabelledSegments(np.zeros((4, 1)), np.array([[0.0, 2.0], [2.0, 4.0]]), ("a", "b"), "anna")
+    >>> spec, message = without_constant_durations([anna], SegmentSpec())
+    >>> spec.streams
+    ('frames', 'thirds', 'vector', 'prior')
+    """
+    without = {"duration": "the stream duration is left out", "vector": "the stream vector leaves out the log duration"}
+    changes = [without[name] for name in spec.streams if name in without]
+    if not changes or not any(recording.labels for recording in recordings) or durations_vary(recordings):
+        return spec, ""
+    message = f"the segments of each class all have the same duration: {' and '.join(changes)}"
+    streams = tuple(name for name in spec.streams if name != "duration")
+    if set(streams) <= {"prior"}:
+        raise FitError(f"{message}, and no stream is left that looks at a segment; add frames to segments.streams")
+    return replace(spec, streams=streams), message
 
 
 def train_streams(
@@ -140,7 +190,11 @@ def _vector_stream(training: _Training) -> VectorStream:
     rows = np.concatenate(
         [segment_vectors(r.frames[:, :n_static], r.bounds, spec.vector_context) for r in training.recordings]
     )
-    transform = _lda(rows, training.classes, len(training.labels), spec.vector_dim, spec)
+    varies = durations_vary(training.recordings)
+    # The log duration is the last dimension. Where it does not vary, the LDA has no variance to divide by.
+    transform = _lda(rows if varies else rows[:, :-1], training.classes, len(training.labels), spec.vector_dim, spec)
+    if not varies:
+        transform = LinearTransform(np.pad(transform.matrix, ((0, 0), (0, 1))), transform.offset)
     names = [f"{label} (segment vectors)" for label in training.labels]
     images = transform.apply(rows)
     models = _mixtures(images, training.classes, names, spec.vector_components, spec.vector_prior, training)

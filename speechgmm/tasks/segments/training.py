@@ -4,6 +4,7 @@ A training set is one task: its streams are learnt together (transforms and prio
 weights by folds of its groups. A model that is trained is kept in the cache, as class models are.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from speechgmm.engine.labelled_recordings import (
     recordings_of,
     whole_recording,
 )
-from speechgmm.errors import ModelFileError
+from speechgmm.errors import FitWarning, ModelFileError
 from speechgmm.features import front_end
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.feature_store import canonical, digest
@@ -29,6 +30,7 @@ from speechgmm.tasks.segments.codec import SegmentFile, read_any_model, serialis
 from speechgmm.tasks.segments.estimation import train_segment_models
 from speechgmm.tasks.segments.models import SegmentModels
 from speechgmm.tasks.segments.spec import SegmentSpec
+from speechgmm.tasks.segments.streams import without_constant_durations
 
 SEGMENTS_VERSION = 1
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
@@ -75,6 +77,9 @@ def train_segments(job: Job, sets: Sequence[Features], what: str = "training seg
             )
             for part in sets
         ]
+        for task in tasks:
+            if message := without_constant_durations(task.recordings, spec)[1]:
+                job.console.warn(message)
         keys = [_key(task) for task in tasks]
         once = dict(zip(keys, tasks, strict=True))
         # Processes: much of the work is small products and Python, which threads would take in turns.
@@ -93,7 +98,9 @@ def train_task(task: _Task) -> SegmentModels:
     except ModelFileError:
         pass
     n_static = front_end(task.audio.features, task.audio.sample_rate).n_static
-    models = train_segment_models([part.load() for part in task.recordings], task.spec, n_static, seed=task.seed)
+    with warnings.catch_warnings():  # said by train_segments, which also speaks of models from the cache
+        warnings.simplefilter("ignore", FitWarning)
+        models = train_segment_models([part.load() for part in task.recordings], task.spec, n_static, seed=task.seed)
     data = serialise_segments(SegmentFile(models, task.audio, task.label))
     write_atomically(path, lambda file: file.write(data))
     return models
@@ -121,6 +128,7 @@ def score_segments(job: Job, features: Features, models: SegmentModels) -> Score
         n_frames=np.array([piece.stop - piece.first for _, piece in pairs], np.int64),
         mean_log_likelihoods=table,
         groups=tuple(utterance.label(group) for utterance, _ in pairs) if group else (),
+        are_log_posteriors=True,
     )
 
 

@@ -74,7 +74,8 @@ def evaluate_file(
     notes = [f"{unused} scores are of trials that {trials} does not name, and do not count"] if unused else []
     llrs = chosen.llrs
     if are_llrs and llrs is not None and chosen.scores is not None:
-        raise ConfigError(f"{path} has a column llr of its own; --llr is for files that have scores alone")
+        message = f"{path} has a column llr of its own; are_llrs is for files that have scores alone"
+        raise ConfigError(message, arguments=("llr",))
     if are_llrs and llrs is None:
         llrs = chosen.scores
     ordered = chosen.scores if llrs is None else llrs
@@ -92,7 +93,7 @@ def evaluate_file(
         metrics |= ratio_metrics(llrs, is_target, sides, decision, seed=seed)
     else:
         notes.append(
-            "no cllr and no actual DCF: they need log-likelihood ratios (a column llr; --llr, if the scores are such)"
+            "no cllr and no actual DCF: log-likelihood ratios are needed (a column llr; are_llrs where scores are such)"
         )
     if threshold is not None:
         rates = error_rates(rank_trials(ordered if llrs is None else llrs, is_target), threshold)
@@ -140,9 +141,10 @@ def fuse_files(
             cohort_mean where it is asked for, or in other files of dev than of the systems.
     """
     if dev and len(dev) != len(paths):
-        raise ConfigError(f"{len(dev)} --dev files for {len(paths)} systems; expected one for each, in the same order")
+        message = f"{len(dev)} dev files for {len(paths)} systems; expected one for each, in the same order"
+        raise ConfigError(message, arguments=("dev",))
     if dev_trials is not None and not dev:
-        raise ConfigError("--dev-trials goes with --dev")
+        raise ConfigError("dev_trials goes with dev", arguments=("dev_trials", "dev"))
     pairs, scores, truth, means = _systems(paths, trials, needed=not dev, quality=quality)
     met: set[Pair] = set()
     if dev:
@@ -150,8 +152,9 @@ def fuse_files(
         met = set(trained_on) & set(pairs)
         if others != means:
             raise DataError(
-                f"--quality: cohort_mean is in files {_numbered(means)} of the systems and {_numbered(others)} of "
-                "--dev; expected the same systems in the same order"
+                f"quality: cohort_mean is in files {_numbered(means)} of the systems and {_numbered(others)} of dev; "
+                "expected the same systems in the same order",
+                arguments=("quality", "dev"),
             )
     else:
         training, known = scores, truth
@@ -226,7 +229,8 @@ def _systems(
                 raise DataError(f"{file} and {paths[0]} do not agree which trials are targets: {_named(wrong)}")
     if quality and not means:
         raise DataError(
-            "--quality: no file has a column cohort_mean; runs with scoring.normalise: t, zt, s or as write it"
+            "quality: no file has a column cohort_mean; runs with scoring.normalise: t, zt, s or as write it",
+            arguments=("quality",),
         )
     return pairs, np.stack([*columns, *means.values()], axis=1), truth, list(means)
 
@@ -236,8 +240,9 @@ def _with_truth(path: Path, found: TrialScores, trials: Path | None) -> tuple[Tr
     if trials is None:
         if found.is_target is None:
             raise DataError(
-                f"{path} does not say which trials are targets; name a list that does with --trials (model, test, "
-                "target; or Kaldi's three columns)"
+                f"{path} does not say which trials are targets; name a list that does (trials: model, test, "
+                "target; or Kaldi's three columns)",
+                arguments=("trials",),
             )
         return found, found.is_target, 0
     truth = read_truth(trials)
