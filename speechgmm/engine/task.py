@@ -16,9 +16,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeAlias, TypeVar
 
+from speechgmm.errors import ConfigError
+
 if TYPE_CHECKING:  # a recording is scored without them
     from speechgmm.config import Config
     from speechgmm.corpus import Corpus, Fold
+    from speechgmm.engine.comparison import Compared
     from speechgmm.engine.frames import Features
     from speechgmm.engine.job import Job
 
@@ -146,6 +149,16 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
     def tables(self, job: Job, tested: Tested, evaluation: Evaluated | None) -> Mapping[str, str]:
         """Tables of the test, by file name."""
 
+    def compared(self, folder: Path) -> Compared:
+        """The test items of a run of this task, for a paired comparison with another run's.
+
+        Raises:
+            ConfigError: Runs of this task are not compared.
+        """
+        raise ConfigError(
+            f"{folder}: compare is not there for task: {self.name}; metrics.json has intervals of each run"
+        )
+
     def facts(self, trained: Trained) -> Mapping[str, Any]:
         """What ``metrics.json`` says of the models."""
         return {}
@@ -172,16 +185,11 @@ def described(job: Job, what: str) -> str:
     return f"{name}: {what} ({corpus.label}), utterances: {sizes}"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Where a task is, and when it is the one that a configuration asks for."""
+_PLACES: Final[dict[str, str]] = {}
+"""Name of a task -> module:name of its object."""
 
-    place: str  # module:name of the object
-    task: str  # value of ``task`` in the configuration
-    section: str | None = None  # and this section is there
-
-
-_TABLE: Final[dict[str, Entry]] = {}
+_BY_SECTION: Final[dict[str, dict[str, str]]] = {}
+"""Value of ``task`` in a configuration -> section that is there -> name of the task, where it has none of its own."""
 
 
 def register(name: str, place: str, *, task: str | None = None, section: str | None = None) -> None:
@@ -190,7 +198,9 @@ def register(name: str, place: str, *, task: str | None = None, section: str | N
     ``task`` and ``section``: the configuration asks for it by that value of ``task`` and by having that section, where
     it has no name of its own there.
     """
-    _TABLE[name] = Entry(place, task or name, section)
+    _PLACES[name] = place
+    if section is not None:
+        _BY_SECTION.setdefault(task or name, {})[section] = name
 
 
 def task_named(name: str) -> AnyTask:
@@ -199,20 +209,16 @@ def task_named(name: str) -> AnyTask:
     Raises:
         KeyError: There is none.
     """
-    module, attribute = _table()[name].place.split(":")
+    import_module("speechgmm.tasks")  # fills the table; by name, since the engine knows no task
+    module, attribute = _PLACES[name].split(":")
     found: AnyTask = getattr(import_module(module), attribute)
     return found
 
 
 def task_of(config: Config) -> AnyTask:
     """The task that a configuration asks for."""
-    named = [name for name, entry in _table().items() if entry.task == config.task]
-    with_section = [
-        name for name in named if (key := _TABLE[name].section) is not None and getattr(config, key) is not None
-    ]
-    return task_named(with_section[0] if with_section else config.task)
-
-
-def _table() -> dict[str, Entry]:
-    import_module("speechgmm.tasks")  # fills it; by name, since the engine knows no task
-    return _TABLE
+    import_module("speechgmm.tasks")
+    for section, name in _BY_SECTION.get(config.task, {}).items():
+        if getattr(config, section) is not None:
+            return task_named(name)
+    return task_named(config.task)

@@ -14,9 +14,18 @@ import numpy as np
 
 from speechgmm.config import Config
 from speechgmm.engine.class_report import classes_table
+from speechgmm.engine.comparison import (
+    Compared,
+    chosen_columns,
+    corpus_of,
+    error_rates_of_trials,
+    groups_of,
+    score_column,
+)
 from speechgmm.engine.job import Job
 from speechgmm.engine.task import Inputs, Settled, Task
-from speechgmm.evaluation import eer, rank_trials
+from speechgmm.evaluation import eer, rank_trials, ratio
+from speechgmm.evaluation.resampling import Statistic
 from speechgmm.tasks.classification.codec import ModelFile, serialise
 from speechgmm.tasks.classification.evaluation import (
     Evaluation,
@@ -84,6 +93,16 @@ class ClassTask(Task[Models, Tested, Evaluation]):
             found |= {"confusion.tsv": confusion_table(evaluation), "per_class.tsv": per_class_table(evaluation)}
         return found
 
+    def compared(self, folder: Path) -> Compared:
+        """Decisions by accuracy, or scores of the class to be detected by their EER."""
+        tests, _ = groups_of(folder)
+        if corpus_of(folder).get("target") is None:
+            items = chosen_columns(folder, "scores.tsv", ("id",), ("true", "predicted"))
+            return Compared("classification", "accuracy", items, _accuracy, tests)
+        # Every item is a trial; with two classes, as a target asks for, one side is enough.
+        items = chosen_columns(folder, "scores.tsv", ("id",), ("target", score_column(folder)))
+        return Compared("classification", "eer", items, error_rates_of_trials, tests)
+
     def draw(self, job: Job, folder: Path, evaluation: Evaluation) -> None:
         """The confusion matrix."""
         if find_spec("matplotlib") is None:
@@ -92,6 +111,11 @@ class ClassTask(Task[Models, Tested, Evaluation]):
 
         picture = plot_confusion(evaluation.confusion, evaluation.labels, title=job.experiment.name)
         save_figure(picture, folder / "confusion.png")
+
+
+def _accuracy(items: Sequence[tuple[str, ...]]) -> Statistic:
+    """The share of items (true class, predicted class) that are right."""
+    return ratio([true == predicted for true, predicted in items], np.ones(len(items)))
 
 
 class MixtureTask(Task[Trained, Any, Any]):

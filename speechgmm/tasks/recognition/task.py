@@ -1,16 +1,19 @@
 """Recognition of words or phones, as the engine runs it."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from speechgmm.config import Config
 from speechgmm.corpus import Corpus, Fold, make_split
+from speechgmm.engine.comparison import Compared, chosen_columns, read_table
 from speechgmm.engine.job import Job
 from speechgmm.engine.labelled_recordings import are_segments
 from speechgmm.engine.task import Inputs, Task, described
-from speechgmm.evaluation import count_edits, edit_rate
+from speechgmm.evaluation import EditCounts, count_edits, edit_rate
+from speechgmm.evaluation.resampling import Statistic
 from speechgmm.tasks.recognition.codec import RecogniserFile, serialise_recogniser
 from speechgmm.tasks.recognition.decoding import Recognised, recognise_test
 from speechgmm.tasks.recognition.evaluation import (
@@ -93,9 +96,24 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
             "pairs.tsv": pairs_table(evaluation),
         }
 
+    def compared(self, folder: Path) -> Compared:
+        """Recordings, by the errors in what was heard; of whole recordings, which protocol.tsv may have in segments."""
+        counts = ("hits", "substitutions", "deletions", "insertions")
+        items = chosen_columns(folder, "hypotheses.tsv", ("id",), ("reference", *counts))
+        head, *_ = read_table(folder / "hypotheses.tsv")
+        groups = chosen_columns(folder, "hypotheses.tsv", ("id",), ("group",)) if "group" in head else {}
+        tests = {name: group for (name,), (group,) in groups.items()}
+        return Compared(self.name, "error_rate", items, _error_rate, tests)
+
     def facts(self, trained: TrainedRecogniser) -> Mapping[str, Any]:
         """How many units."""
         return {"n_units": len(trained.recogniser.units.labels)}
+
+
+def _error_rate(items: Sequence[tuple[str, ...]]) -> Statistic:
+    """The error rate of items (reference, hits, substitutions, deletions, insertions)."""
+    hits, *errors = np.array([[int(count) for count in counts] for _, *counts in items]).T
+    return edit_rate(EditCounts(hits, *errors))
 
 
 TASK = Recognition()

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import ClassVar
 
 from speechgmm.config import Config
 from speechgmm.corpus import Corpus, Fold, make_split
+from speechgmm.engine.comparison import Compared, chosen_columns, error_rates_of_trials, groups_of, score_column
 from speechgmm.engine.job import Job
 from speechgmm.engine.task import Inputs, Settled
 from speechgmm.errors import ConfigError
@@ -99,6 +101,12 @@ class Verification(MixtureTask):
         """Inside the training part every model meets every recording."""
         config = replace(job.experiment.config, trials=None)
         return replace(job, experiment=replace(job.experiment, config=config))
+
+    def compared(self, folder: Path) -> Compared:
+        """Trials, by their EER."""
+        items = chosen_columns(folder, "scores.tsv", ("model", "test"), ("target", score_column(folder)))
+        tests, owners = groups_of(folder, owners=True)
+        return Compared(self.name, "eer", items, error_rates_of_trials, tests, owners, of_trials=True)
 
     def tables(self, job: Job, tested: ScoredTrials, evaluation: TrialEvaluation | None) -> Mapping[str, str]:
         """The trials with their scores."""
