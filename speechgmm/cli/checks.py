@@ -8,11 +8,9 @@ import numpy as np
 
 from speechgmm.config import load_config
 from speechgmm.engine.console import Console
-from speechgmm.engine.extraction import extract
 from speechgmm.engine.job import prepare
 from speechgmm.engine.run_report import data_table
 from speechgmm.report.text import aligned, duration
-from speechgmm.tasks.anomaly.training import extract_streams
 
 CLASSES_SHOWN = 30
 
@@ -32,7 +30,7 @@ def check_and_print(config: Path, overrides: Sequence[str], *, quiet: bool) -> i
     corpus = replace(experiment.config.corpus, on_error="skip")
     experiment = replace(experiment, config=replace(experiment.config, corpus=corpus))
     job = prepare(experiment, console=Console(quiet=quiet))
-    features = extract_streams(job)[0] if experiment.config.task == "anomaly" else extract(job)
+    features = job.task.extract(job)[0]
     lines = data_table(job, features).splitlines()
     head, *rows = (line.split("\t") for line in lines)
     shown = rows[:CLASSES_SHOWN]
@@ -48,16 +46,11 @@ def check_and_print(config: Path, overrides: Sequence[str], *, quiet: bool) -> i
     if wrong:
         print(f"{len(wrong)} cannot:")
         print("\n".join(f"  {name}: {reason}" for name, reason in wrong))
-    if experiment.config.task == "recognition":
-        from speechgmm.tasks.recognition.transcript_checks import unfit, warn_of_labels
-        from speechgmm.tasks.recognition.transcripts import transcripts
-
-        warn_of_labels(job, transcripts(job, features, "train"))
-        misfits = unfit(job, features)
-        if misfits:
-            print(f"{len(misfits)} of them cannot be trained on with these transcripts:")
-            print("\n".join(f"  {name}: {reason}" for name, reason in misfits))
-        wrong += misfits
+    misfits = job.task.unusable(job, features)
+    if misfits:
+        print(f"{len(misfits)} of them cannot be trained on:")
+        print("\n".join(f"  {name}: {reason}" for name, reason in misfits))
+    wrong += misfits
     if not wrong:
         print("nothing is wrong with them")
     return len(wrong)

@@ -65,7 +65,7 @@ def score_command(
     With a calibrated verification model: with log-likelihood ratios, and "unknown" where the best is too low. With a
     model of what is normal (task: anomaly): how odd each recording is, whether that is anomalous, and when.
     """
-    from speechgmm.cli.anomalies import score_if_anomaly_model
+    from speechgmm.tasks.anomaly.score_command import score_if_anomaly_model
 
     options = {"--window": window, "--hop": hop, "--speaker": speaker, "--top": None if top == TOP else top}
     odd = score_if_anomaly_model(

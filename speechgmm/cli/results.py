@@ -10,7 +10,6 @@ if TYPE_CHECKING:
 from speechgmm.report.text import aligned, duration, figure, shown
 
 CLASSES_SHOWN = 12
-IN_USE_SHOWN = 30
 
 
 def print_result(result: "Result") -> None:
@@ -46,29 +45,11 @@ def print_result(result: "Result") -> None:
         title = "class" if len(rows) <= CLASSES_SHOWN else f"class (worst {CLASSES_SHOWN} of {len(rows)})"
         print()
         print("\n".join(aligned([(title, "right", "", "most often taken for"), *rows[:CLASSES_SHOWN]])))
-    if (line := _in_use(result)) is not None:
+    for line in result.task.trained_notes(result.trained):
         print(f"\n{line}")
     print(f"\nresults: {shown(result.folder)}")
     model = shown(result.folder / "models.safetensors")
-    if metrics["task"] == "verification":
-        print(f"judge a claim: speechgmm verify {model} --claim LABEL RECORDING")
-    elif metrics["task"] == "recognition":
-        print(f"recognise a recording: speechgmm recognise {model} RECORDING")
-    else:
-        print(f"score a recording: speechgmm score {model} RECORDING")
-
-
-def _in_use(result: "Result") -> str | None:
-    """How many components every class uses, where training chose them."""
-    from speechgmm.tasks.classification.models import ClassModels
-
-    models = getattr(result.trained, "models", None)
-    if not isinstance(models, ClassModels) or models.bayesian is None:
-        return None
-    used = [f"{label} {known.n_in_use}" for label, known in zip(models.labels, models.bayesian, strict=True)]
-    more = f" ... and {len(used) - IN_USE_SHOWN} more classes" if len(used) > IN_USE_SHOWN else ""
-    sizes = sorted({known.n_components for known in models.bayesian})
-    return f"components in use, of {' and '.join(map(str, sizes))}: {', '.join(used[:IN_USE_SHOWN])}{more}"
+    print(result.task.next_command(model))
 
 
 def _figures(metrics: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -100,36 +81,8 @@ def print_features(result: "Result") -> None:
 
 
 def print_models(result: "Result") -> None:
-    """How each class was trained."""
-    from speechgmm.tasks.recognition.training import TrainedRecogniser
-    from speechgmm.tasks.segments.training import TrainedSegments
-
+    """How the models were trained."""
     if result.trained is None:
         return
-    model = shown(result.folder / "models.safetensors")
-    if isinstance(result.trained, TrainedRecogniser):
-        units = result.trained.recogniser.units
-        print(f"HMMs of {len(units.labels)} units, {units.n_states} states; each is in units.tsv\n\nmodels: {model}")
-        return
-    if isinstance(result.trained, TrainedSegments):
-        weights = ", ".join(f"{weight:.3f}" for weight in result.trained.models.weights)
-        print(f"segment models of {len(result.trained.models.labels)} classes; weights of their streams: {weights}")
-        print(f"\nmodels: {model}")
-        return
-    rows = [
-        (
-            report.label,
-            str(report.n_frames),
-            str(report.n_components),
-            str(report.iterations),
-            f"{report.objective:.3f}",
-            *(() if report.posterior is None else (str(report.posterior.n_in_use),)),
-            "" if report.converged else "(still gaining when stopped)",
-            report.why,
-        )
-        for report in result.trained.reports
-    ]
-    head = ("class", "frames", "components", "iterations", "nats per frame")
-    in_use = () if result.trained.reports[0].posterior is None else ("in use",)
-    print("\n".join(aligned([(*head, *in_use, "", ""), *rows])))
+    print("\n".join(result.task.trained_lines(result.trained)))
     print(f"\nmodels: {shown(result.folder / 'models.safetensors')}")

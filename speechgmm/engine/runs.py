@@ -47,7 +47,7 @@ from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job, prepare
 from speechgmm.engine.protocol import protocol_table
 from speechgmm.engine.run_report import data_table, report
-from speechgmm.engine.task import Evaluation
+from speechgmm.engine.task import AnyTask, Evaluation
 from speechgmm.errors import ConfigError, SpeechGMMError
 from speechgmm.io.atomic import only_writer, remove_leftovers, write_atomically, write_text
 from speechgmm.io.feature_store import digest
@@ -64,6 +64,7 @@ class Result:
     features: Features
     trained: Any  # the task's own; None where the run ended before
     evaluation: Any  # the task's own; None where nothing was tested
+    task: AnyTask
 
     def __repr__(self) -> str:
         figures = (f"{k} {v['value']:.4f}" for k, v in self.metrics.items() if isinstance(v, dict) and "value" in v)
@@ -117,14 +118,14 @@ def _run(experiment: Experiment, folder: Path, console: Console, until: Stage) -
     write_text(folder / "protocol.tsv", protocol_table(job, features))
     write_text(folder / "data.tsv", data_table(job, features))
     if until == "extract":
-        return Result(folder, {}, features, None, None)
+        return Result(folder, {}, features, None, None, task)
     parts = {fold.name: tuple(divide(job, one, fold) for one in inputs) for fold in job.folds}
     whole, *each = task.train(job, [inputs, *parts.values()])
     folds = dict(zip(parts, each, strict=True))
     if until == "train" or not task.settles(job):
         _save(folder, job, whole, folds)
     if until == "train":
-        return Result(folder, {}, features, whole, None)
+        return Result(folder, {}, features, whole, None, task)
     systems = {name: (parts[name], trained) for name, trained in folds.items()} or {"": (inputs, whole)}
     settled = task.settle(job, inputs, whole, folds, task.test(job, systems))
     if task.settles(job):
@@ -136,7 +137,7 @@ def _run(experiment: Experiment, folder: Path, console: Console, until: Stage) -
     write_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     _say_notes(console, metrics)
     report(folder, job, evaluation)
-    return Result(folder, metrics, features, settled.whole, evaluation)
+    return Result(folder, metrics, features, settled.whole, evaluation, task)
 
 
 def _say_notes(console: Console, metrics: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ Three types belong to a task: what it trains, what its test gives, and what is e
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -87,7 +87,7 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
         """What is trained and tested, in a line."""
         corpus = job.corpus
         labels = {utterance.label(corpus.label) for utterance in corpus.split("train")}
-        return described(job, f"{len(labels)} classes")
+        return sizes_of(job, f"{len(labels)} classes")
 
     def extract(self, job: Job) -> Inputs:
         """The features of all recordings."""
@@ -167,6 +167,22 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
         """What ``metrics.json`` holds beside the metrics of all and of folds."""
         return {}
 
+    def next_command(self, model: str) -> str:
+        """What to do with the model file next, as a command."""
+        return f"score a recording: speechgmm score {model} RECORDING"
+
+    @abstractmethod
+    def trained_lines(self, trained: Trained) -> Sequence[str]:
+        """How the models were trained, for a person."""
+
+    def trained_notes(self, trained: Trained) -> Sequence[str]:
+        """What a person should know of the models beside the metrics."""
+        return ()
+
+    def unusable(self, job: Job, features: Features) -> Sequence[tuple[str, str]]:
+        """Utterances that this task cannot use, and why, beside what holds for every corpus; may warn."""
+        return ()
+
     def draw(self, job: Job, folder: Path, evaluation: Evaluated) -> None:
         """Pictures beside the report."""
 
@@ -174,7 +190,7 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
 AnyTask = Task[Any, Any, Any]
 
 
-def described(job: Job, what: str) -> str:
+def sizes_of(job: Job, what: str) -> str:
     """``what`` with the name of the experiment and the sizes of its parts."""
     from speechgmm.corpus import SPLITS
 
@@ -187,6 +203,9 @@ def described(job: Job, what: str) -> str:
 
 _PLACES: Final[dict[str, str]] = {}
 """Name of a task -> module:name of its object."""
+
+_DESCRIPTIONS: Final[dict[str, str]] = {}
+"""Kind of a model file -> module:function that describes one."""
 
 _BY_SECTION: Final[dict[str, dict[str, str]]] = {}
 """Value of ``task`` in a configuration -> section that is there -> name of the task, where it has none of its own."""
@@ -201,6 +220,18 @@ def register(name: str, place: str, *, task: str | None = None, section: str | N
     _PLACES[name] = place
     if section is not None:
         _BY_SECTION.setdefault(task or name, {})[section] = name
+
+
+def register_kind(kind: str, description: str) -> None:
+    """Say what describes a kind of model file: module:function of a path, which gives lines."""
+    _DESCRIPTIONS[kind] = description
+
+
+def described(kind: str, path: Path) -> Iterator[str]:
+    """What a model file of a kind holds, for a person."""
+    import_module("speechgmm.tasks")
+    module, function = _DESCRIPTIONS[kind].split(":")
+    yield from getattr(import_module(module), function)(path)
 
 
 def task_named(name: str) -> AnyTask:

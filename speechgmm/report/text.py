@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from speechgmm.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from speechgmm.engine.class_report import ClassReport
 
 
 def figure(name: str, metric: dict[str, Any]) -> tuple[str, str, str]:
@@ -74,3 +77,23 @@ def shown(path: Path) -> str:
     """A path relative to where the user stands, if it lies below."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def reports_lines(reports: "Sequence[ClassReport]") -> list[str]:
+    """How each mixture was trained, for a person: a row each."""
+    rows = [
+        (
+            report.label,
+            str(report.n_frames),
+            str(report.n_components),
+            str(report.iterations),
+            f"{report.objective:.3f}",
+            *(() if report.posterior is None else (str(report.posterior.n_in_use),)),
+            "" if report.converged else "(still gaining when stopped)",
+            report.why,
+        )
+        for report in reports
+    ]
+    head = ("class", "frames", "components", "iterations", "nats per frame")
+    in_use = () if reports[0].posterior is None else ("in use",)
+    return list(aligned([(*head, *in_use, "", ""), *rows]))

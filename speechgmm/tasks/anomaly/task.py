@@ -9,6 +9,7 @@ from speechgmm.corpus import Corpus, Fold
 from speechgmm.engine.class_report import classes_table
 from speechgmm.engine.job import Job
 from speechgmm.engine.task import Inputs, Task
+from speechgmm.report.text import reports_lines
 from speechgmm.tasks.anomaly.codec import AnomalyFile, serialise_anomaly
 from speechgmm.tasks.anomaly.evaluation import (
     AnomalyEvaluation,
@@ -127,6 +128,10 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
             "scores.tsv": anomaly_table(tested.scores, tested.file, job.experiment.config.anomaly.normal),
             "curves.tsv": curves_table(curves_of_worst(tested.scores)),
         }
+
+    def trained_lines(self, trained: TrainedAnomaly) -> Sequence[str]:
+        """A row for each mixture."""
+        return reports_lines(trained.reports)
 
     def facts(self, trained: TrainedAnomaly) -> Mapping[str, Any]:
         """How many models."""

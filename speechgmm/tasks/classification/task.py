@@ -26,6 +26,7 @@ from speechgmm.engine.job import Job
 from speechgmm.engine.task import Inputs, Settled, Task
 from speechgmm.evaluation import eer, rank_trials, ratio
 from speechgmm.evaluation.resampling import Statistic
+from speechgmm.report.text import reports_lines
 from speechgmm.tasks.classification.codec import ModelFile, serialise
 from speechgmm.tasks.classification.evaluation import (
     Evaluation,
@@ -37,6 +38,9 @@ from speechgmm.tasks.classification.evaluation import (
 )
 from speechgmm.tasks.classification.scoring import Scores, score
 from speechgmm.tasks.classification.training import Trained, score_folds, temperature_of, train, train_folds
+
+IN_USE_SHOWN = 30
+"""Classes of which it is said how many components they use."""
 
 MOST_NAMED = 20
 """Classes that a warning names."""
@@ -137,6 +141,21 @@ class MixtureTask(Task[Trained, Any, Any]):
         """How each class was trained."""
         background = (trained.ubm_report,) if trained.ubm_report else ()
         return {"classes.tsv": classes_table((*background, *trained.reports))}
+
+    def trained_lines(self, trained: Trained) -> Sequence[str]:
+        """A row for each class."""
+        return reports_lines(trained.reports)
+
+    def trained_notes(self, trained: Trained) -> Sequence[str]:
+        """How many components every class uses, where training chose them."""
+        models = trained.models
+        if models.bayesian is None:
+            return ()
+        used = [f"{label} {known.n_in_use}" for label, known in zip(models.labels, models.bayesian, strict=True)]
+        more = f" ... and {len(used) - IN_USE_SHOWN} more classes" if len(used) > IN_USE_SHOWN else ""
+        sizes = sorted({known.n_components for known in models.bayesian})
+        listed = ", ".join(used[:IN_USE_SHOWN])
+        return (f"components in use, of {' and '.join(map(str, sizes))}: {listed}{more}",)
 
     def facts(self, trained: Trained) -> Mapping[str, Any]:
         """How many classes, and their temperature."""

@@ -9,9 +9,10 @@ import numpy as np
 from speechgmm.config import Config
 from speechgmm.corpus import Corpus, Fold, make_split
 from speechgmm.engine.comparison import Compared, chosen_columns, read_table
+from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.labelled_recordings import are_segments
-from speechgmm.engine.task import Inputs, Task, described
+from speechgmm.engine.task import Inputs, Task, sizes_of
 from speechgmm.evaluation import EditCounts, count_edits, edit_rate
 from speechgmm.evaluation.resampling import Statistic
 from speechgmm.tasks.recognition.codec import RecogniserFile, serialise_recogniser
@@ -24,6 +25,8 @@ from speechgmm.tasks.recognition.evaluation import (
     pairs_table,
 )
 from speechgmm.tasks.recognition.training import TrainedRecogniser, train_recognisers, units_table
+from speechgmm.tasks.recognition.transcript_checks import unfit, warn_of_labels
+from speechgmm.tasks.recognition.transcripts import transcripts
 
 
 class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
@@ -47,7 +50,7 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
     def about(self, job: Job) -> str:
         """How many words or phones."""
         labels = {utterance.label(job.corpus.label) for utterance in job.corpus.split("train")}
-        return described(job, f"{len({word for label in labels for word in label.split()})} words or phones")
+        return sizes_of(job, f"{len({word for label in labels for word in label.split()})} words or phones")
 
     def train(self, job: Job, sets: Sequence[Inputs]) -> list[TrainedRecogniser]:
         """A recogniser of every training set."""
@@ -77,6 +80,20 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
     def criterion_name(self, config: Config) -> str:
         """The error rate of words or phones."""
         return "error_rate"
+
+    def next_command(self, model: str) -> str:
+        """Recognise."""
+        return f"recognise a recording: speechgmm recognise {model} RECORDING"
+
+    def trained_lines(self, trained: TrainedRecogniser) -> Sequence[str]:
+        """How many units and states."""
+        units = trained.recogniser.units
+        return (f"HMMs of {len(units.labels)} units, {units.n_states} states; each is in units.tsv",)
+
+    def unusable(self, job: Job, features: Features) -> Sequence[tuple[str, str]]:
+        """Recordings that are too short for what their transcript says."""
+        warn_of_labels(job, transcripts(job, features, "train"))
+        return unfit(job, features)
 
     def pack(self, job: Job, trained: TrainedRecogniser) -> bytes:
         """The recogniser and how recordings become frames."""

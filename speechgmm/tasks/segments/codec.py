@@ -57,8 +57,11 @@ def serialise_segments(content: SegmentFile) -> bytes:
 def read_any_model(path: str | Path) -> ModelFile | SegmentFile:
     """Read a model file of either kind. Raises ModelFileError as ``read_model_file``."""
     path = Path(path)
-    if kind_of(path) != "segments":
-        return read_model_file(path)
+    return read_segment_models(path) if kind_of(path) == "segments" else read_model_file(path)
+
+
+def read_segment_models(path: Path) -> SegmentFile:
+    """Read a file of segment models. Raises ModelFileError as ``read_model_file``."""
     tensors, header = read_tensors(path)
     from speechgmm.tasks.segments.models import SegmentModels
 

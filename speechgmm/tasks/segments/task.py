@@ -30,6 +30,11 @@ class Segments(ClassTask[TrainedSegments]):
         """The segment models and how recordings become frames."""
         return serialise_segments(SegmentFile(trained.models, trained.audio, job.corpus.label))
 
+    def trained_lines(self, trained: TrainedSegments) -> Sequence[str]:
+        """The weights of the streams."""
+        weights = ", ".join(f"{weight:.3f}" for weight in trained.models.weights)
+        return (f"segment models of {len(trained.models.labels)} classes; weights of their streams: {weights}",)
+
     def facts(self, trained: TrainedSegments) -> Mapping[str, Any]:
         """How many classes."""
         return {"n_classes": len(trained.models.labels)}

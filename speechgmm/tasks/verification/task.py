@@ -77,6 +77,10 @@ class Verification(MixtureTask):
         config = job.experiment.config
         return replace(tested, llrs=by_folds(tested, config.calibration, config.seed)[0])
 
+    def next_command(self, model: str) -> str:
+        """Verify."""
+        return f"judge a claim: speechgmm verify {model} --claim LABEL RECORDING"
+
     def pack(self, job: Job, trained: Trained) -> bytes:
         """The models of all speakers, how they were trained, and their calibration."""
         calibration = trained.calibration if isinstance(trained, Calibrated) else None

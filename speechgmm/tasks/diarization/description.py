@@ -1,0 +1,16 @@
+"""What the file of a diarizer holds, for a person."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from speechgmm.tasks.diarization.codec import read_diarizer
+
+
+def describe(path: Path) -> Iterator[str]:
+    """The background model, and when merging stops."""
+    file = read_diarizer(path)
+    found, learnt = file.diarizer, file.learnt
+    yield f"{path}: a diarizer, for recordings at {file.audio.sample_rate} Hz"
+    yield f"background model of {found.ubm.n_components} Gaussians of {found.ubm.n_features} features"
+    yield f"from {learnt.n_background} speakers, who differ in {len(found.space.between)} directions"
+    yield f"merging stops at {found.threshold:.2f} nats, learnt from {learnt.n_conversations} conversations"

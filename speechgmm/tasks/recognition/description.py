@@ -1,0 +1,28 @@
+"""What the file of a recogniser holds, for a person."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from speechgmm.hmm import Bigram, Network
+from speechgmm.tasks.recognition.codec import read_recogniser
+
+CLASSES_SHOWN = 30
+
+
+def describe(path: Path) -> Iterator[str]:
+    """Units, words and language of a recogniser."""
+    file = read_recogniser(path)
+    found = file.recogniser
+    units, models = found.units, found.units.emissions
+    n_components, n_dims = sum(model.n_components for model in models), models[0].n_features
+    yield f"{path}: a recogniser of {len(units.labels)} units ({file.label}): {', '.join(units.labels[:CLASSES_SHOWN])}"
+    yield f"{units.n_states} states, {n_components} Gaussians of {n_dims} features"
+    yield f"{len(found.lexicon)} words; {_language(found.language)}"
+    if found.silence is not None:
+        yield f"{found.silence!r} may stand between words, with probability {found.silence_probability:g}"
+
+
+def _language(language: Bigram | Network) -> str:
+    if isinstance(language, Bigram):
+        return f"a bigram over {len(language.labels)} of them"
+    return f"a network of {language.n_states} states and {len(language.arcs)} arcs over {len(language.words)} of them"

@@ -1,0 +1,15 @@
+"""What a file of segment models holds, for a person."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from speechgmm.tasks.segments.codec import read_segment_models
+
+
+def describe(path: Path) -> Iterator[str]:
+    """Classes, streams and their weights."""
+    file = read_segment_models(path)
+    labels = file.models.labels
+    yield f"{path}: segment models of {len(labels)} classes ({file.label}): {', '.join(labels)}"
+    for stream, weight in zip(file.models.streams, file.models.weights, strict=True):
+        yield f"  {type(stream).__name__}, weight {weight:.3f}"
