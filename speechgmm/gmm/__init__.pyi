@@ -1,8 +1,9 @@
+from .adaptation import adapt_map
 from .bayesian import BayesianGMM
 from .compiled import warm_up
 from .density import assign, log_likelihoods, posteriors, sample
 from .em import Fit, fit_em, objective
-from .fit import adapt_map, class_rng, fit_gmm
+from .fit import class_rng, fit_gmm
 from .frames import FrameSource, Mapper
 from .gradient import fit_gradient
 from .init import initial_model, subsample_size

@@ -1,11 +1,10 @@
-"""Frames in, a fitted mixture out: maximum likelihood and MAP adaptation.
+"""Frames in, a fitted mixture out, by maximum likelihood.
 
 Owns the checks of frames, the variance floor, the choice of precision and the random generator. Refuses to
 know what the frames are of: who calls adds the class's name to an error.
 """
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Final
@@ -16,12 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from speechgmm.errors import ConfigError, FitError, FitWarning, ShapeError
 from speechgmm.gmm.active import BLOCK, arranged
 from speechgmm.gmm.component_count import FRAMES_PER_COMPONENT, components_for, is_too_few
+from speechgmm.gmm.concurrency import ALL_CORES, batch_mapper
 from speechgmm.gmm.em import Fit, fit_em, rounding_of
-from speechgmm.gmm.frames import FrameSource, Mapper, as_source, check_finite, moments
+from speechgmm.gmm.frames import FrameSource, Mapper, as_source, moments
 from speechgmm.gmm.gradient import fit_gradient
 from speechgmm.gmm.init import initial_model, within_variance
 from speechgmm.gmm.kmeans import LEAST
-from speechgmm.gmm.layout import Batch, BatchReference, Precision, batches, block_size, hold
+from speechgmm.gmm.layout import Precision, batches, block_size, hold
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import (
     MAX_ITER,
@@ -33,10 +33,9 @@ from speechgmm.gmm.options import (
     EStep,
     PrecisionChoice,
     Start,
-    check_memory,
     resolve_precision,
 )
-from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior, Parameter
+from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior
 from speechgmm.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
@@ -68,7 +67,8 @@ def fit_gmm(
     estimator: Climb = "em",
     gradient_after: int = 10,
     memory: int | None = None,
-    map: Mapper = map,
+    n_jobs: int = ALL_CORES,
+    map: Mapper | None = None,
 ) -> Fit:
     """Fit a mixture to frames (N, D) by maximum likelihood.
 
@@ -76,8 +76,7 @@ def fit_gmm(
     ``n_components`` None is as many as the frames can estimate: up to 32, see ``components_for``. EM begins with
     ``start`` where it is given, else with the likeliest of ``n_init`` starts that ``init`` makes of the frames (see
     ``initial_model``; None: up to 4 where there are few components and frames enough). ``weights`` (N,) count frames
-    (scikit-learn's sample weights). ``tol`` is in nats per frame, see ``fit_em``. ``map`` runs over batches of frames
-    and must keep order.
+    (scikit-learn's sample weights). ``tol`` is in nats per frame, see ``fit_em``.
 
     Variances are held above ``variance_floor`` times the variance within the components of the start, per dimension
     (see ``within_variance``), or above ``floor`` ((D,) or a number, in squared units of the frames) where it is given:
@@ -97,11 +96,18 @@ def fit_gmm(
     iteration what does not fit into ``memory`` bytes once it is laid out (None: all fits). Both change the
     time and no byte of the model.
 
+    ``n_jobs`` is the largest number of threads that share the frames, and changes no byte either. The default -1 is one
+    per core, -2 is one fewer. A fit takes fewer threads where it has fewer batches of 8192 frames, and one where a pass
+    lasts only milliseconds. A negative ``n_jobs`` is one thread in a worker process and in any thread but the main one,
+    so that fits in a pool of yours do not compete for cores. Instead of ``n_jobs``, ``map`` may spread the batches: a
+    function like the builtin, which keeps order.
+
     Raises:
         ShapeError: Frames that are not (N, D), weights or a floor that do not fit them.
         FitError: No frames; NaN; fewer distinct frames than components; a dimension that is the same in every frame
             and has no floor.
-        ConfigError: An option out of range; gradients in float32 or without a floor; several starts beside ``start``.
+        ConfigError: An option out of range; gradients in float32 or without a floor; several starts beside ``start``;
+            ``n_jobs`` beside ``map``.
 
     Warns:
         FitWarning: Few frames for so many components, and what the fit's ``notes`` say: a floor that holds many
@@ -128,7 +134,8 @@ def fit_gmm(
         memory=memory,
     )
     source = as_source(frames, weights)
-    fit = fit_mixture(source, n_components, options, seed=seed, start=start, map=map)
+    with batch_mapper(n_jobs, map, source, n_components) as spread:
+        fit = fit_mixture(source, n_components, options, seed=seed, start=start, map=spread)
     for note in (*_few(source, fit, n_components), *fit.notes):
         warnings.warn(note, FitWarning, stacklevel=3)
     return fit
@@ -183,7 +190,7 @@ def fit_mixture(
     references = batches(source, mean, scale, chosen, size)
     if sparse:
         references = arranged(references, start, map=map)
-    held = hold(references, options.memory)
+    held = hold(references, options.memory, map=map)
     fit = fit_em(
         start,
         held,
@@ -192,7 +199,7 @@ def fit_mixture(
         tol=options.tol,
         floor=least,
         dead=options.dead_components,
-        min_count=_min_count(source),
+        min_count=least_count(source),
         sparse=sparse,
         overrelaxed=options.overrelaxed,
         map=map,
@@ -204,7 +211,7 @@ def fit_mixture(
             max_passes=options.max_iter + 2 - len(fit.trace),
             tol=options.tol,
             floor=least,
-            min_count=_min_count(source),
+            min_count=least_count(source),
             map=map,
         )
         fit = replace(end, trace=fit.trace + end.trace[1:])
@@ -270,78 +277,6 @@ def _notes(fit: Fit, options: EMOptions, floor: Floats) -> tuple[str, ...]:
     return tuple(found)
 
 
-@one_blas_thread()
-def adapt_map(
-    ubm: DiagGMM,
-    frames: ArrayLike | FrameSource,
-    relevance: float = 16.0,
-    *,
-    parameters: tuple[Parameter, ...] = ("means",),
-    weights: ArrayLike | None = None,
-    weight_relevance: float | None = None,
-    mean_relevance: float | None = None,
-    variance_relevance: float | None = None,
-    max_iter: int = 1,
-    tol: float = 1e-4,
-    floor: ArrayLike = 0.0,
-    precision: PrecisionChoice = "auto",
-    memory: int | None = None,
-    map: Mapper = map,
-) -> Fit:
-    """Adapt a background model to frames (N, D) by MAP (Reynolds, Quatieri & Dunn 2000, eqs. 12-13).
-
-    ``relevance`` is what the background model is worth in each component, in frames: 0 gives maximum
-    likelihood, infinity the background model. ``mean_relevance`` and ``variance_relevance`` take its place for their
-    parameter, ``weight_relevance`` for the weights, in frames for the whole mixture. ``parameters`` are adapted, the
-    rest stay. The weights are the Dirichlet mode, not eq. 11 (see ``ConjugatePrior.around``). ``max_iter`` 1 is the
-    paper's single pass, which is not asked to converge; more climb to the mode. Even a single frame will do.
-    ``frames``, ``memory`` and ``map`` are as in ``fit_gmm``.
-
-    Raises:
-        ShapeError: Frames that are not (N, D) with the background model's D.
-        FitError: No frames; NaN; a negative relevance; relevance 0 with variances that shrink to a point.
-        ConfigError: An option out of range.
-
-    >>> ubm = DiagGMM([1.0], [[0.0]], [[1.0]])
-    >>> adapt_map(ubm, np.full((16, 1), 2.0), relevance=16).model.means.round(6)
-    array([[1.]])
-    """
-    source = as_source(frames, weights)
-    check_memory(memory)
-    if source.n_features != ubm.n_features:
-        raise ShapeError(f"frames of {source.n_features} dimensions for a background model of {ubm.n_features}")
-    check_finite(source, map=map)
-    least = absolute_floor(floor, ubm.n_features)
-    return fit_em(
-        ubm,
-        batches_around(ubm, source, precision, memory),
-        ConjugatePrior.around(
-            ubm,
-            relevance,
-            weight_relevance,
-            mean_relevance=mean_relevance,
-            variance_relevance=variance_relevance,
-        ),
-        max_iter=max_iter,
-        tol=tol,
-        floor=least,
-        update=parameters,
-        min_count=_min_count(source),
-        map=map,
-    )
-
-
-def batches_around(
-    model: DiagGMM, source: FrameSource, precision: PrecisionChoice, memory: int | None
-) -> Sequence[Batch | BatchReference]:
-    """Batches centred and scaled by a model: three frames of enrolment have no deviation to speak of."""
-    centre = model.centre()
-    overall = model.weights @ (model.variances + (model.means - centre) ** 2)
-    chosen = resolve_precision(precision, float((model.variances / overall).min()))
-    size = block_size(len(source), model.n_features, model.n_components)
-    return hold(batches(source, centre, np.sqrt(overall), chosen, size), memory)
-
-
 def class_rng(seed: int, label: str) -> np.random.Generator:
     """The random generator of one class: its own, and the same in every process.
 
@@ -352,8 +287,12 @@ def class_rng(seed: int, label: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest, "little"))
 
 
-def _min_count(source: FrameSource) -> float:
-    """MIN_COUNT of average frames: weights that sum to one are frames too."""
+def least_count(source: FrameSource) -> float:
+    """MIN_COUNT of average frames: weights that sum to one are frames too.
+
+    >>> least_count(as_source([[1.0], [2.0]], [0.5, 0.5])) == MIN_COUNT / 2
+    True
+    """
     return MIN_COUNT if source.weights is None else MIN_COUNT * float(source.weights.sum()) / len(source)
 
 

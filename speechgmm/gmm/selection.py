@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from speechgmm.errors import ConfigError, FitError
 from speechgmm.gmm.component_count import FRAMES_PER_COMPONENT, components_for
+from speechgmm.gmm.concurrency import ALL_CORES, asked_workers, batch_mapper
 from speechgmm.gmm.em import Fit
 from speechgmm.gmm.fit import fit_mixture
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source, distinct_frames
@@ -74,7 +75,8 @@ def choose_n_components(
     e_step: EStep = "auto",
     overrelaxed: bool = True,
     memory: int | None = None,
-    map: Mapper = map,
+    n_jobs: int = ALL_CORES,
+    map: Mapper | None = None,
 ) -> Choice:
     """Fit mixtures of several sizes to frames (N, D), and choose one.
 
@@ -96,7 +98,8 @@ def choose_n_components(
 
     ``groups`` (N,) says which frames belong together (a recording, a speaker): they are held out together. Without, or
     with fewer than two, blocks of 100 neighbours are: frames beside each other are alike, and singly held out
-    they would be known already. The rest is as in ``fit_gmm``.
+    they would be known already. The rest is as in ``fit_gmm``; the threads of ``n_jobs`` share the frames of one fit
+    after another, and change no byte.
 
     Raises:
         FitError: Frames too few for any candidate; and as ``fit_gmm``.
@@ -111,6 +114,7 @@ def choose_n_components(
     source = as_source(frames)
     if criterion not in ("bic", "aic", "held_out", "occupancy"):
         raise ConfigError(f"criterion {criterion!r}; expected bic, aic, held_out or occupancy")
+    asked_workers(n_jobs, map, n_tasks=1)
     if n_starts < 1 or not min_frames >= 1:
         raise ConfigError(f"n_starts {n_starts} and min_frames {min_frames:g}; expected at least 1 each")
     sizes = allowed(len(source), candidates)
@@ -130,7 +134,8 @@ def choose_n_components(
     )
 
     def fit(part: FrameSource, n_components: int, start: DiagGMM | None) -> Fit:
-        return fit_mixture(part, n_components, options, seed=rng, start=start, map=map)
+        with batch_mapper(n_jobs, map, part, n_components) as spread:
+            return fit_mixture(part, n_components, options, seed=rng, start=start, map=spread)
 
     if criterion == "occupancy":
         return _occupied(source, max(sizes), min_frames, n_starts, fit)

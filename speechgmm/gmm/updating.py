@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, FitError, ShapeError
+from speechgmm.gmm.adaptation import batches_around
+from speechgmm.gmm.concurrency import ALL_CORES, batch_mapper
 from speechgmm.gmm.em import Fit, fit_em
-from speechgmm.gmm.fit import absolute_floor, batches_around
+from speechgmm.gmm.fit import absolute_floor
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source, check_finite
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import PrecisionChoice, check_memory
@@ -74,7 +76,8 @@ def update(
     floor: ArrayLike = 0.0,
     precision: PrecisionChoice = "auto",
     memory: int | None = None,
-    map: Mapper = map,
+    n_jobs: int = ALL_CORES,
+    map: Mapper | None = None,
 ) -> Fit:
     """Add frames (N, D) to a mixture that was trained before: posterior = (prior + what it has seen) + new statistics.
 
@@ -85,7 +88,8 @@ def update(
     (see ``adapt_map``): the update starts from the background model again, so that with ``max_iter`` 1, as there, it is
     what adaptation to all frames together would have given, but for rounding. Without ``ubm`` the model was trained by
     maximum likelihood, and its old frames keep the components that they were given; of one component, the update is
-    what training on all frames would have given. Each of ``max_iter`` iterations sees the new frames alone.
+    what training on all frames would have given. Each of ``max_iter`` iterations sees the new frames alone. ``n_jobs``
+    is as in ``fit_gmm``: the number of threads changes no byte.
 
     The trace is log-likelihood of the new frames and log density of what was known, up to a constant.
 
@@ -113,7 +117,6 @@ def update(
     held = _held(model if ubm is None else ubm, counts)
     if ubm is not None and ubm.means.shape != model.means.shape:
         raise ShapeError(f"a background model of shape {ubm.means.shape} for a model of {model.means.shape}")
-    check_finite(source, map=map)
     total = float(keep * held.sum()) + len(source)
     if ubm is None and total < model.n_components:
         raise FitError(
@@ -133,16 +136,18 @@ def update(
             variance_relevance=variance_relevance,
         )
     old = statistics_of(model, held, None if ubm is None else prior, moved).scaled(keep)
-    fit = fit_em(
-        start,
-        batches_around(start, source, precision, memory),
-        prior + old,
-        max_iter=max_iter,
-        tol=tol,
-        floor=absolute_floor(floor, model.n_features),
-        update=moved,
-        map=map,
-    )
+    with batch_mapper(n_jobs, map, source, model.n_components) as spread:
+        check_finite(source, map=spread)
+        fit = fit_em(
+            start,
+            batches_around(start, source, precision, memory, map=spread),
+            prior + old,
+            max_iter=max_iter,
+            tol=tol,
+            floor=absolute_floor(floor, model.n_features),
+            update=moved,
+            map=spread,
+        )
     return replace(fit, counts=keep * held + fit.counts, n_frames=float(keep * held.sum()) + fit.n_frames)
 
 

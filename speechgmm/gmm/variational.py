@@ -4,14 +4,16 @@ Owns the loop and its bound. The pass over frames is EM's: the expected log dens
 kernels and ``map`` are the same. Refuses an improper prior, and to call a fit converged whose bound has fallen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, FitError, ShapeError
 from speechgmm.gmm.bayesian import BayesianGMM, WeightPrior
+from speechgmm.gmm.concurrency import ALL_CORES, batch_mapper
 from speechgmm.gmm.em import e_step, rounding_of
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source, moments
 from speechgmm.gmm.init import initial_model
@@ -24,6 +26,9 @@ from speechgmm.gmm.stats import GMMStats
 from speechgmm.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
+
+MOST_COMPONENTS: Final = 32
+"""Components that a posterior may have where nobody says."""
 
 START_FLOOR = 1e-3
 """Of the frames' variance: what the start, which is no Bayesian, is held from below by."""
@@ -79,7 +84,8 @@ def fit_variational(
     tol: float = 1e-5,
     precision: PrecisionChoice = "auto",
     memory: int | None = None,
-    map: Mapper = map,
+    n_jobs: int = ALL_CORES,
+    map: Mapper | None = None,
 ) -> VariationalFit:
     """Fit a posterior over mixtures to frames (N, D) by variational Bayes.
 
@@ -87,8 +93,8 @@ def fit_variational(
     made from the frames' mean and variance and the five arguments after it (see ``BayesianGMM.around`` for what they
     mean and their defaults), or is ``prior``: made by that function, or the posterior of an earlier fit. A learnt
     prior is also where the fit starts; otherwise that is ``init``, as in ``fit_gmm``. ``tol`` is in nats per frame.
-    ``precision`` "auto" is float64: there is no floor to hold variances up. ``frames``, ``weights``, ``memory`` and
-    ``map`` are as in ``fit_gmm``.
+    ``precision`` "auto" is float64: there is no floor to hold variances up. ``frames``, ``weights``, ``memory``,
+    ``n_jobs`` and ``map`` are as in ``fit_gmm``: the number of threads changes no byte.
 
     The bound is exact, with every constant, for one of the K! ways to number the components: log K! may be added where
     numbers of components are compared (Bishop 2006, 10.2.4). For one component it is the log evidence itself.
@@ -110,44 +116,54 @@ def fit_variational(
     check_memory(memory)
     if max_iter < 0 or not tol >= 0:
         raise ConfigError(f"max_iter {max_iter} and tol {tol:g}; expected 0 or more")
-    mean, variance = moments(source, map=map)
-    if not np.isfinite(variance).all():
-        d = int(np.flatnonzero(~np.isfinite(variance))[0])
-        raise FitError(f"the variance of dimension {d} is not finite: a frame lies too far out; look for outliers")
-    own = {
+    strengths = {
         "weight_prior": weight_prior,
         "concentration": concentration,
         "mean_frames": mean_frames,
         "variance_frames": variance_frames,
         "variance_share": variance_share,
     }
-    given = {name: value for name, value in own.items() if value is not None}
-    if prior is None:
-        count = 32 if n_components is None else n_components
-        prior = BayesianGMM.around(mean, variance, count, **given)  # type: ignore[arg-type]  # by name
-    elif given:
+    given = {name: value for name, value in strengths.items() if value is not None}
+    if prior is not None:
+        _check_prior(prior, n_components, source, given)
+        n_components = prior.n_components
+    elif n_components is None:
+        n_components = MOST_COMPONENTS
+    with batch_mapper(n_jobs, map, source, n_components) as spread:
+        mean, variance = moments(source, map=spread)
+        if not np.isfinite(variance).all():
+            d = int(np.flatnonzero(~np.isfinite(variance))[0])
+            raise FitError(f"the variance of dimension {d} is not finite: a frame lies too far out; look for outliers")
+        if prior is None:
+            prior = BayesianGMM.around(mean, variance, n_components, **given)  # type: ignore[arg-type]  # by name
+        chosen = "float64" if precision == "auto" else resolve_precision(precision, 1.0)
+        if prior.n_components > 1 and prior.exchangeable:
+            floor = START_FLOOR * np.where(variance > 0, variance, prior.mixture().variances[0])
+            rng = np.random.default_rng(seed)
+            mixture = initial_model(source, prior.n_components, method=init, rng=rng, floor=floor, map=spread)
+            start = mixture.log_linear()
+        else:
+            start = prior.log_linear()
+        # Centre and scale are the prior's, too, where there are few frames: they have no deviation to speak of.
+        scale = np.sqrt(np.where(variance > 0, variance, prior.mixture().variances.max(axis=0)))
+        size = block_size(len(source), source.n_features, prior.n_components)
+        held = hold(batches(source, mean, scale, chosen, size), memory, map=spread)
+        return fit_posterior(start, held, prior, max_iter=max_iter, tol=tol, map=spread)
+
+
+def _check_prior(
+    prior: BayesianGMM, n_components: int | None, source: FrameSource, given: Mapping[str, object]
+) -> None:
+    if given:
         raise ConfigError(
             f"{', '.join(given)}: no effect beside a prior, which says it all; leave out one or the other"
         )
-    elif prior.n_features != source.n_features or n_components not in (None, prior.n_components):
+    if prior.n_features != source.n_features or n_components not in (None, prior.n_components):
         raise ShapeError(
             f"a prior of {prior.n_components} components in {prior.n_features} dimensions, for "
             f"{n_components or prior.n_components} components and frames of {source.n_features} dimensions; expected "
             "the same: is it of another front end?"
         )
-    chosen = "float64" if precision == "auto" else resolve_precision(precision, 1.0)
-    if prior.n_components > 1 and prior.exchangeable:
-        floor = START_FLOOR * np.where(variance > 0, variance, prior.mixture().variances[0])
-        rng = np.random.default_rng(seed)
-        start = initial_model(source, prior.n_components, method=init, rng=rng, floor=floor, map=map).log_linear()
-    else:
-        start = prior.log_linear()
-    # Centre and scale are the prior's, too, where there are few frames: they have no deviation to speak of.
-    scale = np.sqrt(np.where(variance > 0, variance, prior.mixture().variances.max(axis=0)))
-    size = block_size(len(source), source.n_features, prior.n_components)
-    return fit_posterior(
-        start, hold(batches(source, mean, scale, chosen, size), memory), prior, max_iter=max_iter, tol=tol, map=map
-    )
 
 
 @one_blas_thread()
