@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike
 from speechgmm.errors import ShapeError
 from speechgmm.gmm.concurrency import ALL_CORES, batch_mapper
 from speechgmm.gmm.em import Fit, fit_em
-from speechgmm.gmm.fit import absolute_floor, least_count
+from speechgmm.gmm.fit import least_count
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source, check_finite
 from speechgmm.gmm.layout import Batch, BatchReference, batches, block_size, hold
 from speechgmm.gmm.model import DiagGMM
-from speechgmm.gmm.options import PrecisionChoice, check_memory, resolve_precision
+from speechgmm.gmm.options import PrecisionChoice, absolute_floor, check_memory, resolve_precision
 from speechgmm.gmm.prior import ConjugatePrior, Parameter
 from speechgmm.parallel import one_blas_thread
 
@@ -40,20 +40,52 @@ def adapt_map(
     n_jobs: int = ALL_CORES,
     map: Mapper | None = None,
 ) -> Fit:
-    """Adapt a background model to frames (N, D) by MAP (Reynolds, Quatieri & Dunn 2000, eqs. 12-13).
+    """Adapt a background model to frames by MAP (Reynolds, Quatieri & Dunn 2000, eqs. 12-13).
 
-    ``relevance`` is what the background model is worth in each component, in frames: 0 gives maximum
-    likelihood, infinity the background model. ``mean_relevance`` and ``variance_relevance`` take its place for their
-    parameter, ``weight_relevance`` for the weights, in frames for the whole mixture. ``parameters`` are adapted, the
-    rest stay. The weights are the Dirichlet mode, not eq. 11 (see ``ConjugatePrior.around``). ``max_iter`` 1 is the
-    paper's single pass, which is not asked to converge; more climb to the mode. Even a single frame will do.
-    ``frames``, ``memory``, ``n_jobs`` and ``map`` are as in ``fit_gmm``: the number of threads changes no byte.
+    Parameters
+    ----------
+    ubm : DiagGMM
+        The background model, of D dimensions.
+    frames : array_like (N, D) or FrameSource
+        Even a single frame will do.
+    relevance : float, default 16
+        What the background model is worth in each component, in frames: 0 gives maximum likelihood, infinity the
+        background model.
+    parameters : tuple of {"weights", "means", "variances"}
+        What is adapted; the rest stays. The weights are the Dirichlet mode, not eq. 11 (``ConjugatePrior.around``).
+    weights : array_like (N,), optional
+        What each frame counts.
+    mean_relevance, variance_relevance : float, optional
+        Instead of ``relevance`` for that parameter, in frames per component.
+    weight_relevance : float, optional
+        Likewise for the weights, in frames for the whole mixture.
+    max_iter : int, default 1
+        1 is the paper's single pass, which is not asked to converge; more climb to the mode.
+    tol : float
+        In nats per frame, see ``fit_em``.
+    floor : float or array_like (D,)
+        Least variance, in squared units of the frames.
+    precision, memory
+        As in ``fit_gmm``.
+    n_jobs, map
+        As in ``fit_gmm``; every value gives the same bytes.
 
-    Raises:
-        ShapeError: Frames that are not (N, D) with the background model's D.
-        FitError: No frames; NaN; a negative relevance; relevance 0 with variances that shrink to a point.
-        ConfigError: An option out of range.
+    Returns
+    -------
+    Fit
+        The adapted mixture as ``model``.
 
+    Raises
+    ------
+    ShapeError
+        Frames that are not (N, D) with the background model's D.
+    FitError
+        No frames; NaN; a negative relevance; relevance 0 with variances that shrink to a point.
+    ConfigError
+        An option out of range; ``n_jobs`` beside ``map``.
+
+    Examples
+    --------
     >>> ubm = DiagGMM([1.0], [[0.0]], [[1.0]])
     >>> adapt_map(ubm, np.full((16, 1), 2.0), relevance=16).model.means.round(6)
     array([[1.]])

@@ -20,7 +20,7 @@ from speechgmm.gmm.init import initial_model
 from speechgmm.gmm.layout import Batch, BatchReference, Precision, batches, block_size, hold
 from speechgmm.gmm.model import DiagGMM, LogLinear
 from speechgmm.gmm.options import PrecisionChoice, Start, check_memory, resolve_precision
-from speechgmm.gmm.overrelaxation import FURTHER, FURTHEST
+from speechgmm.gmm.overrelaxation import FURTHER, FURTHEST, further_statistics
 from speechgmm.gmm.predictive import PredictiveStack
 from speechgmm.gmm.stats import GMMStats
 from speechgmm.parallel import one_blas_thread
@@ -87,26 +87,55 @@ def fit_variational(
     n_jobs: int = ALL_CORES,
     map: Mapper | None = None,
 ) -> VariationalFit:
-    """Fit a posterior over mixtures to frames (N, D) by variational Bayes.
+    """Fit a posterior over mixtures to frames by variational Bayes.
 
-    ``n_components`` (32) are as many as there may be; those that the data do not need end without frames. The prior is
-    made from the frames' mean and variance and the five arguments after it (see ``BayesianGMM.around`` for what they
-    mean and their defaults), or is ``prior``: made by that function, or the posterior of an earlier fit. A learnt
-    prior is also where the fit starts; otherwise that is ``init``, as in ``fit_gmm``. ``tol`` is in nats per frame.
-    ``precision`` "auto" is float64: there is no floor to hold variances up. ``frames``, ``weights``, ``memory``,
-    ``n_jobs`` and ``map`` are as in ``fit_gmm``: the number of threads changes no byte.
+    Parameters
+    ----------
+    frames : array_like (N, D) or FrameSource
+        The frames that the posterior is of.
+    n_components : int, default 32
+        As many as there may be; those that the data do not need end without frames.
+    prior : BayesianGMM, optional
+        Made by ``BayesianGMM.around``, or the posterior of an earlier fit. A learnt prior is also where the fit starts.
+        Default: made from the frames' mean and variance and the next five arguments.
+    weight_prior, concentration, mean_frames, variance_frames, variance_share
+        See ``BayesianGMM.around`` for what they mean and their defaults.
+    init, seed
+        The start, as in ``fit_gmm``.
+    max_iter : int, default 200
+        Updates at most.
+    tol : float, default 1e-5
+        In nats per frame.
+    precision : {"auto", "float32", "float64"}
+        "auto" is float64: there is no floor to hold variances up.
+    weights, memory
+        As in ``fit_gmm``.
+    n_jobs, map
+        As in ``fit_gmm``; every value gives the same bytes.
 
+    Returns
+    -------
+    VariationalFit
+
+    Raises
+    ------
+    ShapeError
+        Frames that are not (N, D); weights or a prior that do not fit them.
+    FitError
+        No frames; NaN; fewer distinct frames than components; a dimension that is the same in every frame; an improper
+        prior.
+    ConfigError
+        An option out of range; a strength beside a prior, where it has no effect; ``n_jobs`` beside ``map``.
+
+    Notes
+    -----
     The bound is exact, with every constant, for one of the K! ways to number the components: log K! may be added where
     numbers of components are compared (Bishop 2006, 10.2.4). For one component it is the log evidence itself.
     scikit-learn's ``BayesianGaussianMixture`` with covariance_type "diag" has the same parameters at D = 1. For D > 1
     it takes a Wishart's terms for the D gammas of a component, so that both differ; its bound leaves constants out.
 
-    Raises:
-        ShapeError: Frames that are not (N, D), weights or a prior that do not fit them.
-        FitError: No frames; NaN; fewer distinct frames than components; a dimension that is the same in every frame; an
-            improper prior.
-        ConfigError: An option out of range; a strength beside a prior, where it has no effect.
-
+    Examples
+    --------
     >>> frames = np.random.default_rng(0).normal(size=(300, 2)) + np.repeat([[0], [9], [20]], 100, axis=0)
     >>> fit = fit_variational(frames, n_components=10, seed=0)
     >>> fit.posterior.n_components, fit.n_in_use
@@ -240,7 +269,7 @@ def fit_posterior(
         # The last posterior is prior + statistics of the frames, and of nothing beyond them.
         if not near and i + 2 <= max_iter:
             own, factor = stats, min(factor * FURTHER, FURTHEST)
-            used = _further(before, stats, factor)
+            used = further_statistics(before, stats, factor)
     return VariationalFit(
         posterior,
         bound,
@@ -250,31 +279,6 @@ def fit_posterior(
         precision=precision,
         n_frames=stats.n_frames,
     )
-
-
-def _further(before: GMMStats, after: GMMStats, factor: float) -> GMMStats:
-    """``factor`` times the step from one set of statistics to another, a component at a time.
-
-    No count, and no scatter about a mean, falls below half of what it is after the plain step.
-    """
-    most = np.full(len(after.counts), factor - 1)
-    falls = before.counts - after.counts
-    beyond = np.minimum(most, np.divide(after.counts / 2, falls, out=most.copy(), where=falls > 0))
-
-    def moved(which: str) -> Floats:
-        this, that = getattr(after, which), getattr(before, which)
-        shares = beyond if this.ndim == 1 else beyond[:, None]
-        return np.asarray(this + shares * (this - that))
-
-    counts, sums, squares = moved("counts"), moved("sums"), moved("squares")
-    held = (_scatter(counts, sums, squares) >= 0.5 * _scatter(after.counts, after.sums, after.squares)).all(axis=1)
-    beyond = np.where(held, beyond, 0.0)
-    return replace(after, counts=moved("counts"), sums=moved("sums"), squares=moved("squares"))
-
-
-def _scatter(counts: Floats, sums: Floats, squares: Floats) -> Floats:
-    n = counts[:, None]
-    return squares - np.divide(sums**2, n, out=np.zeros_like(sums), where=n > 0)
 
 
 def _heaviest_first(stats: GMMStats) -> NDArray[np.intp]:

@@ -44,28 +44,49 @@ def train_classes(
     n_jobs: int = ALL_CORES,
     map: Mapper | None = None,
 ) -> ClassModels:
-    """One mixture per class from its frames (N_c, D), by maximum likelihood, with uniform priors.
+    """One mixture per class by maximum likelihood, with uniform priors.
 
-    ``n_components`` of every class; None: as many as its frames can estimate (``components_for``: 32, and for a class
-    of fewer than 800 frames one for each 25 of them). The variance floor is a share of the variance of all classes'
-    frames together, so that all share one. Every class has its own random generator from seed and label. The other
-    options are as in ``fit_gmm``.
+    Every class has its own random generator from seed and label.
 
-    ``n_jobs`` is the largest number of workers that classes are trained by side by side, and changes no byte. The
-    default -1 is one per core, -2 is one fewer, and either is one worker in a worker process and in any thread but the
-    main one. Workers are threads, or processes where there are many small classes. Where there are fewer classes than
-    workers, threads share the frames of one class after another. So little work that the start of workers would take as
-    long is done by one. Instead of ``n_jobs``, ``map`` may spread the classes: a function like the builtin, which keeps
-    order.
+    Parameters
+    ----------
+    frames_by_label : mapping of str to array_like (N_c, D)
+        The frames of each class.
+    n_components : int, optional
+        Of every class; default: as many as its frames can estimate (``components_for``: 32, and for a class of fewer
+        than 800 frames one for each 25 of them).
+    variance_floor : float, default 0.01
+        Share of the variance of all classes' frames together, so that all classes share one floor.
+    seed, init, n_init, max_iter, tol, dead_components, precision
+        As in ``fit_gmm``.
+    n_jobs : int, default -1
+        The largest number of workers that train classes side by side; every value gives the same bytes. -1 is one per
+        core, -2 is one fewer; a negative number is one worker in a worker process and in any thread but the main one.
+        Workers are threads, or processes where there are many small classes. With fewer classes than workers, threads
+        share the frames of one class after another. One worker does what lasts only milliseconds.
+    map : callable, optional
+        A function like the builtin, which keeps order: it spreads the classes instead of ``n_jobs``.
 
-    Raises:
-        DataError: No classes.
-        ShapeError, FitError: See ``fit_gmm``; the message names the class.
-        ConfigError: An option out of range; ``n_jobs`` beside ``map``.
+    Returns
+    -------
+    ClassModels
 
-    Warns:
-        FitWarning: Classes with few frames for their components, or as ``fit_gmm``; once for all of them.
+    Raises
+    ------
+    DataError
+        No classes.
+    ShapeError, FitError
+        See ``fit_gmm``; the message names the class.
+    ConfigError
+        An option out of range; ``n_jobs`` beside ``map``.
 
+    Warns
+    -----
+    FitWarning
+        Classes with few frames for their components, or as ``fit_gmm``; once for all of them.
+
+    Examples
+    --------
     >>> rng = np.random.default_rng(0)
     >>> frames = {"low": rng.normal(size=(99, 2)), "high": rng.normal(size=(99, 2)) + 5}
     >>> train_classes(frames, n_components=2).classify([[5.0, 4.0]])
@@ -107,13 +128,32 @@ def adapt_classes(
 ) -> ClassModels:
     """One mixture per class, adapted by MAP from a background model that the result carries along.
 
-    See ``adapt_map`` for the options, ``train_classes`` for ``n_jobs`` and ``map``.
+    Parameters
+    ----------
+    ubm : DiagGMM
+        The background model, of D dimensions.
+    frames_by_label : mapping of str to array_like (N_c, D)
+        The frames of each class.
+    relevance, parameters, max_iter, tol, floor, precision
+        As in ``adapt_map``.
+    n_jobs, map
+        As in ``train_classes``; every value gives the same bytes.
 
-    Raises:
-        DataError: No classes.
-        ShapeError, FitError: See ``adapt_map``; the message names the class.
-        ConfigError: An option out of range; ``n_jobs`` beside ``map``.
+    Returns
+    -------
+    ClassModels
 
+    Raises
+    ------
+    DataError
+        No classes.
+    ShapeError, FitError
+        See ``adapt_map``; the message names the class.
+    ConfigError
+        An option out of range; ``n_jobs`` beside ``map``.
+
+    Examples
+    --------
     >>> ubm = DiagGMM(np.ones(1), np.zeros((1, 1)), np.ones((1, 1)))
     >>> adapt_classes(ubm, {"a": [[-1.0]], "b": [[1.0]]}).classify([[0.5]])
     'b'
