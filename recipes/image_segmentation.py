@@ -124,7 +124,7 @@ def against_scikit_learn(found: Segmentation, image: Image, seed: int) -> dict[s
     frames = found.space.frames(image)
     n_components, n_features = found.mixture.means.shape
     floor, rng = np.full(n_features, REGULARISATION), np.random.default_rng(seed)
-    start = initial_model(frames, n_components, method="kmeans++", rng=rng, floor=floor)
+    start = initial_model(frames, n_components, method="kmeans++", rng=rng, floor=floor, n_init=None)
     batches = prepare(frames)
     flat = ConjugatePrior.flat(n_components, n_features)
     fit_em(start, batches, flat, max_iter=0, tol=0)  # compiles, where it never ran

@@ -9,9 +9,10 @@ import pytest
 
 from speechgmm.cli.inspection import inspect
 from speechgmm.engine import extract, prepare, run
+from speechgmm.engine.class_report import ClassReport
 from speechgmm.engine.console import Console
 from speechgmm.engine.job import Job
-from speechgmm.engine.mixture_fit import ClassReport, MixtureTask, frame_groups
+from speechgmm.engine.mixture_fit import MixtureTask, frame_groups
 from speechgmm.engine.mixtures import train_mixtures
 from speechgmm.engine.sweeps import grid_points, sweep
 from speechgmm.errors import FitError

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 import pytest
 from scipy.special import logsumexp
+from scipy.stats import t as student_t
 
 from speechgmm.gmm import (
     ConjugatePrior,
@@ -191,6 +192,19 @@ def test_variational_fits_go_with_the_frames_and_so_does_their_predictive_densit
     assert there.n_in_use == here.n_in_use
     scores = PredictiveStack.of([there.posterior]).log_likelihoods(frames + shift)[0]
     np.testing.assert_allclose(scores, here.log_likelihoods(frames), atol=2e-3)
+
+
+@pytest.mark.parametrize("offset", [0.0, *OFFSETS])
+def test_the_predictive_density_is_that_of_the_direct_formula(offset):
+    """Bishop 2006, 10.81: a mixture of Student-t of 2a degrees of freedom, per dimension."""
+    frames = drawn(400) + shift_of(offset)
+    posterior = fit_variational(frames, 8, seed=0, precision="float64").posterior
+    (a, b), kappa = posterior.gammas(), posterior.conjugate.mean_counts
+    width = np.sqrt(b / a[:, None] * ((kappa + 1) / kappa)[:, None])
+    each = student_t.logpdf(frames[:, None], 2 * a[:, None], posterior.conjugate.means, width).sum(axis=2)
+    expected = logsumexp(each + np.log(posterior.weights()), axis=1)
+    found = PredictiveStack.of([posterior]).log_likelihoods(frames)[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("offset", OFFSETS)

@@ -179,15 +179,13 @@ def _refuse_copies(corpus: Corpus, pieces: Sequence[Piece], folds: Sequence[Fold
 
 def _check_what_is_left(job: Job, corpus: Corpus) -> None:
     """What is tested must still be trained, in every fold, once unusable recordings are left out."""
-    config = job.experiment.config
-    pooled = config.task == "recognition" or (config.task == "anomaly" and config.anomaly.models == "one")
-    least = 1 if config.task == "anomaly" else 2  # what is normal of one machine is a model too
+    each, least = job.task.trains_each_class(job.experiment.config), job.task.least_classes
     before = {u.label(corpus.label) for u in job.corpus.split("train")}
     for fold in (None, *job.folds):
         divided = corpus if fold is None else fold.apply(corpus)
         where = "" if fold is None else f"fold {fold.name}: "
         trained = {u.label(corpus.label) for u in divided.split("train")}
-        if pooled:  # what is said may be said once, and one model is of all machines
+        if not each:
             if not trained:
                 raise DataError(f"{where}no recording is left to train once unusable ones are skipped")
             continue

@@ -5,18 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from speechgmm.config import Config, Experiment, load_config
-from speechgmm.corpus import Corpus, Fold, make_split, read_corpus
+from speechgmm.config import Experiment, load_config
+from speechgmm.corpus import Corpus, Fold, read_corpus
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.cluster import Cluster, connect
 from speechgmm.engine.console import Console
+from speechgmm.engine.task import AnyTask, task_of
 from speechgmm.errors import ConfigError
 from speechgmm.parallel import Backend, pmap, workers
-from speechgmm.tasks.anomaly.split import divide_normal
-from speechgmm.tasks.verification.cohort_check import check_cohort
-from speechgmm.tasks.verification.spec import UNKNOWN
 
-Task = TypeVar("Task")
+Work = TypeVar("Work")
 Result = TypeVar("Result")
 
 
@@ -25,6 +23,7 @@ class Job:
     """A configuration, the corpus it names, and the means to work on it."""
 
     experiment: Experiment
+    task: AnyTask
     corpus: Corpus
     console: Console
     folds: tuple[Fold, ...] = ()  # of a cross-validation; then the corpus is all in training
@@ -57,8 +56,8 @@ class Job:
 
     def map(
         self,
-        function: Callable[[Task], Result],
-        tasks: Iterable[Task],
+        function: Callable[[Work], Result],
+        tasks: Iterable[Work],
         *,
         auto: Backend = "threads",
         at_most: int | None = None,
@@ -93,37 +92,10 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
         corpus = read_corpus(spec, path=experiment.corpus_path(), root=experiment.corpus_root(), progress=progress)
         for note in corpus.notes:
             console.warn(note)
-        corpus, folds = _divided(corpus, experiment.config)
-        check_cohort(corpus, experiment.config.scoring, spec.group)
+        task = task_of(experiment.config)
+        corpus, folds = task.split(corpus, experiment.config)
         _check_target(corpus, spec.target)
-        if experiment.config.calibration.method != "none":
-            _check_unknown(corpus)
-    return Job(experiment, corpus, console, folds, cluster=_cluster(experiment, corpus, console))
-
-
-def _divided(corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
-    """The corpus in training and test, as the task wants it."""
-    spec = config.corpus
-    if config.task == "anomaly":
-        wanted = config.anomaly
-        divided = divide_normal(
-            corpus,
-            spec.split,
-            condition=wanted.condition,
-            normal=wanted.normal,
-            own_models=wanted.models == "label",
-            group=spec.group,
-            seed=config.seed,
-        )
-        return divided, ()
-    return make_split(
-        corpus,
-        spec.split,
-        group=spec.group,
-        seed=config.seed,
-        strangers=config.task == "verification",
-        classes=config.task != "recognition",
-    )
+    return Job(experiment, task, corpus, console, folds, cluster=_cluster(experiment, corpus, console))
 
 
 def _check_target(corpus: Corpus, target: str | None) -> None:
@@ -134,15 +106,6 @@ def _check_target(corpus: Corpus, target: str | None) -> None:
         raise ConfigError(
             f"corpus.target is {target!r}, and the {len(classes)} classes of {corpus.label!r} are {some}; expected is "
             "one of two classes: is corpus.label the column you mean?"
-        )
-
-
-def _check_unknown(corpus: Corpus) -> None:
-    """Refuse a class with the name of what is like no class."""
-    if any(utterance.label(corpus.label) == UNKNOWN for utterance in corpus.split("train")):
-        raise ConfigError(
-            f"a class of {corpus.label!r} is named {UNKNOWN!r}, which is what a calibrated model says of a recording "
-            "like none of its classes; give it another name, or leave it out of training: strangers need no model"
         )
 
 

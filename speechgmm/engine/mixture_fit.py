@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from speechgmm.engine.class_report import ClassReport
 from speechgmm.engine.class_sizes import most_components
 from speechgmm.engine.frames import Piece, open_frames
 from speechgmm.engine.memory import Need
@@ -46,32 +47,6 @@ TRAINING_VERSION = 4
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
 
 BACKGROUND = "(background model)"
-
-
-@dataclass(frozen=True, slots=True)
-class ClassReport:
-    """How one mixture was trained."""
-
-    label: str
-    n_frames: int
-    n_components: int
-    iterations: int
-    objective: float  # nats per frame, of the model returned
-    converged: bool
-    precision: str
-    dead: tuple[int, ...]  # components without frames
-    trace: tuple[float, ...]  # nats per frame, before each iteration and at the end
-    counts: tuple[float, ...]  # frames that each component was estimated from
-    why: str = ""  # the number of components was chosen, where it was
-    candidates: tuple[Candidate, ...] = ()  # what it was chosen among
-    posterior: BayesianGMM | None = None  # variational: what is known of the mixture
-    notes: tuple[str, ...] = ()  # what the user should know of the fit
-
-
-def posteriors_of(reports: Sequence[ClassReport]) -> tuple[BayesianGMM, ...] | None:
-    """The posteriors over the classes' mixtures; None where they were not estimated by variational Bayes."""
-    found = tuple(report.posterior for report in reports if report.posterior is not None)
-    return found if len(found) == len(reports) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from speechgmm.corpus import Utterance
+from speechgmm.engine.class_report import ClassReport
 from speechgmm.engine.class_sizes import background_components
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.engine.memory import Need, divide_among_batches, divide_among_classes
-from speechgmm.engine.mixture_fit import BACKGROUND, ClassReport, MixtureTask, train_class
+from speechgmm.engine.mixture_fit import BACKGROUND, MixtureTask, train_class
 from speechgmm.gmm import BATCH, DiagGMM, ModelSpec, warm_up
 from speechgmm.gmm.options import LEAST_IN_FLOAT32
 from speechgmm.parallel import Backend, thread_pool

@@ -3,14 +3,12 @@
 The report is made from the files of the run's folder alone, so that ``speechgmm report`` makes the same one later.
 """
 
-from importlib.util import find_spec
 from pathlib import Path
 
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
-from speechgmm.engine.labelled_recordings import are_segments
+from speechgmm.engine.task import Evaluation
 from speechgmm.io.tables import table
-from speechgmm.tasks.classification.evaluation import Evaluation
 
 
 def data_table(job: Job, features: Features) -> str:
@@ -20,7 +18,7 @@ def data_table(job: Job, features: Features) -> str:
     ``all``.
     """
     label = features.corpus.label
-    spoken = job.experiment.config.task == "recognition" and not are_segments(job)
+    spoken = not job.task.has_classes(job)
     sums: dict[tuple[str, str], list[float]] = {}
     for utterance, piece, duration in zip(features.corpus, features.pieces, features.durations, strict=True):
         background = utterance.split == "ubm"  # whose utterances need no label
@@ -35,14 +33,11 @@ def data_table(job: Job, features: Features) -> str:
 
 
 def report(folder: Path, job: Job, evaluation: Evaluation | None) -> None:
-    """Write ``confusion.png`` and ``report.html``; where what draws them is not installed, say so."""
+    """Draw, and write ``report.html``; where what draws them is not installed, say so."""
     from speechgmm.report.page import missing_extra, write_report
 
-    if evaluation is not None and find_spec("matplotlib") is not None:
-        from speechgmm.report.plots import plot_confusion, save_figure
-
-        picture = plot_confusion(evaluation.confusion, evaluation.labels, title=job.experiment.name)
-        save_figure(picture, folder / "confusion.png")
+    if evaluation is not None:
+        job.task.draw(job, folder, evaluation)
     if missing := missing_extra():
         job.console.say(f"no report.html: {missing} not installed (pip install 'speechgmm[report]')")
         return

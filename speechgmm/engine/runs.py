@@ -41,59 +41,18 @@ from speechgmm.config import (
     to_plain,
     to_yaml,
 )
-from speechgmm.corpus import SPLITS
 from speechgmm.engine.console import Console
-from speechgmm.engine.extraction import divide, extract
+from speechgmm.engine.extraction import divide
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job, prepare
 from speechgmm.engine.protocol import protocol_table
 from speechgmm.engine.run_report import data_table, report
+from speechgmm.engine.task import Evaluation
 from speechgmm.errors import ConfigError, SpeechGMMError
 from speechgmm.io.atomic import only_writer, remove_leftovers, write_atomically, write_text
 from speechgmm.io.feature_store import digest
-from speechgmm.tasks.anomaly.codec import serialise_anomaly
-from speechgmm.tasks.anomaly.evaluation import (
-    AnomalyEvaluation,
-    anomaly_table,
-    curves_of_worst,
-    curves_table,
-    evaluate_anomalies,
-    normal_table,
-    score_anomalies,
-    thresholds_table,
-)
-from speechgmm.tasks.anomaly.training import TrainedAnomaly, extract_streams, train_anomaly
-from speechgmm.tasks.classification.codec import ModelFile, serialise
-from speechgmm.tasks.classification.evaluation import (
-    Evaluation,
-    classes_table,
-    confusion_table,
-    evaluate,
-    per_class_table,
-    scores_table,
-)
-from speechgmm.tasks.classification.scoring import Scores, score
-from speechgmm.tasks.classification.training import Trained, score_folds, train, train_folds
-from speechgmm.tasks.recognition.codec import RecogniserFile, serialise_recogniser
-from speechgmm.tasks.recognition.decoding import recognise_test
-from speechgmm.tasks.recognition.evaluation import (
-    RecognitionEvaluation,
-    evaluate_recognition,
-    hypotheses_lines,
-    hypotheses_table,
-    pairs_table,
-)
-from speechgmm.tasks.recognition.training import TrainedRecogniser, train_recognisers, units_table
-from speechgmm.tasks.segments.codec import SegmentFile, serialise_segments
-from speechgmm.tasks.segments.training import TrainedSegments, score_segments, train_segments
-from speechgmm.tasks.verification.calibration import calibrate, calibrated_metrics
-from speechgmm.tasks.verification.evaluation import TrialEvaluation, evaluate_trials
-from speechgmm.tasks.verification.score_maps import Calibration
-from speechgmm.tasks.verification.trials import score_trials, trials_table
 
 Stage = Literal["extract", "train", "run"]
-AnyTrained = Trained | TrainedSegments | TrainedRecogniser | TrainedAnomaly
-AnyEvaluation = Evaluation | TrialEvaluation | RecognitionEvaluation | AnomalyEvaluation
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -103,8 +62,8 @@ class Result:
     folder: Path
     metrics: dict[str, Any]  # as in metrics.json
     features: Features
-    trained: AnyTrained | None
-    evaluation: AnyEvaluation | None
+    trained: Any  # the task's own; None where the run ended before
+    evaluation: Any  # the task's own; None where nothing was tested
 
     def __repr__(self) -> str:
         figures = (f"{k} {v['value']:.4f}" for k, v in self.metrics.items() if isinstance(v, dict) and "value" in v)
@@ -150,185 +109,44 @@ def run(
 
 def _run(experiment: Experiment, folder: Path, console: Console, until: Stage) -> Result:
     job = replace(prepare(experiment, console=console), output=folder)
-    console.say(_about(job))
-    streams = extract_streams(job) if experiment.config.task == "anomaly" else [extract(job)]
-    features = streams[0]
+    task = job.task
+    console.say(task.about(job))
+    inputs = task.extract(job)
+    features = inputs[0]
     write_text(folder / "environment.json", json.dumps(_environment(experiment, features), indent=1) + "\n")
     write_text(folder / "protocol.tsv", protocol_table(job, features))
     write_text(folder / "data.tsv", data_table(job, features))
     if until == "extract":
         return Result(folder, {}, features, None, None)
-    if experiment.config.task == "anomaly":
-        return _run_anomaly(folder, job, streams, until)
-    parts: dict[str, Features] = {fold.name: divide(job, features, fold) for fold in job.folds}
-    if experiment.config.segments is not None:
-        return _run_segments(folder, job, features, parts, until)
-    if experiment.config.task == "recognition":
-        return _run_recognition(folder, job, features, parts, until)
-    fold_models: dict[str, Trained] = {}
-    if parts:
-        trained, each = train_folds(job, features, list(parts.values()))
-        fold_models = dict(zip(parts, each, strict=True))
-    else:
-        trained = train(job, features)
-    if until == "train":
-        _save(folder, trained, job)
-        return Result(folder, {}, features, trained, None)
-    if experiment.config.task == "verification":
-        evaluation: AnyEvaluation | None = _verify(folder, job, features, trained, parts, fold_models)
-    else:
-        evaluation, trained = _classify(folder, job, features, trained, parts, fold_models)
-    return _report(folder, job, features, trained, evaluation)
-
-
-def _run_segments(folder: Path, job: Job, features: Features, parts: Mapping[str, Features], until: Stage) -> Result:
-    """Train segment models on everything and on every fold, and test them."""
-    whole, *each = train_segments(job, [features, *parts.values()])
-    _save_models(folder, serialise_segments(SegmentFile(whole.models, whole.audio, job.corpus.label)))
-    for name, found in zip(parts, each, strict=True):
-        data = serialise_segments(SegmentFile(found.models, found.audio, job.corpus.label))
-        _save_models(folder / "folds" / fold_folder(name), data)
+    parts = {fold.name: tuple(divide(job, one, fold) for one in inputs) for fold in job.folds}
+    whole, *each = task.train(job, [inputs, *parts.values()])
+    folds = dict(zip(parts, each, strict=True))
+    if until == "train" or not task.settles(job):
+        _save(folder, job, whole, folds)
     if until == "train":
         return Result(folder, {}, features, whole, None)
-    systems = dict(zip(parts, each, strict=True))
-    scores = (
-        Scores.pooled({name: score_segments(job, part, systems[name].models) for name, part in parts.items()})
-        if parts
-        else score_segments(job, features, whole.models)
-    )
-    return _report(folder, job, features, whole, _evaluated(folder, job, scores))
-
-
-def _run_recognition(folder: Path, job: Job, features: Features, parts: Mapping[str, Features], until: Stage) -> Result:
-    """Train a recogniser on everything and on every fold, and test them."""
-    config = job.experiment.config
-    whole, *each = train_recognisers(job, [features, *parts.values()])
-    _save_models(folder, serialise_recogniser(RecogniserFile(whole.recogniser, whole.audio, job.corpus.label)))
-    for name, found in zip(parts, each, strict=True):
-        data = serialise_recogniser(RecogniserFile(found.recogniser, found.audio, job.corpus.label))
-        _save_models(folder / "folds" / fold_folder(name), data)
-    write_text(folder / "units.tsv", units_table(whole.recogniser.units))
-    if until == "train":
-        return Result(folder, {}, features, whole, None)
-    tested = {name: (part, found.recogniser) for (name, part), found in zip(parts.items(), each, strict=True)}
-    heard = recognise_test(job, tested or {"": (features, whole.recogniser)})
-    if not heard.said:
-        job.console.warn("the split 'test' is empty: there are models, but no figures about them")
-        return _report(folder, job, features, whole, None)
-    evaluation = evaluate_recognition(heard, config.recognition, seed=config.seed)
-    write_text(folder / "hypotheses.tsv", hypotheses_table(heard, evaluation))
-    write_text(folder / "hypotheses.jsonl", hypotheses_lines(heard, features.audio))
-    write_text(folder / "pairs.tsv", pairs_table(evaluation))
-    return _report(folder, job, features, whole, evaluation)
-
-
-def _run_anomaly(folder: Path, job: Job, streams: Sequence[Features], until: Stage) -> Result:
-    """Train models of what is normal, and look for what is not in the test."""
-    config = job.experiment.config
-    trained = train_anomaly(job, streams)
-    _save_models(folder, serialise_anomaly(trained.file))
-    write_text(folder / "classes.tsv", classes_table(trained.reports))
-    write_text(folder / "thresholds.tsv", thresholds_table(trained.file))
-    write_text(folder / "normal.tsv", normal_table(trained.file))
-    if until == "train":
-        return Result(folder, {}, streams[0], trained, None)
-    scores = score_anomalies(job, streams, trained.file)
-    write_text(folder / "scores.tsv", anomaly_table(scores, trained.file, config.anomaly.normal))
-    write_text(folder / "curves.tsv", curves_table(curves_of_worst(scores)))
-    evaluation = evaluate_anomalies(scores, config.anomaly.normal, seed=config.seed)
-    if evaluation is None:
-        job.console.warn("the split 'test' is empty: there are models, but no figures about them")
-    elif "auc" not in evaluation.metrics:
-        job.console.warn("no AUC: it needs normal and anomalous recordings of every class in the test")
-    return _report(folder, job, streams[0], trained, evaluation)
-
-
-def _report(
-    folder: Path,
-    job: Job,
-    features: Features,
-    trained: AnyTrained,
-    evaluation: AnyEvaluation | None,
-) -> Result:
-    """Write the figures, say what should be known about them, and draw."""
-    metrics = _metrics(job, features, trained, evaluation)
+    systems = {name: (parts[name], trained) for name, trained in folds.items()} or {"": (inputs, whole)}
+    settled = task.settle(job, inputs, whole, folds, task.test(job, systems))
+    if task.settles(job):
+        _save(folder, job, settled.whole, settled.folds)
+    evaluation = task.evaluate(job, settled.tested)
+    for name, text in task.tables(job, settled.tested, evaluation).items():
+        write_text(folder / name, text)
+    metrics = _metrics(job, features, settled.whole, evaluation)
     write_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    _say_notes(console, metrics)
+    report(folder, job, evaluation)
+    return Result(folder, metrics, features, settled.whole, evaluation)
+
+
+def _say_notes(console: Console, metrics: Mapping[str, Any]) -> None:
+    """What should be known about metrics, once for all that it concerns."""
     notes: dict[str, list[str]] = {}
     for name, metric in metrics.items():
         if isinstance(metric, dict) and "note" in metric:
             notes.setdefault(metric["note"], []).append(name)
     for note, names in notes.items():
-        job.console.warn(f"{', '.join(names)}: {note}")
-    report(folder, job, evaluation if isinstance(evaluation, Evaluation) else None)
-    return Result(folder, metrics, features, trained, evaluation)
-
-
-def _evaluated(folder: Path, job: Job, scores: Scores) -> Evaluation | None:
-    """Write the scores and evaluate them."""
-    config = job.experiment.config
-    write_text(folder / "scores.tsv", scores_table(scores, config.corpus.target))
-    evaluation = evaluate(scores, seed=config.seed, target=config.corpus.target, decision=config.decision)
-    if evaluation is None:
-        job.console.warn("the split 'test' is empty: there are models, but no figures about them")
-    else:
-        untested = [label for label in scores.labels if label not in set(scores.true)]
-        if untested:
-            job.console.warn(
-                f"{len(untested)} classes have no test item, and no part in figures: {', '.join(untested[:20])}"
-            )
-        write_text(folder / "confusion.tsv", confusion_table(evaluation))
-        write_text(folder / "per_class.tsv", per_class_table(evaluation))
-    return evaluation
-
-
-def _classify(
-    folder: Path,
-    job: Job,
-    features: Features,
-    trained: Trained,
-    parts: Mapping[str, Features],
-    fold_models: Mapping[str, Trained],
-) -> tuple[Evaluation | None, Trained]:
-    """Score, decide and evaluate; with folds the models get their temperature here, from the scores of others."""
-    if not parts:
-        _save(folder, trained, job)
-        scores = score(job, features, trained.models)
-    else:
-        each, fold_models, temperature = score_folds(job, parts, fold_models, "scoring the folds")
-        if temperature is not None:
-            trained = trained.tempered(temperature)
-        _save(folder, trained, job)
-        _save_folds(folder, fold_models, job)
-        scores = Scores.pooled(each)
-    return _evaluated(folder, job, scores), trained
-
-
-def _verify(
-    folder: Path,
-    job: Job,
-    features: Features,
-    trained: Trained,
-    parts: Mapping[str, Features],
-    fold_models: Mapping[str, Trained],
-) -> TrialEvaluation:
-    """Score the trials and evaluate them; with folds each trial is scored by the models of its test's fold."""
-    config = job.experiment.config
-    if config.calibration.method == "none":
-        _save(folder, trained, job)
-    _save_folds(folder, fold_models, job)
-    systems = {name: (parts[name], fold_models[name].models) for name in parts} or {"": (features, trained.models)}
-    scored, calibration = calibrate(job, score_trials(job, systems), features, trained.models)
-    if calibration is not None:
-        _save(folder, trained, job, calibration)
-    write_text(folder / "scores.tsv", trials_table(scored))
-    evaluation = evaluate_trials(scored, config.decision, seed=config.seed)
-    calibrated = calibrated_metrics(scored, config.decision, seed=config.seed)
-    return replace(evaluation, metrics={**evaluation.metrics, **calibrated})
-
-
-def _save_folds(folder: Path, fold_models: Mapping[str, Trained], job: Job) -> None:
-    for name, trained in fold_models.items():
-        _save(folder / "folds" / fold_folder(name), trained, job)
+        console.warn(f"{', '.join(names)}: {note}")
 
 
 def fold_folder(name: str) -> str:
@@ -343,6 +161,17 @@ OF_OTHER_MODELS = (
 )
 
 
+def _save(folder: Path, job: Job, whole: Any, folds: Mapping[str, Any]) -> None:
+    """Write the models of everything and of each fold, with the tables about them."""
+    for place, trained in (
+        (folder, whole),
+        *((folder / "folds" / fold_folder(name), one) for name, one in folds.items()),
+    ):
+        _save_models(place, job.task.pack(job, trained))
+        for name, text in job.task.model_tables(job, trained).items():
+            write_text(place / name, text)
+
+
 def _save_models(folder: Path, data: bytes) -> None:
     """Write a model file; figures of other models do not stay beside it."""
     path = folder / "models.safetensors"
@@ -350,14 +179,6 @@ def _save_models(folder: Path, data: bytes) -> None:
         for name in OF_OTHER_MODELS:
             (folder / name).unlink(missing_ok=True)
         write_atomically(path, lambda file: file.write(data))
-
-
-def _save(folder: Path, trained: Trained, job: Job, calibration: Calibration | None = None) -> None:
-    """Write models and how they were trained."""
-    file = ModelFile(trained.models, trained.audio, job.corpus.label, trained.recipe, calibration)
-    _save_models(folder, serialise(file))
-    background = (trained.ubm_report,) if trained.ubm_report else ()
-    write_text(folder / "classes.tsv", classes_table((*background, *trained.reports)))
 
 
 def _check_is_ours(folder: Path, experiment: Experiment) -> None:
@@ -420,58 +241,19 @@ def _data_hash(features: Features) -> str:
     return digest(*rows)
 
 
-def _about(job: Job) -> str:
-    corpus = job.corpus
-    labels = {utterance.label(corpus.label) for utterance in corpus.split("train")}
-    what = f"{len(labels)} classes"
-    if job.experiment.config.task == "recognition":
-        what = f"{len({word for label in labels for word in label.split()})} words or phones"
-    if job.experiment.config.task == "anomaly":
-        what = "all normal recordings as one"
-        if job.experiment.config.anomaly.models == "label":
-            what = f"normal recordings of {len(labels)} classes ({corpus.label})"
-        n_train, n_test = len(corpus.split("train")), len(corpus.split("test"))
-        return f"{job.experiment.name}: {what}, utterances: {n_train} train, {n_test} test"
-    if job.folds:
-        sizes = f"{len(corpus)} utterances, {len(job.folds)} folds"
-        return f"{job.experiment.name}: {what} ({corpus.label}), {sizes}"
-    sizes = ", ".join(f"{len(corpus.split(name))} {name}" for name in SPLITS if corpus.split(name))
-    return f"{job.experiment.name}: {what} ({corpus.label}), utterances: {sizes}"
-
-
-def _metrics(
-    job: Job,
-    features: Features,
-    trained: AnyTrained,
-    evaluation: AnyEvaluation | None,
-) -> dict[str, Any]:
-    config = job.experiment.config
+def _metrics(job: Job, features: Features, trained: Any, evaluation: Evaluation | None) -> dict[str, Any]:
+    config, task = job.experiment.config, job.task
     folds = evaluation.folds if evaluation else {}
     return {
         **(evaluation.metrics if evaluation else {}),
         **({"folds": folds} if folds else {}),
-        **(_parts(evaluation) if isinstance(evaluation, AnomalyEvaluation) else {}),
+        **(task.more_metrics(evaluation) if evaluation else {}),
         "task": config.task,
         "n_train": len(features.of_split("train")),
         "n_test": len(features.of_split("train" if job.folds else "test")),
-        **_n_classes(trained),
+        **task.facts(trained),
         "n_rejected": len(features.rejected),
-        **({"temperature": trained.models.temperature} if isinstance(trained, Trained) else {}),
         "seconds": {stage: round(seconds, 3) for stage, seconds in job.console.seconds.items()},
         "config_hash": config_hash(config),
         "settings_hash": settings_hash(config),
     }
-
-
-def _parts(evaluation: AnomalyEvaluation) -> dict[str, Any]:
-    """Figures of each class, and of each kind of anomaly, where there are several."""
-    parts = {"classes": evaluation.kinds, "conditions": evaluation.conditions}
-    return {name: found for name, found in parts.items() if found}
-
-
-def _n_classes(trained: AnyTrained) -> dict[str, int]:
-    if isinstance(trained, TrainedAnomaly):
-        return {"n_classes": len(trained.file.models)}
-    if isinstance(trained, TrainedRecogniser):
-        return {"n_units": len(trained.recogniser.units.labels)}
-    return {"n_classes": len(trained.models.labels)}

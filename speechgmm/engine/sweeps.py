@@ -10,8 +10,8 @@ kept: a sweep that was stopped goes on.
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +22,12 @@ from speechgmm.config import NOT_IN_THE_RESULT, Config, Experiment, config_hash,
 from speechgmm.corpus import Fold
 from speechgmm.corpus.splits import inner_folds
 from speechgmm.engine.console import Console
-from speechgmm.engine.extraction import divide, extract
-from speechgmm.engine.frames import Features
+from speechgmm.engine.extraction import divide
 from speechgmm.engine.job import Job, prepare
+from speechgmm.engine.task import Inputs, task_of
 from speechgmm.errors import ConfigError, FitError
-from speechgmm.evaluation import count_edits, edit_rate, eer, rank_trials
 from speechgmm.io.atomic import only_writer, write_text
 from speechgmm.io.tables import table
-from speechgmm.tasks.classification.evaluation import Evaluation, detection_scores, evaluate, scores_table
-from speechgmm.tasks.classification.scoring import Scores
-from speechgmm.tasks.classification.training import Trained, score_folds, train_folds
-from speechgmm.tasks.recognition.decoding import Recognised, recognise_test
-from speechgmm.tasks.recognition.evaluation import RecognitionEvaluation, evaluate_recognition, hypotheses_table
-from speechgmm.tasks.recognition.training import TrainedRecogniser, train_recognisers
-from speechgmm.tasks.segments.training import TrainedSegments, score_segments, train_segments
-from speechgmm.tasks.verification.calibration import by_folds, calibrated_metrics
-from speechgmm.tasks.verification.evaluation import TrialEvaluation, evaluate_trials
-from speechgmm.tasks.verification.trials import ScoredTrials, score_trials, trials_table
-
-AnyEvaluation = Evaluation | TrialEvaluation | RecognitionEvaluation
-AnyTrained = Trained | TrainedSegments | TrainedRecogniser
-Tested = Scores | ScoredTrials | Recognised
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +44,11 @@ class Sweep:
     """What a sweep found."""
 
     folder: Path
-    metric: str  # "accuracy", "eer" or "error_rate"
+    metric: str  # what points are chosen by: accuracy, eer, error_rate
     points: tuple[Point, ...]
     failed: tuple[dict[str, Any], ...]  # settings that cannot be trained
     chosen: dict[str, int]  # outer fold -> number of its point
-    evaluation: (
-        Evaluation | TrialEvaluation | RecognitionEvaluation | None
-    )  # of the test, each fold by the point that it chose
+    evaluation: Any  # the task's own, of the test: each fold by the point that it chose
 
 
 def grid_points(grid: Sequence[str], listed: Path | None = None) -> list[dict[str, Any]]:
@@ -138,26 +121,27 @@ def sweep(
     if (folder / "config.yaml").exists():
         raise ConfigError(f"{folder} is the folder of a run; choose another for the sweep", arguments=("output",))
     _check_same_task(experiments)
-    if base.config.task == "anomaly":
-        raise ConfigError(
-            "sweep is not there for task: anomaly: normal recordings alone cannot choose what finds anomalies; run "
-            "each setting on other recordings than the test's, and look at its metrics.json"
-        )
+    task = task_of(base.config)
+    if task.no_sweep is not None:
+        raise ConfigError(f"sweep is not there for task: {task.name}: {task.no_sweep}")
     with only_writer(folder):
         _claim(folder, base, points)
         console.log = folder / "log.txt"
-        found: list[tuple[Point, dict[str, Tested]]] = []
+        found: list[tuple[Point, dict[str, Any]]] = []
+        job: Job | None = None
         failed: list[tuple[dict[str, Any], str]] = []
         for number, (experiment, settings) in enumerate(zip(experiments, points, strict=True), 1):
             console.say(f"point {number} of {len(points)}: {_spelt(settings)}")
             try:
-                found.append(_run_point(experiment, dict(settings), console))
+                prepared = prepare(experiment, console=console)
+                found.append(_run_point(prepared, dict(settings)))
+                job = job or prepared
             except FitError as error:  # too many components for a class, for example: the others go on
                 console.warn(f"point {number} cannot be trained and is left out: {error}")
                 failed.append((dict(settings), str(error)))
-        if not found:
+        if job is None:
             raise FitError(f"no point of the sweep can be trained; the first: {failed[0][1]}")
-        return _choose(folder, experiments[0], found, tuple(settings for settings, _ in failed), console)
+        return _choose(folder, job, base.config, found, tuple(settings for settings, _ in failed))
 
 
 def _claim(folder: Path, base: Experiment, points: Sequence[Mapping[str, Any]]) -> None:
@@ -210,117 +194,57 @@ def _check_same_task(experiments: Sequence[Experiment]) -> None:
         raise ConfigError("a sweep without folds decides by likelihood; leave scoring.priors out of it")
 
 
-def _run_point(experiment: Experiment, settings: dict[str, Any], console: Console) -> tuple[Point, dict[str, Tested]]:
+def _run_point(job: Job, settings: dict[str, Any]) -> tuple[Point, dict[str, Any]]:
     """Inner figures and test scores of one point, by outer fold."""
-    job = prepare(experiment, console=console)
-    features = extract(job)
-    outer = {fold.name: divide(job, features, fold) for fold in job.folds} or {"": features}
+    task, config = job.task, job.experiment.config
+    inputs = task.extract(job)
+    outer = {fold.name: tuple(divide(job, one, fold) for one in inputs) for fold in job.folds} or {"": inputs}
     inner = {name: _inner_sets(job, part) for name, part in outer.items()}
     sets = [*outer.values(), *(part for parts in inner.values() for part in parts.values())]
-    trained: Iterator[AnyTrained]
-    if experiment.config.task == "recognition":
-        trained = iter(train_recognisers(job, sets))
-    elif experiment.config.segments is not None:
-        trained = iter(train_segments(job, sets))
-    else:
-        first, rest = train_folds(job, sets[0], sets[1:])
-        trained = iter([first, *rest])
-    outer_models = {name: next(trained) for name in outer}
-    inner_models = {name: {part: next(trained) for part in parts} for name, parts in inner.items()}
-    # Trials of a table are about the test; inside the training part every model meets every utterance.
-    inner_job = replace(job, experiment=replace(experiment, config=replace(experiment.config, trials=None)))
-    figures = {name: _figure(_scores(inner_job, inner[name], inner_models[name]), experiment.config) for name in outer}
-    tests = _scores(job, outer, outer_models)
-    return Point(settings, figures, _figure(tests, experiment.config)), tests
+    trained = iter(task.train(job, sets))
+    outer_systems = {name: (part, next(trained)) for name, part in outer.items()}
+    inner_systems = {
+        name: {fold: (part, next(trained)) for fold, part in parts.items()} for name, parts in inner.items()
+    }
+    inner_job = task.without_trial_table(job)
+    figures = {
+        name: task.criterion(config, task.pooled(task.test(inner_job, systems)))
+        for name, systems in inner_systems.items()
+    }
+    tests = task.test(job, outer_systems)
+    return Point(settings, figures, task.criterion(config, task.pooled(tests))), tests
 
 
-def _inner_sets(job: Job, features: Features) -> dict[str, Features]:
-    """The divisions by which a point is chosen: dev as the test, or inner folds of the training part."""
-    spec = job.experiment.config.corpus
-    if not job.folds and features.corpus.split("dev"):
-        tested = frozenset(utterance.id for utterance in features.corpus.split("dev"))
+def _inner_sets(job: Job, inputs: Inputs) -> dict[str, Inputs]:
+    """The splits by which a point is chosen: dev as the test, or inner folds of the training part."""
+    spec, corpus = job.experiment.config.corpus, inputs[0].corpus
+    if not job.folds and corpus.split("dev"):
+        tested = frozenset(utterance.id for utterance in corpus.split("dev"))
         folds: tuple[Fold, ...] = (Fold("dev", tested),)
     else:
-        classes = job.experiment.config.task != "recognition"
-        folds = inner_folds(
-            features.corpus, spec.split, group=spec.group, seed=job.experiment.config.seed, classes=classes
-        )
-    within = features.without_split("test")
-    return {fold.name: divide(job, within, fold) for fold in folds}
-
-
-def _scores(job: Job, sets: Mapping[str, Features], models: Mapping[str, AnyTrained]) -> dict[str, Tested]:
-    """Scores of the test part of each division by its own models."""
-    recognisers = {name: found.recogniser for name, found in models.items() if isinstance(found, TrainedRecogniser)}
-    if recognisers:
-        return {name: recognise_test(job, {name: (part, recognisers[name])}) for name, part in sets.items()}
-    mixtures = {name: found for name, found in models.items() if isinstance(found, Trained)}
-    if job.experiment.config.task == "verification":
-        return {name: score_trials(job, {name: (part, mixtures[name].models)}) for name, part in sets.items()}
-    if mixtures:
-        scores, _, _ = score_folds(job, sets, mixtures, None)
-        return {**scores}
-    segments = {name: found for name, found in models.items() if isinstance(found, TrainedSegments)}
-    return {name: score_segments(job, part, segments[name].models) for name, part in sets.items()}
-
-
-def _figure(scores: Mapping[str, Tested], config: Config) -> float:
-    """Accuracy, or minus EER (of claims, or of the class to be detected), or minus the rate of errors in what was said.
-
-    Of all parts pooled; the more the better.
-    """
-    pooled, target = _pooled(scores), config.corpus.target
-    if isinstance(pooled, Recognised):
-        return -edit_rate(count_edits(pooled.edits(config.recognition)))(np.ones(len(pooled.said)))
-    if isinstance(pooled, Scores):
-        if target is not None:
-            is_target = [label == target for label in pooled.true]
-            return -eer(rank_trials(detection_scores(pooled, target), is_target))
-        return float(np.mean([one == other for one, other in zip(pooled.true, pooled.predicted, strict=True)]))
-    return -eer(rank_trials(pooled.scores, pooled.is_target))
-
-
-def _pooled(scores: Mapping[str, Tested]) -> Tested:
-    heard = [part for part in scores.values() if isinstance(part, Recognised)]
-    if heard:
-        return Recognised.pooled(heard)
-    classified = {name: part for name, part in scores.items() if isinstance(part, Scores)}
-    if classified:
-        return Scores.pooled(classified)
-    return ScoredTrials.pooled([part for part in scores.values() if isinstance(part, ScoredTrials)])
+        seed, classes = job.experiment.config.seed, job.task.trains_each_class(job.experiment.config)
+        folds = inner_folds(corpus, spec.split, group=spec.group, seed=seed, classes=classes)
+    within = [features.without_split("test") for features in inputs]
+    return {fold.name: tuple(divide(job, features, fold) for features in within) for fold in folds}
 
 
 def _choose(
     folder: Path,
-    experiment: Experiment,
-    found: Sequence[tuple[Point, dict[str, Tested]]],
+    job: Job,
+    config: Config,
+    found: Sequence[tuple[Point, dict[str, Any]]],
     failed: tuple[dict[str, Any], ...],
-    console: Console,
 ) -> Sweep:
+    """What the inner figures choose, and its test; ``config`` is that of the first point."""
     points = [point for point, _ in found]
     folds = list(points[0].inner)
     chosen = {fold: int(np.argmax([point.inner[fold] for point in points])) for fold in folds}
-    pooled = _pooled({fold: found[number][1][fold] for fold, number in chosen.items()})
-    config = experiment.config
-    evaluation: AnyEvaluation | None
-    name = "scores.tsv"
-    if isinstance(pooled, Recognised):
-        name, evaluation = "hypotheses.tsv", evaluate_recognition(pooled, config.recognition, seed=config.seed)
-        text = hypotheses_table(pooled, evaluation)
-    elif isinstance(pooled, Scores):
-        target = config.corpus.target
-        evaluation = evaluate(pooled, seed=config.seed, target=target, decision=config.decision)
-        text = scores_table(pooled, target)
-    else:
-        if config.calibration.method != "none":
-            pooled = replace(pooled, llrs=by_folds(pooled, config.calibration, config.seed)[0])
-        judged, text = evaluate_trials(pooled, config.decision, seed=config.seed), trials_table(pooled)
-        calibrated = calibrated_metrics(pooled, config.decision, seed=config.seed)
-        evaluation = replace(judged, metrics={**judged.metrics, **calibrated})
-    metric = "accuracy" if config.task == "classification" and config.corpus.target is None else "eer"
-    metric = "error_rate" if config.task == "recognition" else metric
-    result = Sweep(folder, metric, tuple(points), failed, chosen, evaluation)
-    write_text(folder / name, text)
+    pooled = job.task.pooled({fold: found[number][1][fold] for fold, number in chosen.items()})
+    pooled = job.task.of_several_models(job, pooled)
+    evaluation = job.task.evaluate(job, pooled)
+    result = Sweep(folder, job.task.criterion_name(config), tuple(points), failed, chosen, evaluation)
+    for name, text in job.task.tables(job, pooled, evaluation).items():
+        write_text(folder / name, text)
     write_text(folder / "sweep.tsv", sweep_table(result))
     metrics = {
         **(evaluation.metrics if evaluation else {}),
@@ -330,7 +254,7 @@ def _choose(
         "settings_hash": settings_hash(config),
     }
     write_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    console.say(f"the test figure of what was chosen by inner figures is in {folder / 'metrics.json'}")
+    job.console.say(f"the test figure of what was chosen by inner figures is in {folder / 'metrics.json'}")
     return result
 
 

@@ -290,7 +290,9 @@ class _Squares:
     mean: Floats
 
     def __call__(self, stretch: Stretch) -> Floats:
-        deviations = stretch.load() - self.mean
-        deviations *= deviations
-        squares: Floats = stretch.shares() @ deviations
+        # What overflows ends as an infinite variance, which whoever estimates refuses by its dimension.
+        with np.errstate(over="ignore", invalid="ignore"):
+            deviations = stretch.load() - self.mean
+            deviations *= deviations
+            squares: Floats = stretch.shares() @ deviations
         return squares

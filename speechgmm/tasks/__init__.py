@@ -1,1 +1,12 @@
-"""The tasks, a folder each: mathematics, training, evaluation, model file, report and command. Imports none of them."""
+"""The tasks, a folder each: mathematics, training, evaluation, model file, report and command. Imports none of them.
+
+A new task is its folder and one line here, which puts it into the engine's table; it is loaded when it is asked for.
+"""
+
+from speechgmm.engine.task import register
+
+register("classification", "speechgmm.tasks.classification.task:TASK")
+register("segments", "speechgmm.tasks.segments.task:TASK", task="classification", section="segments")
+register("verification", "speechgmm.tasks.verification.task:TASK")
+register("recognition", "speechgmm.tasks.recognition.task:TASK")
+register("anomaly", "speechgmm.tasks.anomaly.task:TASK")

@@ -8,11 +8,11 @@ import numpy as np
 
 from speechgmm.corpus import Corpus, Utterance
 from speechgmm.corpus.splits import assign_folds
+from speechgmm.engine.class_report import ClassReport
 from speechgmm.engine.class_sizes import KEY, of_size, warn_of_few
 from speechgmm.engine.extraction import extract
 from speechgmm.engine.frames import Features, Piece, pooled_moments
 from speechgmm.engine.job import Job
-from speechgmm.engine.mixture_fit import ClassReport
 from speechgmm.engine.mixtures import train_mixtures
 from speechgmm.engine.shared_settings import common_task, natural_order
 from speechgmm.errors import DataError

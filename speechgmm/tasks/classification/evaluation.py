@@ -1,15 +1,13 @@
 """The evaluation stage: figures from scores, and the tables that a run leaves behind."""
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.metric import bounds
-from speechgmm.engine.mixture_fit import ClassReport
 from speechgmm.evaluation import (
     OfSums,
     balanced_accuracy,
@@ -223,41 +221,5 @@ def per_class_table(evaluation: Evaluation) -> str:
         (label, *(int(count) for count in counts), *("" if np.isnan(share) else f"{share:.4f}" for share in shares))
         for label, (*counts, recall, precision) in zip(evaluation.labels, columns, strict=True)
         for shares in [(recall, precision)]
-    )
-    return table(head, rows)
-
-
-def classes_table(reports: tuple[ClassReport, ...]) -> str:
-    """``classes.tsv``: how each class was trained; where the number of components was chosen, also among which."""
-    chosen = any(report.candidates for report in reports)
-    bayesian = any(report.posterior is not None for report in reports)
-    head = (
-        "class",
-        "n_frames",
-        "n_components",
-        *(["n_in_use"] if bayesian else []),
-        "iterations",
-        "objective",
-        "converged",
-        "precision",
-        "dead",
-        "trace",
-        *(("why", "candidates") if chosen else ()),
-    )
-    rows = (
-        (
-            report.label,
-            report.n_frames,
-            report.n_components,
-            *([report.posterior.n_in_use] if report.posterior is not None else []),
-            report.iterations,
-            f"{report.objective:.6f}",
-            str(report.converged).lower(),
-            report.precision,
-            len(report.dead),
-            json.dumps([round(value, 6) for value in report.trace]),
-            *((report.why, json.dumps([asdict(one) for one in report.candidates])) if chosen else ()),
-        )
-        for report in reports
     )
     return table(head, rows)

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from speechgmm.corpus.splits import assign_folds
+from speechgmm.engine.class_report import posteriors_of
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
-from speechgmm.engine.mixture_fit import MixtureTask, posteriors_of
+from speechgmm.engine.mixture_fit import MixtureTask
 from speechgmm.engine.mixtures import train_mixtures
 from speechgmm.errors import FitError
 from speechgmm.gmm import BayesianGMM

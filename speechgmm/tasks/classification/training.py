@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.class_report import ClassReport, posteriors_of
 from speechgmm.engine.class_sizes import warn_of_few
 from speechgmm.engine.frames import Features, Piece, pooled_moments
 from speechgmm.engine.job import Job
-from speechgmm.engine.mixture_fit import ClassReport, MixtureTask, posteriors_of
+from speechgmm.engine.mixture_fit import MixtureTask
 from speechgmm.engine.mixtures import train_mixtures, train_ubm
 from speechgmm.engine.noisy_copies import kept_talkers
 from speechgmm.engine.recipe import ClassRecipe
@@ -185,8 +186,8 @@ def _log_priors(kind: str, members: Mapping[str, Sequence[Piece]]) -> NDArray[np
 
 def score_folds(
     job: Job, parts: Mapping[str, Features], models: Mapping[str, Trained], what: str | None
-) -> tuple[dict[str, Scores], dict[str, Trained], float | None]:
-    """Score the test part of every fold and decide; also the folds' models with their temperature, and that of all.
+) -> tuple[dict[str, Scores], dict[str, Trained]]:
+    """Score the test part of every fold and decide; also the folds' models with their temperature.
 
     The temperature of a fold is fitted on the scores of the others, so that no score tempers itself; with one part, or
     where the configuration asks for none, there is none.
@@ -194,19 +195,26 @@ def score_folds(
     tested = job.console.track(parts.items(), len(parts), what)
     scores = {name: score(job, part, models[name].models, None) for name, part in tested}
     if len(parts) < 2 or not job.experiment.config.scoring.temperature_folds:
-        return scores, dict(models), None
-    names = list(parts)
-    numbers = {label: number for number, label in enumerate(scores[names[0]].labels)}
-    totals = {name: part.mean_log_likelihoods * part.n_frames[:, None] for name, part in scores.items()}
-    true = {name: np.array([numbers[label] for label in part.true]) for name, part in scores.items()}
-    log_priors = models[names[0]].models.log_priors
+        return scores, dict(models)
+    tempered: dict[str, Trained] = {}
+    for name, trained in models.items():
+        others = {other: found for other, found in scores.items() if other != name}
+        tempered[name] = trained.tempered(_fitted(others, trained.models))
+    return {name: part.decided(tempered[name].models) for name, part in scores.items()}, tempered
 
-    def fit(chosen: Sequence[str]) -> float:
-        rows, truth = ([found[name] for name in chosen] for found in (totals, true))
-        return fit_temperature(np.concatenate(rows), np.concatenate(truth), log_priors)
 
-    tempered = {name: models[name].tempered(fit([other for other in names if other != name])) for name in names}
-    return {name: part.decided(tempered[name].models) for name, part in scores.items()}, tempered, fit(names)
+def temperature_of(job: Job, scores: Mapping[str, Scores], models: ClassModels) -> float | None:
+    """The temperature that the scores of all folds give; None with one fold, or where none is asked for."""
+    if len(scores) < 2 or not job.experiment.config.scoring.temperature_folds:
+        return None
+    return _fitted(scores, models)
+
+
+def _fitted(scores: Mapping[str, Scores], models: ClassModels) -> float:
+    numbers = {label: number for number, label in enumerate(models.labels)}
+    totals = np.concatenate([part.mean_log_likelihoods * part.n_frames[:, None] for part in scores.values()])
+    true = np.array([numbers[label] for part in scores.values() for label in part.true])
+    return fit_temperature(totals, true, models.log_priors)
 
 
 def _say_what_is_odd(job: Job, reports: Sequence[ClassReport]) -> None:

@@ -41,6 +41,19 @@ class Recognised:
             tuple(fold for part in parts for fold in part.folds),
         )
 
+    def by_fold(self, names: Sequence[str]) -> dict[str, "Recognised"]:
+        """What was heard in each fold of these names; of one, all of it."""
+        if len(names) == 1:
+            return {names[0]: self}
+        return {
+            name: Recognised(
+                tuple(one for one, fold in zip(self.said, self.folds, strict=True) if fold == name),
+                tuple(one for one, fold in zip(self.heard, self.folds, strict=True) if fold == name),
+                tuple(fold for fold in self.folds if fold == name),
+            )
+            for name in names
+        }
+
     def edits(self, spec: RecognitionSpec) -> tuple[Edits, ...]:
         """What was said aligned with what was heard; labels that count as one are one."""
         pairs = zip(self.said, self.heard, strict=True)

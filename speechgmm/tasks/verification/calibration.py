@@ -197,7 +197,7 @@ def _dev_trials(job: Job, features: Features, models: ClassModels) -> _Training:
     fold = Fold("", frozenset(utterance.id for utterance in dev))
     inner = replace(job, experiment=replace(job.experiment, config=replace(job.experiment.config, trials=None)))
     part = divide(inner, features.without_split("test"), fold)
-    scored = score_trials(inner, {"": (part, models)}, what="trials for the calibration")
+    scored = score_trials(inner, {"": (part, models)}, what="trials for the calibration")[""]
     known = {utterance.label(label) for utterance in dev}
     kept = np.array([trial.model in known for trial in scored.trials])
     is_target = scored.is_target[kept]

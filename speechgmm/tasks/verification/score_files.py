@@ -275,7 +275,7 @@ def _named(pairs: Sequence[Pair] | set[Pair]) -> str:
 
 def _speakers(path: Path, pairs: Sequence[Pair], is_target: NDArray[np.bool_]) -> tuple[Sides, str]:
     """Speakers of models and tests as numbers, and where they are from."""
-    known = run_groups(path.parent, "verification") if path.name == "scores.tsv" else None
+    known = run_groups(path.parent, owners=True) if path.name == "scores.tsv" else None
     if known is not None:
         tests, owners = known
         names = [owners.get(model, model) for model, _ in pairs] + [tests.get(test, test) for _, test in pairs]
@@ -315,7 +315,7 @@ def _connected(pairs: Sequence[Pair], is_target: NDArray[np.bool_]) -> Sides:
 def _classified(path: Path, found: ClassScores, decision: DecisionSpec, seed: int) -> FileFigures:
     """Accuracy and the rest, with the groups of the run that the file lies in; those of detecting a target, if any."""
     known: Mapping[str, str] = {}
-    groups = run_groups(path.parent, "classification") if path.name == "scores.tsv" else None
+    groups = run_groups(path.parent, owners=False) if path.name == "scores.tsv" else None
     if groups is not None:
         known = groups[0]
     scores = Scores(

@@ -129,7 +129,7 @@ def _of_each(names: Sequence[str], numbers: Numbers) -> tuple[str, ...]:
 
 def score_trials(
     job: Job, systems: Mapping[str, tuple[Features, ClassModels]], *, what: str = "trials"
-) -> ScoredTrials:
+) -> dict[str, ScoredTrials]:
     """Score the trials of the configuration: those of its table, or every model against every test utterance.
 
     Args:
@@ -148,9 +148,9 @@ def score_trials(
         asked = {}
         for trial in read_trials(path, set(labels), tests):
             asked.setdefault(trial.test, []).append(trial)
-    parts = [_score_part(job, name, *system, asked, what) for name, system in systems.items()]
+    parts = {name: _score_part(job, name, *system, asked, what) for name, system in systems.items()}
     # Of a table, one fold of a sweep may hold no trial.
-    if path is None and not any(len(part) for part in parts):
+    if path is None and not any(len(part) for part in parts.values()):
         within = ", ".join(job.experiment.config.scoring.trials_within)
         tested = any(features.corpus.split("test") for features, _ in systems.values())
         raise DataError(
@@ -158,7 +158,7 @@ def score_trials(
             if tested
             else "no trials: the split 'test' is empty"
         )
-    return ScoredTrials.pooled(parts)
+    return parts
 
 
 def _score_part(

@@ -1,0 +1,224 @@
+"""What the engine knows of a task, and the table of tasks.
+
+A task is a folder of ``speechgmm/tasks``. Its ``task.py`` holds one object of a class derived from ``Task``, and one
+line of ``speechgmm/tasks/__init__.py`` puts it into the table here. Whatever runs an experiment asks the table. Owns
+the protocol and its defaults. Refuses to know any task.
+
+Three types belong to a task: what it trains, what its test gives, and what is evaluated. The engine hands them on.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeAlias, TypeVar
+
+from speechgmm.errors import ConfigError
+
+if TYPE_CHECKING:  # a recording is scored without them
+    from speechgmm.config import Config
+    from speechgmm.corpus import Corpus, Fold
+    from speechgmm.engine.comparison import Compared
+    from speechgmm.engine.frames import Features
+    from speechgmm.engine.job import Job
+
+Inputs: TypeAlias = "tuple[Features, ...]"
+"""What a task trains on and tests: one set of features, or one for each of its streams."""
+
+
+class Evaluation(Protocol):
+    """What a test came to, as ``metrics.json`` has it."""
+
+    @property
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """Name -> value, low, high, n, unit."""
+
+    @property
+    def folds(self) -> dict[str, dict[str, Any]]:
+        """Fold -> its own metrics; empty: there are none."""
+
+
+Trained = TypeVar("Trained")
+Tested = TypeVar("Tested")
+Evaluated = TypeVar("Evaluated", bound=Evaluation)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled(Generic[Trained, Tested]):
+    """Models and test results once the models have what they learn from tests (a temperature, a calibration)."""
+
+    whole: Trained
+    folds: Mapping[str, Trained]
+    tested: Tested
+
+
+class Task(ABC, Generic[Trained, Tested, Evaluated]):
+    """One task: what is special about it between a corpus and a folder of results.
+
+    The order of a run: ``split``, ``extract``, ``train``, ``test``, ``settle``, ``evaluate``, ``tables``.
+    """
+
+    name: ClassVar[str]
+    no_sweep: ClassVar[str | None] = None
+    """Why points of a sweep cannot be compared; None: they can."""
+
+    least_classes: ClassVar[int] = 2
+    """Classes that training needs at the least."""
+
+    def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
+        """The corpus in training and test, and the folds of a cross-validation."""
+        from speechgmm.corpus import make_split
+
+        spec = config.corpus
+        return make_split(corpus, spec.split, group=spec.group, seed=config.seed)
+
+    def has_classes(self, job: Job) -> bool:
+        """Whether the labels of the corpus are classes, each with recordings of its own (and no transcripts)."""
+        return True
+
+    def trains_each_class(self, config: Config) -> bool:
+        """Whether every class needs training recordings of its own."""
+        return True
+
+    def about(self, job: Job) -> str:
+        """What is trained and tested, in a line."""
+        corpus = job.corpus
+        labels = {utterance.label(corpus.label) for utterance in corpus.split("train")}
+        return described(job, f"{len(labels)} classes")
+
+    def extract(self, job: Job) -> Inputs:
+        """The features of all recordings."""
+        from speechgmm.engine.extraction import extract
+
+        return (extract(job),)
+
+    @abstractmethod
+    def train(self, job: Job, sets: Sequence[Inputs]) -> list[Trained]:
+        """Models of every training set, in one pool: of everything and, where there are folds, of each."""
+
+    @abstractmethod
+    def test(self, job: Job, parts: Mapping[str, tuple[Inputs, Trained]]) -> dict[str, Tested]:
+        """What the models say of the test part of each fold; without folds there is one part, named ""."""
+
+    @abstractmethod
+    def pooled(self, tested: Mapping[str, Tested]) -> Tested:
+        """The test results of several parts as one."""
+
+    def settles(self, job: Job) -> bool:
+        """Whether models learn from test results before they are saved."""
+        return False
+
+    def settle(
+        self, job: Job, inputs: Inputs, whole: Trained, folds: Mapping[str, Trained], tested: Mapping[str, Tested]
+    ) -> Settled[Trained, Tested]:
+        """The models with what they learn from test results, and the results pooled; ``inputs`` are everything."""
+        return Settled(whole, folds, self.pooled(tested))
+
+    def of_several_models(self, job: Job, tested: Tested) -> Tested:
+        """Pooled test results of models with different settings, as a sweep chooses them, ready to be evaluated."""
+        return tested
+
+    @abstractmethod
+    def evaluate(self, job: Job, tested: Tested) -> Evaluated | None:
+        """Metrics with intervals; None, with a warning, where nothing was tested."""
+
+    @abstractmethod
+    def criterion(self, config: Config, tested: Tested) -> float:
+        """What a sweep chooses by, the more the better: a metric, or minus an error rate."""
+
+    @abstractmethod
+    def criterion_name(self, config: Config) -> str:
+        """The metric of ``criterion``: accuracy, eer, error_rate, ..."""
+
+    def without_trial_table(self, job: Job) -> Job:
+        """The job for inner folds, where a table about the test has no meaning."""
+        return job
+
+    @abstractmethod
+    def pack(self, job: Job, trained: Trained) -> bytes:
+        """The model file."""
+
+    def model_tables(self, job: Job, trained: Trained) -> Mapping[str, str]:
+        """Tables beside a model file, by file name: how the models were trained."""
+        return {}
+
+    @abstractmethod
+    def tables(self, job: Job, tested: Tested, evaluation: Evaluated | None) -> Mapping[str, str]:
+        """Tables of the test, by file name."""
+
+    def compared(self, folder: Path) -> Compared:
+        """The test items of a run of this task, for a paired comparison with another run's.
+
+        Raises:
+            ConfigError: Runs of this task are not compared.
+        """
+        raise ConfigError(
+            f"{folder}: compare is not there for task: {self.name}; metrics.json has intervals of each run"
+        )
+
+    def facts(self, trained: Trained) -> Mapping[str, Any]:
+        """What ``metrics.json`` says of the models."""
+        return {}
+
+    def more_metrics(self, evaluation: Evaluated) -> Mapping[str, Any]:
+        """What ``metrics.json`` holds beside the metrics of all and of folds."""
+        return {}
+
+    def draw(self, job: Job, folder: Path, evaluation: Evaluated) -> None:
+        """Pictures beside the report."""
+
+
+AnyTask = Task[Any, Any, Any]
+
+
+def described(job: Job, what: str) -> str:
+    """``what`` with the name of the experiment and the sizes of its parts."""
+    from speechgmm.corpus import SPLITS
+
+    corpus, name = job.corpus, job.experiment.name
+    if job.folds:
+        return f"{name}: {what} ({corpus.label}), {len(corpus)} utterances, {len(job.folds)} folds"
+    sizes = ", ".join(f"{len(corpus.split(part))} {part}" for part in SPLITS if corpus.split(part))
+    return f"{name}: {what} ({corpus.label}), utterances: {sizes}"
+
+
+_PLACES: Final[dict[str, str]] = {}
+"""Name of a task -> module:name of its object."""
+
+_BY_SECTION: Final[dict[str, dict[str, str]]] = {}
+"""Value of ``task`` in a configuration -> section that is there -> name of the task, where it has none of its own."""
+
+
+def register(name: str, place: str, *, task: str | None = None, section: str | None = None) -> None:
+    """Put a task into the table; it is loaded when it is asked for.
+
+    ``task`` and ``section``: the configuration asks for it by that value of ``task`` and by having that section, where
+    it has no name of its own there.
+    """
+    _PLACES[name] = place
+    if section is not None:
+        _BY_SECTION.setdefault(task or name, {})[section] = name
+
+
+def task_named(name: str) -> AnyTask:
+    """The task of that name.
+
+    Raises:
+        KeyError: There is none.
+    """
+    import_module("speechgmm.tasks")  # fills the table; by name, since the engine knows no task
+    module, attribute = _PLACES[name].split(":")
+    found: AnyTask = getattr(import_module(module), attribute)
+    return found
+
+
+def task_of(config: Config) -> AnyTask:
+    """The task that a configuration asks for."""
+    import_module("speechgmm.tasks")
+    for section, name in _BY_SECTION.get(config.task, {}).items():
+        if getattr(config, section) is not None:
+            return task_named(name)
+    return task_named(config.task)

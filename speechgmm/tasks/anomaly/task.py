@@ -1,0 +1,141 @@
+"""Anomaly detection as the engine runs it: models of normal recordings, a threshold, and what lies beyond it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from speechgmm.config import Config
+from speechgmm.corpus import Corpus, Fold
+from speechgmm.engine.class_report import classes_table
+from speechgmm.engine.job import Job
+from speechgmm.engine.task import Inputs, Task
+from speechgmm.tasks.anomaly.codec import AnomalyFile, serialise_anomaly
+from speechgmm.tasks.anomaly.evaluation import (
+    AnomalyEvaluation,
+    AnomalyScores,
+    anomaly_table,
+    curves_of_worst,
+    curves_table,
+    evaluate_anomalies,
+    normal_table,
+    score_anomalies,
+    thresholds_table,
+)
+from speechgmm.tasks.anomaly.split import divide_normal
+from speechgmm.tasks.anomaly.training import TrainedAnomaly, extract_streams, train_anomaly
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """Scores of the test recordings, and the models that they are compared with."""
+
+    scores: AnomalyScores
+    file: AnomalyFile
+
+
+class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
+    """Whether a recording is unlike normal ones."""
+
+    name: ClassVar[str] = "anomaly"
+    no_sweep: ClassVar[str | None] = (
+        "normal recordings alone cannot choose what finds anomalies; run each setting on other recordings than the "
+        "test's, and look at its metrics.json"
+    )
+    least_classes: ClassVar[int] = 1  # normal recordings of one machine are enough
+
+    def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
+        """Anomalous recordings are never trained on."""
+        wanted, spec = config.anomaly, config.corpus
+        divided = divide_normal(
+            corpus,
+            spec.split,
+            condition=wanted.condition,
+            normal=wanted.normal,
+            own_models=wanted.models == "label",
+            group=spec.group,
+            seed=config.seed,
+        )
+        return divided, ()
+
+    def trains_each_class(self, config: Config) -> bool:
+        """One model may be of all machines."""
+        return config.anomaly.models != "one"
+
+    def about(self, job: Job) -> str:
+        """How many models, and of how many recordings."""
+        corpus = job.corpus
+        what = "all normal recordings as one"
+        if job.experiment.config.anomaly.models == "label":
+            labels = {utterance.label(corpus.label) for utterance in corpus.split("train")}
+            what = f"normal recordings of {len(labels)} classes ({corpus.label})"
+        n_train, n_test = len(corpus.split("train")), len(corpus.split("test"))
+        return f"{job.experiment.name}: {what}, utterances: {n_train} train, {n_test} test"
+
+    def extract(self, job: Job) -> Inputs:
+        """The features of each stream."""
+        return tuple(extract_streams(job))
+
+    def train(self, job: Job, sets: Sequence[Inputs]) -> list[TrainedAnomaly]:
+        """Models of normal recordings, and their threshold."""
+        return [train_anomaly(job, streams) for streams in sets]
+
+    def test(self, job: Job, parts: Mapping[str, tuple[Inputs, TrainedAnomaly]]) -> dict[str, Tested]:
+        """Scores of the test recordings."""
+        return {
+            name: Tested(score_anomalies(job, streams, trained.file), trained.file)
+            for name, (streams, trained) in parts.items()
+        }
+
+    def pooled(self, tested: Mapping[str, Tested]) -> Tested:
+        """There is one part: anomaly detection has no folds."""
+        (found,) = tested.values()
+        return found
+
+    def evaluate(self, job: Job, tested: Tested) -> AnomalyEvaluation | None:
+        """Areas under the curve, and rates at the threshold."""
+        config = job.experiment.config
+        evaluation = evaluate_anomalies(tested.scores, config.anomaly.normal, seed=config.seed)
+        if evaluation is None:
+            job.console.warn("the split 'test' is empty: there are models, but no figures about them")
+        elif "auc" not in evaluation.metrics:
+            job.console.warn("no AUC: it needs normal and anomalous recordings of every class in the test")
+        return evaluation
+
+    def criterion(self, config: Config, tested: Tested) -> float:
+        """Nothing that normal recordings could choose by (see ``no_sweep``)."""
+        raise NotImplementedError(self.no_sweep)
+
+    def criterion_name(self, config: Config) -> str:
+        """Area under the ROC curve."""
+        return "auc"
+
+    def pack(self, job: Job, trained: TrainedAnomaly) -> bytes:
+        """The models of normal recordings, with their thresholds."""
+        return serialise_anomaly(trained.file)
+
+    def model_tables(self, job: Job, trained: TrainedAnomaly) -> Mapping[str, str]:
+        """How the models were trained, their thresholds, and scores of normal recordings."""
+        return {
+            "classes.tsv": classes_table(trained.reports),
+            "thresholds.tsv": thresholds_table(trained.file),
+            "normal.tsv": normal_table(trained.file),
+        }
+
+    def tables(self, job: Job, tested: Tested, evaluation: AnomalyEvaluation | None) -> Mapping[str, str]:
+        """Scores, and the curves of the most anomalous recordings."""
+        return {
+            "scores.tsv": anomaly_table(tested.scores, tested.file, job.experiment.config.anomaly.normal),
+            "curves.tsv": curves_table(curves_of_worst(tested.scores)),
+        }
+
+    def facts(self, trained: TrainedAnomaly) -> Mapping[str, Any]:
+        """How many models."""
+        return {"n_classes": len(trained.file.models)}
+
+    def more_metrics(self, evaluation: AnomalyEvaluation) -> Mapping[str, Any]:
+        """Metrics of each class, and of each kind of anomaly, where there are several."""
+        parts = {"classes": evaluation.kinds, "conditions": evaluation.conditions}
+        return {name: found for name, found in parts.items() if found}
+
+
+TASK = Anomaly()

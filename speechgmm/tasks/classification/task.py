@@ -1,0 +1,177 @@
+"""Classification as the engine runs it: one mixture for each class, decisions by posterior.
+
+Owns the order of steps, and what segment models share with mixtures: scores of classes, their metrics, tables and
+picture.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from speechgmm.config import Config
+from speechgmm.engine.class_report import classes_table
+from speechgmm.engine.comparison import (
+    Compared,
+    chosen_columns,
+    corpus_of,
+    error_rates_of_trials,
+    groups_of,
+    score_column,
+)
+from speechgmm.engine.job import Job
+from speechgmm.engine.task import Inputs, Settled, Task
+from speechgmm.evaluation import eer, rank_trials, ratio
+from speechgmm.evaluation.resampling import Statistic
+from speechgmm.tasks.classification.codec import ModelFile, serialise
+from speechgmm.tasks.classification.evaluation import (
+    Evaluation,
+    confusion_table,
+    detection_scores,
+    evaluate,
+    per_class_table,
+    scores_table,
+)
+from speechgmm.tasks.classification.scoring import Scores, score
+from speechgmm.tasks.classification.training import Trained, score_folds, temperature_of, train, train_folds
+
+MOST_NAMED = 20
+"""Classes that a warning names."""
+
+Models = TypeVar("Models")
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """Scores of test items, and the models that made them where these learnt their temperature from other folds."""
+
+    scores: Scores
+    tempered: Trained | None = None
+
+
+class ClassTask(Task[Models, Tested, Evaluation]):
+    """What every task with scores of classes shares."""
+
+    def pooled(self, tested: Mapping[str, Tested]) -> Tested:
+        """All folds as one test."""
+        if list(tested) == [""]:
+            return tested[""]
+        return Tested(Scores.pooled({name: part.scores for name, part in tested.items()}))
+
+    def evaluate(self, job: Job, tested: Tested) -> Evaluation | None:
+        """Accuracy and its like, or the error rates of detecting ``corpus.target``."""
+        config, scores = job.experiment.config, tested.scores
+        evaluation = evaluate(scores, seed=config.seed, target=config.corpus.target, decision=config.decision)
+        if evaluation is None:
+            job.console.warn("the split 'test' is empty: there are models, but no figures about them")
+            return None
+        untested = [label for label in scores.labels if label not in set(scores.true)]
+        if untested:
+            job.console.warn(
+                f"{len(untested)} classes have no test item, and no part in figures: {', '.join(untested[:MOST_NAMED])}"
+            )
+        return evaluation
+
+    def criterion(self, config: Config, tested: Tested) -> float:
+        """Accuracy, or minus the EER of the class that is to be detected."""
+        scores, target = tested.scores, config.corpus.target
+        if target is not None:
+            return -eer(rank_trials(detection_scores(scores, target), [label == target for label in scores.true]))
+        return float(np.mean([one == other for one, other in zip(scores.true, scores.predicted, strict=True)]))
+
+    def criterion_name(self, config: Config) -> str:
+        """Accuracy, or eer."""
+        return "accuracy" if config.corpus.target is None else "eer"
+
+    def tables(self, job: Job, tested: Tested, evaluation: Evaluation | None) -> Mapping[str, str]:
+        """Scores, and what is confused with what."""
+        found = {"scores.tsv": scores_table(tested.scores, job.experiment.config.corpus.target)}
+        if evaluation is not None:
+            found |= {"confusion.tsv": confusion_table(evaluation), "per_class.tsv": per_class_table(evaluation)}
+        return found
+
+    def compared(self, folder: Path) -> Compared:
+        """Decisions by accuracy, or scores of the class to be detected by their EER."""
+        tests, _ = groups_of(folder)
+        if corpus_of(folder).get("target") is None:
+            items = chosen_columns(folder, "scores.tsv", ("id",), ("true", "predicted"))
+            return Compared("classification", "accuracy", items, _accuracy, tests)
+        # Every item is a trial; with two classes, as a target asks for, one side is enough.
+        items = chosen_columns(folder, "scores.tsv", ("id",), ("target", score_column(folder)))
+        return Compared("classification", "eer", items, error_rates_of_trials, tests)
+
+    def draw(self, job: Job, folder: Path, evaluation: Evaluation) -> None:
+        """The confusion matrix."""
+        if find_spec("matplotlib") is None:
+            return
+        from speechgmm.report.plots import plot_confusion, save_figure
+
+        picture = plot_confusion(evaluation.confusion, evaluation.labels, title=job.experiment.name)
+        save_figure(picture, folder / "confusion.png")
+
+
+def _accuracy(items: Sequence[tuple[str, ...]]) -> Statistic:
+    """The share of items (true class, predicted class) that are right."""
+    return ratio([true == predicted for true, predicted in items], np.ones(len(items)))
+
+
+class MixtureTask(Task[Trained, Any, Any]):
+    """What every task with one mixture for each class shares: training and the model file."""
+
+    def train(self, job: Job, sets: Sequence[Inputs]) -> list[Trained]:
+        """One mixture for each class of every training set."""
+        (whole,), *folds = sets
+        if not folds:
+            return [train(job, whole)]
+        first, rest = train_folds(job, whole, [features for (features,) in folds])
+        return [first, *rest]
+
+    def pack(self, job: Job, trained: Trained) -> bytes:
+        """The class models, and how they were trained."""
+        return serialise(ModelFile(trained.models, trained.audio, job.corpus.label, trained.recipe))
+
+    def model_tables(self, job: Job, trained: Trained) -> Mapping[str, str]:
+        """How each class was trained."""
+        background = (trained.ubm_report,) if trained.ubm_report else ()
+        return {"classes.tsv": classes_table((*background, *trained.reports))}
+
+    def facts(self, trained: Trained) -> Mapping[str, Any]:
+        """How many classes, and their temperature."""
+        return {"n_classes": len(trained.models.labels), "temperature": trained.models.temperature}
+
+
+class Classification(MixtureTask, ClassTask[Trained]):
+    """Which class a recording is of."""
+
+    name: ClassVar[str] = "classification"
+
+    def test(self, job: Job, parts: Mapping[str, tuple[Inputs, Trained]]) -> dict[str, Tested]:
+        """Scores of each part; a fold's models get their temperature from the scores of the others."""
+        if list(parts) == [""]:
+            ((features,), trained) = parts[""]
+            return {"": Tested(score(job, features, trained.models))}
+        features_of = {name: features for name, ((features,), _) in parts.items()}
+        models = {name: trained for name, (_, trained) in parts.items()}
+        what = "scoring the folds" if job.folds else None
+        scores, tempered = score_folds(job, features_of, models, what)
+        return {name: Tested(found, tempered[name]) for name, found in scores.items()}
+
+    def settles(self, job: Job) -> bool:
+        """Folds give each other their temperature."""
+        return bool(job.folds)
+
+    def settle(
+        self, job: Job, inputs: Inputs, whole: Trained, folds: Mapping[str, Trained], tested: Mapping[str, Tested]
+    ) -> Settled[Trained, Tested]:
+        """The models of folds with their temperature, and those of everything with that of all scores."""
+        if folds:
+            temperature = temperature_of(job, {name: part.scores for name, part in tested.items()}, whole.models)
+            whole = whole if temperature is None else whole.tempered(temperature)
+            folds = {name: tested[name].tempered or trained for name, trained in folds.items()}
+        return Settled(whole, folds, self.pooled(tested))
+
+
+TASK = Classification()

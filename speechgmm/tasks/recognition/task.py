@@ -1,0 +1,119 @@
+"""Recognition of words or phones, as the engine runs it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from speechgmm.config import Config
+from speechgmm.corpus import Corpus, Fold, make_split
+from speechgmm.engine.comparison import Compared, chosen_columns, read_table
+from speechgmm.engine.job import Job
+from speechgmm.engine.labelled_recordings import are_segments
+from speechgmm.engine.task import Inputs, Task, described
+from speechgmm.evaluation import EditCounts, count_edits, edit_rate
+from speechgmm.evaluation.resampling import Statistic
+from speechgmm.tasks.recognition.codec import RecogniserFile, serialise_recogniser
+from speechgmm.tasks.recognition.decoding import Recognised, recognise_test
+from speechgmm.tasks.recognition.evaluation import (
+    RecognitionEvaluation,
+    evaluate_recognition,
+    hypotheses_lines,
+    hypotheses_table,
+    pairs_table,
+)
+from speechgmm.tasks.recognition.training import TrainedRecogniser, train_recognisers, units_table
+
+
+class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
+    """Which words or phones a recording has, one after another."""
+
+    name: ClassVar[str] = "recognition"
+
+    def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
+        """Labels are transcripts: recordings are divided without regard to them."""
+        spec = config.corpus
+        return make_split(corpus, spec.split, group=spec.group, seed=config.seed, classes=False)
+
+    def has_classes(self, job: Job) -> bool:
+        """Labels are transcripts, unless each is one unit of a segment."""
+        return are_segments(job)
+
+    def trains_each_class(self, config: Config) -> bool:
+        """What is said may be said once."""
+        return False
+
+    def about(self, job: Job) -> str:
+        """How many words or phones."""
+        labels = {utterance.label(job.corpus.label) for utterance in job.corpus.split("train")}
+        return described(job, f"{len({word for label in labels for word in label.split()})} words or phones")
+
+    def train(self, job: Job, sets: Sequence[Inputs]) -> list[TrainedRecogniser]:
+        """A recogniser of every training set."""
+        return train_recognisers(job, [features for (features,) in sets])
+
+    def test(self, job: Job, parts: Mapping[str, tuple[Inputs, TrainedRecogniser]]) -> dict[str, Recognised]:
+        """What was heard in the test recordings of each part."""
+        systems = {name: (features, trained.recogniser) for name, ((features,), trained) in parts.items()}
+        return recognise_test(job, systems).by_fold(list(parts))
+
+    def pooled(self, tested: Mapping[str, Recognised]) -> Recognised:
+        """All folds as one test."""
+        return Recognised.pooled(list(tested.values()))
+
+    def evaluate(self, job: Job, tested: Recognised) -> RecognitionEvaluation | None:
+        """Error rates of words or phones."""
+        if not tested.said:
+            job.console.warn("the split 'test' is empty: there are models, but no figures about them")
+            return None
+        config = job.experiment.config
+        return evaluate_recognition(tested, config.recognition, seed=config.seed)
+
+    def criterion(self, config: Config, tested: Recognised) -> float:
+        """Minus the share of errors in what was said."""
+        return -edit_rate(count_edits(tested.edits(config.recognition)))(np.ones(len(tested.said)))
+
+    def criterion_name(self, config: Config) -> str:
+        """The error rate of words or phones."""
+        return "error_rate"
+
+    def pack(self, job: Job, trained: TrainedRecogniser) -> bytes:
+        """The recogniser and how recordings become frames."""
+        return serialise_recogniser(RecogniserFile(trained.recogniser, trained.audio, job.corpus.label))
+
+    def model_tables(self, job: Job, trained: TrainedRecogniser) -> Mapping[str, str]:
+        """The states of every unit."""
+        return {"units.tsv": units_table(trained.recogniser.units)}
+
+    def tables(self, job: Job, tested: Recognised, evaluation: RecognitionEvaluation | None) -> Mapping[str, str]:
+        """References beside hypotheses, and what is confused with what."""
+        if evaluation is None:
+            return {}
+        return {
+            "hypotheses.tsv": hypotheses_table(tested, evaluation),
+            "hypotheses.jsonl": hypotheses_lines(tested, job.audio),
+            "pairs.tsv": pairs_table(evaluation),
+        }
+
+    def compared(self, folder: Path) -> Compared:
+        """Recordings, by the errors in what was heard; of whole recordings, which protocol.tsv may have in segments."""
+        counts = ("hits", "substitutions", "deletions", "insertions")
+        items = chosen_columns(folder, "hypotheses.tsv", ("id",), ("reference", *counts))
+        head, *_ = read_table(folder / "hypotheses.tsv")
+        groups = chosen_columns(folder, "hypotheses.tsv", ("id",), ("group",)) if "group" in head else {}
+        tests = {name: group for (name,), (group,) in groups.items()}
+        return Compared(self.name, "error_rate", items, _error_rate, tests)
+
+    def facts(self, trained: TrainedRecogniser) -> Mapping[str, Any]:
+        """How many units."""
+        return {"n_units": len(trained.recogniser.units.labels)}
+
+
+def _error_rate(items: Sequence[tuple[str, ...]]) -> Statistic:
+    """The error rate of items (reference, hits, substitutions, deletions, insertions)."""
+    hits, *errors = np.array([[int(count) for count in counts] for _, *counts in items]).T
+    return edit_rate(EditCounts(hits, *errors))
+
+
+TASK = Recognition()

@@ -1,0 +1,125 @@
+"""Verification as the engine runs it: claims against a background model, normalised and calibrated."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import ClassVar
+
+from speechgmm.config import Config
+from speechgmm.corpus import Corpus, Fold, make_split
+from speechgmm.engine.comparison import Compared, chosen_columns, error_rates_of_trials, groups_of, score_column
+from speechgmm.engine.job import Job
+from speechgmm.engine.task import Inputs, Settled
+from speechgmm.errors import ConfigError
+from speechgmm.evaluation import eer, rank_trials
+from speechgmm.tasks.classification.codec import ModelFile, serialise
+from speechgmm.tasks.classification.task import MixtureTask
+from speechgmm.tasks.classification.training import Trained
+from speechgmm.tasks.verification.calibration import by_folds, calibrate, calibrated_metrics
+from speechgmm.tasks.verification.cohort_check import check_cohort
+from speechgmm.tasks.verification.evaluation import TrialEvaluation, evaluate_trials
+from speechgmm.tasks.verification.score_maps import Calibration
+from speechgmm.tasks.verification.spec import UNKNOWN
+from speechgmm.tasks.verification.trials import ScoredTrials, score_trials, trials_table
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated(Trained):
+    """Models with the map from their scores to likelihood ratios."""
+
+    calibration: Calibration | None = None
+
+
+class Verification(MixtureTask):
+    """Whether a recording is of the speaker it is claimed to be of."""
+
+    name: ClassVar[str] = "verification"
+
+    def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
+        """Unknown speakers may be tested: they are impostors.
+
+        Raises:
+            ConfigError: A class has the name of what is like no class.
+            DataError: The cohort cannot be normalised by.
+        """
+        spec = config.corpus
+        corpus, folds = make_split(corpus, spec.split, group=spec.group, seed=config.seed, strangers=True)
+        check_cohort(corpus, config.scoring, spec.group)
+        if config.calibration.method != "none":
+            _check_unknown(corpus)
+        return corpus, folds
+
+    def test(self, job: Job, parts: Mapping[str, tuple[Inputs, Trained]]) -> dict[str, ScoredTrials]:
+        """Every trial scored by the models of its test's part."""
+        return score_trials(job, {name: (features, trained.models) for name, ((features,), trained) in parts.items()})
+
+    def pooled(self, tested: Mapping[str, ScoredTrials]) -> ScoredTrials:
+        """The trials of all folds as one table."""
+        return ScoredTrials.pooled(list(tested.values()))
+
+    def settles(self, job: Job) -> bool:
+        """A calibration is learnt from trials."""
+        return job.experiment.config.calibration.method != "none"
+
+    def settle(
+        self, job: Job, inputs: Inputs, whole: Trained, folds: Mapping[str, Trained], tested: Mapping[str, ScoredTrials]
+    ) -> Settled[Trained, ScoredTrials]:
+        """The map from scores to likelihood ratios, and the trials with their ratios."""
+        (features,) = inputs
+        scored, calibration = calibrate(job, self.pooled(tested), features, whole.models)
+        known = {field.name: getattr(whole, field.name) for field in fields(whole)}
+        return Settled(Calibrated(**known, calibration=calibration), folds, scored)
+
+    def of_several_models(self, job: Job, tested: ScoredTrials) -> ScoredTrials:
+        """The trials with ratios by folds: there is no one model whose map they could have."""
+        if not self.settles(job):
+            return tested
+        config = job.experiment.config
+        return replace(tested, llrs=by_folds(tested, config.calibration, config.seed)[0])
+
+    def pack(self, job: Job, trained: Trained) -> bytes:
+        """The models of all speakers, how they were trained, and their calibration."""
+        calibration = trained.calibration if isinstance(trained, Calibrated) else None
+        return serialise(ModelFile(trained.models, trained.audio, job.corpus.label, trained.recipe, calibration))
+
+    def evaluate(self, job: Job, tested: ScoredTrials) -> TrialEvaluation:
+        """EER, minDCF and Cllr with intervals."""
+        config = job.experiment.config
+        evaluation = evaluate_trials(tested, config.decision, seed=config.seed)
+        calibrated = calibrated_metrics(tested, config.decision, seed=config.seed)
+        return replace(evaluation, metrics={**evaluation.metrics, **calibrated})
+
+    def criterion(self, config: Config, tested: ScoredTrials) -> float:
+        """Minus the EER of the claims."""
+        return -eer(rank_trials(tested.scores, tested.is_target))
+
+    def criterion_name(self, config: Config) -> str:
+        """The equal error rate."""
+        return "eer"
+
+    def without_trial_table(self, job: Job) -> Job:
+        """Inside the training part every model meets every recording."""
+        config = replace(job.experiment.config, trials=None)
+        return replace(job, experiment=replace(job.experiment, config=config))
+
+    def compared(self, folder: Path) -> Compared:
+        """Trials, by their EER."""
+        items = chosen_columns(folder, "scores.tsv", ("model", "test"), ("target", score_column(folder)))
+        tests, owners = groups_of(folder, owners=True)
+        return Compared(self.name, "eer", items, error_rates_of_trials, tests, owners, of_trials=True)
+
+    def tables(self, job: Job, tested: ScoredTrials, evaluation: TrialEvaluation | None) -> Mapping[str, str]:
+        """The trials with their scores."""
+        return {"scores.tsv": trials_table(tested)}
+
+
+def _check_unknown(corpus: Corpus) -> None:
+    """Refuse a class with the name of what is like no class."""
+    if any(utterance.label(corpus.label) == UNKNOWN for utterance in corpus.split("train")):
+        raise ConfigError(
+            f"a class of {corpus.label!r} is named {UNKNOWN!r}, which is what a calibrated model says of a recording "
+            "like none of its classes; give it another name, or leave it out of training: strangers need no model"
+        )
+
+
+TASK = Verification()
