@@ -218,6 +218,9 @@ def test_without_dev_one_system_is_calibrated_by_folds_of_its_own_speakers(
     assert "act dcf" in out
     assert "EER (convex hull)" in out
     assert "EER (staircase)" in out
+    evaluate_and_print(scores, key, are_llrs=False, stakes={}, threshold=None, form="json")
+    assert "no cllr and no actual DCF" in (err := capsys.readouterr().err)
+    assert "(a column llr; --llr where scores are such)" in err
     with pytest.raises(ConfigError, match=r"--prior 5: expected more than 0 and less than 1"):
         evaluate_and_print(out, None, are_llrs=False, stakes={"prior": 5}, threshold=None, form="json")
 

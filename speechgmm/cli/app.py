@@ -12,7 +12,13 @@ from typer.core import TyperGroup
 
 from speechgmm.errors import ConfigError, SpeechGMMError
 
-OPTIONS = {"output": ("out",), "n_jobs": ("jobs",), "overrides": ("set", "grid"), "points": ("grid", "list")}
+OPTIONS = {
+    "output": ("out",),
+    "n_jobs": ("jobs",),
+    "overrides": ("set", "grid"),
+    "points": ("grid", "list"),
+    "are_llrs": ("llr",),
+}
 """Python arguments -> the command line's names of them, where these differ."""
 
 

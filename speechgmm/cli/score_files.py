@@ -35,7 +35,7 @@ def evaluate_and_print(
     decision = replace(stakes_of_run(path), **stakes) if stakes else None
     found = evaluate_file(path, trials, decision, are_llrs=are_llrs, threshold=threshold)
     for note in found.notes:
-        print(note, file=sys.stderr)
+        print(note.replace("are_llrs", "--llr"), file=sys.stderr)
     remarks: dict[str, list[str]] = {}
     for name, metric in found.metrics.items():
         if "note" in metric:

@@ -75,7 +75,7 @@ def evaluate_file(
     llrs = chosen.llrs
     if are_llrs and llrs is not None and chosen.scores is not None:
         message = f"{path} has a column llr of its own; are_llrs is for files that have scores alone"
-        raise ConfigError(message, arguments=("llr",))
+        raise ConfigError(message, arguments=("are_llrs",))
     if are_llrs and llrs is None:
         llrs = chosen.scores
     ordered = chosen.scores if llrs is None else llrs
