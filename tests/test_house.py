@@ -21,7 +21,6 @@ MOST_LINES_OF_A_FILE = 300
 LONG_FILES = {
     "engine/cluster.py": 337,
     "engine/mixture_fit.py": 337,
-    "report/sections.py": 327,
     "tasks/classification/scoring.py": 312,
     "tasks/verification/score_files.py": 334,
 }
@@ -35,7 +34,6 @@ LONG_FUNCTIONS = {
     "gmm/selection.py:choose_n_components": 81,
     "gmm/updating.py:update": 61,
     "gmm/variational.py:fit_posterior": 61,
-    "gmm/variational.py:fit_variational": 61,
     "hmm/compiled_passes.py:viterbi_loops": 83,
     "hmm/expansion.py:expand": 63,
     "hmm/graph.py:assemble": 71,
@@ -101,10 +99,10 @@ QUESTIONS = {
     "corpus/readers/machines.py": 2,
     "engine/comparison.py": 2,
     "engine/labelled_recordings.py": 1,
+    "engine/task.py": 1,  # the table itself
     "engine/run_folder.py": 4,
     "hmm/recognition_spec.py": 2,
     "io/container.py": 1,
-    "report/sections.py": 4,
 }
 """Module outside tasks/ -> in how many places it asks which task or kind of model it has."""
 

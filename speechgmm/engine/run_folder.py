@@ -112,14 +112,15 @@ def read_run(folder: Path) -> RunFolder:
         )
     try:
         config = yaml.safe_load(_text(folder / "config.yaml"))
-        verification = config.get("task") == "verification"
         scores = _text(folder / "scores.tsv")
         metrics = _json(folder / "metrics.json")
         confusion = _confusion(list(_lines(folder / "confusion.tsv")))
-        no_classes = config.get("task") in ("verification", "anomaly")
         # Earlier versions put log posteriors of segments under the names of the classes alone.
         unit = "nats" if config.get("segments") else NATS_PER_FRAME
-        decisions = None if no_classes else _decisions(scores, confusion[0] if confusion else (), unit)
+        # The first columns say what the table holds.
+        head = tuple(scores.split("\n", 1)[0].split("\t"))
+        are_trials, are_decisions = head[:2] == ("model", "test"), {"true", "predicted"} <= {*head[:4]}
+        decisions = _decisions(scores, confusion[0] if confusion else (), unit) if are_decisions else None
         return RunFolder(
             folder=folder,
             config=config,
@@ -134,8 +135,8 @@ def read_run(folder: Path) -> RunFolder:
             pairs=tuple(_rows(_lines(folder / "pairs.tsv"))),
             hypotheses=tuple(_rows(_lines(folder / "hypotheses.tsv"))),
             decisions=decisions,
-            claims=_claims(scores) if verification else _two_classes(decisions, metrics),
-            scores=tuple(_rows(_lines(folder / "scores.tsv"))) if config.get("task") == "anomaly" else (),
+            claims=_claims(scores) if are_trials else _two_classes(decisions, metrics),
+            scores=() if are_trials or are_decisions else tuple(_rows(_lines(folder / "scores.tsv"))),
             thresholds=tuple(_rows(_lines(folder / "thresholds.tsv"))),
             normal=tuple(_rows(_lines(folder / "normal.tsv"))),
             curves=_curves(list(_rows(_lines(folder / "curves.tsv")))),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # a recording is scored without them
     from speechgmm.engine.comparison import Compared
     from speechgmm.engine.frames import Features
     from speechgmm.engine.job import Job
+    from speechgmm.engine.run_folder import RunFolder
 
 Inputs: TypeAlias = "tuple[Features, ...]"
 """What a task trains on and tests: one set of features, or one for each of its streams."""
@@ -183,6 +184,18 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
         """Utterances that this task cannot use, and why, beside what holds for every corpus; may warn."""
         return ()
 
+    def sections(self, run: RunFolder, n_audio: int) -> Sequence[Any]:
+        """Sections of the page (``report.parts.Section``) that this task alone has; None among them is left out."""
+        return ()
+
+    @abstractmethod
+    def settings(self, run: RunFolder) -> Sequence[tuple[str, str]]:
+        """What was set of the models, for the page: name and value."""
+
+    def resampled_by(self, corpus: Mapping[str, Any]) -> str | None:
+        """The column that intervals go by; None: items are taken as independent."""
+        return corpus.get("group")
+
     def draw(self, job: Job, folder: Path, evaluation: Evaluated) -> None:
         """Pictures beside the report."""
 
@@ -253,3 +266,13 @@ def task_of(config: Config) -> AnyTask:
         if getattr(config, section) is not None:
             return task_named(name)
     return task_named(config.task)
+
+
+def task_of_run(config: Mapping[str, Any]) -> AnyTask:
+    """The task that a run's ``config.yaml`` asks for."""
+    import_module("speechgmm.tasks")
+    name = str(config.get("task", "classification"))
+    for section, own in _BY_SECTION.get(name, {}).items():
+        if config.get(section):
+            return task_named(own)
+    return task_named(name)

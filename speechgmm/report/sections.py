@@ -2,33 +2,22 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
 import yaml
 
 from speechgmm.config import NOT_IN_THE_RESULT, Config, other_than, to_plain
 from speechgmm.engine.run_folder import RunFolder
+from speechgmm.engine.task import task_of_run
 from speechgmm.evaluation import EER_NAMES
-from speechgmm.gmm.component_count import DEFAULT_COMPONENTS
 from speechgmm.report import mistakes
 from speechgmm.report.component_choice import choice
+from speechgmm.report.confusions import confusions
+from speechgmm.report.detection_sections import detection
 from speechgmm.report.operating_points import operating_points
 from speechgmm.report.parts import Picture, Section, Table, percent, seconds
-from speechgmm.report.plots import COUNTS_UP_TO, CURVES_WITH_NAMES, plot_confusion, plot_training
-from speechgmm.tasks.anomaly.report import anomalies, oddest
-from speechgmm.tasks.recognition.report import recognition
-from speechgmm.tasks.verification.report import detection
-
-PAIRS: Final = 20
-"""Confusions that are listed."""
-
-ALL_COUNTS_UP_TO: Final = 120
-"""Classes up to which the page holds the whole table of counts: it grows by their square."""
-
-WIDE_FROM: Final = 24
-"""Classes from which on a confusion matrix scrolls on a small screen."""
+from speechgmm.report.plots import CURVES_WITH_NAMES, plot_training
+from speechgmm.report.settings import settings_of
 
 
 def sections(run: RunFolder, n_audio: int) -> list[Section]:
@@ -43,11 +32,9 @@ def sections(run: RunFolder, n_audio: int) -> list[Section]:
         threshold = operating_points(run.claims.trials)[0].threshold
     found = [
         results(run),
-        classification(run),
-        recognition(run),
+        confusions(run),
+        *task_of_run(run.config).sections(run, n_audio),
         detection(run),
-        anomalies(run),
-        oddest(run, n_audio),
         mistakes.section(run, n_audio, threshold),
         training(run),
         choice(run),
@@ -106,54 +93,6 @@ def results(run: RunFolder) -> Section:
         each = [(fold, shown(metric), metric["n"]) for fold, (_, metric) in own]
         tables.append(Table.of(f"Each fold by itself ({len(each)})", ("fold", own[0][1][0], "items"), each))
     return Section("results", "Results", tuple(text), tuple(tables))
-
-
-def classification(run: RunFolder) -> Section | None:
-    """The confusion matrix, the pairs most confused, and every class."""
-    if run.confusion is None:
-        return None
-    labels, counts = run.confusion
-    n, items = len(labels), counts.sum(axis=1)
-    wrong = counts - np.diag(np.diag(counts))
-    order = [divmod(int(place), n) for place in np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]]
-    pairs = [
-        (labels[true], labels[taken], int(wrong[true, taken]), percent(wrong[true, taken] / items[true]))
-        for true, taken in order
-        if wrong[true, taken]
-    ]
-    caption = f"The most frequent confusions ({len(pairs)})" if pairs else "Confusions: none"
-    head = ("true class", "taken for", "items", "share of the true class (%)")
-    most = Table.of(caption, head, pairs, text=2, folded=n <= COUNTS_UP_TO)
-    if n <= ALL_COUNTS_UP_TO:
-        corner = ("true \\ decided", *labels)
-        full = Table.of(
-            "All counts: true class in rows, decision in columns", corner, zip(labels, *counts.T, strict=True)
-        )
-    else:
-        full = replace(most, caption=f"{caption}; all counts are in confusion.tsv", folded=True)
-    picture = Picture.of(
-        plot_confusion(counts, labels, title=run.name),
-        "confusion",
-        alt=f"Confusion matrix of {n} classes; {np.trace(counts)} of {counts.sum()} items are on the diagonal. "
-        "The counts are in the table below it.",
-        caption="Rows are the true classes, columns the decisions; the darker, the larger the share of the row.",
-        table=full,
-        wide=n >= WIDE_FROM,
-    )
-    return Section("classes", "Which class is taken for which", (), (most, _per_class(run, wrong, labels)), (picture,))
-
-
-def _per_class(run: RunFolder, wrong: Any, labels: tuple[str, ...]) -> Table:
-    number = {label: n for n, label in enumerate(labels)}
-    rows = []
-    for row in run.per_class:
-        mistaken = wrong[number[row["class"]]]
-        most = f"{labels[mistaken.argmax()]} ({mistaken.max()})" if mistaken.any() else ""
-        shares = (percent(float(row[name] or "nan")) for name in ("recall", "precision"))
-        rows.append((row["class"], row["items"], row["right"], *shares, most))
-    rows.sort(key=lambda row: float("inf") if row[3] == "–" else float(row[3]))
-    head = ("class", "items", "right", "recall (%)", "precision (%)", "most often taken for (items)")
-    return Table("Every class, the worst first", head, tuple(rows), frozenset((1, 2, 3, 4)), folded=len(rows) > 12)
 
 
 def training(run: RunFolder) -> Section | None:
@@ -230,22 +169,15 @@ def about(run: RunFolder) -> list[tuple[str, str]]:
     divided = split.get("kind", "")
     divided += f" by {split['by']}" if split.get("by") else ""
     divided += f", {len(metrics['folds'])} folds" if metrics.get("folds") else ""
-    # Claims are of somebody: without a group they are resampled by whom they are of.
-    group = corpus.get("group") or (corpus.get("label") if run.task == "verification" else None)
+    task = task_of_run(run.config)
     rows = [
         ("Task", f"{run.task} of {corpus.get('label', '?')}"),
         ("Corpus", f"{corpus.get('kind', '?')}, {corpus.get('sample_rate', '?')} Hz"),
         ("Division", divided),
-        ("Intervals by", group or "items, taken as independent"),
-        ("Features", _setting(run, "features", ("kind", "preset"))),
-        *_models(run),
+        ("Intervals by", task.resampled_by(corpus) or "items, taken as independent"),
+        ("Features", settings_of(run, "features", ("kind", "preset"))),
+        *task.settings(run),
     ]
-    if run.task == "verification":
-        rows += [
-            ("Scores", _setting(run, "scoring", ("method", "normalise"))),
-            ("Calibration", _setting(run, "calibration", ("method",))),
-            ("Decision", _setting(run, "decision", ("prior", "cost_miss", "cost_false_alarm"))),
-        ]
     rows.append(_counted(run))
     if "n_train" in metrics:
         rows.append(("Utterances", f"{metrics['n_train']} trained on, {metrics['n_test']} tested"))
@@ -268,43 +200,6 @@ def _counted(run: RunFolder) -> tuple[str, str]:
         return "Units", str(run.metrics["n_units"])
     trained = len([row for row in run.classes if not row["class"].startswith("(")])
     return "Classes", str(run.metrics.get("n_classes", trained))
-
-
-def _models(run: RunFolder) -> list[tuple[str, str]]:
-    """The models in a line or two."""
-    if run.task == "recognition":
-        return [
-            ("HMMs", _setting(run, "hmm", ("n_states", "n_components"))),
-            ("Recognition", _setting(run, "recognition", ("language",))),
-        ]
-    if run.task == "anomaly":
-        streams = run.config["anomaly"]["streams"]
-        asked = run.config["model"]["n_components"] or f"up to {DEFAULT_COMPONENTS}"
-        each = [f"{one['name']}: {one['n_components'] or asked} components, {one['pool']}" for one in streams]
-        return [("Streams", "; ".join(each))]
-    if run.config.get("segments"):
-        return [("Models", _setting(run, "segments", ()))]
-    # Adapted models have the components of the background model, whatever n_components says.
-    adapted = (run.config.get("model") or {}).get("adapt") == "map"
-    said = _setting(run, "model", ("adapt", "ubm") if adapted else ("n_components",))
-    # Where nobody said how many components there are, frames did.
-    sizes = sorted({int(row["n_components"]) for row in run.classes if row["class"].startswith("(") == adapted})
-    if sizes and "n_components" not in said:
-        said += f"; {sizes[0]} components" if len(sizes) == 1 else f"; {sizes[0]} to {sizes[-1]} components"
-    return [("Models", said)]
-
-
-def _setting(run: RunFolder, name: str, always: tuple[str, ...]) -> str:
-    """A section of the configuration in a line: these keys, and what differs from the defaults."""
-    given, default = run.config.get(name) or {}, to_plain(Config()).get(name) or {}
-    asked = {**{key: given[key] for key in always if given.get(key) is not None}, **other_than(default, given)}
-    found = []
-    for key, value in asked.items():
-        if isinstance(value, dict):
-            found.append(f"{key} ({', '.join(f'{k} {v}' for k, v in value.items() if v is not None)})")
-        else:
-            found.append(f"{key} {' + '.join(map(str, value)) if isinstance(value, list) else value}")
-    return ", ".join(found) or "defaults"
 
 
 def protocol(run: RunFolder) -> Section:

@@ -9,6 +9,7 @@ import numpy as np
 from speechgmm.engine.run_folder import Row, RunFolder
 from speechgmm.errors import DataError
 from speechgmm.evaluation import auc, rank_trials
+from speechgmm.gmm.component_count import DEFAULT_COMPONENTS
 from speechgmm.report.mistakes import LONGEST, data_uri, read_clip
 from speechgmm.report.parts import Clip, Picture, Section, Table, percent
 from speechgmm.tasks.anomaly.plots import IN_LEGEND, plot_anomaly_curve, plot_anomaly_scores, plot_roc
@@ -23,7 +24,7 @@ MEANING: Final = (
 
 def anomalies(run: RunFolder) -> Section | None:
     """Scores, thresholds and ROC; None for runs of other tasks."""
-    if run.task != "anomaly" or not run.scores:
+    if not run.scores:
         return None
     normal = str(run.config["anomaly"]["normal"])
     run, undecided = _decided(run)
@@ -43,8 +44,6 @@ def anomalies(run: RunFolder) -> Section | None:
 
 def oddest(run: RunFolder, n_audio: int) -> Section | None:
     """The recordings with the highest scores, the first ``n_audio`` to be heard, with when they are odd."""
-    if run.task != "anomaly":
-        return None
     run = _decided(run)[0]
     if not run.scores:
         return None
@@ -240,3 +239,11 @@ def _clip(run: RunFolder, row: Row, name: str) -> Clip:
         return Clip(title, about, missing=str(error))
     alt = f"Spectrogram of {row['id']} and under it how odd it is over time; most from {_when(row)} s"
     return Clip(title, about, Picture.of(figure, name, alt=alt, caption="", table=None), data_uri(samples, rate))
+
+
+def streams_of(run: RunFolder) -> list[tuple[str, str]]:
+    """The streams of anomaly detection in a line."""
+    streams = run.config["anomaly"]["streams"]
+    asked = run.config["model"]["n_components"] or f"up to {DEFAULT_COMPONENTS}"
+    each = [f"{one['name']}: {one['n_components'] or asked} components, {one['pool']}" for one in streams]
+    return [("Streams", "; ".join(each))]

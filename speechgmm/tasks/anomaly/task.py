@@ -8,6 +8,7 @@ from speechgmm.config import Config
 from speechgmm.corpus import Corpus, Fold
 from speechgmm.engine.class_report import classes_table
 from speechgmm.engine.job import Job
+from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Task
 from speechgmm.report.text import reports_lines
 from speechgmm.tasks.anomaly.codec import AnomalyFile, serialise_anomaly
@@ -22,6 +23,7 @@ from speechgmm.tasks.anomaly.evaluation import (
     score_anomalies,
     thresholds_table,
 )
+from speechgmm.tasks.anomaly.report import anomalies, oddest, streams_of
 from speechgmm.tasks.anomaly.split import divide_normal
 from speechgmm.tasks.anomaly.training import TrainedAnomaly, extract_streams, train_anomaly
 
@@ -128,6 +130,14 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
             "scores.tsv": anomaly_table(tested.scores, tested.file, job.experiment.config.anomaly.normal),
             "curves.tsv": curves_table(curves_of_worst(tested.scores)),
         }
+
+    def sections(self, run: RunFolder, n_audio: int) -> Sequence[Any]:
+        """Scores of normal and anomalous recordings, and the most anomalous ones."""
+        return (anomalies(run), oddest(run, n_audio))
+
+    def settings(self, run: RunFolder) -> Sequence[tuple[str, str]]:
+        """The streams."""
+        return streams_of(run)
 
     def trained_lines(self, trained: TrainedAnomaly) -> Sequence[str]:
         """A row for each mixture."""

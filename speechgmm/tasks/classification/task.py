@@ -23,9 +23,11 @@ from speechgmm.engine.comparison import (
     score_column,
 )
 from speechgmm.engine.job import Job
+from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Settled, Task
 from speechgmm.evaluation import eer, rank_trials, ratio
 from speechgmm.evaluation.resampling import Statistic
+from speechgmm.report.settings import mixtures_of
 from speechgmm.report.text import reports_lines
 from speechgmm.tasks.classification.codec import ModelFile, serialise
 from speechgmm.tasks.classification.evaluation import (
@@ -141,6 +143,10 @@ class MixtureTask(Task[Trained, Any, Any]):
         """How each class was trained."""
         background = (trained.ubm_report,) if trained.ubm_report else ()
         return {"classes.tsv": classes_table((*background, *trained.reports))}
+
+    def settings(self, run: RunFolder) -> Sequence[tuple[str, str]]:
+        """The mixtures."""
+        return mixtures_of(run)
 
     def trained_lines(self, trained: Trained) -> Sequence[str]:
         """A row for each class."""

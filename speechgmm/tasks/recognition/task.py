@@ -12,9 +12,11 @@ from speechgmm.engine.comparison import Compared, chosen_columns, read_table
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.labelled_recordings import are_segments
+from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Task, sizes_of
 from speechgmm.evaluation import EditCounts, count_edits, edit_rate
 from speechgmm.evaluation.resampling import Statistic
+from speechgmm.report.settings import settings_of
 from speechgmm.tasks.recognition.codec import RecogniserFile, serialise_recogniser
 from speechgmm.tasks.recognition.decoding import Recognised, recognise_test
 from speechgmm.tasks.recognition.evaluation import (
@@ -24,6 +26,7 @@ from speechgmm.tasks.recognition.evaluation import (
     hypotheses_table,
     pairs_table,
 )
+from speechgmm.tasks.recognition.report import recognition
 from speechgmm.tasks.recognition.training import TrainedRecogniser, train_recognisers, units_table
 from speechgmm.tasks.recognition.transcript_checks import unfit, warn_of_labels
 from speechgmm.tasks.recognition.transcripts import transcripts
@@ -80,6 +83,17 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
     def criterion_name(self, config: Config) -> str:
         """The error rate of words or phones."""
         return "error_rate"
+
+    def sections(self, run: RunFolder, n_audio: int) -> Sequence[Any]:
+        """What is confused with what, and the recordings with most errors."""
+        return (recognition(run),)
+
+    def settings(self, run: RunFolder) -> Sequence[tuple[str, str]]:
+        """The HMMs, and the language."""
+        return [
+            ("HMMs", settings_of(run, "hmm", ("n_states", "n_components"))),
+            ("Recognition", settings_of(run, "recognition", ("language",))),
+        ]
 
     def next_command(self, model: str) -> str:
         """Recognise."""

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from speechgmm.engine.job import Job
+from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs
+from speechgmm.report.settings import settings_of
 from speechgmm.tasks.classification.task import ClassTask, Tested
 from speechgmm.tasks.segments.codec import SegmentFile, serialise_segments
 from speechgmm.tasks.segments.training import TrainedSegments, score_segments, train_segments
@@ -29,6 +31,10 @@ class Segments(ClassTask[TrainedSegments]):
     def pack(self, job: Job, trained: TrainedSegments) -> bytes:
         """The segment models and how recordings become frames."""
         return serialise_segments(SegmentFile(trained.models, trained.audio, job.corpus.label))
+
+    def settings(self, run: RunFolder) -> Sequence[tuple[str, str]]:
+        """The streams."""
+        return [("Models", settings_of(run, "segments", ()))]
 
     def trained_lines(self, trained: TrainedSegments) -> Sequence[str]:
         """The weights of the streams."""

@@ -1,17 +1,19 @@
 """Verification as the engine runs it: claims against a background model, normalised and calibrated."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from speechgmm.config import Config
 from speechgmm.corpus import Corpus, Fold, make_split
 from speechgmm.engine.comparison import Compared, chosen_columns, error_rates_of_trials, groups_of, score_column
 from speechgmm.engine.job import Job
+from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Settled
 from speechgmm.errors import ConfigError
 from speechgmm.evaluation import eer, rank_trials
+from speechgmm.report.settings import mixtures_of, settings_of
 from speechgmm.tasks.classification.codec import ModelFile, serialise
 from speechgmm.tasks.classification.task import MixtureTask
 from speechgmm.tasks.classification.training import Trained
@@ -76,6 +78,19 @@ class Verification(MixtureTask):
             return tested
         config = job.experiment.config
         return replace(tested, llrs=by_folds(tested, config.calibration, config.seed)[0])
+
+    def settings(self, run: RunFolder) -> Sequence[tuple[str, str]]:
+        """The mixtures, and how claims are scored, calibrated and decided."""
+        return [
+            *mixtures_of(run),
+            ("Scores", settings_of(run, "scoring", ("method", "normalise"))),
+            ("Calibration", settings_of(run, "calibration", ("method",))),
+            ("Decision", settings_of(run, "decision", ("prior", "cost_miss", "cost_false_alarm"))),
+        ]
+
+    def resampled_by(self, corpus: Mapping[str, Any]) -> str | None:
+        """Claims are of somebody: without a group they are resampled by whom they are of."""
+        return corpus.get("group") or corpus.get("label")
 
     def next_command(self, model: str) -> str:
         """Verify."""

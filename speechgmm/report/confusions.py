@@ -1,0 +1,67 @@
+"""Decisions between classes on the page: the confusion matrix, the pairs most confused, and every class."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from speechgmm.engine.run_folder import RunFolder
+from speechgmm.report.parts import Picture, Section, Table, percent
+from speechgmm.report.plots import COUNTS_UP_TO, plot_confusion
+
+PAIRS: Final = 20
+"""Confusions that are listed."""
+
+ALL_COUNTS_UP_TO: Final = 120
+"""Classes up to which the page holds the whole table of counts: it grows by their square."""
+
+WIDE_FROM: Final = 24
+"""Classes from which on a confusion matrix scrolls on a small screen."""
+
+
+def confusions(run: RunFolder) -> Section | None:
+    """The confusion matrix, the pairs most confused, and every class."""
+    if run.confusion is None:
+        return None
+    labels, counts = run.confusion
+    n, items = len(labels), counts.sum(axis=1)
+    wrong = counts - np.diag(np.diag(counts))
+    order = [divmod(int(place), n) for place in np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]]
+    pairs = [
+        (labels[true], labels[taken], int(wrong[true, taken]), percent(wrong[true, taken] / items[true]))
+        for true, taken in order
+        if wrong[true, taken]
+    ]
+    caption = f"The most frequent confusions ({len(pairs)})" if pairs else "Confusions: none"
+    head = ("true class", "taken for", "items", "share of the true class (%)")
+    most = Table.of(caption, head, pairs, text=2, folded=n <= COUNTS_UP_TO)
+    if n <= ALL_COUNTS_UP_TO:
+        corner = ("true \\ decided", *labels)
+        full = Table.of(
+            "All counts: true class in rows, decision in columns", corner, zip(labels, *counts.T, strict=True)
+        )
+    else:
+        full = replace(most, caption=f"{caption}; all counts are in confusion.tsv", folded=True)
+    picture = Picture.of(
+        plot_confusion(counts, labels, title=run.name),
+        "confusion",
+        alt=f"Confusion matrix of {n} classes; {np.trace(counts)} of {counts.sum()} items are on the diagonal. "
+        "The counts are in the table below it.",
+        caption="Rows are the true classes, columns the decisions; the darker, the larger the share of the row.",
+        table=full,
+        wide=n >= WIDE_FROM,
+    )
+    return Section("classes", "Which class is taken for which", (), (most, _per_class(run, wrong, labels)), (picture,))
+
+
+def _per_class(run: RunFolder, wrong: Any, labels: tuple[str, ...]) -> Table:
+    number = {label: n for n, label in enumerate(labels)}
+    rows = []
+    for row in run.per_class:
+        mistaken = wrong[number[row["class"]]]
+        most = f"{labels[mistaken.argmax()]} ({mistaken.max()})" if mistaken.any() else ""
+        shares = (percent(float(row[name] or "nan")) for name in ("recall", "precision"))
+        rows.append((row["class"], row["items"], row["right"], *shares, most))
+    rows.sort(key=lambda row: float("inf") if row[3] == "–" else float(row[3]))
+    head = ("class", "items", "right", "recall (%)", "precision (%)", "most often taken for (items)")
+    return Table("Every class, the worst first", head, tuple(rows), frozenset((1, 2, 3, 4)), folded=len(rows) > 12)
