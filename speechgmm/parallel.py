@@ -1,4 +1,4 @@
-"""Running tasks side by side: the only place that knows joblib, and that limits the threads of BLAS.
+"""Running tasks side by side: the only place that starts threads, that knows joblib, and that limits BLAS's threads.
 
 ``pmap`` keeps the order of its tasks, starts nothing for a single worker, and holds BLAS to one thread inside every
 task: OpenBLAS threads that spin under joblib cost 20 times the work, and results must not depend on their number.
@@ -10,12 +10,17 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
-from typing import Any, Literal, TypeVar
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from speechgmm.errors import ConfigError, SpeechGMMError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 _lock = threading.Lock()
 _holders: list[Any] = []  # one limit per task that holds it; the first knows what was before
@@ -74,6 +79,33 @@ def workers(n_jobs: int) -> int:
     return n_jobs if n_jobs > 0 else max(1, cpu_count() + 1 + n_jobs)
 
 
+def free_workers(n_jobs: object, n_tasks: int) -> int:
+    """The number of workers for a call of the library, which may come from a worker of the caller's own pool.
+
+    A negative number counts the cores that are free. A worker process has one, and so has a thread other than the
+    main one: the pool they belong to uses the others. A positive number is taken as it is. There are never more
+    workers than ``n_tasks``.
+
+    Raises:
+        ConfigError: ``n_jobs`` is 0, or no whole number.
+
+    >>> free_workers(3, n_tasks=8), free_workers(3, n_tasks=2)
+    (3, 2)
+    """
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral) or n_jobs == 0:
+        raise ConfigError(f"n_jobs {n_jobs!r}; expected a whole number of workers, 1 or more, or -1 for one per core")
+    if n_tasks < 2 or (n_jobs < 0 and _in_a_pool()):
+        return 1
+    return min(workers(int(n_jobs)), n_tasks)
+
+
+def _in_a_pool() -> bool:
+    """Whether this is a worker process, or a thread other than the main one."""
+    from multiprocessing import parent_process
+
+    return parent_process() is not None or threading.current_thread() is not threading.main_thread()
+
+
 def pmap(
     function: Callable[[Task], Result],
     tasks: Sequence[Task] | Iterable[Task],
@@ -103,8 +135,8 @@ def pmap(
             yield from run(joblib.delayed(work)(task) for task in tasks)
         except BrokenProcessPool:
             raise SpeechGMMError(
-                "a worker process was killed, most likely for want of memory; what was finished is kept: run the same "
-                "command again with fewer workers (--jobs)"
+                "a worker process was killed, most likely for want of memory; do the same again with fewer workers "
+                "(n_jobs): a run keeps what was finished"
             ) from None
 
 
@@ -118,15 +150,26 @@ def thread_pool(n_jobs: int) -> Iterator[Callable[..., Iterator[Any]]]:
         if workers(n_jobs) == 1:
             yield map
             return
-        import joblib
+        from concurrent.futures import ThreadPoolExecutor
 
-        options = {"backend": "threading", "return_as": "generator", "batch_size": 1, "pre_dispatch": "2*n_jobs"}
-        with joblib.Parallel(n_jobs=workers(n_jobs), **options) as run:
+        pool = ThreadPoolExecutor(workers(n_jobs), thread_name_prefix="speechgmm")
+        try:
+            yield partial(_in_order, pool, 2 * workers(n_jobs))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
-            def spread(function: Callable[[Task], Result], tasks: Iterable[Task]) -> Iterator[Result]:
-                return iter(run(joblib.delayed(function)(task) for task in tasks))
 
-            yield spread
+def _in_order(
+    pool: "ThreadPoolExecutor", ahead: int, function: Callable[[Task], Result], tasks: Iterable[Task]
+) -> Iterator[Result]:
+    """Results in the order of their tasks, of which ``ahead`` at most are begun before theirs is asked for."""
+    begun: deque[Future[Result]] = deque()
+    for task in tasks:
+        begun.append(pool.submit(function, task))
+        if len(begun) > ahead:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
 
 
 def _in_worker(parent: int, function: Callable[[Task], Result], task: Task) -> Result:

@@ -1,8 +1,10 @@
+from .adaptation import adapt_map
 from .bayesian import BayesianGMM
 from .compiled import warm_up
+from .criteria import Candidate, Choice
 from .density import assign, log_likelihoods, posteriors, sample
 from .em import Fit, fit_em, objective
-from .fit import adapt_map, class_rng, fit_gmm
+from .fit import class_rng, fit_gmm
 from .frames import FrameSource, Mapper
 from .gradient import fit_gradient
 from .init import initial_model, subsample_size
@@ -13,7 +15,7 @@ from .model import DiagGMM, LogLinear
 from .online import OnlineEM
 from .predictive import PredictiveStack
 from .prior import ConjugatePrior
-from .selection import Candidate, Choice, choose_n_components
+from .selection import choose_n_components
 from .spec import ChooseSpec, ModelSpec, UbmSpec
 from .splitting import split_components
 from .stats import GMMStats

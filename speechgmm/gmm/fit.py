@@ -1,11 +1,10 @@
-"""Frames in, a fitted mixture out: maximum likelihood and MAP adaptation.
+"""Frames in, a fitted mixture out, by maximum likelihood.
 
 Owns the checks of frames, the variance floor, the choice of precision and the random generator. Refuses to
 know what the frames are of: who calls adds the class's name to an error.
 """
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Final
@@ -15,13 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, FitError, FitWarning, ShapeError
 from speechgmm.gmm.active import BLOCK, arranged
-from speechgmm.gmm.component_count import FRAMES_PER_COMPONENT, components_for, is_too_few
-from speechgmm.gmm.em import Fit, fit_em, rounding_of
-from speechgmm.gmm.frames import FrameSource, Mapper, as_source, check_finite, moments
+from speechgmm.gmm.component_count import components_for
+from speechgmm.gmm.concurrency import ALL_CORES, batch_mapper
+from speechgmm.gmm.em import Fit, fit_em
+from speechgmm.gmm.fit_notes import few_frames_for, notes_of
+from speechgmm.gmm.frames import FrameSource, Mapper, as_source, moments
 from speechgmm.gmm.gradient import fit_gradient
 from speechgmm.gmm.init import initial_model, within_variance
 from speechgmm.gmm.kmeans import LEAST
-from speechgmm.gmm.layout import Batch, BatchReference, Precision, batches, block_size, hold
+from speechgmm.gmm.layout import Precision, batches, block_size, hold
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import (
     MAX_ITER,
@@ -33,18 +34,15 @@ from speechgmm.gmm.options import (
     EStep,
     PrecisionChoice,
     Start,
-    check_memory,
+    absolute_floor,
     resolve_precision,
 )
-from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior, Parameter
+from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior
 from speechgmm.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
 SPARSE_FROM: Final = 512
 """Components from which on a sparse E-step is faster than a dense one, by 1.3 times and more."""
-
-FLOORED: Final = 0.05
-"""Share of the variances above which it is said that the floor holds them."""
 
 
 @one_blas_thread()
@@ -68,45 +66,82 @@ def fit_gmm(
     estimator: Climb = "em",
     gradient_after: int = 10,
     memory: int | None = None,
-    map: Mapper = map,
+    n_jobs: int = ALL_CORES,
+    map: Mapper | None = None,
 ) -> Fit:
-    """Fit a mixture to frames (N, D) by maximum likelihood.
+    """Fit a mixture to frames by maximum likelihood (EM: Dempster, Laird & Rubin 1977).
 
-    The frames need not be speech: any rows of real numbers will do, lists, integers and tables of numbers too.
-    ``n_components`` None is as many as the frames can estimate: up to 32, see ``components_for``. EM begins with
-    ``start`` where it is given, else with the likeliest of ``n_init`` starts that ``init`` makes of the frames (see
-    ``initial_model``; None: up to 4 where there are few components and frames enough). ``weights`` (N,) count frames
-    (scikit-learn's sample weights). ``tol`` is in nats per frame, see ``fit_em``. ``map`` runs over batches of frames
-    and must keep order.
+    The frames need not be speech: any rows of real numbers will do.
 
-    Variances are held above ``variance_floor`` times the variance within the components of the start, per dimension
-    (see ``within_variance``), or above ``floor`` ((D,) or a number, in squared units of the frames) where it is given:
-    classes that will be compared should share one. A share of the variance within components, not of all frames', lets
-    clusters that lie far apart be as narrow as they are.
+    Parameters
+    ----------
+    frames : array_like (N, D) or FrameSource
+        Lists, integers and tables of numbers too. A ``FrameSource`` is read as it is needed: some passes before EM, and
+        in every iteration what does not fit into ``memory``.
+    n_components : int, optional
+        Default: as many as the frames can estimate, up to 32 (``components_for``).
+    seed : int or numpy Generator, default 0
+        Of everything that is drawn.
+    start : DiagGMM, optional
+        Where EM begins; default: the likeliest of ``n_init`` starts that ``init`` makes of the frames.
+    weights : array_like (N,), optional
+        What each frame counts (scikit-learn's sample weights).
+    init, n_init
+        See ``initial_model``; ``n_init`` None is up to 4 where there are few components and frames enough.
+    max_iter, tol, dead_components
+        See ``fit_em``; ``tol`` is in nats per frame.
+    variance_floor : float, default 0.01
+        Variances are held above this share of the variance within the components of the start, per dimension
+        (``within_variance``). A share of all frames' variance would keep clusters that lie far apart from being as
+        narrow as they are.
+    floor : float or array_like (D,), optional
+        Least variance in squared units of the frames, instead of ``variance_floor``. Classes that will be compared
+        should share one.
+    precision : {"auto", "float32", "float64"}
+        "auto" is float32 where all variances of the floor and of the start are at least 1e-3 of the frames'.
+    e_step : {"auto", "dense", "sparse"}
+        "sparse" leaves out, in most passes, the components that hardly matter to a frame (see ``fit_em``). "auto" does
+        so from ``SPARSE_FROM`` components on, where it is faster and moves no variance by 1e-3. Frames with weights
+        are always given to all components.
+    overrelaxed : bool, default True
+        Updates reach EM's likelihood in half as many iterations or fewer (see ``fit_em``).
+    estimator, gradient_after
+        "em", or "gradient", which goes on by L-BFGS after ``gradient_after`` iterations of EM, in float64 and with a
+        floor above 0 (see ``fit_gradient``); ``max_iter`` counts the passes of both.
+    memory : int, optional
+        Bytes that laid out frames may stay in; default: all frames stay. It changes the time and no byte of the model.
+    n_jobs : int, default -1
+        The largest number of threads that share the frames; every value gives the same bytes. -1 is one per core, -2
+        is one fewer. A fit with fewer batches of 8192 frames takes as many threads as batches, and a fit whose passes
+        last only milliseconds takes one. A negative number is one thread in a worker process and in any thread but the
+        main one, so that the fits of your own pool do not compete for cores.
+    map : callable, optional
+        A function like the builtin, which keeps order: it spreads the batches instead of ``n_jobs``.
 
-    ``precision`` "auto" is float32 where neither the floor nor a component of the start asks for more: where all of
-    either's variances are at least 1e-3 of the frames'. ``overrelaxed`` updates take half as many iterations as EM's
-    own to the same likelihood, or fewer (see ``fit_em``). ``e_step`` "sparse" leaves out, in most passes, the
-    components that hardly matter to a frame (see ``fit_em``); "auto" does so from ``SPARSE_FROM`` components on, where
-    it is faster and moves no variance by 1e-3. Frames with weights are always given to all components.
+    Returns
+    -------
+    Fit
+        The mixture as ``model``, its likelihood in nats per frame as ``trace``.
 
-    ``estimator`` "gradient" goes on by L-BFGS after ``gradient_after`` iterations of EM, in float64 and with a floor
-    above 0 (see ``fit_gradient``); ``max_iter`` counts the passes of both.
+    Raises
+    ------
+    ShapeError
+        Frames that are not (N, D); weights or a floor that do not fit them.
+    FitError
+        No frames; NaN; fewer distinct frames than components; a dimension that is the same in every frame and has no
+        floor.
+    ConfigError
+        An option out of range; gradients in float32 or without a floor; several starts beside ``start``; ``n_jobs``
+        beside ``map``.
 
-    Frames may be a ``FrameSource``, which is read as it is needed: some passes before EM, and in every
-    iteration what does not fit into ``memory`` bytes once it is laid out (None: all fits). Both change the
-    time and no byte of the model.
+    Warns
+    -----
+    FitWarning
+        Few frames for so many components, and what the fit's ``notes`` say: a floor that holds many variances, a
+        ``tol`` below rounding.
 
-    Raises:
-        ShapeError: Frames that are not (N, D), weights or a floor that do not fit them.
-        FitError: No frames; NaN; fewer distinct frames than components; a dimension that is the same in every frame
-            and has no floor.
-        ConfigError: An option out of range; gradients in float32 or without a floor; several starts beside ``start``.
-
-    Warns:
-        FitWarning: Few frames for so many components, and what the fit's ``notes`` say: a floor that holds many
-            variances, a ``tol`` below rounding.
-
+    Examples
+    --------
     >>> frames = np.random.default_rng(0).normal(size=(200, 2))
     >>> fit = fit_gmm(frames, n_components=2, seed=0)
     >>> fit.model, fit.precision
@@ -128,8 +163,9 @@ def fit_gmm(
         memory=memory,
     )
     source = as_source(frames, weights)
-    fit = fit_mixture(source, n_components, options, seed=seed, start=start, map=map)
-    for note in (*_few(source, fit, n_components), *fit.notes):
+    with batch_mapper(n_jobs, map, source, n_components) as spread:
+        fit = fit_mixture(source, n_components, options, seed=seed, start=start, map=spread)
+    for note in (*few_frames_for(source, fit, n_components), *fit.notes):
         warnings.warn(note, FitWarning, stacklevel=3)
     return fit
 
@@ -183,7 +219,7 @@ def fit_mixture(
     references = batches(source, mean, scale, chosen, size)
     if sparse:
         references = arranged(references, start, map=map)
-    held = hold(references, options.memory)
+    held = hold(references, options.memory, map=map)
     fit = fit_em(
         start,
         held,
@@ -192,7 +228,7 @@ def fit_mixture(
         tol=options.tol,
         floor=least,
         dead=options.dead_components,
-        min_count=_min_count(source),
+        min_count=least_count(source),
         sparse=sparse,
         overrelaxed=options.overrelaxed,
         map=map,
@@ -204,11 +240,11 @@ def fit_mixture(
             max_passes=options.max_iter + 2 - len(fit.trace),
             tol=options.tol,
             floor=least,
-            min_count=_min_count(source),
+            min_count=least_count(source),
             map=map,
         )
         fit = replace(end, trace=fit.trace + end.trace[1:])
-    return replace(fit, notes=_notes(fit, options, least))
+    return replace(fit, notes=notes_of(fit, options, least))
 
 
 def _checked_floor(options: EMOptions, source: FrameSource, mean: Floats, variance: Floats) -> Floats:
@@ -236,112 +272,6 @@ def _precision(options: EMOptions, floor: Floats, start: DiagGMM, variance: Floa
     return resolve_precision(options.precision, float(narrowest.min(initial=1.0)) if floor[varied].all() else 0.0)
 
 
-def _few(source: FrameSource, fit: Fit, asked: int | None) -> list[str]:
-    n_frames = len(source) if source.weights is None else int(np.count_nonzero(source.weights))
-    n_components = fit.model.n_components
-    if asked is None or not is_too_few(n_frames, n_components):
-        return []
-    return [
-        f"{n_frames} frames for {n_components} components: expected {FRAMES_PER_COMPONENT} for each at the least, and "
-        "of fewer they fit these frames and not new ones; leave n_components out, set it to at most "
-        f"{components_for(max(1, n_frames))}, or give more frames"
-    ]
-
-
-def _notes(fit: Fit, options: EMOptions, floor: Floats) -> tuple[str, ...]:
-    """What the user should know of the fit."""
-    found = []
-    n_components, n_features = fit.model.means.shape
-    if fit.floored > FLOORED * n_components * n_features:
-        held = np.count_nonzero(fit.model.variances <= floor, axis=0)
-        d = int(held.argmax())
-        found.append(
-            f"the floor holds {fit.floored / (n_components * n_features):.0%} of the variances, in dimension {d} those "
-            f"of {held[d]} of {n_components} components: these are narrower than the floor of {floor[d]:.3g}, and the "
-            "likelihood is lower than it could be; lower the floor, or take fewer components"
-        )
-    rounding = rounding_of(fit.trace[-1], fit.precision)
-    if 0 < options.tol < rounding:
-        found.append(
-            f"tol {options.tol:g} is below what {fit.precision} can tell of this likelihood, {rounding:.1g} nats per "
-            "frame, where the fit ends; raise tol"
-            + (", or set precision float64" if fit.precision == "float32" else "")
-        )
-    return tuple(found)
-
-
-@one_blas_thread()
-def adapt_map(
-    ubm: DiagGMM,
-    frames: ArrayLike | FrameSource,
-    relevance: float = 16.0,
-    *,
-    parameters: tuple[Parameter, ...] = ("means",),
-    weights: ArrayLike | None = None,
-    weight_relevance: float | None = None,
-    mean_relevance: float | None = None,
-    variance_relevance: float | None = None,
-    max_iter: int = 1,
-    tol: float = 1e-4,
-    floor: ArrayLike = 0.0,
-    precision: PrecisionChoice = "auto",
-    memory: int | None = None,
-    map: Mapper = map,
-) -> Fit:
-    """Adapt a background model to frames (N, D) by MAP (Reynolds, Quatieri & Dunn 2000, eqs. 12-13).
-
-    ``relevance`` is what the background model is worth in each component, in frames: 0 gives maximum
-    likelihood, infinity the background model. ``mean_relevance`` and ``variance_relevance`` take its place for their
-    parameter, ``weight_relevance`` for the weights, in frames for the whole mixture. ``parameters`` are adapted, the
-    rest stay. The weights are the Dirichlet mode, not eq. 11 (see ``ConjugatePrior.around``). ``max_iter`` 1 is the
-    paper's single pass, which is not asked to converge; more climb to the mode. Even a single frame will do.
-    ``frames``, ``memory`` and ``map`` are as in ``fit_gmm``.
-
-    Raises:
-        ShapeError: Frames that are not (N, D) with the background model's D.
-        FitError: No frames; NaN; a negative relevance; relevance 0 with variances that shrink to a point.
-        ConfigError: An option out of range.
-
-    >>> ubm = DiagGMM([1.0], [[0.0]], [[1.0]])
-    >>> adapt_map(ubm, np.full((16, 1), 2.0), relevance=16).model.means.round(6)
-    array([[1.]])
-    """
-    source = as_source(frames, weights)
-    check_memory(memory)
-    if source.n_features != ubm.n_features:
-        raise ShapeError(f"frames of {source.n_features} dimensions for a background model of {ubm.n_features}")
-    check_finite(source, map=map)
-    least = absolute_floor(floor, ubm.n_features)
-    return fit_em(
-        ubm,
-        batches_around(ubm, source, precision, memory),
-        ConjugatePrior.around(
-            ubm,
-            relevance,
-            weight_relevance,
-            mean_relevance=mean_relevance,
-            variance_relevance=variance_relevance,
-        ),
-        max_iter=max_iter,
-        tol=tol,
-        floor=least,
-        update=parameters,
-        min_count=_min_count(source),
-        map=map,
-    )
-
-
-def batches_around(
-    model: DiagGMM, source: FrameSource, precision: PrecisionChoice, memory: int | None
-) -> Sequence[Batch | BatchReference]:
-    """Batches centred and scaled by a model: three frames of enrolment have no deviation to speak of."""
-    centre = model.centre()
-    overall = model.weights @ (model.variances + (model.means - centre) ** 2)
-    chosen = resolve_precision(precision, float((model.variances / overall).min()))
-    size = block_size(len(source), model.n_features, model.n_components)
-    return hold(batches(source, centre, np.sqrt(overall), chosen, size), memory)
-
-
 def class_rng(seed: int, label: str) -> np.random.Generator:
     """The random generator of one class: its own, and the same in every process.
 
@@ -352,24 +282,10 @@ def class_rng(seed: int, label: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest, "little"))
 
 
-def _min_count(source: FrameSource) -> float:
-    """MIN_COUNT of average frames: weights that sum to one are frames too."""
-    return MIN_COUNT if source.weights is None else MIN_COUNT * float(source.weights.sum()) / len(source)
+def least_count(source: FrameSource) -> float:
+    """MIN_COUNT of average frames: weights that sum to one are frames too.
 
-
-def absolute_floor(floor: ArrayLike, n_features: int) -> Floats:
-    """Least variances (D,), from as many or one number.
-
-    Raises:
-        ShapeError: Another shape.
-        FitError: A variance that is negative or not finite.
-
-    >>> absolute_floor(0.5, 2)
-    array([0.5, 0.5])
+    >>> least_count(as_source([[1.0], [2.0]], [0.5, 0.5])) == MIN_COUNT / 2
+    True
     """
-    least = np.asarray(floor, dtype=np.float64)
-    if least.shape not in ((), (n_features,)):
-        raise ShapeError(f"variance floor of shape {least.shape} for {n_features} dimensions; expected ({n_features},)")
-    if not np.isfinite(least).all() or (least < 0).any():
-        raise FitError(f"variance floor {least.min():g}; expected finite variances, 0 or more")
-    return np.broadcast_to(least, (n_features,)).copy()
+    return MIN_COUNT if source.weights is None else MIN_COUNT * float(source.weights.sum()) / len(source)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ShapeError
-from speechgmm.gmm.frames import CHUNK, Frames, FrameSource, Stretch, as_source, check_finite, moments
+from speechgmm.gmm.frames import CHUNK, Frames, FrameSource, Mapper, Stretch, as_source, check_finite, moments
 
 Floats = NDArray[np.float64]
 Block = NDArray[np.float32] | NDArray[np.float64]
@@ -59,13 +59,18 @@ def block_size(n_frames: int, n_features: int, n_components: int) -> int:
     >>> block_size(100_000, 39, 512), block_size(100_000, 39, 64), block_size(5000, 39, 16), block_size(3, 39, 16)
     (512, 192, 512, 16)
     """
-    small = _SMALL // (n_components * _padded(2 * n_features + 1)) // _PAD * _PAD
+    small = _SMALL // (n_components * padded(2 * n_features + 1)) // _PAD * _PAD
     most = min(512, small if small >= 6 * _PAD else max(256, _CELLS // n_components))
     n_blocks = ceil(n_frames / most)
-    return _padded(ceil(n_frames / n_blocks))
+    return padded(ceil(n_frames / n_blocks))
 
 
-def _padded(size: int) -> int:
+def padded(size: int) -> int:
+    """The number of columns, or of frames in a block, that ``size`` of them are laid out in.
+
+    >>> padded(79)
+    80
+    """
     return _PAD * ceil(size / _PAD)
 
 
@@ -140,8 +145,12 @@ def batches(
     return tuple(BatchReference(part, centre, scale, precision, block) for part in source.stretches(step))
 
 
-def hold(references: Sequence[BatchReference], memory: int | None) -> tuple[Batch | BatchReference, ...]:
+def hold(
+    references: Sequence[BatchReference], memory: int | None, *, map: Mapper = map
+) -> tuple[Batch | BatchReference, ...]:
     """The same batches, the first of them laid out to stay: as many as fit into ``memory`` bytes; None: all.
+
+    ``map`` runs over the batches that stay, and must keep order.
 
     >>> references = batches(as_source(np.zeros((40_000, 1))), np.zeros(1), np.ones(1), "float32", 1000)
     >>> [{type(batch).__name__ for batch in hold(references, memory)} for memory in (None, 0)]
@@ -159,7 +168,7 @@ def hold(references: Sequence[BatchReference], memory: int | None) -> tuple[Batc
     places = [room[n * size : (n + 1) * size] for n in range(n_held)]
     held = [_moved(first, places[0])]
     del first
-    held.extend(_moved(reference.load(), place) for reference, place in zip(references[1:], places[1:], strict=False))
+    held.extend(map(_placed, zip(references[1:n_held], places[1:], strict=True)))
     return (*held, *references[n_held:])
 
 
@@ -197,6 +206,11 @@ def _n_bytes(batch: Batch) -> int:
     return sum(_LINE * ceil(array.nbytes / _LINE) for array in _arrays(batch).values())
 
 
+def _placed(task: tuple[BatchReference, NDArray[np.uint8]]) -> Batch:
+    reference, room = task
+    return _moved(reference.load(), room)
+
+
 def _moved(batch: Batch, room: NDArray[np.uint8]) -> Batch:
     """The batch with its arrays in the memory given."""
     moved: dict[str, NDArray[Any]] = {}
@@ -211,7 +225,7 @@ def _moved(batch: Batch, room: NDArray[np.uint8]) -> Batch:
 
 def _batch(frames: Frames, weights: Floats, centre: Floats, scale: Floats, size: int, dtype: np.dtype[Any]) -> Batch:
     n_frames, n_features = frames.shape
-    n_blocks, width = ceil(n_frames / size), _padded(2 * n_features + 1)
+    n_blocks, width = ceil(n_frames / size), padded(2 * n_features + 1)
     rows = np.zeros((n_blocks, size, width), dtype)
     columns = np.empty((n_blocks, width, size), dtype)
     shares = np.zeros(n_blocks * size, dtype)

@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, FitError, ShapeError
-from speechgmm.gmm.fit import absolute_floor
 from speechgmm.gmm.frames import Frames, check_frames, moments
 from speechgmm.gmm.init import initial_model, within_variance
 from speechgmm.gmm.kernels import accumulate
 from speechgmm.gmm.layout import block_size, prepare
 from speechgmm.gmm.model import DiagGMM
-from speechgmm.gmm.options import VARIANCE_FLOOR, PrecisionChoice, Start, resolve_precision
+from speechgmm.gmm.options import VARIANCE_FLOOR, PrecisionChoice, Start, absolute_floor, resolve_precision
 from speechgmm.gmm.prior import ConjugatePrior
 from speechgmm.gmm.stats import GMMStats
 from speechgmm.gmm.updating import statistics_of

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.errors import ConfigError
+from speechgmm.errors import ConfigError, FitError, ShapeError
 from speechgmm.gmm.layout import Precision
 
 Start = Literal["kmeans++", "split", "random"]
@@ -90,3 +90,21 @@ def resolve_precision(precision: PrecisionChoice, least_share: float) -> Precisi
     if precision in ("float32", "float64"):
         return precision
     raise ConfigError(f"precision {precision!r}; expected auto, float32 or float64")
+
+
+def absolute_floor(floor: ArrayLike, n_features: int) -> NDArray[np.float64]:
+    """Least variances (D,), from as many or one number.
+
+    Raises:
+        ShapeError: Another shape.
+        FitError: A variance that is negative or not finite.
+
+    >>> absolute_floor(0.5, 2)
+    array([0.5, 0.5])
+    """
+    least = np.asarray(floor, dtype=np.float64)
+    if least.shape not in ((), (n_features,)):
+        raise ShapeError(f"variance floor of shape {least.shape} for {n_features} dimensions; expected ({n_features},)")
+    if not np.isfinite(least).all() or (least < 0).any():
+        raise FitError(f"variance floor {least.min():g}; expected finite variances, 0 or more")
+    return np.broadcast_to(least, (n_features,)).copy()

@@ -3,13 +3,14 @@
 Owns how far an update goes, and the way back. Refuses to judge: who calls says whether the objective fell.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.stats import GMMStats
 
 Floats = NDArray[np.float64]
 
@@ -64,3 +65,32 @@ class Overrelaxation:
     def rest(self) -> None:
         """The next step is EM's own."""
         self.own = None
+
+
+def further_statistics(before: GMMStats, after: GMMStats, factor: float) -> GMMStats:
+    """``factor`` times the step from one set of statistics to another, a component at a time.
+
+    No count, and no scatter about a mean, falls below half of what it is after the plain step.
+
+    >>> before, after = (GMMStats(np.array([n]), np.zeros((1, 1)), np.ones((1, 1)), 0.0, 9.0) for n in (5.0, 6.0))
+    >>> further_statistics(before, after, 2.0).counts
+    array([7.])
+    """
+    most = np.full(len(after.counts), factor - 1)
+    falls = before.counts - after.counts
+    beyond = np.minimum(most, np.divide(after.counts / 2, falls, out=most.copy(), where=falls > 0))
+
+    def moved(which: str) -> Floats:
+        this, that = getattr(after, which), getattr(before, which)
+        shares = beyond if this.ndim == 1 else beyond[:, None]
+        return np.asarray(this + shares * (this - that))
+
+    counts, sums, squares = moved("counts"), moved("sums"), moved("squares")
+    held = (_scatter(counts, sums, squares) >= 0.5 * _scatter(after.counts, after.sums, after.squares)).all(axis=1)
+    beyond = np.where(held, beyond, 0.0)
+    return replace(after, counts=moved("counts"), sums=moved("sums"), squares=moved("squares"))
+
+
+def _scatter(counts: Floats, sums: Floats, squares: Floats) -> Floats:
+    n = counts[:, None]
+    return squares - np.divide(sums**2, n, out=np.zeros_like(sums), where=n > 0)

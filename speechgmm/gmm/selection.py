@@ -1,18 +1,22 @@
 """How many components: candidates fitted, and one of them chosen by a criterion.
 
-Owns the criteria (BIC, AIC, likelihood of held-out frames, occupancy) and the search. Refuses to know what the frames
-are of: who calls says which of them belong together.
+Owns the search. Refuses to know what the frames are of: who calls says which of them belong together.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from speechgmm.errors import ConfigError, FitError
 from speechgmm.gmm.component_count import FRAMES_PER_COMPONENT, components_for
+from speechgmm.gmm.concurrency import ALL_CORES, asked_workers, batch_mapper
+from speechgmm.gmm.criteria import NAMES as NAMES
+from speechgmm.gmm.criteria import Candidate, Choice, Criterion, candidate_of
+from speechgmm.gmm.criteria import n_parameters as n_parameters
+from speechgmm.gmm.criteria import penalised as penalised
 from speechgmm.gmm.em import Fit
 from speechgmm.gmm.fit import fit_mixture
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source, distinct_frames
@@ -20,8 +24,6 @@ from speechgmm.gmm.held_out import held_out_parts, taken, total_log_likelihood
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import MAX_ITER, TOL, VARIANCE_FLOOR, EMOptions, EStep, PrecisionChoice, Start
 from speechgmm.gmm.splitting import split_components
-
-Criterion = Literal["bic", "aic", "held_out", "occupancy"]
 
 LADDER: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 """Candidates, unless others are named: powers of two, and one in between."""
@@ -32,28 +34,6 @@ parameters decides about the rest, so that this is less than what a number needs
 
 PATIENCE: Final = 2
 """Candidates in a row, each with more components, that may be no better than the best before the search ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """What one number of components came to."""
-
-    n_components: int
-    log_likelihood: float  # nats per frame, of the frames it was fitted to
-    n_parameters: int  # 2 K D + K - 1
-    value: float  # nats per frame; the greatest is best. Occupancy: frames of the component that holds the fewest
-    dead: int  # components that no frames speak for
-    floored: int  # variances that the floor holds
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Choice:
-    """The chosen fit, and what it was chosen among."""
-
-    fit: Fit
-    criterion: Criterion
-    candidates: tuple[Candidate, ...]  # in the order they were tried
-    why: str  # in words
 
 
 def choose_n_components(
@@ -74,10 +54,51 @@ def choose_n_components(
     e_step: EStep = "auto",
     overrelaxed: bool = True,
     memory: int | None = None,
-    map: Mapper = map,
+    n_jobs: int = ALL_CORES,
+    map: Mapper | None = None,
 ) -> Choice:
-    """Fit mixtures of several sizes to frames (N, D), and choose one.
+    """Fit mixtures of several sizes to frames, and choose one.
 
+    Candidates go from small to large, and the search ends once ``PATIENCE`` in a row are no better than the best before
+    them. Of each the best of ``n_starts`` fits counts: one grown from the candidate before by splitting its heaviest
+    components, the others from nothing. A local maximum is no maximum: with one start, BIC counts wrong more often.
+
+    Parameters
+    ----------
+    frames : array_like (N, D) or FrameSource
+        The frames that a mixture is fitted to.
+    candidates : sequence of int, optional
+        Default: those of ``LADDER`` that leave ``FRAMES_EACH`` frames to each component. Named ones that the frames do
+        not allow are left out.
+    criterion : {"bic", "aic", "held_out", "occupancy"}
+        See Notes.
+    n_starts : int, default 5
+        Fits of every candidate.
+    min_frames : float, default 100
+        Frames that a component must hold, for "occupancy".
+    groups : array_like (N,), optional
+        Which frames belong together (a recording, a speaker): they are held out together. Default, or with fewer than
+        two: blocks of 100 neighbours. Frames beside each other are alike, and singly held out they would be known.
+    seed, init, max_iter, tol, variance_floor, floor, precision, e_step, overrelaxed, memory
+        As in ``fit_gmm``.
+    n_jobs, map
+        As in ``fit_gmm``; every value gives the same bytes. The threads share the frames of one fit after another.
+
+    Returns
+    -------
+    Choice
+
+    Raises
+    ------
+    FitError
+        Frames too few for any candidate; and as ``fit_gmm``.
+    ConfigError
+        An option out of range; ``n_jobs`` beside ``map``.
+    ShapeError
+        Groups that are not one per frame; and as ``fit_gmm``.
+
+    Notes
+    -----
     With L the log-likelihood of the N frames in nats and p = 2 K D + K - 1, the greatest is chosen of
 
         bic        (L - p/2 log N) / N     Schwarz 1978; -1 / (2 N) of what is often called BIC
@@ -88,21 +109,8 @@ def choose_n_components(
     what is judged. ``occupancy`` is no search: of the largest candidate's components that hold fewer than
     ``min_frames`` frames the lighter half is dropped and the rest is estimated again, until none is.
 
-    Candidates go from small to large, and the search ends once ``PATIENCE`` in a row are no better than the best before
-    them. By default they are those of ``LADDER`` that leave ``FRAMES_EACH`` frames to each component; named ones that
-    the frames do not allow are left out. Of each the best of ``n_starts`` fits counts: one grown from the candidate
-    before by splitting its heaviest components, the others from nothing. A local maximum is no maximum: with one start,
-    BIC counts wrong more often.
-
-    ``groups`` (N,) says which frames belong together (a recording, a speaker): they are held out together. Without, or
-    with fewer than two, blocks of 100 neighbours are: frames beside each other are alike, and singly held out
-    they would be known already. The rest is as in ``fit_gmm``.
-
-    Raises:
-        FitError: Frames too few for any candidate; and as ``fit_gmm``.
-        ConfigError: An option out of range.
-        ShapeError: Groups that are not one per frame; and as ``fit_gmm``.
-
+    Examples
+    --------
     >>> rng = np.random.default_rng(0)
     >>> frames = np.concatenate([rng.normal(size=(150, 2)), rng.normal(size=(150, 2)) + 6])
     >>> choose_n_components(frames, [1, 2, 3], n_starts=2).fit.model
@@ -111,6 +119,7 @@ def choose_n_components(
     source = as_source(frames)
     if criterion not in ("bic", "aic", "held_out", "occupancy"):
         raise ConfigError(f"criterion {criterion!r}; expected bic, aic, held_out or occupancy")
+    asked_workers(n_jobs, map, n_tasks=1)
     if n_starts < 1 or not min_frames >= 1:
         raise ConfigError(f"n_starts {n_starts} and min_frames {min_frames:g}; expected at least 1 each")
     sizes = allowed(len(source), candidates)
@@ -130,7 +139,8 @@ def choose_n_components(
     )
 
     def fit(part: FrameSource, n_components: int, start: DiagGMM | None) -> Fit:
-        return fit_mixture(part, n_components, options, seed=rng, start=start, map=map)
+        with batch_mapper(n_jobs, map, part, n_components) as spread:
+            return fit_mixture(part, n_components, options, seed=rng, start=start, map=spread)
 
     if criterion == "occupancy":
         return _occupied(source, max(sizes), min_frames, n_starts, fit)
@@ -156,7 +166,7 @@ def choose_n_components(
         else:
             value = penalised(fitted, criterion)
         better = not found or value > max(one.value for one in found)
-        found.append(_candidate(fitted, value))
+        found.append(candidate_of(fitted, value))
         if better:
             best = fitted
         if len(found) > PATIENCE and not any(
@@ -166,27 +176,6 @@ def choose_n_components(
     if best is None:
         raise FitError("no candidate was fitted")
     return Choice(best, criterion, tuple(found), _why(best, criterion, found, sizes))
-
-
-def n_parameters(n_components: int, n_features: int) -> int:
-    """Free parameters of a diagonal mixture: 2 K D + K - 1.
-
-    >>> n_parameters(2, 3)
-    13
-    """
-    return 2 * n_components * n_features + n_components - 1
-
-
-def penalised(fit: Fit, criterion: Literal["bic", "aic"]) -> float:
-    """BIC or AIC of a fit in nats per frame, the greater the better.
-
-    >>> from speechgmm.gmm import fit_gmm
-    >>> fit = fit_gmm([[-1.0], [1.0]], 1)
-    >>> round(fit.trace[-1] - penalised(fit, "aic"), 6)
-    1.0
-    """
-    price = 0.5 * float(np.log(fit.n_frames)) if criterion == "bic" else 1.0
-    return fit.trace[-1] - price * n_parameters(*fit.model.means.shape) / fit.n_frames
 
 
 def allowed(n_frames: int, candidates: Sequence[int] | None = None) -> list[int]:
@@ -262,7 +251,7 @@ def _occupied(
     found = []
     while True:
         held = fitted.n_frames * fitted.model.weights
-        found.append(_candidate(fitted, float(held.min())))
+        found.append(candidate_of(fitted, float(held.min())))
         few = np.flatnonzero(held < min_frames)
         if not len(few) or len(held) == 1:
             break
@@ -280,21 +269,6 @@ def _occupied(
     elif not dropped:
         why = f"one component is the least, although it holds {held[0]:.0f} frames, fewer than {min_frames:g}"
     return Choice(fitted, "occupancy", tuple(found), why)
-
-
-def _candidate(fit: Fit, value: float) -> Candidate:
-    n_components, n_features = fit.model.means.shape
-    return Candidate(
-        n_components, fit.trace[-1], n_parameters(n_components, n_features), value, len(fit.dead), fit.floored
-    )
-
-
-NAMES: Final[dict[str, str]] = {
-    "bic": "BIC",
-    "aic": "AIC",
-    "held_out": "likelihood of held-out frames",
-    "occupancy": "occupancy",
-}
 
 
 def _why(best: Fit, criterion: Criterion, found: Sequence[Candidate], sizes: Sequence[int]) -> str:

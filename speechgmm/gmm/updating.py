@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, FitError, ShapeError
+from speechgmm.gmm.adaptation import batches_around
+from speechgmm.gmm.concurrency import ALL_CORES, batch_mapper
 from speechgmm.gmm.em import Fit, fit_em
-from speechgmm.gmm.fit import absolute_floor, batches_around
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source, check_finite
 from speechgmm.gmm.model import DiagGMM
-from speechgmm.gmm.options import PrecisionChoice, check_memory
+from speechgmm.gmm.options import PrecisionChoice, absolute_floor, check_memory
 from speechgmm.gmm.prior import PARAMETERS, ConjugatePrior, Parameter
 from speechgmm.gmm.stats import GMMStats
 from speechgmm.parallel import one_blas_thread
@@ -74,30 +75,52 @@ def update(
     floor: ArrayLike = 0.0,
     precision: PrecisionChoice = "auto",
     memory: int | None = None,
-    map: Mapper = map,
+    n_jobs: int = ALL_CORES,
+    map: Mapper | None = None,
 ) -> Fit:
-    """Add frames (N, D) to a mixture that was trained before: posterior = (prior + what it has seen) + new statistics.
+    """Add frames to a mixture that was trained before: posterior = (prior + what it has seen) + new statistics.
 
-    ``counts`` (K,) are the frames that spoke for each component so far, as in ``Fit.counts``; one number is shared out
-    by the weights. What was seen counts ``keep`` times: below 1 it is forgotten as it grows old.
+    Without ``ubm`` the model was trained by maximum likelihood, and its old frames keep the components that they were
+    given; of one component, the update is what training on all frames would have given. Each iteration sees the new
+    frames alone.
 
-    A model that was adapted from a background model is given it as ``ubm``, with the settings that it was adapted by
-    (see ``adapt_map``): the update starts from the background model again, so that with ``max_iter`` 1, as there, it is
-    what adaptation to all frames together would have given, but for rounding. Without ``ubm`` the model was trained by
-    maximum likelihood, and its old frames keep the components that they were given; of one component, the update is
-    what training on all frames would have given. Each of ``max_iter`` iterations sees the new frames alone.
+    Parameters
+    ----------
+    model : DiagGMM
+        The mixture, of K components and D dimensions.
+    frames : array_like (N, D) or FrameSource
+        The new frames.
+    counts : array_like (K,) or float
+        Frames that spoke for each component so far, as in ``Fit.counts``; one number is shared out by the weights.
+    keep : float, default 1
+        What was seen counts so many times: below 1 it is forgotten as it grows old.
+    ubm : DiagGMM, optional
+        The background model that the model was adapted from. The update starts from it again, so that with ``max_iter``
+        1 it is what adaptation to all frames together would have given, but for rounding.
+    relevance, parameters, weight_relevance, mean_relevance, variance_relevance
+        The settings that the model was adapted by, see ``adapt_map``.
+    max_iter, tol, floor, precision, memory
+        As in ``adapt_map``.
+    n_jobs, map
+        As in ``fit_gmm``; every value gives the same bytes.
 
-    The trace is log-likelihood of the new frames and log density of what was known, up to a constant.
+    Returns
+    -------
+    Fit
+        Its ``counts`` are those of all frames, for the next update. Its ``trace`` is log-likelihood of the new frames
+        and log density of what was known, up to a constant.
 
-    Returns:
-        A fit whose ``counts`` are those of all frames, for the next update.
+    Raises
+    ------
+    ShapeError
+        Frames of another dimension; counts, a floor or a background model of another shape.
+    FitError
+        No frames; NaN; negative counts; nothing that was seen; without ``ubm``, fewer frames than components in all.
+    ConfigError
+        An option out of range; ``n_jobs`` beside ``map``.
 
-    Raises:
-        ShapeError: Frames of another dimension; counts, a floor or a background model of another shape.
-        FitError: No frames; NaN; negative counts; nothing that was seen; without ``ubm``, fewer frames than components
-            in all.
-        ConfigError: An option out of range.
-
+    Examples
+    --------
     >>> first, second = np.array([[0.0], [2.0]]), np.array([[4.0], [6.0]])
     >>> model = DiagGMM([1.0], [[1.0]], [[1.0]])  # of the first two
     >>> fit = update(model, second, counts=[2.0])
@@ -113,7 +136,6 @@ def update(
     held = _held(model if ubm is None else ubm, counts)
     if ubm is not None and ubm.means.shape != model.means.shape:
         raise ShapeError(f"a background model of shape {ubm.means.shape} for a model of {model.means.shape}")
-    check_finite(source, map=map)
     total = float(keep * held.sum()) + len(source)
     if ubm is None and total < model.n_components:
         raise FitError(
@@ -133,16 +155,18 @@ def update(
             variance_relevance=variance_relevance,
         )
     old = statistics_of(model, held, None if ubm is None else prior, moved).scaled(keep)
-    fit = fit_em(
-        start,
-        batches_around(start, source, precision, memory),
-        prior + old,
-        max_iter=max_iter,
-        tol=tol,
-        floor=absolute_floor(floor, model.n_features),
-        update=moved,
-        map=map,
-    )
+    with batch_mapper(n_jobs, map, source, model.n_components) as spread:
+        check_finite(source, map=spread)
+        fit = fit_em(
+            start,
+            batches_around(start, source, precision, memory, map=spread),
+            prior + old,
+            max_iter=max_iter,
+            tol=tol,
+            floor=absolute_floor(floor, model.n_features),
+            update=moved,
+            map=spread,
+        )
     return replace(fit, counts=keep * held + fit.counts, n_frames=float(keep * held.sum()) + fit.n_frames)
 
 

@@ -4,26 +4,31 @@ Owns the loop and its bound. The pass over frames is EM's: the expected log dens
 kernels and ``map`` are the same. Refuses an improper prior, and to call a fit converged whose bound has fallen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, FitError, ShapeError
 from speechgmm.gmm.bayesian import BayesianGMM, WeightPrior
+from speechgmm.gmm.concurrency import ALL_CORES, batch_mapper
 from speechgmm.gmm.em import e_step, rounding_of
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source, moments
 from speechgmm.gmm.init import initial_model
 from speechgmm.gmm.layout import Batch, BatchReference, Precision, batches, block_size, hold
 from speechgmm.gmm.model import DiagGMM, LogLinear
 from speechgmm.gmm.options import PrecisionChoice, Start, check_memory, resolve_precision
-from speechgmm.gmm.overrelaxation import FURTHER, FURTHEST
+from speechgmm.gmm.overrelaxation import FURTHER, FURTHEST, further_statistics
 from speechgmm.gmm.predictive import PredictiveStack
 from speechgmm.gmm.stats import GMMStats
 from speechgmm.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
+
+MOST_COMPONENTS: Final = 32
+"""Components that a posterior may have where nobody says."""
 
 START_FLOOR = 1e-3
 """Of the frames' variance: what the start, which is no Bayesian, is held from below by."""
@@ -79,28 +84,58 @@ def fit_variational(
     tol: float = 1e-5,
     precision: PrecisionChoice = "auto",
     memory: int | None = None,
-    map: Mapper = map,
+    n_jobs: int = ALL_CORES,
+    map: Mapper | None = None,
 ) -> VariationalFit:
-    """Fit a posterior over mixtures to frames (N, D) by variational Bayes.
+    """Fit a posterior over mixtures to frames by variational Bayes.
 
-    ``n_components`` (32) are as many as there may be; those that the data do not need end without frames. The prior is
-    made from the frames' mean and variance and the five arguments after it (see ``BayesianGMM.around`` for what they
-    mean and their defaults), or is ``prior``: made by that function, or the posterior of an earlier fit. A learnt
-    prior is also where the fit starts; otherwise that is ``init``, as in ``fit_gmm``. ``tol`` is in nats per frame.
-    ``precision`` "auto" is float64: there is no floor to hold variances up. ``frames``, ``weights``, ``memory`` and
-    ``map`` are as in ``fit_gmm``.
+    Parameters
+    ----------
+    frames : array_like (N, D) or FrameSource
+        The frames that the posterior is of.
+    n_components : int, default 32
+        As many as there may be; those that the data do not need end without frames.
+    prior : BayesianGMM, optional
+        Made by ``BayesianGMM.around``, or the posterior of an earlier fit. A learnt prior is also where the fit starts.
+        Default: made from the frames' mean and variance and the next five arguments.
+    weight_prior, concentration, mean_frames, variance_frames, variance_share
+        See ``BayesianGMM.around`` for what they mean and their defaults.
+    init, seed
+        The start, as in ``fit_gmm``.
+    max_iter : int, default 200
+        Updates at most.
+    tol : float, default 1e-5
+        In nats per frame.
+    precision : {"auto", "float32", "float64"}
+        "auto" is float64: there is no floor to hold variances up.
+    weights, memory
+        As in ``fit_gmm``.
+    n_jobs, map
+        As in ``fit_gmm``; every value gives the same bytes.
 
+    Returns
+    -------
+    VariationalFit
+
+    Raises
+    ------
+    ShapeError
+        Frames that are not (N, D); weights or a prior that do not fit them.
+    FitError
+        No frames; NaN; fewer distinct frames than components; a dimension that is the same in every frame; an improper
+        prior.
+    ConfigError
+        An option out of range; a strength beside a prior, where it has no effect; ``n_jobs`` beside ``map``.
+
+    Notes
+    -----
     The bound is exact, with every constant, for one of the K! ways to number the components: log K! may be added where
     numbers of components are compared (Bishop 2006, 10.2.4). For one component it is the log evidence itself.
     scikit-learn's ``BayesianGaussianMixture`` with covariance_type "diag" has the same parameters at D = 1. For D > 1
     it takes a Wishart's terms for the D gammas of a component, so that both differ; its bound leaves constants out.
 
-    Raises:
-        ShapeError: Frames that are not (N, D), weights or a prior that do not fit them.
-        FitError: No frames; NaN; fewer distinct frames than components; a dimension that is the same in every frame; an
-            improper prior.
-        ConfigError: An option out of range; a strength beside a prior, where it has no effect.
-
+    Examples
+    --------
     >>> frames = np.random.default_rng(0).normal(size=(300, 2)) + np.repeat([[0], [9], [20]], 100, axis=0)
     >>> fit = fit_variational(frames, n_components=10, seed=0)
     >>> fit.posterior.n_components, fit.n_in_use
@@ -110,44 +145,54 @@ def fit_variational(
     check_memory(memory)
     if max_iter < 0 or not tol >= 0:
         raise ConfigError(f"max_iter {max_iter} and tol {tol:g}; expected 0 or more")
-    mean, variance = moments(source, map=map)
-    if not np.isfinite(variance).all():
-        d = int(np.flatnonzero(~np.isfinite(variance))[0])
-        raise FitError(f"the variance of dimension {d} is not finite: a frame lies too far out; look for outliers")
-    own = {
+    strengths = {
         "weight_prior": weight_prior,
         "concentration": concentration,
         "mean_frames": mean_frames,
         "variance_frames": variance_frames,
         "variance_share": variance_share,
     }
-    given = {name: value for name, value in own.items() if value is not None}
-    if prior is None:
-        count = 32 if n_components is None else n_components
-        prior = BayesianGMM.around(mean, variance, count, **given)  # type: ignore[arg-type]  # by name
-    elif given:
+    given = {name: value for name, value in strengths.items() if value is not None}
+    if prior is not None:
+        _check_prior(prior, n_components, source, given)
+        n_components = prior.n_components
+    elif n_components is None:
+        n_components = MOST_COMPONENTS
+    with batch_mapper(n_jobs, map, source, n_components) as spread:
+        mean, variance = moments(source, map=spread)
+        if not np.isfinite(variance).all():
+            d = int(np.flatnonzero(~np.isfinite(variance))[0])
+            raise FitError(f"the variance of dimension {d} is not finite: a frame lies too far out; look for outliers")
+        if prior is None:
+            prior = BayesianGMM.around(mean, variance, n_components, **given)  # type: ignore[arg-type]  # by name
+        chosen = "float64" if precision == "auto" else resolve_precision(precision, 1.0)
+        if prior.n_components > 1 and prior.exchangeable:
+            floor = START_FLOOR * np.where(variance > 0, variance, prior.mixture().variances[0])
+            rng = np.random.default_rng(seed)
+            mixture = initial_model(source, prior.n_components, method=init, rng=rng, floor=floor, map=spread)
+            start = mixture.log_linear()
+        else:
+            start = prior.log_linear()
+        # Centre and scale are the prior's, too, where there are few frames: they have no deviation to speak of.
+        scale = np.sqrt(np.where(variance > 0, variance, prior.mixture().variances.max(axis=0)))
+        size = block_size(len(source), source.n_features, prior.n_components)
+        held = hold(batches(source, mean, scale, chosen, size), memory, map=spread)
+        return fit_posterior(start, held, prior, max_iter=max_iter, tol=tol, map=spread)
+
+
+def _check_prior(
+    prior: BayesianGMM, n_components: int | None, source: FrameSource, given: Mapping[str, object]
+) -> None:
+    if given:
         raise ConfigError(
             f"{', '.join(given)}: no effect beside a prior, which says it all; leave out one or the other"
         )
-    elif prior.n_features != source.n_features or n_components not in (None, prior.n_components):
+    if prior.n_features != source.n_features or n_components not in (None, prior.n_components):
         raise ShapeError(
             f"a prior of {prior.n_components} components in {prior.n_features} dimensions, for "
             f"{n_components or prior.n_components} components and frames of {source.n_features} dimensions; expected "
             "the same: is it of another front end?"
         )
-    chosen = "float64" if precision == "auto" else resolve_precision(precision, 1.0)
-    if prior.n_components > 1 and prior.exchangeable:
-        floor = START_FLOOR * np.where(variance > 0, variance, prior.mixture().variances[0])
-        rng = np.random.default_rng(seed)
-        start = initial_model(source, prior.n_components, method=init, rng=rng, floor=floor, map=map).log_linear()
-    else:
-        start = prior.log_linear()
-    # Centre and scale are the prior's, too, where there are few frames: they have no deviation to speak of.
-    scale = np.sqrt(np.where(variance > 0, variance, prior.mixture().variances.max(axis=0)))
-    size = block_size(len(source), source.n_features, prior.n_components)
-    return fit_posterior(
-        start, hold(batches(source, mean, scale, chosen, size), memory), prior, max_iter=max_iter, tol=tol, map=map
-    )
 
 
 @one_blas_thread()
@@ -224,7 +269,7 @@ def fit_posterior(
         # The last posterior is prior + statistics of the frames, and of nothing beyond them.
         if not near and i + 2 <= max_iter:
             own, factor = stats, min(factor * FURTHER, FURTHEST)
-            used = _further(before, stats, factor)
+            used = further_statistics(before, stats, factor)
     return VariationalFit(
         posterior,
         bound,
@@ -234,31 +279,6 @@ def fit_posterior(
         precision=precision,
         n_frames=stats.n_frames,
     )
-
-
-def _further(before: GMMStats, after: GMMStats, factor: float) -> GMMStats:
-    """``factor`` times the step from one set of statistics to another, a component at a time.
-
-    No count, and no scatter about a mean, falls below half of what it is after the plain step.
-    """
-    most = np.full(len(after.counts), factor - 1)
-    falls = before.counts - after.counts
-    beyond = np.minimum(most, np.divide(after.counts / 2, falls, out=most.copy(), where=falls > 0))
-
-    def moved(which: str) -> Floats:
-        this, that = getattr(after, which), getattr(before, which)
-        shares = beyond if this.ndim == 1 else beyond[:, None]
-        return np.asarray(this + shares * (this - that))
-
-    counts, sums, squares = moved("counts"), moved("sums"), moved("squares")
-    held = (_scatter(counts, sums, squares) >= 0.5 * _scatter(after.counts, after.sums, after.squares)).all(axis=1)
-    beyond = np.where(held, beyond, 0.0)
-    return replace(after, counts=moved("counts"), sums=moved("sums"), squares=moved("squares"))
-
-
-def _scatter(counts: Floats, sums: Floats, squares: Floats) -> Floats:
-    n = counts[:, None]
-    return squares - np.divide(sums**2, n, out=np.zeros_like(sums), where=n > 0)
 
 
 def _heaviest_first(stats: GMMStats) -> NDArray[np.intp]:

@@ -4,22 +4,26 @@ Owns what classes share (variance floor, background model) and what each has of 
 name in an error). Refuses to know how a mixture is fitted.
 """
 
+import builtins
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import DataError, FitError, FitWarning, ShapeError
-from speechgmm.gmm.component_count import NAMED, few_frames
+from speechgmm.gmm.adaptation import adapt_map
+from speechgmm.gmm.compiled import warm_up
+from speechgmm.gmm.component_count import NAMED, components_for, few_frames
+from speechgmm.gmm.concurrency import ALL_CORES, WORTH_THREADS, asked_workers, batch_mapper, suited_backend, work_of
 from speechgmm.gmm.em import Fit
-from speechgmm.gmm.fit import adapt_map, class_rng, fit_mixture
+from speechgmm.gmm.fit import class_rng, fit_mixture
 from speechgmm.gmm.frames import Mapper, as_source, check_frames, moments
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import MAX_ITER, TOL, VARIANCE_FLOOR, Dead, EMOptions, PrecisionChoice, Start
 from speechgmm.gmm.prior import Parameter
-from speechgmm.parallel import one_blas_thread
+from speechgmm.parallel import one_blas_thread, pmap
 from speechgmm.tasks.classification.models import ClassModels
 
 Floats = NDArray[np.float64]
@@ -37,22 +41,52 @@ def train_classes(
     variance_floor: float = VARIANCE_FLOOR,
     dead_components: Dead = "keep",
     precision: PrecisionChoice = "auto",
-    map: Mapper = map,
+    n_jobs: int = ALL_CORES,
+    map: Mapper | None = None,
 ) -> ClassModels:
-    """One mixture per class from its frames (N_c, D), by maximum likelihood, with uniform priors.
+    """One mixture per class by maximum likelihood, with uniform priors.
 
-    ``n_components`` of every class; None: as many as its frames can estimate (``components_for``: 32, and for a class
-    of fewer than 800 frames one for each 25 of them). The variance floor is a share of the variance of all classes'
-    frames together, so that all share one. Every class has its own random generator from seed and label. The other
-    options are as in ``fit_gmm``. ``map`` runs over classes and must keep order.
+    Every class has its own random generator from seed and label.
 
-    Raises:
-        DataError: No classes.
-        ShapeError, FitError: See ``fit_gmm``; the message names the class.
+    Parameters
+    ----------
+    frames_by_label : mapping of str to array_like (N_c, D)
+        The frames of each class.
+    n_components : int, optional
+        Of every class; default: as many as its frames can estimate (``components_for``: 32, and for a class of fewer
+        than 800 frames one for each 25 of them).
+    variance_floor : float, default 0.01
+        Share of the variance of all classes' frames together, so that all classes share one floor.
+    seed, init, n_init, max_iter, tol, dead_components, precision
+        As in ``fit_gmm``.
+    n_jobs : int, default -1
+        The largest number of workers that train classes side by side; every value gives the same bytes. -1 is one per
+        core, -2 is one fewer; a negative number is one worker in a worker process and in any thread but the main one.
+        Workers are threads, or processes where there are many small classes. With fewer classes than workers, threads
+        share the frames of one class after another. One worker does what lasts only milliseconds.
+    map : callable, optional
+        A function like the builtin, which keeps order: it spreads the classes instead of ``n_jobs``.
 
-    Warns:
-        FitWarning: Classes with few frames for their components, or as ``fit_gmm``; once for all of them.
+    Returns
+    -------
+    ClassModels
 
+    Raises
+    ------
+    DataError
+        No classes.
+    ShapeError, FitError
+        See ``fit_gmm``; the message names the class.
+    ConfigError
+        An option out of range; ``n_jobs`` beside ``map``.
+
+    Warns
+    -----
+    FitWarning
+        Classes with few frames for their components, or as ``fit_gmm``; once for all of them.
+
+    Examples
+    --------
     >>> rng = np.random.default_rng(0)
     >>> frames = {"low": rng.normal(size=(99, 2)), "high": rng.normal(size=(99, 2)) + 5}
     >>> train_classes(frames, n_components=2).classify([[5.0, 4.0]])
@@ -68,8 +102,7 @@ def train_classes(
         precision=precision,
     )
     train = partial(_train_class, n_components=n_components, options=options, seed=seed)
-    with one_blas_thread():  # once for all classes
-        fits = list(map(train, frames_by_label.items()))
+    fits = _each(train, frames_by_label, n_components, n_jobs, map)
     models = _uniform(frames_by_label, fits, None)
     counts = {label: len(np.asarray(frames)) for label, frames in frames_by_label.items()}
     notes = [f"class {label!r}: {note}" for label, fit in zip(counts, fits, strict=True) for note in fit.notes]
@@ -90,16 +123,37 @@ def adapt_classes(
     tol: float = 1e-4,
     floor: ArrayLike = 0.0,
     precision: PrecisionChoice = "auto",
-    map: Mapper = map,
+    n_jobs: int = ALL_CORES,
+    map: Mapper | None = None,
 ) -> ClassModels:
     """One mixture per class, adapted by MAP from a background model that the result carries along.
 
-    See ``adapt_map`` for the options. ``map`` runs over classes and must keep order.
+    Parameters
+    ----------
+    ubm : DiagGMM
+        The background model, of D dimensions.
+    frames_by_label : mapping of str to array_like (N_c, D)
+        The frames of each class.
+    relevance, parameters, max_iter, tol, floor, precision
+        As in ``adapt_map``.
+    n_jobs, map
+        As in ``train_classes``; every value gives the same bytes.
 
-    Raises:
-        DataError: No classes.
-        ShapeError, FitError: See ``adapt_map``; the message names the class.
+    Returns
+    -------
+    ClassModels
 
+    Raises
+    ------
+    DataError
+        No classes.
+    ShapeError, FitError
+        See ``adapt_map``; the message names the class.
+    ConfigError
+        An option out of range; ``n_jobs`` beside ``map``.
+
+    Examples
+    --------
     >>> ubm = DiagGMM(np.ones(1), np.zeros((1, 1)), np.ones((1, 1)))
     >>> adapt_classes(ubm, {"a": [[-1.0]], "b": [[1.0]]}).classify([[0.5]])
     'b'
@@ -114,13 +168,58 @@ def adapt_classes(
         floor=floor,
         precision=precision,
     )
-    return _uniform(frames_by_label, map(adapt, frames_by_label.items()), ubm)
+    fits = _each(adapt, frames_by_label, ubm.n_components, n_jobs, map, iterates=max_iter > 1)
+    return _uniform(frames_by_label, fits, ubm)
 
 
-def _train_class(item: tuple[str, ArrayLike], *, n_components: int | None, options: EMOptions, seed: int) -> Fit:
+def _each(
+    fit: Callable[..., Fit],
+    frames_by_label: Mapping[str, ArrayLike],
+    n_components: int | None,
+    n_jobs: int,
+    map: Mapper | None,
+    *,
+    iterates: bool = True,
+) -> list[Fit]:
+    """One fit per class, side by side where it is worth it; ``fit`` takes ``n_jobs`` for itself.
+
+    Processes are started for a fit that ``iterates`` only: a pass or two take no longer than to send the frames.
+    """
+    classes = list(frames_by_label.items())
+    sizes = [_size(frames) for _, frames in classes]
+    counts = [components_for(max(1, n)) if n_components is None else n_components for n, _ in sizes]
+    products = [work_of(*size, count) for size, count in zip(sizes, counts, strict=True)]
+    worth = sum(products) >= WORTH_THREADS
+    n_workers = asked_workers(n_jobs, map, n_tasks=sum(n for n, _ in sizes) if worth else 1)
+    with one_blas_thread():  # once for all classes
+        if map is not None or n_workers == 1:
+            return list((builtins.map if map is None else map)(partial(fit, n_jobs=1), classes))
+        if len(classes) < n_workers:
+            return [fit(one, n_jobs=n_workers) for one in classes]
+    work = [n * count for (n, _), count in zip(sizes, counts, strict=True)]
+    backend = suited_backend(work, products, n_workers) if iterates else "threads"
+    if backend == "processes":
+        warm_up("float32")  # workers find it compiled
+    return list(pmap(partial(fit, n_jobs=1), classes, n_jobs=n_workers, backend=backend))
+
+
+def _size(frames: ArrayLike) -> tuple[int, int]:
+    """Frames and dimensions; none of what cannot be trained on, which the fit refuses."""
+    try:
+        source = as_source(frames)
+    except (FitError, ShapeError):
+        return 0, 0
+    return len(source), source.n_features
+
+
+def _train_class(
+    item: tuple[str, ArrayLike], *, n_components: int | None, options: EMOptions, seed: int, n_jobs: int
+) -> Fit:
     label, frames = item
     try:
-        return fit_mixture(as_source(frames), n_components, options, seed=class_rng(seed, label))
+        source = as_source(frames)
+        with batch_mapper(n_jobs, None, source, n_components) as spread:
+            return fit_mixture(source, n_components, options, seed=class_rng(seed, label), map=spread)
     except (FitError, ShapeError) as error:
         raise type(error)(f"class {label!r}: {error}") from None
 
@@ -135,6 +234,7 @@ def _adapt_class(
     tol: float,
     floor: ArrayLike,
     precision: PrecisionChoice,
+    n_jobs: int,
 ) -> Fit:
     label, frames = item
     try:
@@ -147,12 +247,13 @@ def _adapt_class(
             tol=tol,
             floor=floor,
             precision=precision,
+            n_jobs=n_jobs,
         )
     except (FitError, ShapeError) as error:
         raise type(error)(f"class {label!r}: {error}") from None
 
 
-def _uniform(frames_by_label: Mapping[str, ArrayLike], fits: Iterable[Fit], ubm: DiagGMM | None) -> ClassModels:
+def _uniform(frames_by_label: Mapping[str, ArrayLike], fits: Sequence[Fit], ubm: DiagGMM | None) -> ClassModels:
     labels = tuple(frames_by_label)
     if not labels:
         raise DataError("no classes; expected at least one label with frames")

@@ -64,7 +64,7 @@ def own_diarizer(frames: ArrayLike, *, seed: int = 0) -> Diarizer:
             f"{len(values)} frames of speech; to learn from the recording itself what tells its speakers apart takes "
             f"{least} at least: give a model (--model), or say that one person speaks (--n-speakers 1)"
         )
-    ubm = fit_gmm(values, OWN_COMPONENTS, seed=seed).model
+    ubm = fit_gmm(values, OWN_COMPONENTS, seed=seed, n_jobs=1).model
     vectors = _sparse_windows(ubm, values, how)
     per_stretch = round(1 / LEARNT_FROM)
     labels = (np.arange(len(vectors)) // per_stretch).tolist()

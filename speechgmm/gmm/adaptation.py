@@ -1,0 +1,127 @@
+"""A background model and frames in, an adapted mixture out: MAP adaptation.
+
+Owns the relevance of the background model, and the layout of frames about a model. Refuses to know what the frames are
+of: who calls adds the class's name to an error.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from speechgmm.errors import ShapeError
+from speechgmm.gmm.concurrency import ALL_CORES, batch_mapper
+from speechgmm.gmm.em import Fit, fit_em
+from speechgmm.gmm.fit import least_count
+from speechgmm.gmm.frames import FrameSource, Mapper, as_source, check_finite
+from speechgmm.gmm.layout import Batch, BatchReference, batches, block_size, hold
+from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.options import PrecisionChoice, absolute_floor, check_memory, resolve_precision
+from speechgmm.gmm.prior import ConjugatePrior, Parameter
+from speechgmm.parallel import one_blas_thread
+
+
+@one_blas_thread()
+def adapt_map(
+    ubm: DiagGMM,
+    frames: ArrayLike | FrameSource,
+    relevance: float = 16.0,
+    *,
+    parameters: tuple[Parameter, ...] = ("means",),
+    weights: ArrayLike | None = None,
+    weight_relevance: float | None = None,
+    mean_relevance: float | None = None,
+    variance_relevance: float | None = None,
+    max_iter: int = 1,
+    tol: float = 1e-4,
+    floor: ArrayLike = 0.0,
+    precision: PrecisionChoice = "auto",
+    memory: int | None = None,
+    n_jobs: int = ALL_CORES,
+    map: Mapper | None = None,
+) -> Fit:
+    """Adapt a background model to frames by MAP (Reynolds, Quatieri & Dunn 2000, eqs. 12-13).
+
+    Parameters
+    ----------
+    ubm : DiagGMM
+        The background model, of D dimensions.
+    frames : array_like (N, D) or FrameSource
+        Even a single frame will do.
+    relevance : float, default 16
+        What the background model is worth in each component, in frames: 0 gives maximum likelihood, infinity the
+        background model.
+    parameters : tuple of {"weights", "means", "variances"}
+        What is adapted; the rest stays. The weights are the Dirichlet mode, not eq. 11 (``ConjugatePrior.around``).
+    weights : array_like (N,), optional
+        What each frame counts.
+    mean_relevance, variance_relevance : float, optional
+        Instead of ``relevance`` for that parameter, in frames per component.
+    weight_relevance : float, optional
+        Likewise for the weights, in frames for the whole mixture.
+    max_iter : int, default 1
+        1 is the paper's single pass, which is not asked to converge; more climb to the mode.
+    tol : float
+        In nats per frame, see ``fit_em``.
+    floor : float or array_like (D,)
+        Least variance, in squared units of the frames.
+    precision, memory
+        As in ``fit_gmm``.
+    n_jobs, map
+        As in ``fit_gmm``; every value gives the same bytes.
+
+    Returns
+    -------
+    Fit
+        The adapted mixture as ``model``.
+
+    Raises
+    ------
+    ShapeError
+        Frames that are not (N, D) with the background model's D.
+    FitError
+        No frames; NaN; a negative relevance; relevance 0 with variances that shrink to a point.
+    ConfigError
+        An option out of range; ``n_jobs`` beside ``map``.
+
+    Examples
+    --------
+    >>> ubm = DiagGMM([1.0], [[0.0]], [[1.0]])
+    >>> adapt_map(ubm, np.full((16, 1), 2.0), relevance=16).model.means.round(6)
+    array([[1.]])
+    """
+    source = as_source(frames, weights)
+    check_memory(memory)
+    if source.n_features != ubm.n_features:
+        raise ShapeError(f"frames of {source.n_features} dimensions for a background model of {ubm.n_features}")
+    with batch_mapper(n_jobs, map, source, ubm.n_components) as spread:
+        check_finite(source, map=spread)
+        least = absolute_floor(floor, ubm.n_features)
+        return fit_em(
+            ubm,
+            batches_around(ubm, source, precision, memory, map=spread),
+            ConjugatePrior.around(
+                ubm,
+                relevance,
+                weight_relevance,
+                mean_relevance=mean_relevance,
+                variance_relevance=variance_relevance,
+            ),
+            max_iter=max_iter,
+            tol=tol,
+            floor=least,
+            update=parameters,
+            min_count=least_count(source),
+            map=spread,
+        )
+
+
+def batches_around(
+    model: DiagGMM, source: FrameSource, precision: PrecisionChoice, memory: int | None, *, map: Mapper = map
+) -> Sequence[Batch | BatchReference]:
+    """Batches centred and scaled by a model: three frames of enrolment have no deviation to speak of."""
+    centre = model.centre()
+    overall = model.weights @ (model.variances + (model.means - centre) ** 2)
+    chosen = resolve_precision(precision, float((model.variances / overall).min()))
+    size = block_size(len(source), model.n_features, model.n_components)
+    return hold(batches(source, centre, np.sqrt(overall), chosen, size), memory, map=map)

@@ -1,0 +1,89 @@
+"""How the work of an estimate is spread over cores: which number of threads a fit is worth.
+
+Owns the sizes from which on threads and processes pay. Their number changes the time of a fit and no byte of it.
+Refuses to start anything itself: ``speechgmm.parallel`` does.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import ceil
+from typing import Final
+
+import numpy as np
+
+from speechgmm.errors import ConfigError
+from speechgmm.gmm.component_count import components_for
+from speechgmm.gmm.frames import FrameSource, Mapper
+from speechgmm.gmm.layout import BATCH, padded
+from speechgmm.parallel import Backend, free_workers, thread_pool
+
+ALL_CORES: Final = -1
+"""The default of ``n_jobs``: one thread per core."""
+
+WORTH_THREADS: Final = 100_000_000
+"""Frames times components times columns: about 5 ms of one pass on one core.
+
+In shorter passes, the threads wait for each other's Python as long as they compute.
+"""
+
+WORTH_PROCESSES: Final = 5_000_000
+"""Frames times components in all: about a second of EM on one core, which is what starting processes takes."""
+
+
+def work_of(n_frames: int, n_features: int, n_components: int) -> int:
+    """What one pass over the frames costs: frames times components times columns of the layout.
+
+    >>> work_of(1000, 39, 8)
+    640000
+    """
+    return n_frames * n_components * padded(2 * n_features + 1)
+
+
+@contextmanager
+def batch_mapper(n_jobs: int, map: Mapper | None, source: FrameSource, n_components: int | None) -> Iterator[Mapper]:
+    """The ``map`` over batches of frames for one fit: the caller's, else one over as many threads as are worth it.
+
+    ``n_components`` None is as many as the frames can estimate.
+
+    Raises:
+        ConfigError: ``n_jobs`` is 0 or no whole number, or stands beside a ``map``.
+
+    >>> with batch_mapper(-1, None, FrameSource.of([np.zeros((9, 2))], [9], 2), 4) as chosen:
+    ...     chosen is map
+    True
+    """
+    count = components_for(len(source)) if n_components is None else n_components
+    # What is no number of components is refused by the fit.
+    worth = (
+        isinstance(count, (int, np.integer)) and work_of(len(source), source.n_features, int(count)) >= WORTH_THREADS
+    )
+    n_threads = asked_workers(n_jobs, map, n_tasks=ceil(len(source) / BATCH) if worth else 1)
+    if map is not None:
+        yield map
+        return
+    with thread_pool(n_threads) as spread:
+        yield spread
+
+
+def asked_workers(n_jobs: int, map: Mapper | None, n_tasks: int) -> int:
+    """The number of workers that ``n_jobs`` asks for, at most ``n_tasks``; 1 beside a ``map``, which has its own.
+
+    Raises:
+        ConfigError: ``n_jobs`` is 0 or no whole number, or stands beside a ``map``.
+    """
+    if map is None:
+        return free_workers(n_jobs, n_tasks)
+    if n_jobs != ALL_CORES:
+        raise ConfigError(f"n_jobs {n_jobs!r} beside map, which spreads the work itself; leave out one or the other")
+    return 1
+
+
+def suited_backend(work: Sequence[int], products: Sequence[int], n_jobs: int) -> Backend:
+    """Processes where there are several small mixtures for each worker, and enough work to be worth starting them.
+
+    ``work`` is frames times components of each mixture, ``products`` its ``work_of``. Between passes of some hundred
+    microseconds, threads wait for each other's Python; of long passes they do not, and share the frames.
+    """
+    several = n_jobs > 1 and len(work) >= 2 * n_jobs
+    small = sum(products) < WORTH_THREADS * len(products)
+    return "processes" if several and small and sum(work) > WORTH_PROCESSES else "threads"

@@ -1,0 +1,76 @@
+"""Criteria for the number of components: BIC, AIC, likelihood of held-out frames, occupancy.
+
+Owns what a number of components is judged by, and what is kept of each that was tried. Refuses to fit anything.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from speechgmm.gmm.em import Fit
+
+Criterion = Literal["bic", "aic", "held_out", "occupancy"]
+
+NAMES: Final[dict[str, str]] = {
+    "bic": "BIC",
+    "aic": "AIC",
+    "held_out": "likelihood of held-out frames",
+    "occupancy": "occupancy",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What one number of components came to."""
+
+    n_components: int
+    log_likelihood: float  # nats per frame, of the frames it was fitted to
+    n_parameters: int  # 2 K D + K - 1
+    value: float  # nats per frame; the greatest is best. Occupancy: frames of the component that holds the fewest
+    dead: int  # components that no frames speak for
+    floored: int  # variances that the floor holds
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """The chosen fit, and what it was chosen among."""
+
+    fit: Fit
+    criterion: Criterion
+    candidates: tuple[Candidate, ...]  # in the order they were tried
+    why: str  # in words
+
+
+def n_parameters(n_components: int, n_features: int) -> int:
+    """Free parameters of a diagonal mixture: 2 K D + K - 1.
+
+    >>> n_parameters(2, 3)
+    13
+    """
+    return 2 * n_components * n_features + n_components - 1
+
+
+def penalised(fit: Fit, criterion: Literal["bic", "aic"]) -> float:
+    """BIC or AIC of a fit in nats per frame, the greater the better.
+
+    >>> from speechgmm.gmm import fit_gmm
+    >>> fit = fit_gmm([[-1.0], [1.0]], 1)
+    >>> round(fit.trace[-1] - penalised(fit, "aic"), 6)
+    1.0
+    """
+    price = 0.5 * float(np.log(fit.n_frames)) if criterion == "bic" else 1.0
+    return fit.trace[-1] - price * n_parameters(*fit.model.means.shape) / fit.n_frames
+
+
+def candidate_of(fit: Fit, value: float) -> Candidate:
+    """What a fit came to, by the ``value`` of its criterion.
+
+    >>> from speechgmm.gmm import fit_gmm
+    >>> candidate_of(fit_gmm([[-1.0], [1.0]], 1), value=0.5).n_parameters
+    2
+    """
+    n_components, n_features = fit.model.means.shape
+    return Candidate(
+        n_components, fit.trace[-1], n_parameters(n_components, n_features), value, len(fit.dead), fit.floored
+    )

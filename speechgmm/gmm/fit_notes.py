@@ -1,0 +1,66 @@
+"""What is said of a fit: few frames, a floor that holds many variances, a tolerance below rounding.
+
+Owns the words and the shares from which on they are said. Refuses to warn: who calls does.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.gmm.component_count import FRAMES_PER_COMPONENT, components_for, is_too_few
+from speechgmm.gmm.em import Fit, rounding_of
+from speechgmm.gmm.frames import FrameSource
+from speechgmm.gmm.options import EMOptions
+
+Floats = NDArray[np.float64]
+
+FLOORED: Final = 0.05
+"""Share of the variances above which it is said that the floor holds them."""
+
+
+def few_frames_for(source: FrameSource, fit: Fit, asked: int | None) -> list[str]:
+    """A note where somebody asked for more components than the frames can estimate.
+
+    >>> from speechgmm.gmm.fit import as_source, fit_mixture
+    >>> source = as_source([[0.0], [1.0], [5.0], [6.0]])
+    >>> few_frames_for(source, fit_mixture(source, 2, EMOptions()), 2)
+    ['4 frames for 2 components: ...']
+    """
+    n_frames = len(source) if source.weights is None else int(np.count_nonzero(source.weights))
+    n_components = fit.model.n_components
+    if asked is None or not is_too_few(n_frames, n_components):
+        return []
+    return [
+        f"{n_frames} frames for {n_components} components: expected {FRAMES_PER_COMPONENT} for each at the least, and "
+        "of fewer they fit these frames and not new ones; leave n_components out, set it to at most "
+        f"{components_for(max(1, n_frames))}, or give more frames"
+    ]
+
+
+def notes_of(fit: Fit, options: EMOptions, floor: Floats) -> tuple[str, ...]:
+    """What the user should know of a fit: a floor that holds many variances, a ``tol`` below rounding.
+
+    >>> from speechgmm.gmm.fit import as_source, fit_mixture
+    >>> options = EMOptions(floor=0.01)
+    >>> notes_of(fit_mixture(as_source([[0.0], [1.0], [2.0]]), 1, options), options, np.array([0.01]))
+    ()
+    """
+    found = []
+    n_components, n_features = fit.model.means.shape
+    if fit.floored > FLOORED * n_components * n_features:
+        held = np.count_nonzero(fit.model.variances <= floor, axis=0)
+        d = int(held.argmax())
+        found.append(
+            f"the floor holds {fit.floored / (n_components * n_features):.0%} of the variances, in dimension {d} those "
+            f"of {held[d]} of {n_components} components: these are narrower than the floor of {floor[d]:.3g}, and the "
+            "likelihood is lower than it could be; lower the floor, or take fewer components"
+        )
+    rounding = rounding_of(fit.trace[-1], fit.precision)
+    if 0 < options.tol < rounding:
+        found.append(
+            f"tol {options.tol:g} is below what {fit.precision} can tell of this likelihood, {rounding:.1g} nats per "
+            "frame, where the fit ends; raise tol"
+            + (", or set precision float64" if fit.precision == "float32" else "")
+        )
+    return tuple(found)
