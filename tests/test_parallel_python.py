@@ -143,12 +143,19 @@ def test_small_classes_trained_by_processes_have_the_same_bytes() -> None:
 
 
 def test_processes_are_for_several_small_mixtures_with_much_to_do() -> None:
-    small, large = 10**6, 10**9
-    assert suited_backend([small] * 6, [small * 80] * 6, 2) == "processes"
-    assert suited_backend([small] * 3, [small * 80] * 3, 2) == "threads"  # few for each worker
-    assert suited_backend([small] * 6, [large] * 6, 2) == "threads"  # long passes, and much to send
-    assert suited_backend([1000] * 6, [80_000] * 6, 2) == "threads"  # done before a process has started
-    assert suited_backend([small] * 6, [small * 80] * 6, 1) == "threads"
+    small, large = 80 * 10**6, 10**9
+    assert suited_backend([small] * 6, 200, 2) == "processes"
+    assert suited_backend([small] * 3, 200, 2) == "threads"  # few for each worker
+    assert suited_backend([large] * 6, 200, 2) == "threads"  # long passes, and much to send
+    assert suited_backend([small] * 6, 2, 2) == "threads"  # done before a process has started
+    assert suited_backend([small] * 6, 200, 1) == "threads"
+
+
+@pytest.mark.parametrize("count", ["4", 2.5, 0, [3]])
+def test_what_is_no_number_of_components_is_refused_as_ever(count: Any) -> None:
+    for fit in (partial(sg.fit_gmm, VALUES), partial(sg.train_classes, CLASSES)):
+        with everything_worth(), pytest.raises(ConfigError, match="component"):
+            fit(n_components=count)
 
 
 @pytest.mark.parametrize("n_jobs", [0, 1.0, 2.5, True, None, "all"])

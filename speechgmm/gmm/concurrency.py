@@ -26,17 +26,25 @@ WORTH_THREADS: Final = 100_000_000
 In shorter passes, the threads wait for each other's Python as long as they compute.
 """
 
-WORTH_PROCESSES: Final = 5_000_000
-"""Frames times components in all: about a second of EM on one core, which is what starting processes takes."""
+WORTH_PROCESSES: Final = 16_000_000_000
+"""Frames times components times columns times passes in all: some 4 s of EM. The start of processes takes about one."""
+
+USUAL_PASSES: Final = 40
+"""What a fit by maximum likelihood takes until it converges, roughly."""
 
 
-def work_of(n_frames: int, n_features: int, n_components: int) -> int:
+def work_of(n_frames: int, n_features: int, n_components: object) -> int:
     """What one pass over the frames costs: frames times components times columns of the layout.
 
-    >>> work_of(1000, 39, 8)
-    640000
+    ``n_components`` None is as many as the frames can estimate. What is no number is no work: the fit refuses it.
+
+    >>> work_of(1000, 39, 8), work_of(1000, 39, "eight")
+    (640000, 0)
     """
-    return n_frames * n_components * padded(2 * n_features + 1)
+    count = components_for(max(1, n_frames)) if n_components is None else n_components
+    if not isinstance(count, (int, np.integer)):
+        return 0
+    return n_frames * int(count) * padded(2 * n_features + 1)
 
 
 @contextmanager
@@ -52,11 +60,7 @@ def batch_mapper(n_jobs: int, map: Mapper | None, source: FrameSource, n_compone
     ...     chosen is map
     True
     """
-    count = components_for(len(source)) if n_components is None else n_components
-    # What is no number of components is refused by the fit.
-    worth = (
-        isinstance(count, (int, np.integer)) and work_of(len(source), source.n_features, int(count)) >= WORTH_THREADS
-    )
+    worth = work_of(len(source), source.n_features, n_components) >= WORTH_THREADS
     n_threads = asked_workers(n_jobs, map, n_tasks=ceil(len(source) / BATCH) if worth else 1)
     if map is not None:
         yield map
@@ -78,12 +82,16 @@ def asked_workers(n_jobs: int, map: Mapper | None, n_tasks: int) -> int:
     return 1
 
 
-def suited_backend(work: Sequence[int], products: Sequence[int], n_jobs: int) -> Backend:
+def suited_backend(products: Sequence[int], max_iter: int, n_jobs: int) -> Backend:
     """Processes where there are several small mixtures for each worker, and enough work to be worth starting them.
 
-    ``work`` is frames times components of each mixture, ``products`` its ``work_of``. Between passes of some hundred
-    microseconds, threads wait for each other's Python; of long passes they do not, and share the frames.
+    ``products`` is the ``work_of`` each mixture, for at most ``max_iter`` iterations. Between passes of some hundred
+    microseconds, threads wait for each other's Python. In long passes they do not, and share the frames.
+
+    >>> suited_backend([10**8] * 6, 50, n_jobs=3), suited_backend([10**8] * 5, 50, n_jobs=3)
+    ('processes', 'threads')
     """
-    several = n_jobs > 1 and len(work) >= 2 * n_jobs
-    small = sum(products) < WORTH_THREADS * len(products)
-    return "processes" if several and small and sum(work) > WORTH_PROCESSES else "threads"
+    several = n_jobs > 1 and len(products) >= 2 * n_jobs
+    small = sum(products) <= WORTH_THREADS * len(products)
+    enough = sum(products) * (min(max_iter, USUAL_PASSES) + 1) > WORTH_PROCESSES
+    return "processes" if several and small and enough else "threads"

@@ -15,8 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 from speechgmm.errors import DataError, FitError, FitWarning, ShapeError
 from speechgmm.gmm.adaptation import adapt_map
 from speechgmm.gmm.compiled import warm_up
-from speechgmm.gmm.component_count import NAMED, components_for, few_frames
-from speechgmm.gmm.concurrency import ALL_CORES, WORTH_THREADS, asked_workers, batch_mapper, suited_backend, work_of
+from speechgmm.gmm.component_count import NAMED, few_frames
+from speechgmm.gmm.concurrency import (
+    ALL_CORES,
+    WORTH_THREADS,
+    asked_workers,
+    batch_mapper,
+    suited_backend,
+    work_of,
+)
 from speechgmm.gmm.em import Fit
 from speechgmm.gmm.fit import class_rng, fit_mixture
 from speechgmm.gmm.frames import Mapper, as_source, check_frames, moments
@@ -102,7 +109,7 @@ def train_classes(
         precision=precision,
     )
     train = partial(_train_class, n_components=n_components, options=options, seed=seed)
-    fits = _each(train, frames_by_label, n_components, n_jobs, map)
+    fits = _each(train, frames_by_label, n_components, n_jobs, map, max_iter)
     models = _uniform(frames_by_label, fits, None)
     counts = {label: len(np.asarray(frames)) for label, frames in frames_by_label.items()}
     notes = [f"class {label!r}: {note}" for label, fit in zip(counts, fits, strict=True) for note in fit.notes]
@@ -168,7 +175,7 @@ def adapt_classes(
         floor=floor,
         precision=precision,
     )
-    fits = _each(adapt, frames_by_label, ubm.n_components, n_jobs, map, iterates=max_iter > 1)
+    fits = _each(adapt, frames_by_label, ubm.n_components, n_jobs, map, max_iter)
     return _uniform(frames_by_label, fits, ubm)
 
 
@@ -178,17 +185,12 @@ def _each(
     n_components: int | None,
     n_jobs: int,
     map: Mapper | None,
-    *,
-    iterates: bool = True,
+    max_iter: int,
 ) -> list[Fit]:
-    """One fit per class, side by side where it is worth it; ``fit`` takes ``n_jobs`` for itself.
-
-    Processes are started for a fit that ``iterates`` only: a pass or two take no longer than to send the frames.
-    """
+    """One fit per class, side by side where it is worth it; ``fit`` takes ``n_jobs`` for itself."""
     classes = list(frames_by_label.items())
     sizes = [_size(frames) for _, frames in classes]
-    counts = [components_for(max(1, n)) if n_components is None else n_components for n, _ in sizes]
-    products = [work_of(*size, count) for size, count in zip(sizes, counts, strict=True)]
+    products = [work_of(*size, n_components) for size in sizes]
     worth = sum(products) >= WORTH_THREADS
     n_workers = asked_workers(n_jobs, map, n_tasks=sum(n for n, _ in sizes) if worth else 1)
     with one_blas_thread():  # once for all classes
@@ -196,8 +198,7 @@ def _each(
             return list((builtins.map if map is None else map)(partial(fit, n_jobs=1), classes))
         if len(classes) < n_workers:
             return [fit(one, n_jobs=n_workers) for one in classes]
-    work = [n * count for (n, _), count in zip(sizes, counts, strict=True)]
-    backend = suited_backend(work, products, n_workers) if iterates else "threads"
+    backend = suited_backend(products, max_iter, n_workers)
     if backend == "processes":
         warm_up("float32")  # workers find it compiled
     return list(pmap(partial(fit, n_jobs=1), classes, n_jobs=n_workers, backend=backend))
