@@ -100,7 +100,7 @@ QUESTIONS = {
     "engine/comparison.py": 2,
     "engine/labelled_recordings.py": 1,
     "engine/task.py": 1,  # the table itself
-    "engine/run_folder.py": 4,
+    "engine/run_folder.py": 1,
     "hmm/recognition_spec.py": 2,
     "io/container.py": 1,
 }
