@@ -58,8 +58,8 @@ def main(seeds: int = 5, first: int = 0) -> None:
         )
     ratios += [0.0] * (seeds - len(ratios))  # never reached
     print(
-        f"  median of {seeds} seeds: {np.median(ratios):.1f} times sooner; after 10 iterations {np.median(after_ten):+.4f} "
-        f"nats from it, median"
+        f"  median of {seeds} seeds: {np.median(ratios):.1f} times sooner; "
+        f"after 10 iterations {np.median(after_ten):+.4f} nats from it, median"
     )
 
 
