@@ -140,4 +140,5 @@ def picture(recordings: Recordings, path: Path) -> None:
 
 
 if __name__ == "__main__":
+    warnings.simplefilter("ignore", FitWarning)  # few frames are what this is about
     typer.run(main)
