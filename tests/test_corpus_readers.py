@@ -683,6 +683,7 @@ def test_the_same_audio_under_two_ids_is_a_leak_where_the_times_overlap(
     assert same_audio({C / "x.wav": "5f", C / "y.wav": "60"}, copies) == []
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -137,7 +137,7 @@ def test_how_many_starts_follows_from_frames_and_components():
         4,
         2,
         1,
-        4,
+        1,
         1,
         2,
     ]
