@@ -22,7 +22,7 @@ LLOYD: Final = 20
 SETTLED: Final = 1e-3
 """Standard deviations of all frames. The iterations end where no centre moves further."""
 
-LEAST: Final = 1e-10
+LEAST: Final = 1e-8
 """Share of all frames' variance. A cluster of one frame has none, and EM needs one to start from."""
 
 _CELLS: Final = 2**17  # of a (frames, K) block of distances: 1 MiB, which stays in the L2 cache
