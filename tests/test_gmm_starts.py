@@ -1,5 +1,6 @@
 """Laws of starts and floors: clusters are found, floors leave them narrow, choices repeat, bad input is answered."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -198,8 +199,9 @@ def test_one_frame_far_out_is_said_by_dimension(init, precision):
     frames = np.random.default_rng(3).normal(size=(500, 2))
     frames[17, 1] = 1e9
     for n_components in (2, 4):
-        with pytest.warns(FitWarning, match="the floor holds .* in dimension [01] those of"):
+        with pytest.warns(FitWarning) as said:  # in float32 perhaps of tol too
             fit = fit_gmm(frames, n_components, init=init, precision=precision, seed=0)
+        assert any(re.match("the floor holds .* in dimension [01] those of", str(one.message)) for one in said)
         assert fit.fell == ()
     frames[17, 1] = 1e200
     with pytest.raises(FitError, match="variance of dimension 1 is not finite: a frame lies too far out"):
