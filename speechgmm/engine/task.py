@@ -251,9 +251,11 @@ def task_named(name: str) -> AnyTask:
     """The task of that name.
 
     Raises:
-        KeyError: There is none.
+        ConfigError: There is none.
     """
     import_module("speechgmm.tasks")  # fills the table; by name, since the engine knows no task
+    if name not in _PLACES:
+        raise ConfigError(f"task is {name!r}; expected one of {', '.join(_PLACES)}")
     module, attribute = _PLACES[name].split(":")
     found: AnyTask = getattr(import_module(module), attribute)
     return found

@@ -23,7 +23,8 @@ SETTLED: Final = 1e-3
 """Standard deviations of all frames. The iterations end where no centre moves further."""
 
 LEAST: Final = 1e-6
-"""Share of all frames' variance. A cluster of one frame has none, and EM needs one to start from."""
+"""Share of the variance of all frames: the least variance of a cluster. A cluster of one frame has variance 0, and EM
+needs a variance above 0 to start from."""
 
 _CELLS: Final = 2**17  # of a (frames, K) block of distances: 1 MiB, which stays in the L2 cache
 
