@@ -1,6 +1,6 @@
 """What is said of a fit: few frames, an outlier, a floor that holds many variances, a tolerance below rounding.
 
-Owns the words and the shares from which on they are said. Refuses to warn: who calls does.
+Owns the texts and their thresholds. Does not warn: the caller does.
 """
 
 from typing import Final
@@ -16,11 +16,11 @@ from speechgmm.gmm.options import EMOptions
 Floats = NDArray[np.float64]
 
 FLOORED: Final = 0.05
-"""Share of the variances above which it is said that the floor holds them."""
+"""Share of the variances held by the floor, above which a note says so."""
 
 
 CARRIED: Final = 0.5
-"""Share of a dimension's variance in one frame above which that frame is named as an outlier."""
+"""Share of a dimension's variance that one frame carries, above which a note names it as an outlier."""
 
 LEAST_TO_JUDGE: Final = 100
 """Frames from which on an outlier is named: of so many, half of the variance is 7 standard deviations away."""

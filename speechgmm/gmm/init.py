@@ -36,7 +36,7 @@ STARTS: Final = 4
 """Starts by default, where there are frames enough to tell them apart and few components."""
 
 FRAMES_TO_CHOOSE: Final = 15
-"""Frames per component and start: of fewer, the likeliest start is often the one that fits them too closely."""
+"""Frames per component and start. With fewer, the likeliest start is often one that overfits the frames."""
 
 COMPONENTS_TO_CHOOSE: Final = 128
 """Starts times components at most by default: of many components, one start is much like another."""
@@ -107,7 +107,7 @@ def initial_model(
 
 
 def default_starts(n_frames: int, n_components: int) -> int:
-    """How many starts are tried where nobody says: up to ``STARTS``, fewer for few frames or many components.
+    """The default number of starts: up to ``STARTS``, fewer for few frames or many components.
 
     >>> default_starts(5000, 16), default_starts(500, 16), default_starts(10**6, 256)
     (4, 2, 1)

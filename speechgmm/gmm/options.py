@@ -1,7 +1,6 @@
-"""How a mixture is estimated, as one value: what estimators, selection and training hand on.
+"""The options of maximum likelihood as one value, which estimators, selection and training pass to each other.
 
-Owns the options that every caller of EM shares, and what each may be. ``fit_gmm`` and its like take the same as
-keywords.
+Owns the options, their defaults and their ranges. ``fit_gmm`` and similar functions take the same options as keywords.
 """
 
 from dataclasses import dataclass
