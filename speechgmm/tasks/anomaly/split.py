@@ -43,8 +43,8 @@ def divide_normal(
     if unlabelled:
         have = ", ".join(sorted(unlabelled[0].labels or {})) or "no label at all"
         raise DataError(
-            f"{unlabelled[0].source or unlabelled[0].id}: no {condition!r}; the utterance has {have}. task: anomaly needs "
-            f"a column that says which recordings are {normal!r}: give a manifest with that column, or set "
+            f"{unlabelled[0].source or unlabelled[0].id}: no {condition!r}; the utterance has {have}. task: anomaly "
+            f"needs a column that says which recordings are {normal!r}: give a manifest with that column, or set "
             "anomaly.condition to the column that you have, and anomaly.normal to its value for normal recordings"
         )
     odd = [utterance for utterance in corpus if utterance.label(condition) != normal]
