@@ -192,6 +192,11 @@ def test_an_anomaly_in_training_is_refused_by_name() -> None:
         divided(corpus)
 
 
+def test_a_corpus_without_the_column_of_conditions_is_told_which_column_to_give() -> None:
+    with pytest.raises(DataError, match=r"no 'condition'; .* set anomaly.condition to the column"):
+        divided(corpus_of(("", "train", "a"), ("", "test", "a")))
+
+
 def test_a_fraction_of_normal_recordings_is_tested_and_all_others() -> None:
     corpus = divided(corpus_of(*[("normal", "", "a")] * 20, *[("click", "", "a")] * 5), "fraction")
     by = [(u.split, u.label("condition")) for u in corpus]

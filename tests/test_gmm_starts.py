@@ -44,10 +44,19 @@ def test_well_separated_blobs_are_found_in_19_of_20_draws_and_no_floor_holds_the
 
 def test_clusters_ever_farther_apart_are_as_narrow_as_they_are():
     frames, centres = blobs(0, 8, 3)
-    for apart in (1, 10, 1000):
+    for apart in (1, 10, 100):
         fit = fit_gmm(frames + (apart - 1) * np.tile(centres, (100, 1)), 8, seed=0)
         assert fit.floored == 0
         np.testing.assert_allclose(fit.model.variances, 0.25, rtol=0.6)
+
+
+def test_a_floor_below_1e_8_of_the_variance_of_all_frames_has_to_be_asked_for():
+    frames, centres = blobs(0, 8, 3)
+    frames += 999 * np.tile(centres, (100, 1))
+    with pytest.warns(FitWarning, match="the floor holds 100% .* lower the floor"):
+        fit_gmm(frames, 8, seed=0)
+    lower = fit_gmm(frames, 8, variance_floor=1e-4, seed=0)
+    np.testing.assert_allclose(lower.model.variances, 0.25, rtol=0.6)
 
 
 def test_greedy_seeds_lie_nearer_to_all_points_than_plain_ones():
@@ -198,11 +207,15 @@ def test_more_components_than_frames_that_count_are_refused():
 def test_one_frame_far_out_is_said_by_dimension(init, precision):
     frames = np.random.default_rng(3).normal(size=(500, 2))
     frames[17, 1] = 1e9
-    for n_components in (2, 4):
-        with pytest.warns(FitWarning) as said:  # in float32 perhaps of tol too
+    for n_components in (1, 2, 4):
+        with pytest.warns(FitWarning) as warned:
             fit = fit_gmm(frames, n_components, init=init, precision=precision, seed=0)
-        assert any(re.match("the floor holds .* in dimension [01] those of", str(one.message)) for one in said)
         assert fit.fell == ()
+        outlier, *floors = (str(warning.message) for warning in warned)
+        assert re.search("one frame carries 100% of the variance of dimension 1, .* look for outliers", outlier)
+        assert [bool(re.search("the floor holds .* in dimension [01] those", text)) for text in floors] == [True] * (
+            n_components > 1
+        )
     frames[17, 1] = 1e200
     with pytest.raises(FitError, match="variance of dimension 1 is not finite: a frame lies too far out"):
         fit_gmm(frames, 2, init=init, precision=precision)

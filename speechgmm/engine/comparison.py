@@ -108,6 +108,8 @@ def _read(folder: Path) -> Compared:
     try:
         task = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["task"]
         return task_named(task).compared(folder)
+    except FileNotFoundError as error:
+        raise DataError(f"{folder}: not the folder of a finished run (no {Path(error.filename).name} in it)") from None
     except (OSError, KeyError, ValueError, TypeError, yaml.YAMLError) as error:
         raise DataError(f"{folder}: not the folder of a finished run ({error})") from None
 

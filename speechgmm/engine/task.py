@@ -31,7 +31,7 @@ Inputs: TypeAlias = "tuple[Features, ...]"
 
 
 class Evaluation(Protocol):
-    """What a test came to, as ``metrics.json`` has it."""
+    """The result of a test, as ``metrics.json`` has it."""
 
     @property
     def metrics(self) -> dict[str, dict[str, Any]]:
@@ -49,7 +49,7 @@ Evaluated = TypeVar("Evaluated", bound=Evaluation)
 
 @dataclass(frozen=True, slots=True)
 class Settled(Generic[Trained, Tested]):
-    """Models and test results once the models have what they learn from tests (a temperature, a calibration)."""
+    """Models that have learnt from test results (a temperature, a calibration), and these results."""
 
     whole: Trained
     folds: Mapping[str, Trained]
@@ -57,7 +57,7 @@ class Settled(Generic[Trained, Tested]):
 
 
 class Task(ABC, Generic[Trained, Tested, Evaluated]):
-    """One task: what is special about it between a corpus and a folder of results.
+    """One task: the steps of a run from a corpus to a folder of results, where they differ between tasks.
 
     The order of a run: ``split``, ``extract``, ``train``, ``test``, ``settle``, ``evaluate``, ``tables``.
     """
@@ -102,7 +102,7 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
 
     @abstractmethod
     def test(self, job: Job, parts: Mapping[str, tuple[Inputs, Trained]]) -> dict[str, Tested]:
-        """What the models say of the test part of each fold; without folds there is one part, named ""."""
+        """The test results of each fold by its models; without folds there is one part, named ""."""
 
     @abstractmethod
     def pooled(self, tested: Mapping[str, Tested]) -> Tested:
@@ -124,11 +124,11 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
 
     @abstractmethod
     def evaluate(self, job: Job, tested: Tested) -> Evaluated | None:
-        """Metrics with intervals; None, with a warning, where nothing was tested."""
+        """Metrics with intervals; None, with a warning, if nothing was tested."""
 
     @abstractmethod
     def criterion(self, config: Config, tested: Tested) -> float:
-        """What a sweep chooses by, the more the better: a metric, or minus an error rate."""
+        """The value by which a sweep chooses, higher is better: a metric, or minus an error rate."""
 
     @abstractmethod
     def criterion_name(self, config: Config) -> str:
@@ -169,7 +169,7 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
         return {}
 
     def next_command(self, model: str) -> str:
-        """What to do with the model file next, as a command."""
+        """The command that uses the model file next, for the end of a run."""
         return f"score a recording: speechgmm score {model} RECORDING"
 
     @abstractmethod
@@ -251,9 +251,11 @@ def task_named(name: str) -> AnyTask:
     """The task of that name.
 
     Raises:
-        KeyError: There is none.
+        ConfigError: There is none.
     """
     import_module("speechgmm.tasks")  # fills the table; by name, since the engine knows no task
+    if name not in _PLACES:
+        raise ConfigError(f"task is {name!r}; expected one of {', '.join(_PLACES)}")
     module, attribute = _PLACES[name].split(":")
     found: AnyTask = getattr(import_module(module), attribute)
     return found

@@ -1,7 +1,6 @@
-"""How many components a mixture gets where nobody says it: as many as its frames can estimate.
+"""The default number of components of a mixture: as many as its frames can estimate.
 
-Owns the rule, its number, and what is said where frames are few. Refuses to search: choosing by a criterion is
-``selection``'s.
+Owns the rule, its number, and the warning about few frames. ``selection`` chooses the number by a criterion instead.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,8 +56,10 @@ def few_frames(
     key: str = "n_components",
     adapt: str | None = "adapt_classes",
 ) -> str | None:
-    """What there is to warn of where classes (class -> frames) have few frames for ``n_components``, set by ``key``
-    (None: by ``components_for``); None where all have enough. ``adapt``: how to adapt classes instead, where one can.
+    """The warning about classes with few frames for ``n_components``; None if all classes have enough.
+
+    ``counts`` are the frames of each class. ``n_components`` None is ``components_for`` each class. ``key`` is the
+    setting for the number of components. ``adapt`` is the way to adapt classes instead; None: there is none.
 
     >>> few_frames({"ann": 205, "bob": 3000})[:70]
     '1 of 2 classes have too few frames for 32 components, and get one for '

@@ -1,7 +1,7 @@
-"""How the work of an estimate is spread over cores: which number of threads a fit is worth.
+"""How many threads or processes estimate a mixture.
 
-Owns the sizes from which on threads and processes pay. Their number changes the time of a fit and no byte of it.
-Refuses to start anything itself: ``speechgmm.parallel`` does.
+Owns the amounts of work from which threads and processes save time. Their number changes the time of a fit and no byte
+of its result. ``speechgmm.parallel`` starts them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,9 +34,10 @@ USUAL_PASSES: Final = 40
 
 
 def work_of(n_frames: int, n_features: int, n_components: object) -> int:
-    """What one pass over the frames costs: frames times components times columns of the layout.
+    """The cost of one pass over the frames: frames times components times columns of the layout.
 
-    ``n_components`` None is as many as the frames can estimate. What is no number is no work: the fit refuses it.
+    ``n_components`` None is as many as the frames can estimate. If it is no number, the cost is 0, and the fit raises
+    the error.
 
     >>> work_of(1000, 39, 8), work_of(1000, 39, "eight")
     (640000, 0)

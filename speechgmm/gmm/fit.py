@@ -12,13 +12,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.errors import ConfigError, FitError, FitWarning, ShapeError
+from speechgmm.errors import ConfigError, FitWarning, ShapeError
 from speechgmm.gmm.active import BLOCK, arranged
 from speechgmm.gmm.component_count import components_for
 from speechgmm.gmm.concurrency import ALL_CORES, batch_mapper
 from speechgmm.gmm.em import Fit, fit_em
-from speechgmm.gmm.fit_notes import few_frames_for, notes_of
-from speechgmm.gmm.frames import FrameSource, Mapper, as_source, moments
+from speechgmm.gmm.fit_notes import few_frames_for, n_counted, notes_of, outlier_notes
+from speechgmm.gmm.frames import FrameSource, Mapper, as_source, moments_and_peaks
 from speechgmm.gmm.gradient import fit_gradient
 from speechgmm.gmm.init import initial_model, within_variance
 from speechgmm.gmm.kmeans import LEAST
@@ -34,7 +34,7 @@ from speechgmm.gmm.options import (
     EStep,
     PrecisionChoice,
     Start,
-    absolute_floor,
+    checked_floor,
     resolve_precision,
 )
 from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior
@@ -79,7 +79,8 @@ def fit_gmm(
         Lists, integers and tables of numbers too. A ``FrameSource`` is read as it is needed: some passes before EM, and
         in every iteration what does not fit into ``memory``.
     n_components : int, optional
-        Default: as many as the frames can estimate, up to 32 (``components_for``).
+        Default: those of ``start``; without one as many as the frames of weight above 0 can estimate, up to 32
+        (``components_for``).
     seed : int or numpy Generator, default 0
         Of everything that is drawn.
     start : DiagGMM, optional
@@ -93,7 +94,8 @@ def fit_gmm(
     variance_floor : float, default 0.01
         Variances are held above this share of the variance within the components of the start, per dimension
         (``within_variance``). A share of all frames' variance would keep clusters that lie far apart from being as
-        narrow as they are.
+        narrow as they are. The variance within counts as at least 1e-6 of that of all frames, so that copies of a frame
+        have a floor too.
     floor : float or array_like (D,), optional
         Least variance in squared units of the frames, instead of ``variance_floor``. Classes that will be compared
         should share one.
@@ -131,14 +133,14 @@ def fit_gmm(
         No frames; NaN; fewer distinct frames than components; a dimension that is the same in every frame and has no
         floor.
     ConfigError
-        An option out of range; gradients in float32 or without a floor; several starts beside ``start``; ``n_jobs``
-        beside ``map``.
+        An option out of range, or of another type; gradients in float32 or without a floor; several starts beside
+        ``start``; ``n_jobs`` beside ``map``.
 
     Warns
     -----
     FitWarning
-        Few frames for so many components, and what the fit's ``notes`` say: a floor that holds many variances, a
-        ``tol`` below rounding.
+        Few frames for so many components, and what the fit's ``notes`` say: one frame that carries over half of a
+        dimension's variance, a floor that holds many variances, a ``tol`` below rounding.
 
     Examples
     --------
@@ -163,6 +165,8 @@ def fit_gmm(
         memory=memory,
     )
     source = as_source(frames, weights)
+    if n_components is None and isinstance(start, DiagGMM):
+        n_components = start.n_components
     with batch_mapper(n_jobs, map, source, n_components) as spread:
         fit = fit_mixture(source, n_components, options, seed=seed, start=start, map=spread)
     for note in (*few_frames_for(source, fit, n_components), *fit.notes):
@@ -189,18 +193,16 @@ def fit_mixture(
     >>> fit_mixture(source, 2, EMOptions(floor=9)).notes
     ('the floor holds 100% of the variances, ...',)
     """
-    count = components_for(len(source)) if n_components is None else n_components
-    if not isinstance(count, (int, np.integer)) or isinstance(count, bool):
-        raise ConfigError(f"n_components {count!r}; expected a whole number, 1 or more")
-    if count < 1:
-        raise ConfigError(f"{count} components; expected at least 1")
-    mean, variance = moments(source, map=map)
-    least = _checked_floor(options, source, mean, variance)
+    count = _count(n_components, source)
+    mean, variance, peaks = moments_and_peaks(source, map=map)
+    least = checked_floor(options.floor, len(source), mean, variance)
     if start is None:
-        rng = np.random.default_rng(seed)
+        rng = _generator(seed)
         start = initial_model(
             source, count, method=options.init, rng=rng, floor=least, n_init=options.n_init, weights=None, map=map
         )
+    elif not isinstance(start, DiagGMM):
+        raise ConfigError(f"start {start!r}; expected a DiagGMM, or None; init says how a start is made")
     elif start.means.shape != (count, source.n_features):
         raise ShapeError(
             f"a start of shape {start.means.shape} for {count} components of {source.n_features} dimensions"
@@ -244,23 +246,8 @@ def fit_mixture(
             map=map,
         )
         fit = replace(end, trace=fit.trace + end.trace[1:])
-    return replace(fit, notes=notes_of(fit, options, least))
-
-
-def _checked_floor(options: EMOptions, source: FrameSource, mean: Floats, variance: Floats) -> Floats:
-    """(D,) the floor that was given, or 0 where it will be a share of the start's variances."""
-    if not np.isfinite(variance).all():
-        d = int(np.flatnonzero(~np.isfinite(variance))[0])
-        raise FitError(f"the variance of dimension {d} is not finite: a frame lies too far out; look for outliers")
-    least = np.zeros(len(variance)) if options.floor is None else absolute_floor(options.floor, len(variance))
-    constant = np.flatnonzero((variance == 0) & (least == 0))
-    if len(constant):
-        d = int(constant[0])
-        raise FitError(
-            f"dimension {d} is {mean[d]:g} in all {len(source)} frames, so its variance is 0; drop the "
-            "dimension, give more varied frames, or give an absolute floor (floor=)"
-        )
-    return least
+    notes = (*outlier_notes(len(source), variance, peaks), *notes_of(fit, options, least))
+    return replace(fit, notes=notes)
 
 
 def _precision(options: EMOptions, floor: Floats, start: DiagGMM, variance: Floats) -> Precision:
@@ -270,6 +257,22 @@ def _precision(options: EMOptions, floor: Floats, start: DiagGMM, variance: Floa
     narrowest = np.maximum(floor, start.variances.min(axis=0))[varied] / variance[varied]
     # Without a floor nothing holds a component that is wide at the start.
     return resolve_precision(options.precision, float(narrowest.min(initial=1.0)) if floor[varied].all() else 0.0)
+
+
+def _count(n_components: int | None, source: FrameSource) -> int:
+    count = components_for(n_counted(source)) if n_components is None else n_components
+    if not isinstance(count, (int, np.integer)) or isinstance(count, bool):
+        raise ConfigError(f"n_components {count!r}; expected a whole number, 1 or more")
+    if count < 1:
+        raise ConfigError(f"{count} components; expected at least 1")
+    return count
+
+
+def _generator(seed: int | np.random.Generator) -> np.random.Generator:
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError):
+        raise ConfigError(f"seed {seed!r}; expected a whole number, 0 or more, or a numpy Generator") from None
 
 
 def class_rng(seed: int, label: str) -> np.random.Generator:

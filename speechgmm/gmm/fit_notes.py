@@ -1,6 +1,6 @@
-"""What is said of a fit: few frames, a floor that holds many variances, a tolerance below rounding.
+"""What is said of a fit: few frames, an outlier, a floor that holds many variances, a tolerance below rounding.
 
-Owns the words and the shares from which on they are said. Refuses to warn: who calls does.
+Owns the texts and their thresholds. Does not warn: the caller does.
 """
 
 from typing import Final
@@ -16,7 +16,14 @@ from speechgmm.gmm.options import EMOptions
 Floats = NDArray[np.float64]
 
 FLOORED: Final = 0.05
-"""Share of the variances above which it is said that the floor holds them."""
+"""Share of the variances held by the floor, above which a note says so."""
+
+
+CARRIED: Final = 0.5
+"""Share of a dimension's variance that one frame carries, above which a note names it as an outlier."""
+
+LEAST_TO_JUDGE: Final = 100
+"""Frames from which on an outlier is named: of so many, half of the variance is 7 standard deviations away."""
 
 
 def few_frames_for(source: FrameSource, fit: Fit, asked: int | None) -> list[str]:
@@ -27,7 +34,7 @@ def few_frames_for(source: FrameSource, fit: Fit, asked: int | None) -> list[str
     >>> few_frames_for(source, fit_mixture(source, 2, EMOptions()), 2)
     ['4 frames for 2 components: ...']
     """
-    n_frames = len(source) if source.weights is None else int(np.count_nonzero(source.weights))
+    n_frames = n_counted(source)
     n_components = fit.model.n_components
     if asked is None or not is_too_few(n_frames, n_components):
         return []
@@ -35,6 +42,37 @@ def few_frames_for(source: FrameSource, fit: Fit, asked: int | None) -> list[str
         f"{n_frames} frames for {n_components} components: expected {FRAMES_PER_COMPONENT} for each at the least, and "
         "of fewer they fit these frames and not new ones; leave n_components out, set it to at most "
         f"{components_for(max(1, n_frames))}, or give more frames"
+    ]
+
+
+def n_counted(source: FrameSource) -> int:
+    """The number of frames whose weight is above 0.
+
+    >>> from speechgmm.gmm.fit import as_source
+    >>> n_counted(as_source([[0.0], [1.0], [5.0]], [1.0, 0.0, 2.0]))
+    2
+    """
+    return len(source) if source.weights is None else int(np.count_nonzero(source.weights))
+
+
+def outlier_notes(n_frames: int, variance: Floats, peaks: Floats) -> list[str]:
+    """A note where one frame carries over ``CARRIED`` of a dimension's variance.
+
+    ``variance`` and ``peaks`` (D,) are those of ``moments_and_peaks``. Of fewer than ``LEAST_TO_JUDGE`` frames nothing
+    is said.
+
+    >>> outlier_notes(500, np.array([1.0, 1.0]), np.array([0.1, 0.9]))
+    ['one frame carries 90% of the variance of dimension 1, ...']
+    """
+    shares = np.divide(peaks, variance, out=np.zeros_like(variance), where=variance > 0)
+    d = int(shares.argmax())
+    if n_frames < LEAST_TO_JUDGE or shares[d] <= CARRIED:
+        return []
+    distance = np.sqrt(shares[d] * n_frames)
+    return [
+        f"one frame carries {shares[d]:.0%} of the variance of dimension {d}, {distance:.3g} standard deviations from "
+        "the mean: it widens the floor and a component, so that other frames are modelled less well; look for "
+        "outliers, and leave such frames out"
     ]
 
 

@@ -140,7 +140,10 @@ def as_source(frames: "ArrayLike | FrameSource", weights: ArrayLike | None = Non
         raise FitError(f"{len(source)} frames without a single dimension")
     if weights is None:
         return source
-    shares = np.asarray(weights, dtype=np.float64)
+    try:
+        shares = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ShapeError(f"frame weights that are no numbers: {error}; expected one number each") from None
     if shares.shape != (len(source),):
         raise ShapeError(f"frame weights of shape {shares.shape} for {len(source)} frames; expected one each")
     if not np.isfinite(shares).all() or (shares < 0).any():
@@ -215,45 +218,27 @@ def moments(
     >>> moments(np.array([[0.0], [2.0]]))
     (array([1.]), array([1.]))
     """
+    mean, variance, _ = moments_and_peaks(frames, weights, map=map)
+    return mean, variance
+
+
+def moments_and_peaks(
+    frames: ArrayLike | FrameSource, weights: ArrayLike | None = None, *, map: Mapper = map
+) -> tuple[Floats, Floats, Floats]:
+    """Mean (D,) and variance (D,) as ``moments``, and what one frame adds to the variance at most (D,).
+
+    A frame far from all others carries most of the variance of its dimension. Raises as ``check_frames``.
+
+    >>> moments_and_peaks(np.array([[0.0], [0.0], [0.0], [4.0]]))
+    (array([1.]), array([3.]), array([2.25]))
+    """
     source = as_source(frames, weights)
     total = len(source) if source.weights is None else source.weights.sum()
     sums, least, most = (np.array(found) for found in zip(*map(_sums, source.stretches(CHUNK)), strict=True))
     # The mean is rounded: of frames that are all alike it may miss them by one unit in the last place.
     mean = np.clip(sums.sum(axis=0) / total, least.min(axis=0), most.max(axis=0))
-    squares = map(_Squares(mean), source.stretches(CHUNK))
-    return mean, np.sum(list(squares), axis=0) / total
-
-
-def distinct_frames(
-    source: FrameSource, order: NDArray[np.intp], at_most: int, known: Frames | None = None
-) -> tuple[NDArray[np.intp], Frames]:
-    """The first ``at_most`` frames that differ from each other, in the given order: their numbers and themselves;
-    fewer if there are none.
-
-    Looks no further than it must: a corpus is rarely all copies. ``known`` are frames of the front of the order that
-    have been read already.
-
-    >>> distinct_frames(as_source([[1.0], [1.0], [2.0]]), np.arange(3), 5)[0]
-    array([0, 2])
-    """
-    n_known = 0 if known is None else len(known)
-    numbers = np.empty(0, np.intp)
-    rows: Frames | None = None
-    looked_at, step = 0, 2 * at_most
-    while len(numbers) < at_most and looked_at < len(order):
-        stop = min(looked_at + step, len(order))
-        if looked_at < n_known:
-            stop = min(stop, n_known)
-        fresh = source.rows(order[looked_at:stop]) if known is None or looked_at >= n_known else known[looked_at:stop]
-        seen = fresh if rows is None else np.concatenate([rows, fresh])
-        _, first = np.unique(seen, axis=0, return_index=True)
-        first = np.sort(first)[:at_most]
-        numbers = np.concatenate([numbers, order[looked_at:stop]])[first]
-        rows = seen[first]
-        looked_at, step = stop, min(4 * step, CHUNK)
-    if rows is None:
-        raise FitError("no frames; expected at least one")
-    return numbers, rows
+    squares, peaks = zip(*map(_Squares(mean), source.stretches(CHUNK)), strict=True)
+    return mean, np.sum(squares, axis=0) / total, np.max(peaks, axis=0) / total
 
 
 def _loaded(part: Frames | Loadable) -> Frames:
@@ -285,14 +270,16 @@ def _sums(stretch: Stretch) -> tuple[Floats, Floats, Floats]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Squares:
-    """(D,) sum of squared deviations from a mean."""
+    """(D,) sum of squared deviations from a mean, and the largest of them."""
 
     mean: Floats
 
-    def __call__(self, stretch: Stretch) -> Floats:
+    def __call__(self, stretch: Stretch) -> tuple[Floats, Floats]:
         # What overflows ends as an infinite variance, which whoever estimates refuses by its dimension.
         with np.errstate(over="ignore", invalid="ignore"):
             deviations = stretch.load() - self.mean
             deviations *= deviations
             squares: Floats = stretch.shares() @ deviations
-        return squares
+            if stretch.weights is not None:
+                deviations *= stretch.weights[:, None]
+        return squares, deviations.max(axis=0)

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from speechgmm.errors import ConfigError, FitError
 from speechgmm.gmm.component_count import FRAMES_PER_COMPONENT, components_for
 from speechgmm.gmm.em import Fit, fit_em
-from speechgmm.gmm.frames import Frames, FrameSource, Mapper, as_source, distinct_frames, moments
+from speechgmm.gmm.frames import CHUNK, Frames, FrameSource, Mapper, as_source, moments
 from speechgmm.gmm.kmeans import kmeans_mixture
 from speechgmm.gmm.layout import Batch, Precision, block_size, prepare
 from speechgmm.gmm.model import DiagGMM
@@ -36,7 +36,7 @@ STARTS: Final = 4
 """Starts by default, where there are frames enough to tell them apart and few components."""
 
 FRAMES_TO_CHOOSE: Final = 15
-"""Frames per component and start: of fewer, the likeliest start is often the one that fits them too closely."""
+"""Frames per component and start. With fewer, the likeliest start is often one that overfits the frames."""
 
 COMPONENTS_TO_CHOOSE: Final = 128
 """Starts times components at most by default: of many components, one start is much like another."""
@@ -107,7 +107,7 @@ def initial_model(
 
 
 def default_starts(n_frames: int, n_components: int) -> int:
-    """How many starts are tried where nobody says: up to ``STARTS``, fewer for few frames or many components.
+    """The default number of starts: up to ``STARTS``, fewer for few frames or many components.
 
     >>> default_starts(5000, 16), default_starts(500, 16), default_starts(10**6, 256)
     (4, 2, 1)
@@ -189,6 +189,38 @@ def _subsample(
     chosen = np.concatenate([order[:size], numbers[beside]])
     ascending = np.argsort(chosen)
     return chosen[ascending], np.concatenate([front, distinct[beside]])[ascending], distinct
+
+
+def distinct_frames(
+    source: FrameSource, order: NDArray[np.intp], at_most: int, known: Frames | None = None
+) -> tuple[NDArray[np.intp], Frames]:
+    """The first ``at_most`` frames that differ from each other, in the given order: their numbers and themselves;
+    fewer if there are none.
+
+    Looks no further than it must: a corpus is rarely all copies. ``known`` are frames of the front of the order that
+    have been read already.
+
+    >>> distinct_frames(as_source([[1.0], [1.0], [2.0]]), np.arange(3), 5)[0]
+    array([0, 2])
+    """
+    n_known = 0 if known is None else len(known)
+    numbers = np.empty(0, np.intp)
+    rows: Frames | None = None
+    looked_at, step = 0, 2 * at_most
+    while len(numbers) < at_most and looked_at < len(order):
+        stop = min(looked_at + step, len(order))
+        if looked_at < n_known:
+            stop = min(stop, n_known)
+        fresh = source.rows(order[looked_at:stop]) if known is None or looked_at >= n_known else known[looked_at:stop]
+        seen = fresh if rows is None else np.concatenate([rows, fresh])
+        _, first = np.unique(seen, axis=0, return_index=True)
+        first = np.sort(first)[:at_most]
+        numbers = np.concatenate([numbers, order[looked_at:stop]])[first]
+        rows = seen[first]
+        looked_at, step = stop, min(4 * step, CHUNK)
+    if rows is None:
+        raise FitError("no frames; expected at least one")
+    return numbers, rows
 
 
 def _split(frames: Frames, weights: Floats, n_components: int, rng: np.random.Generator, floor: Floats) -> DiagGMM:

@@ -1,6 +1,6 @@
 """K-means as a start of EM: greedy seeds, Lloyd iterations, and each cluster's moments as a component.
 
-Owns the seeds and the clusters. Every choice is drawn from the given generator. Refuses to know where frames come from.
+Owns the seeds and the clusters. Every random choice comes from the given generator.
 """
 
 from typing import Final
@@ -20,10 +20,11 @@ LLOYD: Final = 20
 """Iterations at most."""
 
 SETTLED: Final = 1e-3
-"""Standard deviations of all frames. The iterations end where no centre moves further."""
+"""In standard deviations of all frames. The iterations end when no centre moves further than this."""
 
-LEAST: Final = 1e-8
-"""Share of all frames' variance. A cluster of one frame has none, and EM needs one to start from."""
+LEAST: Final = 1e-6
+"""Share of the variance of all frames: the least variance of a cluster. A cluster of one frame has variance 0, and EM
+needs a variance above 0 to start from."""
 
 _CELLS: Final = 2**17  # of a (frames, K) block of distances: 1 MiB, which stays in the L2 cache
 

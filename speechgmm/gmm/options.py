@@ -1,10 +1,10 @@
-"""How a mixture is estimated, as one value: what estimators, selection and training hand on.
+"""The options of maximum likelihood as one value, which estimators, selection and training pass to each other.
 
-Owns the options that every caller of EM shares, and what each may be. ``fit_gmm`` and its like take the same as
-keywords.
+Owns the options, their defaults and their ranges. ``fit_gmm`` and similar functions take the same options as keywords.
 """
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Final, Literal
 
 import numpy as np
@@ -33,6 +33,11 @@ VARIANCE_FLOOR: Final = 0.01
 LEAST_IN_FLOAT32: Final = 1e-3
 """Component variances below this share of the data's lose digits in float32 (5e-3 of a variance at 1e-4)."""
 
+LEAST_VARIANCE: Final = 1e-280
+"""Least variance of a dimension, in squared units of the frames. One over a share of it is still a number."""
+
+Floats = NDArray[np.float64]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EMOptions:
@@ -60,6 +65,13 @@ class EMOptions:
     memory: int | None = None  # bytes that laid out frames may stay in; None: all
 
     def __post_init__(self) -> None:
+        for name, kind, what in (
+            *((name, Integral, "a whole number") for name in ("max_iter", "gradient_after")),
+            *((name, Real, "a number") for name in ("tol", "variance_floor")),
+        ):
+            value: object = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, kind):
+                raise ConfigError(f"{name} {value!r}; expected {what}, 0 or more")
         if self.e_step not in ("auto", "dense", "sparse"):
             raise ConfigError(f"e_step {self.e_step!r}; expected auto, dense or sparse")
         if self.estimator not in ("em", "gradient") or self.gradient_after < 0:
@@ -73,7 +85,7 @@ class EMOptions:
 
 def check_memory(memory: int | None) -> None:
     """Refuse what is no number of bytes."""
-    if memory is not None and (not isinstance(memory, int) or memory < 0):
+    if memory is not None and (not isinstance(memory, int) or isinstance(memory, bool) or memory < 0):
         raise ConfigError(f"memory {memory!r}; expected a number of bytes, 0 or more, or None for no limit")
 
 
@@ -92,19 +104,56 @@ def resolve_precision(precision: PrecisionChoice, least_share: float) -> Precisi
     raise ConfigError(f"precision {precision!r}; expected auto, float32 or float64")
 
 
-def absolute_floor(floor: ArrayLike, n_features: int) -> NDArray[np.float64]:
+def absolute_floor(floor: ArrayLike, n_features: int) -> Floats:
     """Least variances (D,), from as many or one number.
 
     Raises:
         ShapeError: Another shape.
         FitError: A variance that is negative or not finite.
+        ConfigError: No numbers.
 
     >>> absolute_floor(0.5, 2)
     array([0.5, 0.5])
     """
-    least = np.asarray(floor, dtype=np.float64)
+    try:
+        least = np.asarray(floor, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ConfigError(f"floor {floor!r}; expected a number, or one for each of {n_features} dimensions") from None
     if least.shape not in ((), (n_features,)):
         raise ShapeError(f"variance floor of shape {least.shape} for {n_features} dimensions; expected ({n_features},)")
     if not np.isfinite(least).all() or (least < 0).any():
         raise FitError(f"variance floor {least.min():g}; expected finite variances, 0 or more")
     return np.broadcast_to(least, (n_features,)).copy()
+
+
+def checked_floor(floor: ArrayLike | None, n_frames: int, mean: Floats, variance: Floats) -> Floats:
+    """The floor (D,) that was given, or 0 where it will be a share of the variances of the start.
+
+    ``mean`` and ``variance`` (D,) are those of all frames.
+
+    Raises:
+        FitError: A variance of the frames that is 0 and has no floor, or that float64 cannot hold.
+        ShapeError, ConfigError: As ``absolute_floor``.
+
+    >>> checked_floor(None, 9, np.zeros(2), np.ones(2))
+    array([0., 0.])
+    """
+    if not np.isfinite(variance).all():
+        d = int(np.flatnonzero(~np.isfinite(variance))[0])
+        raise FitError(f"the variance of dimension {d} is not finite: a frame lies too far out; look for outliers")
+    least = np.zeros(len(variance)) if floor is None else absolute_floor(floor, len(variance))
+    constant = np.flatnonzero((variance == 0) & (least == 0))
+    if len(constant):
+        d = int(constant[0])
+        raise FitError(
+            f"dimension {d} is {mean[d]:g} in all {n_frames} frames, so its variance is 0; drop the "
+            "dimension, give more varied frames, or give an absolute floor (floor=)"
+        )
+    tiny = np.flatnonzero(np.maximum(variance, least) < LEAST_VARIANCE)
+    if len(tiny):
+        d = int(tiny[0])
+        raise FitError(
+            f"the variance of dimension {d} is {variance[d]:.3g}; expected at least {LEAST_VARIANCE:g}, of which "
+            "float64 can divide: give the frames in smaller units, or an absolute floor (floor=)"
+        )
+    return least

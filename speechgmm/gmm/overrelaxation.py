@@ -1,6 +1,6 @@
 """Updates that go further than the step of EM: adaptive overrelaxed EM (Salakhutdinov & Roweis 2003).
 
-Owns how far an update goes, and the way back. Refuses to judge: who calls says whether the objective fell.
+Owns the length of an update, and its return to EM's own step. The caller says whether the objective fell.
 """
 
 from dataclasses import dataclass, replace
@@ -22,9 +22,9 @@ FURTHEST: Final = 3.0
 
 @dataclass(slots=True)
 class Overrelaxation:
-    """Where EM's own step leads, while the model has gone further.
+    """The length of overrelaxed updates, and the model of EM's own step, to which the caller can return.
 
-    The factor grows with every step that is not taken back.
+    The factor grows with every update, and a return sets it to 1 again.
 
     >>> path = Overrelaxation(np.zeros(1))
     >>> before, after = (DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 1.0))
@@ -55,7 +55,7 @@ class Overrelaxation:
         )
 
     def back(self) -> DiagGMM:
-        """EM's own step, since the one beyond it went too far."""
+        """The model of EM's own step, where the update beyond it lowered the objective."""
         if self.own is None:
             raise ValueError("the model is EM's own step already")
         own = self.own

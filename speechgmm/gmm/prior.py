@@ -156,10 +156,16 @@ class ConjugatePrior:
             collapsed = variances <= np.maximum(RESOLUTION * (means - centre) ** 2, (RESOLUTION * means) ** 2)
             if collapsed.any():
                 k, d = np.argwhere(collapsed)[0]
+                least = np.broadcast_to(np.asarray(floor), variances.shape)[k, d]
+                advice = "set a variance floor"
+                if least > 0:
+                    advice = (
+                        f"the floor of {least:.3g} is too low to hold it at this distance from the mixture's mean: "
+                        "give a higher absolute floor (floor=)"
+                    )
                 raise FitError(
                     f"component {k} has shrunk to a point in dimension {d} (variance {variances[k, d]:g} at "
-                    f"mean {means[k, d]:g}); set a variance floor, use fewer components, or drop a constant "
-                    "dimension"
+                    f"mean {means[k, d]:g}); {advice}, use fewer components, or drop a constant dimension"
                 )
         return DiagGMM(weights, means, variances)
 

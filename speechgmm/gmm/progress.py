@@ -1,6 +1,6 @@
-"""Whether a climb has ended: what EM's own steps gain, and what of it is rounding.
+"""When EM has converged: by how much its plain steps raise the objective, compared with rounding.
 
-Owns the objective from pass to pass, and the rule by which a fit is converged. Refuses to take a step.
+Owns the objective of each pass, and the rule by which a fit is converged. Refuses to take a step.
 """
 
 from dataclasses import dataclass, field
@@ -54,7 +54,7 @@ def cancelled(model: DiagGMM, centre: Floats) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """EM's own step: an M-step, with the posterior whose mode it went to."""
+    """A plain step of EM: the mixtures before and after an M-step, and the posterior whose mode is the one after."""
 
     posterior: ConjugatePrior
     before: DiagGMM
@@ -74,11 +74,11 @@ class Step:
 
 @dataclass(slots=True)
 class Progress:
-    """The objective from pass to pass, and whether the climb has ended.
+    """The objective of each pass, and whether the fit has converged.
 
-    A gain is certain where it is that of EM's own step and both passes saw all components: an extrapolated step may
-    gain little beside a step that gains much, and a bound says little of the likelihood. Once a gain is small, the
-    climb settles: steps are EM's own and passes full, until a certain gain is not small.
+    A gain is certain if EM's plain step made it and both passes used all components. An extrapolated step can gain
+    little where a plain step would gain much, and a sparse pass gives only a lower bound of the likelihood. After a
+    small gain the fit settles: it takes plain steps and full passes until a certain gain is large again.
     """
 
     tol: float
@@ -121,5 +121,5 @@ class Progress:
         self.guaranteed, self.full = True, full
 
     def restart(self) -> None:
-        """The last update guarantees nothing: components were re-split."""
+        """Components were re-split, so the next objective may be lower."""
         self.guaranteed, self.settling, self.least = False, False, None

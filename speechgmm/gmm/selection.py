@@ -19,8 +19,9 @@ from speechgmm.gmm.criteria import n_parameters as n_parameters
 from speechgmm.gmm.criteria import penalised as penalised
 from speechgmm.gmm.em import Fit
 from speechgmm.gmm.fit import fit_mixture
-from speechgmm.gmm.frames import FrameSource, Mapper, as_source, distinct_frames
+from speechgmm.gmm.frames import FrameSource, Mapper, as_source
 from speechgmm.gmm.held_out import held_out_parts, taken, total_log_likelihood
+from speechgmm.gmm.init import distinct_frames
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import MAX_ITER, TOL, VARIANCE_FLOOR, EMOptions, EStep, PrecisionChoice, Start
 from speechgmm.gmm.splitting import split_components

@@ -1,6 +1,6 @@
-"""Components split into two: how a start grows, and where a component that no frames speak for goes.
+"""Splitting a component into two: to make a start larger, or to replace a dead component (one with too few frames).
 
-Owns how far the halves move. Refuses to know frames.
+Owns the distance between the two halves. Uses no frames.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def split_components(model: DiagGMM, which: Sequence[int], directions: ArrayLike
 
 
 def resplit(model: DiagGMM, dead: Sequence[int]) -> DiagGMM:
-    """Put each dead component beside one of the heaviest, which gives it half its frames.
+    """Replace each dead component by one half of the heaviest component, which is split for it.
 
     Raises:
         FitError: Every component is dead.

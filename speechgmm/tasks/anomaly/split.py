@@ -39,6 +39,14 @@ def divide_normal(
             f"corpus.split: {spec.kind} is not there for task: anomaly, where anomalous recordings are never trained "
             "on; take column or fraction (held-out normal scores come from anomaly.folds by themselves)"
         )
+    unlabelled = [utterance for utterance in corpus if not (utterance.labels or {}).get(condition)]
+    if unlabelled:
+        have = ", ".join(sorted(unlabelled[0].labels or {})) or "no label at all"
+        raise DataError(
+            f"{unlabelled[0].source or unlabelled[0].id}: no {condition!r}; the utterance has {have}. task: anomaly "
+            f"needs a column that says which recordings are {normal!r}: give a manifest with that column, or set "
+            "anomaly.condition to the column that you have, and anomaly.normal to its value for normal recordings"
+        )
     odd = [utterance for utterance in corpus if utterance.label(condition) != normal]
     if len(odd) == len(corpus):
         values = sorted({utterance.label(condition) for utterance in corpus})

@@ -105,7 +105,7 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
         return evaluation
 
     def criterion(self, config: Config, tested: Tested) -> float:
-        """Nothing that normal recordings could choose by (see ``no_sweep``)."""
+        """Not there: normal recordings cannot choose a setting (see ``no_sweep``)."""
         raise NotImplementedError(self.no_sweep)
 
     def criterion_name(self, config: Config) -> str:

@@ -47,7 +47,7 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
         return are_segments(job)
 
     def trains_each_class(self, config: Config) -> bool:
-        """What is said may be said once."""
+        """No: a transcript may occur once."""
         return False
 
     def about(self, job: Job) -> str:
@@ -60,7 +60,7 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
         return train_recognisers(job, [features for (features,) in sets])
 
     def test(self, job: Job, parts: Mapping[str, tuple[Inputs, TrainedRecogniser]]) -> dict[str, Recognised]:
-        """What was heard in the test recordings of each part."""
+        """The hypotheses of the test recordings of each part."""
         systems = {name: (features, trained.recogniser) for name, ((features,), trained) in parts.items()}
         return recognise_test(job, systems).by_fold(list(parts))
 
@@ -77,7 +77,7 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
         return evaluate_recognition(tested, config.recognition, seed=config.seed)
 
     def criterion(self, config: Config, tested: Recognised) -> float:
-        """Minus the share of errors in what was said."""
+        """Minus the error rate."""
         return -edit_rate(count_edits(tested.edits(config.recognition)))(np.ones(len(tested.said)))
 
     def criterion_name(self, config: Config) -> str:
@@ -85,7 +85,7 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
         return "error_rate"
 
     def sections(self, run: RunFolder, n_audio: int) -> Sequence[Any]:
-        """What is confused with what, and the recordings with most errors."""
+        """The confusions of units, and the recordings with most errors."""
         return (recognition(run),)
 
     def settings(self, run: RunFolder) -> Sequence[tuple[str, str]]:

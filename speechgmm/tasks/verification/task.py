@@ -33,7 +33,7 @@ class Calibrated(Trained):
 
 
 class Verification(MixtureTask):
-    """Whether a recording is of the speaker it is claimed to be of."""
+    """Whether a recording is by the speaker who is claimed."""
 
     name: ClassVar[str] = "verification"
 
@@ -73,7 +73,7 @@ class Verification(MixtureTask):
         return Settled(Calibrated(**known, calibration=calibration), folds, scored)
 
     def of_several_models(self, job: Job, tested: ScoredTrials) -> ScoredTrials:
-        """The trials with ratios by folds: there is no one model whose map they could have."""
+        """The trials with likelihood ratios by folds, since their models have different calibrations."""
         if not self.settles(job):
             return tested
         config = job.experiment.config
