@@ -158,6 +158,8 @@ def test_starts_that_cannot_be_are_refused():
     start = DiagGMM([0.5, 0.5], [[0.0, 1.0], [6.0, 7.0]], np.ones((2, 2)))
     with pytest.raises(ConfigError, match="n_init 7; 4 frames have only 6 different starts of 2 components"):
         fit_gmm(frames, 2, n_init=7)
+    with pytest.raises(ConfigError, match="n_init 1000000; expected at most 1000 starts"):
+        fit_gmm(frames, 2, n_init=10**6)
     with pytest.raises(ConfigError, match="n_init 3 beside a start, where it has no effect"):
         fit_gmm(frames, 2, n_init=3, start=start)
     for wrong in (0, -1, 1.5, True, "4"):

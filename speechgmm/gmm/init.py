@@ -35,6 +35,8 @@ CLIMB: Final = 8
 STARTS: Final = 4
 """Starts by default, where there are frames enough to tell them apart and few components."""
 
+MOST_STARTS: Final = 1000
+
 FRAMES_TO_CHOOSE: Final = 15
 """Frames per component and start. With fewer, the likeliest start is often one that overfits the frames."""
 
@@ -79,6 +81,10 @@ def initial_model(
         raise ConfigError(f"start {method!r}; expected kmeans++, split or random")
     if n_init is not None and (not isinstance(n_init, (int, np.integer)) or isinstance(n_init, bool) or n_init < 1):
         raise ConfigError(f"n_init {n_init!r}; expected a whole number of starts, 1 or more, or None")
+    if n_init is not None and n_init > MOST_STARTS:
+        raise ConfigError(
+            f"n_init {n_init}; expected at most {MOST_STARTS} starts: all are kept until the best is known"
+        )
     source = as_source(frames, weights)
     if n_init is not None and n_init > comb(len(source), n_components) > 0:
         raise ConfigError(

@@ -113,6 +113,7 @@ class ModelSpec:
         "starts that are tried on some of the frames, of which the likeliest goes on; default: up to 4, fewer where "
         "frames are few or components many",
         ge=1,
+        le=1000,
     )
     max_iter: int = setting(
         MAX_ITER,
