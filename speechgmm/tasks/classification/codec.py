@@ -31,7 +31,7 @@ from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_in
 from speechgmm.engine.recipe import ClassRecipe
 from speechgmm.features.augment import Copy
 from speechgmm.gmm import ChooseSpec, ModelSpec, UbmSpec
-from speechgmm.gmm.spec import NOT_OF, OF_BACKGROUND
+from speechgmm.gmm.spec import NOT_OF, OF_ADAPTATION, OF_BACKGROUND
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.container import (
     CLASSES,
@@ -169,9 +169,9 @@ def _with_effect(spec: ModelSpec) -> dict[str, Any]:
 def _recipe(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]], sizes: list[int]) -> ClassRecipe:
     spec = {**header["spec"], "ubm": UbmSpec(**header["spec"]["ubm"])}
     spec["adapt_parameters"] = tuple(spec["adapt_parameters"])
-    if spec["adapt"] == "map":  # in files of earlier versions these are defaults that had no effect
-        for name in OF_BACKGROUND:
-            spec.pop(name, None)
+    # Settings without effect are in the file with the defaults of the version that wrote it, which may differ today.
+    for name in OF_BACKGROUND if spec["adapt"] == "map" else OF_ADAPTATION:
+        spec.pop(name, None)
     choose = dict(spec.get("choose", {}))
     if choose.get("candidates") is not None:
         choose["candidates"] = tuple(choose["candidates"])
