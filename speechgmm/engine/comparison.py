@@ -126,7 +126,7 @@ def chosen_columns(
 
 def score_column(folder: Path) -> str:
     """What the trials of a run are judged by: calibrated ratios where there are any, else scores."""
-    return "llr" if "llr" in read_table(folder / "scores.tsv")[0] else "score"
+    return "llr" if "llr" in read_heading(folder / "scores.tsv") else "score"
 
 
 def run_groups(folder: Path, *, owners: bool) -> tuple[dict[str, str], dict[str, str]] | None:
@@ -151,6 +151,12 @@ def groups_of(folder: Path, *, owners: bool = False) -> tuple[dict[str, str], di
 def corpus_of(folder: Path) -> dict[str, Any]:
     """The configuration's section about the corpus."""
     return dict(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["corpus"])
+
+
+def read_heading(path: Path) -> list[str]:
+    """The column names of a table of a run, without its rows: there may be a million."""
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        return next(csv.reader([file.readline().rstrip("\n")], delimiter="\t", quoting=csv.QUOTE_NONE), [])
 
 
 def read_table(path: Path) -> list[list[str]]:

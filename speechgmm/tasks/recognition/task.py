@@ -8,7 +8,7 @@ import numpy as np
 
 from speechgmm.config import Config
 from speechgmm.corpus import Corpus, Fold, make_split
-from speechgmm.engine.comparison import Compared, chosen_columns, read_table
+from speechgmm.engine.comparison import Compared, chosen_columns, read_heading
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.labelled_recordings import are_segments
@@ -131,8 +131,8 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
         """Recordings, by the errors in what was heard; of whole recordings, which protocol.tsv may have in segments."""
         counts = ("hits", "substitutions", "deletions", "insertions")
         items = chosen_columns(folder, "hypotheses.tsv", ("id",), ("reference", *counts))
-        head, *_ = read_table(folder / "hypotheses.tsv")
-        groups = chosen_columns(folder, "hypotheses.tsv", ("id",), ("group",)) if "group" in head else {}
+        grouped = "group" in read_heading(folder / "hypotheses.tsv")
+        groups = chosen_columns(folder, "hypotheses.tsv", ("id",), ("group",)) if grouped else {}
         tests = {name: group for (name,), (group,) in groups.items()}
         return Compared(self.name, "error_rate", items, _error_rate, tests)
 
