@@ -3,11 +3,11 @@
 Importing the package imports none of its parts.
 """
 
-from importlib import import_module
 from typing import Any, Final
-from warnings import warn
 
 import lazy_loader
+
+from speechgmm.moved import from_new_place
 
 # What there is, and where, stands in __init__.pyi: for type checkers, and for this line.
 _offered, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
@@ -43,7 +43,4 @@ MOVED: Final = {
 
 def __getattr__(name: str) -> Any:
     """A name of one of the modules, or, with a DeprecationWarning, one that has moved."""
-    if name not in MOVED:
-        return _offered(name)
-    warn(f"{__name__}.{name} is {MOVED[name]}.{name} now", DeprecationWarning, stacklevel=2)
-    return getattr(import_module(MOVED[name]), name)
+    return from_new_place(__name__, name, MOVED) if name in MOVED else _offered(name)

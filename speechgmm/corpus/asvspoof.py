@@ -1,8 +1,8 @@
 """Names that are in ``speechgmm.corpus.readers.asvspoof`` now; each use warns."""
 
-from importlib import import_module
 from typing import Any, Final
-from warnings import warn
+
+from speechgmm.moved import from_new_place
 
 MOVED: Final = {
     "ASV_KEYS": "speechgmm.corpus.readers.asvspoof",
@@ -15,7 +15,4 @@ MOVED: Final = {
 
 def __getattr__(name: str) -> Any:
     """A name from its new place, with a DeprecationWarning that says which."""
-    if name not in MOVED:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    warn(f"{__name__}.{name} is {MOVED[name]}.{name} now", DeprecationWarning, stacklevel=2)
-    return getattr(import_module(MOVED[name]), name)
+    return from_new_place(__name__, name, MOVED)
