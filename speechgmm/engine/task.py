@@ -66,6 +66,9 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
     no_sweep: ClassVar[str | None] = None
     """Why points of a sweep cannot be compared; None: they can."""
 
+    in_order: ClassVar[bool] = False
+    """Whether recordings are taken frame after frame, so that no frame may be left out, not even digital silence."""
+
     least_classes: ClassVar[int] = 2
     """Classes that training needs at the least."""
 

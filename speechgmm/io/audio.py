@@ -77,6 +77,7 @@ class Pieces:
             channel,
             speed,
         )
+        self.native_rate = sample_rate  # Hz of the file, once it has been opened
         self._n_decoded = self._n_clipped = self._n_samples = 0
 
     @property
@@ -98,7 +99,7 @@ class Pieces:
         """
         self._n_decoded = self._n_clipped = self._n_samples = 0
         with open_recording(self.path) as raw, _decoder(raw, self.path) as file:
-            rate = int(file.samplerate)
+            rate = self.native_rate = int(file.samplerate)
             self._check_header(raw, file)
             pieces = self._checked(file)
             if rate != self.sample_rate:
@@ -217,12 +218,8 @@ def resampled(pieces: Iterable[NDArray[np.float32]], rate: int, new_rate: int) -
 
 def native_rate(path: Path) -> int:
     """The rate of a recording in Hz, from its header alone. Raises DataError where it has none."""
-    import soundfile
-
-    try:
-        return int(soundfile.info(str(path)).samplerate)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise DataError(f"{path}: not audio that can be decoded ({error})") from None
+    with open_recording(path) as raw, _decoder(raw, path) as file:
+        return int(file.samplerate)
 
 
 @contextmanager

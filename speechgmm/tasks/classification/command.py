@@ -8,7 +8,6 @@ from pathlib import Path
 
 from speechgmm.engine.console import Console
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.io.audio import CLIPPED_SHARE
 from speechgmm.io.tables import cell
 from speechgmm.report.text import recordings
 from speechgmm.tasks.verification.spec import UNKNOWN
@@ -72,8 +71,8 @@ def score_and_print(
                 failures += 1
                 print(f"error: {results}", file=sys.stderr)
                 continue
-            if results and results[0].clipped >= CLIPPED_SHARE:
-                print(f"warning: {path}: {100 * results[0].clipped:.1f} % of samples are clipped", file=sys.stderr)
+            for note in results[0].notes if results else ():
+                print(f"warning: {path}: {note}", file=sys.stderr)
             silent = sum(item.n_frames == 0 for item in results)
             if silent:
                 print(f"{path}: {silent} of {len(results)} windows hold no speech and are left out", file=sys.stderr)

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FrontEnd, Moments, front_end, moments, normalisation
-from speechgmm.io.audio import Pieces
 from speechgmm.parallel import pmap
 from speechgmm.tasks.classification.codec import ModelFile
 from speechgmm.tasks.classification.models import ClassModels
@@ -27,7 +26,7 @@ if TYPE_CHECKING:  # scoring a recording waits for none of them
     from speechgmm.engine.job import Job
     from speechgmm.tasks.segments.codec import SegmentFile
 
-from speechgmm.engine.recordings import frames_of, model_frames
+from speechgmm.engine.recordings import RecordingFacts, doubts, frames_of, model_frames
 
 SCORED_AT_ONCE = 64
 """Utterances in a task."""
@@ -123,6 +122,7 @@ class Scored:
     posteriors: NDArray[np.float64] | None  # (C,); None where the model has no temperature, or without frames
     clipped: float  # share of the recording's samples at full scale
     llrs: NDArray[np.float64] | None = None  # (C,) calibrated, nats; None where the model has no calibration
+    notes: tuple[str, ...] = ()  # what speaks against trusting the scores of this recording
 
     def ranked(self) -> list[int]:
         """Numbers of the classes, best first."""
@@ -205,26 +205,28 @@ def _score_recording(
 def _score_windows(
     model: "ModelFile | SegmentFile", window: float | None, hop: float | None, path: Path
 ) -> Iterator[Scored]:
-    audio = model.audio
+    audio, every = model.audio, not isinstance(model, ModelFile)
     if audio is None:
         raise ConfigError("the model has no front end")
-    frames, speech, recording = model_frames(audio, path)
+    frames, speech, recording = model_frames(audio, path, every=every)
+    notes = tuple(doubts(audio, recording, every=every))
     plan = front_end(audio.features, audio.sample_rate)
     if not isinstance(model, ModelFile):
         windows = list(_windows(recording.duration, window, hop))
-        yield from _score_segments(model, plan, frames, windows, path, recording)
+        for scored in _score_segments(model, plan, frames, windows, path, recording):
+            yield replace(scored, notes=notes)
         return
     models = model.models
     for start, end in _windows(recording.duration, window, hop):
         first, stop = (0, len(frames)) if window is None else plan.frame_range(start, end, len(frames))
         chosen = frames[first:stop][speech[first:stop]]
         if len(chosen) == 0:  # the VAD left nothing of the window
-            yield Scored(path, start, end, 0, np.full(len(models.labels), np.nan), None, recording.clipped)
+            yield Scored(path, start, end, 0, np.full(len(models.labels), np.nan), None, recording.clipped, None, notes)
             continue
         means = models.mean_log_likelihoods(chosen)
         posteriors = None if models.temperature is None else models.posteriors(means, len(chosen))
         llrs = None if model.calibration is None else _judged(model, chosen)[1]
-        yield Scored(path, start, end, len(chosen), means, posteriors, recording.clipped, llrs)
+        yield Scored(path, start, end, len(chosen), means, posteriors, recording.clipped, llrs, notes)
 
 
 def _judged(model: "ModelFile", frames: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
@@ -251,7 +253,7 @@ def _score_segments(
     frames: NDArray[np.float32],
     windows: Sequence[tuple[float, float]],
     path: Path,
-    recording: Pieces,
+    recording: RecordingFacts,
 ) -> Iterator[Scored]:
     """Each window as a segment: log posteriors in the place of log-likelihoods."""
     bounds = np.array([plan.positions(start, end, len(frames)) for start, end in windows])

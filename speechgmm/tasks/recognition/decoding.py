@@ -199,7 +199,7 @@ def _hear_recording(
     decoder: Decoder, audio: AudioInput, scale: float | None, top: int, path: Path
 ) -> HeardRecording | DataError:
     try:
-        frames, _, recording = model_frames(audio, path)
+        frames, _, recording = model_frames(audio, path, every=True)
         heard = decoder.recognise(frames, confidence_scale=scale)
         several = decoder.n_best(frames, top) if top > 1 else ()
     except DataError as error:
