@@ -57,9 +57,7 @@ class _Item:
     entry: Entry
 
 
-def data_warnings(
-    job: Job, corpus: Corpus, pieces: Sequence[Piece], entries: Mapping[Path, Entry]
-) -> Iterator[str]:
+def data_warnings(job: Job, corpus: Corpus, pieces: Sequence[Piece], entries: Mapping[Path, Entry]) -> Iterator[str]:
     """What a person should know of these utterances before believing results, one sentence or two each.
 
     Labels that are transcripts are no classes, and nothing is said by class then.
@@ -128,7 +126,9 @@ def _two_labels(items: Sequence[_Item], root: Path) -> Iterator[str]:
         owners[item.piece.key, item.piece.first, item.piece.stop].setdefault(item.label, item)
     shared = [list(found.values()) for found in owners.values() if len(found) > 1]
     if shared:
-        lines = [" and ".join(f"{_place(item.utterance, root)} (class {item.label!r})" for item in found) for found in shared]
+        lines = [
+            " and ".join(f"{_place(item.utterance, root)} (class {item.label!r})" for item in found) for found in shared
+        ]
         yield (
             f"{_count(len(shared), 'recording is', 'recordings are')} the same, byte for byte, under different labels, "
             f"at least one of them wrong:\n{listed(lines)}\nremove or relabel them: models are trained on both, and "
@@ -144,9 +144,13 @@ def _digital_silence(items: Sequence[_Item], *, in_order: bool) -> Iterator[str]
         counts[item.label][1] += stop - first
     shares = {label: silent / max(1, total) for label, (silent, total) in counts.items()}
     for high, low in _apart(shares, SILENT_MORE):
-        what = "cut it off, or add as much to the others" if in_order else (
-            "such frames are left out of training and scoring; set features.vad or cut it, for its edges and what is "
-            "nearly silent remain"
+        what = (
+            "cut it off, or add as much to the others"
+            if in_order
+            else (
+                "such frames are left out of training and scoring; set features.vad or cut it: its edges and what "
+                "is nearly silent remain"
+            )
         )
         yield (
             f"{_percents(high, 'of the frames of class')} are digital silence (all samples equal), "
@@ -205,7 +209,7 @@ def _offsets(by_class: Mapping[str, Mapping[Path, Entry]], removed: bool) -> Ite
     effect = (
         "the features take the mean off every frame, so that it does not count; what else the device does will"
         if removed
-        else "the lowest bands and the energy hold it; take it off (a high-pass filter), or use preset: kaldi, which does"
+        else "the lowest bands and the energy hold it; take it off by a high-pass filter, or use preset: kaldi"
     )
     yield (
         f"{_count(n, 'recording has', 'recordings have')} a DC offset{named}; the largest is {worst[0]:.2f} of full "
@@ -221,19 +225,17 @@ def _bands(by_class: Mapping[str, Mapping[Path, Entry]], sample_rate: int) -> It
     raised = sum(1 for one in narrow.values() if one.rate < sample_rate)
     if not narrow or (raised == 0 and len(narrow) < max(2, SOME * len(entries))):
         return
-    band = float(np.median([one.band for one in narrow.values()]))
+    band = float(np.median([one.rate / 2 if one.rate < sample_rate else one.band for one in narrow.values()]))
     lower = min((rate for rate in (8000, 11025, 16000, 22050, 24000, 32000) if rate / 2 >= 0.9 * band), default=8000)
     remedy = f"set corpus.sample_rate: {lower} and resample: true, so that all are alike"
-    above = f"nothing above {band / 1000:.1f} kHz"
+    above = f"nothing above {round(band, -2) / 1000:g} kHz"
     if len(narrow) == len(entries):
         yield (
             f"all recordings hold {above}, though features are made for {sample_rate} Hz: they were brought up from a "
             f"lower rate, and the bands above hold rounding noise alone; set corpus.sample_rate: {lower}"
         )
         return
-    shares = {
-        label: sum(path in narrow for path in found) / len(found) for label, found in by_class.items() if label
-    }
+    shares = {label: sum(path in narrow for path in found) / len(found) for label, found in by_class.items() if label}
     parts = "".join(
         f"; {_percents(high, 'of class')}, {_percent(low[1])} of class {low[0]!r}" for high, low in _apart(shares, SOME)
     )
@@ -245,9 +247,7 @@ def _bands(by_class: Mapping[str, Mapping[Path, Entry]], sample_rate: int) -> It
     )
 
 
-def _apart(
-    shares: Mapping[str, float], least: float
-) -> Iterator[tuple[list[tuple[str, float]], tuple[str, float]]]:
+def _apart(shares: Mapping[str, float], least: float) -> Iterator[tuple[list[tuple[str, float]], tuple[str, float]]]:
     """The classes whose share is higher than the lowest by so much, and the lowest; nothing where there are none."""
     if not shares:
         return

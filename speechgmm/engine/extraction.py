@@ -78,9 +78,7 @@ def _copies(
         job.console.warn(reason)
     plan = front_end(features, audio.sample_rate)
     made = tuple(
-        _piece(job, plan, store, entries[u.path], u, copy.speed)
-        if yes and u.path in entries
-        else None
+        _piece(job, plan, store, entries[u.path], u, copy.speed) if yes and u.path in entries else None
         for u, yes in zip(corpus, trains, strict=True)
     )
     return normalised_copies(job, corpus, audio, made)

@@ -33,9 +33,10 @@ class RecordingFacts:
     clipped: float  # share of samples at full scale, 0 to 1
     measured: Measurements
     n_frames: int
+    notes: tuple[str, ...] = ()  # what speaks against trusting a decision about it
 
 
-def doubts(audio: AudioInput, facts: RecordingFacts, *, every: bool = False) -> Iterator[str]:
+def _doubts(audio: AudioInput, facts: RecordingFacts, every: bool) -> Iterator[str]:
     """What speaks against trusting a model's decision about a recording; ``every`` as of `frames_of`."""
     measured = facts.measured
     if facts.clipped >= CLIPPED_SHARE:
@@ -46,9 +47,11 @@ def doubts(audio: AudioInput, facts: RecordingFacts, *, every: bool = False) -> 
         yield f"{100 * silent:.0f} % of the frames are digital silence (all samples equal) and are {effect}"
     reached = audio.band or audio.sample_rate / 2
     if measured.band < NARROW * reached:
-        raised = f"{measured.rate} Hz brought up to {audio.sample_rate} Hz: " * (measured.rate < audio.sample_rate)
+        raised = measured.rate < audio.sample_rate
+        origin = f"{measured.rate} Hz brought up to {audio.sample_rate} Hz: " if raised else ""
+        band = measured.rate / 2 if raised else round(measured.band, -2)
         yield (
-            f"{raised}nothing above {measured.band / 1000:.1f} kHz, and the model's training recordings reach "
+            f"{origin}nothing above {band / 1000:g} kHz, and the model's training recordings reach "
             f"{reached / 1000:g} kHz: do not trust the decision, however sure; train a model at the lower rate"
         )
 
@@ -96,7 +99,8 @@ def frames_of(
         speech = speech & not_silent(measured.silent, 0, len(frames))
         if not speech.any():
             raise DataError(f"{path}: the VAD keeps nothing of its {len(frames)} frames but digital silence")
-    return frames, speech, RecordingFacts(recording.duration, recording.clipped, measured, len(frames))
+    facts = RecordingFacts(recording.duration, recording.clipped, measured, len(frames))
+    return frames, speech, replace(facts, notes=tuple(_doubts(audio, facts, every)))
 
 
 def model_frames(

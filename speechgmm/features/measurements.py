@@ -30,7 +30,7 @@ FLOOR: Final = 1e-6
 from 8 kHz by four resamplers, where they lie at -70 to -95 dB."""
 
 EDGE: Final = 10**2.5
-"""Ratio of powers below and above the end of a band that a low-pass filter leaves, 25 dB; speech itself fades slower."""
+"""Ratio of powers below and above the end of a band that a low-pass filter leaves, 25 dB; speech fades slower."""
 
 NEARBY: Final = 0.15
 """Where the two powers are taken: so far below and above the end, as a share of it."""
@@ -48,8 +48,8 @@ class Measurements(NamedTuple):
     @classmethod
     def of(cls, values: Sequence[Any]) -> "Measurements":
         """The inverse of what JSON makes of them."""
-        *numbers, silent = values
-        return cls(*numbers, tuple((int(first), int(stop)) for first, stop in silent))
+        level, offset, band, rate, silent = values
+        return cls(level, offset, band, rate, tuple((int(first), int(stop)) for first, stop in silent))
 
     @property
     def n_silent(self) -> int:
@@ -82,7 +82,7 @@ class Measured:
     """
 
     def __init__(self, pieces: Iterable[Float32Array], front: FrontEnd) -> None:
-        """Name the samples: stretches (N,) of one recording at the front end's rate, which may be gone through again."""
+        """Name the samples: stretches (N,) of one recording at the front end's rate; they may be gone through again."""
         self.pieces, self.front = pieces, front
         self._reset()
 

@@ -1,10 +1,12 @@
 """Results as text: aligned columns, durations, paths and figures for standard output."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speechgmm.errors import ConfigError, DataError
+from speechgmm.io.printing import printable
 
 if TYPE_CHECKING:
     from speechgmm.engine.class_report import ClassReport
@@ -26,16 +28,19 @@ def figure(name: str, metric: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def recordings(given: Sequence[Path]) -> list[Path]:
-    """The recordings named, and those in folders named, in order."""
+    """The recordings named, and those in folders named, in order; what is left aside there is said (standard error)."""
     paths: list[Path] = []
     for path in given:
         if path.is_dir():
-            from speechgmm.corpus.readers.folder import audio_files
+            from speechgmm.corpus.readers.files import recordings_below
 
-            found = audio_files(path)
-            if not found:
-                raise DataError(f"{path}: no recordings in this folder")
-            paths += found
+            found = recordings_below(path)
+            notes = list(found.notes())
+            if not found.audio:
+                raise DataError("; ".join([f"{path}: no recordings in this folder", *notes]))
+            for note in notes:
+                print(printable(f"warning: {path}: {note}"), file=sys.stderr)
+            paths += found.audio
         else:
             paths.append(path)
     return paths
@@ -58,6 +63,7 @@ def model_target(path: Path, out: Path | None) -> Path:
 
 def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Rows with their columns lined up: numbers to the right, words to the left."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
     right = [all(row[n][:1].isdigit() or row[n][:1] in ("-", "") for row in rows[1:]) for n in range(len(widths))]
     for row in rows:

@@ -8,9 +8,9 @@ root/                       or, with a split:   root/
 from pathlib import Path
 from typing import Any
 
-from speechgmm.corpus.readers.folder import audio_files
+from speechgmm.corpus.readers.files import files_below, recordings_below, split_folders
 from speechgmm.corpus.readers.layout import refuse
-from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
+from speechgmm.corpus.utterance import Corpus, Utterance
 from speechgmm.errors import ConfigError, DataError
 
 
@@ -18,8 +18,7 @@ def read_textgrids(root: Path, label: str, tier: str | None = None) -> Corpus:
     """The intervals of a tier as utterances; those without text are left out.
 
     Columns: ``label``, the interval's text; and speaker, the folder that the recording lies in (below ``root``), unless
-    the label is itself called so. Folders ``train``, ``dev``, ``test``, ``ubm`` at the top, where there are no others,
-    are the split.
+    the label is itself called so. Folders at the top that are named after splits, as for ``read_folder``, are these.
 
     Args:
         root: The folder of the recordings.
@@ -33,18 +32,20 @@ def read_textgrids(root: Path, label: str, tier: str | None = None) -> Corpus:
     """
     if not root.is_dir():
         raise DataError(f"{root}: there is no such folder (corpus.root)")
-    grids = {path.with_suffix(""): path for path in sorted(root.rglob("*")) if path.suffix.lower() == ".textgrid"}
+    grids = {path.with_suffix(""): path for path in sorted(files_below(root)) if path.suffix.lower() == ".textgrid"}
     if not grids:
         raise DataError(f"{root}: no TextGrid; one is expected beside each recording (anna/one.wav, anna/one.TextGrid)")
     audio: dict[Path, Path] = {}
     problems: list[str] = []
-    for path in audio_files(root):
+    found = recordings_below(root)
+    for path in found.audio:
         stem = path.with_suffix("")
         if stem in grids and stem in audio:
             problems.append(f"{_place(grids[stem], root)}: two recordings: {audio[stem].name} and {path.name}")
         audio[stem] = path
-    tops = {path.relative_to(root).parts[0] for path in grids.values() if path.parent != root}
-    by_split = bool(tops) and tops <= set(SPLITS) and not any(path.parent == root for path in grids.values())
+    split_of: dict[str, str] = {}
+    if not any(path.parent == root for path in grids.values()):
+        split_of = split_folders(root, (path.relative_to(root) for path in grids.values()), classes=False)
     utterances: list[Utterance] = []
     for stem, path in grids.items():
         if stem not in audio:
@@ -56,8 +57,8 @@ def read_textgrids(root: Path, label: str, tier: str | None = None) -> Corpus:
             problems.append(f"{_place(path, root)}: {error}")
             continue
         place = path.relative_to(root)
-        split = place.parts[0] if by_split else ""
-        folders = place.parts[1 if by_split else 0 : -1]
+        split = split_of.get(place.parts[0], "")
+        folders = place.parts[1 if split_of else 0 : -1]
         labels = {"speaker": folders[-1]} if folders else {}
         ids: set[str] = set()
         for start, end, text in intervals:
@@ -73,7 +74,7 @@ def read_textgrids(root: Path, label: str, tier: str | None = None) -> Corpus:
         raise DataError(f"{root}: no interval with text in the tier of {len(grids)} TextGrids")
     without = sum(1 for stem in audio if stem not in grids)
     notes = (f"{without} of {len(audio)} recordings have no TextGrid beside them and are not used",) if without else ()
-    return Corpus(tuple(utterances), label, root, notes)
+    return Corpus(tuple(utterances), label, root, (*notes, *found.notes()))
 
 
 def _place(path: Path, root: Path) -> str:

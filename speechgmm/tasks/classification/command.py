@@ -8,6 +8,7 @@ from pathlib import Path
 
 from speechgmm.engine.console import Console
 from speechgmm.errors import ConfigError, DataError
+from speechgmm.io.printing import printable
 from speechgmm.io.tables import cell
 from speechgmm.report.text import recordings
 from speechgmm.tasks.verification.spec import UNKNOWN
@@ -72,7 +73,7 @@ def score_and_print(
                 print(f"error: {results}", file=sys.stderr)
                 continue
             for note in results[0].notes if results else ():
-                print(f"warning: {path}: {note}", file=sys.stderr)
+                print(printable(f"warning: {path}: {note}"), file=sys.stderr)
             silent = sum(item.n_frames == 0 for item in results)
             if silent:
                 print(f"{path}: {silent} of {len(results)} windows hold no speech and are left out", file=sys.stderr)
@@ -125,7 +126,7 @@ def _print_rows(
     before: object = None
     for row in rows:
         if row["file"] != before:
-            print(f"{'' if before is None else chr(10)}{row['file']}")
+            print(f"{'' if before is None else chr(10)}{printable(str(row['file']))}")
             head = f"{'start':>8}{'end':>8}  " if windowed else "  "
             third = f"{'ratio':>11}" if calibrated else f"{'posterior':>11}"
             units = "nats per frame (ratio: nats)" if calibrated else "nats per frame"
@@ -134,6 +135,6 @@ def _print_rows(
         times = f"{row['start']:>8.2f}{row['end']:>8.2f}  " if windowed else "  "
         third = f"{row['llr']:.3f}" if calibrated else "" if row["posterior"] is None else f"{row['posterior']:.3f}"
         likelihood = "" if row["mean_log_likelihood"] is None else f"{row['mean_log_likelihood']:.3f}"
-        decision = f"   {row['decision']}" if calibrated and row["rank"] == 1 else ""
+        decision = f"   {printable(str(row['decision']))}" if calibrated and row["rank"] == 1 else ""
         values = f"{likelihood:>15}{third:>11}{row['margin']:>9.3f}{decision}"
-        print(f"{times}{row['rank']:>4}  {row['label']:<16}{values}")
+        print(f"{times}{row['rank']:>4}  {printable(str(row['label'])):<16}{values}")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # scoring a recording waits for none of them
     from speechgmm.engine.job import Job
     from speechgmm.tasks.segments.codec import SegmentFile
 
-from speechgmm.engine.recordings import RecordingFacts, doubts, frames_of, model_frames
+from speechgmm.engine.recordings import RecordingFacts, frames_of, model_frames
 
 SCORED_AT_ONCE = 64
 """Utterances in a task."""
@@ -205,28 +205,26 @@ def _score_recording(
 def _score_windows(
     model: "ModelFile | SegmentFile", window: float | None, hop: float | None, path: Path
 ) -> Iterator[Scored]:
-    audio, every = model.audio, not isinstance(model, ModelFile)
+    audio = model.audio
     if audio is None:
         raise ConfigError("the model has no front end")
-    frames, speech, recording = model_frames(audio, path, every=every)
-    notes = tuple(doubts(audio, recording, every=every))
+    frames, speech, recording = model_frames(audio, path, every=not isinstance(model, ModelFile))
     plan = front_end(audio.features, audio.sample_rate)
     if not isinstance(model, ModelFile):
         windows = list(_windows(recording.duration, window, hop))
-        for scored in _score_segments(model, plan, frames, windows, path, recording):
-            yield replace(scored, notes=notes)
+        yield from _score_segments(model, plan, frames, windows, path, recording)
         return
-    models = model.models
     for start, end in _windows(recording.duration, window, hop):
         first, stop = (0, len(frames)) if window is None else plan.frame_range(start, end, len(frames))
         chosen = frames[first:stop][speech[first:stop]]
         if len(chosen) == 0:  # the VAD left nothing of the window
-            yield Scored(path, start, end, 0, np.full(len(models.labels), np.nan), None, recording.clipped, None, notes)
+            nothing = np.full(len(model.models.labels), np.nan)
+            yield Scored(path, start, end, 0, nothing, None, recording.clipped, None, recording.notes)
             continue
-        means = models.mean_log_likelihoods(chosen)
-        posteriors = None if models.temperature is None else models.posteriors(means, len(chosen))
+        means = model.models.mean_log_likelihoods(chosen)
+        posteriors = None if model.models.temperature is None else model.models.posteriors(means, len(chosen))
         llrs = None if model.calibration is None else _judged(model, chosen)[1]
-        yield Scored(path, start, end, len(chosen), means, posteriors, recording.clipped, llrs, notes)
+        yield Scored(path, start, end, len(chosen), means, posteriors, recording.clipped, llrs, recording.notes)
 
 
 def _judged(model: "ModelFile", frames: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
@@ -260,7 +258,7 @@ def _score_segments(
     table = model.models.log_posteriors(frames, bounds)
     for (start, end), row in zip(windows, table, strict=True):
         first, stop = plan.frame_range(start, end, len(frames))
-        yield Scored(path, start, end, stop - first, row, np.exp(row), recording.clipped)
+        yield Scored(path, start, end, stop - first, row, np.exp(row), recording.clipped, None, recording.notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +268,7 @@ class Judged:
     score: float  # nats per frame above the background model
     llr: float | None  # calibrated, nats; None where the model has no calibration
     n_frames: int
+    notes: tuple[str, ...] = ()  # as of `Scored`
 
 
 def judge_recordings(
@@ -291,12 +290,11 @@ def _judge(model: ModelFile, path: Path) -> Judged | DataError:
     if audio is None:
         raise ConfigError("the model has no front end")
     try:
-        frames, speech, _ = model_frames(audio, path)
-        chosen = frames[speech]
-        scores, llrs = _judged(model, chosen)
+        frames, speech, recording = model_frames(audio, path)
+        scores, llrs = _judged(model, frames[speech])
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")
-    return Judged(float(scores[0]), None if llrs is None else float(llrs[0]), len(chosen))
+    return Judged(float(scores[0]), None if llrs is None else float(llrs[0]), int(speech.sum()), recording.notes)
 
 
 def _windows(duration: float, window: float | None, hop: float | None) -> Iterator[tuple[float, float]]:
