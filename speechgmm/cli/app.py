@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -34,6 +35,11 @@ def options_of(arguments: Sequence[str], params: Sequence[Any]) -> list[str]:
     return [option for option in dict.fromkeys(wanted) if option in there]
 
 
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning of the library, without the line of code that it comes from."""
+    print(f"warning: {message}", file=sys.stderr)
+
+
 class _Commands(TyperGroup):
     """Commands whose errors end in one paragraph and a status, not in a traceback (``--debug`` shows it)."""
 
@@ -43,7 +49,9 @@ class _Commands(TyperGroup):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         try:
-            result = super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _warn
+                result = super().invoke(ctx)
             sys.stdout.flush()
             return result
         except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """What a new recording goes through on its way to frames, the same as in a run."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, RecordingWarning
 from speechgmm.features import moments, normalisation, raw_features
 from speechgmm.io.audio import Pieces, recording_key
 
@@ -18,13 +19,18 @@ if TYPE_CHECKING:  # scoring a recording waits for none of them
 def frames_of(
     audio: AudioInput, path: Path, speed: float = 1.0, noising: "Noising | None" = None
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], Pieces]:
-    """(T, D) frames of a recording (with noise), not normalised; (T,) which of them are speech; and the recording."""
+    """(T, D) frames of a recording (with noise), not normalised; (T,) which of them are speech; and the recording.
+
+    Warns with ``RecordingWarning`` of a fault that the recording can be used with.
+    """
     recording = Pieces(path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel, speed=speed)
     try:
         samples = recording if noising is None else noising.of(recording, recording_key(path), audio)
         frames, speech = raw_features(audio.features.without_normalisation(), samples, audio.sample_rate)
     except DataError as error:
         raise error if str(path) in str(error) else DataError(f"{path}: {error}") from None
+    for note in recording.notes:
+        warnings.warn(f"{path}: {note}", RecordingWarning, stacklevel=2)
     if speech is None:
         speech = np.ones(len(frames), bool)
     if not speech.any():

@@ -1,0 +1,60 @@
+"""Channels that a mean spoils: one that is dead, or one that is the other upside down."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_STEP: Final = 8
+"""Every so many-th sample is looked at: the power of a second of speech needs no more."""
+
+_CANCELLED: Final = 1e-3
+"""The mean of two channels has this share of their power, or less (-30 dB), where one is the other upside down."""
+
+
+class ChannelCheck:
+    """Powers of the channels and of their mean, block by block.
+
+    >>> check, left = ChannelCheck(2), np.ones(16, np.float32)
+    >>> check.add(np.stack([left, -left], axis=1), np.zeros(16, np.float32))
+    >>> check.note()
+    'the mean of its 2 channels is zero (one is the other upside down); choose one, for example corpus.channel: 0'
+    """
+
+    def __init__(self, n_channels: int) -> None:
+        self._n_channels = n_channels
+        self._powers = np.zeros(n_channels)
+        self._is_alive = np.zeros(n_channels, bool)
+        self._mean_power = 0.0
+        self._mean_is_zero = True
+
+    def add(self, block: NDArray[np.generic], mean: NDArray[np.float32]) -> None:
+        """Count a block (N, channels) and the mean (N,) of its channels, in the same scale."""
+        for channel in np.flatnonzero(~self._is_alive):
+            self._is_alive[channel] = block[:, channel].any()
+        self._mean_is_zero = self._mean_is_zero and not mean.any()
+        if self._n_channels == 2:
+            some = np.asarray(block[::_STEP], np.float64)
+            self._powers += np.einsum("nc,nc->c", some, some)
+            self._mean_power += float(np.square(mean[::_STEP], dtype=np.float64).sum())
+
+    def note(self) -> str:
+        """What is wrong with taking the mean of these channels; empty: nothing."""
+        if self._n_channels == 1 or not self._is_alive.any():
+            return ""
+        first = int(np.flatnonzero(self._is_alive)[0])
+        way_out = f"choose one, for example corpus.channel: {first}"
+        if self._mean_is_zero:
+            how = "one is the other upside down" if self._n_channels == 2 else "they cancel"
+            return f"the mean of its {self._n_channels} channels is zero ({how}); {way_out}"
+        dead = np.flatnonzero(~self._is_alive).tolist()
+        if dead:
+            which = f"channel {', '.join(map(str, dead))} of its {self._n_channels} (counted from 0)"
+            return f"{which} is all zeros and lowers the mean; {way_out}"
+        share = self._mean_power / max(float(self._powers.mean()), 1e-300)
+        if self._n_channels == 2 and share < _CANCELLED:
+            return (
+                f"its 2 channels cancel: their mean has {100 * share:.2g} % of their power (one is the other upside "
+                f"down); {way_out}"
+            )
+        return ""
