@@ -43,6 +43,10 @@ def _warn(message: Warning | str, *_: object, **__: object) -> None:
 class _Commands(TyperGroup):
     """Commands whose errors end in one paragraph and a status, not in a traceback (``--debug`` shows it)."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        # Read off the command line below, for every command.
+        return super().parse_args(ctx, [argument for argument in args if argument != "--debug"])
+
     def invoke(self, ctx: Any) -> Any:
         # A file name that is not UTF-8, or a label that the terminal cannot show, must not end the work.
         for stream in (sys.stdout, sys.stderr):
@@ -92,7 +96,7 @@ Resample = Annotated[
 ]
 Jobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help="workers; -1: one per CPU core")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="warnings and results only")]
-Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
+Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error; of every command")]
 
 
 def _version(shown: bool) -> None:
@@ -108,6 +112,7 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and leave")
     ] = False,
+    debug: Debug = False,
 ) -> None:
     pass
 

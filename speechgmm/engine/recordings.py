@@ -1,6 +1,7 @@
 """What a new recording goes through on its way to frames, the same as in a run."""
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,3 +46,18 @@ def model_frames(audio: AudioInput, path: Path) -> tuple[NDArray[np.float32], ND
         how = audio.normalisation or normalisation(moments(frames[speech]), audio.features.norm_vars)
         frames = how.apply(frames)
     return audio.transformed(frames), speech, recording
+
+
+def windows(duration: float, window: float | None, hop: float | None) -> Iterator[tuple[float, float]]:
+    """Windows, (start, end) in s, of a recording of `duration` s; the last ends with it. None: the whole recording."""
+    if window is None:
+        yield 0.0, duration
+        return
+    step = hop or window
+    number = 0
+    while True:
+        start = number * step
+        yield start, min(start + window, duration)
+        if start + window >= duration - 1e-9 or start + step >= duration:
+            return
+        number += 1
