@@ -175,7 +175,7 @@ class Pieces:
             raise DataError(f"{path}: truncated: {n} of {expected} samples are there; copy or record it again")
         if n_bad:
             raise DataError(f"{path}: {n_bad} of {n} samples are NaN or infinite; export the recording again")
-        if loudest == 0 and channels.note():
+        if channels.is_spoilt:
             raise DataError(f"{path}: {channels.note()}")
         if loudest == 0:
             raise DataError(f"{path}: all {n} samples are zero; a muted channel or a failed recording")

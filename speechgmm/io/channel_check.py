@@ -11,6 +11,9 @@ _STEP: Final = 8
 _CANCELLED: Final = 1e-3
 """The mean of two channels has this share of their power, or less (-30 dB), where one is the other upside down."""
 
+_NOTHING_LEFT: Final = 1e-5
+"""From this share on (-50 dB) what is left is rounding and noise."""
+
 
 class ChannelCheck:
     """Powers of the channels and of their mean, block by block.
@@ -38,6 +41,16 @@ class ChannelCheck:
             self._powers += np.einsum("nc,nc->c", some, some)
             self._mean_power += float(np.square(mean[::_STEP], dtype=np.float64).sum())
 
+    @property
+    def is_spoilt(self) -> bool:
+        """Whether nothing of the channels is left in their mean."""
+        return bool(self._is_alive.any()) and (self._mean_is_zero or self._share() < _NOTHING_LEFT)
+
+    def _share(self) -> float:
+        """The power of the mean by that of a channel; 1 where it is not measured."""
+        power = float(self._powers.mean())
+        return self._mean_power / power if power > 0 else 1.0
+
     def note(self) -> str:
         """What is wrong with taking the mean of these channels; empty: nothing."""
         if self._n_channels == 1 or not self._is_alive.any():
@@ -51,10 +64,7 @@ class ChannelCheck:
         if dead:
             which = f"channel {', '.join(map(str, dead))} of its {self._n_channels} (counted from 0)"
             return f"{which} is all zeros and lowers the mean; {way_out}"
-        share = self._mean_power / max(float(self._powers.mean()), 1e-300)
-        if self._n_channels == 2 and share < _CANCELLED:
-            return (
-                f"its 2 channels cancel: their mean has {100 * share:.2g} % of their power (one is the other upside "
-                f"down); {way_out}"
-            )
+        if self._share() < _CANCELLED:
+            left = f"their mean has {100 * self._share():.2g} % of their power"
+            return f"its 2 channels cancel: {left} (one is the other upside down); {way_out}"
         return ""

@@ -166,16 +166,18 @@ def _chunked(file: BinaryIO, chunks: _Chunks, size: int, head: bytes) -> HeaderC
             return HeaderCount(patches=everything)
         return HeaderCount(missing=body - rest)
     behind = size - _end_of_chunks(file, chunks, position, max(0, body), size)
+    end = size - rest + body if chunks.align == 8 and 0 < body < rest else 0  # libsndfile reads W64 to the end of the file
     if behind < chunks.head:
-        return HeaderCount()
+        return HeaderCount(pretended_size=end)
     if body <= chunks.preamble:
         note = f"its header counts no samples, and {behind} bytes lie behind it: they are read as its samples"
         return HeaderCount(patches=everything, note=note)
     name, share = chunks.samples.decode(), 100 * behind / (body + behind)
     return HeaderCount(
+        pretended_size=end,
         note=f"{behind} bytes behind its {name} chunk of {body} bytes are no chunk and are not read; if they are "
         f"samples, {share:.0f} % of the recording is not heard, and the size in the header is wrong: write the file "
-        "again, for example with ffmpeg or SoX"
+        "again, for example with ffmpeg or SoX",
     )
 
 
@@ -186,8 +188,10 @@ def _end_of_chunks(file: BinaryIO, chunks: _Chunks, position: int, body: int, si
         position = chunks.after(position, body)
         file.seek(position)
         about = file.read(chunks.head)
+        if len(about) < chunks.head:  # padding
+            return size
         name, body = about[: min(4, chunks.n_id)], chunks.body(about)
-        is_chunk = len(about) == chunks.head and all(32 <= letter < 127 for letter in name)
+        is_chunk = all(32 <= letter < 127 for letter in name)
         if not is_chunk or not 0 <= body <= size - position - chunks.head:
             break
         end = position + chunks.head + body

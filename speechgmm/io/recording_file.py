@@ -55,13 +55,14 @@ class MendedFile:
     patches
         Offset in bytes -> what is read there.
     pretended_size
-        The size in bytes that is said; 0: the file's own. Nothing is read beyond the file's own.
+        The size in bytes that is said; 0: the file's own. Nothing is read beyond it, nor beyond the file's own.
     """
 
     def __init__(self, file: BinaryIO, patches: Mapping[int, bytes], pretended_size: int = 0) -> None:
         self._file, self._patches = file, patches
-        self._size = os.fstat(file.fileno()).st_size
-        self._pretended_size = pretended_size or self._size
+        size = os.fstat(file.fileno()).st_size
+        self._pretended_size = pretended_size or size
+        self._size = min(size, self._pretended_size)
         self._position = 0
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -82,7 +83,7 @@ class MendedFile:
             self._position += len(tail)
             return len(tail)
         self._file.seek(first)
-        n: int = self._file.readinto(buffer)  # type: ignore[attr-defined]
+        n: int = self._file.readinto(memoryview(buffer)[: self._size - first])  # type: ignore[attr-defined]
         for offset, mended in self._patches.items():
             begin, end = max(offset, first), min(offset + len(mended), first + n)
             if begin < end:
