@@ -143,8 +143,10 @@ def _is_placeholder(size: int, n_bytes: int) -> bool:
 def _chunked(file: BinaryIO, chunks: _Chunks, size: int, head: bytes) -> HeaderCount:
     position = chunks.first
     for _ in range(_MOST_CHUNKS):
-        file.seek(position)
-        about = file.read(chunks.head)
+        about = head[position : position + chunks.head]
+        if len(about) < chunks.head:
+            file.seek(position)
+            about = file.read(chunks.head)
         body = chunks.body(about) if len(about) == chunks.head else -1
         if about.startswith(chunks.samples):
             break
@@ -161,12 +163,16 @@ def _chunked(file: BinaryIO, chunks: _Chunks, size: int, head: bytes) -> HeaderC
         encode = partial(int.to_bytes, length=8, byteorder="little")
     rest = size - position - chunks.head
     everything = {where: encode(rest)}
+    if body == rest:
+        return HeaderCount()
     if body > rest:
         if _is_placeholder(body, n_size):
             return HeaderCount(patches=everything)
         return HeaderCount(missing=body - rest)
     behind = size - _end_of_chunks(file, chunks, position, max(0, body), size)
-    end = size - rest + body if chunks.align == 8 and 0 < body < rest else 0  # libsndfile reads W64 to the end of the file
+    end = (
+        size - rest + body if chunks.align == 8 and 0 < body < rest else 0
+    )  # libsndfile reads W64 to the end of the file
     if behind < chunks.head:
         return HeaderCount(pretended_size=end)
     if body <= chunks.preamble:
