@@ -275,6 +275,5 @@ def test_names_that_are_not_utf8_go_through_every_command(latin, tmp_path, monke
     ):
         done = invoke(*command)
         assert done.exit_code == 0, (command, done.output, done.exception)
-        assert "\x1b" not in done.output
     assert r"caf\xe9" in invoke("inspect", "runs/c").output
     assert (tmp_path / "clusters" / "clusters.tsv").read_bytes().count(b"na\xefve") == 10

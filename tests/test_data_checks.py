@@ -68,6 +68,7 @@ def padded(samples, seconds=0.6):
     return np.concatenate([np.zeros(int(seconds * RATE), np.float32), samples])
 
 
+@pytest.mark.filterwarnings("always::speechgmm.errors.RecordingWarning")  # as outside of tests
 def test_a_class_that_is_padded_is_said_and_is_not_told_by_its_padding(tmp_path):
     root = corpus(tmp_path, two_classes(low=[padded(speech(n, 110)) for n in range(5)]))
     (warning,) = warnings_of(tmp_path)
@@ -142,6 +143,7 @@ def test_recordings_that_were_brought_up_before_are_found_by_their_band(tmp_path
     assert "5 of 10 recordings hold nothing above 3.9 kHz (brought up from a lower rate before?)" in warning
 
 
+@pytest.mark.filterwarnings("always::speechgmm.errors.RecordingWarning")  # as outside of tests
 def test_scoring_warns_of_a_narrower_band_than_the_training_had_and_of_no_other(tmp_path):
     corpus(tmp_path / "wide", two_classes())
     corpus(

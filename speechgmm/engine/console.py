@@ -13,8 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from speechgmm.io.printing import printable
-
 Item = TypeVar("Item")
 
 
@@ -31,7 +29,7 @@ class Console:
         """A line about what is being done."""
         self.record(text)
         if not self.quiet:
-            print(printable(text), file=sys.stderr, flush=True)
+            print(text, file=sys.stderr, flush=True)
 
     def warn(self, text: str) -> None:
         """Something that a person should know, though the work goes on; said once, also of every point of a sweep."""
@@ -39,7 +37,7 @@ class Console:
             return
         self.warned.add(text)
         self.record(f"warning: {text}")
-        print(f"warning: {printable(text)}", file=sys.stderr, flush=True)
+        print(f"warning: {text}", file=sys.stderr, flush=True)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -1,5 +1,6 @@
 """What a new recording goes through on its way to frames, the same as in a run."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, RecordingWarning
 from speechgmm.features import front_end, moments, normalisation, raw_features
 from speechgmm.features.measurements import Measured, Measurements, not_silent
-from speechgmm.io.audio import CLIPPED_SHARE, Pieces, recording_key
+from speechgmm.io.audio import Pieces, recording_key
 
 if TYPE_CHECKING:  # scoring a recording waits for none of them
     from speechgmm.engine.noisy_copies import Noising
@@ -33,14 +34,11 @@ class RecordingFacts:
     clipped: float  # share of samples at full scale, 0 to 1
     measured: Measurements
     n_frames: int
-    notes: tuple[str, ...] = ()  # what speaks against trusting a decision about it
 
 
 def _doubts(audio: AudioInput, facts: RecordingFacts, every: bool) -> Iterator[str]:
     """What speaks against trusting a model's decision about a recording; ``every`` as of `frames_of`."""
     measured = facts.measured
-    if facts.clipped >= CLIPPED_SHARE:
-        yield f"{100 * facts.clipped:.1f} % of samples are clipped"
     silent = measured.n_silent / facts.n_frames
     if silent >= SILENT_SHARE:
         effect = "scored as sound: cut it off" if every else "left out"
@@ -51,7 +49,7 @@ def _doubts(audio: AudioInput, facts: RecordingFacts, every: bool) -> Iterator[s
         origin = f"{measured.rate} Hz brought up to {audio.sample_rate} Hz: " if raised else ""
         band = measured.rate / 2 if raised else round(measured.band, -2)
         yield (
-            f"{origin}nothing above {band / 1000:g} kHz, and the model's training recordings reach "
+            f"{origin}nothing above {band / 1000:g} kHz, and the recordings of the training reach "
             f"{reached / 1000:g} kHz: do not trust the decision, however sure; train a model at the lower rate"
         )
 
@@ -83,6 +81,8 @@ def frames_of(
     """(T, D) frames of a recording (with noise), not normalised; (T,) which of them are speech; and about it.
 
     Digital silence is no speech; with ``every`` it is, for models of whole recordings, which heard it in training too.
+    Warns with ``RecordingWarning`` of a fault that the recording can be used with, and of what speaks against trusting
+    a decision about it.
     """
     recording = Pieces(path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel, speed=speed)
     try:
@@ -91,6 +91,9 @@ def frames_of(
         frames, speech, measured = measured_features(raw, recording, key, noising)
     except DataError as error:
         raise error if str(path) in str(error) else DataError(f"{path}: {error}") from None
+    facts = RecordingFacts(recording.duration, recording.clipped, measured, len(frames))
+    for note in (*recording.notes, *_doubts(audio, facts, every)):
+        warnings.warn(f"{path}: {note}", RecordingWarning, stacklevel=2)
     if speech is None:
         speech = np.ones(len(frames), bool)
     if not speech.any():
@@ -99,16 +102,30 @@ def frames_of(
         speech = speech & not_silent(measured.silent, 0, len(frames))
         if not speech.any():
             raise DataError(f"{path}: the VAD keeps nothing of its {len(frames)} frames but digital silence")
-    facts = RecordingFacts(recording.duration, recording.clipped, measured, len(frames))
-    return frames, speech, replace(facts, notes=tuple(_doubts(audio, facts, every)))
+    return frames, speech, facts
 
 
 def model_frames(
     audio: AudioInput, path: Path, *, every: bool = False
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], RecordingFacts]:
     """What a model sees of a recording: as `frames_of`, but normalised and transformed."""
-    frames, speech, heard = frames_of(audio, path, every=every)
+    frames, speech, facts = frames_of(audio, path, every=every)
     if audio.features.cmvn != "none":
         how = audio.normalisation or normalisation(moments(frames[speech]), audio.features.norm_vars)
         frames = how.apply(frames)
-    return audio.transformed(frames), speech, heard
+    return audio.transformed(frames), speech, facts
+
+
+def windows(duration: float, window: float | None, hop: float | None) -> Iterator[tuple[float, float]]:
+    """Windows, (start, end) in s, of a recording of `duration` s; the last ends with it. None: the whole recording."""
+    if window is None:
+        yield 0.0, duration
+        return
+    step = hop or window
+    number = 0
+    while True:
+        start = number * step
+        yield start, min(start + window, duration)
+        if start + window >= duration - 1e-9 or start + step >= duration:
+            return
+        number += 1

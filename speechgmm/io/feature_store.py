@@ -41,6 +41,8 @@ class Entry:
     duration: float  # s
     clipped: float  # share of samples at full scale
     measured: Measurements
+    note: str = ""  # faults of the recording that a person should know of
+    decoder: str = ""  # its name and version, where the samples can change with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Extracted:
     clipped: float
     measured: Measurements
     frames: NDArray[np.float32]  # (T, columns)
+    note: str = ""
+    decoder: str = ""
 
 
 def digest(*parts: bytes | str) -> str:

@@ -10,8 +10,6 @@ import warnings
 import xml.etree.ElementTree as ElementTree
 from typing import TYPE_CHECKING, Final
 
-from speechgmm.io.printing import printable
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -87,3 +85,13 @@ def to_svg(figure: "Figure", alt: str, prefix: str) -> str:
     ElementTree.register_namespace("", _SVG)
     ElementTree.register_namespace("xlink", _XLINK)
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def printable(text: str) -> str:
+    """Text without what no page may hold: control characters and bytes that are not UTF-8, shown as ``\\x1b``.
+
+    >>> printable("a\\x1bb")
+    'a\\\\x1bb'
+    """
+    shown = text.encode("utf-8", "backslashreplace").decode()
+    return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]", lambda found: f"\\x{ord(found[0]):02x}", shown)

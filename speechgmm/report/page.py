@@ -13,7 +13,7 @@ from speechgmm.config import ReportSpec
 from speechgmm.engine.run_folder import RunFolder, read_run
 from speechgmm.errors import ConfigError
 from speechgmm.io.atomic import write_text
-from speechgmm.io.printing import printable
+from speechgmm.report.canvas import printable
 
 NEEDED: Final = ("matplotlib", "jinja2")
 

@@ -10,8 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ShapeError
 from speechgmm.io.atomic import write_atomically
-from speechgmm.io.printing import printable
-from speechgmm.report.canvas import FAINT, NONTARGET, TARGET, new_axes
+from speechgmm.report.canvas import FAINT, NONTARGET, TARGET, new_axes, printable
 from speechgmm.report.detection_plots import plot_calibration, plot_det, plot_scores, plot_tippett
 
 if TYPE_CHECKING:

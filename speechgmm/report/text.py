@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.io.printing import printable
 
 if TYPE_CHECKING:
     from speechgmm.engine.class_report import ClassReport
@@ -39,7 +38,7 @@ def recordings(given: Sequence[Path]) -> list[Path]:
             if not found.audio:
                 raise DataError("; ".join([f"{path}: no recordings in this folder", *notes]))
             for note in notes:
-                print(printable(f"warning: {path}: {note}"), file=sys.stderr)
+                print(f"warning: {path}: {note}", file=sys.stderr)
             paths += found.audio
         else:
             paths.append(path)
@@ -63,7 +62,6 @@ def model_target(path: Path, out: Path | None) -> Path:
 
 def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Rows with their columns lined up: numbers to the right, words to the left."""
-    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
     right = [all(row[n][:1].isdigit() or row[n][:1] in ("-", "") for row in rows[1:]) for n in range(len(widths))]
     for row in rows:

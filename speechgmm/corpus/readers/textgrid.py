@@ -52,7 +52,7 @@ def read_textgrids(root: Path, label: str, tier: str | None = None) -> Corpus:
             problems.append(f"{_place(path, root)}: no recording of that name beside it")
             continue
         try:
-            intervals = _intervals(path, tier)
+            intervals = read_intervals(path, tier)
         except DataError as error:
             problems.append(f"{_place(path, root)}: {error}")
             continue
@@ -81,7 +81,7 @@ def _place(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _intervals(path: Path, tier: str | None) -> list[tuple[float, float, str]]:
+def read_intervals(path: Path, tier: str | None) -> list[tuple[float, float, str]]:
     """(start in s, end in s, text) of every interval with text. Raises DataError, without the file's name."""
     try:
         from praatio import textgrid

@@ -9,7 +9,6 @@ from pathlib import Path
 from speechgmm.engine.console import Console
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.atomic import write_text
-from speechgmm.io.printing import printable
 from speechgmm.io.tables import cell, table
 from speechgmm.report.text import aligned, recordings, shown
 from speechgmm.tasks.anomaly.codec import AnomalyFile, read_anomaly_file
@@ -56,8 +55,6 @@ def find_and_print(
                 failures += 1
                 print(f"error: {one}", file=sys.stderr)
                 continue
-            for note in one.notes:
-                print(printable(f"warning: {path}: {note}"), file=sys.stderr)
             if curve is not None:
                 _write_curve(curve, path, one, file, quiet)
             yield {

@@ -50,7 +50,6 @@ class Found:
     n_frames: int
     grid: Floats  # (T,) s
     curve: Floats  # (T,) 1 where a usual normal recording is oddest
-    notes: tuple[str, ...] = ()  # what speaks against trusting the score of this recording
 
     def __post_init__(self) -> None:
         """Refuse a score that is no number: it is neither above nor below a threshold, and decides nothing."""
@@ -131,9 +130,8 @@ def _find(file: AnomalyFile, model: AnomalyModel, path: Path) -> Found | DataErr
     stacks = [Stack.of([mixture]) for mixture in model.mixtures]
     try:
         with about(str(path)):
-            read = [model_frames(audio, path, every=True) for audio in file.audio]
-            found = compared(look([frames for frames, _, _ in read], stacks, file.audio, file.spec), model, file.spec)
-            return replace(found, notes=read[0][2].notes)
+            frames = [model_frames(audio, path, every=True)[0] for audio in file.audio]
+            return compared(look(frames, stacks, file.audio, file.spec), model, file.spec)
     except DataError as error:
         return error
 

@@ -14,7 +14,6 @@ from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import ClusterFigures, cluster_figures
 from speechgmm.features import front_end
 from speechgmm.io.atomic import write_text
-from speechgmm.io.printing import printable
 from speechgmm.io.tables import table
 from speechgmm.report.text import aligned, recordings, shown
 from speechgmm.tasks.classification.codec import read_model_file
@@ -94,7 +93,7 @@ def cluster_and_print(
         for line in _about(done, method, kind, model):
             print(line, file=sys.stderr)
     for line in (*_summary(done, counted=n_clusters is None), *(_figures(done, classes, label) if classes else ())):
-        print(printable(line))
+        print(line)
     print(shown((out / "clusters.tsv").absolute()))
     if find_spec("matplotlib") is None:
         print("no picture: matplotlib is not installed (pip install 'speechgmm[plot]')", file=sys.stderr)

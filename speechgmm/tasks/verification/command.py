@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.io.printing import printable
 from speechgmm.io.tables import cell
 from speechgmm.report.text import model_target, recordings, shown
 from speechgmm.tasks.classification.codec import ModelFile, read_model_file
@@ -58,8 +57,6 @@ def verify_and_print(
             failures += 1
             print(f"error: {judged}", file=sys.stderr)
             continue
-        for note in judged.notes:
-            print(printable(f"warning: {path}: {note}"), file=sys.stderr)
         value = judged.score if judged.llr is None else judged.llr
         strange += calibration is not None and calibration.strange(judged.n_frames)
         row = {
