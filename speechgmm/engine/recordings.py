@@ -41,7 +41,7 @@ def _doubts(audio: AudioInput, facts: RecordingFacts, every: bool) -> Iterator[s
     measured = facts.measured
     silent = measured.n_silent / facts.n_frames
     if silent >= SILENT_SHARE:
-        effect = "scored as sound: cut it off" if every else "left out"
+        effect = "scored as they are" if every else "left out"
         yield f"{100 * silent:.0f} % of the frames are digital silence (all samples equal) and are {effect}"
     reached = audio.band or audio.sample_rate / 2
     if measured.band < NARROW * reached:
