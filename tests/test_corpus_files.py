@@ -277,3 +277,9 @@ def test_names_that_are_not_utf8_go_through_every_command(latin, tmp_path, monke
         assert done.exit_code == 0, (command, done.output, done.exception)
     assert r"caf\xe9" in invoke("inspect", "runs/c").output
     assert (tmp_path / "clusters" / "clusters.tsv").read_bytes().count(b"na\xefve") == 10
+
+
+def test_fsdd_one_folder_further_down_is_named(tmp_path):
+    root = touched(tmp_path, "free-spoken-digit-dataset/recordings/7_jackson_32.wav")
+    with pytest.raises(DataError, match=f"did you mean {root}/free-spoken-digit-dataset"):
+        read_fsdd(root, "digit")

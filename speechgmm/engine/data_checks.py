@@ -4,6 +4,7 @@ Each check gives warnings that say what it means for the results. Thresholds lea
 alone (TIMIT, LibriSpeech, Speech Commands, FSDD) unless it is so of them. Opens no file.
 """
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -97,10 +98,12 @@ def folded(label: str, *, cases: bool = True) -> str:
     text = " ".join(unicodedata.normalize("NFKC", label).split())
     if cases:
         text = unicodedata.normalize("NFKC", text.casefold())
-    try:
-        return f"{float(text):g}" if text[:1] in "+-.0123456789" else text
-    except ValueError:
-        return text
+    number = _NUMBER.fullmatch(text)
+    return text if number is None else number[1] + (f".{number[2]}" if number[2] else "")
+
+
+_NUMBER: Final = re.compile(r"\+?0*([0-9]+)(?:\.([0-9]*?)0*)?")
+"""A number, with what decides it: digits before the point without leading zeros, behind it without trailing ones."""
 
 
 def _alike_labels(items: Sequence[_Item]) -> Iterator[str]:
@@ -139,8 +142,8 @@ def _two_labels(items: Sequence[_Item], root: Path) -> Iterator[str]:
 def _digital_silence(items: Sequence[_Item], *, in_order: bool) -> Iterator[str]:
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for item in items:
-        first, stop = item.piece.first, item.piece.stop
-        counts[item.label][0] += int(np.count_nonzero(~not_silent(item.entry.measured.silent, first, stop)))
+        first, stop, silent = item.piece.first, item.piece.stop, item.entry.measured.silent
+        counts[item.label][0] += int(np.count_nonzero(~not_silent(silent, first, stop))) if silent else 0
         counts[item.label][1] += stop - first
     shares = {label: silent / max(1, total) for label, (silent, total) in counts.items()}
     for high, low in _apart(shares, SILENT_MORE):

@@ -102,10 +102,15 @@ def read_fsdd(root: Path, label: str) -> Corpus:
         if match
     )
     if not utterances:
+        inner = next(
+            (path.parents[1] for path in sorted(root.glob("*/recordings/*.wav")) if FSDD_NAME.fullmatch(path.name)),
+            None,
+        )
+        meant = f"did you mean {inner}? If not, " if inner else ""
         raise DataError(
-            f"{root}: no FSDD recordings (such as recordings/7_jackson_32.wav); get the Free Spoken Digit Dataset "
-            "(github.com/Jakobovski/free-spoken-digit-dataset) and set corpus.root, or set SPEECHGMM_DATA to the "
-            "folder that holds fsdd/"
+            f"{root}: no FSDD recordings (such as recordings/7_jackson_32.wav); {meant}get the Free Spoken Digit "
+            "Dataset (github.com/Jakobovski/free-spoken-digit-dataset) and set corpus.root, or set SPEECHGMM_DATA to "
+            "the folder that holds fsdd/"
         )
     strangers = [path.name for path, match in matches if not match]
     notes = [
