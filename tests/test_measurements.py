@@ -80,9 +80,13 @@ def test_offset_is_the_mean_of_the_samples():
     assert measured(noise(1) + 0.07).offset == pytest.approx(0.07, abs=0.003)
 
 
-@pytest.mark.parametrize("cut", [3000, 4000, 5500])
+@pytest.mark.parametrize("cut", [3400, 4000, 5500])
 def test_the_band_ends_where_a_low_pass_filter_cut_it(cut):
     assert measured(low_passed(noise(2), 16000, cut)).band == pytest.approx(cut, rel=0.08)
+
+
+def test_a_tone_has_no_narrow_band():
+    assert measured(0.5 * np.sin(np.arange(32000) * 0.3)).band == 8000
 
 
 @pytest.mark.parametrize("slope", [0, 20, 40])

@@ -32,6 +32,9 @@ from 8 kHz by four resamplers, where they lie at -70 to -95 dB."""
 EDGE: Final = 10**2.5
 """Ratio of powers below and above the end of a band that a low-pass filter leaves, 25 dB; speech fades slower."""
 
+LEAST_BAND: Final = 3000.0
+"""Hz. A spectrum that ends lower is that of tones: speech is recorded at 8 kHz at least, and a telephone passes 3.4."""
+
 NEARBY: Final = 0.15
 """Where the two powers are taken: so far below and above the end, as a share of it."""
 
@@ -172,11 +175,9 @@ class Measured:
         nyquist = self.front.sample_rate / 2
         power = np.convolve(self._power, np.ones(5), "same")
         above = np.flatnonzero(power > FLOOR * power.max())
-        if len(above) == 0:
-            return nyquist
-        end = int(above[-1])
+        end = int(above[-1]) if len(above) else 0
         low, high = (round(end * (1 + sign * NEARBY)) for sign in (-1, 1))
-        if high >= len(power) or power[low] < EDGE * power[high]:
+        if nyquist * end / (len(power) - 1) < LEAST_BAND or high >= len(power) or power[low] < EDGE * power[high]:
             return nyquist
         return round(nyquist * end / (len(power) - 1), 1)
 
