@@ -174,6 +174,19 @@ def test_ogg_is_counted_by_its_last_page(tmp_path: Path, subtype: str) -> None:
         read(tmp_path / "a", data[:-100])
 
 
+def test_what_flac_and_joined_ogg_leave_unread_is_a_warning(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).normal(0, 0.1, 10 * RATE).astype(np.float32)
+    flac, ogg = encoded("FLAC", samples, subtype="PCM_16"), encoded("OGG", samples)
+    about = int.from_bytes(flac[18:26], "big") >> 36 << 36
+    n, note = read(tmp_path / "a", put(flac, 18, (about | 80000).to_bytes(8, "big")))
+    assert n == 80000
+    assert "bytes behind the last of its samples are not heard" in note
+    n, note = read(tmp_path / "a", ogg + ogg)
+    assert n == len(samples)
+    assert "files were joined" in note
+    assert read(tmp_path / "a", ogg) == read(tmp_path / "a", flac) == (len(samples), "")
+
+
 def untagged(data: bytes) -> bytes:
     """An MP3 without the frame that counts the others."""
     return data[data.find(b"\xff\xf3", 2) :] if data[1] == 0xF3 else data[data.find(data[:2], 2) :]

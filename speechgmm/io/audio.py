@@ -158,8 +158,11 @@ class Pieces:
                 self._n_clipped += int(np.count_nonzero(np.abs(samples) >= FULL_SCALE))
             yield samples
         self._check_whole(decoder.n_promised, loudest, n_bad, channels)
-        note = channels.note()
-        self.notes += (note,) if note else ()
+        unread = decoder.unread()
+        stopped = (
+            f"{unread} bytes behind the last of its samples are not heard (files were joined, or its count is wrong)"
+        )
+        self.notes += tuple(note for note in (stopped * (unread > 0), channels.note()) if note)
 
     def _read(self, file: Source, block: NDArray[np.generic]) -> int:
         try:

@@ -44,6 +44,9 @@ class HeaderCount:
     note: str = ""
     """What a person should know of it, as the second half of a message."""
 
+    ends_with_samples: bool = False
+    """Whether nothing but samples follows the header: what a decoder leaves unread is not heard."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Chunks:
@@ -123,9 +126,11 @@ def header_count(file: BinaryIO) -> HeaderCount:
     elif magic == b"OggS":
         first = max(0, size - _LAST_BYTES)
         file.seek(first)
-        found = HeaderCount(missing=max(0, first + _last_ogg_page_end(file.read(_LAST_BYTES)) - size))
+        missing = max(0, first + _last_ogg_page_end(file.read(_LAST_BYTES)) - size)
+        found = HeaderCount(missing=missing, ends_with_samples=True)
     elif magic == b"fLaC":  # 36 bits of a count in the first block; 0: not known, as of an encoder to a pipe
-        found = HeaderCount(is_exact=int.from_bytes(head[18:26], "big") & ((1 << 36) - 1) > 0)
+        is_exact = int.from_bytes(head[18:26], "big") & ((1 << 36) - 1) > 0
+        found = HeaderCount(is_exact=is_exact, ends_with_samples=True)
     else:
         frames = mpeg_count(file, size)
         found = HeaderCount() if frames is None else HeaderCount(*frames)
