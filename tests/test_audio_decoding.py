@@ -505,6 +505,8 @@ def test_a_fault_of_a_new_recording_is_a_warning(tmp_path: Path) -> None:
     soundfile.write(path, np.stack([tone(), 0 * tone()], axis=1), RATE)
     with pytest.warns(RecordingWarning, match=r"a.wav: channel 1 of its 2 .* is all zeros"):
         frames_of(AudioInput(FeatureSpec(), RATE), path)
+    with pytest.warns(RecordingWarning, match=r"a.wav: channel 1 of its 2 .* is all zeros"):
+        read_recording(path, sample_rate=RATE)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         frames_of(AudioInput(FeatureSpec(), RATE, channel=0), path)

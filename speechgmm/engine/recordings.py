@@ -1,6 +1,5 @@
 """What a new recording goes through on its way to frames, the same as in a run."""
 
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
-from speechgmm.errors import DataError, RecordingWarning
+from speechgmm.errors import DataError
 from speechgmm.features import moments, normalisation, raw_features
 from speechgmm.io.audio import Pieces, recording_key
 
@@ -30,8 +29,7 @@ def frames_of(
         frames, speech = raw_features(audio.features.without_normalisation(), samples, audio.sample_rate)
     except DataError as error:
         raise error if str(path) in str(error) else DataError(f"{path}: {error}") from None
-    for note in recording.notes:
-        warnings.warn(f"{path}: {note}", RecordingWarning, stacklevel=2)
+    recording.warn()
     if speech is None:
         speech = np.ones(len(frames), bool)
     if not speech.any():
