@@ -39,7 +39,7 @@ LONG_FUNCTIONS = {
     "hmm/graph.py:assemble": 71,
     "hmm/n_best.py:token_loops": 80,
     "report/component_choice.py:choice": 62,
-    "tasks/classification/command.py:score_and_print": 75,
+    "tasks/classification/command.py:score_and_print": 76,
     "tasks/classification/temperature_folds.py:cross_validated_temperature": 62,
     "tasks/classification/updates.py:update_class": 62,
     "tasks/clustering/command.py:cluster_and_print": 70,

@@ -91,8 +91,9 @@ def frames_of(
         frames, speech, measured = measured_features(raw, recording, key, noising)
     except DataError as error:
         raise error if str(path) in str(error) else DataError(f"{path}: {error}") from None
+    recording.warn()
     facts = RecordingFacts(recording.duration, recording.clipped, measured, len(frames))
-    for note in (*recording.notes, *_doubts(audio, facts, every)):
+    for note in _doubts(audio, facts, every):
         warnings.warn(f"{path}: {note}", RecordingWarning, stacklevel=2)
     if speech is None:
         speech = np.ones(len(frames), bool)

@@ -6,6 +6,7 @@ rate) is refused with the reason. Nothing is padded, cut or repaired.
 """
 
 import math
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import gcd
@@ -15,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, RecordingWarning
 from speechgmm.io.channel_check import ChannelCheck
 from speechgmm.io.decoders import Decoder, Source, native_rate, not_audio, open_decoder, recording_key
 from speechgmm.io.recording_file import open_recording
@@ -90,6 +91,11 @@ class Pieces:
         """Share of samples at full scale in the file, 0 to 1."""
         return self._n_clipped / max(1, self._n_decoded)
 
+    def warn(self) -> None:
+        """Warn with `RecordingWarning` of each of the `notes` of the pieces gone through."""
+        for note in self.notes:
+            warnings.warn(f"{self.path}: {note}", RecordingWarning, stacklevel=3)
+
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         """Decode, check, mix down and resample.
 
@@ -159,8 +165,11 @@ class Pieces:
                 self._n_clipped += int(np.count_nonzero(np.abs(samples) >= FULL_SCALE))
             yield samples
         self._check_whole(decoder.n_promised, loudest, n_bad, channels)
-        note = channels.note()
-        self.notes += (note,) if note else ()
+        unread = decoder.unread()
+        stopped = (
+            f"{unread} bytes behind the last of its samples are not heard (files were joined, or its count is wrong)"
+        )
+        self.notes += tuple(note for note in (stopped * (unread > 0), channels.note()) if note)
 
     def _read(self, file: Source, block: NDArray[np.generic]) -> int:
         try:
@@ -183,9 +192,10 @@ class Pieces:
 
 
 def read_recording(path: Path, *, sample_rate: int, resample: bool = False, channel: str | int = "mix") -> Recording:
-    """Decode and check a whole recording: its `Pieces`, joined."""
+    """Decode and check a whole recording: its `Pieces`, joined. Warns as `Pieces.warn` does."""
     pieces = Pieces(path, sample_rate=sample_rate, resample=resample, channel=channel)
     samples = np.concatenate([piece.copy() for piece in pieces])
+    pieces.warn()
     return Recording(samples, sample_rate, pieces.clipped)
 
 

@@ -25,7 +25,7 @@ class Content:
 
 
 def _foreign(what: str, demuxer: str, suffix: str) -> Content:
-    return Content(what, way_out(suffix).replace("them", "it"), demuxer)
+    return Content(what, way_out(suffix).replace("them", "it").replace("-i a.wav a", "-i a.wav b"), demuxer)
 
 
 _MP4: Final = _foreign("AAC or ALAC in MP4", "mov", ".m4a")
@@ -37,13 +37,15 @@ _BEGINNINGS: Final = (
     (b"0&\xb2u\x8ef\xcf\x11", _foreign("Windows Media Audio", "asf", ".wma")),
     (b"\x1aE\xdf\xa3", _foreign("WebM or Matroska", "matroska", ".webm")),
     (b"MAC ", _foreign("Monkey's Audio", "ape", ".ape")),
-    (b"wvPk", _foreign("WavPack", "wv", ".wv")),
+    (b"wvpk", _foreign("WavPack", "wv", ".wv")),
     (b"TTA1", _foreign("True Audio", "tta", ".tta")),
     (b"MPCK", _foreign("Musepack", "mpc8", ".mpc")),
     (b"MP+", _foreign("Musepack", "mpc", ".mpc")),
     (b".RMF", _foreign("RealAudio", "rm", ".ra")),
     (b".ra\xfd", _foreign("RealAudio", "rm", ".ra")),
     (b"\x0bw", _foreign("Dolby AC-3", "ac3", ".ac3")),
+    (b"FLV\x01", _foreign("Flash video", "flv", ".flv")),
+    (b"\0\0\x01\xba", _foreign("MPEG video", "mpeg", ".mpg")),
     (b"ajkg", Content("compressed by Shorten", "convert it: ffmpeg -i a.shn a.wav", "shn")),
     (b"OggS", _OGG),
     (b"version https://git-lfs", Content("a Git LFS pointer, not the recording", "get the recording: git lfs pull")),
@@ -60,6 +62,11 @@ _BEGINNINGS: Final = (
 
 _CONTAINERS: Final = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"riff", b"caff", b".snd", b"dns.", b"fLaC", b"NIST", b"ID3")
 """Beginnings of formats that libsndfile decodes: it failed for a reason that it says itself."""
+
+_PLAIN_WAV: Final = (1, 3, 6, 7, 0xFFFE)
+"""Numbers of the codecs of WAV that libsndfile always decodes: integers, floats, A-law, mu-law, and extensible."""
+
+_TRANSPORT: Final = _foreign("an MPEG transport stream", "mpegts", ".ts")
 
 _SHORTEN: Final = Content(
     "NIST SPHERE compressed by Shorten",
@@ -98,9 +105,23 @@ def content_of(file: BinaryIO) -> Content | None:
     for beginning, content in _BEGINNINGS:
         if head.startswith(beginning):
             return content
+    if head[:1] == head[188:189] == head[376:377] == b"G":
+        return _TRANSPORT
     if head.startswith(_CONTAINERS):
-        return None
+        return _codec_in(head)
     return _text(head) or _RAW
+
+
+def _codec_in(head: bytes) -> Content | None:
+    """A codec that libsndfile does not decode, in a container that it reads; None: another reason."""
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return _foreign("AVI video", "avi", ".avi")
+    place = head.find(b"fmt ") + 8
+    if head[:4] == b"RIFF" and place >= 8 and int.from_bytes(head[place : place + 2], "little") not in _PLAIN_WAV:
+        return _foreign("WAV with a codec that libsndfile does not decode", "wav", ".wav")
+    if head[:4] == b"caff" and head[8:12] == b"desc" and head[28:32] != b"lpcm":
+        return _foreign("CAF with a codec that libsndfile does not decode", "caf", ".caf")
+    return None
 
 
 def _is_adts(head: bytes) -> bool:

@@ -3,10 +3,11 @@
 A file is read by its content, whatever its name ends in.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 DECODING_VERSION: Final = 2
 """Part of every key of the feature cache: raised whenever the same file gives other samples."""
+
+
+_TAGS: Final = 4096
+"""Bytes that tags of text may take behind the samples."""
 
 
 class Source(Protocol):
@@ -46,6 +51,7 @@ class Decoder:
     n_promised: int  # samples that its header promises; 0: it promises none
     note: str = ""  # what a person should know of its header
     name: str = ""  # the decoder with its version, where samples can change with it; empty: libsndfile
+    unread: Callable[[], int] = int  # after the last sample: bytes that were not read and should have been
 
 
 @contextmanager
@@ -72,7 +78,14 @@ def open_decoder(raw: BinaryIO, path: Path) -> Iterator[Decoder]:
     with sound:
         if sound.frames == 0:
             raise DataError(f"{path}: a header without samples; the recording is empty")
-        yield Decoder(sound, sound.frames if count.is_exact else 0, count.note)
+        unread = partial(_unread, raw) if count.ends_with_samples and not is_mended else int
+        yield Decoder(sound, sound.frames if count.is_exact else 0, count.note, unread=unread)
+
+
+def _unread(raw: BinaryIO) -> int:
+    """Bytes behind the place that libsndfile has read to by itself."""
+    n = os.fstat(raw.fileno()).st_size - raw.tell()
+    return n if n > _TAGS else 0
 
 
 @contextmanager

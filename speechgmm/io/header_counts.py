@@ -9,11 +9,11 @@ pipe left, or 0 with samples behind it: the file is read to its end), or an esti
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import BinaryIO, Final, Literal
 
-from speechgmm.io.mpeg_frames import mpeg_count
+from speechgmm.io.mpeg_frames import STRETCH, mpeg_count
 
 _LAST_BYTES: Final = 1 << 18
 """Among them the last page of an Ogg file begins: a page has at most 65307."""
@@ -23,6 +23,9 @@ _MOST_CHUNKS: Final = 10_000
 
 _PLACEHOLDERS: Final = (0x7F000000, 1 << 31, 1 << 32)
 """Sizes that writers to a pipe start from: SoX for AIFF; SoX, arecord, MPlayer; ffmpeg. Some subtract the header."""
+
+
+_MP3_IN_WAV: Final = b"\x55\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,9 @@ class HeaderCount:
 
     note: str = ""
     """What a person should know of it, as the second half of a message."""
+
+    ends_with_samples: bool = False
+    """Whether nothing but samples follows the header: what a decoder leaves unread is not heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +122,9 @@ def header_count(file: BinaryIO) -> HeaderCount:
     magic = head[:4]
     if magic in _CHUNKED:
         found = _chunked(file, _CHUNKED[magic], size, head)
+        place = head.find(b"fmt ") + 8
+        if magic == b"RIFF" and place >= 8 and head[place : place + 2] == _MP3_IN_WAV:
+            found = replace(found, is_exact=False, pretended_size=size * STRETCH)
     elif magic in (b".snd", b"dns."):
         found = _au_count(head, size)
     elif head[:7] == b"NIST_1A":
@@ -123,9 +132,11 @@ def header_count(file: BinaryIO) -> HeaderCount:
     elif magic == b"OggS":
         first = max(0, size - _LAST_BYTES)
         file.seek(first)
-        found = HeaderCount(missing=max(0, first + _last_ogg_page_end(file.read(_LAST_BYTES)) - size))
+        missing = max(0, first + _last_ogg_page_end(file.read(_LAST_BYTES)) - size)
+        found = HeaderCount(missing=missing, ends_with_samples=True)
     elif magic == b"fLaC":  # 36 bits of a count in the first block; 0: not known, as of an encoder to a pipe
-        found = HeaderCount(is_exact=int.from_bytes(head[18:26], "big") & ((1 << 36) - 1) > 0)
+        is_exact = int.from_bytes(head[18:26], "big") & ((1 << 36) - 1) > 0
+        found = HeaderCount(is_exact=is_exact, ends_with_samples=True)
     else:
         frames = mpeg_count(file, size)
         found = HeaderCount() if frames is None else HeaderCount(*frames)
@@ -153,6 +164,8 @@ def _chunked(file: BinaryIO, chunks: _Chunks, size: int, head: bytes) -> HeaderC
         if body < 0:
             return HeaderCount()
         position = chunks.after(position, body)
+        if position > size:
+            return HeaderCount()
     else:
         return HeaderCount()
     if len(about) < chunks.head:

@@ -11,7 +11,7 @@ from typing import BinaryIO, Final, NamedTuple
 _RATES: Final = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 """Sample rates in Hz by the two bits of the version: MPEG 1, 2 and 2.5."""
 
-_STRETCH: Final = 1024
+STRETCH: Final = 1024
 """So many times longer than it is the file is shown: above the quotient of the greatest and the least bitrate, 40."""
 
 _LAST_TAG: Final = 128
@@ -35,7 +35,7 @@ def mpeg_count(file: BinaryIO, size: int) -> MpegCount | None:
     frame = file.read(64)
     if not _is_frame(frame):
         return None
-    to_the_end = size * _STRETCH
+    to_the_end = size * STRETCH
     place = _tag_place(frame)
     tag = frame[place : place + 16]
     if tag[:4] not in (b"Xing", b"Info"):

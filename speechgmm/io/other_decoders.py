@@ -111,6 +111,8 @@ def _by_av(raw: BinaryIO, path: Path, demuxer: str) -> Iterator[Blocks]:
             if not container.streams.audio:
                 raise DataError(f"{path}: there is no sound in it; give a recording")
             stream = container.streams.audio[0]
+            if stream.codec_context is None:
+                raise DataError(f"{path}: its codec is none that ffmpeg knows; convert it to WAV with what wrote it")
             stream.codec_context.thread_count = 1
             length = stream.duration * stream.time_base if stream.duration and stream.time_base else None
             promised = container.duration / av.time_base if length is None and container.duration else length
@@ -119,6 +121,8 @@ def _by_av(raw: BinaryIO, path: Path, demuxer: str) -> Iterator[Blocks]:
             if first is None:
                 raise DataError(f"{path}: a header without samples; the recording is empty")
             rate, channels = first.sample_rate, len(first.layout.channels)
+            if min(rate, channels) < 1:
+                raise _damaged(path, f"{channels} channels at {rate} Hz")
             yield Blocks(
                 rate, channels, _av_pieces(first, frames, path, None if promised is None else float(promised), demuxer)
             )
@@ -168,6 +172,8 @@ def _ffmpeg_blocks(process: "subprocess.Popen[bytes]", said: BinaryIO, path: Pat
     if len(head) < 24:
         raise _damaged(path, _last_line(process, said))
     offset, rate, channels = (int.from_bytes(head[at : at + 4], "big") for at in (4, 16, 20))
+    if min(rate, channels) < 1:
+        raise _damaged(path, f"{channels} channels at {rate} Hz")
     _exactly(process, offset - 24, path)
 
     def pieces() -> Iterator[NDArray[np.float32]]:

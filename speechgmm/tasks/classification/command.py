@@ -54,7 +54,8 @@ def score_and_print(
             )
             print(f"normalisation by speaker: {whose}", file=sys.stderr)
         if not isinstance(file, ModelFile):
-            print("a model of segments: each window is scored as one segment", file=sys.stderr)
+            if window is not None:
+                print("a model of segments: each window is scored as one segment", file=sys.stderr)
         elif file.calibration is not None:
             least = f"{file.calibration.threshold:.3f} nats: {stakes(file.calibration.decision)}"
             print(f"calibrated log-likelihood ratios; unknown where the best is below {least}", file=sys.stderr)
