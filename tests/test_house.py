@@ -97,10 +97,8 @@ QUESTIONS = {
     "config/spec.py": 9,
     "config/writing.py": 1,
     "corpus/readers/machines.py": 2,
-    "engine/comparison.py": 2,
     "engine/labelled_recordings.py": 1,
     "engine/task.py": 1,  # the table itself
-    "engine/run_folder.py": 1,
     "hmm/recognition_spec.py": 2,
     "io/container.py": 1,
 }

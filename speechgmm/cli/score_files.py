@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from speechgmm.errors import ConfigError
+from speechgmm.evaluation.metric import Metrics, notes_of
 from speechgmm.io.atomic import write_text
 from speechgmm.report.text import aligned, figure, shown
 from speechgmm.tasks.verification.score_files import evaluate_file, fuse_files, stakes_of_run
@@ -36,11 +37,7 @@ def evaluate_and_print(
     found = evaluate_file(path, trials, decision, are_llrs=are_llrs, threshold=threshold)
     for note in found.notes:
         print(note.replace("are_llrs", "--llr"), file=sys.stderr)
-    remarks: dict[str, list[str]] = {}
-    for name, metric in found.metrics.items():
-        if "note" in metric:
-            remarks.setdefault(metric["note"], []).append(name)
-    for remark, names in remarks.items():
+    for remark, names in notes_of(found.metrics).items():
         print(f"{', '.join(names)}: {remark}", file=sys.stderr)
     if form == "json":
         print(json.dumps(_finite(found.metrics), indent=1))
@@ -49,7 +46,7 @@ def evaluate_and_print(
     print("\n".join(aligned([figure(name, metric) for name, metric in found.metrics.items()])))
 
 
-def _finite(metrics: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def _finite(metrics: Metrics) -> dict[str, dict[str, Any]]:
     """JSON has no infinity: a Cllr of ratios that are infinitely wrong is null."""
     inf = float("inf")
     return {

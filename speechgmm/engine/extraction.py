@@ -12,15 +12,14 @@ from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.engine.noisy_copies import check_babble, noising
 from speechgmm.engine.normalisation import normalised, normalised_copies
+from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.shards import extract_recordings
 from speechgmm.engine.transforms import transformed
 from speechgmm.errors import DataError
 from speechgmm.features import FrontEnd, front_end
 from speechgmm.features.augment import Copy
-from speechgmm.io.atomic import write_text
 from speechgmm.io.audio import CLIPPED_SHARE
 from speechgmm.io.feature_store import Entry, FeatureStore
-from speechgmm.io.tables import table
 
 END_TOLERANCE = 0.005
 """Seconds by which a segment may end after its recording: times in tables are rounded."""
@@ -154,12 +153,8 @@ def _write_rejected(job: Job, rejected: Sequence[tuple[str, str]]) -> str:
     """Write ``rejected.tsv`` into the run's folder, or remove an old one; returns where it is, for a message."""
     if job.output is None:
         return ""
-    path = job.output / "rejected.tsv"
-    if not rejected:
-        path.unlink(missing_ok=True)
-        return ""
-    write_text(path, table(("id", "reason"), rejected))
-    return f" (all in {path})"
+    path = RunFolder(job.output).put_rejected(rejected)
+    return "" if path is None else f" (all in {path})"
 
 
 def _refuse_copies(corpus: Corpus, pieces: Sequence[Piece], folds: Sequence[Fold]) -> None:

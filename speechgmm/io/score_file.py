@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import DataError
+from speechgmm.io.run_files import RunFile
 
 TRUTH: Final = {
     **dict.fromkeys(("target", "tgt", "tar", "true", "1"), True),
@@ -129,7 +130,9 @@ def _lines(path: Path) -> list[tuple[int, str]]:
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
     except IsADirectoryError:
-        raise DataError(f"{path}: a folder without scores.tsv; expected a score file or the folder of a run") from None
+        raise DataError(
+            f"{path}: a folder without {RunFile.SCORES}; expected a score file or the folder of a run"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a table in UTF-8 ({error})") from None
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]

@@ -6,7 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from speechgmm.engine.run_folder import Row, RunFolder
+from speechgmm.engine.run_folder import RunFolder
+from speechgmm.engine.run_scores import Row
 from speechgmm.errors import DataError
 from speechgmm.evaluation import auc, rank_trials
 from speechgmm.gmm.component_count import DEFAULT_COMPONENTS
@@ -150,9 +151,9 @@ def _areas(run: RunFolder) -> list[Table]:
         for name, metrics in parts.items():
             cells = []
             for metric in (metrics.get(figure) for figure in names):
-                value = "–" if metric is None else percent(metric["value"])
-                if metric is not None and "low" in metric:
-                    value += f" ({percent(metric['low'])} to {percent(metric['high'])})"
+                value = "–" if metric is None else percent(metric.value)
+                if metric is not None and metric.low is not None:
+                    value += f" ({percent(metric.low)} to {percent(metric.high)})"
                 cells.append(value)
             rows.append((name, *cells))
         head = (what, "AUC (%)", "pAUC to 10 % (%)", "found (%)", "false alarms (%)")

@@ -5,7 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from speechgmm.engine.run_folder import Row, RunFolder
+from speechgmm.engine.run_folder import RunFolder
+from speechgmm.engine.run_scores import Row
 from speechgmm.report.parts import Picture, Section, Table, percent
 from speechgmm.report.plots import COUNTS_UP_TO, plot_confusion
 

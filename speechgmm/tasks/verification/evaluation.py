@@ -1,11 +1,12 @@
 """Metrics of trials, with intervals by speakers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from speechgmm.evaluation import eer, rank_trials
+from speechgmm.evaluation import Metric, eer, rank_trials
+from speechgmm.evaluation.metric import Metrics
 from speechgmm.tasks.classification.evaluation import detection_metrics
 from speechgmm.tasks.verification.spec import DecisionSpec
 from speechgmm.tasks.verification.trials import ScoredTrials
@@ -15,8 +16,8 @@ from speechgmm.tasks.verification.trials import ScoredTrials
 class TrialEvaluation:
     """Figures of a verification run."""
 
-    metrics: dict[str, dict[str, Any]]  # name -> value, low, high, n, unit
-    folds: dict[str, dict[str, Any]]  # fold -> its own figures; empty: there are no folds
+    metrics: Metrics
+    folds: Mapping[str, Metrics]  # fold -> its own metrics; empty: there are no folds
     n_targets: int
     n_nontargets: int
 
@@ -44,5 +45,5 @@ def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) 
         chosen = of_trial == fold
         if 0 < truth[chosen].sum() < chosen.sum():  # a fold of targets or nontargets alone has no error rate
             own = rank_trials(scores[chosen], truth[chosen])
-            folds[fold] = {"eer": {"value": eer(own), "n": int(chosen.sum()), "unit": "fraction"}}
+            folds[fold] = {"eer": Metric(eer(own), int(chosen.sum()), "fraction")}
     return TrialEvaluation(metrics, folds, int(truth.sum()), int((~truth).sum()))

@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
-from speechgmm.engine.comparison import run_groups
+from speechgmm.engine.run_folder import groups_of_scores, run_of_scores
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.evaluation import error_rates, rank_trials
+from speechgmm.evaluation import Metric, error_rates, rank_trials
+from speechgmm.evaluation.metric import Metrics
+from speechgmm.io.run_files import RunFile
 from speechgmm.io.score_file import ClassScores, Pair, TrialScores, read_scores, read_truth
 from speechgmm.io.tables import table
 from speechgmm.tasks.classification.evaluation import Sides, detection_metrics, evaluate
@@ -29,7 +30,7 @@ _LISTED: Final = 5  # trials that are named
 class FileFigures:
     """What a score file is worth."""
 
-    metrics: dict[str, dict[str, Any]]  # name -> value, low, high, n, unit
+    metrics: Metrics
     about: str  # what was counted, in a sentence
     notes: tuple[str, ...]  # what should be known of the figures
 
@@ -62,8 +63,8 @@ def evaluate_file(
         ConfigError: An option that does not go with such a file.
         DataError: A file that cannot be read; trials without a score or without truth; only targets or nontargets.
     """
-    if path.is_dir() and (path / "scores.tsv").exists():
-        path = path / "scores.tsv"
+    if path.is_dir() and (path / RunFile.SCORES).exists():
+        path = path / RunFile.SCORES
     given, decision = decision, decision or stakes_of_run(path)
     found = read_scores(path)
     if isinstance(found, ClassScores):
@@ -101,7 +102,7 @@ def evaluate_file(
             ("miss", rates.miss, is_target.sum()),
             ("false_alarm", rates.false_alarm, (~is_target).sum()),
         ):
-            metrics[name] = {"value": value, "n": int(n), "unit": "fraction", "threshold": threshold}
+            metrics[name] = Metric(value, int(n), "fraction", more={"threshold": threshold})
     about = f"{int(is_target.sum())} targets, {int((~is_target).sum())} nontargets; {how}"
     return FileFigures(metrics, about, tuple(notes))
 
@@ -192,7 +193,7 @@ def _systems(
     columns: list[NDArray[np.float64]] = []
     means: dict[int, NDArray[np.float64]] = {}
     for number, path in enumerate(paths):
-        file = path / "scores.tsv" if path.is_dir() else path
+        file = path / RunFile.SCORES if path.is_dir() else path
         found = read_scores(file)
         if isinstance(found, ClassScores):
             raise DataError(f"{file}: decisions between classes; only scores of trials are fused")
@@ -275,7 +276,7 @@ def _named(pairs: Sequence[Pair] | set[Pair]) -> str:
 
 def _speakers(path: Path, pairs: Sequence[Pair], is_target: NDArray[np.bool_]) -> tuple[Sides, str]:
     """Speakers of models and tests as numbers, and where they are from."""
-    known = run_groups(path.parent, owners=True) if path.name == "scores.tsv" else None
+    known = groups_of_scores(path, owners=True)
     if known is not None:
         tests, owners = known
         names = [owners.get(model, model) for model, _ in pairs] + [tests.get(test, test) for _, test in pairs]
@@ -286,11 +287,10 @@ def _speakers(path: Path, pairs: Sequence[Pair], is_target: NDArray[np.bool_]) -
 
 def stakes_of_run(path: Path) -> DecisionSpec:
     """Prior and costs that a run was judged at, given its folder or ``scores.tsv``; of any other file the defaults."""
-    folder = path.parent if path.name == "scores.tsv" else path
+    run = run_of_scores(path)
     try:
-        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-        return DecisionSpec(**config["decision"])
-    except (OSError, KeyError, ValueError, TypeError, yaml.YAMLError):
+        return DecisionSpec() if run is None else DecisionSpec(**run.config["decision"])
+    except (DataError, KeyError, ValueError, TypeError):
         return DecisionSpec()
 
 
@@ -315,7 +315,7 @@ def _connected(pairs: Sequence[Pair], is_target: NDArray[np.bool_]) -> Sides:
 def _classified(path: Path, found: ClassScores, decision: DecisionSpec, seed: int) -> FileFigures:
     """Accuracy and the rest, with the groups of the run that the file lies in; those of detecting a target, if any."""
     known: Mapping[str, str] = {}
-    groups = run_groups(path.parent, owners=False) if path.name == "scores.tsv" else None
+    groups = groups_of_scores(path, owners=False)
     if groups is not None:
         known = groups[0]
     scores = Scores(

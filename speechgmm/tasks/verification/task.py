@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 from speechgmm.config import Config
 from speechgmm.corpus import Corpus, Fold, make_split
-from speechgmm.engine.comparison import Compared, chosen_columns, error_rates_of_trials, groups_of, score_column
+from speechgmm.engine.comparison import Compared, compared_trials
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Settled
 from speechgmm.errors import ConfigError
 from speechgmm.evaluation import eer, rank_trials
+from speechgmm.io.run_files import RunFile
 from speechgmm.report.settings import mixtures_of, settings_of
 from speechgmm.tasks.classification.codec import ModelFile, serialise
 from speechgmm.tasks.classification.task import MixtureTask
@@ -121,15 +121,13 @@ class Verification(MixtureTask):
         config = replace(job.experiment.config, trials=None)
         return replace(job, experiment=replace(job.experiment, config=config))
 
-    def compared(self, folder: Path) -> Compared:
+    def compared(self, run: RunFolder) -> Compared:
         """Trials, by their EER."""
-        items = chosen_columns(folder, "scores.tsv", ("model", "test"), ("target", score_column(folder)))
-        tests, owners = groups_of(folder, owners=True)
-        return Compared(self.name, "eer", items, error_rates_of_trials, tests, owners, of_trials=True)
+        return compared_trials(run, ("model", "test"))
 
     def tables(self, job: Job, tested: ScoredTrials, evaluation: TrialEvaluation | None) -> Mapping[str, str]:
         """The trials with their scores."""
-        return {"scores.tsv": trials_table(tested)}
+        return {RunFile.SCORES: trials_table(tested)}
 
 
 def _check_unknown(corpus: Corpus) -> None:
