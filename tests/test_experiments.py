@@ -952,6 +952,22 @@ def test_trials_that_share_a_recording_with_enrolment_are_named(
 CALIBRATED = [*VERIFY, "calibration={method: logistic}", "decision={prior: 0.5}"]
 
 
+def test_a_sweep_and_comparing_say_the_eer_that_a_calibrated_run_says(hums: Path) -> None:
+    grid = grid_points(["model.relevance=1,16"])
+    found = sweep(hums, grid, CALIBRATED, output=hums.parent / "sweep", console=quiet())
+    folders = [hums.parent / "one", hums.parent / "sixteen"]
+    for point, folder, value in zip(found.points, folders, (1, 16), strict=True):
+        alone = run(hums, [*CALIBRATED, f"model.relevance={value}"], output=folder, console=quiet())
+        error = alone.metrics["eer"]["value"]
+        trials = read_run(folder).claims
+        assert trials is not None
+        assert eer(trials.trials) != pytest.approx(error, abs=1e-6), (
+            "ratios by folds order trials otherwise than scores"
+        )
+        assert -point.test == pytest.approx(error)
+        assert f"eer {100 * error:.2f} %" in compare_runs([folder, folder])
+
+
 @pytest.mark.parametrize("method", ["logistic", "pav"])
 def test_a_calibrated_run_has_ratios_in_its_scores_figures_of_them_and_the_map_in_its_model(
     hums: Path, method: str, capsys: pytest.CaptureFixture[str]

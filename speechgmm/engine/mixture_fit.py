@@ -29,15 +29,16 @@ from speechgmm.gmm import (
     Mapper,
     ModelSpec,
     VariationalFit,
-    adapt_map,
-    choose_n_components,
     class_rng,
     fit_variational,
 )
+from speechgmm.gmm.adaptation import adapt_mixture
 from speechgmm.gmm.component_count import DEFAULT_COMPONENTS, FRAMES_PER_COMPONENT
 from speechgmm.gmm.fit import fit_mixture
 from speechgmm.gmm.frames import as_source
 from speechgmm.gmm.options import EMOptions
+from speechgmm.gmm.prior import ConjugatePrior
+from speechgmm.gmm.selection import SizeSearch, choose_size
 from speechgmm.gmm.spec import NOT_OF, OF_PRIOR, OWN_RELEVANCE
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.feature_store import canonical, digest
@@ -186,50 +187,28 @@ def fit_class(
     is chosen by held-out frames. Where it is chosen, the choice is returned.
     """
     spec = recipe.spec
+    options = em_options(spec, recipe.floor, memory)
+    source = as_source(frames, weights)
     if ubm is not None:
-        return adapt_map(
+        prior = ConjugatePrior.around(
             ubm,
-            frames,
             spec.relevance,
-            parameters=spec.adapt_parameters,
-            weights=weights,
-            weight_relevance=spec.weight_relevance,
+            spec.weight_relevance,
             mean_relevance=spec.mean_relevance,
             variance_relevance=spec.variance_relevance,
-            max_iter=spec.adapt_max_iter,
-            tol=spec.tol,
-            floor=recipe.floor,
-            precision=spec.precision,
-            memory=memory,
-            map=map,
         )
+        options = replace(options, max_iter=spec.adapt_max_iter)
+        return adapt_mixture(ubm, source, prior, options, parameters=spec.adapt_parameters, map=map)
+    rng = class_rng(recipe.seed, label)
     if spec.n_components == "auto":
-        return choose_n_components(
-            frames,
-            spec.choose.candidates,
-            criterion=spec.choose.criterion,
-            n_starts=spec.choose.n_starts,
-            min_frames=spec.choose.min_frames,
-            groups=groups,
-            seed=class_rng(recipe.seed, label),
-            init=spec.init,
-            max_iter=spec.max_iter,
-            tol=spec.tol,
-            floor=recipe.floor,
-            precision=spec.precision,
-            e_step=spec.e_step,
-            overrelaxed=spec.overrelaxed,
-            memory=memory,
-            map=map,
-        )
+        return choose_size(source, SizeSearch(**asdict(spec.choose), groups=groups), options, seed=rng, map=map)
     if spec.estimator == "variational":
         if recipe.prior is None:
             raise ConfigError(f"class {label!r} has no prior, and model.estimator: variational starts from one")
         return fit_variational(
-            frames,
+            source,
             prior=recipe.prior,
-            seed=class_rng(recipe.seed, label),
-            weights=weights,
+            seed=rng,
             init=spec.init,
             max_iter=spec.variational_max_iter,
             tol=spec.tol,
@@ -237,12 +216,17 @@ def fit_class(
             memory=memory,
             map=map,
         )
-    options = EMOptions(
+    return fit_mixture(source, most_components(spec, len(source)), options, seed=rng, map=map)
+
+
+def em_options(spec: ModelSpec, floor: NDArray[np.float64], memory: int | None) -> EMOptions:
+    """The options of maximum likelihood, with an absolute floor (D,) and ``memory`` in bytes."""
+    return EMOptions(
         init=spec.init,
         n_init=spec.n_init,
         max_iter=spec.max_iter,
         tol=spec.tol,
-        floor=recipe.floor,
+        floor=floor,
         dead_components=spec.dead_components,
         precision=spec.precision,
         e_step=spec.e_step,
@@ -251,9 +235,6 @@ def fit_class(
         gradient_after=spec.gradient_after,
         memory=memory,
     )
-    source = as_source(frames, weights)
-    count = most_components(spec, len(source))
-    return fit_mixture(source, count, options, seed=class_rng(recipe.seed, label), map=map)
 
 
 def frame_groups(pieces: Sequence[Piece]) -> NDArray[np.intp]:

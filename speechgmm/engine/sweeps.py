@@ -187,8 +187,8 @@ def _check_same_task(experiments: Sequence[Experiment]) -> None:
         other = experiment.config
         if (other.calibration, other.decision) != (config.calibration, config.decision):
             raise ConfigError(
-                "calibration and decision cannot be swept: points are compared by their EER, which no calibration "
-                "changes; set them for all points alike"
+                "calibration and decision cannot be swept: points are chosen by the EER of their scores, which "
+                "neither changes; set them for all points alike"
             )
     if config.calibration.by == "dev":
         raise ConfigError("calibration.by: dev in a sweep, which chooses by the split dev; set calibration.by: folds")
@@ -214,7 +214,8 @@ def _run_point(job: Job, settings: dict[str, Any]) -> tuple[Point, dict[str, Any
         for name, systems in inner_systems.items()
     }
     tests = task.test(job, outer_systems)
-    return Point(settings, figures, task.criterion(config, task.pooled(tests))), tests
+    pooled = task.of_several_models(job, task.pooled(tests))  # as it is when it is chosen, and as a run has it
+    return Point(settings, figures, task.criterion(config, pooled)), tests
 
 
 def _inner_sets(job: Job, inputs: Inputs) -> dict[str, Inputs]:

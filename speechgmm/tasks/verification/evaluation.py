@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speechgmm.evaluation import Metric, eer, rank_trials
 from speechgmm.evaluation.metric import Metrics
@@ -22,18 +23,21 @@ class TrialEvaluation:
     n_nontargets: int
 
 
+def decisive(scored: ScoredTrials) -> NDArray[np.float64]:
+    """(N,) what decides, and what error rates are of: the ratios where there are ratios, else the scores."""
+    return scored.scores if scored.llrs is None else scored.llrs
+
+
 def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) -> TrialEvaluation:
     """EER, minDCF and Cllr_min, each with an interval by resampling speakers of models and tests together.
-
-    Of the ratios where there are ratios, for they are what decides; else of the scores.
 
     Raises:
         DataError: Only targets or only nontargets.
     """
     # In order of score, lest every resample of a million trials is read all over the memory.
-    decisive = scored.scores if scored.llrs is None else scored.llrs
-    order = np.argsort(decisive, kind="stable")
-    truth, scores = scored.is_target[order], decisive[order]
+    values = decisive(scored)
+    order = np.argsort(values, kind="stable")
+    truth, scores = scored.is_target[order], values[order]
     model, test = scored.model[order], scored.test[order]
     # One number for one person, on either side.
     people = np.unique(np.array(scored.models.groups + scored.tests.groups), return_inverse=True)[1]

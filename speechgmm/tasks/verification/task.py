@@ -19,7 +19,7 @@ from speechgmm.tasks.classification.task import MixtureTask
 from speechgmm.tasks.classification.training import Trained
 from speechgmm.tasks.verification.calibration import by_folds, calibrate, calibrated_metrics
 from speechgmm.tasks.verification.cohort_check import check_cohort
-from speechgmm.tasks.verification.evaluation import TrialEvaluation, evaluate_trials
+from speechgmm.tasks.verification.evaluation import TrialEvaluation, decisive, evaluate_trials
 from speechgmm.tasks.verification.score_maps import Calibration
 from speechgmm.tasks.verification.spec import UNKNOWN
 from speechgmm.tasks.verification.trials import ScoredTrials, score_trials, trials_table
@@ -109,8 +109,8 @@ class Verification(MixtureTask):
         return replace(evaluation, metrics={**evaluation.metrics, **calibrated})
 
     def criterion(self, config: Config, tested: ScoredTrials) -> float:
-        """Minus the EER of the claims."""
-        return -eer(rank_trials(tested.scores, tested.is_target))
+        """Minus the EER of the claims: of their ratios where they are calibrated, as ``evaluate`` has it."""
+        return -eer(rank_trials(decisive(tested), tested.is_target))
 
     def criterion_name(self, config: Config) -> str:
         """The equal error rate."""
