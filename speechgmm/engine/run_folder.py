@@ -21,13 +21,11 @@ from speechgmm.engine.run_scores import Claims, Decisions, Row, claims_of, decis
 from speechgmm.engine.task import AnyTask, task_of_run
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import Metric
-from speechgmm.evaluation.metric import metrics_among
 from speechgmm.io.atomic import write_atomically, write_text
-from speechgmm.io.run_files import FOLDS, OF_THE_TEST, RunFile, is_run
+from speechgmm.io.run_files import FOLDS, OF_THE_MODELS, RunFile, is_run
 from speechgmm.io.tables import table
 
 Items: TypeAlias = dict[tuple[str, ...], tuple[str, ...]]
-Curve: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]  # times (s) and values
 Found = TypeVar("Found")
 
 
@@ -71,14 +69,9 @@ class RunFolder:
     data: Part[tuple[Row, ...]] = Part(lambda run: run.rows(RunFile.DATA))
     rejected: Part[tuple[Row, ...]] = Part(lambda run: run.rows(RunFile.REJECTED))
     places: Part[Mapping[str, Row]] = Part(lambda run: {row["id"]: row for row in run.rows(RunFile.PROTOCOL)})
-    pairs: Part[tuple[Row, ...]] = Part(lambda run: run.rows(RunFile.PAIRS))
-    hypotheses: Part[tuple[Row, ...]] = Part(lambda run: run.rows(RunFile.HYPOTHESES))
     decisions: Part[Decisions | None] = Part(decisions_of)
     claims: Part[Claims | None] = Part(claims_of)
     scores: Part[tuple[Row, ...]] = Part(other_scores)  # neither of decisions nor of claims
-    thresholds: Part[tuple[Row, ...]] = Part(lambda run: run.rows(RunFile.THRESHOLDS))
-    normal: Part[tuple[Row, ...]] = Part(lambda run: run.rows(RunFile.NORMAL))
-    curves: Part[Mapping[str, Curve]] = Part(lambda run: _curves(run))
 
     @property
     def name(self) -> str:
@@ -93,7 +86,7 @@ class RunFolder:
     @property
     def results(self) -> dict[str, Metric]:
         """The metrics of all test items; empty: nothing was tested."""
-        return metrics_among(self.metrics)
+        return {name: value for name, value in self.metrics.items() if isinstance(value, Metric)}
 
     def path_of(self, identifier: str) -> Path | None:
         """Where the recording of an utterance lay when the run was made; None: the run does not say."""
@@ -143,8 +136,11 @@ class RunFolder:
 
     def rows(self, name: RunFile) -> tuple[Row, ...]:
         """Rows by column name; where a label column has the name of one of the run's own, the first counts."""
-        head, rows = self.table(name) if self.heading(name) else ([], [])
-        return tuple(dict(reversed(list(zip(head, row, strict=True)))) for row in rows)
+        if not self.heading(name):
+            return ()
+        with self.reading():
+            head, rows = self.table(name)
+            return tuple(dict(reversed(list(zip(head, row, strict=True)))) for row in rows)
 
     def columns(self, name: RunFile, key: Sequence[str], values: Sequence[str]) -> Items:
         """Rows of a table, by its key columns: the value columns of each."""
@@ -179,7 +175,7 @@ class RunFolder:
         """Write a model file and the tables about it; results of other models do not stay beside it."""
         path = self.folder / RunFile.MODELS
         if not path.exists() or path.read_bytes() != data:
-            for name in OF_THE_TEST:
+            for name in OF_THE_MODELS:
                 (self.folder / name).unlink(missing_ok=True)
             write_atomically(path, lambda file: file.write(data))
         self.put(tables)
@@ -233,13 +229,6 @@ def _metric(entries: dict[str, Any]) -> Metric | dict[str, Any]:
 
 def _cells(lines: Iterable[str]) -> Iterator[list[str]]:
     return (row for row in csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if row)
-
-
-def _curves(run: RunFolder) -> dict[str, Curve]:
-    found: dict[str, list[tuple[float, float]]] = {}
-    for row in run.rows(RunFile.CURVES):
-        found.setdefault(row["id"], []).append((float(row["time"]), float(row["oddity"])))
-    return {name: (np.array(pairs)[:, 0], np.array(pairs)[:, 1]) for name, pairs in found.items()}
 
 
 def _confusion(run: RunFolder) -> tuple[tuple[str, ...], NDArray[np.int64]] | None:

@@ -75,11 +75,6 @@ Metrics: TypeAlias = Mapping[str, Metric]
 """Name of a metric, as in ``metrics.json`` -> the metric."""
 
 
-def metrics_among(entries: Mapping[str, Any]) -> dict[str, Metric]:
-    """The metrics of all items among the entries of ``metrics.json``."""
-    return {name: value for name, value in entries.items() if isinstance(value, Metric)}
-
-
 def notes_of(metrics: Metrics) -> dict[str, list[str]]:
     """Each note once -> the names of the metrics that it is about."""
     notes: dict[str, list[str]] = {}

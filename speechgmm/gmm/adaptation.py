@@ -111,18 +111,7 @@ def adapt_mixture(
     parameters: tuple[Parameter, ...] = ("means",),
     map: Mapper = map,
 ) -> Fit:
-    """``adapt_map`` by a prior around the background model, with its options as one value.
-
-    Of the options, ``max_iter``, ``tol``, ``floor`` (None: 0), ``precision`` and ``memory`` matter.
-
-    Raises:
-        FitError, ConfigError: As ``adapt_map``.
-
-    >>> ubm = DiagGMM([1.0], [[0.0]], [[1.0]])
-    >>> source, prior = as_source(np.full((16, 1), 2.0)), ConjugatePrior.around(ubm, 16)
-    >>> adapt_mixture(ubm, source, prior, EMOptions(max_iter=1)).model.means.round(6)
-    array([[1.]])
-    """
+    """``adapt_map`` by a prior around ``ubm``, with its options as one value. Raises FitError, ConfigError as it."""
     check_finite(source, map=map)
     return fit_em(
         ubm,

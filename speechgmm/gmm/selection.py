@@ -137,14 +137,7 @@ def choose_n_components(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SizeSearch:
-    """What a number of components is chosen among and by, see ``choose_n_components``.
-
-    Raises:
-        ConfigError: An option out of range.
-
-    >>> SizeSearch(criterion="aic").n_starts
-    5
-    """
+    """The options of ``choose_n_components`` beside those of a fit. Raises ConfigError where one is out of range."""
 
     candidates: Sequence[int] | None = None
     criterion: Criterion = "bic"

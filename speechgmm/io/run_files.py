@@ -6,7 +6,7 @@ from typing import Final
 
 
 class RunFile(StrEnum):
-    """A file of a run's folder. Tables are tab-separated, with a heading."""
+    """A file of a run's folder, in the order in which a run writes them. Tables are tab-separated, with a heading."""
 
     CONFIG = "config.yaml"  # the whole configuration, resolved
     ENVIRONMENT = "environment.json"  # versions, hashes, and where the recordings lay
@@ -14,6 +14,8 @@ class RunFile(StrEnum):
     DATA = "data.tsv"  # utterances, seconds and frames of every class
     REJECTED = "rejected.tsv"  # recordings left out (on_error: skip)
     LOG = "log.txt"  # what was said while it ran
+    SWEEP = "sweep.tsv"  # of a sweep: each setting and its results
+    SWEEP_SETTINGS = "sweep.yaml"  # of a sweep: what it was asked for
     MODELS = "models.safetensors"  # what scores new recordings; those in folds/NAME/ are each fold's
     CLASSES = "classes.tsv"  # how each class was trained
     UNITS = "units.tsv"  # recognition: states, Gaussians and duration of each unit
@@ -29,20 +31,12 @@ class RunFile(StrEnum):
     PAIRS = "pairs.tsv"  # recognition: which label is recognised as which
     CURVES = "curves.tsv"  # anomaly: the anomaly score over time of the highest-scoring recordings
     REPORT = "report.html"  # all of this on one page
-    SWEEP = "sweep.tsv"  # of a sweep: each setting and its results
-    SWEEP_SETTINGS = "sweep.yaml"  # of a sweep: what it was asked for
 
 
 FOLDS: Final = "folds"
 """Folder of a folder for each fold, with its models."""
 
-OF_THE_TEST: Final = tuple(
-    RunFile[name]
-    for name in (
-        *("SCORES", "METRICS", "CONFUSION", "CONFUSION_PICTURE", "PER_CLASS", "HYPOTHESES", "TIMED_HYPOTHESES"),
-        *("PAIRS", "THRESHOLDS", "NORMAL", "CURVES", "REPORT"),
-    )
-)
+OF_THE_MODELS: Final = tuple(RunFile)[list(RunFile).index(RunFile.THRESHOLDS) :]
 """Files that other models make untrue."""
 
 

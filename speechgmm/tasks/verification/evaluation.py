@@ -19,8 +19,6 @@ class TrialEvaluation:
 
     metrics: Metrics
     folds: Mapping[str, Metrics]  # fold -> its own metrics; empty: there are no folds
-    n_targets: int
-    n_nontargets: int
 
 
 def decisive(scored: ScoredTrials) -> NDArray[np.float64]:
@@ -50,4 +48,4 @@ def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) 
         if 0 < truth[chosen].sum() < chosen.sum():  # a fold of targets or nontargets alone has no error rate
             own = rank_trials(scores[chosen], truth[chosen])
             folds[fold] = {"eer": Metric(eer(own), int(chosen.sum()), "fraction")}
-    return TrialEvaluation(metrics, folds, int(truth.sum()), int((~truth).sum()))
+    return TrialEvaluation(metrics, folds)
