@@ -7,7 +7,7 @@ class alone.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,9 @@ TRAINING_VERSION = 4
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
 
 BACKGROUND = "(background model)"
+
+SHARED_OPTIONS = {one.name for one in fields(EMOptions)} & {one.name for one in fields(ModelSpec)} - {"estimator"}
+"""Settings that are options of maximum likelihood under the same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +190,10 @@ def fit_class(
     is chosen by held-out frames. Where it is chosen, the choice is returned.
     """
     spec = recipe.spec
-    options = em_options(spec, recipe.floor, memory)
+    shared = {name: getattr(spec, name) for name in SHARED_OPTIONS}
+    if spec.estimator == "gradient":
+        shared["estimator"] = "gradient"
+    options = EMOptions(**shared, floor=recipe.floor, memory=memory)
     source = as_source(frames, weights)
     if ubm is not None:
         prior = ConjugatePrior.around(
@@ -217,24 +223,6 @@ def fit_class(
             map=map,
         )
     return fit_mixture(source, most_components(spec, len(source)), options, seed=rng, map=map)
-
-
-def em_options(spec: ModelSpec, floor: NDArray[np.float64], memory: int | None) -> EMOptions:
-    """The options of maximum likelihood, with an absolute floor (D,) and ``memory`` in bytes."""
-    return EMOptions(
-        init=spec.init,
-        n_init=spec.n_init,
-        max_iter=spec.max_iter,
-        tol=spec.tol,
-        floor=floor,
-        dead_components=spec.dead_components,
-        precision=spec.precision,
-        e_step=spec.e_step,
-        overrelaxed=spec.overrelaxed,
-        estimator="gradient" if spec.estimator == "gradient" else "em",
-        gradient_after=spec.gradient_after,
-        memory=memory,
-    )
 
 
 def frame_groups(pieces: Sequence[Piece]) -> NDArray[np.intp]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeAlias, TypeVar, overload
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 from urllib.parse import quote
 
 import numpy as np
@@ -38,20 +38,15 @@ class Part(Generic[Found]):
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    @overload
-    def __get__(self, run: None, owner: type) -> "Part[Found]": ...
-    @overload
-    def __get__(self, run: "RunFolder", owner: type) -> Found: ...
-    def __get__(self, run: "RunFolder | None", owner: type) -> "Found | Part[Found]":
+    def __get__(self, run: "RunFolder | None", owner: type) -> Found:
         if run is None:
-            return self  # the default of the field: not read yet
-        found: Found | Part[Found] = run.__dict__.get(self._name, self)
-        if isinstance(found, Part):
+            return cast(Found, self)  # the default of the field: not read yet
+        if run.__dict__[self._name] is self:
             with run.reading():
-                run.__dict__[self._name] = found = self._read(run)
-        return found
+                run.__dict__[self._name] = self._read(run)
+        return cast(Found, run.__dict__[self._name])
 
-    def __set__(self, run: "RunFolder", found: "Found | Part[Found]") -> None:
+    def __set__(self, run: "RunFolder", found: Found) -> None:
         run.__dict__[self._name] = found
 
 

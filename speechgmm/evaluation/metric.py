@@ -49,10 +49,6 @@ class Metric(Mapping[str, Any]):
         method = None if self.interval is None else self.interval.replace("groups", f"{items} as independent")
         return replace(self, interval=method, n_groups=None, note=note)
 
-    def with_more(self, **more: Any) -> "Metric":
-        """The same, with what else it was computed for."""
-        return replace(self, more={**self.more, **more})
-
     def _entries(self) -> dict[str, Any]:
         bounds = {name: value for name in _BOUNDS if (value := getattr(self, name)) not in (None, "")}
         # A rate at a threshold names it before its interval.

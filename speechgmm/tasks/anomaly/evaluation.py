@@ -1,7 +1,7 @@
 """Figures of anomaly detection: how well scores tell what is anomalous, and what the threshold does."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -127,7 +127,7 @@ def _metrics(scores: AnomalyScores, normal: str, chosen: NDArray[np.intp], seed:
             if value in (0.0, 1.0):  # no spread to go by: as many items as of the rarer side, the other adds nothing
                 figure, resampled = ratio(np.full(len(rarer), value), np.ones(len(rarer))), _numbered(rarer)
             metrics[name] = _bounded(Metric(value, len(values), "fraction"), figure, resampled, named, seed)
-        metrics["pauc"] = metrics["pauc"].with_more(max_false_alarm=MAX_FALSE_ALARM)
+        metrics["pauc"] = replace(metrics["pauc"], more={"max_false_alarm": MAX_FALSE_ALARM})
     for name, chosen_kind in (("detection_rate", is_odd), ("false_alarm_rate", ~is_odd)):
         if chosen_kind.any():
             right = called[chosen_kind]

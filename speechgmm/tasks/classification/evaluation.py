@@ -102,10 +102,9 @@ def _detection(
     units = np.arange(len(scores.ids)) if groups is None else groups
     is_target = np.array(scores.true) == target
     found = detection_metrics(detection_scores(scores, target), is_target, units, spec, seed=seed)
-    return {
-        name: (metric.by_items() if groups is None else metric).with_more(target=target)
-        for name, metric in found.items()
-    }
+    if groups is None:
+        found = {name: metric.by_items() for name, metric in found.items()}
+    return {name: replace(metric, more={**metric.more, "target": target}) for name, metric in found.items()}
 
 
 def detection_metrics(
@@ -139,7 +138,7 @@ def detection_metrics(
     most = metrics["eer"].high
     if most is not None and most > 0.5:  # the scale of the interval ends at 1; that of the figure does not
         metrics["eer"] = replace(metrics["eer"], high=0.5)
-    metrics["min_dcf"] = metrics["min_dcf"].with_more(p_target=decision.prior)
+    metrics["min_dcf"] = replace(metrics["min_dcf"], more={"p_target": decision.prior})
     return metrics
 
 

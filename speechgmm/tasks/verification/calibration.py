@@ -118,7 +118,8 @@ def ratio_metrics(
             ("act_dcf", cost, "share of the blind decision's cost"),
         )
     }
-    metrics["act_dcf"] = metrics["act_dcf"].with_more(p_target=decision.prior, threshold=threshold(decision))
+    stakes = {"p_target": decision.prior, "threshold": threshold(decision)}
+    metrics["act_dcf"] = replace(metrics["act_dcf"], more=stakes)
     return metrics
 
 
