@@ -18,6 +18,8 @@ from speechgmm.hmm.spec import HMMSpec
 from speechgmm.setting import FORBID_UNKNOWN, setting
 from speechgmm.tasks.anomaly.spec import AnomalySpec
 from speechgmm.tasks.classification.spec import ScoringSpec
+from speechgmm.tasks.clustering.spec import ClusteringSpec
+from speechgmm.tasks.diarization.spec import DiarizerSpec
 from speechgmm.tasks.segments.spec import SegmentSpec
 from speechgmm.tasks.verification.score_norm import BY_MODELS
 from speechgmm.tasks.verification.spec import CalibrationSpec, DecisionSpec
@@ -107,7 +109,7 @@ class Config:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    task: Literal["classification", "verification", "recognition", "anomaly"] = setting(
+    task: Literal["classification", "verification", "recognition", "anomaly", "clustering", "diarization"] = setting(
         "classification",
         "what is decided about an utterance: which class it is of; whether it is of a claimed one; which words or "
         "phones it has, one after another; whether it is unlike normal ones",
@@ -132,6 +134,8 @@ class Config:
     hmm: HMMSpec = setting(HMMSpec(), "recognition: the hidden Markov model of every unit; takes the place of model")
     recognition: RecognitionSpec = setting(RecognitionSpec(), "recognition: transcripts, pronunciations, language")
     anomaly: AnomalySpec = setting(AnomalySpec(), "anomaly: what is normal, scores, and the threshold")
+    clustering: ClusteringSpec = setting(ClusteringSpec(), "clustering: how recordings become clusters")
+    diarization: DiarizerSpec = setting(DiarizerSpec(), "diarization: how a diarizer is trained and tested")
     report: ReportSpec = setting(ReportSpec(), "the page that a run leaves about itself")
     parallel: ParallelSpec = setting(ParallelSpec(), "how the work is spread over the machine")
     cache: str | None = setting(
@@ -158,10 +162,21 @@ class Config:
             _check_recognition(self)
         elif self.hmm != HMMSpec() or self.recognition != RecognitionSpec():
             raise ConfigError("hmm and recognition are for task: recognition")
+        if self.task in ("clustering", "diarization"):
+            from importlib import import_module
+
+            import_module(f"speechgmm.tasks.{self.task}.settings").check(self)
         if self.task == "anomaly":
             _check_anomaly(self)
         elif self.anomaly != AnomalySpec():
             raise ConfigError("anomaly is for task: anomaly")
+
+    def section(self, spec):  # type: ignore
+        """The section of that type."""
+        from dataclasses import fields
+
+        values = (getattr(self, field.name) for field in fields(self))
+        return next((value for value in values if type(value) is spec), None) or spec()
 
 
 def _check_verification(config: Config) -> None:

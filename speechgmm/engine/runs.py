@@ -159,6 +159,7 @@ def fold_folder(name: str) -> str:
 OF_OTHER_MODELS = (
     *("scores.tsv", "metrics.json", "confusion.tsv", "per_class.tsv", "confusion.png", "report.html"),
     *("hypotheses.tsv", "hypotheses.jsonl", "pairs.tsv", "thresholds.tsv", "normal.tsv", "curves.tsv"),
+    *("clusters.tsv", "distances.tsv", "recordings.tsv", "references.rttm", "hypotheses.rttm"),
 )
 
 

@@ -183,7 +183,8 @@ class _Level:
         return cls(pairs[0], pairs[1], counts.astype(float), tuple(of[first] for of in within))  # type: ignore[arg-type]
 
     def _summed(self, values: Floats) -> Floats:
-        return np.bincount(self.units, values, len(self.within[0]))
+        summed: Floats = np.bincount(self.units, values, len(self.within[0]))
+        return summed
 
     def sizes(self, times: Floats) -> Floats:
         """(n,) pieces, each as often as its group is there."""

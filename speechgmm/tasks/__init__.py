@@ -10,9 +10,12 @@ register("segments", "speechgmm.tasks.segments.task:TASK", task="classification"
 register("verification", "speechgmm.tasks.verification.task:TASK")
 register("recognition", "speechgmm.tasks.recognition.task:TASK")
 register("anomaly", "speechgmm.tasks.anomaly.task:TASK")
+register("clustering", "speechgmm.tasks.clustering.task:TASK")
+register("diarization", "speechgmm.tasks.diarization.task:TASK")
 
 register_kind("classes", "speechgmm.tasks.verification.description:describe")
 register_kind("segments", "speechgmm.tasks.segments.description:describe")
 register_kind("recogniser", "speechgmm.tasks.recognition.description:describe")
 register_kind("anomaly", "speechgmm.tasks.anomaly.description:describe")
+register_kind("clustering", "speechgmm.tasks.clustering.description:describe")
 register_kind("diarizer", "speechgmm.tasks.diarization.description:describe")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from speechgmm.clustering.pieces import Kind, Method
+from speechgmm.clustering.methods import Kind, Method
 from speechgmm.corpus.readers.manifest import read_manifest
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import ClusterFigures, cluster_figures

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.clustering import PieceClusters, cluster_pieces
-from speechgmm.clustering.pieces import RAW_THRESHOLDS, Kind, Method
+from speechgmm.clustering.methods import Kind, Method, default_threshold
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import ConfigError, DataError
@@ -86,7 +86,7 @@ def cluster_recordings(
         raise DataError(f"none of {len(paths)} recordings can be used, so there is nothing to cluster:\n{listed}")
     own_means = model is not None and audio.features.cmvn in ("none", "global")  # of recordings, in the model
     if own_means and kind == "speakers" and threshold is None and n_clusters is None:
-        threshold = RAW_THRESHOLDS[method]
+        threshold = default_threshold(method, kind, own_ubm=False, raw=True)
     with thread_pool(n_jobs) as spread:
         found = cluster_pieces(
             [frames for _, frames in used],
