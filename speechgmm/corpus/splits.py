@@ -220,7 +220,7 @@ def assign_folds(
 
 
 def _unit(corpus: Corpus, utterance: Utterance, group: str | None, classes: bool) -> str:
-    """What stays together: the group, where one is named that is not itself a class to be trained; else the recording."""
+    """What stays together: the group, where one is named that is no class to be trained itself; else the recording."""
     if group and (group != corpus.label or not classes):
         return utterance.label(group)
     return utterance.path.relative_to(corpus.root).as_posix()

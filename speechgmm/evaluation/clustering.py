@@ -183,8 +183,7 @@ class _Level:
         return cls(pairs[0], pairs[1], counts.astype(float), tuple(of[first] for of in within))  # type: ignore[arg-type]
 
     def _summed(self, values: Floats) -> Floats:
-        summed: Floats = np.bincount(self.units, values, len(self.within[0]))
-        return summed
+        return np.bincount(self.units, values, len(self.within[0])).astype(np.float64)
 
     def sizes(self, times: Floats) -> Floats:
         """(n,) pieces, each as often as its group is there."""

@@ -16,8 +16,10 @@ from speechgmm.features import front_end
 from speechgmm.io.atomic import write_text
 from speechgmm.io.tables import table
 from speechgmm.report.text import aligned, recordings, shown
-from speechgmm.tasks.classification.codec import read_model_file
-from speechgmm.tasks.clustering.recordings import RecordingClusters, cluster_recordings
+from speechgmm.tasks.classification.codec import ModelFile
+from speechgmm.tasks.clustering.codec import ClusteringFile
+from speechgmm.tasks.clustering.recordings import RecordingClusters, cluster_recordings, read_background
+from speechgmm.tasks.clustering.spec import ClusteringSpec
 
 SHOWN = 40
 """Clusters that are printed; the table has all."""
@@ -33,10 +35,10 @@ def cluster_and_print(
     audio: Sequence[Path],
     *,
     model: Path | None,
-    method: Method,
+    method: Method | None,
     n_clusters: int | None,
     threshold: float | None,
-    kind: Kind,
+    kind: Kind | None,
     labels: Path | None,
     label: str | None,
     out: Path,
@@ -73,7 +75,8 @@ def cluster_and_print(
         )
     file = None
     if model is not None:
-        file = read_model_file(model / "models.safetensors" if model.is_dir() else model)
+        file = read_background(model / "models.safetensors" if model.is_dir() else model)
+    method, kind, threshold = _chosen(file, method, kind, n_clusters, threshold)
     done = cluster_recordings(
         paths,
         model=file,
@@ -107,6 +110,21 @@ def cluster_and_print(
         save_figure(plot_clusters(found.distances, found.labels, names=names, title=title), out / "clusters.png")
         print(shown((out / "clusters.png").absolute()))
     return len(done.failures)
+
+
+def _chosen(
+    file: ModelFile | ClusteringFile | None,
+    method: Method | None,
+    kind: Kind | None,
+    n_clusters: int | None,
+    threshold: float | None,
+) -> tuple[Method, Kind, float | None]:
+    """What is not said is as in the run that left the model, where that was one of clustering."""
+    spec = file.spec if isinstance(file, ClusteringFile) else ClusteringSpec()
+    chosen = method or spec.method, kind or spec.kind
+    if n_clusters is None and threshold is None and chosen == (spec.method, spec.kind):
+        threshold = spec.threshold
+    return *chosen, threshold
 
 
 def _labels(path: Path, column: str) -> dict[Path, str]:

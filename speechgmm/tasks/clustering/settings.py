@@ -31,7 +31,8 @@ def check(config: Config) -> None:
     if spec.background == "own" and (features.cmvn == "global" or features.transform.kind != "none"):
         raise ConfigError(
             "features.cmvn: global and features.transform are learnt from a training part, and with "
-            "clustering.background: own there is none; set features.cmvn: utterance or none, and leave features.transform out"
+            "clustering.background: own there is none; set features.cmvn: utterance or none, and leave "
+            "features.transform out"
         )
     if spec.background == "own" and config.parallel.memory != type(config.parallel)().memory:
         raise ConfigError(
