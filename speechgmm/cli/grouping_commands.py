@@ -98,10 +98,10 @@ def cluster_command(
     if cluster_and_print(
         audio or [],
         model=model,
-        method=method and method.value,
+        method=None if method is None else method.value,
         n_clusters=n_clusters,
         threshold=threshold,
-        kind=kind and kind.value,
+        kind=None if kind is None else kind.value,
         labels=labels,
         label=label,
         out=out,

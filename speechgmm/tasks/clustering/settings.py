@@ -1,6 +1,6 @@
 """What clustering adds to a configuration, and what it refuses."""
 
-from speechgmm.config import Config
+from speechgmm.config import Config, ParallelSpec, Section, TaskSettings
 from speechgmm.errors import ConfigError
 from speechgmm.gmm.spec import OF_ADAPTATION, ModelSpec
 from speechgmm.tasks.clustering.spec import ClusteringSpec
@@ -34,8 +34,15 @@ def check(config: Config) -> None:
             "clustering.background: own there is none; set features.cmvn: utterance or none, and leave "
             "features.transform out"
         )
-    if spec.background == "own" and config.parallel.memory != type(config.parallel)().memory:
+    if spec.background == "own" and config.parallel.memory != ParallelSpec().memory:
         raise ConfigError(
             "parallel.memory has no effect with clustering.background: own, which trains from frames in memory; leave "
             "it out, or set clustering.background: corpus"
         )
+
+
+SETTINGS = TaskSettings(
+    sections=(Section("clustering", ClusteringSpec, "clustering: how recordings become clusters, and by what"),),
+    reads=("model", "features.transform", "parallel.memory"),
+    check=check,
+)

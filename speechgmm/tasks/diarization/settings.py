@@ -1,6 +1,6 @@
 """What diarization adds to a configuration, and what it refuses."""
 
-from speechgmm.config import Config
+from speechgmm.config import Config, Section, TaskSettings
 from speechgmm.errors import ConfigError
 from speechgmm.features.augment import AugmentSpec
 from speechgmm.tasks.diarization.spec import DiarizerSpec
@@ -9,11 +9,11 @@ from speechgmm.tasks.diarization.spec import DiarizerSpec
 def check(config: Config) -> None:
     """Speakers are kept apart, and every frame of speech has its place in time."""
     features, corpus, spec = config.features, config.corpus, config.section(DiarizerSpec)
-    if features.kind == "f0" or features.vad == "none" or features.cmvn != "none" or features.transform.kind != "none":
+    if features.kind == "f0" or features.vad == "none" or features.cmvn != "none":
         raise ConfigError(
             "task: diarization takes cepstra of speech as they are, since the microphone helps to tell speakers apart; "
-            "set features.kind mfcc or lfcc, features.vad: energy and features.cmvn: none, and leave "
-            "features.transform out (configs/diarization.yaml has features that were measured)"
+            "set features.kind mfcc or lfcc, features.vad: energy and features.cmvn: none, as configs/diarization.yaml "
+            "does"
         )
     if corpus.group is None or not corpus.split.disjoint:
         raise ConfigError(
@@ -27,3 +27,9 @@ def check(config: Config) -> None:
         )
     if config.augment != AugmentSpec():
         raise ConfigError("augment is not there for task: diarization, which learns from the recordings as they are")
+
+
+SETTINGS = TaskSettings(
+    sections=(Section("diarization", DiarizerSpec, "diarization: how a diarizer is trained and tested"),),
+    check=check,
+)

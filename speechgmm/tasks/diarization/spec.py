@@ -47,6 +47,7 @@ class DiarizerSpec:
         None,
         "an RTTM of who speaks when in the recordings of the split test, relative to the configuration file; default: "
         "conversations are made of the test speakers' recordings",
+        is_path=True,
     )
     collar: float = setting(0.0, "time on each side of a boundary of the reference that does not count", unit="s", ge=0)
     search: DiarizationSpec = setting(DiarizationSpec(), "how turns are found")
