@@ -184,7 +184,7 @@ def recordings_table(found: Sequence[DiarizedItem]) -> str:
             *((one.fold,) if fold else ()),
             one.n_speakers,
             one.n_found,
-            *(f"{getattr(one.errors, name):.3f}" for name in ("speech", *PARTS)),
+            *(f"{getattr(one.errors, name):.6f}" for name in ("speech", *PARTS)),
             f"{one.errors.der:.6f}",
             f"{one.errors.jer:.6f}",
         )
