@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import hum
+from test_cli import Command
 
 from speechgmm.config import make_config
 from speechgmm.engine import run
@@ -98,6 +99,31 @@ def test_the_background_model_is_of_the_training_part_and_the_command_clusters_b
     assert (other / "models.safetensors").read_bytes() == model.read_bytes()
     with pytest.raises(ModelFileError, match="a background model for clustering, not models of classes"):
         read_model_file(model)
+
+
+def test_the_command_goes_by_the_settings_of_the_run_unless_it_is_told(
+    hums: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = Command(monkeypatch, capsys)
+    folder = run(hums, ["clustering.threshold=0.01"], console=quiet()).folder
+    rows = table(folder / "clusters.tsv")
+    paths = [hums.parent / f"{row['id']}.wav" for row in rows]
+    out = hums.parent / "out"
+    status, _, about = command("cluster", *paths, "--model", folder, "--out", out)
+    assert status == 0
+    assert "below 0.01 (cosine distance)" in about
+    assert [row["cluster"] for row in table(out / "clusters.tsv")] == [row["cluster"] for row in rows]
+    for options, said in (
+        (("--threshold", 0.5), "below 0.5"),
+        (("--method", "ratio", "--kind", "speakers"), "below -0.6"),
+    ):
+        status, _, about = command("cluster", *paths, "--model", folder, "--out", out, *options)
+        assert status == 0
+        assert said in about
+    status, said, _ = command("inspect", folder / "models.safetensors")
+    assert status == 0
+    assert "4 Gaussians of 13 features" in said
+    assert "recordings are clustered by cosine, as sounds" in said
 
 
 @pytest.mark.parametrize("method", ["cosine", "spectral", "bic"])

@@ -27,6 +27,9 @@ SHOWN = 40
 SHORT = 3.0
 """Seconds. A warning is given where recordings that are to tell speakers apart are shorter."""
 
+GOES_ON = "cluster other recordings: speechgmm cluster RECORDINGS --model"
+"""What a run of clustering ends with, before its model."""
+
 UNSURE = 0.05
 """A silhouette below this is named: the piece is as near to another cluster."""
 
@@ -73,9 +76,7 @@ def cluster_and_print(
             f"{labels}: no row for {len(strangers)} of {len(paths)} recordings, such as {strangers[0]}; the column "
             "path is relative to the table"
         )
-    file = None
-    if model is not None:
-        file = read_background(model / "models.safetensors" if model.is_dir() else model)
+    file = None if model is None else read_background(model / "models.safetensors" if model.is_dir() else model)
     method, kind, threshold = _chosen(file, method, kind, n_clusters, threshold)
     done = cluster_recordings(
         paths,

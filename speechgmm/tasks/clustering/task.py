@@ -19,6 +19,7 @@ from speechgmm.evaluation.resampling import Statistic
 from speechgmm.report.settings import mixtures_of, settings_of
 from speechgmm.report.text import reports_lines
 from speechgmm.tasks.clustering.codec import serialise_clustering
+from speechgmm.tasks.clustering.command import GOES_ON
 from speechgmm.tasks.clustering.evaluation import (
     Clustered,
     ClusteringEvaluation,
@@ -127,7 +128,7 @@ class Clustering(Task[TrainedClustering, Clustered, ClusteringEvaluation]):
 
     def next_command(self, model: str) -> str:
         """Cluster."""
-        return f"cluster other recordings: speechgmm cluster RECORDINGS --model {model}"
+        return f"{GOES_ON} {model}"
 
     def trained_lines(self, trained: TrainedClustering) -> Sequence[str]:
         """The background model."""

@@ -20,6 +20,7 @@ from speechgmm.evaluation.resampling import Statistic, ratio
 from speechgmm.io.rttm import read_rttm
 from speechgmm.report.settings import settings_of
 from speechgmm.tasks.diarization.codec import DiarizerFile, serialise_diarizer
+from speechgmm.tasks.diarization.command import GOES_ON
 from speechgmm.tasks.diarization.conversation_plans import LEAST
 from speechgmm.tasks.diarization.evaluation import (
     PARTS,
@@ -151,7 +152,7 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
 
     def next_command(self, model: str) -> str:
         """Diarize."""
-        return f"who speaks when: speechgmm diarize RECORDING --model {model}"
+        return f"{GOES_ON} {model}"
 
     def trained_lines(self, trained: DiarizerFile) -> Sequence[str]:
         """What the diarizer was learnt from."""
