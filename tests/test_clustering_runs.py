@@ -156,6 +156,32 @@ def test_without_a_training_part_all_recordings_are_clustered_under_a_model_of_t
         run(hums, output=hums.parent / "other", console=quiet())
 
 
+def test_a_recording_that_cannot_be_used_may_be_skipped_where_nothing_is_trained(hums: Path) -> None:
+    (hums.parent / "0-0.wav").write_bytes(b"no audio")
+    lines = [line.rsplit("\t", 1)[0] for line in (hums.parent / "m.tsv").read_text().splitlines()]
+    (hums.parent / "m.tsv").write_text("\n".join(lines) + "\n")
+    folder = run(hums, [*OWN, "corpus.on_error=skip"], console=quiet()).folder
+    assert len(table(folder / "clusters.tsv")) == 23
+    assert [row["id"] for row in table(folder / "rejected.tsv")] == ["0-0"]
+
+
+@pytest.mark.parametrize("command", ["score", "update", "enrol", "diarize"])
+def test_commands_of_other_tasks_refuse_the_model_by_name(
+    hums: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, recording = run(hums, console=quiet()).folder / "models.safetensors", hums.parent / "0-0.wav"
+    words = {
+        "score": (model, recording),
+        "update": (model, recording, "--label", "a"),
+        "enrol": (model, recording, "--label", "a"),
+        "diarize": (recording, "--model", model),
+    }
+    status, _, err = Command(monkeypatch, capsys)(command, *words[command])
+    assert status != 0
+    assert "a background model for clustering, not" in err
+    assert "`speechgmm cluster` is for it" in err
+
+
 def test_each_fold_is_clustered_by_itself_and_groups_stay_on_one_side(hums: Path) -> None:
     folds = ["corpus.split=kfold", "corpus.split.folds=3", "corpus.group=pitch", "clustering.threshold=0.01"]
     result = run(hums, folds, console=quiet())

@@ -231,6 +231,12 @@ def test_data_that_cannot_be_tested_on_are_named(voices: Path, tmp_path: Path) -
         ("few", rows[:8] + rows[-2:], (), "7 training speakers .*from 8 at least"),
         ("alone", rows[:-4], (), "1 test speaker with 3 s of recordings"),
         (
+            "twice",
+            [*rows[: N_TRAIN + 1], "two.wav\tx\ttest", "calls/two.wav\tx\ttest"],
+            calls_of(voices)[1:],
+            "several test recordings are called 'two'",
+        ),
+        (
             "unknown",
             [*rows[: N_TRAIN + 1], "two.wav\tx\ttest", "s13/a.wav\ty\ttest"],
             calls_of(voices)[1:],

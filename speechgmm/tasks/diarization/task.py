@@ -76,9 +76,15 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
         Raises:
             DataError: A test recording that is not in the references, or a part of one.
         """
-        references = _references(job)
+        references, seen = _references(job), set[str]()
         for utterance in job.corpus.split("test") if references else ():
             where = utterance.source or utterance.id
+            if utterance.path.stem in seen:
+                raise DataError(
+                    f"{where}: several test recordings are called {utterance.path.stem!r}, and an RTTM names them "
+                    "without folders and endings: rename them"
+                )
+            seen.add(utterance.path.stem)
             if utterance.path.stem not in references:
                 raise DataError(
                     f"{where}: diarization.references has no turn of {utterance.path.stem!r}; it has "
