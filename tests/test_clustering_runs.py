@@ -172,8 +172,8 @@ def test_commands_of_other_tasks_refuse_the_model_by_name(
     model, recording = run(hums, console=quiet()).folder / "models.safetensors", hums.parent / "0-0.wav"
     words = {
         "score": (model, recording),
-        "update": (model, recording, "--label", "a"),
-        "enrol": (model, recording, "--label", "a"),
+        "update": (model, recording, "--label", "a", "--out", hums.parent / "new.safetensors"),
+        "enrol": (model, recording, "--label", "a", "--out", hums.parent / "new.safetensors"),
         "diarize": (recording, "--model", model),
     }
     status, _, err = Command(monkeypatch, capsys)(command, *words[command])
