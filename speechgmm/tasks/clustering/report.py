@@ -31,9 +31,8 @@ def clusters(run: RunFolder) -> Section | None:
         f"NMI alone misleads: every recording by itself would have {percent(metrics['nmi_alone'])} %. ARI is 0 for "
         "chance and for every recording by itself.",
     ]
-    doubtful = sorted(
-        (row for row in rows if float(row["silhouette"]) < UNSURE and _together(row, rows)), key=_sureness
-    )
+    sizes = Counter(map(_key, rows))
+    doubtful = sorted((row for row in rows if _sureness(row) < UNSURE and sizes[_key(row)] > 1), key=_sureness)
     tables = [_each(rows, label)]
     if doubtful:
         listed = [(row["id"], row["true"], row["cluster"], row["silhouette"]) for row in doubtful[:LISTED]]
@@ -50,10 +49,6 @@ def _sureness(row: Row) -> float:
 def _key(row: Row) -> tuple[str, int]:
     """The cluster of a recording: each fold has its own."""
     return row.get("fold", ""), int(row["cluster"])
-
-
-def _together(row: Row, rows: Sequence[Row]) -> bool:
-    return sum(_key(other) == _key(row) for other in rows) > 1
 
 
 def _each(rows: Sequence[Row], label: str) -> Table:
