@@ -73,13 +73,16 @@ def plot_turns(
     return figure
 
 
-def plot_turn_rows(turns: Sequence[Turn], reference: Sequence[Turn], *, title: str = "") -> "Figure":
+def plot_turn_rows(
+    turns: Sequence[Turn], reference: Sequence[Turn], *, title: str = "", collar: float = 0.0
+) -> "Figure":
     """Turns of a reference above those that were found, without the recording, in the colours of ``plot_turns``.
 
     Args:
         turns: What was found.
         reference: Who really spoke.
         title: Of the recording; the figures are added.
+        collar: Seconds on each side of a boundary of the reference that do not count in these.
 
     >>> figure = plot_turn_rows([Turn(0.0, 2.0, "S1")], [Turn(0.0, 1.0, "ann"), Turn(1.0, 2.0, "bob")], title="a")
     >>> figure.axes[0].get_title("left")
@@ -87,7 +90,7 @@ def plot_turn_rows(turns: Sequence[Turn], reference: Sequence[Turn], *, title: s
     """
     from matplotlib.figure import Figure
 
-    rows, label = _rows(turns, reference, title)
+    rows, label = _rows(turns, reference, title, collar)
     figure = Figure(figsize=(10.0, 1.7), layout="constrained", dpi=130)
     bars = figure.subplots()
     _draw(bars, rows, label, max(turn.end for turn in (*turns, *reference)))
@@ -99,7 +102,7 @@ Rows = list[tuple[str, Sequence[Turn], dict[str, str], bool]]
 """What stands at the left, turns, colours of speakers, and whether turns have names on them."""
 
 
-def _rows(turns: Sequence[Turn], reference: Sequence[Turn] | None, title: str) -> tuple[Rows, str]:
+def _rows(turns: Sequence[Turn], reference: Sequence[Turn] | None, title: str, collar: float = 0.0) -> tuple[Rows, str]:
     """The rows of bars, from the top, and the title with figures."""
     names = _by_first({turn.speaker: turn.start for turn in sorted(turns, reverse=True)})
     count = f"{len(names)} speaker" + ("s" if len(names) != 1 else "")
@@ -112,7 +115,7 @@ def _rows(turns: Sequence[Turn], reference: Sequence[Turn] | None, title: str) -
     strangers = [name for name in names if name not in same]
     colours = {name: known[real] for name, real in same.items()}
     colours |= {name: COLOURS[(len(said) + number) % len(COLOURS)] for number, name in enumerate(strangers)}
-    errors = diarization_errors(reference, turns)
+    errors = diarization_errors(reference, turns, collar=collar)
     label = f"{title}: {count} found of {len(said)}, DER {100 * errors.der:.1f} %"
     return [("said", reference, known, True), ("found", turns, colours, False)], label
 

@@ -1,7 +1,7 @@
 """What a report says of diarization: every recording with what is wrong in it, and the turns of the worst."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from speechgmm.engine.comparison import read_table
 from speechgmm.engine.run_folder import Row, RunFolder
@@ -10,6 +10,9 @@ from speechgmm.io.rttm import read_rttm
 from speechgmm.report.parts import Picture, Section, Table, percent
 from speechgmm.tasks.diarization.evaluation import PARTS
 from speechgmm.tasks.diarization.plots import plot_turn_rows
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LISTED: Final = 40
 DRAWN: Final = 4
@@ -39,7 +42,9 @@ def turns(run: RunFolder) -> Section | None:
         f"The number of speakers is right in {off.count(0)} of {len(off)} recordings; "
         f"too many are found in {sum(n > 0 for n in off)}, too few in {sum(n < 0 for n in off)}."
     )
-    return Section("turns", "Who speaks when", tuple(text), (_listed(rows),), tuple(_pictures(run, rows[:DRAWN])))
+    return Section(
+        "turns", "Who speaks when", tuple(text), (_listed(rows),), tuple(_pictures(run, rows[:DRAWN], spec["collar"]))
+    )
 
 
 def _listed(rows: Sequence[Row]) -> Table:
@@ -66,7 +71,7 @@ def _listed(rows: Sequence[Row]) -> Table:
     return Table.of(f"{which}, the worst first", head, shown, folded=False)
 
 
-def _pictures(run: RunFolder, rows: Sequence[Row]) -> Sequence[Picture]:
+def _pictures(run: RunFolder, rows: Sequence[Row], collar: float) -> Sequence[Picture]:
     """The turns of some recordings, of the reference above those that were found."""
     paths = [run.folder / f"{side}.rttm" for side in ("references", "hypotheses")]
     if not all(path.exists() for path in paths):
@@ -77,18 +82,19 @@ def _pictures(run: RunFolder, rows: Sequence[Row]) -> Sequence[Picture]:
         name = row["id"]
         if name not in said or name not in heard:
             continue
-        found.append(_picture(name, said[name], heard[name], f"turns{number}"))
+        figure = plot_turn_rows(heard[name], said[name], title=name, collar=collar)
+        found.append(_picture(name, said[name], heard[name], figure, f"turns{number}"))
     return found
 
 
-def _picture(name: str, said: Sequence[Turn], heard: Sequence[Turn], place: str) -> Picture:
+def _picture(name: str, said: Sequence[Turn], heard: Sequence[Turn], figure: "Figure", place: str) -> Picture:
     cells = [
         (f"{one.start:.2f} to {one.end:.2f}", side, one.speaker)
         for side, turns in (("reference", said), ("found", heard))
         for one in turns
     ]
     return Picture.of(
-        plot_turn_rows(heard, said, title=name),
+        figure,
         place,
         alt=f"Turns of {name}: reference above, found below; they are in the table.",
         caption=f"{name}: who was found has the colour of the speaker in the reference that they are counted as.",
