@@ -18,12 +18,12 @@ def print_result(result: "Result") -> None:
     """Figures, the classes that fare worst, and where the files are."""
     run, evaluation = RunFolder(result.folder), result.evaluation
     metrics = run.metrics
-    kinds = (
-        f"{metrics['n_units']} units"
-        if "n_units" in metrics
-        else f"{metrics['n_classes']} class{'es' * (metrics['n_classes'] != 1)}"
-    )
-    print(f"\n{kinds}, {metrics['n_train']} training and {metrics['n_test']} test utterances")
+    kinds = ""
+    for name, one, several in (("n_units", "unit", "units"), ("n_classes", "class", "classes")):
+        if name in metrics and not kinds:
+            kinds = f"{metrics[name]} {one if metrics[name] == 1 else several}, "
+    print(f"
+{kinds}{metrics['n_train']} training and {metrics['n_test']} test utterances")
     figures_of_all = [figure(name, metric) for name, metric in run.results.items()]
     if figures_of_all:  # models of what is normal may be trained without a test
         print("\n".join(aligned(figures_of_all)))

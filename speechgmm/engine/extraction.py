@@ -181,7 +181,7 @@ def _check_what_is_left(job: Job, corpus: Corpus) -> None:
         where = "" if fold is None else f"fold {fold.name}: "
         trained = {u.label(corpus.label) for u in divided.split("train")}
         if not each:
-            if not trained:
+            if not trained and before:
                 raise DataError(f"{where}no recording is left to train once unusable ones are skipped")
             continue
         if len(trained) < least:

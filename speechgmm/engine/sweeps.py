@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import yaml
@@ -31,6 +31,9 @@ from speechgmm.io.atomic import only_writer, write_text
 from speechgmm.io.run_files import RunFile, is_run
 from speechgmm.io.tables import table
 
+ERRORS: Final = frozenset(("eer", "error_rate", "der"))
+"""Metrics that are better the lower they are; what is chosen by is minus such a metric."""
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -46,7 +49,7 @@ class Sweep:
     """What a sweep found."""
 
     folder: Path
-    metric: str  # what points are chosen by: accuracy, eer, error_rate
+    metric: str  # what points are chosen by: accuracy, eer, error_rate, ari, der
     points: tuple[Point, ...]
     failed: tuple[dict[str, Any], ...]  # settings that cannot be trained
     chosen: dict[str, int]  # outer fold -> number of its point
@@ -250,7 +253,7 @@ def _choose(
 
 def sweep_table(result: Sweep) -> str:
     """``sweep.tsv``: settings, the inner figure that chooses (mean over folds), how often chosen, the test figure."""
-    sign = 1 if result.metric == "accuracy" else -1
+    sign = -1 if result.metric in ERRORS else 1
     everything = [*(point.settings for point in result.points), *result.failed]
     keys = list(dict.fromkeys(key for settings in everything for key in settings))
     rows = [

@@ -2,6 +2,7 @@
 
 from speechgmm.evaluation.clustering import (
     ClusterFigures,
+    WeightedClusters,
     adjusted_rand_index,
     cluster_figures,
     contingency,
@@ -107,6 +108,7 @@ __all__ = [
     "Tippett",
     "Trials",
     "Turn",
+    "WeightedClusters",
     "accuracy",
     "act_dcf",
     "act_dcf_sums",

@@ -30,6 +30,7 @@ KINDS: Final = {
     "recogniser": ("a recogniser", "recognise"),
     "anomaly": ("a model of what is normal", "score"),
     "diarizer": ("a diarizer (train-diarizer makes one)", "diarize"),
+    "clustering": ("a background model for clustering", "cluster"),
 }
 """What a model file may hold, by the key in its header (that of classes has none), and the command for it."""
 

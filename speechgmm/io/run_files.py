@@ -30,6 +30,11 @@ class RunFile(StrEnum):
     TIMED_HYPOTHESES = "hypotheses.jsonl"  # the same with times
     PAIRS = "pairs.tsv"  # recognition: which label is recognised as which
     CURVES = "curves.tsv"  # anomaly: the anomaly score over time of the highest-scoring recordings
+    CLUSTERS = "clusters.tsv"  # clustering: the label and the cluster of each recording
+    DISTANCES = "distances.tsv"  # clustering: from which distance on two recordings are of different speakers
+    RECORDINGS = "recordings.tsv"  # diarization: the errors of each recording
+    REFERENCES = "references.rttm"  # diarization: who speaks when
+    TURNS = "hypotheses.rttm"  # diarization: the turns that were found
     REPORT = "report.html"  # all of this on one page
 
 

@@ -16,6 +16,9 @@ from speechgmm.tasks.diarization.codec import read_diarizer, save_diarizer
 from speechgmm.tasks.diarization.corpus import train_on_corpus
 from speechgmm.tasks.diarization.recordings import Diarized, diarize_recordings, picture_of
 
+GOES_ON = "who speaks when: speechgmm diarize RECORDING --model"
+"""What a run of diarization ends with, before its model."""
+
 SUFFIXES = {"rttm": ".rttm", "textgrid": ".TextGrid", "table": ".txt"}
 
 
