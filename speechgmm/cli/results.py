@@ -22,8 +22,7 @@ def print_result(result: "Result") -> None:
     for name, one, several in (("n_units", "unit", "units"), ("n_classes", "class", "classes")):
         if name in metrics and not kinds:
             kinds = f"{metrics[name]} {one if metrics[name] == 1 else several}, "
-    print(f"
-{kinds}{metrics['n_train']} training and {metrics['n_test']} test utterances")
+    print(f"\n{kinds}{metrics['n_train']} training and {metrics['n_test']} test utterances")
     figures_of_all = [figure(name, metric) for name, metric in run.results.items()]
     if figures_of_all:  # models of what is normal may be trained without a test
         print("\n".join(aligned(figures_of_all)))
