@@ -39,7 +39,8 @@ from speechgmm.tasks.classification.training import train
 from speechgmm.tasks.classification.updates import update_class
 from speechgmm.tasks.segments.codec import SegmentFile, read_any_model
 from speechgmm.tasks.verification.command import enrol_and_print, verify_and_print
-from speechgmm.tasks.verification.score_files import evaluate_file, fuse_files
+from speechgmm.tasks.verification.fusion import fuse_files
+from speechgmm.tasks.verification.score_files import evaluate_file
 from speechgmm.tasks.verification.score_map_training import fit_logistic, fit_pav
 from speechgmm.tasks.verification.score_maps import Calibration
 from speechgmm.tasks.verification.spec import DecisionSpec
@@ -255,7 +256,7 @@ def test_trials_of_a_table_are_scored_as_all_against_all_would(hums: Path) -> No
         ("model\ttest\ttarget\nm\ta\tmaybe\n", r"line 2: target is 'maybe'"),
         ("model\ttest\nm\ta\nm\ta\n", r"line 3: .* also the trial of line 2"),
         ("model\ttest\nm\n", r"line 2: 1 cells"),
-        ("who,what\nm,a\n", r"a header with model and test"),
+        ("who,what\nm,a\n", r"a header with model \(or enrol\), test and target"),
         ("", "no trials in it"),
     ],
 )

@@ -22,7 +22,6 @@ LONG_FILES = {
     "engine/cluster.py": 337,
     "engine/mixture_fit.py": 337,
     "tasks/classification/scoring.py": 312,
-    "tasks/verification/score_files.py": 334,
 }
 
 MOST_LINES_OF_A_FUNCTION = 60
@@ -64,9 +63,10 @@ WIDE_FUNCTIONS = {
     "tasks/classification/estimation.py:train_classes": 12,
     "tasks/clustering/recordings.py:cluster_recordings": 9,
     "tasks/segments/components.py:fit_mixtures": 9,
+    "tasks/verification/fusion.py:fuse_files": 9,
     # commands: a parameter for each option
-    "cli/experiment_commands.py:evaluate_command": 9,
-    "cli/experiment_commands.py:fuse_command": 9,
+    "cli/experiment_commands.py:evaluate_command": 10,
+    "cli/experiment_commands.py:fuse_command": 10,
     "cli/grouping_commands.py:cluster_command": 13,
     "cli/grouping_commands.py:diarize_command": 12,
     "cli/model_commands.py:align_command": 11,
