@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from speechgmm.config.spec import Config
-from speechgmm.corpus.spec import KNOWN
+from speechgmm.corpus.spec import KNOWN, CorpusSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Experiment:
         """The configuration with its paths absolute and its rate known: what a run's folder keeps."""
         path, root = self.corpus_path(), self.corpus_root()
         corpus = replace(
-            self.config.corpus,
+            self.corpus_spec(),
             path=None if path is None else str(path),
             root=None if root is None else str(root),
             sample_rate=self.config.corpus.rate(),
@@ -40,6 +40,12 @@ class Experiment:
             recognition=replace(spec, dictionary=dictionary, grammar=grammar),
             cache=str(self.cache()),
         )
+
+    def corpus_spec(self) -> CorpusSpec:
+        """The corpus section as readers take it: paths in its own sections resolved."""
+        textgrid = self.config.corpus.textgrid
+        folder = None if textgrid.folder is None else str(self.beside(textgrid.folder))
+        return replace(self.config.corpus, textgrid=replace(textgrid, folder=folder))
 
     def corpus_path(self) -> Path | None:
         """The manifest, resolved; None where the corpus has none."""

@@ -21,13 +21,14 @@ from speechgmm.io.tables import number, read_table, windows_path
 RESERVED = ("path", "id", "start", "end", "split")
 
 
-def read_manifest(path: Path, root: Path | None, label: str) -> Corpus:
+def read_manifest(path: Path, root: Path | None, label: str, *, unlabelled: bool = False) -> Corpus:
     """The utterances of a manifest, in its order.
 
     Args:
         path: The table; ``.tsv``, ``.csv`` (commas or semicolons) or ``.jsonl``, in UTF-8 or UTF-16.
         root: Folder that the paths are relative to and must not leave; default: the manifest's.
         label: The column to model; it must be there.
+        unlabelled: Rows may have no value in that column.
 
     Raises:
         DataError: The table cannot be read, a column is missing, or rows are wrong (all are listed).
@@ -50,7 +51,7 @@ def read_manifest(path: Path, root: Path | None, label: str) -> Corpus:
             if isinstance(row, str):
                 raise DataError(f"{path.name}, line {line}: {row}")
             utterance = _utterance(row, root, f"{path.name}, line {line}")
-            if utterance.split != "ubm":  # background material needs no label
+            if utterance.split != "ubm" and not unlabelled:  # background material needs no label
                 utterance.label(label)
             read.append((line, utterance))
         except DataError as error:
