@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import soxr
 from conftest import hum
 
 import speechgmm as sg
+from speechgmm import cli
 from speechgmm.cli.inspection import inspect
 from speechgmm.cli.results import print_result, print_sweep
 from speechgmm.corpus import Corpus, SplitSpec, Utterance, make_split
@@ -1041,6 +1043,19 @@ def test_verify_and_score_decide_by_the_calibrated_ratio_and_say_so(
     assert "not calibrated" in err
 
 
+def test_verify_ends_with_status_3_where_a_claim_is_rejected_if_it_is_asked_to(
+    hums: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(hums, VERIFY, console=quiet())
+    path = hums.parent / "s1-ba-0.wav"
+    for threshold, more, status in (("99", [], 0), ("99", ["--exit-status"], 3), ("-99", ["--exit-status"], 0)):
+        arguments = ["verify", hums.parent / "run", path, "--claim", "s1", "--threshold", threshold, *more]
+        monkeypatch.setattr(sys, "argv", ["speechgmm", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert int(ended.value.code or 0) == status
+
+
 def test_a_claim_whose_score_or_ratio_is_nan_is_an_error_and_no_decision(
     hums: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -1058,7 +1073,7 @@ def test_a_claim_whose_score_or_ratio_is_nan_is_an_error_and_no_decision(
         with monkeypatch.context() as patch:
             patch.setattr(target, name, broken)
             options = {"threshold": None, "form": "jsonl", "resample": False, "jobs": 1, "quiet": True}
-            assert verify_and_print(folder, [path], "s1", **options) == 1
+            assert verify_and_print(folder, [path], "s1", **options)[0] == 1
             assert score_and_print(folder, [path], form="jsonl", top=1) == 1
         out, err = capsys.readouterr()
         assert out == ""
