@@ -5,6 +5,7 @@ import dataclasses
 import json
 import shutil
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,10 +28,11 @@ from speechgmm.engine.console import Console
 from speechgmm.engine.extraction import divide
 from speechgmm.engine.run_folder import read_run
 from speechgmm.engine.sweeps import grid_points, sweep
-from speechgmm.errors import ConfigError, DataError, ModelFileError
+from speechgmm.errors import ConfigError, DataError, ModelFileError, RecordingWarning
 from speechgmm.evaluation import cllr_min, eer, rank_trials
 from speechgmm.features import moments
 from speechgmm.features.augment import Copy
+from speechgmm.io.timed_labels import TimedLabel, write_textgrid
 from speechgmm.report.page import write_report
 from speechgmm.tasks.classification.codec import read_model_file
 from speechgmm.tasks.classification.command import score_and_print
@@ -40,6 +42,7 @@ from speechgmm.tasks.classification.scoring import judge_recordings, score_recor
 from speechgmm.tasks.classification.training import train
 from speechgmm.tasks.classification.updates import update_class
 from speechgmm.tasks.segments.codec import SegmentFile, read_any_model
+from speechgmm.tasks.segments.score_command import score_if_segments_given
 from speechgmm.tasks.verification.command import enrol_and_print, verify_and_print
 from speechgmm.tasks.verification.fusion import fuse_files
 from speechgmm.tasks.verification.score_files import evaluate_file
@@ -430,6 +433,45 @@ def test_segment_models_run_save_and_score_as_the_folds_did(hums: Path, capsys: 
     with pytest.raises(ModelFileError, match="models of segments with known boundaries, not models of classes"):
         read_model_file(hums.parent / "run" / "models.safetensors")
     assert "segment models of 4 classes" in inspect(hums.parent / "run")
+
+
+def test_a_segment_model_scores_the_segments_that_are_named_and_no_whole_recording(
+    hums: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    segment_rows(hums)
+    run(hums, SEGMENTS, console=quiet())
+    model, audio = hums.parent / "run" / "folds" / "s0", hums.parent / "s0-ba-0.wav"
+    with pytest.raises(ConfigError, match=r"a recording is not one segment: .* a table .* or a TextGrid") as caught:
+        score_and_print(model, [audio])
+    assert caught.value.arguments == ("segments", "window")
+    wanted = {row["id"]: row for row in table(hums.parent / "run" / "scores.tsv") if row["id"].startswith("s0-ba-0:")}
+    tiers = {"words": [TimedLabel("x", 0, 0.4)], "word": [TimedLabel("?", 0, 0.15), TimedLabel("?", 0.15, 0.4)]}
+    write_textgrid(hums.parent / "grids" / "s0-ba-0.TextGrid", tiers, 0.4)
+    (hums.parent / "times.tsv").write_text(
+        "path\tstart\tend\ns0-ba-0.wav\t0\t0.15\nother.wav\t0\t1\ns0-ba-0.wav\t0.15\t0.42\n"
+    )
+    options = {"form": "jsonl", "top": 4, "resample": False, "refused": {}}
+    grids = hums.parent / "grids"
+    for times in (hums.parent / "times.tsv", grids, grids / "s0-ba-0.TextGrid"):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            assert score_if_segments_given(model, [audio], times, **options) == 0
+        cut = [str(one.message) for one in said if one.category is RecordingWarning]
+        assert ["1 segment ends after the recording" in text for text in cut] == [True] * (times.suffix == ".tsv")
+        rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert len(rows) == 8
+        for row in rows:
+            name = f"s0-ba-0:{row['start']:.3f}-{row['end']:.3f}"
+            log_posterior = float(wanted[name][f"log_posterior:{row['label']}"])
+            assert row["posterior"] == pytest.approx(np.exp(log_posterior), abs=1e-4)
+    (hums.parent / "times.tsv").write_text("path\tstart\tend\ns0-ba-0.wav\t0\t4\n")
+    assert score_if_segments_given(model, [audio], hums.parent / "times.tsv", **options) == 1
+    assert "times.tsv, line 2: ends at 4 s, past the end of s0-ba-0.wav (0.400 s)" in capsys.readouterr().err
+    assert score_if_segments_given(model, [hums.parent / "s0-ba-1.wav"], hums.parent / "times.tsv", **options) == 1
+    assert "has no segment of it" in capsys.readouterr().err
+    assert score_if_segments_given(model, [audio], None, **options) is None
+    with pytest.raises(ConfigError, match="--window: of no use beside --segments"):
+        score_if_segments_given(model, [audio], grids, **options | {"refused": {"--window": 1.0}})
 
 
 def test_scores_of_segments_say_that_they_are_log_posteriors_and_older_folders_are_read_alike(hums: Path) -> None:

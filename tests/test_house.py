@@ -20,7 +20,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 MOST_LINES_OF_A_FILE = 300
 LONG_FILES = {
     "engine/cluster.py": 337,
-    "tasks/classification/scoring.py": 312,
+    "tasks/classification/scoring.py": 304,
 }
 
 MOST_LINES_OF_A_FUNCTION = 60
@@ -35,7 +35,7 @@ LONG_FUNCTIONS = {
     "hmm/graph.py:assemble": 71,
     "hmm/n_best.py:token_loops": 80,
     "report/component_choice.py:choice": 62,
-    "tasks/classification/command.py:score_and_print": 86,
+    "tasks/classification/command.py:score_and_print": 76,
     "tasks/classification/temperature_folds.py:cross_validated_temperature": 62,
     "tasks/clustering/command.py:cluster_and_print": 70,
     "tasks/clustering/plots.py:plot_clusters": 75,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from speechgmm.corpus import Corpus, Fold, Utterance, same_audio
 from speechgmm.corpus.listing import listed
+from speechgmm.corpus.segment_ends import MOST_OVERSHOOT, within_recording
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
@@ -20,9 +21,6 @@ from speechgmm.features import FrontEnd, front_end
 from speechgmm.features.augment import Copy
 from speechgmm.io.audio import CLIPPED_SHARE
 from speechgmm.io.feature_store import Entry, FeatureStore
-
-END_TOLERANCE = 0.005
-"""Seconds by which a segment may end after its recording: times in tables are rounded."""
 
 
 def extract(job: Job) -> Features:
@@ -38,7 +36,7 @@ def extract(job: Job) -> Features:
     with job.console.stage("extract"):
         store, entries, problems = extract_recordings(job, job.corpus.paths(), job.audio)
         corpus, pieces, durations, rejected = _pieces(job, store, entries, problems)
-        for text in _clipping(entries.values()):
+        for text in (*_clipping(entries.values()), *_faults(entries.values())):
             job.console.warn(text)
         reasons = _reasons(rejected)
         where = _write_rejected(job, rejected)
@@ -115,6 +113,7 @@ def _pieces(
     pieces: list[Piece] = []
     durations: list[float] = []
     rejected: list[tuple[str, str]] = []
+    cut: list[str] = []
     for utterance in job.corpus:
         entry = entries.get(utterance.path)
         source = utterance.source or utterance.id
@@ -123,20 +122,24 @@ def _pieces(
             declared = f" ({source})" if not utterance.path.exists() and source != utterance.id else ""
             rejected.append((utterance.id, f"{problems[utterance.path]}{declared}"))
             continue
-        start = utterance.start or 0.0
-        end = entry.duration if utterance.end is None else utterance.end
-        if start >= entry.duration or end > entry.duration + END_TOLERANCE:
-            past = f"begins at {start:g} s" if start >= entry.duration else f"ends at {end:g} s"
-            length = f"{utterance.path.name} ({entry.duration:.3f} s)"
-            rejected.append((utterance.id, f"{source}: {past}, past the end of {length}; are the times in seconds?"))
+        try:
+            utterance, overshoot = within_recording(utterance, entry.duration)
+        except DataError as error:
+            rejected.append((utterance.id, str(error)))
             continue
+        if overshoot:
+            cut.append(f"{source}: by {overshoot:.3f} s")
+        end = entry.duration if utterance.end is None else utterance.end
         piece = _piece(plan, store, entry, utterance, with_speech)
         if with_speech and piece.stop - piece.first < piece.n_frames and len(piece.load()) == 0:
             rejected.append((utterance.id, f"{source}: the VAD keeps none of its frames (features.vad)"))
             continue
         kept.append(utterance)
         pieces.append(piece)
-        durations.append(end - start)
+        durations.append(end - (utterance.start or 0.0))
+    if cut:
+        many = f"{len(cut)} segments end" if len(cut) > 1 else "1 segment ends"
+        job.console.warn(f"{many} after the recording, by less than {MOST_OVERSHOOT:g} s, and are cut:\n{listed(cut)}")
     return replace(job.corpus, utterances=tuple(kept)), tuple(pieces), tuple(durations), rejected
 
 
@@ -194,6 +197,14 @@ def _check_what_is_left(job: Job, corpus: Corpus) -> None:
             raise DataError(f"{where}after skipping, no training recording is left of: {', '.join(lost[:20])}")
         if fold is not None and not divided.split("test"):
             raise DataError(f"{where}after skipping, nothing is left to test; take another division")
+
+
+def _faults(entries: Iterable[Entry]) -> Iterator[str]:
+    """One warning for all recordings with a fault that they can be used with."""
+    faults = sorted(f"{entry.path}: {entry.note}" for entry in entries if entry.note)
+    if faults:
+        many = f"{len(faults)} recordings are" if len(faults) > 1 else "1 recording is"
+        yield f"{many} used with a fault:\n{listed(faults)}"
 
 
 def _clipping(entries: Iterable[Entry]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """What a new recording goes through on its way to frames, the same as in a run."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,13 +19,17 @@ if TYPE_CHECKING:  # scoring a recording waits for none of them
 def frames_of(
     audio: AudioInput, path: Path, speed: float = 1.0, noising: "Noising | None" = None
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], Pieces]:
-    """(T, D) frames of a recording (with noise), not normalised; (T,) which of them are speech; and the recording."""
+    """(T, D) frames of a recording (with noise), not normalised; (T,) which of them are speech; and the recording.
+
+    Warns with ``RecordingWarning`` of a fault that the recording can be used with.
+    """
     recording = Pieces(path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel, speed=speed)
     try:
         samples = recording if noising is None else noising.of(recording, recording_key(path), audio)
         frames, speech = raw_features(audio.features.without_normalisation(), samples, audio.sample_rate)
     except DataError as error:
         raise error if str(path) in str(error) else DataError(f"{path}: {error}") from None
+    recording.warn()
     if speech is None:
         speech = np.ones(len(frames), bool)
     if not speech.any():
@@ -39,3 +44,18 @@ def model_frames(audio: AudioInput, path: Path) -> tuple[NDArray[np.float32], ND
         how = audio.normalisation or normalisation(moments(frames[speech]), audio.features.norm_vars)
         frames = how.apply(frames)
     return audio.transformed(frames), speech, recording
+
+
+def windows(duration: float, window: float | None, hop: float | None) -> Iterator[tuple[float, float]]:
+    """Windows, (start, end) in s, of a recording of `duration` s; the last ends with it. None: the whole recording."""
+    if window is None:
+        yield 0.0, duration
+        return
+    step = hop or window
+    number = 0
+    while True:
+        start = number * step
+        yield start, min(start + window, duration)
+        if start + window >= duration - 1e-9 or start + step >= duration:
+            return
+        number += 1

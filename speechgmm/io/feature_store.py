@@ -39,6 +39,8 @@ class Entry:
     n_frames: int
     duration: float  # s
     clipped: float  # share of samples at full scale
+    note: str = ""  # faults of the recording that a person should know of
+    decoder: str = ""  # its name and version, where the samples can change with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Extracted:
     duration: float  # s
     clipped: float
     frames: NDArray[np.float32]  # (T, columns)
+    note: str = ""
+    decoder: str = ""
 
 
 def digest(*parts: bytes | str) -> str:

@@ -21,13 +21,13 @@ from speechgmm.io.tables import number, read_table, windows_path
 RESERVED = ("path", "id", "start", "end", "split")
 
 
-def read_manifest(path: Path, root: Path | None, label: str, *, unlabelled: bool = False) -> Corpus:
+def read_manifest(path: Path, root: Path | None, label: str | None, *, unlabelled: bool = False) -> Corpus:
     """The utterances of a manifest, in its order.
 
     Args:
         path: The table; ``.tsv``, ``.csv`` (commas or semicolons) or ``.jsonl``, in UTF-8 or UTF-16.
         root: Folder that the paths are relative to and must not leave; default: the manifest's.
-        label: The column to model; it must be there.
+        label: The column to model; it must be there. None: no labels are needed.
         unlabelled: Rows may have no value in that column.
 
     Raises:
@@ -38,7 +38,7 @@ def read_manifest(path: Path, root: Path | None, label: str, *, unlabelled: bool
     if not rows:
         raise DataError(f"{path}: no rows below the header")
     columns = list(dict.fromkeys(column for _, row in rows if isinstance(row, dict) for column in row))
-    for column in ("path", label):
+    for column in ("path", *(() if label is None else (label,))):
         if columns and column not in columns:
             near = difflib.get_close_matches(column, columns, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -51,7 +51,8 @@ def read_manifest(path: Path, root: Path | None, label: str, *, unlabelled: bool
             if isinstance(row, str):
                 raise DataError(f"{path.name}, line {line}: {row}")
             utterance = _utterance(row, root, f"{path.name}, line {line}")
-            if utterance.split != "ubm" and not unlabelled:  # background material needs no label
+            # Background material needs no label.
+            if label is not None and utterance.split != "ubm" and not unlabelled:
                 utterance.label(label)
             read.append((line, utterance))
         except DataError as error:
@@ -66,7 +67,7 @@ def read_manifest(path: Path, root: Path | None, label: str, *, unlabelled: bool
             )
     if problems:
         raise DataError(f"{path}: {len(problems)} of {len(rows)} rows cannot be used:\n{listed(problems)}")
-    return Corpus(tuple(utterance for _, utterance in utterances), label, root)
+    return Corpus(tuple(utterance for _, utterance in utterances), label or "", root)
 
 
 def _with_names(rows: list[tuple[int, Utterance]], root: Path) -> list[tuple[int, Utterance]]:

@@ -135,6 +135,11 @@ def _intervals(path: Path, spec: TextGridSpec) -> tuple[list[Interval], dict[str
     }
 
 
+def read_intervals(path: Path, tier: str | None) -> list[Interval]:
+    """(start in s, end in s, text) of every interval with text. Raises DataError, without the file's name."""
+    return _intervals(path, TextGridSpec(tier=tier))[0]
+
+
 def _tiers(path: Path) -> list[tuple[str, list[Interval]]]:
     """(name, intervals with text) of every interval tier. Raises DataError, without the file's name."""
     try:
