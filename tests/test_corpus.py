@@ -59,8 +59,8 @@ def test_the_three_formats_say_the_same(tmp_path: Path, name: str, text: str) ->
         ("path\tspeaker\n../a.wav\ts\n", r"line 2: '../a.wav' leaves the corpus root"),
         ("path\tspeaker\n/etc/a.wav\ts\n", r"line 2: '/etc/a.wav' leaves the corpus root"),
         (
-            "path\tspeaker\tsplit\na.wav\ts\ttraining\n",
-            r"line 2: split 'training'; expected one of train, dev",
+            "path\tspeaker\tsplit\na.wav\ts\tpractice\n",
+            r"line 2: split 'practice'; expected one of train, dev",
         ),
         ("path\tspeaker\na.wav\t\n", r"line 2: the label in 'speaker' is empty"),
         ("path\tspeaker\n\ts\n", r"line 2: 'path' is empty"),

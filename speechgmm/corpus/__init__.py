@@ -76,7 +76,7 @@ def _read(
             f"{root}: NLTK's sample of TIMIT has no training and test of its own; set corpus.split: "
             f"{' or '.join(others)}, and corpus.group: speaker lest a speaker stand on both sides"
         )
-    return corpus
+    return corpus.with_labels_in_utf8()
 
 
 def _read_table(spec: CorpusSpec, path: Path, root: Path | None) -> Corpus:

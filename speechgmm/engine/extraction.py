@@ -9,6 +9,7 @@ from speechgmm.corpus import Corpus, Fold, Utterance, same_audio
 from speechgmm.corpus.listing import listed
 from speechgmm.corpus.segment_ends import MOST_OVERSHOOT, within_recording
 from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.data_checks import data_warnings, training_band
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.engine.noisy_copies import check_babble, noising
@@ -36,7 +37,8 @@ def extract(job: Job) -> Features:
     with job.console.stage("extract"):
         store, entries, problems = extract_recordings(job, job.corpus.paths(), job.audio)
         corpus, pieces, durations, rejected = _pieces(job, store, entries, problems)
-        for text in (*_clipping(entries.values()), *_faults(entries.values())):
+        facts = entries.values()
+        for text in (*_clipping(facts), *_faults(facts), *data_warnings(job, corpus, pieces, entries)):
             job.console.warn(text)
         reasons = _reasons(rejected)
         where = _write_rejected(job, rejected)
@@ -51,6 +53,7 @@ def extract(job: Job) -> Features:
             _check_what_is_left(job, corpus)
         _refuse_copies(corpus, pieces, job.folds)
         pieces, audio = normalised(job, corpus, pieces)
+        audio = replace(audio, band=training_band(corpus, entries, audio.sample_rate))
         keys = {utterance.path: piece.key for utterance, piece in zip(corpus, pieces, strict=True)}
         copies = tuple(_copies(job, corpus, audio, keys, copy) for copy in config.augment.copies())
         return transformed(job, Features(corpus, pieces, audio, durations, tuple(rejected), copies))
@@ -73,24 +76,25 @@ def _copies(
         job.console.warn(reason)
     plan = front_end(features, audio.sample_rate)
     made = tuple(
-        _piece(plan, store, entries[u.path], u, features.marks_speech, copy.speed)
-        if yes and u.path in entries
-        else None
+        _piece(job, plan, store, entries[u.path], u, copy.speed) if yes and u.path in entries else None
         for u, yes in zip(corpus, trains, strict=True)
     )
     return normalised_copies(job, corpus, audio, made)
 
 
 def _piece(
-    plan: FrontEnd, store: FeatureStore, entry: Entry, utterance: Utterance, with_speech: bool, speed: float = 1.0
+    job: Job, plan: FrontEnd, store: FeatureStore, entry: Entry, utterance: Utterance, speed: float = 1.0
 ) -> Piece:
     """Where an utterance's frames lie; ``speed`` is how much faster the recording was played."""
+    silent = () if job.task.in_order else entry.measured.silent
     first, stop = 0, entry.n_frames
     if utterance.start is not None or utterance.end is not None:
         start = (utterance.start or 0.0) / speed
         end = entry.duration if utterance.end is None else min(utterance.end / speed, entry.duration)
         first, stop = plan.frame_range(start, max(end, start + 1e-6), entry.n_frames)
-    return Piece(store, entry.shard, entry.offset, entry.n_frames, first, stop, entry.key, with_speech)
+    with_speech = job.audio.features.marks_speech
+    place = (store, entry.shard, entry.offset, entry.n_frames, first, stop, entry.key, with_speech)
+    return Piece(*place, silent=silent)
 
 
 def divide(job: Job, features: Features, fold: Fold) -> Features:
@@ -99,6 +103,7 @@ def divide(job: Job, features: Features, fold: Fold) -> Features:
     if job.audio.features.cmvn in ("none", "utterance"):  # what no division changes
         return transformed(job, replace(features, corpus=corpus))
     pieces, audio = normalised(job, corpus, features.pieces)
+    audio = replace(audio, band=features.audio.band)
     copies = tuple(normalised_copies(job, corpus, audio, version) for version in features.copies)
     return transformed(job, replace(features, corpus=corpus, pieces=pieces, audio=audio, copies=copies))
 
@@ -108,7 +113,6 @@ def _pieces(
 ) -> tuple[Corpus, tuple[Piece, ...], tuple[float, ...], list[tuple[str, str]]]:
     """Utterances that have frames, with references to them; and (id, reason) of those that have none."""
     plan = front_end(job.audio.features, job.audio.sample_rate)
-    with_speech = job.audio.features.marks_speech
     kept: list[Utterance] = []
     pieces: list[Piece] = []
     durations: list[float] = []
@@ -130,9 +134,10 @@ def _pieces(
         if overshoot:
             cut.append(f"{source}: by {overshoot:.3f} s")
         end = entry.duration if utterance.end is None else utterance.end
-        piece = _piece(plan, store, entry, utterance, with_speech)
-        if with_speech and piece.stop - piece.first < piece.n_frames and len(piece.load()) == 0:
-            rejected.append((utterance.id, f"{source}: the VAD keeps none of its frames (features.vad)"))
+        piece = _piece(job, plan, store, entry, utterance)
+        if (piece.silent or (piece.with_speech and piece.n_rows < piece.n_frames)) and piece.count() == 0:
+            why = "the VAD keeps none of its frames (features.vad)" if piece.with_speech else "it is digital silence"
+            rejected.append((utterance.id, f"{source}: {why}"))
             continue
         kept.append(utterance)
         pieces.append(piece)

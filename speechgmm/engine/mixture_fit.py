@@ -103,6 +103,7 @@ class MixtureTask:
                 piece.stop,
                 names.get(id(piece.normalisation), ""),
                 piece.context,
+                *([piece.silent] * bool(piece.silent)),
             )
             for piece in self.pieces
         ]

@@ -13,8 +13,9 @@ import numpy as np
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.job import Job
 from speechgmm.engine.noisy_copies import Noising
+from speechgmm.engine.recordings import measured_features
 from speechgmm.errors import DataError
-from speechgmm.features import FEATURE_VERSION, front_end, raw_features
+from speechgmm.features import FEATURE_VERSION, front_end
 from speechgmm.io.audio import Pieces, recording_key
 from speechgmm.io.decoders import DECODING_VERSION
 from speechgmm.io.feature_store import Entry, Extracted, FeatureStore
@@ -132,8 +133,7 @@ def extract_chunk(chunk: _Chunk) -> _Done:
             pieces = Pieces(
                 path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel, speed=chunk.speed
             )
-            samples = pieces if chunk.noising is None else chunk.noising.of(pieces, key, audio)
-            frames, speech = raw_features(audio.features, samples, audio.sample_rate)
+            frames, speech, measured = measured_features(audio, pieces, key, chunk.noising)
         except DataError as error:
             text = str(error)
             problems[path] = text if str(path) in text else f"{path}: {text}"
@@ -151,6 +151,7 @@ def extract_chunk(chunk: _Chunk) -> _Done:
                 about.st_mtime_ns,
                 pieces.duration,
                 pieces.clipped,
+                measured,
                 frames,
                 "; ".join(pieces.notes),
                 pieces.decoder,

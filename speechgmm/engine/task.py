@@ -71,6 +71,9 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
     score_unit: ClassVar[str] = "nats per frame"
     """Unit of scores in ``scores.tsv`` that do not name their own."""
 
+    in_order: ClassVar[bool] = False
+    """Whether recordings are taken frame after frame, so that no frame may be left out, not even digital silence."""
+
     least_classes: ClassVar[int] = 2
     """Classes that training needs at the least."""
 

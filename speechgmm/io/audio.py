@@ -77,6 +77,7 @@ class Pieces:
             speed,
         )
         self._n_decoded = self._n_clipped = self._n_samples = 0
+        self.native_rate = sample_rate  # Hz of the file, once it has been opened
         self.notes: tuple[str, ...] = ()
         self.decoder = ""
 
@@ -106,7 +107,7 @@ class Pieces:
         with open_recording(self.path) as raw, open_decoder(raw, self.path) as decoder:
             self.decoder = decoder.name
             self.notes = (decoder.note,) if decoder.note else ()
-            rate = int(decoder.source.samplerate)
+            rate = self.native_rate = int(decoder.source.samplerate)
             self._check_header(decoder.source)
             pieces = self._checked(decoder)
             if rate != self.sample_rate:

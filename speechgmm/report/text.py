@@ -1,5 +1,6 @@
 """Results as text: aligned columns, durations, paths and figures for standard output."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,16 +29,19 @@ def figure(name: str, metric: "Metric") -> tuple[str, str, str]:
 
 
 def recordings(given: Sequence[Path]) -> list[Path]:
-    """The recordings named, and those in folders named, in order."""
+    """The recordings named, and those in folders named, in order; what is left aside there is said (standard error)."""
     paths: list[Path] = []
     for path in given:
         if path.is_dir():
-            from speechgmm.corpus.readers.folder import audio_files
+            from speechgmm.corpus.readers.files import recordings_below
 
-            found = audio_files(path)
-            if not found:
-                raise DataError(f"{path}: no recordings in this folder")
-            paths += found
+            found = recordings_below(path)
+            notes = list(found.notes())
+            if not found.audio:
+                raise DataError("; ".join([f"{path}: no recordings in this folder", *notes]))
+            for note in notes:
+                print(f"warning: {path}: {note}", file=sys.stderr)
+            paths += found.audio
         else:
             paths.append(path)
     return paths

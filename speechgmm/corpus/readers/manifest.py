@@ -14,6 +14,7 @@ from os.path import normpath
 from pathlib import Path
 
 from speechgmm.corpus.listing import listed
+from speechgmm.corpus.readers.files import SPLIT_NAMES
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
 from speechgmm.errors import DataError
 from speechgmm.io.tables import number, read_table, windows_path
@@ -175,6 +176,7 @@ def _utterance(row: dict[str, str], root: Path, source: str) -> Utterance:
     if end is not None and end <= (start or 0.0):
         raise DataError(f"{source}: end {end:g} s is not after start {start or 0:g} s")
     split = row.get("split", "")
+    split = SPLIT_NAMES.get(split.lower(), split)
     if split and split not in SPLITS:
         raise DataError(f"{source}: split {split!r}; expected one of {', '.join(SPLITS)}")
     labels = {column: value for column, value in row.items() if column not in RESERVED}

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from speechgmm.corpus.readers.folder import audio_files
+from speechgmm.corpus.readers.files import files_below, recordings_below, split_folders
 from speechgmm.corpus.readers.layout import refuse
 from speechgmm.corpus.spec import TextGridSpec
-from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
+from speechgmm.corpus.utterance import Corpus, Utterance
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.tables import decode
 
@@ -26,8 +26,8 @@ def read_textgrids(root: Path, label: str, spec: TextGridSpec | None = None) -> 
     """The intervals of a tier as utterances; those without text are left out.
 
     Columns: ``label``, the interval's text; the text of other tiers where it lies (``spec.columns``); and speaker, the
-    folder that the recording lies in (below ``root``), unless the label is itself called so. Folders ``train``,
-    ``dev``, ``test``, ``ubm`` at the top, where there are no others, are the split. Hidden files are left alone.
+    folder that the recording lies in (below ``root``), unless the label is itself called so. Folders at the top that
+    are named after splits, as for ``read_folder``, are these.
 
     Args:
         root: The folder of the recordings.
@@ -46,13 +46,13 @@ def read_textgrids(root: Path, label: str, spec: TextGridSpec | None = None) -> 
     grids = _grids(place, root)
     audio: dict[Path, Path] = {}
     problems: list[str] = []
-    for path in audio_files(root):
+    found = recordings_below(root)
+    for path in found.audio:
         stem = path.relative_to(root).with_suffix("")
         if stem in grids and stem in audio:
             problems.append(f"{_place(grids[stem], place)}: two recordings: {audio[stem].name} and {path.name}")
         audio[stem] = path
-    tops = {stem.parts[0] if len(stem.parts) > 1 else "" for stem in grids}
-    by_split = tops <= set(SPLITS)
+    split_of = split_folders(root, grids, classes=False) if all(len(stem.parts) > 1 for stem in grids) else {}
     utterances: list[Utterance] = []
     for stem, path in grids.items():
         name = _place(path, place)
@@ -64,8 +64,8 @@ def read_textgrids(root: Path, label: str, spec: TextGridSpec | None = None) -> 
         except DataError as error:
             problems.append(f"{name}: {error}")
             continue
-        split = stem.parts[0] if by_split else ""
-        folders = stem.parts[1 if by_split else 0 : -1]
+        split = split_of.get(stem.parts[0], "")
+        folders = stem.parts[1 if split_of else 0 : -1]
         labels = {"speaker": folders[-1]} if folders else {}
         ids: set[str] = set()
         for start, end, text in intervals:
@@ -83,7 +83,7 @@ def read_textgrids(root: Path, label: str, spec: TextGridSpec | None = None) -> 
         raise DataError(f"{place}: no interval with text in the tier of {len(grids)} TextGrids")
     without = sum(1 for stem in audio if stem not in grids)
     notes = (f"{without} of {len(audio)} recordings have no TextGrid beside them and are not used",) if without else ()
-    return Corpus(tuple(utterances), label, root, notes)
+    return Corpus(tuple(utterances), label, root, (*notes, *found.notes()))
 
 
 def _place(path: Path, root: Path) -> str:
@@ -94,11 +94,8 @@ def _grids(place: Path, root: Path) -> dict[Path, Path]:
     """Every TextGrid below a folder, by its place there without ending; hidden ones are left out."""
     if not place.is_dir():
         raise DataError(f"{place}: there is no such folder (corpus.textgrid.folder)")
-    grids = {}
-    for path in sorted(place.rglob("*")):
-        relative = path.relative_to(place)
-        if path.suffix.lower() == ".textgrid" and not any(part.startswith(".") for part in relative.parts):
-            grids[relative.with_suffix("")] = path
+    found = (path for path in files_below(place) if path.suffix.lower() == ".textgrid")
+    grids = {path.relative_to(place).with_suffix(""): path for path in found}
     if not grids:
         where = "one is expected beside each recording (anna/one.wav, anna/one.TextGrid), or name their folder as "
         elsewhere = f"expected are those of the recordings below {root}, such as anna/one.TextGrid of anna/one.wav"

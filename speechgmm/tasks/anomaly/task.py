@@ -42,6 +42,7 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
     """Whether a recording is unlike normal ones."""
 
     name: ClassVar[str] = "anomaly"
+    in_order: ClassVar[bool] = True
     no_sweep: ClassVar[str | None] = (
         "normal recordings alone cannot choose what finds anomalies; run each setting on other recordings than the "
         "test's, and look at its metrics.json"

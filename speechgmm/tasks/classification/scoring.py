@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import Moments, front_end, moments, normalisation
-from speechgmm.io.audio import Pieces
 from speechgmm.parallel import pmap
 from speechgmm.tasks.classification.codec import ModelFile
 from speechgmm.tasks.classification.models import ClassModels
@@ -27,7 +26,7 @@ if TYPE_CHECKING:  # scoring a recording waits for none of them
     from speechgmm.engine.job import Job
     from speechgmm.tasks.segments.codec import SegmentFile
 
-from speechgmm.engine.recordings import frames_of, model_frames, windows
+from speechgmm.engine.recordings import RecordingFacts, frames_of, model_frames, windows
 
 SCORED_AT_ONCE = 64
 """Utterances in a task."""
@@ -215,7 +214,7 @@ def _score_windows(
     audio = model.audio
     if audio is None:
         raise ConfigError("the model has no front end")
-    frames, speech, recording = model_frames(audio, path)
+    frames, speech, recording = model_frames(audio, path, every=not isinstance(model, ModelFile))
     plan = front_end(audio.features, audio.sample_rate)
     if not isinstance(model, ModelFile):
         stretches = list(windows(recording.duration, window, hop))
@@ -257,7 +256,7 @@ def score_segments_of(
     frames: NDArray[np.float32],
     segments: Sequence[tuple[float, float]],
     path: Path,
-    recording: Pieces,
+    recording: RecordingFacts,
 ) -> Iterator[Scored]:
     """Segments, (start, end) in s, of a recording's frames (T, D): log posteriors in the place of log-likelihoods."""
     plan = front_end(model.audio.features, model.audio.sample_rate)

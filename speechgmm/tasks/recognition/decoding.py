@@ -226,7 +226,7 @@ def _hear_recording(
 ) -> HeardRecording | DataError:
     """What is heard in a recording; ``top`` 0: the graph is a text's, which is aligned."""
     try:
-        frames, _, recording = model_frames(file.audio, path)
+        frames, _, recording = model_frames(file.audio, path, every=True)
         heard = decoder.recognise(frames, confidence_scale=scale) if top else decoder.align(frames)
         several = decoder.n_best(frames, top) if top > 1 else ()
     except DataError as error:

@@ -37,6 +37,7 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
     """Which words or phones a recording has, one after another."""
 
     name: ClassVar[str] = "recognition"
+    in_order: ClassVar[bool] = True
 
     def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
         """Labels are transcripts: recordings are divided without regard to them."""

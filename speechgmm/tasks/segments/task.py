@@ -17,6 +17,7 @@ class Segments(ClassTask[TrainedSegments]):
 
     name: ClassVar[str] = "segments"
     score_unit: ClassVar[str] = "nats"
+    in_order: ClassVar[bool] = True
 
     def train(self, job: Job, sets: Sequence[Inputs]) -> list[TrainedSegments]:
         """The segment models of every training set."""
