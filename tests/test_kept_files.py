@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from speechgmm.cli.inspection import inspect
+from speechgmm.corpus import Utterance
 from speechgmm.engine.comparison import compare_runs
 from speechgmm.engine.run_folder import RunFolder, read_run
 from speechgmm.errors import ConfigError, DataError
@@ -27,6 +28,7 @@ from speechgmm.tasks.classification.scoring import judge_recordings
 from speechgmm.tasks.recognition.codec import read_recogniser
 from speechgmm.tasks.recognition.decoding import recognise_recordings
 from speechgmm.tasks.segments.codec import read_any_model
+from speechgmm.tasks.segments.recordings import score_segments_of_recording
 
 KEPT = Path(__file__).parent / "kept"
 RUNS = sorted(path.name for path in KEPT.iterdir())
@@ -125,6 +127,10 @@ def said_by(name: str, tone: Path) -> list[float]:
         file = read_model_file(path)
         ((_, judged),) = judge_recordings(file, [tone], file.models.labels[0])
         return [judged.score]  # type: ignore[union-attr]
+    if name == "segments":  # the whole recording as one segment
+        segments = read_any_model(path)
+        (scored,) = score_segments_of_recording(segments, tone, [Utterance("tone", tone, 0.0, 0.6)])  # type: ignore[arg-type]
+        return [float(value) for value in scored.mean_log_likelihoods]
     scored = [one for _, parts in score_recordings(read_any_model(path), [tone]) for one in parts]  # type: ignore[union-attr]
     return [float(value) for one in scored for value in one.mean_log_likelihoods]
 
