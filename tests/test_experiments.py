@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import shutil
+import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import soxr
 from conftest import hum
 
 import speechgmm as sg
+from speechgmm import cli
 from speechgmm.cli.inspection import inspect
 from speechgmm.cli.results import print_result, print_sweep
 from speechgmm.corpus import Corpus, SplitSpec, Utterance, make_split
@@ -42,7 +44,8 @@ from speechgmm.tasks.classification.updates import update_class
 from speechgmm.tasks.segments.codec import SegmentFile, read_any_model
 from speechgmm.tasks.segments.score_command import score_if_segments_given
 from speechgmm.tasks.verification.command import enrol_and_print, verify_and_print
-from speechgmm.tasks.verification.score_files import evaluate_file, fuse_files
+from speechgmm.tasks.verification.fusion import fuse_files
+from speechgmm.tasks.verification.score_files import evaluate_file
 from speechgmm.tasks.verification.score_map_training import fit_logistic, fit_pav
 from speechgmm.tasks.verification.score_maps import Calibration
 from speechgmm.tasks.verification.spec import DecisionSpec
@@ -258,7 +261,7 @@ def test_trials_of_a_table_are_scored_as_all_against_all_would(hums: Path) -> No
         ("model\ttest\ttarget\nm\ta\tmaybe\n", r"line 2: target is 'maybe'"),
         ("model\ttest\nm\ta\nm\ta\n", r"line 3: .* also the trial of line 2"),
         ("model\ttest\nm\n", r"line 2: 1 cells"),
-        ("who,what\nm,a\n", r"a header with model and test"),
+        ("who,what\nm,a\n", r"a header with model \(or enrol\), test and target"),
         ("", "no trials in it"),
     ],
 )
@@ -994,6 +997,22 @@ def test_trials_that_share_a_recording_with_enrolment_are_named(
 CALIBRATED = [*VERIFY, "calibration={method: logistic}", "decision={prior: 0.5}"]
 
 
+def test_a_sweep_and_comparing_say_the_eer_that_a_calibrated_run_says(hums: Path) -> None:
+    grid = grid_points(["model.relevance=1,16"])
+    found = sweep(hums, grid, CALIBRATED, output=hums.parent / "sweep", console=quiet())
+    folders = [hums.parent / "one", hums.parent / "sixteen"]
+    for point, folder, value in zip(found.points, folders, (1, 16), strict=True):
+        alone = run(hums, [*CALIBRATED, f"model.relevance={value}"], output=folder, console=quiet())
+        error = alone.metrics["eer"]["value"]
+        trials = read_run(folder).claims
+        assert trials is not None
+        assert eer(trials.trials) != pytest.approx(error, abs=1e-6), (
+            "ratios by folds order trials otherwise than scores"
+        )
+        assert -point.test == pytest.approx(error)
+        assert f"eer {100 * error:.2f} %" in compare_runs([folder, folder])
+
+
 @pytest.mark.parametrize("method", ["logistic", "pav"])
 def test_a_calibrated_run_has_ratios_in_its_scores_figures_of_them_and_the_map_in_its_model(
     hums: Path, method: str, capsys: pytest.CaptureFixture[str]
@@ -1082,6 +1101,19 @@ def test_verify_and_score_decide_by_the_calibrated_ratio_and_say_so(
     assert "not calibrated" in err
 
 
+def test_verify_ends_with_status_3_where_a_claim_is_rejected_if_it_is_asked_to(
+    hums: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(hums, VERIFY, console=quiet())
+    path = hums.parent / "s1-ba-0.wav"
+    for threshold, more, status in (("99", [], 0), ("99", ["--exit-status"], 3), ("-99", ["--exit-status"], 0)):
+        arguments = ["verify", hums.parent / "run", path, "--claim", "s1", "--threshold", threshold, *more]
+        monkeypatch.setattr(sys, "argv", ["speechgmm", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert int(ended.value.code or 0) == status
+
+
 def test_a_claim_whose_score_or_ratio_is_nan_is_an_error_and_no_decision(
     hums: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -1099,7 +1131,7 @@ def test_a_claim_whose_score_or_ratio_is_nan_is_an_error_and_no_decision(
         with monkeypatch.context() as patch:
             patch.setattr(target, name, broken)
             options = {"threshold": None, "form": "jsonl", "resample": False, "jobs": 1, "quiet": True}
-            assert verify_and_print(folder, [path], "s1", **options) == 1
+            assert verify_and_print(folder, [path], "s1", **options)[0] == 1
             assert score_and_print(folder, [path], form="jsonl", top=1) == 1
         out, err = capsys.readouterr()
         assert out == ""

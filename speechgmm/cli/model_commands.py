@@ -1,5 +1,6 @@
 """New recordings against a model, and into it."""
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import typer
 
 from speechgmm.cli.app import Debug, Jobs, Quiet, Resample, app
+from speechgmm.errors import ConfigError
 
 TOP = 3
 """Classes that `score` prints of a recording."""
@@ -141,6 +143,9 @@ def verify_command(
         ),
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="how to print")] = Format.table,
+    exit_status: Annotated[
+        bool, typer.Option("--exit-status", help="end with status 3 where a claim is rejected")
+    ] = False,
     resample: Resample = False,
     jobs: Jobs = 1,
     quiet: Quiet = False,
@@ -149,7 +154,7 @@ def verify_command(
     """Accept or reject a claim by its calibrated log-likelihood ratio, or by its score where there is none."""
     from speechgmm.tasks.verification.command import verify_and_print
 
-    failures = verify_and_print(
+    failures, rejected = verify_and_print(
         model,
         audio,
         claim,
@@ -161,6 +166,8 @@ def verify_command(
     )
     if failures:
         raise typer.Exit(1)
+    if rejected and exit_status:
+        raise typer.Exit(3)
 
 
 @app.command("enrol")
@@ -191,6 +198,9 @@ def update_command(
         typer.Option("--worth", metavar="S", help="seconds of speech that the class has seen, if the model is older"),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="default: the model itself")] = None,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="overwrite the model; the next release does so only with this option")
+    ] = False,
     resample: Annotated[
         bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
     ] = False,
@@ -200,7 +210,15 @@ def update_command(
     """Add recordings to a class of a model: they count as much as those that it was trained on."""
     from speechgmm.tasks.classification.update_command import update_and_print
 
+    if in_place and out is not None:
+        raise ConfigError("--in-place overwrites the model and --out names another file; give one of them")
     update_and_print(model, audio, label, worth=worth, keep=keep, out=out, resample=resample, quiet=quiet)
+    if out is None and not in_place:
+        print(
+            "warning: the model was overwritten; from the next release on this needs --in-place, or --out FILE for "
+            "another file",
+            file=sys.stderr,
+        )
 
 
 @app.command("recognise")

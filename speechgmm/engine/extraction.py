@@ -14,15 +14,14 @@ from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.engine.noisy_copies import check_babble, noising
 from speechgmm.engine.normalisation import normalised, normalised_copies
+from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.shards import extract_recordings
 from speechgmm.engine.transforms import transformed
 from speechgmm.errors import DataError
 from speechgmm.features import FrontEnd, front_end
 from speechgmm.features.augment import Copy
-from speechgmm.io.atomic import write_text
 from speechgmm.io.audio import CLIPPED_SHARE
 from speechgmm.io.feature_store import Entry, FeatureStore
-from speechgmm.io.tables import table
 
 
 def extract(job: Job) -> Features:
@@ -162,12 +161,8 @@ def _write_rejected(job: Job, rejected: Sequence[tuple[str, str]]) -> str:
     """Write ``rejected.tsv`` into the run's folder, or remove an old one; returns where it is, for a message."""
     if job.output is None:
         return ""
-    path = job.output / "rejected.tsv"
-    if not rejected:
-        path.unlink(missing_ok=True)
-        return ""
-    write_text(path, table(("id", "reason"), rejected))
-    return f" (all in {path})"
+    path = RunFolder(job.output).put_rejected(rejected)
+    return "" if path is None else f" (all in {path})"
 
 
 def _refuse_copies(corpus: Corpus, pieces: Sequence[Piece], folds: Sequence[Fold]) -> None:
@@ -194,7 +189,7 @@ def _check_what_is_left(job: Job, corpus: Corpus) -> None:
         where = "" if fold is None else f"fold {fold.name}: "
         trained = {u.label(corpus.label) for u in divided.split("train")}
         if not each:
-            if not trained:
+            if not trained and before:
                 raise DataError(f"{where}no recording is left to train once unusable ones are skipped")
             continue
         if len(trained) < least:

@@ -22,6 +22,7 @@ from speechgmm.corpus.readers.files import SPLIT_NAMES, is_passed_over
 from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
 from speechgmm.errors import DataError
+from speechgmm.io.tables import windows_path
 
 NEEDS: Final = {"speaker": "utt2spk", "gender": "spk2gender", "text": "text"}
 """Label -> the file that it is read from."""
@@ -128,6 +129,8 @@ def _read_directory(
             problems.append(f"{where}: {entry!r} is a place in an archive; write its recordings to files of their own")
         elif not entry:
             problems.append(f"{where}: recording {recording!r} has no file")
+        elif (hint := windows_path(entry)) and not (base / entry).exists():
+            problems.append(f"{where}: there is no such recording{hint}")
         else:
             files[recording] = Path(normpath(base / entry))
             if not Path(entry).is_absolute():

@@ -17,17 +17,19 @@ from speechgmm.corpus.listing import listed
 from speechgmm.corpus.readers.files import SPLIT_NAMES
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
 from speechgmm.errors import DataError
+from speechgmm.io.tables import number, read_table, windows_path
 
 RESERVED = ("path", "id", "start", "end", "split")
 
 
-def read_manifest(path: Path, root: Path | None, label: str | None) -> Corpus:
+def read_manifest(path: Path, root: Path | None, label: str | None, *, unlabelled: bool = False) -> Corpus:
     """The utterances of a manifest, in its order.
 
     Args:
-        path: The table; ``.tsv``, ``.csv`` or ``.jsonl`` (UTF-8).
+        path: The table; ``.tsv``, ``.csv`` (commas or semicolons) or ``.jsonl``, in UTF-8 or UTF-16.
         root: Folder that the paths are relative to and must not leave; default: the manifest's.
         label: The column to model; it must be there. None: no labels are needed.
+        unlabelled: Rows may have no value in that column.
 
     Raises:
         DataError: The table cannot be read, a column is missing, or rows are wrong (all are listed).
@@ -50,7 +52,8 @@ def read_manifest(path: Path, root: Path | None, label: str | None) -> Corpus:
             if isinstance(row, str):
                 raise DataError(f"{path.name}, line {line}: {row}")
             utterance = _utterance(row, root, f"{path.name}, line {line}")
-            if label is not None and utterance.split != "ubm":  # background material needs no label
+            # Background material needs no label.
+            if label is not None and utterance.split != "ubm" and not unlabelled:
                 utterance.label(label)
             read.append((line, utterance))
         except DataError as error:
@@ -93,19 +96,12 @@ Row = dict[str, str] | str
 
 def _rows(path: Path) -> Iterator[tuple[int, Row]]:
     """Line number and content of every row that is not blank."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(
-            f"{path}: there is no such manifest (corpus.path, relative to the configuration file)"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a table in UTF-8 ({error})") from None
+    text = read_table(path, "there is no such manifest (corpus.path, relative to the configuration file)")
     suffix = path.suffix.lower()
     if suffix == ".jsonl":
         yield from _json_rows(text)
     elif suffix in (".tsv", ".csv"):
-        yield from _table_rows(path, text, "\t" if suffix == ".tsv" else ",")
+        yield from _table_rows(path, text, "\t" if suffix == ".tsv" else _of_csv(text))
     else:
         raise DataError(f"{path}: a manifest ends in .tsv, .csv or .jsonl, not {path.suffix or 'nothing'!r}")
 
@@ -125,6 +121,11 @@ def _json_rows(text: str) -> Iterator[tuple[int, Row]]:
             yield line, "a JSON object is expected, one per line"
 
 
+def _of_csv(text: str) -> str:
+    """What separates a CSV: a comma, or the semicolon that is written where numbers have a decimal comma."""
+    return ";" if "," not in (header := text.partition("\n")[0]) and ";" in header else ","
+
+
 def _table_rows(path: Path, text: str, separator: str) -> Iterator[tuple[int, Row]]:
     # Quotes in a TSV are ordinary characters (transcripts hold them); in a CSV they quote.
     lines = io.StringIO(text, newline="")
@@ -136,7 +137,7 @@ def _table_rows(path: Path, text: str, separator: str) -> Iterator[tuple[int, Ro
     if len(header) < 2:
         raise DataError(
             f"{path}: the header {text.splitlines()[0] if text else ''!r} is one column; "
-            f"{path.suffix} is separated by {'tabs' if separator == chr(9) else 'commas'}"
+            f"{path.suffix} is separated by {'tabs' if separator == chr(9) else 'commas or semicolons'}"
         )
     if len(set(header)) < len(header):
         twice = next(column for column in header if header.count(column) > 1)
@@ -160,6 +161,8 @@ def _utterance(row: dict[str, str], root: Path, source: str) -> Utterance:
     if "\0" in name:
         raise DataError(f"{source}: the path {name!r} has a zero byte in it")
     path = Path(normpath(root / name))
+    if (hint := windows_path(name)) and not path.exists():
+        raise DataError(f"{source}: there is no such recording{hint}")
     # A root that is a link may be named by either of its names; a link inside it to elsewhere is the user's choice.
     if not path.is_relative_to(root) and path.is_relative_to(root.resolve()):
         path = root / path.relative_to(root.resolve())
@@ -185,10 +188,9 @@ def _seconds(row: dict[str, str], column: str, source: str) -> float | None:
     if not text:
         return None
     try:
-        value = float(text)
+        value = number(text)
     except ValueError:
-        hint = " (a decimal comma?)" if "," in text else ""
-        raise DataError(f"{source}: {column} {text!r} is not a number of seconds{hint}") from None
+        raise DataError(f"{source}: {column} {text!r} is not a number of seconds") from None
     if not math.isfinite(value) or value < 0:
         raise DataError(f"{source}: {column} {text!r} is not a time within a recording, in seconds")
     return value
