@@ -64,23 +64,25 @@ class _Item:
 def data_warnings(job: Job, corpus: Corpus, pieces: Sequence[Piece], entries: Mapping[Path, Entry]) -> Iterator[str]:
     """What a person should know of these utterances before believing results, one sentence or two each.
 
-    Labels that are transcripts are no classes, and nothing is said by class then.
+    Nothing is said by class of labels that are transcripts, and of recordings without a label (which a diarizer is
+    tested on).
     """
-    classes = job.task.has_classes(job)
+    column = corpus.label if job.task.has_classes(job) else ""
     items = [
-        _Item(utterance.label(corpus.label) if classes else "", utterance, piece, entries[utterance.path])
+        _Item((utterance.labels or {}).get(column, ""), utterance, piece, entries[utterance.path])
         for utterance, piece in zip(corpus, pieces, strict=True)
-        if utterance.split != "ubm"  # whose utterances need no label
+        if utterance.split != "ubm"
     ]
     by_class: dict[str, dict[Path, Entry]] = defaultdict(dict)
     for item in items:
         by_class[item.label][item.utterance.path] = item.entry
-    if classes:
-        yield from _alike_labels(items)
-        yield from _two_labels(items, corpus.root)
-        yield from _digital_silence(items, by_class, job.task.in_order)
-        yield from _clipping(by_class)
-        yield from _levels(by_class)
+    labelled = [item for item in items if item.label]
+    classes = {label: found for label, found in by_class.items() if label}
+    yield from _alike_labels(labelled)
+    yield from _two_labels(labelled, corpus.root)
+    yield from _digital_silence(labelled, classes, job.task.in_order)
+    yield from _clipping(classes)
+    yield from _levels(classes)
     yield from _offsets(by_class, front_end(job.audio.features, job.audio.sample_rate).remove_mean)
     yield from _bands(by_class, job.audio.sample_rate)
 
