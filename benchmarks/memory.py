@@ -43,7 +43,7 @@ def write(folder: Path, gigabytes: float) -> int:
         for n in range(RECORDINGS):
             frames = rng.standard_normal((FRAMES, N_FEATURES), dtype=np.float32) * np.float32(0.5)
             frames += means[rng.integers(0, len(means), FRAMES // 10).repeat(10)]
-            recordings.append(Extracted(f"{shard}-{n}", f"{n}.wav", 0, 0, 10.0, 0.0, frames))
+            recordings.append(Extracted(f"{shard}-{n}", f"{n}.wav", (0, 0, 0, 0), 10.0, 0.0, frames))
         store.write(recordings)
     return n_shards * RECORDINGS * FRAMES
 
