@@ -51,6 +51,7 @@ from speechgmm.engine.task import AnyTask, Evaluation
 from speechgmm.errors import ConfigError, SpeechGMMError
 from speechgmm.io.atomic import only_writer, remove_leftovers, write_atomically, write_text
 from speechgmm.io.feature_store import digest
+from speechgmm.io.locks import using_cache
 
 Stage = Literal["extract", "train", "run"]
 
@@ -78,6 +79,7 @@ def run(
     output: str | Path | None = None,
     console: Console | None = None,
     until: Stage = "run",
+    verify_audio: bool = False,
 ) -> Result:
     """Extract, train, score and evaluate; what was finished before is not done again.
 
@@ -87,6 +89,7 @@ def run(
         output: Folder for the results; default: ``output`` of the configuration.
         console: Where progress goes; default: standard error.
         until: The last stage: ``extract``, ``train`` or ``run`` for all.
+        verify_audio: Hash all recordings, also those whose size, dates and inode say that they have not changed.
 
     Raises:
         ConfigError: The configuration is wrong, or the folder belongs to another one.
@@ -97,24 +100,24 @@ def run(
     experiment = config if isinstance(config, Experiment) else load_config(config, overrides)
     folder = Path(output).absolute() if output is not None else experiment.output()
     _check_is_ours(folder, experiment)
-    with only_writer(folder):
+    with only_writer(folder), using_cache(experiment.cache()):
         console.log = folder / "log.txt"
         remove_leftovers(folder)
         write_text(folder / "config.yaml", to_yaml(experiment.resolved()))
         try:
-            return _run(experiment, folder, console, until)
+            job = replace(prepare(experiment, console=console), output=folder, verify_audio=verify_audio)
+            return _run(job, folder, until)
         except SpeechGMMError as error:
             console.record(f"error: {error}")
             raise
 
 
-def _run(experiment: Experiment, folder: Path, console: Console, until: Stage) -> Result:
-    job = replace(prepare(experiment, console=console), output=folder)
-    task = job.task
+def _run(job: Job, folder: Path, until: Stage) -> Result:
+    task, console = job.task, job.console
     console.say(task.about(job))
     inputs = task.extract(job)
     features = inputs[0]
-    write_text(folder / "environment.json", json.dumps(_environment(experiment, features), indent=1) + "\n")
+    write_text(folder / "environment.json", json.dumps(_environment(job.experiment, features), indent=1) + "\n")
     write_text(folder / "protocol.tsv", protocol_table(job, features))
     write_text(folder / "data.tsv", data_table(job, features))
     if until == "extract":

@@ -75,7 +75,9 @@ def extract_recordings(
     damaged += _drop_damaged(job, store, found.values(), found, todo)
     if found:
         job.console.say(f"features of {len(found)} recordings are in the cache")
-    chunk = _Chunk((), replace(audio, features=audio.features.without_normalisation()), speed, noising, store, len(entries))
+    chunk = _Chunk(
+        (), replace(audio, features=audio.features.without_normalisation()), speed, noising, store, len(entries)
+    )
     while todo:
         done = _extract(job, chunk, todo)
         found.update((Path(entry.path), entry) for one in done for entry in (*one.entries, *one.reused))

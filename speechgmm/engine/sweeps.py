@@ -27,6 +27,7 @@ from speechgmm.engine.job import Job, prepare
 from speechgmm.engine.task import Inputs, task_of
 from speechgmm.errors import ConfigError, FitError
 from speechgmm.io.atomic import only_writer, write_text
+from speechgmm.io.locks import using_cache
 from speechgmm.io.tables import table
 
 
@@ -124,7 +125,7 @@ def sweep(
     task = task_of(base.config)
     if task.no_sweep is not None:
         raise ConfigError(f"sweep is not there for task: {task.name}: {task.no_sweep}")
-    with only_writer(folder):
+    with only_writer(folder), using_cache(base.cache()):
         _claim(folder, base, points)
         console.log = folder / "log.txt"
         found: list[tuple[Point, dict[str, Any]]] = []

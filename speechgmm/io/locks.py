@@ -1,4 +1,4 @@
-"""Locks between processes: on a model file that is changed, and on the cache, which runs share and a clearing empties."""
+"""Locks between processes: on a model file that is changed, and on the cache that runs share."""
 
 import errno
 import os
