@@ -68,8 +68,11 @@ def extract_recordings(
     """
     store = open_store(job.cache, audio, speed, noising)
     entries, damaged = store.read_indexes()
+    referred = {entry.shard for entry in entries}
     for index in damaged:
         store.remove(index)
+        if index.stem not in referred:
+            store.remove(store.shard_path(index.stem))
     known = {} if job.verify_audio else {(entry.path, entry.stamp): entry for entry in entries}
     found, todo, problems = _sought(paths, known)
     damaged += _drop_damaged(job, store, found.values(), found, todo)
