@@ -18,6 +18,7 @@ from speechgmm.errors import FitError
 from speechgmm.gmm import BayesianGMM, DiagGMM
 from speechgmm.tasks.classification.models import ClassModels
 from speechgmm.tasks.classification.scoring import log_likelihood_table
+from speechgmm.tasks.classification.spec import ScoringSpec
 from speechgmm.tasks.classification.temperature import fit_temperature
 
 TEMPERATURE_VERSION = 1
@@ -35,7 +36,7 @@ def cross_validated_temperature(
     None, with a warning, where a class would lose all its recordings or too many frames.
     """
     config = job.experiment.config
-    n_folds = config.scoring.temperature_folds
+    n_folds = config.section(ScoringSpec).temperature_folds
     corpus = features.corpus
     training = features.grouped(config.corpus.group).training()
     folds = assign_folds(
@@ -69,7 +70,9 @@ def cross_validated_temperature(
         )
         return None
     keys = [task.key() for task in tasks]
-    key = model_key("temperature", TEMPERATURE_VERSION, config.scoring, data=keys, arrays=[models.log_priors])
+    key = model_key(
+        "temperature", TEMPERATURE_VERSION, config.section(ScoringSpec), data=keys, arrays=[models.log_priors]
+    )
 
     def fit(_: object) -> list[float]:
         return [_fitted(job, features, folds, train_mixtures(job, tasks, "cross-validating"), models)]
@@ -92,7 +95,7 @@ def _fitted(
 ) -> float:
     """The temperature that the scores of all folds give; ``results`` are each fold's mixtures, in the labels' order."""
     training = features.training()
-    n_labels, n_folds = len(models.labels), job.experiment.config.scoring.temperature_folds
+    n_labels, n_folds = len(models.labels), job.experiment.config.section(ScoringSpec).temperature_folds
     totals = np.empty((len(training), n_labels))
     for fold in job.console.track(range(n_folds), n_folds, "scoring the parts left out"):
         chosen = [n for n, number in enumerate(folds) if number == fold]

@@ -27,7 +27,6 @@ from speechgmm.hmm import (
     LogWeights,
     Network,
     Recogniser,
-    RecognitionSpec,
     Units,
     Utterance,
     estimate_bigram,
@@ -37,6 +36,7 @@ from speechgmm.hmm import (
     word_choice,
     word_loop,
 )
+from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.io.tables import table
 from speechgmm.parallel import thread_pool
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser, serialise_recogniser
@@ -125,7 +125,7 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
 
 def _task(job: Job, features: Features) -> _Task:
     config = job.experiment.config
-    spec = config.recognition
+    spec = config.section(RecognitionSpec)
     said, lexicon = fitting(job, transcripts(job, features, "train"))
     used = {unit for ways in lexicon.values() for way in ways for unit in way}
     if spec.silence in used:
@@ -139,7 +139,7 @@ def _task(job: Job, features: Features) -> _Task:
         lexicon,
         log_weights_of(lexicon, dictionary_of(job)),
         labels,
-        config.hmm,
+        config.section(HMMSpec),
         spec,
     )
 
@@ -190,7 +190,7 @@ def _utterance(task: _Task, one: Transcript, build: Callable[[Units], Graph]) ->
 
 def _recogniser(job: Job, task: _Task, units: Units) -> Recogniser:
     """The units with what may be said of them."""
-    spec = job.experiment.config.recognition
+    spec = job.experiment.config.section(RecognitionSpec)
     lexicon = dict(task.lexicon)
     language: Bigram | Network
     if spec.language == "grammar":

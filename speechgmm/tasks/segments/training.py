@@ -70,7 +70,7 @@ def train_segments(job: Job, sets: Sequence[Features], what: str = "training seg
         DataError: Fewer groups (speakers) than folds to weigh the streams by.
     """
     config = job.experiment.config
-    spec = config.segments or SegmentSpec()
+    spec = config.section(SegmentSpec) or SegmentSpec()
     with job.console.stage("train"):
         tasks = [
             _Task(tuple(recordings_of(job, part, "train")), spec, part.audio, part.corpus.label, config.seed)
