@@ -12,6 +12,7 @@ was run.
 
 import json
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,6 +34,15 @@ Stamp = tuple[int, int, int, int]
 """A file's size in bytes, times of its last change and of that of its entry (ns since the epoch), and inode."""
 
 _READ_AT_ONCE: Final = 1 << 20  # bytes
+
+_HEADER: Final = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '%s', 'fortran_order': False, 'shape': \(\d{1,15}, (\d{1,6})\), \} *\n"
+    % np.dtype(np.float32).str.encode(),
+    re.DOTALL,
+)
+"""The header of a .npy file as `_write_rows` makes it."""
+
+_MOST_OF_HEADER: Final = 256  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +158,12 @@ class FeatureStore:
         return [entry for shard, own in by_shard.items() for entry in self._damaged(shard, own)]
 
     def _damaged(self, shard: str, entries: Sequence[Entry]) -> Sequence[Entry]:
+        path = self.shard_path(shard)
         try:
-            rows = np.load(self.shard_path(shard), mmap_mode="r", allow_pickle=False)
-            if rows.dtype != np.float32 or rows.ndim != 2 or not rows.flags.c_contiguous:
-                return entries
-        except Exception:  # a header with a changed byte is parsed as Python, and may end in any error
+            begin, n_columns = _layout(path)
+            n_rows = max(entry.offset + entry.n_frames for entry in entries)
+            rows = np.memmap(path, np.float32, "r", begin, (n_rows, n_columns))
+        except (OSError, ValueError):
             return entries
         return [e for e in entries if checksum(rows[e.offset : e.offset + e.n_frames]) != e.checksum]
 
@@ -212,9 +223,9 @@ class FeatureStore:
         path = self.shard_path(shard)
         try:
             about = path.stat()
-            begin, n_columns = _layout(path, about.st_ino, about.st_mtime_ns)
+            begin, n_columns = _known_layout(path, about.st_ino, about.st_mtime_ns)
             rows = np.fromfile(path, np.float32, n_frames * n_columns, offset=begin + 4 * offset * n_columns)
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError) as error:
             raise DataError(f"{path}: damaged while the run went on ({error}); run the same command again") from None
         if len(rows) != n_frames * n_columns:
             raise DataError(f"{path}: damaged while the run went on; run the same command again")
@@ -222,12 +233,18 @@ class FeatureStore:
 
 
 @lru_cache(maxsize=4096)
-def _layout(path: Path, inode: int, modified: int) -> tuple[int, int]:  # noqa: ARG001 (one made again is read again)
-    """Where a shard's rows begin in its file, in bytes, and how many columns they have."""
-    rows = np.load(path, mmap_mode="r", allow_pickle=False)
-    if rows.dtype != np.float32 or rows.ndim != 2 or not rows.flags.c_contiguous:
-        raise ValueError(f"{rows.dtype} of shape {rows.shape}")
-    return rows.offset, rows.shape[1]
+def _known_layout(path: Path, inode: int, modified: int) -> tuple[int, int]:  # noqa: ARG001 (one made again is another)
+    return _layout(path)
+
+
+def _layout(path: Path) -> tuple[int, int]:
+    """Where a shard's rows begin in its file, in bytes, and how many columns they have. Raises OSError, ValueError."""
+    with path.open("rb") as file:
+        found = _HEADER.match(file.read(_MOST_OF_HEADER))
+    # numpy's own reader evaluates the header as Python, which threads of Python 3.11 cannot do at once.
+    if found is None:
+        raise ValueError("not the header of a shard")
+    return found.end(), int(found[1])
 
 
 def _write_rows(file: BinaryIO, arrays: Sequence[NDArray[np.float32]]) -> None:
