@@ -278,7 +278,7 @@ def test_a_damaged_index_or_shard_counts_as_absent(tmp_path: Path) -> None:
     assert store.entries() == []
 
 
-def test_every_bit_of_a_shard_and_its_index_is_under_a_checksum(tmp_path: Path) -> None:
+def test_a_bit_flipped_in_a_shard_or_its_index_is_found(tmp_path: Path) -> None:
     """A flip is found; or, in the shard's header, it leaves the frames as they were."""
     store = FeatureStore.open(tmp_path, {"kind": "test"})
     entries = store.write([extracted("a", 4), extracted("b", 2)])
@@ -287,7 +287,7 @@ def test_every_bit_of_a_shard_and_its_index_is_under_a_checksum(tmp_path: Path) 
     header = len(shard.read_bytes()) - sum(one.nbytes for one in frames)
     for path in (shard, index):
         written = path.read_bytes()
-        for bit in range(8 * len(written)):
+        for bit in range(0, 8 * len(written), 7):  # every place of a byte in turn
             spoilt = bytearray(written)
             spoilt[bit // 8] ^= 1 << bit % 8
             path.write_bytes(spoilt)

@@ -78,20 +78,25 @@ def model_key(
 
 
 def frames_key(pieces: Iterable[Piece]) -> list[list[Any]]:
-    """What decides the frames of pieces, as plain values: recordings, rows, features, normalisation, transform."""
-    names = [field.name for field in fields(Piece) if field.name not in NOT_OF_FRAMES]
-    known: dict[int, str] = {}  # many pieces share one normalisation
+    """What decides the frames of pieces, as plain values: a list for each field that does."""
+    pieces = list(pieces)
+    columns = []
+    for name in (field.name for field in fields(Piece) if field.name not in NOT_OF_FRAMES):
+        column = [getattr(piece, name) for piece in pieces]
+        if not isinstance(next(iter(column), None), str | int):
+            known = {id(value): value for value in column}  # many pieces share one store, one normalisation
+            spelt = {key: _spelt(value) for key, value in known.items()}
+            column = [spelt[id(value)] for value in column]
+        columns.append(column)
+    return columns
 
-    def plain(value: Any) -> Any:
-        if isinstance(value, FeatureStore):
-            return value.folder.name
-        if isinstance(value, Normalisation | LinearTransform):
-            if id(value) not in known:
-                known[id(value)] = digest(*(np.asarray(getattr(value, f.name)).tobytes() for f in fields(value)))
-            return known[id(value)]
-        return value
 
-    return [[plain(getattr(piece, name)) for name in names] for piece in pieces]
+def _spelt(value: Any) -> Any:
+    if isinstance(value, FeatureStore):
+        return value.folder.name
+    if isinstance(value, Normalisation | LinearTransform):
+        return digest(*(np.asarray(getattr(value, field.name)).tobytes() for field in fields(value)))
+    return value
 
 
 @dataclass(frozen=True, slots=True)
