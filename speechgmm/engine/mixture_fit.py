@@ -6,7 +6,7 @@ stopped goes on, and one that changes a single class trains that class alone.
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,15 +30,16 @@ from speechgmm.gmm import (
     Mapper,
     ModelSpec,
     VariationalFit,
-    adapt_map,
-    choose_n_components,
     class_rng,
     fit_variational,
 )
+from speechgmm.gmm.adaptation import adapt_mixture
 from speechgmm.gmm.component_count import DEFAULT_COMPONENTS, FRAMES_PER_COMPONENT
 from speechgmm.gmm.fit import fit_mixture
 from speechgmm.gmm.frames import as_source
 from speechgmm.gmm.options import EMOptions
+from speechgmm.gmm.prior import ConjugatePrior
+from speechgmm.gmm.selection import SizeSearch, choose_size
 from speechgmm.io.posterior_part import posterior_part
 
 TRAINING_VERSION = 4
@@ -48,6 +49,9 @@ NOT_IN_KEY: Final[Mapping[type, tuple[str, ...]]] = {ModelSpec: ("ubm", "prior_f
 """Settings that are not in the key: the background model itself is, and the prior, however they were made."""
 
 BACKGROUND = "(background model)"
+
+SHARED_OPTIONS = {one.name for one in fields(EMOptions)} & {one.name for one in fields(ModelSpec)} - {"estimator"}
+"""Settings that are options of maximum likelihood under the same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,50 +152,31 @@ def fit_class(
     is chosen by held-out frames. Where it is chosen, the choice is returned.
     """
     spec = recipe.spec
+    shared = {name: getattr(spec, name) for name in SHARED_OPTIONS}
+    if spec.estimator == "gradient":
+        shared["estimator"] = "gradient"
+    options = EMOptions(**shared, floor=recipe.floor, memory=memory)
+    source = as_source(frames, weights)
     if ubm is not None:
-        return adapt_map(
+        prior = ConjugatePrior.around(
             ubm,
-            frames,
             spec.relevance,
-            parameters=spec.adapt_parameters,
-            weights=weights,
-            weight_relevance=spec.weight_relevance,
+            spec.weight_relevance,
             mean_relevance=spec.mean_relevance,
             variance_relevance=spec.variance_relevance,
-            max_iter=spec.adapt_max_iter,
-            tol=spec.tol,
-            floor=recipe.floor,
-            precision=spec.precision,
-            memory=memory,
-            map=map,
         )
+        options = replace(options, max_iter=spec.adapt_max_iter)
+        return adapt_mixture(ubm, source, prior, options, parameters=spec.adapt_parameters, map=map)
+    rng = class_rng(recipe.seed, label)
     if spec.n_components == "auto":
-        return choose_n_components(
-            frames,
-            spec.choose.candidates,
-            criterion=spec.choose.criterion,
-            n_starts=spec.choose.n_starts,
-            min_frames=spec.choose.min_frames,
-            groups=groups,
-            seed=class_rng(recipe.seed, label),
-            init=spec.init,
-            max_iter=spec.max_iter,
-            tol=spec.tol,
-            floor=recipe.floor,
-            precision=spec.precision,
-            e_step=spec.e_step,
-            overrelaxed=spec.overrelaxed,
-            memory=memory,
-            map=map,
-        )
+        return choose_size(source, SizeSearch(**asdict(spec.choose), groups=groups), options, seed=rng, map=map)
     if spec.estimator == "variational":
         if recipe.prior is None:
             raise ConfigError(f"class {label!r} has no prior, and model.estimator: variational starts from one")
         return fit_variational(
-            frames,
+            source,
             prior=recipe.prior,
-            seed=class_rng(recipe.seed, label),
-            weights=weights,
+            seed=rng,
             init=spec.init,
             max_iter=spec.variational_max_iter,
             tol=spec.tol,
@@ -199,23 +184,7 @@ def fit_class(
             memory=memory,
             map=map,
         )
-    options = EMOptions(
-        init=spec.init,
-        n_init=spec.n_init,
-        max_iter=spec.max_iter,
-        tol=spec.tol,
-        floor=recipe.floor,
-        dead_components=spec.dead_components,
-        precision=spec.precision,
-        e_step=spec.e_step,
-        overrelaxed=spec.overrelaxed,
-        estimator="gradient" if spec.estimator == "gradient" else "em",
-        gradient_after=spec.gradient_after,
-        memory=memory,
-    )
-    source = as_source(frames, weights)
-    count = most_components(spec, len(source))
-    return fit_mixture(source, count, options, seed=class_rng(recipe.seed, label), map=map)
+    return fit_mixture(source, most_components(spec, len(source)), options, seed=rng, map=map)
 
 
 def frame_groups(pieces: Sequence[Piece]) -> NDArray[np.intp]:

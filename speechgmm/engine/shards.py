@@ -17,10 +17,13 @@ from speechgmm.corpus.listing import listed
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.job import Job
 from speechgmm.engine.noisy_copies import Noising
+from speechgmm.engine.recordings import measured_features
 from speechgmm.errors import DataError
-from speechgmm.features import FEATURE_VERSION, front_end, raw_features
+from speechgmm.features import FEATURE_VERSION, front_end
 from speechgmm.io.audio import Pieces, recording_key
+from speechgmm.io.decoders import DECODING_VERSION
 from speechgmm.io.feature_store import Entry, Extracted, FeatureStore, Stamp, stamp_of
+from speechgmm.io.other_decoders import other_decoder
 
 CHUNK_FILES = 256
 CHUNK_BYTES = 32_000_000
@@ -53,6 +56,7 @@ def open_store(cache: Path, audio: AudioInput, speed: float = 1.0, noising: Nois
         "channel": audio.channel,
         "resample": audio.resample,
         "version": FEATURE_VERSION,
+        "decoding": DECODING_VERSION,
         **({} if speed == 1 else {"speed": speed}),
         **({} if noising is None else {"noise": noising.describe()}),
     }
@@ -73,7 +77,7 @@ def extract_recordings(
         store.remove(index)
         if index.stem not in referred:
             store.remove(store.shard_path(index.stem))
-    known = {} if job.verify_audio else {(entry.path, entry.stamp): entry for entry in entries}
+    known = {} if job.verify_audio else {(one.path, one.stamp): one for one in entries if _decoded_alike(one)}
     found, todo, problems = _sought(paths, known)
     damaged += _drop_damaged(job, store, found.values(), found, todo)
     if found:
@@ -182,8 +186,7 @@ def extract_chunk(chunk: _Chunk) -> _Done:
             pieces = Pieces(
                 path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel, speed=chunk.speed
             )
-            samples = pieces if chunk.noising is None else chunk.noising.of(pieces, key, audio)
-            frames, speech = raw_features(audio.features, samples, audio.sample_rate)
+            frames, speech, measured = measured_features(audio, pieces, key, chunk.noising)
         except DataError as error:
             text = str(error)
             problems[path] = text if str(path) in text else f"{path}: {text}"
@@ -200,7 +203,10 @@ def extract_chunk(chunk: _Chunk) -> _Done:
                 stamp,
                 pieces.duration,
                 pieces.clipped,
+                measured,
                 frames,
+                "; ".join(pieces.notes),
+                pieces.decoder,
             )
         )
     entries = chunk.store.write(extracted) if extracted else []
@@ -213,4 +219,9 @@ def extract_chunk(chunk: _Chunk) -> _Done:
 @lru_cache(maxsize=1)
 def _stored(store: FeatureStore, n_known: int) -> dict[str, Entry]:  # noqa: ARG001 (a store that grew is read again)
     """What the store held when the run began, by the hash of the recording; read once in each worker."""
-    return {entry.key: entry for entry in store.entries()}
+    return {entry.key: entry for entry in store.entries() if _decoded_alike(entry)}
+
+
+def _decoded_alike(entry: Entry) -> bool:
+    """Whether a recording was decoded by what would decode it today."""
+    return not entry.decoder or entry.decoder == other_decoder()

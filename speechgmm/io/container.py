@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from speechgmm.errors import ModelFileError, SpeechGMMError
 from speechgmm.gmm import DiagGMM
+from speechgmm.io.run_files import RunFile
 
 FORMAT_VERSION: Final = 1
 WITH_POSTERIORS: Final = 2
@@ -29,6 +30,7 @@ KINDS: Final = {
     "recogniser": ("a recogniser", "recognise"),
     "anomaly": ("a model of what is normal", "score"),
     "diarizer": ("a diarizer (train-diarizer makes one)", "diarize"),
+    "clustering": ("a background model for clustering", "cluster"),
 }
 """What a model file may hold, by the key in its header (that of classes has none), and the command for it."""
 
@@ -89,7 +91,7 @@ def read_tensors(path: Path, data: bytes | None = None) -> tuple[dict[str, NDArr
     from safetensors.numpy import load
 
     if path.is_dir():
-        raise ModelFileError(f"{path}: a folder; the model of a run is models.safetensors in it")
+        raise ModelFileError(f"{path}: a folder; the model of a run is {RunFile.MODELS} in it")
     try:
         if data is not None:
             tensors = load(data)

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import DataError
+from speechgmm.features.measurements import Measurements
 from speechgmm.io.atomic import clear_disk_errors, write_atomically, write_text
 from speechgmm.io.checksums import checksum, sealed, unsealed
 
@@ -58,6 +59,9 @@ class Entry:
     duration: float  # s
     clipped: float  # share of samples at full scale
     checksum: str  # of the frames
+    measured: Measurements
+    note: str = ""  # faults of the recording that a person should know of
+    decoder: str = ""  # its name and version, where the samples can change with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,10 @@ class Extracted:
     stamp: Stamp
     duration: float  # s
     clipped: float
+    measured: Measurements
     frames: NDArray[np.float32]  # (T, columns)
+    note: str = ""
+    decoder: str = ""
 
 
 def stamp_of(path: Path) -> Stamp:
@@ -141,7 +148,7 @@ class FeatureStore:
                 if data.startswith(b"["):  # of an earlier version, without checksums
                     continue
                 rows = json.loads(unsealed(data))
-                entries = [Entry(**{**row, "stamp": tuple(row["stamp"])}) for row in rows]
+                entries = [_entry(row) for row in rows]
             except FileNotFoundError:  # another run removed it, as damaged
                 continue
             except (OSError, ValueError, TypeError, KeyError):
@@ -245,6 +252,10 @@ def _layout(path: Path) -> tuple[int, int]:
     if found is None:
         raise ValueError("not the header of a shard")
     return found.end(), int(found[1])
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    return Entry(**{**row, "stamp": tuple(row["stamp"]), "measured": Measurements.of(row["measured"])})
 
 
 def _write_rows(file: BinaryIO, arrays: Sequence[NDArray[np.float32]]) -> None:
