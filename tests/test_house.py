@@ -36,7 +36,6 @@ LONG_FUNCTIONS = {
     "hmm/n_best.py:token_loops": 80,
     "report/component_choice.py:choice": 62,
     "tasks/classification/command.py:score_and_print": 76,
-    "tasks/classification/temperature_folds.py:cross_validated_temperature": 62,
     "tasks/clustering/command.py:cluster_and_print": 70,
     "tasks/clustering/plots.py:plot_clusters": 75,
     "tasks/diarization/command.py:diarize_and_print": 72,

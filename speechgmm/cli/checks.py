@@ -10,6 +10,7 @@ from speechgmm.config import load_config
 from speechgmm.engine.console import Console
 from speechgmm.engine.job import prepare
 from speechgmm.engine.run_report import data_table
+from speechgmm.io.locks import using_cache
 from speechgmm.report.text import aligned, duration
 
 CLASSES_SHOWN = 30
@@ -29,8 +30,10 @@ def check_and_print(config: Path, overrides: Sequence[str], *, quiet: bool) -> i
     # Everything that is wrong, not the first of it; what then is left to do is the user's to say.
     corpus = replace(experiment.config.corpus, on_error="skip")
     experiment = replace(experiment, config=replace(experiment.config, corpus=corpus))
-    job = prepare(experiment, console=Console(quiet=quiet))
-    features = job.task.extract(job)[0]
+    with using_cache(experiment.cache()):
+        job = prepare(experiment, console=Console(quiet=quiet))
+        features = job.task.extract(job)[0]
+        misfits = job.task.unusable(job, features)
     lines = data_table(job, features).splitlines()
     head, *rows = (line.split("\t") for line in lines)
     shown = rows[:CLASSES_SHOWN]
@@ -47,7 +50,6 @@ def check_and_print(config: Path, overrides: Sequence[str], *, quiet: bool) -> i
     if wrong:
         print(f"{len(wrong)} cannot:")
         print("\n".join(f"  {name}: {reason}" for name, reason in wrong))
-    misfits = job.task.unusable(job, features)
     if misfits:
         print(f"{len(misfits)} of them cannot be trained on:")
         print("\n".join(f"  {name}: {reason}" for name, reason in misfits))

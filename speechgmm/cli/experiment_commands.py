@@ -25,12 +25,21 @@ Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="folder f
 Distance = Annotated[bool, typer.Option("--distance", help="the scores are distances, lower for targets: negate them")]
 
 
-def _run(config: Path, overrides: list[str] | None, out: Path | None, jobs: int | None, quiet: bool, until: Any) -> Any:
+def _run(
+    config: Path,
+    overrides: list[str] | None,
+    out: Path | None,
+    jobs: int | None,
+    quiet: bool,
+    until: Any,
+    verify_audio: bool = False,
+) -> Any:
     from speechgmm.engine.console import Console
     from speechgmm.engine.runs import run
 
     chosen = [*(overrides or ()), *([f"parallel.n_jobs={jobs}"] if jobs is not None else [])]
-    return run(config, chosen, output=out, console=Console(quiet=quiet), until=until)
+    console = Console(quiet=quiet)
+    return run(config, chosen, output=out, console=console, until=until, verify_audio=verify_audio)
 
 
 @app.command("run")
@@ -39,13 +48,19 @@ def run_command(
     overrides: Overrides = None,
     out: Out = None,
     jobs: Jobs = None,
+    verify_audio: Annotated[
+        bool,
+        typer.Option(
+            "--verify-audio", help="hash every recording, even if its size, dates and inode are those of the last run"
+        ),
+    ] = False,
     quiet: Quiet = False,
     debug: Debug = False,  # noqa: ARG001 (read by main)
 ) -> None:
     """Extract, train, score and evaluate; what was finished before is not done again."""
     from speechgmm.cli.results import print_result
 
-    print_result(_run(config, overrides, out, jobs, quiet, "run"))
+    print_result(_run(config, overrides, out, jobs, quiet, "run", verify_audio))
 
 
 @app.command("extract")
