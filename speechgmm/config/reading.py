@@ -7,13 +7,14 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from speechgmm.config.experiment import Experiment
 from speechgmm.config.spec import Config
-from speechgmm.errors import ConfigError
+from speechgmm.config.yaml_text import MOST_CHARACTERS, plain_values
+from speechgmm.errors import ConfigError, DataError
 from speechgmm.gmm.spec import OF_BACKGROUND
+from speechgmm.io.text_file import read_text_file
 from speechgmm.tasks.segments.spec import SegmentSpec
 
 PATHS = ("corpus.root", "corpus.path", "trials", "cache", "recognition.dictionary", "recognition.grammar")
@@ -34,26 +35,15 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
         ConfigError: The file is missing, not YAML, or has a key or a value that is refused.
     """
     path = Path(path)
+    if path.is_dir():
+        raise ConfigError(f"{path}: a folder; `speechgmm init {path}` writes a configuration for its recordings")
+    if not path.exists():
+        raise ConfigError(f"{path}: there is no such configuration file")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such configuration file") from None
-    except IsADirectoryError:
-        raise ConfigError(
-            f"{path}: a folder; `speechgmm init {path}` writes a configuration for its recordings"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a text file that can be read ({error})") from None
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        lines = dict(_lines(node, ())) if node is not None else {}
-        values = yaml.safe_load(text) if node is not None else {}
-    except (yaml.YAMLError, RecursionError, TypeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"{path}{where}: not YAML: {getattr(error, 'problem', None) or error}") from None
-    except ConfigError as error:
-        raise ConfigError(f"{path}, {error}") from None
+        text = read_text_file(path, "a configuration", most_bytes=4 * MOST_CHARACTERS)
+    except DataError as error:
+        raise ConfigError(str(error)) from None
+    values, lines = plain_values(text, str(path))
     if not isinstance(values, dict):
         raise ConfigError(
             f"{path}: keys and values are expected, such as 'seed: 0'; the file is one {type(values).__name__}"
@@ -122,8 +112,8 @@ def _apply(values: dict[str, Any], override: str) -> None:
         message = f"{override}: expected key.path=value, such as model.n_components=64"
         raise ConfigError(message, arguments=("overrides",))
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = plain_values(text, key)[0] if text.strip() else None
+    except ConfigError:
         value = text
     if key.strip() in PATHS and isinstance(value, str):
         value = str(Path(os.path.expandvars(value)).expanduser().absolute())
@@ -135,22 +125,6 @@ def _apply(values: dict[str, Any], override: str) -> None:
         inner[part] = dict(below) if isinstance(below, dict) else {}
         inner = inner[part]
     inner[parts[-1]] = value
-
-
-def _lines(node: yaml.Node, prefix: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
-    """(key path, line number) of every key; a key given twice is an error, which YAML itself lets pass."""
-    if not isinstance(node, yaml.MappingNode):
-        return
-    seen: dict[str, int] = {}
-    for key, value in node.value:
-        line = key.start_mark.line + 1
-        if not isinstance(key, yaml.ScalarNode):
-            raise ConfigError(f"line {line}: a key is a word, not a list or a section")
-        if key.value in seen:
-            raise ConfigError(f"line {line}: {key.value!r} is already set in line {seen[key.value]}")
-        seen[key.value] = line
-        yield (*prefix, key.value), line
-        yield from _lines(value, (*prefix, key.value))
 
 
 def _known_keys(spec: Any = None) -> dict[tuple[str, ...], tuple[str, ...]]:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
+from speechgmm.config import plain_values
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import Trials, rank_trials
 from speechgmm.io.score_file import LOG_POSTERIOR, class_columns
@@ -111,7 +111,7 @@ def read_run(folder: Path) -> RunFolder:
             f"{folder}: not a run's folder (no config.yaml); a report is made from what `speechgmm run` left"
         )
     try:
-        config = yaml.safe_load(_text(folder / "config.yaml"))
+        config, _ = plain_values(_text(folder / "config.yaml"), "config.yaml")
         scores = _text(folder / "scores.tsv")
         metrics = _json(folder / "metrics.json")
         confusion = _confusion(list(_lines(folder / "confusion.tsv")))
@@ -141,7 +141,7 @@ def read_run(folder: Path) -> RunFolder:
             normal=tuple(_rows(_lines(folder / "normal.tsv"))),
             curves=_curves(list(_rows(_lines(folder / "curves.tsv")))),
         )
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, ConfigError) as error:
         raise DataError(
             f"{folder}: a file of this run cannot be read ({type(error).__name__}: {error}); was it changed by hand, "
             "or made by another version? Run it again"

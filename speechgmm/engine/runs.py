@@ -29,14 +29,13 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
-import yaml
-
 from speechgmm.config import (
     Experiment,
     config_hash,
     differences,
     load_config,
     make_config,
+    plain_values,
     settings_hash,
     to_plain,
     to_yaml,
@@ -197,8 +196,8 @@ def _check_is_ours(folder: Path, experiment: Experiment) -> None:
     if not (folder / "models.safetensors").exists():
         return  # stopped before there was a result: the next configuration may be the mended one
     try:
-        there = to_plain(make_config(yaml.safe_load(path.read_text(encoding="utf-8")), str(path)))
-    except (yaml.YAMLError, ConfigError, OSError, ValueError, AttributeError, TypeError):
+        there = to_plain(make_config(plain_values(path.read_text(encoding="utf-8"), str(path))[0], str(path)))
+    except (ConfigError, OSError, ValueError, AttributeError, TypeError):
         raise ConfigError(
             f"{path}: not a configuration of this version; choose another folder, or remove this one",
             arguments=("output",),

@@ -18,16 +18,26 @@ from typing import Any
 import numpy as np
 import yaml
 
-from speechgmm.config import NOT_IN_THE_RESULT, Config, Experiment, config_hash, load_config, settings_hash, to_plain
+from speechgmm.config import (
+    NOT_IN_THE_RESULT,
+    Config,
+    Experiment,
+    config_hash,
+    load_config,
+    plain_values,
+    settings_hash,
+    to_plain,
+)
 from speechgmm.corpus import Fold
 from speechgmm.corpus.splits import inner_folds
 from speechgmm.engine.console import Console
 from speechgmm.engine.extraction import divide
 from speechgmm.engine.job import Job, prepare
 from speechgmm.engine.task import Inputs, task_of
-from speechgmm.errors import ConfigError, FitError
+from speechgmm.errors import ConfigError, DataError, FitError
 from speechgmm.io.atomic import only_writer, write_text
 from speechgmm.io.tables import table
+from speechgmm.io.text_file import read_text_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +76,19 @@ def grid_points(grid: Sequence[str], listed: Path | None = None) -> list[dict[st
         )
     if listed is not None:
         try:
-            points = yaml.safe_load(listed.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigError(f"{listed}: not a YAML file that can be read ({error})") from None
+            points, _ = plain_values(read_text_file(listed, "a list of settings"), str(listed))
+        except DataError as error:
+            raise ConfigError(str(error)) from None
         if not isinstance(points, list) or not all(isinstance(point, dict) and point for point in points):
             raise ConfigError(f"{listed}: a list of settings is expected, such as '- model.n_components: 8'")
-        found = [{str(key): value for key, value in point.items()} for point in points]
+        found = [dict(point) for point in points]
     else:
         axes = []
         for entry in grid:
             key, separator, text = entry.partition("=")
             try:
-                values = yaml.safe_load(f"[{text}]")
-            except yaml.YAMLError:
+                values, _ = plain_values(f"[{text}]", entry)
+            except ConfigError:
                 values = []
             if not separator or not key.strip() or not values:
                 raise ConfigError(

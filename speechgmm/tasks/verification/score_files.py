@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
+from speechgmm.config import plain_values
 from speechgmm.engine.comparison import run_groups
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import error_rates, rank_trials
@@ -288,9 +288,9 @@ def stakes_of_run(path: Path) -> DecisionSpec:
     """Prior and costs that a run was judged at, given its folder or ``scores.tsv``; of any other file the defaults."""
     folder = path.parent if path.name == "scores.tsv" else path
     try:
-        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        config, _ = plain_values((folder / "config.yaml").read_text(encoding="utf-8"), "config.yaml")
         return DecisionSpec(**config["decision"])
-    except (OSError, KeyError, ValueError, TypeError, yaml.YAMLError):
+    except (OSError, KeyError, ValueError, TypeError, ConfigError):
         return DecisionSpec()
 
 
