@@ -24,12 +24,15 @@ MOVED = {("scoring", "p_target"): "decision.prior"}
 """Keys of earlier versions -> where they are now."""
 
 
-def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Experiment:
+def load_config(
+    path: str | os.PathLike[str], overrides: Sequence[str] = (), *, trust_cluster: bool = False
+) -> Experiment:
     """Read a configuration file.
 
     Args:
         path: The YAML file.
         overrides: ``key.path=value``; a path given here is relative to where you stand.
+        trust_cluster: Whether the file itself may name a cluster's scheduler, which can run any program here.
 
     Raises:
         ConfigError: The file is missing, not YAML, or has a key or a value that is refused.
@@ -48,11 +51,15 @@ def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> 
         raise ConfigError(
             f"{path}: keys and values are expected, such as 'seed: 0'; the file is one {type(values).__name__}"
         )
+    parallel = values.get("parallel")
+    scheduler_is_trusted = trust_cluster or not isinstance(parallel, dict) or parallel.get("scheduler") is None
     for override in overrides:
         _apply(values, override)
-        lines[tuple(override.partition("=")[0].strip().split("."))] = 0  # not in the file
+        key = override.partition("=")[0].strip()
+        lines[tuple(key.split("."))] = 0  # not in the file
+        scheduler_is_trusted |= key in ("parallel", "parallel.scheduler")
     config = make_config(values, str(path), lines)
-    return Experiment(config, path.stem, path.absolute().parent, tuple(_notes(values, config)))
+    return Experiment(config, path.stem, path.absolute().parent, tuple(_notes(values, config)), scheduler_is_trusted)
 
 
 def make_config(

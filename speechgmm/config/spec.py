@@ -41,7 +41,11 @@ class ParallelSpec:
         "auto: processes for extraction, threads for training and scoring; or one of the two for all; dask: a cluster "
         "that runs already",
     )
-    scheduler: str | None = setting(None, "dask: address of the cluster's scheduler, such as tcp://10.0.0.1:8786")
+    scheduler: str | None = setting(
+        None,
+        "dask: address of the cluster's scheduler, such as tcp://10.0.0.1:8786; default: $SPEECHGMM_SCHEDULER. In a "
+        "file it needs your word on the command line, because a cluster can run any program here",
+    )
     memory: str | int = setting(
         "2GB",
         "budget for frames held in memory in training, by all classes that train at once: 500MB, 1.5 GiB, or bytes; "
@@ -55,11 +59,8 @@ class ParallelSpec:
             if self.scheduler is not None:
                 raise ConfigError("parallel.scheduler has no effect without parallel.backend: dask; set that as well")
             return
-        if self.scheduler is None or not re.fullmatch(r"(tcp|tls)://\S+:\d+", self.scheduler):
-            raise ConfigError(
-                f"parallel.scheduler is {self.scheduler!r}; backend: dask needs the address that `dask scheduler` "
-                "prints, such as tcp://10.0.0.1:8786"
-            )
+        if self.scheduler is not None:
+            check_scheduler(self.scheduler)
         if self.n_jobs != -1:
             raise ConfigError(
                 "parallel.n_jobs counts workers on this machine; with backend: dask, they are counted where they are "
@@ -85,6 +86,15 @@ class ParallelSpec:
                 "what a few thousand frames take: is the unit missing?"
             )
         return n_bytes
+
+
+def check_scheduler(address: str) -> None:
+    """Raise ConfigError where this is no address of a scheduler."""
+    if not re.fullmatch(r"(tcp|tls)://\S+:\d+", address):
+        raise ConfigError(
+            f"parallel.scheduler is {address!r}; expected the address that `dask scheduler` prints, such as "
+            "tcp://10.0.0.1:8786"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,6 +125,8 @@ def sweep(
     """
     console = console or Console()
     texts = [[f"{key}={json.dumps(value)}" for key, value in point.items()] for point in points]
+    if any(key.partition(".")[0] == "parallel" for point in points for key in point):
+        raise ConfigError("parallel changes no result, so that it cannot be swept; set it for all points alike")
     experiments = [load_config(config, [*overrides, *text]) for text in texts]
     base = experiments[0]
     folder = Path(output).absolute() if output is not None else base.output().with_name(f"{base.output().name}-sweep")
