@@ -86,7 +86,7 @@ def of_sound(data: bytes, rng: random.Random) -> bytes:
     if rng.random() < 0.5:
         found = of_bytes(data, rng)
     elif rng.random() < 0.7:
-        at = rng.randrange(64 if rng.random() < 0.3 else len(data))
+        at = rng.randrange(64 if rng.random() < 0.5 else len(data))
         found = data[:at] + bytes([rng.randrange(256)]) + data[at + 1 :]
     else:
         found = data + rng.randbytes(rng.choice((1, 3, 1000)))
