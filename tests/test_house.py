@@ -93,9 +93,6 @@ WITH_OPTIONS = {
 """Modules that hold a string with ``--`` though they are no command's, and why."""
 
 QUESTIONS = {
-    "config/reading.py": 1,
-    "config/spec.py": 9,
-    "config/writing.py": 1,
     "corpus/readers/machines.py": 2,
     "engine/comparison.py": 2,
     "engine/labelled_recordings.py": 1,

@@ -22,6 +22,7 @@ from speechgmm.gmm.selection import AT_THE_END
 from speechgmm.tasks.classification.models import ClassModels
 from speechgmm.tasks.classification.priors import learnt_priors
 from speechgmm.tasks.classification.scoring import Scores, score
+from speechgmm.tasks.classification.spec import ScoringSpec
 from speechgmm.tasks.classification.temperature import fit_temperature
 from speechgmm.tasks.classification.temperature_folds import cross_validated_temperature
 from speechgmm.tasks.verification.cohort import cohort_members, held_recordings, with_cohort
@@ -57,7 +58,8 @@ def train(job: Job, features: Features) -> Trained:
         (trained,) = _train_plans(job, [plan], "training classes")
         _say_what_is_odd(job, trained.reports)
         # A claim is judged by its score, not by a posterior over classes.
-        if job.experiment.config.scoring.temperature_folds and job.experiment.config.task == "classification":
+        config = job.experiment.config
+        if config.section(ScoringSpec).temperature_folds and config.task == "classification":
             temperature = cross_validated_temperature(job, features, plan.common, trained.models, plan.known)
             trained = replace(trained, models=replace(trained.models, temperature=temperature))
     return trained
@@ -90,12 +92,15 @@ class _Plan:
 
 def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
     """Class models of each plan: one task per plan and class, in one pool."""
+    config = job.experiment.config
+    scoring = config.section(ScoringSpec)
     backgrounds = [
-        train_ubm(job, plan.features, plan.common) if job.experiment.config.model.adapt == "map" else (None, None)
+        train_ubm(job, plan.features, plan.common, scoring.top_components)
+        if config.model.adapt == "map"
+        else (None, None)
         for plan in plans
     ]
-    config = job.experiment.config
-    cohorts = [cohort_members(plan.features, config.scoring, config.corpus.group) for plan in plans]
+    cohorts = [cohort_members(plan.features, scoring, config.corpus.group) for plan in plans]
     tasks = [
         replace(plan.common, label=label, pieces=tuple(pieces), ubm=ubm, prior=plan.known.get(label))
         for plan, (ubm, _), cohort in zip(plans, backgrounds, cohorts, strict=True)
@@ -113,11 +118,11 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
         models = ClassModels(
             labels=tuple(plan.members),
             models=tuple(model for model, _ in fits),
-            log_priors=_log_priors(config.scoring.priors, plan.members),
+            log_priors=_log_priors(scoring.priors, plan.members),
             temperature=None,
             ubm=ubm,
-            top_components=config.scoring.top_components,
-            method=config.scoring.method,
+            top_components=scoring.top_components,
+            method=scoring.method,
             bayesian=posteriors_of([report for _, report in fits]),
         )
         models = with_cohort(job, plan.features, models, others)
@@ -194,7 +199,7 @@ def score_folds(
     """
     tested = job.console.track(parts.items(), len(parts), what)
     scores = {name: score(job, part, models[name].models, None) for name, part in tested}
-    if len(parts) < 2 or not job.experiment.config.scoring.temperature_folds:
+    if len(parts) < 2 or not job.experiment.config.section(ScoringSpec).temperature_folds:
         return scores, dict(models)
     tempered: dict[str, Trained] = {}
     for name, trained in models.items():
@@ -205,7 +210,7 @@ def score_folds(
 
 def temperature_of(job: Job, scores: Mapping[str, Scores], models: ClassModels) -> float | None:
     """The temperature that the scores of all folds give; None with one fold, or where none is asked for."""
-    if len(scores) < 2 or not job.experiment.config.scoring.temperature_folds:
+    if len(scores) < 2 or not job.experiment.config.section(ScoringSpec).temperature_folds:
         return None
     return _fitted(scores, models)
 

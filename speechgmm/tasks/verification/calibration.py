@@ -48,7 +48,7 @@ def calibrate(
         DataError: Too few speakers for folds; a part that has only targets or only nontargets.
     """
     config = job.experiment.config
-    spec = config.calibration
+    spec = config.section(CalibrationSpec)
     if spec.method == "none":
         return scored, None
     seed = config.seed
@@ -68,8 +68,8 @@ def calibrate(
     _say(job, maps, final)
     calibration = Calibration(
         map=final,
-        threshold=threshold(config.decision),
-        decision=config.decision,
+        threshold=threshold(config.section(DecisionSpec)),
+        decision=config.section(DecisionSpec),
         by=spec.by,
         n_targets=int(training.is_target.sum()),
         n_nontargets=int((~training.is_target).sum()),
@@ -206,7 +206,7 @@ def _dev_trials(job: Job, features: Features, models: ClassModels) -> _Training:
             f"calibration.by: dev: {int(is_target.sum())} targets among {len(is_target)} trials of the split dev; both "
             f"kinds are needed: recordings in dev of two classes ({label}) or more that are also in train"
         )
-    inputs = _inputs(scored, job.experiment.config.calibration)[kept]
+    inputs = _inputs(scored, job.experiment.config.section(CalibrationSpec))[kept]
     return _Training(inputs, is_target, scored.n_frames[kept], frozenset(scored.test_groups))
 
 

@@ -45,7 +45,7 @@ def with_cohort(job: Job, features: Features, models: ClassModels, cohort: Mappi
     Raises:
         DataError: A cohort whose scores have no spread.
     """
-    spec = job.experiment.config.scoring
+    spec = job.experiment.config.section(ScoringSpec)
     kind = spec.normalise
     if kind == "none":
         return models
@@ -71,7 +71,7 @@ def with_cohort(job: Job, features: Features, models: ClassModels, cohort: Mappi
 
 def held_recordings(job: Job, features: Features) -> tuple[NDArray[np.float32], ...]:
     """The frames of the cohort's recordings for the model file; none where no norm is by them, or they are too many."""
-    spec = job.experiment.config.scoring
+    spec = job.experiment.config.section(ScoringSpec)
     if spec.normalise not in BY_RECORDINGS:
         return ()
     recordings: list[NDArray[np.float32]] = []
