@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from speechgmm.errors import ConfigError, SpeechGMMError
+from speechgmm.errors import ConfigError, ModelFileError, SpeechGMMError
 from speechgmm.io.terminal import visible, visible_output
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -61,7 +61,7 @@ class _Commands(TyperGroup):
                 options = options_of(error.arguments, command.params if command else ())
                 text = f"{error} ({', '.join(options)})" if options else str(error)
             print(f"error: {visible(text)}", file=sys.stderr)
-            raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
+            raise typer.Exit(2 if isinstance(error, ConfigError | ModelFileError) else 1) from None
 
 
 class _Command(TyperCommand):

@@ -32,7 +32,7 @@ class ParallelSpec:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    n_jobs: int = setting(-1, "how many tasks run at once; -1: one per CPU core, or all that a cluster has")
+    n_jobs: int = setting(-1, "how many tasks run at once; -1: one per CPU core, or all that a cluster has", le=4096)
     backend: Literal["auto", "threads", "processes", "dask"] = setting(
         "auto",
         "auto: processes for extraction, threads for training and scoring; or one of the two for all; dask: a cluster "
@@ -132,7 +132,7 @@ class Config:
         "folder of the feature and model cache; default: $SPEECHGMM_CACHE, else the user's cache folder",
         is_path=True,
     )
-    seed: int = setting(0, "of every random choice", ge=0)
+    seed: int = setting(0, "of every random choice", ge=0, le=2**63 - 1)
     output: str | None = setting(None, "folder for the results, relative to where you stand; default: runs/NAME")
 
     def __post_init__(self) -> None:

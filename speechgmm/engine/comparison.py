@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from speechgmm.config import plain_values
 from speechgmm.engine.task import task_named
-from speechgmm.errors import ConfigError, DataError, SpeechGMMError
+from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import Difference, compare, eer, rank_trials
 from speechgmm.evaluation.resampling import Statistic
 
@@ -110,7 +110,7 @@ def _read(folder: Path) -> Compared:
         return task_named(task).compared(folder)
     except FileNotFoundError as error:
         raise DataError(f"{folder}: not the folder of a finished run (no {Path(error.filename).name} in it)") from None
-    except (OSError, KeyError, ValueError, TypeError, SpeechGMMError) as error:
+    except (OSError, KeyError, ValueError, TypeError) as error:
         raise DataError(f"{folder}: not the folder of a finished run ({error})") from None
 
 
@@ -133,7 +133,7 @@ def run_groups(folder: Path, *, owners: bool) -> tuple[dict[str, str], dict[str,
     """The group of every utterance and, with ``owners``, of every model of a run; None where the folder is not one."""
     try:
         return groups_of(folder, owners=owners)
-    except (OSError, KeyError, ValueError, TypeError, SpeechGMMError):
+    except (OSError, KeyError, ValueError, TypeError):
         return None
 
 
@@ -150,7 +150,11 @@ def groups_of(folder: Path, *, owners: bool = False) -> tuple[dict[str, str], di
 
 def corpus_of(folder: Path) -> dict[str, Any]:
     """The configuration's section about the corpus."""
-    return dict(plain_values((folder / "config.yaml").read_text(encoding="utf-8"), "config.yaml")[0]["corpus"])
+    try:
+        values, _ = plain_values((folder / "config.yaml").read_text(encoding="utf-8"), "config.yaml")
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    return dict(values["corpus"])
 
 
 def read_heading(path: Path) -> list[str]:
