@@ -159,12 +159,21 @@ def report_command(
             help="worst errors to be heard in it; 0: it holds nobody's voice; default: as the run's configuration says",
         ),
     ] = None,
+    audio_root: Annotated[
+        Path | None,
+        typer.Option(
+            "--audio-root",
+            metavar="DIR",
+            help="folder of the run's recordings; nothing outside of it is read; default: the one that the run names, "
+            "if that lies below the current folder",
+        ),
+    ] = None,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Make the report of a run anew, one page that opens offline, from the files in the run's folder."""
     from speechgmm.report.page import write_report
 
-    print(write_report(folder, out, audio=audio))
+    print(write_report(folder, out, audio=audio, audio_root=audio_root))
 
 
 @app.command("check")

@@ -82,6 +82,8 @@ class RunFolder:
     thresholds: tuple[Row, ...] = ()  # anomaly: of each class
     normal: tuple[Row, ...] = ()  # anomaly: scores of normal recordings left out
     curves: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = field(default_factory=dict)  # times, values
+    audio_root: Path | None = None  # the folder below which recordings are read; None: the one that the run names
+    is_own: bool = False  # made just now: what it says of recordings is so
 
     @property
     def name(self) -> str:
@@ -93,14 +95,41 @@ class RunFolder:
         """``classification``, ``verification``, ``recognition`` or ``anomaly``."""
         return str(self.config.get("task", "classification"))
 
-    def path_of(self, identifier: str) -> Path | None:
-        """Where the recording of an utterance lay when the run was made; None: the run does not say."""
-        root, row = self.environment.get("corpus_root"), self.places.get(identifier)
-        return None if root is None or row is None else Path(root) / row["path"]
+    def path_of(self, identifier: str) -> Path:
+        """Where the recording of an utterance lies, below ``audio_root``.
+
+        Raises:
+            DataError: The run does not say, or says a place outside of that folder: whoever made the run's files could
+                name any file.
+        """
+        said, row = self.environment.get("corpus_root"), self.places.get(identifier)
+        root = self.audio_root or (None if said is None else Path(str(said)))
+        if root is None or row is None:
+            raise DataError("the run does not say where its recordings lay; run it again with this version")
+        path = root / row["path"]
+        if self.is_own:
+            return path
+        if self.audio_root is None and not _is_below(root, Path.cwd()):
+            raise DataError(
+                f"its recordings lie in {root}, outside of the folder where the report was made, and the files of a run "
+                "that somebody else made could name any file; name the folder of its recordings (audio_root)"
+            )
+        if not _is_below(path, root):
+            raise DataError(f"{path} lies outside of {root}, the folder of the run's recordings; it is not read")
+        return path
 
 
-def read_run(folder: Path) -> RunFolder:
+def _is_below(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def read_run(folder: Path, audio_root: Path | None = None, *, is_own: bool = False) -> RunFolder:
     """Read what a run left in its folder.
+
+    Args:
+        folder: The run's folder.
+        audio_root: The folder of its recordings; default: the one that it names, if that is below the current one.
+        is_own: Whether it was made just now, so that its recordings are read wherever they lie.
 
     Raises:
         ConfigError: It is not the folder of a run.
@@ -140,6 +169,8 @@ def read_run(folder: Path) -> RunFolder:
             thresholds=tuple(_rows(_lines(folder / "thresholds.tsv"))),
             normal=tuple(_rows(_lines(folder / "normal.tsv"))),
             curves=_curves(list(_rows(_lines(folder / "curves.tsv")))),
+            audio_root=audio_root,
+            is_own=is_own,
         )
     except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, ConfigError) as error:
         raise DataError(
