@@ -75,7 +75,8 @@ def some_trials(seed: int = 0, n: int = 200) -> Trials:
 
 def test_the_report_is_made_from_the_folder_alone_so_that_it_is_the_same_later(folder: Path, claims: Path) -> None:
     for made in (folder, claims):
-        again = write_report(made, made.parent / "again.html")
+        root = Path(read_run(made).environment["corpus_root"])
+        again = write_report(made, made.parent / "again.html", audio_root=root)
         assert again.read_bytes() == (made / "report.html").read_bytes()
 
 
@@ -331,6 +332,7 @@ def test_a_page_of_a_hundred_classes_is_under_5_mb_with_all_its_audio(tmp_path: 
     soundfile.write(tmp_path / "noise.wav", np.random.default_rng(0).uniform(-0.9, 0.9, 5 * 44100), 44100)
     found = replace(
         hundred(2),
+        audio_root=tmp_path,
         environment={"corpus_root": str(tmp_path)},
         places={"noise": {"path": "noise.wav", "start": "", "end": ""}},
     )

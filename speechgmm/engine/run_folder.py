@@ -111,7 +111,7 @@ class RunFolder:
             return path
         if self.audio_root is None and not _is_below(root, Path.cwd()):
             raise DataError(
-                f"its recordings lie in {root}, outside of the folder where the report was made, and the files of a run "
+                f"its recordings lie in {root}, outside of the folder where the report was made. The files of a run "
                 "that somebody else made could name any file; name the folder of its recordings (audio_root)"
             )
         if not _is_below(path, root):
