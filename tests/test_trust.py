@@ -2,17 +2,29 @@
 
 import re
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
+from conftest import hum
 
 from speechgmm import cli
 from speechgmm.config import Config, Experiment, ParallelSpec, load_config
+from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.job import prepare
 from speechgmm.errors import ConfigError
+from speechgmm.features import FeatureSpec
+from speechgmm.gmm import DiagGMM
+from speechgmm.io.terminal import visible
+from speechgmm.tasks.classification.codec import save_models
+from speechgmm.tasks.classification.models import ClassModels
+
+KEPT = Path(__file__).parent / "kept"
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -126,3 +138,63 @@ def test_the_options_reach_the_cluster_that_they_name(
         assert status == 2
         assert f"no scheduler answers at {port.address}" in err
         assert port.was_called()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("inspect", "PIPE.safetensors"),
+        ("score", "PIPE", "AUDIO"),
+        ("score", "MODEL", "PIPE"),
+        ("verify", "PIPE", "AUDIO", "--claim", "a"),
+        ("recognise", "PIPE", "AUDIO"),
+        ("diarize", "AUDIO", "--model", "PIPE"),
+        ("run", "PIPE"),
+        ("evaluate", "PIPE"),
+        ("align", "MODEL", "--texts", "PIPE.tsv"),
+    ],
+)
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, command: Command, arguments: tuple[str, ...]) -> None:
+    import os
+
+    places = {"MODEL": KEPT / "class" / "models.safetensors", "AUDIO": tmp_path / "a.wav"}
+    if "align" in arguments:
+        places["MODEL"] = KEPT / "recognition" / "models.safetensors"
+    soundfile.write(tmp_path / "a.wav", hum(0, 140.0), 8000)
+    words = [str(places.get(word, tmp_path / word if word.startswith("PIPE") else word)) for word in arguments]
+    for word in words:
+        if Path(word).name.startswith("PIPE"):
+            os.mkfifo(word)
+    status, _, err = command(*words)
+    assert status in (1, 2)
+    assert "a pipe or a device; expected a file" in err
+
+
+def test_labels_are_printed_with_their_control_characters_as_escapes(tmp_path: Path, command: Command) -> None:
+    evil = "\x1b[2J\x1b]0;mine\x07\u202egnp"
+    models = ClassModels(
+        (evil, "b"),
+        tuple(DiagGMM([1.0], np.full((1, 13), m), np.full((1, 13), 9.0)) for m in (0, 1)),
+        np.log([0.5, 0.5]),
+    )
+    save_models(models, tmp_path / "m.safetensors", audio=AudioInput(FeatureSpec(), 8000))
+    soundfile.write(tmp_path / "a.wav", hum(0, 140.0), 8000)
+    for arguments in (
+        ("inspect", "m.safetensors"),
+        ("score", "m.safetensors", "a.wav"),
+        ("score", "m.safetensors", evil),
+    ):
+        _, out, err = command(*(tmp_path / word if word[-4:] in (".wav", "sors") else word for word in arguments))
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", out + err)
+        assert r"\x1b[2J\x1b]0;mine\x07\u202egnp" in out + err
+    assert visible("é\t\n日") == "é\t\n日"
+
+
+@pytest.mark.parametrize("arguments", ["inspect tests/kept/class", "schema", "--help"])
+def test_a_reader_that_stops_and_an_output_that_is_closed_or_full_end_without_a_traceback(arguments: str) -> None:
+    start = f"{sys.executable} -m speechgmm {arguments}"
+    for how in ("| true", "| head -1 >/dev/null", ">&-", ">/dev/full"):
+        done = subprocess.run(["bash", "-c", f"{start} {how}"], cwd=KEPT.parents[1], capture_output=True, text=True)
+        assert "Traceback" not in done.stderr
+        assert "Exception ignored" not in done.stderr
+        assert done.stderr.count("\n") <= 1

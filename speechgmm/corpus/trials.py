@@ -12,6 +12,7 @@ from pathlib import Path
 from speechgmm.corpus.listing import listed
 from speechgmm.errors import DataError
 from speechgmm.io.score_file import TRUTH
+from speechgmm.io.text_file import check_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ def read_trials(path: Path, models: Collection[str], tests: Collection[str]) -> 
     Raises:
         DataError: The table cannot be read, or rows are wrong or given twice (all are listed).
     """
+    check_regular(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from speechgmm.errors import DataError
 from speechgmm.io.feature_store import digest_file
+from speechgmm.io.text_file import check_regular
 from speechgmm.io.truncated import missing_bytes
 
 if TYPE_CHECKING:
@@ -187,6 +188,7 @@ def read_recording(path: Path, *, sample_rate: int, resample: bool = False, chan
 @contextmanager
 def open_recording(path: Path) -> Iterator[BinaryIO]:
     """A recording as a file of bytes. Raises DataError where there is no such file or it is empty."""
+    check_regular(path)
     try:
         with path.open("rb", buffering=0) as file:
             if os.fstat(file.fileno()).st_size == 0:
@@ -219,6 +221,7 @@ def native_rate(path: Path) -> int:
     """The rate of a recording in Hz, from its header alone. Raises DataError where it has none."""
     import soundfile
 
+    check_regular(path)
     try:
         return int(soundfile.info(str(path)).samplerate)
     except (soundfile.LibsndfileError, RuntimeError) as error:

@@ -14,6 +14,7 @@ from typing import Final
 from speechgmm.errors import DataError
 from speechgmm.evaluation.diarization import Turn, check_turns
 from speechgmm.io.atomic import write_text
+from speechgmm.io.text_file import check_regular
 
 _TYPES: Final = (
     *("SPEAKER", "SPKR-INFO", "SEGMENT", "NOSCORE", "NO_RT_METADATA", "LEXEME", "NON-LEX", "NON-SPEECH"),
@@ -102,6 +103,7 @@ def parse_rttm(text: str, name: str = "RTTM") -> dict[str, list[Turn]]:
 
 
 def _text(path: Path) -> str:
+    check_regular(path)
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

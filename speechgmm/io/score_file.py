@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import DataError
+from speechgmm.io.text_file import check_regular
 
 TRUTH: Final = {
     **dict.fromkeys(("target", "tgt", "tar", "true", "1"), True),
@@ -124,6 +125,7 @@ def read_truth(path: Path) -> dict[Pair, bool]:
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
+    check_regular(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

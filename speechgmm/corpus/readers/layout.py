@@ -7,6 +7,7 @@ from typing import Final
 
 from speechgmm.corpus.listing import listed
 from speechgmm.errors import DataError
+from speechgmm.io.text_file import check_regular
 
 MOST_LOOKED_AT: Final = 2000
 """Folders tried when a corpus is not where it was said to be: enough for a shelf of corpora, done in no time."""
@@ -14,6 +15,7 @@ MOST_LOOKED_AT: Final = 2000
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """(line number, text) of every line that is not blank. Raises DataError where it is not text in UTF-8."""
+    check_regular(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -16,6 +16,7 @@ from pathlib import Path
 from speechgmm.corpus.listing import listed
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
 from speechgmm.errors import DataError
+from speechgmm.io.text_file import check_regular
 
 RESERVED = ("path", "id", "start", "end", "split")
 
@@ -92,6 +93,7 @@ Row = dict[str, str] | str
 
 def _rows(path: Path) -> Iterator[tuple[int, Row]]:
     """Line number and content of every row that is not blank."""
+    check_regular(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
