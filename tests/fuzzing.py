@@ -631,7 +631,9 @@ class Worker:
             context = multiprocessing.get_context("fork")
             self.pipe, other = context.Pipe()
             self.process = context.Process(target=_serve, args=(other, self.known), daemon=True)
-            self.process.start()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads, which are idle here
+                self.process.start()
             other.close()
         self.pipe.send((kind, number))
         try:
