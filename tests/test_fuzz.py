@@ -6,9 +6,7 @@ import time
 
 import pytest
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="memory is bounded and processes are forked as on Linux"
-)
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded as on Linux")
 
 SECONDS = 40
 INPUTS = 640

@@ -159,7 +159,7 @@ def test_the_worst_errors_are_wrong_and_come_in_order(folder: Path) -> None:
 
 
 def test_what_is_heard_is_what_was_scored(folder: Path) -> None:
-    found = read_run(folder, folder.parent / "hums")
+    found = replace(read_run(folder), audio_root=folder.parent / "hums")
     section = mistakes.section(found, 1, None)
     assert section is not None
     clip, name = section.clips[0], section.tables[0].rows[0][0]
@@ -170,14 +170,14 @@ def test_what_is_heard_is_what_was_scored(folder: Path) -> None:
 
 
 def test_a_page_without_audio_holds_nobodys_voice(folder: Path) -> None:
-    silent = render(read_run(folder, folder.parent / "hums"), audio=0)
+    silent = render(replace(read_run(folder), audio_root=folder.parent / "hums"), audio=0)
     assert "<audio" not in silent
     assert "data:audio" not in silent
-    assert "<audio" in render(read_run(folder, folder.parent / "hums"), audio=1)
+    assert "<audio" in render(replace(read_run(folder), audio_root=folder.parent / "hums"), audio=1)
 
 
 def test_a_short_segment_is_heard_with_its_surroundings(folder: Path) -> None:
-    found = read_run(folder, folder.parent / "hums")
+    found = replace(read_run(folder), audio_root=folder.parent / "hums")
     assert found.decisions is not None
     name = mistakes.section(found, 1, None).tables[0].rows[0][0]  # type: ignore[union-attr]
     row = {**found.places[name], "start": "0.3", "end": "0.36"}
@@ -217,7 +217,7 @@ def test_a_strangers_run_is_heard_below_the_folder_alone_that_the_reader_names(
     private.write_bytes(first.read_bytes())
     copied = shutil.copytree(hums, tmp_path / "hums")
     (copied / "link.wav").symlink_to(private)
-    found = read_run(folder, copied)
+    found = replace(read_run(folder), audio_root=copied)
     for name in ("../private.wav", str(private), "link.wav"):
         places = {key: {**row, "path": name} for key, row in found.places.items()}
         page_text = render(replace(found, places=places), audio=3)

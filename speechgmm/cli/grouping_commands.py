@@ -56,13 +56,13 @@ def cluster_command(
         ),
     ] = None,
     method: Annotated[
-        ClusterMethod,
+        ClusterMethod | None,
         typer.Option(
             "--method",
             help="cosine: supervectors, average linkage; ratio: cross-likelihood ratios; bic: Gaussians; spectral: "
-            "scikit-learn's",
+            "scikit-learn's; default: that of a MODEL of task: clustering, else cosine",
         ),
-    ] = ClusterMethod.cosine,
+    ] = None,
     n_clusters: Annotated[
         int | None, typer.Option("--n-clusters", metavar="N", min=1, help="default: they are counted")
     ] = None,
@@ -70,13 +70,13 @@ def cluster_command(
         float | None, typer.Option(metavar="X", help="where merging stops; default: as chosen on LibriSpeech")
     ] = None,
     kind: Annotated[
-        Heard,
+        Heard | None,
         typer.Option(
             "--kind",
             help="speakers: each recording's mean, its microphone, is taken away; sounds: it stays, and which spectra "
-            "there are counts too",
+            "there are counts too; default: that of a MODEL of task: clustering, else speakers",
         ),
-    ] = Heard.speakers,
+    ] = None,
     labels: Annotated[
         Path | None,
         typer.Option("--labels", metavar="FILE", help="a manifest that says who it truly is: figures; and AUDIO"),
@@ -98,10 +98,10 @@ def cluster_command(
     if cluster_and_print(
         audio or [],
         model=model,
-        method=method.value,
+        method=None if method is None else method.value,
         n_clusters=n_clusters,
         threshold=threshold,
-        kind=kind.value,
+        kind=None if kind is None else kind.value,
         labels=labels,
         label=label,
         out=out,

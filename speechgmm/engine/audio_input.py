@@ -23,6 +23,7 @@ class AudioInput:
     resample: bool = False
     normalisation: Normalisation | None = None  # of the training split; where cmvn is global
     transform: LinearTransform | None = None  # learnt from the training split
+    band: float | None = None  # Hz that half of the training recordings reach; None: the whole band, or not known
 
     @property
     def n_dims(self) -> int:
@@ -46,6 +47,7 @@ class AudioHeader:
     channel: Literal["mix"] | int
     resample: bool
     sample_rate: int = setting(16000, "of recordings", unit="Hz", ge=1000, le=768000)
+    band: float | None = setting(None, "that half of the training recordings reach", unit="Hz", gt=0, le=384000)
 
 
 def audio_header(audio: AudioInput) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
@@ -56,6 +58,8 @@ def audio_header(audio: AudioInput) -> tuple[dict[str, Any], dict[str, NDArray[n
         "channel": audio.channel,
         "resample": audio.resample,
     }
+    if audio.band is not None:
+        header["band"] = audio.band
     arrays: dict[str, NDArray[np.float64]] = {}
     if audio.normalisation is not None:
         arrays["normalisation.shift"] = np.asarray(audio.normalisation.shift)
@@ -84,4 +88,4 @@ def read_audio_input(header: dict[str, Any], tensors: dict[str, NDArray[np.float
     if features.transform.kind != "none" or "transform.matrix" in tensors:
         matrix = tensor(tensors, "transform.matrix", None, n_dims * (2 * features.transform.splice + 1))
         transform = LinearTransform(matrix, tensor(tensors, "transform.offset", len(matrix)))
-    return AudioInput(features, said.sample_rate, said.channel, said.resample, normalisation, transform)
+    return AudioInput(features, said.sample_rate, said.channel, said.resample, normalisation, transform, said.band)

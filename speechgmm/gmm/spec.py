@@ -183,9 +183,7 @@ class ModelSpec:
     variance_share: float = setting(
         0.5, "variational: the prior's variance as a share of the training split's, per dimension", gt=0, le=1e6
     )
-    variational_max_iter: int = setting(
-        200, "variational: iterations over all frames of a class, at most", ge=0, le=100_000
-    )
+    variational_max_iter: int = setting(200, "variational: iterations over a class's frames, at most", ge=0, le=100_000)
     prior_from: str | None = setting(
         None,
         "variational: a model whose classes' posteriors are the priors of this training, for recordings that it has "
@@ -196,11 +194,9 @@ class ModelSpec:
         "none", "none: every class is trained from its own frames; map: adapted from a background model"
     )
     relevance: float = setting(
-        16.0, "map: what the background model is worth in each component", unit="frames", ge=0, le=1e12
+        16.0, "map: what the background model is worth per component", unit="frames", ge=0, le=1e12
     )
-    mean_relevance: float | None = setting(
-        None, "map: relevance of the means, where it is to differ", unit="frames", ge=0, le=1e12
-    )
+    mean_relevance: float | None = setting(None, "map: relevance of the means, if other", unit="frames", ge=0, le=1e12)
     variance_relevance: float | None = setting(
         None, "map: relevance of the variances, where it is to differ", unit="frames", ge=0, le=1e12
     )

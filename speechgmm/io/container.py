@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from speechgmm.errors import DataError, ModelFileError, SpeechGMMError
 from speechgmm.gmm import DiagGMM
 from speechgmm.io.header import checked, short, strict_json
+from speechgmm.io.run_files import RunFile
 from speechgmm.io.text_file import check_regular
 
 FORMAT_VERSION: Final = 1
@@ -30,6 +31,7 @@ KINDS: Final = {
     "recogniser": ("a recogniser", "recognise"),
     "anomaly": ("a model of what is normal", "score"),
     "diarizer": ("a diarizer (train-diarizer makes one)", "diarize"),
+    "clustering": ("a background model for clustering", "cluster"),
 }
 """What a model file may hold, by the key in its header (that of classes has none), and the command for it."""
 
@@ -87,7 +89,7 @@ def read_tensors(path: Path) -> tuple[dict[str, NDArray[np.float64]], dict[str, 
     from safetensors import SafetensorError, safe_open
 
     if path.is_dir():
-        raise ModelFileError(f"{path}: a folder; the model of a run is models.safetensors in it")
+        raise ModelFileError(f"{path}: a folder; the model of a run is {RunFile.MODELS} in it")
     try:
         check_regular(path)
         with safe_open(str(path), framework="numpy") as file:

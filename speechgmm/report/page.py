@@ -4,6 +4,7 @@ It asks the network for nothing and says so to the browser (Content-Security-Pol
 HTML, and runs no script.
 """
 
+from dataclasses import replace
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,7 +50,7 @@ def write_report(
     if missing := missing_extra():
         raise ConfigError(f"a report needs {missing}, not installed here; pip install 'speechgmm[report]'")
     path = path or folder / "report.html"
-    write_text(path, render(read_run(folder, audio_root, is_own=is_own), audio))
+    write_text(path, render(replace(read_run(folder), audio_root=audio_root, is_own=is_own), audio))
     return path
 
 
@@ -57,7 +58,7 @@ def render(run: RunFolder, audio: int | None = None) -> str:
     """The page as text; ``audio`` as in :func:`write_report`."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    from speechgmm.report.sections import about, figures, sections, shown
+    from speechgmm.report.sections import about, figures, sections, with_bounds
 
     heard = run.config.get("report", {}).get("audio", ReportSpec().audio) if audio is None else audio
     environment = Environment(
@@ -67,7 +68,7 @@ def render(run: RunFolder, audio: int | None = None) -> str:
     text = environment.get_template("page.html.jinja").render(
         run=run,
         about=about(run),
-        headline=[(name, shown(metric), shown(metric, "low"), shown(metric, "high")) for name, metric in figures(run)],
+        headline=[(name, *with_bounds(metric)) for name, metric in figures(run)],
         sections=sections(run, heard),
         style=(files("speechgmm.report") / "page.css").read_text(encoding="utf-8"),
     )

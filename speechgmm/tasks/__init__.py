@@ -16,9 +16,12 @@ register("classification", "speechgmm.tasks.classification", "which class it bel
 register("verification", "speechgmm.tasks.verification", "whether it belongs to a claimed class (speaker)")
 register("recognition", "speechgmm.tasks.recognition", "which words or phones are in it, in order")
 register("anomaly", "speechgmm.tasks.anomaly", "whether it is unlike normal recordings")
+register("clustering", "speechgmm.tasks.clustering", "which other recordings it belongs with, without their labels")
+register("diarization", "speechgmm.tasks.diarization", "who speaks when in it")
 
 register_kind("classes", "speechgmm.tasks.verification.description:describe")
 register_kind("segments", "speechgmm.tasks.segments.description:describe")
 register_kind("recogniser", "speechgmm.tasks.recognition.description:describe")
 register_kind("anomaly", "speechgmm.tasks.anomaly.description:describe")
+register_kind("clustering", "speechgmm.tasks.clustering.description:describe")
 register_kind("diarizer", "speechgmm.tasks.diarization.description:describe")

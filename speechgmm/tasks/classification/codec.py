@@ -15,12 +15,15 @@ Parameters are tensors; labels, the feature spec and the rest are **one** canoni
     floor               (D,)              least variances, for classes that are added later
     counts              (sum of K,)       frames that spoke for each component, for classes that are updated later
     calibration.*       (B,)              scores and llrs of the blocks of PAV; an affine map is in the header
+    seen                (N,)              uint64, recordings that each class has counted; seen_lengths says how many,
+                                          -1 of a class whose are not known
     recordings          (T, D)            float32 frames of the cohort's recordings, one after another; their numbers
     recording_lengths   (N,)              of frames; for the norm of classes that are added later
     talker.*            (N,)              int16 samples of those who are heard in babble, for the same
 """
 
-from dataclasses import asdict, astuple, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +129,10 @@ def serialise(content: ModelFile) -> bytes:
         tensors["floor"] = content.recipe.floor
         if content.recipe.counts:
             tensors["counts"] = np.concatenate(content.recipe.counts)
+        if content.recipe.seen:
+            known = [content.recipe.seen.get(label) for label in models.labels]
+            tensors["seen"] = np.array([number for numbers in known for number in sorted(numbers or ())], np.uint64)
+            tensors["seen_lengths"] = np.array([-1 if numbers is None else len(numbers) for numbers in known], np.int64)
         if content.recipe.talkers:
             header["recipe"]["n_talkers"] = content.recipe.n_talkers
         if content.recipe.prior is not None:
@@ -171,6 +178,8 @@ def read_model_file(path: str | Path) -> ModelFile:
             **read_cohort_part(header, tensors),
         )
         recipe = read_recipe(header["recipe"], tensors, said.n_components, n_dims) if "recipe" in header else None
+        if recipe is not None and "seen" in tensors:
+            recipe = replace(recipe, seen=_seen(tensors, said.labels))
         calibration = read_calibration(header["calibration"], tensors) if "calibration" in header else None
     return ModelFile(classes, audio, said.label, recipe, calibration)
 
@@ -181,6 +190,19 @@ def _with_effect(spec: ModelSpec) -> dict[str, Any]:
     for name in (*NOT_OF[spec.estimator], *(["estimator"] if spec.estimator == "em" else [])):
         settings.pop(name)
     return settings
+
+
+def _seen(tensors: dict[str, NDArray[Any]], labels: Sequence[str]) -> dict[str, frozenset[int]]:
+    """Class -> the recordings that it has counted, where they are known."""
+    seen, lengths = tensors["seen"], tensors["seen_lengths"]
+    are_numbers = lengths.dtype == np.int64 and seen.dtype == np.uint64 and seen.ndim == 1
+    if not are_numbers or lengths.shape != (len(labels),):
+        raise ValueError("tensors of the recordings seen that are not (N,) whole numbers, or not for each class")
+    stops = np.cumsum(np.maximum(lengths, 0))
+    if stops[-1] != len(seen):
+        raise ValueError(f"{len(seen)} recordings seen by classes of {lengths.tolist()}")
+    parts = zip(labels, lengths, np.split(seen, stops[:-1]), strict=True)
+    return {label: frozenset(part.tolist()) for label, n, part in parts if n >= 0}
 
 
 def _spelt(copy: Copy) -> list[Any]:

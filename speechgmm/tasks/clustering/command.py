@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from speechgmm.clustering.pieces import Kind, Method
+from speechgmm.clustering.methods import Kind, Method
 from speechgmm.corpus.readers.manifest import read_manifest
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import ClusterFigures, cluster_figures
@@ -16,14 +16,19 @@ from speechgmm.features import front_end
 from speechgmm.io.atomic import write_text
 from speechgmm.io.tables import table
 from speechgmm.report.text import aligned, recordings, shown
-from speechgmm.tasks.classification.codec import read_model_file
-from speechgmm.tasks.clustering.recordings import RecordingClusters, cluster_recordings
+from speechgmm.tasks.classification.codec import ModelFile
+from speechgmm.tasks.clustering.codec import ClusteringFile
+from speechgmm.tasks.clustering.recordings import RecordingClusters, cluster_recordings, read_background
+from speechgmm.tasks.clustering.spec import ClusteringSpec
 
 SHOWN = 40
 """Clusters that are printed; the table has all."""
 
 SHORT = 3.0
 """Seconds. A warning is given where recordings that are to tell speakers apart are shorter."""
+
+GOES_ON = "cluster other recordings: speechgmm cluster RECORDINGS --model"
+"""What a run of clustering ends with, before its model."""
 
 UNSURE = 0.05
 """A silhouette below this is named: the piece is as near to another cluster."""
@@ -33,10 +38,10 @@ def cluster_and_print(
     audio: Sequence[Path],
     *,
     model: Path | None,
-    method: Method,
+    method: Method | None,
     n_clusters: int | None,
     threshold: float | None,
-    kind: Kind,
+    kind: Kind | None,
     labels: Path | None,
     label: str | None,
     out: Path,
@@ -71,9 +76,8 @@ def cluster_and_print(
             f"{labels}: no row for {len(strangers)} of {len(paths)} recordings, such as {strangers[0]}; the column "
             "path is relative to the table"
         )
-    file = None
-    if model is not None:
-        file = read_model_file(model / "models.safetensors" if model.is_dir() else model)
+    file = None if model is None else read_background(model / "models.safetensors" if model.is_dir() else model)
+    method, kind, threshold = _chosen(file, method, kind, n_clusters, threshold)
     done = cluster_recordings(
         paths,
         model=file,
@@ -107,6 +111,21 @@ def cluster_and_print(
         save_figure(plot_clusters(found.distances, found.labels, names=names, title=title), out / "clusters.png")
         print(shown((out / "clusters.png").absolute()))
     return len(done.failures)
+
+
+def _chosen(
+    file: ModelFile | ClusteringFile | None,
+    method: Method | None,
+    kind: Kind | None,
+    n_clusters: int | None,
+    threshold: float | None,
+) -> tuple[Method, Kind, float | None]:
+    """What is not said is as in the run that left the model, where that was one of clustering."""
+    spec = file.spec if isinstance(file, ClusteringFile) else ClusteringSpec()
+    chosen = method or spec.method, kind or spec.kind
+    if n_clusters is None and threshold is None and chosen == (spec.method, spec.kind):
+        threshold = spec.threshold
+    return *chosen, threshold
 
 
 def _labels(path: Path, column: str) -> dict[Path, str]:

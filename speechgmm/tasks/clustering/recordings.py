@@ -10,14 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.clustering import PieceClusters, cluster_pieces
-from speechgmm.clustering.pieces import RAW_THRESHOLDS, Kind, Method
+from speechgmm.clustering.methods import Kind, Method, default_threshold
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FeatureSpec
+from speechgmm.gmm import DiagGMM
 from speechgmm.io.audio import native_rate
+from speechgmm.io.container import kind_of
 from speechgmm.parallel import pmap, thread_pool
-from speechgmm.tasks.classification.codec import ModelFile
+from speechgmm.tasks.classification.codec import ModelFile, read_model_file
+from speechgmm.tasks.clustering.codec import ClusteringFile, read_clustering
+from speechgmm.vectors.supervectors import WithinClass
 
 FEATURES: Final = FeatureSpec(preset="kaldi", n_mels=40, n_ceps=25, c0="drop", use_energy=False)
 """Of recordings that come without a model: those of configs/speaker-verification.yaml."""
@@ -40,7 +44,7 @@ class RecordingClusters:
 def cluster_recordings(
     paths: Sequence[Path],
     *,
-    model: ModelFile | None = None,
+    model: ModelFile | ClusteringFile | None = None,
     method: Method = "cosine",
     n_clusters: int | None = None,
     threshold: float | None = None,
@@ -53,7 +57,8 @@ def cluster_recordings(
 
     Args:
         paths: Recordings of some seconds, of one speaker or sound each.
-        model: From ``read_model_file``, with a background model; None: one is trained on the recordings.
+        model: From ``read_background``, with a background model; None: one is trained on the recordings. That of a run
+            of task: clustering also has the relevance, and what differs within a class.
         method: And the rest: see ``cluster_pieces``.
         n_clusters: How many; None: they are counted.
         threshold: Where merging stops; None: what suits method, kind and background model.
@@ -66,15 +71,16 @@ def cluster_recordings(
         ConfigError: The model has no background model or no front end.
         DataError: No recording can be used (all are listed); fewer of them than clusters.
     """
-    if model is not None and model.models.ubm is None:
+    found_in = _background(model)
+    if model is not None and found_in.ubm is None:
         raise ConfigError(
             "the model has no background model to measure recordings by; train one with model.adapt: map, or give "
             "no model: then one is trained on the recordings",
             arguments=("model",),
         )
-    if model is not None and model.audio is None:
+    if model is not None and found_in.audio is None:
         raise ConfigError("the model was trained on frames, not recordings: use cluster_pieces in Python")
-    audio = _audio(paths) if model is None or model.audio is None else model.audio
+    audio = found_in.audio or _audio(paths)
     if resample:
         audio = replace(audio, resample=True)
     read = list(pmap(partial(_read, audio), paths, n_jobs=n_jobs, backend="threads"))
@@ -86,20 +92,47 @@ def cluster_recordings(
         raise DataError(f"none of {len(paths)} recordings can be used, so there is nothing to cluster:\n{listed}")
     own_means = model is not None and audio.features.cmvn in ("none", "global")  # of recordings, in the model
     if own_means and kind == "speakers" and threshold is None and n_clusters is None:
-        threshold = RAW_THRESHOLDS[method]
+        threshold = default_threshold(method, kind, own_ubm=False, raw=True)
     with thread_pool(n_jobs) as spread:
         found = cluster_pieces(
             [frames for _, frames in used],
-            ubm=None if model is None else model.models.ubm,
+            ubm=found_in.ubm,
             method=method,
             n_clusters=n_clusters,
             threshold=threshold,
             kind=kind,
+            relevance=None if method == "bic" else found_in.relevance,
+            within=found_in.within,
             seed=seed,
             map=spread,
         )
     counts = np.array([len(frames) for _, frames in used], np.int64)
     return RecordingClusters(tuple(path for path, _ in used), found, failures, audio, counts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Background:
+    """What clustering takes of a model."""
+
+    ubm: DiagGMM | None = None
+    audio: AudioInput | None = None
+    relevance: float | None = None
+    within: WithinClass | None = None
+
+
+def _background(model: ModelFile | ClusteringFile | None) -> _Background:
+    if isinstance(model, ClusteringFile):
+        return _Background(model.ubm, model.audio, model.spec.relevance, model.within)
+    return _Background() if model is None else _Background(model.models.ubm, model.audio)
+
+
+def read_background(path: Path) -> ModelFile | ClusteringFile:
+    """A model file that may hold a background model: of a run of task: clustering, or models of classes.
+
+    Raises:
+        ModelFileError: The file cannot be read, or holds something else.
+    """
+    return read_clustering(path) if kind_of(path) == "clustering" else read_model_file(path)
 
 
 def _audio(paths: Sequence[Path]) -> AudioInput:

@@ -1,4 +1,4 @@
-"""What may be chosen about finding out who speaks when."""
+"""What may be chosen about finding out who speaks when, and about training and testing what does."""
 
 from dataclasses import dataclass
 
@@ -34,3 +34,28 @@ class DiarizationSpec:
     )
     first: int = setting(12, "clusters that merging begins with: more than speakers are expected", ge=2, le=1000)
     passes: int = setting(2, "resegmentations after each merge", ge=1, le=100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiarizerSpec:
+    """The ``diarization`` section of a configuration: how a diarizer is trained and tested."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    n_components: int = setting(64, "Gaussians of the background model", ge=2, le=65536)
+    conversations: int = setting(
+        40,
+        "conversations of training speakers that the threshold is learnt from: where merging stops",
+        ge=3,
+        le=100_000,
+    )
+    references: str | None = setting(
+        None,
+        "an RTTM of who speaks when in the recordings of the split test, relative to the configuration file; default: "
+        "conversations are made of the test speakers' recordings",
+        is_path=True,
+    )
+    collar: float = setting(
+        0.0, "time on each side of a boundary of the reference that does not count", unit="s", ge=0, le=60
+    )
+    search: DiarizationSpec = setting(DiarizationSpec(), "how turns are found")
