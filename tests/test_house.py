@@ -63,6 +63,7 @@ WIDE_FUNCTIONS = {
     "cli/experiment_commands.py:fuse_command": 10,
     "cli/grouping_commands.py:cluster_command": 13,
     "cli/grouping_commands.py:diarize_command": 12,
+    "cli/experiment_commands.py:run_command": 9,
     "cli/model_commands.py:align_command": 11,
     "cli/model_commands.py:recognise_command": 9,
     "cli/model_commands.py:score_command": 13,
