@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -34,8 +35,17 @@ def options_of(arguments: Sequence[str], params: Sequence[Any]) -> list[str]:
     return [option for option in dict.fromkeys(wanted) if option in there]
 
 
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning of the library, without the line of code that it comes from."""
+    print(f"warning: {message}", file=sys.stderr)
+
+
 class _Commands(TyperGroup):
     """Commands whose errors end in one paragraph and a status, not in a traceback (``--debug`` shows it)."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        # Read off the command line below, for every command.
+        return super().parse_args(ctx, [argument for argument in args if argument != "--debug"])
 
     def invoke(self, ctx: Any) -> Any:
         # A file name that is not UTF-8, or a label that the terminal cannot show, must not end the work.
@@ -43,7 +53,9 @@ class _Commands(TyperGroup):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         try:
-            result = super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _warn
+                result = super().invoke(ctx)
             sys.stdout.flush()
             return result
         except KeyboardInterrupt:
@@ -84,7 +96,7 @@ Resample = Annotated[
 ]
 Jobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help="workers; -1: one per CPU core")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="warnings and results only")]
-Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
+Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error; of every command")]
 
 
 def _version(shown: bool) -> None:
@@ -100,6 +112,7 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and leave")
     ] = False,
+    debug: Debug = False,
 ) -> None:
     pass
 

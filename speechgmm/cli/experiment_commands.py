@@ -22,6 +22,7 @@ Overrides = Annotated[
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="change a key of the configuration; may be given again"),
 ]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="folder for the results")]
+Distance = Annotated[bool, typer.Option("--distance", help="the scores are distances, lower for targets: negate them")]
 
 
 def _run(config: Path, overrides: list[str] | None, out: Path | None, jobs: int | None, quiet: bool, until: Any) -> Any:
@@ -170,6 +171,7 @@ def evaluate_command(
     threshold: Annotated[
         float | None, typer.Option(metavar="X", help="also the errors where trials are accepted from here on")
     ] = None,
+    distance: Distance = False,
     form: Annotated[Figures, typer.Option("--format", help="how to print")] = Figures.table,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
@@ -178,7 +180,9 @@ def evaluate_command(
 
     given = {"prior": prior, "cost_miss": cost_miss, "cost_false_alarm": cost_false_alarm}
     stakes = {name: value for name, value in given.items() if value is not None}
-    evaluate_and_print(scores, trials, are_llrs=llr, stakes=stakes, threshold=threshold, form=str(form))
+    evaluate_and_print(
+        scores, trials, are_llrs=llr, stakes=stakes, threshold=threshold, form=str(form), distance=distance
+    )
 
 
 @app.command("fuse")
@@ -203,13 +207,15 @@ def fuse_command(
         ),
     ] = False,
     folds: Annotated[int, typer.Option(metavar="N", min=4, help="without --dev: parts of the speakers")] = 10,
+    distance: Distance = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="default: standard output")] = None,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """One file of log-likelihood ratios from several systems' scores, or from one's: fusion and calibration."""
-    from speechgmm.cli.score_files import fuse_and_print
+    from speechgmm.cli.score_files import print_fused
+    from speechgmm.tasks.verification.fusion import fuse_files
 
-    fuse_and_print(
+    found = fuse_files(
         scores,
         dev or (),
         trials=trials,
@@ -217,5 +223,6 @@ def fuse_command(
         p_target=p_target,
         quality=quality,
         n_folds=folds,
-        out=out,
+        distance=distance,
     )
+    print_fused(found, out, dev=bool(dev))

@@ -32,8 +32,9 @@ def init_command(
 ) -> None:
     """Write a starter configuration for a folder of recordings."""
     from speechgmm.cli.starter import write_starter
+    from speechgmm.engine.console import Console
 
-    path = write_starter(folder, out)
+    path = write_starter(folder, out, warn=Console().warn)
     print(f"{path}\nnext: speechgmm run {path}")
 
 

@@ -1,5 +1,6 @@
 """New recordings against a model, and into it."""
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import typer
 
 from speechgmm.cli.app import Debug, Jobs, Quiet, Resample, app
+from speechgmm.errors import ConfigError
 
 TOP = 3
 """Classes that `score` prints of a recording."""
@@ -34,69 +36,93 @@ Audio = Annotated[list[Path], typer.Argument(help="recordings, or folders of rec
 TextGrids = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="textgrid: one for each recording")]
 
 
+_Window = Annotated[float | None, typer.Option("--window", metavar="S", help="score windows of S seconds")]
+_Hop = Annotated[
+    float | None, typer.Option("--hop", metavar="S", help="from one window to the next; default: --window")
+]
+_Speaker = Annotated[
+    str | None,
+    typer.Option("--speaker", metavar="NAME", help="with cmvn: speaker: the recordings are all of one speaker"),
+]
+_Label = Annotated[
+    str | None,
+    typer.Option("--label", metavar="NAME", help="anomaly models: the class that recordings are compared with"),
+]
+_Curve = Annotated[
+    Path | None,
+    typer.Option(
+        "--curve",
+        metavar="DIR",
+        help="anomaly models: folder for when each recording is odd, as table and picture",
+    ),
+]
+_Segments = Annotated[
+    Path | None,
+    typer.Option(
+        "--segments",
+        metavar="TABLE",
+        help="segment models: where segments are: .tsv, .csv or .jsonl (path, start, end in s), a TextGrid, or a "
+        "folder of TextGrids",
+    ),
+]
+
+
 @app.command("score")
 def score_command(
     model: Model,
     audio: Audio,
     form: Annotated[Format, typer.Option("--format", help="how to print")] = Format.table,
     top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="classes to print per recording")] = TOP,
-    window: Annotated[float | None, typer.Option(metavar="S", help="score windows of S seconds")] = None,
-    hop: Annotated[
-        float | None, typer.Option(metavar="S", help="from one window to the next; default: --window")
-    ] = None,
+    window: _Window = None,
+    hop: _Hop = None,
+    segments: _Segments = None,
     resample: Resample = False,
-    speaker: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="with cmvn: speaker: the recordings are all of one speaker"),
-    ] = None,
-    label: Annotated[
-        str | None, typer.Option(metavar="NAME", help="anomaly models: the class that recordings are compared with")
-    ] = None,
-    curve: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="anomaly models: folder for when each recording is odd, as table and picture"),
-    ] = None,
+    speaker: _Speaker = None,
+    label: _Label = None,
+    curve: _Curve = None,
     jobs: Jobs = 1,
     quiet: Quiet = False,
-    debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Score new recordings against a model: ranked classes with log-likelihood per frame, posterior and margin.
 
     With a calibrated verification model: with log-likelihood ratios, and "unknown" where the best is too low. With a
-    model of what is normal (task: anomaly): how odd each recording is, whether that is anomalous, and when.
+    model of what is normal (task: anomaly): how odd each recording is, whether that is anomalous, and when. With a
+    model of segments: each segment that --segments names.
     """
     from speechgmm.tasks.anomaly.score_command import score_if_anomaly_model
+    from speechgmm.tasks.segments.score_command import score_if_segments_given
 
-    options = {"--window": window, "--hop": hop, "--speaker": speaker, "--top": None if top == TOP else top}
-    odd = score_if_anomaly_model(
+    given: dict[str, object] = {"--window": window, "--hop": hop, "--speaker": speaker}
+    failures = score_if_anomaly_model(
         model,
         audio,
         label=label,
         curve=curve,
-        refused=options,
+        refused={**given, "--top": None if top == TOP else top, "--segments": segments},
         form=str(form),
         resample=resample,
         jobs=jobs or 1,
         quiet=quiet,
     )
-    if odd is not None:
-        if odd:
-            raise typer.Exit(1)
-        return
-    from speechgmm.tasks.classification.command import score_and_print
+    if failures is None:
+        failures = score_if_segments_given(
+            model, audio, segments, form=str(form), top=top, resample=resample, refused=given
+        )
+    if failures is None:
+        from speechgmm.tasks.classification.command import score_and_print
 
-    failures = score_and_print(
-        model,
-        audio,
-        form=str(form),
-        top=top,
-        window=window,
-        hop=hop,
-        speaker=speaker,
-        resample=resample,
-        jobs=jobs or 1,
-        quiet=quiet,
-    )
+        failures = score_and_print(
+            model,
+            audio,
+            form=str(form),
+            top=top,
+            window=window,
+            hop=hop,
+            speaker=speaker,
+            resample=resample,
+            jobs=jobs or 1,
+            quiet=quiet,
+        )
     if failures:
         raise typer.Exit(1)
 
@@ -117,6 +143,9 @@ def verify_command(
         ),
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="how to print")] = Format.table,
+    exit_status: Annotated[
+        bool, typer.Option("--exit-status", help="end with status 3 where a claim is rejected")
+    ] = False,
     resample: Resample = False,
     jobs: Jobs = 1,
     quiet: Quiet = False,
@@ -125,7 +154,7 @@ def verify_command(
     """Accept or reject a claim by its calibrated log-likelihood ratio, or by its score where there is none."""
     from speechgmm.tasks.verification.command import verify_and_print
 
-    failures = verify_and_print(
+    failures, rejected = verify_and_print(
         model,
         audio,
         claim,
@@ -137,6 +166,8 @@ def verify_command(
     )
     if failures:
         raise typer.Exit(1)
+    if rejected and exit_status:
+        raise typer.Exit(3)
 
 
 @app.command("enrol")
@@ -167,6 +198,9 @@ def update_command(
         typer.Option("--worth", metavar="S", help="seconds of speech that the class has seen, if the model is older"),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="default: the model itself")] = None,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="overwrite the model; the next release does so only with this option")
+    ] = False,
     resample: Annotated[
         bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
     ] = False,
@@ -176,7 +210,15 @@ def update_command(
     """Add recordings to a class of a model: they count as much as those that it was trained on."""
     from speechgmm.tasks.classification.update_command import update_and_print
 
+    if in_place and out is not None:
+        raise ConfigError("--in-place overwrites the model and --out names another file; give one of them")
     update_and_print(model, audio, label, worth=worth, keep=keep, out=out, resample=resample, quiet=quiet)
+    if out is None and not in_place:
+        print(
+            "warning: the model was overwritten; from the next release on this needs --in-place, or --out FILE for "
+            "another file",
+            file=sys.stderr,
+        )
 
 
 @app.command("recognise")

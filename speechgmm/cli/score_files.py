@@ -2,15 +2,16 @@
 
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from speechgmm.errors import ConfigError
+from speechgmm.evaluation.metric import Metrics, notes_of
 from speechgmm.io.atomic import write_text
 from speechgmm.report.text import aligned, figure, shown
-from speechgmm.tasks.verification.score_files import evaluate_file, fuse_files, stakes_of_run
+from speechgmm.tasks.verification.fusion import Fused
+from speechgmm.tasks.verification.score_files import evaluate_file, stakes_of_run
 
 
 def evaluate_and_print(
@@ -21,6 +22,7 @@ def evaluate_and_print(
     stakes: dict[str, float],
     threshold: float | None,
     form: str,
+    distance: bool = False,
 ) -> None:
     """Print the figures of a score file; ``stakes`` are prior and costs, where they are given.
 
@@ -33,14 +35,10 @@ def evaluate_and_print(
         if not 0 < value < most:
             raise ConfigError(f"--{name.replace('_', '-')} {value:g}: expected more than 0 and less than {most:g}")
     decision = replace(stakes_of_run(path), **stakes) if stakes else None
-    found = evaluate_file(path, trials, decision, are_llrs=are_llrs, threshold=threshold)
+    found = evaluate_file(path, trials, decision, are_llrs=are_llrs, threshold=threshold, distance=distance)
     for note in found.notes:
-        print(note.replace("are_llrs", "--llr"), file=sys.stderr)
-    remarks: dict[str, list[str]] = {}
-    for name, metric in found.metrics.items():
-        if "note" in metric:
-            remarks.setdefault(metric["note"], []).append(name)
-    for remark, names in remarks.items():
+        print(_with_options(note), file=sys.stderr)
+    for remark, names in notes_of(found.metrics).items():
         print(f"{', '.join(names)}: {remark}", file=sys.stderr)
     if form == "json":
         print(json.dumps(_finite(found.metrics), indent=1))
@@ -49,7 +47,7 @@ def evaluate_and_print(
     print("\n".join(aligned([figure(name, metric) for name, metric in found.metrics.items()])))
 
 
-def _finite(metrics: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def _finite(metrics: Metrics) -> dict[str, dict[str, Any]]:
     """JSON has no infinity: a Cllr of ratios that are infinitely wrong is null."""
     inf = float("inf")
     return {
@@ -58,28 +56,19 @@ def _finite(metrics: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     }
 
 
-def fuse_and_print(
-    paths: Sequence[Path],
-    dev: Sequence[Path],
-    *,
-    trials: Path | None,
-    dev_trials: Path | None,
-    p_target: float,
-    quality: bool,
-    n_folds: int,
-    out: Path | None,
-) -> None:
-    """Write (or print) the score file that is made of several.
+def _with_options(note: str) -> str:
+    """A note of the library, with the options that stand for its arguments."""
+    return note.replace("are_llrs", "--llr").replace("(distance)", "(--distance)")
+
+
+def print_fused(found: Fused, out: Path | None, *, dev: bool) -> None:
+    """Write (or print) a score file that was made of several; ``dev``: it was trained on other trials.
 
     Raises:
-        ConfigError: A prior that cannot be, or not as many dev files as systems.
-        DataError: Files that cannot be used.
+        DataError: The file cannot be written.
     """
-    if not 0 < p_target < 1:
-        raise ConfigError(f"--p-target {p_target:g}: expected a probability above 0 and below 1")
-    found = fuse_files(
-        paths, dev, trials=trials, dev_trials=dev_trials, p_target=p_target, quality=quality, n_folds=n_folds
-    )
+    for note in found.notes:
+        print(f"warning: {_with_options(note)}", file=sys.stderr)
     how = "other trials (--dev)" if dev else "speaker-disjoint folds of these trials; the weights shown are of all"
     print(f"trained on {found.n_targets} targets and {found.n_nontargets} nontargets, {how}", file=sys.stderr)
     if found.n_met:

@@ -67,13 +67,17 @@ def make_split(
         lost = sorted(trained - {utterance.label(corpus.label) for utterance in divided.split("train")})
         if lost and classes:
             raise DataError(
-                f"fold {fold.name}: no training utterance is left of {', '.join(lost[:20])}; take fewer folds"
+                f"fold {fold.name}: no training utterance is left of {', '.join(lost[:20])}; take fewer folds, "
+                f"or leave such classes out or merge them ({FEW_ITEMS})"
             )
         check_leaks(divided, apart, classes=classes)
     return corpus, folds
 
 
 INNER_FOLDS: Final = 5
+
+FEW_ITEMS: Final = "corpus.min_items, corpus.labels.merge, corpus.labels.ignore"
+"""The settings for classes of few items."""
 
 
 def inner_folds(
@@ -100,7 +104,7 @@ def inner_folds(
         if lost and classes:
             raise DataError(
                 f"inner fold {fold.name}: no training utterance is left of {', '.join(lost[:20])}; a sweep needs every "
-                "class in two inner folds at least"
+                f"class in two inner folds at least: leave such classes out or merge them ({FEW_ITEMS})"
             )
     return folds
 
@@ -137,7 +141,8 @@ def _check_division(corpus: Corpus, strangers: bool, classes: bool, where: str =
         raise DataError(
             f"{where}{len(unknown)} test labels are never trained: "
             f"{', '.join(unknown[:20])}{' ...' if len(unknown) > 20 else ''}; "
-            f"give every {corpus.label} recordings in the split 'train', or take its tests out"
+            f"give every {corpus.label} recordings in the split 'train', or leave such classes out or merge them "
+            f"({FEW_ITEMS})"
         )
 
 

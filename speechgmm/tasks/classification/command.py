@@ -2,9 +2,10 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speechgmm.engine.console import Console
 from speechgmm.errors import ConfigError, DataError
@@ -13,6 +14,9 @@ from speechgmm.io.tables import cell
 from speechgmm.report.text import recordings
 from speechgmm.tasks.verification.spec import UNKNOWN
 from speechgmm.tasks.verification.text import of_strange_length, stakes
+
+if TYPE_CHECKING:
+    from speechgmm.tasks.classification.scoring import Scored
 
 
 def score_and_print(
@@ -35,7 +39,7 @@ def score_and_print(
         ModelFileError: The model cannot be read.
     """
     from speechgmm.tasks.classification.codec import ModelFile
-    from speechgmm.tasks.classification.scoring import Scored, score_recordings
+    from speechgmm.tasks.classification.scoring import score_recordings
     from speechgmm.tasks.segments.codec import read_any_model
 
     file = read_any_model(model / "models.safetensors" if model.is_dir() else model)
@@ -50,7 +54,8 @@ def score_and_print(
             )
             print(f"normalisation by speaker: {whose}", file=sys.stderr)
         if not isinstance(file, ModelFile):
-            print("a model of segments: each recording or window is taken as one segment", file=sys.stderr)
+            if window is not None:
+                print("a model of segments: each window is scored as one segment", file=sys.stderr)
         elif file.calibration is not None:
             least = f"{file.calibration.threshold:.3f} nats: {stakes(file.calibration.decision)}"
             print(f"calibrated log-likelihood ratios; unknown where the best is below {least}", file=sys.stderr)
@@ -80,38 +85,42 @@ def score_and_print(
             for item in results:
                 if item.n_frames:
                     strange += calibration is not None and calibration.strange(item.n_frames)
-                    yield from _ranks(path, item, labels, top)
+                    decision: dict[str, object] = {}
+                    if item.llrs is not None and calibration is not None:
+                        known = item.llrs.max() >= calibration.threshold
+                        decision = {"decision": labels[item.ranked()[0]] if known else UNKNOWN}
+                    yield from ranks(item, labels, top, has_likelihoods=classes, more=decision)
 
-    def _ranks(path: Path, item: Scored, labels: Sequence[str], top: int) -> Iterator[dict[str, object]]:
-        decision: dict[str, object] = {}
-        if item.llrs is not None and calibration is not None:
-            known = item.llrs.max() >= calibration.threshold
-            decision = {"decision": labels[item.ranked()[0]] if known else UNKNOWN}
-        for rank, number in enumerate(item.ranked()[:top], 1):
-            yield {
-                "file": str(path),
-                "start": round(item.start, 3),
-                "end": round(item.end, 3),
-                "n_frames": item.n_frames,
-                "rank": rank,
-                "label": labels[number],
-                # Segment models have posteriors alone.
-                "mean_log_likelihood": round(float(item.mean_log_likelihoods[number]), 6) if classes else None,
-                "posterior": None if item.posteriors is None else round(float(item.posteriors[number]), 6),
-                "margin": round(item.margin(number), 6),
-                **({} if item.llrs is None else {"llr": round(float(item.llrs[number]), 6)}),
-                **decision,
-            }
-
-    _print_rows(rows(), form, windowed=window is not None, label=file.label, calibrated=calibration is not None)
+    print_rows(rows(), form, windowed=window is not None, label=file.label, calibrated=calibration is not None)
     if strange and calibration is not None:
         print(of_strange_length(strange, calibration), file=sys.stderr)
     return failures
 
 
-def _print_rows(
+def ranks(
+    item: "Scored", labels: Sequence[str], top: int, *, has_likelihoods: bool, more: Mapping[str, object]
+) -> Iterator[dict[str, object]]:
+    """A row for each of the `top` best classes; segment models have posteriors alone. ``more`` goes into each row."""
+    for rank, number in enumerate(item.ranked()[:top], 1):
+        yield {
+            "file": str(item.path),
+            "start": round(item.start, 3),
+            "end": round(item.end, 3),
+            "n_frames": item.n_frames,
+            "rank": rank,
+            "label": labels[number],
+            "mean_log_likelihood": round(float(item.mean_log_likelihoods[number]), 6) if has_likelihoods else None,
+            "posterior": None if item.posteriors is None else round(float(item.posteriors[number]), 6),
+            "margin": round(item.margin(number), 6),
+            **({} if item.llrs is None else {"llr": round(float(item.llrs[number]), 6)}),
+            **more,
+        }
+
+
+def print_rows(
     rows: Iterable[dict[str, object]], form: str, *, windowed: bool, label: str, calibrated: bool = False
 ) -> None:
+    """Print rows of `ranks` as a table for a person, as TSV or as JSON Lines; ``windowed`` shows the times."""
     if form == "jsonl":
         for row in rows:
             print(json.dumps(row, ensure_ascii=False))

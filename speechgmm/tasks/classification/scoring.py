@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.features import FrontEnd, Moments, front_end, moments, normalisation
-from speechgmm.io.audio import Pieces
+from speechgmm.features import Moments, front_end, moments, normalisation
 from speechgmm.parallel import pmap
 from speechgmm.tasks.classification.codec import ModelFile
 from speechgmm.tasks.classification.models import ClassModels
@@ -27,7 +26,7 @@ if TYPE_CHECKING:  # scoring a recording waits for none of them
     from speechgmm.engine.job import Job
     from speechgmm.tasks.segments.codec import SegmentFile
 
-from speechgmm.engine.recordings import frames_of, model_frames
+from speechgmm.engine.recordings import RecordingFacts, frames_of, model_frames, windows
 
 SCORED_AT_ONCE = 64
 """Utterances in a task."""
@@ -161,10 +160,17 @@ def score_recordings(
         The path with its scores, or with why it could not be scored.
 
     Raises:
-        ConfigError: The model has no front end; a window that is shorter than a frame; a hop without a window.
+        ConfigError: The model has no front end; a window that is shorter than a frame; a hop without a window; a model
+            of segments, without a window.
     """
     if model.audio is None:
         raise ConfigError("the model was trained on frames, not recordings: score frames with ClassModels in Python")
+    if window is None and not isinstance(model, ModelFile):
+        raise ConfigError(
+            f"the model scores segments ({model.label}), and a recording is not one segment: say where its segments "
+            "begin and end, by a table (path, start, end) or a TextGrid, or give the length of a window",
+            arguments=("segments", "window"),
+        )
     audio = model.audio
     plan = front_end(audio.features, audio.sample_rate)
     if hop is not None and window is None:
@@ -208,14 +214,14 @@ def _score_windows(
     audio = model.audio
     if audio is None:
         raise ConfigError("the model has no front end")
-    frames, speech, recording = model_frames(audio, path)
+    frames, speech, recording = model_frames(audio, path, every=not isinstance(model, ModelFile))
     plan = front_end(audio.features, audio.sample_rate)
     if not isinstance(model, ModelFile):
-        windows = list(_windows(recording.duration, window, hop))
-        yield from _score_segments(model, plan, frames, windows, path, recording)
+        stretches = list(windows(recording.duration, window, hop))
+        yield from score_segments_of(model, frames, stretches, path, recording)
         return
     models = model.models
-    for start, end in _windows(recording.duration, window, hop):
+    for start, end in windows(recording.duration, window, hop):
         first, stop = (0, len(frames)) if window is None else plan.frame_range(start, end, len(frames))
         chosen = frames[first:stop][speech[first:stop]]
         if len(chosen) == 0:  # the VAD left nothing of the window
@@ -245,18 +251,18 @@ def _judged(model: "ModelFile", frames: NDArray[np.float32]) -> tuple[NDArray[np
     return scores, llrs
 
 
-def _score_segments(
+def score_segments_of(
     model: "SegmentFile",
-    plan: FrontEnd,
     frames: NDArray[np.float32],
-    windows: Sequence[tuple[float, float]],
+    segments: Sequence[tuple[float, float]],
     path: Path,
-    recording: Pieces,
+    recording: RecordingFacts,
 ) -> Iterator[Scored]:
-    """Each window as a segment: log posteriors in the place of log-likelihoods."""
-    bounds = np.array([plan.positions(start, end, len(frames)) for start, end in windows])
+    """Segments, (start, end) in s, of a recording's frames (T, D): log posteriors in the place of log-likelihoods."""
+    plan = front_end(model.audio.features, model.audio.sample_rate)
+    bounds = np.array([plan.positions(start, end, len(frames)) for start, end in segments])
     table = model.models.log_posteriors(frames, bounds)
-    for (start, end), row in zip(windows, table, strict=True):
+    for (start, end), row in zip(segments, table, strict=True):
         first, stop = plan.frame_range(start, end, len(frames))
         yield Scored(path, start, end, stop - first, row, np.exp(row), recording.clipped)
 
@@ -295,18 +301,3 @@ def _judge(model: ModelFile, path: Path) -> Judged | DataError:
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")
     return Judged(float(scores[0]), None if llrs is None else float(llrs[0]), len(chosen))
-
-
-def _windows(duration: float, window: float | None, hop: float | None) -> Iterator[tuple[float, float]]:
-    """(start, end) in seconds; the last window ends with the recording."""
-    if window is None:
-        yield 0.0, duration
-        return
-    step = hop or window
-    number = 0
-    while True:
-        start = number * step
-        yield start, min(start + window, duration)
-        if start + window >= duration - 1e-9 or start + step >= duration:
-            return
-        number += 1

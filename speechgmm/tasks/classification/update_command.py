@@ -43,6 +43,12 @@ def update_and_print(
     counted = "" if keep == 1 else f", which count {keep:g} times now"
     print(f"{label}: {report.n_frames} frames, added to {report.n_before:.0f} that it had seen{counted}")
     print(f"{shown(target.absolute())}: {len(used.models.labels)} classes")
+    if not report.knows_recordings and not quiet:
+        print(
+            f"note: the model does not say which recordings {label!r} had counted (an older version trained it), so "
+            "that one counted before was not noticed",
+            file=sys.stderr,
+        )
     if report.stale and not quiet:
         print(
             f"{' and '.join(report.stale)}: fitted to the models as they were, and kept; where they matter, train "

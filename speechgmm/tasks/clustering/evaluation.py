@@ -1,9 +1,9 @@
 """Clustering the test recordings of a run, how far clusters agree with the true classes, and the tables of both."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,8 @@ from speechgmm.clustering.methods import (
 )
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
-from speechgmm.engine.metric import bounds
-from speechgmm.evaluation import WeightedClusters, cluster_figures, interval
+from speechgmm.evaluation import Metric, WeightedClusters, cluster_figures, interval
+from speechgmm.evaluation.metric import Metrics
 from speechgmm.evaluation.resampling import ratio
 from speechgmm.features import Moments, moments
 from speechgmm.gmm import DiagGMM
@@ -30,7 +30,6 @@ from speechgmm.tasks.clustering.plots import shown_pieces
 from speechgmm.tasks.clustering.training import parcels_of, statistics_of
 
 Floats = NDArray[np.float64]
-Metrics = dict[str, dict[str, Any]]
 
 FIGURES: Final = ("ari", "nmi", "purity", "coverage")
 """Metrics of clusters against classes, the one that a sweep chooses by first."""
@@ -75,7 +74,7 @@ class ClusteringEvaluation:
     """Metrics of a clustering run."""
 
     metrics: Metrics
-    folds: dict[str, dict[str, Any]]
+    folds: Mapping[str, Metrics]
     n_clusters: int
     n_classes: int
     nmi_alone: float  # what NMI would be for every recording by itself
@@ -122,43 +121,32 @@ def evaluate_clusters(found: Clustered, *, seed: int) -> ClusteringEvaluation:
     metrics = _metrics(found, seed)
     n_clusters, n_classes = (sum(column) for column in zip(*counts, strict=True))
     shares = ratio(*np.array(counts, float).T)
-    metrics["clusters_per_class"] = {"value": n_clusters / n_classes, "n": n_classes, "unit": "ratio"}
-    metrics["clusters_per_class"] |= _over(
-        bounds(interval(shares, np.arange(len(parts)), scale="log", seed=seed)), "fold"
-    )
+    per_class = Metric(n_clusters / n_classes, n_classes, "ratio")
+    bounds = interval(shares, np.arange(len(parts)), scale="log", seed=seed)
+    metrics["clusters_per_class"] = per_class.within(bounds).by_items("folds")
     folds = {part.fold: _metrics(Clustered((part,), found.named), None) for part in parts if part.fold}
     alone = [cluster_figures(range(len(part.true)), part.true).nmi_alone for part in parts]
     sizes = [len(part.true) for part in parts]
     return ClusteringEvaluation(metrics, folds, n_clusters, n_classes, float(np.average(alone, weights=sizes)))
 
 
-def _metrics(found: Clustered, seed: int | None) -> Metrics:
+def _metrics(found: Clustered, seed: int | None) -> dict[str, Metric]:
     """Figures of recordings in clusters; without a seed they have no intervals."""
     figures = found.figures
     ones = np.ones(len(figures.found))
-    metrics: Metrics = {}
+    metrics: dict[str, Metric] = {}
     for name in FIGURES:
         statistic = getattr(figures, name)
         value = statistic(ones)
-        metrics[name] = {"value": value, "n": len(ones), "unit": "fraction"}
+        metrics[name] = Metric(value, len(ones), "fraction")
         if seed is None:
             continue
         # ARI may be below 0: it has no scale with two ends, but at 1 there is no spread to go by.
-        scale = "identity" if name == "ari" and value < 1 else "logit"
-        own = bounds(interval(statistic, figures.group_numbers, scale=scale, seed=seed))  # type: ignore[arg-type]
-        if "high" in own:
-            own["high"] = min(1.0, own["high"])
-        metrics[name] |= own if found.named else _over(own, "recording")
+        scale: Literal["identity", "logit"] = "identity" if name == "ari" and value < 1 else "logit"
+        own = metrics[name].within(interval(statistic, figures.group_numbers, scale=scale, seed=seed))
+        own = replace(own, high=None if own.high is None else min(1.0, own.high))
+        metrics[name] = own if found.named else own.by_items("recordings")
     return metrics
-
-
-def _over(about: dict[str, Any], unit: str) -> dict[str, Any]:
-    """What an interval goes by, where it is no group of the corpus: folds, or recordings that count as independent."""
-    del about["n_groups"]
-    about["interval"] = about["interval"].replace("groups", f"{unit}s as independent")
-    if "note" in about:
-        about["note"] = about["note"].replace("group", unit)
-    return about
 
 
 def clusters_table(found: Clustered) -> str:

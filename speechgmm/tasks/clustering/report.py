@@ -6,8 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from speechgmm.engine.comparison import read_table
-from speechgmm.engine.run_folder import Row, RunFolder
+from speechgmm.engine.run_folder import RunFolder
+from speechgmm.engine.run_scores import Row
+from speechgmm.io.run_files import RunFile
 from speechgmm.report.parts import Picture, Section, Table, percent
 from speechgmm.tasks.clustering.plots import plot_clusters
 
@@ -19,7 +20,7 @@ UNSURE: Final = 0.05
 
 def clusters(run: RunFolder) -> Section | None:
     """The clusters of the test recordings; None where nothing was clustered."""
-    rows = _rows(run, "clusters.tsv")
+    rows = run.rows(RunFile.CLUSTERS)
     if not rows:
         return None
     label = run.config["corpus"]["label"]
@@ -69,10 +70,9 @@ def _each(rows: Sequence[Row], label: str) -> Table:
 
 def _picture(run: RunFolder, rows: Sequence[Row]) -> Picture | None:
     """The map and the distances of one fold; None where there is one recording, or the table is missing."""
-    path = run.folder / "distances.tsv"
-    if not path.exists():
+    if not run.has(RunFile.DISTANCES):
         return None
-    _, *cells = read_table(path)
+    _, cells = run.table(RunFile.DISTANCES)
     if len(cells) < 2:
         return None
     by_name = {(row.get("fold", ""), row["id"]): row for row in rows}
@@ -92,11 +92,3 @@ def _picture(run: RunFolder, rows: Sequence[Row]) -> Picture | None:
         table=None,
         wide=True,
     )
-
-
-def _rows(run: RunFolder, name: str) -> list[Row]:
-    path = run.folder / name
-    if not path.exists():
-        return []
-    head, *rows = read_table(path)
-    return [dict(zip(head, row, strict=True)) for row in rows]

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,12 +9,13 @@ import numpy as np
 from speechgmm.config import Config
 from speechgmm.corpus import Corpus, Fold, make_split
 from speechgmm.engine.class_report import classes_table
-from speechgmm.engine.comparison import Compared, chosen_columns, read_heading
+from speechgmm.engine.comparison import Compared
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Task, sizes_of
 from speechgmm.evaluation import WeightedClusters
 from speechgmm.evaluation.resampling import Statistic
+from speechgmm.io.run_files import RunFile
 from speechgmm.report.settings import mixtures_of, settings_of
 from speechgmm.report.text import reports_lines
 from speechgmm.tasks.clustering.codec import serialise_clustering
@@ -102,21 +102,21 @@ class Clustering(Task[TrainedClustering, Clustered, ClusteringEvaluation]):
 
     def model_tables(self, job: Job, trained: TrainedClustering) -> Mapping[str, str]:
         """How the background model was trained, where it has recordings of its own."""
-        return {} if trained.report is None else {"classes.tsv": classes_table((trained.report,))}
+        return {} if trained.report is None else {RunFile.CLASSES: classes_table((trained.report,))}
 
     def tables(self, job: Job, tested: Clustered, evaluation: ClusteringEvaluation | None) -> Mapping[str, str]:
         """Clusters, and distances for the picture."""
         if evaluation is None:
             return {}
-        return {"clusters.tsv": clusters_table(tested), "distances.tsv": distances_table(tested)}
+        return {RunFile.CLUSTERS: clusters_table(tested), RunFile.DISTANCES: distances_table(tested)}
 
-    def compared(self, folder: Path) -> Compared:
+    def compared(self, run: RunFolder) -> Compared:
         """Recordings, by the ARI of their clusters."""
-        fold = ("fold",) if "fold" in read_heading(folder / "clusters.tsv") else ()
-        items = chosen_columns(folder, "clusters.tsv", ("id",), ("true", "cluster", "group", *fold))
+        fold = ("fold",) if "fold" in run.heading(RunFile.CLUSTERS) else ()
+        items = run.columns(RunFile.CLUSTERS, ("id",), ("true", "cluster", "group", *fold))
         tests = {name: group for (name,), (_, _, group, *_) in items.items()}
         grouped = any(name != group for name, group in tests.items())
-        return Compared(self.name, "ari", items, _rand_index, tests if grouped else {})
+        return Compared("ari", items, _rand_index, tests if grouped else {})
 
     def more_metrics(self, evaluation: ClusteringEvaluation) -> Mapping[str, Any]:
         """The numbers of clusters and classes, and what NMI would be for every recording by itself."""

@@ -1,6 +1,7 @@
 """Who speaks when in recordings, and training what finds it out."""
 
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def diarize_and_print(
             f"a recording is called {spaced!r}, and spaces separate the columns of an RTTM: rename it, or take "
             "--format textgrid or table"
         )
-    said = read_rttm(reference) if reference is not None else {}
+    said = _reference(reference)
     file = None if model is None else read_diarizer(model)
     if file is None and not quiet:
         hint = "; check the number of speakers, or give it by --n-speakers" if n_speakers is None else ""
@@ -101,6 +102,18 @@ def diarize_and_print(
         comment = ";; " if form == "rttm" and out is None else ""
         print(f"{comment}all {len(every)}: {_figures(sum(every[1:], every[0]), collar)}")
     return failures
+
+
+def _reference(path: Path | None) -> dict[str, list[Turn]]:
+    """The turns of a reference, of each recording; what was left out of it is said."""
+    if path is None:
+        return {}
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always")
+        turns = read_rttm(path)
+    for note in notes:
+        print(f"note: {note.message}", file=sys.stderr)
+    return turns
 
 
 def train_and_print(

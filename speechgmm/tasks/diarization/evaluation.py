@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from speechgmm.corpus import Utterance
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
-from speechgmm.engine.metric import bounds
 from speechgmm.errors import DataError
-from speechgmm.evaluation import rate_interval
+from speechgmm.evaluation import Metric, rate_interval
 from speechgmm.evaluation.diarization import DiarizationErrors, Turn, diarization_errors, pooled_der
+from speechgmm.evaluation.metric import Metrics
 from speechgmm.evaluation.resampling import OfSums, ratio
 from speechgmm.io.audio import Pieces
 from speechgmm.io.rttm import rttm
@@ -22,8 +22,6 @@ from speechgmm.io.tables import table
 from speechgmm.tasks.diarization.codec import DiarizerFile
 from speechgmm.tasks.diarization.conversation_plans import LEAST, ConversationPlan, separate_plans, stretches_of
 from speechgmm.tasks.diarization.recordings import heard, turns_in
-
-Metrics = dict[str, dict[str, Any]]
 
 PARTS: Final = ("miss", "false_alarm", "confusion")
 """What a DER is made of, in seconds."""
@@ -65,7 +63,7 @@ class DiarizationEvaluation:
     """Metrics of a diarization run."""
 
     metrics: Metrics
-    folds: dict[str, dict[str, Any]]
+    folds: Mapping[str, Metrics]
     n_speakers: int  # of the references, recording by recording
 
 
@@ -157,21 +155,13 @@ def _metrics(found: Sequence[DiarizedItem], seed: int | None) -> Metrics:
     rates |= {name: ratio([getattr(one, name) for one in errors], speech) for name in PARTS}
     rates["jer"] = ratio([one.jaccard_errors for one in errors], [one.n_speakers for one in errors])
     rates["speakers_right"] = ratio([one.n_found == one.n_speakers for one in found], np.ones(len(found)))
-    metrics: Metrics = {}
+    metrics: dict[str, Metric] = {}
     for name, rate in rates.items():
-        metrics[name] = {"value": rate(np.ones(len(found))), "n": len(found), "unit": "fraction"}
-        if seed is not None:
-            metrics[name] |= _over_recordings(bounds(rate_interval(rate, np.arange(len(found)), seed=seed)))
+        metrics[name] = Metric(rate(np.ones(len(found))), len(found), "fraction")
+        if seed is not None:  # recordings that are made share no speaker
+            bounds = rate_interval(rate, np.arange(len(found)), seed=seed)
+            metrics[name] = metrics[name].within(bounds).by_items("recordings")
     return metrics
-
-
-def _over_recordings(about: dict[str, Any]) -> dict[str, Any]:
-    """What an interval goes by: recordings, which share no speaker where they are made."""
-    del about["n_groups"]
-    about["interval"] = about["interval"].replace("groups", "recordings as independent")
-    if "note" in about:
-        about["note"] = about["note"].replace("group", "recording")
-    return about
 
 
 def recordings_table(found: Sequence[DiarizedItem]) -> str:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from speechgmm.engine.comparison import read_table
-from speechgmm.engine.run_folder import Row, RunFolder
+from speechgmm.engine.run_folder import RunFolder
+from speechgmm.engine.run_scores import Row
 from speechgmm.evaluation.diarization import Turn
 from speechgmm.io.rttm import read_rttm
+from speechgmm.io.run_files import RunFile
 from speechgmm.report.parts import Picture, Section, Table, percent
 from speechgmm.tasks.diarization.evaluation import PARTS
 from speechgmm.tasks.diarization.plots import plot_turn_rows
@@ -21,12 +22,9 @@ DRAWN: Final = 4
 
 def turns(run: RunFolder) -> Section | None:
     """The test recordings and their turns; None where nothing was tested."""
-    path = run.folder / "recordings.tsv"
-    if not path.exists():
+    rows = sorted(run.rows(RunFile.RECORDINGS), key=lambda row: -float(row["der"]))
+    if not rows:
         return None
-    head, *cells = read_table(path)
-    rows = [dict(zip(head, row, strict=True)) for row in cells]
-    rows.sort(key=lambda row: -float(row["der"]))
     spec = run.config["diarization"]
     made = spec["references"] is None or all("conversation-" in row["id"] for row in rows)
     text = [
@@ -73,7 +71,7 @@ def _listed(rows: Sequence[Row]) -> Table:
 
 def _pictures(run: RunFolder, rows: Sequence[Row], collar: float) -> Sequence[Picture]:
     """The turns of some recordings, of the reference above those that were found."""
-    paths = [run.folder / f"{side}.rttm" for side in ("references", "hypotheses")]
+    paths = [run.folder / name for name in (RunFile.REFERENCES, RunFile.TURNS)]
     if not all(path.exists() for path in paths):
         return []
     said, heard = (read_rttm(path) for path in paths)

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from speechgmm.config import Config
 from speechgmm.corpus import Corpus, Fold, make_split
-from speechgmm.engine.comparison import Compared, chosen_columns
+from speechgmm.engine.comparison import Compared
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
@@ -18,6 +17,7 @@ from speechgmm.errors import DataError
 from speechgmm.evaluation.diarization import Turn, pooled_der
 from speechgmm.evaluation.resampling import Statistic, ratio
 from speechgmm.io.rttm import read_rttm
+from speechgmm.io.run_files import RunFile
 from speechgmm.report.settings import settings_of
 from speechgmm.tasks.diarization.codec import DiarizerFile, serialise_diarizer
 from speechgmm.tasks.diarization.command import GOES_ON
@@ -137,15 +137,15 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
         if evaluation is None:
             return {}
         return {
-            "recordings.tsv": recordings_table(tested.items),
-            "references.rttm": turns_table(tested.items, "reference"),
-            "hypotheses.rttm": turns_table(tested.items, "hypothesis"),
+            RunFile.RECORDINGS: recordings_table(tested.items),
+            RunFile.REFERENCES: turns_table(tested.items, "reference"),
+            RunFile.TURNS: turns_table(tested.items, "hypothesis"),
         }
 
-    def compared(self, folder: Path) -> Compared:
+    def compared(self, run: RunFolder) -> Compared:
         """Recordings, by their errors; two runs make the same conversations of the same division and seed."""
-        items = chosen_columns(folder, "recordings.tsv", ("id",), ("speech", *PARTS))
-        return Compared(self.name, "der", items, _error_rate, {})
+        items = run.columns(RunFile.RECORDINGS, ("id",), ("speech", *PARTS))
+        return Compared("der", items, _error_rate, {})
 
     def facts(self, trained: DiarizerFile) -> Mapping[str, Any]:
         """What the diarizer was learnt from; ``training_der`` is that of the conversations it was learnt from."""

@@ -26,8 +26,10 @@ def verify_and_print(
     resample: bool,
     jobs: int,
     quiet: bool,
-) -> int:
-    """Print score, ratio (of a calibrated model) and decision for each recording; returns how many could not be judged.
+) -> tuple[int, int]:
+    """Print score, ratio (of a calibrated model) and decision for each recording.
+
+    Returns how many recordings could not be judged, and how many claims are rejected.
 
     ``threshold`` is on the ratio where there is one, and by default that of the model's prior and costs; else on the
     score, and 0.
@@ -51,13 +53,14 @@ def verify_and_print(
     names = ["file", "claim", "score", *([] if calibration is None else ["llr"]), "n_frames", "decision"]
     if form == "tsv":
         print("\t".join(names))
-    failures = strange = 0
+    failures = rejected = strange = 0
     for path, judged in judge_recordings(file, recordings(audio), claim, n_jobs=jobs):
         if isinstance(judged, DataError):
             failures += 1
             print(f"error: {judged}", file=sys.stderr)
             continue
         value = judged.score if judged.llr is None else judged.llr
+        rejected += value < least
         strange += calibration is not None and calibration.strange(judged.n_frames)
         row = {
             "file": str(path),
@@ -76,7 +79,7 @@ def verify_and_print(
             print(f"{row['decision']}  {value:8.3f} {unit}  {path}")
     if strange and calibration is not None:
         print(of_strange_length(strange, calibration), file=sys.stderr)
-    return failures
+    return failures, rejected
 
 
 def _about_scores(calibration: Calibration | None, threshold: float, chosen: bool) -> str:
