@@ -22,7 +22,7 @@ from speechgmm.corpus.readers.librispeech import read_librispeech
 from speechgmm.evaluation import cllr, cllr_min, eer, interval, rank_trials
 from speechgmm.features.noise import babble, filtered, random_channel, white
 from speechgmm.io.score_file import TrialScores, read_scores
-from speechgmm.tasks.verification.score_files import fuse_files
+from speechgmm.tasks.verification.fusion import fuse_files
 
 MAIN = "configs/speaker-verification.yaml"
 RATE, ENROL, TEST, SNR = 16000, 64000, 32000, 5  # Hz, samples, samples, dB

@@ -27,22 +27,26 @@ from speechgmm.engine.run_folder import read_run
 from speechgmm.engine.sweeps import grid_points, sweep
 from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.evaluation import cllr_min, eer, rank_trials
+from speechgmm.evaluation.decision import DecisionSpec
 from speechgmm.features import moments
 from speechgmm.features.augment import Copy
 from speechgmm.report.page import write_report
+from speechgmm.tasks.classification.change_command import Enrol
 from speechgmm.tasks.classification.codec import read_model_file
-from speechgmm.tasks.classification.command import score_and_print
 from speechgmm.tasks.classification.enrolment import enrol
 from speechgmm.tasks.classification.models import ClaimScores
-from speechgmm.tasks.classification.scoring import judge_recordings, score_recordings
+from speechgmm.tasks.classification.scoring import score_recordings
 from speechgmm.tasks.classification.training import train
 from speechgmm.tasks.classification.updates import update_class
 from speechgmm.tasks.segments.codec import SegmentFile, read_any_model
-from speechgmm.tasks.verification.command import enrol_and_print, verify_and_print
-from speechgmm.tasks.verification.score_files import evaluate_file, fuse_files
+from speechgmm.tasks.verification.command import Score as ScoreClaims
+from speechgmm.tasks.verification.command import Verify
+from speechgmm.tasks.verification.fusion import fuse_files
+from speechgmm.tasks.verification.judging import judge_recordings
+from speechgmm.tasks.verification.models import ClaimModels
+from speechgmm.tasks.verification.score_files import evaluate_file
 from speechgmm.tasks.verification.score_map_training import fit_logistic, fit_pav
 from speechgmm.tasks.verification.score_maps import Calibration
-from speechgmm.tasks.verification.spec import DecisionSpec
 
 
 def quiet() -> Console:
@@ -690,8 +694,8 @@ def test_a_runs_own_model_is_not_enrolled_into(
     )
     path = hums.parent / "s1-ba-0.wav"
     with pytest.raises(ConfigError, match="belongs to a run"):
-        enrol_and_print(hums.parent / "run", [path], "new", out=None, resample=False)
-    enrol_and_print(hums.parent / "run", [path], "new", out=hums.parent / "new.safetensors", resample=False)
+        Enrol(model=hums.parent / "run", audio=[path], label="new").run()
+    Enrol(model=hums.parent / "run", audio=[path], label="new", out=hums.parent / "new.safetensors").run()
     assert "5 classes" in capsys.readouterr().out
     assert read_model_file(hums.parent / "new.safetensors").models.labels[-1] == "new"
 
@@ -1009,8 +1013,7 @@ def test_verify_and_score_decide_by_the_calibrated_ratio_and_say_so(
     ((_, judged),) = judge_recordings(file, [path], "s1")
     assert not isinstance(judged, DataError)
     assert judged.llr == pytest.approx(file.calibration.map.apply([judged.score])[0])
-    options = {"resample": False, "jobs": 1, "quiet": False}
-    verify_and_print(hums.parent / "run", [path], "s1", threshold=None, form="jsonl", **options)
+    Verify(model=hums.parent / "run", audio=[path], claim="s1", threshold=None, form="jsonl").run()
     out, err = capsys.readouterr()
     found = json.loads(out)
     assert found["llr"] == pytest.approx(judged.llr, abs=1e-5)
@@ -1018,23 +1021,23 @@ def test_verify_and_score_decide_by_the_calibrated_ratio_and_say_so(
     assert "calibrated natural-log likelihood ratios" in err
     assert "prior 0.5" in err
     for threshold, decision in ((judged.llr + 1, "reject"), (judged.llr - 1, "accept")):
-        verify_and_print(hums.parent / "run", [path], "s1", threshold=threshold, form="jsonl", **options)
+        Verify(model=hums.parent / "run", audio=[path], claim="s1", threshold=threshold, form="jsonl").run()
         assert json.loads(capsys.readouterr().out)["decision"] == decision
     soundfile.write(hums.parent / "long.wav", 0.1 * np.random.default_rng(0).standard_normal(24000), 8000)
     paths = [path, hums.parent / "long.wav"]
-    score_and_print(hums.parent / "run", paths, form="jsonl", top=1)
+    ScoreClaims(model=hums.parent / "run", audio=paths, form="jsonl", top=1).run()
     out, err = capsys.readouterr()
     for found in map(json.loads, out.splitlines()):
         assert found["decision"] == (found["label"] if found["llr"] >= 0 else "unknown")
-    assert "1 ratios are of recordings far shorter or longer" in err
+    assert "1 ratios are of recordings much shorter or longer" in err
     run(hums, [*CALIBRATED, "decision.prior=1.0e-9"], output=hums.parent / "strict", console=quiet())
     for form in ("table", "tsv"):
-        score_and_print(hums.parent / "strict", paths, form=form, top=2)
+        ScoreClaims(model=hums.parent / "strict", audio=paths, form=form, top=2).run()
         assert "unknown" in capsys.readouterr().out
     with pytest.raises(ConfigError, match="--threshold nan"):
-        verify_and_print(hums.parent / "run", [path], "s1", threshold=np.nan, form="table", **options)
+        Verify(model=hums.parent / "run", audio=[path], claim="s1", threshold=np.nan, form="table").run()
     run(hums, VERIFY, output=hums.parent / "raw", console=quiet())
-    verify_and_print(hums.parent / "raw", [path], "s1", threshold=None, form="table", **options)
+    Verify(model=hums.parent / "raw", audio=[path], claim="s1", threshold=None, form="table").run()
     out, err = capsys.readouterr()
     assert "nats per frame" in out
     assert "not calibrated" in err
@@ -1045,20 +1048,19 @@ def test_a_claim_whose_score_or_ratio_is_nan_is_an_error_and_no_decision(
 ) -> None:
     run(hums, CALIBRATED, console=quiet())
     path, folder = hums.parent / "s1-ba-0.wav", hums.parent / "run"
-    plain, llrs = sg.ClassModels.claim_scores, Calibration.llrs
+    plain, llrs = ClaimModels.claim_scores, Calibration.llrs
 
-    def without_a_number(self: sg.ClassModels, recordings: list[np.ndarray]) -> ClaimScores:
+    def without_a_number(self: ClaimModels, recordings: list[np.ndarray]) -> ClaimScores:
         return replace(plain(self, recordings), scores=plain(self, recordings).scores * np.nan)
 
     for target, name, broken in (
-        (sg.ClassModels, "claim_scores", without_a_number),
+        (ClaimModels, "claim_scores", without_a_number),
         (Calibration, "llrs", lambda self, scores, means=None: llrs(self, scores, means) * np.nan),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(target, name, broken)
-            options = {"threshold": None, "form": "jsonl", "resample": False, "jobs": 1, "quiet": True}
-            assert verify_and_print(folder, [path], "s1", **options) == 1
-            assert score_and_print(folder, [path], form="jsonl", top=1) == 1
+            assert Verify(model=folder, audio=[path], claim="s1", form="jsonl", quiet=True).run() == 1
+            assert ScoreClaims(model=folder, audio=[path], form="jsonl", top=1).run() == 1
         out, err = capsys.readouterr()
         assert out == ""
         assert err.count("s1-ba-0.wav: the score of class") == 2

@@ -19,9 +19,9 @@ from speechgmm.engine.comparison import compare_runs
 from speechgmm.engine.console import Console
 from speechgmm.engine.sweeps import grid_points, sweep
 from speechgmm.errors import ConfigError, DataError, ModelFileError
-from speechgmm.tasks.classification.command import score_and_print
+from speechgmm.tasks.classification.command import Score
 from speechgmm.tasks.recognition.codec import read_recogniser, serialise_recogniser
-from speechgmm.tasks.recognition.command import align_and_print, recognise_and_print
+from speechgmm.tasks.recognition.command import Align, Recognise
 
 RATE = 8000
 PITCH = {"L": 110.0, "M": 180.0, "H": 320.0}
@@ -130,7 +130,7 @@ def test_a_model_file_holds_all_that_recognition_needs(sentences: Path, capsys: 
         capsys.readouterr()
         rows = {row["id"]: row["hypothesis"] for row in table(result.folder / "hypotheses.tsv")}
         tests = [sentences.parent / f"{name}.wav" for name in rows]
-        assert recognise_and_print(path, tests, form="jsonl", out=None, resample=False, jobs=2, quiet=True) == 0
+        assert Recognise(model=path, audio=tests, form="jsonl", jobs=2, quiet=True).run() == 0
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert [" ".join(word["label"] for word in line["words"]) for line in lines] == list(rows.values())
         assert all(0 < word["confidence"] <= 1 for line in lines for word in line["words"])
@@ -141,20 +141,20 @@ def test_the_best_ways_come_in_order_and_the_first_is_what_is_heard(
     sentences: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model, audio = run(sentences, console=quiet()).folder, [sentences.parent / "2.wav"]
-    options = {"out": None, "resample": False, "jobs": 1, "quiet": True}
-    assert recognise_and_print(model, audio, form="jsonl", top=4, **options) == 0  # type: ignore[arg-type]
+    options = {"quiet": True}
+    assert Recognise(model=model, audio=audio, form="jsonl", top=4, **options).run() == 0  # type: ignore[arg-type]
     line = json.loads(capsys.readouterr().out)
     said = [way["words"] for way in line["best"]]
     scores = [way["log_likelihood"] for way in line["best"]]
     assert said[0] == " ".join(word["label"] for word in line["words"])
     assert len(set(said)) == 4
     assert scores == sorted(scores, reverse=True)
-    assert recognise_and_print(model, audio, form="text", top=2, **options) == 0  # type: ignore[arg-type]
+    assert Recognise(model=model, audio=audio, form="text", top=2, **options).run() == 0  # type: ignore[arg-type]
     rows = [row.split() for row in capsys.readouterr().out.splitlines()[1:]]
     assert [" ".join(words) for _, *words in rows] == said[:2]
     assert [float(below) for below, *_ in rows] == pytest.approx([0.0, scores[1] - scores[0]], abs=0.01)
     with pytest.raises(ConfigError, match="--top 2 is for --format text and jsonl"):
-        recognise_and_print(model, audio, form="ctm", top=2, **options)  # type: ignore[arg-type]
+        Recognise(model=model, audio=audio, form="ctm", top=2, **options).run()  # type: ignore[arg-type]
 
 
 def test_forced_alignment_finds_each_unit_of_a_text(sentences: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,16 +162,8 @@ def test_forced_alignment_finds_each_unit_of_a_text(sentences: Path, capsys: pyt
     samples, times = spoken(["down", "up"], 99)
     soundfile.write(sentences.parent / "new.wav", samples, RATE)
     audio = [sentences.parent / "new.wav"]
-    options = {
-        "texts": None,
-        "dictionary": None,
-        "form": "text",
-        "out": None,
-        "resample": False,
-        "jobs": 1,
-        "quiet": True,
-    }
-    assert align_and_print(model, audio, "down up", **options) == 0  # type: ignore[arg-type]
+    options = {"quiet": True}
+    assert Align(model=model, audio=audio, text="down up", **options).run() == 0  # type: ignore[arg-type]
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     found = [(float(start), float(end), label) for start, end, label in rows if label != "sil"]
     assert [label for *_, label in found] == ["H", "L", "L", "H"]
@@ -179,29 +171,29 @@ def test_forced_alignment_finds_each_unit_of_a_text(sentences: Path, capsys: pyt
         assert start == pytest.approx(begin, abs=0.04)
         assert end == pytest.approx(stop, abs=0.04)
     with pytest.raises(DataError, match=r"no pronunciation of 1 words: sideways"):
-        align_and_print(model, audio, "up sideways", **options)  # type: ignore[arg-type]
+        Align(model=model, audio=audio, text="up sideways", **options).run()  # type: ignore[arg-type]
     (sentences.parent / "more.dict").write_text("sideways M L\nodd X\n")
     more = options | {"dictionary": sentences.parent / "more.dict", "form": "textgrid", "out": sentences.parent / "tg"}
-    assert align_and_print(model, audio, "down sideways", **more) == 0  # type: ignore[arg-type]
+    assert Align(model=model, audio=audio, text="down sideways", **more).run() == 0  # type: ignore[arg-type]
     text = (sentences.parent / "tg" / "new.TextGrid").read_text()
     assert 'text = "sideways"' in text
     assert 'name = "units"' in text
     with pytest.raises(DataError, match=r"phone 'X' has no model; it is in 'odd'|phone 'X' has no model"):
-        align_and_print(model, audio, "odd", **more)  # type: ignore[arg-type]
+        Align(model=model, audio=audio, text="odd", **more).run()  # type: ignore[arg-type]
     manifest = sentences.parent / "said.tsv"
     manifest.write_text("path\ttext\nnew.wav\tdown up\n0.wav\tflat\n")
     table_of = options | {"texts": manifest, "form": "jsonl"}
-    assert align_and_print(model, [], None, **table_of) == 0  # type: ignore[arg-type]
+    assert Align(model=model, audio=[], text=None, **table_of).run() == 0  # type: ignore[arg-type]
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [[word["label"] for word in line["words"]] for line in lines] == [["down", "up"], ["flat"]]
     assert lines[0]["words"][0]["end"] == pytest.approx(times[1][1], abs=0.04)
     with pytest.raises(ConfigError, match="align takes recordings with --text WORDS, or --texts FILE"):
-        align_and_print(model, audio, None, **table_of)  # type: ignore[arg-type]
+        Align(model=model, audio=audio, text=None, **table_of).run()  # type: ignore[arg-type]
     manifest.write_text("path\ttext\nnew.wav\tdown away\n0.wav\tno\n")
     with pytest.raises(DataError, match=r"no pronunciation of 2 words: away, no \(in new\.wav and others\)"):
-        align_and_print(model, [], None, **table_of)  # type: ignore[arg-type]
+        Align(model=model, audio=[], text=None, **table_of).run()  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="--text: no word"):
-        align_and_print(model, audio, " ", **options)  # type: ignore[arg-type]
+        Align(model=model, audio=audio, text=" ", **options).run()  # type: ignore[arg-type]
 
 
 def test_segments_with_times_start_the_training_and_are_recognised_whole(tmp_path: Path) -> None:
@@ -285,7 +277,7 @@ def test_settings_that_would_have_no_effect_are_refused(sentences: Path, overrid
 def test_what_is_not_built_for_recognition_is_refused_by_name(sentences: Path) -> None:
     folder = run(sentences, console=quiet()).folder
     with pytest.raises(ModelFileError, match="a recogniser, not models of classes; `speechgmm recognise`"):
-        score_and_print(folder, [sentences.parent / "0.wav"])
+        Score(model=folder, audio=[sentences.parent / "0.wav"]).run()
 
 
 def test_two_runs_are_compared_by_their_errors_over_the_speakers(sentences: Path) -> None:
@@ -414,13 +406,13 @@ def test_a_recording_that_cannot_be_written_does_not_keep_the_others_from_it(
     last.parent.mkdir()
     for path in (first, last):
         soundfile.write(path, spoken(["up", "down"], 5)[0], RATE)
-    options = {"form": "ctm", "out": None, "resample": False, "jobs": 1, "quiet": True}
-    assert recognise_and_print(model, [first, last], **options) == 1  # type: ignore[arg-type]
+    options = {"form": "ctm", "quiet": True}
+    assert Recognise(model=model, audio=[first, last], **options).run() == 1  # type: ignore[arg-type]
     printed = capsys.readouterr()
     assert "'new one' cannot stand in a CTM" in printed.err
     assert [line.split()[0] for line in printed.out.splitlines()] == ["1", "1"]
     with pytest.raises(ConfigError, match="several recordings are called '1'"):
-        recognise_and_print(model, [last, sentences.parent / "1.wav"], **options)  # type: ignore[arg-type]
+        Recognise(model=model, audio=[last, sentences.parent / "1.wav"], **options).run()  # type: ignore[arg-type]
 
 
 def test_a_dictionary_with_stress_fits_a_model_without(sentences: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -429,8 +421,8 @@ def test_a_dictionary_with_stress_fits_a_model_without(sentences: Path, capsys: 
     stressed.write_text("sideways M1 L0\n")
     capsys.readouterr()
     audio = [sentences.parent / "0.wav"]
-    options = {"texts": None, "form": "text", "out": None, "resample": False, "jobs": 1, "quiet": True}
-    assert align_and_print(model, audio, "sideways up", dictionary=stressed, **options) == 0  # type: ignore[arg-type]
+    options = {"quiet": True}
+    assert Align(model=model, audio=audio, text="sideways up", dictionary=stressed, **options).run() == 0  # type: ignore[arg-type]
     assert [line.split()[2] for line in capsys.readouterr().out.splitlines() if "sil" not in line] == list("MLLH")
 
 

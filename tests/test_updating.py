@@ -125,7 +125,7 @@ def test_the_command_writes_a_model_beside_a_runs_own(
     status, _, told = command("update", folder, "--label", "low", hums(config_file)[0])
     assert (status, "belongs to a run" in told) == (2, True)
     status, told, _ = command("update", folder, "--label", "low", hums(config_file)[0], "--out", out)
-    assert (status, told.splitlines()[0]) == (0, "low: 58 frames, added to 348 that it had seen")
+    assert (status, told.splitlines()[0]) == (0, "low: 58 frames, added to 348 of earlier training")
     for name in ("update", "enrol"):  # another model's result is none of the run's either
         status, _, told = command(
             name, out, "--label", "low", hums(config_file)[0], "--out", folder / "models.safetensors"
@@ -134,7 +134,7 @@ def test_the_command_writes_a_model_beside_a_runs_own(
     status, told, _ = command("update", out, "--label", "low", hums(config_file)[1], "--keep", "0.5")
     assert (status, told.splitlines()[0]) == (
         0,
-        "low: 58 frames, added to 406 that it had seen, which count 0.5 times now",
+        "low: 58 frames, added to 406 of earlier training, which count 0.5 times now",
     )
     file = read_model_file(out)
     assert file.recipe is not None

@@ -1,16 +1,47 @@
-"""The command line's own: its application, what ends a command, and the options that several commands share."""
+"""The application: how a command is made of a value with options, and what ends it."""
 
 import errno
 import io
 import os
 import sys
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from inspect import Parameter, Signature, signature
+from typing import Annotated, Any, Final, Protocol, get_type_hints
 
 import typer
 from typer.core import TyperGroup
 
 from speechgmm.errors import ConfigError, SpeechGMMError
+
+COMMANDS: Final = {
+    "run": "cli.experiment_commands:Run",
+    "extract": "cli.experiment_commands:Extract",
+    "train": "cli.experiment_commands:Train",
+    "sweep": "cli.experiment_commands:Sweep",
+    "compare": "cli.experiment_commands:Compare",
+    "report": "cli.experiment_commands:Report",
+    "check": "cli.experiment_commands:Check",
+    "evaluate": "cli.score_files:Evaluate",
+    "fuse": "cli.score_files:Fuse",
+    "score": "cli.score_command:score",
+    "verify": "tasks.verification.command:Verify",
+    "enrol": "tasks.classification.change_command:Enrol",
+    "update": "tasks.classification.change_command:Update",
+    "recognise": "tasks.recognition.command:Recognise",
+    "align": "tasks.recognition.command:Align",
+    "cluster": "tasks.clustering.command:Cluster",
+    "diarize": "tasks.diarization.command:Diarize",
+    "train-diarizer": "tasks.diarization.command:TrainDiarizer",
+    "inspect": "cli.file_commands:Inspect",
+    "init": "cli.file_commands:Init",
+    "fetch": "cli.file_commands:Fetch",
+    "demo": "cli.file_commands:Demo",
+    "schema": "cli.file_commands:Schema",
+    "cache": "cli.file_commands:Cache",
+}
+"""Name of a command, in the order of the help -> its class, a value of whose fields are its options. A command is
+loaded when it is asked for, so that none waits for the others."""
 
 OPTIONS = {
     "output": ("out",),
@@ -34,8 +65,24 @@ def options_of(arguments: Sequence[str], params: Sequence[Any]) -> list[str]:
     return [option for option in dict.fromkeys(wanted) if option in there]
 
 
+class Command(Protocol):
+    """A command with its options."""
+
+    def run(self) -> int | None:
+        """Do the work; returns how many recordings failed."""
+
+
 class _Commands(TyperGroup):
     """Commands whose errors end in one paragraph and a status, not in a traceback (``--debug`` shows it)."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands: dict[str, Any] = dict.fromkeys(COMMANDS)  # None: not loaded yet
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in self.commands and self.commands[cmd_name] is None:
+            self.commands[cmd_name] = loaded_command(cmd_name)
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: Any) -> Any:
         # A file name that is not UTF-8, or a label that the terminal cannot show, must not end the work.
@@ -71,7 +118,7 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="speechgmm",
     cls=_Commands,
-    help="Gaussian mixtures for speech: from a folder of recordings to class models, decisions and figures.",
+    help="Gaussian mixtures for speech: from a folder of recordings to class models, decisions and metrics.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -79,12 +126,33 @@ app = typer.Typer(
 )
 
 
-Resample = Annotated[
-    bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
-]
-Jobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help="workers; -1: one per CPU core")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="warnings and results only")]
 Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
+
+
+def loaded_command(name: str) -> Any:
+    """A command of the table as click has it, with an option for each field of its class and ``--debug``."""
+    module, place = COMMANDS[name].split(":")
+    made = getattr(import_module(f"speechgmm.{module}"), place)
+
+    def run(**given: Any) -> None:
+        given.pop("debug")  # read by _Commands
+        command: Command = made(**given)
+        if command.run():
+            raise typer.Exit(1)
+
+    shown = [*fields_of(made).values(), Parameter("debug", Parameter.KEYWORD_ONLY, default=False, annotation=Debug)]
+    run.__signature__ = Signature(shown)  # type: ignore[attr-defined]
+    run.__annotations__ = {field.name: field.annotation for field in shown}
+    run.__doc__ = made.__doc__
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    single.command(name)(run)
+    return typer.main.get_command(single)
+
+
+def fields_of(made: Callable[..., Any]) -> dict[str, Parameter]:
+    """The options of a class of commands: name -> parameter with its annotation and default."""
+    hints = get_type_hints(made, include_extras=True)
+    return {name: field.replace(annotation=hints[name]) for name, field in signature(made).parameters.items()}
 
 
 def _version(shown: bool) -> None:

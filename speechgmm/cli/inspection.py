@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from speechgmm.config import cache_folder
-from speechgmm.engine.task import described
 from speechgmm.errors import ConfigError
 from speechgmm.io.container import kind_of
 from speechgmm.io.feature_store import FeatureStore
@@ -38,7 +37,7 @@ def inspect(path: Path) -> str:
 
 def _described(path: Path) -> Iterator[str]:
     """A model file of any kind."""
-    yield from described(kind_of(path), path)
+    yield from kind_of(path).function("description:describe")(path)
 
 
 def _run(path: Path) -> Iterator[str]:

@@ -4,13 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from speechgmm.corpus import Utterance
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.features import FrontEnd, front_end
-from speechgmm.tasks.segments.streams import LabelledSegments
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +20,6 @@ class Recording:
     labels: tuple[str, ...]
     group: str
     copy: bool = False
-
-    def load(self) -> LabelledSegments:
-        """The frames with their segments."""
-        return LabelledSegments(self.piece.load(), np.array(self.bounds), self.labels, self.group, self.copy)
 
 
 def recordings_of(job: Job, features: Features, split: str) -> list[Recording]:

@@ -10,10 +10,11 @@ Three types belong to a task: what it trains, what its test gives, and what is e
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from speechgmm.errors import ConfigError
@@ -217,9 +218,6 @@ def sizes_of(job: Job, what: str) -> str:
 _PLACES: Final[dict[str, str]] = {}
 """Name of a task -> module:name of its object."""
 
-_DESCRIPTIONS: Final[dict[str, str]] = {}
-"""Kind of a model file -> module:function that describes one."""
-
 _BY_SECTION: Final[dict[str, dict[str, str]]] = {}
 """Value of ``task`` in a configuration -> section that is there -> name of the task, where it has none of its own."""
 
@@ -235,16 +233,18 @@ def register(name: str, place: str, *, task: str | None = None, section: str | N
         _BY_SECTION.setdefault(task or name, {})[section] = name
 
 
-def register_kind(kind: str, description: str) -> None:
-    """Say what describes a kind of model file: module:function of a path, which gives lines."""
-    _DESCRIPTIONS[kind] = description
+_REPORTS: Final[list[str]] = []
 
 
-def described(kind: str, path: Path) -> Iterator[str]:
-    """What a model file of a kind holds, for a person."""
+def register_report(module: str) -> None:
+    """Name the module that makes the page of a run: ``missing_extra`` and ``write_report`` in it."""
+    _REPORTS[:] = [module]
+
+
+def report_page() -> ModuleType:
+    """The module that makes the page of a run, which the engine does not know."""
     import_module("speechgmm.tasks")
-    module, function = _DESCRIPTIONS[kind].split(":")
-    yield from getattr(import_module(module), function)(path)
+    return import_module(_REPORTS[0])
 
 
 def task_named(name: str) -> AnyTask:

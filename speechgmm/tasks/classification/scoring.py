@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +17,13 @@ from numpy.typing import NDArray
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FrontEnd, Moments, front_end, moments, normalisation
-from speechgmm.io.audio import Pieces
 from speechgmm.parallel import pmap
-from speechgmm.tasks.classification.codec import ModelFile
+from speechgmm.tasks.classification.codec import Recorded, WindowScores
 from speechgmm.tasks.classification.models import ClassModels
 
 if TYPE_CHECKING:  # scoring a recording waits for none of them
     from speechgmm.engine.frames import Features, Piece
     from speechgmm.engine.job import Job
-    from speechgmm.tasks.segments.codec import SegmentFile
 
 from speechgmm.engine.recordings import frames_of, model_frames
 
@@ -138,8 +136,23 @@ class Scored:
         return float(self.mean_log_likelihoods[number] - others.max())
 
 
+class Scorer(Protocol):
+    """A model file that scores windows of recordings: of class models, or of segment models."""
+
+    @property
+    def audio(self) -> AudioInput | None:
+        """How a recording becomes frames."""
+
+    @property
+    def models(self) -> Any:
+        """Models with ``labels``."""
+
+    def window_scores(self, plan: FrontEnd, recorded: Recorded) -> Iterator[WindowScores]:
+        """The scores of each window of a recording whose frames ``plan`` made."""
+
+
 def score_recordings(
-    model: "ModelFile | SegmentFile",
+    model: Scorer,
     paths: Sequence[Path],
     *,
     window: float | None = None,
@@ -181,7 +194,7 @@ def score_recordings(
                 total = found if total is None else total + found
         if total is not None:
             audio = replace(audio, normalisation=normalisation(total, audio.features.norm_vars))
-    work = partial(_score_recording, replace(model, audio=audio), window, hop)
+    work = partial(_score_recording, model, audio, window, hop)
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
 
@@ -194,107 +207,19 @@ def _moments_of(audio: AudioInput, path: Path) -> Moments | None:
 
 
 def _score_recording(
-    model: "ModelFile | SegmentFile", window: float | None, hop: float | None, path: Path
+    model: Scorer, audio: AudioInput, window: float | None, hop: float | None, path: Path
 ) -> list[Scored] | DataError:
     try:
-        return list(_score_windows(model, window, hop, path))
+        frames, speech, recording = model_frames(audio, path)
+        plan = front_end(audio.features, audio.sample_rate)
+        windows = tuple(_windows(recording.duration, window, hop))
+        found = model.window_scores(plan, Recorded(frames, speech, windows, window is None))
+        return [
+            Scored(path, start, end, one.n_frames, one.scores, one.posteriors, recording.clipped, one.llrs)
+            for (start, end), one in zip(windows, found, strict=True)
+        ]
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")
-
-
-def _score_windows(
-    model: "ModelFile | SegmentFile", window: float | None, hop: float | None, path: Path
-) -> Iterator[Scored]:
-    audio = model.audio
-    if audio is None:
-        raise ConfigError("the model has no front end")
-    frames, speech, recording = model_frames(audio, path)
-    plan = front_end(audio.features, audio.sample_rate)
-    if not isinstance(model, ModelFile):
-        windows = list(_windows(recording.duration, window, hop))
-        yield from _score_segments(model, plan, frames, windows, path, recording)
-        return
-    models = model.models
-    for start, end in _windows(recording.duration, window, hop):
-        first, stop = (0, len(frames)) if window is None else plan.frame_range(start, end, len(frames))
-        chosen = frames[first:stop][speech[first:stop]]
-        if len(chosen) == 0:  # the VAD left nothing of the window
-            yield Scored(path, start, end, 0, np.full(len(models.labels), np.nan), None, recording.clipped)
-            continue
-        means = models.mean_log_likelihoods(chosen)
-        posteriors = None if models.temperature is None else models.posteriors(means, len(chosen))
-        llrs = None if model.calibration is None else _judged(model, chosen)[1]
-        yield Scored(path, start, end, len(chosen), means, posteriors, recording.clipped, llrs)
-
-
-def _judged(model: "ModelFile", frames: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    """Scores (C,) of the claims that frames (T, D) are of each class, and their ratios where they are calibrated.
-
-    Raises DataError where one of them is NaN: nothing is decided by it.
-    """
-    found = model.models.claim_scores([frames])
-    scores = found.scores[:, 0]
-    llrs = None
-    if model.calibration is not None:
-        means = None if found.cohort_means is None else np.broadcast_to(found.cohort_means, scores.shape)
-        llrs = model.calibration.llrs(scores, means)
-    bad = np.isnan(scores) if llrs is None else np.isnan(scores) | np.isnan(llrs)
-    if bad.any():
-        which = model.models.labels[int(bad.argmax())]
-        raise DataError(f"the score of class {which!r} is NaN, and nothing is decided by it; train the model again")
-    return scores, llrs
-
-
-def _score_segments(
-    model: "SegmentFile",
-    plan: FrontEnd,
-    frames: NDArray[np.float32],
-    windows: Sequence[tuple[float, float]],
-    path: Path,
-    recording: Pieces,
-) -> Iterator[Scored]:
-    """Each window as a segment: log posteriors in the place of log-likelihoods."""
-    bounds = np.array([plan.positions(start, end, len(frames)) for start, end in windows])
-    table = model.models.log_posteriors(frames, bounds)
-    for (start, end), row in zip(windows, table, strict=True):
-        first, stop = plan.frame_range(start, end, len(frames))
-        yield Scored(path, start, end, stop - first, row, np.exp(row), recording.clipped)
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A recording against the claim that it is of a class."""
-
-    score: float  # nats per frame above the background model
-    llr: float | None  # calibrated, nats; None where the model has no calibration
-    n_frames: int
-
-
-def judge_recordings(
-    model: ModelFile, paths: Sequence[Path], claim: str, *, n_jobs: int = 1
-) -> Iterator[tuple[Path, Judged | DataError]]:
-    """Each recording with its score for the claim that it is of a class, or with why it could not be scored.
-
-    Raises:
-        ConfigError: The model has no front end.
-    """
-    if model.audio is None:
-        raise ConfigError("the model was trained on frames, not recordings: score frames with ClassModels in Python")
-    work = partial(_judge, replace(model, models=model.models.only(claim)))
-    yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
-
-
-def _judge(model: ModelFile, path: Path) -> Judged | DataError:
-    audio = model.audio
-    if audio is None:
-        raise ConfigError("the model has no front end")
-    try:
-        frames, speech, _ = model_frames(audio, path)
-        chosen = frames[speech]
-        scores, llrs = _judged(model, chosen)
-    except DataError as error:
-        return error if str(path) in str(error) else DataError(f"{path}: {error}")
-    return Judged(float(scores[0]), None if llrs is None else float(llrs[0]), len(chosen))
 
 
 def _windows(duration: float, window: float | None, hop: float | None) -> Iterator[tuple[float, float]]:

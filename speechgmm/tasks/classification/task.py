@@ -39,7 +39,7 @@ from speechgmm.tasks.classification.evaluation import (
     scores_table,
 )
 from speechgmm.tasks.classification.scoring import Scores, score
-from speechgmm.tasks.classification.training import Trained, score_folds, temperature_of, train, train_folds
+from speechgmm.tasks.classification.training import Others, Trained, score_folds, temperature_of, train, train_folds
 
 IN_USE_SHOWN = 30
 """Classes of which it is said how many components they use."""
@@ -127,12 +127,15 @@ def _accuracy(items: Sequence[tuple[str, ...]]) -> Statistic:
 class MixtureTask(Task[Trained, Any, Any]):
     """What every task with one mixture for each class shares: training and the model file."""
 
+    others: ClassVar[Others] = Others()
+    """Who gets a model beside the classes."""
+
     def train(self, job: Job, sets: Sequence[Inputs]) -> list[Trained]:
         """One mixture for each class of every training set."""
         (whole,), *folds = sets
         if not folds:
-            return [train(job, whole)]
-        first, rest = train_folds(job, whole, [features for (features,) in folds])
+            return [train(job, whole, self.others)]
+        first, rest = train_folds(job, whole, [features for (features,) in folds], self.others)
         return [first, *rest]
 
     def pack(self, job: Job, trained: Trained) -> bytes:

@@ -11,7 +11,7 @@ from speechgmm.errors import ConfigError, FitError
 from speechgmm.features import front_end
 from speechgmm.gmm import update
 from speechgmm.tasks.classification.codec import ModelFile
-from speechgmm.tasks.classification.enrolment import norm_by_recordings, speech_as_trained
+from speechgmm.tasks.classification.enrolment import check_recordings, speech_as_trained
 
 PASSES = 5
 """Over the new frames, of a class that was trained from nothing; more move it less than another recording does."""
@@ -61,7 +61,7 @@ def update_class(
             "the model has posteriors over mixtures (model.estimator: variational), which are updated by a training "
             "on the new recordings with the model as model.prior_from"
         )
-    norm = norm_by_recordings(models, recipe, label, "train again, with a smaller cohort or scoring.normalise: t")
+    check_recordings(models, recipe, label, "train again, with a smaller cohort or scoring.normalise: t")
     if not 0 <= keep <= 1:
         message = f"keep {keep:g}; expected a share of what the class has seen, from 0 to 1"
         raise ConfigError(message, arguments=("keep",))
@@ -89,24 +89,11 @@ def update_class(
         )
     except FitError as error:
         raise FitError(f"class {label!r}: {error}") from None
-    cohort = models.cohort
-    if cohort is not None and norm is not None:
-        alone = replace(models, labels=(label,), models=(fit.model,), log_priors=np.zeros(1), cohort=None)
-        cohort = replace(cohort, norm=norm.with_other(number, alone.raw_scores(recipe.recordings)))
     if recipe.counts:
         counts = tuple(fit.counts if n == number else known for n, known in enumerate(recipe.counts))
         recipe = replace(recipe, counts=counts)
-    updated = replace(
-        models,
-        models=tuple(fit.model if n == number else model for n, model in enumerate(models.models)),
-        cohort=cohort,
-    )
-    stale = []
-    if models.temperature is not None:
-        stale.append("the temperature of its posteriors")
-    if file.calibration is not None:
-        stale.append("the calibration of its scores and the threshold of its decisions")
-    report = Updated(len(frames), float(np.sum(before)), fit.model.n_components, tuple(stale))
+    updated = models.with_model(number, fit.model, recipe.recordings)
+    report = Updated(len(frames), float(np.sum(before)), fit.model.n_components, file.fitted())
     return replace(file, models=updated, recipe=recipe), report
 
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from speechgmm.clustering import PieceClusters, cluster_pieces
 from speechgmm.clustering.pieces import RAW_THRESHOLDS, Kind, Method
 from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.background_model import BackgroundModel
 from speechgmm.engine.recordings import model_frames
-from speechgmm.errors import ConfigError, DataError
+from speechgmm.errors import DataError
 from speechgmm.features import FeatureSpec
 from speechgmm.io.audio import native_rate
 from speechgmm.parallel import pmap, thread_pool
-from speechgmm.tasks.classification.codec import ModelFile
 
 FEATURES: Final = FeatureSpec(preset="kaldi", n_mels=40, n_ceps=25, c0="drop", use_energy=False)
 """Of recordings that come without a model: those of configs/speaker-verification.yaml."""
@@ -40,7 +40,7 @@ class RecordingClusters:
 def cluster_recordings(
     paths: Sequence[Path],
     *,
-    model: ModelFile | None = None,
+    model: BackgroundModel | None = None,
     method: Method = "cosine",
     n_clusters: int | None = None,
     threshold: float | None = None,
@@ -53,7 +53,7 @@ def cluster_recordings(
 
     Args:
         paths: Recordings of some seconds, of one speaker or sound each.
-        model: From ``read_model_file``, with a background model; None: one is trained on the recordings.
+        model: From ``read_background_model``; None: one is trained on the recordings.
         method: And the rest: see ``cluster_pieces``.
         n_clusters: How many; None: they are counted.
         threshold: Where merging stops; None: what suits method, kind and background model.
@@ -63,18 +63,9 @@ def cluster_recordings(
         n_jobs: Workers at once.
 
     Raises:
-        ConfigError: The model has no background model or no front end.
         DataError: No recording can be used (all are listed); fewer of them than clusters.
     """
-    if model is not None and model.models.ubm is None:
-        raise ConfigError(
-            "the model has no background model to measure recordings by; train one with model.adapt: map, or give "
-            "no model: then one is trained on the recordings",
-            arguments=("model",),
-        )
-    if model is not None and model.audio is None:
-        raise ConfigError("the model was trained on frames, not recordings: use cluster_pieces in Python")
-    audio = _audio(paths) if model is None or model.audio is None else model.audio
+    audio = _audio(paths) if model is None else model.audio
     if resample:
         audio = replace(audio, resample=True)
     read = list(pmap(partial(_read, audio), paths, n_jobs=n_jobs, backend="threads"))
@@ -90,7 +81,7 @@ def cluster_recordings(
     with thread_pool(n_jobs) as spread:
         found = cluster_pieces(
             [frames for _, frames in used],
-            ubm=None if model is None else model.models.ubm,
+            ubm=None if model is None else model.mixture,
             method=method,
             n_clusters=n_clusters,
             threshold=threshold,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
 from speechgmm.io.atomic import write_atomically
-from speechgmm.io.container import FORMAT_VERSION, packed, read_tensors, refuse_other_kinds, stack, unstack, whole
+from speechgmm.io.container import FORMAT_VERSION, check_kind, packed, read_tensors, stack, unstack, whole
 from speechgmm.tasks.diarization.models import Diarizer
 from speechgmm.tasks.diarization.spec import DiarizationSpec
 from speechgmm.vectors.speaker_space import SpeakerSpace
@@ -58,7 +58,7 @@ def read_diarizer(path: Path) -> DiarizerFile:
         ModelFileError: No such file, truncated, not written by this package, of a newer format; models of another kind.
     """
     tensors, header = read_tensors(path)
-    refuse_other_kinds(path, header, "diarizer")
+    check_kind(path, header, "diarizer")
     with whole(path):
         about = header["diarizer"]
         diarizer = Diarizer(

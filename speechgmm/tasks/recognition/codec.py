@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
-from speechgmm.io.container import FORMAT_VERSION, packed, read_tensors, refuse_other_kinds, stack, unstack, whole
+from speechgmm.io.container import FORMAT_VERSION, check_kind, packed, read_tensors, stack, unstack, whole
 
 if TYPE_CHECKING:  # reading a model of another kind waits for none of them
     from speechgmm.hmm.recogniser import Recogniser
@@ -83,7 +83,7 @@ def read_recogniser(path: str | Path) -> RecogniserFile:
 
     path = Path(path)
     tensors, header = read_tensors(path)
-    refuse_other_kinds(path, header, "recogniser")
+    check_kind(path, header, "recogniser")
     with whole(path):
         about = header["recogniser"]
         sizes = [n for _, counts in about["units"] for n in counts]

@@ -30,7 +30,7 @@ from speechgmm.tasks.segments.codec import SegmentFile, read_any_model, serialis
 from speechgmm.tasks.segments.estimation import train_segment_models
 from speechgmm.tasks.segments.models import SegmentModels
 from speechgmm.tasks.segments.spec import SegmentSpec
-from speechgmm.tasks.segments.streams import without_constant_durations
+from speechgmm.tasks.segments.streams import LabelledSegments, without_constant_durations
 
 SEGMENTS_VERSION = 1
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
@@ -100,10 +100,15 @@ def train_task(task: _Task) -> SegmentModels:
     n_static = front_end(task.audio.features, task.audio.sample_rate).n_static
     with warnings.catch_warnings():  # said by train_segments, which also speaks of models from the cache
         warnings.simplefilter("ignore", FitWarning)
-        models = train_segment_models([part.load() for part in task.recordings], task.spec, n_static, seed=task.seed)
+        models = train_segment_models([_loaded(part) for part in task.recordings], task.spec, n_static, seed=task.seed)
     data = serialise_segments(SegmentFile(models, task.audio, task.label))
     write_atomically(path, lambda file: file.write(data))
     return models
+
+
+def _loaded(part: Recording) -> LabelledSegments:
+    """The frames of a recording with their segments."""
+    return LabelledSegments(part.piece.load(), np.array(part.bounds), part.labels, part.group, part.copy)
 
 
 def score_segments(job: Job, features: Features, models: SegmentModels) -> Scores:

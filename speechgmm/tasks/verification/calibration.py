@@ -19,12 +19,13 @@ from speechgmm.engine.job import Job
 from speechgmm.engine.metric import bounds
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import act_dcf_sums, bayes_threshold, cllr_sums, interval, open_set_sums, rank_trials
+from speechgmm.evaluation.decision import DecisionSpec
 from speechgmm.evaluation.open_set import OpenSet
 from speechgmm.evaluation.resampling import OfSums
 from speechgmm.tasks.classification.models import ClassModels
 from speechgmm.tasks.verification.score_map_training import Fit, cross_calibrate, fit_logistic, fit_pav
 from speechgmm.tasks.verification.score_maps import Affine, Calibration, ScoreMap, map_inputs
-from speechgmm.tasks.verification.spec import CalibrationSpec, DecisionSpec
+from speechgmm.tasks.verification.spec import CalibrationSpec
 from speechgmm.tasks.verification.trials import ScoredTrials, score_trials
 
 

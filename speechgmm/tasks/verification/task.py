@@ -14,10 +14,12 @@ from speechgmm.engine.task import Inputs, Settled
 from speechgmm.errors import ConfigError
 from speechgmm.evaluation import eer, rank_trials
 from speechgmm.report.settings import mixtures_of, settings_of
-from speechgmm.tasks.classification.codec import ModelFile, serialise
+from speechgmm.tasks.classification.codec import serialise
 from speechgmm.tasks.classification.task import MixtureTask
-from speechgmm.tasks.classification.training import Trained
+from speechgmm.tasks.classification.training import Others, Trained
 from speechgmm.tasks.verification.calibration import by_folds, calibrate, calibrated_metrics
+from speechgmm.tasks.verification.codec import ClaimFile
+from speechgmm.tasks.verification.cohort import CohortTraining
 from speechgmm.tasks.verification.cohort_check import check_cohort
 from speechgmm.tasks.verification.evaluation import TrialEvaluation, evaluate_trials
 from speechgmm.tasks.verification.score_maps import Calibration
@@ -36,6 +38,7 @@ class Verification(MixtureTask):
     """Whether a recording is by the speaker who is claimed."""
 
     name: ClassVar[str] = "verification"
+    others: ClassVar[Others] = CohortTraining()
 
     def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
         """Unknown speakers may be tested: they are impostors.
@@ -99,7 +102,7 @@ class Verification(MixtureTask):
     def pack(self, job: Job, trained: Trained) -> bytes:
         """The models of all speakers, how they were trained, and their calibration."""
         calibration = trained.calibration if isinstance(trained, Calibrated) else None
-        return serialise(ModelFile(trained.models, trained.audio, job.corpus.label, trained.recipe, calibration))
+        return serialise(ClaimFile(trained.models, trained.audio, job.corpus.label, trained.recipe, calibration))
 
     def evaluate(self, job: Job, tested: ScoredTrials) -> TrialEvaluation:
         """EER, minDCF and Cllr with intervals."""

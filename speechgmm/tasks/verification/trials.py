@@ -19,6 +19,7 @@ from speechgmm.errors import DataError
 from speechgmm.io.tables import cell
 from speechgmm.tasks.classification.models import ClaimScores, ClassModels
 from speechgmm.tasks.classification.scoring import SCORED_AT_ONCE
+from speechgmm.tasks.verification.models import ClaimModels
 
 Numbers = NDArray[np.intp]
 
@@ -190,7 +191,8 @@ def _score_part(
     parcels = [[piece for _, piece in tests[n : n + SCORED_AT_ONCE]] for n in range(0, len(tests), SCORED_AT_ONCE)]
     raw, scores = np.empty((2, len(models.labels), len(tests)))
     counts = np.empty(len(tests), np.int64)
-    cohort_means = None if models.cohort is None or not models.cohort.models else np.empty(len(tests))
+    cohort = models.cohort if isinstance(models, ClaimModels) else None
+    cohort_means = None if cohort is None or not cohort.models else np.empty(len(tests))
     with job.console.stage("score"):
         done = 0
         what = f"scoring parcels of {kind}{f' of fold {fold}' if fold else ''}"
@@ -208,7 +210,7 @@ def _score_part(
         model,
         test,
         scores[model, test],
-        None if models.cohort is None else raw[model, test],
+        None if cohort is None else raw[model, test],
         model == true[test],
         cohort_means,
     )
