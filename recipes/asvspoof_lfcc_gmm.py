@@ -18,6 +18,7 @@ from speechgmm.engine import extract, prepare
 from speechgmm.evaluation import asv_errors, interval, min_t_dcf, min_t_dcf_legacy, rank_trials
 from speechgmm.tasks.classification import evaluate, score, train
 from speechgmm.tasks.classification.evaluation import detection_scores
+from speechgmm.tasks.classification.spec import DecisionSpec
 
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE")]
 
@@ -43,7 +44,7 @@ def main(config: str, overrides: Overrides = None, asv_scores: Path | None = Non
 
     # Mean log-likelihood per frame under the one less that under the other.
     scores = score(job, features, trained.models)
-    evaluation = evaluate(scores, seed=settings.seed, target=target, decision=settings.decision)
+    evaluation = evaluate(scores, seed=settings.seed, target=target, decision=settings.section(DecisionSpec))
     assert evaluation is not None, "there are no tests"
     eer = evaluation.metrics["eer"]
     bounds = f"{100 * eer['low']:.2f} to {100 * eer['high']:.2f}" if "low" in eer else "none"

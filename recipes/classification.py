@@ -20,8 +20,7 @@ def main(config: str, overrides: Overrides = None) -> None:
     """Train and test the classes of a configuration."""
     # The corpus, divided into training and test as the configuration says.
     job = prepare(config, overrides or ())
-    settings = job.experiment.config
-    if job.folds or settings.segments is not None or settings.task != "classification":
+    if job.folds or job.task.name != "classification":
         raise typer.BadParameter("this recipe has no folds, segment models or verification; use speechgmm run")
     trained_on = {utterance.path for utterance in job.corpus.split("train")}
     tested_on = {utterance.path for utterance in job.corpus.split("test")}

@@ -4,7 +4,7 @@ The YAML reader, the JSON Schema and the documentation are all made from these f
 those that pydantic reads from a plain dataclass, so the mathematics can declare its settings without importing it.
 """
 
-from dataclasses import field
+from dataclasses import Field, field
 from typing import Any, Final
 
 FORBID_UNKNOWN: Final[Any] = {"extra": "forbid"}
@@ -20,8 +20,11 @@ def setting(
     gt: float | None = None,
     le: float | None = None,
     lt: float | None = None,
+    is_path: bool = False,
 ) -> Any:
     """A dataclass field with its default, its meaning, its unit and its range.
+
+    ``is_path``: the value is a path, relative to the configuration file.
 
     >>> from dataclasses import dataclass
     >>> @dataclass(frozen=True)
@@ -32,6 +35,12 @@ def setting(
     """
     bounds = {name: value for name, value in (("ge", ge), ("gt", gt), ("le", le), ("lt", lt)) if value is not None}
     metadata: dict[str, Any] = {"description": description, **bounds}
-    if unit is not None:
-        metadata["json_schema_extra"] = {"unit": unit}
+    more = {**({} if unit is None else {"unit": unit}), **({"format": "path"} if is_path else {})}
+    if more:
+        metadata["json_schema_extra"] = more
     return field(default=default, metadata=metadata)
+
+
+def is_path(one: Field[Any]) -> bool:
+    """Whether a setting's value is a path, relative to the configuration file."""
+    return bool(one.metadata.get("json_schema_extra", {}).get("format") == "path")

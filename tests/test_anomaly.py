@@ -222,7 +222,7 @@ def test_divisions_that_cannot_be_are_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ({"task": "classification", "anomaly": {"folds": 3}}, "anomaly is for task: anomaly"),
+        ({"task": "classification", "anomaly": {"folds": 3}}, r"anomaly\.folds is for task: anomaly"),
         ({"anomaly": {"streams": []}}, "streams is empty"),
         ({"anomaly": {"streams": [{"name": "a"}, {"name": "a"}]}}, "two are named 'a'"),
         ({"anomaly": {"streams": [{"pool": "mean", "share": 0.1}]}}, "share is for pool: top"),
@@ -234,7 +234,10 @@ def test_divisions_that_cannot_be_are_refused() -> None:
         ({"features": {"transform": {"kind": "lda"}}}, "take pca"),
         ({"features": {"n_ceps": 9}, "anomaly": {"streams": [{"features": {}}]}}, "features has no effect"),
         ({"model": {"adapt": "map"}}, r"model\.adapt is not there"),
-        ({"scoring": {"priors": "train"}}, "scoring has no effect"),
+        (
+            {"scoring": {"priors": "train"}},
+            r"scoring\.priors is for task: classification; this configuration has task: anomaly",
+        ),
     ],
 )
 def test_settings_without_effect_are_refused(text: dict[str, object], message: str) -> None:

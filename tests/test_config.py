@@ -1,4 +1,7 @@
+import pickle
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,8 +9,8 @@ import pytest
 import yaml
 
 from speechgmm.config import (
-    Config,
     config_hash,
+    default_config,
     differences,
     json_schema,
     load_config,
@@ -34,14 +37,14 @@ def test_yaml_of_a_config_reads_back_as_the_same_config() -> None:
 
 
 def test_the_template_has_every_key_and_its_values_are_the_defaults() -> None:
-    assert make_config(yaml.safe_load(template())) == Config()
+    assert make_config(yaml.safe_load(template())) == default_config()
     keys = set(re.findall(r"^ *(\w+):", template(), re.MULTILINE))
 
     def names(plain: dict[str, object]) -> set[str]:
         inner = [names(value) for value in plain.values() if isinstance(value, dict)]
         return set(plain).union(*inner)
 
-    assert keys == names(to_plain(Config()))
+    assert keys == names(to_plain(default_config()))
 
 
 def test_the_template_in_configs_is_the_one_the_code_makes() -> None:
@@ -72,7 +75,7 @@ def test_every_key_has_a_description_in_the_schema() -> None:
             "seed: 1\nn_components: 3\n",
             r"line 2: unknown key 'n_components'; it belongs at 'model.n_components'",
         ),
-        ("trials: t.tsv\n", r"trials are for task: verification"),
+        ("trials: t.tsv\n", r"line 1: trials is for task: verification; this configuration has task: classification"),
         ("grid: 1\n", r"line 1: unknown key 'grid'; the keys at the top are task, corpus"),
         (
             "model: {n_components: 0}\n",
@@ -84,10 +87,17 @@ def test_every_key_has_a_description_in_the_schema() -> None:
             r"task is 'diarization'; expected 'classification', 'verification', 'recognition' or 'anomaly'",
         ),
         ("task: verification\n", r"task: verification scores against a background model; set model.adapt: map"),
+        ("task: anomoly\n", r"line 1: task is 'anomoly'; .*did you mean 'anomaly'\?"),
+        ("task: segments\n", r"for this task write task: classification with a section segments"),
+        ("seed: 1\nhmm: {passes: 2}\n", r"line 2: "),
+        (
+            "task: recognition\nmodel: {n_components: 3}\n",
+            r"line 2: model.n_components is for task: .*; this configuration has task: recog.* hmm, rec",
+        ),
         ("decision: {prior: 0.5}\n", r"decision is for task: verification"),
         ("scoring: {p_target: 0.5}\n", r"unknown key 'scoring.p_target'; it is 'decision.prior' now"),
         ("scoring: {cost_miss: 2}\n", r"unknown key 'scoring.cost_miss'; it belongs at 'decision.cost_miss'"),
-        ("calibration: {method: logistic}\n", r"calibration is for task: verification"),
+        ("calibration: {method: logistic}\n", r"calibration.method is for task: verification"),
         ("calibration: {n_folds: 5}\n", r"calibration.n_folds has no effect with calibration.method: none"),
         ("calibration: {method: pav, p_target: 0.1}\n", r"calibration.p_target has no effect with .*method: pav"),
         ("calibration: {method: pav, quality: cohort}\n", r"calibration.quality has no effect with .*method: pav"),
@@ -125,7 +135,10 @@ def test_every_key_has_a_description_in_the_schema() -> None:
         ),
         ("parallel: {memory: 2 gigs}\n", r"parallel.memory is '2 gigs'; expected a number with a unit, such as 500MB"),
         ("parallel: {memory: 500}\n", r"parallel.memory is 500, 500 bytes; expected at least 1MB.*unit missing"),
-        ("parallel: {memory: 1GB}\nsegments: {}\n", r"parallel.memory has no effect with segments"),
+        (
+            "parallel: {memory: 1GB}\nsegments: {}\n",
+            r"parallel.memory is for task: .*; this .* with a section segments",
+        ),
         ("corpus: {split: {kind: kfold, test: 0.5}}\n", r"corpus.split.test is for kind fraction; the kind is kfold"),
         ("corpus: {channel: left}\n", r"corpus.channel is 'left'"),
         ("model: 32\n", r"model is 32; expected a section with keys of its own: n_components"),
@@ -157,6 +170,14 @@ def test_a_wrong_key_or_value_is_named_with_its_line_and_what_was_expected(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         load_config(written(tmp_path, text))
+
+
+def test_a_configuration_goes_to_another_process_and_comes_back() -> None:
+    config = make_config({"task": "anomaly", "anomaly": {"folds": 3}})
+    assert pickle.loads(pickle.dumps(config)) == config
+    read = "import pickle, sys; print(pickle.load(sys.stdin.buffer).anomaly.folds)"
+    there = subprocess.run([sys.executable, "-c", read], input=pickle.dumps(config), capture_output=True, check=True)
+    assert there.stdout.strip() == b"3"
 
 
 def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
@@ -220,7 +241,7 @@ def test_the_hash_of_settings_tells_versions_apart_whose_defaults_differ(monkeyp
 
     # An earlier version: the same request, another default of model.max_iter.
     older = replace(base, model=replace(base.model, max_iter=20))
-    monkeypatch.setattr("speechgmm.config.writing.Config", lambda: older)
+    monkeypatch.setattr("speechgmm.config.writing.default_config", lambda: older)
     assert config_hash(older) == "01e7b720ff566d53"
     monkeypatch.undo()
     assert config_hash(base) == "01e7b720ff566d53"

@@ -27,7 +27,6 @@ from speechgmm.engine.run_folder import read_run
 from speechgmm.engine.sweeps import grid_points, sweep
 from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.evaluation import cllr_min, eer, rank_trials
-from speechgmm.evaluation.decision import DecisionSpec
 from speechgmm.features import moments
 from speechgmm.features.augment import Copy
 from speechgmm.report.page import write_report
@@ -36,6 +35,7 @@ from speechgmm.tasks.classification.codec import read_model_file
 from speechgmm.tasks.classification.enrolment import enrol
 from speechgmm.tasks.classification.models import ClaimScores
 from speechgmm.tasks.classification.scoring import score_recordings
+from speechgmm.tasks.classification.spec import DecisionSpec
 from speechgmm.tasks.classification.training import train
 from speechgmm.tasks.classification.updates import update_class
 from speechgmm.tasks.segments.codec import SegmentFile, read_any_model

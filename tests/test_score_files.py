@@ -9,8 +9,8 @@ import pytest
 from speechgmm.cli.score_files import Evaluate, Fuse
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import cllr, eer, eer_staircase, min_dcf, rank_trials
-from speechgmm.evaluation.decision import DecisionSpec
 from speechgmm.io.score_file import ClassScores, TrialScores, read_scores, read_truth
+from speechgmm.tasks.classification.spec import DecisionSpec
 from speechgmm.tasks.verification.fusion import fuse_files
 from speechgmm.tasks.verification.score_files import evaluate_file
 from speechgmm.tasks.verification.score_map_training import fit_logistic

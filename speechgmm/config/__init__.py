@@ -3,6 +3,7 @@
 from speechgmm.config.experiment import Experiment, cache_folder, data_folder
 from speechgmm.config.reading import load_config, make_config
 from speechgmm.config.spec import Config, ParallelSpec, ReportSpec
+from speechgmm.config.task_settings import Section, TaskSettings, default_config
 from speechgmm.config.writing import (
     NOT_IN_THE_RESULT,
     config_hash,
@@ -21,9 +22,12 @@ __all__ = [
     "Experiment",
     "ParallelSpec",
     "ReportSpec",
+    "Section",
+    "TaskSettings",
     "cache_folder",
     "config_hash",
     "data_folder",
+    "default_config",
     "differences",
     "json_schema",
     "load_config",

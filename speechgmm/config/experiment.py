@@ -1,11 +1,15 @@
 """A configuration and its places: what its paths are relative to, where corpora, cache and results are."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 from speechgmm.config.spec import Config
 from speechgmm.corpus.spec import KNOWN
+from speechgmm.setting import is_path
+
+Spec = TypeVar("Spec", bound=Any)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,27 +23,21 @@ class Experiment:
 
     def resolved(self) -> Config:
         """The configuration with its paths absolute and its rate known: what a run's folder keeps."""
-        path, root = self.corpus_path(), self.corpus_root()
-        corpus = replace(
-            self.config.corpus,
-            path=None if path is None else str(path),
-            root=None if root is None else str(root),
-            sample_rate=self.config.corpus.rate(),
-        )
-        trials = self.trials_path()
-        trials_text = None if trials is None else str(trials)
-        spec = self.config.recognition
-        dictionary, grammar = (path and str(self.beside(path)) for path in (spec.dictionary, spec.grammar))
-        prior_from = self.config.model.prior_from
-        model = replace(self.config.model, prior_from=prior_from and str(self.beside(prior_from)))
-        return replace(
-            self.config,
-            corpus=corpus,
-            model=model,
-            trials=trials_text,
-            recognition=replace(spec, dictionary=dictionary, grammar=grammar),
-            cache=str(self.cache()),
-        )
+        config = self._with_absolute_paths(self.config)
+        root = self.corpus_root()
+        corpus = replace(config.corpus, root=None if root is None else str(root), sample_rate=self.config.corpus.rate())
+        return replace(config, corpus=corpus, cache=str(self.cache()))
+
+    def _with_absolute_paths(self, spec: Spec) -> Spec:
+        """A section with every path in it resolved."""
+        found: dict[str, Any] = {}
+        for field in fields(spec):
+            value = getattr(spec, field.name)
+            if is_dataclass(value):
+                found[field.name] = self._with_absolute_paths(value)
+            elif value is not None and is_path(field):
+                found[field.name] = str(self.beside(value))
+        return replace(spec, **found)
 
     def corpus_path(self) -> Path | None:
         """The manifest, resolved; None where the corpus has none."""

@@ -2,8 +2,10 @@
 
 import difflib
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -12,12 +14,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from speechgmm.config.experiment import Experiment
 from speechgmm.config.spec import Config
+from speechgmm.config.task_settings import asked_by, check_task, section_type, sections, whole_config
 from speechgmm.errors import ConfigError
 from speechgmm.gmm.spec import OF_BACKGROUND
-from speechgmm.tasks.segments.spec import SegmentSpec
-
-PATHS = ("corpus.root", "corpus.path", "trials", "cache", "recognition.dictionary", "recognition.grammar")
-"""Keys whose values are relative to where you stand when they are given on the command line."""
+from speechgmm.setting import is_path
 
 MOVED = {("scoring", "p_target"): "decision.prior"}
 """Keys of earlier versions -> where they are now."""
@@ -75,14 +75,26 @@ def make_config(
     corpus = values.get("corpus")
     if isinstance(corpus, dict) and isinstance(corpus.get("split"), str):
         values["corpus"] = {**corpus, "split": {"kind": corpus["split"]}}
-    _refuse_booleans(values, Config, source, lines or {})
+    lines = lines or {}
+    _refuse_booleans(values, whole_config(), source, lines)
+    given = ("overrides",) if 0 in lines.values() else ()
     try:
-        config: Config = TypeAdapter(Config).validate_python(values)
+        config: Config = _validator().validate_python(values)
     except ValidationError as error:
-        messages = [_explain(dict(problem), source, lines or {}) for problem in error.errors(include_url=False)]
-        given = ("overrides",) if 0 in (lines or {}).values() else ()
+        messages = [_explain(dict(problem), source, lines) for problem in error.errors(include_url=False)]
         raise ConfigError("\n".join(dict.fromkeys(messages)), arguments=given) from None
+    try:
+        check_task(config)
+    except ConfigError as error:
+        named = (tuple(word.split(".")) for word in re.findall(r"[a-z_.]+", str(error)))
+        path = next((path for path in named if path in lines), ())
+        raise ConfigError(f"{_place(path, source, lines)}: {error}", arguments=given) from None
     return config
+
+
+@cache
+def _validator() -> TypeAdapter[Config]:
+    return TypeAdapter(whole_config())
 
 
 def _notes(values: Mapping[str, Any], config: Config) -> Iterator[str]:
@@ -125,7 +137,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         value = text
-    if key.strip() in PATHS and isinstance(value, str):
+    if isinstance(value, str) and tuple(parts) in _paths():
         value = str(Path(os.path.expandvars(value)).expanduser().absolute())
     inner = values
     for part in parts[:-1]:
@@ -153,38 +165,45 @@ def _lines(node: yaml.Node, prefix: tuple[str, ...]) -> Iterator[tuple[tuple[str
         yield from _lines(value, (*prefix, key.value))
 
 
-def _known_keys(spec: Any = None) -> dict[tuple[str, ...], tuple[str, ...]]:
+def _known_keys(spec: Any = None) -> dict[tuple[str, ...], tuple[Field[Any], ...]]:
     """Path of every section -> its keys."""
-    spec = Config() if spec is None else spec
-    found: dict[tuple[str, ...], tuple[str, ...]] = {(): tuple(field.name for field in fields(spec))}
+    spec = whole_config() if spec is None else spec
+    hints = get_type_hints(spec)
+    found: dict[tuple[str, ...], tuple[Field[Any], ...]] = {(): fields(spec)}
     for field in fields(spec):
-        value = getattr(spec, field.name)
-        if value is None and field.name == "segments":
-            value = SegmentSpec()
-        if isinstance(value, tuple) and value and is_dataclass(value[0]):
-            value = value[0]  # each of a list has the same keys
-        if is_dataclass(value):
-            found.update({(field.name, *path): keys for path, keys in _known_keys(value).items()})
+        inner = section_type(hints[field.name])
+        if inner is not None:
+            found.update({(field.name, *path): keys for path, keys in _known_keys(inner).items()})
     return found
+
+
+@cache
+def _paths() -> frozenset[tuple[str, ...]]:
+    """Keys whose values are paths: given on the command line, they are relative to where you stand."""
+    return frozenset((*section, key.name) for section, keys in _known_keys().items() for key in keys if is_path(key))
+
+
+def _place(path: tuple[str, ...], source: str, lines: Mapping[tuple[str, ...], int]) -> str:
+    """The file, and the line of a key where it is known."""
+    line = next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), None)
+    if line == 0:
+        return "a setting given beside the file"
+    return f"{source}, line {line}" if line else source
 
 
 def _explain(problem: dict[str, Any], source: str, lines: Mapping[tuple[str, ...], int]) -> str:
     """One of pydantic's problems as a sentence with place, key and likely mistake."""
-    sections = _known_keys()
+    known_keys = {section: tuple(key.name for key in keys) for section, keys in _known_keys().items()}
     # pydantic adds the branch of a union to the path ("literal['mix']", "int"): keep what is a key of ours.
     path: tuple[str, ...] = ()
     for part in (str(part) for part in problem["loc"] if not isinstance(part, int)):
-        if path in sections and (part in sections[path] or problem["type"] == "unexpected_keyword_argument"):
+        if path in known_keys and (part in known_keys[path] or problem["type"] == "unexpected_keyword_argument"):
             path = (*path, part)
-    line = next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), None)
-    where = f"{source}, line {line}" if line else source
-    if line == 0:
-        where = "a setting given beside the file"
-    key = ".".join(path)
+    where, key = _place(path, source, lines), ".".join(path)
     if problem["type"] == "unexpected_keyword_argument":
-        known = sections.get(path[:-1], ())
+        known = known_keys.get(path[:-1], ())
         near = difflib.get_close_matches(path[-1], known, 1, 0.7)
-        elsewhere = [".".join((*section, path[-1])) for section, keys in sections.items() if path[-1] in keys]
+        elsewhere = [".".join((*section, path[-1])) for section, keys in known_keys.items() if path[-1] in keys]
         if path in MOVED:
             hint = f"it is {MOVED[path]!r} now"
         elif near:
@@ -196,5 +215,15 @@ def _explain(problem: dict[str, Any], source: str, lines: Mapping[tuple[str, ...
         return f"{where}: unknown key {key!r}; {hint}"
     message = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
     if problem["type"] in ("dataclass_type", "dict_type"):
-        message = f"a section with keys of its own: {', '.join(sections.get(path, ()))}"
+        message = f"a section with keys of its own: {', '.join(known_keys.get(path, ()))}"
+    elif problem["type"] == "literal_error":
+        message = _nearest(path, problem["input"], message)
     return f"{where}: {key} is {problem['input']!r}; expected {message}"
+
+
+def _nearest(path: tuple[str, ...], given: Any, expected: str) -> str:
+    """What was expected in the place of a word, and the one that is like it."""
+    if path == ("task",) and given in {section.name for section in sections()}:
+        return f"{expected}; for this task write {asked_by(given)}"
+    near = difflib.get_close_matches(str(given), re.findall(r"'(.*?)'", expected), 1, 0.7)
+    return expected + (f"; did you mean {near[0]!r}?" if near else "")

@@ -4,13 +4,16 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter
 
 from speechgmm.config.spec import Config
-from speechgmm.tasks.segments.spec import SegmentSpec
+from speechgmm.config.task_settings import default_config, section_type, unread_sections, whole_config
+
+LAST = ("report", "parallel", "cache", "seed", "output")
+"""Keys that are written after the sections of tasks."""
 
 NOT_IN_THE_RESULT = ("parallel", "cache", "output", "report")
 """Sections that cannot change a result: they do not count when a result folder is matched to its configuration."""
@@ -18,7 +21,15 @@ NOT_IN_THE_RESULT = ("parallel", "cache", "output", "report")
 
 def to_plain(spec: Any) -> Any:
     """A spec as dictionaries, lists and scalars, ready for YAML or JSON."""
-    return json.loads(json.dumps(asdict(spec)))
+    plain = json.loads(json.dumps(asdict(spec)))
+    return {name: plain[name] for name in _in_order(spec)}
+
+
+def _in_order(spec: Any) -> list[str]:
+    """Names of the fields, those of the machine last in a whole configuration."""
+    names = [field.name for field in fields(spec)]
+    last = LAST if isinstance(spec, Config) else ()
+    return [*(name for name in names if name not in last), *last]
 
 
 def to_yaml(config: Config) -> str:
@@ -34,20 +45,21 @@ def config_hash(config: Config) -> str:
     that it is the same on every machine; nor does what has its default, so that it outlives keys that are added later.
     It does not tell two versions apart whose defaults differ: `settings_hash` does.
     """
-    return _digest(other_than(to_plain(Config()), _of_the_result(config)))
+    return _digest(other_than(to_plain(default_config()), _of_the_result(config)))
 
 
 def settings_hash(config: Config) -> str:
     """Sixteen hex digits that two configurations share when every key has the same value, defaults written out.
 
-    As `config_hash`, but also different where a default has changed between two versions, and where a key was added.
+    As `config_hash`, but also different where a default has changed between two versions, and where a key was added
+    that the task reads. Sections of other tasks do not count.
 
     >>> from speechgmm.config import make_config
-    >>> default = Config().seed
-    >>> settings_hash(make_config({"seed": default})) == settings_hash(make_config({}))
+    >>> settings_hash(make_config({"seed": 0})) == settings_hash(make_config({}))
     True
     """
-    return _digest(_as_floats(_of_the_result(config)))
+    unread = unread_sections(config)
+    return _digest(_as_floats({key: value for key, value in _of_the_result(config).items() if key not in unread}))
 
 
 def _as_floats(value: Any) -> Any:
@@ -97,7 +109,7 @@ def differences(here: Mapping[str, Any], there: Mapping[str, Any], prefix: str =
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of the configuration, for editors that complete and check YAML."""
-    schema = TypeAdapter(Config).json_schema()
+    schema = TypeAdapter(whole_config()).json_schema()
     split = schema["$defs"]["CorpusSpec"]["properties"]["split"]
     kinds = schema["$defs"]["SplitSpec"]["properties"]["kind"]["enum"]
     reference = {"$ref": split.pop("$ref")}
@@ -115,15 +127,15 @@ def template() -> str:
         "# Every key there is, with its default. Keep what you change and delete the rest: what is absent has its\n"
         "# default. null: follows from another key, which the comment names. `speechgmm schema` has it for editors.\n"
     )
-    return head + "\n".join(_commented(Config(), 0)) + "\n"
+    return head + "\n".join(_commented(default_config(), 0)) + "\n"
 
 
 def _commented(spec: Any, depth: int) -> Iterator[str]:
     import textwrap
 
-    hints = TypeAdapter(type(spec)).json_schema()["properties"]
+    hints, types = TypeAdapter(type(spec)).json_schema()["properties"], get_type_hints(type(spec))
     pad = "  " * depth
-    for field in fields(spec):
+    for field in (type(spec).__dataclass_fields__[name] for name in _in_order(spec)):
         value = getattr(spec, field.name)
         about = field.metadata.get("description", "")
         hint = hints[field.name]
@@ -139,8 +151,9 @@ def _commented(spec: Any, depth: int) -> Iterator[str]:
             yield from _commented(value, depth + 1)
         else:
             yield f"{pad}{field.name}: {_scalar(value)}"
-        if value is None and field.name == "segments":
-            yield from (f"#   {line}" for line in _commented(SegmentSpec(), 0))
+        optional = section_type(types[field.name])
+        if value is None and isinstance(spec, Config) and optional is not None:
+            yield from (f"#   {line}" for line in _commented(optional(), 0))
         if isinstance(value, tuple) and value and is_dataclass(value[0]):
             yield from (f"{pad}#   {line}" for line in _commented(value[0], 0))
 

@@ -109,12 +109,14 @@ class CorpusSpec:
         None,
         "manifest: the table (.tsv, .csv or .jsonl); kaldi: a data directory, or the folder of train and test; "
         "relative to the configuration file",
+        is_path=True,
     )
     root: str | None = setting(
         None,
         "folder that the recordings lie in, relative to the configuration file; default: the manifest's folder, "
         "for kaldi (where relative paths in wav.scp begin) the folder that path lies in, "
         "and for a known corpus $SPEECHGMM_DATA/NAME, else data/NAME where you stand",
+        is_path=True,
     )
     label: str = setting("label", "the column whose values are the classes")
     target: str | None = setting(

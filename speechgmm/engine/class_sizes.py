@@ -117,14 +117,16 @@ def _one_component(counts: Mapping[str, int]) -> str | None:
     )
 
 
-def background_components(job: Job, pieces: Iterable[Piece]) -> int:
+def background_components(job: Job, pieces: Iterable[Piece], top: int | None) -> int:
     """Components of the background model that is trained on these pieces, with a warning where their frames are few.
+
+    ``top``: how many of them score a frame (``scoring.top_components``); None: all.
 
     Raises:
         ConfigError: Fewer than ``scoring.top_components``.
     """
     config = job.experiment.config
-    asked, top = config.model.ubm.n_components, config.scoring.top_components
+    asked = config.model.ubm.n_components
     most = DEFAULT_UBM_COMPONENTS if asked is None else asked
     n_frames = _count(pieces, most * FRAMES_PER_COMPONENT)
     if asked is not None and is_too_few(n_frames, asked):

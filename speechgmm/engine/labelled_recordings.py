@@ -8,6 +8,7 @@ from speechgmm.corpus import Utterance
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.features import FrontEnd, front_end
+from speechgmm.hmm.recognition_spec import RecognitionSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def bounds_in_frames(plan: FrontEnd, utterance: Utterance, piece: Piece, speed: 
 def are_segments(job: Job) -> bool:
     """Whether the utterances of a recording are its words one after another."""
     config = job.experiment.config
-    kind, label, said = config.corpus.kind, config.corpus.label, config.recognition.labels
+    kind, label, said = config.corpus.kind, config.corpus.label, config.section(RecognitionSpec).labels
     if said is None:
         return kind == "textgrid" or (kind == "timit" and label in ("phone", "word"))
     return said == "segments"

@@ -57,12 +57,17 @@ def _suited(needs: Sequence[Need], n_jobs: int) -> Backend:
     return "processes" if len(needs) >= 2 * n_jobs and work > WORTH_PROCESSES else "threads"
 
 
-def train_ubm(job: Job, features: Features, common: MixtureTask) -> tuple[DiagGMM, ClassReport]:
-    """The universal background model: from the split ``ubm`` where there is one, else from all training frames."""
+def train_ubm(
+    job: Job, features: Features, common: MixtureTask, top_components: int | None = None
+) -> tuple[DiagGMM, ClassReport]:
+    """The universal background model: from the split ``ubm`` where there is one, else from all training frames.
+
+    ``top_components``: how many of its components score a frame, which it must have; None: all that it has.
+    """
     model = job.experiment.config.model
     chosen = tuple(piece for _, pieces in background_utterances(features) for piece in pieces)
     spec = ModelSpec(
-        n_components=background_components(job, chosen),
+        n_components=background_components(job, chosen, top_components),
         max_iter=model.ubm.max_iter,
         init=model.init,
         n_init=model.n_init,

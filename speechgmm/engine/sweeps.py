@@ -179,19 +179,7 @@ def _check_same_task(experiments: Sequence[Experiment]) -> None:
                 "the points of a sweep must be tested on the same items in the same folds; one of them changes the "
                 "corpus, the division or the task (seed also draws the folds)"
             )
-        if other.scoring.priors != config.scoring.priors and not other.corpus.split.kind.startswith(("kfold", "leave")):
-            raise ConfigError("scoring.priors can be swept with folds only: one division has no scores to temper by")
-    for experiment in experiments:
-        other = experiment.config
-        if (other.calibration, other.decision) != (config.calibration, config.decision):
-            raise ConfigError(
-                "calibration and decision cannot be swept: points are compared by their EER, which no calibration "
-                "changes; set them for all points alike"
-            )
-    if config.calibration.by == "dev":
-        raise ConfigError("calibration.by: dev in a sweep, which chooses by the split dev; set calibration.by: folds")
-    if config.scoring.priors == "train" and config.corpus.split.kind in ("column", "fraction"):
-        raise ConfigError("a sweep without folds decides by likelihood; leave scoring.priors out of it")
+    task_of(config).check_sweep([experiment.config for experiment in experiments])
 
 
 def _run_point(job: Job, settings: dict[str, Any]) -> tuple[Point, dict[str, Any]]:

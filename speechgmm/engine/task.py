@@ -1,8 +1,8 @@
-"""What the engine knows of a task, and the table of tasks.
+"""What the engine knows of a task.
 
 A task is a folder of ``speechgmm/tasks``. Its ``task.py`` holds one object of a class derived from ``Task``, and one
-line of ``speechgmm/tasks/__init__.py`` puts it into the table here. Whatever runs an experiment asks the table. Owns
-the protocol and its defaults. Refuses to know any task.
+line of ``speechgmm/tasks/__init__.py`` puts it into the table of tasks (``task_table.py``). Whatever runs an experiment
+asks the table. Owns the protocol and its defaults. Refuses to know any task.
 
 Three types belong to a task: what it trains, what its test gives, and what is evaluated. The engine hands them on.
 """
@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 from speechgmm.errors import ConfigError
+from speechgmm.task_table import entries, name_of, report_module
 
 if TYPE_CHECKING:  # a recording is scored without them
     from speechgmm.config import Config
@@ -135,6 +136,13 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
     def criterion_name(self, config: Config) -> str:
         """The metric of ``criterion``: accuracy, eer, error_rate, ..."""
 
+    def check_sweep(self, configs: Sequence[Config]) -> None:
+        """Refuse settings that a sweep of this task cannot choose between, or cannot use.
+
+        Raises:
+            ConfigError: The points of the sweep have such settings.
+        """
+
     def without_trial_table(self, job: Job) -> Job:
         """The job for inner folds, where a table about the test has no meaning."""
         return job
@@ -215,36 +223,9 @@ def sizes_of(job: Job, what: str) -> str:
     return f"{name}: {what} ({corpus.label}), utterances: {sizes}"
 
 
-_PLACES: Final[dict[str, str]] = {}
-"""Name of a task -> module:name of its object."""
-
-_BY_SECTION: Final[dict[str, dict[str, str]]] = {}
-"""Value of ``task`` in a configuration -> section that is there -> name of the task, where it has none of its own."""
-
-
-def register(name: str, place: str, *, task: str | None = None, section: str | None = None) -> None:
-    """Put a task into the table; it is loaded when it is asked for.
-
-    ``task`` and ``section``: the configuration asks for it by that value of ``task`` and by having that section, where
-    it has no name of its own there.
-    """
-    _PLACES[name] = place
-    if section is not None:
-        _BY_SECTION.setdefault(task or name, {})[section] = name
-
-
-_REPORTS: Final[list[str]] = []
-
-
-def register_report(module: str) -> None:
-    """Name the module that makes the page of a run: ``missing_extra`` and ``write_report`` in it."""
-    _REPORTS[:] = [module]
-
-
 def report_page() -> ModuleType:
     """The module that makes the page of a run, which the engine does not know."""
-    import_module("speechgmm.tasks")
-    return import_module(_REPORTS[0])
+    return import_module(report_module())
 
 
 def task_named(name: str) -> AnyTask:
@@ -253,28 +234,19 @@ def task_named(name: str) -> AnyTask:
     Raises:
         ConfigError: There is none.
     """
-    import_module("speechgmm.tasks")  # fills the table; by name, since the engine knows no task
-    if name not in _PLACES:
-        raise ConfigError(f"task is {name!r}; expected one of {', '.join(_PLACES)}")
-    module, attribute = _PLACES[name].split(":")
-    found: AnyTask = getattr(import_module(module), attribute)
-    return found
+    if name not in entries():
+        raise ConfigError(f"task is {name!r}; expected one of {', '.join(entries())}")
+    task: AnyTask = entries()[name].load("task", "TASK")
+    return task
 
 
 def task_of(config: Config) -> AnyTask:
     """The task that a configuration asks for."""
-    import_module("speechgmm.tasks")
-    for section, name in _BY_SECTION.get(config.task, {}).items():
-        if getattr(config, section) is not None:
-            return task_named(name)
-    return task_named(config.task)
+    from speechgmm.config.task_settings import name_of_task
+
+    return task_named(name_of_task(config))
 
 
 def task_of_run(config: Mapping[str, Any]) -> AnyTask:
     """The task that a run's ``config.yaml`` asks for."""
-    import_module("speechgmm.tasks")
-    name = str(config.get("task", "classification"))
-    for section, own in _BY_SECTION.get(name, {}).items():
-        if config.get(section):
-            return task_named(own)
-    return task_named(name)
+    return task_named(name_of(str(config.get("task", "classification")), lambda section: bool(config.get(section))))

@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from speechgmm.errors import ConfigError, DataError, ShapeError
 from speechgmm.features.deltas import append_deltas
 from speechgmm.features.front_end import FrontEnd, front_end
-from speechgmm.features.log_mels import log_mels
+from speechgmm.features.kinds import feature_kind
 from speechgmm.features.normalise import moments, normalisation
-from speechgmm.features.pitch import log_f0
 from speechgmm.features.presets import INT16
 from speechgmm.features.spec import FeatureSpec
 from speechgmm.features.vad import energy_vad, peak_vad
@@ -62,8 +61,8 @@ def extract(spec: FeatureSpec, samples: Float32Array, sample_rate: int) -> Float
         )
     frames, speech = raw_features(spec, samples, sample_rate)
     if speech is not None:
-        if not speech.any() and spec.kind == "f0":
-            raise DataError(f"none of the {len(speech)} frames is voiced; is somebody speaking in the recording?")
+        if not speech.any() and (keeps := feature_kind(spec).keeps):
+            raise DataError(f"none of the {len(speech)} frames is {keeps}; is somebody speaking in the recording?")
         if not speech.any():
             raise DataError(
                 f"voice activity detection keeps none of the {len(speech)} frames; is the recording silent? "
@@ -79,9 +78,9 @@ def raw_features(spec: FeatureSpec, samples: Samples, sample_rate: int) -> tuple
     """All frames of a recording before normalisation, and which of them are speech: what a cache may hold.
 
     samples (N,) float in [-1, 1], or stretches of them one after another; sample_rate in Hz -> frames (T, D)
-    float32 with deltas, and speech (T,) or None without voice activity detection; of pitch, the
-    voiced frames. Depends on the spec only
-    through ``spec.without_normalisation()``. Raises like `extract`, but for what concerns normalisation.
+    float32 with deltas, and speech (T,) or None without voice activity detection; of pitch, the voiced frames. Depends
+    on the spec only through ``spec.without_normalisation()``. Raises like `extract`, but for what concerns
+    normalisation.
 
     >>> frames, speech = raw_features(FeatureSpec(vad="peak"), np.ones(800, dtype=np.float32), 8000)
     >>> frames.shape, speech.shape
@@ -91,20 +90,20 @@ def raw_features(spec: FeatureSpec, samples: Samples, sample_rate: int) -> tuple
     True
     """
     front = front_end(spec, sample_rate)
-    if spec.kind == "f0":
-        return log_f0(front, _checked(front, samples))
-    statics, log_energy = static_features(front, samples)
+    frames, log_energy, kept = feature_kind(spec).compute(front, _checked(front, samples))
     if spec.deltas:
-        statics = append_deltas(statics, spec.deltas, spec.delta_window, front.delta_method)
+        frames = append_deltas(frames, spec.deltas, spec.delta_window, front.delta_method)
+    if log_energy is None:
+        return frames, kept
     match spec.vad:
         case "energy":
-            return statics, energy_vad(
+            return frames, energy_vad(
                 log_energy, spec.vad_threshold, spec.vad_mean_scale, spec.vad_context, spec.vad_proportion
             )
         case "peak":
-            return statics, peak_vad(log_energy, spec.vad_range)
+            return frames, peak_vad(log_energy, spec.vad_range)
         case "none":
-            return statics, None
+            return frames, kept
 
 
 def static_features(front: FrontEnd, samples: Samples) -> tuple[Float32Array, Float32Array]:
@@ -118,34 +117,10 @@ def static_features(front: FrontEnd, samples: Samples) -> tuple[Float32Array, Fl
     >>> cepstra.shape, log_energy.shape
     ((8, 13), (8,))
     """
-    blocks: list[Float32Array] = []
-    energies: list[NDArray[np.float64]] = []
-    clipped = front.spec.top_db is not None
-    with log_mels(front) as buffers:
-        for logs, energy in buffers.of(_checked(front, samples)):
-            blocks.append(logs.copy() if clipped else _cepstra(front, logs))
-            energies.append(energy)
-    energy = np.concatenate(energies)
-    energy *= INT16**2
-    log_energy = np.log(np.maximum(energy, front.energy_floor, out=energy), out=energy).astype(np.float32)
-    if front.spec.top_db is not None:
-        loudest = max(float(block[: len(energy)].max()) for block, energy in zip(blocks, energies, strict=True))
-        floor = np.float32(loudest - front.spec.top_db / front.log_factor)
-        blocks = [_cepstra(front, np.maximum(block, floor)) for block in blocks]
-    n_frames, column, c0 = len(log_energy), front.c0_column, front.spec.c0
-    cepstra = np.concatenate(blocks)[:n_frames]
-    if c0 == "drop":
-        return np.delete(cepstra, column, axis=1), log_energy
-    if front.use_energy:
-        cepstra[:, column] = log_energy
-    if c0 == "relative":
-        cepstra[:, column] -= cepstra[:, column].max()
-    return cepstra, log_energy
-
-
-def _cepstra(front: FrontEnd, log_bands: Float32Array) -> Float32Array:
-    """Cepstra of a whole block."""
-    return (log_bands @ front.cepstral.T).astype(np.float32)
+    statics = feature_kind(front.spec).compute(front, _checked(front, samples))
+    if statics.log_energy is None:
+        raise ConfigError(f"features.kind: {front.spec.kind} has no log energies; raw_features has its frames")
+    return statics.frames, statics.log_energy
 
 
 def _checked(front: FrontEnd, samples: Samples) -> Iterator[Float32Array]:

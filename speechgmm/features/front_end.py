@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features.cepstra import cosine_transform, lifter_weights, taper
-from speechgmm.features.filterbanks import linear_bank
 from speechgmm.features.framing import Edges, count_frames
+from speechgmm.features.kinds import feature_kind, kind_name
 from speechgmm.features.presets import PRESETS
 from speechgmm.features.resolve import band, lengths, value_or
 from speechgmm.features.spec import DeltaMethod, FeatureSpec, SpectrumName
@@ -61,9 +61,7 @@ class FrontEnd:
     @property
     def n_static(self) -> int:
         """Dimensions of a frame before deltas."""
-        if self.spec.kind == "f0":
-            return 1
-        return len(self.cepstral) - (self.spec.c0 == "drop")
+        return feature_kind(self.spec).n_static(self)
 
     @property
     def n_dims(self) -> int:
@@ -152,7 +150,7 @@ class FrontEnd:
         spec, preset = self.spec, PRESETS[self.spec.preset]
         vad = {name: getattr(spec, name) for name in _VAD_SETTINGS[spec.vad]}
         return {
-            "kind": spec.kind or ("lfcc" if preset.bank is linear_bank else "mfcc"),
+            "kind": kind_name(spec),
             "preset": spec.preset,
             "sample_rate_hz": self.sample_rate,
             "frame_length_samples": self.frame_length,
@@ -218,7 +216,7 @@ def front_end(spec: FeatureSpec, sample_rate: int) -> FrontEnd:
     rows *= lifter_weights(lifter, spec.n_ceps, first_order=preset.first_liftered)[:, None]
     if preset.c0_last:
         rows = np.roll(rows, -1, axis=0)
-    bank = linear_bank if spec.kind == "lfcc" else preset.bank
+    bank = feature_kind(spec).bank or preset.bank
     window = preset.scale * taper(spec.window or preset.window, length, periodic=preset.periodic)
     return FrontEnd(
         spec=spec,

@@ -7,14 +7,18 @@ sampling rate is `speechgmm.features.front_end`'s business.
 import math
 from dataclasses import Field, dataclass, fields, replace
 from types import NoneType
-from typing import Any, ClassVar, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, get_args
 
 from speechgmm.errors import ConfigError
+from speechgmm.features.kinds import KINDS, check_kind, feature_kind
 from speechgmm.features.transforms import TransformSpec
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
 PresetName = Literal["kaldi", "htk", "slaney", "librosa", "asvspoof"]
-KindName = Literal["mfcc", "lfcc", "f0"]
+if TYPE_CHECKING:  # the table of kinds is read at run time
+    KindName = str
+else:
+    KindName = Literal[tuple(KINDS)]
 WindowName = Literal["povey", "hamming", "hann"]
 SpectrumName = Literal["power", "magnitude"]
 DeltaMethod = Literal["kaldi", "htk"]
@@ -48,8 +52,8 @@ class FeatureSpec:
     )
     kind: KindName | None = setting(
         None,
-        "what a frame holds: cepstra of bands equally wide in mel (mfcc) or in Hz (lfcc), or the log of the pitch, of "
-        "voiced frames alone (f0); default: lfcc with preset asvspoof, else mfcc",
+        f"what a frame holds: {'; '.join(f'{kind}: {holds}' for kind, holds in KINDS.items())}; default: lfcc with "
+        "preset asvspoof, else mfcc",
     )
     n_ceps: int = setting(13, "cepstra per frame, the zeroth (or the log energy in its place) included", ge=1)
     frame_length: float | None = setting(
@@ -135,7 +139,7 @@ class FeatureSpec:
     @property
     def marks_speech(self) -> bool:
         """Whether only some of the frames are kept: those that the VAD keeps, or that are voiced."""
-        return self.vad != "none" or self.kind == "f0"
+        return self.vad != "none" or feature_kind(self).keeps is not None
 
     def without_normalisation(self) -> "FeatureSpec":
         """The same features before normalisation and transform: what a feature cache may be keyed on.
@@ -178,19 +182,7 @@ def _check_value(field: Field[Any], value: object) -> None:
 
 def _check_together(spec: FeatureSpec) -> None:
     """Refuse settings that the others leave without effect."""
-    if spec.kind == "mfcc" and spec.preset == "asvspoof":
-        raise ConfigError(
-            "features.kind: mfcc with preset asvspoof, whose bands are linear in Hz; leave kind out, or take another "
-            "preset and set its frame_length, frame_shift and n_fft"
-        )
-    if spec.kind == "f0":
-        read = ("kind", "preset", "frame_shift", "cmvn", "norm_vars", "transform")
-        for field in fields(spec):
-            if field.name not in read and getattr(spec, field.name) != field.default:
-                raise ConfigError(
-                    f"features.{field.name}: {getattr(spec, field.name)} has no effect with kind f0, whose frames hold "
-                    "the pitch of voiced frames alone; leave it out"
-                )
+    check_kind(spec)
     if not spec.snip_edges and spec.preset != "kaldi":
         raise ConfigError(
             f"features.snip_edges: false with preset {spec.preset}; only the kaldi preset has frames that "

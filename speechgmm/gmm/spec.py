@@ -173,6 +173,7 @@ class ModelSpec:
         None,
         "variational: a model whose classes' posteriors are the priors of this training, for recordings that it has "
         "not seen; relative to the configuration file",
+        is_path=True,
     )
     adapt: Literal["none", "map"] = setting(
         "none", "none: every class is trained from its own frames; map: adapted from a background model"

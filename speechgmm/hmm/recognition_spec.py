@@ -28,6 +28,7 @@ class RecognitionSpec:
         None,
         "pronunciations (CMU's format, or Kaldi's lexicon.txt), relative to the configuration file: phones are the "
         "units then; default: every word is a unit of its own",
+        is_path=True,
     )
     stress: Literal["keep", "drop"] = setting("keep", "drop: phones of the dictionary without the digit of stress")
     silence: str | None = setting(
@@ -44,7 +45,7 @@ class RecognitionSpec:
         "word: one word of those in training; loop: any sequence of them; bigram: the same, each as probable as after "
         "the one before it in training; grammar: what a grammar accepts",
     )
-    grammar: str | None = setting(None, "grammar: the file (JSGF), relative to the configuration file")
+    grammar: str | None = setting(None, "grammar: the file (JSGF), relative to the configuration file", is_path=True)
     scale: float = setting(1.0, "what log probabilities of the language are multiplied by", ge=0)
     insertion_penalty: float = setting(0.0, "what every word costs (phone, where words are phones)", unit="nats")
     beam: float = setting(

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from speechgmm.config import NOT_IN_THE_RESULT, Config, other_than, to_plain
+from speechgmm.config import NOT_IN_THE_RESULT, default_config, other_than, to_plain
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import task_of_run
 from speechgmm.evaluation import EER_NAMES
@@ -204,7 +204,9 @@ def _counted(run: RunFolder) -> tuple[str, str]:
 
 def protocol(run: RunFolder) -> Section:
     """The configuration, what it ran with, and how to run it again."""
-    changed = {k: v for k, v in other_than(to_plain(Config()), run.config).items() if k not in NOT_IN_THE_RESULT}
+    changed = {
+        k: v for k, v in other_than(to_plain(default_config()), run.config).items() if k not in NOT_IN_THE_RESULT
+    }
     versions = [(name, version) for name, version in run.environment.get("packages", {}).items()]
     if run.environment:
         versions += [("python", run.environment["python"]), ("machine", run.environment["machine"])]

@@ -1,12 +1,12 @@
 """Sections of a run's configuration in a line."""
 
-from speechgmm.config import Config, other_than, to_plain
+from speechgmm.config import default_config, other_than, to_plain
 from speechgmm.engine.run_folder import RunFolder
 
 
 def settings_of(run: RunFolder, name: str, always: tuple[str, ...]) -> str:
     """A section of the configuration in a line: these keys, and what differs from the defaults."""
-    given, default = run.config.get(name) or {}, to_plain(Config()).get(name) or {}
+    given, default = run.config.get(name) or {}, to_plain(default_config()).get(name) or {}
     asked = {**{key: given[key] for key in always if given.get(key) is not None}, **other_than(default, given)}
     found = []
     for key, value in asked.items():

@@ -1,16 +1,22 @@
 """The tasks, a folder each: mathematics, training, evaluation, model file, report and command. Imports none of them.
 
-A new task is its folder and one line here, which puts it into the engine's table; it is loaded when it is asked for.
+A new task is its folder and one line here, which puts it into the table of tasks; it is loaded when it is asked for.
 """
 
-from speechgmm.engine.task import register, register_report
 from speechgmm.io.model_kinds import register_kind
+from speechgmm.task_table import register, register_report
 
-register("classification", "speechgmm.tasks.classification.task:TASK")
-register("segments", "speechgmm.tasks.segments.task:TASK", task="classification", section="segments")
-register("verification", "speechgmm.tasks.verification.task:TASK")
-register("recognition", "speechgmm.tasks.recognition.task:TASK")
-register("anomaly", "speechgmm.tasks.anomaly.task:TASK")
+register(
+    "segments",
+    "speechgmm.tasks.segments",
+    "which class (phone) each of its segments belongs to",
+    task="classification",
+    section="segments",
+)
+register("classification", "speechgmm.tasks.classification", "which class it belongs to")
+register("verification", "speechgmm.tasks.verification", "whether it belongs to a claimed class (speaker)")
+register("recognition", "speechgmm.tasks.recognition", "which words or phones are in it, in order")
+register("anomaly", "speechgmm.tasks.anomaly", "whether it is unlike normal recordings")
 
 register_report("speechgmm.report.page")
 

@@ -24,6 +24,7 @@ from speechgmm.tasks.anomaly.evaluation import (
     thresholds_table,
 )
 from speechgmm.tasks.anomaly.report import anomalies, oddest, streams_of
+from speechgmm.tasks.anomaly.spec import AnomalySpec
 from speechgmm.tasks.anomaly.split import divide_normal
 from speechgmm.tasks.anomaly.training import TrainedAnomaly, extract_streams, train_anomaly
 
@@ -48,7 +49,7 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
 
     def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
         """Anomalous recordings are never trained on."""
-        wanted, spec = config.anomaly, config.corpus
+        wanted, spec = config.section(AnomalySpec), config.corpus
         divided = divide_normal(
             corpus,
             spec.split,
@@ -62,13 +63,13 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
 
     def trains_each_class(self, config: Config) -> bool:
         """One model may be of all machines."""
-        return config.anomaly.models != "one"
+        return config.section(AnomalySpec).models != "one"
 
     def about(self, job: Job) -> str:
         """How many models, and of how many recordings."""
         corpus = job.corpus
         what = "all normal recordings as one"
-        if job.experiment.config.anomaly.models == "label":
+        if job.experiment.config.section(AnomalySpec).models == "label":
             labels = {utterance.label(corpus.label) for utterance in corpus.split("train")}
             what = f"normal recordings of {len(labels)} classes ({corpus.label})"
         n_train, n_test = len(corpus.split("train")), len(corpus.split("test"))
@@ -97,7 +98,7 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
     def evaluate(self, job: Job, tested: Tested) -> AnomalyEvaluation | None:
         """Areas under the curve, and rates at the threshold."""
         config = job.experiment.config
-        evaluation = evaluate_anomalies(tested.scores, config.anomaly.normal, seed=config.seed)
+        evaluation = evaluate_anomalies(tested.scores, config.section(AnomalySpec).normal, seed=config.seed)
         if evaluation is None:
             job.console.warn("the split 'test' is empty: there are models, but no figures about them")
         elif "auc" not in evaluation.metrics:
@@ -127,7 +128,7 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
     def tables(self, job: Job, tested: Tested, evaluation: AnomalyEvaluation | None) -> Mapping[str, str]:
         """Scores, and the curves of the most anomalous recordings."""
         return {
-            "scores.tsv": anomaly_table(tested.scores, tested.file, job.experiment.config.anomaly.normal),
+            "scores.tsv": anomaly_table(tested.scores, tested.file, job.experiment.config.section(AnomalySpec).normal),
             "curves.tsv": curves_table(curves_of_worst(tested.scores)),
         }
 

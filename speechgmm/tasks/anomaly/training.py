@@ -54,11 +54,11 @@ def stream_jobs(job: Job) -> list[Job]:
     """The same job for each stream, with the stream's features and components."""
     config = job.experiment.config
     found = []
-    for stream in config.anomaly.streams:
+    for stream in config.section(AnomalySpec).streams:
         plain = replace(stream, features=None, n_components=None)
         model = replace(config.model, n_components=stream.n_components or config.model.n_components)
-        anomaly = replace(config.anomaly, streams=(plain,), combine="max")
-        own = replace(config, features=stream.features or config.features, model=model, anomaly=anomaly)
+        anomaly = replace(config.section(AnomalySpec), streams=(plain,), combine="max")
+        own = replace(config, features=stream.features or config.features, model=model).with_section(anomaly)
         found.append(replace(job, experiment=replace(job.experiment, config=own)))
     return found
 
@@ -98,7 +98,7 @@ def train_anomaly(job: Job, streams: Sequence[Features]) -> TrainedAnomaly:
         FitError: Too few frames for the components.
         DataError: Too few recordings to be left out, or for the false alarm rate.
     """
-    spec, label = job.experiment.config.anomaly, streams[0].corpus.label
+    spec, label = job.experiment.config.section(AnomalySpec), streams[0].corpus.label
     training = [utterance for utterance, _ in streams[0].training()]
     kinds = [kind_of(utterance, spec, label) for utterance in training]
     names = sorted(set(kinds), key=natural_order)
@@ -150,7 +150,7 @@ class _Places:
 
 def _reference(job: Job, name: str, ids: Sequence[str], looks: Sequence[Look]) -> NormalReference:
     """The measure that recordings of one kind give; with warnings of those far out, and of too few."""
-    spec = job.experiment.config.anomaly
+    spec = job.experiment.config.section(AnomalySpec)
     figures = np.stack([one.figures for one in looks])
     curves = [[one.curves[number] for one in looks] for number in range(len(spec.streams))]
     about = "" if name == ALL else f"{name!r}: "
@@ -203,15 +203,16 @@ def _train_stream(
 def _folds(job: Job, corpus: Corpus, training: Sequence[Utterance], kinds: Sequence[str]) -> list[int]:
     """The part that each training recording is left out with. Raises DataError where a kind has but one part."""
     config = job.experiment.config
+    spec = config.section(AnomalySpec)
     group = config.corpus.group if config.corpus.split.disjoint else None
-    own = config.anomaly.models == "label"
-    folds = assign_folds(corpus, training, config.anomaly.folds, group=group, seed=config.seed, classes=own)
+    own = spec.models == "label"
+    folds = assign_folds(corpus, training, spec.folds, group=group, seed=config.seed, classes=own)
     for name in dict.fromkeys(kinds):
         if len({fold for fold, kind in zip(folds, kinds, strict=True) if kind == name}) < 2:
             raise DataError(
                 f"{'' if name == ALL else f'{corpus.label} {name!r}: '}all normal training recordings are one "
                 f"{config.corpus.group if group else 'recording'}; scores of recordings not trained on need two at "
-                f"least, and a threshold for a false alarm rate of {config.anomaly.false_alarm:g} many more"
+                f"least, and a threshold for a false alarm rate of {spec.false_alarm:g} many more"
             )
     return folds
 

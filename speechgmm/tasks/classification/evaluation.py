@@ -24,10 +24,10 @@ from speechgmm.evaluation import (
     top_n_right,
     wilson_interval,
 )
-from speechgmm.evaluation.decision import DecisionSpec
 from speechgmm.io.score_file import LOG_POSTERIOR
 from speechgmm.io.tables import table
 from speechgmm.tasks.classification.scoring import Scores
+from speechgmm.tasks.classification.spec import DecisionSpec
 
 Groups = NDArray[np.intp]
 Sides = tuple[Groups, Groups]

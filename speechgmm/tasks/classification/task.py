@@ -25,6 +25,7 @@ from speechgmm.engine.comparison import (
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Settled, Task
+from speechgmm.errors import ConfigError
 from speechgmm.evaluation import eer, rank_trials, ratio
 from speechgmm.evaluation.resampling import Statistic
 from speechgmm.report.settings import mixtures_of
@@ -39,6 +40,7 @@ from speechgmm.tasks.classification.evaluation import (
     scores_table,
 )
 from speechgmm.tasks.classification.scoring import Scores, score
+from speechgmm.tasks.classification.spec import DecisionSpec, ScoringSpec
 from speechgmm.tasks.classification.training import Others, Trained, score_folds, temperature_of, train, train_folds
 
 IN_USE_SHOWN = 30
@@ -70,7 +72,9 @@ class ClassTask(Task[Models, Tested, Evaluation]):
     def evaluate(self, job: Job, tested: Tested) -> Evaluation | None:
         """Accuracy and its like, or the error rates of detecting ``corpus.target``."""
         config, scores = job.experiment.config, tested.scores
-        evaluation = evaluate(scores, seed=config.seed, target=config.corpus.target, decision=config.decision)
+        evaluation = evaluate(
+            scores, seed=config.seed, target=config.corpus.target, decision=config.section(DecisionSpec)
+        )
         if evaluation is None:
             job.console.warn("the split 'test' is empty: there are models, but no figures about them")
             return None
@@ -91,6 +95,17 @@ class ClassTask(Task[Models, Tested, Evaluation]):
     def criterion_name(self, config: Config) -> str:
         """Accuracy, or eer."""
         return "accuracy" if config.corpus.target is None else "eer"
+
+    def check_sweep(self, configs: Sequence[Config]) -> None:
+        """Class priors need a temperature, which is fitted to the scores of folds."""
+        splits = {config.corpus.split.kind for config in configs}
+        priors = {config.section(ScoringSpec).priors for config in configs}
+        if len(priors) > 1 and not splits <= {"kfold", "leave-one-out"}:
+            raise ConfigError("scoring.priors can be swept with folds only: one division has no scores to temper by")
+        if "train" in priors and splits & {"column", "fraction"}:
+            raise ConfigError("a sweep without folds decides by likelihood; leave scoring.priors out of it")
+        if len({config.section(DecisionSpec) for config in configs}) > 1:
+            raise ConfigError("decision cannot be swept: points are compared by their EER, which no decision changes")
 
     def tables(self, job: Job, tested: Tested, evaluation: Evaluation | None) -> Mapping[str, str]:
         """Scores, and what is confused with what."""

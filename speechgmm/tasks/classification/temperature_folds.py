@@ -19,6 +19,7 @@ from speechgmm.io.atomic import write_text
 from speechgmm.io.feature_store import digest
 from speechgmm.tasks.classification.models import ClassModels
 from speechgmm.tasks.classification.scoring import log_likelihood_table
+from speechgmm.tasks.classification.spec import ScoringSpec
 from speechgmm.tasks.classification.temperature import fit_temperature
 
 
@@ -33,7 +34,7 @@ def cross_validated_temperature(
     None, with a warning, where a class would lose all its recordings or too many frames.
     """
     config = job.experiment.config
-    n_folds = config.scoring.temperature_folds
+    n_folds = config.section(ScoringSpec).temperature_folds
     corpus = features.corpus
     training = features.grouped(config.corpus.group).training()
     folds = assign_folds(

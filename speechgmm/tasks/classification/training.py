@@ -22,6 +22,7 @@ from speechgmm.gmm.selection import AT_THE_END
 from speechgmm.tasks.classification.models import ClassModels
 from speechgmm.tasks.classification.priors import learnt_priors
 from speechgmm.tasks.classification.scoring import Scores, score
+from speechgmm.tasks.classification.spec import ScoringSpec
 from speechgmm.tasks.classification.temperature import fit_temperature
 from speechgmm.tasks.classification.temperature_folds import cross_validated_temperature
 
@@ -74,7 +75,8 @@ def train(job: Job, features: Features, others: Others | None = None) -> Trained
         (trained,) = _train_plans(job, [plan], "training classes", others or Others())
         _say_what_is_odd(job, trained.reports)
         # A claim is judged by its score, not by a posterior over classes.
-        if job.experiment.config.scoring.temperature_folds and job.experiment.config.task == "classification":
+        config = job.experiment.config
+        if config.section(ScoringSpec).temperature_folds and config.task == "classification":
             temperature = cross_validated_temperature(job, features, plan.common, trained.models, plan.known)
             trained = replace(trained, models=replace(trained.models, temperature=temperature))
     return trained
@@ -110,11 +112,14 @@ class _Plan:
 
 def _train_plans(job: Job, plans: Sequence[_Plan], what: str, others: "Others") -> list[Trained]:
     """Class models of each plan: one task per plan and class, in one pool."""
+    config = job.experiment.config
+    scoring = config.section(ScoringSpec)
     backgrounds = [
-        train_ubm(job, plan.features, plan.common) if job.experiment.config.model.adapt == "map" else (None, None)
+        train_ubm(job, plan.features, plan.common, scoring.top_components)
+        if config.model.adapt == "map"
+        else (None, None)
         for plan in plans
     ]
-    config = job.experiment.config
     cohorts = [others.members(job, plan.features) for plan in plans]
     tasks = [
         replace(plan.common, label=label, pieces=tuple(pieces), ubm=ubm, prior=plan.known.get(label))
@@ -133,10 +138,10 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str, others: "Others") 
         models = ClassModels(
             labels=tuple(plan.members),
             models=tuple(model for model, _ in fits),
-            log_priors=_log_priors(config.scoring.priors, plan.members),
+            log_priors=_log_priors(scoring.priors, plan.members),
             temperature=None,
             ubm=ubm,
-            top_components=config.scoring.top_components,
+            top_components=scoring.top_components,
             bayesian=posteriors_of([report for _, report in fits]),
         )
         models = others.with_models(job, plan.features, models, fitted)
@@ -213,7 +218,7 @@ def score_folds(
     """
     tested = job.console.track(parts.items(), len(parts), what)
     scores = {name: score(job, part, models[name].models, None) for name, part in tested}
-    if len(parts) < 2 or not job.experiment.config.scoring.temperature_folds:
+    if len(parts) < 2 or not job.experiment.config.section(ScoringSpec).temperature_folds:
         return scores, dict(models)
     tempered: dict[str, Trained] = {}
     for name, trained in models.items():
@@ -224,7 +229,7 @@ def score_folds(
 
 def temperature_of(job: Job, scores: Mapping[str, Scores], models: ClassModels) -> float | None:
     """The temperature that the scores of all folds give; None with one fold, or where none is asked for."""
-    if len(scores) < 2 or not job.experiment.config.scoring.temperature_folds:
+    if len(scores) < 2 or not job.experiment.config.section(ScoringSpec).temperature_folds:
         return None
     return _fitted(scores, models)
 

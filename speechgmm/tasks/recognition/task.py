@@ -16,6 +16,7 @@ from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Task, sizes_of
 from speechgmm.evaluation import EditCounts, count_edits, edit_rate
 from speechgmm.evaluation.resampling import Statistic
+from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.report.settings import settings_of
 from speechgmm.tasks.recognition.codec import RecogniserFile, serialise_recogniser
 from speechgmm.tasks.recognition.decoding import Recognised, recognise_test
@@ -74,11 +75,11 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
             job.console.warn("the split 'test' is empty: there are models, but no figures about them")
             return None
         config = job.experiment.config
-        return evaluate_recognition(tested, config.recognition, seed=config.seed)
+        return evaluate_recognition(tested, config.section(RecognitionSpec), seed=config.seed)
 
     def criterion(self, config: Config, tested: Recognised) -> float:
         """Minus the error rate."""
-        return -edit_rate(count_edits(tested.edits(config.recognition)))(np.ones(len(tested.said)))
+        return -edit_rate(count_edits(tested.edits(config.section(RecognitionSpec))))(np.ones(len(tested.said)))
 
     def criterion_name(self, config: Config) -> str:
         """The error rate of words or phones."""

@@ -34,6 +34,7 @@ from speechgmm.hmm import (
     word_choice,
     word_loop,
 )
+from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.feature_store import canonical, digest
 from speechgmm.io.tables import table
@@ -108,7 +109,7 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
 
 def _task(job: Job, features: Features) -> _Task:
     config = job.experiment.config
-    spec = config.recognition
+    spec = config.section(RecognitionSpec)
     said, lexicon = fitting(job, transcripts(job, features, "train"))
     used = {unit for ways in lexicon.values() for way in ways for unit in way}
     if spec.silence in used:
@@ -122,7 +123,7 @@ def _task(job: Job, features: Features) -> _Task:
         lexicon,
         log_weights_of(lexicon, dictionary_of(job)),
         labels,
-        config.hmm,
+        config.section(HMMSpec),
         spec.silence,
         spec.silence_probability,
         spec.start == "segments",
@@ -176,7 +177,7 @@ def _utterance(task: _Task, one: Transcript, build: Callable[[Units], Graph]) ->
 
 def _recogniser(job: Job, task: _Task, units: Units) -> Recogniser:
     """The units with what may be said of them."""
-    spec = job.experiment.config.recognition
+    spec = job.experiment.config.section(RecognitionSpec)
     lexicon = dict(task.lexicon)
     language: Bigram | Network
     if spec.language == "grammar":

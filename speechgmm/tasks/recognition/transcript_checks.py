@@ -12,6 +12,7 @@ from speechgmm.engine.job import Job
 from speechgmm.engine.labelled_recordings import are_segments
 from speechgmm.errors import DataError
 from speechgmm.hmm import Bigram, HMMSpec, Lexicon, LogWeights, Network
+from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
 
 SHOWN = 20
@@ -39,7 +40,7 @@ def fitting(job: Job, said: Sequence[Transcript]) -> tuple[tuple[Transcript, ...
             f"have them: {', '.join(missing)}"
         )
     known = [one for one in said if missing.keys().isdisjoint(one.words)]
-    reasons = _impossible(known, _lexicon(known, dictionary), job.experiment.config.hmm)
+    reasons = _impossible(known, _lexicon(known, dictionary), job.experiment.config.section(HMMSpec))
     if any(reasons):
         problems = [f"  {one.id}: {why}" for one, why in zip(known, reasons, strict=True) if why]
         listed = "\n".join(problems[:SHOWN]) + ("\n  ..." if len(problems) > SHOWN else "")
@@ -65,7 +66,7 @@ def unfit(job: Job, features: Features) -> list[tuple[str, str]]:
     said = [one for one in transcripts(job, features, "train") if not one.copy]
     missing = {} if dictionary is None else dictionary.missing({one.id: one.words for one in said})
     known = [one for one in said if missing.keys().isdisjoint(one.words)]
-    reasons = iter(_impossible(known, _lexicon(known, dictionary), job.experiment.config.hmm))
+    reasons = iter(_impossible(known, _lexicon(known, dictionary), job.experiment.config.section(HMMSpec)))
     found = []
     for one in said:
         strange = dict.fromkeys(repr(word) for word in one.words if word in missing)
@@ -77,7 +78,7 @@ def unfit(job: Job, features: Features) -> list[tuple[str, str]]:
 
 def warn_of_unheard(job: Job, said: Sequence[Transcript], languages: Sequence[Bigram | Network]) -> None:
     """Warn of words of the test that the language of their recogniser lacks: errors, whatever is heard."""
-    spec = job.experiment.config.recognition
+    spec = job.experiment.config.section(RecognitionSpec)
     merged = spec.count_as or {}
     known = {
         key: {merged.get(word, word) for word in (one.labels if isinstance(one, Bigram) else one.words)}
@@ -103,7 +104,7 @@ def warn_of_unheard(job: Job, said: Sequence[Transcript], languages: Sequence[Bi
 
 def dictionary_of(job: Job) -> Dictionary | None:
     """The configuration's dictionary. Raises DataError as `read_dictionary`."""
-    spec = job.experiment.config.recognition
+    spec = job.experiment.config.section(RecognitionSpec)
     if spec.dictionary is None:
         return None
     path = job.experiment.beside(spec.dictionary)
@@ -141,7 +142,7 @@ def log_weights_of(lexicon: Lexicon, dictionary: Dictionary | None) -> LogWeight
 
 def warn_of_labels(job: Job, said: Sequence[Transcript]) -> None:
     """Warn, once for a run, of what trains but is seldom meant."""
-    spec = job.experiment.config.recognition
+    spec = job.experiment.config.section(RecognitionSpec)
     if are_segments(job) and spec.silence is None:
         n_frames = sum(one.piece.n_rows for one in said)
         outside = n_frames - sum(stop - start for one in said for start, stop in one.bounds or ())

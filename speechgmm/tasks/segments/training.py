@@ -64,7 +64,7 @@ def train_segments(job: Job, sets: Sequence[Features], what: str = "training seg
         DataError: Fewer groups (speakers) than folds to weigh the streams by.
     """
     config = job.experiment.config
-    spec = config.segments or SegmentSpec()
+    spec = config.section(SegmentSpec) or SegmentSpec()
     with job.console.stage("train"):
         tasks = [
             _Task(

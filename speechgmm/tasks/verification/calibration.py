@@ -19,10 +19,10 @@ from speechgmm.engine.job import Job
 from speechgmm.engine.metric import bounds
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import act_dcf_sums, bayes_threshold, cllr_sums, interval, open_set_sums, rank_trials
-from speechgmm.evaluation.decision import DecisionSpec
 from speechgmm.evaluation.open_set import OpenSet
 from speechgmm.evaluation.resampling import OfSums
 from speechgmm.tasks.classification.models import ClassModels
+from speechgmm.tasks.classification.spec import DecisionSpec
 from speechgmm.tasks.verification.score_map_training import Fit, cross_calibrate, fit_logistic, fit_pav
 from speechgmm.tasks.verification.score_maps import Affine, Calibration, ScoreMap, map_inputs
 from speechgmm.tasks.verification.spec import CalibrationSpec
@@ -49,7 +49,7 @@ def calibrate(
         DataError: Too few speakers for folds; a part that has only targets or only nontargets.
     """
     config = job.experiment.config
-    spec = config.calibration
+    spec = config.section(CalibrationSpec)
     if spec.method == "none":
         return scored, None
     seed = config.seed
@@ -69,8 +69,8 @@ def calibrate(
     _say(job, maps, final)
     calibration = Calibration(
         map=final,
-        threshold=threshold(config.decision),
-        decision=config.decision,
+        threshold=threshold(config.section(DecisionSpec)),
+        decision=config.section(DecisionSpec),
         by=spec.by,
         n_targets=int(training.is_target.sum()),
         n_nontargets=int((~training.is_target).sum()),
@@ -207,7 +207,7 @@ def _dev_trials(job: Job, features: Features, models: ClassModels) -> _Training:
             f"calibration.by: dev: {int(is_target.sum())} targets among {len(is_target)} trials of the split dev; both "
             f"kinds are needed: recordings in dev of two classes ({label}) or more that are also in train"
         )
-    inputs = _inputs(scored, job.experiment.config.calibration)[kept]
+    inputs = _inputs(scored, job.experiment.config.section(CalibrationSpec))[kept]
     return _Training(inputs, is_target, scored.n_frames[kept], frozenset(scored.test_groups))
 
 

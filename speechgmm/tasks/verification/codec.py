@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import DataError
-from speechgmm.evaluation.decision import DecisionSpec
 from speechgmm.gmm import DiagGMM
 from speechgmm.tasks.classification.codec import ModelFile
+from speechgmm.tasks.classification.spec import DecisionSpec
 from speechgmm.tasks.verification.models import ClaimModels, Cohort
 from speechgmm.tasks.verification.score_maps import Affine, Calibration, Pav, ScoreMap
 from speechgmm.tasks.verification.score_norm import ScoreNorm

@@ -17,6 +17,7 @@ from speechgmm.engine.job import Job
 from speechgmm.gmm import DiagGMM
 from speechgmm.tasks.classification.models import ClassModels
 from speechgmm.tasks.classification.scoring import SCORED_AT_ONCE
+from speechgmm.tasks.classification.spec import ScoringSpec
 from speechgmm.tasks.classification.training import Others
 from speechgmm.tasks.verification.cohort_check import check_cohort
 from speechgmm.tasks.verification.models import ClaimModels, Cohort
@@ -36,7 +37,7 @@ class CohortTraining(Others):
             DataError: As ``check_cohort``.
         """
         config = job.experiment.config
-        spec = config.scoring
+        spec = config.section(ScoringSpec)
         check_cohort(features.corpus, spec, config.corpus.group)
         members: dict[str, list[Piece]] = {}
         if spec.normalise in BY_MODELS:
@@ -52,7 +53,7 @@ class CohortTraining(Others):
         Raises:
             DataError: A cohort whose scores have no spread.
         """
-        spec = job.experiment.config.scoring
+        spec = job.experiment.config.section(ScoringSpec)
         known = {field.name: getattr(models, field.name) for field in fields(models) if field.init}
         claims = ClaimModels(**known, method=spec.method)
         if spec.normalise == "none":
@@ -63,7 +64,7 @@ class CohortTraining(Others):
 
     def recordings(self, job: Job, features: Features) -> tuple[NDArray[np.float32], ...]:
         """The frames of the cohort's recordings; none where no norm is by them, or they are too many."""
-        spec = job.experiment.config.scoring
+        spec = job.experiment.config.section(ScoringSpec)
         if spec.normalise not in BY_RECORDINGS:
             return ()
         recordings: list[NDArray[np.float32]] = []
@@ -82,7 +83,7 @@ class CohortTraining(Others):
 
 def _norm(job: Job, features: Features, models: ClaimModels, cohort: Cohort) -> ScoreNorm:
     """The norm of models and cohort, by the cohort's recordings where it asks for their scores."""
-    spec = job.experiment.config.scoring
+    spec = job.experiment.config.section(ScoringSpec)
     if spec.normalise == "none" or spec.normalise not in BY_RECORDINGS:
         return ScoreNorm.of("t")
     tests = features.of_split(spec.cohort)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from speechgmm.evaluation import eer, rank_trials
-from speechgmm.evaluation.decision import DecisionSpec
 from speechgmm.tasks.classification.evaluation import detection_metrics
+from speechgmm.tasks.classification.spec import DecisionSpec
 from speechgmm.tasks.verification.trials import ScoredTrials
 
 

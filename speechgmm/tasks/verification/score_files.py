@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from speechgmm.engine.comparison import run_groups
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import error_rates, rank_trials
-from speechgmm.evaluation.decision import DecisionSpec
 from speechgmm.io.score_file import ClassScores, Pair, TrialScores, read_scores, read_truth
 from speechgmm.tasks.classification.evaluation import Sides, detection_metrics, evaluate
 from speechgmm.tasks.classification.scoring import Scores
+from speechgmm.tasks.classification.spec import DecisionSpec
 from speechgmm.tasks.verification.calibration import ratio_metrics
 
 _LISTED: Final = 5  # trials that are named

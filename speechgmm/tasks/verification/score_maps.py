@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ShapeError
-from speechgmm.evaluation.decision import DecisionSpec
+from speechgmm.tasks.classification.spec import DecisionSpec
 from speechgmm.tasks.verification.spec import Quality
 
 Floats = NDArray[np.float64]

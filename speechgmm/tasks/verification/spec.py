@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from speechgmm.errors import ConfigError
-from speechgmm.evaluation.decision import DecisionSpec as DecisionSpec
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
 Quality = Literal["none", "cohort"]

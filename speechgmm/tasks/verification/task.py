@@ -15,6 +15,7 @@ from speechgmm.errors import ConfigError
 from speechgmm.evaluation import eer, rank_trials
 from speechgmm.report.settings import mixtures_of, settings_of
 from speechgmm.tasks.classification.codec import serialise
+from speechgmm.tasks.classification.spec import DecisionSpec, ScoringSpec
 from speechgmm.tasks.classification.task import MixtureTask
 from speechgmm.tasks.classification.training import Others, Trained
 from speechgmm.tasks.verification.calibration import by_folds, calibrate, calibrated_metrics
@@ -23,7 +24,7 @@ from speechgmm.tasks.verification.cohort import CohortTraining
 from speechgmm.tasks.verification.cohort_check import check_cohort
 from speechgmm.tasks.verification.evaluation import TrialEvaluation, evaluate_trials
 from speechgmm.tasks.verification.score_maps import Calibration
-from speechgmm.tasks.verification.spec import UNKNOWN
+from speechgmm.tasks.verification.spec import UNKNOWN, CalibrationSpec
 from speechgmm.tasks.verification.trials import ScoredTrials, score_trials, trials_table
 
 
@@ -49,10 +50,22 @@ class Verification(MixtureTask):
         """
         spec = config.corpus
         corpus, folds = make_split(corpus, spec.split, group=spec.group, seed=config.seed, strangers=True)
-        check_cohort(corpus, config.scoring, spec.group)
-        if config.calibration.method != "none":
+        check_cohort(corpus, config.section(ScoringSpec), spec.group)
+        if config.section(CalibrationSpec).method != "none":
             _check_unknown(corpus)
         return corpus, folds
+
+    def check_sweep(self, configs: Sequence[Config]) -> None:
+        """Points are compared by their EER, which no calibration changes."""
+        if len({(config.section(CalibrationSpec), config.section(DecisionSpec)) for config in configs}) > 1:
+            raise ConfigError(
+                "calibration and decision cannot be swept: points are compared by their EER, which no calibration "
+                "changes; set them for all points alike"
+            )
+        if configs[0].section(CalibrationSpec).by == "dev":
+            raise ConfigError(
+                "calibration.by: dev in a sweep, which chooses by the split dev; set calibration.by: folds"
+            )
 
     def test(self, job: Job, parts: Mapping[str, tuple[Inputs, Trained]]) -> dict[str, ScoredTrials]:
         """Every trial scored by the models of its test's part."""
@@ -64,7 +77,7 @@ class Verification(MixtureTask):
 
     def settles(self, job: Job) -> bool:
         """A calibration is learnt from trials."""
-        return job.experiment.config.calibration.method != "none"
+        return job.experiment.config.section(CalibrationSpec).method != "none"
 
     def settle(
         self, job: Job, inputs: Inputs, whole: Trained, folds: Mapping[str, Trained], tested: Mapping[str, ScoredTrials]
@@ -80,7 +93,7 @@ class Verification(MixtureTask):
         if not self.settles(job):
             return tested
         config = job.experiment.config
-        return replace(tested, llrs=by_folds(tested, config.calibration, config.seed)[0])
+        return replace(tested, llrs=by_folds(tested, config.section(CalibrationSpec), config.seed)[0])
 
     def settings(self, run: RunFolder) -> Sequence[tuple[str, str]]:
         """The mixtures, and how claims are scored, calibrated and decided."""
@@ -107,8 +120,8 @@ class Verification(MixtureTask):
     def evaluate(self, job: Job, tested: ScoredTrials) -> TrialEvaluation:
         """EER, minDCF and Cllr with intervals."""
         config = job.experiment.config
-        evaluation = evaluate_trials(tested, config.decision, seed=config.seed)
-        calibrated = calibrated_metrics(tested, config.decision, seed=config.seed)
+        evaluation = evaluate_trials(tested, config.section(DecisionSpec), seed=config.seed)
+        calibrated = calibrated_metrics(tested, config.section(DecisionSpec), seed=config.seed)
         return replace(evaluation, metrics={**evaluation.metrics, **calibrated})
 
     def criterion(self, config: Config, tested: ScoredTrials) -> float:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from speechgmm.evaluation.decision import DecisionSpec
+    from speechgmm.tasks.classification.spec import DecisionSpec
 
 
 def stakes(decision: "DecisionSpec") -> str:

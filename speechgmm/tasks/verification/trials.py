@@ -19,6 +19,7 @@ from speechgmm.errors import DataError
 from speechgmm.io.tables import cell
 from speechgmm.tasks.classification.models import ClaimScores, ClassModels
 from speechgmm.tasks.classification.scoring import SCORED_AT_ONCE
+from speechgmm.tasks.classification.spec import ScoringSpec
 from speechgmm.tasks.verification.models import ClaimModels
 
 Numbers = NDArray[np.intp]
@@ -152,7 +153,7 @@ def score_trials(
     parts = {name: _score_part(job, name, *system, asked, what) for name, system in systems.items()}
     # Of a table, one fold of a sweep may hold no trial.
     if path is None and not any(len(part) for part in parts.values()):
-        within = ", ".join(job.experiment.config.scoring.trials_within)
+        within = ", ".join(job.experiment.config.section(ScoringSpec).trials_within)
         tested = any(features.corpus.split("test") for features, _ in systems.values())
         raise DataError(
             f"no trials: no test agrees with a model in {within} (scoring.trials_within); are values spelt alike?"
@@ -176,7 +177,7 @@ def _score_part(
     numbers = {name: number for number, name in enumerate(models.labels)}
     true = np.array([numbers.get(u.label(label), -1) for u, _ in tests], np.intp)
     if asked is None:
-        test, model = _made(features, models.labels, tests, config.scoring.trials_within)
+        test, model = _made(features, models.labels, tests, config.section(ScoringSpec).trials_within)
     else:
         rows = [(n, numbers[trial.model], trial) for n, (u, _) in enumerate(tests) for trial in asked[u.id]]
         test, model = (np.array([row[side] for row in rows], np.intp) for side in (0, 1))
@@ -190,11 +191,10 @@ def _score_part(
     _warn_of_shared(job, features, models.labels, tests, test, model, kind)
     parcels = [[piece for _, piece in tests[n : n + SCORED_AT_ONCE]] for n in range(0, len(tests), SCORED_AT_ONCE)]
     raw, scores = np.empty((2, len(models.labels), len(tests)))
-    counts = np.empty(len(tests), np.int64)
+    counts, done = np.empty(len(tests), np.int64), 0
     cohort = models.cohort if isinstance(models, ClaimModels) else None
     cohort_means = None if cohort is None or not cohort.models else np.empty(len(tests))
     with job.console.stage("score"):
-        done = 0
         what = f"scoring parcels of {kind}{f' of fold {fold}' if fold else ''}"
         for found, n_frames in job.console.track(job.map(partial(_score_parcel, models), parcels), len(parcels), what):
             part = slice(done, done + len(n_frames))

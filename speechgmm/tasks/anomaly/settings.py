@@ -1,0 +1,41 @@
+"""What anomaly detection adds to a configuration, and what it refuses."""
+
+from speechgmm.config import Config, Section, TaskSettings
+from speechgmm.errors import ConfigError
+from speechgmm.features.spec import FeatureSpec
+from speechgmm.tasks.anomaly.spec import AnomalySpec
+
+
+def check(config: Config) -> None:
+    """Models of normal recordings stand alone, and every frame has its place in time."""
+    if config.model.adapt != "none":
+        raise ConfigError("model.adapt is not there for task: anomaly; a model of what is normal is trained by itself")
+    if config.model.estimator == "variational":
+        raise ConfigError(
+            "model.estimator: variational is not there for task: anomaly, which scores by a mixture and not by the "
+            "predictive density; take em or gradient"
+        )
+    streams = config.section(AnomalySpec).streams
+    if all(stream.features is not None for stream in streams) and config.features != FeatureSpec():
+        raise ConfigError("features has no effect: every one of anomaly.streams has features of its own; leave it out")
+    for stream in streams:
+        features = stream.features or config.features
+        if features.marks_speech or features.cmvn == "speaker":
+            raise ConfigError(
+                f"anomaly, stream {stream.name!r}: whole recordings are looked at; set kind mfcc or lfcc, vad: none, "
+                "and cmvn by recording or globally (features)"
+            )
+        if features.transform.kind == "lda":
+            raise ConfigError(
+                f"anomaly, stream {stream.name!r}: features.transform.kind: lda learns from classes, of which there "
+                "are none; take pca"
+            )
+    if config.parallel.backend == "dask":
+        raise ConfigError("parallel.backend: dask is not there for task: anomaly")
+
+
+SETTINGS = TaskSettings(
+    sections=(Section("anomaly", AnomalySpec, "anomaly: what is normal, scores, and the threshold"),),
+    reads=("model", "features.transform", "parallel.memory"),
+    check=check,
+)

@@ -1,0 +1,26 @@
+"""What recognition adds to a configuration, and what it refuses."""
+
+from speechgmm.config import Config, Section, TaskSettings
+from speechgmm.errors import ConfigError
+from speechgmm.hmm.recognition_spec import RecognitionSpec
+from speechgmm.hmm.spec import HMMSpec
+
+
+def check(config: Config) -> None:
+    """Every frame has its place in time; raise ConfigError for what does not fit that."""
+    if config.features.marks_speech:
+        raise ConfigError(
+            "recognition takes whole recordings: kind mfcc or lfcc and vad: none (features); for pauses there is "
+            "recognition.silence"
+        )
+    if config.parallel.backend == "dask":
+        raise ConfigError("parallel.backend: dask is not there for task: recognition")
+
+
+SETTINGS = TaskSettings(
+    sections=(
+        Section("hmm", HMMSpec, "recognition: the hidden Markov model of every unit; takes the place of model"),
+        Section("recognition", RecognitionSpec, "recognition: transcripts, pronunciations, language"),
+    ),
+    check=check,
+)
