@@ -70,7 +70,7 @@ def bounds_in_frames(plan: FrontEnd, utterance: Utterance, piece: Piece, speed: 
 def are_segments(job: Job) -> bool:
     """Whether the utterances of a recording are its words one after another."""
     config = job.experiment.config
-    kind, label, said = config.corpus.kind, config.corpus.label, config.section(RecognitionSpec).labels
-    if said is None:
+    kind, label, labels = config.corpus.kind, config.corpus.label, config.section(RecognitionSpec).labels
+    if labels is None:
         return kind == "textgrid" or (kind == "timit" and label in ("phone", "word"))
-    return said == "segments"
+    return labels == "segments"

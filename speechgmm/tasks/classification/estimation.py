@@ -166,8 +166,8 @@ def adapt_classes(
     'b'
     """
     adapt = partial(
-        _adapt_class,
-        ubm=ubm,
+        adapt_map,
+        ubm,
         relevance=relevance,
         parameters=parameters,
         max_iter=max_iter,
@@ -175,7 +175,7 @@ def adapt_classes(
         floor=floor,
         precision=precision,
     )
-    fits = _each(adapt, frames_by_label, ubm.n_components, n_jobs, map, max_iter)
+    fits = _each(partial(_adapt_class, adapt), frames_by_label, ubm.n_components, n_jobs, map, max_iter)
     return _uniform(frames_by_label, fits, ubm)
 
 
@@ -225,31 +225,10 @@ def _train_class(
         raise type(error)(f"class {label!r}: {error}") from None
 
 
-def _adapt_class(
-    item: tuple[str, ArrayLike],
-    *,
-    ubm: DiagGMM,
-    relevance: float,
-    parameters: tuple[Parameter, ...],
-    max_iter: int,
-    tol: float,
-    floor: ArrayLike,
-    precision: PrecisionChoice,
-    n_jobs: int,
-) -> Fit:
+def _adapt_class(adapt: Callable[..., Fit], item: tuple[str, ArrayLike], *, n_jobs: int) -> Fit:
     label, frames = item
     try:
-        return adapt_map(
-            ubm,
-            frames,
-            relevance,
-            parameters=parameters,
-            max_iter=max_iter,
-            tol=tol,
-            floor=floor,
-            precision=precision,
-            n_jobs=n_jobs,
-        )
+        return adapt(frames, n_jobs=n_jobs)
     except (FitError, ShapeError) as error:
         raise type(error)(f"class {label!r}: {error}") from None
 

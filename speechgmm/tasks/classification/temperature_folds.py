@@ -44,23 +44,14 @@ def cross_validated_temperature(
         group=config.corpus.group if config.corpus.split.disjoint else None,
         seed=config.seed,
     )
-    common = replace(common, ubm=models.ubm)
-    specs = dict.fromkeys(models.labels, common.spec)
-    if common.spec.n_components is None and models.ubm is None:
-        sizes = (model.n_components for model in models.models)
-        specs = {
-            label: replace(common.spec, n_components=size) for label, size in zip(models.labels, sizes, strict=True)
-        }
+    of_class = _class_tasks(common, models, known)
     tasks: list[MixtureTask] = []
     for fold in range(n_folds):
         rest: dict[str, list[Piece]] = {label: [] for label in models.labels}
         for (utterance, pieces), number in zip(training, folds, strict=True):
             if number != fold:
                 rest[utterance.label(corpus.label)].extend(pieces)
-        tasks += [
-            replace(common, label=label, pieces=tuple(left), prior=known.get(label), spec=specs[label])
-            for label, left in rest.items()
-        ]
+        tasks += [replace(of_class[label], pieces=tuple(left)) for label, left in rest.items()]
     if any(not task.pieces for task in tasks):
         job.console.warn(
             f"no posteriors, margins only: a class has too few {'groups' if config.corpus.group else 'recordings'} "
@@ -92,3 +83,12 @@ def cross_validated_temperature(
     temperature = fit_temperature(totals, true, models.log_priors)
     write_text(path, json.dumps({"temperature": temperature}))
     return temperature
+
+
+def _class_tasks(common: MixtureTask, models: ClassModels, known: Mapping[str, BayesianGMM]) -> dict[str, MixtureTask]:
+    """What each class is trained by, without its frames: as many components as its model, where frames decided it."""
+    tasks = {label: replace(common, ubm=models.ubm, label=label, prior=known.get(label)) for label in models.labels}
+    if common.spec.n_components is None and models.ubm is None:
+        for label, model in zip(models.labels, models.models, strict=True):
+            tasks[label] = replace(tasks[label], spec=replace(common.spec, n_components=model.n_components))
+    return tasks
