@@ -381,7 +381,7 @@ def test_other_commands_refuse_a_model_of_what_is_normal(machines: Path) -> None
         assert found.exit_code == 1
         assert "speechgmm score" in found.stderr
     described = CliRunner().invoke(app, ["inspect", str(model)])
-    assert "what is normal of 2 classes" in described.stdout
+    assert "anomaly-detection models of 2 classes" in described.stdout
 
 
 def test_other_runs_refuse_what_is_of_anomalies_alone(machines: Path) -> None:
@@ -402,7 +402,7 @@ def test_a_model_file_is_read_back_as_it_was(machines: Path) -> None:
 
 def test_the_report_shows_the_threshold_the_roc_and_the_oddest(machines: Path) -> None:
     page = (machines / "run" / "report.html").read_text()
-    for text in ("What is anomalous", "Thresholds", "The oddest recordings", "data:audio/flac", "AUC"):
+    for text in ("What is anomalous", "Thresholds", "The most anomalous recordings", "data:audio/flac", "AUC"):
         assert text in page
 
 

@@ -229,7 +229,7 @@ def test_segments_with_times_start_the_training_and_are_recognised_whole(tmp_pat
     assert {row["reference"] for row in table(merged.folder / "pairs.tsv")} - {""} == {"H", "pau"}
     torn = (tmp_path / "m.tsv").read_text().replace("\ts3\ttest", "\ts3\ttrain", 1).replace("\ts3\ttest", "\ts3x\ttest")
     (tmp_path / "m.tsv").write_text(torn)
-    with pytest.raises(DataError, match=r"1 recordings have segments on both sides of the division \(3\.wav\)"):
+    with pytest.raises(DataError, match=r"1 recordings have segments on both sides of the split \(3\.wav\)"):
         run(config, output=tmp_path / "torn", console=quiet())
 
 
@@ -375,14 +375,14 @@ def test_words_that_only_the_test_has_are_said_to_be_errors(
     manifest.write_text("\n".join(lines) + "\n")
     dictionary.write_text(dictionary.read_text() + "sideways M L\n")
     run(sentences, console=Console())
-    assert "1 of 16 labels of the test cannot be heard, and each is an error: sideways" in capsys.readouterr().err
+    assert "1 of 16 labels of the test cannot be recognised, and each is an error: sideways" in capsys.readouterr().err
     run(sentences, ["recognition.count_as={sideways: up}"], output=sentences.parent / "merged", console=Console())
-    assert "cannot be heard" not in capsys.readouterr().err
+    assert "cannot be recognised" not in capsys.readouterr().err
     # A grammar may have them: their phones are trained.
     (sentences.parent / "g.jsgf").write_text("<said> = (up | down | flat | sideways)+;")
     grammar = ["recognition.language=grammar", f"recognition.grammar={sentences.parent / 'g.jsgf'}"]
     run(sentences, grammar, output=sentences.parent / "grammar", console=Console())
-    assert "cannot be heard" not in capsys.readouterr().err
+    assert "cannot be recognised" not in capsys.readouterr().err
 
 
 def test_words_that_case_or_punctuation_tells_apart_are_pointed_out(

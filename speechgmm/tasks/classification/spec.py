@@ -36,9 +36,9 @@ class ScoringSpec:
     )
     normalise: Literal["none", "z", "t", "zt", "s", "as"] = setting(
         "none",
-        "verification: scores less the mean, over the deviation, of what a cohort gets: z: its recordings against the "
-        "model; t: its models on the test; zt: one after the other; s: the mean of z and t; as: s by the highest "
-        "scores of the cohort alone",
+        "verification: scores less the mean of a cohort's scores, divided by their standard deviation: z: its "
+        "recordings against the model; t: its models on the test; zt: one after the other; s: the mean of z and t; as: "
+        "s by the highest scores of the cohort alone",
     )
     cohort: Literal["cohort", "ubm"] = setting(
         "cohort", "scoring.normalise: the split of the corpus whose speakers and recordings are the cohort"

@@ -76,12 +76,13 @@ class ClassTask(Task[Models, Tested, Evaluation]):
             scores, seed=config.seed, target=config.corpus.target, decision=config.section(DecisionSpec)
         )
         if evaluation is None:
-            job.console.warn("the split 'test' is empty: there are models, but no figures about them")
+            job.console.warn("the split 'test' is empty: models were trained, but there are no results")
             return None
         untested = [label for label in scores.labels if label not in set(scores.true)]
         if untested:
             job.console.warn(
-                f"{len(untested)} classes have no test item, and no part in figures: {', '.join(untested[:MOST_NAMED])}"
+                f"{len(untested)} classes have no test item, and are left out of the metrics: "
+                f"{', '.join(untested[:MOST_NAMED])}"
             )
         return evaluation
 
@@ -101,7 +102,9 @@ class ClassTask(Task[Models, Tested, Evaluation]):
         splits = {config.corpus.split.kind for config in configs}
         priors = {config.section(ScoringSpec).priors for config in configs}
         if len(priors) > 1 and not splits <= {"kfold", "leave-one-out"}:
-            raise ConfigError("scoring.priors can be swept with folds only: one division has no scores to temper by")
+            raise ConfigError(
+                "scoring.priors can be swept with folds only: a single split has no scores to fit the temperature on"
+            )
         if "train" in priors and splits & {"column", "fraction"}:
             raise ConfigError("a sweep without folds decides by likelihood; leave scoring.priors out of it")
         if len({config.section(DecisionSpec) for config in configs}) > 1:

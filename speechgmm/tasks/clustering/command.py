@@ -203,7 +203,7 @@ def _about(done: "RecordingClusters", method: str, kind: str, model: Path | None
     seconds = float(np.median(done.n_frames)) * frame_shift / done.audio.sample_rate
     if kind == "speakers" and seconds < SHORT:
         lines.append(
-            f"warning: half of the recordings have less than {seconds:.1f} s; below {SHORT:g} s what is said tells two "
-            "apart more than who speaks (--kind sounds goes by that)"
+            f"warning: half of the recordings have less than {seconds:.1f} s; below {SHORT:g} s the words tell two "
+            "apart more than the voice (--kind sounds goes by that)"
         )
     return lines

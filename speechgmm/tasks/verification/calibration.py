@@ -192,7 +192,7 @@ def _dev_trials(job: Job, features: Features, models: ClassModels) -> _Training:
     if job.folds or not dev:
         raise ConfigError(
             "calibration.by: dev needs recordings in the split 'dev'"
-            + (", and a division by folds has none" if job.folds else "")
+            + (", and a split into folds has none" if job.folds else "")
             + "; add them to the corpus, or set calibration.by: folds"
         )
     fold = Fold("", frozenset(utterance.id for utterance in dev))

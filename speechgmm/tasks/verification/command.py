@@ -173,7 +173,7 @@ def _about_scores(calibration: "Calibration | None", threshold: float, chosen: b
 
     if calibration is None:
         return (
-            f"scores are not calibrated: a threshold of {threshold:g} nats per frame stands for no stated odds "
+            f"scores are not calibrated: a threshold of {threshold:g} nats per frame has no meaning as odds "
             "(train with calibration.method: logistic)"
         )
     ratios = "calibrated natural-log likelihood ratios of whole recordings"

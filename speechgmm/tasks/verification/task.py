@@ -153,7 +153,8 @@ def _check_unknown(corpus: Corpus) -> None:
     if any(utterance.label(corpus.label) == UNKNOWN for utterance in corpus.split("train")):
         raise ConfigError(
             f"a class of {corpus.label!r} is named {UNKNOWN!r}, which is what a calibrated model says of a recording "
-            "like none of its classes; give it another name, or leave it out of training: strangers need no model"
+            "like none of its classes; give it another name, or leave it out of training: unknown speakers need "
+            "no model"
         )
 
 

@@ -264,7 +264,7 @@ def _warn_of_shared(
         pairs = [f"model {labels[model[n]]!r}, test {tests[test[n]][0].id!r}" for n in shared]
         job.console.warn(
             f"{len(shared)} of {len(test)} {kind} test a part of a recording whose other part enrolled the model; room "
-            f"and microphone are the same, so figures are better than they would be on another day:\n{listed(pairs)}"
+            f"and microphone are the same, so results are better than they would be on another day:\n{listed(pairs)}"
         )
 
 
