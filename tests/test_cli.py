@@ -14,6 +14,7 @@ import soundfile
 from conftest import hum
 
 from speechgmm import cli
+from speechgmm.cli.app import COMMANDS, loaded_command
 from speechgmm.errors import SpeechGMMError
 from speechgmm.parallel import pmap
 
@@ -308,3 +309,27 @@ def test_scoring_and_judging_a_recording_wait_for_nothing_that_they_do_not_need(
     adapted = config_file.parent / "adapted"
     command("run", config_file, "--set", "model={adapt: map, ubm: {n_components: 4}}", "--out", adapted)
     assert not loaded_by("verify", adapted, recording, "--claim", "low") & slow
+
+
+def test_every_command_has_help_and_options_that_commands_share_are_declared_once() -> None:
+    helps: dict[str, set[str]] = {}
+    for name in COMMANDS:
+        loaded = loaded_command(name)
+        assert loaded.help, name
+        for param in loaded.params:
+            helps.setdefault(param.name, set()).add(param.help)
+    for shared in ("config", "overrides", "jobs", "quiet", "debug"):
+        assert len(helps[shared]) == 1, (shared, helps[shared])
+
+
+def test_the_options_of_score_are_those_of_all_kinds_of_models() -> None:
+    names = {param.name for param in loaded_command("score").params}
+    assert names >= {"model", "audio", "form", "top", "window", "hop", "speaker", "label", "curve", "resample", "jobs"}
+
+
+def test_score_names_the_kind_of_model_that_an_option_is_for(config_file: Path, command: Command) -> None:
+    command("run", config_file)
+    status, _, err = command("score", config_file.parent / "run", config_file.parent / "hums", "--label", "low")
+    assert status == 2
+    assert "--label is for an anomaly-detection model" in err
+    assert "holds models of classes; leave it out" in err

@@ -119,7 +119,7 @@ class Score(ScoreOptions):
                 yield f"{'' if before is None else chr(10)}{row['file']}"
                 head = f"{'start':>8}{'end':>8}  " if windowed else "  "
                 third, units = self.third_heading(file)
-                yield f"{head}{'rank':>4}  {'label':<16}{'log-likelihood':>15}{third:>11}{'margin':>9}   {units}"
+                yield f"{head}{'rank':>4}  {file.label:<16}{'log-likelihood':>15}{third:>11}{'margin':>9}   {units}"
                 before = row["file"]
             times = f"{row['start']:>8.2f}{row['end']:>8.2f}  " if windowed else "  "
             likelihood = "" if row["mean_log_likelihood"] is None else f"{row['mean_log_likelihood']:.3f}"
