@@ -74,6 +74,7 @@ def test_score_agrees_with_the_run_in_every_format(command: Command, config_file
     assert [line.split("\t")[5] for line in tsv.splitlines()[1:]] == [item["label"] for item in found.values()]
     status, text, _ = command("score", config_file.parent / "run", config_file.parent / "hums" / "low")
     assert status == 0
+    assert text.splitlines()[1].split()[:2] == ["rank", "pitch"]  # the column that the classes are values of
     assert text.count("hums/low/") == 8
 
 

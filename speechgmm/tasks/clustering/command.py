@@ -189,8 +189,8 @@ def _about(done: "RecordingClusters", method: str, kind: str, model: Path | None
     lines = []
     if found.own_ubm:
         lines.append(
-            f"background model: {found.ubm.n_components} Gaussians trained on these recordings themselves, for want of "
-            f"a model (--model); {done.audio.sample_rate} Hz" + (", resampled" if done.audio.resample else "")
+            f"background model: {found.ubm.n_components} Gaussians trained on these recordings themselves, since no "
+            f"model is given (--model); {done.audio.sample_rate} Hz" + (", resampled" if done.audio.resample else "")
         )
     else:
         lines.append(f"background model: {found.ubm.n_components} Gaussians of {model}")
