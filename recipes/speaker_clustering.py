@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 import speechgmm as sg
 from speechgmm.clustering import PieceClusters
-from speechgmm.clustering.pieces import Method
+from speechgmm.clustering.methods import Method
 from speechgmm.corpus.readers.librispeech import read_librispeech
 from speechgmm.evaluation import ClusterFigures, cluster_figures
 from speechgmm.io.tables import table

@@ -7,7 +7,8 @@
     ├── FitError         a mixture that cannot be estimated from these frames
     └── ModelFileError   a file that is not a model this version can read
 
-And one warning, ``FitWarning``: a mixture is not what its user may take it for.
+And two warnings. ``FitWarning``: a mixture is not what its user may take it for. ``RecordingWarning``: a recording is
+used with a fault.
 
 A message is one paragraph: what was given, what was expected, the likely mistake.
 """
@@ -50,3 +51,7 @@ class ModelFileError(SpeechGMMError):
 
 class FitWarning(UserWarning):
     """A mixture is not what its user may take it for; the message says why and what to do."""
+
+
+class RecordingWarning(UserWarning):
+    """A recording is used with a fault; the message says which and what to do."""

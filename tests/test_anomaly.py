@@ -444,8 +444,8 @@ def test_a_recording_whose_frames_cannot_be_scored_is_named_and_the_others_are_d
 ) -> None:
     plain = anomaly_scoring.model_frames
 
-    def broken(audio: object, path: Path) -> tuple:
-        frames, speech, recording = plain(audio, path)
+    def broken(audio: object, path: Path, **how: bool) -> tuple:
+        frames, speech, recording = plain(audio, path, **how)
         if path.stem == "fan-25":
             frames[3] = np.nan
         return frames, speech, recording

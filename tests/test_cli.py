@@ -319,7 +319,7 @@ def test_every_command_has_help_and_options_that_commands_share_are_declared_onc
         assert loaded.help, name
         for param in loaded.params:
             helps.setdefault(param.name, set()).add(param.help)
-    for shared in ("config", "overrides", "jobs", "quiet", "debug"):
+    for shared in ("config", "overrides", "jobs", "quiet"):
         assert len(helps[shared]) == 1, (shared, helps[shared])
 
 

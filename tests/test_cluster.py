@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
+from test_diarization import voice
 
 pytest.importorskip("distributed", reason="distributed is not installed: pip install 'speechgmm[cluster]'")
 
@@ -59,6 +61,33 @@ def test_a_run_on_a_cluster_writes_the_bytes_of_a_run_on_one_machine(
         run(config_file, overrides, output=folder, console=Console(quiet=True))
         found.append([(folder / file).read_bytes() for file in ("models.safetensors", "scores.tsv")])
     assert found[0] == found[1]
+
+
+def test_clusters_and_turns_found_on_a_cluster_are_those_of_one_machine(
+    tmp_path: Path, config_file: Path, local: LocalCluster, cluster: Cluster
+) -> None:
+    rows = ["path\tspeaker\tsplit"]
+    for number in range(10):
+        soundfile.write(tmp_path / f"{number}.wav", voice(number, 6.0), 8000)
+        rows.append(f"{number}.wav\ts{number}\t{'train' if number < 8 else 'test'}")
+    (tmp_path / "voices.tsv").write_text("\n".join(rows) + "\n")
+    voices = tmp_path / "voices.yaml"
+    voices.write_text(
+        "task: diarization\ncorpus: {path: voices.tsv, label: speaker, group: speaker, sample_rate: 8000}\n"
+        "features: {n_ceps: 20, n_mels: 40, use_energy: false, vad: energy, vad_threshold: 1.0, vad_context: 5}\n"
+        "diarization: {n_components: 4, conversations: 3}\ncache: cache\n"
+    )
+    clustering = ["task=clustering", "clustering.method=bic", "model={adapt: map, ubm: {n_components: 4}}"]
+    for config, overrides, tables in (
+        (config_file, clustering, ("clusters.tsv", "distances.tsv")),
+        (voices, [], ("recordings.tsv", "hypotheses.rttm")),
+    ):
+        found = []
+        for name, where in (("here", ["parallel.n_jobs=1"]), ("there", on_cluster(local))):
+            folder = tmp_path / f"{config.stem}-{name}"
+            run(config, [*overrides, *where, f"cache={folder}-cache"], output=folder, console=Console(quiet=True))
+            found.append([(folder / file).read_bytes() for file in ("models.safetensors", *tables)])
+        assert found[0] == found[1]
 
 
 def test_results_come_in_the_order_of_their_tasks(cluster: Cluster) -> None:

@@ -83,8 +83,9 @@ def test_every_key_has_a_description_in_the_schema() -> None:
         ),
         ("model: {init: kmean}\n", r"model.init is 'kmean'; expected 'kmeans\+\+', 'split' or 'random'"),
         (
-            "task: diarization\n",
-            r"task is 'diarization'; expected 'classification', 'verification', 'recognition' or 'anomaly'",
+            "task: dictation\n",
+            r"task is 'dictation'; expected 'classification', 'verification', 'recognition', 'anomaly', 'clustering' "
+            "or 'diarization'",
         ),
         ("task: verification\n", r"task: verification scores against a background model; set model.adapt: map"),
         ("task: anomoly\n", r"line 1: task is 'anomoly'; .*did you mean 'anomaly'\?"),

@@ -35,6 +35,7 @@ def test_rows_keep_their_order_times_and_labels(tmp_path: Path) -> None:
         ("m.csv", 'path,speaker,text\na.wav,s1,"well, yes"\n'),
         ("m.tsv", "\ufeffpath\tspeaker\ttext\na.wav\ts1\twell, yes\n"),
         ("m.jsonl", '{"path": "a.wav", "speaker": "s1", "text": "well, yes", "start": null}\n'),
+        ("m.csv", "path;speaker;text\r\na.wav;s1;well, yes\r\n"),
     ],
 )
 def test_the_three_formats_say_the_same(tmp_path: Path, name: str, text: str) -> None:
@@ -51,17 +52,17 @@ def test_the_three_formats_say_the_same(tmp_path: Path, name: str, text: str) ->
         ("path\tspeaker\na.wav\ts\na.wav\ts\n", r"line 3: id 'a' is also that of line 2"),
         ("path\tspeaker\tstart\tend\na.wav\ts\t2\t1\n", r"line 2: end 1 s is not after start 2 s"),
         (
-            "path\tspeaker\tstart\tend\na.wav\ts\t0,5\t1\n",
-            r"line 2: start '0,5' is not a number of seconds \(a decimal comma\?\)",
+            "path\tspeaker\tstart\tend\na.wav\ts\t0,5,1\t1\n",
+            r"line 2: start '0,5,1' is not a number of seconds",
         ),
         ("path\tspeaker\tstart\tend\na.wav\ts\tnan\t1\n", r"line 2: start 'nan' is not a time"),
         ("path\tspeaker\n../a.wav\ts\n", r"line 2: '../a.wav' leaves the corpus root"),
         ("path\tspeaker\n/etc/a.wav\ts\n", r"line 2: '/etc/a.wav' leaves the corpus root"),
         (
-            "path\tspeaker\tsplit\na.wav\ts\ttraining\n",
-            r"line 2: split 'training'; expected one of train, dev",
+            "path\tspeaker\tsplit\na.wav\ts\tpractice\n",
+            r"line 2: split 'practice'; expected one of train, dev",
         ),
-        ("path\tspeaker\na.wav\t\n", r"line 2: no 'speaker'"),
+        ("path\tspeaker\na.wav\t\n", r"line 2: the label in 'speaker' is empty"),
         ("path\tspeaker\n\ts\n", r"line 2: 'path' is empty"),
         ("path\tspeaker\na.wav\n", r"line 2: 1 cells under a header of 2"),
         ("path,speaker\na.wav,s\n", r"is one column; .tsv is separated by tabs"),
@@ -75,6 +76,30 @@ def test_a_bad_manifest_is_refused_with_its_line(tmp_path: Path, text: str, mess
         read_manifest(manifest(tmp_path, text), None, "speaker")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_manifest_of_any_encoding_and_decimal_sign_says_the_same(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "m.csv"
+    path.write_bytes("path;speaker;start;end\r\na.wav;zo\u00eb;0,5;1,25\r\n".encode(encoding))
+    (utterance,) = read_manifest(path, None, "speaker")
+    assert (utterance.label("speaker"), utterance.start, utterance.end) == ("zo\u00eb", 0.5, 1.25)
+
+
+def test_a_manifest_in_another_encoding_is_refused_with_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_bytes("path,speaker\na.wav,s\nb.wav,zo\u00eb\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"m.csv: not text in UTF-8 .*0xeb in line 3.*Latin-1.*save it as UTF-8"):
+        read_manifest(path, None, "speaker")
+
+
+@pytest.mark.parametrize("name", [r"anna\one.wav", r"C:\data\one.wav", "D:/data/one.wav", r"\\server\data\one.wav"])
+def test_a_path_of_windows_is_named_as_such(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match=r"line 2: .* is a path of Windows, which names nothing here: write it with /"):
+        read_manifest(manifest(tmp_path, f"path\tspeaker\n{name}\ts\n"), None, "speaker")
+    (tmp_path / r"anna\one.wav").touch()  # a file of Linux may be called so
+    (utterance,) = read_manifest(manifest(tmp_path, "path\tspeaker\nanna\\one.wav\ts\n"), None, "speaker")
+    assert utterance.path.name == r"anna\one.wav"
+
+
 def test_all_bad_rows_are_listed_at_once(tmp_path: Path) -> None:
     rows = "".join(f"{n}.wav\t\n" for n in range(40))
     with pytest.raises(DataError, match=r"40 of 41 rows(.|\n)*line 3(.|\n)*line 4(.|\n)*and 20 more"):
@@ -85,7 +110,7 @@ def test_a_manifest_that_is_missing_or_not_text_or_of_another_kind_is_refused(tm
     with pytest.raises(DataError, match="no such manifest"):
         read_manifest(tmp_path / "none.tsv", None, "speaker")
     (tmp_path / "b.tsv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="not a table in UTF-8"):
+    with pytest.raises(DataError, match=r"b.tsv: not text in UTF-16, as it begins"):
         read_manifest(tmp_path / "b.tsv", None, "speaker")
     with pytest.raises(DataError, match=r"ends in .tsv, .csv or .jsonl"):
         read_manifest(manifest(tmp_path, "path\tx\n", "m.xlsx"), None, "x")

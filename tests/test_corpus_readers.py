@@ -19,7 +19,7 @@ from speechgmm.corpus.readers.librispeech import read_librispeech
 from speechgmm.corpus.readers.speech_commands import read_speech_commands
 from speechgmm.corpus.readers.textgrid import read_textgrids
 from speechgmm.corpus.readers.timit import CORE_DEV, CORE_TEST, FOLDS, PHONES, fold_phone, read_timit
-from speechgmm.corpus.spec import SplitSpec, TextGridSpec, TimitSpec
+from speechgmm.corpus.spec import LabelSpec, SplitSpec, TextGridSpec, TimitSpec
 from speechgmm.corpus.splits import split_by_fraction
 from speechgmm.errors import ConfigError, DataError
 
@@ -526,7 +526,7 @@ def test_the_intervals_of_a_tier_are_utterances_and_empty_ones_are_not(tmp_path:
 def test_textgrids_in_utf_16_and_folders_named_after_splits_are_read(tmp_path: Path) -> None:
     root = tree(tmp_path, {"train/anna/1.wav": "", "test/anna/2.wav": "", "test/anna/2.TextGrid": grid(TWO_TIERS)})
     (root / "train" / "anna" / "1.TextGrid").write_text(grid(TWO_TIERS), encoding="utf-16")
-    corpus = read_textgrids(root, "word", "words")
+    corpus = read_textgrids(root, "word", TextGridSpec(tier="words"))
     assert [(u.id, u.split, u.label("word"), u.label("speaker")) for u in corpus] == [
         ("test/anna/2:0.000-2.000", "test", "at", "anna"),
         ("train/anna/1:0.000-2.000", "train", "at", "anna"),
@@ -557,7 +557,107 @@ def test_everything_wrong_with_textgrids_is_listed_at_once(tmp_path: Path) -> No
     refused(error, "d.TextGrid: two recordings: d.flac and d.wav")
     refused(error, "e.TextGrid, interval at 0.500 s: 'c' shares its millisecond with another interval")
     with pytest.raises(DataError, match=r"d.TextGrid: no interval tier 'words' .*; its interval tiers are 'phones'"):
-        read_textgrids(root, "x", "words")
+        read_textgrids(root, "x", TextGridSpec(tier="words"))
+
+
+CHRONOLOGICAL = '"Praat chronological TextGrid text file"\n0 2.0 ! Time domain.\n1 ! Number of tiers.\n'
+WHAT_TEXTGRIDS_ARE = {
+    "binary": (b"ooBinaryFile\x08TextGrid" + bytes(40), "a binary TextGrid, .*Save as text file"),
+    "chronological": (CHRONOLOGICAL.encode(), "a chronological TextGrid, .*Save as text file"),
+    "old chronological": (b'File type = "ooTextFile chronological"\n', "a chronological TextGrid"),
+    "Latin-1": (grid({"phones": [(0.0, 2.0, "\u00fc")]}).encode("latin-1"), ".*byte 0xfc in line 18.*Latin-1.*UTF-8"),
+    "cut": (grid(PHONE_TIER).encode()[:420], r"not a whole TextGrid \(.*2 of 3 intervals .*see whether Praat"),
+    "cut UTF-16": (grid(PHONE_TIER).encode("utf-16")[:-1], "not text in UTF-16, as it begins"),
+    "overlap": (grid({"phones": [(0.0, 1.0, "a"), (0.5, 2.0, "b")]}).encode(), "not a whole TextGrid"),
+    "nothing": (b"", "not a TextGrid that can be read: it begins with ''"),
+    "audio": (b"RIFF\x00\x01\x02\x03WAVEfmt ", "not a TextGrid that can be read: it begins with 'RIFF"),
+    "two tiers": (
+        grid(PHONE_TIER).replace("size = 1", "size = 2").encode()
+        + grid(PHONE_TIER).partition("item []:\n")[2].replace("item [1]", "item [2]").encode(),
+        "two interval tiers are called 'phones'; rename one of them in Praat",
+    ),
+}
+
+
+@praatio
+@pytest.mark.parametrize("kind", WHAT_TEXTGRIDS_ARE)
+def test_a_textgrid_that_is_not_read_is_named_with_what_it_is_and_what_to_do(tmp_path: Path, kind: str) -> None:
+    data, message = WHAT_TEXTGRIDS_ARE[kind]
+    root = tree(tmp_path, {"anna/1.wav": ""})
+    (root / "anna" / "1.TextGrid").write_bytes(data)
+    with pytest.raises(DataError, match=rf"anna/1.TextGrid: {message}"):
+        read_textgrids(root, "phone", TextGridSpec(tier="phones"))
+
+
+@praatio
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_textgrids_of_every_encoding_and_text_format_say_the_same(tmp_path: Path, encoding: str) -> None:
+    short = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n2\n<exists>\n1\n'
+    short += '"IntervalTier"\n"phones"\n0\n2\n3\n'
+    short += "".join(f'{start}\n{end}\n"{text}"\n' for start, end, text in PHONE_TIER["phones"])
+    for text in (grid(PHONE_TIER), grid(PHONE_TIER).replace("item [", "item["), short):
+        root = tree(tmp_path, {"anna/1.wav": "", "anna/._1.TextGrid": "Mac OS X", ".x/2.TextGrid": ""})
+        (root / "anna" / "1.TextGrid").write_bytes(text.replace("\n", "\r\n").encode(encoding))
+        assert [(u.start, u.end, u.label("phone")) for u in read_textgrids(root, "phone")] == [
+            (0.5, 1.25, "a\u02d0"),
+            (1.25, 2.0, "t"),
+        ]
+
+
+@praatio
+def test_textgrids_may_lie_in_another_folder_and_give_words_and_phones(tmp_path: Path) -> None:
+    tiers = {"phones": [(0.0, 0.5, "a"), (0.5, 1.0, "t"), (1.0, 2.0, "u")], "words": [(0.0, 1.0, "at"), (1.0, 2.0, "")]}
+    tree(tmp_path, {"audio/train/anna/1.wav": "", "grids/train/anna/1.TextGrid": grid(tiers)})
+    spec = TextGridSpec(tier="phones", columns={"word": "words"}, folder=str(tmp_path / "grids"))
+    corpus = read_textgrids(tmp_path / "audio", "phone", spec)
+    assert [(u.id, u.split, u.labels) for u in corpus] == [
+        ("train/anna/1:0.000-0.500", "train", {"speaker": "anna", "word": "at", "phone": "a"}),
+        ("train/anna/1:0.500-1.000", "train", {"speaker": "anna", "word": "at", "phone": "t"}),
+        ("train/anna/1:1.000-2.000", "train", {"speaker": "anna", "word": "", "phone": "u"}),
+    ]
+    assert corpus.utterances[0].path == tmp_path / "audio/train/anna/1.wav"
+    (tmp_path / "c.yaml").write_text("corpus: {kind: textgrid, root: audio, textgrid: {folder: grids}}\n")
+    assert load_config(tmp_path / "c.yaml").corpus_spec().textgrid.folder == str(tmp_path / "grids")
+    tree(tmp_path, {"grids/2.TextGrid": grid(tiers)})
+    with pytest.raises(DataError, match=r"2.TextGrid: no recording of that name below .*audio"):
+        read_textgrids(tmp_path / "audio", "phone", spec)
+    with pytest.raises(DataError, match=r"none: there is no such folder \(corpus.textgrid.folder\)"):
+        read_textgrids(tmp_path / "audio", "phone", replace(spec, folder=str(tmp_path / "none")))
+    with pytest.raises(DataError, match=r"no interval tier 'x' \(corpus.textgrid.columns.word\)"):
+        read_textgrids(tmp_path / "audio", "phone", replace(spec, columns={"word": "x"}))
+
+
+def labelled(counts: dict[str, int], split: str = "") -> list[tuple[str, str]]:
+    return [(label, split) for label, n in counts.items() for _ in range(n)]
+
+
+def read_labels(folder: Path, rows: list[tuple[str, str]], **settings: Any) -> Corpus:
+    lines = [f"{n}.wav\t{label}\t{split}" for n, (label, split) in enumerate(rows)]
+    (folder / "m.tsv").write_text("\n".join(["path\tlabel\tsplit", *lines]) + "\n")
+    return read_corpus(CorpusSpec(**settings), path=folder / "m.tsv", root=None)
+
+
+def test_labels_are_merged_then_ignored_and_classes_of_few_items_left_out(tmp_path: Path) -> None:
+    rows = labelled({"ax": 2, "ah": 3, "sil": 4, "": 1, "zh": 4, "t": 5, "dx": 1})
+    labels = LabelSpec(merge={"ax": "ah", "dx": "t", "qq": "t"}, ignore=("sil", ""))
+    corpus = read_labels(tmp_path, rows, labels=labels, min_items=5)
+    assert Counter(u.label("label") for u in corpus) == {"ah": 5, "t": 6}
+    assert corpus.notes == (
+        "corpus.labels: no item has the label 'qq'",
+        "5 items are left out (corpus.labels.ignore)",
+        "1 of 3 classes have fewer than 5 items and are left out (corpus.min_items): zh (4)",
+    )
+    with pytest.raises(DataError, match=r"the label in 'label' is empty"):
+        read_labels(tmp_path, rows)
+    with pytest.raises(DataError, match=r"no item is left by corpus.labels.ignore and corpus.min_items"):
+        read_labels(tmp_path, rows, labels=labels, min_items=50)
+
+
+def test_the_items_that_count_are_those_of_training_and_the_background_is_left_alone(tmp_path: Path) -> None:
+    rows = labelled({"a": 2, "b": 3}, "train") + labelled({"a": 3, "b": 1, "c": 9}, "test") + labelled({"x": 1}, "ubm")
+    corpus = read_labels(tmp_path, rows, min_items=3)
+    assert Counter(u.label("label") for u in corpus) == {"b": 4, "x": 1}
+    assert corpus.notes[0].endswith("in the training part and are left out (corpus.min_items): a (2), c (0)")
 
 
 def test_a_folder_without_textgrids_is_refused(tmp_path: Path) -> None:

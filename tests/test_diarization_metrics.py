@@ -192,7 +192,7 @@ def test_other_lines_of_an_rttm_are_passed_over() -> None:
     ("line", "words"),
     [
         ("SPEAKER a 1 0.5 x <NA> <NA> ann <NA> <NA>", "line 2: the duration is 'x'"),
-        ("SPEAKER a 1 0.5 0 <NA> <NA> ann <NA> <NA>", "line 2: .* the fifth column is the duration"),
+        ("SPEAKER a 1 0.5 -0.1 <NA> <NA> ann <NA> <NA>", "line 2: .* the fifth column is the duration"),
         ("SPEAKER a 1 -1 2 <NA> <NA> ann <NA> <NA>", "line 2: a turn from -1 s"),
         ("SPEAKER a 1 nan 2 <NA> <NA> ann <NA> <NA>", "line 2: the start is 'nan'"),
         ("SPEAKER a 1 0.5 2 ann", "line 2: 6 columns"),
@@ -206,10 +206,17 @@ def test_a_broken_line_of_an_rttm_is_named(tmp_path: Path, line: str, words: str
         read_rttm(path)
 
 
+def test_turns_of_no_duration_are_left_out_with_a_warning() -> None:
+    times = ("0 1", "2 0", "3 0.0")
+    lines = [f"SPEAKER a 1 {start_and_duration} <NA> <NA> ann <NA> <NA>" for start_and_duration in times]
+    with pytest.warns(UserWarning, match=r"RTTM: 2 turns of 0 s are left out, the first in line 2"):
+        assert parse_rttm("\n".join(lines)) == {"a": [Turn(0, 1, "ann")]}
+
+
 def test_an_rttm_without_turns_or_without_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.rttm").write_text("")
     (tmp_path / "audio.rttm").write_bytes(b"RIFF\xff\xfe\x00")
-    for name, words in (("empty", "no SPEAKER line"), ("audio", "not UTF-8"), ("none", "no such file")):
+    for name, words in (("empty", "no SPEAKER line"), ("audio", "not text in UTF-8"), ("none", "no such file")):
         with pytest.raises(DataError, match=words):
             read_rttm(tmp_path / f"{name}.rttm")
     with pytest.raises(DataError, match="recording 'my call'"):

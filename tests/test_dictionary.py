@@ -73,10 +73,10 @@ def test_everything_wrong_with_a_dictionary_is_listed_with_its_line(tmp_path, te
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     path = tmp_path / "binary"
-    path.write_bytes(b"\xff\xfe\x00x")
-    with pytest.raises(DataError, match="not a text file in UTF-8"):
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match="not text in UTF-16, as it begins"):
         read_dictionary(path)
-    with pytest.raises(DataError, match="not a text file in UTF-8"):
+    with pytest.raises(DataError, match="absent: there is no such file"):
         read_dictionary(tmp_path / "absent")
 
 

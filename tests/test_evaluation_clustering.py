@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechgmm.errors import DataError, ShapeError
-from speechgmm.evaluation import cluster_figures, silhouettes
+from speechgmm.evaluation import WeightedClusters, cluster_figures, silhouettes
 
 labellings = st.integers(1, 40).flatmap(
     lambda n: st.tuples(*(st.lists(st.integers(0, 6), min_size=n, max_size=n) for _ in range(2)))
@@ -66,3 +66,51 @@ def test_labels_that_do_not_fit_are_refused():
         cluster_figures([], [])
     with pytest.raises(ShapeError, match="for 3 labels"):
         silhouettes(np.zeros((2, 2)), [0, 1, 1])
+
+
+@given(labellings)
+@settings(max_examples=60, deadline=None)
+def test_weighted_figures_are_the_plain_ones_where_every_piece_counts_once(pair):
+    found, true = pair
+    plain, weighted, ones = cluster_figures(found, true), WeightedClusters(found, true), np.ones(len(found))
+    for name in ("purity", "coverage", "nmi", "ari"):
+        assert getattr(weighted, name)(ones) == pytest.approx(getattr(plain, name), abs=1e-9)
+
+
+def test_pairs_of_weighted_pieces_are_those_of_copies_that_are_other_people():
+    """A group drawn twice is two groups whose pieces are in each other's cells; a piece is in no pair with itself."""
+    found, true, groups = [0, 0, 1, 1, 0], list("aabbb"), [0, 0, 1, 1, 2]
+    times = np.array([2, 1, 3])
+    pieces = [(n, copy) for n in range(5) for copy in range(times[groups[n]])]
+    pairs = [
+        (one, other)
+        for number, (one, copy) in enumerate(pieces)
+        for other, another in pieces[number + 1 :]
+        if groups[one] != groups[other] or copy == another
+    ]
+    together = sum(found[a] == found[b] and true[a] == true[b] for a, b in pairs)
+    alike, same = (sum(of[a] == of[b] for a, b in pairs) for of in (found, true))
+    chance = alike * same / len(pairs)
+    expected = (together - chance) / ((alike + same) / 2 - chance)
+    weights = times[groups].astype(float)
+    assert WeightedClusters(found, true, groups).ari(weights) == pytest.approx(expected)
+    repeated = [n for n, _ in pieces]
+    plain = cluster_figures([found[n] for n in repeated], [true[n] for n in repeated])
+    weighted = WeightedClusters(found, true, groups)
+    for name in ("purity", "coverage", "nmi"):
+        assert getattr(weighted, name)(weights) == pytest.approx(getattr(plain, name))
+
+
+def test_parts_are_compared_each_with_itself_alone():
+    """The same names in two parts are other clusters, and chance is taken in each part."""
+    found, true, parts = [0, 0, 1, 0, 1, 1], list("aabbab"), [0, 0, 0, 1, 1, 1]
+    both = WeightedClusters(found, true, parts=parts)
+    one, other = (cluster_figures([found[n] for n in own], [true[n] for n in own]) for own in ((0, 1, 2), (3, 4, 5)))
+    assert one.ari == 1.0
+    # Of the second part: no pair together in both, 1 in a cluster and 1 in a class of 3: chance 1/3.
+    assert both.ari(np.ones(6)) == pytest.approx(((1 - 1 / 3) + (0 - 1 / 3)) / ((1 - 1 / 3) + (1 - 1 / 3)))
+    assert both.purity(np.ones(6)) == pytest.approx((one.purity + other.purity) / 2)
+    with pytest.raises(ShapeError, match="groups of the same ones"):
+        WeightedClusters(found, true, parts=[0])
+    with pytest.raises(DataError, match="no pieces"):
+        WeightedClusters([], [])

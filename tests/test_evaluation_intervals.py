@@ -11,6 +11,7 @@ from scipy.special import expit, logit
 from speechgmm.errors import DataError, ShapeError
 from speechgmm.evaluation import (
     FEW_GROUPS,
+    Metric,
     balanced_accuracy,
     cllr,
     cllr_sums,
@@ -346,3 +347,15 @@ def test_comparison_from_one_speaker_has_no_interval():
     found = compare(ratio([1, 1], [1, 1]), ratio([1, 0], [1, 1]), np.zeros(2, int))
     assert (found.value, found.low, found.high) == (0.5, None, None)
     assert "one group" in found.note
+
+
+def test_a_metric_of_items_names_its_method_and_no_number_of_speakers():
+    everything_right = ratio(np.ones(4), np.ones(4))
+    metric = Metric(1.0, 4, "fraction").within(interval(everything_right, np.arange(4)))
+    alone = metric.by_items("recordings")
+    assert (metric.interval, metric.n_groups) == ("clopper-pearson over groups", 4)
+    assert (alone.interval, alone.n_groups) == ("clopper-pearson over recordings as independent", None)
+    assert (alone.low, alone.high) == (metric.low, metric.high)
+    assert "recordings" in alone.note
+    assert "group" not in alone.note
+    assert [*alone] == ["value", "n", "unit", "low", "high", "interval", "note"]

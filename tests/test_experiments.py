@@ -4,6 +4,8 @@ import csv
 import dataclasses
 import json
 import shutil
+import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import soxr
 from conftest import hum
 
 import speechgmm as sg
+from speechgmm import cli
 from speechgmm.cli.inspection import inspect
 from speechgmm.cli.results import print_result, print_sweep
 from speechgmm.corpus import Corpus, SplitSpec, Utterance, make_split
@@ -25,10 +28,11 @@ from speechgmm.engine.console import Console
 from speechgmm.engine.extraction import divide
 from speechgmm.engine.run_folder import read_run
 from speechgmm.engine.sweeps import grid_points, sweep
-from speechgmm.errors import ConfigError, DataError, ModelFileError
+from speechgmm.errors import ConfigError, DataError, ModelFileError, RecordingWarning
 from speechgmm.evaluation import cllr_min, eer, rank_trials
 from speechgmm.features import moments
 from speechgmm.features.augment import Copy
+from speechgmm.io.timed_labels import TimedLabel, write_textgrid
 from speechgmm.report.page import write_report
 from speechgmm.tasks.classification.change_command import Enrol
 from speechgmm.tasks.classification.codec import read_model_file
@@ -39,6 +43,7 @@ from speechgmm.tasks.classification.spec import DecisionSpec
 from speechgmm.tasks.classification.training import train
 from speechgmm.tasks.classification.updates import update_class
 from speechgmm.tasks.segments.codec import SegmentFile, read_any_model
+from speechgmm.tasks.segments.command import Score as ScoreSegments
 from speechgmm.tasks.verification.command import Score as ScoreClaims
 from speechgmm.tasks.verification.command import Verify
 from speechgmm.tasks.verification.fusion import fuse_files
@@ -259,7 +264,7 @@ def test_trials_of_a_table_are_scored_as_all_against_all_would(hums: Path) -> No
         ("model\ttest\ttarget\nm\ta\tmaybe\n", r"line 2: target is 'maybe'"),
         ("model\ttest\nm\ta\nm\ta\n", r"line 3: .* also the trial of line 2"),
         ("model\ttest\nm\n", r"line 2: 1 cells"),
-        ("who,what\nm,a\n", r"a header with model and test"),
+        ("who,what\nm,a\n", r"a header with model \(or enrol\), test and target"),
         ("", "no trials in it"),
     ],
 )
@@ -431,6 +436,45 @@ def test_segment_models_run_save_and_score_as_the_folds_did(hums: Path, capsys: 
     with pytest.raises(ModelFileError, match="models of segments with known boundaries, not models of classes"):
         read_model_file(hums.parent / "run" / "models.safetensors")
     assert "segment models of 4 classes" in inspect(hums.parent / "run")
+
+
+def test_a_segment_model_scores_the_segments_that_are_named_and_no_whole_recording(
+    hums: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    segment_rows(hums)
+    run(hums, SEGMENTS, console=quiet())
+    model, audio = hums.parent / "run" / "folds" / "s0", hums.parent / "s0-ba-0.wav"
+    with pytest.raises(ConfigError, match=r"a recording is not one segment: .* a table .* or a TextGrid") as caught:
+        ScoreSegments(model=model, audio=[audio]).run()
+    assert caught.value.arguments == ("segments", "window")
+    wanted = {row["id"]: row for row in table(hums.parent / "run" / "scores.tsv") if row["id"].startswith("s0-ba-0:")}
+    tiers = {"words": [TimedLabel("x", 0, 0.4)], "word": [TimedLabel("?", 0, 0.15), TimedLabel("?", 0.15, 0.4)]}
+    write_textgrid(hums.parent / "grids" / "s0-ba-0.TextGrid", tiers, 0.4)
+    (hums.parent / "times.tsv").write_text(
+        "path\tstart\tend\ns0-ba-0.wav\t0\t0.15\nother.wav\t0\t1\ns0-ba-0.wav\t0.15\t0.42\n"
+    )
+    options = {"model": model, "form": "jsonl", "top": 4}
+    grids = hums.parent / "grids"
+    for times in (hums.parent / "times.tsv", grids, grids / "s0-ba-0.TextGrid"):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            assert ScoreSegments(audio=[audio], segments=times, **options).run() == 0
+        cut = [str(one.message) for one in said if one.category is RecordingWarning]
+        assert ["1 segment ends after the recording" in text for text in cut] == [True] * (times.suffix == ".tsv")
+        rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert len(rows) == 8
+        for row in rows:
+            name = f"s0-ba-0:{row['start']:.3f}-{row['end']:.3f}"
+            log_posterior = float(wanted[name][f"log_posterior:{row['label']}"])
+            assert row["posterior"] == pytest.approx(np.exp(log_posterior), abs=1e-4)
+    (hums.parent / "times.tsv").write_text("path\tstart\tend\ns0-ba-0.wav\t0\t4\n")
+    assert ScoreSegments(audio=[audio], segments=hums.parent / "times.tsv", **options).run() == 1
+    assert "times.tsv, line 2: ends at 4 s, past the end of s0-ba-0.wav (0.400 s)" in capsys.readouterr().err
+    other = hums.parent / "s0-ba-1.wav"
+    assert ScoreSegments(audio=[other], segments=hums.parent / "times.tsv", **options).run() == 1
+    assert "has no segment of it" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="--window: of no use beside --segments"):
+        ScoreSegments(audio=[audio], segments=grids, window=1.0, **options).run()
 
 
 def test_scores_of_segments_say_that_they_are_log_posteriors_and_older_folders_are_read_alike(hums: Path) -> None:
@@ -956,6 +1000,22 @@ def test_trials_that_share_a_recording_with_enrolment_are_named(
 CALIBRATED = [*VERIFY, "calibration={method: logistic}", "decision={prior: 0.5}"]
 
 
+def test_a_sweep_and_comparing_say_the_eer_that_a_calibrated_run_says(hums: Path) -> None:
+    grid = grid_points(["model.relevance=1,16"])
+    found = sweep(hums, grid, CALIBRATED, output=hums.parent / "sweep", console=quiet())
+    folders = [hums.parent / "one", hums.parent / "sixteen"]
+    for point, folder, value in zip(found.points, folders, (1, 16), strict=True):
+        alone = run(hums, [*CALIBRATED, f"model.relevance={value}"], output=folder, console=quiet())
+        error = alone.metrics["eer"]["value"]
+        trials = read_run(folder).claims
+        assert trials is not None
+        assert eer(trials.trials) != pytest.approx(error, abs=1e-6), (
+            "ratios by folds order trials otherwise than scores"
+        )
+        assert -point.test == pytest.approx(error)
+        assert f"eer {100 * error:.2f} %" in compare_runs([folder, folder])
+
+
 @pytest.mark.parametrize("method", ["logistic", "pav"])
 def test_a_calibrated_run_has_ratios_in_its_scores_figures_of_them_and_the_map_in_its_model(
     hums: Path, method: str, capsys: pytest.CaptureFixture[str]
@@ -1041,6 +1101,19 @@ def test_verify_and_score_decide_by_the_calibrated_ratio_and_say_so(
     out, err = capsys.readouterr()
     assert "nats per frame" in out
     assert "not calibrated" in err
+
+
+def test_verify_ends_with_status_3_where_a_claim_is_rejected_if_it_is_asked_to(
+    hums: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(hums, VERIFY, console=quiet())
+    path = hums.parent / "s1-ba-0.wav"
+    for threshold, more, status in (("99", [], 0), ("99", ["--exit-status"], 3), ("-99", ["--exit-status"], 0)):
+        arguments = ["verify", hums.parent / "run", path, "--claim", "s1", "--threshold", threshold, *more]
+        monkeypatch.setattr(sys, "argv", ["speechgmm", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert int(ended.value.code or 0) == status
 
 
 def test_a_claim_whose_score_or_ratio_is_nan_is_an_error_and_no_decision(

@@ -16,6 +16,7 @@ from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.background_model import read_background_model
 from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.features import FeatureSpec, Normalisation
+from speechgmm.features.measurements import Measurements
 from speechgmm.gmm import DiagGMM
 from speechgmm.io.atomic import only_writer, remove_leftovers, write_atomically, write_text
 from speechgmm.io.audio import Pieces, read_recording, resampled
@@ -243,7 +244,8 @@ def test_leftovers_of_killed_processes_go_after_a_day_and_fresh_ones_stay(tmp_pa
 
 def extracted(name: str, n_frames: int) -> Extracted:
     frames = np.full((n_frames, 3), n_frames, np.float32)
-    return Extracted(digest(name), f"/{name}", 10, 20, 1.0, 0.0, frames)
+    measured = Measurements(-20.0, 0.0, 4000.0, 8000, ((1, n_frames),))
+    return Extracted(digest(name), f"/{name}", 10, 20, 1.0, 0.0, measured, frames)
 
 
 def test_the_store_gives_back_what_was_written(tmp_path: Path) -> None:

@@ -13,9 +13,11 @@ import pytest
 import soundfile
 
 from speechgmm.cli.inspection import inspect
+from speechgmm.corpus import Utterance
 from speechgmm.engine.comparison import compare_runs
-from speechgmm.engine.run_folder import read_run
-from speechgmm.errors import ConfigError
+from speechgmm.engine.run_folder import RunFolder, read_run
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.evaluation import Metric
 from speechgmm.report.page import write_report
 from speechgmm.tasks.anomaly.codec import read_anomaly_file
 from speechgmm.tasks.anomaly.scoring import find_anomalies
@@ -25,6 +27,7 @@ from speechgmm.tasks.classification.enrolment import enrol
 from speechgmm.tasks.recognition.codec import read_recogniser
 from speechgmm.tasks.recognition.decoding import recognise_recordings
 from speechgmm.tasks.segments.codec import read_any_model
+from speechgmm.tasks.segments.recordings import score_segments_of_recording
 from speechgmm.tasks.verification.judging import judge_recordings
 
 KEPT = Path(__file__).parent / "kept"
@@ -61,6 +64,38 @@ def test_a_kept_run_is_compared_with_itself_unless_its_task_refuses(name: str) -
     assert "difference +0.00 points" in compare_runs([KEPT / name, KEPT / name])
 
 
+@pytest.mark.parametrize("name", RUNS)
+def test_metrics_that_were_read_are_written_as_they_were(name: str, tmp_path: Path) -> None:
+    run = read_run(KEPT / name)
+    RunFolder(tmp_path).put_metrics(run.metrics)
+    assert (tmp_path / "metrics.json").read_bytes() == (KEPT / name / "metrics.json").read_bytes()
+    assert RunFolder(tmp_path).results == run.results
+    assert all(isinstance(metric, Metric) and metric["value"] == metric.value for metric in run.results.values())
+
+
+@pytest.mark.parametrize("name", sorted({*RUNS} - {"anomaly"}))
+def test_comparing_says_the_metric_that_the_run_said(name: str) -> None:
+    run = read_run(KEPT / name)
+    metric = run.task.compared(run).metric
+    assert f": {metric.replace('_', ' ')} {100 * run.results[metric].value:.2f} %, " in compare_runs([run.folder] * 2)
+
+
+def test_runs_of_two_tasks_are_not_compared() -> None:
+    with pytest.raises(ConfigError, match=r"one is of verification, the other of classification"):
+        compare_runs([KEPT / "class", KEPT / "verify-norm"])
+    with pytest.raises(DataError, match=r"not the folder of a finished run \(no metrics.json in it\)"):
+        compare_runs([KEPT / "class", KEPT])
+
+
+def test_a_damaged_table_leaves_what_stands_in_other_files(tmp_path: Path) -> None:
+    for path in (KEPT / "class").iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "scores.tsv").write_text("id\ttrue\tpredicted\tn_frames\tba\na\tba\tba\t9\tmany\n")
+    assert "accuracy: " in inspect(tmp_path)
+    with pytest.raises(DataError, match=r"a file of this run cannot be read \(ValueError: .*'many'"):
+        read_run(tmp_path).decisions  # noqa: B018
+
+
 EXPECTED = {
     "class": [-430.1381, -412.5653, -427.6068, -376.9389],
     "class-earlier": [-456.0958, -520.3597, -379.5507, -385.9232],
@@ -92,6 +127,10 @@ def said_by(name: str, tone: Path) -> list[float]:
         file = read_model_file(path)
         ((_, judged),) = judge_recordings(file, [tone], file.models.labels[0])
         return [judged.score]  # type: ignore[union-attr]
+    if name == "segments":  # the whole recording as one segment
+        segments = read_any_model(path)
+        (scored,) = score_segments_of_recording(segments, tone, [Utterance("tone", tone, 0.0, 0.6)])  # type: ignore[arg-type]
+        return [float(value) for value in scored.mean_log_likelihoods]
     scored = [one for _, parts in score_recordings(read_any_model(path), [tone]) for one in parts]  # type: ignore[union-attr]
     return [float(value) for one in scored for value in one.mean_log_likelihoods]
 

@@ -57,6 +57,8 @@ MOVED = [
     ("speechgmm.corpus.asvspoof", "ASV_KEYS", "speechgmm.corpus.readers.asvspoof"),
     ("speechgmm.corpus.asvspoof", "read_asvspoof", "speechgmm.corpus.readers.asvspoof"),
     ("speechgmm.corpus.asvspoof", "read_asv_scores", "speechgmm.corpus.readers.asvspoof"),
+    ("speechgmm.tasks.verification.score_files", "Fused", "speechgmm.tasks.verification.fusion"),
+    ("speechgmm.tasks.verification.score_files", "fuse_files", "speechgmm.tasks.verification.fusion"),
     ("speechgmm.clustering", "Conversation", "speechgmm.tasks.diarization"),
     ("speechgmm.clustering", "make_conversation", "speechgmm.tasks.diarization"),
     ("speechgmm.clustering", "Diarizer", "speechgmm.tasks.diarization"),

@@ -219,6 +219,43 @@ def test_clipping_is_a_warning_with_the_share(config_file: Path, capsys: pytest.
     assert "1 recording is clipped; the worst: 0.wav (" in capsys.readouterr().err
 
 
+def test_a_fault_of_a_recording_is_a_warning_and_stays_one_from_the_cache(
+    config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    low = config_file.parent / "hums" / "low"
+    samples = hum(0, 110.0)
+    soundfile.write(low / "0.wav", np.stack([samples, 0 * samples], axis=1), 8000)
+    data = (low / "1.wav").read_bytes()
+    (low / "1.wav").write_bytes(data[:40] + bytes(4) + data[44:])  # as a recorder leaves it that crashed
+    for said in ("extracting features", "features of 24 recordings are in the cache"):
+        extract(prepare(config_file))
+        err = capsys.readouterr().err
+        assert said in err
+        assert "2 recordings are used with a fault:" in err
+        assert "low/0.wav: channel 1 of its 2 (counted from 0) is all zeros" in err
+        assert "low/1.wav: its header counts no samples, and 9600 bytes lie behind it" in err
+
+
+def test_features_of_another_decoder_are_made_again(
+    config_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    av = pytest.importorskip("av")
+    path = config_file.parent / "hums" / "low" / "0.wav"
+    samples = (32767 * hum(0, 110.0)).astype(np.int16)
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("alac", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples[None], format="s16p", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    for version, n_kept in (("1", 0), ("1", 24), ("2", 23)):
+        for module in ("engine.shards", "io.other_decoders"):
+            monkeypatch.setattr(f"speechgmm.{module}.other_decoder", lambda version=version: version)
+        extract(prepare(config_file))
+        kept = [line for line in capsys.readouterr().err.splitlines() if "are in the cache" in line]
+        assert kept == ([f"features of {n_kept} recordings are in the cache"] if n_kept else [])
+
+
 def segments(config_file: Path, rows: list[str]) -> Path:
     manifest = config_file.parent / "segments.tsv"
     manifest.write_text("\n".join(["path\tstart\tend\tsplit\tpitch\tspeaker", *rows]) + "\n")
@@ -253,6 +290,20 @@ def test_a_segment_past_the_end_of_its_recording_is_named_with_its_line(config_f
     ]
     with pytest.raises(DataError, match=r"segments.tsv, line 4: ends at 7 s, past the end of 1.wav \(0.600 s\)"):
         extract(prepare(segments(config_file, rows), console=quiet()))
+
+
+def test_a_segment_just_past_the_end_of_its_recording_is_cut_with_a_note(
+    config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends = {"low/0.wav": 0.6, "low/1.wav": 0.604, "low/2.wav": 0.62, "high/0.wav": 1.099, "high/1.wav": 0.6}
+    rows = [f"{path}\t0.1\t{end}\ttrain\t{path.split('/')[0]}\ts" for path, end in ends.items()]
+    features = extract(prepare(segments(config_file, rows), console=quiet()))
+    assert {piece.stop for piece in features.pieces} == {features.pieces[0].stop}
+    assert [u.end for u in features.corpus] == [0.6, 0.604, 0.6, 0.6, 0.6]
+    err = capsys.readouterr().err
+    assert "2 segments end after the recording, by less than 0.5 s, and are cut:" in err
+    assert "segments.tsv, line 4: by 0.020 s" in err
+    assert "segments.tsv, line 5: by 0.499 s" in err
 
 
 def test_normalisation_by_speaker_pools_the_speakers_recordings(config_file: Path) -> None:

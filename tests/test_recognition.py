@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,9 +20,12 @@ from speechgmm.engine.comparison import compare_runs
 from speechgmm.engine.console import Console
 from speechgmm.engine.sweeps import grid_points, sweep
 from speechgmm.errors import ConfigError, DataError, ModelFileError
+from speechgmm.gmm import DiagGMM
+from speechgmm.hmm import HMM, Recogniser, Units, estimate_bigram, left_to_right
 from speechgmm.tasks.classification.command import Score
 from speechgmm.tasks.recognition.codec import read_recogniser, serialise_recogniser
 from speechgmm.tasks.recognition.command import Align, Recognise
+from speechgmm.tasks.recognition.decoding import with_silence_of_transcripts
 
 RATE = 8000
 PITCH = {"L": 110.0, "M": 180.0, "H": 320.0}
@@ -177,7 +181,8 @@ def test_forced_alignment_finds_each_unit_of_a_text(sentences: Path, capsys: pyt
     assert Align(model=model, audio=audio, text="down sideways", **more).run() == 0  # type: ignore[arg-type]
     text = (sentences.parent / "tg" / "new.TextGrid").read_text()
     assert 'text = "sideways"' in text
-    assert 'name = "units"' in text
+    assert 'name = "phones"' in text
+    assert 'text = "sil"' in text
     with pytest.raises(DataError, match=r"phone 'X' has no model; it is in 'odd'|phone 'X' has no model"):
         Align(model=model, audio=audio, text="odd", **more).run()  # type: ignore[arg-type]
     manifest = sentences.parent / "said.tsv"
@@ -187,6 +192,7 @@ def test_forced_alignment_finds_each_unit_of_a_text(sentences: Path, capsys: pyt
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [[word["label"] for word in line["words"]] for line in lines] == [["down", "up"], ["flat"]]
     assert lines[0]["words"][0]["end"] == pytest.approx(times[1][1], abs=0.04)
+    assert set(lines[0]) == {"id", "duration", "words", "phones", "fit"}
     with pytest.raises(ConfigError, match="align takes recordings with --text WORDS, or --texts FILE"):
         Align(model=model, audio=audio, text=None, **table_of).run()  # type: ignore[arg-type]
     manifest.write_text("path\ttext\nnew.wav\tdown away\n0.wav\tno\n")
@@ -194,6 +200,40 @@ def test_forced_alignment_finds_each_unit_of_a_text(sentences: Path, capsys: pyt
         Align(model=model, audio=[], text=None, **table_of).run()  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="--text: no word"):
         Align(model=model, audio=audio, text=" ", **options).run()  # type: ignore[arg-type]
+
+
+def test_a_text_that_does_not_fit_the_recording_is_warned_of_and_its_words_get_low_confidences(
+    sentences: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = run(sentences, console=quiet()).folder
+    soundfile.write(sentences.parent / "new.wav", spoken(["down", "up", "flat"], 99)[0], RATE)
+    audio = [sentences.parent / "new.wav"]
+    options = {"quiet": True}
+    lines = {}
+    for text in ("down up flat", "flat flat flat flat", "down flat flat"):
+        assert Align(model=model, audio=audio, text=text, form="jsonl", **options).run() == 0  # type: ignore[arg-type]
+        out, err = capsys.readouterr()
+        lines[text] = json.loads(out)
+        assert ("the text does not fit" in err) == (lines[text]["fit"] < 0)
+    assert lines["down up flat"]["fit"] > 0.5
+    assert lines["flat flat flat flat"]["fit"] < 0
+    assert all(word["confidence"] > 0.6 for word in lines["down up flat"]["words"])
+    right, wrong, _ = (word["confidence"] for word in lines["down flat flat"]["words"])
+    assert right > 0.6 > 0.5 > wrong
+    assert Align(model=model, audio=audio, text="down up flat", form="ctm", **options).run() == 0  # type: ignore[arg-type]
+    confidences = [float(line.split()[5]) for line in capsys.readouterr().out.splitlines()]
+    assert confidences == pytest.approx([word["confidence"] for word in lines["down up flat"]["words"]], abs=1e-3)
+
+
+def test_silence_that_is_a_label_of_the_transcripts_may_stand_between_the_words_of_an_alignment() -> None:
+    hmms = tuple(HMM((DiagGMM([1.0], [[mean]], [[1.0]]),), left_to_right(1)) for mean in (0.0, 5.0, 10.0))
+    units = Units(("a", "sil", "b"), hmms)
+    lexicon = {word: ((word,),) for word in units.labels}
+    recogniser = Recogniser(units, lexicon, estimate_bigram([["sil", "a", "b", "sil"]], labels=units.labels))
+    assert with_silence_of_transcripts(recogniser, [["a", "b"], ["b"]]).silence == "sil"
+    assert with_silence_of_transcripts(recogniser, [["a", "b"], ["sil", "b"]]).silence is None
+    named = replace(recogniser, silence="a")
+    assert with_silence_of_transcripts(named, [["b"]]) is named
 
 
 def test_segments_with_times_start_the_training_and_are_recognised_whole(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Score files of any toolkit: what is read, what is refused, what their figures and their fusion are."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,105 @@ def test_classes_may_have_the_names_of_the_columns_of_detection(tmp_path: Path) 
     assert (found.labels, found.target) == (("score", "target"), None)
 
 
+LAYOUTS = {
+    "Kaldi": ("{m} {t} {s}", "{m} {t} {target}"),
+    "Kaldi, tabs": ("{m}\t{t}\t{s}", "{m}\t{t}\t{genuine}"),
+    "VoxCeleb": ("{m} {t} {s}", "{n} {m} {t}"),
+    "VoxCeleb with scores": ("{n} {m} {t} {s}", None),
+    "SpeechBrain": ("{m} {t} {n} {s}", None),
+    "score before truth": ("{m} {t} {s} {imposter}", None),
+    "commas": ("{m},{t},{n},{s}", None),
+    "decimal commas": ("{m};{t};{n};{comma}", None),
+    "decimal commas and spaces": ("{m} {t} {comma}", "{m};{t};{imposter}"),
+    "NIST": ("modelid\tsegmentid\tside\tLLR", "modelid\tsegmentid\tside\ttargettype"),
+    "header of one system": ("Score;Target", None),
+    "header of tests": ("utt_id,label,score", None),
+    "ASVspoof 2019": ("{m}-{t} A{a} {bonafide} {s}", None),
+    "ASVspoof 2021": ("{m}-{t} {s}", "{m}-{t} {bonafide}"),
+    "ASVspoof's protocol": ("{m}-{t} {s}", "{m} {m}-{t} - A{a} {bonafide}"),
+    "compute-eer": ("{s} {target}", None),
+    "compute-eer, digits": ("{s} {n}", None),
+    "truth before score": ("{target} {s}", None),
+}
+ROWS = {
+    "NIST": ("{m}\t{t}.sph\ta\t{s}", "{m}\t{t}.sph\ta\t{target}"),
+    "header of one system": ("{comma};{target}", None),
+    "header of tests": ("{m}-{t},{bonafide},{s}", None),
+}
+WITHOUT_MODELS = {name for name in LAYOUTS if re.match("ASV|compute|header|truth", name)}
+
+
+@pytest.mark.parametrize(
+    ("toolkit", "encoding"),
+    [
+        *((toolkit, "utf-8") for toolkit in LAYOUTS),
+        *(("SpeechBrain", encoding) for encoding in ("utf-16", "utf-16-le", "utf-8-sig")),
+    ],
+)
+def test_score_files_of_other_toolkits_have_the_metrics_of_our_own(tmp_path: Path, toolkit: str, encoding: str) -> None:
+    rows = trials()
+    fields = [
+        {"m": m, "t": t, "s": f"{s:.4f}", "comma": f"{s:.4f}".replace(".", ","), "n": int(k), "a": f"{n % 3:02}"}
+        | {"target": "target" if k else "non-target", "bonafide": "bonafide" if k else "spoof"}
+        | {"genuine": "Genuine" if k else "impostor", "imposter": "target" if k else "imposter"}
+        for n, (m, t, s, k) in enumerate(rows)
+    ]
+    files = []
+    for name, first, later in zip(("scores", "trials"), LAYOUTS[toolkit], ROWS.get(toolkit, (None, None)), strict=True):
+        files.append(None if first is None else tmp_path / name)
+        if first is not None:
+            head = [first] if later else []
+            lines = [*head, *((later or first).format(**one) for one in fields)]
+            (tmp_path / name).write_bytes("\r\n".join([*lines, ""]).encode(encoding))
+    expected = eer(rank_trials([round(row[2], 4) for row in rows], [row[3] for row in rows]))
+    found = evaluate_file(*files)
+    assert found.metrics["eer"]["value"] == pytest.approx(expected)
+    assert found.metrics["eer"]["n"] == len(rows)
+    n_groups = len(rows) if toolkit in WITHOUT_MODELS else N_SPEAKERS
+    assert found.metrics["eer"]["n_groups"] == n_groups
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a u1 wahr 1.5\nb u2 falsch -1.5\nc u3 wahr 2.5\nd u4 falsch 0.5\n", "'falsch', 'wahr': no words that are"),
+        ("a u1 target 1.5\nb u2 nontraget -1.5\nc u3 target 2.5\n", "line 2: 'nontraget' .*accepted are .* impostor"),
+        ("1 a u1\n0 b u2\n", "a list of trials .*VoxCeleb's.* and no scores"),
+        ("u1 1 1.5\nu2 0 -1.5\n", "another layout that leaves no doubt.*put a line above it that names the columns"),
+        ("1 0 1\n0 1 0\n", "put a line above it"),
+        ("a b c d 1.5\n", "put a line above it"),
+    ],
+)
+def test_columns_that_leave_doubt_are_refused_with_how_to_name_them(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "s").write_text(text)
+    with pytest.raises(DataError, match=message):
+        evaluate_file(tmp_path / "s")
+
+
+def test_trials_whose_truth_may_stand_in_two_columns_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text("1 0 1\n0 1 0\n")
+    with pytest.raises(DataError, match=r"columns 1 and 2 and 3 may both say .*such as: model test target"):
+        read_truth(tmp_path / "t")
+
+
+def test_distances_are_noticed_and_negated_where_it_is_said(tmp_path: Path) -> None:
+    rows = trials()
+    scores = write(tmp_path / "s", [(m, t, s) for m, t, s, _ in rows], " ")
+    distances, key = kaldi(tmp_path, [(m, t, -s, k) for m, t, s, k in rows], "d")
+    noted = evaluate_file(distances, key)
+    assert noted.metrics["eer"]["value"] == pytest.approx(0.5)
+    assert any("targets score lower than nontargets" in note and "(distance)" in note for note in noted.notes)
+    found = evaluate_file(distances, key, distance=True)
+    assert found.metrics == evaluate_file(scores, key).metrics
+    assert not any("score lower" in note for note in found.notes)
+    assert "score lower" in fuse_files([distances], trials=key, n_folds=4).notes[0]
+    fused = fuse_files([distances], trials=key, n_folds=4, distance=True)
+    assert (fused.notes, fused.text) == ((), fuse_files([scores], trials=key, n_folds=4).text)
+    ratios = write(tmp_path / "r.tsv", spelt(rows), head="model\ttest\tllr\ttarget")
+    with pytest.raises(ConfigError, match="column llr, and log-likelihood ratios are no distances"):
+        evaluate_file(ratios, distance=True)
+
+
 HEAD = "model\ttest\tscore\ttarget\n"
 
 
@@ -137,8 +237,6 @@ HEAD = "model\ttest\tscore\ttarget\n"
         ("", "nothing in it"),
         (HEAD, "a header and no rows"),
         ("speaker\tfile\tvalue\na\tb\t1\n", "a header with model .* is expected, or Kaldi's three columns.*speaker"),
-        ("a b 1,5\nc d 2,5\n", "a decimal comma: write a point"),
-        ("model;test;score;target\na;b;1,5;target\n", "'1,5' where a number is expected: is it a decimal comma"),
         ("model,test,score,target\na,b,1,5,target\n", "5 cells where 4 are expected.*decimal comma"),
         (HEAD + "a\tb\t1\ttarget\na\tc\tnan\tnontarget\n", "line 3: a score that is NaN"),
         (HEAD + "a\tb\t1\ttarget\na\tc\t2\tnontarget\na\tb\t3\ttarget\n", "line 4: .*also the trial of line 2"),

@@ -14,6 +14,7 @@ from speechgmm.engine import frames as pieces_module
 from speechgmm.engine import run
 from speechgmm.engine.console import Console
 from speechgmm.errors import ConfigError, DataError, FitError, FitWarning
+from speechgmm.features.measurements import Measurements
 from speechgmm.gmm import DiagGMM, Fit, FrameSource, adapt_map, fit_gmm
 from speechgmm.gmm import frames as frames_module
 from speechgmm.gmm import init as init_module
@@ -170,7 +171,9 @@ def test_a_reference_to_a_batch_is_small_enough_to_send() -> None:
 
 def test_a_shard_that_shrank_is_an_error_and_not_fewer_frames(tmp_path: Path) -> None:
     store = FeatureStore.open(tmp_path, {"made": "up"})
-    [entry] = store.write([Extracted("k", "p", 1, 1, 1.0, 0.0, np.ones((10, 3), np.float32))])
+    [entry] = store.write(
+        [Extracted("k", "p", 1, 1, 1.0, 0.0, Measurements(0.0, 0.0, 4e3, 8000, ()), np.ones((10, 3), np.float32))]
+    )
     np.testing.assert_array_equal(store.frames(entry.shard, 2, 3), np.ones((3, 3)))
     path = store.folder / f"{entry.shard}.npy"
     path.write_bytes(path.read_bytes()[:-4])

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from inspect import Parameter, Signature, signature
@@ -72,6 +73,11 @@ class Command(Protocol):
         """Do the work; returns how many recordings failed."""
 
 
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning of the library, without the line of code that it comes from."""
+    print(f"warning: {message}", file=sys.stderr)
+
+
 class _Commands(TyperGroup):
     """Commands whose errors end in one paragraph and a status, not in a traceback (``--debug`` shows it)."""
 
@@ -84,13 +90,19 @@ class _Commands(TyperGroup):
             self.commands[cmd_name] = loaded_command(cmd_name)
         return super().get_command(ctx, cmd_name)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        # Read off the command line below, for every command.
+        return super().parse_args(ctx, [argument for argument in args if argument != "--debug"])
+
     def invoke(self, ctx: Any) -> Any:
         # A file name that is not UTF-8, or a label that the terminal cannot show, must not end the work.
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         try:
-            result = super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _warn
+                result = super().invoke(ctx)
             sys.stdout.flush()
             return result
         except KeyboardInterrupt:
@@ -126,21 +138,20 @@ app = typer.Typer(
 )
 
 
-Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
+Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error; of every command")]
 
 
 def loaded_command(name: str) -> Any:
-    """A command of the table as click has it, with an option for each field of its class and ``--debug``."""
+    """A command of the table as click has it, with an option for each field of its class."""
     module, place = COMMANDS[name].split(":")
     made = getattr(import_module(f"speechgmm.{module}"), place)
 
     def run(**given: Any) -> None:
-        given.pop("debug")  # read by _Commands
         command: Command = made(**given)
         if command.run():
             raise typer.Exit(1)
 
-    shown = [*fields_of(made).values(), Parameter("debug", Parameter.KEYWORD_ONLY, default=False, annotation=Debug)]
+    shown = list(fields_of(made).values())
     run.__signature__ = Signature(shown)  # type: ignore[attr-defined]
     run.__annotations__ = {field.name: field.annotation for field in shown}
     run.__doc__ = made.__doc__
@@ -168,6 +179,7 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and leave")
     ] = False,
+    debug: Debug = False,
 ) -> None:
     pass
 

@@ -39,7 +39,8 @@ def check_and_print(config: Path, overrides: Sequence[str], *, quiet: bool) -> i
         print(f"... and {len(rows) - len(shown)} more rows")
     lengths = np.array(features.durations)
     print(
-        f"\n{len(lengths)} utterances can be used, {duration(float(lengths.sum()))}: "
+        f"\nall {len(job.corpus.paths())} recordings were read; {len(lengths)} utterances can be used, "
+        f"{duration(float(lengths.sum()))}: "
         f"{lengths.min():.2f} to {lengths.max():.2f} s, median {np.median(lengths):.2f} s"
     )
     wrong = list(features.rejected)
@@ -52,5 +53,6 @@ def check_and_print(config: Path, overrides: Sequence[str], *, quiet: bool) -> i
         print("\n".join(f"  {name}: {reason}" for name, reason in misfits))
     wrong += misfits
     if not wrong:
-        print("nothing is wrong with them")
+        warned = "all of them can be used; see the warnings above"
+        print(warned if job.console.warned else "nothing is wrong with them")
     return len(wrong)

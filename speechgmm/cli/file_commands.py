@@ -37,8 +37,9 @@ class Init:
     def run(self) -> None:
         """Write the file, and print the next command."""
         from speechgmm.cli.starter import write_starter
+        from speechgmm.engine.console import Console
 
-        path = write_starter(self.folder, self.out)
+        path = write_starter(self.folder, self.out, warn=Console().warn)
         print(f"{path}\nnext: speechgmm run {path}")
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from speechgmm.config import cache_folder
+from speechgmm.engine.run_folder import RunFolder
 from speechgmm.errors import ConfigError
 from speechgmm.io.container import kind_of
 from speechgmm.io.feature_store import FeatureStore
+from speechgmm.io.run_files import RunFile, is_run
 from speechgmm.report.text import aligned, duration
 
 CLASSES_SHOWN = 30
@@ -24,8 +26,8 @@ def inspect(path: Path) -> str:
     """
     if path.is_dir() and (path / "spec.json").exists():
         return "\n".join(_features(path))
-    if path.is_dir() and (path / "config.yaml").exists():
-        return "\n".join(_run(path))
+    if is_run(path):
+        return "\n".join(_run(RunFolder(path)))
     if path.is_file() and path.suffix == ".npy":
         return _shard(path)
     if path.is_file() and path.suffix != ".safetensors":
@@ -40,40 +42,25 @@ def _described(path: Path) -> Iterator[str]:
     yield from kind_of(path).function("description:describe")(path)
 
 
-def _run(path: Path) -> Iterator[str]:
-    environment = json.loads((path / "environment.json").read_text()) if (path / "environment.json").exists() else {}
-    yield f"{path}: run of {environment.get('config', '?')}, configuration {environment.get('config_hash', '?')}"
-    if environment:
-        yield "with " + ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
-    if (path / "metrics.json").exists():
-        metrics = json.loads((path / "metrics.json").read_text())
-        for name, metric in metrics.items():
-            if isinstance(metric, dict) and "value" in metric:
-                interval = f"  (95 %: {metric['low']:.4f} to {metric['high']:.4f})" if "low" in metric else ""
-                yield f"{name}: {metric['value']:.4f}, n = {metric['n']}{interval}"
-        yield "seconds: " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in metrics["seconds"].items())
+def _run(run: RunFolder) -> Iterator[str]:
+    about = run.environment
+    yield f"{run.folder}: run of {about.get('config', '?')}, configuration {about.get('config_hash', '?')}"
+    if about:
+        yield "with " + ", ".join(f"{name} {version}" for name, version in about["packages"].items())
+    for name, metric in run.results.items():
+        interval = "" if metric.low is None else f"  (95 %: {metric.low:.4f} to {metric.high:.4f})"
+        yield f"{name}: {metric.value:.4f}, n = {metric.n}{interval}"
+    if run.metrics:
+        yield "seconds: " + ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in run.metrics["seconds"].items())
     else:
-        yield "not finished: there is no metrics.json yet"
-    if (path / "models.safetensors").exists():
+        yield f"not finished: there is no {RunFile.METRICS} yet"
+    if run.has(RunFile.MODELS):
         yield ""
-        yield from _described(path / "models.safetensors")
-    if (path / "classes.tsv").exists():
-        yield from _choices(path / "classes.tsv")
-
-
-def _choices(path: Path) -> Iterator[str]:
-    """Why each class has as many components, where that was chosen."""
-    head, *rows = (line.split("\t") for line in path.read_text(encoding="utf-8").split("\n") if line)
-    if "why" not in head:
-        return
-    yield ""
-    found = [dict(zip(head, row, strict=True)) for row in rows]
-    yield from aligned(
-        [
-            ("class", "components", "why"),
-            *((row["class"], row["n_components"], row["why"]) for row in found[:CLASSES_SHOWN]),
-        ]
-    )
+        yield from _described(run.folder / RunFile.MODELS)
+    if run.classes and "why" in run.classes[0]:  # why each class has as many components, where that was chosen
+        yield ""
+        rows = [(row["class"], row["n_components"], row["why"]) for row in run.classes[:CLASSES_SHOWN]]
+        yield from aligned([("class", "components", "why"), *rows])
 
 
 def _features(path: Path) -> Iterator[str]:

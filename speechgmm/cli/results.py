@@ -1,7 +1,9 @@
 """Results as text on standard output."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from speechgmm.engine.run_folder import RunFolder
+from speechgmm.io.run_files import RunFile
 
 if TYPE_CHECKING:
     from speechgmm.engine.runs import Result
@@ -14,16 +16,16 @@ CLASSES_SHOWN = 12
 
 def print_result(result: "Result") -> None:
     """Metrics, the classes with the lowest recall, and where the files are."""
-    metrics, evaluation = result.metrics, result.evaluation
-    kinds = (
-        f"{metrics['n_units']} units"
-        if "n_units" in metrics
-        else f"{metrics['n_classes']} class{'es' * (metrics['n_classes'] != 1)}"
-    )
-    print(f"\n{kinds}, {metrics['n_train']} training and {metrics['n_test']} test utterances")
-    metrics_of_all = [figure(name, metric) for name, metric in _figures(metrics)]
-    if metrics_of_all:  # anomaly-detection models may be trained without a test
-        print("\n".join(aligned(metrics_of_all)))
+    run, evaluation = RunFolder(result.folder), result.evaluation
+    metrics = run.metrics
+    kinds = ""
+    for name, one, several in (("n_units", "unit", "units"), ("n_classes", "class", "classes")):
+        if name in metrics and not kinds:
+            kinds = f"{metrics[name]} {one if metrics[name] == 1 else several}, "
+    print(f"\n{kinds}{metrics['n_train']} training and {metrics['n_test']} test utterances")
+    figures_of_all = [figure(name, metric) for name, metric in run.results.items()]
+    if figures_of_all:  # anomaly-detection models may be trained without a test
+        print("\n".join(aligned(figures_of_all)))
     for key, what in (("conditions", "anomaly"), ("classes", "class")):
         parts = {name: own for name, own in metrics.get(key, {}).items() if "auc" in own}
         if parts:
@@ -33,10 +35,10 @@ def print_result(result: "Result") -> None:
             ]
             print("\n" + "\n".join(aligned([(what, "AUC", "found"), *lines[:CLASSES_SHOWN]])))
             if len(lines) > CLASSES_SHOWN:
-                print(f"  ... and {len(lines) - CLASSES_SHOWN} more in metrics.json")
+                print(f"  ... and {len(lines) - CLASSES_SHOWN} more in {RunFile.METRICS}")
     if "folds" in metrics:
-        figures = {fold: next(_figures(own)) for fold, own in metrics["folds"].items()}
-        rows = [(fold, figure(*own)[1], f"n = {own[1]['n']}", "") for fold, own in figures.items()]
+        figures = {fold: next(iter(own.items())) for fold, own in metrics["folds"].items()}
+        rows = [(fold, figure(*own)[1], f"n = {own[1].n}", "") for fold, own in figures.items()]
         print()
         print("\n".join(aligned([("fold", next(iter(figures.values()))[0], "", ""), *rows])))
     worst = getattr(evaluation, "worst", None)
@@ -48,13 +50,8 @@ def print_result(result: "Result") -> None:
     for line in result.task.trained_notes(result.trained):
         print(f"\n{line}")
     print(f"\nresults: {shown(result.folder)}")
-    model = shown(result.folder / "models.safetensors")
+    model = shown(result.folder / RunFile.MODELS)
     print(result.task.next_command(model))
-
-
-def _figures(metrics: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Metrics among the entries of ``metrics.json``."""
-    return ((name, value) for name, value in metrics.items() if isinstance(value, dict) and "value" in value)
 
 
 def print_sweep(result: "Sweep") -> None:
@@ -75,7 +72,7 @@ def print_features(result: "Result") -> None:
     n_frames = sum(piece.stop - piece.first for piece in features.pieces)
     print(f"{len(features.corpus)} utterances, {duration(sum(features.durations))}, {n_frames} frames")
     if features.rejected:
-        print(f"{len(features.rejected)} left out: {shown(result.folder / 'rejected.tsv')}")
+        print(f"{len(features.rejected)} left out: {shown(result.folder / RunFile.REJECTED)}")
     if features.pieces:
         print(f"features: {features.pieces[0].store.folder}")
 
@@ -85,4 +82,4 @@ def print_models(result: "Result") -> None:
     if result.trained is None:
         return
     print("\n".join(result.task.trained_lines(result.trained)))
-    print(f"\nmodels: {shown(result.folder / 'models.safetensors')}")
+    print(f"\nmodels: {shown(result.folder / RunFile.MODELS)}")

@@ -15,6 +15,7 @@ def score(model: Path, **given: Any) -> Command:
 
     With a calibrated verification model: with log-likelihood ratios, and "unknown" where the best is too low. With an
     anomaly-detection model (task: anomaly): the anomaly score of each recording, whether it is anomalous, and when.
+    With a model of segments: each segment that --segments names.
     """
     from speechgmm.io.container import kind_of
 

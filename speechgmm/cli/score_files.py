@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from speechgmm.errors import ConfigError
+from speechgmm.tasks.options import Distance
 
 if TYPE_CHECKING:
+    from speechgmm.evaluation.metric import Metrics
     from speechgmm.tasks.verification.fusion import Fused
 
 
@@ -42,6 +44,7 @@ class Evaluate:
     threshold: Annotated[
         float | None, typer.Option(metavar="X", help="also print the errors where trials are accepted from this score")
     ] = None
+    distance: Distance = False
     form: Annotated[MetricsFormat, typer.Option("--format", help="how to print")] = MetricsFormat.table
 
     def run(self) -> None:
@@ -51,6 +54,7 @@ class Evaluate:
             ConfigError: A prior or a cost that cannot be, or an option that does not go with the file.
             DataError: A file that cannot be used.
         """
+        from speechgmm.evaluation.metric import notes_of
         from speechgmm.report.text import aligned, figure, shown
         from speechgmm.tasks.verification.score_files import evaluate_file, stakes_of_run
 
@@ -61,14 +65,12 @@ class Evaluate:
             if not 0 < value < most:
                 raise ConfigError(f"--{name.replace('_', '-')} {value:g}: expected more than 0 and less than {most:g}")
         decision = replace(stakes_of_run(self.scores), **stakes) if stakes else None
-        found = evaluate_file(self.scores, self.trials, decision, are_llrs=self.llr, threshold=self.threshold)
+        found = evaluate_file(
+            self.scores, self.trials, decision, are_llrs=self.llr, threshold=self.threshold, distance=self.distance
+        )
         for note in found.notes:
-            print(note.replace("are_llrs", "--llr"), file=sys.stderr)
-        remarks: dict[str, list[str]] = {}
-        for name, metric in found.metrics.items():
-            if "note" in metric:
-                remarks.setdefault(metric["note"], []).append(name)
-        for remark, names in remarks.items():
+            print(_with_options(note), file=sys.stderr)
+        for remark, names in notes_of(found.metrics).items():
             print(f"{', '.join(names)}: {remark}", file=sys.stderr)
         if self.form == "json":
             import json
@@ -79,13 +81,18 @@ class Evaluate:
         print("\n".join(aligned([figure(name, metric) for name, metric in found.metrics.items()])))
 
 
-def _finite(metrics: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def _finite(metrics: "Metrics") -> dict[str, dict[str, Any]]:
     """JSON has no infinity: a Cllr of ratios that are infinitely wrong is null."""
     inf = float("inf")
     return {
         name: {key: None if isinstance(value, float) and abs(value) == inf else value for key, value in metric.items()}
         for name, metric in metrics.items()
     }
+
+
+def _with_options(note: str) -> str:
+    """A note of the library, with the options that stand for its arguments."""
+    return note.replace("are_llrs", "--llr").replace("(distance)", "(--distance)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +119,7 @@ class Fuse:
         ),
     ] = False
     folds: Annotated[int, typer.Option(metavar="N", min=4, help="without --dev: parts of the speakers")] = 10
+    distance: Distance = False
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="default: standard output")] = None
 
     def run(self) -> None:
@@ -125,8 +133,6 @@ class Fuse:
         from speechgmm.report.text import shown
         from speechgmm.tasks.verification.fusion import fuse_files
 
-        if not 0 < self.p_target < 1:
-            raise ConfigError(f"--p-target {self.p_target:g}: expected a probability above 0 and below 1")
         found = fuse_files(
             self.scores,
             self.dev or (),
@@ -135,6 +141,7 @@ class Fuse:
             p_target=self.p_target,
             quality=self.quality,
             n_folds=self.folds,
+            distance=self.distance,
         )
         for line in _about(found, by_dev=bool(self.dev)):
             print(line, file=sys.stderr)
@@ -148,7 +155,8 @@ class Fuse:
 def _about(found: "Fused", *, by_dev: bool) -> list[str]:
     """What the fusion was trained on, and its weights."""
     how = "other trials (--dev)" if by_dev else "speaker-disjoint folds of these trials; the weights shown are of all"
-    lines = [f"trained on {found.n_targets} targets and {found.n_nontargets} nontargets, {how}"]
+    lines = [f"warning: {_with_options(note)}" for note in found.notes]
+    lines += [f"trained on {found.n_targets} targets and {found.n_nontargets} nontargets, {how}"]
     if found.n_met:
         lines.append(
             f"warning: {found.n_met} trials are among those of --dev too, and their ratios look better than they are; "

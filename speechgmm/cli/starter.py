@@ -2,10 +2,12 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from speechgmm.corpus import SPLITS, Corpus
-from speechgmm.corpus.readers.folder import audio_files, read_folder
+from speechgmm.corpus.readers.files import recordings_below
+from speechgmm.corpus.readers.folder import read_folder
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.gmm.component_count import DEFAULT_COMPONENTS, FRAMES_PER_COMPONENT
 from speechgmm.io.atomic import write_text
@@ -15,8 +17,8 @@ LOOKED_AT = 500
 """Recordings whose header is read to learn the rates."""
 
 
-def write_starter(folder: Path, out: Path | None = None) -> Path:
-    """Write a configuration for a folder per class; returns where it is.
+def write_starter(folder: Path, out: Path | None = None, *, warn: Callable[[str], object] = print) -> Path:
+    """Write a configuration for a folder per class; returns where it is. What is left aside goes to ``warn``.
 
     Raises:
         ConfigError: The file is there already.
@@ -28,16 +30,24 @@ def write_starter(folder: Path, out: Path | None = None) -> Path:
         raise ConfigError(f"{path} is there already; choose another name with --out")
     if not root.is_dir():
         raise DataError(f"{folder}: there is no such folder")
-    if not audio_files(root):
-        raise DataError(
-            f"{folder}: no recordings below it (looked for wav, flac, mp3, ogg, aiff and others that libsndfile reads)"
-        )
+    found = recordings_below(root)
+    if not found.audio:
+        looked = "looked for wav, flac, mp3, ogg, aiff and others that libsndfile reads"
+        raise DataError("; ".join([f"{folder}: no recordings below it ({looked})", *found.notes()]))
     corpus = read_folder(root, "label")
     if len({utterance.label("label") for utterance in corpus}) < 2:
-        raise DataError(f"{folder}: recordings of one class only; deciding needs two, a folder for each")
+        one = f"{folder}: recordings of one class only; deciding needs two, a folder for each"
+        raise DataError("; ".join([one, *corpus.notes]))
+    for note in corpus.notes:
+        warn(note)
     rates = _rates(corpus)
     write_text(path, _text(root, corpus, rates))
     return path
+
+
+def _quoted(text: str) -> str:
+    """A string of YAML; a name that is not UTF-8 in escapes, since the file is."""
+    return json.dumps(text, ensure_ascii=not text.isprintable())
 
 
 def _rates(corpus: Corpus) -> Counter[int]:
@@ -74,7 +84,7 @@ def _text(root: Path, corpus: Corpus, rates: Counter[int]) -> str:
 # Every key there is: speechgmm schema --template
 corpus:
   kind: folder                # a folder per class
-  root: {json.dumps(str(root), ensure_ascii=False)}
+  root: {_quoted(str(root))}
   split: {split}
   sample_rate: {rate}
   resample: {str(resample).lower()}

@@ -1,7 +1,8 @@
 from .agglomerative import Clustering, check_distances, check_number, in_order, link, merge
 from .bic import GaussianStats, delta_bic
 from .change_detection import bic_changes
-from .pieces import METHODS, PieceClusters, cluster_pieces
+from .methods import METHODS, PieceClusters
+from .pieces import cluster_pieces
 from .plane import plane, stress
 from .spectral import affinities, number_by_eigengap, spectral
 

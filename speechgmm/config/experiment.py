@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from speechgmm.config.spec import Config
-from speechgmm.corpus.spec import KNOWN
+from speechgmm.corpus.spec import KNOWN, CorpusSpec
 from speechgmm.setting import is_path
 
 Spec = TypeVar("Spec", bound=Any)
@@ -27,6 +27,10 @@ class Experiment:
         root = self.corpus_root()
         corpus = replace(config.corpus, root=None if root is None else str(root), sample_rate=self.config.corpus.rate())
         return replace(config, corpus=corpus, cache=str(self.cache()))
+
+    def corpus_spec(self) -> CorpusSpec:
+        """The corpus section as readers take it, with every path in it resolved."""
+        return self._with_absolute_paths(self.config.corpus)
 
     def _with_absolute_paths(self, spec: Spec) -> Spec:
         """A section with every path in it resolved."""

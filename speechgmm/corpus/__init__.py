@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import get_args, get_type_hints
 
+from speechgmm.corpus.labels import relabelled
 from speechgmm.corpus.leaks import check_leaks, same_audio
 from speechgmm.corpus.spec import AsvspoofSpec, CorpusSpec, SplitSpec, TextGridSpec, TimitSpec
 from speechgmm.corpus.splits import Fold, make_split
@@ -42,6 +43,14 @@ def read_corpus(
         ConfigError: A key is missing, or belongs to another kind of corpus.
         DataError: The corpus is missing or wrong.
     """
+    corpus = _read(spec, path=path, root=root, progress=progress)
+    return relabelled(corpus, spec)
+
+
+def _read(
+    spec: CorpusSpec, *, path: Path | None, root: Path | None, progress: Callable[[int, int], None] | None
+) -> Corpus:
+    """The corpus with the labels that stand in it."""
     from speechgmm.errors import ConfigError, DataError
 
     for kind, section in (("timit", TimitSpec), ("textgrid", TextGridSpec), ("asvspoof", AsvspoofSpec)):
@@ -67,14 +76,16 @@ def read_corpus(
             f"{root}: NLTK's sample of TIMIT has no training and test of its own; set corpus.split: "
             f"{' or '.join(others)}, and corpus.group: speaker lest a speaker stand on both sides"
         )
-    return corpus
+    return corpus.with_labels_in_utf8()
 
 
 def _read_table(spec: CorpusSpec, path: Path, root: Path | None) -> Corpus:
     from speechgmm.corpus.readers.kaldi import read_kaldi
     from speechgmm.corpus.readers.manifest import read_manifest
 
-    return (read_manifest if spec.kind == "manifest" else read_kaldi)(path, root, spec.label)
+    if spec.kind == "manifest":
+        return read_manifest(path, root, spec.label, unlabelled="" in spec.labels.ignore)
+    return read_kaldi(path, root, spec.label)
 
 
 def _read_folder(spec: CorpusSpec, root: Path) -> Corpus:
@@ -91,7 +102,7 @@ def _read_folder(spec: CorpusSpec, root: Path) -> Corpus:
     if spec.kind == "asvspoof":
         return read_asvspoof(root, spec.label, spec.asvspoof)
     if spec.kind == "textgrid":
-        return read_textgrids(root, spec.label, spec.textgrid.tier)
+        return read_textgrids(root, spec.label, spec.textgrid)
     readers = {
         "folder": read_folder,
         "fsdd": read_fsdd,

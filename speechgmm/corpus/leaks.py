@@ -16,7 +16,7 @@ from speechgmm.errors import DataError
 SIDES: Final = {"train": "training", "ubm": "training", "dev": "dev", "test": "test", "cohort": "cohort"}
 
 
-def check_leaks(corpus: Corpus, group: str | None = None) -> None:
+def check_leaks(corpus: Corpus, group: str | None = None, *, classes: bool = True) -> None:
     """Refuse a division with a leak that names and times alone can show.
 
     Refused are a group (a speaker, a session) with utterances on two sides, and utterances on two sides that share
@@ -26,11 +26,12 @@ def check_leaks(corpus: Corpus, group: str | None = None) -> None:
     Args:
         corpus: With its splits made.
         group: The column that the configuration asks to be disjoint (``corpus.group``); None: none.
+        classes: Labels are classes that are trained; if not, a group that is the label is looked at as any other.
 
     Raises:
         DataError: There is a leak; all groups or utterances concerned are named.
     """
-    if group and group != corpus.label:
+    if group and (group != corpus.label or not classes):
         sides: dict[str, dict[str, Utterance]] = defaultdict(dict)
         for utterance in corpus:
             background = utterance.split == "ubm" and not (utterance.labels or {}).get(group)

@@ -73,7 +73,32 @@ class TextGridSpec:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    tier: str | None = setting(None, "the interval tier that is read; default: the only one")
+    tier: str | None = setting(None, "the interval tier whose intervals are the items; default: the only one")
+    columns: dict[str, str] | None = setting(
+        None,
+        "column -> another interval tier, whose text around an item's middle is the column's value, such as "
+        "{word: words}",
+    )
+    folder: str | None = setting(
+        None,
+        "folder of the TextGrids, where they lie as the recordings do below corpus.root; relative to the "
+        "configuration file; default: beside the recordings",
+        is_path=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelSpec:
+    """Which labels are classes."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    merge: dict[str, str] | None = setting(
+        None, "label -> the class that it counts as, such as {ax: ah}; the others are classes of their own name"
+    )
+    ignore: tuple[str, ...] = setting(
+        (), "labels whose items are left out, after merging, such as [sil, sp]; '' in a manifest: rows without a label"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +148,13 @@ class CorpusSpec:
         None,
         "classification of two classes: the one that is to be detected; figures of detection are given then too, of "
         "the score by which it is more likely than the other",
+    )
+    labels: LabelSpec = setting(LabelSpec(), "which labels are merged into one class, and which are left out")
+    min_items: int = setting(
+        1,
+        "least number of items that a class needs in training (in all, where the corpus has no split); classes with "
+        "fewer are left out and listed",
+        ge=1,
     )
     group: str | None = setting(
         None, "column whose values stand on one side of the division only, and that intervals go by (speaker, session)"

@@ -43,7 +43,8 @@ def make_split(
 
     With folds all utterances are in ``train`` (but for the background's): that is what the final models are trained on.
     ``strangers`` may be tested though they are never trained (impostors in verification). Where labels are no
-    ``classes`` but transcripts, recordings are divided without regard to them.
+    ``classes`` to be trained (transcripts, or speakers who are never heard in training), recordings are divided without
+    regard to them, and a group that is the label itself stays on one side too.
 
     Raises:
         ConfigError: The column to leave out is not named.
@@ -58,7 +59,7 @@ def make_split(
     elif spec.kind in ("kfold", "leave-one-out"):
         corpus, folds = _make_folds(corpus, spec, group, seed, classes)
     _check_division(corpus, strangers, classes)
-    check_leaks(corpus, apart)
+    check_leaks(corpus, apart, classes=classes)
     trained = {utterance.label(corpus.label) for utterance in corpus.split("train")}
     for fold in folds:
         divided = fold.apply(corpus)
@@ -66,13 +67,17 @@ def make_split(
         lost = sorted(trained - {utterance.label(corpus.label) for utterance in divided.split("train")})
         if lost and classes:
             raise DataError(
-                f"fold {fold.name}: no training utterance is left of {', '.join(lost[:20])}; take fewer folds"
+                f"fold {fold.name}: no training utterance is left of {', '.join(lost[:20])}; take fewer folds, "
+                f"or leave such classes out or merge them ({FEW_ITEMS})"
             )
-        check_leaks(divided, apart)
+        check_leaks(divided, apart, classes=classes)
     return corpus, folds
 
 
 INNER_FOLDS: Final = 5
+
+FEW_ITEMS: Final = "corpus.min_items, corpus.labels.merge, corpus.labels.ignore"
+"""The settings for classes of few items."""
 
 
 def inner_folds(
@@ -88,7 +93,7 @@ def inner_folds(
         inner = spec
     else:
         apart = group if spec.disjoint else None
-        units = {_unit(training, utterance, apart) for utterance in training}
+        units = {_unit(training, utterance, apart, classes) for utterance in training}
         if len(units) < 2:
             raise DataError(f"inner folds: the training part has {len(units)} recording or group; choosing needs two")
         inner = SplitSpec(kind="kfold", folds=min(INNER_FOLDS, len(units)), disjoint=spec.disjoint)
@@ -99,7 +104,7 @@ def inner_folds(
         if lost and classes:
             raise DataError(
                 f"inner fold {fold.name}: no training utterance is left of {', '.join(lost[:20])}; a sweep needs every "
-                "class in two inner folds at least"
+                f"class in two inner folds at least: leave such classes out or merge them ({FEW_ITEMS})"
             )
     return folds
 
@@ -136,7 +141,8 @@ def _check_division(corpus: Corpus, strangers: bool, classes: bool, where: str =
         raise DataError(
             f"{where}{len(unknown)} test labels are never trained: "
             f"{', '.join(unknown[:20])}{' ...' if len(unknown) > 20 else ''}; "
-            f"give every {corpus.label} recordings in the split 'train', or take its tests out"
+            f"give every {corpus.label} recordings in the split 'train', or leave such classes out or merge them "
+            f"({FEW_ITEMS})"
         )
 
 
@@ -197,7 +203,7 @@ def split_by_fraction(
     def split(utterance: Utterance) -> str:
         if utterance.split in BACKGROUND:
             return utterance.split
-        return "test" if _unit(corpus, utterance, group) in chosen else "train"
+        return "test" if _unit(corpus, utterance, group, classes) in chosen else "train"
 
     return replace(corpus, utterances=tuple(replace(utterance, split=split(utterance)) for utterance in corpus))
 
@@ -215,12 +221,12 @@ def assign_folds(
     dealt = {
         unit: n % n_folds for units in _strata(corpus, utterances, group, seed, classes) for n, unit in enumerate(units)
     }
-    return [dealt[_unit(corpus, utterance, group)] for utterance in utterances]
+    return [dealt[_unit(corpus, utterance, group, classes)] for utterance in utterances]
 
 
-def _unit(corpus: Corpus, utterance: Utterance, group: str | None) -> str:
-    """What stays together: the group where one is named that is not the class itself, else the recording."""
-    if group and group != corpus.label:
+def _unit(corpus: Corpus, utterance: Utterance, group: str | None, classes: bool) -> str:
+    """What stays together: the group, where one is named that is no class to be trained itself; else the recording."""
+    if group and (group != corpus.label or not classes):
         return utterance.label(group)
     return utterance.path.relative_to(corpus.root).as_posix()
 
@@ -235,7 +241,7 @@ def _strata(
     """
     labels: dict[str, set[str]] = {}
     for utterance in utterances:
-        labels.setdefault(_unit(corpus, utterance, group), set()).add(utterance.label(corpus.label))
+        labels.setdefault(_unit(corpus, utterance, group, classes), set()).add(utterance.label(corpus.label))
     by_class = classes and all(len(found) == 1 for found in labels.values())
     strata: dict[str, list[str]] = {}
     for unit, found in labels.items():

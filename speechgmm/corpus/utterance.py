@@ -4,7 +4,7 @@ Owns the values that every reader returns. Knows no file format and opens no fil
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +36,8 @@ class Utterance:
     def label(self, column: str) -> str:
         """The label in a column. Raises DataError where the utterance has none."""
         value = (self.labels or {}).get(column, "")
+        if not value and column in (self.labels or {}):
+            raise DataError(f"{self.source or self.id}: the label in {column!r} is empty; expected the name of a class")
         if not value:
             have = ", ".join(sorted(self.labels or {})) or "no label at all"
             raise DataError(f"{self.source or self.id}: no {column!r}; the utterance has {have}")
@@ -57,6 +59,15 @@ class Corpus:
     def __iter__(self) -> Iterator[Utterance]:
         return iter(self.utterances)
 
+    def with_labels_in_utf8(self) -> "Corpus":
+        """The same; of labels that are names of files in another encoding, the bytes that are not UTF-8 are escaped."""
+
+        def mended(one: Utterance) -> Utterance:
+            labels = {column: _in_utf8(value) for column, value in (one.labels or {}).items()}
+            return one if labels == (one.labels or {}) else replace(one, labels=labels)
+
+        return replace(self, utterances=tuple(map(mended, self.utterances)))
+
     def split(self, name: str) -> tuple[Utterance, ...]:
         """The utterances of one split, in order."""
         return tuple(utterance for utterance in self.utterances if utterance.split == name)
@@ -64,3 +75,7 @@ class Corpus:
     def paths(self) -> tuple[Path, ...]:
         """Every recording once, in order of first mention."""
         return tuple(dict.fromkeys(utterance.path for utterance in self.utterances))
+
+
+def _in_utf8(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -20,6 +20,7 @@ class AudioInput:
     resample: bool = False
     normalisation: Normalisation | None = None  # of the training split; where cmvn is global
     transform: LinearTransform | None = None  # learnt from the training split
+    band: float | None = None  # Hz that half of the training recordings reach; None: the whole band, or not known
 
     def transformed(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
         """Normalised frames (T, D) of a whole recording after the transform, if there is one."""
@@ -36,6 +37,8 @@ def audio_header(audio: AudioInput) -> tuple[dict[str, Any], dict[str, NDArray[n
         "channel": audio.channel,
         "resample": audio.resample,
     }
+    if audio.band is not None:
+        header["band"] = audio.band
     arrays: dict[str, NDArray[np.float64]] = {}
     if audio.normalisation is not None:
         arrays["normalisation.shift"] = np.asarray(audio.normalisation.shift)
@@ -56,4 +59,5 @@ def read_audio_input(header: dict[str, Any], tensors: dict[str, NDArray[np.float
         transform = LinearTransform(tensors["transform.matrix"], tensors["transform.offset"])
     values = {**header["features"], "transform": TransformSpec(**header["features"].get("transform", {}))}
     features = FeatureSpec(**values)
-    return AudioInput(features, header["sample_rate"], header["channel"], header["resample"], normalisation, transform)
+    given = (header["sample_rate"], header["channel"], header["resample"])
+    return AudioInput(features, *given, normalisation, transform, header.get("band"))

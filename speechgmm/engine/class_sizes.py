@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from speechgmm.corpus.splits import FEW_ITEMS
 from speechgmm.engine.console import Console
 from speechgmm.engine.frames import Piece
 from speechgmm.engine.job import Job
@@ -80,7 +81,7 @@ def refuse_too_few(spec: ModelSpec, counts: Mapping[str, int], key: str = KEY) -
     listed = [f"  class {label!r}: {count} frames {what}" for label, count in few.items()]
     raise FitError(
         f"{len(few)} of {len(counts)} classes have too few frames:\n" + "\n".join(listed[:LISTED]) + "\n"
-        f"give them more audio, or {instead}"
+        f"give them more audio, {instead}, or leave classes of few items out or merge them ({FEW_ITEMS})"
     )
 
 
@@ -113,7 +114,7 @@ def _one_component(counts: Mapping[str, int]) -> str | None:
     return (
         f"{len(few)} of {len(counts)} classes have too few frames to choose a number of components by ({KEY}: auto), "
         f"which takes {2 * FRAMES_EACH}, and get one component: {smallest(few)}. They are told from others by their "
-        "mean and variance alone: give these classes more audio"
+        f"mean and variance alone: give these classes more audio, or leave them out or merge them ({FEW_ITEMS})"
     )
 
 

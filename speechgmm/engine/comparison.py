@@ -1,29 +1,25 @@
 """Two runs on the same test items: the difference of their figures, by a paired bootstrap."""
 
-import csv
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
-from speechgmm.engine.task import task_named
+from speechgmm.engine.run_folder import Items, RunFolder
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import Difference, compare, eer, rank_trials
 from speechgmm.evaluation.resampling import Statistic
+from speechgmm.io.run_files import RunFile
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
     """The test items of a run, as its task compares them with those of another."""
 
-    task: str
     metric: str  # accuracy, eer, error_rate, ...
-    items: dict[tuple[str, ...], tuple[str, ...]]  # key of an item -> (truth, and what the metric is made of)
+    items: Items  # key of an item -> (truth, and what the metric is made of)
     statistic: Callable[[Sequence[tuple[str, ...]]], Statistic]  # the metric of items, computable under weights
     tests: dict[str, str]  # test item -> group; empty: none is named
     owners: dict[str, str] = field(default_factory=dict)  # model -> group, where items are trials of models and tests
@@ -40,16 +36,15 @@ def compare_runs(folders: Sequence[Path]) -> str:
     if len(folders) < 2:
         raise ConfigError("compare takes two runs or more")
     base, *others = folders
-    first = _read(base)
+    begun, first = _read(base)
     lines = []
     for folder in others:
-        other = _read(folder)
-        if other.task != first.task:
-            raise ConfigError(f"{folder} is a run of {other.task}, {base} of {first.task}")
+        run, other = _read(folder)
         if other.metric != first.metric:
             raise ConfigError(
-                f"{folder} is judged by its {other.metric}, {base} by its {first.metric}: one of them "
-                "has a class that is to be detected (corpus.target); compare runs with the same target"
+                f"{folder} is judged by its {other.metric}, {base} by its {first.metric}: one is of "
+                f"{run.task.name}, the other of {begun.task.name}, or one of them has a class that is to be detected "
+                "(corpus.target); compare runs of one task with the same target"
             )
         if other.items.keys() != first.items.keys():
             apart = len(other.items.keys() ^ first.items.keys())
@@ -93,7 +88,18 @@ def _difference(one: Compared, other: Compared) -> tuple[tuple[float, float], Di
     return (float(these(ones)), float(those(ones))), compare(these, those, sides)
 
 
-def error_rates_of_trials(items: Sequence[tuple[str, ...]]) -> Statistic:
+def compared_trials(run: RunFolder, key: tuple[str, ...]) -> Compared:
+    """Trials by their EER: of calibrated ratios where there are any, else of scores, as the run's own metric is.
+
+    ``key``: model and test; or the item alone where one of two classes is the target, and each item is a trial.
+    """
+    judged = "llr" if "llr" in run.heading(RunFile.SCORES) else "score"
+    items = run.columns(RunFile.SCORES, key, ("target", judged))
+    of_models = len(key) == 2
+    return Compared("eer", items, _error_rate_of_trials, *run.groups(owners=of_models), of_trials=of_models)
+
+
+def _error_rate_of_trials(items: Sequence[tuple[str, ...]]) -> Statistic:
     """The EER of trials (truth, score)."""
     trials = rank_trials([float(score) for _, score in items], np.array([truth == "target" for truth, _ in items]))
     return lambda weights: eer(trials, weights)
@@ -104,62 +110,8 @@ def _numbers(names: Sequence[str]) -> NDArray[np.intp]:
     return numbers
 
 
-def _read(folder: Path) -> Compared:
-    try:
-        task = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["task"]
-        return task_named(task).compared(folder)
-    except FileNotFoundError as error:
-        raise DataError(f"{folder}: not the folder of a finished run (no {Path(error.filename).name} in it)") from None
-    except (OSError, KeyError, ValueError, TypeError, yaml.YAMLError) as error:
-        raise DataError(f"{folder}: not the folder of a finished run ({error})") from None
-
-
-def chosen_columns(
-    folder: Path, name: str, key: Sequence[str], values: Sequence[str]
-) -> dict[tuple[str, ...], tuple[str, ...]]:
-    """Rows of a table of a run, by its key columns: the value columns of each."""
-    head, *rows = read_table(folder / name)
-    # The first columns are the run's own; classes come after them and may have any name.
-    at = {column: head.index(column) for column in (*key, *values)}
-    return {tuple(row[at[column]] for column in key): tuple(row[at[column]] for column in values) for row in rows}
-
-
-def score_column(folder: Path) -> str:
-    """What the trials of a run are judged by: calibrated ratios where there are any, else scores."""
-    return "llr" if "llr" in read_heading(folder / "scores.tsv") else "score"
-
-
-def run_groups(folder: Path, *, owners: bool) -> tuple[dict[str, str], dict[str, str]] | None:
-    """The group of every utterance and, with ``owners``, of every model of a run; None where the folder is not one."""
-    try:
-        return groups_of(folder, owners=owners)
-    except (OSError, KeyError, ValueError, TypeError, yaml.YAMLError):
-        return None
-
-
-def groups_of(folder: Path, *, owners: bool = False) -> tuple[dict[str, str], dict[str, str]]:
-    """The group of every utterance and, with ``owners``, of every model, whose label is a group where none is named."""
-    corpus = corpus_of(folder)
-    names, *protocol = read_table(folder / "protocol.tsv")
-    label, group = corpus["label"], corpus["group"] or (corpus["label"] if owners else None)
-    by = {name: len(names) - 1 - names[::-1].index(name) for name in {label, *([group] if group else [])}}
-    tests = {row[0]: row[by[group]] for row in protocol} if group else {}
-    of_models = {row[by[label]]: row[by[group]] for row in protocol} if group and owners else {}
-    return tests, of_models
-
-
-def corpus_of(folder: Path) -> dict[str, Any]:
-    """The configuration's section about the corpus."""
-    return dict(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["corpus"])
-
-
-def read_heading(path: Path) -> list[str]:
-    """The column names of a table of a run, without its rows: there may be a million."""
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-        return next(csv.reader([file.readline().rstrip("\n")], delimiter="\t", quoting=csv.QUOTE_NONE), [])
-
-
-def read_table(path: Path) -> list[list[str]]:
-    """The rows of a table of a run, the heading first."""
-    lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
-    return [row for row in csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if row]
+def _read(folder: Path) -> tuple[RunFolder, Compared]:
+    run = RunFolder(folder)
+    with run.reading():
+        run.text(RunFile.METRICS)  # the last that a run writes
+        return run, run.task.compared(run)

@@ -7,23 +7,21 @@ from pathlib import Path
 
 from speechgmm.corpus import Corpus, Fold, Utterance, same_audio
 from speechgmm.corpus.listing import listed
+from speechgmm.corpus.segment_ends import MOST_OVERSHOOT, within_recording
 from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.data_checks import data_warnings, training_band
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.engine.noisy_copies import check_babble, noising
 from speechgmm.engine.normalisation import normalised, normalised_copies
+from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.shards import extract_recordings
 from speechgmm.engine.transforms import transformed
 from speechgmm.errors import DataError
 from speechgmm.features import FrontEnd, front_end
 from speechgmm.features.augment import Copy
-from speechgmm.io.atomic import write_text
 from speechgmm.io.audio import CLIPPED_SHARE
 from speechgmm.io.feature_store import Entry, FeatureStore
-from speechgmm.io.tables import table
-
-END_TOLERANCE = 0.005
-"""Seconds by which a segment may end after its recording: times in tables are rounded."""
 
 
 def extract(job: Job) -> Features:
@@ -39,7 +37,8 @@ def extract(job: Job) -> Features:
     with job.console.stage("extract"):
         store, entries, problems = extract_recordings(job, job.corpus.paths(), job.audio)
         corpus, pieces, durations, rejected = _pieces(job, store, entries, problems)
-        for text in _clipping(entries.values()):
+        facts = entries.values()
+        for text in (*_clipping(facts), *_faults(facts), *data_warnings(job, corpus, pieces, entries)):
             job.console.warn(text)
         reasons = _reasons(rejected)
         where = _write_rejected(job, rejected)
@@ -54,6 +53,7 @@ def extract(job: Job) -> Features:
             _check_what_is_left(job, corpus)
         _refuse_copies(corpus, pieces, job.folds)
         pieces, audio = normalised(job, corpus, pieces)
+        audio = replace(audio, band=training_band(corpus, entries, audio.sample_rate))
         keys = {utterance.path: piece.key for utterance, piece in zip(corpus, pieces, strict=True)}
         copies = tuple(_copies(job, corpus, audio, keys, copy) for copy in config.augment.copies())
         return transformed(job, Features(corpus, pieces, audio, durations, tuple(rejected), copies))
@@ -76,24 +76,25 @@ def _copies(
         job.console.warn(reason)
     plan = front_end(features, audio.sample_rate)
     made = tuple(
-        _piece(plan, store, entries[u.path], u, features.marks_speech, copy.speed)
-        if yes and u.path in entries
-        else None
+        _piece(job, plan, store, entries[u.path], u, copy.speed) if yes and u.path in entries else None
         for u, yes in zip(corpus, trains, strict=True)
     )
     return normalised_copies(job, corpus, audio, made)
 
 
 def _piece(
-    plan: FrontEnd, store: FeatureStore, entry: Entry, utterance: Utterance, with_speech: bool, speed: float = 1.0
+    job: Job, plan: FrontEnd, store: FeatureStore, entry: Entry, utterance: Utterance, speed: float = 1.0
 ) -> Piece:
     """Where an utterance's frames lie; ``speed`` is how much faster the recording was played."""
+    silent = () if job.task.in_order else entry.measured.silent
     first, stop = 0, entry.n_frames
     if utterance.start is not None or utterance.end is not None:
         start = (utterance.start or 0.0) / speed
         end = entry.duration if utterance.end is None else min(utterance.end / speed, entry.duration)
         first, stop = plan.frame_range(start, max(end, start + 1e-6), entry.n_frames)
-    return Piece(store, entry.shard, entry.offset, entry.n_frames, first, stop, entry.key, with_speech)
+    with_speech = job.audio.features.marks_speech
+    place = (store, entry.shard, entry.offset, entry.n_frames, first, stop, entry.key, with_speech)
+    return Piece(*place, silent=silent)
 
 
 def divide(job: Job, features: Features, fold: Fold) -> Features:
@@ -102,6 +103,7 @@ def divide(job: Job, features: Features, fold: Fold) -> Features:
     if job.audio.features.cmvn in ("none", "utterance"):  # what no division changes
         return transformed(job, replace(features, corpus=corpus))
     pieces, audio = normalised(job, corpus, features.pieces)
+    audio = replace(audio, band=features.audio.band)
     copies = tuple(normalised_copies(job, corpus, audio, version) for version in features.copies)
     return transformed(job, replace(features, corpus=corpus, pieces=pieces, audio=audio, copies=copies))
 
@@ -111,11 +113,11 @@ def _pieces(
 ) -> tuple[Corpus, tuple[Piece, ...], tuple[float, ...], list[tuple[str, str]]]:
     """Utterances that have frames, with references to them; and (id, reason) of those that have none."""
     plan = front_end(job.audio.features, job.audio.sample_rate)
-    with_speech = job.audio.features.marks_speech
     kept: list[Utterance] = []
     pieces: list[Piece] = []
     durations: list[float] = []
     rejected: list[tuple[str, str]] = []
+    cut: list[str] = []
     for utterance in job.corpus:
         entry = entries.get(utterance.path)
         source = utterance.source or utterance.id
@@ -124,20 +126,25 @@ def _pieces(
             declared = f" ({source})" if not utterance.path.exists() and source != utterance.id else ""
             rejected.append((utterance.id, f"{problems[utterance.path]}{declared}"))
             continue
-        start = utterance.start or 0.0
-        end = entry.duration if utterance.end is None else utterance.end
-        if start >= entry.duration or end > entry.duration + END_TOLERANCE:
-            past = f"begins at {start:g} s" if start >= entry.duration else f"ends at {end:g} s"
-            length = f"{utterance.path.name} ({entry.duration:.3f} s)"
-            rejected.append((utterance.id, f"{source}: {past}, past the end of {length}; are the times in seconds?"))
+        try:
+            utterance, overshoot = within_recording(utterance, entry.duration)
+        except DataError as error:
+            rejected.append((utterance.id, str(error)))
             continue
-        piece = _piece(plan, store, entry, utterance, with_speech)
-        if with_speech and piece.stop - piece.first < piece.n_frames and len(piece.load()) == 0:
-            rejected.append((utterance.id, f"{source}: the VAD keeps none of its frames (features.vad)"))
+        if overshoot:
+            cut.append(f"{source}: by {overshoot:.3f} s")
+        end = entry.duration if utterance.end is None else utterance.end
+        piece = _piece(job, plan, store, entry, utterance)
+        if (piece.silent or (piece.with_speech and piece.n_rows < piece.n_frames)) and piece.count() == 0:
+            why = "the VAD keeps none of its frames (features.vad)" if piece.with_speech else "it is digital silence"
+            rejected.append((utterance.id, f"{source}: {why}"))
             continue
         kept.append(utterance)
         pieces.append(piece)
-        durations.append(end - start)
+        durations.append(end - (utterance.start or 0.0))
+    if cut:
+        many = f"{len(cut)} segments end" if len(cut) > 1 else "1 segment ends"
+        job.console.warn(f"{many} after the recording, by less than {MOST_OVERSHOOT:g} s, and are cut:\n{listed(cut)}")
     return replace(job.corpus, utterances=tuple(kept)), tuple(pieces), tuple(durations), rejected
 
 
@@ -154,12 +161,8 @@ def _write_rejected(job: Job, rejected: Sequence[tuple[str, str]]) -> str:
     """Write ``rejected.tsv`` into the run's folder, or remove an old one; returns where it is, for a message."""
     if job.output is None:
         return ""
-    path = job.output / "rejected.tsv"
-    if not rejected:
-        path.unlink(missing_ok=True)
-        return ""
-    write_text(path, table(("id", "reason"), rejected))
-    return f" (all in {path})"
+    path = RunFolder(job.output).put_rejected(rejected)
+    return "" if path is None else f" (all in {path})"
 
 
 def _refuse_copies(corpus: Corpus, pieces: Sequence[Piece], folds: Sequence[Fold]) -> None:
@@ -186,7 +189,7 @@ def _check_what_is_left(job: Job, corpus: Corpus) -> None:
         where = "" if fold is None else f"fold {fold.name}: "
         trained = {u.label(corpus.label) for u in divided.split("train")}
         if not each:
-            if not trained:
+            if not trained and before:
                 raise DataError(f"{where}no recording is left to train once unusable ones are skipped")
             continue
         if len(trained) < least:
@@ -199,6 +202,14 @@ def _check_what_is_left(job: Job, corpus: Corpus) -> None:
             raise DataError(f"{where}after skipping, no training recording is left of: {', '.join(lost[:20])}")
         if fold is not None and not divided.split("test"):
             raise DataError(f"{where}after skipping, nothing is left to test; take another division")
+
+
+def _faults(entries: Iterable[Entry]) -> Iterator[str]:
+    """One warning for all recordings with a fault that they can be used with."""
+    faults = sorted(f"{entry.path}: {entry.note}" for entry in entries if entry.note)
+    if faults:
+        many = f"{len(faults)} recordings are" if len(faults) > 1 else "1 recording is"
+        yield f"{many} used with a fault:\n{listed(faults)}"
 
 
 def _clipping(entries: Iterable[Entry]) -> Iterator[str]:

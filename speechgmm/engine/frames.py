@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from speechgmm.corpus import Corpus, Utterance
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.features import Moments, Normalisation, moments
+from speechgmm.features.measurements import not_silent
 from speechgmm.features.transforms import LinearTransform, splice
 from speechgmm.gmm import FrameSource, Mapper, bytes_per_frame
 from speechgmm.io.feature_store import FeatureStore
@@ -42,9 +43,10 @@ class Piece:
     transform: LinearTransform | None = None  # of frames spliced with their neighbours
     context: int = 0  # frames on either side that are spliced
     group: str = ""  # whose it is (corpus.group), where held-out frames must not be of the same
+    silent: tuple[tuple[int, int], ...] = ()  # frames of the recording [first, stop) that are left out: digital silence
 
     def load(self) -> NDArray[np.float32]:
-        """(T, D) frames, the VAD's choice of them, normalised and transformed."""
+        """(T, D) frames, the VAD's choice of them and none of digital silence, normalised and transformed."""
         if self.transform is not None:
             return self.transform.apply(self.load_spliced(self.context))
         return self._rows(self.first, self.stop)[0]
@@ -69,20 +71,30 @@ class Piece:
         """Frames before the VAD's choice."""
         return self.stop - self.first
 
+    @property
+    def chooses(self) -> bool:
+        """Whether ``load`` may give fewer frames than there are."""
+        return self.with_speech or bool(self.silent)
+
     def count(self) -> int:
         """Frames that ``load`` gives."""
-        if not self.with_speech:
+        if not self.chooses:
             return self.n_rows
-        rows = self.store.frames(self.shard, self.offset + self.first, self.n_rows)
-        return int(np.count_nonzero(rows[:, -1] > 0))
+        heard = not_silent(self.silent, self.first, self.stop)
+        if self.with_speech:
+            rows = self.store.frames(self.shard, self.offset + self.first, self.n_rows)
+            heard &= rows[:, -1] > 0
+        return int(np.count_nonzero(heard))
 
     def _rows(self, first: int, stop: int, every: bool = False) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Normalised frames ``first`` to ``stop`` of the recording, all or the speech alone, and which are speech."""
         rows = self.store.frames(self.shard, self.offset + first, stop - first)
-        speech = np.ones(len(rows), bool)
+        speech = not_silent(self.silent, first, stop)
         if self.with_speech:
-            speech = np.asarray(rows[:, -1] > 0)
-            rows = rows[:, :-1] if every else rows[speech, :-1]
+            speech &= rows[:, -1] > 0
+            rows = rows[:, :-1]
+        if self.chooses and not every:
+            rows = rows[speech]
         return np.asarray(rows) if self.normalisation is None else self.normalisation.apply(rows), speech
 
     def whole(self) -> "Piece":
@@ -169,7 +181,7 @@ def open_frames(pieces: Iterable[Piece], memory: int, *, map: Mapper = map) -> t
         frames = load_all(parts)
         return FrameSource.of([frames], [len(frames)], n_features), memory - frames.nbytes
     parcels = [parts[n : n + COUNTED_AT_ONCE] for n in range(0, len(parts), COUNTED_AT_ONCE)]
-    seen = map(_count, parcels) if any(part.with_speech for part in parts) else [[p.n_rows for p in parts]]
+    seen = map(_count, parcels) if any(part.chooses for part in parts) else [[p.n_rows for p in parts]]
     return FrameSource.of(parts, [count for counts in seen for count in counts], n_features), memory
 
 

@@ -86,7 +86,7 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
     console = console or Console()
     for note in experiment.notes:
         console.say(note)
-    spec = experiment.config.corpus
+    spec = experiment.corpus_spec()
     generated = "generating speech" if spec.kind == "espeak" else None
     with console.stage("prepare"), console.bar(generated) as progress:
         corpus = read_corpus(spec, path=experiment.corpus_path(), root=experiment.corpus_root(), progress=progress)

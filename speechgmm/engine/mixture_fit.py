@@ -7,7 +7,7 @@ class alone.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,15 +29,16 @@ from speechgmm.gmm import (
     Mapper,
     ModelSpec,
     VariationalFit,
-    adapt_map,
-    choose_n_components,
     class_rng,
     fit_variational,
 )
+from speechgmm.gmm.adaptation import adapt_mixture
 from speechgmm.gmm.component_count import DEFAULT_COMPONENTS, FRAMES_PER_COMPONENT
 from speechgmm.gmm.fit import fit_mixture
 from speechgmm.gmm.frames import as_source
 from speechgmm.gmm.options import EMOptions
+from speechgmm.gmm.prior import ConjugatePrior
+from speechgmm.gmm.selection import SizeSearch, choose_size
 from speechgmm.gmm.spec import NOT_OF, OF_PRIOR, OWN_RELEVANCE
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.feature_store import canonical, digest
@@ -47,6 +48,9 @@ TRAINING_VERSION = 4
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
 
 BACKGROUND = "(background model)"
+
+SHARED_OPTIONS = {one.name for one in fields(EMOptions)} & {one.name for one in fields(ModelSpec)} - {"estimator"}
+"""Settings that are options of maximum likelihood under the same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,7 @@ class MixtureTask:
                 piece.stop,
                 names.get(id(piece.normalisation), ""),
                 piece.context,
+                *([piece.silent] * bool(piece.silent)),
             )
             for piece in self.pieces
         ]
@@ -186,50 +191,31 @@ def fit_class(
     is chosen by held-out frames. Where it is chosen, the choice is returned.
     """
     spec = recipe.spec
+    shared = {name: getattr(spec, name) for name in SHARED_OPTIONS}
+    if spec.estimator == "gradient":
+        shared["estimator"] = "gradient"
+    options = EMOptions(**shared, floor=recipe.floor, memory=memory)
+    source = as_source(frames, weights)
     if ubm is not None:
-        return adapt_map(
+        prior = ConjugatePrior.around(
             ubm,
-            frames,
             spec.relevance,
-            parameters=spec.adapt_parameters,
-            weights=weights,
-            weight_relevance=spec.weight_relevance,
+            spec.weight_relevance,
             mean_relevance=spec.mean_relevance,
             variance_relevance=spec.variance_relevance,
-            max_iter=spec.adapt_max_iter,
-            tol=spec.tol,
-            floor=recipe.floor,
-            precision=spec.precision,
-            memory=memory,
-            map=map,
         )
+        options = replace(options, max_iter=spec.adapt_max_iter)
+        return adapt_mixture(ubm, source, prior, options, parameters=spec.adapt_parameters, map=map)
+    rng = class_rng(recipe.seed, label)
     if spec.n_components == "auto":
-        return choose_n_components(
-            frames,
-            spec.choose.candidates,
-            criterion=spec.choose.criterion,
-            n_starts=spec.choose.n_starts,
-            min_frames=spec.choose.min_frames,
-            groups=groups,
-            seed=class_rng(recipe.seed, label),
-            init=spec.init,
-            max_iter=spec.max_iter,
-            tol=spec.tol,
-            floor=recipe.floor,
-            precision=spec.precision,
-            e_step=spec.e_step,
-            overrelaxed=spec.overrelaxed,
-            memory=memory,
-            map=map,
-        )
+        return choose_size(source, SizeSearch(**asdict(spec.choose), groups=groups), options, seed=rng, map=map)
     if spec.estimator == "variational":
         if recipe.prior is None:
             raise ConfigError(f"class {label!r} has no prior, and model.estimator: variational starts from one")
         return fit_variational(
-            frames,
+            source,
             prior=recipe.prior,
-            seed=class_rng(recipe.seed, label),
-            weights=weights,
+            seed=rng,
             init=spec.init,
             max_iter=spec.variational_max_iter,
             tol=spec.tol,
@@ -237,23 +223,7 @@ def fit_class(
             memory=memory,
             map=map,
         )
-    options = EMOptions(
-        init=spec.init,
-        n_init=spec.n_init,
-        max_iter=spec.max_iter,
-        tol=spec.tol,
-        floor=recipe.floor,
-        dead_components=spec.dead_components,
-        precision=spec.precision,
-        e_step=spec.e_step,
-        overrelaxed=spec.overrelaxed,
-        estimator="gradient" if spec.estimator == "gradient" else "em",
-        gradient_after=spec.gradient_after,
-        memory=memory,
-    )
-    source = as_source(frames, weights)
-    count = most_components(spec, len(source))
-    return fit_mixture(source, count, options, seed=class_rng(recipe.seed, label), map=map)
+    return fit_mixture(source, most_components(spec, len(source)), options, seed=rng, map=map)
 
 
 def frame_groups(pieces: Sequence[Piece]) -> NDArray[np.intp]:

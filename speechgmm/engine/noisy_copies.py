@@ -4,7 +4,7 @@ A copy hangs on the run's seed, the recording's bytes and the copy's kind, and, 
 who makes it or in which order.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -72,8 +72,10 @@ class Noising:
         """The same for these recordings alone."""
         return replace(self, owners={path: self.owners[path] for path in paths if path in self.owners})
 
-    def of(self, pieces: Pieces, key: str, audio: AudioInput) -> Iterator[NDArray[np.float32]]:
-        """The samples of a recording with the noise; ``key`` is the hash of its bytes.
+    def of(
+        self, pieces: Iterable[NDArray[np.float32]], path: Path, key: str, audio: AudioInput
+    ) -> Iterator[NDArray[np.float32]]:
+        """The samples of a recording at ``path`` with the noise; ``key`` is the hash of its bytes.
 
         Raises DataError where the recording cannot be used, or where it is silent.
         """
@@ -81,7 +83,7 @@ class Noising:
         if copy.noise == "channel":
             yield from filtered(pieces, random_channel(self._rng(key, "channel"), audio.sample_rate))
             return
-        heard = self._heard(pieces.path, key, audio) if copy.noise == "babble" else []
+        heard = self._heard(path, key, audio) if copy.noise == "babble" else []
 
         def noise() -> Noise:
             rng = self._rng(key, "noise")

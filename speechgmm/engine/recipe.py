@@ -1,6 +1,7 @@
 """How a class was trained, so that another can be added to the same model later."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,3 +23,14 @@ class ClassRecipe:
     recordings: tuple[NDArray[np.float32], ...] = ()  # (T, D) frames of the cohort's, where the norm is by them
     prior: BayesianGMM | None = None  # variational: of every class; None where each has its own
     counts: tuple[NDArray[np.float64], ...] = ()  # (K,) frames that spoke for each component, of every class
+    seen: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    """Class -> the recordings that it has counted, by `recording_number`; not in it: an older version trained it."""
+
+
+def recording_number(key: str) -> int:
+    """A recording by the first 64 bits of the hash of its bytes, as model files keep it.
+
+    >>> recording_number("00000000000000ff" + 16 * "0")
+    255
+    """
+    return int(key[:16], 16)

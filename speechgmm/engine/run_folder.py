@@ -1,87 +1,72 @@
-"""A run's folder, read: what a report is made from, and nothing else is.
+"""A run's folder: written and read in one place.
 
-Every file but ``config.yaml`` may be missing (a run that only trained, an older version); what hangs on it is then
-left out of the report, which says so.
+Every file but ``config.yaml`` may be missing: a run that only trained, or one of an earlier version. A part is read
+from its file when it is first asked for, so that the metrics of a run with a million trials are there at once.
 """
 
 import csv
-import itertools
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Generic, TypeAlias, TypeVar, cast
+from urllib.parse import quote
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from speechgmm.engine.run_scores import Claims, Decisions, Row, claims_of, decisions_of, other_scores
+from speechgmm.engine.task import AnyTask, task_of_run
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.evaluation import Trials, rank_trials
-from speechgmm.io.score_file import LOG_POSTERIOR, class_columns
+from speechgmm.evaluation import Metric
+from speechgmm.io.atomic import write_atomically, write_text
+from speechgmm.io.run_files import FOLDS, OF_THE_MODELS, RunFile, is_run
+from speechgmm.io.tables import table
 
-Row = dict[str, str]
-
-NATS_PER_FRAME: Final = "nats per frame"
-
-
-@dataclass(frozen=True, slots=True)
-class Decisions:
-    """``scores.tsv`` of classification."""
-
-    ids: tuple[str, ...]
-    true: tuple[str, ...]
-    decided: tuple[str, ...]
-    scores: NDArray[np.float64]  # (N, C)
-    labels: tuple[str, ...]
-    unit: str = NATS_PER_FRAME  # of ``scores``; log posteriors are in nats
-
-    def margins(self) -> NDArray[np.float64]:
-        """(N,) score of the decision less that of the true class, which is what a mistake was off by.
-
-        NaN where either is none of the classes (unknown).
-        """
-        column = {label: number for number, label in enumerate(self.labels)}
-        padded = np.hstack([self.scores, np.full((len(self.ids), 1), np.nan)])
-        rows = np.arange(len(self.ids))
-        decided, true = ([column.get(name, -1) for name in names] for names in (self.decided, self.true))
-        found: NDArray[np.float64] = padded[rows, decided] - padded[rows, true]
-        return found
+Items: TypeAlias = dict[tuple[str, ...], tuple[str, ...]]
+Found = TypeVar("Found")
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """``scores.tsv`` of verification: the trials whose truth is known."""
+class Part(Generic[Found]):
+    """A part of a run's folder: what it was made with, else what ``read`` finds when it is first asked for."""
 
-    models: tuple[str, ...]
-    tests: tuple[str, ...]
-    trials: Trials  # by ``score``
-    calibrated: Trials | None  # by ``llr``, nats; None: there is no such column
-    unit: str = NATS_PER_FRAME  # of ``score``
+    def __init__(self, read: "Callable[[RunFolder], Found]") -> None:
+        self._read = read
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, run: "RunFolder | None", owner: type) -> Found:
+        if run is None:
+            return cast(Found, self)  # the default of the field: not read yet
+        if run.__dict__[self._name] is self:
+            with run.reading():
+                run.__dict__[self._name] = self._read(run)
+        return cast(Found, run.__dict__[self._name])
+
+    def __set__(self, run: "RunFolder", found: Found) -> None:
+        run.__dict__[self._name] = found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class RunFolder:
-    """What a run left."""
+    """A run's folder: what it holds, and how it is written. A part raises DataError where its file cannot be read."""
 
     folder: Path
-    config: Mapping[str, Any]  # as in config.yaml, every key
-    environment: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Mapping[str, Any] = field(default_factory=dict)
-    confusion: tuple[tuple[str, ...], NDArray[np.int64]] | None = None  # labels and (C, C) counts
-    per_class: tuple[Row, ...] = ()
-    classes: tuple[Row, ...] = ()  # how each was trained
-    data: tuple[Row, ...] = ()  # recordings, seconds and frames of every class
-    rejected: tuple[Row, ...] = ()
-    places: Mapping[str, Row] = field(default_factory=dict)  # id -> its row of protocol.tsv
-    pairs: tuple[Row, ...] = ()  # recognition: what was taken for what
-    hypotheses: tuple[Row, ...] = ()  # recognition: what was said and heard
-    decisions: Decisions | None = None
-    claims: Claims | None = None
-    scores: tuple[Row, ...] = ()  # anomaly: scores.tsv
-    thresholds: tuple[Row, ...] = ()  # anomaly: of each class
-    normal: tuple[Row, ...] = ()  # anomaly: scores of normal recordings left out
-    curves: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = field(default_factory=dict)  # times, values
+    config: Part[Mapping[str, Any]] = Part(lambda run: dict(yaml.safe_load(run.text(RunFile.CONFIG))))  # every key
+    environment: Part[Mapping[str, Any]] = Part(lambda run: run.entries(RunFile.ENVIRONMENT))
+    metrics: Part[Mapping[str, Any]] = Part(lambda run: run.entries(RunFile.METRICS))  # each metric as a ``Metric``
+    confusion: Part[tuple[tuple[str, ...], NDArray[np.int64]] | None] = Part(lambda run: _confusion(run))  # and labels
+    per_class: Part[tuple[Row, ...]] = Part(lambda run: run.rows(RunFile.PER_CLASS))
+    classes: Part[tuple[Row, ...]] = Part(lambda run: run.rows(RunFile.CLASSES))
+    data: Part[tuple[Row, ...]] = Part(lambda run: run.rows(RunFile.DATA))
+    rejected: Part[tuple[Row, ...]] = Part(lambda run: run.rows(RunFile.REJECTED))
+    places: Part[Mapping[str, Row]] = Part(lambda run: {row["id"]: row for row in run.rows(RunFile.PROTOCOL)})
+    decisions: Part[Decisions | None] = Part(decisions_of)
+    claims: Part[Claims | None] = Part(claims_of)
+    scores: Part[tuple[Row, ...]] = Part(other_scores)  # neither of decisions nor of claims
 
     @property
     def name(self) -> str:
@@ -89,155 +74,160 @@ class RunFolder:
         return str(self.environment.get("config") or self.folder.name)
 
     @property
-    def task(self) -> str:
-        """``classification``, ``verification``, ``recognition`` or ``anomaly``."""
-        return str(self.config.get("task", "classification"))
+    def task(self) -> AnyTask:
+        """The task that was run."""
+        return task_of_run(self.config)
+
+    @property
+    def results(self) -> dict[str, Metric]:
+        """The metrics of all test items; empty: nothing was tested."""
+        return {name: value for name, value in self.metrics.items() if isinstance(value, Metric)}
 
     def path_of(self, identifier: str) -> Path | None:
         """Where the recording of an utterance lay when the run was made; None: the run does not say."""
         root, row = self.environment.get("corpus_root"), self.places.get(identifier)
         return None if root is None or row is None else Path(root) / row["path"]
 
+    # ---- reading ----
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Whatever a damaged file raises here, as a DataError that names the folder."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            missing = Path(error.filename).name
+            raise DataError(f"{self.folder}: not the folder of a finished run (no {missing} in it)") from None
+        except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, yaml.YAMLError) as error:
+            raise DataError(
+                f"{self.folder}: a file of this run cannot be read ({type(error).__name__}: {error}); was it changed "
+                "by hand, or made by another version? Run it again"
+            ) from None
+
+    def has(self, name: RunFile) -> bool:
+        """Whether the file is there."""
+        return (self.folder / name).exists()
+
+    def text(self, name: RunFile) -> str:
+        """A file as text."""
+        return (self.folder / name).read_text(encoding="utf-8", errors="surrogateescape")
+
+    def entries(self, name: RunFile) -> dict[str, Any]:
+        """A JSON file, its metrics as values; empty where there is none."""
+        return dict(json.loads(self.text(name), object_hook=_metric)) if self.has(name) else {}
+
+    def heading(self, name: RunFile) -> list[str]:
+        """The column names of a table, without its rows: there may be a million. Empty where there is none."""
+        if not self.has(name):
+            return []
+        with (self.folder / name).open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+            return next(_cells([file.readline().rstrip("\n")]), [])
+
+    def table(self, name: RunFile) -> tuple[list[str], list[list[str]]]:
+        """Column names and rows of a table."""
+        # Not splitlines: a label may hold one of the rarer line ends.
+        head, *rows = _cells(self.text(name).split("\n"))
+        return head, rows
+
+    def rows(self, name: RunFile) -> tuple[Row, ...]:
+        """Rows by column name; where a label column has the name of one of the run's own, the first counts."""
+        if not self.heading(name):
+            return ()
+        with self.reading():
+            head, rows = self.table(name)
+            return tuple(dict(reversed(list(zip(head, row, strict=True)))) for row in rows)
+
+    def columns(self, name: RunFile, key: Sequence[str], values: Sequence[str]) -> Items:
+        """Rows of a table, by its key columns: the value columns of each."""
+        head, rows = self.table(name)
+        # The first columns are the run's own; classes come after them and may have any name.
+        at = {column: head.index(column) for column in (*key, *values)}
+        return {tuple(row[at[column]] for column in key): tuple(row[at[column]] for column in values) for row in rows}
+
+    def groups(self, *, owners: bool = False) -> tuple[dict[str, str], dict[str, str]]:
+        """The group of every utterance and, with ``owners``, of every model, whose label is one where none is named."""
+        with self.reading():
+            corpus, (names, rows) = self.config["corpus"], self.table(RunFile.PROTOCOL)
+            label, group = corpus["label"], corpus["group"] or (corpus["label"] if owners else None)
+            by = {name: len(names) - 1 - names[::-1].index(name) for name in {label, *([group] if group else [])}}
+            tests = {row[0]: row[by[group]] for row in rows} if group else {}
+            return tests, {row[by[label]]: row[by[group]] for row in rows} if group and owners else {}
+
+    # ---- writing: a file appears whole or not at all ----
+
+    def put(self, tables: Mapping[str, str]) -> None:
+        """Write files, by name."""
+        for name, text in tables.items():
+            write_text(self.folder / name, text)
+
+    def put_metrics(self, entries: Mapping[str, Any]) -> dict[str, Any]:
+        """Write ``metrics.json``, and return what it holds."""
+        text = json.dumps(entries, indent=1, default=dict)  # a Metric is a mapping
+        self.put({RunFile.METRICS: text + "\n"})
+        return dict(json.loads(text))
+
+    def put_models(self, data: bytes, tables: Mapping[str, str]) -> None:
+        """Write a model file and the tables about it; results of other models do not stay beside it."""
+        path = self.folder / RunFile.MODELS
+        if not path.exists() or path.read_bytes() != data:
+            for name in OF_THE_MODELS:
+                (self.folder / name).unlink(missing_ok=True)
+            write_atomically(path, lambda file: file.write(data))
+        self.put(tables)
+
+    def put_rejected(self, rejected: Iterable[tuple[str, str]]) -> Path | None:
+        """Write which utterances (id, reason) were left out, or remove the table of an earlier run; its path."""
+        path, rows = self.folder / RunFile.REJECTED, list(rejected)
+        if not rows:
+            path.unlink(missing_ok=True)
+            return None
+        self.put({RunFile.REJECTED: table(("id", "reason"), rows)})
+        return path
+
+    def fold(self, name: str) -> "RunFolder":
+        """The folder of a fold's models, named after the fold: no slash, and no dot at the front."""
+        spelt = quote(name, safe=" ")
+        return RunFolder(self.folder / FOLDS / ("%2E" + spelt[1:] if spelt.startswith(".") else spelt))
+
 
 def read_run(folder: Path) -> RunFolder:
-    """Read what a run left in its folder.
+    """What a run left in its folder.
 
     Raises:
         ConfigError: It is not the folder of a run.
-        DataError: A file of it cannot be read.
     """
-    if not (folder / "config.yaml").is_file():
+    if not is_run(folder):
         raise ConfigError(
             f"{folder}: not a run's folder (no config.yaml); a report is made from what `speechgmm run` left"
         )
+    return RunFolder(folder)
+
+
+def run_of_scores(path: Path) -> RunFolder | None:
+    """The run that a table of scores lies in, given it or the run's folder; None: it is of no run."""
+    folder = path.parent if path.name == RunFile.SCORES else path
+    return RunFolder(folder) if is_run(folder) else None
+
+
+def groups_of_scores(path: Path, *, owners: bool) -> tuple[dict[str, str], dict[str, str]] | None:
+    """The group of every test and, with ``owners``, of every model of the run that scores lie in; None: of none."""
+    run = run_of_scores(path)
     try:
-        config = yaml.safe_load(_text(folder / "config.yaml"))
-        scores = _text(folder / "scores.tsv")
-        metrics = _json(folder / "metrics.json")
-        confusion = _confusion(list(_lines(folder / "confusion.tsv")))
-        # Earlier versions put log posteriors of segments under the names of the classes alone.
-        unit = "nats" if config.get("segments") else NATS_PER_FRAME
-        # The first columns say what the table holds.
-        head = tuple(scores.split("\n", 1)[0].split("\t"))
-        are_trials, are_decisions = head[:2] == ("model", "test"), {"true", "predicted"} <= {*head[:4]}
-        decisions = _decisions(scores, confusion[0] if confusion else (), unit) if are_decisions else None
-        return RunFolder(
-            folder=folder,
-            config=config,
-            environment=_json(folder / "environment.json"),
-            metrics=metrics,
-            confusion=confusion,
-            per_class=tuple(_rows(_lines(folder / "per_class.tsv"))),
-            classes=tuple(_rows(_lines(folder / "classes.tsv"))),
-            data=tuple(_rows(_lines(folder / "data.tsv"))),
-            rejected=tuple(_rows(_lines(folder / "rejected.tsv"))),
-            places={row["id"]: row for row in _rows(_lines(folder / "protocol.tsv"))},
-            pairs=tuple(_rows(_lines(folder / "pairs.tsv"))),
-            hypotheses=tuple(_rows(_lines(folder / "hypotheses.tsv"))),
-            decisions=decisions,
-            claims=_claims(scores) if are_trials else _two_classes(decisions, metrics),
-            scores=() if are_trials or are_decisions else tuple(_rows(_lines(folder / "scores.tsv"))),
-            thresholds=tuple(_rows(_lines(folder / "thresholds.tsv"))),
-            normal=tuple(_rows(_lines(folder / "normal.tsv"))),
-            curves=_curves(list(_rows(_lines(folder / "curves.tsv")))),
-        )
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, yaml.YAMLError) as error:
-        raise DataError(
-            f"{folder}: a file of this run cannot be read ({type(error).__name__}: {error}); was it changed by hand, "
-            "or made by another version? Run it again"
-        ) from None
-
-
-def _curves(rows: list[Row]) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Recording -> times (s) and values of its curve."""
-    found: dict[str, list[tuple[float, float]]] = {}
-    for row in rows:
-        found.setdefault(row["id"], []).append((float(row["time"]), float(row["oddity"])))
-    return {name: (np.array(pairs)[:, 0], np.array(pairs)[:, 1]) for name, pairs in found.items()}
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="surrogateescape") if path.exists() else ""
-
-
-def _json(path: Path) -> dict[str, Any]:
-    text = _text(path)
-    return dict(json.loads(text)) if text else {}
-
-
-def _lines(path: Path) -> Iterable[list[str]]:
-    # Not splitlines: a label may hold one of the rarer line ends.
-    return (row for row in csv.reader(_text(path).split("\n"), delimiter="\t", quoting=csv.QUOTE_NONE) if row)
-
-
-def _rows(lines: Iterable[list[str]]) -> Iterable[Row]:
-    """Rows by their header; where a label column has the name of one of the run's own, the first counts."""
-    head: list[str] = []
-    for line in lines:
-        if not head:
-            head = line
-        else:
-            yield dict(reversed(list(zip(head, line, strict=True))))
-
-
-def _confusion(lines: list[list[str]]) -> tuple[tuple[str, ...], NDArray[np.int64]] | None:
-    if not lines:
-        return None
-    return tuple(lines[0][1:]), np.array([[int(count) for count in row[1:]] for row in lines[1:]], np.int64)
-
-
-def _decisions(text: str, classes: tuple[str, ...], unit: str) -> Decisions | None:
-    head, rows = _cells(text)
-    if not rows:
-        return None
-    # Classes come after n_frames, and may have the name of any other column.
-    first = head.index("n_frames") + 1
-    wanted = {*classes, *(LOG_POSTERIOR + name for name in classes)}
-    columns = [number for number in range(first, len(head)) if head[number] in wanted or not classes]
-    labels, are_posteriors = class_columns([head[number] for number in columns])
-    own = {name: head.index(name) for name in ("id", "true", "predicted")}
-    ids, true, decided = (tuple(row[own[name]] for row in rows) for name in ("id", "true", "predicted"))
-    scores = np.array([[row[number] for number in columns] for row in rows], np.float64)
-    return Decisions(ids, true, decided, scores, labels, "nats" if are_posteriors else unit)
-
-
-def _claims(text: str) -> Claims | None:
-    head, rows = _cells(text)
-    if not rows or "target" not in head:
-        return None
-    # By columns: there may be a million trials, of whom a dictionary each would be a gigabyte.
-    columns = dict(zip(head, zip(*rows, strict=True), strict=True))
-    target = np.array(columns["target"])
-    known = np.isin(target, ("target", "nontarget"))
-    truth = (target == "target")[known]
-    if truth.all() or not truth.any():
+        return None if run is None else run.groups(owners=owners)
+    except DataError:
         return None
 
-    def ranked(name: str) -> Trials:
-        return rank_trials(np.array(columns[name], np.float64)[known], truth)
 
-    models, tests = (tuple(itertools.compress(columns[name], known.tolist())) for name in ("model", "test"))
-    normalised = "raw" in head  # by scores of a cohort: standard deviations
-    return Claims(
-        models,
-        tests,
-        ranked("score"),
-        ranked("llr") if "llr" in head else None,
-        "normalised" if normalised else NATS_PER_FRAME,
-    )
+def _metric(entries: dict[str, Any]) -> Metric | dict[str, Any]:
+    return Metric.of(entries) if {"value", "n", "unit"} <= entries.keys() else entries
 
 
-def _two_classes(decisions: Decisions | None, metrics: Mapping[str, Any]) -> Claims | None:
-    """Classification of two classes of which one is the target, as its figures say: trials by what tells them apart."""
-    target = next((m["target"] for m in metrics.values() if isinstance(m, dict) and "target" in m), None)
-    if decisions is None or target not in decisions.labels or len(decisions.labels) != 2:
+def _cells(lines: Iterable[str]) -> Iterator[list[str]]:
+    return (row for row in csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if row)
+
+
+def _confusion(run: RunFolder) -> tuple[tuple[str, ...], NDArray[np.int64]] | None:
+    if not run.heading(RunFile.CONFUSION):
         return None
-    number = decisions.labels.index(target)
-    scores = decisions.scores[:, number] - decisions.scores[:, 1 - number]
-    truth = np.array([label == target for label in decisions.true])
-    return Claims((target,) * len(truth), decisions.ids, rank_trials(scores, truth), None, decisions.unit)
-
-
-def _cells(text: str) -> tuple[list[str], list[list[str]]]:
-    head, *rows = (line.split("\t") for line in text.split("\n") if line) if text else ([],)
-    return head, rows
+    head, rows = run.table(RunFile.CONFUSION)
+    return tuple(head[1:]), np.array([[int(count) for count in row[1:]] for row in rows], np.int64)

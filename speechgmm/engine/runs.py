@@ -1,25 +1,6 @@
-"""A whole run: from a configuration to a folder of results.
+"""A whole run: from a configuration to a folder of results, whose files ``io/run_files.py`` lists.
 
-    runs/NAME/config.yaml          the whole configuration, resolved
-              environment.json     versions, hashes, and where the recordings lay
-              models.safetensors   what scores new recordings
-              classes.tsv          how each class was trained
-              protocol.tsv         which utterance trains and which is tested, in which fold
-              folds/NAME/          models of each fold; those above are trained on everything
-              scores.tsv           the test split against every class
-              metrics.json         figures, for programs
-              confusion.tsv, .png  which class was taken for which
-              per_class.tsv        recall and precision of every class
-              data.tsv             utterances, seconds and frames of every class
-              hypotheses.tsv       recognition: what was said and heard (.jsonl: with times); pairs.tsv: what for what
-              thresholds.tsv       anomaly: from which score on a recording is anomalous
-              normal.tsv           anomaly: scores of normal training recordings
-              curves.tsv           anomaly: when the oddest test recordings are odd
-              report.html          all of this on one page, made from these files
-              rejected.tsv         recordings left out (on_error: skip)
-              log.txt              what was said while it ran
-
-A file appears whole or not at all. The folder belongs to its configuration: another one is refused.
+The folder belongs to its configuration: another one is refused.
 """
 
 import json
@@ -27,9 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote
-
-import yaml
 
 from speechgmm.config import (
     Experiment,
@@ -46,11 +24,14 @@ from speechgmm.engine.extraction import divide
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job, prepare
 from speechgmm.engine.protocol import protocol_table
+from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.run_report import data_table, report
 from speechgmm.engine.task import AnyTask, Evaluation
-from speechgmm.errors import ConfigError, SpeechGMMError
-from speechgmm.io.atomic import only_writer, remove_leftovers, write_atomically, write_text
+from speechgmm.errors import ConfigError, DataError, SpeechGMMError
+from speechgmm.evaluation.metric import Metrics, notes_of
+from speechgmm.io.atomic import only_writer, remove_leftovers
 from speechgmm.io.feature_store import digest
+from speechgmm.io.run_files import RunFile, is_run
 
 Stage = Literal["extract", "train", "run"]
 
@@ -67,7 +48,8 @@ class Result:
     task: AnyTask
 
     def __repr__(self) -> str:
-        figures = (f"{k} {v['value']:.4f}" for k, v in self.metrics.items() if isinstance(v, dict) and "value" in v)
+        found = self.evaluation.metrics if self.evaluation else {}
+        figures = (f"{name} {metric.value:.4f}" for name, metric in found.items())
         return f"Result({str(self.folder)!r}: {', '.join(figures)})"
 
 
@@ -98,9 +80,9 @@ def run(
     folder = Path(output).absolute() if output is not None else experiment.output()
     _check_is_ours(folder, experiment)
     with only_writer(folder):
-        console.log = folder / "log.txt"
+        console.log = folder / RunFile.LOG
         remove_leftovers(folder)
-        write_text(folder / "config.yaml", to_yaml(experiment.resolved()))
+        RunFolder(folder).put({RunFile.CONFIG: to_yaml(experiment.resolved())})
         try:
             return _run(experiment, folder, console, until)
         except SpeechGMMError as error:
@@ -110,95 +92,67 @@ def run(
 
 def _run(experiment: Experiment, folder: Path, console: Console, until: Stage) -> Result:
     job = replace(prepare(experiment, console=console), output=folder)
-    task = job.task
+    task, place = job.task, RunFolder(folder)
     console.say(task.about(job))
     inputs = task.extract(job)
     features = inputs[0]
-    write_text(folder / "environment.json", json.dumps(_environment(experiment, features), indent=1) + "\n")
-    write_text(folder / "protocol.tsv", protocol_table(job, features))
-    write_text(folder / "data.tsv", data_table(job, features))
+    place.put(
+        {
+            RunFile.ENVIRONMENT: json.dumps(_environment(experiment, features), indent=1) + "\n",
+            RunFile.PROTOCOL: protocol_table(job, features),
+            RunFile.DATA: data_table(job, features),
+        }
+    )
     if until == "extract":
         return Result(folder, {}, features, None, None, task)
     parts = {fold.name: tuple(divide(job, one, fold) for one in inputs) for fold in job.folds}
     whole, *each = task.train(job, [inputs, *parts.values()])
     folds = dict(zip(parts, each, strict=True))
     if until == "train" or not task.settles(job):
-        _save(folder, job, whole, folds)
+        _save(place, job, whole, folds)
     if until == "train":
         return Result(folder, {}, features, whole, None, task)
     systems = {name: (parts[name], trained) for name, trained in folds.items()} or {"": (inputs, whole)}
     settled = task.settle(job, inputs, whole, folds, task.test(job, systems))
     if task.settles(job):
-        _save(folder, job, settled.whole, settled.folds)
+        _save(place, job, settled.whole, settled.folds)
     evaluation = task.evaluate(job, settled.tested)
-    for name, text in task.tables(job, settled.tested, evaluation).items():
-        write_text(folder / name, text)
-    metrics = _metrics(job, features, settled.whole, evaluation)
-    write_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    _say_notes(console, metrics)
+    place.put(task.tables(job, settled.tested, evaluation))
+    metrics = place.put_metrics(_metrics(job, features, settled.whole, evaluation))
+    _say_notes(console, evaluation.metrics if evaluation else {})
     report(folder, job, evaluation)
     return Result(folder, metrics, features, settled.whole, evaluation, task)
 
 
-def _say_notes(console: Console, metrics: Mapping[str, Any]) -> None:
+def _say_notes(console: Console, metrics: Metrics) -> None:
     """What should be known about metrics, once for all that it concerns."""
-    notes: dict[str, list[str]] = {}
-    for name, metric in metrics.items():
-        if isinstance(metric, dict) and "note" in metric:
-            notes.setdefault(metric["note"], []).append(name)
-    for note, names in notes.items():
+    for note, names in notes_of(metrics).items():
         console.warn(f"{', '.join(names)}: {note}")
 
 
-def fold_folder(name: str) -> str:
-    """A fold's name as that of a folder: no slash, and no dot at the front."""
-    spelt = quote(name, safe=" ")
-    return "%2E" + spelt[1:] if spelt.startswith(".") else spelt
-
-
-OF_OTHER_MODELS = (
-    *("scores.tsv", "metrics.json", "confusion.tsv", "per_class.tsv", "confusion.png", "report.html"),
-    *("hypotheses.tsv", "hypotheses.jsonl", "pairs.tsv", "thresholds.tsv", "normal.tsv", "curves.tsv"),
-)
-
-
-def _save(folder: Path, job: Job, whole: Any, folds: Mapping[str, Any]) -> None:
+def _save(place: RunFolder, job: Job, whole: Any, folds: Mapping[str, Any]) -> None:
     """Write the models of everything and of each fold, with the tables about them."""
-    for place, trained in (
-        (folder, whole),
-        *((folder / "folds" / fold_folder(name), one) for name, one in folds.items()),
-    ):
-        _save_models(place, job.task.pack(job, trained))
-        for name, text in job.task.model_tables(job, trained).items():
-            write_text(place / name, text)
-
-
-def _save_models(folder: Path, data: bytes) -> None:
-    """Write a model file; figures of other models do not stay beside it."""
-    path = folder / "models.safetensors"
-    if not path.exists() or path.read_bytes() != data:
-        for name in OF_OTHER_MODELS:
-            (folder / name).unlink(missing_ok=True)
-        write_atomically(path, lambda file: file.write(data))
+    for run, trained in ((place, whole), *((place.fold(name), one) for name, one in folds.items())):
+        run.put_models(job.task.pack(job, trained), job.task.model_tables(job, trained))
 
 
 def _check_is_ours(folder: Path, experiment: Experiment) -> None:
     """A folder that holds results belongs to their configuration; one that holds other files is not for us."""
-    path = folder / "config.yaml"
+    path = folder / RunFile.CONFIG
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder}: a file; the results need a folder", arguments=("output",))
-    if not path.exists():
+    if not is_run(folder):
         if folder.is_dir() and any(not name.name.startswith(".") for name in folder.iterdir()):
             raise ConfigError(
                 f"{folder} holds files that are not a run's (no config.yaml); choose another folder",
                 arguments=("output",),
             )
         return
-    if not (folder / "models.safetensors").exists():
+    if not (folder / RunFile.MODELS).exists():
         return  # stopped before there was a result: the next configuration may be the mended one
     try:
-        there = to_plain(make_config(yaml.safe_load(path.read_text(encoding="utf-8")), str(path)))
-    except (yaml.YAMLError, ConfigError, OSError, ValueError, AttributeError, TypeError):
+        there = to_plain(make_config(dict(RunFolder(folder).config), str(path)))
+    except (ConfigError, DataError, ValueError, AttributeError, TypeError):
         raise ConfigError(
             f"{path}: not a configuration of this version; choose another folder, or remove this one",
             arguments=("output",),

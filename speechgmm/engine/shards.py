@@ -13,10 +13,13 @@ import numpy as np
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.job import Job
 from speechgmm.engine.noisy_copies import Noising
+from speechgmm.engine.recordings import measured_features
 from speechgmm.errors import DataError
-from speechgmm.features import FEATURE_VERSION, front_end, raw_features
+from speechgmm.features import FEATURE_VERSION, front_end
 from speechgmm.io.audio import Pieces, recording_key
+from speechgmm.io.decoders import DECODING_VERSION
 from speechgmm.io.feature_store import Entry, Extracted, FeatureStore
+from speechgmm.io.other_decoders import other_decoder
 
 CHUNK_FILES = 256
 CHUNK_BYTES = 32_000_000
@@ -46,6 +49,7 @@ def open_store(cache: Path, audio: AudioInput, speed: float = 1.0, noising: Nois
         "channel": audio.channel,
         "resample": audio.resample,
         "version": FEATURE_VERSION,
+        "decoding": DECODING_VERSION,
         **({} if speed == 1 else {"speed": speed}),
         **({} if noising is None else {"noise": noising.describe()}),
     }
@@ -60,7 +64,11 @@ def extract_recordings(
     ``speed`` plays recordings so many times faster before features are made of them; ``noising`` adds noise.
     """
     store = open_store(job.cache, audio, speed, noising)
-    known = {(entry.path, entry.size, entry.modified): entry for entry in store.entries()}
+    known = {
+        (entry.path, entry.size, entry.modified): entry
+        for entry in store.entries()
+        if not entry.decoder or entry.decoder == other_decoder()
+    }
     found: dict[Path, Entry] = {}
     todo: list[tuple[Path, int]] = []
     problems: dict[Path, str] = {}
@@ -125,8 +133,7 @@ def extract_chunk(chunk: _Chunk) -> _Done:
             pieces = Pieces(
                 path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel, speed=chunk.speed
             )
-            samples = pieces if chunk.noising is None else chunk.noising.of(pieces, key, audio)
-            frames, speech = raw_features(audio.features, samples, audio.sample_rate)
+            frames, speech, measured = measured_features(audio, pieces, key, chunk.noising)
         except DataError as error:
             text = str(error)
             problems[path] = text if str(path) in text else f"{path}: {text}"
@@ -144,7 +151,10 @@ def extract_chunk(chunk: _Chunk) -> _Done:
                 about.st_mtime_ns,
                 pieces.duration,
                 pieces.clipped,
+                measured,
                 frames,
+                "; ".join(pieces.notes),
+                pieces.decoder,
             )
         )
     entries = chunk.store.write(extracted) if extracted else []

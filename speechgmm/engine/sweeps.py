@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import yaml
@@ -24,10 +24,15 @@ from speechgmm.corpus.splits import inner_folds
 from speechgmm.engine.console import Console
 from speechgmm.engine.extraction import divide
 from speechgmm.engine.job import Job, prepare
+from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, task_of
 from speechgmm.errors import ConfigError, FitError
 from speechgmm.io.atomic import only_writer, write_text
+from speechgmm.io.run_files import RunFile, is_run
 from speechgmm.io.tables import table
+
+ERRORS: Final = frozenset(("eer", "error_rate", "der"))
+"""Metrics that are better the lower they are; what is chosen by is minus such a metric."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class Sweep:
     """What a sweep found."""
 
     folder: Path
-    metric: str  # what points are chosen by: accuracy, eer, error_rate
+    metric: str  # what points are chosen by: accuracy, eer, error_rate, ari, der
     points: tuple[Point, ...]
     failed: tuple[dict[str, Any], ...]  # settings that cannot be trained
     chosen: dict[str, int]  # outer fold -> number of its point
@@ -118,7 +123,7 @@ def sweep(
     experiments = [load_config(config, [*overrides, *text]) for text in texts]
     base = experiments[0]
     folder = Path(output).absolute() if output is not None else base.output().with_name(f"{base.output().name}-sweep")
-    if (folder / "config.yaml").exists():
+    if is_run(folder):
         raise ConfigError(f"{folder} is the folder of a run; choose another for the sweep", arguments=("output",))
     _check_same_task(experiments)
     task = task_of(base.config)
@@ -126,7 +131,7 @@ def sweep(
         raise ConfigError(f"sweep is not there for task: {task.name}: {task.no_sweep}")
     with only_writer(folder):
         _claim(folder, base, points)
-        console.log = folder / "log.txt"
+        console.log = folder / RunFile.LOG
         found: list[tuple[Point, dict[str, Any]]] = []
         job: Job | None = None
         failed: list[tuple[dict[str, Any], str]] = []
@@ -148,7 +153,7 @@ def _claim(folder: Path, base: Experiment, points: Sequence[Mapping[str, Any]]) 
     """A folder that holds a sweep belongs to its configuration and its points."""
     plain = {key: value for key, value in to_plain(base.resolved()).items() if key not in NOT_IN_THE_RESULT}
     text = yaml.safe_dump({"points": [dict(point) for point in points], "first": plain}, sort_keys=False)
-    path = folder / "sweep.yaml"
+    path = folder / RunFile.SWEEP_SETTINGS
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise ConfigError(
             f"{folder} belongs to another sweep (see sweep.yaml in it); choose another folder", arguments=("output",)
@@ -200,7 +205,8 @@ def _run_point(job: Job, settings: dict[str, Any]) -> tuple[Point, dict[str, Any
         for name, systems in inner_systems.items()
     }
     tests = task.test(job, outer_systems)
-    return Point(settings, figures, task.criterion(config, task.pooled(tests))), tests
+    pooled = task.of_several_models(job, task.pooled(tests))  # as it is when it is chosen, and as a run has it
+    return Point(settings, figures, task.criterion(config, pooled)), tests
 
 
 def _inner_sets(job: Job, inputs: Inputs) -> dict[str, Inputs]:
@@ -231,9 +237,8 @@ def _choose(
     pooled = job.task.of_several_models(job, pooled)
     evaluation = job.task.evaluate(job, pooled)
     result = Sweep(folder, job.task.criterion_name(config), tuple(points), failed, chosen, evaluation)
-    for name, text in job.task.tables(job, pooled, evaluation).items():
-        write_text(folder / name, text)
-    write_text(folder / "sweep.tsv", sweep_table(result))
+    place = RunFolder(folder)
+    place.put({**job.task.tables(job, pooled, evaluation), RunFile.SWEEP: sweep_table(result)})
     metrics = {
         **(evaluation.metrics if evaluation else {}),
         "chosen": {fold: points[number].settings for fold, number in chosen.items()},
@@ -241,14 +246,14 @@ def _choose(
         "config_hash": config_hash(config),
         "settings_hash": settings_hash(config),
     }
-    write_text(folder / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    job.console.say(f"the test figure of what was chosen by inner figures is in {folder / 'metrics.json'}")
+    place.put_metrics(metrics)
+    job.console.say(f"the test figure of what was chosen by inner figures is in {folder / RunFile.METRICS}")
     return result
 
 
 def sweep_table(result: Sweep) -> str:
     """``sweep.tsv``: settings, the inner figure that chooses (mean over folds), how often chosen, the test figure."""
-    sign = 1 if result.metric == "accuracy" else -1
+    sign = -1 if result.metric in ERRORS else 1
     everything = [*(point.settings for point in result.points), *result.failed]
     keys = list(dict.fromkeys(key for settings in everything for key in settings))
     rows = [

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # a recording is scored without them
     from speechgmm.engine.frames import Features
     from speechgmm.engine.job import Job
     from speechgmm.engine.run_folder import RunFolder
+    from speechgmm.evaluation.metric import Metrics
 
 Inputs: TypeAlias = "tuple[Features, ...]"
 """What a task trains on and tests: one set of features, or one for each of its streams."""
@@ -36,11 +37,11 @@ class Evaluation(Protocol):
     """The result of a test, as ``metrics.json`` has it."""
 
     @property
-    def metrics(self) -> dict[str, dict[str, Any]]:
-        """Name -> value, low, high, n, unit."""
+    def metrics(self) -> Metrics:
+        """Of all test items."""
 
     @property
-    def folds(self) -> dict[str, dict[str, Any]]:
+    def folds(self) -> Mapping[str, Metrics]:
         """Fold -> its own metrics; empty: there are none."""
 
 
@@ -67,6 +68,12 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
     name: ClassVar[str]
     no_sweep: ClassVar[str | None] = None
     """Why points of a sweep cannot be compared; None: they can."""
+
+    score_unit: ClassVar[str] = "nats per frame"
+    """Unit of scores in ``scores.tsv`` that do not name their own."""
+
+    in_order: ClassVar[bool] = False
+    """Whether recordings are taken frame after frame, so that no frame may be left out, not even digital silence."""
 
     least_classes: ClassVar[int] = 2
     """Classes that training needs at the least."""
@@ -159,14 +166,14 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
     def tables(self, job: Job, tested: Tested, evaluation: Evaluated | None) -> Mapping[str, str]:
         """Tables of the test, by file name."""
 
-    def compared(self, folder: Path) -> Compared:
+    def compared(self, run: RunFolder) -> Compared:
         """The test items of a run of this task, for a paired comparison with another run's.
 
         Raises:
             ConfigError: Runs of this task are not compared.
         """
         raise ConfigError(
-            f"{folder}: compare is not there for task: {self.name}; metrics.json has intervals of each run"
+            f"{run.folder}: compare is not there for task: {self.name}; metrics.json has intervals of each run"
         )
 
     def facts(self, trained: Trained) -> Mapping[str, Any]:

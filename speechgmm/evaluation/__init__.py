@@ -2,6 +2,7 @@
 
 from speechgmm.evaluation.clustering import (
     ClusterFigures,
+    WeightedClusters,
     adjusted_rand_index,
     cluster_figures,
     contingency,
@@ -39,6 +40,7 @@ from speechgmm.evaluation.edits import (
 )
 from speechgmm.evaluation.equal_error import EER_NAMES, eer, eer_staircase
 from speechgmm.evaluation.intervals import FEW_GROUPS, Difference, Interval, compare, interval, wilson_interval
+from speechgmm.evaluation.metric import Metric
 from speechgmm.evaluation.metrics import (
     PerClass,
     accuracy,
@@ -95,6 +97,7 @@ __all__ = [
     "Edits",
     "ErrorRates",
     "Interval",
+    "Metric",
     "OfSums",
     "OpenSet",
     "OpenSetCurve",
@@ -105,6 +108,7 @@ __all__ = [
     "Tippett",
     "Trials",
     "Turn",
+    "WeightedClusters",
     "accuracy",
     "act_dcf",
     "act_dcf_sums",

@@ -7,6 +7,7 @@ misleads: with few pieces per class, every piece alone scores high (.81 with ten
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from speechgmm.errors import DataError, ShapeError
 
 Floats = NDArray[np.float64]
+Numbers = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,155 @@ def cluster_figures(found: Sequence[Hashable], true: Sequence[Hashable]) -> Clus
         n_clusters=table.shape[0],
         n_classes=table.shape[1],
     )
+
+
+@dataclass(frozen=True)
+class WeightedClusters:
+    """Clusters against true classes under weights of the pieces, so that each figure has an interval.
+
+    Pieces of one group have one weight: how often the group (a speaker, a session) was drawn. Pairs of pieces count
+    as trials do in ``resampling``: between two groups by the product of their weights, within a group by its weight.
+    A piece never forms a pair with itself, however often it was drawn.
+
+    Pieces of several parts (folds) were clustered part by part. Pairs, entropies and sizes are taken within each part
+    and added, chance too. With one part and all weights 1 the figures are those of :class:`ClusterFigures`.
+
+    Parameters
+    ----------
+    found, true
+        (N,) cluster and class of each piece; the same label in two parts means two clusters, or two classes.
+    groups
+        (N,) group of each piece; None: every piece is a group.
+    parts
+        (N,) part of each piece; None: there is one.
+
+    Raises
+    ------
+    ShapeError
+        Sequences of different lengths.
+    DataError
+        No pieces.
+
+    Examples
+    --------
+    >>> clusters = WeightedClusters([0, 0, 1, 1, 2], list("aabbb"))
+    >>> round(clusters.ari(np.ones(5)), 3), round(clusters.nmi(np.ones(5)), 3), clusters.coverage(np.ones(5))
+    (0.545, 0.779, 0.8)
+    """
+
+    found: Sequence[Hashable]
+    true: Sequence[Hashable]
+    groups: Sequence[Hashable] | None = None
+    parts: Sequence[Hashable] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse sequences that do not belong together."""
+        sizes = {len(one) for one in (self.found, self.true, self.groups, self.parts) if one is not None}
+        if len(sizes) > 1:
+            raise ShapeError(
+                f"sequences of {sorted(sizes)} pieces; expected clusters, classes, groups of the same ones"
+            )
+        if not len(self.found):
+            raise DataError("no pieces; clusters have no figures")
+
+    @cached_property
+    def group_numbers(self) -> Numbers:
+        """(N,) groups from 0, in order of first appearance."""
+        return _numbered(range(len(self.found)) if self.groups is None else self.groups)
+
+    @cached_property
+    def _levels(self) -> tuple["_Level", "_Level", "_Level", "_Level"]:
+        """How many pieces of each group are in each cell of cluster and class, cluster, class and part."""
+        parts = _numbered([0] * len(self.found) if self.parts is None else self.parts)
+        clusters, classes = (_numbered(list(zip(parts, of, strict=True))) for of in (self.found, self.true))
+        cells = _numbered(list(zip(clusters, classes, strict=True)))
+        return tuple(
+            _Level.of(numbers, self.group_numbers, (clusters, classes, parts))  # type: ignore[return-value]
+            for numbers in (cells, clusters, classes, parts)
+        )
+
+    def _multiplicities(self, weights: Floats) -> Floats:
+        """(G,) how often each group is there, from weights (N,) of the pieces."""
+        found = np.zeros(int(self.group_numbers.max()) + 1)
+        found[self.group_numbers] = weights
+        return found
+
+    def purity(self, weights: Floats) -> float:
+        """Share of pieces in their cluster's largest class."""
+        return self._largest(weights, 0)
+
+    def coverage(self, weights: Floats) -> float:
+        """Share of pieces in their class's largest cluster."""
+        return self._largest(weights, 1)
+
+    def _largest(self, weights: Floats, side: int) -> float:
+        cells = self._levels[0]
+        sizes = cells.sizes(self._multiplicities(weights))
+        largest = np.zeros(len(self._levels[1 + side].within[0]))
+        np.maximum.at(largest, cells.within[side], sizes)
+        return float(largest.sum() / sizes.sum())
+
+    def nmi(self, weights: Floats) -> float:
+        """Mutual information of clusters and classes over the mean of their entropies, each within parts."""
+        times = self._multiplicities(weights)
+        cells, clusters, classes, parts = (_n_log_n(level.sizes(times)) for level in self._levels)
+        of_clusters, of_classes, joint = parts - clusters, parts - classes, parts - cells  # entropies times pieces
+        if of_clusters + of_classes <= 0:
+            return 1.0
+        return float(np.clip(2 * (of_clusters + of_classes - joint) / (of_clusters + of_classes), 0.0, 1.0))
+
+    def ari(self, weights: Floats) -> float:
+        """Pairs within parts on which clusters and classes agree: 0 for chance and 1 for the same."""
+        times = self._multiplicities(weights)
+        pairs = [level.pairs(times) for level in self._levels]
+        n_parts = len(pairs[3])
+        in_clusters, in_classes = (
+            np.bincount(level.within[2], found, n_parts)
+            for level, found in zip(self._levels[1:3], pairs[1:3], strict=True)
+        )
+        chance = np.divide(in_clusters * in_classes, pairs[3], out=np.zeros(n_parts), where=pairs[3] > 0).sum()
+        most = (in_clusters.sum() + in_classes.sum()) / 2
+        return 1.0 if most <= chance else float((pairs[0].sum() - chance) / (most - chance))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Level:
+    """Pieces counted by group, in the units of one level: cells, clusters, classes or parts."""
+
+    groups: Numbers  # (M,) of each pair of a group and a unit that has pieces of it
+    units: Numbers  # (M,)
+    counts: Floats  # (M,) pieces
+    within: tuple[Numbers, Numbers, Numbers]  # (n,) cluster, class and part of each unit's first piece
+
+    @classmethod
+    def of(cls, numbers: Numbers, groups: Numbers, within: tuple[Numbers, Numbers, Numbers]) -> "_Level":
+        pairs, counts = np.unique(np.stack([groups, numbers]), axis=1, return_counts=True)
+        first = np.unique(numbers, return_index=True)[1]
+        return cls(pairs[0], pairs[1], counts.astype(float), tuple(of[first] for of in within))  # type: ignore[arg-type]
+
+    def _summed(self, values: Floats) -> Floats:
+        return np.bincount(self.units, values, len(self.within[0])).astype(np.float64)
+
+    def sizes(self, times: Floats) -> Floats:
+        """(n,) pieces, each as often as its group is there."""
+        return self._summed(times[self.groups] * self.counts)
+
+    def pairs(self, times: Floats) -> Floats:
+        """(n,) pairs of pieces: between groups by the product of their numbers, within one by its number."""
+        own = times[self.groups]
+        between = (self.sizes(times) ** 2 - self._summed((own * self.counts) ** 2)) / 2
+        return between + self._summed(own * self.counts * (self.counts - 1) / 2)
+
+
+def _numbered(labels: Sequence[Hashable] | range) -> Numbers:
+    """Labels as numbers from 0, in order of first appearance."""
+    known = {label: number for number, label in enumerate(dict.fromkeys(labels))}
+    return np.array([known[label] for label in labels], np.intp)
+
+
+def _n_log_n(sizes: Floats) -> float:
+    there = sizes[sizes > 0]
+    return float((there * np.log(there)).sum())
 
 
 def contingency(found: Sequence[Hashable], true: Sequence[Hashable]) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ from speechgmm.gmm.fit import least_count
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source, check_finite
 from speechgmm.gmm.layout import Batch, BatchReference, batches, block_size, hold
 from speechgmm.gmm.model import DiagGMM
-from speechgmm.gmm.options import PrecisionChoice, absolute_floor, check_memory, resolve_precision
+from speechgmm.gmm.options import EMOptions, PrecisionChoice, absolute_floor, resolve_precision
 from speechgmm.gmm.prior import ConjugatePrior, Parameter
 from speechgmm.parallel import one_blas_thread
 
@@ -91,29 +91,39 @@ def adapt_map(
     array([[1.]])
     """
     source = as_source(frames, weights)
-    check_memory(memory)
+    options = EMOptions(max_iter=max_iter, tol=tol, floor=floor, precision=precision, memory=memory)
     if source.n_features != ubm.n_features:
         raise ShapeError(f"frames of {source.n_features} dimensions for a background model of {ubm.n_features}")
+    prior = ConjugatePrior.around(
+        ubm, relevance, weight_relevance, mean_relevance=mean_relevance, variance_relevance=variance_relevance
+    )
     with batch_mapper(n_jobs, map, source, ubm.n_components) as spread:
-        check_finite(source, map=spread)
-        least = absolute_floor(floor, ubm.n_features)
-        return fit_em(
-            ubm,
-            batches_around(ubm, source, precision, memory, map=spread),
-            ConjugatePrior.around(
-                ubm,
-                relevance,
-                weight_relevance,
-                mean_relevance=mean_relevance,
-                variance_relevance=variance_relevance,
-            ),
-            max_iter=max_iter,
-            tol=tol,
-            floor=least,
-            update=parameters,
-            min_count=least_count(source),
-            map=spread,
-        )
+        return adapt_mixture(ubm, source, prior, options, parameters=parameters, map=spread)
+
+
+@one_blas_thread()
+def adapt_mixture(
+    ubm: DiagGMM,
+    source: FrameSource,
+    prior: ConjugatePrior,
+    options: EMOptions,
+    *,
+    parameters: tuple[Parameter, ...] = ("means",),
+    map: Mapper = map,
+) -> Fit:
+    """``adapt_map`` by a prior around ``ubm``, with its options as one value. Raises FitError, ConfigError as it."""
+    check_finite(source, map=map)
+    return fit_em(
+        ubm,
+        batches_around(ubm, source, options.precision, options.memory, map=map),
+        prior,
+        max_iter=options.max_iter,
+        tol=options.tol,
+        floor=absolute_floor(0.0 if options.floor is None else options.floor, ubm.n_features),
+        update=parameters,
+        min_count=least_count(source),
+        map=map,
+    )
 
 
 def batches_around(

@@ -3,6 +3,7 @@
 Owns what a number of components is judged by, and what is kept of each that was tried. Refuses to fit anything.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -74,3 +75,21 @@ def candidate_of(fit: Fit, value: float) -> Candidate:
     return Candidate(
         n_components, fit.trace[-1], n_parameters(n_components, n_features), value, len(fit.dead), fit.floored
     )
+
+
+AT_THE_END: Final = "no larger candidate was tried"
+"""What is said of a choice of the largest candidate."""
+
+
+def why_chosen(best: Fit, criterion: Criterion, found: Sequence[Candidate], sizes: Sequence[int]) -> str:
+    """The choice in words."""
+    n_best = best.model.n_components
+    beside = [one for one in found if one.n_components != n_best]
+    if not beside:
+        return f"{n_best} is the only candidate that the frames allow"
+    top = max(one.value for one in found)
+    after = max(beside, key=lambda one: one.value)
+    text = f"best {NAMES[criterion]}, by {top - after.value:.3g} nats per frame before {after.n_components}"
+    if n_best == sizes[-1]:
+        text += f"; {AT_THE_END}"
+    return text

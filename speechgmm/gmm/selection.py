@@ -4,7 +4,7 @@ Owns the search. Refuses to know what the frames are of: who calls says which of
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike
 from speechgmm.errors import ConfigError, FitError
 from speechgmm.gmm.component_count import FRAMES_PER_COMPONENT, components_for
 from speechgmm.gmm.concurrency import ALL_CORES, asked_workers, batch_mapper
+from speechgmm.gmm.criteria import AT_THE_END as AT_THE_END
 from speechgmm.gmm.criteria import NAMES as NAMES
-from speechgmm.gmm.criteria import Candidate, Choice, Criterion, candidate_of
+from speechgmm.gmm.criteria import Candidate, Choice, Criterion, candidate_of, why_chosen
 from speechgmm.gmm.criteria import n_parameters as n_parameters
 from speechgmm.gmm.criteria import penalised as penalised
 from speechgmm.gmm.em import Fit
@@ -24,7 +25,7 @@ from speechgmm.gmm.held_out import held_out_parts, taken, total_log_likelihood
 from speechgmm.gmm.init import distinct_frames
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import MAX_ITER, TOL, VARIANCE_FLOOR, EMOptions, EStep, PrecisionChoice, Start
-from speechgmm.gmm.splitting import split_components
+from speechgmm.gmm.splitting import grown
 
 LADDER: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 """Candidates, unless others are named: powers of two, and one in between."""
@@ -117,18 +118,11 @@ def choose_n_components(
     >>> choose_n_components(frames, [1, 2, 3], n_starts=2).fit.model
     DiagGMM(n_components=2, n_features=2)
     """
-    source = as_source(frames)
-    if criterion not in ("bic", "aic", "held_out", "occupancy"):
-        raise ConfigError(f"criterion {criterion!r}; expected bic, aic, held_out or occupancy")
-    asked_workers(n_jobs, map, n_tasks=1)
-    if n_starts < 1 or not min_frames >= 1:
-        raise ConfigError(f"n_starts {n_starts} and min_frames {min_frames:g}; expected at least 1 each")
-    sizes = allowed(len(source), candidates)
-    rng = np.random.default_rng(seed)
-
+    search = SizeSearch(
+        candidates=candidates, criterion=criterion, n_starts=n_starts, min_frames=min_frames, groups=groups
+    )
     options = EMOptions(
         init=init,
-        n_init=1,
         max_iter=max_iter,
         tol=tol,
         variance_floor=variance_floor,
@@ -138,34 +132,72 @@ def choose_n_components(
         overrelaxed=overrelaxed,
         memory=memory,
     )
+    return choose_size(as_source(frames), search, options, seed=seed, n_jobs=n_jobs, map=map)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SizeSearch:
+    """The options of ``choose_n_components`` beside those of a fit. Raises ConfigError where one is out of range."""
+
+    candidates: Sequence[int] | None = None
+    criterion: Criterion = "bic"
+    n_starts: int = 5
+    min_frames: float = 100.0
+    groups: ArrayLike | None = None  # (N,)
+
+    def __post_init__(self) -> None:
+        if self.criterion not in ("bic", "aic", "held_out", "occupancy"):
+            raise ConfigError(f"criterion {self.criterion!r}; expected bic, aic, held_out or occupancy")
+        if self.n_starts < 1 or not self.min_frames >= 1:
+            raise ConfigError(f"n_starts {self.n_starts} and min_frames {self.min_frames:g}; expected at least 1 each")
+
+
+def choose_size(
+    source: FrameSource,
+    how: SizeSearch,
+    options: EMOptions,
+    *,
+    seed: int | np.random.Generator = 0,
+    n_jobs: int = ALL_CORES,
+    map: Mapper | None = None,
+) -> Choice:
+    """``choose_n_components`` with its options as values; ``n_init`` is 1, for ``how`` says how many starts there are.
+
+    Raises:
+        ShapeError, FitError, ConfigError: As ``choose_n_components``.
+    """
+    asked_workers(n_jobs, map, n_tasks=1)
+    options = replace(options, n_init=1)
+    sizes = allowed(len(source), how.candidates)
+    rng = np.random.default_rng(seed)
 
     def fit(part: FrameSource, n_components: int, start: DiagGMM | None) -> Fit:
         with batch_mapper(n_jobs, map, part, n_components) as spread:
             return fit_mixture(part, n_components, options, seed=rng, start=start, map=spread)
 
-    if criterion == "occupancy":
-        return _occupied(source, max(sizes), min_frames, n_starts, fit)
-    search = _Search(source, fit, rng, n_starts)
+    if how.criterion == "occupancy":
+        return _occupied(source, max(sizes), how.min_frames, how.n_starts, fit)
+    search = _Search(source, fit, rng, how.n_starts)
     parts: list[tuple[FrameSource, FrameSource]] = []
-    if criterion == "held_out":
-        parts = [(taken(source, ~mask), taken(source, mask)) for mask in held_out_parts(len(source), groups)]
-        sizes = allowed(min(len(rest) for rest, _ in parts), candidates)
+    if how.criterion == "held_out":
+        parts = [(taken(source, ~mask), taken(source, mask)) for mask in held_out_parts(len(source), how.groups)]
+        sizes = allowed(min(len(rest) for rest, _ in parts), how.candidates)
     # Digital silence is one frame many times: no more components than frames that differ, where the search fits.
     fitted_to = [source, *(rest for rest, _ in parts)]
     n_distinct = min(len(distinct_frames(part, np.arange(len(part)), sizes[-1])[0]) for part in fitted_to)
     sizes = [size for size in sizes if size <= n_distinct] or sizes[:1]
-    others = [_Search(rest, fit, rng, n_starts) for rest, _ in parts]
+    others = [_Search(rest, fit, rng, how.n_starts) for rest, _ in parts]
     found: list[Candidate] = []
     best: Fit | None = None
     for size in sizes:
         fitted = search.next(size)
-        if criterion == "held_out":
+        if how.criterion == "held_out":
             totals = [
                 total_log_likelihood(other.next(size).model, out) for other, (_, out) in zip(others, parts, strict=True)
             ]
             value = sum(totals) / len(source)
         else:
-            value = penalised(fitted, criterion)
+            value = penalised(fitted, how.criterion)
         better = not found or value > max(one.value for one in found)
         found.append(candidate_of(fitted, value))
         if better:
@@ -176,7 +208,7 @@ def choose_n_components(
             break
     if best is None:
         raise FitError("no candidate was fitted")
-    return Choice(best, criterion, tuple(found), _why(best, criterion, found, sizes))
+    return Choice(best, how.criterion, tuple(found), why_chosen(best, how.criterion, found, sizes))
 
 
 def allowed(n_frames: int, candidates: Sequence[int] | None = None) -> list[int]:
@@ -203,10 +235,6 @@ def allowed(n_frames: int, candidates: Sequence[int] | None = None) -> list[int]
     return [size for size in sizes if size <= n_frames]
 
 
-AT_THE_END: Final = "no larger candidate was tried"
-"""What is said of a choice of the largest candidate."""
-
-
 @dataclass(slots=True)
 class _Search:
     """Fits to the same frames, one size after another."""
@@ -225,19 +253,6 @@ class _Search:
         fits = [self.fit(self.source, n_components, start) for start in starts]
         self.last = max(fits, key=lambda fit: fit.trace[-1])
         return self.last
-
-
-def grown(model: DiagGMM, n_components: int, rng: np.random.Generator) -> DiagGMM:
-    """The mixture with its heaviest components split, until it has so many.
-
-    >>> grown(DiagGMM([1.0], [[0.0]], [[1.0]]), 3, np.random.default_rng(0))
-    DiagGMM(n_components=3, n_features=1)
-    """
-    while model.n_components < n_components:
-        n_new = min(model.n_components, n_components - model.n_components)
-        heaviest = np.argsort(-model.weights, kind="stable")[:n_new]
-        model = split_components(model, heaviest.tolist(), rng.choice([-1.0, 1.0], size=(n_new, model.n_features)))
-    return model
 
 
 def _occupied(
@@ -270,17 +285,3 @@ def _occupied(
     elif not dropped:
         why = f"one component is the least, although it holds {held[0]:.0f} frames, fewer than {min_frames:g}"
     return Choice(fitted, "occupancy", tuple(found), why)
-
-
-def _why(best: Fit, criterion: Criterion, found: Sequence[Candidate], sizes: Sequence[int]) -> str:
-    """The choice in words."""
-    n_best = best.model.n_components
-    beside = [one for one in found if one.n_components != n_best]
-    if not beside:
-        return f"{n_best} is the only candidate that the frames allow"
-    top = max(one.value for one in found)
-    after = max(beside, key=lambda one: one.value)
-    text = f"best {NAMES[criterion]}, by {top - after.value:.3g} nats per frame before {after.n_components}"
-    if n_best == sizes[-1]:
-        text += f"; {AT_THE_END}"
-    return text

@@ -1,4 +1,4 @@
-"""Splitting a component into two: to make a start larger, or to replace a dead component (one with too few frames).
+"""Splitting a component into two: to make a mixture larger, or to replace a dead component (one with too few frames).
 
 Owns the distance between the two halves. Uses no frames.
 """
@@ -58,3 +58,16 @@ def resplit(model: DiagGMM, dead: Sequence[int]) -> DiagGMM:
         means[k], variances[k] = means[heaviest] + offset, variances[heaviest]
         means[heaviest] -= offset
     return DiagGMM(weights / weights.sum(), means, variances)
+
+
+def grown(model: DiagGMM, n_components: int, rng: np.random.Generator) -> DiagGMM:
+    """The mixture with its heaviest components split, until it has so many.
+
+    >>> grown(DiagGMM([1.0], [[0.0]], [[1.0]]), 3, np.random.default_rng(0))
+    DiagGMM(n_components=3, n_features=1)
+    """
+    while model.n_components < n_components:
+        n_new = min(model.n_components, n_components - model.n_components)
+        heaviest = np.argsort(-model.weights, kind="stable")[:n_new]
+        model = split_components(model, heaviest.tolist(), rng.choice([-1.0, 1.0], size=(n_new, model.n_features)))
+    return model

@@ -1,4 +1,4 @@
-from .alignment import Alignment, Span, alignment, with_confidence
+from .alignment import Alignment, Span, alignment, with_confidence, with_fit
 from .bigram import Bigram, bigram_network, estimate_bigram, perplexity
 from .emissions import StateStack
 from .epsilons import break_epsilon_cycles, trim
@@ -53,6 +53,7 @@ __all__ = [
     "viterbi",
     "vocabulary",
     "with_confidence",
+    "with_fit",
     "word_choice",
     "word_loop",
 ]

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
 
 from speechgmm.errors import ConfigError
 from speechgmm.hmm.graph import Graph
@@ -38,6 +39,7 @@ class Alignment:
     units: tuple[Span, ...]  # one after another, from the first frame to the last
     words: tuple[Span, ...]  # none where the graph knows no words
     score: float  # nats
+    fit: float | None = None  # nats per frame, see `with_fit`; None: not asked for
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -104,6 +106,39 @@ def with_confidence(
         by_word = forward_backward(graph, emissions, groups=graph.words + 1, beam=beam).states[:, 1:]
         words = _confident(words, graph.word_labels, by_word)
     return replace(found, units=units, words=words)
+
+
+def with_fit(found: Alignment, graph: Graph, path: BestPath, log_emissions: ArrayLike) -> Alignment:
+    """The same forced alignment, with how well it fits the frames.
+
+    What fits is judged against a mixture of all states of all units, which knows no text: the mean over frames of
+    log p(frame | its state on the path) - log p(frame | all states alike), in nats. It is above 0 where the text
+    explains the frames better than any sound of the model, and falls below 0 for the text of another recording. Over an
+    utterance it is ``fit``; the confidence of a unit or a word is its logistic map to 0 to 1, over the frames of that
+    unit or word (0.5: no better than any sound).
+
+    ``log_emissions`` are those of every state (T, S).
+
+    >>> from speechgmm.hmm import HMM, Units, left_to_right, linear, viterbi
+    >>> from speechgmm.gmm import DiagGMM
+    >>> hmm = HMM((DiagGMM([1.0], [[0.0]], [[1.0]]),), left_to_right(1))
+    >>> graph = linear(Units(("a", "b"), (hmm, hmm)), ["a"])
+    >>> for scores in (np.log([[0.75, 0.25]] * 2), np.log([[0.25, 0.75]] * 2)):
+    ...     path = viterbi(graph, scores)
+    ...     fitted = with_fit(alignment(graph, path, scores), graph, path, scores)
+    ...     print(round(fitted.fit, 3), round(fitted.units[0].confidence, 3))
+    0.405 0.6
+    -0.693 0.333
+    """
+    emissions = np.asarray(log_emissions, dtype=np.float64)
+    forced = emissions[np.arange(len(emissions)), graph.states[path.nodes]]
+    gains = forced - np.logaddexp.reduce(emissions, axis=1) + np.log(emissions.shape[1])
+
+    def judged(spans: tuple[Span, ...]) -> tuple[Span, ...]:
+        means = [float(gains[span.first : span.stop].mean()) for span in spans]
+        return tuple(replace(span, confidence=float(expit(mean))) for span, mean in zip(spans, means, strict=True))
+
+    return replace(found, units=judged(found.units), words=judged(found.words), fit=float(gains.mean()))
 
 
 def _confident(spans: tuple[Span, ...], labels: tuple[str, ...], posteriors: Floats) -> tuple[Span, ...]:

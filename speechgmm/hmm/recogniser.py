@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from speechgmm.hmm.alignment import Alignment, alignment, with_confidence
+from speechgmm.hmm.alignment import Alignment, alignment, with_confidence, with_fit
 from speechgmm.hmm.bigram import Bigram, bigram_network
 from speechgmm.hmm.emissions import StateStack
 from speechgmm.hmm.expansion import expand, linear
@@ -111,6 +111,13 @@ class Decoder:
         if confidence_scale is None:
             return found
         return with_confidence(found, self.graph, emissions, scale=confidence_scale)
+
+    @one_blas_thread()
+    def align(self, frames: ArrayLike) -> Alignment:
+        """The best path for frames (T, D) with how well it fits them (`with_fit`). Raises as `recognise`."""
+        emissions = self.stack.log_likelihoods(self.stack.rows(frames))
+        path = viterbi(self.graph, emissions, beam=self.beam)
+        return with_fit(alignment(self.graph, path, emissions), self.graph, path, emissions)
 
     @one_blas_thread()
     def n_best(self, frames: ArrayLike, n: int) -> tuple[Alignment, ...]:

@@ -1,29 +1,27 @@
 """Recordings: decode, check, mix down and resample, piece by piece, so that an hour takes no more memory than a second.
 
-libsndfile decodes (through soundfile) and soxr resamples; neither is repeated here. What this module owns is the
-judgement: a recording that would spoil a model silently (truncated, silent, not finite, of another rate) is refused
-with the reason. Nothing is padded, cut or repaired.
+libsndfile decodes (through soundfile; `decoders` has the rest) and soxr resamples; neither is repeated here. What this
+module owns is the judgement: a recording that would spoil a model silently (truncated, silent, not finite, of another
+rate) is refused with the reason. Nothing is padded, cut or repaired.
 """
 
 import math
-import os
+import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from math import gcd
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.errors import DataError
-from speechgmm.io.feature_store import digest_file
-from speechgmm.io.truncated import missing_bytes
+from speechgmm.errors import DataError, RecordingWarning
+from speechgmm.io.channel_check import ChannelCheck
+from speechgmm.io.decoders import Decoder, Source, native_rate, not_audio, open_decoder, recording_key
+from speechgmm.io.recording_file import open_recording
 
-if TYPE_CHECKING:
-    import soundfile
+__all__ = ["CLIPPED_SHARE", "Pieces", "Recording", "native_rate", "read_recording", "recording_key", "resampled"]
 
 FULL_SCALE: Final = 0.999
 """Samples at or above this share of full scale count as clipped."""
@@ -54,8 +52,9 @@ class Pieces:
     """The samples of one channel of a recording, checked, piece by piece; nothing is decoded before they are asked for.
 
     Iterating yields float32 (N,) in [-1, 1], each piece valid until the next. What can only be said of the whole
-    (truncated, all zeros) is raised after the last piece, and `duration` and `clipped` are those of the pieces gone
-    through. A recording of any length takes the memory of one piece.
+    (truncated, all zeros) is raised after the last piece, and `duration`, `clipped`, `notes` (faults that a person
+    should know of) and `decoder` (its name, where it is not libsndfile) are those of the pieces gone through. A
+    recording of any length takes the memory of one piece.
     """
 
     def __init__(
@@ -78,6 +77,9 @@ class Pieces:
             speed,
         )
         self._n_decoded = self._n_clipped = self._n_samples = 0
+        self.native_rate = sample_rate  # Hz of the file, once it has been opened
+        self.notes: tuple[str, ...] = ()
+        self.decoder = ""
 
     @property
     def duration(self) -> float:
@@ -89,6 +91,11 @@ class Pieces:
         """Share of samples at full scale in the file, 0 to 1."""
         return self._n_clipped / max(1, self._n_decoded)
 
+    def warn(self) -> None:
+        """Warn with `RecordingWarning` of each of the `notes` of the pieces gone through."""
+        for note in self.notes:
+            warnings.warn(f"{self.path}: {note}", RecordingWarning, stacklevel=3)
+
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         """Decode, check, mix down and resample.
 
@@ -97,10 +104,12 @@ class Pieces:
                 zeros.
         """
         self._n_decoded = self._n_clipped = self._n_samples = 0
-        with open_recording(self.path) as raw, _decoder(raw, self.path) as file:
-            rate = int(file.samplerate)
-            self._check_header(raw, file)
-            pieces = self._checked(file)
+        with open_recording(self.path) as raw, open_decoder(raw, self.path) as decoder:
+            self.decoder = decoder.name
+            self.notes = (decoder.note,) if decoder.note else ()
+            rate = self.native_rate = int(decoder.source.samplerate)
+            self._check_header(decoder.source)
+            pieces = self._checked(decoder)
             if rate != self.sample_rate:
                 pieces = resampled(pieces, rate, self.sample_rate)
             if self.speed != 1:
@@ -109,13 +118,8 @@ class Pieces:
                 self._n_samples += len(piece)
                 yield piece
 
-    def _check_header(self, raw: BinaryIO, file: "soundfile.SoundFile") -> None:
+    def _check_header(self, file: Source) -> None:
         path, rate = self.path, int(file.samplerate)
-        if file.frames == 0:
-            raise DataError(f"{path}: a header without samples; the recording is empty")
-        missing = missing_bytes(raw)
-        if missing:
-            raise DataError(f"{path}: truncated: {missing} of its bytes are missing; copy or record it again")
         if rate != self.sample_rate and not self.resample:
             raise DataError(
                 f"{path}: sample rate {rate} Hz, not {self.sample_rate} Hz; resample it (corpus.resample: true, or "
@@ -126,8 +130,10 @@ class Pieces:
                 f"{path}: channel {self.channel} is asked for (corpus.channel); it has {file.channels}, counted from 0"
             )
 
-    def _checked(self, file: "soundfile.SoundFile") -> Iterator[NDArray[np.float32]]:
+    def _checked(self, decoder: Decoder) -> Iterator[NDArray[np.float32]]:
         """Decoded samples of the channel; raise for what they are, or, at the end, for what they are not."""
+        file = decoder.source
+        channels = ChannelCheck(file.channels if self.channel == "mix" else 1)
         # int16 read as it is and cast once: 9 times cheaper than asking libsndfile for float32.
         is_int16 = file.subtype == "PCM_16"
         block = np.empty((_PIECE, file.channels), np.int16 if is_int16 else np.float32)
@@ -145,6 +151,7 @@ class Pieces:
                 samples[:] = block[:n, 0]
             else:
                 np.mean(block[:n], axis=1, dtype=np.float32, out=samples)
+                channels.add(block[:n], samples)
             if is_int16:
                 samples *= np.float32(1 / 32768)
             peak = max(float(samples.max()), -float(samples.min()))
@@ -157,15 +164,20 @@ class Pieces:
             if peak >= FULL_SCALE:
                 self._n_clipped += int(np.count_nonzero(np.abs(samples) >= FULL_SCALE))
             yield samples
-        self._check_whole(file.frames, loudest, n_bad)
+        self._check_whole(decoder.n_promised, loudest, n_bad, channels)
+        unread = decoder.unread()
+        stopped = (
+            f"{unread} bytes behind the last of its samples are not heard (files were joined, or its count is wrong)"
+        )
+        self.notes += tuple(note for note in (stopped * (unread > 0), channels.note()) if note)
 
-    def _read(self, file: "soundfile.SoundFile", block: NDArray[np.generic]) -> int:
+    def _read(self, file: Source, block: NDArray[np.generic]) -> int:
         try:
             return int(file.buffer_read_into(block, block.dtype.name))
         except (RuntimeError, ValueError, TypeError) as error:
-            raise _not_audio(self.path, error) from None
+            raise not_audio(self.path, error) from None
 
-    def _check_whole(self, expected: int, loudest: float, n_bad: int) -> None:
+    def _check_whole(self, expected: int, loudest: float, n_bad: int, channels: ChannelCheck) -> None:
         path, n = self.path, self._n_decoded
         if n == 0:
             raise DataError(f"{path}: a header without samples; the recording is empty")
@@ -173,35 +185,18 @@ class Pieces:
             raise DataError(f"{path}: truncated: {n} of {expected} samples are there; copy or record it again")
         if n_bad:
             raise DataError(f"{path}: {n_bad} of {n} samples are NaN or infinite; export the recording again")
+        if channels.is_spoilt:
+            raise DataError(f"{path}: {channels.note()}")
         if loudest == 0:
             raise DataError(f"{path}: all {n} samples are zero; a muted channel or a failed recording")
 
 
 def read_recording(path: Path, *, sample_rate: int, resample: bool = False, channel: str | int = "mix") -> Recording:
-    """Decode and check a whole recording: its `Pieces`, joined."""
+    """Decode and check a whole recording: its `Pieces`, joined. Warns as `Pieces.warn` does."""
     pieces = Pieces(path, sample_rate=sample_rate, resample=resample, channel=channel)
     samples = np.concatenate([piece.copy() for piece in pieces])
+    pieces.warn()
     return Recording(samples, sample_rate, pieces.clipped)
-
-
-@contextmanager
-def open_recording(path: Path) -> Iterator[BinaryIO]:
-    """A recording as a file of bytes. Raises DataError where there is no such file or it is empty."""
-    try:
-        with path.open("rb", buffering=0) as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                raise DataError(f"{path}: the file is empty (0 bytes)")
-            yield file
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-
-
-def recording_key(path: Path) -> str:
-    """``digest`` of a recording's bytes, of which only a part is held. Raises DataError like `open_recording`."""
-    with open_recording(path) as file:
-        return digest_file(file)
 
 
 def resampled(pieces: Iterable[NDArray[np.float32]], rate: int, new_rate: int) -> Iterator[NDArray[np.float32]]:
@@ -213,45 +208,3 @@ def resampled(pieces: Iterable[NDArray[np.float32]], rate: int, new_rate: int) -
     for piece in pieces:
         yield stream.resample_chunk(piece)
     yield stream.resample_chunk(np.empty(0, np.float32), last=True)
-
-
-def native_rate(path: Path) -> int:
-    """The rate of a recording in Hz, from its header alone. Raises DataError where it has none."""
-    import soundfile
-
-    try:
-        return int(soundfile.info(str(path)).samplerate)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise DataError(f"{path}: not audio that can be decoded ({error})") from None
-
-
-@contextmanager
-def _decoder(raw: BinaryIO, path: Path) -> Iterator["soundfile.SoundFile"]:
-    """A decoder of a file that is open, from its beginning."""
-    import soundfile
-
-    raw.seek(0)
-    try:
-        file = _forward()(raw.fileno(), closefd=False)
-    except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:
-        raise _not_audio(path, error) from None
-    with file:
-        yield file
-
-
-@cache
-def _forward() -> "type[soundfile.SoundFile]":
-    import soundfile
-
-    class Forward(soundfile.SoundFile):  # type: ignore[misc]  # has no types
-        """A file that is only read on: soundfile seeks after each reading, and an mp3 decodes otherwise after that."""
-
-        def seekable(self) -> bool:
-            return False
-
-    return Forward
-
-
-def _not_audio(path: Path, error: Exception) -> DataError:
-    reason = str(error).removeprefix("Error opening ").split(": ", 1)[-1].rstrip(".")
-    return DataError(f"{path}: not audio that can be decoded ({reason})")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from speechgmm.errors import ModelFileError, SpeechGMMError
 from speechgmm.gmm import DiagGMM
 from speechgmm.io.model_kinds import ModelKind, kind_of_header, model_kind
+from speechgmm.io.run_files import RunFile
 
 FORMAT_VERSION: Final = 1
 WITH_POSTERIORS: Final = 2
@@ -73,7 +74,7 @@ def read_tensors(path: Path) -> tuple[dict[str, NDArray[np.float64]], dict[str, 
     from safetensors import SafetensorError, safe_open
 
     if path.is_dir():
-        raise ModelFileError(f"{path}: a folder; the model of a run is models.safetensors in it")
+        raise ModelFileError(f"{path}: a folder; the model of a run is {RunFile.MODELS} in it")
     try:
         with safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata() or {}

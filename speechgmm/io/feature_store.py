@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import DataError
+from speechgmm.features.measurements import Measurements
 from speechgmm.io.atomic import write_atomically, write_text
 
 _READ_AT_ONCE: Final = 1 << 20  # bytes
@@ -39,6 +40,9 @@ class Entry:
     n_frames: int
     duration: float  # s
     clipped: float  # share of samples at full scale
+    measured: Measurements
+    note: str = ""  # faults of the recording that a person should know of
+    decoder: str = ""  # its name and version, where the samples can change with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,10 @@ class Extracted:
     modified: int
     duration: float  # s
     clipped: float
+    measured: Measurements
     frames: NDArray[np.float32]  # (T, columns)
+    note: str = ""
+    decoder: str = ""
 
 
 def digest(*parts: bytes | str) -> str:
@@ -103,8 +110,9 @@ class FeatureStore:
             if index.name == "spec.json":
                 continue
             try:
-                entries = [Entry(**row) for row in json.loads(index.read_text())]
-            except (ValueError, TypeError):
+                rows = json.loads(index.read_text())
+                entries = [Entry(**{**row, "measured": Measurements.of(row["measured"])}) for row in rows]
+            except (ValueError, TypeError, KeyError):  # KeyError: of a version that measured nothing
                 continue
             found.extend(entry for entry in entries if entry.offset + entry.n_frames <= n_rows.get(entry.shard, 0))
         return found

@@ -2,11 +2,12 @@
 
     SPEAKER recording 1 start duration <NA> <NA> speaker <NA> <NA>
 
-Times in seconds. Lines of other types (SPKR-INFO, LEXEME, ...) and those that begin with ;; are passed over; a SPEAKER
-line that cannot be is refused with its number.
+Times in seconds. Turns of 0 s are left out with a warning. Lines of other types (SPKR-INFO, LEXEME, ...) and those that
+begin with ;; are passed over; a SPEAKER line that cannot be is refused with its number.
 """
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from typing import Final
 from speechgmm.errors import DataError
 from speechgmm.evaluation.diarization import Turn, check_turns
 from speechgmm.io.atomic import write_text
+from speechgmm.io.tables import number, read_table
 
 _TYPES: Final = (
     *("SPEAKER", "SPKR-INFO", "SEGMENT", "NOSCORE", "NO_RT_METADATA", "LEXEME", "NON-LEX", "NON-SPEECH"),
@@ -60,9 +62,12 @@ def read_rttm(path: Path) -> dict[str, list[Turn]]:
 
     Raises:
         DataError: No such file, not UTF-8 text, a line of no known type, a SPEAKER line with missing columns or times
-            that are no numbers, negative, or of no duration: with its number; no turn at all.
+            that are no numbers, or negative: with its number; no turn at all.
+
+    Warns:
+        UserWarning: Turns of 0 s are left out.
     """
-    return parse_rttm(_text(path), str(path))
+    return parse_rttm(read_table(path), str(path))
 
 
 def parse_rttm(text: str, name: str = "RTTM") -> dict[str, list[Turn]]:
@@ -72,11 +77,12 @@ def parse_rttm(text: str, name: str = "RTTM") -> dict[str, list[Turn]]:
     {'call': [Turn(start=0.5, end=2.25, speaker='ann')]}
     """
     found: dict[str, list[Turn]] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    empty: list[int] = []  # lines whose turn is of 0 s
+    for n, line in enumerate(text.splitlines(), 1):
         cells = line.split()
         if not cells or cells[0].startswith(";;"):
             continue
-        where = f"{name}, line {number}"
+        where = f"{name}, line {n}"
         if cells[0] not in _TYPES:
             raise DataError(
                 f"{where}: begins with {cells[0][:40]!r}; expected SPEAKER recording channel start duration <NA> <NA> "
@@ -90,31 +96,26 @@ def parse_rttm(text: str, name: str = "RTTM") -> dict[str, list[Turn]]:
                 "and up to two more: does a name have a space?"
             )
         start, duration = (_seconds(cells[column], what, where) for column, what in ((3, "start"), (4, "duration")))
-        if start < 0 or duration <= 0:
+        if start < 0 or duration < 0:
             raise DataError(
                 f"{where}: a turn from {start:g} s for {duration:g} s; expected a start from 0 on and a duration above "
                 "0: the fifth column is the duration, not the end"
             )
+        if duration == 0:
+            empty.append(n)
+            continue
         found.setdefault(cells[1], []).append(Turn(start, round(start + duration, 6), cells[7]))
+    if empty:
+        turns = "turn of 0 s is" if len(empty) == 1 else "turns of 0 s are"
+        warnings.warn(f"{name}: {len(empty)} {turns} left out, the first in line {empty[0]}", stacklevel=2)
     if not found:
-        raise DataError(f"{name}: there is no SPEAKER line; expected one for each turn")
+        raise DataError(f"{name}: there is no SPEAKER line of more than 0 s; expected one for each turn")
     return {recording: sorted(turns) for recording, turns in found.items()}
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); is it an RTTM?") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def _seconds(cell: str, what: str, where: str) -> float:
     try:
-        value = float(cell)
+        value = number(cell)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):

@@ -1,12 +1,10 @@
-"""Score files: ours, Kaldi's, and any table with a header that says what its columns are.
+"""Score files: ours, those of other toolkits, and any table with a header that says what its columns are.
 
-Trials are a table with a model, a test and a score in every row, and the truth where it is known; or Kaldi's three
-columns (enrolment, test, score) without a header. Decisions about classes are ``scores.tsv`` of a classification run.
-Columns are separated by tabs, semicolons, commas or spaces, numbers have a decimal point.
+Trials are a table with a model, a test and a score in every row, and the truth where it is known; `trial_columns` says
+which layouts are known without a header. Decisions about classes are ``scores.tsv`` of a classification run. `tables`
+says how a table's bytes, separators and numbers are read.
 """
 
-import csv
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import DataError
-
-TRUTH: Final = {
-    **dict.fromkeys(("target", "tgt", "tar", "true", "1"), True),
-    **dict.fromkeys(("nontarget", "nontgt", "non", "imp", "impostor", "false", "0"), False),
-}
-"""How tables spell whether a claim is true."""
+from speechgmm.io.run_files import RunFile
+from speechgmm.io.tables import cells as cells_of
+from speechgmm.io.tables import number, read_table, separator
+from speechgmm.io.trial_columns import Layout, layout, truth_of, unknown_word
 
 LOG_POSTERIOR: Final = "log_posterior:"
 """Before the name of a class in the header of ``scores.tsv``: the column holds log posteriors in nats.
@@ -29,20 +25,10 @@ LOG_POSTERIOR: Final = "log_posterior:"
 A column headed by the name alone holds mean log-likelihoods in nats per frame.
 """
 
-_NAMES: Final = {
-    "model": ("model", "enrol", "enroll", "enrolment", "enrollment", "modelid", "model_id"),
-    "test": ("test", "segment", "segmentid", "segment_id", "test_id", "utterance"),
-    "score": ("score",),
-    "llr": ("llr",),
-    "cohort_mean": ("cohort_mean",),
-    "target": ("target", "label", "key", "truth"),
-}
-_SEPARATORS: Final = ("\t", ";", ",", None)  # None: spaces
 _LISTED: Final = 5  # wrong rows that are named
-_DECIMAL_COMMA: Final = re.compile(r"[-+]?\d+,\d+([eE][-+]?\d+)?")
 
 Made = TypeVar("Made")
-Pair = tuple[str, str]  # model, test
+Pair = tuple[str, str]  # model ("": the file names none), test
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +64,13 @@ def read_scores(path: Path) -> TrialScores | ClassScores:
             named), a score that is NaN, a trial or an item that is there twice.
     """
     lines = _lines(path)
-    for separator in _SEPARATORS:
-        head = [name.strip().lower() for name in _cells(lines[0][1], separator)]
-        if {"true", "predicted"} <= set(head):
-            return _class_scores(path, lines, separator)
-    separator, columns, width, body = _layout(path, lines, ("model", "test", "score"))
+    by = separator([line for _, line in lines])
+    if {"true", "predicted"} <= {name.lower() for name in cells_of(lines[0][1], by)}:
+        return _class_scores(path, lines, by)
+    how, body = _layout(path, lines, "score")
+    columns = how.columns
     wanted = [name for name in ("score", "llr", "cohort_mean") if name in columns]
-    rows = _rows(path, body, separator, columns, width, lambda cells: tuple(_number(cells[columns[c]]) for c in wanted))
+    rows = _rows(path, body, how, lambda cells: tuple(_number(cells[columns[c]]) for c in wanted))
     values = np.array([row[2] for row in rows], np.float64)
     truths = [row[1] for row in rows]
     return TrialScores(
@@ -109,102 +95,70 @@ def class_columns(names: Sequence[str]) -> tuple[tuple[str, ...], bool]:
 
 
 def read_truth(path: Path) -> dict[Pair, bool]:
-    """Whether each trial of a list (model, test, target; or Kaldi's three columns) is a target.
+    """Whether each trial of a list is a target, in the order of the list.
 
     Raises:
         DataError: As :func:`read_scores`; a trial whose truth is not said.
     """
-    separator, columns, width, body = _layout(path, _lines(path), ("model", "test", "target"))
-    found: dict[Pair, bool] = {}
-    for pair, truth, _ in _rows(path, body, separator, columns, width, lambda _: None):
-        if truth is None:
+    how, body = _layout(path, _lines(path), "target")
+    truth: dict[Pair, bool] = {}
+    for pair, is_target, _ in _rows(path, body, how, lambda _: None):
+        if is_target is None:
             raise DataError(f"{path}: the trial of model {pair[0]!r} and test {pair[1]!r} is neither target nor not")
-        found[pair] = truth
-    return found
+        truth[pair] = is_target
+    return truth
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file") from None
-    except IsADirectoryError:
-        raise DataError(f"{path}: a folder without scores.tsv; expected a score file or the folder of a run") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a table in UTF-8 ({error})") from None
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    if path.is_dir():
+        raise DataError(f"{path}: a folder without {RunFile.SCORES}; expected a score file or the folder of a run")
+    lines = [(number, line) for number, line in enumerate(read_table(path).split("\n"), 1) if line.strip()]
     if not lines:
         raise DataError(f"{path}: nothing in it")
     return lines
 
 
-def _layout(
-    path: Path, lines: Sequence[tuple[int, str]], wanted: tuple[str, str, str]
-) -> tuple[str | None, dict[str, int], int, Sequence[tuple[int, str]]]:
-    """Separator, place of each column, number of columns, and the rows below the header."""
-    first = lines[0][1]
-    known = {name: column for column, names in _NAMES.items() for name in names}
-    for separator in _SEPARATORS:
-        head = [known.get(name.strip().lower(), "") for name in _cells(first, separator)]
-        found = {column: head.index(column) for column in _NAMES if column in head}
-        twice = [column for column in found if head.count(column) > 1]
-        enough = wanted[2] in found or (wanted[2] == "score" and "llr" in found)
-        if {"model", "test"} <= found.keys() and enough:
-            if twice:
-                raise DataError(f"{path}: the header {first!r} has two columns for the {twice[0]}; keep one of them")
-            if len(lines) == 1:
-                raise DataError(f"{path}: a header and no rows")
-            return separator, found, len(head), lines[1:]
-    for separator in _SEPARATORS:
-        cells = [cell.strip() for cell in _cells(first, separator)]
-        third = cells[2].lower() if len(cells) == 3 else ""
-        if len(cells) == 3 and (third in TRUTH if wanted[2] == "target" else _is_number(third)):
-            return separator, {"model": 0, "test": 1, wanted[2]: 2}, 3, lines
-    hint = "; a number in it has a decimal comma: write a point" if _has_decimal_comma(first) else ""
-    raise DataError(
-        f"{path}: a header with model (or enrol), test and {wanted[2]}{' (or llr)' if wanted[2] == 'score' else ''} is "
-        f"expected, or Kaldi's three columns, {' '.join(wanted)}, without one, separated by tabs, "
-        f"semicolons, commas or spaces; the first line is {first!r}{hint}"
-    )
+def _layout(path: Path, lines: Sequence[tuple[int, str]], wanted: str) -> tuple[Layout, Sequence[tuple[int, str]]]:
+    """How the table is read, and the rows below the header."""
+    how = layout(path, [line for _, line in lines], wanted)
+    body = lines[how.n_header :]
+    if not body:
+        raise DataError(f"{path}: a header and no rows")
+    return how, body
 
 
 def _rows(
-    path: Path,
-    lines: Sequence[tuple[int, str]],
-    separator: str | None,
-    columns: dict[str, int],
-    width: int,
-    make: Callable[[list[str]], Made],
+    path: Path, lines: Sequence[tuple[int, str]], how: Layout, make: Callable[[list[str]], Made]
 ) -> list[tuple[Pair, bool | None, Made]]:
     """(model, test), truth and what ``make`` reads from the cells of every row."""
     rows: list[tuple[Pair, bool | None, Made]] = []
     problems: list[str] = []
     seen: dict[Pair, int] = {}
-    model, test, target = columns["model"], columns["test"], columns.get("target")
-    for number, line in lines:
-        cells = [cell.strip() for cell in _cells(line, separator)]
+    target = how.columns.get("target")
+    for n, line in lines:
+        cells = cells_of(line, how.separator)
         try:
-            if len(cells) != width:
-                comma = " (is it a decimal comma?)" if separator == "," or _has_decimal_comma(line) else ""
-                raise ValueError(f"{len(cells)} cells where {width} are expected{comma}")
-            pair = cells[model], cells[test]
-            if not all(pair):
+            if len(cells) != how.width:
+                comma = " (is it a decimal comma?)" if how.separator == "," else ""
+                raise ValueError(f"{len(cells)} cells where {how.width} are expected{comma}")
+            pair = how.pair(cells, n)
+            if not pair[1] or ("model" in how.columns and not pair[0]):
                 raise ValueError("no name of a model or of a test")
-            before = seen.setdefault(pair, number)
-            if before != number:
+            before = seen.setdefault(pair, n)
+            if before != n:
                 raise ValueError(f"model {pair[0]!r} and test {pair[1]!r} are also the trial of line {before}")
-            said = "" if target is None else cells[target].lower()
-            if said and said not in TRUTH:
-                raise ValueError(f"{cells[target or 0]!r} where target or nontarget is expected")
-            rows.append((pair, TRUTH.get(said), make(cells)))
+            word = "" if target is None else cells[target]
+            if word and truth_of(word) is None:
+                raise ValueError(unknown_word(word))
+            rows.append((pair, truth_of(word), make(cells)))
         except ValueError as error:
-            problems.append(f"  line {number}: {error}")
+            problems.append(f"  line {n}: {error}")
     _refuse(path, problems, len(lines))
     return rows
 
 
-def _class_scores(path: Path, lines: Sequence[tuple[int, str]], separator: str | None) -> ClassScores:
-    head = [name.strip() for name in _cells(lines[0][1], separator)]
+def _class_scores(path: Path, lines: Sequence[tuple[int, str]], by: str | None) -> ClassScores:
+    head = cells_of(lines[0][1], by)
     lower = [name.lower() for name in head]
     # The first columns are the file's own; classes come after them and may have any name.
     own = {name: lower.index(name) for name in ("id", "fold", "true", "predicted", "n_frames") if name in lower}
@@ -223,8 +177,8 @@ def _class_scores(path: Path, lines: Sequence[tuple[int, str]], separator: str |
             f"header is {lines[0][1]!r}"
         )
     rows, problems, seen = [], [], set()
-    for number, line in lines[1:]:
-        cells = [cell.strip() for cell in _cells(line, separator)]
+    for n, line in lines[1:]:
+        cells = cells_of(line, by)
         try:
             if len(cells) != len(head):
                 raise ValueError(f"{len(cells)} cells where {len(head)} are expected")
@@ -236,7 +190,7 @@ def _class_scores(path: Path, lines: Sequence[tuple[int, str]], separator: str |
                     raise ValueError(f"{name} is {cells[own[name]]!r}, which has no column of scores")
             rows.append((cells, [_number(cell) for cell in cells[first:]]))
         except ValueError as error:
-            problems.append(f"  line {number}: {error}")
+            problems.append(f"  line {n}: {error}")
     _refuse(path, problems, len(lines) - 1)
     if not rows:
         raise DataError(f"{path}: a header and no rows")
@@ -261,32 +215,11 @@ def _refuse(path: Path, problems: Sequence[str], n_rows: int) -> None:
         raise DataError(f"{path}: {len(problems)} of {n_rows} rows cannot be used:\n{listed}{more}")
 
 
-def _cells(line: str, separator: str | None) -> list[str]:
-    if separator is None:
-        return line.split()
-    if '"' not in line or separator == "\t":  # our own tables quote nothing
-        return line.split(separator)
-    return next(csv.reader([line], delimiter=separator))
-
-
 def _number(cell: str) -> float:
     try:
-        value = float(cell)
+        value = number(cell)
     except ValueError:
-        comma = ": is it a decimal comma? write a point" if _DECIMAL_COMMA.fullmatch(cell) else ""
-        raise ValueError(f"{cell!r} where a number is expected{comma}") from None
+        raise ValueError(f"{cell!r} where a number is expected") from None
     if value != value:
         raise ValueError("a score that is NaN; was the recording empty?")
     return value
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _has_decimal_comma(line: str) -> bool:
-    return any(_DECIMAL_COMMA.fullmatch(cell) for cell in re.split(r"[\s;]+", line))

@@ -6,6 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from speechgmm.engine.run_folder import RunFolder
+from speechgmm.io.run_files import RunFile
 from speechgmm.report.parts import Picture, Section, Table, percent
 from speechgmm.report.plots import COUNTS_UP_TO, plot_confusion
 
@@ -41,7 +42,7 @@ def confusions(run: RunFolder) -> Section | None:
             "All counts: true class in rows, decision in columns", corner, zip(labels, *counts.T, strict=True)
         )
     else:
-        full = replace(most, caption=f"{caption}; all counts are in confusion.tsv", folded=True)
+        full = replace(most, caption=f"{caption}; all counts are in {RunFile.CONFUSION}", folded=True)
     picture = Picture.of(
         plot_confusion(counts, labels, title=run.name),
         "confusion",

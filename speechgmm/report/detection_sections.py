@@ -32,10 +32,9 @@ def applications(run: RunFolder) -> tuple[Application, ...]:
     scoring = run.config.get("decision") or run.config.get("scoring", {})
     costs = float(scoring.get("cost_miss", 1)), float(scoring.get("cost_false_alarm", 1))
     found = [Application(float(scoring.get("prior", scoring.get("p_target", 0.01))), *costs)]
-    for metric in run.metrics.values():
-        if isinstance(metric, dict) and "value" in metric and "p_target" in metric:
-            own = metric.get("cost_miss", costs[0]), metric.get("cost_false_alarm", costs[1])
-            found.append(Application(float(metric["p_target"]), float(own[0]), float(own[1])))
+    for about in (metric.more for metric in run.results.values() if "p_target" in metric.more):
+        own = about.get("cost_miss", costs[0]), about.get("cost_false_alarm", costs[1])
+        found.append(Application(float(about["p_target"]), float(own[0]), float(own[1])))
     return tuple(dict.fromkeys(found))
 
 

@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.engine.run_folder import Claims, Decisions, RunFolder
+from speechgmm.engine.run_folder import RunFolder
+from speechgmm.engine.run_scores import Claims, Decisions
 from speechgmm.errors import DataError
 from speechgmm.io.audio import Pieces, native_rate
 from speechgmm.report.parts import Clip, Picture, Section, Table

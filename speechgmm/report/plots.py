@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ShapeError
 from speechgmm.io.atomic import write_atomically
-from speechgmm.report.canvas import FAINT, NONTARGET, TARGET, new_axes
+from speechgmm.report.canvas import FAINT, NONTARGET, TARGET, new_axes, printable
 from speechgmm.report.detection_plots import plot_calibration, plot_det, plot_scores, plot_tippett
 
 if TYPE_CHECKING:
@@ -68,14 +68,14 @@ def plot_confusion(
     image = axes.imshow(shares, cmap=_blues(), vmin=0, vmax=100, aspect="equal", interpolation="none")
     size = max(3.0, min(10.0, 0.7 * 72 * side / (n + 4)))  # points: a row has about 0.85 of this for its name
     named = range(0, n, -(-n // NAMES_UP_TO) or 1)
-    names = [labels[number] for number in named]
+    names = [printable(labels[number]) for number in named]
     axes.set_xticks(named, names, rotation=90 if n > 6 else 0, fontsize=size, parse_math=False)
     axes.set_yticks(named, names, fontsize=size, parse_math=False)
     axes.set_xlabel("decided class")
     axes.set_ylabel("true class")
     right = 100 * np.trace(confusion) / max(1, confusion.sum())
     headline = headline or f"{right:.1f} % of {confusion.sum()} right"
-    axes.set_title(f"{title}: {headline}".lstrip(": "), fontsize=11, loc="left", parse_math=False)
+    axes.set_title(printable(f"{title}: {headline}".lstrip(": ")), fontsize=11, loc="left", parse_math=False)
     if n <= COUNTS_UP_TO:
         for row, column in np.argwhere(confusion > 0):
             dark = shares[row, column] > 80
@@ -141,11 +141,12 @@ def plot_training(traces: Mapping[str, Sequence[float]], *, title: str = "") -> 
 
 
 def plain_text(label: str, most: int = 28) -> str:
-    """A label for a legend: not taken for mathematics, not hidden for its underscore, not too long.
+    """A label for a legend: printable, not taken for mathematics, not hidden for its underscore, not too long.
 
     >>> plain_text("_a$b")
     ' _a\\\\$b'
     """
+    label = printable(label)
     short = label if len(label) <= most else label[: most - 1] + "…"
     return (" " if short.startswith("_") else "") + short.replace("$", r"\$")
 

@@ -1,15 +1,14 @@
 """What a report says, section by section, from what a run left."""
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import yaml
 
 from speechgmm.config import NOT_IN_THE_RESULT, default_config, other_than, to_plain
 from speechgmm.engine.run_folder import RunFolder
-from speechgmm.engine.task import task_of_run
-from speechgmm.evaluation import EER_NAMES
+from speechgmm.evaluation import EER_NAMES, Metric
+from speechgmm.evaluation.metric import notes_of
 from speechgmm.report import mistakes
 from speechgmm.report.component_choice import choice
 from speechgmm.report.confusions import confusions
@@ -33,7 +32,7 @@ def sections(run: RunFolder, n_audio: int) -> list[Section]:
     found = [
         results(run),
         confusions(run),
-        *task_of_run(run.config).sections(run, n_audio),
+        *run.task.sections(run, n_audio),
         detection(run),
         mistakes.section(run, n_audio, threshold),
         training(run),
@@ -44,46 +43,47 @@ def sections(run: RunFolder, n_audio: int) -> list[Section]:
     return [section for section in found if section is not None]
 
 
-def figures(run: RunFolder) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The metrics among the entries of ``metrics.json``, with names for a person."""
+def figures(run: RunFolder) -> Iterator[tuple[str, Metric]]:
+    """The metrics of the test, with names for a person."""
     names = EER_NAMES | {"min_dcf": "minDCF", "act_dcf": "actDCF", "cllr": "Cllr", "cllr_min": "Cllr_min"}
     names |= {"auc": "AUC", "pauc": "pAUC"}
-    for name, metric in run.metrics.items():
-        if isinstance(metric, dict) and "value" in metric:
-            yield names.get(name, name.replace("_", " ")), metric
+    for name, metric in run.results.items():
+        yield names.get(name, name.replace("_", " ")), metric
 
 
-def shown(metric: Mapping[str, Any], key: str = "value") -> str:
-    """A figure, or a bound of it, with its unit."""
-    value = metric.get(key)
+def shown(value: float | None, unit: str) -> str:
+    """A metric or a bound of it, with its unit."""
     if value is None:
         return "–"
-    if metric.get("unit") == "fraction":
+    if unit == "fraction":
         return f"{percent(value)} %"
-    return f"{value:.3f}" + (" bits" if metric.get("unit") == "bits" else "")
+    return f"{value:.3f}" + (" bits" if unit == "bits" else "")
+
+
+def with_bounds(metric: Metric) -> tuple[str, str, str]:
+    """Value, low and high, each with its unit."""
+    value, low, high = (shown(number, metric.unit) for number in (metric.value, metric.low, metric.high))
+    return value, low, high
 
 
 def results(run: RunFolder) -> Section:
     """Every figure with its interval, and those of each fold."""
-    rows, known = [], list(figures(run))
-    notes: dict[str, list[str]] = {}
-    for name, metric in known:
-        about = name + (f" (prior {metric['p_target']:g})" if "p_target" in metric else "")
-        by = metric.get("interval", "none")
-        by += f" ({metric['n_groups']})" if "n_groups" in metric else ""
-        rows.append((about, shown(metric), shown(metric, "low"), shown(metric, "high"), str(metric["n"]), by))
-        if "note" in metric:
-            notes.setdefault(metric["note"], []).append(name)
+    known = dict(figures(run))
+    rows = []
+    for name, metric in known.items():
+        about = name + (f" (prior {metric.more['p_target']:g})" if "p_target" in metric.more else "")
+        by = (metric.interval or "none") + (f" ({metric.n_groups})" if metric.n_groups is not None else "")
+        rows.append((about, *with_bounds(metric), str(metric.n), by))
     if not rows:
         return Section(
             "results", "Results", ("The run has no results: it was not tested, or the test was not finished.",)
         )
-    text = [f"{', '.join(names)}: {note}." for note, names in notes.items()]
-    strangers = run.metrics.get("open_set_false_alarm")
+    text = [f"{', '.join(names)}: {note}." for note, names in notes_of(known).items()]
+    strangers = run.results.get("open_set_false_alarm")
     if strangers is not None:
         text.append(
-            f"Open set: a test is accepted as the best model's from {strangers['threshold']:.3f} nats on and is "
-            f"unknown below; unknown speakers are {strangers['strangers']}."
+            f"Open set: a test is accepted as the best model's from {strangers.more['threshold']:.3f} nats on and is "
+            f"unknown below; unknown speakers are {strangers.more['strangers']}."
         )
     head = ("figure", "value", "low", "high", "items", "how the interval was made (groups)")
     caption = "Figures of the test, with 95 % intervals"
@@ -92,7 +92,7 @@ def results(run: RunFolder) -> Section:
     folds = run.metrics.get("folds", {})
     if folds:
         own = [(fold, next(iter(found.items()))) for fold, found in folds.items()]
-        each = [(fold, shown(metric), metric["n"]) for fold, (_, metric) in own]
+        each = [(fold, shown(metric.value, metric.unit), metric.n) for fold, (_, metric) in own]
         tables.append(Table.of(f"Results of each fold ({len(each)})", ("fold", own[0][1][0], "items"), each))
     return Section("results", "Results", tuple(text), tuple(tables))
 
@@ -171,14 +171,13 @@ def about(run: RunFolder) -> list[tuple[str, str]]:
     divided = split.get("kind", "")
     divided += f" by {split['by']}" if split.get("by") else ""
     divided += f", {len(metrics['folds'])} folds" if metrics.get("folds") else ""
-    task = task_of_run(run.config)
     rows = [
-        ("Task", f"{run.task} of {corpus.get('label', '?')}"),
+        ("Task", f"{run.task.name} of {corpus.get('label', '?')}"),
         ("Corpus", f"{corpus.get('kind', '?')}, {corpus.get('sample_rate', '?')} Hz"),
         ("Division", divided),
-        ("Intervals by", task.resampled_by(corpus) or "items, taken as independent"),
+        ("Intervals by", run.task.resampled_by(corpus) or "items, taken as independent"),
         ("Features", settings_of(run, "features", ("kind", "preset"))),
-        *task.settings(run),
+        *run.task.settings(run),
     ]
     rows.append(_counted(run))
     if "n_train" in metrics:

@@ -1,41 +1,47 @@
 """Results as text: aligned columns, durations, paths and figures for standard output."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from speechgmm.errors import ConfigError, DataError
+from speechgmm.io.run_files import RunFile, is_run
 
 if TYPE_CHECKING:
     from speechgmm.engine.class_report import ClassReport
+    from speechgmm.evaluation import Metric
 
 
-def figure(name: str, metric: dict[str, Any]) -> tuple[str, str, str]:
+def figure(name: str, metric: "Metric") -> tuple[str, str, str]:
     """Name, value and interval of a metric, for a person."""
     from speechgmm.evaluation import EER_NAMES  # the other commands wait for less
 
     def number(value: float) -> str:
-        return f"{100 * value:.1f} %" if metric["unit"] == "fraction" else f"{value:.3f}"
+        return f"{100 * value:.1f} %" if metric.unit == "fraction" else f"{value:.3f}"
 
     interval = ""
-    if "low" in metric:
-        by = f"{metric['n_groups']} groups" if "n_groups" in metric else "items as independent"
-        interval = f"95 % interval {number(metric['low'])} to {number(metric['high'])} ({by})"
-    stated = f" (prior {metric['p_target']:g})" if "p_target" in metric else ""
-    return EER_NAMES.get(name, name.replace("_", " ")) + stated, number(metric["value"]), interval
+    if metric.low is not None and metric.high is not None:
+        by = "items as independent" if metric.n_groups is None else f"{metric.n_groups} groups"
+        interval = f"95 % interval {number(metric.low)} to {number(metric.high)} ({by})"
+    stated = f" (prior {metric.more['p_target']:g})" if "p_target" in metric.more else ""
+    return EER_NAMES.get(name, name.replace("_", " ")) + stated, number(metric.value), interval
 
 
 def recordings(given: Sequence[Path]) -> list[Path]:
-    """The recordings named, and those in folders named, in order."""
+    """The recordings named, and those in folders named, in order; what is left aside there is said (standard error)."""
     paths: list[Path] = []
     for path in given:
         if path.is_dir():
-            from speechgmm.corpus.readers.folder import audio_files
+            from speechgmm.corpus.readers.files import recordings_below
 
-            found = audio_files(path)
-            if not found:
-                raise DataError(f"{path}: no recordings in this folder")
-            paths += found
+            found = recordings_below(path)
+            notes = list(found.notes())
+            if not found.audio:
+                raise DataError("; ".join([f"{path}: no recordings in this folder", *notes]))
+            for note in notes:
+                print(f"warning: {path}: {note}", file=sys.stderr)
+            paths += found.audio
         else:
             paths.append(path)
     return paths
@@ -48,7 +54,7 @@ def model_target(path: Path, out: Path | None) -> Path:
         ConfigError: That is a run's own, which the run would train anew, and whose figures are of the model as it is.
     """
     target = out or path
-    if target.name == "models.safetensors" and (target.parent / "config.yaml").exists():
+    if target.name == RunFile.MODELS and is_run(target.parent):
         raise ConfigError(
             f"{target} belongs to a run, which would train it anew; name another file for the new model",
             arguments=("out",),

@@ -17,6 +17,8 @@ register("classification", "speechgmm.tasks.classification", "which class it bel
 register("verification", "speechgmm.tasks.verification", "whether it belongs to a claimed class (speaker)")
 register("recognition", "speechgmm.tasks.recognition", "which words or phones are in it, in order")
 register("anomaly", "speechgmm.tasks.anomaly", "whether it is unlike normal recordings")
+register("clustering", "speechgmm.tasks.clustering", "which other recordings it belongs with, without their labels")
+register("diarization", "speechgmm.tasks.diarization", "who speaks when in it")
 
 register_report("speechgmm.report.page")
 
@@ -24,6 +26,7 @@ register_kind("classes", "speechgmm.tasks.classification", "models of classes", 
 register_kind("segments", "speechgmm.tasks.segments", "models of segments with known boundaries", "score")
 register_kind("recogniser", "speechgmm.tasks.recognition", "a recogniser", "recognise")
 register_kind("anomaly", "speechgmm.tasks.anomaly", "an anomaly-detection model", "score")
+register_kind("clustering", "speechgmm.tasks.clustering", "a background model for clustering", "cluster")
 register_kind("diarizer", "speechgmm.tasks.diarization", "a diarizer (train-diarizer makes one)", "diarize")
 CLAIMS = ("calibration", "cohort", "method")  # keys of the header, by which claims are scored
 register_kind("claims", "speechgmm.tasks.verification", "models of classes", "score", keys=CLAIMS, extends="classes")

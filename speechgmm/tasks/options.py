@@ -44,6 +44,7 @@ NewModel = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="de
 TextGrids = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="textgrid: one for each recording")]
 Jobs = Annotated[int, typer.Option("--jobs", metavar="N", help="workers; -1: one per CPU core")]
 JobsOfRun = Annotated[int | None, typer.Option("--jobs", metavar="N", help="workers; -1: one per CPU core")]
+Distance = Annotated[bool, typer.Option("--distance", help="the scores are distances, lower for targets: negate them")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="warnings and results only")]
 
 
@@ -61,4 +62,6 @@ class ScoreOptions:
 
 def model_file_of(path: Path) -> Path:
     """The model file that a user names: itself, or that of a run by the run's folder."""
-    return path / "models.safetensors" if path.is_dir() else path
+    from speechgmm.io.run_files import RunFile
+
+    return path / RunFile.MODELS if path.is_dir() else path

@@ -6,70 +6,47 @@ root/                     root/
   ben/three.mp3             test/anna/three.wav
 """
 
-import os
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
+from speechgmm.corpus.readers.files import is_passed_over, recordings_below, split_folders
+from speechgmm.corpus.utterance import Corpus, Utterance
 from speechgmm.errors import DataError
 
-AUDIO_SUFFIXES: Final = frozenset(
-    ".aif .aifc .aiff .au .avr .caf .flac .mp3 .nist .oga .ogg .opus .rf64 .snd .sph .voc .w64 .wav".split()  # noqa: SIM905
-)
-"""What libsndfile reads, by extension, in lower case."""
-
 FSDD_NAME: Final = re.compile(r"(?P<digit>\d)_(?P<speaker>[^_]+)_(?P<index>\d+)\.wav")
-
-
-def audio_files(folder: Path) -> list[Path]:
-    """Every recording below a folder, sorted by path; links are followed, hidden files and folders are left out."""
-    return sorted(_recordings(folder, frozenset()), key=lambda path: path.relative_to(folder).as_posix())
-
-
-def _recordings(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
-    about = folder.stat()
-    if (about.st_dev, about.st_ino) in above:  # a circle of links
-        return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
-                yield from _recordings(Path(entry.path), above | {(about.st_dev, about.st_ino)})
-            elif Path(entry.name).suffix.lower() in AUDIO_SUFFIXES:
-                yield Path(entry.path)
 
 
 def read_folder(root: Path, label: str) -> Corpus:
     """A folder per class; the folder's name is the label.
 
-    Folders ``train``, ``dev``, ``test``, ``ubm``, ``cohort`` at the top, where there are no others, give the split.
+    Folders ``train``, ``dev``, ``test``, ``ubm``, ``cohort`` at the top, in any case and under their other names
+    (``validation``, ``val``, ``eval`` ...), give the split.
 
     Raises:
-        DataError: The folder is missing, or holds no folder with recordings.
+        DataError: The folder is missing, or holds no folder with recordings; folders of splits beside others.
     """
     if not root.is_dir():
         raise DataError(f"{root}: there is no such folder (corpus.root)")
-    files = audio_files(root)
-    tops = {path.relative_to(root).parts[0] for path in files if len(path.relative_to(root).parts) > 1}
-    by_split = bool(tops) and tops <= set(SPLITS)
-    depth = 2 if by_split else 1
+    found = recordings_below(root)
+    split_of = split_folders(root, (path.relative_to(root) for path in (*found.audio, *found.undecoded)))
+    depth = 2 if split_of else 1
     utterances, loose = [], []
-    for path in files:
+    for path in found.audio:
         parts = path.relative_to(root).parts
         if len(parts) <= depth:
             loose.append(path)
             continue
         identity = path.relative_to(root).with_suffix("").as_posix()
         utterances.append(
-            Utterance(identity, path, None, None, parts[0] if by_split else "", {label: parts[depth - 1]}, identity)
+            Utterance(identity, path, None, None, split_of.get(parts[0], ""), {label: parts[depth - 1]}, identity)
         )
     if not utterances:
         where = f"{len(loose)} recordings lie in the folder itself" if loose else "no recording was found"
-        raise DataError(f"{root}: {where}; a folder per class is expected, such as {root.name}/anna/one.wav")
+        aside = "".join(f"; {note}" for note in found.notes())
+        raise DataError(f"{root}: {where}; a folder per class is expected, such as {root.name}/anna/one.wav{aside}")
     # Two recordings that differ in extension alone would share their id.
     twice = {identity for identity, count in Counter(u.id for u in utterances).items() if count > 1}
     utterances = [
@@ -79,9 +56,23 @@ def read_folder(root: Path, label: str) -> Corpus:
         for u in utterances
     ]
     notes = (
-        (f"{len(loose)} recordings outside the class folders are not used, such as {loose[0].name}",) if loose else ()
+        [f"{len(loose)} recordings outside the class folders are not used, such as {loose[0].name}"] if loose else []
     )
-    return Corpus(tuple(utterances), label, root, notes)
+
+    def class_of(path: Path) -> str | None:
+        parts = path.relative_to(root).parts
+        return parts[depth - 1] if len(parts) > depth else None
+
+    notes += found.notes(class_of)
+    if deeper := _one_level_down(root, [path.relative_to(root) for path in found.audio]):
+        notes.append(f"all recordings are of one class, {deeper.name!r}; did you mean {deeper} (corpus.root)?")
+    return Corpus(tuple(utterances), label, root, tuple(notes))
+
+
+def _one_level_down(root: Path, places: Sequence[Path]) -> Path | None:
+    """The only folder of a corpus, where it has several folders of recordings, as a corpus has."""
+    tops, below = {place.parts[0] for place in places}, {place.parts[1] for place in places if len(place.parts) > 2}
+    return root / tops.pop() if len(tops) == 1 and len(below) > 1 else None
 
 
 def read_fsdd(root: Path, label: str) -> Corpus:
@@ -95,7 +86,8 @@ def read_fsdd(root: Path, label: str) -> Corpus:
     folder = root / "recordings" if (root / "recordings").is_dir() else root
     if label not in ("digit", "speaker", "index"):
         raise DataError(f"corpus.label is {label!r}; FSDD has digit, speaker and index")
-    matches = [(path, FSDD_NAME.fullmatch(path.name)) for path in sorted(folder.glob("*.wav"))]
+    files = (path for path in sorted(folder.glob("*.wav")) if not is_passed_over(path.name))
+    matches = [(path, FSDD_NAME.fullmatch(path.name)) for path in files]
     utterances = tuple(
         Utterance(
             path.stem,
@@ -110,10 +102,15 @@ def read_fsdd(root: Path, label: str) -> Corpus:
         if match
     )
     if not utterances:
+        inner = next(
+            (path.parents[1] for path in sorted(root.glob("*/recordings/*.wav")) if FSDD_NAME.fullmatch(path.name)),
+            None,
+        )
+        meant = f"did you mean {inner}? If not, " if inner else ""
         raise DataError(
-            f"{root}: no FSDD recordings (such as recordings/7_jackson_32.wav); get the Free Spoken Digit Dataset "
-            "(github.com/Jakobovski/free-spoken-digit-dataset) and set corpus.root, or set SPEECHGMM_DATA to the "
-            "folder that holds fsdd/"
+            f"{root}: no FSDD recordings (such as recordings/7_jackson_32.wav); {meant}get the Free Spoken Digit "
+            "Dataset (github.com/Jakobovski/free-spoken-digit-dataset) and set corpus.root, or set SPEECHGMM_DATA to "
+            "the folder that holds fsdd/"
         )
     strangers = [path.name for path, match in matches if not match]
     notes = [

@@ -18,9 +18,11 @@ from os.path import normpath
 from pathlib import Path
 from typing import Final
 
+from speechgmm.corpus.readers.files import SPLIT_NAMES, is_passed_over
 from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
 from speechgmm.errors import DataError
+from speechgmm.io.tables import windows_path
 
 NEEDS: Final = {"speaker": "utt2spk", "gender": "spk2gender", "text": "text"}
 """Label -> the file that it is read from."""
@@ -61,10 +63,10 @@ def read_kaldi(path: Path, root: Path | None, label: str) -> Corpus:
         DataError: A file is missing or lines are wrong (all are listed); a wav.scp that holds commands.
     """
     check_label(label, ("utterance", "recording", *NEEDS), "a Kaldi data directory")
-    folders = _directories(path)
+    notes: list[str] = []
+    folders = _directories(path, notes)
     base = (root or path.parent).absolute()
     problems: list[str] = []
-    notes: list[str] = []
     utterances: list[Utterance] = []
     relative: list[str] = []
     for split, folder in folders.items():
@@ -85,8 +87,8 @@ def read_kaldi(path: Path, root: Path | None, label: str) -> Corpus:
     return Corpus(tuple(utterances), label, _common_root(utterances, base), tuple(notes))
 
 
-def _directories(path: Path) -> dict[str, Path]:
-    """Split -> data directory; the split is "" where there is one directory."""
+def _directories(path: Path, notes: list[str]) -> dict[str, Path]:
+    """Split -> data directory; the split is "" where there is one directory; what is left aside goes to ``notes``."""
     if (path / "wav.scp").is_file():
         return {"": path}
 
@@ -94,8 +96,16 @@ def _directories(path: Path) -> dict[str, Path]:
         return (folder / "wav.scp").is_file() or any(folder.glob("*/wav.scp"))
 
     check_root(path, has_directories, "a Kaldi data directory (no wav.scp in it or one level below)", "corpus.path")
-    found = sorted(file.parent for file in path.glob("*/wav.scp"))
-    by_split = {folder.name: folder for folder in found if folder.name in SPLITS}
+    found = sorted(file.parent for file in path.glob("*/wav.scp") if not is_passed_over(file.parent.name))
+    by_split: dict[str, Path] = {}
+    for folder in found:
+        split = SPLIT_NAMES.get(folder.name.lower())
+        if split and split in by_split:
+            raise DataError(f"{path}: {by_split[split].name} and {folder.name} are the same split, {split}; rename one")
+        if split:
+            by_split[split] = folder
+        else:
+            notes.append(f"{folder}: not named after a split ({', '.join(SPLIT_NAMES)}), and not used")
     if not by_split:
         raise DataError(
             f"{path}: the data directories {', '.join(folder.name for folder in found)} are not named after splits "
@@ -119,6 +129,8 @@ def _read_directory(
             problems.append(f"{where}: {entry!r} is a place in an archive; write its recordings to files of their own")
         elif not entry:
             problems.append(f"{where}: recording {recording!r} has no file")
+        elif (hint := windows_path(entry)) and not (base / entry).exists():
+            problems.append(f"{where}: there is no such recording{hint}")
         else:
             files[recording] = Path(normpath(base / entry))
             if not Path(entry).is_absolute():

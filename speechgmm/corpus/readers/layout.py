@@ -7,17 +7,15 @@ from typing import Final
 
 from speechgmm.corpus.listing import listed
 from speechgmm.errors import DataError
+from speechgmm.io.tables import read_table
 
 MOST_LOOKED_AT: Final = 2000
 """Folders tried when a corpus is not where it was said to be: enough for a shelf of corpora, done in no time."""
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(line number, text) of every line that is not blank. Raises DataError where it is not text in UTF-8."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a text file in UTF-8 that can be read ({error})") from None
+    """(line number, text) of every line that is not blank. Raises DataError where it cannot be read as text."""
+    text = read_table(path)
     # Not splitlines(): a transcript may hold U+2028 and the like, which do not end a line of a table.
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():

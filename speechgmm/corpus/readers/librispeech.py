@@ -9,9 +9,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
-from speechgmm.corpus.readers.folder import AUDIO_SUFFIXES, audio_files
+from speechgmm.corpus.readers.files import recordings_below
 from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse
 from speechgmm.corpus.utterance import Corpus, Utterance
+from speechgmm.io.audio_formats import suffixes_decoded_here
 
 NAME: Final = re.compile(r"(?P<speaker>\d+)-(?P<chapter>\d+)-(?P<utterance>\d+)")
 SUBSET: Final = re.compile(r"(train|dev|test)-[a-z]+(-\d+)?")
@@ -48,7 +49,8 @@ def read_librispeech(root: Path, label: str) -> Corpus:
     readers = _readers(table, problems) if table else {}
     utterances: list[Utterance] = []
     strangers: list[Path] = []
-    for path in audio_files(root):
+    found = recordings_below(root)
+    for path in found.audio:
         place = path.relative_to(root)
         match = NAME.fullmatch(path.stem)
         if not match:
@@ -80,13 +82,15 @@ def read_librispeech(root: Path, label: str) -> Corpus:
         f"{len(strangers)} recordings are not named as LibriSpeech names them and are not used, such as {name}"
         for name in strangers[:1]
     ]
-    return Corpus(tuple(utterances), label, root, tuple(notes))
+    return Corpus(tuple(utterances), label, root, (*notes, *found.notes()))
 
 
 def _is_root(folder: Path) -> bool:
+    decoded = suffixes_decoded_here()
+
     def holds(inner: Path) -> bool:
         files = islice(inner.iterdir(), LOOKED_AT)
-        return any(path.suffix.lower() in AUDIO_SUFFIXES and NAME.fullmatch(path.stem) for path in files)
+        return any(path.suffix.lower() in decoded and NAME.fullmatch(path.stem) for path in files)
 
     # No deeper than SUBSET/SPEAKER/CHAPTER.
     levels = chain([folder], *(islice(folder.glob(pattern), LOOKED_AT) for pattern in ("*/", "*/*/", "*/*/*/")))

@@ -22,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from speechgmm.corpus.readers.folder import audio_files
+from speechgmm.corpus.readers.files import recordings_below
 from speechgmm.corpus.readers.layout import check_label, check_root, refuse
 from speechgmm.corpus.utterance import Corpus, Utterance
 
@@ -62,7 +62,8 @@ def read_dcase(root: Path, label: str) -> Corpus:
     strangers: list[Path] = []
     mute: list[Path] = []
     problems: list[str] = []
-    for path in audio_files(root):
+    found = recordings_below(root)
+    for path in found.audio:
         place = path.relative_to(root)
         match = BY_ID.fullmatch(path.stem) or BY_SECTION.fullmatch(path.stem)
         machine, part = path.parent.parent.name, path.parent.name
@@ -88,7 +89,7 @@ def read_dcase(root: Path, label: str) -> Corpus:
         utterances.append(Utterance(identity, path, None, None, PARTS[part], labels, place.as_posix()))
     refuse(root, problems)
     notes = [*_left_out(strangers, "are not named as DCASE's task 2 names them"), *_left_out(mute, WITHOUT_CONDITION)]
-    return Corpus(tuple(utterances), label, root, tuple(notes))
+    return Corpus(tuple(utterances), label, root, (*notes, *found.notes()))
 
 
 WITHOUT_CONDITION: Final = "do not say whether they are normal (an evaluation set)"
@@ -111,9 +112,10 @@ def read_mimii(root: Path, label: str) -> Corpus:
     """
     check_label(label, MIMII_COLUMNS, "MIMII")
     check_root(root, _is_mimii, "MIMII (6_dB_fan/fan/id_00/normal/00000000.wav)")
-    found: dict[tuple[str, str, str], list[Utterance]] = {}
+    units: dict[tuple[str, str, str], list[Utterance]] = {}
     strangers: list[Path] = []
-    files = audio_files(root)
+    found = recordings_below(root)
+    files = found.audio
     for path in files:
         place = path.relative_to(root)
         condition, number = CONDITIONS.get(path.parent.name, ""), path.parent.parent.name
@@ -125,11 +127,11 @@ def read_mimii(root: Path, label: str) -> Corpus:
         labels = {"machine": machine, "unit": f"{machine} {number}", "condition": condition}
         labels |= {"level": level} if level else {}
         one = Utterance(place.with_suffix("").as_posix(), path, None, None, "", labels, place.as_posix())
-        found.setdefault((machine, number, level), []).append(one)
-    levels = {level for _, _, level in found}
+        units.setdefault((machine, number, level), []).append(one)
+    levels = {level for _, _, level in units}
     utterances: list[Utterance] = []
     problems: list[str] = []
-    for (_, number, level), members in found.items():
+    for (_, number, level), members in units.items():
         odd = sum(one.label("condition") == "anomaly" for one in members)
         normal = sorted((one for one in members if one.label("condition") == "normal"), key=lambda one: one.path.name)
         tested = {one.id for one in normal[:odd]}
@@ -149,7 +151,9 @@ def read_mimii(root: Path, label: str) -> Corpus:
     refuse(root, problems)
     order = {path: number for number, path in enumerate(files)}
     utterances.sort(key=lambda one: order[one.path])
-    return Corpus(tuple(utterances), label, root, tuple(_left_out(strangers, "are not laid out as MIMII's")))
+    return Corpus(
+        tuple(utterances), label, root, (*_left_out(strangers, "are not laid out as MIMII's"), *found.notes())
+    )
 
 
 def _level(path: Path) -> str:

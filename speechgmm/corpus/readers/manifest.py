@@ -14,19 +14,22 @@ from os.path import normpath
 from pathlib import Path
 
 from speechgmm.corpus.listing import listed
+from speechgmm.corpus.readers.files import SPLIT_NAMES
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
 from speechgmm.errors import DataError
+from speechgmm.io.tables import number, read_table, windows_path
 
 RESERVED = ("path", "id", "start", "end", "split")
 
 
-def read_manifest(path: Path, root: Path | None, label: str) -> Corpus:
+def read_manifest(path: Path, root: Path | None, label: str | None, *, unlabelled: bool = False) -> Corpus:
     """The utterances of a manifest, in its order.
 
     Args:
-        path: The table; ``.tsv``, ``.csv`` or ``.jsonl`` (UTF-8).
+        path: The table; ``.tsv``, ``.csv`` (commas or semicolons) or ``.jsonl``, in UTF-8 or UTF-16.
         root: Folder that the paths are relative to and must not leave; default: the manifest's.
-        label: The column to model; it must be there.
+        label: The column to model; it must be there. None: no labels are needed.
+        unlabelled: Rows may have no value in that column.
 
     Raises:
         DataError: The table cannot be read, a column is missing, or rows are wrong (all are listed).
@@ -36,7 +39,7 @@ def read_manifest(path: Path, root: Path | None, label: str) -> Corpus:
     if not rows:
         raise DataError(f"{path}: no rows below the header")
     columns = list(dict.fromkeys(column for _, row in rows if isinstance(row, dict) for column in row))
-    for column in ("path", label):
+    for column in ("path", *(() if label is None else (label,))):
         if columns and column not in columns:
             near = difflib.get_close_matches(column, columns, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -49,7 +52,8 @@ def read_manifest(path: Path, root: Path | None, label: str) -> Corpus:
             if isinstance(row, str):
                 raise DataError(f"{path.name}, line {line}: {row}")
             utterance = _utterance(row, root, f"{path.name}, line {line}")
-            if utterance.split != "ubm":  # background material needs no label
+            # Background material needs no label.
+            if label is not None and utterance.split != "ubm" and not unlabelled:
                 utterance.label(label)
             read.append((line, utterance))
         except DataError as error:
@@ -64,7 +68,7 @@ def read_manifest(path: Path, root: Path | None, label: str) -> Corpus:
             )
     if problems:
         raise DataError(f"{path}: {len(problems)} of {len(rows)} rows cannot be used:\n{listed(problems)}")
-    return Corpus(tuple(utterance for _, utterance in utterances), label, root)
+    return Corpus(tuple(utterance for _, utterance in utterances), label or "", root)
 
 
 def _with_names(rows: list[tuple[int, Utterance]], root: Path) -> list[tuple[int, Utterance]]:
@@ -92,19 +96,12 @@ Row = dict[str, str] | str
 
 def _rows(path: Path) -> Iterator[tuple[int, Row]]:
     """Line number and content of every row that is not blank."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(
-            f"{path}: there is no such manifest (corpus.path, relative to the configuration file)"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a table in UTF-8 ({error})") from None
+    text = read_table(path, "there is no such manifest (corpus.path, relative to the configuration file)")
     suffix = path.suffix.lower()
     if suffix == ".jsonl":
         yield from _json_rows(text)
     elif suffix in (".tsv", ".csv"):
-        yield from _table_rows(path, text, "\t" if suffix == ".tsv" else ",")
+        yield from _table_rows(path, text, "\t" if suffix == ".tsv" else _of_csv(text))
     else:
         raise DataError(f"{path}: a manifest ends in .tsv, .csv or .jsonl, not {path.suffix or 'nothing'!r}")
 
@@ -124,6 +121,11 @@ def _json_rows(text: str) -> Iterator[tuple[int, Row]]:
             yield line, "a JSON object is expected, one per line"
 
 
+def _of_csv(text: str) -> str:
+    """What separates a CSV: a comma, or the semicolon that is written where numbers have a decimal comma."""
+    return ";" if "," not in (header := text.partition("\n")[0]) and ";" in header else ","
+
+
 def _table_rows(path: Path, text: str, separator: str) -> Iterator[tuple[int, Row]]:
     # Quotes in a TSV are ordinary characters (transcripts hold them); in a CSV they quote.
     lines = io.StringIO(text, newline="")
@@ -135,7 +137,7 @@ def _table_rows(path: Path, text: str, separator: str) -> Iterator[tuple[int, Ro
     if len(header) < 2:
         raise DataError(
             f"{path}: the header {text.splitlines()[0] if text else ''!r} is one column; "
-            f"{path.suffix} is separated by {'tabs' if separator == chr(9) else 'commas'}"
+            f"{path.suffix} is separated by {'tabs' if separator == chr(9) else 'commas or semicolons'}"
         )
     if len(set(header)) < len(header):
         twice = next(column for column in header if header.count(column) > 1)
@@ -159,6 +161,8 @@ def _utterance(row: dict[str, str], root: Path, source: str) -> Utterance:
     if "\0" in name:
         raise DataError(f"{source}: the path {name!r} has a zero byte in it")
     path = Path(normpath(root / name))
+    if (hint := windows_path(name)) and not path.exists():
+        raise DataError(f"{source}: there is no such recording{hint}")
     # A root that is a link may be named by either of its names; a link inside it to elsewhere is the user's choice.
     if not path.is_relative_to(root) and path.is_relative_to(root.resolve()):
         path = root / path.relative_to(root.resolve())
@@ -172,6 +176,7 @@ def _utterance(row: dict[str, str], root: Path, source: str) -> Utterance:
     if end is not None and end <= (start or 0.0):
         raise DataError(f"{source}: end {end:g} s is not after start {start or 0:g} s")
     split = row.get("split", "")
+    split = SPLIT_NAMES.get(split.lower(), split)
     if split and split not in SPLITS:
         raise DataError(f"{source}: split {split!r}; expected one of {', '.join(SPLITS)}")
     labels = {column: value for column, value in row.items() if column not in RESERVED}
@@ -183,10 +188,9 @@ def _seconds(row: dict[str, str], column: str, source: str) -> float | None:
     if not text:
         return None
     try:
-        value = float(text)
+        value = number(text)
     except ValueError:
-        hint = " (a decimal comma?)" if "," in text else ""
-        raise DataError(f"{source}: {column} {text!r} is not a number of seconds{hint}") from None
+        raise DataError(f"{source}: {column} {text!r} is not a number of seconds") from None
     if not math.isfinite(value) or value < 0:
         raise DataError(f"{source}: {column} {text!r} is not a time within a recording, in seconds")
     return value

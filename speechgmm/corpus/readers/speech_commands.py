@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from speechgmm.corpus.readers.folder import audio_files
+from speechgmm.corpus.readers.files import recordings_below
 from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse
 from speechgmm.corpus.utterance import Corpus, Utterance
 
@@ -34,7 +34,8 @@ def read_speech_commands(root: Path, label: str) -> Corpus:
                     problems.append(f"{name}, line {line}: {entry} is in {LISTS[split_of[entry]]} too")
     utterances: list[Utterance] = []
     strangers: list[str] = []
-    for path in audio_files(root):
+    found = recordings_below(root)
+    for path in found.audio:
         place = path.relative_to(root)
         if place.parts[0].startswith("_"):
             continue
@@ -57,7 +58,7 @@ def read_speech_commands(root: Path, label: str) -> Corpus:
             f"{len(split_of) - listed_here} of {len(split_of)} recordings in {' and '.join(LISTS.values())} are not "
             "there: this is a part of Speech Commands"
         )
-    return Corpus(tuple(utterances), label, root, tuple(notes))
+    return Corpus(tuple(utterances), label, root, (*notes, *found.notes()))
 
 
 def _is_root(folder: Path) -> bool:

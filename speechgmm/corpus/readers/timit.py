@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from speechgmm.corpus.readers.files import files_below
 from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse
 from speechgmm.corpus.spec import TimitSpec
 from speechgmm.corpus.utterance import Corpus, Utterance
@@ -161,7 +162,7 @@ def _is_root(folder: Path) -> bool:
 def _sentences(root: Path, problems: list[str]) -> list[_Sentence]:
     """Every sentence, sorted by part, dialect, speaker and name: the order of the folders, whatever their case."""
     found: dict[tuple[str, str], _Sentence] = {}
-    for path in sorted(root.rglob("*")):
+    for path in files_below(root):
         place = path.relative_to(root)
         match = FULL.fullmatch(place.as_posix()) or SAMPLE.fullmatch(place.as_posix())
         if not match:

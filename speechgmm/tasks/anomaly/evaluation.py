@@ -1,18 +1,17 @@
 """Figures of anomaly detection: how well scores tell what is anomalous, and what the threshold does."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
-from speechgmm.engine.metric import bounds
 from speechgmm.errors import DataError
-from speechgmm.evaluation import auc, interval, pauc, rank_trials, ratio
+from speechgmm.evaluation import Metric, auc, interval, pauc, rank_trials, ratio
+from speechgmm.evaluation.metric import Metrics
 from speechgmm.evaluation.resampling import Statistic
 from speechgmm.evaluation.roc_area import MAX_FALSE_ALARM
 from speechgmm.io.tables import table
@@ -21,7 +20,6 @@ from speechgmm.tasks.anomaly.scoring import Found, about, compared, look_at_piec
 from speechgmm.tasks.anomaly.training import LOOKED_AT_ONCE, kind_of
 
 Floats = NDArray[np.float64]
-Metrics = dict[str, dict[str, Any]]
 
 CURVES_KEPT = 8
 """Recordings whose curves a run keeps: those with the highest scores."""
@@ -48,9 +46,9 @@ class AnomalyEvaluation:
     """Figures of an anomaly run."""
 
     metrics: Metrics
-    folds: dict[str, dict[str, Any]]  # empty: there are none
-    kinds: dict[str, Metrics]  # of each kind of normal recordings; empty where there is one
-    conditions: dict[str, Metrics]  # of each kind of anomaly against all normal recordings; empty where there is one
+    folds: Mapping[str, Metrics]  # empty: there are none
+    kinds: Mapping[str, Metrics]  # of each kind of normal recordings; empty where there is one
+    conditions: Mapping[str, Metrics]  # of each kind of anomaly against all normal recordings; empty where there is one
 
 
 def score_anomalies(job: Job, streams: Sequence[Features], file: AnomalyFile) -> AnomalyScores:
@@ -111,14 +109,15 @@ def evaluate_anomalies(scores: AnomalyScores, normal: str, *, seed: int = 0) -> 
     )
 
 
-def _metrics(scores: AnomalyScores, normal: str, chosen: NDArray[np.intp], seed: int) -> Metrics:
+def _metrics(scores: AnomalyScores, normal: str, chosen: NDArray[np.intp], seed: int) -> dict[str, Metric]:
     """Figures of some of the test recordings; those that they cannot give are not there."""
     values = scores.scores[chosen]
     is_odd = np.array([scores.conditions[n] != normal for n in chosen])
     called = np.array([scores.found[n].anomalous for n in chosen])
     kinds = np.array([scores.kinds[n] for n in chosen])
     groups = np.unique([scores.groups[n] for n in chosen] if scores.groups else chosen, return_inverse=True)[1]
-    metrics: Metrics = {}
+    metrics: dict[str, Metric] = {}
+    named = bool(scores.groups)
     parts = [np.flatnonzero(kinds == name) for name in dict.fromkeys(kinds)]
     if all(is_odd[part].any() and not is_odd[part].all() for part in parts):
         rarer = min((groups[is_odd], groups[~is_odd]), key=lambda side: len(np.unique(side)))
@@ -127,16 +126,15 @@ def _metrics(scores: AnomalyScores, normal: str, chosen: NDArray[np.intp], seed:
             value, resampled = figure(np.ones(len(values))), groups
             if value in (0.0, 1.0):  # no spread to go by: as many items as of the rarer side, the other adds nothing
                 figure, resampled = ratio(np.full(len(rarer), value), np.ones(len(rarer))), _numbered(rarer)
-            metrics[name] = {"value": value, "n": len(values), "unit": "fraction"}
-            metrics[name] |= _bounds(figure, resampled, bool(scores.groups), seed)
-        metrics["pauc"]["max_false_alarm"] = MAX_FALSE_ALARM
+            metrics[name] = _bounded(Metric(value, len(values), "fraction"), figure, resampled, named, seed)
+        metrics["pauc"] = replace(metrics["pauc"], more={"max_false_alarm": MAX_FALSE_ALARM})
     for name, chosen_kind in (("detection_rate", is_odd), ("false_alarm_rate", ~is_odd)):
         if chosen_kind.any():
             right = called[chosen_kind]
             share = ratio(right.astype(float), np.ones(len(right)))
-            metrics[name] = {"value": float(right.mean()), "n": len(right), "unit": "fraction"}
             # The groups of these recordings alone: the others say nothing of the rate, however many there are.
-            metrics[name] |= _bounds(share, _numbered(groups[chosen_kind]), bool(scores.groups), seed)
+            own = _numbered(groups[chosen_kind])
+            metrics[name] = _bounded(Metric(float(right.mean()), len(right), "fraction"), share, own, named, seed)
     return metrics
 
 
@@ -157,17 +155,13 @@ def _mean_area(
     return figure
 
 
-def _bounds(statistic: Statistic, groups: NDArray[np.intp], named: bool, seed: int) -> dict[str, Any]:
+def _bounded(metric: Metric, statistic: Statistic, groups: NDArray[np.intp], named: bool, seed: int) -> Metric:
+    """The metric with its interval; without one where a part has no recording of either kind under the weights."""
     try:
-        found = bounds(interval(statistic, groups, seed=seed))
-    except DataError:  # a part without a recording of either kind under the weights
-        return {}
-    if not named:
-        del found["n_groups"]
-        found["interval"] = found["interval"].replace("groups", "recordings as independent")
-        if "note" in found:
-            found["note"] = found["note"].replace("groups", "recordings").replace("group", "recording")
-    return found
+        found = metric.within(interval(statistic, groups, seed=seed))
+    except DataError:
+        return metric
+    return found if named else found.by_items("recordings")
 
 
 def anomaly_table(scores: AnomalyScores, file: AnomalyFile, normal: str) -> str:

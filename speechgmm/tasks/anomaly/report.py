@@ -5,11 +5,14 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from speechgmm.engine.run_folder import Row, RunFolder
+from speechgmm.engine.run_folder import RunFolder
+from speechgmm.engine.run_scores import Row
 from speechgmm.errors import DataError
 from speechgmm.evaluation import auc, rank_trials
 from speechgmm.gmm.component_count import DEFAULT_COMPONENTS
+from speechgmm.io.run_files import RunFile
 from speechgmm.report.mistakes import LONGEST, data_uri, read_clip
 from speechgmm.report.parts import Clip, Picture, Section, Table, percent
 from speechgmm.tasks.anomaly.plots import IN_LEGEND, plot_anomaly_curve, plot_anomaly_scores, plot_roc
@@ -83,9 +86,9 @@ def oddest(run: RunFolder, n_audio: int) -> Section | None:
                 text=3,
             )
         )
-    curves = {name: run.curves[name] for name in (row["id"] for row in order) if name in run.curves}
+    curves = _curves(run)
     clips = tuple(
-        _clip(run, row, f"odd{number}")
+        _clip(run, row, curves[row["id"]], f"odd{number}")
         for number, row in enumerate(row for row in order if row["id"] in curves)
         if number < n_audio
     )
@@ -114,9 +117,10 @@ def _when(row: Row) -> str:
 
 
 def _thresholds_text(run: RunFolder) -> list[str]:
-    if not run.thresholds:
+    thresholds = run.rows(RunFile.THRESHOLDS)
+    if not thresholds:
         return []
-    rate = 100 * float(run.thresholds[0]["false_alarm"])
+    rate = 100 * float(thresholds[0]["false_alarm"])
     return [
         f"Thresholds are made for {rate:g} % false alarms, by normal recordings left out of training; the table says "
         "within what bounds the rate of each lies, as far as their number tells (95 %)."
@@ -133,7 +137,7 @@ def _threshold_table(run: RunFolder) -> Table:
             (row["high"] and f"{float(row['high']):.3f}") or "–",
             f"{100 * float(row['rate_low']):.1f} to {100 * float(row['rate_high']):.1f}",
         )
-        for row in run.thresholds
+        for row in run.rows(RunFile.THRESHOLDS)
     ]
     head = ("normal", "recordings", "threshold", "low", "high", "false alarms (%)")
     return Table.of("Thresholds", head, rows, folded=len(rows) > 12)
@@ -151,9 +155,9 @@ def _areas(run: RunFolder) -> list[Table]:
         for name, metrics in parts.items():
             cells = []
             for metric in (metrics.get(figure) for figure in names):
-                value = "–" if metric is None else percent(metric["value"])
-                if metric is not None and "low" in metric:
-                    value += f" ({percent(metric['low'])} to {percent(metric['high'])})"
+                value = "–" if metric is None else percent(metric.value)
+                if metric is not None and metric.low is not None:
+                    value += f" ({percent(metric.low)} to {percent(metric.high)})"
                 cells.append(value)
             rows.append((name, *cells))
         head = (what, "AUC (%)", "pAUC to 10 % (%)", "found (%)", "false alarms (%)")
@@ -175,10 +179,11 @@ def _measured(run: RunFolder) -> tuple[dict[str, list[float]], float | None, str
 def _spread(run: RunFolder, normal: str, kinds: list[str]) -> Picture:
     by_kind, threshold, unit = _measured(run)
     held_out: dict[str, list[float]] = {}
-    own = {row["class"]: float(row["threshold"]) for row in run.thresholds}
-    if run.normal and len(own) >= 1:
+    own = {row["class"]: float(row["threshold"]) for row in run.rows(RunFile.THRESHOLDS)}
+    normal_rows = run.rows(RunFile.NORMAL)
+    if normal_rows and own:
         less = {name: 0.0 if len(own) == 1 else value for name, value in own.items()}
-        held_out = {"normal, left out": [float(row["score"]) - less[row["class"]] for row in run.normal]}
+        held_out = {"normal, left out": [float(row["score"]) - less[row["class"]] for row in normal_rows]}
     ordered = {name: by_kind[name] for name in (normal, *kinds) if name in by_kind}
     shown = {**held_out, **{("normal, test" if name == normal else name): found for name, found in ordered.items()}}
     rows = [
@@ -220,7 +225,16 @@ def _roc(run: RunFolder, normal: str, kinds: list[str]) -> Picture:
     )
 
 
-def _clip(run: RunFolder, row: Row, name: str) -> Clip:
+def _curves(run: RunFolder) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Recording -> times (s) and values of its curve."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for row in run.rows(RunFile.CURVES):
+        found.setdefault(row["id"], []).append((row["time"], row["oddity"]))
+    columns = {name: np.array(pairs, np.float64).T for name, pairs in found.items()}
+    return {name: (times, values) for name, (times, values) in columns.items()}
+
+
+def _clip(run: RunFolder, row: Row, curve: tuple[NDArray[np.float64], NDArray[np.float64]], name: str) -> Clip:
     """One recording around its oddest stretch."""
     start, end = float(row["start"]), float(row["end"])
     about = (("condition", row["condition"]), ("score", f"{float(row['score']):.3f}"), ("oddest", f"{_when(row)} s"))
@@ -234,8 +248,7 @@ def _clip(run: RunFolder, row: Row, name: str) -> Clip:
         samples, rate = read_clip(
             path, first + from_, first + from_ + LONGEST, run.config["corpus"].get("channel", "mix")
         )
-        times, curve = run.curves[row["id"]]
-        figure = plot_anomaly_curve(samples, rate, times, curve, start=from_, stretch=(start, end))
+        figure = plot_anomaly_curve(samples, rate, *curve, start=from_, stretch=(start, end))
     except DataError as error:
         return Clip(title, about, missing=str(error))
     alt = f"Spectrogram of {row['id']} and under it the anomaly score over time; most from {_when(row)} s"

@@ -130,7 +130,7 @@ def _find(file: AnomalyFile, model: AnomalyModel, path: Path) -> Found | DataErr
     stacks = [Stack.of([mixture]) for mixture in model.mixtures]
     try:
         with about(str(path)):
-            frames = [model_frames(audio, path)[0] for audio in file.audio]
+            frames = [model_frames(audio, path, every=True)[0] for audio in file.audio]
             return compared(look(frames, stacks, file.audio, file.spec), model, file.spec)
     except DataError as error:
         return error

@@ -10,6 +10,7 @@ from speechgmm.engine.class_report import classes_table
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Task
+from speechgmm.io.run_files import RunFile
 from speechgmm.report.text import reports_lines
 from speechgmm.tasks.anomaly.codec import AnomalyFile, serialise_anomaly
 from speechgmm.tasks.anomaly.evaluation import (
@@ -41,6 +42,7 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
     """Whether a recording is unlike normal ones."""
 
     name: ClassVar[str] = "anomaly"
+    in_order: ClassVar[bool] = True
     no_sweep: ClassVar[str | None] = (
         "normal recordings alone cannot choose what finds anomalies; run each setting on other recordings than the "
         "test's, and look at its metrics.json"
@@ -120,16 +122,18 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
     def model_tables(self, job: Job, trained: TrainedAnomaly) -> Mapping[str, str]:
         """How the models were trained, their thresholds, and scores of normal recordings."""
         return {
-            "classes.tsv": classes_table(trained.reports),
-            "thresholds.tsv": thresholds_table(trained.file),
-            "normal.tsv": normal_table(trained.file),
+            RunFile.CLASSES: classes_table(trained.reports),
+            RunFile.THRESHOLDS: thresholds_table(trained.file),
+            RunFile.NORMAL: normal_table(trained.file),
         }
 
     def tables(self, job: Job, tested: Tested, evaluation: AnomalyEvaluation | None) -> Mapping[str, str]:
         """Scores, and the curves of the most anomalous recordings."""
         return {
-            "scores.tsv": anomaly_table(tested.scores, tested.file, job.experiment.config.section(AnomalySpec).normal),
-            "curves.tsv": curves_table(curves_of_worst(tested.scores)),
+            RunFile.SCORES: anomaly_table(
+                tested.scores, tested.file, job.experiment.config.section(AnomalySpec).normal
+            ),
+            RunFile.CURVES: curves_table(curves_of_worst(tested.scores)),
         }
 
     def sections(self, run: RunFolder, n_audio: int) -> Sequence[Any]:

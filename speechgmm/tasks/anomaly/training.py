@@ -14,11 +14,10 @@ from speechgmm.engine.extraction import extract
 from speechgmm.engine.frames import Features, Piece, pooled_moments
 from speechgmm.engine.job import Job
 from speechgmm.engine.mixtures import train_mixtures
+from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.shared_settings import common_task, natural_order
 from speechgmm.errors import DataError
 from speechgmm.gmm import DiagGMM
-from speechgmm.io.atomic import write_text
-from speechgmm.io.tables import table
 from speechgmm.tasks.anomaly.codec import AnomalyFile
 from speechgmm.tasks.anomaly.models import AnomalyModel, NormalReference, far_out, reference_of, score_of
 from speechgmm.tasks.anomaly.scoring import Look, look_at_pieces
@@ -72,7 +71,7 @@ def extract_streams(job: Job) -> list[Features]:
     streams = [extract(one) for one in stream_jobs(job)]
     rejected = dict(pair for features in streams for pair in features.rejected)
     if job.output is not None and rejected:
-        write_text(job.output / "rejected.tsv", table(("id", "reason"), rejected.items()))
+        RunFolder(job.output).put_rejected(rejected.items())
     return [_without(features, rejected) for features in streams]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from speechgmm.errors import ConfigError
 from speechgmm.tasks.options import Audio, Model, NewModel, Quiet, Resample, model_file_of
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ class Update:
         ),
     ] = None
     out: NewModel = None
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="overwrite the model; the next release does so only with this option")
+    ] = False
     resample: Resample = False
     quiet: Quiet = False
 
@@ -81,6 +85,8 @@ class Update:
         from speechgmm.report.text import recordings
         from speechgmm.tasks.classification.updates import update_class
 
+        if self.in_place and self.out is not None:
+            raise ConfigError("--in-place overwrites the model and --out names another file; give one of them")
         paths = recordings(self.audio)
         target, file, report = _changed(
             self.model,
@@ -91,6 +97,18 @@ class Update:
         counted = "" if self.keep == 1 else f", which count {self.keep:g} times now"
         print(f"{self.label}: {report.n_frames} frames, added to {report.n_before:.0f} of earlier training{counted}")
         print(f"{target}: {len(file.models.labels)} classes")
+        if not report.knows_recordings and not self.quiet:
+            print(
+                f"note: the model does not say which recordings class {self.label!r} has counted (an older version "
+                "trained it), so a recording that was counted before is not noticed",
+                file=sys.stderr,
+            )
+        if self.out is None and not self.in_place:
+            print(
+                "warning: the model was overwritten; from the next release on this needs --in-place, or --out FILE for "
+                "another file",
+                file=sys.stderr,
+            )
         if report.stale and not self.quiet:
             print(
                 f"{' and '.join(report.stale)} was fitted before the update and is kept; where this matters, train "

@@ -13,6 +13,8 @@ Parameters are tensors; labels, the feature spec and the rest are **one** canoni
     transform.*                           matrix and offset, where features are transformed
     floor               (D,)              least variances, for classes that are added later
     counts              (sum of K,)       frames that spoke for each component, for classes that are updated later
+    seen                (N,)              uint64, recordings that each class has counted; seen_lengths says how many,
+                                          -1 of a class whose are not known
     recordings          (T, D)            float32 frames of the cohort's recordings, one after another; their numbers
     recording_lengths   (N,)              of frames; for the norm of classes that are added later
     talker.*            (N,)              int16 samples of those who are heard in babble, for the same
@@ -20,8 +22,8 @@ Parameters are tensors; labels, the feature spec and the rest are **one** canoni
 Files of verification hold more (``tasks/verification/codec.py``), and are read here as well.
 """
 
-from collections.abc import Iterator
-from dataclasses import asdict, astuple, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +79,11 @@ class ModelFile:
     audio: AudioInput | None = None  # None: trained on frames alone
     label: str = "label"  # the column that the classes are values of
     recipe: ClassRecipe | None = None  # None: no class can be added
+
+    @property
+    def of_segments(self) -> bool:
+        """Whether it scores segments, and no recordings as a whole."""
+        return False
 
     @property
     def decisions(self) -> tuple[str, ...]:
@@ -156,6 +163,10 @@ def serialise(content: ModelFile) -> bytes:
         tensors["floor"] = content.recipe.floor
         if content.recipe.counts:
             tensors["counts"] = np.concatenate(content.recipe.counts)
+        if content.recipe.seen:
+            known = [content.recipe.seen.get(label) for label in models.labels]
+            tensors["seen"] = np.array([number for numbers in known for number in sorted(numbers or ())], np.uint64)
+            tensors["seen_lengths"] = np.array([-1 if numbers is None else len(numbers) for numbers in known], np.int64)
         if content.recipe.talkers:
             header["recipe"]["n_talkers"] = content.recipe.n_talkers
         if content.recipe.prior is not None:
@@ -196,6 +207,8 @@ def read_model_file(path: str | Path) -> ModelFile:
         }
         audio = read_audio_input(header["audio"], tensors) if "audio" in header else None
         recipe = _recipe(header["recipe"], tensors, sizes) if "recipe" in header else None
+        if recipe is not None and "seen" in tensors:
+            recipe = replace(recipe, seen=_seen(tensors, classes["labels"]))
         rest = {"audio": audio, "label": header["label"], "recipe": recipe}
         file: ModelFile = kind.function("codec:model_file")(classes, rest, header, tensors)
     return file
@@ -243,6 +256,16 @@ def _recipe(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]], siz
     return ClassRecipe(
         ModelSpec(**spec), tensors["floor"], header["seed"], copies, talkers, n_talkers, recordings, prior, counts
     )
+
+
+def _seen(tensors: dict[str, NDArray[Any]], labels: Sequence[str]) -> dict[str, frozenset[int]]:
+    """Class -> the recordings that it has counted, where they are known."""
+    lengths = tensors["seen_lengths"]
+    stops = np.cumsum(np.maximum(lengths, 0))
+    if len(lengths) != len(labels) or stops[-1] != len(tensors["seen"]):
+        raise ValueError(f"{len(tensors['seen'])} recordings seen by {len(labels)} classes of {lengths.tolist()}")
+    parts = zip(labels, lengths, np.split(tensors["seen"], stops[:-1]), strict=True)
+    return {label: frozenset(part.tolist()) for label, n, part in parts if n >= 0}
 
 
 def _spelt(copy: Copy) -> list[Any]:

@@ -82,6 +82,11 @@ class Score(ScoreOptions):
 
         return read_model_file(path)
 
+    @property
+    def shows_times(self) -> bool:
+        """Whether rows for a person begin with times."""
+        return self.window is not None
+
     def about(self, file: Any) -> Iterable[str]:
         """What a person should know of the scores."""
         if file.models.temperature is None:
@@ -113,7 +118,7 @@ class Score(ScoreOptions):
     def lines(self, file: Any, rows: Iterable[Row]) -> Iterator[str]:
         """The rows for a person, under the name of each recording."""
         before: object = None
-        windowed = self.window is not None
+        windowed = self.shows_times
         for row in rows:
             if row["file"] != before:
                 yield f"{'' if before is None else chr(10)}{row['file']}"

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.mixture_fit import fit_class
 from speechgmm.engine.noisy_copies import Noising
-from speechgmm.engine.recipe import ClassRecipe
+from speechgmm.engine.recipe import ClassRecipe, recording_number
 from speechgmm.engine.recordings import frames_of
 from speechgmm.errors import ConfigError, DataError, FitError
 from speechgmm.features import moments, normalisation
 from speechgmm.features.augment import Copy
 from speechgmm.gmm import Choice, Fit
 from speechgmm.gmm.component_count import FRAMES_PER_COMPONENT, is_too_few
+from speechgmm.io.audio import recording_key
 from speechgmm.parallel import one_blas_thread
 from speechgmm.tasks.classification.codec import ModelFile
 from speechgmm.tasks.classification.models import ClassModels
@@ -74,6 +75,8 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
     larger = models.with_class(label, fit.model, None if isinstance(fit, Fit) else fit.posterior, recipe.recordings)
     if recipe.counts and isinstance(fit, Fit):
         recipe = replace(recipe, counts=(*recipe.counts, fit.counts))
+    seen = {**recipe.seen, label: frozenset(recording_number(recording_key(path)) for path in paths)}
+    recipe = replace(recipe, seen=seen)
     n_components = fit.model.n_components
     warning = None
     if isinstance(recipe.spec.n_components, int) and models.ubm is None and is_too_few(len(frames), n_components):

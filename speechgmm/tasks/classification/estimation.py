@@ -175,7 +175,7 @@ def adapt_classes(
         floor=floor,
         precision=precision,
     )
-    fits = _each(partial(_adapt_class, adapt), frames_by_label, ubm.n_components, n_jobs, map, max_iter)
+    fits = _each(partial(_adapt_class, adapt=adapt), frames_by_label, ubm.n_components, n_jobs, map, max_iter)
     return _uniform(frames_by_label, fits, ubm)
 
 
@@ -225,7 +225,7 @@ def _train_class(
         raise type(error)(f"class {label!r}: {error}") from None
 
 
-def _adapt_class(adapt: Callable[..., Fit], item: tuple[str, ArrayLike], *, n_jobs: int) -> Fit:
+def _adapt_class(item: tuple[str, ArrayLike], *, adapt: Callable[..., Fit], n_jobs: int) -> Fit:
     label, frames = item
     try:
         return adapt(frames, n_jobs=n_jobs)

@@ -1,14 +1,13 @@
 """The evaluation stage: figures from scores, and the tables that a run leaves behind."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.engine.metric import bounds
 from speechgmm.evaluation import (
+    Metric,
     OfSums,
     balanced_accuracy,
     cllr_min,
@@ -24,6 +23,7 @@ from speechgmm.evaluation import (
     top_n_right,
     wilson_interval,
 )
+from speechgmm.evaluation.metric import Metrics
 from speechgmm.io.score_file import LOG_POSTERIOR
 from speechgmm.io.tables import table
 from speechgmm.tasks.classification.scoring import Scores
@@ -37,10 +37,10 @@ Sides = tuple[Groups, Groups]
 class Evaluation:
     """Figures of a classification run."""
 
-    metrics: dict[str, dict[str, Any]]  # name -> value, low, high, n, unit
+    metrics: Metrics
     labels: tuple[str, ...]
     confusion: NDArray[np.int64]  # (C, C) true in rows
-    folds: dict[str, dict[str, Any]]  # fold -> its own figures; empty: there are no folds
+    folds: Mapping[str, Metrics]  # fold -> its own metrics; empty: there are no folds
 
     def worst(self) -> list[tuple[str, int, int, str]]:
         """(class, right, items, most frequent wrong decision or "") of each class with items, worst first."""
@@ -84,7 +84,7 @@ def evaluate(
     folds = {}
     for fold in dict.fromkeys(scores.folds):
         chosen = np.array(scores.folds) == fold
-        folds[fold] = {"accuracy": {"value": float(right[chosen].mean()), "n": int(chosen.sum()), "unit": "fraction"}}
+        folds[fold] = {"accuracy": Metric(float(right[chosen].mean()), int(chosen.sum()), "fraction")}
     return Evaluation(metrics, scores.labels, confusion, folds)
 
 
@@ -97,19 +97,14 @@ def detection_scores(scores: Scores, target: str) -> NDArray[np.float64]:
 
 def _detection(
     scores: Scores, target: str, groups: NDArray[np.intp] | None, spec: DecisionSpec, seed: int
-) -> dict[str, dict[str, Any]]:
-    """Figures of telling the target from the other class, as in ``metrics.json``."""
+) -> dict[str, Metric]:
+    """Metrics of telling the target from the other class."""
     units = np.arange(len(scores.ids)) if groups is None else groups
     is_target = np.array(scores.true) == target
-    metrics = detection_metrics(detection_scores(scores, target), is_target, units, spec, seed=seed)
-    for metric in metrics.values():
-        metric["target"] = target
-        if groups is None:  # no number of groups, which would be read as speakers
-            metric["interval"] = "bootstrap over items as independent"
-            del metric["n_groups"]
-            if "note" in metric:
-                metric["note"] = metric["note"].replace("groups", "items")
-    return metrics
+    found = detection_metrics(detection_scores(scores, target), is_target, units, spec, seed=seed)
+    if groups is None:
+        found = {name: metric.by_items() for name, metric in found.items()}
+    return {name: replace(metric, more={**metric.more, "target": target}) for name, metric in found.items()}
 
 
 def detection_metrics(
@@ -119,8 +114,8 @@ def detection_metrics(
     decision: DecisionSpec,
     *,
     seed: int = 0,
-) -> dict[str, dict[str, Any]]:
-    """Both EERs, minDCF and Cllr_min of scores (N,), as in ``metrics.json``; no increasing map changes them.
+) -> dict[str, Metric]:
+    """Both EERs, minDCF and Cllr_min of scores (N,); no increasing map changes them.
 
     Intervals are by resampling the groups (N,) of ``sides``: of the items, or of models and of tests.
 
@@ -135,27 +130,25 @@ def detection_metrics(
         "min_dcf": (lambda weights: min_dcf(trials, *costs, weights), "share of the blind decision's cost"),
         "cllr_min": (lambda weights: cllr_min(trials, weights), "bits"),
     }
-    metrics: dict[str, dict[str, Any]] = {}
-    for name, (statistic, unit) in figures.items():
-        metrics[name] = {
-            "value": statistic(np.ones(len(scores))),
-            "n": len(scores),
-            "unit": unit,
-            **bounds(interval(statistic, sides, seed=seed)),
-        }
-    if metrics["eer"].get("high", 0) > 0.5:  # the scale of the interval ends at 1; that of the figure does not
-        metrics["eer"]["high"] = 0.5
-    metrics["min_dcf"]["p_target"] = decision.prior
+    n, whole = len(scores), np.ones(len(scores))
+    metrics = {
+        name: Metric(statistic(whole), n, unit).within(interval(statistic, sides, seed=seed))
+        for name, (statistic, unit) in figures.items()
+    }
+    most = metrics["eer"].high
+    if most is not None and most > 0.5:  # the scale of the interval ends at 1; that of the figure does not
+        metrics["eer"] = replace(metrics["eer"], high=0.5)
+    metrics["min_dcf"] = replace(metrics["min_dcf"], more={"p_target": decision.prior})
     return metrics
 
 
-def _share(right: NDArray[np.bool_], groups: NDArray[np.intp] | None, seed: int) -> dict[str, Any]:
-    """A share of items with its interval, as in ``metrics.json``."""
-    metric = {"value": float(right.mean()), "n": len(right), "unit": "fraction"}
+def _share(right: NDArray[np.bool_], groups: NDArray[np.intp] | None, seed: int) -> Metric:
+    """A share of items with its interval."""
+    metric = Metric(float(right.mean()), len(right), "fraction")
     if groups is None:
         low, high = wilson_interval(int(right.sum()), len(right))
-        return {**metric, "low": low, "high": high, "interval": "wilson, items as independent"}
-    return {**metric, **bounds(interval(ratio(right, np.ones(len(right))), groups, seed=seed))}
+        return replace(metric, low=low, high=high, interval="wilson, items as independent")
+    return metric.within(interval(ratio(right, np.ones(len(right))), groups, seed=seed))
 
 
 def _balanced(
@@ -164,8 +157,8 @@ def _balanced(
     confusion: NDArray[np.int64],
     groups: NDArray[np.intp] | None,
     seed: int,
-) -> dict[str, Any]:
-    metric = {"value": balanced_accuracy(confusion), "n": len(right), "unit": "fraction"}
+) -> Metric:
+    metric = Metric(balanced_accuracy(confusion), len(right), "fraction")
     if groups is None:
         return metric
     items = np.eye(len(confusion))[true]  # (N, C)
@@ -177,7 +170,7 @@ def _balanced(
         present: NDArray[np.float64] = shares.sum(axis=-1) / (below > 0).sum(axis=-1)
         return present
 
-    return {**metric, **bounds(interval(OfSums(columns, mean_recall), groups, seed=seed))}
+    return metric.within(interval(OfSums(columns, mean_recall), groups, seed=seed))
 
 
 def scores_table(scores: Scores, target: str | None = None) -> str:

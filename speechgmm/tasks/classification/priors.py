@@ -7,6 +7,7 @@ from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.job import Job
 from speechgmm.errors import ConfigError
 from speechgmm.gmm import BayesianGMM
+from speechgmm.io.run_files import model_file
 from speechgmm.tasks.classification.codec import read_model_file
 
 
@@ -20,9 +21,7 @@ def learnt_priors(job: Job, audio: AudioInput, labels: Iterable[str]) -> dict[st
     spec = job.experiment.config.model
     if spec.prior_from is None:
         return {}
-    path = job.experiment.beside(spec.prior_from)
-    if path.is_dir():
-        path /= "models.safetensors"
+    path = model_file(job.experiment.beside(spec.prior_from))
     file = read_model_file(path)
     where = f"model.prior_from: {path}"
     if file.models.bayesian is None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # scoring a recording waits for none of them
     from speechgmm.engine.frames import Features, Piece
     from speechgmm.engine.job import Job
 
-from speechgmm.engine.recordings import frames_of, model_frames
+from speechgmm.engine.recordings import RecordingFacts, frames_of, model_frames, windows
 
 SCORED_AT_ONCE = 64
 """Utterances in a task."""
@@ -147,6 +147,14 @@ class Scorer(Protocol):
     def models(self) -> Any:
         """Models with ``labels``."""
 
+    @property
+    def label(self) -> str:
+        """The column that the classes are values of."""
+
+    @property
+    def of_segments(self) -> bool:
+        """Whether it scores segments, by every frame of them, and no recordings as a whole."""
+
     def window_scores(self, plan: FrontEnd, recorded: Recorded) -> Iterator[WindowScores]:
         """The scores of each window of a recording whose frames ``plan`` made."""
 
@@ -174,10 +182,17 @@ def score_recordings(
         The path with its scores, or with why it could not be scored.
 
     Raises:
-        ConfigError: The model has no front end; a window that is shorter than a frame; a hop without a window.
+        ConfigError: The model has no front end; a window that is shorter than a frame; a hop without a window; a model
+            of segments, without a window.
     """
     if model.audio is None:
         raise ConfigError("the model was trained on frames, not recordings: score frames with ClassModels in Python")
+    if window is None and model.of_segments:
+        raise ConfigError(
+            f"the model scores segments ({model.label}), and a recording is not one segment: say where its segments "
+            "begin and end, by a table (path, start, end) or a TextGrid, or give the length of a window",
+            arguments=("segments", "window"),
+        )
     audio = model.audio
     plan = front_end(audio.features, audio.sample_rate)
     if hop is not None and window is None:
@@ -210,28 +225,19 @@ def _score_recording(
     model: Scorer, audio: AudioInput, window: float | None, hop: float | None, path: Path
 ) -> list[Scored] | DataError:
     try:
-        frames, speech, recording = model_frames(audio, path)
-        plan = front_end(audio.features, audio.sample_rate)
-        windows = tuple(_windows(recording.duration, window, hop))
-        found = model.window_scores(plan, Recorded(frames, speech, windows, window is None))
-        return [
-            Scored(path, start, end, one.n_frames, one.scores, one.posteriors, recording.clipped, one.llrs)
-            for (start, end), one in zip(windows, found, strict=True)
-        ]
+        frames, speech, recording = model_frames(audio, path, every=model.of_segments)
+        stretches = tuple(windows(recording.duration, window, hop))
+        return scored_windows(model, path, Recorded(frames, speech, stretches, window is None), recording)
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")
 
 
-def _windows(duration: float, window: float | None, hop: float | None) -> Iterator[tuple[float, float]]:
-    """(start, end) in seconds; the last window ends with the recording."""
-    if window is None:
-        yield 0.0, duration
-        return
-    step = hop or window
-    number = 0
-    while True:
-        start = number * step
-        yield start, min(start + window, duration)
-        if start + window >= duration - 1e-9 or start + step >= duration:
-            return
-        number += 1
+def scored_windows(model: Scorer, path: Path, recorded: Recorded, facts: RecordingFacts) -> list[Scored]:
+    """The windows of a recording against all classes."""
+    if model.audio is None:
+        raise ConfigError("the model has no front end")
+    found = model.window_scores(front_end(model.audio.features, model.audio.sample_rate), recorded)
+    return [
+        Scored(path, start, end, one.n_frames, one.scores, one.posteriors, facts.clipped, one.llrs)
+        for (start, end), one in zip(recorded.windows, found, strict=True)
+    ]

@@ -14,20 +14,14 @@ import numpy as np
 
 from speechgmm.config import Config
 from speechgmm.engine.class_report import classes_table
-from speechgmm.engine.comparison import (
-    Compared,
-    chosen_columns,
-    corpus_of,
-    error_rates_of_trials,
-    groups_of,
-    score_column,
-)
+from speechgmm.engine.comparison import Compared, compared_trials
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Settled, Task
 from speechgmm.errors import ConfigError
 from speechgmm.evaluation import eer, rank_trials, ratio
 from speechgmm.evaluation.resampling import Statistic
+from speechgmm.io.run_files import RunFile
 from speechgmm.report.settings import mixtures_of
 from speechgmm.report.text import reports_lines
 from speechgmm.tasks.classification.codec import ModelFile, serialise
@@ -112,20 +106,17 @@ class ClassTask(Task[Models, Tested, Evaluation]):
 
     def tables(self, job: Job, tested: Tested, evaluation: Evaluation | None) -> Mapping[str, str]:
         """Scores, and what is confused with what."""
-        found = {"scores.tsv": scores_table(tested.scores, job.experiment.config.corpus.target)}
+        found: dict[str, str] = {RunFile.SCORES: scores_table(tested.scores, job.experiment.config.corpus.target)}
         if evaluation is not None:
-            found |= {"confusion.tsv": confusion_table(evaluation), "per_class.tsv": per_class_table(evaluation)}
+            found |= {RunFile.CONFUSION: confusion_table(evaluation), RunFile.PER_CLASS: per_class_table(evaluation)}
         return found
 
-    def compared(self, folder: Path) -> Compared:
+    def compared(self, run: RunFolder) -> Compared:
         """Decisions by accuracy, or scores of the class to be detected by their EER."""
-        tests, _ = groups_of(folder)
-        if corpus_of(folder).get("target") is None:
-            items = chosen_columns(folder, "scores.tsv", ("id",), ("true", "predicted"))
-            return Compared("classification", "accuracy", items, _accuracy, tests)
-        # Every item is a trial; with two classes, as a target asks for, one side is enough.
-        items = chosen_columns(folder, "scores.tsv", ("id",), ("target", score_column(folder)))
-        return Compared("classification", "eer", items, error_rates_of_trials, tests)
+        if run.config["corpus"].get("target") is not None:
+            return compared_trials(run, ("id",))
+        items = run.columns(RunFile.SCORES, ("id",), ("true", "predicted"))
+        return Compared("accuracy", items, _accuracy, run.groups()[0])
 
     def draw(self, job: Job, folder: Path, evaluation: Evaluation) -> None:
         """The confusion matrix."""
@@ -134,7 +125,7 @@ class ClassTask(Task[Models, Tested, Evaluation]):
         from speechgmm.report.plots import plot_confusion, save_figure
 
         picture = plot_confusion(evaluation.confusion, evaluation.labels, title=job.experiment.name)
-        save_figure(picture, folder / "confusion.png")
+        save_figure(picture, folder / RunFile.CONFUSION_PICTURE)
 
 
 def _accuracy(items: Sequence[tuple[str, ...]]) -> Statistic:
@@ -163,7 +154,7 @@ class MixtureTask(Task[Trained, Any, Any]):
     def model_tables(self, job: Job, trained: Trained) -> Mapping[str, str]:
         """How each class was trained."""
         background = (trained.ubm_report,) if trained.ubm_report else ()
-        return {"classes.tsv": classes_table((*background, *trained.reports))}
+        return {RunFile.CLASSES: classes_table((*background, *trained.reports))}
 
     def settings(self, run: RunFolder) -> Sequence[tuple[str, str]]:
         """The mixtures."""

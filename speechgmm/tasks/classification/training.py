@@ -14,7 +14,7 @@ from speechgmm.engine.job import Job
 from speechgmm.engine.mixture_fit import MixtureTask
 from speechgmm.engine.mixtures import train_mixtures, train_ubm
 from speechgmm.engine.noisy_copies import kept_talkers
-from speechgmm.engine.recipe import ClassRecipe
+from speechgmm.engine.recipe import ClassRecipe, recording_number
 from speechgmm.engine.shared_settings import common_task, natural_order
 from speechgmm.gmm import BayesianGMM, DiagGMM
 from speechgmm.gmm.component_count import NAMED
@@ -148,8 +148,11 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str, others: "Others") 
         copies = config.augment.copies()
         talkers = kept_talkers(job, plan.features.corpus, plan.features.keys())
         n_talkers = config.augment.noise.talkers if talkers else 0
+        seen = {label: frozenset(recording_number(one.key) for one in of) for label, of in plan.members.items()}
         recipe = ClassRecipe(
-            plan.common.spec, plan.common.floor, plan.common.seed, copies, talkers, n_talkers, prior=plan.common.prior
+            *(plan.common.spec, plan.common.floor, plan.common.seed, copies, talkers, n_talkers),
+            prior=plan.common.prior,
+            seen=seen,
         )
         reports = tuple(report for _, report in fits)
         if all(report.counts for report in reports):

@@ -7,11 +7,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.errors import ConfigError, FitError
+from speechgmm.engine.recipe import ClassRecipe, recording_number
+from speechgmm.errors import ConfigError, DataError, FitError
 from speechgmm.features import front_end
 from speechgmm.gmm import update
+from speechgmm.io.audio import recording_key
 from speechgmm.tasks.classification.codec import ModelFile
 from speechgmm.tasks.classification.enrolment import check_recordings, speech_as_trained
+
+LISTED = 5
+"""Recordings that an error names."""
 
 PASSES = 5
 """Over the new frames, of a class that was trained from nothing; more move it less than another recording does."""
@@ -25,6 +30,7 @@ class Updated:
     n_before: float  # frames that it had seen
     n_components: int
     stale: tuple[str, ...]  # what was fitted to the models as they were, in words
+    knows_recordings: bool = True  # whether the model says which recordings the class had counted
 
 
 def update_class(
@@ -46,7 +52,7 @@ def update_class(
     Raises:
         ConfigError: No such class; the file does not say how its classes were trained, or what they have seen; or it
             says so and ``worth`` does as well; or it lacks the recordings of the cohort that its norm is by.
-        DataError: Recordings that cannot be used (all are listed).
+        DataError: Recordings that cannot be used (all are listed), or that the class has counted already.
         FitError: As `speechgmm.gmm.update`.
     """
     models, audio, recipe = file.models, file.audio, file.recipe
@@ -68,6 +74,7 @@ def update_class(
     number = models.labels.index(label)
     before = _seen(file, number, worth)
     parts = speech_as_trained(audio, recipe, paths, "updated")
+    seen = _with_new(recipe, label, paths, keep)
     frames = np.concatenate(parts)
     spec = recipe.spec
     try:
@@ -89,12 +96,31 @@ def update_class(
         )
     except FitError as error:
         raise FitError(f"class {label!r}: {error}") from None
-    if recipe.counts:
-        counts = tuple(fit.counts if n == number else known for n, known in enumerate(recipe.counts))
-        recipe = replace(recipe, counts=counts)
+    counts = tuple(fit.counts if n == number else known for n, known in enumerate(recipe.counts))
     updated = models.with_model(number, fit.model, recipe.recordings)
-    report = Updated(len(frames), float(np.sum(before)), fit.model.n_components, file.fitted())
-    return replace(file, models=updated, recipe=recipe), report
+    knows = label in recipe.seen or keep == 0
+    report = Updated(len(frames), float(np.sum(before)), fit.model.n_components, file.fitted(), knows)
+    return replace(file, models=updated, recipe=replace(recipe, counts=counts, seen=seen)), report
+
+
+def _with_new(recipe: ClassRecipe, label: str, paths: Sequence[Path], keep: float) -> dict[str, frozenset[int]]:
+    """The recordings that each class has counted, with new ones of a class; what is forgotten (``keep`` 0) is not.
+
+    Raises:
+        DataError: A class has counted some of them already.
+    """
+    before = recipe.seen.get(label) if keep > 0 else frozenset()
+    if before is None:  # an older version trained the class: which recordings it has counted is not known
+        return dict(recipe.seen)
+    numbers = {path: recording_number(recording_key(path)) for path in paths}
+    again = [path for path, number in numbers.items() if number in before]
+    if again:
+        raise DataError(
+            f"{len(again)} of {len(paths)} recordings were counted by class {label!r} already, and would count twice: "
+            f"{', '.join(map(str, again[:LISTED]))}{' ...' if len(again) > LISTED else ''}; expected are new "
+            "recordings: leave these out"
+        )
+    return {**recipe.seen, label: before | frozenset(numbers.values())}
 
 
 def _seen(file: ModelFile, number: int, worth: float | None) -> NDArray[np.float64] | float:

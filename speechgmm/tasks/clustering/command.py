@@ -15,11 +15,18 @@ from speechgmm.errors import ConfigError, DataError
 from speechgmm.tasks.options import Jobs, Quiet, Resample, model_file_of
 
 if TYPE_CHECKING:
+    from speechgmm.clustering.methods import Kind, Method
+    from speechgmm.engine.background_model import BackgroundModel
+    from speechgmm.tasks.clustering.codec import ClusteringFile
     from speechgmm.tasks.clustering.recordings import RecordingClusters
 
 
 SHORT = 3.0
 """Seconds. A warning is given where recordings that are to tell speakers apart are shorter."""
+
+
+GOES_ON = "cluster other recordings: speechgmm cluster RECORDINGS --model"
+"""What a run of clustering ends with, before its model."""
 
 
 class ClusterMethod(StrEnum):
@@ -52,13 +59,13 @@ class Cluster:
         ),
     ] = None
     method: Annotated[
-        ClusterMethod,
+        ClusterMethod | None,
         typer.Option(
             "--method",
             help="cosine: supervectors, average linkage; ratio: cross-likelihood ratios; bic: Gaussians; spectral: "
-            "scikit-learn's",
+            "scikit-learn's; default: that of a MODEL of task: clustering, else cosine",
         ),
-    ] = ClusterMethod.cosine
+    ] = None
     n_clusters: Annotated[
         int | None, typer.Option("--n-clusters", metavar="N", min=1, help="number of clusters; default: estimated")
     ] = None
@@ -66,13 +73,14 @@ class Cluster:
         float | None, typer.Option(metavar="X", help="distance where merging stops; default: as chosen on LibriSpeech")
     ] = None
     kind: Annotated[
-        ClusterKind,
+        ClusterKind | None,
         typer.Option(
             "--kind",
             help="speakers: the mean of each recording, which depends on the microphone, is subtracted; sounds: it is "
-            "kept, and the weights of the components count too",
+            "kept, and the weights of the components count too; default: that of a MODEL of task: clustering, else "
+            "speakers",
         ),
-    ] = ClusterKind.speakers
+    ] = None
     labels: Annotated[
         Path | None,
         typer.Option("--labels", metavar="FILE", help="a manifest with the true classes: metrics; and AUDIO"),
@@ -96,8 +104,7 @@ class Cluster:
             DataError: No recording can be used; one that has no label; fewer recordings than clusters.
             ModelFileError: The model cannot be read.
         """
-        from speechgmm.engine.background_model import read_background_model
-        from speechgmm.tasks.clustering.recordings import cluster_recordings
+        from speechgmm.tasks.clustering.recordings import cluster_recordings, read_background
 
         if self.label is not None and self.labels is None:
             raise ConfigError(
@@ -106,20 +113,39 @@ class Cluster:
         if self.out.is_file():
             raise ConfigError(f"--out {self.out}: a file; table and picture need a folder")
         true = {} if self.labels is None else _labels(self.labels, self.label or "speaker")
+        paths = self._recordings(true)
+        file = None if self.model is None else read_background(model_file_of(self.model))
+        method, kind, threshold = self._chosen(file)
         done = cluster_recordings(
-            self._recordings(true),
-            model=None if self.model is None else read_background_model(model_file_of(self.model)),
-            method=self.method.value,
+            paths,
+            model=file,
+            method=method,
             n_clusters=self.n_clusters,
-            threshold=self.threshold,
-            kind=self.kind.value,
+            threshold=threshold,
+            kind=kind,
             resample=self.resample,
             n_jobs=self.jobs or 1,
         )
         for _, error in done.failures:
             print(f"error: {error}", file=sys.stderr)
+        if not self.quiet:
+            for line in _about(done, method, kind, self.model):
+                print(line, file=sys.stderr)
         self._write(done, [true[path.absolute()] for path in done.paths] if true else [])
         return len(done.failures)
+
+    def _chosen(self, file: "BackgroundModel | ClusteringFile | None") -> "tuple[Method, Kind, float | None]":
+        """What is not given is as in the run that left the model, where that was one of clustering."""
+        from speechgmm.tasks.clustering.codec import ClusteringFile
+        from speechgmm.tasks.clustering.spec import ClusteringSpec
+
+        spec = file.spec if isinstance(file, ClusteringFile) else ClusteringSpec()
+        method = spec.method if self.method is None else self.method.value
+        kind = spec.kind if self.kind is None else self.kind.value
+        threshold = self.threshold
+        if self.n_clusters is None and threshold is None and (method, kind) == (spec.method, spec.kind):
+            threshold = spec.threshold
+        return method, kind, threshold
 
     def _recordings(self, true: dict[Path, str]) -> list[Path]:
         """The recordings, each named once, with a true class where there is a table of them."""
@@ -149,9 +175,6 @@ class Cluster:
         label = self.label or "speaker"
         self.out.mkdir(parents=True, exist_ok=True)
         write_text(self.out / "clusters.tsv", clusters_table(done, label, classes))
-        if not self.quiet:
-            for line in _about(done, self.method, self.kind, self.model):
-                print(line, file=sys.stderr)
         metrics = metrics_lines(done, classes, label) if classes else ()
         for line in (*summary(done, counted=self.n_clusters is None), *metrics):
             print(line)

@@ -27,6 +27,18 @@ MAPPED_UP_TO: Final = 250
 MARKERS: Final = "osD^vP*X"
 
 
+def shown_pieces(labels: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Which of N pieces a picture shows: all, or some of each cluster; places (n,).
+
+    >>> shown_pieces(np.array([1, 0])), len(shown_pieces(np.zeros(1000, np.intp)))
+    (array([0, 1]), 250)
+    """
+    if len(labels) <= MAPPED_UP_TO:
+        return np.arange(len(labels))
+    by_cluster = np.argsort(labels, kind="stable")
+    return by_cluster[np.linspace(0, len(labels) - 1, MAPPED_UP_TO).astype(np.intp)]
+
+
 def plot_clusters(
     distances: NDArray[np.float64],
     labels: NDArray[np.intp],
@@ -51,8 +63,7 @@ def plot_clusters(
 
     if len(labels) > MAPPED_UP_TO:
         title = f"{title} ({MAPPED_UP_TO} pieces are shown)".lstrip()
-        by_cluster = np.argsort(labels, kind="stable")
-        shown_ones = by_cluster[np.linspace(0, len(labels) - 1, MAPPED_UP_TO).astype(np.intp)]
+        shown_ones = shown_pieces(labels)
         names = [names[int(one)] for one in shown_ones] if names else ()
         distances, labels = distances[np.ix_(shown_ones, shown_ones)], labels[shown_ones]
     n = len(labels)

@@ -10,14 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.clustering import PieceClusters, cluster_pieces
-from speechgmm.clustering.pieces import RAW_THRESHOLDS, Kind, Method
+from speechgmm.clustering.methods import Kind, Method, default_threshold
 from speechgmm.engine.audio_input import AudioInput
-from speechgmm.engine.background_model import BackgroundModel
+from speechgmm.engine.background_model import BackgroundModel, read_background_model
 from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import DataError
 from speechgmm.features import FeatureSpec
+from speechgmm.gmm import DiagGMM
 from speechgmm.io.audio import native_rate
+from speechgmm.io.container import kind_of
 from speechgmm.parallel import pmap, thread_pool
+from speechgmm.tasks.clustering.codec import ClusteringFile, read_clustering
+from speechgmm.vectors.supervectors import WithinClass
 
 FEATURES: Final = FeatureSpec(preset="kaldi", n_mels=40, n_ceps=25, c0="drop", use_energy=False)
 """Of recordings that come without a model: those of configs/speaker-verification.yaml."""
@@ -40,7 +44,7 @@ class RecordingClusters:
 def cluster_recordings(
     paths: Sequence[Path],
     *,
-    model: BackgroundModel | None = None,
+    model: BackgroundModel | ClusteringFile | None = None,
     method: Method = "cosine",
     n_clusters: int | None = None,
     threshold: float | None = None,
@@ -53,7 +57,8 @@ def cluster_recordings(
 
     Args:
         paths: Recordings of some seconds, of one speaker or sound each.
-        model: From ``read_background_model``; None: one is trained on the recordings.
+        model: From ``read_background``, with a background model; None: one is trained on the recordings. That of a run
+            of task: clustering also has the relevance, and what differs within a class.
         method: And the rest: see ``cluster_pieces``.
         n_clusters: How many; None: they are counted.
         threshold: Where merging stops; None: what suits method, kind and background model.
@@ -65,7 +70,8 @@ def cluster_recordings(
     Raises:
         DataError: No recording can be used (all are listed); fewer of them than clusters.
     """
-    audio = _audio(paths) if model is None else model.audio
+    found_in = _background(model)
+    audio = found_in.audio or _audio(paths)
     if resample:
         audio = replace(audio, resample=True)
     read = list(pmap(partial(_read, audio), paths, n_jobs=n_jobs, backend="threads"))
@@ -77,20 +83,48 @@ def cluster_recordings(
         raise DataError(f"none of {len(paths)} recordings can be used, so there is nothing to cluster:\n{listed}")
     own_means = model is not None and audio.features.cmvn in ("none", "global")  # of recordings, in the model
     if own_means and kind == "speakers" and threshold is None and n_clusters is None:
-        threshold = RAW_THRESHOLDS[method]
+        threshold = default_threshold(method, kind, own_ubm=False, raw=True)
     with thread_pool(n_jobs) as spread:
         found = cluster_pieces(
             [frames for _, frames in used],
-            ubm=None if model is None else model.mixture,
+            ubm=found_in.ubm,
             method=method,
             n_clusters=n_clusters,
             threshold=threshold,
             kind=kind,
+            relevance=None if method == "bic" else found_in.relevance,
+            within=found_in.within,
             seed=seed,
             map=spread,
         )
     counts = np.array([len(frames) for _, frames in used], np.int64)
     return RecordingClusters(tuple(path for path, _ in used), found, failures, audio, counts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Background:
+    """What clustering takes of a model."""
+
+    ubm: DiagGMM | None = None
+    audio: AudioInput | None = None
+    relevance: float | None = None
+    within: WithinClass | None = None
+
+
+def _background(model: BackgroundModel | ClusteringFile | None) -> _Background:
+    if isinstance(model, ClusteringFile):
+        return _Background(model.ubm, model.audio, model.spec.relevance, model.within)
+    return _Background() if model is None else _Background(model.mixture, model.audio)
+
+
+def read_background(path: Path) -> BackgroundModel | ClusteringFile:
+    """The background model of a file: of a run of task: clustering, with its settings, or of any other.
+
+    Raises:
+        ConfigError: The file has none, or does not say how to make frames.
+        ModelFileError: The file cannot be read.
+    """
+    return read_clustering(path) if kind_of(path).name == "clustering" else read_background_model(path)
 
 
 def _audio(paths: Sequence[Path]) -> AudioInput:

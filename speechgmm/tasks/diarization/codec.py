@@ -38,6 +38,12 @@ class DiarizerFile:
 
 def save_diarizer(content: DiarizerFile, path: Path) -> None:
     """Write a diarizer; the same content gives the same bytes. Raises DataError where the disk does not take it."""
+    data = serialise_diarizer(content)
+    write_atomically(path, lambda file: file.write(data))
+
+
+def serialise_diarizer(content: DiarizerFile) -> bytes:
+    """The bytes of a diarizer's file; the same content gives the same bytes."""
     about, tensors = audio_header(content.audio)
     found = content.diarizer
     tensors |= stack("ubm.", (found.ubm,))
@@ -47,8 +53,7 @@ def save_diarizer(content: DiarizerFile, path: Path) -> None:
         "diarizer": {"spec": asdict(found.spec), "threshold": found.threshold, "learnt": asdict(content.learnt)},
         "audio": about,
     }
-    data = packed(header, tensors)
-    write_atomically(path, lambda file: file.write(data))
+    return packed(header, tensors)
 
 
 def read_diarizer(path: Path) -> DiarizerFile:

@@ -1,6 +1,7 @@
 """``diarize``: who speaks when in recordings; and ``train-diarizer``."""
 
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +16,9 @@ from speechgmm.tasks.options import Audio, Jobs, Quiet
 if TYPE_CHECKING:
     from speechgmm.evaluation.diarization import DiarizationErrors, Turn
     from speechgmm.tasks.diarization.recordings import Diarized
+
+GOES_ON = "who speaks when: speechgmm diarize RECORDING --model"
+"""What a run of diarization ends with, before its model."""
 
 SUFFIXES = {"rttm": ".rttm", "textgrid": ".TextGrid", "table": ".txt"}
 
@@ -80,7 +84,6 @@ class Diarize:
             ModelFileError: The model cannot be read, or is no diarizer.
             DataError: A reference that cannot be read.
         """
-        from speechgmm.io.rttm import read_rttm
         from speechgmm.report.text import recordings
         from speechgmm.tasks.diarization.codec import read_diarizer
         from speechgmm.tasks.diarization.recordings import diarize_recordings
@@ -89,7 +92,7 @@ class Diarize:
         paths = recordings(self.audio)
         self._check_options(paths)
         self._check_names(paths)
-        said = read_rttm(self.reference) if self.reference is not None else {}
+        said = _reference(self.reference)
         file = None if self.model is None else read_diarizer(self.model)
         if file is None and not self.quiet:
             hint = "; check the number of speakers, or give it by --n-speakers" if self.n_speakers is None else ""
@@ -217,6 +220,20 @@ class TrainDiarizer:
             f"{100 * learnt.der:.1f} % (on training data, not on a test)\nwho speaks when: speechgmm diarize RECORDING "
             f"--model {shown(self.out)}"
         )
+
+
+def _reference(path: Path | None) -> "dict[str, list[Turn]]":
+    """The turns of a reference, of each recording; what was left out of it is printed."""
+    from speechgmm.io.rttm import read_rttm
+
+    if path is None:
+        return {}
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always")
+        turns = read_rttm(path)
+    for note in notes:
+        print(f"note: {note.message}", file=sys.stderr)
+    return turns
 
 
 def _judged(

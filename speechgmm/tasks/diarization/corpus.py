@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.corpus import CorpusSpec, Utterance, read_corpus
+from speechgmm.corpus.segment_ends import within_recording
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.console import Console
 from speechgmm.errors import DataError
@@ -79,6 +80,7 @@ def _some(utterances: list[Utterance], rate: int, most: float) -> list[NDArray[n
         if sum(map(len, found)) >= most * rate:
             break
         samples = read_recording(utterance.path, sample_rate=rate).samples
+        utterance, _ = within_recording(utterance, len(samples) / rate)
         first = 0 if utterance.start is None else round(utterance.start * rate)
         stop = len(samples) if utterance.end is None else round(utterance.end * rate)
         found.append(samples[first:stop])

@@ -52,32 +52,11 @@ def plot_turns(
     values = np.asarray(samples, np.float32)
     level = _levels(values, sample_rate)
     duration = len(values) / sample_rate
-    names = _by_first({turn.speaker: turn.start for turn in sorted(turns, reverse=True)})
-    count = f"{len(names)} speaker" + ("s" if len(names) != 1 else "")
-    rows = [("found", list(turns))]
-    if reference is None:
-        colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
-        label = f"{title}: {count}"
-    else:
-        said = _by_first({turn.speaker: turn.start for turn in sorted(reference, reverse=True)})
-        same = speaker_mapping(reference, turns)
-        known = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(said)}
-        strangers = [name for name in names if name not in same]
-        colours = {name: known[real] for name, real in same.items()}
-        colours |= {name: COLOURS[(len(said) + number) % len(COLOURS)] for number, name in enumerate(strangers)}
-        rows = [("said", list(reference)), *rows]
-        errors = diarization_errors(reference, turns)
-        label = f"{title}: {count} found of {len(said)}, DER {100 * errors.der:.1f} %"
+    rows, label = _rows(turns, reference, title)
     figure = Figure(figsize=(10.0, 2.9 + 0.3 * (len(rows) - 1)), layout="constrained", dpi=130)
     bars, picture = figure.subplots(2, 1, sharex=True, height_ratios=[0.55 * len(rows), 2.0])
-    for row, (what, one) in enumerate(rows):
-        palette = known if what == "said" else colours
-        _bars(bars, len(rows) - 1 - row, one, palette, names=what == "said" or reference is None, duration=duration)
-    bars.set_yticks(range(len(rows)), [what for what, _ in rows][::-1], fontsize=9)
-    bars.set_ylim(-0.5, len(rows) - 0.5)
-    bars.spines[["top", "right", "left", "bottom"]].set_visible(False)
+    _draw(bars, rows, label, duration)
     bars.tick_params(length=0, labelbottom=False)
-    bars.set_title(label.lstrip(": "), fontsize=11, loc="left", parse_math=False)
     picture.imshow(
         level,
         origin="lower",
@@ -92,6 +71,62 @@ def plot_turns(
     picture.set_xlabel("time (s)")
     picture.set_ylabel("frequency (kHz)")
     return figure
+
+
+def plot_turn_rows(
+    turns: Sequence[Turn], reference: Sequence[Turn], *, title: str = "", collar: float = 0.0
+) -> "Figure":
+    """Turns of a reference above those that were found, without the recording, in the colours of ``plot_turns``.
+
+    Args:
+        turns: What was found.
+        reference: Who really spoke.
+        title: Of the recording; the figures are added.
+        collar: Seconds on each side of a boundary of the reference that do not count in these.
+
+    >>> figure = plot_turn_rows([Turn(0.0, 2.0, "S1")], [Turn(0.0, 1.0, "ann"), Turn(1.0, 2.0, "bob")], title="a")
+    >>> figure.axes[0].get_title("left")
+    'a: 1 speaker found of 2, DER 50.0 %'
+    """
+    from matplotlib.figure import Figure
+
+    rows, label = _rows(turns, reference, title, collar)
+    figure = Figure(figsize=(10.0, 1.7), layout="constrained", dpi=130)
+    bars = figure.subplots()
+    _draw(bars, rows, label, max(turn.end for turn in (*turns, *reference)))
+    bars.set_xlabel("time (s)")
+    return figure
+
+
+Rows = list[tuple[str, Sequence[Turn], dict[str, str], bool]]
+"""What stands at the left, turns, colours of speakers, and whether turns have names on them."""
+
+
+def _rows(turns: Sequence[Turn], reference: Sequence[Turn] | None, title: str, collar: float = 0.0) -> tuple[Rows, str]:
+    """The rows of bars, from the top, and the title with figures."""
+    names = _by_first({turn.speaker: turn.start for turn in sorted(turns, reverse=True)})
+    count = f"{len(names)} speaker" + ("s" if len(names) != 1 else "")
+    if reference is None:
+        colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
+        return [("found", turns, colours, True)], f"{title}: {count}"
+    said = _by_first({turn.speaker: turn.start for turn in sorted(reference, reverse=True)})
+    same = speaker_mapping(reference, turns)
+    known = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(said)}
+    strangers = [name for name in names if name not in same]
+    colours = {name: known[real] for name, real in same.items()}
+    colours |= {name: COLOURS[(len(said) + number) % len(COLOURS)] for number, name in enumerate(strangers)}
+    errors = diarization_errors(reference, turns, collar=collar)
+    label = f"{title}: {count} found of {len(said)}, DER {100 * errors.der:.1f} %"
+    return [("said", reference, known, True), ("found", turns, colours, False)], label
+
+
+def _draw(bars: "Axes", rows: Rows, label: str, duration: float) -> None:
+    for row, (_, turns, colours, names) in enumerate(rows):
+        _bars(bars, len(rows) - 1 - row, turns, colours, names=names, duration=duration)
+    bars.set_yticks(range(len(rows)), [what for what, *_ in rows][::-1], fontsize=9)
+    bars.set_ylim(-0.5, len(rows) - 0.5)
+    bars.spines[["top", "right", "left", "bottom"]].set_visible(False)
+    bars.set_title(label.lstrip(": "), fontsize=11, loc="left", parse_math=False)
 
 
 def _by_first(starts: dict[str, float]) -> list[str]:

@@ -88,6 +88,7 @@ def _diarize(diarizer: Diarizer | None, audio: AudioInput, n_speakers: int | Non
     try:
         recording = Pieces(path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel)
         frames, speech = heard(audio, recording)
+        recording.warn()
         turns = turns_in(diarizer, audio, frames, speech, n_speakers=n_speakers)
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")

@@ -1,14 +1,16 @@
-"""What may be chosen about finding out who speaks when."""
+"""What may be chosen about finding out who speaks when, and about training and testing what does."""
 
 from dataclasses import dataclass
 
-from speechgmm.setting import setting
+from speechgmm.setting import FORBID_UNKNOWN, setting
 from speechgmm.vectors.supervectors import RELEVANCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiarizationSpec:
     """How turns are found; times are counted in frames of speech, pauses left out."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
 
     block: int = setting(10, "resolution: a turn begins and ends with a block", unit="frames", ge=1)
     window: int = setting(10, "of which a supervector is made, around every block", unit="blocks", ge=1)
@@ -29,3 +31,23 @@ class DiarizationSpec:
     bridge: float = setting(0.3, "a pause between two turns of one speaker up to which they are one", unit="s", ge=0)
     first: int = setting(12, "clusters that merging begins with: more than speakers are expected", ge=2)
     passes: int = setting(2, "resegmentations after each merge", ge=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiarizerSpec:
+    """The ``diarization`` section of a configuration: how a diarizer is trained and tested."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    n_components: int = setting(64, "Gaussians of the background model", ge=2)
+    conversations: int = setting(
+        40, "conversations of training speakers that the threshold is learnt from: where merging stops", ge=3
+    )
+    references: str | None = setting(
+        None,
+        "an RTTM of who speaks when in the recordings of the split test, relative to the configuration file; default: "
+        "conversations are made of the test speakers' recordings",
+        is_path=True,
+    )
+    collar: float = setting(0.0, "time on each side of a boundary of the reference that does not count", unit="s", ge=0)
+    search: DiarizationSpec = setting(DiarizationSpec(), "how turns are found")

@@ -33,17 +33,27 @@ def made_conversations(
     Raises:
         DataError: Fewer than four speakers, or one with less than a turn.
     """
-    names = list(speakers)
+    made = []
+    for chosen, own_seed in drawn_talkers(list(speakers), n, seed=seed):
+        recordings = [(name, speakers[name][: round(LONGEST * sample_rate)]) for name in chosen]
+        made.append(make_conversation(recordings, sample_rate, seed=own_seed))
+    return made
+
+
+def drawn_talkers(names: Sequence[str], n: int, *, seed: int = 0) -> list[tuple[list[str], list[int]]]:
+    """Who talks in each of ``n`` made conversations, two, three and four in turn, and the seed of each.
+
+    Raises:
+        DataError: Fewer than four speakers.
+    """
     if len(names) < max(SPEAKERS):
         raise DataError(f"{len(names)} speakers; conversations are made of up to {max(SPEAKERS)} different ones")
-    made = []
+    drawn = []
     for number in range(n):
-        drawn = np.random.default_rng([seed, number]).permutation(len(names))
-        chosen = [names[one] for one in drawn[: SPEAKERS[number % len(SPEAKERS)]]]
-        longest = round(LONGEST * sample_rate)
-        recordings = [(name, speakers[name][:longest]) for name in chosen]
-        made.append(make_conversation(recordings, sample_rate, seed=[seed, number, 1]))
-    return made
+        order = np.random.default_rng([seed, number]).permutation(len(names))
+        chosen = [names[one] for one in order[: SPEAKERS[number % len(SPEAKERS)]]]
+        drawn.append((chosen, [seed, number, 1]))
+    return drawn
 
 
 def train_diarizer(
@@ -85,16 +95,19 @@ def with_threshold(
 ) -> DiarizerFile:
     """The diarizer whose threshold gives the least mean DER on conversations."""
     diarizer = Diarizer(ubm, space, spec, 0.0)
-    paths = []
-    for conversation in development:
-        frames, speech = heard(audio, conversation.samples)
-        path = []
-        for one in divisions(diarizer, frames, speech):
-            turns = in_seconds(one.labels, speech, audio, spec.bridge)
-            path.append((one.next_ratio, diarization_errors(conversation.turns, turns).der))
-        paths.append(path)
+    paths = [merging_path(diarizer, audio, conversation) for conversation in development]
     threshold, der = learn_threshold(paths)
     return DiarizerFile(replace(diarizer, threshold=threshold), audio, LearntFrom(n_background, len(paths), der))
+
+
+def merging_path(diarizer: Diarizer, audio: AudioInput, conversation: Conversation) -> list[tuple[float, float]]:
+    """The divisions of a conversation in order: ratio of the next merge (nats), and DER."""
+    frames, speech = heard(audio, conversation.samples)
+    path = []
+    for one in divisions(diarizer, frames, speech):
+        turns = in_seconds(one.labels, speech, audio, diarizer.spec.bridge)
+        path.append((one.next_ratio, diarization_errors(conversation.turns, turns).der))
+    return path
 
 
 def _speech(audio: AudioInput, samples: NDArray[np.float32], speaker: str) -> NDArray[np.float32]:

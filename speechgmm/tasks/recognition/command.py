@@ -78,6 +78,13 @@ class _Recognised:
                 results.failed(error)
             else:
                 print(text, end="", flush=True)
+                if found.fit is not None and found.fit < 0:
+                    print(
+                        f"warning: {path}: the text does not fit: its units explain the recording worse than any sound "
+                        f"of the model does ({found.fit:.2f} nats per frame, below 0), so that these times mean "
+                        "little; is it what is said in this recording?",
+                        file=sys.stderr,
+                    )
         return results.n_failed
 
 
@@ -201,7 +208,8 @@ def _text(found: "HeardRecording", form: str, *, many: bool, aligned: bool) -> s
         return ctm(found.path.stem, first)
     if form == "jsonl":
         best = [{"words": " ".join(labels), "log_likelihood": round(score, 3)} for labels, score in found.best]
-        return json_line(str(found.path), found.tiers, found.duration, {"best": best} if best else None)
+        more = {**({"best": best} if best else {}), **({} if found.fit is None else {"fit": round(found.fit, 3)})}
+        return json_line(str(found.path), found.tiers, found.duration, more)
     if form == "textgrid":
         return textgrid(found.tiers, found.duration, recording=str(found.path))
     if not aligned:
@@ -211,5 +219,6 @@ def _text(found: "HeardRecording", form: str, *, many: bool, aligned: bool) -> s
         said = " ".join(one.label for one in first)
         return f"{found.path}\t{said}\n" if many else f"{said}\n"
     head = f"{found.path}\n" if many else ""
-    rows = (f"{one.start:8.3f} {one.end:8.3f}  {one.label}\n" for one in found.tiers.get("units", first))
+    finest = list(found.tiers.values())[-1]  # units, where they are others than the words
+    rows = (f"{one.start:8.3f} {one.end:8.3f}  {one.label}\n" for one in finest)
     return head + "".join(rows)

@@ -1,6 +1,6 @@
 """Recognition of test recordings and of new ones, forced alignment, and what was wrong."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,9 @@ from speechgmm.parallel import pmap
 from speechgmm.tasks.recognition.codec import RecogniserFile
 from speechgmm.tasks.recognition.transcript_checks import warn_of_unheard
 from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
+
+SILENCES = ("sil", "SIL", "<sil>", "sp", "pau", "h#", "silence")
+"""Names of labels that are silence in corpora whose transcripts have it."""
 
 HEARD_AT_ONCE = 16
 """Recordings in a task."""
@@ -114,11 +117,12 @@ def labels_of(heard: Alignment | None) -> tuple[str, ...]:
 
 
 def tiers(
-    heard: Alignment, audio: AudioInput, n_frames: int, duration: float | None = None
+    heard: Alignment, audio: AudioInput, n_frames: int, duration: float | None = None, *, units: str = "units"
 ) -> dict[str, list[TimedLabel]]:
     """Words, and their units where they are others, with times in s; they meet between the centres of two frames.
 
-    The last ends with the recording, whose ``duration`` is that of its frames unless it is given.
+    The last ends with the recording, whose ``duration`` is that of its frames unless it is given. ``units`` is what
+    the tier of the units is called, see `name_of_units`.
     """
     plan = front_end(audio.features, audio.sample_rate)
 
@@ -131,11 +135,17 @@ def tiers(
         return [TimedLabel(one.label, time(one.first), time(one.stop), one.confidence) for one in segments]
 
     if not heard.words:
-        return {"units": timed(heard.units)}
+        return {units: timed(heard.units)}
     found = {"words": timed(heard.words)}
     if [one.label for one in heard.units] != [one.label for one in heard.words]:
-        found["units"] = timed(heard.units)
+        found[units] = timed(heard.units)
     return found
+
+
+def name_of_units(recogniser: Recogniser, label: str) -> str:
+    """The tier of the units: phones, where words are pronounced by them or the labels are phones; else units."""
+    pronounced = any(way != (word,) for word, ways in recogniser.lexicon.items() for way in ways)
+    return "phones" if pronounced or label.lower() in ("phone", "phones", "phoneme", "phonemes") else "units"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +156,7 @@ class HeardRecording:
     tiers: Mapping[str, Sequence[TimedLabel]]
     duration: float  # s
     log_likelihood: float  # nats per frame, language included
+    fit: float | None = None  # of a forced alignment, nats per frame, see `hmm.alignment.with_fit`
     best: tuple[tuple[tuple[str, ...], float], ...] = ()  # where more than one was asked for: labels and nats in all
 
 
@@ -158,15 +169,17 @@ def recognise_recordings(
 
     Yields the path with what was found, or with why not.
     """
-    work = partial(_hear_recording, Decoder.of(file.recogniser), file.audio, confidence_scale, top)
+    work = partial(_hear_recording, file, Decoder.of(file.recogniser), confidence_scale, top)
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
 
 def align_recordings(
     file: RecogniserFile, said: Mapping[Path, Sequence[str]], lexicon: Lexicon | None = None, *, n_jobs: int = 1
 ) -> Iterator[tuple[Path, HeardRecording | DataError]]:
-    """Find when the words of each recording are said, in any of their pronunciations.
+    """Find when the words of each recording are said, in any of their pronunciations, and how well these fit it.
 
+    Silence may come before, between and after the words where the model has a unit for it; also one that is a label of
+    its transcripts (`SILENCES`), unless a text names it.
     ``lexicon`` has pronunciations beside the recogniser's own. Yields as `recognise_recordings`.
 
     Raises:
@@ -180,9 +193,22 @@ def align_recordings(
             f"{' and others' if len(places) > 1 else ''}); give a dictionary that has them, and look for another "
             "spelling (case, hyphens)"
         )
+    file = replace(file, recogniser=with_silence_of_transcripts(file.recogniser, said.values()))
     decoder = Decoder.of(file.recogniser, next(iter(said.values())), lexicon)
     work = partial(_align_recording, file, decoder, lexicon)
     yield from zip(said, pmap(work, said.items(), n_jobs=n_jobs, backend="threads"), strict=True)
+
+
+def with_silence_of_transcripts(recogniser: Recogniser, texts: Iterable[Sequence[str]]) -> Recogniser:
+    """A recogniser without a silence of its own that may put the silence of its transcripts between words.
+
+    It stays as it is where a text names that silence: then the texts say themselves where silence is.
+    """
+    named = {word for words in texts for word in words}
+    known = [name for name in SILENCES if name in recogniser.units.labels]
+    if recogniser.silence is not None or not known or named & set(known):
+        return recogniser
+    return replace(recogniser, silence=known[0])
 
 
 def _align_recording(
@@ -193,18 +219,20 @@ def _align_recording(
         graph = file.recogniser.linear(words, lexicon)
     except DataError as error:
         return DataError(f"{path}: {error}")
-    return _hear_recording(replace(decoder, graph=graph), file.audio, None, 1, path)
+    return _hear_recording(file, replace(decoder, graph=graph), None, 0, path)
 
 
 def _hear_recording(
-    decoder: Decoder, audio: AudioInput, scale: float | None, top: int, path: Path
+    file: RecogniserFile, decoder: Decoder, scale: float | None, top: int, path: Path
 ) -> HeardRecording | DataError:
+    """What is heard in a recording; ``top`` 0: the graph is a text's, which is aligned."""
     try:
-        frames, _, recording = model_frames(audio, path)
-        heard = decoder.recognise(frames, confidence_scale=scale)
+        frames, _, recording = model_frames(file.audio, path, every=True)
+        heard = decoder.recognise(frames, confidence_scale=scale) if top else decoder.align(frames)
         several = decoder.n_best(frames, top) if top > 1 else ()
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")
-    found = tiers(heard, audio, len(frames), recording.duration)
+    units = name_of_units(file.recogniser, file.label)
+    found = tiers(heard, file.audio, len(frames), recording.duration, units=units)
     best = tuple((one.labels, one.score) for one in several)
-    return HeardRecording(path, found, recording.duration, heard.score / len(frames), best)
+    return HeardRecording(path, found, recording.duration, heard.score / len(frames), heard.fit, best)

@@ -1,15 +1,14 @@
 """Metrics of recognition, and the tables of hypotheses that a run leaves behind."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
-from speechgmm.engine.metric import bounds
-from speechgmm.evaluation import Edits, count_edits, edit_rate, label_pairs, rate_interval, sentence_rate
+from speechgmm.evaluation import Edits, Metric, count_edits, edit_rate, label_pairs, rate_interval, sentence_rate
+from speechgmm.evaluation.metric import Metrics
 from speechgmm.evaluation.resampling import ratio
 from speechgmm.features import front_end
 from speechgmm.hmm.recognition_spec import RecognitionSpec
@@ -22,8 +21,8 @@ from speechgmm.tasks.recognition.decoding import Recognised, labels_of, tiers
 class RecognitionEvaluation:
     """Figures of a recognition run."""
 
-    metrics: dict[str, dict[str, Any]]
-    folds: dict[str, dict[str, Any]]
+    metrics: Metrics
+    folds: Mapping[str, Metrics]
     edits: tuple[Edits, ...]
 
 
@@ -38,7 +37,7 @@ def evaluate_recognition(found: Recognised, spec: RecognitionSpec, *, seed: int)
     return RecognitionEvaluation(_metrics(edits, groups, seed), folds, edits)
 
 
-def _metrics(edits: Sequence[Edits], groups: NDArray[np.intp] | None, seed: int) -> dict[str, dict[str, Any]]:
+def _metrics(edits: Sequence[Edits], groups: NDArray[np.intp] | None, seed: int) -> dict[str, Metric]:
     counts = count_edits(edits)
     every = np.ones(len(edits))
     n_labels = int(counts.labels.sum())
@@ -49,11 +48,10 @@ def _metrics(edits: Sequence[Edits], groups: NDArray[np.intp] | None, seed: int)
         "insertions": (ratio(counts.insertions, counts.labels), n_labels),
         "sentence_error_rate": (sentence_rate(counts), len(edits)),
     }
-    metrics: dict[str, dict[str, Any]] = {}
-    for name, (rate, n) in rates.items():
-        metrics[name] = {"value": rate(every), "n": n, "unit": "fraction"}
-        if groups is not None and name in ("error_rate", "sentence_error_rate"):
-            metrics[name] |= bounds(rate_interval(rate, groups, seed=seed))
+    metrics = {name: Metric(rate(every), n, "fraction") for name, (rate, n) in rates.items()}
+    if groups is not None:
+        for name in ("error_rate", "sentence_error_rate"):
+            metrics[name] = metrics[name].within(rate_interval(rates[name][0], groups, seed=seed))
     return metrics
 
 

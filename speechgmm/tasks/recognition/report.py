@@ -5,7 +5,9 @@ from typing import Final
 
 import numpy as np
 
-from speechgmm.engine.run_folder import Row, RunFolder
+from speechgmm.engine.run_folder import RunFolder
+from speechgmm.engine.run_scores import Row
+from speechgmm.io.run_files import RunFile
 from speechgmm.report.parts import Picture, Section, Table, percent
 from speechgmm.report.plots import COUNTS_UP_TO, plot_confusion
 
@@ -20,9 +22,10 @@ LABELS_UP_TO: Final = 120
 
 def recognition(run: RunFolder) -> Section | None:
     """The alignment of what was said with what was heard, label by label, and the worst utterances."""
-    if not run.pairs:
+    rows = run.rows(RunFile.PAIRS)
+    if not rows:
         return None
-    pairs = [(row["reference"] or NOTHING, row["hypothesis"] or NOTHING, int(row["count"])) for row in run.pairs]
+    pairs = [(row["reference"] or NOTHING, row["hypothesis"] or NOTHING, int(row["count"])) for row in rows]
     errors = [pair for pair in pairs if pair[0] != pair[1]]
     said = _totals([(a, n) for a, _, n in pairs if a != NOTHING])
     shares = [(a, b, n, percent(n / said[a]) if a in said else NOTHING) for a, b, n in errors[:PAIRS]]
@@ -40,7 +43,7 @@ def recognition(run: RunFolder) -> Section | None:
         "The reference is aligned with the hypothesis by the fewest errors; "
         "labels that count as one (recognition.count_as) are one here.",
     )
-    tables = (most, _labels(pairs, said), _worst(run.hypotheses))
+    tables = (most, _labels(pairs, said), _worst(run.rows(RunFile.HYPOTHESES)))
     return Section("labels", "Confusion matrix", text, tables, pictures)
 
 

@@ -1,14 +1,13 @@
 """Recognition of words or phones, as the engine runs it."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from speechgmm.config import Config
 from speechgmm.corpus import Corpus, Fold, make_split
-from speechgmm.engine.comparison import Compared, chosen_columns, read_heading
+from speechgmm.engine.comparison import Compared
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.labelled_recordings import are_segments
@@ -17,6 +16,7 @@ from speechgmm.engine.task import Inputs, Task, sizes_of
 from speechgmm.evaluation import EditCounts, count_edits, edit_rate
 from speechgmm.evaluation.resampling import Statistic
 from speechgmm.hmm.recognition_spec import RecognitionSpec
+from speechgmm.io.run_files import RunFile
 from speechgmm.report.settings import settings_of
 from speechgmm.tasks.recognition.codec import RecogniserFile, serialise_recogniser
 from speechgmm.tasks.recognition.decoding import Recognised, recognise_test
@@ -37,6 +37,7 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
     """Which words or phones a recording has, one after another."""
 
     name: ClassVar[str] = "recognition"
+    in_order: ClassVar[bool] = True
 
     def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
         """Labels are transcripts: recordings are divided without regard to them."""
@@ -116,26 +117,26 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
 
     def model_tables(self, job: Job, trained: TrainedRecogniser) -> Mapping[str, str]:
         """The states of every unit."""
-        return {"units.tsv": units_table(trained.recogniser.units)}
+        return {RunFile.UNITS: units_table(trained.recogniser.units)}
 
     def tables(self, job: Job, tested: Recognised, evaluation: RecognitionEvaluation | None) -> Mapping[str, str]:
         """References beside hypotheses, and what is confused with what."""
         if evaluation is None:
             return {}
         return {
-            "hypotheses.tsv": hypotheses_table(tested, evaluation),
-            "hypotheses.jsonl": hypotheses_lines(tested, job.audio),
-            "pairs.tsv": pairs_table(evaluation),
+            RunFile.HYPOTHESES: hypotheses_table(tested, evaluation),
+            RunFile.TIMED_HYPOTHESES: hypotheses_lines(tested, job.audio),
+            RunFile.PAIRS: pairs_table(evaluation),
         }
 
-    def compared(self, folder: Path) -> Compared:
+    def compared(self, run: RunFolder) -> Compared:
         """Recordings, by the errors in what was heard; of whole recordings, which protocol.tsv may have in segments."""
         counts = ("hits", "substitutions", "deletions", "insertions")
-        items = chosen_columns(folder, "hypotheses.tsv", ("id",), ("reference", *counts))
-        grouped = "group" in read_heading(folder / "hypotheses.tsv")
-        groups = chosen_columns(folder, "hypotheses.tsv", ("id",), ("group",)) if grouped else {}
+        items = run.columns(RunFile.HYPOTHESES, ("id",), ("reference", *counts))
+        grouped = "group" in run.heading(RunFile.HYPOTHESES)
+        groups = run.columns(RunFile.HYPOTHESES, ("id",), ("group",)) if grouped else {}
         tests = {name: group for (name,), (group,) in groups.items()}
-        return Compared(self.name, "error_rate", items, _error_rate, tests)
+        return Compared("error_rate", items, _error_rate, tests)
 
     def facts(self, trained: TrainedRecogniser) -> Mapping[str, Any]:
         """How many units."""

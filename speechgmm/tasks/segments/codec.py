@@ -34,6 +34,11 @@ class SegmentFile:
     audio: AudioInput
     label: str  # the column that the classes are values of
 
+    @property
+    def of_segments(self) -> bool:
+        """Whether it scores segments, and no recordings as a whole."""
+        return True
+
     def window_scores(self, plan: FrontEnd, recorded: Recorded) -> Iterator[WindowScores]:
         """The log posteriors of each window, taken as a segment; ``plan`` made the frames."""
         n_frames = len(recorded.frames)

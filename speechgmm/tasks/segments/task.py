@@ -16,6 +16,8 @@ class Segments(ClassTask[TrainedSegments]):
     """Which class a segment is of, by several models of it."""
 
     name: ClassVar[str] = "segments"
+    score_unit: ClassVar[str] = "nats"
+    in_order: ClassVar[bool] = True
 
     def train(self, job: Job, sets: Sequence[Inputs]) -> list[TrainedSegments]:
         """The segment models of every training set."""

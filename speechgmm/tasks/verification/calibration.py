@@ -7,7 +7,6 @@ class that is in it, against every recording in it.
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +15,8 @@ from speechgmm.corpus import Fold
 from speechgmm.engine.extraction import divide
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
-from speechgmm.engine.metric import bounds
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.evaluation import act_dcf_sums, bayes_threshold, cllr_sums, interval, open_set_sums, rank_trials
+from speechgmm.evaluation import Metric, act_dcf_sums, bayes_threshold, cllr_sums, interval, open_set_sums, rank_trials
 from speechgmm.evaluation.open_set import OpenSet
 from speechgmm.evaluation.resampling import OfSums
 from speechgmm.tasks.classification.models import ClassModels
@@ -91,7 +89,7 @@ def threshold(decision: DecisionSpec) -> float:
     return bayes_threshold(decision.prior, decision.cost_miss, decision.cost_false_alarm)
 
 
-def calibrated_metrics(scored: ScoredTrials, decision: DecisionSpec, *, seed: int = 0) -> dict[str, dict[str, Any]]:
+def calibrated_metrics(scored: ScoredTrials, decision: DecisionSpec, *, seed: int = 0) -> dict[str, Metric]:
     """Cllr and actDCF of the ratios and, where every model met every test, the rates of open-set identification.
 
     Each with an interval by resampling speakers, of models and tests together. Empty where nothing is calibrated.
@@ -109,26 +107,24 @@ def ratio_metrics(
     decision: DecisionSpec,
     *,
     seed: int = 0,
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Metric]:
     """Cllr and actDCF of log-likelihood ratios (N,), with intervals by resampling the speakers (N,) of both sides."""
     trials = rank_trials(llrs, is_target)
     cost = act_dcf_sums(trials, decision.prior, decision.cost_miss, decision.cost_false_alarm)
-    metrics: dict[str, dict[str, Any]] = {}
-    for name, statistic, unit in (
-        ("cllr", cllr_sums(trials), "bits"),
-        ("act_dcf", cost, "share of the blind decision's cost"),
-    ):
-        metrics[name] = {
-            "value": statistic(np.ones(len(llrs))),
-            "n": len(llrs),
-            "unit": unit,
-            **bounds(interval(statistic, sides, scale="log", seed=seed)),
-        }
-    metrics["act_dcf"] |= {"p_target": decision.prior, "threshold": threshold(decision)}
+    whole = np.ones(len(llrs))
+    metrics = {
+        name: Metric(statistic(whole), len(llrs), unit).within(interval(statistic, sides, scale="log", seed=seed))
+        for name, statistic, unit in (
+            ("cllr", cllr_sums(trials), "bits"),
+            ("act_dcf", cost, "share of the blind decision's cost"),
+        )
+    }
+    stakes = {"p_target": decision.prior, "threshold": threshold(decision)}
+    metrics["act_dcf"] = replace(metrics["act_dcf"], more=stakes)
     return metrics
 
 
-def open_set_metrics(scored: ScoredTrials, decision: DecisionSpec, *, seed: int = 0) -> dict[str, dict[str, Any]]:
+def open_set_metrics(scored: ScoredTrials, decision: DecisionSpec, *, seed: int = 0) -> dict[str, Metric]:
     """Rates of identification among all models or as unknown, at the threshold of the prior and costs.
 
     False alarms are those of strangers' tests. Where nobody is a stranger, every test takes the part of one, with its
@@ -149,15 +145,10 @@ def open_set_metrics(scored: ScoredTrials, decision: DecisionSpec, *, seed: int 
         statistic: OfSums = open_set_sums(tests, threshold(decision))[name]
         chosen = tests.is_member if name != "false_alarm" else ~tests.is_member
         statistic = replace(statistic, columns=statistic.columns[chosen])
-        metrics[f"open_set_{name}"] = {
-            "value": statistic(np.ones(int(chosen.sum()))),
-            "n": int(chosen.sum()),
-            "unit": "fraction",
-            "threshold": threshold(decision),
-            **({"strangers": how} if name == "false_alarm" else {}),
-            **bounds(interval(statistic, groups[chosen], seed=seed)),
-        }
-        metrics[f"open_set_{name}"]["interval"] += ", the models given"
+        n = int(chosen.sum())
+        metric = Metric(statistic(np.ones(n)), n, "fraction").within(interval(statistic, groups[chosen], seed=seed))
+        at = {"threshold": threshold(decision), **({"strangers": how} if name == "false_alarm" else {})}
+        metrics[f"open_set_{name}"] = replace(metric, interval=f"{metric.interval}, the models given", more=at)
     return metrics
 
 

@@ -84,12 +84,17 @@ class Verify:
         ),
     ] = None
     form: Form = Format.table
+    exit_status: Annotated[bool, typer.Option("--exit-status", help="end with status 3 where a claim is rejected")] = (
+        False
+    )
     resample: Resample = False
     jobs: Jobs = 1
     quiet: Quiet = False
 
     def run(self) -> int:
         """Print score, ratio and decision for each recording; returns how many could not be judged.
+
+        A claim that is rejected ends the command with status 3, where ``exit_status`` asks for it.
 
         Raises:
             ConfigError: The claim is not a class of the model, it has no background model, or the threshold is NaN.
@@ -106,14 +111,16 @@ class Verify:
             threshold = 0.0 if calibration is None else calibration.threshold
         if not self.quiet:
             print(_about_scores(calibration, threshold, self.threshold is not None), file=sys.stderr)
-        paths, lengths = recordings(self.audio), list[int]()
+        paths, lengths, rejected = recordings(self.audio), list[int](), list[str]()
         found = judge_recordings(file, paths, self.claim, n_jobs=self.jobs or 1)
         results = Results(found, len(paths), "verifying", quiet=self.quiet)
         columns = ["file", "claim", "score", *([] if calibration is None else ["llr"]), "n_frames", "decision"]
-        print_rows(self._rows(results, threshold, lengths), self.form, columns, _lines)
+        print_rows(self._rows(results, threshold, lengths, rejected), self.form, columns, _lines)
         if calibration is not None:
             for line in _unusual_lengths(calibration, lengths):
                 print(line, file=sys.stderr)
+        if rejected and self.exit_status and not results.n_failed:
+            raise typer.Exit(3)
         return results.n_failed
 
     def _file(self) -> "ClaimFile":
@@ -134,11 +141,13 @@ class Verify:
         return file
 
     def _rows(
-        self, results: "Iterable[tuple[Path, Judged]]", threshold: float, lengths: list[int]
+        self, results: "Iterable[tuple[Path, Judged]]", threshold: float, lengths: list[int], rejected: list[str]
     ) -> Iterator[dict[str, Any]]:
         for path, judged in results:
             lengths.append(judged.n_frames)
             value = judged.score if judged.llr is None else judged.llr
+            if value < threshold:
+                rejected.append(str(path))
             yield {
                 "file": str(path),
                 "claim": self.claim,

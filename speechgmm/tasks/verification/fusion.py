@@ -1,4 +1,4 @@
-"""One score file made of several: fusion, and the calibration of one."""
+"""One score file made of those of several systems: fusion, and calibration of one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError
+from speechgmm.io.run_files import RunFile
 from speechgmm.io.score_file import ClassScores, Pair, read_scores
 from speechgmm.io.tables import table
-from speechgmm.tasks.verification.score_files import connected, named, with_truth
+from speechgmm.tasks.verification.score_files import connected, named, negated, reversal, with_truth
 from speechgmm.tasks.verification.score_map_training import cross_calibrate, fit_logistic
 from speechgmm.tasks.verification.score_maps import Affine
 
@@ -25,6 +26,7 @@ class Fused:
     inputs: tuple[str, ...]  # what each of its weights is for
     n_targets: int  # that it was trained on
     n_nontargets: int
+    notes: tuple[str, ...] = ()  # what should be known of the systems
     n_met: int = 0  # trials of the file that are among those of dev: their ratios look better than they are
 
 
@@ -38,27 +40,31 @@ def fuse_files(
     quality: bool = False,
     n_folds: int = 10,
     seed: int = 0,
+    distance: bool = False,
 ) -> Fused:
     """One calibrated score file from those of one system or several: their weighted sum, by logistic regression.
 
     The weights are trained on the same systems' files of other trials (``dev``, in the same order); without them by
     speaker-disjoint folds of the trials themselves. Of a file with scores and ratios the scores are taken. With
     ``quality`` the column cohort_mean of every file that has it takes part too (``score_maps.map_inputs`` says why).
+    With ``distance`` the scores of all files are distances, lower for targets, and are negated.
 
     Raises:
-        ConfigError: Not as many dev files as systems.
+        ConfigError: Not as many dev files as systems; a prior that is none; distances of a file with ratios.
         DataError: Files of unlike trials, files that cannot be read, trials without truth to train on; no
             cohort_mean where it is asked for, or in other files of dev than of the systems.
     """
+    if not 0 < p_target < 1:
+        raise ConfigError(f"p_target {p_target:g}; expected a probability above 0 and below 1", arguments=("p_target",))
     if dev and len(dev) != len(paths):
         message = f"{len(dev)} dev files for {len(paths)} systems; expected one for each, in the same order"
         raise ConfigError(message, arguments=("dev",))
     if dev_trials is not None and not dev:
         raise ConfigError("dev_trials goes with dev", arguments=("dev_trials", "dev"))
-    pairs, scores, truth, means = _systems(paths, trials, needed=not dev, quality=quality)
+    pairs, scores, truth, means = _systems(paths, trials, needed=not dev, quality=quality, distance=distance)
     met: set[Pair] = set()
     if dev:
-        trained_on, training, known, others = _systems(dev, dev_trials, needed=True, quality=quality)
+        trained_on, training, known, others = _systems(dev, dev_trials, needed=True, quality=quality, distance=distance)
         met = set(trained_on) & set(pairs)
         if others != means:
             raise DataError(
@@ -70,6 +76,7 @@ def fuse_files(
         training, known = scores, truth
     if known is None:
         raise DataError("fusion needs trials whose truth is known")
+    notes = [reversal(path, scores_of, known) for path, scores_of in zip(dev or paths, training.T, strict=False)]
     fit = partial(fit_logistic, p_target=p_target)
     final = fit(training, known)
     if dev:
@@ -82,8 +89,9 @@ def fuse_files(
         (*pair, f"{llr:.6f}", *(() if spelt is None else (spelt[n],)))
         for n, (pair, llr) in enumerate(zip(pairs, llrs, strict=True))
     )
+    counts = int(known.sum()), int((~known).sum())
     inputs = (*map(str, paths), *(f"{paths[n]}: cohort_mean" for n in means))
-    return Fused(table(head, rows), final, inputs, int(known.sum()), int((~known).sum()), len(met))
+    return Fused(table(head, rows), final, inputs, *counts, tuple(filter(None, notes)), len(met))
 
 
 def _numbered(places: Sequence[int]) -> str:
@@ -91,7 +99,7 @@ def _numbered(places: Sequence[int]) -> str:
 
 
 def _systems(
-    paths: Sequence[Path], trials: Path | None, *, needed: bool, quality: bool
+    paths: Sequence[Path], trials: Path | None, *, needed: bool, quality: bool, distance: bool
 ) -> tuple[tuple[Pair, ...], NDArray[np.float64], NDArray[np.bool_] | None, list[int]]:
     """Trials, scores (N, S) of every system in their order, and truth (N,) where it is known or needed.
 
@@ -102,10 +110,12 @@ def _systems(
     columns: list[NDArray[np.float64]] = []
     means: dict[int, NDArray[np.float64]] = {}
     for number, path in enumerate(paths):
-        file = path / "scores.tsv" if path.is_dir() else path
+        file = path / RunFile.SCORES if path.is_dir() else path
         found = read_scores(file)
         if isinstance(found, ClassScores):
             raise DataError(f"{file}: decisions between classes; only scores of trials are fused")
+        if distance:
+            found = negated(file, found)
         if needed or trials is not None or found.is_target is not None:
             found, known, _ = with_truth(file, found, trials)
             if truth is None and not columns:

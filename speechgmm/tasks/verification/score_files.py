@@ -1,31 +1,35 @@
 """Metrics of any score file."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
-from speechgmm.engine.comparison import run_groups
+from speechgmm.engine.run_folder import groups_of_scores, run_of_scores
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.evaluation import error_rates, rank_trials
+from speechgmm.evaluation import Metric, auc, error_rates, rank_trials
+from speechgmm.evaluation.metric import Metrics
+from speechgmm.io.run_files import RunFile
 from speechgmm.io.score_file import ClassScores, Pair, TrialScores, read_scores, read_truth
+from speechgmm.io.tables import windows_path
+from speechgmm.moved import from_new_place
 from speechgmm.tasks.classification.evaluation import Sides, detection_metrics, evaluate
 from speechgmm.tasks.classification.scoring import Scores
 from speechgmm.tasks.classification.spec import DecisionSpec
 from speechgmm.tasks.verification.calibration import ratio_metrics
 
 _LISTED: Final = 5  # trials that are named
+_MOVED: Final = dict.fromkeys(("Fused", "fuse_files"), "speechgmm.tasks.verification.fusion")
 
 
 @dataclass(frozen=True, slots=True)
 class FileFigures:
     """What a score file is worth."""
 
-    metrics: dict[str, dict[str, Any]]  # name -> value, low, high, n, unit
+    metrics: Metrics
     about: str  # what was counted, in a sentence
     notes: tuple[str, ...]  # what should be known of the figures
 
@@ -38,6 +42,7 @@ def evaluate_file(
     are_llrs: bool = False,
     threshold: float | None = None,
     seed: int = 0,
+    distance: bool = False,
 ) -> FileFigures:
     """The figures of a score file.
 
@@ -53,20 +58,24 @@ def evaluate_file(
         are_llrs: The scores are natural-log likelihood ratios.
         threshold: Also miss and false alarm rate where ratios (scores, where there are none) are accepted from this on.
         seed: Of the resampling.
+        distance: The scores are distances, lower for targets: they are negated.
 
     Raises:
         ConfigError: An option that does not go with such a file.
         DataError: A file that cannot be read; trials without a score or without truth; only targets or nontargets.
     """
-    if path.is_dir() and (path / "scores.tsv").exists():
-        path = path / "scores.tsv"
+    if path.is_dir() and (path / RunFile.SCORES).exists():
+        path = path / RunFile.SCORES
     given, decision = decision, decision or stakes_of_run(path)
     found = read_scores(path)
     if isinstance(found, ClassScores):
-        if trials is not None or are_llrs or threshold is not None or (given is not None and found.target is None):
-            raise ConfigError(f"{path} holds decisions between classes: there are no trials, thresholds or priors")
+        alone = trials is not None or are_llrs or threshold is not None or distance
+        if alone or (given is not None and found.target is None):
+            raise ConfigError(
+                f"{path} holds decisions between classes: there are no trials, thresholds, distances or priors"
+            )
         return _classified(path, found, decision, seed)
-    chosen, is_target, unused = with_truth(path, found, trials)
+    chosen, is_target, unused = with_truth(path, negated(path, found) if distance else found, trials)
     notes = [f"{unused} scores are of trials that {trials} does not name, and do not count"] if unused else []
     llrs = chosen.llrs
     if are_llrs and llrs is not None and chosen.scores is not None:
@@ -83,6 +92,7 @@ def evaluate_file(
             f"{trials or path}: {len(is_target)} {kind} trials and no {missing}; error rates need both: is the list "
             "whole, and are target and nontarget spelt as meant?"
         )
+    notes += [note for note in (reversal(path, ordered, is_target),) if note]
     sides, how = _speakers(path, chosen.pairs, is_target)
     metrics = detection_metrics(ordered, is_target, sides, decision, seed=seed)
     if llrs is not None:
@@ -97,9 +107,33 @@ def evaluate_file(
             ("miss", rates.miss, is_target.sum()),
             ("false_alarm", rates.false_alarm, (~is_target).sum()),
         ):
-            metrics[name] = {"value": value, "n": int(n), "unit": "fraction", "threshold": threshold}
+            metrics[name] = Metric(value, int(n), "fraction", more={"threshold": threshold})
     about = f"{int(is_target.sum())} targets, {int((~is_target).sum())} nontargets; {how}"
     return FileFigures(metrics, about, tuple(notes))
+
+
+def negated(path: Path, found: TrialScores) -> TrialScores:
+    """Distances as scores, higher for targets.
+
+    Raises:
+        ConfigError: The file has a column llr, and a ratio is no distance.
+    """
+    if found.llrs is not None or found.scores is None:
+        message = f"{path} has a column llr, and log-likelihood ratios are no distances"
+        raise ConfigError(message, arguments=("distance",))
+    means = None if found.cohort_means is None else -found.cohort_means
+    return replace(found, scores=-found.scores, cohort_means=means)
+
+
+def reversal(path: Path, scores: NDArray[np.float64], is_target: NDArray[np.bool_]) -> str:
+    """What to say where targets score lower than nontargets; empty where they do not."""
+    area = auc(rank_trials(scores, is_target))
+    if area >= 0.5:
+        return ""
+    return (
+        f"{path}: targets score lower than nontargets (area under the ROC {area:.3f}, below 0.5): are the scores "
+        "distances? Then negate them (distance); or are target and nontarget exchanged?"
+    )
 
 
 def with_truth(path: Path, found: TrialScores, trials: Path | None) -> tuple[TrialScores, NDArray[np.bool_], int]:
@@ -108,17 +142,19 @@ def with_truth(path: Path, found: TrialScores, trials: Path | None) -> tuple[Tri
         if found.is_target is None:
             raise DataError(
                 f"{path} does not say which trials are targets; name a list that does (trials: model, test, "
-                "target; or Kaldi's three columns)",
+                "target; or Kaldi's three columns, or VoxCeleb's)",
                 arguments=("trials",),
             )
         return found, found.is_target, 0
     truth = read_truth(trials)
+    if not any(model for model, _ in found.pairs):
+        truth = _by_test(trials, truth)
     places = {pair: n for n, pair in enumerate(found.pairs)}
     missing = [pair for pair in truth if pair not in places]
     if missing:
         raise DataError(
             f"{len(missing)} of {len(truth)} trials in {trials} have no score in {path}: {named(missing)}; are models "
-            "and tests spelt alike, and in this order?"
+            f"and tests spelt alike, and in this order?{windows_path(missing[0][1])}"
         )
     if found.is_target is not None:
         wrong = [pair for pair, said in truth.items() if bool(found.is_target[places[pair]]) != said]
@@ -135,41 +171,56 @@ def with_truth(path: Path, found: TrialScores, trials: Path | None) -> tuple[Tri
     return chosen, np.fromiter(truth.values(), bool, len(truth)), len(found.pairs) - len(truth)
 
 
+def _by_test(path: Path, truth: Mapping[Pair, bool]) -> dict[Pair, bool]:
+    """Truth of trials whose scores name a test alone."""
+    tests: dict[Pair, bool] = {}
+    for (_, test), is_target in truth.items():
+        if tests.setdefault(("", test), is_target) != is_target:
+            raise DataError(
+                f"{path}: {test!r} is target in one trial and nontarget in another, and the scores name a test alone; "
+                "expected scores with a model and a test"
+            )
+    return tests
+
+
 def named(pairs: Sequence[Pair] | set[Pair]) -> str:
-    """The first of some trials, for a message."""
+    """The first trials of some, by model and test."""
     some = ", ".join(f"{model} {test}" for model, test in sorted(pairs)[:_LISTED])
     return some + (" ..." if len(pairs) > _LISTED else "")
 
 
 def _speakers(path: Path, pairs: Sequence[Pair], is_target: NDArray[np.bool_]) -> tuple[Sides, str]:
     """Speakers of models and tests as numbers, and where they are from."""
-    known = run_groups(path.parent, owners=True) if path.name == "scores.tsv" else None
+    known = groups_of_scores(path, owners=True)
     if known is not None:
         tests, owners = known
         names = [owners.get(model, model) for model, _ in pairs] + [tests.get(test, test) for _, test in pairs]
         first, second = np.unique(np.array(names), return_inverse=True)[1].reshape(2, -1)
         return (first, second), "intervals by the speakers of the run (corpus.group)"
+    if not any(model for model, _ in pairs):
+        return connected(pairs, is_target), "intervals by tests, for no models are named"
     return connected(pairs, is_target), "intervals by speakers, as far as targets show who is the same"
 
 
 def stakes_of_run(path: Path) -> DecisionSpec:
     """Prior and costs that a run was judged at, given its folder or ``scores.tsv``; of any other file the defaults."""
-    folder = path.parent if path.name == "scores.tsv" else path
+    run = run_of_scores(path)
     try:
-        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-        return DecisionSpec(**config["decision"])
-    except (OSError, KeyError, ValueError, TypeError, yaml.YAMLError):
+        return DecisionSpec() if run is None else DecisionSpec(**run.config["decision"])
+    except (DataError, KeyError, ValueError, TypeError):
         return DecisionSpec()
 
 
 def connected(pairs: Sequence[Pair], is_target: NDArray[np.bool_]) -> Sides:
     """Speakers of models and of tests as numbers: all models and tests that target trials connect are one speaker.
 
-    Numbered by their names, so that the order of the rows changes no interval.
+    Where no model is named, each test is by itself. Numbered by their names, so that the order of the rows changes no
+    interval.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
+    pairs = [(model, test) if model else (f"model of {test}", test) for model, test in pairs]
     models = {name: n for n, name in enumerate(sorted({model for model, _ in pairs}))}
     tests = {name: n + len(models) for n, name in enumerate(sorted({test for _, test in pairs}))}
     first = np.array([models[model] for model, _ in pairs], np.intp)
@@ -183,7 +234,7 @@ def connected(pairs: Sequence[Pair], is_target: NDArray[np.bool_]) -> Sides:
 def _classified(path: Path, found: ClassScores, decision: DecisionSpec, seed: int) -> FileFigures:
     """Accuracy and the rest, with the groups of the run that the file lies in; those of detecting a target, if any."""
     known: Mapping[str, str] = {}
-    groups = run_groups(path.parent, owners=False) if path.name == "scores.tsv" else None
+    groups = groups_of_scores(path, owners=False)
     if groups is not None:
         known = groups[0]
     scores = Scores(
@@ -200,3 +251,7 @@ def _classified(path: Path, found: ClassScores, decision: DecisionSpec, seed: in
     if evaluation is None:
         raise DataError(f"{path}: a header and no rows")
     return FileFigures(evaluation.metrics, f"{len(found.ids)} items, {len(found.labels)} classes", ())
+
+
+def __getattr__(name: str) -> Any:
+    return from_new_place(__name__, name, _MOVED)

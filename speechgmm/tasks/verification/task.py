@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 from speechgmm.config import Config
 from speechgmm.corpus import Corpus, Fold, make_split
-from speechgmm.engine.comparison import Compared, chosen_columns, error_rates_of_trials, groups_of, score_column
+from speechgmm.engine.comparison import Compared, compared_trials
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Settled
 from speechgmm.errors import ConfigError
 from speechgmm.evaluation import eer, rank_trials
+from speechgmm.io.run_files import RunFile
 from speechgmm.report.settings import mixtures_of, settings_of
 from speechgmm.tasks.classification.codec import serialise
 from speechgmm.tasks.classification.spec import DecisionSpec, ScoringSpec
@@ -22,7 +22,7 @@ from speechgmm.tasks.verification.calibration import by_folds, calibrate, calibr
 from speechgmm.tasks.verification.codec import ClaimFile
 from speechgmm.tasks.verification.cohort import CohortTraining
 from speechgmm.tasks.verification.cohort_check import check_cohort
-from speechgmm.tasks.verification.evaluation import TrialEvaluation, evaluate_trials
+from speechgmm.tasks.verification.evaluation import TrialEvaluation, decisive, evaluate_trials
 from speechgmm.tasks.verification.score_maps import Calibration
 from speechgmm.tasks.verification.spec import UNKNOWN, CalibrationSpec
 from speechgmm.tasks.verification.trials import ScoredTrials, score_trials, trials_table
@@ -56,11 +56,11 @@ class Verification(MixtureTask):
         return corpus, folds
 
     def check_sweep(self, configs: Sequence[Config]) -> None:
-        """Points are compared by their EER, which no calibration changes."""
+        """Points are chosen by the EER of their scores, which no calibration changes."""
         if len({(config.section(CalibrationSpec), config.section(DecisionSpec)) for config in configs}) > 1:
             raise ConfigError(
-                "calibration and decision cannot be swept: points are compared by their EER, which no calibration "
-                "changes; set them for all points alike"
+                "calibration and decision cannot be swept: points are chosen by the EER of their scores, which "
+                "neither changes; set them for all points alike"
             )
         if configs[0].section(CalibrationSpec).by == "dev":
             raise ConfigError(
@@ -125,8 +125,8 @@ class Verification(MixtureTask):
         return replace(evaluation, metrics={**evaluation.metrics, **calibrated})
 
     def criterion(self, config: Config, tested: ScoredTrials) -> float:
-        """Minus the EER of the claims."""
-        return -eer(rank_trials(tested.scores, tested.is_target))
+        """Minus the EER of the claims: of their ratios where they are calibrated, as ``evaluate`` has it."""
+        return -eer(rank_trials(decisive(tested), tested.is_target))
 
     def criterion_name(self, config: Config) -> str:
         """The equal error rate."""
@@ -137,15 +137,13 @@ class Verification(MixtureTask):
         config = replace(job.experiment.config, trials=None)
         return replace(job, experiment=replace(job.experiment, config=config))
 
-    def compared(self, folder: Path) -> Compared:
+    def compared(self, run: RunFolder) -> Compared:
         """Trials, by their EER."""
-        items = chosen_columns(folder, "scores.tsv", ("model", "test"), ("target", score_column(folder)))
-        tests, owners = groups_of(folder, owners=True)
-        return Compared(self.name, "eer", items, error_rates_of_trials, tests, owners, of_trials=True)
+        return compared_trials(run, ("model", "test"))
 
     def tables(self, job: Job, tested: ScoredTrials, evaluation: TrialEvaluation | None) -> Mapping[str, str]:
         """The trials with their scores."""
-        return {"scores.tsv": trials_table(tested)}
+        return {RunFile.SCORES: trials_table(tested)}
 
 
 def _check_unknown(corpus: Corpus) -> None:

@@ -1,0 +1,155 @@
+"""Files below the folder of a corpus, the same for every reader: what counts, what is left aside, what is a split."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from types import MappingProxyType
+from typing import Final
+
+from speechgmm.errors import DataError
+from speechgmm.io.audio_formats import UNDECODED, suffixes_decoded_here, way_out
+
+SYSTEM_NAMES: Final = frozenset(
+    ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "@eadir")
+)
+"""What operating systems leave in folders, in lower case."""
+
+SPLIT_NAMES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **dict.fromkeys(("train", "training"), "train"),
+        **dict.fromkeys(("dev", "development", "val", "valid", "validation"), "dev"),
+        **dict.fromkeys(("test", "testing", "eval", "evaluation"), "test"),
+        "ubm": "ubm",
+        "cohort": "cohort",
+    }
+)
+"""Name of a folder, in lower case -> split."""
+
+
+def is_passed_over(name: str) -> bool:
+    """Whether no reader looks at a file or folder of that name: hidden, or the operating system's own.
+
+    >>> [is_passed_over(name) for name in ("._a.wav", ".DS_Store", "Thumbs.db", "__MACOSX", "a.wav")]
+    [True, True, True, True, False]
+    """
+    return name.startswith(".") or name.lower() in SYSTEM_NAMES
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Every file below a folder, sorted by path; links are followed, what `is_passed_over` says is left out."""
+    return sorted(_files(folder, frozenset()), key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _files(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+    about = folder.stat()
+    if (about.st_dev, about.st_ino) in above:  # a circle of links
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if is_passed_over(entry.name):
+                continue
+            if entry.is_dir():
+                yield from _files(Path(entry.path), above | {(about.st_dev, about.st_ino)})
+            else:
+                yield Path(entry.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Recordings:
+    """The recordings below a folder, by what can be done with them here."""
+
+    folder: Path
+    audio: tuple[Path, ...]  # sorted by path
+    undecoded: tuple[Path, ...]  # audio whose format needs another decoder
+
+    def notes(self, class_of: Callable[[Path], str | None] | None = None) -> Iterator[str]:
+        """What is left aside, with the way out; ``class_of`` a recording is for naming classes that have no other."""
+        if not self.undecoded:
+            return
+        counts = Counter(path.suffix.lower() for path in self.undecoded)
+        kinds = ", ".join(f"{n} {suffix} ({UNDECODED[suffix]})" for suffix, n in sorted(counts.items()))
+        n, first = len(self.undecoded), self.undecoded[0].relative_to(self.folder)
+        are = "1 audio file cannot be decoded and is" if n == 1 else f"{n} audio files cannot be decoded and are"
+        lost: list[str] = []
+        if class_of is not None:
+            there = set(map(class_of, self.audio))
+            lost = sorted({name for name in map(class_of, self.undecoded) if name is not None} - there)
+        without = f"; {_classes(lost)} no other recording and no model" if lost else ""
+        yield f"{are} not used: {kinds}, such as {first}{without}; {way_out(min(counts))}"
+
+
+def _classes(names: list[str]) -> str:
+    some = ", ".join(map(repr, names[:5])) + (" ..." if len(names) > 5 else "")
+    return f"class {some} has" if len(names) == 1 else f"classes {some} have"
+
+
+def recordings_below(folder: Path) -> Recordings:
+    """The recordings below a folder, and the audio files that need a decoder which is not here."""
+    decoded = suffixes_decoded_here()
+    audio, undecoded = [], []
+    for path in files_below(folder):
+        suffix = path.suffix.lower()
+        if suffix in decoded:
+            audio.append(path)
+        elif suffix in UNDECODED:
+            undecoded.append(path)
+    return Recordings(folder, tuple(audio), tuple(undecoded))
+
+
+def audio_files(folder: Path) -> list[Path]:
+    """Every recording below a folder that can be decoded here, sorted by path."""
+    return list(recordings_below(folder).audio)
+
+
+def split_folders(root: Path, places: Iterable[PurePath], *, classes: bool = True) -> dict[str, str]:
+    """Folder at the top -> split, where the folders at the top are splits; empty where they are classes.
+
+    Args:
+        root: The corpus, for messages.
+        places: Its files, relative to it.
+        classes: Whether a split holds a folder for each class.
+
+    Raises:
+        DataError: Some folders are splits and some are not; two are the same split; splits without class folders.
+
+    >>> places = [PurePath("Train/ann/1.wav"), PurePath("val/ann/2.wav"), PurePath("test/ann/3.wav")]
+    >>> split_folders(Path("corpus"), places)
+    {'Train': 'train', 'val': 'dev', 'test': 'test'}
+    """
+    deep: dict[str, bool] = {}  # folder at the top -> whether there are files in folders below it
+    for place in places:
+        if len(place.parts) > 1:
+            deep[place.parts[0]] = deep.get(place.parts[0], not classes) or len(place.parts) > 2
+    named = {top: SPLIT_NAMES[top.lower()] for top in deep if top.lower() in SPLIT_NAMES}
+    # A class may be called so too: a sound of trains, a speaker called Val. Then its recordings lie in it directly, or
+    # it stands alone among the others.
+    holding_classes = {top: split for top, split in named.items() if deep[top]}
+    others = [top for top in deep if top not in named]
+    if others:
+        if "train" in holding_classes.values() or len(set(holding_classes.values())) > 1:
+            are = "is none" if len(others) == 1 else "are none"
+            raise DataError(
+                f"{root}: {_folders(holding_classes)} are named after splits, and {_folders(others)} beside {are}; "
+                f"expected are folders of splits alone ({', '.join(SPLIT_NAMES)}) or of classes alone: move or rename "
+                f"{_folders(others)}"
+            )
+        return {}
+    if named and not holding_classes:
+        if "train" in named.values():
+            raise DataError(
+                f"{root}: recordings lie directly in {_folders(named)}, which are splits; expected is a folder for "
+                f"each class in them, such as {next(iter(named))}/anna/one.wav"
+            )
+        return {}
+    twice = [[top for top in named if named[top] == split] for split in dict.fromkeys(named.values())]
+    for tops in twice:
+        if len(tops) > 1:
+            raise DataError(f"{root}: {_folders(tops)} are the same split, {named[tops[0]]}; rename or join them")
+    return named
+
+
+def _folders(names: Iterable[str]) -> str:
+    found = [f"{name!r}" for name in names]
+    return ", ".join(found[:5]) + (" ..." if len(found) > 5 else "")

@@ -1,0 +1,89 @@
+"""MPEG audio frames (MP3): whether a file counts its frames, and what a decoder needs to see where it does not.
+
+Without a count (a Xing or Info tag in the first frame), libsndfile takes the bitrate of the first frame for that of the
+file, and stops at the length that follows: too early where the bitrate varies, and beyond the end where a tag of text
+counts as audio. Shown a file that is far longer, it decodes until the frames end.
+"""
+
+import os
+from typing import BinaryIO, Final, NamedTuple
+
+_RATES: Final = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+"""Sample rates in Hz by the two bits of the version: MPEG 1, 2 and 2.5."""
+
+STRETCH: Final = 1024
+"""So many times longer than it is the file is shown: above the quotient of the greatest and the least bitrate, 40."""
+
+_LAST_TAG: Final = 128
+"""Bytes of an ID3v1 tag, which a decoder looks for at the end."""
+
+
+class MpegCount(NamedTuple):
+    """The first fields of a `HeaderCount`."""
+
+    missing: int
+    patches: dict[int, bytes]
+    pretended_size: int
+    is_exact: bool
+    note: str
+
+
+def mpeg_count(file: BinaryIO, size: int) -> MpegCount | None:
+    """What the count of frames of an MP3 file of `size` bytes is worth; None where it is no MP3 file."""
+    start = _after_tags(file)
+    file.seek(start)
+    frame = file.read(64)
+    if not _is_frame(frame):
+        return None
+    to_the_end = size * STRETCH
+    place = _tag_place(frame)
+    tag = frame[place : place + 16]
+    if tag[:4] not in (b"Xing", b"Info"):
+        return MpegCount(0, {}, to_the_end, False, "")
+    flags, n_frames = int.from_bytes(tag[4:8], "big"), int.from_bytes(tag[8:12], "big")
+    if not flags & 1 or n_frames == 0:
+        return MpegCount(0, {}, to_the_end, False, "")
+    end = start + int.from_bytes(tag[12:16], "big") if flags & 2 else size
+    file.seek(end)
+    behind = file.read(4)
+    if start < end < size and _is_frame(behind) and behind[1:2] == frame[1:2] and behind[2] & 12 == frame[2] & 12:
+        note = (
+            f"its header counts {n_frames} frames, and more lie behind them ({size - end} bytes; files were joined): "
+            "all are read"
+        )
+        return MpegCount(0, {start + place: bytes(4)}, to_the_end, False, note)
+    return MpegCount(0, {}, 0, True, "")
+
+
+def pretended_tail(position: int, size: int, pretended_size: int, n_bytes: int) -> bytes:
+    """What a decoder reads beyond the `size` bytes of a file: nothing, but for an empty tag at the pretended end."""
+    at_tag = position == pretended_size - _LAST_TAG >= size
+    return bytes(min(n_bytes, _LAST_TAG)) if at_tag else b""
+
+
+def _after_tags(file: BinaryIO) -> int:
+    """Where the frames begin, after ID3v2 tags."""
+    start = 0
+    while True:
+        file.seek(start, os.SEEK_SET)
+        head = file.read(10)
+        if len(head) < 10 or head[:3] != b"ID3" or max(head[6:10]) > 127:
+            return start
+        length = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
+        start += 10 + length + (10 if head[5] & 16 else 0)
+
+
+def _is_frame(head: bytes) -> bool:
+    """Whether four bytes are the head of a frame of layer 3."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return False
+    version, layer, bitrate, rate = head[1] >> 3 & 3, head[1] >> 1 & 3, head[2] >> 4, head[2] >> 2 & 3
+    return version in _RATES and layer == 1 and bitrate != 15 and rate != 3
+
+
+def _tag_place(frame: bytes) -> int:
+    """Where a Xing tag would lie: after the head, its checksum and the side information."""
+    is_first, is_mono = frame[1] >> 3 & 3 == 3, frame[3] >> 6 == 3
+    side = (17 if is_mono else 32) if is_first else (9 if is_mono else 17)
+    plain = 4 + side
+    return plain + 2 if frame[plain : plain + 4] not in (b"Xing", b"Info") and not frame[1] & 1 else plain

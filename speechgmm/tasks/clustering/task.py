@@ -1,0 +1,156 @@
+"""Clustering as the engine runs it: recordings into groups without their labels, and how far these agree with them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from speechgmm.config import Config
+from speechgmm.corpus import Corpus, Fold, make_split
+from speechgmm.engine.class_report import classes_table
+from speechgmm.engine.comparison import Compared
+from speechgmm.engine.job import Job
+from speechgmm.engine.run_folder import RunFolder
+from speechgmm.engine.task import Inputs, Task, sizes_of
+from speechgmm.evaluation import WeightedClusters
+from speechgmm.evaluation.resampling import Statistic
+from speechgmm.io.run_files import RunFile
+from speechgmm.report.settings import mixtures_of, settings_of
+from speechgmm.report.text import reports_lines
+from speechgmm.tasks.clustering.codec import serialise_clustering
+from speechgmm.tasks.clustering.command import GOES_ON
+from speechgmm.tasks.clustering.evaluation import (
+    Clustered,
+    ClusteringEvaluation,
+    cluster_test,
+    clusters_table,
+    distances_table,
+    evaluate_clusters,
+)
+from speechgmm.tasks.clustering.report import clusters
+from speechgmm.tasks.clustering.spec import ClusteringSpec
+from speechgmm.tasks.clustering.training import TrainedClustering, train_clustering
+
+
+class Clustering(Task[TrainedClustering, Clustered, ClusteringEvaluation]):
+    """Which recordings belong together: speakers or sounds that nobody has named."""
+
+    name: ClassVar[str] = "clustering"
+    least_classes: ClassVar[int] = 1
+
+    def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
+        """The recordings to cluster are the test; without a training part (``background: own``) all of them may be."""
+        spec = config.corpus
+        given = {utterance.split for utterance in corpus}
+        if config.section(ClusteringSpec).background == "own" and spec.split.kind == "column" and "train" not in given:
+            if given == {""}:
+                corpus = replace(corpus, utterances=tuple(replace(u, split="test") for u in corpus))
+            if "" not in given or given == {""}:
+                return corpus, ()
+        return make_split(corpus, spec.split, group=spec.group, seed=config.seed, classes=False)
+
+    def trains_each_class(self, config: Config) -> bool:
+        """No: classes are what is to be found."""
+        return False
+
+    def about(self, job: Job) -> str:
+        """How many recordings are clustered."""
+        label, tests = job.corpus.label, job.corpus.split("train" if job.folds else "test")
+        return sizes_of(job, f"clustering of {len({utterance.label(label) for utterance in tests})} classes")
+
+    def train(self, job: Job, sets: Sequence[Inputs]) -> list[TrainedClustering]:
+        """The background model of every training set."""
+        with job.console.stage("train"):
+            return [train_clustering(job, features) for (features,) in sets]
+
+    def test(self, job: Job, parts: Mapping[str, tuple[Inputs, TrainedClustering]]) -> dict[str, Clustered]:
+        """The clusters of each part's test recordings."""
+        named = job.experiment.config.corpus.group is not None
+        tested = {}
+        with job.console.stage("score"):
+            for name, ((features,), trained) in parts.items():
+                there = bool(features.of_split("test"))
+                found = (cluster_test(job, name, features, trained.file),) if there else ()
+                tested[name] = Clustered(found, named)
+        return tested
+
+    def pooled(self, tested: Mapping[str, Clustered]) -> Clustered:
+        """All folds; each keeps its own clusters."""
+        every = list(tested.values())
+        return Clustered(tuple(part for one in every for part in one.parts), every[0].named)
+
+    def evaluate(self, job: Job, tested: Clustered) -> ClusteringEvaluation | None:
+        """ARI, NMI, purity and coverage."""
+        if not tested.parts:
+            job.console.warn("the split 'test' is empty: there is a background model, but nothing was clustered")
+            return None
+        return evaluate_clusters(tested, seed=job.experiment.config.seed)
+
+    def criterion(self, config: Config, tested: Clustered) -> float:
+        """The adjusted Rand index: NMI alone would choose every recording by itself."""
+        figures = tested.figures
+        return figures.ari(np.ones(len(figures.found)))
+
+    def criterion_name(self, config: Config) -> str:
+        """The adjusted Rand index."""
+        return "ari"
+
+    def pack(self, job: Job, trained: TrainedClustering) -> bytes:
+        """What ``speechgmm cluster`` takes: the background model and how recordings become frames."""
+        return serialise_clustering(trained.file)
+
+    def model_tables(self, job: Job, trained: TrainedClustering) -> Mapping[str, str]:
+        """How the background model was trained, where it has recordings of its own."""
+        return {} if trained.report is None else {RunFile.CLASSES: classes_table((trained.report,))}
+
+    def tables(self, job: Job, tested: Clustered, evaluation: ClusteringEvaluation | None) -> Mapping[str, str]:
+        """Clusters, and distances for the picture."""
+        if evaluation is None:
+            return {}
+        return {RunFile.CLUSTERS: clusters_table(tested), RunFile.DISTANCES: distances_table(tested)}
+
+    def compared(self, run: RunFolder) -> Compared:
+        """Recordings, by the ARI of their clusters."""
+        fold = ("fold",) if "fold" in run.heading(RunFile.CLUSTERS) else ()
+        items = run.columns(RunFile.CLUSTERS, ("id",), ("true", "cluster", "group", *fold))
+        tests = {name: group for (name,), (_, _, group, *_) in items.items()}
+        grouped = any(name != group for name, group in tests.items())
+        return Compared("ari", items, _rand_index, tests if grouped else {})
+
+    def more_metrics(self, evaluation: ClusteringEvaluation) -> Mapping[str, Any]:
+        """The numbers of clusters and classes, and what NMI would be for every recording by itself."""
+        return {
+            "n_clusters": evaluation.n_clusters,
+            "n_classes": evaluation.n_classes,
+            "nmi_alone": evaluation.nmi_alone,
+        }
+
+    def next_command(self, model: str) -> str:
+        """Cluster."""
+        return f"{GOES_ON} {model}"
+
+    def trained_lines(self, trained: TrainedClustering) -> Sequence[str]:
+        """The background model."""
+        if trained.report is not None:
+            return reports_lines((trained.report,))
+        return (f"background model: {trained.file.ubm.n_components} Gaussians of the recordings that are clustered",)
+
+    def sections(self, run: RunFolder, n_audio: int) -> Sequence[Any]:
+        """The clusters."""
+        return (clusters(run),)
+
+    def settings(self, run: RunFolder) -> Sequence[tuple[str, str]]:
+        """How recordings are clustered, and the background model."""
+        own = run.config["clustering"]["background"] == "own"
+        how = ("Clustering", settings_of(run, "clustering", ("kind", "method", "background")))
+        return [how] if own else [how, *mixtures_of(run)]
+
+
+def _rand_index(items: Sequence[tuple[str, ...]]) -> Statistic:
+    """The ARI of items (true, cluster, group, and fold where there are folds)."""
+    true, found, groups, *folds = zip(*items, strict=True)
+    return WeightedClusters(found, true, groups, *folds).ari
+
+
+TASK = Clustering()

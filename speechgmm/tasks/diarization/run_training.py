@@ -1,0 +1,75 @@
+"""Training a diarizer in a run: from the features of the training speakers, and conversations made of their recordings.
+
+Every second speaker, in a drawn order, makes the background; the others talk in conversations, from which the
+threshold is learnt, as in `train-diarizer`.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.corpus import Utterance
+from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.frames import Features, Piece
+from speechgmm.engine.job import Job
+from speechgmm.errors import DataError
+from speechgmm.tasks.diarization.codec import DiarizerFile, LearntFrom
+from speechgmm.tasks.diarization.conversation_plans import LEAST, ConversationPlan, stretches_of, training_plans
+from speechgmm.tasks.diarization.corpus import LEAST_SPEAKERS, MOST
+from speechgmm.tasks.diarization.estimation import learn_threshold, train_background
+from speechgmm.tasks.diarization.models import Diarizer
+from speechgmm.tasks.diarization.spec import DiarizerSpec
+from speechgmm.tasks.diarization.training import merging_path
+
+
+def train_in_run(job: Job, features: Features) -> DiarizerFile:
+    """The diarizer of one training set.
+
+    Raises:
+        DataError: Too few speakers with enough speech.
+        FitError: Too few frames for the components of the background model.
+    """
+    config = job.experiment.config
+    spec, seed = config.section(DiarizerSpec), config.seed
+    members: dict[str, list[tuple[Utterance, Piece, float]]] = {}
+    for utterance, piece, duration in zip(features.corpus, features.pieces, features.durations, strict=True):
+        if utterance.split == "train":
+            members.setdefault(utterance.label(features.corpus.label), []).append((utterance, piece, duration))
+    if len(members) < LEAST_SPEAKERS:
+        raise DataError(
+            f"{len(members)} training speakers ({features.corpus.label}); a diarizer is learnt from {LEAST_SPEAKERS} "
+            "at least, better from fifty: half of them make the background, the others talk to each other"
+        )
+    names = sorted(members)
+    drawn = [names[number] for number in np.random.default_rng(seed).permutation(len(names))]
+    background = {name: _some(members[name]) for name in drawn[0::2]}
+    ubm, space = train_background(background, spec.search, n_components=spec.n_components, seed=seed, n_jobs=job.n_jobs)
+    long = [name for name in drawn[1::2] if sum(length for *_, length in members[name]) >= LEAST]
+    if len(long) < LEAST_SPEAKERS // 2:
+        raise DataError(
+            f"{len(long)} of {len(drawn[1::2])} training speakers who are to talk have {LEAST:g} s of recordings; "
+            "conversations are made of four different ones at least"
+        )
+    talkers = {name: stretches_of(utterance for utterance, *_ in members[name]) for name in long}
+    plans = training_plans(talkers, spec.conversations, seed=seed)
+    diarizer, audio = Diarizer(ubm, space, spec.search, 0.0), features.audio
+    done = job.map(partial(_merging_path, diarizer, audio), plans)
+    threshold, der = learn_threshold(list(job.console.track(done, len(plans), "learning where merging stops")))
+    return DiarizerFile(replace(diarizer, threshold=threshold), audio, LearntFrom(len(background), len(plans), der))
+
+
+def _some(recordings: list[tuple[Utterance, Piece, float]]) -> list[NDArray[np.float32]]:
+    """Frames of speech of a speaker's recordings, in order, until there are ``MOST`` seconds."""
+    found, total = [], 0.0
+    for _, piece, duration in recordings:
+        if total >= MOST:
+            break
+        found.append(piece.load())
+        total += duration
+    return found
+
+
+def _merging_path(diarizer: Diarizer, audio: AudioInput, plan: ConversationPlan) -> list[tuple[float, float]]:
+    return merging_path(diarizer, audio, plan.make(audio))

@@ -1,0 +1,221 @@
+"""Diarization as the engine runs it: a diarizer from training speakers, tested on those it never heard."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from speechgmm.config import Config
+from speechgmm.corpus import Corpus, Fold, make_split
+from speechgmm.engine.comparison import Compared
+from speechgmm.engine.frames import Features
+from speechgmm.engine.job import Job
+from speechgmm.engine.run_folder import RunFolder
+from speechgmm.engine.task import Inputs, Task, sizes_of
+from speechgmm.errors import DataError
+from speechgmm.evaluation.diarization import Turn, pooled_der
+from speechgmm.evaluation.resampling import Statistic, ratio
+from speechgmm.io.rttm import read_rttm
+from speechgmm.io.run_files import RunFile
+from speechgmm.report.settings import settings_of
+from speechgmm.tasks.diarization.codec import DiarizerFile, serialise_diarizer
+from speechgmm.tasks.diarization.command import GOES_ON
+from speechgmm.tasks.diarization.conversation_plans import LEAST
+from speechgmm.tasks.diarization.evaluation import (
+    PARTS,
+    DiarizationEvaluation,
+    DiarizedItem,
+    conversation_items,
+    diarize_items,
+    evaluate_diarization,
+    recordings_table,
+    turns_table,
+)
+from speechgmm.tasks.diarization.report import turns
+from speechgmm.tasks.diarization.run_training import train_in_run
+from speechgmm.tasks.diarization.spec import DiarizerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Diarized:
+    """The test recordings with their turns, fold after fold."""
+
+    items: tuple[DiarizedItem, ...]
+
+
+class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
+    """Who speaks when, among speakers that nobody has named."""
+
+    name: ClassVar[str] = "diarization"
+
+    def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
+        """No speaker is on two sides.
+
+        Raises:
+            DataError: One is, though his groups are not.
+        """
+        spec = config.corpus
+        divided, folds = make_split(corpus, spec.split, group=spec.group, seed=config.seed, classes=False)
+        for where, one in ((None, divided), *((fold.name, fold.apply(divided)) for fold in folds)):
+            _refuse_shared_speakers(one, "" if where is None else f"fold {where}: ")
+        return divided, folds
+
+    def trains_each_class(self, config: Config) -> bool:
+        """No: whoever is tested was never heard."""
+        return False
+
+    def about(self, job: Job) -> str:
+        """How many speakers."""
+        speakers = {utterance.label(job.corpus.label) for utterance in job.corpus.split("train")}
+        return sizes_of(job, f"diarization, {len(speakers)} training speakers")
+
+    def extract(self, job: Job) -> Inputs:
+        """The features of all recordings.
+
+        Raises:
+            DataError: A test recording that is not in the references, or a part of one.
+        """
+        references, seen = _references(job), set[str]()
+        for utterance in job.corpus.split("test") if references else ():
+            where = utterance.source or utterance.id
+            if utterance.path.stem in seen:
+                raise DataError(
+                    f"{where}: several test recordings are called {utterance.path.stem!r}, and an RTTM names them "
+                    "without folders and endings: rename them"
+                )
+            seen.add(utterance.path.stem)
+            if utterance.path.stem not in references:
+                raise DataError(
+                    f"{where}: diarization.references has no turn of {utterance.path.stem!r}; it has "
+                    f"{', '.join(sorted(references)[:5])}: expected is the file's name without its ending"
+                )
+            if utterance.start is not None or utterance.end is not None:
+                raise DataError(f"{where}: a part of a recording; turns are compared in whole recordings, one row each")
+        return super().extract(job)
+
+    def train(self, job: Job, sets: Sequence[Inputs]) -> list[DiarizerFile]:
+        """The diarizer of every training set."""
+        with job.console.stage("train"):
+            return [train_in_run(job, features) for (features,) in sets]
+
+    def test(self, job: Job, parts: Mapping[str, tuple[Inputs, DiarizerFile]]) -> dict[str, Diarized]:
+        """The turns of each part's test recordings."""
+        references, collar = _references(job), job.experiment.config.section(DiarizerSpec).collar
+        tested = {}
+        with job.console.stage("score"):
+            for name, ((features,), file) in parts.items():
+                items = conversation_items(job, name, features, references)
+                tested[name] = Diarized(diarize_items(job, name, items, file, collar))
+        return tested
+
+    def pooled(self, tested: Mapping[str, Diarized]) -> Diarized:
+        """The recordings of all folds."""
+        return Diarized(tuple(item for one in tested.values() for item in one.items))
+
+    def evaluate(self, job: Job, tested: Diarized) -> DiarizationEvaluation | None:
+        """DER with its parts, JER and the number of speakers."""
+        if not tested.items:
+            job.console.warn("the split 'test' is empty: there is a diarizer, but no figures about it")
+            return None
+        return evaluate_diarization(tested.items, seed=job.experiment.config.seed)
+
+    def criterion(self, config: Config, tested: Diarized) -> float:
+        """Minus the diarization error rate."""
+        return -pooled_der([one.errors for one in tested.items])(np.ones(len(tested.items)))
+
+    def criterion_name(self, config: Config) -> str:
+        """The diarization error rate."""
+        return "der"
+
+    def pack(self, job: Job, trained: DiarizerFile) -> bytes:
+        """The diarizer, as ``speechgmm diarize`` takes it."""
+        return serialise_diarizer(trained)
+
+    def tables(self, job: Job, tested: Diarized, evaluation: DiarizationEvaluation | None) -> Mapping[str, str]:
+        """Errors of every recording, and the turns of both sides."""
+        if evaluation is None:
+            return {}
+        return {
+            RunFile.RECORDINGS: recordings_table(tested.items),
+            RunFile.REFERENCES: turns_table(tested.items, "reference"),
+            RunFile.TURNS: turns_table(tested.items, "hypothesis"),
+        }
+
+    def compared(self, run: RunFolder) -> Compared:
+        """Recordings, by their errors; two runs make the same conversations of the same division and seed."""
+        items = run.columns(RunFile.RECORDINGS, ("id",), ("speech", *PARTS))
+        return Compared("der", items, _error_rate, {})
+
+    def facts(self, trained: DiarizerFile) -> Mapping[str, Any]:
+        """What the diarizer was learnt from; ``training_der`` is that of the conversations it was learnt from."""
+        return {
+            "n_background": trained.learnt.n_background,
+            "n_conversations": trained.learnt.n_conversations,
+            "training_der": trained.learnt.der,
+            "threshold": trained.diarizer.threshold,
+        }
+
+    def next_command(self, model: str) -> str:
+        """Diarize."""
+        return f"{GOES_ON} {model}"
+
+    def trained_lines(self, trained: DiarizerFile) -> Sequence[str]:
+        """What the diarizer was learnt from."""
+        learnt = trained.learnt
+        return (
+            f"background: {learnt.n_background} speakers; threshold {trained.diarizer.threshold:.2f} nats, learnt from "
+            f"{learnt.n_conversations} conversations of others, whose DER it makes {100 * learnt.der:.1f} % (of "
+            "training, not of a test)",
+        )
+
+    def unusable(self, job: Job, features: Features) -> Sequence[tuple[str, str]]:
+        """Nothing more; speakers with little speech are warned of."""
+        lengths: dict[str, float] = {}
+        for utterance, duration in zip(features.corpus, features.durations, strict=True):
+            name = utterance.label(features.corpus.label)
+            lengths[name] = lengths.get(name, 0.0) + duration
+        short = sorted(name for name, length in lengths.items() if length < LEAST)
+        if short:
+            job.console.warn(
+                f"{len(short)} of {len(lengths)} speakers have less than {LEAST:g} s and talk in no conversation: "
+                f"{', '.join(short[:10])}{', ...' if len(short) > 10 else ''}"
+            )
+        return ()
+
+    def sections(self, run: RunFolder, n_audio: int) -> Sequence[Any]:
+        """Recordings and their turns."""
+        return (turns(run),)
+
+    def settings(self, run: RunFolder) -> Sequence[tuple[str, str]]:
+        """The diarizer."""
+        return [("Diarizer", settings_of(run, "diarization", ("n_components", "conversations")))]
+
+    def resampled_by(self, corpus: Mapping[str, Any]) -> str | None:
+        """Recordings: made conversations share no speaker."""
+        return None
+
+
+def _references(job: Job) -> dict[str, list[Turn]]:
+    """The turns that are known; none where conversations are made."""
+    name = job.experiment.config.section(DiarizerSpec).references
+    return {} if name is None else read_rttm(job.experiment.beside(name))
+
+
+def _refuse_shared_speakers(corpus: Corpus, where: str) -> None:
+    tested = {utterance.label(corpus.label) for utterance in corpus.split("test")}
+    shared = sorted(tested & {utterance.label(corpus.label) for utterance in corpus.split("train")})
+    if shared:
+        raise DataError(
+            f"{where}{len(shared)} speakers ({corpus.label}) are trained on and tested: {', '.join(shared[:10])}"
+            f"{', ...' if len(shared) > 10 else ''}; set corpus.group to {corpus.label}, or mend the split"
+        )
+
+
+def _error_rate(items: Sequence[tuple[str, ...]]) -> Statistic:
+    """The DER of recordings (speech, and the parts of what is wrong, in s)."""
+    speech, *wrong = np.array(items, np.float64).T
+    return ratio(np.sum(wrong, axis=0), speech)
+
+
+TASK = Diarization()
