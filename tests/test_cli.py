@@ -116,7 +116,7 @@ def test_score_takes_other_rates_and_channels_where_the_configuration_allows_it(
         (["run", "hums.yaml", "--set", "model.n_components=5000"], 1, "too few frames"),
         (["run", "hums.yaml", "--set", "features.preset=slaney"], 2, "6853.84 Hz"),
         (["transcribe", "x"], 2, "No such command"),
-        (["score", "none.safetensors", "a.wav"], 1, "there is no such model file"),
+        (["score", "none.safetensors", "a.wav"], 2, "there is no such model file"),
         (["inspect", "hums"], 2, "neither a run's folder"),
         (["init", "nowhere"], 1, "there is no such folder"),
         (["run", "hums.yaml", "--out", "hums.yaml"], 2, "a file; the results need a folder (--out)"),
@@ -288,7 +288,8 @@ def test_help_waits_for_no_library_but_those_that_print_it() -> None:
     for arguments in (["--help"], ["score", "--help"], ["--version"]):
         own = {name for name in loaded_by(*arguments) if name.startswith("speechgmm")}
         commands = {f"speechgmm.cli.{name}_commands" for name in ("experiment", "model", "grouping", "file")}
-        assert own <= {"speechgmm", "speechgmm.cli", "speechgmm.cli.app", "speechgmm.errors"} | commands
+    printing = {"speechgmm.io", "speechgmm.io.terminal"}
+        assert own <= {"speechgmm", "speechgmm.cli", "speechgmm.cli.app", "speechgmm.errors", *printing} | commands
         assert not loaded_by(*arguments) & (SLOW | {"numpy", "scipy", "soundfile"}) - {"rich"}
 
 
