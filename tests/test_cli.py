@@ -288,7 +288,7 @@ def test_help_waits_for_no_library_but_those_that_print_it() -> None:
     for arguments in (["--help"], ["score", "--help"], ["--version"]):
         own = {name for name in loaded_by(*arguments) if name.startswith("speechgmm")}
         commands = {f"speechgmm.cli.{name}_commands" for name in ("experiment", "model", "grouping", "file")}
-    printing = {"speechgmm.io", "speechgmm.io.terminal"}
+        printing = {"speechgmm.io", "speechgmm.io.terminal"}
         assert own <= {"speechgmm", "speechgmm.cli", "speechgmm.cli.app", "speechgmm.errors", *printing} | commands
         assert not loaded_by(*arguments) & (SLOW | {"numpy", "scipy", "soundfile"}) - {"rich"}
 
