@@ -10,6 +10,7 @@ from speechgmm.config import ParallelSpec, load_config
 from speechgmm.engine.console import Console
 from speechgmm.engine.job import prepare
 from speechgmm.engine.run_report import data_table
+from speechgmm.io.locks import using_cache
 from speechgmm.report.text import aligned, duration
 
 CLASSES_SHOWN = 30
@@ -32,8 +33,10 @@ def check_and_print(config: Path, overrides: Sequence[str], *, quiet: bool) -> i
     parallel = experiment.config.parallel
     here = ParallelSpec(memory=parallel.memory) if parallel.backend == "dask" else parallel
     experiment = replace(experiment, config=replace(experiment.config, corpus=corpus, parallel=here))
-    job = prepare(experiment, console=Console(quiet=quiet))
-    features = job.task.extract(job)[0]
+    with using_cache(experiment.cache()):
+        job = prepare(experiment, console=Console(quiet=quiet))
+        features = job.task.extract(job)[0]
+        misfits = job.task.unusable(job, features)
     lines = data_table(job, features).splitlines()
     head, *rows = (line.split("\t") for line in lines)
     shown = rows[:CLASSES_SHOWN]
@@ -50,7 +53,6 @@ def check_and_print(config: Path, overrides: Sequence[str], *, quiet: bool) -> i
     if wrong:
         print(f"{len(wrong)} cannot:")
         print("\n".join(f"  {name}: {reason}" for name, reason in wrong))
-    misfits = job.task.unusable(job, features)
     if misfits:
         print(f"{len(misfits)} of them cannot be trained on:")
         print("\n".join(f"  {name}: {reason}" for name, reason in misfits))

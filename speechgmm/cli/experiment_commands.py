@@ -48,13 +48,21 @@ def _overrides(overrides: list[str] | None, jobs: int | None, scheduler: str | N
     return found
 
 
-def _run(config: Path, overrides: list[str], trust_cluster: bool, out: Path | None, quiet: bool, until: Any) -> Any:
+def _run(
+    config: Path,
+    overrides: list[str],
+    trust_cluster: bool,
+    out: Path | None,
+    quiet: bool,
+    until: Any,
+    verify_audio: bool = False,
+) -> Any:
     from speechgmm.config import load_config
     from speechgmm.engine.console import Console
     from speechgmm.engine.runs import run
 
     experiment = load_config(config, overrides, trust_cluster=trust_cluster)
-    return run(experiment, output=out, console=Console(quiet=quiet), until=until)
+    return run(experiment, output=out, console=Console(quiet=quiet), until=until, verify_audio=verify_audio)
 
 
 @app.command("run")
@@ -65,13 +73,19 @@ def run_command(
     jobs: Jobs = None,
     scheduler: Scheduler = None,
     trust_cluster: TrustCluster = False,
+    verify_audio: Annotated[
+        bool,
+        typer.Option(
+            "--verify-audio", help="hash every recording, even if its size, dates and inode are those of the last run"
+        ),
+    ] = False,
     quiet: Quiet = False,
     debug: Debug = False,  # noqa: ARG001 (read by main)
 ) -> None:
     """Extract, train, score and evaluate; what was finished before is not done again."""
     from speechgmm.cli.results import print_result
 
-    print_result(_run(config, _overrides(overrides, jobs, scheduler), trust_cluster, out, quiet, "run"))
+    print_result(_run(config, _overrides(overrides, jobs, scheduler), trust_cluster, out, quiet, "run", verify_audio))
 
 
 @app.command("extract")

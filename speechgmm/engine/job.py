@@ -29,6 +29,7 @@ class Job:
     folds: tuple[Fold, ...] = ()  # of a cross-validation; then the corpus is all in training
     output: Path | None = None  # the run's folder, where there is one
     cluster: Cluster | None = None  # where tasks run, if not here
+    verify_audio: bool = False  # hash recordings though nothing says that they have changed
 
     @property
     def audio(self) -> AudioInput:

@@ -37,6 +37,7 @@ from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, task_of
 from speechgmm.errors import ConfigError, DataError, FitError
 from speechgmm.io.atomic import only_writer, write_text
+from speechgmm.io.locks import using_cache
 from speechgmm.io.run_files import RunFile, is_run
 from speechgmm.io.tables import table
 from speechgmm.io.text_file import read_text_file
@@ -141,7 +142,7 @@ def sweep(
     task = task_of(base.config)
     if task.no_sweep is not None:
         raise ConfigError(f"sweep is not there for task: {task.name}: {task.no_sweep}")
-    with only_writer(folder):
+    with only_writer(folder), using_cache(base.cache()):
         _claim(folder, base, points)
         console.log = folder / RunFile.LOG
         found: list[tuple[Point, dict[str, Any]]] = []

@@ -4,6 +4,7 @@ Owns what every kind of model file shares: how it is packed, read, refused, and 
 is its task's (``tasks/*/codec.py``). Without times, paths and worker counts: the same training gives the same bytes.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,17 +85,26 @@ def refuse_other_kinds(path: Path, header: dict[str, Any], wanted: str) -> None:
         raise ModelFileError(f"{path}: {what}, not {KINDS[wanted][0]}; `speechgmm {command}` is for it")
 
 
-def read_tensors(path: Path) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
-    """The tensors and the header of one of our files. Raises ModelFileError where it is not."""
+def read_tensors(path: Path, data: bytes | None = None) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
+    """The tensors and the header of one of our files. Raises ModelFileError where it is not.
+
+    ``data`` are its bytes, where they are not the whole file; ``path`` is for messages then.
+    """
     from safetensors import SafetensorError, safe_open
+    from safetensors.numpy import load
 
     if path.is_dir():
         raise ModelFileError(f"{path}: a folder; the model of a run is {RunFile.MODELS} in it")
     try:
-        check_regular(path)
-        with safe_open(str(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        if data is not None:
+            tensors = load(data)
+            n_bytes = int.from_bytes(data[:8], "little")
+            metadata = json.loads(data[8 : 8 + n_bytes]).get("__metadata__") or {}
+        else:
+            check_regular(path)
+            with safe_open(str(path), framework="numpy") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError:
         raise ModelFileError(f"{path}: there is no such model file") from None
     except DataError as error:

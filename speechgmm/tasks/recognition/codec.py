@@ -116,8 +116,8 @@ def serialise_recogniser(content: RecogniserFile) -> bytes:
     return packed(header, tensors)
 
 
-def read_recogniser(path: str | Path) -> RecogniserFile:
-    """Read and check the model file of a recogniser.
+def read_recogniser(path: str | Path, data: bytes | None = None) -> RecogniserFile:
+    """Read and check the model file of a recogniser; ``data`` are its bytes, where they are not the whole file.
 
     Raises:
         ModelFileError: As ``read_model_file``; or it holds models of another kind.
@@ -125,7 +125,7 @@ def read_recogniser(path: str | Path) -> RecogniserFile:
     from speechgmm.hmm.recogniser import Recogniser
 
     path = Path(path)
-    tensors, header = read_tensors(path)
+    tensors, header = read_tensors(path, data)
     refuse_other_kinds(path, header, "recogniser")
     with whole(path):
         about = checked(RecogniserHeader, header["recogniser"], "header.recogniser")

@@ -81,9 +81,12 @@ def read_any_model(path: str | Path) -> ModelFile | SegmentFile:
     return read_segment_models(path) if kind_of(path) == "segments" else read_model_file(path)
 
 
-def read_segment_models(path: Path) -> SegmentFile:
-    """Read a file of segment models. Raises ModelFileError as ``read_model_file``."""
-    tensors, header = read_tensors(path)
+def read_segment_models(path: Path, data: bytes | None = None) -> SegmentFile:
+    """Read a file of segment models; ``data`` are its bytes, where they are not the whole file.
+
+    Raises ModelFileError as ``read_model_file``.
+    """
+    tensors, header = read_tensors(path, data)
     from speechgmm.tasks.segments.models import SegmentModels
 
     with whole(path):
