@@ -11,6 +11,15 @@ from typing import BinaryIO, Final, NamedTuple
 _RATES: Final = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 """Sample rates in Hz by the two bits of the version: MPEG 1, 2 and 2.5."""
 
+_BITRATES: Final = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+"""kbit/s of MPEG 1, layer 3; 0: not said."""
+
+_LOW_BITRATES: Final = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+"""kbit/s of MPEG 2 and 2.5, layer 3."""
+
+_BLOCK: Final = 1 << 18
+"""Bytes that are read at once."""
+
 STRETCH: Final = 1024
 """So many times longer than it is the file is shown: above the quotient of the greatest and the least bitrate, 40."""
 
@@ -52,7 +61,33 @@ def mpeg_count(file: BinaryIO, size: int) -> MpegCount | None:
             "all are read"
         )
         return MpegCount(0, {start + place: bytes(4)}, to_the_end, False, note)
+    if _holds_more(file, start, size, n_frames + 1):  # the frame of the tag is not counted
+        note = f"its header counts {n_frames} frames, and more are there: all are read"
+        return MpegCount(0, {start + place: bytes(4)}, to_the_end, False, note)
     return MpegCount(0, {}, 0, True, "")
+
+
+def _holds_more(file: BinaryIO, start: int, size: int, n_frames: int) -> bool:
+    """Whether a whole frame follows so many that lie one behind the other."""
+    file.seek(start)
+    data, at = b"", 0
+    for _ in range(n_frames + 1):
+        if at + 4 > len(data):
+            file.seek(at - len(data), os.SEEK_CUR)
+            data, at = file.read(_BLOCK), 0
+        head = data[at : at + 4]
+        length = _length(head) if _is_frame(head) else 0
+        if length == 0:
+            return False
+        at += length
+    return file.tell() - len(data) + at <= size
+
+
+def _length(head: bytes) -> int:
+    """Bytes of a frame of layer 3; 0 where its head does not say."""
+    version, rate = head[1] >> 3 & 3, _RATES[head[1] >> 3 & 3][head[2] >> 2 & 3]
+    bitrate = (_BITRATES if version == 3 else _LOW_BITRATES)[head[2] >> 4]
+    return (144 if version == 3 else 72) * 1000 * bitrate // rate + (head[2] >> 1 & 1) if bitrate else 0
 
 
 def pretended_tail(position: int, size: int, pretended_size: int, n_bytes: int) -> bytes:
