@@ -119,8 +119,8 @@ class Pieces:
                 yield piece
             if self._n_samples == 0:
                 raise DataError(
-                    f"{self.path}: nothing is left of its {self._n_decoded} samples at {rate} Hz when they are brought to "
-                    f"{self.sample_rate} Hz; is the rate in its header right?"
+                    f"{self.path}: its {self._n_decoded} samples at {rate} Hz are none at {self.sample_rate} Hz; "
+                    "is the rate in its header right?"
                 )
 
     def _check_header(self, file: Source) -> None:
