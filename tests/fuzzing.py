@@ -36,6 +36,7 @@ from safetensors.numpy import load, save
 
 KEPT = Path(__file__).parent / "kept"
 SECONDS = 10
+PATIENCE = 6  # times SECONDS without an answer, after which a process hangs though it has had no processor
 BYTES = 1 << 30
 RATE = 8000
 
@@ -659,6 +660,11 @@ def _serve(pipe: Any, known: Mapping[str, Kind]) -> None:
             pipe.send(tried(*task, known, Path(folder)))
 
 
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Worker:
     """A process that is watched: it is ended where it takes too long, and begun again."""
 
@@ -667,11 +673,6 @@ class Worker:
         self.process: Any = None
 
     def result(self, kind: str, number: int) -> tuple[str, str]:
-        found = self._result(kind, number)
-        # Other work on the machine may have held it up: only what takes so long twice hangs.
-        return self._result(kind, number) if found[0] == "hang" else found
-
-    def _result(self, kind: str, number: int) -> tuple[str, str]:
         if self.process is None:
             context = multiprocessing.get_context("fork")
             self.pipe, other = context.Pipe()
@@ -681,12 +682,16 @@ class Worker:
                 self.process.start()
             other.close()
         self.pipe.send((kind, number))
+        begun = _processor_seconds(self.process.pid)
         try:
-            if self.pipe.poll(SECONDS):
-                found: tuple[str, str] = self.pipe.recv()
-                if found[0] == "memory":
-                    self.end()
-                return found
+            for _ in range(PATIENCE):  # other work on the machine may hold it up: it hangs if it has had the time
+                if self.pipe.poll(SECONDS):
+                    found: tuple[str, str] = self.pipe.recv()
+                    if found[0] == "memory":
+                        self.end()
+                    return found
+                if _processor_seconds(self.process.pid) - begun >= SECONDS:
+                    break
             fault = "hang"
         except (EOFError, ConnectionError):
             fault = "ended"
