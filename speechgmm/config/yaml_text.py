@@ -10,6 +10,7 @@ from typing import Any, Final
 import yaml
 
 from speechgmm.errors import ConfigError
+from speechgmm.io.text_file import HALF, is_text
 
 Path = tuple[str, ...]
 
@@ -47,6 +48,12 @@ class _Loader(yaml.SafeLoader):
             kind = node.tag.removeprefix("tag:yaml.org,2002:")
             problem = f"{_short(node.value)} cannot be read as {KINDS.get(kind, kind)}"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
+
+    def construct_yaml_str(self, node: Any) -> str:
+        text: str = super().construct_yaml_str(node)
+        if not is_text(text):
+            raise yaml.constructor.ConstructorError(None, None, f"a text with {HALF}", node.start_mark)
+        return text
 
     def construct_yaml_int(self, node: Any) -> int:
         if len(str(node.value)) > MOST_DIGITS + 5:  # sign, 0x and separators
