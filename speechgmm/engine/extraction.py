@@ -15,7 +15,7 @@ from speechgmm.engine.job import Job
 from speechgmm.engine.noisy_copies import check_babble, noising
 from speechgmm.engine.normalisation import normalised, normalised_copies
 from speechgmm.engine.run_folder import RunFolder
-from speechgmm.engine.shards import extract_recordings
+from speechgmm.engine.shards import NO_FILE, extract_recordings
 from speechgmm.engine.transforms import transformed
 from speechgmm.errors import DataError
 from speechgmm.features import FrontEnd, front_end
@@ -149,11 +149,13 @@ def _pieces(
 
 
 def _reasons(rejected: Sequence[tuple[str, str]]) -> list[str]:
-    """Every reason once, with the number of utterances it takes along."""
-    counts = Counter(reason.split(" (")[0] for _, reason in rejected)
+    """Every reason once, with the number of utterances it takes along; of a missing file, the first row that names it."""
+    counts: Counter[str] = Counter()
     first: dict[str, str] = {}
     for _, reason in rejected:
-        first.setdefault(reason.split(" (")[0], reason)
+        key = reason.partition(f"{NO_FILE} (")[0]
+        counts[key] += 1
+        first.setdefault(key, reason)
     return [reason + (f" ({counts[key]} utterances)" if counts[key] > 1 else "") for key, reason in first.items()]
 
 
