@@ -162,7 +162,10 @@ def test_every_key_has_a_description_in_the_schema() -> None:
         ("scoring: {temperature_folds: 1}\n", r"temperature_folds is 1; cross-validation needs 2"),
         ("scoring: {temperature_folds: 0, priors: train}\n", r"priors: train has no effect without a temperature"),
         ("task: [a]\n", r"line 1: task is \['a'\]; expected 'classification'"),
-        ("corpus: {labels: {merge: [a, b]}}\n", r"corpus.labels.merge is \['a', 'b'\]; expected pairs of words, such as"),
+        (
+            "corpus: {labels: {merge: [a, b]}}\n",
+            r"corpus.labels.merge is \['a', 'b'\]; expected pairs of words, such as",
+        ),
         ("corpus: {labels: {merge: {a: 3}}}\n", r"corpus.labels.merge is 3; expected text; write a number in quotes"),
         ("corpus: {labels: {ignore: sil}}\n", r"corpus.labels.ignore is 'sil'; expected a list, such as"),
         (f"seed: {'a' * 300}\n", r"seed is 'a{59}\.\.\.; expected integer$"),

@@ -133,7 +133,7 @@ def test_a_corpus_one_folder_further_down_is_named(tmp_path):
 def test_an_empty_label_is_said_to_be_empty(tmp_path):
     table = tmp_path / "m.tsv"
     table.write_text("path\tspeaker\na.wav\t \n")
-    with pytest.raises(DataError, match=r"line 2: 'speaker' is empty; expected the name of a class"):
+    with pytest.raises(DataError, match=r"line 2: the label in 'speaker' is empty; expected the name of a class"):
         read_corpus(CorpusSpec(kind="manifest", label="speaker"), path=table, root=None)
 
 
@@ -283,7 +283,7 @@ def test_names_that_are_not_utf8_go_through_every_command(latin, tmp_path, monke
 
 
 def test_a_name_of_several_signs_joined_to_one_is_written_as_it_is(tmp_path, corpus_folder):
-    root = corpus_folder.rename(tmp_path / "family \U0001f468\u200d\U0001f469 \\ \"d\"")
+    root = corpus_folder.rename(tmp_path / 'family \U0001f468\u200d\U0001f469 \\ "d"')
     path = write_starter(root, tmp_path / "c.yaml")
     assert load_config(path).corpus_root() == root
 

@@ -149,7 +149,7 @@ def _pieces(
 
 
 def _reasons(rejected: Sequence[tuple[str, str]]) -> list[str]:
-    """Every reason once, with the number of utterances it takes along; of a missing file, the first row that names it."""
+    """Every reason once, with the number of utterances it takes along; of a missing file, with the first row."""
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}
     for _, reason in rejected:

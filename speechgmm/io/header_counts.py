@@ -47,6 +47,9 @@ class HeaderCount:
     note: str = ""
     """What a person should know of it, as the second half of a message."""
 
+    end: int = 0
+    """Bytes of the file that the decoder is to see, whatever size is pretended; 0: all."""
+
     ends_with_samples: bool = False
     """Whether nothing but samples follows the header: what a decoder leaves unread is not heard."""
 
@@ -122,6 +125,8 @@ def header_count(file: BinaryIO) -> HeaderCount:
     magic = head[:4]
     if magic in _CHUNKED:
         found = _chunked(file, _CHUNKED[magic], size, head)
+        if magic == b"BW64":  # RF64 by another name, by which libsndfile does not know it
+            found = replace(found, patches={**found.patches, 0: b"RF64" if head[12:16] == b"ds64" else b"RIFF"})
         place = head.find(b"fmt ") + 8
         if magic == b"RIFF" and place >= 8 and head[place : place + 2] == _MP3_IN_WAV:
             found = replace(found, is_exact=False, pretended_size=size * STRETCH)
