@@ -148,11 +148,16 @@ LAYOUTS = {
     "compute-eer": ("{s} {target}", None),
     "compute-eer, digits": ("{s} {n}", None),
     "truth before score": ("{target} {s}", None),
+    "truth of -1 and 1": ("{s} {sign}", None),
+    "header, truth of -1 and 1": ("score,label", None),
+    "header, truth of a data frame": ("score,label", None),
 }
 ROWS = {
     "NIST": ("{m}\t{t}.sph\ta\t{s}", "{m}\t{t}.sph\ta\t{target}"),
     "header of one system": ("{comma};{target}", None),
     "header of tests": ("{m}-{t},{bonafide},{s}", None),
+    "header, truth of -1 and 1": ("{s},{sign}", None),
+    "header, truth of a data frame": ("{s},{n}.0", None),
 }
 WITHOUT_MODELS = {name for name in LAYOUTS if re.match("ASV|compute|header|truth", name)}
 
@@ -167,7 +172,15 @@ WITHOUT_MODELS = {name for name in LAYOUTS if re.match("ASV|compute|header|truth
 def test_score_files_of_other_toolkits_have_the_metrics_of_our_own(tmp_path: Path, toolkit: str, encoding: str) -> None:
     rows = trials()
     fields = [
-        {"m": m, "t": t, "s": f"{s:.4f}", "comma": f"{s:.4f}".replace(".", ","), "n": int(k), "a": f"{n % 3:02}"}
+        {
+            "m": m,
+            "t": t,
+            "s": f"{s:.4f}",
+            "comma": f"{s:.4f}".replace(".", ","),
+            "n": int(k),
+            "sign": 2 * int(k) - 1,
+            "a": f"{n % 3:02}",
+        }
         | {"target": "target" if k else "non-target", "bonafide": "bonafide" if k else "spoof"}
         | {"genuine": "Genuine" if k else "impostor", "imposter": "target" if k else "imposter"}
         for n, (m, t, s, k) in enumerate(rows)
