@@ -14,7 +14,7 @@ from speechgmm.cli import app
 from speechgmm.cli.starter import write_starter
 from speechgmm.config import load_config
 from speechgmm.corpus import CorpusSpec, read_corpus
-from speechgmm.corpus.readers.files import audio_files, split_folders
+from speechgmm.corpus.readers.files import recordings_below, split_folders
 from speechgmm.corpus.readers.folder import read_folder, read_fsdd
 from speechgmm.corpus.readers.kaldi import read_kaldi
 from speechgmm.corpus.readers.librispeech import read_librispeech
@@ -164,7 +164,7 @@ def littered(root, *names):
 def test_every_reader_passes_over_hidden_and_system_files(tmp_path):
     folder = littered(tmp_path / "folder", "ann/1.wav", "ben/2.wav")
     assert [u.id for u in read_folder(folder, "x")] == ["ann/1", "ben/2"]
-    assert audio_files(folder) == [folder / "ann/1.wav", folder / "ben/2.wav"]
+    assert recordings_below(folder).audio == (folder / "ann/1.wav", folder / "ben/2.wav")
     libri = littered(tmp_path / "libri", "train-clean-100/19/198/19-198-0001.flac")
     assert [(u.id, read_librispeech(libri, "speaker").notes) for u in read_librispeech(libri, "speaker")] == [
         ("19-198-0001", ())
@@ -291,7 +291,7 @@ def test_a_name_of_several_signs_joined_to_one_is_written_as_it_is(tmp_path, cor
 def test_links_to_themselves_and_folders_that_may_not_be_read_are_named(tmp_path, monkeypatch):
     root = touched(tmp_path / "corpus", "ann/1.wav", "ben/2.wav")
     (root / "ann" / "loop.wav").symlink_to("loop.wav")
-    assert [path.name for path in audio_files(root)] == ["1.wav", "loop.wav", "2.wav"]
+    assert [path.name for path in recordings_below(root).audio] == ["1.wav", "loop.wav", "2.wav"]
     read = os.scandir
 
     def forbidden(folder):
@@ -301,7 +301,7 @@ def test_links_to_themselves_and_folders_that_may_not_be_read_are_named(tmp_path
 
     monkeypatch.setattr(os, "scandir", forbidden)
     with pytest.raises(DataError, match=r"ben: this folder cannot be read \(Permission denied\)"):
-        audio_files(root)
+        recordings_below(root)
 
 
 def test_fsdd_one_folder_further_down_is_named(tmp_path):

@@ -24,7 +24,7 @@ from speechgmm.setting import is_path
 MOVED = {("scoring", "p_target"): "decision.prior"}
 """Keys of earlier versions -> where they are now."""
 
-KINDS = {
+EXPECTED = {
     "string_type": "text; write a number in quotes",
     "dict_type": "pairs of words, such as {ax: ah}",
     "tuple_type": "a list, such as [one, two]",
@@ -205,8 +205,8 @@ def _explain(problem: dict[str, Any], source: str, lines: Mapping[tuple[str, ...
     message = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ").partition(", unable to parse")[0]
     if problem["type"] == "dataclass_type":
         message = f"a section with keys of its own: {', '.join(known_keys.get(path, ()))}"
-    elif problem["type"] in KINDS:
-        message = KINDS[problem["type"]]
+    elif problem["type"] in EXPECTED:
+        message = EXPECTED[problem["type"]]
     elif problem["type"] == "literal_error":
         message = _nearest(path, problem["input"], message)
     return f"{where}: {key} is {short(problem['input'])}; expected {message}"
