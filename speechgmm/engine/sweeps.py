@@ -260,7 +260,7 @@ def _choose(
         "settings_hash": settings_hash(config),
     }
     place.put_metrics(metrics)
-    job.console.say(f"the test figure of what was chosen by inner figures is in {folder / RunFile.METRICS}")
+    job.console.say(f"the test results of the chosen settings are in {folder / RunFile.METRICS}")
     return result
 
 
