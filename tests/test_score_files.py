@@ -314,7 +314,7 @@ def test_without_dev_one_system_is_calibrated_by_folds_of_its_own_speakers(
     assert metrics["act_dcf"]["p_target"] == 0.1
     Evaluate(scores=out, threshold=0.0).run()
     out = capsys.readouterr().out
-    assert "act dcf" in out
+    assert "actDCF" in out
     assert "EER (convex hull)" in out
     assert "EER (staircase)" in out
     Evaluate(scores=scores, trials=key, form="json").run()

@@ -7,8 +7,8 @@ import yaml
 
 from speechgmm.config import NOT_IN_THE_RESULT, default_config, other_than, to_plain
 from speechgmm.engine.run_folder import RunFolder
-from speechgmm.evaluation import EER_NAMES, Metric
-from speechgmm.evaluation.metric import notes_of
+from speechgmm.evaluation import Metric
+from speechgmm.evaluation.metric import notes_of, shown_name
 from speechgmm.report import mistakes
 from speechgmm.report.component_choice import choice
 from speechgmm.report.confusions import confusions
@@ -45,10 +45,7 @@ def sections(run: RunFolder, n_audio: int) -> list[Section]:
 
 def figures(run: RunFolder) -> Iterator[tuple[str, Metric]]:
     """The metrics of the test, with names for a person."""
-    names = EER_NAMES | {"min_dcf": "minDCF", "act_dcf": "actDCF", "cllr": "Cllr", "cllr_min": "Cllr_min"}
-    names |= {"auc": "AUC", "pauc": "pAUC"}
-    for name, metric in run.results.items():
-        yield names.get(name, name.replace("_", " ")), metric
+    return ((shown_name(name), metric) for name, metric in run.results.items())
 
 
 def shown(value: float | None, unit: str) -> str:
