@@ -65,12 +65,7 @@ def evaluate_file(
         ConfigError: An option that does not go with such a file; a run of another task, or one that was not tested.
         DataError: A file that cannot be read; trials without a score or without truth; only targets or nontargets.
     """
-    run = run_of_scores(path)
-    if run is not None and not holds_scores_to_evaluate(run):
-        raise ConfigError(
-            f"{path}: a run of {run.task.name} without scores of classes or trials; expected a score file, or a run of "
-            f"classification or verification that was tested. What it was tested for is in its {RunFile.METRICS}"
-        )
+    _check_run(path)
     if path.is_dir() and (path / RunFile.SCORES).exists():
         path = path / RunFile.SCORES
     given, decision = decision, decision or stakes_of_run(path)
@@ -117,6 +112,16 @@ def evaluate_file(
             metrics[name] = Metric(value, int(n), "fraction", more={"threshold": threshold})
     about = f"{int(is_target.sum())} targets, {int((~is_target).sum())} nontargets; {how}"
     return FileFigures(metrics, about, tuple(notes))
+
+
+def _check_run(path: Path) -> None:
+    """Refuse the folder or ``scores.tsv`` of a run that decides neither classes nor trials."""
+    run = run_of_scores(path)
+    if run is not None and not holds_scores_to_evaluate(run):
+        raise ConfigError(
+            f"{path}: a run of {run.task.name} without scores of classes or trials; expected a score file, or a run of "
+            f"classification or verification that was tested. The run's own metrics are in its {RunFile.METRICS}"
+        )
 
 
 def negated(path: Path, found: TrialScores) -> TrialScores:
