@@ -309,9 +309,8 @@ def test_help_waits_for_no_library_but_those_that_print_it() -> None:
     for arguments in (["--help"], ["score", "--help"], ["--version"]):
         own = {name for name in loaded_by(*arguments) if name.startswith("speechgmm.")}
         beside = {name for name in own if not re.search(r"\.cli(\.\w+)?$|\.tasks(\.\w+(\.\w*command)?)?$", name)}
-        assert beside <= {
-            f"speechgmm.{name}" for name in ("errors", "io", "io.model_kinds", "io.terminal", "moved", "task_table")
-        }
+        modules = ("errors", "io", "io.model_kinds", "io.run_files", "io.terminal", "moved", "task_table")
+        assert beside <= {f"speechgmm.{name}" for name in modules}
         assert not loaded_by(*arguments) & (SLOW | {"numpy", "scipy", "soundfile"}) - {"rich"}
 
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from speechgmm.cli import app
 from speechgmm.corpus import CorpusSpec, read_corpus
-from speechgmm.corpus.readers.files import audio_files, split_folders
+from speechgmm.corpus.readers.files import recordings_below, split_folders
 from speechgmm.corpus.readers.folder import read_folder, read_fsdd
 from speechgmm.corpus.readers.kaldi import read_kaldi
 from speechgmm.corpus.readers.librispeech import read_librispeech
@@ -161,7 +161,7 @@ def littered(root, *names):
 def test_every_reader_passes_over_hidden_and_system_files(tmp_path):
     folder = littered(tmp_path / "folder", "ann/1.wav", "ben/2.wav")
     assert [u.id for u in read_folder(folder, "x")] == ["ann/1", "ben/2"]
-    assert audio_files(folder) == [folder / "ann/1.wav", folder / "ben/2.wav"]
+    assert recordings_below(folder).audio == (folder / "ann/1.wav", folder / "ben/2.wav")
     libri = littered(tmp_path / "libri", "train-clean-100/19/198/19-198-0001.flac")
     assert [(u.id, read_librispeech(libri, "speaker").notes) for u in read_librispeech(libri, "speaker")] == [
         ("19-198-0001", ())

@@ -14,9 +14,10 @@ from speechgmm.report.component_choice import choice
 from speechgmm.report.confusions import confusions
 from speechgmm.report.detection_sections import detection
 from speechgmm.report.operating_points import operating_points
-from speechgmm.report.parts import Picture, Section, Table, percent, seconds
+from speechgmm.report.parts import Picture, Section, Table, percent
 from speechgmm.report.plots import CURVES_WITH_NAMES, plot_training
 from speechgmm.report.settings import settings_of
+from speechgmm.report.text import duration
 
 
 def sections(run: RunFolder, n_audio: int) -> list[Section]:
@@ -147,7 +148,7 @@ def data(run: RunFolder) -> Section:
         rows = [(row["class"], row["split"], row["utterances"], row["seconds"], row["frames"]) for row in run.data]
         total = sum(float(row["seconds"]) for row in run.data)
         n_utterances = sum(int(row["utterances"]) for row in run.data)
-        text.append(f"{n_utterances} utterances, {seconds(total)} in all.")
+        text.append(f"{n_utterances} utterances, {duration(total)} in all.")
         head = ("class", "split", "utterances", "duration (s)", "frames")
         tables.append(Table.of("Utterances, duration and frames of every class", head, rows, text=2))
     else:
@@ -182,7 +183,7 @@ def about(run: RunFolder) -> list[tuple[str, str]]:
     if metrics.get("n_rejected"):
         rows.append(("Left out", str(metrics["n_rejected"])))
     if "seconds" in metrics:
-        rows.append(("Time", ", ".join(f"{stage} {seconds(value)}" for stage, value in metrics["seconds"].items())))
+        rows.append(("Time", ", ".join(f"{stage} {duration(value)}" for stage, value in metrics["seconds"].items())))
     if environment:
         rows.append(("speechgmm", environment["packages"]["speechgmm"]))
         rows.append(("Configuration hash", environment["config_hash"]))

@@ -72,7 +72,11 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def duration(seconds: float) -> str:
-    """A length of time for a person: 4.2 s, 3 min 20 s, 2 h 5 min."""
+    """A length of time for a person.
+
+    >>> duration(0.4), duration(75), duration(7500)
+    ('0.4 s', '1 min 15 s', '2 h 5 min')
+    """
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

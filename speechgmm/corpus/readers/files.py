@@ -98,11 +98,6 @@ def recordings_below(folder: Path) -> Recordings:
     return Recordings(folder, tuple(audio), tuple(undecoded))
 
 
-def audio_files(folder: Path) -> list[Path]:
-    """Every recording below a folder that can be decoded here, sorted by path."""
-    return list(recordings_below(folder).audio)
-
-
 def split_folders(root: Path, places: Iterable[PurePath], *, classes: bool = True) -> dict[str, str]:
     """Folder at the top -> split, where the folders at the top are splits; empty where they are classes.
 
