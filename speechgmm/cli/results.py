@@ -33,7 +33,7 @@ def print_result(result: "Result") -> None:
                 (name, figure("auc", own["auc"])[1], figure("rate", own["detection_rate"])[1])
                 for name, own in parts.items()
             ]
-            print("\n" + "\n".join(aligned([(what, "AUC", "found"), *lines[:CLASSES_SHOWN]])))
+            print("\n" + "\n".join(aligned([(what, "AUC", "detected"), *lines[:CLASSES_SHOWN]])))
             if len(lines) > CLASSES_SHOWN:
                 print(f"  ... and {len(lines) - CLASSES_SHOWN} more in {RunFile.METRICS}")
     if "folds" in metrics:

@@ -83,7 +83,7 @@ def results(run: RunFolder) -> Section:
             f"Open set: a test is accepted as the best model's from {strangers.more['threshold']:.3f} nats on and is "
             f"unknown below; unknown speakers are {strangers.more['strangers']}."
         )
-    head = ("figure", "value", "low", "high", "items", "how the interval was made (groups)")
+    head = ("metric", "value", "low", "high", "items", "how the interval was made (groups)")
     caption = "Figures of the test, with 95 % intervals"
     table = Table(caption, head, tuple(rows), frozenset((1, 2, 3, 4)), folded=False)
     tables = [table]
