@@ -48,7 +48,7 @@ def confusions(run: RunFolder) -> Section | None:
         "confusion",
         alt=f"Confusion matrix of {n} classes; {np.trace(counts)} of {counts.sum()} items are on the diagonal. "
         "The counts are in the table below it.",
-        caption="Rows are the true classes, columns the predicted classes; the darker, the larger the share of the row.",
+        caption="Rows are the true classes, columns the predicted; the darker, the larger the share of the row.",
         table=full,
         wide=n >= WIDE_FROM,
     )

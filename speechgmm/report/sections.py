@@ -84,7 +84,7 @@ def results(run: RunFolder) -> Section:
             f"unknown below; unknown speakers are {strangers.more['strangers']}."
         )
     head = ("metric", "value", "low", "high", "items", "how the interval was made (groups)")
-    caption = "Figures of the test, with 95 % intervals"
+    caption = "Metrics of the test, with 95 % intervals"
     table = Table(caption, head, tuple(rows), frozenset((1, 2, 3, 4)), folded=False)
     tables = [table]
     folds = run.metrics.get("folds", {})
