@@ -687,8 +687,8 @@ def test_the_folder_of_a_sweep_from_before_a_key_was_added_is_gone_on_with(hums:
     (folder / "sweep.yaml").write_text(yaml.safe_dump(earlier))
     with pytest.raises(ConfigError, match=r"another sweep \(model.max_iter: 3 there, 4 here\); see sweep.yaml"):
         sweep(hums, points, output=folder, console=quiet())
-    (folder / "sweep.yaml").write_text(written.replace("channel: null", "channel: 1"))
-    with pytest.raises(ConfigError, match=r"another sweep \(corpus.channel: 1 there, None here\)"):
+    (folder / "sweep.yaml").write_text(written.replace("channel: mix", "channel: 1"))
+    with pytest.raises(ConfigError, match=r"another sweep \(corpus.channel: 1 there, 'mix' here\)"):
         sweep(hums, points, output=folder, console=quiet())
     for text in ("[]", "points: 3", "first: 3"):
         (folder / "sweep.yaml").write_text(text)
