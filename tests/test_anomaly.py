@@ -403,7 +403,7 @@ def test_two_runs_are_compared_by_their_auc_on_the_same_recordings(machines: Pat
     values = [100 * found["auc"]["value"] for found in (theirs, mine)]
     assert values[0] != values[1]
     text = compare_runs([machines / "run", other])
-    assert f"{other}: auc {values[0]:.2f} %, {machines / 'run'}: {values[1]:.2f} %" in text
+    assert f"{other}: AUC {values[0]:.2f} %, {machines / 'run'}: {values[1]:.2f} %" in text
     assert f"difference {values[0] - values[1]:+.2f} points" in text
     rows = (other / "scores.tsv").read_text().replace("\tclick\t", "\tnormal\t")
     for folder in (tmp_path / "one", tmp_path / "two"):

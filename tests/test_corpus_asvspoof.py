@@ -201,7 +201,7 @@ def test_runs_with_a_target_are_compared_swept_and_evaluated_by_what_detection_i
     assert evaluate_file(tmp_path / "two").metrics["eer"]["n_groups"] == 8
     assert two["eer"]["value"] > one["eer"]["value"]
     text = compare_runs([tmp_path / "one", tmp_path / "two"])
-    assert f"eer {100 * two['eer']['value']:.2f} %" in text
+    assert f"EER (convex hull) {100 * two['eer']['value']:.2f} %" in text
     assert "resamples of 8 groups" in text
     run(two_hums(tmp_path), output=tmp_path / "plain", console=quiet)
     with pytest.raises(ConfigError, match=r"plain is judged by its accuracy, .*one by its eer"):

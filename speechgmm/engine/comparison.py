@@ -1,4 +1,4 @@
-"""Two runs on the same test items: the difference of their figures, by a paired bootstrap."""
+"""Two runs on the same test items: the difference of a metric, by a paired bootstrap."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from speechgmm.engine.run_folder import Items, RunFolder
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import Difference, compare, eer, rank_trials
+from speechgmm.evaluation.metric import shown_name
 from speechgmm.evaluation.resampling import Statistic
 from speechgmm.io.run_files import RunFile
 
@@ -58,9 +59,9 @@ def compare_runs(folders: Sequence[Path]) -> str:
             raise DataError(f"{folder} and {base} have other groups (corpus.group) for the same items")
         what = "groups" if first.tests else "items"
         values, difference = _difference(other, first)
-        figure = first.metric.replace("_", " ")
+        metric = shown_name(first.metric)
         lines.append(
-            f"{folder}: {figure} {100 * values[0]:.2f} %, {base}: {100 * values[1]:.2f} %\n"
+            f"{folder}: {metric} {100 * values[0]:.2f} %, {base}: {100 * values[1]:.2f} %\n"
             f"  difference {100 * difference.value:+.2f} points{_bounds(difference)}; "
             f"above 0 in {100 * difference.share_above:.1f} % of resamples of {difference.n_groups} {what}"
             + (f"\n  note: {difference.note.replace('groups', what)}" if difference.note else "")

@@ -177,7 +177,7 @@ def _refuse_copies(corpus: Corpus, pieces: Sequence[Piece], folds: Sequence[Fold
         problems.update(dict.fromkeys(same_audio(keys, divided)))
     if problems:
         raise DataError(
-            f"{len(problems)} recordings stand on more than one side of the division under different names:\n"
+            f"{len(problems)} recordings are in more than one part of the split under different names:\n"
             f"{listed(list(problems))}\nkeep one of each"
         )
 
@@ -203,7 +203,7 @@ def _check_what_is_left(job: Job, corpus: Corpus) -> None:
         if lost:
             raise DataError(f"{where}after skipping, no training recording is left of: {', '.join(lost[:20])}")
         if fold is not None and not divided.split("test"):
-            raise DataError(f"{where}after skipping, nothing is left to test; take another division")
+            raise DataError(f"{where}after skipping, nothing is left to test; choose another corpus.split")
 
 
 def _faults(entries: Iterable[Entry]) -> Iterator[str]:
