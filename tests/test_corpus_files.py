@@ -85,6 +85,19 @@ def test_folders_beside_those_of_splits_are_refused_by_name(names, named):
         split_folders(Path("c"), places(*names))
 
 
+@pytest.mark.parametrize(
+    ("names", "named"),
+    [
+        (["train_set/a/1.wav", "test_set/a/2.wav"], "'train_set', 'test_set' begin like .* call it 'train', 'test'"),
+        (["Train-1/a/1.wav", "VAL/a/2.wav"], "'Train-1' begins like .* call it 'train'"),
+        (["train/a/1.wav", "test2024/a/2.wav", "x/a/3.wav"], "'test2024' begins like .* call it 'test'"),
+    ],
+)
+def test_folders_that_begin_like_splits_are_refused_with_the_name_to_give(names, named):
+    with pytest.raises(DataError, match=named):
+        split_folders(Path("c"), places(*names))
+
+
 def test_two_folders_of_one_split_and_splits_without_classes_are_refused():
     with pytest.raises(DataError, match="'val', 'dev' are the same split, dev"):
         split_folders(Path("c"), places("train/a/1.wav", "val/a/2.wav", "dev/a/3.wav"))
@@ -98,6 +111,7 @@ def test_two_folders_of_one_split_and_splits_without_classes_are_refused():
         ["train/1.wav", "dog/2.wav", "rain/3.wav"],  # the sound of trains
         ["Val/1.wav", "Dev/2.wav"],  # two names of people
         ["val/monday/1.wav", "ann/monday/2.wav"],  # a speaker with sessions
+        ["train_1/a/1.wav", "trainer/a/2.wav", "testimony/a/3.wav"],  # one of them alone, and longer words
     ],
 )
 def test_classes_that_are_called_like_a_split_are_classes(tmp_path, names):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import soundfile
 
 
-DECODING_VERSION: Final = 2
+DECODING_VERSION: Final = 3
 """Part of every key of the feature cache: raised whenever the same file gives other samples."""
 
 

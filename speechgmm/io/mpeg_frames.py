@@ -27,6 +27,9 @@ _LONGEST: Final = 2881
 _MOST_TAGS: Final = 100
 """A file with more of them is none that a program wrote."""
 
+_BLOCK: Final = 1 << 18
+"""Bytes that are read at once."""
+
 STRETCH: Final = 1024
 """So many times longer than it is the file is shown: above the quotient of the greatest and the least bitrate, 40."""
 
@@ -71,7 +74,26 @@ def mpeg_count(file: BinaryIO, size: int) -> MpegCount | None:
             "all are read"
         )
         return uncounted._replace(patches={start + place: bytes(4)}, note=note)
+    if _holds_more(file, start, size, n_frames + 1):  # the frame of the tag is not counted
+        note = f"its header counts {n_frames} frames, and more are there: all are read"
+        return uncounted._replace(patches={start + place: bytes(4)}, note=note)
     return MpegCount(0, {}, 0, True, "")
+
+
+def _holds_more(file: BinaryIO, start: int, size: int, n_frames: int) -> bool:
+    """Whether a whole frame follows so many that lie one behind the other."""
+    file.seek(start)
+    data, at = b"", 0
+    for _ in range(n_frames + 1):
+        if at + 4 > len(data):
+            file.seek(at - len(data), os.SEEK_CUR)
+            data, at = file.read(_BLOCK), 0
+        head = data[at : at + 4]
+        length = _n_bytes(head) if _is_frame(head) else 0
+        if length == 0:
+            return False
+        at += length
+    return file.tell() - len(data) + at <= size
 
 
 def pretended_tail(position: int, size: int, pretended_size: int, n_bytes: int) -> bytes:
