@@ -414,7 +414,7 @@ def test_probabilities_of_pronunciations_are_trained_with_kept_and_decide(senten
     assert found.metrics["error_rate"]["value"] > plain.metrics["error_rate"]["value"] + 0.2
 
 
-def test_words_that_only_the_test_has_are_said_to_be_errors(
+def test_words_that_only_the_test_has_are_refused_before_training_or_counted_as_errors(
     sentences: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manifest, dictionary = sentences.parent / "m.tsv", sentences.parent / "words.dict"
@@ -422,15 +422,101 @@ def test_words_that_only_the_test_has_are_said_to_be_errors(
     lines[3] = lines[3].replace("\t", "\tsideways ", 1)
     manifest.write_text("\n".join(lines) + "\n")
     dictionary.write_text(dictionary.read_text() + "sideways M L\n")
-    run(sentences, console=Console())
-    assert "1 of 16 labels of the test cannot be heard, and each is an error: sideways" in capsys.readouterr().err
+    refused = r"1 of 6 test references cannot be recognised.*\n  2: not in training: 'sideways'\n.*on_error: skip"
+    with pytest.raises(DataError, match=refused):
+        run(sentences, until="train", console=Console())
+    assert not (sentences.parent / "run" / "models.safetensors").exists()
+    assert check_and_print(sentences, [], quiet=True) == 1
+    assert "  2: not in training: 'sideways'" in capsys.readouterr().out
+    found = run(sentences, ["corpus.on_error=skip"], output=sentences.parent / "skip", console=Console())
+    assert "1 of 6 test references cannot be recognised, and each is an error whatever" in capsys.readouterr().err
+    assert (
+        next(row for row in table(found.folder / "hypotheses.tsv") if row["id"] == "2")["reference"][:8] == "sideways"
+    )
     run(sentences, ["recognition.count_as={sideways: up}"], output=sentences.parent / "merged", console=Console())
-    assert "cannot be heard" not in capsys.readouterr().err
+    assert "cannot be recognised" not in capsys.readouterr().err
     # A grammar may have them: their phones are trained.
     (sentences.parent / "g.jsgf").write_text("<said> = (up | down | flat | sideways)+;")
     grammar = ["recognition.language=grammar", f"recognition.grammar={sentences.parent / 'g.jsgf'}"]
     run(sentences, grammar, output=sentences.parent / "grammar", console=Console())
-    assert "cannot be heard" not in capsys.readouterr().err
+    assert "cannot be recognised" not in capsys.readouterr().err
+    (sentences.parent / "g.jsgf").write_text("<said> = up | down | flat | sideways;")  # one word, and all say more
+    with pytest.raises(
+        DataError, match=r"6 of 6 test references cannot.*\n  2: the grammar does not accept 'sideways "
+    ):
+        run(sentences, grammar, output=sentences.parent / "narrow", console=quiet())
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Path:
+    """Isolated words of four speakers, one of which has a space."""
+    said = {"up": ["up"], "down": ["down"], "zoom in": ["flat", "up"]}
+    rows = ["path\tword\tspeaker\tsplit"]
+    for n, (label, words) in enumerate([*said.items()] * 4):
+        soundfile.write(tmp_path / f"{n}.wav", spoken(words, n)[0], RATE)
+        rows.append(f"{n}.wav\t{label}\ts{n // 3}\t{'test' if n >= 9 else 'train'}")
+    (tmp_path / "m.tsv").write_text("\n".join(rows) + "\n")
+    path = tmp_path / "words.yaml"
+    path.write_text(
+        "task: recognition\n"
+        f"corpus: {{path: m.tsv, label: word, group: speaker, sample_rate: {RATE}}}\n"
+        "features: {n_ceps: 8}\n"
+        "hmm: {n_states: 4, silence_states: 1, n_components: 1, iterations: 6, variance_prior: 5}\n"
+        "recognition: {silence: sil}\n"
+        f"cache: cache\noutput: {tmp_path / 'run'}\nparallel: {{n_jobs: 1}}\nreport: {{audio: 0}}\n"
+    )
+    return path
+
+
+def test_a_label_with_a_space_is_one_word_where_each_recording_has_one(
+    commands: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run(commands, console=quiet())
+    rows = table(result.folder / "hypotheses.tsv")
+    assert [(row["reference"], row["hypothesis"], row["hits"]) for row in rows] == [
+        (word, word, "1") for word in ("up", "down", "zoom in")
+    ]
+    assert {row["unit"] for row in table(result.folder / "units.tsv")} == {"up", "down", "zoom in", "sil"}
+    assert ("zoom in", "zoom in", "1") in {tuple(row.values()) for row in table(result.folder / "pairs.tsv")}
+    assert result.metrics["error_rate"]["n"] == 3
+    assert "zoom in" in (result.folder / "report.html").read_text()
+    merged = run(commands, ["recognition.count_as={zoom in: up}"], output=commands.parent / "merged", console=quiet())
+    assert {row["reference"] for row in table(merged.folder / "pairs.tsv")} == {"up", "down"}
+    capsys.readouterr()
+    options = {"texts": None, "dictionary": None, "out": None, "resample": False, "jobs": 1, "quiet": True}
+    audio = [commands.parent / "11.wav"]
+    assert align_and_print(result.folder, audio, "zoom  in", form="jsonl", **options) == 0  # type: ignore[arg-type]
+    assert [word["label"] for word in json.loads(capsys.readouterr().out)["words"]] == ["zoom in"]
+    with pytest.raises(DataError, match="no pronunciation of 1 words: in "):
+        align_and_print(result.folder, audio, "up in", form="jsonl", **options)  # type: ignore[arg-type]
+
+
+def test_isolated_words_that_cannot_be_are_refused(commands: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dictionary = commands.parent / "words.dict"
+    dictionary.write_text("up L H\ndown H L\nzoom M M\nin L H\n")
+    with pytest.raises(DataError, match=r"1 labels have several words \('zoom in'\), and .* join the words in labels"):
+        run(commands, [f"recognition.dictionary={dictionary}"], console=quiet())
+    manifest = commands.parent / "m.tsv"
+    good = manifest.read_text()
+    manifest.write_text(good.replace("11.wav\tzoom in", "11.wav\tzoom out"))
+    with pytest.raises(DataError, match=r"1 of 3 test references .*\n  11: not in training: 'zoom out'\n.*whole label"):
+        run(commands, output=commands.parent / "unseen", console=quiet())
+    # Segments are one word each, and a recording of several is no isolated word.
+    timed = ["path\tid\tstart\tend\tword\tspeaker\tsplit"]
+    for row in good.splitlines()[1:]:
+        path, word, speaker, split = row.split("\t")
+        timed += [f"{path}\t{path}-0\t0\t0.2\t{word}\t{speaker}\t{split}"]
+        timed += [f"{path}\t{path}-1\t0.2\t0.5\t{word}\t{speaker}\t{split}"]
+    manifest.write_text("\n".join(timed) + "\n")
+    with pytest.raises(
+        DataError, match=r"3 of 3 test references .*\n  9: 2 words, and recognition.language: word allows"
+    ):
+        run(commands, ["recognition.labels=segments"], output=commands.parent / "timed", console=quiet())
+    several = good.replace("\tup\t", "\tup down\t").replace("\tdown\t", "\tdown up\t")
+    lines = [row for row in several.splitlines() if row[0] in "p012"]  # each label once
+    manifest.write_text("\n".join(lines).replace("\ttest", "\ttrain") + "\n")
+    run(commands, ["corpus.split=column"], until="train", output=commands.parent / "once", console=Console())
+    assert "3 of 3 labels have several words ('down up', 'up down', 'zoom in') and hardly" in capsys.readouterr().err
 
 
 def test_words_that_case_or_punctuation_tells_apart_are_pointed_out(

@@ -14,6 +14,7 @@ from speechgmm.io.timed_labels import ctm, json_line, textgrid, write_textgrid
 from speechgmm.report.text import recordings, shown
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser
 from speechgmm.tasks.recognition.decoding import HeardRecording, align_recordings, recognise_recordings
+from speechgmm.tasks.recognition.transcripts import words_in
 
 CONFIDENCE_SCALE = 0.1
 """Of log-likelihoods, for confidence: neighbouring frames say nearly the same, which makes posteriors too sure."""
@@ -65,7 +66,11 @@ def align_and_print(
     file = _read(model, resample)
     if (texts is None) == (text is None) or bool(audio) == (texts is not None):
         raise ConfigError("align takes recordings with --text WORDS, or --texts FILE alone, a table of path and text")
-    said = _texts(texts, file.label) if texts is not None else dict.fromkeys(recordings(audio), (text or "").split())
+    known = file.recogniser.lexicon
+    if texts is not None:
+        said = _texts(texts, file.label, known)
+    else:
+        said = dict.fromkeys(recordings(audio), words_in(text or "", known))
     empty = [path for path, words in said.items() if not words]
     if empty:
         where = "--text" if texts is None else f"{texts}: {empty[0].name}"
@@ -73,14 +78,14 @@ def align_and_print(
     lexicon: Lexicon = {}
     if dictionary is not None:
         found = read_dictionary_for(dictionary, file.recogniser.units.labels)
-        unknown = {path.name: [w for w in words if w not in file.recogniser.lexicon] for path, words in said.items()}
+        unknown = {path.name: [w for w in words if w not in known] for path, words in said.items()}
         found.check(unknown, file.recogniser.units.labels)
         lexicon = {word: found.pronunciations[word] for words in unknown.values() for word in words}
     heard = align_recordings(file, said, lexicon, n_jobs=jobs)
     return _print(file, list(said), heard, aligned=True, form=form, out=out, quiet=quiet)
 
 
-def _texts(table: Path, label: str) -> dict[Path, list[str]]:
+def _texts(table: Path, label: str, known: Lexicon) -> dict[Path, list[str]]:
     """What is said in each recording of a manifest, by the column that the model was trained on."""
     said: dict[Path, list[str]] = {}
     for utterance in read_manifest(table, None, label):
@@ -89,7 +94,7 @@ def _texts(table: Path, label: str) -> dict[Path, list[str]]:
                 f"{utterance.source or table}: a row for a part of a recording; align takes whole recordings, one row "
                 "each: cut them into files first"
             )
-        said[utterance.path] = utterance.label(label).split()
+        said[utterance.path] = words_in(utterance.label(label), known)
     return said
 
 

@@ -27,10 +27,11 @@ from speechgmm.tasks.recognition.evaluation import (
     hypotheses_table,
     pairs_table,
 )
+from speechgmm.tasks.recognition.languages import misfits
 from speechgmm.tasks.recognition.report import recognition
 from speechgmm.tasks.recognition.training import TrainedRecogniser, train_recognisers, units_table
-from speechgmm.tasks.recognition.transcript_checks import unfit, warn_of_labels
-from speechgmm.tasks.recognition.transcripts import transcripts
+from speechgmm.tasks.recognition.transcript_checks import warn_of_labels
+from speechgmm.tasks.recognition.transcripts import are_isolated, transcripts, words_of
 
 
 class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
@@ -55,7 +56,9 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
     def about(self, job: Job) -> str:
         """How many words or phones."""
         labels = {utterance.label(job.corpus.label) for utterance in job.corpus.split("train")}
-        return sizes_of(job, f"{len({word for label in labels for word in label.split()})} words or phones")
+        isolated = are_isolated(job.experiment.config)
+        words = {word for label in labels for word in words_of(label, isolated=isolated)}
+        return sizes_of(job, f"{len(words)} words or phones")
 
     def train(self, job: Job, sets: Sequence[Inputs]) -> list[TrainedRecogniser]:
         """A recogniser of every training set."""
@@ -107,9 +110,9 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
         return (f"HMMs of {len(units.labels)} units, {units.n_states} states; each is in units.tsv",)
 
     def unusable(self, job: Job, features: Features) -> Sequence[tuple[str, str]]:
-        """Recordings that are too short for what their transcript says."""
+        """Recordings too short for what their transcript says; test references that cannot be recognised."""
         warn_of_labels(job, transcripts(job, features, "train"))
-        return unfit(job, features)
+        return misfits(job, features)
 
     def pack(self, job: Job, trained: TrainedRecogniser) -> bytes:
         """The recogniser and how recordings become frames."""
