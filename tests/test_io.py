@@ -19,7 +19,7 @@ from speechgmm.features.measurements import Measurements
 from speechgmm.gmm import DiagGMM
 from speechgmm.io.atomic import only_writer, remove_leftovers, write_atomically, write_text
 from speechgmm.io.audio import Pieces, read_recording, resampled
-from speechgmm.io.feature_store import Extracted, FeatureStore, digest, digest_file
+from speechgmm.io.feature_store import Entry, Extracted, FeatureStore, digest, digest_file
 from speechgmm.tasks.classification import ClassModels
 from speechgmm.tasks.classification.codec import ModelFile, load_models, read_model_file, save_models, serialise
 
@@ -240,7 +240,7 @@ def test_leftovers_of_killed_processes_go_after_a_day_and_fresh_ones_stay(tmp_pa
 def extracted(name: str, n_frames: int) -> Extracted:
     frames = np.full((n_frames, 3), n_frames, np.float32)
     measured = Measurements(-20.0, 0.0, 4000.0, 8000, ((1, n_frames),))
-    return Extracted(digest(name), f"/{name}", 10, 20, 1.0, 0.0, measured, frames)
+    return Extracted(digest(name), f"/{name}", (10, 20, 30, 40), 1.0, 0.0, measured, frames)
 
 
 def test_the_store_gives_back_what_was_written(tmp_path: Path) -> None:
@@ -252,23 +252,53 @@ def test_the_store_gives_back_what_was_written(tmp_path: Path) -> None:
     assert FeatureStore.open(tmp_path, {"kind": "other"}).entries() == []
 
 
+def whole(store: FeatureStore) -> list[Entry]:
+    entries = store.entries()
+    damaged = store.damaged(entries)
+    return [entry for entry in entries if entry not in damaged]
+
+
 def test_a_damaged_index_or_shard_counts_as_absent(tmp_path: Path) -> None:
     store = FeatureStore.open(tmp_path, {"kind": "test"})
     (entry,) = store.write([extracted("a", 4)])
-    shard = store.folder / f"{entry.shard}.npy"
+    shard, index = (store.folder / f"{entry.shard}{end}" for end in (".npy", ".json"))
     with pytest.raises(DataError, match="damaged"):
         store.frames(entry.shard, 2, 4)
-    whole = shard.read_bytes()
-    for keep in (0, 60, len(whole) - 1):
-        shard.write_bytes(whole[:keep])
-        assert store.entries() == []
-    shard.write_bytes(whole)
-    assert store.entries() == [entry]
-    (store.folder / f"{entry.shard}.json").write_text('[{"key"')
-    assert store.entries() == []
+    written = shard.read_bytes()
+    for keep in (0, 60, len(written) - 1):
+        shard.write_bytes(written[:keep])
+        assert whole(store) == []
+    shard.write_bytes(written)
+    assert whole(store) == [entry]
+    for text in ("", "{", index.read_text()[:-1], index.read_text().replace("/a", "/b")):
+        index.write_text(text)
+        assert store.read_indexes() == ([], [index])
+    index.write_text('[{"key": "of an earlier version, without checksums"}]')
+    assert store.read_indexes() == ([], [])
     shard.unlink()
     store.note([entry])
     assert store.entries() == []
+
+
+def test_a_bit_flipped_in_a_shard_or_its_index_is_found(tmp_path: Path) -> None:
+    """A flip is found; or, in the shard's header, it leaves the frames as they were."""
+    store = FeatureStore.open(tmp_path, {"kind": "test"})
+    entries = store.write([extracted("a", 4), extracted("b", 2)])
+    frames = [store.frames(entry.shard, entry.offset, entry.n_frames) for entry in entries]
+    shard, index = (store.folder / f"{entries[0].shard}{end}" for end in (".npy", ".json"))
+    header = len(shard.read_bytes()) - sum(one.nbytes for one in frames)
+    for path in (shard, index):
+        written = path.read_bytes()
+        for bit in range(0, 8 * len(written), 7):  # every place of a byte in turn
+            spoilt = bytearray(written)
+            spoilt[bit // 8] ^= 1 << bit % 8
+            path.write_bytes(spoilt)
+            if whole(store) == entries:
+                assert path == shard
+                assert bit < 8 * header
+                for entry, before in zip(entries, frames, strict=True):
+                    np.testing.assert_array_equal(store.frames(entry.shard, entry.offset, entry.n_frames), before)
+        path.write_bytes(written)
 
 
 def models(seed: int = 0) -> ClassModels:

@@ -1,7 +1,7 @@
 """The command line: thin wrappers that import what they need when they run.
 
 Results go to standard output, everything else to standard error. Exit status: 0 done; 1 the work failed; 2 the command
-line or the configuration is wrong; 130 interrupted.
+line, the configuration or a model file is wrong; 130 interrupted.
 """
 # ruff: noqa: F401, I001 - modules add their commands, in the order of --help
 

@@ -1,17 +1,20 @@
 """The command line's own: its application, what ends a command, and the options that several commands share."""
 
-import errno
 import io
 import os
 import sys
 import warnings
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from speechgmm.errors import ConfigError, SpeechGMMError
+from speechgmm.errors import ConfigError, ModelFileError, SpeechGMMError
+from speechgmm.io.terminal import visible, visible_output
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 OPTIONS = {
     "output": ("out",),
@@ -61,13 +64,6 @@ class _Commands(TyperGroup):
         except KeyboardInterrupt:
             print("interrupted; what was finished is kept: the same command goes on from there", file=sys.stderr)
             raise typer.Exit(130) from None
-        except OSError as error:
-            if "--debug" in sys.argv or error.errno == errno.EPIPE:
-                raise
-            print(f"error: {error}", file=sys.stderr)
-            # What is left in the buffer cannot be written either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(1) from None
         except (SpeechGMMError, MemoryError) as error:
             if "--debug" in sys.argv:
                 raise
@@ -76,11 +72,24 @@ class _Commands(TyperGroup):
                 command = self.get_command(ctx, ctx.invoked_subcommand or "")
                 options = options_of(error.arguments, command.params if command else ())
                 text = f"{error} ({', '.join(options)})" if options else str(error)
-            print(f"error: {text}", file=sys.stderr)
-            raise typer.Exit(2 if isinstance(error, ConfigError) else 1) from None
+            print(f"error: {visible(text)}", file=sys.stderr)
+            raise typer.Exit(2 if isinstance(error, ConfigError | ModelFileError) else 1) from None
 
 
-app = typer.Typer(
+class _Command(TyperCommand):
+    """A command that prints control characters as escapes: labels, names and texts are those of files."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with visible_output():
+            return super().invoke(ctx)
+
+
+class _Application(typer.Typer):
+    def command(self, *args: Any, **kwargs: Any) -> Callable[[Function], Function]:
+        return super().command(*args, cls=_Command, **kwargs)
+
+
+app = _Application(
     name="speechgmm",
     cls=_Commands,
     help="Gaussian mixtures for speech: from a folder of recordings to class models, decisions and figures.",
@@ -118,5 +127,16 @@ def _options(
 
 
 def main() -> None:
-    """Run a command."""
-    app()
+    """Run a command. Whoever reads its output may stop (``| head``), or have closed it: then it ends without a word."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed before the start
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+    try:
+        app()
+    except OSError as error:
+        if "--debug" in sys.argv:
+            raise
+        print(f"error: {visible(str(error))}", file=sys.stderr)
+        # What is left in the buffer cannot be written either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

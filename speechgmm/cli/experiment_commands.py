@@ -22,15 +22,47 @@ Overrides = Annotated[
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="change a key of the configuration; may be given again"),
 ]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="folder for the results")]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="run on the Dask cluster of this scheduler, such as tcp://10.0.0.1:8786; default: $SPEECHGMM_SCHEDULER, "
+        "where the configuration has backend: dask",
+    ),
+]
+TrustCluster = Annotated[
+    bool,
+    typer.Option("--trust-cluster", help="connect to the scheduler that CONFIG names; it can run any program here"),
+]
 Distance = Annotated[bool, typer.Option("--distance", help="the scores are distances, lower for targets: negate them")]
 
 
-def _run(config: Path, overrides: list[str] | None, out: Path | None, jobs: int | None, quiet: bool, until: Any) -> Any:
+def _overrides(overrides: list[str] | None, jobs: int | None, scheduler: str | None = None) -> list[str]:
+    """What options change in a configuration."""
+    found = list(overrides or ())
+    if jobs is not None:
+        found.append(f"parallel.n_jobs={jobs}")
+    if scheduler is not None:
+        found += ["parallel.backend=dask", f"parallel.scheduler={scheduler}"]
+    return found
+
+
+def _run(
+    config: Path,
+    overrides: list[str],
+    trust_cluster: bool,
+    out: Path | None,
+    quiet: bool,
+    until: Any,
+    verify_audio: bool = False,
+) -> Any:
+    from speechgmm.config import load_config
     from speechgmm.engine.console import Console
     from speechgmm.engine.runs import run
 
-    chosen = [*(overrides or ()), *([f"parallel.n_jobs={jobs}"] if jobs is not None else [])]
-    return run(config, chosen, output=out, console=Console(quiet=quiet), until=until)
+    experiment = load_config(config, overrides, trust_cluster=trust_cluster)
+    return run(experiment, output=out, console=Console(quiet=quiet), until=until, verify_audio=verify_audio)
 
 
 @app.command("run")
@@ -39,13 +71,21 @@ def run_command(
     overrides: Overrides = None,
     out: Out = None,
     jobs: Jobs = None,
+    scheduler: Scheduler = None,
+    trust_cluster: TrustCluster = False,
+    verify_audio: Annotated[
+        bool,
+        typer.Option(
+            "--verify-audio", help="hash every recording, even if its size, dates and inode are those of the last run"
+        ),
+    ] = False,
     quiet: Quiet = False,
     debug: Debug = False,  # noqa: ARG001 (read by main)
 ) -> None:
     """Extract, train, score and evaluate; what was finished before is not done again."""
     from speechgmm.cli.results import print_result
 
-    print_result(_run(config, overrides, out, jobs, quiet, "run"))
+    print_result(_run(config, _overrides(overrides, jobs, scheduler), trust_cluster, out, quiet, "run", verify_audio))
 
 
 @app.command("extract")
@@ -54,13 +94,15 @@ def extract_command(
     overrides: Overrides = None,
     out: Out = None,
     jobs: Jobs = None,
+    scheduler: Scheduler = None,
+    trust_cluster: TrustCluster = False,
     quiet: Quiet = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """The first stage of a run: check and extract every recording into the cache."""
     from speechgmm.cli.results import print_features
 
-    print_features(_run(config, overrides, out, jobs, quiet, "extract"))
+    print_features(_run(config, _overrides(overrides, jobs, scheduler), trust_cluster, out, quiet, "extract"))
 
 
 @app.command("train")
@@ -69,13 +111,15 @@ def train_command(
     overrides: Overrides = None,
     out: Out = None,
     jobs: Jobs = None,
+    scheduler: Scheduler = None,
+    trust_cluster: TrustCluster = False,
     quiet: Quiet = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """The first two stages of a run: extract, and train the class models."""
     from speechgmm.cli.results import print_models
 
-    print_models(_run(config, overrides, out, jobs, quiet, "train"))
+    print_models(_run(config, _overrides(overrides, jobs, scheduler), trust_cluster, out, quiet, "train"))
 
 
 @app.command("sweep")
@@ -99,7 +143,7 @@ def sweep_command(
     from speechgmm.engine.console import Console
     from speechgmm.engine.sweeps import grid_points, sweep
 
-    chosen = [*(overrides or ()), *([f"parallel.n_jobs={jobs}"] if jobs is not None else [])]
+    chosen = _overrides(overrides, jobs)
     print_sweep(sweep(config, grid_points(grid or (), points), chosen, output=out, console=Console(quiet=quiet)))
 
 
@@ -130,12 +174,21 @@ def report_command(
             help="worst errors to be heard in it; 0: it holds nobody's voice; default: as the run's configuration says",
         ),
     ] = None,
+    audio_root: Annotated[
+        Path | None,
+        typer.Option(
+            "--audio-root",
+            metavar="DIR",
+            help="folder of the run's recordings; nothing outside of it is read; default: the one that the run names, "
+            "if that lies below the current folder",
+        ),
+    ] = None,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """Make the report of a run anew, one page that opens offline, from the files in the run's folder."""
     from speechgmm.report.page import write_report
 
-    print(write_report(folder, out, audio=audio))
+    print(write_report(folder, out, audio=audio, audio_root=audio_root))
 
 
 @app.command("check")
@@ -149,8 +202,7 @@ def check_command(
     """What is wrong with the data, before training: every recording is read, and all that cannot be used is listed."""
     from speechgmm.cli.checks import check_and_print
 
-    chosen = [*(overrides or ()), *([f"parallel.n_jobs={jobs}"] if jobs is not None else [])]
-    if check_and_print(config, chosen, quiet=quiet):
+    if check_and_print(config, _overrides(overrides, jobs), quiet=quiet):
         raise typer.Exit(1)
 
 

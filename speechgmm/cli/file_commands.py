@@ -48,7 +48,7 @@ def fetch_command(
     quiet: Quiet = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Download a public corpus, checked against a pinned hash; one that was interrupted goes on from there."""
+    """Download a public corpus, checked against a pinned hash; nothing else of the archive comes in."""
     from speechgmm.cli.download import fetch_corpus
 
     print(fetch_corpus(corpus, to, url, quiet))

@@ -42,4 +42,4 @@ def report(folder: Path, job: Job, evaluation: Evaluation | None) -> None:
         job.console.say(f"no report.html: {missing} not installed (pip install 'speechgmm[report]')")
         return
     with job.console.stage("report"):
-        write_report(folder)
+        write_report(folder, is_own=True)

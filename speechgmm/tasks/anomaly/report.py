@@ -238,12 +238,10 @@ def _clip(run: RunFolder, row: Row, curve: tuple[NDArray[np.float64], NDArray[np
     start, end = float(row["start"]), float(row["end"])
     about = (("condition", row["condition"]), ("score", f"{float(row['score']):.3f}"), ("oddest", f"{_when(row)} s"))
     title = f"{row['id']}: {row['decision']}"
-    path = run.path_of(row["id"])
-    if path is None:
-        return Clip(title, about, missing="the run does not say where its recordings lay")
-    first = float(run.places[row["id"]]["start"] or 0)
     from_ = max(0.0, (start + end - LONGEST) / 2)
     try:
+        path = run.path_of(row["id"])
+        first = float(run.places[row["id"]]["start"] or 0)
         samples, rate = read_clip(
             path, first + from_, first + from_ + LONGEST, run.config["corpus"].get("channel", "mix")
         )

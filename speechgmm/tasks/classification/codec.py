@@ -33,8 +33,8 @@ from numpy.typing import NDArray
 from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
 from speechgmm.engine.recipe import ClassRecipe
 from speechgmm.features.augment import Copy
-from speechgmm.gmm import ChooseSpec, ModelSpec, UbmSpec
-from speechgmm.gmm.spec import NOT_OF, OF_ADAPTATION, OF_BACKGROUND
+from speechgmm.gmm import ModelSpec
+from speechgmm.gmm.spec import NOT_OF
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.container import (
     CLASSES,
@@ -44,14 +44,18 @@ from speechgmm.io.container import (
     read_tensors,
     refuse_other_kinds,
     stack,
+    tensor,
     unstack,
     whole,
 )
+from speechgmm.io.header import checked
 from speechgmm.io.posterior_part import posterior_part, read_posterior_part
+from speechgmm.setting import setting
 from speechgmm.tasks.classification.models import ClassModels
+from speechgmm.tasks.classification.recipe_codec import read_recipe
+from speechgmm.tasks.verification.claim_codec import read_calibration
 from speechgmm.tasks.verification.cohort_codec import cohort_part, read_cohort_part
-from speechgmm.tasks.verification.score_maps import Affine, Calibration, Pav, ScoreMap
-from speechgmm.tasks.verification.spec import DecisionSpec
+from speechgmm.tasks.verification.score_maps import Calibration, Pav
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,17 @@ class ModelFile:
     label: str = "label"  # the column that the classes are values of
     recipe: ClassRecipe | None = None  # None: no class can be added
     calibration: Calibration | None = None  # None: scores of claims stay scores
+
+
+@dataclass(frozen=True, slots=True)
+class ClassesHeader:
+    """What the header says of classes."""
+
+    labels: tuple[str, ...]
+    n_components: tuple[int, ...]
+    label: str
+    temperature: float | None = setting(None, "times total log-likelihoods", ge=0)
+    top_components: int | None = setting(None, "of the background model, that score a frame", ge=1, le=65536)
 
 
 def save_models(
@@ -144,27 +159,29 @@ def read_model_file(path: str | Path) -> ModelFile:
     tensors, header = read_tensors(path)
     refuse_other_kinds(path, header, CLASSES)
     with whole(path):
-        sizes = [int(size) for size in header["n_components"]]
-        models = unstack("", tensors, sizes)
-        ubm = unstack("ubm.", tensors, [len(tensors["ubm.weights"])])[0] if "ubm.weights" in tensors else None
+        said = checked(ClassesHeader, header)
+        audio = read_audio_input(header["audio"], tensors) if "audio" in header else None
+        models = unstack("", tensors, said.n_components, None if audio is None else audio.n_dims)
+        n_dims = models[0].n_features
+        ubm = None
+        if "ubm.weights" in tensors:
+            ubm = unstack("ubm.", tensors, [len(tensor(tensors, "ubm.weights", None))], n_dims)[0]
+        posteriors = header.get("posteriors")
         classes = ClassModels(
-            labels=tuple(header["labels"]),
+            labels=said.labels,
             models=models,
-            log_priors=tensors["log_priors"],
-            temperature=header["temperature"],
+            log_priors=tensor(tensors, "log_priors", len(said.labels), finite=False),
+            temperature=said.temperature,
             ubm=ubm,
-            top_components=header.get("top_components"),
-            bayesian=(
-                read_posterior_part("posterior.", header["posteriors"], tensors) if "posteriors" in header else None
-            ),
+            top_components=said.top_components,
+            bayesian=None if posteriors is None else read_posterior_part("posterior.", posteriors, tensors),
             **read_cohort_part(header, tensors),
         )
-        audio = read_audio_input(header["audio"], tensors) if "audio" in header else None
-        recipe = _recipe(header["recipe"], tensors, sizes) if "recipe" in header else None
+        recipe = read_recipe(header["recipe"], tensors, said.n_components, n_dims) if "recipe" in header else None
         if recipe is not None and "seen" in tensors:
-            recipe = replace(recipe, seen=_seen(tensors, classes.labels))
-        calibration = _calibration(header["calibration"], tensors) if "calibration" in header else None
-    return ModelFile(classes, audio, header["label"], recipe, calibration)
+            recipe = replace(recipe, seen=_seen(tensors, said.labels))
+        calibration = read_calibration(header["calibration"], tensors) if "calibration" in header else None
+    return ModelFile(classes, audio, said.label, recipe, calibration)
 
 
 def _with_effect(spec: ModelSpec) -> dict[str, Any]:
@@ -175,42 +192,16 @@ def _with_effect(spec: ModelSpec) -> dict[str, Any]:
     return settings
 
 
-def _recipe(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]], sizes: list[int]) -> ClassRecipe:
-    spec = {**header["spec"], "ubm": UbmSpec(**header["spec"]["ubm"])}
-    spec["adapt_parameters"] = tuple(spec["adapt_parameters"])
-    # Settings without effect are in the file with the defaults of the version that wrote it, which may differ today.
-    for name in OF_BACKGROUND if spec["adapt"] == "map" else OF_ADAPTATION:
-        spec.pop(name, None)
-    choose = dict(spec.get("choose", {}))
-    if choose.get("candidates") is not None:
-        choose["candidates"] = tuple(choose["candidates"])
-    spec["choose"] = ChooseSpec(**choose)
-    copies = tuple(Copy(*values) for values in header.get("copies", ()))
-    sounds = sorted((name for name in tensors if name.startswith("talker.")), key=lambda name: int(name[7:]))
-    talkers = tuple(np.asarray(tensors[name], np.float32) / np.float32(32768) for name in sounds)
-    recordings: tuple[NDArray[np.float32], ...] = ()
-    if "recordings" in tensors:
-        ends = np.cumsum(tensors["recording_lengths"])
-        recordings = tuple(np.split(np.asarray(tensors["recordings"], np.float32), ends[:-1]))
-    n_talkers = int(header.get("n_talkers", 0))
-    prior = read_posterior_part("prior.", header["prior"], tensors)[0] if "prior" in header else None
-    counts: tuple[NDArray[np.float64], ...] = ()
-    if "counts" in tensors:
-        if len(tensors["counts"]) != sum(sizes):
-            raise ValueError(f"{len(tensors['counts'])} counts for n_components {sizes}")
-        counts = tuple(np.split(tensors["counts"], np.cumsum(sizes)[:-1]))
-    return ClassRecipe(
-        ModelSpec(**spec), tensors["floor"], header["seed"], copies, talkers, n_talkers, recordings, prior, counts
-    )
-
-
 def _seen(tensors: dict[str, NDArray[Any]], labels: Sequence[str]) -> dict[str, frozenset[int]]:
     """Class -> the recordings that it has counted, where they are known."""
-    lengths = tensors["seen_lengths"]
+    seen, lengths = tensors["seen"], tensors["seen_lengths"]
+    are_numbers = lengths.dtype == np.int64 and seen.dtype == np.uint64 and seen.ndim == 1
+    if not are_numbers or lengths.shape != (len(labels),):
+        raise ValueError("tensors of the recordings seen that are not (N,) whole numbers, or not for each class")
     stops = np.cumsum(np.maximum(lengths, 0))
-    if len(lengths) != len(labels) or stops[-1] != len(tensors["seen"]):
-        raise ValueError(f"{len(tensors['seen'])} recordings seen by {len(labels)} classes of {lengths.tolist()}")
-    parts = zip(labels, lengths, np.split(tensors["seen"], stops[:-1]), strict=True)
+    if stops[-1] != len(seen):
+        raise ValueError(f"{len(seen)} recordings seen by classes of {lengths.tolist()}")
+    parts = zip(labels, lengths, np.split(seen, stops[:-1]), strict=True)
     return {label: frozenset(part.tolist()) for label, n, part in parts if n >= 0}
 
 
@@ -234,23 +225,3 @@ def _calibration_header(calibration: Calibration) -> tuple[dict[str, Any], dict[
         return header, {"calibration.scores": found.scores, "calibration.llrs": found.llrs}
     affine = {"weights": found.weights.tolist(), "offset": found.offset, "separated": found.separated}
     return {**header, "affine": affine}, {}
-
-
-def _calibration(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> Calibration:
-    found: ScoreMap
-    if "affine" in header:
-        affine = header["affine"]
-        found = Affine(np.array(affine["weights"], np.float64), float(affine["offset"]), bool(affine["separated"]))
-    else:
-        found = Pav(tensors["calibration.scores"], tensors["calibration.llrs"])
-    shortest, longest = header["n_frames"]
-    return Calibration(
-        found,
-        float(header["threshold"]),
-        DecisionSpec(**header["decision"]),
-        header["by"],
-        int(header["n_targets"]),
-        int(header["n_nontargets"]),
-        (int(shortest), int(longest)),
-        header.get("quality", "none"),
-    )

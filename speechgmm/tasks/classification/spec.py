@@ -28,6 +28,7 @@ class ScoringSpec:
         "with model.adapt: map: how many components score a frame, the best of the background model for it, in every "
         "model and in itself; faster with many classes and components, and changes scores a little; default: all",
         ge=1,
+        le=65536,
     )
     method: Literal["llr", "linear"] = setting(
         "llr",
@@ -44,7 +45,7 @@ class ScoringSpec:
         "cohort", "scoring.normalise: the split of the corpus whose speakers and recordings are the cohort"
     )
     cohort_top: int = setting(
-        50, "scoring.normalise: as: how many of the cohort's recordings, and of its models, count", ge=2
+        50, "scoring.normalise: as: how many of the cohort's recordings, and of its models, count", ge=2, le=100_000
     )
     trials_within: tuple[str, ...] = setting(
         (),

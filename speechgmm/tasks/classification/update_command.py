@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from speechgmm.io.atomic import write_atomically
+from speechgmm.io.locks import changing
 from speechgmm.report.text import model_target, recordings, shown
 from speechgmm.tasks.classification.codec import read_model_file, serialise
 from speechgmm.tasks.classification.updates import update_class
@@ -30,16 +31,16 @@ def update_and_print(
     """
     path = model / "models.safetensors" if model.is_dir() else model
     target = model_target(path, out)
-    file = read_model_file(path)
-    if resample and file.audio is not None:  # asked for this update, not for the model
-        used, report = update_class(
-            replace(file, audio=replace(file.audio, resample=True)), label, recordings(audio), worth=worth, keep=keep
-        )
-        used = replace(used, audio=file.audio)
-    else:
-        used, report = update_class(file, label, recordings(audio), worth=worth, keep=keep)
-    data = serialise(used)
-    write_atomically(target, lambda out_file: out_file.write(data))
+    with changing(target):  # from reading to writing: two at once would lose what one has added
+        file = read_model_file(path)
+        if resample and file.audio is not None:  # asked for this update, not for the model
+            more = replace(file, audio=replace(file.audio, resample=True))
+            used, report = update_class(more, label, recordings(audio), worth=worth, keep=keep)
+            used = replace(used, audio=file.audio)
+        else:
+            used, report = update_class(file, label, recordings(audio), worth=worth, keep=keep)
+        data = serialise(used)
+        write_atomically(target, lambda out_file: out_file.write(data))
     counted = "" if keep == 1 else f", which count {keep:g} times now"
     print(f"{label}: {report.n_frames} frames, added to {report.n_before:.0f} that it had seen{counted}")
     print(f"{shown(target.absolute())}: {len(used.models.labels)} classes")

@@ -10,6 +10,7 @@ from speechgmm.engine.console import Console
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation.diarization import DiarizationErrors, Turn, diarization_errors
 from speechgmm.io.atomic import write_text
+from speechgmm.io.locks import changing
 from speechgmm.io.rttm import read_rttm, rttm
 from speechgmm.io.timed_labels import TimedLabel, textgrid
 from speechgmm.report.text import recordings, shown
@@ -130,7 +131,8 @@ def train_and_print(
     file = train_on_corpus(
         spec, corpus, n_components=n_components, n_conversations=n_conversations, seed=seed, console=console
     )
-    save_diarizer(file, out)
+    with changing(out):
+        save_diarizer(file, out)
     learnt = file.learnt
     print(
         f"{shown(out)}\nbackground: {learnt.n_background} speakers; threshold {file.diarizer.threshold:.2f} nats, "

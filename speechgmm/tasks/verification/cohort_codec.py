@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.gmm import DiagGMM
 from speechgmm.tasks.classification.models import ClassModels, Cohort
-from speechgmm.tasks.verification.score_norm import ScoreNorm
+from speechgmm.tasks.verification.claim_codec import read_cohort, read_method
 
 Tensors = dict[str, NDArray[np.float64]]
 
@@ -36,13 +35,7 @@ def cohort_part(models: ClassModels) -> tuple[dict[str, Any], Tensors]:
 
 def read_cohort_part(header: dict[str, Any], tensors: Tensors) -> dict[str, Any]:
     """The inverse of ``cohort_part``: fields of ``ClassModels``."""
-    fields: dict[str, Any] = {"method": header.get("method", "llr")}
+    fields: dict[str, Any] = {"method": read_method(header)}
     if "cohort" in header:
-        about = header["cohort"]
-        parts = (tensors[f"cohort.{name}"] for name in ("weights", "means", "variances")) if about["labels"] else ()
-        models = tuple(DiagGMM(*values) for values in zip(*parts, strict=True))
-        norm = ScoreNorm(about["norm"], about["top"], tensors.get("norm.models"), tensors.get("norm.cohort"))
-        if len(models) != len(about["labels"]):
-            raise ValueError(f"{len(models)} cohort models for {len(about['labels'])} labels")
-        fields["cohort"] = Cohort(tuple(about["labels"]), models, norm)
+        fields["cohort"] = Cohort(*read_cohort(header["cohort"], tensors, len(header["labels"])))
     return fields

@@ -102,18 +102,19 @@ def enrol_and_print(model: Path, audio: Sequence[Path], label: str, *, out: Path
         ConfigError: The class is there already, or the file does not say how classes are trained.
         DataError: A recording cannot be used; nothing is written.
     """
+    from speechgmm.io.atomic import write_atomically
+    from speechgmm.io.locks import changing
+    from speechgmm.tasks.classification.codec import serialise
     from speechgmm.tasks.classification.enrolment import enrol
 
     path = model / "models.safetensors" if model.is_dir() else model
     target = model_target(path, out)
-    file, report = enrol(_read(path, resample), label, recordings(audio))
-    from speechgmm.io.atomic import write_atomically
-    from speechgmm.tasks.classification.codec import serialise
-
-    if resample and file.audio is not None:  # asked for this enrolment, not for the model
-        file = replace(file, audio=replace(file.audio, resample=_read(path, False).audio.resample))  # type: ignore[union-attr]
-    data = serialise(file)
-    write_atomically(target, lambda out_file: out_file.write(data))
+    with changing(target):  # from reading to writing: two at once would lose the class of one
+        file, report = enrol(_read(path, resample), label, recordings(audio))
+        if resample and file.audio is not None:  # asked for this enrolment, not for the model
+            file = replace(file, audio=replace(file.audio, resample=_read(path, False).audio.resample))  # type: ignore[union-attr]
+        data = serialise(file)
+        write_atomically(target, lambda out_file: out_file.write(data))
     if report.warning is not None:
         print(f"warning: {report.warning}", file=sys.stderr)
     print(f"{label}: {report.n_frames} frames of {len(recordings(audio))} recordings, {report.n_components} components")
