@@ -26,6 +26,7 @@ from speechgmm.engine import extract, prepare, run
 from speechgmm.engine.comparison import compare_runs
 from speechgmm.engine.console import Console
 from speechgmm.engine.extraction import divide
+from speechgmm.engine.labelled_recordings import whole_recording
 from speechgmm.engine.run_folder import read_run
 from speechgmm.engine.sweeps import grid_points, sweep
 from speechgmm.errors import ConfigError, DataError, ModelFileError, RecordingWarning
@@ -540,6 +541,42 @@ def test_segments_refuse_what_would_have_no_effect(hums: Path) -> None:
     ):
         with pytest.raises(ConfigError):
             run(hums, ["model={}", "segments={}", override], console=quiet())
+
+
+def test_segments_of_a_speaker_are_normalised_together_and_new_recordings_each_by_itself(
+    hums: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    segment_rows(hums)
+    manifest = hums.parent / "m.tsv"
+    manifest.write_text(manifest.read_text().replace("\t0.4\tba", "\t0.4\tga"))  # a recording of two words
+    overrides = [*SEGMENTS, "features.cmvn=speaker"]
+    job = prepare(hums, overrides, console=quiet())
+    divided = divide(job, extract(job), job.folds[0])
+    for split in ("train", "test"):
+        pairs = divided.of_split(split)
+        for speaker in {u.label("speaker") for u, _ in pairs}:
+            whole = {u.path: whole_recording(piece) for u, piece in pairs if u.label("speaker") == speaker}
+            pooled = moments(np.concatenate([piece.load() for piece in whole.values()]))
+            np.testing.assert_allclose(pooled.means, 0, atol=1e-4)
+    result = run(hums, overrides, console=quiet())
+    rows = table(hums.parent / "run" / "scores.tsv")
+    frames = np.array([int(row["n_frames"]) for row in rows])
+    right = np.array([row["true"] == row["predicted"] for row in rows])
+    found = result.metrics["frame_accuracy"]
+    assert found["value"] == pytest.approx((frames * right).sum() / frames.sum())
+    assert (found["n"], found["n_groups"]) == (frames.sum(), result.metrics["accuracy"]["n_groups"])
+    print_result(result)
+    assert "frame accuracy" in capsys.readouterr().out
+    (hums.parent / "times.tsv").write_text("path\tstart\tend\ns0-ba-0.wav\t0\t0.15\n")
+    options = {"form": "jsonl", "top": 1, "resample": False, "refused": {}}
+    audio = [hums.parent / "s0-ba-0.wav"]
+    assert score_if_segments_given(hums.parent / "run", audio, hums.parent / "times.tsv", **options) == 0
+    assert "normalisation by speaker: each recording is a speaker of its own" in capsys.readouterr().err
+
+
+def test_the_share_of_frames_is_of_segments_alone(hums: Path) -> None:
+    """Whole recordings have no frame accuracy, nor have segments of one label each."""
+    assert "frame_accuracy" not in run(hums, console=quiet()).metrics
 
 
 def test_a_transform_is_learnt_from_each_training_part_and_stored_with_the_models(hums: Path) -> None:

@@ -273,6 +273,18 @@ def test_segments_with_times_start_the_training_and_are_recognised_whole(tmp_pat
     heard = table(result.folder / "hypotheses.tsv")
     assert [row["id"] for row in heard] == ["3", "7", "11"]  # recordings, not segments
     assert result.metrics["error_rate"]["value"] <= 0.15
+    frames = result.metrics["frame_accuracy"]
+    assert frames["n"] == sum(int(row["n_frames"]) for row in heard)
+    said = {line["id"]: line for line in map(json.loads, (result.folder / "hypotheses.jsonl").read_text().splitlines())}
+    right = total = 0.0
+    for row in csv.DictReader((tmp_path / "m.tsv").read_text().splitlines(), delimiter="\t"):
+        if row["split"] == "test":
+            for word in said[row["path"].removesuffix(".wav")]["units"]:
+                shared = min(word["end"], float(row["end"])) - max(word["start"], float(row["start"]))
+                right += max(0.0, shared) * (word["label"] == row["phone"])
+            total += float(row["end"]) - float(row["start"])
+    assert frames["value"] == pytest.approx(right / total, abs=0.02)
+    assert 0.8 < frames["value"] <= 1
     merged = run(config, ["recognition.count_as={L: H, M: H}"], output=tmp_path / "merged", console=quiet())
     assert {row["reference"] for row in table(merged.folder / "pairs.tsv")} - {""} == {"H", "pau"}
     torn = (tmp_path / "m.tsv").read_text().replace("\ts3\ttest", "\ts3\ttrain", 1).replace("\ts3\ttest", "\ts3x\ttest")

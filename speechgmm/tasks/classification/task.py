@@ -68,7 +68,11 @@ class ClassTask(Task[Models, Tested, Evaluation]):
         """Accuracy and its like, or the error rates of detecting ``corpus.target``."""
         config, scores = job.experiment.config, tested.scores
         evaluation = evaluate(
-            scores, seed=config.seed, target=config.corpus.target, decision=config.section(DecisionSpec)
+            scores,
+            seed=config.seed,
+            target=config.corpus.target,
+            decision=config.section(DecisionSpec),
+            by_frames=job.corpus.has_labels_in_time(),
         )
         if evaluation is None:
             job.console.warn("the split 'test' is empty: there are models, but no figures about them")

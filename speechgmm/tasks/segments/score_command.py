@@ -42,6 +42,8 @@ def score_if_segments_given(
     given = [name for name, value in refused.items() if value is not None]
     if given:
         raise ConfigError(f"{', '.join(given)}: of no use beside --segments, which says where each segment is")
+    if file.audio.features.cmvn == "speaker":
+        print("normalisation by speaker: each recording is a speaker of its own", file=sys.stderr)
     if resample:
         file = replace(file, audio=replace(file.audio, resample=True))
     failures = 0
