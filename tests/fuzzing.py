@@ -379,11 +379,12 @@ def rttm(data: bytes, folder: Path) -> str:
 
 def textgrid(data: bytes, folder: Path) -> str:
     from speechgmm.corpus.readers.textgrid import read_textgrids
+    from speechgmm.corpus.spec import TextGridSpec
 
     if not (folder / "a.wav").exists():
         soundfile.write(folder / "a.wav", tone(), RATE)
     (folder / "a.TextGrid").write_bytes(data)
-    return str(len(read_textgrids(folder, "label", "phones")))
+    return str(len(read_textgrids(folder, "label", TextGridSpec(tier="phones"))))
 
 
 def dictionary(data: bytes, folder: Path) -> str:
@@ -412,7 +413,8 @@ def with_model(data: bytes, folder: Path, *uses: tuple[object, ...]) -> str:
         rate = int(found[1]) if found else rate
     rate = rate if 8000 <= rate <= 48000 else 8000
     soundfile.write(audio, tone(), rate)
-    places = {"MODEL": model, "AUDIO": audio, "OUT": folder / "out.safetensors"}
+    (folder / "segments.tsv").write_text("path\tstart\tend\ntone.wav\t0.1\t0.3\ntone.wav\t0.3\t0.5\n")
+    places = {"MODEL": model, "AUDIO": audio, "OUT": folder / "out.safetensors", "TABLE": folder / "segments.tsv"}
     said = command("inspect", model)
     for use in uses:
         (folder / "out.safetensors").unlink(missing_ok=True)
@@ -530,7 +532,7 @@ def kinds() -> dict[str, Kind]:
         "update": (kept("class", "class-earlier"), (("update", "MODEL", "AUDIO", "--label", "ba", *more),)),
         "claims": (kept("verify-norm", "verify-norm-earlier"), (score, verify)),
         "variational": (kept("variational"), (score,)),
-        "segments": (kept("segments"), (score,)),
+        "segments": (kept("segments"), (("score", "MODEL", "AUDIO", "--segments", "TABLE"),)),
         "anomaly": (kept("anomaly"), (("score", "MODEL", "AUDIO", "--label", "m0"),)),
         "recogniser": (
             kept("recognition"),

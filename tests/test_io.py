@@ -13,15 +13,20 @@ import soxr
 from conftest import hum
 
 from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.background_model import read_background_model
 from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.features import FeatureSpec, Normalisation
 from speechgmm.features.measurements import Measurements
 from speechgmm.gmm import DiagGMM
 from speechgmm.io.atomic import only_writer, remove_leftovers, write_atomically, write_text
 from speechgmm.io.audio import Pieces, read_recording, resampled
+from speechgmm.io.container import kind_of
 from speechgmm.io.feature_store import Entry, Extracted, FeatureStore, digest, digest_file
 from speechgmm.tasks.classification import ClassModels
 from speechgmm.tasks.classification.codec import ModelFile, load_models, read_model_file, save_models, serialise
+from speechgmm.tasks.verification.codec import ClaimFile
+from speechgmm.tasks.verification.models import ClaimModels, Cohort
+from speechgmm.tasks.verification.score_norm import ScoreNorm
 
 RATE = 8000
 
@@ -377,7 +382,7 @@ def test_a_model_file_that_is_not_whole_not_ours_or_newer_is_refused(tmp_path: P
     with pytest.raises(ModelFileError, match="model format 3; this version reads up to 2"):
         load_models(path)
     save_file({"x": np.zeros(3)}, path, metadata={"speechgmm": json.dumps({"format": 1})})
-    with pytest.raises(ModelFileError, match="a part missing"):
+    with pytest.raises(ModelFileError, match=r"header\.labels is missing"):
         load_models(path)
     for header in ("nonsense", "[]", '{"format": "x"}', "{}"):
         save_file({"x": np.zeros(3)}, path, metadata={"speechgmm": header})
@@ -387,3 +392,50 @@ def test_a_model_file_that_is_not_whole_not_ours_or_newer_is_refused(tmp_path: P
         load_models(tmp_path / "none")
     with pytest.raises(ModelFileError, match="a folder"):
         load_models(tmp_path)
+
+
+def test_models_of_claims_come_back_from_a_file_with_their_method_and_cohort(tmp_path: Path) -> None:
+    ubm, *speakers = (DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 2.0, 1.0, -1.0))
+    norm = ScoreNorm.of("s", [[0.0, 1.0, 3.0]])
+    cohort = Cohort(("bob", "cy"), tuple(speakers[1:]), norm)
+    for method in ("llr", "linear"):
+        claims = ClaimModels(("ann",), (speakers[0],), np.zeros(1), ubm=ubm, method=method, cohort=cohort)
+        save_models(claims, tmp_path / "m.safetensors")
+        assert kind_of(tmp_path / "m.safetensors").name == "claims"
+        back = load_models(tmp_path / "m.safetensors")
+        assert isinstance(back, ClaimModels)
+        assert (back.method, back.norm_by_recordings) == (method, "s")
+        frames = [[[0.5], [2.5]]]
+        np.testing.assert_array_equal(back.claim_scores(frames).scores, claims.claim_scores(frames).scores)
+    # A norm by the cohort's recordings measures a class that is added, or replaced, on them.
+    larger = claims.with_class("dan", speakers[1], None, [[[1.0]], [[2.0]], [[3.0]]])
+    assert larger.cohort is not None
+    assert larger.cohort.norm.by_model.shape == (2, 2)  # type: ignore[union-attr]
+    again = claims.with_model(0, speakers[1], [[[1.0]], [[2.0]], [[3.0]]])
+    np.testing.assert_array_equal(again.cohort.norm.by_model, larger.cohort.norm.by_model[1:])  # type: ignore[union-attr]
+
+
+def test_a_file_of_classes_alone_is_no_file_of_claims_and_scores_claims_without_a_cohort(tmp_path: Path) -> None:
+    ubm, ann = (DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 2.0))
+    save_models(ClassModels(("ann",), (ann,), np.zeros(1), ubm=ubm), tmp_path / "m.safetensors")
+    assert kind_of(tmp_path / "m.safetensors").name == "classes"
+    file = read_model_file(tmp_path / "m.safetensors")
+    assert not isinstance(file, ClaimFile)
+    scores, llrs = ClaimFile.of(file).judged(np.array([[2.0]], np.float32))
+    assert scores.round(6).tolist() == [2.0]
+    assert llrs is None
+
+
+def test_the_background_model_is_read_from_any_model_file_or_its_lack_is_named(tmp_path: Path) -> None:
+    ubm = DiagGMM([1.0], [[0.0]], [[1.0]])
+    path = tmp_path / "m.safetensors"
+    save_models(ClassModels(("a",), (ubm,), np.zeros(1), ubm=ubm), path, audio=AudioInput(FeatureSpec(), 8000))
+    found = read_background_model(path)
+    np.testing.assert_array_equal(found.mixture.means, ubm.means)
+    assert found.audio.sample_rate == 8000
+    save_models(ClassModels(("a",), (ubm,), np.zeros(1)), path, audio=AudioInput(FeatureSpec(), 8000))
+    with pytest.raises(ConfigError, match="has no background model"):
+        read_background_model(path)
+    save_models(ClassModels(("a",), (ubm,), np.zeros(1), ubm=ubm), path)
+    with pytest.raises(ConfigError, match="was trained on frames"):
+        read_background_model(path)

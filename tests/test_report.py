@@ -233,7 +233,7 @@ def test_what_a_run_did_not_leave_is_left_out_and_said(folder: Path, tmp_path: P
     root = page(write_report(trained))
     titles = [text_of(heading) for heading in root.iter(f"{HTML}h2")]
     assert "Training" in titles
-    assert "Which class is taken for which" not in titles
+    assert "Confusion matrix" not in titles
     assert "it was not tested" in text_of(root)
     assert "left no data.tsv" in text_of(root)
 

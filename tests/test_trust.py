@@ -15,9 +15,10 @@ from conftest import hum
 
 from speechgmm import cli
 from speechgmm.config import Config, Experiment, ParallelSpec, load_config
+from speechgmm.corpus.readers.manifest import read_manifest
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.job import prepare
-from speechgmm.errors import ConfigError
+from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FeatureSpec
 from speechgmm.gmm import DiagGMM
 from speechgmm.io.terminal import visible
@@ -198,3 +199,11 @@ def test_a_reader_that_stops_and_an_output_that_is_closed_or_full_end_without_a_
         assert "Traceback" not in done.stderr
         assert "Exception ignored" not in done.stderr
         assert done.stderr.count("\n") <= 1
+
+
+@pytest.mark.parametrize("value", ["[" * 100_000, "9" * 5000])
+def test_a_line_of_json_that_goes_beyond_all_bounds_is_a_bad_row(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text('{"path": "a.wav", "word": "x"}\n{"path": "b.wav", "word": ' + value + "}\n")
+    with pytest.raises(DataError, match=r"m.jsonl, line 2: not JSON that can be read"):
+        read_manifest(path, None, "word")

@@ -12,7 +12,6 @@ import numpy as np
 from speechgmm.config import cache_folder
 from speechgmm.engine.model_cache import SUFFIX
 from speechgmm.engine.run_folder import RunFolder
-from speechgmm.engine.task import described
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.container import kind_of
 from speechgmm.io.feature_store import SPEC, FeatureStore
@@ -45,7 +44,7 @@ def inspect(path: Path) -> str:
 
 def _described(path: Path) -> Iterator[str]:
     """A model file of any kind."""
-    yield from described(kind_of(path), path)
+    yield from kind_of(path).function("description:describe")(path)
 
 
 def _run(run: RunFolder) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The container of all model files: tensors and one canonical JSON string, in one safetensors file.
 
-Owns what every kind of model file shares: how it is packed, read, refused, and which kinds there are. What a kind holds
-is its task's (``tasks/*/codec.py``). Without times, paths and worker counts: the same training gives the same bytes.
+Owns what every kind of model file shares: how it is packed, read and refused. What a kind holds is its task's
+(``tasks/*/codec.py``). Without times, paths and worker counts: the same training gives the same bytes.
 """
 
 import json
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from speechgmm.errors import DataError, ModelFileError, SpeechGMMError
 from speechgmm.gmm import DiagGMM
 from speechgmm.io.header import checked, short, strict_json
+from speechgmm.io.model_kinds import ModelKind, kind_of_header, model_kind
 from speechgmm.io.run_files import RunFile
 from speechgmm.io.text_file import check_regular
 
@@ -25,34 +26,19 @@ WITH_POSTERIORS: Final = 2
 
 KEY: Final = "speechgmm"
 
-CLASSES: Final = "classes"
-KINDS: Final = {
-    CLASSES: ("models of classes", "score"),
-    "segments": ("models of segments with known boundaries", "score"),
-    "recogniser": ("a recogniser", "recognise"),
-    "anomaly": ("a model of what is normal", "score"),
-    "diarizer": ("a diarizer (train-diarizer makes one)", "diarize"),
-    "clustering": ("a background model for clustering", "cluster"),
-}
-"""What a model file may hold, by the key in its header (that of classes has none), and the command for it."""
 
-
-def kind_of(path: Path) -> str:
-    """What a model file holds, a key of ``KINDS``, by its header alone; a file that cannot be read is its reader's to
-    refuse, and is taken for one of classes.
+def kind_of(path: Path) -> ModelKind:
+    """What a model file holds, by its header alone; a file that cannot be read is its reader's to refuse, and counts as
+    the kind without a key of its own.
     """
     from safetensors import SafetensorError, safe_open
 
     try:
         check_regular(path)
         with safe_open(str(path), framework="numpy") as file:
-            return _kind(strict_json((file.metadata() or {}).get(KEY, "{}")))
+            return kind_of_header(strict_json((file.metadata() or {}).get(KEY, "{}")))
     except (SafetensorError, OSError, ValueError, TypeError, DataError):
-        return CLASSES
-
-
-def _kind(header: dict[str, Any]) -> str:
-    return next((kind for kind in KINDS if kind in header), CLASSES)
+        return kind_of_header({})
 
 
 @contextmanager
@@ -77,12 +63,13 @@ def packed(header: dict[str, Any], tensors: Mapping[str, NDArray[Any]]) -> bytes
     return data
 
 
-def refuse_other_kinds(path: Path, header: dict[str, Any], wanted: str) -> None:
-    """Raise ModelFileError where a file holds models of another kind than ``wanted``, a key of ``KINDS``."""
-    found = _kind(header)
-    if found != wanted:
-        what, command = KINDS[found]
-        raise ModelFileError(f"{path}: {what}, not {KINDS[wanted][0]}; `speechgmm {command}` is for it")
+def check_kind(path: Path, header: dict[str, Any], wanted: str) -> ModelKind:
+    """The kind of a file, which is ``wanted`` or extends it; raises ModelFileError for any other."""
+    found = kind_of_header(header)
+    if wanted not in (found.name, found.extends):
+        expected = model_kind(wanted).holds
+        raise ModelFileError(f"{path}: {found.holds}, not {expected}; `speechgmm {found.command}` is for it")
+    return found
 
 
 def read_tensors(path: Path, data: bytes | None = None) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:

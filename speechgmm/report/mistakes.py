@@ -94,7 +94,7 @@ def _wrong_decisions(decisions: Decisions, unit: str) -> tuple[list[Mistake], in
         true, decided, name = decisions.true[n], decisions.decided[n], decisions.ids[n]
         off = "–" if np.isnan(margins[n]) else f"{margins[n]:.3f}"
         about = (("true class", true), ("decided", decided), ("off by", f"{off} {unit}"))
-        found.append(Mistake(name, f"{true}, taken for {decided}", about, (name, true, decided, off)))
+        found.append(Mistake(name, f"{true}, confused with {decided}", about, (name, true, decided, off)))
     return found, len(wrong)
 
 

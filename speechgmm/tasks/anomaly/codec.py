@@ -14,16 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
-from speechgmm.io.container import (
-    FORMAT_VERSION,
-    packed,
-    read_tensors,
-    refuse_other_kinds,
-    stack,
-    tensor,
-    unstack,
-    whole,
-)
+from speechgmm.io.container import FORMAT_VERSION, check_kind, packed, read_tensors, stack, tensor, unstack, whole
 from speechgmm.io.header import checked
 from speechgmm.tasks.anomaly.models import AnomalyModel, NormalReference, Threshold
 from speechgmm.tasks.anomaly.spec import AnomalySpec
@@ -96,7 +87,7 @@ def read_anomaly_file(path: str | Path) -> AnomalyFile:
     """
     path = Path(path)
     tensors, header = read_tensors(path)
-    refuse_other_kinds(path, header, "anomaly")
+    check_kind(path, header, "anomaly")
     with whole(path):
         about = checked(AnomalyHeader, header["anomaly"], "header.anomaly")
         settings = {**about.spec, "streams": [one.spec for one in about.streams]}

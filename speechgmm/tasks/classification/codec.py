@@ -9,20 +9,20 @@ Parameters are tensors; labels, the feature spec and the rest are **one** canoni
     log_priors          (C,)              float64
     posterior.*, prior.*                  of variational Bayes (see ``posterior_part``); format 2
     ubm.*                                 the universal background model, where there is one
-    cohort.*, norm.*                      what scores of claims are normalised by (see ``cohort_part``)
     normalisation.*     (D,)              shift and scale, where cmvn is global
     transform.*                           matrix and offset, where features are transformed
     floor               (D,)              least variances, for classes that are added later
     counts              (sum of K,)       frames that spoke for each component, for classes that are updated later
-    calibration.*       (B,)              scores and llrs of the blocks of PAV; an affine map is in the header
     seen                (N,)              uint64, recordings that each class has counted; seen_lengths says how many,
                                           -1 of a class whose are not known
     recordings          (T, D)            float32 frames of the cohort's recordings, one after another; their numbers
     recording_lengths   (N,)              of frames; for the norm of classes that are added later
     talker.*            (N,)              int16 samples of those who are heard in babble, for the same
+
+Files of verification hold more (``tasks/verification/codec.py``), and are read here as well.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,17 +32,17 @@ from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
 from speechgmm.engine.recipe import ClassRecipe
+from speechgmm.features import FrontEnd
 from speechgmm.features.augment import Copy
 from speechgmm.gmm import ModelSpec
 from speechgmm.gmm.spec import NOT_OF
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.container import (
-    CLASSES,
     FORMAT_VERSION,
     WITH_POSTERIORS,
+    check_kind,
     packed,
     read_tensors,
-    refuse_other_kinds,
     stack,
     tensor,
     unstack,
@@ -53,9 +53,26 @@ from speechgmm.io.posterior_part import posterior_part, read_posterior_part
 from speechgmm.setting import setting
 from speechgmm.tasks.classification.models import ClassModels
 from speechgmm.tasks.classification.recipe_codec import read_recipe
-from speechgmm.tasks.verification.claim_codec import read_calibration
-from speechgmm.tasks.verification.cohort_codec import cohort_part, read_cohort_part
-from speechgmm.tasks.verification.score_maps import Calibration, Pav
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recorded:
+    """The frames of a recording, and the windows of it that are scored by themselves."""
+
+    frames: NDArray[np.float32]  # (T, D)
+    speech: NDArray[np.bool_]  # (T,) which of them count
+    windows: tuple[tuple[float, float], ...]  # start and end in seconds
+    is_whole: bool  # the one window is the whole recording
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowScores:
+    """A window against all classes."""
+
+    n_frames: int  # 0: no speech
+    scores: NDArray[np.float64]  # (C,) mean log-likelihoods in nats per frame, or log posteriors; NaN without frames
+    posteriors: NDArray[np.float64] | None  # (C,); None where the model has no temperature, or without frames
+    llrs: NDArray[np.float64] | None = None  # (C,) calibrated, nats; None where the model has no calibration
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +83,41 @@ class ModelFile:
     audio: AudioInput | None = None  # None: trained on frames alone
     label: str = "label"  # the column that the classes are values of
     recipe: ClassRecipe | None = None  # None: no class can be added
-    calibration: Calibration | None = None  # None: scores of claims stay scores
+
+    @property
+    def of_segments(self) -> bool:
+        """Whether it scores segments, and no recordings as a whole."""
+        return False
+
+    @property
+    def decisions(self) -> tuple[str, ...]:
+        """Names that decisions have beside the classes', which no class may have."""
+        return ()
+
+    def fitted(self) -> tuple[str, ...]:
+        """What was fitted to the models as they are, in words: it no longer fits when they change."""
+        return () if self.models.temperature is None else ("the temperature of its posteriors",)
+
+    def more(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
+        """What the file holds beside classes and how they were trained: entries of its header, and tensors."""
+        return self.models.more()
+
+    def window_scores(self, plan: FrontEnd, recorded: Recorded) -> Iterator[WindowScores]:
+        """The scores of each window by its frames that are speech; ``plan`` made the frames."""
+        models, frames = self.models, recorded.frames
+        for start, end in recorded.windows:
+            first, stop = (0, len(frames)) if recorded.is_whole else plan.frame_range(start, end, len(frames))
+            chosen = frames[first:stop][recorded.speech[first:stop]]
+            if len(chosen) == 0:  # the VAD left nothing of the window
+                yield WindowScores(0, np.full(len(models.labels), np.nan), None)
+                continue
+            means = models.mean_log_likelihoods(chosen)
+            posteriors = None if models.temperature is None else models.posteriors(means, len(chosen))
+            yield WindowScores(len(chosen), means, posteriors, self.llrs(chosen))
+
+    def llrs(self, frames: NDArray[np.float32]) -> NDArray[np.float64] | None:
+        """Calibrated log-likelihood ratios (C,) in nats of frames (T, D); None: the file has no calibration."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +166,6 @@ def serialise(content: ModelFile) -> bytes:
     if models.bayesian is not None:
         header["posteriors"], arrays = posterior_part("posterior.", models.bayesian)
         tensors |= arrays
-    about_claims, arrays = cohort_part(models)
-    header, tensors = header | about_claims, tensors | arrays
     if audio is not None:
         header["audio"], arrays = audio_header(audio)
         tensors |= arrays
@@ -143,10 +192,8 @@ def serialise(content: ModelFile) -> bytes:
             tensors["recording_lengths"] = np.array([len(frames) for frames in content.recipe.recordings], np.int64)
         for n, samples in enumerate(content.recipe.talkers):
             tensors[f"talker.{n}"] = np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
-    if content.calibration is not None:
-        header["calibration"], arrays = _calibration_header(content.calibration)
-        tensors |= arrays
-    return packed(header, tensors)
+    entries, arrays = content.more()
+    return packed(header | entries, tensors | arrays)
 
 
 def read_model_file(path: str | Path) -> ModelFile:
@@ -157,7 +204,7 @@ def read_model_file(path: str | Path) -> ModelFile:
     """
     path = Path(path)
     tensors, header = read_tensors(path)
-    refuse_other_kinds(path, header, CLASSES)
+    kind = check_kind(path, header, "classes")
     with whole(path):
         said = checked(ClassesHeader, header)
         audio = read_audio_input(header["audio"], tensors) if "audio" in header else None
@@ -167,21 +214,28 @@ def read_model_file(path: str | Path) -> ModelFile:
         if "ubm.weights" in tensors:
             ubm = unstack("ubm.", tensors, [len(tensor(tensors, "ubm.weights", None))], n_dims)[0]
         posteriors = header.get("posteriors")
-        classes = ClassModels(
-            labels=said.labels,
-            models=models,
-            log_priors=tensor(tensors, "log_priors", len(said.labels), finite=False),
-            temperature=said.temperature,
-            ubm=ubm,
-            top_components=said.top_components,
-            bayesian=None if posteriors is None else read_posterior_part("posterior.", posteriors, tensors),
-            **read_cohort_part(header, tensors),
-        )
+        classes = {
+            "labels": said.labels,
+            "models": models,
+            "log_priors": tensor(tensors, "log_priors", len(said.labels), finite=False),
+            "temperature": said.temperature,
+            "ubm": ubm,
+            "top_components": said.top_components,
+            "bayesian": None if posteriors is None else read_posterior_part("posterior.", posteriors, tensors),
+        }
         recipe = read_recipe(header["recipe"], tensors, said.n_components, n_dims) if "recipe" in header else None
         if recipe is not None and "seen" in tensors:
             recipe = replace(recipe, seen=_seen(tensors, said.labels))
-        calibration = read_calibration(header["calibration"], tensors) if "calibration" in header else None
-    return ModelFile(classes, audio, said.label, recipe, calibration)
+        rest = {"audio": audio, "label": said.label, "recipe": recipe}
+        file: ModelFile = kind.function("codec:model_file")(classes, rest, header, tensors)
+    return file
+
+
+def model_file(
+    classes: dict[str, Any], rest: dict[str, Any], _header: dict[str, Any], _tensors: dict[str, NDArray[np.float64]]
+) -> ModelFile:
+    """A model file of the fields of ``ClassModels`` and its own; a kind that extends this one has the same function."""
+    return ModelFile(ClassModels(**classes), **rest)
 
 
 def _with_effect(spec: ModelSpec) -> dict[str, Any]:
@@ -208,20 +262,3 @@ def _seen(tensors: dict[str, NDArray[Any]], labels: Sequence[str]) -> dict[str, 
 def _spelt(copy: Copy) -> list[Any]:
     """The values of a copy, as far as they say something."""
     return [copy.warp, copy.speed] if copy.noise == "none" else list(astuple(copy))
-
-
-def _calibration_header(calibration: Calibration) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
-    header = {
-        "threshold": calibration.threshold,
-        "decision": asdict(calibration.decision),
-        "by": calibration.by,
-        "n_targets": calibration.n_targets,
-        "n_nontargets": calibration.n_nontargets,
-        "n_frames": list(calibration.n_frames),
-        **({} if calibration.quality == "none" else {"quality": calibration.quality}),
-    }
-    found = calibration.map
-    if isinstance(found, Pav):
-        return header, {"calibration.scores": found.scores, "calibration.llrs": found.llrs}
-    affine = {"weights": found.weights.tolist(), "offset": found.offset, "separated": found.separated}
-    return {**header, "affine": affine}, {}

@@ -12,16 +12,7 @@ from pathlib import Path
 
 from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
 from speechgmm.io.atomic import write_atomically
-from speechgmm.io.container import (
-    FORMAT_VERSION,
-    packed,
-    read_tensors,
-    refuse_other_kinds,
-    stack,
-    tensor,
-    unstack,
-    whole,
-)
+from speechgmm.io.container import FORMAT_VERSION, check_kind, packed, read_tensors, stack, tensor, unstack, whole
 from speechgmm.io.header import checked
 from speechgmm.tasks.diarization.models import Diarizer
 from speechgmm.tasks.diarization.spec import DiarizationSpec
@@ -82,7 +73,7 @@ def read_diarizer(path: Path) -> DiarizerFile:
         ModelFileError: No such file, truncated, not written by this package, of a newer format; models of another kind.
     """
     tensors, header = read_tensors(path)
-    refuse_other_kinds(path, header, "diarizer")
+    check_kind(path, header, "diarizer")
     with whole(path):
         about = checked(DiarizerHeader, header["diarizer"], "header.diarizer")
         audio = read_audio_input(header["audio"], tensors)

@@ -14,16 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
-from speechgmm.io.container import (
-    FORMAT_VERSION,
-    packed,
-    read_tensors,
-    refuse_other_kinds,
-    stack,
-    tensor,
-    unstack,
-    whole,
-)
+from speechgmm.io.container import FORMAT_VERSION, check_kind, packed, read_tensors, stack, tensor, unstack, whole
 from speechgmm.io.header import checked, short
 from speechgmm.setting import setting
 
@@ -126,7 +117,7 @@ def read_recogniser(path: str | Path, data: bytes | None = None) -> RecogniserFi
 
     path = Path(path)
     tensors, header = read_tensors(path, data)
-    refuse_other_kinds(path, header, "recogniser")
+    check_kind(path, header, "recogniser")
     with whole(path):
         about = checked(RecogniserHeader, header["recogniser"], "header.recogniser")
         audio = read_audio_input(header["audio"], tensors)

@@ -5,6 +5,7 @@ weights             (S,)     of the streams
 stream.N.*                   arrays of stream N; its mixtures one after another, sizes in the header
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
+from speechgmm.features import FrontEnd
 from speechgmm.features.transforms import LinearTransform
-from speechgmm.io.container import FORMAT_VERSION, kind_of, packed, read_tensors, stack, tensor, unstack, whole
+from speechgmm.io.container import (
+    FORMAT_VERSION,
+    check_kind,
+    kind_of,
+    packed,
+    read_tensors,
+    stack,
+    tensor,
+    unstack,
+    whole,
+)
 from speechgmm.io.header import checked
 from speechgmm.setting import setting
-from speechgmm.tasks.classification.codec import ModelFile, read_model_file
+from speechgmm.tasks.classification.codec import ModelFile, Recorded, WindowScores, read_model_file
 from speechgmm.tasks.segments.spec import StreamName
 
 if TYPE_CHECKING:  # reading a model of the other kind waits for none of them
@@ -33,6 +45,20 @@ class SegmentFile:
     models: "SegmentModels"
     audio: AudioInput
     label: str  # the column that the classes are values of
+
+    @property
+    def of_segments(self) -> bool:
+        """Whether it scores segments, and no recordings as a whole."""
+        return True
+
+    def window_scores(self, plan: FrontEnd, recorded: Recorded) -> Iterator[WindowScores]:
+        """The log posteriors of each window, taken as a segment; ``plan`` made the frames."""
+        n_frames = len(recorded.frames)
+        bounds = np.array([plan.positions(start, end, n_frames) for start, end in recorded.windows])
+        table = self.models.log_posteriors(recorded.frames, bounds)
+        for (start, end), row in zip(recorded.windows, table, strict=True):
+            first, stop = plan.frame_range(start, end, n_frames)
+            yield WindowScores(stop - first, row, np.exp(row))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +104,7 @@ def serialise_segments(content: SegmentFile) -> bytes:
 def read_any_model(path: str | Path) -> ModelFile | SegmentFile:
     """Read a model file of either kind. Raises ModelFileError as ``read_model_file``."""
     path = Path(path)
-    return read_segment_models(path) if kind_of(path) == "segments" else read_model_file(path)
+    return read_segment_models(path) if kind_of(path).name == "segments" else read_model_file(path)
 
 
 def read_segment_models(path: Path, data: bytes | None = None) -> SegmentFile:
@@ -87,6 +113,7 @@ def read_segment_models(path: Path, data: bytes | None = None) -> SegmentFile:
     Raises ModelFileError as ``read_model_file``.
     """
     tensors, header = read_tensors(path, data)
+    check_kind(path, header, "segments")
     from speechgmm.tasks.segments.models import SegmentModels
 
     with whole(path):

@@ -30,7 +30,7 @@ from speechgmm.tasks.segments.codec import SegmentFile, read_segment_models, ser
 from speechgmm.tasks.segments.estimation import train_segment_models
 from speechgmm.tasks.segments.models import SegmentModels
 from speechgmm.tasks.segments.spec import SegmentSpec
-from speechgmm.tasks.segments.streams import without_constant_durations
+from speechgmm.tasks.segments.streams import LabelledSegments, without_constant_durations
 
 SEGMENTS_VERSION = 1
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
@@ -94,13 +94,18 @@ def train_task(task: _Task, *, folder: Path) -> SegmentModels:
     n_static = front_end(task.audio.features, task.audio.sample_rate).n_static
     with warnings.catch_warnings():  # said by train_segments, which also speaks of models from the cache
         warnings.simplefilter("ignore", FitWarning)
-        models = train_segment_models([part.load() for part in task.recordings], task.spec, n_static, seed=task.seed)
+        models = train_segment_models([_loaded(part) for part in task.recordings], task.spec, n_static, seed=task.seed)
     ModelCache(folder).write(task.key(), serialise_segments(SegmentFile(models, task.audio, task.label)))
     return models
 
 
 def _unpack(path: Path, data: bytes) -> SegmentModels:
     return read_segment_models(path, data).models
+
+
+def _loaded(part: Recording) -> LabelledSegments:
+    """The frames of a recording with their segments."""
+    return LabelledSegments(part.piece.load(), np.array(part.bounds), part.labels, part.group, part.copy)
 
 
 def score_segments(job: Job, features: Features, models: SegmentModels) -> Scores:

@@ -11,9 +11,11 @@ from speechgmm.gmm import DiagGMM
 from speechgmm.io.container import tensor
 from speechgmm.io.header import checked
 from speechgmm.setting import setting
+from speechgmm.tasks.classification.spec import DecisionSpec
+from speechgmm.tasks.verification.models import Cohort
 from speechgmm.tasks.verification.score_maps import Affine, Calibration, Pav, ScoreMap
 from speechgmm.tasks.verification.score_norm import BY_MODELS, BY_RECORDINGS, Kind, ScoreNorm
-from speechgmm.tasks.verification.spec import DecisionSpec, Quality
+from speechgmm.tasks.verification.spec import Quality
 
 Tensors = Mapping[str, NDArray[np.float64]]
 
@@ -62,10 +64,8 @@ def read_method(header: dict[str, Any]) -> Literal["llr", "linear"]:
     return checked(MethodHeader, header).method
 
 
-def read_cohort(
-    header: dict[str, Any], tensors: Tensors, n_classes: int
-) -> tuple[tuple[str, ...], tuple[DiagGMM, ...], ScoreNorm]:
-    """Labels, models and norm of a cohort, for so many classes.
+def read_cohort(header: dict[str, Any], tensors: Tensors, n_classes: int) -> Cohort:
+    """A cohort, for so many classes.
 
     Raises:
         KeyError: A tensor is missing.
@@ -83,7 +83,7 @@ def read_cohort(
         raise ValueError(f"a norm {said.norm!r} by {n} models of a cohort; expected {max(2, said.top or 2)} or more")
     by_model = _statistics(tensors, "norm.models", n_classes) if said.norm in BY_RECORDINGS else None
     by_cohort = _statistics(tensors, "norm.cohort", n) if said.norm == "zt" else None
-    return said.labels, models, ScoreNorm(said.norm, said.top, by_model, by_cohort)
+    return Cohort(said.labels, models, ScoreNorm(said.norm, said.top, by_model, by_cohort))
 
 
 def _statistics(tensors: Tensors, name: str, n: int) -> NDArray[np.float64]:

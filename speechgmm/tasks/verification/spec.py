@@ -56,14 +56,3 @@ class CalibrationSpec:
                 )
         if "n_folds" in asked and self.by == "dev":
             raise ConfigError("calibration.n_folds has no effect with calibration.by: dev; leave it out")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecisionSpec:
-    """What is at stake: for the detection costs, and the threshold of what ``verify`` and ``score`` decide."""
-
-    __pydantic_config__ = FORBID_UNKNOWN
-
-    prior: float = setting(0.01, "verification: probability of a target before anything is heard", gt=0, lt=1)
-    cost_miss: float = setting(1.0, "verification: cost of rejecting a target", gt=0, le=1e9)
-    cost_false_alarm: float = setting(1.0, "verification: cost of accepting a nontarget", gt=0, le=1e9)
