@@ -17,6 +17,7 @@ from conftest import hum
 
 import speechgmm as sg
 from speechgmm import cli
+from speechgmm.cli.comparison import comparison, run_list
 from speechgmm.cli.inspection import inspect
 from speechgmm.cli.results import print_result, print_sweep
 from speechgmm.corpus import Corpus, SplitSpec, Utterance, make_split
@@ -28,6 +29,7 @@ from speechgmm.engine.console import Console
 from speechgmm.engine.extraction import divide
 from speechgmm.engine.labelled_recordings import whole_recording
 from speechgmm.engine.run_folder import read_run
+from speechgmm.engine.run_list import list_runs
 from speechgmm.engine.sweeps import grid_points, sweep
 from speechgmm.errors import ConfigError, DataError, ModelFileError, RecordingWarning
 from speechgmm.evaluation import cllr_min, eer, rank_trials
@@ -43,6 +45,7 @@ from speechgmm.tasks.classification.scoring import score_recordings
 from speechgmm.tasks.classification.spec import DecisionSpec
 from speechgmm.tasks.classification.training import train
 from speechgmm.tasks.classification.updates import update_class
+from speechgmm.tasks.options import TableFormat
 from speechgmm.tasks.segments.codec import SegmentFile, read_any_model
 from speechgmm.tasks.segments.command import Score as ScoreSegments
 from speechgmm.tasks.verification.command import Score as ScoreClaims
@@ -338,7 +341,7 @@ def test_a_sweep_chooses_by_inner_folds_and_extracts_once(
     for fold, number in found.chosen.items():
         figures = [point.inner[fold] for point in found.points]
         assert figures[number] == max(figures)
-    print_sweep(found)
+    print_sweep(found, "speechgmm run x")
     assert "inner_accuracy" in capsys.readouterr().out
     rows = table(hums.parent / "sweep" / "sweep.tsv")
     assert [int(row["model.n_components"]) for row in rows] == [1, 2, 3]
@@ -388,15 +391,48 @@ def test_verification_is_swept_by_its_error_rate(hums: Path) -> None:
     assert all(0 <= float(row["inner_eer"]) <= 0.5 for row in rows)
 
 
-def test_a_run_compared_with_itself_differs_by_nothing_and_others_by_their_accuracy(hums: Path) -> None:
+def test_runs_are_compared_with_the_first_and_sorted_by_their_metric(hums: Path, tmp_path: Path) -> None:
+    """A run is never compared with itself, by whatever name it is given."""
     one = run(hums, console=quiet())
     other = run(hums, ["model.n_components=1"], output=hums.parent / "other", console=quiet())
-    text = compare_runs([hums.parent / "run", hums.parent / "other", hums.parent / "run"])
-    wanted = 100 * (other.metrics["accuracy"]["value"] - one.metrics["accuracy"]["value"])
-    assert f"difference {wanted:+.2f} points" in text
-    assert "difference +0.00 points" in text
+    named = hums.parent / "run"
+    (tmp_path / "alias").symlink_to(named)
+    found = compare_runs([named, hums.parent / "other", named, tmp_path / "alias"])
+    assert len(found) == 2
+    assert [row.value for row in found] == sorted((row.value for row in found), reverse=True)
+    rows = {row.folder: row for row in found}
+    difference = rows[hums.parent / "other"].difference
+    assert difference is not None
+    assert difference.value == pytest.approx(other.metrics["accuracy"]["value"] - one.metrics["accuracy"]["value"])
+    assert rows[named].difference is None
+    assert (rows[named].low, rows[named].high) == (one.metrics["accuracy"]["low"], one.metrics["accuracy"]["high"])
+    table_of = {form: comparison(found, form) for form in TableFormat}
+    entries = json.loads(table_of[TableFormat.json])
+    assert [entry["run"] for entry in entries] == [str(row.folder) for row in found]
+    cells = list(csv.DictReader(table_of[TableFormat.tsv].splitlines(), delimiter="\t"))
+    assert [float(row["value"]) for row in cells] == [row.value for row in found]
+    assert [row["difference"] == "" for row in cells] == [row.difference is None for row in found]
+    assert table_of[TableFormat.markdown].splitlines()[1].replace(" ", "") == "|---|---|---|---|---|---|"
+    for form in (TableFormat.text, TableFormat.markdown):
+        assert f"{100 * difference.value:+.2f}" in table_of[form]
+        assert "baseline" in table_of[form]
     with pytest.raises(ConfigError, match="two runs or more"):
-        compare_runs([hums.parent / "run"])
+        compare_runs([named])
+    with pytest.raises(ConfigError, match="is named 2 times"):
+        compare_runs([named, tmp_path / "alias"])
+    listed = {row.folder.name: row for row in list_runs(hums.parent)}
+    assert set(listed) == {"run", "other"}  # no models of folds, and each folder once
+    assert dict(listed["other"].settings) == {"model.n_components": 1}
+    assert dict(listed["run"].settings) == {"model.n_components": 2}
+    assert listed["run"].metric is not None
+    assert listed["run"].metric.value == one.metrics["accuracy"]["value"]
+    (hums.parent / "other" / "metrics.json").write_text("{")
+    shown = run_list(list_runs(hums.parent), TableFormat.text)
+    assert "a file of this run cannot be read" in shown
+    assert f"{100 * one.metrics['accuracy']['value']:.2f}" in shown
+    assert json.loads(run_list(list_runs(hums.parent), TableFormat.json))[1]["metric"] == "accuracy"
+    with pytest.raises(ConfigError, match="no run in it"):
+        list_runs(named / "folds" / "s0")
     run(hums, ["corpus.split={kind: fraction, test: 0.5}"], output=hums.parent / "fraction", console=quiet())
     with pytest.raises(DataError, match="tested on different items"):
         compare_runs([hums.parent / "run", hums.parent / "fraction"])
@@ -499,7 +535,7 @@ def test_scores_of_segments_say_that_they_are_log_posteriors_and_older_folders_a
     assert "off by (nats)" in write_report(new, hums.parent / "page.html").read_text()
     for folder in (new, old):
         assert evaluate_file(folder).metrics["accuracy"] == evaluate_file(new).metrics["accuracy"]
-    assert "accuracy" in compare_runs([new, old])
+    assert {row.metric for row in compare_runs([new, old])} == {"accuracy"}
 
 
 def test_segments_of_one_length_train_without_their_durations_and_it_is_said(
@@ -1049,7 +1085,8 @@ def test_a_sweep_and_comparing_say_the_eer_that_a_calibrated_run_says(hums: Path
             "ratios by folds order trials otherwise than scores"
         )
         assert -point.test == pytest.approx(error)
-        assert f"eer {100 * error:.2f} %" in compare_runs([folder, folder])
+        copied = shutil.copytree(folder, folder.with_name(f"{folder.name}-copy"))
+        assert [row.value for row in compare_runs([folder, copied])] == pytest.approx([error, error])
 
 
 @pytest.mark.parametrize("method", ["logistic", "pav"])

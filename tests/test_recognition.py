@@ -346,10 +346,12 @@ def test_two_runs_are_compared_by_their_errors_over_the_speakers(sentences: Path
         console=quiet(),
     )
     rates = [100 * result.metrics["error_rate"]["value"] for result in (bad, good)]
-    text = compare_runs([good.folder, bad.folder])
-    assert f"bad: error rate {rates[0]:.2f} %" in text
-    assert f"difference {rates[0] - rates[1]:+.2f} points" in text
-    assert "of resamples of 3 groups" in text
+    first, second = compare_runs([good.folder, bad.folder])
+    assert (first.folder, second.folder) == (good.folder, bad.folder)  # the lower error rate comes first
+    assert 100 * second.value == pytest.approx(rates[0])
+    assert second.difference is not None
+    assert 100 * second.difference.value == pytest.approx(rates[0] - rates[1])
+    assert (second.n_groups, second.unit, first.difference) == (3, "groups", None)
     assert {row["group"] for row in table(good.folder / "hypotheses.tsv")} == {"s0", "s1", "s2"}
 
 

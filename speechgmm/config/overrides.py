@@ -1,5 +1,6 @@
 """Settings given beside a configuration file: ``key.path=value``; null takes a key or a section out of it."""
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,16 @@ def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> tuple[t
     return tuple(_apply(values, override) for override in overrides)
 
 
-def kind_of(values: Mapping[str, Any]) -> str:
+def as_override(key: str, value: Any) -> str:
+    """``key.path=value`` as `apply_overrides` reads it.
+
+    >>> as_override("model.n_components", 8)
+    'model.n_components=8'
+    """
+    return f"{key}={json.dumps(value)}"
+
+
+def corpus_kind(values: Mapping[str, Any]) -> str:
     """The kind of corpus that the values of a configuration name, or the default."""
     corpus = values.get("corpus")
     return str(corpus.get("kind", "manifest")) if isinstance(corpus, dict) else "manifest"
@@ -32,7 +42,7 @@ def drop_former_kind(values: dict[str, Any], former: str, given: Sequence[tuple[
     What is given beside the file stays. Yields a note of what was taken out.
     """
     corpus = values.get("corpus")
-    if ("corpus", "kind") not in given or not isinstance(corpus, dict) or kind_of(values) == former:
+    if ("corpus", "kind") not in given or not isinstance(corpus, dict) or corpus_kind(values) == former:
         return
     kept = {path[1] for path in given if path[0] == "corpus" and len(path) > 1}
     dropped = [key for key in corpus if key not in kept and belongs_to_kind(key, former)]
@@ -40,7 +50,7 @@ def drop_former_kind(values: dict[str, Any], former: str, given: Sequence[tuple[
         del corpus[key]
     if dropped:
         yield (
-            f"corpus.kind is {kind_of(values)}, not {former} as in the file, whose "
+            f"corpus.kind is {corpus_kind(values)}, not {former} as in the file, whose "
             f"{', '.join(f'corpus.{key}' for key in dropped)} {'is' if len(dropped) == 1 else 'are'} left out"
         )
 

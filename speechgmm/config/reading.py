@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from speechgmm.config.experiment import Experiment
 from speechgmm.config.keys import known_keys
-from speechgmm.config.overrides import apply_overrides, drop_former_kind, kind_of
+from speechgmm.config.overrides import apply_overrides, corpus_kind, drop_former_kind
 from speechgmm.config.spec import Config
 from speechgmm.config.task_settings import asked_by, check_task, sections, whole_config
 from speechgmm.config.yaml_text import MOST_CHARACTERS, plain_values
@@ -54,7 +54,7 @@ def load_config(
         )
     parallel = values.get("parallel")
     scheduler_is_trusted = trust_cluster or not isinstance(parallel, dict) or parallel.get("scheduler") is None
-    former = kind_of(values)
+    former = corpus_kind(values)
     given = apply_overrides(values, overrides)
     notes = list(drop_former_kind(values, former, given))
     lines |= dict.fromkeys(given, 0)  # not in the file
