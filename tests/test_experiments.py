@@ -2,11 +2,15 @@
 
 import csv
 import dataclasses
+import html
 import json
+import re
+import shlex
 import shutil
 import sys
 import warnings
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +22,10 @@ from conftest import hum
 import speechgmm as sg
 from speechgmm import cli
 from speechgmm.cli.comparison import comparison, run_list
+from speechgmm.cli.experiment_commands import Run
 from speechgmm.cli.inspection import inspect
 from speechgmm.cli.results import print_result, print_sweep
+from speechgmm.config import load_config, make_config
 from speechgmm.corpus import Corpus, SplitSpec, Utterance, make_split
 from speechgmm.corpus.splits import inner_folds
 from speechgmm.corpus.trials import read_trials
@@ -341,6 +347,8 @@ def test_a_sweep_chooses_by_inner_folds_and_extracts_once(
     for fold, number in found.chosen.items():
         figures = [point.inner[fold] for point in found.points]
         assert figures[number] == max(figures)
+    inner = [np.mean(list(point.inner.values())) for point in found.points]
+    assert found.winner == found.points[int(np.argmax(inner))].settings
     print_sweep(found, "speechgmm run x")
     assert "inner_accuracy" in capsys.readouterr().out
     rows = table(hums.parent / "sweep" / "sweep.tsv")
@@ -389,6 +397,64 @@ def test_verification_is_swept_by_its_error_rate(hums: Path) -> None:
     assert found.metric == "eer"
     rows = table(hums.parent / "sweep" / "sweep.tsv")
     assert all(0 <= float(row["inner_eer"]) <= 0.5 for row in rows)
+
+
+def test_a_sweep_begins_no_point_that_its_budget_has_no_time_for(
+    hums: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    points = grid_points(["model.n_components=1,2,3"])
+    found = sweep(hums, points, output=hums.parent / "sweep", console=Console(), budget=0)
+    assert [point.settings for point in found.points] == points[:2]
+    assert "1 of 3 points are left out: all would take longer than 0 s" in capsys.readouterr().err
+
+
+def test_a_run_says_what_limits_it_from_its_own_measurements(hums: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    head, *rows = (hums.parent / "m.tsv").read_text().splitlines()
+    words = [row.split("\t")[1] for row in rows]
+    np.random.default_rng(1).shuffle(words)  # labels that nothing can be learnt of
+    cells = [row.split("\t") for row in rows]
+    shuffled = ["\t".join([path, word, *rest]) for (path, _, *rest), word in zip(cells, words, strict=True)]
+    (hums.parent / "m.tsv").write_text("\n".join([head, *shuffled]) + "\n")
+    result = run(hums, ["model.n_components=12"], console=quiet())
+    hints = result.metrics["hints"]
+    assert 1 <= len(hints) <= 3
+    told = next(hint for hint in hints if "the models fit what they saw" in hint)
+    found = re.match(r"(\d+) % of 36 training items are right and (\d+) % of the test's", told)
+    assert found is not None
+    assert int(found[2]) == round(100 * result.metrics["accuracy"]["value"])
+    assert int(found[1]) >= int(found[2]) + 10
+    print_result(result)
+    out = capsys.readouterr().out
+    assert all(f"  - {hint}\n" in out for hint in hints)
+    assert told in html.unescape((result.folder / "report.html").read_text())
+
+
+def test_tuning_says_its_time_tries_what_matters_and_runs_the_best(
+    hums: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Run(config=hums, tune=True, overrides=["corpus.split.kind=leave-one-out"]).run()
+    out, err = capsys.readouterr()
+    assert "tuning: 4 settings, about " in err
+    assert err.index("tuning: 4 settings") < err.index("point 1 of 4")
+    rows = table(hums.parent / "run-tuning" / "sweep.tsv")
+    assert [row["model.n_components"] for row in rows] == ["2", "1", "4", "2"]
+    assert [row["model.adapt"] for row in rows] == ["", "", "", "map"]
+    command = shlex.split(
+        next(line for line in out.splitlines() if "train what was chosen: " in line).partition(": ")[2]
+    )
+    assert command[:3] == ["speechgmm", "run", str(hums)]
+    chosen = [word for before, word in pairwise(command) if before == "--set"]
+    best = max(rows, key=lambda row: float(row["inner_accuracy"]))
+    assert f"model.n_components={best['model.n_components']}" in chosen
+    tuned = hums.parent / "run-tuned"
+    assert tuned.exists() == (best is not rows[0])
+    if tuned.exists():
+        wanted = load_config(hums, chosen).config
+        assert make_config(read_run(tuned).config).model == wanted.model
+    else:
+        assert "the settings of the configuration are the best of these" in out
+    with pytest.raises(ConfigError, match="by --set parallel.scheduler=ADDRESS"):
+        Run(config=hums, tune=True, scheduler="tcp://127.0.0.1:1").run()
 
 
 def test_runs_are_compared_with_the_first_and_sorted_by_their_metric(hums: Path, tmp_path: Path) -> None:

@@ -407,6 +407,7 @@ def test_the_environment_tells_versions_machine_and_times_and_who_ran_it_only_if
     work = config_file.parent / "work"
     work.mkdir()
     monkeypatch.chdir(work)
+    monkeypatch.setattr(socket, "gethostname", lambda: "some-host")
     assert git_commit(work) == (None, None)
     run(config_file, console=quiet())
     path = config_file.parent / "run" / "environment.json"
@@ -419,7 +420,7 @@ def test_the_environment_tells_versions_machine_and_times_and_who_ran_it_only_if
         info["architecture"] in " ".join(plain["blas"]) for info in threadpool_info() if info["user_api"] == "blas"
     )
     assert not plain.keys() & {"host", "command", "git_commit"}
-    assert socket.gethostname() not in path.read_text().replace(str(config_file.parent), "")
+    assert "some-host" not in path.read_text()
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-C", str(work)]
     (work / "code.py").write_text("1\n")
     for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
@@ -429,7 +430,7 @@ def test_the_environment_tells_versions_machine_and_times_and_who_ran_it_only_if
     named = json.loads(path.read_text())
     commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
     assert (named["git_commit"], named["git_changed"]) == (commit, False)
-    assert (named["host"], named["command"]) == (socket.gethostname(), "speechgmm run 'a b.yaml'")
+    assert (named["host"], named["command"]) == ("some-host", "speechgmm run 'a b.yaml'")
     (work / "code.py").write_text("2\n")
     assert git_commit(work) == (commit, True)
 

@@ -7,7 +7,7 @@ from speechgmm.io.run_files import RunFile
 
 if TYPE_CHECKING:
     from speechgmm.engine.runs import Result
-    from speechgmm.engine.sweeps import Sweep
+    from speechgmm.engine.sweep_results import Sweep
 
 from speechgmm.report.text import aligned, duration, figure, shown
 
@@ -59,7 +59,7 @@ def print_result(result: "Result") -> None:
 
 def print_sweep(result: "Sweep", command: str) -> None:
     """The grid with results on inner folds and on the test, and the metrics of what was chosen."""
-    from speechgmm.engine.sweeps import sweep_table
+    from speechgmm.engine.sweep_results import sweep_table
 
     rows = [line.split("\t") for line in sweep_table(result).splitlines()]
     print("\n" + "\n".join(aligned(rows)))

@@ -10,7 +10,6 @@ kept: a sweep that was stopped goes on.
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -31,44 +30,17 @@ from speechgmm.config import (
 from speechgmm.config.overrides import as_override
 from speechgmm.corpus import Fold
 from speechgmm.corpus.splits import inner_folds
-from speechgmm.engine.comparison import ERRORS
 from speechgmm.engine.console import Console
 from speechgmm.engine.extraction import divide
 from speechgmm.engine.job import Job, prepare
 from speechgmm.engine.run_folder import RunFolder
+from speechgmm.engine.sweep_results import Point, Sweep, sweep_table
 from speechgmm.engine.task import Inputs, task_of
 from speechgmm.errors import ConfigError, DataError, FitError
 from speechgmm.io.atomic import only_writer, write_text
 from speechgmm.io.locks import using_cache
 from speechgmm.io.run_files import RunFile, is_run
-from speechgmm.io.tables import table
 from speechgmm.io.text_file import read_text_file
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One setting of the grid, as it fared."""
-
-    settings: dict[str, Any]  # key -> value
-    inner: dict[str, float]  # outer fold ("" where there is none) -> figure by which it is chosen
-    test: float  # figure on the test, pooled over folds; chooses nothing
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """What a sweep found."""
-
-    folder: Path
-    metric: str  # what points are chosen by: accuracy, eer, error_rate, ari, der
-    points: tuple[Point, ...]
-    failed: tuple[dict[str, Any], ...]  # settings that cannot be trained
-    chosen: dict[str, int]  # outer fold -> number of its point
-    evaluation: Any  # the task's own, of the test: each fold by the point that it chose
-
-    @property
-    def winner(self) -> dict[str, Any]:
-        """The settings whose inner results are best on the mean of the outer folds: what to train on everything."""
-        return max(self.points, key=lambda point: float(np.mean(list(point.inner.values())))).settings
 
 
 def grid_points(grid: Sequence[str], listed: Path | None = None) -> list[dict[str, Any]]:
@@ -286,24 +258,6 @@ def _choose(
     place.put_metrics(metrics)
     job.console.say(f"the test figure of what was chosen by inner figures is in {folder / RunFile.METRICS}")
     return result
-
-
-def sweep_table(result: Sweep) -> str:
-    """``sweep.tsv``: settings, the inner figure that chooses (mean over folds), how often chosen, the test figure."""
-    sign = -1 if result.metric in ERRORS else 1
-    everything = [*(point.settings for point in result.points), *result.failed]
-    keys = list(dict.fromkeys(key for settings in everything for key in settings))
-    rows = [
-        (
-            *(point.settings.get(key, "") for key in keys),
-            f"{sign * np.mean(list(point.inner.values())) + 0.0:.4f}",
-            list(result.chosen.values()).count(number),
-            f"{sign * point.test + 0.0:.4f}",
-        )
-        for number, point in enumerate(result.points)
-    ]
-    rows += [(*(settings.get(key, "") for key in keys), "failed", 0, "") for settings in result.failed]
-    return table((*keys, f"inner_{result.metric}", "chosen", f"test_{result.metric}"), rows)
 
 
 def _spelt(settings: Mapping[str, Any]) -> str:

@@ -11,7 +11,8 @@ from speechgmm.corpus.splits import inner_folds
 from speechgmm.engine.console import Console
 from speechgmm.engine.job import Job, prepare
 from speechgmm.engine.runs import Result
-from speechgmm.engine.sweeps import Sweep, sweep
+from speechgmm.engine.sweep_results import Sweep
+from speechgmm.engine.sweeps import sweep
 from speechgmm.errors import ConfigError
 
 NOT_REPEATED = ("extract", "report")
