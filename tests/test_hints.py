@@ -1,9 +1,14 @@
 """What a run says of its limits: each hint is a measurement, and is not given where nothing is measured."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from speechgmm.config import load_config
+from speechgmm.config.overrides import as_override
 from speechgmm.engine.hints import first_hints, hints_of_confusions, hints_of_interval, hints_of_training
+from speechgmm.engine.task import task_of
 from speechgmm.evaluation import Metric
 from speechgmm.tasks.verification.evaluation import hints_of_models
 from speechgmm.tasks.verification.trials import ScoredTrials, Side
@@ -70,7 +75,7 @@ def test_models_with_most_errors_at_the_threshold_are_named() -> None:
     scores = np.where(is_target, 4.0, -4.0) + rng.standard_normal(len(model))
 
     def trials(values: np.ndarray) -> ScoredTrials:
-        side = Side(names, ("",) * 10, names)
+        side = Side(names, names, ("",) * 10)
         return ScoredTrials(side, side, np.ones(10, np.int64), model, test, values, None, is_target)
 
     assert hints_of_models(trials(scores)) == []
@@ -80,3 +85,13 @@ def test_models_with_most_errors_at_the_threshold_are_named() -> None:
     assert (int(wrong[0]), hint.partition("are of ")[2][:23]) == (100, "1 of 10 models (m3): li")
     even = rng.standard_normal(len(model))  # errors everywhere alike
     assert hints_of_models(trials(even)) == []
+
+
+@pytest.mark.parametrize("name", ["fsdd-digits-hmm", "fsdd-digit-strings", "timit-phones-segments"])
+def test_every_point_of_tuning_is_a_configuration_and_the_first_is_that_of_the_run(name: str) -> None:
+    path = Path(__file__).resolve().parents[1] / "configs" / f"{name}.yaml"
+    config = load_config(path).config
+    points = task_of(config).tuning_points(config, None)
+    made = [load_config(path, [as_override(*pair) for pair in point.items()]).config for point in points]
+    assert made[0] == config
+    assert len({repr(one) for one in made}) == len(made) >= 5
