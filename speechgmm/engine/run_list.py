@@ -1,6 +1,6 @@
 """The runs in a folder: their results, and the settings that tell them apart."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ class ListedRun:
     task: str
     metric_name: str  # the first of its metrics; "": nothing was tested
     metric: Metric | None
-    settings: Mapping[str, Any]  # key -> value, of keys that differ between the runs; those at their default are not in
+    settings: Mapping[str, Any]  # key -> value, of keys that differ between the runs of its task; defaults are not in
     problem: str = ""  # why its files cannot be read
 
     def entries(self) -> dict[str, Any]:
@@ -50,16 +50,18 @@ def list_runs(folder: Path) -> tuple[ListedRun, ...]:
         raise ConfigError(f"{folder}: no run in it (a folder with config.yaml); name the one that your runs lie in")
     read = [(path, *_read(path)) for path in found]
     settings = [dict(_flat(other_than(to_plain(default_config()), config))) for _, _, config, _ in read]
-    whole = [own for own, (*_, problem) in zip(settings, read, strict=True) if not problem]
-    apart = [
-        key
-        for key in dict.fromkeys(key for own in whole for key in own)
-        if len({str(own.get(key)) for own in whole}) > 1
-    ]
+    tasks = ["" if problem else run.task.name for _, run, _, problem in read]
+    apart = {task: _differing([own for own, of in zip(settings, tasks, strict=True) if of == task]) for task in tasks}
     return tuple(
-        _listed(path, run, {key: own[key] for key in apart if key in own}, problem)
-        for (path, run, _, problem), own in zip(read, settings, strict=True)
+        _listed(path, run, {key: own[key] for key in apart[task] if key in own}, problem)
+        for (path, run, _, problem), own, task in zip(read, settings, tasks, strict=True)
     )
+
+
+def _differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Keys whose values are not the same in all."""
+    keys = dict.fromkeys(key for own in settings for key in own)
+    return [key for key in keys if len({str(own.get(key)) for own in settings}) > 1]
 
 
 def _read(path: Path) -> tuple[RunFolder, Mapping[str, Any], str]:
