@@ -50,11 +50,14 @@ def list_runs(folder: Path) -> tuple[ListedRun, ...]:
         raise ConfigError(f"{folder}: no run in it (a folder with config.yaml); name the one that your runs lie in")
     read = [(path, *_read(path)) for path in found]
     settings = [dict(_flat(other_than(to_plain(default_config()), config))) for _, _, config, _ in read]
-    tasks = ["" if problem else run.task.name for _, run, _, problem in read]
-    apart = {task: _differing([own for own, of in zip(settings, tasks, strict=True) if of == task]) for task in tasks}
+    names = ["" if problem else run.task.name for _, run, _, problem in read]
+    alike: dict[str, list[Mapping[str, Any]]] = {}  # the settings of the runs of each task
+    for name, own in zip(names, settings, strict=True):
+        alike.setdefault(name, []).append(own)
+    apart = {name: _differing(found) for name, found in alike.items()}
     return tuple(
-        _listed(path, run, {key: own[key] for key in apart[task] if key in own}, problem)
-        for (path, run, _, problem), own, task in zip(read, settings, tasks, strict=True)
+        _listed(path, run, {key: own[key] for key in apart[name] if key in own}, problem)
+        for (path, run, _, problem), own, name in zip(read, settings, names, strict=True)
     )
 
 
