@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "train": "cli.experiment_commands:Train",
     "sweep": "cli.experiment_commands:Sweep",
     "compare": "cli.experiment_commands:Compare",
+    "runs": "cli.experiment_commands:Runs",
     "report": "cli.experiment_commands:Report",
     "check": "cli.experiment_commands:Check",
     "evaluate": "cli.score_files:Evaluate",

@@ -7,7 +7,7 @@ from speechgmm.io.run_files import RunFile
 
 if TYPE_CHECKING:
     from speechgmm.engine.runs import Result
-    from speechgmm.engine.sweeps import Sweep
+    from speechgmm.engine.sweep_results import Sweep
 
 from speechgmm.report.text import aligned, duration, figure, shown
 
@@ -49,14 +49,17 @@ def print_result(result: "Result") -> None:
         print("\n".join(aligned([(title, "correct", "", "most often confused with"), *rows[:CLASSES_SHOWN]])))
     for line in result.task.trained_notes(result.trained):
         print(f"\n{line}")
+    if hints := metrics.get("hints"):
+        print("\nwhat limits this result, and what to do next")
+        print("\n".join(f"  - {hint}" for hint in hints))
     print(f"\nresults: {shown(result.folder)}")
     model = shown(result.folder / RunFile.MODELS)
     print(result.task.next_command(model))
 
 
-def print_sweep(result: "Sweep") -> None:
+def print_sweep(result: "Sweep", command: str) -> None:
     """The grid with results on inner folds and on the test, and the metrics of what was chosen."""
-    from speechgmm.engine.sweeps import sweep_table
+    from speechgmm.engine.sweep_results import sweep_table
 
     rows = [line.split("\t") for line in sweep_table(result).splitlines()]
     print("\n" + "\n".join(aligned(rows)))
@@ -64,6 +67,7 @@ def print_sweep(result: "Sweep") -> None:
     if result.evaluation is not None:
         print("\n".join(aligned([figure(name, metric) for name, metric in result.evaluation.metrics.items()])))
     print(f"\nresults: {shown(result.folder)}")
+    print(f"train what was chosen: {command}")
 
 
 def print_features(result: "Result") -> None:

@@ -161,6 +161,20 @@ class Features:
         return self.where(lambda utterance: utterance.split != split)
 
 
+def as_test(features: Features, most: int) -> Features:
+    """Training utterances, evenly spaced and at most so many, as a test of their own."""
+    there = [n for n, utterance in enumerate(features.corpus) if utterance.split == "train"]
+    chosen = there[:: -(-len(there) // most) or 1]
+    utterances = tuple(replace(features.corpus.utterances[n], split="test") for n in chosen)
+    return replace(
+        features,
+        corpus=replace(features.corpus, utterances=utterances),
+        pieces=tuple(features.pieces[n] for n in chosen),
+        durations=tuple(features.durations[n] for n in chosen),
+        copies=(),
+    )
+
+
 def load_all(pieces: Iterable[Piece]) -> NDArray[np.float32]:
     """(T, D) frames of several utterances, one after another."""
     parts = [part for piece in pieces for part in piece.parts()]

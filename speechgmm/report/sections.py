@@ -77,6 +77,7 @@ def results(run: RunFolder) -> Section:
             "results", "Results", ("The run has no results: it was not tested, or the test was not finished.",)
         )
     text = [f"{', '.join(names)}: {note}." for note, names in notes_of(known).items()]
+    text += [f"What limits this result: {hint}." for hint in run.metrics.get("hints", ())]
     strangers = run.results.get("open_set_false_alarm")
     if strangers is not None:
         text.append(

@@ -1,5 +1,6 @@
 """``score`` for segment models: segments whose times a table or TextGrids hold, or windows, each as one segment."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -47,6 +48,8 @@ class Score(command.Score):
         if given:
             raise ConfigError(f"{', '.join(given)}: of no use beside --segments, which says where each segment is")
         file = self.read(model_file(self.model))
+        if file.audio.features.cmvn == "speaker" and not self.quiet:
+            print("normalisation by speaker: each recording counts as a speaker by itself", file=sys.stderr)
         if self.resample:
             file = replace(file, audio=replace(file.audio, resample=True))
         results = Results(self._scored(file, self.segments), 1, "scoring", quiet=self.quiet)
