@@ -40,8 +40,7 @@ class HeaderCount:
     pretended_size: int = 0
     """The size in bytes that the decoder is to see instead of the file's own; 0: its own."""
 
-    is_exact: bool = True
-    """Whether the number of samples that the decoder reads off the header is a promise."""
+    is_exact: bool = True  # whether the number of samples that the decoder reads off the header is a promise
 
     note: str = ""  # what a person should know of it, as the second half of a message
     end: int = 0
