@@ -371,7 +371,7 @@ def fused(data: bytes, folder: Path) -> str:
     path, other = folder / "scores.txt", folder / "other.txt"
     path.write_bytes(data)
     other.write_bytes(data.replace(b".", b".1"))  # the same trials with other scores
-    return command("fuse", path, other, "--folds", 4)
+    return "\n".join(row.split("\t")[2] for row in command("fuse", path, other, "--folds", 4).splitlines())
 
 
 def truth(data: bytes, folder: Path) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import struct
 import warnings
 from pathlib import Path
@@ -274,6 +275,43 @@ def test_an_mp3_without_a_count_of_frames_is_decoded_to_its_end(
     for head in (b"", b"ID3\x04\0\0\0\0\x02\x00" + bytes(256)):  # a tag of text before, and one behind
         n, _ = read(tmp_path / "a.mp3", head + untagged(data) + b"TAG" + bytes(125), rate)
         assert abs(n - n_frames * per_frame) <= per_frame
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 4, 20, 30])
+def test_a_cut_frame_at_the_end_of_an_mp3_without_a_count_costs_that_frame_and_is_said(
+    tmp_path: Path, cut: int
+) -> None:
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 3 * RATE).astype(np.float32)
+    tagged = encoded("MP3", samples, subtype="MPEG_LAYER_III", bitrate_mode="CONSTANT")
+    place = max(tagged.find(b"Xing"), tagged.find(b"Info"))
+    n_frames = int.from_bytes(tagged[place + 8 : place + 12], "big")
+    data = untagged(tagged)
+    last = [found.start() for found in re.finditer(rb"\xff\xf3.\xc4", data, re.DOTALL)][-1]  # head of a frame
+    assert read(tmp_path / "a.mp3", data) == (n_frames * 576, "")
+    n, note = read(tmp_path / "a.mp3", data[: last + cut])
+    assert n == (n_frames - 1) * 576
+    assert note.startswith(f"its last frame is cut ({cut} bytes") == (cut >= 4)  # fewer do not say that it is a frame
+
+
+@pytest.mark.parametrize(
+    ("head", "tail"), [(b"", b""), (b"ID3\x04\0\0\0\0\x10\0" + bytes(2048), b""), (b"", b"TAG" + bytes(125))]
+)
+def test_mpeg_layer_2_is_read_to_its_end_whatever_stands_around_it(tmp_path: Path, head: bytes, tail: bytes) -> None:
+    by_av(tmp_path / "a.mp2", "mp2")
+    data = (tmp_path / "a.mp2").read_bytes()
+    n_frames = len(range(0, 3 * RATE, 1152)) + 1  # one more of the encoder's delay
+    assert abs(read(tmp_path / "b.mp2", head + data + tail)[0] - 1152 * n_frames) <= 1152
+    n, note = read(tmp_path / "b.mp2", head + data[:-100] + tail)
+    assert abs(n - 1152 * (n_frames - 1)) <= 1152
+    assert "its last frame is cut" in note or tail
+
+
+@pytest.mark.parametrize("container", ["RF64", "WAV"])
+def test_bw64_is_read_as_rf64_or_wav(tmp_path: Path, container: str) -> None:
+    data = encoded(container, subtype="PCM_16")
+    assert read(tmp_path / "a", b"BW64" + data[4:]) == (N, "")
+    with pytest.raises(DataError, match="truncated: 100 of its bytes"):
+        read(tmp_path / "a", b"BW64" + data[4:-100])
 
 
 @pytest.mark.parametrize("count", [0, 999999])

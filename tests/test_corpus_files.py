@@ -1,5 +1,6 @@
 """Files below a corpus's folder: splits by name, what is left aside and said, names that are not UTF-8."""
 
+import errno
 import os
 import shutil
 from pathlib import Path, PurePath
@@ -10,8 +11,10 @@ from conftest import hum
 from typer.testing import CliRunner
 
 from speechgmm.cli import app
+from speechgmm.cli.starter import write_starter
+from speechgmm.config import load_config
 from speechgmm.corpus import CorpusSpec, read_corpus
-from speechgmm.corpus.readers.files import audio_files, split_folders
+from speechgmm.corpus.readers.files import recordings_below, split_folders
 from speechgmm.corpus.readers.folder import read_folder, read_fsdd
 from speechgmm.corpus.readers.kaldi import read_kaldi
 from speechgmm.corpus.readers.librispeech import read_librispeech
@@ -175,7 +178,7 @@ def littered(root, *names):
 def test_every_reader_passes_over_hidden_and_system_files(tmp_path):
     folder = littered(tmp_path / "folder", "ann/1.wav", "ben/2.wav")
     assert [u.id for u in read_folder(folder, "x")] == ["ann/1", "ben/2"]
-    assert audio_files(folder) == [folder / "ann/1.wav", folder / "ben/2.wav"]
+    assert recordings_below(folder).audio == (folder / "ann/1.wav", folder / "ben/2.wav")
     libri = littered(tmp_path / "libri", "train-clean-100/19/198/19-198-0001.flac")
     assert [(u.id, read_librispeech(libri, "speaker").notes) for u in read_librispeech(libri, "speaker")] == [
         ("19-198-0001", ())
@@ -291,6 +294,28 @@ def test_names_that_are_not_utf8_go_through_every_command(latin, tmp_path, monke
         assert done.exit_code == 0, (command, done.output, done.exception)
     assert r"caf\xe9" in invoke("inspect", "runs/c").output
     assert (tmp_path / "clusters" / "clusters.tsv").read_bytes().count(b"na\xefve") == 10
+
+
+def test_a_name_of_several_signs_joined_to_one_is_written_as_it_is(tmp_path, corpus_folder):
+    root = corpus_folder.rename(tmp_path / 'family \U0001f468\u200d\U0001f469 \\ "d"')
+    path = write_starter(root, tmp_path / "c.yaml")
+    assert load_config(path).corpus_root() == root
+
+
+def test_links_to_themselves_and_folders_that_may_not_be_read_are_named(tmp_path, monkeypatch):
+    root = touched(tmp_path / "corpus", "ann/1.wav", "ben/2.wav")
+    (root / "ann" / "loop.wav").symlink_to("loop.wav")
+    assert [path.name for path in recordings_below(root).audio] == ["1.wav", "loop.wav", "2.wav"]
+    read = os.scandir
+
+    def forbidden(folder):
+        if Path(folder).name == "ben":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        return read(folder)
+
+    monkeypatch.setattr(os, "scandir", forbidden)
+    with pytest.raises(DataError, match=r"ben: this folder cannot be read \(Permission denied\)"):
+        recordings_below(root)
 
 
 def test_fsdd_one_folder_further_down_is_named(tmp_path):

@@ -22,7 +22,12 @@ DEEPEST: Final = 30
 MOST_DIGITS: Final = 19
 """Of a whole number: what 64 bits hold."""
 
-KINDS: Final = {"int": f"a whole number of at most {MOST_DIGITS} digits", "float": "a number", "bool": "true or false"}
+KINDS: Final = {
+    "int": f"a whole number of at most {MOST_DIGITS} digits",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text (it holds a zero byte)",
+}
 
 
 class _Loader(yaml.SafeLoader):
@@ -49,12 +54,6 @@ class _Loader(yaml.SafeLoader):
             problem = f"{_short(node.value)} cannot be read as {KINDS.get(kind, kind)}"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
 
-    def construct_yaml_str(self, node: Any) -> str:
-        text: str = super().construct_yaml_str(node)
-        if not is_text(text):
-            raise yaml.constructor.ConstructorError(None, None, f"a text with {HALF}", node.start_mark)
-        return text
-
     def construct_yaml_int(self, node: Any) -> int:
         if len(str(node.value)) > MOST_DIGITS + 5:  # sign, 0x and separators
             raise ValueError
@@ -62,6 +61,13 @@ class _Loader(yaml.SafeLoader):
         if abs(value) >= 10**MOST_DIGITS:
             raise ValueError
         return value
+
+    def construct_yaml_str(self, node: Any) -> Any:
+        if "\0" in node.value:  # no file has such a name
+            raise ValueError
+        if not is_text(str(node.value)):
+            raise yaml.constructor.ConstructorError(None, None, f"a text with {HALF}", node.start_mark)
+        return super().construct_yaml_str(node)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: ARG002
         self.flatten_mapping(node)

@@ -69,6 +69,9 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
     no_sweep: ClassVar[str | None] = None
     """Why points of a sweep cannot be compared; None: they can."""
 
+    no_enrolment: ClassVar[str | None] = None
+    """Why ``enrol`` and ``update`` cannot change a model of this task, and what to do; None: they can."""
+
     score_unit: ClassVar[str] = "nats per frame"
     """Unit of scores in ``scores.tsv`` that do not name their own."""
 
@@ -188,6 +191,24 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
     def facts(self, trained: Trained) -> Mapping[str, Any]:
         """What ``metrics.json`` says of the models."""
         return {}
+
+    def hints(
+        self, job: Job, systems: Mapping[str, tuple[Inputs, Trained]], tested: Tested, evaluation: Evaluated
+    ) -> Sequence[str]:
+        """What limits the results and what to do next, the most important first: each from a measurement of this run.
+
+        ``systems``: the features and models of each part of the test, as in ``test``.
+        """
+        from speechgmm.engine.hints import hints_of_interval
+
+        return list(hints_of_interval(evaluation.metrics))
+
+    def tuning_points(self, config: Config, trained: Trained) -> Sequence[dict[str, Any]]:
+        """Settings that are worth trying after a run, those of the configuration first; none: nothing is tuned.
+
+        Points that make no valid configuration are left out.
+        """
+        return ()
 
     def more_metrics(self, evaluation: Evaluated) -> Mapping[str, Any]:
         """What ``metrics.json`` holds beside the metrics of all and of folds."""

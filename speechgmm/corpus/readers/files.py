@@ -44,17 +44,27 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def _files(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
-    about = folder.stat()
-    if (about.st_dev, about.st_ino) in above:  # a circle of links
-        return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if is_passed_over(entry.name):
-                continue
-            if entry.is_dir():
-                yield from _files(Path(entry.path), above | {(about.st_dev, about.st_ino)})
-            else:
-                yield Path(entry.path)
+    try:
+        about = folder.stat()
+        if (about.st_dev, about.st_ino) in above:  # a circle of links
+            return
+        entries = list(os.scandir(folder))
+    except OSError as error:
+        raise DataError(f"{folder}: this folder cannot be read ({error.strerror})") from None
+    for entry in entries:
+        if is_passed_over(entry.name):
+            continue
+        if _is_folder(entry):
+            yield from _files(Path(entry.path), above | {(about.st_dev, about.st_ino)})
+        else:
+            yield Path(entry.path)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself: whoever opens it says so
+        return False
 
 
 _LIKE_A_SPLIT: Final = re.compile(rf"({'|'.join(sorted(SPLIT_NAMES, key=len, reverse=True))})(?![a-z])", re.IGNORECASE)
@@ -100,11 +110,6 @@ def recordings_below(folder: Path) -> Recordings:
         elif suffix in UNDECODED:
             undecoded.append(path)
     return Recordings(folder, tuple(audio), tuple(undecoded))
-
-
-def audio_files(folder: Path) -> list[Path]:
-    """Every recording below a folder that can be decoded here, sorted by path."""
-    return list(recordings_below(folder).audio)
 
 
 def split_folders(root: Path, places: Iterable[PurePath], *, classes: bool = True) -> dict[str, str]:
