@@ -1,6 +1,7 @@
 """What a stranger's file may not decide: which cluster runs code here, which sounds a page holds, what is printed."""
 
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -170,6 +171,22 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, command: Command, 
     status, _, err = command(*words)
     assert status in (1, 2)
     assert "a pipe or a device; expected a file" in err or "this is a named pipe, and a file is expected" in err
+
+
+def test_a_pipe_in_a_corpus_or_a_run_is_refused_and_not_waited_for(tmp_path: Path, command: Command) -> None:
+    import os
+
+    shutil.copytree(KEPT / "class", tmp_path / "run")
+    (tmp_path / "r").mkdir()
+    for name in ("run/metrics.json", "run/scores.tsv", "r/a.TextGrid"):
+        (tmp_path / name).unlink(missing_ok=True)
+        os.mkfifo(tmp_path / name)
+    soundfile.write(tmp_path / "r" / "a.wav", hum(0, 140.0), 8000)
+    (tmp_path / "c.yaml").write_text("corpus: {kind: textgrid, root: r, label: phone, sample_rate: 8000}\n")
+    for arguments in (("check", "c.yaml"), ("report", "run"), ("inspect", "run")):
+        status, out, err = command(arguments[0], *(tmp_path / name for name in arguments[1:]))
+        assert status in (1, 2), (arguments, out)
+        assert "a pipe or a device; expected a file" in err, arguments
 
 
 def test_labels_are_printed_with_their_control_characters_as_escapes(tmp_path: Path, command: Command) -> None:

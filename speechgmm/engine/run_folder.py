@@ -24,6 +24,7 @@ from speechgmm.evaluation import Metric
 from speechgmm.io.atomic import write_atomically, write_text
 from speechgmm.io.run_files import FOLDS, OF_THE_MODELS, RunFile, is_run
 from speechgmm.io.tables import table
+from speechgmm.io.text_file import check_regular
 
 Items: TypeAlias = dict[tuple[str, ...], tuple[str, ...]]
 Found = TypeVar("Found")
@@ -130,6 +131,7 @@ class RunFolder:
 
     def text(self, name: RunFile) -> str:
         """A file as text."""
+        check_regular(self.folder / name)
         return (self.folder / name).read_text(encoding="utf-8", errors="surrogateescape")
 
     def entries(self, name: RunFile) -> dict[str, Any]:
@@ -140,6 +142,7 @@ class RunFolder:
         """The column names of a table, without its rows: there may be a million. Empty where there is none."""
         if not self.has(name):
             return []
+        check_regular(self.folder / name)
         with (self.folder / name).open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             return next(_cells([file.readline().rstrip("\n")]), [])
 

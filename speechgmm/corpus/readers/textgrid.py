@@ -18,6 +18,7 @@ from speechgmm.corpus.spec import TextGridSpec
 from speechgmm.corpus.utterance import Corpus, Utterance
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.tables import decode
+from speechgmm.io.text_file import check_regular
 
 _SAVE: Final = "open it in Praat and choose Save > Save as text file..."
 
@@ -174,6 +175,7 @@ def _tiers(path: Path) -> list[tuple[str, list[Interval]]]:
 
 def _text(path: Path) -> str:
     """A TextGrid in one of Praat's two text formats, as text. Raises DataError, without the file's name."""
+    check_regular(path)
     try:
         data = path.read_bytes()
     except OSError as error:
