@@ -402,9 +402,9 @@ def test_two_runs_are_compared_by_their_auc_on_the_same_recordings(machines: Pat
     mine, theirs = (json.loads((folder / "metrics.json").read_text()) for folder in (machines / "run", other))
     values = [100 * found["auc"]["value"] for found in (theirs, mine)]
     assert values[0] != values[1]
-    compared = {row.folder: row for row in compare_runs([machines / "run", other])}
-    assert [100 * compared[folder].value for folder in (other, machines / "run")] == pytest.approx(values)
-    difference = compared[other].difference
+    rows_of = {row.folder: row for row in compare_runs([machines / "run", other])}
+    difference = rows_of[other].difference
+    assert (100 * rows_of[other].value, 100 * rows_of[machines / "run"].value) == pytest.approx(values)
     assert difference is not None
     assert 100 * difference.value == pytest.approx(values[0] - values[1])
     rows = (other / "scores.tsv").read_text().replace("\tclick\t", "\tnormal\t")

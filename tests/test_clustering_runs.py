@@ -227,6 +227,11 @@ def test_a_sweep_chooses_by_inner_clusterings_and_a_higher_index_is_better(hums:
     assert found.evaluation.metrics["ari"]["value"] == pytest.approx(found.points[found.chosen[""]].test)
 
 
+def test_a_sweep_whose_inner_folds_hold_one_class_each_is_refused(hums: Path) -> None:
+    with pytest.raises(DataError, match="cannot be chosen on recordings of one class, and each inner fold"):
+        sweep(hums, [{"clustering.threshold": 0.82}], ["corpus.group=pitch"], console=quiet())
+
+
 def test_two_runs_are_compared_by_their_index_over_the_recordings(hums: Path) -> None:
     first = run(hums, console=quiet()).folder
     alone = run(hums, ["clustering.threshold=0.01"], output=hums.parent / "alone", console=quiet()).folder

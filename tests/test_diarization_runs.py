@@ -116,7 +116,7 @@ def test_the_diarizer_of_a_run_is_that_of_the_command_and_diarizes_other_recordi
     assert (folder / "models.safetensors").read_bytes() == (tmp_path / "d.safetensors").read_bytes()
     capsys.readouterr()
     call = voices.parent / "two.wav"
-    assert command("diarize", call, "--model", folder / "models.safetensors", "-q") == 0
+    assert command("diarize", call, "--model", folder, "-q") == 0
     alone = capsys.readouterr().out
     calls = run(voices, calls_of(voices), output=tmp_path / "calls", console=quiet())
     assert read_rttm(calls.folder / "hypotheses.rttm")["two"] == [

@@ -571,6 +571,8 @@ def test_a_segment_model_scores_the_segments_that_are_named_and_no_whole_recordi
             name = f"s0-ba-0:{row['start']:.3f}-{row['end']:.3f}"
             log_posterior = float(wanted[name][f"log_posterior:{row['label']}"])
             assert row["posterior"] == pytest.approx(np.exp(log_posterior), abs=1e-4)
+    assert ScoreSegments(model=model, audio=[audio], segments=grids).run() == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[-2:] == ["margin", "nats"]  # of log posteriors
     (hums.parent / "times.tsv").write_text("path\tstart\tend\ns0-ba-0.wav\t0\t4\n")
     assert ScoreSegments(audio=[audio], segments=hums.parent / "times.tsv", **options).run() == 1
     assert "times.tsv, line 2: ends at 4 s, past the end of s0-ba-0.wav (0.400 s)" in capsys.readouterr().err

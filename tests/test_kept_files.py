@@ -57,7 +57,7 @@ def test_a_kept_run_is_inspected_and_reported(name: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_kept_run_does_not_differ_from_its_copy(name: str, tmp_path: Path) -> None:
+def test_a_kept_run_is_compared_with_its_copy(name: str, tmp_path: Path) -> None:
     copied = shutil.copytree(KEPT / name, tmp_path / "copy")
     difference = next(row.difference for row in compare_runs([KEPT / name, copied]) if row.folder == copied)
     assert difference is not None

@@ -140,6 +140,15 @@ def spoil(root: Path) -> None:
     soundfile.write(root / "high" / "3.wav", hum(1, 300.0, seconds=0.02), 8000)
 
 
+def test_copies_that_a_system_has_numbered_are_each_named(config_file: Path) -> None:
+    for number in (1, 2):
+        (config_file.parent / "hums" / "low" / f"0 ({number}).wav").write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        run(config_file, console=quiet())
+    for number in (1, 2):
+        assert f"0 ({number}).wav: the file is empty (0 bytes)\n" in str(caught.value)
+
+
 def test_every_bad_recording_is_listed_before_anything_is_trained_and_the_good_ones_are_kept(
     config_file: Path,
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from speechgmm.engine.comparison import ComparedRun
 from speechgmm.engine.run_list import ListedRun
+from speechgmm.evaluation.metric import shown_name
 from speechgmm.io.tables import table
 from speechgmm.report.text import aligned
 from speechgmm.tasks.options import TableFormat
@@ -31,7 +32,7 @@ def comparison(runs: Sequence[ComparedRun], form: TableFormat) -> str:
     """The runs, best first, with their differences from the baseline."""
     if form in (TableFormat.tsv, TableFormat.json):
         return rows_as([run.entries() for run in runs], form)
-    name = runs[0].metric.replace("_", " ")
+    name = shown_name(runs[0].metric)
     head = ("run", f"{name} (%)", "95 % interval", "difference (points)", "95 % interval", "above 0 (% of resamples)")
     rows, notes = [], []
     for run in runs:

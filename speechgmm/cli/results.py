@@ -33,7 +33,7 @@ def print_result(result: "Result") -> None:
                 (name, figure("auc", own["auc"])[1], figure("rate", own["detection_rate"])[1])
                 for name, own in parts.items()
             ]
-            print("\n" + "\n".join(aligned([(what, "AUC", "found"), *lines[:CLASSES_SHOWN]])))
+            print("\n" + "\n".join(aligned([(what, "AUC", "detected"), *lines[:CLASSES_SHOWN]])))
             if len(lines) > CLASSES_SHOWN:
                 print(f"  ... and {len(lines) - CLASSES_SHOWN} more in {RunFile.METRICS}")
     if "folds" in metrics:
@@ -63,7 +63,7 @@ def print_sweep(result: "Sweep", command: str) -> None:
 
     rows = [line.split("\t") for line in sweep_table(result).splitlines()]
     print("\n" + "\n".join(aligned(rows)))
-    print("\nchosen by the results on inner folds alone; the results of this choice on the test")
+    print("\nchosen by the results on inner folds (or the split dev) alone; on the test the chosen settings give")
     if result.evaluation is not None:
         print("\n".join(aligned([figure(name, metric) for name, metric in result.evaluation.metrics.items()])))
     print(f"\nresults: {shown(result.folder)}")

@@ -1,9 +1,11 @@
 """A starter configuration for a folder of recordings, from a look at the folder."""
 
-import json
+import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+
+import yaml
 
 from speechgmm.corpus import SPLITS, Corpus
 from speechgmm.corpus.readers.files import recordings_below
@@ -46,8 +48,8 @@ def write_starter(folder: Path, out: Path | None = None, *, warn: Callable[[str]
 
 
 def _quoted(text: str) -> str:
-    """A string of YAML; a name that is not UTF-8 in escapes, since the file is."""
-    return json.dumps(text, ensure_ascii=not text.isprintable())
+    """A string of YAML on one line; a name that is not UTF-8 in escapes, since the file is."""
+    return str(yaml.safe_dump(text, default_style='"', allow_unicode=True, width=math.inf)).rstrip("\n")
 
 
 def _rates(corpus: Corpus) -> Counter[int]:

@@ -19,10 +19,18 @@ from speechgmm.config.task_settings import asked_by, check_task, sections, whole
 from speechgmm.config.yaml_text import MOST_CHARACTERS, plain_values
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.gmm.spec import OF_BACKGROUND
+from speechgmm.io.header import short
 from speechgmm.io.text_file import read_text_file
 
 MOVED = {("scoring", "p_target"): "decision.prior"}
 """Keys of earlier versions -> where they are now."""
+
+EXPECTED = {
+    "string_type": "text; write a number in quotes",
+    "dict_type": "pairs of words, such as {ax: ah}",
+    "tuple_type": "a list, such as [one, two]",
+}
+"""Type of pydantic's problem -> what was expected."""
 
 
 def load_config(
@@ -155,17 +163,19 @@ def _explain(problem: dict[str, Any], source: str, lines: Mapping[tuple[str, ...
         else:
             hint = f"the keys {'of ' + '.'.join(path[:-1]) if path[:-1] else 'at the top'} are {', '.join(known)}"
         return f"{where}: unknown key {key!r}; {hint}"
-    message = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    if problem["type"] in ("dataclass_type", "dict_type"):
+    message = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ").partition(", unable to parse")[0]
+    if problem["type"] == "dataclass_type":
         message = f"a section with keys of its own: {', '.join(named.get(path, ()))}"
+    elif problem["type"] in EXPECTED:
+        message = EXPECTED[problem["type"]]
     elif problem["type"] == "literal_error":
         message = _nearest(path, problem["input"], message)
-    return f"{where}: {key} is {problem['input']!r}; expected {message}"
+    return f"{where}: {key} is {short(problem['input'])}; expected {message}"
 
 
 def _nearest(path: tuple[str, ...], given: Any, expected: str) -> str:
     """What was expected in the place of a word, and the one that is like it."""
-    if path == ("task",) and given in {section.name for section in sections()}:
+    if path == ("task",) and given in [section.name for section in sections()]:
         return f"{expected}; for this task write {asked_by(given)}"
     near = difflib.get_close_matches(str(given), re.findall(r"'(.*?)'", expected), 1, 0.7)
     return expected + (f"; did you mean {near[0]!r}?" if near else "")

@@ -9,6 +9,7 @@ from speechgmm.corpus.leaks import check_leaks, same_audio
 from speechgmm.corpus.spec import AsvspoofSpec, CorpusSpec, SplitSpec, TextGridSpec, TimitSpec
 from speechgmm.corpus.splits import Fold, make_split
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
+from speechgmm.errors import ConfigError, DataError
 
 __all__ = [
     "SPLITS",
@@ -51,8 +52,6 @@ def _read(
     spec: CorpusSpec, *, path: Path | None, root: Path | None, progress: Callable[[int, int], None] | None
 ) -> Corpus:
     """The corpus with the labels that stand in it."""
-    from speechgmm.errors import ConfigError, DataError
-
     for kind, section in (("timit", TimitSpec), ("textgrid", TextGridSpec), ("asvspoof", AsvspoofSpec)):
         if spec.kind != kind and getattr(spec, kind) != section():
             raise ConfigError(f"corpus.{kind} is for a corpus of kind {kind!r}; this one is of kind {spec.kind!r}")

@@ -203,7 +203,7 @@ def _check_same_task(experiments: Sequence[Experiment]) -> None:
         if (not same or drawn) and division(experiment) != division(experiments[0]):
             raise ConfigError(
                 "the points of a sweep must be tested on the same items in the same folds; one of them changes the "
-                "corpus, the division or the task (seed also draws the folds)"
+                "corpus, the split or the task (seed also draws the folds)"
             )
     task_of(config).check_sweep([experiment.config for experiment in experiments])
 
@@ -268,7 +268,7 @@ def _choose(
         "settings_hash": settings_hash(config),
     }
     place.put_metrics(metrics)
-    job.console.say(f"the test figure of what was chosen by inner figures is in {folder / RunFile.METRICS}")
+    job.console.say(f"the test results of the chosen settings are in {folder / RunFile.METRICS}")
     return result
 
 

@@ -68,10 +68,3 @@ class ScoreOptions:
     resample: Resample = False
     jobs: Jobs = 1
     quiet: Quiet = False
-
-
-def model_file_of(path: Path) -> Path:
-    """The model file that a user names: itself, or that of a run by the run's folder."""
-    from speechgmm.io.run_files import RunFile
-
-    return path / RunFile.MODELS if path.is_dir() else path

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.tasks.options import Audio, Jobs, Model, Quiet, Resample, TextGrids, TimesFormat, model_file_of
+from speechgmm.io.run_files import model_file
+from speechgmm.tasks.options import Audio, Jobs, Model, Quiet, Resample, TextGrids, TimesFormat
 
 if TYPE_CHECKING:
     from speechgmm.hmm import Lexicon
@@ -38,7 +39,7 @@ class _Recognised:
     def _file(self) -> "RecogniserFile":
         from speechgmm.tasks.recognition.codec import read_recogniser
 
-        file = read_recogniser(model_file_of(self.model))
+        file = read_recogniser(model_file(self.model))
         return replace(file, audio=replace(file.audio, resample=True)) if self.resample else file
 
     def _check(self, paths: Sequence[Path]) -> None:
