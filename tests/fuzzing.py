@@ -345,7 +345,7 @@ def beside_pyav(path: Path, n: int, pieces: Any) -> str:
     return f"{which}: {seconds:.4f} s, {heard:.4f} s by PyAV"
 
 
-DELAYS = {".mp3": 0.18, ".ogg": 0.13}
+DELAYS = {".mp3": 0.2, ".ogg": 0.13}
 """Seconds that decoders of lossy formats may differ by: delays of the encoder, and the last block."""
 
 
@@ -365,6 +365,13 @@ def score_file(data: bytes, folder: Path) -> str:
     path = folder / "scores.txt"
     path.write_bytes(data)
     return command("evaluate", path, "--format", "json")
+
+
+def fused(data: bytes, folder: Path) -> str:
+    path, other = folder / "scores.txt", folder / "other.txt"
+    path.write_bytes(data)
+    other.write_bytes(data.replace(b".", b".1"))  # the same trials with other scores
+    return "\n".join(row.split("\t")[2] for row in command("fuse", path, other, "--folds", 4).splitlines())
 
 
 def truth(data: bytes, folder: Path) -> str:
@@ -580,6 +587,7 @@ def kinds() -> dict[str, Kind]:
         **audio,
         "configuration": yaml,
         "scores": text(score_file, SCORES, CLASS_SCORES),
+        "fusion": text(fused, SCORES),
         "truth": text(truth, SCORES, b"ann t1 target\nbob t1 nontarget\nbob t2 target\n"),
         "trials": text(
             trial_table, b"model\ttest\ttarget\nann\tt1\ttarget\nbob\tt2\t0\n", b"ann t1 target\nbob t1 nontarget\n"

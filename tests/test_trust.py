@@ -15,6 +15,7 @@ from conftest import hum
 
 from speechgmm import cli
 from speechgmm.config import Config, Experiment, ParallelSpec, load_config
+from speechgmm.corpus import CorpusSpec, read_corpus
 from speechgmm.corpus.readers.manifest import read_manifest
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.job import prepare
@@ -172,7 +173,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, command: Command, 
 
 
 def test_labels_are_printed_with_their_control_characters_as_escapes(tmp_path: Path, command: Command) -> None:
-    evil = "\x1b[2J\x1b]0;mine\x07\u202egnp"
+    evil = "\x1b[2J\x1b]0;mine\x07\u202egnp\n\tb  1.0"
     models = ClassModels(
         (evil, "b"),
         tuple(DiagGMM([1.0], np.full((1, 13), m), np.full((1, 13), 9.0)) for m in (0, 1)),
@@ -188,6 +189,7 @@ def test_labels_are_printed_with_their_control_characters_as_escapes(tmp_path: P
         _, out, err = command(*(tmp_path / word if word[-4:] in (".wav", "sors") else word for word in arguments))
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", out + err)
         assert r"\x1b[2J\x1b]0;mine\x07\u202egnp" in out + err
+        assert err or r"gnp\n\tb  1.0" in out
     assert visible("é\t\n日") == "é\t\n日"
 
 
@@ -199,6 +201,23 @@ def test_a_reader_that_stops_and_an_output_that_is_closed_or_full_end_without_a_
         assert "Traceback" not in done.stderr
         assert "Exception ignored" not in done.stderr
         assert done.stderr.count("\n") <= 1
+
+
+@pytest.mark.parametrize("value", [r'"x\ud800"', r'"\udc00x"', r'"\udcff\ud800"'])
+@pytest.mark.parametrize("key", ["word", "path", "other"])
+def test_half_a_character_in_json_is_a_bad_row(tmp_path: Path, key: str, value: str) -> None:
+    row = {"path": '"a.wav"', "word": '"w"', "other": '"o"', key: value}
+    path = tmp_path / "m.jsonl"
+    path.write_text("{" + ", ".join(f'"{name}": {text}' for name, text in row.items()) + "}\n")
+    with pytest.raises(DataError, match=r"m.jsonl, line 1: a text with half of a pair of surrogates"):
+        read_manifest(path, None, "word")
+
+
+def test_labels_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text(r'{"path": "a.wav", "word": "a\n\tb\u2028c é"}' + "\n")
+    (item,) = read_corpus(CorpusSpec(kind="manifest", label="word"), path=path, root=None)
+    assert item.label("word") == "a b c é"
 
 
 @pytest.mark.parametrize("value", ["[" * 100_000, "9" * 5000])

@@ -10,6 +10,7 @@ from typing import Any, Final
 import yaml
 
 from speechgmm.errors import ConfigError
+from speechgmm.io.text_file import HALF, is_text
 
 Path = tuple[str, ...]
 
@@ -64,6 +65,8 @@ class _Loader(yaml.SafeLoader):
     def construct_yaml_str(self, node: Any) -> Any:
         if "\0" in node.value:  # no file has such a name
             raise ValueError
+        if not is_text(str(node.value)):
+            raise yaml.constructor.ConstructorError(None, None, f"a text with {HALF}", node.start_mark)
         return super().construct_yaml_str(node)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: ARG002

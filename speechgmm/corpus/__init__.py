@@ -45,7 +45,7 @@ def read_corpus(
         DataError: The corpus is missing or wrong.
     """
     corpus = _read(spec, path=path, root=root, progress=progress)
-    return relabelled(corpus, spec)
+    return relabelled(corpus.with_plain_labels(), spec)
 
 
 def _read(
@@ -75,7 +75,7 @@ def _read(
             f"{root}: NLTK's sample of TIMIT has no training and test of its own; set corpus.split: "
             f"{' or '.join(others)}, and corpus.group: speaker lest a speaker stand on both sides"
         )
-    return corpus.with_labels_in_utf8()
+    return corpus
 
 
 def _read_table(spec: CorpusSpec, path: Path, root: Path | None) -> Corpus:

@@ -3,6 +3,7 @@
 Owns the values that every reader returns. Knows no file format and opens no file.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,11 +60,11 @@ class Corpus:
     def __iter__(self) -> Iterator[Utterance]:
         return iter(self.utterances)
 
-    def with_labels_in_utf8(self) -> "Corpus":
-        """The same; of labels that are names of files in another encoding, the bytes that are not UTF-8 are escaped."""
+    def with_plain_labels(self) -> "Corpus":
+        """The same with labels that are one line of UTF-8: line ends and tabs are spaces, other bytes are escaped."""
 
         def mended(one: Utterance) -> Utterance:
-            labels = {column: _in_utf8(value) for column, value in (one.labels or {}).items()}
+            labels = {column: _plain(value) for column, value in (one.labels or {}).items()}
             return one if labels == (one.labels or {}) else replace(one, labels=labels)
 
         return replace(self, utterances=tuple(map(mended, self.utterances)))
@@ -86,5 +87,10 @@ class Corpus:
         return tuple(dict.fromkeys(utterance.path for utterance in self.utterances))
 
 
-def _in_utf8(text: str) -> str:
-    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+_BREAKS: Final = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
+
+
+def _plain(text: str) -> str:
+    if not text.isascii():
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return text if text.isprintable() else _BREAKS.sub(" ", text)

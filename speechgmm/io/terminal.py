@@ -19,6 +19,15 @@ def visible(text: str) -> str:
     return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
+def one_line(text: str) -> str:
+    """A text with its line ends and tabs as escapes, for a label or a name within a line that is printed.
+
+    >>> one_line("a\\nb\\tc")
+    'a\\\\nb\\\\tc'
+    """
+    return text.replace("\n", "\\n").replace("\t", "\\t")
+
+
 class VisibleStream:
     """A text stream that is written to through ``visible``."""
 

@@ -27,6 +27,22 @@ def check_regular(path: Path) -> None:
         raise DataError(f"{path}: a pipe or a device; expected a file. Write its content to a file first")
 
 
+HALF: Final = "half of a pair of surrogates, such as \\ud800, which is no character"
+
+
+def is_text(text: str) -> bool:
+    """Whether a text can be written as UTF-8, or as the bytes of a file's name: JSON and YAML can say what cannot.
+
+    >>> is_text("Zo\u00eb"), is_text(chr(0xD800))
+    (True, False)
+    """
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def read_text_file(path: Path, what: str = "a text file", *, most_bytes: int = MOST_BYTES) -> str:
     """The text of a file in UTF-8, without a byte order mark.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.run_files import RunFile, is_run
+from speechgmm.io.terminal import one_line
 
 if TYPE_CHECKING:
     from speechgmm.engine.class_report import ClassReport
@@ -63,7 +64,8 @@ def model_target(path: Path, out: Path | None) -> Path:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Rows with their columns lined up: numbers to the right, words to the left."""
+    """Rows with their columns lined up: numbers to the right, words to the left; line ends and tabs as escapes."""
+    rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
     right = [all(row[n][:1].isdigit() or row[n][:1] in ("-", "") for row in rows[1:]) for n in range(len(widths))]
     for row in rows:

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from speechgmm.engine.console import Console
 from speechgmm.errors import DataError
 from speechgmm.io.tables import cell
+from speechgmm.io.terminal import one_line
 
 Result = TypeVar("Result")
 Row = Mapping[str, object]
@@ -52,5 +53,8 @@ def print_rows(
         for row in rows:
             print("\t".join("" if row[name] is None else cell(row[name]) for name in columns))
     else:
-        for line in lines(rows):
+        plain = (
+            {name: one_line(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows
+        )
+        for line in lines(plain):
             print(line)

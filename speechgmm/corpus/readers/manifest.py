@@ -18,6 +18,7 @@ from speechgmm.corpus.readers.files import SPLIT_NAMES
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
 from speechgmm.errors import DataError
 from speechgmm.io.tables import number, read_table, windows_path
+from speechgmm.io.text_file import HALF, is_text
 
 RESERVED = ("path", "id", "start", "end", "split")
 
@@ -118,10 +119,11 @@ def _json_rows(text: str) -> Iterator[tuple[int, Row]]:
         except (RecursionError, ValueError) as error:  # nested too deeply; a number of thousands of digits
             yield line, f"not JSON that can be read ({error})"
             continue
-        if isinstance(row, dict):
-            yield line, {str(key): "" if value is None else str(value).strip() for key, value in row.items()}
-        else:
+        if not isinstance(row, dict):
             yield line, "a JSON object is expected, one per line"
+            continue
+        cells = {str(key): "" if value is None else str(value).strip() for key, value in row.items()}
+        yield line, cells if is_text("".join((*cells, *cells.values()))) else f"a text with {HALF}"
 
 
 def _of_csv(text: str) -> str:
