@@ -24,18 +24,27 @@ def inspect_command(
 
 @app.command("init")
 def init_command(
-    folder: Annotated[Path, typer.Argument(help="a folder of recordings", metavar="FOLDER")],
+    folder: Annotated[Path, typer.Argument(help="a folder of recordings, or a table of them", metavar="FOLDER|TABLE")],
+    purpose: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            "--task",
+            metavar="PURPOSE",
+            help="speaker, phone, word, sound, verification or anomaly; default: guessed from the recordings",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="default: FOLDER's name with .yaml, here")
     ] = None,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Write a starter configuration for a folder of recordings."""
+    """Look at recordings, say what is there, and write a configuration for them."""
     from speechgmm.cli.starter import write_starter
     from speechgmm.engine.console import Console
 
-    path = write_starter(folder, out, warn=Console().warn)
-    print(f"{path}\nnext: speechgmm run {path}")
+    starter = write_starter(folder, out, purpose=purpose, warn=Console().warn)
+    print("\n".join([str(starter.path), *starter.lines, f"next: speechgmm run {starter.path}"]))
 
 
 @app.command("fetch")

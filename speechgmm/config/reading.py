@@ -13,6 +13,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from speechgmm.config.experiment import Experiment
+from speechgmm.config.presets import with_preset
 from speechgmm.config.spec import Config
 from speechgmm.config.task_settings import asked_by, check_task, section_type, sections, whole_config
 from speechgmm.errors import ConfigError
@@ -71,13 +72,16 @@ def make_config(
     lines: Mapping[tuple[str, ...], int] | None = None,
 ) -> Config:
     """Validate plain values into a Config. Raises ConfigError naming key, line and likely mistake."""
-    values = dict(values)
+    lines = lines or {}
+    given = ("overrides",) if 0 in lines.values() else ()
+    try:
+        values = with_preset(values)
+    except ConfigError as error:
+        raise ConfigError(f"{_place(('task',), source, lines)}: {error}", arguments=given) from None
     corpus = values.get("corpus")
     if isinstance(corpus, dict) and isinstance(corpus.get("split"), str):
         values["corpus"] = {**corpus, "split": {"kind": corpus["split"]}}
-    lines = lines or {}
     _refuse_booleans(values, whole_config(), source, lines)
-    given = ("overrides",) if 0 in lines.values() else ()
     try:
         config: Config = _validator().validate_python(values)
     except ValidationError as error:

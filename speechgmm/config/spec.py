@@ -105,6 +105,12 @@ class Config:
     __pydantic_config__ = FORBID_UNKNOWN
 
     task: str = setting("classification", "what is decided about a recording")
+    defaults: Literal["speaker", "phone", "word", "sound", "verification", "anomaly"] | None = setting(
+        None,
+        "a preset, whose settings hold where this file says nothing else: who speaks, which phone (boundaries given), "
+        "which word, which sound, whether a claim of identity is true, whether a recording is anomalous; "
+        "`speechgmm init` says what each sets and why",
+    )
     corpus: CorpusSpec = setting(CorpusSpec(), "which recordings, which labels, which split")
     trials: str | None = setting(
         None,

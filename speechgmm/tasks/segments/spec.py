@@ -68,7 +68,10 @@ class SegmentSpec:
     max_iter: int = setting(20, "EM iterations per mixture, at most", ge=1)
     tol: float = setting(1e-4, "EM stops once an iteration gains less", unit="nats per frame", ge=0)
     weight_folds: int = setting(
-        3, "parts that the training groups (speakers) are divided into to choose the weights of the streams", ge=2
+        3,
+        "parts that the training groups (speakers) are divided into to choose the weights of the streams; at most one "
+        "for each group",
+        ge=2,
     )
 
     def __post_init__(self) -> None:
