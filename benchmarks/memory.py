@@ -22,6 +22,7 @@ from timing import about_machine
 from speechgmm.config import ParallelSpec
 from speechgmm.engine.frames import Piece, open_frames
 from speechgmm.engine.memory import Need, divide_among_batches
+from speechgmm.features.measurements import Measurements
 from speechgmm.gmm import fit_gmm
 from speechgmm.io.feature_store import Extracted, FeatureStore
 from speechgmm.parallel import pmap
@@ -40,10 +41,11 @@ def write(folder: Path, gigabytes: float) -> int:
     n_shards = max(1, round(gigabytes * 1e9 / (RECORDINGS * FRAMES * N_FEATURES * 4)))
     for shard in range(n_shards):
         recordings = []
+        measured = Measurements(-20.0, 0.0, 8000.0, 16000, ())
         for n in range(RECORDINGS):
             frames = rng.standard_normal((FRAMES, N_FEATURES), dtype=np.float32) * np.float32(0.5)
             frames += means[rng.integers(0, len(means), FRAMES // 10).repeat(10)]
-            recordings.append(Extracted(f"{shard}-{n}", f"{n}.wav", 0, 0, 10.0, 0.0, frames))
+            recordings.append(Extracted(f"{shard}-{n}", f"{n}.wav", (0, 0, 0, 0), 10.0, 0.0, measured, frames))
         store.write(recordings)
     return n_shards * RECORDINGS * FRAMES
 

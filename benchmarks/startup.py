@@ -40,16 +40,16 @@ def process(*arguments: str) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         model, recording = map(str, prepare(Path(name)))
-        printing = (
-            "from pathlib import Path; from speechgmm.tasks.classification.command import score_and_print as score; "
-        )
+        printing = "from pathlib import Path; from speechgmm.tasks.classification.command import Score; "
         contestants = {
             "import numpy, scipy.fft, soundfile": lambda: process("-c", "import numpy, scipy.fft, soundfile"),
             "import numpy": lambda: process("-c", "import numpy"),
             "import typer, pydantic": lambda: process("-c", "import typer, pydantic.types, pydantic.main"),
             "speechgmm --help": lambda: process("-m", "speechgmm", "--help"),
             "speechgmm score MODEL RECORDING": lambda: process("-m", "speechgmm", "score", model, recording),
-            "the same without typer": lambda: process("-c", f"{printing}score(Path({model!r}), [Path({recording!r})])"),
+            "the same without typer": lambda: process(
+                "-c", f"{printing}Score(model=Path({model!r}), audio=[Path({recording!r})]).run()"
+            ),
         }
         show("a process, cold start", interleaved(contestants, repeats=15))
 

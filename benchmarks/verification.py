@@ -18,7 +18,7 @@ from speechgmm.evaluation.detection import cllr_sums
 from speechgmm.gmm import DiagGMM
 from speechgmm.parallel import pmap
 from speechgmm.tasks.classification import ClassModels
-from speechgmm.tasks.classification.models import Cohort
+from speechgmm.tasks.verification.models import ClaimModels, Cohort
 from speechgmm.tasks.verification.score_norm import ScoreNorm
 from speechgmm.tasks.verification.trials import ScoredTrials, Side, trials_table
 
@@ -65,8 +65,16 @@ def main() -> None:
         return result
 
     def scored(top: int | None, method: str) -> NDArray[np.float64]:
-        def made(cohort: Cohort | None = None) -> ClassModels:
-            return ClassModels(names, enrolled, priors, None, ubm, top, method, cohort)  # type: ignore[arg-type]
+        def made(cohort: Cohort | None = None) -> ClaimModels:
+            return ClaimModels(
+                names,
+                enrolled,
+                priors,
+                ubm=ubm,
+                top_components=top,
+                method=method,
+                cohort=cohort,  # type: ignore[arg-type]
+            )
 
         against = timed(f"{method}: cohort recordings against the models", lambda: all_scores(made(), recordings))
         both = made(Cohort(tuple(f"other{n}" for n in range(COHORT)), others))

@@ -18,7 +18,7 @@ from speechgmm.engine import extract, prepare
 from speechgmm.evaluation import asv_errors, interval, min_t_dcf, min_t_dcf_legacy, rank_trials
 from speechgmm.tasks.classification import evaluate, score, train
 from speechgmm.tasks.classification.evaluation import detection_scores
-from speechgmm.tasks.verification.spec import DecisionSpec
+from speechgmm.tasks.classification.spec import DecisionSpec
 
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY.PATH=VALUE")]
 

@@ -204,7 +204,8 @@ def picture(run: Path, audio: Path, speaker: str, times: dict[str, tuple[float, 
         called = "anomalous" if one.anomalous else "called normal"
         title = f"{kind}: score {one.score:.1f}, {called} (threshold {one.threshold:.1f})"
         upper, lower = axes[row, column], axes[row + 1, column]
-        draw_anomaly(upper, lower, soundfile.read(path)[0], RATE, one.grid, one.curve, title=title)
+        upper.set_title(title, fontsize=9, loc="left", parse_math=False)
+        draw_anomaly((upper, lower), soundfile.read(path)[0], RATE, one.grid, one.curve)
         lower.axvspan(*times[name], color="grey", alpha=0.3, linewidth=0)
     return figure
 

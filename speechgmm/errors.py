@@ -5,7 +5,7 @@
     ├── DataError        a recording, a manifest or a label cannot be used    (exit status 1)
     ├── ShapeError       arrays that do not fit together
     ├── FitError         a mixture that cannot be estimated from these frames
-    └── ModelFileError   a file that is not a model this version can read
+    └── ModelFileError   a file that is not a model this version can read      (exit status 2)
 
 And two warnings. ``FitWarning``: a mixture is not what its user may take it for. ``RecordingWarning``: a recording is
 used with a fault.

@@ -7,8 +7,8 @@ those that pydantic reads from a plain dataclass, so the mathematics can declare
 from dataclasses import Field, field
 from typing import Any, Final
 
-FORBID_UNKNOWN: Final[Any] = {"extra": "forbid"}
-"""Value of a spec's ``__pydantic_config__``: an unknown key is an error."""
+FORBID_UNKNOWN: Final[Any] = {"extra": "forbid", "allow_inf_nan": False}
+"""Value of a spec's ``__pydantic_config__``: an unknown key is an error, and so is a number that is none."""
 
 
 def setting(

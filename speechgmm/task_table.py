@@ -36,8 +36,7 @@ _ENTRIES: Final[dict[str, Entry]] = {}
 _NAMES: Final[dict[str, dict[str | None, str]]] = {}
 """Value of the key ``task`` -> section that must be there, or None -> name of the task."""
 
-_DESCRIPTIONS: Final[dict[str, str]] = {}
-"""Kind of a model file -> module:function that describes one."""
+_REPORT: Final[list[str]] = []  # the module, once it is named
 
 
 def register(name: str, package: str, answers: str, *, task: str | None = None, section: str | None = None) -> None:
@@ -50,9 +49,9 @@ def register(name: str, package: str, answers: str, *, task: str | None = None, 
     _NAMES.setdefault(task or name, {})[section] = name
 
 
-def register_kind(kind: str, description: str) -> None:
-    """Say what describes a kind of model file: module:function of a path, which gives lines."""
-    _DESCRIPTIONS[kind] = description
+def register_report(module: str) -> None:
+    """Name the module that makes the page of a run, by ``missing_extra`` and ``write_report``."""
+    _REPORT[:] = [module]
 
 
 def entries() -> Mapping[str, Entry]:
@@ -77,10 +76,10 @@ def name_of(task: str, has_section: Callable[[str], bool]) -> str:
     return names[None]
 
 
-def descriptions() -> Mapping[str, str]:
-    """Kind of a model file -> module:function that describes one."""
+def report_module() -> str:
+    """The module that makes the page of a run."""
     _fill()
-    return _DESCRIPTIONS
+    return _REPORT[0]
 
 
 def _fill() -> None:

@@ -353,10 +353,10 @@ def test_curves_are_written_as_table_and_picture(machines: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "say with --label which"),
-        (("--label", "car"), "the model knows fan, pump"),
-        (("--label", "fan", "--window", "1"), "--window: of no use"),
-        (("--label", "fan", "--top", "2"), "--top: of no use"),
+        ((), "name the class to compare the recordings with by --label"),
+        (("--label", "car"), "no such class; it has fan, pump"),
+        (("--label", "fan", "--window", "1"), "--window is for models of classes or models of segments"),
+        (("--label", "fan", "--top", "2"), "--top is for models of classes"),
     ],
 )
 def test_a_command_line_that_the_model_has_no_use_for_is_refused(
@@ -369,19 +369,19 @@ def test_a_command_line_that_the_model_has_no_use_for_is_refused(
 
 def test_other_commands_refuse_a_model_of_what_is_normal(machines: Path) -> None:
     model = machines / "run" / "models.safetensors"
-    with pytest.raises(ModelFileError, match="a model of what is normal, not models of classes; `speechgmm score`"):
+    with pytest.raises(ModelFileError, match="an anomaly-detection model, not models of classes; `speechgmm score`"):
         read_model_file(model)
-    with pytest.raises(ModelFileError, match="a model of what is normal, not a recogniser"):
+    with pytest.raises(ModelFileError, match="an anomaly-detection model, not a recogniser"):
         read_recogniser(model)
     for command in (
         ["verify", str(model), "--claim", "fan"],
         ["enrol", str(model), "--label", "x", "--out", "x.safetensors"],
     ):
         found = CliRunner().invoke(app, [*command, str(machines / "fan-25.wav")])
-        assert found.exit_code == 1
+        assert found.exit_code == 2
         assert "speechgmm score" in found.stderr
     described = CliRunner().invoke(app, ["inspect", str(model)])
-    assert "what is normal of 2 classes" in described.stdout
+    assert "anomaly-detection models of 2 classes" in described.stdout
 
 
 def test_other_runs_refuse_what_is_of_anomalies_alone(machines: Path) -> None:
@@ -402,7 +402,7 @@ def test_a_model_file_is_read_back_as_it_was(machines: Path) -> None:
 
 def test_the_report_shows_the_threshold_the_roc_and_the_oddest(machines: Path) -> None:
     page = (machines / "run" / "report.html").read_text()
-    for text in ("What is anomalous", "Thresholds", "The oddest recordings", "data:audio/flac", "AUC"):
+    for text in ("What is anomalous", "Thresholds", "The most anomalous recordings", "data:audio/flac", "AUC"):
         assert text in page
 
 

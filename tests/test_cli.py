@@ -1,6 +1,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import soundfile
 from conftest import hum
 
 from speechgmm import cli
+from speechgmm.cli.app import COMMANDS, loaded_command
 from speechgmm.errors import SpeechGMMError
 from speechgmm.parallel import pmap
 
@@ -72,6 +74,7 @@ def test_score_agrees_with_the_run_in_every_format(command: Command, config_file
     assert [line.split("\t")[5] for line in tsv.splitlines()[1:]] == [item["label"] for item in found.values()]
     status, text, _ = command("score", config_file.parent / "run", config_file.parent / "hums" / "low")
     assert status == 0
+    assert text.splitlines()[1].split()[:2] == ["rank", "pitch"]  # the column that the classes are values of
     assert text.count("hums/low/") == 8
 
 
@@ -116,7 +119,7 @@ def test_score_takes_other_rates_and_channels_where_the_configuration_allows_it(
         (["run", "hums.yaml", "--set", "model.n_components=5000"], 1, "too few frames"),
         (["run", "hums.yaml", "--set", "features.preset=slaney"], 2, "6853.84 Hz"),
         (["transcribe", "x"], 2, "No such command"),
-        (["score", "none.safetensors", "a.wav"], 1, "there is no such model file"),
+        (["score", "none.safetensors", "a.wav"], 2, "there is no such model file"),
         (["inspect", "hums"], 2, "neither a run's folder"),
         (["init", "nowhere"], 1, "there is no such folder"),
         (["run", "hums.yaml", "--out", "hums.yaml"], 2, "a file; the results need a folder (--out)"),
@@ -154,8 +157,9 @@ def test_init_writes_a_configuration_that_runs(
     monkeypatch.chdir(corpus_folder.parent)
     monkeypatch.setenv("SPEECHGMM_CACHE", str(corpus_folder.parent / "cache"))
     soundfile.write(corpus_folder / "low" / "9.wav", hum(9, 110.0, rate=16000), 16000)
-    status, out, _ = command("init", "hums")
+    status, out, _ = command("init", "hums", "--task", "speaker")
     assert (status, out.splitlines()[0]) == (0, "hums.yaml")
+    assert re.search(r"rates +24 at 8000 Hz, 1 at 16000 Hz", out)
     assert "sample_rate: 8000" in Path("hums.yaml").read_text()
     assert "resample: true" in Path("hums.yaml").read_text()
     status, out, _ = command("run", "hums.yaml")
@@ -286,9 +290,11 @@ def loaded_by(*arguments: object) -> set[str]:
 
 def test_help_waits_for_no_library_but_those_that_print_it() -> None:
     for arguments in (["--help"], ["score", "--help"], ["--version"]):
-        own = {name for name in loaded_by(*arguments) if name.startswith("speechgmm")}
-        commands = {f"speechgmm.cli.{name}_commands" for name in ("experiment", "model", "grouping", "file")}
-        assert own <= {"speechgmm", "speechgmm.cli", "speechgmm.cli.app", "speechgmm.errors"} | commands
+        own = {name for name in loaded_by(*arguments) if name.startswith("speechgmm.")}
+        beside = {name for name in own if not re.search(r"\.cli(\.\w+)?$|\.tasks(\.\w+(\.\w*command)?)?$", name)}
+        assert beside <= {
+            f"speechgmm.{name}" for name in ("errors", "io", "io.model_kinds", "io.terminal", "moved", "task_table")
+        }
         assert not loaded_by(*arguments) & (SLOW | {"numpy", "scipy", "soundfile"}) - {"rich"}
 
 
@@ -307,3 +313,27 @@ def test_scoring_and_judging_a_recording_wait_for_nothing_that_they_do_not_need(
     adapted = config_file.parent / "adapted"
     command("run", config_file, "--set", "model={adapt: map, ubm: {n_components: 4}}", "--out", adapted)
     assert not loaded_by("verify", adapted, recording, "--claim", "low") & slow
+
+
+def test_every_command_has_help_and_options_that_commands_share_are_declared_once() -> None:
+    helps: dict[str, set[str]] = {}
+    for name in COMMANDS:
+        loaded = loaded_command(name)
+        assert loaded.help, name
+        for param in loaded.params:
+            helps.setdefault(param.name, set()).add(param.help)
+    for shared in ("config", "overrides", "jobs", "quiet"):
+        assert len(helps[shared]) == 1, (shared, helps[shared])
+
+
+def test_the_options_of_score_are_those_of_all_kinds_of_models() -> None:
+    names = {param.name for param in loaded_command("score").params}
+    assert names >= {"model", "audio", "form", "top", "window", "hop", "speaker", "label", "curve", "resample", "jobs"}
+
+
+def test_score_names_the_kind_of_model_that_an_option_is_for(config_file: Path, command: Command) -> None:
+    command("run", config_file)
+    status, _, err = command("score", config_file.parent / "run", config_file.parent / "hums", "--label", "low")
+    assert status == 2
+    assert "--label is for an anomaly-detection model" in err
+    assert "holds models of classes; leave it out" in err

@@ -131,7 +131,7 @@ def test_workers_change_no_byte(hums: Path, method: str) -> None:
     folders = [
         run(
             hums,
-            [f"clustering.method={method}", f"parallel.n_jobs={n}", f"cache=cache{n}"],
+            [f"clustering.method={method}", f"parallel.n_jobs={n}", f"cache={hums.parent / f'cache{n}'}"],
             output=hums.parent / f"{method}{n}",
             console=quiet(),
         ).folder

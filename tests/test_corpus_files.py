@@ -266,7 +266,7 @@ def test_names_that_are_not_utf8_go_through_every_command(latin, tmp_path, monke
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SPEECHGMM_CACHE", str(tmp_path / "cache"))
     for command in (
-        ["init", latin, "--out", "c.yaml"],
+        ["init", latin, "--for", "speaker", "--out", "c.yaml"],
         ["check", "c.yaml"],
         ["run", "c.yaml", "--jobs", "1", "--set", "model.n_components=2"],
         ["score", "runs/c", latin],

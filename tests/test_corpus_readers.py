@@ -67,6 +67,19 @@ def test_a_kaldi_directory_gives_segments_labels_and_paths(tmp_path: Path) -> No
     assert corpus.utterances[0].source == "train/segments, line 1"
 
 
+def test_a_relative_path_in_wav_scp_stays_below_the_root(tmp_path: Path) -> None:
+    files = {"s5/data/wav.scp": "a ../../private.wav\nb wav/../../b.wav\nc wav/../c.wav\nd /elsewhere/d.wav\n"}
+    root = tree(tmp_path, files) / "s5"
+    with pytest.raises(DataError) as error:
+        read_kaldi(root / "data", root, "utterance")
+    refused(
+        error, "2 things are wrong", f"line 1: '../../private.wav' leaves {root} (corpus.root)", "line 2: 'wav/../../"
+    )
+    tree(tmp_path, {"s5/data/wav.scp": "c wav/../c.wav\nd /elsewhere/d.wav\n"})
+    corpus = read_kaldi(root / "data", root, "utterance")
+    assert [str(utterance.path) for utterance in corpus] == [str(root / "c.wav"), "/elsewhere/d.wav"]
+
+
 def test_absolute_paths_anywhere_can_be_split(tmp_path: Path) -> None:
     corpus = read_kaldi(tree(tmp_path, KALDI) / "data" / "train", None, "utterance")
     assert all(u.path.is_relative_to(corpus.root) for u in corpus)

@@ -358,7 +358,7 @@ def test_what_cannot_be_asked_for_is_said(trained: Path, tmp_path: Path, capsys:
     (tmp_path / "other.rttm").write_text("SPEAKER else 1 0 1 <NA> <NA> ann <NA> <NA>\n")
     for status, words, options in (
         (2, "--picture draws into a folder", ("--picture",)),
-        (2, "--collar is for figures", ("--collar", "0.25")),
+        (2, "--collar is for metrics", ("--collar", "0.25")),
         (1, "has no turn of 'two'", ("--reference", tmp_path / "other.rttm")),
         (1, "50 speakers are asked for", ("--n-speakers", "50")),
         (2, "a file for each recording needs a folder", ("--out", tmp_path / "other.rttm")),

@@ -147,7 +147,12 @@ def test_recordings_with_references_are_tested_as_they_are_and_the_collar_counts
 
 def test_workers_change_no_byte(voices: Path, tmp_path: Path) -> None:
     folders = [
-        run(voices, [f"parallel.n_jobs={n}", f"cache=cache{n}"], output=tmp_path / f"{n}", console=quiet()).folder
+        run(
+            voices,
+            [f"parallel.n_jobs={n}", f"cache={tmp_path / f'cache{n}'}"],
+            output=tmp_path / f"{n}",
+            console=quiet(),
+        ).folder
         for n in (1, 2)
     ]
     for name in ("models.safetensors", "recordings.tsv", "references.rttm", "hypotheses.rttm"):

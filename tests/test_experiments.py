@@ -34,21 +34,24 @@ from speechgmm.features import moments
 from speechgmm.features.augment import Copy
 from speechgmm.io.timed_labels import TimedLabel, write_textgrid
 from speechgmm.report.page import write_report
+from speechgmm.tasks.classification.change_command import Enrol
 from speechgmm.tasks.classification.codec import read_model_file
-from speechgmm.tasks.classification.command import score_and_print
 from speechgmm.tasks.classification.enrolment import enrol
 from speechgmm.tasks.classification.models import ClaimScores
-from speechgmm.tasks.classification.scoring import judge_recordings, score_recordings
+from speechgmm.tasks.classification.scoring import score_recordings
+from speechgmm.tasks.classification.spec import DecisionSpec
 from speechgmm.tasks.classification.training import train
 from speechgmm.tasks.classification.updates import update_class
 from speechgmm.tasks.segments.codec import SegmentFile, read_any_model
-from speechgmm.tasks.segments.score_command import score_if_segments_given
-from speechgmm.tasks.verification.command import enrol_and_print, verify_and_print
+from speechgmm.tasks.segments.command import Score as ScoreSegments
+from speechgmm.tasks.verification.command import Score as ScoreClaims
+from speechgmm.tasks.verification.command import Verify
 from speechgmm.tasks.verification.fusion import fuse_files
+from speechgmm.tasks.verification.judging import judge_recordings
+from speechgmm.tasks.verification.models import ClaimModels
 from speechgmm.tasks.verification.score_files import evaluate_file
 from speechgmm.tasks.verification.score_map_training import fit_logistic, fit_pav
 from speechgmm.tasks.verification.score_maps import Calibration
-from speechgmm.tasks.verification.spec import DecisionSpec
 
 
 def quiet() -> Console:
@@ -442,7 +445,7 @@ def test_a_segment_model_scores_the_segments_that_are_named_and_no_whole_recordi
     run(hums, SEGMENTS, console=quiet())
     model, audio = hums.parent / "run" / "folds" / "s0", hums.parent / "s0-ba-0.wav"
     with pytest.raises(ConfigError, match=r"a recording is not one segment: .* a table .* or a TextGrid") as caught:
-        score_and_print(model, [audio])
+        ScoreSegments(model=model, audio=[audio]).run()
     assert caught.value.arguments == ("segments", "window")
     wanted = {row["id"]: row for row in table(hums.parent / "run" / "scores.tsv") if row["id"].startswith("s0-ba-0:")}
     tiers = {"words": [TimedLabel("x", 0, 0.4)], "word": [TimedLabel("?", 0, 0.15), TimedLabel("?", 0.15, 0.4)]}
@@ -450,12 +453,12 @@ def test_a_segment_model_scores_the_segments_that_are_named_and_no_whole_recordi
     (hums.parent / "times.tsv").write_text(
         "path\tstart\tend\ns0-ba-0.wav\t0\t0.15\nother.wav\t0\t1\ns0-ba-0.wav\t0.15\t0.42\n"
     )
-    options = {"form": "jsonl", "top": 4, "resample": False, "refused": {}}
+    options = {"model": model, "form": "jsonl", "top": 4}
     grids = hums.parent / "grids"
     for times in (hums.parent / "times.tsv", grids, grids / "s0-ba-0.TextGrid"):
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            assert score_if_segments_given(model, [audio], times, **options) == 0
+            assert ScoreSegments(audio=[audio], segments=times, **options).run() == 0
         cut = [str(one.message) for one in said if one.category is RecordingWarning]
         assert ["1 segment ends after the recording" in text for text in cut] == [True] * (times.suffix == ".tsv")
         rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -465,13 +468,13 @@ def test_a_segment_model_scores_the_segments_that_are_named_and_no_whole_recordi
             log_posterior = float(wanted[name][f"log_posterior:{row['label']}"])
             assert row["posterior"] == pytest.approx(np.exp(log_posterior), abs=1e-4)
     (hums.parent / "times.tsv").write_text("path\tstart\tend\ns0-ba-0.wav\t0\t4\n")
-    assert score_if_segments_given(model, [audio], hums.parent / "times.tsv", **options) == 1
+    assert ScoreSegments(audio=[audio], segments=hums.parent / "times.tsv", **options).run() == 1
     assert "times.tsv, line 2: ends at 4 s, past the end of s0-ba-0.wav (0.400 s)" in capsys.readouterr().err
-    assert score_if_segments_given(model, [hums.parent / "s0-ba-1.wav"], hums.parent / "times.tsv", **options) == 1
+    other = hums.parent / "s0-ba-1.wav"
+    assert ScoreSegments(audio=[other], segments=hums.parent / "times.tsv", **options).run() == 1
     assert "has no segment of it" in capsys.readouterr().err
-    assert score_if_segments_given(model, [audio], None, **options) is None
     with pytest.raises(ConfigError, match="--window: of no use beside --segments"):
-        score_if_segments_given(model, [audio], grids, **options | {"refused": {"--window": 1.0}})
+        ScoreSegments(audio=[audio], segments=grids, window=1.0, **options).run()
 
 
 def test_scores_of_segments_say_that_they_are_log_posteriors_and_older_folders_are_read_alike(hums: Path) -> None:
@@ -735,8 +738,8 @@ def test_a_runs_own_model_is_not_enrolled_into(
     )
     path = hums.parent / "s1-ba-0.wav"
     with pytest.raises(ConfigError, match="belongs to a run"):
-        enrol_and_print(hums.parent / "run", [path], "new", out=None, resample=False)
-    enrol_and_print(hums.parent / "run", [path], "new", out=hums.parent / "new.safetensors", resample=False)
+        Enrol(model=hums.parent / "run", audio=[path], label="new").run()
+    Enrol(model=hums.parent / "run", audio=[path], label="new", out=hums.parent / "new.safetensors").run()
     assert "5 classes" in capsys.readouterr().out
     assert read_model_file(hums.parent / "new.safetensors").models.labels[-1] == "new"
 
@@ -1070,8 +1073,7 @@ def test_verify_and_score_decide_by_the_calibrated_ratio_and_say_so(
     ((_, judged),) = judge_recordings(file, [path], "s1")
     assert not isinstance(judged, DataError)
     assert judged.llr == pytest.approx(file.calibration.map.apply([judged.score])[0])
-    options = {"resample": False, "jobs": 1, "quiet": False}
-    verify_and_print(hums.parent / "run", [path], "s1", threshold=None, form="jsonl", **options)
+    Verify(model=hums.parent / "run", audio=[path], claim="s1", threshold=None, form="jsonl").run()
     out, err = capsys.readouterr()
     found = json.loads(out)
     assert found["llr"] == pytest.approx(judged.llr, abs=1e-5)
@@ -1079,23 +1081,23 @@ def test_verify_and_score_decide_by_the_calibrated_ratio_and_say_so(
     assert "calibrated natural-log likelihood ratios" in err
     assert "prior 0.5" in err
     for threshold, decision in ((judged.llr + 1, "reject"), (judged.llr - 1, "accept")):
-        verify_and_print(hums.parent / "run", [path], "s1", threshold=threshold, form="jsonl", **options)
+        Verify(model=hums.parent / "run", audio=[path], claim="s1", threshold=threshold, form="jsonl").run()
         assert json.loads(capsys.readouterr().out)["decision"] == decision
     soundfile.write(hums.parent / "long.wav", 0.1 * np.random.default_rng(0).standard_normal(24000), 8000)
     paths = [path, hums.parent / "long.wav"]
-    score_and_print(hums.parent / "run", paths, form="jsonl", top=1)
+    ScoreClaims(model=hums.parent / "run", audio=paths, form="jsonl", top=1).run()
     out, err = capsys.readouterr()
     for found in map(json.loads, out.splitlines()):
         assert found["decision"] == (found["label"] if found["llr"] >= 0 else "unknown")
-    assert "1 ratios are of recordings far shorter or longer" in err
+    assert "1 ratios are of recordings much shorter or longer" in err
     run(hums, [*CALIBRATED, "decision.prior=1.0e-9"], output=hums.parent / "strict", console=quiet())
     for form in ("table", "tsv"):
-        score_and_print(hums.parent / "strict", paths, form=form, top=2)
+        ScoreClaims(model=hums.parent / "strict", audio=paths, form=form, top=2).run()
         assert "unknown" in capsys.readouterr().out
     with pytest.raises(ConfigError, match="--threshold nan"):
-        verify_and_print(hums.parent / "run", [path], "s1", threshold=np.nan, form="table", **options)
+        Verify(model=hums.parent / "run", audio=[path], claim="s1", threshold=np.nan, form="table").run()
     run(hums, VERIFY, output=hums.parent / "raw", console=quiet())
-    verify_and_print(hums.parent / "raw", [path], "s1", threshold=None, form="table", **options)
+    Verify(model=hums.parent / "raw", audio=[path], claim="s1", threshold=None, form="table").run()
     out, err = capsys.readouterr()
     assert "nats per frame" in out
     assert "not calibrated" in err
@@ -1119,20 +1121,19 @@ def test_a_claim_whose_score_or_ratio_is_nan_is_an_error_and_no_decision(
 ) -> None:
     run(hums, CALIBRATED, console=quiet())
     path, folder = hums.parent / "s1-ba-0.wav", hums.parent / "run"
-    plain, llrs = sg.ClassModels.claim_scores, Calibration.llrs
+    plain, llrs = ClaimModels.claim_scores, Calibration.llrs
 
-    def without_a_number(self: sg.ClassModels, recordings: list[np.ndarray]) -> ClaimScores:
+    def without_a_number(self: ClaimModels, recordings: list[np.ndarray]) -> ClaimScores:
         return replace(plain(self, recordings), scores=plain(self, recordings).scores * np.nan)
 
     for target, name, broken in (
-        (sg.ClassModels, "claim_scores", without_a_number),
+        (ClaimModels, "claim_scores", without_a_number),
         (Calibration, "llrs", lambda self, scores, means=None: llrs(self, scores, means) * np.nan),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(target, name, broken)
-            options = {"threshold": None, "form": "jsonl", "resample": False, "jobs": 1, "quiet": True}
-            assert verify_and_print(folder, [path], "s1", **options)[0] == 1
-            assert score_and_print(folder, [path], form="jsonl", top=1) == 1
+            assert Verify(model=folder, audio=[path], claim="s1", form="jsonl", quiet=True).run() == 1
+            assert ScoreClaims(model=folder, audio=[path], form="jsonl", top=1).run() == 1
         out, err = capsys.readouterr()
         assert out == ""
         assert err.count("s1-ba-0.wav: the score of class") == 2

@@ -13,15 +13,20 @@ import soxr
 from conftest import hum
 
 from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.background_model import read_background_model
 from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.features import FeatureSpec, Normalisation
 from speechgmm.features.measurements import Measurements
 from speechgmm.gmm import DiagGMM
 from speechgmm.io.atomic import only_writer, remove_leftovers, write_atomically, write_text
 from speechgmm.io.audio import Pieces, read_recording, resampled
-from speechgmm.io.feature_store import Extracted, FeatureStore, digest, digest_file
+from speechgmm.io.container import kind_of
+from speechgmm.io.feature_store import Entry, Extracted, FeatureStore, digest, digest_file
 from speechgmm.tasks.classification import ClassModels
 from speechgmm.tasks.classification.codec import ModelFile, load_models, read_model_file, save_models, serialise
+from speechgmm.tasks.verification.codec import ClaimFile
+from speechgmm.tasks.verification.models import ClaimModels, Cohort
+from speechgmm.tasks.verification.score_norm import ScoreNorm
 
 RATE = 8000
 
@@ -240,7 +245,7 @@ def test_leftovers_of_killed_processes_go_after_a_day_and_fresh_ones_stay(tmp_pa
 def extracted(name: str, n_frames: int) -> Extracted:
     frames = np.full((n_frames, 3), n_frames, np.float32)
     measured = Measurements(-20.0, 0.0, 4000.0, 8000, ((1, n_frames),))
-    return Extracted(digest(name), f"/{name}", 10, 20, 1.0, 0.0, measured, frames)
+    return Extracted(digest(name), f"/{name}", (10, 20, 30, 40), 1.0, 0.0, measured, frames)
 
 
 def test_the_store_gives_back_what_was_written(tmp_path: Path) -> None:
@@ -252,23 +257,53 @@ def test_the_store_gives_back_what_was_written(tmp_path: Path) -> None:
     assert FeatureStore.open(tmp_path, {"kind": "other"}).entries() == []
 
 
+def whole(store: FeatureStore) -> list[Entry]:
+    entries = store.entries()
+    damaged = store.damaged(entries)
+    return [entry for entry in entries if entry not in damaged]
+
+
 def test_a_damaged_index_or_shard_counts_as_absent(tmp_path: Path) -> None:
     store = FeatureStore.open(tmp_path, {"kind": "test"})
     (entry,) = store.write([extracted("a", 4)])
-    shard = store.folder / f"{entry.shard}.npy"
+    shard, index = (store.folder / f"{entry.shard}{end}" for end in (".npy", ".json"))
     with pytest.raises(DataError, match="damaged"):
         store.frames(entry.shard, 2, 4)
-    whole = shard.read_bytes()
-    for keep in (0, 60, len(whole) - 1):
-        shard.write_bytes(whole[:keep])
-        assert store.entries() == []
-    shard.write_bytes(whole)
-    assert store.entries() == [entry]
-    (store.folder / f"{entry.shard}.json").write_text('[{"key"')
-    assert store.entries() == []
+    written = shard.read_bytes()
+    for keep in (0, 60, len(written) - 1):
+        shard.write_bytes(written[:keep])
+        assert whole(store) == []
+    shard.write_bytes(written)
+    assert whole(store) == [entry]
+    for text in ("", "{", index.read_text()[:-1], index.read_text().replace("/a", "/b")):
+        index.write_text(text)
+        assert store.read_indexes() == ([], [index])
+    index.write_text('[{"key": "of an earlier version, without checksums"}]')
+    assert store.read_indexes() == ([], [])
     shard.unlink()
     store.note([entry])
     assert store.entries() == []
+
+
+def test_a_bit_flipped_in_a_shard_or_its_index_is_found(tmp_path: Path) -> None:
+    """A flip is found; or, in the shard's header, it leaves the frames as they were."""
+    store = FeatureStore.open(tmp_path, {"kind": "test"})
+    entries = store.write([extracted("a", 4), extracted("b", 2)])
+    frames = [store.frames(entry.shard, entry.offset, entry.n_frames) for entry in entries]
+    shard, index = (store.folder / f"{entries[0].shard}{end}" for end in (".npy", ".json"))
+    header = len(shard.read_bytes()) - sum(one.nbytes for one in frames)
+    for path in (shard, index):
+        written = path.read_bytes()
+        for bit in range(0, 8 * len(written), 7):  # every place of a byte in turn
+            spoilt = bytearray(written)
+            spoilt[bit // 8] ^= 1 << bit % 8
+            path.write_bytes(spoilt)
+            if whole(store) == entries:
+                assert path == shard
+                assert bit < 8 * header
+                for entry, before in zip(entries, frames, strict=True):
+                    np.testing.assert_array_equal(store.frames(entry.shard, entry.offset, entry.n_frames), before)
+        path.write_bytes(written)
 
 
 def models(seed: int = 0) -> ClassModels:
@@ -347,7 +382,7 @@ def test_a_model_file_that_is_not_whole_not_ours_or_newer_is_refused(tmp_path: P
     with pytest.raises(ModelFileError, match="model format 3; this version reads up to 2"):
         load_models(path)
     save_file({"x": np.zeros(3)}, path, metadata={"speechgmm": json.dumps({"format": 1})})
-    with pytest.raises(ModelFileError, match="a part missing"):
+    with pytest.raises(ModelFileError, match="header.labels is missing"):
         load_models(path)
     for header in ("nonsense", "[]", '{"format": "x"}', "{}"):
         save_file({"x": np.zeros(3)}, path, metadata={"speechgmm": header})
@@ -357,3 +392,50 @@ def test_a_model_file_that_is_not_whole_not_ours_or_newer_is_refused(tmp_path: P
         load_models(tmp_path / "none")
     with pytest.raises(ModelFileError, match="a folder"):
         load_models(tmp_path)
+
+
+def test_models_of_claims_come_back_from_a_file_with_their_method_and_cohort(tmp_path: Path) -> None:
+    ubm, *speakers = (DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 2.0, 1.0, -1.0))
+    norm = ScoreNorm.of("s", [[0.0, 1.0, 3.0]])
+    cohort = Cohort(("bob", "cy"), tuple(speakers[1:]), norm)
+    for method in ("llr", "linear"):
+        claims = ClaimModels(("ann",), (speakers[0],), np.zeros(1), ubm=ubm, method=method, cohort=cohort)
+        save_models(claims, tmp_path / "m.safetensors")
+        assert kind_of(tmp_path / "m.safetensors").name == "claims"
+        back = load_models(tmp_path / "m.safetensors")
+        assert isinstance(back, ClaimModels)
+        assert (back.method, back.norm_by_recordings) == (method, "s")
+        frames = [[[0.5], [2.5]]]
+        np.testing.assert_array_equal(back.claim_scores(frames).scores, claims.claim_scores(frames).scores)
+    # A norm by the cohort's recordings measures a class that is added, or replaced, on them.
+    larger = claims.with_class("dan", speakers[1], None, [[[1.0]], [[2.0]], [[3.0]]])
+    assert larger.cohort is not None
+    assert larger.cohort.norm.by_model.shape == (2, 2)  # type: ignore[union-attr]
+    again = claims.with_model(0, speakers[1], [[[1.0]], [[2.0]], [[3.0]]])
+    np.testing.assert_array_equal(again.cohort.norm.by_model, larger.cohort.norm.by_model[1:])  # type: ignore[union-attr]
+
+
+def test_a_file_of_classes_alone_is_no_file_of_claims_and_scores_claims_without_a_cohort(tmp_path: Path) -> None:
+    ubm, ann = (DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 2.0))
+    save_models(ClassModels(("ann",), (ann,), np.zeros(1), ubm=ubm), tmp_path / "m.safetensors")
+    assert kind_of(tmp_path / "m.safetensors").name == "classes"
+    file = read_model_file(tmp_path / "m.safetensors")
+    assert not isinstance(file, ClaimFile)
+    scores, llrs = ClaimFile.of(file).judged(np.array([[2.0]], np.float32))
+    assert scores.round(6).tolist() == [2.0]
+    assert llrs is None
+
+
+def test_the_background_model_is_read_from_any_model_file_or_its_lack_is_named(tmp_path: Path) -> None:
+    ubm = DiagGMM([1.0], [[0.0]], [[1.0]])
+    path = tmp_path / "m.safetensors"
+    save_models(ClassModels(("a",), (ubm,), np.zeros(1), ubm=ubm), path, audio=AudioInput(FeatureSpec(), 8000))
+    found = read_background_model(path)
+    np.testing.assert_array_equal(found.mixture.means, ubm.means)
+    assert found.audio.sample_rate == 8000
+    save_models(ClassModels(("a",), (ubm,), np.zeros(1)), path, audio=AudioInput(FeatureSpec(), 8000))
+    with pytest.raises(ConfigError, match="has no background model"):
+        read_background_model(path)
+    save_models(ClassModels(("a",), (ubm,), np.zeros(1), ubm=ubm), path)
+    with pytest.raises(ConfigError, match="was trained on frames"):
+        read_background_model(path)

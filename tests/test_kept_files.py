@@ -24,11 +24,11 @@ from speechgmm.tasks.anomaly.scoring import find_anomalies
 from speechgmm.tasks.classification import score_recordings
 from speechgmm.tasks.classification.codec import read_model_file
 from speechgmm.tasks.classification.enrolment import enrol
-from speechgmm.tasks.classification.scoring import judge_recordings
 from speechgmm.tasks.recognition.codec import read_recogniser
 from speechgmm.tasks.recognition.decoding import recognise_recordings
 from speechgmm.tasks.segments.codec import read_any_model
 from speechgmm.tasks.segments.recordings import score_segments_of_recording
+from speechgmm.tasks.verification.judging import judge_recordings
 
 KEPT = Path(__file__).parent / "kept"
 RUNS = sorted(path.name for path in KEPT.iterdir())

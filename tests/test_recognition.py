@@ -22,9 +22,9 @@ from speechgmm.engine.sweeps import grid_points, sweep
 from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.gmm import DiagGMM
 from speechgmm.hmm import HMM, Recogniser, Units, estimate_bigram, left_to_right
-from speechgmm.tasks.classification.command import score_and_print
+from speechgmm.tasks.classification.command import Score
 from speechgmm.tasks.recognition.codec import read_recogniser, serialise_recogniser
-from speechgmm.tasks.recognition.command import align_and_print, recognise_and_print
+from speechgmm.tasks.recognition.command import Align, Recognise
 from speechgmm.tasks.recognition.decoding import with_silence_of_transcripts
 
 RATE = 8000
@@ -134,7 +134,7 @@ def test_a_model_file_holds_all_that_recognition_needs(sentences: Path, capsys: 
         capsys.readouterr()
         rows = {row["id"]: row["hypothesis"] for row in table(result.folder / "hypotheses.tsv")}
         tests = [sentences.parent / f"{name}.wav" for name in rows]
-        assert recognise_and_print(path, tests, form="jsonl", out=None, resample=False, jobs=2, quiet=True) == 0
+        assert Recognise(model=path, audio=tests, form="jsonl", jobs=2, quiet=True).run() == 0
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert [" ".join(word["label"] for word in line["words"]) for line in lines] == list(rows.values())
         assert all(0 < word["confidence"] <= 1 for line in lines for word in line["words"])
@@ -145,20 +145,20 @@ def test_the_best_ways_come_in_order_and_the_first_is_what_is_heard(
     sentences: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model, audio = run(sentences, console=quiet()).folder, [sentences.parent / "2.wav"]
-    options = {"out": None, "resample": False, "jobs": 1, "quiet": True}
-    assert recognise_and_print(model, audio, form="jsonl", top=4, **options) == 0  # type: ignore[arg-type]
+    options = {"quiet": True}
+    assert Recognise(model=model, audio=audio, form="jsonl", top=4, **options).run() == 0  # type: ignore[arg-type]
     line = json.loads(capsys.readouterr().out)
     said = [way["words"] for way in line["best"]]
     scores = [way["log_likelihood"] for way in line["best"]]
     assert said[0] == " ".join(word["label"] for word in line["words"])
     assert len(set(said)) == 4
     assert scores == sorted(scores, reverse=True)
-    assert recognise_and_print(model, audio, form="text", top=2, **options) == 0  # type: ignore[arg-type]
+    assert Recognise(model=model, audio=audio, form="text", top=2, **options).run() == 0  # type: ignore[arg-type]
     rows = [row.split() for row in capsys.readouterr().out.splitlines()[1:]]
     assert [" ".join(words) for _, *words in rows] == said[:2]
     assert [float(below) for below, *_ in rows] == pytest.approx([0.0, scores[1] - scores[0]], abs=0.01)
     with pytest.raises(ConfigError, match="--top 2 is for --format text and jsonl"):
-        recognise_and_print(model, audio, form="ctm", top=2, **options)  # type: ignore[arg-type]
+        Recognise(model=model, audio=audio, form="ctm", top=2, **options).run()  # type: ignore[arg-type]
 
 
 def test_forced_alignment_finds_each_unit_of_a_text(sentences: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,16 +166,8 @@ def test_forced_alignment_finds_each_unit_of_a_text(sentences: Path, capsys: pyt
     samples, times = spoken(["down", "up"], 99)
     soundfile.write(sentences.parent / "new.wav", samples, RATE)
     audio = [sentences.parent / "new.wav"]
-    options = {
-        "texts": None,
-        "dictionary": None,
-        "form": "text",
-        "out": None,
-        "resample": False,
-        "jobs": 1,
-        "quiet": True,
-    }
-    assert align_and_print(model, audio, "down up", **options) == 0  # type: ignore[arg-type]
+    options = {"quiet": True}
+    assert Align(model=model, audio=audio, text="down up", **options).run() == 0  # type: ignore[arg-type]
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     found = [(float(start), float(end), label) for start, end, label in rows if label != "sil"]
     assert [label for *_, label in found] == ["H", "L", "L", "H"]
@@ -183,31 +175,31 @@ def test_forced_alignment_finds_each_unit_of_a_text(sentences: Path, capsys: pyt
         assert start == pytest.approx(begin, abs=0.04)
         assert end == pytest.approx(stop, abs=0.04)
     with pytest.raises(DataError, match=r"no pronunciation of 1 words: sideways"):
-        align_and_print(model, audio, "up sideways", **options)  # type: ignore[arg-type]
+        Align(model=model, audio=audio, text="up sideways", **options).run()  # type: ignore[arg-type]
     (sentences.parent / "more.dict").write_text("sideways M L\nodd X\n")
     more = options | {"dictionary": sentences.parent / "more.dict", "form": "textgrid", "out": sentences.parent / "tg"}
-    assert align_and_print(model, audio, "down sideways", **more) == 0  # type: ignore[arg-type]
+    assert Align(model=model, audio=audio, text="down sideways", **more).run() == 0  # type: ignore[arg-type]
     text = (sentences.parent / "tg" / "new.TextGrid").read_text()
     assert 'text = "sideways"' in text
     assert 'name = "phones"' in text
     assert 'text = "sil"' in text
     with pytest.raises(DataError, match=r"phone 'X' has no model; it is in 'odd'|phone 'X' has no model"):
-        align_and_print(model, audio, "odd", **more)  # type: ignore[arg-type]
+        Align(model=model, audio=audio, text="odd", **more).run()  # type: ignore[arg-type]
     manifest = sentences.parent / "said.tsv"
     manifest.write_text("path\ttext\nnew.wav\tdown up\n0.wav\tflat\n")
     table_of = options | {"texts": manifest, "form": "jsonl"}
-    assert align_and_print(model, [], None, **table_of) == 0  # type: ignore[arg-type]
+    assert Align(model=model, audio=[], text=None, **table_of).run() == 0  # type: ignore[arg-type]
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [[word["label"] for word in line["words"]] for line in lines] == [["down", "up"], ["flat"]]
     assert lines[0]["words"][0]["end"] == pytest.approx(times[1][1], abs=0.04)
     assert set(lines[0]) == {"id", "duration", "words", "phones", "fit"}
     with pytest.raises(ConfigError, match="align takes recordings with --text WORDS, or --texts FILE"):
-        align_and_print(model, audio, None, **table_of)  # type: ignore[arg-type]
+        Align(model=model, audio=audio, text=None, **table_of).run()  # type: ignore[arg-type]
     manifest.write_text("path\ttext\nnew.wav\tdown away\n0.wav\tno\n")
     with pytest.raises(DataError, match=r"no pronunciation of 2 words: away, no \(in new\.wav and others\)"):
-        align_and_print(model, [], None, **table_of)  # type: ignore[arg-type]
+        Align(model=model, audio=[], text=None, **table_of).run()  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="--text: no word"):
-        align_and_print(model, audio, " ", **options)  # type: ignore[arg-type]
+        Align(model=model, audio=audio, text=" ", **options).run()  # type: ignore[arg-type]
 
 
 def test_a_text_that_does_not_fit_the_recording_is_warned_of_and_its_words_get_low_confidences(
@@ -216,10 +208,10 @@ def test_a_text_that_does_not_fit_the_recording_is_warned_of_and_its_words_get_l
     model = run(sentences, console=quiet()).folder
     soundfile.write(sentences.parent / "new.wav", spoken(["down", "up", "flat"], 99)[0], RATE)
     audio = [sentences.parent / "new.wav"]
-    options = {"texts": None, "dictionary": None, "out": None, "resample": False, "jobs": 1, "quiet": True}
+    options = {"quiet": True}
     lines = {}
     for text in ("down up flat", "flat flat flat flat", "down flat flat"):
-        assert align_and_print(model, audio, text, form="jsonl", **options) == 0  # type: ignore[arg-type]
+        assert Align(model=model, audio=audio, text=text, form="jsonl", **options).run() == 0  # type: ignore[arg-type]
         out, err = capsys.readouterr()
         lines[text] = json.loads(out)
         assert ("the text does not fit" in err) == (lines[text]["fit"] < 0)
@@ -228,7 +220,7 @@ def test_a_text_that_does_not_fit_the_recording_is_warned_of_and_its_words_get_l
     assert all(word["confidence"] > 0.6 for word in lines["down up flat"]["words"])
     right, wrong, _ = (word["confidence"] for word in lines["down flat flat"]["words"])
     assert right > 0.6 > 0.5 > wrong
-    assert align_and_print(model, audio, "down up flat", form="ctm", **options) == 0  # type: ignore[arg-type]
+    assert Align(model=model, audio=audio, text="down up flat", form="ctm", **options).run() == 0  # type: ignore[arg-type]
     confidences = [float(line.split()[5]) for line in capsys.readouterr().out.splitlines()]
     assert confidences == pytest.approx([word["confidence"] for word in lines["down up flat"]["words"]], abs=1e-3)
 
@@ -277,7 +269,7 @@ def test_segments_with_times_start_the_training_and_are_recognised_whole(tmp_pat
     assert {row["reference"] for row in table(merged.folder / "pairs.tsv")} - {""} == {"H", "pau"}
     torn = (tmp_path / "m.tsv").read_text().replace("\ts3\ttest", "\ts3\ttrain", 1).replace("\ts3\ttest", "\ts3x\ttest")
     (tmp_path / "m.tsv").write_text(torn)
-    with pytest.raises(DataError, match=r"1 recordings have segments on both sides of the division \(3\.wav\)"):
+    with pytest.raises(DataError, match=r"1 recordings have segments on both sides of the split \(3\.wav\)"):
         run(config, output=tmp_path / "torn", console=quiet())
 
 
@@ -328,7 +320,7 @@ def test_settings_that_would_have_no_effect_are_refused(sentences: Path, overrid
 def test_what_is_not_built_for_recognition_is_refused_by_name(sentences: Path) -> None:
     folder = run(sentences, console=quiet()).folder
     with pytest.raises(ModelFileError, match="a recogniser, not models of classes; `speechgmm recognise`"):
-        score_and_print(folder, [sentences.parent / "0.wav"])
+        Score(model=folder, audio=[sentences.parent / "0.wav"]).run()
 
 
 def test_two_runs_are_compared_by_their_errors_over_the_speakers(sentences: Path) -> None:
@@ -423,14 +415,14 @@ def test_words_that_only_the_test_has_are_said_to_be_errors(
     manifest.write_text("\n".join(lines) + "\n")
     dictionary.write_text(dictionary.read_text() + "sideways M L\n")
     run(sentences, console=Console())
-    assert "1 of 16 labels of the test cannot be heard, and each is an error: sideways" in capsys.readouterr().err
+    assert "1 of 16 labels of the test cannot be recognised, and each is an error: sideways" in capsys.readouterr().err
     run(sentences, ["recognition.count_as={sideways: up}"], output=sentences.parent / "merged", console=Console())
-    assert "cannot be heard" not in capsys.readouterr().err
+    assert "cannot be recognised" not in capsys.readouterr().err
     # A grammar may have them: their phones are trained.
     (sentences.parent / "g.jsgf").write_text("<said> = (up | down | flat | sideways)+;")
     grammar = ["recognition.language=grammar", f"recognition.grammar={sentences.parent / 'g.jsgf'}"]
     run(sentences, grammar, output=sentences.parent / "grammar", console=Console())
-    assert "cannot be heard" not in capsys.readouterr().err
+    assert "cannot be recognised" not in capsys.readouterr().err
 
 
 def test_words_that_case_or_punctuation_tells_apart_are_pointed_out(
@@ -457,13 +449,13 @@ def test_a_recording_that_cannot_be_written_does_not_keep_the_others_from_it(
     last.parent.mkdir()
     for path in (first, last):
         soundfile.write(path, spoken(["up", "down"], 5)[0], RATE)
-    options = {"form": "ctm", "out": None, "resample": False, "jobs": 1, "quiet": True}
-    assert recognise_and_print(model, [first, last], **options) == 1  # type: ignore[arg-type]
+    options = {"form": "ctm", "quiet": True}
+    assert Recognise(model=model, audio=[first, last], **options).run() == 1  # type: ignore[arg-type]
     printed = capsys.readouterr()
     assert "'new one' cannot stand in a CTM" in printed.err
     assert [line.split()[0] for line in printed.out.splitlines()] == ["1", "1"]
     with pytest.raises(ConfigError, match="several recordings are called '1'"):
-        recognise_and_print(model, [last, sentences.parent / "1.wav"], **options)  # type: ignore[arg-type]
+        Recognise(model=model, audio=[last, sentences.parent / "1.wav"], **options).run()  # type: ignore[arg-type]
 
 
 def test_a_dictionary_with_stress_fits_a_model_without(sentences: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -472,8 +464,8 @@ def test_a_dictionary_with_stress_fits_a_model_without(sentences: Path, capsys: 
     stressed.write_text("sideways M1 L0\n")
     capsys.readouterr()
     audio = [sentences.parent / "0.wav"]
-    options = {"texts": None, "form": "text", "out": None, "resample": False, "jobs": 1, "quiet": True}
-    assert align_and_print(model, audio, "sideways up", dictionary=stressed, **options) == 0  # type: ignore[arg-type]
+    options = {"quiet": True}
+    assert Align(model=model, audio=audio, text="sideways up", dictionary=stressed, **options).run() == 0  # type: ignore[arg-type]
     assert [line.split()[2] for line in capsys.readouterr().out.splitlines() if "sil" not in line] == list("MLLH")
 
 

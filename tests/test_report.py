@@ -75,7 +75,8 @@ def some_trials(seed: int = 0, n: int = 200) -> Trials:
 
 def test_the_report_is_made_from_the_folder_alone_so_that_it_is_the_same_later(folder: Path, claims: Path) -> None:
     for made in (folder, claims):
-        again = write_report(made, made.parent / "again.html")
+        root = Path(read_run(made).environment["corpus_root"])
+        again = write_report(made, made.parent / "again.html", audio_root=root)
         assert again.read_bytes() == (made / "report.html").read_bytes()
 
 
@@ -158,27 +159,25 @@ def test_the_worst_errors_are_wrong_and_come_in_order(folder: Path) -> None:
 
 
 def test_what_is_heard_is_what_was_scored(folder: Path) -> None:
-    found = read_run(folder)
+    found = replace(read_run(folder), audio_root=folder.parent / "hums")
     section = mistakes.section(found, 1, None)
     assert section is not None
     clip, name = section.clips[0], section.tables[0].rows[0][0]
     heard, rate = soundfile.read(io.BytesIO(base64.b64decode(clip.audio.split(",")[1])))
-    path = found.path_of(name)
-    assert path is not None
-    original = read_recording(path, sample_rate=8000)
+    original = read_recording(found.path_of(name), sample_rate=8000)
     assert rate == 8000
     np.testing.assert_allclose(heard, original.samples, atol=1 / 32768)
 
 
 def test_a_page_without_audio_holds_nobodys_voice(folder: Path) -> None:
-    silent = render(read_run(folder), audio=0)
+    silent = render(replace(read_run(folder), audio_root=folder.parent / "hums"), audio=0)
     assert "<audio" not in silent
     assert "data:audio" not in silent
-    assert "<audio" in render(read_run(folder), audio=1)
+    assert "<audio" in render(replace(read_run(folder), audio_root=folder.parent / "hums"), audio=1)
 
 
 def test_a_short_segment_is_heard_with_its_surroundings(folder: Path) -> None:
-    found = read_run(folder)
+    found = replace(read_run(folder), audio_root=folder.parent / "hums")
     assert found.decisions is not None
     name = mistakes.section(found, 1, None).tables[0].rows[0][0]  # type: ignore[union-attr]
     row = {**found.places[name], "start": "0.3", "end": "0.36"}
@@ -193,10 +192,37 @@ def test_a_recording_that_is_gone_is_named_and_the_page_is_made_all_the_same(fol
     environment = json.loads((moved / "environment.json").read_text())
     environment["corpus_root"] = str(tmp_path / "nowhere")
     (moved / "environment.json").write_text(json.dumps(environment))
-    text = write_report(moved).read_text(encoding="utf-8")
+    text = write_report(moved, audio_root=tmp_path / "nowhere").read_text(encoding="utf-8")
     assert "<audio" not in text
     assert "Nothing to hear: " in text
     assert "nowhere" in text
+
+
+def test_a_strangers_run_is_heard_below_the_folder_alone_that_the_reader_names(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hums = folder.parent / "hums"
+    assert read_run(folder).environment["corpus_root"] == str(hums)
+    monkeypatch.chdir(tmp_path)
+    silent = write_report(folder, tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<audio" not in silent
+    assert "name the folder of its recordings" in silent
+    monkeypatch.chdir(folder.parent)
+    assert "<audio" in write_report(folder, tmp_path / "page.html").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert "<audio" in write_report(folder, tmp_path / "page.html", audio_root=hums).read_text(encoding="utf-8")
+    # The files of a run may name anything: by .., by an absolute path, by a link.
+    private = tmp_path / "private.wav"
+    first = next(hums.rglob("*.wav"))
+    private.write_bytes(first.read_bytes())
+    copied = shutil.copytree(hums, tmp_path / "hums")
+    (copied / "link.wav").symlink_to(private)
+    found = replace(read_run(folder), audio_root=copied)
+    for name in ("../private.wav", str(private), "link.wav"):
+        places = {key: {**row, "path": name} for key, row in found.places.items()}
+        page_text = render(replace(found, places=places), audio=3)
+        assert "<audio" not in page_text
+        assert "it is not read" in page_text
 
 
 def test_what_a_run_did_not_leave_is_left_out_and_said(folder: Path, tmp_path: Path) -> None:
@@ -207,7 +233,7 @@ def test_what_a_run_did_not_leave_is_left_out_and_said(folder: Path, tmp_path: P
     root = page(write_report(trained))
     titles = [text_of(heading) for heading in root.iter(f"{HTML}h2")]
     assert "Training" in titles
-    assert "Which class is taken for which" not in titles
+    assert "Confusion matrix" not in titles
     assert "it was not tested" in text_of(root)
     assert "left no data.tsv" in text_of(root)
 
@@ -306,6 +332,7 @@ def test_a_page_of_a_hundred_classes_is_under_5_mb_with_all_its_audio(tmp_path: 
     soundfile.write(tmp_path / "noise.wav", np.random.default_rng(0).uniform(-0.9, 0.9, 5 * 44100), 44100)
     found = replace(
         hundred(2),
+        audio_root=tmp_path,
         environment={"corpus_root": str(tmp_path)},
         places={"noise": {"path": "noise.wav", "start": "", "end": ""}},
     )

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speechgmm.cli.score_files import evaluate_and_print, print_fused
+from speechgmm.cli.score_files import Evaluate, Fuse
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import cllr, eer, eer_staircase, min_dcf, rank_trials
 from speechgmm.io.score_file import ClassScores, TrialScores, read_scores, read_truth
+from speechgmm.tasks.classification.spec import DecisionSpec
 from speechgmm.tasks.verification.fusion import fuse_files
 from speechgmm.tasks.verification.score_files import evaluate_file
 from speechgmm.tasks.verification.score_map_training import fit_logistic
-from speechgmm.tasks.verification.spec import DecisionSpec
 
 N_SPEAKERS = 8
 
@@ -306,22 +306,22 @@ def test_without_dev_one_system_is_calibrated_by_folds_of_its_own_speakers(
     rows = [(m, t, s / 10 + 5, truth) for m, t, s, truth in trials(distance=3.0, n_speakers=24)]
     scores, key = kaldi(tmp_path, rows)
     out = tmp_path / "out.tsv"
-    print_fused(fuse_files([scores], trials=key, n_folds=4), out, dev=False)
+    Fuse(scores=[scores], trials=key, folds=4, out=out).run()
     assert "speaker-disjoint folds" in capsys.readouterr().err
-    evaluate_and_print(out, None, are_llrs=False, stakes={"prior": 0.1}, threshold=None, form="json")
+    Evaluate(scores=out, prior=0.1, form="json").run()
     metrics = json.loads(capsys.readouterr().out)
     assert metrics["cllr"]["value"] < metrics["cllr_min"]["value"] + 0.1 < 1
     assert metrics["act_dcf"]["p_target"] == 0.1
-    evaluate_and_print(out, None, are_llrs=False, stakes={}, threshold=0.0, form="table")
+    Evaluate(scores=out, threshold=0.0).run()
     out = capsys.readouterr().out
     assert "act dcf" in out
     assert "EER (convex hull)" in out
     assert "EER (staircase)" in out
-    evaluate_and_print(scores, key, are_llrs=False, stakes={}, threshold=None, form="json")
+    Evaluate(scores=scores, trials=key, form="json").run()
     assert "no cllr and no actual DCF" in (err := capsys.readouterr().err)
     assert "(a column llr; --llr where scores are such)" in err
     with pytest.raises(ConfigError, match=r"--prior 5: expected more than 0 and less than 1"):
-        evaluate_and_print(out, None, are_llrs=False, stakes={"prior": 5}, threshold=None, form="json")
+        Evaluate(scores=out, prior=5, form="json").run()
 
 
 def test_with_quality_the_cohorts_means_take_part_as_a_system_does(tmp_path: Path) -> None:
@@ -371,8 +371,8 @@ def test_fusion_refuses_what_does_not_go_together(tmp_path: Path) -> None:
 
 def test_trials_that_the_fusion_was_trained_on_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path / "s.tsv", spelt(trials()), head=HEAD.strip())
-    print_fused(fuse_files([path], [path]), tmp_path / "f.tsv", dev=True)
+    Fuse(scores=[path], dev=[path], out=tmp_path / "f.tsv").run()
     assert "warning: 128 trials are among those of --dev too" in capsys.readouterr().err
     other = write(tmp_path / "t.tsv", [(f"x{m}", t, s, k) for m, t, s, k in spelt(trials(1))], head=HEAD.strip())
-    print_fused(fuse_files([path], [other]), tmp_path / "f.tsv", dev=True)
+    Fuse(scores=[path], dev=[other], out=tmp_path / "f.tsv").run()
     assert "warning" not in capsys.readouterr().err

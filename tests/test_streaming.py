@@ -172,7 +172,11 @@ def test_a_reference_to_a_batch_is_small_enough_to_send() -> None:
 def test_a_shard_that_shrank_is_an_error_and_not_fewer_frames(tmp_path: Path) -> None:
     store = FeatureStore.open(tmp_path, {"made": "up"})
     [entry] = store.write(
-        [Extracted("k", "p", 1, 1, 1.0, 0.0, Measurements(0.0, 0.0, 4e3, 8000, ()), np.ones((10, 3), np.float32))]
+        [
+            Extracted(
+                "k", "p", (1, 1, 1, 1), 1.0, 0.0, Measurements(0.0, 0.0, 4e3, 8000, ()), np.ones((10, 3), np.float32)
+            )
+        ]
     )
     np.testing.assert_array_equal(store.frames(entry.shard, 2, 3), np.ones((3, 3)))
     path = store.folder / f"{entry.shard}.npy"

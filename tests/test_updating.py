@@ -15,9 +15,9 @@ from speechgmm.engine.console import Console
 from speechgmm.engine.recipe import recording_number
 from speechgmm.errors import ConfigError, DataError, FitError
 from speechgmm.io.audio import recording_key
+from speechgmm.tasks.classification.change_command import Update
 from speechgmm.tasks.classification.codec import ModelFile, read_model_file, serialise
 from speechgmm.tasks.classification.enrolment import enrol
-from speechgmm.tasks.classification.update_command import update_and_print
 from speechgmm.tasks.classification.updates import update_class
 
 QUIET = Console(quiet=True)
@@ -64,10 +64,8 @@ def test_a_recording_counts_once(config_file: Path, tmp_path: Path, capsys: pyte
     update_class(read, "low", [new], keep=0.0)  # what was forgotten may be counted again
     old = replace(file, recipe=replace(file.recipe, seen={}))
     (tmp_path / "m.safetensors").write_bytes(serialise(old))
-    update_and_print(
-        tmp_path / "m.safetensors", trained_on[:1], "low", worth=None, keep=1.0, out=None, resample=False, quiet=False
-    )
-    assert "does not say which recordings 'low' had counted" in capsys.readouterr().err
+    Update(model=tmp_path / "m.safetensors", audio=trained_on[:1], label="low").run()
+    assert "does not say which recordings class 'low' has counted" in capsys.readouterr().err
     again_old = read_model_file(tmp_path / "m.safetensors")
     mixed, _ = enrol(again_old, "new", others)
     (tmp_path / "m.safetensors").write_bytes(serialise(mixed))
@@ -171,7 +169,7 @@ def test_the_command_writes_a_model_beside_a_runs_own(
     status, _, told = command("update", folder, "--label", "low", fresh(config_file)[0])
     assert (status, "belongs to a run" in told) == (2, True)
     status, told, _ = command("update", folder, "--label", "low", fresh(config_file)[0], "--out", out)
-    assert (status, told.splitlines()[0]) == (0, "low: 58 frames, added to 348 that it had seen")
+    assert (status, told.splitlines()[0]) == (0, "low: 58 frames, added to 348 of earlier training")
     status, _, told = command("update", out, "--label", "low", fresh(config_file)[0], "--out", out, "--in-place")
     assert (status, "give one of them" in told) == (2, True)
     for name in ("update", "enrol"):  # another model's result is none of the run's either
@@ -183,7 +181,7 @@ def test_the_command_writes_a_model_beside_a_runs_own(
     assert "from the next release on this needs --in-place" in warned
     assert (status, told.splitlines()[0]) == (
         0,
-        "low: 58 frames, added to 406 that it had seen, which count 0.5 times now",
+        "low: 58 frames, added to 406 of earlier training, which count 0.5 times now",
     )
     file = read_model_file(out)
     assert file.recipe is not None

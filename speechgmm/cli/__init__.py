@@ -1,14 +1,9 @@
-"""The command line: thin wrappers that import what they need when they run.
+"""The command line: a table of commands that are loaded when they are asked for.
 
 Results go to standard output, everything else to standard error. Exit status: 0 done; 1 the work failed; 2 the command
-line or the configuration is wrong; 130 interrupted.
+line, the configuration or a model file is wrong; 130 interrupted.
 """
-# ruff: noqa: F401, I001 - modules add their commands, in the order of --help
 
 from speechgmm.cli.app import app, main
-from speechgmm.cli import experiment_commands
-from speechgmm.cli import model_commands
-from speechgmm.cli import grouping_commands
-from speechgmm.cli import file_commands
 
 __all__ = ["app", "main"]

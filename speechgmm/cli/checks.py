@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from speechgmm.config import load_config
+from speechgmm.config import ParallelSpec, load_config
 from speechgmm.engine.console import Console
 from speechgmm.engine.job import prepare
 from speechgmm.engine.run_report import data_table
+from speechgmm.io.locks import using_cache
 from speechgmm.report.text import aligned, duration
 
 CLASSES_SHOWN = 30
@@ -28,9 +29,14 @@ def check_and_print(config: Path, overrides: Sequence[str], *, quiet: bool) -> i
     experiment = load_config(config, overrides)
     # Everything that is wrong, not the first of it; what then is left to do is the user's to say.
     corpus = replace(experiment.config.corpus, on_error="skip")
-    experiment = replace(experiment, config=replace(experiment.config, corpus=corpus))
-    job = prepare(experiment, console=Console(quiet=quiet))
-    features = job.task.extract(job)[0]
+    # Checking asks no cluster: whoever wrote the file may have named one that is not the user's.
+    parallel = experiment.config.parallel
+    here = ParallelSpec(memory=parallel.memory) if parallel.backend == "dask" else parallel
+    experiment = replace(experiment, config=replace(experiment.config, corpus=corpus, parallel=here))
+    with using_cache(experiment.cache()):
+        job = prepare(experiment, console=Console(quiet=quiet))
+        features = job.task.extract(job)[0]
+        misfits = job.task.unusable(job, features)
     lines = data_table(job, features).splitlines()
     head, *rows = (line.split("\t") for line in lines)
     shown = rows[:CLASSES_SHOWN]
@@ -47,7 +53,6 @@ def check_and_print(config: Path, overrides: Sequence[str], *, quiet: bool) -> i
     if wrong:
         print(f"{len(wrong)} cannot:")
         print("\n".join(f"  {name}: {reason}" for name, reason in wrong))
-    misfits = job.task.unusable(job, features)
     if misfits:
         print(f"{len(misfits)} of them cannot be trained on:")
         print("\n".join(f"  {name}: {reason}" for name, reason in misfits))

@@ -1,125 +1,136 @@
-"""Experiments: from a configuration to figures, and figures of score files."""
+"""Experiments: from a configuration to models and metrics, and what is made of runs."""
 
-from enum import StrEnum
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from speechgmm.cli.app import Debug, Jobs, Quiet, app
+from speechgmm.tasks.options import ConfigFile, JobsOfRun, Overrides, Quiet
+
+if TYPE_CHECKING:
+    from speechgmm.engine.runs import Result
 
 
-class Figures(StrEnum):
-    """How figures are printed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Experiment:
+    """The options of commands that run a configuration."""
 
-    table = "table"
-    json = "json"
+    config: ConfigFile
+    overrides: Overrides = None
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="folder for the results")] = None
+    jobs: JobsOfRun = None
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            metavar="ADDRESS",
+            help="run on the Dask cluster of this scheduler, such as tcp://10.0.0.1:8786; default: "
+            "$SPEECHGMM_SCHEDULER, where the configuration has backend: dask",
+        ),
+    ] = None
+    trust_cluster: Annotated[
+        bool,
+        typer.Option("--trust-cluster", help="connect to the scheduler that CONFIG names; it can run any program here"),
+    ] = False
+    quiet: Quiet = False
+
+    def _result(self, until: Any, *, verify_audio: bool = False) -> "Result":
+        from speechgmm.config import load_config
+        from speechgmm.engine.console import Console
+        from speechgmm.engine.runs import run
+
+        overrides = _overrides(self)
+        if self.scheduler is not None:
+            overrides += ["parallel.backend=dask", f"parallel.scheduler={self.scheduler}"]
+        experiment = load_config(self.config, overrides, trust_cluster=self.trust_cluster)
+        console = Console(quiet=self.quiet)
+        return run(experiment, output=self.out, console=console, until=until, verify_audio=verify_audio)
 
 
-ConfigFile = Annotated[Path, typer.Argument(help="the configuration, a YAML file", metavar="CONFIG")]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="change a key of the configuration; may be given again"),
-]
-Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="folder for the results")]
-Distance = Annotated[bool, typer.Option("--distance", help="the scores are distances, lower for targets: negate them")]
-
-
-def _run(config: Path, overrides: list[str] | None, out: Path | None, jobs: int | None, quiet: bool, until: Any) -> Any:
-    from speechgmm.engine.console import Console
-    from speechgmm.engine.runs import run
-
-    chosen = [*(overrides or ()), *([f"parallel.n_jobs={jobs}"] if jobs is not None else [])]
-    return run(config, chosen, output=out, console=Console(quiet=quiet), until=until)
-
-
-@app.command("run")
-def run_command(
-    config: ConfigFile,
-    overrides: Overrides = None,
-    out: Out = None,
-    jobs: Jobs = None,
-    quiet: Quiet = False,
-    debug: Debug = False,  # noqa: ARG001 (read by main)
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run(_Experiment):
     """Extract, train, score and evaluate; what was finished before is not done again."""
-    from speechgmm.cli.results import print_result
 
-    print_result(_run(config, overrides, out, jobs, quiet, "run"))
+    verify_audio: Annotated[
+        bool,
+        typer.Option(
+            "--verify-audio", help="hash every recording, even if its size, dates and inode are those of the last run"
+        ),
+    ] = False
+
+    def run(self) -> None:
+        """Run, and print the metrics."""
+        from speechgmm.cli.results import print_result
+
+        print_result(self._result("run", verify_audio=self.verify_audio))
 
 
-@app.command("extract")
-def extract_command(
-    config: ConfigFile,
-    overrides: Overrides = None,
-    out: Out = None,
-    jobs: Jobs = None,
-    quiet: Quiet = False,
-    debug: Debug = False,  # noqa: ARG001
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extract(_Experiment):
     """The first stage of a run: check and extract every recording into the cache."""
-    from speechgmm.cli.results import print_features
 
-    print_features(_run(config, overrides, out, jobs, quiet, "extract"))
+    def run(self) -> None:
+        """Extract, and print what was extracted."""
+        from speechgmm.cli.results import print_features
+
+        print_features(self._result("extract"))
 
 
-@app.command("train")
-def train_command(
-    config: ConfigFile,
-    overrides: Overrides = None,
-    out: Out = None,
-    jobs: Jobs = None,
-    quiet: Quiet = False,
-    debug: Debug = False,  # noqa: ARG001
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Train(_Experiment):
     """The first two stages of a run: extract, and train the class models."""
-    from speechgmm.cli.results import print_models
 
-    print_models(_run(config, overrides, out, jobs, quiet, "train"))
+    def run(self) -> None:
+        """Train, and print how each model was trained."""
+        from speechgmm.cli.results import print_models
+
+        print_models(self._result("train"))
 
 
-@app.command("sweep")
-def sweep_command(
-    config: ConfigFile,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep(_Experiment):
+    """Run a grid of settings and choose by inner folds (or the split dev), never by the test."""
+
     grid: Annotated[
         list[str] | None,
         typer.Option("--grid", metavar="KEY=A,B,...", help="values of a key; again: all combinations"),
-    ] = None,
+    ] = None
     points: Annotated[
         Path | None, typer.Option("--list", metavar="FILE", help="a YAML file with a list of settings instead")
-    ] = None,
-    overrides: Overrides = None,
-    out: Out = None,
-    jobs: Jobs = None,
-    quiet: Quiet = False,
-    debug: Debug = False,  # noqa: ARG001
-) -> None:
-    """Run a grid of settings and choose by inner folds (or the split dev), never by the test."""
-    from speechgmm.cli.results import print_sweep
-    from speechgmm.engine.console import Console
-    from speechgmm.engine.sweeps import grid_points, sweep
+    ] = None
 
-    chosen = [*(overrides or ()), *([f"parallel.n_jobs={jobs}"] if jobs is not None else [])]
-    print_sweep(sweep(config, grid_points(grid or (), points), chosen, output=out, console=Console(quiet=quiet)))
+    def run(self) -> None:
+        """Run every point, and print the grid and the metrics of the setting that was chosen."""
+        from speechgmm.cli.results import print_sweep
+        from speechgmm.engine.console import Console
+        from speechgmm.engine.sweeps import grid_points, sweep
+
+        points = grid_points(self.grid or (), self.points)
+        print_sweep(sweep(self.config, points, _overrides(self), output=self.out, console=Console(quiet=self.quiet)))
 
 
-@app.command("compare")
-def compare_command(
-    runs: Annotated[list[Path], typer.Argument(help="folders of runs on the same test items", metavar="RUN RUN...")],
-    debug: Debug = False,  # noqa: ARG001
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compare:
     """Compare runs with the first on the same test items, by a paired bootstrap over groups."""
-    from speechgmm.engine.comparison import compare_runs
 
-    print(compare_runs(runs))
+    runs: Annotated[list[Path], typer.Argument(help="folders of runs on the same test items", metavar="RUN RUN...")]
+
+    def run(self) -> None:
+        """Print the differences with their intervals."""
+        from speechgmm.engine.comparison import compare_runs
+
+        print(compare_runs(self.runs))
 
 
-@app.command("report")
-def report_command(
-    folder: Annotated[Path, typer.Argument(help="the folder of a run", metavar="RUN")],
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Make the report of a run anew, one page that opens offline, from the files in the run's folder."""
+
+    folder: Annotated[Path, typer.Argument(help="the folder of a run", metavar="RUN")]
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="default: report.html in the run's folder")
-    ] = None,
+    ] = None
     audio: Annotated[
         int | None,
         typer.Option(
@@ -127,102 +138,45 @@ def report_command(
             metavar="N",
             min=0,
             max=50,
-            help="worst errors to be heard in it; 0: it holds nobody's voice; default: as the run's configuration says",
+            help="how many of the worst errors can be listened to in it; 0: it holds nobody's voice; default: as the "
+            "run's configuration says",
         ),
-    ] = None,
-    debug: Debug = False,  # noqa: ARG001
-) -> None:
-    """Make the report of a run anew, one page that opens offline, from the files in the run's folder."""
-    from speechgmm.report.page import write_report
+    ] = None
 
-    print(write_report(folder, out, audio=audio))
+    audio_root: Annotated[
+        Path | None,
+        typer.Option(
+            "--audio-root",
+            metavar="DIR",
+            help="folder of the run's recordings; nothing outside of it is read; default: the one that the run names, "
+            "if that lies below the current folder",
+        ),
+    ] = None
+
+    def run(self) -> None:
+        """Write the page, and print where it is."""
+        from speechgmm.report.page import write_report
+
+        print(write_report(self.folder, self.out, audio=self.audio, audio_root=self.audio_root))
 
 
-@app.command("check")
-def check_command(
-    config: ConfigFile,
-    overrides: Overrides = None,
-    jobs: Jobs = None,
-    quiet: Quiet = False,
-    debug: Debug = False,  # noqa: ARG001
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
     """What is wrong with the data, before training: every recording is read, and all that cannot be used is listed."""
-    from speechgmm.cli.checks import check_and_print
 
-    chosen = [*(overrides or ()), *([f"parallel.n_jobs={jobs}"] if jobs is not None else [])]
-    if check_and_print(config, chosen, quiet=quiet):
-        raise typer.Exit(1)
+    config: ConfigFile
+    overrides: Overrides = None
+    jobs: JobsOfRun = None
+    quiet: Quiet = False
 
+    def run(self) -> int:
+        """Print what was found; returns how many utterances cannot be used."""
+        from speechgmm.cli.checks import check_and_print
 
-@app.command("evaluate")
-def evaluate_command(
-    scores: Annotated[Path, typer.Argument(help="a score file of any toolkit, or a run's folder", metavar="SCORES")],
-    trials: Annotated[
-        Path | None, typer.Option(metavar="T", help="which trials are targets, where the file does not say")
-    ] = None,
-    llr: Annotated[bool, typer.Option("--llr", help="the scores are natural-log likelihood ratios")] = False,
-    prior: Annotated[float | None, typer.Option(metavar="P", help="of a target; default: the run's, else 0.01")] = None,
-    cost_miss: Annotated[
-        float | None, typer.Option(metavar="C", help="of rejecting a target; default: the run's, else 1")
-    ] = None,
-    cost_false_alarm: Annotated[
-        float | None, typer.Option(metavar="C", help="of accepting a nontarget; default: the run's, else 1")
-    ] = None,
-    threshold: Annotated[
-        float | None, typer.Option(metavar="X", help="also the errors where trials are accepted from here on")
-    ] = None,
-    distance: Distance = False,
-    form: Annotated[Figures, typer.Option("--format", help="how to print")] = Figures.table,
-    debug: Debug = False,  # noqa: ARG001
-) -> None:
-    """Figures of any score file, with their intervals: ours, Kaldi's, a table with a header."""
-    from speechgmm.cli.score_files import evaluate_and_print
-
-    given = {"prior": prior, "cost_miss": cost_miss, "cost_false_alarm": cost_false_alarm}
-    stakes = {name: value for name, value in given.items() if value is not None}
-    evaluate_and_print(
-        scores, trials, are_llrs=llr, stakes=stakes, threshold=threshold, form=str(form), distance=distance
-    )
+        return check_and_print(self.config, _overrides(self), quiet=self.quiet)
 
 
-@app.command("fuse")
-def fuse_command(
-    scores: Annotated[list[Path], typer.Argument(help="score files of the systems", metavar="SCORES...")],
-    dev: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="the systems' scores of other trials, to train on, in the same order; default: speaker-disjoint folds "
-            "of SCORES",
-        ),
-    ] = None,
-    trials: Annotated[Path | None, typer.Option(metavar="T", help="which trials of SCORES are targets")] = None,
-    dev_trials: Annotated[Path | None, typer.Option(metavar="T", help="which trials of --dev are targets")] = None,
-    p_target: Annotated[float, typer.Option(metavar="P", help="prior that the ratios are to be best for")] = 0.5,
-    quality: Annotated[
-        bool,
-        typer.Option(
-            "--quality",
-            help="also go by the column cohort_mean, how a cohort scores on each test: one map for quiet and noise",
-        ),
-    ] = False,
-    folds: Annotated[int, typer.Option(metavar="N", min=4, help="without --dev: parts of the speakers")] = 10,
-    distance: Distance = False,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="default: standard output")] = None,
-    debug: Debug = False,  # noqa: ARG001
-) -> None:
-    """One file of log-likelihood ratios from several systems' scores, or from one's: fusion and calibration."""
-    from speechgmm.cli.score_files import print_fused
-    from speechgmm.tasks.verification.fusion import fuse_files
-
-    found = fuse_files(
-        scores,
-        dev or (),
-        trials=trials,
-        dev_trials=dev_trials,
-        p_target=p_target,
-        quality=quality,
-        n_folds=folds,
-        distance=distance,
-    )
-    print_fused(found, out, dev=bool(dev))
+def _overrides(command: _Experiment | Check) -> list[str]:
+    """The settings that replace those of the configuration."""
+    jobs = [] if command.jobs is None else [f"parallel.n_jobs={command.jobs}"]
+    return [*(command.overrides or ()), *jobs]

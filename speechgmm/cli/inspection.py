@@ -1,17 +1,21 @@
 """What a file or folder holds, for a person; and the cache."""
 
 import json
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from speechgmm.config import cache_folder
+from speechgmm.engine.model_cache import SUFFIX
 from speechgmm.engine.run_folder import RunFolder
-from speechgmm.engine.task import described
-from speechgmm.errors import ConfigError
+from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.container import kind_of
-from speechgmm.io.feature_store import FeatureStore
+from speechgmm.io.feature_store import SPEC, FeatureStore
+from speechgmm.io.locks import clearing_cache
 from speechgmm.io.run_files import RunFile, is_run
 from speechgmm.report.text import aligned, duration
 
@@ -25,7 +29,7 @@ def inspect(path: Path) -> str:
         ConfigError: It is none of these.
         ModelFileError: A model that cannot be read.
     """
-    if path.is_dir() and (path / "spec.json").exists():
+    if path.is_dir() and (path / SPEC).exists():
         return "\n".join(_features(path))
     if is_run(path):
         return "\n".join(_run(RunFolder(path)))
@@ -40,7 +44,7 @@ def inspect(path: Path) -> str:
 
 def _described(path: Path) -> Iterator[str]:
     """A model file of any kind."""
-    yield from described(kind_of(path), path)
+    yield from kind_of(path).function("description:describe")(path)
 
 
 def _run(run: RunFolder) -> Iterator[str]:
@@ -68,7 +72,7 @@ def _features(path: Path) -> Iterator[str]:
     entries = FeatureStore(path).entries()
     total = sum(entry.duration for entry in entries)
     yield f"{path}: features of {len(entries)} recordings, {duration(total)}, {sum(e.n_frames for e in entries)} frames"
-    about = json.loads((path / "spec.json").read_text())
+    about = _spec(path)
     yield f"made from {about['sample_rate']} Hz, channel {about['channel']}"
     yield ", ".join(f"{key} {value}" for key, value in about["features"].items())
 
@@ -87,46 +91,65 @@ def describe_cache(folder: Path | None) -> str:
     """What the cache holds and how large it is."""
     cache = cache_folder(folder.absolute() if folder else None)
     lines = [f"cache: {cache}"]
-    for spec in sorted((cache / "features").glob("*/spec.json")):
+    for spec in sorted((cache / "features").glob(f"*/{SPEC}")):
         store = spec.parent
         entries = FeatureStore(store).entries()
-        about = json.loads(spec.read_text())
+        about = _spec(store)
         lines.append(
             f"  features/{store.name}: {len(entries)} recordings, {_size(store)}, "
             f"{about['features'].get('preset', '?')} at {about['sample_rate']} Hz"
         )
     models = cache / "models"
-    lines.append(f"  models: {len(list(models.glob('*.safetensors')))} mixtures, {_size(models)}")
+    lines.append(f"  models: {len(list(models.glob(f'*{SUFFIX}')))} trained models, {_size(models)}")
     total = sum(path.stat().st_size for path in _cached(cache)) / 1e6
     lines.append(f"  in all {total:.1f} MB; `speechgmm cache --clear` removes it")
     return "\n".join(lines)
 
 
 def clear_cache(folder: Path | None) -> str:
-    """Remove the cached features and class models, and nothing else that may lie in the folder."""
+    """Remove the cached features and models, and nothing else that may lie in the folder; waits for runs that use it.
+
+    Raises:
+        DataError: The folder may not be written, or its file system has no locks.
+    """
     cache = cache_folder(folder.absolute() if folder else None)
     freed = 0
-    for path in _cached(cache):
-        freed += path.stat().st_size
-        path.unlink(missing_ok=True)
-    for part in (*(cache / "features").glob("*"), cache / "features", cache / "models", cache):
-        if part.is_dir() and not any(part.iterdir()):
-            part.rmdir()
+    if cache.is_dir():
+        with clearing_cache(cache, lambda: print(f"waiting for a run that uses {cache}", file=sys.stderr, flush=True)):
+            for path in _cached(cache):
+                freed += path.stat().st_size
+                path.unlink(missing_ok=True)
+            for part in (*(cache / "features").glob("*"), cache / "features", cache / "models"):
+                if part.is_dir() and not any(part.iterdir()):
+                    part.rmdir()
+        with suppress(OSError):  # other files are in it, or a run begins
+            cache.rmdir()
     return f"removed {freed / 1e6:.1f} MB of features and models from {cache}"
 
 
 def _cached(cache: Path) -> list[Path]:
-    """Files that the cache has written, by their names."""
-    stores = [spec.parent for spec in (cache / "features").glob("*/spec.json") if _is_hex(spec.parent.name, 16)]
+    """Files that the cache has written, by their names; those of earlier versions too."""
+    stores = [spec.parent for spec in (cache / "features").glob(f"*/{SPEC}") if _is_hex(spec.parent.name, 16)]
     found = [
         path
         for store in stores
         for path in store.iterdir()
-        if path.name == "spec.json" or (path.suffix in (".npy", ".json") and _is_hex(path.stem, 20))
+        if path.name == SPEC or (path.suffix in (".npy", ".json") and _is_hex(path.stem, 20))
     ]
-    models = [path for path in (cache / "models").glob("*") if path.suffix in (".safetensors", ".json")]
+    models = [path for path in (cache / "models").glob("*") if path.suffix in (SUFFIX, ".safetensors", ".json")]
     found += [path for path in models if _is_hex(path.stem, 32)]
     return found + [path for where in (*stores, cache / "models") for path in where.glob(".*.tmp")]
+
+
+def _spec(store: Path) -> dict[str, Any]:
+    """What the features of a store are. Raises DataError where the file that says so is damaged."""
+    try:
+        about: dict[str, Any] = json.loads((store / SPEC).read_text(encoding="utf-8"))
+        if {"features", "sample_rate", "channel"} <= about.keys() and isinstance(about["features"], dict):
+            return about
+    except (ValueError, AttributeError):
+        pass
+    raise DataError(f"{store / SPEC}: damaged; a run that uses these features writes it again, or remove the folder")
 
 
 def _is_hex(name: str, length: int) -> bool:

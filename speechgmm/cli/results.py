@@ -15,7 +15,7 @@ CLASSES_SHOWN = 12
 
 
 def print_result(result: "Result") -> None:
-    """Figures, the classes that fare worst, and where the files are."""
+    """Metrics, the classes with the lowest recall, and where the files are."""
     run, evaluation = RunFolder(result.folder), result.evaluation
     metrics = run.metrics
     kinds = ""
@@ -24,7 +24,7 @@ def print_result(result: "Result") -> None:
             kinds = f"{metrics[name]} {one if metrics[name] == 1 else several}, "
     print(f"\n{kinds}{metrics['n_train']} training and {metrics['n_test']} test utterances")
     figures_of_all = [figure(name, metric) for name, metric in run.results.items()]
-    if figures_of_all:  # models of what is normal may be trained without a test
+    if figures_of_all:  # anomaly-detection models may be trained without a test
         print("\n".join(aligned(figures_of_all)))
     for key, what in (("conditions", "anomaly"), ("classes", "class")):
         parts = {name: own for name, own in metrics.get(key, {}).items() if "auc" in own}
@@ -46,7 +46,7 @@ def print_result(result: "Result") -> None:
         rows = [(label, f"{right} of {n}", f"{100 * right / n:.1f} %", mistake) for label, right, n, mistake in worst()]
         title = "class" if len(rows) <= CLASSES_SHOWN else f"class (worst {CLASSES_SHOWN} of {len(rows)})"
         print()
-        print("\n".join(aligned([(title, "right", "", "most often taken for"), *rows[:CLASSES_SHOWN]])))
+        print("\n".join(aligned([(title, "correct", "", "most often confused with"), *rows[:CLASSES_SHOWN]])))
     for line in result.task.trained_notes(result.trained):
         print(f"\n{line}")
     print(f"\nresults: {shown(result.folder)}")
@@ -55,12 +55,12 @@ def print_result(result: "Result") -> None:
 
 
 def print_sweep(result: "Sweep") -> None:
-    """The grid with inner and test figures, and the figure of what was chosen."""
+    """The grid with results on inner folds and on the test, and the metrics of what was chosen."""
     from speechgmm.engine.sweeps import sweep_table
 
     rows = [line.split("\t") for line in sweep_table(result).splitlines()]
     print("\n" + "\n".join(aligned(rows)))
-    print("\nchosen by the inner figure alone; on the test that gives")
+    print("\nchosen by the results on inner folds alone; the results of this choice on the test")
     if result.evaluation is not None:
         print("\n".join(aligned([figure(name, metric) for name, metric in result.evaluation.metrics.items()])))
     print(f"\nresults: {shown(result.folder)}")

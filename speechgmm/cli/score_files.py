@@ -1,53 +1,87 @@
-"""Score files: their figures, and several made one."""
+"""Score files: the metrics of one, and one made of several."""
 
-import json
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from speechgmm.errors import ConfigError
-from speechgmm.evaluation.metric import Metrics, notes_of
-from speechgmm.io.atomic import write_text
-from speechgmm.report.text import aligned, figure, shown
-from speechgmm.tasks.verification.fusion import Fused
-from speechgmm.tasks.verification.score_files import evaluate_file, stakes_of_run
+from speechgmm.tasks.options import Distance
+
+if TYPE_CHECKING:
+    from speechgmm.evaluation.metric import Metrics
+    from speechgmm.tasks.verification.fusion import Fused
 
 
-def evaluate_and_print(
-    path: Path,
-    trials: Path | None,
-    *,
-    are_llrs: bool,
-    stakes: dict[str, float],
-    threshold: float | None,
-    form: str,
-    distance: bool = False,
-) -> None:
-    """Print the figures of a score file; ``stakes`` are prior and costs, where they are given.
+class MetricsFormat(StrEnum):
+    """How metrics are printed."""
 
-    Raises:
-        ConfigError: A prior or a cost that cannot be, or an option that does not go with the file.
-        DataError: A file that cannot be used.
-    """
-    for name, value in stakes.items():
-        most = 1.0 if name == "prior" else float("inf")
-        if not 0 < value < most:
-            raise ConfigError(f"--{name.replace('_', '-')} {value:g}: expected more than 0 and less than {most:g}")
-    decision = replace(stakes_of_run(path), **stakes) if stakes else None
-    found = evaluate_file(path, trials, decision, are_llrs=are_llrs, threshold=threshold, distance=distance)
-    for note in found.notes:
-        print(_with_options(note), file=sys.stderr)
-    for remark, names in notes_of(found.metrics).items():
-        print(f"{', '.join(names)}: {remark}", file=sys.stderr)
-    if form == "json":
-        print(json.dumps(_finite(found.metrics), indent=1))
-        return
-    print(f"{shown(path.absolute())}: {found.about}")
-    print("\n".join(aligned([figure(name, metric) for name, metric in found.metrics.items()])))
+    table = "table"
+    json = "json"
 
 
-def _finite(metrics: Metrics) -> dict[str, dict[str, Any]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluate:
+    """Metrics of any score file, with their intervals: ours, Kaldi's, a table with a header."""
+
+    scores: Annotated[Path, typer.Argument(help="a score file of any toolkit, or a run's folder", metavar="SCORES")]
+    trials: Annotated[
+        Path | None, typer.Option(metavar="T", help="which trials are targets, where the file does not say")
+    ] = None
+    llr: Annotated[bool, typer.Option("--llr", help="the scores are natural-log likelihood ratios")] = False
+    prior: Annotated[
+        float | None, typer.Option(metavar="P", help="prior of a target; default: the run's, else 0.01")
+    ] = None
+    cost_miss: Annotated[
+        float | None, typer.Option(metavar="C", help="cost of rejecting a target; default: the run's, else 1")
+    ] = None
+    cost_false_alarm: Annotated[
+        float | None, typer.Option(metavar="C", help="cost of accepting a nontarget; default: the run's, else 1")
+    ] = None
+    threshold: Annotated[
+        float | None, typer.Option(metavar="X", help="also print the errors where trials are accepted from this score")
+    ] = None
+    distance: Distance = False
+    form: Annotated[MetricsFormat, typer.Option("--format", help="how to print")] = MetricsFormat.table
+
+    def run(self) -> None:
+        """Print the metrics.
+
+        Raises:
+            ConfigError: A prior or a cost that cannot be, or an option that does not go with the file.
+            DataError: A file that cannot be used.
+        """
+        from speechgmm.evaluation.metric import notes_of
+        from speechgmm.report.text import aligned, figure, shown
+        from speechgmm.tasks.verification.score_files import evaluate_file, stakes_of_run
+
+        given = {name: getattr(self, name) for name in ("prior", "cost_miss", "cost_false_alarm")}
+        stakes = {name: value for name, value in given.items() if value is not None}
+        for name, value in stakes.items():
+            most = 1.0 if name == "prior" else float("inf")
+            if not 0 < value < most:
+                raise ConfigError(f"--{name.replace('_', '-')} {value:g}: expected more than 0 and less than {most:g}")
+        decision = replace(stakes_of_run(self.scores), **stakes) if stakes else None
+        found = evaluate_file(
+            self.scores, self.trials, decision, are_llrs=self.llr, threshold=self.threshold, distance=self.distance
+        )
+        for note in found.notes:
+            print(_with_options(note), file=sys.stderr)
+        for remark, names in notes_of(found.metrics).items():
+            print(f"{', '.join(names)}: {remark}", file=sys.stderr)
+        if self.form == "json":
+            import json
+
+            print(json.dumps(_finite(found.metrics), indent=1))
+            return
+        print(f"{shown(self.scores.absolute())}: {found.about}")
+        print("\n".join(aligned([figure(name, metric) for name, metric in found.metrics.items()])))
+
+
+def _finite(metrics: "Metrics") -> dict[str, dict[str, Any]]:
     """JSON has no infinity: a Cllr of ratios that are infinitely wrong is null."""
     inf = float("inf")
     return {
@@ -61,29 +95,75 @@ def _with_options(note: str) -> str:
     return note.replace("are_llrs", "--llr").replace("(distance)", "(--distance)")
 
 
-def print_fused(found: Fused, out: Path | None, *, dev: bool) -> None:
-    """Write (or print) a score file that was made of several; ``dev``: it was trained on other trials.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fuse:
+    """One file of log-likelihood ratios from several systems' scores, or from one's: fusion and calibration."""
 
-    Raises:
-        DataError: The file cannot be written.
-    """
-    for note in found.notes:
-        print(f"warning: {_with_options(note)}", file=sys.stderr)
-    how = "other trials (--dev)" if dev else "speaker-disjoint folds of these trials; the weights shown are of all"
-    print(f"trained on {found.n_targets} targets and {found.n_nontargets} nontargets, {how}", file=sys.stderr)
-    if found.n_met:
-        print(
-            f"warning: {found.n_met} trials are among those of --dev too, and their ratios look better than they are; "
-            "train on trials of other speakers",
-            file=sys.stderr,
+    scores: Annotated[list[Path], typer.Argument(help="score files of the systems", metavar="SCORES...")]
+    dev: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="the systems' scores of other trials, to train on, in the same order; default: speaker-disjoint folds "
+            "of SCORES",
+        ),
+    ] = None
+    trials: Annotated[Path | None, typer.Option(metavar="T", help="which trials of SCORES are targets")] = None
+    dev_trials: Annotated[Path | None, typer.Option(metavar="T", help="which trials of --dev are targets")] = None
+    p_target: Annotated[float, typer.Option(metavar="P", help="prior that the ratios are optimised for")] = 0.5
+    quality: Annotated[
+        bool,
+        typer.Option(
+            "--quality",
+            help="use the column cohort_mean too, how a cohort scores on each test: one map for quiet and noise",
+        ),
+    ] = False
+    folds: Annotated[int, typer.Option(metavar="N", min=4, help="without --dev: parts of the speakers")] = 10
+    distance: Distance = False
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="default: standard output")] = None
+
+    def run(self) -> None:
+        """Write (or print) the score file that is made of several, and say by which weights.
+
+        Raises:
+            ConfigError: A prior that cannot be, or not as many dev files as systems.
+            DataError: Files that cannot be used.
+        """
+        from speechgmm.io.atomic import write_text
+        from speechgmm.report.text import shown
+        from speechgmm.tasks.verification.fusion import fuse_files
+
+        found = fuse_files(
+            self.scores,
+            self.dev or (),
+            trials=self.trials,
+            dev_trials=self.dev_trials,
+            p_target=self.p_target,
+            quality=self.quality,
+            n_folds=self.folds,
+            distance=self.distance,
         )
-    for name, weight in zip(found.inputs, found.map.weights, strict=True):
-        print(f"  {weight:10.4f}  {name}", file=sys.stderr)
-    print(f"  {found.map.offset:10.4f}  offset (nats)", file=sys.stderr)
+        for line in _about(found, by_dev=bool(self.dev)):
+            print(line, file=sys.stderr)
+        if self.out is None:
+            print(found.text, end="")
+        else:
+            write_text(self.out, found.text)
+            print(f"{shown(self.out.absolute())}: {found.text.count(chr(10)) - 1} trials")
+
+
+def _about(found: "Fused", *, by_dev: bool) -> list[str]:
+    """What the fusion was trained on, and its weights."""
+    how = "other trials (--dev)" if by_dev else "speaker-disjoint folds of these trials; the weights shown are of all"
+    lines = [f"warning: {_with_options(note)}" for note in found.notes]
+    lines += [f"trained on {found.n_targets} targets and {found.n_nontargets} nontargets, {how}"]
+    if found.n_met:
+        lines.append(
+            f"warning: {found.n_met} trials are among those of --dev too, and their ratios look better than they are; "
+            "train on trials of other speakers"
+        )
+    lines += [f"  {weight:10.4f}  {name}" for name, weight in zip(found.inputs, found.map.weights, strict=True)]
+    lines.append(f"  {found.map.offset:10.4f}  offset (nats)")
     if found.map.separated:
-        print("targets and nontargets are separated perfectly: the weights are held back (smoothed)", file=sys.stderr)
-    if out is None:
-        print(found.text, end="")
-    else:
-        write_text(out, found.text)
-        print(f"{shown(out.absolute())}: {found.text.count(chr(10)) - 1} trials")
+        lines.append("targets and nontargets are separated perfectly: the weights are held back (smoothed)")
+    return lines

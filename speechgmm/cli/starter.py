@@ -32,7 +32,7 @@ MOST_SECONDS_OF_FOLDS: Final = 7200
 
 FOLDS: Final = 5
 
-CLASSES: Final = "label"
+OF_FOLDERS: Final = "label"
 """What classes are called that are folders, as long as nothing says what they are."""
 
 
@@ -67,7 +67,7 @@ def write_starter(
         raise ConfigError(f"--for is {purpose!r}; expected one of {', '.join(preset_names())}")
     layout = _recognised(root, folder, preset(purpose).columns if purpose else ())
     chosen = Purpose(preset(purpose), "asked for") if purpose else purpose_of(layout)
-    label = CLASSES if chosen is None else label_for(layout, chosen.preset)
+    label = OF_FOLDERS if chosen is None else label_for(layout, chosen.preset)
     found = survey(_labelled(layout, label, chosen))
     chosen = chosen or guess(found)
     layout, found = _named(layout, found, chosen)
@@ -104,13 +104,13 @@ def _recognised(root: Path, given: Path, columns: Sequence[str]) -> Layout:
         if not found.audio and not has_tables:
             looked = "looked for wav, flac, mp3, ogg, aiff and others that libsndfile reads"
             raise DataError("; ".join([f"{given}: no recordings below it ({looked})", *found.notes()]))
-    return recognise(root, CLASSES, columns)
+    return recognise(root, OF_FOLDERS, columns)
 
 
 def _labelled(layout: Layout, label: str, chosen: Purpose | None) -> Corpus:
     """The corpus of a layout with the column of its classes, of which there must be enough for the purpose."""
-    label = layout.label if label == CLASSES and layout.label else label
-    if label == CLASSES and label not in layout.columns:
+    label = layout.label if label == OF_FOLDERS and layout.label else label
+    if label == OF_FOLDERS and label not in layout.columns:
         label = next(
             (name for name in layout.columns if name.lower() in ("class", "category", "target", "name")), label
         )
@@ -135,7 +135,7 @@ def _named(layout: Layout, found: Survey, chosen: Purpose) -> tuple[Layout, Surv
     if layout.keys["kind"] != "folder":
         return layout, found
     name = chosen.preset.folders
-    members = tuple(replace(one, labels={name: one.label(CLASSES)}) for one in found.corpus)
+    members = tuple(replace(one, labels={name: one.label(OF_FOLDERS)}) for one in found.corpus)
     corpus = replace(found.corpus, utterances=members, label=name)
     return replace(layout, corpus=corpus, label=name), replace(found, corpus=corpus)
 

@@ -15,6 +15,7 @@ from speechgmm.config.writing import (
     to_plain,
     to_yaml,
 )
+from speechgmm.config.yaml_text import plain_values
 
 __all__ = [
     "NOT_IN_THE_RESULT",
@@ -33,6 +34,7 @@ __all__ = [
     "load_config",
     "make_config",
     "other_than",
+    "plain_values",
     "settings_hash",
     "template",
     "to_plain",

@@ -5,8 +5,9 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from speechgmm.config.spec import Config
+from speechgmm.config.spec import Config, check_scheduler
 from speechgmm.corpus.spec import KNOWN, CorpusSpec
+from speechgmm.errors import ConfigError
 from speechgmm.setting import is_path
 
 Spec = TypeVar("Spec", bound=Any)
@@ -20,6 +21,7 @@ class Experiment:
     name: str  # the file's name without extension
     folder: Path  # what relative paths in the file are relative to
     notes: tuple[str, ...] = ()  # what was understood in another way than it was written
+    scheduler_is_trusted: bool = True  # False: a file names parallel.scheduler, and nobody said that it may
 
     def resolved(self) -> Config:
         """The configuration with its paths absolute and its rate known: what a run's folder keeps."""
@@ -67,6 +69,36 @@ class Experiment:
     def cache(self) -> Path:
         """The folder of the cache, resolved."""
         return cache_folder(None if self.config.cache is None else self.beside(self.config.cache))
+
+    def scheduler(self) -> str | None:
+        """The address of the cluster that the user named, by an override or $SPEECHGMM_SCHEDULER; None: no cluster.
+
+        Whoever runs a scheduler can run code on this machine, so that a configuration file alone may not name one.
+
+        Raises:
+            ConfigError: The file names one, and nobody said that it is trusted; or no address at all, or none that can
+                be.
+        """
+        parallel = self.config.parallel
+        if parallel.backend != "dask":
+            return None
+        own = os.environ.get("SPEECHGMM_SCHEDULER")
+        if parallel.scheduler is not None and not self.scheduler_is_trusted and parallel.scheduler != own:
+            raise ConfigError(
+                f"the configuration file names the cluster {parallel.scheduler} (parallel.scheduler), which could then "
+                "run any program here. If you trust it, name its address yourself, or say that the file may: on the "
+                "command line or in $SPEECHGMM_SCHEDULER",
+                arguments=("scheduler", "trust_cluster", "overrides"),
+            )
+        address = parallel.scheduler or own
+        if address is None:
+            raise ConfigError(
+                "parallel.backend: dask, and no scheduler is named. Give the address that `dask scheduler` prints, "
+                "such as tcp://10.0.0.1:8786, on the command line or in $SPEECHGMM_SCHEDULER",
+                arguments=("scheduler", "overrides"),
+            )
+        check_scheduler(address)
+        return address
 
     def beside(self, text: str) -> Path:
         """A path in the configuration, resolved: relative ones are relative to the file."""

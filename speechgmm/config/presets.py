@@ -15,7 +15,7 @@ from typing import Any, get_args, get_type_hints
 import yaml
 
 from speechgmm.config.spec import Config
-from speechgmm.config.task_settings import default_config, section_type, whole_config
+from speechgmm.config.task_settings import section_type, whole_config
 from speechgmm.errors import ConfigError
 
 
@@ -101,9 +101,11 @@ def with_preset(values: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(name, str) or name not in preset_names():
         return dict(values)  # what it is instead is refused where all values are
     settings = preset(name).settings
-    task = settings.get("task", default_config().task)
-    if values.get("task", task) != task:
-        raise ConfigError(f"task is {values['task']!r}, and defaults: {name} sets {task!r}; leave out one of the two")
+    for key, value in settings.items():
+        if not isinstance(value, Mapping) and values.get(key, value) != value:
+            raise ConfigError(
+                f"{key} is {values[key]!r}, and defaults: {name} sets {value!r}; leave out one of the two"
+            )
     return _merged(settings, values, whole_config())
 
 

@@ -9,61 +9,58 @@ from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from speechgmm.config.experiment import Experiment
 from speechgmm.config.presets import with_preset
 from speechgmm.config.spec import Config
 from speechgmm.config.task_settings import asked_by, check_task, section_type, sections, whole_config
-from speechgmm.errors import ConfigError
+from speechgmm.config.yaml_text import MOST_CHARACTERS, plain_values
+from speechgmm.errors import ConfigError, DataError
 from speechgmm.gmm.spec import OF_BACKGROUND
+from speechgmm.io.text_file import read_text_file
 from speechgmm.setting import is_path
 
 MOVED = {("scoring", "p_target"): "decision.prior"}
 """Keys of earlier versions -> where they are now."""
 
 
-def load_config(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Experiment:
+def load_config(
+    path: str | os.PathLike[str], overrides: Sequence[str] = (), *, trust_cluster: bool = False
+) -> Experiment:
     """Read a configuration file.
 
     Args:
         path: The YAML file.
         overrides: ``key.path=value``; a path given here is relative to where you stand.
+        trust_cluster: Whether the file itself may name a cluster's scheduler, which can run any program here.
 
     Raises:
         ConfigError: The file is missing, not YAML, or has a key or a value that is refused.
     """
     path = Path(path)
+    if path.is_dir():
+        raise ConfigError(f"{path}: a folder; `speechgmm init {path}` writes a configuration for its recordings")
+    if not path.exists():
+        raise ConfigError(f"{path}: there is no such configuration file")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such configuration file") from None
-    except IsADirectoryError:
-        raise ConfigError(
-            f"{path}: a folder; `speechgmm init {path}` writes a configuration for its recordings"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a text file that can be read ({error})") from None
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        lines = dict(_lines(node, ())) if node is not None else {}
-        values = yaml.safe_load(text) if node is not None else {}
-    except (yaml.YAMLError, RecursionError, TypeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"{path}{where}: not YAML: {getattr(error, 'problem', None) or error}") from None
-    except ConfigError as error:
-        raise ConfigError(f"{path}, {error}") from None
+        text = read_text_file(path, "a configuration", most_bytes=4 * MOST_CHARACTERS)
+    except DataError as error:
+        raise ConfigError(str(error)) from None
+    values, lines = plain_values(text, str(path))
     if not isinstance(values, dict):
         raise ConfigError(
             f"{path}: keys and values are expected, such as 'seed: 0'; the file is one {type(values).__name__}"
         )
+    parallel = values.get("parallel")
+    scheduler_is_trusted = trust_cluster or not isinstance(parallel, dict) or parallel.get("scheduler") is None
     for override in overrides:
         _apply(values, override)
-        lines[tuple(override.partition("=")[0].strip().split("."))] = 0  # not in the file
+        key = override.partition("=")[0].strip()
+        lines[tuple(key.split("."))] = 0  # not in the file
+        scheduler_is_trusted |= key in ("parallel", "parallel.scheduler")
     config = make_config(values, str(path), lines)
-    return Experiment(config, path.stem, path.absolute().parent, tuple(_notes(values, config)))
+    return Experiment(config, path.stem, path.absolute().parent, tuple(_notes(values, config)), scheduler_is_trusted)
 
 
 def make_config(
@@ -138,8 +135,8 @@ def _apply(values: dict[str, Any], override: str) -> None:
         message = f"{override}: expected key.path=value, such as model.n_components=64"
         raise ConfigError(message, arguments=("overrides",))
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = plain_values(text, key)[0] if text.strip() else None
+    except ConfigError:
         value = text
     if isinstance(value, str) and tuple(parts) in _paths():
         value = str(Path(os.path.expandvars(value)).expanduser().absolute())
@@ -151,22 +148,6 @@ def _apply(values: dict[str, Any], override: str) -> None:
         inner[part] = dict(below) if isinstance(below, dict) else {}
         inner = inner[part]
     inner[parts[-1]] = value
-
-
-def _lines(node: yaml.Node, prefix: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
-    """(key path, line number) of every key; a key given twice is an error, which YAML itself lets pass."""
-    if not isinstance(node, yaml.MappingNode):
-        return
-    seen: dict[str, int] = {}
-    for key, value in node.value:
-        line = key.start_mark.line + 1
-        if not isinstance(key, yaml.ScalarNode):
-            raise ConfigError(f"line {line}: a key is a word, not a list or a section")
-        if key.value in seen:
-            raise ConfigError(f"line {line}: {key.value!r} is already set in line {seen[key.value]}")
-        seen[key.value] = line
-        yield (*prefix, key.value), line
-        yield from _lines(value, (*prefix, key.value))
 
 
 def _known_keys(spec: Any = None) -> dict[tuple[str, ...], tuple[Field[Any], ...]]:

@@ -32,13 +32,17 @@ class ParallelSpec:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    n_jobs: int = setting(-1, "how many tasks run at once; -1: one per CPU core, or all that a cluster has")
+    n_jobs: int = setting(-1, "how many tasks run at once; -1: one per CPU core, or all that a cluster has", le=4096)
     backend: Literal["auto", "threads", "processes", "dask"] = setting(
         "auto",
         "auto: processes for extraction, threads for training and scoring; or one of the two for all; dask: a cluster "
         "that runs already",
     )
-    scheduler: str | None = setting(None, "dask: address of the cluster's scheduler, such as tcp://10.0.0.1:8786")
+    scheduler: str | None = setting(
+        None,
+        "dask: address of the cluster's scheduler, such as tcp://10.0.0.1:8786; default: $SPEECHGMM_SCHEDULER. In a "
+        "file it needs your word on the command line, because a cluster can run any program here",
+    )
     memory: str | int = setting(
         "2GB",
         "budget for frames held in memory in training, by all classes that train at once: 500MB, 1.5 GiB, or bytes; "
@@ -52,11 +56,8 @@ class ParallelSpec:
             if self.scheduler is not None:
                 raise ConfigError("parallel.scheduler has no effect without parallel.backend: dask; set that as well")
             return
-        if self.scheduler is None or not re.fullmatch(r"(tcp|tls)://\S+:\d+", self.scheduler):
-            raise ConfigError(
-                f"parallel.scheduler is {self.scheduler!r}; backend: dask needs the address that `dask scheduler` "
-                "prints, such as tcp://10.0.0.1:8786"
-            )
+        if self.scheduler is not None:
+            check_scheduler(self.scheduler)
         if self.n_jobs != -1:
             raise ConfigError(
                 "parallel.n_jobs counts workers on this machine; with backend: dask, they are counted where they are "
@@ -84,6 +85,15 @@ class ParallelSpec:
         return n_bytes
 
 
+def check_scheduler(address: str) -> None:
+    """Raise ConfigError where this is no address of a scheduler."""
+    if not re.fullmatch(r"(tcp|tls)://\S+:\d+", address):
+        raise ConfigError(
+            f"parallel.scheduler is {address!r}; expected the address that `dask scheduler` prints, such as "
+            "tcp://10.0.0.1:8786"
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSpec:
     """What the page about a run holds beside its figures."""
@@ -105,13 +115,13 @@ class Config:
     __pydantic_config__ = FORBID_UNKNOWN
 
     task: str = setting("classification", "what is decided about a recording")
+    corpus: CorpusSpec = setting(CorpusSpec(), "which recordings, which labels, which split")
     defaults: Literal["speaker", "phone", "word", "sound", "verification", "anomaly"] | None = setting(
         None,
         "a preset, whose settings hold where this file says nothing else: who speaks, which phone (boundaries given), "
         "which word, which sound, whether a claim of identity is true, whether a recording is anomalous; "
         "`speechgmm init` says what each sets and why",
     )
-    corpus: CorpusSpec = setting(CorpusSpec(), "which recordings, which labels, which split")
     trials: str | None = setting(
         None,
         "verification: a table of trials (model, test, and target where known; or Kaldi's three columns), relative to "
@@ -128,7 +138,7 @@ class Config:
         "folder of the feature and model cache; default: $SPEECHGMM_CACHE, else the user's cache folder",
         is_path=True,
     )
-    seed: int = setting(0, "of every random choice", ge=0)
+    seed: int = setting(0, "of every random choice", ge=0, le=2**63 - 1)
     output: str | None = setting(None, "folder for the results, relative to where you stand; default: runs/NAME")
 
     def __post_init__(self) -> None:

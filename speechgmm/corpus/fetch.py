@@ -1,30 +1,26 @@
-"""Downloading a public corpus: resumed where it stopped, unpacked with care, checked against a pinned git tree.
+"""Downloading a public corpus: within bounds, unpacked with care, and moved in only where it is the pinned git tree.
 
 A zip that a forge packs on demand has no hash of its own that stays; the git tree of the files in it has. So the id of
-the extracted folder is what is checked, whatever mirror the archive came from.
+the extracted folder is what is checked, whatever mirror the archive came from. What else is in the archive stays there.
+pooch downloads.
 """
 
 import hashlib
-import http.client
 import os
 import re
 import shutil
 import stat
-import urllib.error
-import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import IO, Final
 from urllib.parse import urlsplit
 
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.atomic import clear_disk_errors
 
-BLOCK: Final = 1 << 18  # bytes read at once
 TIMEOUT: Final = 60.0  # s without a byte
 
 Progress = Callable[[int, int], None]
@@ -33,15 +29,15 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A corpus to download: a zip archive with one folder at its top, and the git tree that it has to hold."""
+    """A corpus to download: a zip archive with one folder at its top, and the git tree that is taken from it."""
 
     name: str  # as the command and corpus.kind call it
     url: str
     commit: str  # for people: which state of the repository the archive is
-    folder: str  # the folder of the archive that is checked
+    folder: str  # the folder of the archive that is checked and taken
     tree: str  # its git tree id, 40 hex digits
     executable: str  # regular expression: the files that the tree has as executable; "" for none
-    most_bytes: int  # unpacked, at most: an archive that claims more is not what it says
+    most_bytes: int  # of the archive, and of the folder unpacked: what claims more is not what it says
     licence: str
 
 
@@ -52,7 +48,7 @@ FSDD: Final = Source(
     folder="recordings",
     tree="d04322e322a9f937f6f4f7c8546693755184df5b",
     executable=r"\d_(nicolas|theo)_\d+\.wav",  # committed so by accident, but a tree id counts it
-    most_bytes=200_000_000,
+    most_bytes=50_000_000,
     licence="CC BY-SA 4.0",
 )
 
@@ -101,11 +97,11 @@ def git_tree_id(folder: Path, executable: str = "") -> str:
 def fetch(source: Source, to: Path, *, url: str | None = None, progress: Progress | None = None) -> bool:
     """Download a corpus into a folder, unless it is there already: then ``to / source.folder`` is the pinned tree.
 
-    What came before a break stays in a ``.part`` file, and the next call goes on from there.
+    Nothing else comes into the folder, and nothing that is there is changed.
 
     Args:
         source: What to download.
-        to: The folder that gets the archive's content.
+        to: The folder that gets the checked folder of the archive.
         url: A mirror of the archive; checked all the same.
         progress: Called as bytes arrive.
 
@@ -114,7 +110,7 @@ def fetch(source: Source, to: Path, *, url: str | None = None, progress: Progres
 
     Raises:
         ConfigError: The URL is none that can be fetched.
-        DataError: No network, a broken or a wrong archive, other files in the way.
+        DataError: No network, too large, a broken or a wrong archive, other files in the way.
     """
     url = url or source.url
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
@@ -129,15 +125,14 @@ def fetch(source: Source, to: Path, *, url: str | None = None, progress: Progres
             f"{source.tree}); nothing was changed. Move it away, or choose another folder",
             arguments=("to",),
         )
-    part = to / f".{source.name}-{source.commit[:8]}.zip.part"
-    unpacked = to / f".{source.name}-{source.commit[:8]}.unpacked"
+    work = to / f".{source.name}-{source.commit[:8]}.new"
     with clear_disk_errors(to):
-        to.mkdir(parents=True, exist_ok=True)
-        download(url, part, progress=progress)
-        shutil.rmtree(unpacked, ignore_errors=True)
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
         try:
-            top = unpack(part, unpacked, most_bytes=source.most_bytes)
-            found = _tree_found(top / source.folder, source)
+            download(url, work / "archive.zip", source.most_bytes, progress)
+            folder = unpack(work / "archive.zip", source.folder, work / "unpacked", most_bytes=source.most_bytes)
+            found = _tree_found(folder, source)
             if found != source.tree:
                 raise DataError(
                     f"{url}: its {source.folder}/ is not that of {source.name} at commit {source.commit[:8]} "
@@ -145,95 +140,103 @@ def fetch(source: Source, to: Path, *, url: str | None = None, progress: Progres
                     "content, or damage on the way: try again, or from the usual URL",
                     arguments=("url",),
                 )
-            _move_in(top, to, last=source.folder)
-            part.unlink()
-        except DataError:
-            part.unlink()  # kept, a wrong archive would be "resumed" for ever
-            raise
+            folder.rename(goal)
         finally:
-            shutil.rmtree(unpacked, ignore_errors=True)
+            shutil.rmtree(work, ignore_errors=True)
     return True
 
 
-def download(url: str, part: Path, *, progress: Progress | None = None) -> None:
-    """Download into a file, going on from what is there (HTTP Range, RFC 9110, section 14).
+class _Sink:
+    """A file that takes so many bytes and no more, and pooch's progress bar in one."""
 
-    A server that sends the whole instead of the rest is taken at its word: the file begins anew.
+    def __init__(self, file: IO[bytes], url: str, most_bytes: int, progress: Progress | None) -> None:
+        self.file, self.url, self.most_bytes, self.progress = file, url, most_bytes, progress
+        self.done = self.total = 0
+
+    def write(self, data: bytes) -> None:
+        self.done += len(data)
+        if max(self.done, self.total) > self.most_bytes:
+            raise DataError(
+                f"{self.url}: sends more than {self.most_bytes} bytes, which is not the archive that is expected; the "
+                "download was thrown away",
+                arguments=("url",),
+            )
+        self.file.write(data)
+        if self.progress:
+            self.progress(self.done, self.total)
+
+    def flush(self) -> None:
+        pass
+
+    def update(self, n: int) -> None:
+        """What pooch counts; ``write`` counts what is written."""
+
+    reset = close = flush
+
+
+def download(url: str, to: Path, most_bytes: int, progress: Progress | None = None) -> None:
+    """Download into a file, at most so many bytes.
 
     Raises:
-        DataError: The server cannot be reached or refuses; the connection broke off. What came is kept.
+        DataError: The server cannot be reached or refuses, the connection broke off, or there are more bytes.
     """
-    there = part.stat().st_size if part.exists() else 0
-    # Unpacked transfer: with a content coding, offsets would count something else.
+    import pooch
+    import requests
+
+    # Not compressed on the way: the archive is, and its length is then the number of bytes to come.
     headers = {"User-Agent": "speechgmm", "Accept-Encoding": "identity"}
-    if there:
-        headers["Range"] = f"bytes={there}-"
-    request = urllib.request.Request(url, headers=headers)
-    with _clear_network_errors(url, part):
+    with to.open("wb") as file:
+        sink = _Sink(file, url, most_bytes, progress)
         try:
-            response = urllib.request.urlopen(request, timeout=TIMEOUT)
-        except urllib.error.HTTPError as error:
-            with error:
-                size = error.headers.get("Content-Range", "").rpartition("/")[2]
-            if error.code != 416 or not there:  # 416: the range begins at or after the end
-                raise
-            if size == str(there):
-                return  # it was whole: the last call was stopped between download and unpacking
-            part.unlink()
-            download(url, part, progress=progress)
-            return
-        with response:
-            begun = there if response.status == 206 else 0
-            if begun and response.headers.get("Content-Range", "").split("-")[0] != f"bytes {begun}":
-                raise DataError(
-                    f"{url}: asked for the bytes from {begun} on, got {response.headers.get('Content-Range')!r}; "
-                    f"remove {part} and start anew"
-                )
-            length = response.headers.get("Content-Length")
-            total = begun + int(length) if length and length.isdecimal() else 0
-            done = begun
-            with part.open("ab" if begun else "wb") as file:
-                while block := response.read(BLOCK):
-                    file.write(block)
-                    done += len(block)
-                    if progress:
-                        progress(done, total)
-    if done < total:
-        raise _broken_off(url, part, f"{total - done} of {total} bytes are missing")
+            pooch.HTTPDownloader(progressbar=sink, headers=headers, timeout=TIMEOUT)(url, sink, None)
+        except requests.HTTPError as error:
+            raise DataError(
+                f"{url}: the server answers {str(error).partition(' for url')[0]}; is the address right?",
+                arguments=("url",),
+            ) from None
+        except requests.exceptions.ChunkedEncodingError as error:
+            raise DataError(f"{url}: the download broke off after {sink.done} bytes ({error}); try again") from None
+        except requests.RequestException as error:
+            raise DataError(
+                f"{url}: {urlsplit(url).hostname} cannot be reached ({type(error).__name__}); is there a network, and "
+                "a proxy that has to be named in https_proxy? A mirror may be named instead",
+                arguments=("url",),
+            ) from None
 
 
-def unpack(archive: Path, to: Path, *, most_bytes: int) -> Path:
-    """Extract a zip archive with one folder at its top; returns that folder.
+def unpack(archive: Path, folder: str, to: Path, *, most_bytes: int) -> Path:
+    """Extract one folder, just below the top, of a zip archive with one folder at its top; returns what was extracted.
 
     Nothing is written outside ``to``: absolute names, ``..``, drives, backslashes, links and sizes beyond
-    ``most_bytes`` are refused before the first file is written.
+    ``most_bytes`` are refused before the first file is written, wherever in the archive they are.
 
     Raises:
         DataError: Not a zip archive, a damaged one, or one with such names.
     """
     try:
         with zipfile.ZipFile(archive) as file:
-            members = file.infolist()
-            tops = {_safe_name(member).parts[0] for member in members}
-            size = sum(member.file_size for member in members)
-            if size > most_bytes:
-                raise DataError(f"{archive}: it would unpack to {size} bytes, where at most {most_bytes} are expected")
+            names = {member: _safe_name(member) for member in file.infolist()}
+            tops = {name.parts[0] for name in names.values()}
             if len(tops) != 1:
                 raise DataError(f"{archive}: one folder is expected at its top, not {sorted(tops)[:5]}")
-            for member in members:
-                path = to.joinpath(*_safe_name(member).parts)
-                if member.is_dir():
-                    path.mkdir(parents=True, exist_ok=True)
-                    continue
+            wanted = {m: name for m, name in names.items() if name.parts[1:2] == (folder,) and not m.is_dir()}
+            size = sum(member.file_size for member in wanted)
+            if size > most_bytes:
+                raise DataError(f"{archive}: it would unpack to {size} bytes, where at most {most_bytes} are expected")
+            for member, name in wanted.items():
+                path = to.joinpath(*name.parts[1:])
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with file.open(member) as packed, path.open("xb") as unpacked:
                     shutil.copyfileobj(packed, unpacked)  # ends at file_size: zipfile reads no further, checks the CRC
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError, FileExistsError) as error:
+    except (
+        *(zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError, ValueError, UnicodeError),
+        *(FileExistsError, NotADirectoryError, IsADirectoryError),
+    ) as error:
         raise DataError(
             f"{archive.name}: not a whole zip archive ({error}): the download was cut short, or a page that is no "
             "archive came in its place; it was thrown away, so the same command starts anew"
         ) from None
-    return to / tops.pop()
+    return to / folder
 
 
 def _safe_name(member: zipfile.ZipInfo) -> PurePosixPath:
@@ -249,35 +252,3 @@ def _safe_name(member: zipfile.ZipInfo) -> PurePosixPath:
 
 def _tree_found(folder: Path, source: Source) -> str:
     return git_tree_id(folder, source.executable) if folder.is_dir() else "no such folder"
-
-
-def _move_in(top: Path, to: Path, *, last: str) -> None:
-    """Move an archive's content into place, the checked folder last: where that is, all is. Files there are kept."""
-    for path in sorted(top.iterdir(), key=lambda path: path.name == last):
-        if not (to / path.name).exists():
-            path.rename(to / path.name)
-
-
-@contextmanager
-def _clear_network_errors(url: str, part: Path) -> Iterator[None]:
-    try:
-        yield
-    except urllib.error.HTTPError as error:
-        raise DataError(
-            f"{url}: the server answers {error.code} {error.reason}; is the address right?", arguments=("url",)
-        ) from None
-    except urllib.error.URLError as error:
-        raise DataError(
-            f"{url}: {urlsplit(url).hostname} cannot be reached ({error.reason}); is there a network, and a proxy that "
-            "has to be named in https_proxy? A mirror may be named instead",
-            arguments=("url",),
-        ) from None
-    except (http.client.HTTPException, ConnectionError, TimeoutError) as error:
-        raise _broken_off(url, part, str(error) or type(error).__name__) from None
-
-
-def _broken_off(url: str, part: Path, why: str) -> DataError:
-    kept = part.stat().st_size if part.exists() else 0
-    return DataError(
-        f"{url}: the download broke off ({why}); {kept} bytes are kept: the same command goes on from there"
-    )

@@ -5,6 +5,7 @@ from pathlib import Path
 from speechgmm.errors import DataError
 from speechgmm.hmm.grammar import parse_grammar
 from speechgmm.hmm.network import Network
+from speechgmm.io.text_file import check_regular
 
 
 def read_grammar(path: Path) -> Network:
@@ -13,6 +14,7 @@ def read_grammar(path: Path) -> Network:
     Raises:
         DataError: The file cannot be read, or is no grammar (with line and column).
     """
+    check_regular(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -13,7 +13,9 @@ from pathlib import PurePosixPath
 from typing import Final
 
 SEPARATORS: Final = r"_\-. "
-COUNTER: Final = re.compile(r"\d{1,4}|[A-Za-z]")
+COUNTER: Final = re.compile(
+    r"(rec|file|take|rep|clip|utt|sample|audio|sound|trial|token|item|no|nr|n)?\d{1,4}|[A-Za-z]", re.I
+)
 """A last part that numbers recordings."""
 
 MOST_VALUES: Final = 0.5

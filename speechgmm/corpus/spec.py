@@ -39,7 +39,7 @@ class SplitSpec:
         "other folds; leave-one-out: the same with a fold for each value of a column",
     )
     test: float = setting(0.2, "fraction: share of every class's recordings held out for the test", gt=0, lt=1)
-    folds: int = setting(5, "kfold: how many", ge=2)
+    folds: int = setting(5, "kfold: how many", ge=2, le=1000)
     by: str | None = setting(None, "leave-one-out: the column that is left out value by value; default: corpus.group")
     disjoint: bool = setting(
         True, "no corpus.group on both sides; false: the group is for intervals alone, and may stand on both"

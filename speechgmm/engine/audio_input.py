@@ -1,13 +1,16 @@
 """How a recording becomes the frames that models were trained on, and how a model file says it."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.features import FeatureSpec, Normalisation
-from speechgmm.features.transforms import LinearTransform, TransformSpec, splice
+from speechgmm.features import FeatureSpec, Normalisation, front_end
+from speechgmm.features.transforms import LinearTransform, splice
+from speechgmm.io.container import tensor
+from speechgmm.io.header import checked
+from speechgmm.setting import setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +25,29 @@ class AudioInput:
     transform: LinearTransform | None = None  # learnt from the training split
     band: float | None = None  # Hz that half of the training recordings reach; None: the whole band, or not known
 
+    @property
+    def n_dims(self) -> int:
+        """Dimensions of a frame, D."""
+        if self.transform is not None:
+            return len(self.transform.offset)
+        return front_end(self.features, self.sample_rate).n_dims
+
     def transformed(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
         """Normalised frames (T, D) of a whole recording after the transform, if there is one."""
         if self.transform is None:
             return frames
         return self.transform.apply(splice(frames, self.features.transform.splice))
+
+
+@dataclass(frozen=True, slots=True)
+class AudioHeader:
+    """What the header of a model file says of the audio."""
+
+    features: FeatureSpec
+    channel: Literal["mix"] | int
+    resample: bool
+    sample_rate: int = setting(16000, "of recordings", unit="Hz", ge=1000, le=768000)
+    band: float | None = setting(None, "that half of the training recordings reach", unit="Hz", gt=0, le=384000)
 
 
 def audio_header(audio: AudioInput) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
@@ -50,14 +71,21 @@ def audio_header(audio: AudioInput) -> tuple[dict[str, Any], dict[str, NDArray[n
 
 
 def read_audio_input(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> AudioInput:
-    """The inverse of ``audio_header``."""
-    normalisation = None
-    if "normalisation.shift" in tensors:
-        normalisation = Normalisation(tensors["normalisation.shift"], tensors["normalisation.scale"])
-    transform = None
-    if "transform.matrix" in tensors:
-        transform = LinearTransform(tensors["transform.matrix"], tensors["transform.offset"])
-    values = {**header["features"], "transform": TransformSpec(**header["features"].get("transform", {}))}
-    features = FeatureSpec(**values)
-    given = (header["sample_rate"], header["channel"], header["resample"])
-    return AudioInput(features, *given, normalisation, transform, header.get("band"))
+    """The inverse of ``audio_header``.
+
+    Raises:
+        KeyError: A tensor is missing.
+        ValueError: A value of the header out of its range, or a tensor of another shape.
+        ConfigError: Settings that cannot hold together, or at this rate.
+    """
+    said = checked(AudioHeader, header, "header.audio")
+    features = said.features
+    n_dims = front_end(features, said.sample_rate).n_dims
+    normalisation = transform = None
+    if features.cmvn == "global" or "normalisation.shift" in tensors:
+        shift, scale = (tensor(tensors, f"normalisation.{name}", n_dims) for name in ("shift", "scale"))
+        normalisation = Normalisation(shift, scale)
+    if features.transform.kind != "none" or "transform.matrix" in tensors:
+        matrix = tensor(tensors, "transform.matrix", None, n_dims * (2 * features.transform.splice + 1))
+        transform = LinearTransform(matrix, tensor(tensors, "transform.offset", len(matrix)))
+    return AudioInput(features, said.sample_rate, said.channel, said.resample, normalisation, transform, said.band)

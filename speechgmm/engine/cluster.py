@@ -5,21 +5,18 @@ tasks, and what was sent for them, are computed again elsewhere. Refuses to star
 do that better.
 """
 
-import os
-import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, partial
-from hashlib import blake2b
-from importlib.metadata import version
+from functools import partial
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from speechgmm.errors import ConfigError, DataError, SpeechGMMError
+from speechgmm.engine.cluster_workers import about_here, check_storage, check_versions
+from speechgmm.errors import ConfigError, SpeechGMMError
 from speechgmm.parallel import one_blas_thread
 
 Task = TypeVar("Task")
@@ -183,7 +180,7 @@ class Cluster:
             ) from None
 
     def check(self, folder: Path, recordings: Sequence[Path]) -> list[str]:
-        """What is odd about the workers, in sentences.
+        """How the workers differ from this machine, in sentences.
 
         Args:
             folder: The cache, which all workers must read and write.
@@ -201,52 +198,9 @@ class Cluster:
                     f"`dask worker {self.address}`, or wait until the batch system has started them"
                 )
             time.sleep(0.2)
-        odd = self._check_versions()
-        self._check_storage(folder, recordings)
-        return odd
-
-    def _check_versions(self) -> list[str]:
-        here, there = about_here(), self._on_all(about_here)
-        for worker, found in there.items():
-            if isinstance(found, Exception):
-                raise ConfigError(
-                    f"worker {worker} cannot run this package ({type(found).__name__}: {found}); install speechgmm "
-                    f"{here['speechgmm']} in the environment that `dask worker` runs in"
-                )
-            if found["speechgmm"] != here["speechgmm"]:
-                raise ConfigError(
-                    f"worker {worker} has speechgmm {found['speechgmm']}, and this is {here['speechgmm']}: they would "
-                    "train other models; install the same one there, and start the worker again"
-                )
-        names = [name for name in here if any(found[name] != here[name] for found in there.values())]
-        if not names:
-            return []
-        differences = ", ".join(
-            f"{name} {'/'.join(sorted({found[name] for found in there.values()}))} there and {here[name]} here"
-            for name in names
-        )
-        return [f"workers differ from this machine ({differences}): models may differ from others in their last digits"]
-
-    def _check_storage(self, folder: Path, recordings: Sequence[Path]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        token = folder / f".seen-{secrets.token_hex(8)}"
-        token.write_text(token.name)
-        try:
-            blind = [worker for worker, seen in self._on_all(_sees_token, str(token)).items() if seen is not True]
-        finally:
-            token.unlink()
-        if blind:
-            raise DataError(
-                f"worker {blind[0]} cannot read and write {folder}, the cache that all workers share; set `cache` to a "
-                "folder on storage that every machine mounts under the same path"
-            )
-        sizes = {str(path): path.stat().st_size for path in recordings if path.exists()}
-        for worker, missing in self._on_all(_missing, sizes).items():
-            if missing:
-                raise DataError(
-                    f"worker {worker} cannot read {missing}; recordings must lie on storage that every machine mounts "
-                    "under the same path (corpus.root)"
-                )
+        differences = check_versions(about_here(), self._on_all(about_here))
+        check_storage(self._on_all, folder, recordings)
+        return differences
 
     def _on_all(self, function: Callable[..., Any], *arguments: object) -> dict[str, Any]:
         found: Mapping[str, Any] = self._client.run(function, *arguments, on_error="return")
@@ -272,31 +226,6 @@ def connect(address: str) -> Cluster:
     return _connections[address]
 
 
-@cache
-def about_here() -> dict[str, str]:
-    """Versions that decide the bytes of a model, in this process.
-
-    >>> about_here()["speechgmm"].startswith(version("speechgmm"))
-    True
-    """
-    import platform
-
-    import scipy.linalg.blas  # noqa: F401
-    from threadpoolctl import threadpool_info
-
-    sources = blake2b(digest_size=4)
-    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
-        sources.update(path.read_bytes())
-    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-    blas = sorted({f"{pool['internal_api']} {pool['version']} {pool.get('architecture')}" for pool in pools})
-    return {
-        "speechgmm": f"{version('speechgmm')} (sources {sources.hexdigest()})",
-        "Python": platform.python_version(),
-        **{name: version(name) for name in ("numpy", "scipy", "numba")},
-        "BLAS": ", ".join(blas),
-    }
-
-
 def _same(value: object) -> object:
     return value
 
@@ -316,22 +245,3 @@ def _run(function: Callable[[Task], Result], task: Task) -> Result:
         _held.append(one_blas_thread())
         _held[0].__enter__()
     return function(task)
-
-
-def _sees_token(path: str) -> bool:
-    try:
-        return Path(path).read_text() == Path(path).name and os.access(Path(path).parent, os.W_OK)
-    except OSError:
-        return False
-
-
-def _missing(sizes: Mapping[str, int]) -> str:
-    """The first of these files that is not here, or not as large."""
-    for name, size in sizes.items():
-        try:
-            if Path(name).stat().st_size == size:
-                continue
-        except OSError:
-            pass
-        return name
-    return ""

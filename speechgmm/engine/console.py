@@ -13,6 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+from speechgmm.io.terminal import terminal
+
 Item = TypeVar("Item")
 
 
@@ -76,7 +78,7 @@ class Console:
                 MofNCompleteColumn(),
                 TimeRemainingColumn(),
             )
-            with Progress(*columns, console=Terminal(stderr=True), transient=True) as progress:
+            with Progress(*columns, console=Terminal(file=terminal(sys.stderr)), transient=True) as progress:
                 task = progress.add_task(what, total=None)
 
                 def advance(done: int, out_of: int) -> None:

@@ -24,8 +24,11 @@ from speechgmm.features.measurements import not_silent
 from speechgmm.io.audio import CLIPPED_SHARE
 from speechgmm.io.feature_store import Entry
 
-SILENT_MORE: Final = 0.25
+SILENT_MORE: Final = 0.1
 """Share of digital silence that a class has more than another, from which on it is said."""
+
+SILENT_MORE_OF_FEW: Final = 0.25
+"""The same for a class of fewer than `FEW` recordings; one of LibriSpeech's has 22 %."""
 
 SOME: Final = 0.1
 """Share of recordings from which on something is said of a corpus; of Speech Commands 3 % are narrow by nature."""
@@ -61,23 +64,25 @@ class _Item:
 def data_warnings(job: Job, corpus: Corpus, pieces: Sequence[Piece], entries: Mapping[Path, Entry]) -> Iterator[str]:
     """What a person should know of these utterances before believing results, one sentence or two each.
 
-    Labels that are transcripts are no classes, and nothing is said by class then.
+    Nothing is said by class of labels that are transcripts, and of recordings without a label (which a diarizer is
+    tested on).
     """
-    classes = job.task.has_classes(job)
+    column = corpus.label if job.task.has_classes(job) else ""
     items = [
-        _Item(utterance.label(corpus.label) if classes else "", utterance, piece, entries[utterance.path])
+        _Item((utterance.labels or {}).get(column, ""), utterance, piece, entries[utterance.path])
         for utterance, piece in zip(corpus, pieces, strict=True)
-        if utterance.split != "ubm"  # whose utterances need no label
+        if utterance.split != "ubm"
     ]
     by_class: dict[str, dict[Path, Entry]] = defaultdict(dict)
     for item in items:
         by_class[item.label][item.utterance.path] = item.entry
-    if classes:
-        yield from _alike_labels(items)
-        yield from _two_labels(items, corpus.root)
-        yield from _digital_silence(items, in_order=job.task.in_order)
-        yield from _clipping(by_class)
-        yield from _levels(by_class)
+    labelled = [item for item in items if item.label]
+    classes = {label: found for label, found in by_class.items() if label}
+    yield from _alike_labels(labelled)
+    yield from _two_labels(labelled, corpus.root)
+    yield from _digital_silence(labelled, classes, job.task.in_order)
+    yield from _clipping(classes)
+    yield from _levels(classes)
     yield from _offsets(by_class, front_end(job.audio.features, job.audio.sample_rate).remove_mean)
     yield from _bands(by_class, job.audio.sample_rate)
 
@@ -139,13 +144,18 @@ def _two_labels(items: Sequence[_Item], root: Path) -> Iterator[str]:
         )
 
 
-def _digital_silence(items: Sequence[_Item], *, in_order: bool) -> Iterator[str]:
+def _digital_silence(
+    items: Sequence[_Item], by_class: Mapping[str, Mapping[Path, Entry]], in_order: bool
+) -> Iterator[str]:
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for item in items:
         first, stop, silent = item.piece.first, item.piece.stop, item.entry.measured.silent
         counts[item.label][0] += int(np.count_nonzero(~not_silent(silent, first, stop))) if silent else 0
         counts[item.label][1] += stop - first
     shares = {label: silent / max(1, total) for label, (silent, total) in counts.items()}
+    for label, share in shares.items():
+        if len(by_class[label]) < FEW and share < SILENT_MORE_OF_FEW:
+            shares[label] = 0.0
     for high, low in _apart(shares, SILENT_MORE):
         what = (
             "cut it off, or add as much to the others"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from speechgmm.corpus import Corpus, Utterance
 from speechgmm.engine.audio_input import AudioInput
+from speechgmm.errors import DataError
 from speechgmm.features import Moments, Normalisation, moments
 from speechgmm.features.measurements import not_silent
 from speechgmm.features.transforms import LinearTransform, splice
@@ -190,9 +191,17 @@ def _count(pieces: Sequence[Piece]) -> list[int]:
 
 
 def pooled_moments(pieces: Iterable[Piece]) -> Moments:
-    """The moments of several utterances, added in order."""
-    parts = [moments(piece.load()) for piece in pieces]
+    """The moments of several utterances, added in order. Raises DataError for frames with NaN, which names the file."""
+    parts = [_moments(piece) for piece in pieces]
     total = parts[0]
     for part in parts[1:]:
         total = total + part
     return total
+
+
+def _moments(piece: Piece) -> Moments:
+    try:
+        return moments(piece.load())
+    except DataError as error:
+        path = piece.store.shard_path(piece.shard)
+        raise DataError(f"{path}: {error}; remove this file from the cache and run the same command again") from None

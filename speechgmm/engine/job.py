@@ -29,6 +29,7 @@ class Job:
     folds: tuple[Fold, ...] = ()  # of a cross-validation; then the corpus is all in training
     output: Path | None = None  # the run's folder, where there is one
     cluster: Cluster | None = None  # where tasks run, if not here
+    verify_audio: bool = False  # hash recordings though nothing says that they have changed
 
     @property
     def audio(self) -> AudioInput:
@@ -79,11 +80,12 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
     """Read a configuration and its corpus, and divide the corpus into training and test.
 
     Raises:
-        ConfigError: The configuration is wrong.
+        ConfigError: The configuration is wrong, or its file names a cluster that nobody trusts.
         DataError: The corpus is missing or wrong, or a cluster's worker cannot see it.
     """
     experiment = config if isinstance(config, Experiment) else load_config(config, overrides)
     console = console or Console()
+    scheduler = experiment.scheduler()
     for note in experiment.notes:
         console.say(note)
     spec = experiment.corpus_spec()
@@ -95,7 +97,7 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
         task = task_of(experiment.config)
         corpus, folds = task.split(corpus, experiment.config)
         _check_target(corpus, spec.target)
-    return Job(experiment, task, corpus, console, folds, cluster=_cluster(experiment, corpus, console))
+    return Job(experiment, task, corpus, console, folds, cluster=_cluster(scheduler, experiment, corpus, console))
 
 
 def _check_target(corpus: Corpus, target: str | None) -> None:
@@ -109,9 +111,8 @@ def _check_target(corpus: Corpus, target: str | None) -> None:
         )
 
 
-def _cluster(experiment: Experiment, corpus: Corpus, console: Console) -> Cluster | None:
+def _cluster(address: str | None, experiment: Experiment, corpus: Corpus, console: Console) -> Cluster | None:
     """The cluster that is asked for, once its workers can do the work."""
-    address = experiment.config.parallel.scheduler
     if address is None:
         return None
     cluster = connect(address)

@@ -4,14 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from speechgmm.corpus import Utterance
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.features import FrontEnd, front_end
 from speechgmm.hmm.recognition_spec import RecognitionSpec
-from speechgmm.tasks.segments.streams import LabelledSegments
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +21,6 @@ class Recording:
     labels: tuple[str, ...]
     group: str
     copy: bool = False
-
-    def load(self) -> LabelledSegments:
-        """The frames with their segments."""
-        return LabelledSegments(self.piece.load(), np.array(self.bounds), self.labels, self.group, self.copy)
 
 
 def recordings_of(job: Job, features: Features, split: str) -> list[Recording]:
@@ -77,7 +70,7 @@ def bounds_in_frames(plan: FrontEnd, utterance: Utterance, piece: Piece, speed: 
 def are_segments(job: Job) -> bool:
     """Whether the utterances of a recording are its words one after another."""
     config = job.experiment.config
-    kind, label, said = config.corpus.kind, config.corpus.label, config.section(RecognitionSpec).labels
-    if said is None:
+    kind, label, labels = config.corpus.kind, config.corpus.label, config.section(RecognitionSpec).labels
+    if labels is None:
         return kind == "textgrid" or (kind == "timit" and label in ("phone", "word"))
-    return said == "segments"
+    return labels == "segments"

@@ -1,14 +1,14 @@
 """One mixture to train: what decides it, its estimation, and where it is kept.
 
-A mixture is kept in the cache as soon as it is trained, under a hash of everything that decides it (frames, settings,
-floor, background model, seed, label): a run that was stopped goes on, and one that changes a single class trains that
-class alone.
+A mixture is kept in the cache as soon as it is trained, under a hash of everything that decides it: a run that was
+stopped goes on, and one that changes a single class trains that class alone.
 """
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,12 @@ from speechgmm.engine.class_report import ClassReport
 from speechgmm.engine.class_sizes import most_components
 from speechgmm.engine.frames import Piece, open_frames
 from speechgmm.engine.memory import Need
+from speechgmm.engine.mixture_codec import pack_mixture, unpack_mixture
+from speechgmm.engine.model_cache import ModelCache, frames_key, model_key
 from speechgmm.engine.recipe import ClassRecipe
 from speechgmm.errors import ConfigError, FitError, ModelFileError
 from speechgmm.gmm import (
     BayesianGMM,
-    Candidate,
     Choice,
     DiagGMM,
     Fit,
@@ -39,13 +40,13 @@ from speechgmm.gmm.frames import as_source
 from speechgmm.gmm.options import EMOptions
 from speechgmm.gmm.prior import ConjugatePrior
 from speechgmm.gmm.selection import SizeSearch, choose_size
-from speechgmm.gmm.spec import NOT_OF, OF_PRIOR, OWN_RELEVANCE
-from speechgmm.io.atomic import write_atomically
-from speechgmm.io.feature_store import canonical, digest
-from speechgmm.io.posterior_part import posterior_part, read_posterior_part
+from speechgmm.io.posterior_part import posterior_part
 
 TRAINING_VERSION = 4
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
+
+NOT_IN_KEY: Final[Mapping[type, tuple[str, ...]]] = {ModelSpec: ("ubm", "prior_from")}
+"""Settings that are not in the key: the background model itself is, and the prior, however they were made."""
 
 BACKGROUND = "(background model)"
 
@@ -68,60 +69,21 @@ class MixtureTask:
     balance: tuple[str, ...] = ()  # the value of each piece that is to weigh as much as others; empty: none is
     prior: BayesianGMM | None = None  # variational
 
-    def path(self) -> Path:
-        """Where the mixture is kept once it is trained."""
-        return self.folder / f"{self.key()}.safetensors"
-
     def key(self) -> str:
-        """A hash of all that decides a mixture."""
-        settings = asdict(self.spec)
-        if self.ubm is None:  # what only adaptation reads does not change a mixture trained from nothing
-            for name in ("adapt", "relevance", "adapt_parameters", "adapt_max_iter", "ubm"):
-                settings.pop(name)
-            if self.spec.n_components is None:  # the frames decide, which are in the key, and this rule
-                settings["n_components"] = (DEFAULT_COMPONENTS, FRAMES_PER_COMPONENT)
-        else:  # the background model itself is in the key, however it was made
-            settings.pop("ubm")
-        if self.spec.n_components != "auto":
-            settings.pop("choose")
-        elif self.spec.choose.criterion == "held_out":
-            settings["groups"] = [_group(piece) for piece in self.pieces]
-        for name in OWN_RELEVANCE:  # what is not asked for is not in the key, so that it outlives the setting
-            if settings[name] is None:
-                settings.pop(name)
-        for name in ("estimator",) if self.spec.estimator == "em" else ():
-            settings.pop(name)
-        for name in (*NOT_OF[self.spec.estimator], *OF_PRIOR, "prior_from"):  # of these the prior itself is in the key
-            settings.pop(name, None)
-        normalisations = {id(piece.normalisation): piece.normalisation for piece in self.pieces if piece.normalisation}
-        names = {known: digest(value.shift.tobytes(), value.scale.tobytes()) for known, value in normalisations.items()}
-        pieces = [
-            (
-                piece.store.folder.name,
-                piece.key,
-                piece.first,
-                piece.stop,
-                names.get(id(piece.normalisation), ""),
-                piece.context,
-                *([piece.silent] * bool(piece.silent)),
-            )
-            for piece in self.pieces
-        ]
+        """A hash of all that decides a mixture; see `model_key`."""
+        data: list[Any] = [self.label, self.seed, frames_key(self.pieces), self.balance]
+        if self.spec.n_components is None:  # the frames decide, which are in the key, and this rule
+            data.append((DEFAULT_COMPONENTS, FRAMES_PER_COMPONENT))
+        if self.spec.n_components == "auto" and self.spec.choose.criterion == "held_out":
+            data.append([_group(piece) for piece in self.pieces])
         arrays = [self.floor]
-        transform = next((piece.transform for piece in self.pieces), None)  # one for all
-        if transform is not None:
-            arrays += [transform.matrix, transform.offset]
         if self.ubm is not None:
             arrays += [self.ubm.weights, self.ubm.means, self.ubm.variances]
-        known: list[dict[str, object]] = []
         if self.prior is not None:
             header, tensors = posterior_part("", (self.prior,))
-            known.append(header)
+            data.append(header)
             arrays += tensors.values()
-        about = canonical(
-            [TRAINING_VERSION, settings, self.seed, self.label, pieces, *([self.balance] * bool(self.balance)), *known]
-        )
-        return digest(about, *(array.tobytes() for array in arrays))
+        return model_key("mixture", TRAINING_VERSION, self.spec, without=NOT_IN_KEY, data=data, arrays=arrays)
 
     def need(self) -> Need:
         """What training it takes at the least."""
@@ -138,11 +100,10 @@ def train_class(task: MixtureTask, *, map: Mapper = map) -> tuple[DiagGMM, Class
     Raises:
         FitError: The mixture cannot be estimated; the message begins with the class.
     """
-    path = task.path()
-    try:
-        return _load(path)
-    except (FileNotFoundError, ModelFileError):
-        pass
+    cache, key = ModelCache(task.folder), task.key()
+    with suppress(ModelFileError):  # of which `kept_or_trained` has warned
+        if (found := cache.read(key, unpack_mixture)) is not None:
+            return found
     frames, memory = open_frames(task.pieces, task.memory, map=map)
     recipe = ClassRecipe(task.spec, task.floor, task.seed, prior=task.prior)
     try:
@@ -150,8 +111,8 @@ def train_class(task: MixtureTask, *, map: Mapper = map) -> tuple[DiagGMM, Class
         groups = frame_groups(task.pieces) if task.spec.choose.criterion == "held_out" else None
         choice = fit_class(recipe, task.label, frames, task.ubm, weights=weights, groups=groups, memory=memory, map=map)
     except FitError as error:
-        key = "model.ubm.n_components" if task.label == BACKGROUND else "model.n_components"
-        text = str(error).replace("set n_components", f"set {key}")
+        setting = "model.ubm.n_components" if task.label == BACKGROUND else "model.n_components"
+        text = str(error).replace("set n_components", f"set {setting}")
         raise FitError(f"{'' if task.label == BACKGROUND else 'class '}{task.label!r}: {text}") from None
     fit, chosen = (choice.fit, choice) if isinstance(choice, Choice) else (choice, None)
     report = ClassReport(
@@ -170,7 +131,7 @@ def train_class(task: MixtureTask, *, map: Mapper = map) -> tuple[DiagGMM, Class
         posterior=None if isinstance(fit, Fit) else fit.posterior,
         notes=fit.notes if isinstance(fit, Fit) else (),
     )
-    _save(path, fit.model, report)
+    cache.write(key, pack_mixture(fit.model, report))
     return fit.model, report
 
 
@@ -251,32 +212,3 @@ def frame_weights(counts: Sequence[int], values: Sequence[str]) -> NDArray[np.fl
     there = sum(total > 0 for total in totals.values())
     shares = [sum(counts) / (there * totals[value]) if totals[value] else 0.0 for value in values]
     return np.repeat(shares, counts)
-
-
-def _save(path: Path, model: DiagGMM, report: ClassReport) -> None:
-    from safetensors.numpy import save
-
-    tensors = {"weights": model.weights, "means": model.means, "variances": model.variances}
-    about = asdict(replace(report, posterior=None))
-    if report.posterior is not None:
-        about["posterior"], arrays = posterior_part("posterior.", (report.posterior,))
-        tensors |= arrays
-    data = save(tensors, metadata={"report": json.dumps(about)})
-    write_atomically(path, lambda file: file.write(data))
-
-
-def _load(path: Path) -> tuple[DiagGMM, ClassReport]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            report = json.loads(file.metadata()["report"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        model = DiagGMM(*(tensors[name] for name in ("weights", "means", "variances")))
-        if report.get("posterior") is not None:
-            report["posterior"] = read_posterior_part("posterior.", report["posterior"], tensors)[0]
-        report["candidates"] = [Candidate(**candidate) for candidate in report["candidates"]]
-        lists = {name: tuple(value) for name, value in report.items() if isinstance(value, list)}
-        return model, ClassReport(**{**report, **lists})
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ModelFileError(f"{path}: damaged ({error})") from None

@@ -11,7 +11,9 @@ from speechgmm.engine.class_sizes import background_components
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.engine.memory import Need, divide_among_batches, divide_among_classes
+from speechgmm.engine.mixture_codec import unpack_mixture
 from speechgmm.engine.mixture_fit import BACKGROUND, MixtureTask, train_class
+from speechgmm.engine.model_cache import kept_or_trained
 from speechgmm.gmm import BATCH, DiagGMM, ModelSpec, warm_up
 from speechgmm.gmm.options import LEAST_IN_FLOAT32
 from speechgmm.parallel import Backend, thread_pool
@@ -32,11 +34,14 @@ def train_mixtures(job: Job, tasks: Sequence[MixtureTask], what: str) -> list[tu
     if job.cluster is None and at_once < min(job.n_jobs, len(tasks)):
         job.console.say(f"parallel.memory: {at_once} of {job.n_jobs} workers train at once; more would need more of it")
     shared = [replace(task, memory=share) for task, share in zip(tasks, shares, strict=True)]
-    missing = [task.need() for task in tasks if not task.path().exists()]
-    suited = _suited(missing, n_jobs)
-    if missing and job.cluster is None:
-        warm_up_em(job)
-    return list(job.console.track(job.map(train_class, shared, auto=suited, at_most=at_once), len(tasks), what))
+
+    def train(missing: Sequence[MixtureTask]) -> Iterator[tuple[DiagGMM, ClassReport]]:
+        if job.cluster is None:
+            warm_up_em(job)
+        return job.map(train_class, missing, auto=_suited([t.need() for t in missing], n_jobs), at_most=at_once)
+
+    found = kept_or_trained(job, [task.key() for task in shared], shared, unpack_mixture, train)
+    return list(job.console.track(found, len(tasks), what))
 
 
 def warm_up_em(job: Job) -> None:
@@ -87,21 +92,23 @@ def train_ubm(
             job.console.say(f"{n_batches} batches of frames for {job.n_jobs} threads of the cluster: some stay idle")
     elif at_once < job.n_jobs:
         job.console.say(f"parallel.memory: {at_once} of {job.n_jobs} workers read at once; more would need more of it")
-    if job.cluster is None and not task.path().exists():
-        warm_up_em(job)
-    with (
-        job.console.bar("training the background model: passes over its frames") as advance,
-        contextlib.nullcontext(job.cluster.repeatedly()) if job.cluster else thread_pool(at_once) as on,
-    ):
-        passes = 0
 
-        def spread(function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[Any]:
-            nonlocal passes
-            passes += 1
-            advance(passes, PASSES_BEFORE_EM + spec.max_iter + 1)
-            return on(function, tasks)
+    def train(missing: Sequence[MixtureTask]) -> list[tuple[DiagGMM, ClassReport]]:
+        if job.cluster is None:
+            warm_up_em(job)
+        with contextlib.nullcontext(job.cluster.repeatedly()) if job.cluster else thread_pool(at_once) as on:
+            passes = 0
 
-        return train_class(replace(task, memory=memory), map=spread)
+            def spread(function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[Any]:
+                nonlocal passes
+                passes += 1
+                advance(passes, PASSES_BEFORE_EM + spec.max_iter + 1)
+                return on(function, tasks)
+
+            return [train_class(replace(one, memory=memory), map=spread) for one in missing]
+
+    with job.console.bar("training the background model: passes over its frames") as advance:
+        return next(kept_or_trained(job, [task.key()], [task], unpack_mixture, train))
 
 
 def background_utterances(features: Features) -> list[tuple[Utterance, tuple[Piece, ...]]]:

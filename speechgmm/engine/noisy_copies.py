@@ -5,7 +5,7 @@ who makes it or in which order.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,10 +60,7 @@ class Noising:
 
     def describe(self) -> dict[str, Any]:
         """What decides the noise, as plain values: for the key of what is made with it."""
-        about: dict[str, Any] = {"kind": self.copy.noise, "seed": self.seed, "version": NOISE_VERSION}
-        if self.copy.noise == "channel":
-            return about | {"number": self.copy.number}
-        about["snr"] = self.copy.snr
+        about: dict[str, Any] = {**asdict(self.copy), "seed": self.seed, "version": NOISE_VERSION}
         if self.copy.noise == "babble":
             about |= {"talkers": self.n_talkers, "of": self.cast}
         return about

@@ -14,9 +14,9 @@ from typing import Any, Generic, TypeAlias, TypeVar, cast
 from urllib.parse import quote
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
+from speechgmm.config import plain_values
 from speechgmm.engine.run_scores import Claims, Decisions, Row, claims_of, decisions_of, other_scores
 from speechgmm.engine.task import AnyTask, task_of_run
 from speechgmm.errors import ConfigError, DataError
@@ -55,7 +55,7 @@ class RunFolder:
     """A run's folder: what it holds, and how it is written. A part raises DataError where its file cannot be read."""
 
     folder: Path
-    config: Part[Mapping[str, Any]] = Part(lambda run: dict(yaml.safe_load(run.text(RunFile.CONFIG))))  # every key
+    config: Part[Mapping[str, Any]] = Part(lambda run: dict(plain_values(run.text(RunFile.CONFIG), RunFile.CONFIG)[0]))
     environment: Part[Mapping[str, Any]] = Part(lambda run: run.entries(RunFile.ENVIRONMENT))
     metrics: Part[Mapping[str, Any]] = Part(lambda run: run.entries(RunFile.METRICS))  # each metric as a ``Metric``
     confusion: Part[tuple[tuple[str, ...], NDArray[np.int64]] | None] = Part(lambda run: _confusion(run))  # and labels
@@ -67,6 +67,8 @@ class RunFolder:
     decisions: Part[Decisions | None] = Part(decisions_of)
     claims: Part[Claims | None] = Part(claims_of)
     scores: Part[tuple[Row, ...]] = Part(other_scores)  # neither of decisions nor of claims
+    audio_root: Path | None = None  # the folder below which recordings are read; None: the one that the run names
+    is_own: bool = False  # made just now: what it says of recordings is so
 
     @property
     def name(self) -> str:
@@ -83,10 +85,28 @@ class RunFolder:
         """The metrics of all test items; empty: nothing was tested."""
         return {name: value for name, value in self.metrics.items() if isinstance(value, Metric)}
 
-    def path_of(self, identifier: str) -> Path | None:
-        """Where the recording of an utterance lay when the run was made; None: the run does not say."""
-        root, row = self.environment.get("corpus_root"), self.places.get(identifier)
-        return None if root is None or row is None else Path(root) / row["path"]
+    def path_of(self, identifier: str) -> Path:
+        """Where the recording of an utterance lies, below ``audio_root``.
+
+        Raises:
+            DataError: The run does not say, or says a place outside of that folder: whoever made the run's files could
+                name any file.
+        """
+        said, row = self.environment.get("corpus_root"), self.places.get(identifier)
+        root = self.audio_root or (None if said is None else Path(str(said)))
+        if root is None or row is None:
+            raise DataError("the run does not say where its recordings lay; run it again with this version")
+        path = root / row["path"]
+        if self.is_own:
+            return path
+        if self.audio_root is None and not _is_below(root, Path.cwd()):
+            raise DataError(
+                f"its recordings lie in {root}, outside of the folder where the report was made. The files of a run "
+                "that somebody else made could name any file; name the folder of its recordings (audio_root)"
+            )
+        if not _is_below(path, root):
+            raise DataError(f"{path} lies outside of {root}, the folder of the run's recordings; it is not read")
+        return path
 
     # ---- reading ----
 
@@ -98,7 +118,7 @@ class RunFolder:
         except FileNotFoundError as error:
             missing = Path(error.filename).name
             raise DataError(f"{self.folder}: not the folder of a finished run (no {missing} in it)") from None
-        except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, yaml.YAMLError) as error:
+        except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             raise DataError(
                 f"{self.folder}: a file of this run cannot be read ({type(error).__name__}: {error}); was it changed "
                 "by hand, or made by another version? Run it again"
@@ -190,8 +210,17 @@ class RunFolder:
         return RunFolder(self.folder / FOLDS / ("%2E" + spelt[1:] if spelt.startswith(".") else spelt))
 
 
+def _is_below(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
 def read_run(folder: Path) -> RunFolder:
     """What a run left in its folder.
+
+    Args:
+        folder: The run's folder.
+        audio_root: The folder of its recordings; default: the one that it names, if that is below the current one.
+        is_own: Whether it was made just now, so that its recordings are read wherever they lie.
 
     Raises:
         ConfigError: It is not the folder of a run.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
-from speechgmm.engine.task import Evaluation
+from speechgmm.engine.task import Evaluation, report_page
 from speechgmm.io.tables import table
 
 
@@ -34,12 +34,11 @@ def data_table(job: Job, features: Features) -> str:
 
 def report(folder: Path, job: Job, evaluation: Evaluation | None) -> None:
     """Draw, and write ``report.html``; where what draws them is not installed, say so."""
-    from speechgmm.report.page import missing_extra, write_report
-
     if evaluation is not None:
         job.task.draw(job, folder, evaluation)
-    if missing := missing_extra():
+    page = report_page()
+    if missing := page.missing_extra():
         job.console.say(f"no report.html: {missing} not installed (pip install 'speechgmm[report]')")
         return
     with job.console.stage("report"):
-        write_report(folder)
+        page.write_report(folder, is_own=True)

@@ -31,6 +31,7 @@ from speechgmm.errors import ConfigError, DataError, SpeechGMMError
 from speechgmm.evaluation.metric import Metrics, notes_of
 from speechgmm.io.atomic import only_writer, remove_leftovers
 from speechgmm.io.feature_store import digest
+from speechgmm.io.locks import using_cache
 from speechgmm.io.run_files import RunFile, is_run
 
 Stage = Literal["extract", "train", "run"]
@@ -60,6 +61,7 @@ def run(
     output: str | Path | None = None,
     console: Console | None = None,
     until: Stage = "run",
+    verify_audio: bool = False,
 ) -> Result:
     """Extract, train, score and evaluate; what was finished before is not done again.
 
@@ -69,6 +71,7 @@ def run(
         output: Folder for the results; default: ``output`` of the configuration.
         console: Where progress goes; default: standard error.
         until: The last stage: ``extract``, ``train`` or ``run`` for all.
+        verify_audio: Hash all recordings, also those whose size, dates and inode say that they have not changed.
 
     Raises:
         ConfigError: The configuration is wrong, or the folder belongs to another one.
@@ -79,26 +82,26 @@ def run(
     experiment = config if isinstance(config, Experiment) else load_config(config, overrides)
     folder = Path(output).absolute() if output is not None else experiment.output()
     _check_is_ours(folder, experiment)
-    with only_writer(folder):
+    with only_writer(folder), using_cache(experiment.cache()):
         console.log = folder / RunFile.LOG
         remove_leftovers(folder)
         RunFolder(folder).put({RunFile.CONFIG: to_yaml(experiment.resolved())})
         try:
-            return _run(experiment, folder, console, until)
+            job = replace(prepare(experiment, console=console), output=folder, verify_audio=verify_audio)
+            return _run(job, folder, until)
         except SpeechGMMError as error:
             console.record(f"error: {error}")
             raise
 
 
-def _run(experiment: Experiment, folder: Path, console: Console, until: Stage) -> Result:
-    job = replace(prepare(experiment, console=console), output=folder)
-    task, place = job.task, RunFolder(folder)
+def _run(job: Job, folder: Path, until: Stage) -> Result:
+    task, console, place = job.task, job.console, RunFolder(folder)
     console.say(task.about(job))
     inputs = task.extract(job)
     features = inputs[0]
     place.put(
         {
-            RunFile.ENVIRONMENT: json.dumps(_environment(experiment, features), indent=1) + "\n",
+            RunFile.ENVIRONMENT: json.dumps(_environment(job.experiment, features), indent=1) + "\n",
             RunFile.PROTOCOL: protocol_table(job, features),
             RunFile.DATA: data_table(job, features),
         }

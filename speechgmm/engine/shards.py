@@ -1,15 +1,19 @@
 """From recordings to shards of the feature store: each read once, checked, extracted and stored by a worker.
 
-A recording that is in the store already is not opened: its path, size and time of change say that it is the same.
+A recording that is in the store already is not opened: its path and stamp (size, times, inode) say that it is the
+same. Where only the stamp differs, its bytes are hashed, and equal ones keep their features. Frames that are in the
+store are compared with their checksums before a run uses them; what is damaged is made again.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
+from speechgmm.corpus.listing import listed
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.job import Job
 from speechgmm.engine.noisy_copies import Noising
@@ -18,7 +22,7 @@ from speechgmm.errors import DataError
 from speechgmm.features import FEATURE_VERSION, front_end
 from speechgmm.io.audio import Pieces, recording_key
 from speechgmm.io.decoders import DECODING_VERSION
-from speechgmm.io.feature_store import Entry, Extracted, FeatureStore
+from speechgmm.io.feature_store import Entry, Extracted, FeatureStore, Stamp, stamp_of
 from speechgmm.io.other_decoders import other_decoder
 
 CHUNK_FILES = 256
@@ -37,14 +41,17 @@ class _Chunk:
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    entries: tuple[Entry, ...]
+    entries: Sequence[Entry]  # new ones
+    reused: Sequence[Entry]  # of recordings that were in the store under another name or stamp
     problems: Mapping[Path, str]
 
 
 def open_store(cache: Path, audio: AudioInput, speed: float = 1.0, noising: Noising | None = None) -> FeatureStore:
     """The store of the features that ``audio`` describes, before normalisation (which hangs on other recordings)."""
+    spec = audio.features.without_normalisation()
     description = {
-        "features": front_end(audio.features.without_normalisation(), audio.sample_rate).describe(),
+        "features": front_end(spec, audio.sample_rate).describe(),
+        "settings": asdict(spec),  # every one of them, whatever describe() leaves out
         "sample_rate": audio.sample_rate,
         "channel": audio.channel,
         "resample": audio.resample,
@@ -64,43 +71,88 @@ def extract_recordings(
     ``speed`` plays recordings so many times faster before features are made of them; ``noising`` adds noise.
     """
     store = open_store(job.cache, audio, speed, noising)
-    known = {
-        (entry.path, entry.size, entry.modified): entry
-        for entry in store.entries()
-        if not entry.decoder or entry.decoder == other_decoder()
-    }
+    entries, damaged = store.read_indexes()
+    referred = {entry.shard for entry in entries}
+    for index in damaged:
+        store.remove(index)
+        if index.stem not in referred:
+            store.remove(store.shard_path(index.stem))
+    known = {} if job.verify_audio else {(one.path, one.stamp): one for one in entries if _decoded_alike(one)}
+    found, todo, problems = _sought(paths, known)
+    damaged += _drop_damaged(job, store, found.values(), found, todo)
+    if found:
+        job.console.say(f"features of {len(found)} recordings are in the cache")
+    chunk = _Chunk(
+        (), replace(audio, features=audio.features.without_normalisation()), speed, noising, store, len(entries)
+    )
+    while todo:
+        done = _extract(job, chunk, todo)
+        found.update((Path(entry.path), entry) for one in done for entry in (*one.entries, *one.reused))
+        problems.update(pair for one in done for pair in one.problems.items())
+        todo = {}
+        damaged += _drop_damaged(job, store, [entry for one in done for entry in one.reused], found, todo)
+    if damaged:
+        job.console.warn(f"damaged in the cache of features, and made again:\n{listed(list(map(str, damaged)))}")
+    return store, found, problems
+
+
+def _sought(
+    paths: Sequence[Path], known: Mapping[tuple[str, Stamp], Entry]
+) -> tuple[dict[Path, Entry], dict[Path, int], dict[Path, str]]:
+    """The entries of recordings that have not changed, the sizes in bytes of others, and why some cannot be read."""
     found: dict[Path, Entry] = {}
-    todo: list[tuple[Path, int]] = []
+    todo: dict[Path, int] = {}
     problems: dict[Path, str] = {}
     for path in paths:
         try:
-            about = path.stat()
+            stamp = stamp_of(path)
         except FileNotFoundError:
             problems[path] = f"{path}: there is no such file"
             continue
         except OSError as error:
             problems[path] = f"{path}: cannot be opened ({error.strerror})"
             continue
-        entry = known.get((str(path), about.st_size, about.st_mtime_ns))
+        entry = known.get((str(path), stamp))
         if entry is None:
-            todo.append((path, about.st_size))
+            todo[path] = stamp[0]
         else:
             found[path] = entry
-    if found:
-        job.console.say(f"features of {len(found)} recordings are in the cache")
-    raw = replace(audio, features=audio.features.without_normalisation())
+    return found, todo, problems
+
+
+def _drop_damaged(
+    job: Job, store: FeatureStore, read: Iterable[Entry], found: dict[Path, Entry], todo: dict[Path, int]
+) -> list[Path]:
+    """Compare what is read from the store with its checksums, side by side; returns the shards that are damaged.
+
+    They are removed, and all that was found in them is still to be done.
+    """
+    ordered = sorted(read, key=lambda entry: (entry.shard, entry.offset))
+    parcels = [list(own) for _, own in groupby(ordered, key=lambda entry: entry.shard)]
+    with job.console.patience("comparing cached features with their checksums"):
+        wrong = {entry.shard for bad in job.map(store.damaged, parcels, auto="threads") for entry in bad}
+    for shard in wrong:
+        store.discard(shard)
+    for path in [path for path, entry in found.items() if entry.shard in wrong]:
+        todo[path] = found.pop(path).stamp[0]
+    return sorted(map(store.shard_path, wrong))
+
+
+def _extract(job: Job, common: _Chunk, todo: Mapping[Path, int]) -> list[_Done]:
+    """Recordings through the front end, in parcels; ``common`` is what parcels share."""
+    noising = common.noising
     chunks = [
-        _Chunk(parcel, raw, speed, noising and noising.only(parcel), store, len(known))
-        for parcel in _chunks(todo, job.n_jobs)
+        replace(common, paths=parcel, noising=noising and noising.only(parcel))
+        for parcel in _chunks(list(todo.items()), job.n_jobs)
     ]
+    results = []
     with job.console.bar("extracting features") as advance:
         done = 0
         for chunk, result in zip(chunks, job.map(extract_chunk, chunks, auto="processes"), strict=True):
-            found.update((Path(entry.path), entry) for entry in result.entries)
-            problems.update(result.problems)
+            results.append(result)
             done += len(chunk.paths)
             advance(done, len(todo))
-    return store, found, problems
+    return results
 
 
 def _chunks(files: Sequence[tuple[Path, int]], n_jobs: int) -> Iterator[tuple[Path, ...]]:
@@ -124,10 +176,11 @@ def extract_chunk(chunk: _Chunk) -> _Done:
     keys = _stored(chunk.store, chunk.n_known)
     for path in chunk.paths:
         try:
-            about = path.stat()
+            stamp = stamp_of(path)
             key = recording_key(path)
-            if key in keys:  # the same recording under another name or date
-                reused.append(replace(keys[key], path=str(path), size=about.st_size, modified=about.st_mtime_ns))
+            entry = keys.get(key)
+            if entry is not None and chunk.store.shard_path(entry.shard).exists():  # under another name, or touched
+                reused.append(replace(entry, path=str(path), stamp=stamp))
                 continue
             audio = chunk.audio
             pieces = Pieces(
@@ -147,8 +200,7 @@ def extract_chunk(chunk: _Chunk) -> _Done:
             Extracted(
                 key,
                 str(path),
-                about.st_size,
-                about.st_mtime_ns,
+                stamp,
                 pieces.duration,
                 pieces.clipped,
                 measured,
@@ -158,12 +210,18 @@ def extract_chunk(chunk: _Chunk) -> _Done:
             )
         )
     entries = chunk.store.write(extracted) if extracted else []
-    if reused:
-        chunk.store.note(reused)
-    return _Done((*entries, *reused), problems)
+    new = [entry for entry in reused if entry != keys[entry.key]]
+    if new:
+        chunk.store.note(new)
+    return _Done(entries, reused, problems)
 
 
 @lru_cache(maxsize=1)
 def _stored(store: FeatureStore, n_known: int) -> dict[str, Entry]:  # noqa: ARG001 (a store that grew is read again)
     """What the store held when the run began, by the hash of the recording; read once in each worker."""
-    return {entry.key: entry for entry in store.entries()}
+    return {entry.key: entry for entry in store.entries() if _decoded_alike(entry)}
+
+
+def _decoded_alike(entry: Entry) -> bool:
+    """Whether a recording was decoded by what would decode it today."""
+    return not entry.decoder or entry.decoder == other_decoder()

@@ -18,7 +18,16 @@ from typing import Any, Final
 import numpy as np
 import yaml
 
-from speechgmm.config import NOT_IN_THE_RESULT, Config, Experiment, config_hash, load_config, settings_hash, to_plain
+from speechgmm.config import (
+    NOT_IN_THE_RESULT,
+    Config,
+    Experiment,
+    config_hash,
+    load_config,
+    plain_values,
+    settings_hash,
+    to_plain,
+)
 from speechgmm.corpus import Fold
 from speechgmm.corpus.splits import inner_folds
 from speechgmm.engine.console import Console
@@ -26,10 +35,12 @@ from speechgmm.engine.extraction import divide
 from speechgmm.engine.job import Job, prepare
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, task_of
-from speechgmm.errors import ConfigError, FitError
+from speechgmm.errors import ConfigError, DataError, FitError
 from speechgmm.io.atomic import only_writer, write_text
+from speechgmm.io.locks import using_cache
 from speechgmm.io.run_files import RunFile, is_run
 from speechgmm.io.tables import table
+from speechgmm.io.text_file import read_text_file
 
 ERRORS: Final = frozenset(("eer", "error_rate", "der"))
 """Metrics that are better the lower they are; what is chosen by is minus such a metric."""
@@ -71,19 +82,19 @@ def grid_points(grid: Sequence[str], listed: Path | None = None) -> list[dict[st
         )
     if listed is not None:
         try:
-            points = yaml.safe_load(listed.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigError(f"{listed}: not a YAML file that can be read ({error})") from None
+            points, _ = plain_values(read_text_file(listed, "a list of settings"), str(listed))
+        except DataError as error:
+            raise ConfigError(str(error)) from None
         if not isinstance(points, list) or not all(isinstance(point, dict) and point for point in points):
             raise ConfigError(f"{listed}: a list of settings is expected, such as '- model.n_components: 8'")
-        found = [{str(key): value for key, value in point.items()} for point in points]
+        found = [dict(point) for point in points]
     else:
         axes = []
         for entry in grid:
             key, separator, text = entry.partition("=")
             try:
-                values = yaml.safe_load(f"[{text}]")
-            except yaml.YAMLError:
+                values, _ = plain_values(f"[{text}]", entry)
+            except ConfigError:
                 values = []
             if not separator or not key.strip() or not values:
                 raise ConfigError(
@@ -120,6 +131,8 @@ def sweep(
     """
     console = console or Console()
     texts = [[f"{key}={json.dumps(value)}" for key, value in point.items()] for point in points]
+    if any(key.partition(".")[0] == "parallel" for point in points for key in point):
+        raise ConfigError("parallel changes no result, so that it cannot be swept; set it for all points alike")
     experiments = [load_config(config, [*overrides, *text]) for text in texts]
     base = experiments[0]
     folder = Path(output).absolute() if output is not None else base.output().with_name(f"{base.output().name}-sweep")
@@ -129,7 +142,7 @@ def sweep(
     task = task_of(base.config)
     if task.no_sweep is not None:
         raise ConfigError(f"sweep is not there for task: {task.name}: {task.no_sweep}")
-    with only_writer(folder):
+    with only_writer(folder), using_cache(base.cache()):
         _claim(folder, base, points)
         console.log = folder / RunFile.LOG
         found: list[tuple[Point, dict[str, Any]]] = []

@@ -10,14 +10,15 @@ Three types belong to a task: what it trains, what its test gives, and what is e
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 from speechgmm.errors import ConfigError
-from speechgmm.task_table import descriptions, entries, name_of
+from speechgmm.task_table import entries, name_of, report_module
 
 if TYPE_CHECKING:  # a recording is scored without them
     from speechgmm.config import Config
@@ -237,10 +238,9 @@ def sizes_of(job: Job, what: str) -> str:
     return f"{name}: {what} ({corpus.label}), utterances: {sizes}"
 
 
-def described(kind: str, path: Path) -> Iterator[str]:
-    """What a model file of a kind holds, for a person."""
-    module, function = descriptions()[kind].split(":")
-    yield from getattr(import_module(module), function)(path)
+def report_page() -> ModuleType:
+    """The module that makes the page of a run, which the engine does not know."""
+    return import_module(report_module())
 
 
 def task_named(name: str) -> AnyTask:

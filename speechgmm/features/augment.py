@@ -58,7 +58,7 @@ class NoiseSpec:
         "else of train",
         unit="dB",
     )
-    talkers: int = setting(6, "babble: how many other speakers are heard at once", ge=1)
+    talkers: int = setting(6, "babble: how many other speakers are heard at once", ge=1, le=1000)
     channels: int = setting(0, "copies through random smooth filters, within 10 dB of 1", ge=0, le=100)
 
     def __post_init__(self) -> None:

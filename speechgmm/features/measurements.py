@@ -122,16 +122,14 @@ class Measured:
 
     def _find_runs(self, piece: Float32Array) -> None:
         """Runs of equal samples that are as long as a frame, those that go on from stretch to stretch too."""
-        step, n, begin = max(1, self.front.frame_length // 2), len(piece), self._n
+        length, n, begin = self.front.frame_length, len(piece), self._n
         if piece[0] != self._value:
             self._close(begin)
             self._begin = begin
         self._value, last = float(piece[-1]), piece[-1]
-        here = piece[step::step]
-        if n > 4 * step and not np.any(here == piece[step - 1 :: step][: len(here)]):
-            # No run within: a frame's length of equal samples would hold one of these pairs. Only the ends may be.
-            self._close(begin + int(np.argmax(piece[: 2 * step + 1] != piece[0])))
-            self._begin = begin + n - int(np.argmax(piece[: -2 * step - 2 : -1] != last))
+        if n > 4 * length and not self._may_hold_a_run(piece):  # only the ends may belong to one
+            self._close(begin + int(np.argmax(piece[: 2 * length] != piece[0])))
+            self._begin = begin + n - int(np.argmax(piece[: -2 * length : -1] != last))
             return
         changes = np.flatnonzero(piece[1:] != piece[:-1]) + 1
         if len(changes):
@@ -139,6 +137,17 @@ class Measured:
             long = np.flatnonzero(np.diff(changes) >= self.front.frame_length)
             self._runs += [(begin + int(changes[k]), begin + int(changes[k + 1])) for k in long]
             self._begin = begin + int(changes[-1])
+
+    def _may_hold_a_run(self, piece: Float32Array) -> bool:
+        """Whether so many of every eighth of a frame's samples are equal, one after another, as in a run."""
+        step = max(1, self.front.frame_length // 8)
+        some = piece[::step]
+        equal = some[1:] == some[:-1]
+        n_equal = self.front.frame_length // step - 1
+        together = equal[: len(equal) - n_equal + 1].copy()
+        for k in range(1, n_equal):
+            together &= equal[k : k + len(together)]
+        return bool(together.any())
 
     def _close(self, stop: int) -> None:
         """End the open run."""

@@ -4,13 +4,16 @@ Owns the numbers of samples and hertz, and the words of the refusals. Builds no 
 """
 
 import math
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from speechgmm.errors import ConfigError
 from speechgmm.features.presets import Preset
 from speechgmm.features.spec import FeatureSpec
 
 T = TypeVar("T")
+
+MOST_SAMPLES: Final = 65536
+"""Of a frame: 85 ms at the highest rate, 4 s at 16 kHz."""
 
 
 def value_or(value: T | None, default: T) -> T:
@@ -35,6 +38,11 @@ def lengths(spec: FeatureSpec, preset: Preset, sample_rate: int) -> tuple[int, i
             f"features.frame_length: {length_ms} ms and frame_shift: {shift_ms} ms are {length} and {shift} "
             f"samples at {sample_rate} Hz; expected at least 2 and 1: is the sampling rate in kHz, or a time "
             "in seconds?"
+        )
+    if length > MOST_SAMPLES:
+        raise ConfigError(
+            f"features.frame_length: {length_ms} ms are {length} samples at {sample_rate} Hz; expected at most "
+            f"{MOST_SAMPLES}: shorten frame_length, or resample to a lower rate"
         )
     if n_fft is None:
         n_fft = preset.fft_factor * max(4, 1 << (length - 1).bit_length())

@@ -55,12 +55,16 @@ class FeatureSpec:
         f"what a frame holds: {'; '.join(f'{kind}: {holds}' for kind, holds in KINDS.items())}; default: lfcc with "
         "preset asvspoof, else mfcc",
     )
-    n_ceps: int = setting(13, "cepstra per frame, the zeroth (or the log energy in its place) included", ge=1)
+    n_ceps: int = setting(13, "cepstra per frame, the zeroth (or the log energy in its place) included", ge=1, le=512)
     frame_length: float | None = setting(
-        None, "length of a frame: 25, 25, 16 ms; librosa: n_fft samples; asvspoof 30 ms" + _OF_PRESET, unit="ms", gt=0
+        None,
+        "length of a frame: 25, 25, 16 ms; librosa: n_fft samples; asvspoof 30 ms" + _OF_PRESET,
+        unit="ms",
+        gt=0,
+        le=1000,
     )
     frame_shift: float | None = setting(
-        None, "time between frames: 10 ms; librosa: 512 samples; asvspoof 15 ms" + _OF_PRESET, unit="ms", gt=0
+        None, "time between frames: 10 ms; librosa: 512 samples; asvspoof 15 ms" + _OF_PRESET, unit="ms", gt=0, le=1000
     )
     n_fft: int | None = setting(
         None,
@@ -68,16 +72,18 @@ class FeatureSpec:
         + _OF_PRESET,
         unit="samples",
         ge=4,
+        le=65536,
     )
-    n_mels: int | None = setting(None, "bands, mel or linear: 23, 26, 40, 128, 70" + _OF_PRESET, ge=1)
+    n_mels: int | None = setting(None, "bands, mel or linear: 23, 26, 40, 128, 70" + _OF_PRESET, ge=1, le=512)
     low_frequency: float | None = setting(
-        None, "lower edge of the first band: 20, 0, 133.33, 0, 0 Hz" + _OF_PRESET, unit="Hz", ge=0
+        None, "lower edge of the first band: 20, 0, 133.33, 0, 0 Hz" + _OF_PRESET, unit="Hz", ge=0, le=400000
     )
     high_frequency: float | None = setting(
         None,
         "upper edge of the last band: half the sampling rate; slaney 6853.84 Hz, asvspoof 4000 Hz" + _OF_PRESET,
         unit="Hz",
         gt=0,
+        le=400000,
     )
     warp: float = setting(
         1.0,
@@ -93,7 +99,7 @@ class FeatureSpec:
     spectrum: SpectrumName | None = setting(
         None, "what the bands sum: power, magnitude, magnitude, power, power" + _OF_PRESET
     )
-    lifter: float | None = setting(None, "cepstral lifter, 0 for none: 22, 22, 0, 0, 0" + _OF_PRESET, ge=0)
+    lifter: float | None = setting(None, "cepstral lifter, 0 for none: 22, 22, 0, 0, 0" + _OF_PRESET, ge=0, le=1000)
     use_energy: bool | None = setting(
         None,
         "log energy of the frame in place of c0, kaldi and htk only: kaldi true, htk false" + _OF_PRESET,
@@ -104,6 +110,7 @@ class FeatureSpec:
         "librosa only: clip this far below the loudest cell of the recording (default: not)",
         unit="dB",
         ge=0,
+        le=1000,
     )
     c0: Literal["absolute", "relative", "drop"] = setting(
         "absolute", "c0 or log energy: as it is, minus the recording's maximum, or left out"
@@ -112,7 +119,7 @@ class FeatureSpec:
     delta_method: DeltaMethod | None = setting(
         None, "second order as one long filter (kaldi) or as the same filter twice (htk)" + _OF_PRESET
     )
-    delta_window: int = setting(2, "frames on either side in the regression of a delta", unit="frames", ge=1)
+    delta_window: int = setting(2, "frames on either side in the regression of a delta", unit="frames", ge=1, le=100)
     cmvn: Literal["none", "global", "utterance", "speaker"] = setting(
         "none", "over what the mean of each dimension is made 0"
     )
@@ -120,12 +127,14 @@ class FeatureSpec:
     vad: Literal["none", "energy", "peak"] = setting(
         "none", "frames kept: all; Kaldi's compute-vad rule; those within vad_range of the loudest"
     )
-    vad_threshold: float = setting(5.0, "vad energy: constant term of the threshold on the log energy", unit="nats")
-    vad_mean_scale: float = setting(0.5, "vad energy: times the mean log energy, added to the threshold", ge=0)
-    vad_context: int = setting(0, "vad energy: frames on either side that vote", unit="frames", ge=0)
+    vad_threshold: float = setting(
+        5.0, "vad energy: constant term of the threshold on the log energy", unit="nats", ge=-1000, le=1000
+    )
+    vad_mean_scale: float = setting(0.5, "vad energy: times the mean log energy, added to the threshold", ge=0, le=1000)
+    vad_context: int = setting(0, "vad energy: frames on either side that vote", unit="frames", ge=0, le=1000)
     vad_proportion: float = setting(0.6, "vad energy: share of the votes that makes speech", gt=0, lt=1)
     vad_range: float = setting(
-        5.0, "vad peak: how far below the loudest frame of the recording is still speech", unit="nats", gt=0
+        5.0, "vad peak: how far below the loudest frame of the recording is still speech", unit="nats", gt=0, le=1000
     )
 
     transform: TransformSpec = setting(TransformSpec(), "what is done to frames last, learnt from the training split")

@@ -35,8 +35,12 @@ class TransformSpec:
         "none; lda: the directions that tell the classes of the training split apart best; pca: those of most variance "
         "in the training split, uncorrelated and of variance 1 (for task: anomaly)",
     )
-    dim: int = setting(38, "lda, pca: dimensions kept, at most (lda: there are no more than classes less one)", ge=1)
-    splice: int = setting(0, "lda, pca: frames on either side that are put beside each frame", unit="frames", ge=0)
+    dim: int = setting(
+        38, "lda, pca: dimensions kept, at most (lda: there are no more than classes less one)", ge=1, le=65536
+    )
+    splice: int = setting(
+        0, "lda, pca: frames on either side that are put beside each frame", unit="frames", ge=0, le=100
+    )
 
     def __post_init__(self) -> None:
         if self.kind not in ("none", "lda", "pca"):

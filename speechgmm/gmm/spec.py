@@ -46,8 +46,9 @@ class UbmSpec:
         f"Gaussians of the background model; default: {DEFAULT_UBM_COMPONENTS}, and of few frames one for each "
         f"{FRAMES_PER_COMPONENT} of them",
         ge=1,
+        le=65536,
     )
-    max_iter: int = setting(MAX_ITER, "EM iterations over all background frames, at most", ge=0)
+    max_iter: int = setting(MAX_ITER, "EM iterations over all background frames, at most", ge=0, le=100_000)
     balance: str | None = setting(
         None,
         "a column, such as sex, whose values are to weigh the same in the background model, however much speech "
@@ -71,8 +72,8 @@ class ChooseSpec:
         "numbers of components to try, from small to large until two in a row are no better; default: 1, 2, 3, 4, 6, "
         "8, 12, ... 256, as far as a class has 10 frames for each",
     )
-    n_starts: int = setting(3, "fits of every candidate, of which the likeliest counts", ge=1)
-    min_frames: float = setting(100.0, "occupancy: what a component holds at the least", unit="frames", ge=1)
+    n_starts: int = setting(3, "fits of every candidate, of which the likeliest counts", ge=1, le=1000)
+    min_frames: float = setting(100.0, "occupancy: what a component holds at the least", unit="frames", ge=1, le=1e9)
 
     def __post_init__(self) -> None:
         """Refuse what would have no effect, and candidates that are none."""
@@ -119,9 +120,14 @@ class ModelSpec:
         MAX_ITER,
         "EM iterations over all frames of a class (gradient: passes), at most; with adapt: map it is ubm.max_iter",
         ge=0,
+        le=100_000,
     )
     tol: float = setting(
-        TOL, "training stops once an iteration gains less, of the likelihood or bound", unit="nats per frame", ge=0
+        TOL,
+        "training stops once an iteration gains less, of the likelihood or bound",
+        unit="nats per frame",
+        ge=0,
+        le=1e6,
     )
     variance_floor: float = setting(
         0.01,
@@ -145,7 +151,7 @@ class ModelSpec:
         "dense: every frame is given to all components; sparse: in most passes to those that were active for its "
         "neighbours at the last full one; auto: sparse from 512 components on, where it is faster",
     )
-    gradient_after: int = setting(10, "gradient: EM iterations before it", ge=0)
+    gradient_after: int = setting(10, "gradient: EM iterations before it", ge=0, le=100_000)
     weight_prior: Literal["dirichlet", "dirichlet_process"] = setting(
         "dirichlet",
         "variational: the prior of the weights; dirichlet_process: by stick-breaking, n_components are where it is "
@@ -158,17 +164,26 @@ class ModelSpec:
         "the whole process (default 1); the smaller, the fewer components are used",
         unit="frames",
         gt=0,
+        le=1e12,
     )
     mean_frames: float = setting(
-        1.0, "variational: what the training split's mean is worth in every component's mean", unit="frames", gt=0
+        1.0,
+        "variational: what the training split's mean is worth in every component's mean",
+        unit="frames",
+        gt=0,
+        le=1e12,
     )
     variance_frames: float = setting(
-        20.0, "variational: what the prior's variance is worth in every component's variance", unit="frames", gt=0
+        20.0,
+        "variational: what the prior's variance is worth in every component's variance",
+        unit="frames",
+        gt=0,
+        le=1e12,
     )
     variance_share: float = setting(
-        0.5, "variational: the prior's variance as a share of the training split's, per dimension", gt=0
+        0.5, "variational: the prior's variance as a share of the training split's, per dimension", gt=0, le=1e6
     )
-    variational_max_iter: int = setting(200, "variational: iterations over all frames of a class, at most", ge=0)
+    variational_max_iter: int = setting(200, "variational: iterations over a class's frames, at most", ge=0, le=100_000)
     prior_from: str | None = setting(
         None,
         "variational: a model whose classes' posteriors are the priors of this training, for recordings that it has "
@@ -178,23 +193,24 @@ class ModelSpec:
     adapt: Literal["none", "map"] = setting(
         "none", "none: every class is trained from its own frames; map: adapted from a background model"
     )
-    relevance: float = setting(16.0, "map: what the background model is worth in each component", unit="frames", ge=0)
-    mean_relevance: float | None = setting(
-        None, "map: relevance of the means, where it is to differ", unit="frames", ge=0
+    relevance: float = setting(
+        16.0, "map: what the background model is worth per component", unit="frames", ge=0, le=1e12
     )
+    mean_relevance: float | None = setting(None, "map: relevance of the means, if other", unit="frames", ge=0, le=1e12)
     variance_relevance: float | None = setting(
-        None, "map: relevance of the variances, where it is to differ", unit="frames", ge=0
+        None, "map: relevance of the variances, where it is to differ", unit="frames", ge=0, le=1e12
     )
     weight_relevance: float | None = setting(
         None,
         "map: what the background model's weights are worth, all components together; default: relevance for each",
         unit="frames",
         ge=0,
+        le=1e12,
     )
     adapt_parameters: tuple[Literal["weights", "means", "variances"], ...] = setting(
         ("means",), "map: what is adapted; the rest stays the background model's"
     )
-    adapt_max_iter: int = setting(1, "map: EM iterations, at most; 1 is Reynolds et al. 2000", ge=0)
+    adapt_max_iter: int = setting(1, "map: EM iterations, at most; 1 is Reynolds et al. 2000", ge=0, le=100_000)
     ubm: UbmSpec = setting(UbmSpec(), "map: the background model")
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ Owns what silence between words means and what a network must accept. Refuses to
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -45,6 +46,17 @@ def linear(
     return expand(
         network, known, units, log_weights=log_weights, silence=silence, silence_probability=silence_probability
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """A word of the network as the units of one pronunciation."""
+
+    units: tuple[int, ...]
+    word: int  # its number; -1: silence
+    source: int  # state
+    target: int  # state
+    log_weight: float
 
 
 def expand(
@@ -90,28 +102,25 @@ def expand(
         spoken, silent, finals = _with_silence(network, said, silent, finals, silence_probability)
         pronunciations[None] = {(units.number(silence),): 0.0}
     closures = _closures(silent, {network.start, *finals, *(state for a, _, b, _ in spoken for state in (a, b))})
-    numbers = {word: n for n, word in enumerate(network.words)}
-    chains, words, sources, targets, weights = [], [], [], [], []
-    for a, said_word, b, weight in spoken:
-        for pronunciation, log_weight in pronunciations[said_word].items():
-            chains.append(pronunciation)
-            words.append(-1 if said_word is None else numbers[said_word])
-            sources.append(a)
-            targets.append(b)
-            weights.append(weight + scale * log_weight)
-    kept = _useful(network.start, sources, targets, closures, finals)
-    if not any(words[n] >= 0 for n in kept):
+    numbers: dict[str | None, int] = {None: -1, **{word: n for n, word in enumerate(network.words)}}
+    chains = [
+        _Chain(pronunciation, numbers[word], a, b, weight + scale * log_weight)
+        for a, word, b, weight in spoken
+        for pronunciation, log_weight in pronunciations[word].items()
+    ]
+    kept = _useful(network.start, chains, closures, finals)
+    if not any(chain.word >= 0 for chain in kept):
         raise DataError(
             f"a network of {network.n_states} states and {len(network.arcs)} arcs that accepts no word; no way with a "
             "word leads from its start to a final state"
         )
     leaving = defaultdict(list)
     for n, chain in enumerate(kept):
-        leaving[sources[chain]].append(n)
-    entering = np.array([weights[n] for n in kept])
-    after = {state: _onward(closures[state], leaving, entering) for state in {targets[n] for n in kept}}
+        leaving[chain.source].append(n)
+    entering = np.array([chain.log_weight for chain in kept])
+    after = {state: _onward(closures[state], leaving, entering) for state in {chain.target for chain in kept}}
     ends = {state: _log_sum([w + finals[t] for t, w in closures[state].items() if t in finals]) for state in after}
-    follow = [after[targets[n]] for n in kept]
+    follow = [after[chain.target] for chain in kept]
     log_start = np.full(len(kept), -np.inf)
     first, first_weights = _onward(closures[network.start], leaving, entering)
     log_start[first] = first_weights
@@ -122,11 +131,11 @@ def expand(
     )
     return assemble(
         units,
-        [chains[n] for n in kept],
-        [words[n] for n in kept],
+        [chain.units for chain in kept],
+        [chain.word for chain in kept],
         links,
         log_start,
-        [ends[targets[n]] for n in kept],
+        [ends[chain.target] for chain in kept],
         kind=2,
         word_labels=network.words,
     )
@@ -238,19 +247,19 @@ def _onward(
 
 
 def _useful(
-    start: int, sources: list[int], targets: list[int], closures: Mapping[int, Closure], finals: Mapping[int, float]
-) -> list[int]:
+    start: int, chains: Sequence[_Chain], closures: Mapping[int, Closure], finals: Mapping[int, float]
+) -> list[_Chain]:
     """Chains on a way from the start to a final state."""
     forward, backward = defaultdict(set), defaultdict(set)
     for a, closure in closures.items():
         for b in closure:
             forward[a].add(b)
             backward[b].add(a)
-    for a, b in zip(sources, targets, strict=True):
-        forward[a].add(b)
-        backward[b].add(a)
+    for chain in chains:
+        forward[chain.source].add(chain.target)
+        backward[chain.target].add(chain.source)
     ahead, behind = _reached({start}, forward), _reached(set(finals), backward)
-    return [n for n, (a, b) in enumerate(zip(sources, targets, strict=True)) if a in ahead and b in behind]
+    return [chain for chain in chains if chain.source in ahead and chain.target in behind]
 
 
 def _reached(states: set[int], arcs: Mapping[int, set[int]]) -> set[int]:

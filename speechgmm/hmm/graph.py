@@ -155,32 +155,20 @@ def assemble(
     after = np.concatenate([inside + 1, heads[links.after]])
     weights = np.concatenate([np.zeros(len(inside)), links.log_weights])
     breaks = np.concatenate([np.ones(len(inside), np.int8), np.full(len(links.before), kind, np.int8)])
-    leave_offsets, leave_states, leave_transitions = _leaving(units)
+    leaving = leave_offsets, leave_states, leave_transitions = _leaving(units)
     counts = np.diff(leave_offsets)[which[before]]
     each = np.repeat(np.arange(len(before)), counts)
     ways = np.repeat(leave_offsets[which[before]] - np.cumsum(counts) + counts, counts) + np.arange(len(each))
-    parts.append(
-        (
-            first[before[each]] + leave_states[ways],
-            first[after[each]],
-            leave_transitions[ways],
-            weights[each],
-            breaks[each],
-        )
-    )
+    ends = first[before[each]] + leave_states[ways], first[after[each]]
+    parts.append((*ends, leave_transitions[ways], weights[each], breaks[each]))
     sources, destinations, transitions, language, kinds = (
         np.concatenate(values) for values in zip(*parts, strict=True)
     )
     order = np.argsort(destinations, kind="stable")
     n_nodes = int(first[-1])
-    start, end = np.full(n_nodes, -np.inf), np.full(n_nodes, -np.inf)
+    start = np.full(n_nodes, -np.inf)
     start[first[heads]] = log_start
-    end_transitions = np.full(n_nodes, -1, np.int32)
-    for unit, tail, weight in zip(which[tails], tails, np.asarray(log_end), strict=True):
-        if weight > -np.inf:
-            ways = np.arange(leave_offsets[unit], leave_offsets[unit + 1])
-            end[first[tail] + leave_states[ways]] = weight
-            end_transitions[first[tail] + leave_states[ways]] = leave_transitions[ways]
+    end, end_transitions = _ends(n_nodes, leaving, which[tails], first[tails], np.asarray(log_end))
     return Graph(
         (units.first_states[which[instances]] + within).astype(np.int32),
         which[instances].astype(np.int32),
@@ -197,6 +185,27 @@ def assemble(
         units.labels,
         word_labels,
     )
+
+
+def _ends(
+    n_nodes: int,
+    leaving: tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]],
+    last_units: NDArray[np.intp],
+    first_nodes: NDArray[np.intp],
+    log_end: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Log weights of ending in each node, and the transitions by which its unit is left; -inf and -1: it does not end.
+
+    Of each chain: its last unit, the first node of that, and its own log weight.
+    """
+    offsets, states, transitions = leaving
+    end, end_transitions = np.full(n_nodes, -np.inf), np.full(n_nodes, -1, np.int32)
+    for unit, first, weight in zip(last_units, first_nodes, log_end, strict=True):
+        if weight > -np.inf:
+            ways = np.arange(offsets[unit], offsets[unit + 1])
+            end[first + states[ways]] = weight
+            end_transitions[first + states[ways]] = transitions[ways]
+    return end, end_transitions
 
 
 def loop(

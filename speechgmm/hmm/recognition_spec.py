@@ -46,10 +46,12 @@ class RecognitionSpec:
         "the one before it in training; grammar: what a grammar accepts",
     )
     grammar: str | None = setting(None, "grammar: the file (JSGF), relative to the configuration file", is_path=True)
-    scale: float = setting(1.0, "what log probabilities of the language are multiplied by", ge=0)
-    insertion_penalty: float = setting(0.0, "what every word costs (phone, where words are phones)", unit="nats")
+    scale: float = setting(1.0, "what log probabilities of the language are multiplied by", ge=0, le=1e6)
+    insertion_penalty: float = setting(
+        0.0, "what every word costs (phone, where words are phones)", unit="nats", ge=-1e6, le=1e6
+    )
     beam: float = setting(
-        200.0, "partial paths so far below the best one are left; wider is slower and surer", unit="nats", gt=0
+        200.0, "partial paths so far below the best one are left; wider is slower and surer", unit="nats", gt=0, le=1e9
     )
     count_as: Mapping[str, str] | None = setting(
         None, "labels that count as others when errors are counted, such as {cl: sil, zh: sh}; default: none"

@@ -26,28 +26,33 @@ class HMMSpec:
     __pydantic_config__: ClassVar[Any] = FORBID_UNKNOWN
 
     # RUF009: see FeatureSpec.
-    n_states: int = setting(3, "states of a unit, from left to right (about 10 for a word)", ge=1)
-    silence_states: int = setting(3, "states of the unit for silence", ge=1)
-    skips: int = setting(0, "states that may be left out on the way from one to the next", ge=0)
-    n_components: int = setting(8, "Gaussians per state at most; reached by doubling", ge=1)
+    n_states: int = setting(3, "states of a unit, from left to right (about 10 for a word)", ge=1, le=1000)
+    silence_states: int = setting(3, "states of the unit for silence", ge=1, le=1000)
+    skips: int = setting(0, "states that may be left out on the way from one to the next", ge=0, le=100)
+    n_components: int = setting(8, "Gaussians per state at most; reached by doubling", ge=1, le=65536)
     frames_per_component: float = setting(
-        20, "a state has as many Gaussians as its frames divided by this at most", unit="frames", ge=1
+        20, "a state has as many Gaussians as its frames divided by this at most", unit="frames", ge=1, le=1e9
     )
     training: Training = setting(
         "baum-welch", "frames belong to states by their probability, or to the state on the best path"
     )
-    iterations: int = setting(8, "passes over the data after each doubling of the Gaussians", ge=1)
-    tol: float = setting(1e-3, "a level ends early when a pass gains less", unit="nats per frame", ge=0)
-    variance_floor: float = setting(0.2, "least variance, as a share of that of all frames", gt=0)
+    iterations: int = setting(8, "passes over the data after each doubling of the Gaussians", ge=1, le=100_000)
+    tol: float = setting(1e-3, "a level ends early when a pass gains less", unit="nats per frame", ge=0, le=1e6)
+    variance_floor: float = setting(0.2, "least variance, as a share of that of all frames", gt=0, le=1e6)
     variance_prior: float = setting(
         30,
         "how much each Gaussian's variance is drawn to that of all frames: worth so many frames",
         unit="frames",
         ge=0,
+        le=1e12,
     )
-    transition_prior: float = setting(1, "how much transitions are drawn to those of the start", unit="visits", ge=0)
+    transition_prior: float = setting(
+        1, "how much transitions are drawn to those of the start", unit="visits", ge=0, le=1e12
+    )
     self_loop: float = setting(0.6, "probability of staying in a state, at the start", ge=0, lt=1)
-    beam: float = setting(1000, "in training, partial paths so far below the best are left out", unit="nats", gt=0)
+    beam: float = setting(
+        1000, "in training, partial paths so far below the best are left out", unit="nats", gt=0, le=1e9
+    )
 
     def __post_init__(self) -> None:
         if self.training not in ("baum-welch", "viterbi"):

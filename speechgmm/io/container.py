@@ -1,11 +1,11 @@
 """The container of all model files: tensors and one canonical JSON string, in one safetensors file.
 
-Owns what every kind of model file shares: how it is packed, read, refused, and which kinds there are. What a kind holds
-is its task's (``tasks/*/codec.py``). Without times, paths and worker counts: the same training gives the same bytes.
+Owns what every kind of model file shares: how it is packed, read and refused. What a kind holds is its task's
+(``tasks/*/codec.py``). Without times, paths and worker counts: the same training gives the same bytes.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -13,9 +13,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.errors import ModelFileError, SpeechGMMError
+from speechgmm.errors import DataError, ModelFileError, SpeechGMMError
 from speechgmm.gmm import DiagGMM
+from speechgmm.io.header import checked, short, strict_json
+from speechgmm.io.model_kinds import ModelKind, kind_of_header, model_kind
 from speechgmm.io.run_files import RunFile
+from speechgmm.io.text_file import check_regular
 
 FORMAT_VERSION: Final = 1
 WITH_POSTERIORS: Final = 2
@@ -23,33 +26,19 @@ WITH_POSTERIORS: Final = 2
 
 KEY: Final = "speechgmm"
 
-CLASSES: Final = "classes"
-KINDS: Final = {
-    CLASSES: ("models of classes", "score"),
-    "segments": ("models of segments with known boundaries", "score"),
-    "recogniser": ("a recogniser", "recognise"),
-    "anomaly": ("a model of what is normal", "score"),
-    "diarizer": ("a diarizer (train-diarizer makes one)", "diarize"),
-    "clustering": ("a background model for clustering", "cluster"),
-}
-"""What a model file may hold, by the key in its header (that of classes has none), and the command for it."""
 
-
-def kind_of(path: Path) -> str:
-    """What a model file holds, a key of ``KINDS``, by its header alone; a file that cannot be read is its reader's to
-    refuse, and is taken for one of classes.
+def kind_of(path: Path) -> ModelKind:
+    """What a model file holds, by its header alone; a file that cannot be read is its reader's to refuse, and counts as
+    the kind without a key of its own.
     """
     from safetensors import SafetensorError, safe_open
 
     try:
+        check_regular(path)
         with safe_open(str(path), framework="numpy") as file:
-            return _kind(json.loads((file.metadata() or {}).get(KEY, "{}")))
-    except (SafetensorError, OSError, ValueError, TypeError):
-        return CLASSES
-
-
-def _kind(header: dict[str, Any]) -> str:
-    return next((kind for kind in KINDS if kind in header), CLASSES)
+            return kind_of_header(strict_json((file.metadata() or {}).get(KEY, "{}")))
+    except (SafetensorError, OSError, ValueError, TypeError, DataError):
+        return kind_of_header({})
 
 
 @contextmanager
@@ -57,10 +46,10 @@ def whole(path: Path) -> Iterator[None]:
     """Within it, a part that is missing or out of shape is a ModelFileError that names the file."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, IndexError, SpeechGMMError) as error:
-        raise ModelFileError(
-            f"{path}: a model file with a part missing or out of shape ({error}); train it again"
-        ) from None
+    except KeyError as error:
+        raise ModelFileError(f"{path}: a model file without its part {error}; train it again") from None
+    except (TypeError, ValueError, IndexError, ArithmeticError, SpeechGMMError) as error:
+        raise ModelFileError(f"{path}: a damaged model file ({error}); train it again") from None
 
 
 def packed(header: dict[str, Any], tensors: Mapping[str, NDArray[Any]]) -> bytes:
@@ -74,27 +63,40 @@ def packed(header: dict[str, Any], tensors: Mapping[str, NDArray[Any]]) -> bytes
     return data
 
 
-def refuse_other_kinds(path: Path, header: dict[str, Any], wanted: str) -> None:
-    """Raise ModelFileError where a file holds models of another kind than ``wanted``, a key of ``KINDS``."""
-    found = _kind(header)
-    if found != wanted:
-        what, command = KINDS[found]
-        raise ModelFileError(f"{path}: {what}, not {KINDS[wanted][0]}; `speechgmm {command}` is for it")
+def check_kind(path: Path, header: dict[str, Any], wanted: str) -> ModelKind:
+    """The kind of a file, which is ``wanted`` or extends it; raises ModelFileError for any other."""
+    found = kind_of_header(header)
+    if wanted not in (found.name, found.extends):
+        expected = model_kind(wanted).holds
+        raise ModelFileError(f"{path}: {found.holds}, not {expected}; `speechgmm {found.command}` is for it")
+    return found
 
 
-def read_tensors(path: Path) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
-    """The tensors and the header of one of our files. Raises ModelFileError where it is not."""
+def read_tensors(path: Path, data: bytes | None = None) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
+    """The tensors and the header of one of our files. Raises ModelFileError where it is not.
+
+    ``data`` are its bytes, where they are not the whole file; ``path`` is for messages then.
+    """
     from safetensors import SafetensorError, safe_open
+    from safetensors.numpy import load
 
     if path.is_dir():
         raise ModelFileError(f"{path}: a folder; the model of a run is {RunFile.MODELS} in it")
     try:
-        with safe_open(str(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        if data is not None:
+            tensors = load(data)
+            n_bytes = int.from_bytes(data[:8], "little")
+            metadata = json.loads(data[8 : 8 + n_bytes]).get("__metadata__") or {}
+        else:
+            check_regular(path)
+            with safe_open(str(path), framework="numpy") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError:
         raise ModelFileError(f"{path}: there is no such model file") from None
-    except (SafetensorError, OSError, ValueError) as error:
+    except DataError as error:
+        raise ModelFileError(str(error)) from None
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         size = path.stat().st_size if path.exists() else 0
         raise ModelFileError(
             f"{path}: not a whole model file ({size} bytes; {error}): truncated while it was copied, "
@@ -103,15 +105,36 @@ def read_tensors(path: Path) -> tuple[dict[str, NDArray[np.float64]], dict[str, 
     if KEY not in metadata:
         raise ModelFileError(f"{path}: a safetensors file, but not one of speechgmm's (no {KEY!r} in its header)")
     try:
-        header: dict[str, Any] = json.loads(metadata[KEY])
-        newer = int(header["format"]) > WITH_POSTERIORS
-    except (ValueError, KeyError, TypeError) as error:
+        header = checked(dict[str, Any], strict_json(metadata[KEY]))
+        newer = checked(int, header.get("format"), "format") > WITH_POSTERIORS
+    except ValueError as error:
         raise ModelFileError(f"{path}: the header of this model file is damaged ({error}); train it again") from None
     if newer:
         raise ModelFileError(
             f"{path}: model format {header['format']}; this version reads up to {WITH_POSTERIORS}: upgrade speechgmm"
         )
+    for name, array in tensors.items():
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            raise ModelFileError(f"{path}: the tensor {name!r} holds NaN; train the model again")
     return tensors, header
+
+
+def tensor(tensors: Mapping[str, NDArray[Any]], name: str, *shape: int | None, finite: bool = True) -> NDArray[Any]:
+    """A tensor of real numbers, of this shape (None: any length).
+
+    Raises:
+        KeyError: There is none of this name.
+        ValueError: It has another shape or type, or a value that is infinite where ``finite``.
+    """
+    array = tensors[name]
+    if array.dtype not in (np.float64, np.float32):
+        raise ValueError(f"the tensor {name!r} is of {array.dtype}; expected float64")
+    if array.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True)):
+        expected = ", ".join("any" if n is None else str(n) for n in shape)
+        raise ValueError(f"the tensor {name!r} has the shape {array.shape}; expected ({expected})")
+    if finite and not np.isfinite(array).all():
+        raise ValueError(f"the tensor {name!r} holds a value that is infinite")
+    return array
 
 
 def stack(prefix: str, models: tuple[DiagGMM, ...]) -> dict[str, NDArray[np.float64]]:
@@ -120,10 +143,14 @@ def stack(prefix: str, models: tuple[DiagGMM, ...]) -> dict[str, NDArray[np.floa
     return {f"{prefix}{name}": np.concatenate([getattr(model, name) for model in models]) for name in names}
 
 
-def unstack(prefix: str, tensors: dict[str, NDArray[np.float64]], sizes: list[int]) -> tuple[DiagGMM, ...]:
-    """The inverse of ``stack``; ``sizes`` are the mixtures' numbers of components."""
-    ends = np.cumsum(sizes)
-    if len(ends) == 0 or ends[-1] != len(tensors[f"{prefix}weights"]):
-        raise ValueError(f"{len(tensors[f'{prefix}weights'])} components for n_components {sizes}")
-    parts = [np.split(tensors[f"{prefix}{name}"], ends[:-1]) for name in ("weights", "means", "variances")]
+def unstack(
+    prefix: str, tensors: dict[str, NDArray[np.float64]], sizes: Sequence[int], n_dims: int | None = None
+) -> tuple[DiagGMM, ...]:
+    """The inverse of ``stack``; ``sizes`` are the mixtures' numbers of components, ``n_dims`` those of their frames."""
+    if not sizes or min(sizes) < 1:
+        raise ValueError(f"mixtures of {short(list(sizes))} components; expected at least one, of at least one each")
+    total = sum(sizes)
+    weights = tensor(tensors, f"{prefix}weights", total)
+    means, variances = (tensor(tensors, f"{prefix}{name}", total, n_dims) for name in ("means", "variances"))
+    parts = [np.split(array, np.cumsum(sizes)[:-1]) for array in (weights, means, variances)]
     return tuple(DiagGMM(*values) for values in zip(*parts, strict=True))

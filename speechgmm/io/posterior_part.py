@@ -7,16 +7,27 @@ prior.*                       as above, of one  the prior of every class, for cl
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.gmm import BayesianGMM, ConjugatePrior
+from speechgmm.io.container import tensor
+from speechgmm.io.header import checked, short
 
 Tensors = dict[str, NDArray[np.float64]]
 
 OF_CONJUGATE = ("weight_counts", "mean_counts", "variance_counts", "means", "scatter")
+
+
+@dataclass(frozen=True, slots=True)
+class PosteriorHeader:
+    """What the header says of posteriors."""
+
+    n_components: tuple[int, ...]
+    process: tuple[float | None, ...]  # concentration of each; None: the weights are Dirichlet
 
 
 def posterior_part(prefix: str, posteriors: Sequence[BayesianGMM]) -> tuple[dict[str, Any], Tensors]:
@@ -35,13 +46,18 @@ def posterior_part(prefix: str, posteriors: Sequence[BayesianGMM]) -> tuple[dict
 
 def read_posterior_part(prefix: str, header: dict[str, Any], tensors: Tensors) -> tuple[BayesianGMM, ...]:
     """The inverse of ``posterior_part``."""
-    sizes = [int(size) for size in header["n_components"]]
-    counts = tensors[f"{prefix}counts"]
-    if not sizes or sum(sizes) != len(counts) or len(header["process"]) != len(sizes):
-        raise ValueError(f"{len(counts)} components of posteriors for n_components {sizes}")
+    said = checked(PosteriorHeader, header, f"header.{prefix}".rstrip("."))
+    sizes = said.n_components
+    if not sizes or min(sizes) < 1 or len(said.process) != len(sizes):
+        raise ValueError(f"{len(said.process)} processes for posteriors of {short(sizes)} components")
+    counts = tensor(tensors, f"{prefix}counts", sum(sizes))
+    if (counts < 0).any():
+        raise ValueError(f"the tensor '{prefix}counts' holds a number of frames below 0")
     ends = np.cumsum(sizes)[:-1]
-    columns = [np.split(tensors[f"{prefix}{name}"], ends) for name in OF_CONJUGATE]
+    rows = [tensor(tensors, f"{prefix}{name}", sum(sizes)) for name in OF_CONJUGATE[:3]]
+    rows += [tensor(tensors, f"{prefix}{name}", sum(sizes), None) for name in OF_CONJUGATE[3:]]
+    columns = [np.split(array, ends) for array in rows]
     return tuple(
         BayesianGMM(ConjugatePrior(*values), process, seen)
-        for *values, process, seen in zip(*columns, header["process"], np.split(counts, ends), strict=True)
+        for *values, process, seen in zip(*columns, said.process, np.split(counts, ends), strict=True)
     )

@@ -5,6 +5,7 @@ which layouts are known without a header. Decisions about classes are ``scores.t
 says how a table's bytes, separators and numbers are read.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,22 +189,23 @@ def _class_scores(path: Path, lines: Sequence[tuple[int, str]], by: str | None) 
             for name in ("true", "predicted"):
                 if cells[own[name]] not in labels:
                     raise ValueError(f"{name} is {cells[own[name]]!r}, which has no column of scores")
-            rows.append((cells, [_number(cell) for cell in cells[first:]]))
+            count = _count(cells[own["n_frames"]]) if "n_frames" in own else 0
+            rows.append((cells, [_number(cell) for cell in cells[first:]], count))
         except ValueError as error:
             problems.append(f"  line {n}: {error}")
     _refuse(path, problems, len(lines) - 1)
     if not rows:
         raise DataError(f"{path}: a header and no rows")
-    columns = {name: tuple(cells[place] for cells, _ in rows) for name, place in own.items()}
-    targets = [cells[own["true"]] for cells, _ in rows if detected and cells[first - 1] == "target"]
+    columns = {name: tuple(cells[place] for cells, *_ in rows) for name, place in own.items()}
+    targets = [cells[own["true"]] for cells, *_ in rows if detected and cells[first - 1] == "target"]
     return ClassScores(
         columns["id"],
         columns.get("fold", ()),
         columns["true"],
         columns["predicted"],
         labels,
-        np.array([int(count) for count in columns.get("n_frames", ("0",) * len(rows))], np.int64),
-        np.array([values for _, values in rows], np.float64),
+        np.array([count for *_, count in rows], np.int64),
+        np.array([values for _, values, _ in rows], np.float64),
         targets[0] if targets else None,
     )
 
@@ -213,6 +215,12 @@ def _refuse(path: Path, problems: Sequence[str], n_rows: int) -> None:
         more = f"\n  ... and {len(problems) - _LISTED} more" if len(problems) > _LISTED else ""
         listed = "\n".join(problems[:_LISTED])
         raise DataError(f"{path}: {len(problems)} of {n_rows} rows cannot be used:\n{listed}{more}")
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"\d{1,15}", text, re.ASCII):
+        raise ValueError(f"n_frames is {text[:40]!r}; expected a whole number")
+    return int(text)
 
 
 def _number(cell: str) -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from speechgmm.errors import DataError
+from speechgmm.io.text_file import check_regular
 
 _BYTE_ORDER_MARKS: Final = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -81,6 +82,7 @@ def read_table(path: Path, missing: str = "there is no such file") -> str:
     Raises:
         DataError: No such file, or it cannot be read as text.
     """
+    check_regular(path)
     try:
         return decode(path.read_bytes())
     except FileNotFoundError:

@@ -86,8 +86,34 @@ def choice(run: RunFolder) -> Section | None:
         frozenset((1, 2)),
         folded=len(rows) > 12,
     )
+    picture = Picture.of(
+        plot_choice(
+            {label: [(int(one["n_components"]), one["value"]) for one in found[label]] for label in found},
+            chosen,
+            criterion=criterion,
+        ),
+        "choice",
+        alt=f"The criterion of every candidate for {len(rows)} classes; numbers in the table.",
+        caption="A circle is what was chosen. Candidates far below the best lie outside of the picture.",
+        table=_candidates(found, criterion),
+    )
+    text = [
+        f"Chosen for each class from its own training frames by {NAMES[criterion]} (model.n_components: auto). What is "
+        "best for the density of a class is not always what tells it apart best from others: a sweep over numbers "
+        "asks that."
+    ]
+    if criterion in ("bic", "aic"):
+        text.append(
+            "It takes every frame for new evidence, and neighbouring frames are alike: other recordings or speakers "
+            "may not bear out so many components. choose.criterion: held_out asks them."
+        )
+    return Section("choice", "How many components", tuple(text), (summary,), (picture,))
+
+
+def _candidates(found: Mapping[str, Sequence[Mapping[str, float]]], criterion: str) -> Table:
+    """A row for each candidate of each class."""
     unit = "frames of the lightest component" if criterion == "occupancy" else "criterion (nats per frame)"
-    every = Table.of(
+    return Table.of(
         "Every candidate: the fit's log-likelihood, its parameters, and the criterion",
         (
             "class",
@@ -112,25 +138,3 @@ def choice(run: RunFolder) -> Section | None:
             for one in candidates
         ],
     )
-    picture = Picture.of(
-        plot_choice(
-            {label: [(int(one["n_components"]), one["value"]) for one in found[label]] for label in found},
-            chosen,
-            criterion=criterion,
-        ),
-        "choice",
-        alt=f"The criterion of every candidate for {len(rows)} classes; numbers in the table.",
-        caption="A circle is what was chosen. Candidates far below the best lie outside of the picture.",
-        table=every,
-    )
-    text = [
-        f"Chosen for each class from its own training frames by {NAMES[criterion]} (model.n_components: auto). What is "
-        "best for the density of a class is not always what tells it apart best from others: a sweep over numbers "
-        "asks that."
-    ]
-    if criterion in ("bic", "aic"):
-        text.append(
-            "It takes every frame for new evidence, and neighbouring frames are alike: other recordings or speakers "
-            "may not bear out so many components. choose.criterion: held_out asks them."
-        )
-    return Section("choice", "How many components", tuple(text), (summary,), (picture,))

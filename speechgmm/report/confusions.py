@@ -34,7 +34,7 @@ def confusions(run: RunFolder) -> Section | None:
         if wrong[true, taken]
     ]
     caption = f"The most frequent confusions ({len(pairs)})" if pairs else "Confusions: none"
-    head = ("true class", "taken for", "items", "share of the true class (%)")
+    head = ("true class", "confused with", "items", "share of the true class (%)")
     most = Table.of(caption, head, pairs, text=2, folded=n <= COUNTS_UP_TO)
     if n <= ALL_COUNTS_UP_TO:
         corner = ("true \\ decided", *labels)
@@ -52,7 +52,7 @@ def confusions(run: RunFolder) -> Section | None:
         table=full,
         wide=n >= WIDE_FROM,
     )
-    return Section("classes", "Which class is taken for which", (), (most, _per_class(run, wrong, labels)), (picture,))
+    return Section("classes", "Confusion matrix", (), (most, _per_class(run, wrong, labels)), (picture,))
 
 
 def _per_class(run: RunFolder, wrong: Any, labels: tuple[str, ...]) -> Table:
@@ -64,5 +64,5 @@ def _per_class(run: RunFolder, wrong: Any, labels: tuple[str, ...]) -> Table:
         shares = (percent(float(row[name] or "nan")) for name in ("recall", "precision"))
         rows.append((row["class"], row["items"], row["right"], *shares, most))
     rows.sort(key=lambda row: float("inf") if row[3] == "–" else float(row[3]))
-    head = ("class", "items", "right", "recall (%)", "precision (%)", "most often taken for (items)")
+    head = ("class", "items", "right", "recall (%)", "precision (%)", "most often confused with (items)")
     return Table("Every class, the worst first", head, tuple(rows), frozenset((1, 2, 3, 4)), folded=len(rows) > 12)

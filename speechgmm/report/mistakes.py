@@ -94,7 +94,7 @@ def _wrong_decisions(decisions: Decisions, unit: str) -> tuple[list[Mistake], in
         true, decided, name = decisions.true[n], decisions.decided[n], decisions.ids[n]
         off = "–" if np.isnan(margins[n]) else f"{margins[n]:.3f}"
         about = (("true class", true), ("decided", decided), ("off by", f"{off} {unit}"))
-        found.append(Mistake(name, f"{true}, taken for {decided}", about, (name, true, decided, off)))
+        found.append(Mistake(name, f"{true}, confused with {decided}", about, (name, true, decided, off)))
     return found, len(wrong)
 
 
@@ -113,10 +113,10 @@ def _wrong_claims(claims: Claims, threshold: float) -> tuple[list[Mistake], int]
 
 
 def _clip(run: RunFolder, mistake: Mistake, name: str) -> Clip:
-    path = run.path_of(mistake.id)
-    if path is None:
-        missing = "the run does not say where its recordings lay; run it again with this version"
-        return Clip(mistake.title, mistake.about, missing=missing)
+    try:
+        path = run.path_of(mistake.id)
+    except DataError as error:
+        return Clip(mistake.title, mistake.about, missing=str(error))
     row = run.places[mistake.id]
     start, end = float(row["start"] or 0), float(row["end"]) if row["end"] else None
     before = 0.0

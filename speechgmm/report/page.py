@@ -4,6 +4,7 @@ It asks the network for nothing and says so to the browser (Content-Security-Pol
 HTML, and runs no script.
 """
 
+from dataclasses import replace
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,7 +24,14 @@ def missing_extra() -> str:
     return " and ".join(name for name in NEEDED if find_spec(name) is None)
 
 
-def write_report(folder: Path, path: Path | None = None, *, audio: int | None = None) -> Path:
+def write_report(
+    folder: Path,
+    path: Path | None = None,
+    *,
+    audio: int | None = None,
+    audio_root: Path | None = None,
+    is_own: bool = False,
+) -> Path:
     """Make the report of a run anew from its folder and return where it is.
 
     Args:
@@ -31,6 +39,9 @@ def write_report(folder: Path, path: Path | None = None, *, audio: int | None = 
         path: The file to write; default: ``report.html`` in the folder.
         audio: How many of the worst errors are to be heard in it; default: as the run's configuration says
             (``report.audio``); 0: it holds nobody's voice.
+        audio_root: The folder of the run's recordings, below which alone audio is read; default: the one that the run
+            names, if that lies below the current folder. The files of a run that somebody else made could name any.
+        is_own: Whether the run was made just now, so that its recordings are read wherever they lie.
 
     Raises:
         ConfigError: Not a run's folder, or the extra ``report`` is not installed.
@@ -39,7 +50,7 @@ def write_report(folder: Path, path: Path | None = None, *, audio: int | None = 
     if missing := missing_extra():
         raise ConfigError(f"a report needs {missing}, not installed here; pip install 'speechgmm[report]'")
     path = path or folder / "report.html"
-    write_text(path, render(read_run(folder), audio))
+    write_text(path, render(replace(read_run(folder), audio_root=audio_root, is_own=is_own), audio))
     return path
 
 

@@ -75,13 +75,15 @@ def results(run: RunFolder) -> Section:
         by = (metric.interval or "none") + (f" ({metric.n_groups})" if metric.n_groups is not None else "")
         rows.append((about, *with_bounds(metric), str(metric.n), by))
     if not rows:
-        return Section("results", "Results", ("The run has no figures: it was not tested, or not to its end.",))
+        return Section(
+            "results", "Results", ("The run has no results: it was not tested, or the test was not finished.",)
+        )
     text = [f"{', '.join(names)}: {note}." for note, names in notes_of(known).items()]
     strangers = run.results.get("open_set_false_alarm")
     if strangers is not None:
         text.append(
             f"Open set: a test is accepted as the best model's from {strangers.more['threshold']:.3f} nats on and is "
-            f"unknown below; strangers are {strangers.more['strangers']}."
+            f"unknown below; unknown speakers are {strangers.more['strangers']}."
         )
     head = ("figure", "value", "low", "high", "items", "how the interval was made (groups)")
     caption = "Figures of the test, with 95 % intervals"
@@ -91,7 +93,7 @@ def results(run: RunFolder) -> Section:
     if folds:
         own = [(fold, next(iter(found.items()))) for fold, found in folds.items()]
         each = [(fold, shown(metric.value, metric.unit), metric.n) for fold, (_, metric) in own]
-        tables.append(Table.of(f"Each fold by itself ({len(each)})", ("fold", own[0][1][0], "items"), each))
+        tables.append(Table.of(f"Results of each fold ({len(each)})", ("fold", own[0][1][0], "items"), each))
     return Section("results", "Results", tuple(text), tuple(tables))
 
 

@@ -3,7 +3,8 @@
 A new task is its folder and one line here, which puts it into the table of tasks; it is loaded when it is asked for.
 """
 
-from speechgmm.task_table import register, register_kind
+from speechgmm.io.model_kinds import register_kind
+from speechgmm.task_table import register, register_report
 
 register(
     "segments",
@@ -19,9 +20,13 @@ register("anomaly", "speechgmm.tasks.anomaly", "whether it is unlike normal reco
 register("clustering", "speechgmm.tasks.clustering", "which other recordings it belongs with, without their labels")
 register("diarization", "speechgmm.tasks.diarization", "who speaks when in it")
 
-register_kind("classes", "speechgmm.tasks.verification.description:describe")
-register_kind("segments", "speechgmm.tasks.segments.description:describe")
-register_kind("recogniser", "speechgmm.tasks.recognition.description:describe")
-register_kind("anomaly", "speechgmm.tasks.anomaly.description:describe")
-register_kind("clustering", "speechgmm.tasks.clustering.description:describe")
-register_kind("diarizer", "speechgmm.tasks.diarization.description:describe")
+register_report("speechgmm.report.page")
+
+register_kind("classes", "speechgmm.tasks.classification", "models of classes", "score", keys=())
+register_kind("segments", "speechgmm.tasks.segments", "models of segments with known boundaries", "score")
+register_kind("recogniser", "speechgmm.tasks.recognition", "a recogniser", "recognise")
+register_kind("anomaly", "speechgmm.tasks.anomaly", "an anomaly-detection model", "score")
+register_kind("clustering", "speechgmm.tasks.clustering", "a background model for clustering", "cluster")
+register_kind("diarizer", "speechgmm.tasks.diarization", "a diarizer (train-diarizer makes one)", "diarize")
+CLAIMS = ("calibration", "cohort", "method")  # keys of the header, by which claims are scored
+register_kind("claims", "speechgmm.tasks.verification", "models of classes", "score", keys=CLAIMS, extends="classes")

@@ -55,8 +55,8 @@ def read_kaldi(path: Path, root: Path | None, label: str) -> Corpus:
 
     Args:
         path: A folder with wav.scp, or a folder of such folders, whose names are then the splits.
-        root: What relative paths in wav.scp are relative to; default: the folder that ``path`` lies in, which for
-            ``data`` is where Kaldi's scripts are run.
+        root: What relative paths in wav.scp are relative to and must not leave; default: the folder that ``path`` lies
+            in, which for ``data`` is where Kaldi's scripts are run. Absolute paths, which are usual, may lie anywhere.
         label: The column to model.
 
     Raises:
@@ -133,8 +133,14 @@ def _read_directory(
             problems.append(f"{where}: there is no such recording{hint}")
         else:
             files[recording] = Path(normpath(base / entry))
-            if not Path(entry).is_absolute():
+            if Path(entry).is_absolute():
+                continue
+            if files[recording].is_relative_to(normpath(base)):
                 relative.append(entry)  # as it stands: whether it is under the base is looked at later
+            else:
+                problems.append(
+                    f"{where}: {entry!r} leaves {base} (corpus.root); if that is meant, write it as absolute"
+                )
     speakers, genders, texts = (_table(folder, name, problems) for name in ("utt2spk", "spk2gender", "text"))
     utterances: list[Utterance] = []
     stretches = list(_stretches(folder, scp, problems))

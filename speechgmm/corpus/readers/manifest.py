@@ -115,6 +115,9 @@ def _json_rows(text: str) -> Iterator[tuple[int, Row]]:
         except json.JSONDecodeError as error:
             yield line, f"not JSON ({error.msg} at character {error.pos})"
             continue
+        except (RecursionError, ValueError) as error:  # nested too deeply; a number of thousands of digits
+            yield line, f"not JSON that can be read ({error})"
+            continue
         if isinstance(row, dict):
             yield line, {str(key): "" if value is None else str(value).strip() for key, value in row.items()}
         else:

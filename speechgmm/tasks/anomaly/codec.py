@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
-from speechgmm.io.container import FORMAT_VERSION, packed, read_tensors, refuse_other_kinds, stack, unstack, whole
+from speechgmm.io.container import FORMAT_VERSION, check_kind, packed, read_tensors, stack, tensor, unstack, whole
+from speechgmm.io.header import checked
 from speechgmm.tasks.anomaly.models import AnomalyModel, NormalReference, Threshold
-from speechgmm.tasks.anomaly.spec import AnomalySpec, StreamSpec
+from speechgmm.tasks.anomaly.spec import AnomalySpec
 
 REFERENCE = ("centres", "scales", "scores", "curve_centres", "curve_scales")
 
@@ -29,6 +30,25 @@ class AnomalyFile:
     audio: tuple[AudioInput, ...]  # of each stream
     spec: AnomalySpec  # whose streams' own features are those of ``audio``
     label: str  # the column that the kinds are values of
+
+
+@dataclass(frozen=True, slots=True)
+class StreamHeader:
+    """What the header says of a stream; ``spec`` and ``audio`` are read with those of the others."""
+
+    spec: dict[str, Any]
+    audio: dict[str, Any]
+    n_components: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyHeader:
+    """What the header says of anomaly models."""
+
+    labels: tuple[str, ...]
+    streams: tuple[StreamHeader, ...]
+    spec: dict[str, Any]  # but for the streams
+    thresholds: tuple[Threshold, ...]
 
 
 def serialise_anomaly(content: AnomalyFile) -> bytes:
@@ -67,27 +87,38 @@ def read_anomaly_file(path: str | Path) -> AnomalyFile:
     """
     path = Path(path)
     tensors, header = read_tensors(path)
-    refuse_other_kinds(path, header, "anomaly")
+    check_kind(path, header, "anomaly")
     with whole(path):
-        about = header["anomaly"]
-        audio, mixtures, specs = [], [], []
-        for number, one in enumerate(about["streams"]):
+        about = checked(AnomalyHeader, header["anomaly"], "header.anomaly")
+        settings = {**about.spec, "streams": [one.spec for one in about.streams]}
+        spec = checked(AnomalySpec, settings, "header.anomaly.spec")
+        audio, mixtures = [], []
+        for number, one in enumerate(about.streams):
             own = _below(f"stream.{number}.", tensors)
-            audio.append(read_audio_input(one["audio"], own))
-            mixtures.append(unstack("", own, one["n_components"]))
-            specs.append(StreamSpec(**one["spec"]))
+            audio.append(read_audio_input(one.audio, own))
+            mixtures.append(unstack("", own, one.n_components, audio[-1].n_dims))
+        n_kinds = len(about.labels)
+        lengths = {n_kinds, len(set(about.labels)), len(about.thresholds), *map(len, mixtures)}
+        if n_kinds == 0 or lengths != {n_kinds}:
+            raise ValueError(f"{n_kinds} labels; expected one at least, each once, with a threshold and a mixture")
         models = {
             label: AnomalyModel(
                 tuple(found[number] for found in mixtures),
-                NormalReference(
-                    **{name: tensors[f"kind.{number}.{name}"] for name in REFERENCE},
-                    threshold=Threshold(**about["thresholds"][number]),
-                ),
+                _reference(_below(f"kind.{number}.", tensors), about.thresholds[number], spec),
             )
-            for number, label in enumerate(about["labels"])
+            for number, label in enumerate(about.labels)
         }
-        spec = AnomalySpec(**about["spec"], streams=tuple(specs))
-        return AnomalyFile(models, tuple(audio), spec, header["label"])
+        return AnomalyFile(models, tuple(audio), spec, checked(str, header["label"], "header.label"))
+
+
+def _reference(tensors: dict[str, NDArray[np.float64]], threshold: Threshold, spec: AnomalySpec) -> NormalReference:
+    sizes = {"scores": None, **dict.fromkeys(("centres", "scales"), spec.n_figures)}
+    found = {name: tensor(tensors, name, sizes.get(name, len(spec.streams))) for name in REFERENCE}
+    if any((found[name] <= 0).any() for name in ("scales", "curve_scales")):
+        raise ValueError("a scale of figures or curves that is not above 0")
+    if not len(found["scores"]) or (np.diff(found["scores"]) < 0).any():
+        raise ValueError("no scores of normal recordings, or scores that are not in ascending order")
+    return NormalReference(**found, threshold=threshold)
 
 
 def _below(prefix: str, tensors: dict[str, Any]) -> dict[str, Any]:

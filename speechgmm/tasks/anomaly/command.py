@@ -1,62 +1,71 @@
-"""New recordings against a model of what is normal: how odd they are, and when."""
+"""``score`` for anomaly-detection models: the anomaly score of recordings, and when it is highest."""
 
-import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from speechgmm.engine.console import Console
-from speechgmm.errors import ConfigError, DataError
-from speechgmm.io.atomic import write_text
-from speechgmm.io.tables import cell, table
-from speechgmm.report.text import aligned, recordings, shown
-from speechgmm.tasks.anomaly.codec import AnomalyFile, read_anomaly_file
-from speechgmm.tasks.anomaly.scoring import Found, find_anomalies, with_resampling
+import typer
+
+from speechgmm.errors import ConfigError
+from speechgmm.tasks.options import ScoreOptions, model_file_of
+
+if TYPE_CHECKING:
+    from speechgmm.tasks.anomaly.codec import AnomalyFile
+    from speechgmm.tasks.anomaly.scoring import Found
 
 COLUMNS = ("file", "class", "score", "threshold", "decision", "p_value", "start", "end")
 
 
-def find_and_print(
-    model: Path,
-    audio: Sequence[Path],
-    *,
-    label: str | None,
-    form: str,
-    curve: Path | None,
-    resample: bool,
-    jobs: int,
-    quiet: bool,
-) -> int:
-    """Print how odd each recording is as it is ready; returns how many failed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score(ScoreOptions):
+    """The anomaly score of whole recordings, whether they are anomalous, and when the score is highest."""
 
-    With ``curve``, a table and, where matplotlib is installed, a picture of each recording are written to that folder.
+    label: Annotated[
+        str | None, typer.Option(metavar="NAME", help="anomaly models: the class that recordings are compared with")
+    ] = None
+    curve: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="anomaly models: folder for the anomaly score over time, as a table and a picture"
+        ),
+    ] = None
 
-    Raises:
-        ConfigError: No recording; no ``label`` where there are models of several kinds; two recordings of one name with
-            ``curve``.
-        ModelFileError: The model cannot be read.
-    """
-    file = read_anomaly_file(model / "models.safetensors" if model.is_dir() else model)
-    file = with_resampling(file) if resample else file
-    kind, paths = _kind(file, label), recordings(audio)
-    if curve is not None and len({path.stem for path in paths}) < len(paths):
-        raise ConfigError(f"--curve: recordings of one name in several folders would share a file in {curve}")
-    if not quiet:
-        print(_about(file, kind), file=sys.stderr)
-    failures = 0
+    def run(self) -> int:
+        """Print the anomaly score of each recording as it is ready; returns how many recordings failed.
 
-    def rows() -> Iterator[dict[str, object]]:
-        nonlocal failures
-        hidden = len(paths) > 1 and not sys.stdout.isatty() and sys.stderr.isatty()
-        found = find_anomalies(file, paths, kind, n_jobs=jobs)
-        for path, one in Console(quiet=quiet).track(found, len(paths), "scoring" if hidden else None):
-            if isinstance(one, DataError):
-                failures += 1
-                print(f"error: {one}", file=sys.stderr)
-                continue
-            if curve is not None:
-                _write_curve(curve, path, one, file, quiet)
+        With ``curve``, a table and, where matplotlib is installed, a picture of each recording are written there.
+
+        Raises:
+            ConfigError: No recording; no ``label`` where there are models of several classes; two recordings of one
+                name with ``curve``.
+            ModelFileError: The model cannot be read.
+        """
+        from speechgmm.report.text import recordings
+        from speechgmm.tasks.anomaly.codec import read_anomaly_file
+        from speechgmm.tasks.anomaly.scoring import find_anomalies, with_resampling
+        from speechgmm.tasks.output import Results, print_rows
+
+        file = read_anomaly_file(model_file_of(self.model))
+        file = with_resampling(file) if self.resample else file
+        kind, paths = _kind(file, self.label), recordings(self.audio)
+        if self.curve is not None and len({path.stem for path in paths}) < len(paths):
+            raise ConfigError(f"--curve: recordings of one name in several folders would share a file in {self.curve}")
+        if not self.quiet:
+            print(_about(file, kind), file=sys.stderr)
+        found = find_anomalies(file, paths, kind, n_jobs=self.jobs or 1)
+        results = Results(found, len(paths), "scoring", quiet=self.quiet)
+        print_rows(self._rows(file, kind, results), self.form, COLUMNS, _lines)
+        return results.n_failed
+
+    def _rows(
+        self, file: "AnomalyFile", kind: str, results: "Iterable[tuple[Path, Found]]"
+    ) -> Iterator[dict[str, object]]:
+        for path, one in results:
+            if self.curve is not None:
+                _write_curve(self.curve, path, one, file, self.quiet)
             yield {
                 "file": str(path),
                 "class": kind,
@@ -68,61 +77,57 @@ def find_and_print(
                 "end": round(one.end, 3),
             }
 
-    _print_rows(rows(), form)
-    return failures
 
-
-def _kind(file: AnomalyFile, label: str | None) -> str:
-    """The kind of normal recordings that is meant."""
+def _kind(file: "AnomalyFile", label: str | None) -> str:
+    """The class of normal recordings that is meant."""
     names = list(file.models)
     listed = f"{', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"
     if label is None and len(names) > 1:
         raise ConfigError(
-            f"a model of {len(names)} kinds of normal recordings ({file.label}): {listed}; say with --label which of "
-            "them the recordings are to be compared with"
+            f"a model of {len(names)} classes of normal recordings ({file.label}): {listed}; name the class to compare "
+            "the recordings with by --label"
         )
     if label is not None and label not in names:
-        raise ConfigError(f"--label {label}: the model knows {listed} ({file.label})")
+        raise ConfigError(f"--label {label}: the model has no such class; it has {listed} ({file.label})")
     return label or names[0]
 
 
-def _about(file: AnomalyFile, kind: str) -> str:
-    """What the threshold is worth."""
+def _about(file: "AnomalyFile", kind: str) -> str:
+    """The unit of the scores, and the false-alarm rate of the threshold."""
     one = file.models[kind].reference.threshold
-    unit = "nats per frame" if file.spec.n_figures == 1 else "deviations of normal recordings"
+    unit = "nats per frame" if file.spec.n_figures == 1 else "standard deviations of normal recordings"
     return (
         f"scores in {unit}; anomalous above {one.value:.3f}, made for {100 * one.false_alarm:g} % false alarms by "
         f"{one.n} normal recordings (95 %: {100 * one.rate_low:.1f} to {100 * one.rate_high:.1f} %)"
     )
 
 
-def _print_rows(rows: Iterator[dict[str, object]], form: str) -> None:
-    if form == "jsonl":
-        for row in rows:
-            print(json.dumps(row, ensure_ascii=False))
-    elif form == "tsv":
-        print("\t".join(COLUMNS))
-        for row in rows:
-            print("\t".join(cell(row[name]) for name in COLUMNS))
-    else:
-        lines = [
-            (
-                str(row["file"]),
-                f"{row['score']:.3f}",
-                f"{row['threshold']:.3f}",
-                str(row["decision"]),
-                f"{row['p_value']:.3f}",
-                f"{row['start']:.2f} to {row['end']:.2f}",
-            )
-            for row in rows
-        ]
-        if lines:
-            head = ("recording", "score", "threshold", "decision", "p", "oddest (s)")
-            print("\n".join(aligned([head, *lines])))
+def _lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The rows for a person."""
+    from speechgmm.report.text import aligned
+
+    lines = [
+        (
+            str(row["file"]),
+            f"{row['score']:.3f}",
+            f"{row['threshold']:.3f}",
+            str(row["decision"]),
+            f"{row['p_value']:.3f}",
+            f"{row['start']:.2f} to {row['end']:.2f}",
+        )
+        for row in rows
+    ]
+    if lines:
+        head = ("recording", "score", "threshold", "decision", "p", "highest (s)")
+        yield from aligned([head, *lines])
 
 
-def _write_curve(folder: Path, path: Path, one: Found, file: AnomalyFile, quiet: bool) -> None:
+def _write_curve(folder: Path, path: Path, one: "Found", file: "AnomalyFile", quiet: bool) -> None:
     """The curve as a table, and under the spectrogram as a picture where matplotlib is installed."""
+    from speechgmm.io.atomic import write_text
+    from speechgmm.io.tables import table
+    from speechgmm.report.text import shown
+
     rows = ((f"{time:.3f}", f"{value:.4f}") for time, value in zip(one.grid, one.curve, strict=True))
     target = folder / f"{path.stem}.tsv"
     write_text(target, table(("time", "oddity"), rows))

@@ -15,7 +15,7 @@ def describe(path: Path) -> Iterator[str]:
     file = read_anomaly_file(path)
     spec = file.spec
     about = file.label if spec.models == "label" else "all in one"
-    yield f"{path}: what is normal of {len(file.models)} classes ({about})"
+    yield f"{path}: anomaly-detection models of {len(file.models)} classes ({about})"
     for number, (stream, audio) in enumerate(zip(spec.streams, file.audio, strict=True)):
         plan = front_end(audio.features, audio.sample_rate)
         mixture = next(iter(file.models.values())).mixtures[number]

@@ -136,13 +136,14 @@ def plot_anomaly_curve(
     figure = Figure(figsize=(WIDTH + 1.5, 2.9), dpi=130)
     upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [2, 1.1], "hspace": 0.08})
     figure.subplots_adjust(left=0.1, right=0.97, top=0.9 if title else 0.97, bottom=0.17)
-    draw_anomaly(upper, lower, samples, sample_rate, times, curve, start=start, stretch=stretch, title=title)
+    if title:
+        upper.set_title(title, fontsize=9, loc="left", parse_math=False)
+    draw_anomaly((upper, lower), samples, sample_rate, times, curve, start=start, stretch=stretch)
     return figure
 
 
 def draw_anomaly(
-    upper: "Axes",
-    lower: "Axes",
+    pair: "tuple[Axes, Axes]",
     samples: ArrayLike,
     sample_rate: int,
     times: ArrayLike,
@@ -150,11 +151,11 @@ def draw_anomaly(
     *,
     start: float = 0.0,
     stretch: tuple[float, float] | None = None,
-    title: str = "",
 ) -> None:
     """As `plot_anomaly_curve`, on two pairs of axes that share their time."""
     from matplotlib import colormaps
 
+    upper, lower = pair
     level, stop = levels(samples, sample_rate, start)
     where, values = np.asarray(times, np.float64), np.asarray(curve, np.float64)
     upper.imshow(
@@ -168,8 +169,6 @@ def draw_anomaly(
         extent=(start, stop, 0, sample_rate / 2000),
     )
     upper.set_ylabel("kHz")
-    if title:
-        upper.set_title(title, fontsize=9, loc="left", parse_math=False)
     shown = (where >= start) & (where <= stop)
     # What is far out would flatten the rest: the square root keeps both in sight.
     height = np.sign(values) * np.sqrt(np.abs(values))

@@ -21,7 +21,7 @@ LISTED: Final = 30
 
 MEANING: Final = (
     "A score is the negative log-likelihood of a recording's frames under mixtures of normal recordings, pooled as "
-    "anomaly.streams says; several figures of a recording are combined in deviations of normal recordings."
+    "anomaly.streams says; several scores of a recording are combined in standard deviations of normal recordings."
 )
 
 
@@ -61,7 +61,7 @@ def oddest(run: RunFolder, n_audio: int) -> Section | None:
         )
         for row in order[:LISTED]
     ]
-    head = ("recording", "condition", "decision", "score", "p", "oddest stretch (s)")
+    head = ("recording", "condition", "decision", "score", "p", "most anomalous stretch (s)")
     tables = [Table.of(f"The {len(rows)} test recordings with the highest scores", head, rows, text=3)]
     normal = str(run.config["anomaly"]["normal"])
     wrong = [row for row in run.scores if (row["condition"] == normal) != (row["decision"] == normal)]
@@ -81,7 +81,7 @@ def oddest(run: RunFolder, n_audio: int) -> Section | None:
         tables.append(
             Table.of(
                 f"Wrong decisions, the farthest from the threshold first ({len(worst)} of {len(wrong)})",
-                ("recording", "condition", "decision", "score", "threshold", "oddest stretch (s)"),
+                ("recording", "condition", "decision", "score", "threshold", "most anomalous stretch (s)"),
                 worst,
                 text=3,
             )
@@ -93,15 +93,16 @@ def oddest(run: RunFolder, n_audio: int) -> Section | None:
         if number < n_audio
     )
     text = (
-        "The oddest recordings are shown with a curve of how odd they are; 1 is as odd as usual normal recordings get. "
+        "The most anomalous recordings are shown with their anomaly score over time; 1 is the highest that normal "
+        "recordings usually reach. "
     )
     text += (
-        f"This page holds {len(clips)} of them, at most {LONGEST:g} s each around the oddest stretch: whoever gets the "
-        "page gets these voices too."
+        f"This page holds {len(clips)} of them, at most {LONGEST:g} s each around the most anomalous stretch: "
+        "whoever gets the page gets these voices too."
         if clips
         else "No audio is held in this page."
     )
-    return Section("odd", "The oddest recordings", (text,), tuple(tables), clips=clips)
+    return Section("odd", "The most anomalous recordings", (text,), tuple(tables), clips=clips)
 
 
 def _decided(run: RunFolder) -> tuple[RunFolder, list[str]]:
@@ -218,7 +219,7 @@ def _roc(run: RunFolder, normal: str, kinds: list[str]) -> Picture:
         "roc",
         alt=f"Receiver operating characteristic of {len(kinds)} kinds of anomalies; numbers are in the table below it.",
         caption="Points are the thresholds that the run chose. Scores of several classes are pooled here, each less "
-        "its class's threshold; the figures above take the mean over classes.",
+        "its class's threshold; the metrics above are means over classes.",
         table=Table.of("What the curves hold", ("anomaly", "AUC, pooled", "found (%)", "false alarms (%)"), rows),
         wide=len(kinds) > IN_LEGEND,
     )
@@ -238,19 +239,17 @@ def _clip(run: RunFolder, row: Row, curve: tuple[NDArray[np.float64], NDArray[np
     start, end = float(row["start"]), float(row["end"])
     about = (("condition", row["condition"]), ("score", f"{float(row['score']):.3f}"), ("oddest", f"{_when(row)} s"))
     title = f"{row['id']}: {row['decision']}"
-    path = run.path_of(row["id"])
-    if path is None:
-        return Clip(title, about, missing="the run does not say where its recordings lay")
-    first = float(run.places[row["id"]]["start"] or 0)
     from_ = max(0.0, (start + end - LONGEST) / 2)
     try:
+        path = run.path_of(row["id"])
+        first = float(run.places[row["id"]]["start"] or 0)
         samples, rate = read_clip(
             path, first + from_, first + from_ + LONGEST, run.config["corpus"].get("channel", "mix")
         )
         figure = plot_anomaly_curve(samples, rate, *curve, start=from_, stretch=(start, end))
     except DataError as error:
         return Clip(title, about, missing=str(error))
-    alt = f"Spectrogram of {row['id']} and under it how odd it is over time; most from {_when(row)} s"
+    alt = f"Spectrogram of {row['id']} and under it the anomaly score over time; most from {_when(row)} s"
     return Clip(title, about, Picture.of(figure, name, alt=alt, caption="", table=None), data_uri(samples, rate))
 
 

@@ -24,7 +24,7 @@ class StreamSpec:
 
     name: str = setting("frames", "what the stream is called in tables and pictures")
     features: FeatureSpec | None = setting(None, "its front end; default: the section features")
-    n_components: int | None = setting(None, "components of its mixtures; default: model.n_components", ge=1)
+    n_components: int | None = setting(None, "components of its mixtures; default: model.n_components", ge=1, le=65536)
     pool: Pool = setting(
         "mean",
         "negative log-likelihoods of frames become one figure by their mean (for what goes on all the time), by the "
@@ -32,7 +32,7 @@ class StreamSpec:
         "some tenths of a second)",
     )
     share: float = setting(0.05, "top: share of the frames that count", gt=0, le=1)
-    window: float = setting(0.3, "window: length of the stretch", unit="s", gt=0)
+    window: float = setting(0.3, "window: length of the stretch", unit="s", gt=0, le=3600)
     relative: bool = setting(
         False,
         "less the recording's own median frame, so that a strange voice or channel is no anomaly; for faults that are "
@@ -83,9 +83,14 @@ class AnomalySpec:
         0.05, "share of normal recordings that may be called anomalous: the threshold is made for it", gt=0, lt=1
     )
     folds: int = setting(
-        5, "parts of the normal recordings that are left out in turn, for scores of recordings not trained on", ge=2
+        5,
+        "parts of the normal recordings that are left out in turn, for scores of recordings not trained on",
+        ge=2,
+        le=1000,
     )
-    when: float = setting(0.3, "length of the stretch that is named as the oddest of a recording", unit="s", gt=0)
+    when: float = setting(
+        0.3, "length of the stretch that is named as the oddest of a recording", unit="s", gt=0, le=3600
+    )
 
     def __post_init__(self) -> None:
         """Refuse streams that could not be told apart."""

@@ -69,7 +69,7 @@ def divide_normal(
         names = ", ".join(f"{u.source or u.id} ({u.label(condition)})" for u in trained[:5])
         raise DataError(
             f"{len(trained)} utterances in the split 'train' are not {normal!r} in {condition!r}: {names}"
-            f"{', ...' if len(trained) > 5 else ''}; models of what is normal are trained on normal recordings alone: "
+            f"{', ...' if len(trained) > 5 else ''}; anomaly-detection models are trained on normal recordings alone: "
             "put these into the split 'test'"
         )
     if own_models:
@@ -78,7 +78,7 @@ def divide_normal(
         if strangers:
             raise DataError(
                 f"{len(strangers)} of {corpus.label!r} are tested and have no normal training recordings: "
-                f"{', '.join(strangers[:20])}; each has a model of its own (anomaly.models: label); give it some, or "
+                f"{', '.join(strangers[:20])}; each has its own model (anomaly.models: label); give it some, or "
                 "set anomaly.models: one"
             )
     return corpus

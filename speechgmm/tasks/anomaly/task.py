@@ -136,7 +136,7 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
         config = job.experiment.config
         evaluation = evaluate_anomalies(tested.scores, config.section(AnomalySpec).normal, seed=config.seed)
         if evaluation is None:
-            job.console.warn("the split 'test' is empty: there are models, but no figures about them")
+            job.console.warn("the split 'test' is empty: models were trained, but there are no results")
         elif "auc" not in evaluation.metrics:
             job.console.warn("no AUC: it needs normal and anomalous recordings of every class in the test")
         return evaluation

@@ -9,20 +9,20 @@ Parameters are tensors; labels, the feature spec and the rest are **one** canoni
     log_priors          (C,)              float64
     posterior.*, prior.*                  of variational Bayes (see ``posterior_part``); format 2
     ubm.*                                 the universal background model, where there is one
-    cohort.*, norm.*                      what scores of claims are normalised by (see ``cohort_part``)
     normalisation.*     (D,)              shift and scale, where cmvn is global
     transform.*                           matrix and offset, where features are transformed
     floor               (D,)              least variances, for classes that are added later
     counts              (sum of K,)       frames that spoke for each component, for classes that are updated later
-    calibration.*       (B,)              scores and llrs of the blocks of PAV; an affine map is in the header
     seen                (N,)              uint64, recordings that each class has counted; seen_lengths says how many,
                                           -1 of a class whose are not known
     recordings          (T, D)            float32 frames of the cohort's recordings, one after another; their numbers
     recording_lengths   (N,)              of frames; for the norm of classes that are added later
     talker.*            (N,)              int16 samples of those who are heard in babble, for the same
+
+Files of verification hold more (``tasks/verification/codec.py``), and are read here as well.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,26 +32,47 @@ from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
 from speechgmm.engine.recipe import ClassRecipe
+from speechgmm.features import FrontEnd
 from speechgmm.features.augment import Copy
-from speechgmm.gmm import ChooseSpec, ModelSpec, UbmSpec
-from speechgmm.gmm.spec import NOT_OF, OF_ADAPTATION, OF_BACKGROUND
+from speechgmm.gmm import ModelSpec
+from speechgmm.gmm.spec import NOT_OF
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.container import (
-    CLASSES,
     FORMAT_VERSION,
     WITH_POSTERIORS,
+    check_kind,
     packed,
     read_tensors,
-    refuse_other_kinds,
     stack,
+    tensor,
     unstack,
     whole,
 )
+from speechgmm.io.header import checked
 from speechgmm.io.posterior_part import posterior_part, read_posterior_part
+from speechgmm.setting import setting
 from speechgmm.tasks.classification.models import ClassModels
-from speechgmm.tasks.verification.cohort_codec import cohort_part, read_cohort_part
-from speechgmm.tasks.verification.score_maps import Affine, Calibration, Pav, ScoreMap
-from speechgmm.tasks.verification.spec import DecisionSpec
+from speechgmm.tasks.classification.recipe_codec import read_recipe
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recorded:
+    """The frames of a recording, and the windows of it that are scored by themselves."""
+
+    frames: NDArray[np.float32]  # (T, D)
+    speech: NDArray[np.bool_]  # (T,) which of them count
+    windows: tuple[tuple[float, float], ...]  # start and end in seconds
+    is_whole: bool  # the one window is the whole recording
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowScores:
+    """A window against all classes."""
+
+    n_frames: int  # 0: no speech
+    scores: NDArray[np.float64]  # (C,) mean log-likelihoods in nats per frame, or log posteriors; NaN without frames
+    posteriors: NDArray[np.float64] | None  # (C,); None where the model has no temperature, or without frames
+    llrs: NDArray[np.float64] | None = None  # (C,) calibrated, nats; None where the model has no calibration
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +83,52 @@ class ModelFile:
     audio: AudioInput | None = None  # None: trained on frames alone
     label: str = "label"  # the column that the classes are values of
     recipe: ClassRecipe | None = None  # None: no class can be added
-    calibration: Calibration | None = None  # None: scores of claims stay scores
+
+    @property
+    def of_segments(self) -> bool:
+        """Whether it scores segments, and no recordings as a whole."""
+        return False
+
+    @property
+    def decisions(self) -> tuple[str, ...]:
+        """Names that decisions have beside the classes', which no class may have."""
+        return ()
+
+    def fitted(self) -> tuple[str, ...]:
+        """What was fitted to the models as they are, in words: it no longer fits when they change."""
+        return () if self.models.temperature is None else ("the temperature of its posteriors",)
+
+    def more(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
+        """What the file holds beside classes and how they were trained: entries of its header, and tensors."""
+        return self.models.more()
+
+    def window_scores(self, plan: FrontEnd, recorded: Recorded) -> Iterator[WindowScores]:
+        """The scores of each window by its frames that are speech; ``plan`` made the frames."""
+        models, frames = self.models, recorded.frames
+        for start, end in recorded.windows:
+            first, stop = (0, len(frames)) if recorded.is_whole else plan.frame_range(start, end, len(frames))
+            chosen = frames[first:stop][recorded.speech[first:stop]]
+            if len(chosen) == 0:  # the VAD left nothing of the window
+                yield WindowScores(0, np.full(len(models.labels), np.nan), None)
+                continue
+            means = models.mean_log_likelihoods(chosen)
+            posteriors = None if models.temperature is None else models.posteriors(means, len(chosen))
+            yield WindowScores(len(chosen), means, posteriors, self.llrs(chosen))
+
+    def llrs(self, frames: NDArray[np.float32]) -> NDArray[np.float64] | None:
+        """Calibrated log-likelihood ratios (C,) in nats of frames (T, D); None: the file has no calibration."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassesHeader:
+    """What the header says of classes."""
+
+    labels: tuple[str, ...]
+    n_components: tuple[int, ...]
+    label: str
+    temperature: float | None = setting(None, "times total log-likelihoods", ge=0)
+    top_components: int | None = setting(None, "of the background model, that score a frame", ge=1, le=65536)
 
 
 def save_models(
@@ -100,8 +166,6 @@ def serialise(content: ModelFile) -> bytes:
     if models.bayesian is not None:
         header["posteriors"], arrays = posterior_part("posterior.", models.bayesian)
         tensors |= arrays
-    about_claims, arrays = cohort_part(models)
-    header, tensors = header | about_claims, tensors | arrays
     if audio is not None:
         header["audio"], arrays = audio_header(audio)
         tensors |= arrays
@@ -128,10 +192,8 @@ def serialise(content: ModelFile) -> bytes:
             tensors["recording_lengths"] = np.array([len(frames) for frames in content.recipe.recordings], np.int64)
         for n, samples in enumerate(content.recipe.talkers):
             tensors[f"talker.{n}"] = np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
-    if content.calibration is not None:
-        header["calibration"], arrays = _calibration_header(content.calibration)
-        tensors |= arrays
-    return packed(header, tensors)
+    entries, arrays = content.more()
+    return packed(header | entries, tensors | arrays)
 
 
 def read_model_file(path: str | Path) -> ModelFile:
@@ -142,29 +204,38 @@ def read_model_file(path: str | Path) -> ModelFile:
     """
     path = Path(path)
     tensors, header = read_tensors(path)
-    refuse_other_kinds(path, header, CLASSES)
+    kind = check_kind(path, header, "classes")
     with whole(path):
-        sizes = [int(size) for size in header["n_components"]]
-        models = unstack("", tensors, sizes)
-        ubm = unstack("ubm.", tensors, [len(tensors["ubm.weights"])])[0] if "ubm.weights" in tensors else None
-        classes = ClassModels(
-            labels=tuple(header["labels"]),
-            models=models,
-            log_priors=tensors["log_priors"],
-            temperature=header["temperature"],
-            ubm=ubm,
-            top_components=header.get("top_components"),
-            bayesian=(
-                read_posterior_part("posterior.", header["posteriors"], tensors) if "posteriors" in header else None
-            ),
-            **read_cohort_part(header, tensors),
-        )
+        said = checked(ClassesHeader, header)
         audio = read_audio_input(header["audio"], tensors) if "audio" in header else None
-        recipe = _recipe(header["recipe"], tensors, sizes) if "recipe" in header else None
+        models = unstack("", tensors, said.n_components, None if audio is None else audio.n_dims)
+        n_dims = models[0].n_features
+        ubm = None
+        if "ubm.weights" in tensors:
+            ubm = unstack("ubm.", tensors, [len(tensor(tensors, "ubm.weights", None))], n_dims)[0]
+        posteriors = header.get("posteriors")
+        classes = {
+            "labels": said.labels,
+            "models": models,
+            "log_priors": tensor(tensors, "log_priors", len(said.labels), finite=False),
+            "temperature": said.temperature,
+            "ubm": ubm,
+            "top_components": said.top_components,
+            "bayesian": None if posteriors is None else read_posterior_part("posterior.", posteriors, tensors),
+        }
+        recipe = read_recipe(header["recipe"], tensors, said.n_components, n_dims) if "recipe" in header else None
         if recipe is not None and "seen" in tensors:
-            recipe = replace(recipe, seen=_seen(tensors, classes.labels))
-        calibration = _calibration(header["calibration"], tensors) if "calibration" in header else None
-    return ModelFile(classes, audio, header["label"], recipe, calibration)
+            recipe = replace(recipe, seen=_seen(tensors, said.labels))
+        rest = {"audio": audio, "label": said.label, "recipe": recipe}
+        file: ModelFile = kind.function("codec:model_file")(classes, rest, header, tensors)
+    return file
+
+
+def model_file(
+    classes: dict[str, Any], rest: dict[str, Any], _header: dict[str, Any], _tensors: dict[str, NDArray[np.float64]]
+) -> ModelFile:
+    """A model file of the fields of ``ClassModels`` and its own; a kind that extends this one has the same function."""
+    return ModelFile(ClassModels(**classes), **rest)
 
 
 def _with_effect(spec: ModelSpec) -> dict[str, Any]:
@@ -175,82 +246,19 @@ def _with_effect(spec: ModelSpec) -> dict[str, Any]:
     return settings
 
 
-def _recipe(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]], sizes: list[int]) -> ClassRecipe:
-    spec = {**header["spec"], "ubm": UbmSpec(**header["spec"]["ubm"])}
-    spec["adapt_parameters"] = tuple(spec["adapt_parameters"])
-    # Settings without effect are in the file with the defaults of the version that wrote it, which may differ today.
-    for name in OF_BACKGROUND if spec["adapt"] == "map" else OF_ADAPTATION:
-        spec.pop(name, None)
-    choose = dict(spec.get("choose", {}))
-    if choose.get("candidates") is not None:
-        choose["candidates"] = tuple(choose["candidates"])
-    spec["choose"] = ChooseSpec(**choose)
-    copies = tuple(Copy(*values) for values in header.get("copies", ()))
-    sounds = sorted((name for name in tensors if name.startswith("talker.")), key=lambda name: int(name[7:]))
-    talkers = tuple(np.asarray(tensors[name], np.float32) / np.float32(32768) for name in sounds)
-    recordings: tuple[NDArray[np.float32], ...] = ()
-    if "recordings" in tensors:
-        ends = np.cumsum(tensors["recording_lengths"])
-        recordings = tuple(np.split(np.asarray(tensors["recordings"], np.float32), ends[:-1]))
-    n_talkers = int(header.get("n_talkers", 0))
-    prior = read_posterior_part("prior.", header["prior"], tensors)[0] if "prior" in header else None
-    counts: tuple[NDArray[np.float64], ...] = ()
-    if "counts" in tensors:
-        if len(tensors["counts"]) != sum(sizes):
-            raise ValueError(f"{len(tensors['counts'])} counts for n_components {sizes}")
-        counts = tuple(np.split(tensors["counts"], np.cumsum(sizes)[:-1]))
-    return ClassRecipe(
-        ModelSpec(**spec), tensors["floor"], header["seed"], copies, talkers, n_talkers, recordings, prior, counts
-    )
-
-
 def _seen(tensors: dict[str, NDArray[Any]], labels: Sequence[str]) -> dict[str, frozenset[int]]:
     """Class -> the recordings that it has counted, where they are known."""
-    lengths = tensors["seen_lengths"]
+    seen, lengths = tensors["seen"], tensors["seen_lengths"]
+    are_numbers = lengths.dtype == np.int64 and seen.dtype == np.uint64 and seen.ndim == 1
+    if not are_numbers or lengths.shape != (len(labels),):
+        raise ValueError("tensors of the recordings seen that are not (N,) whole numbers, or not for each class")
     stops = np.cumsum(np.maximum(lengths, 0))
-    if len(lengths) != len(labels) or stops[-1] != len(tensors["seen"]):
-        raise ValueError(f"{len(tensors['seen'])} recordings seen by {len(labels)} classes of {lengths.tolist()}")
-    parts = zip(labels, lengths, np.split(tensors["seen"], stops[:-1]), strict=True)
+    if stops[-1] != len(seen):
+        raise ValueError(f"{len(seen)} recordings seen by classes of {lengths.tolist()}")
+    parts = zip(labels, lengths, np.split(seen, stops[:-1]), strict=True)
     return {label: frozenset(part.tolist()) for label, n, part in parts if n >= 0}
 
 
 def _spelt(copy: Copy) -> list[Any]:
     """The values of a copy, as far as they say something."""
     return [copy.warp, copy.speed] if copy.noise == "none" else list(astuple(copy))
-
-
-def _calibration_header(calibration: Calibration) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
-    header = {
-        "threshold": calibration.threshold,
-        "decision": asdict(calibration.decision),
-        "by": calibration.by,
-        "n_targets": calibration.n_targets,
-        "n_nontargets": calibration.n_nontargets,
-        "n_frames": list(calibration.n_frames),
-        **({} if calibration.quality == "none" else {"quality": calibration.quality}),
-    }
-    found = calibration.map
-    if isinstance(found, Pav):
-        return header, {"calibration.scores": found.scores, "calibration.llrs": found.llrs}
-    affine = {"weights": found.weights.tolist(), "offset": found.offset, "separated": found.separated}
-    return {**header, "affine": affine}, {}
-
-
-def _calibration(header: dict[str, Any], tensors: dict[str, NDArray[np.float64]]) -> Calibration:
-    found: ScoreMap
-    if "affine" in header:
-        affine = header["affine"]
-        found = Affine(np.array(affine["weights"], np.float64), float(affine["offset"]), bool(affine["separated"]))
-    else:
-        found = Pav(tensors["calibration.scores"], tensors["calibration.llrs"])
-    shortest, longest = header["n_frames"]
-    return Calibration(
-        found,
-        float(header["threshold"]),
-        DecisionSpec(**header["decision"]),
-        header["by"],
-        int(header["n_targets"]),
-        int(header["n_nontargets"]),
-        (int(shortest), int(longest)),
-        header.get("quality", "none"),
-    )

@@ -1,149 +1,153 @@
-"""``score``: recordings against a file of class models, as text on standard output."""
+"""``score`` for class models: the ranked classes of recordings."""
 
-import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
-from speechgmm.engine.console import Console
-from speechgmm.errors import ConfigError, DataError
-from speechgmm.io.audio import CLIPPED_SHARE
-from speechgmm.io.tables import cell
-from speechgmm.report.text import recordings
-from speechgmm.tasks.verification.spec import UNKNOWN
-from speechgmm.tasks.verification.text import of_strange_length, stakes
+import typer
+
+from speechgmm.errors import ConfigError
+from speechgmm.tasks.options import ScoreOptions, model_file_of
 
 if TYPE_CHECKING:
     from speechgmm.tasks.classification.scoring import Scored
 
+Row = Mapping[str, Any]
 
-def score_and_print(
-    model: Path,
-    audio: Sequence[Path],
-    *,
-    form: str = "table",
-    top: int = 3,
-    window: float | None = None,
-    hop: float | None = None,
-    speaker: str | None = None,
-    resample: bool = False,
-    jobs: int = 1,
-    quiet: bool = False,
-) -> int:
-    """Score recordings and print ranked classes as they are ready; returns how many recordings failed.
 
-    Raises:
-        ConfigError: No recording is named.
-        ModelFileError: The model cannot be read.
-    """
-    from speechgmm.tasks.classification.codec import ModelFile
-    from speechgmm.tasks.classification.scoring import score_recordings
-    from speechgmm.tasks.segments.codec import read_any_model
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score(ScoreOptions):
+    """Ranked classes of recordings, with log-likelihood per frame, posterior and margin."""
 
-    file = read_any_model(model / "models.safetensors" if model.is_dir() else model)
-    if resample and file.audio:
-        file = replace(file, audio=replace(file.audio, resample=True))
-    paths = recordings(audio)
-    cmvn = file.audio.features.cmvn if file.audio else "none"
-    if not quiet:
+    top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="classes to print per recording")] = 3
+    window: Annotated[float | None, typer.Option(metavar="S", help="score windows of S seconds")] = None
+    hop: Annotated[
+        float | None, typer.Option(metavar="S", help="seconds from one window to the next; default: --window")
+    ] = None
+    speaker: Annotated[
+        str | None, typer.Option(metavar="NAME", help="with cmvn: speaker: the recordings are all of one speaker")
+    ] = None
+
+    def run(self) -> int:
+        """Print the ranked classes of each recording as it is ready; returns how many recordings failed.
+
+        Raises:
+            ConfigError: No recording is named, or a speaker where the model does not normalise by speaker.
+            ModelFileError: The model cannot be read.
+        """
+        from speechgmm.report.text import recordings
+        from speechgmm.tasks.classification.scoring import score_recordings
+        from speechgmm.tasks.output import Results, print_rows
+
+        file = self.read(model_file_of(self.model))
+        if self.resample and file.audio:
+            file = replace(file, audio=replace(file.audio, resample=True))
+        paths = recordings(self.audio)
+        cmvn = file.audio.features.cmvn if file.audio else "none"
+        if not self.quiet:
+            for line in (*self._about_speaker(cmvn), *self.about(file)):
+                print(line, file=sys.stderr)
+        if self.speaker and cmvn != "speaker":
+            raise ConfigError(f"--speaker is for a model with cmvn: speaker; this one has cmvn: {cmvn}")
+        found = score_recordings(
+            file, paths, window=self.window, hop=self.hop, speaker=self.speaker, n_jobs=self.jobs or 1
+        )
+        results = Results(found, len(paths), "scoring", quiet=self.quiet)
+        lengths: list[int] = []
+        print_rows(self._rows(file, results, lengths), self.form, self.columns(file), partial(self.lines, file))
+        for line in self.afterwards(file, lengths):
+            print(line, file=sys.stderr)
+        return results.n_failed
+
+    def _rows(
+        self, file: Any, results: "Iterable[tuple[Path, list[Scored]]]", lengths: list[int]
+    ) -> Iterator[dict[str, Any]]:
+        for path, items in results:
+            for item in _with_speech(path, items):
+                lengths.append(item.n_frames)
+                yield from self.ranks(file, item)
+
+    def _about_speaker(self, cmvn: str) -> Iterator[str]:
         if cmvn == "speaker":
-            whose = (
-                f"all are of speaker {speaker!r}" if speaker else "each recording is a speaker of its own (--speaker)"
-            )
-            print(f"normalisation by speaker: {whose}", file=sys.stderr)
-        if not isinstance(file, ModelFile):
-            if window is not None:
-                print("a model of segments: each window is scored as one segment", file=sys.stderr)
-        elif file.calibration is not None:
-            least = f"{file.calibration.threshold:.3f} nats: {stakes(file.calibration.decision)}"
-            print(f"calibrated log-likelihood ratios; unknown where the best is below {least}", file=sys.stderr)
-        elif file.models.temperature is None:
-            print("the model has no temperature: no posteriors, margins only", file=sys.stderr)
-    if speaker and cmvn != "speaker":
-        raise ConfigError(f"--speaker is for a model with cmvn: speaker; this one has cmvn: {cmvn}")
-    labels, classes = file.models.labels, isinstance(file, ModelFile)
-    calibration = file.calibration if isinstance(file, ModelFile) else None
-    failures = strange = 0
+            whose = f"all are of speaker {self.speaker!r}"
+            alone = "each recording counts as a speaker by itself (--speaker names one speaker of them all)"
+            yield f"normalisation by speaker: {whose if self.speaker else alone}"
 
-    def rows() -> Iterator[dict[str, object]]:
-        nonlocal failures, strange
-        scored = score_recordings(file, paths, window=window, hop=hop, speaker=speaker, n_jobs=jobs)
-        # Where the results do not pass before one's eyes, a bar does.
-        hidden = len(paths) > 1 and not sys.stdout.isatty() and sys.stderr.isatty()
-        for path, results in Console(quiet=quiet).track(scored, len(paths), "scoring" if hidden else None):
-            if isinstance(results, DataError):
-                failures += 1
-                print(f"error: {results}", file=sys.stderr)
-                continue
-            if results and results[0].clipped >= CLIPPED_SHARE:
-                print(f"warning: {path}: {100 * results[0].clipped:.1f} % of samples are clipped", file=sys.stderr)
-            silent = sum(item.n_frames == 0 for item in results)
-            if silent:
-                print(f"{path}: {silent} of {len(results)} windows hold no speech and are left out", file=sys.stderr)
-            for item in results:
-                if item.n_frames:
-                    strange += calibration is not None and calibration.strange(item.n_frames)
-                    decision: dict[str, object] = {}
-                    if item.llrs is not None and calibration is not None:
-                        known = item.llrs.max() >= calibration.threshold
-                        decision = {"decision": labels[item.ranked()[0]] if known else UNKNOWN}
-                    yield from ranks(item, labels, top, has_likelihoods=classes, more=decision)
+    def read(self, path: Path) -> Any:
+        """The model file."""
+        from speechgmm.tasks.classification.codec import read_model_file
 
-    print_rows(rows(), form, windowed=window is not None, label=file.label, calibrated=calibration is not None)
-    if strange and calibration is not None:
-        print(of_strange_length(strange, calibration), file=sys.stderr)
-    return failures
+        return read_model_file(path)
 
+    @property
+    def shows_times(self) -> bool:
+        """Whether rows for a person begin with times."""
+        return self.window is not None
 
-def ranks(
-    item: "Scored", labels: Sequence[str], top: int, *, has_likelihoods: bool, more: Mapping[str, object]
-) -> Iterator[dict[str, object]]:
-    """A row for each of the `top` best classes; segment models have posteriors alone. ``more`` goes into each row."""
-    for rank, number in enumerate(item.ranked()[:top], 1):
-        yield {
-            "file": str(item.path),
-            "start": round(item.start, 3),
-            "end": round(item.end, 3),
-            "n_frames": item.n_frames,
-            "rank": rank,
-            "label": labels[number],
-            "mean_log_likelihood": round(float(item.mean_log_likelihoods[number]), 6) if has_likelihoods else None,
-            "posterior": None if item.posteriors is None else round(float(item.posteriors[number]), 6),
-            "margin": round(item.margin(number), 6),
-            **({} if item.llrs is None else {"llr": round(float(item.llrs[number]), 6)}),
-            **more,
-        }
+    def about(self, file: Any) -> Iterable[str]:
+        """What a person should know of the scores."""
+        if file.models.temperature is None:
+            yield "the model has no temperature: margins are printed, but no posteriors"
 
+    def columns(self, file: Any) -> tuple[str, ...]:
+        """Columns of a table with tabs."""
+        return ("file", "start", "end", "n_frames", "rank", "label", "mean_log_likelihood", "posterior", "margin")
 
-def print_rows(
-    rows: Iterable[dict[str, object]], form: str, *, windowed: bool, label: str, calibrated: bool = False
-) -> None:
-    """Print rows of `ranks` as a table for a person, as TSV or as JSON Lines; ``windowed`` shows the times."""
-    if form == "jsonl":
+    def afterwards(self, file: Any, lengths: list[int]) -> Iterable[str]:
+        """What a person should know of the scores, given the numbers of frames that were scored."""
+        return ()
+
+    def ranks(self, file: Any, item: "Scored") -> Iterator[dict[str, Any]]:
+        """A row for each of the best classes of a window."""
+        for rank, number in enumerate(item.ranked()[: self.top], 1):
+            yield {
+                "file": str(item.path),
+                "start": round(item.start, 3),
+                "end": round(item.end, 3),
+                "n_frames": item.n_frames,
+                "rank": rank,
+                "label": file.models.labels[number],
+                "mean_log_likelihood": round(float(item.mean_log_likelihoods[number]), 6),
+                "posterior": None if item.posteriors is None else round(float(item.posteriors[number]), 6),
+                "margin": round(item.margin(number), 6),
+            }
+
+    def lines(self, file: Any, rows: Iterable[Row]) -> Iterator[str]:
+        """The rows for a person, under the name of each recording."""
+        before: object = None
+        windowed = self.shows_times
         for row in rows:
-            print(json.dumps(row, ensure_ascii=False))
-        return
-    if form == "tsv":
-        names = ["file", "start", "end", "n_frames", "rank", "label", "mean_log_likelihood", "posterior", "margin"]
-        names += ["llr", "decision"] if calibrated else []
-        print("\t".join(names))
-        for row in rows:
-            print("\t".join("" if row[name] is None else cell(row[name]) for name in names))
-        return
-    before: object = None
-    for row in rows:
-        if row["file"] != before:
-            print(f"{'' if before is None else chr(10)}{row['file']}")
-            head = f"{'start':>8}{'end':>8}  " if windowed else "  "
-            third = f"{'ratio':>11}" if calibrated else f"{'posterior':>11}"
-            units = "nats per frame (ratio: nats)" if calibrated else "nats per frame"
-            print(f"{head}{'rank':>4}  {label:<16}{'log-likelihood':>15}{third}{'margin':>9}   {units}")
-            before = row["file"]
-        times = f"{row['start']:>8.2f}{row['end']:>8.2f}  " if windowed else "  "
-        third = f"{row['llr']:.3f}" if calibrated else "" if row["posterior"] is None else f"{row['posterior']:.3f}"
-        likelihood = "" if row["mean_log_likelihood"] is None else f"{row['mean_log_likelihood']:.3f}"
-        decision = f"   {row['decision']}" if calibrated and row["rank"] == 1 else ""
-        values = f"{likelihood:>15}{third:>11}{row['margin']:>9.3f}{decision}"
-        print(f"{times}{row['rank']:>4}  {row['label']:<16}{values}")
+            if row["file"] != before:
+                yield f"{'' if before is None else chr(10)}{row['file']}"
+                head = f"{'start':>8}{'end':>8}  " if windowed else "  "
+                third, units = self.third_heading(file)
+                yield f"{head}{'rank':>4}  {file.label:<16}{'log-likelihood':>15}{third:>11}{'margin':>9}   {units}"
+                before = row["file"]
+            times = f"{row['start']:>8.2f}{row['end']:>8.2f}  " if windowed else "  "
+            likelihood = "" if row["mean_log_likelihood"] is None else f"{row['mean_log_likelihood']:.3f}"
+            third, after = self.third(row)
+            values = f"{likelihood:>15}{third:>11}{row['margin']:>9.3f}{after}"
+            yield f"{times}{row['rank']:>4}  {row['label']:<16}{values}"
+
+    def third_heading(self, file: Any) -> tuple[str, str]:
+        """The heading of the column after log-likelihoods, and the units of all."""
+        return "posterior", "nats per frame"
+
+    def third(self, row: Row) -> tuple[str, str]:
+        """The value in the column after log-likelihoods, and what stands after the row."""
+        return "" if row["posterior"] is None else f"{row['posterior']:.3f}", ""
+
+
+def _with_speech(path: Path, items: "list[Scored]") -> "Iterator[Scored]":
+    """The windows of a recording that hold speech; warnings about the others and about clipping are printed."""
+    from speechgmm.io.audio import CLIPPED_SHARE
+
+    if items and items[0].clipped >= CLIPPED_SHARE:
+        print(f"warning: {path}: {100 * items[0].clipped:.1f} % of samples are clipped", file=sys.stderr)
+    silent = sum(item.n_frames == 0 for item in items)
+    if silent:
+        print(f"{path}: {silent} of {len(items)} windows hold no speech and are left out", file=sys.stderr)
+    yield from (item for item in items if item.n_frames)

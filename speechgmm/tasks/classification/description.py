@@ -9,13 +9,18 @@ from speechgmm.features import front_end
 from speechgmm.gmm.component_count import DEFAULT_COMPONENTS, FRAMES_PER_COMPONENT
 from speechgmm.gmm.selection import NAMES
 from speechgmm.report.text import aligned
-from speechgmm.tasks.classification.codec import ModelFile
+from speechgmm.tasks.classification.codec import ModelFile, read_model_file
 from speechgmm.tasks.classification.models import ClassModels
 
 CLASSES_SHOWN = 30
 
 
-def describe(path: Path, file: ModelFile, more: Iterable[str]) -> Iterator[str]:
+def describe(path: Path) -> Iterator[str]:
+    """How the models were made, how they score, and a row for each class."""
+    return lines_about(path, read_model_file(path), ())
+
+
+def lines_about(path: Path, file: ModelFile, more: Iterable[str]) -> Iterator[str]:
     """How the models were made, how they score (and ``more`` of it), and a row for each class."""
     models = file.models
     sizes = [len(model.weights) for model in models.models]
@@ -35,11 +40,6 @@ def describe(path: Path, file: ModelFile, more: Iterable[str]) -> Iterator[str]:
         yield f"adapted from a background model of {len(models.ubm.weights)} components"
     if models.top_components is not None:
         yield f"scored by its {models.top_components} best components of each frame"
-    if models.method == "linear":
-        yield "claims are scored to first order in the means (linear)"
-    if models.cohort is not None and models.cohort.norm is not None:
-        norm = models.cohort.norm.kind
-        yield f"claims are normalised ({norm}) by a cohort; {len(models.cohort.labels)} models of it are here"
     yield (
         "posteriors: none (no temperature was fitted)"
         if models.temperature is None

@@ -21,8 +21,6 @@ from speechgmm.io.audio import recording_key
 from speechgmm.parallel import one_blas_thread
 from speechgmm.tasks.classification.codec import ModelFile
 from speechgmm.tasks.classification.models import ClassModels
-from speechgmm.tasks.verification.score_norm import ScoreNorm
-from speechgmm.tasks.verification.spec import UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
         raise ConfigError("the model does not say how its classes were trained; train it again to enrol into it")
     if label in models.labels:
         raise ConfigError(f"label {label}: the model has this class already; choose another name", arguments=("label",))
-    if label == UNKNOWN and file.calibration is not None:
+    if label in file.decisions:
         raise ConfigError(
             f"label {label}: that is what this model says of a recording that is like none of its classes; choose "
             "another name",
@@ -62,7 +60,7 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
             f"label {label}: every class of this model was trained with a prior of its own (model.prior_from), and "
             "a new one has none; train a model with the class and use that as the prior"
         )
-    norm = norm_by_recordings(
+    check_recordings(
         models, recipe, label, "train again with the new class or a smaller cohort, or with scoring.normalise: t"
     )
     parts = speech_as_trained(audio, recipe, paths, "enrolled")
@@ -74,27 +72,11 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
         fit = choice.fit if isinstance(choice, Choice) else choice
     except FitError as error:
         raise FitError(f"class {label!r}: {error}") from None
-    cohort = models.cohort
-    if cohort is not None and norm is not None:
-        alone = replace(models, labels=(label,), models=(fit.model,), log_priors=np.zeros(1), cohort=None)
-        cohort = replace(cohort, norm=norm.and_of(alone.raw_scores(recipe.recordings)))
-    bayesian = models.bayesian
-    if bayesian is not None and not isinstance(fit, Fit):
-        bayesian = (*bayesian, fit.posterior)
-    priors = np.exp(models.log_priors)
-    priors = np.append(priors, priors.mean())
+    larger = models.with_class(label, fit.model, None if isinstance(fit, Fit) else fit.posterior, recipe.recordings)
     if recipe.counts and isinstance(fit, Fit):
         recipe = replace(recipe, counts=(*recipe.counts, fit.counts))
     seen = {**recipe.seen, label: frozenset(recording_number(recording_key(path)) for path in paths)}
     recipe = replace(recipe, seen=seen)
-    larger = replace(
-        models,
-        labels=(*models.labels, label),
-        models=(*models.models, fit.model),
-        log_priors=np.log(priors / priors.sum()),
-        cohort=cohort,
-        bayesian=bayesian,
-    )
     n_components = fit.model.n_components
     warning = None
     if isinstance(recipe.spec.n_components, int) and models.ubm is None and is_too_few(len(frames), n_components):
@@ -110,21 +92,18 @@ def _warning(label: str, n_frames: int, n_components: int) -> str:
     )
 
 
-def norm_by_recordings(models: ClassModels, recipe: ClassRecipe, label: str, remedy: str) -> ScoreNorm | None:
-    """The norm of a model's scores where it is by a cohort's recordings, which every class has to be measured on.
+def check_recordings(models: ClassModels, recipe: ClassRecipe, label: str, remedy: str) -> None:
+    """Refuse models whose norm measures every class on a cohort's recordings, and whose file lacks their frames.
 
     Raises:
-        ConfigError: Their frames are not in the model's file.
+        ConfigError: As said.
     """
-    norm = None if models.cohort is None else models.cohort.norm
-    if norm is None or norm.by_model is None:
-        return None
-    if not recipe.recordings:
+    norm = models.norm_by_recordings
+    if norm is not None and not recipe.recordings:
         raise ConfigError(
-            f"label {label}: the model normalises scores ({norm.kind}) by what recordings of a cohort score against "
+            f"label {label}: the model normalises scores ({norm}) by what recordings of a cohort score against "
             f"each class, and their frames are not in the file (too many, or written by an older version); {remedy}"
         )
-    return norm
 
 
 def speech_as_trained(

@@ -27,7 +27,7 @@ from speechgmm.evaluation.metric import Metrics
 from speechgmm.io.score_file import LOG_POSTERIOR
 from speechgmm.io.tables import table
 from speechgmm.tasks.classification.scoring import Scores
-from speechgmm.tasks.verification.spec import DecisionSpec
+from speechgmm.tasks.classification.spec import DecisionSpec
 
 Groups = NDArray[np.intp]
 Sides = tuple[Groups, Groups]

@@ -1,13 +1,13 @@
 """One mixture per class, and the scores of frames under all of them.
 
-Owns what a set of class models must satisfy, and what posteriors, decisions and the scores of claims are made of.
-Refuses files.
+Owns what a set of class models must satisfy, and what posteriors, decisions and raw scores of claims are made of.
+Refuses files. Verification derives models with a cohort from these (``tasks/verification/models.py``).
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,20 +18,8 @@ from speechgmm.gmm.likelihoods import Space, Stack
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.predictive import PredictiveStack
 from speechgmm.gmm.top_components import TopStack
-from speechgmm.tasks.verification.score_norm import ScoreNorm
-from speechgmm.vectors.linear_scoring import LinearStack
 
 Floats = NDArray[np.float64]
-Method = Literal["llr", "linear"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Cohort:
-    """Others than those who are tested or claimed, by whom the scores of claims are normalised."""
-
-    labels: tuple[str, ...]  # K names
-    models: tuple[DiagGMM, ...]  # K, adapted as the classes are; none where the norm asks for none
-    norm: ScoreNorm | None = None  # None: not measured yet
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,8 +40,8 @@ class ClassModels:
     Bayes), frames are scored by the predictive density of each, and ``models`` are their plug-in mixtures.
 
     Raises:
-        DataError: No classes, or a label twice; top components, linear scoring or a cohort without a background model;
-            linear scoring of models whose weights or variances were adapted; posteriors beside a background model.
+        DataError: No classes, or a label twice; top components without a background model; posteriors beside a
+            background model.
         ShapeError: As many models or priors as labels are expected, all of one dimension; priors that do not sum to
             one; a temperature that is negative or not finite; top components that are more than the background model
             has, or models that have more or fewer.
@@ -69,13 +57,10 @@ class ClassModels:
     temperature: float | None = None  # times total log-likelihood; 0: scores say nothing
     ubm: DiagGMM | None = None  # the background model they were adapted from
     top_components: int | None = None  # of the background model, that score a frame; None: all are summed over
-    method: Method = "llr"  # of the scores of claims: log-likelihood ratios, or linear in the means
-    cohort: Cohort | None = None  # by which the scores of claims are normalised; None: they are raw
     bayesian: tuple[BayesianGMM, ...] | None = None  # C, over the mixtures of each class; None: these are points
-    # The classes, then the models of the cohort; with top_components, the background model before them.
+    # The classes, then other models; with top_components, the background model before them.
     _stack: Stack | TopStack | PredictiveStack = field(init=False, repr=False)
     _background: Stack | None = field(init=False, repr=False)  # where it is not in the stack
-    _linear: LinearStack | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         labels, models = tuple(self.labels), tuple(self.models)
@@ -91,9 +76,7 @@ class ClassModels:
                 f"{len(labels)} labels, {len(models)} models and priors of shape {log_priors.shape}; "
                 "expected as many of each"
             )
-        if self.ubm is None and (self.method != "llr" or self.cohort is not None):
-            raise DataError("claims are scored against a background model, and these models have none; adapt: map")
-        every = models if self.cohort is None else (*models, *self.cohort.models)
+        every = (*models, *self._others())
         space = every if self.ubm is None else (*every, self.ubm)
         sizes = sorted({model.n_features for model in space})
         if len(sizes) > 1:
@@ -119,17 +102,23 @@ class ClassModels:
             around = Space.of(space)
             stack = Stack.of(every, space=around)
             background = None if self.ubm is None else Stack.of([self.ubm], space=around)
-        linear = LinearStack.of(self.ubm, every) if self.method == "linear" and self.ubm is not None else None
         derived = {
             "labels": labels,
             "models": models,
             "log_priors": log_priors,
             "_stack": stack,
             "_background": background,
-            "_linear": linear,
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)
+
+    def _others(self) -> tuple[DiagGMM, ...]:
+        """Models that are scored after the classes."""
+        return ()
+
+    def more(self) -> tuple[dict[str, Any], dict[str, Floats]]:
+        """What a model file holds beside the classes: entries of its header, and tensors."""
+        return {}, {}
 
     def mean_log_likelihoods(self, frames: ArrayLike) -> Floats:
         """Mean log-likelihood of frames (T, D) under every class: (C,) nats per frame, float64.
@@ -157,48 +146,31 @@ class ClassModels:
         return self._ratios(frames)[: len(self.labels)]
 
     def raw_scores(self, recordings: Sequence[ArrayLike]) -> Floats:
-        """Scores by ``method`` of the claims that N recordings, of frames (T, D) each, are of the classes: (C+K, N).
-
-        In nats per frame; the rows after the classes are the models of the cohort.
+        """Scores of the claims that N recordings, of frames (T, D) each, are of the classes: (C, N) nats per frame.
 
         Raises:
             DataError: As ``mean_log_likelihood_ratios``.
         """
-        if self._linear is not None:
-            return self._linear.scores(recordings)
         return np.stack([self._ratios(frames) for frames in recordings], axis=1)
 
     def claim_scores(self, recordings: Sequence[ArrayLike]) -> ClaimScores:
-        """Scores of the claims that N recordings, of frames (T, D) each, are of the classes: raw and normalised.
-
-        Beside them stands how the cohort's models score each recording: the clearer its speech, the further below 0.
+        """Scores of the claims that N recordings, of frames (T, D) each, are of the classes; normalised by no cohort.
 
         Raises:
-            DataError: As ``mean_log_likelihood_ratios``; a cohort whose norm was not measured.
-
-        >>> ubm, ann, bob, cy = (DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 2.0, 1.0, -1.0))
-        >>> cohort = Cohort(("bob", "cy"), (bob, cy), ScoreNorm.of("t"))
-        >>> found = ClassModels(("ann",), (ann,), np.zeros(1), ubm=ubm, cohort=cohort).claim_scores([[[2.0]]])
-        >>> found.raw, found.scores.round(4), found.cohort_means
-        (array([[2.]]), array([[0.8839]]), array([-0.5]))
+            DataError: As ``mean_log_likelihood_ratios``.
         """
-        scores = self.raw_scores(recordings)
-        raw, others = scores[: len(self.labels)], scores[len(self.labels) :]
-        if self.cohort is None:
-            return ClaimScores(raw, raw, None)
-        if self.cohort.norm is None:
-            raise DataError("a cohort without a norm: its recordings were not scored against the models yet")
-        return ClaimScores(raw, self.cohort.norm.apply(raw, others), others.mean(axis=0) if len(others) else None)
+        raw = self.raw_scores(recordings)
+        return ClaimScores(raw, raw, None)
 
     def _ratios(self, frames: ArrayLike) -> Floats:
-        """(C+K,) nats per frame: of the classes, then of the cohort's models."""
+        """(C+K,) nats per frame: of the classes, then of the other models."""
         if self.ubm is None:
             raise DataError("these models have no background model to score a claim against; train with adapt: map")
         means = _means(self._stack, frames)
         return means[1:] - means[0] if self._background is None else means - _means(self._background, frames)
 
-    def only(self, label: str) -> "ClassModels":
-        """One of the classes by itself, with the background model and the cohort.
+    def only(self, label: str) -> Self:
+        """One of the classes by itself, with all that the models share.
 
         Raises:
             DataError: There is no such class.
@@ -206,18 +178,48 @@ class ClassModels:
         if label not in self.labels:
             raise DataError(f"no class {label!r}; the models are of {', '.join(self.labels[:10])}")
         number = self.labels.index(label)
-        cohort = self.cohort
-        if cohort is not None and cohort.norm is not None:
-            cohort = replace(cohort, norm=cohort.norm.only(number))
         bayesian = None if self.bayesian is None else (self.bayesian[number],)
+        models = (self.models[number],)
+        return replace(
+            self, labels=(label,), models=models, log_priors=np.zeros(1), bayesian=bayesian, **self._only(number)
+        )
+
+    def _only(self, number: int) -> dict[str, Any]:
+        """Further fields, for one of the classes by itself."""
+        return {}
+
+    @property
+    def norm_by_recordings(self) -> str | None:
+        """The norm of the scores where it measures every class on recordings of a cohort; None: there is none."""
+        return None
+
+    def with_class(
+        self, label: str, model: DiagGMM, posterior: BayesianGMM | None, recordings: Sequence[ArrayLike]
+    ) -> Self:
+        """The models with one more class, and its posterior where the others have one.
+
+        A uniform prior stays uniform, another gives the class the mean of the others' share. ``recordings`` are the
+        frames (T, D) of the cohort's, where ``norm_by_recordings`` needs them.
+        """
+        priors = np.exp(self.log_priors)
+        priors = np.append(priors, priors.mean())
         return replace(
             self,
-            labels=(label,),
-            models=(self.models[number],),
-            log_priors=np.zeros(1),
-            cohort=cohort,
-            bayesian=bayesian,
+            labels=(*self.labels, label),
+            models=(*self.models, model),
+            log_priors=np.log(priors / priors.sum()),
+            bayesian=self.bayesian if posterior is None else (*(self.bayesian or ()), posterior),
+            **self._measured(None, model, recordings),
         )
+
+    def with_model(self, number: int, model: DiagGMM, recordings: Sequence[ArrayLike]) -> Self:
+        """The models with another model of class ``number``; ``recordings`` as ``with_class`` takes them."""
+        models = tuple(model if n == number else one for n, one in enumerate(self.models))
+        return replace(self, models=models, **self._measured(number, model, recordings))
+
+    def _measured(self, number: int | None, model: DiagGMM, recordings: Sequence[ArrayLike]) -> dict[str, Any]:
+        """Further fields, measured anew for the model of class ``number``; None: of one more class."""
+        return {}
 
     def winner(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> int:
         """The number of the class to decide for, given these mean log-likelihoods (C,) over ``n_frames``.

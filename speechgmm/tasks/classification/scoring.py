@@ -9,22 +9,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.features import Moments, front_end, moments, normalisation
+from speechgmm.features import FrontEnd, Moments, front_end, moments, normalisation
 from speechgmm.parallel import pmap
-from speechgmm.tasks.classification.codec import ModelFile
+from speechgmm.tasks.classification.codec import Recorded, WindowScores
 from speechgmm.tasks.classification.models import ClassModels
 
 if TYPE_CHECKING:  # scoring a recording waits for none of them
     from speechgmm.engine.frames import Features, Piece
     from speechgmm.engine.job import Job
-    from speechgmm.tasks.segments.codec import SegmentFile
 
 from speechgmm.engine.recordings import RecordingFacts, frames_of, model_frames, windows
 
@@ -137,8 +136,31 @@ class Scored:
         return float(self.mean_log_likelihoods[number] - others.max())
 
 
+class Scorer(Protocol):
+    """A model file that scores windows of recordings: of class models, or of segment models."""
+
+    @property
+    def audio(self) -> AudioInput | None:
+        """How a recording becomes frames."""
+
+    @property
+    def models(self) -> Any:
+        """Models with ``labels``."""
+
+    @property
+    def label(self) -> str:
+        """The column that the classes are values of."""
+
+    @property
+    def of_segments(self) -> bool:
+        """Whether it scores segments, by every frame of them, and no recordings as a whole."""
+
+    def window_scores(self, plan: FrontEnd, recorded: Recorded) -> Iterator[WindowScores]:
+        """The scores of each window of a recording whose frames ``plan`` made."""
+
+
 def score_recordings(
-    model: "ModelFile | SegmentFile",
+    model: Scorer,
     paths: Sequence[Path],
     *,
     window: float | None = None,
@@ -165,7 +187,7 @@ def score_recordings(
     """
     if model.audio is None:
         raise ConfigError("the model was trained on frames, not recordings: score frames with ClassModels in Python")
-    if window is None and not isinstance(model, ModelFile):
+    if window is None and model.of_segments:
         raise ConfigError(
             f"the model scores segments ({model.label}), and a recording is not one segment: say where its segments "
             "begin and end, by a table (path, start, end) or a TextGrid, or give the length of a window",
@@ -187,7 +209,7 @@ def score_recordings(
                 total = found if total is None else total + found
         if total is not None:
             audio = replace(audio, normalisation=normalisation(total, audio.features.norm_vars))
-    work = partial(_score_recording, replace(model, audio=audio), window, hop)
+    work = partial(_score_recording, model, audio, window, hop)
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
 
@@ -200,104 +222,22 @@ def _moments_of(audio: AudioInput, path: Path) -> Moments | None:
 
 
 def _score_recording(
-    model: "ModelFile | SegmentFile", window: float | None, hop: float | None, path: Path
+    model: Scorer, audio: AudioInput, window: float | None, hop: float | None, path: Path
 ) -> list[Scored] | DataError:
     try:
-        return list(_score_windows(model, window, hop, path))
+        frames, speech, recording = model_frames(audio, path, every=model.of_segments)
+        stretches = tuple(windows(recording.duration, window, hop))
+        return scored_windows(model, path, Recorded(frames, speech, stretches, window is None), recording)
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")
 
 
-def _score_windows(
-    model: "ModelFile | SegmentFile", window: float | None, hop: float | None, path: Path
-) -> Iterator[Scored]:
-    audio = model.audio
-    if audio is None:
-        raise ConfigError("the model has no front end")
-    frames, speech, recording = model_frames(audio, path, every=not isinstance(model, ModelFile))
-    plan = front_end(audio.features, audio.sample_rate)
-    if not isinstance(model, ModelFile):
-        stretches = list(windows(recording.duration, window, hop))
-        yield from score_segments_of(model, frames, stretches, path, recording)
-        return
-    models = model.models
-    for start, end in windows(recording.duration, window, hop):
-        first, stop = (0, len(frames)) if window is None else plan.frame_range(start, end, len(frames))
-        chosen = frames[first:stop][speech[first:stop]]
-        if len(chosen) == 0:  # the VAD left nothing of the window
-            yield Scored(path, start, end, 0, np.full(len(models.labels), np.nan), None, recording.clipped)
-            continue
-        means = models.mean_log_likelihoods(chosen)
-        posteriors = None if models.temperature is None else models.posteriors(means, len(chosen))
-        llrs = None if model.calibration is None else _judged(model, chosen)[1]
-        yield Scored(path, start, end, len(chosen), means, posteriors, recording.clipped, llrs)
-
-
-def _judged(model: "ModelFile", frames: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    """Scores (C,) of the claims that frames (T, D) are of each class, and their ratios where they are calibrated.
-
-    Raises DataError where one of them is NaN: nothing is decided by it.
-    """
-    found = model.models.claim_scores([frames])
-    scores = found.scores[:, 0]
-    llrs = None
-    if model.calibration is not None:
-        means = None if found.cohort_means is None else np.broadcast_to(found.cohort_means, scores.shape)
-        llrs = model.calibration.llrs(scores, means)
-    bad = np.isnan(scores) if llrs is None else np.isnan(scores) | np.isnan(llrs)
-    if bad.any():
-        which = model.models.labels[int(bad.argmax())]
-        raise DataError(f"the score of class {which!r} is NaN, and nothing is decided by it; train the model again")
-    return scores, llrs
-
-
-def score_segments_of(
-    model: "SegmentFile",
-    frames: NDArray[np.float32],
-    segments: Sequence[tuple[float, float]],
-    path: Path,
-    recording: RecordingFacts,
-) -> Iterator[Scored]:
-    """Segments, (start, end) in s, of a recording's frames (T, D): log posteriors in the place of log-likelihoods."""
-    plan = front_end(model.audio.features, model.audio.sample_rate)
-    bounds = np.array([plan.positions(start, end, len(frames)) for start, end in segments])
-    table = model.models.log_posteriors(frames, bounds)
-    for (start, end), row in zip(segments, table, strict=True):
-        first, stop = plan.frame_range(start, end, len(frames))
-        yield Scored(path, start, end, stop - first, row, np.exp(row), recording.clipped)
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A recording against the claim that it is of a class."""
-
-    score: float  # nats per frame above the background model
-    llr: float | None  # calibrated, nats; None where the model has no calibration
-    n_frames: int
-
-
-def judge_recordings(
-    model: ModelFile, paths: Sequence[Path], claim: str, *, n_jobs: int = 1
-) -> Iterator[tuple[Path, Judged | DataError]]:
-    """Each recording with its score for the claim that it is of a class, or with why it could not be scored.
-
-    Raises:
-        ConfigError: The model has no front end.
-    """
+def scored_windows(model: Scorer, path: Path, recorded: Recorded, facts: RecordingFacts) -> list[Scored]:
+    """The windows of a recording against all classes."""
     if model.audio is None:
-        raise ConfigError("the model was trained on frames, not recordings: score frames with ClassModels in Python")
-    work = partial(_judge, replace(model, models=model.models.only(claim)))
-    yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
-
-
-def _judge(model: ModelFile, path: Path) -> Judged | DataError:
-    audio = model.audio
-    if audio is None:
         raise ConfigError("the model has no front end")
-    try:
-        frames, speech, _ = model_frames(audio, path)
-        chosen = frames[speech]
-        scores, llrs = _judged(model, chosen)
-    except DataError as error:
-        return error if str(path) in str(error) else DataError(f"{path}: {error}")
-    return Judged(float(scores[0]), None if llrs is None else float(llrs[0]), len(chosen))
+    found = model.window_scores(front_end(model.audio.features, model.audio.sample_rate), recorded)
+    return [
+        Scored(path, start, end, one.n_frames, one.scores, one.posteriors, facts.clipped, one.llrs)
+        for (start, end), one in zip(recorded.windows, found, strict=True)
+    ]

@@ -3,8 +3,7 @@
 from speechgmm.config import Config, Section, TaskSettings
 from speechgmm.errors import ConfigError
 from speechgmm.gmm.component_count import DEFAULT_UBM_COMPONENTS
-from speechgmm.tasks.classification.spec import ScoringSpec
-from speechgmm.tasks.verification.spec import DecisionSpec
+from speechgmm.tasks.classification.spec import DecisionSpec, ScoringSpec
 
 MIXTURES = ("model", "features.transform", "parallel.memory", "scoring.top_components")
 """Settings that every task with a mixture for each class reads."""

@@ -1,4 +1,4 @@
-"""The ``scoring`` section of a configuration."""
+"""The ``scoring`` and ``decision`` sections of a configuration."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -28,6 +28,7 @@ class ScoringSpec:
         "with model.adapt: map: how many components score a frame, the best of the background model for it, in every "
         "model and in itself; faster with many classes and components, and changes scores a little; default: all",
         ge=1,
+        le=65536,
     )
     method: Literal["llr", "linear"] = setting(
         "llr",
@@ -36,15 +37,15 @@ class ScoringSpec:
     )
     normalise: Literal["none", "z", "t", "zt", "s", "as"] = setting(
         "none",
-        "verification: scores less the mean, over the deviation, of what a cohort gets: z: its recordings against the "
-        "model; t: its models on the test; zt: one after the other; s: the mean of z and t; as: s by the highest "
-        "scores of the cohort alone",
+        "verification: scores less the mean of a cohort's scores, divided by their standard deviation: z: its "
+        "recordings against the model; t: its models on the test; zt: one after the other; s: the mean of z and t; as: "
+        "s by the highest scores of the cohort alone",
     )
     cohort: Literal["cohort", "ubm"] = setting(
         "cohort", "scoring.normalise: the split of the corpus whose speakers and recordings are the cohort"
     )
     cohort_top: int = setting(
-        50, "scoring.normalise: as: how many of the cohort's recordings, and of its models, count", ge=2
+        50, "scoring.normalise: as: how many of the cohort's recordings, and of its models, count", ge=2, le=100_000
     )
     trials_within: tuple[str, ...] = setting(
         (),
@@ -70,3 +71,18 @@ class ScoringSpec:
                 "scoring.priors: train has no effect without a temperature, by which likelihoods are weighed against "
                 "priors; set scoring.temperature_folds to 2 or more"
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionSpec:
+    """The prior and costs that detection costs, and the thresholds of ``verify`` and ``score``, are computed from.
+
+    >>> DecisionSpec(prior=0.5).cost_miss
+    1.0
+    """
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    prior: float = setting(0.01, "verification: probability of a target before anything is heard", gt=0, lt=1)
+    cost_miss: float = setting(1.0, "verification: cost of rejecting a target", gt=0, le=1e9)
+    cost_false_alarm: float = setting(1.0, "verification: cost of accepting a nontarget", gt=0, le=1e9)

@@ -34,9 +34,8 @@ from speechgmm.tasks.classification.evaluation import (
     scores_table,
 )
 from speechgmm.tasks.classification.scoring import Scores, score
-from speechgmm.tasks.classification.spec import ScoringSpec
-from speechgmm.tasks.classification.training import Trained, score_folds, temperature_of, train, train_folds
-from speechgmm.tasks.verification.spec import DecisionSpec
+from speechgmm.tasks.classification.spec import DecisionSpec, ScoringSpec
+from speechgmm.tasks.classification.training import Others, Trained, score_folds, temperature_of, train, train_folds
 
 IN_USE_SHOWN = 30
 """Classes of which it is said how many components they use."""
@@ -71,12 +70,13 @@ class ClassTask(Task[Models, Tested, Evaluation]):
             scores, seed=config.seed, target=config.corpus.target, decision=config.section(DecisionSpec)
         )
         if evaluation is None:
-            job.console.warn("the split 'test' is empty: there are models, but no figures about them")
+            job.console.warn("the split 'test' is empty: models were trained, but there are no results")
             return None
         untested = [label for label in scores.labels if label not in set(scores.true)]
         if untested:
             job.console.warn(
-                f"{len(untested)} classes have no test item, and no part in figures: {', '.join(untested[:MOST_NAMED])}"
+                f"{len(untested)} classes have no test item, and are left out of the metrics: "
+                f"{', '.join(untested[:MOST_NAMED])}"
             )
         return evaluation
 
@@ -96,7 +96,9 @@ class ClassTask(Task[Models, Tested, Evaluation]):
         splits = {config.corpus.split.kind for config in configs}
         priors = {config.section(ScoringSpec).priors for config in configs}
         if len(priors) > 1 and not splits <= {"kfold", "leave-one-out"}:
-            raise ConfigError("scoring.priors can be swept with folds only: one division has no scores to temper by")
+            raise ConfigError(
+                "scoring.priors can be swept with folds only: a single split has no scores to fit the temperature on"
+            )
         if "train" in priors and splits & {"column", "fraction"}:
             raise ConfigError("a sweep without folds decides by likelihood; leave scoring.priors out of it")
         if len({config.section(DecisionSpec) for config in configs}) > 1:
@@ -134,12 +136,15 @@ def _accuracy(items: Sequence[tuple[str, ...]]) -> Statistic:
 class MixtureTask(Task[Trained, Any, Any]):
     """What every task with one mixture for each class shares: training and the model file."""
 
+    others: ClassVar[Others] = Others()
+    """Who gets a model beside the classes."""
+
     def train(self, job: Job, sets: Sequence[Inputs]) -> list[Trained]:
         """One mixture for each class of every training set."""
         (whole,), *folds = sets
         if not folds:
-            return [train(job, whole)]
-        first, rest = train_folds(job, whole, [features for (features,) in folds])
+            return [train(job, whole, self.others)]
+        first, rest = train_folds(job, whole, [features for (features,) in folds], self.others)
         return [first, *rest]
 
     def pack(self, job: Job, trained: Trained) -> bytes:

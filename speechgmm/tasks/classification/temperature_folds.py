@@ -1,26 +1,28 @@
 """The temperature of class models, by cross-validation within their training split."""
 
-import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from speechgmm.corpus.splits import assign_folds
-from speechgmm.engine.class_report import posteriors_of
+from speechgmm.engine.class_report import ClassReport, posteriors_of
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.engine.mixture_fit import MixtureTask
 from speechgmm.engine.mixtures import train_mixtures
+from speechgmm.engine.model_cache import ModelCache, kept_or_trained, model_key
 from speechgmm.errors import FitError
-from speechgmm.gmm import BayesianGMM
-from speechgmm.io.atomic import write_text
-from speechgmm.io.feature_store import digest
+from speechgmm.gmm import BayesianGMM, DiagGMM
 from speechgmm.tasks.classification.models import ClassModels
 from speechgmm.tasks.classification.scoring import log_likelihood_table
 from speechgmm.tasks.classification.spec import ScoringSpec
 from speechgmm.tasks.classification.temperature import fit_temperature
+
+TEMPERATURE_VERSION = 1
+"""Part of every key in the model cache: raised when the same models begin to give another temperature."""
 
 
 def cross_validated_temperature(
@@ -67,28 +69,46 @@ def cross_validated_temperature(
             f"to be left out in {n_folds} parts (scoring.temperature_folds)"
         )
         return None
-    decided_by: list[str | bytes] = [*(task.key() for task in tasks), models.log_priors.tobytes()]
-    if models.top_components is not None:
-        decided_by.append(f"top {models.top_components}")
-    path = common.folder / f"{digest(*decided_by)}.json"
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        return float(json.loads(path.read_text())["temperature"])
+    keys = [task.key() for task in tasks]
+    key = model_key(
+        "temperature", TEMPERATURE_VERSION, config.section(ScoringSpec), data=keys, arrays=[models.log_priors]
+    )
+
+    def fit(_: object) -> list[float]:
+        return [_fitted(job, features, folds, train_mixtures(job, tasks, "cross-validating"), models)]
+
     try:
-        results = train_mixtures(job, tasks, "cross-validating")
+        temperature = next(kept_or_trained(job, [key], [None], _unpack, fit))
     except FitError as error:
         job.console.warn(f"no posteriors, margins only: in cross-validation, {error}")
         return None
-    totals = np.empty((len(training), len(models.labels)))
+    ModelCache(common.folder).write(key, json.dumps({"temperature": temperature}).encode())
+    return temperature
+
+
+def _fitted(
+    job: Job,
+    features: Features,
+    folds: Sequence[int],
+    results: Sequence[tuple[DiagGMM, ClassReport]],
+    models: ClassModels,
+) -> float:
+    """The temperature that the scores of all folds give; ``results`` are each fold's mixtures, in the labels' order."""
+    training = features.training()
+    n_labels, n_folds = len(models.labels), job.experiment.config.section(ScoringSpec).temperature_folds
+    totals = np.empty((len(training), n_labels))
     for fold in job.console.track(range(n_folds), n_folds, "scoring the parts left out"):
         chosen = [n for n, number in enumerate(folds) if number == fold]
-        own = results[fold * len(models.labels) : (fold + 1) * len(models.labels)]
+        own = results[fold * n_labels : (fold + 1) * n_labels]
         trained = replace(
             models, models=tuple(model for model, _ in own), bayesian=posteriors_of([report for _, report in own])
         )
         means, n_frames = log_likelihood_table(job, trained, [training[n][1][0] for n in chosen], None)
         totals[chosen] = means * n_frames[:, None]
     numbers = {label: number for number, label in enumerate(models.labels)}
-    true = np.array([numbers[utterance.label(corpus.label)] for utterance, _ in training])
-    temperature = fit_temperature(totals, true, models.log_priors)
-    write_text(path, json.dumps({"temperature": temperature}))
-    return temperature
+    true = np.array([numbers[utterance.label(features.corpus.label)] for utterance, _ in training])
+    return fit_temperature(totals, true, models.log_priors)
+
+
+def _unpack(_: Path, data: bytes) -> float:
+    return float(json.loads(data)["temperature"])

@@ -16,7 +16,7 @@ from speechgmm.engine.mixtures import train_mixtures, train_ubm
 from speechgmm.engine.noisy_copies import kept_talkers
 from speechgmm.engine.recipe import ClassRecipe, recording_number
 from speechgmm.engine.shared_settings import common_task, natural_order
-from speechgmm.gmm import BayesianGMM
+from speechgmm.gmm import BayesianGMM, DiagGMM
 from speechgmm.gmm.component_count import NAMED
 from speechgmm.gmm.selection import AT_THE_END
 from speechgmm.tasks.classification.models import ClassModels
@@ -25,7 +25,6 @@ from speechgmm.tasks.classification.scoring import Scores, score
 from speechgmm.tasks.classification.spec import ScoringSpec
 from speechgmm.tasks.classification.temperature import fit_temperature
 from speechgmm.tasks.classification.temperature_folds import cross_validated_temperature
-from speechgmm.tasks.verification.cohort import cohort_members, held_recordings, with_cohort
 
 MEASURED_AT_ONCE = 64
 """Recordings of the background whose moments one task takes; the order in which they are added follows from it."""
@@ -46,7 +45,25 @@ class Trained:
         return replace(self, models=replace(self.models, temperature=temperature))
 
 
-def train(job: Job, features: Features) -> Trained:
+class Others:
+    """Who gets a model beside the classes, and what these models are for; here nobody does."""
+
+    def members(self, job: Job, features: Features) -> dict[str, list[Piece]]:
+        """The frames of everybody who gets a model."""
+        return {}
+
+    def with_models(
+        self, job: Job, features: Features, models: ClassModels, others: Mapping[str, DiagGMM]
+    ) -> ClassModels:
+        """The class models with the others'."""
+        return models
+
+    def recordings(self, job: Job, features: Features) -> tuple[NDArray[np.float32], ...]:
+        """Frames (T, D) of recordings that a class which is added later is measured on."""
+        return ()
+
+
+def train(job: Job, features: Features, others: Others | None = None) -> Trained:
     """Train every class of the split ``train``, and fit the temperature by cross-validation within it.
 
     Raises:
@@ -55,7 +72,7 @@ def train(job: Job, features: Features) -> Trained:
     """
     with job.console.stage("train"):
         (plan,) = _plans(job, [features])
-        (trained,) = _train_plans(job, [plan], "training classes")
+        (trained,) = _train_plans(job, [plan], "training classes", others or Others())
         _say_what_is_odd(job, trained.reports)
         # A claim is judged by its score, not by a posterior over classes.
         config = job.experiment.config
@@ -65,7 +82,9 @@ def train(job: Job, features: Features) -> Trained:
     return trained
 
 
-def train_folds(job: Job, whole: Features, folds: Sequence[Features]) -> tuple[Trained, list[Trained]]:
+def train_folds(
+    job: Job, whole: Features, folds: Sequence[Features], others: Others | None = None
+) -> tuple[Trained, list[Trained]]:
     """Train the classes on everything and, beside it, on the training part of every fold; all in one pool.
 
     The models have no temperature yet: ``score_folds`` has it from the folds' scores.
@@ -75,7 +94,8 @@ def train_folds(job: Job, whole: Features, folds: Sequence[Features]) -> tuple[T
         DataError: The disk is full.
     """
     with job.console.stage("train"):
-        trained = _train_plans(job, _plans(job, [whole, *folds]), f"training classes of {len(folds)} folds and of all")
+        what = f"training classes of {len(folds)} folds and of all"
+        trained = _train_plans(job, _plans(job, [whole, *folds]), what, others or Others())
         _say_what_is_odd(job, trained[0].reports)
     return trained[0], trained[1:]
 
@@ -90,7 +110,7 @@ class _Plan:
     known: Mapping[str, BayesianGMM]  # class -> its prior, where training is Bayesian
 
 
-def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
+def _train_plans(job: Job, plans: Sequence[_Plan], what: str, others: "Others") -> list[Trained]:
     """Class models of each plan: one task per plan and class, in one pool."""
     config = job.experiment.config
     scoring = config.section(ScoringSpec)
@@ -100,7 +120,7 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
         else (None, None)
         for plan in plans
     ]
-    cohorts = [cohort_members(plan.features, scoring, config.corpus.group) for plan in plans]
+    cohorts = [others.members(job, plan.features) for plan in plans]
     tasks = [
         replace(plan.common, label=label, pieces=tuple(pieces), ubm=ubm, prior=plan.known.get(label))
         for plan, (ubm, _), cohort in zip(plans, backgrounds, cohorts, strict=True)
@@ -114,7 +134,7 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
     trained: list[Trained] = []
     for plan, (ubm, ubm_report), cohort in zip(plans, backgrounds, cohorts, strict=True):
         fits = [next(results) for _ in plan.members]
-        others = {label: next(results)[0] for label in cohort}
+        fitted = {label: next(results)[0] for label in cohort}
         models = ClassModels(
             labels=tuple(plan.members),
             models=tuple(model for model, _ in fits),
@@ -122,10 +142,9 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
             temperature=None,
             ubm=ubm,
             top_components=scoring.top_components,
-            method=scoring.method,
             bayesian=posteriors_of([report for _, report in fits]),
         )
-        models = with_cohort(job, plan.features, models, others)
+        models = others.with_models(job, plan.features, models, fitted)
         copies = config.augment.copies()
         talkers = kept_talkers(job, plan.features.corpus, plan.features.keys())
         n_talkers = config.augment.noise.talkers if talkers else 0
@@ -139,7 +158,7 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str) -> list[Trained]:
         if all(report.counts for report in reports):
             recipe = replace(recipe, counts=tuple(np.array(report.counts) for report in reports))
         if not trained:  # nobody is enrolled into the models of a fold
-            recipe = replace(recipe, recordings=held_recordings(job, plan.features))
+            recipe = replace(recipe, recordings=others.recordings(job, plan.features))
         trained.append(Trained(models, plan.features.audio, reports, ubm_report, recipe))
     return trained
 

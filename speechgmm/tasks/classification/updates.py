@@ -13,7 +13,7 @@ from speechgmm.features import front_end
 from speechgmm.gmm import update
 from speechgmm.io.audio import recording_key
 from speechgmm.tasks.classification.codec import ModelFile
-from speechgmm.tasks.classification.enrolment import norm_by_recordings, speech_as_trained
+from speechgmm.tasks.classification.enrolment import check_recordings, speech_as_trained
 
 LISTED = 5
 """Recordings that an error names."""
@@ -67,7 +67,7 @@ def update_class(
             "the model has posteriors over mixtures (model.estimator: variational), which are updated by a training "
             "on the new recordings with the model as model.prior_from"
         )
-    norm = norm_by_recordings(models, recipe, label, "train again, with a smaller cohort or scoring.normalise: t")
+    check_recordings(models, recipe, label, "train again, with a smaller cohort or scoring.normalise: t")
     if not 0 <= keep <= 1:
         message = f"keep {keep:g}; expected a share of what the class has seen, from 0 to 1"
         raise ConfigError(message, arguments=("keep",))
@@ -96,26 +96,11 @@ def update_class(
         )
     except FitError as error:
         raise FitError(f"class {label!r}: {error}") from None
-    cohort = models.cohort
-    if cohort is not None and norm is not None:
-        alone = replace(models, labels=(label,), models=(fit.model,), log_priors=np.zeros(1), cohort=None)
-        cohort = replace(cohort, norm=norm.with_other(number, alone.raw_scores(recipe.recordings)))
     counts = tuple(fit.counts if n == number else known for n, known in enumerate(recipe.counts))
-    updated = replace(
-        models,
-        models=tuple(fit.model if n == number else model for n, model in enumerate(models.models)),
-        cohort=cohort,
-    )
+    updated = models.with_model(number, fit.model, recipe.recordings)
     knows = label in recipe.seen or keep == 0
-    report = Updated(len(frames), float(np.sum(before)), fit.model.n_components, _stale(file), knows)
+    report = Updated(len(frames), float(np.sum(before)), fit.model.n_components, file.fitted(), knows)
     return replace(file, models=updated, recipe=replace(recipe, counts=counts, seen=seen)), report
-
-
-def _stale(file: ModelFile) -> tuple[str, ...]:
-    """What was fitted to the models as they were."""
-    temperature = ["the temperature of its posteriors"] if file.models.temperature is not None else []
-    calibration = ["the calibration of its scores and the threshold of its decisions"] if file.calibration else []
-    return (*temperature, *calibration)
 
 
 def _with_new(recipe: ClassRecipe, label: str, paths: Sequence[Path], keep: float) -> dict[str, frozenset[int]]:

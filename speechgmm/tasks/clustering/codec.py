@@ -10,7 +10,7 @@ from pathlib import Path
 
 from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
 from speechgmm.gmm import DiagGMM
-from speechgmm.io.container import FORMAT_VERSION, packed, read_tensors, refuse_other_kinds, stack, unstack, whole
+from speechgmm.io.container import FORMAT_VERSION, check_kind, packed, read_tensors, stack, unstack, whole
 from speechgmm.tasks.clustering.spec import ClusteringSpec
 from speechgmm.vectors.supervectors import WithinClass
 
@@ -47,7 +47,7 @@ def read_clustering(path: Path) -> ClusteringFile:
         ModelFileError: No such file, truncated, not written by this package, of a newer format; models of another kind.
     """
     tensors, header = read_tensors(path)
-    refuse_other_kinds(path, header, "clustering")
+    check_kind(path, header, "clustering")
     with whole(path):
         within = None
         if "within.mean" in tensors:

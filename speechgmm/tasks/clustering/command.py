@@ -1,135 +1,195 @@
-"""Clustering recordings into unknown speakers or sounds."""
+"""``cluster``: recordings into unknown speakers or sounds."""
 
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
+import typer
 
-from speechgmm.clustering.methods import Kind, Method
-from speechgmm.corpus.readers.manifest import read_manifest
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.evaluation import ClusterFigures, cluster_figures
-from speechgmm.features import front_end
-from speechgmm.io.atomic import write_text
-from speechgmm.io.tables import table
-from speechgmm.report.text import aligned, recordings, shown
-from speechgmm.tasks.classification.codec import ModelFile
-from speechgmm.tasks.clustering.codec import ClusteringFile
-from speechgmm.tasks.clustering.recordings import RecordingClusters, cluster_recordings, read_background
-from speechgmm.tasks.clustering.spec import ClusteringSpec
+from speechgmm.tasks.options import Jobs, Quiet, Resample, model_file_of
 
-SHOWN = 40
-"""Clusters that are printed; the table has all."""
+if TYPE_CHECKING:
+    from speechgmm.clustering.methods import Kind, Method
+    from speechgmm.engine.background_model import BackgroundModel
+    from speechgmm.tasks.clustering.codec import ClusteringFile
+    from speechgmm.tasks.clustering.recordings import RecordingClusters
+
 
 SHORT = 3.0
 """Seconds. A warning is given where recordings that are to tell speakers apart are shorter."""
 
+
 GOES_ON = "cluster other recordings: speechgmm cluster RECORDINGS --model"
 """What a run of clustering ends with, before its model."""
 
-UNSURE = 0.05
-"""A silhouette below this is named: the piece is as near to another cluster."""
+
+class ClusterMethod(StrEnum):
+    """How recordings are clustered."""
+
+    cosine = "cosine"
+    ratio = "ratio"
+    bic = "bic"
+    spectral = "spectral"
 
 
-def cluster_and_print(
-    audio: Sequence[Path],
-    *,
-    model: Path | None,
-    method: Method | None,
-    n_clusters: int | None,
-    threshold: float | None,
-    kind: Kind | None,
-    labels: Path | None,
-    label: str | None,
-    out: Path,
-    resample: bool,
-    jobs: int,
-    quiet: bool,
-) -> int:
-    """Write ``clusters.tsv`` and ``clusters.png``, print a summary; returns how many recordings could not be used.
+class ClusterKind(StrEnum):
+    """What recordings are clustered by."""
 
-    Raises:
-        ConfigError: No recording, or one that is named twice; a model without a background model; a choice that the
-            method does not know; a column of no table; a file where the folder should be.
-        DataError: No recording can be used; one that has no label; fewer recordings than clusters.
-        ModelFileError: The model cannot be read.
-    """
-    if label is not None and labels is None:
-        raise ConfigError(f"--label {label}: the column of a table of true classes; name the table with --labels FILE")
-    if out.is_file():
-        raise ConfigError(f"--out {out}: a file; table and picture need a folder")
-    label = label or "speaker"
-    true = {} if labels is None else _labels(labels, label)
-    paths = recordings(audio) if audio else list(true)
-    if not paths:
-        raise ConfigError("nothing to cluster: name recordings, folders, or a table of them with --labels")
-    counts = Counter(path.resolve() for path in paths)
-    twice = next((path for path in paths if counts[path.resolve()] > 1), None)
-    if twice is not None:
-        raise ConfigError(f"{twice}: named more than once, and would make a cluster with itself; name every one once")
-    strangers = [path for path in paths if labels is not None and path.absolute() not in true]
-    if strangers:
-        raise DataError(
-            f"{labels}: no row for {len(strangers)} of {len(paths)} recordings, such as {strangers[0]}; the column "
-            "path is relative to the table"
-        )
-    file = None if model is None else read_background(model / "models.safetensors" if model.is_dir() else model)
-    method, kind, threshold = _chosen(file, method, kind, n_clusters, threshold)
-    done = cluster_recordings(
-        paths,
-        model=file,
-        method=method,
-        n_clusters=n_clusters,
-        threshold=threshold,
-        kind=kind,
-        resample=resample,
-        n_jobs=jobs,
+    speakers = "speakers"
+    sounds = "sounds"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """Cluster recordings by unknown speaker or sound; the number of clusters is estimated, unless it is given."""
+
+    audio: Annotated[
+        list[Path] | None, typer.Argument(help="recordings, or folders of recordings", metavar="[AUDIO...]")
+    ] = None
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model", metavar="MODEL", help="any with a background model; default: one is trained on the recordings"
+        ),
+    ] = None
+    method: Annotated[
+        ClusterMethod | None,
+        typer.Option(
+            "--method",
+            help="cosine: supervectors, average linkage; ratio: cross-likelihood ratios; bic: Gaussians; spectral: "
+            "scikit-learn's; default: that of a MODEL of task: clustering, else cosine",
+        ),
+    ] = None
+    n_clusters: Annotated[
+        int | None, typer.Option("--n-clusters", metavar="N", min=1, help="number of clusters; default: estimated")
+    ] = None
+    threshold: Annotated[
+        float | None, typer.Option(metavar="X", help="distance where merging stops; default: as chosen on LibriSpeech")
+    ] = None
+    kind: Annotated[
+        ClusterKind | None,
+        typer.Option(
+            "--kind",
+            help="speakers: the mean of each recording, which depends on the microphone, is subtracted; sounds: it is "
+            "kept, and the weights of the components count too; default: that of a MODEL of task: clustering, else "
+            "speakers",
+        ),
+    ] = None
+    labels: Annotated[
+        Path | None,
+        typer.Option("--labels", metavar="FILE", help="a manifest with the true classes: metrics; and AUDIO"),
+    ] = None
+    label: Annotated[
+        str | None, typer.Option("--label", metavar="COLUMN", help="the column of --labels; default: speaker")
+    ] = None
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder for table and picture")] = Path(
+        "runs/clusters"
     )
-    for _, error in done.failures:
-        print(f"error: {error}", file=sys.stderr)
-    classes = [true[path.absolute()] for path in done.paths] if true else []
-    out.mkdir(parents=True, exist_ok=True)
-    write_text(out / "clusters.tsv", _table(done, label, classes))
-    if not quiet:
-        for line in _about(done, method, kind, model):
-            print(line, file=sys.stderr)
-    for line in (*_summary(done, counted=n_clusters is None), *(_figures(done, classes, label) if classes else ())):
-        print(line)
-    print(shown((out / "clusters.tsv").absolute()))
-    if find_spec("matplotlib") is None:
-        print("no picture: matplotlib is not installed (pip install 'speechgmm[plot]')", file=sys.stderr)
-    else:
-        from speechgmm.report.plots import save_figure
-        from speechgmm.tasks.clustering.plots import plot_clusters
+    resample: Resample = False
+    jobs: Jobs = 1
+    quiet: Quiet = False
 
-        found = done.found
-        names = classes or [str(Path(name).with_suffix("")) for name in _names(done.paths)]
-        title = _how_many(done)
-        save_figure(plot_clusters(found.distances, found.labels, names=names, title=title), out / "clusters.png")
-        print(shown((out / "clusters.png").absolute()))
-    return len(done.failures)
+    def run(self) -> int:
+        """Write ``clusters.tsv`` and ``clusters.png``, print a summary; returns how many recordings could not be used.
 
+        Raises:
+            ConfigError: No recording, or one that is named twice; a model without a background model; a choice that the
+                method does not know; a column of no table; a file where the folder should be.
+            DataError: No recording can be used; one that has no label; fewer recordings than clusters.
+            ModelFileError: The model cannot be read.
+        """
+        from speechgmm.tasks.clustering.recordings import cluster_recordings, read_background
 
-def _chosen(
-    file: ModelFile | ClusteringFile | None,
-    method: Method | None,
-    kind: Kind | None,
-    n_clusters: int | None,
-    threshold: float | None,
-) -> tuple[Method, Kind, float | None]:
-    """What is not said is as in the run that left the model, where that was one of clustering."""
-    spec = file.spec if isinstance(file, ClusteringFile) else ClusteringSpec()
-    chosen = method or spec.method, kind or spec.kind
-    if n_clusters is None and threshold is None and chosen == (spec.method, spec.kind):
-        threshold = spec.threshold
-    return *chosen, threshold
+        if self.label is not None and self.labels is None:
+            raise ConfigError(
+                f"--label {self.label}: the column of a table of true classes; name the table with --labels FILE"
+            )
+        if self.out.is_file():
+            raise ConfigError(f"--out {self.out}: a file; table and picture need a folder")
+        true = {} if self.labels is None else _labels(self.labels, self.label or "speaker")
+        paths = self._recordings(true)
+        file = None if self.model is None else read_background(model_file_of(self.model))
+        method, kind, threshold = self._chosen(file)
+        done = cluster_recordings(
+            paths,
+            model=file,
+            method=method,
+            n_clusters=self.n_clusters,
+            threshold=threshold,
+            kind=kind,
+            resample=self.resample,
+            n_jobs=self.jobs or 1,
+        )
+        for _, error in done.failures:
+            print(f"error: {error}", file=sys.stderr)
+        if not self.quiet:
+            for line in _about(done, method, kind, self.model):
+                print(line, file=sys.stderr)
+        self._write(done, [true[path.absolute()] for path in done.paths] if true else [])
+        return len(done.failures)
+
+    def _chosen(self, file: "BackgroundModel | ClusteringFile | None") -> "tuple[Method, Kind, float | None]":
+        """What is not given is as in the run that left the model, where that was one of clustering."""
+        from speechgmm.tasks.clustering.codec import ClusteringFile
+        from speechgmm.tasks.clustering.spec import ClusteringSpec
+
+        spec = file.spec if isinstance(file, ClusteringFile) else ClusteringSpec()
+        method = spec.method if self.method is None else self.method.value
+        kind = spec.kind if self.kind is None else self.kind.value
+        threshold = self.threshold
+        if self.n_clusters is None and threshold is None and (method, kind) == (spec.method, spec.kind):
+            threshold = spec.threshold
+        return method, kind, threshold
+
+    def _recordings(self, true: dict[Path, str]) -> list[Path]:
+        """The recordings, each named once, with a true class where there is a table of them."""
+        from speechgmm.report.text import recordings
+
+        paths = recordings(self.audio) if self.audio else list(true)
+        if not paths:
+            raise ConfigError("nothing to cluster: name recordings, folders, or a table of them with --labels")
+        counts = Counter(path.resolve() for path in paths)
+        twice = next((path for path in paths if counts[path.resolve()] > 1), None)
+        if twice is not None:
+            raise ConfigError(f"{twice}: named more than once, and it would be clustered with itself; name it once")
+        without = [path for path in paths if self.labels is not None and path.absolute() not in true]
+        if without:
+            raise DataError(
+                f"{self.labels}: no row for {len(without)} of {len(paths)} recordings, such as {without[0]}; the "
+                "column path is relative to the table"
+            )
+        return paths
+
+    def _write(self, done: "RecordingClusters", classes: Sequence[str]) -> None:
+        """Write table and picture, and print the summary."""
+        from speechgmm.io.atomic import write_text
+        from speechgmm.report.text import shown
+        from speechgmm.tasks.clustering.summary import clusters_table, draw, metrics_lines, summary
+
+        label = self.label or "speaker"
+        self.out.mkdir(parents=True, exist_ok=True)
+        write_text(self.out / "clusters.tsv", clusters_table(done, label, classes))
+        metrics = metrics_lines(done, classes, label) if classes else ()
+        for line in (*summary(done, counted=self.n_clusters is None), *metrics):
+            print(line)
+        print(shown((self.out / "clusters.tsv").absolute()))
+        if find_spec("matplotlib") is None:
+            print("no picture: matplotlib is not installed (pip install 'speechgmm[plot]')", file=sys.stderr)
+        else:
+            draw(done, classes, self.out / "clusters.png")
+            print(shown((self.out / "clusters.png").absolute()))
 
 
 def _labels(path: Path, column: str) -> dict[Path, str]:
     """The true class of every recording of a manifest."""
+    from speechgmm.corpus.readers.manifest import read_manifest
+
     true: dict[Path, str] = {}
     for utterance in read_manifest(path, None, column):
         where = utterance.path.absolute()
@@ -142,24 +202,18 @@ def _labels(path: Path, column: str) -> dict[Path, str]:
     return true
 
 
-def _table(done: RecordingClusters, label: str, classes: Sequence[str]) -> str:
-    found = done.found
-    head = ("path", "cluster", "silhouette", "n_frames", *((label,) if classes else ()))
-    rows = (
-        (path, int(found.labels[n]), f"{found.sureness[n]:.4f}", int(done.n_frames[n]), *(classes[n : n + 1]))
-        for n, path in enumerate(done.paths)
-    )
-    return table(head, rows)
-
-
-def _about(done: RecordingClusters, method: str, kind: str, model: Path | None) -> list[str]:
+def _about(done: "RecordingClusters", method: str, kind: str, model: Path | None) -> list[str]:
     """What was decided by what."""
+    import numpy as np
+
+    from speechgmm.features import front_end
+
     found = done.found
     lines = []
     if found.own_ubm:
         lines.append(
-            f"background model: {found.ubm.n_components} Gaussians trained on these recordings themselves, for want of "
-            f"a model (--model); {done.audio.sample_rate} Hz" + (", resampled" if done.audio.resample else "")
+            f"background model: {found.ubm.n_components} Gaussians trained on these recordings themselves, since no "
+            f"model is given (--model); {done.audio.sample_rate} Hz" + (", resampled" if done.audio.resample else "")
         )
     else:
         lines.append(f"background model: {found.ubm.n_components} Gaussians of {model}")
@@ -168,62 +222,11 @@ def _about(done: RecordingClusters, method: str, kind: str, model: Path | None) 
     elif found.threshold is not None:
         unit = {"cosine": "cosine distance", "ratio": "minus nats per frame", "bic": "nats"}[method]
         lines.append(f"merged while the nearest two were below {found.threshold:g} ({unit}); --threshold changes it")
-    seconds = float(np.median(done.n_frames)) * _frame_shift(done)
+    frame_shift = front_end(done.audio.features, done.audio.sample_rate).frame_shift
+    seconds = float(np.median(done.n_frames)) * frame_shift / done.audio.sample_rate
     if kind == "speakers" and seconds < SHORT:
         lines.append(
-            f"warning: half of the recordings have less than {seconds:.1f} s; below {SHORT:g} s what is said tells two "
-            "apart more than who speaks (--kind sounds goes by that)"
+            f"warning: half of the recordings have less than {seconds:.1f} s; below {SHORT:g} s the words tell two "
+            "apart more than the voice (--kind sounds goes by that)"
         )
     return lines
-
-
-def _frame_shift(done: RecordingClusters) -> float:
-    """Seconds from one frame to the next."""
-    return front_end(done.audio.features, done.audio.sample_rate).frame_shift / done.audio.sample_rate
-
-
-def _how_many(done: RecordingClusters) -> str:
-    counts = ((len(done.paths), "recording"), (done.found.n_clusters, "cluster"))
-    return ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts)
-
-
-def _names(paths: Sequence[Path]) -> list[str]:
-    """Recordings by name; those that share one, by their folder and name."""
-    counts = Counter(path.name for path in paths)
-    return [path.name if counts[path.name] == 1 else f"{path.absolute().parent.name}/{path.name}" for path in paths]
-
-
-def _summary(done: RecordingClusters, *, counted: bool) -> list[str]:
-    """What there is; ``counted`` says that the number of clusters was found and not given."""
-    found, n, named = done.found, len(done.paths), _names(done.paths)
-    if n == 1:
-        return ["1 recording: 1 cluster; there is nothing to compare it with"]
-    lines = [_how_many(done)]
-    if not found.distances.any():
-        return [*lines, "all recordings are alike: no distance between any two is above 0"]
-    if found.n_clusters == 1:
-        return [*lines, "one speaker or sound, as far as the distances tell"] if counted else lines
-    rows: list[tuple[str, ...]] = [("cluster", "recordings", "silhouette", "such as")]
-    counts = Counter(found.labels.tolist())
-    for cluster in sorted(counts, key=lambda number: (-counts[number], number))[:SHOWN]:
-        members = np.flatnonzero(found.labels == cluster)
-        best = members[np.argsort(-found.sureness[members], kind="stable")][:3]
-        sure = f"{found.sureness[members].mean():.2f}" if len(members) > 1 else "alone"
-        rows.append((str(cluster), str(len(members)), sure, ", ".join(named[m] for m in best)))
-    lines += list(aligned(rows))
-    if len(counts) > SHOWN:
-        lines.append(f"  ... and {len(counts) - SHOWN} more, in the table")
-    doubtful = [n for n in np.flatnonzero(found.sureness < UNSURE) if counts[int(found.labels[n])] > 1]
-    if doubtful:
-        names = ", ".join(named[n] for n in doubtful[:5]) + (" ..." if len(doubtful) > 5 else "")
-        lines.append(f"{len(doubtful)} might as well be in another cluster (silhouette below {UNSURE}): {names}")
-    return lines
-
-
-def _figures(done: RecordingClusters, classes: Sequence[str], label: str) -> list[str]:
-    found: ClusterFigures = cluster_figures(done.found.labels.tolist(), classes)
-    return [
-        f"against {label!r}: {found.n_clusters} clusters of {found.n_classes} classes, purity {found.purity:.3f}, "
-        f"coverage {found.coverage:.3f}, ARI {found.ari:.3f}, NMI {found.nmi:.3f} (alone it misleads: every recording "
-        f"by itself would have {found.nmi_alone:.2f})"
-    ]

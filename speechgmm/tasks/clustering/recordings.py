@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from speechgmm.clustering import PieceClusters, cluster_pieces
 from speechgmm.clustering.methods import Kind, Method, default_threshold
 from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.background_model import BackgroundModel, read_background_model
 from speechgmm.engine.recordings import model_frames
-from speechgmm.errors import ConfigError, DataError
+from speechgmm.errors import DataError
 from speechgmm.features import FeatureSpec
 from speechgmm.gmm import DiagGMM
 from speechgmm.io.audio import native_rate
 from speechgmm.io.container import kind_of
 from speechgmm.parallel import pmap, thread_pool
-from speechgmm.tasks.classification.codec import ModelFile, read_model_file
 from speechgmm.tasks.clustering.codec import ClusteringFile, read_clustering
 from speechgmm.vectors.supervectors import WithinClass
 
@@ -44,7 +44,7 @@ class RecordingClusters:
 def cluster_recordings(
     paths: Sequence[Path],
     *,
-    model: ModelFile | ClusteringFile | None = None,
+    model: BackgroundModel | ClusteringFile | None = None,
     method: Method = "cosine",
     n_clusters: int | None = None,
     threshold: float | None = None,
@@ -68,18 +68,9 @@ def cluster_recordings(
         n_jobs: Workers at once.
 
     Raises:
-        ConfigError: The model has no background model or no front end.
         DataError: No recording can be used (all are listed); fewer of them than clusters.
     """
     found_in = _background(model)
-    if model is not None and found_in.ubm is None:
-        raise ConfigError(
-            "the model has no background model to measure recordings by; train one with model.adapt: map, or give "
-            "no model: then one is trained on the recordings",
-            arguments=("model",),
-        )
-    if model is not None and found_in.audio is None:
-        raise ConfigError("the model was trained on frames, not recordings: use cluster_pieces in Python")
     audio = found_in.audio or _audio(paths)
     if resample:
         audio = replace(audio, resample=True)
@@ -120,19 +111,20 @@ class _Background:
     within: WithinClass | None = None
 
 
-def _background(model: ModelFile | ClusteringFile | None) -> _Background:
+def _background(model: BackgroundModel | ClusteringFile | None) -> _Background:
     if isinstance(model, ClusteringFile):
         return _Background(model.ubm, model.audio, model.spec.relevance, model.within)
-    return _Background() if model is None else _Background(model.models.ubm, model.audio)
+    return _Background() if model is None else _Background(model.mixture, model.audio)
 
 
-def read_background(path: Path) -> ModelFile | ClusteringFile:
-    """A model file that may hold a background model: of a run of task: clustering, or models of classes.
+def read_background(path: Path) -> BackgroundModel | ClusteringFile:
+    """The background model of a file: of a run of task: clustering, with its settings, or of any other.
 
     Raises:
-        ModelFileError: The file cannot be read, or holds something else.
+        ConfigError: The file has none, or does not say how to make frames.
+        ModelFileError: The file cannot be read.
     """
-    return read_clustering(path) if kind_of(path) == "clustering" else read_model_file(path)
+    return read_clustering(path) if kind_of(path).name == "clustering" else read_background_model(path)
 
 
 def _audio(paths: Sequence[Path]) -> AudioInput:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
 from speechgmm.io.atomic import write_atomically
-from speechgmm.io.container import FORMAT_VERSION, packed, read_tensors, refuse_other_kinds, stack, unstack, whole
+from speechgmm.io.container import FORMAT_VERSION, check_kind, packed, read_tensors, stack, tensor, unstack, whole
+from speechgmm.io.header import checked
 from speechgmm.tasks.diarization.models import Diarizer
 from speechgmm.tasks.diarization.spec import DiarizationSpec
 from speechgmm.vectors.speaker_space import SpeakerSpace
@@ -25,6 +26,15 @@ class LearntFrom:
     n_background: int  # speakers of the background model and the speaker space
     n_conversations: int  # that the threshold was chosen on
     der: float  # of those, at that threshold: of training, not of a test
+
+
+@dataclass(frozen=True, slots=True)
+class DiarizerHeader:
+    """What the header says of a diarizer."""
+
+    spec: DiarizationSpec
+    threshold: float
+    learnt: LearntFrom
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,13 +73,15 @@ def read_diarizer(path: Path) -> DiarizerFile:
         ModelFileError: No such file, truncated, not written by this package, of a newer format; models of another kind.
     """
     tensors, header = read_tensors(path)
-    refuse_other_kinds(path, header, "diarizer")
+    check_kind(path, header, "diarizer")
     with whole(path):
-        about = header["diarizer"]
-        diarizer = Diarizer(
-            unstack("ubm.", tensors, [len(tensors["ubm.weights"])])[0],
-            SpeakerSpace(tensors["space.mean"], tensors["space.matrix"], tensors["space.between"]),
-            DiarizationSpec(**about["spec"]),
-            float(about["threshold"]),
+        about = checked(DiarizerHeader, header["diarizer"], "header.diarizer")
+        audio = read_audio_input(header["audio"], tensors)
+        ubm = unstack("ubm.", tensors, [len(tensor(tensors, "ubm.weights", None))], audio.n_dims)[0]
+        matrix = tensor(tensors, "space.matrix", ubm.means.size, None)
+        space = SpeakerSpace(
+            tensor(tensors, "space.mean", len(matrix)), matrix, tensor(tensors, "space.between", matrix.shape[1])
         )
-        return DiarizerFile(diarizer, read_audio_input(header["audio"], tensors), LearntFrom(**about["learnt"]))
+        if matrix.shape[1] == 0 or (space.between < 0).any():
+            raise ValueError("a speaker space without a direction, or with a variance below 0")
+        return DiarizerFile(Diarizer(ubm, space, about.spec, about.threshold), audio, about.learnt)

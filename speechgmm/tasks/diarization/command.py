@@ -1,21 +1,21 @@
-"""Who speaks when in recordings, and training what finds it out."""
+"""``diarize``: who speaks when in recordings; and ``train-diarizer``."""
 
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from speechgmm.corpus import CorpusSpec
-from speechgmm.engine.console import Console
+import typer
+
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.evaluation.diarization import DiarizationErrors, Turn, diarization_errors
-from speechgmm.io.atomic import write_text
-from speechgmm.io.rttm import read_rttm, rttm
-from speechgmm.io.timed_labels import TimedLabel, textgrid
-from speechgmm.report.text import recordings, shown
-from speechgmm.tasks.diarization.codec import read_diarizer, save_diarizer
-from speechgmm.tasks.diarization.corpus import train_on_corpus
-from speechgmm.tasks.diarization.recordings import Diarized, diarize_recordings, picture_of
+from speechgmm.tasks.options import Audio, Jobs, Quiet
+
+if TYPE_CHECKING:
+    from speechgmm.evaluation.diarization import DiarizationErrors, Turn
+    from speechgmm.tasks.diarization.recordings import Diarized
 
 GOES_ON = "who speaks when: speechgmm diarize RECORDING --model"
 """What a run of diarization ends with, before its model."""
@@ -23,89 +23,211 @@ GOES_ON = "who speaks when: speechgmm diarize RECORDING --model"
 SUFFIXES = {"rttm": ".rttm", "textgrid": ".TextGrid", "table": ".txt"}
 
 
-def diarize_and_print(
-    audio: Sequence[Path],
-    *,
-    model: Path | None,
-    n_speakers: int | None,
-    out: Path | None,
-    form: str,
-    reference: Path | None,
-    collar: float,
-    picture: bool,
-    resample: bool,
-    jobs: int,
-    quiet: bool,
-) -> int:
-    """Print who speaks when in each recording, or write a file for each; returns how many failed.
+class TurnsFormat(StrEnum):
+    """How turns of speakers are printed."""
 
-    Raises:
-        ConfigError: No recording; what cannot go together; recordings that would share a file.
-        ModelFileError: The model cannot be read, or is no diarizer.
-        DataError: A reference that cannot be read.
-    """
-    paths = recordings(audio)
-    if form == "textgrid" and out is None and (len(paths) > 1 or reference is not None):
-        raise ConfigError(
-            "a TextGrid is one recording's and holds no figures: name the folder for files with --out DIR"
+    rttm = "rttm"
+    textgrid = "textgrid"
+    table = "table"
+
+
+class SpeakersKind(StrEnum):
+    """Where speakers' recordings come from."""
+
+    folder = "folder"
+    manifest = "manifest"
+    kaldi = "kaldi"
+    librispeech = "librispeech"
+    timit = "timit"
+    fsdd = "fsdd"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diarize:
+    """Who speaks when: turns of unknown speakers, whose number is estimated, as RTTM."""
+
+    audio: Audio
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model", metavar="FILE", help="a diarizer (train-diarizer); default: learn from each recording itself"
+        ),
+    ] = None
+    n_speakers: Annotated[
+        int | None, typer.Option("--n-speakers", metavar="N", min=1, help="number of speakers; default: estimated")
+    ] = None
+    form: Annotated[TurnsFormat, typer.Option("--format", help="how to print")] = TurnsFormat.rttm
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="folder for a file of each recording")] = None
+    picture: Annotated[bool, typer.Option("--picture", help="with --out: draw each recording with its turns")] = False
+    reference: Annotated[
+        Path | None, typer.Option("--reference", metavar="FILE", help="an RTTM with the true turns: print DER and JER")
+    ] = None
+    collar: Annotated[
+        float,
+        typer.Option(
+            metavar="S",
+            min=0,
+            help="with --reference: seconds on each side of its boundaries that do not count (as md-eval -c)",
+        ),
+    ] = 0.0
+    resample: Annotated[
+        bool, typer.Option("--resample", help="resample other rates than the model's; without a model, all are")
+    ] = False
+    jobs: Jobs = 1
+    quiet: Quiet = False
+
+    def run(self) -> int:
+        """Print who speaks when in each recording, or write a file for each; returns how many recordings failed.
+
+        Raises:
+            ConfigError: No recording; what cannot go together; recordings that would share a file.
+            ModelFileError: The model cannot be read, or is no diarizer.
+            DataError: A reference that cannot be read.
+        """
+        from speechgmm.report.text import recordings
+        from speechgmm.tasks.diarization.codec import read_diarizer
+        from speechgmm.tasks.diarization.recordings import diarize_recordings
+        from speechgmm.tasks.output import Results
+
+        paths = recordings(self.audio)
+        self._check_options(paths)
+        self._check_names(paths)
+        said = _reference(self.reference)
+        file = None if self.model is None else read_diarizer(self.model)
+        if file is None and not self.quiet:
+            hint = "; check the number of speakers, or give it by --n-speakers" if self.n_speakers is None else ""
+            print(f"no --model: each recording is learnt from itself, which is less accurate{hint}", file=sys.stderr)
+        found = diarize_recordings(
+            file, paths, n_speakers=self.n_speakers, resample=self.resample, n_jobs=self.jobs or 1
         )
-    if picture and out is None:
-        raise ConfigError("--picture draws into a folder: name it with --out DIR")
-    if collar and reference is None:
-        raise ConfigError("--collar is for figures: name what to compare with by --reference FILE")
-    if out is not None and out.is_file():
-        raise ConfigError(f"--out {out}: a file; a file for each recording needs a folder")
-    stems = [path.stem for path in paths]
-    by_name = form == "rttm" or out is not None or reference is not None
-    if by_name and len(set(stems)) < len(stems):
-        twice = next(stem for stem in stems if stems.count(stem) > 1)
-        raise ConfigError(
-            f"several recordings are called {twice!r}; files and RTTMs name them without folders and endings"
-        )
-    spaced = next((stem for stem in stems if len(stem.split()) > 1), None)
-    if form == "rttm" and spaced is not None:
-        raise ConfigError(
-            f"a recording is called {spaced!r}, and spaces separate the columns of an RTTM: rename it, or take "
-            "--format textgrid or table"
-        )
-    said = _reference(reference)
-    file = None if model is None else read_diarizer(model)
-    if file is None and not quiet:
-        hint = "; check the number of speakers, or give it by --n-speakers" if n_speakers is None else ""
-        print(f"no --model: each recording is learnt from itself, which is weaker{hint}", file=sys.stderr)
-    found = diarize_recordings(file, paths, n_speakers=n_speakers, resample=resample, n_jobs=jobs)
-    hidden = len(paths) > 1 and not sys.stdout.isatty() and sys.stderr.isatty()
-    failures, every = 0, []
-    for path, result in Console(quiet=quiet).track(found, len(paths), "diarizing" if hidden else None):
-        try:
-            if isinstance(result, DataError):
-                raise result
-            errors = _judged(path, result, said, reference, collar)
-            text = _text(result, form)
-            if out is not None:
-                target = out / f"{path.stem}{SUFFIXES[form]}"
-                write_text(target, text)
-                text = f"{shown(target)}\n"
-                if picture:
-                    drawn = picture_of(path, result, said.get(path.stem), out / f"{path.stem}.png")
-                    text += f"{shown(drawn)}\n"
+        results = Results(found, len(paths), "diarizing", quiet=self.quiet)
+        every = []
+        for path, result in results:
+            try:
+                errors = _judged(path, result, said, self.reference, self.collar)
+                text = self._written(path, result, said)
+            except DataError as error:  # of this recording; the others are printed all the same
+                results.failed(error)
+                continue
             if errors is not None:
                 every.append(errors)
-                comment = ";; " if form == "rttm" and out is None else ""
-                text += f"{comment}{path.stem}: {_figures(errors, collar)}\n"
-        except DataError as error:  # of this recording; the others are printed all the same
-            failures += 1
-            print(f"error: {error}", file=sys.stderr)
-        else:
+                text += f"{self._comment}{path.stem}: {_metrics(errors, self.collar)}\n"
             print(text, end="", flush=True)
-    if len(every) > 1:
-        comment = ";; " if form == "rttm" and out is None else ""
-        print(f"{comment}all {len(every)}: {_figures(sum(every[1:], every[0]), collar)}")
-    return failures
+        if len(every) > 1:
+            print(f"{self._comment}all {len(every)}: {_metrics(sum(every[1:], every[0]), self.collar)}")
+        return results.n_failed
+
+    @property
+    def _comment(self) -> str:
+        """What begins a line that is no turn."""
+        return ";; " if self.form == "rttm" and self.out is None else ""
+
+    def _written(self, path: Path, result: "Diarized", said: "dict[str, list[Turn]]") -> str:
+        """The turns of a recording, or the names of the files that they were written to."""
+        from speechgmm.io.atomic import write_text
+        from speechgmm.report.text import shown
+        from speechgmm.tasks.diarization.recordings import picture_of
+
+        text = _text(result, self.form)
+        if self.out is None:
+            return text
+        target = self.out / f"{path.stem}{SUFFIXES[self.form]}"
+        write_text(target, text)
+        if not self.picture:
+            return f"{shown(target)}\n"
+        drawn = picture_of(path, result, said.get(path.stem), self.out / f"{path.stem}.png")
+        return f"{shown(target)}\n{shown(drawn)}\n"
+
+    def _check_options(self, paths: Sequence[Path]) -> None:
+        """Refuse options that do not go together."""
+        if self.form == "textgrid" and self.out is None and (len(paths) > 1 or self.reference is not None):
+            raise ConfigError("a TextGrid holds one recording and no metrics: name the folder for files with --out DIR")
+        if self.picture and self.out is None:
+            raise ConfigError("--picture draws into a folder: name it with --out DIR")
+        if self.collar and self.reference is None:
+            raise ConfigError("--collar is for metrics: name what to compare with by --reference FILE")
+        if self.out is not None and self.out.is_file():
+            raise ConfigError(f"--out {self.out}: a file; a file for each recording needs a folder")
+
+    def _check_names(self, paths: Sequence[Path]) -> None:
+        """Refuse recordings that would share a file or a name in the output."""
+        stems = [path.stem for path in paths]
+        by_name = self.form == "rttm" or self.out is not None or self.reference is not None
+        if by_name and len(set(stems)) < len(stems):
+            twice = next(stem for stem in stems if stems.count(stem) > 1)
+            raise ConfigError(
+                f"several recordings are called {twice!r}; files and RTTMs name them without folders and endings"
+            )
+        spaced = next((stem for stem in stems if len(stem.split()) > 1), None)
+        if self.form == "rttm" and spaced is not None:
+            raise ConfigError(
+                f"a recording is called {spaced!r}, and spaces separate the columns of an RTTM: rename it, or take "
+                "--format textgrid or table"
+            )
 
 
-def _reference(path: Path | None) -> dict[str, list[Turn]]:
-    """The turns of a reference, of each recording; what was left out of it is said."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainDiarizer:
+    """Train a model that tells speakers apart, on recordings of one speaker each (eight speakers or more)."""
+
+    corpus: Annotated[
+        Path, typer.Argument(help="recordings of one speaker each: their folder, or a manifest", metavar="CORPUS")
+    ]
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="the diarizer, a .safetensors file")]
+    kind: Annotated[SpeakersKind, typer.Option("--kind", help="the kind of CORPUS; folder: one for each speaker")] = (
+        SpeakersKind.folder
+    )
+    components: Annotated[
+        int, typer.Option("--components", metavar="K", min=2, help="components of the background model")
+    ] = 64
+    conversations: Annotated[
+        int,
+        typer.Option(
+            "--conversations",
+            metavar="N",
+            min=3,
+            help="number of conversations made of half the speakers, to choose the threshold",
+        ),
+    ] = 40
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="of all that is drawn at random")] = 0
+    quiet: Quiet = False
+
+    def run(self) -> None:
+        """Train a diarizer on recordings of one speaker each and write it.
+
+        Raises:
+            DataError: The corpus cannot be read, or has too few speakers.
+        """
+        from speechgmm.corpus import CorpusSpec
+        from speechgmm.engine.console import Console
+        from speechgmm.io.locks import changing
+        from speechgmm.report.text import shown
+        from speechgmm.tasks.diarization.codec import save_diarizer
+        from speechgmm.tasks.diarization.corpus import train_on_corpus
+
+        file = train_on_corpus(
+            CorpusSpec(kind=self.kind.value, label="speaker"),
+            self.corpus,
+            n_components=self.components,
+            n_conversations=self.conversations,
+            seed=self.seed,
+            console=Console(quiet=self.quiet),
+        )
+        with changing(self.out):
+            save_diarizer(file, self.out)
+        learnt = file.learnt
+        print(
+            f"{shown(self.out)}\nbackground: {learnt.n_background} speakers; threshold {file.diarizer.threshold:.2f} "
+            f"nats, learnt from {learnt.n_conversations} conversations of others, with a DER of "
+            f"{100 * learnt.der:.1f} % (on training data, not on a test)\nwho speaks when: speechgmm diarize RECORDING "
+            f"--model {shown(self.out)}"
+        )
+
+
+def _reference(path: Path | None) -> "dict[str, list[Turn]]":
+    """The turns of a reference, of each recording; what was left out of it is printed."""
+    from speechgmm.io.rttm import read_rttm
+
     if path is None:
         return {}
     with warnings.catch_warnings(record=True) as notes:
@@ -116,32 +238,11 @@ def _reference(path: Path | None) -> dict[str, list[Turn]]:
     return turns
 
 
-def train_and_print(
-    corpus: Path, *, kind: str, out: Path, n_components: int, n_conversations: int, seed: int, quiet: bool
-) -> None:
-    """Train a diarizer on recordings of one speaker each and write it.
-
-    Raises:
-        DataError: The corpus cannot be read, or has too few speakers.
-        ConfigError: A kind that does not exist.
-    """
-    spec = CorpusSpec(kind=kind, label="speaker")  # type: ignore[arg-type]  # checked by the command line
-    console = Console(quiet=quiet)
-    file = train_on_corpus(
-        spec, corpus, n_components=n_components, n_conversations=n_conversations, seed=seed, console=console
-    )
-    save_diarizer(file, out)
-    learnt = file.learnt
-    print(
-        f"{shown(out)}\nbackground: {learnt.n_background} speakers; threshold {file.diarizer.threshold:.2f} nats, "
-        f"learnt from {learnt.n_conversations} conversations of others, whose DER it makes {100 * learnt.der:.1f} % "
-        f"(of training, not of a test)\nwho speaks when: speechgmm diarize RECORDING --model {shown(out)}"
-    )
-
-
 def _judged(
-    path: Path, result: Diarized, said: dict[str, list[Turn]], reference: Path | None, collar: float
-) -> DiarizationErrors | None:
+    path: Path, result: "Diarized", said: "dict[str, list[Turn]]", reference: Path | None, collar: float
+) -> "DiarizationErrors | None":
+    from speechgmm.evaluation.diarization import diarization_errors
+
     if reference is None:
         return None
     if path.stem not in said:
@@ -152,7 +253,7 @@ def _judged(
     return diarization_errors(said[path.stem], result.turns, collar=collar)
 
 
-def _figures(errors: DiarizationErrors, collar: float) -> str:
+def _metrics(errors: "DiarizationErrors", collar: float) -> str:
     if not errors.speech:
         return "nothing to compare: within --collar of the reference's boundaries, nothing counts"
     parts = ((errors.miss, "missed"), (errors.false_alarm, "false alarm"), (errors.confusion, "confused"))
@@ -161,7 +262,10 @@ def _figures(errors: DiarizationErrors, collar: float) -> str:
     return f"DER {100 * errors.der:.1f} % ({shares}), JER {100 * errors.jer:.1f} %{scored}"
 
 
-def _text(result: Diarized, form: str) -> str:
+def _text(result: "Diarized", form: str) -> str:
+    from speechgmm.io.rttm import rttm
+    from speechgmm.io.timed_labels import TimedLabel, textgrid
+
     if form == "rttm":
         return rttm(result.path.stem, result.turns)
     if form == "textgrid":

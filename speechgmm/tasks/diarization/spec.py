@@ -12,25 +12,28 @@ class DiarizationSpec:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    block: int = setting(10, "resolution: a turn begins and ends with a block", unit="frames", ge=1)
-    window: int = setting(10, "of which a supervector is made, around every block", unit="blocks", ge=1)
-    relevance: float = setting(RELEVANCE, "frames that the background model is worth in a supervector", gt=0)
-    n_components: int = setting(200, "principal components in which speakers are told apart", ge=1)
-    n_dims: int = setting(60, "directions kept, those along which speakers differ most", ge=1)
+    block: int = setting(10, "resolution: a turn begins and ends with a block", unit="frames", ge=1, le=10_000)
+    window: int = setting(10, "of which a supervector is made, around every block", unit="blocks", ge=1, le=10_000)
+    relevance: float = setting(RELEVANCE, "frames that the background model is worth in a supervector", gt=0, le=1e9)
+    n_components: int = setting(200, "principal components in which speakers are told apart", ge=1, le=65536)
+    n_dims: int = setting(60, "directions kept, those along which speakers differ most", ge=1, le=65536)
     smoothing: float = setting(0.1, "of the mean within-speaker variance, added to each", ge=0, le=1)
     independence: float = setting(0.5, "what a window that shares no frame with another counts as evidence", gt=0, le=1)
     most: float = setting(
         10.0,
         "windows that a cluster counts as at most where it is decided to stop: who is heard for long still has moods",
         gt=0,
+        le=1e9,
     )
-    sharpness: float = setting(0.2, "what a window's fit counts on the best path, beside its costs", gt=0)
-    cost: float = setting(5.0, "of a change of speakers within speech", unit="nats", ge=0)
-    pause_cost: float = setting(1.0, "of a change at a pause", unit="nats", ge=0)
-    minimum: int = setting(10, "least duration of a turn", unit="blocks", ge=1)
-    bridge: float = setting(0.3, "a pause between two turns of one speaker up to which they are one", unit="s", ge=0)
-    first: int = setting(12, "clusters that merging begins with: more than speakers are expected", ge=2)
-    passes: int = setting(2, "resegmentations after each merge", ge=1)
+    sharpness: float = setting(0.2, "what a window's fit counts on the best path, beside its costs", gt=0, le=1e6)
+    cost: float = setting(5.0, "of a change of speakers within speech", unit="nats", ge=0, le=1e6)
+    pause_cost: float = setting(1.0, "of a change at a pause", unit="nats", ge=0, le=1e6)
+    minimum: int = setting(10, "least duration of a turn", unit="blocks", ge=1, le=100_000)
+    bridge: float = setting(
+        0.3, "a pause between two turns of one speaker up to which they are one", unit="s", ge=0, le=3600
+    )
+    first: int = setting(12, "clusters that merging begins with: more than speakers are expected", ge=2, le=1000)
+    passes: int = setting(2, "resegmentations after each merge", ge=1, le=100)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +42,12 @@ class DiarizerSpec:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    n_components: int = setting(64, "Gaussians of the background model", ge=2)
+    n_components: int = setting(64, "Gaussians of the background model", ge=2, le=65536)
     conversations: int = setting(
-        40, "conversations of training speakers that the threshold is learnt from: where merging stops", ge=3
+        40,
+        "conversations of training speakers that the threshold is learnt from: where merging stops",
+        ge=3,
+        le=100_000,
     )
     references: str | None = setting(
         None,
@@ -49,5 +55,7 @@ class DiarizerSpec:
         "conversations are made of the test speakers' recordings",
         is_path=True,
     )
-    collar: float = setting(0.0, "time on each side of a boundary of the reference that does not count", unit="s", ge=0)
+    collar: float = setting(
+        0.0, "time on each side of a boundary of the reference that does not count", unit="s", ge=0, le=60
+    )
     search: DiarizationSpec = setting(DiarizationSpec(), "how turns are found")

@@ -6,7 +6,7 @@ transitions                  of all units, row after row
 bigram.*                     where the language is a bigram; a network is in the header
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
-from speechgmm.io.container import FORMAT_VERSION, packed, read_tensors, refuse_other_kinds, stack, unstack, whole
+from speechgmm.io.container import FORMAT_VERSION, check_kind, packed, read_tensors, stack, tensor, unstack, whole
+from speechgmm.io.header import checked, short
+from speechgmm.setting import setting
 
 if TYPE_CHECKING:  # reading a model of another kind waits for none of them
+    from speechgmm.hmm.bigram import Bigram
+    from speechgmm.hmm.hmm import Units
+    from speechgmm.hmm.network import Network
     from speechgmm.hmm.recogniser import Recogniser
 
 BIGRAM = ("log_start", "log_next", "log_end", "log_backoff", "log_unigram")
@@ -29,6 +34,38 @@ class RecogniserFile:
     recogniser: "Recogniser"
     audio: AudioInput
     label: str  # the column that transcripts came from
+
+
+@dataclass(frozen=True, slots=True)
+class BigramHeader:
+    """What the header says of a bigram: its labels."""
+
+    bigram: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkHeader:
+    """What the header says of a network: all of it."""
+
+    n_states: int
+    start: int
+    arcs: tuple[tuple[int, str | None, int, float], ...]
+    finals: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecogniserHeader:
+    """What the header says of a recogniser."""
+
+    units: tuple[tuple[str, tuple[int, ...]], ...]  # label, and components of each of its states
+    lexicon: dict[str, tuple[tuple[str, ...], ...]]
+    language: BigramHeader | NetworkHeader
+    silence: str | None
+    silence_probability: float = setting(0.5, "of a pause between words", gt=0, lt=1)
+    scale: float = setting(1.0, "as in RecognitionSpec", ge=0, le=1e6)
+    insertion_penalty: float = setting(0.0, "as in RecognitionSpec", ge=-1e6, le=1e6)
+    beam: float = setting(200.0, "as in RecognitionSpec", gt=0, le=1e9)
+    log_weights: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 def serialise_recogniser(content: RecogniserFile) -> bytes:
@@ -70,43 +107,86 @@ def serialise_recogniser(content: RecogniserFile) -> bytes:
     return packed(header, tensors)
 
 
-def read_recogniser(path: str | Path) -> RecogniserFile:
-    """Read and check the model file of a recogniser.
+def read_recogniser(path: str | Path, data: bytes | None = None) -> RecogniserFile:
+    """Read and check the model file of a recogniser; ``data`` are its bytes, where they are not the whole file.
 
     Raises:
         ModelFileError: As ``read_model_file``; or it holds models of another kind.
     """
-    from speechgmm.hmm.bigram import Bigram
-    from speechgmm.hmm.hmm import HMM, Units
-    from speechgmm.hmm.network import Network
     from speechgmm.hmm.recogniser import Recogniser
 
     path = Path(path)
-    tensors, header = read_tensors(path)
-    refuse_other_kinds(path, header, "recogniser")
+    tensors, header = read_tensors(path, data)
+    check_kind(path, header, "recogniser")
     with whole(path):
-        about = header["recogniser"]
-        sizes = [n for _, counts in about["units"] for n in counts]
-        models = iter(unstack("", tensors, sizes))
-        hmms, first = [], 0
-        for _, counts in about["units"]:
-            shape = (len(counts), len(counts) + 1)
-            rows: NDArray[np.float64] = tensors["transitions"][first : first + shape[0] * shape[1]].reshape(shape)
-            hmms.append(HMM(tuple(next(models) for _ in counts), rows))
-            first += rows.size
-        language = about["language"]
-        said: Bigram | Network
-        if "bigram" in language:
-            said = Bigram(tuple(language["bigram"]), *(tensors[f"bigram.{name}"] for name in BIGRAM))
-        else:
-            arcs = tuple((int(a), word, int(b), float(weight)) for a, word, b, weight in language["arcs"])
-            finals = {int(state): float(weight) for state, weight in language["finals"]}
-            said = Network(int(language["n_states"]), arcs, int(language["start"]), finals)
+        about = checked(RecogniserHeader, header["recogniser"], "header.recogniser")
+        audio = read_audio_input(header["audio"], tensors)
+        units = _units(about, tensors, audio.n_dims)
+        said = about.language
+        language = _bigram(said.bigram, tensors) if isinstance(said, BigramHeader) else _network(said)
         recogniser = Recogniser(
-            Units(tuple(label for label, _ in about["units"]), tuple(hmms)),
-            {word: tuple(tuple(way) for way in ways) for word, ways in about["lexicon"].items()},
-            said,
-            **{name: about[name] for name in ("silence", "silence_probability", "scale", "insertion_penalty", "beam")},
-            log_weights={word: tuple(values) for word, values in about.get("log_weights", {}).items()},
+            units,
+            about.lexicon,
+            language,
+            about.silence,
+            about.silence_probability,
+            about.scale,
+            about.insertion_penalty,
+            about.beam,
+            log_weights=about.log_weights,
         )
-        return RecogniserFile(recogniser, read_audio_input(header["audio"], tensors), header["label"])
+        _check_words(recogniser)
+        return RecogniserFile(recogniser, audio, checked(str, header["label"], "header.label"))
+
+
+def _units(about: "RecogniserHeader", tensors: dict[str, NDArray[np.float64]], n_dims: int) -> "Units":
+    from speechgmm.hmm.hmm import HMM, Units
+
+    sizes = [n for _, counts in about.units for n in counts]
+    models = iter(unstack("", tensors, sizes, n_dims))
+    shapes = [(len(counts), len(counts) + 1) for _, counts in about.units]
+    transitions = tensor(tensors, "transitions", sum(a * b for a, b in shapes))
+    hmms, first = [], 0
+    for n_states, n_columns in shapes:
+        rows = transitions[first : first + n_states * n_columns].reshape(n_states, n_columns)
+        hmms.append(HMM(tuple(next(models) for _ in range(n_states)), rows))
+        first += rows.size
+    return Units(tuple(label for label, _ in about.units), tuple(hmms))
+
+
+def _bigram(labels: tuple[str, ...], tensors: dict[str, NDArray[np.float64]]) -> "Bigram":
+    from speechgmm.hmm.bigram import Bigram
+
+    n = len(labels)
+    shapes = {"log_next": (n, n), "log_unigram": (n + 1,)}
+    arrays = [tensor(tensors, f"bigram.{name}", *shapes.get(name, (n,)), finite=False) for name in BIGRAM]
+    if len(set(labels)) < n or n == 0 or any((array == np.inf).any() for array in arrays):
+        raise ValueError("a bigram without labels, with one twice, or with an infinite weight")
+    return Bigram(labels, *arrays)
+
+
+def _network(said: NetworkHeader) -> "Network":
+    from speechgmm.hmm.network import Network
+
+    if said.n_states > len(said.arcs) + 1:  # every state but the first is the end of an arc
+        raise ValueError(f"a network of {said.n_states} states with {len(said.arcs)} arcs")
+    return Network(said.n_states, said.arcs, said.start, dict(said.finals))
+
+
+def _check_words(recogniser: "Recogniser") -> None:
+    """Raise ValueError where words have no pronunciation, or are made of units that there are not."""
+    from speechgmm.hmm.network import Network
+
+    units, lexicon = set(recogniser.units.labels), recogniser.lexicon
+    language = recogniser.language
+    words = language.words if isinstance(language, Network) else language.labels
+    missing = sorted(set(words) - set(lexicon))
+    unknown = sorted({unit for ways in lexicon.values() for way in ways for unit in way} - units)
+    empty = sorted(word for word, ways in lexicon.items() if not ways or not all(ways))
+    if recogniser.silence is not None and recogniser.silence not in units:
+        unknown.append(recogniser.silence)
+    if missing or unknown or empty:
+        raise ValueError(f"words {short(missing + empty)} without a pronunciation, or unknown units {short(unknown)}")
+    weights = recogniser.log_weights
+    if any(len(values) != len(lexicon.get(word, ())) for word, values in weights.items()):
+        raise ValueError("a word with another number of weights than of pronunciations")

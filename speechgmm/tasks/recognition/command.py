@@ -2,86 +2,192 @@
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from speechgmm.corpus.dictionary import read_dictionary_for
-from speechgmm.corpus.readers.manifest import read_manifest
-from speechgmm.engine.console import Console
+import typer
+
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.hmm import Lexicon
-from speechgmm.io.timed_labels import ctm, json_line, textgrid, write_textgrid
-from speechgmm.report.text import recordings, shown
-from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser
-from speechgmm.tasks.recognition.decoding import HeardRecording, align_recordings, recognise_recordings
+from speechgmm.tasks.options import Audio, Jobs, Model, Quiet, Resample, TextGrids, TimesFormat, model_file_of
+
+if TYPE_CHECKING:
+    from speechgmm.hmm import Lexicon
+    from speechgmm.tasks.recognition.codec import RecogniserFile
+    from speechgmm.tasks.recognition.decoding import HeardRecording
+
+    Heard = Iterable[tuple[Path, HeardRecording | DataError]]
 
 CONFIDENCE_SCALE = 0.1
 """Of log-likelihoods, for confidence: neighbouring frames say nearly the same, which makes posteriors too sure."""
 
 
-def recognise_and_print(
-    model: Path,
-    audio: Sequence[Path],
-    *,
-    form: str,
-    top: int = 1,
-    out: Path | None,
-    resample: bool,
-    jobs: int,
-    quiet: bool,
-) -> int:
-    """Print what is said in each recording as it is ready, ``top`` ways of it; returns how many failed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Recognised:
+    """The options that recognition and alignment share, and how their results are printed."""
 
-    Raises:
-        ConfigError: No recording; several TextGrids for standard output, or several ways in one CTM or TextGrid.
-        ModelFileError: The model cannot be read, or is no recogniser.
-    """
-    if top > 1 and form in ("ctm", "textgrid"):
-        raise ConfigError(f"--top {top} is for --format text and jsonl; a {form} holds one way of hearing a recording")
-    file, paths = _read(model, resample), recordings(audio)
-    heard = recognise_recordings(file, paths, confidence_scale=CONFIDENCE_SCALE, top=top, n_jobs=jobs)
-    return _print(file, paths, heard, aligned=False, form=form, out=out, quiet=quiet)
+    model: Model
+    form: Annotated[TimesFormat, typer.Option("--format", help="how to print; all but text with times")] = (
+        TimesFormat.text
+    )
+    out: TextGrids = None
+    resample: Resample = False
+    jobs: Jobs = 1
+    quiet: Quiet = False
+
+    def _file(self) -> "RecogniserFile":
+        from speechgmm.tasks.recognition.codec import read_recogniser
+
+        file = read_recogniser(model_file_of(self.model))
+        return replace(file, audio=replace(file.audio, resample=True)) if self.resample else file
+
+    def _check(self, paths: Sequence[Path]) -> None:
+        """Refuse recordings that would share a file or a name in the output."""
+        if self.form == "textgrid" and self.out is None and len(paths) > 1:
+            raise ConfigError("a TextGrid holds one recording: name the folder for them with --out DIR")
+        if self.out is not None and self.form != "textgrid":
+            raise ConfigError("--out is for --format textgrid; the other formats go to standard output")
+        stems = [path.stem for path in paths]
+        twice = next((stem for stem in stems if stems.count(stem) > 1), None) if len(set(stems)) < len(stems) else None
+        if self.out is not None and twice is not None:
+            raise ConfigError(f"recordings of one name in several folders would share a TextGrid in {self.out}")
+        if self.form == "ctm" and twice is not None:
+            raise ConfigError(
+                f"several recordings are called {twice!r}, and a CTM names them without their folders, so that their "
+                "words could not be told apart; write --format jsonl, or one CTM for each folder"
+            )
+
+    def _print(self, file: "RecogniserFile", paths: Sequence[Path], heard: "Heard", *, aligned: bool) -> int:
+        from speechgmm.io.timed_labels import write_textgrid
+        from speechgmm.report.text import shown
+        from speechgmm.tasks.output import Results
+
+        if file.audio.features.cmvn == "speaker" and not self.quiet:
+            print("normalisation by speaker: each recording counts as a speaker by itself", file=sys.stderr)
+        self._check(paths)
+        results = Results(heard, len(paths), "aligning" if aligned else "recognising", quiet=self.quiet)
+        for path, found in results:
+            try:
+                if self.form == "textgrid" and self.out is not None:
+                    target = self.out / f"{path.stem}.TextGrid"
+                    write_textgrid(target, found.tiers, found.duration, recording=str(path))
+                    text = "" if self.quiet else f"{shown(target)}\n"
+                else:
+                    text = _text(found, self.form, many=len(paths) > 1, aligned=aligned)
+            except DataError as error:  # of this recording; the others are printed all the same
+                results.failed(error)
+            else:
+                print(text, end="", flush=True)
+                if found.fit is not None and found.fit < 0:
+                    print(
+                        f"warning: {path}: the text does not fit: its units explain the recording worse than any sound "
+                        f"of the model does ({found.fit:.2f} nats per frame, below 0), so that these times mean "
+                        "little; is it what is said in this recording?",
+                        file=sys.stderr,
+                    )
+        return results.n_failed
 
 
-def align_and_print(
-    model: Path,
-    audio: Sequence[Path],
-    text: str | None,
-    *,
-    texts: Path | None,
-    dictionary: Path | None,
-    form: str,
-    out: Path | None,
-    resample: bool,
-    jobs: int,
-    quiet: bool,
-) -> int:
-    """Print when each word of a text is said in each recording, or of its own text each; returns how many failed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognise(_Recognised):
+    """Recognise the words (or phones) of new recordings."""
 
-    Raises:
-        ConfigError: Neither recordings with a text nor a table of texts, or both; otherwise as above.
-        DataError: A table that cannot be read; words without a pronunciation (all are named).
-    """
-    file = _read(model, resample)
-    if (texts is None) == (text is None) or bool(audio) == (texts is not None):
-        raise ConfigError("align takes recordings with --text WORDS, or --texts FILE alone, a table of path and text")
-    said = _texts(texts, file.label) if texts is not None else dict.fromkeys(recordings(audio), (text or "").split())
-    empty = [path for path, words in said.items() if not words]
-    if empty:
-        where = "--text" if texts is None else f"{texts}: {empty[0].name}"
-        raise ConfigError(f"{where}: no word; expected is what is said in the recordings")
-    lexicon: Lexicon = {}
-    if dictionary is not None:
-        found = read_dictionary_for(dictionary, file.recogniser.units.labels)
+    audio: Audio
+    top: Annotated[
+        int,
+        typer.Option(
+            "--top", metavar="N", min=1, help="text, jsonl: the N best hypotheses, and how far below the best (nats)"
+        ),
+    ] = 1
+
+    def run(self) -> int:
+        """Print the words of each recording as it is ready, ``top`` hypotheses; returns how many recordings failed.
+
+        Raises:
+            ConfigError: No recording; several TextGrids for standard output, or several hypotheses in one CTM or
+                TextGrid.
+            ModelFileError: The model cannot be read, or is no recogniser.
+        """
+        from speechgmm.report.text import recordings
+        from speechgmm.tasks.recognition.decoding import recognise_recordings
+
+        if self.top > 1 and self.form in ("ctm", "textgrid"):
+            raise ConfigError(
+                f"--top {self.top} is for --format text and jsonl; a {self.form} holds one hypothesis for a recording"
+            )
+        file, paths = self._file(), recordings(self.audio)
+        heard = recognise_recordings(
+            file, paths, confidence_scale=CONFIDENCE_SCALE, top=self.top, n_jobs=self.jobs or 1
+        )
+        return self._print(file, paths, heard, aligned=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Align(_Recognised):
+    """Find when the words of a text are said: forced alignment."""
+
+    audio: Annotated[
+        list[Path] | None, typer.Argument(help="recordings, or folders of recordings", metavar="[AUDIO...]")
+    ] = None
+    text: Annotated[
+        str | None, typer.Option("--text", metavar="WORDS", help="what is said in each of the recordings")
+    ] = None
+    texts: Annotated[
+        Path | None,
+        typer.Option("--texts", metavar="FILE", help="instead: a manifest of recordings with what is said in each"),
+    ] = None
+    dictionary: Annotated[
+        Path | None, typer.Option("--dictionary", metavar="FILE", help="pronunciations of words not in the model")
+    ] = None
+
+    def run(self) -> int:
+        """Print when each word of a text is said, of one text or of one for each recording; returns how many failed.
+
+        Raises:
+            ConfigError: Neither recordings with a text nor a table of texts, or both; otherwise as for recognition.
+            DataError: A table that cannot be read; words without a pronunciation (all are named).
+        """
+        from speechgmm.tasks.recognition.decoding import align_recordings
+
+        file = self._file()
+        said = self._said(file.label)
+        heard = align_recordings(file, said, self._lexicon(file, said), n_jobs=self.jobs or 1)
+        return self._print(file, list(said), heard, aligned=True)
+
+    def _said(self, label: str) -> dict[Path, list[str]]:
+        """Recording -> the words that are said in it."""
+        from speechgmm.report.text import recordings
+
+        if (self.texts is None) == (self.text is None) or bool(self.audio) == (self.texts is not None):
+            raise ConfigError(
+                "align takes recordings with --text WORDS, or --texts FILE alone, a table of path and text"
+            )
+        if self.texts is not None:
+            said = _texts(self.texts, label)
+        else:
+            said = dict.fromkeys(recordings(self.audio or []), (self.text or "").split())
+        empty = [path for path, words in said.items() if not words]
+        if empty:
+            where = "--text" if self.texts is None else f"{self.texts}: {empty[0].name}"
+            raise ConfigError(f"{where}: no word; expected the words that are said in the recordings")
+        return said
+
+    def _lexicon(self, file: "RecogniserFile", said: dict[Path, list[str]]) -> "Lexicon":
+        """The pronunciations of words that the model does not have."""
+        from speechgmm.corpus.dictionary import read_dictionary_for
+
+        if self.dictionary is None:
+            return {}
+        found = read_dictionary_for(self.dictionary, file.recogniser.units.labels)
         unknown = {path.name: [w for w in words if w not in file.recogniser.lexicon] for path, words in said.items()}
         found.check(unknown, file.recogniser.units.labels)
-        lexicon = {word: found.pronunciations[word] for words in unknown.values() for word in words}
-    heard = align_recordings(file, said, lexicon, n_jobs=jobs)
-    return _print(file, list(said), heard, aligned=True, form=form, out=out, quiet=quiet)
+        return {word: found.pronunciations[word] for words in unknown.values() for word in words}
 
 
 def _texts(table: Path, label: str) -> dict[Path, list[str]]:
     """What is said in each recording of a manifest, by the column that the model was trained on."""
+    from speechgmm.corpus.readers.manifest import read_manifest
+
     said: dict[Path, list[str]] = {}
     for utterance in read_manifest(table, None, label):
         if utterance.path in said or utterance.start is not None or utterance.end is not None:
@@ -93,66 +199,10 @@ def _texts(table: Path, label: str) -> dict[Path, list[str]]:
     return said
 
 
-def _read(model: Path, resample: bool) -> RecogniserFile:
-    file = read_recogniser(model / "models.safetensors" if model.is_dir() else model)
-    return replace(file, audio=replace(file.audio, resample=True)) if resample else file
-
-
-def _print(
-    file: RecogniserFile,
-    paths: Sequence[Path],
-    heard: Iterable[tuple[Path, HeardRecording | DataError]],
-    *,
-    aligned: bool,
-    form: str,
-    out: Path | None,
-    quiet: bool,
-) -> int:
-    if file.audio.features.cmvn == "speaker" and not quiet:
-        print("normalisation by speaker: each recording is a speaker of its own", file=sys.stderr)
-    if form == "textgrid" and out is None and len(paths) > 1:
-        raise ConfigError("a TextGrid is one recording's: name the folder for them with --out DIR")
-    if out is not None and form != "textgrid":
-        raise ConfigError("--out is for --format textgrid; the other formats go to standard output")
-    targets = {path: (out or Path()) / f"{path.stem}.TextGrid" for path in paths}
-    if out is not None and len(set(targets.values())) < len(paths):
-        raise ConfigError(f"recordings of one name in several folders would share a TextGrid in {out}")
-    stems = [path.stem for path in paths]
-    if form == "ctm" and len(set(stems)) < len(stems):
-        twice = next(stem for stem in stems if stems.count(stem) > 1)
-        raise ConfigError(
-            f"several recordings are called {twice!r}, and a CTM names them without their folders, so that nothing "
-            "would tell their words apart; write --format jsonl, or one CTM for each folder"
-        )
-    failures = 0
-    hidden = len(paths) > 1 and not sys.stdout.isatty() and sys.stderr.isatty()
-    what = "aligning" if aligned else "recognising"
-    for path, found in Console(quiet=quiet).track(heard, len(paths), what if hidden else None):
-        try:
-            if isinstance(found, DataError):
-                raise found
-            if form == "textgrid" and out is not None:
-                write_textgrid(targets[path], found.tiers, found.duration, recording=str(path))
-                text = "" if quiet else f"{shown(targets[path])}\n"
-            else:
-                text = _text(found, form, many=len(paths) > 1, aligned=aligned)
-        except DataError as error:  # of this recording; the others are printed all the same
-            failures += 1
-            print(f"error: {error}", file=sys.stderr)
-        else:
-            print(text, end="", flush=True)
-            if found.fit is not None and found.fit < 0:
-                print(
-                    f"warning: {path}: the text does not fit: its units explain the recording worse than any sound of "
-                    f"the model does ({found.fit:.2f} nats per frame, below 0), so that these times mean little; is it "
-                    "what is said in this recording?",
-                    file=sys.stderr,
-                )
-    return failures
-
-
-def _text(found: HeardRecording, form: str, *, many: bool, aligned: bool) -> str:
+def _text(found: "HeardRecording", form: str, *, many: bool, aligned: bool) -> str:
     """What is printed of a recording."""
+    from speechgmm.io.timed_labels import ctm, json_line, textgrid
+
     first = next(iter(found.tiers.values()))
     if form == "ctm":
         return ctm(found.path.stem, first)

@@ -85,8 +85,9 @@ def recognise_test(job: Job, parts: Mapping[str, tuple[Features, Recogniser]]) -
     deaf = [(one.id, heard) for one, heard in zip(said, found, strict=True) if isinstance(heard, str)]
     if deaf:
         job.console.warn(
-            f"nothing was heard in {len(deaf)} of {len(said)} test recordings, and all their words count as left out: "
-            f"{', '.join(name for name, _ in deaf[:10])}{', ...' if len(deaf) > 10 else ''}; the first: {deaf[0][1]}"
+            f"no word was recognised in {len(deaf)} of {len(said)} test recordings, and all their words count as "
+            f"deletions: {', '.join(name for name, _ in deaf[:10])}{', ...' if len(deaf) > 10 else ''}; "
+            f"the first: {deaf[0][1]}"
         )
     alignments = tuple(None if isinstance(heard, str) else heard for heard in found)
     return Recognised(tuple(said), alignments, tuple(folds) if any(folds) else ())

@@ -29,20 +29,22 @@ def recognition(run: RunFolder) -> Section | None:
     errors = [pair for pair in pairs if pair[0] != pair[1]]
     said = _totals([(a, n) for a, _, n in pairs if a != NOTHING])
     shares = [(a, b, n, percent(n / said[a]) if a in said else NOTHING) for a, b, n in errors[:PAIRS]]
-    head = ("said", "heard", "times", "share of what was said (%)")
+    head = ("said", "heard", "times", "share of the reference (%)")
     most = Table.of(
-        f"The {len(shares)} most frequent errors; – heard: left out, – said: put in" if shares else "Errors: none",
+        f"The {len(shares)} most frequent errors; – in the hypothesis: deletion, – in the reference: insertion"
+        if shares
+        else "Errors: none",
         head,
         shares,
         text=2,
     )
     pictures = (_picture(run, pairs),) if len({a for a, *_ in pairs}) <= LABELS_UP_TO else ()
     text = (
-        "What was said is aligned with what was heard by the fewest errors; "
+        "The reference is aligned with the hypothesis by the fewest errors; "
         "labels that count as one (recognition.count_as) are one here.",
     )
     tables = (most, _labels(pairs, said), _worst(run.rows(RunFile.HYPOTHESES)))
-    return Section("labels", "What is taken for what", text, tables, pictures)
+    return Section("labels", "Confusion matrix", text, tables, pictures)
 
 
 def _picture(run: RunFolder, pairs: Sequence[tuple[str, str, int]]) -> Picture:
@@ -55,14 +57,14 @@ def _picture(run: RunFolder, pairs: Sequence[tuple[str, str, int]]) -> Picture:
         counts[number[a], number[b]] += n
     hits, n_said = int(np.trace(counts)), sum(n for a, _, n in pairs if a != NOTHING)
     headline = f"{100 * hits / max(n_said, 1):.1f} % of {n_said} right"
-    caption = "All counts: said in rows, heard in columns"
-    table = Table.of(caption, ("said \\ heard", *labels), zip(labels, *counts.T, strict=True))
+    caption = "All counts: reference in rows, hypothesis in columns"
+    table = Table.of(caption, ("reference \\ hypothesis", *labels), zip(labels, *counts.T, strict=True))
     return Picture.of(
         plot_confusion(counts, labels, title=run.name, headline=headline),
         "labels",
-        alt=f"Matrix of what {len(labels)} labels are taken for; {headline}. The counts are in the table below it.",
-        caption="Rows are what was said, columns what was heard; the darker, the larger the share of the row. "
-        "– is nothing: the last column has what was left out, the last row what was put in.",
+        alt=f"Matrix of what {len(labels)} labels are confused with; {headline}. The counts are in the table below it.",
+        caption="Rows are the reference, columns the hypothesis; the darker, the larger the share of the row. "
+        "– is nothing: the last column has deletions, the last row insertions.",
         table=table,
         wide=len(labels) > COUNTS_UP_TO,
     )
@@ -93,7 +95,7 @@ def _labels(pairs: Sequence[tuple[str, str, int]], said: dict[str, int]) -> Tabl
         for label, n in {**dict.fromkeys(put_in, 0), **said}.items()
     ]
     rows.sort(key=lambda row: (-(row[3] + row[4] + row[5]), row[0]))
-    head = ("label", "said", "right", "taken for others", "left out", "put in", "right (%)")
+    head = ("label", "said", "right", "confused with others", "left out", "put in", "right (%)")
     return Table.of("Every label, the one with most errors first", head, rows)
 
 

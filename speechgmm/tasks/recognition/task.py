@@ -73,7 +73,7 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
     def evaluate(self, job: Job, tested: Recognised) -> RecognitionEvaluation | None:
         """Error rates of words or phones."""
         if not tested.said:
-            job.console.warn("the split 'test' is empty: there are models, but no figures about them")
+            job.console.warn("the split 'test' is empty: models were trained, but there are no results")
             return None
         config = job.experiment.config
         return evaluate_recognition(tested, config.section(RecognitionSpec), seed=config.seed)

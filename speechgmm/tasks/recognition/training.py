@@ -3,10 +3,11 @@
 A training set is one task; its units are kept in the cache once they are trained, as class models are.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ from speechgmm.corpus.grammar_file import read_grammar
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
-from speechgmm.errors import DataError, ModelFileError
+from speechgmm.engine.model_cache import ModelCache, frames_key, kept_or_trained, model_key
+from speechgmm.errors import DataError
 from speechgmm.gmm import Mapper
 from speechgmm.hmm import (
     Bigram,
@@ -35,8 +37,6 @@ from speechgmm.hmm import (
     word_loop,
 )
 from speechgmm.hmm.recognition_spec import RecognitionSpec
-from speechgmm.io.atomic import write_atomically
-from speechgmm.io.feature_store import canonical, digest
 from speechgmm.io.tables import table
 from speechgmm.parallel import thread_pool
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser, serialise_recogniser
@@ -45,6 +45,15 @@ from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
 
 RECOGNISER_VERSION = 1
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
+
+
+NOT_OF_UNITS: Final[Mapping[type, tuple[str, ...]]] = {
+    RecognitionSpec: (
+        *("labels", "dictionary", "stress"),  # words and their units are in the key, wherever they are from
+        *("language", "grammar", "scale", "insertion_penalty", "beam", "count_as"),  # of what the units recognise
+    )
+}
+"""Settings of recognition that do not change the units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +73,25 @@ class _Task:
     log_weights: LogWeights  # of pronunciations
     labels: tuple[str, ...]  # of the units
     spec: HMMSpec
-    silence: str | None
-    silence_probability: float
-    timed: bool  # start from the times of the labels
+    recognition: RecognitionSpec
+
+    @property
+    def silence(self) -> str | None:
+        """The unit for silence, where there is one."""
+        return self.recognition.silence
+
+    @property
+    def timed(self) -> bool:
+        """Whether training starts from the times of the labels."""
+        return self.recognition.start == "segments"
 
     def key(self) -> str:
-        """A hash of all that decides the units."""
-        parts = []
-        for one in self.said:
-            how = one.piece.normalisation
-            spelt = digest(how.shift.tobytes(), how.scale.tobytes()) if how else ""
-            where = (one.piece.store.folder.name, one.piece.key, one.piece.first, one.piece.stop, spelt)
-            parts.append((*where, one.words, one.bounds if self.timed else None))
-        about = (self.labels, asdict(self.spec), self.silence, self.silence_probability, self.timed)
-        lexicon = sorted(self.lexicon.items())
-        weights = [sorted(self.log_weights.items())] * bool(self.log_weights)
-        return digest(canonical([RECOGNISER_VERSION, about, lexicon, parts, *weights]))
+        """A hash of all that decides the units; see `model_key`."""
+        frames = frames_key(one.piece for one in self.said)
+        said = [(one.words, one.bounds if self.timed else None) for one in self.said]
+        data = [frames, said, self.labels, sorted(self.lexicon.items()), sorted(self.log_weights.items())]
+        specs = (self.spec, self.recognition)
+        return model_key("units", RECOGNISER_VERSION, *specs, without=NOT_OF_UNITS, data=data)
 
 
 def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogniser]:
@@ -95,12 +107,16 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
         warn_of_labels(job, transcripts(job, sets[0], "train"))
         tasks = [_task(job, part) for part in sets]
         work = partial(_train_task, audio=sets[0].audio, folder=job.cache / "models")
-        if len(tasks) == 1:
-            with job.console.patience("training HMMs"), thread_pool(job.n_jobs) as spread:
-                found = [work(tasks[0], map=spread)]
-        else:
+
+        def train(missing: Sequence[_Task]) -> Iterable[Units]:
+            if len(tasks) == 1:
+                with job.console.patience("training HMMs"), thread_pool(job.n_jobs) as spread:
+                    return [work(missing[0], map=spread)]
             # Processes: between the passes over an utterance there is much Python, which threads would take in turns.
-            found = list(job.console.track(job.map(work, tasks, auto="processes"), len(tasks), what))
+            return job.map(work, missing, auto="processes")
+
+        kept = kept_or_trained(job, [task.key() for task in tasks], tasks, _unpack, train)
+        found = list(job.console.track(kept, len(tasks), None if len(tasks) == 1 else what))
         return [
             TrainedRecogniser(_recogniser(job, task, units), part.audio)
             for task, units, part in zip(tasks, found, sets, strict=True)
@@ -124,9 +140,7 @@ def _task(job: Job, features: Features) -> _Task:
         log_weights_of(lexicon, dictionary_of(job)),
         labels,
         config.section(HMMSpec),
-        spec.silence,
-        spec.silence_probability,
-        spec.start == "segments",
+        spec,
     )
 
 
@@ -135,12 +149,7 @@ def _n_states(task: _Task, unit: str) -> int:
 
 
 def _train_task(task: _Task, *, audio: AudioInput, folder: Path, map: Mapper = map) -> Units:
-    """Train on one set, or take it from the cache where the same has been trained before."""
-    path = folder / f"{task.key()}.safetensors"
-    try:
-        return read_recogniser(path).recogniser.units
-    except ModelFileError:
-        pass
+    """Train on one set, and keep the units in the cache."""
     topology = {
         unit: left_to_right(_n_states(task, unit), self_loop=task.spec.self_loop, skips=task.spec.skips)
         for unit in task.labels
@@ -150,8 +159,12 @@ def _train_task(task: _Task, *, audio: AudioInput, folder: Path, map: Mapper = m
     units = train_hmms(said, topology, task.spec, map=map).units
     # The container of a recogniser, whose language nobody reads here.
     kept = RecogniserFile(Recogniser(units, task.lexicon, word_choice(task.lexicon)), audio, "")
-    write_atomically(path, lambda file: file.write(serialise_recogniser(kept)))
+    ModelCache(folder).write(task.key(), serialise_recogniser(kept))
     return units
+
+
+def _unpack(path: Path, data: bytes) -> Units:
+    return read_recogniser(path, data).recogniser.units
 
 
 def _graph(task: _Task, words: tuple[str, ...]) -> Callable[[Units], Graph]:
@@ -162,7 +175,7 @@ def _graph(task: _Task, words: tuple[str, ...]) -> Callable[[Units], Graph]:
         lexicon=task.lexicon,
         log_weights=task.log_weights,
         silence=task.silence,
-        silence_probability=task.silence_probability,
+        silence_probability=task.recognition.silence_probability,
     )
 
 

@@ -97,8 +97,8 @@ def warn_of_unheard(job: Job, said: Sequence[Transcript], languages: Sequence[Bi
         if spec.dictionary is not None and not grammar:
             where += " (a recognition.grammar may have other words of the dictionary)"
         job.console.warn(
-            f"{len(unheard)} of {sum(len(one.words) for one in said)} labels of the test cannot be heard, and each is "
-            f"an error: {', '.join(kinds[:10])}{', ...' if len(kinds) > 10 else ''}; {where}"
+            f"{len(unheard)} of {sum(len(one.words) for one in said)} labels of the test cannot be recognised, and "
+            f"each is an error: {', '.join(kinds[:10])}{', ...' if len(kinds) > 10 else ''}; {where}"
         )
 
 

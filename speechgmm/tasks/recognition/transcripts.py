@@ -62,7 +62,7 @@ def _of_segments(job: Job, features: Features, split: str) -> list[Transcript]:
     torn = [path.name for path, splits in sides.items() if len(splits) > 1]
     if torn:
         raise DataError(
-            f"{len(torn)} recordings have segments on both sides of the division ({', '.join(torn[:5])}"
+            f"{len(torn)} recordings have segments on both sides of the split ({', '.join(torn[:5])}"
             f"{', ...' if len(torn) > 5 else ''}); recognition needs whole recordings: divide by speaker or by "
             "recording (corpus.group, corpus.split)"
         )

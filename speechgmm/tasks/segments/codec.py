@@ -5,6 +5,7 @@ weights             (S,)     of the streams
 stream.N.*                   arrays of stream N; its mixtures one after another, sizes in the header
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
+from speechgmm.features import FrontEnd
 from speechgmm.features.transforms import LinearTransform
-from speechgmm.gmm import DiagGMM
-from speechgmm.io.container import FORMAT_VERSION, kind_of, packed, read_tensors, stack, unstack, whole
-from speechgmm.tasks.classification.codec import ModelFile, read_model_file
+from speechgmm.io.container import (
+    FORMAT_VERSION,
+    check_kind,
+    kind_of,
+    packed,
+    read_tensors,
+    stack,
+    tensor,
+    unstack,
+    whole,
+)
+from speechgmm.io.header import checked
+from speechgmm.setting import setting
+from speechgmm.tasks.classification.codec import ModelFile, Recorded, WindowScores, read_model_file
+from speechgmm.tasks.segments.spec import StreamName
 
 if TYPE_CHECKING:  # reading a model of the other kind waits for none of them
     from speechgmm.tasks.segments.models import SegmentModels
@@ -31,6 +45,39 @@ class SegmentFile:
     models: "SegmentModels"
     audio: AudioInput
     label: str  # the column that the classes are values of
+
+    @property
+    def of_segments(self) -> bool:
+        """Whether it scores segments, and no recordings as a whole."""
+        return True
+
+    def window_scores(self, plan: FrontEnd, recorded: Recorded) -> Iterator[WindowScores]:
+        """The log posteriors of each window, taken as a segment; ``plan`` made the frames."""
+        n_frames = len(recorded.frames)
+        bounds = np.array([plan.positions(start, end, n_frames) for start, end in recorded.windows])
+        table = self.models.log_posteriors(recorded.frames, bounds)
+        for (start, end), row in zip(recorded.windows, table, strict=True):
+            first, stop = plan.frame_range(start, end, n_frames)
+            yield WindowScores(stop - first, row, np.exp(row))
+
+
+@dataclass(frozen=True, slots=True)
+class StreamHeader:
+    """What the header says of a stream; None: it has no such setting."""
+
+    name: StreamName
+    models: tuple[int, ...] = ()  # components of its mixtures
+    length_power: float | None = setting(None, "as in SegmentSpec", ge=0, le=10)
+    context: int | float | None = setting(None, "frames on either side, or of a stretch", ge=0, le=100)
+    n_static: int | None = setting(None, "leading dimensions that are used", ge=1, le=65536)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentsHeader:
+    """What the header says of segment models."""
+
+    labels: tuple[str, ...]
+    streams: tuple[StreamHeader, ...]
 
 
 def serialise_segments(content: SegmentFile) -> bytes:
@@ -57,19 +104,29 @@ def serialise_segments(content: SegmentFile) -> bytes:
 def read_any_model(path: str | Path) -> ModelFile | SegmentFile:
     """Read a model file of either kind. Raises ModelFileError as ``read_model_file``."""
     path = Path(path)
-    return read_segment_models(path) if kind_of(path) == "segments" else read_model_file(path)
+    return read_segment_models(path) if kind_of(path).name == "segments" else read_model_file(path)
 
 
-def read_segment_models(path: Path) -> SegmentFile:
-    """Read a file of segment models. Raises ModelFileError as ``read_model_file``."""
-    tensors, header = read_tensors(path)
+def read_segment_models(path: Path, data: bytes | None = None) -> SegmentFile:
+    """Read a file of segment models; ``data`` are its bytes, where they are not the whole file.
+
+    Raises ModelFileError as ``read_model_file``.
+    """
+    tensors, header = read_tensors(path, data)
+    check_kind(path, header, "segments")
     from speechgmm.tasks.segments.models import SegmentModels
 
     with whole(path):
-        about = header["segments"]
-        streams = tuple(_unpack(number, part, tensors) for number, part in enumerate(about["streams"]))
-        models = SegmentModels(tuple(about["labels"]), streams, tensors["weights"])
-        return SegmentFile(models, read_audio_input(header["audio"], tensors), header["label"])
+        about = checked(SegmentsHeader, header["segments"], "header.segments")
+        audio = read_audio_input(header["audio"], tensors)
+        n_classes = len(about.labels)
+        streams = tuple(_unpack(f"stream.{n}.", part, tensors, n_classes) for n, part in enumerate(about.streams))
+        for part, stream in zip(about.streams, streams, strict=True):
+            width = stream.models[0].n_features if part.name == "frames" else part.n_static or 1
+            if width > audio.n_dims or (part.name == "frames" and width != audio.n_dims):
+                raise ValueError(f"the stream {part.name!r} takes {width} of the {audio.n_dims} dimensions of frames")
+        models = SegmentModels(about.labels, streams, tensor(tensors, "weights", len(streams)))
+        return SegmentFile(models, audio, checked(str, header["label"], "header.label"))
 
 
 def _pack(stream: Any) -> tuple[dict[str, Any], Arrays]:
@@ -92,20 +149,26 @@ def _pack(stream: Any) -> tuple[dict[str, Any], Arrays]:
     return header, arrays
 
 
-def _unpack(number: int, header: dict[str, Any], tensors: Arrays) -> Any:
+def _unpack(prefix: str, header: StreamHeader, tensors: Arrays, n_classes: int) -> Any:
     from speechgmm.tasks.segments.models import STREAMS
 
-    kind = STREAMS[header["name"]]
+    kind = STREAMS[header.name]
     values: dict[str, Any] = {}
     for part in fields(kind):
-        name = f"stream.{number}.{part.name}"
+        name = f"{prefix}{part.name}"
         if not part.init:
             continue
-        if f"{name}.matrix" in tensors:
-            values[part.name] = LinearTransform(tensors[f"{name}.matrix"], tensors[f"{name}.offset"])
-        elif f"{name}.weights" in tensors:
-            mixtures: tuple[DiagGMM, ...] = unstack(f"{name}.", tensors, header[part.name])
-            values[part.name] = mixtures
+        if part.name == "models":
+            values[part.name] = unstack(f"{name}.", tensors, header.models)
+        elif part.name == "transform":
+            matrix = tensor(tensors, f"{name}.matrix", None, None)
+            values[part.name] = LinearTransform(matrix, tensor(tensors, f"{name}.offset", len(matrix)))
+        elif part.name in ("length_power", "context", "n_static"):
+            values[part.name] = getattr(header, part.name)
+            if values[part.name] is None:
+                raise KeyError(f"{prefix}{part.name}")
         else:
-            values[part.name] = tensors[name] if name in tensors else header[part.name]
+            values[part.name] = tensor(tensors, name, n_classes)
+    if header.name == "thirds" and not isinstance(header.context, int):
+        raise ValueError(f"a context of {header.context} frames; expected a whole number")
     return kind(**values)

@@ -6,6 +6,7 @@ to know what the rows are: frames, thirds of segments, segments as vectors.
 
 import heapq
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,8 +70,7 @@ def fit_mixtures(
     *,
     prior_count: float,
     variance_floor: float,
-    max_iter: int = MAX_ITER,
-    tol: float = TOL,
+    options: EMOptions | None = None,
     seed: int = 0,
 ) -> tuple[DiagGMM, ...]:
     """One mixture per class, its variances drawn to those that all classes share.
@@ -78,7 +78,8 @@ def fit_mixtures(
     rows (N, D) of classes (N,), numbers of the C names; sizes (C,) Gaussians each. Maximum likelihood by ``fit_gmm``,
     then EM to the mode under a prior worth `prior_count` rows in every Gaussian whose variance is that within all
     classes (Gauvain & Lee 1994, with weights and means left free); 0 is maximum likelihood. `variance_floor` is a
-    share of the variance of all rows. Every class has its own random generator from seed and name.
+    share of the variance of all rows; `options` are those of EM, without a floor. Every class has its own random
+    generator from seed and name.
 
     Raises:
         FitError, ShapeError: See ``fit_gmm``; the message names the class.
@@ -90,23 +91,21 @@ def fit_mixtures(
     counts = np.bincount(classes, minlength=len(names))
     within = np.diag(class_moments(rows, classes, len(names)).within) / len(rows)
     floor = variance_floor * moments(rows)[1]
-    options = EMOptions(max_iter=max_iter, tol=tol, floor=floor)
+    options = replace(options or EMOptions(max_iter=MAX_ITER, tol=TOL), floor=floor)
     order, ends = np.argsort(classes, kind="stable"), np.cumsum(counts)
     models = []
     for name, size, end, count in zip(names, np.asarray(sizes).tolist(), ends, counts, strict=True):
         own = rows[order[end - count : end]]
         try:
             start = fit_mixture(as_source(own), size, options, seed=class_rng(seed, name)).model
-            drawn = _drawn_to(start, own, within, prior_count, floor, max_iter, tol) if prior_count else start
+            drawn = _drawn_to(start, own, within, prior_count, options) if prior_count else start
         except (FitError, ShapeError) as error:
             raise type(error)(f"class {name}: {error}") from None
         models.append(drawn)
     return tuple(models)
 
 
-def _drawn_to(
-    start: DiagGMM, rows: NDArray[Any], within: Floats, prior_count: float, floor: Floats, max_iter: int, tol: float
-) -> DiagGMM:
+def _drawn_to(start: DiagGMM, rows: NDArray[Any], within: Floats, prior_count: float, options: EMOptions) -> DiagGMM:
     nothing, zero = np.zeros(start.n_components), np.zeros(start.means.shape)
     prior = ConjugatePrior(
         weight_counts=nothing,
@@ -118,8 +117,10 @@ def _drawn_to(
     batches = prepare(
         rows,
         centre=rows.mean(axis=0, dtype=np.float64),
-        scale=np.sqrt(np.maximum(within, floor)),
+        scale=np.sqrt(np.maximum(within, np.asarray(options.floor))),
         precision="float64",  # rows are few, and a prior's variances may be far from theirs
         block=block_size(len(rows), *start.means.shape[::-1]),
     )
-    return fit_em(start, batches, prior, max_iter=max_iter, tol=tol, floor=floor).model
+    return fit_em(
+        start, batches, prior, max_iter=options.max_iter, tol=options.tol, floor=np.asarray(options.floor)
+    ).model

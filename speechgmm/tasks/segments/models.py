@@ -76,6 +76,7 @@ class ThirdStream:
     def __post_init__(self) -> None:
         if len(self.models) % PARTS:
             raise ShapeError(f"{len(self.models)} mixtures for the thirds of segments; expected three per class")
+        _check_transform(self.transform, (2 * self.context + 1) * self.n_static, self.models)
         n = self.n_classes
         stacks = tuple(_stacked(self.models[part * n : (part + 1) * n]) for part in range(PARTS))
         object.__setattr__(self, "_stacks", stacks)
@@ -108,6 +109,7 @@ class VectorStream:
     _stack: tuple[LogLinear, tuple[int, ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        _check_transform(self.transform, 7 * self.n_static + 1, self.models)
         object.__setattr__(self, "_stack", _stacked(self.models))
 
     @property
@@ -215,6 +217,15 @@ def _statics(frames: Frames, n_static: int) -> Frames:
     if frames.ndim != 2 or frames.shape[1] < n_static:
         raise ShapeError(f"frames of shape {frames.shape}; expected (T, D) with at least the {n_static} statics")
     return frames[:, :n_static]
+
+
+def _check_transform(transform: LinearTransform, n_dims: int, models: tuple[DiagGMM, ...]) -> None:
+    """Raise ShapeError where a transform is not from so many dimensions to the mixtures'."""
+    wanted = ({model.n_features for model in models}, n_dims)
+    if ({len(transform.matrix)}, transform.matrix.shape[1]) != wanted:
+        raise ShapeError(
+            f"a transform {transform.matrix.shape} to mixtures of {wanted[0]} dimensions; expected {n_dims} columns"
+        )
 
 
 def _per_segment(logs: Floats, starts: NDArray[np.intp], length_power: float) -> Floats:

@@ -8,7 +8,8 @@ from speechgmm.corpus import Utterance
 from speechgmm.corpus.segment_ends import MOST_OVERSHOOT, within_recording
 from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import DataError, RecordingWarning
-from speechgmm.tasks.classification.scoring import Scored, score_segments_of
+from speechgmm.tasks.classification.codec import Recorded
+from speechgmm.tasks.classification.scoring import Scored, scored_windows
 from speechgmm.tasks.segments.codec import SegmentFile
 
 
@@ -39,7 +40,7 @@ def score_segments_of_recording(model: SegmentFile, path: Path, segments: Sequen
     RecordingWarning
         A segment ends less than 0.5 s after the recording, and is cut.
     """
-    frames, _, recording = model_frames(model.audio, path, every=True)
+    frames, speech, recording = model_frames(model.audio, path, every=True)
     times, problems, cut = [], [], 0
     for segment in segments:
         try:
@@ -57,4 +58,4 @@ def score_segments_of_recording(model: SegmentFile, path: Path, segments: Sequen
         many = f"{cut} segments end" if cut > 1 else "1 segment ends"
         text = f"{path}: {many} after the recording, by less than {MOST_OVERSHOOT:g} s: cut at its end"
         warnings.warn(text, RecordingWarning, stacklevel=2)
-    return list(score_segments_of(model, frames, times, path, recording))
+    return scored_windows(model, path, Recorded(frames, speech, tuple(times), False), recording)

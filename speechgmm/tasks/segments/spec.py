@@ -36,42 +36,53 @@ class SegmentSpec:
         ge=0,
         le=1,
     )
-    frame_components: float = setting(16, "frames: Gaussians per class, on average", ge=1)
-    third_components: float = setting(4, "thirds: Gaussians per class and third, on average", ge=1)
-    vector_components: float = setting(1, "vector: Gaussians per class, on average", ge=1)
+    frame_components: float = setting(16, "frames: Gaussians per class, on average", ge=1, le=65536)
+    third_components: float = setting(4, "thirds: Gaussians per class and third, on average", ge=1, le=65536)
+    vector_components: float = setting(1, "vector: Gaussians per class, on average", ge=1, le=65536)
     power: float = setting(
-        0.25, "Gaussians are shared out by the classes' frames or segments to this power; 0: the same for all", ge=0
+        0.25,
+        "Gaussians are shared out by the classes' frames or segments to this power; 0: the same for all",
+        ge=0,
+        le=10,
     )
     min_count: float = setting(
-        10, "frames (vector: segments) that each Gaussian of a class with several must have", gt=0
+        10, "frames (vector: segments) that each Gaussian of a class with several must have", gt=0, le=1e9
     )
-    third_splice: int = setting(4, "thirds: frames on either side put beside each frame", unit="frames", ge=0)
-    third_dim: int = setting(36, "thirds: dimensions after the LDA, at most", ge=1)
+    third_splice: int = setting(4, "thirds: frames on either side put beside each frame", unit="frames", ge=0, le=100)
+    third_dim: int = setting(36, "thirds: dimensions after the LDA, at most", ge=1, le=65536)
     vector_context: float = setting(
-        3.0, "vector: length of each of the two stretches before and after a segment", unit="frames", gt=0
+        3.0, "vector: length of each of the two stretches before and after a segment", unit="frames", gt=0, le=100
     )
-    vector_dim: int = setting(38, "vector: dimensions after the LDA, at most (no more than classes less one)", ge=1)
+    vector_dim: int = setting(
+        38, "vector: dimensions after the LDA, at most (no more than classes less one)", ge=1, le=65536
+    )
     lda_prior: float = setting(
         1000.0,
         "pseudo-frames (vector: segments) without correlations in the LDA's within-class covariance",
         ge=0,
+        le=1e12,
     )
     frame_prior: float = setting(
-        20.0, "frames, thirds: pseudo-frames of the within-class variance in every Gaussian", unit="frames", ge=0
+        20.0,
+        "frames, thirds: pseudo-frames of the within-class variance in every Gaussian",
+        unit="frames",
+        ge=0,
+        le=1e12,
     )
     vector_prior: float = setting(
-        60.0, "vector: pseudo-segments of the within-class variance in every Gaussian", unit="segments", ge=0
+        60.0, "vector: pseudo-segments of the within-class variance in every Gaussian", unit="segments", ge=0, le=1e12
     )
     variance_floor: float = setting(
         0.02, "least variance of a Gaussian, as a share of all segments', per dimension", gt=0, le=1
     )
-    max_iter: int = setting(20, "EM iterations per mixture, at most", ge=1)
-    tol: float = setting(1e-4, "EM stops once an iteration gains less", unit="nats per frame", ge=0)
+    max_iter: int = setting(20, "EM iterations per mixture, at most", ge=1, le=100_000)
+    tol: float = setting(1e-4, "EM stops once an iteration gains less", unit="nats per frame", ge=0, le=1e6)
     weight_folds: int = setting(
         3,
         "parts that the training groups (speakers) are divided into to choose the weights of the streams; at most one "
         "for each group",
         ge=2,
+        le=1000,
     )
 
     def __post_init__(self) -> None:

@@ -23,6 +23,7 @@ from speechgmm.features.segments import (
 )
 from speechgmm.features.transforms import LinearTransform, class_moments, lda, most_directions, splice
 from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.options import EMOptions
 from speechgmm.tasks.segments.components import components_by_occupancy, fit_mixtures
 from speechgmm.tasks.segments.duration import DurationModel, fit_durations
 from speechgmm.tasks.segments.models import FrameStream, PriorStream, Stream, ThirdStream, VectorStream
@@ -242,7 +243,6 @@ def _mixtures(
         components_by_occupancy(counts, round(components * len(names)), spec.power, spec.min_count),
         prior_count=prior_count,
         variance_floor=spec.variance_floor,
-        max_iter=spec.max_iter,
-        tol=spec.tol,
+        options=EMOptions(max_iter=spec.max_iter, tol=spec.tol),
         seed=training.seed,
     )

@@ -6,7 +6,8 @@ weights by folds of its groups. A model that is trained is kept in the cache, as
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,16 +22,15 @@ from speechgmm.engine.labelled_recordings import (
     recordings_of,
     whole_recording,
 )
-from speechgmm.errors import FitWarning, ModelFileError
+from speechgmm.engine.model_cache import ModelCache, frames_key, kept_or_trained, model_key
+from speechgmm.errors import FitWarning
 from speechgmm.features import front_end
-from speechgmm.io.atomic import write_atomically
-from speechgmm.io.feature_store import canonical, digest
 from speechgmm.tasks.classification.scoring import Scores
-from speechgmm.tasks.segments.codec import SegmentFile, read_any_model, serialise_segments
+from speechgmm.tasks.segments.codec import SegmentFile, read_segment_models, serialise_segments
 from speechgmm.tasks.segments.estimation import train_segment_models
 from speechgmm.tasks.segments.models import SegmentModels
 from speechgmm.tasks.segments.spec import SegmentSpec
-from speechgmm.tasks.segments.streams import without_constant_durations
+from speechgmm.tasks.segments.streams import LabelledSegments, without_constant_durations
 
 SEGMENTS_VERSION = 1
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
@@ -53,7 +53,13 @@ class _Task:
     audio: AudioInput
     label: str
     seed: int
-    folder: Path
+
+    def key(self) -> str:
+        """A hash of all that decides the models; see `model_key`."""
+        frames = frames_key(recording.piece for recording in self.recordings)
+        labelled = [(part.group, part.copy, part.bounds, part.labels) for part in self.recordings]
+        data = [self.label, self.seed, frames, labelled]
+        return model_key("segments", SEGMENTS_VERSION, self.spec, self.audio.features, data=data)
 
 
 def train_segments(job: Job, sets: Sequence[Features], what: str = "training segment models") -> list[TrainedSegments]:
@@ -67,43 +73,39 @@ def train_segments(job: Job, sets: Sequence[Features], what: str = "training seg
     spec = config.section(SegmentSpec) or SegmentSpec()
     with job.console.stage("train"):
         tasks = [
-            _Task(
-                tuple(recordings_of(job, part, "train")),
-                spec,
-                part.audio,
-                part.corpus.label,
-                config.seed,
-                job.cache / "models",
-            )
+            _Task(tuple(recordings_of(job, part, "train")), spec, part.audio, part.corpus.label, config.seed)
             for part in sets
         ]
         for task in tasks:
             if message := without_constant_durations(task.recordings, spec)[1]:
                 job.console.warn(message)
-        keys = [_key(task) for task in tasks]
-        once = dict(zip(keys, tasks, strict=True))
+        once = {task.key(): task for task in tasks}
         # Processes: much of the work is small products and Python, which threads would take in turns.
-        found = job.console.track(job.map(train_task, once.values(), auto="processes"), len(once), what)
-        by_key = dict(zip(once, found, strict=True))
-    return [TrainedSegments(by_key[key], part.audio) for key, part in zip(keys, sets, strict=True)]
+        work = partial(train_task, folder=job.cache / "models")
+        found = kept_or_trained(
+            job, list(once), list(once.values()), _unpack, lambda missing: job.map(work, missing, auto="processes")
+        )
+        by_key = dict(zip(once, job.console.track(found, len(once), what), strict=True))
+    return [TrainedSegments(by_key[task.key()], part.audio) for task, part in zip(tasks, sets, strict=True)]
 
 
-def train_task(task: _Task) -> SegmentModels:
-    """Train on one set, or take it from the cache where the same has been trained before."""
-    path = task.folder / f"{_key(task)}.safetensors"
-    try:
-        kept = read_any_model(path)
-        if isinstance(kept, SegmentFile):
-            return kept.models
-    except ModelFileError:
-        pass
+def train_task(task: _Task, *, folder: Path) -> SegmentModels:
+    """Train on one set, and keep the models in the cache."""
     n_static = front_end(task.audio.features, task.audio.sample_rate).n_static
     with warnings.catch_warnings():  # said by train_segments, which also speaks of models from the cache
         warnings.simplefilter("ignore", FitWarning)
-        models = train_segment_models([part.load() for part in task.recordings], task.spec, n_static, seed=task.seed)
-    data = serialise_segments(SegmentFile(models, task.audio, task.label))
-    write_atomically(path, lambda file: file.write(data))
+        models = train_segment_models([_loaded(part) for part in task.recordings], task.spec, n_static, seed=task.seed)
+    ModelCache(folder).write(task.key(), serialise_segments(SegmentFile(models, task.audio, task.label)))
     return models
+
+
+def _unpack(path: Path, data: bytes) -> SegmentModels:
+    return read_segment_models(path, data).models
+
+
+def _loaded(part: Recording) -> LabelledSegments:
+    """The frames of a recording with their segments."""
+    return LabelledSegments(part.piece.load(), np.array(part.bounds), part.labels, part.group, part.copy)
 
 
 def score_segments(job: Job, features: Features, models: SegmentModels) -> Scores:
@@ -130,14 +132,3 @@ def score_segments(job: Job, features: Features, models: SegmentModels) -> Score
         groups=tuple(utterance.label(group) for utterance, _ in pairs) if group else (),
         are_log_posteriors=True,
     )
-
-
-def _key(task: _Task) -> str:
-    """A hash of all that decides the models of a training set."""
-    parts = []
-    for recording in task.recordings:
-        how = recording.piece.normalisation
-        spelt = digest(how.shift.tobytes(), how.scale.tobytes()) if how else ""
-        where = (recording.piece.store.folder.name, recording.piece.key, spelt, recording.group, recording.copy)
-        parts.append((*where, recording.bounds, recording.labels))
-    return digest(canonical([SEGMENTS_VERSION, asdict(task.spec), task.seed, task.label, parts]))

@@ -20,9 +20,10 @@ from speechgmm.evaluation import Metric, act_dcf_sums, bayes_threshold, cllr_sum
 from speechgmm.evaluation.open_set import OpenSet
 from speechgmm.evaluation.resampling import OfSums
 from speechgmm.tasks.classification.models import ClassModels
+from speechgmm.tasks.classification.spec import DecisionSpec
 from speechgmm.tasks.verification.score_map_training import Fit, cross_calibrate, fit_logistic, fit_pav
 from speechgmm.tasks.verification.score_maps import Affine, Calibration, ScoreMap, map_inputs
-from speechgmm.tasks.verification.spec import CalibrationSpec, DecisionSpec
+from speechgmm.tasks.verification.spec import CalibrationSpec
 from speechgmm.tasks.verification.trials import ScoredTrials, score_trials
 
 
@@ -182,7 +183,7 @@ def _dev_trials(job: Job, features: Features, models: ClassModels) -> _Training:
     if job.folds or not dev:
         raise ConfigError(
             "calibration.by: dev needs recordings in the split 'dev'"
-            + (", and a division by folds has none" if job.folds else "")
+            + (", and a split into folds has none" if job.folds else "")
             + "; add them to the corpus, or set calibration.by: folds"
         )
     fold = Fold("", frozenset(utterance.id for utterance in dev))

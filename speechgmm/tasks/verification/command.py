@@ -1,127 +1,191 @@
-"""Claims: verifying that a recording is of a class, and enrolling a class."""
+"""Claims: ``verify``, and ``score`` where the model's scores of claims are calibrated."""
 
-import json
 import math
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from speechgmm.errors import ConfigError, DataError
-from speechgmm.io.tables import cell
-from speechgmm.report.text import model_target, recordings, shown
-from speechgmm.tasks.classification.codec import ModelFile, read_model_file
-from speechgmm.tasks.classification.scoring import judge_recordings
-from speechgmm.tasks.verification.score_maps import Calibration
-from speechgmm.tasks.verification.text import of_strange_length, stakes
+import typer
 
+from speechgmm.errors import ConfigError
+from speechgmm.tasks.classification import command
+from speechgmm.tasks.options import Audio, Form, Format, Jobs, Model, Quiet, Resample, model_file_of
 
-def verify_and_print(
-    model: Path,
-    audio: Sequence[Path],
-    claim: str,
-    *,
-    threshold: float | None,
-    form: str,
-    resample: bool,
-    jobs: int,
-    quiet: bool,
-) -> tuple[int, int]:
-    """Print score, ratio (of a calibrated model) and decision for each recording.
-
-    Returns how many recordings could not be judged, and how many claims are rejected.
-
-    ``threshold`` is on the ratio where there is one, and by default that of the model's prior and costs; else on the
-    score, and 0.
-
-    Raises:
-        ConfigError: The claim is not a class of the model, the model has no background model, or the threshold is NaN.
-        ModelFileError: The model cannot be read.
-    """
-    file = _read(model, resample)
-    if file.models.ubm is None:
-        raise ConfigError(f"{model} has no background model to judge a claim by; train with model.adapt: map")
-    if claim not in file.models.labels:
-        known = ", ".join(file.models.labels[:10]) + (" ..." if len(file.models.labels) > 10 else "")
-        raise ConfigError(f"--claim {claim}: no such class; the model has {known} (enrol adds one)")
-    if threshold is not None and math.isnan(threshold):
-        raise ConfigError("--threshold nan: nothing is above or below it; expected a number")
-    calibration = file.calibration
-    least = (0.0 if calibration is None else calibration.threshold) if threshold is None else threshold
-    if not quiet:
-        print(_about_scores(calibration, least, threshold is not None), file=sys.stderr)
-    names = ["file", "claim", "score", *([] if calibration is None else ["llr"]), "n_frames", "decision"]
-    if form == "tsv":
-        print("\t".join(names))
-    failures = rejected = strange = 0
-    for path, judged in judge_recordings(file, recordings(audio), claim, n_jobs=jobs):
-        if isinstance(judged, DataError):
-            failures += 1
-            print(f"error: {judged}", file=sys.stderr)
-            continue
-        value = judged.score if judged.llr is None else judged.llr
-        rejected += value < least
-        strange += calibration is not None and calibration.strange(judged.n_frames)
-        row = {
-            "file": str(path),
-            "claim": claim,
-            "score": round(judged.score, 6),
-            **({} if judged.llr is None else {"llr": round(judged.llr, 6)}),
-            "n_frames": judged.n_frames,
-            "decision": "accept" if value >= least else "reject",
-        }
-        if form == "jsonl":
-            print(json.dumps(row, ensure_ascii=False))
-        elif form == "tsv":
-            print("\t".join(cell(row[name]) for name in names))
-        else:
-            unit = "nats per frame" if judged.llr is None else "nats"
-            print(f"{row['decision']}  {value:8.3f} {unit}  {path}")
-    if strange and calibration is not None:
-        print(of_strange_length(strange, calibration), file=sys.stderr)
-    return failures, rejected
+if TYPE_CHECKING:
+    from speechgmm.tasks.classification.scoring import Scored
+    from speechgmm.tasks.verification.codec import ClaimFile
+    from speechgmm.tasks.verification.judging import Judged
+    from speechgmm.tasks.verification.score_maps import Calibration
 
 
-def _about_scores(calibration: Calibration | None, threshold: float, chosen: bool) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score(command.Score):
+    """Ranked classes of recordings with log-likelihood ratios, and "unknown" where the best is too low."""
+
+    def about(self, file: "ClaimFile") -> Iterable[str]:
+        """What the ratios are, and the threshold."""
+        from speechgmm.tasks.verification.text import stakes
+
+        if file.calibration is None:
+            return command.Score.about(self, file)
+        least = f"{file.calibration.threshold:.3f} nats: {stakes(file.calibration.decision)}"
+        return (f"calibrated log-likelihood ratios; unknown where the best is below {least}",)
+
+    def columns(self, file: "ClaimFile") -> tuple[str, ...]:
+        """Columns of a table with tabs."""
+        return (*command.Score.columns(self, file), *(() if file.calibration is None else ("llr", "decision")))
+
+    def afterwards(self, file: "ClaimFile", lengths: list[int]) -> Iterable[str]:
+        """Which ratios are to be taken with care."""
+        return () if file.calibration is None else _unusual_lengths(file.calibration, lengths)
+
+    def ranks(self, file: "ClaimFile", item: "Scored") -> Iterator[dict[str, Any]]:
+        """A row for each of the best classes of a window, with its ratio and what is decided."""
+        from speechgmm.tasks.verification.spec import UNKNOWN
+
+        rows = command.Score.ranks(self, file, item)
+        if file.calibration is None or item.llrs is None:
+            yield from rows
+            return
+        best, labels = item.ranked(), file.models.labels
+        decision = labels[best[0]] if item.llrs.max() >= file.calibration.threshold else UNKNOWN
+        for row, number in zip(rows, best, strict=False):
+            yield {**row, "llr": round(float(item.llrs[number]), 6), "decision": decision}
+
+    def third_heading(self, file: "ClaimFile") -> tuple[str, str]:
+        """The heading of the column after log-likelihoods, and the units of all."""
+        plain = command.Score.third_heading(self, file)
+        return plain if file.calibration is None else ("ratio", "nats per frame (ratio: nats)")
+
+    def third(self, row: command.Row) -> tuple[str, str]:
+        """The ratio; after the row of the best class, what is decided."""
+        if "llr" not in row:
+            return command.Score.third(self, row)
+        return f"{row['llr']:.3f}", f"   {row['decision']}" if row["rank"] == 1 else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verify:
+    """Accept or reject a claim by its calibrated log-likelihood ratio, or by its score where there is none."""
+
+    model: Model
+    audio: Audio
+    claim: Annotated[
+        str, typer.Option("--claim", metavar="LABEL", help="the class that the recordings are claimed to be of")
+    ]
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="accept from this log-likelihood ratio on (nats; default: by the model's prior and costs), or from "
+            "this score, where the model is not calibrated (nats per frame; default: 0)",
+        ),
+    ] = None
+    form: Form = Format.table
+    exit_status: Annotated[bool, typer.Option("--exit-status", help="end with status 3 where a claim is rejected")] = (
+        False
+    )
+    resample: Resample = False
+    jobs: Jobs = 1
+    quiet: Quiet = False
+
+    def run(self) -> int:
+        """Print score, ratio and decision for each recording; returns how many could not be judged.
+
+        A claim that is rejected ends the command with status 3, where ``exit_status`` asks for it.
+
+        Raises:
+            ConfigError: The claim is not a class of the model, it has no background model, or the threshold is NaN.
+            ModelFileError: The model cannot be read.
+        """
+        from speechgmm.report.text import recordings
+        from speechgmm.tasks.output import Results, print_rows
+        from speechgmm.tasks.verification.judging import judge_recordings
+
+        file = self._file()
+        calibration = file.calibration
+        threshold = self.threshold
+        if threshold is None:
+            threshold = 0.0 if calibration is None else calibration.threshold
+        if not self.quiet:
+            print(_about_scores(calibration, threshold, self.threshold is not None), file=sys.stderr)
+        paths, lengths, rejected = recordings(self.audio), list[int](), list[str]()
+        found = judge_recordings(file, paths, self.claim, n_jobs=self.jobs or 1)
+        results = Results(found, len(paths), "verifying", quiet=self.quiet)
+        columns = ["file", "claim", "score", *([] if calibration is None else ["llr"]), "n_frames", "decision"]
+        print_rows(self._rows(results, threshold, lengths, rejected), self.form, columns, _lines)
+        if calibration is not None:
+            for line in _unusual_lengths(calibration, lengths):
+                print(line, file=sys.stderr)
+        if rejected and self.exit_status and not results.n_failed:
+            raise typer.Exit(3)
+        return results.n_failed
+
+    def _file(self) -> "ClaimFile":
+        """The model, which has a background model and the class that is claimed."""
+        from speechgmm.tasks.classification.codec import read_model_file
+        from speechgmm.tasks.verification.codec import ClaimFile
+
+        file = ClaimFile.of(read_model_file(model_file_of(self.model)))
+        if file.models.ubm is None:
+            raise ConfigError(f"{self.model} has no background model to judge a claim by; train with model.adapt: map")
+        if self.claim not in file.models.labels:
+            known = ", ".join(file.models.labels[:10]) + (" ..." if len(file.models.labels) > 10 else "")
+            raise ConfigError(f"--claim {self.claim}: no such class; the model has {known} (enrol adds one)")
+        if self.threshold is not None and math.isnan(self.threshold):
+            raise ConfigError("--threshold nan: nothing is above or below it; expected a number")
+        if self.resample and file.audio is not None:
+            return replace(file, audio=replace(file.audio, resample=True))
+        return file
+
+    def _rows(
+        self, results: "Iterable[tuple[Path, Judged]]", threshold: float, lengths: list[int], rejected: list[str]
+    ) -> Iterator[dict[str, Any]]:
+        for path, judged in results:
+            lengths.append(judged.n_frames)
+            value = judged.score if judged.llr is None else judged.llr
+            if value < threshold:
+                rejected.append(str(path))
+            yield {
+                "file": str(path),
+                "claim": self.claim,
+                "score": round(judged.score, 6),
+                **({} if judged.llr is None else {"llr": round(judged.llr, 6)}),
+                "n_frames": judged.n_frames,
+                "decision": "accept" if value >= threshold else "reject",
+            }
+
+
+def _lines(rows: Iterable[command.Row]) -> Iterator[str]:
+    """Decisions for a person."""
+    for row in rows:
+        value, unit = (row["llr"], "nats") if "llr" in row else (row["score"], "nats per frame")
+        yield f"{row['decision']}  {value:8.3f} {unit}  {row['file']}"
+
+
+def _unusual_lengths(calibration: "Calibration", lengths: list[int]) -> Iterator[str]:
+    """A warning about recordings of a length that the calibration was not trained on."""
+    unusual = sum(calibration.is_unusual(length) for length in lengths)
+    if unusual:
+        shortest, longest = calibration.n_frames
+        yield (
+            f"warning: {unusual} ratios are of recordings much shorter or longer than those of the calibration "
+            f"({shortest} to {longest} frames), and are less reliable"
+        )
+
+
+def _about_scores(calibration: "Calibration | None", threshold: float, chosen: bool) -> str:
     """What the numbers are, and where the threshold is from."""
+    from speechgmm.tasks.verification.text import stakes
+
     if calibration is None:
         return (
-            f"scores are not calibrated: a threshold of {threshold:g} nats per frame stands for no stated odds "
+            f"scores are not calibrated: a threshold of {threshold:g} nats per frame has no meaning as odds "
             "(train with calibration.method: logistic)"
         )
     ratios = "calibrated natural-log likelihood ratios of whole recordings"
     if chosen:
         return f"{ratios}; accepted from {threshold:g} nats on"
     return f"{ratios}; accepted from {threshold:.3f} nats on: {stakes(calibration.decision)}"
-
-
-def enrol_and_print(model: Path, audio: Sequence[Path], label: str, *, out: Path | None, resample: bool) -> None:
-    """Add a class to a model file.
-
-    Raises:
-        ConfigError: The class is there already, or the file does not say how classes are trained.
-        DataError: A recording cannot be used; nothing is written.
-    """
-    from speechgmm.tasks.classification.enrolment import enrol
-
-    path = model / "models.safetensors" if model.is_dir() else model
-    target = model_target(path, out)
-    file, report = enrol(_read(path, resample), label, recordings(audio))
-    from speechgmm.io.atomic import write_atomically
-    from speechgmm.tasks.classification.codec import serialise
-
-    if resample and file.audio is not None:  # asked for this enrolment, not for the model
-        file = replace(file, audio=replace(file.audio, resample=_read(path, False).audio.resample))  # type: ignore[union-attr]
-    data = serialise(file)
-    write_atomically(target, lambda out_file: out_file.write(data))
-    if report.warning is not None:
-        print(f"warning: {report.warning}", file=sys.stderr)
-    print(f"{label}: {report.n_frames} frames of {len(recordings(audio))} recordings, {report.n_components} components")
-    print(f"{shown(target.absolute())}: {len(file.models.labels)} classes")
-
-
-def _read(model: Path, resample: bool) -> ModelFile:
-    file = read_model_file(model / "models.safetensors" if model.is_dir() else model)
-    if resample and file.audio is not None:
-        file = replace(file, audio=replace(file.audio, resample=True))
-    return file

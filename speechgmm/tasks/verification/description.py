@@ -1,21 +1,30 @@
-"""What a file of class models holds, for a person: with the calibration of claims, where there is one."""
+"""What a file of claims holds, for a person: class models, how claims are scored, and their calibration."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from speechgmm.tasks.classification import description
-from speechgmm.tasks.classification.codec import ModelFile, read_model_file
+from speechgmm.tasks.classification.codec import read_model_file
+from speechgmm.tasks.classification.description import lines_about
+from speechgmm.tasks.verification.codec import ClaimFile
+from speechgmm.tasks.verification.models import ClaimModels
 from speechgmm.tasks.verification.score_maps import Affine
 from speechgmm.tasks.verification.text import stakes
 
 
 def describe(path: Path) -> Iterator[str]:
     """How the models were made, how they score, and a row for each class."""
-    file = read_model_file(path)
-    yield from description.describe(path, file, _calibrated(file))
+    file = ClaimFile.of(read_model_file(path))
+    return lines_about(path, file, _claims(file))
 
 
-def _calibrated(file: ModelFile) -> Iterator[str]:
+def _claims(file: ClaimFile) -> Iterator[str]:
+    models = file.models
+    if isinstance(models, ClaimModels):
+        if models.method == "linear":
+            yield "claims are scored to first order in the means (linear)"
+        if models.cohort is not None and models.cohort.norm is not None:
+            norm = models.cohort.norm.kind
+            yield f"claims are normalised ({norm}) by a cohort; the file holds {len(models.cohort.labels)} models of it"
     if file.calibration is not None:
         found = file.calibration
         kind = "affine" if isinstance(found.map, Affine) else "PAV"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from speechgmm.evaluation import Metric, eer, rank_trials
 from speechgmm.evaluation.metric import Metrics
 from speechgmm.tasks.classification.evaluation import detection_metrics
-from speechgmm.tasks.verification.spec import DecisionSpec
+from speechgmm.tasks.classification.spec import DecisionSpec
 from speechgmm.tasks.verification.trials import ScoredTrials
 
 

@@ -18,8 +18,8 @@ from speechgmm.io.tables import windows_path
 from speechgmm.moved import from_new_place
 from speechgmm.tasks.classification.evaluation import Sides, detection_metrics, evaluate
 from speechgmm.tasks.classification.scoring import Scores
+from speechgmm.tasks.classification.spec import DecisionSpec
 from speechgmm.tasks.verification.calibration import ratio_metrics
-from speechgmm.tasks.verification.spec import DecisionSpec
 
 _LISTED: Final = 5  # trials that are named
 _MOVED: Final = dict.fromkeys(("Fused", "fuse_files"), "speechgmm.tasks.verification.fusion")

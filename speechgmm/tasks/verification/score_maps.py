@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ShapeError
-from speechgmm.tasks.verification.spec import DecisionSpec, Quality
+from speechgmm.tasks.classification.spec import DecisionSpec
+from speechgmm.tasks.verification.spec import Quality
 
 Floats = NDArray[np.float64]
 
@@ -82,7 +83,7 @@ class Calibration:
         """
         return self.map.apply(map_inputs(scores, cohort_means, self.quality))
 
-    def strange(self, n_frames: int) -> bool:
+    def is_unusual(self, n_frames: int) -> bool:
         """Whether an utterance is shorter than half the shortest of training, or longer than twice the longest."""
         return not self.n_frames[0] / 2 <= n_frames <= 2 * self.n_frames[1]
 

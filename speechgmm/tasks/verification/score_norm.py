@@ -174,7 +174,11 @@ def _statistics(scores: Floats, top: int | None = None) -> Floats:
     if n_cohort < least:
         raise DataError(
             f"a cohort of {n_cohort} where {least} are needed: "
-            + ("the adaptive norm takes that many of the highest scores" if top else "one score has no deviation")
+            + (
+                "the adaptive norm takes that many of the highest scores"
+                if top
+                else "one score has no standard deviation"
+            )
         )
     if top is not None and top < n_cohort:
         scores = np.partition(scores, n_cohort - top, axis=1)[:, n_cohort - top :]
@@ -193,7 +197,7 @@ def _statistics(scores: Floats, top: int | None = None) -> Floats:
         row = int(flat.argmax())
         raise DataError(
             f"the cohort's scores against model or test {row} are all {means[row]:g}, or not numbers; a norm divides "
-            "by their deviation: are recordings of the cohort copies of each other?"
+            "by their standard deviation: are recordings of the cohort copies of each other?"
         )
     return np.stack([means, deviations], axis=1)
 

@@ -4,9 +4,9 @@ from speechgmm.config import Config, Section, TaskSettings
 from speechgmm.config.spec import CMVN_BY_SPEAKER
 from speechgmm.errors import ConfigError
 from speechgmm.tasks.classification.settings import MIXTURES, check_top_components
-from speechgmm.tasks.classification.spec import ScoringSpec
+from speechgmm.tasks.classification.spec import DecisionSpec, ScoringSpec
 from speechgmm.tasks.verification.score_norm import BY_MODELS
-from speechgmm.tasks.verification.spec import CalibrationSpec, DecisionSpec
+from speechgmm.tasks.verification.spec import CalibrationSpec
 
 
 def check(config: Config) -> None:

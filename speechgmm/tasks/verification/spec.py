@@ -38,7 +38,10 @@ class CalibrationSpec:
         "trained on; needs scoring.normalise: t, zt, s or as",
     )
     n_folds: int = setting(
-        10, "by folds: parts that the speakers of models and tests are divided into; at most one per speaker", ge=4
+        10,
+        "by folds: parts that the speakers of models and tests are divided into; at most one per speaker",
+        ge=4,
+        le=1000,
     )
 
     def __post_init__(self) -> None:
@@ -53,14 +56,3 @@ class CalibrationSpec:
                 )
         if "n_folds" in asked and self.by == "dev":
             raise ConfigError("calibration.n_folds has no effect with calibration.by: dev; leave it out")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecisionSpec:
-    """What is at stake: for the detection costs, and the threshold of what ``verify`` and ``score`` decide."""
-
-    __pydantic_config__ = FORBID_UNKNOWN
-
-    prior: float = setting(0.01, "verification: probability of a target before anything is heard", gt=0, lt=1)
-    cost_miss: float = setting(1.0, "verification: cost of rejecting a target", gt=0)
-    cost_false_alarm: float = setting(1.0, "verification: cost of accepting a nontarget", gt=0)

@@ -14,15 +14,17 @@ from speechgmm.errors import ConfigError
 from speechgmm.evaluation import eer, rank_trials
 from speechgmm.io.run_files import RunFile
 from speechgmm.report.settings import mixtures_of, settings_of
-from speechgmm.tasks.classification.codec import ModelFile, serialise
-from speechgmm.tasks.classification.spec import ScoringSpec
+from speechgmm.tasks.classification.codec import serialise
+from speechgmm.tasks.classification.spec import DecisionSpec, ScoringSpec
 from speechgmm.tasks.classification.task import MixtureTask
-from speechgmm.tasks.classification.training import Trained
+from speechgmm.tasks.classification.training import Others, Trained
 from speechgmm.tasks.verification.calibration import by_folds, calibrate, calibrated_metrics
+from speechgmm.tasks.verification.codec import ClaimFile
+from speechgmm.tasks.verification.cohort import CohortTraining
 from speechgmm.tasks.verification.cohort_check import check_cohort
 from speechgmm.tasks.verification.evaluation import TrialEvaluation, decisive, evaluate_trials
 from speechgmm.tasks.verification.score_maps import Calibration
-from speechgmm.tasks.verification.spec import UNKNOWN, CalibrationSpec, DecisionSpec
+from speechgmm.tasks.verification.spec import UNKNOWN, CalibrationSpec
 from speechgmm.tasks.verification.trials import ScoredTrials, score_trials, trials_table
 
 
@@ -37,6 +39,7 @@ class Verification(MixtureTask):
     """Whether a recording is by the speaker who is claimed."""
 
     name: ClassVar[str] = "verification"
+    others: ClassVar[Others] = CohortTraining()
 
     def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
         """Unknown speakers may be tested: they are impostors.
@@ -112,7 +115,7 @@ class Verification(MixtureTask):
     def pack(self, job: Job, trained: Trained) -> bytes:
         """The models of all speakers, how they were trained, and their calibration."""
         calibration = trained.calibration if isinstance(trained, Calibrated) else None
-        return serialise(ModelFile(trained.models, trained.audio, job.corpus.label, trained.recipe, calibration))
+        return serialise(ClaimFile(trained.models, trained.audio, job.corpus.label, trained.recipe, calibration))
 
     def evaluate(self, job: Job, tested: ScoredTrials) -> TrialEvaluation:
         """EER, minDCF and Cllr with intervals."""
@@ -148,7 +151,8 @@ def _check_unknown(corpus: Corpus) -> None:
     if any(utterance.label(corpus.label) == UNKNOWN for utterance in corpus.split("train")):
         raise ConfigError(
             f"a class of {corpus.label!r} is named {UNKNOWN!r}, which is what a calibrated model says of a recording "
-            "like none of its classes; give it another name, or leave it out of training: strangers need no model"
+            "like none of its classes; give it another name, or leave it out of training: unknown speakers need "
+            "no model"
         )
 
 

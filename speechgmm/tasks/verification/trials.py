@@ -20,6 +20,7 @@ from speechgmm.io.tables import cell
 from speechgmm.tasks.classification.models import ClaimScores, ClassModels
 from speechgmm.tasks.classification.scoring import SCORED_AT_ONCE
 from speechgmm.tasks.classification.spec import ScoringSpec
+from speechgmm.tasks.verification.models import ClaimModels
 
 Numbers = NDArray[np.intp]
 
@@ -190,10 +191,10 @@ def _score_part(
     _warn_of_shared(job, features, models.labels, tests, test, model, kind)
     parcels = [[piece for _, piece in tests[n : n + SCORED_AT_ONCE]] for n in range(0, len(tests), SCORED_AT_ONCE)]
     raw, scores = np.empty((2, len(models.labels), len(tests)))
-    counts = np.empty(len(tests), np.int64)
-    cohort_means = None if models.cohort is None or not models.cohort.models else np.empty(len(tests))
+    counts, done = np.empty(len(tests), np.int64), 0
+    cohort = models.cohort if isinstance(models, ClaimModels) else None
+    cohort_means = None if cohort is None or not cohort.models else np.empty(len(tests))
     with job.console.stage("score"):
-        done = 0
         what = f"scoring parcels of {kind}{f' of fold {fold}' if fold else ''}"
         for found, n_frames in job.console.track(job.map(partial(_score_parcel, models), parcels), len(parcels), what):
             part = slice(done, done + len(n_frames))
@@ -209,7 +210,7 @@ def _score_part(
         model,
         test,
         scores[model, test],
-        None if models.cohort is None else raw[model, test],
+        None if cohort is None else raw[model, test],
         model == true[test],
         cohort_means,
     )
@@ -263,7 +264,7 @@ def _warn_of_shared(
         pairs = [f"model {labels[model[n]]!r}, test {tests[test[n]][0].id!r}" for n in shared]
         job.console.warn(
             f"{len(shared)} of {len(test)} {kind} test a part of a recording whose other part enrolled the model; room "
-            f"and microphone are the same, so figures are better than they would be on another day:\n{listed(pairs)}"
+            f"and microphone are the same, so results are better than they would be on another day:\n{listed(pairs)}"
         )
 
 

@@ -11,11 +11,11 @@ from speechgmm.engine.console import Console
 from speechgmm.engine.runs import run
 from speechgmm.errors import ConfigError
 from speechgmm.report.text import shown
-from speechgmm.tasks.classification.command import score_and_print
+from speechgmm.tasks.classification.command import Score
 
 SENTENCE = "Nobody has ever heard this sentence before."
 ABOUT = """\
-The speech is synthetic: twelve voices of one synthesiser, with noise and changes of level. Figures on it show that the
+The speech is synthetic: twelve voices of one synthesiser, with noise and changes of level. Results on it show that the
 chain from recordings to decisions works; they say nothing about how well it would do on people."""
 
 
@@ -35,7 +35,7 @@ def demo(out: Path, jobs: int | None, quiet: bool) -> None:
     path = speak_recording(out / "new" / "unheard.wav", SENTENCE, voice, seed=1)
     print(f"\n=== a recording that no model has seen {'=' * 40}")
     print(f'the voice {voice.name!r} says: "{SENTENCE}"\n$ speechgmm score {shown(out / "speakers")} {shown(path)}')
-    score_and_print(out / "speakers", [path], quiet=quiet)
+    Score(model=out / "speakers", audio=[path], quiet=quiet).run()
     print(f"\n{ABOUT}")
     print(f"\nresults: {shown(out.absolute())}   ({time.perf_counter() - begun:.0f} s)")
     print("next: your own recordings, a folder per class: speechgmm init FOLDER")

@@ -1,0 +1,137 @@
+"""``enrol`` and ``update``: one more class in a model, or more recordings of one that it has."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from speechgmm.errors import ConfigError
+from speechgmm.tasks.options import Audio, Model, NewModel, Quiet, Resample, model_file_of
+
+if TYPE_CHECKING:
+    from speechgmm.tasks.classification.codec import ModelFile
+
+Report = TypeVar("Report")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrol:
+    """Add a class to a model: adapted from its background model, or trained as its other classes were."""
+
+    model: Model
+    audio: Audio
+    label: Annotated[str, typer.Option("--label", metavar="NAME", help="name of the new class")]
+    out: NewModel = None
+    resample: Resample = False
+
+    def run(self) -> None:
+        """Write the larger model, and print what the class was made from.
+
+        Raises:
+            ConfigError: The class is there already, or the file does not say how classes are trained.
+            DataError: A recording cannot be used; nothing is written.
+        """
+        from speechgmm.report.text import recordings
+        from speechgmm.tasks.classification.enrolment import enrol
+
+        paths = recordings(self.audio)
+        target, file, report = _changed(
+            self.model, self.out, lambda file: enrol(file, self.label, paths), resample=self.resample
+        )
+        if report.warning is not None:
+            print(f"warning: {report.warning}", file=sys.stderr)
+        print(f"{self.label}: {report.n_frames} frames of {len(paths)} recordings, {report.n_components} components")
+        print(f"{target}: {len(file.models.labels)} classes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """Add recordings to a class of a model: they count as much as those that it was trained on."""
+
+    model: Model
+    audio: Audio
+    label: Annotated[str, typer.Option("--label", metavar="NAME", help="the class that the recordings are of")]
+    keep: Annotated[
+        float,
+        typer.Option(
+            "--keep", metavar="SHARE", help="weight of the class's earlier data (1: keep in full; 0: forget them)"
+        ),
+    ] = 1.0
+    worth: Annotated[
+        float | None,
+        typer.Option(
+            "--worth",
+            metavar="S",
+            help="seconds of speech that the class was trained on, for a model of an older version, which does not say",
+        ),
+    ] = None
+    out: NewModel = None
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="overwrite the model; the next release does so only with this option")
+    ] = False
+    resample: Resample = False
+    quiet: Quiet = False
+
+    def run(self) -> None:
+        """Write the updated model, and print what no longer fits it.
+
+        Raises:
+            ConfigError: No such class, or the file does not say how classes are trained or on how many frames.
+            DataError: A recording cannot be used; nothing is written.
+        """
+        from speechgmm.report.text import recordings
+        from speechgmm.tasks.classification.updates import update_class
+
+        if self.in_place and self.out is not None:
+            raise ConfigError("--in-place overwrites the model and --out names another file; give one of them")
+        paths = recordings(self.audio)
+        target, file, report = _changed(
+            self.model,
+            self.out,
+            lambda file: update_class(file, self.label, paths, worth=self.worth, keep=self.keep),
+            resample=self.resample,
+        )
+        counted = "" if self.keep == 1 else f", which count {self.keep:g} times now"
+        print(f"{self.label}: {report.n_frames} frames, added to {report.n_before:.0f} of earlier training{counted}")
+        print(f"{target}: {len(file.models.labels)} classes")
+        if not report.knows_recordings and not self.quiet:
+            print(
+                f"note: the model does not say which recordings class {self.label!r} has counted (an older version "
+                "trained it), so a recording that was counted before is not noticed",
+                file=sys.stderr,
+            )
+        if self.out is None and not self.in_place:
+            print(
+                "warning: the model was overwritten; from the next release on this needs --in-place, or --out FILE for "
+                "another file",
+                file=sys.stderr,
+            )
+        if report.stale and not self.quiet:
+            print(
+                f"{' and '.join(report.stale)} was fitted before the update and is kept; where this matters, train "
+                "again with all recordings",
+                file=sys.stderr,
+            )
+
+
+def _changed(
+    model: Path, out: Path | None, change: "Callable[[ModelFile], tuple[ModelFile, Report]]", *, resample: bool
+) -> "tuple[str, ModelFile, Report]":
+    """Write the changed model of a file, and return where it is; other rates are resampled for this change alone."""
+    from speechgmm.io.atomic import write_atomically
+    from speechgmm.io.locks import changing
+    from speechgmm.report.text import model_target, shown
+    from speechgmm.tasks.classification.codec import read_model_file, serialise
+
+    path = model_file_of(model)
+    target = model_target(path, out)
+    with changing(target):  # from reading to writing: two at once would lose what one has added
+        file = read_model_file(path)
+        asked = file.audio and replace(file.audio, resample=resample or file.audio.resample)
+        changed, report = change(replace(file, audio=asked))
+        data = serialise(replace(changed, audio=file.audio))
+        write_atomically(target, lambda out_file: out_file.write(data))
+    return shown(target.absolute()), changed, report

@@ -1,0 +1,56 @@
+"""What commands print of recordings: rows as they are ready, and the errors of those that failed."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from speechgmm.engine.console import Console
+from speechgmm.errors import DataError
+from speechgmm.io.tables import cell
+
+Result = TypeVar("Result")
+Row = Mapping[str, object]
+
+
+class Results(Generic[Result]):
+    """The results of recordings one by one; of a recording that failed the error is printed and counted.
+
+    A progress bar is shown where the results do not appear on the terminal.
+    """
+
+    def __init__(
+        self, found: Iterable[tuple[Path, Result | DataError]], n_recordings: int, what: str, *, quiet: bool
+    ) -> None:
+        hidden = n_recordings > 1 and not sys.stdout.isatty() and sys.stderr.isatty()
+        self._found = Console(quiet=quiet).track(found, n_recordings, what if hidden else None)
+        self.n_failed = 0
+
+    def __iter__(self) -> Iterator[tuple[Path, Result]]:
+        for path, result in self._found:
+            if isinstance(result, DataError):
+                self.failed(result)
+            else:
+                yield path, result
+
+    def failed(self, error: DataError) -> None:
+        """Print and count an error of one recording; the others go on."""
+        self.n_failed += 1
+        print(f"error: {error}", file=sys.stderr)
+
+
+def print_rows(
+    rows: Iterable[Row], form: str, columns: Sequence[str], lines: Callable[[Iterable[Row]], Iterable[str]]
+) -> None:
+    """Print rows as JSON, a line each; as a table with tabs and these columns; or for a person, as ``lines``."""
+    if form == "jsonl":
+        for row in rows:
+            print(json.dumps(row, ensure_ascii=False))
+    elif form == "tsv":
+        print("\t".join(columns))
+        for row in rows:
+            print("\t".join("" if row[name] is None else cell(row[name]) for name in columns))
+    else:
+        for line in lines(rows):
+            print(line)

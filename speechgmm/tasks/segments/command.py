@@ -1,0 +1,90 @@
+"""``score`` for segment models: segments whose times a table or TextGrids hold, or windows, each as one segment."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.tasks.classification import command
+from speechgmm.tasks.options import model_file_of
+
+if TYPE_CHECKING:
+    from speechgmm.tasks.classification.scoring import Scored
+    from speechgmm.tasks.segments.codec import SegmentFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score(command.Score):
+    """Ranked classes of segments, with posterior and margin."""
+
+    segments: Annotated[
+        Path | None,
+        typer.Option(
+            "--segments",
+            metavar="TABLE",
+            help="segment models: where segments are: .tsv, .csv or .jsonl (path, start, end in s), a TextGrid, or a "
+            "folder of TextGrids",
+        ),
+    ] = None
+
+    def run(self) -> int:
+        """Print the ranked classes of segments or windows; returns how many recordings failed.
+
+        Raises:
+            ConfigError: Neither segments nor windows, or both; no recording.
+            DataError: The table or a TextGrid cannot be read, or names a recording that could be several.
+            ModelFileError: The model cannot be read.
+        """
+        from speechgmm.tasks.output import Results, print_rows
+
+        if self.segments is None:
+            return command.Score.run(self)
+        given = [f"--{name}" for name in ("window", "hop", "speaker") if getattr(self, name) is not None]
+        if given:
+            raise ConfigError(f"{', '.join(given)}: of no use beside --segments, which says where each segment is")
+        file = self.read(model_file_of(self.model))
+        if self.resample:
+            file = replace(file, audio=replace(file.audio, resample=True))
+        results = Results(self._scored(file, self.segments), 1, "scoring", quiet=self.quiet)
+        rows = (row for _, items in results for item in items for row in self.ranks(file, item))
+        print_rows(rows, self.form, self.columns(file), partial(self.lines, file))
+        return results.n_failed
+
+    def _scored(self, file: "SegmentFile", segments: Path) -> "Iterator[tuple[Path, list[Scored] | DataError]]":
+        """The segments of each recording, or why they could not be scored."""
+        from speechgmm.report.text import recordings
+        from speechgmm.tasks.segments.recordings import score_segments_of_recording
+        from speechgmm.tasks.segments.segment_times import segments_of
+
+        for path, utterances in segments_of(segments, recordings(self.audio), file.label).items():
+            try:
+                if not utterances:
+                    raise DataError(f"{path}: {segments} has no segment of it")
+                yield path, score_segments_of_recording(file, path, utterances)
+            except DataError as error:
+                yield path, error
+
+    @property
+    def shows_times(self) -> bool:
+        """Whether rows for a person begin with times."""
+        return self.segments is not None or self.window is not None
+
+    def read(self, path: Path) -> Any:
+        """The model file."""
+        from speechgmm.tasks.segments.codec import read_segment_models
+
+        return read_segment_models(path)
+
+    def about(self, file: Any) -> Iterable[str]:
+        """What a person should know of the scores."""
+        if self.window is not None:
+            yield "a model of segments: each window is scored as one segment"
+
+    def ranks(self, file: Any, item: "Scored") -> Iterator[dict[str, Any]]:
+        """A row for each of the best classes of a segment; segment models have posteriors alone."""
+        for row in command.Score.ranks(self, file, item):
+            yield {**row, "mean_log_likelihood": None}

@@ -1,0 +1,121 @@
+"""Class models whose scores of claims are linear in the means or normalised by a cohort.
+
+Owns how raw scores of claims become normalised ones. Refuses files.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.errors import DataError
+from speechgmm.gmm.model import DiagGMM
+from speechgmm.tasks.classification.models import ClaimScores, ClassModels
+from speechgmm.tasks.verification.score_norm import ScoreNorm
+from speechgmm.vectors.linear_scoring import LinearStack
+
+Floats = NDArray[np.float64]
+Method = Literal["llr", "linear"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cohort:
+    """Others than those who are tested or claimed, by whom the scores of claims are normalised."""
+
+    labels: tuple[str, ...]  # K names
+    models: tuple[DiagGMM, ...]  # K, adapted as the classes are; none where the norm asks for none
+    norm: ScoreNorm | None = None  # None: not measured yet
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClaimModels(ClassModels):
+    """One mixture per class, with the background model that claims are scored against, and a cohort.
+
+    Raises:
+        DataError: As ``ClassModels``; linear scoring or a cohort without a background model; linear scoring of models
+            whose weights or variances were adapted.
+        ShapeError: As ``ClassModels``.
+
+    >>> ubm, ann, bob, cy = (DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 2.0, 1.0, -1.0))
+    >>> cohort = Cohort(("bob", "cy"), (bob, cy), ScoreNorm.of("t"))
+    >>> found = ClaimModels(("ann",), (ann,), np.zeros(1), ubm=ubm, cohort=cohort).claim_scores([[[2.0]]])
+    >>> found.raw, found.scores.round(4), found.cohort_means
+    (array([[2.]]), array([[0.8839]]), array([-0.5]))
+    """
+
+    method: Method = "llr"  # of the scores of claims: log-likelihood ratios, or linear in the means
+    cohort: Cohort | None = None  # by which the scores of claims are normalised; None: they are raw
+    _linear: LinearStack | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.ubm is None and (self.method != "llr" or self.cohort is not None):
+            raise DataError("claims are scored against a background model, and these models have none; adapt: map")
+        ClassModels.__post_init__(self)
+        every = (*self.models, *self._others())
+        linear = LinearStack.of(self.ubm, every) if self.method == "linear" and self.ubm is not None else None
+        object.__setattr__(self, "_linear", linear)
+
+    def _others(self) -> tuple[DiagGMM, ...]:
+        return () if self.cohort is None else self.cohort.models
+
+    def more(self) -> tuple[dict[str, Any], dict[str, Floats]]:
+        """What a model file holds beside the classes: the method, and the cohort with its norm (see ``codec``)."""
+        header: dict[str, Any] = {} if self.method == "llr" else {"method": self.method}
+        tensors: dict[str, Floats] = {}
+        if self.cohort is not None and self.cohort.norm is not None:
+            norm = self.cohort.norm
+            header["cohort"] = {"labels": list(self.cohort.labels), "norm": norm.kind, "top": norm.top}
+            for name in ("weights", "means", "variances") if self.cohort.models else ():
+                tensors[f"cohort.{name}"] = np.stack([getattr(model, name) for model in self.cohort.models])
+            measured = {"norm.models": norm.by_model, "norm.cohort": norm.by_cohort_model}
+            tensors |= {name: statistics for name, statistics in measured.items() if statistics is not None}
+        return header, tensors
+
+    def raw_scores(self, recordings: Sequence[ArrayLike]) -> Floats:
+        """Scores by ``method`` of the claims that N recordings, of frames (T, D) each, are of the classes: (C+K, N).
+
+        In nats per frame; the rows after the classes are the models of the cohort.
+
+        Raises:
+            DataError: As ``mean_log_likelihood_ratios``.
+        """
+        if self._linear is not None:
+            return self._linear.scores(recordings)
+        return ClassModels.raw_scores(self, recordings)
+
+    def claim_scores(self, recordings: Sequence[ArrayLike]) -> ClaimScores:
+        """Scores of the claims that N recordings, of frames (T, D) each, are of the classes: raw and normalised.
+
+        Beside them stands how the cohort's models score each recording: the clearer its speech, the further below 0.
+
+        Raises:
+            DataError: As ``mean_log_likelihood_ratios``; a cohort whose norm was not measured.
+        """
+        scores = self.raw_scores(recordings)
+        raw, others = scores[: len(self.labels)], scores[len(self.labels) :]
+        if self.cohort is None:
+            return ClaimScores(raw, raw, None)
+        if self.cohort.norm is None:
+            raise DataError("a cohort without a norm: its recordings were not scored against the models yet")
+        return ClaimScores(raw, self.cohort.norm.apply(raw, others), others.mean(axis=0) if len(others) else None)
+
+    @property
+    def norm_by_recordings(self) -> str | None:
+        """The norm of the scores where it measures every class on recordings of the cohort; None: there is none."""
+        norm = None if self.cohort is None else self.cohort.norm
+        return None if norm is None or norm.by_model is None else norm.kind
+
+    def _only(self, number: int) -> dict[str, Any]:
+        if self.cohort is None or self.cohort.norm is None:
+            return {}
+        return {"cohort": replace(self.cohort, norm=self.cohort.norm.only(number))}
+
+    def _measured(self, number: int | None, model: DiagGMM, recordings: Sequence[ArrayLike]) -> dict[str, Any]:
+        if self.cohort is None or self.cohort.norm is None or self.norm_by_recordings is None:
+            return {}
+        alone = replace(self, labels=("",), models=(model,), log_priors=np.zeros(1), bayesian=None, cohort=None)
+        scores, norm = alone.raw_scores(recordings), self.cohort.norm
+        norm = norm.and_of(scores) if number is None else norm.with_other(number, scores)
+        return {"cohort": replace(self.cohort, norm=norm)}
