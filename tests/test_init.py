@@ -98,6 +98,13 @@ def test_a_preset_is_set_on_the_command_line_and_a_wrong_one_is_named(tmp_path):
     assert load_config(path, ["defaults=speaker", "model.relevance=8"]).config.model.relevance == 8
 
 
+def test_an_error_about_a_key_of_the_preset_says_whose_it_is():
+    with pytest.raises(
+        ConfigError, match=r"variational has no effect .* \(defaults: speaker sets model.adapt: map; write"
+    ):
+        make_config({"defaults": "speaker", "model": {"estimator": "variational"}})
+
+
 # ---- what is found ----
 
 

@@ -32,6 +32,9 @@ MOST_SECONDS_OF_FOLDS: Final = 7200
 
 FOLDS: Final = 5
 
+MOST_FOLDS: Final = 6
+"""Groups that are left out one by one; of more, several at once."""
+
 OF_FOLDERS: Final = "label"
 """What classes are called that are folders, as long as nothing says what they are."""
 
@@ -212,7 +215,7 @@ def _divisions(found: Survey, group: Grouping | None) -> Iterator[tuple[str | No
             yield column, "column"
             continue
         if found.seconds <= MOST_SECONDS_OF_FOLDS:
-            if column is not None and group is not None and group.n_values <= FOLDS:
+            if column is not None and group is not None and group.n_values <= MOST_FOLDS:
                 yield column, "leave-one-out"
             yield column, {"kind": "kfold", "folds": FOLDS}
         yield column, "fraction"

@@ -5,6 +5,7 @@ for it looks like (``data``). Owns their reading, and what wins where a configur
 that depends on the data, such as the sampling rate.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -107,6 +108,25 @@ def with_preset(values: Mapping[str, Any]) -> dict[str, Any]:
                 f"{key} is {values[key]!r}, and defaults: {name} sets {value!r}; leave out one of the two"
             )
     return _merged(settings, values, whole_config())
+
+
+def named_of_preset(values: Mapping[str, Any], message: str) -> str:
+    """What to add to an error that names keys which the preset set and the values did not; empty where it names none.
+
+    >>> named_of_preset({"defaults": "speaker"}, "no effect with model.adapt: map")
+    ' (defaults: speaker sets model.adapt: map; write model.adapt to set it otherwise)'
+    """
+    name = values.get("defaults")
+    if not isinstance(name, str) or name not in preset_names():
+        return ""
+    for key, _ in preset(name).lines():
+        path = key.partition(":")[0]
+        given: Any = values
+        for part in path.split("."):
+            given = given.get(part) if isinstance(given, Mapping) else None
+        if re.search(rf"{re.escape(path)}\b", message) and given is None:
+            return f" (defaults: {name} sets {key}; write {path} to set it otherwise)"
+    return ""
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any], spec: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from speechgmm.config.experiment import Experiment
-from speechgmm.config.presets import with_preset
+from speechgmm.config.presets import named_of_preset, with_preset
 from speechgmm.config.spec import Config
 from speechgmm.config.task_settings import asked_by, check_task, section_type, sections, whole_config
 from speechgmm.config.yaml_text import MOST_CHARACTERS, plain_values
@@ -69,7 +69,14 @@ def make_config(
     lines: Mapping[tuple[str, ...], int] | None = None,
 ) -> Config:
     """Validate plain values into a Config. Raises ConfigError naming key, line and likely mistake."""
-    lines = lines or {}
+    try:
+        return _made(values, source, lines or {})
+    except ConfigError as error:
+        more = named_of_preset(values, str(error))
+        raise (ConfigError(f"{error}{more}", arguments=error.arguments) if more else error) from None
+
+
+def _made(values: Mapping[str, Any], source: str, lines: Mapping[tuple[str, ...], int]) -> Config:
     given = ("overrides",) if 0 in lines.values() else ()
     try:
         values = with_preset(values)

@@ -14,7 +14,7 @@ from typing import Final
 
 SEPARATORS: Final = r"_\-. "
 COUNTER: Final = re.compile(
-    r"(rec|file|take|rep|clip|utt|sample|audio|sound|trial|token|item|no|nr|n)?\d{1,4}|[A-Za-z]", re.I
+    r"(rec|file|take|rep|clip|utt|sample|audio|sound|trial|token|item|no|nr|n)?\d{1,4}|[A-Za-z]", re.IGNORECASE
 )
 """A last part that numbers recordings."""
 
