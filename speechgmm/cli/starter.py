@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from speechgmm.cli.purpose import Purpose, guess, label_for, purpose_of
 from speechgmm.cli.starter_text import configuration
-from speechgmm.cli.survey import Grouping, Survey, grouping, survey, table, wishes
+from speechgmm.cli.survey import NAMES_LOOKED_AT, Grouping, Survey, grouping, survey, table, wishes
 from speechgmm.config import make_config
 from speechgmm.config.presets import preset, preset_names
 from speechgmm.corpus import Corpus
-from speechgmm.corpus.layouts import Layout, recognise
+from speechgmm.corpus.layouts import TABLES, Layout, recognise
 from speechgmm.corpus.readers.files import recordings_below
 from speechgmm.corpus.readers.folder import below_class, with_groups
 from speechgmm.engine.task import task_of
@@ -96,18 +96,14 @@ def write_starter(
 
 
 def _recognised(root: Path, given: Path, columns: Sequence[str]) -> Layout:
-    if root.is_dir():
-        found = recordings_below(root)
-        has_tables = (
-            any(root.glob("*.*sv"))
-            or any(root.glob("*.jsonl"))
-            or any(root.glob("*/wav.scp"))
-            or (root / "wav.scp").exists()
-        )
-        if not found.audio and not has_tables:
-            looked = "looked for wav, flac, mp3, ogg, aiff and others that libsndfile reads"
-            raise DataError("; ".join([f"{given}: no recordings below it ({looked})", *found.notes()]))
-    return recognise(root, OF_FOLDERS, columns)
+    try:
+        return recognise(root, OF_FOLDERS, columns)
+    except DataError:
+        found = recordings_below(root) if root.is_dir() else None
+        if found is None or found.audio or any(file.suffix.lower() in TABLES for file in root.iterdir()):
+            raise
+        looked = "looked for wav, flac, mp3, ogg, aiff and others that libsndfile reads"
+        raise DataError("; ".join([f"{given}: no recordings below it ({looked})", *found.notes()])) from None
 
 
 def _labelled(layout: Layout, label: str, chosen: Purpose | None) -> Corpus:
@@ -151,9 +147,10 @@ def _refuse_deep_folders(layout: Layout, corpus: Corpus, chosen: Purpose) -> Non
     """
     if layout.keys["kind"] != "folder":
         return
-    inner = [(one.label(corpus.label), below_class(one, corpus.root).split("/")) for one in corpus]
+    sample = corpus.utterances[:: max(1, len(corpus) // NAMES_LOOKED_AT)]
+    inner = [(one.label(corpus.label), below_class(one, corpus.root).split("/")) for one in sample]
     deep = {(label, parts[0]) for label, parts in inner if len(parts) > 1}
-    if sum(len(parts) > 1 for _, parts in inner) < len(corpus) / 2 or len(deep) < 2:
+    if sum(len(parts) > 1 for _, parts in inner) < len(inner) / 2 or len(deep) < 2:
         return
     names = {name for _, name in deep}
     if len(names) == len(deep) and (chosen.preset.within_classes or all(re.fullmatch(r"\d+", name) for name in names)):

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from speechgmm.corpus.readers.files import SPLIT_NAMES, files_below, recordings_below
+from speechgmm.corpus.readers.files import SPLIT_NAMES, any_below, files_below, recordings_below
 from speechgmm.corpus.readers.folder import FSDD_NAME, read_folder, read_fsdd
 from speechgmm.corpus.readers.kaldi import read_kaldi
 from speechgmm.corpus.readers.machines import is_dcase, is_mimii, read_dcase, read_mimii
@@ -128,9 +128,9 @@ def _phn(path: Path) -> list[Path]:
 
 
 def _textgrids(path: Path, columns: Sequence[str]) -> Layout | None:
-    grids = [file for file in files_below(path) if file.suffix.lower() == ".textgrid"]
-    if not grids:
+    if not any_below(path, ".textgrid"):
         return None
+    grids = [file for file in files_below(path) if file.suffix.lower() == ".textgrid"]
     audio = recordings_below(path).audio
     if not audio:
         raise DataError(f"{path}: {len(grids)} TextGrids and no recording; name the folder that holds both")
