@@ -382,7 +382,7 @@ def test_a_model_file_that_is_not_whole_not_ours_or_newer_is_refused(tmp_path: P
     with pytest.raises(ModelFileError, match="model format 3; this version reads up to 2"):
         load_models(path)
     save_file({"x": np.zeros(3)}, path, metadata={"speechgmm": json.dumps({"format": 1})})
-    with pytest.raises(ModelFileError, match="header.labels is missing"):
+    with pytest.raises(ModelFileError, match=r"header\.labels is missing"):
         load_models(path)
     for header in ("nonsense", "[]", '{"format": "x"}', "{}"):
         save_file({"x": np.zeros(3)}, path, metadata={"speechgmm": header})
