@@ -249,6 +249,39 @@ def test_a_kaldi_directory_a_manifest_and_an_audio_folder_are_read_as_what_they_
             (tmp_path / file).unlink()
 
 
+@pytest.mark.parametrize(
+    ("purpose", "section"), [("sound", {"segments": None}), ("verification", {"calibration": {"method": "none"}})]
+)
+def test_settings_that_few_recordings_cannot_bear_are_written_as_exceptions_from_the_preset(make, purpose, section):
+    make(
+        *(f"{split}/{name}/{n}.wav" for split in ("train", "test") for name in PITCH for n in range(2)), purpose=purpose
+    )
+    assert {name: written()[name] for name in section} == section
+    job = prepare("c.yaml")
+    assert len(job.corpus.split("test")) == 6
+    assert job.experiment.config.defaults == purpose
+
+
+def test_classes_of_one_and_of_many_recordings_and_many_classes_need_no_setting(make, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPEECHGMM_CACHE", str(tmp_path / "cache"))
+    many = [f"train/anna/{n}.wav" for n in range(40)]
+    others = [f"{split}/s{number}/{number}.wav" for split in ("train", "test") for number in range(30)]
+    make(
+        *many,
+        "train/ben/0.wav",
+        "train/carl/0.wav",
+        "train/carl/1.wav",
+        "test/anna/x.wav",
+        "test/ben/x.wav",
+        *others,
+        purpose="speaker",
+    )
+    done = CliRunner().invoke(app, ["check", "c.yaml"])
+    assert "33 of 33 classes are too small to judge, with fewer than 6 test items each" in done.stdout
+    assert "32 of 33 classes have fewer than 3 training items each" in done.stdout
+    assert CliRunner().invoke(app, ["run", "c.yaml", "--jobs", "1", "--quiet"]).exit_code == 0
+
+
 def test_dcase_names_are_an_anomaly_task_whose_threshold_its_few_recordings_bear(make):
     normal = [f"fan/train/normal_id_00_{n:08d}.wav" for n in range(8)]
     tests = [f"fan/test/{kind}_id_00_{n:08d}.wav" for kind in ("normal", "anomaly") for n in range(2)]
