@@ -40,7 +40,8 @@ _REPORT: Final[list[str]] = []  # the module, once it is named
 
 
 def register(name: str, package: str, answers: str, *, task: str | None = None, section: str | None = None) -> None:
-    """Put a task into the table; ``answers``: the question that it answers about a recording.
+    """Put a task into the table; ``answers``: the question that it answers about a recording, as in "which class it
+    belongs to".
 
     ``task`` and ``section``: the configuration asks for it by that value of ``task`` and by having that section, where
     it has no value of its own.

@@ -153,8 +153,8 @@ def fit_class(
     """
     spec = recipe.spec
     shared = {name: getattr(spec, name) for name in SHARED_OPTIONS}
-    if spec.estimator == "gradient":
-        shared["estimator"] = "gradient"
+    if spec.estimator != "variational":  # which takes the rest; EMOptions refuses what it does not know
+        shared["estimator"] = spec.estimator
     options = EMOptions(**shared, floor=recipe.floor, memory=memory)
     source = as_source(frames, weights)
     if ubm is not None:

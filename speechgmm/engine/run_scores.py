@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from speechgmm.evaluation import Trials, rank_trials
 from speechgmm.io.run_files import RunFile
-from speechgmm.io.score_file import LOG_POSTERIOR, class_columns
+from speechgmm.io.score_file import LOG_POSTERIOR, class_columns, decision_columns
 
 if TYPE_CHECKING:
     from speechgmm.engine.run_folder import RunFolder
@@ -80,12 +80,10 @@ def decisions_of(run: "RunFolder") -> Decisions | None:
     if not rows:
         return None
     classes = run.confusion[0] if run.confusion else ()
-    # Classes come after n_frames, and may have the name of any other column.
-    first = head.index("n_frames") + 1
+    own, first, _ = decision_columns(head)
     wanted = {*classes, *(LOG_POSTERIOR + name for name in classes)}
     columns = [number for number in range(first, len(head)) if head[number] in wanted or not classes]
     labels, are_posteriors = class_columns([head[number] for number in columns])
-    own = {name: head.index(name) for name in ("id", "true", "predicted")}
     ids, true, decided = (tuple(row[own[name]] for row in rows) for name in ("id", "true", "predicted"))
     scores = np.array([[row[number] for number in columns] for row in rows], np.float64)
     # Earlier versions put log posteriors of segments under the names of the classes alone.

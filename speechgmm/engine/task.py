@@ -121,9 +121,11 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
     def test(self, job: Job, parts: Mapping[str, tuple[Inputs, Trained]]) -> dict[str, Tested]:
         """The test results of each fold by its models; without folds there is one part, named ""."""
 
-    @abstractmethod
     def pooled(self, tested: Mapping[str, Tested]) -> Tested:
-        """The test results of several parts as one."""
+        """The test results of several parts as one. Raises ConfigError where the task has no folds."""
+        if len(tested) > 1:
+            raise ConfigError(f"corpus.split: folds are not there for task: {self.name}; use column or fraction")
+        return next(iter(tested.values()))
 
     def settles(self, job: Job) -> bool:
         """Whether models learn from test results before they are saved."""
@@ -143,13 +145,16 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
     def evaluate(self, job: Job, tested: Tested) -> Evaluated | None:
         """Metrics with intervals; None, with a warning, if nothing was tested."""
 
-    @abstractmethod
     def criterion(self, config: Config, tested: Tested) -> float:
-        """The value by which a sweep chooses, higher is better: a metric, or minus an error rate."""
+        """The value by which a sweep chooses, higher is better: a metric, or minus an error rate.
 
-    @abstractmethod
+        A task has this and its name, or says in ``no_sweep`` why not.
+        """
+        raise NotImplementedError
+
     def criterion_name(self, config: Config) -> str:
         """The metric of ``criterion``: accuracy, eer, error_rate, ..."""
+        raise NotImplementedError
 
     def check_sweep(self, configs: Sequence[Config]) -> None:
         """Refuse settings that a sweep of this task cannot choose between, or cannot use.
@@ -172,7 +177,11 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
 
     @abstractmethod
     def tables(self, job: Job, tested: Tested, evaluation: Evaluated | None) -> Mapping[str, str]:
-        """Tables of the test, by file name."""
+        """Tables of the test, by file name.
+
+        A ``scores.tsv`` with the columns ``true`` and ``predicted`` is read as decisions between the classes whose
+        scores follow (``io/score_file.py: decision_columns``), one that begins with ``model`` and ``test`` as trials.
+        """
 
     def compared(self, run: RunFolder) -> Compared:
         """The test items of a run of this task, for a paired comparison with another run's.
@@ -196,9 +205,9 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
         """The command that uses the model file next, for the end of a run."""
         return f"score a recording: speechgmm score {model} RECORDING"
 
-    @abstractmethod
     def trained_lines(self, trained: Trained) -> Sequence[str]:
         """How the models were trained, for a person."""
+        return ()
 
     def trained_notes(self, trained: Trained) -> Sequence[str]:
         """What a person should know of the models beside the metrics."""
@@ -212,9 +221,9 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
         """Sections of the page (``report.parts.Section``) that this task alone has; None among them is left out."""
         return ()
 
-    @abstractmethod
     def settings(self, run: RunFolder) -> Sequence[tuple[str, str]]:
         """What was set of the models, for the page: name and value."""
+        return ()
 
     def resampled_by(self, corpus: Mapping[str, Any]) -> str | None:
         """The column that intervals go by; None: items are taken as independent."""

@@ -5,7 +5,7 @@ Owns the options, their defaults and their ranges. ``fit_gmm`` and similar funct
 
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -74,7 +74,7 @@ class EMOptions:
                 raise ConfigError(f"{name} {value!r}; expected {what}, 0 or more")
         if self.e_step not in ("auto", "dense", "sparse"):
             raise ConfigError(f"e_step {self.e_step!r}; expected auto, dense or sparse")
-        if self.estimator not in ("em", "gradient") or self.gradient_after < 0:
+        if self.estimator not in get_args(Climb) or self.gradient_after < 0:
             raise ConfigError(
                 f"estimator {self.estimator!r} after {self.gradient_after}; expected em or gradient, and 0 or more"
             )

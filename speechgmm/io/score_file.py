@@ -158,11 +158,15 @@ def _rows(
     return rows
 
 
-def _class_scores(path: Path, lines: Sequence[tuple[int, str]], by: str | None) -> ClassScores:
-    head = cells_of(lines[0][1], by)
+def decision_columns(head: Sequence[str]) -> tuple[dict[str, int], int, bool]:
+    """The layout of a table of decisions: its own columns, where those of classes begin, and whether one is detected.
+
+    >>> decision_columns(["id", "true", "predicted", "n_frames", "ann", "bob"])
+    ({'id': 0, 'true': 1, 'predicted': 2, 'n_frames': 3}, 4, False)
+    """
     lower = [name.lower() for name in head]
     # The first columns are the file's own; classes come after them and may have any name.
-    own = {name: lower.index(name) for name in ("id", "fold", "true", "predicted", "n_frames") if name in lower}
+    own: dict[str, int] = {n: lower.index(n) for n in ("id", "fold", "true", "predicted", "n_frames") if n in lower}
     if "fold" in own and own["fold"] > own["true"]:
         del own["fold"]
     if "n_frames" in own and own["n_frames"] > own["predicted"] + 1:
@@ -170,7 +174,12 @@ def _class_scores(path: Path, lines: Sequence[tuple[int, str]], by: str | None) 
     first = max(own.values()) + 1
     # Of two classes one of which is the target: its score, and whether the item is one, before the classes.
     detected = lower[first : first + 2] == ["score", "target"] and len(head) == first + 4
-    first += 2 * detected
+    return own, first + 2 * detected, detected
+
+
+def _class_scores(path: Path, lines: Sequence[tuple[int, str]], by: str | None) -> ClassScores:
+    head = cells_of(lines[0][1], by)
+    own, first, detected = decision_columns(head)
     labels, _ = class_columns(head[first:])
     if "id" not in own or len(labels) < 2 or len(set(labels)) < len(labels):
         raise DataError(

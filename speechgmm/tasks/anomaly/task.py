@@ -141,10 +141,6 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
             job.console.warn("no AUC: it needs normal and anomalous recordings of every class in the test")
         return evaluation
 
-    def criterion(self, config: Config, tested: Tested) -> float:
-        """Not there: normal recordings cannot choose a setting (see ``no_sweep``)."""
-        raise NotImplementedError(self.no_sweep)
-
     def criterion_name(self, config: Config) -> str:
         """Area under the ROC curve."""
         return "auc"

@@ -51,8 +51,8 @@ class Score(command.Score):
             return
         best, labels = item.ranked(), file.models.labels
         decision = labels[best[0]] if item.llrs.max() >= file.calibration.threshold else UNKNOWN
-        for row, number in zip(rows, best, strict=False):
-            yield {**row, "llr": round(float(item.llrs[number]), 6), "decision": decision}
+        for row in rows:
+            yield {**row, "llr": round(float(item.llrs[best[row["rank"] - 1]]), 6), "decision": decision}
 
     def third_heading(self, file: "ClaimFile") -> tuple[str, str]:
         """The heading of the column after log-likelihoods, and the units of all."""
