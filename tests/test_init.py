@@ -173,6 +173,20 @@ def test_a_name_without_a_group_is_refused_with_its_file(make, tmp_path):
         make_config({"corpus": {"kind": "folder", "folder": {"group_from": "[a-z]+_"}}})
 
 
+def test_a_group_that_the_given_split_divides_is_said_and_not_asked_for(make):
+    words = [
+        f"{split}/{word}/{who}_{split}{n}.wav"
+        for split in ("train", "test")
+        for word in ("yes", "no")
+        for who in PITCH
+        for n in range(2)
+    ]
+    starter = make(*words)
+    assert told(starter)["groups"].startswith("3 values in the file names, such as 'anna'")
+    assert any("stand in training and in the test" in line for line in starter.lines)
+    assert "group" not in written()["corpus"]
+
+
 def test_the_lowest_rate_is_taken_and_the_loss_is_said(make, tmp_path):
     make(*THREE, purpose="speaker", rate=16000)
     Path("c.yaml").unlink()
@@ -240,7 +254,8 @@ def test_a_kaldi_directory_a_manifest_and_an_audio_folder_are_read_as_what_they_
                 for name in THREE
             )
             (tmp_path / file).write_text(heads.get(file, "") + "".join(rows))
-        Path("c.yaml").unlink()
+        for path in tmp_path.glob("c*.*"):
+            path.unlink()
         starter = make(place=place)
         assert told(starter)["for"].startswith("speaker ("), place
         assert written()["corpus"]["kind"] == kind
@@ -326,7 +341,7 @@ def test_a_table_of_two_questions_is_refused_until_it_is_said_which(make, tmp_pa
     assert not list(tmp_path.glob("*.yaml"))
     make(place="c/list.csv", purpose="speaker")
     assert written()["corpus"]["label"] == "speaker"
-    assert Path("c.tsv").read_text().startswith("path\tspeaker\tclass\n0.wav\ts0\tc0\n")
+    assert Path("c-manifest.tsv").read_text().startswith("path\tspeaker\tclass\n0.wav\ts0\tc0\n")
     assert len(prepare("c.yaml").corpus) == 12
 
 

@@ -66,6 +66,8 @@ def write_starter(
     path = out or Path(f"{root.stem if root.is_file() else root.name or 'recordings'}.yaml")
     if path.exists():
         raise ConfigError(f"{path} is there already; choose another name with --out")
+    if _manifest_of(path).exists():
+        raise ConfigError(f"{_manifest_of(path)} is there already; choose another name with --out")
     if purpose is not None and purpose not in preset_names():
         raise ConfigError(f"--for is {purpose!r}; expected one of {', '.join(preset_names())}")
     layout = _recognised(root, folder, preset(purpose).columns if purpose else ())
@@ -80,19 +82,24 @@ def write_starter(
     _refuse_deep_folders(layout, found.corpus, chosen)
     rate = min(MOST_RATE, min(found.rates))
     settings = _settings(layout, found, chosen, group, rate, path)
-    group = group if settings["corpus"].get("group") else None
+    used = "group" in settings["corpus"]
     facts = [*table(found, layout, group), ("for", f"{chosen.preset.name} ({chosen.preset.about}): {chosen.why}")]
     facts.append(
-        ("split", _split_in_words(settings["corpus"], group))
+        ("split", _split_in_words(settings["corpus"], group if used else None))
         if "split" not in dict(facts)
         else ("test", "as the split says")
     )
-    better = list(wishes(found, group, chosen.preset, rate))
+    better = list(wishes(found, group, chosen.preset, rate, used=used))
     if layout.table:
-        write_text(path.with_suffix(".tsv"), layout.table)
+        write_text(_manifest_of(path), layout.table)
     write_text(path, configuration(settings, chosen.preset, facts, better))
     shown = aligned([list(fact) for fact in facts])
     return Starter(path, (*shown, *(f"to do better: {wish}" for wish in better)))
+
+
+def _manifest_of(path: Path) -> Path:
+    """Where a manifest that has to be written lies: beside the configuration, under a name that no table has."""
+    return path.with_name(f"{path.stem}-manifest.tsv")
 
 
 def _recognised(root: Path, given: Path, columns: Sequence[str]) -> Layout:
@@ -177,7 +184,7 @@ def _settings(
     corpus = found.corpus
     keys = dict(layout.keys)
     if layout.table:
-        keys["path"] = path.with_suffix(".tsv").name
+        keys["path"] = _manifest_of(path).name
     keys["label"] = corpus.label
     if group is not None and group.part is not None:
         corpus = with_groups(corpus, group.part.pattern)

@@ -144,8 +144,8 @@ def table(found: Survey, layout: Layout, group: Grouping | None) -> Iterator[tup
     yield "groups", "none found" if group is None else str(group)
 
 
-def wishes(found: Survey, group: Grouping | None, preset: Preset, rate: int) -> Iterator[str]:
-    """What limits the result, and what would make it better."""
+def wishes(found: Survey, group: Grouping | None, preset: Preset, rate: int, *, used: bool) -> Iterator[str]:
+    """What limits the result, and what would make it better; ``used``: the group stands on one side of the split."""
     sizes = found.sizes()
     small = [label for label, n in sizes.items() if n < FEW]
     if small:
@@ -164,6 +164,11 @@ def wishes(found: Survey, group: Grouping | None, preset: Preset, rate: int) -> 
         yield (
             f"no {what} are known: recordings of one may stand in training and in the test, and the result is then "
             f"better than it will be in use; write a manifest with a column {preset.groups[0]!r}"
+        )
+    elif not used:
+        yield (
+            f"groups ({group.column}) stand in training and in the test: the result is of those that were heard in "
+            "training; divide the recordings so that none is in both"
         )
     elif group.n_values < 10:
         yield f"{group.n_values} groups: the interval of the result is wide; record more"
