@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from speechgmm.config import load_config, make_config
 from speechgmm.corpus import Corpus, Utterance
 from speechgmm.corpus.spec import SplitSpec
 from speechgmm.engine import prepare
+from speechgmm.engine.comparison import compare_runs
 from speechgmm.engine.console import Console
 from speechgmm.engine.frames import Piece
 from speechgmm.engine.mixture_fit import MixtureTask
@@ -384,11 +386,37 @@ def test_other_commands_refuse_a_model_of_what_is_normal(machines: Path) -> None
     assert "anomaly-detection models of 2 classes" in described.stdout
 
 
-def test_other_runs_refuse_what_is_of_anomalies_alone(machines: Path) -> None:
+def test_a_sweep_has_nothing_to_choose_by(machines: Path) -> None:
     sweep = ["sweep", str(machines / "machines.yaml"), "--grid", "seed=1,2", "--out", str(machines / "sweep")]
     assert "sweep is not there for task: anomaly" in CliRunner().invoke(app, sweep).stderr
-    runs = [str(machines / "run")] * 2
-    assert "compare is not there for task: anomaly" in CliRunner().invoke(app, ["compare", *runs]).stderr
+
+
+def test_two_runs_are_compared_by_their_auc_on_the_same_recordings(machines: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    sg.run(
+        machines / "machines.yaml",
+        ["anomaly.streams=[{name: all, pool: window, side: likely}]"],
+        output=other,
+        console=Console(quiet=True),
+    )
+    mine, theirs = (json.loads((folder / "metrics.json").read_text()) for folder in (machines / "run", other))
+    values = [100 * found["auc"]["value"] for found in (theirs, mine)]
+    assert values[0] != values[1]
+    text = compare_runs([machines / "run", other])
+    assert f"{other}: auc {values[0]:.2f} %, {machines / 'run'}: {values[1]:.2f} %" in text
+    assert f"difference {values[0] - values[1]:+.2f} points" in text
+    rows = (other / "scores.tsv").read_text().replace("\tclick\t", "\tnormal\t")
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        shutil.copytree(other, folder)
+        (folder / "scores.tsv").write_text(rows)
+    with pytest.raises(DataError, match=r"one: no AUC to compare: the test recordings of 'fan' are all normal"):
+        compare_runs([tmp_path / "one", tmp_path / "two"])
+    (tmp_path / "one" / "scores.tsv").write_text(rows.split("\n")[0] + "\n")
+    with pytest.raises(DataError, match="one: no AUC to compare: nothing was tested"):
+        compare_runs([tmp_path / "one", other])
+    (tmp_path / "one" / "scores.tsv").write_text((other / "scores.tsv").read_text().replace("\tclick\t", "\tbang\t"))
+    with pytest.raises(DataError, match="have other labels for the same items"):
+        compare_runs([other, tmp_path / "one"])
 
 
 def test_a_model_file_is_read_back_as_it_was(machines: Path) -> None:
@@ -435,7 +463,7 @@ def test_a_model_file_whose_threshold_is_nan_is_refused(machines: Path, tmp_path
         header = json.loads(file.metadata()[KEY])
     header["anomaly"]["thresholds"][0]["value"] = np.nan
     (tmp_path / "m.safetensors").write_bytes(save(tensors, metadata={KEY: json.dumps(header)}))
-    with pytest.raises(ModelFileError, match="a threshold of nan"):
+    with pytest.raises(ModelFileError, match=r"header of this model file is damaged \(NaN is no number\)"):
         read_anomaly_file(tmp_path / "m.safetensors")
 
 

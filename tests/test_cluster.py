@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 from test_diarization import voice
+from test_tasks import TASKS
 
 pytest.importorskip("distributed", reason="distributed is not installed: pip install 'speechgmm[cluster]'")
 
@@ -88,6 +89,33 @@ def test_clusters_and_turns_found_on_a_cluster_are_those_of_one_machine(
             run(config, [*overrides, *where, f"cache={folder}-cache"], output=folder, console=Console(quiet=True))
             found.append([(folder / file).read_bytes() for file in ("models.safetensors", *tables)])
         assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("task", "settings", "files"),
+    [
+        ("recognition", [], ("hypotheses.tsv", "folds/1/models.safetensors")),
+        ("recognition", ["corpus.split={kind: fraction, test: 0.5}"], ("hypotheses.tsv", "units.tsv")),
+        ("anomaly", [], ("scores.tsv", "thresholds.tsv")),
+    ],
+)
+def test_what_is_heard_and_what_is_anomalous_on_a_cluster_is_that_of_one_machine(
+    tmp_path: Path, local: LocalCluster, cluster: Cluster, task: str, settings: list[str], files: tuple[str, ...]
+) -> None:
+    make, text = TASKS[task]
+    make(tmp_path)
+    (tmp_path / "c.yaml").write_text(text)
+    found = []
+    for name, where in (("here", ["parallel.n_jobs=1"]), ("there", on_cluster(local))):
+        folder = tmp_path / name
+        run(
+            tmp_path / "c.yaml",
+            [*settings, *where, f"cache={folder}-cache"],
+            output=folder,
+            console=Console(quiet=True),
+        )
+        found.append([(folder / file).read_bytes() for file in ("models.safetensors", *files)])
+    assert found[0] == found[1]
 
 
 def test_results_come_in_the_order_of_their_tasks(cluster: Cluster) -> None:

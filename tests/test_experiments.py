@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+import yaml
 from conftest import hum
 
 import speechgmm as sg
@@ -669,6 +670,31 @@ def test_a_sweeps_folder_belongs_to_its_points(hums: Path) -> None:
         sweep(hums, grid_points(["model.n_components=1,3"]), output=hums.parent / "sweep", console=quiet())
     with pytest.raises(ConfigError, match=r"a setting given beside the file: unknown key 'model.n_componets'"):
         sweep(hums, grid_points(["model.n_componets=1,3"]), output=hums.parent / "other", console=quiet())
+
+
+def test_the_folder_of_a_sweep_from_before_a_key_was_added_is_gone_on_with(hums: Path) -> None:
+    points, folder = grid_points(["model.n_components=1,2"]), hums.parent / "sweep"
+    sweep(hums, points, output=folder, console=quiet())
+    written = (folder / "sweep.yaml").read_text()
+    earlier = yaml.safe_load(written)
+    del earlier["first"]["model"]["overrelaxed"], earlier["first"]["corpus"]["channel"], earlier["first"]["diarization"]
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(earlier))
+    sweep(hums, points, output=folder, console=quiet())
+    assert (folder / "sweep.yaml").read_text() == written
+    earlier["first"]["model"]["max_iter"] = 3
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(earlier))
+    with pytest.raises(ConfigError, match=r"another sweep \(model.max_iter: 3 there, 4 here\); see sweep.yaml"):
+        sweep(hums, points, output=folder, console=quiet())
+    (folder / "sweep.yaml").write_text(written.replace("channel: mix", "channel: 1"))
+    with pytest.raises(ConfigError, match=r"another sweep \(corpus.channel: 1 there, 'mix' here\)"):
+        sweep(hums, points, output=folder, console=quiet())
+    for text in ("[]", "points: 3", "first: 3"):
+        (folder / "sweep.yaml").write_text(text)
+        with pytest.raises(ConfigError, match="belongs to another sweep"):
+            sweep(hums, points, output=folder, console=quiet())
+    (folder / "sweep.yaml").write_text(written.replace("max_iter: 4", "max_itre: 4"))
+    with pytest.raises(ConfigError, match=r"sweep.yaml: not a configuration of this version"):
+        sweep(hums, points, output=folder, console=quiet())
 
 
 def test_a_sweep_needs_every_class_in_two_inner_folds(hums: Path) -> None:

@@ -1,9 +1,10 @@
 """From a configuration to a job: the corpus with its splits, and what every stage needs to know."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from speechgmm.config import Experiment, load_config
 from speechgmm.corpus import Corpus, Fold, read_corpus
@@ -12,7 +13,7 @@ from speechgmm.engine.cluster import Cluster, connect
 from speechgmm.engine.console import Console
 from speechgmm.engine.task import AnyTask, task_of
 from speechgmm.errors import ConfigError
-from speechgmm.parallel import Backend, pmap, workers
+from speechgmm.parallel import Backend, pmap, thread_pool, workers
 
 Work = TypeVar("Work")
 Result = TypeVar("Result")
@@ -45,8 +46,11 @@ class Job:
     @property
     def n_jobs(self) -> int:
         """Workers at once."""
-        if self.cluster is not None:
-            return self.cluster.n_threads
+        return self.n_threads_here if self.cluster is None else self.cluster.n_threads
+
+    @property
+    def n_threads_here(self) -> int:
+        """Threads for work that stays on this machine, also where tasks run on a cluster."""
         return workers(self.experiment.config.parallel.n_jobs)
 
     @property
@@ -74,6 +78,15 @@ class Job:
             return self.cluster.map(function, tasks)
         n_jobs = self.n_jobs if at_most is None else min(self.n_jobs, at_most)
         return pmap(function, tasks, n_jobs=n_jobs, backend=auto if chosen == "auto" else chosen)
+
+    def passes(self, n_threads: int | None = None) -> AbstractContextManager[Callable[..., Iterator[Any]]]:
+        """A ``map`` for passes over the same short tasks again and again: on threads of this machine, or the cluster.
+
+        ``n_threads`` of this machine; default: all that the job may use.
+        """
+        if self.cluster is not None:
+            return nullcontext(self.cluster.repeatedly())
+        return thread_pool(self.n_threads_here if n_threads is None else n_threads)
 
 
 def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, console: Console | None = None) -> Job:

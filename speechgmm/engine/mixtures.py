@@ -1,6 +1,5 @@
 """Many mixtures at once, or the one large one behind them: how training is spread over workers and memory."""
 
-import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,7 +15,7 @@ from speechgmm.engine.mixture_fit import BACKGROUND, MixtureTask, train_class
 from speechgmm.engine.model_cache import kept_or_trained
 from speechgmm.gmm import BATCH, DiagGMM, ModelSpec, warm_up
 from speechgmm.gmm.options import LEAST_IN_FLOAT32
-from speechgmm.parallel import Backend, thread_pool
+from speechgmm.parallel import Backend
 
 WORTH_PROCESSES = 5_000_000
 """Frames times components in all: about a second of EM on one core, which is what starting workers takes."""
@@ -96,7 +95,7 @@ def train_ubm(
     def train(missing: Sequence[MixtureTask]) -> list[tuple[DiagGMM, ClassReport]]:
         if job.cluster is None:
             warm_up_em(job)
-        with contextlib.nullcontext(job.cluster.repeatedly()) if job.cluster else thread_pool(at_once) as on:
+        with job.passes(at_once) as on:
             passes = 0
 
             def spread(function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[Any]:

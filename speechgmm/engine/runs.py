@@ -153,21 +153,31 @@ def _check_is_ours(folder: Path, experiment: Experiment) -> None:
         return
     if not (folder / RunFile.MODELS).exists():
         return  # stopped before there was a result: the next configuration may be the mended one
+    if changed := other_settings(RunFolder(folder).config, experiment, path):
+        raise ConfigError(
+            f"{folder} belongs to another configuration ({changed}); "
+            f"run {path} itself to go on with its settings, choose another folder (output), or remove this one",
+            arguments=("output",),
+        )
+
+
+def other_settings(written: Mapping[str, Any], experiment: Experiment, path: Path) -> str:
+    """What the settings that a folder was made with have other than an experiment: five keys; empty: nothing.
+
+    A key that was added since then has its default. ``path``: the file that they are from.
+
+    Raises:
+        ConfigError: They are no configuration of this version.
+    """
     try:
-        there = to_plain(make_config(dict(RunFolder(folder).config), str(path)))
+        there = to_plain(make_config(dict(written), str(path)))
     except (ConfigError, DataError, ValueError, AttributeError, TypeError):
         raise ConfigError(
             f"{path}: not a configuration of this version; choose another folder, or remove this one",
             arguments=("output",),
         ) from None
     changed = list(differences(to_plain(experiment.resolved()), there))
-    if changed:
-        raise ConfigError(
-            f"{folder} belongs to another configuration "
-            f"({'; '.join(changed[:5])}{' ...' if len(changed) > 5 else ''}); "
-            f"run {path} itself to go on with its settings, choose another folder (output), or remove this one",
-            arguments=("output",),
-        )
+    return f"{'; '.join(changed[:5])}{' ...' if len(changed) > 5 else ''}"
 
 
 def _environment(experiment: Experiment, features: Features) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from speechgmm.engine.console import Console
 from speechgmm.engine.extraction import divide
 from speechgmm.engine.job import Job, prepare
 from speechgmm.engine.run_folder import RunFolder
+from speechgmm.engine.runs import other_settings
 from speechgmm.engine.task import Inputs, task_of
 from speechgmm.errors import ConfigError, DataError, FitError
 from speechgmm.io.atomic import only_writer, write_text
@@ -163,19 +164,30 @@ def sweep(
 
 
 def _claim(folder: Path, base: Experiment, points: Sequence[Mapping[str, Any]]) -> None:
-    """A folder that holds a sweep belongs to its configuration and its points."""
+    """A folder that holds a sweep belongs to its points and to the settings of the first, keys added since apart."""
     plain = {key: value for key, value in to_plain(base.resolved()).items() if key not in NOT_IN_THE_RESULT}
     text = yaml.safe_dump({"points": [dict(point) for point in points], "first": plain}, sort_keys=False)
     path = folder / RunFile.SWEEP_SETTINGS
-    if path.exists() and path.read_text(encoding="utf-8") != text:
+    if path.exists() and (changed := _changed(path, text, base)):
         raise ConfigError(
-            f"{folder} belongs to another sweep (see sweep.yaml in it); choose another folder", arguments=("output",)
+            f"{folder} belongs to another sweep ({changed}); see {path.name} in it, and choose another folder",
+            arguments=("output",),
         )
     if not path.exists() and any(not entry.name.startswith(".") for entry in folder.iterdir()):
         raise ConfigError(
             f"{folder} holds files that are not a sweep's (no sweep.yaml); choose another folder", arguments=("output",)
         )
     write_text(path, text)
+
+
+def _changed(path: Path, text: str, base: Experiment) -> str:
+    """What the ``sweep.yaml`` of a folder says other than ``text``, that of this sweep; empty: nothing."""
+    written, own = (plain_values(one, str(path))[0] for one in (read_text_file(path, "the settings of a sweep"), text))
+    if not isinstance(written, dict) or not isinstance(written.get("first"), dict):
+        return "its file is not of this version"
+    if written.get("points") != own["points"]:
+        return "other points"
+    return other_settings(written["first"], base, path)
 
 
 def _check_same_task(experiments: Sequence[Experiment]) -> None:

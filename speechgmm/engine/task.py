@@ -69,6 +69,9 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
     no_sweep: ClassVar[str | None] = None
     """Why points of a sweep cannot be compared; None: they can."""
 
+    no_enrolment: ClassVar[str | None] = None
+    """Why ``enrol`` and ``update`` cannot change a model of this task, and what to do; None: they can."""
+
     score_unit: ClassVar[str] = "nats per frame"
     """Unit of scores in ``scores.tsv`` that do not name their own."""
 

@@ -155,6 +155,25 @@ def _mean_area(
     return figure
 
 
+def area_of_items(items: Sequence[tuple[str, ...]], normal: str) -> Statistic:
+    """The AUC of recordings (condition, class, score), the mean of each class's own; the metric of the run.
+
+    Raises:
+        DataError: No recordings; a class without a normal or without an anomalous one.
+    """
+    if not items:
+        raise DataError("no AUC to compare: nothing was tested")
+    conditions, kinds, scores = (np.array(column) for column in zip(*items, strict=True))
+    is_odd, parts = conditions != normal, [np.flatnonzero(kinds == name) for name in dict.fromkeys(kinds)]
+    for part in parts:
+        if is_odd[part].all() or not is_odd[part].any():
+            raise DataError(
+                f"no AUC to compare: the test recordings of {str(kinds[part[0]])!r} are all "
+                f"{'anomalous' if is_odd[part].any() else 'normal'}, and it needs both"
+            )
+    return _mean_area(auc, scores.astype(np.float64), is_odd, parts)
+
+
 def _bounded(metric: Metric, statistic: Statistic, groups: NDArray[np.intp], named: bool, seed: int) -> Metric:
     """The metric with its interval; without one where a part has no recording of either kind under the weights."""
     try:

@@ -30,8 +30,6 @@ def check(config: Config) -> None:
                 f"anomaly, stream {stream.name!r}: features.transform.kind: lda learns from classes, of which there "
                 "are none; take pca"
             )
-    if config.parallel.backend == "dask":
-        raise ConfigError("parallel.backend: dask is not there for task: anomaly")
 
 
 SETTINGS = TaskSettings(

@@ -4,11 +4,13 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Final
 
 from speechgmm.config import Config
 from speechgmm.corpus import Corpus, Fold, SplitSpec
 from speechgmm.engine.class_report import classes_table
+from speechgmm.engine.comparison import Compared
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Task
@@ -20,6 +22,7 @@ from speechgmm.tasks.anomaly.evaluation import (
     AnomalyEvaluation,
     AnomalyScores,
     anomaly_table,
+    area_of_items,
     curves_of_worst,
     curves_table,
     evaluate_anomalies,
@@ -28,6 +31,7 @@ from speechgmm.tasks.anomaly.evaluation import (
     thresholds_table,
 )
 from speechgmm.tasks.anomaly.report import anomalies, oddest, streams_of
+from speechgmm.tasks.anomaly.scoring import about
 from speechgmm.tasks.anomaly.spec import AnomalySpec
 from speechgmm.tasks.anomaly.split import divide_normal
 from speechgmm.tasks.anomaly.training import TrainedAnomaly, extract_streams, train_anomaly
@@ -55,10 +59,13 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
     """Whether a recording is unlike normal ones."""
 
     name: ClassVar[str] = "anomaly"
+    no_enrolment: ClassVar[str | None] = (
+        "a threshold is set by normal recordings that were left out of training; train again with the new recordings"
+    )
     in_order: ClassVar[bool] = True
     no_sweep: ClassVar[str | None] = (
-        "normal recordings alone cannot choose what finds anomalies; run each setting on other recordings than the "
-        "test's, and look at its metrics.json"
+        "normal recordings alone cannot choose what finds anomalies; run each setting on recordings that the test "
+        "does not have, and compare these runs"
     )
     least_classes: ClassVar[int] = 1  # normal recordings of one machine are enough
 
@@ -165,6 +172,14 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
             ),
             RunFile.CURVES: curves_table(curves_of_worst(tested.scores)),
         }
+
+    def compared(self, run: RunFolder) -> Compared:
+        """Recordings, by the AUC of their scores."""
+        items = run.columns(RunFile.SCORES, ("id",), ("condition", "class", "score"))
+        area = partial(area_of_items, normal=str(run.config["anomaly"]["normal"]))
+        with about(str(run.folder)):
+            area(list(items.values()))  # what has no AUC is refused here, where the run is known
+        return Compared("auc", items, area, run.groups()[0])
 
     def sections(self, run: RunFolder, n_audio: int) -> Sequence[Any]:
         """Scores of normal and anomalous recordings, and the most anomalous ones."""

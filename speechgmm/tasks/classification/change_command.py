@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -124,14 +124,31 @@ def _changed(
     from speechgmm.io.atomic import write_atomically
     from speechgmm.io.locks import changing
     from speechgmm.report.text import model_target, shown
-    from speechgmm.tasks.classification.codec import read_model_file, serialise
+    from speechgmm.tasks.classification.codec import serialise
 
     path = model_file_of(model)
     target = model_target(path, out)
     with changing(target):  # from reading to writing: two at once would lose what one has added
-        file = read_model_file(path)
+        file = _read(path)
         asked = file.audio and replace(file.audio, resample=resample or file.audio.resample)
         changed, report = change(replace(file, audio=asked))
         data = serialise(replace(changed, audio=file.audio))
         write_atomically(target, lambda out_file: out_file.write(data))
     return shown(target.absolute()), changed, report
+
+
+def _read(path: Path) -> "ModelFile":
+    """The model; raises ModelFileError with the reason where it is of a task whose models nothing can be added to."""
+    from speechgmm.errors import ModelFileError
+    from speechgmm.io.container import kind_of
+    from speechgmm.tasks.classification.codec import read_model_file
+
+    try:
+        return read_model_file(path)
+    except ModelFileError as error:
+        task: Any = kind_of(path).function("task:TASK")
+        if task.no_enrolment is None:
+            raise
+        raise ModelFileError(
+            f"{error}. enrol and update are not there for task: {task.name}: {task.no_enrolment}"
+        ) from None

@@ -37,6 +37,9 @@ class Clustering(Task[TrainedClustering, Clustered, ClusteringEvaluation]):
     """Which recordings belong together: speakers or sounds that nobody has named."""
 
     name: ClassVar[str] = "clustering"
+    no_enrolment: ClassVar[str | None] = (
+        "clusters have no names that a recording could be added to; cluster the new recordings with the others"
+    )
     least_classes: ClassVar[int] = 1
 
     def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:

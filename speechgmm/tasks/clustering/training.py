@@ -41,7 +41,7 @@ def train_clustering(job: Job, features: Features) -> TrainedClustering:
     if spec.background == "own":
         chosen = features.of_split("test") or features.of_split("train")
         frames = [piece.load() for _, piece in chosen]
-        with thread_pool(job.n_jobs) as spread:
+        with thread_pool(job.n_threads_here) as spread:
             ubm = own_background(frames, spec.kind, seed=job.experiment.config.seed, map=spread)
         return TrainedClustering(ClusteringFile(ubm, features.audio, spec, label), None)
     pieces = [piece for _, own in background_utterances(features) for piece in own]

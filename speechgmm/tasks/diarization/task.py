@@ -48,6 +48,9 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
     """Who speaks when, among speakers that nobody has named."""
 
     name: ClassVar[str] = "diarization"
+    no_enrolment: ClassVar[str | None] = (
+        "speakers have no names that a recording could be added to; train again with more speakers"
+    )
 
     def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
         """No speaker is on two sides.

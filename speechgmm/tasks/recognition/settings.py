@@ -13,8 +13,6 @@ def check(config: Config) -> None:
             "recognition takes whole recordings: kind mfcc or lfcc and vad: none (features); for pauses there is "
             "recognition.silence"
         )
-    if config.parallel.backend == "dask":
-        raise ConfigError("parallel.backend: dask is not there for task: recognition")
 
 
 SETTINGS = TaskSettings(

@@ -37,6 +37,9 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
     """Which words or phones a recording has, one after another."""
 
     name: ClassVar[str] = "recognition"
+    no_enrolment: ClassVar[str | None] = (
+        "words and phones are trained together, from transcripts; train again with the new recordings"
+    )
     in_order: ClassVar[bool] = True
 
     def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:

@@ -38,7 +38,6 @@ from speechgmm.hmm import (
 )
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.io.tables import table
-from speechgmm.parallel import thread_pool
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser, serialise_recogniser
 from speechgmm.tasks.recognition.transcript_checks import dictionary_of, fitting, log_weights_of, warn_of_labels
 from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
@@ -110,7 +109,7 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
 
         def train(missing: Sequence[_Task]) -> Iterable[Units]:
             if len(tasks) == 1:
-                with job.console.patience("training HMMs"), thread_pool(job.n_jobs) as spread:
+                with job.console.patience("training HMMs"), job.passes() as spread:
                     return [work(missing[0], map=spread)]
             # Processes: between the passes over an utterance there is much Python, which threads would take in turns.
             return job.map(work, missing, auto="processes")

@@ -21,6 +21,9 @@ class Segments(ClassTask[TrainedSegments]):
     """Which class a segment is of, by several models of it."""
 
     name: ClassVar[str] = "segments"
+    no_enrolment: ClassVar[str | None] = (
+        "the streams and their weights are learnt from all classes together; train again with the new recordings"
+    )
     score_unit: ClassVar[str] = "nats"
     in_order: ClassVar[bool] = True
 
