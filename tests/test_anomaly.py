@@ -402,9 +402,11 @@ def test_two_runs_are_compared_by_their_auc_on_the_same_recordings(machines: Pat
     mine, theirs = (json.loads((folder / "metrics.json").read_text()) for folder in (machines / "run", other))
     values = [100 * found["auc"]["value"] for found in (theirs, mine)]
     assert values[0] != values[1]
-    text = compare_runs([machines / "run", other])
-    assert f"{other}: auc {values[0]:.2f} %, {machines / 'run'}: {values[1]:.2f} %" in text
-    assert f"difference {values[0] - values[1]:+.2f} points" in text
+    rows_of = {row.folder: row for row in compare_runs([machines / "run", other])}
+    difference = rows_of[other].difference
+    assert (100 * rows_of[other].value, 100 * rows_of[machines / "run"].value) == pytest.approx(values)
+    assert difference is not None
+    assert 100 * difference.value == pytest.approx(values[0] - values[1])
     rows = (other / "scores.tsv").read_text().replace("\tclick\t", "\tnormal\t")
     for folder in (tmp_path / "one", tmp_path / "two"):
         shutil.copytree(other, folder)

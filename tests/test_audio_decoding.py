@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import struct
 import warnings
 from pathlib import Path
@@ -175,17 +176,80 @@ def test_ogg_is_counted_by_its_last_page(tmp_path: Path, subtype: str) -> None:
         read(tmp_path / "a", data[:-100])
 
 
-def test_what_flac_and_joined_ogg_leave_unread_is_a_warning(tmp_path: Path) -> None:
-    samples = np.random.default_rng(0).normal(0, 0.1, 10 * RATE).astype(np.float32)
-    flac, ogg = encoded("FLAC", samples, subtype="PCM_16"), encoded("OGG", samples)
-    about = int.from_bytes(flac[18:26], "big") >> 36 << 36
-    n, note = read(tmp_path / "a", put(flac, 18, (about | 80000).to_bytes(8, "big")))
-    assert n == 80000
-    assert "bytes behind the last of its samples are not heard" in note
-    n, note = read(tmp_path / "a", ogg + ogg)
-    assert n == len(samples)
+@pytest.mark.parametrize("n", [1000, 4097, N, 10 * N])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
+def test_a_flac_count_below_its_frames_is_none(tmp_path: Path, subtype: str, n: int) -> None:
+    samples = np.random.default_rng(0).normal(0, 0.1, (n, 2)).astype(np.float32)
+    data = encoded("FLAC", samples, rate=22050, subtype=subtype)
+    word = int.from_bytes(data[18:26], "big")
+    for count in (1, n // 2, n - 1):
+        stale = put(data, 18, (word - n + count).to_bytes(8, "big"))
+        assert read(tmp_path / "a", stale, 22050) == (
+            n,
+            f"its header counts {count} samples, and {n} are there: all are read",
+        )
+    assert read(tmp_path / "a", data, 22050) == (n, "")
+
+
+def test_joined_ogg_files_leave_a_warning(tmp_path: Path) -> None:
+    data = encoded("OGG", np.random.default_rng(0).normal(0, 0.1, 10 * RATE).astype(np.float32))
+    n, note = read(tmp_path / "a", data + data)
+    assert n == 10 * RATE
     assert "files were joined" in note
-    assert read(tmp_path / "a", ogg) == read(tmp_path / "a", flac) == (len(samples), "")
+    assert read(tmp_path / "a", data) == (10 * RATE, "")
+
+
+def test_a_creative_voice_file_is_read_as_far_as_its_first_block_of_samples(tmp_path: Path) -> None:
+    data = encoded("VOC", subtype="PCM_16")
+    size = int.from_bytes(data[27:30], "little")
+    assert size == 2 * N + 12
+    assert read(tmp_path / "a", data) == (N, "")
+    assert read(tmp_path / "a", data[: 30 + size] + b"\0") == (N, "")  # the block that ends a file
+    n, note = read(tmp_path / "a", data[: 30 + size] + b"\5\x14\0\0" + b"a comment as a block")
+    assert (n, note) == (N, f"24 bytes behind its first block of samples ({size} bytes) are not read")
+    n, note = read(tmp_path / "a", put(data, 27, (N + 12).to_bytes(3, "little")))  # of half of its samples
+    assert (n, note.split(" behind")[0]) == (N // 2, f"{len(data) - 30 - N - 12} bytes")
+    for value, said in ((0xFFFFFF, ""), (0, "counts no samples"), (12, "counts no samples")):
+        n, note = read(tmp_path / "a", put(data, 27, value.to_bytes(3, "little")))
+        assert (n, said in note) == (N, True)
+    with pytest.raises(DataError, match="truncated: 16000 of its bytes are missing"):
+        read(tmp_path / "a", data[: 30 + size - N])
+
+
+@pytest.mark.parametrize("container", ["AVR", "SVX"])
+def test_missing_bytes_of_rarer_containers_are_missing(tmp_path: Path, container: str) -> None:
+    data = encoded(container, subtype="PCM_16")
+    assert read(tmp_path / "a", data) == (N, "")
+    with pytest.raises(DataError, match="truncated: 16000 of its bytes are missing"):
+        read(tmp_path / "a", data[:-N])
+
+
+TAGS = [
+    b"TAG" + b"title".ljust(125, b"\0"),
+    b"APETAGEX" + struct.pack("<IIII", 2000, 64, 1, 0xA0000000) + bytes(8 + 64),
+    bytes(3000),
+]
+
+
+@pytest.mark.parametrize("container", ["FLAC", "OGG", "MP3"])
+@pytest.mark.parametrize("tag", TAGS)
+def test_a_tag_behind_the_samples_is_no_damage(tmp_path: Path, container: str, tag: bytes) -> None:
+    data = encoded(container)
+    assert read(tmp_path / "a", data + tag) == read(tmp_path / "a", data) == (N, "")
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 48000])
+@pytest.mark.parametrize("flags", [1, 15])
+def test_a_count_of_mp3_frames_below_those_that_are_there_is_none(tmp_path: Path, flags: int, rate: int) -> None:
+    data = encoded("MP3", tone(3 * rate, rate), rate)
+    at = max(data.find(b"Xing"), data.find(b"Info"))
+    n_frames = int.from_bytes(data[at + 8 : at + 12], "big")
+    assert read(tmp_path / "a", put(data, at + 4, struct.pack(">I", flags)), rate)[1] == ""
+    for count in (1, n_frames // 2, n_frames - 2):
+        stale = put(data, at + 4, struct.pack(">II", flags, count))
+        n, note = read(tmp_path / "a", stale, rate)
+        assert 3 * rate <= n <= 3 * rate + 3 * 1152, count
+        assert note == f"its header counts {count} frames, and more are there: all are read"
 
 
 def untagged(data: bytes) -> bytes:
@@ -211,6 +275,43 @@ def test_an_mp3_without_a_count_of_frames_is_decoded_to_its_end(
     for head in (b"", b"ID3\x04\0\0\0\0\x02\x00" + bytes(256)):  # a tag of text before, and one behind
         n, _ = read(tmp_path / "a.mp3", head + untagged(data) + b"TAG" + bytes(125), rate)
         assert abs(n - n_frames * per_frame) <= per_frame
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 4, 20, 30])
+def test_a_cut_frame_at_the_end_of_an_mp3_without_a_count_costs_that_frame_and_is_said(
+    tmp_path: Path, cut: int
+) -> None:
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 3 * RATE).astype(np.float32)
+    tagged = encoded("MP3", samples, subtype="MPEG_LAYER_III", bitrate_mode="CONSTANT")
+    place = max(tagged.find(b"Xing"), tagged.find(b"Info"))
+    n_frames = int.from_bytes(tagged[place + 8 : place + 12], "big")
+    data = untagged(tagged)
+    last = [found.start() for found in re.finditer(rb"\xff\xf3.\xc4", data, re.DOTALL)][-1]  # head of a frame
+    assert read(tmp_path / "a.mp3", data) == (n_frames * 576, "")
+    n, note = read(tmp_path / "a.mp3", data[: last + cut])
+    assert n == (n_frames - 1) * 576
+    assert note.startswith(f"its last frame is cut ({cut} bytes") == (cut >= 4)  # fewer do not say that it is a frame
+
+
+@pytest.mark.parametrize(
+    ("head", "tail"), [(b"", b""), (b"ID3\x04\0\0\0\0\x10\0" + bytes(2048), b""), (b"", b"TAG" + bytes(125))]
+)
+def test_mpeg_layer_2_is_read_to_its_end_whatever_stands_around_it(tmp_path: Path, head: bytes, tail: bytes) -> None:
+    by_av(tmp_path / "a.mp2", "mp2")
+    data = (tmp_path / "a.mp2").read_bytes()
+    n_frames = len(range(0, 3 * RATE, 1152)) + 1  # one more of the encoder's delay
+    assert abs(read(tmp_path / "b.mp2", head + data + tail)[0] - 1152 * n_frames) <= 1152
+    n, note = read(tmp_path / "b.mp2", head + data[:-100] + tail)
+    assert abs(n - 1152 * (n_frames - 1)) <= 1152
+    assert "its last frame is cut" in note or tail
+
+
+@pytest.mark.parametrize("container", ["RF64", "WAV"])
+def test_bw64_is_read_as_rf64_or_wav(tmp_path: Path, container: str) -> None:
+    data = encoded(container, subtype="PCM_16")
+    assert read(tmp_path / "a", b"BW64" + data[4:]) == (N, "")
+    with pytest.raises(DataError, match="truncated: 100 of its bytes"):
+        read(tmp_path / "a", b"BW64" + data[4:-100])
 
 
 @pytest.mark.parametrize("count", [0, 999999])
@@ -244,6 +345,12 @@ WHOLE = {
     **{name: encoded(name, tone(400)) for name in ("NIST", "FLAC", "OGG")},
     "MP3": encoded("MP3", tone(4000), subtype="MPEG_LAYER_III"),
 }
+
+
+def test_a_rate_that_leaves_no_sample_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(put(encoded("WAV", tone(100)), 24, struct.pack("<I", 2**31 - 1)))
+    with pytest.raises(DataError, match="its 100 samples at 2147483647 Hz are none at 16000 Hz"):
+        list(Pieces(tmp_path / "a", sample_rate=RATE, resample=True))
 
 
 @settings(max_examples=300, deadline=None)

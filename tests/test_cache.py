@@ -219,6 +219,18 @@ def cached(cache: Path) -> list[Path]:
     return sorted(path for path in cache.rglob("*") if path.is_file() and path.name != LOCK)
 
 
+def test_a_run_whose_models_are_all_kept_writes_nothing_into_the_cache(
+    config_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("speechgmm.engine.runs.report", lambda *_: None)
+    cache = config_file.parent / "cache"
+    run(config_file, console=quiet())
+    before = {path: path.stat().st_ino for path in cached(cache)}
+    shutil.rmtree(config_file.parent / "run")
+    run(config_file, console=quiet())
+    assert {path: path.stat().st_ino for path in cached(cache)} == before
+
+
 def test_one_bit_flipped_anywhere_in_the_cache_gives_the_same_bytes(
     config_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

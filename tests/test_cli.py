@@ -50,6 +50,24 @@ def test_run_prints_figures_to_standard_output_and_the_rest_to_standard_error(
     assert (status, err) == (0, "")
 
 
+def test_debug_adds_a_traceback_and_changes_no_exit_status(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "empty.tsv").write_text("")
+    for path, expected in ((tmp_path / "missing.yaml", 2), (tmp_path / "empty.tsv", 1)):
+        arguments = ["check" if expected == 2 else "evaluate", str(path)]
+        texts = []
+        for debug in ([], ["--debug"]):
+            monkeypatch.setattr(sys, "argv", ["speechgmm", *debug, *arguments])
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+            assert ended.value.code == expected
+            texts.append(capsys.readouterr().err)
+        assert "Traceback" not in texts[0]
+        assert texts[1].startswith("Traceback")
+        assert texts[1].endswith(texts[0])
+
+
 def test_extract_and_train_are_the_first_stages(command: Command, config_file: Path) -> None:
     status, out, _ = command("extract", config_file)
     assert (status, out.splitlines()[0]) == (0, "24 utterances, 14.4 s, 1392 frames")
@@ -292,9 +310,8 @@ def test_help_waits_for_no_library_but_those_that_print_it() -> None:
     for arguments in (["--help"], ["score", "--help"], ["--version"]):
         own = {name for name in loaded_by(*arguments) if name.startswith("speechgmm.")}
         beside = {name for name in own if not re.search(r"\.cli(\.\w+)?$|\.tasks(\.\w+(\.\w*command)?)?$", name)}
-        assert beside <= {
-            f"speechgmm.{name}" for name in ("errors", "io", "io.model_kinds", "io.terminal", "moved", "task_table")
-        }
+        modules = ("errors", "io", "io.model_kinds", "io.run_files", "io.terminal", "moved", "task_table")
+        assert beside <= {f"speechgmm.{name}" for name in modules}
         assert not loaded_by(*arguments) & (SLOW | {"numpy", "scipy", "soundfile"}) - {"rich"}
 
 

@@ -227,17 +227,23 @@ def test_a_sweep_chooses_by_inner_clusterings_and_a_higher_index_is_better(hums:
     assert found.evaluation.metrics["ari"]["value"] == pytest.approx(found.points[found.chosen[""]].test)
 
 
+def test_a_sweep_whose_inner_folds_hold_one_class_each_is_refused(hums: Path) -> None:
+    with pytest.raises(DataError, match="cannot be chosen on recordings of one class, and each inner fold"):
+        sweep(hums, [{"clustering.threshold": 0.82}], ["corpus.group=pitch"], console=quiet())
+
+
 def test_two_runs_are_compared_by_their_index_over_the_recordings(hums: Path) -> None:
     first = run(hums, console=quiet()).folder
     alone = run(hums, ["clustering.threshold=0.01"], output=hums.parent / "alone", console=quiet()).folder
-    text = compare_runs([first, alone])
+    best, worst = compare_runs([first, alone])
     value = json.loads((first / "metrics.json").read_text())["ari"]["value"]
     other = json.loads((alone / "metrics.json").read_text())["ari"]["value"]
     assert other < value
-    assert f"ari {100 * other:.2f} %, {first}: {100 * value:.2f} %" in text
-    assert f"difference {100 * (other - value):+.2f} points, 95 % interval" in text
-    assert "of 12 items" in text
-    assert "difference +0.00 points" in compare_runs([first, first])
+    assert (best.value, worst.value) == (pytest.approx(value), pytest.approx(other))
+    assert worst.difference is not None
+    assert worst.difference.value == pytest.approx(other - value)
+    assert worst.difference.low is not None
+    assert (worst.n_groups, worst.unit) == (12, "items")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from speechgmm.config import (
     to_plain,
     to_yaml,
 )
+from speechgmm.corpus.spec import TimitSpec
 from speechgmm.errors import ConfigError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -160,6 +161,14 @@ def test_every_key_has_a_description_in_the_schema() -> None:
         ("corpus: {split: {test: 0.5}}\n", r"corpus.split.test is for kind fraction; the kind is column"),
         ("scoring: {temperature_folds: 1}\n", r"temperature_folds is 1; cross-validation needs 2"),
         ("scoring: {temperature_folds: 0, priors: train}\n", r"priors: train has no effect without a temperature"),
+        ("task: [a]\n", r"line 1: task is \['a'\]; expected 'classification'"),
+        (
+            "corpus: {labels: {merge: [a, b]}}\n",
+            r"corpus.labels.merge is \['a', 'b'\]; expected pairs of words, such as",
+        ),
+        ("corpus: {labels: {merge: {a: 3}}}\n", r"corpus.labels.merge is 3; expected text; write a number in quotes"),
+        ("corpus: {labels: {ignore: sil}}\n", r"corpus.labels.ignore is 'sil'; expected a list, such as"),
+        (f"seed: {'a' * 300}\n", r"seed is 'a{59}\.\.\.; expected integer$"),
         ("? [a, b]\n: 1\n", r"a key is a word"),
         ("a: &x [*x]\n", r"an alias within what it stands for"),
         ("features: {deltas: two}\n", r"line 1: features.deltas is 'two'"),
@@ -216,6 +225,42 @@ def test_set_reaches_every_level_and_keeps_what_it_does_not_name(tmp_path: Path)
     ).config
     assert (config.corpus.split.kind, config.corpus.split.test) == ("fraction", 0.5)
     assert (config.seed, config.model.relevance, config.model.ubm.n_components) == (3, 4, 9)
+
+
+def test_null_takes_keys_and_sections_back_to_their_defaults(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "task: recognition\ncorpus: {split: kfold, timit: {phones: 48}}\nhmm: {n_states: 5, beam: 7}\n"
+        "recognition: {count_as: {zh: sh, cl: sil}, silence: sp}\n",
+    )
+    config = load_config(path, ["hmm.n_states=null", "recognition.count_as.zh=null", "corpus.split="]).config
+    assert to_plain(config)["hmm"]["n_states"] == to_plain(default_config())["hmm"]["n_states"]
+    assert to_plain(config)["hmm"]["beam"] == 7
+    assert to_plain(config)["recognition"]["count_as"] == {"cl": "sil"}
+    assert config.corpus.split.kind == "column"
+    assert config.corpus.timit.phones == 48
+    away = ["task=null", "hmm=null", "recognition=null", "corpus=null", "corpus.split=fraction"]
+    assert load_config(path, away).config == make_config({"corpus": {"split": "fraction"}})
+    for wrong in ("hmn=null", "hmm.n_state=null", "corpus.timit.phone=null"):
+        with pytest.raises(ConfigError, match=wrong.partition("=")[0]):
+            load_config(path, [wrong])
+
+
+def test_another_kind_of_corpus_drops_what_belongs_to_the_kind_of_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path, "corpus: {kind: timit, label: phone, root: there, timit: {phones: 48, sa: keep}}\n")
+    experiment = load_config(path, ["corpus.kind=manifest", f"corpus.path={tmp_path}/m.tsv"])
+    corpus = experiment.config.corpus
+    assert (corpus.kind, corpus.label, corpus.root, corpus.timit) == ("manifest", "phone", None, TimitSpec())
+    assert experiment.corpus_path() == tmp_path / "m.tsv"
+    assert list(experiment.notes) == [
+        "corpus.kind is manifest, not timit as in the file, whose corpus.root, corpus.timit are left out"
+    ]
+    given = load_config(path, ["corpus.kind=folder", f"corpus.root={tmp_path}"])
+    assert given.corpus_root() == tmp_path
+    same = load_config(path, ["corpus.kind=timit"])
+    assert (same.config, same.notes) == (load_config(path).config, ())
+    table = written(tmp_path, "corpus: {path: m.tsv}\n")  # a manifest, as is the default
+    assert load_config(table, ["corpus.kind=timit"]).config.corpus.path is None
 
 
 @pytest.mark.parametrize("override", ["model.n_components", "=3", "model..x=1", "model.n_componentz=3"])

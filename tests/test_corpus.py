@@ -112,6 +112,12 @@ def test_a_manifest_that_is_missing_or_not_text_or_of_another_kind_is_refused(tm
     (tmp_path / "b.tsv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"b.tsv: not text in UTF-16, as it begins"):
         read_manifest(tmp_path / "b.tsv", None, "speaker")
+    (tmp_path / "c.csv").write_bytes(b"PK\x03\x04\x14\0\0\0\xff")
+    with pytest.raises(DataError, match=r"c.csv: not text in UTF-8 or UTF-16: it has zero bytes, as spreadsheets"):
+        read_manifest(tmp_path / "c.csv", None, "speaker")
+    (tmp_path / "c.csv").rename(tmp_path / "c.xlsx")
+    with pytest.raises(DataError, match=r"ends in .tsv, .csv or .jsonl, not '.xlsx'"):
+        read_manifest(tmp_path / "c.xlsx", None, "speaker")
     with pytest.raises(DataError, match=r"ends in .tsv, .csv or .jsonl"):
         read_manifest(manifest(tmp_path, "path\tx\n", "m.xlsx"), None, "x")
     with pytest.raises(DataError, match=r"line 1: not JSON"):

@@ -200,9 +200,10 @@ def test_runs_with_a_target_are_compared_swept_and_evaluated_by_what_detection_i
         assert evaluate_file(tmp_path / "two").metrics[name]["value"] == pytest.approx(two[name]["value"], abs=1e-6)
     assert evaluate_file(tmp_path / "two").metrics["eer"]["n_groups"] == 8
     assert two["eer"]["value"] > one["eer"]["value"]
-    text = compare_runs([tmp_path / "one", tmp_path / "two"])
-    assert f"eer {100 * two['eer']['value']:.2f} %" in text
-    assert "resamples of 8 groups" in text
+    best, worst = compare_runs([tmp_path / "one", tmp_path / "two"])
+    assert (best.folder.name, worst.folder.name) == ("one", "two")
+    assert worst.value == pytest.approx(two["eer"]["value"])
+    assert (worst.n_groups, worst.unit) == (8, "groups")
     run(two_hums(tmp_path), output=tmp_path / "plain", console=quiet)
     with pytest.raises(ConfigError, match=r"plain is judged by its accuracy, .*one by its eer"):
         compare_runs([tmp_path / "one", tmp_path / "plain"])

@@ -1,5 +1,6 @@
 """Files below a corpus's folder: splits by name, what is left aside and said, names that are not UTF-8."""
 
+import errno
 import os
 import shutil
 from pathlib import Path, PurePath
@@ -10,8 +11,10 @@ from conftest import hum
 from typer.testing import CliRunner
 
 from speechgmm.cli import app
+from speechgmm.cli.starter import write_starter
+from speechgmm.config import load_config
 from speechgmm.corpus import CorpusSpec, read_corpus
-from speechgmm.corpus.readers.files import audio_files, split_folders
+from speechgmm.corpus.readers.files import recordings_below, split_folders
 from speechgmm.corpus.readers.folder import read_folder, read_fsdd
 from speechgmm.corpus.readers.kaldi import read_kaldi
 from speechgmm.corpus.readers.librispeech import read_librispeech
@@ -82,6 +85,19 @@ def test_folders_beside_those_of_splits_are_refused_by_name(names, named):
         split_folders(Path("c"), places(*names))
 
 
+@pytest.mark.parametrize(
+    ("names", "named"),
+    [
+        (["train_set/a/1.wav", "test_set/a/2.wav"], "'train_set', 'test_set' begin like .* call it 'train', 'test'"),
+        (["Train-1/a/1.wav", "VAL/a/2.wav"], "'Train-1' begins like .* call it 'train'"),
+        (["train/a/1.wav", "test2024/a/2.wav", "x/a/3.wav"], "'test2024' begins like .* call it 'test'"),
+    ],
+)
+def test_folders_that_begin_like_splits_are_refused_with_the_name_to_give(names, named):
+    with pytest.raises(DataError, match=named):
+        split_folders(Path("c"), places(*names))
+
+
 def test_two_folders_of_one_split_and_splits_without_classes_are_refused():
     with pytest.raises(DataError, match="'val', 'dev' are the same split, dev"):
         split_folders(Path("c"), places("train/a/1.wav", "val/a/2.wav", "dev/a/3.wav"))
@@ -95,6 +111,7 @@ def test_two_folders_of_one_split_and_splits_without_classes_are_refused():
         ["train/1.wav", "dog/2.wav", "rain/3.wav"],  # the sound of trains
         ["Val/1.wav", "Dev/2.wav"],  # two names of people
         ["val/monday/1.wav", "ann/monday/2.wav"],  # a speaker with sessions
+        ["train_1/a/1.wav", "trainer/a/2.wav", "testimony/a/3.wav"],  # one of them alone, and longer words
     ],
 )
 def test_classes_that_are_called_like_a_split_are_classes(tmp_path, names):
@@ -130,7 +147,7 @@ def test_a_corpus_one_folder_further_down_is_named(tmp_path):
 def test_an_empty_label_is_said_to_be_empty(tmp_path):
     table = tmp_path / "m.tsv"
     table.write_text("path\tspeaker\na.wav\t \n")
-    with pytest.raises(DataError, match=r"line 2: 'speaker' is empty; expected the name of a class"):
+    with pytest.raises(DataError, match=r"line 2: the label in 'speaker' is empty; expected the name of a class"):
         read_corpus(CorpusSpec(kind="manifest", label="speaker"), path=table, root=None)
 
 
@@ -161,7 +178,7 @@ def littered(root, *names):
 def test_every_reader_passes_over_hidden_and_system_files(tmp_path):
     folder = littered(tmp_path / "folder", "ann/1.wav", "ben/2.wav")
     assert [u.id for u in read_folder(folder, "x")] == ["ann/1", "ben/2"]
-    assert audio_files(folder) == [folder / "ann/1.wav", folder / "ben/2.wav"]
+    assert recordings_below(folder).audio == (folder / "ann/1.wav", folder / "ben/2.wav")
     libri = littered(tmp_path / "libri", "train-clean-100/19/198/19-198-0001.flac")
     assert [(u.id, read_librispeech(libri, "speaker").notes) for u in read_librispeech(libri, "speaker")] == [
         ("19-198-0001", ())
@@ -277,6 +294,28 @@ def test_names_that_are_not_utf8_go_through_every_command(latin, tmp_path, monke
         assert done.exit_code == 0, (command, done.output, done.exception)
     assert r"caf\xe9" in invoke("inspect", "runs/c").output
     assert (tmp_path / "clusters" / "clusters.tsv").read_bytes().count(b"na\xefve") == 10
+
+
+def test_a_name_of_several_signs_joined_to_one_is_written_as_it_is(tmp_path, corpus_folder):
+    root = corpus_folder.rename(tmp_path / 'family \U0001f468\u200d\U0001f469 \\ "d"')
+    path = write_starter(root, tmp_path / "c.yaml")
+    assert load_config(path).corpus_root() == root
+
+
+def test_links_to_themselves_and_folders_that_may_not_be_read_are_named(tmp_path, monkeypatch):
+    root = touched(tmp_path / "corpus", "ann/1.wav", "ben/2.wav")
+    (root / "ann" / "loop.wav").symlink_to("loop.wav")
+    assert [path.name for path in recordings_below(root).audio] == ["1.wav", "loop.wav", "2.wav"]
+    read = os.scandir
+
+    def forbidden(folder):
+        if Path(folder).name == "ben":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+        return read(folder)
+
+    monkeypatch.setattr(os, "scandir", forbidden)
+    with pytest.raises(DataError, match=r"ben: this folder cannot be read \(Permission denied\)"):
+        recordings_below(root)
 
 
 def test_fsdd_one_folder_further_down_is_named(tmp_path):

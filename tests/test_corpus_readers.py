@@ -312,6 +312,27 @@ def test_folding_is_that_of_lee_and_hon() -> None:
         fold_phone("xx")
 
 
+def test_timit_is_told_its_test_speakers(tmp_path: Path) -> None:
+    root = full(tmp_path / "full")
+    everybody = {u.label("speaker") for u in read_timit(root, "speaker", TimitSpec())}
+    chosen = sorted(everybody)[::3]
+    spec = TimitSpec(test_speakers=tuple(name.upper() for name in chosen))
+    corpus = read_timit(root, "speaker", spec)
+    assert {u.label("speaker") for u in corpus.split("test")} == set(chosen)
+    assert {u.label("speaker") for u in corpus.split("train")} == everybody - set(chosen)
+    assert len(corpus) == len(corpus.split("test")) + len(corpus.split("train"))
+    small = read_timit(sample(tmp_path / "sample"), "phone", TimitSpec())
+    one = small.utterances[0].label("speaker")
+    told = read_timit(tmp_path / "sample", "phone", TimitSpec(test_speakers=(one,)))
+    assert {u.label("speaker") for u in told.split("test")} == {one}
+    with pytest.raises(DataError, match="test_speakers names nobody, xy0, and no such speaker is there"):
+        read_timit(root, "speaker", TimitSpec(test_speakers=("xy0", "nobody")))
+    with pytest.raises(ConfigError, match="leave one of them"):
+        TimitSpec(test="core", test_speakers=("mdab0",))
+    with pytest.raises(ConfigError, match=r"is for corpus\.split: column; the split is kfold"):
+        CorpusSpec(kind="timit", timit=spec, split=SplitSpec(kind="kfold"))
+
+
 def test_everything_wrong_with_timit_is_listed_with_file_and_line(tmp_path: Path) -> None:
     sample(tmp_path, "0 800 h#\n700 900 iy\n900 900 k\n1000 950 k\n1000 1100 zz\n1100 x k\n1200 1300\n")
     (tmp_path / "dr1-fvmh0" / "si836.wav").unlink()

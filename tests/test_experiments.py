@@ -2,11 +2,15 @@
 
 import csv
 import dataclasses
+import html
 import json
+import re
+import shlex
 import shutil
 import sys
 import warnings
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +22,11 @@ from conftest import hum
 
 import speechgmm as sg
 from speechgmm import cli
+from speechgmm.cli.comparison import comparison, run_list
+from speechgmm.cli.experiment_commands import Run
 from speechgmm.cli.inspection import inspect
 from speechgmm.cli.results import print_result, print_sweep
+from speechgmm.config import load_config, make_config
 from speechgmm.corpus import Corpus, SplitSpec, Utterance, make_split
 from speechgmm.corpus.splits import inner_folds
 from speechgmm.corpus.trials import read_trials
@@ -27,7 +34,9 @@ from speechgmm.engine import extract, prepare, run
 from speechgmm.engine.comparison import compare_runs
 from speechgmm.engine.console import Console
 from speechgmm.engine.extraction import divide
+from speechgmm.engine.labelled_recordings import whole_recording
 from speechgmm.engine.run_folder import read_run
+from speechgmm.engine.run_list import list_runs
 from speechgmm.engine.sweeps import grid_points, sweep
 from speechgmm.errors import ConfigError, DataError, ModelFileError, RecordingWarning
 from speechgmm.evaluation import cllr_min, eer, rank_trials
@@ -43,6 +52,7 @@ from speechgmm.tasks.classification.scoring import score_recordings
 from speechgmm.tasks.classification.spec import DecisionSpec
 from speechgmm.tasks.classification.training import train
 from speechgmm.tasks.classification.updates import update_class
+from speechgmm.tasks.options import TableFormat
 from speechgmm.tasks.segments.codec import SegmentFile, read_any_model
 from speechgmm.tasks.segments.command import Score as ScoreSegments
 from speechgmm.tasks.verification.command import Score as ScoreClaims
@@ -338,7 +348,9 @@ def test_a_sweep_chooses_by_inner_folds_and_extracts_once(
     for fold, number in found.chosen.items():
         figures = [point.inner[fold] for point in found.points]
         assert figures[number] == max(figures)
-    print_sweep(found)
+    inner = [np.mean(list(point.inner.values())) for point in found.points]
+    assert found.winner == found.points[int(np.argmax(inner))].settings
+    print_sweep(found, "speechgmm run x")
     assert "inner_accuracy" in capsys.readouterr().out
     rows = table(hums.parent / "sweep" / "sweep.tsv")
     assert [int(row["model.n_components"]) for row in rows] == [1, 2, 3]
@@ -388,15 +400,106 @@ def test_verification_is_swept_by_its_error_rate(hums: Path) -> None:
     assert all(0 <= float(row["inner_eer"]) <= 0.5 for row in rows)
 
 
-def test_a_run_compared_with_itself_differs_by_nothing_and_others_by_their_accuracy(hums: Path) -> None:
+def test_a_sweep_begins_no_point_that_its_budget_has_no_time_for(
+    hums: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    points = grid_points(["model.n_components=1,2,3"])
+    found = sweep(hums, points, output=hums.parent / "sweep", console=Console(), budget=0)
+    assert [point.settings for point in found.points] == points[:2]
+    assert "1 of 3 points are left out: they would take longer than 0 s in all" in capsys.readouterr().err
+
+
+def test_a_run_says_what_limits_it_from_its_own_measurements(hums: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    head, *rows = (hums.parent / "m.tsv").read_text().splitlines()
+    words = [row.split("\t")[1] for row in rows]
+    np.random.default_rng(1).shuffle(words)  # labels that nothing can be learnt of
+    cells = [row.split("\t") for row in rows]
+    shuffled = ["\t".join([path, word, *rest]) for (path, _, *rest), word in zip(cells, words, strict=True)]
+    (hums.parent / "m.tsv").write_text("\n".join([head, *shuffled]) + "\n")
+    result = run(hums, ["model.n_components=12"], console=quiet())
+    hints = result.metrics["hints"]
+    assert 1 <= len(hints) <= 3
+    told = next(hint for hint in hints if "the models fit what they saw" in hint)
+    found = re.match(r"(\d+) % of 36 training items are right and (\d+) % of the test's", told)
+    assert found is not None
+    assert int(found[2]) == round(100 * result.metrics["accuracy"]["value"])
+    assert int(found[1]) >= int(found[2]) + 10
+    print_result(result)
+    out = capsys.readouterr().out
+    assert all(f"  - {hint}\n" in out for hint in hints)
+    assert told in html.unescape((result.folder / "report.html").read_text())
+
+
+def test_tuning_says_its_time_tries_what_matters_and_runs_the_best(
+    hums: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Run(config=hums, tune=True, overrides=["corpus.split.kind=leave-one-out"]).run()
+    out, err = capsys.readouterr()
+    assert "tuning: 4 settings, about " in err
+    assert err.index("tuning: 4 settings") < err.index("point 1 of 4")
+    rows = table(hums.parent / "run-tuning" / "sweep.tsv")
+    assert [row["model.n_components"] for row in rows] == ["2", "1", "4", "2"]
+    assert [row["model.adapt"] for row in rows] == ["", "", "", "map"]
+    command = shlex.split(
+        next(line for line in out.splitlines() if "train what was chosen: " in line).partition(": ")[2]
+    )
+    assert command[:3] == ["speechgmm", "run", str(hums)]
+    chosen = [word for before, word in pairwise(command) if before == "--set"]
+    best = max(rows, key=lambda row: float(row["inner_accuracy"]))
+    assert f"model.n_components={best['model.n_components']}" in chosen
+    tuned = hums.parent / "run-tuned"
+    assert tuned.exists() == (best is not rows[0])
+    if tuned.exists():
+        wanted = load_config(hums, chosen).config
+        assert make_config(read_run(tuned).config).model == wanted.model
+    else:
+        assert "the settings of the configuration are the best of these" in out
+    with pytest.raises(ConfigError, match=r"by --set parallel\.scheduler=ADDRESS"):
+        Run(config=hums, tune=True, scheduler="tcp://127.0.0.1:1").run()
+
+
+def test_runs_are_compared_with_the_first_and_sorted_by_their_metric(hums: Path, tmp_path: Path) -> None:
+    """A run is never compared with itself, by whatever name it is given."""
     one = run(hums, console=quiet())
     other = run(hums, ["model.n_components=1"], output=hums.parent / "other", console=quiet())
-    text = compare_runs([hums.parent / "run", hums.parent / "other", hums.parent / "run"])
-    wanted = 100 * (other.metrics["accuracy"]["value"] - one.metrics["accuracy"]["value"])
-    assert f"difference {wanted:+.2f} points" in text
-    assert "difference +0.00 points" in text
+    named = hums.parent / "run"
+    (tmp_path / "alias").symlink_to(named)
+    found = compare_runs([named, hums.parent / "other", named, tmp_path / "alias"])
+    assert len(found) == 2
+    assert [row.value for row in found] == sorted((row.value for row in found), reverse=True)
+    rows = {row.folder: row for row in found}
+    difference = rows[hums.parent / "other"].difference
+    assert difference is not None
+    assert difference.value == pytest.approx(other.metrics["accuracy"]["value"] - one.metrics["accuracy"]["value"])
+    assert rows[named].difference is None
+    assert (rows[named].low, rows[named].high) == (one.metrics["accuracy"]["low"], one.metrics["accuracy"]["high"])
+    table_of = {form: comparison(found, form) for form in TableFormat}
+    entries = json.loads(table_of[TableFormat.json])
+    assert [entry["run"] for entry in entries] == [str(row.folder) for row in found]
+    cells = list(csv.DictReader(table_of[TableFormat.tsv].splitlines(), delimiter="\t"))
+    assert [float(row["value"]) for row in cells] == [row.value for row in found]
+    assert [row["difference"] == "" for row in cells] == [row.difference is None for row in found]
+    assert table_of[TableFormat.markdown].splitlines()[1].replace(" ", "") == "|---|---|---|---|---|---|"
+    for form in (TableFormat.text, TableFormat.markdown):
+        assert f"{100 * difference.value:+.2f}" in table_of[form]
+        assert "baseline" in table_of[form]
     with pytest.raises(ConfigError, match="two runs or more"):
-        compare_runs([hums.parent / "run"])
+        compare_runs([named])
+    with pytest.raises(ConfigError, match="is named 2 times"):
+        compare_runs([named, tmp_path / "alias"])
+    listed = {row.folder.name: row for row in list_runs(hums.parent)}
+    assert set(listed) == {"run", "other"}  # no models of folds, and each folder once
+    assert dict(listed["other"].settings) == {"model.n_components": 1}
+    assert dict(listed["run"].settings) == {"model.n_components": 2}
+    assert listed["run"].metric is not None
+    assert listed["run"].metric.value == one.metrics["accuracy"]["value"]
+    (hums.parent / "other" / "metrics.json").write_text("{")
+    shown = run_list(list_runs(hums.parent), TableFormat.text)
+    assert "a file of this run cannot be read" in shown
+    assert f"{100 * one.metrics['accuracy']['value']:.2f}" in shown
+    assert json.loads(run_list(list_runs(hums.parent), TableFormat.json))[1]["metric"] == "accuracy"
+    with pytest.raises(ConfigError, match="no run in it"):
+        list_runs(named / "folds" / "s0")
     run(hums, ["corpus.split={kind: fraction, test: 0.5}"], output=hums.parent / "fraction", console=quiet())
     with pytest.raises(DataError, match="tested on different items"):
         compare_runs([hums.parent / "run", hums.parent / "fraction"])
@@ -468,6 +571,8 @@ def test_a_segment_model_scores_the_segments_that_are_named_and_no_whole_recordi
             name = f"s0-ba-0:{row['start']:.3f}-{row['end']:.3f}"
             log_posterior = float(wanted[name][f"log_posterior:{row['label']}"])
             assert row["posterior"] == pytest.approx(np.exp(log_posterior), abs=1e-4)
+    assert ScoreSegments(model=model, audio=[audio], segments=grids).run() == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[-2:] == ["margin", "nats"]  # of log posteriors
     (hums.parent / "times.tsv").write_text("path\tstart\tend\ns0-ba-0.wav\t0\t4\n")
     assert ScoreSegments(audio=[audio], segments=hums.parent / "times.tsv", **options).run() == 1
     assert "times.tsv, line 2: ends at 4 s, past the end of s0-ba-0.wav (0.400 s)" in capsys.readouterr().err
@@ -499,7 +604,7 @@ def test_scores_of_segments_say_that_they_are_log_posteriors_and_older_folders_a
     assert "off by (nats)" in write_report(new, hums.parent / "page.html").read_text()
     for folder in (new, old):
         assert evaluate_file(folder).metrics["accuracy"] == evaluate_file(new).metrics["accuracy"]
-    assert "accuracy" in compare_runs([new, old])
+    assert {row.metric for row in compare_runs([new, old])} == {"accuracy"}
 
 
 def test_segments_of_one_length_train_without_their_durations_and_it_is_said(
@@ -544,6 +649,41 @@ def test_segments_refuse_what_would_have_no_effect(hums: Path) -> None:
     ):
         with pytest.raises(ConfigError):
             run(hums, ["model={}", "segments={}", override], console=quiet())
+
+
+def test_segments_of_a_speaker_are_normalised_together_and_new_recordings_each_by_itself(
+    hums: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    segment_rows(hums)
+    manifest = hums.parent / "m.tsv"
+    manifest.write_text(manifest.read_text().replace("\t0.4\tba", "\t0.4\tga"))  # a recording of two words
+    overrides = [*SEGMENTS, "features.cmvn=speaker"]
+    job = prepare(hums, overrides, console=quiet())
+    divided = divide(job, extract(job), job.folds[0])
+    for split in ("train", "test"):
+        pairs = divided.of_split(split)
+        for speaker in {u.label("speaker") for u, _ in pairs}:
+            whole = {u.path: whole_recording(piece) for u, piece in pairs if u.label("speaker") == speaker}
+            pooled = moments(np.concatenate([piece.load() for piece in whole.values()]))
+            np.testing.assert_allclose(pooled.means, 0, atol=1e-4)
+    result = run(hums, overrides, console=quiet())
+    rows = table(hums.parent / "run" / "scores.tsv")
+    frames = np.array([int(row["n_frames"]) for row in rows])
+    right = np.array([row["true"] == row["predicted"] for row in rows])
+    found = result.metrics["frame_accuracy"]
+    assert found["value"] == pytest.approx((frames * right).sum() / frames.sum())
+    assert (found["n"], found["n_groups"]) == (frames.sum(), result.metrics["accuracy"]["n_groups"])
+    print_result(result)
+    assert "frame accuracy" in capsys.readouterr().out
+    (hums.parent / "times.tsv").write_text("path\tstart\tend\ns0-ba-0.wav\t0\t0.15\n")
+    audio, times = hums.parent / "s0-ba-0.wav", hums.parent / "times.tsv"
+    assert ScoreSegments(model=hums.parent / "run", audio=[audio], segments=times).run() == 0
+    assert "normalisation by speaker: each recording counts as a speaker by itself" in capsys.readouterr().err
+
+
+def test_the_share_of_frames_is_of_segments_alone(hums: Path) -> None:
+    """Whole recordings have no frame accuracy, nor have segments of one label each."""
+    assert "frame_accuracy" not in run(hums, console=quiet()).metrics
 
 
 def test_a_transform_is_learnt_from_each_training_part_and_stored_with_the_models(hums: Path) -> None:
@@ -1039,7 +1179,8 @@ def test_a_sweep_and_comparing_say_the_eer_that_a_calibrated_run_says(hums: Path
             "ratios by folds order trials otherwise than scores"
         )
         assert -point.test == pytest.approx(error)
-        assert f"eer {100 * error:.2f} %" in compare_runs([folder, folder])
+        copied = shutil.copytree(folder, folder.with_name(f"{folder.name}-copy"))
+        assert [row.value for row in compare_runs([folder, copied])] == pytest.approx([error, error])
 
 
 @pytest.mark.parametrize("method", ["logistic", "pav"])

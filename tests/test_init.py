@@ -96,6 +96,7 @@ def test_a_preset_is_set_on_the_command_line_and_a_wrong_one_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"line 2: defaults is 'speker'.*did you mean 'speaker'"):
         load_config(path)
     assert load_config(path, ["defaults=speaker", "model.relevance=8"]).config.model.relevance == 8
+    assert load_config(path, ["defaults=speaker", "model=null"]).config.model == make_config({}).model
 
 
 def test_an_error_about_a_key_of_the_preset_says_whose_it_is():

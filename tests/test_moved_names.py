@@ -2,7 +2,12 @@
 
 from importlib import import_module
 
+import numpy as np
 import pytest
+
+import speechgmm as sg
+from speechgmm.tasks.verification.models import ClaimModels, Cohort
+from speechgmm.tasks.verification.score_norm import ScoreNorm
 
 MOVED = [
     ("speechgmm.pipeline", "evaluate", "speechgmm.tasks.classification"),
@@ -81,6 +86,10 @@ MOVED = [
     ("speechgmm.clustering", "supervectors", "speechgmm.vectors"),
     ("speechgmm.clustering", "unit_length", "speechgmm.vectors"),
     ("speechgmm.clustering", "weight_offsets", "speechgmm.vectors"),
+    ("speechgmm.tasks.classification.models", "Cohort", "speechgmm.tasks.verification.models"),
+    ("speechgmm.tasks.classification.scoring", "Judged", "speechgmm.tasks.verification.judging"),
+    ("speechgmm.tasks.classification.scoring", "judge_recordings", "speechgmm.tasks.verification.judging"),
+    ("speechgmm.tasks.verification.spec", "DecisionSpec", "speechgmm.tasks.classification.spec"),
     ("speechgmm.clustering", "n_blocks", "speechgmm.tasks.diarization"),
     ("speechgmm.clustering", "window_supervectors", "speechgmm.tasks.diarization"),
 ]
@@ -97,3 +106,13 @@ def test_a_name_that_has_moved_is_the_same_object_and_its_use_warns(before: str,
 def test_a_name_that_never_was_there_is_an_attribute_error(module: str) -> None:
     with pytest.raises(AttributeError, match="nothing_of_this_name"):
         import_module(module).nothing_of_this_name  # noqa: B018
+
+
+def test_class_models_with_a_method_or_a_cohort_are_models_of_claims_and_warn() -> None:
+    ubm, ann, bob = (sg.DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 2.0, 1.0))
+    cohort = Cohort(("bob",), (bob,), ScoreNorm.of("t"))
+    with pytest.warns(DeprecationWarning, match=r"speechgmm.tasks.verification.models.ClaimModels now"):
+        models = sg.ClassModels(("ann",), (ann,), np.zeros(1), ubm=ubm, method="linear", cohort=cohort)
+    now = ClaimModels(("ann",), (ann,), np.zeros(1), ubm=ubm, method="linear", cohort=cohort)
+    assert type(models) is ClaimModels
+    assert models.raw_scores([[[2.0]]]).tolist() == now.raw_scores([[[2.0]]]).tolist()

@@ -1,18 +1,25 @@
 import csv
+import importlib.metadata
 import json
 import os
 import shutil
+import socket
+import subprocess
+import sys
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from conftest import hum
+from threadpoolctl import threadpool_info
 
 from speechgmm.cli.checks import check_and_print
 from speechgmm.config import load_config
 from speechgmm.engine import extract, prepare, run
 from speechgmm.engine.console import Console
+from speechgmm.engine.environment import git_commit
 from speechgmm.engine.frames import load_all
 from speechgmm.errors import ConfigError, DataError, FitError
 from speechgmm.features import moments
@@ -131,6 +138,15 @@ def spoil(root: Path) -> None:
     soundfile.write(root / "mid" / "1.wav", np.zeros(4000, np.float32), 8000)
     soundfile.write(root / "high" / "2.wav", hum(1, 300.0, rate=16000), 16000)
     soundfile.write(root / "high" / "3.wav", hum(1, 300.0, seconds=0.02), 8000)
+
+
+def test_copies_that_a_system_has_numbered_are_each_named(config_file: Path) -> None:
+    for number in (1, 2):
+        (config_file.parent / "hums" / "low" / f"0 ({number}).wav").write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        run(config_file, console=quiet())
+    for number in (1, 2):
+        assert f"0 ({number}).wav: the file is empty (0 bytes)\n" in str(caught.value)
 
 
 def test_every_bad_recording_is_listed_before_anything_is_trained_and_the_good_ones_are_kept(
@@ -392,6 +408,40 @@ def test_too_few_recordings_for_a_temperature_are_a_warning(
     run(config_file, console=quiet())
     assert "no posteriors, margins only" in capsys.readouterr().err
     assert read_model_file(config_file.parent / "run" / "models.safetensors").models.temperature is None
+
+
+def test_the_environment_tells_versions_machine_and_times_and_who_ran_it_only_if_asked(
+    config_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = config_file.parent / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.setattr(socket, "gethostname", lambda: "some-host")
+    assert git_commit(work) == (None, None)
+    run(config_file, console=quiet())
+    path = config_file.parent / "run" / "environment.json"
+    plain = json.loads(path.read_text())
+    assert datetime.fromisoformat(plain["start"]) <= datetime.fromisoformat(plain["end"])
+    assert plain["all_packages"]["numpy"] == np.__version__
+    assert plain["all_packages"]["joblib"] == importlib.metadata.version("joblib")
+    assert plain["cpu"]
+    assert any(
+        info["architecture"] in " ".join(plain["blas"]) for info in threadpool_info() if info["user_api"] == "blas"
+    )
+    assert not plain.keys() & {"host", "command", "git_commit"}
+    assert "some-host" not in path.read_text()
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-C", str(work)]
+    (work / "code.py").write_text("1\n")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *command], check=True)
+    monkeypatch.setattr(sys, "argv", ["speechgmm", "run", "a b.yaml"])
+    run(config_file, ["report.identify=true"], console=quiet())
+    named = json.loads(path.read_text())
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    assert (named["git_commit"], named["git_changed"]) == (commit, False)
+    assert (named["host"], named["command"]) == ("some-host", "speechgmm run 'a b.yaml'")
+    (work / "code.py").write_text("2\n")
+    assert git_commit(work) == (commit, True)
 
 
 def test_classes_with_too_few_frames_are_all_listed(config_file: Path) -> None:

@@ -23,6 +23,7 @@ from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.gmm import DiagGMM
 from speechgmm.hmm import HMM, Recogniser, Units, estimate_bigram, left_to_right
 from speechgmm.tasks.classification.command import Score
+from speechgmm.tasks.options import TimesFormat
 from speechgmm.tasks.recognition.codec import read_recogniser, serialise_recogniser
 from speechgmm.tasks.recognition.command import Align, Recognise
 from speechgmm.tasks.recognition.decoding import with_silence_of_transcripts
@@ -265,6 +266,18 @@ def test_segments_with_times_start_the_training_and_are_recognised_whole(tmp_pat
     heard = table(result.folder / "hypotheses.tsv")
     assert [row["id"] for row in heard] == ["3", "7", "11"]  # recordings, not segments
     assert result.metrics["error_rate"]["value"] <= 0.15
+    frames = result.metrics["frame_accuracy"]
+    assert frames["n"] == sum(int(row["n_frames"]) for row in heard)
+    said = {line["id"]: line for line in map(json.loads, (result.folder / "hypotheses.jsonl").read_text().splitlines())}
+    right = total = 0.0
+    for row in csv.DictReader((tmp_path / "m.tsv").read_text().splitlines(), delimiter="\t"):
+        if row["split"] == "test":
+            for word in said[row["path"].removesuffix(".wav")]["units"]:
+                shared = min(word["end"], float(row["end"])) - max(word["start"], float(row["start"]))
+                right += max(0.0, shared) * (word["label"] == row["phone"])
+            total += float(row["end"]) - float(row["start"])
+    assert frames["value"] == pytest.approx(right / total, abs=0.02)
+    assert 0.8 < frames["value"] <= 1
     merged = run(config, ["recognition.count_as={L: H, M: H}"], output=tmp_path / "merged", console=quiet())
     assert {row["reference"] for row in table(merged.folder / "pairs.tsv")} - {""} == {"H", "pau"}
     torn = (tmp_path / "m.tsv").read_text().replace("\ts3\ttest", "\ts3\ttrain", 1).replace("\ts3\ttest", "\ts3x\ttest")
@@ -333,10 +346,12 @@ def test_two_runs_are_compared_by_their_errors_over_the_speakers(sentences: Path
         console=quiet(),
     )
     rates = [100 * result.metrics["error_rate"]["value"] for result in (bad, good)]
-    text = compare_runs([good.folder, bad.folder])
-    assert f"bad: error rate {rates[0]:.2f} %" in text
-    assert f"difference {rates[0] - rates[1]:+.2f} points" in text
-    assert "of resamples of 3 groups" in text
+    first, second = compare_runs([good.folder, bad.folder])
+    assert (first.folder, second.folder) == (good.folder, bad.folder)  # the lower error rate comes first
+    assert 100 * second.value == pytest.approx(rates[0])
+    assert second.difference is not None
+    assert 100 * second.difference.value == pytest.approx(rates[0] - rates[1])
+    assert (second.n_groups, second.unit, first.difference) == (3, "groups", None)
     assert {row["group"] for row in table(good.folder / "hypotheses.tsv")} == {"s0", "s1", "s2"}
 
 
@@ -406,7 +421,7 @@ def test_probabilities_of_pronunciations_are_trained_with_kept_and_decide(senten
     assert found.metrics["error_rate"]["value"] > plain.metrics["error_rate"]["value"] + 0.2
 
 
-def test_words_that_only_the_test_has_are_said_to_be_errors(
+def test_words_that_only_the_test_has_are_refused_before_training_or_counted_as_errors(
     sentences: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manifest, dictionary = sentences.parent / "m.tsv", sentences.parent / "words.dict"
@@ -414,8 +429,17 @@ def test_words_that_only_the_test_has_are_said_to_be_errors(
     lines[3] = lines[3].replace("\t", "\tsideways ", 1)
     manifest.write_text("\n".join(lines) + "\n")
     dictionary.write_text(dictionary.read_text() + "sideways M L\n")
-    run(sentences, console=Console())
-    assert "1 of 16 labels of the test cannot be recognised, and each is an error: sideways" in capsys.readouterr().err
+    refused = r"1 of 6 test references cannot be recognised.*\n  2: not in training: 'sideways'\n.*on_error: skip"
+    with pytest.raises(DataError, match=refused):
+        run(sentences, until="train", console=Console())
+    assert not (sentences.parent / "run" / "models.safetensors").exists()
+    assert check_and_print(sentences, [], quiet=True) == 1
+    assert "  2: not in training: 'sideways'" in capsys.readouterr().out
+    found = run(sentences, ["corpus.on_error=skip"], output=sentences.parent / "skip", console=Console())
+    assert "1 of 6 test references cannot be recognised, and each is an error whatever" in capsys.readouterr().err
+    assert (
+        next(row for row in table(found.folder / "hypotheses.tsv") if row["id"] == "2")["reference"][:8] == "sideways"
+    )
     run(sentences, ["recognition.count_as={sideways: up}"], output=sentences.parent / "merged", console=Console())
     assert "cannot be recognised" not in capsys.readouterr().err
     # A grammar may have them: their phones are trained.
@@ -423,6 +447,86 @@ def test_words_that_only_the_test_has_are_said_to_be_errors(
     grammar = ["recognition.language=grammar", f"recognition.grammar={sentences.parent / 'g.jsgf'}"]
     run(sentences, grammar, output=sentences.parent / "grammar", console=Console())
     assert "cannot be recognised" not in capsys.readouterr().err
+    (sentences.parent / "g.jsgf").write_text("<said> = up | down | flat | sideways;")  # one word, and all say more
+    with pytest.raises(
+        DataError, match=r"6 of 6 test references cannot.*\n  2: the grammar does not accept 'sideways "
+    ):
+        run(sentences, grammar, output=sentences.parent / "narrow", console=quiet())
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Path:
+    """Isolated words of four speakers, one of which has a space."""
+    said = {"up": ["up"], "down": ["down"], "zoom in": ["flat", "up"]}
+    rows = ["path\tword\tspeaker\tsplit"]
+    for n, (label, words) in enumerate([*said.items()] * 4):
+        soundfile.write(tmp_path / f"{n}.wav", spoken(words, n)[0], RATE)
+        rows.append(f"{n}.wav\t{label}\ts{n // 3}\t{'test' if n >= 9 else 'train'}")
+    (tmp_path / "m.tsv").write_text("\n".join(rows) + "\n")
+    path = tmp_path / "words.yaml"
+    path.write_text(
+        "task: recognition\n"
+        f"corpus: {{path: m.tsv, label: word, group: speaker, sample_rate: {RATE}}}\n"
+        "features: {n_ceps: 8}\n"
+        "hmm: {n_states: 4, silence_states: 1, n_components: 1, iterations: 6, variance_prior: 5}\n"
+        "recognition: {silence: sil}\n"
+        f"cache: cache\noutput: {tmp_path / 'run'}\nparallel: {{n_jobs: 1}}\nreport: {{audio: 0}}\n"
+    )
+    return path
+
+
+def test_a_label_with_a_space_is_one_word_where_each_recording_has_one(
+    commands: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run(commands, console=quiet())
+    rows = table(result.folder / "hypotheses.tsv")
+    assert [(row["reference"], row["hypothesis"], row["hits"]) for row in rows] == [
+        (word, word, "1") for word in ("up", "down", "zoom in")
+    ]
+    assert {row["unit"] for row in table(result.folder / "units.tsv")} == {"up", "down", "zoom in", "sil"}
+    assert ("zoom in", "zoom in", "1") in {tuple(row.values()) for row in table(result.folder / "pairs.tsv")}
+    assert result.metrics["error_rate"]["n"] == 3
+    assert "zoom in" in (result.folder / "report.html").read_text()
+    merged = run(commands, ["recognition.count_as={zoom in: up}"], output=commands.parent / "merged", console=quiet())
+    assert {row["reference"] for row in table(merged.folder / "pairs.tsv")} == {"up", "down"}
+    capsys.readouterr()
+    options = {"model": result.folder, "audio": [commands.parent / "11.wav"], "form": TimesFormat.jsonl, "quiet": True}
+    assert Align(text="zoom  in", **options).run() == 0  # type: ignore[arg-type]
+    assert [word["label"] for word in json.loads(capsys.readouterr().out)["words"]] == ["zoom in"]
+    with pytest.raises(DataError, match="no pronunciation of 1 words: in "):
+        Align(text="up in", **options).run()  # type: ignore[arg-type]
+    (commands.parent / "said.tsv").write_text("path\tword\n11.wav\tzoom in\n")
+    whole = options | {"audio": None, "texts": commands.parent / "said.tsv"}
+    assert Align(**whole).run() == 0  # type: ignore[arg-type]
+    assert [word["label"] for word in json.loads(capsys.readouterr().out)["words"]] == ["zoom in"]
+
+
+def test_isolated_words_that_cannot_be_are_refused(commands: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dictionary = commands.parent / "words.dict"
+    dictionary.write_text("up L H\ndown H L\nzoom M M\nin L H\n")
+    with pytest.raises(DataError, match=r"1 labels have several words \('zoom in'\), and .* join the words in labels"):
+        run(commands, [f"recognition.dictionary={dictionary}"], console=quiet())
+    manifest = commands.parent / "m.tsv"
+    good = manifest.read_text()
+    manifest.write_text(good.replace("11.wav\tzoom in", "11.wav\tzoom out"))
+    with pytest.raises(DataError, match=r"1 of 3 test references .*\n  11: not in training: 'zoom out'\n.*whole label"):
+        run(commands, output=commands.parent / "unseen", console=quiet())
+    # Segments are one word each, and a recording of several is no isolated word.
+    timed = ["path\tid\tstart\tend\tword\tspeaker\tsplit"]
+    for row in good.splitlines()[1:]:
+        path, word, speaker, split = row.split("\t")
+        timed += [f"{path}\t{path}-0\t0\t0.2\t{word}\t{speaker}\t{split}"]
+        timed += [f"{path}\t{path}-1\t0.2\t0.5\t{word}\t{speaker}\t{split}"]
+    manifest.write_text("\n".join(timed) + "\n")
+    with pytest.raises(
+        DataError, match=r"3 of 3 test references .*\n  9: 2 words, and recognition.language: word allows"
+    ):
+        run(commands, ["recognition.labels=segments"], output=commands.parent / "timed", console=quiet())
+    several = good.replace("\tup\t", "\tup down\t").replace("\tdown\t", "\tdown up\t")
+    lines = [row for row in several.splitlines() if row[0] in "p012"]  # each label once
+    manifest.write_text("\n".join(lines).replace("\ttest", "\ttrain") + "\n")
+    run(commands, ["corpus.split=column"], until="train", output=commands.parent / "once", console=Console())
+    assert "3 of 3 labels have several words ('down up', 'up down', 'zoom in') and hardly" in capsys.readouterr().err
 
 
 def test_words_that_case_or_punctuation_tells_apart_are_pointed_out(

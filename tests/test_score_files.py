@@ -148,11 +148,16 @@ LAYOUTS = {
     "compute-eer": ("{s} {target}", None),
     "compute-eer, digits": ("{s} {n}", None),
     "truth before score": ("{target} {s}", None),
+    "truth of -1 and 1": ("{s} {sign}", None),
+    "header, truth of -1 and 1": ("score,label", None),
+    "header, truth of a data frame": ("score,label", None),
 }
 ROWS = {
     "NIST": ("{m}\t{t}.sph\ta\t{s}", "{m}\t{t}.sph\ta\t{target}"),
     "header of one system": ("{comma};{target}", None),
     "header of tests": ("{m}-{t},{bonafide},{s}", None),
+    "header, truth of -1 and 1": ("{s},{sign}", None),
+    "header, truth of a data frame": ("{s},{n}.0", None),
 }
 WITHOUT_MODELS = {name for name in LAYOUTS if re.match("ASV|compute|header|truth", name)}
 
@@ -167,7 +172,15 @@ WITHOUT_MODELS = {name for name in LAYOUTS if re.match("ASV|compute|header|truth
 def test_score_files_of_other_toolkits_have_the_metrics_of_our_own(tmp_path: Path, toolkit: str, encoding: str) -> None:
     rows = trials()
     fields = [
-        {"m": m, "t": t, "s": f"{s:.4f}", "comma": f"{s:.4f}".replace(".", ","), "n": int(k), "a": f"{n % 3:02}"}
+        {
+            "m": m,
+            "t": t,
+            "s": f"{s:.4f}",
+            "comma": f"{s:.4f}".replace(".", ","),
+            "n": int(k),
+            "sign": 2 * int(k) - 1,
+            "a": f"{n % 3:02}",
+        }
         | {"target": "target" if k else "non-target", "bonafide": "bonafide" if k else "spoof"}
         | {"genuine": "Genuine" if k else "impostor", "imposter": "target" if k else "imposter"}
         for n, (m, t, s, k) in enumerate(rows)
@@ -314,7 +327,7 @@ def test_without_dev_one_system_is_calibrated_by_folds_of_its_own_speakers(
     assert metrics["act_dcf"]["p_target"] == 0.1
     Evaluate(scores=out, threshold=0.0).run()
     out = capsys.readouterr().out
-    assert "act dcf" in out
+    assert "actDCF" in out
     assert "EER (convex hull)" in out
     assert "EER (staircase)" in out
     Evaluate(scores=scores, trials=key, form="json").run()
@@ -376,3 +389,19 @@ def test_trials_that_the_fusion_was_trained_on_are_said(tmp_path: Path, capsys: 
     other = write(tmp_path / "t.tsv", [(f"x{m}", t, s, k) for m, t, s, k in spelt(trials(1))], head=HEAD.strip())
     Fuse(scores=[path], dev=[other], out=tmp_path / "f.tsv").run()
     assert "warning" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("task", "header"), [("anomaly", "id\tclass\tcondition\tscore\tthreshold"), ("recognition", None)]
+)
+def test_a_run_without_scores_of_classes_or_trials_is_refused_with_what_it_is(
+    tmp_path: Path, task: str, header: str | None
+) -> None:
+    (tmp_path / "config.yaml").write_text(f"task: {task}\n")
+    if header:
+        (tmp_path / "scores.tsv").write_text(f"{header}\n1\tm0\tnormal\t1.5\t2\n")
+    for path in (tmp_path, *tmp_path.glob("scores.tsv")):
+        with pytest.raises(
+            ConfigError, match=rf"a run of {task} without scores of classes or trials; expected .* run of"
+        ):
+            evaluate_file(path)

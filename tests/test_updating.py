@@ -72,6 +72,15 @@ def test_a_recording_counts_once(config_file: Path, tmp_path: Path, capsys: pyte
     assert read_model_file(tmp_path / "m.safetensors").recipe.seen.keys() == {"new"}  # type: ignore[union-attr]
 
 
+def test_copies_of_a_recording_are_not_counted_beside_it(config_file: Path, tmp_path: Path) -> None:
+    file = trained(config_file, ADAPTED)
+    one, other, _ = fresh(config_file)
+    (tmp_path / "copy.wav").write_bytes(one.read_bytes())
+    for change in (update_class, enrol):
+        with pytest.raises(DataError, match=r"0\.wav and .*copy\.wav are the same, byte for byte"):
+            change(file, "low" if change is update_class else "new", [one, other, tmp_path / "copy.wav"])
+
+
 def test_the_model_file_keeps_what_every_class_has_seen(config_file: Path, tmp_path: Path) -> None:
     file = trained(config_file)
     assert file.recipe is not None

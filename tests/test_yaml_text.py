@@ -29,6 +29,7 @@ MERGES = "a: &a {x: 1}\n" + "".join(
         ("seed: !!python/object/apply:os.system [echo]\n", "line 1: could not determine a constructor"),
         ("seed: !!binary '***'\n", "line 1"),
         ("\n\na: b\0c\n", "line 3: the character '.x00', which no YAML text may hold"),
+        ('a: "b\\0c"\n', r"line 1: 'b\\x00c' cannot be read as text \(it holds a zero byte\)"),
         ("a: {b: [1, 2}\n", "line 1: not YAML"),
         ("a: *b\n", "line 1: not YAML: found undefined alias"),
         ("a: &a [*a]\n", "line 1: an alias within what it stands for"),

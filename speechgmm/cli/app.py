@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -22,6 +23,7 @@ COMMANDS: Final = {
     "train": "cli.experiment_commands:Train",
     "sweep": "cli.experiment_commands:Sweep",
     "compare": "cli.experiment_commands:Compare",
+    "runs": "cli.experiment_commands:Runs",
     "report": "cli.experiment_commands:Report",
     "check": "cli.experiment_commands:Check",
     "evaluate": "cli.score_files:Evaluate",
@@ -111,7 +113,7 @@ class _Commands(TyperGroup):
             raise typer.Exit(130) from None
         except (SpeechGMMError, MemoryError) as error:
             if "--debug" in sys.argv:
-                raise
+                traceback.print_exc()
             text = "out of memory; fewer workers (--jobs) need less"
             if isinstance(error, SpeechGMMError):
                 command = self.get_command(ctx, ctx.invoked_subcommand or "")

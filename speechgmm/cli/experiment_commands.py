@@ -1,12 +1,15 @@
 """Experiments: from a configuration to models and metrics, and what is made of runs."""
 
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from speechgmm.tasks.options import ConfigFile, JobsOfRun, Overrides, Quiet
+from speechgmm.errors import ConfigError
+from speechgmm.tasks.options import ConfigFile, JobsOfRun, Overrides, Quiet, TableForm, TableFormat
 
 if TYPE_CHECKING:
     from speechgmm.engine.runs import Result
@@ -59,11 +62,55 @@ class Run(_Experiment):
         ),
     ] = False
 
+    tune: Annotated[
+        bool,
+        typer.Option(
+            "--tune",
+            help="then try a few settings that matter for the task on inner folds (or the split dev), and run the "
+            "best; the time is said before it starts",
+        ),
+    ] = False
+    tune_minutes: Annotated[
+        float, typer.Option("--tune-minutes", metavar="N", min=0.1, help="tune: begin no setting that would end later")
+    ] = 30
+
     def run(self) -> None:
-        """Run, and print the metrics."""
+        """Run, and print the metrics; with ``tune`` also those of the sweep, and of the setting that it chose."""
         from speechgmm.cli.results import print_result
 
-        print_result(self._result("run", verify_audio=self.verify_audio))
+        if self.tune and (self.scheduler is not None or self.trust_cluster):
+            raise ConfigError(
+                "--tune takes the address of a cluster by --set parallel.scheduler=ADDRESS, as sweep does"
+            )
+        result = self._result("run", verify_audio=self.verify_audio)
+        print_result(result)
+        if self.tune:
+            self._tune(result)
+
+    def _tune(self, result: "Result") -> None:
+        from speechgmm.cli.results import print_result, print_sweep
+        from speechgmm.config import load_config
+        from speechgmm.config.overrides import as_override
+        from speechgmm.engine.console import Console
+        from speechgmm.engine.runs import run
+        from speechgmm.engine.tuning import plan_tuning, tune
+        from speechgmm.report.text import duration
+
+        overrides, console, folder = _overrides(self), Console(quiet=self.quiet), result.folder
+        plan = plan_tuning(self.config, overrides, result)
+        console.say(
+            f"tuning: {len(plan.points)} settings, about {duration(plan.seconds)} by the time of this run (longer if "
+            f"its models came from the cache), {duration(60 * self.tune_minutes)} at most"
+        )
+        place, tuned = folder.with_name(f"{folder.name}-tuning"), folder.with_name(f"{folder.name}-tuned")
+        found = tune(self.config, overrides, plan, output=place, console=console, minutes=self.tune_minutes)
+        print_sweep(found, _command(self.config, self.overrides, found.winner, tuned))
+        if found.winner == plan.points[0]:
+            print("the settings of the configuration are the best of these")
+            return
+        chosen = [*overrides, *(as_override(key, value) for key, value in found.winner.items())]
+        experiment = load_config(self.config, chosen, trust_cluster=self.trust_cluster)
+        print_result(run(experiment, output=tuned, console=console))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,20 +154,40 @@ class Sweep(_Experiment):
         from speechgmm.engine.sweeps import grid_points, sweep
 
         points = grid_points(self.grid or (), self.points)
-        print_sweep(sweep(self.config, points, _overrides(self), output=self.out, console=Console(quiet=self.quiet)))
+        found = sweep(self.config, points, _overrides(self), output=self.out, console=Console(quiet=self.quiet))
+        print_sweep(found, _command(self.config, self.overrides, found.winner))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compare:
-    """Compare runs with the first on the same test items, by a paired bootstrap over groups."""
+    """Compare runs with the first on the same test items, by a paired bootstrap over groups; the best comes first."""
 
     runs: Annotated[list[Path], typer.Argument(help="folders of runs on the same test items", metavar="RUN RUN...")]
+    form: TableForm = TableFormat.text
 
     def run(self) -> None:
-        """Print the differences with their intervals."""
+        """Print the metrics of the runs and their differences with intervals."""
+        from speechgmm.cli.comparison import comparison
         from speechgmm.engine.comparison import compare_runs
 
-        print(compare_runs(self.runs))
+        print(comparison(compare_runs(self.runs), self.form))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runs:
+    """List the runs in a folder, with their metrics and the settings that differ between them."""
+
+    folder: Annotated[Path, typer.Argument(help="a folder of runs, searched to any depth", metavar="[FOLDER]")] = Path(
+        "runs"
+    )
+    form: TableForm = TableFormat.text
+
+    def run(self) -> None:
+        """Print a row for each run."""
+        from speechgmm.cli.comparison import run_list
+        from speechgmm.engine.run_list import list_runs
+
+        print(run_list(list_runs(self.folder), self.form))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +241,18 @@ class Check:
         from speechgmm.cli.checks import check_and_print
 
         return check_and_print(self.config, _overrides(self), quiet=self.quiet)
+
+
+def _command(
+    config: Path, overrides: Sequence[str] | None, settings: Mapping[str, Any], out: Path | None = None
+) -> str:
+    """The command that runs a configuration with the settings of a sweep's point."""
+    from speechgmm.config.overrides import as_override
+    from speechgmm.report.text import shown
+
+    given = [*(overrides or ()), *(as_override(key, value) for key, value in settings.items())]
+    words = ["speechgmm", "run", str(config), *(word for one in given for word in ("--set", one))]
+    return shlex.join([*words, *(("--out", shown(out)) if out is not None else ())])
 
 
 def _overrides(command: _Experiment | Check) -> list[str]:

@@ -7,7 +7,7 @@ from speechgmm.io.run_files import RunFile
 
 if TYPE_CHECKING:
     from speechgmm.engine.runs import Result
-    from speechgmm.engine.sweeps import Sweep
+    from speechgmm.engine.sweep_results import Sweep
 
 from speechgmm.report.text import aligned, duration, figure, shown
 
@@ -33,7 +33,7 @@ def print_result(result: "Result") -> None:
                 (name, figure("auc", own["auc"])[1], figure("rate", own["detection_rate"])[1])
                 for name, own in parts.items()
             ]
-            print("\n" + "\n".join(aligned([(what, "AUC", "found"), *lines[:CLASSES_SHOWN]])))
+            print("\n" + "\n".join(aligned([(what, "AUC", "detected"), *lines[:CLASSES_SHOWN]])))
             if len(lines) > CLASSES_SHOWN:
                 print(f"  ... and {len(lines) - CLASSES_SHOWN} more in {RunFile.METRICS}")
     if "folds" in metrics:
@@ -49,21 +49,25 @@ def print_result(result: "Result") -> None:
         print("\n".join(aligned([(title, "correct", "", "most often confused with"), *rows[:CLASSES_SHOWN]])))
     for line in result.task.trained_notes(result.trained):
         print(f"\n{line}")
+    if hints := metrics.get("hints"):
+        print("\nwhat limits this result, and what to do next")
+        print("\n".join(f"  - {hint}" for hint in hints))
     print(f"\nresults: {shown(result.folder)}")
     model = shown(result.folder / RunFile.MODELS)
     print(result.task.next_command(model))
 
 
-def print_sweep(result: "Sweep") -> None:
+def print_sweep(result: "Sweep", command: str) -> None:
     """The grid with results on inner folds and on the test, and the metrics of what was chosen."""
-    from speechgmm.engine.sweeps import sweep_table
+    from speechgmm.engine.sweep_results import sweep_table
 
     rows = [line.split("\t") for line in sweep_table(result).splitlines()]
     print("\n" + "\n".join(aligned(rows)))
-    print("\nchosen by the results on inner folds alone; the results of this choice on the test")
+    print("\nchosen by the results on inner folds (or the split dev) alone; on the test the chosen settings give")
     if result.evaluation is not None:
         print("\n".join(aligned([figure(name, metric) for name, metric in result.evaluation.metrics.items()])))
     print(f"\nresults: {shown(result.folder)}")
+    print(f"train what was chosen: {command}")
 
 
 def print_features(result: "Result") -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from speechgmm.cli.app import Command, fields_of
 from speechgmm.errors import ConfigError
 from speechgmm.io.model_kinds import ModelKind, model_kinds
-from speechgmm.tasks.options import model_file_of
+from speechgmm.io.run_files import model_file
 
 
 def score(model: Path, **given: Any) -> Command:
@@ -19,7 +19,7 @@ def score(model: Path, **given: Any) -> Command:
     """
     from speechgmm.io.container import kind_of
 
-    kind = kind_of(model_file_of(model))
+    kind = kind_of(model_file(model))
     fields, options = _options(kind if kind in _kinds() else _kinds()[0]), {"model": model}
     for name, value in given.items():
         if name in fields:

@@ -3,6 +3,7 @@
 Headers of a sample are read, however many recordings there are. Owns the counts, and the sentences about them.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -107,7 +108,9 @@ def grouping(layout: Layout, corpus: Corpus, preset: Preset) -> Grouping | None:
         sample = corpus.utterances[:: max(1, len(corpus) // NAMES_LOOKED_AT)]
         names = [(one.label(corpus.label), below_class(one, corpus.root)) for one in sample]
         part = group_in_names(names, within_classes=preset.within_classes)
-        return Grouping("group", part.n_values, part) if part is not None else None
+        if part is None or not all(re.match(part.pattern, below_class(one, corpus.root)) for one in corpus):
+            return None
+        return Grouping("group", part.n_values, part)
     by_name = {name.lower(): name for name in layout.columns if name != corpus.label}
     for name in preset.groups:
         values = {_value(one, by_name[name]) for one in corpus} if name in by_name else set()

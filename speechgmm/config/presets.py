@@ -6,7 +6,7 @@ that depends on the data, such as the sampling rate.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -108,6 +108,22 @@ def with_preset(values: Mapping[str, Any]) -> dict[str, Any]:
                 f"{key} is {values[key]!r}, and defaults: {name} sets {value!r}; leave out one of the two"
             )
     return _merged(settings, values, whole_config())
+
+
+def sets_key(name: object, path: Sequence[str]) -> bool:
+    """Whether the preset of that name, if it is one, sets a key or section.
+
+    >>> sets_key("speaker", ["model", "adapt"]), sets_key("speaker", ["hmm"]), sets_key(None, ["model"])
+    (True, False, False)
+    """
+    if not isinstance(name, str) or name not in preset_names():
+        return False
+    found: Any = preset(name).settings
+    for part in path:
+        if not isinstance(found, Mapping) or part not in found:
+            return False
+        found = found[part]
+    return True
 
 
 def named_of_preset(values: Mapping[str, Any], message: str) -> str:

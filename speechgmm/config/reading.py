@@ -4,7 +4,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import Field, fields, is_dataclass
+from dataclasses import is_dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -12,17 +12,26 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from speechgmm.config.experiment import Experiment
+from speechgmm.config.keys import known_keys
+from speechgmm.config.overrides import apply_overrides, corpus_kind, drop_former_kind
 from speechgmm.config.presets import named_of_preset, with_preset
 from speechgmm.config.spec import Config
-from speechgmm.config.task_settings import asked_by, check_task, section_type, sections, whole_config
+from speechgmm.config.task_settings import asked_by, check_task, sections, whole_config
 from speechgmm.config.yaml_text import MOST_CHARACTERS, plain_values
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.gmm.spec import OF_BACKGROUND
+from speechgmm.io.header import short
 from speechgmm.io.text_file import read_text_file
-from speechgmm.setting import is_path
 
 MOVED = {("scoring", "p_target"): "decision.prior"}
 """Keys of earlier versions -> where they are now."""
+
+EXPECTED = {
+    "string_type": "text; write a number in quotes",
+    "dict_type": "pairs of words, such as {ax: ah}",
+    "tuple_type": "a list, such as [one, two]",
+}
+"""Type of pydantic's problem -> what was expected."""
 
 
 def load_config(
@@ -54,13 +63,14 @@ def load_config(
         )
     parallel = values.get("parallel")
     scheduler_is_trusted = trust_cluster or not isinstance(parallel, dict) or parallel.get("scheduler") is None
-    for override in overrides:
-        _apply(values, override)
-        key = override.partition("=")[0].strip()
-        lines[tuple(key.split("."))] = 0  # not in the file
-        scheduler_is_trusted |= key in ("parallel", "parallel.scheduler")
+    former = corpus_kind(values)
+    given = apply_overrides(values, overrides)
+    notes = list(drop_former_kind(values, former, given))
+    lines |= dict.fromkeys(given, 0)  # not in the file
+    scheduler_is_trusted |= any(key in (("parallel",), ("parallel", "scheduler")) for key in given)
     config = make_config(values, str(path), lines)
-    return Experiment(config, path.stem, path.absolute().parent, tuple(_notes(values, config)), scheduler_is_trusted)
+    notes += _notes(values, config)
+    return Experiment(config, path.stem, path.absolute().parent, tuple(notes), scheduler_is_trusted)
 
 
 def make_config(
@@ -134,47 +144,6 @@ def _refuse_booleans(
             raise ConfigError(f"{source}{where}: {'.'.join(inner)} is {str(value).lower()}; expected no yes or no here")
 
 
-def _apply(values: dict[str, Any], override: str) -> None:
-    """Put one ``key.path=value`` into the values."""
-    key, separator, text = override.partition("=")
-    parts = key.strip().split(".")
-    if not separator or not all(parts):
-        message = f"{override}: expected key.path=value, such as model.n_components=64"
-        raise ConfigError(message, arguments=("overrides",))
-    try:
-        value = plain_values(text, key)[0] if text.strip() else None
-    except ConfigError:
-        value = text
-    if isinstance(value, str) and tuple(parts) in _paths():
-        value = str(Path(os.path.expandvars(value)).expanduser().absolute())
-    inner = values
-    for part in parts[:-1]:
-        below = inner.get(part)
-        if isinstance(below, str) and parts[:-1] == ["corpus", "split"]:
-            below = {"kind": below}
-        inner[part] = dict(below) if isinstance(below, dict) else {}
-        inner = inner[part]
-    inner[parts[-1]] = value
-
-
-def _known_keys(spec: Any = None) -> dict[tuple[str, ...], tuple[Field[Any], ...]]:
-    """Path of every section -> its keys."""
-    spec = whole_config() if spec is None else spec
-    hints = get_type_hints(spec)
-    found: dict[tuple[str, ...], tuple[Field[Any], ...]] = {(): fields(spec)}
-    for field in fields(spec):
-        inner = section_type(hints[field.name])
-        if inner is not None:
-            found.update({(field.name, *path): keys for path, keys in _known_keys(inner).items()})
-    return found
-
-
-@cache
-def _paths() -> frozenset[tuple[str, ...]]:
-    """Keys whose values are paths: given on the command line, they are relative to where you stand."""
-    return frozenset((*section, key.name) for section, keys in _known_keys().items() for key in keys if is_path(key))
-
-
 def _place(path: tuple[str, ...], source: str, lines: Mapping[tuple[str, ...], int]) -> str:
     """The file, and the line of a key where it is known."""
     line = next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), None)
@@ -185,17 +154,17 @@ def _place(path: tuple[str, ...], source: str, lines: Mapping[tuple[str, ...], i
 
 def _explain(problem: dict[str, Any], source: str, lines: Mapping[tuple[str, ...], int]) -> str:
     """One of pydantic's problems as a sentence with place, key and likely mistake."""
-    known_keys = {section: tuple(key.name for key in keys) for section, keys in _known_keys().items()}
+    named = {section: tuple(key.name for key in keys) for section, keys in known_keys().items()}
     # pydantic adds the branch of a union to the path ("literal['mix']", "int"): keep what is a key of ours.
     path: tuple[str, ...] = ()
     for part in (str(part) for part in problem["loc"] if not isinstance(part, int)):
-        if path in known_keys and (part in known_keys[path] or problem["type"] == "unexpected_keyword_argument"):
+        if path in named and (part in named[path] or problem["type"] == "unexpected_keyword_argument"):
             path = (*path, part)
     where, key = _place(path, source, lines), ".".join(path)
     if problem["type"] == "unexpected_keyword_argument":
-        known = known_keys.get(path[:-1], ())
+        known = named.get(path[:-1], ())
         near = difflib.get_close_matches(path[-1], known, 1, 0.7)
-        elsewhere = [".".join((*section, path[-1])) for section, keys in known_keys.items() if path[-1] in keys]
+        elsewhere = [".".join((*section, path[-1])) for section, keys in named.items() if path[-1] in keys]
         if path in MOVED:
             hint = f"it is {MOVED[path]!r} now"
         elif near:
@@ -205,17 +174,19 @@ def _explain(problem: dict[str, Any], source: str, lines: Mapping[tuple[str, ...
         else:
             hint = f"the keys {'of ' + '.'.join(path[:-1]) if path[:-1] else 'at the top'} are {', '.join(known)}"
         return f"{where}: unknown key {key!r}; {hint}"
-    message = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    if problem["type"] in ("dataclass_type", "dict_type"):
-        message = f"a section with keys of its own: {', '.join(known_keys.get(path, ()))}"
+    message = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ").partition(", unable to parse")[0]
+    if problem["type"] == "dataclass_type":
+        message = f"a section with keys of its own: {', '.join(named.get(path, ()))}"
+    elif problem["type"] in EXPECTED:
+        message = EXPECTED[problem["type"]]
     elif problem["type"] == "literal_error":
         message = _nearest(path, problem["input"], message)
-    return f"{where}: {key} is {problem['input']!r}; expected {message}"
+    return f"{where}: {key} is {short(problem['input'])}; expected {message}"
 
 
 def _nearest(path: tuple[str, ...], given: Any, expected: str) -> str:
     """What was expected in the place of a word, and the one that is like it."""
-    if path == ("task",) and given in {section.name for section in sections()}:
+    if path == ("task",) and given in [section.name for section in sections()]:
         return f"{expected}; for this task write {asked_by(given)}"
     near = difflib.get_close_matches(str(given), re.findall(r"'(.*?)'", expected), 1, 0.7)
     return expected + (f"; did you mean {near[0]!r}?" if near else "")

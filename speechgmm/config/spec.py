@@ -106,6 +106,9 @@ class ReportSpec:
         ge=0,
         le=50,
     )
+    identify: bool = setting(
+        False, "true: environment.json names the host and the command line, which may tell who made the run"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

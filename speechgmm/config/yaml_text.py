@@ -21,7 +21,12 @@ DEEPEST: Final = 30
 MOST_DIGITS: Final = 19
 """Of a whole number: what 64 bits hold."""
 
-KINDS: Final = {"int": f"a whole number of at most {MOST_DIGITS} digits", "float": "a number", "bool": "true or false"}
+KINDS: Final = {
+    "int": f"a whole number of at most {MOST_DIGITS} digits",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text (it holds a zero byte)",
+}
 
 
 class _Loader(yaml.SafeLoader):
@@ -55,6 +60,11 @@ class _Loader(yaml.SafeLoader):
         if abs(value) >= 10**MOST_DIGITS:
             raise ValueError
         return value
+
+    def construct_yaml_str(self, node: Any) -> Any:
+        if "\0" in node.value:  # no file has such a name
+            raise ValueError
+        return super().construct_yaml_str(node)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: ARG002
         self.flatten_mapping(node)

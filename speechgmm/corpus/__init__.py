@@ -9,6 +9,7 @@ from speechgmm.corpus.leaks import check_leaks, same_audio
 from speechgmm.corpus.spec import AsvspoofSpec, CorpusSpec, FolderSpec, SplitSpec, TextGridSpec, TimitSpec
 from speechgmm.corpus.splits import Fold, make_split
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
+from speechgmm.errors import ConfigError, DataError
 
 __all__ = [
     "SPLITS",
@@ -51,8 +52,6 @@ def _read(
     spec: CorpusSpec, *, path: Path | None, root: Path | None, progress: Callable[[int, int], None] | None
 ) -> Corpus:
     """The corpus with the labels that stand in it."""
-    from speechgmm.errors import ConfigError, DataError
-
     sections = {"timit": TimitSpec, "textgrid": TextGridSpec, "asvspoof": AsvspoofSpec, "folder": FolderSpec}
     for kind, section in sections.items():
         if spec.kind != kind and getattr(spec, kind) != section():

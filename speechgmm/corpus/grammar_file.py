@@ -5,7 +5,7 @@ from pathlib import Path
 from speechgmm.errors import DataError
 from speechgmm.hmm.grammar import parse_grammar
 from speechgmm.hmm.network import Network
-from speechgmm.io.text_file import check_regular
+from speechgmm.io.text_file import read_text_file
 
 
 def read_grammar(path: Path) -> Network:
@@ -14,11 +14,7 @@ def read_grammar(path: Path) -> Network:
     Raises:
         DataError: The file cannot be read, or is no grammar (with line and column).
     """
-    check_regular(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a grammar in UTF-8 that can be read ({error})") from None
+    text = read_text_file(path, "a grammar")
     try:
         return parse_grammar(text)
     except DataError as error:

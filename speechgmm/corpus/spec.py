@@ -26,6 +26,15 @@ KNOWN: Final = ("timit", "librispeech", "speech_commands", "fsdd", "asvspoof", "
 """Corpora with a place of their own: $SPEECHGMM_DATA/NAME, else data/NAME."""
 
 
+def belongs_to_kind(key: str, kind: str) -> bool:
+    """Whether a key of the section ``corpus`` is about one kind of corpus: where it lies, and the kind's own section.
+
+    >>> belongs_to_kind("timit", "timit"), belongs_to_kind("root", "timit"), belongs_to_kind("label", "timit")
+    (True, True, False)
+    """
+    return key in ("path", "root", kind)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitSpec:
     """How utterances are divided; ``split: column`` is short for ``split: {kind: column}``."""
@@ -66,6 +75,15 @@ class TimitSpec:
     test: Literal["full", "core"] = setting(
         "full", "full: all 168 speakers of TEST; core: the 24 of the core test set, and 50 others as dev"
     )
+    test_speakers: tuple[str, ...] = setting(
+        (),
+        "speakers who are the test, such as [mcpm0, fvmh0], where corpus.split is column; the others are training; "
+        "default: as test says",
+    )
+
+    def __post_init__(self) -> None:
+        if self.test_speakers and self.test != "full":
+            raise ConfigError("corpus.timit.test_speakers names the test, and corpus.timit.test too; leave one of them")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +224,12 @@ class CorpusSpec:
             raise ConfigError(f"corpus.path is for the kinds manifest and kaldi; {self.kind!r} has corpus.root alone")
         if self.channel != "mix" and int(self.channel) < 0:
             raise ConfigError(f"corpus.channel is {self.channel}; expected mix, or the number of a channel from 0")
+
+        if self.timit.test_speakers and self.split.kind != "column":
+            raise ConfigError(
+                f"corpus.timit.test_speakers is for corpus.split: column; the split is {self.split.kind}, which "
+                "chooses its own test: set split: column"
+            )
 
     def rate(self) -> int:
         """The sample rate in Hz, the corpus's own where none is given."""

@@ -72,6 +72,15 @@ class Corpus:
         """The utterances of one split, in order."""
         return tuple(utterance for utterance in self.utterances if utterance.split == name)
 
+    def has_labels_in_time(self) -> bool:
+        """Whether a recording has several labels one after another: segments such as phones, each with its times."""
+        seen: dict[Path, str | None] = {}
+        for utterance in self.utterances:
+            label = (utterance.labels or {}).get(self.label)
+            if utterance.start is not None and seen.setdefault(utterance.path, label) != label:
+                return True
+        return False
+
     def paths(self) -> tuple[Path, ...]:
         """Every recording once, in order of first mention."""
         return tuple(dict.fromkeys(utterance.path for utterance in self.utterances))

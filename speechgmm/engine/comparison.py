@@ -1,8 +1,9 @@
-"""Two runs on the same test items: the difference of their figures, by a paired bootstrap."""
+"""Runs on the same test items: their metrics and the differences between them, by a paired bootstrap."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import Difference, compare, eer, rank_trials
 from speechgmm.evaluation.resampling import Statistic
 from speechgmm.io.run_files import RunFile
+
+ERRORS: Final = frozenset(("eer", "error_rate", "der"))
+"""Metrics that are better the lower they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,52 +30,94 @@ class Compared:
     of_trials: bool = False  # the key of an item is (model, test)
 
 
-def compare_runs(folders: Sequence[Path]) -> str:
-    """A table: each run less the first, on the test items they share, with the 95 % interval of the difference.
+@dataclass(frozen=True, slots=True)
+class ComparedRun:
+    """A run beside others: its metric, and its difference from the baseline on the same test items."""
+
+    folder: Path
+    metric: str  # accuracy, eer, error_rate, ...
+    value: float  # fraction
+    low: float | None  # 95 % interval of the metric, as the run has it; None: it has none
+    high: float | None
+    difference: Difference | None  # less the baseline, paired; None: it is the baseline
+    n_groups: int  # groups (or items, where there are none) that are resampled
+    unit: str  # of what is resampled: groups or items
+
+    def entries(self) -> dict[str, Any]:
+        """Plain values, one for each column of a table."""
+        found = self.difference
+        return {
+            "run": str(self.folder),
+            "metric": self.metric,
+            "value": self.value,
+            "low": self.low,
+            "high": self.high,
+            "difference": found and found.value,
+            "difference_low": found and found.low,
+            "difference_high": found and found.high,
+            "share_above": found and found.share_above,
+            "n_groups": self.n_groups,
+            "resampled": self.unit,
+            "note": found.note.replace("groups", self.unit) if found else "",
+        }
+
+
+def compare_runs(folders: Sequence[Path]) -> tuple[ComparedRun, ...]:
+    """The runs from best to worst, each with its difference from the first that is named, the baseline.
+
+    A run that is named twice is one run.
 
     Raises:
         ConfigError: Fewer than two runs, or runs of different tasks.
         DataError: A folder without scores, or runs that were tested on different items.
     """
-    if len(folders) < 2:
-        raise ConfigError("compare takes two runs or more")
-    base, *others = folders
+    by_place: dict[Path, Path] = {}
+    for folder in folders:
+        by_place.setdefault(folder.resolve(), folder)
+    named = list(by_place.values())
+    if len(named) < 2:
+        twice = f"; {named[0]} is named {len(folders)} times" if len(folders) > 1 else ""
+        raise ConfigError(f"compare takes two runs or more{twice}")
+    base, *others = named
     begun, first = _read(base)
-    lines = []
+    compared = []
     for folder in others:
         run, other = _read(folder)
-        if other.metric != first.metric:
-            raise ConfigError(
-                f"{folder} is judged by its {other.metric}, {base} by its {first.metric}: one is of "
-                f"{run.task.name}, the other of {begun.task.name}, or one of them has a class that is to be detected "
-                "(corpus.target); compare runs of one task with the same target"
-            )
-        if other.items.keys() != first.items.keys():
-            apart = len(other.items.keys() ^ first.items.keys())
-            raise DataError(
-                f"{folder} and {base} were tested on different items ({apart} are in one alone); "
-                "a paired comparison needs the same"
-            )
-        if any(other.items[key][0] != truth for key, (truth, *_) in first.items.items()):
-            raise DataError(f"{folder} and {base} have other labels for the same items")
-        if (other.tests, other.owners) != (first.tests, first.owners):
-            raise DataError(f"{folder} and {base} have other groups (corpus.group) for the same items")
-        what = "groups" if first.tests else "items"
-        values, difference = _difference(other, first)
-        figure = first.metric.replace("_", " ")
-        lines.append(
-            f"{folder}: {figure} {100 * values[0]:.2f} %, {base}: {100 * values[1]:.2f} %\n"
-            f"  difference {100 * difference.value:+.2f} points{_bounds(difference)}; "
-            f"above 0 in {100 * difference.share_above:.1f} % of resamples of {difference.n_groups} {what}"
-            + (f"\n  note: {difference.note.replace('groups', what)}" if difference.note else "")
+        _check_same_test((base, begun, first), (folder, run, other))
+        compared.append(_row(folder, run, other, first))
+    n_groups = compared[0].n_groups
+    baseline = replace(_row(base, begun, first, first), difference=None, n_groups=n_groups)
+    sign = 1 if first.metric in ERRORS else -1
+    return tuple(sorted((baseline, *compared), key=lambda one: sign * one.value))
+
+
+def _check_same_test(one: tuple[Path, RunFolder, Compared], two: tuple[Path, RunFolder, Compared]) -> None:
+    """Refuse runs whose metrics, test items, labels or groups differ."""
+    (base, begun, first), (folder, run, other) = one, two
+    if other.metric != first.metric:
+        raise ConfigError(
+            f"{folder} is judged by its {other.metric}, {base} by its {first.metric}: one is of "
+            f"{run.task.name}, the other of {begun.task.name}, or one of them has a class that is to be detected "
+            "(corpus.target); compare runs of one task with the same target"
         )
-    return "\n".join(lines)
+    if other.items.keys() != first.items.keys():
+        apart = len(other.items.keys() ^ first.items.keys())
+        raise DataError(
+            f"{folder} and {base} were tested on different items ({apart} are in one alone); "
+            "a paired comparison needs the same"
+        )
+    if any(other.items[key][0] != truth for key, (truth, *_) in first.items.items()):
+        raise DataError(f"{folder} and {base} have other labels for the same items")
+    if (other.tests, other.owners) != (first.tests, first.owners):
+        raise DataError(f"{folder} and {base} have other groups (corpus.group) for the same items")
 
 
-def _bounds(difference: Difference) -> str:
-    if difference.low is None or difference.high is None:
-        return ""
-    return f", 95 % interval {100 * difference.low:+.2f} to {100 * difference.high:+.2f}"
+def _row(folder: Path, run: RunFolder, one: Compared, base: Compared) -> ComparedRun:
+    (value, _), difference = _difference(one, base)
+    own = run.results.get(one.metric)
+    low, high = (own.low, own.high) if own is not None else (None, None)
+    unit = "groups" if base.tests else "items"
+    return ComparedRun(folder, one.metric, value, low, high, difference, difference.n_groups, unit)
 
 
 def _difference(one: Compared, other: Compared) -> tuple[tuple[float, float], Difference]:

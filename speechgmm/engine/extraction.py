@@ -15,7 +15,7 @@ from speechgmm.engine.job import Job
 from speechgmm.engine.noisy_copies import check_babble, noising
 from speechgmm.engine.normalisation import normalised, normalised_copies
 from speechgmm.engine.run_folder import RunFolder
-from speechgmm.engine.shards import extract_recordings
+from speechgmm.engine.shards import NO_FILE, extract_recordings
 from speechgmm.engine.transforms import transformed
 from speechgmm.errors import DataError
 from speechgmm.features import FrontEnd, front_end
@@ -149,11 +149,13 @@ def _pieces(
 
 
 def _reasons(rejected: Sequence[tuple[str, str]]) -> list[str]:
-    """Every reason once, with the number of utterances it takes along."""
-    counts = Counter(reason.split(" (")[0] for _, reason in rejected)
+    """Every reason once, with the number of utterances it takes along; of a missing file, with the first row."""
+    counts: Counter[str] = Counter()
     first: dict[str, str] = {}
     for _, reason in rejected:
-        first.setdefault(reason.split(" (")[0], reason)
+        key = reason.partition(f"{NO_FILE} (")[0]
+        counts[key] += 1
+        first.setdefault(key, reason)
     return [reason + (f" ({counts[key]} utterances)" if counts[key] > 1 else "") for key, reason in first.items()]
 
 
@@ -175,7 +177,7 @@ def _refuse_copies(corpus: Corpus, pieces: Sequence[Piece], folds: Sequence[Fold
         problems.update(dict.fromkeys(same_audio(keys, divided)))
     if problems:
         raise DataError(
-            f"{len(problems)} recordings stand on more than one side of the division under different names:\n"
+            f"{len(problems)} recordings are in more than one part of the split under different names:\n"
             f"{listed(list(problems))}\nkeep one of each"
         )
 
@@ -201,7 +203,7 @@ def _check_what_is_left(job: Job, corpus: Corpus) -> None:
         if lost:
             raise DataError(f"{where}after skipping, no training recording is left of: {', '.join(lost[:20])}")
         if fold is not None and not divided.split("test"):
-            raise DataError(f"{where}after skipping, nothing is left to test; take another division")
+            raise DataError(f"{where}after skipping, nothing is left to test; choose another corpus.split")
 
 
 def _faults(entries: Iterable[Entry]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 Tasks carry pieces, not arrays: a piece is a few numbers, and a worker reads just its own rows.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -145,9 +145,9 @@ class Features:
         """Utterances of a split with their frames, in order."""
         return [(u, piece) for u, piece in zip(self.corpus, self.pieces, strict=True) if u.split == split]
 
-    def without_split(self, split: str) -> "Features":
-        """The same without the utterances of a split, which then can neither train nor be tested."""
-        kept = [n for n, utterance in enumerate(self.corpus) if utterance.split != split]
+    def where(self, keeps: Callable[[Utterance], bool]) -> "Features":
+        """The same of those utterances alone."""
+        kept = [n for n, utterance in enumerate(self.corpus) if keeps(utterance)]
         return replace(
             self,
             corpus=replace(self.corpus, utterances=tuple(self.corpus.utterances[n] for n in kept)),
@@ -155,6 +155,24 @@ class Features:
             durations=tuple(self.durations[n] for n in kept),
             copies=tuple(tuple(version[n] for n in kept) for version in self.copies),
         )
+
+    def without_split(self, split: str) -> "Features":
+        """The same without the utterances of a split, which then can neither train nor be tested."""
+        return self.where(lambda utterance: utterance.split != split)
+
+
+def as_test(features: Features, most: int) -> Features:
+    """Training utterances, evenly spaced and at most so many, as a test of their own."""
+    there = [n for n, utterance in enumerate(features.corpus) if utterance.split == "train"]
+    chosen = there[:: -(-len(there) // most) or 1]
+    utterances = tuple(replace(features.corpus.utterances[n], split="test") for n in chosen)
+    return replace(
+        features,
+        corpus=replace(features.corpus, utterances=utterances),
+        pieces=tuple(features.pieces[n] for n in chosen),
+        durations=tuple(features.durations[n] for n in chosen),
+        copies=(),
+    )
 
 
 def load_all(pieces: Iterable[Piece]) -> NDArray[np.float32]:

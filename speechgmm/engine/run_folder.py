@@ -219,8 +219,6 @@ def read_run(folder: Path) -> RunFolder:
 
     Args:
         folder: The run's folder.
-        audio_root: The folder of its recordings; default: the one that it names, if that is below the current one.
-        is_own: Whether it was made just now, so that its recordings are read wherever they lie.
 
     Raises:
         ConfigError: It is not the folder of a run.

@@ -66,10 +66,15 @@ def _are_trials(head: Sequence[str]) -> bool:
     return [*head[:2]] == ["model", "test"]
 
 
+def holds_scores_to_evaluate(run: "RunFolder") -> bool:
+    """Whether the run has a table of decisions between classes or of trials."""
+    head = run.heading(RunFile.SCORES)
+    return _are_decisions(head) or _are_trials(head)
+
+
 def other_scores(run: "RunFolder") -> tuple[Row, ...]:
     """Rows of a table of neither decisions nor trials: anomaly scores."""
-    head = run.heading(RunFile.SCORES)
-    return () if _are_decisions(head) or _are_trials(head) else run.rows(RunFile.SCORES)
+    return () if holds_scores_to_evaluate(run) else run.rows(RunFile.SCORES)
 
 
 def decisions_of(run: "RunFolder") -> Decisions | None:

@@ -3,7 +3,6 @@
 The folder belongs to its configuration: another one is refused.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,8 +19,10 @@ from speechgmm.config import (
     to_yaml,
 )
 from speechgmm.engine.console import Console
+from speechgmm.engine.environment import Environment
 from speechgmm.engine.extraction import divide
 from speechgmm.engine.frames import Features
+from speechgmm.engine.hints import first_hints
 from speechgmm.engine.job import Job, prepare
 from speechgmm.engine.protocol import protocol_table
 from speechgmm.engine.run_folder import RunFolder
@@ -30,7 +31,6 @@ from speechgmm.engine.task import AnyTask, Evaluation
 from speechgmm.errors import ConfigError, DataError, SpeechGMMError
 from speechgmm.evaluation.metric import Metrics, notes_of
 from speechgmm.io.atomic import only_writer, remove_leftovers
-from speechgmm.io.feature_store import digest
 from speechgmm.io.locks import using_cache
 from speechgmm.io.run_files import RunFile, is_run
 
@@ -99,9 +99,10 @@ def _run(job: Job, folder: Path, until: Stage) -> Result:
     console.say(task.about(job))
     inputs = task.extract(job)
     features = inputs[0]
+    environment = Environment.of(job.experiment, features)
     place.put(
         {
-            RunFile.ENVIRONMENT: json.dumps(_environment(job.experiment, features), indent=1) + "\n",
+            RunFile.ENVIRONMENT: environment.text(),
             RunFile.PROTOCOL: protocol_table(job, features),
             RunFile.DATA: data_table(job, features),
         }
@@ -121,9 +122,13 @@ def _run(job: Job, folder: Path, until: Stage) -> Result:
         _save(place, job, settled.whole, settled.folds)
     evaluation = task.evaluate(job, settled.tested)
     place.put(task.tables(job, settled.tested, evaluation))
-    metrics = place.put_metrics(_metrics(job, features, settled.whole, evaluation))
+    found = _metrics(job, features, settled.whole, evaluation)
+    if evaluation:
+        found["hints"] = first_hints(task.hints(job, systems, settled.tested, evaluation))
+    metrics = place.put_metrics(found)
     _say_notes(console, evaluation.metrics if evaluation else {})
     report(folder, job, evaluation)
+    place.put({RunFile.ENVIRONMENT: environment.text(ended=True)})
     return Result(folder, metrics, features, settled.whole, evaluation, task)
 
 
@@ -178,35 +183,6 @@ def other_settings(written: Mapping[str, Any], experiment: Experiment, path: Pat
         ) from None
     changed = list(differences(to_plain(experiment.resolved()), there))
     return f"{'; '.join(changed[:5])}{' ...' if len(changed) > 5 else ''}"
-
-
-def _environment(experiment: Experiment, features: Features) -> dict[str, Any]:
-    import os
-    import platform
-    from importlib.metadata import version
-
-    packages = ("speechgmm", "numpy", "scipy", "numba", "soundfile", "soxr", "joblib", "safetensors")
-    return {
-        "config": experiment.name,
-        "config_hash": config_hash(experiment.config),
-        "settings_hash": settings_hash(experiment.config),
-        "data_hash": _data_hash(features),
-        "corpus_root": str(features.corpus.root),
-        "seed": experiment.config.seed,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "openblas_coretype": os.environ.get("OPENBLAS_CORETYPE"),
-        "packages": {name: version(name) for name in packages},
-    }
-
-
-def _data_hash(features: Features) -> str:
-    """Thirty-two hex digits that two corpora share when they hold the same audio, segments, labels and splits."""
-    rows = (
-        f"{u.id}\t{u.split}\t{u.label(features.corpus.label) if u.split != 'ubm' else ''}\t{p.key}\t{p.first}\t{p.stop}"
-        for u, p in zip(features.corpus, features.pieces, strict=True)
-    )
-    return digest(*rows)
 
 
 def _metrics(job: Job, features: Features, trained: Any, evaluation: Evaluation | None) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from speechgmm.io.other_decoders import other_decoder
 
 CHUNK_FILES = 256
 CHUNK_BYTES = 32_000_000
+NO_FILE = "there is no such file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def _sought(
         try:
             stamp = stamp_of(path)
         except FileNotFoundError:
-            problems[path] = f"{path}: there is no such file"
+            problems[path] = f"{path}: {NO_FILE}"
             continue
         except OSError as error:
             problems[path] = f"{path}: cannot be opened ({error.strerror})"

@@ -9,11 +9,10 @@ kept: a sweep that was stopped goes on.
 """
 
 import itertools
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from time import monotonic
+from typing import Any
 
 import numpy as np
 import yaml
@@ -28,6 +27,7 @@ from speechgmm.config import (
     settings_hash,
     to_plain,
 )
+from speechgmm.config.overrides import as_override
 from speechgmm.corpus import Fold
 from speechgmm.corpus.splits import inner_folds
 from speechgmm.engine.console import Console
@@ -35,37 +35,13 @@ from speechgmm.engine.extraction import divide
 from speechgmm.engine.job import Job, prepare
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.runs import other_settings
+from speechgmm.engine.sweep_results import Point, Sweep, sweep_table
 from speechgmm.engine.task import Inputs, task_of
 from speechgmm.errors import ConfigError, DataError, FitError
 from speechgmm.io.atomic import only_writer, write_text
 from speechgmm.io.locks import using_cache
 from speechgmm.io.run_files import RunFile, is_run
-from speechgmm.io.tables import table
 from speechgmm.io.text_file import read_text_file
-
-ERRORS: Final = frozenset(("eer", "error_rate", "der"))
-"""Metrics that are better the lower they are; what is chosen by is minus such a metric."""
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One setting of the grid, as it fared."""
-
-    settings: dict[str, Any]  # key -> value
-    inner: dict[str, float]  # outer fold ("" where there is none) -> figure by which it is chosen
-    test: float  # figure on the test, pooled over folds; chooses nothing
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """What a sweep found."""
-
-    folder: Path
-    metric: str  # what points are chosen by: accuracy, eer, error_rate, ari, der
-    points: tuple[Point, ...]
-    failed: tuple[dict[str, Any], ...]  # settings that cannot be trained
-    chosen: dict[str, int]  # outer fold -> number of its point
-    evaluation: Any  # the task's own, of the test: each fold by the point that it chose
 
 
 def grid_points(grid: Sequence[str], listed: Path | None = None) -> list[dict[str, Any]]:
@@ -115,6 +91,7 @@ def sweep(
     *,
     output: str | Path | None = None,
     console: Console | None = None,
+    budget: float | None = None,
 ) -> Sweep:
     """Run every point and choose by inner figures.
 
@@ -124,6 +101,8 @@ def sweep(
         overrides: ``key.path=value`` for all points.
         output: Folder for the table; default: the configuration's with ``-sweep``.
         console: Where progress goes; default: standard error.
+        budget: Seconds; a point that would end later, were it to take as long as the longest yet, is not begun. The
+            first two always are.
 
     Raises:
         ConfigError: A point is not a valid configuration: all are looked at before the first is run.
@@ -131,7 +110,7 @@ def sweep(
         FitError: No point can be trained; one that cannot is left out and named.
     """
     console = console or Console()
-    texts = [[f"{key}={json.dumps(value)}" for key, value in point.items()] for point in points]
+    texts = [[as_override(key, value) for key, value in point.items()] for point in points]
     if any(key.partition(".")[0] == "parallel" for point in points for key in point):
         raise ConfigError("parallel changes no result, so that it cannot be swept; set it for all points alike")
     experiments = [load_config(config, [*overrides, *text]) for text in texts]
@@ -146,21 +125,38 @@ def sweep(
     with only_writer(folder), using_cache(base.cache()):
         _claim(folder, base, points)
         console.log = folder / RunFile.LOG
-        found: list[tuple[Point, dict[str, Any]]] = []
-        job: Job | None = None
-        failed: list[tuple[dict[str, Any], str]] = []
-        for number, (experiment, settings) in enumerate(zip(experiments, points, strict=True), 1):
-            console.say(f"point {number} of {len(points)}: {_spelt(settings)}")
-            try:
-                prepared = prepare(experiment, console=console)
-                found.append(_run_point(prepared, dict(settings)))
-                job = job or prepared
-            except FitError as error:  # too many components for a class, for example: the others go on
-                console.warn(f"point {number} cannot be trained and is left out: {error}")
-                failed.append((dict(settings), str(error)))
+        job, found, failed = _run_points(experiments, points, console, budget)
         if job is None:
             raise FitError(f"no point of the sweep can be trained; the first: {failed[0][1]}")
         return _choose(folder, job, base.config, found, tuple(settings for settings, _ in failed))
+
+
+def _run_points(
+    experiments: Sequence[Experiment], points: Sequence[Mapping[str, Any]], console: Console, budget: float | None
+) -> tuple[Job | None, list[tuple[Point, dict[str, Any]]], list[tuple[dict[str, Any], str]]]:
+    """The job of the first point that can be trained, how the points fared, and those that cannot be trained."""
+    job: Job | None = None
+    found: list[tuple[Point, dict[str, Any]]] = []
+    failed: list[tuple[dict[str, Any], str]] = []
+    begun, longest = monotonic(), 0.0
+    for number, (experiment, settings) in enumerate(zip(experiments, points, strict=True), 1):
+        if budget is not None and number > 2 and monotonic() - begun + longest > budget:
+            left = len(points) - number + 1
+            console.warn(
+                f"{left} of {len(points)} points are left out: they would take longer than {budget:.0f} s in all"
+            )
+            break
+        console.say(f"point {number} of {len(points)}: {_spelt(settings)}")
+        since = monotonic()
+        try:
+            prepared = prepare(experiment, console=console)
+            found.append(_run_point(prepared, dict(settings)))
+            job = job or prepared
+        except FitError as error:  # too many components for a class, for example: the others go on
+            console.warn(f"point {number} cannot be trained and is left out: {error}")
+            failed.append((dict(settings), str(error)))
+        longest = max(longest, monotonic() - since)
+    return job, found, failed
 
 
 def _claim(folder: Path, base: Experiment, points: Sequence[Mapping[str, Any]]) -> None:
@@ -207,7 +203,7 @@ def _check_same_task(experiments: Sequence[Experiment]) -> None:
         if (not same or drawn) and division(experiment) != division(experiments[0]):
             raise ConfigError(
                 "the points of a sweep must be tested on the same items in the same folds; one of them changes the "
-                "corpus, the division or the task (seed also draws the folds)"
+                "corpus, the split or the task (seed also draws the folds)"
             )
     task_of(config).check_sweep([experiment.config for experiment in experiments])
 
@@ -272,26 +268,8 @@ def _choose(
         "settings_hash": settings_hash(config),
     }
     place.put_metrics(metrics)
-    job.console.say(f"the test figure of what was chosen by inner figures is in {folder / RunFile.METRICS}")
+    job.console.say(f"the test results of the chosen settings are in {folder / RunFile.METRICS}")
     return result
-
-
-def sweep_table(result: Sweep) -> str:
-    """``sweep.tsv``: settings, the inner figure that chooses (mean over folds), how often chosen, the test figure."""
-    sign = -1 if result.metric in ERRORS else 1
-    everything = [*(point.settings for point in result.points), *result.failed]
-    keys = list(dict.fromkeys(key for settings in everything for key in settings))
-    rows = [
-        (
-            *(point.settings.get(key, "") for key in keys),
-            f"{sign * np.mean(list(point.inner.values())) + 0.0:.4f}",
-            list(result.chosen.values()).count(number),
-            f"{sign * point.test + 0.0:.4f}",
-        )
-        for number, point in enumerate(result.points)
-    ]
-    rows += [(*(settings.get(key, "") for key in keys), "failed", 0, "") for settings in result.failed]
-    return table((*keys, f"inner_{result.metric}", "chosen", f"test_{result.metric}"), rows)
 
 
 def _spelt(settings: Mapping[str, Any]) -> str:

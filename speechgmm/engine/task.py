@@ -200,6 +200,24 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
         """What ``metrics.json`` says of the models."""
         return {}
 
+    def hints(
+        self, job: Job, systems: Mapping[str, tuple[Inputs, Trained]], tested: Tested, evaluation: Evaluated
+    ) -> Sequence[str]:
+        """What limits the results and what to do next, the most important first: each from a measurement of this run.
+
+        ``systems``: the features and models of each part of the test, as in ``test``.
+        """
+        from speechgmm.engine.hints import hints_of_interval
+
+        return list(hints_of_interval(evaluation.metrics))
+
+    def tuning_points(self, config: Config, trained: Trained) -> Sequence[dict[str, Any]]:
+        """Settings that are worth trying after a run, those of the configuration first; none: nothing is tuned.
+
+        Points that make no valid configuration are left out.
+        """
+        return ()
+
     def more_metrics(self, evaluation: Evaluated) -> Mapping[str, Any]:
         """What ``metrics.json`` holds beside the metrics of all and of folds."""
         return {}

@@ -39,6 +39,7 @@ from speechgmm.evaluation.edits import (
     within,
 )
 from speechgmm.evaluation.equal_error import EER_NAMES, eer, eer_staircase
+from speechgmm.evaluation.framewise import frame_accuracy
 from speechgmm.evaluation.intervals import FEW_GROUPS, Difference, Interval, compare, interval, wilson_interval
 from speechgmm.evaluation.metric import Metric
 from speechgmm.evaluation.metrics import (
@@ -137,6 +138,7 @@ __all__ = [
     "eer",
     "eer_staircase",
     "error_rates",
+    "frame_accuracy",
     "in_words",
     "interval",
     "label_pairs",

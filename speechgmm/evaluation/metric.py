@@ -5,9 +5,19 @@ Owns what ``metrics.json`` says of one metric. Refuses to compute any.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from speechgmm.evaluation.equal_error import EER_NAMES
 from speechgmm.evaluation.intervals import Interval
+
+_ABBREVIATIONS: Final = {name: name.upper() for name in ("auc", "ari", "nmi", "der", "jer")} | {
+    "pauc": "pAUC",
+    "min_dcf": "minDCF",
+    "act_dcf": "actDCF",
+    "cllr": "Cllr",
+    "cllr_min": "Cllr_min",
+    **EER_NAMES,
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,3 +88,12 @@ def notes_of(metrics: Metrics) -> dict[str, list[str]]:
         if metric.note:
             notes.setdefault(metric.note, []).append(name)
     return notes
+
+
+def shown_name(name: str) -> str:
+    """The name of a metric as a person reads it.
+
+    >>> shown_name("min_dcf"), shown_name("balanced_accuracy")
+    ('minDCF', 'balanced accuracy')
+    """
+    return _ABBREVIATIONS.get(name, name.replace("_", " "))

@@ -7,7 +7,7 @@ from .grammar import parse_grammar, vocabulary, word_choice, word_loop
 from .graph import Graph, loop
 from .hmm import HMM, Units, left_to_right
 from .n_best import n_best
-from .network import Lexicon, LogWeights, Network
+from .network import Lexicon, LogWeights, Network, accepted
 from .passes import BestPath, Posteriors, forward_backward, viterbi
 from .recogniser import Decoder, Recogniser
 from .recognition_spec import RecognitionSpec
@@ -36,6 +36,7 @@ __all__ = [
     "StateStack",
     "Units",
     "Utterance",
+    "accepted",
     "alignment",
     "bigram_network",
     "break_epsilon_cycles",

@@ -3,7 +3,7 @@
 Owns the value that grammars and language models produce, and its check. Refuses to know units, states and frames.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,3 +48,32 @@ class Network:
     def words(self) -> tuple[str, ...]:
         """All words in it, sorted."""
         return tuple(sorted({word for _, word, _, _ in self.arcs if word is not None}))
+
+
+def accepted(network: Network, sentences: Iterable[Sequence[str]]) -> list[bool]:
+    """Whether each sentence is one of the network's: a path from its start to a final state has these words.
+
+    >>> accepted(Network(2, ((0, "yes", 1, 0.0), (0, "no", 1, 0.0)), 0, {1: 0.0}), [["yes"], ["yes", "no"]])
+    [True, False]
+    """
+    following: dict[int, list[tuple[str | None, int]]] = {}
+    for source, word, target, weight in network.arcs:
+        if weight > -np.inf:
+            following.setdefault(source, []).append((word, target))
+    finals = {state for state, weight in network.finals.items() if weight > -np.inf}
+
+    def with_epsilons(states: set[int]) -> set[int]:
+        left = list(states)
+        while left:
+            more = {target for word, target in following.get(left.pop(), ()) if word is None} - states
+            left += more
+            states |= more
+        return states
+
+    def ends(sentence: Sequence[str]) -> set[int]:
+        states = with_epsilons({network.start})
+        for said in sentence:
+            states = with_epsilons({target for s in states for word, target in following.get(s, ()) if word == said})
+        return states
+
+    return [not finals.isdisjoint(ends(sentence)) for sentence in sentences]

@@ -20,9 +20,9 @@ class RecognitionSpec:
 
     labels: Literal["transcript", "segments"] | None = setting(
         None,
-        "transcript: corpus.label of an utterance is what is said in it, words separated by spaces; segments: the "
-        "utterances of a recording are its words or phones one after another, with their times; default: segments for "
-        "timit (phone, word) and textgrid, else transcript",
+        "transcript: corpus.label of an utterance is what is said in it, words separated by spaces (language: word: "
+        "the whole label is one word); segments: the utterances of a recording are its words or phones one after "
+        "another, with their times; default: segments for timit (phone, word) and textgrid, else transcript",
     )
     dictionary: str | None = setting(
         None,
@@ -42,8 +42,9 @@ class RecognitionSpec:
     )
     language: Literal["word", "loop", "bigram", "grammar"] = setting(
         "word",
-        "word: one word of those in training; loop: any sequence of them; bigram: the same, each as probable as after "
-        "the one before it in training; grammar: what a grammar accepts",
+        "word: each recording has one word, a whole label of those in training; loop: any sequence of "
+        "them; bigram: the same, each as probable as after the one before it in training; "
+        "grammar: what a grammar accepts",
     )
     grammar: str | None = setting(None, "grammar: the file (JSGF), relative to the configuration file", is_path=True)
     scale: float = setting(1.0, "what log probabilities of the language are multiplied by", ge=0, le=1e6)

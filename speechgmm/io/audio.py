@@ -117,6 +117,11 @@ class Pieces:
             for piece in pieces:
                 self._n_samples += len(piece)
                 yield piece
+            if self._n_samples == 0:
+                raise DataError(
+                    f"{self.path}: its {self._n_decoded} samples at {rate} Hz are none at {self.sample_rate} Hz; "
+                    "is the rate in its header right?"
+                )
 
     def _check_header(self, file: Source) -> None:
         path, rate = self.path, int(file.samplerate)
@@ -139,11 +144,12 @@ class Pieces:
         block = np.empty((_PIECE, file.channels), np.int16 if is_int16 else np.float32)
         buffer = np.empty(_PIECE, np.float32)
         loudest, n_bad = 0.0, 0
-        n = _PIECE
-        while n == _PIECE:  # fewer are the last
-            n = self._read(file, block)
+        left = decoder.n_promised or math.inf
+        while left > 0:  # nothing is read behind what was promised: a decoder takes a tag there for damage
+            n = self._read(file, block[: int(min(left, _PIECE))])
             if n == 0:
                 break
+            left = left - n if n == _PIECE else 0  # fewer are the last
             samples = buffer[:n]
             if self.channel != "mix":
                 samples[:] = block[:n, int(self.channel)]

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 DECODED: Final = frozenset(
-    ".aif .aifc .aiff .au .avr .caf .flac .mp3 .nist .oga .ogg .opus .rf64 .snd .sph .voc .w64 .wav".split()  # noqa: SIM905
+    ".aif .aifc .aiff .au .avr .caf .flac .mp2 .mp3 .nist .oga .ogg .opus .rf64 .snd .sph .voc .w64 .wav".split()  # noqa: SIM905
 )
 """File endings, in lower case, of the formats that libsndfile decodes."""
 
@@ -25,7 +25,6 @@ UNDECODED: Final[Mapping[str, str]] = MappingProxyType(
         ".mka": "Matroska",
         ".mkv": "Matroska video",
         ".mov": "QuickTime video",
-        ".mp2": "MPEG layer 2",
         ".mp4": "MP4",
         ".mpc": "Musepack",
         ".ra": "RealAudio",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import soundfile
 
 
-DECODING_VERSION: Final = 2
+DECODING_VERSION: Final = 3
 """Part of every key of the feature cache: raised whenever the same file gives other samples."""
 
 
@@ -68,7 +68,7 @@ def open_decoder(raw: BinaryIO, path: Path) -> Iterator[Decoder]:
         raise DataError(f"{path}: truncated: {count.missing} of its bytes are missing; copy or record it again")
     raw.seek(0)
     is_mended = count.patches or count.pretended_size
-    file = MendedFile(raw, count.patches, count.pretended_size) if is_mended else raw.fileno()
+    file = MendedFile(raw, count.patches, count.pretended_size, count.end) if is_mended else raw.fileno()
     try:
         sound = _forward()(file, closefd=False)
     except (soundfile.LibsndfileError, RuntimeError, ValueError, TypeError) as error:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import BinaryIO, Final, Literal
 
+from speechgmm.io.flac_frames import flac_samples
 from speechgmm.io.mpeg_frames import STRETCH, mpeg_count
 
 _LAST_BYTES: Final = 1 << 18
@@ -46,6 +47,9 @@ class HeaderCount:
 
     note: str = ""
     """What a person should know of it, as the second half of a message."""
+
+    end: int = 0
+    """Bytes of the file that the decoder is to see, whatever size is pretended; 0: all."""
 
     ends_with_samples: bool = False
     """Whether nothing but samples follows the header: what a decoder leaves unread is not heard."""
@@ -120,8 +124,13 @@ def header_count(file: BinaryIO) -> HeaderCount:
     file.seek(0)
     head = file.read(1024)
     magic = head[:4]
-    if magic in _CHUNKED:
+    if magic == b"FORM" and head[8:12] in (b"8SVX", b"16SV"):  # libsndfile reads to the end of the file
+        body = replace(_CHUNKED[magic], samples=b"BODY", preamble=0)
+        found = HeaderCount(_chunked(file, body, size, head).missing)
+    elif magic in _CHUNKED:
         found = _chunked(file, _CHUNKED[magic], size, head)
+        if magic == b"BW64":  # RF64 by another name, by which libsndfile does not know it
+            found = replace(found, patches={**found.patches, 0: b"RF64" if head[12:16] == b"ds64" else b"RIFF"})
         place = head.find(b"fmt ") + 8
         if magic == b"RIFF" and place >= 8 and head[place : place + 2] == _MP3_IN_WAV:
             found = replace(found, is_exact=False, pretended_size=size * STRETCH)
@@ -129,14 +138,17 @@ def header_count(file: BinaryIO) -> HeaderCount:
         found = _au_count(head, size)
     elif head[:7] == b"NIST_1A":
         found = _nist_count(head, size)
+    elif magic == b"2BIT":
+        found = HeaderCount(_avr_missing(head, size))
+    elif head.startswith(b"Creative Voice File\x1a"):
+        found = _voc_count(head, size)
     elif magic == b"OggS":
         first = max(0, size - _LAST_BYTES)
         file.seek(first)
         missing = max(0, first + _last_ogg_page_end(file.read(_LAST_BYTES)) - size)
         found = HeaderCount(missing=missing, ends_with_samples=True)
     elif magic == b"fLaC":  # 36 bits of a count in the first block; 0: not known, as of an encoder to a pipe
-        is_exact = int.from_bytes(head[18:26], "big") & ((1 << 36) - 1) > 0
-        found = HeaderCount(is_exact=is_exact, ends_with_samples=True)
+        found = _flac_count(file, int.from_bytes(head[18:26], "big"), size)
     else:
         frames = mpeg_count(file, size)
         found = HeaderCount() if frames is None else HeaderCount(*frames)
@@ -183,9 +195,8 @@ def _chunked(file: BinaryIO, chunks: _Chunks, size: int, head: bytes) -> HeaderC
             return HeaderCount(patches=everything)
         return HeaderCount(missing=body - rest)
     behind = size - _end_of_chunks(file, chunks, position, max(0, body), size)
-    end = (
-        size - rest + body if chunks.align == 8 and 0 < body < rest else 0
-    )  # libsndfile reads W64 to the end of the file
+    # libsndfile reads W64 to the end of the file
+    end = size - rest + body if chunks.align == 8 and 0 < body < rest else 0
     if behind < chunks.head:
         return HeaderCount(pretended_size=end)
     if body <= chunks.preamble:
@@ -250,6 +261,41 @@ def _nist_count(head: bytes, size: int) -> HeaderCount:
             note=f"its header counts {count} samples, and {rest // max(1, width)} are there: all are read"
         )
     return HeaderCount()
+
+
+def _avr_missing(head: bytes, size: int) -> int:
+    channels = 2 if head[12:14] != b"\0\0" else 1
+    count, width = int.from_bytes(head[26:30], "big"), int.from_bytes(head[14:16], "big") // 8 * channels
+    return 0 if _is_placeholder(count, 4) else max(0, count * width - max(0, size - 128))
+
+
+def _voc_count(head: bytes, size: int) -> HeaderCount:
+    """Of a Creative Voice File: blocks of a type and three bytes of size. libsndfile reads to the end of the file."""
+    position = int.from_bytes(head[20:22], "little")
+    while 0 < position < len(head) - 4 and head[position]:  # type 0 ends the file
+        body = int.from_bytes(head[position + 1 : position + 4], "little")
+        if head[position] in (1, 9):
+            n_preamble, rest = 2 if head[position] == 1 else 12, size - position - 4
+            if body >= (1 << 24) - 1024:  # what three bytes hold, of a writer to a pipe
+                return HeaderCount()
+            if body <= n_preamble < rest - 8:
+                note = f"its header counts no samples, and {rest - n_preamble} bytes lie behind it: they are read"
+                return HeaderCount(note=note)
+            behind = rest - body
+            note = f"{behind} bytes behind its first block of samples ({body} bytes) are not read" * (behind >= 8)
+            return HeaderCount(max(0, -behind), pretended_size=size - behind if behind > 0 else 0, note=note)
+        position += 4 + body
+    return HeaderCount()
+
+
+def _flac_count(file: BinaryIO, word: int, size: int) -> HeaderCount:
+    """Of FLAC: 36 bits of a count at the end of a word of 64; 0: not known, as of an encoder to a pipe."""
+    count = word & ((1 << 36) - 1)
+    n = flac_samples(file, size) if count else 0
+    if n > count:
+        note = f"its header counts {count} samples, and {n} are there: all are read"
+        return HeaderCount(patches={18: (word - count).to_bytes(8, "big")}, is_exact=False, note=note)
+    return HeaderCount(is_exact=count > 0, ends_with_samples=True)
 
 
 def _last_ogg_page_end(data: bytes) -> int:

@@ -56,11 +56,13 @@ class MendedFile:
         Offset in bytes -> what is read there.
     pretended_size
         The size in bytes that is said; 0: the file's own. Nothing is read beyond it, nor beyond the file's own.
+    end
+        Bytes of the file that are shown; 0: all.
     """
 
-    def __init__(self, file: BinaryIO, patches: Mapping[int, bytes], pretended_size: int = 0) -> None:
+    def __init__(self, file: BinaryIO, patches: Mapping[int, bytes], pretended_size: int = 0, end: int = 0) -> None:
         self._file, self._patches = file, patches
-        size = os.fstat(file.fileno()).st_size
+        size = end or os.fstat(file.fileno()).st_size
         self._pretended_size = pretended_size or size
         self._size = min(size, self._pretended_size)
         self._position = 0

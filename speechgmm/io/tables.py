@@ -68,6 +68,11 @@ def decode(data: bytes) -> str:
     except UnicodeDecodeError as error:
         if encoding != "utf-8":
             raise DataError(f"not text in {encoding.upper()}, as it begins ({error.reason}): is it damaged?") from None
+        if b"\0" in data[:1000]:
+            raise DataError(
+                "not text in UTF-8 or UTF-16: it has zero bytes, as spreadsheets and compressed files do; export it as "
+                "text, or unpack it"
+            ) from None
         line = data.count(b"\n", 0, error.start) + 1
         raise DataError(
             f"not text in UTF-8 or UTF-16 (byte 0x{data[error.start]:02x} in line {line}; it may be Windows-1252 or "

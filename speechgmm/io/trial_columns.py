@@ -7,9 +7,10 @@ Layouts without a header, in any order of columns that leaves no doubt:
     test attack target score    ASVspoof 2019             test score                  ASVspoof 2021
     score target                compute-eer               speaker test - attack target  ASVspoof's protocol
 
-The words for the truth tell its column; where there are none, it is the one column that holds 1 and 0 alone.
+The words for the truth tell its column; where there are none, it is the one column that holds 1 and 0 (or -1) alone.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,10 @@ from typing import Final
 from speechgmm.errors import DataError
 from speechgmm.io.tables import cells, number, separator
 
-_TARGET: Final = ("target", "tgt", "tar", "true", "1", "genuine", "client", "positive", "same", "bonafide")
+_TARGET: Final = ("target", "tgt", "tar", "true", "1", "1.0", "genuine", "client", "positive", "same", "bonafide")
 _NONTARGET: Final = (
     *("nontarget", "nontgt", "nontar", "non", "imp", "impostor", "imposter", "false", "0", "negative", "different"),
-    *("spoof", "spoofed"),
+    *("0.0", "-1", "-1.0", "spoof", "spoofed"),
 )
 _SPOOFING: Final = ("bonafide", "spoof", "spoofed")
 
@@ -45,10 +46,10 @@ _LOOKED_AT: Final = 1000  # rows that columns are told by
 def truth_of(word: str) -> bool | None:
     """Whether a trial is a target, by the word for it; None: no such word is known.
 
-    >>> truth_of("non-target"), truth_of("Bona_Fide"), truth_of("perhaps")
-    (False, True, None)
+    >>> truth_of("non-target"), truth_of("Bona_Fide"), truth_of("-1"), truth_of("perhaps")
+    (False, True, False, None)
     """
-    plain = word.lower().replace("-", "").replace("_", "")
+    plain = _plain(word)
     return True if plain in _TARGET else False if plain in _NONTARGET else None
 
 
@@ -100,7 +101,7 @@ def _by_content(path: Path, rows: Sequence[Sequence[str]], wanted: str) -> dict[
     """The columns of a table without a header."""
     columns = list(zip(*rows, strict=True))
     numeric = [n for n, column in enumerate(columns) if _is_number(column[0]) and _mostly(map(_is_number, column))]
-    binary = [n for n in numeric if set(columns[n]) <= {"0", "1"}]
+    binary = [n for n in numeric if set(columns[n]) <= {"0", "1"} or set(columns[n]) == {"-1", "1"}]
     others = [n for n in range(len(columns)) if n not in numeric]
     words = [n for n in others if _mostly(truth_of(cell) is not None for cell in columns[n])]
     width = len(columns)
@@ -185,7 +186,7 @@ def _is_of_attacks(columns: Sequence[Sequence[str]]) -> bool:
 
 
 def _plain(word: str) -> str:
-    return word.lower().replace("-", "").replace("_", "")
+    return re.sub(r"(?<=[a-z])[-_]", "", word.lower())  # -1 stays
 
 
 def _mostly(holds: Iterable[bool]) -> bool:

@@ -37,9 +37,9 @@ def confusions(run: RunFolder) -> Section | None:
     head = ("true class", "confused with", "items", "share of the true class (%)")
     most = Table.of(caption, head, pairs, text=2, folded=n <= COUNTS_UP_TO)
     if n <= ALL_COUNTS_UP_TO:
-        corner = ("true \\ decided", *labels)
+        corner = ("true \\ predicted", *labels)
         full = Table.of(
-            "All counts: true class in rows, decision in columns", corner, zip(labels, *counts.T, strict=True)
+            "All counts: true class in rows, predicted class in columns", corner, zip(labels, *counts.T, strict=True)
         )
     else:
         full = replace(most, caption=f"{caption}; all counts are in {RunFile.CONFUSION}", folded=True)
@@ -48,7 +48,7 @@ def confusions(run: RunFolder) -> Section | None:
         "confusion",
         alt=f"Confusion matrix of {n} classes; {np.trace(counts)} of {counts.sum()} items are on the diagonal. "
         "The counts are in the table below it.",
-        caption="Rows are the true classes, columns the decisions; the darker, the larger the share of the row.",
+        caption="Rows are the true classes, columns the predicted; the darker, the larger the share of the row.",
         table=full,
         wide=n >= WIDE_FROM,
     )
@@ -64,5 +64,5 @@ def _per_class(run: RunFolder, wrong: Any, labels: tuple[str, ...]) -> Table:
         shares = (percent(float(row[name] or "nan")) for name in ("recall", "precision"))
         rows.append((row["class"], row["items"], row["right"], *shares, most))
     rows.sort(key=lambda row: float("inf") if row[3] == "–" else float(row[3]))
-    head = ("class", "items", "right", "recall (%)", "precision (%)", "most often confused with (items)")
+    head = ("class", "items", "correct", "recall (%)", "precision (%)", "most often confused with (items)")
     return Table("Every class, the worst first", head, tuple(rows), frozenset((1, 2, 3, 4)), folded=len(rows) > 12)

@@ -53,8 +53,8 @@ def section(run: RunFolder, n_audio: int, threshold: float | None) -> Section | 
     if run.decisions is not None:
         unit = run.decisions.unit
         worst, n_errors = _wrong_decisions(run.decisions, unit)
-        head = ("recording", "true class", "decided", f"off by ({unit})")
-        text = ["Ordered by how far the score of the class decided lies above that of the true class."]
+        head = ("recording", "true class", "predicted class", f"off by ({unit})")
+        text = ["Ordered by how far the score of the predicted class lies above that of the true class."]
     elif run.claims is not None and threshold is not None:
         worst, n_errors = _wrong_claims(run.claims, threshold)
         head = ("test recording", "claimed", "error", f"score ({run.claims.unit})")
@@ -93,7 +93,7 @@ def _wrong_decisions(decisions: Decisions, unit: str) -> tuple[list[Mistake], in
     for n in order:
         true, decided, name = decisions.true[n], decisions.decided[n], decisions.ids[n]
         off = "–" if np.isnan(margins[n]) else f"{margins[n]:.3f}"
-        about = (("true class", true), ("decided", decided), ("off by", f"{off} {unit}"))
+        about = (("true class", true), ("predicted class", decided), ("off by", f"{off} {unit}"))
         found.append(Mistake(name, f"{true}, confused with {decided}", about, (name, true, decided, off)))
     return found, len(wrong)
 

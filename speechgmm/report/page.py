@@ -14,6 +14,7 @@ from speechgmm.config import ReportSpec
 from speechgmm.engine.run_folder import RunFolder, read_run
 from speechgmm.errors import ConfigError
 from speechgmm.io.atomic import write_text
+from speechgmm.io.run_files import RunFile
 from speechgmm.report.canvas import printable
 
 NEEDED: Final = ("matplotlib", "jinja2")
@@ -49,7 +50,7 @@ def write_report(
     """
     if missing := missing_extra():
         raise ConfigError(f"a report needs {missing}, not installed here; pip install 'speechgmm[report]'")
-    path = path or folder / "report.html"
+    path = path or folder / RunFile.REPORT
     write_text(path, render(replace(read_run(folder), audio_root=audio_root, is_own=is_own), audio))
     return path
 

@@ -77,15 +77,3 @@ def percent(share: float, digits: int = 1) -> str:
     ('95.3', '–')
     """
     return "–" if share != share else f"{100 * share:.{digits}f}"
-
-
-def seconds(value: float) -> str:
-    """A time for a person.
-
-    >>> seconds(0.4), seconds(75), seconds(7260)
-    ('0.4 s', '1 min 15 s', '2 h 01 min')
-    """
-    if value < 60:
-        return f"{value:.1f} s"
-    minutes, rest = divmod(round(value), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -192,17 +192,28 @@ def plot_spectrogram(
     return figure
 
 
-def levels(samples: ArrayLike, sample_rate: int, start: float = 0.0) -> tuple[NDArray[np.float64], float]:
-    """Levels (columns, bins) in dB below the loudest, from Hann windows of 16 ms, and the time (s) of their end.
+def levels(
+    samples: ArrayLike,
+    sample_rate: int,
+    start: float = 0.0,
+    *,
+    window: float = 0.016,
+    hops: int = 4,
+    n_columns: int = SPECTROGRAM_COLUMNS,
+) -> tuple[NDArray[np.float64], float]:
+    """Levels (columns, bins) in dB below the loudest, and the time (s) where the last window ends.
+
+    Hann windows of about ``window`` seconds begin ``hops`` times a window's length; of long samples at most
+    ``n_columns`` do, evenly spread.
 
     Raises:
         ShapeError: Samples that are not a vector, or fewer than a window of them.
     """
     values = np.asarray(samples, np.float64)
-    length = 1 << max(5, round(np.log2(0.016 * sample_rate)))
+    length = 1 << max(5, round(np.log2(window * sample_rate)))
     if values.ndim != 1 or len(values) < length:
         raise ShapeError(f"samples {values.shape}; expected a vector of at least {length} of them, one window")
-    hop = max(length // 4, -(-(len(values) - length) // SPECTROGRAM_COLUMNS))
+    hop = max(length // hops, -(-(len(values) - length) // n_columns))
     windows = np.lib.stride_tricks.sliding_window_view(values, length)[::hop]
     power = np.abs(np.fft.rfft(windows * np.hanning(length), axis=1)) ** 2  # (columns, bins)
     level = 10 * np.log10(np.maximum(power, 1e-12 * max(float(power.max()), 1e-30)))

@@ -7,16 +7,17 @@ import yaml
 
 from speechgmm.config import NOT_IN_THE_RESULT, default_config, other_than, to_plain
 from speechgmm.engine.run_folder import RunFolder
-from speechgmm.evaluation import EER_NAMES, Metric
-from speechgmm.evaluation.metric import notes_of
+from speechgmm.evaluation import Metric
+from speechgmm.evaluation.metric import notes_of, shown_name
 from speechgmm.report import mistakes
 from speechgmm.report.component_choice import choice
 from speechgmm.report.confusions import confusions
 from speechgmm.report.detection_sections import detection
 from speechgmm.report.operating_points import operating_points
-from speechgmm.report.parts import Picture, Section, Table, percent, seconds
+from speechgmm.report.parts import Picture, Section, Table, percent
 from speechgmm.report.plots import CURVES_WITH_NAMES, plot_training
 from speechgmm.report.settings import settings_of
+from speechgmm.report.text import duration
 
 
 def sections(run: RunFolder, n_audio: int) -> list[Section]:
@@ -45,10 +46,7 @@ def sections(run: RunFolder, n_audio: int) -> list[Section]:
 
 def figures(run: RunFolder) -> Iterator[tuple[str, Metric]]:
     """The metrics of the test, with names for a person."""
-    names = EER_NAMES | {"min_dcf": "minDCF", "act_dcf": "actDCF", "cllr": "Cllr", "cllr_min": "Cllr_min"}
-    names |= {"auc": "AUC", "pauc": "pAUC"}
-    for name, metric in run.results.items():
-        yield names.get(name, name.replace("_", " ")), metric
+    return ((shown_name(name), metric) for name, metric in run.results.items())
 
 
 def shown(value: float | None, unit: str) -> str:
@@ -79,14 +77,15 @@ def results(run: RunFolder) -> Section:
             "results", "Results", ("The run has no results: it was not tested, or the test was not finished.",)
         )
     text = [f"{', '.join(names)}: {note}." for note, names in notes_of(known).items()]
+    text += [f"What limits this result: {hint}." for hint in run.metrics.get("hints", ())]
     strangers = run.results.get("open_set_false_alarm")
     if strangers is not None:
         text.append(
             f"Open set: a test is accepted as the best model's from {strangers.more['threshold']:.3f} nats on and is "
             f"unknown below; unknown speakers are {strangers.more['strangers']}."
         )
-    head = ("figure", "value", "low", "high", "items", "how the interval was made (groups)")
-    caption = "Figures of the test, with 95 % intervals"
+    head = ("metric", "value", "low", "high", "items", "how the interval was made (groups)")
+    caption = "Metrics of the test, with 95 % intervals"
     table = Table(caption, head, tuple(rows), frozenset((1, 2, 3, 4)), folded=False)
     tables = [table]
     folds = run.metrics.get("folds", {})
@@ -150,7 +149,7 @@ def data(run: RunFolder) -> Section:
         rows = [(row["class"], row["split"], row["utterances"], row["seconds"], row["frames"]) for row in run.data]
         total = sum(float(row["seconds"]) for row in run.data)
         n_utterances = sum(int(row["utterances"]) for row in run.data)
-        text.append(f"{n_utterances} utterances, {seconds(total)} in all.")
+        text.append(f"{n_utterances} utterances, {duration(total)} in all.")
         head = ("class", "split", "utterances", "duration (s)", "frames")
         tables.append(Table.of("Utterances, duration and frames of every class", head, rows, text=2))
     else:
@@ -185,7 +184,7 @@ def about(run: RunFolder) -> list[tuple[str, str]]:
     if metrics.get("n_rejected"):
         rows.append(("Left out", str(metrics["n_rejected"])))
     if "seconds" in metrics:
-        rows.append(("Time", ", ".join(f"{stage} {seconds(value)}" for stage, value in metrics["seconds"].items())))
+        rows.append(("Time", ", ".join(f"{stage} {duration(value)}" for stage, value in metrics["seconds"].items())))
     if environment:
         rows.append(("speechgmm", environment["packages"]["speechgmm"]))
         rows.append(("Configuration hash", environment["config_hash"]))

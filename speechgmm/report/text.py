@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def figure(name: str, metric: "Metric") -> tuple[str, str, str]:
     """Name, value and interval of a metric, for a person."""
-    from speechgmm.evaluation import EER_NAMES  # the other commands wait for less
+    from speechgmm.evaluation.metric import shown_name  # the other commands wait for less
 
     def number(value: float) -> str:
         return f"{100 * value:.1f} %" if metric.unit == "fraction" else f"{value:.3f}"
@@ -25,7 +25,7 @@ def figure(name: str, metric: "Metric") -> tuple[str, str, str]:
         by = "items as independent" if metric.n_groups is None else f"{metric.n_groups} groups"
         interval = f"95 % interval {number(metric.low)} to {number(metric.high)} ({by})"
     stated = f" (prior {metric.more['p_target']:g})" if "p_target" in metric.more else ""
-    return EER_NAMES.get(name, name.replace("_", " ")) + stated, number(metric.value), interval
+    return shown_name(name) + stated, number(metric.value), interval
 
 
 def recordings(given: Sequence[Path]) -> list[Path]:
@@ -72,7 +72,11 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def duration(seconds: float) -> str:
-    """A length of time for a person: 4.2 s, 3 min 20 s, 2 h 5 min."""
+    """A length of time for a person.
+
+    >>> duration(0.4), duration(75), duration(7500)
+    ('0.4 s', '1 min 15 s', '2 h 5 min')
+    """
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

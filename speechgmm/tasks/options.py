@@ -29,6 +29,15 @@ class TimesFormat(StrEnum):
     jsonl = "jsonl"
 
 
+class TableFormat(StrEnum):
+    """How a table of runs is printed."""
+
+    text = "text"
+    tsv = "tsv"
+    json = "json"
+    markdown = "markdown"
+
+
 ConfigFile = Annotated[Path, typer.Argument(help="the configuration, a YAML file", metavar="CONFIG")]
 Overrides = Annotated[
     list[str] | None,
@@ -37,6 +46,7 @@ Overrides = Annotated[
 Model = Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")]
 Audio = Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")]
 Form = Annotated[Format, typer.Option("--format", help="how to print")]
+TableForm = Annotated[TableFormat, typer.Option("--format", help="how to print the table; tsv, json: for programs")]
 Resample = Annotated[
     bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
 ]
@@ -58,10 +68,3 @@ class ScoreOptions:
     resample: Resample = False
     jobs: Jobs = 1
     quiet: Quiet = False
-
-
-def model_file_of(path: Path) -> Path:
-    """The model file that a user names: itself, or that of a run by the run's folder."""
-    from speechgmm.io.run_files import RunFile
-
-    return path / RunFile.MODELS if path.is_dir() else path

@@ -1,6 +1,7 @@
 """Files below the folder of a corpus, the same for every reader: what counts, what is left aside, what is a split."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -48,17 +49,30 @@ def any_below(folder: Path, suffix: str) -> bool:
 
 
 def _files(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
-    about = folder.stat()
-    if (about.st_dev, about.st_ino) in above:  # a circle of links
-        return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if is_passed_over(entry.name):
-                continue
-            if entry.is_dir():
-                yield from _files(Path(entry.path), above | {(about.st_dev, about.st_ino)})
-            else:
-                yield Path(entry.path)
+    try:
+        about = folder.stat()
+        if (about.st_dev, about.st_ino) in above:  # a circle of links
+            return
+        entries = list(os.scandir(folder))
+    except OSError as error:
+        raise DataError(f"{folder}: this folder cannot be read ({error.strerror})") from None
+    for entry in entries:
+        if is_passed_over(entry.name):
+            continue
+        if _is_folder(entry):
+            yield from _files(Path(entry.path), above | {(about.st_dev, about.st_ino)})
+        else:
+            yield Path(entry.path)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself: whoever opens it says so
+        return False
+
+
+_LIKE_A_SPLIT: Final = re.compile(rf"({'|'.join(sorted(SPLIT_NAMES, key=len, reverse=True))})(?![a-z])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +117,6 @@ def recordings_below(folder: Path) -> Recordings:
     return Recordings(folder, tuple(audio), tuple(undecoded))
 
 
-def audio_files(folder: Path) -> list[Path]:
-    """Every recording below a folder that can be decoded here, sorted by path."""
-    return list(recordings_below(folder).audio)
-
-
 def split_folders(root: Path, places: Iterable[PurePath], *, classes: bool = True) -> dict[str, str]:
     """Folder at the top -> split, where the folders at the top are splits; empty where they are classes.
 
@@ -117,7 +126,8 @@ def split_folders(root: Path, places: Iterable[PurePath], *, classes: bool = Tru
         classes: Whether a split holds a folder for each class.
 
     Raises:
-        DataError: Some folders are splits and some are not; two are the same split; splits without class folders.
+        DataError: Some folders are splits and some are not; two are the same split; splits without class folders;
+            folders whose names begin as those of two splits (train_set and test_set).
 
     >>> places = [PurePath("Train/ann/1.wav"), PurePath("val/ann/2.wav"), PurePath("test/ann/3.wav")]
     >>> split_folders(Path("corpus"), places)
@@ -127,6 +137,7 @@ def split_folders(root: Path, places: Iterable[PurePath], *, classes: bool = Tru
     for place in places:
         if len(place.parts) > 1:
             deep[place.parts[0]] = deep.get(place.parts[0], not classes) or len(place.parts) > 2
+    _refuse_like_splits(root, [top for top, is_deep in deep.items() if is_deep])
     named = {top: SPLIT_NAMES[top.lower()] for top in deep if top.lower() in SPLIT_NAMES}
     # A class may be called so too: a sound of trains, a speaker called Val. Then its recordings lie in it directly, or
     # it stands alone among the others.
@@ -153,6 +164,18 @@ def split_folders(root: Path, places: Iterable[PurePath], *, classes: bool = Tru
         if len(tops) > 1:
             raise DataError(f"{root}: {_folders(tops)} are the same split, {named[tops[0]]}; rename or join them")
     return named
+
+
+def _refuse_like_splits(root: Path, tops: Iterable[str]) -> None:
+    """Refuse folders like train_set and test_set: they are splits, or classes of an unlucky name; nobody can tell."""
+    like = {top: SPLIT_NAMES[found[1].lower()] for top in tops if (found := _LIKE_A_SPLIT.match(top))}
+    odd = [top for top in like if top.lower() not in SPLIT_NAMES]
+    if odd and "train" in like.values() and len(set(like.values())) > 1:
+        raise DataError(
+            f"{root}: {_folders(odd)} {'begins' if len(odd) == 1 else 'begin'} like the name of a split; expected are "
+            f"these names alone ({', '.join(SPLIT_NAMES)}): call it "
+            f"{', '.join(dict.fromkeys(repr(like[top]) for top in odd))}, or rename it if it is a class"
+        )
 
 
 def _folders(names: Iterable[str]) -> str:

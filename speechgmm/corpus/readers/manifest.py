@@ -96,14 +96,14 @@ Row = dict[str, str] | str
 
 def table_rows(path: Path) -> Iterator[tuple[int, Row]]:
     """Line number and content of every row that is not blank."""
-    text = read_table(path, "there is no such manifest (corpus.path, relative to the configuration file)")
     suffix = path.suffix.lower()
+    if suffix not in (".tsv", ".csv", ".jsonl") and path.exists():
+        raise DataError(f"{path}: a manifest ends in .tsv, .csv or .jsonl, not {path.suffix or 'nothing'!r}")
+    text = read_table(path, "there is no such manifest (corpus.path, relative to the configuration file)")
     if suffix == ".jsonl":
         yield from _json_rows(text)
-    elif suffix in (".tsv", ".csv"):
-        yield from _table_rows(path, text, "\t" if suffix == ".tsv" else _of_csv(text))
     else:
-        raise DataError(f"{path}: a manifest ends in .tsv, .csv or .jsonl, not {path.suffix or 'nothing'!r}")
+        yield from _table_rows(path, text, "\t" if suffix == ".tsv" else _of_csv(text))
 
 
 def _json_rows(text: str) -> Iterator[tuple[int, Row]]:

@@ -6,7 +6,9 @@ root/                       or, with a split:   root/
 """
 
 import re
+from bisect import bisect
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -82,7 +84,8 @@ def read_textgrids(root: Path, label: str, spec: TextGridSpec | None = None) -> 
     if not utterances:
         raise DataError(f"{place}: no interval with text in the tier of {len(grids)} TextGrids")
     without = sum(1 for stem in audio if stem not in grids)
-    notes = (f"{without} of {len(audio)} recordings have no TextGrid beside them and are not used",) if without else ()
+    where = "beside them" if place == root else f"in {place}"
+    notes = (f"{without} of {len(audio)} recordings have no TextGrid {where} and are not used",) if without else ()
     return Corpus(tuple(utterances), label, root, (*notes, *found.notes()))
 
 
@@ -104,8 +107,9 @@ def _grids(place: Path, root: Path) -> dict[Path, Path]:
 
 
 def _at(time: float, tier: Sequence[Interval]) -> str:
-    """The text of a tier at a time; empty where it has none."""
-    return next((text for start, end, text in tier if start <= time < end), "")
+    """The text of a tier, sorted by time, at a time; empty where it has none."""
+    place = bisect(tier, time, key=itemgetter(0)) - 1
+    return tier[place][2] if place >= 0 and time < tier[place][1] else ""
 
 
 def _intervals(path: Path, spec: TextGridSpec) -> tuple[list[Interval], dict[str, list[Interval]]]:

@@ -134,7 +134,7 @@ def read_timit(root: Path, label: str, spec: TimitSpec) -> Corpus:
     chosen = [sentence for sentence in sentences if not (drop_sa and sentence.sentence.startswith("sa"))]
     if not chosen:
         raise DataError(f"{root}: no sentence but sa1 and sa2, which corpus.timit.sa drops")
-    split_of, notes = _splits(root, chosen, spec.test)
+    split_of, notes = _splits(root, chosen, spec)
     utterances: list[Utterance] = []
     for sentence in chosen:
         some = next(iter(sentence.files.values())).relative_to(root)
@@ -180,10 +180,18 @@ def _sentences(root: Path, problems: list[str]) -> list[_Sentence]:
     return sorted(found.values(), key=lambda one: (order[one.part], one.dialect, one.speaker, one.sentence))
 
 
-def _splits(root: Path, sentences: list[_Sentence], test: str) -> tuple[dict[str, str | None], list[str]]:
+def _splits(root: Path, sentences: list[_Sentence], spec: TimitSpec) -> tuple[dict[str, str | None], list[str]]:
     """Speaker -> split, None: left out; and notes."""
     parts = {sentence.speaker: sentence.part for sentence in sentences}
-    if test == "full":
+    if spec.test_speakers:
+        named = {speaker.lower() for speaker in spec.test_speakers}
+        if unknown := sorted(named - parts.keys()):
+            raise DataError(
+                f"{root}: corpus.timit.test_speakers names {', '.join(unknown)}, and no such speaker is there; the "
+                f"speakers are {', '.join(sorted(parts)[:10])}{', ...' if len(parts) > 10 else ''}"
+            )
+        return {speaker: "test" if speaker in named else "train" for speaker in parts}, []
+    if spec.test == "full":
         return dict(parts), []
     tested = {speaker for speaker, part in parts.items() if part == "test"}
     if missing := sorted(CORE_TEST - tested):

@@ -115,7 +115,7 @@ def _reference(tensors: dict[str, NDArray[np.float64]], threshold: Threshold, sp
     sizes = {"scores": None, **dict.fromkeys(("centres", "scales"), spec.n_figures)}
     found = {name: tensor(tensors, name, sizes.get(name, len(spec.streams))) for name in REFERENCE}
     if any((found[name] <= 0).any() for name in ("scales", "curve_scales")):
-        raise ValueError("a scale of figures or curves that is not above 0")
+        raise ValueError("a scale of scores or curves that is not above 0")
     if not len(found["scores"]) or (np.diff(found["scores"]) < 0).any():
         raise ValueError("no scores of normal recordings, or scores that are not in ascending order")
     return NormalReference(**found, threshold=threshold)

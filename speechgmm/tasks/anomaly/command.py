@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from speechgmm.errors import ConfigError
-from speechgmm.tasks.options import ScoreOptions, model_file_of
+from speechgmm.io.run_files import model_file
+from speechgmm.tasks.options import ScoreOptions
 
 if TYPE_CHECKING:
     from speechgmm.tasks.anomaly.codec import AnomalyFile
@@ -48,7 +49,7 @@ class Score(ScoreOptions):
         from speechgmm.tasks.anomaly.scoring import find_anomalies, with_resampling
         from speechgmm.tasks.output import Results, print_rows
 
-        file = read_anomaly_file(model_file_of(self.model))
+        file = read_anomaly_file(model_file(self.model))
         file = with_resampling(file) if self.resample else file
         kind, paths = _kind(file, self.label), recordings(self.audio)
         if self.curve is not None and len({path.stem for path in paths}) < len(paths):

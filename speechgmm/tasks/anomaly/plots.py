@@ -72,7 +72,7 @@ def plot_roc(curves: Mapping[str, Trials], *, marked: Sequence[tuple[float, floa
 
     >>> from speechgmm.evaluation import pool_trials
     >>> plot_roc({"clicks": pool_trials([1.0, 2.0], [0.0, 1.5])}).axes[0].get_ylabel()
-    'anomalous recordings found (%)'
+    'anomalous recordings detected (%)'
     """
     many = len(curves) > IN_LEGEND
     figure, axes = new_axes(height=3.8, title=title)
@@ -94,7 +94,7 @@ def plot_roc(curves: Mapping[str, Trials], *, marked: Sequence[tuple[float, floa
     axes.set_xlim(0, 100)
     axes.set_ylim(0, 102)
     axes.set_xlabel("false alarms (% of normal recordings)")
-    axes.set_ylabel("anomalous recordings found (%)")
+    axes.set_ylabel("anomalous recordings detected (%)")
     if many:
         axes.legend(frameon=False, fontsize=7.5, loc="center left", bbox_to_anchor=(1.0, 0.5))
         figure.set_size_inches(WIDTH + 2.2, 3.8)

@@ -160,7 +160,7 @@ def _areas(run: RunFolder) -> list[Table]:
                     value += f" ({percent(metric.low)} to {percent(metric.high)})"
                 cells.append(value)
             rows.append((name, *cells))
-        head = (what, "AUC (%)", "pAUC to 10 % (%)", "found (%)", "false alarms (%)")
+        head = (what, "AUC (%)", "pAUC to 10 % (%)", "detected (%)", "false alarms (%)")
         found.append(Table.of(f"Each {what}, with 95 % intervals", head, rows, folded=len(rows) > 12))
     return found
 
@@ -220,7 +220,7 @@ def _roc(run: RunFolder, normal: str, kinds: list[str]) -> Picture:
         alt=f"Receiver operating characteristic of {len(kinds)} kinds of anomalies; numbers are in the table below it.",
         caption="Points are the thresholds that the run chose. Scores of several classes are pooled here, each less "
         "its class's threshold; the metrics above are means over classes.",
-        table=Table.of("What the curves hold", ("anomaly", "AUC, pooled", "found (%)", "false alarms (%)"), rows),
+        table=Table.of("What the curves hold", ("anomaly", "AUC, pooled", "detected (%)", "false alarms (%)"), rows),
         wide=len(kinds) > IN_LEGEND,
     )
 

@@ -27,21 +27,21 @@ class StreamSpec:
     n_components: int | None = setting(None, "components of its mixtures; default: model.n_components", ge=1, le=65536)
     pool: Pool = setting(
         "mean",
-        "negative log-likelihoods of frames become one figure by their mean (for what goes on all the time), by the "
-        "mean of the worst share of frames (top: clicks), or by the worst mean over a stretch (window: faults of "
+        "negative log-likelihoods of frames become the score by their mean (for what goes on all the time), by "
+        "the mean of the worst share of frames (top: clicks), or by the worst mean over a stretch (window: faults of "
         "some tenths of a second)",
     )
     share: float = setting(0.05, "top: share of the frames that count", gt=0, le=1)
     window: float = setting(0.3, "window: length of the stretch", unit="s", gt=0, le=3600)
     relative: bool = setting(
         False,
-        "less the recording's own median frame, so that a strange voice or channel is no anomaly; for faults that are "
+        "less the recording's own median frame, so that an unknown voice or channel is no anomaly; for faults that are "
         "short beside the recording",
     )
     side: Side = setting(
         "unlikely",
-        "what is odd: frames less likely than normal ones, likelier ones (hum and smooth noise are likelier than "
-        "speech under its model), or both",
+        "which frames are anomalous: those less likely than normal ones, likelier ones (hum and smooth noise are "
+        "likelier than speech under its model), or both",
     )
 
     def __post_init__(self) -> None:
@@ -74,10 +74,12 @@ class AnomalySpec:
     models: Literal["label", "one"] = setting(
         "label", "label: a model for each value of corpus.label (a machine); one: one for all"
     )
-    streams: tuple[StreamSpec, ...] = setting((StreamSpec(),), "looks at a recording whose figures make its score")
+    streams: tuple[StreamSpec, ...] = setting(
+        (StreamSpec(),), "ways to score a recording; combine makes one score of them"
+    )
     combine: Combine = setting(
         "max",
-        "several figures, each in deviations of normal recordings, become a score by the largest or by their mean",
+        "scores of several streams, in standard deviations of normal recordings, become one: the largest or the mean",
     )
     false_alarm: float = setting(
         0.05, "share of normal recordings that may be called anomalous: the threshold is made for it", gt=0, lt=1
@@ -89,21 +91,19 @@ class AnomalySpec:
         le=1000,
     )
     when: float = setting(
-        0.3, "length of the stretch that is named as the oddest of a recording", unit="s", gt=0, le=3600
+        0.3, "length of the stretch that is named as the most anomalous of a recording", unit="s", gt=0, le=3600
     )
 
     def __post_init__(self) -> None:
         """Refuse streams that could not be told apart."""
         if not self.streams:
-            raise ConfigError("anomaly.streams is empty; expected one look at a recording at least, or leave it out")
+            raise ConfigError("anomaly.streams is empty; expected one stream at least, or leave it out")
         names = [stream.name for stream in self.streams]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise ConfigError(f"anomaly.streams: two are named {twice!r}; give each a name of its own")
         if self.combine != "max" and self.n_figures == 1:
-            raise ConfigError(
-                "anomaly.combine has no effect on one stream of one side; its figure is the score: leave it out"
-            )
+            raise ConfigError("anomaly.combine has no effect on one stream of one side; leave it out")
 
     @property
     def n_figures(self) -> int:

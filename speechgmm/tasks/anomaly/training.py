@@ -1,6 +1,6 @@
 """Models of what is normal: trained on normal recordings alone, and measured on those left out in turn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -72,19 +72,8 @@ def extract_streams(job: Job) -> list[Features]:
     rejected = dict(pair for features in streams for pair in features.rejected)
     if job.output is not None and rejected:
         RunFolder(job.output).put_rejected(rejected.items())
-    return [_without(features, rejected) for features in streams]
-
-
-def _without(features: Features, rejected: Mapping[str, str]) -> Features:
-    kept = [n for n, utterance in enumerate(features.corpus) if utterance.id not in rejected]
-    return replace(
-        features,
-        corpus=replace(features.corpus, utterances=tuple(features.corpus.utterances[n] for n in kept)),
-        pieces=tuple(features.pieces[n] for n in kept),
-        durations=tuple(features.durations[n] for n in kept),
-        copies=tuple(tuple(version[n] for n in kept) for version in features.copies),
-        rejected=tuple(rejected.items()),
-    )
+    kept = [features.where(lambda utterance: utterance.id not in rejected) for features in streams]
+    return [replace(features, rejected=tuple(rejected.items())) for features in kept]
 
 
 def train_anomaly(job: Job, streams: Sequence[Features]) -> TrainedAnomaly:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from speechgmm.errors import ConfigError
-from speechgmm.tasks.options import Audio, Model, NewModel, Quiet, Resample, model_file_of
+from speechgmm.io.run_files import model_file
+from speechgmm.tasks.options import Audio, Model, NewModel, Quiet, Resample
 
 if TYPE_CHECKING:
     from speechgmm.tasks.classification.codec import ModelFile
@@ -126,7 +127,7 @@ def _changed(
     from speechgmm.report.text import model_target, shown
     from speechgmm.tasks.classification.codec import serialise
 
-    path = model_file_of(model)
+    path = model_file(model)
     target = model_target(path, out)
     with changing(target):  # from reading to writing: two at once would lose what one has added
         file = _read(path)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from speechgmm.errors import ConfigError
-from speechgmm.tasks.options import ScoreOptions, model_file_of
+from speechgmm.io.run_files import model_file
+from speechgmm.tasks.options import ScoreOptions
 
 if TYPE_CHECKING:
     from speechgmm.tasks.classification.scoring import Scored
@@ -42,7 +43,7 @@ class Score(ScoreOptions):
         from speechgmm.tasks.classification.scoring import score_recordings
         from speechgmm.tasks.output import Results, print_rows
 
-        file = self.read(model_file_of(self.model))
+        file = self.read(model_file(self.model))
         if self.resample and file.audio:
             file = replace(file, audio=replace(file.audio, resample=True))
         paths = recordings(self.audio)

@@ -114,7 +114,8 @@ def speech_as_trained(
 
     Raises:
         ConfigError: A recording that is named twice.
-        DataError: Recordings that cannot be used (all are listed), and that nothing was ``what`` therefore.
+        DataError: Recordings that cannot be used (all are listed), and that nothing was ``what`` therefore; two that
+            are copies of each other.
     """
     known = [path.resolve() for path in paths]
     twice = next((path for path, one in zip(paths, known, strict=True) if known.count(one) > 1), None)
@@ -140,7 +141,16 @@ def speech_as_trained(
                 f"{len(problems)} of {len(paths)} recordings cannot be used, and nothing was {what}:\n{listed}"
             )
         parts += _normalised(version, read)
+    _refuse_copies(paths)
     return parts
+
+
+def _refuse_copies(paths: Sequence[Path]) -> None:
+    first: dict[str, Path] = {}
+    for path in paths:
+        other = first.setdefault(recording_key(path), path)
+        if other != path:
+            raise DataError(f"{other} and {path} are the same, byte for byte, and would count twice; leave one out")
 
 
 def _normalised(

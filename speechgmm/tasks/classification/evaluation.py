@@ -14,6 +14,7 @@ from speechgmm.evaluation import (
     confusion_matrix,
     eer,
     eer_staircase,
+    frame_accuracy,
     interval,
     min_dcf,
     per_class,
@@ -56,13 +57,19 @@ class Evaluation:
 
 
 def evaluate(
-    scores: Scores, *, seed: int = 0, target: str | None = None, decision: DecisionSpec | None = None
+    scores: Scores,
+    *,
+    seed: int = 0,
+    target: str | None = None,
+    decision: DecisionSpec | None = None,
+    by_frames: bool = False,
 ) -> Evaluation | None:
     """Accuracy, balanced accuracy and, with more than five classes, top-3 accuracy; None where nothing was tested.
 
     Intervals are by resampling groups where the configuration names them (``corpus.group``), else Wilson's, which takes
     items as independent. With folds, figures are of all folds pooled, with each fold's own beside them. Where one of
     two classes is a ``target``, EER, minDCF (at the prior and costs of ``decision``) and Cllr_min come first.
+    ``by_frames`` adds the share of frames that lie in items decided rightly, where items are segments of recordings.
 
     Raises:
         DataError: A target, and only targets or only nontargets in the test.
@@ -81,6 +88,8 @@ def evaluate(
     }
     if len(scores.labels) > 5:
         metrics["top_3_accuracy"] = _share(top_n_right(scores.mean_log_likelihoods, true, 3), groups, seed)
+    if by_frames:
+        metrics["frame_accuracy"] = frame_accuracy(right * scores.n_frames, scores.n_frames, groups, seed)
     folds = {}
     for fold in dict.fromkeys(scores.folds):
         chosen = np.array(scores.folds) == fold

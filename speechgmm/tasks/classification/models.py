@@ -18,8 +18,10 @@ from speechgmm.gmm.likelihoods import Space, Stack
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.predictive import PredictiveStack
 from speechgmm.gmm.top_components import TopStack
+from speechgmm.moved import from_new_place
 
 Floats = NDArray[np.float64]
+_MOVED = dict.fromkeys(("ClaimModels", "Cohort", "Method"), "speechgmm.tasks.verification.models")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +64,12 @@ class ClassModels:
     _stack: Stack | TopStack | PredictiveStack = field(init=False, repr=False)
     _background: Stack | None = field(init=False, repr=False)  # where it is not in the stack
 
+    def __new__(cls, *_: Any, **settings: Any) -> Self:
+        """With a ``method`` or ``cohort``, which were settings of this class: the models of claims, which have them."""
+        if cls is ClassModels and not settings.keys().isdisjoint(("method", "cohort")):
+            cls = from_new_place(__name__, "ClaimModels", _MOVED)
+        return object.__new__(cls)
+
     def __post_init__(self) -> None:
         labels, models = tuple(self.labels), tuple(self.models)
         if not labels:
@@ -91,10 +99,8 @@ class ClassModels:
             _check_posteriors(self.bayesian, models, self.ubm)
         if self.top_components is not None:
             if self.ubm is None:
-                raise DataError(
-                    f"top_components {self.top_components} for models without a background model, which is to choose "
-                    "them; leave it out, or train with adapt: map"
-                )
+                about = f"top_components {self.top_components} for models without a background model, to choose them"
+                raise DataError(f"{about}; leave it out, or train with adapt: map")
             stack = TopStack.of(self.ubm, every, self.top_components)
         elif self.bayesian is not None:
             stack = PredictiveStack.of(self.bayesian)
@@ -102,14 +108,8 @@ class ClassModels:
             around = Space.of(space)
             stack = Stack.of(every, space=around)
             background = None if self.ubm is None else Stack.of([self.ubm], space=around)
-        derived = {
-            "labels": labels,
-            "models": models,
-            "log_priors": log_priors,
-            "_stack": stack,
-            "_background": background,
-        }
-        for name, value in derived.items():
+        derived = {"labels": labels, "models": models, "log_priors": log_priors, "_background": background}
+        for name, value in (derived | {"_stack": stack}).items():
             object.__setattr__(self, name, value)
 
     def _others(self) -> tuple[DiagGMM, ...]:
@@ -257,9 +257,7 @@ class ClassModels:
         array([0.731, 0.269])
         """
         if self.temperature is None:
-            raise DataError(
-                "these models have no temperature, so they give scores and no posteriors; fit one in training"
-            )
+            raise DataError("these models have no temperature, so they give no posteriors; fit one in training")
         means = self._check_means(mean_log_likelihoods, n_frames)
         scores = self.temperature * n_frames * means + self.log_priors
         shares = np.exp(scores - scores.max())
@@ -281,9 +279,7 @@ class ClassModels:
 def _check_posteriors(posteriors: Sequence[BayesianGMM], models: Sequence[DiagGMM], ubm: DiagGMM | None) -> None:
     """Raise where posteriors are not those of the models, or would be scored against what has none."""
     if ubm is not None:
-        raise DataError(
-            "posteriors over mixtures beside a background model, whose density is no average; leave out one"
-        )
+        raise DataError("posteriors over mixtures beside a background model; leave out one of the two")
     shapes = [posterior.conjugate.means.shape for posterior in posteriors]
     if shapes != [model.means.shape for model in models]:
         raise ShapeError(f"posteriors of shapes {shapes}; expected those of the models, one for each")
@@ -298,3 +294,7 @@ def _means(stack: Stack | TopStack | PredictiveStack, frames: ArrayLike) -> Floa
     if not np.isfinite(means).all():
         raise DataError("frames with a value that is NaN, infinite or out of range; expected finite numbers")
     return means
+
+
+def __getattr__(name: str) -> Any:
+    return from_new_place(__name__, name, _MOVED)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FrontEnd, Moments, front_end, moments, normalisation
+from speechgmm.moved import from_new_place
 from speechgmm.parallel import pmap
 from speechgmm.tasks.classification.codec import Recorded, WindowScores
 from speechgmm.tasks.classification.models import ClassModels
@@ -29,6 +30,8 @@ from speechgmm.engine.recordings import RecordingFacts, frames_of, model_frames,
 
 SCORED_AT_ONCE = 64
 """Utterances in a task."""
+
+_MOVED = dict.fromkeys(("Judged", "judge_recordings"), "speechgmm.tasks.verification.judging")
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,3 +244,7 @@ def scored_windows(model: Scorer, path: Path, recorded: Recorded, facts: Recordi
         Scored(path, start, end, one.n_frames, one.scores, one.posteriors, facts.clipped, one.llrs)
         for (start, end), one in zip(recorded.windows, found, strict=True)
     ]
+
+
+def __getattr__(name: str) -> Any:
+    return from_new_place(__name__, name, _MOVED)

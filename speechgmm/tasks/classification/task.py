@@ -4,8 +4,9 @@ Owns the order of steps, and what segment models share with mixtures: scores of 
 picture.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -15,6 +16,9 @@ import numpy as np
 from speechgmm.config import Config
 from speechgmm.engine.class_report import classes_table
 from speechgmm.engine.comparison import Compared, compared_trials
+from speechgmm.engine.console import Console
+from speechgmm.engine.frames import Features, as_test
+from speechgmm.engine.hints import hints_of_confusions, hints_of_training
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Settled, Task
@@ -43,6 +47,9 @@ IN_USE_SHOWN = 30
 MOST_NAMED = 20
 """Classes that a warning names."""
 
+TRAINING_SAMPLE = 200
+"""Training items that are scored to see how well the models fit what they were trained on."""
+
 Models = TypeVar("Models")
 
 
@@ -67,7 +74,11 @@ class ClassTask(Task[Models, Tested, Evaluation]):
         """Accuracy and its like, or the error rates of detecting ``corpus.target``."""
         config, scores = job.experiment.config, tested.scores
         evaluation = evaluate(
-            scores, seed=config.seed, target=config.corpus.target, decision=config.section(DecisionSpec)
+            scores,
+            seed=config.seed,
+            target=config.corpus.target,
+            decision=config.section(DecisionSpec),
+            by_frames=job.corpus.has_labels_in_time(),
         )
         if evaluation is None:
             job.console.warn("the split 'test' is empty: models were trained, but there are no results")
@@ -90,6 +101,33 @@ class ClassTask(Task[Models, Tested, Evaluation]):
     def criterion_name(self, config: Config) -> str:
         """Accuracy, or eer."""
         return "accuracy" if config.corpus.target is None else "eer"
+
+    def hints(
+        self, job: Job, systems: Mapping[str, tuple[Inputs, Models]], tested: Tested, evaluation: Evaluation
+    ) -> Sequence[str]:
+        """Classes that are confused, models that fit their training better than the test, and wide intervals."""
+        labels, confusion = evaluation.labels, evaluation.confusion
+        places = zip(*np.nonzero(confusion), strict=True)
+        errors = {(labels[i], labels[j]): int(confusion[i, j]) for i, j in places if i != j}
+        found = list(hints_of_confusions(errors))
+        (features, *_), trained = next(iter(systems.values()))
+        sample = as_test(features, TRAINING_SAMPLE)
+        scores = self.training_scores(replace(job, console=Console(quiet=True)), sample, trained)
+        if len(scores.ids):
+            right = float(np.mean(np.array(scores.true) == np.array(scores.predicted)))
+            tested_right = float(np.trace(confusion) / confusion.sum())
+            found += hints_of_training(right, tested_right, len(scores.ids), *self.sizes(job.experiment.config))
+        return [*found, *super().hints(job, systems, tested, evaluation)]
+
+    @abstractmethod
+    def training_scores(self, job: Job, sample: Features, trained: Models) -> Scores:
+        """Scores of training items, which stand in the split ``test`` of ``sample``."""
+
+    def sizes(self, config: Config) -> tuple[str, str]:
+        """Settings that make the models smaller, and larger."""
+        if config.model.adapt == "map":
+            return "fewer components (model.ubm.n_components)", "more components (model.ubm.n_components)"
+        return "fewer components (model.n_components)", "more components (model.n_components)"
 
     def check_sweep(self, configs: Sequence[Config]) -> None:
         """Class priors need a temperature, which is fitted to the scores of folds."""
@@ -175,6 +213,17 @@ class MixtureTask(Task[Trained, Any, Any]):
         listed = ", ".join(used[:IN_USE_SHOWN])
         return (f"components in use, of {' and '.join(map(str, sizes))}: {listed}{more}",)
 
+    def tuning_points(self, config: Config, trained: Trained) -> Sequence[dict[str, Any]]:
+        """Fewer and more components; adaptation from a background model, and how far it goes."""
+        model, more = config.model, list[tuple[str, Any]]()
+        if model.adapt == "map":
+            n = trained.ubm_report.n_components if trained.ubm_report else model.ubm.n_components or 1
+            key, more = "model.ubm.n_components", [("model.relevance", model.relevance * f) for f in (0.5, 2)]
+        else:
+            n = int(np.median([one.n_components for one in trained.models.models]))
+            key, more = "model.n_components", [("model.adapt", "map")]
+        return [{key: n}, {key: max(1, n // 2)}, {key: 2 * n}, *({key: n, name: value} for name, value in more)]
+
     def facts(self, trained: Trained) -> Mapping[str, Any]:
         """How many classes, and their temperature."""
         return {"n_classes": len(trained.models.labels), "temperature": trained.models.temperature}
@@ -184,6 +233,10 @@ class Classification(MixtureTask, ClassTask[Trained]):
     """Which class a recording is of."""
 
     name: ClassVar[str] = "classification"
+
+    def training_scores(self, job: Job, sample: Features, trained: Trained) -> Scores:
+        """Scores by the mixtures."""
+        return score(job, sample, trained.models)
 
     def test(self, job: Job, parts: Mapping[str, tuple[Inputs, Trained]]) -> dict[str, Tested]:
         """Scores of each part; a fold's models get their temperature from the scores of the others."""

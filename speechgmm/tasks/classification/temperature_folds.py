@@ -75,15 +75,15 @@ def cross_validated_temperature(
     )
 
     def fit(_: object) -> list[float]:
-        return [_fitted(job, features, folds, train_mixtures(job, tasks, "cross-validating"), models)]
+        temperature = _fitted(job, features, folds, train_mixtures(job, tasks, "cross-validating"), models)
+        ModelCache(common.folder).write(key, json.dumps({"temperature": temperature}).encode())
+        return [temperature]
 
     try:
-        temperature = next(kept_or_trained(job, [key], [None], _unpack, fit))
+        return next(kept_or_trained(job, [key], [None], _unpack, fit))
     except FitError as error:
         job.console.warn(f"no posteriors, margins only: in cross-validation, {error}")
         return None
-    ModelCache(common.folder).write(key, json.dumps({"temperature": temperature}).encode())
-    return temperature
 
 
 def _fitted(

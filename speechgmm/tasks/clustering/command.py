@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.tasks.options import Jobs, Quiet, Resample, model_file_of
+from speechgmm.io.run_files import model_file
+from speechgmm.tasks.options import Jobs, Quiet, Resample
 
 if TYPE_CHECKING:
     from speechgmm.clustering.methods import Kind, Method
@@ -114,7 +115,7 @@ class Cluster:
             raise ConfigError(f"--out {self.out}: a file; table and picture need a folder")
         true = {} if self.labels is None else _labels(self.labels, self.label or "speaker")
         paths = self._recordings(true)
-        file = None if self.model is None else read_background(model_file_of(self.model))
+        file = None if self.model is None else read_background(model_file(self.model))
         method, kind, threshold = self._chosen(file)
         done = cluster_recordings(
             paths,

@@ -27,7 +27,7 @@ def clusters(run: RunFolder) -> Section | None:
     metrics = run.metrics
     n_folds = len({row.get("fold", "") for row in rows})
     text = [
-        f"{metrics['n_clusters']} clusters of {metrics['n_classes']} classes ({label})"
+        f"Clusters: {metrics['n_clusters']}; classes ({label}): {metrics['n_classes']}"
         + (f", in {n_folds} folds that are clustered one by one." if n_folds > 1 else "."),
         f"NMI alone misleads: every recording by itself would have {percent(metrics['nmi_alone'])} %. ARI is 0 for "
         "chance and for every recording by itself.",

@@ -13,6 +13,7 @@ from speechgmm.engine.comparison import Compared
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Task, sizes_of
+from speechgmm.errors import DataError
 from speechgmm.evaluation import WeightedClusters
 from speechgmm.evaluation.resampling import Statistic
 from speechgmm.io.run_files import RunFile
@@ -91,7 +92,16 @@ class Clustering(Task[TrainedClustering, Clustered, ClusteringEvaluation]):
         return evaluate_clusters(tested, seed=job.experiment.config.seed)
 
     def criterion(self, config: Config, tested: Clustered) -> float:
-        """The adjusted Rand index: NMI alone would choose every recording by itself."""
+        """The adjusted Rand index: NMI alone would choose every recording by itself.
+
+        Raises:
+            DataError: Each part holds one class, which every clustering finds alike.
+        """
+        if all(len(set(part.true)) < 2 for part in tested.parts):
+            raise DataError(
+                "clusters cannot be chosen on recordings of one class, and each inner fold (or the split dev) holds "
+                "one; give more classes to the training split, or a split dev of several"
+            )
         figures = tested.figures
         return figures.ari(np.ones(len(figures.found)))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from speechgmm.errors import ConfigError, DataError
+from speechgmm.io.run_files import model_file
 from speechgmm.tasks.options import Audio, Jobs, Quiet
 
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ class Diarize:
     model: Annotated[
         Path | None,
         typer.Option(
-            "--model", metavar="FILE", help="a diarizer (train-diarizer); default: learn from each recording itself"
+            "--model",
+            metavar="MODEL",
+            help="a diarizer (train-diarizer), or the folder of a run of task: diarization; default: learn from each "
+            "recording itself",
         ),
     ] = None
     n_speakers: Annotated[
@@ -93,7 +97,7 @@ class Diarize:
         self._check_options(paths)
         self._check_names(paths)
         said = _reference(self.reference)
-        file = None if self.model is None else read_diarizer(self.model)
+        file = None if self.model is None else read_diarizer(model_file(self.model))
         if file is None and not self.quiet:
             hint = "; check the number of speakers, or give it by --n-speakers" if self.n_speakers is None else ""
             print(f"no --model: each recording is learnt from itself, which is less accurate{hint}", file=sys.stderr)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from speechgmm.errors import ShapeError
 from speechgmm.evaluation.diarization import Turn, diarization_errors, speaker_mapping
+from speechgmm.report.plots import SPECTROGRAM_RANGE, levels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,8 +17,6 @@ COLOURS: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e0
 """Of speakers, told apart by colour-blind readers (Okabe & Ito, Tol); of more, they begin again."""
 
 COLUMNS: Final = 900
-RANGE: Final = 60.0
-"""dB below the loudest that are told apart."""
 
 
 def plot_turns(
@@ -50,7 +48,7 @@ def plot_turns(
     from matplotlib.figure import Figure
 
     values = np.asarray(samples, np.float32)
-    level = _levels(values, sample_rate)
+    level = levels(values, sample_rate, window=0.032, hops=2, n_columns=COLUMNS)[0].T
     duration = len(values) / sample_rate
     rows, label = _rows(turns, reference, title)
     figure = Figure(figsize=(10.0, 2.9 + 0.3 * (len(rows) - 1)), layout="constrained", dpi=130)
@@ -63,7 +61,7 @@ def plot_turns(
         aspect="auto",
         interpolation="none",
         cmap="magma",
-        vmin=-RANGE,
+        vmin=-SPECTROGRAM_RANGE,
         vmax=0,
         extent=(0, duration, 0, sample_rate / 2000),
     )
@@ -143,16 +141,3 @@ def _bars(
             axes.text(
                 middle, height, turn.speaker, ha="center", va="center", fontsize=7.5, color="white", parse_math=False
             )
-
-
-def _levels(values: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-    """(bins, columns) dB below the loudest; of long recordings a window in each column."""
-    length = 1 << max(5, round(np.log2(0.032 * sample_rate)))
-    if values.ndim != 1 or len(values) < length:
-        raise ShapeError(f"samples {values.shape}; expected a vector of at least {length} of them, one window")
-    hop = max(length // 2, -(-(len(values) - length) // COLUMNS))
-    windows = np.lib.stride_tricks.sliding_window_view(values, length)[::hop]
-    power = np.abs(np.fft.rfft(windows * np.hanning(length), axis=1)) ** 2
-    decibels = 10 * np.log10(np.maximum(power, 1e-12 * max(float(power.max()), 1e-30)))
-    shown: NDArray[np.float32] = np.maximum(decibels - decibels.max(), -RANGE).T.astype(np.float32)
-    return shown

@@ -119,7 +119,7 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
     def evaluate(self, job: Job, tested: Diarized) -> DiarizationEvaluation | None:
         """DER with its parts, JER and the number of speakers."""
         if not tested.items:
-            job.console.warn("the split 'test' is empty: there is a diarizer, but no figures about it")
+            job.console.warn("the split 'test' is empty: the diarizer was trained and not tested")
             return None
         return evaluate_diarization(tested.items, seed=job.experiment.config.seed)
 

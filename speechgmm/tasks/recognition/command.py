@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.tasks.options import Audio, Jobs, Model, Quiet, Resample, TextGrids, TimesFormat, model_file_of
+from speechgmm.io.run_files import model_file
+from speechgmm.tasks.options import Audio, Jobs, Model, Quiet, Resample, TextGrids, TimesFormat
 
 if TYPE_CHECKING:
     from speechgmm.hmm import Lexicon
@@ -38,7 +39,7 @@ class _Recognised:
     def _file(self) -> "RecogniserFile":
         from speechgmm.tasks.recognition.codec import read_recogniser
 
-        file = read_recogniser(model_file_of(self.model))
+        file = read_recogniser(model_file(self.model))
         return replace(file, audio=replace(file.audio, resample=True)) if self.resample else file
 
     def _check(self, paths: Sequence[Path]) -> None:
@@ -150,22 +151,23 @@ class Align(_Recognised):
         from speechgmm.tasks.recognition.decoding import align_recordings
 
         file = self._file()
-        said = self._said(file.label)
+        said = self._said(file)
         heard = align_recordings(file, said, self._lexicon(file, said), n_jobs=self.jobs or 1)
         return self._print(file, list(said), heard, aligned=True)
 
-    def _said(self, label: str) -> dict[Path, list[str]]:
+    def _said(self, file: "RecogniserFile") -> dict[Path, list[str]]:
         """Recording -> the words that are said in it."""
         from speechgmm.report.text import recordings
+        from speechgmm.tasks.recognition.transcripts import words_in
 
         if (self.texts is None) == (self.text is None) or bool(self.audio) == (self.texts is not None):
             raise ConfigError(
                 "align takes recordings with --text WORDS, or --texts FILE alone, a table of path and text"
             )
         if self.texts is not None:
-            said = _texts(self.texts, label)
+            said = _texts(self.texts, file)
         else:
-            said = dict.fromkeys(recordings(self.audio or []), (self.text or "").split())
+            said = dict.fromkeys(recordings(self.audio or []), words_in(self.text or "", file.recogniser.lexicon))
         empty = [path for path, words in said.items() if not words]
         if empty:
             where = "--text" if self.texts is None else f"{self.texts}: {empty[0].name}"
@@ -184,10 +186,12 @@ class Align(_Recognised):
         return {word: found.pronunciations[word] for words in unknown.values() for word in words}
 
 
-def _texts(table: Path, label: str) -> dict[Path, list[str]]:
+def _texts(table: Path, file: "RecogniserFile") -> dict[Path, list[str]]:
     """What is said in each recording of a manifest, by the column that the model was trained on."""
     from speechgmm.corpus.readers.manifest import read_manifest
+    from speechgmm.tasks.recognition.transcripts import words_in
 
+    label = file.label
     said: dict[Path, list[str]] = {}
     for utterance in read_manifest(table, None, label):
         if utterance.path in said or utterance.start is not None or utterance.end is not None:
@@ -195,7 +199,7 @@ def _texts(table: Path, label: str) -> dict[Path, list[str]]:
                 f"{utterance.source or table}: a row for a part of a recording; align takes whole recordings, one row "
                 "each: cut them into files first"
             )
-        said[utterance.path] = utterance.label(label).split()
+        said[utterance.path] = words_in(utterance.label(label), file.recogniser.lexicon)
     return said
 
 

@@ -17,7 +17,6 @@ from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.io.timed_labels import TimedLabel
 from speechgmm.parallel import pmap
 from speechgmm.tasks.recognition.codec import RecogniserFile
-from speechgmm.tasks.recognition.transcript_checks import warn_of_unheard
 from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
 
 SILENCES = ("sil", "SIL", "<sil>", "sp", "pau", "h#", "silence")
@@ -80,8 +79,6 @@ def recognise_test(job: Job, parts: Mapping[str, tuple[Features, Recogniser]]) -
             for heard in job.map(_hear_parcel, tasks):
                 found += heard
                 advance(len(found), len(said))
-    languages = {name: recogniser.language for name, (_, recogniser) in parts.items()}
-    warn_of_unheard(job, said, [languages[fold] for fold in folds])
     deaf = [(one.id, heard) for one, heard in zip(said, found, strict=True) if isinstance(heard, str)]
     if deaf:
         job.console.warn(

@@ -7,14 +7,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
-from speechgmm.evaluation import Edits, Metric, count_edits, edit_rate, label_pairs, rate_interval, sentence_rate
+from speechgmm.evaluation import (
+    Edits,
+    Metric,
+    count_edits,
+    edit_rate,
+    frame_accuracy,
+    label_pairs,
+    rate_interval,
+    sentence_rate,
+)
 from speechgmm.evaluation.metric import Metrics
 from speechgmm.evaluation.resampling import ratio
 from speechgmm.features import front_end
+from speechgmm.features.segments import segment_frames
+from speechgmm.hmm import Alignment
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.io.tables import table
 from speechgmm.io.timed_labels import json_line
 from speechgmm.tasks.recognition.decoding import Recognised, labels_of, tiers
+from speechgmm.tasks.recognition.transcripts import Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +42,27 @@ def evaluate_recognition(found: Recognised, spec: RecognitionSpec, *, seed: int)
     """Errors of words (or phones), pooled over the test; with intervals over groups (speakers)."""
     edits = found.edits(spec)
     groups = np.unique([one.group for one in found.said], return_inverse=True)[1]
+    timed = {}
+    if all(one.bounds is not None for one in found.said):
+        right, frames = np.array([_frames_right(*pair, spec) for pair in zip(found.said, found.heard, strict=True)]).T
+        timed = {"frame_accuracy": frame_accuracy(right, frames, groups, seed)}
     folds = {
         name: _metrics([e for e, fold in zip(edits, found.folds, strict=True) if fold == name], None, seed)
         for name in dict.fromkeys(found.folds)
     }
-    return RecognitionEvaluation(_metrics(edits, groups, seed), folds, edits)
+    return RecognitionEvaluation({**_metrics(edits, groups, seed), **timed}, folds, edits)
+
+
+def _frames_right(said: Transcript, heard: Alignment | None, spec: RecognitionSpec) -> tuple[int, int]:
+    """Frames whose label is that of the segment they lie in, and all frames in segments."""
+    merged, n_frames = spec.count_as or {}, said.piece.n_rows
+    where = segment_frames(said.bounds or (), n_frames)
+    labels = ["" for _ in range(n_frames)]
+    for span in () if heard is None else heard.words or heard.units:
+        labels[span.first : span.stop] = [merged.get(span.label, span.label)] * (span.stop - span.first)
+    wanted = [merged.get(word, word) for word in said.words]
+    pairs = zip(where.index.tolist(), where.segment.tolist(), strict=True)
+    return sum(labels[frame] == wanted[segment] for frame, segment in pairs), len(where.index)
 
 
 def _metrics(edits: Sequence[Edits], groups: NDArray[np.intp] | None, seed: int) -> dict[str, Metric]:

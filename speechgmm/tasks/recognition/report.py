@@ -1,4 +1,4 @@
-"""What a report says of recognition: which words (or phones) are taken for which, left out and put in."""
+"""What a report says of recognition: which words (or phones) are confused, deleted and inserted."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -21,7 +21,7 @@ LABELS_UP_TO: Final = 120
 
 
 def recognition(run: RunFolder) -> Section | None:
-    """The alignment of what was said with what was heard, label by label, and the worst utterances."""
+    """The alignment of references and hypotheses, label by label, and the worst utterances."""
     rows = run.rows(RunFile.PAIRS)
     if not rows:
         return None
@@ -29,7 +29,7 @@ def recognition(run: RunFolder) -> Section | None:
     errors = [pair for pair in pairs if pair[0] != pair[1]]
     said = _totals([(a, n) for a, _, n in pairs if a != NOTHING])
     shares = [(a, b, n, percent(n / said[a]) if a in said else NOTHING) for a, b, n in errors[:PAIRS]]
-    head = ("said", "heard", "times", "share of the reference (%)")
+    head = ("reference", "hypothesis", "count", "share of the reference (%)")
     most = Table.of(
         f"The {len(shares)} most frequent errors; – in the hypothesis: deletion, – in the reference: insertion"
         if shares
@@ -95,7 +95,7 @@ def _labels(pairs: Sequence[tuple[str, str, int]], said: dict[str, int]) -> Tabl
         for label, n in {**dict.fromkeys(put_in, 0), **said}.items()
     ]
     rows.sort(key=lambda row: (-(row[3] + row[4] + row[5]), row[0]))
-    head = ("label", "said", "right", "confused with others", "left out", "put in", "right (%)")
+    head = ("label", "reference", "correct", "substitutions", "deletions", "insertions", "correct (%)")
     return Table.of("Every label, the one with most errors first", head, rows)
 
 
@@ -107,4 +107,4 @@ def _worst(hypotheses: Sequence[Row]) -> Table:
     ]
     rows = sorted((row for row in rows if row[3]), key=lambda row: -row[3])[:UTTERANCES]
     caption = f"The {len(rows)} utterances with most errors" if rows else "Utterances with errors: none"
-    return Table.of(caption, ("utterance", "said", "heard", "errors"), rows, text=3)
+    return Table.of(caption, ("utterance", "reference", "hypothesis", "errors"), rows, text=3)

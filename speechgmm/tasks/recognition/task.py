@@ -9,13 +9,15 @@ from speechgmm.config import Config
 from speechgmm.corpus import Corpus, Fold, make_split
 from speechgmm.engine.comparison import Compared
 from speechgmm.engine.frames import Features
+from speechgmm.engine.hints import hints_of_confusions
 from speechgmm.engine.job import Job
 from speechgmm.engine.labelled_recordings import are_segments
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Task, sizes_of
-from speechgmm.evaluation import EditCounts, count_edits, edit_rate
+from speechgmm.evaluation import EditCounts, count_edits, edit_rate, label_pairs
 from speechgmm.evaluation.resampling import Statistic
 from speechgmm.hmm.recognition_spec import RecognitionSpec
+from speechgmm.hmm.spec import HMMSpec
 from speechgmm.io.run_files import RunFile
 from speechgmm.report.settings import settings_of
 from speechgmm.tasks.recognition.codec import RecogniserFile, serialise_recogniser
@@ -27,10 +29,11 @@ from speechgmm.tasks.recognition.evaluation import (
     hypotheses_table,
     pairs_table,
 )
+from speechgmm.tasks.recognition.languages import misfits
 from speechgmm.tasks.recognition.report import recognition
 from speechgmm.tasks.recognition.training import TrainedRecogniser, train_recognisers, units_table
-from speechgmm.tasks.recognition.transcript_checks import unfit, warn_of_labels
-from speechgmm.tasks.recognition.transcripts import transcripts
+from speechgmm.tasks.recognition.transcript_checks import warn_of_labels
+from speechgmm.tasks.recognition.transcripts import are_isolated, transcripts, words_of
 
 
 class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
@@ -58,7 +61,9 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
     def about(self, job: Job) -> str:
         """How many words or phones."""
         labels = {utterance.label(job.corpus.label) for utterance in job.corpus.split("train")}
-        return sizes_of(job, f"{len({word for label in labels for word in label.split()})} words or phones")
+        isolated = are_isolated(job.experiment.config)
+        words = {word for label in labels for word in words_of(label, isolated=isolated)}
+        return sizes_of(job, f"{len(words)} words or phones")
 
     def train(self, job: Job, sets: Sequence[Inputs]) -> list[TrainedRecogniser]:
         """A recogniser of every training set."""
@@ -80,6 +85,41 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
             return None
         config = job.experiment.config
         return evaluate_recognition(tested, config.section(RecognitionSpec), seed=config.seed)
+
+    def hints(
+        self,
+        job: Job,
+        systems: Mapping[str, tuple[Inputs, TrainedRecogniser]],
+        tested: Recognised,
+        evaluation: RecognitionEvaluation,
+    ) -> Sequence[str]:
+        """Labels that are confused, words that are left out or put in, and wide intervals."""
+        pairs = label_pairs(evaluation.edits)
+        substituted = {(said, heard): n for said, heard, n in pairs if said and heard and said != heard}
+        found = list(hints_of_confusions(substituted))
+        several = not are_isolated(job.experiment.config)  # words in a recording
+        out, added = (evaluation.metrics[name].value for name in ("deletions", "insertions"))
+        if max(out, added) >= 0.02 and max(out, added) > 3 * min(out, added) and several:
+            more, less, how = ("left out", "put in", "lower") if out > added else ("put in", "left out", "raise")
+            found.append(
+                f"{100 * max(out, added):.1f} % of the labels are {more} and {100 * min(out, added):.1f} % {less}: "
+                f"{how} recognition.insertion_penalty"
+            )
+        return [*found, *super().hints(job, systems, tested, evaluation)]
+
+    def tuning_points(self, config: Config, trained: TrainedRecogniser) -> Sequence[dict[str, Any]]:
+        """Fewer and more Gaussians and states; where words follow each other, what each costs."""
+        spec, penalty = config.section(HMMSpec), config.section(RecognitionSpec).insertion_penalty
+        n_components, n_states, key = "hmm.n_components", "hmm.n_states", "recognition.insertion_penalty"
+        base: dict[str, Any] = {n_components: spec.n_components, n_states: spec.n_states}
+        points = [
+            base,
+            *(base | {n_components: n} for n in (max(1, spec.n_components // 2), 2 * spec.n_components)),
+            *(base | {n_states: n} for n in (max(1, spec.n_states // 2), 2 * spec.n_states)),
+        ]
+        if are_isolated(config):
+            return points
+        return [*(point | {key: penalty} for point in points), *(base | {key: penalty + n} for n in (-20, 20, 60))]
 
     def criterion(self, config: Config, tested: Recognised) -> float:
         """Minus the error rate."""
@@ -110,9 +150,9 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
         return (f"HMMs of {len(units.labels)} units, {units.n_states} states; each is in units.tsv",)
 
     def unusable(self, job: Job, features: Features) -> Sequence[tuple[str, str]]:
-        """Recordings that are too short for what their transcript says."""
+        """Recordings too short for what their transcript says; test references that cannot be recognised."""
         warn_of_labels(job, transcripts(job, features, "train"))
-        return unfit(job, features)
+        return misfits(job, features)
 
     def pack(self, job: Job, trained: TrainedRecogniser) -> bytes:
         """The recogniser and how recordings become frames."""

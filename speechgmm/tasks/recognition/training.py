@@ -12,7 +12,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.corpus.grammar_file import read_grammar
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
@@ -29,16 +28,15 @@ from speechgmm.hmm import (
     Recogniser,
     Units,
     Utterance,
-    estimate_bigram,
     left_to_right,
     linear,
     train_hmms,
     word_choice,
-    word_loop,
 )
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.io.tables import table
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser, serialise_recogniser
+from speechgmm.tasks.recognition.languages import check_references, language_of
 from speechgmm.tasks.recognition.transcript_checks import dictionary_of, fitting, log_weights_of, warn_of_labels
 from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
 
@@ -98,13 +96,17 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
 
     Raises:
         DataError: Words outside of the dictionary, utterances too short for their units (all are named); a grammar
-            that cannot be read, or needs units that were never trained.
+            that cannot be read, or needs units that were never trained; test references that the language cannot
+            produce.
         FitError: Frames that nothing can be estimated from.
     """
     what = "training HMMs" if len(sets) == 1 else f"training HMMs of {len(sets) - 1} folds and of all"
     with job.console.stage("train"):
         warn_of_labels(job, transcripts(job, sets[0], "train"))
         tasks = [_task(job, part) for part in sets]
+        languages = [language_of(job, task.said, task.lexicon, task.labels) for task in tasks]
+        tests = [transcripts(job, part, "test") for part in sets]
+        check_references(job, [(said, language) for said, (language, _) in zip(tests, languages, strict=True)])
         work = partial(_train_task, audio=sets[0].audio, folder=job.cache / "models")
 
         def train(missing: Sequence[_Task]) -> Iterable[Units]:
@@ -117,8 +119,8 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
         kept = kept_or_trained(job, [task.key() for task in tasks], tasks, _unpack, train)
         found = list(job.console.track(kept, len(tasks), None if len(tasks) == 1 else what))
         return [
-            TrainedRecogniser(_recogniser(job, task, units), part.audio)
-            for task, units, part in zip(tasks, found, sets, strict=True)
+            TrainedRecogniser(_recogniser(job, units, *language), part.audio)
+            for units, language, part in zip(found, languages, sets, strict=True)
         ]
 
 
@@ -187,24 +189,9 @@ def _utterance(task: _Task, one: Transcript, build: Callable[[Units], Graph]) ->
     return Utterance(one.id, one.piece, one.piece.n_rows, sequence, build, bounds)
 
 
-def _recogniser(job: Job, task: _Task, units: Units) -> Recogniser:
+def _recogniser(job: Job, units: Units, language: Bigram | Network, lexicon: Lexicon) -> Recogniser:
     """The units with what may be said of them."""
     spec = job.experiment.config.section(RecognitionSpec)
-    lexicon = dict(task.lexicon)
-    language: Bigram | Network
-    if spec.language == "grammar":
-        path = job.experiment.beside(str(spec.grammar))
-        language = read_grammar(path)
-        dictionary = dictionary_of(job)
-        if dictionary is not None:
-            dictionary.check({path.name: language.words}, units.labels)
-            lexicon |= {word: dictionary.pronunciations[word] for word in language.words}
-        elif unknown := sorted(set(language.words) - lexicon.keys()):
-            raise DataError(f"{path}: words that were never trained: {', '.join(unknown)}")
-    elif spec.language == "bigram":
-        language = estimate_bigram([one.words for one in task.said if not one.copy])
-    else:
-        language = word_choice(lexicon) if spec.language == "word" else word_loop(lexicon)
     return Recogniser(
         units,
         lexicon,
@@ -214,7 +201,7 @@ def _recogniser(job: Job, task: _Task, units: Units) -> Recogniser:
         spec.scale,
         spec.insertion_penalty,
         spec.beam,
-        log_weights_of(lexicon, dictionary_of(job)),
+        log_weights=log_weights_of(lexicon, dictionary_of(job)),
     )
 
 

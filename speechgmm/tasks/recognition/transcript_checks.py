@@ -11,9 +11,9 @@ from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.labelled_recordings import are_segments
 from speechgmm.errors import DataError
-from speechgmm.hmm import Bigram, HMMSpec, Lexicon, LogWeights, Network
+from speechgmm.hmm import HMMSpec, Lexicon, LogWeights
 from speechgmm.hmm.recognition_spec import RecognitionSpec
-from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
+from speechgmm.tasks.recognition.transcripts import Transcript, are_isolated, transcripts
 
 SHOWN = 20
 
@@ -27,12 +27,19 @@ def fitting(job: Job, said: Sequence[Transcript]) -> tuple[tuple[Transcript, ...
     With ``corpus.on_error: skip`` it warns of the others, which are left out.
 
     Raises:
-        DataError: Words outside of the dictionary, utterances too short for their units (all are named); none is left.
+        DataError: Labels of several words, each to be one word of a dictionary; words outside of the dictionary,
+            utterances too short for their units (all are named); none is left.
     """
     stop = job.experiment.config.corpus.on_error == "stop"
     dictionary = dictionary_of(job)
     missing = {} if dictionary is None else dictionary.missing({one.id: one.words for one in said})
     if dictionary is not None and missing:
+        if several := [word for word in missing if " " in word]:
+            raise DataError(
+                f"{len(several)} labels have several words ({_named(several)}), and recognition.language: word takes "
+                f"each as one word, which {dictionary.source} cannot have; set language: loop, bigram or grammar for "
+                "sentences, or join the words in labels and dictionary (zoom_in)"
+            )
         if stop:
             dictionary.check({one.id: one.words for one in said})
         job.console.warn(
@@ -40,7 +47,7 @@ def fitting(job: Job, said: Sequence[Transcript]) -> tuple[tuple[Transcript, ...
             f"have them: {', '.join(missing)}"
         )
     known = [one for one in said if missing.keys().isdisjoint(one.words)]
-    reasons = _impossible(known, _lexicon(known, dictionary), job.experiment.config.section(HMMSpec))
+    reasons = _impossible(known, lexicon_of(known, dictionary), job.experiment.config.section(HMMSpec))
     if any(reasons):
         problems = [f"  {one.id}: {why}" for one, why in zip(known, reasons, strict=True) if why]
         listed = "\n".join(problems[:SHOWN]) + ("\n  ..." if len(problems) > SHOWN else "")
@@ -57,7 +64,7 @@ def fitting(job: Job, said: Sequence[Transcript]) -> tuple[tuple[Transcript, ...
             f"none of {len(said)} training utterances is left: each has a word outside the dictionary, or is too short "
             "for its transcript (the warnings above name them); is the dictionary that of another language or spelling?"
         )
-    return left, _lexicon(left, dictionary)
+    return left, lexicon_of(left, dictionary)
 
 
 def unfit(job: Job, features: Features) -> list[tuple[str, str]]:
@@ -66,7 +73,7 @@ def unfit(job: Job, features: Features) -> list[tuple[str, str]]:
     said = [one for one in transcripts(job, features, "train") if not one.copy]
     missing = {} if dictionary is None else dictionary.missing({one.id: one.words for one in said})
     known = [one for one in said if missing.keys().isdisjoint(one.words)]
-    reasons = iter(_impossible(known, _lexicon(known, dictionary), job.experiment.config.section(HMMSpec)))
+    reasons = iter(_impossible(known, lexicon_of(known, dictionary), job.experiment.config.section(HMMSpec)))
     found = []
     for one in said:
         strange = dict.fromkeys(repr(word) for word in one.words if word in missing)
@@ -74,32 +81,6 @@ def unfit(job: Job, features: Features) -> list[tuple[str, str]]:
         if why:
             found.append((one.id, why))
     return found
-
-
-def warn_of_unheard(job: Job, said: Sequence[Transcript], languages: Sequence[Bigram | Network]) -> None:
-    """Warn of words of the test that the language of their recogniser lacks: errors, whatever is heard."""
-    spec = job.experiment.config.section(RecognitionSpec)
-    merged = spec.count_as or {}
-    known = {
-        key: {merged.get(word, word) for word in (one.labels if isinstance(one, Bigram) else one.words)}
-        for key, one in {id(one): one for one in languages}.items()
-    }
-    unheard = [
-        word
-        for one, language in zip(said, languages, strict=True)
-        for word in one.words
-        if merged.get(word, word) not in known[id(language)]
-    ]
-    if unheard:
-        kinds = list(dict.fromkeys(unheard))
-        grammar = spec.language == "grammar"
-        where = f"{'the grammar' if grammar else 'training'} does not have them"
-        if spec.dictionary is not None and not grammar:
-            where += " (a recognition.grammar may have other words of the dictionary)"
-        job.console.warn(
-            f"{len(unheard)} of {sum(len(one.words) for one in said)} labels of the test cannot be recognised, and "
-            f"each is an error: {', '.join(kinds[:10])}{', ...' if len(kinds) > 10 else ''}; {where}"
-        )
 
 
 def dictionary_of(job: Job) -> Dictionary | None:
@@ -117,7 +98,8 @@ def _read(path: Path, stress: Literal["keep", "drop"], changed: int) -> Dictiona
     return read_dictionary(path, stress=stress)
 
 
-def _lexicon(said: Sequence[Transcript], dictionary: Dictionary | None) -> Lexicon:
+def lexicon_of(said: Sequence[Transcript], dictionary: Dictionary | None) -> Lexicon:
+    """The pronunciations of all words of the transcripts; without a dictionary each word is a unit."""
     words = sorted({word for one in said for word in one.words})
     return {word: ((word,),) if dictionary is None else dictionary.pronunciations[word] for word in words}
 
@@ -151,8 +133,25 @@ def warn_of_labels(job: Job, said: Sequence[Transcript]) -> None:
                 f"{100 * outside / n_frames:.0f} % of the training recordings is in no segment, and is trained as the "
                 "labels beside it; recognition.silence: NAME makes a unit of what is between them"
             )
+    if are_isolated(job.experiment.config) and not are_segments(job):
+        _warn_of_sentences(job, said)
     if not are_segments(job) and spec.dictionary is None:  # of phones case may be all that tells them apart
         _warn_of_spellings(job, said)
+
+
+def _warn_of_sentences(job: Job, said: Sequence[Transcript]) -> None:
+    """Sentences that hardly occur twice are seldom meant to be a word each."""
+    labels = {word for one in said for word in one.words}
+    several = sorted(word for word in labels if " " in word)
+    if 2 * len(several) > len(labels) and sum(not one.copy for one in said) < 2 * len(labels):
+        job.console.warn(
+            f"recognition.language: word trains a model of each whole label, and {len(several)} of {len(labels)} "
+            f"labels have several words ({_named(several)}) and hardly occur twice; for sentences set language: loop"
+        )
+
+
+def _named(labels: Sequence[str]) -> str:
+    return ", ".join(map(repr, labels[:5])) + (", ..." if len(labels) > 5 else "")
 
 
 def _warn_of_spellings(job: Job, said: Sequence[Transcript]) -> None:

@@ -1,13 +1,15 @@
 """What is said in which recording: from a corpus's labels to transcripts, with times where the labels have them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from speechgmm.corpus import Utterance
+from speechgmm.config import Config
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.engine.labelled_recordings import are_segments, recordings_of
 from speechgmm.errors import DataError
+from speechgmm.hmm.recognition_spec import RecognitionSpec
 
 Bounds = tuple[tuple[float, float], ...]
 
@@ -33,19 +35,47 @@ def transcripts(job: Job, features: Features, split: str) -> list[Transcript]:
     return _of_segments(job, features, split) if are_segments(job) else _of_utterances(job, features, split)
 
 
-def words_of(utterance: Utterance, label: str) -> tuple[str, ...]:
-    """A transcript's words: whatever white space separates."""
-    return tuple(utterance.label(label).split())
+def are_isolated(config: Config) -> bool:
+    """Whether each recording has one word (`recognition.language: word`), so that a whole label is one unit."""
+    return config.section(RecognitionSpec).language == "word"
+
+
+def words_of(text: str, *, isolated: bool) -> tuple[str, ...]:
+    """The words of a transcript: what white space separates; of an ``isolated`` word the whole label.
+
+    >>> words_of("zoom  in", isolated=True), words_of("zoom  in", isolated=False)
+    (('zoom in',), ('zoom', 'in'))
+    """
+    words = tuple(text.split())
+    return (" ".join(words),) if isolated and words else words
+
+
+def words_in(text: str, known: Iterable[str]) -> list[str]:
+    """The words of a text for a recogniser that knows words with spaces: of several that fit, the longest.
+
+    >>> words_in("please zoom in now", ["zoom in", "zoom", "please"])
+    ['please', 'zoom in', 'now']
+    """
+    said = text.split()
+    several = {tuple(word.split()) for word in known if " " in word}
+    longest = max(map(len, several), default=1)
+    found = []
+    while said:
+        n = next((n for n in range(longest, 1, -1) if tuple(said[:n]) in several), 1)
+        found.append(" ".join(said[:n]))
+        said = said[n:]
+    return found
 
 
 def _of_utterances(job: Job, features: Features, split: str) -> list[Transcript]:
-    group, label = job.experiment.config.corpus.group, features.corpus.label
+    config, label = job.experiment.config, features.corpus.label
+    group, isolated = config.corpus.group, are_isolated(config)
     pairs = features.training() if split == "train" else [(u, (piece,)) for u, piece in features.of_split(split)]
     return [
         Transcript(
             utterance.id,
             piece,
-            words_of(utterance, label),
+            words_of(utterance.label(label), isolated=isolated),
             None,
             utterance.label(group) if group else utterance.id,
             copy=number > 0,

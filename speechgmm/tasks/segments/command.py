@@ -1,5 +1,6 @@
 """``score`` for segment models: segments whose times a table or TextGrids hold, or windows, each as one segment."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from speechgmm.errors import ConfigError, DataError
+from speechgmm.io.run_files import model_file
 from speechgmm.tasks.classification import command
-from speechgmm.tasks.options import model_file_of
 
 if TYPE_CHECKING:
     from speechgmm.tasks.classification.scoring import Scored
@@ -46,7 +47,9 @@ class Score(command.Score):
         given = [f"--{name}" for name in ("window", "hop", "speaker") if getattr(self, name) is not None]
         if given:
             raise ConfigError(f"{', '.join(given)}: of no use beside --segments, which says where each segment is")
-        file = self.read(model_file_of(self.model))
+        file = self.read(model_file(self.model))
+        if file.audio.features.cmvn == "speaker" and not self.quiet:
+            print("normalisation by speaker: each recording counts as a speaker by itself", file=sys.stderr)
         if self.resample:
             file = replace(file, audio=replace(file.audio, resample=True))
         results = Results(self._scored(file, self.segments), 1, "scoring", quiet=self.quiet)
@@ -83,6 +86,10 @@ class Score(command.Score):
         """What a person should know of the scores."""
         if self.window is not None:
             yield "a model of segments: each window is scored as one segment"
+
+    def third_heading(self, file: Any) -> tuple[str, str]:
+        """The heading of the column after log-likelihoods, and the unit of margins, which are of log posteriors."""
+        return "posterior", "nats"
 
     def ranks(self, file: Any, item: "Scored") -> Iterator[dict[str, Any]]:
         """A row for each of the best classes of a segment; segment models have posteriors alone."""

@@ -4,13 +4,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
+from speechgmm.config import Config
 from speechgmm.corpus import Corpus
+from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs
 from speechgmm.report.settings import settings_of
+from speechgmm.tasks.classification.scoring import Scores
 from speechgmm.tasks.classification.task import ClassTask, Tested
 from speechgmm.tasks.segments.codec import SegmentFile, serialise_segments
+from speechgmm.tasks.segments.spec import SegmentSpec
 from speechgmm.tasks.segments.training import TrainedSegments, score_segments, train_segments
 
 FEWEST_ITEMS: Final = 3
@@ -43,6 +47,26 @@ class Segments(ClassTask[TrainedSegments]):
             name: Tested(score_segments(job, features, trained.models))
             for name, ((features,), trained) in parts.items()
         }
+
+    def training_scores(self, job: Job, sample: Features, trained: TrainedSegments) -> Scores:
+        """Scores by the segment models."""
+        return score_segments(job, sample, trained.models)
+
+    def sizes(self, config: Config) -> tuple[str, str]:
+        """The mixtures of frames are the largest."""
+        return "fewer components (segments.frame_components)", "more components (segments.frame_components)"
+
+    def tuning_points(self, config: Config, trained: TrainedSegments) -> Sequence[dict[str, Any]]:
+        """Fewer and more components of frames and thirds, and normalisation by recording."""
+        spec = config.section(SegmentSpec) or SegmentSpec()
+        frames, thirds = "segments.frame_components", "segments.third_components"
+        base = {frames: spec.frame_components, thirds: spec.third_components, "features.cmvn": config.features.cmvn}
+        return [
+            base,
+            base | {"features.cmvn": "none" if config.features.cmvn == "utterance" else "utterance"},
+            *(base | {frames: max(1, spec.frame_components * factor)} for factor in (0.5, 2)),
+            *(base | {thirds: max(1, spec.third_components * factor)} for factor in (0.5, 2)),
+        ]
 
     def pack(self, job: Job, trained: TrainedSegments) -> bytes:
         """The segment models and how recordings become frames."""

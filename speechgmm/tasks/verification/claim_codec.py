@@ -89,7 +89,7 @@ def read_cohort(header: dict[str, Any], tensors: Tensors, n_classes: int) -> Coh
 def _statistics(tensors: Tensors, name: str, n: int) -> NDArray[np.float64]:
     found = tensor(tensors, name, n, 2)
     if (found[:, 1] <= 0).any():
-        raise ValueError(f"the tensor {name!r} holds a deviation that is not above 0")
+        raise ValueError(f"the tensor {name!r} holds a standard deviation that is not above 0")
     return found
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from speechgmm.errors import ConfigError
+from speechgmm.io.run_files import model_file
 from speechgmm.tasks.classification import command
-from speechgmm.tasks.options import Audio, Form, Format, Jobs, Model, Quiet, Resample, model_file_of
+from speechgmm.tasks.options import Audio, Form, Format, Jobs, Model, Quiet, Resample
 
 if TYPE_CHECKING:
     from speechgmm.tasks.classification.scoring import Scored
@@ -128,7 +129,7 @@ class Verify:
         from speechgmm.tasks.classification.codec import read_model_file
         from speechgmm.tasks.verification.codec import ClaimFile
 
-        file = ClaimFile.of(read_model_file(model_file_of(self.model)))
+        file = ClaimFile.of(read_model_file(model_file(self.model)))
         if file.models.ubm is None:
             raise ConfigError(f"{self.model} has no background model to judge a claim by; train with model.adapt: map")
         if self.claim not in file.models.labels:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from speechgmm.engine.hints import FEWEST, MUCH
 from speechgmm.evaluation import Metric, eer, rank_trials
 from speechgmm.evaluation.metric import Metrics
 from speechgmm.tasks.classification.evaluation import detection_metrics
@@ -24,6 +25,27 @@ class TrialEvaluation:
 def decisive(scored: ScoredTrials) -> NDArray[np.float64]:
     """(N,) what decides, and what error rates are of: the ratios where there are ratios, else the scores."""
     return scored.scores if scored.llrs is None else scored.llrs
+
+
+def hints_of_models(scored: ScoredTrials) -> list[str]:
+    """Whether a few of the enrolled models have most of the errors at the threshold where both kinds are alike."""
+    values, is_target = decisive(scored), scored.is_target
+    ordered = np.sort(values)
+    missed = np.searchsorted(np.sort(values[is_target]), ordered, side="left") / is_target.sum()
+    accepted = 1 - np.searchsorted(np.sort(values[~is_target]), ordered, side="left") / (~is_target).sum()
+    threshold = ordered[np.argmin(np.abs(missed - accepted))]
+    wrong = (values >= threshold) != is_target
+    counts = np.bincount(scored.model[wrong], minlength=len(scored.models.names))
+    n, total = max(1, len(counts) // 10), int(counts.sum())
+    worst = np.argsort(-counts, kind="stable")[:n]
+    share = counts[worst].sum() / max(total, 1)
+    if total < FEWEST or len(counts) < 4 or share < max(MUCH, 2 * n / len(counts)):
+        return []
+    named = ", ".join(scored.models.names[number] for number in worst[:3])
+    return [
+        f"{100 * share:.0f} % of the {total} errors at the threshold of the EER are of {n} of {len(counts)} models "
+        f"({named}{', ...' if n > 3 else ''}): listen to their recordings, and enrol them with more"
+    ]
 
 
 def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) -> TrialEvaluation:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.run_folder import groups_of_scores, run_of_scores
+from speechgmm.engine.run_scores import holds_scores_to_evaluate
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import Metric, auc, error_rates, rank_trials
 from speechgmm.evaluation.metric import Metrics
@@ -61,9 +62,10 @@ def evaluate_file(
         distance: The scores are distances, lower for targets: they are negated.
 
     Raises:
-        ConfigError: An option that does not go with such a file.
+        ConfigError: An option that does not go with such a file; a run of another task, or one that was not tested.
         DataError: A file that cannot be read; trials without a score or without truth; only targets or nontargets.
     """
+    _check_run(path)
     if path.is_dir() and (path / RunFile.SCORES).exists():
         path = path / RunFile.SCORES
     given, decision = decision, decision or stakes_of_run(path)
@@ -110,6 +112,16 @@ def evaluate_file(
             metrics[name] = Metric(value, int(n), "fraction", more={"threshold": threshold})
     about = f"{int(is_target.sum())} targets, {int((~is_target).sum())} nontargets; {how}"
     return FileFigures(metrics, about, tuple(notes))
+
+
+def _check_run(path: Path) -> None:
+    """Refuse the folder or ``scores.tsv`` of a run that decides neither classes nor trials."""
+    run = run_of_scores(path)
+    if run is not None and not holds_scores_to_evaluate(run):
+        raise ConfigError(
+            f"{path}: a run of {run.task.name} without scores of classes or trials; expected a score file, or a run of "
+            f"classification or verification that was tested. The run's own metrics are in its {RunFile.METRICS}"
+        )
 
 
 def negated(path: Path, found: TrialScores) -> TrialScores:

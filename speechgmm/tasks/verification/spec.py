@@ -1,9 +1,10 @@
 """The ``calibration`` and ``decision`` sections of a configuration."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from speechgmm.errors import ConfigError
+from speechgmm.moved import from_new_place
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
 Quality = Literal["none", "cohort"]
@@ -56,3 +57,7 @@ class CalibrationSpec:
                 )
         if "n_folds" in asked and self.by == "dev":
             raise ConfigError("calibration.n_folds has no effect with calibration.by: dev; leave it out")
+
+
+def __getattr__(name: str) -> Any:
+    return from_new_place(__name__, name, {"DecisionSpec": "speechgmm.tasks.classification.spec"})

@@ -22,7 +22,7 @@ from speechgmm.tasks.verification.calibration import by_folds, calibrate, calibr
 from speechgmm.tasks.verification.codec import ClaimFile
 from speechgmm.tasks.verification.cohort import CohortTraining
 from speechgmm.tasks.verification.cohort_check import check_cohort
-from speechgmm.tasks.verification.evaluation import TrialEvaluation, decisive, evaluate_trials
+from speechgmm.tasks.verification.evaluation import TrialEvaluation, decisive, evaluate_trials, hints_of_models
 from speechgmm.tasks.verification.score_maps import Calibration
 from speechgmm.tasks.verification.spec import UNKNOWN, CalibrationSpec
 from speechgmm.tasks.verification.trials import ScoredTrials, score_trials, trials_table
@@ -131,6 +131,13 @@ class Verification(MixtureTask):
         evaluation = evaluate_trials(tested, config.section(DecisionSpec), seed=config.seed)
         calibrated = calibrated_metrics(tested, config.section(DecisionSpec), seed=config.seed)
         return replace(evaluation, metrics={**evaluation.metrics, **calibrated})
+
+    def hints(
+        self, job: Job, systems: Mapping[str, tuple[Inputs, Trained]], tested: ScoredTrials, evaluation: TrialEvaluation
+    ) -> Sequence[str]:
+        """Models that have many of the errors at the EER's threshold, and wide intervals."""
+        found = hints_of_models(tested)
+        return [*found, *super().hints(job, systems, tested, evaluation)]
 
     def criterion(self, config: Config, tested: ScoredTrials) -> float:
         """Minus the EER of the claims: of their ratios where they are calibrated, as ``evaluate`` has it."""
