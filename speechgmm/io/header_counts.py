@@ -25,7 +25,6 @@ _MOST_CHUNKS: Final = 10_000
 _PLACEHOLDERS: Final = (0x7F000000, 1 << 31, 1 << 32)
 """Sizes that writers to a pipe start from: SoX for AIFF; SoX, arecord, MPlayer; ffmpeg. Some subtract the header."""
 
-
 _MP3_IN_WAV: Final = b"\x55\0"
 
 
@@ -33,8 +32,7 @@ _MP3_IN_WAV: Final = b"\x55\0"
 class HeaderCount:
     """What to make of the counts in one recording's header."""
 
-    missing: int = 0
-    """Bytes that the header promises and the file does not hold."""
+    missing: int = 0  # bytes that the header promises and the file does not hold
 
     patches: Mapping[int, bytes] = field(default_factory=dict)
     """What the decoder is to see at an offset instead of what the file holds there."""
@@ -42,12 +40,9 @@ class HeaderCount:
     pretended_size: int = 0
     """The size in bytes that the decoder is to see instead of the file's own; 0: its own."""
 
-    is_exact: bool = True
-    """Whether the number of samples that the decoder reads off the header is a promise."""
+    is_exact: bool = True  # whether the number of samples that the decoder reads off the header is a promise
 
-    note: str = ""
-    """What a person should know of it, as the second half of a message."""
-
+    note: str = ""  # what a person should know of it, as the second half of a message
     end: int = 0
     """Bytes of the file that the decoder is to see, whatever size is pretended; 0: all."""
 
