@@ -1,6 +1,7 @@
 """The text of a starter configuration: every key with what it means, in plain words."""
 
 import json
+import math
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
@@ -68,7 +69,9 @@ def _flow(value: Any) -> str:
         and value not in ("true", "false", "yes", "no", "null", "on", "off")
     ):
         return value
-    return json.dumps(value, ensure_ascii=not str(value).isprintable())
+    if isinstance(value, str):
+        return str(yaml.safe_dump(value, default_style='"', allow_unicode=True, width=math.inf)).rstrip("\n")
+    return json.dumps(value)
 
 
 def _comment(text: str, indent: str = "") -> Iterator[str]:
