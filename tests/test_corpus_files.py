@@ -283,7 +283,7 @@ def test_names_that_are_not_utf8_go_through_every_command(latin, tmp_path, monke
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SPEECHGMM_CACHE", str(tmp_path / "cache"))
     for command in (
-        ["init", latin, "--out", "c.yaml"],
+        ["init", latin, "--for", "speaker", "--out", "c.yaml"],
         ["check", "c.yaml"],
         ["run", "c.yaml", "--jobs", "1", "--set", "model.n_components=2"],
         ["score", "runs/c", latin],
@@ -298,7 +298,7 @@ def test_names_that_are_not_utf8_go_through_every_command(latin, tmp_path, monke
 
 def test_a_name_of_several_signs_joined_to_one_is_written_as_it_is(tmp_path, corpus_folder):
     root = corpus_folder.rename(tmp_path / 'family \U0001f468\u200d\U0001f469 \\ "d"')
-    path = write_starter(root, tmp_path / "c.yaml")
+    path = write_starter(root, tmp_path / "c.yaml", purpose="speaker").path
     assert load_config(path).corpus_root() == root
 
 

@@ -1326,7 +1326,7 @@ def test_calibration_by_dev_is_trained_on_dev_alone_and_strangers_are_tested(hum
     assert result.metrics["open_set_identified"]["n"] == 12
     assert result.metrics["open_set_false_alarm"]["n"] == 12
     assert result.metrics["open_set_false_alarm"]["strangers"] == "tests of classes without a model"
-    with pytest.raises(ConfigError, match="needs recordings in the split 'dev', and a division by folds has none"):
+    with pytest.raises(ConfigError, match="needs recordings in the split 'dev', and a split into folds has none"):
         run(hums, [*CALIBRATED, "calibration.by=dev"], output=hums.parent / "folds", console=quiet())
 
 

@@ -486,7 +486,7 @@ def test_durations_that_do_not_vary_are_left_out_and_it_is_said():
 
 
 def test_training_refuses_too_few_speakers_for_the_folds_and_frames_of_two_kinds():
-    with pytest.raises(DataError, match=r"1 groups \(speaker0\) for 2 folds"):
+    with pytest.raises(DataError, match=r"segments of one group \(speaker0\); two are needed"):
         train_segment_models(speakers(1), SMALL, 3)
     with pytest.raises(DataError, match="no labelled segments"):
         train_segment_models([], SMALL, 3, weights=np.ones(5))

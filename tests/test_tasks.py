@@ -161,7 +161,7 @@ TASKS: dict[str, tuple[Callable[[Path], None], str]] = {
         sentences,
         "task: recognition\n" + OF_WORDS.replace("word", "text") + "features: {n_ceps: 8}\n"
         "hmm: {n_states: 2, silence_states: 1, n_components: 1, iterations: 3, variance_prior: 5}\n"
-        "recognition: {silence: SIL}\n",
+        "recognition: {silence: SIL, language: loop}\n",
     ),
     "anomaly": (
         machines,

@@ -27,20 +27,29 @@ class Inspect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Init:
-    """Write a starter configuration for a folder of recordings."""
+    """Look at recordings, say what is there, and write a configuration for them."""
 
-    folder: Annotated[Path, typer.Argument(help="a folder of recordings", metavar="FOLDER")]
+    folder: Annotated[Path, typer.Argument(help="a folder of recordings, or a table of them", metavar="FOLDER|TABLE")]
+    purpose: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            "--task",
+            metavar="PURPOSE",
+            help="speaker, phone, word, sound, verification or anomaly; default: guessed from the recordings",
+        ),
+    ] = None
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="default: FOLDER's name with .yaml, here")
     ] = None
 
     def run(self) -> None:
-        """Write the file, and print the next command."""
+        """Write the file, and print what was found and the next command."""
         from speechgmm.cli.starter import write_starter
         from speechgmm.engine.console import Console
 
-        path = write_starter(self.folder, self.out, warn=Console().warn)
-        print(f"{path}\nnext: speechgmm run {path}")
+        starter = write_starter(self.folder, self.out, purpose=self.purpose, warn=Console().warn)
+        print("\n".join([str(starter.path), *starter.lines, f"next: speechgmm run {starter.path}"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,100 +1,236 @@
-"""A starter configuration for a folder of recordings, from a look at the folder."""
+"""A starter configuration for recordings, from a look at them: what is there, what was chosen, and why.
 
-import math
-from collections import Counter
-from collections.abc import Callable
+Owns the choices that depend on data (labels, groups, split, sampling rate). Settings of the models and features are the
+presets' (``config/presets.py``); how a corpus is read is the readers' (``corpus/layouts.py``).
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Final
 
-import yaml
-
-from speechgmm.corpus import SPLITS, Corpus
+from speechgmm.cli.purpose import Purpose, guess, label_for, purpose_of
+from speechgmm.cli.starter_text import configuration
+from speechgmm.cli.survey import NAMES_LOOKED_AT, Grouping, Survey, grouping, survey, table, wishes
+from speechgmm.config import make_config
+from speechgmm.config.presets import preset, preset_names
+from speechgmm.corpus import Corpus
+from speechgmm.corpus.layouts import TABLES, Layout, recognise
 from speechgmm.corpus.readers.files import recordings_below
-from speechgmm.corpus.readers.folder import read_folder
+from speechgmm.corpus.readers.folder import below_class, with_groups
+from speechgmm.engine.task import task_of
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.gmm.component_count import DEFAULT_COMPONENTS, FRAMES_PER_COMPONENT
 from speechgmm.io.atomic import write_text
-from speechgmm.io.audio import native_rate
+from speechgmm.report.text import aligned
 
-LOOKED_AT = 500
-"""Recordings whose header is read to learn the rates."""
+MOST_RATE: Final = 16000
+"""Hz. From 16 kHz on, more of the spectrum made no preset better."""
+
+MOST_SECONDS_OF_FOLDS: Final = 7200
+"""Recordings of more than that are divided once, instead of into folds that are trained one by one."""
+
+FOLDS: Final = 5
+
+MOST_FOLDS: Final = 6
+"""Groups that are left out one by one; of more, several at once."""
+
+OF_FOLDERS: Final = "label"
+"""What classes are called that are folders, as long as nothing says what they are."""
 
 
-def write_starter(folder: Path, out: Path | None = None, *, warn: Callable[[str], object] = print) -> Path:
-    """Write a configuration for a folder per class; returns where it is. What is left aside goes to ``warn``.
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """A configuration that was written, and what a person should know of it."""
+
+    path: Path
+    lines: tuple[str, ...]
+
+
+def write_starter(
+    folder: Path, out: Path | None = None, *, purpose: str | None = None, warn: Callable[[str], object] = print
+) -> Starter:
+    """Write a configuration for a folder or a table of recordings. What is left aside goes to ``warn``.
+
+    Args:
+        folder: A folder, or a table.
+        out: The configuration; default: the folder's name with .yaml, where you stand.
+        purpose: Name of a preset; default: guessed.
+        warn: Gets what the reader left aside.
 
     Raises:
-        ConfigError: The file is there already.
-        DataError: The folder has no recordings in class folders.
+        ConfigError: The file is there already; there is no such purpose.
+        DataError: There is nothing to decide between, or several things that could be meant.
     """
     root = folder.absolute()
-    path = out or Path(f"{root.name or 'recordings'}.yaml")
+    path = out or Path(f"{root.stem if root.is_file() else root.name or 'recordings'}.yaml")
     if path.exists():
         raise ConfigError(f"{path} is there already; choose another name with --out")
-    if not root.is_dir():
-        raise DataError(f"{folder}: there is no such folder")
-    found = recordings_below(root)
-    if not found.audio:
-        looked = "looked for wav, flac, mp3, ogg, aiff and others that libsndfile reads"
-        raise DataError("; ".join([f"{folder}: no recordings below it ({looked})", *found.notes()]))
-    corpus = read_folder(root, "label")
-    if len({utterance.label("label") for utterance in corpus}) < 2:
-        one = f"{folder}: recordings of one class only; deciding needs two, a folder for each"
-        raise DataError("; ".join([one, *corpus.notes]))
-    for note in corpus.notes:
+    if _manifest_of(path).exists():
+        raise ConfigError(f"{_manifest_of(path)} is there already; choose another name with --out")
+    if purpose is not None and purpose not in preset_names():
+        raise ConfigError(f"--for is {purpose!r}; expected one of {', '.join(preset_names())}")
+    layout = _recognised(root, folder, preset(purpose).columns if purpose else ())
+    chosen = Purpose(preset(purpose), "asked for") if purpose else purpose_of(layout)
+    label = OF_FOLDERS if chosen is None else label_for(layout, chosen.preset)
+    found = survey(_labelled(layout, label, chosen))
+    chosen = chosen or guess(found)
+    layout, found = _named(layout, found, chosen)
+    for note in layout.corpus.notes:
         warn(note)
-    rates = _rates(corpus)
-    write_text(path, _text(root, corpus, rates))
-    return path
-
-
-def _quoted(text: str) -> str:
-    """A string of YAML on one line; a name that is not UTF-8 in escapes, since the file is."""
-    return str(yaml.safe_dump(text, default_style='"', allow_unicode=True, width=math.inf)).rstrip("\n")
-
-
-def _rates(corpus: Corpus) -> Counter[int]:
-    paths = corpus.paths()
-    rates: Counter[int] = Counter()
-    for recording in paths[:: max(1, len(paths) // LOOKED_AT)]:
-        try:
-            rates[native_rate(recording)] += 1
-        except DataError:
-            continue  # the run names it
-    if not rates:
-        raise DataError(f"{corpus.root}: none of {len(paths)} recordings can be opened as audio")
-    return rates
-
-
-def _text(root: Path, corpus: Corpus, rates: Counter[int]) -> str:
-    counts = Counter(utterance.label("label") for utterance in corpus)
-    given = {utterance.split for utterance in corpus} >= {"train", "test"}
-    # Down to 16 kHz, which speech models are made for; never up from a lower rate.
-    rate = min(16000, min(rates))
-    resample = set(rates) != {rate}
-    least, most = min(counts.values()), max(counts.values())
-    sizes = f"{least} each" if least == most else f"{least} to {most} each"
-    found = ", ".join(f"{n} at {value} Hz" for value, n in rates.most_common())
-    split = (
-        "column               # train/ and test/ folders"
-        if given
-        else "fraction             # a fifth of every class is the test"
+    group = grouping(layout, found.corpus, chosen.preset)
+    _refuse_deep_folders(layout, found.corpus, chosen)
+    rate = min(MOST_RATE, min(found.rates))
+    settings = _settings(layout, found, chosen, group, rate, path)
+    used = "group" in settings["corpus"]
+    facts = [*table(found, layout, group), ("for", f"{chosen.preset.name} ({chosen.preset.about}): {chosen.why}")]
+    facts.append(
+        ("split", _split_in_words(settings["corpus"], group if used else None))
+        if "split" not in dict(facts)
+        else ("test", "as the split says")
     )
-    if not given and any(utterance.split in SPLITS for utterance in corpus):
-        split = "fraction             # there are no train/ and test/ folders"
-    return f"""\
-# {len(corpus)} recordings in {len(counts)} classes ({sizes}); rates: {found}
-# Every key there is: speechgmm schema --template
-corpus:
-  kind: folder                # a folder per class
-  root: {_quoted(str(root))}
-  split: {split}
-  sample_rate: {rate}
-  resample: {str(resample).lower()}
-features:
-  preset: kaldi
-  deltas: 2
-# Components follow from the frames of each class: {DEFAULT_COMPONENTS}, or one for each {FRAMES_PER_COMPONENT} frames.
-# model:
-#   n_components: {DEFAULT_COMPONENTS}          # this many for every class
-#   adapt: map                # or adapted from one model of all: better for classes of few recordings
-"""
+    better = list(wishes(found, group, chosen.preset, rate, used=used))
+    if layout.table:
+        write_text(_manifest_of(path), layout.table)
+    write_text(path, configuration(settings, chosen.preset, facts, better))
+    shown = aligned([list(fact) for fact in facts])
+    return Starter(path, (*shown, *(f"to do better: {wish}" for wish in better)))
+
+
+def _manifest_of(path: Path) -> Path:
+    """Where a manifest that has to be written lies: beside the configuration, under a name that no table has."""
+    return path.with_name(f"{path.stem}-manifest.tsv")
+
+
+def _recognised(root: Path, given: Path, columns: Sequence[str]) -> Layout:
+    try:
+        return recognise(root, OF_FOLDERS, columns)
+    except DataError:
+        found = recordings_below(root) if root.is_dir() else None
+        if found is None or found.audio or any(file.suffix.lower() in TABLES for file in root.iterdir()):
+            raise
+        looked = "looked for wav, flac, mp3, ogg, aiff and others that libsndfile reads"
+        raise DataError("; ".join([f"{given}: no recordings below it ({looked})", *found.notes()])) from None
+
+
+def _labelled(layout: Layout, label: str, chosen: Purpose | None) -> Corpus:
+    """The corpus of a layout with the column of its classes, of which there must be enough for the purpose."""
+    label = layout.label if label == OF_FOLDERS and layout.label else label
+    if label == OF_FOLDERS and label not in layout.columns:
+        label = next(
+            (name for name in layout.columns if name.lower() in ("class", "category", "target", "name")), label
+        )
+    corpus = replace(layout.corpus, label=label)
+    without = [one for one in corpus if one.split not in ("ubm", "cohort") and not (one.labels or {}).get(label)]
+    if without:
+        have = ", ".join(layout.columns) or "no columns"
+        raise DataError(
+            f"{corpus.root}: {len(without)} of {len(corpus)} recordings have no {label!r}, the first is "
+            f"{without[0].source or without[0].id}; the columns are {have}: say with --for what they are for"
+        )
+    names = {one.label(label) for one in corpus if (one.labels or {}).get(label)}
+    least = 2 if chosen is None else task_of(make_config({"defaults": chosen.preset.name})).least_classes
+    if len(names) < least:
+        only = f"recordings of one class only, {label} {next(iter(names), '')!r}; deciding needs two, a folder for each"
+        raise DataError("; ".join([f"{corpus.root}: {only}", *corpus.notes]))
+    return corpus
+
+
+def _named(layout: Layout, found: Survey, chosen: Purpose) -> tuple[Layout, Survey]:
+    """Classes that are folders are called what they are for the purpose."""
+    if layout.keys["kind"] != "folder":
+        return layout, found
+    name = chosen.preset.folders
+    members = tuple(replace(one, labels={name: one.label(OF_FOLDERS)}) for one in found.corpus)
+    corpus = replace(found.corpus, utterances=members, label=name)
+    return replace(layout, corpus=corpus, label=name), replace(found, corpus=corpus)
+
+
+def _refuse_deep_folders(layout: Layout, corpus: Corpus, chosen: Purpose) -> None:
+    """Folders in the classes' folders may be the classes themselves, unless they are sessions.
+
+    Raises:
+        DataError: They may be.
+    """
+    if layout.keys["kind"] != "folder":
+        return
+    sample = corpus.utterances[:: max(1, len(corpus) // NAMES_LOOKED_AT)]
+    inner = [(one.label(corpus.label), below_class(one, corpus.root).split("/")) for one in sample]
+    deep = {(label, parts[0]) for label, parts in inner if len(parts) > 1}
+    if sum(len(parts) > 1 for _, parts in inner) < len(inner) / 2 or len(deep) < 2:
+        return
+    names = {name for _, name in deep}
+    if len(names) == len(deep) and (chosen.preset.within_classes or all(re.fullmatch(r"\d+", name) for name in names)):
+        return
+    outer = sorted({label for label, _ in deep})
+    raise DataError(
+        f"{corpus.root}: folders in folders: the classes may be the {len(outer)} at the top ({_some(outer)}) or the "
+        f"{len(names)} in them ({_some(sorted(names))}); expected is one folder for each class with its recordings: "
+        "move or link them so, or write a manifest (path and a column for each)"
+    )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
+
+
+# ---- choices ----
+
+
+def _settings(
+    layout: Layout, found: Survey, chosen: Purpose, group: Grouping | None, rate: int, path: Path
+) -> dict[str, Any]:
+    """The configuration as plain values: the first way to divide the corpus that its task accepts."""
+    corpus = found.corpus
+    keys = dict(layout.keys)
+    if layout.table:
+        keys["path"] = _manifest_of(path).name
+    keys["label"] = corpus.label
+    if group is not None and group.part is not None:
+        corpus = with_groups(corpus, group.part.pattern)
+    rest = {"sample_rate": rate, "resample": set(found.rates) != {rate}}
+    plain = make_config({"defaults": chosen.preset.name})
+    more = task_of(plain).first_settings(corpus)
+    problems: list[str] = []
+    for column, split in _divisions(found, group):
+        keys.pop("folder", None)
+        named: dict[str, Any] = {}
+        if column is not None:
+            named["group"] = column
+            if group is not None and group.part is not None:
+                named["folder"] = {"group_from": group.part.pattern}
+        settings = {"defaults": chosen.preset.name, "corpus": {**keys, **named, "split": split, **rest}, **more}
+        try:
+            config = make_config(settings)
+            task_of(config).split(corpus, config)
+        except (ConfigError, DataError) as error:
+            problems.append(str(error).splitlines()[0])
+            continue
+        return settings
+    raise DataError(f"{corpus.root}: it cannot be divided into training and test: {problems[-1]}")
+
+
+def _divisions(found: Survey, group: Grouping | None) -> Iterator[tuple[str | None, Any]]:
+    """Column of groups and ``corpus.split``, best first."""
+    columns = [group.column, None] if group is not None else [None]
+    splits = {one.split for one in found.corpus}
+    for column in columns:
+        if splits >= {"train", "test"}:
+            yield column, "column"
+            continue
+        if found.seconds <= MOST_SECONDS_OF_FOLDS:
+            if column is not None and group is not None and group.n_values <= MOST_FOLDS:
+                yield column, "leave-one-out"
+            yield column, {"kind": "kfold", "folds": FOLDS}
+        yield column, "fraction"
+
+
+def _split_in_words(corpus: Mapping[str, Any], group: Grouping | None) -> str:
+    split = corpus["split"]
+    kind = split["kind"] if isinstance(split, dict) else split
+    apart = " groups" if group is not None else " recordings"
+    if kind == "kfold":
+        return f"{split['folds']} folds of{apart}; each is tested once by models of the others"
+    if kind == "leave-one-out":
+        return f"each of the {group.n_values if group else ''} groups is tested once by models of the others"
+    return f"a fifth of the{apart} is the test"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from speechgmm.config.keys import known_keys, path_keys
+from speechgmm.config.presets import sets_key
 from speechgmm.config.yaml_text import plain_values
 from speechgmm.corpus.spec import belongs_to_kind
 from speechgmm.errors import ConfigError
@@ -76,7 +77,9 @@ def _apply(values: dict[str, Any], override: str) -> tuple[str, ...]:
         inner[part] = dict(below) if isinstance(below, dict) else {}
         inner = inner[part]
     # A key that is not known stays, so that it is refused; all that are go back to their defaults.
-    if value is None and (parts[-1] in inner or _is_known(parts)):
+    if value is None and sets_key(values.get("defaults"), parts):
+        inner[parts[-1]] = None  # which takes the preset's away
+    elif value is None and (parts[-1] in inner or _is_known(parts)):
         inner.pop(parts[-1], None)
     else:
         inner[parts[-1]] = value

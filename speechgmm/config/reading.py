@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from speechgmm.config.experiment import Experiment
 from speechgmm.config.keys import known_keys
 from speechgmm.config.overrides import apply_overrides, corpus_kind, drop_former_kind
+from speechgmm.config.presets import named_of_preset, with_preset
 from speechgmm.config.spec import Config
 from speechgmm.config.task_settings import asked_by, check_task, sections, whole_config
 from speechgmm.config.yaml_text import MOST_CHARACTERS, plain_values
@@ -78,13 +79,23 @@ def make_config(
     lines: Mapping[tuple[str, ...], int] | None = None,
 ) -> Config:
     """Validate plain values into a Config. Raises ConfigError naming key, line and likely mistake."""
-    values = dict(values)
+    try:
+        return _made(values, source, lines or {})
+    except ConfigError as error:
+        more = named_of_preset(values, str(error))
+        raise (ConfigError(f"{error}{more}", arguments=error.arguments) if more else error) from None
+
+
+def _made(values: Mapping[str, Any], source: str, lines: Mapping[tuple[str, ...], int]) -> Config:
+    given = ("overrides",) if 0 in lines.values() else ()
+    try:
+        values = with_preset(values)
+    except ConfigError as error:
+        raise ConfigError(f"{_place(('task',), source, lines)}: {error}", arguments=given) from None
     corpus = values.get("corpus")
     if isinstance(corpus, dict) and isinstance(corpus.get("split"), str):
         values["corpus"] = {**corpus, "split": {"kind": corpus["split"]}}
-    lines = lines or {}
     _refuse_booleans(values, whole_config(), source, lines)
-    given = ("overrides",) if 0 in lines.values() else ()
     try:
         config: Config = _validator().validate_python(values)
     except ValidationError as error:

@@ -119,6 +119,12 @@ class Config:
 
     task: str = setting("classification", "what is decided about a recording")
     corpus: CorpusSpec = setting(CorpusSpec(), "which recordings, which labels, which split")
+    defaults: Literal["speaker", "phone", "word", "sound", "verification", "anomaly"] | None = setting(
+        None,
+        "a preset, whose settings hold where this file says nothing else: who speaks, which phone (boundaries given), "
+        "which word, which sound, whether a claim of identity is true, whether a recording is anomalous; "
+        "`speechgmm init` says what each sets and why",
+    )
     trials: str | None = setting(
         None,
         "verification: a table of trials (model, test, and target where known; or Kaldi's three columns), relative to "

@@ -15,8 +15,9 @@ from speechgmm.config.task_settings import default_config, section_type, unread_
 LAST = ("report", "parallel", "cache", "seed", "output")
 """Keys that are written after the sections of tasks."""
 
-NOT_IN_THE_RESULT = ("parallel", "cache", "output", "report")
-"""Sections that cannot change a result: they do not count when a result folder is matched to its configuration."""
+NOT_IN_THE_RESULT = ("defaults", "parallel", "cache", "output", "report")
+"""Keys that cannot change a result (the settings of a preset are in the sections): they do not count when a result
+folder is matched to its configuration."""
 
 
 def to_plain(spec: Any) -> Any:

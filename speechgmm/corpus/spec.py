@@ -1,5 +1,6 @@
 """The ``corpus`` and ``corpus.split`` sections of a configuration."""
 
+import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -106,6 +107,33 @@ class TextGridSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FolderSpec:
+    """What is taken of the names of files, in a folder per class."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    group_from: str | None = setting(
+        None,
+        "a regular expression; what its first parentheses match in a recording's path below the folder of its class is "
+        "its value in the column group, such as '([^_]+)_' for the speaker in anna_01.wav; default: there is no such "
+        "column",
+    )
+
+    def __post_init__(self) -> None:
+        try:
+            groups = re.compile(self.group_from or "()").groups
+        except re.error as error:
+            raise ConfigError(
+                f"corpus.folder.group_from is {self.group_from!r}; expected a regular expression ({error})"
+            ) from None
+        if groups < 1:
+            raise ConfigError(
+                f"corpus.folder.group_from is {self.group_from!r}; expected parentheses around what is the group, such "
+                "as '([^_]+)_'"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LabelSpec:
     """Which labels are classes."""
 
@@ -179,6 +207,7 @@ class CorpusSpec:
     )
     split: SplitSpec = setting(SplitSpec(), "how utterances are divided into training and test")
     timit: TimitSpec = setting(TimitSpec(), "timit: what is taken of it")
+    folder: FolderSpec = setting(FolderSpec(), "folder: what is taken of the names of files")
     textgrid: TextGridSpec = setting(TextGridSpec(), "textgrid: what is taken of it")
     asvspoof: AsvspoofSpec = setting(AsvspoofSpec(), "asvspoof: what is taken of it")
     sample_rate: int | None = setting(

@@ -88,6 +88,14 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
         spec = config.corpus
         return make_split(corpus, spec.split, group=spec.group, seed=config.seed)
 
+    def first_settings(self, corpus: Corpus) -> Mapping[str, Any]:
+        """Settings, as a configuration has them, that follow from a corpus which nobody has described yet.
+
+        Raises:
+            DataError: The corpus lacks what this task needs.
+        """
+        return {}
+
     def has_classes(self, job: Job) -> bool:
         """Whether the labels of the corpus are classes, each with recordings of its own (and no transcripts)."""
         return True

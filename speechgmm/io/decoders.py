@@ -120,8 +120,24 @@ def recording_key(path: Path) -> str:
 
 def native_rate(path: Path) -> int:
     """The rate of a recording in Hz. Raises DataError where it cannot be decoded."""
+    return recording_header(path).rate
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a recording says of itself, before it is decoded."""
+
+    rate: int  # Hz
+    channels: int
+    seconds: float  # 0 where the header does not say
+
+
+def recording_header(path: Path) -> Header:
+    """Rate, channels and length of a recording. Raises DataError where it cannot be decoded."""
     with open_recording(path) as raw, open_decoder(raw, path) as decoder:
-        return int(decoder.source.samplerate)
+        source = decoder.source
+        n = decoder.n_promised or int(getattr(source, "frames", 0))
+        return Header(int(source.samplerate), int(source.channels), n / source.samplerate)
 
 
 @cache

@@ -40,7 +40,12 @@ def is_passed_over(name: str) -> bool:
 
 def files_below(folder: Path) -> list[Path]:
     """Every file below a folder, sorted by path; links are followed, what `is_passed_over` says is left out."""
-    return sorted(_files(folder, frozenset()), key=lambda path: path.relative_to(folder).as_posix())
+    return sorted(_files(folder, frozenset()), key=Path.as_posix)
+
+
+def any_below(folder: Path, suffix: str) -> bool:
+    """Whether a file below a folder ends in a suffix, given in lower case; sooner known than all files are sorted."""
+    return any(path.name.lower().endswith(suffix) for path in _files(folder, frozenset()))
 
 
 def _files(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:

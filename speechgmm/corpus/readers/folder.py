@@ -9,12 +9,17 @@ root/                     root/
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from speechgmm.corpus.readers.files import is_passed_over, recordings_below, split_folders
+from speechgmm.corpus.readers.layout import refuse
 from speechgmm.corpus.utterance import Corpus, Utterance
-from speechgmm.errors import DataError
+from speechgmm.errors import ConfigError, DataError
+
+GROUP: Final = "group"
+"""The column of groups that are read off the names of files."""
 
 FSDD_NAME: Final = re.compile(r"(?P<digit>\d)_(?P<speaker>[^_]+)_(?P<index>\d+)\.wav")
 
@@ -67,6 +72,42 @@ def read_folder(root: Path, label: str) -> Corpus:
     if deeper := _one_level_down(root, [path.relative_to(root) for path in found.audio]):
         notes.append(f"all recordings are of one class, {deeper.name!r}; did you mean {deeper} (corpus.root)?")
     return Corpus(tuple(utterances), label, root, tuple(notes))
+
+
+def with_groups(corpus: Corpus, pattern: str | None) -> Corpus:
+    """A corpus of `read_folder` with a column ``group`` from the names of its files; without a pattern, the corpus.
+
+    Args:
+        corpus: What `read_folder` returned.
+        pattern: A regular expression, whose first parentheses match the group in the path below the class's folder.
+
+    Raises:
+        ConfigError: The classes are called ``group`` themselves.
+        DataError: Names that the pattern does not match (some are listed).
+    """
+    if pattern is None:
+        return corpus
+    if corpus.label == GROUP:
+        raise ConfigError(f"corpus.folder.group_from makes a column {GROUP!r}, and corpus.label is {GROUP!r} too")
+    matcher, utterances, problems = re.compile(pattern), [], []
+    for one in corpus:
+        match = matcher.match(below_class(one, corpus.root))
+        if match is None or not match[1]:
+            problems.append(f"{one.path.relative_to(corpus.root)}: no group in its name")
+        else:
+            utterances.append(replace(one, labels={**(one.labels or {}), GROUP: match[1]}))
+    refuse(corpus.root, problems, f"corpus.folder.group_from is {pattern!r}; mend it, or rename these recordings")
+    return replace(corpus, utterances=tuple(utterances))
+
+
+def below_class(utterance: Utterance, root: Path) -> str:
+    """Path of a recording of `read_folder` below the folder of its class: ``more/two.flac``.
+
+    >>> below_class(Utterance("a", Path("c/train/anna/more/two.flac"), split="train"), Path("c"))
+    'more/two.flac'
+    """
+    parts = utterance.path.relative_to(root).parts
+    return "/".join(parts[2 if utterance.split else 1 :])
 
 
 def _one_level_down(root: Path, places: Sequence[Path]) -> Path | None:

@@ -57,7 +57,7 @@ def read_dcase(root: Path, label: str) -> Corpus:
         DataError: There are no such recordings, the label is none of these, or an anomaly lies in a training folder.
     """
     check_label(label, DCASE_COLUMNS, "DCASE's task 2")
-    check_root(root, _is_dcase, "DCASE's task 2 (MACHINE/train/normal_id_00_00000000.wav)")
+    check_root(root, is_dcase, "DCASE's task 2 (MACHINE/train/normal_id_00_00000000.wav)")
     utterances: list[Utterance] = []
     strangers: list[Path] = []
     mute: list[Path] = []
@@ -111,7 +111,7 @@ def read_mimii(root: Path, label: str) -> Corpus:
         DataError: There are no such recordings, the label is none of these, or nothing normal is left to train on.
     """
     check_label(label, MIMII_COLUMNS, "MIMII")
-    check_root(root, _is_mimii, "MIMII (6_dB_fan/fan/id_00/normal/00000000.wav)")
+    check_root(root, is_mimii, "MIMII (6_dB_fan/fan/id_00/normal/00000000.wav)")
     units: dict[tuple[str, str, str], list[Utterance]] = {}
     strangers: list[Path] = []
     found = recordings_below(root)
@@ -168,7 +168,8 @@ def _left_out(places: list[Path], why: str) -> Iterator[str]:
         yield f"{len(places)} recordings {why} and are not used, such as {places[0]}"
 
 
-def _is_dcase(folder: Path) -> bool:
+def is_dcase(folder: Path) -> bool:
+    """Whether recordings in or below a folder lie and are named as DCASE's task 2 has them."""
     for pattern in ("*/*/*.wav", "*/*.wav"):
         for path in folder.glob(pattern):
             if path.parent.name in PARTS and (BY_ID.fullmatch(path.stem) or BY_SECTION.fullmatch(path.stem)):
@@ -176,6 +177,7 @@ def _is_dcase(folder: Path) -> bool:
     return False
 
 
-def _is_mimii(folder: Path) -> bool:
+def is_mimii(folder: Path) -> bool:
+    """Whether recordings below a folder lie as MIMII has them."""
     patterns = ("*/*/*/normal/*.wav", "*/*/normal/*.wav", "*/normal/*.wav")
     return any(path.parent.parent.name.startswith("id_") for pattern in patterns for path in folder.glob(pattern))

@@ -36,7 +36,7 @@ def read_manifest(path: Path, root: Path | None, label: str | None, *, unlabelle
         DataError: The table cannot be read, a column is missing, or rows are wrong (all are listed).
     """
     root = Path(normpath((root or path.parent).absolute()))
-    rows = list(_rows(path))
+    rows = list(table_rows(path))
     if not rows:
         raise DataError(f"{path}: no rows below the header")
     columns = list(dict.fromkeys(column for _, row in rows if isinstance(row, dict) for column in row))
@@ -95,7 +95,7 @@ Row = dict[str, str] | str
 """Column -> text; or what is wrong with the row."""
 
 
-def _rows(path: Path) -> Iterator[tuple[int, Row]]:
+def table_rows(path: Path) -> Iterator[tuple[int, Row]]:
     """Line number and content of every row that is not blank."""
     suffix = path.suffix.lower()
     if suffix not in (".tsv", ".csv", ".jsonl") and path.exists():

@@ -119,7 +119,7 @@ def _intervals(path: Path, spec: TextGridSpec) -> tuple[list[Interval], dict[str
     Raises:
         DataError: Without the file's name.
     """
-    tiers = _tiers(path)
+    tiers = interval_tiers(path)
     names = [name for name, _ in tiers]
     have = f"its interval tiers are {', '.join(map(repr, names))}" if names else "it has no interval tier"
     if spec.tier is None and len(set(names)) != 1:
@@ -142,7 +142,7 @@ def read_intervals(path: Path, tier: str | None) -> list[Interval]:
     return _intervals(path, TextGridSpec(tier=tier))[0]
 
 
-def _tiers(path: Path) -> list[tuple[str, list[Interval]]]:
+def interval_tiers(path: Path) -> list[tuple[str, list[Interval]]]:
     """(name, intervals with text) of every interval tier. Raises DataError, without the file's name."""
     try:
         from praatio.data_classes.interval_tier import IntervalTier

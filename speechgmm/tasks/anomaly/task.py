@@ -1,17 +1,20 @@
 """Anomaly detection as the engine runs it: models of normal recordings, a threshold, and what lies beyond it."""
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from speechgmm.config import Config
-from speechgmm.corpus import Corpus, Fold
+from speechgmm.corpus import Corpus, Fold, SplitSpec
 from speechgmm.engine.class_report import classes_table
 from speechgmm.engine.comparison import Compared
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Task
+from speechgmm.errors import DataError
 from speechgmm.io.run_files import RunFile
 from speechgmm.report.text import reports_lines
 from speechgmm.tasks.anomaly.codec import AnomalyFile, serialise_anomaly
@@ -33,6 +36,9 @@ from speechgmm.tasks.anomaly.spec import AnomalySpec
 from speechgmm.tasks.anomaly.split import divide_normal
 from speechgmm.tasks.anomaly.training import TrainedAnomaly, extract_streams, train_anomaly
 
+NORMAL_NAMES: Final = ("normal", "ok", "good", "healthy")
+"""Classes that are called so are of normal recordings."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tested:
@@ -40,6 +46,13 @@ class Tested:
 
     scores: AnomalyScores
     file: AnomalyFile
+
+
+def _false_alarm(n_normal: int, corpus: Corpus) -> dict[str, float]:
+    """``anomaly.false_alarm``, where so few normal recordings cannot give a threshold for its default."""
+    n_training = n_normal if corpus.split("train") else int((1 - SplitSpec().test) * n_normal)
+    least = math.ceil(1000 / (n_training + 1)) / 1000
+    return {"false_alarm": least} if AnomalySpec().false_alarm < least < 1 else {}
 
 
 class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
@@ -55,6 +68,27 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
         "does not have, and compare these runs"
     )
     least_classes: ClassVar[int] = 1  # normal recordings of one machine are enough
+
+    def first_settings(self, corpus: Corpus) -> Mapping[str, Any]:
+        """Which recordings are normal, where the classes themselves say so."""
+        spec = AnomalySpec()
+        if corpus.label != spec.condition and all(spec.condition in (one.labels or {}) for one in corpus):
+            training = [one for one in corpus.split("train") or corpus if one.label(spec.condition) == spec.normal]
+            counts = Counter(one.label(corpus.label) for one in training)
+            fitting = _false_alarm(min(counts.values(), default=0), corpus)
+            return {"anomaly": fitting} if fitting else {}
+        names = {one.label(corpus.label) for one in corpus}
+        normal = sorted(name for name in names if name.lower() in NORMAL_NAMES)
+        if len(normal) != 1:
+            some = f"{', '.join(sorted(names)[:10])}{' ...' if len(names) > 10 else ''}"
+            raise DataError(
+                f"{corpus.root}: the classes are {some}; expected is one of normal recordings, called "
+                f"{', '.join(NORMAL_NAMES)}: rename it, or write a manifest with a column {spec.condition!r} that says "
+                "which recordings are normal"
+            )
+        training = [one for one in corpus.split("train") or corpus if one.label(corpus.label) == normal[0]]
+        found = {"condition": corpus.label, "normal": normal[0], "models": "one"}
+        return {"anomaly": {**found, **_false_alarm(len(training), corpus)}}
 
     def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
         """Anomalous recordings are never trained on."""

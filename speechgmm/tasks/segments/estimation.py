@@ -49,7 +49,7 @@ def train_segment_models(
     durations of no class vary, they are left out of the streams.
 
     Raises:
-        DataError: No segments; fewer groups than folds.
+        DataError: No segments; one group alone.
         ShapeError: Frames of different dimensions; weights of another number of streams.
         FitError: See ``fit_gmm`` and `lda`; the message names the class.
 
@@ -82,20 +82,21 @@ def cross_validate_segments(
 ) -> SegmentValidation:
     """The weights of the streams, and how good the spec is, by folds of the groups in the recordings.
 
-    Groups are dealt out to ``spec.weight_folds`` folds in the order of their names; a fold is scored by streams that
-    were trained on the others, and the weights are fitted to all folds' scores at once. A segment whose label the
-    other folds lack cannot be decided rightly: it counts as an error and takes no part in the weights. Copies are
-    trained on with their group and never scored. Durations that do not vary are left out, as training does. Raises as
-    `train_segment_models`.
+    Groups are dealt out to ``spec.weight_folds`` folds, at most one for each group, in the order of their names; a
+    fold is scored by streams that were trained on the others, and the weights are fitted to all folds' scores at once.
+    A segment whose label the other folds lack cannot be decided rightly: it counts as an error and takes no part in
+    the weights. Copies are trained on with their group and never scored. Durations that do not vary are left out, as
+    training does. Raises as `train_segment_models`.
     """
     spec, _ = without_constant_durations(recordings, spec)
     groups = sorted({recording.group for recording in recordings})
-    if len(groups) < spec.weight_folds:
+    n_folds = min(spec.weight_folds, len(groups))
+    if n_folds < 2:
         raise DataError(
-            f"{len(groups)} groups ({', '.join(groups[:5])}) for {spec.weight_folds} folds to choose the streams' "
-            "weights by; give segments of more speakers, or set segments.weight_folds to at most their number"
+            f"segments of one group ({', '.join(groups)}); two are needed to choose the streams' weights by: give "
+            "segments of another speaker, or leave corpus.group out"
         )
-    folds = [groups[k :: spec.weight_folds] for k in range(spec.weight_folds)]
+    folds = [groups[k::n_folds] for k in range(n_folds)]
     score = partial(_score_fold, recordings=recordings, spec=spec, n_static=n_static, seed=seed)
     found = list(map(score, folds))
     scores, truths = [part[0] for part in found], [part[1] for part in found]

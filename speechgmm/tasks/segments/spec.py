@@ -79,7 +79,8 @@ class SegmentSpec:
     tol: float = setting(1e-4, "EM stops once an iteration gains less", unit="nats per frame", ge=0, le=1e6)
     weight_folds: int = setting(
         3,
-        "parts that the training groups (speakers) are divided into to choose the weights of the streams",
+        "parts that the training groups (speakers) are divided into to choose the weights of the streams; at most one "
+        "for each group",
         ge=2,
         le=1000,
     )

@@ -1,9 +1,11 @@
 """Classification of segments with known boundaries, as the engine runs it."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from speechgmm.config import Config
+from speechgmm.corpus import Corpus
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
@@ -15,6 +17,9 @@ from speechgmm.tasks.segments.codec import SegmentFile, serialise_segments
 from speechgmm.tasks.segments.spec import SegmentSpec
 from speechgmm.tasks.segments.training import TrainedSegments, score_segments, train_segments
 
+FEWEST_ITEMS: Final = 3
+"""Items of a class: two to train on while one is scored."""
+
 
 class Segments(ClassTask[TrainedSegments]):
     """Which class a segment is of, by several models of it."""
@@ -25,6 +30,12 @@ class Segments(ClassTask[TrainedSegments]):
     )
     score_unit: ClassVar[str] = "nats"
     in_order: ClassVar[bool] = True
+
+    def first_settings(self, corpus: Corpus) -> Mapping[str, Any]:
+        """Plain mixtures where most classes have too few items to weigh streams by those that were left out."""
+        training = corpus.split("train") or corpus.utterances
+        counts = sorted(Counter(one.label(corpus.label) for one in training).values())
+        return {} if counts[len(counts) // 2] >= FEWEST_ITEMS else {"segments": None}
 
     def train(self, job: Job, sets: Sequence[Inputs]) -> list[TrainedSegments]:
         """The segment models of every training set."""

@@ -67,7 +67,7 @@ def train_segments(job: Job, sets: Sequence[Features], what: str = "training seg
 
     Raises:
         FitError: A class that cannot be modelled.
-        DataError: Fewer groups (speakers) than folds to weigh the streams by.
+        DataError: One group (speaker) alone, where two are needed to weigh the streams by.
     """
     config = job.experiment.config
     spec = config.section(SegmentSpec) or SegmentSpec()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from speechgmm.config import Config
 from speechgmm.corpus import Corpus, Fold, make_split
@@ -27,6 +27,9 @@ from speechgmm.tasks.verification.score_maps import Calibration
 from speechgmm.tasks.verification.spec import UNKNOWN, CalibrationSpec
 from speechgmm.tasks.verification.trials import ScoredTrials, score_trials, trials_table
 
+FEWEST_CALIBRATED: Final = 4
+"""Speakers: the two of a trial, and two to train its calibration on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Calibrated(Trained):
@@ -40,6 +43,11 @@ class Verification(MixtureTask):
 
     name: ClassVar[str] = "verification"
     others: ClassVar[Others] = CohortTraining()
+
+    def first_settings(self, corpus: Corpus) -> Mapping[str, Any]:
+        """No calibration of so few speakers that its folds cannot keep them apart."""
+        speakers = {one.label(corpus.label) for one in corpus.split("train") or corpus.utterances}
+        return {} if len(speakers) >= FEWEST_CALIBRATED else {"calibration": {"method": "none"}}
 
     def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
         """Unknown speakers may be tested: they are impostors.

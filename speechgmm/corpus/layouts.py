@@ -1,0 +1,272 @@
+"""What lies in a folder or a table: which reader reads it, and what it finds there.
+
+    a table of recordings (.tsv, .csv, .jsonl), under its own names of columns or another's (AudioFolder's file_name)
+    a Kaldi data directory; recordings with TextGrids, beside them or in a folder apart
+    DCASE's task 2, MIMII, the Free Spoken Digit Dataset; TIMIT; a folder for each class
+
+Owns how they are told apart. Opens no recording, and writes nothing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from speechgmm.corpus.readers.files import SPLIT_NAMES, any_below, files_below, recordings_below
+from speechgmm.corpus.readers.folder import FSDD_NAME, read_folder, read_fsdd
+from speechgmm.corpus.readers.kaldi import read_kaldi
+from speechgmm.corpus.readers.machines import is_dcase, is_mimii, read_dcase, read_mimii
+from speechgmm.corpus.readers.manifest import read_manifest, table_rows
+from speechgmm.corpus.readers.textgrid import interval_tiers, read_textgrids
+from speechgmm.corpus.readers.timit import read_timit
+from speechgmm.corpus.spec import TextGridSpec, TimitSpec
+from speechgmm.corpus.utterance import Corpus
+from speechgmm.errors import DataError
+
+TABLES: Final = (".tsv", ".csv", ".jsonl")
+
+OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "path": ("file_name", "filename", "file", "filepath", "file_path", "audio", "audio_path", "wav", "recording_path"),
+    "start": ("onset", "begin", "start_time", "tmin", "xmin"),
+    "end": ("offset", "stop", "end_time", "tmax", "xmax"),
+    "split": ("subset", "partition"),
+}
+"""Column of a manifest -> what other tables call it."""
+
+LONGEST_PHONE: Final = 0.25
+"""s: a median interval that is longer is a word's."""
+
+LOOKED_AT: Final = 50
+"""Paths of a table that are looked for, to learn whether it lies where its recordings do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What was found, and how a configuration names it."""
+
+    what: str  # "a folder for each class"
+    keys: Mapping[str, Any]  # of the section corpus, without label, group and split
+    corpus: Corpus
+    label: str | None = None  # the column of the classes, where the corpus has no choice
+    table: str = ""  # a manifest that must be written first, as text
+    likely: tuple[str, ...] = field(default=())  # columns that the kind of corpus is made for, best first
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the corpus that may hold classes."""
+        return tuple(dict.fromkeys(name for one in self.corpus for name in (one.labels or {})))
+
+
+def recognise(path: Path, label: str, columns: Sequence[str] = ()) -> Layout:
+    """What lies there.
+
+    Args:
+        path: A folder, or a table.
+        label: What classes are called that are folders.
+        columns: Names that the column of the classes may have, best first, where it is known what they are; a tier of
+            TextGrids is chosen by them.
+
+    Raises:
+        DataError: Nothing that a reader reads, or something that one refuses.
+    """
+    if path.is_file():
+        if path.suffix.lower() not in TABLES:
+            raise DataError(
+                f"{path}: a file; expected a folder of recordings, or a table of them ({', '.join(TABLES)})"
+            )
+        return _of_table(path)
+    if not path.is_dir():
+        raise DataError(f"{path}: there is no such folder or table")
+    looks: tuple[Callable[[Path], Layout | None], ...] = (
+        _kaldi, _audio_folder, partial(_textgrids, columns=columns), _machines, _fsdd, _timit, _table_in
+    )  # fmt: skip
+    for look in looks:
+        if (found := look(path)) is not None:
+            return found
+    corpus = read_folder(path, label)
+    return Layout("a folder for each class", {"kind": "folder", "root": str(path)}, corpus, label)
+
+
+def _kaldi(path: Path) -> Layout | None:
+    if not (path / "wav.scp").is_file() and not any(path.glob("*/wav.scp")):
+        return None
+    return Layout(
+        "a Kaldi data directory", {"kind": "kaldi", "path": str(path)}, read_kaldi(path, None, "utterance"),
+        likely=("speaker",),
+    )  # fmt: skip
+
+
+def _machines(path: Path) -> Layout | None:
+    for name, kind, is_kind, read in (
+        ("the layout of DCASE's task 2", "dcase", is_dcase, read_dcase),
+        ("the layout of MIMII", "mimii", is_mimii, read_mimii),
+    ):
+        if is_kind(path):
+            return Layout(name, {"kind": kind, "root": str(path)}, read(path, "unit"), "unit")
+    return None
+
+
+def _fsdd(path: Path) -> Layout | None:
+    folder = path / "recordings" if (path / "recordings").is_dir() else path
+    if not any(FSDD_NAME.fullmatch(file.name) for file in folder.glob("*.wav")):
+        return None
+    keys = {"kind": "fsdd", "root": str(path)}
+    return Layout("the Free Spoken Digit Dataset", keys, read_fsdd(path, "digit"), likely=("digit", "speaker"))
+
+
+def _timit(path: Path) -> Layout | None:
+    if not any(file.with_suffix(".wav").exists() or file.with_suffix(".WAV").exists() for file in _phn(path)):
+        return None
+    keys = {"kind": "timit", "root": str(path)}
+    return Layout("the layout of TIMIT", keys, read_timit(path, "phone", TimitSpec()), "phone")
+
+
+def _phn(path: Path) -> list[Path]:
+    return [file for pattern in ("*/*.[pP][hH][nN]", "*/*/*/*.[pP][hH][nN]") for file in sorted(path.glob(pattern))[:1]]
+
+
+def _textgrids(path: Path, columns: Sequence[str]) -> Layout | None:
+    if not any_below(path, ".textgrid"):
+        return None
+    grids = [file for file in files_below(path) if file.suffix.lower() == ".textgrid"]
+    audio = recordings_below(path).audio
+    if not audio:
+        raise DataError(f"{path}: {len(grids)} TextGrids and no recording; name the folder that holds both")
+    root, folder = _apart(path, grids, audio)
+    tiers = {
+        name: [end - start for start, end, _ in intervals] for name, intervals in interval_tiers(grids[0]) if intervals
+    }
+    if not tiers:
+        raise DataError(f"{grids[0]}: no interval tier with text")
+    medians = {name: sorted(lengths)[len(lengths) // 2] for name, lengths in tiers.items()}
+    asked = (name for name in tiers if name.lower() in columns or name.lower().removesuffix("s") in columns)
+    tier = next(asked, min(medians, key=lambda name: medians[name]))
+    spec = TextGridSpec(tier=tier, folder=None if folder is None else str(folder))
+    label = columns[0] if columns else "phone" if medians[tier] < LONGEST_PHONE else "word"
+    where = "beside the recordings" if folder is None else f"in {folder.name}"
+    section = {"tier": tier} if folder is None else {"tier": tier, "folder": str(folder)}
+    keys = {"kind": "textgrid", "root": str(root), "textgrid": section}
+    what = f"recordings with {len(grids)} TextGrids {where}, tier {tier!r}"
+    return Layout(what, keys, read_textgrids(root, label, spec), label)
+
+
+def _apart(path: Path, grids: list[Path], audio: tuple[Path, ...]) -> tuple[Path, Path | None]:
+    """The folder of the recordings, and that of the TextGrids where these lie apart."""
+    stems = {file.with_suffix("") for file in audio}
+    if any(grid.with_suffix("") in stems for grid in grids):
+        return path, None
+    tops = sorted({file.relative_to(path).parts[0] for file in (*grids, *audio) if file.parent != path})
+    for of_audio in (path, *(path / top for top in tops)):
+        places = {file.relative_to(of_audio).with_suffix("") for file in audio if file.is_relative_to(of_audio)}
+        for of_grids in (path / top for top in tops):
+            inner = [grid.relative_to(of_grids).with_suffix("") for grid in grids if grid.is_relative_to(of_grids)]
+            if len(inner) == len(grids) and places.issuperset(inner):
+                return of_audio, of_grids
+    raise DataError(
+        f"{path}: {len(grids)} TextGrids and {len(audio)} recordings, and none of the same name, such as "
+        f"{grids[0].relative_to(path)} and {audio[0].relative_to(path)}; expected is one beside each recording, or in "
+        "a folder apart that is laid out as the recordings are"
+    )
+
+
+# ---- tables ----
+
+
+def _table_in(path: Path) -> Layout | None:
+    """The one table of recordings in a folder."""
+    found = [file for file in sorted(path.iterdir()) if file.suffix.lower() in TABLES and _names(file).get("path")]
+    if len(found) > 1:
+        names = ", ".join(file.name for file in found)
+        raise DataError(f"{path}: {len(found)} tables of recordings, {names}; name the one that is meant")
+    return _of_table(found[0]) if found else None
+
+
+def _audio_folder(path: Path) -> Layout | None:
+    """Metadata beside recordings, or in a folder for each split."""
+    found: list[tuple[str, Path]] = []
+    for folder in (path, *(child for child in sorted(path.iterdir()) if child.name.lower() in SPLIT_NAMES)):
+        tables = [folder / f"metadata{suffix}" for suffix in TABLES] if folder.is_dir() else []
+        found += [
+            (SPLIT_NAMES[folder.name.lower()] if folder != path else "", file) for file in tables if file.is_file()
+        ]
+    if not found:
+        return None
+    rows = [
+        {
+            "path": (file.parent / row.pop("path")).relative_to(path).as_posix(),
+            **({"split": split} if split else {}),
+            **row,
+        }
+        for split, file in found
+        for row in _renamed(file)
+    ]
+    return _written("an AudioFolder (metadata with file_name)", path, rows)
+
+
+def _of_table(path: Path) -> Layout:
+    names = _names(path)
+    if "path" not in names:
+        columns = ", ".join(_columns(path))
+        others = ", ".join(OTHER_NAMES["path"])
+        raise DataError(f"{path}: no column 'path' (or {others}); the columns are {columns}")
+    if all(name == column for column, name in names.items()):
+        corpus = read_manifest(path, None, None)
+        layout = Layout("a manifest", {"kind": "manifest", "path": str(path)}, corpus)
+    else:
+        layout = _written("a table of recordings", path.parent, _renamed(path))
+    some = layout.corpus.paths()[:LOOKED_AT]
+    if not any(recording.exists() for recording in some):
+        raise DataError(
+            f"{path}: none of its recordings is there, such as {some[0]}; put the table into the folder that its paths "
+            "are relative to"
+        )
+    return layout
+
+
+def _columns(path: Path) -> tuple[str, ...]:
+    try:
+        return next((tuple(row) for _, row in table_rows(path) if isinstance(row, dict)), ())
+    except DataError:
+        return ()
+
+
+def _names(path: Path) -> dict[str, str]:
+    """Column of a manifest -> what this table calls it."""
+    by_name = {column.lower(): column for column in _columns(path)}
+    found = {}
+    for column, others in OTHER_NAMES.items():
+        name = next((by_name[name] for name in (column, *others) if name in by_name), None)
+        if name is not None:
+            found[column] = name
+    return found
+
+
+def _renamed(path: Path) -> list[dict[str, str]]:
+    """The rows of a table under the names that a manifest has. Raises DataError for rows that are wrong."""
+    new = {name: column for column, name in _names(path).items()}
+    rows = []
+    for line, row in table_rows(path):
+        if isinstance(row, str):
+            raise DataError(f"{path}, line {line}: {row}")
+        rows.append({new.get(column, column): value for column, value in row.items()})
+    if any("path" not in row for row in rows):
+        raise DataError(f"{path}: no column that names the recordings ({', '.join(OTHER_NAMES['path'])})")
+    return rows
+
+
+def _written(what: str, root: Path, rows: list[dict[str, str]]) -> Layout:
+    """The layout of rows that make a manifest, once it is written."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    lines = ["\t".join(columns), *("\t".join(_cell(row.get(column, "")) for column in columns) for row in rows)]
+    table = "\n".join(lines) + "\n"
+    with TemporaryDirectory() as place:
+        path = Path(place) / "manifest.tsv"
+        path.write_text(table, encoding="utf-8")
+        corpus = read_manifest(path, root, None)
+    return Layout(what, {"kind": "manifest", "root": str(root)}, corpus, table=table)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,370 @@
+"""`speechgmm init`: what it finds, what it takes, what it refuses; and the presets that it takes."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import soundfile
+import yaml
+from conftest import hum
+from typer.testing import CliRunner
+
+from speechgmm.cli.app import app
+from speechgmm.cli.starter import Starter, write_starter
+from speechgmm.config import load_config, make_config, settings_hash, to_plain, to_yaml
+from speechgmm.config.presets import preset, preset_names
+from speechgmm.corpus import read_corpus
+from speechgmm.corpus.name_parts import group_in_names
+from speechgmm.engine.job import prepare
+from speechgmm.errors import ConfigError, DataError
+
+Made = Callable[..., Starter]
+PITCH = {"anna": 110, "ben": 170, "carl": 300}
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
+    """Write recordings by name and return what init makes of them: make("anna/1.wav", ..., purpose="speaker")."""
+    monkeypatch.chdir(tmp_path)
+
+    def init(*names: str, place: str = "c", purpose: str | None = None, rate: int = 8000) -> Starter:
+        for number, name in enumerate(names):
+            path = tmp_path / "c" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pitch = next((pitch for speaker, pitch in PITCH.items() if speaker in name), 200)
+            soundfile.write(path, hum(number, pitch, rate=rate), rate)
+        return write_starter(tmp_path / place, Path("c.yaml"), purpose=purpose, warn=lambda _: None)
+
+    return init
+
+
+def written() -> dict[str, dict[str, object]]:
+    found: dict[str, dict[str, object]] = yaml.safe_load(Path("c.yaml").read_text())
+    return found
+
+
+def told(starter: Starter) -> dict[str, str]:
+    pairs = (re.split(r"  +", line.strip(), maxsplit=1) for line in starter.lines if not line.startswith("to do"))
+    return dict(pairs)
+
+
+THREE = [f"{name}/{n}.wav" for name in PITCH for n in range(5)]
+
+
+# ---- presets ----
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_preset_is_a_configuration_and_gives_a_reason_for_each_key(name):
+    config = make_config({"defaults": name})
+    assert config.defaults == name
+    found = preset(name)
+    leaves = {
+        f"{section}.{key}" if isinstance(value, dict) and value else section
+        for section, value in found.settings.items()
+        for key in (value if isinstance(value, dict) and value else [None])
+    }
+    assert {key for key in leaves if key not in found.reasons} == set()
+    assert len(list(found.lines())) == len(found.reasons)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_run_keeps_every_key_of_its_preset_and_reads_it_back_as_it_was(name):
+    config = make_config({"defaults": name, "seed": 3})
+    assert make_config(yaml.safe_load(to_yaml(config))) == config
+    spelt = to_plain(config) | {"defaults": None}
+    assert settings_hash(make_config(spelt)) == settings_hash(config)
+
+
+def test_what_a_configuration_sets_wins_over_its_preset():
+    plain = make_config({"defaults": "phone"})
+    changed = make_config({"defaults": "phone", "features": {"deltas": 1}, "augment": None})
+    assert changed.features.deltas == 1
+    assert changed.features.cmvn == plain.features.cmvn == "utterance"
+    assert (len(plain.augment.warps), len(changed.augment.warps)) == (2, 0)
+    noisy = make_config({"defaults": "speaker", "augment": {"noise": {"white": [5]}}})
+    assert noisy.augment.noise.white == (5,)
+
+
+def test_a_preset_is_set_on_the_command_line_and_a_wrong_one_is_named(tmp_path):
+    path = tmp_path / "e.yaml"
+    path.write_text("corpus: {kind: folder, root: .}\ntask: anomaly\n")
+    with pytest.raises(ConfigError, match=r"line 2: task is 'anomaly', and defaults: word sets 'recognition'"):
+        load_config(path, ["defaults=word"])
+    path.write_text("corpus: {kind: folder, root: .}\ndefaults: speker\n")
+    with pytest.raises(ConfigError, match=r"line 2: defaults is 'speker'.*did you mean 'speaker'"):
+        load_config(path)
+    assert load_config(path, ["defaults=speaker", "model.relevance=8"]).config.model.relevance == 8
+    assert load_config(path, ["defaults=speaker", "model=null"]).config.model == make_config({}).model
+
+
+def test_an_error_about_a_key_of_the_preset_says_whose_it_is():
+    with pytest.raises(
+        ConfigError, match=r"variational has no effect .* \(defaults: speaker sets model.adapt: map; write"
+    ):
+        make_config({"defaults": "speaker", "model": {"estimator": "variational"}})
+
+
+# ---- what is found ----
+
+
+def test_a_guess_follows_class_names_then_lengths_and_is_said(make):
+    assert "sound" in told(make("dog/1.wav", "dog/2.wav", "rain/1.wav", "rain/2.wav"))["for"]
+    Path("c.yaml").unlink()
+    assert told(make(*(f"d/{name}" for name in THREE), place="c/d"))["for"].startswith("word (")
+
+
+def test_training_counts_training_recordings_alone(make):
+    names = [
+        "train/anna/0.wav",
+        "train/ben/0.wav",
+        *(f"test/{name}/{n}.wav" for name in ("anna", "ben") for n in range(4)),
+    ]
+    starter = make(*names, purpose="speaker")
+    assert told(starter)["classes"] == "2 (speaker), 1 each in training"
+    assert told(starter)["split"] == "test 8, train 2"
+    assert any("2 of 2 classes have fewer than 3 training recordings (anna, ben)" in line for line in starter.lines)
+    assert written()["corpus"]["split"] == "column"
+
+
+def test_a_part_of_the_names_becomes_the_group_and_divides_the_corpus(make):
+    names = [f"{word}/{who}_{word}_{n}.wav" for word in ("yes", "no") for who in PITCH for n in range(2)]
+    starter = make(*names)
+    assert told(starter)["groups"].startswith("3 values in the file names, such as 'anna'")
+    assert written()["corpus"]["group"] == "group"
+    job = prepare("c.yaml")
+    assert sorted(fold.name for fold in job.folds) == sorted(PITCH)
+    assert {one.labels["group"] for one in job.corpus if one.labels} == set(PITCH)
+
+
+@pytest.mark.parametrize(
+    ("names", "within", "values"),
+    [
+        ([("yes", f"{who:08x}_nohash_{n}.wav") for who in range(5) for n in range(3)] * 2, False, None),
+        ([(w, f"{w}_{who}_{n}.wav") for w in "78" for who in ("ann", "ben") for n in range(9)], False, ["ann", "ben"]),
+        ([(w, f"rec{n}.wav") for w in "78" for n in range(9)], False, None),
+        ([(w, f"{w}_{n:03d}.wav") for w in "78" for n in range(9)], False, None),
+        (
+            [(s, f"{s}-{s}{c}-{n:04d}.flac") for s in "12" for c in "ab" for n in range(5)],
+            True,
+            ["1a", "1b", "2a", "2b"],
+        ),
+        (
+            [(s, f"day{c}{s}/{n}.flac") for s in "12" for c in "ab" for n in range(5)],
+            True,
+            ["daya1", "daya2", "dayb1", "dayb2"],
+        ),
+    ],
+)
+def test_groups_in_names_recur_and_are_neither_the_class_nor_a_counter(names, within, values):
+    found = group_in_names(names, within_classes=within)
+    if values is None:
+        assert found is None or found.n_values == 5
+    else:
+        assert sorted({re.match(found.pattern, path)[1] for _, path in names}) == values
+
+
+def test_a_name_without_a_group_is_refused_with_its_file(make, tmp_path):
+    make(*THREE, purpose="speaker")
+    spec = make_config({"corpus": {"kind": "folder", "folder": {"group_from": "([a-z]+)_"}}}).corpus
+    with pytest.raises(DataError, match=r"anna/0.wav: no group in its name"):
+        read_corpus(spec, path=None, root=tmp_path / "c")
+    with pytest.raises(ConfigError, match="expected parentheses"):
+        make_config({"corpus": {"kind": "folder", "folder": {"group_from": "[a-z]+_"}}})
+
+
+def test_a_group_that_the_given_split_divides_is_said_and_not_asked_for(make):
+    words = [
+        f"{split}/{word}/{who}_{split}{n}.wav"
+        for split in ("train", "test")
+        for word in ("yes", "no")
+        for who in PITCH
+        for n in range(2)
+    ]
+    starter = make(*words)
+    assert told(starter)["groups"].startswith("3 values in the file names, such as 'anna'")
+    assert any("stand in training and in the test" in line for line in starter.lines)
+    assert "group" not in written()["corpus"]
+
+
+def test_the_lowest_rate_is_taken_and_the_loss_is_said(make, tmp_path):
+    make(*THREE, purpose="speaker", rate=16000)
+    Path("c.yaml").unlink()
+    starter = make("ben/0.wav", "ben/1.wav", "ben/2.wav", "ben/3.wav", "ben/4.wav", purpose="speaker", rate=8000)
+    assert told(starter)["rates"] == "10 at 16000 Hz, 5 at 8000 Hz"
+    assert any("8000 Hz (all of ben)" in line and "above 4000 Hz is lost" in line for line in starter.lines)
+    assert (written()["corpus"]["sample_rate"], written()["corpus"]["resample"]) == (8000, True)
+
+
+GRID = """File type = "ooTextFile"
+Object class = "TextGrid"
+
+xmin = 0
+xmax = 0.6
+tiers? <exists>
+size = 1
+item []:
+    item [1]:
+        class = "IntervalTier"
+        name = "phones"
+        xmin = 0
+        xmax = 0.6
+        intervals: size = 2
+        intervals [1]:
+            xmin = 0.1
+            xmax = 0.2
+            text = "a"
+        intervals [2]:
+            xmin = 0.2
+            xmax = 0.4
+            text = "b"
+"""
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_textgrids_are_found_beside_the_recordings_and_apart(make, tmp_path, apart):
+    pytest.importorskip("praatio")
+    names = [f"wav/{name}" for name in THREE]
+    for name in THREE:
+        grid = tmp_path / "c" / ("grids" if apart else "wav") / name
+        grid.parent.mkdir(parents=True, exist_ok=True)
+        grid.with_suffix(".TextGrid").write_text(GRID)
+    starter = make(*names)
+    assert told(starter)["for"].startswith("phone (")
+    assert told(starter)["recordings"] == "15 (30 items)"
+    assert written()["corpus"]["group"] == "speaker"
+    assert prepare("c.yaml").corpus.label == "phone"
+
+
+def test_a_kaldi_directory_a_manifest_and_an_audio_folder_are_read_as_what_they_are(make, tmp_path):
+    make(*THREE, purpose="speaker")
+    for kind, files, place in (
+        ("kaldi", {"data/wav.scp": "{id} {path}\n", "data/utt2spk": "{id} {speaker}\n"}, "data"),
+        ("manifest", {"list.tsv": "c/{name}\t{speaker}\n"}, "list.tsv"),
+        ("manifest", {"c/metadata.csv": "{name},{speaker}\n"}, "c"),
+        ("manifest", {"c/metadata.jsonl": '{{"file_name": "{name}", "speaker": "{speaker}"}}\n'}, "c"),
+    ):
+        heads = {"list.tsv": "path\tspeaker\n", "c/metadata.csv": "file_name,speaker\n"}
+        for file, line in files.items():
+            (tmp_path / file).parent.mkdir(exist_ok=True)
+            rows = (
+                line.format(
+                    id=name[:-4].replace("/", "-"), path=tmp_path / "c" / name, name=name, speaker=name.split("/")[0]
+                )
+                for name in THREE
+            )
+            (tmp_path / file).write_text(heads.get(file, "") + "".join(rows))
+        for path in tmp_path.glob("c*.*"):
+            path.unlink()
+        starter = make(place=place)
+        assert told(starter)["for"].startswith("speaker ("), place
+        assert written()["corpus"]["kind"] == kind
+        assert {one.label("speaker") for one in prepare("c.yaml").corpus} == set(PITCH)
+        for file in files:
+            (tmp_path / file).unlink()
+
+
+@pytest.mark.parametrize(
+    ("purpose", "section"), [("sound", {"segments": None}), ("verification", {"calibration": {"method": "none"}})]
+)
+def test_settings_that_few_recordings_cannot_bear_are_written_as_exceptions_from_the_preset(make, purpose, section):
+    make(
+        *(f"{split}/{name}/{n}.wav" for split in ("train", "test") for name in PITCH for n in range(2)), purpose=purpose
+    )
+    assert {name: written()[name] for name in section} == section
+    job = prepare("c.yaml")
+    assert len(job.corpus.split("test")) == 6
+    assert job.experiment.config.defaults == purpose
+
+
+def test_classes_of_one_and_of_many_recordings_and_many_classes_need_no_setting(make, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPEECHGMM_CACHE", str(tmp_path / "cache"))
+    many = [f"train/anna/{n}.wav" for n in range(40)]
+    others = [f"{split}/s{number}/{number}.wav" for split in ("train", "test") for number in range(30)]
+    make(
+        *many,
+        "train/ben/0.wav",
+        "train/carl/0.wav",
+        "train/carl/1.wav",
+        "test/anna/x.wav",
+        "test/ben/x.wav",
+        *others,
+        purpose="speaker",
+    )
+    done = CliRunner().invoke(app, ["check", "c.yaml"])
+    assert "33 of 33 classes are too small to judge, with fewer than 6 test items each" in done.stdout
+    assert "32 of 33 classes have fewer than 3 training items each" in done.stdout
+    assert CliRunner().invoke(app, ["run", "c.yaml", "--jobs", "1", "--quiet"]).exit_code == 0
+
+
+def test_dcase_names_are_an_anomaly_task_whose_threshold_its_few_recordings_bear(make):
+    normal = [f"fan/train/normal_id_00_{n:08d}.wav" for n in range(8)]
+    tests = [f"fan/test/{kind}_id_00_{n:08d}.wav" for kind in ("normal", "anomaly") for n in range(2)]
+    starter = make(*normal, *tests)
+    assert told(starter)["for"].startswith("anomaly (")
+    assert written()["anomaly"]["false_alarm"] == 0.112
+    assert len(prepare("c.yaml").corpus.split("train")) == 8
+
+
+# ---- what is refused, with nothing written ----
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["anna/1.wav", "anna/2.wav"], "recordings of one class only, label 'anna'"),
+        (["1.wav", "2.wav"], "2 recordings lie in the folder itself"),
+        (
+            [f"{who}/{what}/{n}.wav" for who in ("anna", "ben") for what in ("yes", "no") for n in range(2)],
+            r"the classes may be the 2 at the top \(anna, ben\) or the 2 in them \(no, yes\)",
+        ),
+        (["notes.txt"], "no recordings below it"),
+    ],
+)
+def test_what_cannot_be_told_is_said_and_nothing_is_written(make, tmp_path, names, message):
+    if names == ["notes.txt"]:
+        (tmp_path / "c").mkdir()
+        (tmp_path / "c" / "notes.txt").write_text("none")
+        names = []
+    with pytest.raises(DataError, match=message):
+        make(*names)
+    assert not list(tmp_path.glob("*.yaml"))
+
+
+def test_a_table_of_two_questions_is_refused_until_it_is_said_which(make, tmp_path):
+    names = [f"{n}.wav" for n in range(12)]
+    table = tmp_path / "c" / "list.csv"
+    table.parent.mkdir()
+    table.write_text("file,speaker,class\n" + "".join(f"{n}.wav,s{n % 3},c{n % 2}\n" for n in range(12)))
+    with pytest.raises(DataError, match="columns speaker, class: several questions are possible"):
+        make(*names, place="c/list.csv")
+    assert not list(tmp_path.glob("*.yaml"))
+    make(place="c/list.csv", purpose="speaker")
+    assert written()["corpus"]["label"] == "speaker"
+    assert Path("c-manifest.tsv").read_text().startswith("path\tspeaker\tclass\n0.wav\ts0\tc0\n")
+    assert len(prepare("c.yaml").corpus) == 12
+
+
+def test_ten_thousand_recordings_are_looked_at_by_a_sample(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(("dog", "rain")):
+        (tmp_path / "c" / name).mkdir(parents=True)
+        first = tmp_path / "c" / name / "0.wav"
+        soundfile.write(first, hum(number, 200.0), 8000)
+        for n in range(1, 5000):
+            (tmp_path / "c" / name / f"{n}.wav").hardlink_to(first)
+    starter = write_starter(Path("c"))
+    assert told(starter)["looked at"].startswith("500 of them")
+    assert told(starter)["length"].startswith("about 100.0 minutes")
+
+
+def test_the_command_prints_what_it_found_and_what_to_do_next(make):
+    make(*THREE, purpose="speaker")
+    done = CliRunner().invoke(app, ["init", "c", "--for", "speaker", "--out", "d.yaml"])
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[0] == "d.yaml"
+    assert done.stdout.splitlines()[-1] == "next: speechgmm run d.yaml"
+    refused = CliRunner().invoke(app, ["init", "c", "--for", "birds", "--out", "e.yaml"])
+    assert refused.exit_code == 2
+    assert "expected one of speaker, phone, word" in refused.stderr
