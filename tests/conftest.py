@@ -6,8 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import settings
 
 SHARED = Path(os.environ.get("SPEECHGMM_SHARED", Path(__file__).resolve().parents[1].parent / "shared"))
+
+# Time is measured in benchmarks/, and never asserted: a machine that is busy fails no law.
+settings.register_profile("laws", deadline=None)
+settings.load_profile("laws")
 
 
 @pytest.fixture(scope="session")
