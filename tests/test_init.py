@@ -332,6 +332,15 @@ def test_what_cannot_be_told_is_said_and_nothing_is_written(make, tmp_path, name
     assert not list(tmp_path.glob("*.yaml"))
 
 
+def test_recordings_that_are_too_few_to_be_divided_are_told_what_they_need(make, tmp_path):
+    make("anna/1.wav", "ben/1.wav", purpose="speaker")
+    notes: list[str] = []
+    write_starter(tmp_path / "c", tmp_path / "again.yaml", purpose="speaker", warn=notes.append)
+    assert "cannot be divided into training and test yet: " in notes[-1]
+    with pytest.raises(DataError, match="needs a class with two"):
+        prepare("c.yaml")
+
+
 def test_a_table_of_two_questions_is_refused_until_it_is_said_which(make, tmp_path):
     names = [f"{n}.wav" for n in range(12)]
     table = tmp_path / "c" / "list.csv"

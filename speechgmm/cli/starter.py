@@ -81,7 +81,9 @@ def write_starter(
     group = grouping(layout, found.corpus, chosen.preset)
     _refuse_deep_folders(layout, found.corpus, chosen)
     rate = min(MOST_RATE, min(found.rates))
-    settings = _settings(layout, found, chosen, group, rate, path)
+    settings, problem = _settings(layout, found, chosen, group, rate, path)
+    if problem:
+        warn(f"these recordings cannot be divided into training and test yet: {problem}")
     used = "group" in settings["corpus"]
     facts = [*table(found, layout, group), ("for", f"{chosen.preset.name} ({chosen.preset.about}): {chosen.why}")]
     facts.append(
@@ -179,8 +181,11 @@ def _some(names: list[str]) -> str:
 
 def _settings(
     layout: Layout, found: Survey, chosen: Purpose, group: Grouping | None, rate: int, path: Path
-) -> dict[str, Any]:
-    """The configuration as plain values: the first way to divide the corpus that its task accepts."""
+) -> tuple[dict[str, Any], str]:
+    """The configuration as plain values: the first way to divide the corpus that its task accepts.
+
+    Where the recordings are too few for any, the last that was tried, and why it cannot be done yet.
+    """
     corpus = found.corpus
     keys = dict(layout.keys)
     if layout.table:
@@ -191,7 +196,8 @@ def _settings(
     rest = {"sample_rate": rate, "resample": set(found.rates) != {rate}}
     plain = make_config({"defaults": chosen.preset.name})
     more = task_of(plain).first_settings(corpus)
-    problems: list[str] = []
+    settings: dict[str, Any] = {}
+    problem = ""
     for column, split in _divisions(found, group):
         keys.pop("folder", None)
         named: dict[str, Any] = {}
@@ -200,14 +206,14 @@ def _settings(
             if group is not None and group.part is not None:
                 named["folder"] = {"group_from": group.part.pattern}
         settings = {"defaults": chosen.preset.name, "corpus": {**keys, **named, "split": split, **rest}, **more}
+        config = make_config(settings)
         try:
-            config = make_config(settings)
             task_of(config).split(corpus, config)
         except (ConfigError, DataError) as error:
-            problems.append(str(error).splitlines()[0])
+            problem = str(error).splitlines()[0]
             continue
-        return settings
-    raise DataError(f"{corpus.root}: it cannot be divided into training and test: {problems[-1]}")
+        return settings, ""
+    return settings, problem
 
 
 def _divisions(found: Survey, group: Grouping | None) -> Iterator[tuple[str | None, Any]]:
