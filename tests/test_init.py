@@ -266,7 +266,7 @@ def test_a_kaldi_directory_a_manifest_and_an_audio_folder_are_read_as_what_they_
 
 
 @pytest.mark.parametrize(
-    ("purpose", "section"), [("sound", {"segments": None}), ("verification", {"calibration": {"method": "none"}})]
+    ("purpose", "section"), [("phone", {"segments": None}), ("verification", {"calibration": {"method": "none"}})]
 )
 def test_settings_that_few_recordings_cannot_bear_are_written_as_exceptions_from_the_preset(make, purpose, section):
     make(

@@ -19,7 +19,7 @@ MUCH: Final = 0.25
 """Share of all errors from which one pair of labels is worth a line."""
 
 FEWEST: Final = 8
-"""Errors from which their shares mean something."""
+"""Errors, or items, from which their shares mean something."""
 
 
 def hints_of_interval(metrics: Metrics) -> Iterator[str]:
@@ -35,8 +35,8 @@ def hints_of_interval(metrics: Metrics) -> Iterator[str]:
         yield f"{about}: {metric.n} test items are few; test more recordings, or all of them by folds (corpus.split)"
     elif metric.n_groups < FEW_GROUPS:
         yield (
-            f"{about}: {metric.n_groups} groups (corpus.group) are few; test recordings of more of them, for more "
-            "recordings of these do not help"
+            f"{about}: {metric.n_groups} groups (corpus.group) are few; test recordings of more groups: more "
+            "recordings of the same groups do not help"
         )
 
 
@@ -79,9 +79,11 @@ def hints_of_training(trained: float, tested: float, n: int, smaller: str, large
     smaller, larger
         What makes the models smaller, and larger.
     """
+    if n < FEWEST:
+        return
     said = f"{100 * trained:.0f} % of {n} training items are right and {100 * tested:.0f} % of the test's"
     if trained - tested >= WIDE:
-        yield f"{said}: the models fit what they saw; more training recordings (of more speakers), or {smaller}"
+        yield f"{said}: the models fit what they saw; more and more varied training recordings, or {smaller}"
     elif trained < 1 - WIDE and abs(trained - tested) < WIDE / 2:
         yield f"{said}: the models are too coarse; {larger}, or features that tell more (deltas, n_ceps)"
 

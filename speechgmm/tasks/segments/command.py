@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from speechgmm.tasks.classification.scoring import Scored
     from speechgmm.tasks.segments.codec import SegmentFile
 
+GOES_ON = "score segments of a recording: speechgmm score MODEL RECORDING --segments TABLE"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score(command.Score):

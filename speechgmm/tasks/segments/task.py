@@ -14,6 +14,7 @@ from speechgmm.report.settings import settings_of
 from speechgmm.tasks.classification.scoring import Scores
 from speechgmm.tasks.classification.task import ClassTask, Tested
 from speechgmm.tasks.segments.codec import SegmentFile, serialise_segments
+from speechgmm.tasks.segments.command import GOES_ON
 from speechgmm.tasks.segments.spec import SegmentSpec
 from speechgmm.tasks.segments.training import TrainedSegments, score_segments, train_segments
 
@@ -67,6 +68,10 @@ class Segments(ClassTask[TrainedSegments]):
             *(base | {frames: max(1, spec.frame_components * factor)} for factor in (0.5, 2)),
             *(base | {thirds: max(1, spec.third_components * factor)} for factor in (0.5, 2)),
         ]
+
+    def next_command(self, model: str) -> str:
+        """Score segments, whose times must be given."""
+        return GOES_ON.replace("MODEL", model)
 
     def pack(self, job: Job, trained: TrainedSegments) -> bytes:
         """The segment models and how recordings become frames."""
