@@ -55,7 +55,7 @@ def plot_confusion(
         headline: What stands beside it; default: the share of the diagonal.
 
     >>> plot_confusion(np.array([[9, 1], [0, 5]]), ["yes", "no"]).axes[0].get_title("left")
-    '93.3 % of 15 right'
+    '93.3 % of 15 correct'
     """
     from matplotlib.figure import Figure
 
@@ -71,10 +71,10 @@ def plot_confusion(
     names = [printable(labels[number]) for number in named]
     axes.set_xticks(named, names, rotation=90 if n > 6 else 0, fontsize=size, parse_math=False)
     axes.set_yticks(named, names, fontsize=size, parse_math=False)
-    axes.set_xlabel("decided class")
+    axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     right = 100 * np.trace(confusion) / max(1, confusion.sum())
-    headline = headline or f"{right:.1f} % of {confusion.sum()} right"
+    headline = headline or f"{right:.1f} % of {confusion.sum()} correct"
     axes.set_title(printable(f"{title}: {headline}".lstrip(": ")), fontsize=11, loc="left", parse_math=False)
     if n <= COUNTS_UP_TO:
         for row, column in np.argwhere(confusion > 0):

@@ -77,7 +77,8 @@ def results(run: RunFolder) -> Section:
             "results", "Results", ("The run has no results: it was not tested, or the test was not finished.",)
         )
     text = [f"{', '.join(names)}: {note}." for note, names in notes_of(known).items()]
-    text += [f"What limits this result: {hint}." for hint in run.metrics.get("hints", ())]
+    hints = [f"– {hint}." for hint in run.metrics.get("hints", ())]
+    text += ["What limits this result, and what to do next:", *hints] if hints else []
     strangers = run.results.get("open_set_false_alarm")
     if strangers is not None:
         text.append(
@@ -173,7 +174,7 @@ def about(run: RunFolder) -> list[tuple[str, str]]:
     rows = [
         ("Task", f"{run.task.name} of {corpus.get('label', '?')}"),
         ("Corpus", f"{corpus.get('kind', '?')}, {corpus.get('sample_rate', '?')} Hz"),
-        ("Division", divided),
+        ("Split", divided),
         ("Intervals by", run.task.resampled_by(corpus) or "items, taken as independent"),
         ("Features", settings_of(run, "features", ("kind", "preset"))),
         *run.task.settings(run),

@@ -56,7 +56,7 @@ def _picture(run: RunFolder, pairs: Sequence[tuple[str, str, int]]) -> Picture:
     for a, b, n in pairs:
         counts[number[a], number[b]] += n
     hits, n_said = int(np.trace(counts)), sum(n for a, _, n in pairs if a != NOTHING)
-    headline = f"{100 * hits / max(n_said, 1):.1f} % of {n_said} right"
+    headline = f"{100 * hits / max(n_said, 1):.1f} % of {n_said} correct"
     caption = "All counts: reference in rows, hypothesis in columns"
     table = Table.of(caption, ("reference \\ hypothesis", *labels), zip(labels, *counts.T, strict=True))
     return Picture.of(
