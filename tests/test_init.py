@@ -332,6 +332,27 @@ def test_what_cannot_be_told_is_said_and_nothing_is_written(make, tmp_path, name
     assert not list(tmp_path.glob("*.yaml"))
 
 
+def test_two_speakers_are_not_left_out_in_turn_where_the_models_need_two_to_train(make):
+    make(*(f"{name}/{who}-{n}.wav" for name in PITCH for who in ("spk1", "spk2") for n in range(4)), purpose="phone")
+    assert "group" not in written()["corpus"]
+    config = Path("grouped.yaml")
+    config.write_text(
+        yaml.safe_dump(
+            {
+                **written(),
+                "corpus": {
+                    **written()["corpus"],
+                    "group": "group",
+                    "folder": {"group_from": "^(spk[0-9])"},
+                    "split": "leave-one-out",
+                },
+            }
+        )
+    )
+    with pytest.raises(DataError, match=r"segments of one group \(spk2\); two are needed"):
+        prepare(str(config))
+
+
 def test_recordings_that_are_too_few_to_be_divided_are_told_what_they_need(make, tmp_path):
     make("anna/1.wav", "ben/1.wav", purpose="speaker")
     notes: list[str] = []

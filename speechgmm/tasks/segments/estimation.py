@@ -5,7 +5,7 @@ weights have seen the segments that it counts.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -77,6 +77,15 @@ def train_segment_models(
     return SegmentModels(labels, streams, np.asarray(weights, dtype=np.float64))
 
 
+def check_groups(groups: Collection[str]) -> None:
+    """Refuse training segments of one group. Raises DataError."""
+    if len(groups) < 2:
+        raise DataError(
+            f"segments of one group ({', '.join(groups)}); two are needed to choose the streams' weights by: give "
+            "segments of another speaker, or leave corpus.group out"
+        )
+
+
 def cross_validate_segments(
     recordings: Sequence[LabelledSegments], spec: SegmentSpec, n_static: int, *, seed: int = 0, map: Mapper = map
 ) -> SegmentValidation:
@@ -90,12 +99,8 @@ def cross_validate_segments(
     """
     spec, _ = without_constant_durations(recordings, spec)
     groups = sorted({recording.group for recording in recordings})
+    check_groups(groups)
     n_folds = min(spec.weight_folds, len(groups))
-    if n_folds < 2:
-        raise DataError(
-            f"segments of one group ({', '.join(groups)}); two are needed to choose the streams' weights by: give "
-            "segments of another speaker, or leave corpus.group out"
-        )
     folds = [groups[k::n_folds] for k in range(n_folds)]
     score = partial(_score_fold, recordings=recordings, spec=spec, n_static=n_static, seed=seed)
     found = list(map(score, folds))

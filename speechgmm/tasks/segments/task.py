@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from speechgmm.config import Config
-from speechgmm.corpus import Corpus
+from speechgmm.corpus import Corpus, Fold
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
@@ -15,6 +15,7 @@ from speechgmm.tasks.classification.scoring import Scores
 from speechgmm.tasks.classification.task import ClassTask, Tested
 from speechgmm.tasks.segments.codec import SegmentFile, serialise_segments
 from speechgmm.tasks.segments.command import GOES_ON
+from speechgmm.tasks.segments.estimation import check_groups
 from speechgmm.tasks.segments.spec import SegmentSpec
 from speechgmm.tasks.segments.training import TrainedSegments, score_segments, train_segments
 
@@ -31,6 +32,16 @@ class Segments(ClassTask[TrainedSegments]):
     )
     score_unit: ClassVar[str] = "nats"
     in_order: ClassVar[bool] = True
+
+    def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
+        """As every task; each training part must have two groups, by which the streams are weighed."""
+        corpus, folds = super().split(corpus, config)
+        group = config.corpus.group
+        for part in [fold.apply(corpus) for fold in folds] or [corpus]:
+            training = part.split("train")
+            if group is not None and training:
+                check_groups({utterance.label(group) for utterance in training})
+        return corpus, folds
 
     def first_settings(self, corpus: Corpus) -> Mapping[str, Any]:
         """Plain mixtures where most classes have too few items to weigh streams by those that were left out."""
