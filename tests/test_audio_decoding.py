@@ -353,6 +353,14 @@ def test_a_rate_that_leaves_no_sample_is_refused(tmp_path: Path) -> None:
         list(Pieces(tmp_path / "a", sample_rate=RATE, resample=True))
 
 
+@pytest.mark.parametrize("container", sorted(WHOLE))
+def test_a_header_cut_off_anywhere_is_patched_only_where_it_is(container: str) -> None:
+    for size in range(1, 200):
+        count = header_count(io.BytesIO(WHOLE[container][:size]))
+        assert count.missing >= 0
+        assert all(0 <= offset < size for offset in count.patches)
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(sorted(WHOLE)), st.data())
 def test_damage_of_a_recording_ends_in_samples_or_in_a_data_error(

@@ -224,6 +224,8 @@ def _end_of_chunks(file: BinaryIO, chunks: _Chunks, position: int, body: int, si
 
 
 def _au_count(head: bytes, size: int) -> HeaderCount:
+    if size < 24:  # a header cut off counts nothing
+        return HeaderCount()
     order: Literal["little", "big"] = "big" if head[:4] == b".snd" else "little"
     offset, promised = (int.from_bytes(head[at : at + 4], order) for at in (4, 8))
     rest = max(0, size - offset)
