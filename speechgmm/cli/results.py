@@ -54,7 +54,7 @@ def print_result(result: "Result") -> None:
         print("\n".join(f"  - {hint}" for hint in hints))
     print(f"\nresults: {shown(result.folder)}")
     model = shown(result.folder / RunFile.MODELS)
-    print(result.task.next_command(model))
+    print(result.task.next_command(model, result.trained))
 
 
 def print_sweep(result: "Sweep", command: str) -> None:

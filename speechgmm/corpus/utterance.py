@@ -82,6 +82,10 @@ class Corpus:
                 return True
         return False
 
+    def is_of_whole_recordings(self) -> bool:
+        """Whether no utterance has times: each is a whole recording."""
+        return all(one.start is None and one.end is None for one in self.utterances)
+
     def paths(self) -> tuple[Path, ...]:
         """Every recording once, in order of first mention."""
         return tuple(dict.fromkeys(utterance.path for utterance in self.utterances))

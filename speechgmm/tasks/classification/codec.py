@@ -34,6 +34,7 @@ from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_in
 from speechgmm.engine.recipe import ClassRecipe
 from speechgmm.features import FrontEnd
 from speechgmm.features.augment import Copy
+from speechgmm.features.measurements import Silence
 from speechgmm.gmm import ModelSpec
 from speechgmm.gmm.spec import NOT_OF
 from speechgmm.io.atomic import write_atomically
@@ -88,6 +89,11 @@ class ModelFile:
     def of_segments(self) -> bool:
         """Whether it scores segments, and no recordings as a whole."""
         return False
+
+    @property
+    def silence(self) -> Silence:
+        """What becomes of digital silence: it is left out."""
+        return Silence.DROPPED
 
     @property
     def decisions(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FrontEnd, Moments, front_end, moments, normalisation
+from speechgmm.features.measurements import Silence
 from speechgmm.moved import from_new_place
 from speechgmm.parallel import pmap
 from speechgmm.tasks.classification.codec import Recorded, WindowScores
@@ -156,7 +157,11 @@ class Scorer(Protocol):
 
     @property
     def of_segments(self) -> bool:
-        """Whether it scores segments, by every frame of them, and no recordings as a whole."""
+        """Whether it scores segments, and no recordings as a whole."""
+
+    @property
+    def silence(self) -> Silence:
+        """What becomes of digital silence."""
 
     def window_scores(self, plan: FrontEnd, recorded: Recorded) -> Iterator[WindowScores]:
         """The scores of each window of a recording whose frames ``plan`` made."""
@@ -228,7 +233,7 @@ def _score_recording(
     model: Scorer, audio: AudioInput, window: float | None, hop: float | None, path: Path
 ) -> list[Scored] | DataError:
     try:
-        frames, speech, recording = model_frames(audio, path, every=model.of_segments)
+        frames, speech, recording = model_frames(audio, path, silence=model.silence)
         stretches = tuple(windows(recording.duration, window, hop))
         return scored_windows(model, path, Recorded(frames, speech, stretches, window is None), recording)
     except DataError as error:

@@ -116,7 +116,7 @@ class Verification(MixtureTask):
         """Claims are of somebody: without a group they are resampled by whom they are of."""
         return corpus.get("group") or corpus.get("label")
 
-    def next_command(self, model: str) -> str:
+    def next_command(self, model: str, trained: Trained) -> str:
         """Verify."""
         return f"judge a claim: speechgmm verify {model} --claim LABEL RECORDING"
 
