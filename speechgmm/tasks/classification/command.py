@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from speechgmm.errors import ConfigError
 from speechgmm.io.run_files import model_file
 from speechgmm.tasks.options import ScoreOptions
 
 if TYPE_CHECKING:
+    from speechgmm.io.samples import AudioSource
     from speechgmm.tasks.classification.scoring import Scored
 
 Row = Mapping[str, Any]
@@ -51,8 +51,6 @@ class Score(ScoreOptions):
         if not self.quiet:
             for line in (*self._about_speaker(cmvn), *self.about(file)):
                 print(line, file=sys.stderr)
-        if self.speaker and cmvn != "speaker":
-            raise ConfigError(f"--speaker is for a model with cmvn: speaker; this one has cmvn: {cmvn}")
         found = score_recordings(
             file, paths, window=self.window, hop=self.hop, speaker=self.speaker, n_jobs=self.jobs or 1
         )
@@ -64,7 +62,7 @@ class Score(ScoreOptions):
         return results.n_failed
 
     def _rows(
-        self, file: Any, results: "Iterable[tuple[Path, list[Scored]]]", lengths: list[int]
+        self, file: Any, results: "Iterable[tuple[AudioSource, list[Scored]]]", lengths: list[int]
     ) -> Iterator[dict[str, Any]]:
         for path, items in results:
             for item in _with_speech(path, items):
@@ -142,7 +140,7 @@ class Score(ScoreOptions):
         return "" if row["posterior"] is None else f"{row['posterior']:.3f}", ""
 
 
-def _with_speech(path: Path, items: "list[Scored]") -> "Iterator[Scored]":
+def _with_speech(path: "AudioSource", items: "list[Scored]") -> "Iterator[Scored]":
     """The windows of a recording that hold speech; warnings about the others and about clipping are printed."""
     from speechgmm.io.audio import CLIPPED_SHARE
 
