@@ -66,21 +66,22 @@ class FrameStream:
     Where samples are cut into pieces changes nothing.
     """
 
-    def __init__(self, audio: AudioInput, sample_rate: int, step: int) -> None:
+    def __init__(self, audio: AudioInput, sample_rate: int, step: int, name: str = "samples") -> None:
         """Begin a recording.
 
         Args:
             audio: How recordings become frames.
             sample_rate: Hz of the samples that will come.
             step: Frames.
+            name: What messages call the recording.
 
         Raises:
             ConfigError: The features need the whole recording.
             DataError: Another rate than the model's, where others are not resampled.
         """
         check_causal(audio)
-        check_rate("samples", sample_rate, audio.sample_rate, resample=audio.resample)
-        self.audio, self.step = audio, step
+        check_rate(name, sample_rate, audio.sample_rate, resample=audio.resample)
+        self.audio, self.step, self.name = audio, step, name
         self.plan = front_end(audio.features, audio.sample_rate)
         self._pieces: list[RecordedSamples] = []
         self._given_rate = sample_rate
@@ -103,7 +104,7 @@ class FrameStream:
         """
         if isinstance(samples, np.ndarray) and samples.ndim in (1, 2) and not len(samples):
             return iter(())
-        piece = recorded(samples, self._given_rate)
+        piece = recorded(samples, self._given_rate, self.name)
         self._check(piece)
         self._pieces.append(piece)
         self._heard = np.concatenate([self._heard, self._at_rate(piece)])
@@ -116,21 +117,21 @@ class FrameStream:
             DataError: None have come.
         """
         if not self._pieces:
-            raise DataError("samples: none came before the stream was closed; expected one frame of them at least")
-        return RecordedSamples(np.concatenate([piece.samples for piece in self._pieces]), self._given_rate)
+            raise DataError(f"{self.name}: no samples; expected one frame of them at least")
+        return RecordedSamples(np.concatenate([piece.samples for piece in self._pieces]), self._given_rate, self.name)
 
     def _check(self, piece: RecordedSamples) -> None:
         values = piece.samples
         if not self._pieces:
-            check_channel(str(piece), values.shape[1], self.audio.channel)
+            check_channel(self.name, values.shape[1], self.audio.channel)
         elif (values.dtype, values.shape[1]) != (self._pieces[0].samples.dtype, self._pieces[0].samples.shape[1]):
             first = self._pieces[0].samples
             raise ShapeError(
-                f"samples of type {values.dtype} in {values.shape[1]} channels, and the stream began with "
+                f"{self.name}: samples of type {values.dtype} in {values.shape[1]} channels, and the stream began with "
                 f"{first.dtype} in {first.shape[1]}; give all pieces alike"
             )
         if values.dtype != np.int16 and not np.isfinite(values).all():
-            raise DataError("samples: NaN or infinity among them; expected int16, or floats in [-1, 1]")
+            raise DataError(f"{self.name}: NaN or infinity among them; expected int16, or floats in [-1, 1]")
 
     def _at_rate(self, piece: RecordedSamples) -> NDArray[np.float32]:
         mono = one_channel(piece.samples, self.audio.channel, np.empty(len(piece.samples), np.float32))

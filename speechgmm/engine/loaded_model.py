@@ -51,7 +51,7 @@ class LoadedModel(ABC):
     @property
     def methods(self) -> tuple[str, ...]:
         """Names of the methods that it has."""
-        return tuple(name for name in METHODS if hasattr(type(self), name))
+        return tuple(name for name in METHODS if name in dir(type(self)))
 
     @property
     @abstractmethod

@@ -18,7 +18,7 @@ from speechgmm.errors import ConfigError, DataError, ShapeError
 from speechgmm.io.decoders import Decoder, native_rate, open_decoder
 from speechgmm.io.recording_file import open_recording
 
-RAW_FORMATS: Final = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
+RAW_FORMATS: Final[dict[str, np.dtype[Any]]] = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
 """Formats of samples without a header, as ffmpeg names them."""
 
 MOST_CHANNELS: Final = 64
@@ -112,7 +112,7 @@ def _array(samples: Any, name: str) -> NDArray[Any]:
         return samples
     device = str(getattr(samples, "device", "cpu"))
     kind = f"{type(samples).__module__.split('.')[0]}.{type(samples).__name__}"
-    if not hasattr(samples, "__array__"):
+    if getattr(samples, "__array__", None) is None:
         raise DataError(f"{name}: samples are a {kind}; expected a numpy array of int16, or of floats in [-1, 1]")
     if not device.startswith("cpu"):
         raise DataError(f"{name}: samples are a {kind} on {device}; expected a numpy array: copy them, samples.cpu()")

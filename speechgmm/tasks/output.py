@@ -42,19 +42,27 @@ class Results(Generic[Result]):
 
 
 def print_rows(
-    rows: Iterable[Row], form: str, columns: Sequence[str], lines: Callable[[Iterable[Row]], Iterable[str]]
+    rows: Iterable[Row],
+    form: str,
+    columns: Sequence[str],
+    lines: Callable[[Iterable[Row]], Iterable[str]],
+    *,
+    flush: bool = False,
 ) -> None:
-    """Print rows as JSON, a line each; as a table with tabs and these columns; or for a person, as ``lines``."""
+    """Print rows as JSON, a line each; as a table with tabs and these columns; or for a person, as ``lines``.
+
+    With ``flush`` each line leaves at once, whoever reads it.
+    """
     if form == "jsonl":
         for row in rows:
-            print(json.dumps(row, ensure_ascii=False))
+            print(json.dumps(row, ensure_ascii=False), flush=flush)
     elif form == "tsv":
         print("\t".join(columns))
         for row in rows:
-            print("\t".join("" if row[name] is None else cell(row[name]) for name in columns))
+            print("\t".join("" if row[name] is None else cell(row[name]) for name in columns), flush=flush)
     else:
         plain = (
             {name: one_line(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows
         )
         for line in lines(plain):
-            print(line)
+            print(line, flush=flush)

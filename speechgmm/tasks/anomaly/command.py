@@ -45,14 +45,14 @@ class Score(ScoreOptions):
                 name with ``curve``.
             ModelFileError: The model cannot be read.
         """
-        from speechgmm.report.text import recordings
         from speechgmm.tasks.anomaly.codec import read_anomaly_file
         from speechgmm.tasks.anomaly.scoring import class_of, find_anomalies, with_resampling
         from speechgmm.tasks.output import Results, print_rows
+        from speechgmm.tasks.standard_input import sources_of
 
         file = read_anomaly_file(model_file(self.model))
         file = with_resampling(file) if self.resample else file
-        kind, paths = class_of(file, self.label), recordings(self.audio)
+        kind, paths = class_of(file, self.label), sources_of(self.audio, self.raw, self.rate)
         if self.curve is not None and len({path.stem for path in paths}) < len(paths):
             raise ConfigError(f"--curve: recordings of one name in several folders would share a file in {self.curve}")
         if not self.quiet:
