@@ -22,14 +22,14 @@ def hints_of_clusters(tested: Clustered, evaluation: ClusteringEvaluation, spec:
     n_clusters, n_classes = evaluation.n_clusters, evaluation.n_classes
     shares = ", ".join(f"{name} {100 * evaluation.metrics[name].value:.0f} %" for name in ("purity", "coverage"))
     counted = f"{n_clusters} clusters for {n_classes} classes ({shares})"
-    stop = {part.found.threshold for part in tested.parts} - {None}
+    stop = {part.found.threshold for part in tested.parts if part.found.threshold is not None}
     if spec.n_clusters is None and stop:
-        at = f"clustering.threshold ({', '.join(f'{value:g}' for value in sorted(stop, key=float))})"
+        at = f"clustering.threshold ({', '.join(f'{value:g}' for value in sorted(stop))})"
         if n_clusters > OFF * n_classes:
             yield f"{counted}: classes are divided; a higher {at}, or longer recordings"
         elif n_classes > OFF * n_clusters:
             yield f"{counted}: classes are merged; a lower {at}"
-    alone, others = [], []
+    alone, others = list[int](), list[int]()
     for part in tested.parts:
         sizes, of_class = Counter(part.found.labels.tolist()), Counter(part.true)
         for label, name, n in zip(part.found.labels.tolist(), part.true, part.n_frames, strict=True):
