@@ -55,9 +55,19 @@ class SegmentFile:
         return not self.whole
 
     @property
+    def has_posteriors_alone(self) -> bool:
+        """Whether its scores are log posteriors, and not log-likelihoods."""
+        return True
+
+    @property
     def silence(self) -> Silence:
         """What becomes of digital silence."""
         return silence_rule(self.whole)
+
+    @property
+    def threshold(self) -> float | None:
+        """None: the best class is always decided."""
+        return None
 
     def window_scores(self, plan: FrontEnd, recorded: Recorded) -> Iterator[WindowScores]:
         """The log posteriors of each window, taken as a segment; ``plan`` made the frames."""

@@ -49,7 +49,8 @@ class Score(command.Score):
 
         if self.segments is None:
             return command.Score.run(self)
-        given = [f"--{name}" for name in ("window", "hop", "speaker") if getattr(self, name) is not None]
+        options = ("window", "hop", "speaker", "raw", "rate", "live")
+        given = [f"--{name}" for name in options if getattr(self, name) not in (None, False)]
         if given:
             raise ConfigError(f"{', '.join(given)}: of no use beside --segments, which says where each segment is")
         file = self.read(model_file(self.model))
@@ -86,7 +87,10 @@ class Score(command.Score):
         """The model file."""
         from speechgmm.tasks.segments.codec import read_segment_models
 
-        return read_segment_models(path)
+        file = read_segment_models(path)
+        if self.live and file.of_segments:
+            raise ConfigError("--live is for models of whole recordings; a segment is scored with what follows it")
+        return file
 
     def about(self, file: Any) -> Iterable[str]:
         """What a person should know of the scores."""
