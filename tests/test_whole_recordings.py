@@ -17,7 +17,7 @@ from speechgmm.engine.frames import Piece
 from speechgmm.engine.runs import run
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FeatureSpec, front_end
-from speechgmm.features.measurements import Silence
+from speechgmm.features.silence import Silence
 from speechgmm.tasks.classification.scoring import score_recordings
 from speechgmm.tasks.segments.codec import SegmentFile, read_any_model
 from speechgmm.tasks.segments.command import Score

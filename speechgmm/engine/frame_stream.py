@@ -20,7 +20,8 @@ from speechgmm.errors import ConfigError, DataError, ShapeError
 from speechgmm.features import front_end, raw_features
 from speechgmm.features.framing import BLOCK
 from speechgmm.features.kinds import feature_kind
-from speechgmm.features.measurements import Measured, Silence, not_silent
+from speechgmm.features.measurements import Measured
+from speechgmm.features.silence import Silence, not_silent
 from speechgmm.io.audio import INT16_SCALE, check_channel, check_rate, one_channel, resampler
 from speechgmm.io.samples import RecordedSamples, recorded
 

@@ -14,7 +14,7 @@ from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import front_end
-from speechgmm.features.measurements import Silence
+from speechgmm.features.silence import Silence
 from speechgmm.gmm import DiagGMM, Stack
 from speechgmm.io.samples import AudioSource
 from speechgmm.parallel import pmap

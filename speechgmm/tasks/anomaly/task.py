@@ -15,7 +15,7 @@ from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Task
 from speechgmm.errors import DataError
-from speechgmm.features.measurements import Silence
+from speechgmm.features.silence import Silence
 from speechgmm.io.run_files import RunFile
 from speechgmm.report.text import reports_lines
 from speechgmm.tasks.anomaly.codec import AnomalyFile, serialise_anomaly

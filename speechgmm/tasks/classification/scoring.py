@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FrontEnd, Moments, front_end, moments, normalisation
-from speechgmm.features.measurements import Silence
+from speechgmm.features.silence import Silence
 from speechgmm.io.samples import AudioSource
 from speechgmm.moved import from_new_place
 from speechgmm.parallel import pmap

@@ -16,7 +16,7 @@ from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Task, sizes_of
 from speechgmm.evaluation import EditCounts, count_edits, edit_rate, label_pairs
 from speechgmm.evaluation.resampling import Statistic
-from speechgmm.features.measurements import Silence
+from speechgmm.features.silence import Silence
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.hmm.spec import HMMSpec
 from speechgmm.io.run_files import RunFile
