@@ -50,7 +50,7 @@ def any_below(folder: Path, suffix: str) -> bool:
 
 def _files(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
     try:
-        about = os.stat(folder)
+        about = Path(folder).stat()
         if (about.st_dev, about.st_ino) in above:  # a circle of links
             return
         entries = list(os.scandir(folder))
