@@ -100,7 +100,7 @@ def _made(values: Mapping[str, Any], source: str, lines: Mapping[tuple[str, ...]
         config: Config = _validator().validate_python(values)
     except ValidationError as error:
         messages = [_explain(dict(problem), source, lines) for problem in error.errors(include_url=False)]
-        raise ConfigError("\n".join(dict.fromkeys(messages)), arguments=given) from None
+        raise ConfigError("\n".join(_joined(messages)), arguments=given) from None
     try:
         check_task(config)
     except ConfigError as error:
@@ -182,6 +182,16 @@ def _explain(problem: dict[str, Any], source: str, lines: Mapping[tuple[str, ...
     elif problem["type"] == "literal_error":
         message = _nearest(path, problem["input"], message)
     return f"{where}: {key} is {short(problem['input'])}; expected {message}"
+
+
+def _joined(messages: Sequence[str]) -> Iterator[str]:
+    """The messages, each once; of a key that may have one of several types, the types in one message."""
+    expected: dict[str, list[str]] = {}
+    for message in dict.fromkeys(messages):
+        given, _, what = message.partition("; expected ")
+        expected.setdefault(given, []).extend([what] if what else [])
+    for given, types in expected.items():
+        yield f"{given}; expected {' or '.join(types)}" if types else given
 
 
 def _nearest(path: tuple[str, ...], given: Any, expected: str) -> str:
