@@ -105,6 +105,7 @@ def frames_of_whole(audio: AudioInput) -> np.ndarray:
 def test_frames_of_pieces_are_those_of_the_whole_bit_by_bit(audio: AudioInput, cuts: list[int], step: int) -> None:
     samples = recording()
     whole = frames_of_whole(audio)
+    step = max(step, 40) if audio is FRONT_ENDS["pitch"] else step  # YIN is slow
     stream = FrameStream(audio, RATE, step)
     found = [stretch for piece in pieces(samples, cuts) for stretch in stream.push(piece)]
     frames = np.concatenate([np.empty((0, audio.n_dims), np.float32), *(stretch.frames for stretch in found)])
