@@ -1,3 +1,4 @@
+from . import plots
 from .clustering import cluster_pieces
 from .config import load_config
 from .engine import run
@@ -59,6 +60,7 @@ __all__ = [
     "load_config",
     "load_models",
     "log_likelihoods",
+    "plots",
     "posteriors",
     "read_model_file",
     "run",

@@ -121,8 +121,8 @@ def _write_curve(folder: Path, path: "AudioSource", one: "Found", file: "Anomaly
     write_text(target, table(("time", "oddity"), rows))
     drawn = ""
     if find_spec("matplotlib") is not None:
+        from speechgmm.plots import save_figure
         from speechgmm.report.mistakes import read_clip
-        from speechgmm.report.plots import save_figure
         from speechgmm.tasks.anomaly.plots import plot_anomaly_curve
 
         samples, rate = read_clip(path, 0.0, float(one.grid[-1]) + 1, file.audio[0].channel)

@@ -21,7 +21,7 @@ UNSURE = 0.05
 
 def draw(done: RecordingClusters, names: Sequence[str], path: Path) -> None:
     """The picture of the clusters; ``names`` of the recordings, default: their files'."""
-    from speechgmm.report.plots import save_figure
+    from speechgmm.plots import save_figure
     from speechgmm.tasks.clustering.plots import plot_clusters
 
     found = done.found

@@ -183,7 +183,7 @@ def picture_of(path: AudioSource, result: Diarized, said: Sequence[Turn] | None,
 
     if find_spec("matplotlib") is None:
         raise ConfigError("pictures need matplotlib, which is not installed: pip install 'speechgmm[plot]'")
-    from speechgmm.report.plots import save_figure
+    from speechgmm.plots import save_figure
     from speechgmm.tasks.diarization.plots import plot_turns
 
     audio = result.audio
