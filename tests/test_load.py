@@ -1,6 +1,7 @@
 """A loaded model says of a recording what commands say, of paths and samples, one or many, by one thread or eight."""
 
 import json
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError
@@ -483,3 +484,38 @@ def test_keywords_of_other_libraries_are_answered_with_ours(function: str, keywo
         getattr(sg, function)([[0.0]], **{keyword: 1})
     with pytest.raises(TypeError, match="nonsense"):
         getattr(sg, function)([[0.0]], nonsense=1)
+
+
+# ---- the page ----
+
+
+PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "python.md"
+
+
+@pytest.mark.filterwarnings("ignore::speechgmm.errors.RecordingWarning")
+def test_the_examples_of_the_page_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, diarizer: Path, background: Path
+) -> None:
+    pytest.importorskip("pandas")
+    kept = {"words": "class", "speakers": "verify-norm", "recogniser": "recognition", "phones": "segments"}
+    models = {name: KEPT / folder / "models.safetensors" for name, folder in (kept | {"machines": "anomaly"}).items()}
+    for name, path in (models | {"calls": diarizer, "pitches": background}).items():
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "models.safetensors").write_bytes(path.read_bytes())
+    (tmp_path / "recordings").mkdir()
+    fade = np.linspace(0.1, 1, RATE * 2, dtype=np.float32)
+    call = np.concatenate([hum(0, 110.0, 2.0) * fade, np.zeros(400, np.float32), hum(1, 300.0, 2.0) * fade])
+    for name, samples in (
+        ("one.wav", hum(1, 140.0, 1.0)),
+        ("two.wav", hum(2, 180.0, 1.0)),
+        ("recordings/a.wav", hum(3, 140.0, 1.0)),
+        ("recordings/b.wav", hum(4, 300.0, 1.0)),
+        ("call.wav", call),
+    ):
+        soundfile.write(tmp_path / name, samples, RATE)
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert {method for method in METHODS if f".{method}(" in "".join(blocks)} == {*METHODS} - {"classify_windows"}
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(block, names)
