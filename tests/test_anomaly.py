@@ -355,7 +355,7 @@ def test_curves_are_written_as_table_and_picture(machines: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "name the class to compare the recordings with by --label"),
+        ((), "name the class to compare the recordings with (--label)"),
         (("--label", "car"), "no such class; it has fan, pump"),
         (("--label", "fan", "--window", "1"), "--window is for models of classes or models of segments"),
         (("--label", "fan", "--top", "2"), "--top is for models of classes"),

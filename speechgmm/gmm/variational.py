@@ -23,6 +23,7 @@ from speechgmm.gmm.options import PrecisionChoice, Start, check_memory, resolve_
 from speechgmm.gmm.overrelaxation import FURTHER, FURTHEST, further_statistics
 from speechgmm.gmm.predictive import PredictiveStack
 from speechgmm.gmm.stats import GMMStats
+from speechgmm.keywords import own_keywords
 from speechgmm.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
@@ -67,6 +68,7 @@ class VariationalFit:
 
 
 @one_blas_thread()
+@own_keywords
 def fit_variational(
     frames: ArrayLike | FrameSource,
     n_components: int | None = None,
