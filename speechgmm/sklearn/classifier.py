@@ -212,4 +212,4 @@ def _fitted(template: Any, label: object, rows: NDArray[Any], weights: Floats | 
     try:
         return mixture.fit(rows) if weights is None else mixture.fit(rows, sample_weight=weights)
     except ValueError as error:
-        raise ValueError(f"class {label!r}: {error}") from error
+        raise ValueError(f"class {label}: {error}") from error

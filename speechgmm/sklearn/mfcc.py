@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from speechgmm.errors import DataError, SpeechGMMError
 from speechgmm.features.extraction import raw_features
+from speechgmm.features.front_end import front_end
 from speechgmm.features.kinds import kind_name
 from speechgmm.features.normalise import Normalisation, moments, normalisation
 from speechgmm.features.spec import FeatureSpec
@@ -126,12 +127,11 @@ class MFCC(TransformerMixin, BaseEstimator):
             check_choice("pooling", self.pooling, ("mean", "mean_std"))
         self.sample_rate_ = self._rate(recordings[0])
         self.normalisation_: Normalisation | None = None
-        frames: list[Frames] | None = None
         if self.spec_.cmvn == "global":
-            frames = self._frames(recordings)
-            self.normalisation_ = normalisation(reduce(add, map(moments, frames)), self.spec_.norm_vars)
-        first = frames[0] if frames is not None else self._frames(recordings[:1])[0]
-        self._n_dims = first.shape[1]
+            pooled = reduce(add, map(moments, self._frames(recordings)))
+            self.normalisation_ = normalisation(pooled, self.spec_.norm_vars)
+        with as_value_errors():
+            self._n_dims = front_end(self.spec_, self.sample_rate_).n_dims
         return self
 
     def transform(self, X: Iterable[Any]) -> Any:

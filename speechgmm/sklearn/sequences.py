@@ -100,7 +100,7 @@ class Sequences:
         if len(mixed):
             n = int(mixed[0])
             raise ValueError(
-                f"row {n} has label {labels[n]!r}, and the first row of its group {found[self.owners[n]]!r}; expected "
+                f"row {n} has label {labels[n]}, and the first row of its group {found[self.owners[n]]}; expected "
                 "one label for each group"
             )
         return found
