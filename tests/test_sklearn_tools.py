@@ -1,8 +1,10 @@
 """The estimators in scikit-learn's tools, and mixtures from and to scikit-learn."""
 
 import pickle
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -157,6 +159,17 @@ def test_without_scikit_learn_the_error_says_how_to_install_it() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "pip install 'speechgmm[sklearn]'" in done.stderr
+
+
+def test_the_code_of_the_page_runs() -> None:
+    page = (Path(__file__).parents[1] / "docs/how-to/scikit-learn.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec("\n".join(blocks), names)
+    assert len(blocks) >= 4
+    assert names["scores"].mean() == 1
+    assert names["search"].best_score_ == 1
+    assert names["model"].score(names["rows"], names["labels"][names["recording"]], groups=names["recording"]) == 1
 
 
 def test_every_estimator_says_its_parameters_and_nothing_else() -> None:
