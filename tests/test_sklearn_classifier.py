@@ -14,6 +14,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KernelDensity
 
+from speechgmm.gmm.frames import CHUNK
 from speechgmm.sklearn import BayesianGaussianMixture, GaussianMixture, GMMClassifier, MAPAdaptedGMM
 
 Floats = NDArray[np.float64]
@@ -71,6 +72,15 @@ def test_groups_of_rows_and_a_list_of_arrays_are_two_ways_to_say_the_same() -> N
     array = np.empty(len(sequences), dtype=object)
     array[:] = sequences
     np.testing.assert_array_equal(listed.predict(array), listed.predict(sequences))
+
+
+def test_a_sequence_may_be_longer_than_what_is_scored_at_once() -> None:
+    rng = np.random.default_rng(0)
+    sequences = [rng.normal(size=(n, 1)) for n in (10, 2 * CHUNK + 5, 20)]
+    model = GMMClassifier().fit(rng.normal(size=(40, 1)) + np.repeat([[0.0], [0.1]], 20, axis=0), np.repeat([0, 1], 20))
+    expected = [[mixture.score_samples(one).sum() for mixture in model.mixtures_] for one in sequences]
+    np.testing.assert_allclose(model.joint_log_likelihoods(sequences), expected + np.log(0.5), rtol=1e-9)
+    assert model.joint_log_likelihoods(sequences[1]).shape == (2 * CHUNK + 5, 2)
 
 
 def test_more_rows_tell_classes_apart_that_one_row_does_not() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas
 import pytest
+import sklearn
 import soundfile
 from conftest import hum
 from numpy.typing import NDArray
@@ -72,6 +73,10 @@ def test_pooled_vectors_come_as_a_table(recordings: list[Samples]) -> None:
     assert table.columns[0] == "mfcc_0_mean"
     with pytest.raises(ValueError, match="with pooling=None, where the result is a list of arrays"):
         MFCC(8000).set_output(transform="pandas")
+    with sklearn.config_context(transform_output="pandas"):
+        assert isinstance(MFCC(8000, pooling="mean").fit_transform(recordings), pandas.DataFrame)
+        with pytest.raises(ValueError, match="transform output 'pandas' with pooling=None"):
+            MFCC(8000).fit_transform(recordings)
     MFCC(8000).set_output(transform="default")
 
 

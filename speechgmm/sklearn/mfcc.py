@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn import get_config
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
@@ -153,6 +154,7 @@ class MFCC(TransformerMixin, BaseEstimator):
             A recording that cannot be used, by its path or number.
         """
         check_is_fitted(self)
+        self._check_output(get_config()["transform_output"])
         frames = self._frames(_recordings(X))
         if self.normalisation_ is not None:
             frames = [self.normalisation_.apply(one) for one in frames]
@@ -181,13 +183,16 @@ class MFCC(TransformerMixin, BaseEstimator):
         Raises:
             ValueError: A table of frames, which are a list of arrays.
         """
-        if transform not in (None, "default") and self.pooling is None:
-            raise ValueError(
-                f"set_output(transform={transform!r}) with pooling=None, where the result is a list of arrays of "
-                "different length; set pooling to 'mean' or 'mean_std'"
-            )
+        self._check_output(transform)
         super().set_output(transform=transform)
         return self
+
+    def _check_output(self, container: str | None) -> None:
+        if container not in (None, "default") and self.pooling is None:
+            raise ValueError(
+                f"transform output {container!r} with pooling=None, where the result is a list of arrays of different "
+                "length; set pooling to 'mean' or 'mean_std', or leave the output at 'default'"
+            )
 
     def _spec(self) -> FeatureSpec:
         given = {name: getattr(self, name) for name in SETTINGS}
