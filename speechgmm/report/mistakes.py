@@ -6,7 +6,6 @@ What a page holds of anybody's voice is limited here: so many errors, so many se
 import base64
 import io
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -15,7 +14,8 @@ from numpy.typing import NDArray
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.run_scores import Claims, Decisions
 from speechgmm.errors import DataError
-from speechgmm.io.audio import Pieces, native_rate
+from speechgmm.io.audio import Pieces
+from speechgmm.io.samples import AudioSource, source_rate
 from speechgmm.plots import spectrogram
 from speechgmm.report.parts import Clip, Picture, Section, Table
 
@@ -138,13 +138,13 @@ def _clip(run: RunFolder, mistake: Mistake, name: str) -> Clip:
     return Clip(mistake.title, about, picture, data_uri(samples, rate))
 
 
-def read_clip(path: Path, first: float, last: float, channel: str | int) -> tuple[NDArray[np.float32], int]:
+def read_clip(path: AudioSource, first: float, last: float, channel: str | int) -> tuple[NDArray[np.float32], int]:
     """Samples from ``first`` to ``last`` (s), or to the end, and their rate (Hz).
 
     Raises:
         DataError: The recording cannot be read, or there is next to nothing of it.
     """
-    rate = min(native_rate(path), HIGHEST_RATE)
+    rate = min(source_rate(path), HIGHEST_RATE)
     wanted: list[NDArray[np.float32]] = []
     begin, stop, done = round(first * rate), round(last * rate), 0
     for piece in Pieces(path, sample_rate=rate, resample=True, channel=channel):
