@@ -62,18 +62,16 @@ def with_bounds(metric: Metric) -> tuple[str, str, str]:
 
 def results(run: RunFolder) -> Section:
     """Every metric with its interval, and those of each fold."""
-    known = dict(figures(run))
     rows = []
-    for name, metric in known.items():
-        about = name + (f" (prior {metric.more['p_target']:g})" if "p_target" in metric.more else "")
+    for name, metric in run.results.items():
         by = "none" if metric.low is None else str(metric.interval)
         by += f" ({metric.n_groups})" if metric.low is not None and metric.n_groups is not None else ""
-        rows.append((about, *with_bounds(metric), str(metric.n), by))
+        rows.append((shown_name(name, metric), *with_bounds(metric), str(metric.n), by))
     if not rows:
         return Section(
             "results", "Results", ("The run has no results: it was not tested, or the test was not finished.",)
         )
-    text = [f"{', '.join(names)}: {note}." for note, names in notes_of(known).items()]
+    text = [f"{', '.join(names)}: {note}." for note, names in notes_of(dict(figures(run))).items()]
     hints = tuple(f"{hint}." for hint in run.metrics.get("hints", ()))
     strangers = run.results.get("open_set_false_alarm")
     if strangers is not None:
