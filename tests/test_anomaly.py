@@ -438,7 +438,7 @@ def test_a_model_file_is_read_back_as_it_was(machines: Path) -> None:
 
 def test_the_report_shows_the_threshold_the_roc_and_the_oddest(machines: Path) -> None:
     page = (machines / "run" / "report.html").read_text()
-    for text in ("What is anomalous", "Thresholds", "The most anomalous recordings", "data:audio/flac", "AUC"):
+    for text in ("Anomaly scores and ROC", "Thresholds", "The most anomalous recordings", "data:audio/flac", "AUC"):
         assert text in page
 
 

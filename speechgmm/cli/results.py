@@ -26,6 +26,9 @@ def print_result(result: "Result") -> None:
     figures_of_all = [figure(name, metric) for name, metric in run.results.items()]
     if figures_of_all:  # anomaly-detection models may be trained without a test
         print("\n".join(aligned(figures_of_all)))
+    if before := metrics.get("before_calibration"):
+        both = [(*figure(name, metric)[:2], figure(name, run.results[name])[1]) for name, metric in before.items()]
+        print("\n" + "\n".join(aligned([("", "before calibration", "after"), *both])))
     for key, what in (("conditions", "anomaly"), ("classes", "class")):
         parts = {name: own for name, own in metrics.get(key, {}).items() if "auc" in own}
         if parts:

@@ -133,6 +133,10 @@ class Verification(MixtureTask):
         calibrated = calibrated_metrics(tested, config.section(DecisionSpec), seed=config.seed)
         return replace(evaluation, metrics={**evaluation.metrics, **calibrated})
 
+    def more_metrics(self, evaluation: TrialEvaluation) -> Mapping[str, Any]:
+        """Metrics of the scores before calibration."""
+        return {"before_calibration": evaluation.before_calibration} if evaluation.before_calibration else {}
+
     def hints(
         self, job: Job, systems: Mapping[str, tuple[Inputs, Trained]], tested: ScoredTrials, evaluation: TrialEvaluation
     ) -> Sequence[str]:
