@@ -14,7 +14,7 @@ from speechgmm.engine.console import Console
 from speechgmm.engine.job import prepare
 from speechgmm.engine.run_report import data_table
 from speechgmm.io.locks import using_cache
-from speechgmm.report.text import aligned, duration
+from speechgmm.report.text import duration, print_table
 
 CLASSES_SHOWN = 30
 
@@ -52,7 +52,7 @@ def check_and_print(config: Path, overrides: Sequence[str], *, quiet: bool) -> i
     lines = data_table(job, features).splitlines()
     head, *rows = (line.split("\t") for line in lines)
     shown = rows[:CLASSES_SHOWN]
-    print("\n".join(aligned([head, *shown])))
+    print_table([head, *shown])
     if len(rows) > len(shown):
         print(f"... and {len(rows) - len(shown)} more rows")
     lengths = np.array(features.durations)
