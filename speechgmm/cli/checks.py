@@ -31,8 +31,8 @@ FEWEST_TRAINING: Final = 3
 def check_and_print(config: Path, overrides: Sequence[str], *, quiet: bool) -> int:
     """Read every recording, print what was found and what cannot be used; returns how many utterances that is.
 
-    Features are extracted on the way and are in the cache for the run. Warnings (clipping, leaks in the division, odd
-    labels) go to standard error as in a run.
+    Features are extracted on the way and are in the cache for the run. Warnings (clipping, leaks between the splits,
+    unusual labels) go to standard error as in a run.
 
     Raises:
         ConfigError: The configuration is wrong.

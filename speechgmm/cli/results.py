@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from speechgmm.engine.runs import Result
     from speechgmm.engine.sweep_results import Sweep
 
-from speechgmm.report.text import duration, figure, print_table, shown
+from speechgmm.report.text import duration, metric_cells, print_table, shown
 
 CLASSES_SHOWN = 12
 
@@ -23,14 +23,13 @@ def print_result(result: "Result") -> None:
         if name in metrics and not kinds:
             kinds = f"{metrics[name]} {one if metrics[name] == 1 else several}, "
     print(f"\n{kinds}{metrics['n_train']} training and {metrics['n_test']} test utterances")
-    figures_of_all = [figure(name, metric) for name, metric in run.results.items()]
-    if figures_of_all:  # anomaly-detection models may be trained without a test
-        print_table(figures_of_all, head=False)
+    # There are none of anomaly-detection models that were trained without a test.
+    print_table([metric_cells(name, metric) for name, metric in run.results.items()], head=False)
     for key, what in (("conditions", "anomaly"), ("classes", "class")):
         parts = {name: own for name, own in metrics.get(key, {}).items() if "auc" in own}
         if parts:
             lines = [
-                (name, figure("auc", own["auc"])[1], figure("rate", own["detection_rate"])[1])
+                (name, metric_cells("auc", own["auc"])[1], metric_cells("rate", own["detection_rate"])[1])
                 for name, own in parts.items()
             ]
             print()
@@ -38,10 +37,10 @@ def print_result(result: "Result") -> None:
             if len(lines) > CLASSES_SHOWN:
                 print(f"  ... and {len(lines) - CLASSES_SHOWN} more in {RunFile.METRICS}")
     if "folds" in metrics:
-        figures = {fold: next(iter(own.items())) for fold, own in metrics["folds"].items()}
-        rows = [(fold, figure(*own)[1], f"n = {own[1].n}", "") for fold, own in figures.items()]
+        by_fold = {fold: next(iter(own.items())) for fold, own in metrics["folds"].items()}
+        rows = [(fold, metric_cells(*own)[1], f"n = {own[1].n}", "") for fold, own in by_fold.items()]
         print()
-        print_table([("fold", next(iter(figures.values()))[0], "", ""), *rows])
+        print_table([("fold", next(iter(by_fold.values()))[0], "", ""), *rows])
     worst = getattr(evaluation, "worst", None)
     if worst is not None:
         rows = [(label, f"{right} of {n}", f"{100 * right / n:.1f} %", mistake) for label, right, n, mistake in worst()]
@@ -67,7 +66,7 @@ def print_sweep(result: "Sweep", command: str) -> None:
     print_table(rows)
     print("\nchosen by the results on inner folds (or the split dev) alone; on the test the chosen settings give")
     if result.evaluation is not None:
-        print_table([figure(name, metric) for name, metric in result.evaluation.metrics.items()], head=False)
+        print_table([metric_cells(name, metric) for name, metric in result.evaluation.metrics.items()], head=False)
     print(f"\nresults: {shown(result.folder)}")
     print(f"train what was chosen: {command}")
 

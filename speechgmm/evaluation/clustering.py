@@ -1,4 +1,4 @@
-"""Figures about clusters against true classes: purity, coverage, NMI, ARI; and silhouettes, which need no truth.
+"""Metrics of clusters against true classes: purity, coverage, NMI, ARI; and silhouettes, which need no truth.
 
 Conventions: labels are any hashable values, N of each kind; what a cluster is called does not matter. NMI alone
 misleads: with few pieces per class, every piece alone scores high (.81 with ten classes of three), so that
@@ -36,7 +36,7 @@ class ClusterFigures:
 
 
 def cluster_figures(found: Sequence[Hashable], true: Sequence[Hashable]) -> ClusterFigures:
-    """All figures of the clusters ``found`` (N,) against the ``true`` classes (N,).
+    """All metrics of the clusters ``found`` (N,) against the ``true`` classes (N,).
 
     Raises:
         ShapeError: Labels of another number than classes.
@@ -60,7 +60,7 @@ def cluster_figures(found: Sequence[Hashable], true: Sequence[Hashable]) -> Clus
 
 @dataclass(frozen=True)
 class WeightedClusters:
-    """Clusters against true classes under weights of the pieces, so that each figure has an interval.
+    """Clusters against true classes under weights of the pieces, so that each metric has an interval.
 
     Pieces of one group have one weight: how often the group (a speaker, a session) was drawn. Pairs of pieces count
     as trials do in ``resampling``: between two groups by the product of their weights, within a group by its weight.
@@ -105,7 +105,7 @@ class WeightedClusters:
             counts = ", ".join(f"{n} {name}" for name, n in sizes.items())
             raise ShapeError(f"{counts}; expected one of each for every piece")
         if not len(self.found):
-            raise DataError("no pieces; clusters have no figures")
+            raise DataError("no pieces; clusters have no metrics")
 
     @cached_property
     def group_numbers(self) -> Numbers:

@@ -28,7 +28,7 @@ ROWS: Final = 21
 
 
 def applications(run: RunFolder) -> tuple[Application, ...]:
-    """The priors and costs that the run was judged at: of its configuration, and of any figure that names its own."""
+    """The priors and costs that the run was judged at: of its configuration, and of any metric that names its own."""
     scoring = run.config.get("decision") or run.config.get("scoring", {})
     costs = float(scoring.get("cost_miss", 1)), float(scoring.get("cost_false_alarm", 1))
     found = [Application(float(scoring.get("prior", scoring.get("p_target", 0.01))), *costs)]

@@ -97,7 +97,7 @@ def plot_confusion(
 
 
 def _blues() -> "Colormap":
-    """From nothing to a blue that bears white figures: nothing is the page, be it light or dark."""
+    """From nothing to a blue that bears white numbers: nothing is the page, be it light or dark."""
     from matplotlib.colors import LinearSegmentedColormap
 
     shares = np.linspace(0, 1, 64)

@@ -44,7 +44,7 @@ def sections(run: RunFolder, n_audio: int) -> list[Section]:
     return [section for section in found if section is not None]
 
 
-def figures(run: RunFolder) -> Iterator[tuple[str, Metric]]:
+def metrics_of(run: RunFolder) -> Iterator[tuple[str, Metric]]:
     """The metrics of the test, with names for a person."""
     return ((shown_name(name), metric) for name, metric in run.results.items())
 
@@ -65,8 +65,8 @@ def with_bounds(metric: Metric) -> tuple[str, str, str]:
 
 
 def results(run: RunFolder) -> Section:
-    """Every figure with its interval, and those of each fold."""
-    known = dict(figures(run))
+    """Every metric with its interval, and those of each fold."""
+    known = dict(metrics_of(run))
     rows = []
     for name, metric in known.items():
         about = name + (f" (prior {metric.more['p_target']:g})" if "p_target" in metric.more else "")

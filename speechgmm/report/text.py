@@ -1,4 +1,4 @@
-"""Results as text: aligned columns, durations, paths and figures for standard output."""
+"""Results as text: aligned columns, durations, paths and metrics for standard output."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from speechgmm.evaluation import Metric
 
 
-def figure(name: str, metric: "Metric") -> tuple[str, str, str]:
+def metric_cells(name: str, metric: "Metric") -> tuple[str, str, str]:
     """Name, value and interval of a metric, for a person."""
     from speechgmm.evaluation.metric import shown_name  # the other commands wait for less
 
@@ -52,7 +52,7 @@ def model_target(path: Path, out: Path | None) -> Path:
     """Where a changed model goes: ``out``, or the file that it came from.
 
     Raises:
-        ConfigError: That is a run's own, which the run would train anew, and whose figures are of the model as it is.
+        ConfigError: That is a run's own, which the run would train anew, and whose results are of the model as it is.
     """
     target = out or path
     if target.name == RunFile.MODELS and is_run(target.parent):

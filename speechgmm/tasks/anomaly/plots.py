@@ -1,4 +1,4 @@
-"""Plots of anomalies: scores with the threshold, the ROC, and when a recording is odd, under its spectrogram."""
+"""Plots of anomalies: scores with the threshold, the ROC, and when a recording is anomalous, under its spectrogram."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -113,15 +113,15 @@ def plot_anomaly_curve(
     stretch: tuple[float, float] | None = None,
     title: str = "",
 ) -> "Figure":
-    """A spectrogram, and under it when the recording is odd.
+    """A spectrogram, and under it when the recording is anomalous.
 
     Args:
         samples: (N,) float.
         sample_rate: Hz.
         times: (T,) s, of the curve.
-        curve: (T,) how odd: 1 is as odd as usual normal recordings get.
+        curve: (T,) anomaly score: 1 is as high as it usually gets in normal recordings.
         start: Time of the first sample in s.
-        stretch: Begin and end (s) of the oddest stretch, marked in both.
+        stretch: Begin and end (s) of the stretch with the highest score, marked in both.
         title: Above it.
 
     Raises:
@@ -192,4 +192,4 @@ def draw_anomaly(
     lower.grid(color=FAINT, alpha=0.25, linewidth=0.6)
     lower.set_xlim(start, stop)
     lower.set_xlabel("time (s)")
-    lower.set_ylabel("oddity")
+    lower.set_ylabel("anomaly score")

@@ -1,4 +1,4 @@
-"""What a report says of anomalies: scores and threshold, the ROC, and when the oddest recordings are odd."""
+"""What a report says of anomalies: scores and threshold, the ROC, and the recordings with the highest scores."""
 
 import math
 from dataclasses import replace
@@ -45,8 +45,8 @@ def anomalies(run: RunFolder) -> Section | None:
     return Section("anomalies", "What is anomalous", tuple(text), tuple(tables), tuple(pictures))
 
 
-def oddest(run: RunFolder, n_audio: int) -> Section | None:
-    """The recordings with the highest scores, the first ``n_audio`` to be heard, with when they are odd."""
+def most_anomalous(run: RunFolder, n_audio: int) -> Section | None:
+    """The recordings with the highest scores and the times of these; the first ``n_audio`` can be listened to."""
     run = _decided(run)[0]
     if not run.scores:
         return None
@@ -88,7 +88,7 @@ def oddest(run: RunFolder, n_audio: int) -> Section | None:
         )
     curves = _curves(run)
     clips = tuple(
-        _clip(run, row, curves[row["id"]], f"odd{number}")
+        _clip(run, row, curves[row["id"]], f"anomalous{number}")
         for number, row in enumerate(row for row in order if row["id"] in curves)
         if number < n_audio
     )
@@ -102,7 +102,7 @@ def oddest(run: RunFolder, n_audio: int) -> Section | None:
         if clips
         else "No audio is held in this page."
     )
-    return Section("odd", "The most anomalous recordings", (text,), tuple(tables), clips=clips)
+    return Section("anomalous", "The most anomalous recordings", (text,), tuple(tables), clips=clips)
 
 
 def _decided(run: RunFolder) -> tuple[RunFolder, list[str]]:
@@ -229,15 +229,16 @@ def _curves(run: RunFolder) -> dict[str, tuple[NDArray[np.float64], NDArray[np.f
     """Recording -> times (s) and values of its curve."""
     found: dict[str, list[tuple[str, str]]] = {}
     for row in run.rows(RunFile.CURVES):
-        found.setdefault(row["id"], []).append((row["time"], row["oddity"]))
+        value = row["anomaly_score"] if "anomaly_score" in row else row["oddity"]  # of earlier versions
+        found.setdefault(row["id"], []).append((row["time"], value))
     columns = {name: np.array(pairs, np.float64).T for name, pairs in found.items()}
     return {name: (times, values) for name, (times, values) in columns.items()}
 
 
 def _clip(run: RunFolder, row: Row, curve: tuple[NDArray[np.float64], NDArray[np.float64]], name: str) -> Clip:
-    """One recording around its oddest stretch."""
+    """One recording around the stretch with its highest score."""
     start, end = float(row["start"]), float(row["end"])
-    about = (("condition", row["condition"]), ("score", f"{float(row['score']):.3f}"), ("oddest", f"{_when(row)} s"))
+    about = (("condition", row["condition"]), ("score", f"{float(row['score']):.3f}"), ("highest", f"{_when(row)} s"))
     title = f"{row['id']}: {row['decision']}"
     from_ = max(0.0, (start + end - LONGEST) / 2)
     try:

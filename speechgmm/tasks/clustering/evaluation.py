@@ -31,7 +31,7 @@ from speechgmm.tasks.clustering.training import parcels_of, statistics_of
 
 Floats = NDArray[np.float64]
 
-FIGURES: Final = ("ari", "nmi", "purity", "coverage")
+METRICS: Final = ("ari", "nmi", "purity", "coverage")
 """Metrics of clusters against classes, the one that a sweep chooses by first."""
 
 
@@ -131,11 +131,11 @@ def evaluate_clusters(found: Clustered, *, seed: int) -> ClusteringEvaluation:
 
 
 def _metrics(found: Clustered, seed: int | None) -> dict[str, Metric]:
-    """Figures of recordings in clusters; without a seed they have no intervals."""
+    """Metrics of recordings in clusters; without a seed they have no intervals."""
     figures = found.figures
     ones = np.ones(len(figures.found))
     metrics: dict[str, Metric] = {}
-    for name in FIGURES:
+    for name in METRICS:
         statistic = getattr(figures, name)
         value = statistic(ones)
         metrics[name] = Metric(value, len(ones), "fraction")
