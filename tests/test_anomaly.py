@@ -356,7 +356,7 @@ def test_curves_are_written_as_table_and_picture(machines: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "name the class to compare the recordings with by --label"),
+        ((), "name the class to compare the recordings with (--label)"),
         (("--label", "car"), "no such class; it has fan, pump"),
         (("--label", "fan", "--window", "1"), "--window is for models of classes or models of segments"),
         (("--label", "fan", "--top", "2"), "--top is for models of classes"),
@@ -390,6 +390,12 @@ def test_other_commands_refuse_a_model_of_what_is_normal(machines: Path) -> None
 def test_a_sweep_has_nothing_to_choose_by(machines: Path) -> None:
     sweep = ["sweep", str(machines / "machines.yaml"), "--grid", "seed=1,2", "--out", str(machines / "sweep")]
     assert "sweep is not there for task: anomaly" in CliRunner().invoke(app, sweep).stderr
+    tuned = CliRunner().invoke(
+        app, ["run", str(machines / "machines.yaml"), "--tune", "--out", str(machines / "tuned")]
+    )
+    assert tuned.exit_code == 2
+    assert "tuning is not there for task: anomaly: normal recordings alone cannot choose what finds" in tuned.stderr
+    assert not (machines / "tuned").exists()  # it is said before the run
 
 
 def test_two_runs_are_compared_by_their_auc_on_the_same_recordings(machines: Path, tmp_path: Path) -> None:
@@ -433,7 +439,7 @@ def test_a_model_file_is_read_back_as_it_was(machines: Path) -> None:
 
 def test_the_report_shows_the_threshold_the_roc_and_the_oddest(machines: Path) -> None:
     page = (machines / "run" / "report.html").read_text()
-    for text in ("What is anomalous", "Thresholds", "The most anomalous recordings", "data:audio/flac", "AUC"):
+    for text in ("Anomaly scores and ROC", "Thresholds", "The most anomalous recordings", "data:audio/flac", "AUC"):
         assert text in page
 
 

@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from types import MappingProxyType
@@ -117,6 +117,27 @@ def recordings_below(folder: Path) -> Recordings:
     return Recordings(folder, tuple(audio), tuple(undecoded))
 
 
+def named_recordings(given: Sequence[Path], note: Callable[[str], None]) -> list[Path]:
+    """The recordings named, and those in folders named, in order; ``note`` is told what is left aside there.
+
+    Raises:
+        DataError: A folder without recordings.
+    """
+    paths: list[Path] = []
+    for path in given:
+        if not path.is_dir():
+            paths.append(path)
+            continue
+        found = recordings_below(path)
+        notes = list(found.notes())
+        if not found.audio:
+            raise DataError("; ".join([f"{path}: no recordings in this folder", *notes]))
+        for text in notes:
+            note(f"{path}: {text}")
+        paths += found.audio
+    return paths
+
+
 def split_folders(root: Path, places: Iterable[PurePath], *, classes: bool = True) -> dict[str, str]:
     """Folder at the top -> split, where the folders at the top are splits; empty where they are classes.
 
@@ -169,12 +190,12 @@ def split_folders(root: Path, places: Iterable[PurePath], *, classes: bool = Tru
 def _refuse_like_splits(root: Path, tops: Iterable[str]) -> None:
     """Refuse folders like train_set and test_set: they are splits, or classes of an unlucky name; nobody can tell."""
     like = {top: SPLIT_NAMES[found[1].lower()] for top in tops if (found := _LIKE_A_SPLIT.match(top))}
-    odd = [top for top in like if top.lower() not in SPLIT_NAMES]
-    if odd and "train" in like.values() and len(set(like.values())) > 1:
+    misnamed = [top for top in like if top.lower() not in SPLIT_NAMES]
+    if misnamed and "train" in like.values() and len(set(like.values())) > 1:
         raise DataError(
-            f"{root}: {_folders(odd)} {'begins' if len(odd) == 1 else 'begin'} like the name of a split; expected are "
-            f"these names alone ({', '.join(SPLIT_NAMES)}): call it "
-            f"{', '.join(dict.fromkeys(repr(like[top]) for top in odd))}, or rename it if it is a class"
+            f"{root}: {_folders(misnamed)} {'begins' if len(misnamed) == 1 else 'begin'} like the name of a split; "
+            f"expected are these names alone ({', '.join(SPLIT_NAMES)}): call it "
+            f"{', '.join(dict.fromkeys(repr(like[top]) for top in misnamed))}, or rename it if it is a class"
         )
 
 
