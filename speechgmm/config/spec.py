@@ -98,7 +98,7 @@ def check_scheduler(address: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSpec:
-    """What the page about a run holds beside its figures."""
+    """What the page about a run holds beside its metrics."""
 
     __pydantic_config__ = FORBID_UNKNOWN
 

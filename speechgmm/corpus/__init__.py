@@ -75,7 +75,7 @@ def _read(
         others = [kind for kind in get_args(get_type_hints(SplitSpec)["kind"]) if kind != "column"]
         raise DataError(
             f"{root}: NLTK's sample of TIMIT has no training and test of its own; set corpus.split: "
-            f"{' or '.join(others)}, and corpus.group: speaker lest a speaker stand on both sides"
+            f"{' or '.join(others)}, and corpus.group: speaker, so that no speaker is on both sides"
         )
     return corpus
 

@@ -168,7 +168,7 @@ def _write_rejected(job: Job, rejected: Sequence[tuple[str, str]]) -> str:
 
 
 def _refuse_copies(corpus: Corpus, pieces: Sequence[Piece], folds: Sequence[Fold]) -> None:
-    """The same audio under two names, in training and in test, makes every figure too good."""
+    """The same audio under two names, in training and in test, makes every result too good."""
     keys = {utterance.path: piece.key for utterance, piece in zip(corpus, pieces, strict=True)}
     if len(set(keys.values())) == len(keys):
         return
