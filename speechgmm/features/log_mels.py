@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
-import scipy.fftpack
 from numpy.typing import NDArray
 
+from speechgmm.features.fourier import real_transforms
 from speechgmm.features.framing import BLOCK, runs
 from speechgmm.features.front_end import FrontEnd
 
@@ -109,7 +109,7 @@ class LogMels:
         """Logs of the mel bands of what lies in the transform's buffer."""
         front, spectrum, padded = self.front, self._spectrum[:n_rows], self._padded[:n_rows]
         padded[:, front.frame_length :] = 0  # where the transform before left its results
-        parts = scipy.fftpack.rfft(padded, axis=1, overwrite_x=True)
+        parts = real_transforms(padded)
         np.square(parts, out=parts)
         spectrum[:, 0], spectrum[:, -1] = parts[:, 0], parts[:, -1]
         np.add(parts[:, 1:-1:2], parts[:, 2:-1:2], out=spectrum[:, 1:-1], casting="same_kind")

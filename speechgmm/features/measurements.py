@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import scipy.fftpack
 from numpy.typing import NDArray
 
+from speechgmm.features.fourier import real_transforms
 from speechgmm.features.front_end import FrontEnd
 
 Float32Array = NDArray[np.float32]
@@ -196,7 +196,7 @@ _WINDOW: Final = np.hanning(BLOCK).astype(np.float32)
 
 def _powers(blocks: Float32Array) -> NDArray[np.float64]:
     """The powers of several stretches, (K, BLOCK), added up: (BLOCK // 2 + 1,)."""
-    parts = scipy.fftpack.rfft(blocks * _WINDOW, axis=1, overwrite_x=True)
+    parts = real_transforms(blocks * _WINDOW)
     squares = np.square(parts, out=parts).sum(axis=0)
     power = np.empty(BLOCK // 2 + 1)
     power[0], power[-1] = squares[0], squares[-1]
