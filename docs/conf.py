@@ -42,6 +42,7 @@ autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 napoleon_use_rtype = False
+python_maximum_signature_line_length = 100
 # Types of signatures: those of NumPy and the standard library have their pages elsewhere.
 nitpick_ignore_regex = [("py:(class|obj|data)", ".*")]
 templates_path = ["_templates"]
@@ -49,6 +50,7 @@ templates_path = ["_templates"]
 html_theme = "pydata_sphinx_theme"
 html_title = f"speechgmm {release}"
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {

@@ -14,9 +14,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args, get_type_hints
 
-import speechgmm
 from pydantic import TypeAdapter
 from sphinx.pycode import ModuleAnalyzer
+
+import speechgmm
 from speechgmm.cli.app import COMMANDS, fields_of, loaded_command
 from speechgmm.config.keys import known_keys
 from speechgmm.config.task_settings import readers, section_type, whole_config
@@ -92,14 +93,24 @@ def commands_page() -> Lines:
     """Every command with its arguments and options, as ``speechgmm COMMAND --help`` has them."""
     yield "# Commands"
     yield ""
-    yield "`speechgmm COMMAND --help` prints the same. Exit status: 0 done; 1 the work failed, or a recording did; 2 the"
-    yield "command line, the configuration or a model file is wrong; 130 interrupted."
+    yield "`speechgmm COMMAND --help` prints the same. Exit status: 0 done; 1 the work failed, or a recording did; 2"
+    yield "the command line, the configuration or a model file is wrong; 130 interrupted."
     for name in COMMANDS:
         command = loaded_command(name)
         arguments = [one for one in command.params if not one.opts[0].startswith("-")]
         options = [one for one in command.params if one.opts[0].startswith("-")]
         usage = " ".join(["speechgmm", name, *(["[OPTIONS]"] if options else []), *map(_place, arguments)])
-        yield from ("", f"## {name}", "", "\n\n".join(map(_plain, inspect.cleandoc(command.help or "").split("\n\n"))), "", "```sh", usage, "```", "")
+        yield from (
+            "",
+            f"## {name}",
+            "",
+            "\n\n".join(map(_plain, inspect.cleandoc(command.help or "").split("\n\n"))),
+            "",
+            "```sh",
+            usage,
+            "```",
+            "",
+        )
         yield from (f"```{{program}} speechgmm {name}", "```")
         choices = _choices_of(name)
         for one in (*arguments, *options):
@@ -183,15 +194,15 @@ def _meaning(types: Mapping[tuple[str, ...], Any], path: tuple[str, ...]) -> str
 
 
 def _key(path: tuple[str, ...], hint: Mapping[str, Any], field: Any) -> Lines:
-    yield from ("", f"```{{confval}} {'.'.join(path)}", f":type: {_type(hint)}")
-    if "default" in hint:
-        yield f":default: `{_yaml(hint['default'])}`"
-    yield from ("", f"{_sentence(field.metadata.get('description', ''))}{_readers(path)}", "```")
+    default = f"; default `{_yaml(hint['default'])}`" if "default" in hint else ""
+    yield from ("", f"````{{confval}} {'.'.join(path)}", "", f"*{_type(hint)}*{default}", "")
+    yield from (f"{_sentence(field.metadata.get('description', ''))}{_readers(path)}", "````")
 
 
 def _plain(text: str) -> str:
     """A text that is no Markdown, as Markdown."""
-    return re.sub(r"([*_\[\]<`\\])", r"\\\1", " ".join(text.split()))
+    parts = re.split(r"(`[^`]*`)", " ".join(text.split()))  # code stays as it is
+    return "".join(one if one[:1] == "`" else re.sub(r"([*_\[\]<\\])", r"\\\1", one) for one in parts)
 
 
 def _sentence(text: str) -> str:

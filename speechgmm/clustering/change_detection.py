@@ -31,8 +31,8 @@ def bic_changes(
         R(t) = n/2 log |S| - m/2 log |S1| - (n - m)/2 log |S2| - penalty/2 (D + D (D + 1) / 2) log n
 
     It is looked at every ``step`` frames that leave ``minimum`` on either side. Where it is above 0, the change is
-    where it is greatest with ``minimum`` more frames in the window. Covariances have a thousandth of the frames' variance
-    added. Time and memory grow with T alone.
+    where it is greatest with ``minimum`` more frames in the window. Covariances have a thousandth of the frames'
+    variance added. Time and memory grow with T alone.
 
     Raises:
         ShapeError: Frames that are not (T, D).
