@@ -3,19 +3,19 @@
 ``conf.py`` writes them before Sphinx reads the pages. They are not kept in the repository.
 """
 
+import ast
 import enum
 import inspect
 import json
-import pkgutil
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args, get_type_hints
 
 from pydantic import TypeAdapter
-from sphinx.pycode import ModuleAnalyzer
 
 import speechgmm
 from speechgmm.cli.app import COMMANDS, fields_of, loaded_command
@@ -78,11 +78,12 @@ def _shortened(value: object) -> str:
 
 def _about_constant(package: ModuleType, name: str) -> list[str]:
     """What stands below a constant in the module of the package that has it."""
-    for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        analyzer = ModuleAnalyzer.for_module(info.name)
-        analyzer.analyze()
-        if ("", name) in analyzer.attr_docs:
-            return list(analyzer.attr_docs["", name])
+    for path in sorted(Path(package.__path__[0]).glob("*.py")):
+        for statement, below in pairwise(ast.parse(path.read_text(encoding="utf-8")).body):
+            targets = [getattr(statement, "target", None), *getattr(statement, "targets", ())]
+            about = getattr(getattr(below, "value", None), "value", None)
+            if isinstance(about, str) and name in (getattr(one, "id", None) for one in targets):
+                return inspect.cleandoc(about).splitlines()
     return []
 
 

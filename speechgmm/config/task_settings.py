@@ -17,7 +17,11 @@ from speechgmm.task_table import entries, name_of
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section that a task adds at the top of a configuration."""
+    """A section that a task adds at the top of a configuration.
+
+    >>> Section("calibration", dict, "how scores become likelihood ratios").optional
+    False
+    """
 
     name: str
     spec: type[Any]
@@ -27,7 +31,11 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class TaskSettings:
-    """What one task adds to a configuration, and what it reads of the rest."""
+    """What one task adds to a configuration, and what it reads of the rest.
+
+    >>> [section.name for section in settings_of("verification").sections]
+    ['calibration', 'decision']
+    """
 
     sections: tuple[Section, ...] = ()
     reads: tuple[str, ...] = ()
@@ -86,7 +94,11 @@ def whole_config() -> type[Config]:
 
 
 def default_config() -> Config:
-    """Everything at its default."""
+    """Everything at its default.
+
+    >>> default_config().seed
+    0
+    """
     return whole_config()()
 
 
