@@ -48,6 +48,10 @@ def load_config(
 
     Raises:
         ConfigError: The file is missing, not YAML, or has a key or a value that is refused.
+
+    >>> experiment = load_config("birds.yaml", ["model.n_components=16"])
+    >>> experiment.name, experiment.config.model.n_components
+    ('birds', 16)
     """
     path, folder = _located(Path(path))
     try:
@@ -87,7 +91,11 @@ def make_config(
     source: str = "configuration",
     lines: Mapping[tuple[str, ...], int] | None = None,
 ) -> Config:
-    """Validate plain values into a Config. Raises ConfigError naming key, line and likely mistake."""
+    """Validate plain values into a Config. Raises ConfigError naming key, line and likely mistake.
+
+    >>> make_config({"corpus": {"kind": "folder", "root": "birds", "split": "fraction"}}).corpus.split
+    SplitSpec(kind='fraction', test=0.2, folds=5, by=None, disjoint=True)
+    """
     try:
         return _made(values, source, lines or {})
     except ConfigError as error:

@@ -44,6 +44,10 @@ def read_corpus(
     Raises:
         ConfigError: A key is missing, or belongs to another kind of corpus.
         DataError: The corpus is missing or wrong.
+
+    >>> corpus = read_corpus(CorpusSpec(kind="folder", root="birds"), path=None, root=Path("birds"))
+    >>> len(corpus.utterances)
+    30
     """
     corpus = _read(spec, path=path, root=root, progress=progress)
     return relabelled(corpus.with_plain_labels(), spec)

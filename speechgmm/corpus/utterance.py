@@ -47,7 +47,13 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Utterances in a fixed order, with the column that is modelled."""
+    """Utterances in a fixed order, with the column that is modelled.
+
+    >>> heard = Utterance("a1", Path("a1.wav"), split="train", labels={"speaker": "anna"})
+    >>> corpus = Corpus((heard,), label="speaker", root=Path("."))
+    >>> [one.id for one in corpus.split("train")]
+    ['a1']
+    """
 
     utterances: tuple[Utterance, ...]
     label: str  # the column whose values are the classes

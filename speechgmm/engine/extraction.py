@@ -31,6 +31,11 @@ def extract(job: Job) -> Features:
         ConfigError: Babble of recordings that are tested.
         DataError: Recordings that cannot be used (all are listed), where ``corpus.on_error`` is ``stop``; nothing left
             to train on, where it is ``skip``.
+
+    >>> from speechgmm.engine import prepare
+    >>> features = extract(prepare("birds.yaml"))
+    >>> len(features.pieces), features.rejected
+    (30, ())
     """
     config = job.experiment.config
     check_babble(job)

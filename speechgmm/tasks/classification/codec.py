@@ -157,13 +157,26 @@ def save_models(
 
     Raises:
         DataError: The disk is full or the folder may not be written.
+
+    >>> from speechgmm import DiagGMM
+    >>> model = DiagGMM([1.0], [[0.0]], [[1.0]])
+    >>> save_models(ClassModels(("noise",), (model,), np.zeros(1)), "noise.safetensors")
+    >>> load_models("noise.safetensors").labels
+    ('noise',)
     """
     data = serialise(ModelFile(models, audio, label))
     write_atomically(Path(path), lambda file: file.write(data))
 
 
 def load_models(path: str | Path) -> ClassModels:
-    """The class models in a file. Raises ModelFileError where it is not a whole model file of a known format."""
+    """The class models in a file. Raises ModelFileError where it is not a whole model file of a known format.
+
+    >>> from speechgmm import DiagGMM
+    >>> models = ClassModels(("noise",), (DiagGMM([1.0], [[0.0]], [[1.0]]),), np.zeros(1))
+    >>> save_models(models, "noise.safetensors")
+    >>> load_models("noise.safetensors").mean_log_likelihoods([[0.0], [1.0]])
+    array([-1.16893853])
+    """
     return read_model_file(path).models
 
 
@@ -220,6 +233,13 @@ def read_model_file(path: str | Path) -> ModelFile:
 
     Raises:
         ModelFileError: No such file, truncated, not written by this package, or of a newer format.
+
+    >>> from speechgmm import DiagGMM
+    >>> models = ClassModels(("noise",), (DiagGMM([1.0], [[0.0]], [[1.0]]),), np.zeros(1))
+    >>> save_models(models, "noise.safetensors", label="sound")
+    >>> file = read_model_file("noise.safetensors")
+    >>> file.label, file.models.labels
+    ('sound', ('noise',))
     """
     path = Path(path)
     tensors, header = read_tensors(path)
