@@ -2,8 +2,8 @@
 Speech in scikit-learn: pipelines, groups, grid search
 ======================================================
 
-You know scikit-learn and want to classify recordings. This tutorial puts MFCCs and Gaussian mixtures into a pipeline, tests
-it on speakers it has not heard, and chooses its settings by a grid search. The last part fits the drop-in
+You know scikit-learn and want to classify recordings. This tutorial puts MFCCs and Gaussian mixtures into a pipeline,
+tests it on speakers it has not heard, and chooses its settings by a grid search. The last part fits the drop-in
 ``GaussianMixture`` to a plain table.
 
 Install: ``pip install 'speechgmm[sklearn,demo]'``. The extra ``demo`` makes the speech of this page.
@@ -12,8 +12,9 @@ Install: ``pip install 'speechgmm[sklearn,demo]'``. The extra ``demo`` makes the
 # %%
 # Recordings, labels, groups
 # --------------------------
-# The demo corpus has twelve synthetic voices, each saying 22 sentences. The question is whether a man or a woman speaks.
-# Two recordings of one voice are not independent: the voice is the *group*, and no voice may be in training and test.
+# The demo corpus has twelve synthetic voices, each saying 22 sentences. The question is whether a man or a woman
+# speaks. Two recordings of one voice are not independent: the voice is the *group*, and no voice may be in training
+# and test.
 import csv
 import tempfile
 from pathlib import Path
@@ -41,8 +42,8 @@ print(len(paths), "recordings,", len(set(speakers)), "speakers")
 # %%
 # A pipeline from files to classes
 # --------------------------------
-# ``MFCC`` turns each recording into frames: an array (T, D), one row every 10 ms. ``GMMClassifier`` fits one mixture to the
-# frames of each class. A recording gets the class whose mixture gives its frames the highest log-likelihood.
+# ``MFCC`` turns each recording into frames: an array (T, D), one row every 10 ms. ``GMMClassifier`` fits one mixture
+# to the frames of each class. A recording gets the class whose mixture gives its frames the highest log-likelihood.
 #
 # Training and test are divided by speaker with ``GroupKFold``.
 pipeline = make_pipeline(
@@ -58,14 +59,14 @@ ConfusionMatrixDisplay.from_predictions(labels, predicted, ax=ax, colorbar=False
 figure.tight_layout()
 
 # %%
-# The same by plain ``KFold`` would put each speaker on both sides, and the result would be about voices that the classifier
-# knows already. Give ``groups`` whenever recordings share a speaker, a room or a day.
+# The same by plain ``KFold`` would put each speaker on both sides, and the result would be about voices that the
+# classifier knows already. Give ``groups`` whenever recordings share a speaker, a room or a day.
 
 # %%
 # Choose settings by a grid search
 # --------------------------------
-# ``GridSearchCV`` takes the groups too. The best score of a grid search is too good: it is the best of several. Keep a part
-# of the speakers out of the search and test on them once.
+# ``GridSearchCV`` takes the groups too. The best score of a grid search is too good: it is the best of several. Keep a
+# part of the speakers out of the search and test on them once.
 held_back = np.isin(speakers, ["adam", "alicia", "m1", "steph"])
 search = GridSearchCV(
     pipeline,
@@ -84,8 +85,8 @@ print(f"four speakers that the search has not seen: {search.score([paths[i] for 
 # %%
 # A mixture of any table
 # ----------------------
-# ``GaussianMixture`` has the methods, parameters and attributes of scikit-learn's, for diagonal covariances. ``model_`` is
-# the mixture of this package, so that ``speechgmm.plots`` and the other functions take it.
+# ``GaussianMixture`` has the methods, parameters and attributes of scikit-learn's, for diagonal covariances.
+# ``model_`` is the mixture of this package, so that ``speechgmm.plots`` and the other functions take it.
 from speechgmm import plots
 
 rng = np.random.default_rng(0)

@@ -2,9 +2,9 @@
 EM, the number of components, and Bayes: for teaching
 =====================================================
 
-A Gaussian mixture describes where the frames of a class lie. This tutorial draws frames from three Gaussians and watches
-EM find them, one iteration after the other. Then it chooses the number of components, twice: by BIC and by variational
-Bayes. It ends with the one equation that MAP adaptation and Bayes share.
+A Gaussian mixture describes where the frames of a class lie. This tutorial draws frames from three Gaussians and
+watches EM find them, one iteration after the other. Then it chooses the number of components, twice: by BIC and by
+variational Bayes. It ends with the one equation that MAP adaptation and Bayes share.
 """
 
 # %%
@@ -28,7 +28,9 @@ frames = np.concatenate([rng.normal(mean, [0.9, 0.5], size=(300, 2)) for mean in
 # this frame? The M-step sets each component to the weighted mean and variance of the frames it explains.
 #
 # The start below is bad on purpose: three components close together. ``max_iter`` ends EM after so many iterations.
-start = sg.DiagGMM(weights=np.full(3, 1 / 3), means=[[0.0, 0.0], [0.2, 0.3], [-0.2, 0.2]], variances=np.full((3, 2), 4.0))
+start = sg.DiagGMM(
+    weights=np.full(3, 1 / 3), means=[[0.0, 0.0], [0.2, 0.3], [-0.2, 0.2]], variances=np.full((3, 2), 4.0)
+)
 
 figure, panels = plt.subplots(2, 3, figsize=(9, 6), sharex=True, sharey=True)
 for iterations, ax in zip([0, 1, 3, 8, 15, 40], panels.flat, strict=True):
@@ -40,8 +42,8 @@ for iterations, ax in zip([0, 1, 3, 8, 15, 40], panels.flat, strict=True):
 figure.tight_layout()
 
 # %%
-# The mean log-likelihood of a frame never falls. That is a theorem (Dempster, Laird and Rubin 1977), and the tests of this
-# package hold it. EM finds a local maximum: which one depends on the start.
+# The mean log-likelihood of a frame never falls. That is a theorem (Dempster, Laird and Rubin 1977), and the tests of
+# this package hold it. EM finds a local maximum: which one depends on the start.
 
 # %%
 # The same in one call
@@ -82,9 +84,9 @@ figure.tight_layout()
 # %%
 # posterior = prior + statistics
 # ------------------------------
-# MAP adaptation (Gauvain and Lee 1994) starts from a background model and a few frames of one speaker. The statistics of
-# the frames are the same sums as in EM. The prior counts as ``relevance`` frames for each component: a component with
-# many frames moves to them, a component without frames stays where it was.
+# MAP adaptation (Gauvain and Lee 1994) starts from a background model and a few frames of one speaker. The statistics
+# of the frames are the same sums as in EM. The prior counts as ``relevance`` frames for each component: a component
+# with many frames moves to them, a component without frames stays where it was.
 few = rng.normal([2.5, 2.5], 0.3, size=(20, 2))
 adapted = sg.adapt_map(fit.model, few, relevance=16).model
 

@@ -26,7 +26,9 @@ def print_result(result: "Result") -> None:
     # There are none of anomaly-detection models that were trained without a test.
     print_table([metric_cells(name, metric) for name, metric in run.results.items()], head=False)
     if before := metrics.get("before_calibration"):
-        both = [(*metric_cells(name, own)[:2], metric_cells(name, run.results[name])[1]) for name, own in before.items()]
+        both = [
+            (*metric_cells(name, own)[:2], metric_cells(name, run.results[name])[1]) for name, own in before.items()
+        ]
         print()
         print_table([("", "before calibration", "after"), *both])
     for key, what in (("conditions", "anomaly"), ("classes", "class")):
