@@ -16,7 +16,9 @@ from speechgmm.config import load_config, make_config, settings_hash, to_plain, 
 from speechgmm.config.presets import preset, preset_names
 from speechgmm.corpus import read_corpus
 from speechgmm.corpus.name_parts import group_in_names
+from speechgmm.engine.console import Console
 from speechgmm.engine.job import prepare
+from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.runs import run
 from speechgmm.errors import ConfigError, DataError
 
@@ -277,6 +279,22 @@ def test_settings_that_few_recordings_cannot_bear_are_written_as_exceptions_from
     job = prepare("c.yaml")
     assert len(job.corpus.split("test")) == 6
     assert job.experiment.config.defaults == purpose
+
+
+def test_verification_of_speakers_who_say_the_same_texts_is_calibrated_by_speaker(make, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPEECHGMM_CACHE", str(tmp_path / "cache"))
+    texts = ("yes", "no", "stop", "go", "left", "right")
+    starter = make(
+        *(f"s{who}/{text}_{n}.wav" for who in range(6) for text in texts for n in range(2)), purpose="verification"
+    )
+    assert told(starter)["groups"].startswith("6 values in the file names")  # the texts: on one side each
+    config = load_config(Path("c.yaml"), ["parallel.n_jobs=1", "model.ubm.n_components=2", "report.audio=0"])
+    result = run(config, output=tmp_path / "run", console=Console(quiet=True))
+    trials, owners = RunFolder(result.folder).groups(owners=True)
+    assert owners == {f"s{who}": f"s{who}" for who in range(6)}
+    assert set(trials.values()) == set(owners)
+    assert result.metrics["cllr"]["n_groups"] == 6
+    assert result.metrics["settings_hash"] == settings_hash(config.config)
 
 
 def test_classes_of_one_and_of_many_recordings_and_many_classes_need_no_setting(make, tmp_path, monkeypatch):

@@ -198,15 +198,15 @@ def _levels(by_class: Mapping[str, Mapping[Path, Entry]]) -> Iterator[str]:
     }
     if len(medians) < 2:
         return
-    odd = []
+    unusual = []
     for label, level in medians.items():
         others = float(np.median([value for other, value in medians.items() if other != label]))
         if abs(level - others) >= LOUDER:
-            odd.append(f"class {label!r} {level:.0f} dB (others {others:.0f} dB)")
-    if odd:
+            unusual.append(f"class {label!r} {level:.0f} dB (others {others:.0f} dB)")
+    if unusual:
         yield (
-            f"levels differ strongly by class (RMS re full scale): {', '.join(odd[:NAMED])}: the class is told by its "
-            "level where features hold it (c0, energy); set features.cmvn, or c0: drop, or record all alike"
+            f"levels differ strongly by class (RMS re full scale): {', '.join(unusual[:NAMED])}: the class is told by "
+            "its level where features hold it (c0, energy); set features.cmvn, or c0: drop, or record all alike"
         )
 
 

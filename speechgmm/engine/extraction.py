@@ -31,6 +31,11 @@ def extract(job: Job) -> Features:
         ConfigError: Babble of recordings that are tested.
         DataError: Recordings that cannot be used (all are listed), where ``corpus.on_error`` is ``stop``; nothing left
             to train on, where it is ``skip``.
+
+    >>> from speechgmm.engine import prepare
+    >>> features = extract(prepare("birds.yaml"))
+    >>> len(features.pieces), features.rejected
+    (30, ())
     """
     config = job.experiment.config
     check_babble(job)
@@ -168,7 +173,7 @@ def _write_rejected(job: Job, rejected: Sequence[tuple[str, str]]) -> str:
 
 
 def _refuse_copies(corpus: Corpus, pieces: Sequence[Piece], folds: Sequence[Fold]) -> None:
-    """The same audio under two names, in training and in test, makes every figure too good."""
+    """The same audio under two names, in training and in test, makes every result too good."""
     keys = {utterance.path: piece.key for utterance, piece in zip(corpus, pieces, strict=True)}
     if len(set(keys.values())) == len(keys):
         return

@@ -32,7 +32,7 @@ from speechgmm.tasks.anomaly.evaluation import (
     thresholds_table,
 )
 from speechgmm.tasks.anomaly.hints import hints_of_anomalies
-from speechgmm.tasks.anomaly.report import anomalies, oddest, streams_of
+from speechgmm.tasks.anomaly.report import anomalies, most_anomalous, streams_of
 from speechgmm.tasks.anomaly.scoring import about
 from speechgmm.tasks.anomaly.spec import AnomalySpec
 from speechgmm.tasks.anomaly.split import divide_normal
@@ -198,7 +198,7 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
 
     def sections(self, run: RunFolder, n_audio: int) -> Sequence[Any]:
         """Scores of normal and anomalous recordings, and the most anomalous ones."""
-        return (anomalies(run), oddest(run, n_audio))
+        return (anomalies(run), most_anomalous(run, n_audio))
 
     def settings(self, run: RunFolder) -> Sequence[tuple[str, str]]:
         """The streams."""

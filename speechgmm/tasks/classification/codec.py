@@ -1,7 +1,8 @@
 """The model file: everything that scoring a new recording needs, in one safetensors file.
 
 Parameters are tensors; labels, the feature spec and the rest are **one** canonical JSON string under the metadata key
-``speechgmm``. Without times, paths and worker counts: the same training gives the same bytes.
+``speechgmm``. Without times, paths and worker counts: the same training gives the same bytes. Files of verification
+hold more (``tasks/verification/codec.py``), and are read here as well.
 
     tensor              shape             what
     weights             (sum of K,)       float64, one class after another (n_components in the header)
@@ -12,14 +13,10 @@ Parameters are tensors; labels, the feature spec and the rest are **one** canoni
     normalisation.*     (D,)              shift and scale, where cmvn is global
     transform.*                           matrix and offset, where features are transformed
     floor               (D,)              least variances, for classes that are added later
-    counts              (sum of K,)       frames that spoke for each component, for classes that are updated later
-    seen                (N,)              uint64, recordings that each class has counted; seen_lengths says how many,
-                                          -1 of a class whose are not known
-    recordings          (T, D)            float32 frames of the cohort's recordings, one after another; their numbers
-    recording_lengths   (N,)              of frames; for the norm of classes that are added later
+    counts              (sum of K,)       frames of each component, for classes that are updated later
+    seen                (N,)              uint64, recordings of each class; seen_lengths counts them, -1: not known
+    recordings          (T, D)            float32 frames of the cohort; recording_lengths (N,) says how many each has
     talker.*            (N,)              int16 samples of those who are heard in babble, for the same
-
-Files of verification hold more (``tasks/verification/codec.py``), and are read here as well.
 """
 
 from collections.abc import Iterator, Sequence
@@ -157,13 +154,26 @@ def save_models(
 
     Raises:
         DataError: The disk is full or the folder may not be written.
+
+    >>> from speechgmm import DiagGMM
+    >>> model = DiagGMM([1.0], [[0.0]], [[1.0]])
+    >>> save_models(ClassModels(("noise",), (model,), np.zeros(1)), "noise.safetensors")
+    >>> load_models("noise.safetensors").labels
+    ('noise',)
     """
     data = serialise(ModelFile(models, audio, label))
     write_atomically(Path(path), lambda file: file.write(data))
 
 
 def load_models(path: str | Path) -> ClassModels:
-    """The class models in a file. Raises ModelFileError where it is not a whole model file of a known format."""
+    """The class models in a file. Raises ModelFileError where it is not a whole model file of a known format.
+
+    >>> from speechgmm import DiagGMM
+    >>> models = ClassModels(("noise",), (DiagGMM([1.0], [[0.0]], [[1.0]]),), np.zeros(1))
+    >>> save_models(models, "noise.safetensors")
+    >>> load_models("noise.safetensors").mean_log_likelihoods([[0.0], [1.0]])
+    array([-1.16893853])
+    """
     return read_model_file(path).models
 
 
@@ -220,6 +230,13 @@ def read_model_file(path: str | Path) -> ModelFile:
 
     Raises:
         ModelFileError: No such file, truncated, not written by this package, or of a newer format.
+
+    >>> from speechgmm import DiagGMM
+    >>> models = ClassModels(("noise",), (DiagGMM([1.0], [[0.0]], [[1.0]]),), np.zeros(1))
+    >>> save_models(models, "noise.safetensors", label="sound")
+    >>> file = read_model_file("noise.safetensors")
+    >>> file.label, file.models.labels
+    ('sound', ('noise',))
     """
     path = Path(path)
     tensors, header = read_tensors(path)

@@ -212,6 +212,14 @@ def score_recordings(
     Raises:
         ConfigError: The model has no front end; a window that is shorter than a frame; a hop without a window; a model
             of segments, without a window.
+
+    >>> from speechgmm import read_model_file, run
+    >>> run("birds.yaml", ["model.n_components=2"], output="birds-run").evaluation.metrics["accuracy"].n
+    6
+    >>> model = read_model_file("birds-run/models.safetensors")
+    >>> for path, scored in score_recordings(model, [Path("birds/wren/0.wav")]):
+    ...     print(path.name, model.models.labels[scored[0].mean_log_likelihoods.argmax()])
+    0.wav wren
     """
     if model.audio is None:
         raise ConfigError("the model was trained on frames, not recordings: score frames with ClassModels in Python")

@@ -101,7 +101,12 @@ class Score(command.Score):
         """The heading of the column after log-likelihoods, and the unit of margins, which are of log posteriors."""
         return "posterior", "nats"
 
+    def columns(self, file: Any) -> tuple[str, ...]:
+        """Columns of a table with tabs: segment models have posteriors, and no log-likelihoods."""
+        return tuple(name for name in command.Score.columns(self, file) if name != "mean_log_likelihood")
+
     def ranks(self, file: Any, item: "Scored") -> Iterator[dict[str, Any]]:
-        """A row for each of the best classes of a segment; segment models have posteriors alone."""
+        """A row for each of the best classes of a segment."""
         for row in command.Score.ranks(self, file, item):
-            yield {**row, "mean_log_likelihood": None}
+            del row["mean_log_likelihood"]
+            yield row

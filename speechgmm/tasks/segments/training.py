@@ -25,6 +25,7 @@ from speechgmm.engine.labelled_recordings import (
 from speechgmm.engine.model_cache import ModelCache, frames_key, kept_or_trained, model_key
 from speechgmm.errors import FitWarning
 from speechgmm.features import front_end
+from speechgmm.logger import LOGGER
 from speechgmm.tasks.classification.scoring import Scores
 from speechgmm.tasks.segments.codec import SegmentFile, read_segment_models, serialise_segments
 from speechgmm.tasks.segments.estimation import train_segment_models, weight_problem
@@ -114,6 +115,7 @@ def train_task(task: _Task, *, folder: Path) -> SegmentModels:
     with warnings.catch_warnings():  # said by train_segments, which also speaks of models from the cache
         warnings.simplefilter("ignore", FitWarning)
         models = train_segment_models([_loaded(part) for part in task.recordings], task.spec, n_static, seed=task.seed)
+    LOGGER.debug("trained segment models of %d recordings", len(task.recordings))
     ModelCache(folder).write(task.key(), serialise_segments(SegmentFile(models, task.audio, task.label)))
     return models
 
