@@ -28,7 +28,11 @@ LEAST_MEMORY = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParallelSpec:
-    """How the work is spread over the machine. Changes the time, never the result."""
+    """How the work is spread over the machine. Changes the time, never the result.
+
+    >>> ParallelSpec(n_jobs=2, memory="500MB").backend
+    'auto'
+    """
 
     __pydantic_config__ = FORBID_UNKNOWN
 
@@ -98,7 +102,11 @@ def check_scheduler(address: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSpec:
-    """What the page about a run holds beside its figures."""
+    """What the page about a run holds beside its metrics.
+
+    >>> ReportSpec(audio=0).identify
+    False
+    """
 
     __pydantic_config__ = FORBID_UNKNOWN
 

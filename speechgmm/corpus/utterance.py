@@ -47,7 +47,13 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Utterances in a fixed order, with the column that is modelled."""
+    """Utterances in a fixed order, with the column that is modelled.
+
+    >>> heard = Utterance("a1", Path("a1.wav"), split="train", labels={"speaker": "anna"})
+    >>> corpus = Corpus((heard,), label="speaker", root=Path("."))
+    >>> [one.id for one in corpus.split("train")]
+    ['a1']
+    """
 
     utterances: tuple[Utterance, ...]
     label: str  # the column whose values are the classes
@@ -81,6 +87,10 @@ class Corpus:
             if utterance.start is not None and seen.setdefault(utterance.path, label) != label:
                 return True
         return False
+
+    def is_of_whole_recordings(self) -> bool:
+        """Whether no utterance has times: each is a whole recording."""
+        return all(one.start is None and one.end is None for one in self.utterances)
 
     def paths(self) -> tuple[Path, ...]:
         """Every recording once, in order of first mention."""

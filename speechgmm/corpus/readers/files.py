@@ -190,12 +190,12 @@ def split_folders(root: Path, places: Iterable[PurePath], *, classes: bool = Tru
 def _refuse_like_splits(root: Path, tops: Iterable[str]) -> None:
     """Refuse folders like train_set and test_set: they are splits, or classes of an unlucky name; nobody can tell."""
     like = {top: SPLIT_NAMES[found[1].lower()] for top in tops if (found := _LIKE_A_SPLIT.match(top))}
-    odd = [top for top in like if top.lower() not in SPLIT_NAMES]
-    if odd and "train" in like.values() and len(set(like.values())) > 1:
+    misnamed = [top for top in like if top.lower() not in SPLIT_NAMES]
+    if misnamed and "train" in like.values() and len(set(like.values())) > 1:
         raise DataError(
-            f"{root}: {_folders(odd)} {'begins' if len(odd) == 1 else 'begin'} like the name of a split; expected are "
-            f"these names alone ({', '.join(SPLIT_NAMES)}): call it "
-            f"{', '.join(dict.fromkeys(repr(like[top]) for top in odd))}, or rename it if it is a class"
+            f"{root}: {_folders(misnamed)} {'begins' if len(misnamed) == 1 else 'begin'} like the name of a split; "
+            f"expected are these names alone ({', '.join(SPLIT_NAMES)}): call it "
+            f"{', '.join(dict.fromkeys(repr(like[top]) for top in misnamed))}, or rename it if it is a class"
         )
 
 

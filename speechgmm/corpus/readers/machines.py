@@ -132,13 +132,13 @@ def read_mimii(root: Path, label: str) -> Corpus:
     utterances: list[Utterance] = []
     problems: list[str] = []
     for (_, number, level), members in units.items():
-        odd = sum(one.label("condition") == "anomaly" for one in members)
+        n_anomalies = sum(one.label("condition") == "anomaly" for one in members)
         normal = sorted((one for one in members if one.label("condition") == "normal"), key=lambda one: one.path.name)
-        tested = {one.id for one in normal[:odd]}
-        if len(normal) <= odd:
+        tested = {one.id for one in normal[:n_anomalies]}
+        if len(normal) <= n_anomalies:
             problems.append(
                 f"{members[0].path.parent.parent.relative_to(root).as_posix()}: {len(normal)} normal recordings and "
-                f"{odd} anomalies ({number}); as many are tested, so that none is left to train on"
+                f"{n_anomalies} anomalies ({number}); as many are tested, so that none is left to train on"
             )
         for one in members:
             labels = dict(one.labels or {})

@@ -103,7 +103,7 @@ class Score(ScoreOptions):
         self, file: Any, results: "Iterable[tuple[AudioSource, list[Scored]]]", lengths: list[int]
     ) -> Iterator[dict[str, Any]]:
         for path, items in results:
-            for item in _with_speech(path, items):
+            for item in with_speech(path, items):
                 lengths.append(item.n_frames)
                 yield from self.ranks(file, item)
 
@@ -179,7 +179,7 @@ class Score(ScoreOptions):
         return "" if row["posterior"] is None else f"{row['posterior']:.3f}", ""
 
 
-def _with_speech(path: "AudioSource", items: "list[Scored]") -> "Iterator[Scored]":
+def with_speech(path: "AudioSource", items: "list[Scored]") -> "Iterator[Scored]":
     """The windows of a recording that hold speech; warnings about the others and about clipping are printed."""
     from speechgmm.io.audio import CLIPPED_SHARE
 

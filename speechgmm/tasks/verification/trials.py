@@ -1,4 +1,4 @@
-"""Verification: trials scored against a background model, normalised by a cohort, and their figures.
+"""Verification: trials scored against a background model, normalised by a cohort, and their metrics.
 
 A million trials are columns of numbers, not a million objects: models and tests are named once each.
 """
@@ -47,7 +47,7 @@ class ScoredTrials:
     test_frames: NDArray[np.int64]  # of each test
     model: Numbers  # (N,) which of the models a trial claims
     test: Numbers  # (N,) which of the tests it is about
-    scores: NDArray[np.float64]  # (N,) what figures are of
+    scores: NDArray[np.float64]  # (N,) what metrics are of
     raw: NDArray[np.float64] | None  # (N,) before they were normalised; None: they are not
     is_target: NDArray[np.bool_]  # (N,) whether the claim is true
     cohort_means: NDArray[np.float64] | None = None  # of each test: mean raw score of the cohort's models
