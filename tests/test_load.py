@@ -21,6 +21,7 @@ from speechgmm.engine.loaded_model import METHODS
 from speechgmm.errors import (
     ConfigError,
     DataError,
+    FitWarning,
     KeywordError,
     MethodError,
     ModelFileError,
@@ -28,6 +29,8 @@ from speechgmm.errors import (
     ShapeError,
 )
 from speechgmm.features import FeatureSpec
+from speechgmm.gmm import DiagGMM
+from speechgmm.io.model_kinds import model_kinds
 from speechgmm.tasks.anomaly.codec import read_anomaly_file
 from speechgmm.tasks.anomaly.scoring import find_anomalies
 from speechgmm.tasks.classification.codec import read_model_file
@@ -42,6 +45,7 @@ from speechgmm.vectors.speaker_space import SpeakerSpace
 
 KEPT = Path(__file__).parent / "kept"
 RATE = 8000
+GOOD = hum(0, 150.0)
 
 
 @pytest.fixture(scope="module")
@@ -394,6 +398,22 @@ def test_another_rate_is_resampled_only_where_that_is_asked_for(tmp_path: Path) 
     assert rows[0]["label"] == load("class", resample=True).score(samples, 16000).decision
 
 
+def test_every_kind_of_model_file_is_loaded_by_its_task() -> None:
+    assert all(callable(kind.function("interface:load")) for kind in model_kinds())
+
+
+def test_classes_with_a_background_model_judge_claims_whatever_the_task_was(tmp_path: Path) -> None:
+    rng, n_dims = np.random.default_rng(0), 13
+    mixtures = [DiagGMM([1.0], rng.normal(size=(1, n_dims)), np.full((1, n_dims), 100.0)) for _ in range(3)]
+    models = sg.ClassModels(("a", "b"), tuple(mixtures[:2]), np.log([0.5, 0.5]), ubm=mixtures[2])
+    sg.save_models(models, tmp_path / "models.safetensors", audio=AudioInput(FeatureSpec(), RATE))
+    model = sg.load(tmp_path)
+    assert model.task == "classification"
+    found = model.verify(GOOD, RATE, claim="b")
+    assert (found.llr, found.threshold, found.accepted) == (None, 0.0, found.score >= 0)
+    assert model.score(GOOD, RATE).threshold is None
+
+
 # ---- bad input ----
 
 
@@ -411,9 +431,6 @@ class NotReadable:
 
     def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
         raise RuntimeError("it requires grad")
-
-
-GOOD = hum(0, 150.0)
 
 
 @pytest.mark.parametrize(
@@ -484,6 +501,18 @@ def test_keywords_of_other_libraries_are_answered_with_ours(function: str, keywo
         getattr(sg, function)([[0.0]], **{keyword: 1})
     with pytest.raises(TypeError, match="nonsense"):
         getattr(sg, function)([[0.0]], nonsense=1)
+
+
+def test_a_warning_of_training_points_at_its_caller() -> None:
+    frames = np.random.default_rng(0).normal(size=(200, 2)) * [1.0, 1e-3]
+    frames[::2, 1] *= 1e-3
+    for train in (
+        lambda: sg.fit_gmm(frames, 4, variance_floor=0.5),
+        lambda: sg.train_classes({"a": frames, "b": frames}, n_components=4, variance_floor=0.5),
+    ):
+        with pytest.warns(FitWarning) as caught:
+            train()
+        assert {warning.filename for warning in caught} == {__file__}
 
 
 # ---- the page ----
