@@ -35,7 +35,7 @@ class ClassificationResult(Result):
     def of(cls, model: "Scorer", item: "Scored") -> "ClassificationResult":
         """The result of a scored window, by the model that scored it."""
         order = item.ranked()
-        has_likelihoods = item.n_frames > 0 and not model.of_segments
+        has_likelihoods = item.n_frames > 0 and not model.has_posteriors_alone
         return cls(
             recording=str(item.path),
             start=item.start,
