@@ -177,6 +177,16 @@ def test_where_speech_follows_the_level_cuts_change_nothing_and_the_end_is_the_w
     assert results[0][3].n_frames < results[0][2].n_frames  # the pause
 
 
+@pytest.mark.filterwarnings("ignore::speechgmm.errors.RecordingWarning")
+def test_a_long_pause_is_judged_by_the_level_before_it(tmp_path: Path) -> None:
+    noise = 1e-3 * np.random.default_rng(0).standard_normal(5 * RATE).astype(np.float32)
+    samples = np.concatenate([hum(1, 140.0, 6.0), noise])
+    model = model_of(tmp_path, audio_of(vad="energy"))
+    found = model.stream(RATE).push(samples)
+    assert [one.n_frames > 0 for one in found] == [True] * 7 + [False] * 3
+    assert model.stream(RATE).push(noise)[2].n_frames > 0  # without a level before it, noise is the loudest there is
+
+
 # ---- what is refused ----
 
 

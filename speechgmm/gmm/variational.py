@@ -195,9 +195,7 @@ def _check_prior(
     prior: BayesianGMM, n_components: int | None, source: FrameSource, given: Mapping[str, object]
 ) -> None:
     if given:
-        raise ConfigError(
-            f"{', '.join(given)}: no effect beside a prior, which says it all; leave out one or the other"
-        )
+        raise ConfigError(f"{', '.join(given)}: no effect beside a prior, which says it all; leave out one of them")
     if prior.n_features != source.n_features or n_components not in (None, prior.n_components):
         raise ShapeError(
             f"a prior of {prior.n_components} components in {prior.n_features} dimensions, for "
