@@ -10,8 +10,8 @@ from speechgmm.sklearn import BayesianGaussianMixture, GaussianMixture, GMMClass
 
 WEIGHTS = "check_sample_weight_equivalence_on_dense_data"
 DRAWN = {
-    WEIGHTS: "a start is drawn among rows, so that rows that are repeated and rows with weights begin elsewhere; of one "
-    "component, and from a given start, they are the same"
+    WEIGHTS: "a start is drawn among rows, so repeated rows and rows with weights begin elsewhere; from a given "
+    "start they are the same"
 }
 PROCESS, DIRICHLET = "dirichlet_process", "dirichlet_distribution"
 
@@ -25,7 +25,7 @@ CASES: tuple[tuple[BaseEstimator, dict[str, str]], ...] = (
     (GMMClassifier(GaussianMixture(2, max_iter=5)), {WEIGHTS: "a class has one distinct row for two components"}),
     (GMMClassifier(MAPAdaptedGMM(1)), {}),
 )
-"""Estimators, and what each fails, and why. scikit-learn's mixtures take no weights; its KMeans fails the same check."""
+"""Estimators, and what each fails, and why. scikit-learn's mixtures take no weights; its KMeans fails it too."""
 
 
 def failures_of(estimator: BaseEstimator) -> dict[str, str]:

@@ -234,6 +234,20 @@ def test_fit_predict_is_fit_and_predict() -> None:
     np.testing.assert_array_equal(found, GaussianMixture(3, random_state=0).fit(rows).predict(rows))
 
 
+def test_the_best_of_several_starts_is_the_one_that_predicts() -> None:
+    rows = overlapping()
+    mixture = GaussianMixture(5, n_init=4, random_state=0, max_iter=1000)
+    np.testing.assert_array_equal(mixture.fit_predict(rows), mixture.predict(rows))
+    assert mixture.score(rows) == pytest.approx(mixture.lower_bound_)
+
+
+def test_threads_change_no_byte() -> None:
+    rows, _ = clusters(30_000)
+    one, two = (GaussianMixture(8, random_state=0, max_iter=1000, n_jobs=n).fit(rows) for n in (1, 2))
+    np.testing.assert_array_equal(one.means_, two.means_)
+    np.testing.assert_array_equal(one.covariances_, two.covariances_)
+
+
 def test_criteria_count_every_free_parameter() -> None:
     rows, _ = clusters()
     fitted = GaussianMixture(3, random_state=0).fit(rows)

@@ -2,7 +2,6 @@
 
 import warnings
 from dataclasses import KW_ONLY, dataclass
-from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
@@ -19,16 +18,13 @@ from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import EMOptions, PrecisionChoice
 from speechgmm.sklearn.base import (
     as_value_errors,
-    check_choice,
-    check_covariance_type,
     check_enough,
-    check_number,
     checked_weights,
     generator_of,
     precision_of,
 )
 from speechgmm.sklearn.incremental import IncrementalMixture
-from speechgmm.sklearn.starts import INIT_PARAMS, start_of
+from speechgmm.sklearn.starts import start_of
 
 Floats = NDArray[np.float64]
 
@@ -82,7 +78,7 @@ class GaussianMixture(IncrementalMixture):
     lower_bound_ : float
         Mean log-likelihood of the rows under the fitted mixture, in nats per row.
     lower_bounds_ : list of float
-        The same after each iteration; it never falls.
+        The same after each iteration of ``fit``, where it never falls; ``partial_fit`` adds that of the rows it is given.
     n_samples_seen_ : float
         Rows, or their weight, that the mixture was fitted to; with ``partial_fit`` all so far.
     n_features_in_, feature_names_in_
@@ -239,16 +235,6 @@ class GaussianMixture(IncrementalMixture):
     def _options(self, rows: NDArray[Any]) -> EMOptions:
         precision = precision_of(self.precision, rows)
         return EMOptions(max_iter=self.max_iter, tol=self.tol, floor=self.reg_covar, precision=precision)
-
-    def _check_parameters(self) -> None:
-        check_covariance_type(self.covariance_type)
-        for name, kind, least in (
-            *((name, Integral, 1) for name in ("n_components", "n_init", "verbose_interval")),
-            *((name, Integral, 0) for name in ("max_iter",)),
-            *((name, Real, 0) for name in ("tol", "reg_covar")),
-        ):
-            check_number(name, getattr(self, name), kind, least)
-        check_choice("init_params", self.init_params, INIT_PARAMS)
 
     def _print(self, number: int, fit: Fit) -> None:
         if not self.verbose:
