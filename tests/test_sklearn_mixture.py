@@ -68,6 +68,7 @@ def test_random_posteriors_are_a_start_from_which_the_likelihood_grows() -> None
     assert ended.lower_bound_ > begun.lower_bound_ + 0.5
 
 
+@pytest.mark.filterwarnings("ignore::speechgmm.errors.FitWarning", "ignore::sklearn.exceptions.ConvergenceWarning")
 @given(st.integers(0, 10**6), st.integers(1, 5), st.integers(1, 4))
 def test_the_lower_bound_never_falls_and_is_the_mean_log_likelihood(seed: int, n_components: int, n_dims: int) -> None:
     rows = overlapping(120, n_dims, seed)
@@ -344,6 +345,15 @@ def test_float32_rows_are_fitted_in_float32_and_others_in_float64() -> None:
     one, two = double.set_params(max_iter=1000).fit(rows), single.set_params(max_iter=1000).fit(rows)
     assert (one.means_ != two.means_).any()
     assert one.lower_bound_ == pytest.approx(two.lower_bound_, abs=1e-3)
+
+
+@pytest.mark.parametrize("init_params", ["random_from_data", "split"])
+def test_narrow_components_of_float32_rows_keep_their_digits(init_params: str) -> None:
+    rng = np.random.default_rng(0)
+    rows = (np.repeat(rng.uniform(-10, 10, (8, 4)), 300, axis=0) + 0.01 * rng.normal(size=(2400, 4))).astype(np.float32)
+    settings: dict[str, Any] = {"init_params": init_params, "random_state": 1, "max_iter": 1000, "tol": 1e-5}
+    chosen, double = (GaussianMixture(8, precision=p, **settings).fit(rows) for p in ("auto", "float64"))
+    np.testing.assert_array_equal(chosen.covariances_, double.covariances_)
 
 
 @pytest.mark.parametrize(
