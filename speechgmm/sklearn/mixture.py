@@ -84,8 +84,6 @@ class GaussianMixture(IncrementalMixture):
         Rows, or their weight, that the mixture was fitted to; with ``partial_fit`` all so far.
     n_features_in_, feature_names_in_
         Columns seen in ``fit``, and their names where they are all strings.
-    model_ : DiagGMM
-        The mixture, for the functions of the package.
 
     See Also
     --------
@@ -94,7 +92,8 @@ class GaussianMixture(IncrementalMixture):
     Notes
     -----
     EM goes further than its own step where the likelihood grows by it (``fit_em``), so it may need fewer iterations
-    than scikit-learn. From the same start both reach the same maximum.
+    than scikit-learn. From the same start both reach the same maximum. ``model_`` is the mixture as a ``DiagGMM``, for
+    the functions of the package.
 
     Examples
     --------
