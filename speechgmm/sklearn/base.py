@@ -38,10 +38,16 @@ def as_value_errors() -> Iterator[None]:
     try:
         yield
     except SpeechGMMError as error:
-        message = str(error)
-        if "floor" in message:
-            message += "; in this estimator reg_covar is the floor"
-        raise ValueError(message) from error
+        raise ValueError(with_parameter(str(error))) from error
+
+
+def with_parameter(message: str) -> str:
+    """A message of the package, with the name that estimators have for the floor of variances.
+
+    >>> with_parameter("lower the floor")
+    'lower the floor; in this estimator reg_covar is the floor'
+    """
+    return f"{message}; in this estimator reg_covar is the floor" if "floor" in message else message
 
 
 def generator_of(random_state: Any) -> np.random.Generator:

@@ -23,6 +23,7 @@ from speechgmm.sklearn.base import (
     generator_of,
     is_narrow,
     precision_of,
+    with_parameter,
 )
 from speechgmm.sklearn.incremental import IncrementalMixture
 from speechgmm.sklearn.starts import start_of
@@ -202,7 +203,7 @@ class GaussianMixture(IncrementalMixture):
                 stacklevel=4,
             )
         for note in fit.notes:
-            warnings.warn(note, FitWarning, stacklevel=4)
+            warnings.warn(with_parameter(note), FitWarning, stacklevel=4)
 
     def bic(self, X: ArrayLike) -> float:
         """Bayesian information criterion on rows (N, D): -2 log-likelihood + log(N) parameters; the least is best."""
