@@ -141,7 +141,7 @@ def _draw(axes: "Axes", counts: NDArray[np.int64], labels: Sequence[str], side: 
 
 
 def _blues() -> "Colormap":
-    """From nothing to a blue that bears white figures: nothing is the page, be it light or dark."""
+    """From nothing to a blue that bears white numbers: nothing is the page, be it light or dark."""
     from matplotlib.colors import LinearSegmentedColormap
 
     shares = np.linspace(0, 1, 64)

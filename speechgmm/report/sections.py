@@ -49,7 +49,7 @@ def sections(run: RunFolder, n_audio: int) -> list[Section]:
     return [section for section in found if section is not None]
 
 
-def figures(run: RunFolder) -> Iterator[tuple[str, Metric]]:
+def metrics_of(run: RunFolder) -> Iterator[tuple[str, Metric]]:
     """The metrics of the test, with names for a person."""
     return ((shown_name(name), metric) for name, metric in run.results.items())
 
@@ -71,7 +71,7 @@ def results(run: RunFolder) -> Section:
         return Section(
             "results", "Results", ("The run has no results: it was not tested, or the test was not finished.",)
         )
-    text = [f"{', '.join(names)}: {note}." for note, names in notes_of(dict(figures(run))).items()]
+    text = [f"{', '.join(names)}: {note}." for note, names in notes_of(dict(metrics_of(run))).items()]
     hints = tuple(f"{hint}." for hint in run.metrics.get("hints", ()))
     strangers = run.results.get("open_set_false_alarm")
     if strangers is not None:

@@ -37,7 +37,7 @@ def plot_turns(
         sample_rate: Hz.
         turns: What was found.
         reference: Who really spoke.
-        title: Of the recording; the figures are added.
+        title: Of the recording; the metrics are added.
 
     Raises:
         ShapeError: Samples that are not a vector of at least a window, 32 ms.
@@ -69,7 +69,7 @@ def plot_turn_rows(turns: Sequence[Turn], reference: Sequence[Turn], *, title: s
     Args:
         turns: What was found.
         reference: Who really spoke.
-        title: Of the recording; the figures are added.
+        title: Of the recording; the metrics are added.
         collar: Seconds on each side of a boundary of the reference that do not count in these.
 
     >>> axes = plot_turn_rows([Turn(0.0, 2.0, "S1")], [Turn(0.0, 1.0, "ann"), Turn(1.0, 2.0, "bob")], title="a")
@@ -90,7 +90,7 @@ Rows = list[tuple[str, Sequence[Turn], dict[str, str], bool]]
 
 
 def _rows(turns: Sequence[Turn], reference: Sequence[Turn] | None, title: str, collar: float = 0.0) -> tuple[Rows, str]:
-    """The rows of bars, from the top, and the title with figures."""
+    """The rows of bars, from the top, and the title with metrics."""
     names = _by_first({turn.speaker: turn.start for turn in sorted(turns, reverse=True)})
     count = f"{len(names)} speaker" + ("s" if len(names) != 1 else "")
     if reference is None:

@@ -57,7 +57,7 @@ def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) 
     Raises:
         DataError: Only targets or only nontargets.
     """
-    # In order of score, lest every resample of a million trials is read all over the memory.
+    # In order of score, so that no resample of a million trials is read all over the memory.
     values = decisive(scored)
     order = np.argsort(values, kind="stable")
     truth, scores = scored.is_target[order], values[order]

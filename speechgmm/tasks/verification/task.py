@@ -113,10 +113,11 @@ class Verification(MixtureTask):
         ]
 
     def resampled_by(self, corpus: Mapping[str, Any]) -> str | None:
-        """Claims are of somebody: without a group they are resampled by whom they are of."""
-        return corpus.get("group") or corpus.get("label")
+        """Claims are of somebody: where no group says of whom, they are resampled by the class."""
+        label, group = corpus.get("label"), corpus.get("group")
+        return f"{group}; by {label} where one has several" if group and group != label else label
 
-    def next_command(self, model: str) -> str:
+    def next_command(self, model: str, trained: Trained) -> str:
         """Verify."""
         return f"judge a claim: speechgmm verify {model} --claim LABEL RECORDING"
 
