@@ -25,6 +25,12 @@ def print_result(result: "Result") -> None:
     print(f"\n{kinds}{metrics['n_train']} training and {metrics['n_test']} test utterances")
     # There are none of anomaly-detection models that were trained without a test.
     print_table([metric_cells(name, metric) for name, metric in run.results.items()], head=False)
+    if before := metrics.get("before_calibration"):
+        both = [
+            (*metric_cells(name, own)[:2], metric_cells(name, run.results[name])[1]) for name, own in before.items()
+        ]
+        print()
+        print_table([("", "before calibration", "after"), *both])
     for key, what in (("conditions", "anomaly"), ("classes", "class")):
         parts = {name: own for name, own in metrics.get(key, {}).items() if "auc" in own}
         if parts:
@@ -54,7 +60,7 @@ def print_result(result: "Result") -> None:
         print("\n".join(f"  - {hint}" for hint in hints))
     print(f"\nresults: {shown(result.folder)}")
     model = shown(result.folder / RunFile.MODELS)
-    print(result.task.next_command(model))
+    print(result.task.next_command(model, result.trained))
 
 
 def print_sweep(result: "Sweep", command: str) -> None:

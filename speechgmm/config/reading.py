@@ -48,6 +48,10 @@ def load_config(
 
     Raises:
         ConfigError: The file is missing, not YAML, or has a key or a value that is refused.
+
+    >>> experiment = load_config("birds.yaml", ["model.n_components=16"])
+    >>> experiment.name, experiment.config.model.n_components
+    ('birds', 16)
     """
     path, folder = _located(Path(path))
     try:
@@ -87,7 +91,11 @@ def make_config(
     source: str = "configuration",
     lines: Mapping[tuple[str, ...], int] | None = None,
 ) -> Config:
-    """Validate plain values into a Config. Raises ConfigError naming key, line and likely mistake."""
+    """Validate plain values into a Config. Raises ConfigError naming key, line and likely mistake.
+
+    >>> make_config({"corpus": {"kind": "folder", "root": "birds", "split": "fraction"}}).corpus.split
+    SplitSpec(kind='fraction', test=0.2, folds=5, by=None, disjoint=True)
+    """
     try:
         return _made(values, source, lines or {})
     except ConfigError as error:
@@ -109,7 +117,7 @@ def _made(values: Mapping[str, Any], source: str, lines: Mapping[tuple[str, ...]
         config: Config = _validator().validate_python(values)
     except ValidationError as error:
         messages = [_explain(dict(problem), source, lines) for problem in error.errors(include_url=False)]
-        raise ConfigError("\n".join(dict.fromkeys(messages)), arguments=given) from None
+        raise ConfigError("\n".join(_joined(messages)), arguments=given) from None
     try:
         check_task(config)
     except ConfigError as error:
@@ -191,6 +199,16 @@ def _explain(problem: dict[str, Any], source: str, lines: Mapping[tuple[str, ...
     elif problem["type"] == "literal_error":
         message = _nearest(path, problem["input"], message)
     return f"{where}: {key} is {short(problem['input'])}; expected {message}"
+
+
+def _joined(messages: Sequence[str]) -> Iterator[str]:
+    """The messages, each once; of a key that may have one of several types, the types in one message."""
+    expected: dict[str, list[str]] = {}
+    for message in dict.fromkeys(messages):
+        given, _, what = message.partition("; expected ")
+        expected.setdefault(given, []).extend([what] if what else [])
+    for given, types in expected.items():
+        yield f"{given}; expected {' or '.join(types)}" if types else given
 
 
 def _nearest(path: tuple[str, ...], given: Any, expected: str) -> str:

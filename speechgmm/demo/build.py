@@ -120,6 +120,10 @@ def speak_recording(path: Path, text: str, voice: Voice, *, seed: int = 0) -> Pa
     Raises:
         ConfigError: The extra ``demo`` is not installed.
         DataError: The file cannot be written.
+
+    >>> from speechgmm.demo.voices import VOICES
+    >>> speak_recording(Path("hello.wav"), "hello there", VOICES[0])
+    PosixPath('hello.wav')
     """
     with Synthesiser() as synthesiser:
         _, samples = _record(synthesiser, _Recording(voice, path.stem, "new", text), seed)

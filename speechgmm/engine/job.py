@@ -97,6 +97,10 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
     Raises:
         ConfigError: The configuration is wrong, or its file names a cluster that nobody trusts.
         DataError: The corpus is missing or wrong, or a cluster's worker cannot see it.
+
+    >>> job = prepare("birds.yaml")
+    >>> len(job.corpus.split("train")), len(job.corpus.split("test"))
+    (24, 6)
     """
     experiment = config if isinstance(config, Experiment) else load_config(config, overrides)
     console = console or Console()

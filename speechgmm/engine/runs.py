@@ -77,6 +77,10 @@ def run(
         ConfigError: The configuration is wrong, or the folder belongs to another one.
         DataError: Recordings or labels that cannot be used.
         FitError: A class that cannot be trained.
+
+    >>> result = run("birds.yaml", ["model.n_components=2"])
+    >>> result.evaluation.metrics["accuracy"].n
+    6
     """
     console = console or Console()
     experiment = config if isinstance(config, Experiment) else load_config(config, overrides)

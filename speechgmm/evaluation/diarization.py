@@ -44,7 +44,11 @@ Convention = Literal["nist", "pyannote"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Turn:
-    """A speaker's speech from ``start`` to ``end``."""
+    """A speaker's speech from ``start`` to ``end``.
+
+    >>> sorted([Turn(2.5, 4.0, "anna"), Turn(0.0, 2.4, "ben")])[0].speaker
+    'ben'
+    """
 
     start: float  # s from the beginning of the recording
     end: float  # s, above start

@@ -25,8 +25,7 @@ def metric_cells(name: str, metric: "Metric") -> tuple[str, str, str]:
     if metric.low is not None and metric.high is not None:
         by = "items as independent" if metric.n_groups is None else f"{metric.n_groups} groups"
         interval = f"95 % interval {number(metric.low)} to {number(metric.high)} ({by})"
-    stated = f" (prior {metric.more['p_target']:g})" if "p_target" in metric.more else ""
-    return shown_name(name) + stated, number(metric.value), interval
+    return shown_name(name, metric), number(metric.value), interval
 
 
 def recordings(given: Sequence[Path]) -> list[Path]:

@@ -40,17 +40,17 @@ def is_passed_over(name: str) -> bool:
 
 def files_below(folder: Path) -> list[Path]:
     """Every file below a folder, sorted by path; links are followed, what `is_passed_over` says is left out."""
-    return sorted(_files(folder, frozenset()), key=Path.as_posix)
+    return list(map(Path, sorted(_files(str(folder), frozenset()))))
 
 
 def any_below(folder: Path, suffix: str) -> bool:
     """Whether a file below a folder ends in a suffix, given in lower case; sooner known than all files are sorted."""
-    return any(path.name.lower().endswith(suffix) for path in _files(folder, frozenset()))
+    return any(path.lower().endswith(suffix) for path in _files(str(folder), frozenset()))
 
 
-def _files(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+def _files(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
     try:
-        about = folder.stat()
+        about = Path(folder).stat()
         if (about.st_dev, about.st_ino) in above:  # a circle of links
             return
         entries = list(os.scandir(folder))
@@ -60,9 +60,9 @@ def _files(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
         if is_passed_over(entry.name):
             continue
         if _is_folder(entry):
-            yield from _files(Path(entry.path), above | {(about.st_dev, about.st_ino)})
+            yield from _files(entry.path, above | {(about.st_dev, about.st_ino)})
         else:
-            yield Path(entry.path)
+            yield entry.path
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

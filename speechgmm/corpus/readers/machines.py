@@ -170,11 +170,9 @@ def _left_out(places: list[Path], why: str) -> Iterator[str]:
 
 def is_dcase(folder: Path) -> bool:
     """Whether recordings in or below a folder lie and are named as DCASE's task 2 has them."""
-    for pattern in ("*/*/*.wav", "*/*.wav"):
-        for path in folder.glob(pattern):
-            if path.parent.name in PARTS and (BY_ID.fullmatch(path.stem) or BY_SECTION.fullmatch(path.stem)):
-                return True
-    return False
+    patterns = (f"{above}{part}/*.wav" for above in ("*/", "") for part in PARTS)
+    places = (path for pattern in patterns for path in folder.glob(pattern))
+    return any(BY_ID.fullmatch(path.stem) or BY_SECTION.fullmatch(path.stem) for path in places)
 
 
 def is_mimii(folder: Path) -> bool:

@@ -194,11 +194,11 @@ def _spread(run: RunFolder, normal: str, kinds: list[str]) -> Picture:
     return Picture.of(
         plot_anomaly_scores(shown, threshold, unit=unit),
         "spread",
+        title="Score distributions",
         alt=f"Distribution of scores of {len(shown)} kinds of recordings; quantiles are in the table below it.",
         caption="The point is the median, the bar the middle half, the line nine in ten of the recordings; right of "
         "the dotted line they are called anomalous.",
         table=Table.of("Quantiles of the scores", head, rows),
-        wide=True,
     )
 
 
@@ -217,6 +217,7 @@ def _roc(run: RunFolder, normal: str, kinds: list[str]) -> Picture:
     return Picture.of(
         plot_roc(curves, marked=marked),
         "roc",
+        title="ROC",
         alt=f"Receiver operating characteristic of {len(kinds)} kinds of anomalies; numbers are in the table below it.",
         caption="Points are the thresholds that the run chose. Scores of several classes are pooled here, each less "
         "its class's threshold; the metrics above are means over classes.",

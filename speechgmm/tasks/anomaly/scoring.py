@@ -14,6 +14,7 @@ from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import front_end
+from speechgmm.features.measurements import Silence
 from speechgmm.gmm import DiagGMM, Stack
 from speechgmm.io.samples import AudioSource
 from speechgmm.parallel import pmap
@@ -163,7 +164,7 @@ def _find(file: AnomalyFile, model: AnomalyModel, path: AudioSource) -> Found | 
     stacks = [Stack.of([mixture]) for mixture in model.mixtures]
     try:
         with about(str(path)):
-            frames = [model_frames(audio, path, every=True)[0] for audio in file.audio]
+            frames = [model_frames(audio, path, silence=Silence.KEPT)[0] for audio in file.audio]
             return compared(look(frames, stacks, file.audio, file.spec), model, file.spec)
     except DataError as error:
         return error

@@ -178,7 +178,7 @@ class Clustering(Task[TrainedClustering, Clustered, ClusteringEvaluation]):
             "nmi_alone": evaluation.nmi_alone,
         }
 
-    def next_command(self, model: str) -> str:
+    def next_command(self, model: str, trained: TrainedClustering) -> str:
         """Cluster."""
         return f"{GOES_ON} {model}"
 

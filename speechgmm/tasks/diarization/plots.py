@@ -1,7 +1,7 @@
 """Who speaks when, drawn: turns as coloured bars above the spectrogram, the reference's above the hypothesis'."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +13,9 @@ from speechgmm.plots.signals import draw_levels, levels
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+DARK: Final = ("#0072b2", "#882255")
+"""Colours that bear white text."""
 
 COLUMNS: Final = 900
 
@@ -77,6 +80,7 @@ def plot_turn_rows(turns: Sequence[Turn], reference: Sequence[Turn], *, title: s
     bars = new_axes(width=10.0, height=1.7)
     bars.grid(visible=False)
     _draw(bars, rows, label, max(turn.end for turn in (*turns, *reference)))
+    bars.set_xlim(0, max(turn.end for turn in (*turns, *reference)))
     bars.set_xlabel("time (s)")
     return bars
 
@@ -123,6 +127,6 @@ def _bars(
         axes.barh(height, turn.end - turn.start, left=turn.start, height=0.72, color=colours[turn.speaker], linewidth=0)
         if names and turn.end - turn.start > 0.012 * duration * max(2, len(turn.speaker)):
             middle = (turn.start + turn.end) / 2
-            axes.text(
-                middle, height, turn.speaker, ha="center", va="center", fontsize=7.5, color="white", parse_math=False
-            )
+            colour = "white" if colours[turn.speaker] in DARK else "#101010"  # black would turn white on a dark page
+            place: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 7.5, "color": colour}
+            axes.text(middle, height, turn.speaker, parse_math=False, **place)

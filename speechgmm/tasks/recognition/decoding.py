@@ -14,6 +14,7 @@ from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import DataError
 from speechgmm.evaluation import Edits, align_labels
 from speechgmm.features import front_end
+from speechgmm.features.measurements import Silence
 from speechgmm.hmm import Alignment, Decoder, Lexicon, Recogniser, Span
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.io.samples import AudioSource
@@ -254,7 +255,7 @@ def _hear_recording(
 ) -> HeardRecording | DataError:
     """What is heard in a recording; ``top`` 0: the graph is a text's, which is aligned."""
     try:
-        frames, _, recording = model_frames(file.audio, path, every=True)
+        frames, _, recording = model_frames(file.audio, path, silence=Silence.KEPT)
         heard = decoder.recognise(frames, confidence_scale=scale) if top else decoder.align(frames)
         several = decoder.n_best(frames, top) if top > 1 else ()
     except DataError as error:

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.corpus import Utterance
+from speechgmm.corpus import Utterance, speaker_column
 from speechgmm.corpus.listing import listed
 from speechgmm.corpus.trials import Trial, read_trials
 from speechgmm.engine.frames import Features, Piece
@@ -172,7 +172,7 @@ def _score_part(
     kind: str,
 ) -> ScoredTrials:
     config = job.experiment.config
-    label, group = features.corpus.label, config.corpus.group or features.corpus.label
+    label, group = features.corpus.label, speaker_column(features.corpus, config.corpus.group)
     tests = [(u, piece) for u, piece in features.of_split("test") if asked is None or u.id in asked]
     numbers = {name: number for number, name in enumerate(models.labels)}
     true = np.array([numbers.get(u.label(label), -1) for u, _ in tests], np.intp)
