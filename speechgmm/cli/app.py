@@ -31,7 +31,7 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
         "extract": "cli.experiment_commands:Extract",
         "train": "cli.experiment_commands:Train",
         "sweep": "cli.experiment_commands:Sweep",
-        "train-diarizer": "tasks.diarization.command:TrainDiarizer",
+        "train-diarizer": "tasks.diarization.train_command:TrainDiarizer",
     },
     "New recordings": {
         "score": "cli.score_command:score",

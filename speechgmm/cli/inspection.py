@@ -36,9 +36,15 @@ def inspect(path: Path) -> str:
     if path.is_file() and path.suffix == ".npy":
         return _shard(path)
     if path.is_file() and path.suffix != ".safetensors":
-        raise ConfigError(f"{path}: inspect describes a model file, a run's folder or features; this is a file to read")
+        raise ConfigError(
+            f"{path}: a file of another kind; "
+            "give a model file (.safetensors), the folder of a run, or a folder of features"
+        )
     if path.is_dir():
-        raise ConfigError(f"{path}: neither a run's folder (config.yaml) nor a folder of features (spec.json)")
+        raise ConfigError(
+            f"{path}: neither a run's folder (config.yaml) nor a folder of features (spec.json); "
+            "give one of these, or a model file"
+        )
     return "\n".join(_described(path))
 
 

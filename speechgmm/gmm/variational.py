@@ -252,7 +252,7 @@ def fit_posterior(
         posterior = prior + used
         stats = e_step(posterior.log_linear(), batches, map)
         if not stats.n_frames > 0:
-            raise FitError("no frames, or all of weight 0")
+            raise FitError("no frames, or all of weight 0; give frames with a weight above 0")
         bound = stats.log_likelihood - posterior.divergence(prior)
         if not np.isfinite(bound):
             raise FitError(

@@ -71,7 +71,10 @@ def estimate_bigram(sequences: Iterable[Sequence[str]], labels: Sequence[str] | 
         raise DataError("no sequence to estimate a bigram from; was the training split empty?")
     known = tuple(sorted({label for sequence in told for label in sequence}) if labels is None else labels)
     if len(set(known)) != len(known):
-        raise DataError(f"labels {sorted({one for one in known if known.count(one) > 1})} are given twice for a bigram")
+        raise DataError(
+            f"labels {sorted({one for one in known if known.count(one) > 1})} are given twice for a bigram; "
+            "give each once"
+        )
     places = _places(told, {label: n for n, label in enumerate(known)})
     n = len(known)
     # Rows: the label before, the last row the beginning; columns: the label, the last column the end.

@@ -92,7 +92,7 @@ def fold_phone(phone: str, classes: int = 39) -> str | None:
     ('uw', 'sh', 'sil', None)
     """
     if phone not in FOLDS[61]:
-        raise DataError(f"{phone!r} is none of TIMIT's 61 phones")
+        raise DataError(f"{phone!r} is none of TIMIT's 61 phones; expected are the labels of its own .PHN files")
     return FOLDS[classes].get(phone)
 
 
@@ -258,7 +258,9 @@ def _segments(path: Path, root: Path, label: str, problems: list[str]) -> list[t
             # Words of the corpus do overlap where they share a phone ("had your"); phones never do.
             problems.append(f"{where}: {name!r} starts at {start}, before the phone above ends at {latest} (samples)")
         elif label == "phone" and name not in FOLDS[61]:
-            problems.append(f"{where}: {name!r} is none of TIMIT's 61 phones")
+            problems.append(
+                f"{where}: {name!r} is none of TIMIT's 61 phones; expected are the labels of its own .PHN files"
+            )
         elif (start, end) in spans:
             problems.append(f"{where}: {name!r} has the times of another line ({start} to {end})")
         else:

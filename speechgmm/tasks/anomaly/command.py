@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from speechgmm.tasks.anomaly.codec import AnomalyFile
     from speechgmm.tasks.anomaly.scoring import Found
 
+ANOMALIES = "Anomaly-detection models"
+"""A group of options."""
+
 COLUMNS = ("file", "class", "score", "threshold", "decision", "p_value", "start", "end")
 
 
@@ -26,12 +29,15 @@ class Score(ScoreOptions):
     """The anomaly score of whole recordings, whether they are anomalous, and when the score is highest."""
 
     label: Annotated[
-        str | None, typer.Option(metavar="NAME", help="anomaly models: the class that recordings are compared with")
+        str | None,
+        typer.Option(metavar="NAME", rich_help_panel=ANOMALIES, help="the class of normal recordings to compare with"),
     ] = None
     curve: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="anomaly models: folder for the anomaly score over time, as a table and a picture"
+            metavar="DIR",
+            rich_help_panel=ANOMALIES,
+            help="folder for the anomaly score over time: a table and a plot of each recording",
         ),
     ] = None
 

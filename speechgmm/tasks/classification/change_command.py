@@ -20,7 +20,7 @@ Report = TypeVar("Report")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrol:
-    """Add a class to a model: adapted from its background model, or trained as its other classes were."""
+    """Add a class to a model. It is trained as the other classes were."""
 
     model: Model
     audio: Audio
@@ -50,15 +50,15 @@ class Enrol:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """Add recordings to a class of a model: they count as much as those that it was trained on."""
+    """Add recordings to a class of a model. They weigh as much as those that it was trained on."""
 
     model: Model
     audio: Audio
-    label: Annotated[str, typer.Option("--label", metavar="NAME", help="the class that the recordings are of")]
+    label: Annotated[str, typer.Option("--label", metavar="NAME", help="the class of the recordings")]
     keep: Annotated[
         float,
         typer.Option(
-            "--keep", metavar="SHARE", help="weight of the class's earlier data (1: keep in full; 0: forget them)"
+            "--keep", metavar="SHARE", help="weight of the earlier data of the class (1: keep in full; 0: forget)"
         ),
     ] = 1.0
     worth: Annotated[
@@ -66,12 +66,14 @@ class Update:
         typer.Option(
             "--worth",
             metavar="S",
-            help="seconds of speech that the class was trained on, for a model of an older version, which does not say",
+            help="seconds of speech that the class was trained on; only for a model of an older version, which does "
+            "not say it",
         ),
     ] = None
     out: NewModel = None
     in_place: Annotated[
-        bool, typer.Option("--in-place", help="overwrite the model; the next release does so only with this option")
+        bool,
+        typer.Option("--in-place", help="overwrite MODEL; from the next release on this option is needed to do so"),
     ] = False
     resample: Resample = False
     quiet: Quiet = False

@@ -11,7 +11,7 @@ import typer
 
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.run_files import model_file
-from speechgmm.tasks.options import ScoreOptions
+from speechgmm.tasks.options import STANDARD_INPUT, ScoreOptions
 
 if TYPE_CHECKING:
     from speechgmm.io.samples import AudioSource
@@ -19,24 +19,43 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
+CLASSES = "Class models"
+"""A group of options."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score(ScoreOptions):
     """Ranked classes of recordings, with log-likelihood per frame, posterior and margin."""
 
-    top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="classes to print per recording")] = 3
-    window: Annotated[float | None, typer.Option(metavar="S", help="score windows of S seconds")] = None
+    top: Annotated[
+        int,
+        typer.Option(
+            "--top", metavar="N", min=1, rich_help_panel=CLASSES, help="number of classes to print for each recording"
+        ),
+    ] = 3
+    window: Annotated[
+        float | None, typer.Option(metavar="S", rich_help_panel=CLASSES, help="score windows of S seconds")
+    ] = None
     hop: Annotated[
-        float | None, typer.Option(metavar="S", help="seconds from one window to the next; default: --window")
+        float | None,
+        typer.Option(
+            metavar="S", rich_help_panel=CLASSES, help="seconds from one window to the next; default: --window"
+        ),
     ] = None
     speaker: Annotated[
-        str | None, typer.Option(metavar="NAME", help="with cmvn: speaker: the recordings are all of one speaker")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=CLASSES,
+            help="all recordings are of this speaker; for a model with cmvn: speaker",
+        ),
     ] = None
 
     live: Annotated[
         bool,
         typer.Option(
             "--live",
+            rich_help_panel=STANDARD_INPUT,
             help="with --raw: print the classes of each window as it ends (--window, default: 1 s), then of the whole",
         ),
     ] = False

@@ -255,7 +255,7 @@ def check_windows(audio: AudioInput, window: float | None, hop: float | None) ->
     """
     plan = front_end(audio.features, audio.sample_rate)
     if hop is not None and window is None:
-        raise ConfigError("a hop goes with a window", arguments=("hop", "window"))
+        raise ConfigError("a hop without a window; give the window too", arguments=("hop", "window"))
     shift = plan.frame_shift / audio.sample_rate
     for name, seconds in (("window", window), ("hop", hop)):
         if seconds is not None and not shift <= seconds < math.inf:
@@ -286,7 +286,9 @@ def _score_recording(
 def scored_windows(model: Scorer, path: AudioSource, recorded: Recorded, facts: RecordingFacts) -> list[Scored]:
     """The windows of a recording against all classes."""
     if model.audio is None:
-        raise ConfigError("the model has no front end")
+        raise ConfigError(
+            "the model has no front end to make frames of recordings; score frames with ClassModels in Python"
+        )
     found = model.window_scores(front_end(model.audio.features, model.audio.sample_rate), recorded)
     return [
         Scored.of(one, path, start, end, facts.clipped)

@@ -27,6 +27,10 @@ GOES_ON = "cluster other recordings: speechgmm cluster RECORDINGS --model"
 """What a run of clustering ends with, before its model."""
 
 
+CLASSES = "True classes"
+"""A group of options."""
+
+
 class ClusterMethod(StrEnum):
     """How recordings are clustered."""
 
@@ -45,7 +49,7 @@ class ClusterKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """Cluster recordings by unknown speaker or sound; the number of clusters is estimated, unless it is given."""
+    """Cluster recordings of unknown speakers or sounds; the number of clusters is estimated or given."""
 
     audio: Annotated[
         list[Path] | None, typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO")
@@ -53,42 +57,55 @@ class Cluster:
     model: Annotated[
         Path | None,
         typer.Option(
-            "--model", metavar="MODEL", help="any with a background model; default: one is trained on the recordings"
+            "--model",
+            metavar="MODEL",
+            help="a model with a background model; default: a background model is trained on AUDIO",
         ),
     ] = None
     method: Annotated[
         ClusterMethod | None,
         typer.Option(
             "--method",
-            help="cosine: supervectors, average linkage; ratio: cross-likelihood ratios; bic: Gaussians; spectral: "
-            "scikit-learn's; default: that of a MODEL of task: clustering, else cosine",
+            help="cosine: cosine distance of supervectors, average linkage; ratio: cross-likelihood ratio; bic: "
+            "Bayesian information criterion of Gaussians; spectral: spectral clustering; default: as the model was "
+            "tested, else cosine",
         ),
     ] = None
     n_clusters: Annotated[
         int | None, typer.Option("--n-clusters", metavar="N", min=1, help="number of clusters; default: estimated")
     ] = None
     threshold: Annotated[
-        float | None, typer.Option(metavar="X", help="distance where merging stops; default: as chosen on LibriSpeech")
+        float | None, typer.Option(metavar="X", help="distance at which merging stops; default: chosen on LibriSpeech")
     ] = None
     kind: Annotated[
         ClusterKind | None,
         typer.Option(
             "--kind",
-            help="speakers: the mean of each recording, which depends on the microphone, is subtracted; sounds: it is "
-            "kept, and the weights of the components count too; default: that of a MODEL of task: clustering, else "
-            "speakers",
+            help="speakers: subtract the mean of each recording, which depends on the microphone; sounds: keep it, and "
+            "use the weights of the components too; default: as the model was tested, else speakers",
         ),
     ] = None
     labels: Annotated[
         Path | None,
-        typer.Option("--labels", metavar="FILE", help="a manifest with the true classes: metrics; and AUDIO"),
+        typer.Option(
+            "--labels",
+            metavar="FILE",
+            rich_help_panel=CLASSES,
+            help="a manifest of recordings with their true classes: prints metrics; replaces AUDIO",
+        ),
     ] = None
     label: Annotated[
-        str | None, typer.Option("--label", metavar="COLUMN", help="the column of --labels; default: speaker")
+        str | None,
+        typer.Option(
+            "--label",
+            metavar="COLUMN",
+            rich_help_panel=CLASSES,
+            help="the column of --labels with the classes; default: speaker",
+        ),
     ] = None
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder for table and picture")] = Path(
-        "runs/clusters"
-    )
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="folder for the table and the plot of the clusters")
+    ] = Path("runs/clusters")
     resample: Resample = False
     jobs: Jobs = 1
     quiet: Quiet = False

@@ -25,7 +25,7 @@ class _Recognised:
     """The options that recognition and alignment share, and how their results are printed."""
 
     model: Model
-    form: Annotated[TimesFormat, typer.Option("--format", help="how to print; all but text with times")] = (
+    form: Annotated[TimesFormat, typer.Option("--format", help="format of the output; all but text have times")] = (
         TimesFormat.text
     )
     out: TextGrids = None
@@ -94,7 +94,10 @@ class Recognise(_Recognised):
     top: Annotated[
         int,
         typer.Option(
-            "--top", metavar="N", min=1, help="text, jsonl: the N best hypotheses, and how far below the best (nats)"
+            "--top",
+            metavar="N",
+            min=1,
+            help="number of hypotheses, each with its distance from the best in nats; for text, jsonl",
         ),
     ] = 1
 
@@ -122,20 +125,27 @@ class Recognise(_Recognised):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Align(_Recognised):
-    """Find when the words of a text are said: forced alignment."""
+    """Find when the words of a text are spoken: forced alignment."""
 
     audio: Annotated[
         list[Path] | None, typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO")
     ] = None
     text: Annotated[
-        str | None, typer.Option("--text", metavar="WORDS", help="what is said in each of the recordings")
+        str | None, typer.Option("--text", metavar="WORDS", help="the words that are spoken in each of the recordings")
     ] = None
     texts: Annotated[
         Path | None,
-        typer.Option("--texts", metavar="FILE", help="instead: a manifest of recordings with what is said in each"),
+        typer.Option(
+            "--texts",
+            metavar="FILE",
+            help="a manifest with the recordings and the words of each, instead of AUDIO and --text",
+        ),
     ] = None
     dictionary: Annotated[
-        Path | None, typer.Option("--dictionary", metavar="FILE", help="pronunciations of words not in the model")
+        Path | None,
+        typer.Option(
+            "--dictionary", metavar="FILE", help="a pronunciation dictionary for words that the model does not have"
+        ),
     ] = None
 
     def run(self) -> int:

@@ -32,8 +32,9 @@ class Score(command.Score):
         typer.Option(
             "--segments",
             metavar="TABLE",
-            help="segment models: where segments are: .tsv, .csv or .jsonl (path, start, end in s), a TextGrid, or a "
-            "folder of TextGrids",
+            rich_help_panel="Segment models",
+            help="begin and end of segments: .tsv, .csv or .jsonl (path, start, end in s), a TextGrid, or a folder of "
+            "TextGrids",
         ),
     ] = None
 

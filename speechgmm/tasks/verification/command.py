@@ -64,7 +64,7 @@ class Score(command.Score):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verify:
-    """Accept or reject a claim by its calibrated log-likelihood ratio, or by its score where there is none."""
+    """Accept or reject the claim that recordings are of a class, by log-likelihood ratio or score."""
 
     model: Model
     audio: Audio
@@ -75,12 +75,12 @@ class Verify:
         float | None,
         typer.Option(
             metavar="X",
-            help="accept from this log-likelihood ratio on (nats; default: by the model's prior and costs), or from "
-            "this score, where the model is not calibrated (nats per frame; default: 0)",
+            help="accept from this log-likelihood ratio on (nats; default: from the prior and costs of the model); of "
+            "a model without calibration, from this score on (nats per frame; default: 0)",
         ),
     ] = None
     form: Form = Format.table
-    exit_status: Annotated[bool, typer.Option("--exit-status", help="end with status 3 where a claim is rejected")] = (
+    exit_status: Annotated[bool, typer.Option("--exit-status", help="exit with status 3 if a claim is rejected")] = (
         False
     )
     resample: Resample = False
