@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check format bench build clean
+.PHONY: help demo test lint check format bench docs build clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -30,6 +30,10 @@ format: $(VENV)/.dev ## put the code into its standard form
 bench: $(VENV)/.dev ## ratios to scikit-learn, librosa and others, side by side
 	$(BIN)/python benchmarks/run.py --save
 
+docs: $(VENV)/.docs ## the site, in build/site; a warning or a broken link is an error
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky -q docs build/site
+	$(BIN)/python docs/_ext/built_links.py build/site
+
 build: $(VENV)/.dev ## a wheel and a source archive, in dist/
 	$(BIN)/python -m build
 
@@ -51,4 +55,9 @@ $(VENV)/.demo: $(VENV)/.made pyproject.toml
 $(VENV)/.dev: $(VENV)/.made pyproject.toml
 	@echo "installing speechgmm with every extra into $(VENV), once"
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[demo,report,dev]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.made pyproject.toml
+	@echo "installing speechgmm and what its site needs into $(VENV), once"
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -e '.[docs]'
 	@touch $@

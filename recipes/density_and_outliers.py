@@ -19,7 +19,7 @@ from sklearn.metrics import adjusted_rand_score, roc_auc_score
 from sklearn.mixture import GaussianMixture
 
 import speechgmm as sg
-from speechgmm.report.plots import save_figure
+from speechgmm.plots import save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

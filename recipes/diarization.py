@@ -27,7 +27,7 @@ from speechgmm.evaluation.diarization import DiarizationErrors, Turn, diarizatio
 from speechgmm.evaluation.resampling import ratio
 from speechgmm.features import front_end
 from speechgmm.io.rttm import write_rttm
-from speechgmm.report.plots import save_figure
+from speechgmm.plots import save_figure
 from speechgmm.tasks.diarization import Conversation, make_conversation, turns_of, window_supervectors
 from speechgmm.tasks.diarization.codec import DiarizerFile, save_diarizer
 from speechgmm.tasks.diarization.plots import plot_turns

@@ -109,7 +109,7 @@ def picture(recordings: Recordings, path: Path) -> None:
     """Two densities of the first two cepstra of three recordings, with frames that neither has seen."""
     from matplotlib.figure import Figure
 
-    from speechgmm.report.plots import save_figure
+    from speechgmm.plots import save_figure
 
     def cepstra(indices: Sequence[int]) -> Frames:
         return np.concatenate([recordings[7, "theo", index][:, 1:3] for index in indices])

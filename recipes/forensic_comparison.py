@@ -20,7 +20,7 @@ from speechgmm.corpus.readers.librispeech import read_librispeech
 from speechgmm.evaluation import cllr, cllr_min, eer, in_words, interval, rank_trials
 from speechgmm.features.noise import white
 from speechgmm.io.score_file import TrialScores, read_scores
-from speechgmm.report.plots import plot_calibration, plot_tippett, save_figure
+from speechgmm.plots import reliability, tippett
 
 RATE, PIECE, SNR = 16000, 64000, 10  # Hz, samples, dB
 
@@ -58,8 +58,8 @@ def main(root: Path, folder: Path, suspect: str = "", questioned: str = "", sex:
     for name, figure in (("EER", eer), ("Cllr", cllr), ("Cllr_min", cllr_min)):
         bounds = interval(partial(figure, trials), (models, tests), scale="log" if figure is cllr else "logit")
         print(f"{name:<9}{figure(trials):.3f}  {bounds.low:.3f} to {bounds.high:.3f} (95 %, by speaker)")
-    save_figure(plot_tippett(trials, calibrated=True), folder / "tippett.png")
-    save_figure(plot_calibration(trials), folder / "calibration.png")
+    tippett(trials, save=folder / "tippett.png")
+    reliability(trials, save=folder / "calibration.png")
 
     # The case.
     suspect, questioned = suspect or tried[0], questioned or tried[0]

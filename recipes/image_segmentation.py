@@ -33,8 +33,8 @@ from speechgmm.gmm import (
 from speechgmm.images import PixelSpec, Segmentation, SegmentationSpec, segment
 from speechgmm.images.segmentation import Estimator
 from speechgmm.io.image_file import read_picture, write_labels
+from speechgmm.plots import save_figure
 from speechgmm.report.image_plots import plot_segmentation
-from speechgmm.report.plots import save_figure
 
 REGULARISATION = 1e-3  # of the comparison: our floor, scikit-learn's reg_covar
 ITERATIONS = 20

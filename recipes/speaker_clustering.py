@@ -24,7 +24,7 @@ from speechgmm.clustering.methods import Method
 from speechgmm.corpus.readers.librispeech import read_librispeech
 from speechgmm.evaluation import ClusterFigures, cluster_figures
 from speechgmm.io.tables import table
-from speechgmm.report.plots import save_figure
+from speechgmm.plots import save_figure
 from speechgmm.tasks.clustering.plots import plot_clusters
 from speechgmm.vectors import WithinClass, piece_statistics, supervectors
 

@@ -1,6 +1,8 @@
+from . import plots
 from .clustering import cluster_pieces
 from .config import load_config
 from .engine import run
+from .engine.loaded_model import LoadedModel, load
 from .features import FeatureSpec, extract
 from .gmm import (
     BayesianGMM,
@@ -19,18 +21,34 @@ from .gmm import (
     sample,
     update,
 )
+from .tasks.anomaly.interface import AnomalyResult
 from .tasks.classification import ClassModels, score_recordings, train_classes
 from .tasks.classification.codec import load_models, read_model_file, save_models
+from .tasks.classification.results import ClassificationResult, SegmentResults
+from .tasks.classification.stream import ScoreStream
+from .tasks.clustering.interface import ClusteringResult
+from .tasks.diarization.interface import DiarizationResult
+from .tasks.recognition.interface import RecognitionResult
+from .tasks.verification.interface import VerificationResult
 
 __all__ = [
+    "AnomalyResult",
     "BayesianGMM",
     "ClassModels",
+    "ClassificationResult",
+    "ClusteringResult",
     "DiagGMM",
+    "DiarizationResult",
     "FeatureSpec",
     "Fit",
+    "LoadedModel",
     "ModelSpec",
     "OnlineEM",
+    "RecognitionResult",
+    "ScoreStream",
+    "SegmentResults",
     "VariationalFit",
+    "VerificationResult",
     "adapt_map",
     "assign",
     "choose_n_components",
@@ -38,9 +56,11 @@ __all__ = [
     "extract",
     "fit_gmm",
     "fit_variational",
+    "load",
     "load_config",
     "load_models",
     "log_likelihoods",
+    "plots",
     "posteriors",
     "read_model_file",
     "run",

@@ -2,6 +2,7 @@
 
     SpeechGMMError
     ├── ConfigError      the command line or the configuration is wrong       (exit status 2)
+    │   └── MethodError  a method that a loaded model does not have
     ├── DataError        a recording, a manifest or a label cannot be used    (exit status 1)
     ├── ShapeError       arrays that do not fit together
     ├── FitError         a mixture that cannot be estimated from these frames
@@ -31,6 +32,10 @@ class SpeechGMMError(Exception):
 
 class ConfigError(SpeechGMMError):
     """The command line or the configuration is wrong."""
+
+
+class MethodError(ConfigError, AttributeError):
+    """A loaded model was asked for what its task cannot do; the message names what it can."""
 
 
 class DataError(SpeechGMMError):

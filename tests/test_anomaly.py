@@ -389,6 +389,12 @@ def test_other_commands_refuse_a_model_of_what_is_normal(machines: Path) -> None
 def test_a_sweep_has_nothing_to_choose_by(machines: Path) -> None:
     sweep = ["sweep", str(machines / "machines.yaml"), "--grid", "seed=1,2", "--out", str(machines / "sweep")]
     assert "sweep is not there for task: anomaly" in CliRunner().invoke(app, sweep).stderr
+    tuned = CliRunner().invoke(
+        app, ["run", str(machines / "machines.yaml"), "--tune", "--out", str(machines / "tuned")]
+    )
+    assert tuned.exit_code == 2
+    assert "tuning is not there for task: anomaly: normal recordings alone cannot choose what finds" in tuned.stderr
+    assert not (machines / "tuned").exists()  # it is said before the run
 
 
 def test_two_runs_are_compared_by_their_auc_on_the_same_recordings(machines: Path, tmp_path: Path) -> None:

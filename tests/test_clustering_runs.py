@@ -10,6 +10,7 @@ import soundfile
 from conftest import hum
 from test_cli import Command
 
+from speechgmm.cli.experiment_commands import Run
 from speechgmm.config import make_config
 from speechgmm.engine import run
 from speechgmm.engine.comparison import compare_runs
@@ -277,3 +278,19 @@ def test_more_clusters_than_recordings_end_the_run_with_the_numbers(hums: Path) 
 def test_the_section_is_made_of_the_settings_of_clustering() -> None:
     config = make_config({"task": "clustering", "model": {"adapt": "map"}, "clustering": {"method": "ratio"}})
     assert config.clustering.choice.method == "ratio"
+
+
+def test_tuning_tries_other_thresholds_on_inner_clusterings_and_needs_recordings_beside_the_test(
+    hums: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Run(config=hums, tune=True, quiet=True, overrides=["corpus.split={kind: kfold, folds: 2}"]).run()
+    rows = table(hums.parent / "run-tuning" / "sweep.tsv")
+    assert [row["clustering.threshold"] for row in rows] == ["0.82", "0.82", "0.82", "0.77", "0.87", "0.82", "0.82"]
+    assert [row["model.ubm.n_components"] for row in rows] == ["4", "4", "4", "4", "4", "2", "8"]
+    assert sum(int(row["chosen"]) for row in rows) == 2
+    assert "--set clustering.threshold=" in capsys.readouterr().out
+    text = (hums.parent / "m.tsv").read_text().replace("\ttrain", "\ttest")
+    (hums.parent / "m.tsv").write_text(text)
+    with pytest.raises(ConfigError, match="and all recordings are the test; give labelled recordings"):
+        Run(config=hums, tune=True, quiet=True, out=hums.parent / "own", overrides=list(OWN)).run()
+    assert not (hums.parent / "own").exists()

@@ -219,7 +219,7 @@ def test_every_construct_says_what_it_should():
 
 
 def test_the_grammar_of_the_documentation_is_one():
-    page = (Path(__file__).parents[1] / "docs/recognition.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[1] / "docs/how-to/recognition.md").read_text(encoding="utf-8")
     found = said(page[page.index("#JSGF") :].split("```")[0], 3)
     assert {"turn on", "please turn off", "dial one", "please dial two", "dial twenty one two"} <= found
     assert "dial" not in found

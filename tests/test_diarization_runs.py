@@ -15,6 +15,7 @@ from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.comparison import compare_runs
 from speechgmm.engine.console import Console
 from speechgmm.engine.sweeps import sweep
+from speechgmm.engine.tuning import plan_tuning
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation.diarization import diarization_errors
 from speechgmm.features import FeatureSpec
@@ -274,3 +275,21 @@ def test_speakers_who_say_little_are_warned_of_and_names_with_spaces_go_into_an_
     assert "short" not in names
     assert isinstance(read_diarizer(found.folder / "models.safetensors").audio, AudioInput)
     assert isinstance(read_diarizer(found.folder / "models.safetensors").audio.features, FeatureSpec)
+
+
+def test_a_run_says_what_its_error_is_made_of_and_tuning_sets_the_diarizer_of_the_run_first(voices: Path) -> None:
+    result = run(voices, console=quiet())
+    hints = result.metrics["hints"]
+    worst = max(("miss", "false_alarm", "confusion"), key=lambda name: result.metrics[name]["value"])
+    shares = [hint for hint in hints if hint.startswith(f"{worst.replace('_', ' ')} is ")]
+    assert bool(shares) == (
+        result.metrics["der"]["value"] >= 0.05
+        and result.metrics[worst]["value"] >= 0.6 * result.metrics["der"]["value"]
+    )
+    plan = plan_tuning(voices, [], result)
+    assert len(plan.points) == 7
+    assert plan.points[0] == {
+        "diarization.n_components": 8,
+        "diarization.search.n_dims": 60,
+        "diarization.search.independence": 0.5,
+    }

@@ -9,7 +9,7 @@ import pytest
 from speechgmm.errors import ConfigError, FitError, FitWarning, ShapeError
 from speechgmm.gmm import DiagGMM, FrameSource, fit_gmm, fit_variational, initial_model
 from speechgmm.gmm.init import default_starts, within_variance
-from speechgmm.gmm.kmeans import _greedy_seeds, kmeans_mixture
+from speechgmm.gmm.kmeans import greedy_seeds, kmeans_mixture
 
 STARTS = ("kmeans++", "split", "random")
 
@@ -59,7 +59,7 @@ def test_a_floor_below_1e_8_of_the_variance_of_all_frames_has_to_be_asked_for():
     np.testing.assert_allclose(lower.model.variances, 0.25, rtol=0.6)
 
 
-def test_greedy_seeds_lie_nearer_to_all_points_than_plain_ones():
+def testgreedy_seeds_lie_nearer_to_all_points_than_plain_ones():
     """Arthur & Vassilvitskii's greedy variant: the potential of the seeds alone, on average over draws."""
 
     def potential(seeds, points):
@@ -69,7 +69,7 @@ def test_greedy_seeds_lie_nearer_to_all_points_than_plain_ones():
     for seed in range(40):
         points, _ = blobs(seed, 8, 2)
         weights = np.ones(len(points))
-        greedy += potential(_greedy_seeds(points, weights, 8, np.random.default_rng(seed)), points)
+        greedy += potential(greedy_seeds(points, weights, 8, np.random.default_rng(seed)), points)
         rng = np.random.default_rng(seed)
         chosen = [int(rng.integers(len(points)))]
         while len(chosen) < 8:

@@ -43,7 +43,7 @@ ALLOWED = (
     Exceptions("parameters", r"gmm/\w+\.py:(OnlineEM\.)?[a-z]\w+", 7, 20, "public functions keep their keywords"),
     Exceptions("parameters", r"(.+/)?\w+\.py:(cluster|adapt|train)_(pieces|recordings|classes)", 4, 12, "public, too"),
     Exceptions("parameters", r"tasks/verification/fusion\.py:fuse_files", 1, 9, "public, too"),
-    Exceptions("options", r"report/canvas\.py", 1, 1, "--width is a property of the page's style sheet"),
+    Exceptions("options", r"report/svg\.py", 1, 1, "--width is a property of the page's style sheet"),
     Exceptions("options", r"tasks/verification/task\.py", 1, 1, "a run ends with the next command"),
     Exceptions("options", r"report/sections\.py", 1, 1, "the page shows the command that makes the run again"),
     Exceptions("questions", r"engine/task\.py", 1, 1, "it hands a run's task to the table of tasks"),

@@ -18,15 +18,27 @@ from conftest import hum
 from speechgmm.engine.console import Console
 from speechgmm.engine.run_folder import Claims, RunFolder, read_run
 from speechgmm.engine.runs import run
-from speechgmm.errors import ConfigError, DataError, ShapeError
-from speechgmm.evaluation import Trials, cllr, cllr_min, eer, error_rates, min_dcf, pav_blocks, rank_trials
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.evaluation import (
+    Application,
+    Trials,
+    bayes_point,
+    cllr,
+    cllr_min,
+    eer,
+    error_rates,
+    min_dcf,
+    operating_points,
+    pav_blocks,
+    rank_trials,
+)
 from speechgmm.io.audio import read_recording
-from speechgmm.report import mistakes, plots
-from speechgmm.report.canvas import printable, to_svg
-from speechgmm.report.detection_plots import score_histogram, tippett
-from speechgmm.report.operating_points import Application, bayes_point, operating_points
+from speechgmm.plots import confusion_matrix
+from speechgmm.plots.canvas import printable
+from speechgmm.report import mistakes
 from speechgmm.report.page import render, write_report
 from speechgmm.report.sections import about
+from speechgmm.report.svg import to_svg
 
 HTML = "{http://www.w3.org/1999/xhtml}"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -375,67 +387,10 @@ def test_the_ratios_of_pav_rise_and_have_cllr_min_as_their_cllr() -> None:
         assert cllr(rank_trials(ratios[block], trials.is_target)) == pytest.approx(cllr_min(trials))
 
 
-def test_tippett_and_histogram_count_what_a_loop_counts() -> None:
-    trials = some_trials()
-    x, (targets, nontargets) = tippett(trials, 7)
-    for n, value in enumerate(x):
-        for share, kind in ((targets, trials.is_target), (nontargets, ~trials.is_target)):
-            assert share[n] == pytest.approx(sum(score >= value for score in trials.scores[kind]) / kind.sum())
-    _, shares = score_histogram(trials)
-    assert [share.sum() for share in shares] == pytest.approx([1, 1])
-
-
-@pytest.mark.parametrize(
-    "trials",
-    [
-        some_trials(),
-        rank_trials([3.0, 2.0, -1.0], [True, True, False]),
-        rank_trials([1.0, 1.0], [True, False]),
-        rank_trials([np.inf, 1.0, 0.0, -np.inf], [True, False, True, False]),
-    ],
-    ids=["some", "apart", "tied", "infinite"],
-)
-def test_every_plot_has_a_label_at_each_axis(trials: Trials) -> None:
-    figures = [
-        plots.plot_det(trials, applications=[Application(0.01)]),
-        plots.plot_scores(trials, thresholds=[("EER", 0.5)]),
-        plots.plot_tippett(trials, calibrated=True),
-        plots.plot_calibration(trials),
-        plots.plot_training({f"class {n}": [-3.0, -2.0 + n, -1.5 + n] for n in range(12)}),
-        plots.plot_training({"_hidden": [-3.0, -2.0], "$": [-1.0]}),
-        plots.plot_spectrogram(hum(0, 100.0), 8000, segment=(0.1, 0.2)),
-        plots.plot_confusion(np.eye(30, dtype=np.int64), [str(n) for n in range(30)]),
-    ]
-    for number, figure in enumerate(figures):
-        assert figure.axes[0].get_xlabel()
-        assert figure.axes[0].get_ylabel()
-        svg = ElementTree.fromstring(to_svg(figure, 'a "figure" & more', f"f{number}-"))
-        assert svg.get("aria-label") == 'a "figure" & more'
-        assert figure.axes[0].get_xlabel() in text_of(svg), "text stays text"
-
-
-def test_a_det_curve_falls() -> None:
-    line = plots.plot_det(some_trials()).axes[0].lines[1]
-    x, y = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
-    assert (np.diff(x) <= 0).all()
-    assert (np.diff(y) >= 0).all()
-
-
-def test_a_spectrogram_finds_the_tone_where_it_is() -> None:
-    samples = np.sin(2 * np.pi * 1000 * np.arange(16000) / 8000)
-    axes = plots.plot_spectrogram(samples, 8000, start=3.0).axes[0]
-    level = np.asarray(axes.images[0].get_array())
-    left, right, low, high = axes.images[0].get_extent()
-    assert low + (high - low) * (level.mean(axis=1).argmax() + 0.5) / len(level) == pytest.approx(1.0, abs=0.07)
-    assert (left, right) == (3.0, pytest.approx(5.0, abs=0.02))
-    with pytest.raises(ShapeError, match="one window"):
-        plots.plot_spectrogram(np.zeros(10), 8000)
-
-
 def test_what_no_page_may_hold_is_spelt_out() -> None:
     label = "\x1b[31m\udcff\x85"
     assert printable(label) == "\\x1b[31m\\udcff\\x85"
-    figure = plots.plot_confusion(np.eye(2, dtype=np.int64), [label.replace("\udcff", ""), "日本"])
-    svg = to_svg(figure, label, "f-")
+    axes = confusion_matrix(np.eye(2, dtype=np.int64), [label.replace("\udcff", ""), "日本"])
+    svg = to_svg(axes.figure.figure, label, "f-")
     assert "日本" in svg
     ElementTree.fromstring(svg)

@@ -1,4 +1,4 @@
-"""What every task can do is what docs/tasks.md says: each yes is done in a small run, each no is refused by name."""
+"""What docs/reference/tasks.md says of a task is so: each yes is done in a small run, each no is refused by name."""
 
 import re
 import shutil
@@ -27,7 +27,7 @@ from speechgmm.errors import ConfigError
 from speechgmm.task_table import entries
 from speechgmm.tasks.classification.codec import read_model_file
 
-PAGE = (Path(__file__).parents[1] / "docs" / "tasks.md").read_text()
+PAGE = (Path(__file__).parents[1] / "docs" / "reference" / "tasks.md").read_text()
 RATE = 8000
 RECIPE = "images"
 """The row of the page that is no task of a configuration."""

@@ -1,8 +1,9 @@
 """What is wrong with a corpus, before anything is trained on it."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -61,9 +62,8 @@ def check_and_print(config: Path, overrides: Sequence[str], *, quiet: bool) -> i
         f"{duration(float(lengths.sum()))}: "
         f"{lengths.min():.2f} to {lengths.max():.2f} s, median {np.median(lengths):.2f} s"
     )
-    if job.task.trains_each_class(experiment.config):
-        for line in small_classes(job.corpus, folds=bool(job.folds)):
-            print(line)
+    for line in small_classes(job.corpus, partial(job.task.classes_of, experiment.config), folds=bool(job.folds)):
+        print(line)
     wrong = list(features.rejected)
     if wrong:
         print(f"{len(wrong)} cannot:")
@@ -78,16 +78,25 @@ def check_and_print(config: Path, overrides: Sequence[str], *, quiet: bool) -> i
     return len(wrong)
 
 
-def small_classes(corpus: Corpus, *, folds: bool) -> Iterator[str]:
+def small_classes(corpus: Corpus, classes_of: Callable[[str], Sequence[str]], *, folds: bool) -> Iterator[str]:
     """Which classes are too small to be judged, or to be trained well, by their items.
+
+    ``classes_of`` a label are the classes of its items: itself, or the words of a transcript.
 
     >>> from speechgmm.corpus import Utterance
     >>> few = [Utterance(f"a{n}", Path("a"), split="test", labels={"x": "a"}) for n in range(2)]
-    >>> next(small_classes(Corpus(tuple(few), "x", Path()), folds=False))
+    >>> next(small_classes(Corpus(tuple(few), "x", Path()), lambda label: (label,), folds=False))
     "1 of 1 classes are too small to judge, with fewer than 6 test items each: 'a' 2"
     """
-    training = Counter(one.label(corpus.label) for one in corpus.split("train"))
-    tests = training if folds else Counter(one.label(corpus.label) for one in corpus.split("test"))
+    training, tests = (
+        Counter(
+            name
+            for one in corpus.split(split)
+            if (label := (one.labels or {}).get(corpus.label))  # a diarizer may be tested on recordings without one
+            for name in classes_of(label)
+        )
+        for split in ("train", "train" if folds else "test")
+    )
     labels = sorted(training | tests)
     for counts, least, what in (
         (tests, FEWEST_TESTS, "are too small to judge, with fewer than {} test items each"),

@@ -82,6 +82,10 @@ class Run(_Experiment):
             raise ConfigError(
                 "--tune takes the address of a cluster by --set parallel.scheduler=ADDRESS, as sweep does"
             )
+        if self.tune:
+            from speechgmm.engine.tuning import check_tunable
+
+            check_tunable(self.config, _overrides(self))
         result = self._result("run", verify_audio=self.verify_audio)
         print_result(result)
         if self.tune:

@@ -1,7 +1,7 @@
 """Where the speaker changes, by the Bayesian information criterion alone: one Gaussian or two for what is in a window.
 
-Needs no model of any kind, and finds less than ``diarization`` does (``docs/diarization.md`` has figures): a short turn
-is too few frames for a Gaussian of full covariance.
+Needs no model of any kind, and finds less than ``diarization`` does (``docs/how-to/diarization.md`` has figures): a
+short turn is too few frames for a Gaussian of full covariance.
 """
 
 import numpy as np

@@ -14,6 +14,7 @@ from speechgmm.errors import DataError, RecordingWarning
 from speechgmm.features import front_end, moments, normalisation, raw_features
 from speechgmm.features.measurements import Measured, Measurements, not_silent
 from speechgmm.io.audio import Pieces, recording_key
+from speechgmm.io.samples import AudioSource
 
 if TYPE_CHECKING:  # scoring a recording waits for none of them
     from speechgmm.engine.noisy_copies import Noising
@@ -65,7 +66,7 @@ def measured_features(
         DataError: The recording cannot be used; all its samples are equal.
     """
     passing = Measured(pieces, front_end(audio.features, audio.sample_rate))
-    samples = passing if noising is None else noising.of(passing, pieces.path, key, audio)
+    samples = passing if noising is None else noising.of(passing, Path(str(pieces.path)), key, audio)
     frames, speech = raw_features(audio.features, samples, audio.sample_rate)
     measured = passing.result(pieces.native_rate)
     if measured.n_silent == len(frames):
@@ -76,7 +77,7 @@ def measured_features(
 
 
 def frames_of(
-    audio: AudioInput, path: Path, speed: float = 1.0, noising: "Noising | None" = None, *, every: bool = False
+    audio: AudioInput, path: AudioSource, speed: float = 1.0, noising: "Noising | None" = None, *, every: bool = False
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], RecordingFacts]:
     """(T, D) frames of a recording (with noise), not normalised; (T,) which of them are speech; and about it.
 
@@ -86,7 +87,7 @@ def frames_of(
     """
     recording = Pieces(path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel, speed=speed)
     try:
-        key = "" if noising is None else recording_key(path)
+        key = "" if noising is None else recording_key(Path(str(path)))  # noise is put on files alone
         raw = replace(audio, features=audio.features.without_normalisation())
         frames, speech, measured = measured_features(raw, recording, key, noising)
     except DataError as error:
@@ -107,7 +108,7 @@ def frames_of(
 
 
 def model_frames(
-    audio: AudioInput, path: Path, *, every: bool = False
+    audio: AudioInput, path: AudioSource, *, every: bool = False
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], RecordingFacts]:
     """What a model sees of a recording: as `frames_of`, but normalised and transformed."""
     frames, speech, facts = frames_of(audio, path, every=every)

@@ -57,6 +57,16 @@ class Claims:
     calibrated: Trials | None  # by ``llr``, nats; None: there is no such column
     unit: str = NATS_PER_FRAME  # of ``score``
 
+    @property
+    def judged(self) -> Trials:
+        """By what decides, and what error rates are of: the ratios where there are ratios, else the scores."""
+        return self.trials if self.calibrated is None else self.calibrated
+
+    @property
+    def judged_unit(self) -> str:
+        """The unit of ``judged``, with its name."""
+        return f"score ({self.unit})" if self.calibrated is None else "log-likelihood ratio (nats)"
+
 
 def _are_decisions(head: Sequence[str]) -> bool:
     return {"true", "predicted"} <= {*head[:4]}

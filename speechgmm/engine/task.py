@@ -104,6 +104,10 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
         """Whether every class needs training recordings of its own."""
         return True
 
+    def classes_of(self, config: Config, label: str) -> tuple[str, ...]:
+        """The classes that ``check`` counts an utterance of this label for; none where they are not known before."""
+        return (label,) if self.trains_each_class(config) else ()
+
     def about(self, job: Job) -> str:
         """What is trained and tested, in a line."""
         corpus = job.corpus
@@ -212,10 +216,7 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
         return list(hints_of_interval(evaluation.metrics))
 
     def tuning_points(self, config: Config, trained: Trained) -> Sequence[dict[str, Any]]:
-        """Settings that are worth trying after a run, those of the configuration first; none: nothing is tuned.
-
-        Points that make no valid configuration are left out.
-        """
+        """Settings worth trying after a run, those of the configuration first; invalid ones are left out."""
         return ()
 
     def more_metrics(self, evaluation: Evaluated) -> Mapping[str, Any]:

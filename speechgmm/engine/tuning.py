@@ -27,6 +27,22 @@ class TuningPlan:
     seconds: float  # by the time that the run took; less where its models came from the cache
 
 
+def check_tunable(config: Path, overrides: Sequence[str]) -> None:
+    """Refuse, before a run takes its time, to tune where there is nothing to choose by.
+
+    Raises:
+        ConfigError: The task cannot be judged without its test, or all recordings are the test.
+    """
+    job = prepare(load_config(config, overrides), console=Console(quiet=True))
+    if job.task.no_sweep is not None:
+        raise ConfigError(f"tuning is not there for task: {job.task.name}: {job.task.no_sweep}")
+    if not (job.folds or job.corpus.split("dev") or job.corpus.split("train")):
+        raise ConfigError(
+            "tuning chooses settings on the training part or the split dev, and all recordings are the test; give "
+            "labelled recordings that the test does not have (the split train), or divide them (corpus.split)"
+        )
+
+
 def plan_tuning(config: Path, overrides: Sequence[str], result: Result) -> TuningPlan:
     """What is tried after a run of a configuration, and about how long it takes.
 
@@ -38,7 +54,10 @@ def plan_tuning(config: Path, overrides: Sequence[str], result: Result) -> Tunin
     given = job.task.tuning_points(experiment.config, result.trained)
     points = [point for point in given if _is_valid(config, overrides, point)]
     if len(points) < 2:
-        raise ConfigError(f"tuning is not there for task: {job.task.name}; choose settings by a sweep")
+        raise ConfigError(
+            f"tuning knows no other settings worth trying for task: {job.task.name} with this configuration; name some "
+            "in a sweep"
+        )
     seconds = sum(value for stage, value in result.metrics["seconds"].items() if stage not in NOT_REPEATED)
     # A run trains one set for each fold and one of everything; a point one for each outer and each inner fold.
     return TuningPlan(tuple(points), seconds * len(points) * _n_sets(job) / (len(job.folds) + 1))

@@ -74,6 +74,13 @@ from speechgmm.evaluation.operating import (
     pav_llrs,
     tippett,
 )
+from speechgmm.evaluation.operating_points import (
+    Application,
+    OperatingPoint,
+    bayes_point,
+    detection_summary,
+    operating_points,
+)
 from speechgmm.evaluation.resampling import OfSums, ratio
 from speechgmm.evaluation.roc_area import auc, pauc
 from speechgmm.evaluation.t_dcf import (
@@ -89,6 +96,7 @@ from speechgmm.evaluation.verbal_scale import in_words
 __all__ = [
     "EER_NAMES",
     "FEW_GROUPS",
+    "Application",
     "AsvErrors",
     "ClusterFigures",
     "Det",
@@ -103,6 +111,7 @@ __all__ = [
     "OpenSet",
     "OpenSetCurve",
     "OpenSetRates",
+    "OperatingPoint",
     "PerClass",
     "Roc",
     "TandemCosts",
@@ -119,6 +128,7 @@ __all__ = [
     "asvspoof_threshold",
     "auc",
     "balanced_accuracy",
+    "bayes_point",
     "bayes_threshold",
     "boundary_errors",
     "cllr",
@@ -133,6 +143,7 @@ __all__ = [
     "count_decisions",
     "count_edits",
     "det",
+    "detection_summary",
     "diarization_errors",
     "edit_rate",
     "eer",
@@ -149,6 +160,7 @@ __all__ = [
     "open_set_curve",
     "open_set_rates",
     "open_set_sums",
+    "operating_points",
     "pauc",
     "pav_blocks",
     "pav_llrs",

@@ -4,10 +4,11 @@ Items of one speaker are alike, so the speakers are what was sampled: ``interval
 takes test items as independent, and a figure about unseen speakers is less certain than it says.
 
 ``interval`` takes from the resamples only their bias and standard deviation, and puts Student's t with (groups - 1)
-degrees of freedom around the figure, on a scale where the figure has no bounds. Measured (``docs/metrics.md`` has the
-table that ``benchmarks/interval_coverage.py`` made): the percentile interval and BCa are too narrow and off centre with
-few groups, all the more for EER, minDCF and Cllr_min, which pick their best threshold on the test items and look better
-than they are; bootstrap-t fails with groups of unlike sizes, whose own standard errors are too rough to divide by.
+degrees of freedom around the figure, on a scale where the figure has no bounds. Measured
+(``docs/reference/metrics.md`` has the table that ``benchmarks/interval_coverage.py`` made): the percentile interval and
+BCa are too narrow and off centre with few groups, all the more for EER, minDCF and Cllr_min, which pick their best
+threshold on the test items and look better than they are; bootstrap-t fails with groups of unlike sizes, whose own
+standard errors are too rough to divide by.
 """
 
 from dataclasses import dataclass

@@ -9,9 +9,10 @@ scikit-learn's names for the same: ``score_samples`` (``log_likelihoods``), ``pr
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from speechgmm.errors import ConfigError, FitError
 from speechgmm.gmm.frames import as_numbers
@@ -34,24 +35,25 @@ def log_likelihoods(model: DiagGMM | LogLinear, frames: ArrayLike) -> Floats:
     >>> log_likelihoods(DiagGMM([1.0], [[0.0]], [[1.0]]), [[0.0], [1.0]]).round(4)
     array([-0.9189, -1.4189])
     """
-    n_features = model.means.shape[1] if isinstance(model, DiagGMM) else model.linear.shape[1]
-    found = np.empty(len(check_dimensions(as_numbers(frames), n_features)))
+    found = np.empty(len(check_dimensions(as_numbers(frames), _shape(model)[1])))
     for part, scores in _scores(model, frames):
         log_sums(scores[None], out=found[None, part])
     return found
 
 
-def posteriors(model: DiagGMM, frames: ArrayLike) -> NDArray[np.float32]:
-    """The probability of every component given every frame (T, D): (T, K) float32, rows that sum to one.
+def posteriors(model: DiagGMM | LogLinear, frames: ArrayLike, *, dtype: DTypeLike = np.float32) -> NDArray[Any]:
+    """The probability of every component given every frame (T, D): (T, K), rows that sum to one.
 
-    Of a million pixels and six components they take 24 MB. Raises as ``log_likelihoods``.
+    They are computed in float64 and kept as ``dtype``: of a million pixels and six components, float32 takes 24 MB.
+    Raises as ``log_likelihoods``.
 
     >>> two = DiagGMM([0.5, 0.5], [[0.0], [4.0]], [[1.0], [1.0]])
     >>> posteriors(two, [[0.0], [2.0]]).round(4)
     array([[9.997e-01, 3.000e-04],
            [5.000e-01, 5.000e-01]], dtype=float32)
     """
-    found = np.empty((len(check_dimensions(as_numbers(frames), model.n_features)), model.n_components), np.float32)
+    n_components, n_features = _shape(model)
+    found = np.empty((len(check_dimensions(as_numbers(frames), n_features)), n_components), dtype)
     for part, scores in _scores(model, frames):
         scores -= scores.max(axis=0)
         np.exp(scores, out=scores)
@@ -60,13 +62,13 @@ def posteriors(model: DiagGMM, frames: ArrayLike) -> NDArray[np.float32]:
     return found
 
 
-def assign(model: DiagGMM, frames: ArrayLike) -> NDArray[np.intp]:
+def assign(model: DiagGMM | LogLinear, frames: ArrayLike) -> NDArray[np.intp]:
     """The most probable component of every frame (T, D): (T,), the first of equals. Raises as ``log_likelihoods``.
 
     >>> assign(DiagGMM([0.5, 0.5], [[0.0], [4.0]], [[1.0], [1.0]]), [[1.0], [3.0]])
     array([0, 1])
     """
-    found = np.empty(len(check_dimensions(as_numbers(frames), model.n_features)), np.intp)
+    found = np.empty(len(check_dimensions(as_numbers(frames), _shape(model)[1])), np.intp)
     for part, scores in _scores(model, frames):
         found[part] = scores.argmax(axis=0)
     return found
@@ -89,6 +91,12 @@ def sample(model: DiagGMM, n_frames: int, *, seed: int | np.random.Generator = 0
     deviations = np.sqrt(model.variances)
     frames = model.means[components] + deviations[components] * rng.standard_normal((n_frames, model.n_features))
     return frames, components
+
+
+def _shape(model: DiagGMM | LogLinear) -> tuple[int, int]:
+    """Components and dimensions, (K, D)."""
+    n_components, n_features = (model.means if isinstance(model, DiagGMM) else model.linear).shape
+    return n_components, n_features
 
 
 def _scores(model: DiagGMM | LogLinear, frames: ArrayLike) -> Iterator[tuple[slice, Floats]]:

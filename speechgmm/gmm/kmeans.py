@@ -46,7 +46,7 @@ def kmeans_mixture(
     mean, variance = moments(frames, weights)
     scale = np.where(variance > 0, np.sqrt(variance), 1.0)
     points = (frames - mean) / scale
-    centres = points[_greedy_seeds(points, weights, n_components, rng)]
+    centres = points[greedy_seeds(points, weights, n_components, rng)]
     for _ in range(LLOYD):
         labels = _nearest(points, centres)
         counts, sums = _totals(labels, weights, n_components, points)
@@ -68,8 +68,17 @@ def kmeans_mixture(
     return DiagGMM(shares / shares.sum(), mean + scale * start.means, scale**2 * start.variances)
 
 
-def _greedy_seeds(points: Floats, weights: Floats, n_components: int, rng: np.random.Generator) -> list[int]:
-    """Seeds of k-means++ (Arthur & Vassilvitskii 2007), each the best of 2 + log K that are drawn."""
+def greedy_seeds(points: Floats, weights: Floats, n_components: int, rng: np.random.Generator) -> list[int]:
+    """Seeds of k-means++ (Arthur & Vassilvitskii 2007), each the best of 2 + log K that are drawn.
+
+    ``points`` (N, D) count ``weights`` (N,). Returns the numbers of K different points.
+
+    Raises:
+        FitError: Fewer distinct points of weight above 0 than components.
+
+    >>> sorted(greedy_seeds(np.array([[0.0], [1.0], [9.0]]), np.array([1.0, 0.0, 1.0]), 2, np.random.default_rng(0)))
+    [0, 2]
+    """
     n_candidates = 2 + int(np.log(n_components))
     norms = (points**2).sum(axis=1)
     seeds = [int(rng.choice(len(points), p=weights / weights.sum()))]

@@ -78,6 +78,7 @@ def fit_variational(
     variance_frames: float | None = None,
     variance_share: float | None = None,
     seed: int | np.random.Generator = 0,
+    start: DiagGMM | BayesianGMM | None = None,
     weights: ArrayLike | None = None,
     init: Start = "kmeans++",
     max_iter: int = 200,
@@ -102,6 +103,8 @@ def fit_variational(
         See ``BayesianGMM.around`` for what they mean and their defaults.
     init, seed
         The start, as in ``fit_gmm``.
+    start : DiagGMM or BayesianGMM, optional
+        Where the fit begins instead: its posteriors of the components are the first.
     max_iter : int, default 200
         Updates at most.
     tol : float, default 1e-5
@@ -120,7 +123,7 @@ def fit_variational(
     Raises
     ------
     ShapeError
-        Frames that are not (N, D); weights or a prior that do not fit them.
+        Frames that are not (N, D); weights, a prior or a start that do not fit them.
     FitError
         No frames; NaN; fewer distinct frames than components; a dimension that is the same in every frame; an improper
         prior.
@@ -166,18 +169,26 @@ def fit_variational(
         if prior is None:
             prior = BayesianGMM.around(mean, variance, n_components, **given)  # type: ignore[arg-type]  # by name
         chosen = "float64" if precision == "auto" else resolve_precision(precision, 1.0)
-        if prior.n_components > 1 and prior.exchangeable:
+        if start is not None:
+            begin = _checked_start(start, prior).log_linear()
+        elif prior.n_components > 1 and prior.exchangeable:
             floor = START_FLOOR * np.where(variance > 0, variance, prior.mixture().variances[0])
             rng = np.random.default_rng(seed)
             mixture = initial_model(source, prior.n_components, method=init, rng=rng, floor=floor, map=spread)
-            start = mixture.log_linear()
+            begin = mixture.log_linear()
         else:
-            start = prior.log_linear()
+            begin = prior.log_linear()
         # Centre and scale are the prior's, too, where there are few frames: they have no deviation to speak of.
         scale = np.sqrt(np.where(variance > 0, variance, prior.mixture().variances.max(axis=0)))
         size = block_size(len(source), source.n_features, prior.n_components)
         held = hold(batches(source, mean, scale, chosen, size), memory, map=spread)
-        return fit_posterior(start, held, prior, max_iter=max_iter, tol=tol, map=spread)
+        return fit_posterior(begin, held, prior, max_iter=max_iter, tol=tol, map=spread)
+
+
+def _checked_start(start: DiagGMM | BayesianGMM, prior: BayesianGMM) -> DiagGMM | BayesianGMM:
+    if (start.n_components, start.n_features) != prior.conjugate.means.shape:
+        raise ShapeError(f"{start!r} to start from, for a prior of shape {prior.conjugate.means.shape}")
+    return start
 
 
 def _check_prior(

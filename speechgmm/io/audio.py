@@ -11,15 +11,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import gcd
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import DataError, RecordingWarning
 from speechgmm.io.channel_check import ChannelCheck
-from speechgmm.io.decoders import Decoder, Source, native_rate, not_audio, open_decoder, recording_key
-from speechgmm.io.recording_file import open_recording
+from speechgmm.io.decoders import Decoder, Source, native_rate, not_audio, recording_key
+from speechgmm.io.samples import AudioSource, opened
+
+if TYPE_CHECKING:
+    import soxr
 
 __all__ = ["CLIPPED_SHARE", "Pieces", "Recording", "native_rate", "read_recording", "recording_key", "resampled"]
 
@@ -29,6 +32,9 @@ FULL_SCALE: Final = 0.999
 CLIPPED_SHARE: Final = 0.001
 """From this share of clipped samples on, a person is warned."""
 
+
+INT16_SCALE: Final = np.float32(1 / 32768)
+"""From 16-bit samples to [-1, 1)."""
 
 _PIECE: Final = 65536
 """Samples that are decoded at once: 4 s at 16 kHz."""
@@ -58,12 +64,18 @@ class Pieces:
     """
 
     def __init__(
-        self, path: Path, *, sample_rate: int, resample: bool = False, channel: str | int = "mix", speed: float = 1.0
+        self,
+        path: AudioSource,
+        *,
+        sample_rate: int,
+        resample: bool = False,
+        channel: str | int = "mix",
+        speed: float = 1.0,
     ) -> None:
         """Name a recording.
 
         Args:
-            path: The file.
+            path: The file, or samples in memory.
             sample_rate: The rate to return, in Hz.
             resample: Convert another rate (soxr HQ) instead of refusing it.
             channel: ``mix`` for the mean of all channels, or the number of one.
@@ -104,11 +116,12 @@ class Pieces:
                 zeros.
         """
         self._n_decoded = self._n_clipped = self._n_samples = 0
-        with open_recording(self.path) as raw, open_decoder(raw, self.path) as decoder:
+        with opened(self.path) as decoder:
             self.decoder = decoder.name
             self.notes = (decoder.note,) if decoder.note else ()
             rate = self.native_rate = int(decoder.source.samplerate)
-            self._check_header(decoder.source)
+            check_rate(str(self.path), rate, self.sample_rate, resample=self.resample)
+            check_channel(str(self.path), decoder.source.channels, self.channel)
             pieces = self._checked(decoder)
             if rate != self.sample_rate:
                 pieces = resampled(pieces, rate, self.sample_rate)
@@ -122,18 +135,6 @@ class Pieces:
                     f"{self.path}: its {self._n_decoded} samples at {rate} Hz are none at {self.sample_rate} Hz; "
                     "is the rate in its header right?"
                 )
-
-    def _check_header(self, file: Source) -> None:
-        path, rate = self.path, int(file.samplerate)
-        if rate != self.sample_rate and not self.resample:
-            raise DataError(
-                f"{path}: sample rate {rate} Hz, not {self.sample_rate} Hz; resample it (corpus.resample: true, or "
-                f"resample=True with a model), or set corpus.sample_rate to {rate} if all are so"
-            )
-        if self.channel != "mix" and not 0 <= int(self.channel) < file.channels:
-            raise DataError(
-                f"{path}: channel {self.channel} is asked for (corpus.channel); it has {file.channels}, counted from 0"
-            )
 
     def _checked(self, decoder: Decoder) -> Iterator[NDArray[np.float32]]:
         """Decoded samples of the channel; raise for what they are, or, at the end, for what they are not."""
@@ -150,16 +151,11 @@ class Pieces:
             if n == 0:
                 break
             left = left - n if n == _PIECE else 0  # fewer are the last
-            samples = buffer[:n]
-            if self.channel != "mix":
-                samples[:] = block[:n, int(self.channel)]
-            elif file.channels == 1:
-                samples[:] = block[:n, 0]
-            else:
-                np.mean(block[:n], axis=1, dtype=np.float32, out=samples)
+            samples = one_channel(block[:n], self.channel, buffer[:n])
+            if self.channel == "mix" and file.channels > 1:
                 channels.add(block[:n], samples)
             if is_int16:
-                samples *= np.float32(1 / 32768)
+                samples *= INT16_SCALE
             peak = max(float(samples.max()), -float(samples.min()))
             self._n_decoded += n
             if not math.isfinite(peak):
@@ -181,7 +177,7 @@ class Pieces:
         try:
             return int(file.buffer_read_into(block, "int16" if block.dtype == np.int16 else "float32"))
         except (RuntimeError, ValueError, TypeError) as error:
-            raise not_audio(self.path, error) from None
+            raise not_audio(Path(str(self.path)), error) from None
 
     def _check_whole(self, expected: int, loudest: float, n_bad: int, channels: ChannelCheck) -> None:
         path, n = self.path, self._n_decoded
@@ -197,7 +193,9 @@ class Pieces:
             raise DataError(f"{path}: all {n} samples are zero; a muted channel or a failed recording")
 
 
-def read_recording(path: Path, *, sample_rate: int, resample: bool = False, channel: str | int = "mix") -> Recording:
+def read_recording(
+    path: AudioSource, *, sample_rate: int, resample: bool = False, channel: str | int = "mix"
+) -> Recording:
     """Decode and check a whole recording: its `Pieces`, joined. Warns as `Pieces.warn` does."""
     pieces = Pieces(path, sample_rate=sample_rate, resample=resample, channel=channel)
     samples = np.concatenate([piece.copy() for piece in pieces])
@@ -205,12 +203,43 @@ def read_recording(path: Path, *, sample_rate: int, resample: bool = False, chan
     return Recording(samples, sample_rate, pieces.clipped)
 
 
-def resampled(pieces: Iterable[NDArray[np.float32]], rate: int, new_rate: int) -> Iterator[NDArray[np.float32]]:
-    """Samples at another rate, by soxr's HQ recipe, which gives the same samples wherever they are cut."""
+def check_rate(name: str, rate: int, wanted: int, *, resample: bool) -> None:
+    """Raise DataError where a recording has another rate, in Hz, and is not to be resampled."""
+    if rate != wanted and not resample:
+        raise DataError(
+            f"{name}: sample rate {rate} Hz, not {wanted} Hz; resample it (corpus.resample: true, or resample=True "
+            f"with a model), or set corpus.sample_rate to {rate} if all are so"
+        )
+
+
+def check_channel(name: str, n_channels: int, channel: str | int) -> None:
+    """Raise DataError where a recording lacks the channel."""
+    if channel != "mix" and not 0 <= int(channel) < n_channels:
+        raise DataError(f"{name}: channel {channel} is asked for (corpus.channel); it has {n_channels}, counted from 0")
+
+
+def one_channel(block: NDArray[Any], channel: str | int, out: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The channel of samples (N, channels), or the mean of all for ``mix``, in ``out`` (N,); int16 is not scaled."""
+    if channel != "mix":
+        out[:] = block[:, int(channel)]
+    elif block.shape[1] == 1:
+        out[:] = block[:, 0]
+    else:
+        np.mean(block, axis=1, dtype=np.float32, out=out)
+    return out
+
+
+def resampler(rate: int, new_rate: int) -> "soxr.ResampleStream":
+    """What brings samples to another rate, by soxr's HQ recipe, which gives the same samples wherever they are cut."""
     import soxr
 
     divisor = gcd(rate, new_rate)
-    stream = soxr.ResampleStream(rate // divisor, new_rate // divisor, 1, dtype="float32", quality="HQ")
+    return soxr.ResampleStream(rate // divisor, new_rate // divisor, 1, dtype="float32", quality="HQ")
+
+
+def resampled(pieces: Iterable[NDArray[np.float32]], rate: int, new_rate: int) -> Iterator[NDArray[np.float32]]:
+    """Samples at another rate, see `resampler`."""
+    stream = resampler(rate, new_rate)
     for piece in pieces:
         yield stream.resample_chunk(piece)
     yield stream.resample_chunk(np.empty(0, np.float32), last=True)

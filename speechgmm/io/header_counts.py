@@ -224,11 +224,9 @@ def _end_of_chunks(file: BinaryIO, chunks: _Chunks, position: int, body: int, si
 
 
 def _au_count(head: bytes, size: int) -> HeaderCount:
-    if size < 24:  # a header cut off counts nothing
-        return HeaderCount()
     order: Literal["little", "big"] = "big" if head[:4] == b".snd" else "little"
     offset, promised = (int.from_bytes(head[at : at + 4], order) for at in (4, 8))
-    rest = max(0, size - offset)
+    rest = max(0, size - max(24, offset))  # none behind a header that is cut off
     unknown = {8: b"\xff\xff\xff\xff"}  # as the format has it
     if promised > rest:
         return HeaderCount(patches=unknown) if _is_placeholder(promised, 4) else HeaderCount(missing=promised - rest)

@@ -8,12 +8,12 @@ import numpy as np
 
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.gmm.selection import NAMES
-from speechgmm.report.canvas import FAINT, new_axes
+from speechgmm.plots.canvas import FAINT, new_axes, plain_text
+from speechgmm.plots.training import CURVES_WITH_NAMES
 from speechgmm.report.parts import Picture, Section, Table
-from speechgmm.report.plots import CURVES_WITH_NAMES, plain_text
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 MARKERS: Final = "os^Dv<>p"
 
@@ -27,7 +27,7 @@ def plot_choice(
     *,
     criterion: str = "bic",
     title: str = "",
-) -> "Figure":
+) -> "Axes":
     """The criterion of every candidate below the best of its class, and which was chosen.
 
     Args:
@@ -36,10 +36,10 @@ def plot_choice(
         criterion: What was counted: bic, aic, held_out or occupancy (frames of the component that holds the fewest).
         title: What was trained.
 
-    >>> plot_choice({"yes": [(1, -9.0), (2, -8.5), (3, -8.6)]}, {"yes": 2}).axes[0].get_xlabel()
+    >>> plot_choice({"yes": [(1, -9.0), (2, -8.5), (3, -8.6)]}, {"yes": 2}).get_xlabel()
     'components'
     """
-    figure, axes = new_axes(title=title)
+    axes = new_axes(title=title)
     occupancy = criterion == "occupancy"
     named = len(values) <= CURVES_WITH_NAMES
     sizes: set[int] = set()
@@ -68,7 +68,7 @@ def plot_choice(
         axes.set_ylabel(f"{NAMES[criterion]}\nbelow the class's best (nats per frame)")
     if named and values:
         axes.legend(frameon=False, fontsize=9)
-    return figure
+    return axes
 
 
 def choice(run: RunFolder) -> Section | None:

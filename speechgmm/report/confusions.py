@@ -7,8 +7,9 @@ import numpy as np
 
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.io.run_files import RunFile
+from speechgmm.plots import confusion_matrix
+from speechgmm.plots.confusion import COUNTS_UP_TO
 from speechgmm.report.parts import Picture, Section, Table, percent
-from speechgmm.report.plots import COUNTS_UP_TO, plot_confusion
 
 PAIRS: Final = 20
 """Confusions that are listed."""
@@ -33,7 +34,7 @@ def confusions(run: RunFolder) -> Section | None:
         for true, taken in order
         if wrong[true, taken]
     ]
-    caption = f"The most frequent confusions ({len(pairs)})" if pairs else "Confusions: none"
+    caption = f"Most confused pairs ({len(pairs)})" if pairs else "Most confused pairs: none"
     head = ("true class", "confused with", "items", "share of the true class (%)")
     most = Table.of(caption, head, pairs, text=2, folded=n <= COUNTS_UP_TO)
     if n <= ALL_COUNTS_UP_TO:
@@ -44,7 +45,7 @@ def confusions(run: RunFolder) -> Section | None:
     else:
         full = replace(most, caption=f"{caption}; all counts are in {RunFile.CONFUSION}", folded=True)
     picture = Picture.of(
-        plot_confusion(counts, labels, title=run.name),
+        confusion_matrix(counts, labels, title=run.name),
         "confusion",
         alt=f"Confusion matrix of {n} classes; {np.trace(counts)} of {counts.sum()} items are on the diagonal. "
         "The counts are in the table below it.",
@@ -65,4 +66,5 @@ def _per_class(run: RunFolder, wrong: Any, labels: tuple[str, ...]) -> Table:
         rows.append((row["class"], row["items"], row["right"], *shares, most))
     rows.sort(key=lambda row: float("inf") if row[3] == "–" else float(row[3]))
     head = ("class", "items", "correct", "recall (%)", "precision (%)", "most often confused with (items)")
-    return Table("Every class, the worst first", head, tuple(rows), frozenset((1, 2, 3, 4)), folded=len(rows) > 12)
+    caption = "Recall and precision of every class, the lowest recall first"
+    return Table(caption, head, tuple(rows), frozenset((1, 2, 3, 4)), folded=len(rows) > 12)

@@ -1,4 +1,7 @@
-"""What a report says of trials: DET, scores, Tippett and calibration, each with its numbers."""
+"""What a report says of trials: DET, scores, Tippett and reliability, each with its numbers, all of the same scores.
+
+Of a calibrated run these are the likelihood ratios, as its metrics are; one table has the scores before calibration.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,19 +9,24 @@ from typing import Final
 import numpy as np
 
 from speechgmm.engine.run_folder import RunFolder
-from speechgmm.evaluation import Trials, cllr, cllr_min, pav_blocks, roc
-from speechgmm.report.detection_plots import (
-    NATS_PER_LOG10,
-    RATIO,
-    plot_calibration,
-    plot_det,
-    plot_scores,
-    plot_tippett,
-    score_histogram,
-    tippett,
+from speechgmm.engine.run_scores import Claims
+from speechgmm.evaluation import (
+    Application,
+    OperatingPoint,
+    Trials,
+    bayes_point,
+    cllr,
+    cllr_min,
+    detection_summary,
+    operating_points,
+    pav_blocks,
+    roc,
 )
-from speechgmm.report.operating_points import Application, OperatingPoint, bayes_point, operating_points
-from speechgmm.report.parts import Picture, Section, Table, percent
+from speechgmm.evaluation.metric import shown_name
+from speechgmm.plots import det, reliability, score_histogram, tippett
+from speechgmm.plots.detection import NATS_PER_LOG10, RATIO, histogram_shares, tippett_shares
+from speechgmm.plots.sources import applications_of
+from speechgmm.report.parts import Picture, Section, Table, percent, shown
 
 RATES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 """False alarm rates at which the DET's table is read."""
@@ -27,50 +35,42 @@ ROWS: Final = 21
 """Of the table of a Tippett plot."""
 
 
-def applications(run: RunFolder) -> tuple[Application, ...]:
-    """The priors and costs that the run was judged at: of its configuration, and of any figure that names its own."""
-    scoring = run.config.get("decision") or run.config.get("scoring", {})
-    costs = float(scoring.get("cost_miss", 1)), float(scoring.get("cost_false_alarm", 1))
-    found = [Application(float(scoring.get("prior", scoring.get("p_target", 0.01))), *costs)]
-    for about in (metric.more for metric in run.results.values() if "p_target" in metric.more):
-        own = about.get("cost_miss", costs[0]), about.get("cost_false_alarm", costs[1])
-        found.append(Application(float(about["p_target"]), float(own[0]), float(own[1])))
-    return tuple(dict.fromkeys(found))
-
-
 def detection(run: RunFolder) -> Section | None:
     """The section of a verification run; None where it has no trials of known truth."""
-    if run.claims is None:
+    claims = run.claims
+    if claims is None:
         return None
-    trials, calibrated, wanted = run.claims.trials, run.claims.calibrated, applications(run)
-    unit = f"score ({run.claims.unit})"
+    trials, unit, wanted = claims.judged, claims.judged_unit, applications_of(run)
     points = operating_points(trials, wanted)
-    ratios = calibrated is not None
-    pictures = [_det(trials, points, wanted, unit), _scores(trials, points, unit)]
-    pictures.append(_tippett(calibrated or trials, RATIO if ratios else unit))
     text = [f"{int(trials.is_target.sum())} target and {int((~trials.is_target).sum())} nontarget trials."]
-    tables = [_points("Operating points, chosen on these trials", unit, points)]
-    if calibrated is None:
+    pictures = [_det(trials, points, wanted, unit), _scores(trials, points, unit)]
+    if claims.calibrated is None:
         text.append("The scores are not calibrated: they rank trials, and are no likelihood ratios.")
+        tables = [_points("Operating points, chosen on these trials", unit, points)]
+        pictures.append(_tippett(trials, unit))
     else:
-        least, cost = cllr_min(calibrated), cllr(calibrated)
         text.append(
-            f"The column llr is calibrated: of its Cllr of {cost:.3f} bits, {least:.3f} would be left after the best "
-            f"increasing map of these ratios (PAV), and {cost - least:.3f} are lost to calibration."
+            "The scores are calibrated. All metrics and plots of this page are of the log-likelihood ratios; the first "
+            "table compares them with the scores before calibration."
         )
-        if abs(least - cllr_min(trials)) > 5e-4:
-            text.append("Cllr_min among the results is of the scores, which maps by folds put into another order.")
-        fixed = tuple(bayes_point(calibrated, application) for application in wanted)
-        tables.append(
-            _points("Operating points that prior and costs set, by the calibrated ratio", "score (nats)", fixed)
-        )
-        pictures.append(_calibration(calibrated))
-    return Section("detection", "Targets and nontargets", tuple(text), tuple(tables), tuple(pictures))
+        fixed = tuple(bayes_point(trials, application) for application in wanted)
+        tables = [_before_and_after(claims, wanted[0]), _points("Operating points", unit, (*points, *fixed))]
+        pictures += [_tippett(trials, RATIO), _reliability(trials)]
+    return Section("detection", "Detection error trade-off", tuple(text), tuple(tables), tuple(pictures))
+
+
+def _before_and_after(claims: Claims, application: Application) -> Table:
+    """Metrics of the scores, and of the ratios that they were calibrated to."""
+    before, after = (detection_summary(trials, application) for trials in (claims.trials, claims.judged))
+    names = {name: shown_name(name) for name in before} | {"min_dcf": f"minDCF ({application})"}
+    rows = [(names[name], *(shown(kind[name].value, kind[name].unit) for kind in (before, after))) for name in before]
+    head = ("metric", f"before: score ({claims.unit})", "after: log-likelihood ratio")
+    return Table.of("Before and after calibration", head, rows, folded=False)
 
 
 def _points(caption: str, unit: str, points: Sequence[OperatingPoint]) -> Table:
     rows = [(p.name, f"{p.threshold:.4f}", percent(p.miss, 2), percent(p.false_alarm, 2)) for p in points]
-    head = ("operating point", unit.replace("score", "threshold"), "miss (%)", "false alarm (%)")
+    head = ("operating point", f"threshold: {unit}", "miss (%)", "false alarm (%)")
     return Table.of(caption, head, rows, folded=False)
 
 
@@ -85,17 +85,18 @@ def _det(trials: Trials, points: tuple[OperatingPoint, ...], wanted: tuple[Appli
     head = ("false alarm, at most (%)", "false alarm (%)", "miss (%)", unit)
     marked = "; ".join(f"{p.name}: miss {percent(p.miss)} %, false alarm {percent(p.false_alarm)} %" for p in points)
     return Picture.of(
-        plot_det(trials, applications=wanted),
+        det(trials, applications=wanted),
         "det",
+        title="DET",
         alt=f"DET curve of miss against false alarm rate. {marked}.",
-        caption="DET: both errors over all thresholds, on normal deviate scales; nearer the corner is better. Dotted: "
-        "where they are equal.",
+        caption="Both errors over all thresholds, on normal deviate (probit) axes; nearer the lower left is better. "
+        "Dotted: where they are equal.",
         table=Table.of("The curve in numbers", head, rows, text=0),
     )
 
 
 def _scores(trials: Trials, points: tuple[OperatingPoint, ...], unit: str) -> Picture:
-    edges, shares = score_histogram(trials)
+    edges, shares = histogram_shares(trials)
     rows = [
         (f"{low:.3f}", f"{high:.3f}", percent(target, 2), percent(nontarget, 2))
         for low, high, target, nontarget in zip(edges, edges[1:], *shares, strict=False)
@@ -103,16 +104,17 @@ def _scores(trials: Trials, points: tuple[OperatingPoint, ...], unit: str) -> Pi
     head = (f"{unit}, from", "to", "targets (%)", "nontargets (%)")
     medians = [float(np.median(trials.scores[kind])) for kind in (trials.is_target, ~trials.is_target)]
     return Picture.of(
-        plot_scores(trials, thresholds=[(point.name, point.threshold) for point in points], unit=unit),
+        score_histogram(trials, thresholds=[(point.name, point.threshold) for point in points], unit=unit),
         "scores",
+        title="Score histograms",
         alt=f"Histograms of the scores; the median of targets is {medians[0]:.3f}, of nontargets {medians[1]:.3f}.",
-        caption="Scores of targets and nontargets, each as shares of their own number, with the thresholds above.",
+        caption="Targets and nontargets, each as shares of their own number; lines are thresholds.",
         table=Table.of("The histogram in numbers", head, rows, text=0),
     )
 
 
 def _tippett(trials: Trials, unit: str) -> Picture:
-    x, shares = tippett(trials, ROWS)
+    x, shares = tippett_shares(trials, ROWS)
     scale = NATS_PER_LOG10 if unit == RATIO else 1
     rows = [
         (f"{value / scale:.3f}", percent(target, 2), percent(nontarget, 2))
@@ -121,15 +123,16 @@ def _tippett(trials: Trials, unit: str) -> Picture:
     head = (unit, "targets with as much or more (%)", "nontargets with as much or more (%)")
     at_zero = [percent(float((trials.scores[kind] >= 0).mean())) for kind in (trials.is_target, ~trials.is_target)]
     return Picture.of(
-        plot_tippett(trials, calibrated=unit == RATIO, unit=unit),
+        tippett(trials, calibrated=unit == RATIO, unit=unit),
         "tippett",
+        title="Tippett plot",
         alt=f"Tippett plot: {at_zero[0]} % of targets and {at_zero[1]} % of nontargets have 0 or more.",
-        caption="Tippett plot: the share of either kind that has a score or a higher one.",
+        caption="The share of targets, and of nontargets, with at least this value.",
         table=Table.of("The curves in numbers", head, rows, text=0),
     )
 
 
-def _calibration(trials: Trials) -> Picture:
+def _reliability(trials: Trials) -> Picture:
     bounds, found = pav_blocks(trials)
     rows = [
         (*(f"{value / NATS_PER_LOG10:.3f}" for value in ends), f"{ratio / NATS_PER_LOG10:.3f}")
@@ -137,10 +140,11 @@ def _calibration(trials: Trials) -> Picture:
     ]
     head = (f"{RATIO}, from", "to", "borne out")
     return Picture.of(
-        plot_calibration(trials),
+        reliability(trials),
         "calibration",
-        alt=f"Calibration plot: Cllr {cllr(trials):.3f} bits, Cllr_min {cllr_min(trials):.3f} bits.",
-        caption="Calibration: what the ratios claim against what the best increasing map of these trials (PAV) makes "
-        "of them. On the dotted line they mean what they say; above it they claim too little, below it too much.",
+        title="Reliability (PAV)",
+        alt=f"Reliability plot: Cllr {cllr(trials):.3f} bits, Cllr_min {cllr_min(trials):.3f} bits.",
+        caption="Claimed ratios against those that the best increasing map of these trials (PAV) gives. On the dotted "
+        "line ratios are calibrated; below it they are overconfident for the target, above it too low.",
         table=Table.of(f"The {len(rows)} blocks of PAV", head, rows, text=0),
     )

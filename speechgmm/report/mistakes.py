@@ -6,7 +6,6 @@ What a page holds of anybody's voice is limited here: so many errors, so many se
 import base64
 import io
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -15,9 +14,10 @@ from numpy.typing import NDArray
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.run_scores import Claims, Decisions
 from speechgmm.errors import DataError
-from speechgmm.io.audio import Pieces, native_rate
+from speechgmm.io.audio import Pieces
+from speechgmm.io.samples import AudioSource, source_rate
+from speechgmm.plots import spectrogram
 from speechgmm.report.parts import Clip, Picture, Section, Table
-from speechgmm.report.plots import plot_spectrogram
 
 LISTED: Final = 30
 """Errors in the table."""
@@ -57,7 +57,7 @@ def section(run: RunFolder, n_audio: int, threshold: float | None) -> Section | 
         text = ["Ordered by how far the score of the predicted class lies above that of the true class."]
     elif run.claims is not None and threshold is not None:
         worst, n_errors = _wrong_claims(run.claims, threshold)
-        head = ("test recording", "claimed", "error", f"score ({run.claims.unit})")
+        head = ("test recording", "claimed", "error", run.claims.judged_unit)
         text = [
             f"At the threshold of equal errors, {threshold:.3f}: the targets rejected with the lowest scores and the "
             "nontargets accepted with the highest, in turn."
@@ -99,7 +99,7 @@ def _wrong_decisions(decisions: Decisions, unit: str) -> tuple[list[Mistake], in
 
 
 def _wrong_claims(claims: Claims, threshold: float) -> tuple[list[Mistake], int]:
-    scores, target = claims.trials.scores, claims.trials.is_target
+    scores, target = claims.judged.scores, claims.judged.is_target
     misses, alarms = np.flatnonzero(target & (scores < threshold)), np.flatnonzero(~target & (scores >= threshold))
     by_depth = (misses[np.argsort(scores[misses], kind="stable")], alarms[np.argsort(-scores[alarms], kind="stable")])
     both: list[int] = [int(kind[n]) for n in range(LISTED) for kind in by_depth if n < len(kind)]
@@ -107,7 +107,7 @@ def _wrong_claims(claims: Claims, threshold: float) -> tuple[list[Mistake], int]
     for n in both[:LISTED]:
         error = "target rejected" if target[n] else "nontarget accepted"
         test, model, score = claims.tests[n], claims.models[n], f"{scores[n]:.3f}"
-        about = (("claimed", model), ("error", error), ("score", f"{score} ({claims.unit})"))
+        about = (("claimed", model), ("error", error), (claims.judged_unit, score))
         found.append(Mistake(test, f"{error}: {test} as {model}", about, (test, model, error, score)))
     return found, len(misses) + len(alarms)
 
@@ -127,23 +127,24 @@ def _clip(run: RunFolder, mistake: Mistake, name: str) -> Clip:
     corpus = run.config.get("corpus", {})
     try:
         samples, rate = read_clip(path, first, last, corpus.get("channel", "mix"))
-        figure = plot_spectrogram(samples, rate, start=first, segment=(start, end) if before and end else None)
+        meant = [(start, end, "")] if before and end else None
+        axes = spectrogram(samples, rate, start=first, segments=meant)
     except DataError as error:
         return Clip(mistake.title, mistake.about, missing=str(error))
     length = len(samples) / rate
     about = (("recording", mistake.id), *mistake.about, ("heard", f"{first:.2f} s to {first + length:.2f} s"))
     alt = f"Spectrogram of {mistake.id}, {length:.2f} s, 0 to {rate / 2000:g} kHz"
-    picture = Picture.of(figure, name, alt=alt, caption="", table=None)
+    picture = Picture.of(axes, name, alt=alt, caption="", table=None)
     return Clip(mistake.title, about, picture, data_uri(samples, rate))
 
 
-def read_clip(path: Path, first: float, last: float, channel: str | int) -> tuple[NDArray[np.float32], int]:
+def read_clip(path: AudioSource, first: float, last: float, channel: str | int) -> tuple[NDArray[np.float32], int]:
     """Samples from ``first`` to ``last`` (s), or to the end, and their rate (Hz).
 
     Raises:
         DataError: The recording cannot be read, or there is next to nothing of it.
     """
-    rate = min(native_rate(path), HIGHEST_RATE)
+    rate = min(source_rate(path), HIGHEST_RATE)
     wanted: list[NDArray[np.float32]] = []
     begin, stop, done = round(first * rate), round(last * rate), 0
     for piece in Pieces(path, sample_rate=rate, resample=True, channel=channel):

@@ -15,7 +15,7 @@ from speechgmm.engine.run_folder import RunFolder, read_run
 from speechgmm.errors import ConfigError
 from speechgmm.io.atomic import write_text
 from speechgmm.io.run_files import RunFile
-from speechgmm.report.canvas import printable
+from speechgmm.plots.canvas import printable
 
 NEEDED: Final = ("matplotlib", "jinja2")
 

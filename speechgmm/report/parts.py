@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from speechgmm.report.canvas import to_svg
+from speechgmm.report.svg import to_svg
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,22 @@ class Picture:
     caption: str
     table: Table | None
     wide: bool = False  # scrolls within itself on a small screen instead of shrinking
+    title: str = ""  # a heading above it
 
     @classmethod
     def of(
-        cls, figure: "Figure", name: str, *, alt: str, caption: str, table: Table | None, wide: bool = False
+        cls,
+        axes: "Axes",
+        name: str,
+        *,
+        alt: str,
+        caption: str,
+        table: Table | None,
+        wide: bool = False,
+        title: str = "",
     ) -> "Picture":
-        """A figure for the page; ``name`` is its own there."""
-        return cls(to_svg(figure, alt, f"{name}-"), caption, table, wide)
+        """The figure of axes for the page; ``name`` is its own there."""
+        return cls(to_svg(axes.figure.figure, alt, f"{name}-"), caption, table, wide, title)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +86,16 @@ def percent(share: float, digits: int = 1) -> str:
     ('95.3', '–')
     """
     return "–" if share != share else f"{100 * share:.{digits}f}"
+
+
+def shown(value: float | None, unit: str) -> str:
+    """A metric or a bound of it, with its unit.
+
+    >>> shown(0.1234, "fraction"), shown(0.5, "bits"), shown(None, "bits")
+    ('12.3 %', '0.500 bits', '–')
+    """
+    if value is None:
+        return "–"
+    if unit == "fraction":
+        return f"{percent(value)} %"
+    return f"{value:.3f}" + (" bits" if unit == "bits" else "")

@@ -1,21 +1,21 @@
 """What a report says, section by section, from what a run left."""
 
-import json
 from collections.abc import Iterator
 
 import yaml
 
 from speechgmm.config import NOT_IN_THE_RESULT, default_config, other_than, to_plain
 from speechgmm.engine.run_folder import RunFolder
-from speechgmm.evaluation import Metric
+from speechgmm.evaluation import Metric, operating_points
 from speechgmm.evaluation.metric import notes_of, shown_name
+from speechgmm.plots import training_curves
+from speechgmm.plots.sources import traces_of
+from speechgmm.plots.training import CURVES_WITH_NAMES
 from speechgmm.report import mistakes
 from speechgmm.report.component_choice import choice
 from speechgmm.report.confusions import confusions
 from speechgmm.report.detection_sections import detection
-from speechgmm.report.operating_points import operating_points
-from speechgmm.report.parts import Picture, Section, Table, percent
-from speechgmm.report.plots import CURVES_WITH_NAMES, plot_training
+from speechgmm.report.parts import Picture, Section, Table, shown
 from speechgmm.report.settings import settings_of
 from speechgmm.report.text import duration
 
@@ -29,7 +29,7 @@ def sections(run: RunFolder, n_audio: int) -> list[Section]:
     """
     threshold = None
     if run.claims is not None:
-        threshold = operating_points(run.claims.trials)[0].threshold
+        threshold = operating_points(run.claims.judged)[0].threshold
     found = [
         results(run),
         confusions(run),
@@ -47,15 +47,6 @@ def sections(run: RunFolder, n_audio: int) -> list[Section]:
 def figures(run: RunFolder) -> Iterator[tuple[str, Metric]]:
     """The metrics of the test, with names for a person."""
     return ((shown_name(name), metric) for name, metric in run.results.items())
-
-
-def shown(value: float | None, unit: str) -> str:
-    """A metric or a bound of it, with its unit."""
-    if value is None:
-        return "–"
-    if unit == "fraction":
-        return f"{percent(value)} %"
-    return f"{value:.3f}" + (" bits" if unit == "bits" else "")
 
 
 def with_bounds(metric: Metric) -> tuple[str, str, str]:
@@ -101,7 +92,7 @@ def training(run: RunFolder) -> Section | None:
     """What training gained for every class."""
     if not run.classes:
         return None
-    traces = {row["class"]: json.loads(row["trace"]) for row in run.classes}
+    traces = traces_of(run)
     longest = max(len(trace) for trace in traces.values())
     columns = {
         "class": "class",
@@ -129,7 +120,7 @@ def training(run: RunFolder) -> Section | None:
     if len(traces) > CURVES_WITH_NAMES:
         caption += " Grey: the other classes."
     picture = Picture.of(
-        plot_training(traces),
+        training_curves(traces),
         "training",
         alt=f"Training curves of {len(traces)} mixtures over at most {longest - 1} iterations; numbers in the table.",
         caption=caption,

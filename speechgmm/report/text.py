@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechgmm.errors import ConfigError, DataError
+from speechgmm.errors import ConfigError
 from speechgmm.io.run_files import RunFile, is_run
 from speechgmm.io.terminal import one_line
 
@@ -31,21 +31,11 @@ def figure(name: str, metric: "Metric") -> tuple[str, str, str]:
 
 def recordings(given: Sequence[Path]) -> list[Path]:
     """The recordings named, and those in folders named, in order; what is left aside there is said (standard error)."""
-    paths: list[Path] = []
-    for path in given:
-        if path.is_dir():
-            from speechgmm.corpus.readers.files import recordings_below
+    if not any(path.is_dir() for path in given):  # the readers of corpora need not be loaded
+        return list(given)
+    from speechgmm.corpus.readers.files import named_recordings
 
-            found = recordings_below(path)
-            notes = list(found.notes())
-            if not found.audio:
-                raise DataError("; ".join([f"{path}: no recordings in this folder", *notes]))
-            for note in notes:
-                print(f"warning: {path}: {note}", file=sys.stderr)
-            paths += found.audio
-        else:
-            paths.append(path)
-    return paths
+    return named_recordings(given, lambda note: print(f"warning: {note}", file=sys.stderr))
 
 
 def model_target(path: Path, out: Path | None) -> Path:

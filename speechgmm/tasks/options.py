@@ -38,6 +38,13 @@ class TableFormat(StrEnum):
     markdown = "markdown"
 
 
+class RawFormat(StrEnum):
+    """Samples of standard input, without a header."""
+
+    s16le = "s16le"
+    f32le = "f32le"
+
+
 ConfigFile = Annotated[Path, typer.Argument(help="the configuration, a YAML file", metavar="CONFIG")]
 Overrides = Annotated[
     list[str] | None,
@@ -65,6 +72,13 @@ class ScoreOptions:
     model: Model
     audio: Audio
     form: Form = Format.table
+    raw: Annotated[
+        RawFormat | None,
+        typer.Option("--raw", help="AUDIO is -: standard input has samples of one channel in this format, no header"),
+    ] = None
+    rate: Annotated[int | None, typer.Option("--rate", metavar="HZ", min=1, help="with --raw: their sample rate")] = (
+        None
+    )
     resample: Resample = False
     jobs: Jobs = 1
     quiet: Quiet = False

@@ -3,11 +3,11 @@
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Generic, TypeVar
 
 from speechgmm.engine.console import Console
 from speechgmm.errors import DataError
+from speechgmm.io.samples import AudioSource
 from speechgmm.io.tables import cell
 from speechgmm.io.terminal import one_line
 
@@ -22,13 +22,13 @@ class Results(Generic[Result]):
     """
 
     def __init__(
-        self, found: Iterable[tuple[Path, Result | DataError]], n_recordings: int, what: str, *, quiet: bool
+        self, found: Iterable[tuple[AudioSource, Result | DataError]], n_recordings: int, what: str, *, quiet: bool
     ) -> None:
         hidden = n_recordings > 1 and not sys.stdout.isatty() and sys.stderr.isatty()
         self._found = Console(quiet=quiet).track(found, n_recordings, what if hidden else None)
         self.n_failed = 0
 
-    def __iter__(self) -> Iterator[tuple[Path, Result]]:
+    def __iter__(self) -> Iterator[tuple[AudioSource, Result]]:
         for path, result in self._found:
             if isinstance(result, DataError):
                 self.failed(result)
@@ -42,19 +42,27 @@ class Results(Generic[Result]):
 
 
 def print_rows(
-    rows: Iterable[Row], form: str, columns: Sequence[str], lines: Callable[[Iterable[Row]], Iterable[str]]
+    rows: Iterable[Row],
+    form: str,
+    columns: Sequence[str],
+    lines: Callable[[Iterable[Row]], Iterable[str]],
+    *,
+    flush: bool = False,
 ) -> None:
-    """Print rows as JSON, a line each; as a table with tabs and these columns; or for a person, as ``lines``."""
+    """Print rows as JSON, a line each; as a table with tabs and these columns; or for a person, as ``lines``.
+
+    With ``flush`` each line leaves at once, whoever reads it.
+    """
     if form == "jsonl":
         for row in rows:
-            print(json.dumps(row, ensure_ascii=False))
+            print(json.dumps(row, ensure_ascii=False), flush=flush)
     elif form == "tsv":
         print("\t".join(columns))
         for row in rows:
-            print("\t".join("" if row[name] is None else cell(row[name]) for name in columns))
+            print("\t".join("" if row[name] is None else cell(row[name]) for name in columns), flush=flush)
     else:
         plain = (
             {name: one_line(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows
         )
         for line in lines(plain):
-            print(line)
+            print(line, flush=flush)

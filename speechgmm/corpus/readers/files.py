@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from types import MappingProxyType
@@ -115,6 +115,27 @@ def recordings_below(folder: Path) -> Recordings:
         elif suffix in UNDECODED:
             undecoded.append(path)
     return Recordings(folder, tuple(audio), tuple(undecoded))
+
+
+def named_recordings(given: Sequence[Path], note: Callable[[str], None]) -> list[Path]:
+    """The recordings named, and those in folders named, in order; ``note`` is told what is left aside there.
+
+    Raises:
+        DataError: A folder without recordings.
+    """
+    paths: list[Path] = []
+    for path in given:
+        if not path.is_dir():
+            paths.append(path)
+            continue
+        found = recordings_below(path)
+        notes = list(found.notes())
+        if not found.audio:
+            raise DataError("; ".join([f"{path}: no recordings in this folder", *notes]))
+        for text in notes:
+            note(f"{path}: {text}")
+        paths += found.audio
+    return paths
 
 
 def split_folders(root: Path, places: Iterable[PurePath], *, classes: bool = True) -> dict[str, str]:

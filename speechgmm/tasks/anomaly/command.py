@@ -14,6 +14,7 @@ from speechgmm.io.run_files import model_file
 from speechgmm.tasks.options import ScoreOptions
 
 if TYPE_CHECKING:
+    from speechgmm.io.samples import AudioSource
     from speechgmm.tasks.anomaly.codec import AnomalyFile
     from speechgmm.tasks.anomaly.scoring import Found
 
@@ -44,14 +45,14 @@ class Score(ScoreOptions):
                 name with ``curve``.
             ModelFileError: The model cannot be read.
         """
-        from speechgmm.report.text import recordings
         from speechgmm.tasks.anomaly.codec import read_anomaly_file
-        from speechgmm.tasks.anomaly.scoring import find_anomalies, with_resampling
+        from speechgmm.tasks.anomaly.scoring import class_of, find_anomalies, with_resampling
         from speechgmm.tasks.output import Results, print_rows
+        from speechgmm.tasks.standard_input import sources_of
 
         file = read_anomaly_file(model_file(self.model))
         file = with_resampling(file) if self.resample else file
-        kind, paths = _kind(file, self.label), recordings(self.audio)
+        kind, paths = class_of(file, self.label), sources_of(self.audio, self.raw, self.rate)
         if self.curve is not None and len({path.stem for path in paths}) < len(paths):
             raise ConfigError(f"--curve: recordings of one name in several folders would share a file in {self.curve}")
         if not self.quiet:
@@ -62,7 +63,7 @@ class Score(ScoreOptions):
         return results.n_failed
 
     def _rows(
-        self, file: "AnomalyFile", kind: str, results: "Iterable[tuple[Path, Found]]"
+        self, file: "AnomalyFile", kind: str, results: "Iterable[tuple[AudioSource, Found]]"
     ) -> Iterator[dict[str, object]]:
         for path, one in results:
             if self.curve is not None:
@@ -72,25 +73,11 @@ class Score(ScoreOptions):
                 "class": kind,
                 "score": round(one.score, 6),
                 "threshold": round(one.threshold, 6),
-                "decision": "anomalous" if one.anomalous else file.spec.normal,
+                "decision": one.decision(file),
                 "p_value": round(one.p_value, 6),
                 "start": round(one.start, 3),
                 "end": round(one.end, 3),
             }
-
-
-def _kind(file: "AnomalyFile", label: str | None) -> str:
-    """The class of normal recordings that is meant."""
-    names = list(file.models)
-    listed = f"{', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"
-    if label is None and len(names) > 1:
-        raise ConfigError(
-            f"a model of {len(names)} classes of normal recordings ({file.label}): {listed}; name the class to compare "
-            "the recordings with by --label"
-        )
-    if label is not None and label not in names:
-        raise ConfigError(f"--label {label}: the model has no such class; it has {listed} ({file.label})")
-    return label or names[0]
 
 
 def _about(file: "AnomalyFile", kind: str) -> str:
@@ -123,7 +110,7 @@ def _lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         yield from aligned([head, *lines])
 
 
-def _write_curve(folder: Path, path: Path, one: "Found", file: "AnomalyFile", quiet: bool) -> None:
+def _write_curve(folder: Path, path: "AudioSource", one: "Found", file: "AnomalyFile", quiet: bool) -> None:
     """The curve as a table, and under the spectrogram as a picture where matplotlib is installed."""
     from speechgmm.io.atomic import write_text
     from speechgmm.io.tables import table
@@ -134,12 +121,12 @@ def _write_curve(folder: Path, path: Path, one: "Found", file: "AnomalyFile", qu
     write_text(target, table(("time", "oddity"), rows))
     drawn = ""
     if find_spec("matplotlib") is not None:
+        from speechgmm.plots import save_figure
         from speechgmm.report.mistakes import read_clip
-        from speechgmm.report.plots import save_figure
         from speechgmm.tasks.anomaly.plots import plot_anomaly_curve
 
         samples, rate = read_clip(path, 0.0, float(one.grid[-1]) + 1, file.audio[0].channel)
-        decision = "anomalous" if one.anomalous else file.spec.normal
+        decision = one.decision(file)
         title = f"{path.name}: {decision}, score {one.score:.2f}, threshold {one.threshold:.2f}"
         figure = plot_anomaly_curve(samples, rate, one.grid, one.curve, stretch=(one.start, one.end), title=title)
         save_figure(figure, folder / f"{path.stem}.png")

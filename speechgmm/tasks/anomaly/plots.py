@@ -1,4 +1,4 @@
-"""Plots of anomalies: scores with the threshold, the ROC, and when a recording is odd, under its spectrogram."""
+"""Plots of anomalies: scores with the threshold, the ROC, and the anomaly score over time under a spectrogram."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.evaluation import Trials, auc, roc
-from speechgmm.report.canvas import FAINT, NONTARGET, TARGET, WIDTH, new_axes
-from speechgmm.report.plots import SPECTROGRAM_RANGE, levels, plain_text
+from speechgmm.plots.canvas import FAINT, NONTARGET, TARGET, WIDTH, new_axes, plain_text
+from speechgmm.plots.signals import draw_levels, levels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ IN_LEGEND: Final = 6
 
 def plot_anomaly_scores(
     kinds: Mapping[str, ArrayLike], threshold: float | None, *, unit: str = "score", title: str = ""
-) -> "Figure":
+) -> "Axes":
     """How the scores of each kind of recordings are spread, a row each: median, middle half, and nine in ten.
 
     Args:
@@ -33,10 +33,10 @@ def plot_anomaly_scores(
         unit: What the axis says.
         title: What was run.
 
-    >>> plot_anomaly_scores({"normal": [0.0, 1.0], "click": [3.0]}, 2.0).axes[0].get_xlabel()
+    >>> plot_anomaly_scores({"normal": [0.0, 1.0], "click": [3.0]}, 2.0).get_xlabel()
     'score'
     """
-    figure, axes = new_axes(height=1.0 + 0.24 * len(kinds), title=title)
+    axes = new_axes(height=1.0 + 0.24 * len(kinds), title=title)
     for row, (name, scores) in enumerate(kinds.items()):
         low, quarter, middle, three, high = np.quantile(np.asarray(scores, np.float64), (0.05, 0.25, 0.5, 0.75, 0.95))
         colour = TARGET if name.startswith("normal") else NONTARGET
@@ -49,7 +49,7 @@ def plot_anomaly_scores(
     axes.set_yticks(range(len(kinds)), [plain_text(name) for name in kinds], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel(unit)
-    return figure
+    return axes
 
 
 def _colours(n: int) -> list[str]:
@@ -62,7 +62,7 @@ def _colours(n: int) -> list[str]:
     return [to_hex(colormaps["plasma"](0.25 + 0.5 * place)) for place in np.linspace(1, 0, n)]
 
 
-def plot_roc(curves: Mapping[str, Trials], *, marked: Sequence[tuple[float, float]] = (), title: str = "") -> "Figure":
+def plot_roc(curves: Mapping[str, Trials], *, marked: Sequence[tuple[float, float]] = (), title: str = "") -> "Axes":
     """Detected anomalies against false alarms; the diagonal is chance.
 
     Args:
@@ -71,11 +71,11 @@ def plot_roc(curves: Mapping[str, Trials], *, marked: Sequence[tuple[float, floa
         title: What was run.
 
     >>> from speechgmm.evaluation import pool_trials
-    >>> plot_roc({"clicks": pool_trials([1.0, 2.0], [0.0, 1.5])}).axes[0].get_ylabel()
+    >>> plot_roc({"clicks": pool_trials([1.0, 2.0], [0.0, 1.5])}).get_ylabel()
     'anomalous recordings detected (%)'
     """
     many = len(curves) > IN_LEGEND
-    figure, axes = new_axes(height=3.8, title=title)
+    axes = new_axes(width=WIDTH + 2.2 if many else WIDTH, height=3.8, title=title)
     axes.plot([0, 100], [0, 100], color=FAINT, linewidth=0.8, linestyle=":")
     colours = _colours(len(curves))
     areas = {name: auc(trials) for name, trials in curves.items()}
@@ -97,10 +97,9 @@ def plot_roc(curves: Mapping[str, Trials], *, marked: Sequence[tuple[float, floa
     axes.set_ylabel("anomalous recordings detected (%)")
     if many:
         axes.legend(frameon=False, fontsize=7.5, loc="center left", bbox_to_anchor=(1.0, 0.5))
-        figure.set_size_inches(WIDTH + 2.2, 3.8)
     else:
         axes.legend(frameon=False, fontsize=8, loc="lower right")
-    return figure
+    return axes
 
 
 def plot_anomaly_curve(
@@ -113,15 +112,15 @@ def plot_anomaly_curve(
     stretch: tuple[float, float] | None = None,
     title: str = "",
 ) -> "Figure":
-    """A spectrogram, and under it when the recording is odd.
+    """A spectrogram, and under it the anomaly score over time.
 
     Args:
         samples: (N,) float.
         sample_rate: Hz.
         times: (T,) s, of the curve.
-        curve: (T,) how odd: 1 is as odd as usual normal recordings get.
+        curve: (T,) anomaly scores: 1 is the highest that normal recordings usually reach.
         start: Time of the first sample in s.
-        stretch: Begin and end (s) of the oddest stretch, marked in both.
+        stretch: Begin and end (s) of the most anomalous stretch, marked in both.
         title: Above it.
 
     Raises:
@@ -153,21 +152,10 @@ def draw_anomaly(
     stretch: tuple[float, float] | None = None,
 ) -> None:
     """As `plot_anomaly_curve`, on two pairs of axes that share their time."""
-    from matplotlib import colormaps
-
     upper, lower = pair
     level, stop = levels(samples, sample_rate, start)
     where, values = np.asarray(times, np.float64), np.asarray(curve, np.float64)
-    upper.imshow(
-        level.T,
-        origin="lower",
-        aspect="auto",
-        interpolation="none",
-        cmap=colormaps["magma"].resampled(32),
-        vmin=-SPECTROGRAM_RANGE,
-        vmax=0,
-        extent=(start, stop, 0, sample_rate / 2000),
-    )
+    draw_levels(upper, level, (start, stop), sample_rate)
     upper.set_ylabel("kHz")
     shown = (where >= start) & (where <= stop)
     # What is far out would flatten the rest: the square root keeps both in sight.
@@ -192,4 +180,4 @@ def draw_anomaly(
     lower.grid(color=FAINT, alpha=0.25, linewidth=0.6)
     lower.set_xlim(start, stop)
     lower.set_xlabel("time (s)")
-    lower.set_ylabel("oddity")
+    lower.set_ylabel("anomaly\nscore")

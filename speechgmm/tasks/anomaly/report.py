@@ -1,4 +1,4 @@
-"""What a report says of anomalies: scores and threshold, the ROC, and when the oddest recordings are odd."""
+"""What a report says of anomalies: scores and threshold, the ROC, and the most anomalous recordings over time."""
 
 import math
 from dataclasses import replace
@@ -37,16 +37,16 @@ def anomalies(run: RunFolder) -> Section | None:
         listed = f"{', '.join(undecided[:LISTED])}{', ...' if len(undecided) > LISTED else ''}"
         text.append(f"{len(undecided)} recordings have a score that is NaN. Nothing is decided of them: {listed}.")
     if not run.scores:
-        return Section("anomalies", "What is anomalous", tuple(text))
+        return Section("anomalies", "Anomaly scores and ROC", tuple(text))
     tables = [_threshold_table(run), *_areas(run)]
     pictures = [_spread(run, normal, kinds)]
     if kinds and any(row["condition"] == normal for row in run.scores):
         pictures.append(_roc(run, normal, kinds))
-    return Section("anomalies", "What is anomalous", tuple(text), tuple(tables), tuple(pictures))
+    return Section("anomalies", "Anomaly scores and ROC", tuple(text), tuple(tables), tuple(pictures))
 
 
 def oddest(run: RunFolder, n_audio: int) -> Section | None:
-    """The recordings with the highest scores, the first ``n_audio`` to be heard, with when they are odd."""
+    """The recordings with the highest scores, the first ``n_audio`` to be heard, with their scores over time."""
     run = _decided(run)[0]
     if not run.scores:
         return None
@@ -235,9 +235,13 @@ def _curves(run: RunFolder) -> dict[str, tuple[NDArray[np.float64], NDArray[np.f
 
 
 def _clip(run: RunFolder, row: Row, curve: tuple[NDArray[np.float64], NDArray[np.float64]], name: str) -> Clip:
-    """One recording around its oddest stretch."""
+    """One recording around its most anomalous stretch."""
     start, end = float(row["start"]), float(row["end"])
-    about = (("condition", row["condition"]), ("score", f"{float(row['score']):.3f}"), ("oddest", f"{_when(row)} s"))
+    about = (
+        ("condition", row["condition"]),
+        ("score", f"{float(row['score']):.3f}"),
+        ("most anomalous", f"{_when(row)} s"),
+    )
     title = f"{row['id']}: {row['decision']}"
     from_ = max(0.0, (start + end - LONGEST) / 2)
     try:
@@ -250,7 +254,9 @@ def _clip(run: RunFolder, row: Row, curve: tuple[NDArray[np.float64], NDArray[np
     except DataError as error:
         return Clip(title, about, missing=str(error))
     alt = f"Spectrogram of {row['id']} and under it the anomaly score over time; most from {_when(row)} s"
-    return Clip(title, about, Picture.of(figure, name, alt=alt, caption="", table=None), data_uri(samples, rate))
+    return Clip(
+        title, about, Picture.of(figure.axes[0], name, alt=alt, caption="", table=None), data_uri(samples, rate)
+    )
 
 
 def streams_of(run: RunFolder) -> list[tuple[str, str]]:

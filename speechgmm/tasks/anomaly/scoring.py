@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +12,10 @@ from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.recordings import model_frames
-from speechgmm.errors import DataError
+from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import front_end
 from speechgmm.gmm import DiagGMM, Stack
+from speechgmm.io.samples import AudioSource
 from speechgmm.parallel import pmap
 from speechgmm.tasks.anomaly.codec import AnomalyFile
 from speechgmm.tasks.anomaly.models import AnomalyModel, curve_of, figures, grid_of, oddest, score_of, smoothed
@@ -64,6 +64,10 @@ class Found:
         """Whether the score is above the threshold."""
         return self.score > self.threshold
 
+    def decision(self, file: AnomalyFile) -> str:
+        """Anomalous, or what the model calls normal recordings."""
+        return "anomalous" if self.anomalous else file.spec.normal
+
 
 def look(
     frames: Sequence[NDArray[np.float32]], stacks: Sequence[Stack], audio: Sequence[AudioInput], spec: AnomalySpec
@@ -90,6 +94,27 @@ def compared(one: Look, model: AnomalyModel, spec: AnomalySpec) -> Found:
     return Found(
         score, reference.threshold.value, model.p_value(score), start, end, one.figures, one.n_frames, one.grid, curve
     )
+
+
+def class_of(file: AnomalyFile, label: str | None) -> str:
+    """The class of normal recordings that is meant: the one named, or the only one.
+
+    Raises:
+        ConfigError: There are several and none is named, or there is none of this name.
+    """
+    names = list(file.models)
+    listed = f"{', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"
+    if label is None and len(names) > 1:
+        raise ConfigError(
+            f"a model of {len(names)} classes of normal recordings ({file.label}): {listed}; name the class to compare "
+            "the recordings with",
+            arguments=("label",),
+        )
+    if label is not None and label not in names:
+        raise ConfigError(
+            f"label {label}: the model has no such class; it has {listed} ({file.label})", arguments=("label",)
+        )
+    return label or names[0]
 
 
 def look_at_pieces(
@@ -119,14 +144,14 @@ def about(name: str) -> Iterator[None]:
 
 
 def find_anomalies(
-    file: AnomalyFile, paths: Sequence[Path], label: str, *, n_jobs: int = 1
-) -> Iterator[tuple[Path, Found | DataError]]:
+    file: AnomalyFile, paths: Sequence[AudioSource], label: str, *, n_jobs: int = 1
+) -> Iterator[tuple[AudioSource, Found | DataError]]:
     """Each recording with how odd it is for its kind ``label``, or with why that cannot be said."""
     work = partial(_find, file, file.models[label])
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
 
-def _find(file: AnomalyFile, model: AnomalyModel, path: Path) -> Found | DataError:
+def _find(file: AnomalyFile, model: AnomalyModel, path: AudioSource) -> Found | DataError:
     stacks = [Stack.of([mixture]) for mixture in model.mixtures]
     try:
         with about(str(path)):

@@ -30,6 +30,7 @@ from speechgmm.tasks.anomaly.evaluation import (
     score_anomalies,
     thresholds_table,
 )
+from speechgmm.tasks.anomaly.hints import hints_of_anomalies
 from speechgmm.tasks.anomaly.report import anomalies, oddest, streams_of
 from speechgmm.tasks.anomaly.scoring import about
 from speechgmm.tasks.anomaly.spec import AnomalySpec
@@ -147,6 +148,16 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
         elif "auc" not in evaluation.metrics:
             job.console.warn("no AUC: it needs normal and anomalous recordings of every class in the test")
         return evaluation
+
+    def hints(
+        self,
+        job: Job,
+        systems: Mapping[str, tuple[Inputs, TrainedAnomaly]],
+        tested: Tested,
+        evaluation: AnomalyEvaluation,
+    ) -> Sequence[str]:
+        """Rates that the threshold was not made for, what is found least, and wide intervals."""
+        return [*hints_of_anomalies(evaluation, tested.file), *super().hints(job, systems, tested, evaluation)]
 
     def criterion_name(self, config: Config) -> str:
         """Area under the ROC curve."""

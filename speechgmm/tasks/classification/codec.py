@@ -25,7 +25,7 @@ Files of verification hold more (``tasks/verification/codec.py``), and are read 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,9 @@ from speechgmm.io.posterior_part import posterior_part, read_posterior_part
 from speechgmm.setting import setting
 from speechgmm.tasks.classification.models import ClassModels
 from speechgmm.tasks.classification.recipe_codec import read_recipe
+
+UNKNOWN: Final = "unknown"
+"""What a recording is decided to be that is like none of the classes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,6 +120,11 @@ class ModelFile:
 
     def llrs(self, frames: NDArray[np.float32]) -> NDArray[np.float64] | None:
         """Calibrated log-likelihood ratios (C,) in nats of frames (T, D); None: the file has no calibration."""
+        return None
+
+    @property
+    def threshold(self) -> float | None:
+        """The calibrated log-likelihood ratio in nats from which on the best class is decided; None: it always is."""
         return None
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from speechgmm.errors import ConfigError
+from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.run_files import model_file
 from speechgmm.tasks.options import ScoreOptions
 
 if TYPE_CHECKING:
+    from speechgmm.io.samples import AudioSource
     from speechgmm.tasks.classification.scoring import Scored
 
 Row = Mapping[str, Any]
@@ -32,39 +33,74 @@ class Score(ScoreOptions):
         str | None, typer.Option(metavar="NAME", help="with cmvn: speaker: the recordings are all of one speaker")
     ] = None
 
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="with --raw: print the classes of each window as it ends (--window, default: 1 s), then of the whole",
+        ),
+    ] = False
+
     def run(self) -> int:
         """Print the ranked classes of each recording as it is ready; returns how many recordings failed.
 
         Raises:
-            ConfigError: No recording is named, or a speaker where the model does not normalise by speaker.
+            ConfigError: No recording is named; ``live`` for files, or with features that need the whole recording; a
+                speaker where the model does not normalise by speaker.
             ModelFileError: The model cannot be read.
         """
-        from speechgmm.report.text import recordings
         from speechgmm.tasks.classification.scoring import score_recordings
         from speechgmm.tasks.output import Results, print_rows
+        from speechgmm.tasks.standard_input import sources_of
 
         file = self.read(model_file(self.model))
         if self.resample and file.audio:
             file = replace(file, audio=replace(file.audio, resample=True))
-        paths = recordings(self.audio)
-        cmvn = file.audio.features.cmvn if file.audio else "none"
-        if not self.quiet:
-            for line in (*self._about_speaker(cmvn), *self.about(file)):
-                print(line, file=sys.stderr)
-        if self.speaker and cmvn != "speaker":
-            raise ConfigError(f"--speaker is for a model with cmvn: speaker; this one has cmvn: {cmvn}")
-        found = score_recordings(
-            file, paths, window=self.window, hop=self.hop, speaker=self.speaker, n_jobs=self.jobs or 1
-        )
-        results = Results(found, len(paths), "scoring", quiet=self.quiet)
         lengths: list[int] = []
-        print_rows(self._rows(file, results, lengths), self.form, self.columns(file), partial(self.lines, file))
+        if self.live:
+            self._say_about(file)
+            rows = self._live_rows(file, lengths)
+            print_rows(rows, self.form, self.columns(file), partial(self.lines, file), flush=True)
+            n_failed = 0
+        else:
+            sources = sources_of(self.audio, self.raw, self.rate)
+            self._say_about(file)
+            found = score_recordings(
+                file, sources, window=self.window, hop=self.hop, speaker=self.speaker, n_jobs=self.jobs or 1
+            )
+            results = Results(found, len(sources), "scoring", quiet=self.quiet)
+            print_rows(self._rows(file, results, lengths), self.form, self.columns(file), partial(self.lines, file))
+            n_failed = results.n_failed
         for line in self.afterwards(file, lengths):
             print(line, file=sys.stderr)
-        return results.n_failed
+        return n_failed
+
+    def _say_about(self, file: Any) -> None:
+        cmvn = file.audio.features.cmvn if file.audio else "none"
+        for line in () if self.quiet else (*self._about_speaker(cmvn), *self.about(file)):
+            print(line, file=sys.stderr)
+
+    def _live_rows(self, file: Any, lengths: list[int]) -> Iterator[dict[str, Any]]:
+        """Rows of each window of standard input as it ends, and then of the whole."""
+        from speechgmm.tasks.classification.scoring import score_recordings
+        from speechgmm.tasks.classification.stream import WindowStream
+        from speechgmm.tasks.standard_input import NAME, check_raw, raw_pieces
+
+        if not check_raw(self.audio, self.raw, self.rate) or self.rate is None:
+            raise ConfigError("--live is for standard input: speechgmm score MODEL - --raw s16le --rate 16000 --live")
+        stream = WindowStream(file, self.rate, self.window or 1.0, self.hop, NAME)
+        for samples in raw_pieces(str(self.raw)):
+            for item in stream.push(samples):
+                if item.n_frames:
+                    lengths.append(item.n_frames)
+                    yield from self.ranks(file, item)
+        for source, items in score_recordings(file, [stream.whole()]):
+            if isinstance(items, DataError):
+                raise items
+            yield from self._rows(file, [(source, items)], lengths)
 
     def _rows(
-        self, file: Any, results: "Iterable[tuple[Path, list[Scored]]]", lengths: list[int]
+        self, file: Any, results: "Iterable[tuple[AudioSource, list[Scored]]]", lengths: list[int]
     ) -> Iterator[dict[str, Any]]:
         for path, items in results:
             for item in _with_speech(path, items):
@@ -86,7 +122,7 @@ class Score(ScoreOptions):
     @property
     def shows_times(self) -> bool:
         """Whether rows for a person begin with times."""
-        return self.window is not None
+        return self.window is not None or self.live
 
     def about(self, file: Any) -> Iterable[str]:
         """What a person should know of the scores."""
@@ -142,7 +178,7 @@ class Score(ScoreOptions):
         return "" if row["posterior"] is None else f"{row['posterior']:.3f}", ""
 
 
-def _with_speech(path: Path, items: "list[Scored]") -> "Iterator[Scored]":
+def _with_speech(path: "AudioSource", items: "list[Scored]") -> "Iterator[Scored]":
     """The windows of a recording that hold speech; warnings about the others and about clipping are printed."""
     from speechgmm.io.audio import CLIPPED_SHARE
 

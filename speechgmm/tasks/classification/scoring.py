@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -17,9 +16,10 @@ from numpy.typing import NDArray
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FrontEnd, Moments, front_end, moments, normalisation
+from speechgmm.io.samples import AudioSource
 from speechgmm.moved import from_new_place
 from speechgmm.parallel import pmap
-from speechgmm.tasks.classification.codec import Recorded, WindowScores
+from speechgmm.tasks.classification.codec import UNKNOWN, Recorded, WindowScores
 from speechgmm.tasks.classification.models import ClassModels
 
 if TYPE_CHECKING:  # scoring a recording waits for none of them
@@ -116,7 +116,7 @@ def _score_parcel(models: ClassModels, pieces: "Sequence[Piece]") -> tuple[NDArr
 class Scored:
     """A recording, or a window of it, against all classes."""
 
-    path: Path
+    path: AudioSource
     start: float  # s
     end: float  # s
     n_frames: int  # 0: a window without speech
@@ -125,6 +125,11 @@ class Scored:
     clipped: float  # share of the recording's samples at full scale
     llrs: NDArray[np.float64] | None = None  # (C,) calibrated, nats; None where the model has no calibration
 
+    @classmethod
+    def of(cls, scores: WindowScores, path: AudioSource, start: float, end: float, clipped: float = 0.0) -> "Scored":
+        """The scores of a window of a recording."""
+        return cls(path, start, end, scores.n_frames, scores.scores, scores.posteriors, clipped, scores.llrs)
+
     def ranked(self) -> list[int]:
         """Numbers of the classes, best first."""
         if self.llrs is not None:
@@ -132,6 +137,13 @@ class Scored:
         best = self.mean_log_likelihoods if self.posteriors is None else self.posteriors
         # Ties (posteriors that round to 0) are broken by likelihood.
         return list(np.lexsort((-self.mean_log_likelihoods, -best)))
+
+    def decision(self, model: "Scorer") -> str:
+        """The best class, or unknown where its calibrated ratio is below the model's threshold."""
+        if self.llrs is not None and model.threshold is not None and not self.llrs.max() >= model.threshold:
+            return UNKNOWN
+        label: str = model.models.labels[self.ranked()[0]]
+        return label
 
     def margin(self, number: int) -> float:
         """Log-likelihood of a class less that of the best other class, in nats per frame."""
@@ -158,19 +170,23 @@ class Scorer(Protocol):
     def of_segments(self) -> bool:
         """Whether it scores segments, by every frame of them, and no recordings as a whole."""
 
+    @property
+    def threshold(self) -> float | None:
+        """The calibrated ratio in nats from which on the best class is decided; None: it always is."""
+
     def window_scores(self, plan: FrontEnd, recorded: Recorded) -> Iterator[WindowScores]:
         """The scores of each window of a recording whose frames ``plan`` made."""
 
 
 def score_recordings(
     model: Scorer,
-    paths: Sequence[Path],
+    paths: Sequence[AudioSource],
     *,
     window: float | None = None,
     hop: float | None = None,
     speaker: str | None = None,
     n_jobs: int = 1,
-) -> Iterator[tuple[Path, list[Scored] | DataError]]:
+) -> Iterator[tuple[AudioSource, list[Scored] | DataError]]:
     """Score recordings against a model, in their order.
 
     Args:
@@ -197,15 +213,13 @@ def score_recordings(
             arguments=("segments", "window"),
         )
     audio = model.audio
-    plan = front_end(audio.features, audio.sample_rate)
-    if hop is not None and window is None:
-        raise ConfigError("a hop goes with a window", arguments=("hop", "window"))
-    shift = plan.frame_shift / audio.sample_rate
-    for name, seconds in (("window", window), ("hop", hop)):
-        if seconds is not None and not shift <= seconds < math.inf:
-            message = f"{name} {seconds:g}: seconds, at least the time between frames ({shift:g} s)"
-            raise ConfigError(message, arguments=(name,))
-    if audio.features.cmvn == "speaker" and speaker is not None:
+    check_windows(audio, window, hop)
+    cmvn = audio.features.cmvn
+    if speaker is not None and cmvn != "speaker":
+        raise ConfigError(
+            f"speaker {speaker!r} is for a model with cmvn: speaker; this one has cmvn: {cmvn}", arguments=("speaker",)
+        )
+    if speaker is not None:
         total: Moments | None = None
         for found in pmap(partial(_moments_of, audio), paths, n_jobs=n_jobs, backend="threads"):
             if found is not None:
@@ -216,7 +230,24 @@ def score_recordings(
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
 
-def _moments_of(audio: AudioInput, path: Path) -> Moments | None:
+def check_windows(audio: AudioInput, window: float | None, hop: float | None) -> FrontEnd:
+    """The front end whose frames windows hold.
+
+    Raises:
+        ConfigError: A hop without a window; one of the two that is shorter than the time between frames.
+    """
+    plan = front_end(audio.features, audio.sample_rate)
+    if hop is not None and window is None:
+        raise ConfigError("a hop goes with a window", arguments=("hop", "window"))
+    shift = plan.frame_shift / audio.sample_rate
+    for name, seconds in (("window", window), ("hop", hop)):
+        if seconds is not None and not shift <= seconds < math.inf:
+            message = f"{name} {seconds:g}: seconds, at least the time between frames ({shift:g} s)"
+            raise ConfigError(message, arguments=(name,))
+    return plan
+
+
+def _moments_of(audio: AudioInput, path: AudioSource) -> Moments | None:
     try:
         frames, speech, _ = frames_of(audio, path)
     except DataError:
@@ -225,7 +256,7 @@ def _moments_of(audio: AudioInput, path: Path) -> Moments | None:
 
 
 def _score_recording(
-    model: Scorer, audio: AudioInput, window: float | None, hop: float | None, path: Path
+    model: Scorer, audio: AudioInput, window: float | None, hop: float | None, path: AudioSource
 ) -> list[Scored] | DataError:
     try:
         frames, speech, recording = model_frames(audio, path, every=model.of_segments)
@@ -235,13 +266,13 @@ def _score_recording(
         return error if str(path) in str(error) else DataError(f"{path}: {error}")
 
 
-def scored_windows(model: Scorer, path: Path, recorded: Recorded, facts: RecordingFacts) -> list[Scored]:
+def scored_windows(model: Scorer, path: AudioSource, recorded: Recorded, facts: RecordingFacts) -> list[Scored]:
     """The windows of a recording against all classes."""
     if model.audio is None:
         raise ConfigError("the model has no front end")
     found = model.window_scores(front_end(model.audio.features, model.audio.sample_rate), recorded)
     return [
-        Scored(path, start, end, one.n_frames, one.scores, one.posteriors, facts.clipped, one.llrs)
+        Scored.of(one, path, start, end, facts.clipped)
         for (start, end), one in zip(recorded.windows, found, strict=True)
     ]
 

@@ -160,10 +160,10 @@ class ClassTask(Task[Models, Tested, Evaluation]):
         """The confusion matrix."""
         if find_spec("matplotlib") is None:
             return
-        from speechgmm.report.plots import plot_confusion, save_figure
+        from speechgmm.plots import confusion_matrix
 
-        picture = plot_confusion(evaluation.confusion, evaluation.labels, title=job.experiment.name)
-        save_figure(picture, folder / RunFile.CONFUSION_PICTURE)
+        picture = folder / RunFile.CONFUSION_PICTURE
+        confusion_matrix(evaluation.confusion, evaluation.labels, title=job.experiment.name, save=picture)
 
 
 def _accuracy(items: Sequence[tuple[str, ...]]) -> Statistic:

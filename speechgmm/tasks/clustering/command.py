@@ -16,9 +16,6 @@ from speechgmm.io.run_files import model_file
 from speechgmm.tasks.options import Jobs, Quiet, Resample
 
 if TYPE_CHECKING:
-    from speechgmm.clustering.methods import Kind, Method
-    from speechgmm.engine.background_model import BackgroundModel
-    from speechgmm.tasks.clustering.codec import ClusteringFile
     from speechgmm.tasks.clustering.recordings import RecordingClusters
 
 
@@ -105,7 +102,7 @@ class Cluster:
             DataError: No recording can be used; one that has no label; fewer recordings than clusters.
             ModelFileError: The model cannot be read.
         """
-        from speechgmm.tasks.clustering.recordings import cluster_recordings, read_background
+        from speechgmm.tasks.clustering.recordings import chosen, cluster_recordings, read_background
 
         if self.label is not None and self.labels is None:
             raise ConfigError(
@@ -116,7 +113,13 @@ class Cluster:
         true = {} if self.labels is None else _labels(self.labels, self.label or "speaker")
         paths = self._recordings(true)
         file = None if self.model is None else read_background(model_file(self.model))
-        method, kind, threshold = self._chosen(file)
+        method, kind, threshold = chosen(
+            file,
+            None if self.method is None else self.method.value,
+            None if self.kind is None else self.kind.value,
+            self.threshold,
+            self.n_clusters,
+        )
         done = cluster_recordings(
             paths,
             model=file,
@@ -132,21 +135,8 @@ class Cluster:
         if not self.quiet:
             for line in _about(done, method, kind, self.model):
                 print(line, file=sys.stderr)
-        self._write(done, [true[path.absolute()] for path in done.paths] if true else [])
+        self._write(done, [true[Path(str(path)).absolute()] for path in done.paths] if true else [])
         return len(done.failures)
-
-    def _chosen(self, file: "BackgroundModel | ClusteringFile | None") -> "tuple[Method, Kind, float | None]":
-        """What is not given is as in the run that left the model, where that was one of clustering."""
-        from speechgmm.tasks.clustering.codec import ClusteringFile
-        from speechgmm.tasks.clustering.spec import ClusteringSpec
-
-        spec = file.spec if isinstance(file, ClusteringFile) else ClusteringSpec()
-        method = spec.method if self.method is None else self.method.value
-        kind = spec.kind if self.kind is None else self.kind.value
-        threshold = self.threshold
-        if self.n_clusters is None and threshold is None and (method, kind) == (spec.method, spec.kind):
-            threshold = spec.threshold
-        return method, kind, threshold
 
     def _recordings(self, true: dict[Path, str]) -> list[Path]:
         """The recordings, each named once, with a true class where there is a table of them."""

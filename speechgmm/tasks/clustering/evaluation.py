@@ -27,6 +27,7 @@ from speechgmm.gmm import DiagGMM
 from speechgmm.io.tables import table
 from speechgmm.tasks.clustering.codec import ClusteringFile
 from speechgmm.tasks.clustering.plots import shown_pieces
+from speechgmm.tasks.clustering.spec import ClusteringSpec
 from speechgmm.tasks.clustering.training import parcels_of, statistics_of
 
 Floats = NDArray[np.float64]
@@ -85,11 +86,10 @@ def cluster_test(job: Job, fold: str, features: Features, file: ClusteringFile) 
     spec, group, label = file.spec, job.experiment.config.corpus.group, features.corpus.label
     tests = features.of_split("test")
     pieces = [piece for _, piece in tests]
-    own = spec.background == "own"
     choice = spec.choice
-    if choice.threshold is None and choice.n_clusters is None:
+    if choice.n_clusters is None:
         raw = file.audio.features.cmvn in ("none", "global")
-        choice = replace(choice, threshold=default_threshold(spec.method, spec.kind, own_ubm=own, raw=raw))
+        choice = replace(choice, threshold=threshold_of(spec, raw=raw))
     stats = statistics_of(job, file.ubm, pieces, spec.kind)
     gaussians = None
     if spec.method == "bic":
@@ -107,6 +107,13 @@ def cluster_test(job: Job, fold: str, features: Features, file: ClusteringFile) 
         tuple(round(float(one.counts.sum())) for one in stats),
         cluster_summaries(file.ubm, stats, choice, gaussians=gaussians, within=file.within),
     )
+
+
+def threshold_of(spec: ClusteringSpec, *, raw: bool) -> float:
+    """Where merging stops: as the settings say, or by default; ``raw``: frames keep the means of their recordings."""
+    if spec.threshold is not None:
+        return spec.threshold
+    return default_threshold(spec.method, spec.kind, own_ubm=spec.background == "own", raw=raw)
 
 
 def _gaussians(ubm: DiagGMM, kind: Kind, pieces: Sequence[Piece]) -> tuple[list[GaussianStats], Moments]:

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.clustering import plane
-from speechgmm.report.canvas import FAINT
-from speechgmm.report.plots import plain_text
+from speechgmm.plots.canvas import FAINT, plain_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

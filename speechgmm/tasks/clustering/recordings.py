@@ -17,10 +17,11 @@ from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import DataError
 from speechgmm.features import FeatureSpec
 from speechgmm.gmm import DiagGMM
-from speechgmm.io.audio import native_rate
 from speechgmm.io.container import kind_of
+from speechgmm.io.samples import AudioSource, source_rate
 from speechgmm.parallel import pmap, thread_pool
 from speechgmm.tasks.clustering.codec import ClusteringFile, read_clustering
+from speechgmm.tasks.clustering.spec import ClusteringSpec
 from speechgmm.vectors.supervectors import WithinClass
 
 FEATURES: Final = FeatureSpec(preset="kaldi", n_mels=40, n_ceps=25, c0="drop", use_energy=False)
@@ -34,15 +35,15 @@ HIGHEST_RATE: Final = 16000
 class RecordingClusters:
     """Recordings that belong together."""
 
-    paths: tuple[Path, ...]  # (N,), those that could be used
+    paths: tuple[AudioSource, ...]  # (N,), those that could be used
     found: PieceClusters
-    failures: tuple[tuple[Path, DataError], ...]  # those that could not, and why
+    failures: tuple[tuple[AudioSource, DataError], ...]  # those that could not, and why
     audio: AudioInput  # how they became frames
     n_frames: NDArray[np.int64]  # (N,)
 
 
 def cluster_recordings(
-    paths: Sequence[Path],
+    paths: Sequence[AudioSource],
     *,
     model: BackgroundModel | ClusteringFile | None = None,
     method: Method = "cosine",
@@ -101,6 +102,23 @@ def cluster_recordings(
     return RecordingClusters(tuple(path for path, _ in used), found, failures, audio, counts)
 
 
+def chosen(
+    file: BackgroundModel | ClusteringFile | None,
+    method: Method | None = None,
+    kind: Kind | None = None,
+    threshold: float | None = None,
+    n_clusters: int | None = None,
+) -> tuple[Method, Kind, float | None]:
+    """Method, kind and threshold: what is not given is as in the run that left the model, where that was one of
+    clustering.
+    """
+    spec = file.spec if isinstance(file, ClusteringFile) else ClusteringSpec()
+    method, kind = method or spec.method, kind or spec.kind
+    if n_clusters is None and threshold is None and (method, kind) == (spec.method, spec.kind):
+        threshold = spec.threshold
+    return method, kind, threshold
+
+
 @dataclass(frozen=True, slots=True)
 class _Background:
     """What clustering takes of a model."""
@@ -127,19 +145,19 @@ def read_background(path: Path) -> BackgroundModel | ClusteringFile:
     return read_clustering(path) if kind_of(path).name == "clustering" else read_background_model(path)
 
 
-def _audio(paths: Sequence[Path]) -> AudioInput:
+def _audio(paths: Sequence[AudioSource]) -> AudioInput:
     """The front end of recordings without a model: at the lowest of their rates, 16 kHz at most."""
     rates = []
     for path in paths:
         try:
-            rates.append(native_rate(path))
+            rates.append(source_rate(path))
         except (DataError, OSError):
             continue  # it is named when it is read
     rate = min([HIGHEST_RATE, *rates])
     return AudioInput(FEATURES, rate, resample=any(other != rate for other in rates))
 
 
-def _read(audio: AudioInput, path: Path) -> NDArray[np.float32] | DataError:
+def _read(audio: AudioInput, path: AudioSource) -> NDArray[np.float32] | DataError:
     """The frames that count of a recording, normalised as the model wants them."""
     try:
         frames, speech, _ = model_frames(audio, path)

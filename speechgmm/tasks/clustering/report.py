@@ -84,7 +84,7 @@ def _picture(run: RunFolder, rows: Sequence[Row]) -> Picture | None:
     )
     where = f" of fold {fold}" if fold else ""
     return Picture.of(
-        figure,
+        figure.axes[0],
         "clusters",
         alt=f"Map of {n} recordings{where} by cluster, and their distances; clusters.tsv has the clusters.",
         caption=f"{n} recordings{where} with the names of their true classes: left, a plane that keeps their "

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from speechgmm.evaluation import ClusterFigures, cluster_figures
+from speechgmm.io.samples import AudioSource
 from speechgmm.io.tables import table
 from speechgmm.report.text import aligned
 from speechgmm.tasks.clustering.recordings import RecordingClusters
@@ -20,7 +21,7 @@ UNSURE = 0.05
 
 def draw(done: RecordingClusters, names: Sequence[str], path: Path) -> None:
     """The picture of the clusters; ``names`` of the recordings, default: their files'."""
-    from speechgmm.report.plots import save_figure
+    from speechgmm.plots import save_figure
     from speechgmm.tasks.clustering.plots import plot_clusters
 
     found = done.found
@@ -44,10 +45,11 @@ def _how_many(done: RecordingClusters) -> str:
     return ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts)
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
+def _names(paths: Sequence[AudioSource]) -> list[str]:
     """Recordings by name; those that share one, by their folder and name."""
     counts = Counter(path.name for path in paths)
-    return [path.name if counts[path.name] == 1 else f"{path.absolute().parent.name}/{path.name}" for path in paths]
+    folders = [Path(str(path)).absolute().parent.name for path in paths]
+    return [p.name if counts[p.name] == 1 else f"{folder}/{p.name}" for folder, p in zip(folders, paths, strict=True)]
 
 
 def summary(done: RecordingClusters, *, counted: bool) -> list[str]:

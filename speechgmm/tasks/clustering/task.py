@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
+from speechgmm.clustering.methods import RATIO_RELEVANCE
 from speechgmm.config import Config
 from speechgmm.corpus import Corpus, Fold, make_split
 from speechgmm.engine.class_report import classes_table
@@ -28,10 +29,19 @@ from speechgmm.tasks.clustering.evaluation import (
     clusters_table,
     distances_table,
     evaluate_clusters,
+    threshold_of,
 )
+from speechgmm.tasks.clustering.hints import hints_of_clusters
 from speechgmm.tasks.clustering.report import clusters
 from speechgmm.tasks.clustering.spec import ClusteringSpec
 from speechgmm.tasks.clustering.training import TrainedClustering, train_clustering
+from speechgmm.vectors.supervectors import RELEVANCE
+
+COSINE_STEP: Final = 0.05
+"""How far from the threshold others are tried in tuning: cosine distances."""
+
+RATIO_STEP: Final = 0.1
+"""The same, nats per frame."""
 
 
 class Clustering(Task[TrainedClustering, Clustered, ClusteringEvaluation]):
@@ -90,6 +100,35 @@ class Clustering(Task[TrainedClustering, Clustered, ClusteringEvaluation]):
             job.console.warn("the split 'test' is empty: there is a background model, but nothing was clustered")
             return None
         return evaluate_clusters(tested, seed=job.experiment.config.seed)
+
+    def hints(
+        self,
+        job: Job,
+        systems: Mapping[str, tuple[Inputs, TrainedClustering]],
+        tested: Clustered,
+        evaluation: ClusteringEvaluation,
+    ) -> Sequence[str]:
+        """Too many or too few clusters, short recordings, and wide intervals."""
+        found = hints_of_clusters(tested, evaluation, job.experiment.config.section(ClusteringSpec))
+        return [*found, *super().hints(job, systems, tested, evaluation)]
+
+    def tuning_points(self, config: Config, trained: TrainedClustering) -> Sequence[dict[str, Any]]:
+        """Where merging stops, what the background model is worth, and its size."""
+        spec = config.section(ClusteringSpec)
+        if spec.method == "bic":  # neither of the first two, and the last does not change what it merges
+            return ()
+        relevance, stop, size = "clustering.relevance", "clustering.threshold", "model.ubm.n_components"
+        worth = spec.relevance or (RATIO_RELEVANCE if spec.method == "ratio" else RELEVANCE)
+        base: dict[str, Any] = {relevance: worth}
+        points = [{relevance: factor * base[relevance]} for factor in (0.5, 2)]
+        if spec.n_clusters is None:
+            base[stop] = threshold_of(spec, raw=config.features.cmvn in ("none", "global"))
+            step = RATIO_STEP if spec.method == "ratio" else COSINE_STEP
+            points += [{stop: round(base[stop] + sign * step, 6)} for sign in (-1, 1)]
+        if spec.background == "corpus":
+            base[size] = trained.file.ubm.n_components
+            points += [{size: max(1, round(factor * base[size]))} for factor in (0.5, 2)]
+        return [base, *(base | point for point in points)]
 
     def criterion(self, config: Config, tested: Clustered) -> float:
         """The adjusted Rand index: NMI alone would choose every recording by itself.

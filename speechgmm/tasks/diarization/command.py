@@ -16,6 +16,7 @@ from speechgmm.tasks.options import Audio, Jobs, Quiet
 
 if TYPE_CHECKING:
     from speechgmm.evaluation.diarization import DiarizationErrors, Turn
+    from speechgmm.io.samples import AudioSource
     from speechgmm.tasks.diarization.recordings import Diarized
 
 GOES_ON = "who speaks when: speechgmm diarize RECORDING --model"
@@ -126,7 +127,7 @@ class Diarize:
         """What begins a line that is no turn."""
         return ";; " if self.form == "rttm" and self.out is None else ""
 
-    def _written(self, path: Path, result: "Diarized", said: "dict[str, list[Turn]]") -> str:
+    def _written(self, path: "AudioSource", result: "Diarized", said: "dict[str, list[Turn]]") -> str:
         """The turns of a recording, or the names of the files that they were written to."""
         from speechgmm.io.atomic import write_text
         from speechgmm.report.text import shown
@@ -243,7 +244,7 @@ def _reference(path: Path | None) -> "dict[str, list[Turn]]":
 
 
 def _judged(
-    path: Path, result: "Diarized", said: "dict[str, list[Turn]]", reference: Path | None, collar: float
+    path: "AudioSource", result: "Diarized", said: "dict[str, list[Turn]]", reference: Path | None, collar: float
 ) -> "DiarizationErrors | None":
     from speechgmm.evaluation.diarization import diarization_errors
 

@@ -7,14 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from speechgmm.evaluation.diarization import Turn, diarization_errors, speaker_mapping
-from speechgmm.report.plots import SPECTROGRAM_RANGE, levels
+from speechgmm.plots.canvas import COLOURS, new_axes
+from speechgmm.plots.signals import draw_levels, levels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-COLOURS: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999933", "#882255", "#44aa99")
-"""Of speakers, told apart by colour-blind readers (Okabe & Ito, Tol); of more, they begin again."""
 
 COLUMNS: Final = 900
 
@@ -48,32 +46,21 @@ def plot_turns(
     from matplotlib.figure import Figure
 
     values = np.asarray(samples, np.float32)
-    level = levels(values, sample_rate, window=0.032, hops=2, n_columns=COLUMNS)[0].T
+    level = levels(values, sample_rate, window=0.032, hops=2, n_columns=COLUMNS)[0]
     duration = len(values) / sample_rate
     rows, label = _rows(turns, reference, title)
     figure = Figure(figsize=(10.0, 2.9 + 0.3 * (len(rows) - 1)), layout="constrained", dpi=130)
     bars, picture = figure.subplots(2, 1, sharex=True, height_ratios=[0.55 * len(rows), 2.0])
     _draw(bars, rows, label, duration)
     bars.tick_params(length=0, labelbottom=False)
-    picture.imshow(
-        level,
-        origin="lower",
-        aspect="auto",
-        interpolation="none",
-        cmap="magma",
-        vmin=-SPECTROGRAM_RANGE,
-        vmax=0,
-        extent=(0, duration, 0, sample_rate / 2000),
-    )
+    draw_levels(picture, level, (0, duration), sample_rate)
     picture.set_xlim(0, duration)
     picture.set_xlabel("time (s)")
     picture.set_ylabel("frequency (kHz)")
     return figure
 
 
-def plot_turn_rows(
-    turns: Sequence[Turn], reference: Sequence[Turn], *, title: str = "", collar: float = 0.0
-) -> "Figure":
+def plot_turn_rows(turns: Sequence[Turn], reference: Sequence[Turn], *, title: str = "", collar: float = 0.0) -> "Axes":
     """Turns of a reference above those that were found, without the recording, in the colours of ``plot_turns``.
 
     Args:
@@ -82,18 +69,16 @@ def plot_turn_rows(
         title: Of the recording; the figures are added.
         collar: Seconds on each side of a boundary of the reference that do not count in these.
 
-    >>> figure = plot_turn_rows([Turn(0.0, 2.0, "S1")], [Turn(0.0, 1.0, "ann"), Turn(1.0, 2.0, "bob")], title="a")
-    >>> figure.axes[0].get_title("left")
+    >>> axes = plot_turn_rows([Turn(0.0, 2.0, "S1")], [Turn(0.0, 1.0, "ann"), Turn(1.0, 2.0, "bob")], title="a")
+    >>> axes.get_title("left")
     'a: 1 speaker found of 2, DER 50.0 %'
     """
-    from matplotlib.figure import Figure
-
     rows, label = _rows(turns, reference, title, collar)
-    figure = Figure(figsize=(10.0, 1.7), layout="constrained", dpi=130)
-    bars = figure.subplots()
+    bars = new_axes(width=10.0, height=1.7)
+    bars.grid(visible=False)
     _draw(bars, rows, label, max(turn.end for turn in (*turns, *reference)))
     bars.set_xlabel("time (s)")
-    return figure
+    return bars
 
 
 Rows = list[tuple[str, Sequence[Turn], dict[str, str], bool]]
@@ -106,7 +91,7 @@ def _rows(turns: Sequence[Turn], reference: Sequence[Turn] | None, title: str, c
     count = f"{len(names)} speaker" + ("s" if len(names) != 1 else "")
     if reference is None:
         colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
-        return [("found", turns, colours, True)], f"{title}: {count}"
+        return [("speakers", turns, colours, True)], f"{title}: {count}"
     said = _by_first({turn.speaker: turn.start for turn in sorted(reference, reverse=True)})
     same = speaker_mapping(reference, turns)
     known = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(said)}
@@ -115,7 +100,7 @@ def _rows(turns: Sequence[Turn], reference: Sequence[Turn] | None, title: str, c
     colours |= {name: COLOURS[(len(said) + number) % len(COLOURS)] for number, name in enumerate(strangers)}
     errors = diarization_errors(reference, turns, collar=collar)
     label = f"{title}: {count} found of {len(said)}, DER {100 * errors.der:.1f} %"
-    return [("said", reference, known, True), ("found", turns, colours, False)], label
+    return [("reference", reference, known, True), ("hypothesis", turns, colours, False)], label
 
 
 def _draw(bars: "Axes", rows: Rows, label: str, duration: float) -> None:

@@ -15,6 +15,7 @@ from speechgmm.evaluation.diarization import Turn
 from speechgmm.features import FeatureSpec, front_end, raw_features
 from speechgmm.features.extraction import Samples
 from speechgmm.io.audio import Pieces, read_recording
+from speechgmm.io.samples import AudioSource
 from speechgmm.parallel import pmap
 from speechgmm.tasks.diarization.codec import DiarizerFile
 from speechgmm.tasks.diarization.estimation import OWN_SPEC, own_diarizer
@@ -51,7 +52,7 @@ LONGEST: Final = 20.0
 class Diarized:
     """Who speaks when in a recording."""
 
-    path: Path
+    path: AudioSource
     turns: tuple[Turn, ...]
     duration: float  # s
     n_speakers: int
@@ -60,12 +61,12 @@ class Diarized:
 
 def diarize_recordings(
     file: DiarizerFile | None,
-    paths: Sequence[Path],
+    paths: Sequence[AudioSource],
     *,
     n_speakers: int | None = None,
     resample: bool = False,
     n_jobs: int = 1,
-) -> Iterator[tuple[Path, Diarized | DataError]]:
+) -> Iterator[tuple[AudioSource, Diarized | DataError]]:
     """Who speaks when in recordings, in their order; or why it cannot be said.
 
     Args:
@@ -84,7 +85,9 @@ def diarize_recordings(
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
 
-def _diarize(diarizer: Diarizer | None, audio: AudioInput, n_speakers: int | None, path: Path) -> Diarized | DataError:
+def _diarize(
+    diarizer: Diarizer | None, audio: AudioInput, n_speakers: int | None, path: AudioSource
+) -> Diarized | DataError:
     try:
         recording = Pieces(path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel)
         frames, speech = heard(audio, recording)
@@ -170,7 +173,7 @@ def in_seconds(labels: NDArray[np.intp], speech: NDArray[np.bool_], audio: Audio
     return turns_of(labels, speech, shift=shift, offset=offset, bridge=bridge)
 
 
-def picture_of(path: Path, result: Diarized, said: Sequence[Turn] | None, target: Path) -> Path:
+def picture_of(path: AudioSource, result: Diarized, said: Sequence[Turn] | None, target: Path) -> Path:
     """Draw a recording with its turns, above them those of a reference where there is one.
 
     Raises:
@@ -180,7 +183,7 @@ def picture_of(path: Path, result: Diarized, said: Sequence[Turn] | None, target
 
     if find_spec("matplotlib") is None:
         raise ConfigError("pictures need matplotlib, which is not installed: pip install 'speechgmm[plot]'")
-    from speechgmm.report.plots import save_figure
+    from speechgmm.plots import save_figure
     from speechgmm.tasks.diarization.plots import plot_turns
 
     audio = result.audio

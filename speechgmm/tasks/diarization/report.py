@@ -1,4 +1,4 @@
-"""What a report says of diarization: every recording with what is wrong in it, and the turns of the worst."""
+"""What a report says of diarization: every recording with its errors, and the turns of the worst."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -13,7 +13,7 @@ from speechgmm.tasks.diarization.evaluation import PARTS
 from speechgmm.tasks.diarization.plots import plot_turn_rows
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 LISTED: Final = 40
 DRAWN: Final = 4
@@ -41,7 +41,7 @@ def turns(run: RunFolder) -> Section | None:
         f"too many are found in {sum(n > 0 for n in off)}, too few in {sum(n < 0 for n in off)}."
     )
     return Section(
-        "turns", "Who speaks when", tuple(text), (_listed(rows),), tuple(_pictures(run, rows[:DRAWN], spec["collar"]))
+        "turns", "Speaker turns", tuple(text), (_listed(rows),), tuple(_pictures(run, rows[:DRAWN], spec["collar"]))
     )
 
 
@@ -80,22 +80,22 @@ def _pictures(run: RunFolder, rows: Sequence[Row], collar: float) -> Sequence[Pi
         name = row["id"]
         if name not in said or name not in heard:
             continue
-        figure = plot_turn_rows(heard[name], said[name], title=name, collar=collar)
-        found.append(_picture(name, said[name], heard[name], figure, f"turns{number}"))
+        axes = plot_turn_rows(heard[name], said[name], title=name, collar=collar)
+        found.append(_picture(name, said[name], heard[name], axes, f"turns{number}"))
     return found
 
 
-def _picture(name: str, said: Sequence[Turn], heard: Sequence[Turn], figure: "Figure", place: str) -> Picture:
+def _picture(name: str, said: Sequence[Turn], heard: Sequence[Turn], axes: "Axes", place: str) -> Picture:
     cells = [
         (f"{one.start:.2f} to {one.end:.2f}", side, one.speaker)
-        for side, turns in (("reference", said), ("found", heard))
+        for side, turns in (("reference", said), ("hypothesis", heard))
         for one in turns
     ]
     return Picture.of(
-        figure,
+        axes,
         place,
-        alt=f"Turns of {name}: reference above, found below; they are in the table.",
-        caption=f"{name}: who was found has the colour of the speaker in the reference that they are counted as.",
+        alt=f"Turns of {name}: reference above, hypothesis below; they are in the table.",
+        caption=f"{name}: a hypothesised speaker has the colour of the reference speaker it is mapped to.",
         table=Table.of("Turns (s)", ("time", "side", "speaker"), cells, text=3),
         wide=True,
     )

@@ -32,6 +32,7 @@ from speechgmm.tasks.diarization.evaluation import (
     recordings_table,
     turns_table,
 )
+from speechgmm.tasks.diarization.hints import hints_of_diarization
 from speechgmm.tasks.diarization.report import turns
 from speechgmm.tasks.diarization.run_training import train_in_run
 from speechgmm.tasks.diarization.spec import DiarizerSpec
@@ -122,6 +123,32 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
             job.console.warn("the split 'test' is empty: the diarizer was trained and not tested")
             return None
         return evaluate_diarization(tested.items, seed=job.experiment.config.seed)
+
+    def hints(
+        self,
+        job: Job,
+        systems: Mapping[str, tuple[Inputs, DiarizerFile]],
+        tested: Diarized,
+        evaluation: DiarizationEvaluation,
+    ) -> Sequence[str]:
+        """What the error is made of, wrong numbers of speakers, a test unlike the training, and wide intervals."""
+        learnt = float(np.mean([trained.learnt.der for _, trained in systems.values()]))
+        found = hints_of_diarization(tested.items, evaluation, learnt)
+        return [*found, *super().hints(job, systems, tested, evaluation)]
+
+    def tuning_points(self, config: Config, trained: DiarizerFile) -> Sequence[dict[str, Any]]:
+        """The size of the background model, the directions that are kept, and what overlapping windows count."""
+        spec = config.section(DiarizerSpec)
+        size, dims, independence = (
+            f"diarization.{name}" for name in ("n_components", "search.n_dims", "search.independence")
+        )
+        base = {size: spec.n_components, dims: spec.search.n_dims, independence: spec.search.independence}
+        return [
+            base,
+            *(base | {size: max(2, round(factor * spec.n_components))} for factor in (0.5, 2)),
+            *(base | {dims: max(1, round(factor * spec.search.n_dims))} for factor in (0.5, 2)),
+            *(base | {independence: factor * spec.search.independence} for factor in (0.5, 2)),
+        ]
 
     def criterion(self, config: Config, tested: Diarized) -> float:
         """Minus the diarization error rate."""

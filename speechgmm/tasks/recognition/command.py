@@ -13,14 +13,11 @@ from speechgmm.io.run_files import model_file
 from speechgmm.tasks.options import Audio, Jobs, Model, Quiet, Resample, TextGrids, TimesFormat
 
 if TYPE_CHECKING:
-    from speechgmm.hmm import Lexicon
+    from speechgmm.io.samples import AudioSource
     from speechgmm.tasks.recognition.codec import RecogniserFile
     from speechgmm.tasks.recognition.decoding import HeardRecording
 
-    Heard = Iterable[tuple[Path, HeardRecording | DataError]]
-
-CONFIDENCE_SCALE = 0.1
-"""Of log-likelihoods, for confidence: neighbouring frames say nearly the same, which makes posteriors too sure."""
+    Heard = Iterable[tuple[AudioSource, HeardRecording | DataError]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +107,7 @@ class Recognise(_Recognised):
             ModelFileError: The model cannot be read, or is no recogniser.
         """
         from speechgmm.report.text import recordings
-        from speechgmm.tasks.recognition.decoding import recognise_recordings
+        from speechgmm.tasks.recognition.decoding import CONFIDENCE_SCALE, recognise_recordings
 
         if self.top > 1 and self.form in ("ctm", "textgrid"):
             raise ConfigError(
@@ -148,11 +145,11 @@ class Align(_Recognised):
             ConfigError: Neither recordings with a text nor a table of texts, or both; otherwise as for recognition.
             DataError: A table that cannot be read; words without a pronunciation (all are named).
         """
-        from speechgmm.tasks.recognition.decoding import align_recordings
+        from speechgmm.tasks.recognition.decoding import align_recordings, lexicon_for
 
         file = self._file()
         said = self._said(file)
-        heard = align_recordings(file, said, self._lexicon(file, said), n_jobs=self.jobs or 1)
+        heard = align_recordings(file, said, lexicon_for(file, self.dictionary, said), n_jobs=self.jobs or 1)
         return self._print(file, list(said), heard, aligned=True)
 
     def _said(self, file: "RecogniserFile") -> dict[Path, list[str]]:
@@ -173,17 +170,6 @@ class Align(_Recognised):
             where = "--text" if self.texts is None else f"{self.texts}: {empty[0].name}"
             raise ConfigError(f"{where}: no word; expected the words that are said in the recordings")
         return said
-
-    def _lexicon(self, file: "RecogniserFile", said: dict[Path, list[str]]) -> "Lexicon":
-        """The pronunciations of words that the model does not have."""
-        from speechgmm.corpus.dictionary import read_dictionary_for
-
-        if self.dictionary is None:
-            return {}
-        found = read_dictionary_for(self.dictionary, file.recogniser.units.labels)
-        unknown = {path.name: [w for w in words if w not in file.recogniser.lexicon] for path, words in said.items()}
-        found.check(unknown, file.recogniser.units.labels)
-        return {word: found.pronunciations[word] for words in unknown.values() for word in words}
 
 
 def _texts(table: Path, file: "RecogniserFile") -> dict[Path, list[str]]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.frames import Features
@@ -14,13 +15,19 @@ from speechgmm.evaluation import Edits, align_labels
 from speechgmm.features import front_end
 from speechgmm.hmm import Alignment, Decoder, Lexicon, Recogniser, Span
 from speechgmm.hmm.recognition_spec import RecognitionSpec
+from speechgmm.io.samples import AudioSource
 from speechgmm.io.timed_labels import TimedLabel
 from speechgmm.parallel import pmap
 from speechgmm.tasks.recognition.codec import RecogniserFile
 from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
 
+Source = TypeVar("Source", bound=AudioSource)
+
 SILENCES = ("sil", "SIL", "<sil>", "sp", "pau", "h#", "silence")
 """Names of labels that are silence in corpora whose transcripts have it."""
+
+CONFIDENCE_SCALE = 0.1
+"""Of log-likelihoods, for confidence: neighbouring frames say nearly the same, which makes posteriors too sure."""
 
 HEARD_AT_ONCE = 16
 """Recordings in a task."""
@@ -149,7 +156,7 @@ def name_of_units(recogniser: Recogniser, label: str) -> str:
 class HeardRecording:
     """A new recording and what was recognised in it, or aligned to it."""
 
-    path: Path
+    path: AudioSource
     tiers: Mapping[str, Sequence[TimedLabel]]
     duration: float  # s
     log_likelihood: float  # nats per frame, language included
@@ -158,8 +165,13 @@ class HeardRecording:
 
 
 def recognise_recordings(
-    file: RecogniserFile, paths: Sequence[Path], *, confidence_scale: float | None = None, top: int = 1, n_jobs: int = 1
-) -> Iterator[tuple[Path, HeardRecording | DataError]]:
+    file: RecogniserFile,
+    paths: Sequence[AudioSource],
+    *,
+    confidence_scale: float | None = None,
+    top: int = 1,
+    n_jobs: int = 1,
+) -> Iterator[tuple[AudioSource, HeardRecording | DataError]]:
     """Recognise recordings in their order; ``confidence_scale`` as in `Decoder.recognise`.
 
     With ``top`` above 1 also so many different sequences of words, the best first.
@@ -171,8 +183,8 @@ def recognise_recordings(
 
 
 def align_recordings(
-    file: RecogniserFile, said: Mapping[Path, Sequence[str]], lexicon: Lexicon | None = None, *, n_jobs: int = 1
-) -> Iterator[tuple[Path, HeardRecording | DataError]]:
+    file: RecogniserFile, said: Mapping[Source, Sequence[str]], lexicon: Lexicon | None = None, *, n_jobs: int = 1
+) -> Iterator[tuple[AudioSource, HeardRecording | DataError]]:
     """Find when the words of each recording are said, in any of their pronunciations, and how well these fit it.
 
     Silence may come before, between and after the words where the model has a unit for it; also one that is a label of
@@ -196,6 +208,23 @@ def align_recordings(
     yield from zip(said, pmap(work, said.items(), n_jobs=n_jobs, backend="threads"), strict=True)
 
 
+def lexicon_for(file: RecogniserFile, dictionary: Path | None, said: Mapping[Source, Sequence[str]]) -> Lexicon:
+    """The pronunciations of words that the model does not have, from a dictionary; None: there are none.
+
+    Raises:
+        DataError: The dictionary cannot be read, or lacks words (all are named), or has units that the model lacks.
+    """
+    from speechgmm.corpus.dictionary import read_dictionary_for
+
+    if dictionary is None:
+        return {}
+    units = file.recogniser.units.labels
+    found = read_dictionary_for(dictionary, units)
+    unknown = {path.name: [w for w in words if w not in file.recogniser.lexicon] for path, words in said.items()}
+    found.check(unknown, units)
+    return {word: found.pronunciations[word] for words in unknown.values() for word in words}
+
+
 def with_silence_of_transcripts(recogniser: Recogniser, texts: Iterable[Sequence[str]]) -> Recogniser:
     """A recogniser without a silence of its own that may put the silence of its transcripts between words.
 
@@ -209,7 +238,7 @@ def with_silence_of_transcripts(recogniser: Recogniser, texts: Iterable[Sequence
 
 
 def _align_recording(
-    file: RecogniserFile, decoder: Decoder, lexicon: Lexicon | None, task: tuple[Path, Sequence[str]]
+    file: RecogniserFile, decoder: Decoder, lexicon: Lexicon | None, task: tuple[AudioSource, Sequence[str]]
 ) -> HeardRecording | DataError:
     path, words = task
     try:
@@ -220,7 +249,7 @@ def _align_recording(
 
 
 def _hear_recording(
-    file: RecogniserFile, decoder: Decoder, scale: float | None, top: int, path: Path
+    file: RecogniserFile, decoder: Decoder, scale: float | None, top: int, path: AudioSource
 ) -> HeardRecording | DataError:
     """What is heard in a recording; ``top`` 0: the graph is a text's, which is aligned."""
     try:

@@ -3,16 +3,13 @@
 from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
-
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.run_scores import Row
 from speechgmm.io.run_files import RunFile
+from speechgmm.plots import confusion_matrix
+from speechgmm.plots.confusion import COUNTS_UP_TO
+from speechgmm.plots.sources import NOTHING, pair_counts
 from speechgmm.report.parts import Picture, Section, Table, percent
-from speechgmm.report.plots import COUNTS_UP_TO, plot_confusion
-
-NOTHING: Final = "–"
-"""Stands for no label: in the column of what was left out, in the row of what was put in."""
 
 PAIRS: Final = 20
 UTTERANCES: Final = 20
@@ -31,9 +28,9 @@ def recognition(run: RunFolder) -> Section | None:
     shares = [(a, b, n, percent(n / said[a]) if a in said else NOTHING) for a, b, n in errors[:PAIRS]]
     head = ("reference", "hypothesis", "count", "share of the reference (%)")
     most = Table.of(
-        f"The {len(shares)} most frequent errors; – in the hypothesis: deletion, – in the reference: insertion"
+        f"Most confused pairs ({len(shares)}); – in the hypothesis: deletion, – in the reference: insertion"
         if shares
-        else "Errors: none",
+        else "Most confused pairs: none",
         head,
         shares,
         text=2,
@@ -48,19 +45,13 @@ def recognition(run: RunFolder) -> Section | None:
 
 
 def _picture(run: RunFolder, pairs: Sequence[tuple[str, str, int]]) -> Picture:
-    labels = sorted({label for a, b, _ in pairs for label in (a, b)} - {NOTHING})
-    if any(NOTHING in (a, b) for a, b, _ in pairs):
-        labels.append(NOTHING)
-    number = {label: n for n, label in enumerate(labels)}
-    counts = np.zeros((len(labels), len(labels)), np.int64)
-    for a, b, n in pairs:
-        counts[number[a], number[b]] += n
-    hits, n_said = int(np.trace(counts)), sum(n for a, _, n in pairs if a != NOTHING)
+    labels, counts = pair_counts(pairs)
+    hits, n_said = int(counts.trace()), sum(n for a, _, n in pairs if a != NOTHING)
     headline = f"{100 * hits / max(n_said, 1):.1f} % of {n_said} correct"
     caption = "All counts: reference in rows, hypothesis in columns"
     table = Table.of(caption, ("reference \\ hypothesis", *labels), zip(labels, *counts.T, strict=True))
     return Picture.of(
-        plot_confusion(counts, labels, title=run.name, headline=headline),
+        confusion_matrix(counts, labels, title=run.name, headline=headline),
         "labels",
         alt=f"Matrix of what {len(labels)} labels are confused with; {headline}. The counts are in the table below it.",
         caption="Rows are the reference, columns the hypothesis; the darker, the larger the share of the row. "

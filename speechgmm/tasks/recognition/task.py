@@ -58,6 +58,10 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
         """No: a transcript may occur once."""
         return False
 
+    def classes_of(self, config: Config, label: str) -> tuple[str, ...]:
+        """The words of a transcript, each once."""
+        return tuple(dict.fromkeys(words_of(label, isolated=are_isolated(config))))
+
     def about(self, job: Job) -> str:
         """How many words or phones."""
         labels = {utterance.label(job.corpus.label) for utterance in job.corpus.split("train")}

@@ -51,6 +51,11 @@ class SegmentFile:
         """Whether it scores segments, and no recordings as a whole."""
         return True
 
+    @property
+    def threshold(self) -> float | None:
+        """None: the best class is always decided."""
+        return None
+
     def window_scores(self, plan: FrontEnd, recorded: Recorded) -> Iterator[WindowScores]:
         """The log posteriors of each window, taken as a segment; ``plan`` made the frames."""
         n_frames = len(recorded.frames)

@@ -44,9 +44,11 @@ class Score(command.Score):
         """
         from speechgmm.tasks.output import Results, print_rows
 
+        if self.live:
+            raise ConfigError("--live is for models of classes; a segment is scored with what follows it")
         if self.segments is None:
             return command.Score.run(self)
-        given = [f"--{name}" for name in ("window", "hop", "speaker") if getattr(self, name) is not None]
+        given = [f"--{name}" for name in ("window", "hop", "speaker", "raw", "rate") if getattr(self, name) is not None]
         if given:
             raise ConfigError(f"{', '.join(given)}: of no use beside --segments, which says where each segment is")
         file = self.read(model_file(self.model))

@@ -2,18 +2,18 @@
 
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 
 from speechgmm.corpus import Utterance
 from speechgmm.corpus.segment_ends import MOST_OVERSHOOT, within_recording
 from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import DataError, RecordingWarning
+from speechgmm.io.samples import AudioSource
 from speechgmm.tasks.classification.codec import Recorded
 from speechgmm.tasks.classification.scoring import Scored, scored_windows
 from speechgmm.tasks.segments.codec import SegmentFile
 
 
-def score_segments_of_recording(model: SegmentFile, path: Path, segments: Sequence[Utterance]) -> list[Scored]:
+def score_segments_of_recording(model: SegmentFile, path: AudioSource, segments: Sequence[Utterance]) -> list[Scored]:
     """Log posteriors of segments whose times are known, in their order.
 
     Parameters

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import DataError
-from speechgmm.tasks.classification.codec import ModelFile
+from speechgmm.tasks.classification.codec import UNKNOWN, ModelFile
 from speechgmm.tasks.verification.claim_codec import read_calibration, read_cohort, read_method
 from speechgmm.tasks.verification.models import ClaimModels
 from speechgmm.tasks.verification.score_maps import Calibration, Pav
-from speechgmm.tasks.verification.spec import UNKNOWN
 
 Tensors = dict[str, NDArray[np.float64]]
 
@@ -33,6 +32,11 @@ class ClaimFile(ModelFile):
     def of(cls, file: ModelFile) -> "ClaimFile":
         """A file of class models as one of claims, without a calibration where it has none."""
         return file if isinstance(file, cls) else cls(*(getattr(file, field.name) for field in fields(file)))
+
+    @property
+    def threshold(self) -> float | None:
+        """The ratio from which on the best class is decided, and not unknown."""
+        return None if self.calibration is None else self.calibration.threshold
 
     @property
     def decisions(self) -> tuple[str, ...]:

@@ -1,20 +1,18 @@
 """Claims: ``verify``, and ``score`` where the model's scores of claims are calibrated."""
 
-import math
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from speechgmm.errors import ConfigError
 from speechgmm.io.run_files import model_file
 from speechgmm.tasks.classification import command
 from speechgmm.tasks.options import Audio, Form, Format, Jobs, Model, Quiet, Resample
 
 if TYPE_CHECKING:
+    from speechgmm.io.samples import AudioSource
     from speechgmm.tasks.classification.scoring import Scored
     from speechgmm.tasks.verification.codec import ClaimFile
     from speechgmm.tasks.verification.judging import Judged
@@ -44,14 +42,11 @@ class Score(command.Score):
 
     def ranks(self, file: "ClaimFile", item: "Scored") -> Iterator[dict[str, Any]]:
         """A row for each of the best classes of a window, with its ratio and what is decided."""
-        from speechgmm.tasks.verification.spec import UNKNOWN
-
         rows = command.Score.ranks(self, file, item)
         if file.calibration is None or item.llrs is None:
             yield from rows
             return
-        best, labels = item.ranked(), file.models.labels
-        decision = labels[best[0]] if item.llrs.max() >= file.calibration.threshold else UNKNOWN
+        best, decision = item.ranked(), item.decision(file)
         for row in rows:
             yield {**row, "llr": round(float(item.llrs[best[row["rank"] - 1]]), 6), "decision": decision}
 
@@ -105,11 +100,8 @@ class Verify:
         from speechgmm.tasks.output import Results, print_rows
         from speechgmm.tasks.verification.judging import judge_recordings
 
-        file = self._file()
+        file, threshold = self._file()
         calibration = file.calibration
-        threshold = self.threshold
-        if threshold is None:
-            threshold = 0.0 if calibration is None else calibration.threshold
         if not self.quiet:
             print(_about_scores(calibration, threshold, self.threshold is not None), file=sys.stderr)
         paths, lengths, rejected = recordings(self.audio), list[int](), list[str]()
@@ -124,30 +116,23 @@ class Verify:
             raise typer.Exit(3)
         return results.n_failed
 
-    def _file(self) -> "ClaimFile":
-        """The model, which has a background model and the class that is claimed."""
+    def _file(self) -> "tuple[ClaimFile, float]":
+        """The model, which has a background model and the class that is claimed, and the threshold."""
         from speechgmm.tasks.classification.codec import read_model_file
-        from speechgmm.tasks.verification.codec import ClaimFile
+        from speechgmm.tasks.verification.judging import claimable
 
-        file = ClaimFile.of(read_model_file(model_file(self.model)))
-        if file.models.ubm is None:
-            raise ConfigError(f"{self.model} has no background model to judge a claim by; train with model.adapt: map")
-        if self.claim not in file.models.labels:
-            known = ", ".join(file.models.labels[:10]) + (" ..." if len(file.models.labels) > 10 else "")
-            raise ConfigError(f"--claim {self.claim}: no such class; the model has {known} (enrol adds one)")
-        if self.threshold is not None and math.isnan(self.threshold):
-            raise ConfigError("--threshold nan: nothing is above or below it; expected a number")
+        read = read_model_file(model_file(self.model))
+        file, threshold = claimable(read, self.model, self.claim, self.threshold)
         if self.resample and file.audio is not None:
-            return replace(file, audio=replace(file.audio, resample=True))
-        return file
+            file = replace(file, audio=replace(file.audio, resample=True))
+        return file, threshold
 
     def _rows(
-        self, results: "Iterable[tuple[Path, Judged]]", threshold: float, lengths: list[int], rejected: list[str]
+        self, results: "Iterable[tuple[AudioSource, Judged]]", threshold: float, lengths: list[int], rejected: list[str]
     ) -> Iterator[dict[str, Any]]:
         for path, judged in results:
             lengths.append(judged.n_frames)
-            value = judged.score if judged.llr is None else judged.llr
-            if value < threshold:
+            if not judged.is_accepted(threshold):
                 rejected.append(str(path))
             yield {
                 "file": str(path),
@@ -155,7 +140,7 @@ class Verify:
                 "score": round(judged.score, 6),
                 **({} if judged.llr is None else {"llr": round(judged.llr, 6)}),
                 "n_frames": judged.n_frames,
-                "decision": "accept" if value >= threshold else "reject",
+                "decision": judged.decision(threshold),
             }
 
 

@@ -1,5 +1,6 @@
 """Recordings against the claim that they are of a class."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -7,9 +8,29 @@ from pathlib import Path
 
 from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import ConfigError, DataError
+from speechgmm.io.samples import AudioSource
 from speechgmm.parallel import pmap
 from speechgmm.tasks.classification.codec import ModelFile
 from speechgmm.tasks.verification.codec import ClaimFile
+
+
+def claimable(model: ModelFile, path: Path, claim: str, threshold: float | None) -> tuple[ClaimFile, float]:
+    """The model with which a claim can be judged, and the threshold: the one given, else the model's.
+
+    Raises:
+        ConfigError: The claim is not a class of the model, it has no background model, or the threshold is NaN.
+    """
+    file = ClaimFile.of(model)
+    if file.models.ubm is None:
+        raise ConfigError(f"{path} has no background model to judge a claim by; train with model.adapt: map")
+    if claim not in file.models.labels:
+        known = ", ".join(file.models.labels[:10]) + (" ..." if len(file.models.labels) > 10 else "")
+        raise ConfigError(f"claim {claim}: no such class; the model has {known} (enrol adds one)", arguments=("claim",))
+    if threshold is None:
+        return file, 0.0 if file.threshold is None else file.threshold
+    if math.isnan(threshold):
+        raise ConfigError("threshold nan: nothing is above or below it; expected a number", arguments=("threshold",))
+    return file, threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +41,18 @@ class Judged:
     llr: float | None  # calibrated, nats; None where the model has no calibration
     n_frames: int
 
+    def is_accepted(self, threshold: float) -> bool:
+        """Whether the ratio, or the score where there is none, is at the threshold or above it."""
+        return (self.score if self.llr is None else self.llr) >= threshold
+
+    def decision(self, threshold: float) -> str:
+        """Accept or reject."""
+        return "accept" if self.is_accepted(threshold) else "reject"
+
 
 def judge_recordings(
-    model: ModelFile, paths: Sequence[Path], claim: str, *, n_jobs: int = 1
-) -> Iterator[tuple[Path, Judged | DataError]]:
+    model: ModelFile, paths: Sequence[AudioSource], claim: str, *, n_jobs: int = 1
+) -> Iterator[tuple[AudioSource, Judged | DataError]]:
     """Each recording with its score for the claim that it is of a class, or with why it could not be scored.
 
     Raises:
@@ -35,7 +64,7 @@ def judge_recordings(
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
 
-def _judge(model: ClaimFile, path: Path) -> Judged | DataError:
+def _judge(model: ClaimFile, path: AudioSource) -> Judged | DataError:
     audio = model.audio
     if audio is None:
         raise ConfigError("the model has no front end")

@@ -1,16 +1,13 @@
 """The ``calibration`` and ``decision`` sections of a configuration."""
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from speechgmm.errors import ConfigError
 from speechgmm.moved import from_new_place
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
 Quality = Literal["none", "cohort"]
-
-UNKNOWN: Final = "unknown"
-"""What a recording is decided to be that is like none of the classes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

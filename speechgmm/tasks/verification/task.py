@@ -14,7 +14,7 @@ from speechgmm.errors import ConfigError
 from speechgmm.evaluation import eer, rank_trials
 from speechgmm.io.run_files import RunFile
 from speechgmm.report.settings import mixtures_of, settings_of
-from speechgmm.tasks.classification.codec import serialise
+from speechgmm.tasks.classification.codec import UNKNOWN, serialise
 from speechgmm.tasks.classification.spec import DecisionSpec, ScoringSpec
 from speechgmm.tasks.classification.task import MixtureTask
 from speechgmm.tasks.classification.training import Others, Trained
@@ -24,7 +24,7 @@ from speechgmm.tasks.verification.cohort import CohortTraining
 from speechgmm.tasks.verification.cohort_check import check_cohort
 from speechgmm.tasks.verification.evaluation import TrialEvaluation, decisive, evaluate_trials, hints_of_models
 from speechgmm.tasks.verification.score_maps import Calibration
-from speechgmm.tasks.verification.spec import UNKNOWN, CalibrationSpec
+from speechgmm.tasks.verification.spec import CalibrationSpec
 from speechgmm.tasks.verification.trials import ScoredTrials, score_trials, trials_table
 
 FEWEST_CALIBRATED: Final = 4

@@ -1,0 +1,138 @@
+"""A model that is ready for new recordings: ``speechgmm.load``, and what the models of all tasks share.
+
+A task's ``interface.py`` has ``load(path)``, which returns one object of a class derived from `LoadedModel`, with the
+methods that the task allows. They go through the functions that the task's commands go through. Refuses to know any
+task: the table of kinds of model files says where the interface is.
+"""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final, Literal, TypeVar
+
+from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.audio_sources import audio_sources
+from speechgmm.errors import ConfigError, DataError, MethodError
+from speechgmm.features.front_end import front_end
+from speechgmm.features.kinds import kind_name
+from speechgmm.io.container import kind_of
+from speechgmm.io.run_files import model_file
+from speechgmm.io.samples import AudioSource
+
+METHODS: Final = (
+    *("score", "classify", "classify_windows", "verify", "recognise", "align", "anomaly", "diarize", "cluster"),
+    "stream",
+)
+"""What loaded models do, each as its task allows."""
+
+OnError = Literal["raise", "return"]
+Work = Callable[[Sequence[AudioSource]], Iterator[tuple[AudioSource, Any]]]
+"""Recordings -> each with what was found, or with the DataError that says why not."""
+
+Model = TypeVar("Model", bound="LoadedModel")
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class LoadedModel(ABC):
+    """A model with the methods of its task; made by `load`.
+
+    Safe to use from several threads at once: nothing in it changes, and results do not depend on other calls.
+    """
+
+    path: Path  # of the model file
+    task: str
+    file: Any  # what the model file holds
+
+    why_not: ClassVar[dict[str, str]] = {}
+    """Method that this task has only with some models -> what to do for it."""
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Names of the methods that it has."""
+        return tuple(name for name in METHODS if name in dir(type(self)))
+
+    @property
+    @abstractmethod
+    def audio(self) -> AudioInput | None:
+        """How a recording becomes frames; None: the model was trained on frames."""
+
+    @abstractmethod
+    def about(self) -> str:
+        """What it tells apart, in words."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, words or units that it tells apart."""
+        return ()
+
+    @property
+    def sample_rate(self) -> int | None:
+        """Hz of recordings; None: the model was trained on frames."""
+        return None if self.audio is None else self.audio.sample_rate
+
+    def __repr__(self) -> str:
+        parts = [self.about()]
+        if self.audio is not None:
+            other = "resamples" if self.audio.resample else "no other rate"
+            rate = self.audio.sample_rate
+            parts += [f"{kind_name(self.audio.features)} of {self.audio.n_dims} dimensions", f"{rate} Hz ({other})"]
+        return f"<{self.task} model: {', '.join(parts)}, {self.path}>"
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in METHODS:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        hint = f"; {self.why_not[name]}" if name in self.why_not else ""
+        raise MethodError(
+            f"{self.path}: a model of task {self.task} has no {name}(); it has {', '.join(self.methods)}{hint}"
+        )
+
+    def _each(self, audio: Any, sample_rate: int | None, work: Work, on_error: OnError = "raise") -> Any:
+        """The result of one recording, or a list of those of several."""
+        if on_error not in ("raise", "return"):
+            raise ConfigError(f"on_error is {on_error!r}; expected 'raise' or 'return'", arguments=("on_error",))
+        sources, is_one = audio_sources(audio, sample_rate)
+        results = []
+        for _, found in work(sources):
+            if isinstance(found, DataError) and on_error == "raise":
+                raise found
+            results.append(found)
+        return results[0] if is_one else results
+
+
+def load(path: "str | os.PathLike[str]", *, resample: bool = False) -> LoadedModel:
+    """Load a model of any task for new recordings.
+
+    Parameters
+    ----------
+    path
+        The folder of a run, or its model file (``models.safetensors``).
+    resample
+        Resample recordings of another rate, even where the model's configuration does not (``corpus.resample``).
+
+    Returns
+    -------
+    LoadedModel
+        Its ``methods`` follow from the task: ``score`` (every task but clustering), ``classify``, ``verify``,
+        ``recognise``, ``align``, ``anomaly``, ``diarize``, ``cluster``, ``stream``. The first argument of each is a
+        path, a numpy array of samples with ``sample_rate``, or a folder or list of recordings, which gives a list of
+        results in order. It is safe to use from several threads at once.
+
+    Raises
+    ------
+    ModelFileError
+        There is no such file, or it is no model file that this version reads.
+
+    Examples
+    --------
+    >>> import speechgmm as sg
+    >>> model = sg.load("tests/kept/class")  # doctest: +SKIP
+    >>> model.score("a.wav").decision  # doctest: +SKIP
+    'low'
+    """
+    file = model_file(Path(path))
+    model: LoadedModel = kind_of(file).function("interface:load")(file, resample=resample)
+    if model.audio is not None:
+        front_end(model.audio.features, model.audio.sample_rate)  # built once, before the first recording
+    return model

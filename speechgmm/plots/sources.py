@@ -1,0 +1,156 @@
+"""What plots are drawn from: a run, or arrays."""
+
+import json
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.corpus.readers.textgrid import Interval, read_intervals
+from speechgmm.engine.run_folder import RunFolder, read_run
+from speechgmm.errors import DataError, ShapeError
+from speechgmm.evaluation import Application, Trials, rank_trials
+from speechgmm.io.run_files import RunFile
+
+NOTHING: Final = "–"
+"""Stands for no label: in the column of deletions, in the row of insertions."""
+
+
+class HasFolder(Protocol):
+    """A run's folder, or what ``speechgmm.run`` returns."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+
+
+class Timed(Protocol):
+    """A label with its time, such as a word of an alignment."""
+
+    @property
+    def start(self) -> float:
+        """Seconds."""
+
+    @property
+    def end(self) -> float:
+        """Seconds."""
+
+    @property
+    def label(self) -> str:
+        """What it is."""
+
+
+Run: TypeAlias = str | PathLike[str] | HasFolder
+Scores: TypeAlias = Run | Trials | ArrayLike | tuple[ArrayLike, ArrayLike]
+Segments: TypeAlias = str | PathLike[str] | Sequence[Timed | tuple[float, float, str]]
+
+
+def run_of(source: object) -> RunFolder | None:
+    """The run that a path or a result names; None: it is none of these.
+
+    Raises:
+        ConfigError: The path is not a run's folder.
+    """
+    if isinstance(source, RunFolder):
+        return source
+    folder = source if isinstance(source, str | PathLike) else getattr(source, "folder", None)
+    return None if folder is None else read_run(Path(folder))
+
+
+def trials_of(scores: Scores, is_target: ArrayLike | None) -> tuple[Trials, bool, str]:
+    """Trials, whether their scores are log-likelihood ratios as far as is known, and the unit of the scores.
+
+    Raises:
+        DataError: The run has no trials whose truth is known.
+        ShapeError: Scores without their truth.
+    """
+    run = run_of(scores)
+    if run is not None:
+        claims = run.claims
+        if claims is None:
+            raise DataError(f"{run.folder}: no trials whose truth is known; expected a run of verification")
+        return claims.judged, claims.calibrated is not None, claims.judged_unit
+    if isinstance(scores, Trials):
+        return scores, False, "score"
+    if isinstance(scores, tuple) and is_target is None and len(scores) == 2:
+        scores, is_target = scores
+    if is_target is None:
+        raise ShapeError("scores without is_target; expected the truth of each trial, (N,) booleans")
+    return rank_trials(np.asarray(scores, np.float64), np.asarray(is_target)), False, "score"
+
+
+def applications_of(run: RunFolder) -> tuple[Application, ...]:
+    """The priors and costs that a run was judged at: of its configuration, and of any metric that names its own."""
+    scoring = run.config.get("decision") or run.config.get("scoring", {})
+    costs = float(scoring.get("cost_miss", 1)), float(scoring.get("cost_false_alarm", 1))
+    found = [Application(float(scoring.get("prior", scoring.get("p_target", 0.01))), *costs)]
+    for about in (metric.more for metric in run.results.values() if "p_target" in metric.more):
+        own = about.get("cost_miss", costs[0]), about.get("cost_false_alarm", costs[1])
+        found.append(Application(float(about["p_target"]), float(own[0]), float(own[1])))
+    return tuple(dict.fromkeys(found))
+
+
+def traces_of(run: RunFolder) -> dict[str, list[float]]:
+    """Class -> its objective (nats per frame) before each iteration and at the end."""
+    return {row["class"]: json.loads(row["trace"]) for row in run.classes}
+
+
+def counts_of(run: RunFolder) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Labels and counts (C, C) of a run, the true class (the reference) in rows.
+
+    Raises:
+        DataError: The run has neither decisions between classes nor recognised labels.
+    """
+    if run.confusion is not None:
+        return run.confusion
+    rows = run.rows(RunFile.PAIRS)
+    if not rows:
+        raise DataError(f"{run.folder}: no confusions; expected a run of classification or of recognition")
+    return pair_counts([(row["reference"], row["hypothesis"], int(row["count"])) for row in rows])
+
+
+def pair_counts(pairs: Sequence[tuple[str, str, int]]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Labels and counts (C, C) of (reference, hypothesis, count); an empty label is nothing, and the last.
+
+    >>> pair_counts([("a", "a", 3), ("b", "", 1)])[0]
+    ('a', 'b', '–')
+    """
+    named = [(a or NOTHING, b or NOTHING, n) for a, b, n in pairs]
+    labels = sorted({label for a, b, _ in named for label in (a, b)}, key=lambda label: (label == NOTHING, label))
+    number = {label: n for n, label in enumerate(labels)}
+    counts = np.zeros((len(labels), len(labels)), np.int64)
+    for a, b, n in named:
+        counts[number[a], number[b]] += n
+    return tuple(labels), counts
+
+
+def segments_of(segments: Segments | None, tier: str | None) -> list[Interval]:
+    """(start, end, label) of segments, or of a tier of a TextGrid.
+
+    Raises:
+        ConfigError: praatio is not installed.
+        DataError: The TextGrid cannot be read, or has no such tier.
+    """
+    if isinstance(segments, str | PathLike):
+        try:
+            return read_intervals(Path(segments), tier)
+        except DataError as error:
+            raise DataError(f"{segments}: {error}".replace("corpus.textgrid.tier", "tier")) from None
+    return [one if isinstance(one, tuple) else (one.start, one.end, one.label) for one in segments or ()]
+
+
+def objective_of(fit: Any) -> list[float]:
+    """The trace of a fit, or the values themselves."""
+    return list(getattr(fit, "trace", fit))
+
+
+def labelled_traces(source: object) -> Mapping[str, Sequence[float]]:
+    """Label -> objective (nats per frame) of a run, of fits by label, or of one fit."""
+    run = run_of(source)
+    if run is not None:
+        return traces_of(run)
+    named = source if isinstance(source, Mapping) else {"": source}
+    return {str(label): objective_of(fit) for label, fit in named.items()}

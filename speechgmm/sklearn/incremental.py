@@ -1,0 +1,113 @@
+"""``partial_fit`` of a mixture: rows that come in pieces, each seen once and let go.
+
+Owns where online EM begins and what it leaves in the estimator. Refuses weights, which online EM does not have.
+"""
+
+from typing import Any, Self
+
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.gmm.density import log_likelihoods
+from speechgmm.gmm.frames import as_source
+from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.online import OnlineEM
+from speechgmm.gmm.options import PrecisionChoice
+from speechgmm.sklearn.base import Mixture, as_value_errors, check_enough, generator_of, precision_of
+from speechgmm.sklearn.starts import GivenStart, start_of
+
+
+class IncrementalMixture(Mixture):
+    """A mixture that can be fitted to rows in pieces; its start and its parameters are ``GaussianMixture``'s."""
+
+    n_components: int
+    reg_covar: float
+    init_params: str
+    weights_init: ArrayLike | None
+    means_init: ArrayLike | None
+    precisions_init: ArrayLike | None
+    precision: PrecisionChoice
+    n_samples_seen_: float
+    n_iter_: int
+    lower_bounds_: list[float]
+    _online: OnlineEM | None  # None, or not there: partial_fit was not called since fit
+
+    def partial_fit(self, X: ArrayLike, y: object = None) -> Self:
+        """Take one step of online EM with more rows (Cappé & Moulines 2009), and let them go.
+
+        The first call makes a start of its rows, by ``init_params``: give it some hundred for each component. After
+        ``fit`` it goes on from the fitted mixture. ``tol``, ``max_iter`` and ``n_init`` have no part in it.
+
+        Parameters
+        ----------
+        X : array_like (N, D)
+            Any number of rows.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        GaussianMixture
+            Itself; ``lower_bound_`` is that of these rows, ``n_samples_seen_`` counts all rows so far.
+
+        Raises
+        ------
+        ValueError
+            As ``fit``; another number of columns than before.
+
+        See Also
+        --------
+        speechgmm.OnlineEM : The same without scikit-learn.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from speechgmm.sklearn import GaussianMixture
+        >>> rng = np.random.default_rng(0)
+        >>> mixture = GaussianMixture(2, random_state=0)
+        >>> for _ in range(5):
+        ...     mixture = mixture.partial_fit(rng.normal(size=(1000, 2)))
+        >>> mixture.n_samples_seen_
+        5000.0
+        """
+        self._check_parameters()
+        first = "weights_" not in vars(self)
+        rows = self._validated(X, reset=first)
+        with as_value_errors():
+            online = self._begun(rows) if first else self._continued(rows)
+            model = online.finish()
+            self._set_model(model)
+            self.lower_bound_ = float(log_likelihoods(model, rows).mean())
+        self._online, self.n_samples_seen_ = online, online.n_frames
+        self.converged_, self.n_iter_ = False, (0 if first else self.n_iter_) + 1
+        self.lower_bounds_ = [*([] if first else self.lower_bounds_), self.lower_bound_]
+        return self
+
+    def _begun(self, rows: NDArray[Any]) -> OnlineEM:
+        """Online EM from a start; the rows that the start is made of count as seen."""
+        check_enough(len(rows), self.n_components)
+        given, rng = self._given(rows.shape[1]), generator_of(self.random_state)
+        start = start_of(as_source(rows), self.n_components, self.init_params, given, rng, self.reg_covar)
+        if not given.is_whole:
+            return self._online_of(start, float(len(rows)), rows)
+        online = self._online_of(start, 0.0, rows)
+        online.partial_fit(rows)
+        return online
+
+    def _continued(self, rows: NDArray[Any]) -> OnlineEM:
+        online: OnlineEM | None = vars(self).get("_online")
+        if online is None:
+            online = self._online_of(self.model_, self.n_samples_seen_, rows)
+        online.partial_fit(rows)
+        return online
+
+    def _online_of(self, model: DiagGMM, n_seen: float, rows: NDArray[Any]) -> OnlineEM:
+        precision = precision_of(self.precision, rows)
+        return OnlineEM(model, floor=self.reg_covar, precision=precision, n_frames=n_seen)
+
+    def _given(self, n_features: int) -> GivenStart:
+        shape = (self.n_components, n_features)
+        return GivenStart.of(self.weights_init, self.means_init, self.precisions_init, shape)
+
+    def _check_parameters(self) -> None:
+        """Raise ValueError for a parameter out of range."""
+        raise NotImplementedError

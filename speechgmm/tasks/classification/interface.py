@@ -1,0 +1,177 @@
+"""Class models in Python: ``speechgmm.load`` returns one of these for a model file of classes."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.loaded_model import LoadedModel, OnError
+from speechgmm.errors import DataError, RecordingWarning
+from speechgmm.io.audio import CLIPPED_SHARE
+from speechgmm.io.model_kinds import model_kinds
+from speechgmm.io.samples import AudioSource
+from speechgmm.parallel import free_workers
+from speechgmm.tasks.classification.codec import read_model_file
+from speechgmm.tasks.classification.results import ClassificationResult, SegmentResults
+from speechgmm.tasks.classification.scoring import Scored, score_recordings
+from speechgmm.tasks.classification.stream import ScoreStream
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class WindowModel(LoadedModel):
+    """What every model that scores windows against classes does."""
+
+    @property
+    def audio(self) -> AudioInput | None:
+        """How a recording becomes frames; None: the model was trained on frames."""
+        found: AudioInput | None = self.file.audio
+        return found
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes."""
+        found: tuple[str, ...] = self.file.models.labels
+        return found
+
+    def about(self) -> str:
+        """How many classes of what."""
+        return f"{len(self.labels)} classes ({self.file.label})"
+
+    def classify_windows(
+        self,
+        audio: Any,
+        sample_rate: int | None = None,
+        *,
+        window: float = 1.0,
+        hop: float | None = None,
+        n_jobs: int = 1,
+        on_error: OnError = "raise",
+    ) -> Any:
+        """Classify windows of a recording one by one.
+
+        Parameters
+        ----------
+        audio, sample_rate, n_jobs, on_error
+            As for ``classify``.
+        window
+            Length of a window in s.
+        hop
+            From the start of one window to the next, in s; None: the window's length. The last ends with the recording.
+
+        Returns
+        -------
+        SegmentResults, or a list of them
+            A `ClassificationResult` for each window; its decision is None where the window holds no speech.
+        """
+
+        def work(sources: Sequence[AudioSource]) -> Iterator[tuple[AudioSource, Any]]:
+            for source, items in self._scored(sources, n_jobs, window=window, hop=hop):
+                many = items if isinstance(items, DataError) else self._results(source, items)
+                yield source, many
+
+        return self._each(audio, sample_rate, work, on_error)
+
+    def _results(self, source: AudioSource, items: Sequence[Scored]) -> SegmentResults:
+        return SegmentResults(str(source), tuple(ClassificationResult.of(self.file, item) for item in items))
+
+    def _scored(
+        self, sources: Sequence[AudioSource], n_jobs: int, **options: Any
+    ) -> Iterator[tuple[AudioSource, list[Scored] | DataError]]:
+        """The scores of recordings; warns of those that are clipped."""
+        workers = free_workers(n_jobs, len(sources))
+        for source, items in score_recordings(self.file, sources, n_jobs=workers, **options):
+            if not isinstance(items, DataError) and items and items[0].clipped >= CLIPPED_SHARE:
+                text = f"{source}: {100 * items[0].clipped:.1f} % of samples are clipped"
+                warnings.warn(text, RecordingWarning, stacklevel=6)
+            yield source, items
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class ClassModel(WindowModel):
+    """Models of classes. Safe to use from several threads at once."""
+
+    why_not: ClassVar[dict[str, str]] = {
+        "verify": "verify needs a background model: train with model.adapt: map",
+    }
+
+    def classify(
+        self,
+        audio: Any,
+        sample_rate: int | None = None,
+        *,
+        speaker: str | None = None,
+        n_jobs: int = 1,
+        on_error: OnError = "raise",
+    ) -> Any:
+        """Classify whole recordings.
+
+        Parameters
+        ----------
+        audio
+            A path; samples, a numpy array (N,) or (N, channels) of int16 or of floats in [-1, 1]; a folder, or a list
+            of these.
+        sample_rate
+            Hz of the samples; a file says its own.
+        speaker
+            With ``features.cmvn: speaker``: all recordings are of this speaker. None: each is a speaker by itself.
+        n_jobs
+            Recordings at once, by threads; -1: one per CPU core.
+        on_error
+            ``raise`` the first DataError, or ``return`` each in the place of the result of its recording.
+
+        Returns
+        -------
+        ClassificationResult, or a list of them
+            A list, in order, where ``audio`` is a folder or a list.
+
+        Raises
+        ------
+        ConfigError
+            Samples without ``sample_rate``; a file with it; a speaker for a model that does not normalise by speaker;
+            a model that was trained on frames.
+        DataError
+            A recording cannot be used, see ``on_error``.
+        ShapeError
+            Samples of another shape.
+        """
+
+        def work(sources: Sequence[AudioSource]) -> Iterator[tuple[AudioSource, Any]]:
+            for source, items in self._scored(sources, n_jobs, speaker=speaker):
+                yield source, items if isinstance(items, DataError) else ClassificationResult.of(self.file, items[0])
+
+        return self._each(audio, sample_rate, work, on_error)
+
+    score = classify
+
+    def stream(self, sample_rate: int, *, window: float = 1.0, hop: float | None = None) -> ScoreStream:
+        """Begin a recording that comes in pieces: `ScoreStream`.
+
+        Parameters
+        ----------
+        sample_rate
+            Hz of the samples that will come.
+        window, hop
+            As for ``classify_windows``: a decision for each window.
+
+        Raises
+        ------
+        ConfigError
+            The features need the whole recording, such as ``cmvn: utterance``.
+        DataError
+            Another rate than the model's, where the model does not resample.
+        """
+        return ScoreStream(self, sample_rate, window, hop)
+
+
+def load(path: Path, *, resample: bool = False) -> ClassModel:
+    """The class models of a file; with a background model, as one of the kind that extends this one."""
+    file = read_model_file(path)
+    if resample and file.audio is not None:
+        file = replace(file, audio=replace(file.audio, resample=True))
+    if file.models.ubm is None:
+        return ClassModel(path, "classification", file)
+    extending = next(kind for kind in model_kinds() if kind.extends == "classes")
+    model: ClassModel = extending.function("interface:of_file")(path, file)
+    return model

@@ -1,0 +1,109 @@
+"""Diarizers in Python."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.loaded_model import LoadedModel, OnError
+from speechgmm.engine.results import Result
+from speechgmm.errors import DataError
+from speechgmm.evaluation.diarization import Turn
+from speechgmm.io.samples import AudioSource
+from speechgmm.parallel import free_workers
+from speechgmm.tasks.diarization.codec import read_diarizer
+from speechgmm.tasks.diarization.recordings import diarize_recordings
+
+
+@dataclass(frozen=True, slots=True)
+class DiarizationResult(Result):
+    """Who speaks when in a recording.
+
+    >>> DiarizationResult("a.wav", 9.0, 1, (Turn(0.5, 8.0, "1"),)).to_dict()["turns"]
+    [{'start': 0.5, 'end': 8.0, 'speaker': '1'}]
+    """
+
+    recording: str
+    duration: float  # s
+    n_speakers: int
+    turns: tuple[Turn, ...]  # start and end in s, speaker; in the order of their starts
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each turn."""
+        return [
+            {"recording": self.recording, "start": one.start, "end": one.end, "speaker": one.speaker}
+            for one in self.turns
+        ]
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class DiarizerModel(LoadedModel):
+    """A diarizer. Safe to use from several threads at once."""
+
+    @property
+    def audio(self) -> AudioInput:
+        """How a recording becomes frames."""
+        found: AudioInput = self.file.audio
+        return found
+
+    def about(self) -> str:
+        """The size of the background model."""
+        return f"background model of {self.file.diarizer.ubm.n_components} components"
+
+    def diarize(
+        self,
+        audio: Any,
+        sample_rate: int | None = None,
+        *,
+        n_speakers: int | None = None,
+        n_jobs: int = 1,
+        on_error: OnError = "raise",
+    ) -> Any:
+        """Who speaks when in recordings.
+
+        Parameters
+        ----------
+        audio
+            A path; samples, a numpy array (N,) or (N, channels) of int16 or of floats in [-1, 1]; a folder, or a list
+            of these.
+        sample_rate
+            Hz of the samples; a file says its own.
+        n_speakers
+            How many speak; None: it is estimated.
+        n_jobs
+            Recordings at once, by threads; -1: one per CPU core.
+        on_error
+            ``raise`` the first DataError, or ``return`` each in the place of the result of its recording.
+
+        Returns
+        -------
+        DiarizationResult, or a list of them
+
+        Raises
+        ------
+        ConfigError
+            Samples without ``sample_rate``; ``n_speakers`` below 1.
+        DataError
+            A recording cannot be used, see ``on_error``.
+        """
+
+        def work(sources: Sequence[AudioSource]) -> Iterator[tuple[AudioSource, Any]]:
+            workers = free_workers(n_jobs, len(sources))
+            for source, found in diarize_recordings(self.file, sources, n_speakers=n_speakers, n_jobs=workers):
+                if isinstance(found, DataError):
+                    yield source, found
+                else:
+                    yield source, DiarizationResult(str(source), found.duration, found.n_speakers, found.turns)
+
+        return self._each(audio, sample_rate, work, on_error)
+
+    score = diarize
+
+
+def load(path: Path, *, resample: bool = False) -> DiarizerModel:
+    """The diarizer of a file."""
+    file = read_diarizer(path)
+    if resample:
+        file = replace(file, audio=replace(file.audio, resample=True))
+    return DiarizerModel(path, "diarization", file)

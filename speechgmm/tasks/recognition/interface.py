@@ -1,0 +1,201 @@
+"""Recognisers in Python: recognition, and forced alignment."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.loaded_model import LoadedModel, OnError
+from speechgmm.engine.results import Result
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.io.samples import AudioSource
+from speechgmm.io.timed_labels import TimedLabel
+from speechgmm.parallel import free_workers
+from speechgmm.tasks.recognition.codec import read_recogniser
+from speechgmm.tasks.recognition.decoding import (
+    CONFIDENCE_SCALE,
+    HeardRecording,
+    align_recordings,
+    lexicon_for,
+    recognise_recordings,
+)
+from speechgmm.tasks.recognition.transcripts import words_in
+
+
+@dataclass(frozen=True, slots=True)
+class RecognitionResult(Result):
+    """The words (or phones) of a recording with their times.
+
+    >>> found = RecognitionResult("a.wav", 1.0, (TimedLabel("one", 0.1, 0.5),), (), -41.2, None, ())
+    >>> found.text, found.to_dict()["words"][0]["end"]
+    ('one', 0.5)
+    """
+
+    recording: str
+    duration: float  # s
+    words: tuple[TimedLabel, ...]  # start and end in s, confidence from 0 to 1
+    units: tuple[TimedLabel, ...]  # that the words are made of, such as phones; empty: they are the words
+    log_likelihood: float  # nats per frame, language included
+    fit: float | None  # of an alignment, nats per frame: below 0 the text does not fit the recording
+    hypotheses: tuple[tuple[tuple[str, ...], float], ...]  # with ``top``: words, and nats of the whole, the best first
+
+    @classmethod
+    def of(cls, found: HeardRecording) -> "RecognitionResult":
+        """What was found in a recording."""
+        first, *finer = found.tiers.values()
+        return cls(
+            recording=str(found.path),
+            duration=found.duration,
+            words=tuple(first),
+            units=tuple(finer[0]) if finer else (),
+            log_likelihood=found.log_likelihood,
+            fit=found.fit,
+            hypotheses=found.best,
+        )
+
+    @property
+    def text(self) -> str:
+        """The words, with spaces between them."""
+        return " ".join(word.label for word in self.words)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each word."""
+        return [
+            {
+                "recording": self.recording,
+                "label": one.label,
+                "start": one.start,
+                "end": one.end,
+                "confidence": one.confidence,
+            }
+            for one in self.words
+        ]
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class RecogniserModel(LoadedModel):
+    """A recogniser. Safe to use from several threads at once."""
+
+    @property
+    def audio(self) -> AudioInput:
+        """How a recording becomes frames."""
+        found: AudioInput = self.file.audio
+        return found
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The units."""
+        found: tuple[str, ...] = self.file.recogniser.units.labels
+        return found
+
+    def about(self) -> str:
+        """How many words and units."""
+        return f"{len(self.file.recogniser.lexicon)} words of {len(self.labels)} units ({self.file.label})"
+
+    def recognise(
+        self,
+        audio: Any,
+        sample_rate: int | None = None,
+        *,
+        top: int = 1,
+        n_jobs: int = 1,
+        on_error: OnError = "raise",
+    ) -> Any:
+        """Recognise the words (or phones) of recordings.
+
+        Parameters
+        ----------
+        audio
+            A path; samples, a numpy array (N,) or (N, channels) of int16 or of floats in [-1, 1]; a folder, or a list
+            of these.
+        sample_rate
+            Hz of the samples; a file says its own.
+        top
+            Hypotheses to return, 1 or more.
+        n_jobs
+            Recordings at once, by threads; -1: one per CPU core.
+        on_error
+            ``raise`` the first DataError, or ``return`` each in the place of the result of its recording.
+
+        Returns
+        -------
+        RecognitionResult, or a list of them
+
+        Raises
+        ------
+        ConfigError
+            Samples without ``sample_rate``; ``top`` below 1.
+        DataError
+            A recording cannot be used, see ``on_error``.
+        """
+        if top < 1:
+            raise ConfigError(f"top is {top}; expected 1 hypothesis or more", arguments=("top",))
+
+        def work(sources: Sequence[AudioSource]) -> Iterator[tuple[AudioSource, Any]]:
+            workers = free_workers(n_jobs, len(sources))
+            heard = recognise_recordings(self.file, sources, confidence_scale=CONFIDENCE_SCALE, top=top, n_jobs=workers)
+            for source, found in heard:
+                yield source, found if isinstance(found, DataError) else RecognitionResult.of(found)
+
+        return self._each(audio, sample_rate, work, on_error)
+
+    score = recognise
+
+    def align(
+        self,
+        audio: Any,
+        sample_rate: int | None = None,
+        *,
+        text: str,
+        dictionary: "str | os.PathLike[str] | None" = None,
+        n_jobs: int = 1,
+        on_error: OnError = "raise",
+    ) -> Any:
+        """Find when the words of a text are said: forced alignment.
+
+        Parameters
+        ----------
+        audio, sample_rate, n_jobs, on_error
+            As for ``recognise``.
+        text
+            What is said in each of the recordings.
+        dictionary
+            File with pronunciations of words that are not in the model.
+
+        Returns
+        -------
+        RecognitionResult, or a list of them
+            Its ``fit`` says how well the text fits the recording.
+
+        Raises
+        ------
+        ConfigError
+            A text without a word; otherwise as for ``recognise``.
+        DataError
+            Words without a pronunciation (all are named); a recording cannot be used, see ``on_error``.
+        """
+        words = words_in(text, self.file.recogniser.lexicon)
+        if not words:
+            raise ConfigError(f"text is {text!r}; expected the words that are said", arguments=("text",))
+        place = None if dictionary is None else Path(dictionary)
+
+        def work(sources: Sequence[AudioSource]) -> Iterator[tuple[AudioSource, Any]]:
+            said = dict.fromkeys(sources, words)
+            lexicon = lexicon_for(self.file, place, said)
+            workers = free_workers(n_jobs, len(said))
+            found = dict(align_recordings(self.file, said, lexicon, n_jobs=workers)) if said else {}
+            for source in sources:
+                one = found[source]
+                yield source, one if isinstance(one, DataError) else RecognitionResult.of(one)
+
+        return self._each(audio, sample_rate, work, on_error)
+
+
+def load(path: Path, *, resample: bool = False) -> RecogniserModel:
+    """The recogniser of a file."""
+    file = read_recogniser(path)
+    if resample:
+        file = replace(file, audio=replace(file.audio, resample=True))
+    return RecogniserModel(path, "recognition", file)
