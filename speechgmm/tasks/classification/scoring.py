@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FrontEnd, Moments, front_end, moments, normalisation
+from speechgmm.gmm.likelihoods import WORTH_COMPILING, Engine
 from speechgmm.io.samples import AudioSource
 from speechgmm.moved import from_new_place
 from speechgmm.parallel import pmap
@@ -94,20 +95,26 @@ def log_likelihood_table(
     parcels = [pieces[first : first + SCORED_AT_ONCE] for first in range(0, len(pieces), SCORED_AT_ONCE)]
     table = np.empty((len(pieces), len(models.labels)))
     n_frames = np.empty(len(pieces), np.int64)
+    work = sum(piece.n_rows for piece in pieces) * sum(model.n_components for model in models.models)
+    engine: Engine = (
+        "numba" if work >= WORTH_COMPILING else "numpy"
+    )  # by the whole, for the same bytes from any parcels
     done = 0
     with job.console.bar(what) as advance:
-        for rows, counts in job.map(partial(_score_parcel, models), parcels):
+        for rows, counts in job.map(partial(_score_parcel, models, engine), parcels):
             table[done : done + len(rows)], n_frames[done : done + len(rows)] = rows, counts
             done += len(rows)
             advance(done, len(pieces))
     return table, n_frames
 
 
-def _score_parcel(models: ClassModels, pieces: "Sequence[Piece]") -> tuple[NDArray[np.float64], list[int]]:
+def _score_parcel(
+    models: ClassModels, engine: Engine, pieces: "Sequence[Piece]"
+) -> tuple[NDArray[np.float64], list[int]]:
     rows, counts = [], []
     for piece in pieces:
         frames = piece.load()
-        rows.append(models.mean_log_likelihoods(frames))
+        rows.append(models.mean_log_likelihoods(frames, engine=engine))
         counts.append(len(frames))
     return np.stack(rows), counts
 
@@ -147,8 +154,9 @@ class Scored:
 
     def margin(self, number: int) -> float:
         """Log-likelihood of a class less that of the best other class, in nats per frame."""
-        others = np.delete(self.mean_log_likelihoods, number)
-        return float(self.mean_log_likelihoods[number] - others.max())
+        scores = self.mean_log_likelihoods
+        best_other = max(others.max(initial=-np.inf) for others in (scores[:number], scores[number + 1 :]))
+        return float(scores[number] - best_other)
 
 
 class Scorer(Protocol):
