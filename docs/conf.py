@@ -9,7 +9,11 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parent
 sys.path[:0] = [str(DOCS / "_ext"), str(DOCS.parent)]
 
+from generated import write_pages  # noqa: E402
+
 import speechgmm  # noqa: E402
+
+write_pages(DOCS)
 
 project = "speechgmm"
 author = "The speechgmm authors"
@@ -20,26 +24,33 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "numpydoc",
+    "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "pages",
 ]
-exclude_patterns = ["_ext"]
+exclude_patterns = ["_ext", "_templates"]
 nitpicky = True
 highlight_language = "none"
 
 myst_enable_extensions = ["colon_fence", "deflist", "html_image"]
 myst_heading_anchors = 4
 
-autodoc_typehints = "none"
 autosummary_generate = True
-numpydoc_show_class_members = False
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+autodoc_member_order = "bysource"
+napoleon_use_rtype = False
+python_maximum_signature_line_length = 100
+# Types of signatures: those of NumPy and the standard library have their pages elsewhere.
+nitpick_ignore_regex = [("py:(class|obj|data)", ".*")]
+templates_path = ["_templates"]
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"speechgmm {release}"
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {

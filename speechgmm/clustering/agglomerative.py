@@ -126,6 +126,9 @@ def check_distances(distances: ArrayLike) -> Floats:
     Raises:
         ShapeError: They are not a symmetric matrix.
         DataError: One is NaN, infinite or negative.
+
+    >>> check_distances([[0, 2], [2, 0]]).dtype
+    dtype('float64')
     """
     table = np.asarray(distances, dtype=np.float64)
     if table.ndim != 2 or table.shape[0] != table.shape[1] or table.size == 0:
@@ -138,7 +141,13 @@ def check_distances(distances: ArrayLike) -> Floats:
 
 
 def check_number(n_items: int, n_clusters: int) -> None:
-    """Raise ConfigError for fewer than one cluster, DataError for more than there are pieces."""
+    """Raise ConfigError for fewer than one cluster, DataError for more than there are pieces.
+
+    >>> check_number(10, 3)
+    >>> check_number(10, 11)
+    Traceback (most recent call last):
+    speechgmm.errors.DataError: ...
+    """
     if n_clusters < 1:
         raise ConfigError(f"{n_clusters} clusters; expected 1 or more")
     if n_clusters > n_items:

@@ -1,6 +1,6 @@
 """Where the speaker changes, by the Bayesian information criterion alone: one Gaussian or two for what is in a window.
 
-Needs no model of any kind, and finds less than ``diarization`` does (``docs/how-to/diarization.md`` has figures): a
+Needs no model of any kind, and finds less than ``diarization`` does (``docs/how-to/diarization.md`` has results): a
 short turn is too few frames for a Gaussian of full covariance.
 """
 
@@ -26,13 +26,13 @@ def bic_changes(
 
     A window begins at the last change and grows by ``minimum`` until splitting it somewhere lowers the BIC; where it
     has become ``longest`` its older half is let go (Chen & Gopalakrishnan 1998, section 4.1, with a bound on the
-    window). One Gaussian of full covariance against two: with n frames in the window, m before t,
+    window). One Gaussian of full covariance against two: with n frames in the window, m before t, the gain of two is::
 
         R(t) = n/2 log |S| - m/2 log |S1| - (n - m)/2 log |S2| - penalty/2 (D + D (D + 1) / 2) log n
 
-    is looked at every ``step`` frames that leave ``minimum`` on either side; where it is above 0, the change is where
-    it is greatest with ``minimum`` more frames in the window. Covariances have a thousandth of the frames' variance
-    added. Time and memory grow with T alone.
+    It is looked at every ``step`` frames that leave ``minimum`` on either side. Where it is above 0, the change is
+    where it is greatest with ``minimum`` more frames in the window. Covariances have a thousandth of the frames'
+    variance added. Time and memory grow with T alone.
 
     Raises:
         ShapeError: Frames that are not (T, D).

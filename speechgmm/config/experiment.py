@@ -15,7 +15,12 @@ Spec = TypeVar("Spec", bound=Any)
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A configuration together with the place it was read from."""
+    """A configuration together with the place it was read from.
+
+    >>> from speechgmm.config import load_config
+    >>> load_config("birds.yaml").name
+    'birds'
+    """
 
     config: Config
     name: str  # the file's name without extension
@@ -106,12 +111,20 @@ class Experiment:
 
 
 def data_folder(corpus: str) -> Path:
-    """Where a known corpus lies unless it is said: $SPEECHGMM_DATA/NAME, else data/NAME where you stand."""
+    """Where a known corpus lies unless it is said: $SPEECHGMM_DATA/NAME, else data/NAME where you stand.
+
+    >>> data_folder("fsdd").name
+    'fsdd'
+    """
     return Path(os.environ.get("SPEECHGMM_DATA", "data")).expanduser().absolute() / corpus
 
 
 def cache_folder(chosen: Path | None = None) -> Path:
-    """Where features and class models are kept between runs."""
+    """Where features and class models are kept between runs.
+
+    >>> cache_folder(Path("cache"))
+    PosixPath('cache')
+    """
     if chosen is not None:
         return chosen
     if named := os.environ.get("SPEECHGMM_CACHE"):

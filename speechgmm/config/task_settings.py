@@ -17,7 +17,11 @@ from speechgmm.task_table import entries, name_of
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section that a task adds at the top of a configuration."""
+    """A section that a task adds at the top of a configuration.
+
+    >>> Section("calibration", dict, "how scores become likelihood ratios").optional
+    False
+    """
 
     name: str
     spec: type[Any]
@@ -27,7 +31,11 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class TaskSettings:
-    """What one task adds to a configuration, and what it reads of the rest."""
+    """What one task adds to a configuration, and what it reads of the rest.
+
+    >>> [section.name for section in settings_of("verification").sections]
+    ['calibration', 'decision']
+    """
 
     sections: tuple[Section, ...] = ()
     reads: tuple[str, ...] = ()
@@ -86,7 +94,11 @@ def whole_config() -> type[Config]:
 
 
 def default_config() -> Config:
-    """Everything at its default."""
+    """Everything at its default.
+
+    >>> default_config().seed
+    0
+    """
     return whole_config()()
 
 
@@ -116,21 +128,27 @@ def check_task(config: Config) -> None:
         ConfigError: The message begins with the key.
     """
     name = name_of_task(config)
-    read, set_keys = _read_by(name), list(_set_keys(config, default_config()))
-    readers: dict[str, list[str]] = {}
-    for other in entries():
-        for key in _read_by(other):
-            readers.setdefault(key, []).append(other)
-    for key in set_keys:
-        claimed = [one for one in readers if _is_of(key, one)]
-        if claimed and not any(_is_of(key, one) for one in read):
-            owners = dict.fromkeys(entries()[owner].asked_by() for one in claimed for owner in readers[one])
+    for key in _set_keys(config, default_config()):
+        reading = readers(key)
+        if name not in reading:
+            owners = dict.fromkeys(entries()[owner].asked_by() for owner in reading)
             own = ", ".join(section.name for section in settings_of(name).sections)
             hint = f", whose own sections are {own}" if own else ""
             *others, last = owners
             shown = f"{', '.join(others)} or {last}" if others else last
             raise ConfigError(f"{key} is for {shown}; this configuration has {entries()[name].asked_by()}{hint}")
     settings_of(name).check(config)
+
+
+def readers(key: str) -> tuple[str, ...]:
+    """Names of the tasks that read a key or section; all of them where no task claims it as its own.
+
+    >>> readers("calibration.method"), len(readers("features")) == len(entries())
+    (('verification',), True)
+    """
+    read = {name: _read_by(name) for name in entries()}
+    claimed = [name for name, keys in read.items() if any(_is_of(key, one) for one in keys)]
+    return tuple(claimed or read)
 
 
 def _read_by(name: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass, replace
 from hashlib import blake2b
 from typing import Any, get_type_hints
 
@@ -21,7 +21,11 @@ folder is matched to its configuration."""
 
 
 def to_plain(spec: Any) -> Any:
-    """A spec as dictionaries, lists and scalars, ready for YAML or JSON."""
+    """A spec as dictionaries, lists and scalars, ready for YAML or JSON.
+
+    >>> to_plain(default_config())["model"]["relevance"]
+    16.0
+    """
     plain = json.loads(json.dumps(asdict(spec)))
     return {name: plain[name] for name in _in_order(spec)}
 
@@ -34,7 +38,11 @@ def _in_order(spec: Any) -> list[str]:
 
 
 def to_yaml(config: Config) -> str:
-    """The whole configuration, every key with its value, as YAML that ``load_config`` reads back."""
+    """The whole configuration, every key with its value, as YAML that ``load_config`` reads back.
+
+    >>> to_yaml(default_config()).splitlines()[0]
+    'task: classification'
+    """
     text: str = yaml.safe_dump(to_plain(config), sort_keys=False, allow_unicode=True, width=110)
     return text
 
@@ -45,8 +53,12 @@ def config_hash(config: Config) -> str:
     ``parallel``, ``cache``, ``output``, ``report`` and the place of the recordings (``corpus.root``) do not count, so
     that it is the same on every machine; nor does what has its default, so that it outlives keys that are added later.
     It does not tell two versions apart whose defaults differ: `settings_hash` does.
+
+    >>> from speechgmm.config import make_config
+    >>> config_hash(make_config({"parallel": {"n_jobs": 1}})) == config_hash(make_config({}))
+    True
     """
-    return _digest(other_than(to_plain(default_config()), _of_the_result(config)))
+    return _digest(other_than(to_plain(default_config()), _of_the_result(_with_defaults_as_written(config))))
 
 
 def settings_hash(config: Config) -> str:
@@ -61,6 +73,17 @@ def settings_hash(config: Config) -> str:
     """
     unread = unread_sections(config)
     return _digest(_as_floats({key: value for key, value in _of_the_result(config).items() if key not in unread}))
+
+
+def _with_defaults_as_written(spec: Any) -> Any:
+    """The same spec, whose values have the type of the default that they equal: 16 that was read back as 16.0 is 16."""
+    values = {field.name: (getattr(spec, field.name), field.default) for field in fields(spec)}
+    written = {
+        name: _with_defaults_as_written(value) if is_dataclass(value) else default
+        for name, (value, default) in values.items()
+        if is_dataclass(value) or value == default
+    }
+    return replace(spec, **written)
 
 
 def _as_floats(value: Any) -> Any:
@@ -84,7 +107,11 @@ def _digest(plain: Mapping[str, Any]) -> str:
 
 
 def other_than(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values that differ from the defaults."""
+    """Values that differ from the defaults.
+
+    >>> other_than({"seed": 0, "model": {"init": "split", "tol": 0.1}}, {"seed": 0, "model": {"init": "random"}})
+    {'model': {'init': 'random'}}
+    """
     found = {}
     for key, value in values.items():
         default = defaults.get(key)
@@ -97,7 +124,11 @@ def other_than(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[s
 
 
 def differences(here: Mapping[str, Any], there: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Keys whose values differ between two plain configurations, as ``model.max_iter: 20 there, 200 here``."""
+    """Keys whose values differ between two plain configurations, as ``model.max_iter: 20 there, 200 here``.
+
+    >>> list(differences({"model": {"max_iter": 200}}, {"model": {"max_iter": 20}}))
+    ['model.max_iter: 20 there, 200 here']
+    """
     for key in dict.fromkeys((*here, *there)):
         if not prefix and key in NOT_IN_THE_RESULT:
             continue
@@ -109,7 +140,11 @@ def differences(here: Mapping[str, Any], there: Mapping[str, Any], prefix: str =
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of the configuration, for editors that complete and check YAML."""
+    """The JSON Schema of the configuration, for editors that complete and check YAML.
+
+    >>> json_schema()["properties"]["seed"]["default"]
+    0
+    """
     schema = TypeAdapter(whole_config()).json_schema()
     split = schema["$defs"]["CorpusSpec"]["properties"]["split"]
     kinds = schema["$defs"]["SplitSpec"]["properties"]["kind"]["enum"]
@@ -123,7 +158,11 @@ def json_schema() -> dict[str, Any]:
 
 
 def template() -> str:
-    """A configuration file with every key, its default, meaning, unit and choices, made from the specs themselves."""
+    """A configuration file with every key, its default, meaning, unit and choices, made from the specs themselves.
+
+    >>> "task: classification" in template().splitlines()
+    True
+    """
     head = (
         "# Every key there is, with its default. Keep what you change and delete the rest: what is absent has its\n"
         "# default. null: follows from another key, which the comment names. `speechgmm schema` has it for editors.\n"

@@ -30,6 +30,12 @@ def check_leaks(corpus: Corpus, group: str | None = None, *, classes: bool = Tru
 
     Raises:
         DataError: There is a leak; all groups or utterances concerned are named.
+
+    >>> from speechgmm.corpus import Utterance
+    >>> both = [Utterance(id, Path("a.wav"), labels={"speaker": "anna"}, split=id) for id in ("train", "test")]
+    >>> check_leaks(Corpus(tuple(both), label="speaker", root=Path(".")))
+    Traceback (most recent call last):
+    speechgmm.errors.DataError: ...
     """
     if group and (group != corpus.label or not classes):
         sides: dict[str, dict[str, Utterance]] = defaultdict(dict)

@@ -37,7 +37,11 @@ def belongs_to_kind(key: str, kind: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitSpec:
-    """How utterances are divided; ``split: column`` is short for ``split: {kind: column}``."""
+    """How utterances are divided; ``split: column`` is short for ``split: {kind: column}``.
+
+    >>> SplitSpec(kind="kfold", folds=10).disjoint
+    True
+    """
 
     __pydantic_config__ = FORBID_UNKNOWN
 
@@ -166,7 +170,11 @@ class AsvspoofSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusSpec:
-    """Which recordings, which labels, which split."""
+    """Which recordings, which labels, which split.
+
+    >>> CorpusSpec(kind="folder", root="birds", split=SplitSpec(kind="fraction")).label
+    'label'
+    """
 
     __pydantic_config__ = FORBID_UNKNOWN
 
@@ -192,7 +200,7 @@ class CorpusSpec:
     label: str = setting("label", "the column whose values are the classes")
     target: str | None = setting(
         None,
-        "classification of two classes: the one that is to be detected; figures of detection are given then too, of "
+        "classification of two classes: the one that is to be detected; metrics of detection are given then too, of "
         "the score by which it is more likely than the other",
     )
     labels: LabelSpec = setting(LabelSpec(), "which labels are merged into one class, and which are left out")

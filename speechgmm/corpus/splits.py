@@ -17,17 +17,24 @@ from speechgmm.errors import ConfigError, DataError
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One part of a cross-validation."""
+    """One part of a cross-validation.
+
+    >>> "a1" in Fold("0", frozenset({"a1", "b1"})).test
+    True
+    """
 
     name: str  # its number from 1, or the value that is left out
     test: frozenset[str]  # ids of the utterances that are tested; the others train
 
     def apply(self, corpus: Corpus) -> Corpus:
         """The corpus with this fold's splits; background material stays what it is."""
-        utterances = (
-            u if u.split in BACKGROUND else replace(u, split="test" if u.id in self.test else "train") for u in corpus
-        )
-        return replace(corpus, utterances=tuple(utterances))
+        return replace(corpus, utterances=tuple(map(self._placed, corpus)))
+
+    def _placed(self, utterance: Utterance) -> Utterance:
+        split = "test" if utterance.id in self.test else "train"
+        if utterance.split == split or utterance.split in BACKGROUND:
+            return utterance
+        return replace(utterance, split=split)
 
 
 def make_split(
@@ -50,6 +57,13 @@ def make_split(
         ConfigError: The column to leave out is not named.
         DataError: ``column`` where utterances carry no split; a division that leaves a side empty; a group on both
             sides; the same audio on both sides; a class that is tested and never trained.
+
+    >>> from pathlib import Path
+    >>> from speechgmm.corpus import CorpusSpec, read_corpus
+    >>> corpus = read_corpus(CorpusSpec(kind="folder", root="birds"), path=None, root=Path("birds"))
+    >>> divided, folds = make_split(corpus, SplitSpec(kind="fraction", test=0.2))
+    >>> len(divided.split("train")), len(divided.split("test")), folds
+    (24, 6, ())
     """
     _check_group(corpus, group)
     apart = group if spec.disjoint else None

@@ -13,7 +13,7 @@ seconds, from the synthesiser's own events. Pauses and phones shorter than `SHOR
 listed.
 
 Refuses to write into a folder that holds anything else, or a demo corpus made otherwise. A result on this
-corpus proves that the chain from recordings to figures works; it says nothing about human speech.
+corpus proves that the chain from recordings to metrics works; it says nothing about human speech.
 """
 
 import hashlib
@@ -120,6 +120,10 @@ def speak_recording(path: Path, text: str, voice: Voice, *, seed: int = 0) -> Pa
     Raises:
         ConfigError: The extra ``demo`` is not installed.
         DataError: The file cannot be written.
+
+    >>> from speechgmm.demo.voices import VOICES
+    >>> speak_recording(Path("hello.wav"), "hello there", VOICES[0])
+    PosixPath('hello.wav')
     """
     with Synthesiser() as synthesiser:
         _, samples = _record(synthesiser, _Recording(voice, path.stem, "new", text), seed)

@@ -16,7 +16,11 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """One speaker of the demo corpus: an eSpeak NG variant and its manner of speaking."""
+    """One speaker of the demo corpus: an eSpeak NG variant and its manner of speaking.
+
+    >>> VOICES[0].name
+    'adam'
+    """
 
     name: str  # the variant's name in lower case: the speaker label, and the name of the folder
     variant: str  # what eSpeak NG calls the voice: language+variant

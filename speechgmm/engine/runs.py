@@ -39,7 +39,7 @@ Stage = Literal["extract", "train", "run"]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Result:
-    """Where a run's files are, and its figures."""
+    """Where a run's files are, and its metrics."""
 
     folder: Path
     metrics: dict[str, Any]  # as in metrics.json
@@ -50,8 +50,8 @@ class Result:
 
     def __repr__(self) -> str:
         found = self.evaluation.metrics if self.evaluation else {}
-        figures = (f"{name} {metric.value:.4f}" for name, metric in found.items())
-        return f"Result({str(self.folder)!r}: {', '.join(figures)})"
+        metrics = (f"{name} {metric.value:.4f}" for name, metric in found.items())
+        return f"Result({str(self.folder)!r}: {', '.join(metrics)})"
 
 
 def run(
@@ -77,6 +77,10 @@ def run(
         ConfigError: The configuration is wrong, or the folder belongs to another one.
         DataError: Recordings or labels that cannot be used.
         FitError: A class that cannot be trained.
+
+    >>> result = run("birds.yaml", ["model.n_components=2"])
+    >>> result.evaluation.metrics["accuracy"].n
+    6
     """
     console = console or Console()
     experiment = config if isinstance(config, Experiment) else load_config(config, overrides)

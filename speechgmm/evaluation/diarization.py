@@ -44,7 +44,11 @@ Convention = Literal["nist", "pyannote"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Turn:
-    """A speaker's speech from ``start`` to ``end``."""
+    """A speaker's speech from ``start`` to ``end``.
+
+    >>> sorted([Turn(2.5, 4.0, "anna"), Turn(0.0, 2.4, "ben")])[0].speaker
+    'ben'
+    """
 
     start: float  # s from the beginning of the recording
     end: float  # s, above start
@@ -166,7 +170,7 @@ def speaker_mapping(reference: Sequence[Turn], hypothesis: Sequence[Turn]) -> di
 
 
 def pooled_der(errors: Iterable[DiarizationErrors]) -> OfSums:
-    """The DER of several recordings taken together, as a figure under weights (N,) of the recordings.
+    """The DER of several recordings taken together, as a metric under weights (N,) of the recordings.
 
     >>> one, other = (diarization_errors([Turn(0, s, "a")], [Turn(0, 1, "1")]) for s in (1, 3))
     >>> pooled_der([one, other])(np.ones(2))

@@ -1,7 +1,7 @@
 """The equal error rate (EER): where misses and false alarms are as frequent as each other.
 
 A test set has finitely many thresholds, and at none of them the two rates need be equal. There are two ways to go
-between thresholds, and their results differ (by 0.7 points with 50 targets, for example):
+between thresholds, and their results differ (by 0.7 points with 50 targets, for example)::
 
     eer             on the convex hull of the ROC: at each step between two vertices, chance decides which is used
     eer_staircase   on the ROC itself, whose points are joined by straight lines: steps of one kind of trial are

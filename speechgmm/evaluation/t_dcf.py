@@ -43,6 +43,9 @@ class TandemCosts:
 
     Raises:
         DataError: Priors that are negative or do not add up to 1, a cost that is not positive.
+
+    >>> TandemCosts(p_target=0.9, p_nontarget=0.05, p_spoof=0.05).cost_spoof
+    10.0
     """
 
     p_target: float = 0.9405  # 0.95 x 0.99

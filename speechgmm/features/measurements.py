@@ -6,7 +6,8 @@ What follows from these numbers is said elsewhere.
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from enum import Enum
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,10 @@ NEARBY: Final = 0.15
 """Where the two powers are taken: so far below and above the end, as a share of it."""
 
 
+Spans: TypeAlias = tuple[tuple[int, int], ...]
+"""Stretches of frames [first, stop)."""
+
+
 class Measurements(NamedTuple):
     """What is known of a recording beside its frames."""
 
@@ -46,7 +51,7 @@ class Measurements(NamedTuple):
     offset: float  # mean of these samples, in [-1, 1]
     band: float  # Hz up to which there is sound: the end that a low-pass filter left, else half the lower of the rates
     rate: int  # Hz, of the file, from which it may have been resampled
-    silent: tuple[tuple[int, int], ...]  # frames [first, stop) whose samples are all equal
+    silent: Spans  # frames [first, stop) whose samples are all equal
 
     @classmethod
     def of(cls, values: Sequence[Any]) -> "Measurements":
@@ -70,6 +75,32 @@ def not_silent(silent: Iterable[tuple[int, int]], first: int, stop: int) -> NDAr
     for begin, end in silent:
         found[max(0, begin - first) : max(0, end - first)] = False
     return found
+
+
+class Silence(Enum):
+    """What becomes of digital silence."""
+
+    KEPT = "its frames are used as they are"
+    DROPPED = "its frames are left out"
+    DROPPED_WITH_EDGES = "its frames are left out, and those beside it that share samples or derivatives with it"
+
+    def left_out(self, silent: Spans, front: FrontEnd, n_frames: int) -> Spans:
+        """The frames [first, stop) of a recording of `n_frames` that are left out, given those that are silent.
+
+        Edges stay where nothing else would be left.
+
+        >>> from speechgmm.features import FeatureSpec, front_end
+        >>> front = front_end(FeatureSpec(), 16000)
+        >>> Silence.DROPPED_WITH_EDGES.left_out(((0, 50),), front, 99), front.reach
+        (((0, 53),), 3)
+        """
+        if self is Silence.KEPT:
+            return ()
+        if self is Silence.DROPPED:
+            return silent
+        reach = front.reach
+        wide = tuple((max(0, first - reach), min(n_frames, stop + reach)) for first, stop in silent)
+        return wide if not_silent(wide, 0, n_frames).any() else silent
 
 
 class Measured:

@@ -34,7 +34,7 @@ class BayesianGMM:
     """A Dirichlet or a stick-breaking process over the weights times a normal-gamma per component and dimension.
 
     In the symbols of Bishop (2006, 10.2), with a gamma per dimension in the place of the Wishart and ``conjugate``
-    read as a density of means and precisions:
+    read as a density of means and precisions::
 
         weights     Dirichlet, alpha = weight_counts + 1; with ``process``, w_k = v_k prod_j<k (1 - v_j) and
                     v_k ~ Beta(1 + c_k, process + sum_j>k c_j), c = weight_counts (Blei & Jordan 2006, eqs. 18-19)

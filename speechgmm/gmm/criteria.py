@@ -23,7 +23,11 @@ NAMES: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What one number of components came to."""
+    """What one number of components came to.
+
+    >>> Candidate(4, -310.5, 19, 714.2, dead=0, floored=0).n_components
+    4
+    """
 
     n_components: int
     log_likelihood: float  # nats per frame, of the frames it was fitted to

@@ -8,11 +8,7 @@ from speechgmm.gmm.component_count import DEFAULT_COMPONENTS, DEFAULT_UBM_COMPON
 from speechgmm.gmm.options import MAX_ITER, TOL
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
-OWN_RELEVANCE: Final = {
-    "mean_relevance": "means",
-    "variance_relevance": "variances",
-    "weight_relevance": "weights",
-}
+OWN_RELEVANCE: Final = {"mean_relevance": "means", "variance_relevance": "variances", "weight_relevance": "weights"}
 """Settings that take the place of ``relevance`` for one parameter."""
 
 OF_ADAPTATION: Final = ("relevance", *OWN_RELEVANCE, "adapt_parameters", "adapt_max_iter", "ubm")
@@ -89,7 +85,13 @@ class ChooseSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
-    """The mixture of every class and how it is estimated."""
+    """The mixture of every class and how it is estimated.
+
+    >>> ModelSpec(n_components="auto", choose=ChooseSpec(criterion="aic")).choose.n_starts
+    3
+    >>> ModelSpec(adapt="map", ubm=UbmSpec(n_components=256)).relevance
+    16.0
+    """
 
     __pydantic_config__ = FORBID_UNKNOWN
 
@@ -197,9 +199,7 @@ class ModelSpec:
         16.0, "map: what the background model is worth per component", unit="frames", ge=0, le=1e12
     )
     mean_relevance: float | None = setting(None, "map: relevance of the means, if other", unit="frames", ge=0, le=1e12)
-    variance_relevance: float | None = setting(
-        None, "map: relevance of the variances, where it is to differ", unit="frames", ge=0, le=1e12
-    )
+    variance_relevance: float | None = setting(None, "map: the same of the variances", unit="frames", ge=0, le=1e12)
     weight_relevance: float | None = setting(
         None,
         "map: what the background model's weights are worth, all components together; default: relevance for each",

@@ -19,7 +19,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A unit or a word and the frames ``first`` to ``stop``, the latter not included."""
+    """A unit or a word and the frames ``first`` to ``stop``, the latter not included.
+
+    >>> word = Span("one", 10, 35, -120.5)
+    >>> word.stop - word.first
+    25
+    """
 
     label: str
     first: int

@@ -81,7 +81,16 @@ class Recogniser:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decoder:
-    """A recogniser made ready for frames: its search space and its states laid out once, for many recordings."""
+    """A recogniser made ready for frames: its search space and its states laid out once, for many recordings.
+
+    >>> from speechgmm.gmm import DiagGMM
+    >>> from speechgmm.hmm import HMM, left_to_right, word_loop
+    >>> hmms = tuple(HMM((DiagGMM([1.0], [[mean]], [[1.0]]),), left_to_right(1)) for mean in (0.0, 9.0))
+    >>> words = {"low": (("low",),), "high": (("high",),)}
+    >>> recogniser = Recogniser(Units(("low", "high"), hmms), words, word_loop(list(words)))
+    >>> [word.label for word in Decoder.of(recogniser).recognise([[0.1], [0.2], [9.1], [8.8]]).words]
+    ['low', 'high']
+    """
 
     graph: Graph
     stack: StateStack

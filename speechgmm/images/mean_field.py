@@ -104,8 +104,8 @@ def neighbour_weights(
 ) -> dict[tuple[int, int], Map]:
     """How much each pixel and its neighbour (rows down, columns right) have to do with each other, (H, W) for each.
 
-    1 / distance, and with an image (H, W, C) times exp(-|difference|² / (2 mean |difference|²)) (Boykov & Jolly 2001):
-    0.6 across an average step, next to nothing across an edge. 0 where the neighbour would be outside.
+    1 / distance, and with an image (H, W, C) times ``exp(-|difference|² / (2 mean |difference|²))`` (Boykov & Jolly
+    2001): 0.6 across an average step, next to nothing across an edge. 0 where the neighbour would be outside.
 
     Raises:
         ShapeError: The image has another size, or a value that is not finite.

@@ -68,6 +68,9 @@ def pixel_features(image: ArrayLike, spec: PixelSpec, rows: slice = slice(None))
     Raises:
         ShapeError: No image (H, W, 3) of values from 0 to 1.
         ConfigError: scikit-image is not installed.
+
+    >>> pixel_features(np.full((4, 6, 3), 0.5), PixelSpec(), slice(0, 2)).shape[:2]
+    (2, 6)
     """
     values = np.asarray(image)
     if values.ndim != 3 or values.shape[2] != 3 or values.size == 0:

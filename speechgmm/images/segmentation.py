@@ -34,6 +34,9 @@ class SegmentationSpec:
 
     Raises:
         ConfigError: A value out of range.
+
+    >>> SegmentationSpec(n_components=4, strength=2.0).estimator
+    'em'
     """
 
     __pydantic_config__: ClassVar[Any] = FORBID_UNKNOWN
@@ -65,7 +68,13 @@ class SegmentationSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PixelSpace:
-    """Where pixels are compared: features centred, in units of their part's deviation, times its weight."""
+    """Where pixels are compared: features centred, in units of their part's deviation, times its weight.
+
+    >>> spec = PixelSpec(position=0)
+    >>> space = PixelSpace.of(np.random.default_rng(0).random((50, spec.n_features)).astype(np.float32), spec)
+    >>> len(space.used) == spec.n_features
+    True
+    """
 
     spec: PixelSpec
     used: NDArray[np.intp]  # (D,) of the features: those that are not the same everywhere
@@ -137,6 +146,12 @@ def segment(image: ArrayLike, pixels: PixelSpec | None = None, spec: Segmentatio
         ShapeError: No such image.
         DataError: An image of one colour, or of fewer colours and places than components.
         ConfigError: scikit-image is not installed.
+
+    >>> image = np.random.default_rng(0).random((20, 30, 3))
+    >>> image[:, 15:] *= 0.2
+    >>> found = segment(image, PixelSpec(position=0), SegmentationSpec(n_components=2))
+    >>> found.labels.shape, bool(found.labels[10, 2] != found.labels[10, 28])
+    ((20, 30), True)
     """
     values = np.asarray(image)
     features_of, how = pixels or PixelSpec(), spec or SegmentationSpec()

@@ -1,6 +1,6 @@
 """Which column of a table of trials holds what: by its header, or without one by what stands in the columns.
 
-Layouts without a header, in any order of columns that leaves no doubt:
+Layouts without a header, in any order of columns that leaves no doubt::
 
     model test score            Kaldi's scores            model test target           Kaldi's trials
     target model test           VoxCeleb's trials         model test target score     SpeechBrain's scores

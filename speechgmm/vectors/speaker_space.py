@@ -106,7 +106,12 @@ class SpeakerSpace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """What is known of a speaker: a number of independent windows and their sum. Two add to what both say together."""
+    """What is known of a speaker: a number of independent windows and their sum. Two add to what both say together.
+
+    >>> one, more = (Evidence(n, np.array([total]), np.ones(1)) for n, total in ((2.0, 1.0), (3.0, 4.0)))
+    >>> (one + more).n
+    5.0
+    """
 
     n: float  # independent windows, above 0
     total: Floats  # (d,)

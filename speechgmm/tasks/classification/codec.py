@@ -1,7 +1,8 @@
 """The model file: everything that scoring a new recording needs, in one safetensors file.
 
 Parameters are tensors; labels, the feature spec and the rest are **one** canonical JSON string under the metadata key
-``speechgmm``. Without times, paths and worker counts: the same training gives the same bytes.
+``speechgmm``. Without times, paths and worker counts: the same training gives the same bytes. Files of verification
+hold more (``tasks/verification/codec.py``), and are read here as well.
 
     tensor              shape             what
     weights             (sum of K,)       float64, one class after another (n_components in the header)
@@ -12,14 +13,10 @@ Parameters are tensors; labels, the feature spec and the rest are **one** canoni
     normalisation.*     (D,)              shift and scale, where cmvn is global
     transform.*                           matrix and offset, where features are transformed
     floor               (D,)              least variances, for classes that are added later
-    counts              (sum of K,)       frames that spoke for each component, for classes that are updated later
-    seen                (N,)              uint64, recordings that each class has counted; seen_lengths says how many,
-                                          -1 of a class whose are not known
-    recordings          (T, D)            float32 frames of the cohort's recordings, one after another; their numbers
-    recording_lengths   (N,)              of frames; for the norm of classes that are added later
+    counts              (sum of K,)       frames of each component, for classes that are updated later
+    seen                (N,)              uint64, recordings of each class; seen_lengths counts them, -1: not known
+    recordings          (T, D)            float32 frames of the cohort; recording_lengths (N,) says how many each has
     talker.*            (N,)              int16 samples of those who are heard in babble, for the same
-
-Files of verification hold more (``tasks/verification/codec.py``), and are read here as well.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,6 +31,7 @@ from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_in
 from speechgmm.engine.recipe import ClassRecipe
 from speechgmm.features import FrontEnd
 from speechgmm.features.augment import Copy
+from speechgmm.features.measurements import Silence
 from speechgmm.gmm import ModelSpec
 from speechgmm.gmm.spec import NOT_OF
 from speechgmm.io.atomic import write_atomically
@@ -93,6 +91,16 @@ class ModelFile:
         return False
 
     @property
+    def has_posteriors_alone(self) -> bool:
+        """Whether its scores are log posteriors, and not log-likelihoods."""
+        return False
+
+    @property
+    def silence(self) -> Silence:
+        """What becomes of digital silence: it is left out."""
+        return Silence.DROPPED
+
+    @property
     def decisions(self) -> tuple[str, ...]:
         """Names that decisions have beside the classes', which no class may have."""
         return ()
@@ -146,13 +154,26 @@ def save_models(
 
     Raises:
         DataError: The disk is full or the folder may not be written.
+
+    >>> from speechgmm import DiagGMM
+    >>> model = DiagGMM([1.0], [[0.0]], [[1.0]])
+    >>> save_models(ClassModels(("noise",), (model,), np.zeros(1)), "noise.safetensors")
+    >>> load_models("noise.safetensors").labels
+    ('noise',)
     """
     data = serialise(ModelFile(models, audio, label))
     write_atomically(Path(path), lambda file: file.write(data))
 
 
 def load_models(path: str | Path) -> ClassModels:
-    """The class models in a file. Raises ModelFileError where it is not a whole model file of a known format."""
+    """The class models in a file. Raises ModelFileError where it is not a whole model file of a known format.
+
+    >>> from speechgmm import DiagGMM
+    >>> models = ClassModels(("noise",), (DiagGMM([1.0], [[0.0]], [[1.0]]),), np.zeros(1))
+    >>> save_models(models, "noise.safetensors")
+    >>> load_models("noise.safetensors").mean_log_likelihoods([[0.0], [1.0]])
+    array([-1.16893853])
+    """
     return read_model_file(path).models
 
 
@@ -209,6 +230,13 @@ def read_model_file(path: str | Path) -> ModelFile:
 
     Raises:
         ModelFileError: No such file, truncated, not written by this package, or of a newer format.
+
+    >>> from speechgmm import DiagGMM
+    >>> models = ClassModels(("noise",), (DiagGMM([1.0], [[0.0]], [[1.0]]),), np.zeros(1))
+    >>> save_models(models, "noise.safetensors", label="sound")
+    >>> file = read_model_file("noise.safetensors")
+    >>> file.label, file.models.labels
+    ('sound', ('noise',))
     """
     path = Path(path)
     tensors, header = read_tensors(path)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FrontEnd, Moments, front_end, moments, normalisation
+from speechgmm.features.measurements import Silence
 from speechgmm.gmm.likelihoods import WORTH_COMPILING, Engine
 from speechgmm.io.samples import AudioSource
 from speechgmm.moved import from_new_place
@@ -176,7 +177,15 @@ class Scorer(Protocol):
 
     @property
     def of_segments(self) -> bool:
-        """Whether it scores segments, by every frame of them, and no recordings as a whole."""
+        """Whether it scores segments, and no recordings as a whole."""
+
+    @property
+    def has_posteriors_alone(self) -> bool:
+        """Whether its scores are log posteriors, and not log-likelihoods."""
+
+    @property
+    def silence(self) -> Silence:
+        """What becomes of digital silence."""
 
     @property
     def threshold(self) -> float | None:
@@ -211,6 +220,14 @@ def score_recordings(
     Raises:
         ConfigError: The model has no front end; a window that is shorter than a frame; a hop without a window; a model
             of segments, without a window.
+
+    >>> from speechgmm import read_model_file, run
+    >>> run("birds.yaml", ["model.n_components=2"], output="birds-run").evaluation.metrics["accuracy"].n
+    6
+    >>> model = read_model_file("birds-run/models.safetensors")
+    >>> for path, scored in score_recordings(model, [Path("birds/wren/0.wav")]):
+    ...     print(path.name, model.models.labels[scored[0].mean_log_likelihoods.argmax()])
+    0.wav wren
     """
     if model.audio is None:
         raise ConfigError("the model was trained on frames, not recordings: score frames with ClassModels in Python")
@@ -267,7 +284,7 @@ def _score_recording(
     model: Scorer, audio: AudioInput, window: float | None, hop: float | None, path: AudioSource
 ) -> list[Scored] | DataError:
     try:
-        frames, speech, recording = model_frames(audio, path, every=model.of_segments)
+        frames, speech, recording = model_frames(audio, path, silence=model.silence)
         stretches = tuple(windows(recording.duration, window, hop))
         return scored_windows(model, path, Recorded(frames, speech, stretches, window is None), recording)
     except DataError as error:

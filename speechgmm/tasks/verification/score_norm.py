@@ -31,7 +31,7 @@ class ScoreNorm:
     """How raw scores (M, N) of M models against N tests are normalised.
 
     With m and d the mean and the sample deviation of s(model, cohort recordings) over recordings, and m' and d' those
-    of s(cohort models, test) over cohort models:
+    of s(cohort models, test) over cohort models::
 
         z     (s - m) / d
         t     (s - m') / d'

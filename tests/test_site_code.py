@@ -1,0 +1,139 @@
+"""Every code block of the site and of the README runs: Python, commands, configurations.
+
+The blocks of a page run in their order, in one folder that holds the recordings of ``make_world``: Python in one
+namespace, ``speechgmm`` commands as they stand, a configuration (yaml) through the reader, and into a file where its
+first line names one (``# birds.yaml``). A block that cannot run here has a line above it that says why::
+
+    <!-- not run: needs a Dask cluster -->
+
+(sybil and pytest-examples make a test of each block; pytest-xdist would then run the blocks of a page apart.)
+"""
+
+import contextlib
+import io
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+from conftest import hum
+from typer.testing import CliRunner
+
+from speechgmm.cli import app
+from speechgmm.config import make_config
+
+REPOSITORY = Path(__file__).parents[1]
+GENERATED = {"commands.md", "configuration.md", "packages.md"}
+FILES = [path for path in sorted((REPOSITORY / "docs").rglob("*.md")) if path.name not in GENERATED]
+LANGUAGES = {"python", "sh", "bash", "console", "yaml"}
+MOST_NOT_RUN = 26
+"""Blocks that say why they are not run. The number may only shrink: give a new page blocks that run."""
+
+FENCE = re.compile(
+    r"(?:^<!-- not run: (?P<reason>[^\n]+) -->\n+)?^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code of a page; ``reason``: why it is not run."""
+
+    page: Path
+    line: int
+    language: str
+    code: str
+    reason: str | None
+
+    def __str__(self) -> str:
+        return f"{self.page.relative_to(REPOSITORY)}:{self.line}"
+
+
+def blocks_of(page: Path) -> Iterator[Block]:
+    text = page.read_text(encoding="utf-8")
+    for found in FENCE.finditer(text):
+        if found["language"] in LANGUAGES:
+            line = text.count("\n", 0, found.start("code")) + 1
+            yield Block(page, line, found["language"], found["code"], found["reason"])
+
+
+PAGES = [page for page in (REPOSITORY / "README.md", *FILES) if any(blocks_of(page))]
+
+
+def make_world(folder: Path) -> None:
+    """What the pages' commands find: recordings of three birds, a new one, and a long one."""
+    for number, (name, pitch) in enumerate({"robin": 210.0, "wren": 330.0, "thrush": 140.0}.items()):
+        (folder / "birds" / name).mkdir(parents=True)
+        for n in range(10):
+            soundfile.write(folder / "birds" / name / f"{n}.wav", hum(50 * number + n, pitch * (1 + 0.01 * n)), 8000)
+    for n in range(4):
+        (folder / "voices" / f"voice{n}").mkdir(parents=True)
+        for k in range(6):
+            soundfile.write(folder / f"voices/voice{n}/{k}.wav", hum(700 + 9 * n + k, 100.0 + 40 * n, 1.5), 8000)
+    for name, pitch in (("anna", 220.0), ("ben", 120.0)):
+        soundfile.write(folder / f"{name}.wav", hum(int(pitch), pitch, 10.0, 16000), 16000)
+    soundfile.write(folder / "recording.wav", hum(991, 212.0), 8000)
+    soundfile.write(folder / "new.wav", hum(993, 331.0), 8000)
+    soundfile.write(folder / "night.flac", np.concatenate([hum(992 + n, 330.0) for n in range(12)]), 8000)
+
+
+def commands_in(code: str) -> Iterator[list[str]]:
+    """The words of each command of a shell block, patterns of file names resolved."""
+    for line in code.replace("\\\n", " ").splitlines():
+        words = shlex.split(line.removeprefix("$ "), comments=True)
+        if words:
+            yield [one for word in words for one in (matching(word) or [word])]
+
+
+def matching(pattern: str) -> list[str]:
+    return sorted(map(str, Path().glob(pattern))) if "*" in pattern or "[" in pattern else []
+
+
+def run_command(words: list[str]) -> None:
+    """Run one ``speechgmm`` command, its output into a file where it says so."""
+    assert words[0] == "speechgmm", f"{words[0]} is no command of ours: mark the block as not run"
+    target = words[words.index(">") + 1] if ">" in words else None
+    result = CliRunner().invoke(app, words[1 : words.index(">") if ">" in words else None])
+    assert result.exit_code == 0, f"{' '.join(words)}\n{result.output}"
+    if target:
+        Path(target).write_text(result.stdout, encoding="utf-8")
+
+
+def check_configuration(code: str) -> None:
+    """A configuration is read as a file of a user would be, but for its recordings."""
+    named = re.match(r"# ([\w./-]+\.ya?ml)", code)
+    if named:
+        Path(named[1]).write_text(code, encoding="utf-8")
+    make_config(yaml.safe_load(code))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_every_block_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = [block for block in blocks_of(page) if block.reason is None]
+    make_world(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SPEECHGMM_CACHE", str(tmp_path / "cache"))
+    namespace: dict[str, Any] = {"__name__": "__page__"}
+    for block in blocks:
+        with contextlib.redirect_stdout(io.StringIO()):
+            try:
+                if block.language == "python":
+                    exec(compile(block.code, str(block), "exec"), namespace)
+                elif block.language == "yaml":
+                    check_configuration(block.code)
+                else:
+                    for words in commands_in(block.code):
+                        run_command(words)
+            except Exception as error:
+                raise AssertionError(f"{block} ({block.language}) fails: {error}") from error
+
+
+def test_the_blocks_that_do_not_run_say_why_and_are_no_more_than_they_were() -> None:
+    skipped = [block for page in PAGES for block in blocks_of(page) if block.reason is not None]
+    shown = "\n".join(f"{block}: {block.reason}" for block in skipped)
+    assert len(skipped) == MOST_NOT_RUN, f"{len(skipped)} blocks are not run; write that number if it shrank:\n{shown}"

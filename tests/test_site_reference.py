@@ -1,0 +1,103 @@
+"""The reference has every public name, and every public name has an example that runs."""
+
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import Any, get_args
+
+import speechgmm
+from speechgmm import errors
+from speechgmm.cli.app import COMMANDS
+from speechgmm.config.keys import known_keys
+
+DOCS = Path(__file__).parents[1] / "docs"
+sys.path.insert(0, str(DOCS / "_ext"))
+from generated import PACKAGES, commands_page, configuration_page, packages_page, public_names  # noqa: E402
+
+
+def top_names() -> list[str]:
+    return list(speechgmm.__all__)
+
+
+def packages() -> Iterator[ModuleType]:
+    yield from (import_module(f"speechgmm.{name}") for name in PACKAGES)
+
+
+def examples_of(value: Any) -> str:
+    """The lines of code in its docstring, and for a class in those of its methods; doctest runs them all."""
+    members = [one for _, one in inspect.getmembers(value)] if inspect.isclass(value) else []
+    own = [one for one in members if (getattr(one, "__module__", "") or "").startswith("speechgmm")]
+    docs = [inspect.getdoc(one) or "" for one in (value, *own)]
+    return "\n".join(line for doc in docs for line in doc.splitlines() if line.lstrip().startswith((">>>", "...")))
+
+
+def returned_by(function: Any) -> Iterator[type]:
+    """The classes that a function returns, alone or in a container."""
+    try:
+        hint = inspect.signature(function, eval_str=True).return_annotation
+    except (NameError, TypeError, ValueError):
+        return
+    yield from (one for one in (hint, *get_args(hint)) if isinstance(one, type))
+
+
+def callables() -> dict[str, Any]:
+    found = {f"speechgmm.{name}": getattr(speechgmm, name) for name in top_names()}
+    for package in packages():
+        found |= {f"{package.__name__}.{name}": getattr(package, name) for name in package.__all__}
+    return {name: value for name, value in found.items() if inspect.isclass(value) or inspect.isfunction(value)}
+
+
+def test_every_name_at_the_top_stands_once_in_the_reference() -> None:
+    page = (DOCS / "reference" / "python.md").read_text()
+    listed = re.findall(r"^   (\w+)$", page, flags=re.MULTILINE)
+    warned = [name for name, value in vars(errors).items() if inspect.isclass(value)]
+    assert sorted(listed) == sorted({*top_names(), *warned} - {"__version__"})
+
+
+def test_every_package_with_public_names_is_in_the_reference() -> None:
+    with_names = {
+        one.name
+        for one in iter_modules(speechgmm.__path__)
+        if one.name != "__main__" and hasattr(import_module(f"speechgmm.{one.name}"), "__all__")
+    }
+    assert set(PACKAGES) == with_names - {"cli"}
+    page = "\n".join(packages_page())
+    for package in PACKAGES:
+        missing = [
+            name
+            for name in public_names(package)
+            if not re.search(rf"^   (\.\. py:data:: )?{name}$|py:data:: {name}$", page, re.MULTILINE)
+        ]
+        assert not missing, f"{package}: {missing}"
+
+
+def test_every_public_name_has_an_example_that_runs() -> None:
+    """Its own; that of a function which returns it; or, of a class, that of another public name which makes one."""
+    found = {name: (value, examples_of(value)) for name, value in callables().items()}
+    code = "\n".join(example for _, example in found.values())
+    shown = {
+        one for value, example in found.values() if example and inspect.isfunction(value) for one in returned_by(value)
+    }
+    missing = [
+        name
+        for name, (value, example) in found.items()
+        if not example
+        and value not in shown
+        and not (inspect.isclass(value) and re.search(rf"\b{value.__name__}[(.]", code))
+    ]
+    assert not missing, f"{len(missing)} public names without an example: {', '.join(missing)}"
+
+
+def test_every_command_and_every_key_is_in_the_reference() -> None:
+    page = "\n".join(commands_page())
+    assert re.findall(r"^## (.+)$", page, re.MULTILINE) == list(COMMANDS)
+    keys = known_keys()
+    leaves = {".".join((*path, key.name)) for path, found in keys.items() for key in found} - {
+        ".".join(path) for path in keys
+    }
+    assert set(re.findall(r"\{confval\} (\S+)", "\n".join(configuration_page()))) == leaves
