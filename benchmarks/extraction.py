@@ -1,4 +1,4 @@
-"""How long do MFCC 13 + delta + delta-delta + CMVN take, from file to frames? Recordings of 3 s, 0.4 s and an hour, 16 kHz.
+"""How long do MFCC 13 + delta + delta-delta + CMVN take, from file to frames? Of 0.4 s, 3 s and an hour, at 16 kHz.
 
 One process and one thread against librosa fed by soundfile, python_speech_features and kaldi-native-fbank (the last two
 where they are installed); and two processes against one, by the extraction stage of a run.
@@ -59,7 +59,7 @@ def by_librosa(path: Path) -> NDArray[np.floating]:
 
 
 def by_speechgmm(path: Path, compiled_from: int = 0) -> NDArray[np.floating]:
-    """``compiled_from``: the number of frames from which on a process compiles; 0 is what follows the first half hour."""
+    """By loops that are compiled from so many frames on; 0: what comes after the first half hour of a process."""
     loops.WORTH_COMPILING = compiled_from
     frames, _ = raw_features(SPEC, Pieces(path, sample_rate=RATE), RATE)
     return normalisation(moments(frames)).apply(frames)
