@@ -17,6 +17,7 @@ from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FrontEnd, Moments, front_end, moments, normalisation
 from speechgmm.features.silence import Silence
+from speechgmm.gmm.likelihoods import WORTH_COMPILING, Engine
 from speechgmm.io.samples import AudioSource
 from speechgmm.moved import from_new_place
 from speechgmm.parallel import pmap
@@ -93,22 +94,23 @@ def log_likelihood_table(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Mean log-likelihoods (N, C) in nats per frame and numbers of frames (N,) of utterances; shown as ``what``."""
     parcels = [pieces[first : first + SCORED_AT_ONCE] for first in range(0, len(pieces), SCORED_AT_ONCE)]
-    table = np.empty((len(pieces), len(models.labels)))
+    done, table = 0, np.empty((len(pieces), len(models.labels)))
     n_frames = np.empty(len(pieces), np.int64)
-    done = 0
+    work = sum(piece.n_rows for piece in pieces) * sum(model.n_components for model in models.models)
+    engine: Engine = "numba" if work >= WORTH_COMPILING else "numpy"  # by all of it: parcels change no byte
     with job.console.bar(what) as advance:
-        for rows, counts in job.map(partial(_score_parcel, models), parcels):
+        for rows, counts in job.map(partial(_score_parcel, models, engine), parcels):
             table[done : done + len(rows)], n_frames[done : done + len(rows)] = rows, counts
             done += len(rows)
             advance(done, len(pieces))
     return table, n_frames
 
 
-def _score_parcel(models: ClassModels, pieces: "Sequence[Piece]") -> tuple[NDArray[np.float64], list[int]]:
+def _score_parcel(models: ClassModels, engine: Engine, pieces: "Sequence[Piece]") -> tuple[Any, list[int]]:
     rows, counts = [], []
     for piece in pieces:
         frames = piece.load()
-        rows.append(models.mean_log_likelihoods(frames))
+        rows.append(models.mean_log_likelihoods(frames, engine=engine))
         counts.append(len(frames))
     return np.stack(rows), counts
 
@@ -143,13 +145,13 @@ class Scored:
         """The best class, or unknown where its calibrated ratio is below the model's threshold."""
         if self.llrs is not None and model.threshold is not None and not self.llrs.max() >= model.threshold:
             return UNKNOWN
-        label: str = model.models.labels[self.ranked()[0]]
-        return label
+        return str(model.models.labels[self.ranked()[0]])
 
     def margin(self, number: int) -> float:
         """Log-likelihood of a class less that of the best other class, in nats per frame."""
-        others = np.delete(self.mean_log_likelihoods, number)
-        return float(self.mean_log_likelihoods[number] - others.max())
+        scores = self.mean_log_likelihoods
+        others = (scores[:number], scores[number + 1 :])
+        return float(scores[number] - max(part.max(initial=-np.inf) for part in others))
 
 
 class Scorer(Protocol):
