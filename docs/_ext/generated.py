@@ -24,6 +24,8 @@ from speechgmm.config.task_settings import readers, section_type, whole_config
 from speechgmm.task_table import entries
 
 PACKAGES = (
+    "plots",
+    "sklearn",
     "gmm",
     "features",
     "evaluation",

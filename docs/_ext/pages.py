@@ -82,9 +82,15 @@ def _shortened(signature: str) -> str:
     return _NDARRAY.sub("~numpy.ndarray", signature.replace(_ARRAY_LIKE, "array_like"))
 
 
+def _skip(_app: Any, _what: str, name: str, _obj: object, _skipped: bool, _options: Any) -> bool | None:
+    """Leave out what scikit-learn adds to every estimator to route metadata."""
+    return True if re.fullmatch(r"set_\w+_request", name) else None
+
+
 def setup(app: Any) -> dict[str, Any]:
     """Join Sphinx."""
     app.connect("autodoc-process-signature", _signature)
+    app.connect("autodoc-skip-member", _skip)
     app.connect("source-read", _read)
     app.connect("include-read", _included)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
