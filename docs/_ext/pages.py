@@ -25,7 +25,7 @@ SHOWN_AS = {
 
 _ARRAY_LIKE = stringify_annotation(ArrayLike, "smart")
 _NDARRAY = re.compile(r"~numpy\.ndarray\[tuple\[~typing\.Any, \.\.\.\], ~numpy\.dtype\[[~\w.]+\]\]")
-_LINK = re.compile(r'(?P<before>\]\(|<img src=")(?P<target>[^)\s"#]+)(?P<after>(?:#[^)\s"]*)?["\)])')
+_LINK = re.compile(r'(?P<before>\[(?P<label>[^\]]*)\]\(|<img src=")(?P<target>[^)\s"#]+)(?P<after>(?:#[^)\s"]*)?["\)])')
 
 
 def site_links(text: str, file: Path) -> str:
@@ -56,6 +56,8 @@ def site_links(text: str, file: Path) -> str:
             inside += "/README.md"
         page = SHOWN_AS.get(inside)
         place = page or os.path.relpath(REPOSITORY / inside, DOCS)
+        if re.fullmatch(r"[\w./-]+\.md", found["label"] or ""):  # a path as label: the site shows the page's title
+            return f"[](/{place}{found['after']}"
         return f"{found['before']}/{place}{found['after']}"
 
     return _LINK.sub(site_link, text)
