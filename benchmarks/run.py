@@ -21,6 +21,7 @@ NAMES = (
     "choosing",
     "starts",
     "convergence",
+    "sklearn_face",
     "scoring",
     "verification",
     "recognition",

@@ -3,7 +3,8 @@
     python recipes/asvspoof_miniature.py data/asvspoof-miniature --librispeech PLACE_OF_LIBRISPEECH
 
 It proves that files, features and scoring work, and nothing about ASVspoof, whose attacks are not eSpeak NG. Both
-kinds get noise, tilt and level from the same distribution, lest those tell them apart, and pieces of the same length.
+kinds get noise, tilt and level from the same distribution, so that these do not tell them apart, and pieces of the
+same length.
 """
 
 from pathlib import Path

@@ -24,7 +24,7 @@ from speechgmm.engine.comparison import ERRORS, ComparedRun, compare_runs
 from speechgmm.engine.console import Console
 from speechgmm.engine.runs import run
 from speechgmm.engine.sweeps import grid_points
-from speechgmm.errors import FitError
+from speechgmm.errors import DataError, FitError
 from speechgmm.io.run_files import RunFile
 
 Runs = dict[str, ComparedRun]
@@ -67,7 +67,7 @@ def main(
 
 
 def runs_of(config: Path, points: Mapping[str, Mapping[str, Any]], overrides: Sequence[str], folder: Path) -> Runs:
-    """The runs of one corpus; a setting that cannot be trained there is named and left out."""
+    """The runs of one corpus; a setting that cannot be run there is named and left out."""
     places: dict[str, Path] = {}
     for name, point in points.items():
         given = [*overrides, *(as_override(key, value) for key, value in point.items())]
@@ -77,7 +77,7 @@ def runs_of(config: Path, points: Mapping[str, Mapping[str, Any]], overrides: Se
             print(f"{config.stem}: {name}", flush=True)
             try:
                 run(experiment, output=place, console=Console(quiet=True))
-            except FitError as error:
+            except (DataError, FitError) as error:
                 print(f"{config.stem}: {name}: {error}")
                 continue
         places[name] = place

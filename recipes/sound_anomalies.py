@@ -190,12 +190,12 @@ def show(run: Path, times: dict[str, tuple[float, float]]) -> None:
 
 
 def picture(run: Path, audio: Path, speaker: str, times: dict[str, tuple[float, float]]) -> Figure:
-    """One speaker's recording with four faults: spectrograms, under each how odd it is, faults in grey."""
+    """One speaker's recording with four faults: spectrograms, under each its anomaly score, faults in grey."""
     kinds = ("clicks, 0 dB", "dropout, 6 dB", "tone, 0 dB", "bell, 0 dB")
     names = [f"{speaker}-{kind.replace(', ', '-').replace(' ', '-')}" for kind in kinds]
     paths = [audio / f"{name}.flac" for name in names]
     figure = Figure(figsize=(11, 7), layout="constrained")
-    figure.suptitle("When a recording is odd, by models that have heard no fault", fontsize=13)
+    figure.suptitle("When a recording is anomalous, by models trained without faults", fontsize=13)
     axes = figure.subplots(4, 2, sharex=True, gridspec_kw={"height_ratios": [2, 1, 2, 1]})
     found = find_anomalies(read_anomaly_file(run / "models.safetensors"), paths, "all")
     for number, ((path, one), kind, name) in enumerate(zip(found, kinds, names, strict=True)):

@@ -1,4 +1,4 @@
-"""Gaussian mixtures for speech: from a folder of recordings to class models, decisions and figures.
+"""Gaussian mixtures for speech: from a folder of recordings to class models, decisions and metrics.
 
     import speechgmm as sg
     sg.run("configs/fsdd-speakers.yaml")

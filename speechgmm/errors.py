@@ -2,7 +2,8 @@
 
     SpeechGMMError
     ├── ConfigError      the command line or the configuration is wrong       (exit status 2)
-    │   └── MethodError  a method that a loaded model does not have
+    │   ├── MethodError  a method that a loaded model does not have
+    │   └── KeywordError a keyword of scikit-learn that is called otherwise here
     ├── DataError        a recording, a manifest or a label cannot be used    (exit status 1)
     ├── ShapeError       arrays that do not fit together
     ├── FitError         a mixture that cannot be estimated from these frames
@@ -36,6 +37,10 @@ class ConfigError(SpeechGMMError):
 
 class MethodError(ConfigError, AttributeError):
     """A loaded model was asked for what its task cannot do; the message names what it can."""
+
+
+class KeywordError(ConfigError, TypeError):
+    """A keyword that a function does not have, and scikit-learn does; the message names ours."""
 
 
 class DataError(SpeechGMMError):

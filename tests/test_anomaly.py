@@ -36,17 +36,16 @@ from speechgmm.tasks.anomaly.models import (
     AnomalyModel,
     NormalReference,
     far_out,
-    figures,
     grid_of,
-    oddest,
+    highest_stretch,
     reference_of,
     score_of,
+    side_values,
     smoothed,
     threshold_of,
     window_means,
 )
-from speechgmm.tasks.anomaly.report import anomalies
-from speechgmm.tasks.anomaly.report import oddest as oddest_section
+from speechgmm.tasks.anomaly.report import _curves, anomalies, most_anomalous
 from speechgmm.tasks.anomaly.scoring import Found
 from speechgmm.tasks.anomaly.spec import AnomalySpec, StreamSpec
 from speechgmm.tasks.anomaly.split import divide_normal
@@ -65,31 +64,33 @@ COSTS = st.lists(st.floats(-50, 50), min_size=1, max_size=60)
 @settings(max_examples=60, deadline=None)
 def test_a_figure_moves_with_its_frames_unless_it_is_relative(costs: list[float], pool: str, shift: float) -> None:
     stream = StreamSpec(pool=pool)  # type: ignore[arg-type]
-    moved = figures(np.add(costs, shift), stream, 0.01)
-    assert moved == pytest.approx(figures(costs, stream, 0.01) + shift, abs=1e-9)
+    moved = side_values(np.add(costs, shift), stream, 0.01)
+    assert moved == pytest.approx(side_values(costs, stream, 0.01) + shift, abs=1e-9)
     if pool != "mean":
         relative = replace(stream, relative=True)
-        assert figures(np.add(costs, shift), relative, 0.01) == pytest.approx(figures(costs, relative, 0.01), abs=1e-9)
+        assert side_values(np.add(costs, shift), relative, 0.01) == pytest.approx(
+            side_values(costs, relative, 0.01), abs=1e-9
+        )
 
 
 @given(COSTS)
 @settings(max_examples=60, deadline=None)
 def test_the_worst_frames_are_no_better_than_the_mean_and_no_worse_than_the_worst(costs: list[float]) -> None:
     top, window = StreamSpec(pool="top", share=0.1), StreamSpec(pool="window", window=0.05)
-    assert np.mean(costs) - 1e-9 <= figures(costs, top, 0.01)[0] <= max(costs) + 1e-9
-    assert min(costs) - 1e-9 <= figures(costs, window, 0.01)[0] <= max(costs) + 1e-9
-    assert figures(costs, StreamSpec(pool="top", share=1.0), 0.01)[0] == pytest.approx(np.mean(costs))
-    assert figures(costs, StreamSpec(pool="window", window=10.0), 0.01)[0] == pytest.approx(np.mean(costs))
+    assert np.mean(costs) - 1e-9 <= side_values(costs, top, 0.01)[0] <= max(costs) + 1e-9
+    assert min(costs) - 1e-9 <= side_values(costs, window, 0.01)[0] <= max(costs) + 1e-9
+    assert side_values(costs, StreamSpec(pool="top", share=1.0), 0.01)[0] == pytest.approx(np.mean(costs))
+    assert side_values(costs, StreamSpec(pool="window", window=10.0), 0.01)[0] == pytest.approx(np.mean(costs))
 
 
 @given(COSTS)
 @settings(max_examples=40, deadline=None)
 def test_both_sides_are_each_side_and_turn_with_the_sign(costs: list[float]) -> None:
     for pool in ("top", "window"):
-        both = figures(costs, StreamSpec(pool=pool, side="both"), 0.01)
-        sides = [figures(costs, StreamSpec(pool=pool, side=side), 0.01)[0] for side in ("unlikely", "likely")]
+        both = side_values(costs, StreamSpec(pool=pool, side="both"), 0.01)
+        sides = [side_values(costs, StreamSpec(pool=pool, side=side), 0.01)[0] for side in ("unlikely", "likely")]
         assert both == pytest.approx(sides)
-        assert figures(np.negative(costs), StreamSpec(pool=pool, side="both"), 0.01) == pytest.approx(both[::-1])
+        assert side_values(np.negative(costs), StreamSpec(pool=pool, side="both"), 0.01) == pytest.approx(both[::-1])
 
 
 def test_windows_are_means_of_neighbours() -> None:
@@ -166,9 +167,9 @@ def test_a_curve_is_where_the_fault_is() -> None:
     grid = grid_of(2.0)
     curve = smoothed(costs, StreamSpec(relative=False), times, grid)
     assert len(curve) == len(grid) == 200
-    start, end = oddest(curve, grid, 0.2)
+    start, end = highest_stretch(curve, grid, 0.2)
     assert (start, end) == pytest.approx((1.2, 1.4), abs=0.02)
-    assert oddest(curve, grid, 9.0) == pytest.approx((0.0, 2.0))
+    assert highest_stretch(curve, grid, 9.0) == pytest.approx((0.0, 2.0))
 
 
 # ---------------------------------------------------------------- who trains
@@ -347,7 +348,7 @@ def test_curves_are_written_as_table_and_picture(machines: Path, tmp_path: Path)
     )
     assert found.exit_code == 0, found.output
     rows = rows_of(tmp_path / "fan-33.tsv")
-    highest = max(rows, key=lambda row: float(row["oddity"]))
+    highest = max(rows, key=lambda row: float(row["anomaly_score"]))
     assert 0.45 < float(highest["time"]) < 0.75
     assert (tmp_path / "fan-33.png").stat().st_size > 1000
 
@@ -355,7 +356,7 @@ def test_curves_are_written_as_table_and_picture(machines: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "name the class to compare the recordings with by --label"),
+        ((), "name the class to compare the recordings with (--label)"),
         (("--label", "car"), "no such class; it has fan, pump"),
         (("--label", "fan", "--window", "1"), "--window is for models of classes or models of segments"),
         (("--label", "fan", "--top", "2"), "--top is for models of classes"),
@@ -438,7 +439,7 @@ def test_a_model_file_is_read_back_as_it_was(machines: Path) -> None:
 
 def test_the_report_shows_the_threshold_the_roc_and_the_oddest(machines: Path) -> None:
     page = (machines / "run" / "report.html").read_text()
-    for text in ("What is anomalous", "Thresholds", "The most anomalous recordings", "data:audio/flac", "AUC"):
+    for text in ("Anomaly scores and ROC", "Thresholds", "The most anomalous recordings", "data:audio/flac", "AUC"):
         assert text in page
 
 
@@ -446,7 +447,7 @@ def test_the_report_shows_the_threshold_the_roc_and_the_oddest(machines: Path) -
 def test_costs_and_scores_that_are_no_numbers_make_no_score_and_no_threshold(value: float) -> None:
     for pool in ("mean", "top", "window"):
         with pytest.raises(DataError, match="1 of 3 values are NaN or infinite, the first that of place 1"):
-            figures([1.0, value, 2.0], StreamSpec(pool=pool), 0.01)
+            side_values([1.0, value, 2.0], StreamSpec(pool=pool), 0.01)
     for function in (lambda scores: threshold_of(scores, 0.5), far_out):
         with pytest.raises(DataError, match="nothing can be decided"):
             function([1.0, value, 2.0])
@@ -523,7 +524,7 @@ def test_the_report_of_an_earlier_run_says_that_nothing_is_decided_of_a_score_th
     section = anomalies(replace(run, scores=(first, *run.scores[1:])))
     assert section is not None
     assert f"1 recordings have a score that is NaN. Nothing is decided of them: {first['id']}." in section.text
-    listed = oddest_section(replace(run, scores=(first, *run.scores[1:])), 0)
+    listed = most_anomalous(replace(run, scores=(first, *run.scores[1:])), 0)
     assert listed is not None
     assert first["id"] not in {row[0] for shown in listed.tables for row in shown.rows}
     nobody = anomalies(replace(run, scores=(first,)))
@@ -609,3 +610,13 @@ def test_normal_recordings_of_one_machine_are_enough_and_one_that_cannot_be_used
     assert "score a recording: speechgmm score" in done.output
     for command in ("inspect", "report"):
         assert CliRunner().invoke(app, [command, str(out)]).exit_code == 0
+
+
+def test_the_curves_of_a_run_of_before_are_read_under_the_name_that_their_column_had() -> None:
+    folder = Path(__file__).parent / "kept" / "anomaly"
+    lines = (folder / "curves.tsv").read_text().splitlines()
+    assert lines[0] == "id\ttime\toddity"
+    found = _curves(read_run(folder))
+    assert sum(len(times) for times, _ in found.values()) == len(lines) - 1
+    identity, time, value = lines[1].split("\t")
+    assert (found[identity][0][0], found[identity][1][0]) == (float(time), float(value))

@@ -304,7 +304,7 @@ def test_a_file_of_another_size_is_not_the_same_file(tmp_path: Path) -> None:
         ({"scheduler": "tcp://10.0.0.1:8786"}, "parallel.scheduler has no effect without parallel.backend: dask"),
         (
             {"backend": "dask", "scheduler": "tcp://h:1", "n_jobs": 4},
-            r"parallel.n_jobs counts workers on this",
+            r"parallel.n_jobs is 4, and counts workers on this",
         ),
     ],
 )

@@ -298,3 +298,29 @@ def test_the_hash_of_a_configuration_outlives_settings_that_came_later() -> None
     written_out = make_config(to_plain(make_config({"model": {"n_components": 8}})))
     assert config_hash(written_out) == config_hash(make_config({"model": {"n_components": 8}})) == "4b3998fcde6f0212"
     assert config_hash(make_config({})) != config_hash(written_out)
+
+
+@pytest.mark.parametrize("task", ["segments", "recognition", "anomaly"])
+def test_a_configuration_that_is_written_and_read_back_has_the_same_hash(task: str) -> None:
+    values = {"segments": {}} if task == "segments" else {"task": task}
+    config = make_config({**values, "corpus": {"path": "m.tsv"}})
+    read_back = make_config(yaml.safe_load(to_yaml(config)))
+    assert config_hash(read_back) == config_hash(config) != config_hash(make_config({"corpus": {"path": "m.tsv"}}))
+    assert settings_hash(read_back) == settings_hash(config)
+
+
+def test_a_key_that_may_have_two_types_is_refused_in_one_line_with_both() -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_config({"model": {"n_components": "many"}})
+    assert str(caught.value) == "configuration: model.n_components is 'many'; expected integer or 'auto'"
+
+
+def test_a_negative_number_of_workers_is_refused_unless_it_is_all_cores() -> None:
+    with pytest.raises(ConfigError, match=r"parallel\.n_jobs is -5; expected greater than or equal to -1"):
+        make_config({"parallel": {"n_jobs": -5}})
+
+
+def test_a_cluster_with_workers_counted_in_the_file_blames_no_option() -> None:
+    with pytest.raises(ConfigError, match=r"parallel\.n_jobs is 2, and counts workers on this machine") as caught:
+        make_config({"parallel": {"n_jobs": 2, "backend": "dask", "scheduler": "tcp://h:1"}})
+    assert caught.value.arguments == ()

@@ -101,7 +101,7 @@ def test_a_run_trains_a_diarizer_and_tests_it_on_conversations_of_speakers_never
     right = [row["n_found"] == row["n_speakers"] for row in rows]
     assert metrics["speakers_right"]["value"] == np.mean(right)
     page = (folder / "report.html").read_text()
-    assert "Who speaks when" in page
+    assert "Speaker turns" in page
     assert "Turns of conversation-1" in page
 
 

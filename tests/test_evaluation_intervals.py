@@ -224,7 +224,7 @@ def test_a_figure_at_the_end_of_its_scale_that_varies_has_bounds_that_hold_the_r
         (ratio([1, 0, 1], np.ones(3)), np.zeros(3, int), "logit", "one group"),
         (ratio([2, 2, 2], np.ones(3)), np.arange(3), "identity", "same value in every resample"),
         (ratio([0, 0, 0], np.ones(3)), np.arange(3), "log", "0 on the log scale"),
-        (ratio([1, np.inf, 1], np.ones(3)), np.arange(3), "log", "the figure is inf"),
+        (ratio([1, np.inf, 1], np.ones(3)), np.arange(3), "log", "the value is inf"),
         (ratio([1, 0, 0, 0], [1, 0, 0, 0]), np.arange(4), "logit", "of 1000 resamples have no value"),
     ],
 )
@@ -250,11 +250,11 @@ def test_resamples_without_a_value_are_left_out_and_counted():
         (lambda s: interval(s, np.arange(4), level=95), DataError, "in percent"),
         (lambda s: interval(s, np.arange(4), n_resamples=10), DataError, "at least 50"),
         (lambda s: interval(s, np.arange(4), scale="probit"), DataError, "expected logit, log or identity"),
-        (lambda s: interval(ratio([3, 2, 1, 0], np.ones(4)), np.arange(4)), DataError, "a figure of 1.5 on the logit"),
+        (lambda s: interval(ratio([3, 2, 1, 0], np.ones(4)), np.arange(4)), DataError, "a value of 1.5 on the logit"),
         (lambda s: interval(s, np.arange(4.0)), ShapeError, "expected integers"),
         (lambda s: interval(s, (np.arange(4), np.arange(3))), ShapeError, "two of the same length"),
         (lambda s: interval(s, np.arange(0)), DataError, "no items to resample"),
-        (lambda s: interval(s, np.arange(5)), ShapeError, r"weights \(5,\) for a figure of 4 items"),
+        (lambda s: interval(s, np.arange(5)), ShapeError, r"weights \(5,\) for a metric of 4 items"),
         (lambda s: ratio([1, 2], [1]), ShapeError, "two vectors"),
     ],
 )

@@ -3,12 +3,14 @@
 import csv
 import dataclasses
 import html
+import io
 import json
 import re
 import shlex
 import shutil
 import sys
 import warnings
+from contextlib import redirect_stdout
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +24,7 @@ from conftest import hum
 
 import speechgmm as sg
 from speechgmm import cli
-from speechgmm.cli.comparison import comparison, run_list
+from speechgmm.cli.comparison import print_comparison, print_runs
 from speechgmm.cli.experiment_commands import Run
 from speechgmm.cli.inspection import inspect
 from speechgmm.cli.results import print_result, print_sweep
@@ -458,6 +460,12 @@ def test_tuning_says_its_time_tries_what_matters_and_runs_the_best(
         Run(config=hums, tune=True, scheduler="tcp://127.0.0.1:1").run()
 
 
+def printed(function, *arguments: object) -> str:
+    with redirect_stdout(io.StringIO()) as out:
+        function(*arguments)
+    return out.getvalue()
+
+
 def test_runs_are_compared_with_the_first_and_sorted_by_their_metric(hums: Path, tmp_path: Path) -> None:
     """A run is never compared with itself, by whatever name it is given."""
     one = run(hums, console=quiet())
@@ -473,7 +481,7 @@ def test_runs_are_compared_with_the_first_and_sorted_by_their_metric(hums: Path,
     assert difference.value == pytest.approx(other.metrics["accuracy"]["value"] - one.metrics["accuracy"]["value"])
     assert rows[named].difference is None
     assert (rows[named].low, rows[named].high) == (one.metrics["accuracy"]["low"], one.metrics["accuracy"]["high"])
-    table_of = {form: comparison(found, form) for form in TableFormat}
+    table_of = {form: printed(print_comparison, found, form) for form in TableFormat}
     entries = json.loads(table_of[TableFormat.json])
     assert [entry["run"] for entry in entries] == [str(row.folder) for row in found]
     cells = list(csv.DictReader(table_of[TableFormat.tsv].splitlines(), delimiter="\t"))
@@ -494,10 +502,10 @@ def test_runs_are_compared_with_the_first_and_sorted_by_their_metric(hums: Path,
     assert listed["run"].metric is not None
     assert listed["run"].metric.value == one.metrics["accuracy"]["value"]
     (hums.parent / "other" / "metrics.json").write_text("{")
-    shown = run_list(list_runs(hums.parent), TableFormat.text)
+    shown = printed(print_runs, list_runs(hums.parent), TableFormat.text)
     assert "a file of this run cannot be read" in shown
     assert f"{100 * one.metrics['accuracy']['value']:.2f}" in shown
-    assert json.loads(run_list(list_runs(hums.parent), TableFormat.json))[1]["metric"] == "accuracy"
+    assert json.loads(printed(print_runs, list_runs(hums.parent), TableFormat.json))[1]["metric"] == "accuracy"
     with pytest.raises(ConfigError, match="no run in it"):
         list_runs(named / "folds" / "s0")
     run(hums, ["corpus.split={kind: fraction, test: 0.5}"], output=hums.parent / "fraction", console=quiet())

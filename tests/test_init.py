@@ -16,7 +16,10 @@ from speechgmm.config import load_config, make_config, settings_hash, to_plain, 
 from speechgmm.config.presets import preset, preset_names
 from speechgmm.corpus import read_corpus
 from speechgmm.corpus.name_parts import group_in_names
+from speechgmm.engine.console import Console
 from speechgmm.engine.job import prepare
+from speechgmm.engine.run_folder import RunFolder
+from speechgmm.engine.runs import run
 from speechgmm.errors import ConfigError, DataError
 
 Made = Callable[..., Starter]
@@ -278,6 +281,22 @@ def test_settings_that_few_recordings_cannot_bear_are_written_as_exceptions_from
     assert job.experiment.config.defaults == purpose
 
 
+def test_verification_of_speakers_who_say_the_same_texts_is_calibrated_by_speaker(make, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPEECHGMM_CACHE", str(tmp_path / "cache"))
+    texts = ("yes", "no", "stop", "go", "left", "right")
+    starter = make(
+        *(f"s{who}/{text}_{n}.wav" for who in range(6) for text in texts for n in range(2)), purpose="verification"
+    )
+    assert told(starter)["groups"].startswith("6 values in the file names")  # the texts: on one side each
+    config = load_config(Path("c.yaml"), ["parallel.n_jobs=1", "model.ubm.n_components=2", "report.audio=0"])
+    result = run(config, output=tmp_path / "run", console=Console(quiet=True))
+    trials, owners = RunFolder(result.folder).groups(owners=True)
+    assert owners == {f"s{who}": f"s{who}" for who in range(6)}
+    assert set(trials.values()) == set(owners)
+    assert result.metrics["cllr"]["n_groups"] == 6
+    assert result.metrics["settings_hash"] == settings_hash(config.config)
+
+
 def test_classes_of_one_and_of_many_recordings_and_many_classes_need_no_setting(make, tmp_path, monkeypatch):
     monkeypatch.setenv("SPEECHGMM_CACHE", str(tmp_path / "cache"))
     many = [f"train/anna/{n}.wav" for n in range(40)]
@@ -332,25 +351,13 @@ def test_what_cannot_be_told_is_said_and_nothing_is_written(make, tmp_path, name
     assert not list(tmp_path.glob("*.yaml"))
 
 
-def test_two_speakers_are_not_left_out_in_turn_where_the_models_need_two_to_train(make):
+def test_two_speakers_are_left_out_in_turn_although_one_is_left_to_train_and_weigh_by(make, capsys):
     make(*(f"{name}/{who}-{n}.wav" for name in PITCH for who in ("spk1", "spk2") for n in range(4)), purpose="phone")
-    assert "group" not in written()["corpus"]
-    config = Path("grouped.yaml")
-    config.write_text(
-        yaml.safe_dump(
-            {
-                **written(),
-                "corpus": {
-                    **written()["corpus"],
-                    "group": "group",
-                    "folder": {"group_from": "^(spk[0-9])"},
-                    "split": "leave-one-out",
-                },
-            }
-        )
-    )
-    with pytest.raises(DataError, match=r"segments of one group \(spk2\); two are needed"):
-        prepare(str(config))
+    assert (written()["corpus"]["group"], written()["corpus"]["split"]) == ("group", "leave-one-out")
+    run("c.yaml", ["augment=null", "parallel.n_jobs=1", "segments.frame_components=1"], output=Path("r"), until="train")
+    said = capsys.readouterr().err
+    for who in ("spk1", "spk2"):
+        assert f"all training segments are of one group ({who}): the streams are weighed by folds" in said
 
 
 def test_recordings_that_are_too_few_to_be_divided_are_told_what_they_need(make, tmp_path):

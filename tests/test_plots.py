@@ -448,3 +448,12 @@ def test_the_plots_of_before_return_figures_and_say_what_they_are_called_now() -
     with pytest.warns(DeprecationWarning, match="is speechgmm"):
         figure = before.plot_spectrogram(hum(0, 100.0), 8000, segment=(0.1, 0.2))
     assert [line.get_xdata()[0] for line in figure.axes[0].lines] == [0.1, 0.2]
+
+
+def test_the_page_on_plots_runs_and_names_every_plot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (Path(__file__).resolve().parents[1] / "docs" / "how-to" / "plots.md").read_text(encoding="utf-8")
+    assert not [name for name in plots.__all__ if f"plots.{name}(" not in text]
+    monkeypatch.chdir(tmp_path)
+    blocks = [block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if '"runs/' not in block]
+    exec("\n".join(blocks), {})
+    assert (tmp_path / "plots.png").read_bytes().startswith(b"\x89PNG")

@@ -15,6 +15,7 @@ import pytest
 import soundfile
 from conftest import hum
 
+from speechgmm.cli.results import print_result
 from speechgmm.engine.console import Console
 from speechgmm.engine.run_folder import Claims, RunFolder, read_run
 from speechgmm.engine.runs import run
@@ -37,6 +38,7 @@ from speechgmm.plots import confusion_matrix
 from speechgmm.plots.canvas import printable
 from speechgmm.report import mistakes
 from speechgmm.report.page import render, write_report
+from speechgmm.report.parts import shown
 from speechgmm.report.sections import about
 from speechgmm.report.svg import to_svg
 
@@ -272,17 +274,78 @@ def test_a_run_without_the_extra_says_so_in_one_line(
         write_report(folder, tmp_path / "x.html")
 
 
-def test_calibrated_ratios_are_drawn_where_there_are_any(claims: Path, tmp_path: Path) -> None:
-    titles = text_of(page(claims / "report.html"))
-    assert "not calibrated" in titles
-    calibrated = shutil.copytree(claims, tmp_path / "calibrated")
-    head, *rows = [line.split("\t") for line in (claims / "scores.tsv").read_text().splitlines()]
-    score = head.index("score")
-    lines = [[*head, "llr"], *([*row, str(2 * float(row[score]))] for row in rows)]
-    (calibrated / "scores.tsv").write_text("".join("\t".join(line) + "\n" for line in lines))
-    shown = text_of(page(write_report(calibrated)))
-    assert "blocks of PAV" in shown
-    assert "actDCF, prior 0.01" in shown
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of verification whose scores are calibrated by folds."""
+    root = tmp_path_factory.mktemp("calibrated")
+    for number in range(6):
+        (root / "hums" / f"voice {number}").mkdir(parents=True)
+        for n in range(6):
+            samples = hum(100 * number + n, (110.0 + 4 * number) * (1 + 0.02 * n), seconds=0.5)
+            soundfile.write(root / "hums" / f"voice {number}" / f"{n}.wav", samples, 8000)
+    (root / "hums.yaml").write_text(
+        "task: verification\ncorpus: {kind: folder, root: hums, label: speaker, sample_rate: 8000, split: fraction}\n"
+        "model: {adapt: map, ubm: {n_components: 4, max_iter: 5}}\ncalibration: {method: logistic}\n"
+        "cache: cache\nparallel: {n_jobs: 1}\n"
+    )
+    run(root / "hums.yaml", output=root / "run", console=Console(quiet=True))
+    return root / "run"
+
+
+def table_of(root: ElementTree.Element, caption: str) -> dict[str, list[str]]:
+    """Name of each row -> its cells, of the table with that caption."""
+    found = next(t for t in root.iter(f"{HTML}table") if text_of(next(t.iter(f"{HTML}caption"))) == caption)
+    rows = [[text_of(cell) for cell in row] for row in found.iter(f"{HTML}tr")]
+    return {name: cells for name, *cells in rows}
+
+
+def test_a_calibrated_page_speaks_of_ratios_alone_and_compares_them_with_the_scores_once(calibrated: Path) -> None:
+    folder = read_run(calibrated)
+    claims, metrics, root = folder.claims, folder.results, page(calibrated / "report.html")
+    assert claims is not None
+    assert claims.calibrated is not None
+    rate = f"{100 * metrics['eer'].value:.1f}"
+    assert f"EER (convex hull) {rate} %" in text_of(next(root.iter(f"{HTML}header")))
+    points = table_of(root, "Operating points")
+    assert points["EER (convex hull)"][1:] == [f"{100 * metrics['eer'].value:.2f}"] * 2
+    assert float(points["EER (convex hull)"][0]) == pytest.approx(
+        operating_points(claims.calibrated)[0].threshold, abs=1e-4
+    )
+    assert "actDCF, prior 0.01" in points
+    rows = table_of(root, "Before and after calibration")
+    for name, of in (("EER (convex hull)", eer), ("Cllr", cllr), ("Cllr_min", cllr_min)):
+        for cell, trials in zip(rows[name], (claims.trials, claims.calibrated), strict=True):
+            value = 100 * of(trials) if "%" in cell else of(trials)
+            assert float(cell.split()[0]) == pytest.approx(value, abs=0.051 if "%" in cell else 5.1e-4)
+    for name in ("eer", "cllr", "cllr_min", "min_dcf"):
+        cell = rows[
+            {"eer": "EER (convex hull)", "cllr": "Cllr", "cllr_min": "Cllr_min"}.get(name, "minDCF (prior 0.01)")
+        ]
+        assert cell == [
+            shown(kind[name].value, kind[name].unit) for kind in (folder.metrics["before_calibration"], metrics)
+        ]
+    drawn = {text_of(text) for text in root.iter(f"{SVG}text")}
+    assert f"EER (convex hull): {100 * metrics['eer'].value:.2g} %" in drawn, "the DET is of the headline's scores"
+    assert "blocks of PAV" in text_of(root)
+
+
+def test_a_page_without_calibration_says_so_and_compares_nothing(claims: Path) -> None:
+    text = text_of(page(claims / "report.html"))
+    assert "not calibrated" in text
+    assert "Before and after calibration" not in text
+    assert "before_calibration" not in read_run(claims).metrics
+
+
+def test_the_printed_result_has_the_same_comparison(calibrated: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(calibrated.parent / "hums.yaml", output=calibrated, console=Console(quiet=True))
+    print_result(result)
+    printed = capsys.readouterr().out
+    rows = table_of(page(calibrated / "report.html"), "Before and after calibration")
+    after = printed.index("before calibration")
+    block = [re.split(r"  +", line.strip()) for line in printed[after:].splitlines()[1:5]]
+    assert {name: cells for name, *cells in block} == {
+        name: [cell.removesuffix(" bits") for cell in cells] for name, cells in rows.items() if name != "metric"
+    }
 
 
 def test_two_classes_with_a_target_are_trials_too(folder: Path) -> None:

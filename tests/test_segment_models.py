@@ -9,14 +9,21 @@ import soundfile
 
 from speechgmm.errors import ConfigError, DataError, FitError, FitWarning, ShapeError
 from speechgmm.features import FeatureSpec, extract, front_end
-from speechgmm.features.segments import log_durations, segment_frames, segment_vectors
+from speechgmm.features.segments import log_durations, segment_frames, segment_statistics, segment_vectors
 from speechgmm.features.transforms import LinearTransform
 from speechgmm.gmm import DiagGMM, log_likelihoods
 from speechgmm.tasks.segments.combination import combination_loss, combine, fit_combination
 from speechgmm.tasks.segments.components import components_by_occupancy, fit_mixtures
 from speechgmm.tasks.segments.duration import DurationModel, fit_durations
 from speechgmm.tasks.segments.estimation import cross_validate_segments, train_segment_models
-from speechgmm.tasks.segments.models import FrameStream, PriorStream, SegmentModels, ThirdStream, VectorStream
+from speechgmm.tasks.segments.models import (
+    FrameStream,
+    PriorStream,
+    SegmentModels,
+    StatisticsStream,
+    ThirdStream,
+    VectorStream,
+)
 from speechgmm.tasks.segments.spec import SegmentSpec
 from speechgmm.tasks.segments.streams import LabelledSegments
 
@@ -102,6 +109,23 @@ def test_segment_vectors_refuse_a_context_of_nothing():
         segment_vectors(np.zeros((10, 2)), [[1, 2]], context=0)
 
 
+def test_statistics_of_a_segment_are_those_of_its_frames_in_any_order_and_any_number_of_times():
+    rng = np.random.default_rng(0)
+    frames, floor = rng.normal(size=(20, 3)), np.array([0.1, 0.0, 0.2])
+    bounds = np.array([[0.0, 8.0], [8.0, 20.0], [9.0, 10.0]])
+    found = segment_statistics(frames, bounds, 2, floor + 1e-9)
+    for vector, (start, end) in zip(found, bounds.astype(int), strict=True):
+        own = frames[start:end]
+        expected = [own[:, :2].mean(0), own[:, :2].min(0), own[:, :2].max(0), 0.5 * np.log(own.var(0) + floor + 1e-9)]
+        np.testing.assert_allclose(vector, np.concatenate(expected), rtol=1e-5, atol=1e-6)
+    shuffled = rng.permutation(np.tile(frames[8:20], (3, 1)))
+    np.testing.assert_allclose(segment_statistics(shuffled, [[0, 36]], 2, floor)[0], found[1], rtol=1e-5, atol=1e-6)
+    assert segment_statistics(frames, np.empty((0, 2)), 2, floor).shape == (0, 9)
+    for n_static, least in ((0, floor), (4, floor), (2, floor[:2])):
+        with pytest.raises(ShapeError, match="static dimensions, and a floor"):
+            segment_statistics(frames, bounds, n_static, least)
+
+
 # ---- durations, numbers of Gaussians, mixtures ----
 
 
@@ -184,8 +208,15 @@ def test_mixtures_have_their_own_variances_without_a_prior_and_the_shared_ones_w
 
 
 def test_a_class_that_cannot_be_fitted_is_named():
-    with pytest.raises(FitError, match="class b: 2 frames for 3 components"):
-        fit_mixtures(np.eye(6), np.array([0, 0, 0, 0, 1, 1]), ["a", "b"], [1, 3], prior_count=1, variance_floor=0.1)
+    with pytest.raises(FitError, match="class b: no frames"):
+        fit_mixtures(np.eye(6), np.zeros(6, np.intp), ["a", "b"], [1, 1], prior_count=1, variance_floor=0.1)
+
+
+def test_a_class_has_no_more_gaussians_than_rows_that_differ():
+    rows = np.concatenate([np.random.default_rng(0).normal(size=(40, 2)), np.repeat([[0.0, 1.0], [0.0, 2.0]], 30, 0)])
+    silent = np.repeat([0, 1], [40, 60])
+    fits = fit_mixtures(rows, silent, ["a", "b"], [4, 4], prior_count=1, variance_floor=0.1)
+    assert [model.n_components for model in fits] == [4, 2]
 
 
 # ---- combination ----
@@ -273,6 +304,7 @@ def streams(rng: np.random.Generator, n_classes: int = 3) -> tuple:
         VectorStream(models(n_classes, 5), to(5, 15), 2.0, 2),
         DurationModel(rng.normal(size=n_classes), rng.uniform(0.5, 1, size=n_classes)),
         PriorStream(np.log(np.full(n_classes, 1 / n_classes))),
+        StatisticsStream(models(n_classes, 4), to(4, 12), np.full(6, 0.1), 2),
     )
 
 
@@ -307,19 +339,19 @@ def test_third_stream_is_the_loop_over_frames_and_their_thirds():
 def test_every_stream_scores_a_segment_alike_alone_and_among_others():
     rng = np.random.default_rng(0)
     frames = rng.normal(size=(25, 6)).astype(np.float32)
-    models = SegmentModels(("a", "b", "c"), streams(rng), np.array([1.0, 0.5, 0.3, 0.2, 1.0]))
+    models = SegmentModels(("a", "b", "c"), streams(rng), np.array([1.0, 0.5, 0.3, 0.2, 1.0, 0.7]))
     together = models.stream_scores(frames, BOUNDS)
-    assert together.shape == (5, 3, 3)
+    assert together.shape == (6, 3, 3)
     for n in range(3):
         np.testing.assert_allclose(models.stream_scores(frames, BOUNDS[n : n + 1])[:, 0], together[:, n], rtol=1e-6)
-    assert models.stream_scores(frames, np.empty((0, 2))).shape == (5, 0, 3)
+    assert models.stream_scores(frames, np.empty((0, 2))).shape == (6, 0, 3)
     assert models.classify(frames, np.empty((0, 2))) == ()
 
 
 def test_posteriors_sum_to_one_and_the_decision_is_their_largest():
     rng = np.random.default_rng(0)
     frames = rng.normal(size=(25, 6))
-    models = SegmentModels(("a", "b", "c"), streams(rng), np.array([1.0, 0.5, 0.3, 0.2, 1.0]))
+    models = SegmentModels(("a", "b", "c"), streams(rng), np.array([1.0, 0.5, 0.3, 0.2, 1.0, 0.7]))
     found = np.exp(models.log_posteriors(frames, BOUNDS))
     np.testing.assert_allclose(found.sum(axis=1), 1)
     assert models.classify(frames, BOUNDS) == tuple("abc"[k] for k in found.argmax(axis=1))
@@ -333,15 +365,15 @@ def test_models_refuse_parts_that_do_not_fit():
     rng = np.random.default_rng(0)
     parts = streams(rng)
     with pytest.raises(DataError, match="each once"):
-        SegmentModels(("a", "a", "c"), parts, np.ones(5))
+        SegmentModels(("a", "a", "c"), parts, np.ones(6))
     with pytest.raises(ShapeError, match="of 3 classes for 2 labels"):
-        SegmentModels(("a", "b"), parts, np.ones(5))
-    with pytest.raises(ShapeError, match="for 5 streams"):
+        SegmentModels(("a", "b"), parts, np.ones(6))
+    with pytest.raises(ShapeError, match="for 6 streams"):
         SegmentModels(("a", "b", "c"), parts, np.ones(4))
     with pytest.raises(ShapeError, match="three per class"):
         replace(parts[1], models=parts[1].models[:4])
     with pytest.raises(DataError, match="not finite"):
-        SegmentModels(("a", "b", "c"), parts, np.ones(5)).stream_scores(np.full((25, 6), np.nan), BOUNDS)
+        SegmentModels(("a", "b", "c"), parts, np.ones(6)).stream_scores(np.full((25, 6), np.nan), BOUNDS)
 
 
 # ---- training ----
@@ -485,9 +517,53 @@ def test_durations_that_do_not_vary_are_left_out_and_it_is_said():
         train_segment_models(recordings, replace(SMALL, streams=("duration", "prior")), 2)
 
 
+def test_scaling_and_shifting_a_dimension_changes_no_posterior_of_statistics():
+    spec = replace(SMALL, streams=("statistics",))
+
+    def moved(one: LabelledSegments) -> LabelledSegments:
+        return replace(one, frames=one.frames * [10.0, 0.1, 3.0] + [5.0, 0.0, -1.0])
+
+    test = speaker(99, "unseen")
+    plain, other = (train_segment_models([change(s) for s in speakers()], spec, 3) for change in (lambda s: s, moved))
+    np.testing.assert_allclose(
+        other.log_posteriors(moved(test).frames, test.bounds), plain.log_posteriors(test.frames, test.bounds), atol=0.01
+    )
+    assert share_right(plain, test) > 0.9
+
+
+def test_segments_of_frames_that_are_all_the_same_spoil_no_stream():
+    """Digital silence: two classes have nothing else, in one of the groups or in both."""
+    spec = replace(SMALL, streams=(*SMALL.streams, "statistics"), frame_components=3)
+    frames = [recording.frames.copy() for recording in speakers(3)]
+    for k, recording in enumerate(speakers(3)):
+        for label, (start, end) in zip(recording.labels, recording.bounds.astype(int), strict=True):
+            if label == "a" or (label == "c" and k == 0):
+                frames[k][start:end] = -9.0
+    recordings = [replace(one, frames=own) for one, own in zip(speakers(3), frames, strict=True)]
+    models = train_segment_models(recordings, spec, 3)
+    assert share_right(models, recordings[1]) > 0.9
+
+
+def test_a_stream_whose_vectors_do_not_vary_within_classes_is_idle():
+    one = LabelledSegments(
+        np.random.default_rng(0).normal(size=(12, 2)), np.array([[0.0, 5], [5, 12]]), ("a", "b"), "x"
+    )
+    spec = replace(SMALL, streams=("frames", "vector", "statistics"))
+    same = pytest.warns(FitWarning, match="same duration")
+    with same, pytest.warns(FitWarning, match="are 1 each: all training segments are of one group .x."):
+        models = train_segment_models([one], spec, 2)
+    assert models.idle_streams() == ("vector", "statistics")
+    np.testing.assert_array_equal(models.weights, 1)
+    scores = models.stream_scores(one.frames, one.bounds)
+    np.testing.assert_array_equal(scores[1:], scores[1:, :, :1] + np.zeros((2, 2, 2)))
+    same = pytest.warns(FitWarning, match="same duration")
+    with same, pytest.warns(FitWarning, match="no class has training segments of two groups"):
+        train_segment_models([replace(one, labels=labels, group="".join(labels)) for labels in ("ab", "cd")], spec, 2)
+
+
 def test_training_refuses_too_few_speakers_for_the_folds_and_frames_of_two_kinds():
-    with pytest.raises(DataError, match=r"segments of one group \(speaker0\); two are needed"):
-        train_segment_models(speakers(1), SMALL, 3)
+    with pytest.raises(DataError, match=r"cannot be learnt .*: all training segments are of one group \(speaker0\)"):
+        cross_validate_segments(speakers(1), SMALL, 3)
     with pytest.raises(DataError, match="no labelled segments"):
         train_segment_models([], SMALL, 3, weights=np.ones(5))
     with pytest.raises(ShapeError, match="4 of them static"):

@@ -270,6 +270,9 @@ def takes_new_recordings(made: Made) -> None:
     )
     assert done.exit_code == 0, done.stderr
     assert made.recordings[0].stem in done.stdout
+    if done.stdout.startswith(str(made.recordings[0])):  # a table under the name of the recording: no column is empty
+        heading, first = (line.split() for line in done.stdout.splitlines()[1:3])
+        assert len(first) == len(heading) - len(heading[heading.index("margin") + 1 :])
 
 
 YES = {
@@ -316,6 +319,8 @@ def refuses_to_learn_more(made: Made) -> str:
     assert first.stderr == second.stderr
     assert made.task.no_enrolment is not None
     assert made.task.no_enrolment in first.stderr
+    in_the_run = made.command("update", made.model, "--label", "new", made.recordings[0])
+    assert in_the_run.stderr == first.stderr  # not that another file should be named first
     return first.stderr
 
 

@@ -5,7 +5,7 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -14,38 +14,52 @@ from typing import Annotated, Any, Final, Protocol, get_type_hints
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from speechgmm.cli.messages import Messages
 from speechgmm.errors import ConfigError, ModelFileError, SpeechGMMError
 from speechgmm.io.terminal import visible, visible_output
 
-COMMANDS: Final = {
-    "run": "cli.experiment_commands:Run",
-    "extract": "cli.experiment_commands:Extract",
-    "train": "cli.experiment_commands:Train",
-    "sweep": "cli.experiment_commands:Sweep",
-    "compare": "cli.experiment_commands:Compare",
-    "runs": "cli.experiment_commands:Runs",
-    "report": "cli.experiment_commands:Report",
-    "check": "cli.experiment_commands:Check",
-    "evaluate": "cli.score_files:Evaluate",
-    "fuse": "cli.score_files:Fuse",
-    "score": "cli.score_command:score",
-    "verify": "tasks.verification.command:Verify",
-    "enrol": "tasks.classification.change_command:Enrol",
-    "update": "tasks.classification.change_command:Update",
-    "recognise": "tasks.recognition.command:Recognise",
-    "align": "tasks.recognition.command:Align",
-    "cluster": "tasks.clustering.command:Cluster",
-    "diarize": "tasks.diarization.command:Diarize",
-    "train-diarizer": "tasks.diarization.command:TrainDiarizer",
-    "inspect": "cli.file_commands:Inspect",
-    "init": "cli.file_commands:Init",
-    "fetch": "cli.file_commands:Fetch",
-    "demo": "cli.file_commands:Demo",
-    "schema": "cli.file_commands:Schema",
-    "cache": "cli.file_commands:Cache",
+GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
+    "Start": {
+        "demo": "cli.file_commands:Demo",
+        "init": "cli.file_commands:Init",
+        "configs": "cli.file_commands:Configs",
+        "fetch": "cli.file_commands:Fetch",
+        "check": "cli.experiment_commands:Check",
+    },
+    "Train and test": {
+        "run": "cli.experiment_commands:Run",
+        "extract": "cli.experiment_commands:Extract",
+        "train": "cli.experiment_commands:Train",
+        "sweep": "cli.experiment_commands:Sweep",
+        "train-diarizer": "tasks.diarization.command:TrainDiarizer",
+    },
+    "New recordings": {
+        "score": "cli.score_command:score",
+        "verify": "tasks.verification.command:Verify",
+        "recognise": "tasks.recognition.command:Recognise",
+        "align": "tasks.recognition.command:Align",
+        "cluster": "tasks.clustering.command:Cluster",
+        "diarize": "tasks.diarization.command:Diarize",
+    },
+    "Look at results": {
+        "inspect": "cli.file_commands:Inspect",
+        "runs": "cli.experiment_commands:Runs",
+        "compare": "cli.experiment_commands:Compare",
+        "report": "cli.experiment_commands:Report",
+        "evaluate": "cli.score_files:Evaluate",
+        "fuse": "cli.score_files:Fuse",
+    },
+    "Maintain": {
+        "enrol": "tasks.classification.change_command:Enrol",
+        "update": "tasks.classification.change_command:Update",
+        "cache": "cli.file_commands:Cache",
+        "schema": "cli.file_commands:Schema",
+    },
 }
-"""Name of a command, in the order of the help -> its class, a value of whose fields are its options. A command is
-loaded when it is asked for, so that none waits for the others."""
+"""Group in the help -> name of a command -> its class, a value of whose fields are its options. A command is loaded
+when it is asked for, so that none waits for the others."""
+
+COMMANDS: Final = {name: place for group in GROUPS.values() for name, place in group.items()}
 
 OPTIONS = {
     "output": ("out",),
@@ -81,7 +95,27 @@ def _warn(message: Warning | str, *_: object, **__: object) -> None:
     print(f"warning: {message}", file=sys.stderr)
 
 
-class _Commands(TyperGroup):
+class _PlainHelp:
+    """Help that shows words for values (``N``, ``FILE``, ``table|tsv``) and no types of Python's."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options and arguments, with what help shows of each."""
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]  # of a command of typer
+        for param in params:
+            if param.param_type_name == "argument":
+                param.display_type_rich = _nothing
+            elif param.is_flag:
+                param.metavar = ""
+            elif param.metavar is None and (shown := getattr(param, "display_type_rich", None)):  # not in older typer
+                param.metavar = shown(ctx).strip("<>")
+        return params
+
+
+def _nothing(ctx: Any) -> None:
+    """No type."""
+
+
+class _Commands(_PlainHelp, TyperGroup):
     """Commands whose errors end in one paragraph and a status, not in a traceback (``--debug`` shows it)."""
 
     def __init__(self, **settings: Any) -> None:
@@ -92,10 +126,6 @@ class _Commands(TyperGroup):
         if cmd_name in self.commands and self.commands[cmd_name] is None:
             self.commands[cmd_name] = loaded_command(cmd_name)
         return super().get_command(ctx, cmd_name)
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        # Read off the command line below, for every command.
-        return super().parse_args(ctx, [argument for argument in args if argument != "--debug"])
 
     def invoke(self, ctx: Any) -> Any:
         # A file name that is not UTF-8, or a label that the terminal cannot show, must not end the work.
@@ -123,7 +153,7 @@ class _Commands(TyperGroup):
             raise typer.Exit(2 if isinstance(error, ConfigError | ModelFileError) else 1) from None
 
 
-class _Command(TyperCommand):
+class _Command(_PlainHelp, TyperCommand):
     """A command that prints control characters as escapes: labels, names and texts are those of files."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -136,31 +166,32 @@ app = typer.Typer(
     cls=_Commands,
     help="Gaussian mixtures for speech: from a folder of recordings to class models, decisions and metrics.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-Debug = Annotated[bool, typer.Option("--debug", help="show the traceback of an error; of every command")]
-
-
 def loaded_command(name: str) -> Any:
-    """A command of the table as click has it, with an option for each field of its class."""
+    """A command of the table as click has it: an option for each field of its class, and those about messages."""
     module, place = COMMANDS[name].split(":")
     made = getattr(import_module(f"speechgmm.{module}"), place)
+    of_messages = fields_of(Messages)
 
     def run(**given: Any) -> None:
-        command: Command = made(**given)
-        if command.run():
+        messages = Messages(**{name: given.pop(name) for name in of_messages})
+        with messages.handled(given):
+            command: Command = made(**given)
+            failed = command.run()
+        if failed:
             raise typer.Exit(1)
 
-    shown = list(fields_of(made).values())
+    shown = [*fields_of(made).values(), *of_messages.values()]
     run.__signature__ = Signature(shown)  # type: ignore[attr-defined]
     run.__annotations__ = {field.name: field.annotation for field in shown}
     run.__doc__ = made.__doc__
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    single.command(name, cls=_Command)(run)
+    panel = next(title for title, commands in GROUPS.items() if name in commands)
+    single.command(name, cls=_Command, rich_help_panel=panel)(run)
     return typer.main.get_command(single)
 
 
@@ -181,15 +212,17 @@ def _version(shown: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and leave")
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, metavar="", help="print the version and leave"),
     ] = False,
-    debug: Debug = False,
+    debug: Annotated[bool, typer.Option("--debug", metavar="", help="print the traceback of an error")] = False,
 ) -> None:
     pass
 
 
 def main() -> None:
     """Run a command. Whoever reads its output may stop (``| head``), or have closed it: then it ends without a word."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it searches all packages for them: 30 ms
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed before the start
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115

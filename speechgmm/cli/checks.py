@@ -15,7 +15,7 @@ from speechgmm.engine.console import Console
 from speechgmm.engine.job import prepare
 from speechgmm.engine.run_report import data_table
 from speechgmm.io.locks import using_cache
-from speechgmm.report.text import aligned, duration
+from speechgmm.report.text import duration, print_table
 
 CLASSES_SHOWN = 30
 
@@ -32,8 +32,8 @@ FEWEST_TRAINING: Final = 3
 def check_and_print(config: Path, overrides: Sequence[str], *, quiet: bool) -> int:
     """Read every recording, print what was found and what cannot be used; returns how many utterances that is.
 
-    Features are extracted on the way and are in the cache for the run. Warnings (clipping, leaks in the division, odd
-    labels) go to standard error as in a run.
+    Features are extracted on the way and are in the cache for the run. Warnings (clipping, leaks between the splits,
+    unusual labels) go to standard error as in a run.
 
     Raises:
         ConfigError: The configuration is wrong.
@@ -53,7 +53,7 @@ def check_and_print(config: Path, overrides: Sequence[str], *, quiet: bool) -> i
     lines = data_table(job, features).splitlines()
     head, *rows = (line.split("\t") for line in lines)
     shown = rows[:CLASSES_SHOWN]
-    print("\n".join(aligned([head, *shown])))
+    print_table([head, *shown])
     if len(rows) > len(shown):
         print(f"... and {len(rows) - len(shown)} more rows")
     lengths = np.array(features.durations)

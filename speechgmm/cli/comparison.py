@@ -8,7 +8,7 @@ from speechgmm.engine.comparison import ComparedRun
 from speechgmm.engine.run_list import ListedRun
 from speechgmm.evaluation.metric import shown_name
 from speechgmm.io.tables import table
-from speechgmm.report.text import aligned
+from speechgmm.report.text import print_table
 from speechgmm.tasks.options import TableFormat
 
 
@@ -20,18 +20,20 @@ def rows_as(entries: Sequence[Mapping[str, Any]], form: TableFormat) -> str:
     return table(tuple(entries[0]) if entries else (), cells).rstrip("\n")
 
 
-def columns_as(head: Sequence[str], rows: Sequence[Sequence[str]], form: TableFormat) -> str:
-    """Cells as aligned text or Markdown."""
+def print_columns(head: Sequence[str], rows: Sequence[Sequence[str]], form: TableFormat) -> None:
+    """Print cells as a table for a person or as Markdown."""
     if form == TableFormat.markdown:
         lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
-        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return "\n".join(aligned([tuple(head), *map(tuple, rows)]))
+        print("\n".join(f"| {' | '.join(line)} |" for line in lines))
+    else:
+        print_table([tuple(head), *map(tuple, rows)])
 
 
-def comparison(runs: Sequence[ComparedRun], form: TableFormat) -> str:
-    """The runs, best first, with their differences from the baseline."""
+def print_comparison(runs: Sequence[ComparedRun], form: TableFormat) -> None:
+    """Print the runs, best first, with their differences from the baseline."""
     if form in (TableFormat.tsv, TableFormat.json):
-        return rows_as([run.entries() for run in runs], form)
+        print(rows_as([run.entries() for run in runs], form))
+        return
     name = shown_name(runs[0].metric)
     head = ("run", f"{name} (%)", "95 % interval", "difference (points)", "95 % interval", "above 0 (% of resamples)")
     rows, notes = [], []
@@ -49,18 +51,20 @@ def comparison(runs: Sequence[ComparedRun], form: TableFormat) -> str:
         )
         if found is not None and found.note:
             notes.append(f"note: {found.note.replace('groups', run.unit)}")
+    print_columns(head, rows, form)
     about = f"differences by resampling {runs[0].n_groups} {runs[0].unit}, on the same test items"
-    return "\n".join([columns_as(head, rows, form), "", about, *dict.fromkeys(notes)])
+    print("\n".join(["", about, *dict.fromkeys(notes)]))
 
 
 def _interval(low: float | None, high: float | None, form: str) -> str:
     return "" if low is None or high is None else f"{100 * low:{form}} to {100 * high:{form}}"
 
 
-def run_list(runs: Sequence[ListedRun], form: TableFormat) -> str:
-    """The runs of a folder with their metrics and the settings that tell them apart."""
+def print_runs(runs: Sequence[ListedRun], form: TableFormat) -> None:
+    """Print the runs of a folder with their metrics and the settings that tell them apart."""
     if form in (TableFormat.tsv, TableFormat.json):
-        return rows_as([run.entries() for run in runs], form)
+        print(rows_as([run.entries() for run in runs], form))
+        return
     head = ("run", "task", "metric", "value (%)", "95 % interval", "settings that differ")
     rows = []
     for run in runs:
@@ -70,4 +74,4 @@ def run_list(runs: Sequence[ListedRun], form: TableFormat) -> str:
         bounds = _interval(found.low, found.high, ".2f") if found is not None and found.unit == "fraction" else ""
         settings = run.problem or ", ".join(f"{key} {value}" for key, value in run.settings.items())
         rows.append((str(run.folder), run.task, run.metric_name.replace("_", " "), value, bounds, settings))
-    return columns_as(head, rows, form)
+    print_columns(head, rows, form)

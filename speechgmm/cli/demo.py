@@ -2,14 +2,13 @@
 
 import json
 import time
-from importlib.resources import files
 from pathlib import Path
 
 from speechgmm.cli.results import print_result
 from speechgmm.config import Experiment, load_config
+from speechgmm.config.catalogue import configuration_path
 from speechgmm.engine.console import Console
 from speechgmm.engine.runs import run
-from speechgmm.errors import ConfigError
 from speechgmm.report.text import shown
 from speechgmm.tasks.classification.command import Score
 
@@ -47,14 +46,4 @@ def _experiment(task: str, out: Path, jobs: int | None) -> Experiment:
         *(f"{key}={json.dumps(str(out / name), ensure_ascii=False)}" for key, name in places),
         *([f"parallel.n_jobs={jobs}"] if jobs is not None else []),
     ]
-    return load_config(config_path(f"demo-{task}"), overrides)
-
-
-def config_path(name: str) -> Path:
-    """A configuration that comes with the package, or, in a checkout, with the repository."""
-    package = Path(str(files("speechgmm")))
-    for folder in (package / "configs", package.parent / "configs"):
-        path = folder / f"{name}.yaml"
-        if path.exists():
-            return path
-    raise ConfigError(f"the configuration {name}.yaml is not installed; install speechgmm again")
+    return load_config(configuration_path(f"demo-{task}"), overrides)

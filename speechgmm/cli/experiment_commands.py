@@ -166,32 +166,32 @@ class Sweep(_Experiment):
 class Compare:
     """Compare runs with the first on the same test items, by a paired bootstrap over groups; the best comes first."""
 
-    runs: Annotated[list[Path], typer.Argument(help="folders of runs on the same test items", metavar="RUN RUN...")]
+    runs: Annotated[list[Path], typer.Argument(help="folders of runs on the same test items", metavar="RUN")]
     form: TableForm = TableFormat.text
 
     def run(self) -> None:
         """Print the metrics of the runs and their differences with intervals."""
-        from speechgmm.cli.comparison import comparison
+        from speechgmm.cli.comparison import print_comparison
         from speechgmm.engine.comparison import compare_runs
 
-        print(comparison(compare_runs(self.runs), self.form))
+        print_comparison(compare_runs(self.runs), self.form)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runs:
     """List the runs in a folder, with their metrics and the settings that differ between them."""
 
-    folder: Annotated[Path, typer.Argument(help="a folder of runs, searched to any depth", metavar="[FOLDER]")] = Path(
+    folder: Annotated[Path, typer.Argument(help="a folder of runs, searched to any depth", metavar="FOLDER")] = Path(
         "runs"
     )
     form: TableForm = TableFormat.text
 
     def run(self) -> None:
         """Print a row for each run."""
-        from speechgmm.cli.comparison import run_list
+        from speechgmm.cli.comparison import print_runs
         from speechgmm.engine.run_list import list_runs
 
-        print(run_list(list_runs(self.folder), self.form))
+        print_runs(list_runs(self.folder), self.form)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

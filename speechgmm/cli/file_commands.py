@@ -53,6 +53,23 @@ class Init:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Configs:
+    """List the configurations that come with the package; `speechgmm run NAME` runs one."""
+
+    show: Annotated[str | None, typer.Option("--show", metavar="NAME", help="print this configuration instead")] = None
+
+    def run(self) -> None:
+        """Print names and what each is for, or the text of one configuration."""
+        from speechgmm.config.catalogue import configuration_path, configurations, summary
+        from speechgmm.report.text import print_table
+
+        if self.show is not None:
+            print(configuration_path(self.show).read_text(encoding="utf-8"), end="")
+        else:
+            print_table([(name, summary(path)) for name, path in configurations().items()], head=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
     """Download a public corpus, checked against a pinned hash; nothing else of the archive comes in."""
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from speechgmm.engine.runs import Result
     from speechgmm.engine.sweep_results import Sweep
 
-from speechgmm.report.text import aligned, duration, figure, shown
+from speechgmm.report.text import duration, metric_cells, print_table, shown
 
 CLASSES_SHOWN = 12
 
@@ -23,30 +23,36 @@ def print_result(result: "Result") -> None:
         if name in metrics and not kinds:
             kinds = f"{metrics[name]} {one if metrics[name] == 1 else several}, "
     print(f"\n{kinds}{metrics['n_train']} training and {metrics['n_test']} test utterances")
-    figures_of_all = [figure(name, metric) for name, metric in run.results.items()]
-    if figures_of_all:  # anomaly-detection models may be trained without a test
-        print("\n".join(aligned(figures_of_all)))
+    # There are none of anomaly-detection models that were trained without a test.
+    print_table([metric_cells(name, metric) for name, metric in run.results.items()], head=False)
+    if before := metrics.get("before_calibration"):
+        both = [
+            (*metric_cells(name, own)[:2], metric_cells(name, run.results[name])[1]) for name, own in before.items()
+        ]
+        print()
+        print_table([("", "before calibration", "after"), *both])
     for key, what in (("conditions", "anomaly"), ("classes", "class")):
         parts = {name: own for name, own in metrics.get(key, {}).items() if "auc" in own}
         if parts:
             lines = [
-                (name, figure("auc", own["auc"])[1], figure("rate", own["detection_rate"])[1])
+                (name, metric_cells("auc", own["auc"])[1], metric_cells("rate", own["detection_rate"])[1])
                 for name, own in parts.items()
             ]
-            print("\n" + "\n".join(aligned([(what, "AUC", "detected"), *lines[:CLASSES_SHOWN]])))
+            print()
+            print_table([(what, "AUC", "detected"), *lines[:CLASSES_SHOWN]])
             if len(lines) > CLASSES_SHOWN:
                 print(f"  ... and {len(lines) - CLASSES_SHOWN} more in {RunFile.METRICS}")
     if "folds" in metrics:
-        figures = {fold: next(iter(own.items())) for fold, own in metrics["folds"].items()}
-        rows = [(fold, figure(*own)[1], f"n = {own[1].n}", "") for fold, own in figures.items()]
+        by_fold = {fold: next(iter(own.items())) for fold, own in metrics["folds"].items()}
+        rows = [(fold, metric_cells(*own)[1], f"n = {own[1].n}", "") for fold, own in by_fold.items()]
         print()
-        print("\n".join(aligned([("fold", next(iter(figures.values()))[0], "", ""), *rows])))
+        print_table([("fold", next(iter(by_fold.values()))[0], "", ""), *rows])
     worst = getattr(evaluation, "worst", None)
     if worst is not None:
         rows = [(label, f"{right} of {n}", f"{100 * right / n:.1f} %", mistake) for label, right, n, mistake in worst()]
         title = "class" if len(rows) <= CLASSES_SHOWN else f"class (worst {CLASSES_SHOWN} of {len(rows)})"
         print()
-        print("\n".join(aligned([(title, "correct", "", "most often confused with"), *rows[:CLASSES_SHOWN]])))
+        print_table([(title, "correct", "", "most often confused with"), *rows[:CLASSES_SHOWN]])
     for line in result.task.trained_notes(result.trained):
         print(f"\n{line}")
     if hints := metrics.get("hints"):
@@ -54,7 +60,7 @@ def print_result(result: "Result") -> None:
         print("\n".join(f"  - {hint}" for hint in hints))
     print(f"\nresults: {shown(result.folder)}")
     model = shown(result.folder / RunFile.MODELS)
-    print(result.task.next_command(model))
+    print(result.task.next_command(model, result.trained))
 
 
 def print_sweep(result: "Sweep", command: str) -> None:
@@ -62,10 +68,11 @@ def print_sweep(result: "Sweep", command: str) -> None:
     from speechgmm.engine.sweep_results import sweep_table
 
     rows = [line.split("\t") for line in sweep_table(result).splitlines()]
-    print("\n" + "\n".join(aligned(rows)))
+    print()
+    print_table(rows)
     print("\nchosen by the results on inner folds (or the split dev) alone; on the test the chosen settings give")
     if result.evaluation is not None:
-        print("\n".join(aligned([figure(name, metric) for name, metric in result.evaluation.metrics.items()])))
+        print_table([metric_cells(name, metric) for name, metric in result.evaluation.metrics.items()], head=False)
     print(f"\nresults: {shown(result.folder)}")
     print(f"train what was chosen: {command}")
 

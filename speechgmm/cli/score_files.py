@@ -55,7 +55,7 @@ class Evaluate:
             DataError: A file that cannot be used.
         """
         from speechgmm.evaluation.metric import notes_of
-        from speechgmm.report.text import aligned, figure, shown
+        from speechgmm.report.text import metric_cells, print_table, shown
         from speechgmm.tasks.verification.score_files import evaluate_file, stakes_of_run
 
         given = {name: getattr(self, name) for name in ("prior", "cost_miss", "cost_false_alarm")}
@@ -78,7 +78,7 @@ class Evaluate:
             print(json.dumps(_finite(found.metrics), indent=1))
             return
         print(f"{shown(self.scores.absolute())}: {found.about}")
-        print("\n".join(aligned([figure(name, metric) for name, metric in found.metrics.items()])))
+        print_table([metric_cells(name, metric) for name, metric in found.metrics.items()], head=False)
 
 
 def _finite(metrics: "Metrics") -> dict[str, dict[str, Any]]:
@@ -99,7 +99,7 @@ def _with_options(note: str) -> str:
 class Fuse:
     """One file of log-likelihood ratios from several systems' scores, or from one's: fusion and calibration."""
 
-    scores: Annotated[list[Path], typer.Argument(help="score files of the systems", metavar="SCORES...")]
+    scores: Annotated[list[Path], typer.Argument(help="score files of the systems", metavar="SCORES")]
     dev: Annotated[
         list[Path] | None,
         typer.Option(

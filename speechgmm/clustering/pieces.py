@@ -26,6 +26,7 @@ from speechgmm.clustering.methods import (
 )
 from speechgmm.errors import DataError, ShapeError
 from speechgmm.gmm import DiagGMM, Mapper, fit_gmm
+from speechgmm.keywords import own_keywords
 from speechgmm.vectors.supervectors import WithinClass, piece_statistics
 
 Floats = NDArray[np.float64]
@@ -34,6 +35,7 @@ FRAMES_PER_COMPONENT: Final = 200
 """Of a background model that is trained on the pieces themselves, at least; it has 2 to 64 components."""
 
 
+@own_keywords
 def cluster_pieces(
     pieces: Sequence[ArrayLike],
     *,

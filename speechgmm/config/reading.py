@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from speechgmm.config.catalogue import configuration_path, configurations, nearest
 from speechgmm.config.experiment import Experiment
 from speechgmm.config.keys import known_keys
 from speechgmm.config.overrides import apply_overrides, corpus_kind, drop_former_kind
@@ -40,7 +41,8 @@ def load_config(
     """Read a configuration file.
 
     Args:
-        path: The YAML file.
+        path: The YAML file; or the name of a configuration that comes with the package, where there is no such file.
+            Its paths are then as in a file of the folder ``configs`` where you stand.
         overrides: ``key.path=value``; a path given here is relative to where you stand.
         trust_cluster: Whether the file itself may name a cluster's scheduler, which can run any program here.
 
@@ -51,11 +53,7 @@ def load_config(
     >>> experiment.name, experiment.config.model.n_components
     ('birds', 16)
     """
-    path = Path(path)
-    if path.is_dir():
-        raise ConfigError(f"{path}: a folder; `speechgmm init {path}` writes a configuration for its recordings")
-    if not path.exists():
-        raise ConfigError(f"{path}: there is no such configuration file")
+    path, folder = _located(Path(path))
     try:
         text = read_text_file(path, "a configuration", most_bytes=4 * MOST_CHARACTERS)
     except DataError as error:
@@ -74,7 +72,18 @@ def load_config(
     scheduler_is_trusted |= any(key in (("parallel",), ("parallel", "scheduler")) for key in given)
     config = make_config(values, str(path), lines)
     notes += _notes(values, config)
-    return Experiment(config, path.stem, path.absolute().parent, tuple(notes), scheduler_is_trusted)
+    return Experiment(config, path.stem, folder, tuple(notes), scheduler_is_trusted)
+
+
+def _located(path: Path) -> tuple[Path, Path]:
+    """A configuration's file, and the folder that its paths are relative to."""
+    if path.exists() and not path.is_dir():
+        return path, path.absolute().parent
+    if str(path) in configurations():
+        return configuration_path(str(path)), Path("configs").absolute()
+    if path.is_dir():
+        raise ConfigError(f"{path}: a folder; `speechgmm init {path}` writes a configuration for its recordings")
+    raise ConfigError(f"{path}: there is no such configuration file; {nearest(path.stem)}")
 
 
 def make_config(
@@ -108,7 +117,7 @@ def _made(values: Mapping[str, Any], source: str, lines: Mapping[tuple[str, ...]
         config: Config = _validator().validate_python(values)
     except ValidationError as error:
         messages = [_explain(dict(problem), source, lines) for problem in error.errors(include_url=False)]
-        raise ConfigError("\n".join(dict.fromkeys(messages)), arguments=given) from None
+        raise ConfigError("\n".join(_joined(messages)), arguments=given) from None
     try:
         check_task(config)
     except ConfigError as error:
@@ -190,6 +199,16 @@ def _explain(problem: dict[str, Any], source: str, lines: Mapping[tuple[str, ...
     elif problem["type"] == "literal_error":
         message = _nearest(path, problem["input"], message)
     return f"{where}: {key} is {short(problem['input'])}; expected {message}"
+
+
+def _joined(messages: Sequence[str]) -> Iterator[str]:
+    """The messages, each once; of a key that may have one of several types, the types in one message."""
+    expected: dict[str, list[str]] = {}
+    for message in dict.fromkeys(messages):
+        given, _, what = message.partition("; expected ")
+        expected.setdefault(given, []).extend([what] if what else [])
+    for given, types in expected.items():
+        yield f"{given}; expected {' or '.join(types)}" if types else given
 
 
 def _nearest(path: tuple[str, ...], given: Any, expected: str) -> str:

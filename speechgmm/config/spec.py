@@ -36,7 +36,9 @@ class ParallelSpec:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    n_jobs: int = setting(-1, "how many tasks run at once; -1: one per CPU core, or all that a cluster has", le=4096)
+    n_jobs: int = setting(
+        -1, "how many tasks run at once; -1: one per CPU core, or all that a cluster has", ge=-1, le=4096
+    )
     backend: Literal["auto", "threads", "processes", "dask"] = setting(
         "auto",
         "auto: processes for extraction, threads for training and scoring; or one of the two for all; dask: a cluster "
@@ -64,9 +66,9 @@ class ParallelSpec:
             check_scheduler(self.scheduler)
         if self.n_jobs != -1:
             raise ConfigError(
-                "parallel.n_jobs counts workers on this machine; with backend: dask, they are counted where they are "
-                "started: `dask worker` has options for their number, and for one thread each",
-                arguments=("n_jobs",),
+                f"parallel.n_jobs is {self.n_jobs}, and counts workers on this machine; with backend: dask, they are "
+                "counted where they are started: `dask worker` has options for their number, and for one thread each. "
+                "Leave parallel.n_jobs at -1, in the configuration and on the command line"
             )
 
     def memory_bytes(self) -> int:
@@ -100,7 +102,7 @@ def check_scheduler(address: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSpec:
-    """What the page about a run holds beside its figures.
+    """What the page about a run holds beside its metrics.
 
     >>> ReportSpec(audio=0).identify
     False

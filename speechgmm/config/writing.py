@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass, replace
 from hashlib import blake2b
 from typing import Any, get_type_hints
 
@@ -58,7 +58,7 @@ def config_hash(config: Config) -> str:
     >>> config_hash(make_config({"parallel": {"n_jobs": 1}})) == config_hash(make_config({}))
     True
     """
-    return _digest(other_than(to_plain(default_config()), _of_the_result(config)))
+    return _digest(other_than(to_plain(default_config()), _of_the_result(_with_defaults_as_written(config))))
 
 
 def settings_hash(config: Config) -> str:
@@ -73,6 +73,17 @@ def settings_hash(config: Config) -> str:
     """
     unread = unread_sections(config)
     return _digest(_as_floats({key: value for key, value in _of_the_result(config).items() if key not in unread}))
+
+
+def _with_defaults_as_written(spec: Any) -> Any:
+    """The same spec, whose values have the type of the default that they equal: 16 that was read back as 16.0 is 16."""
+    values = {field.name: (getattr(spec, field.name), field.default) for field in fields(spec)}
+    written = {
+        name: _with_defaults_as_written(value) if is_dataclass(value) else default
+        for name, (value, default) in values.items()
+        if is_dataclass(value) or value == default
+    }
+    return replace(spec, **written)
 
 
 def _as_floats(value: Any) -> Any:

@@ -8,7 +8,7 @@ from speechgmm.corpus.labels import relabelled
 from speechgmm.corpus.leaks import check_leaks, same_audio
 from speechgmm.corpus.spec import AsvspoofSpec, CorpusSpec, FolderSpec, SplitSpec, TextGridSpec, TimitSpec
 from speechgmm.corpus.splits import Fold, make_split
-from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
+from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance, speaker_column
 from speechgmm.errors import ConfigError, DataError
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "make_split",
     "read_corpus",
     "same_audio",
+    "speaker_column",
 ]
 
 
@@ -78,7 +79,7 @@ def _read(
         others = [kind for kind in get_args(get_type_hints(SplitSpec)["kind"]) if kind != "column"]
         raise DataError(
             f"{root}: NLTK's sample of TIMIT has no training and test of its own; set corpus.split: "
-            f"{' or '.join(others)}, and corpus.group: speaker lest a speaker stand on both sides"
+            f"{' or '.join(others)}, and corpus.group: speaker, so that no speaker is on both sides"
         )
     return corpus
 

@@ -200,7 +200,7 @@ class CorpusSpec:
     label: str = setting("label", "the column whose values are the classes")
     target: str | None = setting(
         None,
-        "classification of two classes: the one that is to be detected; figures of detection are given then too, of "
+        "classification of two classes: the one that is to be detected; metrics of detection are given then too, of "
         "the score by which it is more likely than the other",
     )
     labels: LabelSpec = setting(LabelSpec(), "which labels are merged into one class, and which are left out")

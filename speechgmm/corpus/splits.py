@@ -28,10 +28,13 @@ class Fold:
 
     def apply(self, corpus: Corpus) -> Corpus:
         """The corpus with this fold's splits; background material stays what it is."""
-        utterances = (
-            u if u.split in BACKGROUND else replace(u, split="test" if u.id in self.test else "train") for u in corpus
-        )
-        return replace(corpus, utterances=tuple(utterances))
+        return replace(corpus, utterances=tuple(map(self._placed, corpus)))
+
+    def _placed(self, utterance: Utterance) -> Utterance:
+        split = "test" if utterance.id in self.test else "train"
+        if utterance.split == split or utterance.split in BACKGROUND:
+            return utterance
+        return replace(utterance, split=split)
 
 
 def make_split(

@@ -4,7 +4,7 @@ Owns the values that every reader returns. Knows no file format and opens no fil
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -88,6 +88,10 @@ class Corpus:
                 return True
         return False
 
+    def is_of_whole_recordings(self) -> bool:
+        """Whether no utterance has times: each is a whole recording."""
+        return all(one.start is None and one.end is None for one in self.utterances)
+
     def paths(self) -> tuple[Path, ...]:
         """Every recording once, in order of first mention."""
         return tuple(dict.fromkeys(utterance.path for utterance in self.utterances))
@@ -100,3 +104,25 @@ def _plain(text: str) -> str:
     if not text.isascii():
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return text if text.isprintable() else _BREAKS.sub(" ", text)
+
+
+def classes_within_groups(pairs: Iterable[tuple[str, str]]) -> bool:
+    """Whether each class is of one group, of pairs of the two: as a speaker under several names is.
+
+    Groups that divide a class, such as sessions or texts, say of nobody who it is.
+
+    >>> classes_within_groups([("ann", "a"), ("anna", "a")])
+    True
+    >>> classes_within_groups([("ann", "monday"), ("ann", "tuesday")])
+    False
+    """
+    group_of: dict[str, str] = {}
+    return all(group_of.setdefault(label, group) == group for label, group in pairs)
+
+
+def speaker_column(corpus: Corpus, group: str | None) -> str:
+    """The column that says who speaks: the groups, unless they divide the classes, as sessions and texts do."""
+    members = [utterance for utterance in corpus if utterance.split not in BACKGROUND]
+    if group and classes_within_groups((one.label(corpus.label), one.label(group)) for one in members):
+        return group
+    return corpus.label

@@ -13,7 +13,7 @@ seconds, from the synthesiser's own events. Pauses and phones shorter than `SHOR
 listed.
 
 Refuses to write into a folder that holds anything else, or a demo corpus made otherwise. A result on this
-corpus proves that the chain from recordings to figures works; it says nothing about human speech.
+corpus proves that the chain from recordings to metrics works; it says nothing about human speech.
 """
 
 import hashlib

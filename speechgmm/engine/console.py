@@ -1,6 +1,7 @@
 """What a person sees while work goes on: stages, progress, warnings; on standard error and in the run's log.
 
-Results go to standard output and are none of this module's business.
+Every message is also a record of the logger ``speechgmm``. Results go to standard output and are none of this module's
+business.
 """
 
 import sys
@@ -20,9 +21,15 @@ Item = TypeVar("Item")
 
 @dataclass(slots=True)
 class Console:
-    """Says things to a person. ``quiet`` leaves warnings only."""
+    """Says things to a person: prints them to standard error, and passes them to the logger ``speechgmm``.
 
-    quiet: bool = False
+    An application that shows the records of that logger itself takes ``Console(printing=False)``.
+
+    >>> Console(printing=False).warn("nobody but the logger hears of it")
+    """
+
+    quiet: bool = False  # print warnings only
+    printing: bool = True  # False: print nothing
     log: Path | None = None
     seconds: dict[str, float] = field(default_factory=dict)  # stage -> time taken
     warned: set[str] = field(default_factory=set)
@@ -30,7 +37,8 @@ class Console:
     def say(self, text: str) -> None:
         """A line about what is being done."""
         self.record(text)
-        if not self.quiet:
+        _log("info", text)
+        if self.printing and not self.quiet:
             print(text, file=sys.stderr, flush=True)
 
     def warn(self, text: str) -> None:
@@ -39,7 +47,9 @@ class Console:
             return
         self.warned.add(text)
         self.record(f"warning: {text}")
-        print(f"warning: {text}", file=sys.stderr, flush=True)
+        _log("warning", text)
+        if self.printing:
+            print(f"warning: {text}", file=sys.stderr, flush=True)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -48,7 +58,9 @@ class Console:
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
+            seconds = time.perf_counter() - begun
+            self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+            _log("debug", f"stage {name}: {seconds:.2f} s")
 
     @contextmanager
     def patience(self, text: str, seconds: float = 1.5) -> Iterator[None]:
@@ -68,7 +80,7 @@ class Console:
         """
         begun = time.perf_counter()
         total = 0
-        if what and not self.quiet and sys.stderr.isatty():
+        if what and self.printing and not self.quiet and sys.stderr.isatty():
             from rich.console import Console as Terminal
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -113,3 +125,11 @@ class Console:
             except OSError as error:
                 self.log = None
                 print(f"warning: the log cannot be written: {error}", file=sys.stderr)
+
+
+def _log(level: str, text: str) -> None:
+    """Pass a message to the logger. As long as nobody has imported logging, no handler can wait for it."""
+    if "logging" in sys.modules:
+        from speechgmm.logger import LOGGER
+
+        getattr(LOGGER, level)("%s", text)

@@ -20,7 +20,7 @@ from speechgmm.engine.frames import Piece
 from speechgmm.engine.job import Job
 from speechgmm.engine.recordings import NARROW
 from speechgmm.features import front_end
-from speechgmm.features.measurements import not_silent
+from speechgmm.features.measurements import Silence, not_silent
 from speechgmm.io.audio import CLIPPED_SHARE
 from speechgmm.io.feature_store import Entry
 
@@ -80,7 +80,7 @@ def data_warnings(job: Job, corpus: Corpus, pieces: Sequence[Piece], entries: Ma
     classes = {label: found for label, found in by_class.items() if label}
     yield from _alike_labels(labelled)
     yield from _two_labels(labelled, corpus.root)
-    yield from _digital_silence(labelled, classes, job.task.in_order)
+    yield from _digital_silence(labelled, classes, job.task.silence(corpus))
     yield from _clipping(classes)
     yield from _levels(classes)
     yield from _offsets(by_class, front_end(job.audio.features, job.audio.sample_rate).remove_mean)
@@ -144,8 +144,21 @@ def _two_labels(items: Sequence[_Item], root: Path) -> Iterator[str]:
         )
 
 
+_OF_SILENCE: Final = {
+    Silence.KEPT: "cut it off, or add as much to the others",
+    Silence.DROPPED: (
+        "such frames are left out of training and scoring; set features.vad or cut it: its edges and what is nearly "
+        "silent remain"
+    ),
+    Silence.DROPPED_WITH_EDGES: (
+        "such frames and those beside them are left out of training and scoring; cut what is nearly silent: it remains"
+    ),
+}
+"""What becomes of digital silence that tells the class, and what to do."""
+
+
 def _digital_silence(
-    items: Sequence[_Item], by_class: Mapping[str, Mapping[Path, Entry]], in_order: bool
+    items: Sequence[_Item], by_class: Mapping[str, Mapping[Path, Entry]], rule: Silence
 ) -> Iterator[str]:
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for item in items:
@@ -157,14 +170,7 @@ def _digital_silence(
         if len(by_class[label]) < FEW and share < SILENT_MORE_OF_FEW:
             shares[label] = 0.0
     for high, low in _apart(shares, SILENT_MORE):
-        what = (
-            "cut it off, or add as much to the others"
-            if in_order
-            else (
-                "such frames are left out of training and scoring; set features.vad or cut it: its edges and what "
-                "is nearly silent remain"
-            )
-        )
+        what = _OF_SILENCE[rule]
         yield (
             f"{_percents(high, 'of the frames of class')} are digital silence (all samples equal), "
             f"of class {low[0]!r} {_percent(low[1])}: the class is told by its padding; {what}"
@@ -192,15 +198,15 @@ def _levels(by_class: Mapping[str, Mapping[Path, Entry]]) -> Iterator[str]:
     }
     if len(medians) < 2:
         return
-    odd = []
+    unusual = []
     for label, level in medians.items():
         others = float(np.median([value for other, value in medians.items() if other != label]))
         if abs(level - others) >= LOUDER:
-            odd.append(f"class {label!r} {level:.0f} dB (others {others:.0f} dB)")
-    if odd:
+            unusual.append(f"class {label!r} {level:.0f} dB (others {others:.0f} dB)")
+    if unusual:
         yield (
-            f"levels differ strongly by class (RMS re full scale): {', '.join(odd[:NAMED])}: the class is told by its "
-            "level where features hold it (c0, energy); set features.cmvn, or c0: drop, or record all alike"
+            f"levels differ strongly by class (RMS re full scale): {', '.join(unusual[:NAMED])}: the class is told by "
+            "its level where features hold it (c0, energy); set features.cmvn, or c0: drop, or record all alike"
         )
 
 

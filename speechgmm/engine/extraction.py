@@ -91,7 +91,7 @@ def _piece(
     job: Job, plan: FrontEnd, store: FeatureStore, entry: Entry, utterance: Utterance, speed: float = 1.0
 ) -> Piece:
     """Where an utterance's frames lie; ``speed`` is how much faster the recording was played."""
-    silent = () if job.task.in_order else entry.measured.silent
+    silent = job.task.silence(job.corpus).left_out(entry.measured.silent, plan, entry.n_frames)
     first, stop = 0, entry.n_frames
     if utterance.start is not None or utterance.end is not None:
         start = (utterance.start or 0.0) / speed
@@ -173,7 +173,7 @@ def _write_rejected(job: Job, rejected: Sequence[tuple[str, str]]) -> str:
 
 
 def _refuse_copies(corpus: Corpus, pieces: Sequence[Piece], folds: Sequence[Fold]) -> None:
-    """The same audio under two names, in training and in test, makes every figure too good."""
+    """The same audio under two names, in training and in test, makes every result too good."""
     keys = {utterance.path: piece.key for utterance, piece in zip(corpus, pieces, strict=True)}
     if len(set(keys.values())) == len(keys):
         return

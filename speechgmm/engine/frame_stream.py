@@ -20,7 +20,7 @@ from speechgmm.errors import ConfigError, DataError, ShapeError
 from speechgmm.features import front_end, raw_features
 from speechgmm.features.framing import BLOCK
 from speechgmm.features.kinds import feature_kind
-from speechgmm.features.measurements import Measured, not_silent
+from speechgmm.features.measurements import Measured, Silence, not_silent
 from speechgmm.io.audio import INT16_SCALE, check_channel, check_rate, one_channel, resampler
 from speechgmm.io.samples import RecordedSamples, recorded
 
@@ -66,7 +66,14 @@ class FrameStream:
     Where samples are cut into pieces changes nothing.
     """
 
-    def __init__(self, audio: AudioInput, sample_rate: int, step: int, name: str = "samples") -> None:
+    def __init__(
+        self,
+        audio: AudioInput,
+        sample_rate: int,
+        step: int,
+        name: str = "samples",
+        silence: Silence = Silence.DROPPED,
+    ) -> None:
         """Begin a recording.
 
         Args:
@@ -74,6 +81,7 @@ class FrameStream:
             sample_rate: Hz of the samples that will come.
             step: Frames.
             name: What messages call the recording.
+            silence: What becomes of digital silence.
 
         Raises:
             ConfigError: The features need the whole recording.
@@ -81,7 +89,7 @@ class FrameStream:
         """
         check_causal(audio)
         check_rate(name, sample_rate, audio.sample_rate, resample=audio.resample)
-        self.audio, self.step, self.name = audio, step, name
+        self.audio, self.step, self.name, self.silence = audio, step, name, silence
         self.plan = front_end(audio.features, audio.sample_rate)
         self._pieces: list[RecordedSamples] = []
         self._given_rate = sample_rate
@@ -165,4 +173,5 @@ class FrameStream:
         if audio.normalisation is not None and audio.features.cmvn != "none":
             frames = audio.normalisation.apply(frames)
         where = np.ones(len(frames), bool) if speech is None else speech
-        return audio.transformed(frames), where & not_silent(passing.result().silent, 0, len(frames))
+        left_out = self.silence.left_out(passing.result().silent, self.plan, len(frames))
+        return audio.transformed(frames), where & not_silent(left_out, 0, len(frames))

@@ -13,6 +13,7 @@ from speechgmm.engine.cluster import Cluster, connect
 from speechgmm.engine.console import Console
 from speechgmm.engine.task import AnyTask, task_of
 from speechgmm.errors import ConfigError
+from speechgmm.logger import handled_here, returning_records
 from speechgmm.parallel import Backend, pmap, thread_pool, workers
 
 Work = TypeVar("Work")
@@ -75,9 +76,10 @@ class Job:
         if self.cluster is not None or chosen == "dask":
             if self.cluster is None:
                 raise ConfigError("parallel.backend: dask, and a job without a connection; make it with prepare()")
-            return self.cluster.map(function, tasks)
+            return handled_here(self.cluster.map(returning_records(function), tasks))
         n_jobs = self.n_jobs if at_most is None else min(self.n_jobs, at_most)
-        return pmap(function, tasks, n_jobs=n_jobs, backend=auto if chosen == "auto" else chosen)
+        backend = auto if chosen == "auto" else chosen
+        return handled_here(pmap(returning_records(function), tasks, n_jobs=n_jobs, backend=backend))
 
     def passes(self, n_threads: int | None = None) -> AbstractContextManager[Callable[..., Iterator[Any]]]:
         """A ``map`` for passes over the same short tasks again and again: on threads of this machine, or the cluster.

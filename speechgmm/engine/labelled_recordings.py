@@ -62,7 +62,12 @@ def whole_recording(piece: Piece) -> Piece:
 
 
 def bounds_in_frames(plan: FrontEnd, utterance: Utterance, piece: Piece, speed: float = 1.0) -> tuple[float, float]:
-    """Start and end of an utterance in frames; ``speed`` is how much faster the recording was played."""
+    """Start and end of an utterance in frames; ``speed`` is how much faster the recording was played.
+
+    Frames that are left out of a whole recording are not counted.
+    """
+    if utterance.start is None and utterance.end is None:
+        return plan.positions(0.0, None, piece.count())
     end = None if utterance.end is None else utterance.end / speed
     return plan.positions((utterance.start or 0.0) / speed, end, piece.n_frames)
 

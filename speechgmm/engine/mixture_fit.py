@@ -41,6 +41,7 @@ from speechgmm.gmm.options import EMOptions
 from speechgmm.gmm.prior import ConjugatePrior
 from speechgmm.gmm.selection import SizeSearch, choose_size
 from speechgmm.io.posterior_part import posterior_part
+from speechgmm.logger import LOGGER
 
 TRAINING_VERSION = 4
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
@@ -132,6 +133,11 @@ def train_class(task: MixtureTask, *, map: Mapper = map) -> tuple[DiagGMM, Class
         notes=fit.notes if isinstance(fit, Fit) else (),
     )
     cache.write(key, pack_mixture(fit.model, report))
+    LOGGER.debug(
+        "%s: %d components on %d frames, %d iterations, %.4f nats per frame%s",
+        *(task.label, report.n_components, report.n_frames, report.iterations, report.objective),
+        "" if report.converged else ", not converged",
+    )
     return fit.model, report
 
 

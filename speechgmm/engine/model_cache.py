@@ -25,6 +25,7 @@ from speechgmm.features.transforms import LinearTransform
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.checksums import sealed, unsealed
 from speechgmm.io.feature_store import FeatureStore, canonical, digest
+from speechgmm.logger import LOGGER
 
 Model = TypeVar("Model")
 Work = TypeVar("Work")
@@ -154,6 +155,7 @@ def kept_or_trained(
     if damaged:
         job.console.warn(f"damaged in the cache of models, and trained again:\n{listed(damaged)}")
     missing = [task for key, task in zip(keys, work, strict=True) if key not in kept]
+    LOGGER.debug("%d of %d models are in the cache", len(keys) - len(missing), len(keys))
     trained = iter(train(missing) if missing else ())
     for key in keys:
         yield kept[key] if key in kept else next(trained)

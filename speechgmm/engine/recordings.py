@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import DataError, RecordingWarning
 from speechgmm.features import front_end, moments, normalisation, raw_features
-from speechgmm.features.measurements import Measured, Measurements, not_silent
+from speechgmm.features.measurements import Measured, Measurements, Silence, not_silent
 from speechgmm.io.audio import Pieces, recording_key
 from speechgmm.io.samples import AudioSource
 
@@ -37,12 +37,12 @@ class RecordingFacts:
     n_frames: int
 
 
-def _doubts(audio: AudioInput, facts: RecordingFacts, every: bool) -> Iterator[str]:
-    """What speaks against trusting a model's decision about a recording; ``every`` as of `frames_of`."""
+def _doubts(audio: AudioInput, facts: RecordingFacts, rule: Silence) -> Iterator[str]:
+    """What speaks against trusting a model's decision about a recording; ``rule`` as of `frames_of`."""
     measured = facts.measured
     silent = measured.n_silent / facts.n_frames
     if silent >= SILENT_SHARE:
-        effect = "scored as they are" if every else "left out"
+        effect = "scored as they are" if rule is Silence.KEPT else "left out"
         yield f"{100 * silent:.0f} % of the frames are digital silence (all samples equal) and are {effect}"
     reached = audio.band or audio.sample_rate / 2
     if measured.band < NARROW * reached:
@@ -77,11 +77,16 @@ def measured_features(
 
 
 def frames_of(
-    audio: AudioInput, path: AudioSource, speed: float = 1.0, noising: "Noising | None" = None, *, every: bool = False
+    audio: AudioInput,
+    path: AudioSource,
+    speed: float = 1.0,
+    noising: "Noising | None" = None,
+    *,
+    silence: Silence = Silence.DROPPED,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], RecordingFacts]:
     """(T, D) frames of a recording (with noise), not normalised; (T,) which of them are speech; and about it.
 
-    Digital silence is no speech; with ``every`` it is, for models of whole recordings, which heard it in training too.
+    ``silence`` is what becomes of digital silence, the same as in training: where it is left out, it is no speech.
     Warns with ``RecordingWarning`` of a fault that the recording can be used with, and of what speaks against trusting
     a decision about it.
     """
@@ -94,24 +99,25 @@ def frames_of(
         raise error if str(path) in str(error) else DataError(f"{path}: {error}") from None
     recording.warn()
     facts = RecordingFacts(recording.duration, recording.clipped, measured, len(frames))
-    for note in _doubts(audio, facts, every):
+    for note in _doubts(audio, facts, silence):
         warnings.warn(f"{path}: {note}", RecordingWarning, stacklevel=2)
     if speech is None:
         speech = np.ones(len(frames), bool)
     if not speech.any():
         raise DataError(f"{path}: the VAD keeps none of its {len(frames)} frames")
-    if not every:
-        speech = speech & not_silent(measured.silent, 0, len(frames))
+    left_out = silence.left_out(measured.silent, front_end(audio.features, audio.sample_rate), len(frames))
+    if left_out:
+        speech = speech & not_silent(left_out, 0, len(frames))
         if not speech.any():
             raise DataError(f"{path}: the VAD keeps nothing of its {len(frames)} frames but digital silence")
     return frames, speech, facts
 
 
 def model_frames(
-    audio: AudioInput, path: AudioSource, *, every: bool = False
+    audio: AudioInput, path: AudioSource, *, silence: Silence = Silence.DROPPED
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], RecordingFacts]:
     """What a model sees of a recording: as `frames_of`, but normalised and transformed."""
-    frames, speech, facts = frames_of(audio, path, every=every)
+    frames, speech, facts = frames_of(audio, path, silence=silence)
     if audio.features.cmvn != "none":
         how = audio.normalisation or normalisation(moments(frames[speech]), audio.features.norm_vars)
         frames = how.apply(frames)

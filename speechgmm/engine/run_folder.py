@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.config import plain_values
+from speechgmm.corpus.utterance import classes_within_groups
 from speechgmm.engine.run_scores import Claims, Decisions, Row, claims_of, decisions_of, other_scores
 from speechgmm.engine.task import AnyTask, task_of_run
 from speechgmm.errors import ConfigError, DataError
@@ -168,11 +169,13 @@ class RunFolder:
         return {tuple(row[at[column]] for column in key): tuple(row[at[column]] for column in values) for row in rows}
 
     def groups(self, *, owners: bool = False) -> tuple[dict[str, str], dict[str, str]]:
-        """The group of every utterance and, with ``owners``, of every model, whose label is one where none is named."""
+        """The group of every utterance and, with ``owners``, of every model: its class where groups divide classes."""
         with self.reading():
             corpus, (names, rows) = self.config["corpus"], self.table(RunFile.PROTOCOL)
             label, group = corpus["label"], corpus["group"] or (corpus["label"] if owners else None)
             by = {name: len(names) - 1 - names[::-1].index(name) for name in {label, *([group] if group else [])}}
+            if owners and not classes_within_groups((row[by[label]], row[by[group]]) for row in rows):
+                group = label
             tests = {row[0]: row[by[group]] for row in rows} if group else {}
             return tests, {row[by[label]]: row[by[group]] for row in rows} if group and owners else {}
 

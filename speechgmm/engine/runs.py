@@ -39,7 +39,7 @@ Stage = Literal["extract", "train", "run"]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Result:
-    """Where a run's files are, and its figures."""
+    """Where a run's files are, and its metrics."""
 
     folder: Path
     metrics: dict[str, Any]  # as in metrics.json
@@ -50,8 +50,8 @@ class Result:
 
     def __repr__(self) -> str:
         found = self.evaluation.metrics if self.evaluation else {}
-        figures = (f"{name} {metric.value:.4f}" for name, metric in found.items())
-        return f"Result({str(self.folder)!r}: {', '.join(figures)})"
+        metrics = (f"{name} {metric.value:.4f}" for name, metric in found.items())
+        return f"Result({str(self.folder)!r}: {', '.join(metrics)})"
 
 
 def run(

@@ -24,6 +24,7 @@ from speechgmm.io.audio import Pieces, recording_key
 from speechgmm.io.decoders import DECODING_VERSION
 from speechgmm.io.feature_store import Entry, Extracted, FeatureStore, Stamp, stamp_of
 from speechgmm.io.other_decoders import other_decoder
+from speechgmm.logger import LOGGER
 
 CHUNK_FILES = 256
 CHUNK_BYTES = 32_000_000
@@ -214,6 +215,8 @@ def extract_chunk(chunk: _Chunk) -> _Done:
     new = [entry for entry in reused if entry != keys[entry.key]]
     if new:
         chunk.store.note(new)
+    counts = len(entries), len(reused), len(problems)
+    LOGGER.debug("extracted %d recordings; %d more had features already, %d cannot be used", *counts)
     return _Done(entries, reused, problems)
 
 

@@ -15,8 +15,8 @@ class Point:
     """One setting of the grid, as it fared."""
 
     settings: dict[str, Any]  # key -> value
-    inner: dict[str, float]  # outer fold ("" where there is none) -> figure by which it is chosen
-    test: float  # figure on the test, pooled over folds; chooses nothing
+    inner: dict[str, float]  # outer fold ("" where there is none) -> metric by which it is chosen
+    test: float  # metric on the test, pooled over folds; chooses nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """A sweep: the same experiment with other settings, chosen without a look at the test.
 
-Every point of the grid is judged by an inner figure: on the split ``dev`` where there is one, else on inner folds of
+Every point of the grid is judged by an inner result: on the split ``dev`` where there is one, else on inner folds of
 the training part. With folds outside, each of them chooses for itself by its own inner folds (nested cross-validation,
-Varma & Simon 2006). The test figure of a point stands beside its inner figure and chooses nothing.
+Varma & Simon 2006). The test result of a point is printed beside its inner result and chooses nothing.
 
 Features are extracted once per kind, models of the same frames and settings are trained once, and what is finished is
 kept: a sweep that was stopped goes on.
@@ -93,7 +93,7 @@ def sweep(
     console: Console | None = None,
     budget: float | None = None,
 ) -> Sweep:
-    """Run every point and choose by inner figures.
+    """Run every point and choose by inner results.
 
     Args:
         config: The YAML file.
@@ -187,7 +187,7 @@ def _changed(path: Path, text: str, base: Experiment) -> str:
 
 
 def _check_same_task(experiments: Sequence[Experiment]) -> None:
-    """All points must be tested on the same items in the same folds, lest their figures mean different things."""
+    """All points must be tested on the same items in the same folds, so that their results can be compared."""
 
     def division(experiment: Experiment) -> Any:
         job = prepare(experiment, console=Console(quiet=True))
@@ -209,7 +209,7 @@ def _check_same_task(experiments: Sequence[Experiment]) -> None:
 
 
 def _run_point(job: Job, settings: dict[str, Any]) -> tuple[Point, dict[str, Any]]:
-    """Inner figures and test scores of one point, by outer fold."""
+    """Inner results and test scores of one point, by outer fold."""
     task, config = job.task, job.experiment.config
     inputs = task.extract(job)
     outer = {fold.name: tuple(divide(job, one, fold) for one in inputs) for fold in job.folds} or {"": inputs}
@@ -221,13 +221,13 @@ def _run_point(job: Job, settings: dict[str, Any]) -> tuple[Point, dict[str, Any
         name: {fold: (part, next(trained)) for fold, part in parts.items()} for name, parts in inner.items()
     }
     inner_job = task.without_trial_table(job)
-    figures = {
+    results = {
         name: task.criterion(config, task.pooled(task.test(inner_job, systems)))
         for name, systems in inner_systems.items()
     }
     tests = task.test(job, outer_systems)
     pooled = task.of_several_models(job, task.pooled(tests))  # as it is when it is chosen, and as a run has it
-    return Point(settings, figures, task.criterion(config, pooled)), tests
+    return Point(settings, results, task.criterion(config, pooled)), tests
 
 
 def _inner_sets(job: Job, inputs: Inputs) -> dict[str, Inputs]:
@@ -250,7 +250,7 @@ def _choose(
     found: Sequence[tuple[Point, dict[str, Any]]],
     failed: tuple[dict[str, Any], ...],
 ) -> Sweep:
-    """What the inner figures choose, and its test; ``config`` is that of the first point."""
+    """What the inner results choose, and its test; ``config`` is that of the first point."""
     points = [point for point, _ in found]
     folds = list(points[0].inner)
     chosen = {fold: int(np.argmax([point.inner[fold] for point in points])) for fold in folds}

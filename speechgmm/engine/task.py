@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 from speechgmm.errors import ConfigError
+from speechgmm.features.measurements import Silence
 from speechgmm.task_table import entries, name_of, report_module
 
 if TYPE_CHECKING:  # a recording is scored without them
@@ -75,9 +76,6 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
     score_unit: ClassVar[str] = "nats per frame"
     """Unit of scores in ``scores.tsv`` that do not name their own."""
 
-    in_order: ClassVar[bool] = False
-    """Whether recordings are taken frame after frame, so that no frame may be left out, not even digital silence."""
-
     least_classes: ClassVar[int] = 2
     """Classes that training needs at the least."""
 
@@ -95,6 +93,10 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
             DataError: The corpus lacks what this task needs.
         """
         return {}
+
+    def silence(self, corpus: Corpus) -> Silence:
+        """What becomes of digital silence; where recordings are taken frame after frame, it must be kept."""
+        return Silence.DROPPED
 
     def has_classes(self, job: Job) -> bool:
         """Whether the labels of the corpus are classes, each with recordings of its own (and no transcripts)."""
@@ -223,7 +225,7 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
         """What ``metrics.json`` holds beside the metrics of all and of folds."""
         return {}
 
-    def next_command(self, model: str) -> str:
+    def next_command(self, model: str, trained: Trained) -> str:
         """The command that uses the model file next, for the end of a run."""
         return f"score a recording: speechgmm score {model} RECORDING"
 

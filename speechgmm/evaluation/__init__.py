@@ -1,4 +1,4 @@
-"""Figures about decisions: metrics and their intervals."""
+"""Metrics of decisions, and their intervals."""
 
 from speechgmm.evaluation.clustering import (
     ClusterFigures,

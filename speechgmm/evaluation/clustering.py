@@ -1,13 +1,17 @@
-"""Figures about clusters against true classes: purity, coverage, NMI, ARI; and silhouettes, which need no truth.
+"""Metrics of clusters against true classes: purity, coverage, NMI, ARI; and silhouettes, which need no truth.
 
 Conventions: labels are any hashable values, N of each kind; what a cluster is called does not matter. NMI alone
 misleads: with few pieces per class, every piece alone scores high (.81 with ten classes of three), so that
 ``ClusterFigures`` holds what that would be beside it. ARI is 0 for chance, and for every piece alone.
+
+scikit-learn has NMI (Strehl & Ghosh 2002; the arithmetic mean) and ARI (Hubert & Arabie 1985, eq. 5) too, but not under
+weights of groups, by which they have intervals: tests compare the two.
 """
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from warnings import warn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,7 +36,7 @@ class ClusterFigures:
 
 
 def cluster_figures(found: Sequence[Hashable], true: Sequence[Hashable]) -> ClusterFigures:
-    """All figures of the clusters ``found`` (N,) against the ``true`` classes (N,).
+    """All metrics of the clusters ``found`` (N,) against the ``true`` classes (N,).
 
     Raises:
         ShapeError: Labels of another number than classes.
@@ -42,25 +46,21 @@ def cluster_figures(found: Sequence[Hashable], true: Sequence[Hashable]) -> Clus
     >>> figures.purity, figures.coverage, round(figures.nmi, 3), round(figures.ari, 3)
     (1.0, 0.8, 0.779, 0.545)
     """
-    table = contingency(found, true)
-    total = int(table.sum())
-    classes = np.repeat(np.arange(table.shape[1]), table.sum(axis=0))
-    singles = np.zeros((total, table.shape[1]), np.int64)
-    singles[np.arange(total), classes] = 1
+    clusters, alone, ones = WeightedClusters(found, true), WeightedClusters(range(len(true)), true), np.ones(len(true))
     return ClusterFigures(
-        purity=float(table.max(axis=1).sum() / total),
-        coverage=float(table.max(axis=0).sum() / total),
-        nmi=normalised_information(table),
-        nmi_alone=normalised_information(singles),
-        ari=adjusted_rand_index(table),
-        n_clusters=table.shape[0],
-        n_classes=table.shape[1],
+        purity=clusters.purity(ones),
+        coverage=clusters.coverage(ones),
+        nmi=clusters.nmi(ones),
+        nmi_alone=alone.nmi(ones),
+        ari=clusters.ari(ones),
+        n_clusters=len(set(found)),
+        n_classes=len(set(true)),
     )
 
 
 @dataclass(frozen=True)
 class WeightedClusters:
-    """Clusters against true classes under weights of the pieces, so that each figure has an interval.
+    """Clusters against true classes under weights of the pieces, so that each metric has an interval.
 
     Pieces of one group have one weight: how often the group (a speaker, a session) was drawn. Pairs of pieces count
     as trials do in ``resampling``: between two groups by the product of their weights, within a group by its weight.
@@ -99,13 +99,13 @@ class WeightedClusters:
 
     def __post_init__(self) -> None:
         """Refuse sequences that do not belong together."""
-        sizes = {len(one) for one in (self.found, self.true, self.groups, self.parts) if one is not None}
-        if len(sizes) > 1:
-            raise ShapeError(
-                f"sequences of {sorted(sizes)} pieces; expected clusters, classes, groups of the same ones"
-            )
+        given = {"clusters": self.found, "true classes": self.true, "groups": self.groups, "parts": self.parts}
+        sizes = {name: len(labels) for name, labels in given.items() if labels is not None}
+        if len(set(sizes.values())) > 1:
+            counts = ", ".join(f"{n} {name}" for name, n in sizes.items())
+            raise ShapeError(f"{counts}; expected one of each for every piece")
         if not len(self.found):
-            raise DataError("no pieces; clusters have no figures")
+            raise DataError("no pieces; clusters have no metrics")
 
     @cached_property
     def group_numbers(self) -> Numbers:
@@ -210,49 +210,34 @@ def _n_log_n(sizes: Floats) -> float:
 def contingency(found: Sequence[Hashable], true: Sequence[Hashable]) -> NDArray[np.int64]:
     """How many pieces of each true class (columns) are in each cluster (rows), in order of first appearance.
 
-    Raises:
-        ShapeError: Labels of another number than classes.
-        DataError: No pieces.
-
-    >>> contingency([5, 5, 7], ["a", "b", "b"])
-    array([[1, 1],
-           [0, 1]])
+    Deprecated: `sklearn.metrics.cluster.contingency_matrix` is the same, in the order of the labels.
     """
-    if len(found) != len(true):
-        raise ShapeError(f"{len(found)} clusters and {len(true)} true classes; expected one each for every piece")
-    if len(found) == 0:
-        raise DataError("no pieces; clusters have no figures")
-    rows = {label: number for number, label in enumerate(dict.fromkeys(found))}
-    columns = {label: number for number, label in enumerate(dict.fromkeys(true))}
-    table = np.zeros((len(rows), len(columns)), np.int64)
-    np.add.at(table, ([rows[label] for label in found], [columns[label] for label in true]), 1)
+    _warn("contingency", "sklearn.metrics.cluster.contingency_matrix")
+    numbers = _numbered(found), _numbered(true)
+    table = np.zeros([one.max() + 1 for one in numbers], np.int64)
+    np.add.at(table, numbers, 1)
     return table
 
 
 def normalised_information(table: NDArray[np.int64]) -> float:
-    """Mutual information of clusters and classes over the mean of their entropies (Strehl & Ghosh 2002; the
-    arithmetic mean, as in scikit-learn), from a table of counts; 1 where there is one of each.
-
-    >>> normalised_information(np.array([[3, 0], [0, 2]]))
-    1.0
-    """
-    of_clusters, of_classes, joint = (_entropy(counts) for counts in (table.sum(axis=1), table.sum(axis=0), table))
-    if of_clusters + of_classes == 0:
-        return 1.0
-    return float(np.clip(2 * (of_clusters + of_classes - joint) / (of_clusters + of_classes), 0.0, 1.0))
+    """NMI of a table of counts. Deprecated: :class:`WeightedClusters` has it of labels."""
+    _warn("normalised_information", "WeightedClusters.nmi")
+    return _of_table(table).nmi(np.ones(table.sum()))
 
 
 def adjusted_rand_index(table: NDArray[np.int64]) -> float:
-    """Pairs on which clusters and classes agree, 0 for chance and 1 for the same (Hubert & Arabie 1985, eq. 5).
+    """ARI of a table of counts. Deprecated: :class:`WeightedClusters` has it of labels."""
+    _warn("adjusted_rand_index", "WeightedClusters.ari")
+    return _of_table(table).ari(np.ones(table.sum()))
 
-    >>> adjusted_rand_index(np.array([[2, 0], [0, 3]])), adjusted_rand_index(np.eye(3, dtype=np.int64))
-    (1.0, 1.0)
-    """
-    together, in_clusters, in_classes = (_pairs(counts) for counts in (table, table.sum(axis=1), table.sum(axis=0)))
-    every = _pairs(table.sum())
-    chance = in_clusters * in_classes / every if every else 0.0
-    most = (in_clusters + in_classes) / 2
-    return 1.0 if most == chance else float((together - chance) / (most - chance))
+
+def _of_table(table: NDArray[np.int64]) -> WeightedClusters:
+    cells = np.repeat(np.argwhere(table >= 0), table.ravel(), axis=0)
+    return WeightedClusters(*cells.T.tolist())
+
+
+def _warn(name: str, instead: str) -> None:
+    warn(f"speechgmm.evaluation.{name}: take {instead}", DeprecationWarning, stacklevel=3)
 
 
 def silhouettes(distances: ArrayLike, labels: Sequence[Hashable] | NDArray[np.intp]) -> Floats:
@@ -285,13 +270,3 @@ def silhouettes(distances: ArrayLike, labels: Sequence[Hashable] | NDArray[np.in
     larger = np.maximum(own, nearest)
     margins: Floats = np.divide(nearest - own, larger, out=np.zeros(len(labels)), where=larger > 0)
     return np.where(counts[numbers] > 1, margins, 0.0)
-
-
-def _entropy(counts: NDArray[np.int64]) -> float:
-    shares = counts[counts > 0] / counts.sum()
-    return float(-(shares * np.log(shares)).sum())
-
-
-def _pairs(counts: ArrayLike) -> float:
-    values = np.asarray(counts, dtype=np.float64)
-    return float((values * (values - 1) / 2).sum())

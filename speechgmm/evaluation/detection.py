@@ -4,7 +4,7 @@ Conventions
     A trial is a score and the truth: target (the claim holds) or nontarget. It is accepted where score >= threshold.
     A miss is a target that is rejected (false rejection), a false alarm a nontarget that is accepted (false
     acceptance); their rates are fractions of the targets and of the nontargets. Weights count a trial as so many.
-    Equal scores cannot be told apart by any threshold, and none of the figures pretends otherwise.
+    Equal scores cannot be told apart by any threshold, and none of the metrics pretends otherwise.
 
 Metrics
     error_rates         miss (FRR) and false alarm rate (FAR) at a threshold (fractions)
@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """Scores with their truth, sorted once, so that figures under many weightings cost no further sort."""
+    """Scores with their truth, sorted once, so that metrics under many weightings cost no further sort."""
 
     scores: Floats  # (N,) as given
     is_target: NDArray[np.bool_]  # (N,)

@@ -170,7 +170,7 @@ def speaker_mapping(reference: Sequence[Turn], hypothesis: Sequence[Turn]) -> di
 
 
 def pooled_der(errors: Iterable[DiarizationErrors]) -> OfSums:
-    """The DER of several recordings taken together, as a figure under weights (N,) of the recordings.
+    """The DER of several recordings taken together, as a metric under weights (N,) of the recordings.
 
     >>> one, other = (diarization_errors([Turn(0, s, "a")], [Turn(0, 1, "1")]) for s in (1, 3))
     >>> pooled_der([one, other])(np.ones(2))

@@ -5,7 +5,7 @@ Conventions
     among the alignments that have so few, one with the fewest substitutions, hence the most hits. Error rates are those
     of Kaldi's compute-wer and of jiwer. NIST's sclite weighs a substitution 4 and a deletion or insertion 3: it chooses
     the same alignments, except where an error more saves over three substitutions.
-    An item is an utterance; figures are pooled over items before they are divided, and have weights like all others.
+    An item is an utterance; metrics are pooled over items before they are divided, and have weights like all others.
 
 Metrics
     edit_rate        (substitutions + deletions + insertions) / labels of the references: WER of words, PER of phones

@@ -1,10 +1,10 @@
-"""Intervals for figures: how far they may be from what unseen speakers would give.
+"""Intervals for metrics: how far they may be from what unseen speakers would give.
 
 Items of one speaker are alike, so the speakers are what was sampled: ``interval`` draws them again. ``wilson_interval``
-takes test items as independent, and a figure about unseen speakers is less certain than it says.
+takes test items as independent, and a metric for unseen speakers is less certain than it says.
 
 ``interval`` takes from the resamples only their bias and standard deviation, and puts Student's t with (groups - 1)
-degrees of freedom around the figure, on a scale where the figure has no bounds. Measured
+degrees of freedom around the value, on a scale where the value has no bounds. Measured
 (``docs/reference/metrics.md`` has the table that ``benchmarks/interval_coverage.py`` made): the percentile interval and
 BCa are too narrow and off centre with few groups, all the more for EER, minDCF and Cllr_min, which pick their best
 threshold on the test items and look better than they are; bootstrap-t fails with groups of unlike sizes, whose own
@@ -32,9 +32,9 @@ _NO_SPREAD: Final = 1e-12  # standard deviation over resamples that is rounding
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Bounds of a figure, or the reason why there are none."""
+    """Bounds of a metric, or the reason why there are none."""
 
-    low: float | None  # in the figure's unit; None together with high
+    low: float | None  # in the metric's unit; None together with high
     high: float | None
     n_groups: int  # groups the interval rests on; of a trial's two sides, that which has fewer
     method: str  # "bootstrap", "clopper-pearson" or "none"
@@ -43,7 +43,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A figure of one run minus that of another on the same items."""
+    """A metric of one run minus that of another on the same items."""
 
     value: float
     low: float | None  # None together with high
@@ -83,9 +83,9 @@ def interval(
 ) -> Interval:
     """The interval of ``statistic`` over the population that the groups (speakers) were drawn from.
 
-    ``statistic`` gives the figure under weights (N,) of the items, 1 each for the figure itself; one made of sums
+    ``statistic`` gives the metric under weights (N,) of the items, 1 each for its value; one made of sums
     (:class:`OfSums`) is evaluated for all resamples at once. ``groups``: integers (N,), or for trials a tuple of two,
-    enrolled and tested speaker, the same number for the same person. ``scale``: logit for figures from 0 to 1, log for
+    enrolled and tested speaker, the same number for the same person. ``scale``: logit for values from 0 to 1, log for
     positive ones, identity for the rest.
 
     With b and s the bias and standard deviation over resamples, G groups and h the scale, the bounds are
@@ -93,15 +93,15 @@ def interval(
     The root makes s**2 unbiased for a mean; t allows for s being an estimate from G values. (Bias and standard error by
     the bootstrap: Efron & Tibshirani 1993, chapters 6 and 10.)
 
-    A figure from 0 to 1 that is the same in every resample, as when everything was right, or that lies at an end of its
+    A value from 0 to 1 that is the same in every resample, as when everything was right, or that lies at an end of its
     scale, gets the bounds of Clopper & Pearson (1934) for as many items as groups: were a share theta of the speakers
     always right and the rest always wrong, G right ones would have probability theta**G, and any other way to the same
-    mean makes them no likelier. It is wide on purpose. There are no bounds (None) from one group, for a constant figure
+    mean makes them no likelier. It is wide on purpose. There are no bounds (None) from one group, for a constant value
     on another scale, where it is not finite, or where over a tenth of the resamples have no value; ``note`` says so.
 
     Raises:
         ShapeError: Groups that are not integer vectors of one length.
-        DataError: No items; a level outside ]0, 1[; fewer than 50 resamples; a figure that its scale does not have, or
+        DataError: No items; a level outside ]0, 1[; fewer than 50 resamples; a value that its scale does not have, or
             that has no value for all items.
 
     >>> from speechgmm.evaluation.resampling import ratio
@@ -128,7 +128,7 @@ def compare(
     level: float = 0.95,
     seed: int = 0,
 ) -> Difference:
-    """``first`` minus ``second``, two figures of the same items, by a paired bootstrap: both see the same resamples.
+    """``first`` minus ``second``, two metrics of the same items, by a paired bootstrap: both see the same resamples.
 
     What makes an item or a speaker hard for both cancels, so that two systems can differ for certain while their
     intervals overlap. The interval is :func:`interval`'s on the identity scale; where the two agree in every resample
@@ -160,7 +160,7 @@ def compare(
 def _why_none(value: float, groups: Groups) -> str:
     """Why no resample could help, or ""."""
     if not np.isfinite(value):
-        return f"the figure is {value}: no interval"
+        return f"the value is {value}: no interval"
     return "one group says nothing about others: no interval" if groups.n_least < 2 else ""
 
 
@@ -182,7 +182,7 @@ def _around(value: float, values: Floats, groups: Groups, level: float, scale: S
         if scale != "logit":
             return _no_interval(groups, "the same value in every resample, or 0 on the log scale: no interval")
         low, high = _clopper_pearson(value, groups.n_least, level)
-        # A figure at its end may still vary over resamples (a minDCF of 1): those are not left outside.
+        # A value at its end may still vary over resamples (a minDCF of 1): those are not left outside.
         outer = np.quantile(there, [0.5 - level / 2, 0.5 + level / 2])
         notes.append("no spread to go by: the bounds hold even if groups are right or wrong as a whole")
         low, high = min(low, float(outer[0])), max(high, float(outer[1]))
@@ -203,7 +203,7 @@ def _student(value: float, bias: float, spread: float, n: int, level: float, sca
             bounds = value * np.exp(steps / value)
     else:
         bounds = expit(logit(value) + steps / (value * (1 - value)))
-    # Where the bias is larger than the half width, the figure itself is the bound.
+    # Where the bias is larger than the half width, the value itself is the bound.
     return min(value, float(bounds[0])), max(value, float(bounds[1]))
 
 
@@ -229,7 +229,7 @@ def _check_scale(value: float, scale: Scale) -> None:
     if scale not in ("logit", "log", "identity"):
         raise DataError(f"scale {scale!r}; expected logit, log or identity")
     if (scale == "logit" and (value < 0 or value > 1)) or (scale == "log" and value < 0):
-        raise DataError(f"a figure of {value} on the {scale} scale; logit is for 0 to 1, log for positive figures")
+        raise DataError(f"a value of {value} on the {scale} scale; logit is for 0 to 1, log for positive values")
 
 
 def _no_interval(groups: Groups, why: str) -> Interval:

@@ -90,10 +90,11 @@ def notes_of(metrics: Metrics) -> dict[str, list[str]]:
     return notes
 
 
-def shown_name(name: str) -> str:
-    """The name of a metric as a person reads it.
+def shown_name(name: str, metric: Metric | None = None) -> str:
+    """The name of a metric as a person reads it, with the prior that ``metric`` was computed for.
 
     >>> shown_name("min_dcf"), shown_name("balanced_accuracy")
     ('minDCF', 'balanced accuracy')
     """
-    return _ABBREVIATIONS.get(name, name.replace("_", " "))
+    prior = f" (prior {metric.more['p_target']:g})" if metric is not None and "p_target" in metric.more else ""
+    return _ABBREVIATIONS.get(name, name.replace("_", " ")) + prior

@@ -2,8 +2,8 @@
 
 Conventions
     A confusion matrix has the true class in its rows and the decision in its columns; its entries count test items.
-    Weights count an item as so many: a figure under weights is that of the items repeated, which is what resampling
-    needs. Every figure of a confusion matrix has them through ``count_decisions``.
+    Weights count an item as so many: a metric under weights is that of the items repeated, which is what resampling
+    needs. Every metric of a confusion matrix has them through ``count_decisions``.
 
 Metrics
     accuracy            share of items decided rightly (fraction)

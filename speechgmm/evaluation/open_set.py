@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class OpenSet:
-    """Tests against all models: what open-set figures need of them."""
+    """Tests against all models: what open-set metrics need of them."""
 
     best: Floats  # (N,) score of the best model
     is_right: NDArray[np.bool_]  # (N,) whether the best model is the speaker's own; False for strangers

@@ -1,6 +1,6 @@
 """Operating points of detection: where the errors are equal, where a cost is least, and what scores are worth there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -87,4 +87,5 @@ def detection_summary(trials: Trials, application: Application) -> dict[str, Met
         "cllr": (cllr(trials), "bits"),
         "cllr_min": (cllr_min(trials), "bits"),
     }
-    return {name: Metric(value, len(trials.scores), unit) for name, (value, unit) in found.items()}
+    metrics = {name: Metric(value, len(trials.scores), unit) for name, (value, unit) in found.items()}
+    return metrics | {"min_dcf": replace(metrics["min_dcf"], more={"p_target": application.p_target})}

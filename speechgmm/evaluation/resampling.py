@@ -1,4 +1,4 @@
-"""Figures of the test set as it might have been: groups (speakers) drawn again, with replacement.
+"""Metrics of the test set as it might have been: groups (speakers) drawn again, with replacement.
 
 Owns what a resample is: a multiplicity for every group, and from it a weight for every item. A statistic is a function
 of the weights (N,); it never learns of groups. Refuses to decide what the spread means: that is ``intervals``.
@@ -35,7 +35,7 @@ class OfSums:
         """The value under weights (N,). Raises ShapeError where they are not N."""
         if weights.shape != (len(self.columns),):
             raise ShapeError(
-                f"weights {weights.shape} for a figure of {len(self.columns)} items; expected one per item"
+                f"weights {weights.shape} for a metric of {len(self.columns)} items; expected one per item"
             )
         there = weights > 0  # what weighs nothing may be infinite
         return float(self.combine(weights[there] @ self.columns[there]))

@@ -26,7 +26,7 @@ def in_words(llr: float) -> str:
     """
     if np.isnan(llr):
         raise DataError("a likelihood ratio that is NaN has no words; was a recording empty?")
-    # In logarithms, lest a ratio of exactly 10 rounds below it or a large one overflows.
+    # In logarithms: so a ratio of exactly 10 does not round below it, and a large one does not overflow.
     place = int(np.searchsorted(np.log(_FROM), abs(llr) + 1e-9, side="right"))
     if place == 0:
         return "no support either way"

@@ -3,6 +3,7 @@
 Owns the two customs in use. They differ in second-order deltas, in 2 x window frames at either edge.
 """
 
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -62,9 +63,14 @@ def append_deltas(frames: Float32Array, order: int, window: int = 2, method: Del
     return out
 
 
+@cache
+def _float32_taps(window: int) -> Float32Array:
+    return regression_taps(window).astype(np.float32)
+
+
 def _slopes(frames: Float32Array, window: int) -> Float32Array:
     """Slope at every frame that has `window` neighbours on either side."""
-    taps = regression_taps(window).astype(np.float32)
+    taps = _float32_taps(window)
     n_frames = len(frames) - 2 * window
     for k in range(1, window + 1):  # the taps before the middle are those behind it, negative
         step = frames[window + k : window + k + n_frames] - frames[window - k : window - k + n_frames]

@@ -29,7 +29,7 @@ BoolArray = NDArray[np.bool_]
 Samples = Float32Array | Iterable[Float32Array]
 """A recording, (N,), or stretches of it, one after another."""
 
-FEATURE_VERSION: Final = 2
+FEATURE_VERSION: Final = 3
 """Part of every cache key: raised whenever the same samples and settings give other numbers."""
 
 _LOUDEST: Final = 64.0  # no recording in [-1, 1] comes near it, every one in integers does

@@ -73,6 +73,15 @@ class FrontEnd:
         """Time of the middle of frame 0 in samples."""
         return self.first_start + self.frame_length / 2
 
+    @property
+    def reach(self) -> int:
+        """Frames on either side that a frame may share samples with, itself or by its derivatives.
+
+        >>> front_end(FeatureSpec(deltas=2), 16000).reach
+        7
+        """
+        return (self.frame_length - 1) // self.frame_shift + 1 + self.spec.deltas * self.spec.delta_window
+
     def n_frames(self, n_samples: int) -> int:
         """Frames in a recording of `n_samples`; 0 where it is too short for one."""
         return count_frames(n_samples, self.frame_length, self.frame_shift, self.edges)

@@ -16,9 +16,10 @@ from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
-import scipy.fftpack
 from numpy.typing import NDArray
 
+from speechgmm.features.compiled import BlockLoops, loops_after
+from speechgmm.features.fourier import real_transforms
 from speechgmm.features.framing import BLOCK, runs
 from speechgmm.features.front_end import FrontEnd
 
@@ -49,6 +50,10 @@ class LogMels:
         self._padded = np.zeros((BLOCK, front.n_fft), dtype=dtype)
         self._spectrum = np.zeros((BLOCK, front.n_fft // 2 + 1), dtype=np.float32)
         self._logs = np.empty((BLOCK, len(front.filterbank)), dtype=np.float32)
+        self._products = [
+            (self._spectrum[:, bins], front.filterbank[bands, bins].T, self._logs[:, bands])
+            for bands, bins in _two_parts(front.filterbank)
+        ]
 
     def of(self, pieces: Iterable[Float32Array]) -> Iterator[tuple[Float32Array, Float64Array]]:
         """Natural logs of mel bands, (BLOCK, n_mels), and energies of the frames, (T,) with T <= BLOCK, of each block.
@@ -62,25 +67,29 @@ class LogMels:
         width, start = front.frame_length + lead, front.first_start - lead
         held = self._held[: BLOCK * front.frame_shift + width]
         for run, n_frames in runs(pieces, width, front.frame_shift, start, front.edges, front.n_frames, held):
-            sums, energy = self._sums(run[lead:])[:, :n_frames]
+            loops = loops_after(n_frames)
+            sums, energy = self._sums(run[lead:], loops)[:, :n_frames]
             n_rows = -(-n_frames // _ROWS) * _ROWS
             if front.remove_mean:
                 means = sums / front.frame_length
                 energy -= sums * means
                 np.multiply(means, 1 - front.preemphasis, out=self._means[:n_frames], casting="same_kind")
-            self._taper(run, n_frames, n_rows)
-            self._transform(n_rows)
+            self._taper(run, n_frames, n_rows, loops)
+            self._transform(n_rows, loops)
             yield self._logs, energy
 
-    def _sums(self, samples: Float32Array) -> Float64Array:
+    def _sums(self, samples: Float32Array, loops: BlockLoops | None) -> Float64Array:
         """Sums of samples and of their squares over every frame, (2, BLOCK).
 
         By sums over the shifts that a frame holds and over the part of one at its end; in double precision: of a frame
         far from zero, little is left once its mean is taken off.
         """
-        values, squares = self._wide[:, : samples.size]
-        values[:] = samples
-        np.multiply(values, values, out=squares)
+        if loops:
+            loops.widen(samples, self._wide)
+        else:
+            values, squares = self._wide[:, : samples.size]
+            values[:] = samples
+            np.multiply(values, values, out=squares)
         n_shifts = len(self._shifts[0]) - BLOCK
         parts = self._shifts @ self._ends
         total = parts[:, n_shifts:, 1].copy()
@@ -88,36 +97,66 @@ class LogMels:
             total += parts[:, k : k + BLOCK, 0]
         return total
 
-    def _taper(self, run: Float32Array, n_frames: int, n_rows: int) -> None:
+    def _taper(self, run: Float32Array, n_frames: int, n_rows: int, loops: BlockLoops | None) -> None:
         """Frames without their means, pre-emphasised and tapered, into the transform's buffer."""
         front, tapered = self.front, self._padded[:n_rows, : self.front.frame_length]
-        frames = self._frames[:n_rows]
+        emphasis, frames = np.float32(front.preemphasis), self._frames[:n_rows]
+        first_factor = np.float32(1 - front.preemphasis if front.preemphasis and not front.across_frames else 0)
+        if loops:
+            padded = self._padded[:n_rows]
+            loops.taper(run, front.frame_shift, emphasis, first_factor, self._means, front.window, padded[:n_frames])
+            padded[n_frames:] = 0
+            return
         if front.preemphasis:
-            emphasised = np.multiply(run[:-1], np.float32(front.preemphasis), out=self._emphasised[: run.size - 1])
+            emphasised = np.multiply(run[:-1], emphasis, out=self._emphasised[: run.size - 1])
             np.subtract(run[1:], emphasised, out=emphasised)
         else:
             self._emphasised[: run.size] = run
         if front.remove_mean:
             frames = np.subtract(frames, self._means[:n_rows, None], out=tapered)
         np.multiply(frames, front.window, out=tapered)
-        if front.preemphasis and not front.across_frames:
-            first = run[1 :: front.frame_shift][:n_frames] * np.float32(1 - front.preemphasis)
+        if first_factor:
+            first = run[1 :: front.frame_shift][:n_frames] * first_factor
             first -= self._means[:n_frames]
             np.multiply(first, front.window[0], out=tapered[:n_frames, 0])
+        self._padded[:n_rows, front.frame_length :] = 0  # where the transform before left its results
 
-    def _transform(self, n_rows: int) -> None:
+    def _transform(self, n_rows: int, loops: BlockLoops | None) -> None:
         """Logs of the mel bands of what lies in the transform's buffer."""
-        front, spectrum, padded = self.front, self._spectrum[:n_rows], self._padded[:n_rows]
-        padded[:, front.frame_length :] = 0  # where the transform before left its results
-        parts = scipy.fftpack.rfft(padded, axis=1, overwrite_x=True)
-        np.square(parts, out=parts)
-        spectrum[:, 0], spectrum[:, -1] = parts[:, 0], parts[:, -1]
-        np.add(parts[:, 1:-1:2], parts[:, 2:-1:2], out=spectrum[:, 1:-1], casting="same_kind")
-        if front.spectrum == "magnitude":
-            np.sqrt(spectrum, out=spectrum)
-        mels = np.matmul(self._spectrum, front.filterbank.T, out=self._logs)
+        front, spectrum, is_magnitude = self.front, self._spectrum[:n_rows], self.front.spectrum == "magnitude"
+        parts = real_transforms(self._padded[:n_rows])
+        if loops:
+            loops.power(parts, is_magnitude, spectrum)
+        else:
+            np.square(parts, out=parts)
+            spectrum[:, 0], spectrum[:, -1] = parts[:, 0], parts[:, -1]
+            np.add(parts[:, 1:-1:2], parts[:, 2:-1:2], out=spectrum[:, 1:-1], casting="same_kind")
+            if is_magnitude:
+                np.sqrt(spectrum, out=spectrum)
+        for bins, bank, bands in self._products:
+            np.matmul(bins, bank, out=bands)
+        mels = self._logs[:n_rows]
         np.maximum(mels, np.float32(front.floor), out=mels)
         np.log(mels, out=mels)
+
+
+def _two_parts(filterbank: Float32Array) -> list[tuple[slice, slice]]:
+    """Low bands and high bands, each with the bins that they sum: two products cost half of one with all bins.
+
+    >>> _two_parts(np.array([[1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]], dtype=np.float32))
+    [(slice(0, 2, None), slice(0, 3, None)), (slice(2, 3, None), slice(3, 4, None))]
+    """
+    n_bands, n_bins = filterbank.shape
+    first, stop = (filterbank > 0).argmax(axis=1), n_bins - (filterbank[:, ::-1] > 0).argmax(axis=1)
+
+    def parts(cut: int) -> list[tuple[slice, slice]]:
+        bands = [slice(0, cut), slice(cut, n_bands)] if cut else [slice(0, n_bands)]
+        return [(one, slice(int(first[one].min()), int(stop[one].max()))) for one in bands]
+
+    def cost(cut: int) -> int:
+        return sum((bands.stop - bands.start) * (bins.stop - bins.start) for bands, bins in parts(cut))
+
+    return parts(min(range(n_bands), key=cost))
 
 
 @contextmanager

@@ -6,12 +6,13 @@ What follows from these numbers is said elsewhere.
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from enum import Enum
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
-import scipy.fftpack
 from numpy.typing import NDArray
 
+from speechgmm.features.fourier import real_transforms
 from speechgmm.features.front_end import FrontEnd
 
 Float32Array = NDArray[np.float32]
@@ -39,6 +40,10 @@ NEARBY: Final = 0.15
 """Where the two powers are taken: so far below and above the end, as a share of it."""
 
 
+Spans: TypeAlias = tuple[tuple[int, int], ...]
+"""Stretches of frames [first, stop)."""
+
+
 class Measurements(NamedTuple):
     """What is known of a recording beside its frames."""
 
@@ -46,7 +51,7 @@ class Measurements(NamedTuple):
     offset: float  # mean of these samples, in [-1, 1]
     band: float  # Hz up to which there is sound: the end that a low-pass filter left, else half the lower of the rates
     rate: int  # Hz, of the file, from which it may have been resampled
-    silent: tuple[tuple[int, int], ...]  # frames [first, stop) whose samples are all equal
+    silent: Spans  # frames [first, stop) whose samples are all equal
 
     @classmethod
     def of(cls, values: Sequence[Any]) -> "Measurements":
@@ -70,6 +75,32 @@ def not_silent(silent: Iterable[tuple[int, int]], first: int, stop: int) -> NDAr
     for begin, end in silent:
         found[max(0, begin - first) : max(0, end - first)] = False
     return found
+
+
+class Silence(Enum):
+    """What becomes of digital silence."""
+
+    KEPT = "its frames are used as they are"
+    DROPPED = "its frames are left out"
+    DROPPED_WITH_EDGES = "its frames are left out, and those beside it that share samples or derivatives with it"
+
+    def left_out(self, silent: Spans, front: FrontEnd, n_frames: int) -> Spans:
+        """The frames [first, stop) of a recording of `n_frames` that are left out, given those that are silent.
+
+        Edges stay where nothing else would be left.
+
+        >>> from speechgmm.features import FeatureSpec, front_end
+        >>> front = front_end(FeatureSpec(), 16000)
+        >>> Silence.DROPPED_WITH_EDGES.left_out(((0, 50),), front, 99), front.reach
+        (((0, 53),), 3)
+        """
+        if self is Silence.KEPT:
+            return ()
+        if self is Silence.DROPPED:
+            return silent
+        reach = front.reach
+        wide = tuple((max(0, first - reach), min(n_frames, stop + reach)) for first, stop in silent)
+        return wide if not_silent(wide, 0, n_frames).any() else silent
 
 
 class Measured:
@@ -128,8 +159,8 @@ class Measured:
             self._begin = begin
         self._value, last = float(piece[-1]), piece[-1]
         if n > 4 * length and not self._may_hold_a_run(piece):  # only the ends may belong to one
-            self._close(begin + int(np.argmax(piece[: 2 * length] != piece[0])))
-            self._begin = begin + n - int(np.argmax(piece[: -2 * length : -1] != last))
+            self._close(begin + int((piece[: 2 * length] != piece[0]).argmax()))
+            self._begin = begin + n - int((piece[: -2 * length : -1] != last).argmax())
             return
         changes = np.flatnonzero(piece[1:] != piece[:-1]) + 1
         if len(changes):
@@ -142,12 +173,7 @@ class Measured:
         """Whether so many of every eighth of a frame's samples are equal, one after another, as in a run."""
         step = max(1, self.front.frame_length // 8)
         some = piece[::step]
-        equal = some[1:] == some[:-1]
-        n_equal = self.front.frame_length // step - 1
-        together = equal[: len(equal) - n_equal + 1].copy()
-        for k in range(1, n_equal):
-            together &= equal[k : k + len(together)]
-        return bool(together.any())
+        return b"\1" * (self.front.frame_length // step - 1) in (some[1:] == some[:-1]).tobytes()
 
     def _close(self, stop: int) -> None:
         """End the open run."""
@@ -175,15 +201,14 @@ class Measured:
                 self._power += _powers(np.pad(piece, (0, BLOCK - n))[None])
             return
         hop = min(HOP, max(1, (n - BLOCK) // LEAST_BLOCKS))
-        n_blocks = 1 + (n - BLOCK) // hop
-        step = piece.strides[0]
-        self._power += _powers(np.lib.stride_tricks.as_strided(piece, (n_blocks, BLOCK), (hop * step, step)))
+        shape, step = (1 + (n - BLOCK) // hop, BLOCK), piece.itemsize
+        self._power += _powers(np.ndarray(shape, piece.dtype, np.ascontiguousarray(piece), 0, (hop * step, step)))
 
     def _band(self) -> float:
         """Where a low-pass filter ended the spectrum, in Hz; half the rate where none did."""
         nyquist = self.front.sample_rate / 2
-        power = np.convolve(self._power, np.ones(5), "same")
-        above = np.flatnonzero(power > FLOOR * power.max())
+        power = np.convolve(self._power, _FIVE, "same")
+        (above,) = (power > FLOOR * power.max()).nonzero()
         end = int(above[-1]) if len(above) else 0
         low, high = (round(end * (1 + sign * NEARBY)) for sign in (-1, 1))
         if nyquist * end / (len(power) - 1) < LEAST_BAND or high >= len(power) or power[low] < EDGE * power[high]:
@@ -191,12 +216,13 @@ class Measured:
         return round(nyquist * end / (len(power) - 1), 1)
 
 
+_FIVE: Final = np.ones(5)
 _WINDOW: Final = np.hanning(BLOCK).astype(np.float32)
 
 
 def _powers(blocks: Float32Array) -> NDArray[np.float64]:
     """The powers of several stretches, (K, BLOCK), added up: (BLOCK // 2 + 1,)."""
-    parts = scipy.fftpack.rfft(blocks * _WINDOW, axis=1, overwrite_x=True)
+    parts = real_transforms(blocks * _WINDOW)
     squares = np.square(parts, out=parts).sum(axis=0)
     power = np.empty(BLOCK // 2 + 1)
     power[0], power[-1] = squares[0], squares[-1]

@@ -119,6 +119,38 @@ def segment_vectors(frames: NDArray[np.floating], bounds: ArrayLike, context: fl
     return vectors
 
 
+def segment_statistics(
+    frames: NDArray[np.floating], bounds: ArrayLike, n_static: int, floor: NDArray[np.floating]
+) -> Float32Array:
+    """Each segment as one vector: the distribution of its frames, whatever their order.
+
+    frames (T, D) of one recording, of which the `n_static` leading dimensions are the static features; bounds (N, 2) in
+    frames; floor (D,), added to the variances -> (N, 3 n_static + D) float32: mean, minimum and maximum of the static
+    features over the frames of a segment (`segment_frames`), then half the log variance of every dimension. A longer
+    segment of the same frames has the same vector. Raises like `check_bounds`, and `ShapeError` unless frames are a
+    matrix of at least `n_static` dimensions with a floor for each.
+
+    >>> frames = np.array([[1.0, 0.0], [3.0, 0.0], [2.0, 0.0]])
+    >>> segment_statistics(frames, [[0, 2]], n_static=1, floor=np.array([0.0, 1.0])).tolist()
+    [[2.0, 1.0, 3.0, 0.0, 0.0]]
+    """
+    if frames.ndim != 2 or not 1 <= n_static <= frames.shape[1] or np.shape(floor) != frames.shape[1:]:
+        raise ShapeError(
+            f"frames of shape {frames.shape}, {n_static} static dimensions, and a floor of shape {np.shape(floor)}; "
+            "expected (T, D), at most D, and (D,)"
+        )
+    found = segment_frames(bounds, len(frames))
+    if not len(found.starts):
+        return np.empty((0, 3 * n_static + frames.shape[1]), np.float32)
+    rows = frames[found.index].astype(np.float64)
+    statics, counts = rows[:, :n_static], np.diff(np.append(found.starts, len(rows)))[:, None]
+    means = np.add.reduceat(rows, found.starts) / counts
+    variances = np.add.reduceat(np.square(rows - means[found.segment]), found.starts) / counts
+    least, most = (extreme.reduceat(statics, found.starts) for extreme in (np.minimum, np.maximum))
+    deviations = 0.5 * np.log(variances + floor)
+    return np.hstack([means[:, :n_static], least, most, deviations]).astype(np.float32)
+
+
 def _integral(frames: NDArray[np.floating], at: Float64Array) -> Float64Array:
     """Integral of the frames from 0 to positions (N, M): (N, M, D), negative before 0."""
     sums = np.zeros((len(frames) + 1, frames.shape[1]))

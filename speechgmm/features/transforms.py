@@ -202,8 +202,7 @@ def lda(moments: ClassMoments, dim: int, prior_count: float | None = None) -> Li
     if not (np.isfinite(pseudo) and pseudo >= 0):
         raise ConfigError(f"prior_count {pseudo:g}; expected a number of frames, 0 or more")
     variances = np.diag(moments.within) / total
-    # A deviation below a millionth of the mean is float32 rounding, as for normalisation.
-    flat = np.flatnonzero(variances <= 1e-12 * np.square(moments.means).max(axis=0))
+    flat = np.flatnonzero(~varying(moments))
     if len(flat):
         raise FitError(
             f"dimension {flat[0]} does not vary within any class, so an LDA would divide by 0; drop the dimension, or "
@@ -227,6 +226,18 @@ def lda(moments: ClassMoments, dim: int, prior_count: float | None = None) -> Li
     matrix = directions @ whitening
     matrix *= np.sign(matrix[np.arange(dim), np.abs(matrix).argmax(axis=1)])[:, None]
     return LinearTransform(matrix, -matrix @ mean)
+
+
+def varying(moments: ClassMoments) -> NDArray[np.bool_]:
+    """(D,) whether a dimension varies within any class.
+
+    A deviation below a millionth of the mean is float32 rounding, as for normalisation.
+
+    >>> varying(class_moments(np.array([[1.0, 2.0], [3.0, 2.0]]), [0, 0], 1)).tolist()
+    [True, False]
+    """
+    variances = np.diag(moments.within) / max(float(moments.counts.sum()), 1.0)
+    return np.asarray(variances > 1e-12 * np.square(moments.means).max(axis=0))
 
 
 def most_directions(moments: ClassMoments) -> int:

@@ -18,10 +18,12 @@ from speechgmm.gmm.layout import Batch, BatchReference, batches, block_size, hol
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import EMOptions, PrecisionChoice, absolute_floor, resolve_precision
 from speechgmm.gmm.prior import ConjugatePrior, Parameter
+from speechgmm.keywords import own_keywords
 from speechgmm.parallel import one_blas_thread
 
 
 @one_blas_thread()
+@own_keywords
 def adapt_map(
     ubm: DiagGMM,
     frames: ArrayLike | FrameSource,

@@ -18,6 +18,7 @@ from speechgmm.errors import ConfigError, FitError
 from speechgmm.gmm.frames import as_numbers
 from speechgmm.gmm.likelihoods import Space, check_dimensions, frame_blocks, log_sums
 from speechgmm.gmm.model import DiagGMM, LogLinear
+from speechgmm.keywords import own_keywords
 
 Floats = NDArray[np.float64]
 
@@ -74,6 +75,7 @@ def assign(model: DiagGMM | LogLinear, frames: ArrayLike) -> NDArray[np.intp]:
     return found
 
 
+@own_keywords
 def sample(model: DiagGMM, n_frames: int, *, seed: int | np.random.Generator = 0) -> tuple[Floats, NDArray[np.intp]]:
     """Frames (n_frames, D) drawn from the mixture, in random order, and the component (n_frames,) of each.
 

@@ -38,6 +38,7 @@ from speechgmm.gmm.options import (
     resolve_precision,
 )
 from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior
+from speechgmm.keywords import own_keywords
 from speechgmm.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
@@ -46,6 +47,7 @@ SPARSE_FROM: Final = 512
 
 
 @one_blas_thread()
+@own_keywords
 def fit_gmm(
     frames: ArrayLike | FrameSource,
     n_components: int | None = None,

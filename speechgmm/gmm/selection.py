@@ -26,6 +26,7 @@ from speechgmm.gmm.init import distinct_frames
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import MAX_ITER, TOL, VARIANCE_FLOOR, EMOptions, EStep, PrecisionChoice, Start
 from speechgmm.gmm.splitting import grown
+from speechgmm.keywords import own_keywords
 
 LADDER: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 """Candidates, unless others are named: powers of two, and one in between."""
@@ -38,6 +39,7 @@ PATIENCE: Final = 2
 """Candidates in a row, each with more components, that may be no better than the best before the search ends."""
 
 
+@own_keywords
 def choose_n_components(
     frames: ArrayLike | FrameSource,
     candidates: Sequence[int] | None = None,

@@ -19,6 +19,7 @@ from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import PrecisionChoice, absolute_floor, check_memory
 from speechgmm.gmm.prior import PARAMETERS, ConjugatePrior, Parameter
 from speechgmm.gmm.stats import GMMStats
+from speechgmm.keywords import own_keywords
 from speechgmm.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
@@ -58,6 +59,7 @@ def statistics_of(
 
 
 @one_blas_thread()
+@own_keywords
 def update(
     model: DiagGMM,
     frames: ArrayLike | FrameSource,

@@ -1,7 +1,6 @@
 """Variational Bayes: frames in, a posterior over mixtures out (Attias 2000; Bishop 2006, 10.2; Blei & Jordan 2006).
 
-Owns the loop and its bound. The pass over frames is EM's: the expected log density is log-linear too, so that batches,
-kernels and ``map`` are the same. Refuses an improper prior, and to call a fit converged whose bound has fallen.
+The pass over frames is that of EM. Refuses an improper prior, and to call a fit converged whose bound has fallen.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ from speechgmm.gmm.options import PrecisionChoice, Start, check_memory, resolve_
 from speechgmm.gmm.overrelaxation import FURTHER, FURTHEST, further_statistics
 from speechgmm.gmm.predictive import PredictiveStack
 from speechgmm.gmm.stats import GMMStats
+from speechgmm.keywords import own_keywords
 from speechgmm.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
@@ -38,8 +38,7 @@ START_FLOOR = 1e-3
 class VariationalFit:
     """What variational training returns.
 
-    ``trace`` holds the bound in nats per frame, before the first update and after each; its last value is that of
-    ``posterior``.
+    ``trace`` is the bound in nats per frame, before the first update and after each; the last is that of ``posterior``.
     """
 
     posterior: BayesianGMM  # which can be the next prior
@@ -67,6 +66,7 @@ class VariationalFit:
 
 
 @one_blas_thread()
+@own_keywords
 def fit_variational(
     frames: ArrayLike | FrameSource,
     n_components: int | None = None,

@@ -4,8 +4,6 @@ Owns the arithmetic: logarithms throughout, in float64, so that no utterance is 
 called; then it takes some seconds, unless an earlier run has left its result beside this file.
 """
 
-import threading
-from collections.abc import Callable
 from math import exp, log
 from typing import Any, Final
 
@@ -13,22 +11,6 @@ import numpy as np
 
 NEGLIGIBLE: Final = 40.0
 """Nats. What lies further below the largest term of a sum is lost in the rounding of float64 (exp -40 = 4e-18)."""
-
-_lock = threading.Lock()
-_compiled: dict[Callable[..., Any], Callable[..., Any]] = {}
-
-
-def compiled(loops: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of loops, compiled when it is first called; safe to ask for from many threads at once."""
-    with _lock:
-        if loops not in _compiled:
-            import numba
-
-            try:
-                _compiled[loops] = numba.njit(nogil=True, cache=True, error_model="numpy")(loops)
-            except RuntimeError:  # no folder that may be written: compiled anew in every process
-                _compiled[loops] = numba.njit(nogil=True, error_model="numpy")(loops)
-        return _compiled[loops]
 
 
 def forward_loops(

@@ -162,9 +162,9 @@ def _pronunciations(
     empty = sorted(word for word in words if not all(lexicon[word]))
     if empty:
         raise DataError(f"a pronunciation without a unit: of {', '.join(empty)}; expected at least one unit")
-    odd = sorted(word for word in words if word in log_weights and len(log_weights[word]) != len(lexicon[word]))
-    if odd:
-        raise DataError(f"weights that are not one for each pronunciation: of {', '.join(odd)}")
+    unfitting = sorted(word for word in words if word in log_weights and len(log_weights[word]) != len(lexicon[word]))
+    if unfitting:
+        raise DataError(f"weights that are not one for each pronunciation: of {', '.join(unfitting)}")
     found: dict[str | None, dict[tuple[int, ...], float]] = {}
     for word in words:
         ways = lexicon[word]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from speechgmm.compiler import compiled
 from speechgmm.errors import ConfigError
 from speechgmm.hmm.alignment import Alignment, alignment
-from speechgmm.hmm.compiled_passes import compiled
 from speechgmm.hmm.graph import Graph
 from speechgmm.hmm.passes import BestPath, viterbi
 

@@ -10,8 +10,9 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from speechgmm.compiler import compiled
 from speechgmm.errors import ConfigError, DataError, ShapeError
-from speechgmm.hmm.compiled_passes import backward_loops, compiled, forward_loops, viterbi_loops
+from speechgmm.hmm.compiled_passes import backward_loops, forward_loops, viterbi_loops
 from speechgmm.hmm.graph import Graph
 
 Floats = NDArray[np.float64]

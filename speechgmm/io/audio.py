@@ -175,7 +175,7 @@ class Pieces:
 
     def _read(self, file: Source, block: NDArray[np.generic]) -> int:
         try:
-            return int(file.buffer_read_into(block, block.dtype.name))
+            return int(file.buffer_read_into(block, "int16" if block.dtype == np.int16 else "float32"))
         except (RuntimeError, ValueError, TypeError) as error:
             raise not_audio(Path(str(self.path)), error) from None
 

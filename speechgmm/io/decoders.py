@@ -18,6 +18,7 @@ from speechgmm.errors import DataError
 from speechgmm.io.audio_content import content_of
 from speechgmm.io.feature_store import digest, digest_file
 from speechgmm.io.header_counts import header_count
+from speechgmm.io.pcm_wave import open_pcm_wave
 from speechgmm.io.recording_file import MendedFile, open_recording
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ def open_decoder(raw: BinaryIO, path: Path) -> Iterator[Decoder]:
     if count.missing:
         raise DataError(f"{path}: truncated: {count.missing} of its bytes are missing; copy or record it again")
     raw.seek(0)
+    if wave := open_pcm_wave(raw):
+        yield Decoder(wave, wave.frames)
+        return
     is_mended = count.patches or count.pretended_size
     file = MendedFile(raw, count.patches, count.pretended_size, count.end) if is_mended else raw.fileno()
     try:

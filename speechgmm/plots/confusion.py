@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from speechgmm.errors import ConfigError, ShapeError
 from speechgmm.plots.canvas import FAINT, finished, new_axes, printable
 from speechgmm.plots.phone_classes import PHONE_CLASSES, phone_place
-from speechgmm.plots.sources import Run, counts_of, run_of
+from speechgmm.plots.sources import NOTHING, Run, counts_of, run_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,10 +112,13 @@ def _draw(axes: "Axes", counts: NDArray[np.int64], labels: Sequence[str], side: 
     size = max(3.0, min(10.0, 0.7 * 72 * side / (n + 4)))  # points: a row has about 0.85 of this for its name
     named = range(0, n, -(-n // NAMES_UP_TO) or 1)
     names = [printable(labels[number]) for number in named]
-    axes.set_xticks(named, names, rotation=90 if n > 6 else 0, fontsize=size, parse_math=False)
+    axes.set_xticks(
+        named, names, rotation=90 if n > 6 and max(map(len, names)) > 2 else 0, fontsize=size, parse_math=False
+    )
     axes.set_yticks(named, names, fontsize=size, parse_math=False)
-    axes.set_xlabel("predicted class")
-    axes.set_ylabel("true class")
+    aligned = NOTHING in labels  # references and hypotheses, with deletions and insertions
+    axes.set_xlabel("hypothesis" if aligned else "predicted class")
+    axes.set_ylabel("reference" if aligned else "true class")
     if n <= COUNTS_UP_TO:
         for row, column in np.argwhere(counts > 0):
             colour = "white" if shares[row, column] > 80 else "black"
@@ -133,7 +136,7 @@ def _draw(axes: "Axes", counts: NDArray[np.int64], labels: Sequence[str], side: 
 
 
 def _blues() -> "Colormap":
-    """From nothing to a blue that bears white figures: nothing is the page, be it light or dark."""
+    """From nothing to a blue that bears white numbers: nothing is the page, be it light or dark."""
     from matplotlib.colors import LinearSegmentedColormap
 
     shares = np.linspace(0, 1, 64)

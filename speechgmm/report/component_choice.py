@@ -107,7 +107,7 @@ def choice(run: RunFolder) -> Section | None:
             "It takes every frame for new evidence, and neighbouring frames are alike: other recordings or speakers "
             "may not bear out so many components. choose.criterion: held_out asks them."
         )
-    return Section("choice", "How many components", tuple(text), (summary,), (picture,))
+    return Section("choice", "Number of components", tuple(text), (summary,), (picture,))
 
 
 def _candidates(found: Mapping[str, Sequence[Mapping[str, float]]], criterion: str) -> Table:

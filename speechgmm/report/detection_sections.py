@@ -51,7 +51,8 @@ def detection(run: RunFolder) -> Section | None:
     else:
         text.append(
             "The scores are calibrated. All metrics and plots of this page are of the log-likelihood ratios; the first "
-            "table compares them with the scores before calibration."
+            "table compares them with the scores before calibration. Where calibration is trained by folds, trials of "
+            "different speakers have different maps, so that EER and minDCF may change."
         )
         fixed = tuple(bayes_point(trials, application) for application in wanted)
         tables = [_before_and_after(claims, wanted[0]), _points("Operating points", unit, (*points, *fixed))]
@@ -62,8 +63,10 @@ def detection(run: RunFolder) -> Section | None:
 def _before_and_after(claims: Claims, application: Application) -> Table:
     """Metrics of the scores, and of the ratios that they were calibrated to."""
     before, after = (detection_summary(trials, application) for trials in (claims.trials, claims.judged))
-    names = {name: shown_name(name) for name in before} | {"min_dcf": f"minDCF ({application})"}
-    rows = [(names[name], *(shown(kind[name].value, kind[name].unit) for kind in (before, after))) for name in before]
+    rows = [
+        (shown_name(name, metric), *(shown(kind[name].value, metric.unit) for kind in (before, after)))
+        for name, metric in before.items()
+    ]
     head = ("metric", f"before: score ({claims.unit})", "after: log-likelihood ratio")
     return Table.of("Before and after calibration", head, rows, folded=False)
 

@@ -59,7 +59,7 @@ def render(run: RunFolder, audio: int | None = None) -> str:
     """The page as text; ``audio`` as in :func:`write_report`."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    from speechgmm.report.sections import about, figures, sections, with_bounds
+    from speechgmm.report.sections import metrics_of, sections, with_bounds
 
     heard = run.config.get("report", {}).get("audio", ReportSpec().audio) if audio is None else audio
     environment = Environment(
@@ -68,8 +68,7 @@ def render(run: RunFolder, audio: int | None = None) -> str:
     )  # fmt: skip
     text = environment.get_template("page.html.jinja").render(
         run=run,
-        about=about(run),
-        headline=[(name, *with_bounds(metric)) for name, metric in figures(run)],
+        headline=[(name, *with_bounds(metric)) for name, metric in metrics_of(run)],
         sections=sections(run, heard),
         style=(files("speechgmm.report") / "page.css").read_text(encoding="utf-8"),
     )

@@ -77,6 +77,18 @@ class Section:
     pictures: tuple[Picture, ...] = ()
     clips: tuple[Clip, ...] = ()
     code: tuple[tuple[str, str], ...] = ()  # caption, text
+    hints: tuple[str, ...] = ()  # what limits a result
+    facts: tuple[tuple[str, str], ...] = ()  # name, value
+
+    @property
+    def layout(self) -> str:
+        """Where text and tables stand if there is room: beside the first picture, beside a wide one, or above all."""
+        n_narrow = sum(not picture.wide for picture in self.pictures) + len(self.code)
+        if n_narrow % 2 == 1:
+            return "beside"
+        open_tables = [table for table in self.tables if not table.folded]
+        narrow_tables = open_tables and all(len(table.head) < 5 for table in open_tables)
+        return "column" if narrow_tables and len(self.pictures) == 1 else "above"
 
 
 def percent(share: float, digits: int = 1) -> str:

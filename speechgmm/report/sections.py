@@ -1,6 +1,7 @@
 """What a report says, section by section, from what a run left."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import yaml
 
@@ -19,6 +20,9 @@ from speechgmm.report.parts import Picture, Section, Table, shown
 from speechgmm.report.settings import settings_of
 from speechgmm.report.text import duration
 
+FOLDED_FROM: Final = 12
+"""Rows above which a table is folded away."""
+
 
 def sections(run: RunFolder, n_audio: int) -> list[Section]:
     """All sections, in order; what the run left nothing for is not among them.
@@ -32,6 +36,7 @@ def sections(run: RunFolder, n_audio: int) -> list[Section]:
         threshold = operating_points(run.claims.judged)[0].threshold
     found = [
         results(run),
+        Section("about", "Experiment", facts=tuple(about(run))),
         confusions(run),
         *run.task.sections(run, n_audio),
         detection(run),
@@ -44,7 +49,7 @@ def sections(run: RunFolder, n_audio: int) -> list[Section]:
     return [section for section in found if section is not None]
 
 
-def figures(run: RunFolder) -> Iterator[tuple[str, Metric]]:
+def metrics_of(run: RunFolder) -> Iterator[tuple[str, Metric]]:
     """The metrics of the test, with names for a person."""
     return ((shown_name(name), metric) for name, metric in run.results.items())
 
@@ -56,25 +61,24 @@ def with_bounds(metric: Metric) -> tuple[str, str, str]:
 
 
 def results(run: RunFolder) -> Section:
-    """Every figure with its interval, and those of each fold."""
-    known = dict(figures(run))
+    """Every metric with its interval, and those of each fold."""
     rows = []
-    for name, metric in known.items():
-        about = name + (f" (prior {metric.more['p_target']:g})" if "p_target" in metric.more else "")
-        by = (metric.interval or "none") + (f" ({metric.n_groups})" if metric.n_groups is not None else "")
-        rows.append((about, *with_bounds(metric), str(metric.n), by))
+    for name, metric in run.results.items():
+        by = "none" if metric.low is None else str(metric.interval)
+        by += f" ({metric.n_groups})" if metric.low is not None and metric.n_groups is not None else ""
+        rows.append((shown_name(name, metric), *with_bounds(metric), str(metric.n), by))
     if not rows:
         return Section(
             "results", "Results", ("The run has no results: it was not tested, or the test was not finished.",)
         )
-    text = [f"{', '.join(names)}: {note}." for note, names in notes_of(known).items()]
-    hints = [f"– {hint}." for hint in run.metrics.get("hints", ())]
-    text += ["What limits this result, and what to do next:", *hints] if hints else []
+    text = [f"{', '.join(names)}: {note}." for note, names in notes_of(dict(metrics_of(run))).items()]
+    hints = tuple(f"{hint}." for hint in run.metrics.get("hints", ()))
     strangers = run.results.get("open_set_false_alarm")
     if strangers is not None:
         text.append(
-            f"Open set: a test is accepted as the best model's from {strangers.more['threshold']:.3f} nats on and is "
-            f"unknown below; unknown speakers are {strangers.more['strangers']}."
+            "Open set: a test item is assigned to the model with the highest ratio if that is at least "
+            f"{strangers.more['threshold']:.3f} nats, else it is unknown. "
+            f"Unknown speakers: {strangers.more['strangers']}."
         )
     head = ("metric", "value", "low", "high", "items", "how the interval was made (groups)")
     caption = "Metrics of the test, with 95 % intervals"
@@ -85,7 +89,7 @@ def results(run: RunFolder) -> Section:
         own = [(fold, next(iter(found.items()))) for fold, found in folds.items()]
         each = [(fold, shown(metric.value, metric.unit), metric.n) for fold, (_, metric) in own]
         tables.append(Table.of(f"Results of each fold ({len(each)})", ("fold", own[0][1][0], "items"), each))
-    return Section("results", "Results", tuple(text), tuple(tables))
+    return Section("results", "Results", tuple(text), tuple(tables), hints=hints)
 
 
 def training(run: RunFolder) -> Section | None:
@@ -106,7 +110,8 @@ def training(run: RunFolder) -> Section | None:
     names = [name for name in columns if name in run.classes[0]]
     rows = [tuple(row[name] for name in names) for row in run.classes]
     head = tuple(columns[name] for name in names)
-    summary = Table("How each class was trained", head, tuple(rows), frozenset(range(1, len(names) - 1)))
+    numeric = frozenset(range(1, len(names) - 1))
+    summary = Table("How each class was trained", head, tuple(rows), numeric, folded=len(rows) > FOLDED_FROM)
     values = [
         (label, *(f"{value:.4f}" for value in trace), *[""] * (longest - len(trace))) for label, trace in traces.items()
     ]
@@ -126,10 +131,10 @@ def training(run: RunFolder) -> Section | None:
         caption=caption,
         table=numbers,
     )
-    text = f"{n_open} of {len(traces)} used up their iterations while one still gained more than model.tol"
-    text += " (with adapt: map a single one is usual)." if run.config.get("model", {}).get("adapt") == "map" else "."
+    text = f"{n_open} of {len(traces)} mixtures stopped at max_iter while an iteration still gained more than model.tol"
+    text += " (with adapt: map one iteration is usual)." if run.config.get("model", {}).get("adapt") == "map" else "."
     if not n_open:
-        text = "All converged: their last iteration gained less than model.tol."
+        text = "All mixtures converged: their last iteration gained less than model.tol."
     return Section("training", "Training", (text,), (summary,), (picture,))
 
 
@@ -143,7 +148,11 @@ def data(run: RunFolder) -> Section:
         n_utterances = sum(int(row["utterances"]) for row in run.data)
         text.append(f"{n_utterances} utterances, {duration(total)} in all.")
         head = ("class", "split", "utterances", "duration (s)", "frames")
-        tables.append(Table.of("Utterances, duration and frames of every class", head, rows, text=2))
+        tables.append(
+            Table.of(
+                "Utterances, duration and frames of every class", head, rows, text=2, folded=len(rows) > FOLDED_FROM
+            )
+        )
     else:
         text.append("The run left no data.tsv: run it again with this version for durations and frames.")
     if run.rejected:
@@ -170,7 +179,7 @@ def about(run: RunFolder) -> list[tuple[str, str]]:
         ("Features", settings_of(run, "features", ("kind", "preset"))),
         *run.task.settings(run),
     ]
-    rows.append(_counted(run))
+    rows += _counted(run)
     if "n_train" in metrics:
         rows.append(("Utterances", f"{metrics['n_train']} trained on, {metrics['n_test']} tested"))
     if metrics.get("n_rejected"):
@@ -186,12 +195,13 @@ def about(run: RunFolder) -> list[tuple[str, str]]:
     return rows
 
 
-def _counted(run: RunFolder) -> tuple[str, str]:
-    """How many models there are of what."""
+def _counted(run: RunFolder) -> list[tuple[str, str]]:
+    """How many models there are of what; empty: there are none."""
     if "n_units" in run.metrics:
-        return "Units", str(run.metrics["n_units"])
+        return [("Units", str(run.metrics["n_units"]))]
     trained = len([row for row in run.classes if not row["class"].startswith("(")])
-    return "Classes", str(run.metrics.get("n_classes", trained))
+    n_classes = run.metrics.get("n_classes", trained)
+    return [("Classes", str(n_classes))] if n_classes else []
 
 
 def protocol(run: RunFolder) -> Section:
@@ -213,4 +223,4 @@ def protocol(run: RunFolder) -> Section:
         "the same experiment; the same data hash says that the recordings, labels and parts are the same.",
     )
     tables = (Table.of("Versions", ("package", "version"), versions, text=2),) if versions else ()
-    return Section("again", "Configuration and how to run it again", text, tables, code=code)
+    return Section("again", "Configuration", text, tables, code=code)

@@ -1,4 +1,4 @@
-"""Results as text: aligned columns, durations, paths and figures for standard output."""
+"""Results as text: aligned columns, durations, paths and metrics for standard output."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from speechgmm.errors import ConfigError
 from speechgmm.io.run_files import RunFile, is_run
-from speechgmm.io.terminal import one_line
+from speechgmm.io.terminal import one_line, terminal, visible
 
 if TYPE_CHECKING:
     from speechgmm.engine.class_report import ClassReport
     from speechgmm.evaluation import Metric
 
 
-def figure(name: str, metric: "Metric") -> tuple[str, str, str]:
+def metric_cells(name: str, metric: "Metric") -> tuple[str, str, str]:
     """Name, value and interval of a metric, for a person."""
     from speechgmm.evaluation.metric import shown_name  # the other commands wait for less
 
@@ -25,8 +25,7 @@ def figure(name: str, metric: "Metric") -> tuple[str, str, str]:
     if metric.low is not None and metric.high is not None:
         by = "items as independent" if metric.n_groups is None else f"{metric.n_groups} groups"
         interval = f"95 % interval {number(metric.low)} to {number(metric.high)} ({by})"
-    stated = f" (prior {metric.more['p_target']:g})" if "p_target" in metric.more else ""
-    return shown_name(name) + stated, number(metric.value), interval
+    return shown_name(name, metric), number(metric.value), interval
 
 
 def recordings(given: Sequence[Path]) -> list[Path]:
@@ -42,7 +41,7 @@ def model_target(path: Path, out: Path | None) -> Path:
     """Where a changed model goes: ``out``, or the file that it came from.
 
     Raises:
-        ConfigError: That is a run's own, which the run would train anew, and whose figures are of the model as it is.
+        ConfigError: That is a run's own, which the run would train anew, and whose results are of the model as it is.
     """
     target = out or path
     if target.name == RunFile.MODELS and is_run(target.parent):
@@ -57,10 +56,36 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Rows with their columns lined up: numbers to the right, words to the left; line ends and tabs as escapes."""
     rows = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    right = [all(row[n][:1].isdigit() or row[n][:1] in ("-", "") for row in rows[1:]) for n in range(len(widths))]
+    right = _numeric(rows[1:], len(widths))
     for row in rows:
         cells = (cell.rjust(w) if r else cell.ljust(w) for cell, w, r in zip(row, widths, right, strict=True))
         yield ("  " + "  ".join(cells)).rstrip()
+
+
+def print_table(rows: Sequence[Sequence[str]], *, head: bool = True) -> None:
+    """Print rows, the first of them with the names of the columns: ruled on a terminal, else aligned by spaces."""
+    if not rows:
+        return
+    if not sys.stdout.isatty():
+        print("\n".join(aligned(rows)))
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD if head else None, show_header=head, pad_edge=head, padding=(0, 1))
+    names, body = (rows[0], rows[1:]) if head else ([""] * len(rows[0]), rows)
+    for name, right in zip(names, _numeric(rows[1:] if head else rows, len(names)), strict=True):
+        table.add_column(Text(one_line(name)), justify="right" if right else "left", overflow="fold")
+    for row in body:
+        table.add_row(*(Text(visible(one_line(cell))) for cell in row))
+    Console(file=terminal(sys.stdout), highlight=False).print(table)
+
+
+def _numeric(rows: Sequence[Sequence[str]], n_columns: int) -> list[bool]:
+    """Of each column whether its cells are numbers, or empty."""
+    return [all(row[n][:1].isdigit() or row[n][:1] in ("-", "") for row in rows) for n in range(n_columns)]
 
 
 def duration(seconds: float) -> str:

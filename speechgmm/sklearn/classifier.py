@@ -1,5 +1,6 @@
 """``GMMClassifier``: one mixture per class, for rows and for sequences of rows."""
 
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from numbers import Integral
 from typing import Any, Self
@@ -155,19 +156,19 @@ class GMMClassifier(ClassifierMixin, BaseEstimator):
         sequences = Sequences.of(X, groups)
         rows = validate_data(self, sequences.rows, dtype=list(FLOATS), reset=False)
         with as_value_errors():
-            scores = sequences.sums(self._log_likelihoods(rows))
+            scores = sequences.sums(self._scorer(), rows, len(self.classes_))
         with np.errstate(divide="ignore"):
             joint: Floats = self.temperature * scores + np.log(self.class_prior_)
         return joint
 
-    def _log_likelihoods(self, rows: NDArray[Any]) -> Floats:
-        """(C, N) nats."""
+    def _scorer(self) -> Callable[[NDArray[Any]], Floats]:
+        """Log density (C, n) of rows (n, D) under each class, in nats."""
         mixtures = self.mixtures_
         if all(isinstance(mixture, BayesianGaussianMixture) for mixture in mixtures):
-            return PredictiveStack.of([mixture.posterior_ for mixture in mixtures]).log_likelihoods(rows)
+            return PredictiveStack.of([mixture.posterior_ for mixture in mixtures]).log_likelihoods
         if all(isinstance(mixture, Mixture) for mixture in mixtures):
-            return Stack.of([mixture.model_ for mixture in mixtures], precision="float64").log_likelihoods(rows)
-        return np.stack([mixture.score_samples(rows) for mixture in mixtures])
+            return Stack.of([mixture.model_ for mixture in mixtures], precision="float64").log_likelihoods
+        return lambda rows: np.stack([mixture.score_samples(rows) for mixture in mixtures])
 
     def decision_function(self, X: Any, groups: ArrayLike | None = None) -> Floats:
         """``joint_log_likelihoods`` (S, C); of two classes (S,), the second less the first, above 0 for the second."""
@@ -212,4 +213,4 @@ def _fitted(template: Any, label: object, rows: NDArray[Any], weights: Floats | 
     try:
         return mixture.fit(rows) if weights is None else mixture.fit(rows, sample_weight=weights)
     except ValueError as error:
-        raise ValueError(f"class {label!r}: {error}") from error
+        raise ValueError(f"class {label}: {error}") from error

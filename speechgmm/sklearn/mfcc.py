@@ -10,12 +10,14 @@ from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn import get_config
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from speechgmm.errors import DataError, SpeechGMMError
 from speechgmm.features.extraction import raw_features
+from speechgmm.features.front_end import front_end
 from speechgmm.features.kinds import kind_name
 from speechgmm.features.normalise import Normalisation, moments, normalisation
 from speechgmm.features.spec import FeatureSpec
@@ -126,12 +128,11 @@ class MFCC(TransformerMixin, BaseEstimator):
             check_choice("pooling", self.pooling, ("mean", "mean_std"))
         self.sample_rate_ = self._rate(recordings[0])
         self.normalisation_: Normalisation | None = None
-        frames: list[Frames] | None = None
         if self.spec_.cmvn == "global":
-            frames = self._frames(recordings)
-            self.normalisation_ = normalisation(reduce(add, map(moments, frames)), self.spec_.norm_vars)
-        first = frames[0] if frames is not None else self._frames(recordings[:1])[0]
-        self._n_dims = first.shape[1]
+            pooled = reduce(add, map(moments, self._frames(recordings)))
+            self.normalisation_ = normalisation(pooled, self.spec_.norm_vars)
+        with as_value_errors():
+            self._n_dims = front_end(self.spec_, self.sample_rate_).n_dims
         return self
 
     def transform(self, X: Iterable[Any]) -> Any:
@@ -153,6 +154,7 @@ class MFCC(TransformerMixin, BaseEstimator):
             A recording that cannot be used, by its path or number.
         """
         check_is_fitted(self)
+        self._check_output(get_config()["transform_output"])
         frames = self._frames(_recordings(X))
         if self.normalisation_ is not None:
             frames = [self.normalisation_.apply(one) for one in frames]
@@ -181,13 +183,16 @@ class MFCC(TransformerMixin, BaseEstimator):
         Raises:
             ValueError: A table of frames, which are a list of arrays.
         """
-        if transform not in (None, "default") and self.pooling is None:
-            raise ValueError(
-                f"set_output(transform={transform!r}) with pooling=None, where the result is a list of arrays of "
-                "different length; set pooling to 'mean' or 'mean_std'"
-            )
+        self._check_output(transform)
         super().set_output(transform=transform)
         return self
+
+    def _check_output(self, container: str | None) -> None:
+        if container not in (None, "default") and self.pooling is None:
+            raise ValueError(
+                f"transform output {container!r} with pooling=None, where the result is a list of arrays of different "
+                "length; set pooling to 'mean' or 'mean_std', or leave the output at 'default'"
+            )
 
     def _spec(self) -> FeatureSpec:
         given = {name: getattr(self, name) for name in SETTINGS}

@@ -83,6 +83,8 @@ class GaussianMixture(IncrementalMixture):
         Mean log-likelihood of the rows under the fitted mixture, in nats per row.
     lower_bounds_ : list of float
         The same after each iteration; it never falls.
+    n_samples_seen_ : float
+        Rows, or their weight, that the mixture was fitted to; with ``partial_fit`` all so far.
     n_features_in_, feature_names_in_
         Columns seen in ``fit``, and their names where they are all strings.
     model_ : DiagGMM

@@ -3,13 +3,15 @@
 Owns which rows are of which sequence, and sums over them. Plain rows are sequences of one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
+
+from speechgmm.gmm.frames import CHUNK
 
 Floats = NDArray[np.float64]
 
@@ -19,8 +21,8 @@ class Sequences:
     """Rows, and the sequence of each.
 
     >>> two = Sequences.of([np.zeros((2, 1)), np.ones((3, 1))])
-    >>> two.n_sequences, two.sums(np.ones((1, 5)))
-    (2, array([[2.],
+    >>> two.n_sequences, two.sums(lambda rows: rows.T, two.rows, 1)
+    (2, array([[0.],
            [3.]]))
     """
 
@@ -73,11 +75,18 @@ class Sequences:
             )
         return given[self.owners]
 
-    def sums(self, scores: Floats) -> Floats:
-        """Scores (C, N) of rows, summed over each sequence: (S, C)."""
-        if self.owners is None:
-            return scores.T
-        return np.column_stack([np.bincount(self.owners, row, self.n_sequences) for row in scores])
+    def sums(self, score: Callable[[NDArray[Any]], Floats], rows: NDArray[Any], n_classes: int) -> Floats:
+        """Scores (C, n) of the checked rows, some at a time, summed over each sequence: (S, C)."""
+        found = np.zeros((self.n_sequences, n_classes))
+        for first in range(0, len(rows), CHUNK):
+            part = slice(first, first + CHUNK)
+            scores = score(rows[part])
+            if self.owners is None:
+                found[part] = scores.T
+            else:
+                for number, row in enumerate(scores):
+                    found[:, number] += np.bincount(self.owners[part], row, self.n_sequences)
+        return found
 
     def means(self, values: Floats) -> Floats:
         """The mean (S,) of values (N,) over each sequence."""
@@ -100,7 +109,7 @@ class Sequences:
         if len(mixed):
             n = int(mixed[0])
             raise ValueError(
-                f"row {n} has label {labels[n]!r}, and the first row of its group {found[self.owners[n]]!r}; expected "
+                f"row {n} has label {labels[n]}, and the first row of its group {found[self.owners[n]]}; expected "
                 "one label for each group"
             )
         return found

@@ -38,6 +38,10 @@ class TableFormat(StrEnum):
     markdown = "markdown"
 
 
+MESSAGES = "Messages"
+"""The group of options about what is printed beside results."""
+
+
 class RawFormat(StrEnum):
     """Samples of standard input, without a header."""
 
@@ -51,7 +55,7 @@ Overrides = Annotated[
     typer.Option("--set", metavar="KEY.PATH=VALUE", help="change a key of the configuration; may be given again"),
 ]
 Model = Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")]
-Audio = Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO...")]
+Audio = Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO")]
 Form = Annotated[Format, typer.Option("--format", help="how to print")]
 TableForm = Annotated[TableFormat, typer.Option("--format", help="how to print the table; tsv, json: for programs")]
 Resample = Annotated[
@@ -62,7 +66,7 @@ TextGrids = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="te
 Jobs = Annotated[int, typer.Option("--jobs", metavar="N", help="workers; -1: one per CPU core")]
 JobsOfRun = Annotated[int | None, typer.Option("--jobs", metavar="N", help="workers; -1: one per CPU core")]
 Distance = Annotated[bool, typer.Option("--distance", help="the scores are distances, lower for targets: negate them")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="warnings and results only")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", rich_help_panel=MESSAGES, help="print warnings and results only")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

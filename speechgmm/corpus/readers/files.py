@@ -40,17 +40,17 @@ def is_passed_over(name: str) -> bool:
 
 def files_below(folder: Path) -> list[Path]:
     """Every file below a folder, sorted by path; links are followed, what `is_passed_over` says is left out."""
-    return sorted(_files(folder, frozenset()), key=Path.as_posix)
+    return list(map(Path, sorted(_files(str(folder), frozenset()))))
 
 
 def any_below(folder: Path, suffix: str) -> bool:
     """Whether a file below a folder ends in a suffix, given in lower case; sooner known than all files are sorted."""
-    return any(path.name.lower().endswith(suffix) for path in _files(folder, frozenset()))
+    return any(path.lower().endswith(suffix) for path in _files(str(folder), frozenset()))
 
 
-def _files(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+def _files(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
     try:
-        about = folder.stat()
+        about = Path(folder).stat()
         if (about.st_dev, about.st_ino) in above:  # a circle of links
             return
         entries = list(os.scandir(folder))
@@ -60,9 +60,9 @@ def _files(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
         if is_passed_over(entry.name):
             continue
         if _is_folder(entry):
-            yield from _files(Path(entry.path), above | {(about.st_dev, about.st_ino)})
+            yield from _files(entry.path, above | {(about.st_dev, about.st_ino)})
         else:
-            yield Path(entry.path)
+            yield entry.path
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -190,12 +190,12 @@ def split_folders(root: Path, places: Iterable[PurePath], *, classes: bool = Tru
 def _refuse_like_splits(root: Path, tops: Iterable[str]) -> None:
     """Refuse folders like train_set and test_set: they are splits, or classes of an unlucky name; nobody can tell."""
     like = {top: SPLIT_NAMES[found[1].lower()] for top in tops if (found := _LIKE_A_SPLIT.match(top))}
-    odd = [top for top in like if top.lower() not in SPLIT_NAMES]
-    if odd and "train" in like.values() and len(set(like.values())) > 1:
+    misnamed = [top for top in like if top.lower() not in SPLIT_NAMES]
+    if misnamed and "train" in like.values() and len(set(like.values())) > 1:
         raise DataError(
-            f"{root}: {_folders(odd)} {'begins' if len(odd) == 1 else 'begin'} like the name of a split; expected are "
-            f"these names alone ({', '.join(SPLIT_NAMES)}): call it "
-            f"{', '.join(dict.fromkeys(repr(like[top]) for top in odd))}, or rename it if it is a class"
+            f"{root}: {_folders(misnamed)} {'begins' if len(misnamed) == 1 else 'begin'} like the name of a split; "
+            f"expected are these names alone ({', '.join(SPLIT_NAMES)}): call it "
+            f"{', '.join(dict.fromkeys(repr(like[top]) for top in misnamed))}, or rename it if it is a class"
         )
 
 

@@ -36,15 +36,16 @@ def read_folder(root: Path, label: str) -> Corpus:
     if not root.is_dir():
         raise DataError(f"{root}: there is no such folder (corpus.root)")
     found = recordings_below(root)
-    split_of = split_folders(root, (path.relative_to(root) for path in (*found.audio, *found.undecoded)))
+    places = [path.relative_to(root) for path in found.audio]
+    split_of = split_folders(root, (*places, *(path.relative_to(root) for path in found.undecoded)))
     depth = 2 if split_of else 1
     utterances, loose = [], []
-    for path in found.audio:
-        parts = path.relative_to(root).parts
+    for path, place in zip(found.audio, places, strict=True):
+        parts = place.parts
         if len(parts) <= depth:
             loose.append(path)
             continue
-        identity = path.relative_to(root).with_suffix("").as_posix()
+        identity = place.with_suffix("").as_posix()
         utterances.append(
             Utterance(identity, path, None, None, split_of.get(parts[0], ""), {label: parts[depth - 1]}, identity)
         )
@@ -54,12 +55,7 @@ def read_folder(root: Path, label: str) -> Corpus:
         raise DataError(f"{root}: {where}; a folder per class is expected, such as {root.name}/anna/one.wav{aside}")
     # Two recordings that differ in extension alone would share their id.
     twice = {identity for identity, count in Counter(u.id for u in utterances).items() if count > 1}
-    utterances = [
-        Utterance(u.path.relative_to(root).as_posix(), u.path, None, None, u.split, u.labels, u.source)
-        if u.id in twice
-        else u
-        for u in utterances
-    ]
+    utterances = [replace(u, id=u.path.relative_to(root).as_posix()) if u.id in twice else u for u in utterances]
     notes = (
         [f"{len(loose)} recordings outside the class folders are not used, such as {loose[0].name}"] if loose else []
     )
@@ -69,7 +65,7 @@ def read_folder(root: Path, label: str) -> Corpus:
         return parts[depth - 1] if len(parts) > depth else None
 
     notes += found.notes(class_of)
-    if deeper := _one_level_down(root, [path.relative_to(root) for path in found.audio]):
+    if deeper := _one_level_down(root, places):
         notes.append(f"all recordings are of one class, {deeper.name!r}; did you mean {deeper} (corpus.root)?")
     return Corpus(tuple(utterances), label, root, tuple(notes))
 
@@ -106,8 +102,7 @@ def below_class(utterance: Utterance, root: Path) -> str:
     >>> below_class(Utterance("a", Path("c/train/anna/more/two.flac"), split="train"), Path("c"))
     'more/two.flac'
     """
-    parts = utterance.path.relative_to(root).parts
-    return "/".join(parts[2 if utterance.split else 1 :])
+    return "/".join(utterance.path.parts[len(root.parts) + (2 if utterance.split else 1) :])
 
 
 def _one_level_down(root: Path, places: Sequence[Path]) -> Path | None:

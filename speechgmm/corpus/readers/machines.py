@@ -132,13 +132,13 @@ def read_mimii(root: Path, label: str) -> Corpus:
     utterances: list[Utterance] = []
     problems: list[str] = []
     for (_, number, level), members in units.items():
-        odd = sum(one.label("condition") == "anomaly" for one in members)
+        n_anomalies = sum(one.label("condition") == "anomaly" for one in members)
         normal = sorted((one for one in members if one.label("condition") == "normal"), key=lambda one: one.path.name)
-        tested = {one.id for one in normal[:odd]}
-        if len(normal) <= odd:
+        tested = {one.id for one in normal[:n_anomalies]}
+        if len(normal) <= n_anomalies:
             problems.append(
                 f"{members[0].path.parent.parent.relative_to(root).as_posix()}: {len(normal)} normal recordings and "
-                f"{odd} anomalies ({number}); as many are tested, so that none is left to train on"
+                f"{n_anomalies} anomalies ({number}); as many are tested, so that none is left to train on"
             )
         for one in members:
             labels = dict(one.labels or {})
@@ -170,11 +170,9 @@ def _left_out(places: list[Path], why: str) -> Iterator[str]:
 
 def is_dcase(folder: Path) -> bool:
     """Whether recordings in or below a folder lie and are named as DCASE's task 2 has them."""
-    for pattern in ("*/*/*.wav", "*/*.wav"):
-        for path in folder.glob(pattern):
-            if path.parent.name in PARTS and (BY_ID.fullmatch(path.stem) or BY_SECTION.fullmatch(path.stem)):
-                return True
-    return False
+    patterns = (f"{above}{part}/*.wav" for above in ("*/", "") for part in PARTS)
+    places = (path for pattern in patterns for path in folder.glob(pattern))
+    return any(BY_ID.fullmatch(path.stem) or BY_SECTION.fullmatch(path.stem) for path in places)
 
 
 def is_mimii(folder: Path) -> bool:

@@ -2,7 +2,7 @@
 
 header              "anomaly": the settings, and for each kind of normal recordings its threshold
 stream.N.*          mixtures of stream N, one kind after another; normalisation and transform of its frames
-kind.N.*            centres and scales of figures and curves, and the scores of normal recordings, of kind N
+kind.N.*            centres and scales of values and curves, and the scores of normal recordings, of kind N
 """
 
 from collections.abc import Mapping
@@ -112,7 +112,7 @@ def read_anomaly_file(path: str | Path) -> AnomalyFile:
 
 
 def _reference(tensors: dict[str, NDArray[np.float64]], threshold: Threshold, spec: AnomalySpec) -> NormalReference:
-    sizes = {"scores": None, **dict.fromkeys(("centres", "scales"), spec.n_figures)}
+    sizes = {"scores": None, **dict.fromkeys(("centres", "scales"), spec.n_values)}
     found = {name: tensor(tensors, name, sizes.get(name, len(spec.streams))) for name in REFERENCE}
     if any((found[name] <= 0).any() for name in ("scales", "curve_scales")):
         raise ValueError("a scale of scores or curves that is not above 0")

@@ -83,7 +83,7 @@ class Score(ScoreOptions):
 def _about(file: "AnomalyFile", kind: str) -> str:
     """The unit of the scores, and the false-alarm rate of the threshold."""
     one = file.models[kind].reference.threshold
-    unit = "nats per frame" if file.spec.n_figures == 1 else "standard deviations of normal recordings"
+    unit = "nats per frame" if file.spec.n_values == 1 else "standard deviations of normal recordings"
     return (
         f"scores in {unit}; anomalous above {one.value:.3f}, made for {100 * one.false_alarm:g} % false alarms by "
         f"{one.n} normal recordings (95 %: {100 * one.rate_low:.1f} to {100 * one.rate_high:.1f} %)"
@@ -118,7 +118,7 @@ def _write_curve(folder: Path, path: "AudioSource", one: "Found", file: "Anomaly
 
     rows = ((f"{time:.3f}", f"{value:.4f}") for time, value in zip(one.grid, one.curve, strict=True))
     target = folder / f"{path.stem}.tsv"
-    write_text(target, table(("time", "oddity"), rows))
+    write_text(target, table(("time", "anomaly_score"), rows))
     drawn = ""
     if find_spec("matplotlib") is not None:
         from speechgmm.plots import save_figure

@@ -1,4 +1,4 @@
-"""Figures of anomaly detection: how well scores tell what is anomalous, and what the threshold does."""
+"""Metrics of anomaly detection: how well scores tell what is anomalous, and what the threshold does."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ CURVES_KEPT = 8
 
 @dataclass(frozen=True, slots=True)
 class AnomalyScores:
-    """The test recordings, each with how odd it is for its kind."""
+    """The test recordings, each with its anomaly score."""
 
     ids: tuple[str, ...]
     kinds: tuple[str, ...]  # of normal recordings, that each is compared with
@@ -43,7 +43,7 @@ class AnomalyScores:
 
 @dataclass(frozen=True, slots=True)
 class AnomalyEvaluation:
-    """Figures of an anomaly run."""
+    """Metrics of an anomaly run."""
 
     metrics: Metrics
     folds: Mapping[str, Metrics]  # empty: there are none
@@ -94,41 +94,41 @@ def evaluate_anomalies(scores: AnomalyScores, normal: str, *, seed: int = 0) -> 
         return None
     every = np.arange(len(scores.ids))
     kinds, conditions = np.array(scores.kinds), np.array(scores.conditions)
-    odd = list(dict.fromkeys(name for name in scores.conditions if name != normal))
+    anomalies = list(dict.fromkeys(name for name in scores.conditions if name != normal))
     names = list(dict.fromkeys(scores.kinds))
     return AnomalyEvaluation(
         _metrics(scores, normal, every, seed),
         {},
         {} if len(names) < 2 else {name: _metrics(scores, normal, every[kinds == name], seed) for name in names},
         {}
-        if len(odd) < 2
+        if len(anomalies) < 2
         else {
             name: _metrics(scores, normal, every[(conditions == name) | (conditions == normal)], seed)
-            for name in sorted(odd)
+            for name in sorted(anomalies)
         },
     )
 
 
 def _metrics(scores: AnomalyScores, normal: str, chosen: NDArray[np.intp], seed: int) -> dict[str, Metric]:
-    """Figures of some of the test recordings; those that they cannot give are not there."""
+    """Metrics of some of the test recordings; those that they cannot give are not there."""
     values = scores.scores[chosen]
-    is_odd = np.array([scores.conditions[n] != normal for n in chosen])
+    is_anomalous = np.array([scores.conditions[n] != normal for n in chosen])
     called = np.array([scores.found[n].anomalous for n in chosen])
     kinds = np.array([scores.kinds[n] for n in chosen])
     groups = np.unique([scores.groups[n] for n in chosen] if scores.groups else chosen, return_inverse=True)[1]
     metrics: dict[str, Metric] = {}
     named = bool(scores.groups)
     parts = [np.flatnonzero(kinds == name) for name in dict.fromkeys(kinds)]
-    if all(is_odd[part].any() and not is_odd[part].all() for part in parts):
-        rarer = min((groups[is_odd], groups[~is_odd]), key=lambda side: len(np.unique(side)))
+    if all(is_anomalous[part].any() and not is_anomalous[part].all() for part in parts):
+        rarer = min((groups[is_anomalous], groups[~is_anomalous]), key=lambda side: len(np.unique(side)))
         for name, area in (("auc", auc), ("pauc", pauc)):
-            figure: Statistic = _mean_area(area, values, is_odd, parts)
-            value, resampled = figure(np.ones(len(values))), groups
+            statistic: Statistic = _mean_area(area, values, is_anomalous, parts)
+            value, resampled = statistic(np.ones(len(values))), groups
             if value in (0.0, 1.0):  # no spread to go by: as many items as of the rarer side, the other adds nothing
-                figure, resampled = ratio(np.full(len(rarer), value), np.ones(len(rarer))), _numbered(rarer)
-            metrics[name] = _bounded(Metric(value, len(values), "fraction"), figure, resampled, named, seed)
+                statistic, resampled = ratio(np.full(len(rarer), value), np.ones(len(rarer))), _numbered(rarer)
+            metrics[name] = _bounded(Metric(value, len(values), "fraction"), statistic, resampled, named, seed)
         metrics["pauc"] = replace(metrics["pauc"], more={"max_false_alarm": MAX_FALSE_ALARM})
-    for name, chosen_kind in (("detection_rate", is_odd), ("false_alarm_rate", ~is_odd)):
+    for name, chosen_kind in (("detection_rate", is_anomalous), ("false_alarm_rate", ~is_anomalous)):
         if chosen_kind.any():
             right = called[chosen_kind]
             share = ratio(right.astype(float), np.ones(len(right)))
@@ -144,15 +144,15 @@ def _numbered(groups: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def _mean_area(
-    area: Callable[..., float], values: Floats, is_odd: NDArray[np.bool_], parts: Sequence[NDArray[np.intp]]
+    area: Callable[..., float], values: Floats, is_anomalous: NDArray[np.bool_], parts: Sequence[NDArray[np.intp]]
 ) -> Callable[[Floats], float]:
     """The mean of an area over parts of the recordings, under weights of all; raises DataError where one has none."""
-    ranked = [rank_trials(values[part], is_odd[part]) for part in parts]
+    ranked = [rank_trials(values[part], is_anomalous[part]) for part in parts]
 
-    def figure(weights: Floats) -> float:
+    def statistic(weights: Floats) -> float:
         return float(np.mean([area(trials, weights[part]) for trials, part in zip(ranked, parts, strict=True)]))
 
-    return figure
+    return statistic
 
 
 def area_of_items(items: Sequence[tuple[str, ...]], normal: str) -> Statistic:
@@ -164,14 +164,14 @@ def area_of_items(items: Sequence[tuple[str, ...]], normal: str) -> Statistic:
     if not items:
         raise DataError("no AUC to compare: nothing was tested")
     conditions, kinds, scores = (np.array(column) for column in zip(*items, strict=True))
-    is_odd, parts = conditions != normal, [np.flatnonzero(kinds == name) for name in dict.fromkeys(kinds)]
+    is_anomalous, parts = conditions != normal, [np.flatnonzero(kinds == name) for name in dict.fromkeys(kinds)]
     for part in parts:
-        if is_odd[part].all() or not is_odd[part].any():
+        if is_anomalous[part].all() or not is_anomalous[part].any():
             raise DataError(
                 f"no AUC to compare: the test recordings of {str(kinds[part[0]])!r} are all "
-                f"{'anomalous' if is_odd[part].any() else 'normal'}, and it needs both"
+                f"{'anomalous' if is_anomalous[part].any() else 'normal'}, and it needs both"
             )
-    return _mean_area(auc, scores.astype(np.float64), is_odd, parts)
+    return _mean_area(auc, scores.astype(np.float64), is_anomalous, parts)
 
 
 def _bounded(metric: Metric, statistic: Statistic, groups: NDArray[np.intp], named: bool, seed: int) -> Metric:
@@ -184,7 +184,7 @@ def _bounded(metric: Metric, statistic: Statistic, groups: NDArray[np.intp], nam
 
 
 def anomaly_table(scores: AnomalyScores, file: AnomalyFile, normal: str) -> str:
-    """``scores.tsv``: the score of every test recording, the threshold, the decision and when it is oddest."""
+    """``scores.tsv``: the score of every test recording, the threshold, the decision and when it is highest."""
     columns = [
         stream.name if len(stream.sides) == 1 else f"{stream.name} ({side})"
         for stream in file.spec.streams
@@ -203,7 +203,7 @@ def anomaly_table(scores: AnomalyScores, file: AnomalyFile, normal: str) -> str:
             f"{one.start:.3f}",
             f"{one.end:.3f}",
             one.n_frames,
-            *(f"{value:.6f}" for value in one.figures),
+            *(f"{value:.6f}" for value in one.values),
         )
         for name, kind, condition, one in zip(scores.ids, scores.kinds, scores.conditions, scores.found, strict=True)
     )
@@ -252,10 +252,10 @@ def curves_of_worst(scores: AnomalyScores) -> Mapping[str, Found]:
 
 
 def curves_table(found: Mapping[str, Found]) -> str:
-    """``curves.tsv``: when recordings are odd: time (s) and curve, one row per value."""
+    """``curves.tsv``: when recordings are anomalous: time (s) and anomaly score, one row per value."""
     rows = (
         (name, f"{time:.3f}", f"{value:.4f}")
         for name, one in found.items()
         for time, value in zip(one.grid, one.curve, strict=True)
     )
-    return table(("id", "time", "oddity"), rows)
+    return table(("id", "time", "anomaly_score"), rows)

@@ -1,4 +1,4 @@
-"""From log-likelihoods of frames to how odd a recording is, where, and from what score on it is called anomalous.
+"""From log-likelihoods of frames to how anomalous a recording is, where, and from what score on it is called anomalous.
 
 Owns the pooling of frames, the comparison with normal recordings and the threshold. Knows no files and no features.
 """
@@ -52,11 +52,11 @@ class Threshold:
 class NormalReference:
     """What normal recordings look like that a model was not trained on: the measure of others."""
 
-    centres: Floats  # (F,) mean of each figure over them, but for those far out
+    centres: Floats  # (F,) mean of each value over them, but for those far out
     scales: Floats  # (F,) its standard deviation
     scores: Floats  # (n,) the scores of all, ascending
     curve_centres: Floats  # (S,) mean of each stream's curve over all their times
-    curve_scales: Floats  # (S,) median over them of how far their curve's oddest value lies from it
+    curve_scales: Floats  # (S,) median over them of how far their curve's highest value lies from it
     threshold: Threshold
 
 
@@ -79,8 +79,8 @@ class AnomalyModel:
         return float((1 + len(known) - np.searchsorted(known, score, side="left")) / (1 + len(known)))
 
 
-def figures(costs: ArrayLike, stream: StreamSpec, frame_shift: float) -> Floats:
-    """How odd a recording's frames are in all, one figure for each side of the stream.
+def side_values(costs: ArrayLike, stream: StreamSpec, frame_shift: float) -> Floats:
+    """How anomalous a recording's frames are in all, one value for each side of the stream.
 
     Args:
         costs: (T,) negative log-likelihoods, nats per frame.
@@ -91,9 +91,9 @@ def figures(costs: ArrayLike, stream: StreamSpec, frame_shift: float) -> Floats:
         ShapeError: Costs that are not a vector with an element at least.
         DataError: A cost that is NaN or infinite: no score, and so no decision, comes of it.
 
-    >>> figures([1.0, 1.0, 5.0, 1.0], StreamSpec(pool="top", share=0.25, relative=True), 0.01)
+    >>> side_values([1.0, 1.0, 5.0, 1.0], StreamSpec(pool="top", share=0.25, relative=True), 0.01)
     array([4.])
-    >>> figures([1.0, 1.0, 5.0, 1.0], StreamSpec(pool="window", window=0.02, side="both"), 0.01)
+    >>> side_values([1.0, 1.0, 5.0, 1.0], StreamSpec(pool="window", window=0.02, side="both"), 0.01)
     array([ 3., -1.])
     """
     values = _vector(costs)
@@ -137,7 +137,7 @@ def _vector(costs: ArrayLike) -> Floats:
 
 
 def score_of(found: ArrayLike, centres: Floats, scales: Floats, combine: Combine) -> Floats:
-    """Scores (...) from figures (..., F): the figure itself where there is one, else in deviations and combined.
+    """Scores (...) from values (..., F): the value itself where there is one, else in deviations and combined.
 
     >>> score_of([[3.0, 0.0]], np.zeros(2), np.array([2.0, 1.0]), "max")
     array([1.5])
@@ -227,7 +227,7 @@ def smoothed(costs: ArrayLike, stream: StreamSpec, times: Floats, grid: Floats) 
 def curve_of(parts: Sequence[Floats], streams: Sequence[StreamSpec], reference: NormalReference) -> Floats:
     """The curve (T,) of several streams' curves: the largest of them.
 
-    It is 0 at what is usual, and 1 where a normal recording in the middle of all is oddest.
+    It is 0 at what is usual, and 1 where a normal recording in the middle of all has its highest value.
     """
     measures = zip(parts, streams, reference.curve_centres, reference.curve_scales, strict=True)
     found = [_towards(part - centre, stream) / scale for part, stream, centre, scale in measures]
@@ -240,11 +240,11 @@ def _towards(values: Floats, stream: StreamSpec) -> Floats:
     return np.abs(values) if stream.side == "both" else values if stream.side == "unlikely" else -values
 
 
-def oddest(curve: Floats, grid: Floats, length: float) -> tuple[float, float]:
+def highest_stretch(curve: Floats, grid: Floats, length: float) -> tuple[float, float]:
     """Begin and end (s) of the stretch of ``length`` s over which the curve is highest; all where it is shorter.
 
     >>> grid = np.arange(0.005, 1, 0.01)
-    >>> oddest(np.where((grid > 0.4) & (grid < 0.5), 1.0, 0.0), grid, 0.1)
+    >>> highest_stretch(np.where((grid > 0.4) & (grid < 0.5), 1.0, 0.0), grid, 0.1)
     (0.4, 0.5)
     """
     n = min(len(curve), max(1, round(length / CURVE_STEP)))
@@ -266,15 +266,15 @@ def grid_of(duration: float) -> Floats:
 
 
 def reference_of(found: ArrayLike, curves: Sequence[Sequence[Floats]], spec: AnomalySpec) -> NormalReference:
-    """The measure that normal recordings give; its centres and scales without figures that stand far out.
+    """The measure that normal recordings give; its centres and scales without values that lie far out.
 
     Args:
-        found: (n, F) their figures, under models that were not trained on them.
+        found: (n, F) their values, under models that were not trained on them.
         curves: For each stream the curves of all of them, as ``smoothed`` gives them.
         spec: The settings.
 
     Raises:
-        DataError: Too few of them for the false alarm rate; figures that are all the same.
+        DataError: Too few of them for the false alarm rate; values that are all the same.
     """
     values = np.asarray(found, np.float64)
     near = [np.delete(column, far_out(column)) for column in values.T]

@@ -59,7 +59,7 @@ def _colours(n: int) -> list[str]:
 
     if n <= 1:
         return [NONTARGET]
-    return [to_hex(colormaps["plasma"](0.25 + 0.5 * place)) for place in np.linspace(1, 0, n)]
+    return [to_hex(colormaps["plasma"](0.37 + 0.38 * place)) for place in np.linspace(1, 0, n)]
 
 
 def plot_roc(curves: Mapping[str, Trials], *, marked: Sequence[tuple[float, float]] = (), title: str = "") -> "Axes":
@@ -132,9 +132,9 @@ def plot_anomaly_curve(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH + 1.5, 2.9), dpi=130)
+    figure = Figure(figsize=(WIDTH, 2.6), dpi=130)
     upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [2, 1.1], "hspace": 0.08})
-    figure.subplots_adjust(left=0.1, right=0.97, top=0.9 if title else 0.97, bottom=0.17)
+    figure.subplots_adjust(left=0.12, right=0.97, top=0.9 if title else 0.97, bottom=0.17)
     if title:
         upper.set_title(title, fontsize=9, loc="left", parse_math=False)
     draw_anomaly((upper, lower), samples, sample_rate, times, curve, start=start, stretch=stretch)

@@ -45,7 +45,7 @@ def anomalies(run: RunFolder) -> Section | None:
     return Section("anomalies", "Anomaly scores and ROC", tuple(text), tuple(tables), tuple(pictures))
 
 
-def oddest(run: RunFolder, n_audio: int) -> Section | None:
+def most_anomalous(run: RunFolder, n_audio: int) -> Section | None:
     """The recordings with the highest scores, the first ``n_audio`` to be heard, with their scores over time."""
     run = _decided(run)[0]
     if not run.scores:
@@ -88,7 +88,7 @@ def oddest(run: RunFolder, n_audio: int) -> Section | None:
         )
     curves = _curves(run)
     clips = tuple(
-        _clip(run, row, curves[row["id"]], f"odd{number}")
+        _clip(run, row, curves[row["id"]], f"anomalous{number}")
         for number, row in enumerate(row for row in order if row["id"] in curves)
         if number < n_audio
     )
@@ -102,7 +102,7 @@ def oddest(run: RunFolder, n_audio: int) -> Section | None:
         if clips
         else "No audio is held in this page."
     )
-    return Section("odd", "The most anomalous recordings", (text,), tuple(tables), clips=clips)
+    return Section("anomalous", "The most anomalous recordings", (text,), tuple(tables), clips=clips)
 
 
 def _decided(run: RunFolder) -> tuple[RunFolder, list[str]]:
@@ -194,11 +194,11 @@ def _spread(run: RunFolder, normal: str, kinds: list[str]) -> Picture:
     return Picture.of(
         plot_anomaly_scores(shown, threshold, unit=unit),
         "spread",
+        title="Score distributions",
         alt=f"Distribution of scores of {len(shown)} kinds of recordings; quantiles are in the table below it.",
         caption="The point is the median, the bar the middle half, the line nine in ten of the recordings; right of "
         "the dotted line they are called anomalous.",
         table=Table.of("Quantiles of the scores", head, rows),
-        wide=True,
     )
 
 
@@ -217,6 +217,7 @@ def _roc(run: RunFolder, normal: str, kinds: list[str]) -> Picture:
     return Picture.of(
         plot_roc(curves, marked=marked),
         "roc",
+        title="ROC",
         alt=f"Receiver operating characteristic of {len(kinds)} kinds of anomalies; numbers are in the table below it.",
         caption="Points are the thresholds that the run chose. Scores of several classes are pooled here, each less "
         "its class's threshold; the metrics above are means over classes.",
@@ -229,7 +230,8 @@ def _curves(run: RunFolder) -> dict[str, tuple[NDArray[np.float64], NDArray[np.f
     """Recording -> times (s) and values of its curve."""
     found: dict[str, list[tuple[str, str]]] = {}
     for row in run.rows(RunFile.CURVES):
-        found.setdefault(row["id"], []).append((row["time"], row["oddity"]))
+        value = row["anomaly_score"] if "anomaly_score" in row else row["oddity"]  # of earlier versions
+        found.setdefault(row["id"], []).append((row["time"], value))
     columns = {name: np.array(pairs, np.float64).T for name, pairs in found.items()}
     return {name: (times, values) for name, (times, values) in columns.items()}
 

@@ -1,4 +1,4 @@
-"""Looking for what is odd in recordings: those of a run's test and new ones, by way of the same frames."""
+"""Looking for anomalies in recordings: those of a run's test and new ones, by way of the same frames."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,11 +14,20 @@ from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import front_end
+from speechgmm.features.measurements import Silence
 from speechgmm.gmm import DiagGMM, Stack
 from speechgmm.io.samples import AudioSource
 from speechgmm.parallel import pmap
 from speechgmm.tasks.anomaly.codec import AnomalyFile
-from speechgmm.tasks.anomaly.models import AnomalyModel, curve_of, figures, grid_of, oddest, score_of, smoothed
+from speechgmm.tasks.anomaly.models import (
+    AnomalyModel,
+    curve_of,
+    grid_of,
+    highest_stretch,
+    score_of,
+    side_values,
+    smoothed,
+)
 from speechgmm.tasks.anomaly.spec import AnomalySpec
 
 if TYPE_CHECKING:  # scoring a recording waits for none of them
@@ -31,7 +40,7 @@ Floats = NDArray[np.float64]
 class Look:
     """What the streams' mixtures say of a recording, before it is compared with normal ones."""
 
-    figures: Floats  # (F,) one for each side of each stream
+    values: Floats  # (F,) one for each side of each stream
     curves: tuple[Floats, ...]  # of each stream, on the same times
     grid: Floats  # (T,) those times, s
     n_frames: int  # of the first stream
@@ -39,17 +48,17 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """How odd a recording is."""
+    """The anomaly score of a recording, and where it is highest."""
 
     score: float
     threshold: float
     p_value: float  # share of normal recordings that would score so high, at most
-    start: float  # s, of its oddest stretch
+    start: float  # s, of the stretch with the highest score
     end: float
-    figures: Floats  # (F,)
+    values: Floats  # (F,)
     n_frames: int
     grid: Floats  # (T,) s
-    curve: Floats  # (T,) 1 where a usual normal recording is oddest
+    curve: Floats  # (T,) 1 where a usual normal recording has its highest value
 
     def __post_init__(self) -> None:
         """Refuse a score that is no number: it is neither above nor below a threshold, and decides nothing."""
@@ -80,7 +89,7 @@ def look(
         costs = -stack.log_likelihoods(own)[0]
         shift = plan.frame_shift / plan.sample_rate
         times = plan.first_centre / plan.sample_rate + shift * np.arange(len(costs), dtype=np.float64)
-        found.append(figures(costs, stream, shift))
+        found.append(side_values(costs, stream, shift))
         curves.append(smoothed(costs, stream, times, grid))
     return Look(np.concatenate(found), tuple(curves), grid, len(frames[0]))
 
@@ -88,11 +97,11 @@ def look(
 def compared(one: Look, model: AnomalyModel, spec: AnomalySpec) -> Found:
     """A look at a recording beside what normal recordings look like. Raises DataError for a score that is NaN."""
     reference = model.reference
-    score = float(score_of(one.figures, reference.centres, reference.scales, spec.combine))
+    score = float(score_of(one.values, reference.centres, reference.scales, spec.combine))
     curve = curve_of(one.curves, spec.streams, reference)
-    start, end = oddest(curve, one.grid, spec.when)
+    start, end = highest_stretch(curve, one.grid, spec.when)
     return Found(
-        score, reference.threshold.value, model.p_value(score), start, end, one.figures, one.n_frames, one.grid, curve
+        score, reference.threshold.value, model.p_value(score), start, end, one.values, one.n_frames, one.grid, curve
     )
 
 
@@ -146,7 +155,7 @@ def about(name: str) -> Iterator[None]:
 def find_anomalies(
     file: AnomalyFile, paths: Sequence[AudioSource], label: str, *, n_jobs: int = 1
 ) -> Iterator[tuple[AudioSource, Found | DataError]]:
-    """Each recording with how odd it is for its kind ``label``, or with why that cannot be said."""
+    """Each recording with its anomaly score for the class ``label``, or with why that cannot be said."""
     work = partial(_find, file, file.models[label])
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
@@ -155,7 +164,7 @@ def _find(file: AnomalyFile, model: AnomalyModel, path: AudioSource) -> Found | 
     stacks = [Stack.of([mixture]) for mixture in model.mixtures]
     try:
         with about(str(path)):
-            frames = [model_frames(audio, path, every=True)[0] for audio in file.audio]
+            frames = [model_frames(audio, path, silence=Silence.KEPT)[0] for audio in file.audio]
             return compared(look(frames, stacks, file.audio, file.spec), model, file.spec)
     except DataError as error:
         return error

@@ -57,7 +57,7 @@ class StreamSpec:
 
     @property
     def sides(self) -> tuple[str, ...]:
-        """The figures that the stream has: one for each side."""
+        """The values that the stream has: one for each side."""
         return ("unlikely", "likely") if self.side == "both" else (self.side,)
 
 
@@ -102,10 +102,10 @@ class AnomalySpec:
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise ConfigError(f"anomaly.streams: two are named {twice!r}; give each a name of its own")
-        if self.combine != "max" and self.n_figures == 1:
+        if self.combine != "max" and self.n_values == 1:
             raise ConfigError("anomaly.combine has no effect on one stream of one side; leave it out")
 
     @property
-    def n_figures(self) -> int:
-        """Figures of a recording: one for each side of each stream."""
+    def n_values(self) -> int:
+        """Values of a recording: one for each side of each stream."""
         return sum(len(stream.sides) for stream in self.streams)

@@ -47,15 +47,15 @@ def divide_normal(
             f"needs a column that says which recordings are {normal!r}: give a manifest with that column, or set "
             "anomaly.condition to the column that you have, and anomaly.normal to its value for normal recordings"
         )
-    odd = [utterance for utterance in corpus if utterance.label(condition) != normal]
-    if len(odd) == len(corpus):
+    anomalies = [utterance for utterance in corpus if utterance.label(condition) != normal]
+    if len(anomalies) == len(corpus):
         values = sorted({utterance.label(condition) for utterance in corpus})
         raise DataError(
             f"no utterance is normal: {condition!r} is never {normal!r}, but {', '.join(values[:10])}; set "
             "anomaly.condition and anomaly.normal to the column and the value that say so"
         )
     if spec.kind == "fraction":
-        chosen = {utterance.id for utterance in odd}
+        chosen = {utterance.id for utterance in anomalies}
         plain = replace(corpus, utterances=tuple(u for u in corpus if u.id not in chosen))
         divided, _ = make_split(plain, spec, group=group, seed=seed, classes=False)
         split_of = {utterance.id: utterance.split for utterance in divided}

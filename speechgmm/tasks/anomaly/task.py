@@ -15,6 +15,7 @@ from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Task
 from speechgmm.errors import DataError
+from speechgmm.features.measurements import Silence
 from speechgmm.io.run_files import RunFile
 from speechgmm.report.text import reports_lines
 from speechgmm.tasks.anomaly.codec import AnomalyFile, serialise_anomaly
@@ -31,7 +32,7 @@ from speechgmm.tasks.anomaly.evaluation import (
     thresholds_table,
 )
 from speechgmm.tasks.anomaly.hints import hints_of_anomalies
-from speechgmm.tasks.anomaly.report import anomalies, oddest, streams_of
+from speechgmm.tasks.anomaly.report import anomalies, most_anomalous, streams_of
 from speechgmm.tasks.anomaly.scoring import about
 from speechgmm.tasks.anomaly.spec import AnomalySpec
 from speechgmm.tasks.anomaly.split import divide_normal
@@ -63,12 +64,15 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
     no_enrolment: ClassVar[str | None] = (
         "a threshold is set by normal recordings that were left out of training; train again with the new recordings"
     )
-    in_order: ClassVar[bool] = True
     no_sweep: ClassVar[str | None] = (
         "normal recordings alone cannot choose what finds anomalies; run each setting on recordings that the test "
         "does not have, and compare these runs"
     )
     least_classes: ClassVar[int] = 1  # normal recordings of one machine are enough
+
+    def silence(self, corpus: Corpus) -> Silence:
+        """Kept: it may be what is anomalous."""
+        return Silence.KEPT
 
     def first_settings(self, corpus: Corpus) -> Mapping[str, Any]:
         """Which recordings are normal, where the classes themselves say so."""
@@ -194,7 +198,7 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
 
     def sections(self, run: RunFolder, n_audio: int) -> Sequence[Any]:
         """Scores of normal and anomalous recordings, and the most anomalous ones."""
-        return (anomalies(run), oddest(run, n_audio))
+        return (anomalies(run), most_anomalous(run, n_audio))
 
     def settings(self, run: RunFolder) -> Sequence[tuple[str, str]]:
         """The streams."""

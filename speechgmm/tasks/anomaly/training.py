@@ -139,11 +139,11 @@ class _Places:
 def _reference(job: Job, name: str, ids: Sequence[str], looks: Sequence[Look]) -> NormalReference:
     """The measure that recordings of one kind give; with warnings of those far out, and of too few."""
     spec = job.experiment.config.section(AnomalySpec)
-    figures = np.stack([one.figures for one in looks])
+    found = np.stack([one.values for one in looks])
     curves = [[one.curves[number] for one in looks] for number in range(len(spec.streams))]
     about = "" if name == ALL else f"{name!r}: "
     try:
-        reference = reference_of(figures, curves, spec)
+        reference = reference_of(found, curves, spec)
     except DataError as error:
         raise DataError(f"{about}{error}") from None
     if reference.threshold.high is None:
@@ -151,7 +151,7 @@ def _reference(job: Job, name: str, ids: Sequence[str], looks: Sequence[Look]) -
             f"{about}{len(ids)} normal recordings are few for a false alarm rate of {spec.false_alarm:g}: the "
             "interval of the threshold has no upper end"
         )
-    scores = score_of(figures, reference.centres, reference.scales, spec.combine)
+    scores = score_of(found, reference.centres, reference.scales, spec.combine)
     places = far_out(scores)
     if len(places):
         listed = ", ".join(f"{ids[place]} ({scores[place]:.2f})" for place in places[:NAMED])

@@ -125,12 +125,13 @@ def _changed(
     from speechgmm.io.atomic import write_atomically
     from speechgmm.io.locks import changing
     from speechgmm.report.text import model_target, shown
-    from speechgmm.tasks.classification.codec import serialise
+    from speechgmm.tasks.classification.codec import read_model_file, serialise
 
     path = model_file(model)
+    _refuse_other_kinds(path)
     target = model_target(path, out)
     with changing(target):  # from reading to writing: two at once would lose what one has added
-        file = _read(path)
+        file = read_model_file(path)
         asked = file.audio and replace(file.audio, resample=resample or file.audio.resample)
         changed, report = change(replace(file, audio=asked))
         data = serialise(replace(changed, audio=file.audio))
@@ -138,18 +139,17 @@ def _changed(
     return shown(target.absolute()), changed, report
 
 
-def _read(path: Path) -> "ModelFile":
-    """The model; raises ModelFileError with the reason where it is of a task whose models nothing can be added to."""
+def _refuse_other_kinds(path: Path) -> None:
+    """Raise ModelFileError, with the reason, where the model is of a task whose models nothing can be added to."""
     from speechgmm.errors import ModelFileError
     from speechgmm.io.container import kind_of
     from speechgmm.tasks.classification.codec import read_model_file
 
-    try:
-        return read_model_file(path)
-    except ModelFileError as error:
-        task: Any = kind_of(path).function("task:TASK")
-        if task.no_enrolment is None:
-            raise
-        raise ModelFileError(
-            f"{error}. enrol and update are not there for task: {task.name}: {task.no_enrolment}"
-        ) from None
+    task: Any = kind_of(path).function("task:TASK")
+    if task.no_enrolment is not None:
+        try:
+            read_model_file(path)
+        except ModelFileError as error:
+            raise ModelFileError(
+                f"{error}. enrol and update are not there for task: {task.name}: {task.no_enrolment}"
+            ) from None

@@ -1,7 +1,8 @@
 """The model file: everything that scoring a new recording needs, in one safetensors file.
 
 Parameters are tensors; labels, the feature spec and the rest are **one** canonical JSON string under the metadata key
-``speechgmm``. Without times, paths and worker counts: the same training gives the same bytes.
+``speechgmm``. Without times, paths and worker counts: the same training gives the same bytes. Files of verification
+hold more (``tasks/verification/codec.py``), and are read here as well.
 
     tensor              shape             what
     weights             (sum of K,)       float64, one class after another (n_components in the header)
@@ -12,14 +13,10 @@ Parameters are tensors; labels, the feature spec and the rest are **one** canoni
     normalisation.*     (D,)              shift and scale, where cmvn is global
     transform.*                           matrix and offset, where features are transformed
     floor               (D,)              least variances, for classes that are added later
-    counts              (sum of K,)       frames that spoke for each component, for classes that are updated later
-    seen                (N,)              uint64, recordings that each class has counted; seen_lengths says how many,
-                                          -1 of a class whose are not known
-    recordings          (T, D)            float32 frames of the cohort's recordings, one after another; their numbers
-    recording_lengths   (N,)              of frames; for the norm of classes that are added later
+    counts              (sum of K,)       frames of each component, for classes that are updated later
+    seen                (N,)              uint64, recordings of each class; seen_lengths counts them, -1: not known
+    recordings          (T, D)            float32 frames of the cohort; recording_lengths (N,) says how many each has
     talker.*            (N,)              int16 samples of those who are heard in babble, for the same
-
-Files of verification hold more (``tasks/verification/codec.py``), and are read here as well.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,6 +31,7 @@ from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_in
 from speechgmm.engine.recipe import ClassRecipe
 from speechgmm.features import FrontEnd
 from speechgmm.features.augment import Copy
+from speechgmm.features.measurements import Silence
 from speechgmm.gmm import ModelSpec
 from speechgmm.gmm.spec import NOT_OF
 from speechgmm.io.atomic import write_atomically
@@ -91,6 +89,16 @@ class ModelFile:
     def of_segments(self) -> bool:
         """Whether it scores segments, and no recordings as a whole."""
         return False
+
+    @property
+    def has_posteriors_alone(self) -> bool:
+        """Whether its scores are log posteriors, and not log-likelihoods."""
+        return False
+
+    @property
+    def silence(self) -> Silence:
+        """What becomes of digital silence: it is left out."""
+        return Silence.DROPPED
 
     @property
     def decisions(self) -> tuple[str, ...]:

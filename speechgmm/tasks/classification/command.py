@@ -103,7 +103,7 @@ class Score(ScoreOptions):
         self, file: Any, results: "Iterable[tuple[AudioSource, list[Scored]]]", lengths: list[int]
     ) -> Iterator[dict[str, Any]]:
         for path, items in results:
-            for item in _with_speech(path, items):
+            for item in with_speech(path, items):
                 lengths.append(item.n_frames)
                 yield from self.ranks(file, item)
 
@@ -161,12 +161,13 @@ class Score(ScoreOptions):
                 yield f"{'' if before is None else chr(10)}{row['file']}"
                 head = f"{'start':>8}{'end':>8}  " if windowed else "  "
                 third, units = self.third_heading(file)
-                yield f"{head}{'rank':>4}  {file.label:<16}{'log-likelihood':>15}{third:>11}{'margin':>9}   {units}"
+                likelihood = f"{'log-likelihood':>15}" if "mean_log_likelihood" in row else ""
+                yield f"{head}{'rank':>4}  {file.label:<16}{likelihood}{third:>11}{'margin':>9}   {units}"
                 before = row["file"]
             times = f"{row['start']:>8.2f}{row['end']:>8.2f}  " if windowed else "  "
-            likelihood = "" if row["mean_log_likelihood"] is None else f"{row['mean_log_likelihood']:.3f}"
+            likelihood = f"{row['mean_log_likelihood']:>15.3f}" if "mean_log_likelihood" in row else ""
             third, after = self.third(row)
-            values = f"{likelihood:>15}{third:>11}{row['margin']:>9.3f}{after}"
+            values = f"{likelihood}{third:>11}{row['margin']:>9.3f}{after}"
             yield f"{times}{row['rank']:>4}  {row['label']:<16}{values}"
 
     def third_heading(self, file: Any) -> tuple[str, str]:
@@ -178,7 +179,7 @@ class Score(ScoreOptions):
         return "" if row["posterior"] is None else f"{row['posterior']:.3f}", ""
 
 
-def _with_speech(path: "AudioSource", items: "list[Scored]") -> "Iterator[Scored]":
+def with_speech(path: "AudioSource", items: "list[Scored]") -> "Iterator[Scored]":
     """The windows of a recording that hold speech; warnings about the others and about clipping are printed."""
     from speechgmm.io.audio import CLIPPED_SHARE
 

@@ -30,12 +30,14 @@ from speechgmm.gmm.frames import Mapper, as_source, check_frames, moments
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import MAX_ITER, TOL, VARIANCE_FLOOR, Dead, EMOptions, PrecisionChoice, Start
 from speechgmm.gmm.prior import Parameter
+from speechgmm.keywords import own_keywords
 from speechgmm.parallel import one_blas_thread, pmap
 from speechgmm.tasks.classification.models import ClassModels
 
 Floats = NDArray[np.float64]
 
 
+@own_keywords
 def train_classes(
     frames_by_label: Mapping[str, ArrayLike],
     n_components: int | None = None,

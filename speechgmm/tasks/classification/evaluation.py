@@ -1,4 +1,4 @@
-"""The evaluation stage: figures from scores, and the tables that a run leaves behind."""
+"""The evaluation stage: metrics from scores, and the tables that a run leaves behind."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ Sides = tuple[Groups, Groups]
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Figures of a classification run."""
+    """Metrics of a classification run."""
 
     metrics: Metrics
     labels: tuple[str, ...]
@@ -67,7 +67,7 @@ def evaluate(
     """Accuracy, balanced accuracy and, with more than five classes, top-3 accuracy; None where nothing was tested.
 
     Intervals are by resampling groups where the configuration names them (``corpus.group``), else Wilson's, which takes
-    items as independent. With folds, figures are of all folds pooled, with each fold's own beside them. Where one of
+    items as independent. With folds, metrics are of all folds pooled, with each fold's own beside them. Where one of
     two classes is a ``target``, EER, minDCF (at the prior and costs of ``decision``) and Cllr_min come first.
     ``by_frames`` adds the share of frames that lie in items decided rightly, where items are segments of recordings.
 
@@ -133,7 +133,7 @@ def detection_metrics(
     """
     trials = rank_trials(scores, is_target)
     costs = (decision.prior, decision.cost_miss, decision.cost_false_alarm)
-    figures: dict[str, tuple[Callable[[NDArray[np.float64]], float], str]] = {
+    statistics: dict[str, tuple[Callable[[NDArray[np.float64]], float], str]] = {
         "eer": (lambda weights: eer(trials, weights), "fraction"),
         "eer_staircase": (lambda weights: eer_staircase(trials, weights), "fraction"),
         "min_dcf": (lambda weights: min_dcf(trials, *costs, weights), "share of the blind decision's cost"),
@@ -142,10 +142,10 @@ def detection_metrics(
     n, whole = len(scores), np.ones(len(scores))
     metrics = {
         name: Metric(statistic(whole), n, unit).within(interval(statistic, sides, seed=seed))
-        for name, (statistic, unit) in figures.items()
+        for name, (statistic, unit) in statistics.items()
     }
     most = metrics["eer"].high
-    if most is not None and most > 0.5:  # the scale of the interval ends at 1; that of the figure does not
+    if most is not None and most > 0.5:  # the scale of the interval ends at 1; that of the value does not
         metrics["eer"] = replace(metrics["eer"], high=0.5)
     metrics["min_dcf"] = replace(metrics["min_dcf"], more={"p_target": decision.prior})
     return metrics

@@ -76,6 +76,11 @@ class WindowModel(LoadedModel):
     def _results(self, source: AudioSource, items: Sequence[Scored]) -> SegmentResults:
         return SegmentResults(str(source), tuple(ClassificationResult.of(self.file, item) for item in items))
 
+    def _whole(self, sources: Sequence[AudioSource], n_jobs: int, **options: Any) -> Iterator[tuple[AudioSource, Any]]:
+        """The results of whole recordings."""
+        for source, items in self._scored(sources, n_jobs, **options):
+            yield source, items if isinstance(items, DataError) else ClassificationResult.of(self.file, items[0])
+
     def _scored(
         self, sources: Sequence[AudioSource], n_jobs: int, **options: Any
     ) -> Iterator[tuple[AudioSource, list[Scored] | DataError]]:
@@ -138,8 +143,7 @@ class ClassModel(WindowModel):
         """
 
         def work(sources: Sequence[AudioSource]) -> Iterator[tuple[AudioSource, Any]]:
-            for source, items in self._scored(sources, n_jobs, speaker=speaker):
-                yield source, items if isinstance(items, DataError) else ClassificationResult.of(self.file, items[0])
+            return self._whole(sources, n_jobs, speaker=speaker)
 
         return self._each(audio, sample_rate, work, on_error)
 

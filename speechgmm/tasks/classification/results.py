@@ -25,7 +25,7 @@ class ClassificationResult(Result):
     end: float  # s
     n_frames: int  # that were scored; 0: a window without speech
     labels: tuple[str, ...]  # (C,) the classes, the best first
-    log_likelihoods: tuple[float, ...] | None  # (C,) nats per frame; None: segment models, which have posteriors alone
+    log_likelihoods: tuple[float, ...] | None  # (C,) nats per frame; None: no speech, or a model of segments
     posteriors: tuple[float, ...] | None  # (C,); None: the model has no temperature, or there is no speech
     llrs: tuple[float, ...] | None  # (C,) calibrated log-likelihood ratios, nats; None: the model has no calibration
     threshold: float | None  # nats, of the best ratio, below which the decision is "unknown"; None: no calibration
@@ -35,14 +35,14 @@ class ClassificationResult(Result):
     def of(cls, model: "Scorer", item: "Scored") -> "ClassificationResult":
         """The result of a scored window, by the model that scored it."""
         order = item.ranked()
-        of_segments = model.of_segments
+        has_likelihoods = item.n_frames > 0 and not model.has_posteriors_alone
         return cls(
             recording=str(item.path),
             start=item.start,
             end=item.end,
             n_frames=item.n_frames,
             labels=tuple(model.models.labels[n] for n in order),
-            log_likelihoods=None if of_segments else tuple(item.mean_log_likelihoods[order].tolist()),
+            log_likelihoods=tuple(item.mean_log_likelihoods[order].tolist()) if has_likelihoods else None,
             posteriors=None if item.posteriors is None else tuple(item.posteriors[order].tolist()),
             llrs=None if item.llrs is None else tuple(item.llrs[order].tolist()),
             threshold=model.threshold,

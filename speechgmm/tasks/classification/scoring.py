@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FrontEnd, Moments, front_end, moments, normalisation
+from speechgmm.features.measurements import Silence
 from speechgmm.io.samples import AudioSource
 from speechgmm.moved import from_new_place
 from speechgmm.parallel import pmap
@@ -168,7 +169,15 @@ class Scorer(Protocol):
 
     @property
     def of_segments(self) -> bool:
-        """Whether it scores segments, by every frame of them, and no recordings as a whole."""
+        """Whether it scores segments, and no recordings as a whole."""
+
+    @property
+    def has_posteriors_alone(self) -> bool:
+        """Whether its scores are log posteriors, and not log-likelihoods."""
+
+    @property
+    def silence(self) -> Silence:
+        """What becomes of digital silence."""
 
     @property
     def threshold(self) -> float | None:
@@ -267,7 +276,7 @@ def _score_recording(
     model: Scorer, audio: AudioInput, window: float | None, hop: float | None, path: AudioSource
 ) -> list[Scored] | DataError:
     try:
-        frames, speech, recording = model_frames(audio, path, every=model.of_segments)
+        frames, speech, recording = model_frames(audio, path, silence=model.silence)
         stretches = tuple(windows(recording.duration, window, hop))
         return scored_windows(model, path, Recorded(frames, speech, stretches, window is None), recording)
     except DataError as error:

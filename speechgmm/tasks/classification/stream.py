@@ -9,27 +9,25 @@ import numpy as np
 from speechgmm.engine.frame_stream import FrameStream
 from speechgmm.errors import ConfigError
 from speechgmm.io.samples import RecordedSamples
-from speechgmm.tasks.classification.codec import ModelFile, Recorded
+from speechgmm.tasks.classification.codec import Recorded
 from speechgmm.tasks.classification.results import ClassificationResult
-from speechgmm.tasks.classification.scoring import Scored, check_windows
+from speechgmm.tasks.classification.scoring import Scored, Scorer, check_windows
 
 if TYPE_CHECKING:
-    from speechgmm.tasks.classification.interface import ClassModel
+    from speechgmm.tasks.classification.interface import WindowModel
 
 
 class WindowStream:
     """The scores of windows of a recording that comes in pieces, those that `score_recordings` gives of the whole."""
 
-    def __init__(
-        self, file: ModelFile, sample_rate: int, window: float, hop: float | None, name: str = "samples"
-    ) -> None:
+    def __init__(self, file: Scorer, sample_rate: int, window: float, hop: float | None, name: str = "samples") -> None:
         """Begin a recording that is called ``name``; the rest as for ``ClassModel.stream``."""
         if file.audio is None:
             raise ConfigError("the model was trained on frames, not recordings, and has no front end for samples")
         self._plan = check_windows(file.audio, window, hop)
         self._file, self._window, self._hop, self._path = file, window, hop or window, Path(name)
         step = max(1, math.floor(self._hop * self._plan.sample_rate / self._plan.frame_shift))
-        self._source = FrameStream(file.audio, sample_rate, step, name)
+        self._source = FrameStream(file.audio, sample_rate, step, name, file.silence)
         self._first = 0  # number of the first frame that is held
         self._frames = np.empty((0, file.audio.n_dims), np.float32)
         self._speech = np.empty(0, bool)
@@ -84,7 +82,7 @@ class ScoreStream:
     'owl'
     """
 
-    def __init__(self, model: "ClassModel", sample_rate: int, window: float, hop: float | None) -> None:
+    def __init__(self, model: "WindowModel", sample_rate: int, window: float, hop: float | None) -> None:
         """Begin a recording; see ``ClassModel.stream``."""
         self._model, self._is_open = model, True
         self._windows = WindowStream(model.file, sample_rate, window, hop)

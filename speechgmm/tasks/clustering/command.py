@@ -48,7 +48,7 @@ class Cluster:
     """Cluster recordings by unknown speaker or sound; the number of clusters is estimated, unless it is given."""
 
     audio: Annotated[
-        list[Path] | None, typer.Argument(help="recordings, or folders of recordings", metavar="[AUDIO...]")
+        list[Path] | None, typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO")
     ] = None
     model: Annotated[
         Path | None,

@@ -32,7 +32,7 @@ from speechgmm.tasks.clustering.training import parcels_of, statistics_of
 
 Floats = NDArray[np.float64]
 
-FIGURES: Final = ("ari", "nmi", "purity", "coverage")
+METRICS: Final = ("ari", "nmi", "purity", "coverage")
 """Metrics of clusters against classes, the one that a sweep chooses by first."""
 
 
@@ -60,7 +60,7 @@ class Clustered:
         return [value for part in self.parts for value in values(part)]
 
     @property
-    def figures(self) -> WeightedClusters:
+    def weighted(self) -> WeightedClusters:
         """Clusters against classes, computable under weights."""
         return WeightedClusters(
             self.column(lambda part: part.found.labels.tolist()),
@@ -138,19 +138,19 @@ def evaluate_clusters(found: Clustered, *, seed: int) -> ClusteringEvaluation:
 
 
 def _metrics(found: Clustered, seed: int | None) -> dict[str, Metric]:
-    """Figures of recordings in clusters; without a seed they have no intervals."""
-    figures = found.figures
-    ones = np.ones(len(figures.found))
+    """Metrics of recordings in clusters; without a seed they have no intervals."""
+    weighted = found.weighted
+    ones = np.ones(len(weighted.found))
     metrics: dict[str, Metric] = {}
-    for name in FIGURES:
-        statistic = getattr(figures, name)
+    for name in METRICS:
+        statistic = getattr(weighted, name)
         value = statistic(ones)
         metrics[name] = Metric(value, len(ones), "fraction")
         if seed is None:
             continue
         # ARI may be below 0: it has no scale with two ends, but at 1 there is no spread to go by.
         scale: Literal["identity", "logit"] = "identity" if name == "ari" and value < 1 else "logit"
-        own = metrics[name].within(interval(statistic, figures.group_numbers, scale=scale, seed=seed))
+        own = metrics[name].within(interval(statistic, weighted.group_numbers, scale=scale, seed=seed))
         own = replace(own, high=None if own.high is None else min(1.0, own.high))
         metrics[name] = own if found.named else own.by_items("recordings")
     return metrics

@@ -141,8 +141,8 @@ class Clustering(Task[TrainedClustering, Clustered, ClusteringEvaluation]):
                 "clusters cannot be chosen on recordings of one class, and each inner fold (or the split dev) holds "
                 "one; give more classes to the training split, or a split dev of several"
             )
-        figures = tested.figures
-        return figures.ari(np.ones(len(figures.found)))
+        weighted = tested.weighted
+        return weighted.ari(np.ones(len(weighted.found)))
 
     def criterion_name(self, config: Config) -> str:
         """The adjusted Rand index."""
@@ -178,7 +178,7 @@ class Clustering(Task[TrainedClustering, Clustered, ClusteringEvaluation]):
             "nmi_alone": evaluation.nmi_alone,
         }
 
-    def next_command(self, model: str) -> str:
+    def next_command(self, model: str, trained: TrainedClustering) -> str:
         """Cluster."""
         return f"{GOES_ON} {model}"
 

@@ -1,7 +1,7 @@
 """Who speaks when, drawn: turns as coloured bars above the spectrogram, the reference's above the hypothesis'."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +13,9 @@ from speechgmm.plots.signals import draw_levels, levels
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+DARK: Final = ("#0072b2", "#882255")
+"""Colours that bear white text."""
 
 COLUMNS: Final = 900
 
@@ -34,7 +37,7 @@ def plot_turns(
         sample_rate: Hz.
         turns: What was found.
         reference: Who really spoke.
-        title: Of the recording; the figures are added.
+        title: Of the recording; the metrics are added.
 
     Raises:
         ShapeError: Samples that are not a vector of at least a window, 32 ms.
@@ -66,7 +69,7 @@ def plot_turn_rows(turns: Sequence[Turn], reference: Sequence[Turn], *, title: s
     Args:
         turns: What was found.
         reference: Who really spoke.
-        title: Of the recording; the figures are added.
+        title: Of the recording; the metrics are added.
         collar: Seconds on each side of a boundary of the reference that do not count in these.
 
     >>> axes = plot_turn_rows([Turn(0.0, 2.0, "S1")], [Turn(0.0, 1.0, "ann"), Turn(1.0, 2.0, "bob")], title="a")
@@ -77,6 +80,7 @@ def plot_turn_rows(turns: Sequence[Turn], reference: Sequence[Turn], *, title: s
     bars = new_axes(width=10.0, height=1.7)
     bars.grid(visible=False)
     _draw(bars, rows, label, max(turn.end for turn in (*turns, *reference)))
+    bars.set_xlim(0, max(turn.end for turn in (*turns, *reference)))
     bars.set_xlabel("time (s)")
     return bars
 
@@ -86,7 +90,7 @@ Rows = list[tuple[str, Sequence[Turn], dict[str, str], bool]]
 
 
 def _rows(turns: Sequence[Turn], reference: Sequence[Turn] | None, title: str, collar: float = 0.0) -> tuple[Rows, str]:
-    """The rows of bars, from the top, and the title with figures."""
+    """The rows of bars, from the top, and the title with metrics."""
     names = _by_first({turn.speaker: turn.start for turn in sorted(turns, reverse=True)})
     count = f"{len(names)} speaker" + ("s" if len(names) != 1 else "")
     if reference is None:
@@ -123,6 +127,6 @@ def _bars(
         axes.barh(height, turn.end - turn.start, left=turn.start, height=0.72, color=colours[turn.speaker], linewidth=0)
         if names and turn.end - turn.start > 0.012 * duration * max(2, len(turn.speaker)):
             middle = (turn.start + turn.end) / 2
-            axes.text(
-                middle, height, turn.speaker, ha="center", va="center", fontsize=7.5, color="white", parse_math=False
-            )
+            colour = "white" if colours[turn.speaker] in DARK else "#101010"  # black would turn white on a dark page
+            place: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 7.5, "color": colour}
+            axes.text(middle, height, turn.speaker, parse_math=False, **place)

@@ -186,7 +186,7 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
             "threshold": trained.diarizer.threshold,
         }
 
-    def next_command(self, model: str) -> str:
+    def next_command(self, model: str, trained: DiarizerFile) -> str:
         """Diarize."""
         return f"{GOES_ON} {model}"
 

@@ -125,7 +125,7 @@ class Align(_Recognised):
     """Find when the words of a text are said: forced alignment."""
 
     audio: Annotated[
-        list[Path] | None, typer.Argument(help="recordings, or folders of recordings", metavar="[AUDIO...]")
+        list[Path] | None, typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO")
     ] = None
     text: Annotated[
         str | None, typer.Option("--text", metavar="WORDS", help="what is said in each of the recordings")

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.compilation import compile_note
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import DataError
 from speechgmm.evaluation import Edits, align_labels
 from speechgmm.features import front_end
+from speechgmm.features.measurements import Silence
 from speechgmm.hmm import Alignment, Decoder, Lexicon, Recogniser, Span
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.io.samples import AudioSource
@@ -82,7 +84,7 @@ def recognise_test(job: Job, parts: Mapping[str, tuple[Features, Recogniser]]) -
             folds += [name] * len(tests)
             parcels = [tests[n : n + HEARD_AT_ONCE] for n in range(0, len(tests), HEARD_AT_ONCE)]
             tasks += [(recogniser, parcel) for parcel in parcels]
-        with job.console.bar("recognising") as advance:
+        with compile_note(job.console), job.console.bar("recognising") as advance:
             for heard in job.map(_hear_parcel, tasks):
                 found += heard
                 advance(len(found), len(said))
@@ -253,7 +255,7 @@ def _hear_recording(
 ) -> HeardRecording | DataError:
     """What is heard in a recording; ``top`` 0: the graph is a text's, which is aligned."""
     try:
-        frames, _, recording = model_frames(file.audio, path, every=True)
+        frames, _, recording = model_frames(file.audio, path, silence=Silence.KEPT)
         heard = decoder.recognise(frames, confidence_scale=scale) if top else decoder.align(frames)
         several = decoder.n_best(frames, top) if top > 1 else ()
     except DataError as error:

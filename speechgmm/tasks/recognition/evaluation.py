@@ -31,7 +31,7 @@ from speechgmm.tasks.recognition.transcripts import Transcript
 
 @dataclass(frozen=True, slots=True)
 class RecognitionEvaluation:
-    """Figures of a recognition run."""
+    """Metrics of a recognition run."""
 
     metrics: Metrics
     folds: Mapping[str, Metrics]

@@ -28,17 +28,17 @@ def recognition(run: RunFolder) -> Section | None:
     shares = [(a, b, n, percent(n / said[a]) if a in said else NOTHING) for a, b, n in errors[:PAIRS]]
     head = ("reference", "hypothesis", "count", "share of the reference (%)")
     most = Table.of(
-        f"Most confused pairs ({len(shares)}); – in the hypothesis: deletion, – in the reference: insertion"
-        if shares
-        else "Most confused pairs: none",
+        f"Most confused pairs ({len(shares)})" if shares else "Most confused pairs: none",
         head,
         shares,
         text=2,
+        folded=False,
     )
     pictures = (_picture(run, pairs),) if len({a for a, *_ in pairs}) <= LABELS_UP_TO else ()
     text = (
         "The reference is aligned with the hypothesis by the fewest errors; "
-        "labels that count as one (recognition.count_as) are one here.",
+        f"labels that count as one (recognition.count_as) are one here. {NOTHING} in the hypothesis is a deletion, "
+        f"{NOTHING} in the reference an insertion.",
     )
     tables = (most, _labels(pairs, said), _worst(run.rows(RunFile.HYPOTHESES)))
     return Section("labels", "Confusion matrix", text, tables, pictures)
@@ -55,7 +55,7 @@ def _picture(run: RunFolder, pairs: Sequence[tuple[str, str, int]]) -> Picture:
         "labels",
         alt=f"Matrix of what {len(labels)} labels are confused with; {headline}. The counts are in the table below it.",
         caption="Rows are the reference, columns the hypothesis; the darker, the larger the share of the row. "
-        "– is nothing: the last column has deletions, the last row insertions.",
+        f"The column {NOTHING} has deletions, the row {NOTHING} insertions.",
         table=table,
         wide=len(labels) > COUNTS_UP_TO,
     )

@@ -16,6 +16,7 @@ from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Task, sizes_of
 from speechgmm.evaluation import EditCounts, count_edits, edit_rate, label_pairs
 from speechgmm.evaluation.resampling import Statistic
+from speechgmm.features.measurements import Silence
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.hmm.spec import HMMSpec
 from speechgmm.io.run_files import RunFile
@@ -43,12 +44,15 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
     no_enrolment: ClassVar[str | None] = (
         "words and phones are trained together, from transcripts; train again with the new recordings"
     )
-    in_order: ClassVar[bool] = True
 
     def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
         """Labels are transcripts: recordings are divided without regard to them."""
         spec = config.corpus
         return make_split(corpus, spec.split, group=spec.group, seed=config.seed, classes=False)
+
+    def silence(self, corpus: Corpus) -> Silence:
+        """Kept: words are found frame after frame."""
+        return Silence.KEPT
 
     def has_classes(self, job: Job) -> bool:
         """Labels are transcripts, unless each is one unit of a segment."""
@@ -144,7 +148,7 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
             ("Recognition", settings_of(run, "recognition", ("language",))),
         ]
 
-    def next_command(self, model: str) -> str:
+    def next_command(self, model: str, trained: TrainedRecogniser) -> str:
         """Recognise."""
         return f"recognise a recording: speechgmm recognise {model} RECORDING"
 

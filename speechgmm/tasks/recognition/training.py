@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.compilation import compile_note
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.model_cache import ModelCache, frames_key, kept_or_trained, model_key
@@ -35,6 +36,7 @@ from speechgmm.hmm import (
 )
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.io.tables import table
+from speechgmm.logger import LOGGER
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser, serialise_recogniser
 from speechgmm.tasks.recognition.languages import check_references, language_of
 from speechgmm.tasks.recognition.transcript_checks import dictionary_of, fitting, log_weights_of, warn_of_labels
@@ -111,7 +113,7 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
 
         def train(missing: Sequence[_Task]) -> Iterable[Units]:
             if len(tasks) == 1:
-                with job.console.patience("training HMMs"), job.passes() as spread:
+                with compile_note(job.console), job.console.patience("training HMMs"), job.passes() as spread:
                     return [work(missing[0], map=spread)]
             # Processes: between the passes over an utterance there is much Python, which threads would take in turns.
             return job.map(work, missing, auto="processes")
@@ -158,6 +160,7 @@ def _train_task(task: _Task, *, audio: AudioInput, folder: Path, map: Mapper = m
     graphs = {one.words: _graph(task, one.words) for one in task.said}  # what is said alike is laid out once
     said = [_utterance(task, one, graphs[one.words]) for one in task.said]
     units = train_hmms(said, topology, task.spec, map=map).units
+    LOGGER.debug("trained %d HMMs on %d utterances", len(topology), len(said))
     # The container of a recogniser, whose language nobody reads here.
     kept = RecogniserFile(Recogniser(units, task.lexicon, word_choice(task.lexicon)), audio, "")
     ModelCache(folder).write(task.key(), serialise_recogniser(kept))

@@ -1,6 +1,7 @@
 """The model file of segment models: the same container as class models, with the streams in place of mixtures.
 
-header              "segments": labels, and for each stream its name and its plain settings
+header              "segments": labels, and for each stream its name and its plain settings; "whole": whether the
+                    training segments were whole recordings (absent: they were not, or it is not known)
 weights             (S,)     of the streams
 stream.N.*                   arrays of stream N; its mixtures one after another, sizes in the header
 """
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
 from speechgmm.features import FrontEnd
+from speechgmm.features.measurements import Silence
 from speechgmm.features.transforms import LinearTransform
 from speechgmm.io.container import (
     FORMAT_VERSION,
@@ -45,11 +47,22 @@ class SegmentFile:
     models: "SegmentModels"
     audio: AudioInput
     label: str  # the column that the classes are values of
+    whole: bool = False  # trained on whole recordings, each as one segment
 
     @property
     def of_segments(self) -> bool:
         """Whether it scores segments, and no recordings as a whole."""
+        return not self.whole
+
+    @property
+    def has_posteriors_alone(self) -> bool:
+        """Whether its scores are log posteriors, and not log-likelihoods."""
         return True
+
+    @property
+    def silence(self) -> Silence:
+        """What becomes of digital silence."""
+        return silence_rule(self.whole)
 
     @property
     def threshold(self) -> float | None:
@@ -59,11 +72,34 @@ class SegmentFile:
     def window_scores(self, plan: FrontEnd, recorded: Recorded) -> Iterator[WindowScores]:
         """The log posteriors of each window, taken as a segment; ``plan`` made the frames."""
         n_frames = len(recorded.frames)
+        if self.whole:
+            yield from self._recording_scores(plan, recorded)
+            return
         bounds = np.array([plan.positions(start, end, n_frames) for start, end in recorded.windows])
         table = self.models.log_posteriors(recorded.frames, bounds)
         for (start, end), row in zip(recorded.windows, table, strict=True):
             first, stop = plan.frame_range(start, end, n_frames)
             yield WindowScores(stop - first, row, np.exp(row))
+
+    def _recording_scores(self, plan: FrontEnd, recorded: Recorded) -> Iterator[WindowScores]:
+        """The log posteriors of each window, taken as a recording by itself, without digital silence."""
+        for start, end in recorded.windows:
+            n_frames = len(recorded.frames)
+            first, stop = (0, n_frames) if recorded.is_whole else plan.frame_range(start, end, n_frames)
+            frames = recorded.frames[first:stop][recorded.speech[first:stop]]
+            if len(frames) == 0:
+                yield WindowScores(0, np.full(len(self.models.labels), np.nan), None)
+                continue
+            row = self.models.log_posteriors(frames, [plan.positions(0.0, None, len(frames))])[0]
+            yield WindowScores(len(frames), row, np.exp(row))
+
+
+def silence_rule(whole: bool) -> Silence:
+    """What becomes of digital silence in training and scoring: left out of whole recordings, with its edges.
+
+    What a recording is padded with says nothing about its class; in a segment of a recording, a pause is a part of it.
+    """
+    return Silence.DROPPED_WITH_EDGES if whole else Silence.KEPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +119,7 @@ class SegmentsHeader:
 
     labels: tuple[str, ...]
     streams: tuple[StreamHeader, ...]
+    whole: bool = False
 
 
 def serialise_segments(content: SegmentFile) -> bytes:
@@ -100,7 +137,11 @@ def serialise_segments(content: SegmentFile) -> bytes:
     header = {
         "format": FORMAT_VERSION,
         "label": content.label,
-        "segments": {"labels": list(content.models.labels), "streams": streams},
+        "segments": {
+            "labels": list(content.models.labels),
+            "streams": streams,
+            **({"whole": True} if content.whole else {}),
+        },
         "audio": about,
     }
     return packed(header, tensors | arrays)
@@ -125,13 +166,15 @@ def read_segment_models(path: Path, data: bytes | None = None) -> SegmentFile:
         about = checked(SegmentsHeader, header["segments"], "header.segments")
         audio = read_audio_input(header["audio"], tensors)
         n_classes = len(about.labels)
-        streams = tuple(_unpack(f"stream.{n}.", part, tensors, n_classes) for n, part in enumerate(about.streams))
+        streams = tuple(
+            _unpack(f"stream.{n}.", part, tensors, n_classes, audio.n_dims) for n, part in enumerate(about.streams)
+        )
         for part, stream in zip(about.streams, streams, strict=True):
             width = stream.models[0].n_features if part.name == "frames" else part.n_static or 1
             if width > audio.n_dims or (part.name == "frames" and width != audio.n_dims):
                 raise ValueError(f"the stream {part.name!r} takes {width} of the {audio.n_dims} dimensions of frames")
         models = SegmentModels(about.labels, streams, tensor(tensors, "weights", len(streams)))
-        return SegmentFile(models, audio, checked(str, header["label"], "header.label"))
+        return SegmentFile(models, audio, checked(str, header["label"], "header.label"), about.whole)
 
 
 def _pack(stream: Any) -> tuple[dict[str, Any], Arrays]:
@@ -154,7 +197,7 @@ def _pack(stream: Any) -> tuple[dict[str, Any], Arrays]:
     return header, arrays
 
 
-def _unpack(prefix: str, header: StreamHeader, tensors: Arrays, n_classes: int) -> Any:
+def _unpack(prefix: str, header: StreamHeader, tensors: Arrays, n_classes: int, n_dims: int) -> Any:
     from speechgmm.tasks.segments.models import STREAMS
 
     kind = STREAMS[header.name]
@@ -172,6 +215,8 @@ def _unpack(prefix: str, header: StreamHeader, tensors: Arrays, n_classes: int) 
             values[part.name] = getattr(header, part.name)
             if values[part.name] is None:
                 raise KeyError(f"{prefix}{part.name}")
+        elif part.name == "floor":
+            values[part.name] = tensor(tensors, name, n_dims)
         else:
             values[part.name] = tensor(tensors, name, n_classes)
     if header.name == "thirds" and not isinstance(header.context, int):

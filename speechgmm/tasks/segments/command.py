@@ -1,4 +1,7 @@
-"""``score`` for segment models: segments whose times a table or TextGrids hold, or windows, each as one segment."""
+"""``score`` for segment models: recordings, windows, or segments whose times a table or TextGrids hold, each as one.
+
+Whole recordings are scored by models that were trained on such.
+"""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -22,7 +25,7 @@ GOES_ON = "score segments of a recording: speechgmm score MODEL RECORDING --segm
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score(command.Score):
-    """Ranked classes of segments, with posterior and margin."""
+    """Ranked classes of segments or recordings, with posterior and margin."""
 
     segments: Annotated[
         Path | None,
@@ -35,20 +38,19 @@ class Score(command.Score):
     ] = None
 
     def run(self) -> int:
-        """Print the ranked classes of segments or windows; returns how many recordings failed.
+        """Print the ranked classes of segments, windows or recordings; returns how many recordings failed.
 
         Raises:
-            ConfigError: Neither segments nor windows, or both; no recording.
+            ConfigError: Segments and windows; neither, for a model of segments; no recording.
             DataError: The table or a TextGrid cannot be read, or names a recording that could be several.
             ModelFileError: The model cannot be read.
         """
         from speechgmm.tasks.output import Results, print_rows
 
-        if self.live:
-            raise ConfigError("--live is for models of classes; a segment is scored with what follows it")
         if self.segments is None:
             return command.Score.run(self)
-        given = [f"--{name}" for name in ("window", "hop", "speaker", "raw", "rate") if getattr(self, name) is not None]
+        options = ("window", "hop", "speaker", "raw", "rate", "live")
+        given = [f"--{name}" for name in options if getattr(self, name) not in (None, False)]
         if given:
             raise ConfigError(f"{', '.join(given)}: of no use beside --segments, which says where each segment is")
         file = self.read(model_file(self.model))
@@ -57,7 +59,8 @@ class Score(command.Score):
         if self.resample:
             file = replace(file, audio=replace(file.audio, resample=True))
         results = Results(self._scored(file, self.segments), 1, "scoring", quiet=self.quiet)
-        rows = (row for _, items in results for item in items for row in self.ranks(file, item))
+        found = (item for path, items in results for item in command.with_speech(path, items))
+        rows = (row for item in found for row in self.ranks(file, item))
         print_rows(rows, self.form, self.columns(file), partial(self.lines, file))
         return results.n_failed
 
@@ -84,18 +87,26 @@ class Score(command.Score):
         """The model file."""
         from speechgmm.tasks.segments.codec import read_segment_models
 
-        return read_segment_models(path)
+        file = read_segment_models(path)
+        if self.live and file.of_segments:
+            raise ConfigError("--live is for models of whole recordings; a segment is scored with what follows it")
+        return file
 
     def about(self, file: Any) -> Iterable[str]:
         """What a person should know of the scores."""
-        if self.window is not None:
+        if self.window is not None and not file.whole:
             yield "a model of segments: each window is scored as one segment"
 
     def third_heading(self, file: Any) -> tuple[str, str]:
         """The heading of the column after log-likelihoods, and the unit of margins, which are of log posteriors."""
         return "posterior", "nats"
 
+    def columns(self, file: Any) -> tuple[str, ...]:
+        """Columns of a table with tabs: segment models have posteriors, and no log-likelihoods."""
+        return tuple(name for name in command.Score.columns(self, file) if name != "mean_log_likelihood")
+
     def ranks(self, file: Any, item: "Scored") -> Iterator[dict[str, Any]]:
-        """A row for each of the best classes of a segment; segment models have posteriors alone."""
+        """A row for each of the best classes of a segment."""
         for row in command.Score.ranks(self, file, item):
-            yield {**row, "mean_log_likelihood": None}
+            del row["mean_log_likelihood"]
+            yield row

@@ -17,6 +17,7 @@ from speechgmm.features.transforms import class_moments
 from speechgmm.gmm.em import fit_em
 from speechgmm.gmm.fit import class_rng, fit_mixture
 from speechgmm.gmm.frames import as_source, moments
+from speechgmm.gmm.init import distinct_frames
 from speechgmm.gmm.layout import block_size, prepare
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import MAX_ITER, TOL, EMOptions
@@ -79,7 +80,8 @@ def fit_mixtures(
     then EM to the mode under a prior worth `prior_count` rows in every Gaussian whose variance is that within all
     classes (Gauvain & Lee 1994, with weights and means left free); 0 is maximum likelihood. `variance_floor` is a
     share of the variance of all rows; `options` are those of EM, without a floor. Every class has its own random
-    generator from seed and name.
+    generator from seed and name. A class has no more Gaussians than rows that differ: digital silence is many times
+    the same row.
 
     Raises:
         FitError, ShapeError: See ``fit_gmm``; the message names the class.
@@ -97,7 +99,9 @@ def fit_mixtures(
     for name, size, end, count in zip(names, np.asarray(sizes).tolist(), ends, counts, strict=True):
         own = rows[order[end - count : end]]
         try:
-            start = fit_mixture(as_source(own), size, options, seed=class_rng(seed, name)).model
+            source = as_source(own)
+            size = len(distinct_frames(source, np.arange(len(own)), size)[0])
+            start = fit_mixture(source, size, options, seed=class_rng(seed, name)).model
             drawn = _drawn_to(start, own, within, prior_count, options) if prior_count else start
         except (FitError, ShapeError) as error:
             raise type(error)(f"class {name}: {error}") from None

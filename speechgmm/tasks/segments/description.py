@@ -10,6 +10,7 @@ def describe(path: Path) -> Iterator[str]:
     """Classes, streams and their weights."""
     file = read_segment_models(path)
     labels = file.models.labels
-    yield f"{path}: segment models of {len(labels)} classes ({file.label}): {', '.join(labels)}"
+    of = "whole recordings" if file.whole else "segments"
+    yield f"{path}: segment models of {len(labels)} classes ({file.label}), of {of}: {', '.join(labels)}"
     for stream, weight in zip(file.models.streams, file.models.weights, strict=True):
         yield f"  {type(stream).__name__}, weight {weight:.3f}"

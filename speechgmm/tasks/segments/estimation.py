@@ -5,9 +5,10 @@ weights have seen the segments that it counts.
 """
 
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,16 +46,16 @@ def train_segment_models(
     """Segment models of all labels in the recordings, from all of them and their copies.
 
     `n_static` leading dimensions of a frame are the static features, which thirds and vectors use. `weights` (S,) of
-    the streams; None: chosen by `cross_validate_segments`. ``map`` runs over folds and must keep order. Where the
-    durations of no class vary, they are left out of the streams.
+    the streams; None: chosen by `cross_validate_segments`, or 1 each where no folds can choose them (`weight_problem`).
+    ``map`` runs over folds and must keep order. Where the durations of no class vary, they are left out of the streams.
 
     Raises:
-        DataError: No segments; one group alone.
+        DataError: No segments.
         ShapeError: Frames of different dimensions; weights of another number of streams.
         FitError: See ``fit_gmm`` and `lda`; the message names the class.
 
     Warns:
-        FitWarning: Durations are left out, because those of no class vary.
+        FitWarning: Durations are left out, because those of no class vary; the streams are not weighed.
 
     >>> frames = np.array([[0.0], [0.1], [0.3], [4.0], [4.1], [4.4]] * 9)
     >>> bounds = np.stack([np.arange(0, 54, 3), np.arange(3, 57, 3)], axis=1)
@@ -68,7 +69,10 @@ def train_segment_models(
     spec, left_out = without_constant_durations(recordings, spec)
     if left_out:
         warnings.warn(left_out, FitWarning, stacklevel=2)
-    if weights is None:
+    if weights is None and (problem := weight_problem(recordings, spec)):
+        warnings.warn(problem, FitWarning, stacklevel=2)
+        weights = np.ones(len(spec.streams))
+    elif weights is None:
         weights = cross_validate_segments(recordings, spec, n_static, seed=seed, map=map).weights
     elif len(np.asarray(weights)) == len(asked):
         weights = np.compress([name in spec.streams for name in asked], weights)
@@ -77,13 +81,49 @@ def train_segment_models(
     return SegmentModels(labels, streams, np.asarray(weights, dtype=np.float64))
 
 
-def check_groups(groups: Collection[str]) -> None:
-    """Refuse training segments of one group. Raises DataError."""
+class Grouped(Protocol):
+    """Segments of a recording of which the streams are weighed: labelled segments, loaded or not."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """N."""
+
+    @property
+    def group(self) -> str:
+        """Speaker, or whatever must not be on both sides of a fold."""
+
+    @property
+    def copy(self) -> bool:
+        """Whether it is an altered copy."""
+
+
+def weight_problem(recordings: Sequence[Grouped], spec: SegmentSpec) -> str:
+    """Why folds of the groups cannot choose the weights of the streams, which are then 1 each; "" where they can.
+
+    >>> anna = LabelledSegments(np.zeros((4, 1)), np.array([[0.0, 2.0], [2.0, 4.0]]), ("a", "b"), "anna")
+    >>> weight_problem([anna], SegmentSpec())
+    'the weights of the streams cannot be learnt and are 1 each: all training segments are of one group (anna); ...'
+    >>> weight_problem([anna, replace(anna, group="bob")], SegmentSpec())
+    ''
+    """
+    groups = sorted({recording.group for recording in recordings})
     if len(groups) < 2:
-        raise DataError(
-            f"segments of one group ({', '.join(groups)}); two are needed to choose the streams' weights by: give "
-            "segments of another speaker, or leave corpus.group out"
-        )
+        cause = f"all training segments are of one group ({', '.join(groups)}); give segments of another"
+        return f"the weights of the streams cannot be learnt and are 1 each: {cause}"
+    for fold in _folds(groups, spec):
+        known = {label for one in recordings if one.group not in fold for label in one.labels}
+        tested = {label for one in recordings if one.group in fold and not one.copy for label in one.labels}
+        if len(known) > 1 and known & tested:
+            return ""
+    return (
+        "the weights of the streams cannot be learnt and are 1 each: no class has training segments of two groups; "
+        "give more recordings of each class"
+    )
+
+
+def _folds(groups: Sequence[str], spec: SegmentSpec) -> list[Sequence[str]]:
+    n_folds = min(spec.weight_folds, len(groups))
+    return [groups[k::n_folds] for k in range(n_folds)]
 
 
 def cross_validate_segments(
@@ -95,13 +135,12 @@ def cross_validate_segments(
     fold is scored by streams that were trained on the others, and the weights are fitted to all folds' scores at once.
     A segment whose label the other folds lack cannot be decided rightly: it counts as an error and takes no part in
     the weights. Copies are trained on with their group and never scored. Durations that do not vary are left out, as
-    training does. Raises as `train_segment_models`.
+    training does. Raises as `train_segment_models`, and DataError where the folds cannot choose (`weight_problem`).
     """
     spec, _ = without_constant_durations(recordings, spec)
-    groups = sorted({recording.group for recording in recordings})
-    check_groups(groups)
-    n_folds = min(spec.weight_folds, len(groups))
-    folds = [groups[k::n_folds] for k in range(n_folds)]
+    if problem := weight_problem(recordings, spec):
+        raise DataError(problem)
+    folds = _folds(sorted({recording.group for recording in recordings}), spec)
     score = partial(_score_fold, recordings=recordings, spec=spec, n_static=n_static, seed=seed)
     found = list(map(score, folds))
     scores, truths = [part[0] for part in found], [part[1] for part in found]

@@ -1,4 +1,7 @@
-"""Segment models in Python: they classify segments whose times are given, or windows, each as one segment."""
+"""Segment models in Python: they classify segments whose times are given, or windows, each as one segment.
+
+Those that were trained on whole recordings classify recordings.
+"""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -12,6 +15,7 @@ from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.samples import AudioSource
 from speechgmm.parallel import free_workers, pmap
 from speechgmm.tasks.classification.interface import WindowModel
+from speechgmm.tasks.classification.stream import ScoreStream
 from speechgmm.tasks.segments.codec import read_segment_models
 from speechgmm.tasks.segments.recordings import score_segments_of_recording
 from speechgmm.tasks.segments.segment_times import segments_of
@@ -26,11 +30,11 @@ class SegmentModel(WindowModel):
         audio: Any,
         sample_rate: int | None = None,
         *,
-        segments: Any,
+        segments: Any = None,
         n_jobs: int = 1,
         on_error: OnError = "raise",
     ) -> Any:
-        """Classify segments whose times are known.
+        """Classify segments whose times are known, or whole recordings.
 
         Parameters
         ----------
@@ -41,7 +45,8 @@ class SegmentModel(WindowModel):
             Hz of the samples; a file says its own.
         segments
             Start and end in s of each segment, a sequence of pairs, of the one recording; or the path of a table (path,
-            start, end), of a TextGrid, or of a folder of TextGrids.
+            start, end), of a TextGrid, or of a folder of TextGrids. None: each recording is one segment, for models
+            that were trained on whole recordings.
         n_jobs
             Recordings at once, by threads; -1: one per CPU core.
         on_error
@@ -50,17 +55,22 @@ class SegmentModel(WindowModel):
         Returns
         -------
         SegmentResults, or a list of them
-            A `ClassificationResult` for each segment, in their order.
+            A `ClassificationResult` for each segment, in their order. Without ``segments``: a `ClassificationResult`,
+            or a list of them.
 
         Raises
         ------
         ConfigError
-            Pairs of times for several recordings, or times that are no pairs of numbers.
+            Pairs of times for several recordings, or times that are no pairs of numbers; no segments, for models that
+            were trained on segments with times.
         DataError
             The table cannot be read; a recording or a segment of it cannot be used, see ``on_error``.
         """
 
         def work(sources: Sequence[AudioSource]) -> Iterator[tuple[AudioSource, Any]]:
+            if segments is None:
+                yield from self._whole(sources, n_jobs)
+                return
             tasks = list(zip(sources, self._utterances(sources, segments), strict=True))
             workers = free_workers(n_jobs, len(tasks))
             yield from zip(sources, pmap(self._classified, tasks, n_jobs=workers, backend="threads"), strict=True)
@@ -93,6 +103,15 @@ class SegmentModel(WindowModel):
         return [[_utterance(paths[0], n, pair) for n, pair in enumerate(segments)]]
 
 
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class RecordingModel(SegmentModel):
+    """Segment models of whole recordings. Safe to use from several threads at once."""
+
+    def stream(self, sample_rate: int, *, window: float = 1.0, hop: float | None = None) -> ScoreStream:
+        """Begin a recording that comes in pieces: `ScoreStream`; as ``ClassModel.stream``."""
+        return ScoreStream(self, sample_rate, window, hop)
+
+
 def _utterance(path: Path, n: int, pair: Any) -> Utterance:
     try:
         start, end = (float(time) for time in pair)
@@ -106,4 +125,4 @@ def load(path: Path, *, resample: bool = False) -> SegmentModel:
     file = read_segment_models(path)
     if resample:
         file = replace(file, audio=replace(file.audio, resample=True))
-    return SegmentModel(path, "segments", file)
+    return (RecordingModel if file.whole else SegmentModel)(path, "segments", file)

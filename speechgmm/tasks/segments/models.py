@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import DataError, ShapeError
-from speechgmm.features.segments import PARTS, segment_frames, segment_vectors
+from speechgmm.features.segments import PARTS, segment_frames, segment_statistics, segment_vectors
 from speechgmm.features.transforms import LinearTransform, splice
 from speechgmm.gmm.likelihoods import stacked_log_likelihoods
 from speechgmm.gmm.model import DiagGMM, LogLinear
@@ -124,6 +124,32 @@ class VectorStream:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class StatisticsStream:
+    """One mixture per class over the statistics of a segment's frames (`segment_statistics`), after a linear map."""
+
+    models: tuple[DiagGMM, ...]  # C mixtures
+    transform: LinearTransform  # of the statistics, (D', 3 n_static + D)
+    floor: Floats  # (D,) added to the variances of a segment
+    n_static: int  # leading dimensions of a frame that are static features
+
+    _stack: tuple[LogLinear, tuple[int, ...]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_transform(self.transform, 3 * self.n_static + len(self.floor), self.models)
+        object.__setattr__(self, "_stack", _stacked(self.models))
+
+    @property
+    def n_classes(self) -> int:
+        """C."""
+        return len(self.models)
+
+    def scores(self, frames: Frames, bounds: ArrayLike) -> Floats:
+        """Log-likelihoods (N, C) of the segments of frames (T, D) at bounds (N, 2). Raises as `segment_statistics`."""
+        vectors = segment_statistics(frames, bounds, self.n_static, self.floor)
+        return stacked_log_likelihoods(*self._stack, self.transform.apply(vectors)).T
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PriorStream:
     """The classes' log priors, the same for every segment."""
 
@@ -143,6 +169,7 @@ STREAMS: Final = {
     "frames": FrameStream,
     "thirds": ThirdStream,
     "vector": VectorStream,
+    "statistics": StatisticsStream,
     "duration": DurationModel,
     "prior": PriorStream,
 }
@@ -182,6 +209,12 @@ class SegmentModels:
             raise ShapeError(
                 f"weights {self.weights} for {len(self.streams)} streams; expected a finite one each, and a stream"
             )
+
+    def idle_streams(self) -> tuple[str, ...]:
+        """Names of the streams that score every segment alike, for want of anything that varies within a class."""
+        names = {kind: name for name, kind in STREAMS.items()}
+        found = ((names[type(stream)], getattr(stream, "transform", None)) for stream in self.streams)
+        return tuple(name for name, transform in found if transform is not None and not transform.matrix.any())
 
     def stream_scores(self, frames: Frames, bounds: ArrayLike) -> Floats:
         """Every stream's scores of the segments of one recording: frames (T, D), bounds (N, 2) -> (S, N, C) nats.

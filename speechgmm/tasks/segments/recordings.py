@@ -40,7 +40,7 @@ def score_segments_of_recording(model: SegmentFile, path: AudioSource, segments:
     RecordingWarning
         A segment ends less than 0.5 s after the recording, and is cut.
     """
-    frames, speech, recording = model_frames(model.audio, path, every=True)
+    frames, speech, recording = model_frames(model.audio, path, silence=model.silence)
     times, problems, cut = [], [], 0
     for segment in segments:
         try:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, get_args
 from speechgmm.errors import ConfigError
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
-StreamName = Literal["frames", "thirds", "vector", "duration", "prior"]
+StreamName = Literal["frames", "thirds", "vector", "statistics", "duration", "prior"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +26,9 @@ class SegmentSpec:
     # RUF009: see FeatureSpec.
     streams: tuple[StreamName, ...] = setting(
         ("frames", "thirds", "vector", "duration", "prior"),
-        "what is summed: a mixture over the frames; one over each third; one over the segment as a vector; a Gaussian "
-        "on log duration; the log share of the training segments",
+        "what is summed: a mixture over the frames; one over each third; one over the segment as a vector; statistics: "
+        "one over mean, least, greatest and deviation of the frames, in whatever order (for sounds); a Gaussian on log "
+        "duration; the log share of the training segments",
     )
     length_power: float = setting(
         0.9,
@@ -38,7 +39,7 @@ class SegmentSpec:
     )
     frame_components: float = setting(16, "frames: Gaussians per class, on average", ge=1, le=65536)
     third_components: float = setting(4, "thirds: Gaussians per class and third, on average", ge=1, le=65536)
-    vector_components: float = setting(1, "vector: Gaussians per class, on average", ge=1, le=65536)
+    vector_components: float = setting(1, "vector, statistics: Gaussians per class, on average", ge=1, le=65536)
     power: float = setting(
         0.25,
         "Gaussians are shared out by the classes' frames or segments to this power; 0: the same for all",
@@ -46,7 +47,7 @@ class SegmentSpec:
         le=10,
     )
     min_count: float = setting(
-        10, "frames (vector: segments) that each Gaussian of a class with several must have", gt=0, le=1e9
+        10, "frames (vector, statistics: segments) that each Gaussian of a class with several must have", gt=0, le=1e9
     )
     third_splice: int = setting(4, "thirds: frames on either side put beside each frame", unit="frames", ge=0, le=100)
     third_dim: int = setting(36, "thirds: dimensions after the LDA, at most", ge=1, le=65536)
@@ -54,11 +55,11 @@ class SegmentSpec:
         3.0, "vector: length of each of the two stretches before and after a segment", unit="frames", gt=0, le=100
     )
     vector_dim: int = setting(
-        38, "vector: dimensions after the LDA, at most (no more than classes less one)", ge=1, le=65536
+        38, "vector, statistics: dimensions after the LDA, at most (no more than classes less one)", ge=1, le=65536
     )
     lda_prior: float = setting(
         1000.0,
-        "pseudo-frames (vector: segments) without correlations in the LDA's within-class covariance",
+        "pseudo-frames (vector, statistics: segments) without correlations in the LDA's within-class covariance",
         ge=0,
         le=1e12,
     )
@@ -70,7 +71,11 @@ class SegmentSpec:
         le=1e12,
     )
     vector_prior: float = setting(
-        60.0, "vector: pseudo-segments of the within-class variance in every Gaussian", unit="segments", ge=0, le=1e12
+        60.0,
+        "vector, statistics: pseudo-segments of the within-class variance in every Gaussian",
+        unit="segments",
+        ge=0,
+        le=1e12,
     )
     variance_floor: float = setting(
         0.02, "least variance of a Gaussian, as a share of all segments', per dimension", gt=0, le=1

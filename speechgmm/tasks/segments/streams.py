@@ -19,20 +19,31 @@ from speechgmm.features.segments import (
     check_bounds,
     log_durations,
     segment_frames,
+    segment_statistics,
     segment_vectors,
 )
-from speechgmm.features.transforms import LinearTransform, class_moments, lda, most_directions, splice
+from speechgmm.features.transforms import LinearTransform, class_moments, lda, most_directions, splice, varying
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import EMOptions
 from speechgmm.tasks.segments.components import components_by_occupancy, fit_mixtures
 from speechgmm.tasks.segments.duration import DurationModel, fit_durations
-from speechgmm.tasks.segments.models import FrameStream, PriorStream, Stream, ThirdStream, VectorStream
+from speechgmm.tasks.segments.models import (
+    FrameStream,
+    PriorStream,
+    StatisticsStream,
+    Stream,
+    ThirdStream,
+    VectorStream,
+)
 from speechgmm.tasks.segments.spec import SegmentSpec, StreamName
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.intp]
 
 _SAME_DURATION: Final = 1e-6  # standard deviation of log durations: float32 rounding
+_STILL: Final = 1e-4
+"""Added to the variances of a segment, as a share of those of all frames: frames that are all the same have a logarithm
+of their variance too, and a hundredth of the common deviation is as good as none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,18 +202,33 @@ def _vector_stream(training: _Training) -> VectorStream:
     rows = np.concatenate(
         [segment_vectors(r.frames[:, :n_static], r.bounds, spec.vector_context) for r in training.recordings]
     )
-    varies = durations_vary(training.recordings)
-    # The log duration is the last dimension. Where it does not vary, the LDA has no variance to divide by.
-    transform = _lda(rows if varies else rows[:, :-1], training.classes, len(training.labels), spec.vector_dim, spec)
-    if not varies:
-        transform = LinearTransform(np.pad(transform.matrix, ((0, 0), (0, 1))), transform.offset)
-    names = [f"{label} (segment vectors)" for label in training.labels]
-    images = transform.apply(rows)
-    models = _mixtures(images, training.classes, names, spec.vector_components, spec.vector_prior, training)
+    transform, models = _of_vectors(rows, "segment vectors", training)
     return VectorStream(models, transform, spec.vector_context, n_static)
 
 
+def _statistics_stream(training: _Training) -> StatisticsStream:
+    n_static = training.n_static
+    variances = training.frames(lambda frames: frames).var(axis=0, dtype=np.float64)
+    floor = _STILL * np.where(variances > 0, variances, 1.0)
+    rows = np.concatenate([segment_statistics(r.frames, r.bounds, n_static, floor) for r in training.recordings])
+    transform, models = _of_vectors(rows, "segment statistics", training)
+    return StatisticsStream(models, transform, floor, n_static)
+
+
+def _of_vectors(
+    rows: NDArray[np.float32], what: str, training: _Training
+) -> tuple[LinearTransform, tuple[DiagGMM, ...]]:
+    """The transform and the mixtures of a stream that sees a segment as one vector."""
+    spec = training.spec
+    transform = _lda(rows, training.classes, len(training.labels), spec.vector_dim, spec)
+    names = [f"{label} ({what})" for label in training.labels]
+    images, size, prior = transform.apply(rows), spec.vector_components, spec.vector_prior
+    return transform, _mixtures(images, training.classes, names, size, prior, training)
+
+
 def _duration_stream(training: _Training) -> DurationModel:
+    if not durations_vary(training.recordings):  # of a fold, in which each class may have one segment
+        return DurationModel(np.zeros(len(training.labels)), np.ones(len(training.labels)))
     logs = np.concatenate([log_durations(recording.bounds) for recording in training.recordings])
     return fit_durations(logs, training.classes, len(training.labels))
 
@@ -216,14 +242,24 @@ _TRAINERS: Final[dict[StreamName, Callable[[_Training], Stream]]] = {
     "frames": _frame_stream,
     "thirds": _third_stream,
     "vector": _vector_stream,
+    "statistics": _statistics_stream,
     "duration": _duration_stream,
     "prior": _prior_stream,
 }
 
 
 def _lda(rows: NDArray[np.floating], classes: Numbers, n_classes: int, dim: int, spec: SegmentSpec) -> LinearTransform:
+    """The LDA of those dimensions that vary within classes; the others have no variance to divide by, and no part."""
     pooled = class_moments(rows, classes, n_classes)
-    return lda(pooled, min(dim, most_directions(pooled)), spec.lda_prior)
+    varies = varying(pooled)
+    if not varies.any() or most_directions(pooled) < 1:
+        return LinearTransform(np.zeros((1, rows.shape[1])), np.zeros(1))
+    if not varies.all():
+        pooled = class_moments(rows[:, varies], classes, n_classes)
+    found = lda(pooled, min(dim, most_directions(pooled)), spec.lda_prior)
+    matrix = np.zeros((len(found.matrix), rows.shape[1]))
+    matrix[:, varies] = found.matrix
+    return LinearTransform(matrix, found.offset)
 
 
 def _mixtures(
@@ -236,6 +272,8 @@ def _mixtures(
 ) -> tuple[DiagGMM, ...]:
     spec = training.spec
     counts = np.bincount(classes, minlength=len(names))
+    if not np.ptp(rows, axis=0).any():  # of a transform that found nothing
+        return (DiagGMM(np.ones(1), rows[:1].astype(np.float64), np.ones((1, rows.shape[1]))),) * len(names)
     return fit_mixtures(
         rows,
         classes,

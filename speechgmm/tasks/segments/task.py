@@ -5,17 +5,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from speechgmm.config import Config
-from speechgmm.corpus import Corpus, Fold
+from speechgmm.corpus import Corpus
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs
+from speechgmm.features.measurements import Silence
 from speechgmm.report.settings import settings_of
 from speechgmm.tasks.classification.scoring import Scores
 from speechgmm.tasks.classification.task import ClassTask, Tested
-from speechgmm.tasks.segments.codec import SegmentFile, serialise_segments
+from speechgmm.tasks.segments.codec import SegmentFile, serialise_segments, silence_rule
 from speechgmm.tasks.segments.command import GOES_ON
-from speechgmm.tasks.segments.estimation import check_groups
 from speechgmm.tasks.segments.spec import SegmentSpec
 from speechgmm.tasks.segments.training import TrainedSegments, score_segments, train_segments
 
@@ -31,17 +31,10 @@ class Segments(ClassTask[TrainedSegments]):
         "the streams and their weights are learnt from all classes together; train again with the new recordings"
     )
     score_unit: ClassVar[str] = "nats"
-    in_order: ClassVar[bool] = True
 
-    def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
-        """As every task; each training part must have two groups, by which the streams are weighed."""
-        corpus, folds = super().split(corpus, config)
-        group = config.corpus.group
-        for part in [fold.apply(corpus) for fold in folds] or [corpus]:
-            training = part.split("train")
-            if group is not None and training:
-                check_groups({utterance.label(group) for utterance in training})
-        return corpus, folds
+    def silence(self, corpus: Corpus) -> Silence:
+        """Left out of whole recordings, with its edges; kept in segments of a recording."""
+        return silence_rule(corpus.is_of_whole_recordings())
 
     def first_settings(self, corpus: Corpus) -> Mapping[str, Any]:
         """Plain mixtures where most classes have too few items to weigh streams by those that were left out."""
@@ -80,13 +73,13 @@ class Segments(ClassTask[TrainedSegments]):
             *(base | {thirds: max(1, spec.third_components * factor)} for factor in (0.5, 2)),
         ]
 
-    def next_command(self, model: str) -> str:
-        """Score segments, whose times must be given."""
-        return GOES_ON.replace("MODEL", model)
+    def next_command(self, model: str, trained: TrainedSegments) -> str:
+        """Score recordings, or segments, whose times must be given."""
+        return super().next_command(model, trained) if trained.whole else GOES_ON.replace("MODEL", model)
 
     def pack(self, job: Job, trained: TrainedSegments) -> bytes:
         """The segment models and how recordings become frames."""
-        return serialise_segments(SegmentFile(trained.models, trained.audio, job.corpus.label))
+        return serialise_segments(SegmentFile(trained.models, trained.audio, job.corpus.label, trained.whole))
 
     def settings(self, run: RunFolder) -> Sequence[tuple[str, str]]:
         """The streams."""
@@ -96,6 +89,13 @@ class Segments(ClassTask[TrainedSegments]):
         """The weights of the streams."""
         weights = ", ".join(f"{weight:.3f}" for weight in trained.models.weights)
         return (f"segment models of {len(trained.models.labels)} classes; weights of their streams: {weights}",)
+
+    def trained_notes(self, trained: TrainedSegments) -> Sequence[str]:
+        """Streams that could not learn anything."""
+        return [
+            f"the stream {name} is left out of decisions: no class has two training segments that differ"
+            for name in trained.models.idle_streams()
+        ]
 
     def facts(self, trained: TrainedSegments) -> Mapping[str, Any]:
         """How many classes."""

@@ -6,7 +6,7 @@ weights by folds of its groups. A model that is trained is kept in the cache, as
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,9 +25,10 @@ from speechgmm.engine.labelled_recordings import (
 from speechgmm.engine.model_cache import ModelCache, frames_key, kept_or_trained, model_key
 from speechgmm.errors import FitWarning
 from speechgmm.features import front_end
+from speechgmm.logger import LOGGER
 from speechgmm.tasks.classification.scoring import Scores
 from speechgmm.tasks.segments.codec import SegmentFile, read_segment_models, serialise_segments
-from speechgmm.tasks.segments.estimation import train_segment_models
+from speechgmm.tasks.segments.estimation import train_segment_models, weight_problem
 from speechgmm.tasks.segments.models import SegmentModels
 from speechgmm.tasks.segments.spec import SegmentSpec
 from speechgmm.tasks.segments.streams import LabelledSegments, without_constant_durations
@@ -42,6 +43,7 @@ class TrainedSegments:
 
     models: SegmentModels
     audio: AudioInput
+    whole: bool  # of whole recordings, each as one segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +69,19 @@ def train_segments(job: Job, sets: Sequence[Features], what: str = "training seg
 
     Raises:
         FitError: A class that cannot be modelled.
-        DataError: One group (speaker) alone, where two are needed to weigh the streams by.
     """
     config = job.experiment.config
     spec = config.section(SegmentSpec) or SegmentSpec()
     with job.console.stage("train"):
-        tasks = [
-            _Task(tuple(recordings_of(job, part, "train")), spec, part.audio, part.corpus.label, config.seed)
-            for part in sets
-        ]
-        for task in tasks:
-            if message := without_constant_durations(task.recordings, spec)[1]:
-                job.console.warn(message)
+        said: dict[str, None] = {}
+        tasks = []
+        for part in sets:
+            recordings, regrouped = weighable(recordings_of(job, part, "train"))
+            tasks.append(_Task(recordings, spec, part.audio, part.corpus.label, config.seed))
+            used, left_out = without_constant_durations(recordings, spec)
+            said |= dict.fromkeys((regrouped, left_out, weight_problem(recordings, used)))
+        for message in filter(None, said):
+            job.console.warn(message)
         once = {task.key(): task for task in tasks}
         # Processes: much of the work is small products and Python, which threads would take in turns.
         work = partial(train_task, folder=job.cache / "models")
@@ -86,7 +89,24 @@ def train_segments(job: Job, sets: Sequence[Features], what: str = "training seg
             job, list(once), list(once.values()), _unpack, lambda missing: job.map(work, missing, auto="processes")
         )
         by_key = dict(zip(once, job.console.track(found, len(once), what), strict=True))
-    return [TrainedSegments(by_key[task.key()], part.audio) for task, part in zip(tasks, sets, strict=True)]
+    return [
+        TrainedSegments(by_key[task.key()], part.audio, part.corpus.is_of_whole_recordings())
+        for task, part in zip(tasks, sets, strict=True)
+    ]
+
+
+def weighable(recordings: Sequence[Recording]) -> tuple[tuple[Recording, ...], str]:
+    """Training recordings in groups that folds can be made of: each is its own group where they are all of one.
+
+    Also what a person should know of it; "" for nothing.
+    """
+    groups = {recording.group for recording in recordings}
+    if len(groups) != 1 or len({recording.path for recording in recordings}) < 2:
+        return tuple(recordings), ""
+    return tuple(replace(recording, group=str(recording.path)) for recording in recordings), (
+        f"all training segments are of one group ({groups.pop()}): the streams are weighed by folds of its recordings, "
+        "and posteriors of other groups may be too high"
+    )
 
 
 def train_task(task: _Task, *, folder: Path) -> SegmentModels:
@@ -95,6 +115,7 @@ def train_task(task: _Task, *, folder: Path) -> SegmentModels:
     with warnings.catch_warnings():  # said by train_segments, which also speaks of models from the cache
         warnings.simplefilter("ignore", FitWarning)
         models = train_segment_models([_loaded(part) for part in task.recordings], task.spec, n_static, seed=task.seed)
+    LOGGER.debug("trained segment models of %d recordings", len(task.recordings))
     ModelCache(folder).write(task.key(), serialise_segments(SegmentFile(models, task.audio, task.label)))
     return models
 
@@ -127,7 +148,7 @@ def score_segments(job: Job, features: Features, models: SegmentModels) -> Score
         true=tuple(utterance.label(features.corpus.label) for utterance, _ in pairs),
         predicted=tuple(models.labels[number] for number in table.argmax(axis=1)),
         labels=models.labels,
-        n_frames=np.array([piece.stop - piece.first for _, piece in pairs], np.int64),
+        n_frames=np.array([piece.count() for _, piece in pairs], np.int64),
         mean_log_likelihoods=table,
         groups=tuple(utterance.label(group) for utterance, _ in pairs) if group else (),
         are_log_posteriors=True,

@@ -1,4 +1,4 @@
-"""Calibration in a verification run: log-likelihood ratios of the trials, the map for the model file, their figures.
+"""Calibration in a verification run: log-likelihood ratios of the trials, the map for the model file, their metrics.
 
 By folds, a trial is mapped by what the trials of other speakers say (neither its model's nor its test's speaker), and
 the model file gets the map that all trials make. By dev, one map is trained on the split ``dev``: every model of a

@@ -1,13 +1,13 @@
 """Metrics of trials, with intervals by speakers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.hints import FEWEST, MUCH
-from speechgmm.evaluation import Metric, eer, rank_trials
+from speechgmm.evaluation import Application, Metric, detection_summary, eer, rank_trials
 from speechgmm.evaluation.metric import Metrics
 from speechgmm.tasks.classification.evaluation import detection_metrics
 from speechgmm.tasks.classification.spec import DecisionSpec
@@ -16,10 +16,11 @@ from speechgmm.tasks.verification.trials import ScoredTrials
 
 @dataclass(frozen=True, slots=True)
 class TrialEvaluation:
-    """Figures of a verification run."""
+    """Metrics of a verification run."""
 
     metrics: Metrics
     folds: Mapping[str, Metrics]  # fold -> its own metrics; empty: there are no folds
+    before_calibration: Metrics = field(default_factory=dict)  # of the scores, where ``metrics`` are of ratios
 
 
 def decisive(scored: ScoredTrials) -> NDArray[np.float64]:
@@ -51,10 +52,12 @@ def hints_of_models(scored: ScoredTrials) -> list[str]:
 def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) -> TrialEvaluation:
     """EER, minDCF and Cllr_min, each with an interval by resampling speakers of models and tests together.
 
+    They are of the ratios where there are ratios; the scores before calibration are summarised without intervals.
+
     Raises:
         DataError: Only targets or only nontargets.
     """
-    # In order of score, lest every resample of a million trials is read all over the memory.
+    # In order of score, so that no resample of a million trials is read all over the memory.
     values = decisive(scored)
     order = np.argsort(values, kind="stable")
     truth, scores = scored.is_target[order], values[order]
@@ -70,4 +73,8 @@ def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) 
         if 0 < truth[chosen].sum() < chosen.sum():  # a fold of targets or nontargets alone has no error rate
             own = rank_trials(scores[chosen], truth[chosen])
             folds[fold] = {"eer": Metric(eer(own), int(chosen.sum()), "fraction")}
-    return TrialEvaluation(metrics, folds)
+    if scored.llrs is None:
+        return TrialEvaluation(metrics, folds)
+    application = Application(spec.prior, spec.cost_miss, spec.cost_false_alarm)
+    before = detection_summary(rank_trials(scored.scores, scored.is_target), application)
+    return TrialEvaluation(metrics, folds, before)

@@ -32,7 +32,7 @@ class FileFigures:
 
     metrics: Metrics
     about: str  # what was counted, in a sentence
-    notes: tuple[str, ...]  # what should be known of the figures
+    notes: tuple[str, ...]  # what should be known of the metrics
 
 
 def evaluate_file(
@@ -45,7 +45,7 @@ def evaluate_file(
     seed: int = 0,
     distance: bool = False,
 ) -> FileFigures:
-    """The figures of a score file.
+    """The metrics of a score file.
 
     They are of the column ``llr`` where there is one, else of ``score``, but for Cllr and actDCF, which need ratios:
     scores are not taken for such unless ``are_llrs`` says that they are. Speakers, whom intervals go by, are

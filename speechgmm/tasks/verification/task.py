@@ -113,10 +113,11 @@ class Verification(MixtureTask):
         ]
 
     def resampled_by(self, corpus: Mapping[str, Any]) -> str | None:
-        """Claims are of somebody: without a group they are resampled by whom they are of."""
-        return corpus.get("group") or corpus.get("label")
+        """Claims are of somebody: where no group says of whom, they are resampled by the class."""
+        label, group = corpus.get("label"), corpus.get("group")
+        return f"{group}; by {label} where one has several" if group and group != label else label
 
-    def next_command(self, model: str) -> str:
+    def next_command(self, model: str, trained: Trained) -> str:
         """Verify."""
         return f"judge a claim: speechgmm verify {model} --claim LABEL RECORDING"
 
@@ -131,6 +132,10 @@ class Verification(MixtureTask):
         evaluation = evaluate_trials(tested, config.section(DecisionSpec), seed=config.seed)
         calibrated = calibrated_metrics(tested, config.section(DecisionSpec), seed=config.seed)
         return replace(evaluation, metrics={**evaluation.metrics, **calibrated})
+
+    def more_metrics(self, evaluation: TrialEvaluation) -> Mapping[str, Any]:
+        """Metrics of the scores before calibration."""
+        return {"before_calibration": evaluation.before_calibration} if evaluation.before_calibration else {}
 
     def hints(
         self, job: Job, systems: Mapping[str, tuple[Inputs, Trained]], tested: ScoredTrials, evaluation: TrialEvaluation

@@ -1,4 +1,4 @@
-"""Verification: trials scored against a background model, normalised by a cohort, and their figures.
+"""Verification: trials scored against a background model, normalised by a cohort, and their metrics.
 
 A million trials are columns of numbers, not a million objects: models and tests are named once each.
 """
@@ -10,7 +10,7 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.corpus import Utterance
+from speechgmm.corpus import Utterance, speaker_column
 from speechgmm.corpus.listing import listed
 from speechgmm.corpus.trials import Trial, read_trials
 from speechgmm.engine.frames import Features, Piece
@@ -47,7 +47,7 @@ class ScoredTrials:
     test_frames: NDArray[np.int64]  # of each test
     model: Numbers  # (N,) which of the models a trial claims
     test: Numbers  # (N,) which of the tests it is about
-    scores: NDArray[np.float64]  # (N,) what figures are of
+    scores: NDArray[np.float64]  # (N,) what metrics are of
     raw: NDArray[np.float64] | None  # (N,) before they were normalised; None: they are not
     is_target: NDArray[np.bool_]  # (N,) whether the claim is true
     cohort_means: NDArray[np.float64] | None = None  # of each test: mean raw score of the cohort's models
@@ -172,7 +172,7 @@ def _score_part(
     kind: str,
 ) -> ScoredTrials:
     config = job.experiment.config
-    label, group = features.corpus.label, config.corpus.group or features.corpus.label
+    label, group = features.corpus.label, speaker_column(features.corpus, config.corpus.group)
     tests = [(u, piece) for u, piece in features.of_split("test") if asked is None or u.id in asked]
     numbers = {name: number for number, name in enumerate(models.labels)}
     true = np.array([numbers.get(u.label(label), -1) for u, _ in tests], np.intp)
