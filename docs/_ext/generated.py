@@ -18,7 +18,7 @@ from typing import Any, get_args, get_type_hints
 from pydantic import TypeAdapter
 
 import speechgmm
-from speechgmm.cli.app import COMMANDS, fields_of, loaded_command
+from speechgmm.cli.app import COMMANDS, GROUPS, fields_of, loaded_command
 from speechgmm.config.keys import known_keys
 from speechgmm.config.task_settings import readers, section_type, whole_config
 from speechgmm.task_table import entries
@@ -110,30 +110,29 @@ def _about_constant(package: ModuleType, name: str) -> list[str]:
 
 def commands_page() -> Lines:
     """Every command with its arguments and options, as ``speechgmm COMMAND --help`` has them."""
-    yield "# Commands"
-    yield ""
-    yield "`speechgmm COMMAND --help` prints the same. Exit status: 0 done; 1 the work failed, or a recording did; 2"
-    yield "the command line, the configuration or a model file is wrong; 130 interrupted."
-    for name in COMMANDS:
-        command = loaded_command(name)
-        arguments = [one for one in command.params if not one.opts[0].startswith("-")]
-        options = [one for one in command.params if one.opts[0].startswith("-")]
-        usage = " ".join(["speechgmm", name, *(["[OPTIONS]"] if options else []), *map(_place, arguments)])
-        yield from (
-            "",
-            f"## {name}",
-            "",
-            "\n\n".join(map(_plain, inspect.cleandoc(command.help or "").split("\n\n"))),
-            "",
-            "```sh",
-            usage,
-            "```",
-            "",
-        )
-        yield from (f"```{{program}} speechgmm {name}", "```")
-        choices = _choices_of(name)
-        for one in (*arguments, *options):
-            yield from _parameter(one, choices.get(one.name, ()))
+    yield from (
+        "# Commands",
+        "",
+        "`speechgmm COMMAND --help` prints the same. Exit status: 0 done; 1 the work failed, or a",
+    )
+    yield "recording did; 2 the command line, the configuration or a model file is wrong; 130 interrupted."
+    for title, commands in GROUPS.items():
+        yield from ("", f"## {title}")
+        for name in commands:
+            yield from _command(name)
+
+
+def _command(name: str) -> Lines:
+    command = loaded_command(name)
+    arguments = [one for one in command.params if not one.opts[0].startswith("-")]
+    options = [one for one in command.params if one.opts[0].startswith("-")]
+    usage = " ".join(["speechgmm", name, *(["[OPTIONS]"] if options else []), *map(_place, arguments)])
+    about = "\n\n".join(map(_plain, inspect.cleandoc(command.help or "").split("\n\n")))
+    yield from ("", f"### {name}", "", about, "", "```sh", usage, "```", "")
+    yield from (f"```{{program}} speechgmm {name}", "```")
+    choices = _choices_of(name)
+    for one in (*arguments, *options):
+        yield from _parameter(one, choices.get(one.name, ()))
 
 
 def _place(argument: Any) -> str:
