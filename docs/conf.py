@@ -48,8 +48,7 @@ autodoc_default_options = {"exclude-members": ", ".join(_MADE)}
 napoleon_use_rtype = False
 python_maximum_signature_line_length = 100
 # Types of signatures: those of NumPy and the standard library have their pages elsewhere.
-nitpick_ignore_regex = [("py:(class|obj|data)", ".*")]
-nitpick_ignore = [("py:exc", "NotFittedError")]  # of scikit-learn
+nitpick_ignore_regex = [("py:(class|obj|data)", ".*"), ("py:exc", "NotFittedError")]
 templates_path = ["_templates"]
 
 html_theme = "pydata_sphinx_theme"

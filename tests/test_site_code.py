@@ -13,6 +13,7 @@ import contextlib
 import io
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +31,21 @@ from speechgmm.cli import app
 from speechgmm.config import make_config
 
 REPOSITORY = Path(__file__).parents[1]
-GENERATED = {"commands.md", "configuration.md", "packages.md"}
-FILES = [path for path in sorted((REPOSITORY / "docs").rglob("*.md")) if path.name not in GENERATED]
+FILES = [
+    path
+    for path in sorted((REPOSITORY / "docs").rglob("*.md"))
+    if not path.read_text(encoding="utf-8").startswith("% Generated")
+]
+EXTRAS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+RUN_BY = {
+    "docs/how-to/python.md": "test_load.py",
+    "docs/how-to/plots.md": "test_plots.py",
+    "docs/how-to/scikit-learn.md": "test_sklearn_tools.py",
+}
+"""Pages that a test of their own runs, with the models that they need."""
+
 LANGUAGES = {"python", "sh", "bash", "console", "yaml"}
-MOST_NOT_RUN = 26
+MOST_NOT_RUN = 24
 """Blocks that say why they are not run. The number may only shrink: give a new page blocks that run."""
 
 FENCE = re.compile(
@@ -52,7 +64,7 @@ class Block:
     reason: str | None
 
     def __str__(self) -> str:
-        return f"{self.page.relative_to(REPOSITORY)}:{self.line}"
+        return f"{name_of(self.page)}:{self.line}"
 
 
 def blocks_of(page: Path) -> Iterator[Block]:
@@ -64,6 +76,10 @@ def blocks_of(page: Path) -> Iterator[Block]:
 
 
 PAGES = [page for page in (REPOSITORY / "README.md", *FILES) if any(blocks_of(page))]
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(REPOSITORY).as_posix()
 
 
 def make_world(folder: Path) -> None:
@@ -98,7 +114,15 @@ def matching(pattern: str) -> list[str]:
 
 
 def run_command(words: list[str]) -> None:
-    """Run one ``speechgmm`` command, its output into a file where it says so."""
+    """Run one ``speechgmm`` command, its output into a file where it says so; of pip and make, see that it is there."""
+    if words[:2] == ["pip", "install"]:
+        extras = re.fullmatch(r"speechgmm(?:\[([\w,]+)\])?", words[2])
+        assert extras, f"{words[2]} is not this package"
+        assert {*(extras[1] or "dev").split(",")} <= {*EXTRAS}, f"{words[2]}: no such extra"
+        return
+    if words[0] == "make":
+        assert re.search(rf"^{words[1]}:", (REPOSITORY / "Makefile").read_text(), re.MULTILINE), f"no target {words[1]}"
+        return
     assert words[0] == "speechgmm", f"{words[0]} is no command of ours: mark the block as not run"
     target = words[words.index(">") + 1] if ">" in words else None
     result = CliRunner().invoke(app, words[1 : words.index(">") if ">" in words else None])
@@ -115,7 +139,12 @@ def check_configuration(code: str) -> None:
     make_config(yaml.safe_load(code))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_a_page_that_is_run_elsewhere_is_named_there() -> None:
+    for page, test in RUN_BY.items():
+        assert Path(page).name in (REPOSITORY / "tests" / test).read_text(), f"{test} does not run {page}"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if name_of(page) not in RUN_BY], ids=name_of)
 def test_every_block_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = [block for block in blocks_of(page) if block.reason is None]
     make_world(tmp_path)

@@ -25,7 +25,7 @@ SHOWN_AS = {
 
 _ARRAY_LIKE = stringify_annotation(ArrayLike, "smart")
 _NDARRAY = re.compile(r"~numpy\.ndarray\[tuple\[~typing\.Any, \.\.\.\], ~numpy\.dtype\[[~\w.]+\]\]")
-_LINK = re.compile(r'(?P<before>\]\(|<img src=")(?P<target>[^)\s"#]+)(?P<after>(?:#[^)\s"]*)?["\)])')
+_LINK = re.compile(r'(?P<before>\[(?P<label>[^\]]*)\]\(|<img src=")(?P<target>[^)\s"#]+)(?P<after>(?:#[^)\s"]*)?["\)])')
 
 
 def site_links(text: str, file: Path) -> str:
@@ -56,6 +56,8 @@ def site_links(text: str, file: Path) -> str:
             inside += "/README.md"
         page = SHOWN_AS.get(inside)
         place = page or os.path.relpath(REPOSITORY / inside, DOCS)
+        if re.fullmatch(r"[\w./-]+\.md", found["label"] or ""):  # a path as label: the site shows the page's title
+            return f"[](/{place}{found['after']}"
         return f"{found['before']}/{place}{found['after']}"
 
     return _LINK.sub(site_link, text)
@@ -82,9 +84,15 @@ def _shortened(signature: str) -> str:
     return _NDARRAY.sub("~numpy.ndarray", signature.replace(_ARRAY_LIKE, "array_like"))
 
 
+def _skip(_app: Any, _what: str, name: str, _obj: object, _skipped: bool, _options: Any) -> bool | None:
+    """Leave out what scikit-learn adds to every estimator to route metadata."""
+    return True if re.fullmatch(r"set_\w+_request", name) else None
+
+
 def setup(app: Any) -> dict[str, Any]:
     """Join Sphinx."""
     app.connect("autodoc-process-signature", _signature)
+    app.connect("autodoc-skip-member", _skip)
     app.connect("source-read", _read)
     app.connect("include-read", _included)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
