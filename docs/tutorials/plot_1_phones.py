@@ -34,7 +34,7 @@ corpus = build_corpus(Path(tempfile.gettempdir()) / "speechgmm-tutorials")
 work = Path(tempfile.mkdtemp())
 with (corpus / "phones.tsv").open() as table:
     phones = list(csv.DictReader(table, delimiter="\t"))
-vowels = "aa ae ah ao aw ay eh er ey ih iy ow oy uh uw".split()
+vowels = ("aa", "ae", "ah", "ao", "aw", "ay", "eh", "er", "ey", "ih", "iy", "ow", "oy", "uh", "uw")
 voices = ("adam", "alicia", "f3", "m1", "max", "steph")
 chosen = [row for row in phones if row["speaker"] in voices and row["split"] == "test" and row["phone"] in vowels]
 for path, rows in itertools.groupby(chosen, key=lambda row: row["path"]):
