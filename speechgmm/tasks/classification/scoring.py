@@ -1,7 +1,6 @@
 """The scoring stage: the test split of a run, and recordings that a model has never seen.
 
-Both ways lead through the same features and the same likelihoods; the first reads frames from the store, the second
-from the recording.
+Both ways lead through the same features and likelihoods; the first reads frames from the store.
 """
 
 import math
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.recordings import RecordingFacts, frames_of, model_frames, windows
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FrontEnd, Moments, front_end, moments, normalisation
 from speechgmm.features.silence import Silence
@@ -27,8 +27,6 @@ from speechgmm.tasks.classification.models import ClassModels
 if TYPE_CHECKING:  # scoring a recording waits for none of them
     from speechgmm.engine.frames import Features, Piece
     from speechgmm.engine.job import Job
-
-from speechgmm.engine.recordings import RecordingFacts, frames_of, model_frames, windows
 
 SCORED_AT_ONCE = 64
 """Utterances in a task."""
