@@ -22,6 +22,7 @@ from speechgmm.engine.frame_stream import FrameStream
 from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import ConfigError, DataError, ShapeError
 from speechgmm.features import FeatureSpec, Normalisation, front_end
+from speechgmm.features.silence import Silence
 from speechgmm.features.transforms import LinearTransform, TransformSpec
 from speechgmm.gmm import DiagGMM
 from speechgmm.io.samples import recorded
@@ -96,7 +97,7 @@ def audio(request: pytest.FixtureRequest) -> AudioInput:
 
 @cache
 def frames_of_whole(audio: AudioInput) -> np.ndarray:
-    return model_frames(audio, recorded(recording(), RATE), every=True)[0]
+    return model_frames(audio, recorded(recording(), RATE), silence=Silence.KEPT)[0]
 
 
 @pytest.mark.filterwarnings("ignore::speechgmm.errors.RecordingWarning")
