@@ -296,8 +296,12 @@ def test_live_prints_each_window_as_it_ends_and_then_the_whole() -> None:
             b"12",
             "standard input: sample rate 9000 Hz, not",
         ),
-        (["segments", "-", "--raw", "s16le", "--rate", "8000", "--live"], b"12", "--live is for models of whole recordings"),
-        (["anomaly", "-", "--raw", "s16le", "--rate", "8000", "--live"], b"12", "--live is for models of whole recordings"),
+        (
+            ["segments", "-", "--raw", "s16le", "--rate", "8000", "--live"],
+            b"12",
+            "--live is for models of whole recordings",
+        ),
+        (["anomaly", "-", "--raw", "s16le", "--rate", "8000", "--live"], b"12", "--live is for models of classes"),
     ],
 )
 def test_standard_input_that_cannot_be_used_is_refused(arguments: list[str], data: bytes, message: str) -> None:
