@@ -22,6 +22,7 @@ from speechgmm.engine.frame_stream import FrameStream
 from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import ConfigError, DataError, ShapeError
 from speechgmm.features import FeatureSpec, Normalisation, front_end
+from speechgmm.features.silence import Silence
 from speechgmm.features.transforms import LinearTransform, TransformSpec
 from speechgmm.gmm import DiagGMM
 from speechgmm.io.samples import recorded
@@ -96,7 +97,7 @@ def audio(request: pytest.FixtureRequest) -> AudioInput:
 
 @cache
 def frames_of_whole(audio: AudioInput) -> np.ndarray:
-    return model_frames(audio, recorded(recording(), RATE), every=True)[0]
+    return model_frames(audio, recorded(recording(), RATE), silence=Silence.KEPT)[0]
 
 
 @pytest.mark.filterwarnings("ignore::speechgmm.errors.RecordingWarning")
@@ -305,7 +306,11 @@ def test_live_prints_each_window_as_it_ends_and_then_the_whole() -> None:
             b"12",
             "standard input: sample rate 9000 Hz, not",
         ),
-        (["segments", "-", "--raw", "s16le", "--rate", "8000", "--live"], b"12", "--live is for models of classes"),
+        (
+            ["segments", "-", "--raw", "s16le", "--rate", "8000", "--live"],
+            b"12",
+            "--live is for models of whole recordings",
+        ),
         (["anomaly", "-", "--raw", "s16le", "--rate", "8000", "--live"], b"12", "--live is for models of classes"),
     ],
 )
