@@ -174,5 +174,7 @@ class FrameStream:
         if audio.normalisation is not None and audio.features.cmvn != "none":
             frames = audio.normalisation.apply(frames)
         where = np.ones(len(frames), bool) if speech is None else speech
-        left_out = self.silence.left_out(passing.result().silent, self.plan, len(frames))
+        # As if frames followed: what stays where nothing else is left can only be said of the whole recording.
+        n_frames = len(frames) + self.plan.reach + 1
+        left_out = self.silence.left_out(passing.result().silent, self.plan, n_frames)
         return audio.transformed(frames), where & not_silent(left_out, 0, len(frames))
