@@ -417,7 +417,8 @@ def test_another_number_of_columns_or_no_fit_is_refused() -> None:
         ({"weights_init": [0.5]}, "weights_init has sum 0.5"),
         ({"weights_init": [0.5, 0.5]}, r"weights_init has shape \(2,\); expected \(1,\)"),
         ({"precisions_init": [[1, 1, 0, 1]]}, "precisions_init has the value 0; expected all above 0"),
-        ({"means_init": [[np.nan, 0, 0, 0]]}, "means_init contains NaN"),
+        ({"means_init": [[np.nan, 0, 0, 0]]}, "means_init has a value that is NaN or infinite"),
+        ({"means_init": [["a", "b", "c", "d"]]}, r"means_init is .*; expected numbers of shape \(1, 4\)"),
     ],
 )
 def test_a_parameter_out_of_range_is_named(parameters: dict[str, Any], message: str) -> None:

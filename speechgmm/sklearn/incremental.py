@@ -98,7 +98,7 @@ class IncrementalMixture(Mixture):
         check_enough(len(rows), self.n_components)
         given, rng = self._given(rows.shape[1]), generator_of(self.random_state)
         start = start_of(as_source(rows), self.n_components, self.init_params, given, rng, self.reg_covar)
-        if not given.is_whole:
+        if given.whole is None:
             return self._online_of(start, float(len(rows)), rows)
         online = self._online_of(start, 0.0, rows)
         online.partial_fit(rows)
