@@ -1,6 +1,5 @@
 """Score files: the metrics of one, and one made of several."""
 
-import sys
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from speechgmm.errors import ConfigError
+from speechgmm.io.terminal import tell
 from speechgmm.tasks.options import Distance
 
 if TYPE_CHECKING:
@@ -98,9 +98,9 @@ class Evaluate:
             self.scores, self.trials, decision, are_llrs=self.llr, threshold=self.threshold, distance=self.distance
         )
         for note in found.notes:
-            print(_with_options(note), file=sys.stderr)
+            tell(_with_options(note))
         for remark, names in notes_of(found.metrics).items():
-            print(f"{', '.join(names)}: {remark}", file=sys.stderr)
+            tell(f"{', '.join(names)}: {remark}")
         if self.form == "json":
             import json
 
@@ -176,7 +176,7 @@ class Fuse:
             distance=self.distance,
         )
         for line in _about(found, by_dev=bool(self.dev)):
-            print(line, file=sys.stderr)
+            tell(line)
         if self.out is None:
             print(found.text, end="")
         else:

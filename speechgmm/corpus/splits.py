@@ -12,7 +12,7 @@ from typing import Final
 from speechgmm.corpus.leaks import check_leaks
 from speechgmm.corpus.spec import SplitSpec
 from speechgmm.corpus.utterance import BACKGROUND, SPLITS, Corpus, Utterance
-from speechgmm.errors import ConfigError, DataError
+from speechgmm.errors import ConfigError, DataError, first_few
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def _check_division(corpus: Corpus, strangers: bool, classes: bool, where: str =
     if unknown and not strangers:
         raise DataError(
             f"{where}{len(unknown)} test labels are never trained: "
-            f"{', '.join(unknown[:20])}{' ...' if len(unknown) > 20 else ''}; "
+            f"{first_few(unknown, 20)}; "
             f"give every {corpus.label} recordings in the split 'train', or leave such classes out or merge them "
             f"({FEW_ITEMS})"
         )

@@ -1,6 +1,5 @@
 """``score`` for anomaly-detection models: the anomaly score of recordings, and when it is highest."""
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -11,6 +10,7 @@ import typer
 
 from speechgmm.errors import ConfigError
 from speechgmm.io.run_files import model_file
+from speechgmm.io.terminal import tell
 from speechgmm.tasks.options import ScoreOptions
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Score(ScoreOptions):
         if self.curve is not None and len({path.stem for path in paths}) < len(paths):
             raise ConfigError(f"--curve: recordings of one name in several folders would share a file in {self.curve}")
         if not self.quiet:
-            print(_about(file, kind), file=sys.stderr)
+            tell(_about(file, kind))
         found = find_anomalies(file, paths, kind, n_jobs=self.jobs or 1)
         results = Results(found, len(paths), "scoring", quiet=self.quiet)
         print_rows(self._rows(file, kind, results), self.form, COLUMNS, _lines)
@@ -138,4 +138,4 @@ def _write_curve(folder: Path, path: "AudioSource", one: "Found", file: "Anomaly
         save_figure(figure, folder / f"{path.stem}.png")
         drawn = f" and {path.stem}.png"
     if not quiet:
-        print(f"curve: {shown(target)}{drawn}", file=sys.stderr)
+        tell(f"curve: {shown(target)}{drawn}")

@@ -1,6 +1,5 @@
 """``enrol`` and ``update``: one more class in a model, or more recordings of one that it has."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 
 from speechgmm.errors import ConfigError
 from speechgmm.io.run_files import model_file
+from speechgmm.io.terminal import tell
 from speechgmm.tasks.options import Audio, Model, NewModel, Quiet, Resample
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Enrol:
             self.model, self.out, lambda file: enrol(file, self.label, paths), resample=self.resample
         )
         if report.warning is not None:
-            print(f"warning: {report.warning}", file=sys.stderr)
+            tell(f"warning: {report.warning}")
         print(f"{self.label}: {report.n_frames} frames of {len(paths)} recordings, {report.n_components} components")
         print(f"{target}: {len(file.models.labels)} classes")
 
@@ -101,22 +101,19 @@ class Update:
         print(f"{self.label}: {report.n_frames} frames, added to {report.n_before:.0f} of earlier training{counted}")
         print(f"{target}: {len(file.models.labels)} classes")
         if not report.knows_recordings and not self.quiet:
-            print(
+            tell(
                 f"note: the model does not say which recordings class {self.label!r} has counted (an older version "
-                "trained it), so a recording that was counted before is not noticed",
-                file=sys.stderr,
+                "trained it), so a recording that was counted before is not noticed"
             )
         if self.out is None and not self.in_place:
-            print(
+            tell(
                 "warning: the model was overwritten; from the next release on this needs --in-place, or --out FILE for "
-                "another file",
-                file=sys.stderr,
+                "another file"
             )
         if report.stale and not self.quiet:
-            print(
+            tell(
                 f"{' and '.join(report.stale)} was fitted before the update and is kept; where this matters, train "
-                "again with all recordings",
-                file=sys.stderr,
+                "again with all recordings"
             )
 
 

@@ -1,6 +1,5 @@
 """``score`` for class models: the ranked classes of recordings."""
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,6 +10,7 @@ import typer
 
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.run_files import model_file
+from speechgmm.io.terminal import tell
 from speechgmm.tasks.options import STANDARD_INPUT, ScoreOptions
 
 if TYPE_CHECKING:
@@ -91,13 +91,13 @@ class Score(ScoreOptions):
             print_rows(self._rows(file, results, lengths), self.form, self.columns(file), partial(self.lines, file))
             n_failed = results.n_failed
         for line in self.afterwards(file, lengths):
-            print(line, file=sys.stderr)
+            tell(line)
         return n_failed
 
     def _say_about(self, file: Any) -> None:
         cmvn = file.audio.features.cmvn if file.audio else "none"
         for line in () if self.quiet else (*self._about_speaker(cmvn), *self.about(file)):
-            print(line, file=sys.stderr)
+            tell(line)
 
     def _live_rows(self, file: Any, lengths: list[int]) -> Iterator[dict[str, Any]]:
         """Rows of each window of standard input as it ends, and then of the whole."""
@@ -203,8 +203,8 @@ def with_speech(path: "AudioSource", items: "list[Scored]") -> "Iterator[Scored]
     from speechgmm.io.audio import CLIPPED_SHARE
 
     if items and items[0].clipped >= CLIPPED_SHARE:
-        print(f"warning: {path}: {100 * items[0].clipped:.1f} % of samples are clipped", file=sys.stderr)
+        tell(f"warning: {path}: {100 * items[0].clipped:.1f} % of samples are clipped")
     silent = sum(item.n_frames == 0 for item in items)
     if silent:
-        print(f"{path}: {silent} of {len(items)} windows hold no speech and are left out", file=sys.stderr)
+        tell(f"{path}: {silent} of {len(items)} windows hold no speech and are left out")
     yield from (item for item in items if item.n_frames)

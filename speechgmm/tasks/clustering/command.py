@@ -1,6 +1,5 @@
 """``cluster``: recordings into unknown speakers or sounds."""
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import typer
 
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.run_files import model_file
+from speechgmm.io.terminal import tell
 from speechgmm.tasks.options import Jobs, Quiet, Resample
 
 if TYPE_CHECKING:
@@ -119,6 +119,8 @@ class Cluster:
             DataError: No recording can be used; one that has no label; fewer recordings than clusters.
             ModelFileError: The model cannot be read.
         """
+        from speechgmm.engine.compilation import compile_note
+        from speechgmm.engine.console import Console
         from speechgmm.tasks.clustering.recordings import chosen, cluster_recordings, read_background
 
         if self.label is not None and self.labels is None:
@@ -137,21 +139,22 @@ class Cluster:
             self.threshold,
             self.n_clusters,
         )
-        done = cluster_recordings(
-            paths,
-            model=file,
-            method=method,
-            n_clusters=self.n_clusters,
-            threshold=threshold,
-            kind=kind,
-            resample=self.resample,
-            n_jobs=self.jobs or 1,
-        )
+        with compile_note(Console(quiet=self.quiet)):
+            done = cluster_recordings(
+                paths,
+                model=file,
+                method=method,
+                n_clusters=self.n_clusters,
+                threshold=threshold,
+                kind=kind,
+                resample=self.resample,
+                n_jobs=self.jobs or 1,
+            )
         for _, error in done.failures:
-            print(f"error: {error}", file=sys.stderr)
+            tell(f"error: {error}")
         if not self.quiet:
             for line in _about(done, method, kind, self.model):
-                print(line, file=sys.stderr)
+                tell(line)
         self._write(done, [true[Path(str(path)).absolute()] for path in done.paths] if true else [])
         return len(done.failures)
 
@@ -188,7 +191,7 @@ class Cluster:
             print(line)
         print(shown((self.out / "clusters.tsv").absolute()))
         if find_spec("matplotlib") is None:
-            print("no picture: matplotlib is not installed (pip install 'speechgmm[plot]')", file=sys.stderr)
+            tell("no picture: matplotlib is not installed (pip install 'speechgmm[plot]')")
         else:
             draw(done, classes, self.out / "clusters.png")
             print(shown((self.out / "clusters.png").absolute()))

@@ -1,6 +1,5 @@
 """``diarize``: who speaks when in recordings."""
 
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +11,14 @@ import typer
 
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.run_files import model_file
+from speechgmm.io.terminal import tell
 from speechgmm.tasks.options import Audio, Jobs, Quiet
 
 if TYPE_CHECKING:
     from speechgmm.evaluation.diarization import DiarizationErrors, Turn
     from speechgmm.io.samples import AudioSource
     from speechgmm.tasks.diarization.recordings import Diarized
+    from speechgmm.tasks.output import Results
 
 GOES_ON = "who speaks when: speechgmm diarize RECORDING --model"
 """What a run of diarization ends with, before its model."""
@@ -98,6 +99,8 @@ class Diarize:
             ModelFileError: The model cannot be read, or is no diarizer.
             DataError: A reference that cannot be read.
         """
+        from speechgmm.engine.compilation import compile_note
+        from speechgmm.engine.console import Console
         from speechgmm.report.text import recordings
         from speechgmm.tasks.diarization.codec import read_diarizer
         from speechgmm.tasks.diarization.recordings import diarize_recordings
@@ -110,11 +113,14 @@ class Diarize:
         file = None if self.model is None else read_diarizer(model_file(self.model))
         if file is None and not self.quiet:
             hint = "; check the number of speakers, or give it by --n-speakers" if self.n_speakers is None else ""
-            print(f"no --model: each recording is learnt from itself, which is less accurate{hint}", file=sys.stderr)
+            tell(f"no --model: each recording is learnt from itself, which is less accurate{hint}")
         found = diarize_recordings(
             file, paths, n_speakers=self.n_speakers, resample=self.resample, n_jobs=self.jobs or 1
         )
-        results = Results(found, len(paths), "diarizing", quiet=self.quiet)
+        with compile_note(Console(quiet=self.quiet)):
+            return self._print(Results(found, len(paths), "diarizing", quiet=self.quiet), said)
+
+    def _print(self, results: "Results[Diarized]", said: "dict[str, list[Turn]]") -> int:
         every = []
         for path, result in results:
             try:
@@ -190,7 +196,7 @@ def _reference(path: Path | None) -> "dict[str, list[Turn]]":
         warnings.simplefilter("always")
         turns = read_rttm(path)
     for note in notes:
-        print(f"note: {note.message}", file=sys.stderr)
+        tell(f"note: {note.message}")
     return turns
 
 

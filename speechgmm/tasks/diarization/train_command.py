@@ -54,20 +54,23 @@ class TrainDiarizer:
             DataError: The corpus cannot be read, or has too few speakers.
         """
         from speechgmm.corpus import CorpusSpec
+        from speechgmm.engine.compilation import compile_note
         from speechgmm.engine.console import Console
         from speechgmm.io.locks import changing
         from speechgmm.report.text import shown
         from speechgmm.tasks.diarization.codec import save_diarizer
         from speechgmm.tasks.diarization.corpus import train_on_corpus
 
-        file = train_on_corpus(
-            CorpusSpec(kind=self.kind.value, label="speaker"),
-            self.corpus,
-            n_components=self.components,
-            n_conversations=self.conversations,
-            seed=self.seed,
-            console=Console(quiet=self.quiet),
-        )
+        console = Console(quiet=self.quiet)
+        with compile_note(console):
+            file = train_on_corpus(
+                CorpusSpec(kind=self.kind.value, label="speaker"),
+                self.corpus,
+                n_components=self.components,
+                n_conversations=self.conversations,
+                seed=self.seed,
+                console=console,
+            )
         with changing(self.out):
             save_diarizer(file, self.out)
         learnt = file.learnt
