@@ -29,6 +29,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "pages",
+    "signatures",
 ]
 exclude_patterns = ["_ext", "_templates"]
 nitpicky = True
