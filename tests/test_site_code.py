@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import loadable
 import numpy as np
 import pytest
 import soundfile
@@ -86,7 +87,9 @@ def name_of(page: Path) -> str:
 
 
 def make_world(folder: Path) -> None:
-    """What the pages' commands find: recordings of three birds, a new one, and a long one."""
+    """What the pages find: recordings of three birds, a new one, a long one, a call; and a model of each task."""
+    loadable.write_runs(folder / "runs")
+    soundfile.write(folder / "call.wav", loadable.call(), 8000)
     for number, (name, pitch) in enumerate({"robin": 210.0, "wren": 330.0, "thrush": 140.0}.items()):
         (folder / "birds" / name).mkdir(parents=True)
         for n in range(10):

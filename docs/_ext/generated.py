@@ -37,6 +37,7 @@ PACKAGES = (
     "config",
     "engine",
     "demo",
+    "sklearn",
 )
 """Packages of ``speechgmm`` whose names are public, in the order of the reference."""
 

@@ -14,8 +14,8 @@ from speechgmm.engine.comparison import Compared
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Task
-from speechgmm.errors import DataError
-from speechgmm.features.measurements import Silence
+from speechgmm.errors import DataError, first_few
+from speechgmm.features.silence import Silence
 from speechgmm.io.run_files import RunFile
 from speechgmm.report.text import reports_lines
 from speechgmm.tasks.anomaly.codec import AnomalyFile, serialise_anomaly
@@ -85,7 +85,7 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
         names = {one.label(corpus.label) for one in corpus}
         normal = sorted(name for name in names if name.lower() in NORMAL_NAMES)
         if len(normal) != 1:
-            some = f"{', '.join(sorted(names)[:10])}{' ...' if len(names) > 10 else ''}"
+            some = first_few(sorted(names), 10)
             raise DataError(
                 f"{corpus.root}: the classes are {some}; expected is one of normal recordings, called "
                 f"{', '.join(NORMAL_NAMES)}: rename it, or write a manifest with a column {spec.condition!r} that says "
