@@ -11,6 +11,7 @@ first line names one (``# birds.yaml``). A block that cannot run here has a line
 
 import contextlib
 import io
+import logging
 import os
 import re
 import shlex
@@ -42,7 +43,6 @@ FILES = [
 ]
 EXTRAS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 RUN_BY = {
-    "docs/how-to/python.md": "test_load.py",
     "docs/how-to/plots.md": "test_plots.py",
     "docs/how-to/scikit-learn.md": "test_sklearn_tools.py",
 }
@@ -107,9 +107,10 @@ def make_world(folder: Path) -> None:
 
 
 def make_runs(folder: Path) -> None:
-    """Runs of words and of verification, and score files of two systems: models, tests and half a truth."""
+    """Runs, a configuration of the birds, and score files of two systems with their truth."""
     for name, kept in (("words", "class"), ("verification", "verify-norm")):
-        shutil.copytree(REPOSITORY / "tests" / "kept" / kept, folder / "runs" / name)
+        shutil.copytree(REPOSITORY / "tests" / "kept" / kept, folder / "runs" / name, dirs_exist_ok=True)
+    (folder / "sounds.yaml").write_text("corpus: {kind: folder, root: birds, split: fraction, sample_rate: 8000}\n")
     rng = np.random.default_rng(0)
     pairs = [(f"m{m}", f"t{t}", m == t % 12) for m in range(12) for t in range(36)]
     rows = [(model, test, "target" if same else "nontarget") for model, test, same in pairs]
@@ -198,6 +199,8 @@ def test_every_block_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pyt
     make_strings(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SPEECHGMM_CACHE", str(tmp_path / "cache"))
+    for name in ("handlers", "level"):  # which a page may set, for itself alone
+        monkeypatch.setattr(logging.root, name, getattr(logging.root, name) if name == "level" else [])
     namespace: dict[str, Any] = {"__name__": "__page__"}
     for block in blocks:
         with contextlib.redirect_stdout(io.StringIO()):
