@@ -29,6 +29,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "pages",
+    "signatures",
 ]
 exclude_patterns = ["_ext", "_templates"]
 nitpicky = True
@@ -44,7 +45,7 @@ autodoc_member_order = "bysource"
 napoleon_use_rtype = False
 python_maximum_signature_line_length = 100
 # Types of signatures: those of NumPy and the standard library have their pages elsewhere.
-nitpick_ignore_regex = [("py:(class|obj|data)", ".*")]
+nitpick_ignore_regex = [("py:(class|obj|data)", ".*"), ("py:exc", "NotFittedError")]
 templates_path = ["_templates"]
 
 html_theme = "pydata_sphinx_theme"

@@ -13,6 +13,8 @@ import contextlib
 import io
 import re
 import shlex
+import shutil
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +31,21 @@ from speechgmm.cli import app
 from speechgmm.config import make_config
 
 REPOSITORY = Path(__file__).parents[1]
-GENERATED = {"commands.md", "configuration.md", "packages.md"}
-FILES = [path for path in sorted((REPOSITORY / "docs").rglob("*.md")) if path.name not in GENERATED]
+FILES = [
+    path
+    for path in sorted((REPOSITORY / "docs").rglob("*.md"))
+    if not path.read_text(encoding="utf-8").startswith("% Generated")
+]
+EXTRAS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+RUN_BY = {
+    "docs/how-to/python.md": "test_load.py",
+    "docs/how-to/plots.md": "test_plots.py",
+    "docs/how-to/scikit-learn.md": "test_sklearn_tools.py",
+}
+"""Pages that a test of their own runs, with the models that they need."""
+
 LANGUAGES = {"python", "sh", "bash", "console", "yaml"}
-MOST_NOT_RUN = 26
+MOST_NOT_RUN = 19
 """Blocks that say why they are not run. The number may only shrink: give a new page blocks that run."""
 
 FENCE = re.compile(
@@ -51,7 +64,7 @@ class Block:
     reason: str | None
 
     def __str__(self) -> str:
-        return f"{self.page.relative_to(REPOSITORY)}:{self.line}"
+        return f"{name_of(self.page)}:{self.line}"
 
 
 def blocks_of(page: Path) -> Iterator[Block]:
@@ -63,6 +76,10 @@ def blocks_of(page: Path) -> Iterator[Block]:
 
 
 PAGES = [page for page in (REPOSITORY / "README.md", *FILES) if any(blocks_of(page))]
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(REPOSITORY).as_posix()
 
 
 def make_world(folder: Path) -> None:
@@ -78,8 +95,46 @@ def make_world(folder: Path) -> None:
     for name, pitch in (("anna", 220.0), ("ben", 120.0)):
         soundfile.write(folder / f"{name}.wav", hum(int(pitch), pitch, 10.0, 16000), 16000)
     soundfile.write(folder / "recording.wav", hum(991, 212.0), 8000)
-    soundfile.write(folder / "new.wav", hum(993, 331.0), 8000)
+    for name in ("ben1.wav", "ben2.wav"):
+        soundfile.write(folder / name, hum(int(name[3]), 120.0, 2.0), 8000)
     soundfile.write(folder / "night.flac", np.concatenate([hum(992 + n, 330.0) for n in range(12)]), 8000)
+
+
+def make_runs(folder: Path) -> None:
+    """Runs of words and of verification, and score files of two systems: models, tests and half a truth."""
+    for name, kept in (("words", "class"), ("verification", "verify-norm")):
+        shutil.copytree(REPOSITORY / "tests" / "kept" / kept, folder / "runs" / name)
+    rng = np.random.default_rng(0)
+    pairs = [(f"m{m}", f"t{t}", m == t % 12) for m in range(12) for t in range(36)]
+    rows = [(model, test, "target" if same else "nontarget") for model, test, same in pairs]
+    for name in ("trials", "dev-trials"):
+        (folder / name).write_text("".join(f"{' '.join(row)}\n" for row in rows))
+    for name in ("scores.tsv", "a.tsv", "b.tsv", "a-dev.tsv", "b-dev.tsv"):
+        scores = rng.normal([3.0 * same for *_, same in pairs])
+        lines = [f"{model} {test} {score:.4f}\n" for (model, test, _), score in zip(pairs, scores, strict=True)]
+        (folder / name).write_text("".join(lines))
+    lines = [",".join([*row, f"{score:.4f}\n"]) for row, score in zip(rows, scores, strict=True)]
+    (folder / "table.csv").write_text("model,test,target,llr\n" + "".join(lines))
+
+
+def make_strings(folder: Path) -> None:
+    """Recordings of two and three words by three speakers, their manifest, and a dictionary of low and high sounds."""
+    units = {"one": (130, 260), "two": (260, 130), "seven": (180, 180)}
+    rng, pause = np.random.default_rng(0), np.zeros(960, np.float32)
+    texts = [list(rng.choice(list(units), 2 + n % 2)) for n in range(18)]
+    for n, words in enumerate([*texts, ["two", "seven", "one"]]):
+        parts = [pause]
+        for word in words:
+            sounds = [hum(31 * n + k, pitch * rng.uniform(0.95, 1.05), 0.16) for k, pitch in enumerate(units[word])]
+            parts += [*sounds, pause]
+        samples = np.concatenate(parts)
+        soundfile.write(folder / f"string{n}.wav", samples + 1e-3 * rng.standard_normal(len(samples)), 8000)
+    rows = [f"string{n}.wav\t{' '.join(words)}\ts{n % 3}\t" for n, words in enumerate(texts)]
+    splits = ["test" if n % 3 == 2 else "train" for n in range(18)]
+    table = "\n".join(row + split for row, split in zip(rows, splits, strict=True))
+    (folder / "manifest.tsv").write_text(f"path\ttext\tspeaker\tsplit\n{table}\n")
+    (folder / "said.tsv").write_text("path\ttext\nstring18.wav\ttwo seven one\n")
+    (folder / "words.dict").write_text("one L H\ntwo H L\nseven M M\n")
 
 
 def commands_in(code: str) -> Iterator[list[str]]:
@@ -95,7 +150,15 @@ def matching(pattern: str) -> list[str]:
 
 
 def run_command(words: list[str]) -> None:
-    """Run one ``speechgmm`` command, its output into a file where it says so."""
+    """Run one ``speechgmm`` command, its output into a file where it says so; of pip and make, see that it is there."""
+    if words[:2] == ["pip", "install"]:
+        extras = re.fullmatch(r"speechgmm(?:\[([\w,]+)\])?", words[2])
+        assert extras, f"{words[2]} is not this package"
+        assert {*(extras[1] or "dev").split(",")} <= {*EXTRAS}, f"{words[2]}: no such extra"
+        return
+    if words[0] == "make":
+        assert re.search(rf"^{words[1]}:", (REPOSITORY / "Makefile").read_text(), re.MULTILINE), f"no target {words[1]}"
+        return
     assert words[0] == "speechgmm", f"{words[0]} is no command of ours: mark the block as not run"
     target = words[words.index(">") + 1] if ">" in words else None
     result = CliRunner().invoke(app, words[1 : words.index(">") if ">" in words else None])
@@ -112,10 +175,17 @@ def check_configuration(code: str) -> None:
     make_config(yaml.safe_load(code))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_a_page_that_is_run_elsewhere_is_named_there() -> None:
+    for page, test in RUN_BY.items():
+        assert Path(page).name in (REPOSITORY / "tests" / test).read_text(), f"{test} does not run {page}"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if name_of(page) not in RUN_BY], ids=name_of)
 def test_every_block_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = [block for block in blocks_of(page) if block.reason is None]
     make_world(tmp_path)
+    make_runs(tmp_path)
+    make_strings(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SPEECHGMM_CACHE", str(tmp_path / "cache"))
     namespace: dict[str, Any] = {"__name__": "__page__"}

@@ -5,9 +5,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import ArrayLike
-from sphinx.util.typing import stringify_annotation
-
 DOCS = Path(__file__).resolve().parents[1]
 REPOSITORY = DOCS.parent
 
@@ -23,9 +20,7 @@ SHOWN_AS = {
 }
 """File of the repository -> page of the site that includes it."""
 
-_ARRAY_LIKE = stringify_annotation(ArrayLike, "smart")
-_NDARRAY = re.compile(r"~numpy\.ndarray\[tuple\[~typing\.Any, \.\.\.\], ~numpy\.dtype\[[~\w.]+\]\]")
-_LINK = re.compile(r'(?P<before>\]\(|<img src=")(?P<target>[^)\s"#]+)(?P<after>(?:#[^)\s"]*)?["\)])')
+_LINK = re.compile(r'(?P<before>\[(?P<label>[^\]]*)\]\(|<img src=")(?P<target>[^)\s"#]+)(?P<after>(?:#[^)\s"]*)?["\)])')
 
 
 def site_links(text: str, file: Path) -> str:
@@ -56,6 +51,8 @@ def site_links(text: str, file: Path) -> str:
             inside += "/README.md"
         page = SHOWN_AS.get(inside)
         place = page or os.path.relpath(REPOSITORY / inside, DOCS)
+        if re.fullmatch(r"[\w./-]+\.md", found["label"] or ""):  # a path as label: the site shows the page's title
+            return f"[](/{place}{found['after']}"
         return f"{found['before']}/{place}{found['after']}"
 
     return _LINK.sub(site_link, text)
@@ -73,18 +70,8 @@ def _included(_app: Any, relative_path: Path, _docname: str, source: list[str]) 
         source[0] = site_links(source[0], path)
 
 
-def _signature(_app: Any, _what: str, _name: str, _obj: object, _options: Any, arguments: str, returned: str) -> Any:
-    """Types of a signature by the names that NumPy gives them, and not spelled out."""
-    return tuple(one and _shortened(one) for one in (arguments, returned))
-
-
-def _shortened(signature: str) -> str:
-    return _NDARRAY.sub("~numpy.ndarray", signature.replace(_ARRAY_LIKE, "array_like"))
-
-
 def setup(app: Any) -> dict[str, Any]:
     """Join Sphinx."""
-    app.connect("autodoc-process-signature", _signature)
     app.connect("source-read", _read)
     app.connect("include-read", _included)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

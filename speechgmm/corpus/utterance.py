@@ -121,7 +121,12 @@ def classes_within_groups(pairs: Iterable[tuple[str, str]]) -> bool:
 
 
 def speaker_column(corpus: Corpus, group: str | None) -> str:
-    """The column that says who speaks: the groups, unless they divide the classes, as sessions and texts do."""
+    """The column that says who speaks: the groups, unless they divide the classes, as sessions and texts do.
+
+    >>> heard = Utterance("a1", Path("a1.wav"), split="train", labels={"word": "yes", "speaker": "anna"})
+    >>> speaker_column(Corpus((heard,), label="word", root=Path(".")), "speaker")
+    'speaker'
+    """
     members = [utterance for utterance in corpus if utterance.split not in BACKGROUND]
     if group and classes_within_groups((one.label(corpus.label), one.label(group)) for one in members):
         return group

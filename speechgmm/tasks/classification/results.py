@@ -70,7 +70,11 @@ class ClassificationResult(Result):
 
 @dataclass(frozen=True, slots=True)
 class SegmentResults(Result):
-    """The segments or windows of one recording, in their order: a sequence of `ClassificationResult`."""
+    """The segments or windows of one recording, in their order: a sequence of `ClassificationResult`.
+
+    >>> len(SegmentResults("call.wav", ()))
+    0
+    """
 
     recording: str
     items: tuple[ClassificationResult, ...]
