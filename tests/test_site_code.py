@@ -41,6 +41,7 @@ RUN_BY = {
     "docs/how-to/python.md": "test_load.py",
     "docs/how-to/plots.md": "test_plots.py",
     "docs/how-to/scikit-learn.md": "test_sklearn_tools.py",
+    "docs/how-to/service.md": "test_service.py",
 }
 """Pages that a test of their own runs, with the models that they need."""
 
