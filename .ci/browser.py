@@ -3,10 +3,11 @@
 
     python .ci/browser.py REPORT.html... [--shots FOLDER]
 
-Every report is opened at 390 and 1280 px, light and dark, and printed. Refused: a request to anything but the file
+Every report is opened at 390 and 1440 px, light and dark, and printed. Refused: a request to anything but the file
 itself, a message of the browser (an error, a blocked resource), a page wider than the window, a picture or player
-that did not load, text of less than 4.5:1 contrast. Needs Debian's chromium (or chrome) and nothing else: the browser
-is spoken to over a pipe. Where there is none, this says so and passes.
+that did not load, text of less than 4.5:1 contrast, a word of a table or list that is broken over two lines. Needs
+Debian's chromium (or chrome) and nothing else: the browser is spoken to over a pipe. Where there is none, this says so
+and passes.
 """
 
 import argparse
@@ -20,7 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-WIDTHS = (390, 1280)
+WIDTHS = (390, 1440)
 SCHEMES = ("light", "dark")
 MEASURE = """(async () => {
   const found = [];
@@ -56,6 +57,18 @@ MEASURE = """(async () => {
     if (contrast < 4.5) seen.add(`contrast of ${contrast.toFixed(1)}: ${colours.join(' on ')}`);
   }
   found.push(...seen);
+  const broken = new Set(), range = document.createRange();
+  for (const cell of document.querySelectorAll('th, td, dt, dd, .headline *')) {
+    for (const node of cell.childNodes) {
+      if (node.nodeType !== 3) continue;
+      for (const word of node.textContent.matchAll(/[^\\s\\/-]{2,20}/g)) {
+        range.setStart(node, word.index);
+        range.setEnd(node, word.index + word[0].length);
+        if (new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1) broken.add(word[0]);
+      }
+    }
+  }
+  if (broken.size) found.push(`broken words: ${[...broken].slice(0, 5).join(', ')}`);
   const levels = [...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(h => Number(h.tagName[1]));
   levels.forEach((level, n) => {
     if (level > (n ? levels[n - 1] : 0) + 1) found.push(`a heading h${level} skips a level`);

@@ -50,6 +50,7 @@ def many_models(n_models: int, n_components: int) -> dict[str, Callable[[], obje
 
     return {
         "speechgmm": lambda: classes.mean_log_likelihoods(frames),
+        "speechgmm, compiled (large work in a run)": lambda: classes.mean_log_likelihoods(frames, engine="numba"),
         "speechgmm, float64": lambda: double.log_likelihoods(frames).mean(axis=1),
         "its float32 products alone": products,
         "scikit-learn, float64": lambda: [model.score_samples(wide).mean() for model in theirs],

@@ -42,6 +42,10 @@ autosummary_generate = True
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
+# Made by scikit-learn in every estimator, with links to its own pages.
+_ROUTED = ("fit", "score", "predict", "predict_proba", "predict_log_proba", "decision_function")
+_MADE = (*(f"set_{method}_request" for method in _ROUTED), "set_joint_log_likelihoods_request")
+autodoc_default_options = {"exclude-members": ", ".join(_MADE)}
 napoleon_use_rtype = False
 python_maximum_signature_line_length = 100
 # Types of signatures: those of NumPy and the standard library have their pages elsewhere.

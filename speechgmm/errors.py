@@ -15,6 +15,18 @@ used with a fault.
 A message is one paragraph: what was given, what was expected, the likely mistake.
 """
 
+from collections.abc import Collection
+from itertools import islice
+
+
+def first_few(names: Collection[object], most: int) -> str:
+    """The first names of several, for a message.
+
+    >>> first_few(["a", "b", "c"], 2), first_few(["a"], 2)
+    ('a, b, ...', 'a')
+    """
+    return ", ".join(map(str, islice(names, most))) + (", ..." if len(names) > most else "")
+
 
 class SpeechGMMError(Exception):
     """Base of every error raised on purpose.

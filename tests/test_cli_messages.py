@@ -21,6 +21,7 @@ from speechgmm.engine.compilation import NOTE, compile_note
 from speechgmm.engine.console import Console
 from speechgmm.engine.job import prepare
 from speechgmm.errors import ConfigError
+from speechgmm.io.terminal import tell
 from speechgmm.logger import LOGGER
 from speechgmm.report.text import print_table
 
@@ -110,6 +111,16 @@ def test_every_message_of_the_console_is_a_record(
     console.warn("warned 100 %")
     assert [(one.levelname, one.getMessage()) for one in records] == [("INFO", "said"), ("WARNING", "warned 100 %")]
     assert capsys.readouterr().err == "said\nwarning: warned 100 %\n"
+
+
+def test_what_a_command_tells_is_a_record_at_its_level(
+    records: list[logging.LogRecord], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for text in ("warning: a is clipped", "error: b is empty", "scores in nats"):
+        tell(text)
+    told = [(one.levelname, one.getMessage()) for one in records]
+    assert told == [("WARNING", "a is clipped"), ("ERROR", "b is empty"), ("INFO", "scores in nats")]
+    assert capsys.readouterr().err == "warning: a is clipped\nerror: b is empty\nscores in nats\n"
 
 
 def test_the_records_of_worker_processes_come_back_in_order(

@@ -150,7 +150,7 @@ def test_the_number_of_speakers_may_be_given(diarizer: Diarizer) -> None:
     assert choose(found, n_speakers=2).n_speakers == 2
     with pytest.raises(DataError, match="40 speakers are asked for"):
         choose(found, n_speakers=40)
-    with pytest.raises(ConfigError, match="threshold or a number"):
+    with pytest.raises(ConfigError, match="threshold or at a number"):
         choose(found)
 
 

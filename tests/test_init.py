@@ -328,6 +328,7 @@ def test_dcase_names_are_an_anomaly_task_whose_threshold_its_few_recordings_bear
     starter = make(*normal, *tests)
     assert told(starter)["for"].startswith("anomaly (")
     assert written()["anomaly"]["false_alarm"] == 0.112
+    assert written()["model"] == {"n_components": 2}  # of few recordings, many would learn these alone
     assert len(prepare("c.yaml").corpus.split("train")) == 8
 
 

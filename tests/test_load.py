@@ -8,6 +8,7 @@ from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
 
+import loadable
 import numpy as np
 import pytest
 import soundfile
@@ -21,6 +22,7 @@ from speechgmm.engine.loaded_model import METHODS
 from speechgmm.errors import (
     ConfigError,
     DataError,
+    FitWarning,
     KeywordError,
     MethodError,
     ModelFileError,
@@ -28,20 +30,17 @@ from speechgmm.errors import (
     ShapeError,
 )
 from speechgmm.features import FeatureSpec
+from speechgmm.gmm import DiagGMM
+from speechgmm.io.model_kinds import model_kinds
 from speechgmm.tasks.anomaly.codec import read_anomaly_file
 from speechgmm.tasks.anomaly.scoring import find_anomalies
 from speechgmm.tasks.classification.codec import read_model_file
-from speechgmm.tasks.clustering.codec import ClusteringFile, serialise_clustering
-from speechgmm.tasks.clustering.spec import ClusteringSpec
-from speechgmm.tasks.diarization.codec import DiarizerFile, LearntFrom, save_diarizer
-from speechgmm.tasks.diarization.models import Diarizer
-from speechgmm.tasks.diarization.recordings import FRONT_END, diarize_recordings
-from speechgmm.tasks.diarization.spec import DiarizationSpec
+from speechgmm.tasks.diarization.recordings import diarize_recordings
 from speechgmm.tasks.verification.judging import judge_recordings
-from speechgmm.vectors.speaker_space import SpeakerSpace
 
 KEPT = Path(__file__).parent / "kept"
 RATE = 8000
+GOOD = hum(0, 150.0)
 
 
 @pytest.fixture(scope="module")
@@ -168,22 +167,16 @@ def test_anomaly_scores_are_those_of_the_command(hums: Path) -> None:
 
 @pytest.fixture(scope="module")
 def diarizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A diarizer whose background model is that of two hums, and whose space has their four directions."""
-    audio = AudioInput(FRONT_END, RATE)
-    frames = np.concatenate([sg.extract(FRONT_END, hum(n, pitch, 3.0), RATE) for n, pitch in ((0, 110.0), (1, 300.0))])
-    ubm = sg.fit_gmm(frames, 2, seed=0, n_jobs=1).model
-    size = ubm.means.size
-    space = SpeakerSpace(np.zeros(size), np.eye(size)[:, :4], np.ones(4))
+    """The file of a diarizer."""
     path = tmp_path_factory.mktemp("diarizer") / "diarizer.safetensors"
-    save_diarizer(DiarizerFile(Diarizer(ubm, space, DiarizationSpec(), 0.0), audio, LearntFrom(2, 3, 0.5)), path)
+    path.write_bytes(loadable.diarizer())
     return path
 
 
 def test_turns_are_those_of_the_library(diarizer: Path, tmp_path: Path) -> None:
     from speechgmm.tasks.diarization.codec import read_diarizer
 
-    fade = np.linspace(0.1, 1, RATE * 2, dtype=np.float32)
-    call = np.concatenate([hum(0, 110.0, 2.0) * fade, np.zeros(400, np.float32), hum(1, 300.0, 2.0) * fade])
+    call = loadable.call()
     soundfile.write(tmp_path / "call.wav", call, RATE, subtype="FLOAT")
     model = sg.load(diarizer)
     for n_speakers in (None, 1, 2):
@@ -202,14 +195,9 @@ def test_turns_are_those_of_the_library(diarizer: Path, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def background(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of a run of clustering, with a background model of four hums."""
-    spec = FeatureSpec(n_ceps=8, n_mels=20)
-    frames = np.concatenate([sg.extract(spec, hum(n, 110.0 + 60 * n, 1.0), RATE) for n in range(4)])
-    file = ClusteringFile(
-        sg.fit_gmm(frames, 4, seed=0, n_jobs=1).model, AudioInput(spec, RATE), ClusteringSpec(kind="sounds"), "pitch"
-    )
+    """The file of a run of clustering."""
     path = tmp_path_factory.mktemp("background") / "models.safetensors"
-    path.write_bytes(serialise_clustering(file))
+    path.write_bytes(loadable.background())
     return path
 
 
@@ -394,6 +382,22 @@ def test_another_rate_is_resampled_only_where_that_is_asked_for(tmp_path: Path) 
     assert rows[0]["label"] == load("class", resample=True).score(samples, 16000).decision
 
 
+def test_every_kind_of_model_file_is_loaded_by_its_task() -> None:
+    assert all(callable(kind.function("interface:load")) for kind in model_kinds())
+
+
+def test_classes_with_a_background_model_judge_claims_whatever_the_task_was(tmp_path: Path) -> None:
+    rng, n_dims = np.random.default_rng(0), 13
+    mixtures = [DiagGMM([1.0], rng.normal(size=(1, n_dims)), np.full((1, n_dims), 100.0)) for _ in range(3)]
+    models = sg.ClassModels(("a", "b"), tuple(mixtures[:2]), np.log([0.5, 0.5]), ubm=mixtures[2])
+    sg.save_models(models, tmp_path / "models.safetensors", audio=AudioInput(FeatureSpec(), RATE))
+    model = sg.load(tmp_path)
+    assert model.task == "classification"
+    found = model.verify(GOOD, RATE, claim="b")
+    assert (found.llr, found.threshold, found.accepted) == (None, 0.0, found.score >= 0)
+    assert model.score(GOOD, RATE).threshold is None
+
+
 # ---- bad input ----
 
 
@@ -411,9 +415,6 @@ class NotReadable:
 
     def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
         raise RuntimeError("it requires grad")
-
-
-GOOD = hum(0, 150.0)
 
 
 @pytest.mark.parametrize(
@@ -486,36 +487,25 @@ def test_keywords_of_other_libraries_are_answered_with_ours(function: str, keywo
         getattr(sg, function)([[0.0]], nonsense=1)
 
 
+def test_a_warning_of_training_points_at_its_caller() -> None:
+    frames = np.random.default_rng(0).normal(size=(200, 2)) * [1.0, 1e-3]
+    frames[::2, 1] *= 1e-3
+    for train in (
+        lambda: sg.fit_gmm(frames, 4, variance_floor=0.5),
+        lambda: sg.train_classes({"a": frames, "b": frames}, n_components=4, variance_floor=0.5),
+    ):
+        with pytest.warns(FitWarning) as caught:
+            train()
+        assert {warning.filename for warning in caught} == {__file__}
+
+
 # ---- the page ----
 
 
 PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "python.md"
 
 
-@pytest.mark.filterwarnings("ignore::speechgmm.errors.RecordingWarning")
-def test_the_examples_of_the_page_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, diarizer: Path, background: Path
-) -> None:
-    pytest.importorskip("pandas")
-    kept = {"words": "class", "speakers": "verify-norm", "recogniser": "recognition", "phones": "segments"}
-    models = {name: KEPT / folder / "models.safetensors" for name, folder in (kept | {"machines": "anomaly"}).items()}
-    for name, path in (models | {"calls": diarizer, "pitches": background}).items():
-        (tmp_path / "runs" / name).mkdir(parents=True)
-        (tmp_path / "runs" / name / "models.safetensors").write_bytes(path.read_bytes())
-    (tmp_path / "recordings").mkdir()
-    fade = np.linspace(0.1, 1, RATE * 2, dtype=np.float32)
-    call = np.concatenate([hum(0, 110.0, 2.0) * fade, np.zeros(400, np.float32), hum(1, 300.0, 2.0) * fade])
-    for name, samples in (
-        ("one.wav", hum(1, 140.0, 1.0)),
-        ("two.wav", hum(2, 180.0, 1.0)),
-        ("recordings/a.wav", hum(3, 140.0, 1.0)),
-        ("recordings/b.wav", hum(4, 300.0, 1.0)),
-        ("call.wav", call),
-    ):
-        soundfile.write(tmp_path / name, samples, RATE)
-    monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert {method for method in METHODS if f".{method}(" in "".join(blocks)} == {*METHODS} - {"classify_windows"}
-    names: dict[str, Any] = {}
-    for block in blocks:
-        exec(block, names)
+def test_the_page_has_an_example_of_every_method() -> None:
+    """``tests/test_site_code.py`` runs them."""
+    code = "".join(re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
+    assert [method for method in METHODS if f".{method}(" not in code] == []

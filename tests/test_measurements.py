@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechgmm.features import FeatureSpec, front_end, raw_features
-from speechgmm.features.measurements import Measured, Measurements, not_silent
+from speechgmm.features.measurements import Measured, Measurements
+from speechgmm.features.silence import not_silent
 
 PRESETS = ("kaldi", "htk", "librosa")
 

@@ -380,7 +380,7 @@ def test_windows_cover_a_recording_and_one_as_long_as_it_is_the_whole(config_fil
             list(score_recordings(model, [path], window=seconds))
     with pytest.raises(ConfigError, match="hop 1e-07"):
         list(score_recordings(model, [path], window=0.3, hop=1e-7))
-    with pytest.raises(ConfigError, match="a hop goes with a window"):
+    with pytest.raises(ConfigError, match="give the window too"):
         list(score_recordings(model, [path], hop=0.1))
 
 

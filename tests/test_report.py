@@ -37,8 +37,9 @@ from speechgmm.io.audio import read_recording
 from speechgmm.plots import confusion_matrix
 from speechgmm.plots.canvas import printable
 from speechgmm.report import mistakes
+from speechgmm.report.confusions import confusions
 from speechgmm.report.page import render, write_report
-from speechgmm.report.parts import shown
+from speechgmm.report.parts import Picture, Section, Table, shown
 from speechgmm.report.sections import about
 from speechgmm.report.svg import to_svg
 
@@ -457,3 +458,36 @@ def test_what_no_page_may_hold_is_spelt_out() -> None:
     svg = to_svg(axes.figure.figure, label, "f-")
     assert "日本" in svg
     ElementTree.fromstring(svg)
+
+
+def test_text_stands_beside_an_odd_number_of_pictures_and_above_an_even_one() -> None:
+    picture, wide = (Picture("", "", None, wide=wide, width=800.0) for wide in (False, True))
+    narrow, broad = (Table.of("t", names, [], folded=False) for names in ("abcd", "abcdef"))
+    layouts = [
+        ((), (narrow,), "above"),
+        ((picture,), (broad,), "beside"),
+        ((picture, picture), (narrow,), "above"),
+        ((picture, picture, wide, picture), (), "beside"),
+        ((wide,), (narrow,), "column"),
+        ((wide,), (narrow, broad), "above"),
+        ((wide,), (replace(narrow, folded=True),), "above"),
+        ((replace(wide, width=1000.0),), (narrow,), "above"),
+    ]
+    for pictures, tables, layout in layouts:
+        assert Section("s", "S", tables=tables, pictures=pictures).layout == layout
+
+
+def test_a_matrix_of_phones_is_in_the_order_of_phone_classes_and_one_of_words_in_that_of_the_table() -> None:
+    for labels, order in (
+        (("aa", "m", "iy", "s"), ["iy", "aa", "m", "s"]),
+        (("up", "down", "iy", "s"), ["up", "down", "iy", "s"]),
+    ):
+        found = replace(hundred(4), confusion=(labels, np.eye(4, dtype=np.int64)), per_class=())
+        section = confusions(found)
+        assert section is not None
+        names = [text_of(text) for text in ElementTree.fromstring(section.pictures[0].svg).iter(f"{SVG}text")]
+        assert [name for name in names if name in labels][:4] == order
+        assert ("phone classes" in section.pictures[0].caption) == (order != list(labels))
+        table = section.pictures[0].table
+        assert table is not None
+        assert table.head[1:] == labels, "the table keeps the order of the run's files"

@@ -373,7 +373,7 @@ def test_fusion_refuses_what_does_not_go_together(tmp_path: Path) -> None:
         fuse_files([one, two], [one, one], dev_trials=key)
     with pytest.raises(ConfigError, match="1 dev files for 2 systems"):
         fuse_files([one, one], [one])
-    with pytest.raises(ConfigError, match="dev_trials goes with dev"):
+    with pytest.raises(ConfigError, match="dev_trials without dev"):
         fuse_files([one], dev_trials=key)
     with pytest.raises(DataError, match="does not say which trials are targets"):
         fuse_files([one])

@@ -158,6 +158,15 @@ def test_classes_that_are_adapted_share_one_background_model_of_all_rows() -> No
         np.testing.assert_array_equal(mixture.background_.means, whole.means_)
 
 
+def test_a_random_state_is_that_of_all_that_the_mixtures_draw() -> None:
+    sequences, labels = speech_like()
+    for template in (GaussianMixture(3, max_iter=1000), MAPAdaptedGMM(3)):
+        one, two, other = (GMMClassifier(template, random_state=seed).fit(sequences, labels) for seed in (1, 1, 2))
+        np.testing.assert_array_equal(one.mixtures_[0].means_, two.mixtures_[0].means_)
+        assert (one.mixtures_[0].means_ != other.mixtures_[0].means_).any()
+        assert template.random_state is None  # what was given stays
+
+
 def test_cross_validation_keeps_sequences_whole_and_searches_the_mixtures_parameters() -> None:
     sequences, labels = speech_like(24)
     speakers = np.arange(24) // 3

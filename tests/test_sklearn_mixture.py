@@ -68,6 +68,7 @@ def test_random_posteriors_are_a_start_from_which_the_likelihood_grows() -> None
     assert ended.lower_bound_ > begun.lower_bound_ + 0.5
 
 
+@pytest.mark.filterwarnings("ignore::speechgmm.errors.FitWarning", "ignore::sklearn.exceptions.ConvergenceWarning")
 @given(st.integers(0, 10**6), st.integers(1, 5), st.integers(1, 4))
 def test_the_lower_bound_never_falls_and_is_the_mean_log_likelihood(seed: int, n_components: int, n_dims: int) -> None:
     rows = overlapping(120, n_dims, seed)
@@ -195,7 +196,7 @@ def test_a_warm_start_goes_on_from_where_it_was() -> None:
 
 def test_the_least_variance_holds_where_rows_are_copies() -> None:
     rows = np.repeat([[0.0, 0.0], [5.0, 5.0]], 20, axis=0)
-    with pytest.warns(FitWarning, match="the floor holds"):
+    with pytest.warns(FitWarning, match=r"the floor holds.*reg_covar is the floor"):
         fitted = GaussianMixture(2, reg_covar=0.25, random_state=0).fit(rows)
     np.testing.assert_allclose(fitted.covariances_, 0.25)
     with pytest.raises(ValueError, match=r"shrunk to a point.*reg_covar is the floor"):
@@ -232,6 +233,20 @@ def test_fit_predict_is_fit_and_predict() -> None:
     found = mixture.fit_predict(rows)
     np.testing.assert_array_equal(found, mixture.predict(rows))
     np.testing.assert_array_equal(found, GaussianMixture(3, random_state=0).fit(rows).predict(rows))
+
+
+def test_the_best_of_several_starts_is_the_one_that_predicts() -> None:
+    rows = overlapping()
+    mixture = GaussianMixture(5, n_init=4, random_state=0, max_iter=1000)
+    np.testing.assert_array_equal(mixture.fit_predict(rows), mixture.predict(rows))
+    assert mixture.score(rows) == pytest.approx(mixture.lower_bound_)
+
+
+def test_threads_change_no_byte() -> None:
+    rows, _ = clusters(30_000)
+    one, two = (GaussianMixture(8, random_state=0, max_iter=1000, n_jobs=n).fit(rows) for n in (1, 2))
+    np.testing.assert_array_equal(one.means_, two.means_)
+    np.testing.assert_array_equal(one.covariances_, two.covariances_)
 
 
 def test_criteria_count_every_free_parameter() -> None:
@@ -332,6 +347,15 @@ def test_float32_rows_are_fitted_in_float32_and_others_in_float64() -> None:
     assert one.lower_bound_ == pytest.approx(two.lower_bound_, abs=1e-3)
 
 
+@pytest.mark.parametrize("init_params", ["random_from_data", "split"])
+def test_narrow_components_of_float32_rows_keep_their_digits(init_params: str) -> None:
+    rng = np.random.default_rng(0)
+    rows = (np.repeat(rng.uniform(-10, 10, (8, 4)), 300, axis=0) + 0.01 * rng.normal(size=(2400, 4))).astype(np.float32)
+    settings: dict[str, Any] = {"init_params": init_params, "random_state": 1, "max_iter": 1000, "tol": 1e-5}
+    chosen, double = (GaussianMixture(8, precision=p, **settings).fit(rows) for p in ("auto", "float64"))
+    np.testing.assert_array_equal(chosen.covariances_, double.covariances_)
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
@@ -393,7 +417,8 @@ def test_another_number_of_columns_or_no_fit_is_refused() -> None:
         ({"weights_init": [0.5]}, "weights_init has sum 0.5"),
         ({"weights_init": [0.5, 0.5]}, r"weights_init has shape \(2,\); expected \(1,\)"),
         ({"precisions_init": [[1, 1, 0, 1]]}, "precisions_init has the value 0; expected all above 0"),
-        ({"means_init": [[np.nan, 0, 0, 0]]}, "means_init contains NaN"),
+        ({"means_init": [[np.nan, 0, 0, 0]]}, "means_init has a value that is NaN or infinite"),
+        ({"means_init": [["a", "b", "c", "d"]]}, r"means_init is .*; expected numbers of shape \(1, 4\)"),
     ],
 )
 def test_a_parameter_out_of_range_is_named(parameters: dict[str, Any], message: str) -> None:

@@ -22,6 +22,7 @@ from speechgmm.engine.frame_stream import FrameStream
 from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import ConfigError, DataError, ShapeError
 from speechgmm.features import FeatureSpec, Normalisation, front_end
+from speechgmm.features.silence import Silence
 from speechgmm.features.transforms import LinearTransform, TransformSpec
 from speechgmm.gmm import DiagGMM
 from speechgmm.io.samples import recorded
@@ -96,7 +97,7 @@ def audio(request: pytest.FixtureRequest) -> AudioInput:
 
 @cache
 def frames_of_whole(audio: AudioInput) -> np.ndarray:
-    return model_frames(audio, recorded(recording(), RATE), every=True)[0]
+    return model_frames(audio, recorded(recording(), RATE), silence=Silence.KEPT)[0]
 
 
 @pytest.mark.filterwarnings("ignore::speechgmm.errors.RecordingWarning")
@@ -124,6 +125,20 @@ def test_frames_without_speech_are_those_of_the_whole_where_no_level_is_followed
         found = np.concatenate([stretch.speech for stretch in stream.push(samples)])
         assert found.tolist() == speech[: len(found)].tolist()
         assert 0 < found.sum() < len(found)
+
+
+@pytest.mark.filterwarnings("ignore::speechgmm.errors.RecordingWarning")
+@pytest.mark.parametrize("silence", Silence)
+def test_digital_silence_is_left_out_as_of_the_whole_even_where_a_stretch_has_little_else(silence: Silence) -> None:
+    click = 0.1 * np.random.default_rng(0).standard_normal(60).astype(np.float32)
+    pause = np.zeros(3 * RATE, np.float32)
+    samples = np.concatenate([hum(1, 140.0, 2.0), pause, click, pause, hum(1, 140.0, 1.0)])
+    audio = audio_of(deltas=1)
+    _, speech, _ = model_frames(audio, recorded(samples, RATE), silence=silence)
+    stream = FrameStream(audio, RATE, 20, silence=silence)
+    found = np.concatenate([stretch.speech for stretch in stream.push(samples)])
+    assert len(found) > 850
+    assert found.tolist() == speech[: len(found)].tolist()
 
 
 # ---- windows, and the result of the whole ----
@@ -175,6 +190,16 @@ def test_where_speech_follows_the_level_cuts_change_nothing_and_the_end_is_the_w
     assert results[0] == results[1] == results[2]
     assert len(results[0]) == 18
     assert results[0][3].n_frames < results[0][2].n_frames  # the pause
+
+
+@pytest.mark.filterwarnings("ignore::speechgmm.errors.RecordingWarning")
+def test_a_long_pause_is_judged_by_the_level_before_it(tmp_path: Path) -> None:
+    noise = 1e-3 * np.random.default_rng(0).standard_normal(5 * RATE).astype(np.float32)
+    samples = np.concatenate([hum(1, 140.0, 6.0), noise])
+    model = model_of(tmp_path, audio_of(vad="energy"))
+    found = model.stream(RATE).push(samples)
+    assert [one.n_frames > 0 for one in found] == [True] * 7 + [False] * 3
+    assert model.stream(RATE).push(noise)[2].n_frames > 0  # without a level before it, noise is the loudest there is
 
 
 # ---- what is refused ----
@@ -295,7 +320,7 @@ def test_live_prints_each_window_as_it_ends_and_then_the_whole() -> None:
             b"12",
             "standard input: sample rate 9000 Hz, not",
         ),
-        (["segments", "-", "--raw", "s16le", "--rate", "8000", "--live"], b"12", "--live is for models of classes"),
+        (["segments", "-", "--raw", "s16le", "--rate", "8000", "--live"], b"12", "--live is for models of whole"),
         (["anomaly", "-", "--raw", "s16le", "--rate", "8000", "--live"], b"12", "--live is for models of classes"),
     ],
 )

@@ -101,7 +101,7 @@ def test_what_a_format_cannot_hold_is_refused_by_name(tmp_path):
         textgrid({"w": [TimedLabel("x", 0, 0.5), TimedLabel("y", 0.4, 0.7)]}, 1, recording="a")
     with pytest.raises(DataError, match=r"reaches beyond its 0.4 s"):
         textgrid({"w": [TimedLabel("x", 0, 0.5)]}, 0.4)
-    with pytest.raises(DataError, match="needs a tier"):
+    with pytest.raises(DataError, match="needs at least one"):
         textgrid({}, 1)
     with pytest.raises(DataError, match=r"one\.TextGrid: 'x'"):
         write_textgrid(tmp_path / "one.TextGrid", {"w": [TimedLabel("x", -1, 0.5)]}, 1)

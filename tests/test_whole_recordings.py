@@ -9,6 +9,7 @@ import pytest
 import soundfile
 import yaml
 
+import speechgmm as sg
 from speechgmm.cli.inspection import inspect
 from speechgmm.cli.starter import write_starter
 from speechgmm.engine.console import Console
@@ -16,7 +17,7 @@ from speechgmm.engine.frames import Piece
 from speechgmm.engine.runs import run
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FeatureSpec, front_end
-from speechgmm.features.measurements import Silence
+from speechgmm.features.silence import Silence
 from speechgmm.tasks.classification.scoring import score_recordings
 from speechgmm.tasks.segments.codec import SegmentFile, read_any_model
 from speechgmm.tasks.segments.command import Score
@@ -118,6 +119,32 @@ def test_a_model_of_whole_recordings_scores_a_new_recording_as_the_run_did(
     np.testing.assert_allclose(parts[0].mean_log_likelihoods, whole[0].mean_log_likelihoods)
 
 
+def test_python_classifies_whole_recordings_and_streams_of_them_as_the_command_does(
+    sounds: Path, tmp_path: Path
+) -> None:
+    run(sounds, console=quiet())
+    model = sg.load(tmp_path / "run")
+    path = tmp_path / "sounds" / "buzz" / "place0-0.wav"  # padded with silence
+    samples = soundfile.read(path, dtype="int16")[0]
+    ((_, scored),) = score_recordings(model_of(tmp_path / "run"), [path])
+    assert not isinstance(scored, DataError)
+    found = model.classify(samples, RATE)
+    assert found.log_likelihoods is None
+    np.testing.assert_allclose(found.posteriors, sorted(scored[0].posteriors, reverse=True), rtol=1e-6)
+    assert [one.decision for one in model.classify(tmp_path / "sounds" / "buzz")].count("buzz") >= 8
+    (part,) = model.classify(path, segments=[(0.0, 0.3)])
+    assert part.n_frames < found.n_frames
+    # A stream decides each window as classify_windows does, and the whole as classify.
+    wanted = [*model.classify_windows(path, window=0.2)]
+    stream = model.stream(RATE, window=0.2)
+    heard = [one for first in range(0, len(samples), 700) for one in stream.push(samples[first : first + 700])]
+    assert len(heard) >= 2
+    for one, other in zip(heard, wanted, strict=False):
+        assert (one.n_frames, one.decision) == (other.n_frames, other.decision)
+        np.testing.assert_allclose(one.posteriors or (), other.posteriors or (), atol=1e-4)
+    assert stream.close().posteriors == pytest.approx(found.posteriors, rel=1e-6)
+
+
 def test_windows_and_segments_of_digital_silence_alone_are_left_out_and_it_is_said(
     sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -176,6 +203,12 @@ def test_models_of_segments_with_times_hear_silence_and_refuse_whole_recordings(
     assert all(isinstance(piece, Piece) and not piece.silent for piece in pieces)
     file = model_of(tmp_path / "run")
     assert not file.whole
+    model = sg.load(tmp_path / "run")
+    assert "stream" not in model.methods
+    with pytest.raises(ConfigError, match="a recording is not one segment"):
+        model.classify(tmp_path / "sounds" / "hiss" / "place1-1.wav")
+    with pytest.raises(ConfigError, match="--live is for models of whole recordings"):
+        Score(model=tmp_path / "run", audio=[Path("-")], live=True, raw="s16le", rate=RATE).run()
     with pytest.raises(ConfigError, match="a recording is not one segment"):
         list(score_recordings(file, [tmp_path / "sounds" / "hiss" / "place1-1.wav"]))
 

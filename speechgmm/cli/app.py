@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from speechgmm.cli.messages import Messages
 from speechgmm.errors import ConfigError, ModelFileError, SpeechGMMError
-from speechgmm.io.terminal import visible, visible_output
+from speechgmm.io.terminal import tell, visible, visible_output
 
 GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
     "Start": {
@@ -31,7 +31,7 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
         "extract": "cli.experiment_commands:Extract",
         "train": "cli.experiment_commands:Train",
         "sweep": "cli.experiment_commands:Sweep",
-        "train-diarizer": "tasks.diarization.command:TrainDiarizer",
+        "train-diarizer": "tasks.diarization.train_command:TrainDiarizer",
     },
     "New recordings": {
         "score": "cli.score_command:score",
@@ -92,7 +92,7 @@ class Command(Protocol):
 
 def _warn(message: Warning | str, *_: object, **__: object) -> None:
     """A warning of the library, without the line of code that it comes from."""
-    print(f"warning: {message}", file=sys.stderr)
+    tell(f"warning: {message}")
 
 
 class _PlainHelp:

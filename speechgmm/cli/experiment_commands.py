@@ -15,26 +15,38 @@ if TYPE_CHECKING:
     from speechgmm.engine.runs import Result
 
 
+CLUSTER, TUNING = "Cluster", "Tuning"
+"""Groups of options."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Experiment:
     """The options of commands that run a configuration."""
 
     config: ConfigFile
     overrides: Overrides = None
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="folder for the results")] = None
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="folder for the results; default: output of CONFIG, else runs/NAME"),
+    ] = None
     jobs: JobsOfRun = None
     scheduler: Annotated[
         str | None,
         typer.Option(
             "--scheduler",
             metavar="ADDRESS",
+            rich_help_panel=CLUSTER,
             help="run on the Dask cluster of this scheduler, such as tcp://10.0.0.1:8786; default: "
-            "$SPEECHGMM_SCHEDULER, where the configuration has backend: dask",
+            "$SPEECHGMM_SCHEDULER, if CONFIG has parallel.backend: dask",
         ),
     ] = None
     trust_cluster: Annotated[
         bool,
-        typer.Option("--trust-cluster", help="connect to the scheduler that CONFIG names; it can run any program here"),
+        typer.Option(
+            "--trust-cluster",
+            rich_help_panel=CLUSTER,
+            help="connect to the scheduler that CONFIG names, which can run any program on this machine",
+        ),
     ] = False
     quiet: Quiet = False
 
@@ -53,12 +65,12 @@ class _Experiment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run(_Experiment):
-    """Extract, train, score and evaluate; what was finished before is not done again."""
+    """Extract features, train models, score the test split and evaluate; a run that was stopped goes on."""
 
     verify_audio: Annotated[
         bool,
         typer.Option(
-            "--verify-audio", help="hash every recording, even if its size, dates and inode are those of the last run"
+            "--verify-audio", help="hash every recording, also those whose size, dates and inode have not changed since"
         ),
     ] = False
 
@@ -66,12 +78,20 @@ class Run(_Experiment):
         bool,
         typer.Option(
             "--tune",
-            help="then try a few settings that matter for the task on inner folds (or the split dev), and run the "
-            "best; the time is said before it starts",
+            rich_help_panel=TUNING,
+            help="after the run, try a few settings on inner folds (or the split dev), and run the best; prints "
+            "beforehand how long this takes",
         ),
     ] = False
     tune_minutes: Annotated[
-        float, typer.Option("--tune-minutes", metavar="N", min=0.1, help="tune: begin no setting that would end later")
+        float,
+        typer.Option(
+            "--tune-minutes",
+            metavar="N",
+            min=0.1,
+            rich_help_panel=TUNING,
+            help="with --tune: skip settings that would end later than this many minutes",
+        ),
     ] = 30
 
     def run(self) -> None:
@@ -119,7 +139,7 @@ class Run(_Experiment):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extract(_Experiment):
-    """The first stage of a run: check and extract every recording into the cache."""
+    """Check all recordings and extract their features into the cache: the first stage of a run."""
 
     def run(self) -> None:
         """Extract, and print what was extracted."""
@@ -130,7 +150,7 @@ class Extract(_Experiment):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Train(_Experiment):
-    """The first two stages of a run: extract, and train the class models."""
+    """Extract features and train models, without a test: the first two stages of a run."""
 
     def run(self) -> None:
         """Train, and print how each model was trained."""
@@ -141,14 +161,19 @@ class Train(_Experiment):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep(_Experiment):
-    """Run a grid of settings and choose by inner folds (or the split dev), never by the test."""
+    """Run a grid of settings and choose the best on inner folds (or the split dev), never on the test split."""
 
     grid: Annotated[
         list[str] | None,
-        typer.Option("--grid", metavar="KEY=A,B,...", help="values of a key; again: all combinations"),
+        typer.Option(
+            "--grid",
+            metavar="KEY=A,B,...",
+            help="values of a key; give it again for another key: all combinations are run",
+        ),
     ] = None
     points: Annotated[
-        Path | None, typer.Option("--list", metavar="FILE", help="a YAML file with a list of settings instead")
+        Path | None,
+        typer.Option("--list", metavar="FILE", help="a YAML file with a list of settings, instead of --grid"),
     ] = None
 
     def run(self) -> None:
@@ -164,9 +189,9 @@ class Sweep(_Experiment):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compare:
-    """Compare runs with the first on the same test items, by a paired bootstrap over groups; the best comes first."""
+    """Compare runs with the first one on the same test items, by a paired bootstrap over groups."""
 
-    runs: Annotated[list[Path], typer.Argument(help="folders of runs on the same test items", metavar="RUN")]
+    runs: Annotated[list[Path], typer.Argument(help="folders of two runs or more", metavar="RUN")]
     form: TableForm = TableFormat.text
 
     def run(self) -> None:
@@ -179,11 +204,9 @@ class Compare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runs:
-    """List the runs in a folder, with their metrics and the settings that differ between them."""
+    """List the runs in a folder with their metrics and the settings in which they differ."""
 
-    folder: Annotated[Path, typer.Argument(help="a folder of runs, searched to any depth", metavar="FOLDER")] = Path(
-        "runs"
-    )
+    folder: Annotated[Path, typer.Argument(help="a folder with runs at any depth", metavar="FOLDER")] = Path("runs")
     form: TableForm = TableFormat.text
 
     def run(self) -> None:
@@ -196,11 +219,12 @@ class Runs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Make the report of a run anew, one page that opens offline, from the files in the run's folder."""
+    """Write the report of a run again: one HTML page that needs no network."""
 
     folder: Annotated[Path, typer.Argument(help="the folder of a run", metavar="RUN")]
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="default: report.html in the run's folder")
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="the page; default: report.html in the folder of the run"),
     ] = None
     audio: Annotated[
         int | None,
@@ -209,8 +233,8 @@ class Report:
             metavar="N",
             min=0,
             max=50,
-            help="how many of the worst errors can be listened to in it; 0: it holds nobody's voice; default: as the "
-            "run's configuration says",
+            help="number of errors that can be listened to in the page; 0: the page holds no recording; default: as "
+            "in the configuration of the run",
         ),
     ] = None
 
@@ -219,8 +243,8 @@ class Report:
         typer.Option(
             "--audio-root",
             metavar="DIR",
-            help="folder of the run's recordings; nothing outside of it is read; default: the one that the run names, "
-            "if that lies below the current folder",
+            help="folder of the recordings; nothing outside of it is read; default: that of the run, if it is below "
+            "the current folder",
         ),
     ] = None
 
@@ -233,7 +257,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """What is wrong with the data, before training: every recording is read, and all that cannot be used is listed."""
+    """Read all recordings, and list those that cannot be used and other faults of the data."""
 
     config: ConfigFile
     overrides: Overrides = None

@@ -11,7 +11,7 @@ from speechgmm.tasks.options import JobsOfRun, Quiet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspect:
-    """What is in this file or folder, for a person."""
+    """Describe a model file, the folder of a run, or a folder of features."""
 
     what: Annotated[
         Path,
@@ -27,9 +27,11 @@ class Inspect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Init:
-    """Look at recordings, say what is there, and write a configuration for them."""
+    """Examine recordings, describe what was found, and write a configuration for them."""
 
-    folder: Annotated[Path, typer.Argument(help="a folder of recordings, or a table of them", metavar="FOLDER|TABLE")]
+    folder: Annotated[
+        Path, typer.Argument(help="a folder of recordings, or a table that lists them", metavar="FOLDER|TABLE")
+    ]
     purpose: Annotated[
         str | None,
         typer.Option(
@@ -40,7 +42,12 @@ class Init:
         ),
     ] = None
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="default: FOLDER's name with .yaml, here")
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="the configuration; default: the name of FOLDER with .yaml, in the current folder",
+        ),
     ] = None
 
     def run(self) -> None:
@@ -71,14 +78,15 @@ class Configs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
-    """Download a public corpus, checked against a pinned hash; nothing else of the archive comes in."""
+    """Download a public corpus and check it against a pinned hash."""
 
     corpus: Annotated[str, typer.Argument(help="fsdd: the Free Spoken Digit Dataset", metavar="CORPUS")]
     to: Annotated[
-        Path | None, typer.Option("--to", metavar="DIR", help="default: where a configuration looks for it")
+        Path | None,
+        typer.Option("--to", metavar="DIR", help="folder for the corpus; default: where configurations look for it"),
     ] = None
     url: Annotated[
-        str | None, typer.Option("--url", metavar="URL", help="a mirror; its files are checked by the same hash")
+        str | None, typer.Option("--url", metavar="URL", help="download from this mirror; the same hash is checked")
     ] = None
     quiet: Quiet = False
 
@@ -91,7 +99,7 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demo:
-    """The whole job on speech generated on the spot: speakers, phones, and a recording that no model was trained on."""
+    """Generate synthetic speech; train and test models of speakers and phones; score a new recording."""
 
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder for the speech and the results")] = Path(
         "runs/demo"
@@ -108,9 +116,11 @@ class Demo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    """Print the JSON Schema of the configuration, for editors that complete and check YAML."""
+    """Print the JSON Schema of configurations, by which editors complete and check YAML."""
 
-    template: Annotated[bool, typer.Option("--template", help="a commented YAML file with every key instead")] = False
+    template: Annotated[bool, typer.Option("--template", help="print a commented YAML file with every key instead")] = (
+        False
+    )
 
     def run(self) -> None:
         """Print it."""
@@ -123,12 +133,17 @@ class Schema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cache:
-    """Show or clear the cache of features and class models that all runs share."""
+    """Show the size of the cache of features and models that all runs share, or clear it."""
 
-    clear: Annotated[bool, typer.Option("--clear", help="remove all cached features and class models")] = False
-    folder: Annotated[Path | None, typer.Option("--folder", metavar="DIR", help="another cache than the default")] = (
-        None
-    )
+    clear: Annotated[bool, typer.Option("--clear", help="remove all cached features and models")] = False
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--folder",
+            metavar="DIR",
+            help="folder of the cache; default: $SPEECHGMM_CACHE, else the user's cache folder",
+        ),
+    ] = None
 
     def run(self) -> None:
         """Do it, and print the size."""

@@ -1,7 +1,6 @@
 """What a file or folder holds, for a person; and the cache."""
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from speechgmm.io.container import kind_of
 from speechgmm.io.feature_store import SPEC, FeatureStore
 from speechgmm.io.locks import clearing_cache
 from speechgmm.io.run_files import RunFile, is_run
+from speechgmm.io.terminal import tell
 from speechgmm.report.text import aligned, duration
 
 CLASSES_SHOWN = 30
@@ -36,9 +36,15 @@ def inspect(path: Path) -> str:
     if path.is_file() and path.suffix == ".npy":
         return _shard(path)
     if path.is_file() and path.suffix != ".safetensors":
-        raise ConfigError(f"{path}: inspect describes a model file, a run's folder or features; this is a file to read")
+        raise ConfigError(
+            f"{path}: a file of another kind; "
+            "give a model file (.safetensors), the folder of a run, or a folder of features"
+        )
     if path.is_dir():
-        raise ConfigError(f"{path}: neither a run's folder (config.yaml) nor a folder of features (spec.json)")
+        raise ConfigError(
+            f"{path}: neither a run's folder (config.yaml) nor a folder of features (spec.json); "
+            "give one of these, or a model file"
+        )
     return "\n".join(_described(path))
 
 
@@ -115,7 +121,7 @@ def clear_cache(folder: Path | None) -> str:
     cache = cache_folder(folder.absolute() if folder else None)
     freed = 0
     if cache.is_dir():
-        with clearing_cache(cache, lambda: print(f"waiting for a run that uses {cache}", file=sys.stderr, flush=True)):
+        with clearing_cache(cache, lambda: tell(f"waiting for a run that uses {cache}")):
             for path in _cached(cache):
                 freed += path.stat().st_size
                 path.unlink(missing_ok=True)

@@ -13,9 +13,9 @@ from speechgmm.io.run_files import model_file
 def score(model: Path, **given: Any) -> Command:
     """Score new recordings against a model: ranked classes with log-likelihood per frame, posterior and margin.
 
-    With a calibrated verification model: with log-likelihood ratios, and "unknown" where the best is too low. With an
-    anomaly-detection model (task: anomaly): the anomaly score of each recording, whether it is anomalous, and when.
-    With a model of segments: each segment that --segments names.
+    A calibrated verification model adds log-likelihood ratios, and decides for "unknown" below its threshold. An
+    anomaly-detection model gives anomaly scores, whether a recording is anomalous, and when. A segment model scores
+    the segments that --segments lists.
     """
     from speechgmm.io.container import kind_of
 

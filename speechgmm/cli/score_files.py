@@ -1,6 +1,5 @@
 """Score files: the metrics of one, and one made of several."""
 
-import sys
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -9,11 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from speechgmm.errors import ConfigError
+from speechgmm.io.terminal import tell
 from speechgmm.tasks.options import Distance
 
 if TYPE_CHECKING:
     from speechgmm.evaluation.metric import Metrics
     from speechgmm.tasks.verification.fusion import Fused
+
+
+DECISION = "Decision"
+"""A group of options."""
 
 
 class MetricsFormat(StrEnum):
@@ -25,27 +29,52 @@ class MetricsFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluate:
-    """Metrics of any score file, with their intervals: ours, Kaldi's, a table with a header."""
+    """Compute metrics with intervals from a score file: of a run, of Kaldi, or a table with a header."""
 
-    scores: Annotated[Path, typer.Argument(help="a score file of any toolkit, or a run's folder", metavar="SCORES")]
+    scores: Annotated[
+        Path, typer.Argument(help="a score file of any toolkit, or the folder of a run", metavar="SCORES")
+    ]
     trials: Annotated[
-        Path | None, typer.Option(metavar="T", help="which trials are targets, where the file does not say")
+        Path | None, typer.Option(metavar="FILE", help="which trials are targets, if the score file does not say it")
     ] = None
-    llr: Annotated[bool, typer.Option("--llr", help="the scores are natural-log likelihood ratios")] = False
+    llr: Annotated[
+        bool,
+        typer.Option(
+            "--llr", help="the scores are natural-log likelihood ratios: adds Cllr and the decisions at prior and costs"
+        ),
+    ] = False
     prior: Annotated[
-        float | None, typer.Option(metavar="P", help="prior of a target; default: the run's, else 0.01")
+        float | None,
+        typer.Option(
+            metavar="P",
+            rich_help_panel=DECISION,
+            help="prior probability of a target; default: that of the run, else 0.01",
+        ),
     ] = None
     cost_miss: Annotated[
-        float | None, typer.Option(metavar="C", help="cost of rejecting a target; default: the run's, else 1")
+        float | None,
+        typer.Option(
+            metavar="C", rich_help_panel=DECISION, help="cost of rejecting a target; default: that of the run, else 1"
+        ),
     ] = None
     cost_false_alarm: Annotated[
-        float | None, typer.Option(metavar="C", help="cost of accepting a nontarget; default: the run's, else 1")
+        float | None,
+        typer.Option(
+            metavar="C",
+            rich_help_panel=DECISION,
+            help="cost of accepting a non-target; default: that of the run, else 1",
+        ),
     ] = None
     threshold: Annotated[
-        float | None, typer.Option(metavar="X", help="also print the errors where trials are accepted from this score")
+        float | None,
+        typer.Option(
+            metavar="X",
+            rich_help_panel=DECISION,
+            help="also print the error rates if trials are accepted from this score on",
+        ),
     ] = None
     distance: Distance = False
-    form: Annotated[MetricsFormat, typer.Option("--format", help="how to print")] = MetricsFormat.table
+    form: Annotated[MetricsFormat, typer.Option("--format", help="format of the output")] = MetricsFormat.table
 
     def run(self) -> None:
         """Print the metrics.
@@ -69,9 +98,9 @@ class Evaluate:
             self.scores, self.trials, decision, are_llrs=self.llr, threshold=self.threshold, distance=self.distance
         )
         for note in found.notes:
-            print(_with_options(note), file=sys.stderr)
+            tell(_with_options(note))
         for remark, names in notes_of(found.metrics).items():
-            print(f"{', '.join(names)}: {remark}", file=sys.stderr)
+            tell(f"{', '.join(names)}: {remark}")
         if self.form == "json":
             import json
 
@@ -97,30 +126,33 @@ def _with_options(note: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fuse:
-    """One file of log-likelihood ratios from several systems' scores, or from one's: fusion and calibration."""
+    """Fuse the score files of several systems, or calibrate that of one: writes log-likelihood ratios."""
 
-    scores: Annotated[list[Path], typer.Argument(help="score files of the systems", metavar="SCORES")]
+    scores: Annotated[list[Path], typer.Argument(help="one score file for each system", metavar="SCORES")]
     dev: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="the systems' scores of other trials, to train on, in the same order; default: speaker-disjoint folds "
-            "of SCORES",
+            help="scores of development trials to train on, one file for each system in the same order; default: "
+            "speaker-disjoint folds of SCORES",
         ),
     ] = None
-    trials: Annotated[Path | None, typer.Option(metavar="T", help="which trials of SCORES are targets")] = None
-    dev_trials: Annotated[Path | None, typer.Option(metavar="T", help="which trials of --dev are targets")] = None
-    p_target: Annotated[float, typer.Option(metavar="P", help="prior that the ratios are optimised for")] = 0.5
+    trials: Annotated[Path | None, typer.Option(metavar="FILE", help="which trials of SCORES are targets")] = None
+    dev_trials: Annotated[Path | None, typer.Option(metavar="FILE", help="which trials of --dev are targets")] = None
+    p_target: Annotated[
+        float, typer.Option(metavar="P", help="prior probability of a target that the ratios are optimised for")
+    ] = 0.5
     quality: Annotated[
         bool,
         typer.Option(
             "--quality",
-            help="use the column cohort_mean too, how a cohort scores on each test: one map for quiet and noise",
+            help="also use the column cohort_mean, the mean score of a cohort on each test: one calibration for clean "
+            "and noisy recordings",
         ),
     ] = False
-    folds: Annotated[int, typer.Option(metavar="N", min=4, help="without --dev: parts of the speakers")] = 10
+    folds: Annotated[int, typer.Option(metavar="N", min=4, help="without --dev: number of folds of the speakers")] = 10
     distance: Distance = False
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="default: standard output")] = None
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="the score file; default: standard output")] = None
 
     def run(self) -> None:
         """Write (or print) the score file that is made of several, and say by which weights.
@@ -144,7 +176,7 @@ class Fuse:
             distance=self.distance,
         )
         for line in _about(found, by_dev=bool(self.dev)):
-            print(line, file=sys.stderr)
+            tell(line)
         if self.out is None:
             print(found.text, end="")
         else:

@@ -47,7 +47,7 @@ def bic_changes(
     if values.ndim != 2:
         raise ShapeError(f"frames of shape {values.shape}; expected (T, D)")
     if not np.isfinite(values).all():
-        raise DataError("a frame has a value that is NaN or infinite")
+        raise DataError("a frame has a value that is NaN or infinite; expected finite ones: leave such frames out")
     if minimum < 2 or step < 1 or longest < 2 * minimum or not penalty >= 0:
         raise ConfigError(
             f"step {step}, minimum {minimum}, longest {longest}, penalty {penalty:g}; expected a minimum of 2 or more, "

@@ -210,7 +210,9 @@ def check_choice(
     if kind == "sounds" and method == "ratio":
         raise ConfigError("ratio compares adapted means alone, which is for speakers; take another method for sounds")
     if n_clusters is not None and threshold is not None and method != "spectral":
-        raise ConfigError("a number of clusters and a threshold; merging stops at one of the two")
+        raise ConfigError(
+            "a number of clusters and a threshold are given; merging stops at one of the two: leave out the other"
+        )
     if relevance is not None and method == "bic":
         raise ConfigError("the Gaussians of bic are not adapted; relevance has no effect")
     if within is not None and method in ("ratio", "bic"):

@@ -12,7 +12,7 @@ from typing import Final
 from speechgmm.corpus.leaks import check_leaks
 from speechgmm.corpus.spec import SplitSpec
 from speechgmm.corpus.utterance import BACKGROUND, SPLITS, Corpus, Utterance
-from speechgmm.errors import ConfigError, DataError
+from speechgmm.errors import ConfigError, DataError, first_few
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,10 @@ def inner_folds(
         apart = group if spec.disjoint else None
         units = {_unit(training, utterance, apart, classes) for utterance in training}
         if len(units) < 2:
-            raise DataError(f"inner folds: the training part has {len(units)} recording or group; choosing needs two")
+            raise DataError(
+                f"inner folds: the training part has {len(units)} recording or group; "
+                "choosing needs two: give more recordings to the split train"
+            )
         inner = SplitSpec(kind="kfold", folds=min(INNER_FOLDS, len(units)), disjoint=spec.disjoint)
     _, folds = _make_folds(training, inner, group, seed, classes)
     known = {utterance.label(corpus.label) for utterance in training}
@@ -142,7 +145,10 @@ def _check_division(corpus: Corpus, strangers: bool, classes: bool, where: str =
         )
     trained = {utterance.label(corpus.label) for utterance in corpus.split("train")}
     if not trained:
-        raise DataError(f"{where}no utterance is in the split 'train'; without one there is nothing to train on")
+        raise DataError(
+            f"{where}no utterance is in the split 'train'; "
+            "without one there is nothing to train on: put recordings into it, or set corpus.split: fraction"
+        )
     if not classes:
         return
     if len(trained) < 2:
@@ -154,7 +160,7 @@ def _check_division(corpus: Corpus, strangers: bool, classes: bool, where: str =
     if unknown and not strangers:
         raise DataError(
             f"{where}{len(unknown)} test labels are never trained: "
-            f"{', '.join(unknown[:20])}{' ...' if len(unknown) > 20 else ''}; "
+            f"{first_few(unknown, 20)}; "
             f"give every {corpus.label} recordings in the split 'train', or leave such classes out or merge them "
             f"({FEW_ITEMS})"
         )
@@ -186,7 +192,7 @@ def _make_folds(
             "training part of a fold, which is divided again to choose)"
         )
     if any(not name for name in parts):
-        raise DataError(f"corpus.split.by: {spec.by!r} is empty for some utterances")
+        raise DataError(f"corpus.split.by: {spec.by!r} is empty for some utterances; give every utterance a value")
     folds = tuple(Fold(name, frozenset(ids)) for name, ids in sorted(parts.items()))
     whole = tuple(u if u.split in BACKGROUND else replace(u, split="train") for u in corpus)
     return replace(corpus, utterances=whole), folds

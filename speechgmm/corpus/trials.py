@@ -32,11 +32,11 @@ def read_trials(path: Path, models: Collection[str], tests: Collection[str]) -> 
     missing = "there is no such table of trials (trials, relative to the configuration)"
     lines = [(n, line) for n, line in enumerate(read_table(path, missing).split("\n"), 1) if line.strip()]
     if not lines:
-        raise DataError(f"{path}: no trials in it")
+        raise DataError(f"{path}: no trials in it; expected is a row for each trial: model, test, target")
     how = _layout(path, [line for _, line in lines])
     lines = lines[how.n_header :]
     if not lines:
-        raise DataError(f"{path}: a header and no trials")
+        raise DataError(f"{path}: a header and no trials; expected is a row for each trial: model, test, target")
     trials: list[Trial] = []
     problems: list[str] = []
     first_line: dict[tuple[str, str], int] = {}

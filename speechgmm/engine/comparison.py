@@ -104,12 +104,16 @@ def _check_same_test(one: tuple[Path, RunFolder, Compared], two: tuple[Path, Run
         apart = len(other.items.keys() ^ first.items.keys())
         raise DataError(
             f"{folder} and {base} were tested on different items ({apart} are in one alone); "
-            "a paired comparison needs the same"
+            "a paired comparison needs the same: run both with one split"
         )
     if any(other.items[key][0] != truth for key, (truth, *_) in first.items.items()):
-        raise DataError(f"{folder} and {base} have other labels for the same items")
+        raise DataError(
+            f"{folder} and {base} have other labels for the same items; run both on one corpus with one corpus.label"
+        )
     if (other.tests, other.owners) != (first.tests, first.owners):
-        raise DataError(f"{folder} and {base} have other groups (corpus.group) for the same items")
+        raise DataError(
+            f"{folder} and {base} have other groups (corpus.group) for the same items; run both with one corpus.group"
+        )
 
 
 def _row(folder: Path, run: RunFolder, one: Compared, base: Compared) -> ComparedRun:

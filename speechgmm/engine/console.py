@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from speechgmm.io.terminal import terminal
+from speechgmm.io.terminal import log_message, terminal
 
 Item = TypeVar("Item")
 
@@ -37,7 +37,7 @@ class Console:
     def say(self, text: str) -> None:
         """A line about what is being done."""
         self.record(text)
-        _log("info", text)
+        log_message("info", text)
         if self.printing and not self.quiet:
             print(text, file=sys.stderr, flush=True)
 
@@ -47,7 +47,7 @@ class Console:
             return
         self.warned.add(text)
         self.record(f"warning: {text}")
-        _log("warning", text)
+        log_message("warning", text)
         if self.printing:
             print(f"warning: {text}", file=sys.stderr, flush=True)
 
@@ -60,7 +60,7 @@ class Console:
         finally:
             seconds = time.perf_counter() - begun
             self.seconds[name] = self.seconds.get(name, 0.0) + seconds
-            _log("debug", f"stage {name}: {seconds:.2f} s")
+            log_message("debug", f"stage {name}: {seconds:.2f} s")
 
     @contextmanager
     def patience(self, text: str, seconds: float = 1.5) -> Iterator[None]:
@@ -125,11 +125,3 @@ class Console:
             except OSError as error:
                 self.log = None
                 print(f"warning: the log cannot be written: {error}", file=sys.stderr)
-
-
-def _log(level: str, text: str) -> None:
-    """Pass a message to the logger. As long as nobody has imported logging, no handler can wait for it."""
-    if "logging" in sys.modules:
-        from speechgmm.logger import LOGGER
-
-        getattr(LOGGER, level)("%s", text)

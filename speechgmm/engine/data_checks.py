@@ -20,7 +20,7 @@ from speechgmm.engine.frames import Piece
 from speechgmm.engine.job import Job
 from speechgmm.engine.recordings import NARROW
 from speechgmm.features import front_end
-from speechgmm.features.measurements import Silence, not_silent
+from speechgmm.features.silence import Silence, not_silent
 from speechgmm.io.audio import CLIPPED_SHARE
 from speechgmm.io.feature_store import Entry
 

@@ -20,7 +20,8 @@ from speechgmm.errors import ConfigError, DataError, ShapeError
 from speechgmm.features import front_end, raw_features
 from speechgmm.features.framing import BLOCK
 from speechgmm.features.kinds import feature_kind
-from speechgmm.features.measurements import Measured, Silence, not_silent
+from speechgmm.features.measurements import Measured
+from speechgmm.features.silence import Silence, not_silent
 from speechgmm.io.audio import INT16_SCALE, check_channel, check_rate, one_channel, resampler
 from speechgmm.io.samples import RecordedSamples, recorded
 
@@ -173,5 +174,7 @@ class FrameStream:
         if audio.normalisation is not None and audio.features.cmvn != "none":
             frames = audio.normalisation.apply(frames)
         where = np.ones(len(frames), bool) if speech is None else speech
-        left_out = self.silence.left_out(passing.result().silent, self.plan, len(frames))
+        # As if frames followed: what stays where nothing else is left can only be said of the whole recording.
+        n_frames = len(frames) + self.plan.reach + 1
+        left_out = self.silence.left_out(passing.result().silent, self.plan, n_frames)
         return audio.transformed(frames), where & not_silent(left_out, 0, len(frames))

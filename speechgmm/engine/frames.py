@@ -15,7 +15,7 @@ from speechgmm.corpus import Corpus, Utterance
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import DataError
 from speechgmm.features import Moments, Normalisation, moments
-from speechgmm.features.measurements import not_silent
+from speechgmm.features.silence import not_silent
 from speechgmm.features.transforms import LinearTransform, splice
 from speechgmm.gmm import FrameSource, Mapper, bytes_per_frame
 from speechgmm.io.feature_store import FeatureStore

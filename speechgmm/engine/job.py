@@ -12,7 +12,7 @@ from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.cluster import Cluster, connect
 from speechgmm.engine.console import Console
 from speechgmm.engine.task import AnyTask, task_of
-from speechgmm.errors import ConfigError
+from speechgmm.errors import ConfigError, first_few
 from speechgmm.logger import handled_here, returning_records
 from speechgmm.parallel import Backend, pmap, thread_pool, workers
 
@@ -123,7 +123,7 @@ def _check_target(corpus: Corpus, target: str | None) -> None:
     """Refuse a class to detect that is not one of two."""
     classes = sorted({utterance.label(corpus.label) for utterance in corpus.split("train")})
     if target is not None and (target not in classes or len(classes) != 2):
-        some = f"{', '.join(classes[:5])}{' ...' if len(classes) > 5 else ''}"
+        some = first_few(classes, 5)
         raise ConfigError(
             f"corpus.target is {target!r}, and the {len(classes)} classes of {corpus.label!r} are {some}; expected is "
             "one of two classes: is corpus.label the column you mean?"

@@ -126,10 +126,22 @@ def load(path: "str | os.PathLike[str]", *, resample: bool = False) -> LoadedMod
 
     Examples
     --------
+    >>> import tempfile
+    >>> import numpy as np
     >>> import speechgmm as sg
-    >>> model = sg.load("tests/kept/class")  # doctest: +SKIP
-    >>> model.score("a.wav").decision  # doctest: +SKIP
-    'low'
+    >>> from speechgmm.engine.audio_input import AudioInput
+    >>> noise = np.random.default_rng(0).normal(scale=0.1, size=16000)
+    >>> sounds = {"low": (noise[1:] + noise[:-1]) / 2, "high": (noise[1:] - noise[:-1]) / 2}
+    >>> spec = sg.FeatureSpec()
+    >>> frames = {name: sg.extract(spec, sound, 8000) for name, sound in sounds.items()}
+    >>> models = sg.train_classes(frames, n_components=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sg.save_models(models, f"{folder}/models.safetensors", audio=AudioInput(spec, 8000), label="kind")
+    ...     model = sg.load(folder)
+    >>> model.score(sounds["high"], 8000).decision
+    'high'
+    >>> [found.decision for found in model.score([sounds["low"], sounds["high"]], 8000)]
+    ['low', 'high']
     """
     file = model_file(Path(path))
     model: LoadedModel = kind_of(file).function("interface:load")(file, resample=resample)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import DataError, RecordingWarning
 from speechgmm.features import front_end, moments, normalisation, raw_features
-from speechgmm.features.measurements import Measured, Measurements, Silence, not_silent
+from speechgmm.features.measurements import Measured, Measurements
+from speechgmm.features.silence import Silence, not_silent
 from speechgmm.io.audio import Pieces, recording_key
 from speechgmm.io.samples import AudioSource
 

@@ -119,7 +119,10 @@ class RunFolder:
             yield
         except FileNotFoundError as error:
             missing = Path(error.filename).name
-            raise DataError(f"{self.folder}: not the folder of a finished run (no {missing} in it)") from None
+            raise DataError(
+                f"{self.folder}: not the folder of a finished run (no {missing} in it); "
+                "`speechgmm run` with its configuration finishes it"
+            ) from None
         except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             raise DataError(
                 f"{self.folder}: a file of this run cannot be read ({type(error).__name__}: {error}); was it changed "

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
 from speechgmm.errors import ConfigError
-from speechgmm.features.measurements import Silence
+from speechgmm.features.silence import Silence
 from speechgmm.task_table import entries, name_of, report_module
 
 if TYPE_CHECKING:  # a recording is scored without them

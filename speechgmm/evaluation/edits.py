@@ -220,7 +220,7 @@ def boundary_errors(
     starts = [np.array([segment[1] for segment in side], np.float64) for side in (reference, hypothesis)]
     for side, times in zip(("reference", "alignment"), starts, strict=True):
         if not (np.diff(times) >= 0).all():
-            raise DataError(f"segments of the {side} are not in the order of their times")
+            raise DataError(f"segments of the {side} are not in the order of their times; sort them")
     return np.abs(starts[1] - starts[0])[1:]
 
 

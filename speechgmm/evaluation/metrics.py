@@ -86,7 +86,7 @@ def accuracy(confusion: Counts) -> float:
     0.75
     """
     if confusion.sum() == 0:
-        raise DataError("no item was tested; accuracy has no value")
+        raise DataError("no item was tested, so that accuracy has no value; was the test split empty?")
     return float(np.trace(confusion) / confusion.sum())
 
 
@@ -125,7 +125,7 @@ def balanced_accuracy(confusion: Counts) -> float:
     0.75
     """
     if confusion.sum() == 0:
-        raise DataError("no item was tested; balanced accuracy has no value")
+        raise DataError("no item was tested, so that balanced accuracy has no value; was the test split empty?")
     return float(np.nanmean(recalls(confusion)))
 
 
@@ -173,7 +173,7 @@ def top_n_accuracy(scores: ArrayLike, true_indices: ArrayLike, n: int, weights: 
     right = top_n_right(scores, true_indices, n)
     counts = _item_weights(weights, len(right))
     if counts.sum() == 0:
-        raise DataError("no item was tested; top-n accuracy has no value")
+        raise DataError("no item was tested, so that top-n accuracy has no value; was the test split empty?")
     return float(counts[right].sum() / counts.sum())
 
 

@@ -6,14 +6,14 @@ What follows from these numbers is said elsewhere.
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from enum import Enum
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.features.fourier import real_transforms
 from speechgmm.features.front_end import FrontEnd
+from speechgmm.features.silence import Spans
 
 Float32Array = NDArray[np.float32]
 
@@ -40,10 +40,6 @@ NEARBY: Final = 0.15
 """Where the two powers are taken: so far below and above the end, as a share of it."""
 
 
-Spans: TypeAlias = tuple[tuple[int, int], ...]
-"""Stretches of frames [first, stop)."""
-
-
 class Measurements(NamedTuple):
     """What is known of a recording beside its frames."""
 
@@ -63,44 +59,6 @@ class Measurements(NamedTuple):
     def n_silent(self) -> int:
         """Frames of digital silence."""
         return sum(stop - first for first, stop in self.silent)
-
-
-def not_silent(silent: Iterable[tuple[int, int]], first: int, stop: int) -> NDArray[np.bool_]:
-    """(stop - first,) which of a recording's frames from ``first`` to ``stop`` are not among those that are silent.
-
-    >>> not_silent([(0, 2), (4, 9)], 1, 6)
-    array([False,  True,  True, False, False])
-    """
-    found = np.ones(stop - first, bool)
-    for begin, end in silent:
-        found[max(0, begin - first) : max(0, end - first)] = False
-    return found
-
-
-class Silence(Enum):
-    """What becomes of digital silence."""
-
-    KEPT = "its frames are used as they are"
-    DROPPED = "its frames are left out"
-    DROPPED_WITH_EDGES = "its frames are left out, and those beside it that share samples or derivatives with it"
-
-    def left_out(self, silent: Spans, front: FrontEnd, n_frames: int) -> Spans:
-        """The frames [first, stop) of a recording of `n_frames` that are left out, given those that are silent.
-
-        Edges stay where nothing else would be left.
-
-        >>> from speechgmm.features import FeatureSpec, front_end
-        >>> front = front_end(FeatureSpec(), 16000)
-        >>> Silence.DROPPED_WITH_EDGES.left_out(((0, 50),), front, 99), front.reach
-        (((0, 53),), 3)
-        """
-        if self is Silence.KEPT:
-            return ()
-        if self is Silence.DROPPED:
-            return silent
-        reach = front.reach
-        wide = tuple((max(0, first - reach), min(n_frames, stop + reach)) for first, stop in silent)
-        return wide if not_silent(wide, 0, n_frames).any() else silent
 
 
 class Measured:

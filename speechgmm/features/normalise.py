@@ -67,7 +67,9 @@ def moments(frames: NDArray[np.floating]) -> Moments:
         means = np.ones(len(centred)) @ centred / len(centred)
         if not np.isfinite(means).all():
             bad = int(np.flatnonzero(~np.isfinite(means))[0])
-            raise DataError(f"dimension {bad} of the frames has NaN or infinity")
+            raise DataError(
+                f"dimension {bad} of the frames has NaN or infinity; expected finite ones: is a recording damaged?"
+            )
         centred -= means
         part = Moments(len(centred), means, np.einsum("td,td->d", centred, centred))
         total = part if total is None else total + part

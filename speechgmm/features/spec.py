@@ -6,6 +6,7 @@ sampling rate is `speechgmm.features.front_end`'s business.
 
 import math
 from dataclasses import Field, dataclass, fields, replace
+from functools import lru_cache
 from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, get_args
 
@@ -156,7 +157,13 @@ class FeatureSpec:
         >>> FeatureSpec(cmvn="speaker", norm_vars=False).without_normalisation() == FeatureSpec()
         True
         """
-        return replace(self, cmvn="none", norm_vars=True, transform=TransformSpec())
+        return _without_normalisation(self)
+
+
+@lru_cache(maxsize=64)
+def _without_normalisation(spec: FeatureSpec) -> FeatureSpec:
+    """Asked for with every recording: to make a spec and to check it takes 0.1 ms."""
+    return replace(spec, cmvn="none", norm_vars=True, transform=TransformSpec())
 
 
 def _check_value(field: Field[Any], value: object) -> None:

@@ -132,7 +132,9 @@ def class_moments(frames: NDArray[np.floating], classes: ArrayLike, n_classes: i
     values = frames[order].astype(np.float64)
     if not np.isfinite(values).all():
         d = int(np.flatnonzero(~np.isfinite(values).all(axis=0))[0])
-        raise DataError(f"dimension {d} of the frames has NaN or infinity")
+        raise DataError(
+            f"dimension {d} of the frames has NaN or infinity; expected finite ones: is a recording damaged?"
+        )
     if len(present):
         starts = np.cumsum(counts[present]).astype(np.intp) - counts[present].astype(np.intp)
         means[present] = np.add.reduceat(values, starts, axis=0) / counts[present, None]

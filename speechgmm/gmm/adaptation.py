@@ -95,7 +95,10 @@ def adapt_map(
     source = as_source(frames, weights)
     options = EMOptions(max_iter=max_iter, tol=tol, floor=floor, precision=precision, memory=memory)
     if source.n_features != ubm.n_features:
-        raise ShapeError(f"frames of {source.n_features} dimensions for a background model of {ubm.n_features}")
+        raise ShapeError(
+            f"frames of {source.n_features} dimensions for a background model of {ubm.n_features}; "
+            "were both made with the same features?"
+        )
     prior = ConjugatePrior.around(
         ubm, relevance, weight_relevance, mean_relevance=mean_relevance, variance_relevance=variance_relevance
     )

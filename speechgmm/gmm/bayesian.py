@@ -66,7 +66,9 @@ class BayesianGMM:
                 "are no distribution over mixtures; expected (K, D), (K, D) and (K,) each"
             )
         if not all(np.isfinite(value).all() for value in (*rows, known.means, known.scatter)):
-            raise ShapeError("a distribution over mixtures with a parameter that is NaN or infinite")
+            raise ShapeError(
+                "a distribution over mixtures with a parameter that is NaN or infinite; expected finite ones"
+            )
         improper = {
             "mean_counts": bool((known.mean_counts <= 0).any()),
             "variance_counts + 1": bool((known.variance_counts <= -1).any()),

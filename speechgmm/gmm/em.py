@@ -213,7 +213,7 @@ def objective(stats: GMMStats, prior: ConjugatePrior, model: DiagGMM) -> float:
     -3.0
     """
     if not stats.n_frames > 0:
-        raise FitError("no frames, or all of weight 0")
+        raise FitError("no frames, or all of weight 0; give frames with a weight above 0")
     value = (stats.log_likelihood + prior.log_density(model)) / stats.n_frames
     if not np.isfinite(value):
         raise FitError(

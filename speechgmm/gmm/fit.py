@@ -172,7 +172,7 @@ def fit_gmm(
     with batch_mapper(n_jobs, map, source, n_components) as spread:
         fit = fit_mixture(source, n_components, options, seed=seed, start=start, map=spread)
     for note in (*few_frames_for(source, fit, n_components), *fit.notes):
-        warnings.warn(note, FitWarning, stacklevel=3)
+        warnings.warn(note, FitWarning, stacklevel=4)
     return fit
 
 

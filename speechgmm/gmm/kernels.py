@@ -78,7 +78,9 @@ def _e_step(log_linear: LogLinear, batch: Batch, active: Active | None, found: A
     n_components, n_features = log_linear.linear.shape
     centre, scale = batch.centre, batch.scale
     if len(centre) != n_features:
-        raise ShapeError(f"frames of {len(centre)} dimensions for a mixture of {n_features}")
+        raise ShapeError(
+            f"frames of {len(centre)} dimensions for a mixture of {n_features}; were they made with the same features?"
+        )
     one_pass = numpy_pass if engine == "numpy" else compiled_pass()
     moments_of_z = np.zeros((n_components, batch.rows.shape[2]))
     every = np.empty((0, found.shape[1]), np.uint8)

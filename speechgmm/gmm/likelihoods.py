@@ -8,10 +8,10 @@ gives log p(k, x) of all their components. The exponential is taken in the produ
 all that follows in float64.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,7 @@ from speechgmm.gmm.layout import Block, Precision
 from speechgmm.gmm.model import DiagGMM, LogLinear
 
 Floats = NDArray[np.float64]
+Engine = Literal["numpy", "numba"]
 
 MOST_IN_FLOAT32: Final = 2000.0
 """The most that may cancel within a component, sum of (mean / deviation)² about the common centre, in float32.
@@ -35,6 +36,9 @@ NO_PART: Final = -1e30
 
 FEWEST_IN_FLOAT32: Final = 64
 """Components in all below which float32 saves next to nothing: calls cost more than products."""
+
+WORTH_COMPILING: Final = 1_000_000_000
+"""Frames times components in all from which on the engine ``numba`` saves more than its import takes."""
 
 _CELLS: Final = 2**18  # of a (components, frames) block: 1 MiB of float32, which stays in the L2 cache
 _FRAMES: Final = 512  # of a block, at most
@@ -116,8 +120,10 @@ class Stack:
         sizes = np.array([models[number].n_components for number in numbers])
         return cls(factors.astype(precision or precision_for(factors)), numbers, sizes, where)
 
-    def log_likelihoods(self, frames: ArrayLike) -> Floats:
+    def log_likelihoods(self, frames: ArrayLike, *, engine: Engine = "numpy") -> Floats:
         """Log p(x) of every frame (T, D) under every mixture, in nats: (C, T) float64.
+
+        The engine ``numba`` takes two thirds of the time once it is compiled, and agrees within rounding.
 
         In float32 a frame's score is rounded by about 1e-5 nats (6e-8 of itself where it lies far from everything),
         and differs by as much with the frames beside it. Of real speech the mean over half a second is within 1e-7 of
@@ -133,15 +139,16 @@ class Stack:
             # What overflows ends as NaN or infinity in that frame's score, where it cannot be overlooked.
             with np.errstate(over="ignore", invalid="ignore"):
                 columns = self.space.columns(values[part], self.factors.dtype)
-                self._score_block(columns, found[:, part])
+                self._score_block(columns, found[:, part], _log_sums(engine))
         result = np.empty_like(found)
         result[self.numbers] = found
         return result
 
-    def _score_block(self, columns: Block, found: Floats) -> None:
+    def _score_block(self, columns: Block, found: Floats, log_sums: Callable[[Block, Floats], None]) -> None:
         """Log p(x) of all mixtures, in the stack's order, for the columns of one block of frames."""
         n_frames = columns.shape[1]
-        scores = np.empty(max(_CELLS, int(self.sizes[-1]) * n_frames), columns.dtype)
+        room = max(min(_CELLS, len(self.factors) * n_frames), int(self.sizes[-1]) * n_frames)
+        scores = np.empty(room, columns.dtype)
         first = row = 0
         while first < len(self.sizes):
             size = int(self.sizes[first])
@@ -149,8 +156,16 @@ class Stack:
             count = min(alike, max(1, _CELLS // (size * n_frames)))
             block = scores[: count * size * n_frames].reshape(count * size, n_frames)
             np.dot(self.factors[row : row + count * size], columns, out=block)
-            log_sums(block.reshape(count, size, n_frames), out=found[first : first + count])
+            log_sums(block.reshape(count, size, n_frames), found[first : first + count])
             first, row = first + count, row + count * size
+
+
+def _log_sums(engine: Engine) -> Callable[[Block, Floats], None]:
+    if engine == "numpy":
+        return log_sums
+    from speechgmm.gmm.compiled_scoring import compiled_log_sums
+
+    return compiled_log_sums
 
 
 def log_sums(scores: Block, out: Floats) -> None:

@@ -78,7 +78,7 @@ class DiagGMM:
         if means.size == 0:
             raise ShapeError(f"means {means.shape}: a mixture needs at least one component and one dimension")
         if not all(np.isfinite(value).all() for value in (weights, means, variances)):
-            raise ShapeError("a mixture with a parameter that is NaN or infinite")
+            raise ShapeError("a mixture with a parameter that is NaN or infinite; expected finite ones")
         if not (variances > 0).all():
             k, d = np.argwhere(variances <= 0)[0]
             raise ShapeError(f"variance {variances[k, d]:g} of component {k} in dimension {d}; expected above 0")

@@ -131,7 +131,10 @@ class OnlineEM:
             return
         values, _ = check_frames(values)
         if values.shape[1] != self.model.n_features:
-            raise ShapeError(f"frames of {values.shape[1]} dimensions for a model of {self.model.n_features}")
+            raise ShapeError(
+                f"frames of {values.shape[1]} dimensions for a model of {self.model.n_features}; "
+                "were they made with the same features?"
+            )
         joined = np.concatenate([*self._rest, values]) if self._rest else values
         full = len(joined) // self.batch * self.batch
         for first in range(0, full, self.batch):

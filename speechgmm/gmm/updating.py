@@ -132,7 +132,10 @@ def update(
     source = as_source(frames)
     check_memory(memory)
     if source.n_features != model.n_features:
-        raise ShapeError(f"frames of {source.n_features} dimensions for a model of {model.n_features}")
+        raise ShapeError(
+            f"frames of {source.n_features} dimensions for a model of {model.n_features}; "
+            "were they made with the same features?"
+        )
     if not (np.isfinite(keep) and keep >= 0):
         raise ConfigError(f"keep {keep:g}; expected a share of what was seen, 0 or more")
     held = _held(model if ubm is None else ubm, counts)

@@ -195,9 +195,7 @@ def _check_prior(
     prior: BayesianGMM, n_components: int | None, source: FrameSource, given: Mapping[str, object]
 ) -> None:
     if given:
-        raise ConfigError(
-            f"{', '.join(given)}: no effect beside a prior, which says it all; leave out one or the other"
-        )
+        raise ConfigError(f"{', '.join(given)}: no effect beside a prior, which says it all; leave out one of them")
     if prior.n_features != source.n_features or n_components not in (None, prior.n_components):
         raise ShapeError(
             f"a prior of {prior.n_components} components in {prior.n_features} dimensions, for "
@@ -254,7 +252,7 @@ def fit_posterior(
         posterior = prior + used
         stats = e_step(posterior.log_linear(), batches, map)
         if not stats.n_frames > 0:
-            raise FitError("no frames, or all of weight 0")
+            raise FitError("no frames, or all of weight 0; give frames with a weight above 0")
         bound = stats.log_likelihood - posterior.divergence(prior)
         if not np.isfinite(bound):
             raise FitError(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, first_few
 from speechgmm.hmm.network import Network
 
 Floats = NDArray[np.float64]
@@ -71,7 +71,10 @@ def estimate_bigram(sequences: Iterable[Sequence[str]], labels: Sequence[str] | 
         raise DataError("no sequence to estimate a bigram from; was the training split empty?")
     known = tuple(sorted({label for sequence in told for label in sequence}) if labels is None else labels)
     if len(set(known)) != len(known):
-        raise DataError(f"labels {sorted({one for one in known if known.count(one) > 1})} are given twice for a bigram")
+        raise DataError(
+            f"labels {sorted({one for one in known if known.count(one) > 1})} are given twice for a bigram; "
+            "give each once"
+        )
     places = _places(told, {label: n for n, label in enumerate(known)})
     n = len(known)
     # Rows: the label before, the last row the beginning; columns: the label, the last column the end.
@@ -83,7 +86,7 @@ def estimate_bigram(sequences: Iterable[Sequence[str]], labels: Sequence[str] | 
     if missing:
         raise DataError(
             f"{len(missing)} of {n} labels never occur in the {len(told)} sequences of the bigram: "
-            f"{', '.join(map(repr, missing[:10]))}{', ...' if len(missing) > 10 else ''}; a recogniser could never "
+            f"{first_few(list(map(repr, missing)), 10)}; a recogniser could never "
             "output them: train on sequences that have them, or leave their models out"
         )
     unigram = _witten_bell(counts.sum(axis=0), np.full(n + 1, 1 / (n + 1)))
@@ -157,7 +160,7 @@ def _places(sequences: Sequence[Sequence[str]], number: dict[str, int]) -> list[
     if strangers:
         raise DataError(
             f"{len(strangers)} labels are not among the bigram's {len(number)}: "
-            f"{', '.join(map(repr, strangers[:10]))}{', ...' if len(strangers) > 10 else ''}"
+            f"{first_few(list(map(repr, strangers)), 10)}"
         )
     empty = [n for n, sequence in enumerate(sequences) if not len(sequence)]
     if empty:

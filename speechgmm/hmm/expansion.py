@@ -164,7 +164,9 @@ def _pronunciations(
         raise DataError(f"a pronunciation without a unit: of {', '.join(empty)}; expected at least one unit")
     unfitting = sorted(word for word in words if word in log_weights and len(log_weights[word]) != len(lexicon[word]))
     if unfitting:
-        raise DataError(f"weights that are not one for each pronunciation: of {', '.join(unfitting)}")
+        raise DataError(
+            f"as many weights as pronunciations are expected, and there are others for {', '.join(unfitting)}"
+        )
     found: dict[str | None, dict[tuple[int, ...], float]] = {}
     for word in words:
         ways = lexicon[word]

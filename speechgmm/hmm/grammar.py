@@ -53,7 +53,7 @@ def parse_grammar(text: str) -> Network:
         builder.build(rules[name], _START, _END, log(1 / len(spoken)), (name,), 0)
     network = trim(break_epsilon_cycles(Network(builder.n_states, tuple(builder.arcs), _START, {_END: 0.0})))
     if not vocabulary(network):
-        raise DataError("the grammar accepts nothing but silence: there is no word in any of its sentences")
+        raise DataError("the grammar accepts nothing but silence: there is no word in any of its sentences; add one")
     return network
 
 

@@ -29,7 +29,9 @@ def clear_disk_errors(path: Path) -> Iterator[None]:
             ) from error
         if error.errno == errno.ENOENT:
             raise DataError(f"{path}: its folder was removed while it was written ({reason})") from error
-        raise DataError(f"{path}: cannot be written ({reason})") from error
+        raise DataError(
+            f"{path}: cannot be written ({reason}); choose another place, or change its permissions"
+        ) from error
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:

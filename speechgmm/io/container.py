@@ -93,7 +93,9 @@ def read_tensors(path: Path, data: bytes | None = None) -> tuple[dict[str, NDArr
                 metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError:
-        raise ModelFileError(f"{path}: there is no such model file") from None
+        raise ModelFileError(
+            f"{path}: there is no such model file; `speechgmm run` writes models.safetensors into the folder of a run"
+        ) from None
     except DataError as error:
         raise ModelFileError(str(error)) from None
     except (SafetensorError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:

@@ -42,8 +42,9 @@ def register_kind(
 ) -> None:
     """Put a kind of model file into the table.
 
-    Its task's package has ``description.py`` with ``describe``, ``command.py`` with ``Score`` where that is the command
-    for it and, where it ``extends`` a kind, ``codec.py`` with ``model_file``, as that kind's has it.
+    Its task's package has ``description.py`` with ``describe``, ``interface.py`` with ``load`` (the model in Python),
+    ``command.py`` with ``Score`` where that is the command for it and, where it ``extends`` a kind, ``codec.py`` with
+    ``model_file``, as that kind's has it.
     ``keys``: of the header, by which a file is known; default: the kind's name.
     """
     _KINDS[name] = ModelKind(name, package, holds, command, (name,) if keys is None else keys, extends)

@@ -57,3 +57,18 @@ def visible_output() -> Iterator[None]:
 def terminal(stream: TextIO) -> TextIO:
     """The stream itself, for who sends commands to the terminal: a progress bar."""
     return stream.stream if isinstance(stream, VisibleStream) else stream
+
+
+def tell(text: str) -> None:
+    """Print a message to standard error, and pass it to the logger at the level that it begins with (``warning:``)."""
+    level = next((word for word in ("warning", "error") if text.startswith(f"{word}: ")), "info")
+    log_message(level, text.removeprefix(f"{level}: "))
+    print(text, file=sys.stderr, flush=True)
+
+
+def log_message(level: str, text: str) -> None:
+    """Pass a message to the logger ``speechgmm``; nothing waits for it as long as nobody has imported logging."""
+    if "logging" in sys.modules:
+        from speechgmm.logger import LOGGER
+
+        getattr(LOGGER, level)("%s", text)

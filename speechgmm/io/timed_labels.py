@@ -80,7 +80,7 @@ def textgrid(tiers: Mapping[str, Sequence[TimedLabel]], duration: float, *, reco
     <BLANKLINE>
     """
     if not tiers:
-        raise DataError(f"{recording}: a TextGrid needs a tier")
+        raise DataError(f"{recording}: no tier is given; a TextGrid needs at least one")
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {_seconds(duration)}"]
     lines += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
     for number, (name, labels) in enumerate(tiers.items(), 1):

@@ -131,7 +131,12 @@ def _draw(axes: "Axes", counts: NDArray[np.int64], labels: Sequence[str], side: 
     axes.tick_params(which="minor", length=0)
     axes.spines[:].set_visible(True)
     axes.get_figure().colorbar(  # type: ignore[union-attr]
-        image, ax=axes, label="share of the true class (%)", fraction=0.04, pad=0.02, shrink=0.7
+        image,
+        ax=axes,
+        label=f"share of the {'reference' if aligned else 'true class'} (%)",
+        fraction=0.04,
+        pad=0.02,
+        shrink=0.7,
     )
 
 
@@ -177,6 +182,16 @@ def similarity_order(counts: NDArray[np.int64]) -> list[int]:
     np.fill_diagonal(distances, 0.0)
     tree = linkage(squareform(distances, checks=False), "average", optimal_ordering=True)
     return [int(place) for place in leaves_list(tree)]
+
+
+def usual_order(labels: Sequence[str]) -> str:
+    """``phone`` for symbols of phones that are more than letters of an alphabet, else ``class``.
+
+    >>> usual_order(["aa", "iy", "sil"]), usual_order(["a", "b"]), usual_order(["one", "iy"])
+    ('phone', 'class', 'class')
+    """
+    more_than_letters = any(len(label) > 1 or not label.isascii() for label in labels)
+    return "phone" if more_than_letters and all(map(phone_place, labels)) else "class"
 
 
 def _by_phone_class(labels: Sequence[str]) -> tuple[list[int], list[int]]:

@@ -172,7 +172,8 @@ def score_histogram(
             axes.axvline(score, color="black", linewidth=0.9, linestyle=(":", "-.", "--")[number % 3], label=name)
     axes.set_xlabel(unit or run_unit)
     axes.set_ylabel("share of their kind (% per bin)")
-    axes.legend(frameon=False, fontsize=9)
+    axes.set_ylim(0, 130 * max(share.max() for share in shares))  # room for the legend above the highest bin
+    axes.legend(frameon=False, fontsize=9, loc="upper left", ncols=2)
     return finished(axes, save)
 
 

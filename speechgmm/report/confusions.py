@@ -8,7 +8,7 @@ import numpy as np
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.io.run_files import RunFile
 from speechgmm.plots import confusion_matrix
-from speechgmm.plots.confusion import COUNTS_UP_TO
+from speechgmm.plots.confusion import COUNTS_UP_TO, usual_order
 from speechgmm.report.parts import Picture, Section, Table, percent
 
 PAIRS: Final = 20
@@ -30,9 +30,9 @@ def confusions(run: RunFolder) -> Section | None:
     wrong = counts - np.diag(np.diag(counts))
     order = [divmod(int(place), n) for place in np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]]
     pairs = [
-        (labels[true], labels[taken], int(wrong[true, taken]), percent(wrong[true, taken] / items[true]))
-        for true, taken in order
-        if wrong[true, taken]
+        (labels[true], labels[predicted], int(wrong[true, predicted]), percent(wrong[true, predicted] / items[true]))
+        for true, predicted in order
+        if wrong[true, predicted]
     ]
     caption = f"Most confused pairs ({len(pairs)})" if pairs else "Most confused pairs: none"
     head = ("true class", "confused with", "items", "share of the true class (%)")
@@ -44,12 +44,14 @@ def confusions(run: RunFolder) -> Section | None:
         )
     else:
         full = replace(most, caption=f"{caption}; all counts are in {RunFile.CONFUSION}", folded=True)
+    order_of_classes = usual_order(labels)
     picture = Picture.of(
-        confusion_matrix(counts, labels, title=run.name),
+        confusion_matrix(counts, labels, order=order_of_classes, title=run.name),
         "confusion",
         alt=f"Confusion matrix of {n} classes; {np.trace(counts)} of {counts.sum()} items are on the diagonal. "
         "The counts are in the table below it.",
-        caption="Rows are the true classes, columns the predicted; the darker, the larger the share of the row.",
+        caption="Rows are the true classes, columns the predicted; the darker, the larger the share of the row."
+        + (" Lines stand between phone classes." if order_of_classes == "phone" else ""),
         table=full,
         wide=n >= WIDE_FROM,
     )

@@ -46,16 +46,16 @@ def detection(run: RunFolder) -> Section | None:
     pictures = [_det(trials, points, wanted, unit), _scores(trials, points, unit)]
     if claims.calibrated is None:
         text.append("The scores are not calibrated: they rank trials, and are no likelihood ratios.")
-        tables = [_points("Operating points, chosen on these trials", unit, points)]
+        tables = [_points("Operating points", claims.unit, points)]
         pictures.append(_tippett(trials, unit))
     else:
         text.append(
-            "The scores are calibrated. All metrics and plots of this page are of the log-likelihood ratios; the first "
-            "table compares them with the scores before calibration. Where calibration is trained by folds, trials of "
-            "different speakers have different maps, so that EER and minDCF may change."
+            "The scores are calibrated. All metrics and plots of this page are of the log-likelihood ratios; one table "
+            f"compares them with the scores before calibration ({claims.unit}). Where calibration is trained by folds, "
+            "trials of different speakers have different maps, so that EER and minDCF may change."
         )
         fixed = tuple(bayes_point(trials, application) for application in wanted)
-        tables = [_before_and_after(claims, wanted[0]), _points("Operating points", unit, (*points, *fixed))]
+        tables = [_before_and_after(claims, wanted[0]), _points("Operating points", "nats", (*points, *fixed))]
         pictures += [_tippett(trials, RATIO), _reliability(trials)]
     return Section("detection", "Detection error trade-off", tuple(text), tuple(tables), tuple(pictures))
 
@@ -67,13 +67,13 @@ def _before_and_after(claims: Claims, application: Application) -> Table:
         (shown_name(name, metric), *(shown(kind[name].value, metric.unit) for kind in (before, after)))
         for name, metric in before.items()
     ]
-    head = ("metric", f"before: score ({claims.unit})", "after: log-likelihood ratio")
+    head = ("metric", "before", "after")
     return Table.of("Before and after calibration", head, rows, folded=False)
 
 
 def _points(caption: str, unit: str, points: Sequence[OperatingPoint]) -> Table:
     rows = [(p.name, f"{p.threshold:.4f}", percent(p.miss, 2), percent(p.false_alarm, 2)) for p in points]
-    head = ("operating point", f"threshold: {unit}", "miss (%)", "false alarm (%)")
+    head = ("operating point", f"threshold ({unit})", "miss (%)", "false alarm (%)")
     return Table.of(caption, head, rows, folded=False)
 
 

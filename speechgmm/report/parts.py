@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from speechgmm.report.svg import to_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+FILLS_FROM: Final = 920.0
+"""Points from which on a picture takes the whole width of a page: beside text its labels would be too small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Picture:
     table: Table | None
     wide: bool = False  # scrolls within itself on a small screen instead of shrinking
     title: str = ""  # a heading above it
+    width: float = 0.0  # points
 
     @classmethod
     def of(
@@ -52,7 +57,8 @@ class Picture:
         title: str = "",
     ) -> "Picture":
         """The figure of axes for the page; ``name`` is its own there."""
-        return cls(to_svg(axes.figure.figure, alt, f"{name}-"), caption, table, wide, title)
+        figure = axes.figure.figure
+        return cls(to_svg(figure, alt, f"{name}-"), caption, table, wide, title, 72 * figure.get_figwidth())
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,8 @@ class Section:
             return "beside"
         open_tables = [table for table in self.tables if not table.folded]
         narrow_tables = open_tables and all(len(table.head) < 5 for table in open_tables)
-        return "column" if narrow_tables and len(self.pictures) == 1 else "above"
+        fits = len(self.pictures) == 1 and self.pictures[0].width < FILLS_FROM
+        return "column" if narrow_tables and fits else "above"
 
 
 def percent(share: float, digits: int = 1) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from speechgmm.errors import ConfigError
 from speechgmm.io.run_files import RunFile, is_run
-from speechgmm.io.terminal import one_line, terminal, visible
+from speechgmm.io.terminal import one_line, tell, terminal, visible
 
 if TYPE_CHECKING:
     from speechgmm.engine.class_report import ClassReport
@@ -34,7 +34,7 @@ def recordings(given: Sequence[Path]) -> list[Path]:
         return list(given)
     from speechgmm.corpus.readers.files import named_recordings
 
-    return named_recordings(given, lambda note: print(f"warning: {note}", file=sys.stderr))
+    return named_recordings(given, lambda note: tell(f"warning: {note}"))
 
 
 def model_target(path: Path, out: Path | None) -> Path:

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from speechgmm.errors import SpeechGMMError
 from speechgmm.gmm.density import assign, log_likelihoods, posteriors, sample
 from speechgmm.gmm.model import DiagGMM, LogLinear
-from speechgmm.gmm.options import PrecisionChoice
+from speechgmm.gmm.options import LEAST_IN_FLOAT32, PrecisionChoice
 
 Floats = NDArray[np.float64]
 FLOATS: Final = (np.float64, np.float32)
@@ -38,10 +38,16 @@ def as_value_errors() -> Iterator[None]:
     try:
         yield
     except SpeechGMMError as error:
-        message = str(error)
-        if "floor" in message:
-            message += "; in this estimator reg_covar is the floor"
-        raise ValueError(message) from error
+        raise ValueError(with_parameter(str(error))) from error
+
+
+def with_parameter(message: str) -> str:
+    """A message of the package, with the name that estimators have for the floor of variances.
+
+    >>> with_parameter("lower the floor")
+    'lower the floor; in this estimator reg_covar is the floor'
+    """
+    return f"{message}; in this estimator reg_covar is the floor" if "floor" in message else message
 
 
 def generator_of(random_state: Any) -> np.random.Generator:
@@ -125,6 +131,16 @@ def precision_of(precision: PrecisionChoice, rows: NDArray[Any]) -> PrecisionCho
     ('float64', 'auto')
     """
     return "float64" if precision == "auto" and rows.dtype == np.float64 else precision
+
+
+def is_narrow(model: DiagGMM) -> bool:
+    """Whether float32 would lose digits of a component, whose variance is a small share of the mixture's.
+
+    >>> [is_narrow(DiagGMM([0.5, 0.5], [[0.0], [mean]], [[1.0], [1.0]])) for mean in (9.0, 90.0)]
+    [False, True]
+    """
+    whole = model.weights @ (model.variances + (model.means - model.centre()) ** 2)
+    return bool((model.variances < LEAST_IN_FLOAT32 * whole).any())
 
 
 class Mixture(DensityMixin, BaseEstimator):

@@ -234,7 +234,8 @@ class BayesianGaussianMixture(Mixture):
     def _check_parameters(self) -> None:
         check_covariance_type(self.covariance_type)
         for name, kind, least in (
-            *((name, Integral, 1) for name in ("n_components", "n_init")),
+            ("n_components", Integral, 1),
+            ("n_init", Integral, 1),
             ("max_iter", Integral, 0),
             ("tol", Real, 0),
         ):

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from speechgmm.gmm.likelihoods import Stack
 from speechgmm.gmm.predictive import PredictiveStack
 from speechgmm.sklearn.adapted import MAPAdaptedGMM
-from speechgmm.sklearn.base import FLOATS, Mixture, as_value_errors, check_above_zero, checked_weights
+from speechgmm.sklearn.base import FLOATS, Mixture, as_value_errors, check_above_zero, checked_weights, generator_of
 from speechgmm.sklearn.bayesian import BayesianGaussianMixture
 from speechgmm.sklearn.mixture import GaussianMixture
 from speechgmm.sklearn.sequences import Sequences
@@ -40,6 +40,8 @@ class GMMClassifier(ClassifierMixin, BaseEstimator):
     temperature : float, default 1
         Factor on the log-likelihood before the prior is added. Rows of a recording are not independent, so that its
         posteriors are overconfident; a value below 1 makes them softer. With equal priors it changes no decision.
+    random_state : int, RandomState or None
+        Of all that the mixtures draw. Default: the ``random_state`` of the estimator.
     n_jobs : int, optional
         Classes that are fitted side by side, as in scikit-learn.
 
@@ -79,6 +81,7 @@ class GMMClassifier(ClassifierMixin, BaseEstimator):
     _: KW_ONLY
     priors: ArrayLike | None = None
     temperature: float = 1.0
+    random_state: Any = None
     n_jobs: int | None = None
 
     def fit(
@@ -145,10 +148,14 @@ class GMMClassifier(ClassifierMixin, BaseEstimator):
 
     def _template(self, rows: NDArray[Any], weights: Floats | None) -> Any:
         """What is cloned for each class; with the background model that they share."""
-        template = GaussianMixture() if self.estimator is None else self.estimator
-        if not isinstance(template, MAPAdaptedGMM) or not isinstance(template.background, Integral):
-            return template
-        return clone(template).set_params(background=template.background_model(rows, weights))
+        template = GaussianMixture() if self.estimator is None else clone(self.estimator)
+        if self.random_state is not None:
+            seed = int(generator_of(self.random_state).integers(np.iinfo(np.int32).max))
+            names = [name for name in template.get_params() if name.rpartition("__")[2] == "random_state"]
+            template.set_params(**dict.fromkeys(names, seed))
+        if isinstance(template, MAPAdaptedGMM) and isinstance(template.background, Integral):
+            template.set_params(background=template.background_model(rows, weights))
+        return template
 
     def joint_log_likelihoods(self, X: Any, groups: ArrayLike | None = None) -> Floats:
         """Log density of rows or sequences under each class, times temperature, plus log prior: (S, C) in nats."""

@@ -3,6 +3,7 @@
 Owns where online EM begins and what it leaves in the estimator. Refuses weights, which online EM does not have.
 """
 
+from numbers import Integral, Real
 from typing import Any, Self
 
 from numpy.typing import ArrayLike, NDArray
@@ -12,14 +13,24 @@ from speechgmm.gmm.frames import as_source
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.online import OnlineEM
 from speechgmm.gmm.options import PrecisionChoice
-from speechgmm.sklearn.base import Mixture, as_value_errors, check_enough, generator_of, precision_of
-from speechgmm.sklearn.starts import GivenStart, start_of
+from speechgmm.sklearn.base import (
+    Mixture,
+    as_value_errors,
+    check_choice,
+    check_covariance_type,
+    check_enough,
+    check_number,
+    generator_of,
+    precision_of,
+)
+from speechgmm.sklearn.starts import INIT_PARAMS, GivenStart, start_of
 
 
 class IncrementalMixture(Mixture):
     """A mixture that can be fitted to rows in pieces; its start and its parameters are ``GaussianMixture``'s."""
 
     n_components: int
+    covariance_type: str
     reg_covar: float
     init_params: str
     weights_init: ArrayLike | None
@@ -87,7 +98,7 @@ class IncrementalMixture(Mixture):
         check_enough(len(rows), self.n_components)
         given, rng = self._given(rows.shape[1]), generator_of(self.random_state)
         start = start_of(as_source(rows), self.n_components, self.init_params, given, rng, self.reg_covar)
-        if not given.is_whole:
+        if given.whole is None:
             return self._online_of(start, float(len(rows)), rows)
         online = self._online_of(start, 0.0, rows)
         online.partial_fit(rows)
@@ -110,4 +121,14 @@ class IncrementalMixture(Mixture):
 
     def _check_parameters(self) -> None:
         """Raise ValueError for a parameter out of range."""
-        raise NotImplementedError
+        check_covariance_type(self.covariance_type)
+        for name, kind, least in (
+            ("n_components", Integral, 1),
+            ("n_init", Integral, 1),
+            ("verbose_interval", Integral, 1),
+            ("max_iter", Integral, 0),
+            ("tol", Real, 0),
+            ("reg_covar", Real, 0),
+        ):
+            check_number(name, getattr(self, name), kind, least)
+        check_choice("init_params", self.init_params, INIT_PARAMS)

@@ -1,8 +1,7 @@
 """``GaussianMixture``: the package's EM behind the face of scikit-learn's estimator of that name."""
 
 import warnings
-from dataclasses import KW_ONLY, dataclass
-from numbers import Integral, Real
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -19,16 +18,15 @@ from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import EMOptions, PrecisionChoice
 from speechgmm.sklearn.base import (
     as_value_errors,
-    check_choice,
-    check_covariance_type,
     check_enough,
-    check_number,
     checked_weights,
     generator_of,
+    is_narrow,
     precision_of,
+    with_parameter,
 )
 from speechgmm.sklearn.incremental import IncrementalMixture
-from speechgmm.sklearn.starts import INIT_PARAMS, start_of
+from speechgmm.sklearn.starts import start_of
 
 Floats = NDArray[np.float64]
 
@@ -66,8 +64,8 @@ class GaussianMixture(IncrementalMixture):
     verbose_interval : int, default 10
         Iterations between lines.
     precision : {"auto", "float32", "float64"}
-        Of the products in EM. "auto" is that of the rows, and float64 where variances at the start are below 1e-3 of
-        the rows' variance. float32 takes about half the time.
+        Of the products in EM. "auto" is that of the rows, and float64 where variances of the start or of the result are
+        below 1e-3 of the rows' variance: float32 would lose their digits. float32 takes about half the time.
     n_jobs : int, default -1
         Threads that share the rows, as in ``fit_gmm``; -1 is one per core. It changes no byte of the result.
 
@@ -82,13 +80,11 @@ class GaussianMixture(IncrementalMixture):
     lower_bound_ : float
         Mean log-likelihood of the rows under the fitted mixture, in nats per row.
     lower_bounds_ : list of float
-        The same after each iteration; it never falls.
+        The same after each iteration of ``fit``, where it never falls; and of the rows of each ``partial_fit``.
     n_samples_seen_ : float
         Rows, or their weight, that the mixture was fitted to; with ``partial_fit`` all so far.
     n_features_in_, feature_names_in_
         Columns seen in ``fit``, and their names where they are all strings.
-    model_ : DiagGMM
-        The mixture, for the functions of the package.
 
     See Also
     --------
@@ -97,7 +93,8 @@ class GaussianMixture(IncrementalMixture):
     Notes
     -----
     EM goes further than its own step where the likelihood grows by it (``fit_em``), so it may need fewer iterations
-    than scikit-learn. From the same start both reach the same maximum.
+    than scikit-learn. From the same start both reach the same maximum. ``model_`` is the mixture as a ``DiagGMM``, for
+    the functions of the package.
 
     Examples
     --------
@@ -184,6 +181,9 @@ class GaussianMixture(IncrementalMixture):
                         source, self.n_components, self.init_params, given, rng, self.reg_covar, map=spread
                     )
                     fit = fit_mixture(source, self.n_components, options, start=start, map=spread)
+                    if options.precision == "auto" and fit.precision == "float32" and is_narrow(fit.model):
+                        exact = replace(options, precision="float64")
+                        fit = fit_mixture(source, self.n_components, exact, start=start, map=spread)
                     self._print(number, fit)
                     if best is None or fit.trace[-1] > best.trace[-1]:
                         best = fit
@@ -203,7 +203,7 @@ class GaussianMixture(IncrementalMixture):
                 stacklevel=4,
             )
         for note in fit.notes:
-            warnings.warn(note, FitWarning, stacklevel=4)
+            warnings.warn(with_parameter(note), FitWarning, stacklevel=4)
 
     def bic(self, X: ArrayLike) -> float:
         """Bayesian information criterion on rows (N, D): -2 log-likelihood + log(N) parameters; the least is best."""
@@ -239,16 +239,6 @@ class GaussianMixture(IncrementalMixture):
     def _options(self, rows: NDArray[Any]) -> EMOptions:
         precision = precision_of(self.precision, rows)
         return EMOptions(max_iter=self.max_iter, tol=self.tol, floor=self.reg_covar, precision=precision)
-
-    def _check_parameters(self) -> None:
-        check_covariance_type(self.covariance_type)
-        for name, kind, least in (
-            *((name, Integral, 1) for name in ("n_components", "n_init", "verbose_interval")),
-            *((name, Integral, 0) for name in ("max_iter",)),
-            *((name, Real, 0) for name in ("tol", "reg_covar")),
-        ):
-            check_number(name, getattr(self, name), kind, least)
-        check_choice("init_params", self.init_params, INIT_PARAMS)
 
     def _print(self, number: int, fit: Fit) -> None:
         if not self.verbose:

@@ -49,7 +49,7 @@ class Sequences:
         if groups is None:
             return cls(X, None, False)
         names = check_array(groups, ensure_2d=False, dtype=None, input_name="groups")
-        n_rows = len(X)
+        n_rows = np.shape(X)[0]
         if names.shape != (n_rows,):
             raise ValueError(f"groups has shape {names.shape}; expected ({n_rows},), one for each row")
         _, owners = np.unique(names, return_inverse=True)
@@ -58,7 +58,7 @@ class Sequences:
     @property
     def n_sequences(self) -> int:
         """How many there are."""
-        return len(self.rows) if self.owners is None else int(self.owners.max()) + 1
+        return int(np.shape(self.rows)[0]) if self.owners is None else int(self.owners.max()) + 1
 
     def to_rows(self, values: Any, name: str) -> Any:
         """Labels or weights (N,), of the rows, from those that are given: of the rows, or of a list's arrays.
@@ -77,7 +77,7 @@ class Sequences:
 
     def sums(self, score: Callable[[NDArray[Any]], Floats], rows: NDArray[Any], n_classes: int) -> Floats:
         """Scores (C, n) of the checked rows, some at a time, summed over each sequence: (S, C)."""
-        found = np.zeros((self.n_sequences, n_classes))
+        found = np.zeros((len(rows) if self.owners is None else self.n_sequences, n_classes))
         for first in range(0, len(rows), CHUNK):
             part = slice(first, first + CHUNK)
             scores = score(rows[part])

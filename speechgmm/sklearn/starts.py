@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_array
 
 from speechgmm.gmm.frames import CHUNK, FrameSource, Mapper, moments
 from speechgmm.gmm.init import initial_model, subsample_size
@@ -59,9 +58,11 @@ class GivenStart:
         return cls(shares, _checked("means_init", means, shape), None if sharpness is None else 1 / sharpness)
 
     @property
-    def is_whole(self) -> bool:
-        """Whether the rows have nothing to say."""
-        return all(value is not None for value in (self.weights, self.means, self.variances))
+    def whole(self) -> DiagGMM | None:
+        """The mixture, if all of it is given, so that rows have nothing to say."""
+        if self.weights is None or self.means is None or self.variances is None:
+            return None
+        return DiagGMM(self.weights, self.means, self.variances)
 
     def over(self, model: DiagGMM) -> DiagGMM:
         """The mixture with what is given in its place."""
@@ -75,9 +76,14 @@ NOTHING_GIVEN: Final = GivenStart(None, None, None)
 def _checked(name: str, value: ArrayLike | None, shape: tuple[int, ...]) -> Floats | None:
     if value is None:
         return None
-    found: Floats = check_array(value, ensure_2d=False, dtype=np.float64, input_name=name)
+    try:
+        found = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is {value!r}; expected numbers of shape {shape}") from None
     if found.shape != shape:
         raise ValueError(f"{name} has shape {found.shape}; expected {shape}")
+    if not np.isfinite(found).all():
+        raise ValueError(f"{name} has a value that is NaN or infinite; expected finite numbers")
     return found
 
 
@@ -98,9 +104,9 @@ def start_of(
     Raises:
         FitError: Fewer distinct rows than components.
     """
+    if (whole := given.whole) is not None:
+        return whole
     if given.means is not None:
-        if given.is_whole:
-            return given.over(_wide(given.means, np.ones(source.n_features)))
         _, variance = moments(source, map=map)
         return given.over(_wide(given.means, np.maximum(variance, floor)))
     if init_params == "random":

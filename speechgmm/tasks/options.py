@@ -41,6 +41,9 @@ class TableFormat(StrEnum):
 MESSAGES = "Messages"
 """The group of options about what is printed beside results."""
 
+STANDARD_INPUT = "Standard input"
+"""A group of options."""
+
 
 class RawFormat(StrEnum):
     """Samples of standard input, without a header."""
@@ -49,23 +52,37 @@ class RawFormat(StrEnum):
     f32le = "f32le"
 
 
-ConfigFile = Annotated[Path, typer.Argument(help="the configuration, a YAML file", metavar="CONFIG")]
+ConfigFile = Annotated[
+    Path,
+    typer.Argument(
+        help="a configuration, a YAML file; or the name of one that comes with the package", metavar="CONFIG"
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY.PATH=VALUE", help="change a key of the configuration; may be given again"),
+    typer.Option("--set", metavar="KEY.PATH=VALUE", help="set a key of the configuration; may be given several times"),
 ]
-Model = Annotated[Path, typer.Argument(help="models.safetensors of a run, or the run's folder", metavar="MODEL")]
+Model = Annotated[Path, typer.Argument(help="a model file, or the folder of a run", metavar="MODEL")]
 Audio = Annotated[list[Path], typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO")]
-Form = Annotated[Format, typer.Option("--format", help="how to print")]
-TableForm = Annotated[TableFormat, typer.Option("--format", help="how to print the table; tsv, json: for programs")]
+Form = Annotated[Format, typer.Option("--format", help="format of the output; tsv, jsonl: for programs")]
+TableForm = Annotated[TableFormat, typer.Option("--format", help="format of the table; tsv, json: for programs")]
 Resample = Annotated[
-    bool, typer.Option("--resample", help="resample other rates even if the model's configuration does not")
+    bool,
+    typer.Option(
+        "--resample",
+        help="resample recordings of other sample rates than the model's, also if its configuration does not",
+    ),
 ]
-NewModel = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="default: the model itself")]
-TextGrids = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="textgrid: one for each recording")]
-Jobs = Annotated[int, typer.Option("--jobs", metavar="N", help="workers; -1: one per CPU core")]
-JobsOfRun = Annotated[int | None, typer.Option("--jobs", metavar="N", help="workers; -1: one per CPU core")]
-Distance = Annotated[bool, typer.Option("--distance", help="the scores are distances, lower for targets: negate them")]
+NewModel = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="the new model; default: MODEL itself")]
+TextGrids = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="with --format textgrid: folder for a TextGrid of each recording"),
+]
+Jobs = Annotated[int, typer.Option("--jobs", metavar="N", help="number of workers; -1: one per CPU core")]
+JobsOfRun = Annotated[int | None, typer.Option("--jobs", metavar="N", help="number of workers; -1: one per CPU core")]
+Distance = Annotated[
+    bool, typer.Option("--distance", help="the scores are distances, lower for targets; they are negated")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", rich_help_panel=MESSAGES, help="print warnings and results only")]
 
 
@@ -78,11 +95,18 @@ class ScoreOptions:
     form: Form = Format.table
     raw: Annotated[
         RawFormat | None,
-        typer.Option("--raw", help="AUDIO is -: standard input has samples of one channel in this format, no header"),
+        typer.Option(
+            "--raw",
+            rich_help_panel=STANDARD_INPUT,
+            help="AUDIO is -: standard input has samples of one channel in this format, without a header",
+        ),
     ] = None
-    rate: Annotated[int | None, typer.Option("--rate", metavar="HZ", min=1, help="with --raw: their sample rate")] = (
-        None
-    )
+    rate: Annotated[
+        int | None,
+        typer.Option(
+            "--rate", metavar="HZ", min=1, rich_help_panel=STANDARD_INPUT, help="with --raw: the sample rate in Hz"
+        ),
+    ] = None
     resample: Resample = False
     jobs: Jobs = 1
     quiet: Quiet = False

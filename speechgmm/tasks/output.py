@@ -9,7 +9,7 @@ from speechgmm.engine.console import Console
 from speechgmm.errors import DataError
 from speechgmm.io.samples import AudioSource
 from speechgmm.io.tables import cell
-from speechgmm.io.terminal import one_line
+from speechgmm.io.terminal import one_line, tell
 
 Result = TypeVar("Result")
 Row = Mapping[str, object]
@@ -38,7 +38,7 @@ class Results(Generic[Result]):
     def failed(self, error: DataError) -> None:
         """Print and count an error of one recording; the others go on."""
         self.n_failed += 1
-        print(f"error: {error}", file=sys.stderr)
+        tell(f"error: {error}")
 
 
 def print_rows(

@@ -64,7 +64,7 @@ class SpeakerSpace:
         if n_dims < 1 or n_components < 1 or not 0 <= smoothing <= 1:
             raise ConfigError(f"n_dims {n_dims}, n_components {n_components}, smoothing {smoothing:g} are out of range")
         if not np.isfinite(points).all():
-            raise DataError("a supervector has a value that is NaN or infinite")
+            raise DataError("a supervector has a value that is NaN or infinite; expected finite ones")
         numbers_of = {label: number for number, label in enumerate(dict.fromkeys(labels))}
         numbers = np.array([numbers_of[label] for label in labels])
         counts = np.bincount(numbers)

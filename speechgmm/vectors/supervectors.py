@@ -283,5 +283,8 @@ def _points(vectors: ArrayLike) -> Floats:
     if points.ndim != 2 or points.size == 0:
         raise ShapeError(f"points of shape {points.shape}; expected (N, M), at least one")
     if not np.isfinite(points).all():
-        raise DataError(f"point {int(np.argwhere(~np.isfinite(points))[0][0])} has a value that is NaN or infinite")
+        raise DataError(
+            f"point {int(np.argwhere(~np.isfinite(points))[0][0])} has a value that is NaN or infinite; "
+            "expected finite ones"
+        )
     return points

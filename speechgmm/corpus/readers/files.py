@@ -55,7 +55,7 @@ def _files(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
             return
         entries = list(os.scandir(folder))
     except OSError as error:
-        raise DataError(f"{folder}: this folder cannot be read ({error.strerror})") from None
+        raise DataError(f"{folder}: this folder cannot be read ({error.strerror}); check its permissions") from None
     for entry in entries:
         if is_passed_over(entry.name):
             continue

@@ -34,7 +34,7 @@ def read_folder(root: Path, label: str) -> Corpus:
         DataError: The folder is missing, or holds no folder with recordings; folders of splits beside others.
     """
     if not root.is_dir():
-        raise DataError(f"{root}: there is no such folder (corpus.root)")
+        raise DataError(f"{root}: there is no such folder (corpus.root); set it to the folder of the recordings")
     found = recordings_below(root)
     places = [path.relative_to(root) for path in found.audio]
     split_of = split_folders(root, (*places, *(path.relative_to(root) for path in found.undecoded)))

@@ -38,7 +38,7 @@ def read_manifest(path: Path, root: Path | None, label: str | None, *, unlabelle
     root = Path(normpath((root or path.parent).absolute()))
     rows = list(table_rows(path))
     if not rows:
-        raise DataError(f"{path}: no rows below the header")
+        raise DataError(f"{path}: no rows below the header; expected is a row for each recording")
     columns = list(dict.fromkeys(column for _, row in rows if isinstance(row, dict) for column in row))
     for column in ("path", *(() if label is None else (label,))):
         if columns and column not in columns:
@@ -146,7 +146,7 @@ def _table_rows(path: Path, text: str, separator: str) -> Iterator[tuple[int, Ro
         )
     if len(set(header)) < len(header):
         twice = next(column for column in header if header.count(column) > 1)
-        raise DataError(f"{path}: the header names column {twice!r} twice")
+        raise DataError(f"{path}: the header names column {twice!r} twice; rename one of them")
     try:
         for cells in reader:
             if not any(cell.strip() for cell in cells):
@@ -162,7 +162,7 @@ def _table_rows(path: Path, text: str, separator: str) -> Iterator[tuple[int, Ro
 def _utterance(row: dict[str, str], root: Path, source: str) -> Utterance:
     name = row.get("path", "")
     if not name:
-        raise DataError(f"{source}: 'path' is empty")
+        raise DataError(f"{source}: 'path' is empty; expected is the path of a recording")
     if "\0" in name:
         raise DataError(f"{source}: the path {name!r} has a zero byte in it")
     path = Path(normpath(root / name))
@@ -179,7 +179,10 @@ def _utterance(row: dict[str, str], root: Path, source: str) -> Utterance:
         raise DataError(f"{source}: {name!r} is the corpus root, not a recording")
     start, end = _seconds(row, "start", source), _seconds(row, "end", source)
     if end is not None and end <= (start or 0.0):
-        raise DataError(f"{source}: end {end:g} s is not after start {start or 0:g} s")
+        raise DataError(
+            f"{source}: end {end:g} s is not after start {start or 0:g} s; "
+            "expected are seconds, the end after the start"
+        )
     split = row.get("split", "")
     split = SPLIT_NAMES.get(split.lower(), split)
     if split and split not in SPLITS:

@@ -44,7 +44,7 @@ def read_textgrids(root: Path, label: str, spec: TextGridSpec | None = None) -> 
     """
     spec = spec or TextGridSpec()
     if not root.is_dir():
-        raise DataError(f"{root}: there is no such folder (corpus.root)")
+        raise DataError(f"{root}: there is no such folder (corpus.root); set it to the folder of the recordings")
     place = root if spec.folder is None else Path(spec.folder)
     grids = _grids(place, root)
     audio: dict[Path, Path] = {}
@@ -83,7 +83,10 @@ def read_textgrids(root: Path, label: str, spec: TextGridSpec | None = None) -> 
             utterances.append(Utterance(identity, audio[stem], start, end, split, labelled, source))
     refuse(root, problems)
     if not utterances:
-        raise DataError(f"{place}: no interval with text in the tier of {len(grids)} TextGrids")
+        raise DataError(
+            f"{place}: no interval with text in the tier of {len(grids)} TextGrids; "
+            "are the labels in another tier (corpus.textgrid.tier)?"
+        )
     without = sum(1 for stem in audio if stem not in grids)
     where = "beside them" if place == root else f"in {place}"
     notes = (f"{without} of {len(audio)} recordings have no TextGrid {where} and are not used",) if without else ()
@@ -97,7 +100,9 @@ def _place(path: Path, root: Path) -> str:
 def _grids(place: Path, root: Path) -> dict[Path, Path]:
     """Every TextGrid below a folder, by its place there without ending; hidden ones are left out."""
     if not place.is_dir():
-        raise DataError(f"{place}: there is no such folder (corpus.textgrid.folder)")
+        raise DataError(
+            f"{place}: there is no such folder (corpus.textgrid.folder); set it to the folder of the TextGrids"
+        )
     found = (path for path in files_below(place) if path.suffix.lower() == ".textgrid")
     grids = {path.relative_to(place).with_suffix(""): path for path in found}
     if not grids:

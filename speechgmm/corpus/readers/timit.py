@@ -15,7 +15,7 @@ from speechgmm.corpus.readers.files import files_below
 from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse
 from speechgmm.corpus.spec import TimitSpec
 from speechgmm.corpus.utterance import Corpus, Utterance
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, first_few
 
 RATE: Final = 16000
 """Hz: .phn and .wrd count samples at this rate, whatever the recordings have become since."""
@@ -92,7 +92,7 @@ def fold_phone(phone: str, classes: int = 39) -> str | None:
     ('uw', 'sh', 'sil', None)
     """
     if phone not in FOLDS[61]:
-        raise DataError(f"{phone!r} is none of TIMIT's 61 phones")
+        raise DataError(f"{phone!r} is none of TIMIT's 61 phones; expected are the labels of its own .PHN files")
     return FOLDS[classes].get(phone)
 
 
@@ -188,7 +188,7 @@ def _splits(root: Path, sentences: list[_Sentence], spec: TimitSpec) -> tuple[di
         if unknown := sorted(named - parts.keys()):
             raise DataError(
                 f"{root}: corpus.timit.test_speakers names {', '.join(unknown)}, and no such speaker is there; the "
-                f"speakers are {', '.join(sorted(parts)[:10])}{', ...' if len(parts) > 10 else ''}"
+                f"speakers are {first_few(sorted(parts), 10)}"
             )
         return {speaker: "test" if speaker in named else "train" for speaker in parts}, []
     if spec.test == "full":
@@ -197,7 +197,7 @@ def _splits(root: Path, sentences: list[_Sentence], spec: TimitSpec) -> tuple[di
     if missing := sorted(CORE_TEST - tested):
         raise DataError(
             f"{root}: corpus.timit.test: core needs the 24 speakers of the core test set below TEST; "
-            f"{len(missing)} are not there ({', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''})"
+            f"{len(missing)} are not there ({first_few(missing, 5)})"
         )
     split_of: dict[str, str | None] = {}
     for speaker, part in parts.items():
@@ -258,7 +258,9 @@ def _segments(path: Path, root: Path, label: str, problems: list[str]) -> list[t
             # Words of the corpus do overlap where they share a phone ("had your"); phones never do.
             problems.append(f"{where}: {name!r} starts at {start}, before the phone above ends at {latest} (samples)")
         elif label == "phone" and name not in FOLDS[61]:
-            problems.append(f"{where}: {name!r} is none of TIMIT's 61 phones")
+            problems.append(
+                f"{where}: {name!r} is none of TIMIT's 61 phones; expected are the labels of its own .PHN files"
+            )
         elif (start, end) in spans:
             problems.append(f"{where}: {name!r} has the times of another line ({start} to {end})")
         else:

@@ -1,6 +1,5 @@
 """``score`` for anomaly-detection models: the anomaly score of recordings, and when it is highest."""
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -11,12 +10,16 @@ import typer
 
 from speechgmm.errors import ConfigError
 from speechgmm.io.run_files import model_file
+from speechgmm.io.terminal import tell
 from speechgmm.tasks.options import ScoreOptions
 
 if TYPE_CHECKING:
     from speechgmm.io.samples import AudioSource
     from speechgmm.tasks.anomaly.codec import AnomalyFile
     from speechgmm.tasks.anomaly.scoring import Found
+
+ANOMALIES = "Anomaly-detection models"
+"""A group of options."""
 
 COLUMNS = ("file", "class", "score", "threshold", "decision", "p_value", "start", "end")
 
@@ -26,12 +29,15 @@ class Score(ScoreOptions):
     """The anomaly score of whole recordings, whether they are anomalous, and when the score is highest."""
 
     label: Annotated[
-        str | None, typer.Option(metavar="NAME", help="anomaly models: the class that recordings are compared with")
+        str | None,
+        typer.Option(metavar="NAME", rich_help_panel=ANOMALIES, help="the class of normal recordings to compare with"),
     ] = None
     curve: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="anomaly models: folder for the anomaly score over time, as a table and a picture"
+            metavar="DIR",
+            rich_help_panel=ANOMALIES,
+            help="folder for the anomaly score over time: a table and a plot of each recording",
         ),
     ] = None
 
@@ -56,7 +62,7 @@ class Score(ScoreOptions):
         if self.curve is not None and len({path.stem for path in paths}) < len(paths):
             raise ConfigError(f"--curve: recordings of one name in several folders would share a file in {self.curve}")
         if not self.quiet:
-            print(_about(file, kind), file=sys.stderr)
+            tell(_about(file, kind))
         found = find_anomalies(file, paths, kind, n_jobs=self.jobs or 1)
         results = Results(found, len(paths), "scoring", quiet=self.quiet)
         print_rows(self._rows(file, kind, results), self.form, COLUMNS, _lines)
@@ -132,4 +138,4 @@ def _write_curve(folder: Path, path: "AudioSource", one: "Found", file: "Anomaly
         save_figure(figure, folder / f"{path.stem}.png")
         drawn = f" and {path.stem}.png"
     if not quiet:
-        print(f"curve: {shown(target)}{drawn}", file=sys.stderr)
+        tell(f"curve: {shown(target)}{drawn}")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.run_scores import Row
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, first_few
 from speechgmm.evaluation import auc, rank_trials
 from speechgmm.gmm.component_count import DEFAULT_COMPONENTS
 from speechgmm.io.run_files import RunFile
@@ -34,7 +34,7 @@ def anomalies(run: RunFolder) -> Section | None:
     kinds = list(dict.fromkeys(row["condition"] for row in run.scores if row["condition"] != normal))
     text = [MEANING, *_thresholds_text(run)]
     if undecided:
-        listed = f"{', '.join(undecided[:LISTED])}{', ...' if len(undecided) > LISTED else ''}"
+        listed = first_few(undecided, LISTED)
         text.append(f"{len(undecided)} recordings have a score that is NaN. Nothing is decided of them: {listed}.")
     if not run.scores:
         return Section("anomalies", "Anomaly scores and ROC", tuple(text))

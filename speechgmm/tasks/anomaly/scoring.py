@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.recordings import model_frames
-from speechgmm.errors import ConfigError, DataError
+from speechgmm.errors import ConfigError, DataError, first_few
 from speechgmm.features import front_end
-from speechgmm.features.measurements import Silence
+from speechgmm.features.silence import Silence
 from speechgmm.gmm import DiagGMM, Stack
 from speechgmm.io.samples import AudioSource
 from speechgmm.parallel import pmap
@@ -112,7 +112,7 @@ def class_of(file: AnomalyFile, label: str | None) -> str:
         ConfigError: There are several and none is named, or there is none of this name.
     """
     names = list(file.models)
-    listed = f"{', '.join(names[:20])}{', ...' if len(names) > 20 else ''}"
+    listed = first_few(names, 20)
     if label is None and len(names) > 1:
         raise ConfigError(
             f"a model of {len(names)} classes of normal recordings ({file.label}): {listed}; name the class to compare "

@@ -1,6 +1,5 @@
 """``enrol`` and ``update``: one more class in a model, or more recordings of one that it has."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 
 from speechgmm.errors import ConfigError
 from speechgmm.io.run_files import model_file
+from speechgmm.io.terminal import tell
 from speechgmm.tasks.options import Audio, Model, NewModel, Quiet, Resample
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ Report = TypeVar("Report")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enrol:
-    """Add a class to a model: adapted from its background model, or trained as its other classes were."""
+    """Add a class to a model. It is trained as the other classes were."""
 
     model: Model
     audio: Audio
@@ -43,22 +43,22 @@ class Enrol:
             self.model, self.out, lambda file: enrol(file, self.label, paths), resample=self.resample
         )
         if report.warning is not None:
-            print(f"warning: {report.warning}", file=sys.stderr)
+            tell(f"warning: {report.warning}")
         print(f"{self.label}: {report.n_frames} frames of {len(paths)} recordings, {report.n_components} components")
         print(f"{target}: {len(file.models.labels)} classes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """Add recordings to a class of a model: they count as much as those that it was trained on."""
+    """Add recordings to a class of a model. They weigh as much as those that it was trained on."""
 
     model: Model
     audio: Audio
-    label: Annotated[str, typer.Option("--label", metavar="NAME", help="the class that the recordings are of")]
+    label: Annotated[str, typer.Option("--label", metavar="NAME", help="the class of the recordings")]
     keep: Annotated[
         float,
         typer.Option(
-            "--keep", metavar="SHARE", help="weight of the class's earlier data (1: keep in full; 0: forget them)"
+            "--keep", metavar="SHARE", help="weight of the earlier data of the class (1: keep in full; 0: forget)"
         ),
     ] = 1.0
     worth: Annotated[
@@ -66,12 +66,14 @@ class Update:
         typer.Option(
             "--worth",
             metavar="S",
-            help="seconds of speech that the class was trained on, for a model of an older version, which does not say",
+            help="seconds of speech that the class was trained on; only for a model of an older version, which does "
+            "not say it",
         ),
     ] = None
     out: NewModel = None
     in_place: Annotated[
-        bool, typer.Option("--in-place", help="overwrite the model; the next release does so only with this option")
+        bool,
+        typer.Option("--in-place", help="overwrite MODEL; from the next release on this option is needed to do so"),
     ] = False
     resample: Resample = False
     quiet: Quiet = False
@@ -99,22 +101,19 @@ class Update:
         print(f"{self.label}: {report.n_frames} frames, added to {report.n_before:.0f} of earlier training{counted}")
         print(f"{target}: {len(file.models.labels)} classes")
         if not report.knows_recordings and not self.quiet:
-            print(
+            tell(
                 f"note: the model does not say which recordings class {self.label!r} has counted (an older version "
-                "trained it), so a recording that was counted before is not noticed",
-                file=sys.stderr,
+                "trained it), so a recording that was counted before is not noticed"
             )
         if self.out is None and not self.in_place:
-            print(
+            tell(
                 "warning: the model was overwritten; from the next release on this needs --in-place, or --out FILE for "
-                "another file",
-                file=sys.stderr,
+                "another file"
             )
         if report.stale and not self.quiet:
-            print(
+            tell(
                 f"{' and '.join(report.stale)} was fitted before the update and is kept; where this matters, train "
-                "again with all recordings",
-                file=sys.stderr,
+                "again with all recordings"
             )
 
 

@@ -31,7 +31,7 @@ from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_in
 from speechgmm.engine.recipe import ClassRecipe
 from speechgmm.features import FrontEnd
 from speechgmm.features.augment import Copy
-from speechgmm.features.measurements import Silence
+from speechgmm.features.silence import Silence
 from speechgmm.gmm import ModelSpec
 from speechgmm.gmm.spec import NOT_OF
 from speechgmm.io.atomic import write_atomically

@@ -1,6 +1,5 @@
 """``score`` for class models: the ranked classes of recordings."""
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,7 +10,8 @@ import typer
 
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.run_files import model_file
-from speechgmm.tasks.options import ScoreOptions
+from speechgmm.io.terminal import tell
+from speechgmm.tasks.options import STANDARD_INPUT, ScoreOptions
 
 if TYPE_CHECKING:
     from speechgmm.io.samples import AudioSource
@@ -19,24 +19,43 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
+CLASSES = "Class models"
+"""A group of options."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score(ScoreOptions):
     """Ranked classes of recordings, with log-likelihood per frame, posterior and margin."""
 
-    top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="classes to print per recording")] = 3
-    window: Annotated[float | None, typer.Option(metavar="S", help="score windows of S seconds")] = None
+    top: Annotated[
+        int,
+        typer.Option(
+            "--top", metavar="N", min=1, rich_help_panel=CLASSES, help="number of classes to print for each recording"
+        ),
+    ] = 3
+    window: Annotated[
+        float | None, typer.Option(metavar="S", rich_help_panel=CLASSES, help="score windows of S seconds")
+    ] = None
     hop: Annotated[
-        float | None, typer.Option(metavar="S", help="seconds from one window to the next; default: --window")
+        float | None,
+        typer.Option(
+            metavar="S", rich_help_panel=CLASSES, help="seconds from one window to the next; default: --window"
+        ),
     ] = None
     speaker: Annotated[
-        str | None, typer.Option(metavar="NAME", help="with cmvn: speaker: the recordings are all of one speaker")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=CLASSES,
+            help="all recordings are of this speaker; for a model with cmvn: speaker",
+        ),
     ] = None
 
     live: Annotated[
         bool,
         typer.Option(
             "--live",
+            rich_help_panel=STANDARD_INPUT,
             help="with --raw: print the classes of each window as it ends (--window, default: 1 s), then of the whole",
         ),
     ] = False
@@ -72,13 +91,13 @@ class Score(ScoreOptions):
             print_rows(self._rows(file, results, lengths), self.form, self.columns(file), partial(self.lines, file))
             n_failed = results.n_failed
         for line in self.afterwards(file, lengths):
-            print(line, file=sys.stderr)
+            tell(line)
         return n_failed
 
     def _say_about(self, file: Any) -> None:
         cmvn = file.audio.features.cmvn if file.audio else "none"
         for line in () if self.quiet else (*self._about_speaker(cmvn), *self.about(file)):
-            print(line, file=sys.stderr)
+            tell(line)
 
     def _live_rows(self, file: Any, lengths: list[int]) -> Iterator[dict[str, Any]]:
         """Rows of each window of standard input as it ends, and then of the whole."""
@@ -157,17 +176,19 @@ class Score(ScoreOptions):
         before: object = None
         windowed = self.shows_times
         for row in rows:
+            third, after = self.third(row)
+            width = 11 if third else 0  # no column without values
             if row["file"] != before:
                 yield f"{'' if before is None else chr(10)}{row['file']}"
                 head = f"{'start':>8}{'end':>8}  " if windowed else "  "
-                third, units = self.third_heading(file)
+                heading, units = self.third_heading(file)
+                heading = heading[:width].rjust(width)
                 likelihood = f"{'log-likelihood':>15}" if "mean_log_likelihood" in row else ""
-                yield f"{head}{'rank':>4}  {file.label:<16}{likelihood}{third:>11}{'margin':>9}   {units}"
+                yield f"{head}{'rank':>4}  {file.label:<16}{likelihood}{heading}{'margin':>9}   {units}"
                 before = row["file"]
             times = f"{row['start']:>8.2f}{row['end']:>8.2f}  " if windowed else "  "
             likelihood = f"{row['mean_log_likelihood']:>15.3f}" if "mean_log_likelihood" in row else ""
-            third, after = self.third(row)
-            values = f"{likelihood}{third:>11}{row['margin']:>9.3f}{after}"
+            values = f"{likelihood}{third:>{width}}{row['margin']:>9.3f}{after}"
             yield f"{times}{row['rank']:>4}  {row['label']:<16}{values}"
 
     def third_heading(self, file: Any) -> tuple[str, str]:
@@ -184,8 +205,8 @@ def with_speech(path: "AudioSource", items: "list[Scored]") -> "Iterator[Scored]
     from speechgmm.io.audio import CLIPPED_SHARE
 
     if items and items[0].clipped >= CLIPPED_SHARE:
-        print(f"warning: {path}: {100 * items[0].clipped:.1f} % of samples are clipped", file=sys.stderr)
+        tell(f"warning: {path}: {100 * items[0].clipped:.1f} % of samples are clipped")
     silent = sum(item.n_frames == 0 for item in items)
     if silent:
-        print(f"{path}: {silent} of {len(items)} windows hold no speech and are left out", file=sys.stderr)
+        tell(f"{path}: {silent} of {len(items)} windows hold no speech and are left out")
     yield from (item for item in items if item.n_frames)

@@ -118,7 +118,7 @@ def train_classes(
     notes[NAMED:] = [f"... and {len(notes) - NAMED} more"] * (len(notes) > NAMED)
     for warning in (few_frames(counts, n_components), "\n".join(notes)):
         if warning:
-            warnings.warn(warning, FitWarning, stacklevel=2)
+            warnings.warn(warning, FitWarning, stacklevel=3)
     return models
 
 

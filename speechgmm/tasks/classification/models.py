@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import DataError, ShapeError
 from speechgmm.gmm.bayesian import BayesianGMM
-from speechgmm.gmm.likelihoods import Space, Stack
+from speechgmm.gmm.likelihoods import Engine, Space, Stack
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.predictive import PredictiveStack
 from speechgmm.gmm.top_components import TopStack
@@ -120,14 +120,14 @@ class ClassModels:
         """What a model file holds beside the classes: entries of its header, and tensors."""
         return {}, {}
 
-    def mean_log_likelihoods(self, frames: ArrayLike) -> Floats:
-        """Mean log-likelihood of frames (T, D) under every class: (C,) nats per frame, float64.
+    def mean_log_likelihoods(self, frames: ArrayLike, *, engine: Engine = "numpy") -> Floats:
+        """Mean log-likelihood of frames (T, D) under every class: (C,) nats per frame, by an ``engine`` of `Stack`.
 
         Raises:
             ShapeError: Frames that are not (T, D) with the models' D.
             DataError: No frames, or one with a value that is NaN or infinite.
         """
-        means = _means(self._stack, frames)
+        means = _means(self._stack, frames, engine)
         return (means if self.top_components is None else means[1:])[: len(self.labels)]
 
     def mean_log_likelihood_ratios(self, frames: ArrayLike) -> Floats:
@@ -285,9 +285,9 @@ def _check_posteriors(posteriors: Sequence[BayesianGMM], models: Sequence[DiagGM
         raise ShapeError(f"posteriors of shapes {shapes}; expected those of the models, one for each")
 
 
-def _means(stack: Stack | TopStack | PredictiveStack, frames: ArrayLike) -> Floats:
+def _means(stack: Stack | TopStack | PredictiveStack, frames: ArrayLike, engine: Engine = "numpy") -> Floats:
     """Mean log-likelihood of frames (T, D) under every mixture of a stack, in nats per frame."""
-    result = stack.log_likelihoods(frames)
+    result = stack.log_likelihoods(frames, engine=engine) if isinstance(stack, Stack) else stack.log_likelihoods(frames)
     if result.shape[1] == 0:
         raise DataError("no frames to score; expected at least one: is the recording shorter than a frame?")
     means: Floats = result.mean(axis=1)

@@ -72,8 +72,10 @@ class ClassificationResult(Result):
 class SegmentResults(Result):
     """The segments or windows of one recording, in their order: a sequence of `ClassificationResult`.
 
-    >>> len(SegmentResults("call.wav", ()))
-    0
+    >>> scores = {"log_likelihoods": None, "posteriors": (1.0,), "llrs": None, "threshold": None}
+    >>> found = ClassificationResult("a.wav", 0.2, 0.5, 30, ("ah",), **scores, decision="ah")
+    >>> [(one.start, one.decision) for one in SegmentResults("a.wav", (found,))]
+    [(0.2, 'ah')]
     """
 
     recording: str

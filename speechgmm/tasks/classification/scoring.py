@@ -1,7 +1,6 @@
 """The scoring stage: the test split of a run, and recordings that a model has never seen.
 
-Both ways lead through the same features and the same likelihoods; the first reads frames from the store, the second
-from the recording.
+Both ways lead through the same features and likelihoods; the first reads frames from the store.
 """
 
 import math
@@ -14,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.recordings import RecordingFacts, frames_of, model_frames, windows
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FrontEnd, Moments, front_end, moments, normalisation
-from speechgmm.features.measurements import Silence
+from speechgmm.features.silence import Silence
+from speechgmm.gmm.likelihoods import WORTH_COMPILING, Engine
 from speechgmm.io.samples import AudioSource
 from speechgmm.moved import from_new_place
 from speechgmm.parallel import pmap
@@ -26,8 +27,6 @@ from speechgmm.tasks.classification.models import ClassModels
 if TYPE_CHECKING:  # scoring a recording waits for none of them
     from speechgmm.engine.frames import Features, Piece
     from speechgmm.engine.job import Job
-
-from speechgmm.engine.recordings import RecordingFacts, frames_of, model_frames, windows
 
 SCORED_AT_ONCE = 64
 """Utterances in a task."""
@@ -93,22 +92,23 @@ def log_likelihood_table(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Mean log-likelihoods (N, C) in nats per frame and numbers of frames (N,) of utterances; shown as ``what``."""
     parcels = [pieces[first : first + SCORED_AT_ONCE] for first in range(0, len(pieces), SCORED_AT_ONCE)]
-    table = np.empty((len(pieces), len(models.labels)))
+    done, table = 0, np.empty((len(pieces), len(models.labels)))
     n_frames = np.empty(len(pieces), np.int64)
-    done = 0
+    work = sum(piece.n_rows for piece in pieces) * sum(model.n_components for model in models.models)
+    engine: Engine = "numba" if work >= WORTH_COMPILING else "numpy"  # by all of it: parcels change no byte
     with job.console.bar(what) as advance:
-        for rows, counts in job.map(partial(_score_parcel, models), parcels):
+        for rows, counts in job.map(partial(_score_parcel, models, engine), parcels):
             table[done : done + len(rows)], n_frames[done : done + len(rows)] = rows, counts
             done += len(rows)
             advance(done, len(pieces))
     return table, n_frames
 
 
-def _score_parcel(models: ClassModels, pieces: "Sequence[Piece]") -> tuple[NDArray[np.float64], list[int]]:
+def _score_parcel(models: ClassModels, engine: Engine, pieces: "Sequence[Piece]") -> tuple[Any, list[int]]:
     rows, counts = [], []
     for piece in pieces:
         frames = piece.load()
-        rows.append(models.mean_log_likelihoods(frames))
+        rows.append(models.mean_log_likelihoods(frames, engine=engine))
         counts.append(len(frames))
     return np.stack(rows), counts
 
@@ -143,13 +143,13 @@ class Scored:
         """The best class, or unknown where its calibrated ratio is below the model's threshold."""
         if self.llrs is not None and model.threshold is not None and not self.llrs.max() >= model.threshold:
             return UNKNOWN
-        label: str = model.models.labels[self.ranked()[0]]
-        return label
+        return str(model.models.labels[self.ranked()[0]])
 
     def margin(self, number: int) -> float:
         """Log-likelihood of a class less that of the best other class, in nats per frame."""
-        others = np.delete(self.mean_log_likelihoods, number)
-        return float(self.mean_log_likelihoods[number] - others.max())
+        scores = self.mean_log_likelihoods
+        others = (scores[:number], scores[number + 1 :])
+        return float(scores[number] - max(part.max(initial=-np.inf) for part in others))
 
 
 class Scorer(Protocol):
@@ -213,9 +213,9 @@ def score_recordings(
         ConfigError: The model has no front end; a window that is shorter than a frame; a hop without a window; a model
             of segments, without a window.
 
+    >>> from pathlib import Path
     >>> from speechgmm import read_model_file, run
-    >>> run("birds.yaml", ["model.n_components=2"], output="birds-run").evaluation.metrics["accuracy"].n
-    6
+    >>> result = run("birds.yaml", ["model.n_components=2"], output="birds-run")
     >>> model = read_model_file("birds-run/models.safetensors")
     >>> for path, scored in score_recordings(model, [Path("birds/wren/0.wav")]):
     ...     print(path.name, model.models.labels[scored[0].mean_log_likelihoods.argmax()])
@@ -255,7 +255,7 @@ def check_windows(audio: AudioInput, window: float | None, hop: float | None) ->
     """
     plan = front_end(audio.features, audio.sample_rate)
     if hop is not None and window is None:
-        raise ConfigError("a hop goes with a window", arguments=("hop", "window"))
+        raise ConfigError("a hop without a window; give the window too", arguments=("hop", "window"))
     shift = plan.frame_shift / audio.sample_rate
     for name, seconds in (("window", window), ("hop", hop)):
         if seconds is not None and not shift <= seconds < math.inf:
@@ -286,7 +286,9 @@ def _score_recording(
 def scored_windows(model: Scorer, path: AudioSource, recorded: Recorded, facts: RecordingFacts) -> list[Scored]:
     """The windows of a recording against all classes."""
     if model.audio is None:
-        raise ConfigError("the model has no front end")
+        raise ConfigError(
+            "the model has no front end to make frames of recordings; score frames with ClassModels in Python"
+        )
     found = model.window_scores(front_end(model.audio.features, model.audio.sample_rate), recorded)
     return [
         Scored.of(one, path, start, end, facts.clipped)

@@ -16,6 +16,7 @@ from speechgmm.engine.mixtures import train_mixtures, train_ubm
 from speechgmm.engine.noisy_copies import kept_talkers
 from speechgmm.engine.recipe import ClassRecipe, recording_number
 from speechgmm.engine.shared_settings import common_task, natural_order
+from speechgmm.errors import first_few
 from speechgmm.gmm import BayesianGMM, DiagGMM
 from speechgmm.gmm.component_count import NAMED
 from speechgmm.gmm.selection import AT_THE_END
@@ -261,6 +262,6 @@ def _say_what_is_odd(job: Job, reports: Sequence[ClassReport]) -> None:
     if at_most:
         job.console.warn(
             f"model.n_components: auto chose the largest candidate for {len(at_most)} of {len(reports)} classes "
-            f"({', '.join(at_most[:5])}{' ...' if len(at_most) > 5 else ''}); more components "
+            f"({first_few(at_most, 5)}); more components "
             "might be better, with larger candidates or more frames to allow them"
         )

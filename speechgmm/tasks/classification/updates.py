@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.recipe import ClassRecipe, recording_number
-from speechgmm.errors import ConfigError, DataError, FitError
+from speechgmm.errors import ConfigError, DataError, FitError, first_few
 from speechgmm.features import front_end
 from speechgmm.gmm import update
 from speechgmm.io.audio import recording_key
@@ -117,7 +117,7 @@ def _with_new(recipe: ClassRecipe, label: str, paths: Sequence[Path], keep: floa
     if again:
         raise DataError(
             f"{len(again)} of {len(paths)} recordings were counted by class {label!r} already, and would count twice: "
-            f"{', '.join(map(str, again[:LISTED]))}{' ...' if len(again) > LISTED else ''}; expected are new "
+            f"{first_few(again, LISTED)}; expected are new "
             "recordings: leave these out"
         )
     return {**recipe.seen, label: before | frozenset(numbers.values())}

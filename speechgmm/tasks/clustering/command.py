@@ -1,6 +1,5 @@
 """``cluster``: recordings into unknown speakers or sounds."""
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import typer
 
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.run_files import model_file
+from speechgmm.io.terminal import tell
 from speechgmm.tasks.options import Jobs, Quiet, Resample
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ SHORT = 3.0
 
 GOES_ON = "cluster other recordings: speechgmm cluster RECORDINGS --model"
 """What a run of clustering ends with, before its model."""
+
+
+CLASSES = "True classes"
+"""A group of options."""
 
 
 class ClusterMethod(StrEnum):
@@ -45,7 +49,7 @@ class ClusterKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """Cluster recordings by unknown speaker or sound; the number of clusters is estimated, unless it is given."""
+    """Cluster recordings of unknown speakers or sounds; the number of clusters is estimated or given."""
 
     audio: Annotated[
         list[Path] | None, typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO")
@@ -53,42 +57,55 @@ class Cluster:
     model: Annotated[
         Path | None,
         typer.Option(
-            "--model", metavar="MODEL", help="any with a background model; default: one is trained on the recordings"
+            "--model",
+            metavar="MODEL",
+            help="a model with a background model; default: a background model is trained on AUDIO",
         ),
     ] = None
     method: Annotated[
         ClusterMethod | None,
         typer.Option(
             "--method",
-            help="cosine: supervectors, average linkage; ratio: cross-likelihood ratios; bic: Gaussians; spectral: "
-            "scikit-learn's; default: that of a MODEL of task: clustering, else cosine",
+            help="cosine: cosine distance of supervectors, average linkage; ratio: cross-likelihood ratio; bic: "
+            "Bayesian information criterion of Gaussians; spectral: spectral clustering; default: as the model was "
+            "tested, else cosine",
         ),
     ] = None
     n_clusters: Annotated[
         int | None, typer.Option("--n-clusters", metavar="N", min=1, help="number of clusters; default: estimated")
     ] = None
     threshold: Annotated[
-        float | None, typer.Option(metavar="X", help="distance where merging stops; default: as chosen on LibriSpeech")
+        float | None, typer.Option(metavar="X", help="distance at which merging stops; default: chosen on LibriSpeech")
     ] = None
     kind: Annotated[
         ClusterKind | None,
         typer.Option(
             "--kind",
-            help="speakers: the mean of each recording, which depends on the microphone, is subtracted; sounds: it is "
-            "kept, and the weights of the components count too; default: that of a MODEL of task: clustering, else "
-            "speakers",
+            help="speakers: subtract the mean of each recording, which depends on the microphone; sounds: keep it, and "
+            "use the weights of the components too; default: as the model was tested, else speakers",
         ),
     ] = None
     labels: Annotated[
         Path | None,
-        typer.Option("--labels", metavar="FILE", help="a manifest with the true classes: metrics; and AUDIO"),
+        typer.Option(
+            "--labels",
+            metavar="FILE",
+            rich_help_panel=CLASSES,
+            help="a manifest of recordings with their true classes: prints metrics; replaces AUDIO",
+        ),
     ] = None
     label: Annotated[
-        str | None, typer.Option("--label", metavar="COLUMN", help="the column of --labels; default: speaker")
+        str | None,
+        typer.Option(
+            "--label",
+            metavar="COLUMN",
+            rich_help_panel=CLASSES,
+            help="the column of --labels with the classes; default: speaker",
+        ),
     ] = None
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder for table and picture")] = Path(
-        "runs/clusters"
-    )
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="folder for the table and the plot of the clusters")
+    ] = Path("runs/clusters")
     resample: Resample = False
     jobs: Jobs = 1
     quiet: Quiet = False
@@ -102,6 +119,8 @@ class Cluster:
             DataError: No recording can be used; one that has no label; fewer recordings than clusters.
             ModelFileError: The model cannot be read.
         """
+        from speechgmm.engine.compilation import compile_note
+        from speechgmm.engine.console import Console
         from speechgmm.tasks.clustering.recordings import chosen, cluster_recordings, read_background
 
         if self.label is not None and self.labels is None:
@@ -120,21 +139,22 @@ class Cluster:
             self.threshold,
             self.n_clusters,
         )
-        done = cluster_recordings(
-            paths,
-            model=file,
-            method=method,
-            n_clusters=self.n_clusters,
-            threshold=threshold,
-            kind=kind,
-            resample=self.resample,
-            n_jobs=self.jobs or 1,
-        )
+        with compile_note(Console(quiet=self.quiet)):
+            done = cluster_recordings(
+                paths,
+                model=file,
+                method=method,
+                n_clusters=self.n_clusters,
+                threshold=threshold,
+                kind=kind,
+                resample=self.resample,
+                n_jobs=self.jobs or 1,
+            )
         for _, error in done.failures:
-            print(f"error: {error}", file=sys.stderr)
+            tell(f"error: {error}")
         if not self.quiet:
             for line in _about(done, method, kind, self.model):
-                print(line, file=sys.stderr)
+                tell(line)
         self._write(done, [true[Path(str(path)).absolute()] for path in done.paths] if true else [])
         return len(done.failures)
 
@@ -171,7 +191,7 @@ class Cluster:
             print(line)
         print(shown((self.out / "clusters.tsv").absolute()))
         if find_spec("matplotlib") is None:
-            print("no picture: matplotlib is not installed (pip install 'speechgmm[plot]')", file=sys.stderr)
+            tell("no picture: matplotlib is not installed (pip install 'speechgmm[plot]')")
         else:
             draw(done, classes, self.out / "clusters.png")
             print(shown((self.out / "clusters.png").absolute()))

@@ -1,6 +1,5 @@
-"""``diarize``: who speaks when in recordings; and ``train-diarizer``."""
+"""``diarize``: who speaks when in recordings."""
 
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +11,23 @@ import typer
 
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.run_files import model_file
+from speechgmm.io.terminal import tell
 from speechgmm.tasks.options import Audio, Jobs, Quiet
 
 if TYPE_CHECKING:
     from speechgmm.evaluation.diarization import DiarizationErrors, Turn
     from speechgmm.io.samples import AudioSource
     from speechgmm.tasks.diarization.recordings import Diarized
+    from speechgmm.tasks.output import Results
 
 GOES_ON = "who speaks when: speechgmm diarize RECORDING --model"
 """What a run of diarization ends with, before its model."""
 
 SUFFIXES = {"rttm": ".rttm", "textgrid": ".TextGrid", "table": ".txt"}
+
+
+REFERENCE = "Reference"
+"""A group of options."""
 
 
 class TurnsFormat(StrEnum):
@@ -33,20 +38,9 @@ class TurnsFormat(StrEnum):
     table = "table"
 
 
-class SpeakersKind(StrEnum):
-    """Where speakers' recordings come from."""
-
-    folder = "folder"
-    manifest = "manifest"
-    kaldi = "kaldi"
-    librispeech = "librispeech"
-    timit = "timit"
-    fsdd = "fsdd"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diarize:
-    """Who speaks when: turns of unknown speakers, whose number is estimated, as RTTM."""
+    """Find who speaks when: the turns of unknown speakers; their number is estimated or given."""
 
     audio: Audio
     model: Annotated[
@@ -54,29 +48,45 @@ class Diarize:
         typer.Option(
             "--model",
             metavar="MODEL",
-            help="a diarizer (train-diarizer), or the folder of a run of task: diarization; default: learn from each "
-            "recording itself",
+            help="a diarizer (train-diarizer), or the folder of a run of task: diarization; default: none, which is "
+            "less accurate",
         ),
     ] = None
     n_speakers: Annotated[
         int | None, typer.Option("--n-speakers", metavar="N", min=1, help="number of speakers; default: estimated")
     ] = None
-    form: Annotated[TurnsFormat, typer.Option("--format", help="how to print")] = TurnsFormat.rttm
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="folder for a file of each recording")] = None
-    picture: Annotated[bool, typer.Option("--picture", help="with --out: draw each recording with its turns")] = False
+    form: Annotated[TurnsFormat, typer.Option("--format", help="format of the output")] = TurnsFormat.rttm
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="folder for one file of each recording; default: standard output"),
+    ] = None
+    picture: Annotated[bool, typer.Option("--picture", help="with --out: also plot each recording with its turns")] = (
+        False
+    )
     reference: Annotated[
-        Path | None, typer.Option("--reference", metavar="FILE", help="an RTTM with the true turns: print DER and JER")
+        Path | None,
+        typer.Option(
+            "--reference",
+            metavar="FILE",
+            rich_help_panel=REFERENCE,
+            help="an RTTM with the true turns: prints DER and JER",
+        ),
     ] = None
     collar: Annotated[
         float,
         typer.Option(
             metavar="S",
             min=0,
-            help="with --reference: seconds on each side of its boundaries that do not count (as md-eval -c)",
+            rich_help_panel=REFERENCE,
+            help="seconds on each side of a reference boundary that do not count (as md-eval -c)",
         ),
     ] = 0.0
     resample: Annotated[
-        bool, typer.Option("--resample", help="resample other rates than the model's; without a model, all are")
+        bool,
+        typer.Option(
+            "--resample",
+            help="resample recordings of other sample rates than the model's; without a model this is always done",
+        ),
     ] = False
     jobs: Jobs = 1
     quiet: Quiet = False
@@ -89,6 +99,8 @@ class Diarize:
             ModelFileError: The model cannot be read, or is no diarizer.
             DataError: A reference that cannot be read.
         """
+        from speechgmm.engine.compilation import compile_note
+        from speechgmm.engine.console import Console
         from speechgmm.report.text import recordings
         from speechgmm.tasks.diarization.codec import read_diarizer
         from speechgmm.tasks.diarization.recordings import diarize_recordings
@@ -101,11 +113,14 @@ class Diarize:
         file = None if self.model is None else read_diarizer(model_file(self.model))
         if file is None and not self.quiet:
             hint = "; check the number of speakers, or give it by --n-speakers" if self.n_speakers is None else ""
-            print(f"no --model: each recording is learnt from itself, which is less accurate{hint}", file=sys.stderr)
+            tell(f"no --model: each recording is learnt from itself, which is less accurate{hint}")
         found = diarize_recordings(
             file, paths, n_speakers=self.n_speakers, resample=self.resample, n_jobs=self.jobs or 1
         )
-        results = Results(found, len(paths), "diarizing", quiet=self.quiet)
+        with compile_note(Console(quiet=self.quiet)):
+            return self._print(Results(found, len(paths), "diarizing", quiet=self.quiet), said)
+
+    def _print(self, results: "Results[Diarized]", said: "dict[str, list[Turn]]") -> int:
         every = []
         for path, result in results:
             try:
@@ -171,64 +186,6 @@ class Diarize:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainDiarizer:
-    """Train a model that tells speakers apart, on recordings of one speaker each (eight speakers or more)."""
-
-    corpus: Annotated[
-        Path, typer.Argument(help="recordings of one speaker each: their folder, or a manifest", metavar="CORPUS")
-    ]
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="the diarizer, a .safetensors file")]
-    kind: Annotated[SpeakersKind, typer.Option("--kind", help="the kind of CORPUS; folder: one for each speaker")] = (
-        SpeakersKind.folder
-    )
-    components: Annotated[
-        int, typer.Option("--components", metavar="K", min=2, help="components of the background model")
-    ] = 64
-    conversations: Annotated[
-        int,
-        typer.Option(
-            "--conversations",
-            metavar="N",
-            min=3,
-            help="number of conversations made of half the speakers, to choose the threshold",
-        ),
-    ] = 40
-    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="of all that is drawn at random")] = 0
-    quiet: Quiet = False
-
-    def run(self) -> None:
-        """Train a diarizer on recordings of one speaker each and write it.
-
-        Raises:
-            DataError: The corpus cannot be read, or has too few speakers.
-        """
-        from speechgmm.corpus import CorpusSpec
-        from speechgmm.engine.console import Console
-        from speechgmm.io.locks import changing
-        from speechgmm.report.text import shown
-        from speechgmm.tasks.diarization.codec import save_diarizer
-        from speechgmm.tasks.diarization.corpus import train_on_corpus
-
-        file = train_on_corpus(
-            CorpusSpec(kind=self.kind.value, label="speaker"),
-            self.corpus,
-            n_components=self.components,
-            n_conversations=self.conversations,
-            seed=self.seed,
-            console=Console(quiet=self.quiet),
-        )
-        with changing(self.out):
-            save_diarizer(file, self.out)
-        learnt = file.learnt
-        print(
-            f"{shown(self.out)}\nbackground: {learnt.n_background} speakers; threshold {file.diarizer.threshold:.2f} "
-            f"nats, learnt from {learnt.n_conversations} conversations of others, with a DER of "
-            f"{100 * learnt.der:.1f} % (on training data, not on a test)\nwho speaks when: speechgmm diarize RECORDING "
-            f"--model {shown(self.out)}"
-        )
-
-
 def _reference(path: Path | None) -> "dict[str, list[Turn]]":
     """The turns of a reference, of each recording; what was left out of it is printed."""
     from speechgmm.io.rttm import read_rttm
@@ -239,7 +196,7 @@ def _reference(path: Path | None) -> "dict[str, list[Turn]]":
         warnings.simplefilter("always")
         turns = read_rttm(path)
     for note in notes:
-        print(f"note: {note.message}", file=sys.stderr)
+        tell(f"note: {note.message}")
     return turns
 
 

@@ -96,7 +96,7 @@ def learn_threshold(paths: Sequence[Sequence[tuple[float, float]]]) -> tuple[flo
     (5.0, 0.05)
     """
     if not paths or not all(paths):
-        raise DataError("no conversation to learn a threshold from")
+        raise DataError("no conversation to learn a threshold from; give one at least")
     ratios = np.unique([ratio for path in paths for ratio, _ in path if np.isfinite(ratio)])
     if not len(ratios):
         return 0.0, float(np.mean([path[-1][1] for path in paths]))

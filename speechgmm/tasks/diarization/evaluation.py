@@ -11,7 +11,7 @@ import numpy as np
 from speechgmm.corpus import Utterance
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, first_few
 from speechgmm.evaluation import Metric, rate_interval
 from speechgmm.evaluation.diarization import DiarizationErrors, Turn, diarization_errors, pooled_der
 from speechgmm.evaluation.metric import Metrics
@@ -97,7 +97,7 @@ def conversation_items(
         short = sorted(by_speaker.keys() - talkers.keys())
         job.console.warn(
             f"{len(short)} of {len(by_speaker)} test speakers have less than {LEAST:g} s and talk in no conversation: "
-            f"{', '.join(short[:10])}{', ...' if len(short) > 10 else ''}"
+            f"{first_few(short, 10)}"
         )
     if tests and len(talkers) < 2:
         raise DataError(

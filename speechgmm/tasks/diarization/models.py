@@ -147,7 +147,7 @@ def choose(found: Sequence[Division], *, threshold: float | None = None, n_speak
     (2, 1)
     """
     if (threshold is None) == (n_speakers is None):
-        raise ConfigError("give a threshold or a number of speakers")
+        raise ConfigError("merging stops at a threshold or at a number of speakers; give one of the two")
     if threshold is not None:
         return next(one for one in found if one.next_ratio <= threshold or one.n_speakers == 1)
     exact = [one for one in found if one.n_speakers == n_speakers]

@@ -13,7 +13,7 @@ from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Task, sizes_of
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, first_few
 from speechgmm.evaluation.diarization import Turn, pooled_der
 from speechgmm.evaluation.resampling import Statistic, ratio
 from speechgmm.io.rttm import read_rttm
@@ -209,7 +209,7 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
         if short:
             job.console.warn(
                 f"{len(short)} of {len(lengths)} speakers have less than {LEAST:g} s and talk in no conversation: "
-                f"{', '.join(short[:10])}{', ...' if len(short) > 10 else ''}"
+                f"{first_few(short, 10)}"
             )
         return ()
 

@@ -1,6 +1,5 @@
 """Recognising recordings, and aligning them to what is said in them."""
 
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.run_files import model_file
+from speechgmm.io.terminal import tell
 from speechgmm.tasks.options import Audio, Jobs, Model, Quiet, Resample, TextGrids, TimesFormat
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class _Recognised:
     """The options that recognition and alignment share, and how their results are printed."""
 
     model: Model
-    form: Annotated[TimesFormat, typer.Option("--format", help="how to print; all but text with times")] = (
+    form: Annotated[TimesFormat, typer.Option("--format", help="format of the output; all but text have times")] = (
         TimesFormat.text
     )
     out: TextGrids = None
@@ -56,13 +56,20 @@ class _Recognised:
             )
 
     def _print(self, file: "RecogniserFile", paths: Sequence[Path], heard: "Heard", *, aligned: bool) -> int:
+        from speechgmm.engine.compilation import compile_note
+        from speechgmm.engine.console import Console
+
+        if file.audio.features.cmvn == "speaker" and not self.quiet:
+            tell("normalisation by speaker: each recording counts as a speaker by itself")
+        self._check(paths)
+        with compile_note(Console(quiet=self.quiet)):
+            return self._print_each(paths, heard, aligned=aligned)
+
+    def _print_each(self, paths: Sequence[Path], heard: "Heard", *, aligned: bool) -> int:
         from speechgmm.io.timed_labels import write_textgrid
         from speechgmm.report.text import shown
         from speechgmm.tasks.output import Results
 
-        if file.audio.features.cmvn == "speaker" and not self.quiet:
-            print("normalisation by speaker: each recording counts as a speaker by itself", file=sys.stderr)
-        self._check(paths)
         results = Results(heard, len(paths), "aligning" if aligned else "recognising", quiet=self.quiet)
         for path, found in results:
             try:
@@ -77,11 +84,10 @@ class _Recognised:
             else:
                 print(text, end="", flush=True)
                 if found.fit is not None and found.fit < 0:
-                    print(
+                    tell(
                         f"warning: {path}: the text does not fit: its units explain the recording worse than any sound "
                         f"of the model does ({found.fit:.2f} nats per frame, below 0), so that these times mean "
-                        "little; is it what is said in this recording?",
-                        file=sys.stderr,
+                        "little; is it what is said in this recording?"
                     )
         return results.n_failed
 
@@ -94,7 +100,10 @@ class Recognise(_Recognised):
     top: Annotated[
         int,
         typer.Option(
-            "--top", metavar="N", min=1, help="text, jsonl: the N best hypotheses, and how far below the best (nats)"
+            "--top",
+            metavar="N",
+            min=1,
+            help="number of hypotheses, each with its distance from the best in nats; for text, jsonl",
         ),
     ] = 1
 
@@ -122,20 +131,27 @@ class Recognise(_Recognised):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Align(_Recognised):
-    """Find when the words of a text are said: forced alignment."""
+    """Find when the words of a text are spoken: forced alignment."""
 
     audio: Annotated[
         list[Path] | None, typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO")
     ] = None
     text: Annotated[
-        str | None, typer.Option("--text", metavar="WORDS", help="what is said in each of the recordings")
+        str | None, typer.Option("--text", metavar="WORDS", help="the words that are spoken in each of the recordings")
     ] = None
     texts: Annotated[
         Path | None,
-        typer.Option("--texts", metavar="FILE", help="instead: a manifest of recordings with what is said in each"),
+        typer.Option(
+            "--texts",
+            metavar="FILE",
+            help="a manifest with the recordings and the words of each, instead of AUDIO and --text",
+        ),
     ] = None
     dictionary: Annotated[
-        Path | None, typer.Option("--dictionary", metavar="FILE", help="pronunciations of words not in the model")
+        Path | None,
+        typer.Option(
+            "--dictionary", metavar="FILE", help="a pronunciation dictionary for words that the model does not have"
+        ),
     ] = None
 
     def run(self) -> int:

@@ -14,7 +14,7 @@ from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import DataError
 from speechgmm.evaluation import Edits, align_labels
 from speechgmm.features import front_end
-from speechgmm.features.measurements import Silence
+from speechgmm.features.silence import Silence
 from speechgmm.hmm import Alignment, Decoder, Lexicon, Recogniser, Span
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.io.samples import AudioSource

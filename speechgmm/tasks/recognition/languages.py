@@ -44,7 +44,10 @@ def language_of(
         dictionary.check({path.name: network.words}, units)
         return network, {**lexicon, **{word: dictionary.pronunciations[word] for word in network.words}}
     if unknown := sorted(set(network.words) - lexicon.keys()):
-        raise DataError(f"{path}: words that were never trained: {', '.join(unknown)}")
+        raise DataError(
+            f"{path}: words that were never trained: {', '.join(unknown)}; "
+            "train on recordings that have them, or leave them out of the grammar"
+        )
     return network, lexicon
 
 

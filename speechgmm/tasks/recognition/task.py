@@ -16,7 +16,7 @@ from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Task, sizes_of
 from speechgmm.evaluation import EditCounts, count_edits, edit_rate, label_pairs
 from speechgmm.evaluation.resampling import Statistic
-from speechgmm.features.measurements import Silence
+from speechgmm.features.silence import Silence
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.hmm.spec import HMMSpec
 from speechgmm.io.run_files import RunFile
@@ -101,14 +101,14 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
         tested: Recognised,
         evaluation: RecognitionEvaluation,
     ) -> Sequence[str]:
-        """Labels that are confused, words that are left out or put in, and wide intervals."""
+        """Labels that are confused, words that are deleted or inserted, and wide intervals."""
         pairs = label_pairs(evaluation.edits)
         substituted = {(said, heard): n for said, heard, n in pairs if said and heard and said != heard}
         found = list(hints_of_confusions(substituted))
         several = not are_isolated(job.experiment.config)  # words in a recording
         out, added = (evaluation.metrics[name].value for name in ("deletions", "insertions"))
         if max(out, added) >= 0.02 and max(out, added) > 3 * min(out, added) and several:
-            more, less, how = ("left out", "put in", "lower") if out > added else ("put in", "left out", "raise")
+            more, less, how = ("deleted", "inserted", "lower") if out > added else ("inserted", "deleted", "raise")
             found.append(
                 f"{100 * max(out, added):.1f} % of the labels are {more} and {100 * min(out, added):.1f} % {less}: "
                 f"{how} recognition.insertion_penalty"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
 from speechgmm.features import FrontEnd
-from speechgmm.features.measurements import Silence
+from speechgmm.features.silence import Silence
 from speechgmm.features.transforms import LinearTransform
 from speechgmm.io.container import (
     FORMAT_VERSION,

@@ -3,7 +3,6 @@
 Whole recordings are scored by models that were trained on such.
 """
 
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,6 +13,7 @@ import typer
 
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.run_files import model_file
+from speechgmm.io.terminal import tell
 from speechgmm.tasks.classification import command
 
 if TYPE_CHECKING:
@@ -32,8 +32,9 @@ class Score(command.Score):
         typer.Option(
             "--segments",
             metavar="TABLE",
-            help="segment models: where segments are: .tsv, .csv or .jsonl (path, start, end in s), a TextGrid, or a "
-            "folder of TextGrids",
+            rich_help_panel="Segment models",
+            help="begin and end of segments: .tsv, .csv or .jsonl (path, start, end in s), a TextGrid, or a folder of "
+            "TextGrids",
         ),
     ] = None
 
@@ -55,7 +56,7 @@ class Score(command.Score):
             raise ConfigError(f"{', '.join(given)}: of no use beside --segments, which says where each segment is")
         file = self.read(model_file(self.model))
         if file.audio.features.cmvn == "speaker" and not self.quiet:
-            print("normalisation by speaker: each recording counts as a speaker by itself", file=sys.stderr)
+            tell("normalisation by speaker: each recording counts as a speaker by itself")
         if self.resample:
             file = replace(file, audio=replace(file.audio, resample=True))
         results = Results(self._scored(file, self.segments), 1, "scoring", quiet=self.quiet)

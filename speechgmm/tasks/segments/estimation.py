@@ -100,6 +100,7 @@ class Grouped(Protocol):
 def weight_problem(recordings: Sequence[Grouped], spec: SegmentSpec) -> str:
     """Why folds of the groups cannot choose the weights of the streams, which are then 1 each; "" where they can.
 
+    >>> from dataclasses import replace
     >>> anna = LabelledSegments(np.zeros((4, 1)), np.array([[0.0, 2.0], [2.0, 4.0]]), ("a", "b"), "anna")
     >>> weight_problem([anna], SegmentSpec())
     'the weights of the streams cannot be learnt and are 1 each: all training segments are of one group (anna); ...'

@@ -10,7 +10,7 @@ from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs
-from speechgmm.features.measurements import Silence
+from speechgmm.features.silence import Silence
 from speechgmm.report.settings import settings_of
 from speechgmm.tasks.classification.scoring import Scores
 from speechgmm.tasks.classification.task import ClassTask, Tested

@@ -1,6 +1,5 @@
 """Claims: ``verify``, and ``score`` where the model's scores of claims are calibrated."""
 
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from speechgmm.io.run_files import model_file
+from speechgmm.io.terminal import tell
 from speechgmm.tasks.classification import command
 from speechgmm.tasks.options import Audio, Form, Format, Jobs, Model, Quiet, Resample
 
@@ -64,7 +64,7 @@ class Score(command.Score):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verify:
-    """Accept or reject a claim by its calibrated log-likelihood ratio, or by its score where there is none."""
+    """Accept or reject the claim that recordings are of a class, by log-likelihood ratio or score."""
 
     model: Model
     audio: Audio
@@ -75,12 +75,12 @@ class Verify:
         float | None,
         typer.Option(
             metavar="X",
-            help="accept from this log-likelihood ratio on (nats; default: by the model's prior and costs), or from "
-            "this score, where the model is not calibrated (nats per frame; default: 0)",
+            help="accept from this log-likelihood ratio on (nats; default: from the prior and costs of the model); of "
+            "a model without calibration, from this score on (nats per frame; default: 0)",
         ),
     ] = None
     form: Form = Format.table
-    exit_status: Annotated[bool, typer.Option("--exit-status", help="end with status 3 where a claim is rejected")] = (
+    exit_status: Annotated[bool, typer.Option("--exit-status", help="exit with status 3 if a claim is rejected")] = (
         False
     )
     resample: Resample = False
@@ -103,7 +103,7 @@ class Verify:
         file, threshold = self._file()
         calibration = file.calibration
         if not self.quiet:
-            print(_about_scores(calibration, threshold, self.threshold is not None), file=sys.stderr)
+            tell(_about_scores(calibration, threshold, self.threshold is not None))
         paths, lengths, rejected = recordings(self.audio), list[int](), list[str]()
         found = judge_recordings(file, paths, self.claim, n_jobs=self.jobs or 1)
         results = Results(found, len(paths), "verifying", quiet=self.quiet)
@@ -111,7 +111,7 @@ class Verify:
         print_rows(self._rows(results, threshold, lengths, rejected), self.form, columns, _lines)
         if calibration is not None:
             for line in _unusual_lengths(calibration, lengths):
-                print(line, file=sys.stderr)
+                tell(line)
         if rejected and self.exit_status and not results.n_failed:
             raise typer.Exit(3)
         return results.n_failed

@@ -60,7 +60,7 @@ def fuse_files(
         message = f"{len(dev)} dev files for {len(paths)} systems; expected one for each, in the same order"
         raise ConfigError(message, arguments=("dev",))
     if dev_trials is not None and not dev:
-        raise ConfigError("dev_trials goes with dev", arguments=("dev_trials", "dev"))
+        raise ConfigError("dev_trials without dev; give the score files of dev too", arguments=("dev_trials", "dev"))
     pairs, scores, truth, means = _systems(paths, trials, needed=not dev, quality=quality, distance=distance)
     met: set[Pair] = set()
     if dev:
@@ -75,7 +75,7 @@ def fuse_files(
     else:
         training, known = scores, truth
     if known is None:
-        raise DataError("fusion needs trials whose truth is known")
+        raise DataError("no trial says whether it is a target; name a list that does (trials)")
     notes = [reversal(path, scores_of, known) for path, scores_of in zip(dev or paths, training.T, strict=False)]
     fit = partial(fit_logistic, p_target=p_target)
     final = fit(training, known)

@@ -67,7 +67,9 @@ def judge_recordings(
 def _judge(model: ClaimFile, path: AudioSource) -> Judged | DataError:
     audio = model.audio
     if audio is None:
-        raise ConfigError("the model has no front end")
+        raise ConfigError(
+            "the model has no front end to make frames of recordings; score frames with ClassModels in Python"
+        )
     try:
         frames, speech, _ = model_frames(audio, path)
         chosen = frames[speech]

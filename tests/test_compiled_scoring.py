@@ -1,0 +1,95 @@
+"""Scores by compiled loops: those of numpy within rounding, and the same however the work is shared out."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speechgmm.gmm import DiagGMM, Stack
+from speechgmm.gmm.compiled_scoring import compiled_log_sums
+from speechgmm.gmm.likelihoods import NO_PART, log_sums
+from speechgmm.tasks.classification import ClassModels, scoring
+
+
+@given(st.integers(1, 4), st.integers(1, 9), st.integers(1, 70), st.floats(0, 1e4), st.booleans(), st.integers(0, 99))
+def test_compiled_log_sums_are_those_of_numpy_and_leave_the_scores_alone(n_models, size, n_frames, spread, wide, seed):
+    rng = np.random.default_rng(seed)
+    scores = (rng.normal(size=(n_models, size, n_frames)) * spread - 50).astype(np.float64 if wide else np.float32)
+    scores[:, 1:][rng.random((n_models, size - 1, n_frames)) < 0.1] = NO_PART
+    before, expected, found = scores.copy(), np.empty((n_models, n_frames)), np.empty((n_models, n_frames))
+    compiled_log_sums(scores, found)
+    np.testing.assert_array_equal(scores, before)
+    log_sums(scores, expected)
+    tolerance = 1e-12 if wide else 3e-6
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_a_stack_scores_alike_by_both_engines_and_one_of_other_sizes_too(precision):
+    rng = np.random.default_rng(0)
+    sizes = (64, 3, 64, 17)
+    models = [DiagGMM(np.full(k, 1 / k), rng.normal(size=(k, 13)), rng.uniform(0.3, 2, (k, 13))) for k in sizes]
+    frames = rng.normal(size=(1100, 13)).astype(np.float32)
+    frames[7] *= 40
+    stack = Stack.of(models, precision=precision)
+    by_numpy, by_numba = (stack.log_likelihoods(frames, engine=engine) for engine in ("numpy", "numba"))
+    np.testing.assert_allclose(by_numba, by_numpy, rtol=1e-12 if precision == "float64" else 3e-7, atol=3e-6)
+
+
+class Piece:
+    """Frames as a run has them."""
+
+    def __init__(self, frames):
+        self.frames, self.n_rows = frames, len(frames)
+
+    def load(self):
+        return self.frames
+
+
+def test_large_work_is_compiled_and_how_it_is_parcelled_changes_no_byte(monkeypatch):
+    rng = np.random.default_rng(0)
+    models = ClassModels(
+        ("a", "b"),
+        tuple(DiagGMM(np.full(40, 1 / 40), rng.normal(size=(40, 5)), np.ones((40, 5))) for _ in range(2)),
+        np.log([0.5, 0.5]),
+    )
+    pieces = [Piece(rng.normal(size=(n, 5)).astype(np.float32)) for n in (50, 7, 300)]
+    engines = []
+
+    class Job:
+        class Console:
+            @staticmethod
+            def bar(_):
+                import contextlib
+
+                return contextlib.nullcontext(lambda *_: None)
+
+        console = Console
+
+        @staticmethod
+        def map(function, tasks):
+            engines.append(function.args[1])
+            return map(function, tasks)
+
+    def table(worth, at_once):
+        monkeypatch.setattr(scoring, "WORTH_COMPILING", worth)
+        monkeypatch.setattr(scoring, "SCORED_AT_ONCE", at_once)
+        return scoring.log_likelihood_table(Job, models, pieces, None)[0]
+
+    work = (50 + 7 + 300) * 80
+    by_numpy, compiled, in_parcels = table(work + 1, 64), table(work, 64), table(work, 1)
+    assert engines == ["numpy", "numba", "numba"]
+    np.testing.assert_array_equal(compiled, in_parcels)
+    np.testing.assert_allclose(compiled, by_numpy, atol=1e-6)
+
+
+def test_scoring_by_numpy_loads_no_compiler():
+    code = (
+        "import sys, numpy as np; from speechgmm.gmm import DiagGMM, Stack; "
+        "Stack.of([DiagGMM([1.0], [[0.0]], [[1.0]])]).log_likelihoods(np.zeros((9, 1))); "
+        "assert not {'numba', 'scipy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
