@@ -559,3 +559,21 @@ def test_the_page_has_an_example_of_every_method() -> None:
     """``tests/test_site_code.py`` runs them."""
     code = "".join(re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
     assert [method for method in METHODS if f".{method}(" not in code] == []
+
+
+# ---- small laws of results ----
+
+
+def test_a_list_of_one_recording_gives_a_list_of_one_result() -> None:
+    model = load("class")
+    assert model.score([GOOD], RATE)[0].log_likelihoods == model.score(GOOD, RATE).log_likelihoods
+
+
+def test_an_anomaly_is_above_the_threshold_begins_before_it_ends_and_is_json_without_nan() -> None:
+    found = load("anomaly").score(np.concatenate([GOOD, -GOOD]), RATE, label="m0")
+    assert found.start < found.end
+    values = dict.fromkeys(("recording", "label", "decision"), "") | {"p_value": np.nan, "start": 0.0, "end": np.inf}
+    for score, is_above in ((5.0, False), (7.0, False), (8.0, True)):
+        one = sg.AnomalyResult(**values, score=score, threshold=7.0, n_frames=1, times=(), curve=(float("nan"),))
+        assert one.is_anomalous is is_above
+        assert (one.to_dict()["p_value"], one.to_dict()["end"], one.to_dict()["curve"]) == (None, None, [None])
