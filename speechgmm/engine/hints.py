@@ -22,8 +22,18 @@ FEWEST: Final = 8
 """Errors, or items, from which their shares mean something."""
 
 
-def hints_of_interval(metrics: Metrics) -> Iterator[str]:
-    """Whether the interval of the first metric is wide, and whether groups or items are too few."""
+def hints_of_interval(metrics: Metrics, group: str | None, *, folds: bool = True) -> Iterator[str]:
+    """Whether the interval of the first metric is wide, and whether groups or items are too few.
+
+    Parameters
+    ----------
+    metrics
+        Results of the run.
+    group
+        Column of the corpus that recordings are grouped by; None: intervals go by items or recordings.
+    folds
+        Whether folds would test more of the recordings.
+    """
     name, metric = next(iter(metrics.items()), ("", None))
     if metric is None or metric.unit != "fraction" or metric.low is None or metric.high is None:
         return
@@ -31,8 +41,9 @@ def hints_of_interval(metrics: Metrics) -> Iterator[str]:
     if width < WIDE:
         return
     about = f"the interval of {name.replace('_', ' ')} is {100 * width:.0f} points wide"
-    if metric.n_groups is None:
-        yield f"{about}: {metric.n} test items are few; test more recordings, or all of them by folds (corpus.split)"
+    if metric.n_groups is None or group is None:
+        more = "test more recordings" + (", or all of them by folds (corpus.split)" if folds else "")
+        yield f"{about}: {metric.n} test items are few; {more}"
     elif metric.n_groups < FEW_GROUPS:
         yield (
             f"{about}: {metric.n_groups} groups (corpus.group) are few; test recordings of more groups: more "
