@@ -118,6 +118,11 @@ def test_a_guess_follows_class_names_then_lengths_and_is_said(make):
     assert told(make(*(f"d/{name}" for name in THREE), place="c/d"))["for"].startswith("word (")
 
 
+def test_what_no_group_means_is_said_by_a_word_for_these_recordings(make):
+    lines = make("dog/1.wav", "dog/2.wav", "rain/1.wav", "rain/2.wav", purpose="sound").lines
+    assert any("no site is known: recordings of one site may be in training and in the test" in line for line in lines)
+
+
 def test_training_counts_training_recordings_alone(make):
     names = [
         "train/anna/0.wav",
@@ -334,6 +339,7 @@ def test_dcase_names_are_an_anomaly_task_whose_threshold_its_few_recordings_bear
     starter = make(*normal, *tests)
     assert told(starter)["for"].startswith("anomaly (")
     assert written()["anomaly"]["false_alarm"] == 0.112
+    assert written()["model"] == {"n_components": 2}  # of few recordings, many would learn these alone
     assert len(prepare("c.yaml").corpus.split("train")) == 8
 
 

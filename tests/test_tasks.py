@@ -270,7 +270,7 @@ def takes_new_recordings(made: Made) -> None:
     )
     assert done.exit_code == 0, done.stderr
     assert made.recordings[0].stem in done.stdout
-    if done.stdout.startswith(str(made.recordings[0])):  # a table under the name of the recording: no column is empty
+    if "margin" in done.stdout:  # a table under the name of the recording: no column is empty
         heading, first = (line.split() for line in done.stdout.splitlines()[1:3])
         assert len(first) == len(heading) - len(heading[heading.index("margin") + 1 :])
 

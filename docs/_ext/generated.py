@@ -37,7 +37,6 @@ PACKAGES = (
     "config",
     "engine",
     "demo",
-    "sklearn",
 )
 """Packages of ``speechgmm`` whose names are public, in the order of the reference."""
 

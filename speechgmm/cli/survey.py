@@ -186,10 +186,11 @@ def wishes(
     if max(found.channels) > 1:
         yield "recordings with several channels: their mean is taken; corpus.channel takes one of them"
     if group is None:
+        what = "session" if preset.within_classes else next(name for name in preset.groups if name != "fold")
         names = " or say where names have it (corpus.group: group and corpus.folder.group_from)" if folders else ""
         yield (
-            f"no {preset.group}s are known: recordings of one may stand in training and in the test, and the result "
-            f"is then better than it will be in use; write a manifest with a column {preset.group!r}{names}"
+            f"no {what} is known: recordings of one {what} may be in training and in the test, and the result is then "
+            f"better than it will be in use; write a manifest with a column {what!r}{names}"
         )
     elif not used:
         yield (

@@ -30,7 +30,6 @@ class Preset:
     reasons: Mapping[str, str]  # path of a key or section, such as ``features.deltas`` -> why it is set so
     columns: tuple[str, ...]  # of a corpus, that hold the classes by their names; the first names them where none does
     groups: tuple[str, ...]  # of a corpus, that say by their names what belongs together
-    group: str  # one of groups: what is asked for where there is none
     within_classes: bool  # groups divide a class, as sessions do a speaker; else each has several classes
     class_names: frozenset[str] = frozenset()  # words in names of classes that speak for this purpose
     class_pattern: str = "(?!)"  # a regular expression of such names
@@ -79,7 +78,6 @@ def preset(name: str) -> Preset:
         MappingProxyType(found["reasons"]),
         tuple(data["columns"]),
         tuple(data["groups"]),
-        data.get("group", data["groups"][0]),
         data["within_classes"],
         frozenset(data.get("class_names", ())),
         data.get("class_pattern", "(?!)"),

@@ -22,7 +22,7 @@ FEWEST: Final = 8
 """Errors, or items, from which their shares mean something."""
 
 
-def hints_of_interval(metrics: Metrics, group: str | None, *, folds: bool = True) -> Iterator[str]:
+def hints_of_interval(metrics: Metrics, group: str | None, *, folds: bool = False) -> Iterator[str]:
     """Whether the interval of the first metric is wide, and whether groups or items are too few.
 
     Parameters
@@ -32,7 +32,7 @@ def hints_of_interval(metrics: Metrics, group: str | None, *, folds: bool = True
     group
         Column of the corpus that recordings are grouped by; None: intervals go by items or recordings.
     folds
-        Whether folds would test more of the recordings.
+        Folds would test no more items: each is tested already, or the task has none.
     """
     name, metric = next(iter(metrics.items()), ("", None))
     if metric is None or metric.unit != "fraction" or metric.low is None or metric.high is None:
@@ -42,7 +42,7 @@ def hints_of_interval(metrics: Metrics, group: str | None, *, folds: bool = True
         return
     about = f"the interval of {name.replace('_', ' ')} is {100 * width:.0f} points wide"
     if metric.n_groups is None or group is None:
-        more = "test more recordings" + (", or all of them by folds (corpus.split)" if folds else "")
+        more = "test more recordings" + ("" if folds else ", or all of them by folds (corpus.split)")
         yield f"{about}: {metric.n} test items are few; {more}"
     elif metric.n_groups < FEW_GROUPS:
         yield (

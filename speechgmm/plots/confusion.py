@@ -184,13 +184,14 @@ def similarity_order(counts: NDArray[np.int64]) -> list[int]:
     return [int(place) for place in leaves_list(tree)]
 
 
-def are_phones(labels: Sequence[str]) -> bool:
-    """Whether labels are symbols of phones, and more than letters of an alphabet.
+def usual_order(labels: Sequence[str]) -> str:
+    """``phone`` for symbols of phones that are more than letters of an alphabet, else ``class``.
 
-    >>> are_phones(["aa", "iy", "sil"]), are_phones(["a", "b"]), are_phones(["one", "iy"])
-    (True, False, False)
+    >>> usual_order(["aa", "iy", "sil"]), usual_order(["a", "b"]), usual_order(["one", "iy"])
+    ('phone', 'class', 'class')
     """
-    return all(map(phone_place, labels)) and any(len(label) > 1 or not label.isascii() for label in labels)
+    more_than_letters = any(len(label) > 1 or not label.isascii() for label in labels)
+    return "phone" if more_than_letters and all(map(phone_place, labels)) else "class"
 
 
 def _by_phone_class(labels: Sequence[str]) -> tuple[list[int], list[int]]:

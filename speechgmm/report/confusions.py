@@ -8,7 +8,7 @@ import numpy as np
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.io.run_files import RunFile
 from speechgmm.plots import confusion_matrix
-from speechgmm.plots.confusion import COUNTS_UP_TO, are_phones
+from speechgmm.plots.confusion import COUNTS_UP_TO, usual_order
 from speechgmm.report.parts import Picture, Section, Table, percent
 
 PAIRS: Final = 20
@@ -44,14 +44,14 @@ def confusions(run: RunFolder) -> Section | None:
         )
     else:
         full = replace(most, caption=f"{caption}; all counts are in {RunFile.CONFUSION}", folded=True)
-    by_phone_class = are_phones(labels)
+    order_of_classes = usual_order(labels)
     picture = Picture.of(
-        confusion_matrix(counts, labels, order="phone" if by_phone_class else "class", title=run.name),
+        confusion_matrix(counts, labels, order=order_of_classes, title=run.name),
         "confusion",
         alt=f"Confusion matrix of {n} classes; {np.trace(counts)} of {counts.sum()} items are on the diagonal. "
         "The counts are in the table below it.",
         caption="Rows are the true classes, columns the predicted; the darker, the larger the share of the row."
-        + (" Lines stand between phone classes." if by_phone_class else ""),
+        + (" Lines stand between phone classes." if order_of_classes == "phone" else ""),
         table=full,
         wide=n >= WIDE_FROM,
     )

@@ -51,11 +51,23 @@ class Tested:
     file: AnomalyFile
 
 
-def _false_alarm(n_normal: int, corpus: Corpus) -> dict[str, float]:
-    """``anomaly.false_alarm``, where so few normal recordings cannot give a threshold for its default."""
+FEW_NORMAL: Final = 20
+"""Normal recordings of a model below which many components learn these recordings, and not what they share."""
+
+COMPONENTS_OF_FEW: Final = 2
+"""Components of a model of so few; chosen by leaving classes of sounds and words out (recipes/presets.md)."""
+
+
+def _of_few(n_normal: int, corpus: Corpus, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The sections of a configuration for so many normal recordings of the smallest model, with what is ``chosen``.
+
+    Few of them cannot give a threshold for the default of ``anomaly.false_alarm``, nor estimate many components.
+    """
     n_training = n_normal if corpus.split("train") else int((1 - SplitSpec().test) * n_normal)
     least = math.ceil(1000 / (n_training + 1)) / 1000
-    return {"false_alarm": least} if AnomalySpec().false_alarm < least < 1 else {}
+    alarm = {"false_alarm": least} if AnomalySpec().false_alarm < least < 1 else {}
+    found: dict[str, Any] = {"model": {"n_components": COMPONENTS_OF_FEW}} if n_training < FEW_NORMAL else {}
+    return {**({"anomaly": {**chosen, **alarm}} if chosen or alarm else {}), **found}
 
 
 class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
@@ -81,8 +93,7 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
         if corpus.label != spec.condition and all(spec.condition in (one.labels or {}) for one in corpus):
             training = [one for one in corpus.split("train") or corpus if one.label(spec.condition) == spec.normal]
             counts = Counter(one.label(corpus.label) for one in training)
-            fitting = _false_alarm(min(counts.values(), default=0), corpus)
-            return {"anomaly": fitting} if fitting else {}
+            return _of_few(min(counts.values(), default=0), corpus, {})
         names = {one.label(corpus.label) for one in corpus}
         normal = sorted(name for name in names if name.lower() in NORMAL_NAMES)
         if len(normal) != 1:
@@ -94,7 +105,7 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
             )
         training = [one for one in corpus.split("train") or corpus if one.label(corpus.label) == normal[0]]
         found = {"condition": corpus.label, "normal": normal[0], "models": "one"}
-        return {"anomaly": {**found, **_false_alarm(len(training), corpus)}}
+        return _of_few(len(training), corpus, found)
 
     def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
         """Anomalous recordings are never trained on."""
@@ -162,7 +173,7 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
         evaluation: AnomalyEvaluation,
     ) -> Sequence[str]:
         """Rates that the threshold was not made for, what is found least, and wide intervals."""
-        wide = hints_of_interval(evaluation.metrics, job.experiment.config.corpus.group, folds=False)
+        wide = hints_of_interval(evaluation.metrics, job.experiment.config.corpus.group, folds=True)
         return [*hints_of_anomalies(evaluation, tested.file), *wide]
 
     def criterion_name(self, config: Config) -> str:

@@ -176,17 +176,19 @@ class Score(ScoreOptions):
         before: object = None
         windowed = self.shows_times
         for row in rows:
+            third, after = self.third(row)
+            width = 11 if third else 0  # no column without values
             if row["file"] != before:
                 yield f"{'' if before is None else chr(10)}{row['file']}"
                 head = f"{'start':>8}{'end':>8}  " if windowed else "  "
-                third, units = self.third_heading(file)
+                heading, units = self.third_heading(file)
+                heading = heading[:width].rjust(width)
                 likelihood = f"{'log-likelihood':>15}" if "mean_log_likelihood" in row else ""
-                yield f"{head}{'rank':>4}  {file.label:<16}{likelihood}{third:>11}{'margin':>9}   {units}"
+                yield f"{head}{'rank':>4}  {file.label:<16}{likelihood}{heading}{'margin':>9}   {units}"
                 before = row["file"]
             times = f"{row['start']:>8.2f}{row['end']:>8.2f}  " if windowed else "  "
             likelihood = f"{row['mean_log_likelihood']:>15.3f}" if "mean_log_likelihood" in row else ""
-            third, after = self.third(row)
-            values = f"{likelihood}{third:>11}{row['margin']:>9.3f}{after}"
+            values = f"{likelihood}{third:>{width}}{row['margin']:>9.3f}{after}"
             yield f"{times}{row['rank']:>4}  {row['label']:<16}{values}"
 
     def third_heading(self, file: Any) -> tuple[str, str]:

@@ -213,9 +213,9 @@ def score_recordings(
         ConfigError: The model has no front end; a window that is shorter than a frame; a hop without a window; a model
             of segments, without a window.
 
+    >>> from pathlib import Path
     >>> from speechgmm import read_model_file, run
-    >>> run("birds.yaml", ["model.n_components=2"], output="birds-run").evaluation.metrics["accuracy"].n
-    6
+    >>> result = run("birds.yaml", ["model.n_components=2"], output="birds-run")
     >>> model = read_model_file("birds-run/models.safetensors")
     >>> for path, scored in score_recordings(model, [Path("birds/wren/0.wav")]):
     ...     print(path.name, model.models.labels[scored[0].mean_log_likelihoods.argmax()])

@@ -161,9 +161,15 @@ class ClassTask(Task[Models, Tested, Evaluation]):
         if find_spec("matplotlib") is None:
             return
         from speechgmm.plots import confusion_matrix
+        from speechgmm.plots.confusion import usual_order
 
-        picture = folder / RunFile.CONFUSION_PICTURE
-        confusion_matrix(evaluation.confusion, evaluation.labels, title=job.experiment.name, save=picture)
+        confusion_matrix(
+            evaluation.confusion,
+            evaluation.labels,
+            order=usual_order(evaluation.labels),
+            title=job.experiment.name,
+            save=folder / RunFile.CONFUSION_PICTURE,
+        )
 
 
 def _accuracy(items: Sequence[tuple[str, ...]]) -> Statistic:

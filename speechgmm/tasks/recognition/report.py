@@ -7,7 +7,7 @@ from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.run_scores import Row
 from speechgmm.io.run_files import RunFile
 from speechgmm.plots import confusion_matrix
-from speechgmm.plots.confusion import COUNTS_UP_TO, are_phones
+from speechgmm.plots.confusion import COUNTS_UP_TO, usual_order
 from speechgmm.plots.sources import NOTHING, pair_counts
 from speechgmm.report.parts import Picture, Section, Table, percent
 
@@ -51,9 +51,7 @@ def _picture(run: RunFolder, pairs: Sequence[tuple[str, str, int]]) -> Picture:
     caption = "All counts: reference in rows, hypothesis in columns"
     table = Table.of(caption, ("reference \\ hypothesis", *labels), zip(labels, *counts.T, strict=True))
     return Picture.of(
-        confusion_matrix(
-            counts, labels, order="phone" if are_phones(labels) else "class", title=run.name, headline=headline
-        ),
+        confusion_matrix(counts, labels, order=usual_order(labels), title=run.name, headline=headline),
         "labels",
         alt=f"Matrix of what {len(labels)} labels are confused with; {headline}. The counts are in the table below it.",
         caption="Rows are the reference, columns the hypothesis; the darker, the larger the share of the row. "
