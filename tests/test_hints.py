@@ -87,6 +87,12 @@ def test_models_with_most_errors_at_the_threshold_are_named() -> None:
     (hint,) = hints_of_models(trials(bad))
     wrong = hint.split(" errors")[0].split()
     assert (int(wrong[0]), hint.partition("are of ")[2][:23]) == (100, "1 of 10 models (m3): li")
+    folds = np.isin(model, (3, 4))  # two models of one speaker, of two folds
+    side = Side(("a", "b", "c", "d", "d", *names[5:]) * 2, names * 2, ("",) * 20)
+    twofold = ScoredTrials(
+        side, side, np.ones(20, np.int64), model, test, np.where(folds, -scores, scores), None, is_target
+    )
+    assert "are of 2 of 20 models (d): listen" in hints_of_models(twofold)[0]
     even = rng.standard_normal(len(model))  # errors everywhere alike
     assert hints_of_models(trials(even)) == []
 

@@ -256,6 +256,15 @@ def test_textgrids_are_found_beside_the_recordings_and_apart(make, tmp_path, apa
     assert prepare("c.yaml").corpus.label == "phone"
 
 
+def test_textgrids_in_one_folder_are_told_that_folders_name_the_speakers(make, tmp_path):
+    pytest.importorskip("praatio")
+    (tmp_path / "c").mkdir()
+    for name in THREE:
+        (tmp_path / "c" / name.replace("/", "_")).with_suffix(".TextGrid").write_text(GRID)
+    lines = make(*(name.replace("/", "_") for name in THREE), purpose="phone").lines
+    assert any("TextGrids of each speaker into a folder named after the speaker" in line for line in lines)
+
+
 def test_a_kaldi_directory_a_manifest_and_an_audio_folder_are_read_as_what_they_are(make, tmp_path):
     make(*THREE, purpose="speaker")
     for kind, files, place in (
@@ -452,7 +461,10 @@ def test_two_speakers_are_left_out_in_turn_although_one_is_left_to_train_and_wei
 def test_recordings_that_are_too_few_to_be_divided_are_told_what_they_need(make, tmp_path):
     make("anna/1.wav", "ben/1.wav", purpose="speaker")
     notes: list[str] = []
-    write_starter(tmp_path / "c", tmp_path / "again.yaml", purpose="speaker", warn=notes.append)
+    starter = write_starter(tmp_path / "c", tmp_path / "again.yaml", purpose="speaker", warn=notes.append)
+    assert starter.problem
+    said = CliRunner().invoke(app, ["init", str(tmp_path / "c"), "--for", "speaker", "--out", "third.yaml"])
+    assert "next: mend third.yaml as the warning says, then speechgmm run third.yaml" in said.output
     assert "cannot be divided into training and test yet: " in notes[-1]
     with pytest.raises(DataError, match="needs a class with two"):
         prepare("c.yaml")

@@ -113,6 +113,16 @@ figure.tight_layout()
 # (:doc:`/results/presets`).
 
 # %%
+# Your own TextGrids
+# ------------------
+# Put the recordings and TextGrids of each speaker into a folder named after the
+# speaker. ``init`` prints the tier that it takes; ``corpus.textgrid.tier`` in the
+# configuration names another. From a tier of all phones the run models all of them. To
+# compare the vowels alone, name the other labels in the configuration, below
+# ``corpus``: ``labels: {ignore: [p, t, k, sil]}``. :doc:`/how-to/corpora` has more:
+# TextGrids in a folder apart, labels to merge, a second tier as a column.
+
+# %%
 # A new recording
 # ---------------
 # The models classify segments, so that a new recording needs boundaries: give its

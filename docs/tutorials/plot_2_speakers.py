@@ -130,6 +130,21 @@ for name in ("test-01", "test-02", "test-03"):
 # recording does not settle the question.
 
 # %%
+# Your own folders
+# ----------------
+# Of a folder for each speaker, such as ``voices/anna/one.wav``, three commands do this
+# without a table:
+#
+# - ``speechgmm init voices --for verification``
+# - ``speechgmm run voices.yaml``
+# - ``speechgmm verify runs/voices --claim anna recording.wav``
+#
+# ``init`` looks for sessions in the file names and divides the recordings by them.
+# Every speaker is then enrolled, and the background is trained on the same speakers.
+# For other speakers in the background, make the folders ``train``, ``test`` and
+# ``ubm``, with the folders of the speakers in them.
+
+# %%
 # What these numbers may not claim
 # --------------------------------
 # - Synthetic voices in one session: real people differ from day to day, and their EER

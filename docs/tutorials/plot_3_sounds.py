@@ -133,6 +133,11 @@ anomaly:
 command("speechgmm run fans.yaml")
 
 # %%
+# Of your own machine, two folders do the same without a table: ``pump/normal`` with the
+# normal recordings, and ``pump/broken`` with faults, if there are any. Then
+# ``speechgmm init pump --for anomaly`` writes the configuration.
+
+# %%
 # When?
 # -----
 # The anomaly score follows the recording. The threshold was set on normal recordings

@@ -46,6 +46,10 @@ speakers = np.array([row["speaker"] for row in rows])
 print(len(paths), "recordings,", len(set(speakers)), "speakers")
 
 # %%
+# Of your own folder for each speaker, ``paths = sorted(Path("voices").glob("*/*.wav"))``
+# are the recordings, and ``[path.parent.name for path in paths]`` the groups.
+
+# %%
 # A pipeline from files to classes
 # --------------------------------
 # ``MFCC`` turns each recording into frames: an array (T, D) of T frames, one every

@@ -56,7 +56,8 @@ class Init:
         from speechgmm.engine.console import Console
 
         starter = write_starter(self.folder, self.out, purpose=self.purpose, warn=Console().warn)
-        print("\n".join([str(starter.path), *starter.lines, f"next: speechgmm run {starter.path}"]))
+        first = f"mend {starter.path} as the warning says, then " if starter.problem else ""
+        print("\n".join([str(starter.path), *starter.lines, f"next: {first}speechgmm run {starter.path}"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,7 @@ class Starter:
 
     path: Path
     lines: tuple[str, ...]
+    problem: str  # why no run can divide the recordings yet; empty where one can
 
 
 def write_starter(
@@ -92,12 +93,12 @@ def write_starter(
     facts.append(
         ("test" if "split" in dict(facts) else "split", _split_in_words(settings["corpus"], group if used else None))
     )
-    better = list(wishes(found, group, chosen.preset, rate, used=used, folders=layout.keys["kind"] == "folder"))
+    better = list(wishes(found, group, chosen.preset, rate, used=used, kind=str(layout.keys["kind"])))
     if layout.table:
         write_text(_manifest_of(path), layout.table)
     write_text(path, configuration(settings, chosen.preset, facts, better))
     shown = aligned([list(fact) for fact in facts])
-    return Starter(path, (*shown, *(f"to do better: {wish}" for wish in better)))
+    return Starter(path, (*shown, *(f"to do better: {wish}" for wish in better)), problem)
 
 
 def _manifest_of(path: Path) -> Path:

@@ -153,7 +153,7 @@ def table(found: Survey, layout: Layout, group: Grouping | None) -> Iterator[tup
 
 
 def wishes(
-    found: Survey, group: Grouping | None, preset: Preset, rate: int, *, used: bool, folders: bool = False
+    found: Survey, group: Grouping | None, preset: Preset, rate: int, *, used: bool, kind: str = ""
 ) -> Iterator[str]:
     """What limits the result, and what would make it better.
 
@@ -163,7 +163,7 @@ def wishes(
         preset: The purpose.
         rate: Hz that is taken.
         used: Whether a group stands on one side of the split.
-        folders: Whether the corpus is a folder for each class, whose file names may have a group.
+        kind: How the corpus is found (``corpus.kind``): it says what may be done where no group is known.
     """
     if found.unreadable:
         n = len(found.unreadable)
@@ -187,10 +187,14 @@ def wishes(
         yield "recordings with several channels: their mean is taken; corpus.channel takes one of them"
     if group is None:
         what = "session" if preset.within_classes else next(name for name in preset.groups if name != "fold")
-        names = " or say where names have it (corpus.group: group and corpus.folder.group_from)" if folders else ""
+        advice = f"write a manifest with a column {what!r}"
+        if kind == "folder":
+            advice += " or say where names have it (corpus.group: group and corpus.folder.group_from)"
+        elif kind == "textgrid" and what == "speaker":
+            advice = "put the recordings and TextGrids of each speaker into a folder named after the speaker"
         yield (
             f"no {what} is known: recordings of one {what} may be in training and in the test, and the result is then "
-            f"better than it will be in use; write a manifest with a column {what!r}{names}"
+            f"better than it will be in use; {advice}"
         )
     elif not used:
         yield (

@@ -42,10 +42,11 @@ def hints_of_models(scored: ScoredTrials) -> list[str]:
     share = counts[worst].sum() / max(total, 1)
     if total < FEWEST or len(counts) < 4 or share < max(MUCH, 2 * n / len(counts)):
         return []
-    named = ", ".join(scored.models.names[number] for number in worst[:3])
+    # Of folds, a speaker has a model in each.
+    names = list(dict.fromkeys(scored.models.names[number] for number in worst))
     return [
         f"{100 * share:.0f} % of the {total} errors at the threshold of the EER are of {n} of {len(counts)} models "
-        f"({named}{', ...' if n > 3 else ''}): listen to their recordings, and enrol them with more"
+        f"({', '.join(names[:3])}{', ...' if len(names) > 3 else ''}): listen to their recordings, and enrol them with more"
     ]
 
 
