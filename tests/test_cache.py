@@ -350,7 +350,7 @@ def test_models_are_kept_without_waiting_for_the_disk_and_no_part_of_one_is_take
     assert cache.read("key", lambda _, data: data) == bytes(range(200))
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        with pytest.raises(ModelFileError, match="key.model"):
+        with pytest.raises(ModelFileError, match=r"key\.model"):
             cache.read("key", lambda _, data: data)
 
 
