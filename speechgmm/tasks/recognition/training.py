@@ -42,7 +42,7 @@ from speechgmm.tasks.recognition.languages import check_references, language_of
 from speechgmm.tasks.recognition.transcript_checks import dictionary_of, fitting, log_weights_of, warn_of_labels
 from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
 
-RECOGNISER_VERSION = 1
+RECOGNISER_VERSION = 2
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
 
 
