@@ -545,7 +545,7 @@ def test_segment_models_run_save_and_score_as_the_folds_did(hums: Path, capsys: 
     assert not isinstance(scored, DataError)
     wanted = [float(row[f"log_posterior:{word}"]) for word in file.models.labels]
     np.testing.assert_allclose(scored[0].mean_log_likelihoods, wanted, atol=1e-4)
-    with pytest.raises(ModelFileError, match="models of segments with known boundaries, not models of classes"):
+    with pytest.raises(ModelFileError, match="models of segments, or of whole sounds, not models of classes"):
         read_model_file(hums.parent / "run" / "models.safetensors")
     assert "segment models of 4 classes" in inspect(hums.parent / "run")
 

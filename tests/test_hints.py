@@ -48,12 +48,13 @@ def test_training_and_test_are_compared() -> None:
 
 def test_a_wide_interval_is_said_with_what_it_rests_on() -> None:
     wide = Metric(0.8, 300, "fraction", low=0.6, high=0.9, n_groups=6)
-    (hint,) = hints_of_interval({"accuracy": wide})
+    (hint,) = hints_of_interval({"accuracy": wide}, "speaker")
     assert hint.startswith("the interval of accuracy is 30 points wide: 6 groups (corpus.group) are few")
-    (hint,) = hints_of_interval({"error_rate": Metric(0.2, 24, "fraction", low=0.1, high=0.4)})
+    (hint,) = hints_of_interval({"error_rate": Metric(0.2, 24, "fraction", low=0.1, high=0.4)}, None)
     assert hint.startswith("the interval of error rate is 30 points wide: 24 test items are few")
     assert "by folds" in hint
-    (hint,) = hints_of_interval({"error_rate": Metric(0.2, 24, "fraction", low=0.1, high=0.4)}, folds=True)
+    by_recording = Metric(0.2, 24, "fraction", low=0.1, high=0.4, n_groups=12)
+    (hint,) = hints_of_interval({"error_rate": by_recording}, None, folds=True)
     assert hint.endswith("24 test items are few; test more recordings"), "every item is tested by folds already"
     for silent in (
         Metric(0.8, 300, "fraction", low=0.78, high=0.82, n_groups=6),
@@ -61,8 +62,8 @@ def test_a_wide_interval_is_said_with_what_it_rests_on() -> None:
         Metric(0.8, 300, "fraction"),
         Metric(0.8, 300, "bits", low=0.1, high=0.9, n_groups=6),
     ):
-        assert list(hints_of_interval({"accuracy": silent})) == []
-    assert list(hints_of_interval({})) == []
+        assert list(hints_of_interval({"accuracy": silent}, "speaker")) == []
+    assert list(hints_of_interval({}, None)) == []
 
 
 def test_three_hints_are_the_most_and_none_is_said_twice() -> None:

@@ -153,6 +153,17 @@ def test_a_part_of_the_names_becomes_the_group_and_divides_the_corpus(make):
         ([(w, f"{w}_{who}_{n}.wav") for w in "78" for who in ("ann", "ben") for n in range(9)], False, ["ann", "ben"]),
         ([(w, f"rec{n}.wav") for w in "78" for n in range(9)], False, None),
         ([(w, f"{w}_{n:03d}.wav") for w in "78" for n in range(9)], False, None),
+        ([(w, name) for w in "78" for name in ("bad.wav", *(f"{n}.wav" for n in range(9)))], True, None),
+        (
+            [(w, f"{w}{n}-{who}.wav") for w in ("no", "up") for who in ("ann", "ben") for n in range(9)],
+            False,
+            ["ann", "ben"],
+        ),
+        (
+            [(w, f"{sex}_{who}_{n}.wav") for w in "78" for sex, who in ("f1", "m2", "m3") for n in range(9)],
+            False,
+            ["1", "2", "3"],
+        ),
         (
             [(s, f"{s}-{s}{c}-{n:04d}.flac") for s in "12" for c in "ab" for n in range(5)],
             True,
@@ -330,6 +341,78 @@ def test_dcase_names_are_an_anomaly_task_whose_threshold_its_few_recordings_bear
     assert written()["anomaly"]["false_alarm"] == 0.112
     assert written()["model"] == {"n_components": 2}  # of few recordings, many would learn these alone
     assert len(prepare("c.yaml").corpus.split("train")) == 8
+
+
+@pytest.mark.parametrize("place", ["c", "c/meta/list.csv"])
+def test_a_table_lies_apart_from_the_recordings_that_it_names(make, tmp_path, place):
+    table = tmp_path / "c" / "meta" / "list.csv"
+    table.parent.mkdir(parents=True)
+    rows = [f"{n}.wav,{n % 5},{n % 2},{('dog', 'rain')[n % 2]}" for n in range(20)]
+    table.write_text("\n".join(["filename,fold,target,category", *rows]))
+    starter = make(*(f"audio/{n}.wav" for n in range(20)), place=place)
+    assert f"its paths begin in {tmp_path / 'c' / 'audio'}" in told(starter)["found"]
+    assert told(starter)["classes"] == "2 (category), 10 each"
+    assert written()["corpus"]["group"] == "fold"
+    assert len(prepare("c.yaml").corpus) == 20
+
+
+def test_a_table_may_name_its_recordings_from_the_top(make, tmp_path):
+    (tmp_path / "lists").mkdir()
+    rows = [f"{tmp_path / 'c' / name}\t{name.split('/')[0]}" for name in THREE]
+    (tmp_path / "lists" / "all.tsv").write_text("\n".join(["path\tspeaker", *rows]))
+    make(*THREE, place="lists/all.tsv")
+    assert written()["corpus"]["root"] == str(tmp_path / "c")
+    assert len(prepare("c.yaml").corpus) == 15
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("l.csv", b"path|speaker\n", "is one column; .csv is separated by commas"),
+        ("l.tsv", b"path\tspeaker\na.wav\tZo\xeb\n", "may be Windows-1252 or Latin-1"),
+        ("l.tsv", b"who\tspeaker\na.wav\tZo\n", "no column 'path'.*; the columns are who, speaker"),
+        ("wav.scp", b"a sox a.wav |\n", "commands is not read"),
+        ("a.TextGrid", b"", "1 TextGrids and no recording"),
+    ],
+)
+def test_the_reason_of_the_reader_is_said_where_there_is_no_recording(make, tmp_path, name, content, message):
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / name).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        make(place=f"c/{name}" if name.startswith("l.") else "c")
+
+
+def test_tiers_are_those_of_several_textgrids_not_of_the_first(make, tmp_path):
+    pytest.importorskip("praatio")
+    for number, name in enumerate(THREE):
+        (tmp_path / "c" / name).parent.mkdir(parents=True, exist_ok=True)
+        grid = GRID if number else GRID.replace('text = "a"', 'text = ""').replace('text = "b"', 'text = ""')
+        (tmp_path / "c" / name).with_suffix(".TextGrid").write_text(grid)
+    assert "tier 'phones'" in told(make(*THREE))["found"]
+
+
+def test_recordings_that_cannot_be_opened_are_said_and_a_few_odd_names_are_no_groups(make, tmp_path):
+    make(*THREE, purpose="speaker")
+    Path("c.yaml").unlink()
+    (tmp_path / "c" / "anna" / "bad.wav").write_bytes(b"no audio")
+    starter = make(place="c", purpose="speaker")
+    assert told(starter)["groups"] == "none found"
+    assert any("1 recording cannot be opened as audio (bad.wav)" in line for line in starter.lines)
+
+
+def test_a_word_of_one_recording_is_trained_and_not_tested(make, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPEECHGMM_CACHE", str(tmp_path / "cache"))
+    make("stop/0.wav", *(f"{word}/{n}.wav" for word in ("yes", "no") for n in range(6)))
+    assert written()["corpus"]["split"] == "fraction"
+    assert {one.split for one in prepare("c.yaml").corpus if one.label("word") == "stop"} == {"train"}
+    small = ["augment=null", "hmm.n_components=1", "parallel.n_jobs=1"]
+    run("c.yaml", small, output=tmp_path / "r", console=Console(quiet=True))
+
+
+def test_the_rate_and_the_test_are_said_as_they_are_taken(make):
+    starter = make(*(f"{s}/{name}" for s in ("Train", "Dev") for name in THREE), purpose="speaker", rate=44100)
+    assert told(starter)["taken"].startswith("16000 Hz, more made no preset better; recordings at other rates are")
+    assert told(starter)["test"] == "5 folds of recordings; each is tested once by models of the others"
 
 
 # ---- what is refused, with nothing written ----

@@ -5,7 +5,7 @@ presets' (``config/presets.py``); how a corpus is read is the readers' (``corpus
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,8 +16,7 @@ from speechgmm.cli.survey import NAMES_LOOKED_AT, Grouping, Survey, grouping, su
 from speechgmm.config import make_config
 from speechgmm.config.presets import preset, preset_names
 from speechgmm.corpus import Corpus
-from speechgmm.corpus.layouts import TABLES, Layout, recognise
-from speechgmm.corpus.readers.files import recordings_below
+from speechgmm.corpus.layouts import Layout, recognise
 from speechgmm.corpus.readers.folder import below_class, with_groups
 from speechgmm.engine.task import task_of
 from speechgmm.errors import ConfigError, DataError
@@ -70,7 +69,7 @@ def write_starter(
         raise ConfigError(f"{_manifest_of(path)} is there already; choose another name with --out")
     if purpose is not None and purpose not in preset_names():
         raise ConfigError(f"--for is {purpose!r}; expected one of {', '.join(preset_names())}")
-    layout = _recognised(root, folder, preset(purpose).columns if purpose else ())
+    layout = recognise(root, OF_FOLDERS, preset(purpose).columns if purpose else ())
     chosen = Purpose(preset(purpose), "asked for") if purpose else purpose_of(layout)
     label = OF_FOLDERS if chosen is None else label_for(layout, chosen.preset)
     found = survey(_labelled(layout, label, chosen))
@@ -85,13 +84,15 @@ def write_starter(
     if problem:
         warn(f"these recordings cannot be divided into training and test yet: {problem}")
     used = "group" in settings["corpus"]
-    facts = [*table(found, layout, group), ("for", f"{chosen.preset.name} ({chosen.preset.about}): {chosen.why}")]
+    facts = [
+        *table(found, layout, group),
+        ("taken", _rate_in_words(found, rate)),
+        ("for", f"{chosen.preset.name} ({chosen.preset.about}): {chosen.why}"),
+    ]
     facts.append(
-        ("split", _split_in_words(settings["corpus"], group if used else None))
-        if "split" not in dict(facts)
-        else ("test", "as the split says")
+        ("test" if "split" in dict(facts) else "split", _split_in_words(settings["corpus"], group if used else None))
     )
-    better = list(wishes(found, group, chosen.preset, rate, used=used))
+    better = list(wishes(found, group, chosen.preset, rate, used=used, folders=layout.keys["kind"] == "folder"))
     if layout.table:
         write_text(_manifest_of(path), layout.table)
     write_text(path, configuration(settings, chosen.preset, facts, better))
@@ -104,24 +105,12 @@ def _manifest_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}-manifest.tsv")
 
 
-def _recognised(root: Path, given: Path, columns: Sequence[str]) -> Layout:
-    try:
-        return recognise(root, OF_FOLDERS, columns)
-    except DataError:
-        found = recordings_below(root) if root.is_dir() else None
-        if found is None or found.audio or any(file.suffix.lower() in TABLES for file in root.iterdir()):
-            raise
-        looked = "looked for wav, flac, mp3, ogg, aiff and others that libsndfile reads"
-        raise DataError("; ".join([f"{given}: no recordings below it ({looked})", *found.notes()])) from None
-
-
 def _labelled(layout: Layout, label: str, chosen: Purpose | None) -> Corpus:
     """The corpus of a layout with the column of its classes, of which there must be enough for the purpose."""
     label = layout.label if label == OF_FOLDERS and layout.label else label
     if label == OF_FOLDERS and label not in layout.columns:
-        label = next(
-            (name for name in layout.columns if name.lower() in ("class", "category", "target", "name")), label
-        )
+        columns = {name.lower(): name for name in layout.columns}
+        label = next((columns[name] for name in ("class", "category", "target", "name") if name in columns), label)
     corpus = replace(layout.corpus, label=label)
     without = [one for one in corpus if one.split not in ("ubm", "cohort") and not (one.labels or {}).get(label)]
     if without:
@@ -231,9 +220,18 @@ def _divisions(found: Survey, group: Grouping | None) -> Iterator[tuple[str | No
         yield column, "fraction"
 
 
+def _rate_in_words(found: Survey, rate: int) -> str:
+    if set(found.rates) == {rate}:
+        return f"{rate} Hz, as recorded"
+    why = "more made no preset better" if rate == MOST_RATE else "the lowest rate"
+    return f"{rate} Hz, {why}; recordings at other rates are resampled (corpus.sample_rate)"
+
+
 def _split_in_words(corpus: Mapping[str, Any], group: Grouping | None) -> str:
     split = corpus["split"]
     kind = split["kind"] if isinstance(split, dict) else split
+    if kind == "column":
+        return "as the split says"
     apart = " groups" if group is not None else " recordings"
     if kind == "kfold":
         return f"{split['folds']} folds of{apart}; each is tested once by models of the others"

@@ -14,7 +14,7 @@ from speechgmm.corpus import Corpus, Utterance
 from speechgmm.corpus.layouts import Layout
 from speechgmm.corpus.name_parts import NamePart, group_in_names
 from speechgmm.corpus.readers.folder import below_class
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, first_few
 from speechgmm.io.decoders import Header, recording_header
 
 LOOKED_AT: Final = 500
@@ -37,6 +37,7 @@ class Survey:
     channels: Counter[int]
     slowest: tuple[str, ...]  # classes all of whose looked-at recordings have the lowest rate
     lengths: tuple[float, ...]  # s, sorted
+    unreadable: tuple[str, ...]  # recordings of the sample that cannot be opened
 
     @property
     def median(self) -> float:
@@ -64,12 +65,14 @@ def survey(corpus: Corpus) -> Survey:
     headers: dict[object, Header] = {}
     lengths: list[float] = []
     of_class: dict[str, set[int]] = {}
+    unreadable: dict[str, None] = {}
     for one in sample:
         try:
             if one.path not in headers:
                 headers[one.path] = recording_header(one.path)
-        except DataError:
-            continue  # the run names it
+        except DataError:  # the run says why
+            unreadable[one.path.name] = None
+            continue
         header = headers[one.path]
         of_class.setdefault(one.label(corpus.label), set()).add(header.rate)
         end = header.seconds if one.end is None else one.end
@@ -85,6 +88,7 @@ def survey(corpus: Corpus) -> Survey:
         Counter(header.channels for header in headers.values()),
         slowest if len(rates) > 1 and len(slowest) < len(of_class) else (),
         tuple(sorted(lengths)),
+        tuple(unreadable),
     )
 
 
@@ -128,7 +132,8 @@ def table(found: Survey, layout: Layout, group: Grouping | None) -> Iterator[tup
     sizes = found.sizes()
     least, most = min(sizes.values()), max(sizes.values())
     splits = Counter(one.split for one in found.corpus if one.split)
-    about = "about " if found.n_looked_at < len(found.corpus.paths()) else ""
+    n_tried = found.n_looked_at + len(found.unreadable)
+    about = "about " if n_tried < len(found.corpus.paths()) else ""
     yield "found", layout.what
     yield (
         "recordings",
@@ -136,7 +141,7 @@ def table(found: Survey, layout: Layout, group: Grouping | None) -> Iterator[tup
         + (f" ({len(found.corpus)} items)" if len(found.corpus) > len(found.corpus.paths()) else ""),
     )
     if about:
-        yield "looked at", f"{found.n_looked_at} of them, for rates, channels and lengths"
+        yield "looked at", f"{n_tried} of them, for rates, channels and lengths"
     each = f"{least} each" if least == most else f"{least} to {most} each"
     yield "classes", f"{len(sizes)} ({found.corpus.label}), {each}{' in training' if splits else ''}"
     if splits:
@@ -147,8 +152,26 @@ def table(found: Survey, layout: Layout, group: Grouping | None) -> Iterator[tup
     yield "groups", "none found" if group is None else str(group)
 
 
-def wishes(found: Survey, group: Grouping | None, preset: Preset, rate: int, *, used: bool) -> Iterator[str]:
-    """What limits the result, and what would make it better; ``used``: the group stands on one side of the split."""
+def wishes(
+    found: Survey, group: Grouping | None, preset: Preset, rate: int, *, used: bool, folders: bool = False
+) -> Iterator[str]:
+    """What limits the result, and what would make it better.
+
+    Args:
+        found: The corpus.
+        group: What belongs together.
+        preset: The purpose.
+        rate: Hz that is taken.
+        used: Whether a group stands on one side of the split.
+        folders: Whether the corpus is a folder for each class, whose file names may have a group.
+    """
+    if found.unreadable:
+        n = len(found.unreadable)
+        of = "1 recording" if n == 1 else f"{n} recordings"
+        yield (
+            f"{of} cannot be opened as audio ({first_few(list(found.unreadable), 3)}), and the run stops there: mend "
+            "or remove what `speechgmm check` lists, or set corpus.on_error: skip"
+        )
     sizes = found.sizes()
     small = [label for label, n in sizes.items() if n < FEW]
     if small:
@@ -164,9 +187,10 @@ def wishes(found: Survey, group: Grouping | None, preset: Preset, rate: int, *, 
         yield "recordings with several channels: their mean is taken; corpus.channel takes one of them"
     if group is None:
         what = "session" if preset.within_classes else next(name for name in preset.groups if name != "fold")
+        names = " or say where names have it (corpus.group: group and corpus.folder.group_from)" if folders else ""
         yield (
             f"no {what} is known: recordings of one {what} may be in training and in the test, and the result is then "
-            f"better than it will be in use; write a manifest with a column {what!r}"
+            f"better than it will be in use; write a manifest with a column {what!r}{names}"
         )
     elif not used:
         yield (

@@ -18,28 +18,28 @@ from speechgmm.corpus.readers.files import SPLIT_NAMES, any_below, files_below, 
 from speechgmm.corpus.readers.folder import FSDD_NAME, read_folder, read_fsdd
 from speechgmm.corpus.readers.kaldi import read_kaldi
 from speechgmm.corpus.readers.machines import is_dcase, is_mimii, read_dcase, read_mimii
-from speechgmm.corpus.readers.manifest import read_manifest, table_rows
-from speechgmm.corpus.readers.textgrid import interval_tiers, read_textgrids
+from speechgmm.corpus.readers.manifest import read_manifest
+from speechgmm.corpus.readers.textgrid import Interval, interval_tiers, read_textgrids
 from speechgmm.corpus.readers.timit import read_timit
 from speechgmm.corpus.spec import TextGridSpec, TimitSpec
+from speechgmm.corpus.table_columns import (
+    OTHER_NAMES,
+    TABLES,
+    columns_of,
+    is_of_recordings,
+    names_of,
+    renamed,
+    root_of,
+)
 from speechgmm.corpus.utterance import Corpus
 from speechgmm.errors import DataError
-
-TABLES: Final = (".tsv", ".csv", ".jsonl")
-
-OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
-    "path": ("file_name", "filename", "file", "filepath", "file_path", "audio", "audio_path", "wav", "recording_path"),
-    "start": ("onset", "begin", "start_time", "tmin", "xmin"),
-    "end": ("offset", "stop", "end_time", "tmax", "xmax"),
-    "split": ("subset", "partition"),
-}
-"""Column of a manifest -> what other tables call it."""
+from speechgmm.io.tables import table
 
 LONGEST_PHONE: Final = 0.25
 """s: a median interval that is longer is a word's."""
 
-LOOKED_AT: Final = 50
-"""Paths of a table that are looked for, to learn whether it lies where its recordings do."""
+GRIDS_LOOKED_AT: Final = 20
+"""TextGrids whose tiers are looked at: the first may have an empty one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,14 @@ def recognise(path: Path, label: str, columns: Sequence[str] = ()) -> Layout:
     for look in looks:
         if (found := look(path)) is not None:
             return found
-    corpus = read_folder(path, label)
+    try:
+        corpus = read_folder(path, label)
+    except DataError:
+        below = recordings_below(path)
+        if below.audio:
+            raise
+        looked = "looked for wav, flac, mp3, ogg, aiff and others that libsndfile reads"
+        raise DataError("; ".join([f"{path}: no recordings below it ({looked})", *below.notes()])) from None
     return Layout("a folder for each class", {"kind": "folder", "root": str(path)}, corpus, label)
 
 
@@ -135,11 +142,14 @@ def _textgrids(path: Path, columns: Sequence[str]) -> Layout | None:
     if not audio:
         raise DataError(f"{path}: {len(grids)} TextGrids and no recording; name the folder that holds both")
     root, folder = _apart(path, grids, audio)
-    tiers = {
-        name: [end - start for start, end, _ in intervals] for name, intervals in interval_tiers(grids[0]) if intervals
-    }
+    tiers: dict[str, list[float]] = {}
+    sample = grids[:: max(1, len(grids) // GRIDS_LOOKED_AT)]
+    for grid in sample:
+        for name, intervals in _tiers(grid):
+            if intervals:
+                tiers.setdefault(name, []).extend(end - start for start, end, _ in intervals)
     if not tiers:
-        raise DataError(f"{grids[0]}: no interval tier with text")
+        raise DataError(f"{path}: no interval tier with text in {len(sample)} TextGrids, the first is {grids[0]}")
     medians = {name: sorted(lengths)[len(lengths) // 2] for name, lengths in tiers.items()}
     asked = (name for name in tiers if name.lower() in columns or name.lower().removesuffix("s") in columns)
     tier = next(asked, min(medians, key=lambda name: medians[name]))
@@ -150,6 +160,13 @@ def _textgrids(path: Path, columns: Sequence[str]) -> Layout | None:
     keys = {"kind": "textgrid", "root": str(root), "textgrid": section}
     what = f"recordings with {len(grids)} TextGrids {where}, tier {tier!r}"
     return Layout(what, keys, read_textgrids(root, label, spec), label)
+
+
+def _tiers(grid: Path) -> list[tuple[str, list[Interval]]]:
+    try:
+        return interval_tiers(grid)
+    except DataError as error:
+        raise DataError(f"{grid}: {error}") from None
 
 
 def _apart(path: Path, grids: list[Path], audio: tuple[Path, ...]) -> tuple[Path, Path | None]:
@@ -175,12 +192,15 @@ def _apart(path: Path, grids: list[Path], audio: tuple[Path, ...]) -> tuple[Path
 
 
 def _table_in(path: Path) -> Layout | None:
-    """The one table of recordings in a folder."""
-    found = [file for file in sorted(path.iterdir()) if file.suffix.lower() in TABLES and _names(file).get("path")]
+    """The one table of recordings in a folder; or one level below, as ``meta/list.csv`` beside ``audio``."""
+    found = [file for file in sorted(path.iterdir()) if is_of_recordings(file)]
     if len(found) > 1:
         names = ", ".join(file.name for file in found)
         raise DataError(f"{path}: {len(found)} tables of recordings, {names}; name the one that is meant")
-    return _of_table(found[0]) if found else None
+    if found:
+        return _of_table(found[0])
+    below = [file for file in sorted(path.glob("*/*")) if is_of_recordings(file)]
+    return _of_table(below[0]) if len(below) == 1 and root_of(below[0]) is not None else None
 
 
 def _audio_folder(path: Path) -> Layout | None:
@@ -200,73 +220,39 @@ def _audio_folder(path: Path) -> Layout | None:
             **row,
         }
         for split, file in found
-        for row in _renamed(file)
+        for row in renamed(file)
     ]
     return _written("an AudioFolder (metadata with file_name)", path, rows)
 
 
 def _of_table(path: Path) -> Layout:
-    names = _names(path)
+    names = names_of(path)
     if "path" not in names:
-        columns = ", ".join(_columns(path))
+        columns = ", ".join(columns_of(path))
         others = ", ".join(OTHER_NAMES["path"])
         raise DataError(f"{path}: no column 'path' (or {others}); the columns are {columns}")
+    root = root_of(path)
+    where = "" if root in (None, path.parent) else f"; its paths begin in {root}"
     if all(name == column for column, name in names.items()):
-        corpus = read_manifest(path, None, None)
-        layout = Layout("a manifest", {"kind": "manifest", "path": str(path)}, corpus)
+        corpus = read_manifest(path, root, None)
+        keys = {"kind": "manifest", "path": str(path), **({"root": str(root)} if where else {})}
+        layout = Layout(f"a manifest{where}", keys, corpus)
     else:
-        layout = _written("a table of recordings", path.parent, _renamed(path))
-    some = layout.corpus.paths()[:LOOKED_AT]
-    if not any(recording.exists() for recording in some):
+        layout = _written(f"a table of recordings{where}", root or path.parent, renamed(path))
+    if root is None:
         raise DataError(
-            f"{path}: none of its recordings is there, such as {some[0]}; put the table into the folder that its paths "
-            "are relative to"
+            f"{path}: none of its recordings is there, such as {layout.corpus.paths()[0]}; put the table into the "
+            "folder that its paths are relative to"
         )
     return layout
-
-
-def _columns(path: Path) -> tuple[str, ...]:
-    try:
-        return next((tuple(row) for _, row in table_rows(path) if isinstance(row, dict)), ())
-    except DataError:
-        return ()
-
-
-def _names(path: Path) -> dict[str, str]:
-    """Column of a manifest -> what this table calls it."""
-    by_name = {column.lower(): column for column in _columns(path)}
-    found = {}
-    for column, others in OTHER_NAMES.items():
-        name = next((by_name[name] for name in (column, *others) if name in by_name), None)
-        if name is not None:
-            found[column] = name
-    return found
-
-
-def _renamed(path: Path) -> list[dict[str, str]]:
-    """The rows of a table under the names that a manifest has. Raises DataError for rows that are wrong."""
-    new = {name: column for column, name in _names(path).items()}
-    rows = []
-    for line, row in table_rows(path):
-        if isinstance(row, str):
-            raise DataError(f"{path}, line {line}: {row}")
-        rows.append({new.get(column, column): value for column, value in row.items()})
-    if any("path" not in row for row in rows):
-        raise DataError(f"{path}: no column that names the recordings ({', '.join(OTHER_NAMES['path'])})")
-    return rows
 
 
 def _written(what: str, root: Path, rows: list[dict[str, str]]) -> Layout:
     """The layout of rows that make a manifest, once it is written."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    lines = ["\t".join(columns), *("\t".join(_cell(row.get(column, "")) for column in columns) for row in rows)]
-    table = "\n".join(lines) + "\n"
+    text = table(columns, ([row.get(column, "") for column in columns] for row in rows))
     with TemporaryDirectory() as place:
         path = Path(place) / "manifest.tsv"
-        path.write_text(table, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         corpus = read_manifest(path, root, None)
-    return Layout(what, {"kind": "manifest", "root": str(root)}, corpus, table=table)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split())
+    return Layout(what, {"kind": "manifest", "root": str(root)}, corpus, table=text)

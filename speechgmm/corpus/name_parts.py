@@ -18,6 +18,12 @@ COUNTER: Final = re.compile(
 )
 """A last part that numbers recordings."""
 
+MOST_ARE_NUMBERED: Final = 0.8
+"""Share of the recordings from which on their last part numbers them, whatever a few others are called."""
+
+SEXES: Final = frozenset(("m", "f", "w", "male", "female", "man", "woman"))
+"""Parts that say who speaks by sex alone: no group of speakers."""
+
 MOST_VALUES: Final = 0.5
 """Values of a group, as a share of the recordings, at most: below that each has two on average."""
 
@@ -56,7 +62,7 @@ def group_in_names(names: Sequence[tuple[str, str]], *, within_classes: bool) ->
     for place in range(min(lengths)):
         values = [(label, words[place]) for label, words in parts]
         last = any(length == place + 1 for length in lengths)
-        if last and all(COUNTER.fullmatch(value) for _, value in values):
+        if last and sum(bool(COUNTER.fullmatch(value)) for _, value in values) >= MOST_ARE_NUMBERED * len(values):
             continue
         before = rf"(?:[^{SEPARATORS}]+[{SEPARATORS}]){{{place}}}" if place else ""
         part = _part(names, values, rf"^{above}{before}([^{SEPARATORS}]+)")
@@ -75,11 +81,18 @@ def _part(names: Sequence[tuple[str, str]], values: Sequence[tuple[str, str]], p
     if not 2 <= len(distinct) <= MOST_VALUES * len(values):
         return None
     of_class = _by_class(values)
-    if all(len(found) == 1 for found in of_class.values()):  # the class once more
+    if all(len(found) == 1 for found in of_class.values()) or _is_numbered_class(values):  # the class once more
+        return None
+    if SEXES.issuperset(value.lower() for value in distinct):
         return None
     if _is_within(values) and sum(len(found) > 1 for found in of_class.values()) < len(of_class) / 2:
         return None
     return NamePart(pattern, len(distinct), values[0][1], names[0][1])
+
+
+def _is_numbered_class(values: Sequence[tuple[str, str]]) -> bool:
+    """Whether every value is the class with a number: ``yes3`` of ``yes``."""
+    return all(re.fullmatch(rf"{re.escape(label)}\d*", value, re.IGNORECASE) for label, value in values)
 
 
 def _by_class(values: Sequence[tuple[str, str]]) -> Mapping[str, set[str]]:

@@ -22,10 +22,17 @@ FEWEST: Final = 8
 """Errors, or items, from which their shares mean something."""
 
 
-def hints_of_interval(metrics: Metrics, *, folds: bool = False) -> Iterator[str]:
+def hints_of_interval(metrics: Metrics, group: str | None, *, folds: bool = False) -> Iterator[str]:
     """Whether the interval of the first metric is wide, and whether groups or items are too few.
 
-    ``folds``: every item is tested already.
+    Parameters
+    ----------
+    metrics
+        Results of the run.
+    group
+        Column of the corpus that recordings are grouped by; None: intervals go by items or recordings.
+    folds
+        Folds would test no more items: each is tested already, or the task has none.
     """
     name, metric = next(iter(metrics.items()), ("", None))
     if metric is None or metric.unit != "fraction" or metric.low is None or metric.high is None:
@@ -34,7 +41,7 @@ def hints_of_interval(metrics: Metrics, *, folds: bool = False) -> Iterator[str]
     if width < WIDE:
         return
     about = f"the interval of {name.replace('_', ' ')} is {100 * width:.0f} points wide"
-    if metric.n_groups is None:
+    if metric.n_groups is None or group is None:
         more = "test more recordings" + ("" if folds else ", or all of them by folds (corpus.split)")
         yield f"{about}: {metric.n} test items are few; {more}"
     elif metric.n_groups < FEW_GROUPS:

@@ -207,8 +207,8 @@ def check_rate(name: str, rate: int, wanted: int, *, resample: bool) -> None:
     """Raise DataError where a recording has another rate, in Hz, and is not to be resampled."""
     if rate != wanted and not resample:
         raise DataError(
-            f"{name}: sample rate {rate} Hz, not {wanted} Hz; resample it (corpus.resample: true, or resample=True "
-            f"with a model), or set corpus.sample_rate to {rate} if all are so"
+            f"{name}: sample rate {rate} Hz, not {wanted} Hz; resample it (corpus.resample: true; with a model the "
+            f"option resample, in Python resample=True), or set corpus.sample_rate to {rate} if all are so"
         )
 
 

@@ -23,7 +23,7 @@ register("diarization", "speechgmm.tasks.diarization", "who speaks when in it")
 register_report("speechgmm.report.page")
 
 register_kind("classes", "speechgmm.tasks.classification", "models of classes", "score", keys=())
-register_kind("segments", "speechgmm.tasks.segments", "models of segments with known boundaries", "score")
+register_kind("segments", "speechgmm.tasks.segments", "models of segments, or of whole sounds", "score")
 register_kind("recogniser", "speechgmm.tasks.recognition", "a recogniser", "recognise")
 register_kind("anomaly", "speechgmm.tasks.anomaly", "an anomaly-detection model", "score")
 register_kind("clustering", "speechgmm.tasks.clustering", "a background model for clustering", "cluster")

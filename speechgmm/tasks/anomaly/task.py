@@ -11,6 +11,7 @@ from speechgmm.config import Config
 from speechgmm.corpus import Corpus, Fold, SplitSpec
 from speechgmm.engine.class_report import classes_table
 from speechgmm.engine.comparison import Compared
+from speechgmm.engine.hints import hints_of_interval
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Task
@@ -172,7 +173,8 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
         evaluation: AnomalyEvaluation,
     ) -> Sequence[str]:
         """Rates that the threshold was not made for, what is found least, and wide intervals."""
-        return [*hints_of_anomalies(evaluation, tested.file), *super().hints(job, systems, tested, evaluation)]
+        wide = hints_of_interval(evaluation.metrics, job.experiment.config.corpus.group, folds=True)
+        return [*hints_of_anomalies(evaluation, tested.file), *wide]
 
     def criterion_name(self, config: Config) -> str:
         """Area under the ROC curve."""

@@ -46,9 +46,14 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
     )
 
     def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
-        """Labels are transcripts: recordings are divided without regard to them."""
+        """Labels are transcripts: recordings are divided without regard to them.
+
+        Of isolated words each is a class, whose recordings are dealt out evenly, and one that would not be trained is
+        refused, unless ``corpus.on_error: skip`` asks for the test of such words.
+        """
         spec = config.corpus
-        return make_split(corpus, spec.split, group=spec.group, seed=config.seed, classes=False)
+        classes = are_isolated(config) and spec.split.kind != "column" and spec.on_error == "stop"
+        return make_split(corpus, spec.split, group=spec.group, seed=config.seed, classes=classes)
 
     def silence(self, corpus: Corpus) -> Silence:
         """Kept: words are found frame after frame."""

@@ -28,7 +28,8 @@ class Segments(ClassTask[TrainedSegments]):
 
     name: ClassVar[str] = "segments"
     no_enrolment: ClassVar[str | None] = (
-        "the streams and their weights are learnt from all classes together; train again with the new recordings"
+        "the streams and their weights are learnt from all classes together; train again with the new recordings, or "
+        "with segments: null in the configuration, which makes mixtures of single classes: they can be added to"
     )
     score_unit: ClassVar[str] = "nats"
 
