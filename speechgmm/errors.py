@@ -71,6 +71,17 @@ class ModelFileError(SpeechGMMError):
     """A file that is not a model this version can read."""
 
 
+def check_type(name: str, value: object, kind: type | tuple[type, ...], expected: str) -> None:
+    """Raise ConfigError for an argument of another type; True and False are no numbers.
+
+    >>> check_type("top", "3", int, "a whole number")
+    Traceback (most recent call last):
+    speechgmm.errors.ConfigError: top is '3'; expected a whole number
+    """
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise ConfigError(f"{name} is {value!r}; expected {expected}", arguments=(name,))
+
+
 class FitWarning(UserWarning):
     """A mixture is not what its user may take it for; the message says why and what to do."""
 

@@ -52,6 +52,9 @@ def test_a_wide_interval_is_said_with_what_it_rests_on() -> None:
     assert hint.startswith("the interval of accuracy is 30 points wide: 6 groups (corpus.group) are few")
     (hint,) = hints_of_interval({"error_rate": Metric(0.2, 24, "fraction", low=0.1, high=0.4)})
     assert hint.startswith("the interval of error rate is 30 points wide: 24 test items are few")
+    assert "by folds" in hint
+    (hint,) = hints_of_interval({"error_rate": Metric(0.2, 24, "fraction", low=0.1, high=0.4)}, folds=True)
+    assert hint.endswith("24 test items are few; test more recordings"), "every item is tested by folds already"
     for silent in (
         Metric(0.8, 300, "fraction", low=0.78, high=0.82, n_groups=6),
         Metric(0.8, 300, "fraction", low=0.6, high=0.9, n_groups=40),

@@ -118,6 +118,11 @@ def test_a_guess_follows_class_names_then_lengths_and_is_said(make):
     assert told(make(*(f"d/{name}" for name in THREE), place="c/d"))["for"].startswith("word (")
 
 
+def test_what_no_group_means_is_said_by_a_word_for_these_recordings(make):
+    lines = make("dog/1.wav", "dog/2.wav", "rain/1.wav", "rain/2.wav", purpose="sound").lines
+    assert any("no site is known: recordings of one site may be in training and in the test" in line for line in lines)
+
+
 def test_training_counts_training_recordings_alone(make):
     names = [
         "train/anna/0.wav",

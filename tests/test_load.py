@@ -444,6 +444,9 @@ class NotReadable:
         ([0.1, 0.2], RATE, DataError, "audio is a list of numbers; expected samples as a numpy array"),
         ("a.wav", RATE, ConfigError, "a.wav: sample_rate=8000 is for samples, and a file says its own rate"),
         ("nowhere.wav", None, DataError, "nowhere.wav"),
+        (None, None, DataError, "samples are a builtins.NoneType; expected a numpy array"),
+        (GOOD[:0].reshape(0, 2), RATE, DataError, r"no samples, shape \(0, 2\)"),
+        ("", None, ConfigError, "audio is an empty path"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::speechgmm.errors.RecordingWarning")
@@ -453,6 +456,53 @@ def test_samples_that_cannot_be_used_are_refused(
     for name in ("class", "recognition"):
         with pytest.raises(error, match=message):
             load(name).score(samples, rate)
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "arguments", "message"),
+    [
+        ("verify-norm", "verify", {"claim": "s0", "threshold": "1"}, "threshold is '1'; expected a number"),
+        ("verify-norm", "verify", {"claim": "nobody"}, "claim nobody: no such class; the model has s0"),
+        ("class", "classify_windows", {"window": "1"}, "window is '1'; expected a number of seconds"),
+        ("class", "classify_windows", {"hop": True}, "hop is True; expected a number of seconds"),
+        ("segments", "classify", {"segments": 5}, r"segments is 5; expected pairs \(start, end\) in s, or a path"),
+        (
+            "segments",
+            "classify",
+            {"segments": [(np.nan, 0.5)]},
+            r"segments\[0\] is \(nan, 0.5\); expected \(start, end\)",
+        ),
+        ("recognition", "recognise", {"top": 1.5}, "top is 1.5; expected a whole number of hypotheses"),
+        ("recognition", "align", {"text": 5}, "text is 5; expected the words that are said"),
+    ],
+)
+def test_an_argument_of_another_type_is_named(name: str, method: str, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        getattr(load(name), method)(GOOD, RATE, **arguments)
+
+
+def test_what_is_no_path_is_no_model() -> None:
+    with pytest.raises(ConfigError, match="path is 5; expected the folder of a run, or its model file"):
+        sg.load(5)
+
+
+def test_samples_of_a_list_that_cannot_be_used_are_returned_in_their_place_too(background: Path) -> None:
+    model = load("class")
+    given = [GOOD[:0], GOOD, GOOD.astype(np.int32), GOOD]
+    first, good, third, last = model.score(given, RATE, on_error="return")
+    assert isinstance(first, DataError)
+    assert isinstance(third, DataError)
+    assert (good.log_likelihoods, last.log_likelihoods) == (model.score(GOOD, RATE).log_likelihoods,) * 2
+    with pytest.raises(DataError, match=r"samples\[0\]: no samples"):
+        model.score(given, RATE)
+    clusters = sg.load(background)
+    found = clusters.cluster([*given, hum(1, 330.0)], RATE, n_clusters=2, on_error="return")
+    assert found.recordings == ("samples[1]", "samples[3]", "samples[4]")
+    assert [name for name, _ in found.failures] == ["samples[0]", "samples[2]"]
+    with pytest.raises(DataError, match=r"samples\[0\]: no samples"):
+        clusters.cluster(given, RATE)
+    with pytest.raises(ConfigError, match="on_error is 'skip'"):
+        clusters.cluster(given, RATE, on_error="skip")
 
 
 def test_samples_beyond_full_scale_are_used_and_said() -> None:
@@ -509,3 +559,21 @@ def test_the_page_has_an_example_of_every_method() -> None:
     """``tests/test_site_code.py`` runs them."""
     code = "".join(re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
     assert [method for method in METHODS if f".{method}(" not in code] == []
+
+
+# ---- small laws of results ----
+
+
+def test_a_list_of_one_recording_gives_a_list_of_one_result() -> None:
+    model = load("class")
+    assert model.score([GOOD], RATE)[0].log_likelihoods == model.score(GOOD, RATE).log_likelihoods
+
+
+def test_an_anomaly_is_above_the_threshold_begins_before_it_ends_and_is_json_without_nan() -> None:
+    found = load("anomaly").score(np.concatenate([GOOD, -GOOD]), RATE, label="m0")
+    assert found.start < found.end
+    values = dict.fromkeys(("recording", "label", "decision"), "") | {"p_value": np.nan, "start": 0.0, "end": np.inf}
+    for score, is_above in ((5.0, False), (7.0, False), (8.0, True)):
+        one = sg.AnomalyResult(**values, score=score, threshold=7.0, n_frames=1, times=(), curve=(float("nan"),))
+        assert one.is_anomalous is is_above
+        assert (one.to_dict()["p_value"], one.to_dict()["end"], one.to_dict()["curve"]) == (None, None, [None])

@@ -108,6 +108,13 @@ def test_a_name_that_never_was_there_is_an_attribute_error(module: str) -> None:
         import_module(module).nothing_of_this_name  # noqa: B018
 
 
+def test_a_name_that_has_changed_is_there_under_the_old_one() -> None:
+    from speechgmm.engine import runs
+
+    with pytest.warns(DeprecationWarning, match=r"runs\.Result is speechgmm\.engine\.runs\.RunResult now"):
+        assert runs.Result is runs.RunResult
+
+
 def test_class_models_with_a_method_or_a_cohort_are_models_of_claims_and_warn() -> None:
     ubm, ann, bob = (sg.DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 2.0, 1.0))
     cohort = Cohort(("bob",), (bob,), ScoreNorm.of("t"))

@@ -19,7 +19,7 @@ import speechgmm as sg
 from speechgmm import plots
 from speechgmm.engine.console import Console
 from speechgmm.engine.run_folder import read_run
-from speechgmm.engine.runs import Result
+from speechgmm.engine.runs import RunResult
 from speechgmm.errors import ConfigError, DataError, ShapeError
 from speechgmm.evaluation import Application, Trials, eer, error_rates, pav_llrs, rank_trials
 from speechgmm.gmm import DiagGMM
@@ -188,6 +188,29 @@ def test_counts_and_labels_that_do_not_fit_are_refused() -> None:
             plots.confusion_matrix(counts, labels)
 
 
+@pytest.mark.parametrize("counts", [np.eye(3) * 0.9, [[-1, 2], [1, 1]], [[np.nan, 1], [1, 1]], [["a"]]])
+def test_a_confusion_matrix_takes_counts_and_no_shares(counts: object) -> None:
+    with pytest.raises(DataError, match="counts"):
+        plots.confusion_matrix(counts)
+
+
+def test_labels_are_each_once_and_may_be_numbers() -> None:
+    with pytest.raises(ConfigError, match="expected each once"):
+        plots.confusion_matrix(np.eye(2), ["a", "a"])
+    axes = plots.confusion_matrix([[1, 0], [0, 2]], [7, 8], order=[8, 7])
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["8", "7"]
+    with pytest.raises(ConfigError, match="order is 5; expected one of class, similarity, phone, or labels"):
+        plots.confusion_matrix(np.eye(2), order=5)
+    with pytest.raises(ShapeError, match=r"expected \(C, C\) counts"):
+        plots.confusion_matrix(np.zeros((0, 0)))
+
+
+@pytest.mark.parametrize("ax", [5, Figure()])
+def test_what_is_no_axes_is_refused(ax: object) -> None:
+    with pytest.raises(ConfigError, match=r"ax is .*; expected axes of matplotlib"):
+        plots.tippett(some_trials(), ax=ax)
+
+
 # ---- trials ----
 
 
@@ -280,6 +303,14 @@ def test_scores_without_their_truth_are_refused() -> None:
     for plot in (plots.det, plots.tippett, plots.reliability, plots.score_histogram):
         with pytest.raises(ShapeError, match="scores without is_target"):
             plot([1.0, 2.0])
+        with pytest.raises(ConfigError, match="is_target beside a run or Trials"):
+            plot(some_trials(), [True, False])
+        with pytest.raises(DataError, match="no trials"):
+            plot([], [])
+        with pytest.raises(DataError, match="scores is list, not all numbers"):
+            plot(["a", "b"], [True, False])
+    with pytest.raises(DataError, match="no system"):
+        plots.det({})
 
 
 # ---- training, mixtures ----
@@ -326,12 +357,17 @@ def test_a_million_frames_are_thinned_evenly() -> None:
     assert shown[-1] > 0.999
 
 
-@pytest.mark.parametrize("dims", [(0, 3), (-1, 0), (0,)])
-def test_dimensions_that_a_mixture_has_not_are_refused(dims: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("dims", [(0, 3), (-1, 0), (0,), (0.5, 1), 1, "ab"])
+def test_dimensions_that_a_mixture_has_not_are_refused(dims: object) -> None:
     with pytest.raises(ShapeError, match="expected two dimensions from 0 to 2"):
         plots.mixture(mixture(), dims=dims)
     with pytest.raises(ShapeError, match=r"expected \(T, 3\)"):
         plots.mixture(mixture(), np.zeros((5, 2)))
+    with pytest.raises(ConfigError, match="model is 5; expected a DiagGMM or a Fit"):
+        plots.mixture(5)
+    for deviations in (-1, np.nan, [2, 0]):
+        with pytest.raises(ConfigError, match=r"deviations is .*; expected numbers above 0"):
+            plots.mixture(mixture(), deviations=deviations)
 
 
 # ---- features and spectrograms ----
@@ -351,6 +387,30 @@ def test_features_are_in_standard_deviations_over_their_time() -> None:
     for values in (np.zeros((2, 2, 2)), np.zeros((0, 3))):
         with pytest.raises(ShapeError, match=r"expected frames \(T, D\)"):
             plots.features(values)
+
+
+def test_a_feature_without_a_value_in_places_is_blank_there_alone() -> None:
+    frames = np.random.default_rng(0).normal(size=(50, 2))
+    frames[3, 1] = np.nan
+    shown = np.ma.asarray(plots.features(frames).images[0].get_array())
+    assert np.ma.getmaskarray(shown).sum() == 1
+    np.testing.assert_allclose(shown[1].std(), 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hop": 0}, "expected seconds, hop above 0"),
+        ({"start": np.nan}, "expected seconds, hop above 0"),
+        ({"segments": [(0, 1)]}, r"segments\[0\] is \(0, 1\); expected \(start, end, label\)"),
+        ({"segments": 5}, r"segments is 5; expected segments \(start, end, label\)"),
+        ({"segments": [(1, 0, "a")]}, r"segments\[0\] is from 1 to 0 s; expected start <= end"),
+        ({"segments": [(0, 1, "a")], "tier": "words"}, "tier is 'words', and segments are no TextGrid"),
+    ],
+)
+def test_times_that_cannot_be_drawn_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises((ConfigError, DataError), match=message):
+        plots.features(np.zeros((9, 2)), **options)
 
 
 def test_boundaries_stand_where_the_segments_are_whoever_names_them(tmp_path: Path) -> None:
@@ -378,13 +438,17 @@ def test_a_spectrogram_finds_the_tone_where_it_is() -> None:
     assert (left, right) == (3.0, pytest.approx(5.0, abs=0.02))
     with pytest.raises(ShapeError, match="one window"):
         plots.spectrogram(np.zeros(10), 8000)
+    with pytest.raises(DataError, match="samples are NaN or infinite"):
+        plots.spectrogram(np.full(8000, np.nan), 8000)
+    with pytest.raises(ConfigError, match="sample_rate is 0; expected a whole number of Hz"):
+        plots.spectrogram(samples, 0)
 
 
 # ---- runs ----
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Result:
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     """A calibrated run of verification on hums."""
     import soundfile
 
@@ -402,7 +466,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Result:
     return sg.run(root / "hums.yaml", output=root / "run", console=Console(quiet=True))
 
 
-def test_a_run_is_drawn_from_its_folder_its_name_and_its_result_alike(run: Result) -> None:
+def test_a_run_is_drawn_from_its_folder_its_name_and_its_result_alike(run: RunResult) -> None:
     folder = read_run(run.folder)
     trials = folder.claims.calibrated
     for source in (run, run.folder, str(run.folder), folder):
@@ -415,7 +479,7 @@ def test_a_run_is_drawn_from_its_folder_its_name_and_its_result_alike(run: Resul
     assert len(plots.det(run).get_legend().get_texts()) == 2, "the prior of the run is marked"
 
 
-def test_what_a_run_has_not_is_said_and_what_is_no_run_too(run: Result, tmp_path: Path) -> None:
+def test_what_a_run_has_not_is_said_and_what_is_no_run_too(run: RunResult, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="expected a run of classification or of recognition"):
         plots.confusion_matrix(run)
     for plot in (plots.det, plots.confusion_matrix, plots.training_curves):

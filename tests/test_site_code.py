@@ -45,6 +45,7 @@ EXTRAS = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["
 RUN_BY = {
     "docs/how-to/plots.md": "test_plots.py",
     "docs/how-to/scikit-learn.md": "test_sklearn_tools.py",
+    "docs/how-to/service.md": "test_service.py",
 }
 """Pages that a test of their own runs, with the models that they need."""
 

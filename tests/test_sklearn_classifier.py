@@ -124,6 +124,13 @@ def test_temperature_softens_posteriors_and_with_equal_priors_changes_no_decisio
     assert soft.predict_proba(sequences).max(axis=1).mean() < sharp.predict_proba(sequences).max(axis=1).mean()
 
 
+def test_temperature_is_a_factor_on_the_likelihood_and_not_on_the_prior() -> None:
+    rows, labels = np.arange(8.0).reshape(4, 2), [0, 0, 1, 1]
+    model = GMMClassifier(priors=[0.9, 0.1], temperature=0.25).fit(rows, labels)
+    expected = 0.25 * np.stack([one.score_samples(rows) for one in model.mixtures_], axis=1) + np.log([0.9, 0.1])
+    np.testing.assert_allclose(model.joint_log_likelihoods(rows), expected)
+
+
 def test_of_two_classes_the_decision_function_is_the_difference() -> None:
     rows, labels = np.r_[np.zeros(10), np.ones(10)][:, None] + 0.1 * np.arange(20)[:, None], np.repeat(["n", "y"], 10)
     model = GMMClassifier().fit(rows, labels)
@@ -224,6 +231,15 @@ def test_what_cannot_be_used_is_refused(X: Any, y: Any, options: dict[str, Any],
         GMMClassifier().fit(X, y, **options)
 
 
+def test_rows_too_far_out_for_every_class_are_refused_and_not_given_to_the_first() -> None:
+    rows, labels = np.arange(8.0).reshape(4, 2), [0, 0, 1, 1]
+    model = GMMClassifier().fit(rows, labels)
+    with pytest.raises(ValueError, match="row 1 has no finite log-likelihood under any class"):
+        model.predict([[0.0, 1.0], [1e200, 1.0]])
+    with pytest.raises(ValueError, match="sequence 0 has no finite log-likelihood"):
+        model.predict_proba([np.full((3, 2), 1e200)])
+
+
 def test_parameters_out_of_range_and_no_fit_are_refused() -> None:
     rows, labels = np.arange(8.0).reshape(4, 2), [0, 0, 1, 1]
     with pytest.raises(ValueError, match="temperature is 0; expected a number above 0"):
@@ -233,5 +249,10 @@ def test_parameters_out_of_range_and_no_fit_are_refused() -> None:
             GMMClassifier(priors=priors).fit(rows, labels)
     with pytest.raises(ValueError, match=r"class 0: 2 rows for n_components = 3"):
         GMMClassifier(GaussianMixture(3)).fit(rows, labels)
+    for estimator in (5, GaussianMixture):
+        with pytest.raises(
+            ValueError, match=r"estimator is .*; expected a mixture, or an estimator with score_samples"
+        ):
+            GMMClassifier(estimator).fit(rows, labels)
     with pytest.raises(NotFittedError):
         GMMClassifier().predict(rows)

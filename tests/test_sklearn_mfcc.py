@@ -126,6 +126,7 @@ def test_a_clone_has_the_parameters_and_no_fit(recordings: list[Samples]) -> Non
         ([np.zeros(10)], "recording 0: 10 samples at 8000 Hz are too short"),
         (np.zeros(8000), r"recording 0 is a float64; expected a path or samples \(N,\)"),
         ([], "no recordings"),
+        (None, "X is None; expected a list of recordings"),
         (["missing.wav"], "missing.wav"),
     ],
 )
@@ -144,6 +145,7 @@ def test_recordings_that_cannot_be_used_are_refused(recordings: Any, message: st
         ({"cmvn": "sliding"}, "cmvn"),
         ({"n_ceps": 0}, "n_ceps"),
         ({"preset": "ours"}, "preset"),
+        ({"spec": 5}, "spec is 5; expected a FeatureSpec"),
     ],
 )
 def test_a_parameter_out_of_range_is_named(recordings: list[Samples], parameters: dict[str, Any], message: str) -> None:

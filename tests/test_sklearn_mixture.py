@@ -16,7 +16,7 @@ from sklearn.mixture import GaussianMixture as Theirs
 
 import speechgmm as sg
 from speechgmm.errors import FitWarning
-from speechgmm.sklearn import GaussianMixture
+from speechgmm.sklearn import BayesianGaussianMixture, GaussianMixture
 
 Floats = NDArray[np.float64]
 MEANS = np.array([[0.0, 0.0, 0.0], [6.0, 0.0, -4.0], [0.0, 8.0, 5.0]])
@@ -451,3 +451,18 @@ def test_verbose_prints_a_line_for_each_start_and_then_for_iterations(capsys: py
     assert "  iteration 5:" in capsys.readouterr().out
     GaussianMixture(3, **settings).fit(rows)
     assert not capsys.readouterr().out
+
+
+def test_a_fit_that_goes_on_refuses_other_components_and_columns() -> None:
+    rows = np.random.default_rng(0).normal(size=(100, 3))
+    for mixture in (GaussianMixture(2, warm_start=True), BayesianGaussianMixture(2, warm_start=True, max_iter=500)):
+        mixture.fit(rows)
+        with pytest.raises(
+            ValueError, match="warm_start goes on from the fitted mixture of 2 components and 3 columns"
+        ):
+            mixture.set_params(n_components=3).fit(rows)
+        with pytest.raises(ValueError, match="there are 2 columns; fit a clone"):
+            mixture.set_params(n_components=2).fit(rows[:, :2])
+    pieces = GaussianMixture(2).partial_fit(rows)
+    with pytest.raises(ValueError, match="partial_fit goes on from the fitted mixture of 2 components"):
+        pieces.set_params(n_components=3).partial_fit(rows)

@@ -229,6 +229,10 @@ def test_pieces_that_do_not_fit_are_refused(shared_model: sg.LoadedModel) -> Non
         shared_model.stream(16000)
     with pytest.raises(ConfigError, match=r"window 0.001: seconds, at least the time between frames"):
         shared_model.stream(RATE, window=0.001)
+    with pytest.raises(ConfigError, match="window is None; expected a number of seconds"):
+        shared_model.stream(RATE, window=None)
+    with pytest.raises(ConfigError, match=r"sample_rate is 8000.0; expected a whole number of Hz"):
+        shared_model.stream(8000.0)
     stream = shared_model.stream(RATE)
     assert stream.push(np.zeros(0, np.float32)) == []
     stream.push(hum(0, 150.0))
@@ -244,6 +248,15 @@ def test_pieces_that_do_not_fit_are_refused(shared_model: sg.LoadedModel) -> Non
             use()
     with pytest.raises(DataError, match="no samples"):
         shared_model.stream(RATE).close()
+
+
+def test_the_end_of_a_stream_of_another_rate_is_the_result_of_the_whole_at_that_rate() -> None:
+    model = sg.load(KEPT / "class", resample=True)
+    samples = np.random.default_rng(0).normal(scale=0.1, size=24000).astype(np.float32)
+    stream = model.stream(16000)
+    for part in np.array_split(samples, 7):
+        stream.push(part)
+    assert stream.close() == model.score(samples, 16000)
 
 
 # ---- standard input ----

@@ -58,7 +58,7 @@ def test_every_task_has_its_row_and_every_no_its_reason() -> None:
     assert set(matrix().values()) == {"yes", "no"}
     assert {name for name, _ in matrix()} == {*entries(), RECIPE}
     columns = list(dict.fromkeys(column for _, column in matrix()))
-    about, _, why = PAGE.partition("## Why not")
+    about, _, why = PAGE.partition("## Why some cells say no")
     assert re.findall(r"^- \*\*(.+?)\*\*: ", about, re.MULTILINE) == columns
     reasons = re.findall(r"^- \*\*(\w+), (.+?)\*\*: \w", why, re.MULTILINE)
     given = [(name, column.replace(" and ", ", ")) for name, column in reasons if column != "everything"]

@@ -2,8 +2,9 @@
 Sounds and machines: which one, and is it normal?
 =================================================
 
-You have recordings of sounds or machines. This tutorial trains models that tell three machines apart, then models that
-know one machine's normal sound and find recordings that differ, and says when in the recording.
+You have recordings of sounds or machines. This tutorial trains models that tell three
+machines apart, then models that know one machine's normal sound and find recordings
+that differ, and says when in the recording.
 
 Install: ``pip install 'speechgmm[report]'``.
 """
@@ -11,8 +12,9 @@ Install: ``pip install 'speechgmm[report]'``.
 # %%
 # Three machines
 # --------------
-# Your own folder has one folder for each kind of sound. Here the sounds are made: a fan hums, a pump beats, a valve
-# hisses. Every recording has its own speed, level and noise.
+# Your own folder has one folder for each kind of sound. Here the sounds are made: a
+# fan hums, a pump beats, a valve hisses. Every recording has its own speed, level and
+# noise.
 import shlex
 import subprocess
 import sys
@@ -34,13 +36,19 @@ time = np.arange(2 * RATE) / RATE
 def fan(rng: np.random.Generator) -> np.ndarray:
     """A hum with harmonics, and air."""
     speed = rng.uniform(80, 120)
-    hum = sum(np.sin(2 * np.pi * speed * n * time + rng.uniform(0, 6)) / n for n in range(1, 9))
+    hum = sum(
+        np.sin(2 * np.pi * speed * n * time + rng.uniform(0, 6)) / n
+        for n in range(1, 9)
+    )
     return hum + lfilter([1], [1, -0.9], rng.normal(size=time.size))
 
 
 def pump(rng: np.random.Generator) -> np.ndarray:
     """Beats of noise, three or four a second."""
-    beats = np.clip(np.sin(2 * np.pi * rng.uniform(3, 4) * time + rng.uniform(0, 6)), 0, 1) ** 2
+    beats = (
+        np.clip(np.sin(2 * np.pi * rng.uniform(3, 4) * time + rng.uniform(0, 6)), 0, 1)
+        ** 2
+    )
     return 3 * beats * lfilter([1], [1, -0.7], rng.normal(size=time.size))
 
 
@@ -62,13 +70,16 @@ work = Path(tempfile.mkdtemp())
 rng = np.random.default_rng(0)
 for machine in (fan, pump, valve):
     for number in range(20):
-        save(work / "machines" / machine.__name__ / f"{number:02}.wav", machine(rng), rng)
+        save(
+            work / "machines" / machine.__name__ / f"{number:02}.wav", machine(rng), rng
+        )
 
 
 # %%
 # Which machine?
 # --------------
-# ``init`` looks at the folder and writes a configuration; ``run`` trains and tests by it.
+# ``init`` looks at the folder and writes a configuration; ``run`` trains and tests by
+# it.
 def command(line: str) -> None:
     """Run a command in the folder of this tutorial, and print what it prints."""
     words = [sys.executable, "-m", *shlex.split(line)]
@@ -81,14 +92,15 @@ command("speechgmm init machines --for sound")
 command("speechgmm run machines.yaml")
 
 # %%
-# These machines are easy. On ten environmental sounds the same commands make more mistakes
-# (:doc:`/results/presets`).
+# These machines are easy. On ten environmental sounds the same commands make more
+# mistakes (:doc:`/results/presets`).
 
 # %%
 # Is it normal?
 # -------------
-# Nobody has recordings of every fault. ``task: anomaly`` learns from normal recordings alone. Here a bearing of the
-# fan is broken in some test recordings: it clicks for a quarter of a second.
+# Nobody has recordings of every fault. ``task: anomaly`` learns from normal recordings
+# alone. Here a bearing of the fan is broken in some test recordings: it clicks for a
+# quarter of a second.
 with (work / "fans.tsv").open("w") as table:
     print("path", "machine", "condition", "split", sep="\t", file=table)
     for number in range(60):
@@ -99,7 +111,14 @@ with (work / "fans.tsv").open("w") as table:
             sound[begin : begin + RATE // 4 : 400] += 25 * np.std(sound)
         save(work / "fans" / f"{number:02}.wav", sound, rng)
         split = "train" if number < 40 else "test"
-        print(f"fans/{number:02}.wav", "fan", "clicks" if is_broken else "normal", split, sep="\t", file=table)
+        print(
+            f"fans/{number:02}.wav",
+            "fan",
+            "clicks" if is_broken else "normal",
+            split,
+            sep="\t",
+            file=table,
+        )
 
 (work / "fans.yaml").write_text("""\
 defaults: anomaly
@@ -116,7 +135,8 @@ command("speechgmm run fans.yaml")
 # %%
 # When?
 # -----
-# The anomaly score follows the recording. The threshold was set on normal recordings that their model had not heard.
+# The anomaly score follows the recording. The threshold was set on normal recordings
+# that their model had not heard.
 model = sg.load(work / "runs" / "fans")
 broken = model.anomaly(work / "fans" / "55.wav")
 print(broken.decision, f"score {broken.score:.2f}, threshold {broken.threshold:.2f},")

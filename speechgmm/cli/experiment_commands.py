@@ -12,7 +12,7 @@ from speechgmm.errors import ConfigError
 from speechgmm.tasks.options import ConfigFile, JobsOfRun, Overrides, Quiet, TableForm, TableFormat
 
 if TYPE_CHECKING:
-    from speechgmm.engine.runs import Result
+    from speechgmm.engine.runs import RunResult
 
 
 CLUSTER, TUNING = "Cluster", "Tuning"
@@ -50,7 +50,7 @@ class _Experiment:
     ] = False
     quiet: Quiet = False
 
-    def _result(self, until: Any, *, verify_audio: bool = False) -> "Result":
+    def _result(self, until: Any, *, verify_audio: bool = False) -> "RunResult":
         from speechgmm.config import load_config
         from speechgmm.engine.console import Console
         from speechgmm.engine.runs import run
@@ -111,7 +111,7 @@ class Run(_Experiment):
         if self.tune:
             self._tune(result)
 
-    def _tune(self, result: "Result") -> None:
+    def _tune(self, result: "RunResult") -> None:
         from speechgmm.cli.results import print_result, print_sweep
         from speechgmm.config import load_config
         from speechgmm.config.overrides import as_override

@@ -6,7 +6,7 @@ from speechgmm.engine.run_folder import RunFolder
 from speechgmm.io.run_files import RunFile
 
 if TYPE_CHECKING:
-    from speechgmm.engine.runs import Result
+    from speechgmm.engine.runs import RunResult
     from speechgmm.engine.sweep_results import Sweep
 
 from speechgmm.report.text import duration, metric_cells, print_table, shown
@@ -14,7 +14,7 @@ from speechgmm.report.text import duration, metric_cells, print_table, shown
 CLASSES_SHOWN = 12
 
 
-def print_result(result: "Result") -> None:
+def print_result(result: "RunResult") -> None:
     """Metrics, the classes with the lowest recall, and where the files are."""
     run, evaluation = RunFolder(result.folder), result.evaluation
     metrics = run.metrics
@@ -77,7 +77,7 @@ def print_sweep(result: "Sweep", command: str) -> None:
     print(f"train what was chosen: {command}")
 
 
-def print_features(result: "Result") -> None:
+def print_features(result: "RunResult") -> None:
     """What was extracted."""
     features = result.features
     n_frames = sum(piece.stop - piece.first for piece in features.pieces)
@@ -88,7 +88,7 @@ def print_features(result: "Result") -> None:
         print(f"features: {features.pieces[0].store.folder}")
 
 
-def print_models(result: "Result") -> None:
+def print_models(result: "RunResult") -> None:
     """How the models were trained."""
     if result.trained is None:
         return

@@ -163,10 +163,10 @@ def wishes(found: Survey, group: Grouping | None, preset: Preset, rate: int, *, 
     if max(found.channels) > 1:
         yield "recordings with several channels: their mean is taken; corpus.channel takes one of them"
     if group is None:
-        what = "sessions" if preset.within_classes else f"{preset.groups[0]}s"
+        what = "session" if preset.within_classes else next(name for name in preset.groups if name != "fold")
         yield (
-            f"no {what} are known: recordings of one may stand in training and in the test, and the result is then "
-            f"better than it will be in use; write a manifest with a column {preset.groups[0]!r}"
+            f"no {what} is known: recordings of one {what} may be in training and in the test, and the result is then "
+            f"better than it will be in use; write a manifest with a column {what!r}"
         )
     elif not used:
         yield (

@@ -1,6 +1,6 @@
 """Where the speaker changes, by the Bayesian information criterion alone: one Gaussian or two for what is in a window.
 
-Needs no model of any kind, and finds less than ``diarization`` does (``docs/how-to/diarization.md`` has results): a
+Needs no model of any kind, and finds less than ``diarization`` does (``docs/results/diarization.md`` has results): a
 short turn is too few frames for a Gaussian of full covariance.
 """
 

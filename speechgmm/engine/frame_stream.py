@@ -23,7 +23,7 @@ from speechgmm.features.kinds import feature_kind
 from speechgmm.features.measurements import Measured
 from speechgmm.features.silence import Silence, not_silent
 from speechgmm.io.audio import INT16_SCALE, check_channel, check_rate, one_channel, resampler
-from speechgmm.io.samples import RecordedSamples, recorded
+from speechgmm.io.samples import RecordedSamples, checked_rate, recorded
 
 LEVEL_SECONDS: Final = 12.0
 """How much of the recording a threshold of voice activity follows."""
@@ -85,10 +85,11 @@ class FrameStream:
             silence: What becomes of digital silence.
 
         Raises:
-            ConfigError: The features need the whole recording.
+            ConfigError: The features need the whole recording; a rate that is no positive whole number.
             DataError: Another rate than the model's, where others are not resampled.
         """
         check_causal(audio)
+        sample_rate = checked_rate(sample_rate, name)
         check_rate(name, sample_rate, audio.sample_rate, resample=audio.resample)
         self.audio, self.step, self.name, self.silence = audio, step, name, silence
         self.plan = front_end(audio.features, audio.sample_rate)

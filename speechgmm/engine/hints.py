@@ -22,8 +22,11 @@ FEWEST: Final = 8
 """Errors, or items, from which their shares mean something."""
 
 
-def hints_of_interval(metrics: Metrics) -> Iterator[str]:
-    """Whether the interval of the first metric is wide, and whether groups or items are too few."""
+def hints_of_interval(metrics: Metrics, *, folds: bool = False) -> Iterator[str]:
+    """Whether the interval of the first metric is wide, and whether groups or items are too few.
+
+    ``folds``: every item is tested already.
+    """
     name, metric = next(iter(metrics.items()), ("", None))
     if metric is None or metric.unit != "fraction" or metric.low is None or metric.high is None:
         return
@@ -32,7 +35,8 @@ def hints_of_interval(metrics: Metrics) -> Iterator[str]:
         return
     about = f"the interval of {name.replace('_', ' ')} is {100 * width:.0f} points wide"
     if metric.n_groups is None:
-        yield f"{about}: {metric.n} test items are few; test more recordings, or all of them by folds (corpus.split)"
+        more = "test more recordings" + ("" if folds else ", or all of them by folds (corpus.split)")
+        yield f"{about}: {metric.n} test items are few; {more}"
     elif metric.n_groups < FEW_GROUPS:
         yield (
             f"{about}: {metric.n_groups} groups (corpus.group) are few; test recordings of more groups: more "

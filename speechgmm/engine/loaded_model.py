@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, Literal, TypeVar
 
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.audio_sources import audio_sources
-from speechgmm.errors import ConfigError, DataError, MethodError
+from speechgmm.errors import ConfigError, DataError, MethodError, check_type
 from speechgmm.features.front_end import front_end
 from speechgmm.features.kinds import kind_name
 from speechgmm.io.container import kind_of
@@ -90,15 +90,22 @@ class LoadedModel(ABC):
 
     def _each(self, audio: Any, sample_rate: int | None, work: Work, on_error: OnError = "raise") -> Any:
         """The result of one recording, or a list of those of several."""
-        if on_error not in ("raise", "return"):
-            raise ConfigError(f"on_error is {on_error!r}; expected 'raise' or 'return'", arguments=("on_error",))
+        check_on_error(on_error)
         sources, is_one = audio_sources(audio, sample_rate)
+        done = work([source for source in sources if not isinstance(source, DataError)])
         results = []
-        for _, found in work(sources):
+        for source in sources:
+            found = source if isinstance(source, DataError) else next(done)[1]
             if isinstance(found, DataError) and on_error == "raise":
                 raise found
             results.append(found)
         return results[0] if is_one else results
+
+
+def check_on_error(on_error: object) -> None:
+    """Raise ConfigError for what is no way to handle the errors of recordings."""
+    if on_error not in ("raise", "return"):
+        raise ConfigError(f"on_error is {on_error!r}; expected 'raise' or 'return'", arguments=("on_error",))
 
 
 def load(path: "str | os.PathLike[str]", *, resample: bool = False) -> LoadedModel:
@@ -121,6 +128,8 @@ def load(path: "str | os.PathLike[str]", *, resample: bool = False) -> LoadedMod
 
     Raises
     ------
+    ConfigError
+        Something other than a path.
     ModelFileError
         There is no such file, or it is no model file that this version reads.
 
@@ -143,6 +152,7 @@ def load(path: "str | os.PathLike[str]", *, resample: bool = False) -> LoadedMod
     >>> [found.decision for found in model.score([sounds["low"], sounds["high"]], 8000)]
     ['low', 'high']
     """
+    check_type("path", path, (str, os.PathLike), "the folder of a run, or its model file")
     file = model_file(Path(path))
     model: LoadedModel = kind_of(file).function("interface:load")(file, resample=resample)
     if model.audio is not None:

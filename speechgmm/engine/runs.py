@@ -34,12 +34,15 @@ from speechgmm.evaluation.metric import Metrics, notes_of
 from speechgmm.io.atomic import only_writer, remove_leftovers
 from speechgmm.io.locks import using_cache
 from speechgmm.io.run_files import RunFile, is_run
+from speechgmm.moved import from_new_place
+
+_MOVED = {"Result": "speechgmm.engine.runs:RunResult"}
 
 Stage = Literal["extract", "train", "run"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Result:
+class RunResult:
     """Where a run's files are, and its metrics."""
 
     folder: Path
@@ -52,7 +55,7 @@ class Result:
     def __repr__(self) -> str:
         found = self.evaluation.metrics if self.evaluation else {}
         metrics = (f"{name} {metric.value:.4f}" for name, metric in found.items())
-        return f"Result({str(self.folder)!r}: {', '.join(metrics)})"
+        return f"RunResult({str(self.folder)!r}: {', '.join(metrics)})"
 
 
 def run(
@@ -63,7 +66,7 @@ def run(
     console: Console | None = None,
     until: Stage = "run",
     verify_audio: bool = False,
-) -> Result:
+) -> RunResult:
     """Extract, train, score and evaluate; what was finished before is not done again.
 
     Args:
@@ -101,7 +104,7 @@ def run(
             raise
 
 
-def _run(job: Job, folder: Path, until: Stage) -> Result:
+def _run(job: Job, folder: Path, until: Stage) -> RunResult:
     task, console, place = job.task, job.console, RunFolder(folder)
     console.say(task.about(job))
     inputs = task.extract(job)
@@ -115,14 +118,14 @@ def _run(job: Job, folder: Path, until: Stage) -> Result:
         }
     )
     if until == "extract":
-        return Result(folder, {}, features, None, None, task)
+        return RunResult(folder, {}, features, None, None, task)
     parts = {fold.name: tuple(divide(job, one, fold) for one in inputs) for fold in job.folds}
     whole, *each = task.train(job, [inputs, *parts.values()])
     folds = dict(zip(parts, each, strict=True))
     if until == "train" or not task.settles(job):
         _save(place, job, whole, folds)
     if until == "train":
-        return Result(folder, {}, features, whole, None, task)
+        return RunResult(folder, {}, features, whole, None, task)
     systems = {name: (parts[name], trained) for name, trained in folds.items()} or {"": (inputs, whole)}
     settled = task.settle(job, inputs, whole, folds, task.test(job, systems))
     if task.settles(job):
@@ -136,7 +139,7 @@ def _run(job: Job, folder: Path, until: Stage) -> Result:
     report(folder, job, evaluation)
     metrics = place.put_metrics({**metrics, "seconds": _seconds(console)})
     place.put({RunFile.ENVIRONMENT: environment.text(ended=True)})
-    return Result(folder, metrics, features, settled.whole, evaluation, task)
+    return RunResult(folder, metrics, features, settled.whole, evaluation, task)
 
 
 def _seconds(console: Console) -> dict[str, float]:
@@ -212,3 +215,7 @@ def _metrics(job: Job, features: Features, trained: Any, evaluation: Evaluation 
         "config_hash": config_hash(config),
         "settings_hash": settings_hash(config),
     }
+
+
+def __getattr__(name: str) -> Any:
+    return from_new_place(__name__, name, _MOVED)

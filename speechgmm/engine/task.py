@@ -215,7 +215,7 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
         """
         from speechgmm.engine.hints import hints_of_interval
 
-        return list(hints_of_interval(evaluation.metrics))
+        return list(hints_of_interval(evaluation.metrics, folds=len(systems) > 1))
 
     def tuning_points(self, config: Config, trained: Trained) -> Sequence[dict[str, Any]]:
         """Settings worth trying after a run, those of the configuration first; invalid ones are left out."""

@@ -10,7 +10,7 @@ from speechgmm.config.overrides import as_override
 from speechgmm.corpus.splits import inner_folds
 from speechgmm.engine.console import Console
 from speechgmm.engine.job import Job, prepare
-from speechgmm.engine.runs import Result
+from speechgmm.engine.runs import RunResult
 from speechgmm.engine.sweep_results import Sweep
 from speechgmm.engine.sweeps import sweep
 from speechgmm.errors import ConfigError
@@ -43,7 +43,7 @@ def check_tunable(config: Path, overrides: Sequence[str]) -> None:
         )
 
 
-def plan_tuning(config: Path, overrides: Sequence[str], result: Result) -> TuningPlan:
+def plan_tuning(config: Path, overrides: Sequence[str], result: RunResult) -> TuningPlan:
     """What is tried after a run of a configuration, and about how long it takes.
 
     Raises:

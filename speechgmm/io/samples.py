@@ -71,22 +71,23 @@ def recorded(samples: Any, sample_rate: int | None, name: str = "samples") -> Re
     >>> recorded(np.zeros(8000, np.int16), 16000).samples.shape
     (8000, 1)
     """
-    rate = _checked_rate(sample_rate, name)
     array = _array(samples, name)
+    rate = checked_rate(sample_rate, name)
+    if array.ndim in (1, 2) and not len(array):
+        raise DataError(f"{name}: no samples, shape {array.shape}; expected one frame of them at least")
     if array.dtype == np.int16:
         values = array
     elif array.dtype.kind == "f":
-        values = array.astype(np.float32, copy=False)
+        with np.errstate(over="ignore"):  # infinite ones are refused with their features
+            values = array.astype(np.float32, copy=False)
     else:
         raise DataError(
             f"{name}: samples of type {array.dtype}; expected int16, or floats in [-1, 1]: convert them, such as "
             "(samples / 2**31).astype('float32') where they are 32-bit integers"
         )
-    if array.ndim not in (1, 2) or (array.ndim == 2 and not 0 < array.shape[1] <= min(MOST_CHANNELS, len(array) or 1)):
-        turn = ": transpose them" if array.ndim == 2 and 0 < len(array) < array.shape[1] else ""
+    if array.ndim not in (1, 2) or (array.ndim == 2 and not 0 < array.shape[1] <= min(MOST_CHANNELS, len(array))):
+        turn = ": transpose them" if array.ndim == 2 and len(array) < array.shape[1] else ""
         raise ShapeError(f"{name}: samples have shape {array.shape}; expected (N,), or (N, channels){turn}")
-    if not len(array):
-        raise DataError(f"{name}: no samples, shape {array.shape}; expected one frame of them at least")
     return RecordedSamples(values.reshape(len(array), -1), rate, name)
 
 
@@ -95,7 +96,8 @@ def source_rate(source: AudioSource) -> int:
     return source.sample_rate if isinstance(source, RecordedSamples) else native_rate(source)
 
 
-def _checked_rate(sample_rate: object, name: str) -> int:
+def checked_rate(sample_rate: object, name: str) -> int:
+    """The rate of samples in Hz. Raises ConfigError for none, and for what is no positive whole number."""
     if sample_rate is None:
         raise ConfigError(f"{name}: samples without their rate; give sample_rate, in Hz", arguments=("sample_rate",))
     if isinstance(sample_rate, bool) or not isinstance(sample_rate, Integral) or sample_rate < 1:

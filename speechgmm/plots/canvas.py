@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from speechgmm.errors import ConfigError
+from speechgmm.errors import ConfigError, check_type
 from speechgmm.io.atomic import write_atomically
 
 if TYPE_CHECKING:
@@ -57,10 +57,14 @@ def new_axes(
         margins: Left, bottom, right and top of the axes as shares of a new figure; default: what their text needs.
 
     Raises:
-        ConfigError: matplotlib is not installed.
+        ConfigError: matplotlib is not installed; ``ax`` is no axes.
     """
     if find_spec("matplotlib") is None:
         raise ConfigError("plots need matplotlib, which is not installed: pip install 'speechgmm[plot]'")
+    from matplotlib.axes import Axes
+
+    if ax is not None:
+        check_type("ax", ax, Axes, "axes of matplotlib, such as figure.add_subplot()")
     if ax is None:
         from matplotlib.figure import Figure
 
@@ -142,5 +146,5 @@ def printable(text: str) -> str:
     >>> printable("a\\x1bb")
     'a\\\\x1bb'
     """
-    shown = text.encode("utf-8", "backslashreplace").decode()
+    shown = str(text).encode("utf-8", "backslashreplace").decode()
     return re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]", lambda found: f"\\x{ord(found[0]):02x}", shown)

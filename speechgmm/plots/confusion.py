@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.errors import ConfigError, ShapeError
+from speechgmm.errors import ConfigError, DataError, ShapeError, check_type
 from speechgmm.plots.canvas import FAINT, finished, new_axes, printable
 from speechgmm.plots.phone_classes import PHONE_CLASSES, phone_place
-from speechgmm.plots.sources import NOTHING, Run, counts_of, run_of
+from speechgmm.plots.sources import NOTHING, Run, counts_of, numbers, run_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,9 +65,9 @@ def confusion_matrix(
     ShapeError
         Counts that are not (C, C), or labels that are not C.
     ConfigError
-        No such order; ``phone`` for labels of which none is a phone.
+        No such order; ``phone`` for labels of which none is a phone; a label that is there twice; labels beside a run.
     DataError
-        A run without confusions.
+        Shares instead of counts, or counts below 0; a run without confusions.
 
     Notes
     -----
@@ -85,11 +85,15 @@ def confusion_matrix(
     """
     run = run_of(confusion)
     if run is not None:
+        if labels is not None:
+            raise ConfigError("labels beside a run, which has its own; leave them out", arguments=("labels",))
         names, counts = counts_of(run)
     else:
-        counts = np.asarray(confusion, np.int64)
+        counts = whole_counts(confusion)
         names = tuple(map(str, range(len(counts)) if labels is None else labels))
-    if counts.shape != (len(names), len(names)):
+    if len(set(names)) < len(names):
+        raise ConfigError(f"{len(names)} labels of which some are the same; expected each once", arguments=("labels",))
+    if counts.shape != (len(names), len(names)) or not counts.size:
         raise ShapeError(f"counts {counts.shape} and {len(names)} labels; expected (C, C) counts and C labels")
     places, edges = _ordered(counts, names, order)
     counts, names = counts[np.ix_(places, places)], tuple(names[place] for place in places)
@@ -103,6 +107,20 @@ def confusion_matrix(
         axes.axhline(edge - 0.5, color="black", linewidth=0.8)
         axes.axvline(edge - 0.5, color="black", linewidth=0.8)
     return finished(axes, save)
+
+
+def whole_counts(values: Any) -> NDArray[np.int64]:
+    """Numbers of test items. Raises DataError for what is not whole, 0 or more.
+
+    >>> whole_counts([[2.0, 0.0], [1.0, 3.0]]).tolist()
+    [[2, 0], [1, 3]]
+    """
+    found = numbers(values, "counts")
+    if not (np.isfinite(found) & (found >= 0) & (found == np.round(found))).all():
+        raise DataError(
+            "counts of test items that are not all whole numbers, 0 or more; give counts: the plot makes shares of rows"
+        )
+    return found.astype(np.int64)
 
 
 def _draw(axes: "Axes", counts: NDArray[np.int64], labels: Sequence[str], side: float) -> None:
@@ -157,6 +175,8 @@ def _ordered(
 ) -> tuple[Sequence[int], Sequence[int]]:
     """Places of the classes in an order, and where a new phone class begins in it."""
     if not isinstance(order, str):
+        check_type("order", order, (Sequence, np.ndarray), f"one of {', '.join(ORDERS)}, or labels")
+        order = [str(label) for label in order]
         if sorted(order) != sorted(labels):
             raise ConfigError(
                 f"order has {len(order)} labels, not the {len(labels)} of the matrix each once", arguments=("order",)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from speechgmm.errors import ShapeError
+from speechgmm.errors import ConfigError, ShapeError, check_type
 from speechgmm.gmm import DiagGMM, Fit
 from speechgmm.plots.canvas import FAINT, NONTARGET, finished, new_axes
+from speechgmm.plots.sources import numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,6 +59,8 @@ def mixture(
     ------
     ShapeError
         Dimensions that the mixture has not; frames that are not (T, D).
+    ConfigError
+        Something other than a mixture; deviations that are not above 0.
 
     Examples
     --------
@@ -69,11 +72,15 @@ def mixture(
     [(4.0, 8.0), (4.0, 4.0)]
     """
     density = model.model if isinstance(model, Fit) else model
+    check_type("model", density, DiagGMM, "a DiagGMM or a Fit; an estimator has its DiagGMM in model_")
     n_dims = density.means.shape[1]
-    chosen = [int(dim) for dim in dims]
-    if len(chosen) != 2 or not all(0 <= dim < n_dims for dim in chosen):
-        raise ShapeError(f"dims {tuple(dims)}; expected two dimensions from 0 to {n_dims - 1}, as the mixture has")
-    points = None if frames is None else np.asarray(frames, np.float64)
+    chosen = list(np.atleast_1d(dims))
+    if len(chosen) != 2 or not all(dim in range(n_dims) for dim in chosen):
+        raise ShapeError(f"dims {dims}; expected two dimensions from 0 to {n_dims - 1}, as the mixture has")
+    reaches = numbers(np.atleast_1d(deviations), "deviations")
+    if not (np.isfinite(reaches) & (reaches > 0)).all():
+        raise ConfigError(f"deviations is {deviations!r}; expected numbers above 0", arguments=("deviations",))
+    points = None if frames is None else numbers(frames, "frames")
     if points is not None and (points.ndim != 2 or points.shape[1] != n_dims):
         raise ShapeError(f"frames {points.shape}; expected (T, {n_dims}), as the mixture has")
     axes = new_axes(ax, height=4.2, title=title)
@@ -84,7 +91,7 @@ def mixture(
         axes.scatter(shown[:, 0], shown[:, 1], s=5, color=FAINT, alpha=0.5, linewidth=0, zorder=1, rasterized=True)
     means, spreads = density.means[:, chosen], np.sqrt(density.variances[:, chosen])
     strength = density.weights / density.weights.max()
-    for reach in np.atleast_1d(deviations):
+    for reach in reaches:
         for mean, spread, share in zip(means, spreads, strength, strict=True):
             width, height = 2 * reach * spread
             style = {"fill": False, "edgecolor": NONTARGET, "linewidth": 1.4, "alpha": 0.25 + 0.75 * share}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from speechgmm.errors import DataError
 from speechgmm.evaluation import Application, OperatingPoint, Trials, operating_points, roc
 from speechgmm.plots.canvas import COLOURS, FAINT, NONTARGET, TARGET, finished, new_axes, plain_text
 from speechgmm.plots.sources import Scores, applications_of, run_of, trials_of
@@ -75,6 +76,8 @@ def det(
     ('false alarm rate (% of nontargets)', 'miss rate (% of targets)')
     """
     given = scores if isinstance(scores, Mapping) else {"": scores}
+    if not given:
+        raise DataError("no system; expected one name with its scores at least")
     systems = {name: trials_of(one, is_target)[0] for name, one in given.items()}
     run = run_of(scores)
     wanted = tuple(applications) or (() if run is None else applications_of(run))

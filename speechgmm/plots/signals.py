@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.errors import ShapeError
+from speechgmm.errors import ConfigError, DataError, ShapeError
+from speechgmm.io.samples import checked_rate
 from speechgmm.plots.canvas import TARGET, finished, new_axes, printable
-from speechgmm.plots.sources import Segments, segments_of
+from speechgmm.plots.sources import Segments, numbers, segments_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +70,7 @@ def features(
     ShapeError
         Values that are neither (T, D) nor (T,), or none.
     DataError, ConfigError
-        A TextGrid that cannot be read.
+        A TextGrid that cannot be read; a segment without times and label; a hop that is not above 0.
 
     Examples
     --------
@@ -82,18 +83,21 @@ def features(
     >>> [text.get_text() for text in ax.texts], [round(float(edge), 2) for edge in ax.get_xlim()]
     (['a', 'b'], [0.0, 0.98])
     """
-    frames = np.asarray(values, np.float64)
+    frames = numbers(values, "values")
     if frames.ndim not in (1, 2) or frames.size == 0:
         raise ShapeError(f"values {frames.shape}; expected frames (T, D), or one feature (T,)")
     marks = segments_of(segments, tier)
+    if not (0 < hop < np.inf and np.isfinite(start)):
+        raise ConfigError(f"hop is {hop} and start {start}; expected seconds, hop above 0", arguments=("hop", "start"))
     axes = new_axes(ax, width=8.0, height=3.2)
     stop = start + hop * len(frames)
     if frames.ndim == 1:
         axes.plot(start + hop * (np.arange(len(frames)) + 0.5), frames, color=TARGET, linewidth=1.2)
         axes.set_ylabel("value")
     else:
-        spread = frames.std(axis=0)
-        shown = (frames - frames.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+        valued = np.ma.masked_invalid(frames)  # what is NaN, such as the F0 of a fricative, stays blank
+        spread = valued.std(axis=0)
+        shown = (valued - valued.mean(axis=0)) / np.where(spread.filled(0) > 0, spread.filled(1), 1.0)
         image = axes.imshow(
             shown.T,
             origin="lower",
@@ -156,7 +160,7 @@ def spectrogram(
     ShapeError
         Samples that are not a vector, or fewer than a window of them.
     DataError, ConfigError
-        A TextGrid that cannot be read.
+        Samples that are NaN or no numbers; a rate that is no whole number of Hz; a TextGrid that cannot be read.
 
     Examples
     --------
@@ -229,12 +233,17 @@ def levels(
     ``n_columns`` do, evenly spread.
 
     Raises:
+        ConfigError: A rate that is no whole number of Hz, 1 or more.
+        DataError: Samples that are NaN, infinite or no numbers.
         ShapeError: Samples that are not a vector, or fewer than a window of them.
     """
-    values = np.asarray(samples, np.float64)
+    checked_rate(sample_rate, "spectrogram")
+    values = numbers(samples, "samples")
     length = 1 << max(5, round(np.log2(window * sample_rate)))
     if values.ndim != 1 or len(values) < length:
         raise ShapeError(f"samples {values.shape}; expected a vector of at least {length} of them, one window")
+    if not np.isfinite(values).all():
+        raise DataError("samples are NaN or infinite in places; export the recording again")
     hop = max(length // hops, -(-(len(values) - length) // n_columns))
     windows = np.lib.stride_tricks.sliding_window_view(values, length)[::hop]
     power = np.abs(np.fft.rfft(windows * np.hanning(length), axis=1)) ** 2  # (columns, bins)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.corpus.readers.textgrid import Interval, read_intervals
 from speechgmm.engine.run_folder import RunFolder, read_run
-from speechgmm.errors import DataError, ShapeError
+from speechgmm.errors import ConfigError, DataError, ShapeError, check_type
 from speechgmm.evaluation import Application, Trials, rank_trials
 from speechgmm.io.run_files import RunFile
 
@@ -64,10 +64,15 @@ def trials_of(scores: Scores, is_target: ArrayLike | None) -> tuple[Trials, bool
     """Trials, whether their scores are log-likelihood ratios as far as is known, and the unit of the scores.
 
     Raises:
-        DataError: The run has no trials whose truth is known.
+        ConfigError: A truth beside trials that have their own.
+        DataError: The run has no trials whose truth is known; scores that are no numbers, or none.
         ShapeError: Scores without their truth.
     """
     run = run_of(scores)
+    if is_target is not None and (run is not None or isinstance(scores, Trials)):
+        raise ConfigError(
+            "is_target beside a run or Trials, which have their own; leave it out", arguments=("is_target",)
+        )
     if run is not None:
         claims = run.claims
         if claims is None:
@@ -79,7 +84,18 @@ def trials_of(scores: Scores, is_target: ArrayLike | None) -> tuple[Trials, bool
         scores, is_target = scores
     if is_target is None:
         raise ShapeError("scores without is_target; expected the truth of each trial, (N,) booleans")
-    return rank_trials(np.asarray(scores, np.float64), np.asarray(is_target)), False, "score"
+    values = numbers(scores, "scores")
+    if not values.size:
+        raise DataError("no trials; expected the scores of some targets and some nontargets")
+    return rank_trials(values, np.asarray(is_target)), False, "score"
+
+
+def numbers(values: Any, name: str) -> NDArray[np.float64]:
+    """Values as float64. Raises DataError where they are no numbers."""
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"{name} is {type(values).__name__}, not all numbers; expected an array of numbers") from None
 
 
 def applications_of(run: RunFolder) -> tuple[Application, ...]:
@@ -132,19 +148,33 @@ def segments_of(segments: Segments | None, tier: str | None) -> list[Interval]:
 
     Raises:
         ConfigError: praatio is not installed.
-        DataError: The TextGrid cannot be read, or has no such tier.
+        ConfigError: A tier of what is no TextGrid.
+        DataError: The TextGrid cannot be read, or has no such tier; a segment that is not (start, end, label).
     """
     if isinstance(segments, str | PathLike):
         try:
             return read_intervals(Path(segments), tier)
         except DataError as error:
             raise DataError(f"{segments}: {error}".replace("corpus.textgrid.tier", "tier")) from None
-    return [one if isinstance(one, tuple) else (one.start, one.end, one.label) for one in segments or ()]
+    if tier is not None:
+        raise ConfigError(f"tier is {tier!r}, and segments are no TextGrid; leave it out", arguments=("tier",))
+    found = []
+    given = segments or ()
+    check_type("segments", given, Sequence, "segments (start, end, label), or a TextGrid")
+    for number, one in enumerate(given):
+        try:
+            start, end, label = one if isinstance(one, tuple | list) else (one.start, one.end, one.label)
+            found.append((float(start), float(end), str(label)))
+        except (AttributeError, TypeError, ValueError):
+            raise DataError(f"segments[{number}] is {one!r}; expected (start, end, label), times in s") from None
+        if not start <= end:
+            raise DataError(f"segments[{number}] is from {start:g} to {end:g} s; expected start <= end")
+    return found
 
 
-def objective_of(fit: Any) -> list[float]:
-    """The trace of a fit, or the values themselves."""
-    return list(getattr(fit, "trace", fit))
+def trace_of(fit: Any) -> list[float]:
+    """The trace of a fit, or the values themselves. Raises DataError where they are no numbers."""
+    return list(numbers(getattr(fit, "trace", fit), "fits").ravel())
 
 
 def labelled_traces(source: object) -> Mapping[str, Sequence[float]]:
@@ -153,4 +183,4 @@ def labelled_traces(source: object) -> Mapping[str, Sequence[float]]:
     if run is not None:
         return traces_of(run)
     named = source if isinstance(source, Mapping) else {"": source}
-    return {str(label): objective_of(fit) for label, fit in named.items()}
+    return {str(label): trace_of(fit) for label, fit in named.items()}

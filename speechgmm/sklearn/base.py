@@ -108,6 +108,15 @@ def check_enough(n_rows: int, n_components: int) -> None:
         )
 
 
+def check_same_shape(fitted: DiagGMM, n_components: int, n_features: int, method: str) -> None:
+    """Raise ValueError where ``method`` cannot go on from a fitted mixture: its components or columns are others."""
+    if fitted.means.shape != (n_components, n_features):
+        raise ValueError(
+            f"{method} goes on from the fitted mixture of {fitted.n_components} components and {fitted.n_features} "
+            f"columns, and n_components is {n_components} and there are {n_features} columns; fit a clone() instead"
+        )
+
+
 def checked_weights(sample_weight: ArrayLike | None, n_rows: int) -> Floats | None:
     """What each row counts, (N,) float64; None: each once.
 
@@ -116,6 +125,8 @@ def checked_weights(sample_weight: ArrayLike | None, n_rows: int) -> Floats | No
     """
     if sample_weight is None:
         return None
+    if np.ndim(sample_weight) == 0:
+        raise ValueError(f"sample_weight is {sample_weight!r}; expected ({n_rows},), one number for each row")
     weights: Floats = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
     if weights.shape != (n_rows,):
         raise ValueError(f"sample_weight has shape {weights.shape}; expected ({n_rows},), one number for each row")

@@ -25,6 +25,7 @@ from speechgmm.sklearn.base import (
     check_covariance_type,
     check_enough,
     check_number,
+    check_same_shape,
     checked_weights,
     generator_of,
 )
@@ -156,6 +157,8 @@ class BayesianGaussianMixture(Mixture):
         before = self.posterior_ if self.warm_start and "posterior_" in vars(self) else None
         rows = self._validated(X, reset=True)
         check_enough(len(rows), self.n_components)
+        if before is not None:
+            check_same_shape(self.model_, self.n_components, rows.shape[1], "warm_start")
         best: VariationalFit | None = None
         with as_value_errors():
             source = as_source(rows, checked_weights(sample_weight, len(rows)))

@@ -148,7 +148,10 @@ class GMMClassifier(ClassifierMixin, BaseEstimator):
 
     def _template(self, rows: NDArray[Any], weights: Floats | None) -> Any:
         """What is cloned for each class; with the background model that they share."""
-        template = GaussianMixture() if self.estimator is None else clone(self.estimator)
+        template = GaussianMixture() if self.estimator is None else self.estimator
+        if isinstance(template, type) or not callable(getattr(template, "score_samples", None)):
+            raise ValueError(f"estimator is {template!r}; expected a mixture, or an estimator with score_samples")
+        template = clone(template)
         if self.random_state is not None:
             seed = int(generator_of(self.random_state).integers(np.iinfo(np.int32).max))
             names = [name for name in template.get_params() if name.rpartition("__")[2] == "random_state"]
@@ -164,6 +167,13 @@ class GMMClassifier(ClassifierMixin, BaseEstimator):
         rows = validate_data(self, sequences.rows, dtype=list(FLOATS), reset=False)
         with as_value_errors():
             scores = sequences.sums(self._scorer(), rows, len(self.classes_))
+        lost = np.flatnonzero(np.isnan(scores).any(axis=1) | np.isneginf(scores).all(axis=1))
+        if len(lost):
+            what = f"row {lost[0]}" if sequences.owners is None else f"sequence {lost[0]}"
+            raise ValueError(
+                f"{what} has no finite log-likelihood under any class; expected rows in the units that the "
+                "classes were fitted in"
+            )
         with np.errstate(divide="ignore"):
             joint: Floats = self.temperature * scores + np.log(self.class_prior_)
         return joint

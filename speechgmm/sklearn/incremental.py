@@ -20,6 +20,7 @@ from speechgmm.sklearn.base import (
     check_covariance_type,
     check_enough,
     check_number,
+    check_same_shape,
     generator_of,
     precision_of,
 )
@@ -63,7 +64,7 @@ class IncrementalMixture(Mixture):
         Raises
         ------
         ValueError
-            As ``fit``; another number of columns than before.
+            As ``fit``; another number of columns or components than before.
 
         See Also
         --------
@@ -83,6 +84,8 @@ class IncrementalMixture(Mixture):
         self._check_parameters()
         first = "weights_" not in vars(self)
         rows = self._validated(X, reset=first)
+        if not first:
+            check_same_shape(self.model_, self.n_components, rows.shape[1], "partial_fit")
         with as_value_errors():
             online = self._begun(rows) if first else self._continued(rows)
             model = online.finish()

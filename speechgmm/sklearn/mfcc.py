@@ -201,6 +201,8 @@ class MFCC(TransformerMixin, BaseEstimator):
             if changed:
                 raise ValueError(f"{', '.join(changed)} beside spec, which says it all; leave out one or the other")
         found = FeatureSpec(**given) if self.spec is None else self.spec
+        if not isinstance(found, FeatureSpec):
+            raise ValueError(f"spec is {found!r}; expected a FeatureSpec")
         if found.cmvn == "speaker":
             raise ValueError("cmvn is 'speaker', and a transformer knows no speakers; use 'utterance' or 'global'")
         if found.transform.kind != "none":
@@ -238,6 +240,8 @@ def _recordings(X: Iterable[Any]) -> list[Any]:
             f"an array of shape {X.shape}; expected a list of recordings, each a path or samples (N,): "  # type: ignore[attr-defined]
             "list(X) if each row is a recording, [X.mean(axis=0)] if they are channels"
         )
+    if not isinstance(X, Iterable):
+        raise ValueError(f"X is {X!r}; expected a list of recordings, each a path or samples (N,)")
     found = list(X)
     if not found:
         raise ValueError("no recordings; expected at least one")

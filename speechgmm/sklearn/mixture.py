@@ -19,6 +19,7 @@ from speechgmm.gmm.options import EMOptions, PrecisionChoice
 from speechgmm.sklearn.base import (
     as_value_errors,
     check_enough,
+    check_same_shape,
     checked_weights,
     generator_of,
     is_narrow,
@@ -170,6 +171,8 @@ class GaussianMixture(IncrementalMixture):
         before = self.model_ if self.warm_start and "weights_" in vars(self) else None
         rows = self._validated(X, reset=True)
         check_enough(len(rows), self.n_components)
+        if before is not None:
+            check_same_shape(before, self.n_components, rows.shape[1], "warm_start")
         given, options = self._given(rows.shape[1]), self._options(rows)
         rng = generator_of(self.random_state)
         best: Fit | None = None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.recordings import RecordingFacts, frames_of, model_frames, windows
-from speechgmm.errors import ConfigError, DataError
+from speechgmm.errors import ConfigError, DataError, check_type
 from speechgmm.features import FrontEnd, Moments, front_end, moments, normalisation
 from speechgmm.features.silence import Silence
 from speechgmm.gmm.likelihoods import WORTH_COMPILING, Engine
@@ -251,13 +251,15 @@ def check_windows(audio: AudioInput, window: float | None, hop: float | None) ->
     """The front end whose frames windows hold.
 
     Raises:
-        ConfigError: A hop without a window; one of the two that is shorter than the time between frames.
+        ConfigError: A hop without a window; one of the two that is no number, or shorter than the time between frames.
     """
     plan = front_end(audio.features, audio.sample_rate)
     if hop is not None and window is None:
         raise ConfigError("a hop without a window; give the window too", arguments=("hop", "window"))
     shift = plan.frame_shift / audio.sample_rate
     for name, seconds in (("window", window), ("hop", hop)):
+        if seconds is not None:
+            check_type(name, seconds, (int, float, np.number), "a number of seconds")
         if seconds is not None and not shift <= seconds < math.inf:
             message = f"{name} {seconds:g}: seconds, at least the time between frames ({shift:g} s)"
             raise ConfigError(message, arguments=(name,))
@@ -286,9 +288,7 @@ def _score_recording(
 def scored_windows(model: Scorer, path: AudioSource, recorded: Recorded, facts: RecordingFacts) -> list[Scored]:
     """The windows of a recording against all classes."""
     if model.audio is None:
-        raise ConfigError(
-            "the model has no front end to make frames of recordings; score frames with ClassModels in Python"
-        )
+        raise ConfigError("the model was trained on frames, not recordings: score frames with ClassModels in Python")
     found = model.window_scores(front_end(model.audio.features, model.audio.sample_rate), recorded)
     return [
         Scored.of(one, path, start, end, facts.clipped)

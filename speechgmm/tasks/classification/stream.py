@@ -1,13 +1,14 @@
 """Classification of a recording that comes in pieces: a decision for each window, and at its end one for the whole."""
 
 import math
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from speechgmm.engine.frame_stream import FrameStream
-from speechgmm.errors import ConfigError
+from speechgmm.errors import ConfigError, check_type
 from speechgmm.io.samples import RecordedSamples
 from speechgmm.tasks.classification.codec import Recorded
 from speechgmm.tasks.classification.results import ClassificationResult
@@ -24,6 +25,7 @@ class WindowStream:
         """Begin a recording that is called ``name``; the rest as for ``ClassModel.stream``."""
         if file.audio is None:
             raise ConfigError("the model was trained on frames, not recordings, and has no front end for samples")
+        check_type("window", window, Real, "a number of seconds")
         self._plan = check_windows(file.audio, window, hop)
         self._file, self._window, self._hop, self._path = file, window, hop or window, Path(name)
         step = max(1, math.floor(self._hop * self._plan.sample_rate / self._plan.frame_shift))

@@ -6,9 +6,9 @@ from typing import Any
 
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.audio_sources import audio_sources
-from speechgmm.engine.loaded_model import LoadedModel, OnError
+from speechgmm.engine.loaded_model import LoadedModel, OnError, check_on_error
 from speechgmm.engine.results import Result
-from speechgmm.errors import ConfigError
+from speechgmm.errors import ConfigError, DataError
 from speechgmm.parallel import free_workers
 from speechgmm.tasks.clustering.codec import read_clustering
 from speechgmm.tasks.clustering.recordings import chosen, cluster_recordings
@@ -86,12 +86,16 @@ class ClusteringModel(LoadedModel):
         DataError
             A recording cannot be used, see ``on_error``; none can; fewer recordings than clusters.
         """
+        check_on_error(on_error)
         sources, is_one = audio_sources(audio, sample_rate)
         if is_one:
             raise ConfigError(f"{sources[0]}: one recording; expected a folder or a list of recordings to cluster")
         method, kind, limit = chosen(self.file, threshold=threshold, n_clusters=n_clusters)
+        refused = [source for source in sources if isinstance(source, DataError)]
+        if refused and on_error == "raise":
+            raise refused[0]
         done = cluster_recordings(
-            sources,
+            [source for source in sources if not isinstance(source, DataError)],
             model=self.file,
             method=method,
             kind=kind,
@@ -106,7 +110,10 @@ class ClusteringModel(LoadedModel):
             clusters=tuple(int(n) for n in done.found.labels),
             n_clusters=len(set(done.found.labels.tolist())),
             threshold=done.found.threshold,
-            failures=tuple((str(source), str(error)) for source, error in done.failures),
+            failures=(
+                *((str(error).partition(":")[0], str(error)) for error in refused),
+                *((str(source), str(error)) for source, error in done.failures),
+            ),
         )
 
 

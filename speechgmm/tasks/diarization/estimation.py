@@ -17,7 +17,7 @@ LEARNT_FROM = 0.25
 
 OWN_THRESHOLD = -20.0
 """Log ratio at which merging stops where the recording itself is all there is, in nats (chosen on conversations made of
-LibriSpeech, ``docs/how-to/diarization.md``)."""
+LibriSpeech, ``docs/results/diarization.md``)."""
 
 OWN_COMPONENTS = 2
 OWN_SPEC = DiarizationSpec(n_components=6, n_dims=6, smoothing=0.3, sharpness=1.0)

@@ -3,13 +3,14 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.loaded_model import LoadedModel, OnError
 from speechgmm.engine.results import Result
-from speechgmm.errors import ConfigError, DataError
+from speechgmm.errors import ConfigError, DataError, check_type
 from speechgmm.io.samples import AudioSource
 from speechgmm.io.timed_labels import TimedLabel
 from speechgmm.parallel import free_workers
@@ -130,6 +131,7 @@ class RecogniserModel(LoadedModel):
         DataError
             A recording cannot be used, see ``on_error``.
         """
+        check_type("top", top, Integral, "a whole number of hypotheses, 1 or more")
         if top < 1:
             raise ConfigError(f"top is {top}; expected 1 hypothesis or more", arguments=("top",))
 
@@ -176,6 +178,7 @@ class RecogniserModel(LoadedModel):
         DataError
             Words without a pronunciation (all are named); a recording cannot be used, see ``on_error``.
         """
+        check_type("text", text, str, "the words that are said")
         words = words_in(text, self.file.recogniser.lexicon)
         if not words:
             raise ConfigError(f"text is {text!r}; expected the words that are said", arguments=("text",))

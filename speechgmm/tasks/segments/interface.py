@@ -3,15 +3,18 @@
 Those that were trained on whole recordings classify recordings.
 """
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from speechgmm.corpus import Utterance
 from speechgmm.engine.loaded_model import OnError
-from speechgmm.errors import ConfigError, DataError
+from speechgmm.errors import ConfigError, DataError, check_type
 from speechgmm.io.samples import AudioSource
 from speechgmm.parallel import free_workers, pmap
 from speechgmm.tasks.classification.interface import WindowModel
@@ -100,6 +103,7 @@ class SegmentModel(WindowModel):
                 "and end, or a folder of TextGrids",
                 arguments=("segments",),
             )
+        check_type("segments", segments, (Sequence, np.ndarray), "pairs (start, end) in s, or a path")
         return [[_utterance(paths[0], n, pair) for n, pair in enumerate(segments)]]
 
 
@@ -116,7 +120,9 @@ def _utterance(path: Path, n: int, pair: Any) -> Utterance:
     try:
         start, end = (float(time) for time in pair)
     except (TypeError, ValueError):
-        raise ConfigError(f"segments[{n}] is {pair!r}; expected (start, end) in s", arguments=("segments",)) from None
+        start = end = math.nan
+    if not math.isfinite(start + end):
+        raise ConfigError(f"segments[{n}] is {pair!r}; expected (start, end) in s", arguments=("segments",))
     return Utterance(f"{path.stem}:{start:.3f}", path, start, end, source=f"segments[{n}]")
 
 

@@ -76,7 +76,7 @@ class ClaimModel(interface.ClassModel):
         Raises
         ------
         ConfigError
-            The claim is no class of the model; a threshold that is NaN; otherwise as for ``classify``.
+            The claim is no class of the model; a threshold that is no number; otherwise as for ``classify``.
         DataError
             A recording cannot be used, see ``on_error``.
         """

@@ -4,10 +4,11 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from numbers import Real
 from pathlib import Path
 
 from speechgmm.engine.recordings import model_frames
-from speechgmm.errors import ConfigError, DataError
+from speechgmm.errors import ConfigError, DataError, check_type
 from speechgmm.io.samples import AudioSource
 from speechgmm.parallel import pmap
 from speechgmm.tasks.classification.codec import ModelFile
@@ -18,7 +19,7 @@ def claimable(model: ModelFile, path: Path, claim: str, threshold: float | None)
     """The model with which a claim can be judged, and the threshold: the one given, else the model's.
 
     Raises:
-        ConfigError: The claim is not a class of the model, it has no background model, or the threshold is NaN.
+        ConfigError: The claim is not a class of the model, it has no background model, or the threshold is no number.
     """
     file = ClaimFile.of(model)
     if file.models.ubm is None:
@@ -28,6 +29,7 @@ def claimable(model: ModelFile, path: Path, claim: str, threshold: float | None)
         raise ConfigError(f"claim {claim}: no such class; the model has {known} (enrol adds one)", arguments=("claim",))
     if threshold is None:
         return file, 0.0 if file.threshold is None else file.threshold
+    check_type("threshold", threshold, Real, "a number")
     if math.isnan(threshold):
         raise ConfigError("threshold nan: nothing is above or below it; expected a number", arguments=("threshold",))
     return file, threshold
