@@ -12,7 +12,7 @@ from conftest import hum
 
 from speechgmm.engine import run_report, runs
 from speechgmm.engine.console import Console
-from speechgmm.engine.runs import Result, run
+from speechgmm.engine.runs import RunResult, run
 from speechgmm.report.page import write_report
 
 DRAWN = ("report.html", "confusion.png")
@@ -33,7 +33,7 @@ def config(tmp_path: Path) -> Path:
     return tmp_path / "hums.yaml"
 
 
-def repeated(config: Path, *overrides: str) -> Result:
+def repeated(config: Path, *overrides: str) -> RunResult:
     return run(config, overrides, output=config.parent / "run", console=Console(quiet=True))
 
 
