@@ -1,6 +1,7 @@
 # Every target makes what it needs: a fresh machine with Python 3.11 or newer, make and a package index is enough.
 PYTHON ?= python3
 VENV ?= .venv
+TESTS ?=
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
@@ -13,7 +14,7 @@ demo: $(VENV)/.demo ## class models, figures and a scored recording, from speech
 	$(BIN)/speechgmm demo --out runs/demo
 
 test: $(VENV)/.dev ## the test suite
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 $(TESTS)
 
 lint: $(VENV)/.dev ## lint, types, import contracts
 	$(BIN)/ruff check .

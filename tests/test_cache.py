@@ -36,7 +36,7 @@ from speechgmm.engine.noisy_copies import Noising
 from speechgmm.engine.runs import run
 from speechgmm.engine.shards import open_store
 from speechgmm.engine.sweeps import grid_points, sweep
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, ModelFileError
 from speechgmm.features import FeatureSpec, Normalisation
 from speechgmm.features.augment import Copy
 from speechgmm.features.transforms import LinearTransform
@@ -336,6 +336,22 @@ def test_a_model_that_none_can_be_is_named_and_trained_again(
     assert f"trained again:\n  {ours[0]}: " in warned
     assert said in warned
     assert (folder / OUTPUTS[0]).read_bytes() == before
+
+
+def test_models_are_kept_without_waiting_for_the_disk_and_no_part_of_one_is_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power cut a file may be there without its end, or be empty."""
+    cache = ModelCache(tmp_path)
+    monkeypatch.setattr("speechgmm.io.atomic.os.fsync", lambda _: pytest.fail("waits"))
+    cache.write("key", bytes(range(200)))
+    path = cache.path("key")
+    whole = path.read_bytes()
+    assert cache.read("key", lambda _, data: data) == bytes(range(200))
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ModelFileError, match=r"key\.model"):
+            cache.read("key", lambda _, data: data)
 
 
 def test_frames_that_are_not_finite_are_an_error_that_names_the_file(config_file: Path) -> None:

@@ -1,9 +1,13 @@
 """Laws and oracles of the search space and the passes over it: brute force on small cases, hmmlearn on larger ones."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.stats
 from hmmlearn.hmm import GMMHMM
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from speechgmm.errors import ConfigError, DataError, ShapeError
 from speechgmm.gmm import DiagGMM
@@ -43,7 +47,7 @@ def some_units(rng, sizes=(2, 1, 2), n_components=2, n_features=2, skips=0):
         transitions = topology * rng.uniform(0.2, 1, size=topology.shape)
         emissions = tuple(some_mixture(rng, n_components, n_features) for _ in range(n_states))
         hmms.append(HMM(emissions, transitions / transitions.sum(axis=1, keepdims=True)))
-    return Units(tuple("abcdefgh"[: len(sizes)]), tuple(hmms))
+    return Units(tuple("abcdefghijkl"[: len(sizes)]), tuple(hmms))
 
 
 def some_graphs(rng):
@@ -128,6 +132,59 @@ def test_the_compiled_passes_and_their_twins_agree(kind, beam):
     assert path.score == pytest.approx(other.score, rel=1e-12)
     np.testing.assert_array_equal(path.nodes, other.nodes)
     np.testing.assert_array_equal(path.arcs, other.arcs)
+
+
+def a_bigram_of_whole_numbers(seed, n_units, share):
+    """A loop whose weights are small whole numbers, so that many paths score alike; and such log-likelihoods."""
+    rng = np.random.default_rng(seed)
+    units = some_units(rng, sizes=rng.integers(1, 4, size=n_units), n_components=1, skips=int(rng.integers(2)))
+    bigram = np.where(rng.random((n_units, n_units)) < share, 0.0, -np.inf)
+    np.fill_diagonal(bigram, 0.0)
+    graph = loop(units, bigram)
+    weights = rng.integers(-2, 1, size=graph.n_arcs).astype(float)
+    graph = replace(graph, language=weights, log_transitions=np.where(graph.log_transitions > -np.inf, 0.0, -np.inf))
+    return graph, rng.integers(-3, 1, size=(rng.integers(1, 30), units.n_states)).astype(float)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.integers(8, 12), st.sampled_from([0.85, 1.0]), st.sampled_from([2.0, 5.0, np.inf]))
+def test_a_matrix_of_arcs_finds_the_same_path_as_arcs_one_by_one_even_among_equals(seed, n_units, share, beam):
+    graph, emissions = a_bigram_of_whole_numbers(seed, n_units, share)
+    assert graph.dense is not None or share < 1
+    by_matrix, one_by_one = viterbi(graph, emissions, beam=beam), replace_dense(graph, None)
+    for other in (viterbi(one_by_one, emissions, beam=beam), viterbi(graph, emissions, beam=beam, engine="numpy")):
+        assert by_matrix.score == other.score
+        np.testing.assert_array_equal(by_matrix.arcs, other.arcs)
+        np.testing.assert_array_equal(by_matrix.nodes, other.nodes)
+
+
+def replace_dense(graph, dense):
+    """A copy of the graph with these arcs as a matrix, or none."""
+    copy = replace(graph)
+    object.__setattr__(copy, "dense", dense)
+    return copy
+
+
+def test_a_matrix_holds_every_arc_that_is_not_kept_beside_it_and_a_sentence_has_none(monkeypatch):
+    rng = np.random.default_rng(1)
+    units = some_units(rng, sizes=(1, 2, 3, 2, 1, 2, 3, 2), n_components=1)
+    graph = loop(units, np.log(rng.dirichlet(np.ones(8), size=8)))
+    dense = graph.dense
+    others = np.repeat(np.arange(graph.n_nodes), np.diff(dense.offsets))
+    row, column = np.nonzero(dense.weights > -np.inf)
+    held = {*zip(dense.sources, others, dense.other_weights, strict=True)}
+    held |= {*zip(dense.rows[row], dense.columns[column], dense.weights[row, column], strict=True)}
+    best = {}
+    for source, destination, weight in zip(graph.sources, graph.destinations, graph.log_weights, strict=True):
+        best[source, destination] = max(weight, best.get((source, destination), -np.inf))
+    assert held == {(source, destination, weight) for (source, destination), weight in best.items()}
+    assert linear(units, ["a", "b", "c"] * 5).dense is None
+    # Too many scores to hold: arcs one by one, and the same path.
+    emissions = rng.normal(size=(40, units.n_states))
+    found = viterbi(graph, emissions)
+    monkeypatch.setattr("speechgmm.hmm.passes.MOST_SCORES", 40 * graph.n_nodes - 1)
+    monkeypatch.setattr("speechgmm.hmm.passes._viterbi_dense", None)
+    np.testing.assert_array_equal(viterbi(graph, emissions).arcs, found.arcs)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,5 +1,6 @@
 """Laws of training HMMs: the objective, its statistics, the start, growth; what was put in comes back out."""
 
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -24,6 +25,7 @@ from speechgmm.hmm import (
     train_hmms,
     viterbi,
 )
+from speechgmm.hmm.kept_graphs import KeptGraphs
 from speechgmm.hmm.network import Network
 from speechgmm.parallel import one_blas_thread
 
@@ -141,6 +143,57 @@ def test_who_maps_changes_no_byte(monkeypatch):
     for ours, theirs in zip(one.units.emissions, two.units.emissions, strict=True):
         assert ours.means.tobytes() == theirs.means.tobytes()
         assert ours.variances.tobytes() == theirs.variances.tobytes()
+
+
+def in_another_process(work, parcels):
+    """A map whose tasks travel, as they do to the workers of a cluster."""
+    for parcel in parcels:
+        there, theirs = pickle.loads(pickle.dumps((work, parcel)))
+        yield there(theirs)
+
+
+@pytest.mark.parametrize("training", ["baum-welch", "viterbi"])
+@pytest.mark.parametrize("transition_prior", [0, 1])
+def test_graphs_that_are_kept_from_pass_to_pass_change_no_byte(training, transition_prior, monkeypatch):
+    monkeypatch.setattr("speechgmm.hmm.training.PARCEL", 300)
+    utterances = without_bounds(drawn(3, n_utterances=12))
+    built = []
+
+    def building(units, utterance):
+        built.append(utterance.name)
+        return utterance.build(units)
+
+    counted = [replace(u, build=partial(building, utterance=u)) for u in utterances]
+    spec = HMMSpec(n_components=2, iterations=3, training=training, transition_prior=transition_prior, tol=0)
+    kept = train_hmms(counted, TOPOLOGY, spec)
+    # Once; again where a transition has become impossible.
+    assert len(built) == len(utterances) if transition_prior else len(built) <= 3 * len(utterances)
+    monkeypatch.setattr("speechgmm.hmm.kept_graphs.MOST_ARCS", 0)
+    built.clear()
+    anew = train_hmms(counted, TOPOLOGY, spec)
+    assert len(built) == 6 * len(utterances)
+    travelled = train_hmms(utterances, TOPOLOGY, spec, map=in_another_process)
+    for other in (anew, travelled):
+        assert kept.trace == other.trace
+        for ours, theirs in zip(kept.units.hmms, other.units.hmms, strict=True):
+            assert ours.transitions.tobytes() == theirs.transitions.tobytes()
+            for one, two in zip(ours.emissions, theirs.emissions, strict=True):
+                assert one.means.tobytes() + one.variances.tobytes() == two.means.tobytes() + two.variances.tobytes()
+
+
+def test_a_kept_graph_has_the_arcs_of_one_that_is_built_anew_even_where_transitions_come_and_go():
+    mixture = DiagGMM([1.0], [[0.0]], [[1.0]])
+
+    def units(a, b):
+        return Units(("a", "b"), (HMM((mixture,) * 2, a), HMM((mixture,), b)))
+
+    build, kept = partial(linear, words=("a", "b", "a")), KeptGraphs()
+    skipping = left_to_right(2, skips=1)
+    for a in (skipping, left_to_right(2), left_to_right(2, self_loop=0.3), skipping):
+        found, expected = (units(a, left_to_right(1)) for _ in range(2))
+        one, two = kept.under(found, build), build(expected)
+        for name in ("sources", "destinations", "log_weights", "log_start", "log_end", "transitions"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
 
 
 @pytest.mark.parametrize("training", ["baum-welch", "viterbi"])

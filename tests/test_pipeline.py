@@ -45,7 +45,7 @@ def test_a_run_leaves_what_the_contract_says(config_file: Path) -> None:
     assert set(metrics["accuracy"]) == {"value", "low", "high", "n", "unit", "interval"}
     assert metrics["accuracy"]["low"] <= metrics["accuracy"]["value"] <= metrics["accuracy"]["high"]
     assert (metrics["task"], metrics["n_train"], metrics["n_test"]) == ("classification", 18, 6)
-    assert set(metrics["seconds"]) == {"prepare", "extract", "train", "score"}
+    assert set(metrics["seconds"]) == {"prepare", "extract", "train", "score", "evaluate", "report"}
     rows = table(folder / "scores.tsv")
     assert list(rows[0]) == ["id", "true", "predicted", "n_frames", "high", "low", "mid"]
     right = sum(row["true"] == row["predicted"] for row in rows)
@@ -56,7 +56,7 @@ def test_a_run_leaves_what_the_contract_says(config_file: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {
         "config.yaml", "environment.json", "models.safetensors", "classes.tsv", "scores.tsv", "metrics.json",
         "confusion.tsv", "confusion.png", "log.txt", "protocol.tsv", "per_class.tsv", "data.tsv", "report.html",
-        ".lock",
+        ".report", ".lock",
     }  # fmt: skip
 
 

@@ -544,6 +544,17 @@ def test_words_that_case_or_punctuation_tells_apart_are_pointed_out(
         run(sentences, ["corpus.on_error=skip", f"recognition.dictionary={words}"], output=sentences.parent / "no")
 
 
+def test_words_with_one_pronunciation_are_pointed_out_unless_they_count_as_one_or_the_language_helps(
+    sentences: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (sentences.parent / "words.dict").write_text("up L H\ndown H L\nflat M M\nflat L H\n")
+    warning = "words share a pronunciation: flat up; recognition.language: loop cannot tell them apart"
+    settings = ([], ["recognition.count_as.flat=up"], ["recognition.language=bigram"])
+    for n, overrides in enumerate(settings):
+        run(sentences, overrides, output=sentences.parent / f"h{n}", until="train", console=Console())
+        assert (warning in capsys.readouterr().err) == (not overrides)
+
+
 def test_a_recording_that_cannot_be_written_does_not_keep_the_others_from_it(
     sentences: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -62,6 +62,11 @@ class Console:
             self.seconds[name] = self.seconds.get(name, 0.0) + seconds
             log_message("debug", f"stage {name}: {seconds:.2f} s")
 
+    def say_times(self, total: float) -> None:
+        """A line of where ``total`` seconds went: the stages that took more than one."""
+        stages = ", ".join(f"{name} {taken:.1f} s" for name, taken in self.seconds.items() if taken > 1)
+        self.say(f"took {total:.1f} s{f': {stages}' if stages else ''}")
+
     @contextmanager
     def patience(self, text: str, seconds: float = 1.5) -> Iterator[None]:
         """Say what takes so long, where it takes longer than this."""

@@ -51,7 +51,7 @@ class Environment:
             "blas": _blas(),
             "openblas_coretype": os.environ.get("OPENBLAS_CORETYPE"),
             "packages": {name: version(name) for name in PACKAGES},
-            "all_packages": {one.name: one.version for one in sorted(distributions(), key=lambda one: str(one.name))},
+            "all_packages": _all_packages(),
         }
         return cls(entries)
 
@@ -89,9 +89,14 @@ def cpu_name() -> str:
 
 
 def _blas() -> list[str]:
-    """The BLAS libraries that are loaded, each with its version and the kernel that it chose."""
+    """The BLAS libraries that are loaded, each with its version and the kernel that it chose, sorted."""
     loaded = (one for one in threadpool_info() if one["user_api"] == "blas")
-    return [f"{one['internal_api']} {one['version']} {one.get('architecture', '')}".rstrip() for one in loaded]
+    return sorted(f"{one['internal_api']} {one['version']} {one.get('architecture', '')}".rstrip() for one in loaded)
+
+
+def _all_packages() -> dict[str, str]:
+    found = (one.metadata for one in distributions())  # parsed whenever it is asked for: once for each
+    return dict(sorted((str(one["Name"]), str(one["Version"])) for one in found))
 
 
 def _now() -> str:

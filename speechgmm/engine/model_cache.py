@@ -112,7 +112,8 @@ class ModelCache:
 
     def write(self, key: str, data: bytes) -> None:
         """Keep the bytes of a model. Raises DataError where the disk does not take them."""
-        write_atomically(self.path(key), lambda file: file.write(sealed(data)))
+        # Many small models would wait for the disk; one that a power cut damaged is found by its checksum.
+        write_atomically(self.path(key), lambda file: file.write(sealed(data)), synced=False)
 
     def read(self, key: str, unpack: Callable[[Path, bytes], Model]) -> Model | None:
         """A model, which ``unpack`` makes of its bytes (the path is for its messages); None where it is not kept.

@@ -3,6 +3,7 @@
 The folder belongs to its configuration: another one is refused.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -85,7 +86,7 @@ def run(
     >>> result.evaluation.metrics["accuracy"].n
     6
     """
-    console = console or Console()
+    console, begun = console or Console(), time.perf_counter()
     experiment = config if isinstance(config, Experiment) else load_config(config, overrides)
     folder = Path(output).absolute() if output is not None else experiment.output()
     _check_is_ours(folder, experiment)
@@ -95,7 +96,9 @@ def run(
         RunFolder(folder).put({RunFile.CONFIG: to_yaml(experiment.resolved())})
         try:
             job = replace(prepare(experiment, console=console), output=folder, verify_audio=verify_audio)
-            return _run(job, folder, until)
+            result = _run(job, folder, until)
+            console.say_times(time.perf_counter() - begun)
+            return result
         except SpeechGMMError as error:
             console.record(f"error: {error}")
             raise
@@ -127,16 +130,20 @@ def _run(job: Job, folder: Path, until: Stage) -> RunResult:
     settled = task.settle(job, inputs, whole, folds, task.test(job, systems))
     if task.settles(job):
         _save(place, job, settled.whole, settled.folds)
-    evaluation = task.evaluate(job, settled.tested)
-    place.put(task.tables(job, settled.tested, evaluation))
-    found = _metrics(job, features, settled.whole, evaluation)
-    if evaluation:
-        found["hints"] = first_hints(task.hints(job, systems, settled.tested, evaluation))
-    metrics = place.put_metrics(found)
+    with console.stage("evaluate"), console.patience("evaluating"):
+        evaluation = task.evaluate(job, settled.tested)
+        place.put(task.tables(job, settled.tested, evaluation))
+        hints = {"hints": first_hints(task.hints(job, systems, settled.tested, evaluation))} if evaluation else {}
+    metrics = place.put_metrics({**_metrics(job, features, settled.whole, evaluation), **hints})
     _say_notes(console, evaluation.metrics if evaluation else {})
     report(folder, job, evaluation)
+    metrics = place.put_metrics({**metrics, "seconds": _seconds(console)})
     place.put({RunFile.ENVIRONMENT: environment.text(ended=True)})
     return RunResult(folder, metrics, features, settled.whole, evaluation, task)
+
+
+def _seconds(console: Console) -> dict[str, float]:
+    return {stage: round(seconds, 3) for stage, seconds in console.seconds.items()}
 
 
 def _say_notes(console: Console, metrics: Metrics) -> None:
@@ -204,7 +211,7 @@ def _metrics(job: Job, features: Features, trained: Any, evaluation: Evaluation 
         "n_test": len(features.of_split("train" if job.folds else "test")),
         **task.facts(trained),
         "n_rejected": len(features.rejected),
-        "seconds": {stage: round(seconds, 3) for stage, seconds in job.console.seconds.items()},
+        "seconds": _seconds(job.console),
         "config_hash": config_hash(config),
         "settings_hash": settings_hash(config),
     }

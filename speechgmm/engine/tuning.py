@@ -15,7 +15,7 @@ from speechgmm.engine.sweep_results import Sweep
 from speechgmm.engine.sweeps import sweep
 from speechgmm.errors import ConfigError
 
-NOT_REPEATED = ("extract", "report")
+NOT_REPEATED = ("extract", "evaluate", "report")
 """Stages of a run that a point of a sweep does not take."""
 
 

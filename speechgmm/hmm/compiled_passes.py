@@ -119,16 +119,15 @@ def viterbi_loops(
 ) -> Any:
     """The best path as arcs (T,), -1 for the first frame, with its last node and score; -inf where there is none.
 
-    Kept for the way back: 4 bytes per node and frame within the beam.
+    Of paths that score alike, that of the lowest arcs, from the end. Kept: 4 bytes per node and frame within the beam.
     """
     n_frames, n_nodes = len(emissions), len(states)
     score, fresh = np.full(n_nodes, -np.inf), np.full(n_nodes, -np.inf)
     arrived, active, found = np.empty(n_nodes, np.int32), np.empty(n_nodes, np.int32), np.empty(n_nodes, np.int32)
     history = np.empty(n_frames * min(n_nodes, 64) + n_nodes, np.int32)
-    begins = np.empty(n_frames + 1, np.int64)
+    begins = np.zeros(n_frames + 1, np.int64)
     path = np.full(n_frames, -1, np.int32)
-    n_active, kept = 0, 0
-    best = -np.inf
+    n_active, kept, best = 0, 0, -np.inf
     for j in range(n_nodes):
         if start[j] > -np.inf:
             score[j] = start[j] + emissions[0, states[j]]
@@ -136,7 +135,6 @@ def viterbi_loops(
             found[n_active] = j
             n_active += 1
     n_found = n_active
-    begins[0] = 0
     for t in range(n_frames):
         if t > 0:
             n_found = 0
@@ -151,6 +149,8 @@ def viterbi_loops(
                             found[n_found] = j
                             n_found += 1
                         fresh[j] = candidate
+                        arrived[j] = o
+                    elif candidate == fresh[j] and out_arcs[o] < out_arcs[arrived[j]]:
                         arrived[j] = o
             for e in range(n_active):
                 score[active[e]] = -np.inf
@@ -179,9 +179,9 @@ def viterbi_loops(
         begins[t + 1] = kept
     total, last = -np.inf, -1
     for e in range(n_active):
-        if score[active[e]] + end[active[e]] > total:
-            last = active[e]
-            total = score[last] + end[last]
+        j = active[e]
+        if score[j] + end[j] > total or (score[j] + end[j] == total and j < last):
+            total, last = score[j] + end[j], j
     node = last
     if total > -np.inf:
         for t in range(n_frames - 1, 0, -1):
@@ -191,3 +191,59 @@ def viterbi_loops(
                     break
             node = sources[path[t]]
     return path, last, total
+
+
+def dense_scores_loops(
+    matrix: Any, others: Any, start: Any, states: Any, emissions: Any, beam: Any, scores: Any
+) -> Any:
+    """Fills scores (T, N): of the best partial path that ends in a node; -inf below the beam.
+
+    The arcs are a ``matrix``, and ``others`` by the node that they lead to: the fields of `DenseArcs`, in order.
+    """
+    rows, columns, weights = matrix
+    offsets, sources, other_weights = others
+    reached = np.empty(len(columns))
+    for t in range(len(scores)):
+        here, gains = scores[t], emissions[t]
+        if t == 0:
+            here[:] = start
+        else:
+            before = scores[t - 1]
+            for j in range(len(here)):
+                here[j] = -np.inf
+                for a in range(offsets[j], offsets[j + 1]):
+                    here[j] = max(here[j], before[sources[a]] + other_weights[a])
+            reached[:] = -np.inf
+            for r in range(len(rows)):
+                so_far = before[rows[r]]
+                if so_far > -np.inf:
+                    for c in range(len(columns)):
+                        reached[c] = max(reached[c], so_far + weights[r, c])
+            for c in range(len(columns)):
+                here[columns[c]] = max(here[columns[c]], reached[c])
+        best = -np.inf
+        for j in range(len(here)):
+            here[j] += gains[states[j]]
+            if here[j] > best:
+                best = here[j]
+        for j in range(len(here)):
+            if not here[j] >= best - beam:
+                here[j] = -np.inf
+
+
+def way_back_loops(offsets: Any, sources: Any, weights: Any, scores: Any, last: Any) -> Any:
+    """The arcs (T,) of the best path to a last node, found again by the scores; -1 for the first frame.
+
+    Of arcs that score alike, the one of the lowest number.
+    """
+    path = np.full(len(scores), -1, np.int32)
+    node = last
+    for t in range(len(scores) - 1, 0, -1):
+        peak = -np.inf
+        for a in range(offsets[node], offsets[node + 1]):
+            candidate = scores[t - 1, sources[a]] + weights[a]
+            if candidate > peak:
+                peak = candidate
+                path[t] = a
+        node = sources[path[t]]
+    return path

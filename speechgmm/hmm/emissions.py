@@ -109,6 +109,16 @@ class StateStack:
         array([[5.5],
                [2.5]])
         """
+        moments = np.zeros(self.factors.shape)
+        self.add_moments(rows, gamma, moments, engine=engine)
+        return self.statistics(moments, 0.0, len(rows))
+
+    def add_moments(self, rows: Block, gamma: Floats, moments: Floats, *, engine: Engine = "numba") -> None:
+        """Add the moments of frames that belong to states by gamma (T, S) to ``moments`` (M, P), of scaled frames.
+
+        Raises:
+            ShapeError: Posteriors of another shape than frames and states.
+        """
         if gamma.shape != (len(rows), self.n_states):
             raise ShapeError(
                 f"posteriors of shape {gamma.shape} for {len(rows)} frames and {self.n_states} states; expected (T, S)"
@@ -116,10 +126,12 @@ class StateStack:
         states, frames = np.nonzero(gamma.T > LEAST_SHARE)
         shares: Any = gamma[frames, states].astype(rows.dtype)
         begins = np.searchsorted(states, np.arange(self.n_states + 1))
-        moments = np.zeros(self.factors.shape)
         add = _accumulate_numpy if engine == "numpy" else accumulating()
         add(self.factors, self.offsets, rows, begins, frames, shares, moments)
-        return GMMStats.of_scaled(moments, self.space.centre, self.space.scale, 0.0, float(len(rows)))
+
+    def statistics(self, moments: Floats, log_likelihood: float, n_frames: float) -> GMMStats:
+        """The statistics of all M components from moments (M, P), as `add_moments` leaves them."""
+        return GMMStats.of_scaled(moments, self.space.centre, self.space.scale, log_likelihood, float(n_frames))
 
 
 def _score_numpy(factors: Block, offsets: Any, states: Any, rows: Block, found: Floats) -> None:

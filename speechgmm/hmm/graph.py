@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ShapeError
+from speechgmm.hmm.dense_arcs import DenseArcs
 from speechgmm.hmm.hmm import Units
 
 Floats = NDArray[np.float64]
@@ -46,6 +47,7 @@ class Graph:
     out_arcs: Numbers = field(init=False)  # (A,) arcs by the node that they come from
     out_destinations: Numbers = field(init=False)  # (A,) of the same, side by side for the search
     out_weights: Floats = field(init=False)  # (A,)
+    dense: DenseArcs | None = field(init=False)  # the arcs with those of a bigram as a matrix, where there are many
 
     def __post_init__(self) -> None:
         n_nodes, n_arcs = len(self.states), len(self.sources)
@@ -67,6 +69,7 @@ class Graph:
         }
         for name, value in found.items():
             object.__setattr__(self, name, value)
+        object.__setattr__(self, "dense", DenseArcs.of(self))
 
     @property
     def n_nodes(self) -> int:

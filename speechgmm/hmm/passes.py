@@ -12,7 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.compiler import compiled
 from speechgmm.errors import ConfigError, DataError, ShapeError
-from speechgmm.hmm.compiled_passes import backward_loops, forward_loops, viterbi_loops
+from speechgmm.hmm.compiled_passes import (
+    backward_loops,
+    dense_scores_loops,
+    forward_loops,
+    viterbi_loops,
+    way_back_loops,
+)
 from speechgmm.hmm.graph import Graph
 
 Floats = NDArray[np.float64]
@@ -21,6 +27,9 @@ Engine = Literal["numba", "numpy"]
 
 WIDER: Final = 4.0
 """How much wider a beam is tried in which no path is left."""
+
+MOST_SCORES: Final = 2**26
+"""Nodes times frames of the search with a matrix of arcs, which holds 8 bytes for each: 512 MiB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +102,9 @@ def forward_backward(
 def viterbi(graph: Graph, log_emissions: ArrayLike, *, beam: float = np.inf, engine: Engine = "numba") -> BestPath:
     """The most probable path (Viterbi 1967; Rabiner 1989, eqs. 32-35). Arguments and errors as `forward_backward`.
 
-    Holds 4 bytes per frame and node within the beam.
+    Of paths that score alike, the one is found whose last arcs have the lowest numbers. A graph whose arcs are mostly
+    those of a bigram is searched by a matrix of arcs, up to ``MOST_SCORES``. Holds 8 bytes per frame and node there,
+    else 4 per frame and node within the beam.
 
     >>> from speechgmm.hmm import HMM, Units, left_to_right, linear
     >>> from speechgmm.gmm import DiagGMM
@@ -102,7 +113,8 @@ def viterbi(graph: Graph, log_emissions: ArrayLike, *, beam: float = np.inf, eng
     array([0, 0, 1], dtype=int32)
     """
     emissions = _checked(graph, log_emissions, beam)
-    search = _viterbi_numpy if engine == "numpy" else _viterbi
+    by_matrix = graph.dense is not None and emissions.shape[0] * graph.n_nodes <= MOST_SCORES
+    search = _viterbi_numpy if engine == "numpy" else _viterbi_dense if by_matrix else _viterbi
     for tried in (float(beam), WIDER * float(beam)):
         arcs, last, total = search(graph, emissions, tried)
         if total > -np.inf:
@@ -194,6 +206,19 @@ def _viterbi(graph: Graph, emissions: Floats, beam: float) -> tuple[Numbers, int
         beam,
     )
     return found
+
+
+def _viterbi_dense(graph: Graph, emissions: Floats, beam: float) -> tuple[Numbers, int, float]:
+    dense: Any = graph.dense
+    matrix, others = (dense.rows, dense.columns, dense.weights), (dense.offsets, dense.sources, dense.other_weights)
+    scores = np.empty((len(emissions), graph.n_nodes))
+    compiled(dense_scores_loops)(matrix, others, graph.log_start, graph.states, emissions, beam, scores)
+    ends = scores[-1] + graph.log_end
+    last = int(ends.argmax())
+    arcs = np.full(len(emissions), -1, np.int32)
+    if ends[last] > -np.inf:
+        arcs = compiled(way_back_loops)(graph.offsets, graph.sources, graph.log_weights, scores, last)
+    return arcs, last, float(ends[last])
 
 
 def _forward_numpy(graph: Graph, emissions: Floats, beam: float) -> Floats:

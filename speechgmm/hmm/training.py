@@ -5,7 +5,7 @@ the argument ``map``. Refuses to choose features, and to read anything.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import pairwise
 from operator import add
@@ -16,14 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import DataError, FitError, ShapeError
 from speechgmm.gmm.frames import Frames, FrameSource, Loadable, Mapper, check_finite, moments
-from speechgmm.gmm.layout import Precision
+from speechgmm.gmm.layout import Block, Precision
 from speechgmm.gmm.likelihoods import Space
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.splitting import split_components
 from speechgmm.hmm.emissions import StateStack
 from speechgmm.hmm.graph import Graph
 from speechgmm.hmm.hmm import HMM, Units
-from speechgmm.hmm.passes import forward_backward, viterbi
+from speechgmm.hmm.kept_graphs import KeptGraphs
+from speechgmm.hmm.passes import Posteriors, forward_backward, viterbi
 from speechgmm.hmm.spec import HMMSpec
 from speechgmm.hmm.statistics import HMMPrior, HMMStats
 from speechgmm.parallel import one_blas_thread
@@ -38,9 +39,10 @@ PARCEL: Final = 20_000
 class Utterance:
     """Frames and what is said in them.
 
-    ``build`` makes the graph of all that it may be (``partial(linear, words=..., lexicon=...)``), in every pass anew:
-    a task carries transcripts, not graphs. Utterances of a task that have the same object for it share the graph: of
-    isolated words, many do. ``sequence`` is one such sequence of units, for the start.
+    ``build`` makes the graph of all that it may be (``partial(linear, words=..., lexicon=...)``) from the units' labels
+    and topology. Graphs are kept from pass to pass, but do not travel to other processes: a task carries transcripts.
+    Utterances that have the same object for it share the graph: of isolated words, many do. ``sequence`` is one such
+    sequence of units, for the start.
     """
 
     name: str  # for messages
@@ -128,13 +130,14 @@ def train_hmms(
     else:
         units, occupied = start, None
     trace: list[tuple[float, ...]] = []
+    graphs = KeptGraphs()
     for level in spec.levels:
         if occupied is not None:
             units = grown(units, occupied, level, spec.frames_per_component)
         values: list[float] = []
         for _ in range(spec.iterations):
             stack = StateStack.of(units.emissions, space=space, precision=precision)
-            work = partial(_parcel, units=units, stack=stack, training=spec.training, beam=spec.beam)
+            work = partial(_parcel, units=units, stack=stack, spec=spec, graphs=graphs)
             stats = reduce(add, map(work, parcels))
             values.append((stats.emissions.log_likelihood + prior.log_density(units, plain)) / len(source))
             units = prior.update(units, stats, plain)
@@ -196,34 +199,33 @@ def _parcels(utterances: Sequence[Utterance]) -> list[tuple[Utterance, ...]]:
 
 
 def _parcel(
-    utterances: Sequence[Utterance], *, units: Units, stack: StateStack, training: str, beam: float
+    utterances: Sequence[Utterance], *, units: Units, stack: StateStack, spec: HMMSpec, graphs: KeptGraphs
 ) -> HMMStats:
     """The statistics of some utterances under units."""
-    graphs: dict[int, Graph] = {}
-    return reduce(add, (_one(utterance, units, stack, training, beam, graphs) for utterance in utterances))
+    moments, transitions = np.zeros(stack.factors.shape), np.zeros(len(units.log_transitions))
+    log_likelihood = 0.0
+    for utterance in utterances:
+        rows = stack.rows(utterance.load())
+        try:
+            found = _posteriors(graphs.under(units, utterance.build), stack, rows, spec)
+        except (DataError, ShapeError) as error:
+            raise type(error)(f"utterance {utterance.name!r}: {error}") from error
+        stack.add_moments(rows, found.states, moments)
+        transitions += found.transitions
+        log_likelihood += found.log_likelihood
+    n_frames = sum(utterance.n_frames for utterance in utterances)
+    return HMMStats(stack.statistics(moments, log_likelihood, n_frames), transitions)
 
 
-def _one(
-    utterance: Utterance, units: Units, stack: StateStack, training: str, beam: float, graphs: dict[int, Graph]
-) -> HMMStats:
-    rows = stack.rows(utterance.load())
-    try:
-        if id(utterance.build) not in graphs:
-            graphs[id(utterance.build)] = utterance.build(units)
-        graph = graphs[id(utterance.build)]
-        emissions = stack.log_likelihoods(rows, np.unique(graph.states))
-        if training == "viterbi":
-            path = viterbi(graph, emissions, beam=beam)
-            gamma = np.zeros(emissions.shape)
-            gamma[np.arange(len(rows)), graph.states[path.nodes]] = 1
-            transitions, log_likelihood = path.transition_counts(graph), path.score
-        else:
-            found = forward_backward(graph, emissions, beam=beam)
-            gamma, transitions, log_likelihood = found.states, found.transitions, found.log_likelihood
-    except (DataError, ShapeError) as error:
-        raise type(error)(f"utterance {utterance.name!r}: {error}") from error
-    stats = stack.accumulate(rows, gamma)
-    return HMMStats(replace(stats, log_likelihood=log_likelihood), transitions)
+def _posteriors(graph: Graph, stack: StateStack, rows: Block, spec: HMMSpec) -> Posteriors:
+    """Of states and transitions over all paths; with ``training: viterbi`` 1 on the best path and 0 elsewhere."""
+    emissions = stack.log_likelihoods(rows, np.unique(graph.states))
+    if spec.training == "baum-welch":
+        return forward_backward(graph, emissions, beam=spec.beam)
+    path = viterbi(graph, emissions, beam=spec.beam)
+    states = np.zeros(emissions.shape)
+    states[np.arange(len(rows)), graph.states[path.nodes]] = 1
+    return Posteriors(path.score, states, path.transition_counts(graph))
 
 
 def _even_parcel(utterances: Sequence[Utterance], *, units: Units, stack: StateStack) -> HMMStats:

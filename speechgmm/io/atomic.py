@@ -34,8 +34,11 @@ def clear_disk_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def write_atomically(path: Path, write: Callable[[BinaryIO], object], *, synced: bool = True) -> None:
     """Call ``write`` on a temporary file beside ``path`` and rename it when it is whole.
+
+    ``synced``: wait until the disk has it. A kill leaves the file whole or not there in any case; without it, a machine
+    that loses its power may leave an empty one, so that it is for files with a checksum that can be made again.
 
     Raises:
         DataError: The disk is full or the folder may not be written.
@@ -48,7 +51,8 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
             with temporary.open("wb") as file:
                 write(file)
                 file.flush()
-                os.fsync(file.fileno())
+                if synced:
+                    os.fsync(file.fileno())
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)

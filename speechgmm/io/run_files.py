@@ -36,6 +36,7 @@ class RunFile(StrEnum):
     REFERENCES = "references.rttm"  # diarization: who speaks when
     TURNS = "hypotheses.rttm"  # diarization: the turns that were found
     REPORT = "report.html"  # all of this on one page
+    REPORT_STAMP = ".report"  # a hash of what the page shows and of its bytes: while it fits, the page is not made anew
 
 
 FOLDS: Final = "folds"

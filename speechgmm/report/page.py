@@ -4,6 +4,7 @@ It asks the network for nothing and says so to the browser (Content-Security-Pol
 HTML, and runs no script.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.resources import files
 from importlib.util import find_spec
@@ -32,6 +33,7 @@ def write_report(
     audio: int | None = None,
     audio_root: Path | None = None,
     is_own: bool = False,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Path:
     """Make the report of a run anew from its folder and return where it is.
 
@@ -43,6 +45,7 @@ def write_report(
         audio_root: The folder of the run's recordings, below which alone audio is read; default: the one that the run
             names, if that lies below the current folder. The files of a run that somebody else made could name any.
         is_own: Whether the run was made just now, so that its recordings are read wherever they lie.
+        progress: Called with how many parts of the page are made, and of how many.
 
     Raises:
         ConfigError: Not a run's folder, or the extra ``report`` is not installed.
@@ -51,12 +54,12 @@ def write_report(
     if missing := missing_extra():
         raise ConfigError(f"a report needs {missing}, not installed here; pip install 'speechgmm[report]'")
     path = path or folder / RunFile.REPORT
-    write_text(path, render(replace(read_run(folder), audio_root=audio_root, is_own=is_own), audio))
+    write_text(path, render(replace(read_run(folder), audio_root=audio_root, is_own=is_own), audio, progress))
     return path
 
 
-def render(run: RunFolder, audio: int | None = None) -> str:
-    """The page as text; ``audio`` as in :func:`write_report`."""
+def render(run: RunFolder, audio: int | None = None, progress: Callable[[int, int], None] = lambda *_: None) -> str:
+    """The page as text; ``audio`` and ``progress`` as in :func:`write_report`."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     from speechgmm.report.sections import metrics_of, sections, with_bounds
@@ -69,7 +72,7 @@ def render(run: RunFolder, audio: int | None = None) -> str:
     text = environment.get_template("page.html.jinja").render(
         run=run,
         headline=[(name, *with_bounds(metric)) for name, metric in metrics_of(run)],
-        sections=sections(run, heard),
+        sections=sections(run, heard, progress),
         style=(files("speechgmm.report") / "page.css").read_text(encoding="utf-8"),
     )
     return printable(text)

@@ -1,7 +1,7 @@
 """What a report says, section by section, from what a run left."""
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeAlias
 
 import yaml
 
@@ -20,32 +20,38 @@ from speechgmm.report.parts import Picture, Section, Table, shown
 from speechgmm.report.settings import settings_of
 from speechgmm.report.text import duration
 
+Progress: TypeAlias = Callable[[int, int], None]
+"""Takes how much is done, and of how much."""
+
 FOLDED_FROM: Final = 12
 """Rows above which a table is folded away."""
 
 
-def sections(run: RunFolder, n_audio: int) -> list[Section]:
+def sections(run: RunFolder, n_audio: int, progress: Progress = lambda *_: None) -> list[Section]:
     """All sections, in order; what the run left nothing for is not among them.
 
     Args:
         run: The run.
         n_audio: How many of the worst errors are to be heard.
+        progress: Called after each part with how many are made, and of how many.
     """
     threshold = None
     if run.claims is not None:
         threshold = operating_points(run.claims.judged)[0].threshold
-    found = [
-        results(run),
-        Section("about", "Experiment", facts=tuple(about(run))),
-        confusions(run),
-        *run.task.sections(run, n_audio),
-        detection(run),
-        mistakes.section(run, n_audio, threshold),
-        training(run),
-        choice(run),
-        data(run),
-        protocol(run),
-    ]
+    parts: tuple[Callable[[], Sequence[Section | None]], ...] = (
+        lambda: [results(run), Section("about", "Experiment", facts=tuple(about(run)))],
+        lambda: [confusions(run)],
+        lambda: run.task.sections(run, n_audio),
+        lambda: [detection(run)],
+        lambda: [mistakes.section(run, n_audio, threshold)],
+        lambda: [training(run)],
+        lambda: [choice(run)],
+        lambda: [data(run), protocol(run)],
+    )
+    found: list[Section | None] = []
+    for done, part in enumerate(parts, 1):
+        found += part()
+        progress(done, len(parts))
     return [section for section in found if section is not None]
 
 
@@ -185,7 +191,9 @@ def about(run: RunFolder) -> list[tuple[str, str]]:
     if metrics.get("n_rejected"):
         rows.append(("Left out", str(metrics["n_rejected"])))
     if "seconds" in metrics:
-        rows.append(("Time", ", ".join(f"{stage} {duration(value)}" for stage, value in metrics["seconds"].items())))
+        # A page cannot say what it took to make it.
+        stages = [f"{name} {duration(value)}" for name, value in metrics["seconds"].items() if name != "report"]
+        rows.append(("Time", ", ".join(stages)))
     if environment:
         rows.append(("speechgmm", environment["packages"]["speechgmm"]))
         rows.append(("Configuration hash", environment["config_hash"]))

@@ -39,10 +39,16 @@ from speechgmm.io.tables import table
 from speechgmm.logger import LOGGER
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser, serialise_recogniser
 from speechgmm.tasks.recognition.languages import check_references, language_of
-from speechgmm.tasks.recognition.transcript_checks import dictionary_of, fitting, log_weights_of, warn_of_labels
+from speechgmm.tasks.recognition.transcript_checks import (
+    dictionary_of,
+    fitting,
+    log_weights_of,
+    warn_of_homophones,
+    warn_of_labels,
+)
 from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
 
-RECOGNISER_VERSION = 1
+RECOGNISER_VERSION = 2
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
 
 
@@ -107,6 +113,7 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
         warn_of_labels(job, transcripts(job, sets[0], "train"))
         tasks = [_task(job, part) for part in sets]
         languages = [language_of(job, task.said, task.lexicon, task.labels) for task in tasks]
+        warn_of_homophones(job, languages[0][1])
         tests = [transcripts(job, part, "test") for part in sets]
         check_references(job, [(said, language) for said, (language, _) in zip(tests, languages, strict=True)])
         work = partial(_train_task, audio=sets[0].audio, folder=job.cache / "models")
