@@ -99,6 +99,10 @@ def make_world(folder: Path) -> None:
         (folder / "voices" / f"voice{n}").mkdir(parents=True)
         for k in range(6):
             soundfile.write(folder / f"voices/voice{n}/{k}.wav", hum(700 + 9 * n + k, 100.0 + 40 * n, 1.5), 8000)
+    for name, n_recordings, pitch in (("normal", 20, 150.0), ("leak", 4, 400.0)):
+        (folder / "pump" / name).mkdir(parents=True)
+        for n in range(n_recordings):
+            soundfile.write(folder / f"pump/{name}/{n}.wav", hum(900 + n, pitch + n), 8000)
     for name, pitch in (("anna", 220.0), ("ben", 120.0)):
         soundfile.write(folder / f"{name}.wav", hum(int(pitch), pitch, 10.0, 16000), 16000)
     soundfile.write(folder / "recording.wav", hum(991, 212.0), 8000)

@@ -46,8 +46,9 @@ speakers = np.array([row["speaker"] for row in rows])
 print(len(paths), "recordings,", len(set(speakers)), "speakers")
 
 # %%
-# Of your own folder for each speaker, ``paths = sorted(Path("voices").glob("*/*.wav"))``
-# are the recordings, and ``[path.parent.name for path in paths]`` the groups.
+# Of your own folder for each speaker, the recordings are
+# ``paths = sorted(Path("voices").glob("*/*.wav"))``, and the groups are
+# ``[path.parent.name for path in paths]``.
 
 # %%
 # A pipeline from files to classes

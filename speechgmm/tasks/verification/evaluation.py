@@ -46,7 +46,8 @@ def hints_of_models(scored: ScoredTrials) -> list[str]:
     names = list(dict.fromkeys(scored.models.names[number] for number in worst))
     return [
         f"{100 * share:.0f} % of the {total} errors at the threshold of the EER are of {n} of {len(counts)} models "
-        f"({', '.join(names[:3])}{', ...' if len(names) > 3 else ''}): listen to their recordings, and enrol them with more"
+        f"({', '.join(names[:3])}{', ...' if len(names) > 3 else ''}): "
+        "listen to their recordings, and enrol them with more"
     ]
 
 
