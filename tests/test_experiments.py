@@ -1269,7 +1269,7 @@ def test_verify_and_score_decide_by_the_calibrated_ratio_and_say_so(
     for form in ("table", "tsv"):
         ScoreClaims(model=hums.parent / "strict", audio=paths, form=form, top=2).run()
         assert "unknown" in capsys.readouterr().out
-    with pytest.raises(ConfigError, match="--threshold nan"):
+    with pytest.raises(ConfigError, match="threshold nan"):
         Verify(model=hums.parent / "run", audio=[path], claim="s1", threshold=np.nan, form="table").run()
     run(hums, VERIFY, output=hums.parent / "raw", console=quiet())
     Verify(model=hums.parent / "raw", audio=[path], claim="s1", threshold=None, form="table").run()

@@ -125,7 +125,7 @@ def checked_weights(sample_weight: ArrayLike | None, n_rows: int) -> Floats | No
     """
     if sample_weight is None:
         return None
-    if np.ndim(sample_weight) == 0:
+    if np.asarray(sample_weight).ndim == 0:
         raise ValueError(f"sample_weight is {sample_weight!r}; expected ({n_rows},), one number for each row")
     weights: Floats = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
     if weights.shape != (n_rows,):

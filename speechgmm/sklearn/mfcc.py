@@ -245,7 +245,7 @@ def _recordings(X: Iterable[Any]) -> list[Any]:
     found = list(X)
     if not found:
         raise ValueError("no recordings; expected at least one")
-    if np.ndim(found[0]) == 0 and not isinstance(found[0], (str, Path)):
+    if np.asarray(found[0]).ndim == 0 and not isinstance(found[0], (str, Path)):
         raise ValueError(
             f"recording 0 is a {type(found[0]).__name__}; expected a path or samples (N,): [samples] is one"
         )
