@@ -1,7 +1,7 @@
 """How a recording becomes the frames that models were trained on, and how a model file says it."""
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,23 @@ class AudioInput:
         if self.transform is None:
             return frames
         return self.transform.apply(splice(frames, self.features.transform.splice))
+
+
+File = TypeVar("File")
+
+
+def with_resampling(file: File) -> File:
+    """The same model file, which resamples recordings of another rate; as it is where it was trained on frames.
+
+    Its ``audio`` is an `AudioInput`, a tuple of them, or None.
+    """
+    model: Any = file
+    if model.audio is None:
+        return file
+    several = isinstance(model.audio, tuple)
+    audio = tuple(replace(one, resample=True) for one in (model.audio if several else (model.audio,)))
+    changed: File = replace(model, audio=audio if several else audio[0])
+    return changed
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,8 +51,9 @@ class Score(ScoreOptions):
                 name with ``curve``.
             ModelFileError: The model cannot be read.
         """
+        from speechgmm.engine.audio_input import with_resampling
         from speechgmm.tasks.anomaly.codec import read_anomaly_file
-        from speechgmm.tasks.anomaly.scoring import class_of, find_anomalies, with_resampling
+        from speechgmm.tasks.anomaly.scoring import class_of, find_anomalies
         from speechgmm.tasks.output import Results, print_rows
         from speechgmm.tasks.standard_input import sources_of
 

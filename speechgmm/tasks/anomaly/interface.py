@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.audio_input import AudioInput, with_resampling
 from speechgmm.engine.loaded_model import LoadedModel, OnError
 from speechgmm.engine.results import Result
 from speechgmm.errors import DataError
 from speechgmm.io.samples import AudioSource
 from speechgmm.parallel import free_workers
 from speechgmm.tasks.anomaly.codec import AnomalyFile, read_anomaly_file
-from speechgmm.tasks.anomaly.scoring import Found, class_of, find_anomalies, with_resampling
+from speechgmm.tasks.anomaly.scoring import Found, class_of, find_anomalies
 
 
 @dataclass(frozen=True, slots=True)

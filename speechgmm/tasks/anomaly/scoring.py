@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -168,8 +168,3 @@ def _find(file: AnomalyFile, model: AnomalyModel, path: AudioSource) -> Found | 
             return compared(look(frames, stacks, file.audio, file.spec), model, file.spec)
     except DataError as error:
         return error
-
-
-def with_resampling(file: AnomalyFile) -> AnomalyFile:
-    """The same model, which resamples recordings of another rate."""
-    return replace(file, audio=tuple(replace(audio, resample=True) for audio in file.audio))

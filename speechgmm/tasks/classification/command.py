@@ -1,7 +1,7 @@
 """``score`` for class models: the ranked classes of recordings."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -68,13 +68,14 @@ class Score(ScoreOptions):
                 speaker where the model does not normalise by speaker.
             ModelFileError: The model cannot be read.
         """
+        from speechgmm.engine.audio_input import with_resampling
         from speechgmm.tasks.classification.scoring import score_recordings
         from speechgmm.tasks.output import Results, print_rows
         from speechgmm.tasks.standard_input import sources_of
 
         file = self.read(model_file(self.model))
-        if self.resample and file.audio:
-            file = replace(file, audio=replace(file.audio, resample=True))
+        if self.resample:
+            file = with_resampling(file)
         lengths: list[int] = []
         if self.live:
             self._say_about(file)

@@ -2,11 +2,11 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.audio_input import AudioInput, with_resampling
 from speechgmm.engine.loaded_model import LoadedModel, OnError
 from speechgmm.errors import DataError, RecordingWarning
 from speechgmm.io.audio import CLIPPED_SHARE
@@ -172,8 +172,8 @@ class ClassModel(WindowModel):
 def load(path: Path, *, resample: bool = False) -> ClassModel:
     """The class models of a file; with a background model, as one of the kind that extends this one."""
     file = read_model_file(path)
-    if resample and file.audio is not None:
-        file = replace(file, audio=replace(file.audio, resample=True))
+    if resample:
+        file = with_resampling(file)
     if file.models.ubm is None:
         return ClassModel(path, "classification", file)
     extending = next(kind for kind in model_kinds() if kind.extends == "classes")

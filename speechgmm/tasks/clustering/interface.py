@@ -1,10 +1,10 @@
 """The background model of a run of clustering in Python: it clusters other recordings."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.audio_input import AudioInput, with_resampling
 from speechgmm.engine.audio_sources import audio_sources
 from speechgmm.engine.loaded_model import LoadedModel, OnError, check_on_error
 from speechgmm.engine.results import Result
@@ -121,5 +121,5 @@ def load(path: Path, *, resample: bool = False) -> ClusteringModel:
     """The background model of a file of clustering."""
     file = read_clustering(path)
     if resample:
-        file = replace(file, audio=replace(file.audio, resample=True))
+        file = with_resampling(file)
     return ClusteringModel(path, "clustering", file)

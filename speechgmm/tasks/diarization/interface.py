@@ -1,11 +1,11 @@
 """Diarizers in Python."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.audio_input import AudioInput, with_resampling
 from speechgmm.engine.loaded_model import LoadedModel, OnError
 from speechgmm.engine.results import Result
 from speechgmm.errors import DataError
@@ -105,5 +105,5 @@ def load(path: Path, *, resample: bool = False) -> DiarizerModel:
     """The diarizer of a file."""
     file = read_diarizer(path)
     if resample:
-        file = replace(file, audio=replace(file.audio, resample=True))
+        file = with_resampling(file)
     return DiarizerModel(path, "diarization", file)

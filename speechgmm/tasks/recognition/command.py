@@ -1,7 +1,7 @@
 """Recognising recordings, and aligning them to what is said in them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,10 +34,11 @@ class _Recognised:
     quiet: Quiet = False
 
     def _file(self) -> "RecogniserFile":
+        from speechgmm.engine.audio_input import with_resampling
         from speechgmm.tasks.recognition.codec import read_recogniser
 
         file = read_recogniser(model_file(self.model))
-        return replace(file, audio=replace(file.audio, resample=True)) if self.resample else file
+        return with_resampling(file) if self.resample else file
 
     def _check(self, paths: Sequence[Path]) -> None:
         """Refuse recordings that would share a file or a name in the output."""

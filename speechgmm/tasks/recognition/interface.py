@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.audio_input import AudioInput, with_resampling
 from speechgmm.engine.loaded_model import LoadedModel, OnError
 from speechgmm.engine.results import Result
 from speechgmm.errors import ConfigError, DataError, check_type
@@ -200,5 +200,5 @@ def load(path: Path, *, resample: bool = False) -> RecogniserModel:
     """The recogniser of a file."""
     file = read_recogniser(path)
     if resample:
-        file = replace(file, audio=replace(file.audio, resample=True))
+        file = with_resampling(file)
     return RecogniserModel(path, "recognition", file)

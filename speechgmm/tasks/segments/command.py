@@ -4,7 +4,7 @@ Whole recordings are scored by models that were trained on such.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -46,6 +46,7 @@ class Score(command.Score):
             DataError: The table or a TextGrid cannot be read, or names a recording that could be several.
             ModelFileError: The model cannot be read.
         """
+        from speechgmm.engine.audio_input import with_resampling
         from speechgmm.tasks.output import Results, print_rows
 
         if self.segments is None:
@@ -58,7 +59,7 @@ class Score(command.Score):
         if file.audio.features.cmvn == "speaker" and not self.quiet:
             tell("normalisation by speaker: each recording counts as a speaker by itself")
         if self.resample:
-            file = replace(file, audio=replace(file.audio, resample=True))
+            file = with_resampling(file)
         results = Results(self._scored(file, self.segments), 1, "scoring", quiet=self.quiet)
         found = (item for path, items in results for item in command.with_speech(path, items))
         rows = (row for item in found for row in self.ranks(file, item))

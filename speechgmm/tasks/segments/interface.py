@@ -6,13 +6,14 @@ Those that were trained on whole recordings classify recordings.
 import math
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from speechgmm.corpus import Utterance
+from speechgmm.engine.audio_input import with_resampling
 from speechgmm.engine.loaded_model import OnError
 from speechgmm.errors import ConfigError, DataError, check_type
 from speechgmm.io.samples import AudioSource
@@ -130,5 +131,5 @@ def load(path: Path, *, resample: bool = False) -> SegmentModel:
     """The segment models of a file."""
     file = read_segment_models(path)
     if resample:
-        file = replace(file, audio=replace(file.audio, resample=True))
+        file = with_resampling(file)
     return (RecordingModel if file.whole else SegmentModel)(path, "segments", file)

@@ -1,7 +1,7 @@
 """Claims: ``verify``, and ``score`` where the model's scores of claims are calibrated."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -118,13 +118,14 @@ class Verify:
 
     def _file(self) -> "tuple[ClaimFile, float]":
         """The model, which has a background model and the class that is claimed, and the threshold."""
+        from speechgmm.engine.audio_input import with_resampling
         from speechgmm.tasks.classification.codec import read_model_file
         from speechgmm.tasks.verification.judging import claimable
 
         read = read_model_file(model_file(self.model))
         file, threshold = claimable(read, self.model, self.claim, self.threshold)
-        if self.resample and file.audio is not None:
-            file = replace(file, audio=replace(file.audio, resample=True))
+        if self.resample:
+            file = with_resampling(file)
         return file, threshold
 
     def _rows(
