@@ -6,6 +6,9 @@ from .density import assign, log_likelihoods, posteriors, sample
 from .em import Fit, fit_em, objective
 from .fit import class_rng, fit_gmm
 from .frames import FrameSource, Mapper
+from .full_e_step import FullStack, stack_of
+from .full_model import FullGMM
+from .full_stats import FullPrior, FullStats
 from .gradient import fit_gradient
 from .init import initial_model, subsample_size
 from .kernels import accumulate
@@ -34,6 +37,10 @@ __all__ = [
     "DiagGMM",
     "Fit",
     "FrameSource",
+    "FullGMM",
+    "FullPrior",
+    "FullStack",
+    "FullStats",
     "GMMStats",
     "LogLinear",
     "Mapper",
@@ -63,6 +70,7 @@ __all__ = [
     "prepare",
     "sample",
     "split_components",
+    "stack_of",
     "stacked_log_likelihoods",
     "subsample_size",
     "update",

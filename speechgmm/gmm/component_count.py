@@ -4,9 +4,11 @@ Owns the rule, its number, and the warning about few frames. ``selection`` choos
 """
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Final
 
 from speechgmm.errors import ShapeError
+from speechgmm.gmm.families import FAMILIES, Covariance
 
 DEFAULT_COMPONENTS: Final = 32
 """Components of a class that has frames enough for them."""
@@ -26,9 +28,20 @@ NAMED: Final = 5
 """Classes that a warning names, the smallest first."""
 
 
-def components_for(n_frames: int, most: int = DEFAULT_COMPONENTS) -> int:
-    """Components that so many frames can estimate: one for each ``FRAMES_PER_COMPONENT``, at least 1 and at most
-    ``most``.
+def frames_each(covariance: Covariance, n_features: int) -> int:
+    """Frames that a component needs on average: ``FRAMES_PER_COMPONENT``, and with full covariances as many times more
+    as a component has parameters more than with diagonal ones.
+
+    >>> frames_each("diag", 39), frames_each("full", 39), frames_each("tied", 39)
+    (25, 263, 25)
+    """
+    per_component = FAMILIES[covariance].per_component
+    share = per_component(n_features) / FAMILIES["diag"].per_component(n_features)
+    return ceil(FRAMES_PER_COMPONENT * max(1.0, share))
+
+
+def components_for(n_frames: int, most: int = DEFAULT_COMPONENTS, each: int = FRAMES_PER_COMPONENT) -> int:
+    """Components that so many frames can estimate: one for each ``each`` frames, at least 1 and at most ``most``.
 
     Raises:
         ShapeError: No frames.
@@ -38,16 +51,16 @@ def components_for(n_frames: int, most: int = DEFAULT_COMPONENTS) -> int:
     """
     if n_frames < 1:
         raise ShapeError(f"{n_frames} frames; expected at least one")
-    return min(most, max(1, n_frames // FRAMES_PER_COMPONENT))
+    return min(most, max(1, n_frames // each))
 
 
-def is_too_few(n_frames: float, n_components: int) -> bool:
-    """Whether several components have fewer frames than they need: fewer than ``FRAMES_PER_COMPONENT`` each.
+def is_too_few(n_frames: float, n_components: int, each: int = FRAMES_PER_COMPONENT) -> bool:
+    """Whether several components have fewer frames than they need: fewer than ``each`` of them.
 
     >>> is_too_few(205, 32), is_too_few(205, 8), is_too_few(3, 1)
     (True, False, False)
     """
-    return n_components > 1 and n_frames < FRAMES_PER_COMPONENT * n_components
+    return n_components > 1 and n_frames < each * n_components
 
 
 def few_frames(
