@@ -7,7 +7,7 @@ from .em import Fit, fit_em, objective
 from .fit import class_rng, fit_gmm
 from .frames import FrameSource, Mapper
 from .full_e_step import FullStack, stack_of
-from .full_model import FullGMM
+from .full_model import AnyGMM, FullGMM
 from .full_stats import FullPrior, FullStats
 from .gradient import fit_gradient
 from .init import initial_model, subsample_size
@@ -28,6 +28,7 @@ from .variational import VariationalFit, fit_variational
 
 __all__ = [
     "BATCH",
+    "AnyGMM",
     "Batch",
     "BayesianGMM",
     "Candidate",

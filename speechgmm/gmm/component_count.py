@@ -69,35 +69,37 @@ def few_frames(
     *,
     key: str = "n_components",
     adapt: str | None = "adapt_classes",
+    each: int = FRAMES_PER_COMPONENT,
 ) -> str | None:
     """The warning about classes with few frames for ``n_components``; None if all classes have enough.
 
     ``counts`` are the frames of each class. ``n_components`` None is ``components_for`` each class. ``key`` is the
-    setting for the number of components. ``adapt`` is the way to adapt classes instead; None: there is none.
+    setting for the number of components. ``adapt`` is the way to adapt classes instead; None: there is none. ``each``
+    component needs so many frames.
 
     >>> few_frames({"ann": 205, "bob": 3000})[:70]
     '1 of 2 classes have too few frames for 32 components, and get one for '
     >>> few_frames({"ann": 205, "bob": 3000}, 8) is None
     True
     """
-    needed = FRAMES_PER_COMPONENT * (DEFAULT_COMPONENTS if n_components is None else n_components)
+    needed = each * (DEFAULT_COMPONENTS if n_components is None else n_components)
     few = {label: count for label, count in counts.items() if count < needed and n_components != 1}
     if not few:
         return None
-    least, most = (components_for(max(1, count)) for count in (min(few.values()), max(few.values())))
+    least, most = (components_for(max(1, count), each=each) for count in (min(few.values()), max(few.values())))
     ways = ["give these classes more audio"]
     ways += [f"adapt them from a background model ({adapt})"] if adapt else []
     if n_components is None:
         spread = f"{least} to {most}" if least < most else str(least)
         return (
             f"{len(few)} of {len(counts)} classes have too few frames for {DEFAULT_COMPONENTS} components, and get one "
-            f"for each {FRAMES_PER_COMPONENT} frames, {spread}: {smallest(few)}. They are told from others less "
+            f"for each {each} frames, {spread}: {smallest(few)}. They are told from others less "
             f"surely: {_any_of(ways)}; {key} sets another number"
         )
     ways.append(f"leave {key} out, so that each class gets what its frames bear")
     ways.append(f"set it to at most {least}")
     return (
-        f"{key} is {n_components}, and {len(few)} of {len(counts)} classes have fewer than {FRAMES_PER_COMPONENT} "
+        f"{key} is {n_components}, and {len(few)} of {len(counts)} classes have fewer than {each} "
         f"frames for each component: {smallest(few)}. Components of so few frames fit these and not new ones, and "
         f"such classes are recognised less often: {_any_of(ways)}"
     )

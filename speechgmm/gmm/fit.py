@@ -95,7 +95,8 @@ def fit_gmm(
         Variances are held above this share of the variance within the components of the start, per dimension
         (``within_variance``). A share of all frames' variance would keep clusters that lie far apart from being as
         narrow as they are. The variance within counts as at least 1e-6 of that of all frames, so that copies of a frame
-        have a floor too. A covariance is held above the diagonal matrix of these variances (``full_model.raised``),
+        have a floor too. A covariance is held above the diagonal matrix of these variances
+        (``covariance_matrices.raised``),
         and one variance for all dimensions above their mean.
     floor : float or array_like (D,), optional
         Least variance in squared units of the frames, instead of ``variance_floor``. Classes that will be compared

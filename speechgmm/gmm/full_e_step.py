@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from speechgmm.errors import ShapeError
 from speechgmm.gmm.frames import FrameSource, Mapper, Stretch
-from speechgmm.gmm.full_model import FullGMM, Whitened
+from speechgmm.gmm.full_model import AnyGMM, FullGMM, Whitened
 from speechgmm.gmm.full_stats import FullStats
 from speechgmm.gmm.layout import BATCH, Precision
 from speechgmm.gmm.likelihoods import Space, Stack, check_dimensions, frame_blocks, log_sums
@@ -152,7 +152,7 @@ class FullStack:
         return found
 
 
-def stack_of(models: Sequence[DiagGMM] | Sequence[FullGMM], *, space: Space | None = None) -> Stack | FullStack:
+def stack_of(models: Sequence[AnyGMM], *, space: Space | None = None) -> Stack | FullStack:
     """Mixtures laid out for scoring by the form of their covariances; ``space`` is of diagonal ones.
 
     Raises:

@@ -5,6 +5,7 @@ inverse covariances, so that no digits are lost however narrow a covariance is. 
 here estimates.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, ShapeError
-from speechgmm.gmm.model import Floats, check_weights, read_only, reference_point
+from speechgmm.gmm.covariance_matrices import cholesky_factors, n_held, raised
+from speechgmm.gmm.model import DiagGMM, Floats, check_weights, read_only, reference_point
 
 NO_PART: Final = -1e30
 """Stands for log 0, far below any log density."""
@@ -128,7 +130,7 @@ class FullGMM:
         """Where ``floor`` (D,) holds variances, in words."""
         return (
             "in directions in which a covariance is narrower than that of independent dimensions with the variances of "
-            f"the floor (least {floor.min():.3g}): some dimensions are nearly sums of others"
+            f"the floor (least {floor.min():.3g}): dimensions are strongly correlated, or frames few"
         )
 
     @property
@@ -209,87 +211,22 @@ def members(number: int, n_covariances: int, n_components: int) -> slice:
     return slice(0, n_components) if n_covariances == 1 else slice(number, number + 1)
 
 
-def cholesky_factors(covariances: Floats) -> Floats:
-    """The lower Cholesky factors (C, D, D) of covariances.
+AnyGMM = DiagGMM | FullGMM
+"""A mixture with covariances of either form."""
+
+
+def only_diagonal(models: Sequence[AnyGMM], what: str) -> tuple[DiagGMM, ...]:
+    """The mixtures, which have diagonal covariances, as ``what`` needs them.
 
     Raises:
-        ShapeError: A matrix that is not positive definite, within rounding.
+        ConfigError: A mixture with full covariances.
 
-    >>> cholesky_factors(np.array([[[4.0]]]))
-    array([[[2.]]])
+    >>> only_diagonal([FullGMM([1.0], [[0.0]], [[[1.0]]])], "adapt_map")
+    Traceback (most recent call last):
+    speechgmm.errors.ConfigError: FullGMM(n_components=1, n_features=1) is given, and adapt_map needs diagonal ...
     """
-    try:
-        return np.asarray(np.linalg.cholesky(covariances))
-    except np.linalg.LinAlgError:
-        least = np.linalg.eigvalsh(covariances)[:, 0]
-        number = int(least.argmin())
-        raise ShapeError(
-            f"covariance {number} has the eigenvalue {least[number]:.3g}; expected a positive definite matrix: raise "
-            "the floor, give more frames, or take diagonal covariances"
-        ) from None
-
-
-def is_positive(matrices: Floats) -> bool:
-    """Whether symmetric matrices (C, D, D) are all positive definite, within rounding.
-
-    >>> is_positive(np.array([[[1.0]], [[-1.0]]]))
-    False
-    """
-    try:
-        np.linalg.cholesky(matrices)
-    except np.linalg.LinAlgError:
-        return False
-    return True
-
-
-def raised(covariances: Floats, floor: ArrayLike) -> Floats:
-    """Covariances (C, D, D) that are at least diag(``floor``), each the likeliest such matrix for its scatter.
-
-    A covariance less diag(``floor``) has no negative eigenvalue: in every direction the variance is at least that of
-    independent dimensions with the variances ``floor`` ((D,) or a number, in squared units of the frames). Of the
-    covariance with every dimension in units of its floor, eigenvalues below 1 become 1, which maximises the likelihood
-    under that bound. A floor of 0 changes nothing.
-
-    Raises:
-        ConfigError: A floor that is 0 in some dimensions and not in others.
-
-    >>> raised(np.array([[[1.0, 1.0], [1.0, 1.0]]]), 0.5).round(3)
-    array([[[1.25, 0.75],
-            [0.75, 1.25]]])
-    """
-    least = _checked_floor(floor, covariances.shape[-1])
-    if not least.any():
-        return covariances
-    if is_positive(covariances - np.diag(least)):  # as nearly always, and sooner known than eigenvalues
-        return covariances
-    scale = np.sqrt(least)
-    units = scale[:, None] * scale
-    values, vectors = np.linalg.eigh(covariances / units)
-    held = np.flatnonzero(values[:, 0] < 1)
-    result: Floats = covariances.copy()
-    higher = vectors[held] * np.maximum(values[held], 1)[:, None, :] @ vectors[held].swapaxes(1, 2)
-    result[held] = 0.5 * (higher + higher.swapaxes(1, 2)) * units
-    return result
-
-
-def n_held(covariances: Floats, floor: ArrayLike) -> int:
-    """How many eigenvalues of covariances (C, D, D) a floor holds, of C D; see ``raised``.
-
-    >>> n_held(np.array([[[1.25, 0.75], [0.75, 1.25]]]), 0.5)
-    1
-    """
-    least = _checked_floor(floor, covariances.shape[-1])
-    if not least.any():
-        return 0
-    scale = np.sqrt(least)
-    return int(np.count_nonzero(np.linalg.eigvalsh(covariances / (scale[:, None] * scale)) < 1 + 1e-9))
-
-
-def _checked_floor(floor: ArrayLike, n_features: int) -> Floats:
-    least = np.broadcast_to(np.asarray(floor, dtype=np.float64), (n_features,))
-    if least.any() and not least.all():
-        raise ConfigError(
-            f"a floor of 0 in dimension {int(np.flatnonzero(least == 0)[0])} and above 0 in others; expected all above "
-            "0, or 0 for none, with full covariances"
-        )
-    return least
+    diagonal = tuple(model for model in models if isinstance(model, DiagGMM))
+    if len(diagonal) < len(models):
+        other = next(model for model in models if not isinstance(model, DiagGMM))
+        raise ConfigError(f"{other!r} is given, and {what} needs diagonal covariances; fit it with covariance: diag")
+    return diagonal

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from speechgmm.errors import FitError, ShapeError
-from speechgmm.gmm.full_model import FullGMM, cholesky_factors, is_positive, members, raised
+from speechgmm.gmm.covariance_matrices import cholesky_factors, is_positive, raised
+from speechgmm.gmm.full_model import FullGMM, members
 from speechgmm.gmm.model import Floats, reference_point
 from speechgmm.gmm.prior import MIN_COUNT, PARAMETERS, RESOLUTION, Parameter
 

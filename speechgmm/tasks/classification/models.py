@@ -14,11 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import DataError, ShapeError
 from speechgmm.gmm.bayesian import BayesianGMM
+from speechgmm.gmm.full_e_step import stack_of
+from speechgmm.gmm.full_model import AnyGMM, only_diagonal
 from speechgmm.gmm.likelihoods import Engine, Space, Stack
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.predictive import PredictiveStack
 from speechgmm.gmm.top_components import TopStack
 from speechgmm.moved import from_new_place
+from speechgmm.tasks.classification.frame_scores import AnyStack, means_of
 
 Floats = NDArray[np.float64]
 _MOVED = dict.fromkeys(("ClaimModels", "Cohort", "Method"), "speechgmm.tasks.verification.models")
@@ -54,14 +57,14 @@ class ClassModels:
     """
 
     labels: tuple[str, ...]  # C names, all different
-    models: tuple[DiagGMM, ...]  # C mixtures, of any size each
+    models: tuple[AnyGMM, ...]  # C mixtures, of any size each, with covariances of one form
     log_priors: Floats  # (C,), nats
     temperature: float | None = None  # times total log-likelihood; 0: scores say nothing
     ubm: DiagGMM | None = None  # the background model they were adapted from
     top_components: int | None = None  # of the background model, that score a frame; None: all are summed over
     bayesian: tuple[BayesianGMM, ...] | None = None  # C, over the mixtures of each class; None: these are points
     # The classes, then other models; with top_components, the background model before them.
-    _stack: Stack | TopStack | PredictiveStack = field(init=False, repr=False)
+    _stack: AnyStack = field(init=False, repr=False)
     _background: Stack | None = field(init=False, repr=False)  # where it is not in the stack
 
     def __new__(cls, *_: Any, **settings: Any) -> Self:
@@ -93,7 +96,7 @@ class ClassModels:
             raise ShapeError(f"class priors that sum to {np.exp(log_priors).sum():g}; expected 1 (their logarithms)")
         if self.temperature is not None and not (np.isfinite(self.temperature) and self.temperature >= 0):
             raise ShapeError(f"temperature {self.temperature:g}; expected a finite factor, 0 or more")
-        stack: Stack | TopStack | PredictiveStack
+        stack: AnyStack
         background = None
         if self.bayesian is not None:
             _check_posteriors(self.bayesian, models, self.ubm)
@@ -101,12 +104,12 @@ class ClassModels:
             if self.ubm is None:
                 about = f"top_components {self.top_components} for models without a background model, to choose them"
                 raise DataError(f"{about}; leave it out, or train with adapt: map")
-            stack = TopStack.of(self.ubm, every, self.top_components)
+            stack = TopStack.of(self.ubm, only_diagonal(every, "top_components"), self.top_components)
         elif self.bayesian is not None:
             stack = PredictiveStack.of(self.bayesian)
         else:
-            around = Space.of(space)
-            stack = Stack.of(every, space=around)
+            around = None if self.ubm is None else Space.of(only_diagonal(space, "models beside a background model"))
+            stack = stack_of(every, space=around)
             background = None if self.ubm is None else Stack.of([self.ubm], space=around)
         derived = {"labels": labels, "models": models, "log_priors": log_priors, "_background": background}
         for name, value in (derived | {"_stack": stack}).items():
@@ -127,7 +130,7 @@ class ClassModels:
             ShapeError: Frames that are not (T, D) with the models' D.
             DataError: No frames, or one with a value that is NaN or infinite.
         """
-        means = _means(self._stack, frames, engine)
+        means = means_of(self._stack, frames, engine)
         return (means if self.top_components is None else means[1:])[: len(self.labels)]
 
     def mean_log_likelihood_ratios(self, frames: ArrayLike) -> Floats:
@@ -166,8 +169,8 @@ class ClassModels:
         """(C+K,) nats per frame: of the classes, then of the other models."""
         if self.ubm is None:
             raise DataError("these models have no background model to score a claim against; train with adapt: map")
-        means = _means(self._stack, frames)
-        return means[1:] - means[0] if self._background is None else means - _means(self._background, frames)
+        means = means_of(self._stack, frames)
+        return means[1:] - means[0] if self._background is None else means - means_of(self._background, frames)
 
     def only(self, label: str) -> Self:
         """One of the classes by itself, with all that the models share.
@@ -194,7 +197,7 @@ class ClassModels:
         return None
 
     def with_class(
-        self, label: str, model: DiagGMM, posterior: BayesianGMM | None, recordings: Sequence[ArrayLike]
+        self, label: str, model: AnyGMM, posterior: BayesianGMM | None, recordings: Sequence[ArrayLike]
     ) -> Self:
         """The models with one more class, and its posterior where the others have one.
 
@@ -212,12 +215,12 @@ class ClassModels:
             **self._measured(None, model, recordings),
         )
 
-    def with_model(self, number: int, model: DiagGMM, recordings: Sequence[ArrayLike]) -> Self:
+    def with_model(self, number: int, model: AnyGMM, recordings: Sequence[ArrayLike]) -> Self:
         """The models with another model of class ``number``; ``recordings`` as ``with_class`` takes them."""
         models = tuple(model if n == number else one for n, one in enumerate(self.models))
         return replace(self, models=models, **self._measured(number, model, recordings))
 
-    def _measured(self, number: int | None, model: DiagGMM, recordings: Sequence[ArrayLike]) -> dict[str, Any]:
+    def _measured(self, number: int | None, model: AnyGMM, recordings: Sequence[ArrayLike]) -> dict[str, Any]:
         """Further fields, measured anew for the model of class ``number``; None: of one more class."""
         return {}
 
@@ -231,7 +234,7 @@ class ClassModels:
             ShapeError: Not one value per class, or fewer frames than one.
             DataError: A value that is NaN, which decides nothing.
         """
-        means = self._check_means(mean_log_likelihoods, n_frames)
+        means = self._checkmeans_of(mean_log_likelihoods, n_frames)
         if self.temperature is None:
             return int(means.argmax())
         scores = self.temperature * n_frames * means + self.log_priors
@@ -258,13 +261,13 @@ class ClassModels:
         """
         if self.temperature is None:
             raise DataError("these models have no temperature, so they give no posteriors; fit one in training")
-        means = self._check_means(mean_log_likelihoods, n_frames)
+        means = self._checkmeans_of(mean_log_likelihoods, n_frames)
         scores = self.temperature * n_frames * means + self.log_priors
         shares = np.exp(scores - scores.max())
         result: Floats = shares / shares.sum()
         return result
 
-    def _check_means(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> Floats:
+    def _checkmeans_of(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> Floats:
         means = np.asarray(mean_log_likelihoods, dtype=np.float64)
         if means.shape != (len(self.labels),) or n_frames < 1:
             raise ShapeError(
@@ -276,24 +279,13 @@ class ClassModels:
         return means
 
 
-def _check_posteriors(posteriors: Sequence[BayesianGMM], models: Sequence[DiagGMM], ubm: DiagGMM | None) -> None:
+def _check_posteriors(posteriors: Sequence[BayesianGMM], models: Sequence[AnyGMM], ubm: DiagGMM | None) -> None:
     """Raise where posteriors are not those of the models, or would be scored against what has none."""
     if ubm is not None:
         raise DataError("posteriors over mixtures beside a background model; leave out one of the two")
     shapes = [posterior.conjugate.means.shape for posterior in posteriors]
     if shapes != [model.means.shape for model in models]:
         raise ShapeError(f"posteriors of shapes {shapes}; expected those of the models, one for each")
-
-
-def _means(stack: Stack | TopStack | PredictiveStack, frames: ArrayLike, engine: Engine = "numpy") -> Floats:
-    """Mean log-likelihood of frames (T, D) under every mixture of a stack, in nats per frame."""
-    result = stack.log_likelihoods(frames, engine=engine) if isinstance(stack, Stack) else stack.log_likelihoods(frames)
-    if result.shape[1] == 0:
-        raise DataError("no frames to score; expected at least one: is the recording shorter than a frame?")
-    means: Floats = result.mean(axis=1)
-    if not np.isfinite(means).all():
-        raise DataError("frames with a value that is NaN, infinite or out of range; expected finite numbers")
-    return means
 
 
 def __getattr__(name: str) -> Any:
