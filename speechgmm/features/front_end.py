@@ -15,6 +15,7 @@ from speechgmm.errors import ConfigError, DataError
 from speechgmm.features.cepstra import cosine_transform, lifter_weights, taper
 from speechgmm.features.framing import Edges, count_frames
 from speechgmm.features.kinds import feature_kind, kind_name
+from speechgmm.features.listeners import check_listener
 from speechgmm.features.presets import PRESETS
 from speechgmm.features.resolve import band, lengths, value_or
 from speechgmm.features.spec import DeltaMethod, FeatureSpec, SpectrumName
@@ -27,6 +28,9 @@ _VAD_SETTINGS = {
     "none": (),
     "energy": ("vad_threshold", "vad_mean_scale", "vad_context", "vad_proportion"),
     "peak": ("vad_range",),
+    "gaussians": ("vad_window", "vad_gap"),
+    "webrtc": ("vad_aggressiveness",),
+    "silero": ("vad_probability",),
 }
 
 
@@ -207,6 +211,7 @@ def front_end(spec: FeatureSpec, sample_rate: int) -> FrontEnd:
     preset = PRESETS[spec.preset]
     if isinstance(sample_rate, bool) or not isinstance(sample_rate, int | np.integer) or sample_rate < 1:
         raise ConfigError(f"a sampling rate of {sample_rate!r}; expected a positive whole number of Hz")
+    check_listener(spec.vad, int(sample_rate))
     length, shift, n_fft = lengths(spec, preset, sample_rate)
     n_mels = value_or(spec.n_mels, preset.n_mels)
     low, high = band(spec, preset, sample_rate)

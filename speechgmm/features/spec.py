@@ -23,6 +23,7 @@ else:
 WindowName = Literal["povey", "hamming", "hann"]
 SpectrumName = Literal["power", "magnitude"]
 DeltaMethod = Literal["kaldi", "htk"]
+VadName = Literal["none", "energy", "peak", "gaussians", "webrtc", "silero"]
 
 _OF_PRESET: Final = "; default: the preset's"
 
@@ -125,8 +126,11 @@ class FeatureSpec:
         "none", "over what the mean of each dimension is made 0"
     )
     norm_vars: bool = setting(True, "cmvn also makes the variance of each dimension 1")
-    vad: Literal["none", "energy", "peak"] = setting(
-        "none", "frames kept: all; Kaldi's compute-vad rule; those within vad_range of the loudest"
+    vad: VadName = setting(
+        "none",
+        "frames kept: all; energy: Kaldi's compute-vad rule; peak: those within vad_range of the loudest; gaussians: "
+        "those of the louder of two Gaussians, fitted to the energies of the recording; webrtc, silero: what these "
+        "detectors take for speech (extras)",
     )
     vad_threshold: float = setting(
         5.0, "vad energy: constant term of the threshold on the log energy", unit="nats", ge=-1000, le=1000
@@ -137,6 +141,14 @@ class FeatureSpec:
     vad_range: float = setting(
         5.0, "vad peak: how far below the loudest frame of the recording is still speech", unit="nats", gt=0, le=1000
     )
+    vad_window: int = setting(
+        10, "vad gaussians: frames on either side that an energy is averaged over", unit="frames", ge=0, le=1000
+    )
+    vad_gap: float = setting(
+        3.0, "vad gaussians: means that are closer are no pauses and speech; all is kept", unit="nats", ge=0, le=100
+    )
+    vad_aggressiveness: int = setting(2, "vad webrtc: how little is taken for speech", ge=0, le=3)
+    vad_probability: float = setting(0.5, "vad silero: from what probability on it is speech", gt=0, lt=1)
 
     transform: TransformSpec = setting(TransformSpec(), "what is done to frames last, learnt from the training split")
 
@@ -229,6 +241,9 @@ def _check_together(spec: FeatureSpec) -> None:
             ("vad_threshold", "vad_mean_scale", "vad_context", "vad_proportion"),
         ),
         ("vad: peak", spec.vad == "peak", ("vad_range",)),
+        ("vad: gaussians", spec.vad == "gaussians", ("vad_window", "vad_gap")),
+        ("vad: webrtc", spec.vad == "webrtc", ("vad_aggressiveness",)),
+        ("vad: silero", spec.vad == "silero", ("vad_probability",)),
     ):
         for field in fields(spec):
             if not used and field.name in names and getattr(spec, field.name) != field.default:
