@@ -26,6 +26,10 @@ KNOWN: Final = ("timit", "librispeech", "speech_commands", "fsdd", "asvspoof", "
 """Corpora with a place of their own: $SPEECHGMM_DATA/NAME, else data/NAME."""
 
 
+COLUMN: Final = "column:"
+"""What a place of frames begins with that is a column of the corpus."""
+
+
 def belongs_to_kind(key: str, kind: str) -> bool:
     """Whether a key of the section ``corpus`` is about one kind of corpus: where it lies, and the kind's own section.
 
@@ -195,6 +199,14 @@ class CorpusSpec:
         "folder that the recordings lie in, relative to the configuration file; default: the manifest's folder, "
         "for kaldi (where relative paths in wav.scp begin) the folder that path lies in, "
         "and for a known corpus $SPEECHGMM_DATA/NAME, else data/NAME where you stand",
+        is_path=True,
+    )
+    features: str | None = setting(
+        None,
+        "features.kind given: where the frames of each recording are: a pattern such as feats/{stem}.npy, with {id}, "
+        "{path} (below root, without ending), {stem} or {COLUMN}, relative to the configuration file; a Kaldi "
+        "feats.scp, an .npz or a folder, by names; or column:NAME, paths in a column, relative to root; default: the "
+        "recordings are files of frames",
         is_path=True,
     )
     label: str = setting("label", "the column whose values are the classes")

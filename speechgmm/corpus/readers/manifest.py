@@ -23,7 +23,9 @@ from speechgmm.io.text_file import HALF, is_text
 RESERVED = ("path", "id", "start", "end", "split")
 
 
-def read_manifest(path: Path, root: Path | None, label: str | None, *, unlabelled: bool = False) -> Corpus:
+def read_manifest(
+    path: Path, root: Path | None, label: str | None, *, unlabelled: bool = False, needs_path: bool = True
+) -> Corpus:
     """The utterances of a manifest, in its order.
 
     Args:
@@ -31,6 +33,7 @@ def read_manifest(path: Path, root: Path | None, label: str | None, *, unlabelle
         root: Folder that the paths are relative to and must not leave; default: the manifest's.
         label: The column to model; it must be there. None: no labels are needed.
         unlabelled: Rows may have no value in that column.
+        needs_path: There must be a path; else the id names a recording too.
 
     Raises:
         DataError: The table cannot be read, a column is missing, or rows are wrong (all are listed).
@@ -40,7 +43,7 @@ def read_manifest(path: Path, root: Path | None, label: str | None, *, unlabelle
     if not rows:
         raise DataError(f"{path}: no rows below the header; expected is a row for each recording")
     columns = list(dict.fromkeys(column for _, row in rows if isinstance(row, dict) for column in row))
-    for column in ("path", *(() if label is None else (label,))):
+    for column in ("path" if needs_path or "id" not in columns else "id", *(() if label is None else (label,))):
         if columns and column not in columns:
             near = difflib.get_close_matches(column, columns, 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
@@ -160,7 +163,7 @@ def _table_rows(path: Path, text: str, separator: str) -> Iterator[tuple[int, Ro
 
 
 def _utterance(row: dict[str, str], root: Path, source: str) -> Utterance:
-    name = row.get("path", "")
+    name = row.get("path", row.get("id", ""))
     if not name:
         raise DataError(f"{source}: 'path' is empty; expected is the path of a recording")
     if "\0" in name:
