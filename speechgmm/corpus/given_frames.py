@@ -108,8 +108,8 @@ def _of_list(corpus: Corpus, path: Path, skip: bool) -> Corpus:
             continue
         name, is_own = matched
         used.add(name)
-        times = {"start": None, "end": None} if is_own else {}
-        found.append(replace(utterance, path=place_of(sources[name]), **times))
+        start, end = (None, None) if is_own else (utterance.start, utterance.end)
+        found.append(replace(utterance, path=place_of(sources[name]), start=start, end=end))
     left = [name for name in sources if name not in used]
     if missing and not skip:
         raise DataError(

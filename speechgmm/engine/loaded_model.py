@@ -128,7 +128,8 @@ def load(path: "str | os.PathLike[str]", *, resample: bool = False) -> LoadedMod
         Its ``methods`` follow from the task: ``score`` (every task but clustering), ``classify``, ``verify``,
         ``recognise``, ``align``, ``anomaly``, ``diarize``, ``cluster``, ``stream``. The first argument of each is a
         path, a numpy array of samples with ``sample_rate``, or a folder or list of recordings, which gives a list of
-        results in order. A model of ``features.kind: given`` takes frames (T, D), and files of them, instead. It is safe to use from several threads at once.
+        results in order. A model of ``features.kind: given`` takes frames (T, D), and files of them, instead. It is
+        safe to use from several threads at once.
 
     Raises
     ------

@@ -113,15 +113,15 @@ def source_at(place: Path) -> FrameSource:
     if found is None:  # a line end in its name
         return FrameSource(place)
     path, offset, name = Path(found["file"]), found["offset"], found["name"]
-    rows = {"first": int(found["first"] or 0), "stop": int(found["last"]) + 1 if found["last"] else None}
+    rows = int(found["first"] or 0), int(found["last"]) + 1 if found["last"] else None
     if path.suffix == ".scp" and (name or offset):
         sources = sources_in(path)
         if (name or offset) not in sources:
             raise DataError(f"{path}: no frames under the name {name or offset!r}; it has {len(sources)} names")
         return sources[name or offset]
     if path.suffix == ".npz":
-        return FrameSource(path, name or offset, None, **rows)
-    return FrameSource(path, name, None if offset is None else int(offset), **rows)
+        return FrameSource(path, name or offset, None, *rows)
+    return FrameSource(path, name, None if offset is None else int(offset), *rows)
 
 
 def sources_in(path: Path) -> dict[str, FrameSource]:
