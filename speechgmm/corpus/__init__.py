@@ -100,7 +100,12 @@ def _read_table(spec: CorpusSpec, path: Path, root: Path | None) -> Corpus:
 
     if spec.kind == "manifest":
         return read_manifest(
-            path, root, spec.label, unlabelled="" in spec.labels.ignore, needs_path=spec.features is None
+            path,
+            root,
+            spec.label,
+            unlabelled="" in spec.labels.ignore,
+            needs_path=spec.features is None,
+            splits=spec.split,
         )
     return read_kaldi(path, root, spec.label)
 
@@ -111,6 +116,7 @@ def _read_folder(spec: CorpusSpec, root: Path, *, given: bool) -> Corpus:
     from speechgmm.corpus.readers.librispeech import read_librispeech
     from speechgmm.corpus.readers.machines import read_dcase, read_mimii
     from speechgmm.corpus.readers.speech_commands import read_speech_commands
+    from speechgmm.corpus.readers.sphinx import read_sphinx
     from speechgmm.corpus.readers.textgrid import read_textgrids
     from speechgmm.corpus.readers.timit import read_timit
 
@@ -122,6 +128,8 @@ def _read_folder(spec: CorpusSpec, root: Path, *, given: bool) -> Corpus:
         return read_textgrids(root, spec.label, spec.textgrid)
     if spec.kind == "folder":
         return with_groups(read_folder(root, spec.label, given=given), spec.folder.group_from)
+    if spec.kind == "sphinx":
+        return read_sphinx(root, spec.label, given=given)
     readers = {
         "fsdd": read_fsdd,
         "librispeech": read_librispeech,
