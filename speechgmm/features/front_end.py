@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features.cepstra import cosine_transform, lifter_weights, taper
 from speechgmm.features.framing import Edges, count_frames
-from speechgmm.features.kinds import feature_kind, kind_name
+from speechgmm.features.kinds import are_given, feature_kind, kind_name
 from speechgmm.features.listeners import check_listener
 from speechgmm.features.presets import PRESETS
 from speechgmm.features.resolve import band, lengths, value_or
@@ -161,6 +161,14 @@ class FrontEnd:
         200
         """
         spec, preset = self.spec, PRESETS[self.spec.preset]
+        if are_given(spec):
+            return {
+                "kind": kind_name(spec),
+                "given_dims": spec.n_dims,
+                "frame_length_ms": 1000 * self.frame_length / self.sample_rate,
+                "frame_shift_ms": 1000 * self.frame_shift / self.sample_rate,
+                **self._describe_last(),
+            }
         vad = {name: getattr(spec, name) for name in _VAD_SETTINGS[spec.vad]}
         return {
             "kind": kind_name(spec),
@@ -182,13 +190,20 @@ class FrontEnd:
             "top_db": spec.top_db,
             "zeroth": "dropped" if spec.c0 == "drop" else "log energy" if self.use_energy else "c0",
             "zeroth_level": spec.c0,
+            **self._describe_last(),
+            "vad": spec.vad,
+            **vad,
+        }
+
+    def _describe_last(self) -> dict[str, str | int | float | bool | None]:
+        """What is done to frames of every kind."""
+        spec = self.spec
+        return {
             "deltas": spec.deltas,
             "delta_method": self.delta_method,
             "delta_window_frames": spec.delta_window,
             "cmvn": spec.cmvn,
             "norm_vars": spec.norm_vars,
-            "vad": spec.vad,
-            **vad,
             "n_dims": self.n_dims,
         }
 
@@ -208,7 +223,9 @@ def front_end(spec: FeatureSpec, sample_rate: int) -> FrontEnd:
     speechgmm.errors.ConfigError: features.high_frequency: 6853.84 Hz (preset slaney) at a sampling rate of
     8000 Hz, which holds nothing above 4000 Hz; set high_frequency to at most 4000, ...
     """
-    preset = PRESETS[spec.preset]
+    preset, kind = PRESETS[spec.preset], feature_kind(spec)
+    if kind.plan is not None:
+        return kind.plan(spec)
     if isinstance(sample_rate, bool) or not isinstance(sample_rate, int | np.integer) or sample_rate < 1:
         raise ConfigError(f"a sampling rate of {sample_rate!r}; expected a positive whole number of Hz")
     check_listener(spec.vad, int(sample_rate))
@@ -230,7 +247,7 @@ def front_end(spec: FeatureSpec, sample_rate: int) -> FrontEnd:
     rows *= lifter_weights(lifter, spec.n_ceps, first_order=preset.first_liftered)[:, None]
     if preset.c0_last:
         rows = np.roll(rows, -1, axis=0)
-    bank = feature_kind(spec).bank or preset.bank
+    bank = kind.bank or preset.bank
     window = preset.scale * taper(spec.window or preset.window, length, periodic=preset.periodic)
     return FrontEnd(
         spec=spec,

@@ -11,7 +11,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, get_args
 
 from speechgmm.errors import ConfigError
-from speechgmm.features.kinds import KINDS, check_kind, feature_kind
+from speechgmm.features.kinds import KINDS, are_given, check_kind, feature_kind
 from speechgmm.features.transforms import TransformSpec
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
@@ -56,6 +56,9 @@ class FeatureSpec:
         None,
         f"what a frame holds: {'; '.join(f'{kind}: {holds}' for kind, holds in KINDS.items())}; default: lfcc with "
         "preset asvspoof, else mfcc",
+    )
+    n_dims: int | None = setting(
+        None, "given: dimensions of a frame as it is read; default: those of the first recording", ge=1, le=1_000_000
     )
     n_ceps: int = setting(13, "cepstra per frame, the zeroth (or the log energy in its place) included", ge=1, le=512)
     frame_length: float | None = setting(
@@ -211,6 +214,11 @@ def _check_value(field: Field[Any], value: object) -> None:
 def _check_together(spec: FeatureSpec) -> None:
     """Refuse settings that the others leave without effect."""
     check_kind(spec)
+    if spec.n_dims is not None and not are_given(spec):
+        raise ConfigError(
+            f"features.n_dims: {spec.n_dims} has no effect on frames that are computed from recordings, whose "
+            "dimensions follow from n_ceps, c0 and deltas; leave it out, or set kind: given"
+        )
     if not spec.snip_edges and spec.preset != "kaldi":
         raise ConfigError(
             f"features.snip_edges: false with preset {spec.preset}; only the kaldi preset has frames that "
