@@ -7,7 +7,6 @@ from typing import Any
 from speechgmm.corpus import Utterance
 from speechgmm.engine.class_report import ClassReport
 from speechgmm.engine.class_sizes import background_components
-from speechgmm.engine.compilation import compile_note
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.engine.memory import Need, divide_among_batches, divide_among_classes
@@ -45,12 +44,11 @@ def train_mixtures(job: Job, tasks: Sequence[MixtureTask], what: str) -> list[tu
 
 
 def warm_up_em(job: Job) -> None:
-    """Compile what EM runs on, and say so where that takes time; workers find it compiled."""
-    with compile_note(job.console):
-        model = job.experiment.config.model
-        small = model.variance_floor < LEAST_IN_FLOAT32 or model.estimator != "em"
-        exact = model.precision == "float64" or (model.precision == "auto" and small)
-        warm_up("float64" if exact else "float32")
+    """Compile what EM runs on; workers find it compiled."""
+    model = job.experiment.config.model
+    small = model.variance_floor < LEAST_IN_FLOAT32 or model.estimator != "em"
+    exact = model.precision == "float64" or (model.precision == "auto" and small)
+    warm_up("float64" if exact else "float32")
 
 
 def _suited(needs: Sequence[Need], n_jobs: int) -> Backend:

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
-from speechgmm.engine.compilation import compile_note
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.model_cache import ModelCache, frames_key, kept_or_trained, model_key
@@ -120,7 +119,7 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
 
         def train(missing: Sequence[_Task]) -> Iterable[Units]:
             if len(tasks) == 1:
-                with compile_note(job.console), job.console.patience("training HMMs"), job.passes() as spread:
+                with job.console.patience("training HMMs"), job.passes() as spread:
                     return [work(missing[0], map=spread)]
             # Processes: between the passes over an utterance there is much Python, which threads would take in turns.
             return job.map(work, missing, auto="processes")
