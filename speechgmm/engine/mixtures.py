@@ -1,8 +1,7 @@
 """Many mixtures at once, or the one large one behind them: how training is spread over workers and memory."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from speechgmm.corpus import Utterance
 from speechgmm.engine.class_report import ClassReport
@@ -94,19 +93,12 @@ def train_ubm(
     def train(missing: Sequence[MixtureTask]) -> list[tuple[DiagGMM, ClassReport]]:
         if job.cluster is None:
             warm_up_em(job)
-        with job.passes(at_once) as on:
-            passes = 0
-
-            def spread(function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[Any]:
-                nonlocal passes
-                passes += 1
-                advance(passes, PASSES_BEFORE_EM + spec.max_iter + 1)
-                return on(function, tasks)
-
+        n_passes = PASSES_BEFORE_EM + spec.max_iter + 1
+        what = "training the background model: passes over its frames"
+        with job.passes(at_once) as on, job.console.counted(on, n_passes, what) as spread:
             return [train_class(replace(one, memory=memory), map=spread) for one in missing]
 
-    with job.console.bar("training the background model: passes over its frames") as advance:
-        return next(kept_or_trained(job, [task.key()], [task], unpack_mixture, train))
+    return next(kept_or_trained(job, [task.key()], [task], unpack_mixture, train))
 
 
 def background_utterances(features: Features) -> list[tuple[Utterance, tuple[Piece, ...]]]:
