@@ -13,6 +13,7 @@ from speechgmm.engine.cluster import Cluster, connect
 from speechgmm.engine.console import Console
 from speechgmm.engine.task import AnyTask, task_of
 from speechgmm.errors import ConfigError, first_few
+from speechgmm.io.score_forms import pyarrow
 from speechgmm.logger import handled_here, returning_records
 from speechgmm.parallel import Backend, pmap, thread_pool, workers
 
@@ -105,6 +106,8 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
     experiment = config if isinstance(config, Experiment) else load_config(config, overrides)
     console = console or Console()
     scheduler = experiment.scheduler()
+    if experiment.config.tables.scores == "parquet":
+        pyarrow()  # refused before hours of training, not after them
     for note in experiment.notes:
         console.say(note)
     spec = experiment.corpus_spec()
