@@ -13,9 +13,11 @@ from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.raw_recordings import raw_recording
 from speechgmm.errors import DataError, RecordingWarning
 from speechgmm.features import Moments, front_end, moments, normalisation
+from speechgmm.features.kinds import are_given
 from speechgmm.features.measurements import Measurements
 from speechgmm.features.silence import Silence, not_silent
 from speechgmm.io.audio import recording_key
+from speechgmm.io.given_frames import GivenFrames, place_shape
 from speechgmm.io.samples import AudioSource
 
 if TYPE_CHECKING:  # scoring a recording waits for none of them
@@ -95,13 +97,19 @@ def frames_of(
 
 def frames_about(audio: AudioInput, sources: Sequence[AudioSource]) -> int:
     """The frames of recordings in all, roughly and without opening one: as if every two bytes were a sample."""
-    n_samples = 0
+    shift = front_end(audio.features, audio.sample_rate).frame_shift
+    n_frames = 0
     for source in sources:
         try:
-            n_samples += source.stat().st_size // 2 if isinstance(source, Path) else len(source.samples)
-        except OSError:
+            if isinstance(source, GivenFrames):
+                n_frames += len(source.frames)
+            elif are_given(audio.features) and isinstance(source, Path):
+                n_frames += place_shape(source, audio.features.n_dims)[0]
+            else:
+                n_frames += (source.stat().st_size // 2 if isinstance(source, Path) else len(source.samples)) // shift
+        except (OSError, DataError):
             continue  # said when the recording is opened
-    return n_samples // front_end(audio.features, audio.sample_rate).frame_shift
+    return n_frames
 
 
 def moments_of(audio: AudioInput, source: AudioSource) -> Moments | None:
