@@ -107,7 +107,7 @@ def test_settings_that_are_for_diagonal_covariances_are_refused_with_others(sett
 @pytest.mark.parametrize("task", ["verification", "recognition", "clustering", "diarization"])
 def test_tasks_with_diagonal_covariances_alone_refuse_others(task: str, tmp_path: Path) -> None:
     corpus = {"kind": "folder", "root": str(tmp_path), "label": "speaker"}
-    with pytest.raises(ConfigError, match="covariance|model"):
+    with pytest.raises(ConfigError, match="model"):
         make_config({"task": task, "corpus": corpus, "model": {"covariance": "full"}})
 
 

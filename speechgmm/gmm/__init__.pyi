@@ -6,7 +6,7 @@ from .density import assign, log_likelihoods, posteriors, sample
 from .em import Fit, fit_em, objective
 from .fit import class_rng, fit_gmm
 from .frames import FrameSource, Mapper
-from .full_e_step import FullStack, stack_of
+from .full_e_step import FullStack
 from .full_model import AnyGMM, FullGMM
 from .full_stats import FullPrior, FullStats
 from .gradient import fit_gradient
@@ -21,6 +21,7 @@ from .prior import ConjugatePrior
 from .selection import choose_n_components
 from .spec import ChooseSpec, ModelSpec, UbmSpec
 from .splitting import split_components
+from .stacks import stack_of
 from .stats import GMMStats
 from .top_components import TopStack
 from .updating import update

@@ -14,13 +14,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from speechgmm.errors import ShapeError
 from speechgmm.gmm.frames import FrameSource, Mapper, Stretch
-from speechgmm.gmm.full_model import AnyGMM, FullGMM, Whitened
+from speechgmm.gmm.full_model import FullGMM, Whitened
 from speechgmm.gmm.full_stats import FullStats
 from speechgmm.gmm.layout import BATCH, Precision
-from speechgmm.gmm.likelihoods import Space, Stack, check_dimensions, frame_blocks, log_sums
-from speechgmm.gmm.model import DiagGMM, Floats
+from speechgmm.gmm.likelihoods import check_dimensions, frame_blocks, log_sums
+from speechgmm.gmm.model import Floats
 
 CELLS: Final = 20_000
 """Values of the frames that go through at once, at least 128 frames: 160 kB, which stays in the L2 cache."""
@@ -150,22 +149,6 @@ class FullStack:
                 for number, density in enumerate(self.densities):
                     log_sums(density.scores(rows)[None], out=found[number : number + 1, part])
         return found
-
-
-def stack_of(models: Sequence[AnyGMM], *, space: Space | None = None) -> Stack | FullStack:
-    """Mixtures laid out for scoring by the form of their covariances; ``space`` is of diagonal ones.
-
-    Raises:
-        ShapeError: Mixtures of both forms.
-
-    >>> stack_of([FullGMM([1.0], [[0.0]], [[[1.0]]])]).log_likelihoods([[0.0]]).round(4)
-    array([[-0.9189]])
-    """
-    full = [model for model in models if isinstance(model, FullGMM)]
-    diagonal = [model for model in models if isinstance(model, DiagGMM)]
-    if full and diagonal:
-        raise ShapeError(f"{diagonal[0]} and {full[0]} together; expected covariances of one form in all mixtures")
-    return FullStack.of(full) if full else Stack.of(diagonal, space=space)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ hold more (``tasks/verification/codec.py``), and are read here as well.
     counts              (sum of K,)       frames of each component, for classes that are updated later
     seen                (N,)              uint64, recordings of each class; seen_lengths counts them, -1: not known
     recordings          (T, D)            float32 frames of the cohort; recording_lengths (N,) says how many each has
-    talker.*            (N,)              int16 samples of those who are heard in babble, for the same
+    talker.*, noise.*, response.*  (N,)   int16 samples of what is heard in copies, for the same
 """
 
 from collections.abc import Iterator, Sequence
@@ -50,7 +50,7 @@ from speechgmm.io.header import checked
 from speechgmm.io.posterior_part import posterior_part, read_posterior_part
 from speechgmm.setting import setting
 from speechgmm.tasks.classification.models import ClassModels
-from speechgmm.tasks.classification.recipe_codec import read_recipe, settings_with_effect, spelt
+from speechgmm.tasks.classification.recipe_codec import read_recipe, settings_with_effect, sound_tensors, spelt
 
 UNKNOWN: Final = "unknown"
 """What a recording is decided to be that is like none of the classes."""
@@ -211,7 +211,7 @@ def serialise(content: ModelFile) -> bytes:
             known = [content.recipe.seen.get(label) for label in models.labels]
             tensors["seen"] = np.array([number for numbers in known for number in sorted(numbers or ())], np.uint64)
             tensors["seen_lengths"] = np.array([-1 if numbers is None else len(numbers) for numbers in known], np.int64)
-        if content.recipe.talkers:
+        if content.recipe.n_talkers:
             header["recipe"]["n_talkers"] = content.recipe.n_talkers
         if content.recipe.prior is not None:
             header["recipe"]["prior"], arrays = posterior_part("prior.", (content.recipe.prior,))
@@ -219,8 +219,7 @@ def serialise(content: ModelFile) -> bytes:
         if content.recipe.recordings:
             tensors["recordings"] = np.concatenate(content.recipe.recordings)
             tensors["recording_lengths"] = np.array([len(frames) for frames in content.recipe.recordings], np.int64)
-        for n, samples in enumerate(content.recipe.talkers):
-            tensors[f"talker.{n}"] = np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
+        tensors |= sound_tensors(content.recipe)
     entries, arrays = content.more()
     return packed(header | entries, tensors | arrays)
 

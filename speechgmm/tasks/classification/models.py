@@ -6,6 +6,7 @@ Refuses files. Verification derives models with a cohort from these (``tasks/ver
 
 from collections import Counter
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -14,14 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import DataError, ShapeError
 from speechgmm.gmm.bayesian import BayesianGMM
-from speechgmm.gmm.full_e_step import stack_of
 from speechgmm.gmm.full_model import AnyGMM, only_diagonal
-from speechgmm.gmm.likelihoods import Engine, Space, Stack
+from speechgmm.gmm.likelihoods import Space, Stack, frame_means
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.predictive import PredictiveStack
+from speechgmm.gmm.stacks import AnyStack, stack_of
 from speechgmm.gmm.top_components import TopStack
 from speechgmm.moved import from_new_place
-from speechgmm.tasks.classification.frame_scores import AnyStack, means_of
 
 Floats = NDArray[np.float64]
 _MOVED = dict.fromkeys(("ClaimModels", "Cohort", "Method"), "speechgmm.tasks.verification.models")
@@ -40,16 +40,15 @@ class ClaimScores:
 class ClassModels:
     """One mixture per class, in one feature space.
 
-    ``temperature`` is the factor beta that total log-likelihoods are multiplied by before they become
-    posteriors (see ``fit_temperature``); None: not fitted. With ``bayesian``, posteriors over mixtures (variational
-    Bayes), frames are scored by the predictive density of each, and ``models`` are their plug-in mixtures.
+    ``temperature`` is the factor beta of total log-likelihoods in posteriors (see ``fit_temperature``); None: none was
+    fitted. With ``bayesian``, posteriors over mixtures, frames are scored by the predictive density of each, and
+    ``models`` are their plug-in mixtures.
 
     Raises:
         DataError: No classes, or a label twice; top components without a background model; posteriors beside a
             background model.
-        ShapeError: As many models or priors as labels are expected, all of one dimension; priors that do not sum to
-            one; a temperature that is negative or not finite; top components that are more than the background model
-            has, or models that have more or fewer.
+        ShapeError: Not as many models or priors as labels, all of one dimension; priors that do not sum to one; a
+            temperature that is negative or not finite; top components, or a model's, that the background model has not.
 
     >>> low, high = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 9.0))
     >>> ClassModels(("low", "high"), (low, high), np.log([0.5, 0.5])).classify([[8.0], [7.5]])
@@ -94,7 +93,7 @@ class ClassModels:
             raise ShapeError(f"models of {' and '.join(map(str, sizes))} dimensions; expected one feature space")
         if not abs(np.exp(log_priors).sum() - 1) < 1e-6:
             raise ShapeError(f"class priors that sum to {np.exp(log_priors).sum():g}; expected 1 (their logarithms)")
-        if self.temperature is not None and not (np.isfinite(self.temperature) and self.temperature >= 0):
+        if self.temperature is not None and not 0 <= self.temperature < np.inf:
             raise ShapeError(f"temperature {self.temperature:g}; expected a finite factor, 0 or more")
         stack: AnyStack
         background = None
@@ -102,8 +101,8 @@ class ClassModels:
             _check_posteriors(self.bayesian, models, self.ubm)
         if self.top_components is not None:
             if self.ubm is None:
-                about = f"top_components {self.top_components} for models without a background model, to choose them"
-                raise DataError(f"{about}; leave it out, or train with adapt: map")
+                given = f"top_components {self.top_components} for models without a background model, to choose them"
+                raise DataError(f"{given}; leave it out, or train with adapt: map")
             stack = TopStack.of(self.ubm, only_diagonal(every, "top_components"), self.top_components)
         elif self.bayesian is not None:
             stack = PredictiveStack.of(self.bayesian)
@@ -111,8 +110,8 @@ class ClassModels:
             around = None if self.ubm is None else Space.of(only_diagonal(space, "models beside a background model"))
             stack = stack_of(every, space=around)
             background = None if self.ubm is None else Stack.of([self.ubm], space=around)
-        derived = {"labels": labels, "models": models, "log_priors": log_priors, "_background": background}
-        for name, value in (derived | {"_stack": stack}).items():
+        derived = {"labels": labels, "models": models, "log_priors": log_priors}
+        for name, value in (derived | {"_stack": stack, "_background": background}).items():
             object.__setattr__(self, name, value)
 
     def _others(self) -> tuple[DiagGMM, ...]:
@@ -123,14 +122,24 @@ class ClassModels:
         """What a model file holds beside the classes: entries of its header, and tensors."""
         return {}, {}
 
-    def mean_log_likelihoods(self, frames: ArrayLike, *, engine: Engine = "numpy") -> Floats:
-        """Mean log-likelihood of frames (T, D) under every class: (C,) nats per frame, by an ``engine`` of `Stack`.
+    def suited_to(self, n_frames: int) -> Self:
+        """The same models, scored by compiled loops where that is worth it for so many frames in all.
+
+        Ask with all frames of the work, and not with those of one worker: the loops agree with numpy within rounding.
+        """
+        suited = copy(self)
+        if isinstance(self._stack, Stack):
+            object.__setattr__(suited, "_stack", self._stack.suited_to(n_frames))
+        return suited
+
+    def mean_log_likelihoods(self, frames: ArrayLike) -> Floats:
+        """Mean log-likelihood of frames (T, D) under every class: (C,) nats per frame.
 
         Raises:
             ShapeError: Frames that are not (T, D) with the models' D.
             DataError: No frames, or one with a value that is NaN or infinite.
         """
-        means = means_of(self._stack, frames, engine)
+        means = frame_means(self._stack.log_likelihoods(frames))
         return (means if self.top_components is None else means[1:])[: len(self.labels)]
 
     def mean_log_likelihood_ratios(self, frames: ArrayLike) -> Floats:
@@ -169,8 +178,8 @@ class ClassModels:
         """(C+K,) nats per frame: of the classes, then of the other models."""
         if self.ubm is None:
             raise DataError("these models have no background model to score a claim against; train with adapt: map")
-        means = means_of(self._stack, frames)
-        return means[1:] - means[0] if self._background is None else means - means_of(self._background, frames)
+        means, background = frame_means(self._stack.log_likelihoods(frames)), self._background
+        return means[1:] - means[0] if background is None else means - frame_means(background.log_likelihoods(frames))
 
     def only(self, label: str) -> Self:
         """One of the classes by itself, with all that the models share.
