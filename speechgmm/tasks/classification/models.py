@@ -101,8 +101,7 @@ class ClassModels:
             _check_posteriors(self.bayesian, models, self.ubm)
         if self.top_components is not None:
             if self.ubm is None:
-                given = f"top_components {self.top_components} for models without a background model, to choose them"
-                raise DataError(f"{given}; leave it out, or train with adapt: map")
+                raise DataError("top_components for models without a background model; leave it out, or use adapt: map")
             stack = TopStack.of(self.ubm, only_diagonal(every, "top_components"), self.top_components)
         elif self.bayesian is not None:
             stack = PredictiveStack.of(self.bayesian)
