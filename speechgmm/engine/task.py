@@ -78,6 +78,7 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
     """Unit of scores in ``scores.tsv`` that do not name their own."""
 
     least_classes: ClassVar[int] = 2
+    answers_for_silence: ClassVar[bool] = False  # whether a silent test recording has a score, and is not left out
     """Classes that training needs at the least."""
 
     def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:

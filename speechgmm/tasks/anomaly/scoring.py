@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.recordings import model_frames
-from speechgmm.errors import ConfigError, DataError, first_few
+from speechgmm.errors import ConfigError, DataError, SilentRecordingError, first_few
 from speechgmm.features import front_end
 from speechgmm.features.silence import Silence
 from speechgmm.gmm import AnyGMM, FullStack, Stack, stack_of
@@ -59,6 +59,7 @@ class Found:
     n_frames: int
     grid: Floats  # (T,) s
     curve: Floats  # (T,) 1 where a usual normal recording has its highest value
+    silent: bool = False  # digital silence throughout, which no model has heard: the score is infinite
 
     def __post_init__(self) -> None:
         """Refuse a score that is no number: it is neither above nor below a threshold, and decides nothing."""
@@ -108,6 +109,16 @@ def compared(one: Look, model: AnomalyModel, spec: AnomalySpec) -> Found:
     )
 
 
+def silence_found(model: AnomalyModel, spec: AnomalySpec) -> Found:
+    """The answer for a recording that is digital silence throughout: more anomalous than any other.
+
+    Its frames say nothing, neither of how anomalous it is nor of when; a muted microphone is what a monitor must tell.
+    """
+    nothing, highest = np.empty(0), np.full(spec.n_values, np.inf)
+    threshold, p_value = model.reference.threshold.value, model.p_value(np.inf)
+    return Found(np.inf, threshold, p_value, 0.0, 0.0, highest, 0, nothing, nothing, silent=True)
+
+
 def class_of(file: AnomalyFile, label: str | None) -> str:
     """The class of normal recordings that is meant: the one named, or the only one.
 
@@ -152,7 +163,7 @@ def about(name: str) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise error if name in str(error) else DataError(f"{name}: {error}") from None
+        raise error if name in str(error) else type(error)(f"{name}: {error}") from None
 
 
 def find_anomalies(
@@ -169,5 +180,7 @@ def _find(file: AnomalyFile, model: AnomalyModel, path: AudioSource) -> Found | 
         with about(str(path)):
             frames = [model_frames(audio, path, silence=Silence.KEPT)[0] for audio in file.audio]
             return compared(look(frames, stacks, file.audio, file.spec), model, file.spec)
+    except SilentRecordingError:
+        return silence_found(model, file.spec)
     except DataError as error:
         return error
