@@ -3,6 +3,7 @@ from .clustering import cluster_pieces
 from .config import load_config
 from .engine import run
 from .engine.loaded_model import LoadedModel, load
+from .engine.speech_detection import Speech, detect_speech
 from .features import FeatureSpec, extract
 from .gmm import (
     BayesianGMM,
@@ -47,12 +48,14 @@ __all__ = [
     "RecognitionResult",
     "ScoreStream",
     "SegmentResults",
+    "Speech",
     "VariationalFit",
     "VerificationResult",
     "adapt_map",
     "assign",
     "choose_n_components",
     "cluster_pieces",
+    "detect_speech",
     "extract",
     "fit_gmm",
     "fit_variational",

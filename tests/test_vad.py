@@ -1,5 +1,6 @@
 """Voice activity detection: two Gaussians on the energy, and the detectors of others."""
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from conftest import hum
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import speechgmm as sg
+from speechgmm.engine.speech_detection import _stretches
 from speechgmm.errors import ConfigError, DataError, ShapeError
 from speechgmm.features import FeatureSpec, front_end, raw_features
 from speechgmm.features.listeners import LISTENERS, listener
@@ -160,3 +163,34 @@ def test_real_speech_is_found_with_few_errors(shared: Path) -> None:
         wrong += int((truth[np.arange(len(frames)) * 160 + 200] != speech).sum())
         total += len(frames)
     assert wrong / total < 0.09
+
+
+@settings(max_examples=40, deadline=None)
+@given(mask=st.lists(st.booleans(), min_size=1, max_size=40), pause=st.integers(0, 4), speech=st.integers(0, 4))
+def test_short_pauses_are_filled_before_short_stretches_are_dropped(mask: list[bool], pause: int, speech: int) -> None:
+    marked = "".join(" x"[one] for one in mask)
+    filled = re.sub(r"(?<=x) +(?=x)", lambda gap: "x" * len(gap[0]) if len(gap[0]) < pause else gap[0], marked)
+    expected = [[one.start(), one.end()] for one in re.finditer("x+", filled) if len(one[0]) >= speech]
+    assert _stretches(np.array(mask), pause, speech).tolist() == expected
+
+
+def test_speech_is_found_in_files_and_samples_alike(tmp_path: Path) -> None:
+    samples = utterance(11025)
+    soundfile.write(tmp_path / "one.wav", samples, 11025, subtype="FLOAT")
+    for vad in ("gaussians", "energy", *(name for name in LISTENERS if not installed[name].args[0])):
+        spec = sg.FeatureSpec(vad=vad)
+        found = sg.detect_speech(tmp_path / "one.wav", spec=spec)
+        assert found.stretches == sg.detect_speech(samples, 11025, spec=spec).stretches
+        assert found.duration == pytest.approx(3, abs=1e-3)
+        assert all(0 <= start < end <= 3 for start, end in found.stretches)
+    ((start, end),) = sg.detect_speech(samples, 11025).stretches
+    assert (start, end) == pytest.approx((1, 2), abs=0.11)
+
+
+def test_what_cannot_be_searched_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"features\.vad: none finds no pauses"):
+        sg.detect_speech(utterance(8000), 8000, spec=sg.FeatureSpec())
+    with pytest.raises(ConfigError, match="min_pause is -1"):
+        sg.detect_speech(utterance(8000), 8000, min_pause=-1)
+    with pytest.raises(DataError, match=r"none\.wav"):
+        sg.detect_speech(tmp_path / "none.wav")
