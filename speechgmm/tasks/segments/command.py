@@ -45,7 +45,7 @@ class Score(command.Score):
             DataError: The table or a TextGrid cannot be read, or names a recording that could be several.
             ModelFileError: The model cannot be read.
         """
-        from speechgmm.engine.audio_input import with_resampling
+        from speechgmm.engine.audio_input import takes_frames, with_resampling
         from speechgmm.report.text import recordings
         from speechgmm.tasks.output import LabelOutput, Results
 
@@ -60,7 +60,7 @@ class Score(command.Score):
             tell("normalisation by speaker: each recording counts as a speaker by itself")
         if self.resample:
             file = with_resampling(file)
-        paths = recordings(self.audio)
+        paths = recordings(self.audio, given=takes_frames(file))
         output = LabelOutput(self.form, self.out, paths, printed=command.PRINTED, rows=True, quiet=self.quiet)
         results = Results(self._scored(file, self.segments, paths), 1, "scoring", quiet=self.quiet)
         self.show(file, results, output, [])
