@@ -534,8 +534,8 @@ GRAMMAR = b"#JSGF V1.0;\ngrammar digits;\npublic <s> = <d> [<d>] (and | then)*;\
 
 
 def a_textgrid() -> bytes:
+    from speechgmm.io.label_files.textgrid import textgrid as written
     from speechgmm.io.timed_labels import TimedLabel
-    from speechgmm.io.timed_labels import textgrid as written
 
     labels = [TimedLabel("a", 0.0, 0.2), TimedLabel("b", 0.2, 0.4), TimedLabel("c", 0.45, 0.6)]
     return written({"phones": labels, "words": [TimedLabel("abc", 0.0, 0.6)]}, 0.6).encode()

@@ -355,13 +355,17 @@ def test_recordings_in_which_nobody_speaks_are_named(
 
 def test_what_cannot_be_asked_for_is_said(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     call, model = trained / "calls" / "two.wav", ("--model", trained / "d.safetensors", "-q")
+    (tmp_path / "other").touch()
     (tmp_path / "other.rttm").write_text("SPEAKER else 1 0 1 <NA> <NA> ann <NA> <NA>\n")
     for status, words, options in (
         (2, "--picture draws into a folder", ("--picture",)),
         (2, "--collar is for metrics", ("--collar", "0.25")),
         (1, "has no turn of 'two'", ("--reference", tmp_path / "other.rttm")),
         (1, "50 speakers are asked for", ("--n-speakers", "50")),
-        (2, "a file for each recording needs a folder", ("--out", tmp_path / "other.rttm")),
+        (2, "a file for each recording needs a folder", ("--out", tmp_path / "other")),
+        (2, "its suffix is not that of csv", ("--out", tmp_path / "x.rttm", "--format", "csv")),
+        (2, "prints metrics, which cannot stand within csv", ("--reference", trained / "said.rttm", "--format", "csv")),
+        (2, "is the reference", ("--reference", trained / "said.rttm", "--out", trained / "said.rttm")),
         (2, "several recordings are called 'two'", (call,)),
     ):
         assert command("diarize", call, *model, *options) == status

@@ -7,7 +7,15 @@ from typing import get_args, get_type_hints
 from speechgmm.corpus.given_frames import with_frames
 from speechgmm.corpus.labels import relabelled
 from speechgmm.corpus.leaks import check_leaks, same_audio
-from speechgmm.corpus.spec import AsvspoofSpec, CorpusSpec, FolderSpec, SplitSpec, TextGridSpec, TimitSpec
+from speechgmm.corpus.spec import (
+    AsvspoofSpec,
+    CorpusSpec,
+    FolderSpec,
+    LabelFilesSpec,
+    SplitSpec,
+    TextGridSpec,
+    TimitSpec,
+)
 from speechgmm.corpus.splits import Fold, make_split
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance, speaker_column
 from speechgmm.errors import ConfigError, DataError
@@ -67,7 +75,13 @@ def _read(
     progress: Callable[[int, int], None] | None,
 ) -> Corpus:
     """The corpus with the labels that stand in it."""
-    sections = {"timit": TimitSpec, "textgrid": TextGridSpec, "asvspoof": AsvspoofSpec, "folder": FolderSpec}
+    sections = {
+        "timit": TimitSpec,
+        "textgrid": TextGridSpec,
+        "label_files": LabelFilesSpec,
+        "asvspoof": AsvspoofSpec,
+        "folder": FolderSpec,
+    }
     for kind, section in sections.items():
         if spec.kind != kind and getattr(spec, kind) != section():
             raise ConfigError(f"corpus.{kind} is for a corpus of kind {kind!r}; this one is of kind {spec.kind!r}")
@@ -113,6 +127,7 @@ def _read_table(spec: CorpusSpec, path: Path, root: Path | None) -> Corpus:
 def _read_folder(spec: CorpusSpec, root: Path, *, given: bool) -> Corpus:
     from speechgmm.corpus.readers.asvspoof import read_asvspoof
     from speechgmm.corpus.readers.folder import read_folder, read_fsdd, with_groups
+    from speechgmm.corpus.readers.label_files import read_label_files
     from speechgmm.corpus.readers.librispeech import read_librispeech
     from speechgmm.corpus.readers.machines import read_dcase, read_mimii
     from speechgmm.corpus.readers.speech_commands import read_speech_commands
@@ -126,6 +141,8 @@ def _read_folder(spec: CorpusSpec, root: Path, *, given: bool) -> Corpus:
         return read_asvspoof(root, spec.label, spec.asvspoof)
     if spec.kind == "textgrid":
         return read_textgrids(root, spec.label, spec.textgrid)
+    if spec.kind == "label_files":
+        return read_label_files(root, spec.label, spec.label_files)
     if spec.kind == "folder":
         return with_groups(read_folder(root, spec.label, given=given), spec.folder.group_from)
     if spec.kind == "sphinx":

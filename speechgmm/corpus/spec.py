@@ -14,6 +14,7 @@ Kind = Literal[
     "kaldi",
     "sphinx",
     "textgrid",
+    "label_files",
     "timit",
     "librispeech",
     "speech_commands",
@@ -134,6 +135,31 @@ class TextGridSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelFilesSpec:
+    """What is taken of label files beside recordings."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    format: Literal["textgrid", "elan", "audacity", "raven", "ctm", "rttm", "csv", "tsv", "json"] | None = setting(
+        None,
+        "their format; needed for files whose suffix does not say it (.txt, .csv, .tsv, .json); default: all that end "
+        "in .TextGrid, .eaf, .selections.txt, .ctm or .rttm",
+    )
+    tier: str | None = setting(
+        None, "the tier whose labels are the items; of Raven, a column of annotations; default: the only one"
+    )
+    columns: dict[str, str] | None = setting(
+        None, "column -> another tier, whose text around an item's middle is the column's value, such as {word: words}"
+    )
+    folder: str | None = setting(
+        None,
+        "folder of the label files, where they lie as the recordings do below corpus.root; relative to the "
+        "configuration file; default: beside the recordings",
+        is_path=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FolderSpec:
     """What is taken of the names of files, in a folder per class."""
 
@@ -204,9 +230,9 @@ class CorpusSpec:
     kind: Kind = setting(
         "manifest",
         "manifest: a table; folder: a folder per class; kaldi: data directories; sphinx: as CMU Sphinx has them (etc "
-        "and feat or wav); textgrid: Praat's TextGrids; timit, librispeech, speech_commands, fsdd (Free Spoken Digit "
-        "Dataset), asvspoof: corpora; dcase (task 2), mimii: machines for task: anomaly; espeak: speech made by eSpeak "
-        "NG",
+        "and feat or wav); textgrid: Praat's TextGrids; label_files: labels of ELAN, Audacity, Raven and others; "
+        "timit, librispeech, speech_commands, fsdd (Free Spoken Digit Dataset), asvspoof: corpora; dcase (task 2), "
+        "mimii: machines for task: anomaly; espeak: speech made by eSpeak NG",
     )
     path: str | None = setting(
         None,
@@ -249,6 +275,7 @@ class CorpusSpec:
     timit: TimitSpec = setting(TimitSpec(), "timit: what is taken of it")
     folder: FolderSpec = setting(FolderSpec(), "folder: what is taken of the names of files")
     textgrid: TextGridSpec = setting(TextGridSpec(), "textgrid: what is taken of it")
+    label_files: LabelFilesSpec = setting(LabelFilesSpec(), "label_files: what is taken of them")
     asvspoof: AsvspoofSpec = setting(AsvspoofSpec(), "asvspoof: what is taken of it")
     sample_rate: int | None = setting(
         None, "rate that the features are made for; default 16000 (fsdd: 8000)", unit="Hz", ge=1000, le=768000

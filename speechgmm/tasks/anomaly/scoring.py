@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,7 @@ class Found:
     n_frames: int
     grid: Floats  # (T,) s
     curve: Floats  # (T,) 1 where a usual normal recording has its highest value
+    duration: float | None = None  # s; None: not known
 
     def __post_init__(self) -> None:
         """Refuse a score that is no number: it is neither above nor below a threshold, and decides nothing."""
@@ -164,7 +165,9 @@ def _find(file: AnomalyFile, model: AnomalyModel, path: AudioSource) -> Found | 
     stacks = [Stack.of([mixture]) for mixture in model.mixtures]
     try:
         with about(str(path)):
-            frames = [model_frames(audio, path, silence=Silence.KEPT)[0] for audio in file.audio]
-            return compared(look(frames, stacks, file.audio, file.spec), model, file.spec)
+            heard = [model_frames(audio, path, silence=Silence.KEPT) for audio in file.audio]
+            frames, facts = [frames for frames, _, _ in heard], heard[0][2]
+            found = compared(look(frames, stacks, file.audio, file.spec), model, file.spec)
+            return replace(found, duration=facts.duration)
     except DataError as error:
         return error
