@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import speechgmm as sg
+from speechgmm.cli.app import app
 from speechgmm.engine.speech_detection import _stretches
 from speechgmm.errors import ConfigError, DataError, ShapeError
 from speechgmm.features import FeatureSpec, front_end, raw_features
 from speechgmm.features.listeners import LISTENERS, listener
 from speechgmm.features.vad import gaussian_vad
+from speechgmm.io.label_files import read_labels
 
 RATE = 16000
 installed = {
@@ -194,3 +196,41 @@ def test_what_cannot_be_searched_is_named(tmp_path: Path) -> None:
         sg.detect_speech(utterance(8000), 8000, min_pause=-1)
     with pytest.raises(DataError, match=r"none\.wav"):
         sg.detect_speech(tmp_path / "none.wav")
+
+
+def ran(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        app(["vad", *map(str, arguments)])
+    printed = capsys.readouterr()
+    return int(ended.value.code or 0), printed.out, printed.err
+
+
+def test_the_command_prints_stretches_and_writes_label_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        soundfile.write(tmp_path / f"{name}.wav", utterance(8000), 8000, subtype="FLOAT")
+    stretches = sg.detect_speech(tmp_path / "a.wav").stretches
+    rounded = [(round(start, 3), round(end, 3)) for start, end in stretches]
+    _, out, _ = ran(capsys, tmp_path / "a.wav", "--format", "tsv")
+    assert out.splitlines()[1:] == [f"{tmp_path / 'a.wav'}\t{start}\t{end}" for start, end in rounded]
+    assert ran(capsys, tmp_path, "--out", tmp_path / "all.rttm")[0] == 0
+    for name in ("a", "b"):
+        found = read_labels(tmp_path / "all.rttm", recording=name)
+        assert [(one.start, pytest.approx(one.end, abs=1e-3)) for one in found] == rounded
+    _, stricter, _ = ran(capsys, tmp_path / "a.wav", "--set", "vad_gap=100", "--format", "tsv")
+    assert stricter.splitlines()[1:] == [f"{tmp_path / 'a.wav'}\t0.0\t2.995"]
+
+
+def test_the_command_goes_on_after_a_recording_that_it_cannot_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soundfile.write(tmp_path / "a.wav", utterance(8000), 8000, subtype="FLOAT")
+    status, out, err = ran(capsys, tmp_path / "none.wav", tmp_path / "a.wav", "--format", "jsonl")
+    assert status == 1
+    assert "none.wav" in err
+    assert '"start": ' in out
+    for setting, message in (("n_ceps=2", "expected a setting of the method"), ("vad_gapp=2", "features.vad_gap")):
+        status, _, err = ran(capsys, tmp_path / "a.wav", "--set", setting)
+        assert status == 2
+        assert message in err

@@ -40,6 +40,7 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
         "align": "tasks.recognition.command:Align",
         "cluster": "tasks.clustering.command:Cluster",
         "diarize": "tasks.diarization.command:Diarize",
+        "vad": "cli.vad_command:Vad",
     },
     "Look at results": {
         "inspect": "cli.file_commands:Inspect",
