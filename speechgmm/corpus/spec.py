@@ -203,7 +203,7 @@ class CorpusSpec:
 
     kind: Kind = setting(
         "manifest",
-        "manifest: a table; folder: a folder per class; kaldi: data directories; sphinx: as CMU Sphinx has them (etc and "
+        "manifest: a table; folder: a folder per class; kaldi: data directories; sphinx: as CMU Sphinx has it (etc and "
         "feat or wav); textgrid: Praat's TextGrids; timit, librispeech, speech_commands, fsdd (Free Spoken Digit "
         "Dataset), asvspoof: corpora; dcase (task 2), mimii: machines for task: anomaly; espeak: speech made by eSpeak "
         "NG",
@@ -227,6 +227,12 @@ class CorpusSpec:
         "{path} (below root, without ending), {stem} or {COLUMN}, relative to the configuration file; a Kaldi "
         "feats.scp, an .npz or a folder, by names; or column:NAME, paths in a column, relative to root; default: the "
         "recordings are files of frames",
+        is_path=True,
+    )
+    vad: str | None = setting(
+        None,
+        "features.kind given: which frames of each recording are speech, 1 or 0 for each frame (.npy, or Kaldi's "
+        "vad.scp), named as in features; default: all frames count",
         is_path=True,
     )
     label: str = setting("label", "the column whose values are the classes")

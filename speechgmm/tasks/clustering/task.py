@@ -75,6 +75,12 @@ class Clustering(Task[TrainedClustering, Clustered, ClusteringEvaluation]):
 
     def train(self, job: Job, sets: Sequence[Inputs]) -> list[TrainedClustering]:
         """The background model of every training set."""
+        spec = job.experiment.config.section(ClusteringSpec)
+        if spec.kind == "speakers" and all(are_single_frames(features.pieces) for (features,) in sets):
+            raise ConfigError(
+                "clustering.kind: speakers takes each recording's mean away, and every recording here is one frame, "
+                "such as an x-vector, of which nothing is left; set clustering.kind: sounds"
+            )
         with job.console.stage("train"):
             return [train_clustering(job, features) for (features,) in sets]
 
