@@ -13,8 +13,9 @@ from speechgmm.engine.class_report import classes_table
 from speechgmm.engine.comparison import Compared
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
+from speechgmm.engine.single_frames import are_single_frames
 from speechgmm.engine.task import Inputs, Task, sizes_of
-from speechgmm.errors import DataError
+from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import WeightedClusters
 from speechgmm.evaluation.resampling import Statistic
 from speechgmm.io.run_files import RunFile
