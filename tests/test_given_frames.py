@@ -2,7 +2,9 @@
 
 import json
 import re
+import tracemalloc
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +20,12 @@ import speechgmm as sg
 from speechgmm.cli import app
 from speechgmm.config import make_config
 from speechgmm.corpus import CorpusSpec, SplitSpec, read_corpus
-from speechgmm.engine import prepare, run
+from speechgmm.engine import extract, prepare, run
 from speechgmm.engine.console import Console
 from speechgmm.engine.sweeps import grid_points, sweep
 from speechgmm.errors import ConfigError, DataError, RecordingWarning, ShapeError
 from speechgmm.features import FeatureSpec, raw_features
+from speechgmm.features.deltas import append_deltas
 from speechgmm.io.frame_files import FrameSource, write_ark, write_htk, write_npz, write_sphinx
 from speechgmm.io.given_frames import place_of, place_shape, read_place, read_speech, source_at
 
@@ -133,9 +136,6 @@ def test_every_format_of_frames_trains_the_same_models(voices: Path) -> None:
 
 def test_deltas_normalisation_and_transform_of_given_frames_are_those_of_numpy(voices: Path) -> None:
     job = prepare(voices / "c.yaml", ["features.cmvn=global", "features.deltas=1"], console=quiet())
-    from speechgmm.engine import extract
-    from speechgmm.features.deltas import append_deltas
-
     features = extract(job)
     whole = {u.id: append_deltas(frames_of(SPEAKERS.index(u.label("speaker")), int(u.id[-1])), 1, 2, "kaldi")
              for u in features.corpus}  # fmt: skip
@@ -426,8 +426,6 @@ places = st.builds(
 @given(places, st.text(st.characters(codec="utf-8", exclude_characters=":[]/\n\0"), min_size=1), st.integers(0, 2**50))
 @settings(max_examples=40)
 def test_the_path_of_a_place_names_the_place(source: FrameSource, key: str, offset: int) -> None:
-    from dataclasses import replace
-
     by_name = replace(source, key=key) if source.path.suffix == ".npz" else source
     by_offset = replace(source, offset=offset) if source.path.suffix == ".ark" else by_name
     assert source_at(place_of(by_offset)) == by_offset
@@ -444,8 +442,6 @@ def test_a_list_that_names_another_place_trains_other_models(voices: Path) -> No
 
 
 def test_of_a_large_file_only_the_rows_that_are_asked_for_are_read(tmp_path: Path) -> None:
-    import tracemalloc
-
     path = tmp_path / "large.npy"
     np.lib.format.open_memmap(path, "w+", np.float32, (700_000, 768)).flush()  # 2 GB that take no room on the disk
     place = Path(f"{path}[600000:600099]")
@@ -455,12 +451,17 @@ def test_of_a_large_file_only_the_rows_that_are_asked_for_are_read(tmp_path: Pat
     tracemalloc.stop()
 
 
-def test_the_memory_for_frames_changes_no_byte(voices: Path) -> None:
-    wide = np.random.default_rng(0).normal(size=(12, 1000, 768)).astype(np.float32)
+def test_frames_go_into_the_cache_without_all_of_them_in_memory(voices: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [line.split()[0] for line in (voices / "f.scp").read_text().splitlines()]
-    write_ark(voices / "w.ark", zip(names, wide, strict=True), voices / "w.scp")
-    wanted = trained(voices, "corpus.features=w.scp", name="much")
-    assert wanted == trained(voices, "corpus.features=w.scp", "parallel.memory=8MB", "cache=other", name="little")
+    wide = (np.random.default_rng(n).normal(size=(400, 768)) for n in range(12))
+    write_ark(voices / "w.ark", zip(names, wide, strict=True), voices / "w.scp")  # 15 MB
+    monkeypatch.setattr("speechgmm.engine.shards.CHUNK_BYTES", 2_000_000)
+    job = prepare(voices / "c.yaml", placed(voices, ["corpus.features=w.scp"]), console=quiet())
+    tracemalloc.start()
+    features = extract(job)
+    assert tracemalloc.get_traced_memory()[1] < 9_000_000
+    tracemalloc.stop()
+    assert sum(piece.n_rows for piece in features.pieces) == 4800
 
 
 def test_speech_of_a_file_is_what_it_holds(tmp_path: Path) -> None:

@@ -123,6 +123,32 @@ class ReportSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TableSpec:
+    """How the tables of a run are written.
+
+    >>> TableSpec(scores="long").gzip
+    False
+    """
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    scores: Literal["wide", "long", "parquet"] = setting(
+        "wide",
+        "scores of classes. wide: scores.tsv has a row for each test item and a column for each class; long: it has a "
+        "row for each item and class, for programs that read tables so; parquet: scores.parquet has these rows, in a "
+        "third of the space, and needs speechgmm[parquet]. Trials have one score in a row in any form",
+    )
+    gzip: bool = setting(False, "true: scores.tsv.gz instead of scores.tsv; parquet is compressed in any case")
+
+    def __post_init__(self) -> None:
+        """Refuse what would have no effect."""
+        if self.gzip and self.scores == "parquet":
+            raise ConfigError(
+                "tables.gzip has no effect with tables.scores: parquet, which is compressed; leave one of them out"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A whole experiment: what all tasks share. ``config/task_settings.py`` adds the sections of tasks as fields."""
 
@@ -146,6 +172,7 @@ class Config:
     augment: AugmentSpec = setting(AugmentSpec(), "altered copies of the recordings that are trained on")
     model: ModelSpec = setting(ModelSpec(), "the mixture of every class and how it is estimated")
     report: ReportSpec = setting(ReportSpec(), "the page that a run leaves about itself")
+    tables: TableSpec = setting(TableSpec(), "the tables that a run leaves")
     parallel: ParallelSpec = setting(ParallelSpec(), "how the work is spread over the machine")
     cache: str | None = setting(
         None,

@@ -203,8 +203,8 @@ class CorpusSpec:
 
     kind: Kind = setting(
         "manifest",
-        "manifest: a table; folder: a folder per class; kaldi: data directories; sphinx: as CMU Sphinx has it (etc and "
-        "feat or wav); textgrid: Praat's TextGrids; timit, librispeech, speech_commands, fsdd (Free Spoken Digit "
+        "manifest: a table; folder: a folder per class; kaldi: data directories; sphinx: as CMU Sphinx has them (etc "
+        "and feat or wav); textgrid: Praat's TextGrids; timit, librispeech, speech_commands, fsdd (Free Spoken Digit "
         "Dataset), asvspoof: corpora; dcase (task 2), mimii: machines for task: anomaly; espeak: speech made by eSpeak "
         "NG",
     )

@@ -16,6 +16,7 @@ from speechgmm.engine.task import AnyTask, task_of
 from speechgmm.errors import ConfigError, DataError, first_few
 from speechgmm.features.kinds import are_given, feature_kind
 from speechgmm.io.given_frames import place_shape
+from speechgmm.io.score_forms import pyarrow
 from speechgmm.logger import handled_here, returning_records
 from speechgmm.parallel import Backend, pmap, thread_pool, workers
 
@@ -113,6 +114,8 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
     experiment = config if isinstance(config, Experiment) else load_config(config, overrides)
     console = console or Console()
     scheduler = experiment.scheduler()
+    if experiment.config.tables.scores == "parquet":
+        pyarrow()  # refused before hours of training, not after them
     for note in experiment.notes:
         console.say(note)
     spec = experiment.corpus_spec()

@@ -1,7 +1,7 @@
 """What a new recording goes through on its way to frames, the same as in a run."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.raw_recordings import raw_recording
 from speechgmm.errors import DataError, RecordingWarning
-from speechgmm.features import front_end, moments, normalisation
+from speechgmm.features import Moments, front_end, moments, normalisation
+from speechgmm.features.kinds import are_given
 from speechgmm.features.measurements import Measurements
 from speechgmm.features.silence import Silence, not_silent
 from speechgmm.io.audio import recording_key
+from speechgmm.io.given_frames import GivenFrames, place_shape
 from speechgmm.io.samples import AudioSource
 
 if TYPE_CHECKING:  # scoring a recording waits for none of them
@@ -96,6 +98,32 @@ def frames_of(
         if not speech.any():
             raise DataError(f"{path}: the VAD keeps nothing of its {len(frames)} frames but digital silence")
     return frames, speech, facts
+
+
+def frames_about(audio: AudioInput, sources: Sequence[AudioSource]) -> int:
+    """The frames of recordings in all, roughly and without opening one: as if every two bytes were a sample."""
+    shift = front_end(audio.features, audio.sample_rate).frame_shift
+    n_frames = 0
+    for source in sources:
+        try:
+            if isinstance(source, GivenFrames):
+                n_frames += len(source.frames)
+            elif are_given(audio.features) and isinstance(source, Path):
+                n_frames += place_shape(source, audio.features.n_dims)[0]
+            else:
+                n_frames += (source.stat().st_size // 2 if isinstance(source, Path) else len(source.samples)) // shift
+        except (OSError, DataError):
+            continue  # said when the recording is opened
+    return n_frames
+
+
+def moments_of(audio: AudioInput, source: AudioSource) -> Moments | None:
+    """The moments of a recording's speech, before normalisation; None where the recording cannot be used."""
+    try:
+        frames, speech, _ = frames_of(audio, source)
+    except DataError:
+        return None  # said when the recording is scored
+    return moments(frames[speech])
 
 
 def model_frames(

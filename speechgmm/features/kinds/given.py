@@ -95,7 +95,7 @@ def given_plan(spec: FeatureSpec) -> FrontEnd:
         cepstral=none,
         energy_floor=0.0,
         use_energy=False,
-        c0_column=0,
+        c0_last=False,
         delta_method=spec.delta_method or "kaldi",
         low_frequency=0.0,
         high_frequency=CLOCK / 2,

@@ -126,7 +126,8 @@ def speech_as_trained(
         features = replace(audio.features, warp=audio.features.warp * copy.warp)
         noising = None
         if copy.noise != "none":
-            noising = Noising(copy, recipe.seed, recipe.n_talkers, sounds=recipe.talkers)
+            at_once = recipe.n_talkers if copy.noise == "babble" else 1
+            noising = Noising(copy, recipe.seed, at_once, sounds=recipe.sounds.get(copy.noise, ()))
         version = replace(audio, features=features)
         read, problems = [], []
         for path in paths:
