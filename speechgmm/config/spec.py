@@ -188,11 +188,17 @@ class Config:
             raise ConfigError(CMVN_BY_SPEAKER)
         if are_given(self.features):
             self._check_given()
-        elif self.corpus.features is not None:
-            raise ConfigError(
-                f"corpus.features is {self.corpus.features!r}, and features.kind: {kind_name(self.features)} computes "
-                "frames from recordings; set features.kind: given, or leave corpus.features out"
-            )
+        for key in () if are_given(self.features) else ("features", "vad"):
+            if (value := getattr(self.corpus, key)) is not None:
+                raise ConfigError(
+                    f"corpus.{key} is {value!r}, and features.kind: {kind_name(self.features)} computes frames from "
+                    f"recordings; set features.kind: given, or leave corpus.{key} out"
+                )
+
+    @property
+    def chooses_frames(self) -> bool:
+        """Whether only some frames of a recording count: those that a VAD keeps, here or in files."""
+        return self.features.marks_speech or self.corpus.vad is not None
 
     def _check_given(self) -> None:
         """Refuse what has no effect on frames that are read from files."""

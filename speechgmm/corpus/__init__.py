@@ -32,6 +32,7 @@ __all__ = [
     "read_corpus",
     "same_audio",
     "speaker_column",
+    "with_frames",
 ]
 
 
@@ -49,7 +50,7 @@ def read_corpus(
         spec: The ``corpus`` section.
         path: The manifest or the Kaldi data directory, resolved; None where the kind has none.
         root: The folder of the recordings, resolved; None: the manifest's own.
-        given: Recordings are frames that another program computed (``features.kind: given``).
+        given: Frames are read (``features.kind: given``); `with_frames` says where they are.
         progress: Called with (done, total) while a corpus is generated.
 
     Raises:
@@ -61,8 +62,6 @@ def read_corpus(
     30
     """
     corpus = _read(spec, path=path, root=root, given=given, progress=progress)
-    if given:
-        corpus = with_frames(corpus, spec.features, skip=spec.on_error == "skip")
     return relabelled(corpus.with_plain_labels(), spec)
 
 

@@ -255,6 +255,12 @@ class CorpusSpec:
         "recordings are files of frames",
         is_path=True,
     )
+    vad: str | None = setting(
+        None,
+        "features.kind given: which frames of each recording are speech, 1 or 0 for each frame (.npy, or Kaldi's "
+        "vad.scp), named as in features; default: all frames count",
+        is_path=True,
+    )
     label: str = setting("label", "the column whose values are the classes")
     target: str | None = setting(
         None,

@@ -39,6 +39,10 @@ def check_causal(audio: AudioInput) -> None:
         ConfigError: The message names the setting, and what to do.
     """
     spec = audio.features
+    if audio.is_given:
+        raise ConfigError(
+            "features.kind: given reads frames, and a stream brings samples; give the frames of whole recordings"
+        )
     reasons = {
         f"cmvn: {spec.cmvn} takes means over the whole recording": spec.cmvn in ("utterance", "speaker"),
         "top_db takes the loudest band of the whole recording": spec.top_db is not None,

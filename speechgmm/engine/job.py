@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from speechgmm.config import Config, Experiment, load_config
-from speechgmm.corpus import Corpus, Fold, read_corpus
+from speechgmm.corpus import Corpus, Fold, read_corpus, with_frames
 from speechgmm.corpus.listing import listed
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.cluster import Cluster, connect
@@ -45,7 +45,8 @@ class Job:
         features, rate = config.features, feature_kind(config.features).clock or config.corpus.rate()
         if are_given(features):
             features = replace(features, n_dims=self.given_dims)
-        return AudioInput(features, rate, config.corpus.channel, config.corpus.resample)
+        in_files = config.corpus.vad is not None
+        return AudioInput(features, rate, config.corpus.channel, config.corpus.resample, vad_in_files=in_files)
 
     @property
     def cache(self) -> Path:
@@ -126,6 +127,10 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
             console.warn(note)
         task = task_of(experiment.config)
         corpus, folds = task.split(corpus, experiment.config)
+        if are_given(experiment.config.features):  # the division is that of the recordings
+            corpus = with_frames(corpus, spec.features, spec.vad, skip=spec.on_error == "skip")
+            for note in corpus.notes:
+                console.warn(note)
         _check_target(corpus, spec.target)
     cluster = _cluster(scheduler, experiment, corpus, console)
     given_dims = _given_dims(experiment.config, corpus) if are_given(experiment.config.features) else None

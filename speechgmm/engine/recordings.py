@@ -44,6 +44,11 @@ class RecordingFacts:
 def _doubts(audio: AudioInput, facts: RecordingFacts, rule: Silence) -> Iterator[str]:
     """What speaks against trusting a model's decision about a recording; ``rule`` as of `frames_of`."""
     measured = facts.measured
+    if audio.vad_in_files:
+        yield (
+            "all of its frames count, and the model was trained on those that files called speech (corpus.vad); take "
+            "out the others first"
+        )
     silent = measured.n_silent / facts.n_frames
     if silent >= SILENT_SHARE:
         effect = "scored as they are" if rule is Silence.KEPT else "left out"

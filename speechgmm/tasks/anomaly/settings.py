@@ -20,7 +20,7 @@ def check(config: Config) -> None:
         raise ConfigError("features has no effect: every one of anomaly.streams has features of its own; leave it out")
     for stream in streams:
         features = stream.features or config.features
-        if features.marks_speech or features.cmvn == "speaker":
+        if config.chooses_frames or features.marks_speech or features.cmvn == "speaker":
             raise ConfigError(
                 f"anomaly, stream {stream.name!r}: whole recordings are looked at; set kind mfcc or lfcc, vad: none, "
                 "and cmvn by recording or globally (features)"
