@@ -49,6 +49,9 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
         "evaluate": "cli.score_files:Evaluate",
         "fuse": "cli.score_files:Fuse",
     },
+    "Other programs": {
+        "export-corpus": "cli.export_corpus_command:ExportCorpus",
+    },
     "Maintain": {
         "enrol": "tasks.classification.change_command:Enrol",
         "update": "tasks.classification.change_command:Update",
