@@ -50,7 +50,8 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
         "fuse": "cli.score_files:Fuse",
     },
     "Other programs": {
-        "export-corpus": "cli.export_corpus_command:ExportCorpus",
+        "export-corpus": "cli.data_export_commands:ExportCorpus",
+        "export-scores": "cli.data_export_commands:ExportScores",
     },
     "Maintain": {
         "enrol": "tasks.classification.change_command:Enrol",

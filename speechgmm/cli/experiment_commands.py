@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,23 +12,12 @@ from speechgmm.errors import ConfigError
 from speechgmm.tasks.options import ConfigFile, JobsOfRun, Overrides, Quiet, TableForm, TableFormat
 
 if TYPE_CHECKING:
+    from speechgmm.cli.data_export_commands import ExportCorpus
     from speechgmm.engine.runs import RunResult
 
 
 CLUSTER, TUNING = "Cluster", "Tuning"
 """Groups of options."""
-
-
-class HasOverrides(Protocol):
-    """A command with a configuration whose settings can be replaced."""
-
-    @property
-    def overrides(self) -> Sequence[str] | None:
-        """KEY.PATH=VALUE."""
-
-    @property
-    def jobs(self) -> int | None:
-        """Workers at once; None: as the configuration says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,7 +284,7 @@ def _command(
     return shlex.join([*words, *(("--out", shown(out)) if out is not None else ())])
 
 
-def overrides_of(command: HasOverrides) -> list[str]:
+def overrides_of(command: "_Experiment | Check | ExportCorpus") -> list[str]:
     """The settings that replace those of the configuration."""
     jobs = [] if command.jobs is None else [f"parallel.n_jobs={command.jobs}"]
     return [*(command.overrides or ()), *jobs]

@@ -6,7 +6,7 @@ from typing import get_args, get_type_hints
 
 from speechgmm.corpus.labels import relabelled
 from speechgmm.corpus.leaks import check_leaks, same_audio
-from speechgmm.corpus.spec import AsvspoofSpec, CorpusSpec, FolderSpec, SplitSpec, TextGridSpec, TimitSpec
+from speechgmm.corpus.spec import WITH_PATH, AsvspoofSpec, CorpusSpec, FolderSpec, SplitSpec, TextGridSpec, TimitSpec
 from speechgmm.corpus.splits import Fold, make_split
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance, speaker_column
 from speechgmm.errors import ConfigError, DataError
@@ -61,9 +61,9 @@ def _read(
     for kind, section in sections.items():
         if spec.kind != kind and getattr(spec, kind) != section():
             raise ConfigError(f"corpus.{kind} is for a corpus of kind {kind!r}; this one is of kind {spec.kind!r}")
-    if spec.kind in ("manifest", "kaldi"):
+    if spec.kind in WITH_PATH:
         if path is None:
-            what = "its table" if spec.kind == "manifest" else "its data directory"
+            what = {"manifest": "its table", "kaldi": "its data directory"}.get(spec.kind, "its manifests")
             raise ConfigError(f"corpus.path: a corpus of kind {spec.kind!r} needs the path of {what}")
         return _read_table(spec, path, root)
     if root is None:
@@ -86,15 +86,19 @@ def _read(
 
 def _read_table(spec: CorpusSpec, path: Path, root: Path | None) -> Corpus:
     from speechgmm.corpus.readers.kaldi import read_kaldi
+    from speechgmm.corpus.readers.lhotse import read_lhotse
     from speechgmm.corpus.readers.manifest import read_manifest
 
     if spec.kind == "manifest":
         return read_manifest(path, root, spec.label, unlabelled="" in spec.labels.ignore)
+    if spec.kind == "lhotse":
+        return read_lhotse(path, root, spec.label)
     return read_kaldi(path, root, spec.label)
 
 
 def _read_folder(spec: CorpusSpec, root: Path) -> Corpus:
     from speechgmm.corpus.readers.asvspoof import read_asvspoof
+    from speechgmm.corpus.readers.audio_folder import read_audio_folder
     from speechgmm.corpus.readers.folder import read_folder, read_fsdd, with_groups
     from speechgmm.corpus.readers.librispeech import read_librispeech
     from speechgmm.corpus.readers.machines import read_dcase, read_mimii
@@ -111,6 +115,7 @@ def _read_folder(spec: CorpusSpec, root: Path) -> Corpus:
     if spec.kind == "folder":
         return with_groups(read_folder(root, spec.label), spec.folder.group_from)
     readers = {
+        "audiofolder": read_audio_folder,
         "fsdd": read_fsdd,
         "librispeech": read_librispeech,
         "speech_commands": read_speech_commands,

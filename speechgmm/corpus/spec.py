@@ -11,6 +11,8 @@ Kind = Literal[
     "manifest",
     "folder",
     "kaldi",
+    "lhotse",
+    "audiofolder",
     "textgrid",
     "timit",
     "librispeech",
@@ -21,6 +23,9 @@ Kind = Literal[
     "mimii",
     "espeak",
 ]
+
+WITH_PATH: Final = ("manifest", "kaldi", "lhotse")
+"""Kinds that have a path of their lists beside the root of the recordings."""
 
 KNOWN: Final = ("timit", "librispeech", "speech_commands", "fsdd", "asvspoof", "dcase", "mimii", "espeak")
 """Corpora with a place of their own: $SPEECHGMM_DATA/NAME, else data/NAME."""
@@ -180,13 +185,15 @@ class CorpusSpec:
 
     kind: Kind = setting(
         "manifest",
-        "manifest: a table; folder: a folder per class; kaldi: data directories; textgrid: Praat's TextGrids; timit, "
+        "manifest: a table; folder: a folder per class; kaldi: data directories; lhotse: its manifests; audiofolder: "
+        "metadata.csv beside the recordings, as of Hugging Face; textgrid: Praat's TextGrids; timit, "
         "librispeech, speech_commands, fsdd (Free Spoken Digit Dataset), asvspoof: corpora; dcase (task 2), mimii: "
         "machines for task: anomaly; espeak: speech made by eSpeak NG",
     )
     path: str | None = setting(
         None,
-        "manifest: the table (.tsv, .csv or .jsonl); kaldi: a data directory, or the folder of train and test; "
+        "manifest: the table (.tsv, .csv or .jsonl); kaldi: a data directory, or the folder of train and test; lhotse: "
+        "the folder of the manifests, or a file of supervisions or cuts; "
         "relative to the configuration file",
         is_path=True,
     )
@@ -228,8 +235,10 @@ class CorpusSpec:
     )
 
     def __post_init__(self) -> None:
-        if self.path is not None and self.kind not in ("manifest", "kaldi"):
-            raise ConfigError(f"corpus.path is for the kinds manifest and kaldi; {self.kind!r} has corpus.root alone")
+        if self.path is not None and self.kind not in WITH_PATH:
+            raise ConfigError(
+                f"corpus.path is for the kinds manifest, kaldi and lhotse; {self.kind!r} has corpus.root alone"
+            )
         if self.channel != "mix" and int(self.channel) < 0:
             raise ConfigError(f"corpus.channel is {self.channel}; expected mix, or the number of a channel from 0")
 

@@ -1,4 +1,4 @@
-"""``export-corpus``: the corpus of a configuration for other programs."""
+"""Corpora, features and scores for other programs."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -63,3 +63,28 @@ class ExportCorpus:
             job, self.out, self.form.value, with_frames=self.features, as_models_see_them=self.normalised
         ):
             print(shown(path))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportScores:
+    """Write a score file as CSV, with a header and the truth as 1 and 0, for lir, pandas and spreadsheets."""
+
+    scores: Annotated[
+        Path, typer.Argument(help="a score file of any toolkit, or the folder of a run", metavar="SCORES")
+    ]
+    trials: Annotated[
+        Path | None,
+        typer.Option("--trials", metavar="FILE", help="which trials are targets, if the score file does not say it"),
+    ] = None
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="the CSV file to write")]
+
+    def run(self) -> None:
+        """Write the file, and print its name."""
+        from speechgmm.io.atomic import write_text
+        from speechgmm.io.run_files import RunFile
+        from speechgmm.io.score_csv import score_csv
+        from speechgmm.report.text import shown
+
+        path = self.scores / RunFile.SCORES if (self.scores / RunFile.SCORES).is_file() else self.scores
+        write_text(self.out, score_csv(path, self.trials))
+        print(shown(self.out))
