@@ -421,8 +421,8 @@ def rttm(data: bytes, folder: Path) -> str:
 
 
 def textgrid(data: bytes, folder: Path) -> str:
+    from speechgmm.corpus.reader_specs import TextGridSpec
     from speechgmm.corpus.readers.textgrid import read_textgrids
-    from speechgmm.corpus.spec import TextGridSpec
 
     if not (folder / "a.wav").exists():
         soundfile.write(folder / "a.wav", tone(), RATE)

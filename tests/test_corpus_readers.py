@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from speechgmm.config import load_config, make_config
 from speechgmm.corpus import Corpus, CorpusSpec, Utterance, check_leaks, read_corpus, same_audio
+from speechgmm.corpus.reader_specs import TextGridSpec, TimitSpec
 from speechgmm.corpus.readers.kaldi import read_kaldi
 from speechgmm.corpus.readers.librispeech import read_librispeech
 from speechgmm.corpus.readers.speech_commands import read_speech_commands
 from speechgmm.corpus.readers.textgrid import read_textgrids
 from speechgmm.corpus.readers.timit import CORE_DEV, CORE_TEST, FOLDS, PHONES, fold_phone, read_timit
-from speechgmm.corpus.spec import LabelSpec, SplitSpec, TextGridSpec, TimitSpec
+from speechgmm.corpus.spec import LabelSpec, SplitSpec
 from speechgmm.corpus.splits import split_by_fraction
 from speechgmm.errors import ConfigError, DataError
 

@@ -50,6 +50,10 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
         "evaluate": "cli.score_files:Evaluate",
         "fuse": "cli.score_files:Fuse",
     },
+    "Other programs": {
+        "export-corpus": "cli.data_export_commands:ExportCorpus",
+        "export-scores": "cli.data_export_commands:ExportScores",
+    },
     "Maintain": {
         "enrol": "tasks.classification.change_command:Enrol",
         "update": "tasks.classification.change_command:Update",

@@ -7,15 +7,8 @@ from typing import get_args, get_type_hints
 from speechgmm.corpus.given_frames import with_frames
 from speechgmm.corpus.labels import relabelled
 from speechgmm.corpus.leaks import check_leaks, same_audio
-from speechgmm.corpus.spec import (
-    AsvspoofSpec,
-    CorpusSpec,
-    FolderSpec,
-    LabelFilesSpec,
-    SplitSpec,
-    TextGridSpec,
-    TimitSpec,
-)
+from speechgmm.corpus.reader_specs import AsvspoofSpec, FolderSpec, LabelFilesSpec, TextGridSpec, TimitSpec
+from speechgmm.corpus.spec import WITH_PATH, CorpusSpec, SplitSpec
 from speechgmm.corpus.splits import Fold, make_split
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance, speaker_column
 from speechgmm.errors import ConfigError, DataError
@@ -84,9 +77,9 @@ def _read(
     for kind, section in sections.items():
         if spec.kind != kind and getattr(spec, kind) != section():
             raise ConfigError(f"corpus.{kind} is for a corpus of kind {kind!r}; this one is of kind {spec.kind!r}")
-    if spec.kind in ("manifest", "kaldi"):
+    if spec.kind in WITH_PATH:
         if path is None:
-            what = "its table" if spec.kind == "manifest" else "its data directory"
+            what = {"manifest": "its table", "kaldi": "its data directory"}.get(spec.kind, "its manifests")
             raise ConfigError(f"corpus.path: a corpus of kind {spec.kind!r} needs the path of {what}")
         return _read_table(spec, path, root)
     if root is None:
@@ -109,6 +102,7 @@ def _read(
 
 def _read_table(spec: CorpusSpec, path: Path, root: Path | None) -> Corpus:
     from speechgmm.corpus.readers.kaldi import read_kaldi
+    from speechgmm.corpus.readers.lhotse import read_lhotse
     from speechgmm.corpus.readers.manifest import read_manifest
 
     if spec.kind == "manifest":
@@ -120,11 +114,14 @@ def _read_table(spec: CorpusSpec, path: Path, root: Path | None) -> Corpus:
             needs_path=spec.features is None,
             splits=spec.split,
         )
+    if spec.kind == "lhotse":
+        return read_lhotse(path, root, spec.label)
     return read_kaldi(path, root, spec.label)
 
 
 def _read_folder(spec: CorpusSpec, root: Path, *, given: bool) -> Corpus:
     from speechgmm.corpus.readers.asvspoof import read_asvspoof
+    from speechgmm.corpus.readers.audio_folder import read_audio_folder
     from speechgmm.corpus.readers.folder import read_folder, read_fsdd, with_groups
     from speechgmm.corpus.readers.label_files import read_label_files
     from speechgmm.corpus.readers.librispeech import read_librispeech
@@ -147,6 +144,7 @@ def _read_folder(spec: CorpusSpec, root: Path, *, given: bool) -> Corpus:
     if spec.kind == "sphinx":
         return read_sphinx(root, spec.label, given=given)
     readers = {
+        "audiofolder": read_audio_folder,
         "fsdd": read_fsdd,
         "librispeech": read_librispeech,
         "speech_commands": read_speech_commands,

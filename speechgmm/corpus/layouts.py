@@ -1,7 +1,8 @@
 """What lies in a folder or a table: which reader reads it, and what it finds there.
 
     a table of recordings (.tsv, .csv, .jsonl), under its own names of columns or another's (AudioFolder's file_name)
-    a Kaldi data directory; recordings with label files (TextGrids, ELAN, Audacity, Raven), beside them or apart
+    a Kaldi data directory; manifests of lhotse; recordings with label files (TextGrids, ELAN, Audacity, Raven), beside
+    them or apart
     DCASE's task 2, MIMII, the Free Spoken Digit Dataset; TIMIT; a folder for each class
 
 Owns how they are told apart. Opens no recording, and writes nothing.
@@ -15,13 +16,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from speechgmm.corpus.label_layouts import find_labelled
-from speechgmm.corpus.readers.files import SPLIT_NAMES, recordings_below
+from speechgmm.corpus.reader_specs import TimitSpec
+from speechgmm.corpus.readers.audio_folder import metadata_files, read_audio_folder
+from speechgmm.corpus.readers.files import recordings_below
 from speechgmm.corpus.readers.folder import FSDD_NAME, read_folder, read_fsdd
 from speechgmm.corpus.readers.kaldi import read_kaldi
+from speechgmm.corpus.readers.lhotse import is_lhotse, read_lhotse
 from speechgmm.corpus.readers.machines import is_dcase, is_mimii, read_dcase, read_mimii
 from speechgmm.corpus.readers.manifest import read_manifest
 from speechgmm.corpus.readers.timit import read_timit
-from speechgmm.corpus.spec import TimitSpec
 from speechgmm.corpus.table_columns import (
     OTHER_NAMES,
     TABLES,
@@ -74,7 +77,7 @@ def recognise(path: Path, label: str, columns: Sequence[str] = ()) -> Layout:
     if not path.is_dir():
         raise DataError(f"{path}: there is no such folder or table")
     looks: tuple[Callable[[Path], Layout | None], ...] = (
-        _kaldi, _audio_folder, partial(_labelled, columns=columns), _machines, _fsdd, _timit, _table_in
+        _kaldi, _lhotse, _audio_folder, partial(_labelled, columns=columns), _machines, _fsdd, _timit, _table_in
     )  # fmt: skip
     for look in looks:
         if (found := look(path)) is not None:
@@ -150,24 +153,17 @@ def _table_in(path: Path) -> Layout | None:
 
 def _audio_folder(path: Path) -> Layout | None:
     """Metadata beside recordings, or in a folder for each split."""
-    found: list[tuple[str, Path]] = []
-    for folder in (path, *(child for child in sorted(path.iterdir()) if child.name.lower() in SPLIT_NAMES)):
-        tables = [folder / f"metadata{suffix}" for suffix in TABLES] if folder.is_dir() else []
-        found += [
-            (SPLIT_NAMES[folder.name.lower()] if folder != path else "", file) for file in tables if file.is_file()
-        ]
-    if not found:
+    if not metadata_files(path):
         return None
-    rows = [
-        {
-            "path": (file.parent / row.pop("path")).relative_to(path).as_posix(),
-            **({"split": split} if split else {}),
-            **row,
-        }
-        for split, file in found
-        for row in renamed(file)
-    ]
-    return _written("an AudioFolder (metadata with file_name)", path, rows)
+    keys = {"kind": "audiofolder", "root": str(path)}
+    return Layout("an AudioFolder (metadata with file_name)", keys, read_audio_folder(path, None))
+
+
+def _lhotse(path: Path) -> Layout | None:
+    if not is_lhotse(path):
+        return None
+    keys = {"kind": "lhotse", "path": str(path)}
+    return Layout("manifests of lhotse", keys, read_lhotse(path, None, "recording"), likely=("speaker",))
 
 
 def _of_table(path: Path) -> Layout:

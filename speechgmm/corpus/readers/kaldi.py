@@ -26,6 +26,9 @@ from speechgmm.io.tables import windows_path
 NEEDS: Final = {"speaker": "utt2spk", "gender": "spk2gender", "text": "text"}
 """Label -> the file that it is read from."""
 
+NO_LABELS: Final = ("spk", "dur", "num_frames", "uniq")
+"""Files ``utt2...`` that are no columns of labels; of all others the name is that of the column."""
+
 LOOKED_AT: Final = 50
 """Relative paths tried to learn whether ``corpus.root`` is the folder they are relative to."""
 
@@ -50,7 +53,8 @@ class _Table:
 def read_kaldi(path: Path, root: Path | None, label: str) -> Corpus:
     """The utterances of a data directory, or of ``train``, ``dev``, ``test`` and ``ubm`` below a folder.
 
-    Labels: utterance and recording (names), and speaker, gender and text where utt2spk, spk2gender and text are there.
+    Labels: utterance and recording (names); speaker, gender and text where utt2spk, spk2gender and text are there; and
+    of each other file such as utt2lang a column (lang).
 
     Args:
         path: A folder with wav.scp, or a folder of such folders, whose names are then the splits.
@@ -61,9 +65,10 @@ def read_kaldi(path: Path, root: Path | None, label: str) -> Corpus:
     Raises:
         DataError: A file is missing or lines are wrong (all are listed); a wav.scp that holds commands.
     """
-    check_label(label, ("utterance", "recording", *NEEDS), "a Kaldi data directory")
     notes: list[str] = []
     folders = _directories(path, notes)
+    others = sorted({column for folder in folders.values() for column in _other_columns(folder)})
+    check_label(label, ("utterance", "recording", *NEEDS, *others), "a Kaldi data directory")
     base = (root or path.parent).absolute()
     problems: list[str] = []
     utterances: list[Utterance] = []
@@ -141,6 +146,7 @@ def _read_directory(
                     f"{where}: {entry!r} leaves {base} (corpus.root); if that is meant, write it as absolute"
                 )
     speakers, genders, texts = (_table(folder, name, problems) for name in ("utt2spk", "spk2gender", "text"))
+    others = {column: _table(folder, f"utt2{column}", problems) for column in _other_columns(folder)}
     utterances: list[Utterance] = []
     stretches = list(_stretches(folder, scp, problems))
     for name, recording, start, end, source in stretches:
@@ -149,9 +155,10 @@ def _read_directory(
             continue
         labels = {"utterance": name, "recording": recording, "speaker": speakers.get(name), "text": texts.get(name)}
         labels["gender"] = genders.get(labels["speaker"])
-        if label in labels and not labels[label]:
+        labels |= {column: values.get(name) for column, values in others.items()}
+        if not labels.get(label):
             key = f"speaker {labels['speaker']!r}" if label == "gender" else f"utterance {name!r}"
-            problems.append(f"{source}: {key} is not in {folder.name}/{NEEDS[label]}")
+            problems.append(f"{source}: {key} is not in {folder.name}/{NEEDS.get(label, f'utt2{label}')}")
             continue
         if recording in files:
             kept = {column: value for column, value in labels.items() if value}
@@ -162,6 +169,12 @@ def _read_directory(
         if strangers:
             notes.append(f"{table.name}: {len(strangers)} of its utterances have no audio, such as {strangers[0]}")
     return utterances
+
+
+def _other_columns(folder: Path) -> list[str]:
+    """Columns of labels that are not Kaldi's own: ``lang`` of ``utt2lang``."""
+    names = (path.name.removeprefix("utt2") for path in sorted(folder.glob("utt2*")) if path.suffix == "")
+    return [name for name in names if name and name not in (*NO_LABELS, "utterance", "recording", *NEEDS)]
 
 
 def _stretches(

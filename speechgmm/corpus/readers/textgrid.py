@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from speechgmm.corpus.reader_specs import LabelFilesSpec, TextGridSpec
 from speechgmm.corpus.readers.label_files import LabelSource, read_labelled
-from speechgmm.corpus.spec import LabelFilesSpec, TextGridSpec
 from speechgmm.corpus.utterance import Corpus
 
 

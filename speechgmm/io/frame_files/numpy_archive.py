@@ -109,7 +109,7 @@ def sources(path: Path) -> dict[str, FrameSource]:
     return {name: FrameSource(path, name) for name in names}
 
 
-def write_npz(path: Path, recordings: Iterable[tuple[str, NDArray[np.floating[Any]]]]) -> None:
+def write_npz(path: str | Path, recordings: Iterable[tuple[str, NDArray[np.floating[Any]]]]) -> None:
     """Write the frames (T, D) of recordings under their names as float32, one at a time, whole or not at all.
 
     Raises:
@@ -124,4 +124,4 @@ def write_npz(path: Path, recordings: Iterable[tuple[str, NDArray[np.floating[An
                 with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
                     npy.write_array(member, np.asarray(frames, np.float32, order="C"), (1, 0))
 
-    write_atomically(path, write)
+    write_atomically(Path(path), write)
