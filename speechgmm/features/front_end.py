@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features.cepstra import cosine_transform, lifter_weights, taper
 from speechgmm.features.framing import Edges, count_frames
-from speechgmm.features.kinds import OF_KINDS, FeatureKind, feature_kind, kind_name, uses_energy
+from speechgmm.features.kinds import FeatureKind, feature_kind, uses_energy
 from speechgmm.features.presets import PRESETS, Preset
 from speechgmm.features.resolve import band, lengths, value_or
 from speechgmm.features.spec import DeltaMethod, FeatureSpec, SpectrumName
@@ -22,14 +22,6 @@ from speechgmm.features.spec import DeltaMethod, FeatureSpec, SpectrumName
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 F = TypeVar("F", bound=np.floating[Any])
-
-_VAD_SETTINGS = {
-    "none": (),
-    "energy": ("vad_threshold", "vad_mean_scale", "vad_context", "vad_proportion"),
-    "peak": ("vad_range",),
-}
-
-_SLIDING = ("cmvn_window", "cmvn_causal", "cmvn_min_window")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -172,50 +164,9 @@ class FrontEnd:
         >>> front_end(FeatureSpec(), 8000).describe()["frame_length_samples"]
         200
         """
-        spec, preset, kind = self.spec, PRESETS[self.spec.preset], feature_kind(self.spec)
-        vad = {name: getattr(spec, name) for name in _VAD_SETTINGS[spec.vad]}
-        bands: dict[str, str | int | float | bool | None] = {
-            "n_mels": len(self.filterbank),
-            "low_frequency_hz": self.low_frequency,
-            "high_frequency_hz": self.high_frequency,
-            "warp": spec.warp,
-        }
-        cepstra: dict[str, str | int | float | bool | None] = {
-            "n_ceps": spec.n_ceps,
-            "lifter": value_or(spec.lifter, preset.lifter),
-            "zeroth": "dropped" if spec.c0 == "drop" else "log energy" if self.use_energy else "c0",
-            "zeroth_level": spec.c0,
-        }
-        own = {name: getattr(spec, name) for name, kinds in OF_KINDS.items() if kind_name(spec) in kinds}
-        sliding = {name: getattr(spec, name) for name in _SLIDING if spec.cmvn == "sliding"}
-        return {
-            "kind": kind_name(spec),
-            "preset": spec.preset,
-            "sample_rate_hz": self.sample_rate,
-            "frame_length_samples": self.frame_length,
-            "frame_shift_samples": self.frame_shift,
-            "n_fft_samples": self.n_fft,
-            "edges": self.edges,
-            "dither": spec.dither,
-            "remove_mean": self.remove_mean,
-            "window": spec.window or preset.window,
-            "preemphasis": self.preemphasis,
-            "spectrum": self.spectrum,
-            **(bands if kind.bands else {}),
-            **(cepstra if "n_ceps" not in kind.ignores else {"log_energy": self.use_energy}),
-            **own,
-            "top_db": spec.top_db,
-            "pitch": spec.pitch,
-            "deltas": spec.deltas,
-            "delta_method": self.delta_method,
-            "delta_window_frames": spec.delta_window,
-            "cmvn": spec.cmvn,
-            "norm_vars": spec.norm_vars,
-            **sliding,
-            "vad": spec.vad,
-            **vad,
-            "n_dims": self.n_dims,
-        }
+        from speechgmm.features.description import description
+
+        return description(self)
 
 
 @lru_cache(maxsize=64, typed=True)  # typed: 16000.0 must not pass as a cached 16000
