@@ -8,6 +8,10 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speechgmm.engine.console import Console
+from speechgmm.engine.extraction import extract as run_frames
+from speechgmm.engine.job import prepare
+from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FeatureSpec, extract, front_end, raw_features
 from speechgmm.features.dither import dithered
@@ -392,3 +396,19 @@ def test_kinds_refuse_what_is_too_short_for_a_frame_as_cepstra_do():
 def test_settings_without_effect_are_refused_by_name(settings, named):
     with pytest.raises(ConfigError, match=f"features.{named}"):
         FeatureSpec(**settings)
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        "{kind: sdc, sdc_of: plp, n_ceps: 7, sdc_blocks: 3, dither: 1}",
+        "{kind: fbank, n_mels: 12, pitch: true, cmvn: sliding, cmvn_window: 30, vad: peak}",
+        "{kind: spectrogram, n_fft: 200, cmvn: utterance}",
+    ],
+)
+def test_frames_of_a_run_are_those_of_a_new_recording(config_file, features):
+    found = run_frames(prepare(config_file, [f"features={features}"], console=Console(quiet=True)))
+    assert len(found.pieces) == 24
+    for piece, utterance in zip(found.pieces, found.corpus, strict=True):
+        frames, speech, _ = model_frames(found.audio, utterance.path)
+        np.testing.assert_array_equal(piece.load(), frames[speech])
