@@ -22,6 +22,11 @@ SETTINGS = [
     {"preset": "librosa", "top_db": 30.0},
     {"preset": "librosa", "preemphasis": 0.9, "n_fft": 512},
     {"preset": "asvspoof"},
+    {"kind": "fbank", "use_energy": True, "raw_energy": False, "dither": 2.0},
+    {"kind": "fbank", "preset": "librosa", "top_db": 30.0, "log": False},
+    {"kind": "plp", "preset": "htk", "deltas": 2},
+    {"kind": "sdc", "sdc_of": "plp", "n_ceps": 7, "lpc_order": 9, "warp": 0.9, "cmvn": "sliding", "cmvn_window": 50},
+    {"kind": "spectrogram", "window": "blackman", "remove_mean": False},
 ]
 
 

@@ -1,5 +1,6 @@
 """The sections of a configuration about single kinds of corpora, such as ``corpus.timit``."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 

@@ -131,7 +131,7 @@ def model_frames(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], RecordingFacts]:
     """What a model sees of a recording: as `frames_of`, but normalised and transformed."""
     frames, speech, facts = frames_of(audio, path, silence=silence)
-    if audio.features.cmvn != "none":
+    if audio.features.pools_moments:
         how = audio.normalisation or normalisation(moments(frames[speech]), audio.features.norm_vars)
         frames = how.apply(frames)
     return audio.transformed(frames), speech, facts

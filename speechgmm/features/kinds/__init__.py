@@ -23,12 +23,19 @@ KINDS: Final = {
     "mfcc": "cepstra of bands equally wide in mel",
     "lfcc": "cepstra of bands equally wide in Hz",
     "fbank": "log energies of the bands",
+    "plp": "cepstra of an all-pole model of compressed bands (perceptual linear prediction)",
+    "sdc": "shifted delta cepstra: differences of cepstra at several later times",
+    "spectrogram": "log powers of the Fourier bins",
     "f0": "the log of the pitch, of voiced frames alone",
     "given": "numbers that another program computed, read from files",
 }
 """Kind -> what a frame holds; the module has the kind's name."""
 
-OF_KINDS: Final = {"log": ("fbank",)}
+OF_KINDS: Final = {
+    "log": ("fbank", "spectrogram"),
+    **dict.fromkeys(("lpc_order", "compression", "cepstral_scale"), ("plp", "sdc")),
+    **dict.fromkeys(("sdc_of", "sdc_spread", "sdc_shift", "sdc_blocks", "sdc_statics"), ("sdc",)),
+}
 """Setting that only some kinds read -> these kinds."""
 
 CEPSTRAL: Final = ("n_ceps", "lifter", "c0")
@@ -62,6 +69,9 @@ class FeatureKind:
     bank: "Bank | None" = None
     """The filterbank; None: the preset's."""
 
+    bands: bool = True
+    """Whether there is a filterbank; False: what a kind sees are the Fourier bins."""
+
     cosine: bool = False
     """Whether frames are cosine transforms of log bands, so that a front end holds their matrix."""
 
@@ -74,6 +84,9 @@ class FeatureKind:
     ignores: tuple[str, ...] = ()
     """Settings that have no effect."""
 
+    reach: "Callable[[FeatureSpec], int]" = lambda _: 0
+    """Frames on either side that a frame is computed from, at most."""
+
     keeps: str | None = None
     """What a frame must be to hold a value, such as voiced; None: every frame holds one."""
 
@@ -84,7 +97,7 @@ class FeatureKind:
     plan: "Callable[[FeatureSpec], FrontEnd] | None" = None
     """Makes the front end of frames that are read from files."""
 
-    check: "Callable[[FeatureSpec], None]" = lambda _: None
+    check: "Callable[[FeatureSpec], object]" = lambda _: None
     """Raises ConfigError for settings that do not go with this kind."""
 
 
