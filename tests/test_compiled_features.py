@@ -75,17 +75,14 @@ def test_few_frames_wait_for_no_compiler(frames_after, monkeypatch):
 
 
 def test_loops_are_compiled_anew_where_no_folder_may_be_written(frames_after, monkeypatch):
-    import numba
+    from numba.core import caching
 
-    def njit(*, cache=False, **how):
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return just_in_time(**how)
-
-    just_in_time = numba.njit
     samples, spec = speechlike(RATE, 0, 0.1), FeatureSpec()
     expected, _ = frames_after(spec, samples, 10**9)
     monkeypatch.setattr(compiler, "_compiled", {})
-    monkeypatch.setattr(numba, "njit", njit)
+    monkeypatch.setattr(
+        getattr(caching, "CacheImpl", None) or caching._CacheImpl, "_locator_classes", []
+    )  # neither beside the code nor at home
     np.testing.assert_array_equal(frames_after(spec, samples, -1)[0], expected)
+    assert len(compiler._compiled) == 3
     assert not any(one._cache.cache_path for one in compiler._compiled.values())
