@@ -23,7 +23,7 @@ WITH_TIMES: Final = (RunFile.ENVIRONMENT, RunFile.METRICS)
 NOT_HASHED: Final = (*PICTURES, *WITH_TIMES, RunFile.LOG, RunFile.REPORT_STAMP)
 """Files that the report does not show, and those that are hashed without their times."""
 
-NOT_SHOWN: Final = ("seconds", "start", "end", "git_commit", "git_changed", "host", "command")
+NOT_SHOWN: Final = ("seconds", "start", "end", "git_commit", "git_changed", "host", "command", "blas")
 """Entries that differ from run to run, and are not in the report but for the times."""
 
 CODE: Final = (".py", ".jinja", ".css")

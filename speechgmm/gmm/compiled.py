@@ -11,8 +11,9 @@ from math import factorial, log
 from typing import Any, Final
 
 import numpy as np
-import scipy.linalg.blas  # noqa: F401  # numba multiplies with it: loaded early, it is held to one thread
 from numpy.typing import NDArray
+
+from speechgmm.parallel import hold_new_blas
 
 Block = NDArray[np.float32] | NDArray[np.float64]
 Active = NDArray[np.uint8]
@@ -151,7 +152,10 @@ def compiled_pass() -> Pass:
     with _lock:
         if not _compiled:
             import numba
+            import scipy.linalg.blas  # noqa: F401  # numba multiplies with it
             from numba.extending import overload, register_jitable
+
+            hold_new_blas()
 
             # Not plain fastmath=True: reassociation would cancel the rounding trick in _exp2. And Python's error model
             # looks for a zero before each division: no loop with one is vectorised.
