@@ -1,6 +1,9 @@
 """Laws of public parallelism: the number of workers changes no byte, and a fit in somebody's pool starts no threads."""
 
 import multiprocessing
+import os
+import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -244,3 +247,26 @@ def test_a_pool_gives_results_in_order_and_begins_no_more_than_a_few_ahead() -> 
         assert list(results) == [number * number for number in range(3, 100)]
     with pytest.raises(ZeroDivisionError), parallel.thread_pool(2) as spread:
         list(spread(lambda number: 1 // number, [1, 0, 1]))
+
+
+def test_a_blas_that_is_loaded_while_others_are_held_to_one_thread_is_held_and_let_go_with_them() -> None:
+    program = (
+        "import numpy, sys\n"
+        "from threadpoolctl import threadpool_info\n"
+        "from speechgmm.config import load_config\n"
+        "from speechgmm.gmm.compiled import compiled_pass\n"
+        "from speechgmm.parallel import one_blas_thread\n"
+        "def threads(): return [one['num_threads'] for one in threadpool_info() if one['user_api'] == 'blas']\n"
+        "assert 'scipy.linalg' not in sys.modules\n"
+        "found = [threads()]\n"
+        "with one_blas_thread():\n"
+        "    with one_blas_thread():\n"
+        "        compiled_pass()\n"
+        "        found.append(threads())\n"
+        "    found.append(threads())\n"
+        "found.append(threads())\n"
+        "print(found)\n"
+    )
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "[[2], [1, 1], [1, 1], [2, 2]]"

@@ -251,9 +251,10 @@ class Report:
 
     def run(self) -> None:
         """Write the page, and print where it is."""
+        from speechgmm.io.terminal import tell
         from speechgmm.report.page import write_report
 
-        print(write_report(self.folder, self.out, audio=self.audio, audio_root=self.audio_root))
+        print(write_report(self.folder, self.out, audio=self.audio, audio_root=self.audio_root, say=tell))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

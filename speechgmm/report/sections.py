@@ -52,7 +52,7 @@ def sections(run: RunFolder, n_audio: int, progress: Progress = lambda *_: None)
     for done, part in enumerate(parts, 1):
         found += part()
         progress(done, len(parts))
-    return [section for section in found if section is not None]
+    return [section.short() for section in found if section is not None]
 
 
 def metrics_of(run: RunFolder) -> Iterator[tuple[str, Metric]]:

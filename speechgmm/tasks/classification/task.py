@@ -164,8 +164,11 @@ class ClassTask(Task[Models, Tested, Evaluation]):
         if find_spec("matplotlib") is None:
             return
         from speechgmm.plots import confusion_matrix
-        from speechgmm.plots.confusion import usual_order
+        from speechgmm.plots.confusion import DRAWN_UP_TO, usual_order
 
+        if len(evaluation.labels) > DRAWN_UP_TO:
+            (folder / RunFile.CONFUSION_PICTURE).unlink(missing_ok=True)
+            return
         confusion_matrix(
             evaluation.confusion,
             evaluation.labels,
