@@ -12,7 +12,7 @@ from pyannote.core import Annotation, Segment
 from pyannote.database.util import load_rttm, load_uem
 from pympi.Elan import Eaf
 
-from speechgmm.corpus.spec import LabelFilesSpec
+from speechgmm.corpus.label_files_spec import LabelFilesSpec
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.label_files import (
     FORMATS,

@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import get_args, get_type_hints
 
 from speechgmm.corpus.given_frames import with_frames
+from speechgmm.corpus.label_files_spec import LabelFilesSpec, TextGridSpec
 from speechgmm.corpus.labels import relabelled
 from speechgmm.corpus.leaks import check_leaks, same_audio
 from speechgmm.corpus.spec import (
     AsvspoofSpec,
     CorpusSpec,
     FolderSpec,
-    LabelFilesSpec,
     SplitSpec,
-    TextGridSpec,
     TimitSpec,
 )
 from speechgmm.corpus.splits import Fold, make_split

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from speechgmm.corpus.label_files_spec import LabelFilesSpec, TextGridSpec
 from speechgmm.corpus.readers.files import files_below, recordings_below
 from speechgmm.corpus.readers.label_files import SUFFIXES, LabelSource, read_labelled
 from speechgmm.corpus.readers.textgrid import textgrid_source
-from speechgmm.corpus.spec import LabelFilesSpec, TextGridSpec
 from speechgmm.corpus.utterance import Corpus
 from speechgmm.errors import DataError
 from speechgmm.io.label_files import FORMATS, LabelFormat, format_of

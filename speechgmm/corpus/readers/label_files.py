@@ -13,9 +13,9 @@ from operator import attrgetter
 from pathlib import Path, PureWindowsPath
 from typing import Final
 
+from speechgmm.corpus.label_files_spec import LabelFilesSpec
 from speechgmm.corpus.readers.files import files_below, recordings_below, split_folders
 from speechgmm.corpus.readers.layout import refuse
-from speechgmm.corpus.spec import LabelFilesSpec
 from speechgmm.corpus.utterance import Corpus, Utterance
 from speechgmm.errors import DataError
 from speechgmm.io.label_files import FORMATS, FileLabel, format_of, read_tiers, tier_of

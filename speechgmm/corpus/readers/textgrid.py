@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from speechgmm.corpus.label_files_spec import LabelFilesSpec, TextGridSpec
 from speechgmm.corpus.readers.label_files import LabelSource, read_labelled
-from speechgmm.corpus.spec import LabelFilesSpec, TextGridSpec
 from speechgmm.corpus.utterance import Corpus
 
 
