@@ -49,6 +49,10 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
         "evaluate": "cli.score_files:Evaluate",
         "fuse": "cli.score_files:Fuse",
     },
+    "Other programs": {
+        "export": "cli.export_command:Export",
+        "import": "tasks.classification.import_command:Import",
+    },
     "Maintain": {
         "enrol": "tasks.classification.change_command:Enrol",
         "update": "tasks.classification.change_command:Update",

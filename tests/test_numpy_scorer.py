@@ -1,0 +1,288 @@
+"""The scorer in one file, without anything but numpy: the package's scores, and what it refuses."""
+
+import subprocess
+import sys
+import warnings
+import wave
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import hum
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import speechgmm as sg
+from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.scorer_file import export_scorer, scorer_code
+from speechgmm.errors import ConfigError, FitWarning, RecordingWarning
+from speechgmm.features import front_end, moments, normalisation, raw_features
+from speechgmm.features.transforms import TransformSpec, class_moments, lda, splice
+from speechgmm.standalone.frames import FrontEnd, ScorerError, read_wave
+from speechgmm.standalone.scorer import load
+
+KEPT = Path(__file__).parent / "kept"
+RATE = 8000
+
+BLOCKED = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] not in sys.stdlib_module_names | {"numpy", "numpy_scorer"}:
+            raise ImportError(f"{name} is not there")
+sys.meta_path.insert(0, Blocker())
+sys.path.insert(0, sys.argv.pop(1))
+import numpy_scorer
+assert not {"speechgmm", "scipy", "numba", "librosa", "soxr", "safetensors", "soundfile"} & set(sys.modules)
+numpy_scorer.main()
+"""
+
+
+def speech(seed: int, pitch: float = 150.0, seconds: float = 0.8) -> np.ndarray:
+    """A hum with a loud and a quiet part, in samples of 16 bits."""
+    samples = hum(seed, pitch, seconds)
+    samples[len(samples) // 2 :] *= 0.03
+    return (np.rint(samples * 32767)).astype(np.int16).astype(np.float32) / 32768
+
+
+def trained(folder: Path, **settings: Any) -> Path:
+    """A model of three hums; with a transform and global normalisation as a run learns them."""
+    spec = sg.FeatureSpec(**settings)
+    raw = spec.without_normalisation()
+    recordings = {name: [speech(10 * n + k, 110.0 + 70 * n) for k in range(3)] for n, name in enumerate("abc")}
+    frames = {}
+    for name, several in recordings.items():
+        made = [raw_features(raw, one, RATE) for one in several]
+        frames[name] = [rows if kept is None else rows[kept] for rows, kept in made]
+    audio = AudioInput(spec, RATE)
+    every = np.concatenate([part for parts in frames.values() for part in parts])
+    if spec.cmvn == "global":
+        audio = replace(audio, normalisation=normalisation(moments(every), spec.norm_vars))
+    if spec.cmvn != "none":
+        own = audio.normalisation
+        frames = {
+            n: [(own or normalisation(moments(p), spec.norm_vars)).apply(p) for p in ps] for n, ps in frames.items()
+        }
+    if spec.transform.kind == "lda":
+        spliced = [splice(part, spec.transform.splice) for parts in frames.values() for part in parts]
+        numbers = [n for n, parts in enumerate(frames.values()) for part in parts for _ in part]
+        audio = replace(audio, transform=lda(class_moments(np.concatenate(spliced), numbers, 3), spec.transform.dim))
+        frames = {name: [audio.transformed(part) for part in parts] for name, parts in frames.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)  # of few frames
+        models = sg.train_classes({name: np.concatenate(parts) for name, parts in frames.items()}, n_components=2)
+    models = replace(models, temperature=0.02, log_priors=np.log([0.5, 0.3, 0.2]))
+    sg.save_models(models, folder / "models.safetensors", audio=audio)
+    return folder / "models.safetensors"
+
+
+def agree(found: dict[str, Any], expected: Any) -> None:
+    """The scores of the scorer are those of the package, to a millionth."""
+    assert found["decision"] == expected.decision
+    assert found["n_frames"] == expected.n_frames
+    for label, value, posterior in zip(
+        expected.labels, expected.log_likelihoods, expected.posteriors or expected.log_likelihoods, strict=True
+    ):
+        assert found["log_likelihoods"][label] == pytest.approx(value, rel=1e-6, abs=1e-6)
+        if expected.posteriors is not None:
+            assert found["posteriors"][label] == pytest.approx(posterior, abs=1e-5)
+
+
+MODELS: dict[str, dict[str, Any]] = {
+    "kaldi": {"deltas": 2},
+    "htk": {"preset": "htk", "deltas": 1, "cmvn": "utterance"},
+    "slaney": {"preset": "slaney", "high_frequency": 3900.0, "vad": "peak"},
+    "librosa": {"preset": "librosa", "top_db": 50.0, "c0": "relative", "frame_shift": 8.0},
+    "asvspoof": {"preset": "asvspoof", "n_ceps": 20, "deltas": 2, "cmvn": "speaker", "norm_vars": False},
+    "global": {"kind": "lfcc", "cmvn": "global", "vad": "energy", "snip_edges": False},
+    "lda": {"deltas": 1, "cmvn": "global", "transform": TransformSpec(kind="lda", dim=2, splice=3)},
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_scores_are_those_of_the_package(name: str, tmp_path: Path) -> None:
+    path = trained(tmp_path, **MODELS[name])
+    scorer, model = load(path), sg.load(path)
+    for seed, pitch in ((50, 110.0), (51, 180.0), (52, 250.0)):
+        agree(scorer.score(speech(seed, pitch), RATE), model.score(speech(seed, pitch), RATE))
+
+
+specs = st.fixed_dictionaries(
+    {},
+    optional={
+        "preset": st.sampled_from(["kaldi", "htk", "slaney", "librosa", "asvspoof"]),
+        "kind": st.sampled_from(["mfcc", "lfcc"]),
+        "n_ceps": st.integers(2, 20),
+        "n_mels": st.integers(20, 40),
+        "frame_length": st.floats(12, 60),
+        "frame_shift": st.floats(5, 20),
+        "low_frequency": st.floats(0, 300),
+        "high_frequency": st.floats(2500, 4000),
+        "preemphasis": st.sampled_from([0.0, 0.9, 0.97]),
+        "window": st.sampled_from(["povey", "hamming", "hann"]),
+        "spectrum": st.sampled_from(["power", "magnitude"]),
+        "lifter": st.sampled_from([0.0, 22.0]),
+        "use_energy": st.booleans(),
+        "snip_edges": st.booleans(),
+        "top_db": st.sampled_from([40.0, 80.0]),
+        "c0": st.sampled_from(["absolute", "relative", "drop"]),
+        "deltas": st.integers(0, 2),
+        "delta_method": st.sampled_from(["kaldi", "htk"]),
+        "delta_window": st.integers(1, 3),
+        "vad": st.sampled_from(["none", "energy", "peak"]),
+    },
+)
+
+
+@settings(max_examples=40)
+@given(specs, st.integers(0, 100), st.integers(1500, 4000))
+def test_frames_are_those_of_the_package_for_any_settings(chosen: dict[str, Any], seed: int, n_samples: int) -> None:
+    try:
+        spec = sg.FeatureSpec(**chosen)
+        front_end(spec, RATE)
+    except ConfigError:
+        assume(False)
+    samples = speech(seed)[:n_samples]
+    expected, kept = raw_features(spec, samples, RATE)
+    if kept is not None:
+        assume(kept.any())
+    found, speech_frames = FrontEnd(asdict(spec), RATE).frames(samples)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=2e-4)
+    assert speech_frames.tolist() == (np.ones(len(expected), bool) if kept is None else kept).tolist()
+
+
+@pytest.mark.parametrize("chosen", [{}, {"snip_edges": False}, {"preset": "librosa", "frame_shift": 10.0}])
+def test_digital_silence_is_left_out_as_the_package_leaves_it_out(chosen: dict[str, Any], tmp_path: Path) -> None:
+    path = trained(tmp_path, **chosen)
+    scorer, model = load(path), sg.load(path)
+    sound = speech(3)
+    for first, last, middle in ((3000, 0, 0), (0, 2500, 0), (150, 150, 0), (0, 0, 700), (1000, 1000, 1500)):
+        parts = [np.zeros(first), sound[:2500], np.full(middle, 0.25), sound[2500:5000], np.zeros(last)]
+        samples = np.concatenate(parts).astype(np.float32)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RecordingWarning)  # of silence
+            expected = model.score(samples, RATE)
+        agree(scorer.score(samples, RATE), expected)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an exported model."""
+    folder = tmp_path_factory.mktemp("exported")
+    export_scorer(trained(folder, deltas=1), folder / "board")
+    return folder / "board"
+
+
+def test_one_file_scores_where_nothing_but_numpy_can_be_imported(exported: Path, tmp_path: Path) -> None:
+    assert sorted(path.name for path in exported.iterdir()) == ["models.safetensors", "numpy_scorer.py"]
+    soundfile.write(tmp_path / "a.wav", speech(60, 180.0), RATE, "PCM_16")
+    arguments = [str(exported), str(exported / "models.safetensors"), "a.wav", "none.wav"]
+    done = subprocess.run([sys.executable, "-c", BLOCKED, *arguments], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "error: " in done.stderr
+    assert "none.wav" in done.stderr
+    assert "Traceback" not in done.stderr
+    head, *rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert head == ["recording", "label", "log_likelihood", "posterior"]
+    expected = sg.load(exported).score(tmp_path / "a.wav")
+    assert [row[1] for row in rows] == list(expected.labels)
+    np.testing.assert_allclose([float(row[2]) for row in rows], expected.log_likelihoods, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose([float(row[3]) for row in rows], expected.posteriors, atol=1e-5)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32"])
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_wav_files_are_heard_as_the_package_hears_them(exported, tmp_path: Path, subtype: str, n_channels: int) -> None:
+    left, right = speech(1), speech(2)
+    soundfile.write(tmp_path / "a.wav", np.stack([left, right], axis=1)[:, :n_channels], RATE, subtype)
+    heard, rate = read_wave(tmp_path / "a.wav")
+    assert (heard.shape, rate) == ((len(left), n_channels), RATE)
+    np.testing.assert_array_equal(heard, soundfile.read(tmp_path / "a.wav", dtype="float32", always_2d=True)[0])
+    scorer = load(exported / "models.safetensors")
+    agree(scorer.score(tmp_path / "a.wav"), sg.load(exported).score(tmp_path / "a.wav"))
+
+
+def test_recordings_that_cannot_be_scored_are_refused_with_their_name(exported: Path, tmp_path: Path) -> None:
+    scorer = load(exported / "models.safetensors")
+    soundfile.write(tmp_path / "rate.wav", speech(1), 16000)
+    soundfile.write(tmp_path / "float.wav", speech(1), RATE, "FLOAT")
+    soundfile.write(tmp_path / "zero.wav", np.zeros(4000), RATE)
+    soundfile.write(tmp_path / "short.wav", speech(1)[:50], RATE)
+    soundfile.write(tmp_path / "whole.wav", speech(1), RATE)
+    data = (tmp_path / "whole.wav").read_bytes()
+    (tmp_path / "cut.wav").write_bytes(data[:-1000])
+    (tmp_path / "other.wav").write_bytes(b"hello")
+    for name, message in {
+        "rate": "sample rate 16000 Hz, and the model takes 8000 Hz",
+        "float": "not a WAV file of whole numbers",
+        "zero": "all zero",
+        "short": "too short for one frame",
+        "cut": "truncated",
+        "other": "not a WAV file",
+    }.items():
+        with pytest.raises(ScorerError, match=rf"{name}\.wav: .*{message}"):
+            scorer.score(tmp_path / f"{name}.wav")
+    with pytest.raises(ScorerError, match="NaN"):
+        scorer.score(np.full(4000, np.nan), RATE)
+    with pytest.raises(ScorerError, match="sample rate None Hz"):
+        scorer.score(speech(1))
+
+
+def test_a_background_model_gives_ratios(tmp_path: Path) -> None:
+    path, samples = KEPT / "verify-norm" / "models.safetensors", speech(5)
+    found = load(path, leave_out=["calibration", "score-norm"]).score(samples, RATE)
+    file = sg.read_model_file(path)
+    expected = file.models.mean_log_likelihood_ratios(sg.extract(file.audio.features, samples, RATE))
+    np.testing.assert_allclose(list(found["ratios"].values()), expected, rtol=1e-5, atol=1e-5)
+
+
+REFUSED = {
+    "verify-norm": "score-norm, calibration",
+    "variational": "predictive-density",
+    "segments": "not a model of classes",
+    "recognition": "not a model of classes",
+    "anomaly": "not a model of classes",
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_models_beyond_the_scorer_are_refused_by_name(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ScorerError, match=rf"models\.safetensors: .*{REFUSED[name]}"):
+        load(KEPT / name / "models.safetensors")
+    with pytest.raises(ConfigError, match=r"models\.safetensors|numpy scorer"):
+        export_scorer(KEPT / name, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_features_and_files_beyond_the_scorer_are_refused_by_name(tmp_path: Path) -> None:
+    for chosen, message in (({"kind": "f0"}, "kind: f0"), ({"warp": 1.1}, "warp: 1.1")):
+        with pytest.raises(ScorerError, match=f"features.{message}"):
+            FrontEnd(asdict(sg.FeatureSpec(**chosen)), RATE)
+    (tmp_path / "m.safetensors").write_bytes(b"hello")
+    data = (KEPT / "class" / "models.safetensors").read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(data[:-200])
+    for name in ("m", "cut"):
+        with pytest.raises(ScorerError, match=rf"{name}\.safetensors: not a whole model file"):
+            load(tmp_path / f"{name}.safetensors")
+    models = sg.load_models(KEPT / "class" / "models.safetensors")
+    sg.save_models(models, tmp_path / "frames.safetensors")
+    with pytest.raises(ScorerError, match="trained on frames"):
+        load(tmp_path / "frames.safetensors")
+
+
+def test_the_file_is_made_of_the_two_halves_alone() -> None:
+    code = scorer_code()
+    assert "import speechgmm" not in code
+    assert "from speechgmm" not in code
+    assert code.startswith('"""Scores of recordings')
+    assert code.rstrip().endswith("main()")
+
+
+def test_a_wave_without_samples_is_refused(tmp_path: Path, exported: Path) -> None:
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+    with pytest.raises(ScorerError, match=r"a\.wav: "):
+        load(exported / "models.safetensors").score(tmp_path / "a.wav")
