@@ -4,28 +4,25 @@ import subprocess
 import sys
 import warnings
 import wave
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-from conftest import hum
+from exported_models import MODELS, RATE, speech, trained
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import speechgmm as sg
-from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.scorer_file import export_scorer, scorer_code
-from speechgmm.errors import ConfigError, FitWarning, RecordingWarning
-from speechgmm.features import front_end, moments, normalisation, raw_features
-from speechgmm.features.transforms import TransformSpec, class_moments, lda, splice
+from speechgmm.errors import ConfigError, RecordingWarning
+from speechgmm.features import front_end, raw_features
 from speechgmm.standalone.frames import FrontEnd, ScorerError, read_wave
 from speechgmm.standalone.scorer import load
 
 KEPT = Path(__file__).parent / "kept"
-RATE = 8000
 
 BLOCKED = """
 import sys
@@ -41,44 +38,6 @@ numpy_scorer.main()
 """
 
 
-def speech(seed: int, pitch: float = 150.0, seconds: float = 0.8) -> np.ndarray:
-    """A hum with a loud and a quiet part, in samples of 16 bits."""
-    samples = hum(seed, pitch, seconds)
-    samples[len(samples) // 2 :] *= 0.03
-    return (np.rint(samples * 32767)).astype(np.int16).astype(np.float32) / 32768
-
-
-def trained(folder: Path, **settings: Any) -> Path:
-    """A model of three hums; with a transform and global normalisation as a run learns them."""
-    spec = sg.FeatureSpec(**settings)
-    raw = spec.without_normalisation()
-    recordings = {name: [speech(10 * n + k, 110.0 + 70 * n) for k in range(3)] for n, name in enumerate("abc")}
-    frames = {}
-    for name, several in recordings.items():
-        made = [raw_features(raw, one, RATE) for one in several]
-        frames[name] = [rows if kept is None else rows[kept] for rows, kept in made]
-    audio = AudioInput(spec, RATE)
-    every = np.concatenate([part for parts in frames.values() for part in parts])
-    if spec.cmvn == "global":
-        audio = replace(audio, normalisation=normalisation(moments(every), spec.norm_vars))
-    if spec.cmvn != "none":
-        own = audio.normalisation
-        frames = {
-            n: [(own or normalisation(moments(p), spec.norm_vars)).apply(p) for p in ps] for n, ps in frames.items()
-        }
-    if spec.transform.kind == "lda":
-        spliced = [splice(part, spec.transform.splice) for parts in frames.values() for part in parts]
-        numbers = [n for n, parts in enumerate(frames.values()) for part in parts for _ in part]
-        audio = replace(audio, transform=lda(class_moments(np.concatenate(spliced), numbers, 3), spec.transform.dim))
-        frames = {name: [audio.transformed(part) for part in parts] for name, parts in frames.items()}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FitWarning)  # of few frames
-        models = sg.train_classes({name: np.concatenate(parts) for name, parts in frames.items()}, n_components=2)
-    models = replace(models, temperature=0.02, log_priors=np.log([0.5, 0.3, 0.2]))
-    sg.save_models(models, folder / "models.safetensors", audio=audio)
-    return folder / "models.safetensors"
-
-
 def agree(found: dict[str, Any], expected: Any) -> None:
     """The scores of the scorer are those of the package, to a millionth."""
     assert found["decision"] == expected.decision
@@ -89,17 +48,6 @@ def agree(found: dict[str, Any], expected: Any) -> None:
         assert found["log_likelihoods"][label] == pytest.approx(value, rel=1e-6, abs=1e-6)
         if expected.posteriors is not None:
             assert found["posteriors"][label] == pytest.approx(posterior, abs=1e-5)
-
-
-MODELS: dict[str, dict[str, Any]] = {
-    "kaldi": {"deltas": 2},
-    "htk": {"preset": "htk", "deltas": 1, "cmvn": "utterance"},
-    "slaney": {"preset": "slaney", "high_frequency": 3900.0, "vad": "peak"},
-    "librosa": {"preset": "librosa", "top_db": 50.0, "c0": "relative", "frame_shift": 8.0},
-    "asvspoof": {"preset": "asvspoof", "n_ceps": 20, "deltas": 2, "cmvn": "speaker", "norm_vars": False},
-    "global": {"kind": "lfcc", "cmvn": "global", "vad": "energy", "snip_edges": False},
-    "lda": {"deltas": 1, "cmvn": "global", "transform": TransformSpec(kind="lda", dim=2, splice=3)},
-}
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from exported_models import MODELS, RATE, speech, trained
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.exported_model import ExportedModel
 from speechgmm.engine.onnx_graph import export_onnx
 from speechgmm.errors import ConfigError
-from speechgmm.features import Normalisation
+from speechgmm.features import Normalisation, raw_features
 from speechgmm.features.transforms import LinearTransform, TransformSpec
 
 onnx = pytest.importorskip("onnx", reason="needs onnx: pip install 'speechgmm[onnx]'")
@@ -114,9 +115,27 @@ def test_the_graph_says_what_frames_it_expects(tmp_path: Path) -> None:
     assert json.loads(said["labels"]) == ["ü", "b"]
     features = json.loads(said["features"])
     assert (features["preset"], features["sample_rate_hz"], features["n_ceps"]) == ("kaldi", 8000, 2)
-    assert json.loads(said["normalisation"]) == {"shift": [1, 1], "scale": [2, 2]}
-    assert json.loads(said["transform"])["splice"] == 1
-    assert made.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "n_frames"
+    n_frames, n_dims = made.graph.input[0].type.tensor_type.shape.dim
+    assert (n_frames.dim_param, n_dims.dim_value) == ("n_frames", 2)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_graph_normalises_and_transforms_the_frames_of_a_recording(name: str, tmp_path: Path) -> None:
+    path = trained(tmp_path, **MODELS[name])
+    export_onnx(path, tmp_path / "m.onnx")
+    model, samples = sg.load(path), speech(50, 170.0)
+    frames, kept = raw_features(model.audio.features.without_normalisation(), samples, RATE)
+    found, expected = outputs(tmp_path / "m.onnx", frames if kept is None else frames[kept]), model.score(samples, RATE)
+    order = [model.labels.index(label) for label in expected.labels]
+    np.testing.assert_allclose(found["log_likelihoods"][order], expected.log_likelihoods, rtol=1e-6, atol=1e-4)
+    np.testing.assert_allclose(found["posteriors"][order], expected.posteriors, atol=1e-4)
+
+
+def test_splicing_of_speech_with_its_neighbours_is_refused(tmp_path: Path) -> None:
+    chosen = {"vad": "peak", "transform": TransformSpec(kind="lda", dim=2, splice=1)}
+    with pytest.raises(ConfigError, match=r"features\.transform\.splice beside voice activity detection"):
+        export_onnx(trained(tmp_path, **chosen), tmp_path / "m.onnx")
+    assert not (tmp_path / "m.onnx").exists()
 
 
 def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:

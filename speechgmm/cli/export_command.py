@@ -94,7 +94,7 @@ class Export:
         named = dict(zip(model.labels, model.mixtures, strict=True))
         if model.background is not None:
             named.setdefault(BACKGROUND, model.background)
-        chosen: "DiagGMM | Sequence[DiagGMM]" = model.mixtures
+        chosen: DiagGMM | Sequence[DiagGMM] = model.mixtures
         if self.mixture is not None:
             if self.mixture not in named:
                 raise ConfigError(f"--mixture {self.mixture}: the model has {', '.join(list(named)[:20])}")

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speechgmm.engine.exported_model import Exportable, ExportedModel, check_nothing_lost, exported
+from speechgmm.engine.onnx_builder import GraphBuilder, finished_frames
 from speechgmm.errors import ConfigError
 from speechgmm.features import front_end
 from speechgmm.gmm.likelihoods import NO_PART, Space, is_safe_in_float32
@@ -22,10 +22,6 @@ from speechgmm.io.atomic import write_atomically
 
 OPSET: Final = 17
 IR_VERSION: Final = 8  # which onnxruntime reads from 1.12 on
-_FLOAT: Final = 1  # onnx.TensorProto.FLOAT
-_DOUBLE: Final = 11  # onnx.TensorProto.DOUBLE
-
-_OPERATIONS = tuple[str, list[str], list[str], dict[str, Any]]
 
 
 def export_onnx(model: Exportable, path: str | Path, *, leave_out: Collection[str] = ()) -> None:
@@ -44,16 +40,17 @@ def export_onnx(model: Exportable, path: str | Path, *, leave_out: Collection[st
     Raises
     ------
     ConfigError
-        The model scores with more than ONNX can hold, and it is not in ``leave_out``; a model of another task; onnx is
-        not installed.
+        The model scores with more than ONNX can hold, and it is not in ``leave_out``; splicing beside voice activity
+        detection; a model of another task; onnx is not installed.
     DataError
         The file cannot be written.
 
     Notes
     -----
-    The input ``frames`` (n_frames, D) float32 holds finished frames, with deltas, normalised and transformed, of
-    speech alone. The properties of the model say how they are made. Outputs of a mixture are ``score_samples``
-    (n_frames,), log p(x) in nats, and ``posteriors`` (n_frames, K) of its components. Those of models of C classes are
+    The input ``frames`` (n_frames, D) float32 holds the frames of a recording that are speech, as `extract` makes them
+    with ``cmvn: none``; the graph normalises and transforms them. The properties of the model say how they are made.
+    Outputs of a mixture are ``score_samples`` (n_frames,), log p(x) in nats, and ``posteriors`` (n_frames, K) of its
+    components. Those of models of C classes are
     ``score_samples`` (n_frames, C), ``log_likelihoods`` (C,), their means over frames, ``posteriors`` (C,) of the
     classes where a temperature was fitted, and ``ratios`` (C,), mean log-likelihoods less those of the background
     model, where there is one. All are float32.
@@ -74,33 +71,6 @@ def export_onnx(model: Exportable, path: str | Path, *, leave_out: Collection[st
     write_atomically(Path(path), lambda file: file.write(data))
 
 
-class _Builder:
-    """Operations and constants of a graph, in the order in which they are added."""
-
-    def __init__(self) -> None:
-        self.nodes: list[_OPERATIONS] = []
-        self.constants: dict[str, NDArray[Any]] = {}
-
-    def add(self, operation: str, *inputs: str, named: str = "", **attributes: Any) -> str:
-        """Add an operation with one output, whose name is returned."""
-        output = named or f"{operation.lower()}_{len(self.nodes)}"
-        self.nodes.append((operation, list(inputs), [output], attributes))
-        return output
-
-    def double(self, values: str) -> str:
-        """The values in double precision."""
-        return self.add("Cast", values, to=_DOUBLE)
-
-    def output(self, name: str, values: str) -> None:
-        """Values as an output of the graph, in single precision."""
-        self.add("Cast", values, named=name, to=_FLOAT)
-
-    def constant(self, name: str, value: Any, dtype: Any) -> str:
-        """Add a constant."""
-        self.constants[name] = np.asarray(value, dtype)
-        return name
-
-
 def _graph(model: ExportedModel, left_out: list[str]) -> Any:
     """The ONNX model."""
     try:
@@ -109,13 +79,16 @@ def _graph(model: ExportedModel, left_out: list[str]) -> Any:
         raise ConfigError(
             "an ONNX file is made by onnx, which is not installed: pip install 'speechgmm[onnx]'"
         ) from None
-    builder = _Builder()
+    builder = GraphBuilder()
+    n_dims = model.mixtures[0].n_features
+    if model.audio is not None:
+        n_dims = front_end(model.audio.features, model.audio.sample_rate).n_dims
     outputs = _mixture(builder, model) if not model.labels else _classes(builder, model)
     nodes = [helper.make_node(*node[:3], **node[3]) for node in builder.nodes]
     graph = helper.make_graph(
         nodes,
         "mixtures",
-        [helper.make_tensor_value_info("frames", TensorProto.FLOAT, ["n_frames", model.mixtures[0].n_features])],
+        [helper.make_tensor_value_info("frames", TensorProto.FLOAT, ["n_frames", n_dims])],
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()],
         [numpy_helper.from_array(value, name) for name, value in builder.constants.items()],
     )
@@ -137,21 +110,15 @@ def properties(model: ExportedModel, left_out: list[str]) -> dict[str, str]:
     about = "the model was trained on frames: give frames of the same kind"
     if audio is not None:
         about = (
-            "finished frames of the speech in a recording: features with deltas, then (x - shift) * scale where "
-            "normalisation is given, then splicing and matrix x + offset where a transform is given"
+            "the frames of a recording that are speech, with deltas, before normalisation (cmvn) and transform, which "
+            "the graph does"
         )
         found["features"] = front_end(audio.features, audio.sample_rate).describe()
         found["channel"] = audio.channel
-        if audio.normalisation is not None:
-            how = audio.normalisation
-            found["normalisation"] = {"shift": how.shift.tolist(), "scale": how.scale.tolist()}
-        if audio.transform is not None:
-            matrix, offset = audio.transform.matrix.tolist(), audio.transform.offset.tolist()
-            found["transform"] = {"splice": audio.features.transform.splice, "matrix": matrix, "offset": offset}
     return {"frames": about, **{name: json.dumps(value) for name, value in found.items()}}
 
 
-def _mixture(builder: _Builder, model: ExportedModel) -> dict[str, list[Any]]:
+def _mixture(builder: GraphBuilder, model: ExportedModel) -> dict[str, list[Any]]:
     """The outputs of one mixture."""
     terms, total, log_likelihoods = _scores(builder, model)
     single = builder.add("Squeeze", log_likelihoods, builder.constant("classes", [1], np.int64))
@@ -161,7 +128,7 @@ def _mixture(builder: _Builder, model: ExportedModel) -> dict[str, list[Any]]:
     return {"score_samples": ["n_frames"], "posteriors": ["n_frames", model.mixtures[0].n_components]}
 
 
-def _classes(builder: _Builder, model: ExportedModel) -> dict[str, list[Any]]:
+def _classes(builder: GraphBuilder, model: ExportedModel) -> dict[str, list[Any]]:
     """The outputs of models of classes."""
     n_classes = len(model.labels)
     every = _scores(builder, model)[2]
@@ -187,7 +154,7 @@ def _classes(builder: _Builder, model: ExportedModel) -> dict[str, list[Any]]:
     return outputs
 
 
-def _scores(builder: _Builder, model: ExportedModel) -> tuple[str, str, str]:
+def _scores(builder: GraphBuilder, model: ExportedModel) -> tuple[str, str, str]:
     """exp(log p(k, x) - peak) (T, C, K), their sums (T, C, 1), and log p(x) (T, C) in double precision."""
     mixtures = (*model.mixtures, *(() if model.background is None else (model.background,)))
     around = Space.of(mixtures)
@@ -202,7 +169,8 @@ def _scores(builder: _Builder, model: ExportedModel) -> tuple[str, str, str]:
     for rows, into in zip(factors, filled, strict=True):
         into[: len(rows)] = rows
     dtype = np.float32 if is_safe_in_float32(np.concatenate(factors)) else np.float64
-    frames = "frames" if dtype is np.float32 else builder.double("frames")
+    finished = "frames" if model.audio is None else finished_frames(builder, model.audio)
+    frames = finished if dtype is np.float32 else builder.double(finished)
     offset = builder.add("Sub", frames, builder.constant("centre", centre, dtype))
     z = builder.add("Mul", offset, builder.constant("per_scale", per_scale, dtype))
     columns = builder.add("Concat", z, builder.add("Mul", z, z), axis=1)
@@ -221,7 +189,7 @@ def _scores(builder: _Builder, model: ExportedModel) -> tuple[str, str, str]:
     return terms, total, builder.add("Squeeze", builder.add("Add", logs, builder.double(peaks)), last)
 
 
-def _best(builder: _Builder, scores: str, n_mixtures: int, top: int) -> str:
+def _best(builder: GraphBuilder, scores: str, n_mixtures: int, top: int) -> str:
     """Of scores (T, C + 1, K) those (T, C + 1, top) of the last mixture's best components for each frame."""
     last = builder.add("Gather", scores, builder.constant("background", n_mixtures - 1, np.int64), axis=1)
     numbers = "numbers_of_the_best"
