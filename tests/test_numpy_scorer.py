@@ -70,7 +70,10 @@ specs = st.fixed_dictionaries(
         "low_frequency": st.floats(0, 300),
         "high_frequency": st.floats(2500, 4000),
         "preemphasis": st.sampled_from([0.0, 0.9, 0.97]),
-        "window": st.sampled_from(["povey", "hamming", "hann"]),
+        "window": st.sampled_from(["povey", "hamming", "hann", "blackman", "sine", "rectangular"]),
+        "remove_mean": st.booleans(),
+        "raw_energy": st.booleans(),
+        "energy_floor": st.sampled_from([1e-3, 1e6]),
         "spectrum": st.sampled_from(["power", "magnitude"]),
         "lifter": st.sampled_from([0.0, 22.0]),
         "use_energy": st.booleans(),
@@ -206,9 +209,12 @@ def test_models_beyond_the_scorer_are_refused_by_name(name: str, tmp_path: Path)
 
 
 def test_features_and_files_beyond_the_scorer_are_refused_by_name(tmp_path: Path) -> None:
-    for chosen, message in (({"kind": "f0"}, "kind: f0"), ({"warp": 1.1}, "warp: 1.1")):
+    refused = ({"kind": "f0"}, {"kind": "fbank"}, {"warp": 1.1}, {"vad": "gaussians"})
+    for chosen, message in ((one, f"{name}: {value}") for one in refused for name, value in one.items()):
         with pytest.raises(ScorerError, match=f"features.{message}"):
             FrontEnd(asdict(sg.FeatureSpec(**chosen)), RATE)
+    with pytest.raises(ScorerError, match="features.invented: 3"):
+        FrontEnd({**asdict(sg.FeatureSpec()), "invented": 3}, RATE)
     (tmp_path / "m.safetensors").write_bytes(b"hello")
     data = (KEPT / "class" / "models.safetensors").read_bytes()
     (tmp_path / "cut.safetensors").write_bytes(data[:-200])

@@ -48,8 +48,16 @@ PRESETS: dict[str, Spec] = {
 }  # fmt: skip
 SETTINGS = (
     *("preset", "n_ceps", "snip_edges", "top_db", "c0", "deltas", "delta_window", "cmvn", "norm_vars", "transform"),
-    *("vad", "vad_threshold", "vad_mean_scale", "vad_context", "vad_proportion", "vad_range"),
+    *("vad", "vad_threshold", "vad_mean_scale", "vad_context", "vad_proportion", "vad_range", "raw_energy"),
+    # Of kinds and detectors that are refused, and of warp:
+    *("n_dims", "log", "warp_low", "warp_high", "vad_window", "vad_gap", "vad_aggressiveness", "vad_probability"),
 )
+CHOICES = {
+    "preset": tuple(PRESETS),
+    "kind": ("mfcc", "lfcc"),
+    "vad": ("none", "energy", "peak"),
+    "window": ("povey", "hamming", "hann", "blackman", "sine", "rectangular"),
+}
 AT_ONCE = 1024  # frames
 
 
@@ -85,6 +93,8 @@ class FrontEnd:
         phase = 2 * np.pi * np.arange(length) / (length if spec["periodic"] else length - 1)
         hann = np.maximum(0.5 - 0.5 * np.cos(phase), 0)
         windows = {"hamming": 0.54 - 0.46 * np.cos(phase), "hann": hann, "povey": hann**0.85}
+        windows["blackman"] = 0.42 - 0.5 * np.cos(phase) + 0.08 * np.cos(2 * phase)
+        windows |= {"sine": np.sin(phase / 2), "rectangular": np.ones(length)}
         self.window = spec["scale"] * windows[spec["window"]]
         self.bank = filterbank(spec, self.n_fft, rate)
         n_ceps, n_mels = spec["n_ceps"], len(self.bank)
@@ -138,7 +148,10 @@ class FrontEnd:
         if spec["preemphasis"]:
             first = before[:, :1] if spec["across_frames"] else frames[:, :1]
             frames = frames - spec["preemphasis"] * np.concatenate([first, frames[:, :-1]], axis=1)
-        power = np.square(np.abs(np.fft.rfft(frames * self.window, self.n_fft)))
+        tapered = frames * self.window
+        if not spec.get("raw_energy", True):
+            energy = np.square(tapered / spec["scale"]).sum(axis=1)
+        power = np.square(np.abs(np.fft.rfft(tapered, self.n_fft)))
         bands = (np.sqrt(power) if spec["spectrum"] == "magnitude" else power) @ self.bank.T
         return np.log(np.maximum(bands, spec["floor"])), energy
 
