@@ -213,7 +213,7 @@ def test_features_and_files_beyond_the_scorer_are_refused_by_name(tmp_path: Path
     for chosen, message in ((one, f"{name}: {value}") for one in refused for name, value in one.items()):
         with pytest.raises(ScorerError, match=f"features.{message}"):
             FrontEnd(asdict(sg.FeatureSpec(**chosen)), RATE)
-    with pytest.raises(ScorerError, match="features.invented: 3"):
+    with pytest.raises(ScorerError, match=r"features\.invented: 3"):
         FrontEnd({**asdict(sg.FeatureSpec()), "invented": 3}, RATE)
     (tmp_path / "m.safetensors").write_bytes(b"hello")
     data = (KEPT / "class" / "models.safetensors").read_bytes()

@@ -71,14 +71,11 @@ class FrontEnd:
     def __init__(self, spec: Spec, rate: int) -> None:
         preset = PRESETS.get(spec["preset"], {})
         mine = {name: preset[name] if spec.get(name) is None else spec[name] for name in preset}
-        odd = [
-            name
-            for name, value in spec.items()
-            if name not in (*SETTINGS, *preset) and value not in (None, False, 0, 1, "none")
-        ]
-        if odd or mine.get("kind") not in ("mfcc", "lfcc"):
-            wrong = f"{odd[0]}: {spec[odd[0]]}" if odd else f"kind: {spec['kind']} (preset {spec['preset']})"
-            raise ScorerError(f"features.{wrong}, which this scorer has not")
+        strange = [name for name in spec if name not in (*SETTINGS, *preset) and spec[name] is not None]
+        odd = [name for name in strange if name != "warp" or spec[name] != 1]
+        odd += [name for name, values in CHOICES.items() if mine.get(name, spec.get(name)) not in values]
+        if odd:
+            raise ScorerError(f"features.{odd[0]}: {spec.get(odd[0])}, which this scorer has not")
         self.spec = spec = {**spec, **mine}
         self.shift = 512 if spec["frame_shift"] is None else whole(rate, spec["frame_shift"])
         self.length = length = spec["n_fft"] if spec["frame_length"] is None else whole(rate, spec["frame_length"])
