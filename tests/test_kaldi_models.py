@@ -250,6 +250,8 @@ def test_what_kaldi_cannot_hold_is_not_written(tmp_path: Path) -> None:
         DiagGMM([1.0], [[0.0]], [[1e42]]),
         DiagGMM([1.0], [[1e30]], [[1e-20]]),
         [],
+        object(),
+        [object()],
         [DiagGMM([1.0], [[0.0]], [[1.0]]), DiagGMM([1.0], [[0.0, 0.0]], [[1.0, 1.0]])],
     ):
         with pytest.raises(DataError, match="final"):

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import warnings
 import wave
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import speechgmm as sg
+from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.scorer_file import export_scorer, scorer_code
 from speechgmm.errors import ConfigError, RecordingWarning
 from speechgmm.features import front_end, raw_features
@@ -188,6 +189,23 @@ def test_a_background_model_gives_ratios(tmp_path: Path) -> None:
     file = sg.read_model_file(path)
     expected = file.models.mean_log_likelihood_ratios(sg.extract(file.audio.features, samples, RATE))
     np.testing.assert_allclose(list(found["ratios"].values()), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_real_digits_score_as_in_the_package(shared: Path, tmp_path: Path) -> None:
+    spec, folder = sg.FeatureSpec(deltas=2, cmvn="utterance", vad="peak"), shared / "data" / "fsdd" / "recordings"
+    frames = {}
+    for speaker in ("george", "jackson"):
+        several = sorted(folder.glob(f"?_{speaker}_1.wav"))
+        frames[speaker] = np.concatenate(
+            [sg.extract(spec, soundfile.read(one, dtype="float32")[0], RATE) for one in several]
+        )
+    models = replace(sg.train_classes(frames, n_components=4), temperature=0.05)
+    sg.save_models(models, tmp_path / "models.safetensors", audio=AudioInput(spec, RATE))
+    scorer, model = load(tmp_path / "models.safetensors"), sg.load(tmp_path)
+    paths = [path for speaker in frames for path in sorted(folder.glob(f"?_{speaker}_2.wav"))]
+    assert len(paths) == 20
+    for path in paths:
+        agree(scorer.score(path), model.score(path))
 
 
 REFUSED = {

@@ -174,6 +174,23 @@ def test_what_is_named_is_left_out_and_what_is_not_there_is_refused(tmp_path: Pa
         export_onnx(KEPT / "class", tmp_path / "c.onnx", leave_out=["calibration"])
 
 
+def test_frames_that_another_program_computed_go_into_a_graph_as_they_are(tmp_path: Path) -> None:
+    models = sg.ClassModels(
+        ("a", "b"), tuple(mixture(np.random.default_rng(n), 2, 3) for n in range(2)), np.log([0.5] * 2)
+    )
+    audio = AudioInput(sg.FeatureSpec(kind="given", n_dims=3), 1000)
+    sg.save_models(models, tmp_path / "m.safetensors", audio=audio)
+    export_onnx(tmp_path / "m.safetensors", tmp_path / "m.onnx")
+    frames = np.random.default_rng(2).normal(size=(5, 3))
+    found = outputs(tmp_path / "m.onnx", frames)["log_likelihoods"]
+    np.testing.assert_allclose(found, models.mean_log_likelihoods(frames), atol=1e-4)
+
+
+def test_covariances_that_are_not_diagonal_are_refused() -> None:
+    with pytest.raises(ConfigError, match="covariances other than diagonal"):
+        ExportedModel((object(),))
+
+
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     models = sg.ClassModels(("a",), (sg.DiagGMM([1.0], [[0.0]], [[1.0]]),), np.zeros(1))
     with pytest.raises(ConfigError, match="a ClassModels to export; expected a DiagGMM"):

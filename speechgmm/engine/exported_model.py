@@ -20,7 +20,11 @@ from speechgmm.gmm.model import DiagGMM
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExportedModel:
-    """A mixture for each class; or one mixture, without a class."""
+    """A mixture for each class; or one mixture, without a class.
+
+    Raises:
+        ConfigError: A mixture whose covariances are not diagonal.
+    """
 
     mixtures: tuple[DiagGMM, ...]  # C, in one feature space
     labels: tuple[str, ...] = ()  # C classes; empty: the one mixture is of none
@@ -30,6 +34,13 @@ class ExportedModel:
     top_components: int | None = None  # of the background model, that score a frame; None: all are summed over
     audio: AudioInput | None = None  # how a recording becomes frames; None: not known
     more: Mapping[str, str] = field(default_factory=dict)  # part of scoring beyond this -> what it is, in words
+
+    def __post_init__(self) -> None:
+        every = (*self.mixtures, *(() if self.background is None else (self.background,)))
+        if not all(isinstance(mixture, DiagGMM) for mixture in every):
+            raise ConfigError(
+                "mixtures with covariances other than diagonal ones cannot be exported; train with diagonal covariances"
+            )
 
 
 Exportable = DiagGMM | LoadedModel | str | os.PathLike[str]

@@ -158,7 +158,8 @@ def write_kaldi_models(models: DiagGMM | Sequence[DiagGMM], path: str | Path, *,
     Raises
     ------
     DataError
-        No mixtures, or some of different dimensions; a parameter that float32 cannot hold; the file cannot be written.
+        No mixtures, some of different dimensions or with covariances other than diagonal ones; a parameter that float32
+        cannot hold; the file cannot be written.
 
     Examples
     --------
@@ -167,7 +168,9 @@ def write_kaldi_models(models: DiagGMM | Sequence[DiagGMM], path: str | Path, *,
     >>> [float(mixture.means[0, 0]) for mixture in read_kaldi_models("final.am")]
     [0.0, 9.0]
     """
-    mixtures = (models,) if isinstance(models, DiagGMM) else tuple(models)
+    mixtures = tuple(models) if isinstance(models, Sequence) else (models,)
+    if not all(isinstance(mixture, DiagGMM) for mixture in mixtures):
+        raise DataError(f"{path}: only mixtures with diagonal covariances, DiagGMM, are written for Kaldi")
     sizes = sorted({mixture.n_features for mixture in mixtures})
     if len(sizes) != 1:
         raise DataError(f"{path}: mixtures of {sizes} dimensions to write; expected one at least, all of one dimension")
@@ -175,7 +178,7 @@ def write_kaldi_models(models: DiagGMM | Sequence[DiagGMM], path: str | Path, *,
 
     def write(file: BinaryIO) -> None:
         writer = KaldiWriter(file, text=text)
-        if not isinstance(models, DiagGMM):
+        if isinstance(models, Sequence):
             writer.token("<DIMENSION>")
             writer.integer(sizes[0])
             writer.token("<NUMPDFS>")
