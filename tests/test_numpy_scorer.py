@@ -22,6 +22,12 @@ from speechgmm.errors import ConfigError, RecordingWarning
 from speechgmm.features import front_end, raw_features
 from speechgmm.standalone.frames import FrontEnd, ScorerError, read_wave
 from speechgmm.standalone.scorer import load
+from speechgmm.tasks.classification.codec import serialise
+from speechgmm.tasks.classification.spec import DecisionSpec
+from speechgmm.tasks.verification.codec import ClaimFile
+from speechgmm.tasks.verification.models import ClaimModels, Cohort
+from speechgmm.tasks.verification.score_maps import Affine, Calibration, Pav
+from speechgmm.tasks.verification.score_norm import ScoreNorm
 
 KEPT = Path(__file__).parent / "kept"
 
@@ -138,11 +144,11 @@ def test_one_file_scores_where_nothing_but_numpy_can_be_imported(exported: Path,
     assert "none.wav" in done.stderr
     assert "Traceback" not in done.stderr
     head, *rows = [line.split("\t") for line in done.stdout.splitlines()]
-    assert head == ["recording", "label", "log_likelihood", "posterior"]
+    assert head == ["recording", "decision", "label", "log_likelihoods", "posteriors", "llrs"]
     expected = sg.load(exported).score(tmp_path / "a.wav")
-    assert [row[1] for row in rows] == list(expected.labels)
-    np.testing.assert_allclose([float(row[2]) for row in rows], expected.log_likelihoods, rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose([float(row[3]) for row in rows], expected.posteriors, atol=1e-5)
+    assert [(row[1], row[2], row[5]) for row in rows] == [(expected.decision, label, "") for label in expected.labels]
+    np.testing.assert_allclose([float(row[3]) for row in rows], expected.log_likelihoods, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose([float(row[4]) for row in rows], expected.posteriors, atol=1e-5)
 
 
 @pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32"])
@@ -183,12 +189,48 @@ def test_recordings_that_cannot_be_scored_are_refused_with_their_name(exported: 
         scorer.score(speech(1))
 
 
-def test_a_background_model_gives_ratios(tmp_path: Path) -> None:
-    path, samples = KEPT / "verify-norm" / "models.safetensors", speech(5)
-    found = load(path, leave_out=["calibration", "score-norm"]).score(samples, RATE)
-    file = sg.read_model_file(path)
-    expected = file.models.mean_log_likelihood_ratios(sg.extract(file.audio.features, samples, RATE))
-    np.testing.assert_allclose(list(found["ratios"].values()), expected, rtol=1e-5, atol=1e-5)
+NORMS = (None, "z", "t", "zt", "s", "as")
+CLAIMS = [(norm, kind) for norm in NORMS for kind in (None, "affine", "pav")]
+CLAIMS += [(norm, "quality") for norm in NORMS[2:]]  # measured by models of a cohort
+
+
+@pytest.mark.parametrize(("norm", "kind"), CLAIMS)
+def test_claims_are_normalised_calibrated_and_decided_as_in_the_package(norm, kind, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    ubm = sg.fit_gmm(np.concatenate([sg.extract(sg.FeatureSpec(), speech(n), RATE) for n in range(3)]), 4, seed=0).model
+    moved = [replace(ubm, means=ubm.means + rng.normal(0, 1, ubm.means.shape)) for _ in range(8)]
+    cohort = None
+    if norm is not None:
+        others, two = () if norm == "z" else tuple(moved[3:]), np.array([0.1, 0.5])
+        by_model = None if norm == "t" else rng.normal(0, 1, (3, 2)) ** 2 + two
+        by_other = rng.normal(0, 1, (5, 2)) ** 2 + two if norm == "zt" else None
+        found = ScoreNorm(norm, 3 if norm == "as" else None, by_model, by_other)
+        cohort = Cohort(tuple("vwxyz"[: len(others)]), others, found)
+    calibration = None
+    if kind is not None:
+        how = Pav(np.array([-1.0, 0.0, 2.0]), np.array([-3.0, 0.5, 4.0]))
+        weights = np.array([2.0, 0.7] if kind == "quality" else [2.0])
+        how = how if kind == "pav" else Affine(weights, 0.3)
+        quality = "cohort" if kind == "quality" else "none"
+        calibration = Calibration(how, 0.5, DecisionSpec(), "folds", 9, 9, (1, 9), quality)
+    models = ClaimModels(
+        tuple("abc"), tuple(moved[:3]), np.log(np.ones(3) / 3), ubm=ubm, top_components=2, cohort=cohort
+    )
+    file = ClaimFile(models, AudioInput(sg.FeatureSpec(), RATE), calibration=calibration)
+    (tmp_path / "models.safetensors").write_bytes(serialise(file))
+    scorer, model = load(tmp_path / "models.safetensors"), sg.load(tmp_path)
+    for seed in (3, 4, 5):
+        samples = speech(seed, 100.0 + 50 * seed)
+        found, frames = scorer.score(samples, RATE), sg.extract(sg.FeatureSpec(), samples, RATE)
+        scores, llrs = file.judged(frames)
+        raw = models.mean_log_likelihood_ratios(frames)
+        np.testing.assert_allclose(list(found["ratios"].values()), raw, rtol=1e-5, atol=1e-5)
+        assert ("scores" in found, "llrs" in found) == (norm is not None, kind is not None)
+        np.testing.assert_allclose(list(found.get("scores", found["ratios"]).values()), scores, rtol=1e-4, atol=1e-4)
+        if llrs is not None:
+            np.testing.assert_allclose(list(found["llrs"].values()), llrs, rtol=1e-4, atol=1e-4)
+            assert found["threshold"] == 0.5
+        assert found["decision"] == model.score(samples, RATE).decision
 
 
 def test_real_digits_score_as_in_the_package(shared: Path, tmp_path: Path) -> None:
@@ -209,7 +251,6 @@ def test_real_digits_score_as_in_the_package(shared: Path, tmp_path: Path) -> No
 
 
 REFUSED = {
-    "verify-norm": "score-norm, calibration",
     "variational": "predictive-density",
     "segments": "not a model of classes",
     "recognition": "not a model of classes",
@@ -243,6 +284,32 @@ def test_features_and_files_beyond_the_scorer_are_refused_by_name(tmp_path: Path
     sg.save_models(models, tmp_path / "frames.safetensors")
     with pytest.raises(ScorerError, match="trained on frames"):
         load(tmp_path / "frames.safetensors")
+
+
+def test_what_was_measured_on_linear_scores_goes_with_them(tmp_path: Path) -> None:
+    file = sg.read_model_file(KEPT / "verify-norm" / "models.safetensors")
+    models = replace(file.models, method="linear", top_components=None)
+    (tmp_path / "models.safetensors").write_bytes(serialise(replace(file, models=models)))
+    names = ["linear-scoring", "score-norm", "calibration"]
+    with pytest.raises(ConfigError, match=r"calibration: .*linear-scoring: .*score-norm: "):
+        export_scorer(tmp_path, tmp_path / "out", leave_out=[])
+    with pytest.raises(ScorerError, match="linear-scoring, score-norm, calibration"):
+        load(tmp_path / "models.safetensors")
+    export_scorer(tmp_path, tmp_path / "out", leave_out=names)
+    found = load(tmp_path / "out" / "models.safetensors", names).score(speech(1), RATE)
+    assert set(found) == {"decision", "n_frames", "log_likelihoods", "ratios"} | ({"posteriors"} & set(found))
+
+
+def test_a_model_of_claims_keeps_its_calibration(tmp_path: Path) -> None:
+    export_scorer(KEPT / "verify-norm", tmp_path)
+    found, expected = (
+        load(tmp_path / "models.safetensors").score(speech(1), RATE),
+        sg.load(tmp_path).score(speech(1), RATE),
+    )
+    assert found["decision"] == expected.decision
+    np.testing.assert_allclose([found["llrs"][label] for label in expected.labels], expected.llrs, rtol=1e-4, atol=1e-4)
+    with pytest.raises(ConfigError, match="'calibration' to leave out of this model; expected nothing: all is held"):
+        export_scorer(KEPT / "verify-norm", tmp_path, leave_out=["calibration"])
 
 
 def test_the_file_is_made_of_the_two_halves_alone() -> None:

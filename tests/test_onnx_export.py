@@ -170,7 +170,7 @@ def test_what_is_named_is_left_out_and_what_is_not_there_is_refused(tmp_path: Pa
     assert {"left_out": '["calibration", "score-norm"]'}.items() <= {
         p.key: p.value for p in made.metadata_props
     }.items()
-    with pytest.raises(ConfigError, match="'calibration' to leave out, which this model does not have; it has nothing"):
+    with pytest.raises(ConfigError, match="'calibration' to leave out of this model; expected nothing"):
         export_onnx(KEPT / "class", tmp_path / "c.onnx", leave_out=["calibration"])
 
 

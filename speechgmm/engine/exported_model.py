@@ -68,18 +68,23 @@ def exported(model: Exportable) -> ExportedModel:
     return loaded.exported()
 
 
-def check_nothing_lost(model: ExportedModel, form: str, leave_out: Collection[str]) -> None:
+def check_nothing_lost(
+    model: ExportedModel, form: str, leave_out: Collection[str], holds: Collection[str] = ()
+) -> None:
     """Raise ConfigError for what scoring does and a format cannot hold, unless its name is in ``leave_out``.
+
+    ``holds``: names of what the format can hold.
 
     >>> check_nothing_lost(ExportedModel((), more={"calibration": "a map to ratios"}), "ONNX", ["calibration"])
     """
-    unknown = [name for name in leave_out if name not in model.more]
+    beyond = {name: about for name, about in model.more.items() if name not in holds}
+    unknown = [name for name in leave_out if name not in beyond]
     if unknown:
-        there = ", ".join(model.more) or "nothing"
         raise ConfigError(
-            f"{unknown[0]!r} to leave out, which this model does not have; it has {there}", arguments=("leave_out",)
+            f"{unknown[0]!r} to leave out of this model; expected {', '.join(beyond) or 'nothing: all is held'}",
+            arguments=("leave_out",),
         )
-    lost = {name: about for name, about in model.more.items() if name not in leave_out}
+    lost = {name: about for name, about in beyond.items() if name not in leave_out}
     if lost:
         said = "; ".join(f"{name}: {about}" for name, about in lost.items())
         raise ConfigError(

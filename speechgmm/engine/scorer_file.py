@@ -27,8 +27,8 @@ def export_scorer(model: str | Path, folder: str | Path, *, leave_out: Collectio
         Gets ``models.safetensors`` and ``numpy_scorer.py``, which is run as ``python numpy_scorer.py
         models.safetensors recording.wav``, or imported.
     leave_out
-        Names of what the model scores with and the scorer cannot: ``calibration``, ``score-norm``, ``linear-scoring``,
-        ``predictive-density``. To load such a model, the scorer must be told the same.
+        Names of what the model scores with and the scorer cannot: ``predictive-density``; ``linear-scoring``, with
+        ``score-norm`` and ``calibration`` where there are such. To load such a model, the scorer must be told the same.
 
     Raises
     ------
@@ -49,7 +49,10 @@ def export_scorer(model: str | Path, folder: str | Path, *, leave_out: Collectio
     ['models.safetensors', 'numpy_scorer.py']
     """
     path = model_file(Path(model))
-    check_nothing_lost(exported(path), "the numpy scorer", leave_out)
+    found = exported(path)
+    # What was measured on linear scores goes with them.
+    holds = () if "linear-scoring" in found.more else ("calibration", "score-norm")
+    check_nothing_lost(found, "the numpy scorer", leave_out, holds)
     try:
         scorer.load(path, leave_out)
     except frames.ScorerError as error:

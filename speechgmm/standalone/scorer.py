@@ -21,12 +21,7 @@ import numpy as np
 
 from speechgmm.standalone.frames import AT_ONCE, Array, FrontEnd, ScorerError, moments, one_channel, read_wave
 
-BEYOND = {
-    "posteriors": "predictive-density",
-    "method": "linear-scoring",
-    "cohort": "score-norm",
-    "calibration": "calibration",
-}
+PARTS = ("weights", "means", "variances")  # of a mixture
 NEWEST_FORMAT = 2
 
 
@@ -59,7 +54,12 @@ def load(path: str | Path, leave_out: Collection[str] = ()) -> "Scorer":
         raise ScorerError(f"{path}: not a model of classes; this scorer is for classification and verification")
     if "audio" not in header:
         raise ScorerError(f"{path}: a model that was trained on frames, so that it says nothing of recordings")
-    beyond = [name for key, name in BEYOND.items() if header.get(key) not in (None, "llr") and name not in leave_out]
+    is_linear = header.get("method", "llr") != "llr"
+    parts = {"predictive-density": "posteriors" in header, "linear-scoring": is_linear}
+    if is_linear:  # what was measured on such scores goes with them
+        parts |= {"score-norm": "cohort" in header, "calibration": "calibration" in header}
+        header = {name: value for name, value in header.items() if name not in ("cohort", "calibration")}
+    beyond = [name for name, is_there in parts.items() if is_there and name not in leave_out]
     if beyond:
         raise ScorerError(f"{path}: the model scores with {', '.join(beyond)}, which this scorer has not; to score "
                           f"without, load it with leave_out={tuple(beyond)}")  # fmt: skip
@@ -80,17 +80,18 @@ class Scorer:
         self.normalisation = [tensors.get(f"normalisation.{name}") for name in ("shift", "scale")]
         self.transform = [tensors.get(f"transform.{name}") for name in ("matrix", "offset")]
         ends = np.cumsum(header["n_components"])[:-1]
-        arrays = [np.split(tensors[name], ends) for name in ("weights", "means", "variances")]
-        self.mixtures = list(zip(*arrays, strict=True))
+        self.mixtures = list(zip(*(np.split(tensors[name], ends) for name in PARTS), strict=True))
         self.top = header.get("top_components")
-        if "ubm.weights" in tensors:
-            self.mixtures.append(tuple(tensors[f"ubm.{name}"] for name in ("weights", "means", "variances")))
+        self.claims = Claims(tensors, header) if "ubm.weights" in tensors else None
+        if self.claims is not None:
+            self.mixtures += [tuple(tensors[f"ubm.{name}"] for name in PARTS), *self.claims.cohort]
 
     def score(self, recording: str | Path | Array, sample_rate: int | None = None) -> dict[str, Any]:
         """Scores of a recording, a path of a WAV file or samples (N,), (N, channels) in [-1, 1] or int16.
 
         A dictionary: ``decision``, ``n_frames``; by label ``log_likelihoods`` (nats per frame) and, where the model
-        has them, ``posteriors`` and ``ratios`` (log-likelihoods less those of the background model, not calibrated).
+        has them, ``posteriors``, ``ratios`` (log-likelihoods less those of the background model), ``scores`` (ratios
+        normalised by a cohort) and ``llrs`` (calibrated, nats), of which a claim is accepted from ``threshold`` on.
         """
         samples, rate = (recording, sample_rate) if isinstance(recording, np.ndarray) else read_wave(recording)
         name = "samples" if isinstance(recording, np.ndarray) else recording
@@ -103,27 +104,30 @@ class Scorer:
             raise ScorerError(f"{name}: {error}") from None
         means = self.log_likelihoods(frames)
         n = len(self.labels)
-        found: dict[str, Any] = {"n_frames": len(frames)}
-        found["log_likelihoods"] = dict(zip(self.labels, means[:n].tolist(), strict=True))
-        best = means[:n]
+        best, values = means[:n], {"log_likelihoods": means[:n]}
         if self.temperature is not None:
             scores = self.temperature * len(frames) * means[:n] + self.log_priors
             shares = np.exp(scores - scores.max())
-            found["posteriors"] = dict(zip(self.labels, (shares / shares.sum()).tolist(), strict=True))
+            values["posteriors"] = shares / shares.sum()
             best = np.where(scores == scores.max(), means[:n], -np.inf)
-        if len(means) > n:
-            found["ratios"] = dict(zip(self.labels, (means[:n] - means[n]).tolist(), strict=True))
-        found["decision"] = self.labels[int(best.argmax())]
-        return found
+        found: dict[str, Any] = {"decision": self.labels[int(best.argmax())], "n_frames": len(frames)}
+        if self.claims is not None:
+            values |= self.claims.scores(means[:n] - means[n], means[n + 1 :] - means[n])
+            if "llrs" in values:
+                llrs, found["threshold"] = values["llrs"], self.claims.calibration["threshold"]
+                first = int(np.lexsort((-means[:n], -llrs))[0])
+                found["decision"] = self.labels[first] if llrs[first] >= found["threshold"] else "unknown"
+        by_label = {name: dict(zip(self.labels, array.tolist(), strict=True)) for name, array in values.items()}
+        return found | by_label
 
     def log_likelihoods(self, frames: Array) -> Array:
-        """Mean log-likelihoods (C,) of frames (T, D) in nats per frame; one more for the background model."""
+        """Mean log-likelihoods (C,) of frames (T, D) in nats per frame; then of the background model and the cohort."""
         found: list[Array] = []
         for first in range(0, len(frames), AT_ONCE):
             part = frames[first : first + AT_ONCE].astype(np.float64)
             scores = [component_scores(part, *mixture) for mixture in self.mixtures]
             if self.top is not None:  # the background model's best components alone, in all mixtures
-                best = np.argpartition(-scores[-1], self.top - 1, axis=1)[:, : self.top]
+                best = np.argpartition(-scores[len(self.labels)], self.top - 1, axis=1)[:, : self.top]
                 scores = [np.take_along_axis(one, best, axis=1) for one in scores]
             peaks = [one.max(axis=1, keepdims=True) for one in scores]
             both = zip(scores, peaks, strict=True)
@@ -147,6 +151,47 @@ class Scorer:
         return frames[speech]
 
 
+class Claims:
+    """How scores of claims are normalised by a cohort and calibrated."""
+
+    def __init__(self, tensors: dict[str, Array], header: dict[str, Any]) -> None:
+        about = header.get("cohort", {})
+        self.norm, self.top = about.get("norm"), about.get("top")
+        has_models = "cohort.weights" in tensors and self.norm is not None
+        self.cohort = list(zip(*(tensors[f"cohort.{name}"] for name in PARTS), strict=True)) if has_models else []
+        self.by_model: Any = tensors.get("norm.models")
+        self.by_cohort_model: Any = tensors.get("norm.cohort")
+        self.calibration: dict[str, Any] = header.get("calibration", {})
+        self.blocks: list[Any] = [tensors.get(f"calibration.{name}") for name in ("scores", "llrs")]
+
+    def scores(self, ratios: Array, others: Array) -> dict[str, Array]:
+        """The scores (C,) of claims, given the ratios (C,) of the classes and those (N,) of the cohort's models."""
+        found = {"ratios": ratios}
+        scores = ratios
+        if self.norm is not None:
+            scores = found["scores"] = self.normalised(ratios, others)
+        if self.calibration:
+            affine = self.calibration.get("affine")
+            if affine is None:
+                found["llrs"] = np.interp(scores, *self.blocks)
+            else:
+                with_quality = self.calibration.get("quality", "none") != "none"
+                inputs = [scores, np.full(len(scores), others.mean())] if with_quality else [scores]
+                found["llrs"] = np.stack(inputs, axis=1) @ np.array(affine["weights"]) + affine["offset"]
+        return found
+
+    def normalised(self, raw: Array, others: Array) -> Array:
+        """Scores (C,) of raw ones, by those (N,) of the cohort's models on the same recording."""
+        own = raw if self.by_model is None else (raw - self.by_model[:, 0]) / self.by_model[:, 1]
+        if self.norm == "z":
+            return own
+        if self.norm == "zt":
+            raw, others = own, (others - self.by_cohort_model[:, 0]) / self.by_cohort_model[:, 1]
+        highest = np.sort(others)[len(others) - (self.top or len(others)) :]
+        by_test = (raw - highest.mean()) / highest.std(ddof=1)
+        return (own + by_test) / 2 if self.norm in ("s", "as") else by_test
+
+
 def component_scores(frames: Array, weights: Array, means: Array, variances: Array) -> Array:
     """Log p(k, x) (T, K) of frames (T, D) under a mixture, in nats."""
     centre = weights @ means
@@ -165,7 +210,8 @@ def main() -> None:
         scorer = load(sys.argv[1])
     except (ScorerError, OSError) as error:
         sys.exit(f"error: {error}")
-    print("recording", "label", "log_likelihood", "posterior", sep="\t")
+    columns = ("log_likelihoods", "posteriors", "llrs")
+    print("recording", "decision", "label", *columns, sep="\t")
     for path in sys.argv[2:]:
         try:
             found = scorer.score(path)
@@ -173,10 +219,10 @@ def main() -> None:
             print(f"error: {error}", file=sys.stderr)
             n_failed += 1
             continue
-        shares = found.get("posteriors", found["log_likelihoods"])
-        for label in sorted(shares, key=shares.get, reverse=True):
-            posterior = f"{shares[label]:.6f}" if "posteriors" in found else ""
-            print(path, label, f"{found['log_likelihoods'][label]:.6f}", posterior, sep="\t")
+        by = next(found[name] for name in reversed(columns) if name in found)
+        for label in sorted(by, key=by.get, reverse=True):
+            values = [f"{found[name][label]:.6f}" if name in found else "" for name in columns]
+            print(path, found["decision"], label, *values, sep="\t")
     sys.exit(1 if n_failed else 0)
 
 
