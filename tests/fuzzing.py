@@ -431,6 +431,18 @@ def mixtures_of_kaldi(data: bytes, folder: Path) -> str:
     return str(log_likelihoods(mixture, mixture.means).max())
 
 
+def scored_by_numpy(data: bytes, folder: Path) -> str:
+    from speechgmm.errors import DataError
+    from speechgmm.standalone.frames import ScorerError
+    from speechgmm.standalone.scorer import load
+
+    (folder / "m.safetensors").write_bytes(data)
+    try:
+        return str(load(folder / "m.safetensors").score(tone(), RATE)["decision"])
+    except ScorerError as error:
+        raise DataError(str(error)) from None
+
+
 def rttm(data: bytes, folder: Path) -> str:
     from speechgmm.io.rttm import read_rttm
 
@@ -615,6 +627,7 @@ def kinds() -> dict[str, Kind]:
         "manifest csv": text(partial(manifest, ending=".csv"), MANIFEST.replace("\t", ",").encode()),
         "manifest jsonl": text(partial(manifest, ending=".jsonl"), JSON_LINES.encode()),
         "kaldi": text(kaldi, KALDI_FILES),
+        "numpy scorer": Kind(kept("class", "verify-norm"), of_model, scored_by_numpy),
         "kaldi binary": Kind(kaldi_mixtures(text=False), of_bytes, mixtures_of_kaldi),
         "kaldi text": text(mixtures_of_kaldi, *kaldi_mixtures(text=True)),
         "rttm": text(rttm, TURNS),

@@ -281,6 +281,9 @@ def test_features_and_files_beyond_the_scorer_are_refused_by_name(tmp_path: Path
         with pytest.raises(ScorerError, match=rf"{name}\.safetensors: not a whole model file"):
             load(tmp_path / f"{name}.safetensors")
     models = sg.load_models(KEPT / "class" / "models.safetensors")
+    sg.save_models(models, tmp_path / "other.safetensors", audio=AudioInput(sg.FeatureSpec(), RATE))
+    with pytest.raises(ScorerError, match=r"other\.safetensors: a damaged model file"):
+        load(tmp_path / "other.safetensors")
     sg.save_models(models, tmp_path / "frames.safetensors")
     with pytest.raises(ScorerError, match="trained on frames"):
         load(tmp_path / "frames.safetensors")

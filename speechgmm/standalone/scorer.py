@@ -14,6 +14,7 @@ standard library, and nothing else of speechgmm, whose scores it gives to 1e-6 o
 import json
 import sys
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,19 @@ def read_safetensors(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]
 def load(path: str | Path, leave_out: Collection[str] = ()) -> "Scorer":
     """The scorer of a model file.
 
-    ``leave_out`` names what the model scores with beyond this scorer; scores and decisions are then without it.
+    ``leave_out`` names what the model scores with beyond this scorer; scores and decisions are then without it. The
+    model is tried on noise, so that a damaged one is refused here.
     """
     tensors, header = read_safetensors(path)
+    try:
+        return _tried(path, tensors, header, leave_out)
+    except ScorerError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError, ArithmeticError, MemoryError) as error:
+        raise ScorerError(f"{path}: a damaged model file, or one of a newer version ({error!r})") from None
+
+
+def _tried(path: str | Path, tensors: dict[str, Array], header: dict[str, Any], leave_out: Collection[str]) -> "Scorer":
     if header.get("format", 0) > NEWEST_FORMAT:
         raise ScorerError(f"{path}: model format {header['format']}; this scorer reads up to {NEWEST_FORMAT}")
     if "labels" not in header or "weights" not in tensors:
@@ -63,10 +74,13 @@ def load(path: str | Path, leave_out: Collection[str] = ()) -> "Scorer":
     if beyond:
         raise ScorerError(f"{path}: the model scores with {', '.join(beyond)}, which this scorer has not; to score "
                           f"without, load it with leave_out={tuple(beyond)}")  # fmt: skip
-    try:
-        return Scorer(tensors, header)
-    except (KeyError, TypeError, IndexError) as error:
-        raise ScorerError(f"{path}: a damaged model file, or one of a newer version ({error!r})") from None
+    if not 1000 <= header["audio"]["sample_rate"] <= 768_000:
+        raise ScorerError(f"{path}: a model for {header['audio']['sample_rate']} Hz; expected 1000 to 768000")
+    scorer = Scorer(tensors, header)
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 2 * scorer.sample_rate)
+    with np.errstate(all="ignore"), suppress(ScorerError):  # of the noise, which need not be speech
+        scorer.score(noise, scorer.sample_rate)
+    return scorer
 
 
 class Scorer:
