@@ -79,6 +79,15 @@ def test_classes_are_numbered_where_kaldi_has_no_names(command: Command) -> None
     assert sg.load_models("m.safetensors").labels == ("pdf-0", "pdf-1", "pdf-2", "pdf-3")
 
 
+def test_mixtures_of_frames_that_kaldi_computed_take_such_frames(command: Command) -> None:
+    command("export", KEPT / "class", "--format", "kaldi", "--out", "final.am")
+    given = "corpus: {kind: folder, root: ., label: word}\nfeatures: {kind: given, deltas: 1}\n"
+    Path("given.yaml").write_text(given)
+    assert command("import", "final.am", "--features", "given.yaml", "--out", "m.safetensors")[0] == 0
+    audio = sg.load("m.safetensors").audio
+    assert (audio.is_given, audio.features.n_dims, audio.n_dims) == (True, 8, 16)
+
+
 def test_onnx_and_numpy_are_written_and_what_they_cannot_hold_is_named_with_the_option(command: Command) -> None:
     pytest.importorskip("onnx")
     assert command("export", KEPT / "class", "--format", "onnx", "--out", "m.onnx")[:2] == (

@@ -1,6 +1,6 @@
 """``import``: mixtures of Kaldi become models of classes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -107,6 +107,7 @@ def _audio(config: Path, n_dims: int) -> "AudioInput":
     """How recordings become frames, by a configuration."""
     from speechgmm.config import load_config
     from speechgmm.engine.audio_input import AudioInput
+    from speechgmm.features.kinds import are_given, feature_kind
 
     settings = load_config(config).config
     spec = settings.features
@@ -115,8 +116,10 @@ def _audio(config: Path, n_dims: int) -> "AudioInput":
             f"{config}: features.cmvn: {spec.cmvn}, features.transform.kind: {spec.transform.kind}; expected features "
             "that need no training data (cmvn: none, utterance or speaker; transform.kind: none)"
         )
-    corpus = settings.corpus
-    audio = AudioInput(spec, corpus.rate(), corpus.channel, corpus.resample)
+    corpus, rate = settings.corpus, feature_kind(spec).clock or settings.corpus.rate()
+    if are_given(spec):
+        spec = replace(spec, n_dims=spec.n_dims or n_dims // (1 + spec.deltas))
+    audio = AudioInput(spec, rate, corpus.channel, corpus.resample)
     if audio.n_dims != n_dims:
         raise ConfigError(
             f"{config}: features of {audio.n_dims} dimensions, and the mixtures have {n_dims}; expected the features "
