@@ -412,6 +412,37 @@ def kaldi(data: bytes, folder: Path) -> str:
     return str(len(read_kaldi(place, folder, "speaker")))
 
 
+def kaldi_mixtures(*, text: bool) -> tuple[bytes, ...]:
+    """A DiagGmm and an AmDiagGmm."""
+    from speechgmm import DiagGMM, write_kaldi_models
+
+    model = DiagGMM([0.25, 0.75], [[1.0, -2.0], [4.0, 0.0]], [[0.5, 4.0], [1.0, 2.0]])
+    with tempfile.TemporaryDirectory() as folder:
+        for name, models in (("one", model), ("two", [model, model])):
+            write_kaldi_models(models, Path(folder) / name, text=text)
+        return tuple((Path(folder) / name).read_bytes() for name in ("one", "two"))
+
+
+def mixtures_of_kaldi(data: bytes, folder: Path) -> str:
+    from speechgmm import log_likelihoods, read_kaldi_models
+
+    (folder / "final.mdl").write_bytes(data)
+    mixture = read_kaldi_models(folder / "final.mdl")[0]
+    return str(log_likelihoods(mixture, mixture.means).max())
+
+
+def scored_by_numpy(data: bytes, folder: Path) -> str:
+    from speechgmm.errors import DataError
+    from speechgmm.standalone.frames import ScorerError
+    from speechgmm.standalone.scorer import load
+
+    (folder / "m.safetensors").write_bytes(data)
+    try:
+        return str(load(folder / "m.safetensors").score(tone(), RATE)["decision"])
+    except ScorerError as error:
+        raise DataError(str(error)) from None
+
+
 def rttm(data: bytes, folder: Path) -> str:
     from speechgmm.io.rttm import read_rttm
 
@@ -596,6 +627,9 @@ def kinds() -> dict[str, Kind]:
         "manifest csv": text(partial(manifest, ending=".csv"), MANIFEST.replace("\t", ",").encode()),
         "manifest jsonl": text(partial(manifest, ending=".jsonl"), JSON_LINES.encode()),
         "kaldi": text(kaldi, KALDI_FILES),
+        "numpy scorer": Kind(kept("class", "verify-norm"), of_model, scored_by_numpy),
+        "kaldi binary": Kind(kaldi_mixtures(text=False), of_bytes, mixtures_of_kaldi),
+        "kaldi text": text(mixtures_of_kaldi, *kaldi_mixtures(text=True)),
         "rttm": text(rttm, TURNS),
         "textgrid": text(textgrid, a_textgrid()),
         "dictionary": text(dictionary, DICTIONARY, WEIGHTED),

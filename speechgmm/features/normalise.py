@@ -16,7 +16,7 @@ Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
-_DEAD: float = 1e-6
+CONSTANT: float = 1e-6
 """A deviation below this share of max(1, |mean|) is float32 rounding: the dimension is constant."""
 
 _AT_ONCE: int = 4096
@@ -124,7 +124,7 @@ def normalisation(pooled: Moments, norm_vars: bool = True) -> Normalisation:
     scale = np.ones_like(pooled.means)
     if norm_vars:
         deviations = np.sqrt(pooled.scatter / pooled.count)
-        varies = deviations > _DEAD * np.maximum(1, np.abs(pooled.means))
+        varies = deviations > CONSTANT * np.maximum(1, np.abs(pooled.means))
         scale[varies] = 1 / deviations[varies]
     return Normalisation(pooled.means.copy(), scale)
 
