@@ -94,7 +94,7 @@ def test_a_number_that_is_asked_for_is_kept_and_warned_of_once_with_what_to_set(
 def test_one_component_is_never_too_many() -> None:
     assert few_frames({"a": 1, "b": 3}, 1) is None
     with pytest.raises(FitError, match=r"(?s)at most 13, one for each 25 frames, or leave it out"):
-        refuse_too_few(ModelSpec(n_components=999), {"high": FRAMES})
+        refuse_too_few(ModelSpec(n_components=999), {"high": FRAMES}, 13)
 
 
 def test_a_fold_with_fewer_frames_than_the_whole_is_told_of(unsized: Path) -> None:

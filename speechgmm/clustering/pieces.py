@@ -125,7 +125,8 @@ def own_components(n_frames: int) -> int:
 
 def _own_ubm(pieces: Sequence[Floats], seed: int, map: Mapper) -> DiagGMM:
     frames = np.concatenate(pieces)
-    return fit_gmm(frames, own_components(len(frames)), seed=seed, map=map).model
+    model: DiagGMM = fit_gmm(frames, own_components(len(frames)), seed=seed, map=map).model
+    return model
 
 
 def _frames(number: int, piece: ArrayLike) -> Floats:

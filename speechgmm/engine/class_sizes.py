@@ -13,16 +13,17 @@ from speechgmm.engine.frames import Piece
 from speechgmm.engine.job import Job
 from speechgmm.errors import ConfigError, FitError
 from speechgmm.gmm import ModelSpec
+from speechgmm.gmm.candidates import allowed, candidate_frames
 from speechgmm.gmm.component_count import (
     DEFAULT_COMPONENTS,
     DEFAULT_UBM_COMPONENTS,
     FRAMES_PER_COMPONENT,
     components_for,
     few_frames,
+    frames_each,
     is_too_few,
     smallest,
 )
-from speechgmm.gmm.selection import FRAMES_EACH, allowed
 
 KEY: Final = "model.n_components"
 UBM_KEY: Final = "model.ubm.n_components"
@@ -31,32 +32,37 @@ LISTED: Final = 20
 """Classes that an error lists."""
 
 
-def most_components(spec: ModelSpec, n_frames: int) -> int:
+def most_components(spec: ModelSpec, n_frames: int, n_features: int) -> int:
     """Components that a class of so many frames gets: the number asked for, or as many as the frames can estimate; at
     most, where they are chosen by a criterion or by the frames themselves (variational Bayes).
 
-    >>> most_components(ModelSpec(n_components="auto"), 1000), most_components(ModelSpec(), 1000)
+    >>> most_components(ModelSpec(n_components="auto"), 1000, 39), most_components(ModelSpec(), 1000, 39)
     (96, 32)
-    >>> most_components(ModelSpec(), 205), most_components(ModelSpec(n_components=16), 205)
+    >>> most_components(ModelSpec(), 205, 39), most_components(ModelSpec(n_components=16), 205, 39)
     (8, 16)
+    >>> most_components(ModelSpec(covariance="full"), 1000, 39)
+    3
     """
+    each = frames_each(spec.covariance, n_features)
     if spec.n_components == "auto":
-        return max(allowed(n_frames, spec.choose.candidates))
+        return max(allowed(n_frames, spec.choose.candidates, candidate_frames(each)))
     if spec.n_components is not None:
         return spec.n_components
-    return DEFAULT_COMPONENTS if spec.estimator == "variational" else components_for(n_frames)
+    return DEFAULT_COMPONENTS if spec.estimator == "variational" else components_for(n_frames, each=each)
 
 
-def of_size(spec: ModelSpec, n_frames: int) -> ModelSpec:
+def of_size(spec: ModelSpec, n_frames: int, n_features: int) -> ModelSpec:
     """The settings with the number of components that a class of so many frames gets, where none was asked for.
 
-    >>> of_size(ModelSpec(), 205).n_components, of_size(ModelSpec(n_components=16), 205).n_components
+    >>> of_size(ModelSpec(), 205, 39).n_components, of_size(ModelSpec(n_components=16), 205, 39).n_components
     (8, 16)
     """
-    return replace(spec, n_components=most_components(spec, n_frames)) if spec.n_components is None else spec
+    if spec.n_components is not None:
+        return spec
+    return replace(spec, n_components=most_components(spec, n_frames, n_features))
 
 
-def refuse_too_few(spec: ModelSpec, counts: Mapping[str, int], key: str = KEY) -> None:
+def refuse_too_few(spec: ModelSpec, counts: Mapping[str, int], n_features: int, key: str = KEY) -> None:
     """Refuse classes with fewer frames (class -> frames) than the components that were asked for under ``key``.
 
     Raises:
@@ -72,8 +78,9 @@ def refuse_too_few(spec: ModelSpec, counts: Mapping[str, int], key: str = KEY) -
     few = {label: count for label, count in counts.items() if count < least}
     if not few:
         return
-    most = components_for(max(1, min(few.values())))
-    instead = f"set {key} to at most {most}, one for each {FRAMES_PER_COMPONENT} frames"
+    each = frames_each(spec.covariance, n_features)
+    most = components_for(max(1, min(few.values())), each=each)
+    instead = f"set {key} to at most {most}, one for each {each} frames"
     if spec.n_components == "auto":
         instead = f"name a candidate of at most {most}"
     elif spec.n_components is not None and spec.estimator != "variational":
@@ -86,7 +93,13 @@ def refuse_too_few(spec: ModelSpec, counts: Mapping[str, int], key: str = KEY) -
 
 
 def warn_of_few(
-    console: Console, spec: ModelSpec, sets: Sequence[Mapping[str, int]], key: str = KEY, *, adaptable: bool = True
+    console: Console,
+    spec: ModelSpec,
+    sets: Sequence[Mapping[str, int]],
+    n_features: int,
+    key: str = KEY,
+    *,
+    adaptable: bool = True,
 ) -> None:
     """Say once which classes have few frames for their components, and what that means.
 
@@ -95,25 +108,26 @@ def warn_of_few(
     """
     if spec.estimator == "variational":  # leaves out what the frames do not bear
         return
-    adapt = "model.adapt: map" if adaptable else None
+    adapt = "model.adapt: map" if adaptable and spec.covariance == "diag" else None
+    each = frames_each(spec.covariance, n_features)
     for number, counts in enumerate(sets):
         if isinstance(spec.n_components, str):
-            text = _one_component(counts) if spec.choose.candidates is None else None
+            text = _one_component(counts, candidate_frames(each)) if spec.choose.candidates is None else None
         else:
-            text = few_frames(counts, spec.n_components, key=key, adapt=adapt)
+            text = few_frames(counts, spec.n_components, key=key, adapt=adapt, each=each)
         if text is not None:
             console.warn(f"{'in the training part of a fold, ' if number else ''}{text}")
             return
 
 
-def _one_component(counts: Mapping[str, int]) -> str | None:
+def _one_component(counts: Mapping[str, int], each: int) -> str | None:
     """What there is to say of classes with too few frames to choose by, with ``n_components: auto``."""
-    few = {label: count for label, count in counts.items() if count < 2 * FRAMES_EACH}
+    few = {label: count for label, count in counts.items() if count < 2 * each}
     if not few:
         return None
     return (
         f"{len(few)} of {len(counts)} classes have too few frames to choose a number of components by ({KEY}: auto), "
-        f"which takes {2 * FRAMES_EACH}, and get one component: {smallest(few)}. They are told from others by their "
+        f"which takes {2 * each}, and get one component: {smallest(few)}. They are told from others by their "
         f"mean and variance alone: give these classes more audio, or leave them out or merge them ({FEW_ITEMS})"
     )
 

@@ -5,23 +5,23 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from speechgmm.engine.class_report import ClassReport
-from speechgmm.gmm import Candidate, DiagGMM
-from speechgmm.io.container import FORMAT_VERSION, packed, read_tensors
+from speechgmm.gmm import AnyGMM, Candidate
+from speechgmm.io.container import format_of, packed, read_tensors, stack, unstack_all
 from speechgmm.io.posterior_part import posterior_part, read_posterior_part
 
 
-def pack_mixture(model: DiagGMM, report: ClassReport) -> bytes:
+def pack_mixture(model: AnyGMM, report: ClassReport) -> bytes:
     """The bytes of a mixture and its report; the same content gives the same bytes."""
-    tensors = {"weights": model.weights, "means": model.means, "variances": model.variances}
+    tensors = stack("", (model,))
     about = asdict(replace(report, posterior=None))
     if report.posterior is not None:
         about["posterior"], arrays = posterior_part("posterior.", (report.posterior,))
         tensors |= arrays
     # As a string: an objective may be infinite, which a header may not.
-    return packed({"format": FORMAT_VERSION, "report": json.dumps(about)}, tensors)
+    return packed({"format": format_of((model,)), "report": json.dumps(about)}, tensors)
 
 
-def unpack_mixture(path: Path, data: bytes) -> tuple[DiagGMM, ClassReport]:
+def unpack_mixture(path: Path, data: bytes) -> tuple[AnyGMM, ClassReport]:
     """The inverse of ``pack_mixture``; ``path`` is for messages.
 
     Raises:
@@ -30,7 +30,7 @@ def unpack_mixture(path: Path, data: bytes) -> tuple[DiagGMM, ClassReport]:
     """
     tensors, header = read_tensors(path, data)
     report = json.loads(header["report"])
-    model = DiagGMM(*(tensors[name] for name in ("weights", "means", "variances")))
+    (model,) = unstack_all("", tensors, [len(tensors["weights"])])
     if report.get("posterior") is not None:
         report["posterior"] = read_posterior_part("posterior.", report["posterior"], tensors)[0]
     report["candidates"] = [Candidate(**candidate) for candidate in report["candidates"]]

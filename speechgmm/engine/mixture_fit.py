@@ -22,6 +22,7 @@ from speechgmm.engine.model_cache import ModelCache, frames_key, model_key
 from speechgmm.engine.recipe import ClassRecipe
 from speechgmm.errors import ConfigError, FitError, ModelFileError
 from speechgmm.gmm import (
+    AnyGMM,
     BayesianGMM,
     Choice,
     DiagGMM,
@@ -89,13 +90,13 @@ class MixtureTask:
     def need(self) -> Need:
         """What training it takes at the least."""
         n_frames = sum(piece.n_rows for piece in self.pieces)
-        n_components = 0 if self.ubm is not None else most_components(self.spec, max(1, n_frames))
+        n_components = 0 if self.ubm is not None else most_components(self.spec, max(1, n_frames), len(self.floor))
         if self.prior is not None:
             n_components = self.prior.n_components
         return Need(self.label, n_frames, len(self.floor), n_components)
 
 
-def train_class(task: MixtureTask, *, map: Mapper = map) -> tuple[DiagGMM, ClassReport]:
+def train_class(task: MixtureTask, *, map: Mapper = map) -> tuple[AnyGMM, ClassReport]:
     """Train one mixture, or take it from the cache where the same has been trained before; ``map`` runs over batches.
 
     Raises:
@@ -151,7 +152,7 @@ def fit_class(
     groups: NDArray[np.intp] | None = None,
     memory: int | None = None,
     map: Mapper = map,
-) -> Fit | VariationalFit | Choice:
+) -> Fit[Any] | VariationalFit | Choice:
     """Fit one class to its frames (T, D): from nothing, or from the background model where there is one.
 
     ``weights`` (T,) count frames; None: each once. ``groups`` (T,) are held out together where the number of components
@@ -190,7 +191,7 @@ def fit_class(
             memory=memory,
             map=map,
         )
-    return fit_mixture(source, most_components(spec, len(source)), options, seed=rng, map=map)
+    return fit_mixture(source, most_components(spec, len(source), source.n_features), options, seed=rng, map=map)
 
 
 def frame_groups(pieces: Sequence[Piece]) -> NDArray[np.intp]:

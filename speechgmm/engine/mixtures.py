@@ -12,7 +12,8 @@ from speechgmm.engine.memory import Need, divide_among_batches, divide_among_cla
 from speechgmm.engine.mixture_codec import unpack_mixture
 from speechgmm.engine.mixture_fit import BACKGROUND, MixtureTask, train_class
 from speechgmm.engine.model_cache import kept_or_trained
-from speechgmm.gmm import BATCH, DiagGMM, ModelSpec, warm_up
+from speechgmm.gmm import BATCH, AnyGMM, DiagGMM, ModelSpec, warm_up
+from speechgmm.gmm.full_model import only_diagonal
 from speechgmm.gmm.options import LEAST_IN_FLOAT32
 from speechgmm.parallel import Backend
 
@@ -23,7 +24,7 @@ PASSES_BEFORE_EM = 3
 """Over all frames: for the mean, for the variance, and for the frames that the start is estimated on."""
 
 
-def train_mixtures(job: Job, tasks: Sequence[MixtureTask], what: str) -> list[tuple[DiagGMM, ClassReport]]:
+def train_mixtures(job: Job, tasks: Sequence[MixtureTask], what: str) -> list[tuple[AnyGMM, ClassReport]]:
     """One mixture per task, as many at once as workers and memory allow."""
     if not tasks:
         return []
@@ -33,7 +34,7 @@ def train_mixtures(job: Job, tasks: Sequence[MixtureTask], what: str) -> list[tu
         job.console.say(f"parallel.memory: {at_once} of {job.n_jobs} workers train at once; more would need more of it")
     shared = [replace(task, memory=share) for task, share in zip(tasks, shares, strict=True)]
 
-    def train(missing: Sequence[MixtureTask]) -> Iterator[tuple[DiagGMM, ClassReport]]:
+    def train(missing: Sequence[MixtureTask]) -> Iterator[tuple[AnyGMM, ClassReport]]:
         if job.cluster is None:
             warm_up_em(job)
         return job.map(train_class, missing, auto=_suited([t.need() for t in missing], n_jobs), at_most=at_once)
@@ -90,7 +91,7 @@ def train_ubm(
     elif at_once < job.n_jobs:
         job.console.say(f"parallel.memory: {at_once} of {job.n_jobs} workers read at once; more would need more of it")
 
-    def train(missing: Sequence[MixtureTask]) -> list[tuple[DiagGMM, ClassReport]]:
+    def train(missing: Sequence[MixtureTask]) -> list[tuple[AnyGMM, ClassReport]]:
         if job.cluster is None:
             warm_up_em(job)
         n_passes = PASSES_BEFORE_EM + spec.max_iter + 1
@@ -98,7 +99,9 @@ def train_ubm(
         with job.passes(at_once) as on, job.console.counted(on, n_passes, what) as spread:
             return [train_class(replace(one, memory=memory), map=spread) for one in missing]
 
-    return next(kept_or_trained(job, [task.key()], [task], unpack_mixture, train))
+    found, report = next(kept_or_trained(job, [task.key()], [task], unpack_mixture, train))
+    (ubm,) = only_diagonal([found], "a background model")
+    return ubm, report
 
 
 def background_utterances(features: Features) -> list[tuple[Utterance, tuple[Piece, ...]]]:

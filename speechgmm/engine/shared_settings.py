@@ -52,7 +52,7 @@ def common_task(
     """
     config = job.experiment.config
     if config.model.adapt == "none" and config.model.prior_from is None:
-        refuse_too_few(config.model, counts, key)
+        refuse_too_few(config.model, counts, len(parts[0].means), key)
     total, variance = variance_of(parts, "training")
     begun_with = variance_of(background, "background")[1] if background else variance
     return MixtureTask(

@@ -6,6 +6,9 @@ from .density import assign, log_likelihoods, posteriors, sample
 from .em import Fit, fit_em, objective
 from .fit import class_rng, fit_gmm
 from .frames import FrameSource, Mapper
+from .full_e_step import FullStack
+from .full_model import AnyGMM, FullGMM
+from .full_stats import FullPrior, FullStats
 from .gradient import fit_gradient
 from .init import initial_model, subsample_size
 from .kernels import accumulate
@@ -18,6 +21,7 @@ from .prior import ConjugatePrior
 from .selection import choose_n_components
 from .spec import ChooseSpec, ModelSpec, UbmSpec
 from .splitting import split_components
+from .stacks import stack_of
 from .stats import GMMStats
 from .top_components import TopStack
 from .updating import update
@@ -25,6 +29,7 @@ from .variational import VariationalFit, fit_variational
 
 __all__ = [
     "BATCH",
+    "AnyGMM",
     "Batch",
     "BayesianGMM",
     "Candidate",
@@ -34,6 +39,10 @@ __all__ = [
     "DiagGMM",
     "Fit",
     "FrameSource",
+    "FullGMM",
+    "FullPrior",
+    "FullStack",
+    "FullStats",
     "GMMStats",
     "LogLinear",
     "Mapper",
@@ -63,6 +72,7 @@ __all__ = [
     "prepare",
     "sample",
     "split_components",
+    "stack_of",
     "stacked_log_likelihoods",
     "subsample_size",
     "update",

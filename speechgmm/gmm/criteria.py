@@ -5,11 +5,12 @@ Owns what a number of components is judged by, and what is kept of each that was
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from speechgmm.gmm.em import Fit
+from speechgmm.gmm.families import FAMILIES, Covariance
 
 Criterion = Literal["bic", "aic", "held_out", "occupancy"]
 
@@ -31,7 +32,7 @@ class Candidate:
 
     n_components: int
     log_likelihood: float  # nats per frame, of the frames it was fitted to
-    n_parameters: int  # 2 K D + K - 1
+    n_parameters: int  # free ones, 2 K D + K - 1 with diagonal covariances
     value: float  # nats per frame; the greatest is best. Occupancy: frames of the component that holds the fewest
     dead: int  # components that no frames speak for
     floored: int  # variances that the floor holds
@@ -41,7 +42,7 @@ class Candidate:
 class Choice:
     """The chosen fit, and what it was chosen among."""
 
-    fit: Fit
+    fit: Fit[Any]
     criterion: Criterion
     candidates: tuple[Candidate, ...]  # in the order they were tried
     why: str  # in words
@@ -53,10 +54,10 @@ def n_parameters(n_components: int, n_features: int) -> int:
     >>> n_parameters(2, 3)
     13
     """
-    return 2 * n_components * n_features + n_components - 1
+    return FAMILIES["diag"].n_parameters(n_components, n_features)
 
 
-def penalised(fit: Fit, criterion: Literal["bic", "aic"]) -> float:
+def penalised(fit: Fit[Any], criterion: Literal["bic", "aic"], covariance: Covariance = "diag") -> float:
     """BIC or AIC of a fit in nats per frame, the greater the better.
 
     >>> from speechgmm.gmm import fit_gmm
@@ -65,27 +66,25 @@ def penalised(fit: Fit, criterion: Literal["bic", "aic"]) -> float:
     1.0
     """
     price = 0.5 * float(np.log(fit.n_frames)) if criterion == "bic" else 1.0
-    return fit.trace[-1] - price * n_parameters(*fit.model.means.shape) / fit.n_frames
+    return fit.trace[-1] - price * FAMILIES[covariance].n_parameters(*fit.model.means.shape) / fit.n_frames
 
 
-def candidate_of(fit: Fit, value: float) -> Candidate:
+def candidate_of(fit: Fit[Any], value: float, covariance: Covariance = "diag") -> Candidate:
     """What a fit came to, by the ``value`` of its criterion.
 
     >>> from speechgmm.gmm import fit_gmm
     >>> candidate_of(fit_gmm([[-1.0], [1.0]], 1), value=0.5).n_parameters
     2
     """
-    n_components, n_features = fit.model.means.shape
-    return Candidate(
-        n_components, fit.trace[-1], n_parameters(n_components, n_features), value, len(fit.dead), fit.floored
-    )
+    n_free = FAMILIES[covariance].n_parameters(*fit.model.means.shape)
+    return Candidate(fit.model.n_components, fit.trace[-1], n_free, value, len(fit.dead), fit.floored)
 
 
 AT_THE_END: Final = "no larger candidate was tried"
 """What is said of a choice of the largest candidate."""
 
 
-def why_chosen(best: Fit, criterion: Criterion, found: Sequence[Candidate], sizes: Sequence[int]) -> str:
+def why_chosen(best: Fit[Any], criterion: Criterion, found: Sequence[Candidate], sizes: Sequence[int]) -> str:
     """The choice in words."""
     n_best = best.model.n_components
     beside = [one for one in found if one.n_components != n_best]

@@ -1,14 +1,14 @@
 """What one mixture says of frames of any kind: their density, whose they are, and more like them.
 
 For frames of speech, pixels or measurements alike: these four functions are the face for whoever has an array and a
-``DiagGMM``. Frames go through in blocks, so that memory beside the result does not grow with them. float64 throughout:
+mixture. Frames go through in blocks, so that memory beside the result does not grow with them. float64 throughout:
 a frame far out keeps its digits. Refuses to estimate, and frames that are NaN or infinite: neither is likely or not.
 
 scikit-learn's names for the same: ``score_samples`` (``log_likelihoods``), ``predict_proba`` (``posteriors``),
 ``predict`` (``assign``) and ``sample``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,16 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from speechgmm.errors import ConfigError, FitError
 from speechgmm.gmm.frames import as_numbers
+from speechgmm.gmm.full_model import FullGMM
 from speechgmm.gmm.likelihoods import Space, check_dimensions, frame_blocks, log_sums
 from speechgmm.gmm.model import DiagGMM, LogLinear
 from speechgmm.keywords import own_keywords
 
 Floats = NDArray[np.float64]
+Density = DiagGMM | FullGMM | LogLinear
 
 
-def log_likelihoods(model: DiagGMM | LogLinear, frames: ArrayLike) -> Floats:
+def log_likelihoods(model: Density, frames: ArrayLike) -> Floats:
     """Log p(x) of every frame (T, D) in nats, (T,) float64: the frame that is farthest out has the least.
 
     A density per unit of the frames: it may be above 0, and of the same frames in millimetres it is D log 10 nats
@@ -42,7 +44,7 @@ def log_likelihoods(model: DiagGMM | LogLinear, frames: ArrayLike) -> Floats:
     return found
 
 
-def posteriors(model: DiagGMM | LogLinear, frames: ArrayLike, *, dtype: DTypeLike = np.float32) -> NDArray[Any]:
+def posteriors(model: Density, frames: ArrayLike, *, dtype: DTypeLike = np.float32) -> NDArray[Any]:
     """The probability of every component given every frame (T, D): (T, K), rows that sum to one.
 
     They are computed in float64 and kept as ``dtype``: of a million pixels and six components, float32 takes 24 MB.
@@ -63,7 +65,7 @@ def posteriors(model: DiagGMM | LogLinear, frames: ArrayLike, *, dtype: DTypeLik
     return found
 
 
-def assign(model: DiagGMM | LogLinear, frames: ArrayLike) -> NDArray[np.intp]:
+def assign(model: Density, frames: ArrayLike) -> NDArray[np.intp]:
     """The most probable component of every frame (T, D): (T,), the first of equals. Raises as ``log_likelihoods``.
 
     >>> assign(DiagGMM([0.5, 0.5], [[0.0], [4.0]], [[1.0], [1.0]]), [[1.0], [3.0]])
@@ -76,7 +78,9 @@ def assign(model: DiagGMM | LogLinear, frames: ArrayLike) -> NDArray[np.intp]:
 
 
 @own_keywords
-def sample(model: DiagGMM, n_frames: int, *, seed: int | np.random.Generator = 0) -> tuple[Floats, NDArray[np.intp]]:
+def sample(
+    model: DiagGMM | FullGMM, n_frames: int, *, seed: int | np.random.Generator = 0
+) -> tuple[Floats, NDArray[np.intp]]:
     """Frames (n_frames, D) drawn from the mixture, in random order, and the component (n_frames,) of each.
 
     Raises:
@@ -90,29 +94,36 @@ def sample(model: DiagGMM, n_frames: int, *, seed: int | np.random.Generator = 0
         raise ConfigError(f"{n_frames!r} frames to draw; expected a whole number, 0 or more")
     rng = np.random.default_rng(seed)
     components = rng.choice(model.n_components, size=n_frames, p=model.weights / model.weights.sum())
-    deviations = np.sqrt(model.variances)
-    frames = model.means[components] + deviations[components] * rng.standard_normal((n_frames, model.n_features))
-    return frames, components
+    noise = rng.standard_normal((n_frames, model.n_features))
+    return model.means[components] + model.spread(noise, components), components
 
 
-def _shape(model: DiagGMM | LogLinear) -> tuple[int, int]:
+def _shape(model: Density) -> tuple[int, int]:
     """Components and dimensions, (K, D)."""
-    n_components, n_features = (model.means if isinstance(model, DiagGMM) else model.linear).shape
+    n_components, n_features = (model.linear if isinstance(model, LogLinear) else model.means).shape
     return n_components, n_features
 
 
-def _scores(model: DiagGMM | LogLinear, frames: ArrayLike) -> Iterator[tuple[slice, Floats]]:
-    """Log p(k, x) (K, block) for blocks of frames, with where they lie."""
+def _scorer(model: Density) -> Callable[[NDArray[Any]], Floats]:
+    """What gives log p(k, x) (K, T) of frames (T, D)."""
+    if isinstance(model, FullGMM):
+        whitened = model.whitened()
+        return lambda frames: whitened.scores(frames - whitened.reference)
     if isinstance(model, DiagGMM):
         space = Space.of([model])
         log_linear = model.log_linear(space.centre)
     else:
         space, log_linear = Space(model.reference, np.ones(model.linear.shape[1])), model
     factors = space.factors(log_linear)
-    values = as_numbers(frames)
-    for part in frame_blocks(len(values), len(factors)):
+    return lambda frames: np.asarray(factors @ space.columns(frames, factors.dtype))
+
+
+def _scores(model: Density, frames: ArrayLike) -> Iterator[tuple[slice, Floats]]:
+    """Log p(k, x) (K, block) for blocks of frames, with where they lie."""
+    scorer, values = _scorer(model), as_numbers(frames)
+    for part in frame_blocks(len(values), _shape(model)[0]):
         with np.errstate(over="ignore", invalid="ignore"):
-            scores = factors @ space.columns(values[part], factors.dtype)
+            scores = scorer(values[part])
         if not np.isfinite(scores).all():
             t = part.start + int(np.flatnonzero(~np.isfinite(scores).all(axis=0))[0])
             row = values[t]

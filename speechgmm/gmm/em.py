@@ -5,11 +5,11 @@ anywhere. Refuses to choose a start, and to call a fit converged whose objective
 last steps were not EM's own.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial, reduce
 from operator import add
-from typing import Final
+from typing import Any, Final, Generic
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,39 +17,44 @@ from numpy.typing import ArrayLike, NDArray
 from speechgmm.errors import ConfigError, FitError, ShapeError
 from speechgmm.gmm.compiled import Active
 from speechgmm.gmm.frames import Mapper
+from speechgmm.gmm.full_e_step import FullPasses, RowBatch, RowReference
+from speechgmm.gmm.full_model import FullGMM
 from speechgmm.gmm.kernels import accumulate, survey
 from speechgmm.gmm.layout import Batch, BatchReference, Precision
 from speechgmm.gmm.model import DiagGMM, LogLinear
 from speechgmm.gmm.options import Dead
 from speechgmm.gmm.overrelaxation import Overrelaxation
-from speechgmm.gmm.prior import MIN_COUNT, PARAMETERS, ConjugatePrior, Parameter
+from speechgmm.gmm.prior import MIN_COUNT, PARAMETERS, Parameter
 from speechgmm.gmm.progress import ROUNDING as ROUNDING
 from speechgmm.gmm.progress import Progress, Step
 from speechgmm.gmm.progress import rounding_of as rounding_of
+from speechgmm.gmm.protocols import Model, Prior, Statistics
 from speechgmm.gmm.splitting import resplit
 from speechgmm.gmm.stats import GMMStats
 from speechgmm.parallel import one_blas_thread
 
 FULL_EVERY: Final = 8  # passes, in sparse EM
 
+AnyBatch = Batch | BatchReference | RowBatch | RowReference
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fit:
-    """What training returns.
+class Fit(Generic[Model]):
+    """What training returns: of mixtures with diagonal covariances, unless it says ``Fit[FullGMM]``.
 
     ``trace`` holds the objective in nats per frame before the first update and after each: log-likelihood
     (ML) or log-likelihood plus log prior density (MAP, up to a constant); its last value is that of
     ``model``.
     """
 
-    model: DiagGMM
+    model: Model
     trace: tuple[float, ...]  # nats per frame
     converged: bool  # EM's own last step gained less than tol, or than rounding; and the objective never fell
     fell: tuple[int, ...]  # indices into trace where it fell by more than rounding although it cannot
     precision: Precision  # of the products
     dead: tuple[int, ...]  # components that too few frames speak for, at the end
     resplit: tuple[int, ...]  # components that were re-split from heavier ones on the way
-    floored: int  # variances that the floor holds, of K D
+    floored: int  # variances that the floor holds, of model.n_variances
     n_frames: float  # sum of the frames' weights
     counts: NDArray[np.float64]  # (K,) frames that spoke for each component when it was last estimated
     notes: tuple[str, ...] = ()  # what the user should know of the fit
@@ -57,9 +62,9 @@ class Fit:
 
 @one_blas_thread()
 def fit_em(
-    start: DiagGMM,
-    batches: Sequence[Batch | BatchReference],
-    prior: ConjugatePrior,
+    start: Model,
+    batches: Sequence[AnyBatch],
+    prior: Prior[Model],
     *,
     max_iter: int,
     tol: float,
@@ -70,7 +75,7 @@ def fit_em(
     sparse: bool = False,
     overrelaxed: bool = False,
     map: Mapper = map,
-) -> Fit:
+) -> Fit[Model]:
     """Climb from ``start`` to a mode of the posterior of ``prior`` and the batches (Dempster et al. 1977).
 
     ``max_iter`` updates at most, until EM's own step gains less than ``tol`` nats per frame and no more than EM's own
@@ -101,7 +106,7 @@ def fit_em(
         ShapeError: Start, prior and batches that are not of one size.
         ConfigError: An unknown parameter in ``update``; re-splitting where not all parameters are updated.
 
-    >>> from speechgmm.gmm.layout import prepare
+    >>> from speechgmm.gmm import ConjugatePrior, prepare
     >>> frames = np.array([[0.0], [1.0], [9.0], [10.0]])
     >>> start = DiagGMM([0.5, 0.5], [[0.0], [10.0]], [[1.0], [1.0]])
     >>> fit = fit_em(start, prepare(frames), ConjugatePrior.flat(2, 1), max_iter=5, tol=1e-4)
@@ -111,11 +116,11 @@ def fit_em(
     _check_inputs(start, batches, prior)
     _check_options(update, dead, max_iter, tol)
     least = np.asarray(floor, dtype=np.float64)
-    model = replace(start, variances=np.maximum(start.variances, least)) if "variances" in update else start
+    model = start.floored(least) if "variances" in update else start
     progress = Progress(tol, batches[0].precision, batches[0].centre)
-    path = Overrelaxation(least if "variances" in update else np.zeros(1))
+    path = Overrelaxation[Model](least if "variances" in update else np.zeros(1))
     resplits: set[int] = set()
-    passes = _Passes(batches, map)
+    passes = PASSES[type(start)](batches, map)
     counts: NDArray[np.float64] | None = None
     next_full = 0
     for i in range(max_iter + 1):
@@ -152,7 +157,7 @@ def fit_em(
         precision=progress.precision,
         dead=empty,
         resplit=tuple(sorted(resplits)),
-        floored=int(np.count_nonzero(model.variances <= least)) if "variances" in update else 0,
+        floored=model.n_floored(least) if "variances" in update else 0,
         n_frames=stats.n_frames,
         counts=stats.counts if counts is None else counts,
     )
@@ -179,6 +184,10 @@ class _Passes:
         return _total(self.map(partial(_some, model.log_linear()), self.tasks))
 
 
+PASSES: Final[Mapping[type, Any]] = {DiagGMM: _Passes, FullGMM: FullPasses}
+"""The E-step of a mixture, by its type."""
+
+
 def e_step(log_linear: LogLinear, batches: Sequence[Batch | BatchReference], map: Mapper = map) -> GMMStats:
     """The statistics of all batches under a mixture, added in order."""
     return _total(map(partial(_all, log_linear), batches))
@@ -201,13 +210,14 @@ def _some(log_linear: LogLinear, task: tuple[Batch | BatchReference, Active]) ->
     return accumulate(log_linear, batch.load(), active=active)
 
 
-def objective(stats: GMMStats, prior: ConjugatePrior, model: DiagGMM) -> float:
+def objective(stats: Statistics, prior: Prior[Model], model: Model) -> float:
     """Log-likelihood plus log prior density in nats per frame, of the model that the statistics were made
     under.
 
     Raises:
         FitError: No frames, or a likelihood that is not finite.
 
+    >>> from speechgmm.gmm import ConjugatePrior
     >>> stats = GMMStats(np.ones(1), np.ones((1, 1)), np.ones((1, 1)), -6.0, 2.0)
     >>> objective(stats, ConjugatePrior.flat(1, 1), DiagGMM([1.0], [[0.0]], [[1.0]]))
     -3.0
@@ -223,7 +233,7 @@ def objective(stats: GMMStats, prior: ConjugatePrior, model: DiagGMM) -> float:
     return value
 
 
-def _check_inputs(start: DiagGMM, batches: Sequence[Batch | BatchReference], prior: ConjugatePrior) -> None:
+def _check_inputs(start: Model, batches: Sequence[AnyBatch], prior: Prior[Model]) -> None:
     if not batches:
         raise FitError("no frames; expected at least one batch of them")
     if prior.means.shape != start.means.shape:

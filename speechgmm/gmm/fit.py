@@ -1,28 +1,25 @@
 """Frames in, a fitted mixture out, by maximum likelihood.
 
-Owns the checks of frames, the variance floor, the choice of precision and the random generator. Refuses to
-know what the frames are of: who calls adds the class's name to an error.
+Owns the steps of a fit, and the random generator of a class. Refuses to know what the frames are of: who calls adds the
+class's name to an error.
 """
 
 import warnings
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Final
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from speechgmm.errors import ConfigError, FitWarning, ShapeError
-from speechgmm.gmm.active import BLOCK, arranged
-from speechgmm.gmm.component_count import components_for
+from speechgmm.errors import FitWarning
 from speechgmm.gmm.concurrency import ALL_CORES, batch_mapper
 from speechgmm.gmm.em import Fit, fit_em
-from speechgmm.gmm.fit_notes import few_frames_for, n_counted, notes_of, outlier_notes
-from speechgmm.gmm.frames import FrameSource, Mapper, as_source, moments_and_peaks
+from speechgmm.gmm.families import Covariance
+from speechgmm.gmm.fit_notes import few_frames_for, notes_of, outlier_notes
+from speechgmm.gmm.frames import FrameSource, Mapper, as_source
+from speechgmm.gmm.full_model import FullGMM
 from speechgmm.gmm.gradient import fit_gradient
-from speechgmm.gmm.init import initial_model, within_variance
-from speechgmm.gmm.kmeans import LEAST
-from speechgmm.gmm.layout import Precision, batches, block_size, hold
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import (
     MAX_ITER,
@@ -34,16 +31,12 @@ from speechgmm.gmm.options import (
     EStep,
     PrecisionChoice,
     Start,
-    checked_floor,
-    resolve_precision,
 )
-from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior
+from speechgmm.gmm.preparation import SPARSE_FROM as SPARSE_FROM
+from speechgmm.gmm.preparation import prepared
+from speechgmm.gmm.prior import MIN_COUNT
 from speechgmm.keywords import own_keywords
 from speechgmm.parallel import one_blas_thread
-
-Floats = NDArray[np.float64]
-SPARSE_FROM: Final = 512
-"""Components from which on a sparse E-step is faster than a dense one, by 1.3 times and more."""
 
 
 @one_blas_thread()
@@ -52,8 +45,9 @@ def fit_gmm(
     frames: ArrayLike | FrameSource,
     n_components: int | None = None,
     *,
+    covariance: Covariance = "diag",
     seed: int | np.random.Generator = 0,
-    start: DiagGMM | None = None,
+    start: DiagGMM | FullGMM | None = None,
     weights: ArrayLike | None = None,
     init: Start = "kmeans++",
     n_init: int | None = None,
@@ -70,7 +64,7 @@ def fit_gmm(
     memory: int | None = None,
     n_jobs: int = ALL_CORES,
     map: Mapper | None = None,
-) -> Fit:
+) -> Fit[Any]:
     """Fit a mixture to frames by maximum likelihood (EM: Dempster, Laird & Rubin 1977).
 
     The frames need not be speech: any rows of real numbers will do.
@@ -83,10 +77,14 @@ def fit_gmm(
     n_components : int, optional
         Default: those of ``start``; without one as many as the frames of weight above 0 can estimate, up to 32
         (``components_for``).
+    covariance : {"diag", "full", "tied", "spherical"}
+        A variance for each dimension; a covariance for each component; one covariance for all components; or one
+        variance for each component. "full" and "tied" give a ``FullGMM``, and are computed in float64.
     seed : int or numpy Generator, default 0
         Of everything that is drawn.
-    start : DiagGMM, optional
-        Where EM begins; default: the likeliest of ``n_init`` starts that ``init`` makes of the frames.
+    start : DiagGMM or FullGMM, optional
+        Where EM begins; default: the likeliest of ``n_init`` starts that ``init`` makes of the frames. It takes the
+        form of ``covariance``.
     weights : array_like (N,), optional
         What each frame counts (scikit-learn's sample weights).
     init, n_init
@@ -97,7 +95,9 @@ def fit_gmm(
         Variances are held above this share of the variance within the components of the start, per dimension
         (``within_variance``). A share of all frames' variance would keep clusters that lie far apart from being as
         narrow as they are. The variance within counts as at least 1e-6 of that of all frames, so that copies of a frame
-        have a floor too.
+        have a floor too. A covariance is held above the diagonal matrix of these variances
+        (``covariance_matrices.raised``),
+        and one variance for all dimensions above their mean.
     floor : float or array_like (D,), optional
         Least variance in squared units of the frames, instead of ``variance_floor``. Classes that will be compared
         should share one.
@@ -152,6 +152,7 @@ def fit_gmm(
     (DiagGMM(n_components=2, n_features=2), 'float32')
     """
     options = EMOptions(
+        covariance=covariance,
         init=init,
         n_init=n_init,
         max_iter=max_iter,
@@ -167,11 +168,11 @@ def fit_gmm(
         memory=memory,
     )
     source = as_source(frames, weights)
-    if n_components is None and isinstance(start, DiagGMM):
+    if n_components is None and isinstance(start, (DiagGMM, FullGMM)):
         n_components = start.n_components
     with batch_mapper(n_jobs, map, source, n_components) as spread:
         fit = fit_mixture(source, n_components, options, seed=seed, start=start, map=spread)
-    for note in (*few_frames_for(source, fit, n_components), *fit.notes):
+    for note in (*few_frames_for(source, fit, n_components, covariance), *fit.notes):
         warnings.warn(note, FitWarning, stacklevel=4)
     return fit
 
@@ -183,9 +184,9 @@ def fit_mixture(
     options: EMOptions,
     *,
     seed: int | np.random.Generator = 0,
-    start: DiagGMM | None = None,
+    start: DiagGMM | FullGMM | None = None,
     map: Mapper = map,
-) -> Fit:
+) -> Fit[Any]:
     """``fit_gmm`` with its options as one value, and what there is to say in the fit's ``notes``: no warning.
 
     Raises:
@@ -195,86 +196,33 @@ def fit_mixture(
     >>> fit_mixture(source, 2, EMOptions(floor=9)).notes
     ('the floor holds 100% of the variances, ...',)
     """
-    count = _count(n_components, source)
-    mean, variance, peaks = moments_and_peaks(source, map=map)
-    least = checked_floor(options.floor, len(source), mean, variance)
-    if start is None:
-        rng = _generator(seed)
-        start = initial_model(
-            source, count, method=options.init, rng=rng, floor=least, n_init=options.n_init, weights=None, map=map
-        )
-    elif not isinstance(start, DiagGMM):
-        raise ConfigError(f"start {start!r}; expected a DiagGMM, or None; init says how a start is made")
-    elif start.means.shape != (count, source.n_features):
-        raise ShapeError(
-            f"a start of shape {start.means.shape} for {count} components of {source.n_features} dimensions"
-        )
-    elif options.n_init not in (None, 1):
-        raise ConfigError(f"n_init {options.n_init} beside a start, where it has no effect; leave out one or the other")
-    if options.floor is None:
-        least = options.variance_floor * np.clip(within_variance(start), LEAST * variance, variance)
-    chosen = _precision(options, least, start, variance)
-    sparse = options.e_step == "sparse"
-    sparse |= options.e_step == "auto" and count >= SPARSE_FROM and options.max_iter > 2
-    sparse = sparse and source.weights is None and options.estimator == "em"
-    size = BLOCK if sparse else block_size(len(source), source.n_features, count)
-    # The deviation decides the accuracy in float32, the floor only where there is no deviation.
-    scale = np.sqrt(np.where(variance > 0, variance, least))
-    references = batches(source, mean, scale, chosen, size)
-    if sparse:
-        references = arranged(references, start, map=map)
-    held = hold(references, options.memory, map=map)
+    ready = prepared(source, n_components, options, seed=seed, start=start, map=map)
     fit = fit_em(
-        start,
-        held,
-        ConjugatePrior.flat(count, source.n_features),
+        ready.start,
+        ready.batches,
+        ready.prior,
         max_iter=options.max_iter if options.estimator == "em" else min(options.gradient_after, options.max_iter),
         tol=options.tol,
-        floor=least,
+        floor=ready.floor,
         dead=options.dead_components,
         min_count=least_count(source),
-        sparse=sparse,
+        sparse=ready.sparse,
         overrelaxed=options.overrelaxed,
         map=map,
     )
     if options.estimator == "gradient" and len(fit.trace) <= options.max_iter:
         end = fit_gradient(
             fit.model,
-            held,
+            ready.batches,
             max_passes=options.max_iter + 2 - len(fit.trace),
             tol=options.tol,
-            floor=least,
+            floor=ready.floor,
             min_count=least_count(source),
             map=map,
         )
         fit = replace(end, trace=fit.trace + end.trace[1:])
-    notes = (*outlier_notes(len(source), variance, peaks), *notes_of(fit, options, least))
+    notes = (*outlier_notes(len(source), ready.variance, ready.peaks), *notes_of(fit, options, ready.floor))
     return replace(fit, notes=notes)
-
-
-def _precision(options: EMOptions, floor: Floats, start: DiagGMM, variance: Floats) -> Precision:
-    if options.estimator == "gradient" and options.precision == "auto":
-        return "float64"
-    varied = variance > 0
-    narrowest = np.maximum(floor, start.variances.min(axis=0))[varied] / variance[varied]
-    # Without a floor nothing holds a component that is wide at the start.
-    return resolve_precision(options.precision, float(narrowest.min(initial=1.0)) if floor[varied].all() else 0.0)
-
-
-def _count(n_components: int | None, source: FrameSource) -> int:
-    count = components_for(n_counted(source)) if n_components is None else n_components
-    if not isinstance(count, (int, np.integer)) or isinstance(count, bool):
-        raise ConfigError(f"n_components {count!r}; expected a whole number, 1 or more")
-    if count < 1:
-        raise ConfigError(f"{count} components; expected at least 1")
-    return count
-
-
-def _generator(seed: int | np.random.Generator) -> np.random.Generator:
-    try:
-        return np.random.default_rng(seed)
-    except (TypeError, ValueError):
-        raise ConfigError(f"seed {seed!r}; expected a whole number, 0 or more, or a numpy Generator") from None
 
 
 def class_rng(seed: int, label: str) -> np.random.Generator:

@@ -3,13 +3,14 @@
 Owns the texts and their thresholds. Does not warn: the caller does.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.gmm.component_count import FRAMES_PER_COMPONENT, components_for, is_too_few
+from speechgmm.gmm.component_count import components_for, frames_each, is_too_few
 from speechgmm.gmm.em import Fit, rounding_of
+from speechgmm.gmm.families import Covariance
 from speechgmm.gmm.frames import FrameSource
 from speechgmm.gmm.options import EMOptions
 
@@ -26,7 +27,7 @@ LEAST_TO_JUDGE: Final = 100
 """Frames from which on an outlier is named: of so many, half of the variance is 7 standard deviations away."""
 
 
-def few_frames_for(source: FrameSource, fit: Fit, asked: int | None) -> list[str]:
+def few_frames_for(source: FrameSource, fit: Fit[Any], asked: int | None, covariance: Covariance = "diag") -> list[str]:
     """A note where somebody asked for more components than the frames can estimate.
 
     >>> from speechgmm.gmm.fit import as_source, fit_mixture
@@ -36,12 +37,13 @@ def few_frames_for(source: FrameSource, fit: Fit, asked: int | None) -> list[str
     """
     n_frames = n_counted(source)
     n_components = fit.model.n_components
-    if asked is None or not is_too_few(n_frames, n_components):
+    each = frames_each(covariance, source.n_features)
+    if asked is None or not is_too_few(n_frames, n_components, each):
         return []
     return [
-        f"{n_frames} frames for {n_components} components: expected {FRAMES_PER_COMPONENT} for each at the least, and "
-        "of fewer they fit these frames and not new ones; leave n_components out, set it to at most "
-        f"{components_for(max(1, n_frames))}, or give more frames"
+        f"{n_frames} frames for {n_components} components: expected {each} for each at the least, and of fewer they "
+        "fit these frames and not new ones; leave n_components out, set it to at most "
+        f"{components_for(max(1, n_frames), each=each)}, or give more frames"
     ]
 
 
@@ -76,7 +78,7 @@ def outlier_notes(n_frames: int, variance: Floats, peaks: Floats) -> list[str]:
     ]
 
 
-def notes_of(fit: Fit, options: EMOptions, floor: Floats) -> tuple[str, ...]:
+def notes_of(fit: Fit[Any], options: EMOptions, floor: Floats) -> tuple[str, ...]:
     """What the user should know of a fit: a floor that holds many variances, a ``tol`` below rounding.
 
     >>> from speechgmm.gmm.fit import as_source, fit_mixture
@@ -85,13 +87,10 @@ def notes_of(fit: Fit, options: EMOptions, floor: Floats) -> tuple[str, ...]:
     ()
     """
     found = []
-    n_components, n_features = fit.model.means.shape
-    if fit.floored > FLOORED * n_components * n_features:
-        held = np.count_nonzero(fit.model.variances <= floor, axis=0)
-        d = int(held.argmax())
+    if fit.floored > FLOORED * fit.model.n_variances:
+        share = fit.floored / fit.model.n_variances
         found.append(
-            f"the floor holds {fit.floored / (n_components * n_features):.0%} of the variances, in dimension {d} those "
-            f"of {held[d]} of {n_components} components: these are narrower than the floor of {floor[d]:.3g}, and the "
+            f"the floor holds {share:.0%} of the variances, {fit.model.floor_note(floor)}, and the "
             "likelihood is lower than it could be; lower the floor, or take fewer components"
         )
     rounding = rounding_of(fit.trace[-1], fit.precision)

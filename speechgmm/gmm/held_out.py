@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from speechgmm.errors import FitError, ShapeError
 from speechgmm.gmm.density import log_likelihoods
 from speechgmm.gmm.frames import CHUNK, FrameSource
+from speechgmm.gmm.full_model import FullGMM
 from speechgmm.gmm.model import DiagGMM
 
 FOLDS: Final = 4
@@ -58,7 +59,7 @@ def taken(source: FrameSource, mask: NDArray[np.bool_]) -> FrameSource:
     return FrameSource.of(runs, [run.take for run in runs], source.n_features)
 
 
-def total_log_likelihood(model: DiagGMM, source: FrameSource) -> float:
+def total_log_likelihood(model: DiagGMM | FullGMM, source: FrameSource) -> float:
     """Log-likelihood of all frames, nats."""
-    density = model.log_linear()
+    density = model if isinstance(model, FullGMM) else model.log_linear()
     return sum(float(log_likelihoods(density, part.load()).sum()) for part in source.stretches(CHUNK))

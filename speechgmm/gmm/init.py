@@ -20,6 +20,7 @@ from speechgmm.gmm.layout import Batch, Precision, block_size, prepare
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import LEAST_IN_FLOAT32, Start
 from speechgmm.gmm.prior import ConjugatePrior
+from speechgmm.gmm.protocols import Mixture
 from speechgmm.gmm.splitting import split_components
 
 Floats = NDArray[np.float64]
@@ -124,13 +125,13 @@ def default_starts(n_frames: int, n_components: int) -> int:
     return max(1, most)
 
 
-def within_variance(model: DiagGMM) -> Floats:
+def within_variance(model: Mixture) -> Floats:
     """The variance (D,) within components: the geometric mean by weight, which a wide component does not carry away.
 
     >>> within_variance(DiagGMM([0.5, 0.5], [[0.0], [9.0]], [[1.0], [100.0]])).round(9)
     array([10.])
     """
-    found: Floats = np.exp(model.weights @ np.log(model.variances))
+    found: Floats = np.exp(model.weights @ np.log(model.marginal_variances))
     return found
 
 

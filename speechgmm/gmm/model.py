@@ -4,7 +4,7 @@ Owns the parameters and what they must satisfy. Refuses to know any algorithm: n
 scores.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -71,7 +71,7 @@ class DiagGMM:
     variances: Floats  # (K, D), above 0
 
     def __post_init__(self) -> None:
-        weights, means, variances = (_own(value) for value in (self.weights, self.means, self.variances))
+        weights, means, variances = (read_only(value) for value in (self.weights, self.means, self.variances))
         if weights.ndim != 1 or means.ndim != 2 or means.shape != variances.shape or len(weights) != len(means):
             raise ShapeError(
                 f"weights {weights.shape}, means {means.shape} and variances {variances.shape} are no "
@@ -84,10 +84,7 @@ class DiagGMM:
         if not (variances > 0).all():
             k, d = np.argwhere(variances <= 0)[0]
             raise ShapeError(f"variance {variances[k, d]:g} of component {k} in dimension {d}; expected above 0")
-        if (weights < 0).any() or abs(weights.sum() - 1) > 1e-6:
-            raise ShapeError(
-                f"weights that sum to {weights.sum():g}, the least {weights.min():g}; expected >= 0, sum 1"
-            )
+        check_weights(weights)
         for name, value in (("weights", weights), ("means", means), ("variances", variances)):
             object.__setattr__(self, name, value)
 
@@ -108,6 +105,48 @@ class DiagGMM:
         """The mean (D,) of the mixture: of the means, by weight."""
         centre: Floats = self.weights @ self.means / self.weights.sum()
         return centre
+
+    def spread(self, noise: Floats, components: NDArray[np.intp]) -> Floats:
+        """Standard normal noise (T, D) with the variances of these components (T,)."""
+        return np.asarray(np.sqrt(self.variances)[components] * noise)
+
+    @property
+    def marginal_variances(self) -> Floats:
+        """The variance (K, D) of each dimension in each component."""
+        return self.variances
+
+    def with_components(self, weights: Floats, means: Floats, like: NDArray[np.intp]) -> "DiagGMM":
+        """Other components (K,), (K, D), each with the variances of the component of this number in ``like`` (K,)."""
+        return DiagGMM(weights, means, self.variances[like])
+
+    def beyond(self, before: "DiagGMM", weights: Floats, means: Floats, share: float) -> "DiagGMM":
+        """Weights and means given, and variances that go on by ``share`` of the way from ``before`` to here.
+
+        The way is that of their logarithms; of each it goes on by a factor of 2 to that share at most.
+        """
+        return DiagGMM(weights, means, self.variances * np.clip(self.variances / before.variances, 0.5, 2) ** share)
+
+    def floored(self, floor: ArrayLike) -> "DiagGMM":
+        """The same mixture with variances of at least ``floor`` ((D,) or a number, in squared units of the frames)."""
+        return replace(self, variances=np.maximum(self.variances, floor))
+
+    def n_floored(self, floor: ArrayLike) -> int:
+        """How many variances are at most ``floor``, of ``n_variances``."""
+        return int(np.count_nonzero(self.variances <= np.asarray(floor)))
+
+    def floor_note(self, floor: Floats) -> str:
+        """Where ``floor`` (D,) holds most variances, in words."""
+        held = np.count_nonzero(self.variances <= floor, axis=0)
+        d = int(held.argmax())
+        return (
+            f"in dimension {d} those of {held[d]} of {self.n_components} components: these are narrower than the floor "
+            f"of {floor[d]:.3g}"
+        )
+
+    @property
+    def n_variances(self) -> int:
+        """K D."""
+        return self.variances.size
 
     def log_linear(self, reference: ArrayLike | None = None) -> LogLinear:
         """The same density as coefficients of 1, y and y², with y = x - reference.
@@ -148,7 +187,14 @@ def reference_point(reference: ArrayLike, n_features: int) -> Floats:
     return np.broadcast_to(point, (n_features,))
 
 
-def _own(values: ArrayLike) -> Floats:
+def check_weights(weights: Floats) -> None:
+    """Raise ShapeError for weights (K,) that are negative or do not sum to one."""
+    if (weights < 0).any() or abs(weights.sum() - 1) > 1e-6:
+        raise ShapeError(f"weights that sum to {weights.sum():g}, the least {weights.min():g}; expected >= 0, sum 1")
+
+
+def read_only(values: ArrayLike) -> Floats:
+    """A float64 copy that nobody changes."""
     copy = np.array(values, dtype=np.float64, order="C")
     copy.flags.writeable = False
     return copy

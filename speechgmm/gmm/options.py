@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, FitError, ShapeError
+from speechgmm.gmm.families import COVARIANCES, FAMILIES, Covariance
 from speechgmm.gmm.layout import Precision
 
 Start = Literal["kmeans++", "split", "random"]
@@ -50,6 +51,7 @@ class EMOptions:
     'kmeans++'
     """
 
+    covariance: Covariance = "diag"
     init: Start = "kmeans++"
     n_init: int | None = None  # starts; None: by frames and components
     max_iter: int = MAX_ITER
@@ -81,6 +83,22 @@ class EMOptions:
         if not (np.isfinite(self.variance_floor) and self.variance_floor >= 0):
             raise ConfigError(f"variance_floor {self.variance_floor:g}; expected a share of the variance, 0 or more")
         check_memory(self.memory)
+        if self.covariance not in COVARIANCES:
+            raise ConfigError(f"covariance {self.covariance!r}; expected {', '.join(COVARIANCES)}")
+        given = [name for name, value in self._of_diagonal() if value]
+        if self.covariance != "diag" and given:
+            raise ConfigError(
+                f"{given[0]} with covariance {self.covariance!r}; it is for covariance 'diag': leave out one of the two"
+            )
+
+    def _of_diagonal(self) -> tuple[tuple[str, bool], ...]:
+        """Options that have no counterpart with other covariances than diagonal ones, and whether they are given."""
+        exact = self.covariance in COVARIANCES and not FAMILIES[self.covariance].is_diagonal
+        return (
+            (f"estimator {self.estimator!r}", self.estimator != "em"),
+            ("e_step 'sparse'", exact and self.e_step == "sparse"),
+            ("precision 'float32'", exact and self.precision == "float32"),
+        )
 
 
 def check_memory(memory: int | None) -> None:

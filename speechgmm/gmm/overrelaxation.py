@@ -4,12 +4,13 @@ Owns the length of an update, and its return to EM's own step. The caller says w
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Generic
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.model import DiagGMM as DiagGMM
+from speechgmm.gmm.protocols import Model
 from speechgmm.gmm.stats import GMMStats
 
 Floats = NDArray[np.float64]
@@ -21,7 +22,7 @@ FURTHEST: Final = 3.0
 
 
 @dataclass(slots=True)
-class Overrelaxation:
+class Overrelaxation(Generic[Model]):
     """The length of overrelaxed updates, and the model of EM's own step, to which the caller can return.
 
     The factor grows with every update, and a return sets it to 1 again.
@@ -34,12 +35,13 @@ class Overrelaxation:
 
     floor: Floats  # (D,) or (1,): least variances
     factor: float = 1.0
-    own: DiagGMM | None = None  # EM's own step; None: the model is that
+    own: Model | None = None  # EM's own step; None: the model is that
 
-    def further(self, before: DiagGMM, after: DiagGMM) -> DiagGMM:
+    def further(self, before: Model, after: Model) -> Model:
         """The model beyond EM's own step from ``before`` to ``after``, both kept until ``back`` or ``rest``.
 
-        Means go on in a straight line, weights and variances in their logarithms.
+        Means go on in a straight line, weights and variances in their logarithms (covariances in those of their
+        eigenvalues in units of the covariance before).
         """
         self.own, self.factor = after, min(self.factor * FURTHER, FURTHEST)
         beyond = self.factor - 1
@@ -48,13 +50,10 @@ class Overrelaxation:
             np.divide(after.weights, before.weights, out=np.ones(len(after.weights)), where=before.weights > 0), 0.5, 2
         )
         weights = after.weights * kept**beyond
-        return DiagGMM(
-            weights / weights.sum(),
-            after.means + beyond * (after.means - before.means),
-            np.maximum(after.variances * np.clip(after.variances / before.variances, 0.5, 2) ** beyond, self.floor),
-        )
+        means = after.means + beyond * (after.means - before.means)
+        return after.beyond(before, weights / weights.sum(), means, beyond).floored(self.floor)
 
-    def back(self) -> DiagGMM:
+    def back(self) -> Model:
         """The model of EM's own step, where the update beyond it lowered the objective."""
         if self.own is None:
             raise ValueError("the model is EM's own step already")

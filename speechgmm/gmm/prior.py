@@ -5,18 +5,18 @@ prior around the background model; both read the mode. Refuses to know where sta
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import FitError, ShapeError
 from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.protocols import Parameter as Parameter
 from speechgmm.gmm.stats import GMMStats
 
 Floats = NDArray[np.float64]
-Parameter = Literal["weights", "means", "variances"]
 PARAMETERS: Final[tuple[Parameter, ...]] = ("weights", "means", "variances")
 
 MIN_COUNT: Final = 1e-3
@@ -46,7 +46,7 @@ class ConjugatePrior:
     scatter: Floats  # (K, D)
 
     @classmethod
-    def flat(cls, n_components: int, n_features: int) -> "ConjugatePrior":
+    def flat(cls, n_components: int, n_features: int) -> Self:
         """The prior that knows nothing: its posterior's mode is the maximum likelihood estimate.
 
         >>> ConjugatePrior.flat(4, 2).mean_counts.sum()
@@ -93,7 +93,7 @@ class ConjugatePrior:
         one = np.ones(model.n_components)
         return cls(tau * model.weights, kappa * one, nu * one, model.means, nu * model.variances)
 
-    def __add__(self, stats: GMMStats) -> "ConjugatePrior":
+    def __add__(self, stats: GMMStats) -> Self:
         """The posterior after these statistics: a prior of the same form.
 
         Raises:
@@ -108,7 +108,7 @@ class ConjugatePrior:
         scatter = stats.squares - own * stats.sums
         if not self.mean_counts.any():  # maximum likelihood
             means = np.where(n > 0, stats.reference + own, self.means)
-            return ConjugatePrior(
+            return type(self)(
                 self.weight_counts + stats.counts,
                 mean_counts,
                 self.variance_counts + stats.counts,
@@ -119,12 +119,13 @@ class ConjugatePrior:
         # is strong, and defined where neither prior nor frames say anything (kappa' = 0: the means stay).
         away = (stats.reference - self.means) + own
         share = np.divide(n, mean_counts[:, None], out=np.zeros_like(n), where=mean_counts[:, None] > 0)
-        return ConjugatePrior(
-            self.weight_counts + stats.counts,
-            mean_counts,
-            self.variance_counts + stats.counts,
-            np.where(kappa > 0, self.means + share * away, np.where(n > 0, stats.reference + own, self.means)),
-            self.scatter + scatter + kappa * share * away**2,
+        return replace(
+            self,
+            weight_counts=self.weight_counts + stats.counts,
+            mean_counts=mean_counts,
+            variance_counts=self.variance_counts + stats.counts,
+            means=np.where(kappa > 0, self.means + share * away, np.where(n > 0, stats.reference + own, self.means)),
+            scatter=self.scatter + scatter + kappa * share * away**2,
         )
 
     def dead(self, min_count: float = MIN_COUNT) -> tuple[int, ...]:
@@ -160,7 +161,7 @@ class ConjugatePrior:
             scatter = self.scatter + self.mean_counts[:, None] * (means - self.means) ** 2
             counted = (self.variance_counts >= min_count)[:, None] & alive
             estimate = np.divide(scatter, self.variance_counts[:, None], out=variances.copy(), where=counted)
-            variances = np.maximum(estimate, floor)
+            variances = np.maximum(self._constrained(estimate), floor)
             centre = weights @ means
             collapsed = variances <= np.maximum(RESOLUTION * (means - centre) ** 2, (RESOLUTION * means) ** 2)
             if collapsed.any():
@@ -178,6 +179,10 @@ class ConjugatePrior:
                 )
         return DiagGMM(weights, means, variances)
 
+    def _constrained(self, variances: Floats) -> Floats:
+        """The most probable variances (K, D) of the family, from those of each dimension by itself."""
+        return variances
+
     def log_density(self, model: DiagGMM) -> float:
         """Log density of ``model`` under this prior in nats, up to a constant; 0 for the flat prior."""
         if not any(counts.any() for counts in (self.weight_counts, self.mean_counts, self.variance_counts)):
@@ -189,3 +194,17 @@ class ConjugatePrior:
         about = self.scatter + self.mean_counts[:, None] * (model.means - self.means) ** 2
         gammas = self.variance_counts[:, None] * np.log(model.variances) + about / model.variances
         return float(weights - 0.5 * gammas.sum())
+
+
+class SphericalPrior(ConjugatePrior):
+    """The same prior where a component has one variance for all dimensions: it is the mean of theirs.
+
+    >>> posterior = SphericalPrior.flat(1, 2) + GMMStats(np.ones(1), np.zeros((1, 2)), np.array([[1.0, 3.0]]), 0.0, 1.0)
+    >>> posterior.mode(DiagGMM([1.0], [[0.0, 0.0]], [[1.0, 1.0]])).variances
+    array([[2., 2.]])
+    """
+
+    __slots__ = ()
+
+    def _constrained(self, variances: Floats) -> Floats:
+        return np.tile(variances.mean(axis=1, keepdims=True), variances.shape[1])

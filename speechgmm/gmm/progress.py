@@ -4,14 +4,14 @@ Owns the objective of each pass, and the rule by which a fit is converged. Refus
 """
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.gmm.layout import Precision
-from speechgmm.gmm.model import DiagGMM
-from speechgmm.gmm.prior import ConjugatePrior
+from speechgmm.gmm.model import DiagGMM as DiagGMM
+from speechgmm.gmm.protocols import Mixture, Prior
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ def rounding_of(value: float, precision: Precision) -> float:
     return ROUNDING[precision] * max(1.0, abs(value))
 
 
-def cancelled(model: DiagGMM, centre: Floats) -> float:
+def cancelled(model: Mixture, centre: Floats) -> float:
     """What cancels within the components of a mixture where frames are centred at ``centre`` (D,), in nats.
 
     The log density of a narrow component far from the centre is the small difference of large terms, of the size of
@@ -48,7 +48,7 @@ def cancelled(model: DiagGMM, centre: Floats) -> float:
     >>> round(cancelled(DiagGMM([0.5, 0.5], [[-10.0], [10.0]], [[1.0], [1.0]]), np.zeros(1)), 3)
     70.711
     """
-    terms = ((model.means - centre) ** 2 / model.variances).sum(axis=1)
+    terms = ((model.means - centre) ** 2 / model.marginal_variances).sum(axis=1)
     return float(np.linalg.norm(model.weights * terms))
 
 
@@ -56,9 +56,9 @@ def cancelled(model: DiagGMM, centre: Floats) -> float:
 class Step:
     """A plain step of EM: the mixtures before and after an M-step, and the posterior whose mode is the one after."""
 
-    posterior: ConjugatePrior
-    before: DiagGMM
-    after: DiagGMM
+    posterior: Prior[Any]
+    before: Mixture
+    after: Mixture
     n_frames: float
 
     def least_gain(self) -> float:
@@ -93,14 +93,14 @@ class Progress:
     full: bool = False  # the last pass saw all components
     certain: Step | None = None  # the last step, where what it gained at least is certain
 
-    def falls(self, value: float, model: DiagGMM) -> bool:
+    def falls(self, value: float, model: Mixture) -> bool:
         """Whether the objective of a mixture is lower than at the pass before, by more than rounding."""
         fall = self.trace[-1] - value
         if fall <= rounding_of(value, self.precision):
             return False
         return fall > CANCELLED[self.precision] * cancelled(model, self.centre)
 
-    def add(self, value: float, model: DiagGMM, *, own: bool, full: bool) -> None:
+    def add(self, value: float, model: Mixture, *, own: bool, full: bool) -> None:
         """Take in the objective of a mixture after a pass; ``own``: the step before it was EM's own."""
         before, self.certain = self.certain, None
         # A bound may lie below the likelihood that came before it; with the same sets it does not fall either.

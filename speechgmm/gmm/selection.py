@@ -5,13 +5,15 @@ Owns the search. Refuses to know what the frames are of: who calls says which of
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from speechgmm.errors import ConfigError, FitError
-from speechgmm.gmm.component_count import FRAMES_PER_COMPONENT, components_for
+from speechgmm.gmm.candidates import allowed as allowed
+from speechgmm.gmm.candidates import candidate_frames
+from speechgmm.gmm.component_count import frames_each
 from speechgmm.gmm.concurrency import ALL_CORES, asked_workers, batch_mapper
 from speechgmm.gmm.criteria import AT_THE_END as AT_THE_END
 from speechgmm.gmm.criteria import NAMES as NAMES
@@ -19,21 +21,14 @@ from speechgmm.gmm.criteria import Candidate, Choice, Criterion, candidate_of, w
 from speechgmm.gmm.criteria import n_parameters as n_parameters
 from speechgmm.gmm.criteria import penalised as penalised
 from speechgmm.gmm.em import Fit
+from speechgmm.gmm.families import Covariance
 from speechgmm.gmm.fit import fit_mixture
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source
 from speechgmm.gmm.held_out import held_out_parts, taken, total_log_likelihood
 from speechgmm.gmm.init import distinct_frames
-from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import MAX_ITER, TOL, VARIANCE_FLOOR, EMOptions, EStep, PrecisionChoice, Start
 from speechgmm.gmm.splitting import grown
 from speechgmm.keywords import own_keywords
-
-LADDER: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
-"""Candidates, unless others are named: powers of two, and one in between."""
-
-FRAMES_EACH: Final = 10
-"""Frames per component that a candidate needs: of fewer, a variance is not worth the name. A criterion that pays for
-parameters decides about the rest, so that this is less than what a number needs that nobody checks."""
 
 PATIENCE: Final = 2
 """Candidates in a row, each with more components, that may be no better than the best before the search ends."""
@@ -44,6 +39,7 @@ def choose_n_components(
     frames: ArrayLike | FrameSource,
     candidates: Sequence[int] | None = None,
     *,
+    covariance: Covariance = "diag",
     criterion: Criterion = "bic",
     n_starts: int = 5,
     min_frames: float = 100.0,
@@ -83,7 +79,7 @@ def choose_n_components(
     groups : array_like (N,), optional
         Which frames belong together (a recording, a speaker): they are held out together. Default, or with fewer than
         two: blocks of 100 neighbours. Frames beside each other are alike, and singly held out they would be known.
-    seed, init, max_iter, tol, variance_floor, floor, precision, e_step, overrelaxed, memory
+    covariance, seed, init, max_iter, tol, variance_floor, floor, precision, e_step, overrelaxed, memory
         As in ``fit_gmm``.
     n_jobs, map
         As in ``fit_gmm``; every value gives the same bytes. The threads share the frames of one fit after another.
@@ -103,7 +99,8 @@ def choose_n_components(
 
     Notes
     -----
-    With L the log-likelihood of the N frames in nats and p = 2 K D + K - 1, the greatest is chosen of
+    With L the log-likelihood of the N frames in nats and p = 2 K D + K - 1 (diagonal covariances; else as many as there
+    are), the greatest is chosen of
 
         bic        (L - p/2 log N) / N     Schwarz 1978; -1 / (2 N) of what is often called BIC
         aic        (L - p) / N             Akaike 1974
@@ -124,6 +121,7 @@ def choose_n_components(
         candidates=candidates, criterion=criterion, n_starts=n_starts, min_frames=min_frames, groups=groups
     )
     options = EMOptions(
+        covariance=covariance,
         init=init,
         max_iter=max_iter,
         tol=tol,
@@ -170,27 +168,28 @@ def choose_size(
     """
     asked_workers(n_jobs, map, n_tasks=1)
     options = replace(options, n_init=1)
-    sizes = allowed(len(source), how.candidates)
+    each = candidate_frames(frames_each(options.covariance, source.n_features))
+    sizes = allowed(len(source), how.candidates, each)
     rng = np.random.default_rng(seed)
 
-    def fit(part: FrameSource, n_components: int, start: DiagGMM | None) -> Fit:
+    def fit(part: FrameSource, n_components: int, start: Any) -> Fit[Any]:
         with batch_mapper(n_jobs, map, part, n_components) as spread:
             return fit_mixture(part, n_components, options, seed=rng, start=start, map=spread)
 
     if how.criterion == "occupancy":
-        return _occupied(source, max(sizes), how.min_frames, how.n_starts, fit)
+        return _occupied(source, max(sizes), how, options.covariance, fit)
     search = _Search(source, fit, rng, how.n_starts)
     parts: list[tuple[FrameSource, FrameSource]] = []
     if how.criterion == "held_out":
         parts = [(taken(source, ~mask), taken(source, mask)) for mask in held_out_parts(len(source), how.groups)]
-        sizes = allowed(min(len(rest) for rest, _ in parts), how.candidates)
+        sizes = allowed(min(len(rest) for rest, _ in parts), how.candidates, each)
     # Digital silence is one frame many times: no more components than frames that differ, where the search fits.
     fitted_to = [source, *(rest for rest, _ in parts)]
     n_distinct = min(len(distinct_frames(part, np.arange(len(part)), sizes[-1])[0]) for part in fitted_to)
     sizes = [size for size in sizes if size <= n_distinct] or sizes[:1]
     others = [_Search(rest, fit, rng, how.n_starts) for rest, _ in parts]
     found: list[Candidate] = []
-    best: Fit | None = None
+    best: Fit[Any] | None = None
     for size in sizes:
         fitted = search.next(size)
         if how.criterion == "held_out":
@@ -199,9 +198,9 @@ def choose_size(
             ]
             value = sum(totals) / len(source)
         else:
-            value = penalised(fitted, how.criterion)
+            value = penalised(fitted, how.criterion, options.covariance)
         better = not found or value > max(one.value for one in found)
-        found.append(candidate_of(fitted, value))
+        found.append(candidate_of(fitted, value, options.covariance))
         if better:
             best = fitted
         if len(found) > PATIENCE and not any(
@@ -213,43 +212,19 @@ def choose_size(
     return Choice(best, how.criterion, tuple(found), why_chosen(best, how.criterion, found, sizes))
 
 
-def allowed(n_frames: int, candidates: Sequence[int] | None = None) -> list[int]:
-    """The candidates that so many frames allow, ascending; one component is always among those that nobody named.
-
-    Raises:
-        ConfigError: None named, or one below 1.
-        FitError: Fewer frames than the least of the candidates.
-
-    >>> allowed(65), allowed(65, [64, 8, 128]), allowed(9)
-    ([1, 2, 3, 4, 6], [8, 64], [1])
-    """
-    if candidates is None:
-        return [size for size in LADDER if size == 1 or size * FRAMES_EACH <= n_frames]
-    sizes = sorted(set(candidates))
-    if not sizes or sizes[0] < 1:
-        raise ConfigError(f"candidates {list(candidates)}; expected numbers of components, 1 or more")
-    if sizes[0] > n_frames:
-        raise FitError(
-            f"{n_frames} frames for {sizes[0]} components, the least of the candidates; give it more frames "
-            f"(more audio), or name a candidate of at most {components_for(max(1, n_frames))}, one for each "
-            f"{FRAMES_PER_COMPONENT} frames"
-        )
-    return [size for size in sizes if size <= n_frames]
-
-
 @dataclass(slots=True)
 class _Search:
     """Fits to the same frames, one size after another."""
 
     source: FrameSource
-    fit: Callable[[FrameSource, int, DiagGMM | None], Fit]
+    fit: Callable[[FrameSource, int, Any], Fit[Any]]
     rng: np.random.Generator
     n_starts: int
-    last: Fit | None = None
+    last: Fit[Any] | None = None
 
-    def next(self, n_components: int) -> Fit:
+    def next(self, n_components: int) -> Fit[Any]:
         """The likeliest of several fits: one grown from the last size, the others from nothing."""
-        starts: list[DiagGMM | None] = [None] * self.n_starts
+        starts: list[Any] = [None] * self.n_starts
         if self.last is not None:
             starts[0] = grown(self.last.model, n_components, self.rng)
         fits = [self.fit(self.source, n_components, start) for start in starts]
@@ -260,16 +235,17 @@ class _Search:
 def _occupied(
     source: FrameSource,
     size: int,
-    min_frames: float,
-    n_starts: int,
-    fit: Callable[[FrameSource, int, DiagGMM | None], Fit],
+    how: SizeSearch,
+    covariance: Covariance,
+    fit: Callable[[FrameSource, int, Any], Fit[Any]],
 ) -> Choice:
     """Components that hold too few frames are dropped until none is."""
-    fitted = max((fit(source, size, None) for _ in range(n_starts)), key=lambda one: one.trace[-1])
+    min_frames = how.min_frames
+    fitted = max((fit(source, size, None) for _ in range(how.n_starts)), key=lambda one: one.trace[-1])
     found = []
     while True:
         held = fitted.n_frames * fitted.model.weights
-        found.append(candidate_of(fitted, float(held.min())))
+        found.append(candidate_of(fitted, float(held.min()), covariance))
         few = np.flatnonzero(held < min_frames)
         if not len(few) or len(held) == 1:
             break
@@ -279,7 +255,8 @@ def _occupied(
         kept[lightest] = False
         model = fitted.model
         weights = model.weights[kept]
-        fitted = fit(source, len(weights), DiagGMM(weights / weights.sum(), model.means[kept], model.variances[kept]))
+        start = model.with_components(weights / weights.sum(), model.means[kept], np.flatnonzero(kept))
+        fitted = fit(source, len(weights), start)
     dropped = size - fitted.model.n_components
     why = f"{dropped} of {size} components held fewer than {min_frames:g} frames and were dropped"
     if not dropped and float(held.min()) >= min_frames:

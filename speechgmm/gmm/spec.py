@@ -4,8 +4,11 @@ from dataclasses import dataclass, fields, replace
 from typing import Final, Literal
 
 from speechgmm.errors import ConfigError
-from speechgmm.gmm.component_count import DEFAULT_COMPONENTS, DEFAULT_UBM_COMPONENTS, FRAMES_PER_COMPONENT
+from speechgmm.gmm.component_count import DEFAULT_COMPONENTS, FRAMES_PER_COMPONENT
+from speechgmm.gmm.families import FAMILIES
 from speechgmm.gmm.options import MAX_ITER, TOL
+from speechgmm.gmm.spec_sections import ChooseSpec as ChooseSpec
+from speechgmm.gmm.spec_sections import UbmSpec as UbmSpec
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
 OWN_RELEVANCE: Final = {"mean_relevance": "means", "variance_relevance": "variances", "weight_relevance": "weights"}
@@ -32,58 +35,6 @@ NOT_OF: Final[dict[str, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UbmSpec:
-    """The universal background model that MAP adaptation starts from. The rest is as for the classes."""
-
-    __pydantic_config__ = FORBID_UNKNOWN
-
-    n_components: int | None = setting(
-        None,
-        f"Gaussians of the background model; default: {DEFAULT_UBM_COMPONENTS}, and of few frames one for each "
-        f"{FRAMES_PER_COMPONENT} of them",
-        ge=1,
-        le=65536,
-    )
-    max_iter: int = setting(MAX_ITER, "EM iterations over all background frames, at most", ge=0, le=100_000)
-    balance: str | None = setting(
-        None,
-        "a column, such as sex, whose values are to weigh the same in the background model, however much speech "
-        "of each there is; default: every frame counts once",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChooseSpec:
-    """How the number of components of every class is chosen, with ``n_components: auto``."""
-
-    __pydantic_config__ = FORBID_UNKNOWN
-
-    criterion: Literal["bic", "aic", "held_out", "occupancy"] = setting(
-        "bic",
-        "likelihood less a price for every parameter (bic, aic); likelihood of recordings, or groups, that were held "
-        "out; or occupancy: the largest candidate, less the components that hold fewer than min_frames",
-    )
-    candidates: tuple[int, ...] | None = setting(
-        None,
-        "numbers of components to try, from small to large until two in a row are no better; default: 1, 2, 3, 4, 6, "
-        "8, 12, ... 256, as far as a class has 10 frames for each",
-    )
-    n_starts: int = setting(3, "fits of every candidate, of which the likeliest counts", ge=1, le=1000)
-    min_frames: float = setting(100.0, "occupancy: what a component holds at the least", unit="frames", ge=1, le=1e9)
-
-    def __post_init__(self) -> None:
-        """Refuse what would have no effect, and candidates that are none."""
-        if self.candidates is not None and (not self.candidates or min(self.candidates) < 1):
-            raise ConfigError(
-                f"model.choose.candidates is {list(self.candidates)}; expected numbers of components, 1 or more"
-            )
-        if self.criterion != "occupancy" and self.min_frames != 100.0:
-            raise ConfigError(
-                f"model.choose.min_frames has no effect with model.choose.criterion: {self.criterion}; set occupancy"
-            )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     """The mixture of every class and how it is estimated.
 
@@ -100,6 +51,11 @@ class ModelSpec:
         f"Gaussians per class; default: {DEFAULT_COMPONENTS}, and for a class of few frames one for each "
         f"{FRAMES_PER_COMPONENT} of them; auto: chosen for each by its own frames (choose); with adapt: map it is "
         "ubm.n_components",
+    )
+    covariance: Literal["diag", "full", "tied", "spherical"] = setting(
+        "diag",
+        "diag: a variance for each dimension; full: a covariance matrix for each Gaussian, for few dimensions or much "
+        "data; tied: one matrix for all Gaussians of a class; spherical: one variance for each Gaussian",
     )
     choose: ChooseSpec = setting(ChooseSpec(), "n_components: auto: how it is chosen")
     estimator: Literal["em", "variational", "gradient"] = setting(
@@ -241,6 +197,7 @@ class ModelSpec:
             if self.adapt == "none" and name in changed:
                 raise ConfigError(f"model.{name} has no effect with model.adapt: none; set model.adapt: map")
         _check_estimator(self, changed)
+        _check_covariance(self)
         if not self.adapt_parameters:
             raise ConfigError("model.adapt_parameters is empty; name some of weights, means, variances")
         for name, parameter in OWN_RELEVANCE.items():
@@ -297,4 +254,20 @@ def _check_estimator(spec: ModelSpec, changed: set[str]) -> None:
         raise ConfigError(
             "model.estimator: gradient needs float64, as a line search would follow rounding, and a variance_floor "
             f"above 0; got precision {spec.precision}, variance_floor {spec.variance_floor:g}"
+        )
+
+
+def _check_covariance(spec: ModelSpec) -> None:
+    """Refuse what has diagonal covariances alone."""
+    exact = not FAMILIES[spec.covariance].is_diagonal
+    of_diagonal = (
+        ("adapt: map", spec.adapt == "map"),
+        (f"estimator: {spec.estimator}", spec.estimator != "em"),
+        ("e_step: sparse", exact and spec.e_step == "sparse"),
+        ("precision: float32", exact and spec.precision == "float32"),
+    )
+    given = [name for name, is_given in of_diagonal if is_given]
+    if spec.covariance != "diag" and given:
+        raise ConfigError(
+            f"model.covariance is {spec.covariance}, and model.{given[0]} is for covariance: diag; leave one out"
         )

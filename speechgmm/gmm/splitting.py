@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from speechgmm.errors import FitError
-from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.model import DiagGMM as DiagGMM
+from speechgmm.gmm.protocols import Model
 
 SPLIT_DEVIATIONS: Final = 0.2
 """How far each half of a split component moves, in the component's standard deviations (as in HTK)."""
 
 
-def split_components(model: DiagGMM, which: Sequence[int], directions: ArrayLike) -> DiagGMM:
+def split_components(model: Model, which: Sequence[int], directions: ArrayLike) -> Model:
     """Replace each component in ``which`` by two of half its weight, moved ``SPLIT_DEVIATIONS`` apart each
     way.
 
@@ -27,17 +28,17 @@ def split_components(model: DiagGMM, which: Sequence[int], directions: ArrayLike
     """
     parents = np.asarray(which, dtype=np.intp)
     weights, means = model.weights.copy(), model.means.copy()
-    offset = SPLIT_DEVIATIONS * np.asarray(directions) * np.sqrt(model.variances[parents])
+    offset = SPLIT_DEVIATIONS * np.asarray(directions) * np.sqrt(model.marginal_variances[parents])
     weights[parents] /= 2
     means[parents] -= offset
-    return DiagGMM(
+    return model.with_components(
         np.concatenate([weights, weights[parents]]),
         np.concatenate([means, model.means[parents] + offset]),
-        np.concatenate([model.variances, model.variances[parents]]),
+        np.concatenate([np.arange(model.n_components), parents]),
     )
 
 
-def resplit(model: DiagGMM, dead: Sequence[int]) -> DiagGMM:
+def resplit(model: Model, dead: Sequence[int]) -> Model:
     """Replace each dead component by one half of the heaviest component, which is split for it.
 
     Raises:
@@ -48,19 +49,20 @@ def resplit(model: DiagGMM, dead: Sequence[int]) -> DiagGMM:
     """
     if len(dead) == model.n_components:
         raise FitError("every component is dead: all frames together weigh less than the least count; weigh them more")
-    weights, means, variances = model.weights.copy(), model.means.copy(), model.variances.copy()
+    weights, means, like = model.weights.copy(), model.means.copy(), np.arange(model.n_components)
     for k in dead:
         weights[k] = 0
     for k in dead:
         heaviest = int(weights.argmax())
-        offset = SPLIT_DEVIATIONS * np.sqrt(variances[heaviest])
+        like[k] = like[heaviest]
+        offset = SPLIT_DEVIATIONS * np.sqrt(model.marginal_variances[like[k]])
         weights[[k, heaviest]] = weights[heaviest] / 2
-        means[k], variances[k] = means[heaviest] + offset, variances[heaviest]
+        means[k] = means[heaviest] + offset
         means[heaviest] -= offset
-    return DiagGMM(weights / weights.sum(), means, variances)
+    return model.with_components(weights / weights.sum(), means, like)
 
 
-def grown(model: DiagGMM, n_components: int, rng: np.random.Generator) -> DiagGMM:
+def grown(model: Model, n_components: int, rng: np.random.Generator) -> Model:
     """The mixture with its heaviest components split, until it has so many.
 
     >>> grown(DiagGMM([1.0], [[0.0]], [[1.0]]), 3, np.random.default_rng(0))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import DataError, ModelFileError, SpeechGMMError
-from speechgmm.gmm import DiagGMM
+from speechgmm.gmm import AnyGMM, DiagGMM, FullGMM
 from speechgmm.io.header import checked, short, strict_json
 from speechgmm.io.model_kinds import ModelKind, kind_of_header, model_kind
 from speechgmm.io.run_files import RunFile
@@ -23,6 +23,9 @@ from speechgmm.io.text_file import check_regular
 FORMAT_VERSION: Final = 1
 WITH_POSTERIORS: Final = 2
 """The format of a file with posteriors: versions that read up to 1 would score by plug-in mixtures and say nothing."""
+
+WITH_COVARIANCES: Final = 3
+"""The format of a file of mixtures with full or tied covariances, which versions that read up to 2 do not know."""
 
 KEY: Final = "speechgmm"
 
@@ -108,12 +111,12 @@ def read_tensors(path: Path, data: bytes | None = None) -> tuple[dict[str, NDArr
         raise ModelFileError(f"{path}: a safetensors file, but not one of speechgmm's (no {KEY!r} in its header)")
     try:
         header = checked(dict[str, Any], strict_json(metadata[KEY]))
-        newer = checked(int, header.get("format"), "format") > WITH_POSTERIORS
+        newer = checked(int, header.get("format"), "format") > WITH_COVARIANCES
     except ValueError as error:
         raise ModelFileError(f"{path}: the header of this model file is damaged ({error}); train it again") from None
     if newer:
         raise ModelFileError(
-            f"{path}: model format {header['format']}; this version reads up to {WITH_POSTERIORS}: upgrade speechgmm"
+            f"{path}: model format {header['format']}; this version reads up to {WITH_COVARIANCES}: upgrade speechgmm"
         )
     for name, array in tensors.items():
         if array.dtype.kind == "f" and np.isnan(array).any():
@@ -139,20 +142,50 @@ def tensor(tensors: Mapping[str, NDArray[Any]], name: str, *shape: int | None, f
     return array
 
 
-def stack(prefix: str, models: tuple[DiagGMM, ...]) -> dict[str, NDArray[np.float64]]:
-    """Mixtures as arrays, one after another."""
-    names = ("weights", "means", "variances")
+def stack(prefix: str, models: Sequence[AnyGMM]) -> dict[str, NDArray[np.float64]]:
+    """Mixtures as arrays, one after another; of a tied one its covariance comes once."""
+    spread = "covariances" if any(isinstance(model, FullGMM) for model in models) else "variances"
+    names = ("weights", "means", spread)
     return {f"{prefix}{name}": np.concatenate([getattr(model, name) for model in models]) for name in names}
+
+
+def format_of(models: Sequence[AnyGMM], least: int = FORMAT_VERSION) -> int:
+    """The format of a file with these mixtures, ``least`` or a newer one."""
+    return WITH_COVARIANCES if any(isinstance(model, FullGMM) for model in models) else least
+
+
+def unstack_all(
+    prefix: str, tensors: dict[str, NDArray[np.float64]], sizes: Sequence[int], n_dims: int | None = None
+) -> tuple[AnyGMM, ...]:
+    """The inverse of ``stack`` for mixtures of either form; see ``unstack``."""
+    if f"{prefix}covariances" not in tensors:
+        return unstack(prefix, tensors, sizes, n_dims)
+    weights, means = _parts_of(prefix, tensors, sizes, n_dims)
+    covariances = tensor(tensors, f"{prefix}covariances", None, means.shape[1], means.shape[1])
+    counts = [1 if len(covariances) < sum(sizes) else size for size in sizes]  # tied, or each component's own
+    if len(covariances) != sum(counts):
+        raise ValueError(f"{len(covariances)} covariances; expected {sum(sizes)}, or one for each of {len(sizes)}")
+    parts = [np.split(array, np.cumsum(sizes)[:-1]) for array in (weights, means)]
+    own = np.split(covariances, np.cumsum(counts)[:-1])
+    return tuple(FullGMM(*values) for values in zip(*parts, own, strict=True))
 
 
 def unstack(
     prefix: str, tensors: dict[str, NDArray[np.float64]], sizes: Sequence[int], n_dims: int | None = None
 ) -> tuple[DiagGMM, ...]:
-    """The inverse of ``stack``; ``sizes`` are the mixtures' numbers of components, ``n_dims`` those of their frames."""
+    """The inverse of ``stack`` for diagonal mixtures; ``sizes`` are their numbers of components, ``n_dims`` the
+    dimensions of their frames.
+    """
+    weights, means = _parts_of(prefix, tensors, sizes, n_dims)
+    variances = tensor(tensors, f"{prefix}variances", *means.shape)
+    parts = [np.split(array, np.cumsum(sizes)[:-1]) for array in (weights, means, variances)]
+    return tuple(DiagGMM(*values) for values in zip(*parts, strict=True))
+
+
+def _parts_of(
+    prefix: str, tensors: dict[str, NDArray[np.float64]], sizes: Sequence[int], n_dims: int | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if not sizes or min(sizes) < 1:
         raise ValueError(f"mixtures of {short(list(sizes))} components; expected at least one, of at least one each")
     total = sum(sizes)
-    weights = tensor(tensors, f"{prefix}weights", total)
-    means, variances = (tensor(tensors, f"{prefix}{name}", total, n_dims) for name in ("means", "variances"))
-    parts = [np.split(array, np.cumsum(sizes)[:-1]) for array in (weights, means, variances)]
-    return tuple(DiagGMM(*values) for values in zip(*parts, strict=True))
+    return tensor(tensors, f"{prefix}weights", total), tensor(tensors, f"{prefix}means", total, n_dims)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
-from speechgmm.io.container import FORMAT_VERSION, check_kind, packed, read_tensors, stack, tensor, unstack, whole
+from speechgmm.io.container import check_kind, format_of, packed, read_tensors, stack, tensor, unstack_all, whole
 from speechgmm.io.header import checked
 from speechgmm.tasks.anomaly.models import AnomalyModel, NormalReference, Threshold
 from speechgmm.tasks.anomaly.spec import AnomalySpec
@@ -67,7 +67,7 @@ def serialise_anomaly(content: AnomalyFile) -> bytes:
     for number, model in enumerate(content.models.values()):
         tensors |= {f"kind.{number}.{name}": getattr(model.reference, name) for name in REFERENCE}
     header = {
-        "format": FORMAT_VERSION,
+        "format": format_of([mixture for model in content.models.values() for mixture in model.mixtures]),
         "label": content.label,
         "anomaly": {
             "labels": list(content.models),
@@ -96,7 +96,7 @@ def read_anomaly_file(path: str | Path) -> AnomalyFile:
         for number, one in enumerate(about.streams):
             own = _below(f"stream.{number}.", tensors)
             audio.append(read_audio_input(one.audio, own))
-            mixtures.append(unstack("", own, one.n_components, audio[-1].n_dims))
+            mixtures.append(unstack_all("", own, one.n_components, audio[-1].n_dims))
         n_kinds = len(about.labels)
         lengths = {n_kinds, len(set(about.labels)), len(about.thresholds), *map(len, mixtures)}
         if n_kinds == 0 or lengths != {n_kinds}:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import DataError, ShapeError
-from speechgmm.gmm import DiagGMM
+from speechgmm.gmm import AnyGMM
 from speechgmm.tasks.anomaly.spec import AnomalySpec, Combine, StreamSpec
 
 Floats = NDArray[np.float64]
@@ -64,7 +64,7 @@ class NormalReference:
 class AnomalyModel:
     """One kind of normal recordings: a mixture for each stream, and the measure of others."""
 
-    mixtures: tuple[DiagGMM, ...]
+    mixtures: tuple[AnyGMM, ...]
     reference: NormalReference
 
     def p_value(self, score: float) -> float:

@@ -15,7 +15,7 @@ from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import ConfigError, DataError, first_few
 from speechgmm.features import front_end
 from speechgmm.features.silence import Silence
-from speechgmm.gmm import DiagGMM, Stack
+from speechgmm.gmm import AnyGMM, FullStack, Stack, stack_of
 from speechgmm.io.samples import AudioSource
 from speechgmm.parallel import pmap
 from speechgmm.tasks.anomaly.codec import AnomalyFile
@@ -80,7 +80,10 @@ class Found:
 
 
 def look(
-    frames: Sequence[NDArray[np.float32]], stacks: Sequence[Stack], audio: Sequence[AudioInput], spec: AnomalySpec
+    frames: Sequence[NDArray[np.float32]],
+    stacks: Sequence[Stack | FullStack],
+    audio: Sequence[AudioInput],
+    spec: AnomalySpec,
 ) -> Look:
     """A recording's finished frames (T, D) of each stream under that stream's mixture (a stack of one)."""
     found, curves = [], []
@@ -128,7 +131,7 @@ def class_of(file: AnomalyFile, label: str | None) -> str:
 
 
 def look_at_pieces(
-    audio: Sequence[AudioInput], spec: AnomalySpec, task: "tuple[Sequence[DiagGMM], Mapping[str, Sequence[Piece]]]"
+    audio: Sequence[AudioInput], spec: AnomalySpec, task: "tuple[Sequence[AnyGMM], Mapping[str, Sequence[Piece]]]"
 ) -> list[Look]:
     """A look at each of several recordings (name -> a piece for each stream), under a mixture for each stream.
 
@@ -136,7 +139,7 @@ def look_at_pieces(
         DataError: A frame whose cost is NaN or infinite; the message begins with the recording.
     """
     mixtures, recordings = task
-    stacks = [Stack.of([mixture]) for mixture in mixtures]
+    stacks = [stack_of([mixture]) for mixture in mixtures]
     looks = []
     for name, pieces in recordings.items():
         with about(name):
@@ -162,7 +165,7 @@ def find_anomalies(
 
 
 def _find(file: AnomalyFile, model: AnomalyModel, path: AudioSource) -> Found | DataError:
-    stacks = [Stack.of([mixture]) for mixture in model.mixtures]
+    stacks = [stack_of([mixture]) for mixture in model.mixtures]
     try:
         with about(str(path)):
             heard = [model_frames(audio, path, silence=Silence.KEPT) for audio in file.audio]

@@ -17,7 +17,7 @@ from speechgmm.engine.mixtures import train_mixtures
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.shared_settings import common_task, natural_order
 from speechgmm.errors import DataError
-from speechgmm.gmm import DiagGMM
+from speechgmm.gmm import AnyGMM
 from speechgmm.tasks.anomaly.codec import AnomalyFile
 from speechgmm.tasks.anomaly.models import AnomalyModel, NormalReference, far_out, reference_of, score_of
 from speechgmm.tasks.anomaly.scoring import Look, look_at_pieces
@@ -165,7 +165,7 @@ def _reference(job: Job, name: str, ids: Sequence[str], looks: Sequence[Look]) -
 
 def _train_stream(
     job: Job, features: Features, names: Sequence[str], kinds: Sequence[str], folds: Sequence[int], key: str
-) -> dict[tuple[str, int | None], tuple[DiagGMM, ClassReport]]:
+) -> dict[tuple[str, int | None], tuple[AnyGMM, ClassReport]]:
     """One stream's mixtures: of every kind on everything (None), and without each part. ``key`` sets their size."""
     pieces = [own for _, own in features.grouped(job.experiment.config.corpus.group).training()]
 
@@ -180,9 +180,10 @@ def _train_stream(
     measured = list(job.console.track(job.map(pooled_moments, tasks), len(tasks), "measuring the training split"))
     counts = {name: part.count for name, part in zip(names, measured, strict=True)}
     common = common_task(job, counts, measured, key=key)
-    warn_of_few(job.console, common.spec, [counts], key, adaptable=False)
+    n_features = len(common.floor)
+    warn_of_few(job.console, common.spec, [counts], n_features, key, adaptable=False)
     # Without a part a mixture has as many components as with it: what is measured is the model that is kept.
-    sized = {name: replace(common, spec=of_size(common.spec, counts[name])) for name in names}
+    sized = {name: replace(common, spec=of_size(common.spec, counts[name], n_features)) for name in names}
     mixtures = [replace(sized[name], label=name, pieces=of(name, without)) for name, without in places]
     found = train_mixtures(job, mixtures, "training on normal recordings, and without each part of them")
     return dict(zip(places, found, strict=True))

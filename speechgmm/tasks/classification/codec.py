@@ -7,6 +7,7 @@ hold more (``tasks/verification/codec.py``), and are read here as well.
     tensor              shape             what
     weights             (sum of K,)       float64, one class after another (n_components in the header)
     means, variances    (sum of K, D)     float64
+    covariances         (sum of K, D, D)  in place of variances; one for each class where they are tied; format 3
     log_priors          (C,)              float64
     posterior.*, prior.*                  of variational Bayes (see ``posterior_part``); format 2
     ubm.*                                 the universal background model, where there is one
@@ -20,7 +21,7 @@ hold more (``tasks/verification/codec.py``), and are read here as well.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,25 +32,25 @@ from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_in
 from speechgmm.engine.recipe import ClassRecipe
 from speechgmm.features import FrontEnd
 from speechgmm.features.silence import Silence
-from speechgmm.gmm import ModelSpec
-from speechgmm.gmm.spec import NOT_OF
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.container import (
     FORMAT_VERSION,
     WITH_POSTERIORS,
     check_kind,
+    format_of,
     packed,
     read_tensors,
     stack,
     tensor,
     unstack,
+    unstack_all,
     whole,
 )
 from speechgmm.io.header import checked
 from speechgmm.io.posterior_part import posterior_part, read_posterior_part
 from speechgmm.setting import setting
 from speechgmm.tasks.classification.models import ClassModels
-from speechgmm.tasks.classification.recipe_codec import read_recipe, sound_tensors, spelt
+from speechgmm.tasks.classification.recipe_codec import read_recipe, settings_with_effect, sound_tensors, spelt
 
 UNKNOWN: Final = "unknown"
 """What a recording is decided to be that is like none of the classes."""
@@ -181,7 +182,7 @@ def serialise(content: ModelFile) -> bytes:
     models, audio = content.models, content.audio
     tensors = stack("", models.models) | {"log_priors": models.log_priors}
     header: dict[str, Any] = {
-        "format": FORMAT_VERSION if models.bayesian is None else WITH_POSTERIORS,
+        "format": format_of(models.models, FORMAT_VERSION if models.bayesian is None else WITH_POSTERIORS),
         "label": content.label,
         "labels": list(models.labels),
         "n_components": [len(model.weights) for model in models.models],
@@ -199,7 +200,7 @@ def serialise(content: ModelFile) -> bytes:
         tensors |= arrays
     if content.recipe is not None:
         header["recipe"] = {
-            "spec": _with_effect(content.recipe.spec),
+            "spec": settings_with_effect(content.recipe.spec),
             "seed": content.recipe.seed,
             "copies": [spelt(copy) for copy in content.recipe.copies],
         }
@@ -242,7 +243,7 @@ def read_model_file(path: str | Path) -> ModelFile:
     with whole(path):
         said = checked(ClassesHeader, header)
         audio = read_audio_input(header["audio"], tensors) if "audio" in header else None
-        models = unstack("", tensors, said.n_components, None if audio is None else audio.n_dims)
+        models = unstack_all("", tensors, said.n_components, None if audio is None else audio.n_dims)
         n_dims = models[0].n_features
         ubm = None
         if "ubm.weights" in tensors:
@@ -270,14 +271,6 @@ def model_file(
 ) -> ModelFile:
     """A model file of the fields of ``ClassModels`` and its own; a kind that extends this one has the same function."""
     return ModelFile(ClassModels(**classes), **rest)
-
-
-def _with_effect(spec: ModelSpec) -> dict[str, Any]:
-    """The settings that have an effect: those of other estimators may get other defaults, and are refused with them."""
-    settings = asdict(spec)
-    for name in (*NOT_OF[spec.estimator], *(["estimator"] if spec.estimator == "em" else [])):
-        settings.pop(name)
-    return settings
 
 
 def _seen(tensors: dict[str, NDArray[Any]], labels: Sequence[str]) -> dict[str, frozenset[int]]:

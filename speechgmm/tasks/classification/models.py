@@ -15,9 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import DataError, ShapeError
 from speechgmm.gmm.bayesian import BayesianGMM
+from speechgmm.gmm.full_model import AnyGMM, only_diagonal
 from speechgmm.gmm.likelihoods import Space, Stack, frame_means
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.predictive import PredictiveStack
+from speechgmm.gmm.stacks import AnyStack, stack_of
 from speechgmm.gmm.top_components import TopStack
 from speechgmm.moved import from_new_place
 
@@ -38,16 +40,15 @@ class ClaimScores:
 class ClassModels:
     """One mixture per class, in one feature space.
 
-    ``temperature`` is the factor beta that total log-likelihoods are multiplied by before they become
-    posteriors (see ``fit_temperature``); None: not fitted. With ``bayesian``, posteriors over mixtures (variational
-    Bayes), frames are scored by the predictive density of each, and ``models`` are their plug-in mixtures.
+    ``temperature`` is the factor beta of total log-likelihoods in posteriors (see ``fit_temperature``); None: none was
+    fitted. With ``bayesian``, posteriors over mixtures, frames are scored by the predictive density of each, and
+    ``models`` are their plug-in mixtures.
 
     Raises:
         DataError: No classes, or a label twice; top components without a background model; posteriors beside a
             background model.
-        ShapeError: As many models or priors as labels are expected, all of one dimension; priors that do not sum to
-            one; a temperature that is negative or not finite; top components that are more than the background model
-            has, or models that have more or fewer.
+        ShapeError: Not as many models or priors as labels, all of one dimension; priors that do not sum to one; a
+            temperature that is negative or not finite; top components, or a model's, that the background model has not.
 
     >>> low, high = (DiagGMM(np.ones(1), np.array([[mean]]), np.ones((1, 1))) for mean in (0.0, 9.0))
     >>> ClassModels(("low", "high"), (low, high), np.log([0.5, 0.5])).classify([[8.0], [7.5]])
@@ -55,14 +56,14 @@ class ClassModels:
     """
 
     labels: tuple[str, ...]  # C names, all different
-    models: tuple[DiagGMM, ...]  # C mixtures, of any size each
+    models: tuple[AnyGMM, ...]  # C mixtures, of any size each, with covariances of one form
     log_priors: Floats  # (C,), nats
     temperature: float | None = None  # times total log-likelihood; 0: scores say nothing
     ubm: DiagGMM | None = None  # the background model they were adapted from
     top_components: int | None = None  # of the background model, that score a frame; None: all are summed over
     bayesian: tuple[BayesianGMM, ...] | None = None  # C, over the mixtures of each class; None: these are points
     # The classes, then other models; with top_components, the background model before them.
-    _stack: Stack | TopStack | PredictiveStack = field(init=False, repr=False)
+    _stack: AnyStack = field(init=False, repr=False)
     _background: Stack | None = field(init=False, repr=False)  # where it is not in the stack
 
     def __new__(cls, *_: Any, **settings: Any) -> Self:
@@ -92,25 +93,24 @@ class ClassModels:
             raise ShapeError(f"models of {' and '.join(map(str, sizes))} dimensions; expected one feature space")
         if not abs(np.exp(log_priors).sum() - 1) < 1e-6:
             raise ShapeError(f"class priors that sum to {np.exp(log_priors).sum():g}; expected 1 (their logarithms)")
-        if self.temperature is not None and not (np.isfinite(self.temperature) and self.temperature >= 0):
+        if self.temperature is not None and not 0 <= self.temperature < np.inf:
             raise ShapeError(f"temperature {self.temperature:g}; expected a finite factor, 0 or more")
-        stack: Stack | TopStack | PredictiveStack
+        stack: AnyStack
         background = None
         if self.bayesian is not None:
             _check_posteriors(self.bayesian, models, self.ubm)
         if self.top_components is not None:
             if self.ubm is None:
-                about = f"top_components {self.top_components} for models without a background model, to choose them"
-                raise DataError(f"{about}; leave it out, or train with adapt: map")
-            stack = TopStack.of(self.ubm, every, self.top_components)
+                raise DataError("top_components for models without a background model; leave it out, or use adapt: map")
+            stack = TopStack.of(self.ubm, only_diagonal(every, "top_components"), self.top_components)
         elif self.bayesian is not None:
             stack = PredictiveStack.of(self.bayesian)
         else:
-            around = Space.of(space)
-            stack = Stack.of(every, space=around)
+            around = None if self.ubm is None else Space.of(only_diagonal(space, "models beside a background model"))
+            stack = stack_of(every, space=around)
             background = None if self.ubm is None else Stack.of([self.ubm], space=around)
-        derived = {"labels": labels, "models": models, "log_priors": log_priors, "_background": background}
-        for name, value in (derived | {"_stack": stack}).items():
+        derived = {"labels": labels, "models": models, "log_priors": log_priors}
+        for name, value in (derived | {"_stack": stack, "_background": background}).items():
             object.__setattr__(self, name, value)
 
     def _others(self) -> tuple[DiagGMM, ...]:
@@ -205,7 +205,7 @@ class ClassModels:
         return None
 
     def with_class(
-        self, label: str, model: DiagGMM, posterior: BayesianGMM | None, recordings: Sequence[ArrayLike]
+        self, label: str, model: AnyGMM, posterior: BayesianGMM | None, recordings: Sequence[ArrayLike]
     ) -> Self:
         """The models with one more class, and its posterior where the others have one.
 
@@ -223,12 +223,12 @@ class ClassModels:
             **self._measured(None, model, recordings),
         )
 
-    def with_model(self, number: int, model: DiagGMM, recordings: Sequence[ArrayLike]) -> Self:
+    def with_model(self, number: int, model: AnyGMM, recordings: Sequence[ArrayLike]) -> Self:
         """The models with another model of class ``number``; ``recordings`` as ``with_class`` takes them."""
         models = tuple(model if n == number else one for n, one in enumerate(self.models))
         return replace(self, models=models, **self._measured(number, model, recordings))
 
-    def _measured(self, number: int | None, model: DiagGMM, recordings: Sequence[ArrayLike]) -> dict[str, Any]:
+    def _measured(self, number: int | None, model: AnyGMM, recordings: Sequence[ArrayLike]) -> dict[str, Any]:
         """Further fields, measured anew for the model of class ``number``; None: of one more class."""
         return {}
 
@@ -242,7 +242,7 @@ class ClassModels:
             ShapeError: Not one value per class, or fewer frames than one.
             DataError: A value that is NaN, which decides nothing.
         """
-        means = self._check_means(mean_log_likelihoods, n_frames)
+        means = self._checkmeans_of(mean_log_likelihoods, n_frames)
         if self.temperature is None:
             return int(means.argmax())
         scores = self.temperature * n_frames * means + self.log_priors
@@ -269,13 +269,13 @@ class ClassModels:
         """
         if self.temperature is None:
             raise DataError("these models have no temperature, so they give no posteriors; fit one in training")
-        means = self._check_means(mean_log_likelihoods, n_frames)
+        means = self._checkmeans_of(mean_log_likelihoods, n_frames)
         scores = self.temperature * n_frames * means + self.log_priors
         shares = np.exp(scores - scores.max())
         result: Floats = shares / shares.sum()
         return result
 
-    def _check_means(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> Floats:
+    def _checkmeans_of(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> Floats:
         means = np.asarray(mean_log_likelihoods, dtype=np.float64)
         if means.shape != (len(self.labels),) or n_frames < 1:
             raise ShapeError(
@@ -287,7 +287,7 @@ class ClassModels:
         return means
 
 
-def _check_posteriors(posteriors: Sequence[BayesianGMM], models: Sequence[DiagGMM], ubm: DiagGMM | None) -> None:
+def _check_posteriors(posteriors: Sequence[BayesianGMM], models: Sequence[AnyGMM], ubm: DiagGMM | None) -> None:
     """Raise where posteriors are not those of the models, or would be scored against what has none."""
     if ubm is not None:
         raise DataError("posteriors over mixtures beside a background model; leave out one of the two")

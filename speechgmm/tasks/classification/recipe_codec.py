@@ -1,7 +1,7 @@
 """The part of a model file that says how its classes were trained: for those that are added or updated."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from speechgmm.engine.recipe import ClassRecipe
 from speechgmm.features.augment import CodecName, Copy, NoiseName
 from speechgmm.gmm import ModelSpec
-from speechgmm.gmm.spec import OF_ADAPTATION, OF_BACKGROUND
+from speechgmm.gmm.spec import NOT_OF, OF_ADAPTATION, OF_BACKGROUND
 from speechgmm.io.container import tensor
 from speechgmm.io.header import checked
 from speechgmm.io.posterior_part import read_posterior_part
@@ -128,3 +128,12 @@ def _recordings(tensors: Tensors, n_dims: int) -> tuple[NDArray[np.float32], ...
     if lengths.dtype != np.int64 or lengths.ndim != 1 or (lengths < 1).any() or lengths.sum() != len(frames):
         raise ValueError(f"lengths of recordings that do not make up their {len(frames)} frames")
     return tuple(np.split(np.asarray(frames, np.float32), np.cumsum(lengths)[:-1]))
+
+
+def settings_with_effect(spec: ModelSpec) -> dict[str, Any]:
+    """The settings that have an effect: those of other estimators may get other defaults, and are refused with them."""
+    settings = asdict(spec)
+    usual = [name for name, value in (("estimator", "em"), ("covariance", "diag")) if settings[name] == value]
+    for name in (*NOT_OF[spec.estimator], *usual):
+        settings.pop(name)
+    return settings

@@ -15,7 +15,7 @@ from speechgmm.engine.mixture_fit import MixtureTask
 from speechgmm.engine.mixtures import train_mixtures
 from speechgmm.engine.model_cache import ModelCache, kept_or_trained, model_key
 from speechgmm.errors import FitError
-from speechgmm.gmm import BayesianGMM, DiagGMM
+from speechgmm.gmm import AnyGMM, BayesianGMM
 from speechgmm.tasks.classification.models import ClassModels
 from speechgmm.tasks.classification.scoring import log_likelihood_table
 from speechgmm.tasks.classification.spec import ScoringSpec
@@ -90,7 +90,7 @@ def _fitted(
     job: Job,
     features: Features,
     folds: Sequence[int],
-    results: Sequence[tuple[DiagGMM, ClassReport]],
+    results: Sequence[tuple[AnyGMM, ClassReport]],
     models: ClassModels,
 ) -> float:
     """The temperature that the scores of all folds give; ``results`` are each fold's mixtures, in the labels' order."""

@@ -17,7 +17,7 @@ from speechgmm.engine.noisy_copies import kept_sounds
 from speechgmm.engine.recipe import ClassRecipe, recording_number
 from speechgmm.engine.shared_settings import common_task, natural_order
 from speechgmm.errors import first_few
-from speechgmm.gmm import BayesianGMM, DiagGMM
+from speechgmm.gmm import AnyGMM, BayesianGMM
 from speechgmm.gmm.component_count import NAMED
 from speechgmm.gmm.selection import AT_THE_END
 from speechgmm.tasks.classification.models import ClassModels
@@ -54,7 +54,7 @@ class Others:
         return {}
 
     def with_models(
-        self, job: Job, features: Features, models: ClassModels, others: Mapping[str, DiagGMM]
+        self, job: Job, features: Features, models: ClassModels, others: Mapping[str, AnyGMM]
     ) -> ClassModels:
         """The class models with the others'."""
         return models
@@ -191,7 +191,7 @@ def _plans(job: Job, sets: Sequence[Features]) -> list[_Plan]:
         plans.append(_Plan(features, classes, common, known))
     model = job.experiment.config.model
     if model.adapt == "none" and model.prior_from is None:
-        warn_of_few(job.console, model, counts)
+        warn_of_few(job.console, model, counts, len(plans[0].common.floor))
     return plans
 
 

@@ -13,6 +13,7 @@ from speechgmm.engine.recipe import ClassRecipe, recording_number
 from speechgmm.errors import ConfigError, DataError, FitError, first_few
 from speechgmm.features import front_end
 from speechgmm.gmm import update
+from speechgmm.gmm.full_model import only_diagonal
 from speechgmm.tasks.classification.codec import ModelFile
 from speechgmm.tasks.classification.enrolment import check_recordings, speech_as_trained
 
@@ -73,6 +74,7 @@ def update_class(
         message = f"keep {keep:g}; expected a share of what the class has seen, from 0 to 1"
         raise ConfigError(message, arguments=("keep",))
     number = models.labels.index(label)
+    (model,) = only_diagonal([models.models[number]], "an update")
     before = _seen(file, number, worth)
     parts = speech_as_trained(audio, recipe, paths, "updated")
     seen = _with_new(audio, recipe, label, paths, keep)
@@ -80,7 +82,7 @@ def update_class(
     spec = recipe.spec
     try:
         fit = update(
-            models.models[number],
+            model,
             frames,
             before,
             keep=keep,

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
-from speechgmm.gmm import DiagGMM
+from speechgmm.gmm import AnyGMM
+from speechgmm.gmm.full_model import only_diagonal
 from speechgmm.tasks.classification.models import ClassModels
 from speechgmm.tasks.classification.scoring import SCORED_AT_ONCE
 from speechgmm.tasks.classification.spec import ScoringSpec
@@ -46,7 +47,7 @@ class CohortTraining(Others):
         return members
 
     def with_models(
-        self, job: Job, features: Features, models: ClassModels, others: Mapping[str, DiagGMM]
+        self, job: Job, features: Features, models: ClassModels, others: Mapping[str, AnyGMM]
     ) -> ClaimModels:
         """The models with the cohort's, and with the norm: the cohort's recordings scored against all of them.
 
@@ -58,7 +59,7 @@ class CohortTraining(Others):
         claims = ClaimModels(**known, method=spec.method)
         if spec.normalise == "none":
             return claims
-        cohort = Cohort(tuple(others), tuple(others.values()))
+        cohort = Cohort(tuple(others), only_diagonal(list(others.values()), "a cohort"))
         norm = _norm(job, features, claims, cohort)
         return replace(claims, cohort=replace(cohort, norm=norm))
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import DataError
+from speechgmm.gmm.full_model import AnyGMM, only_diagonal
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.tasks.classification.models import ClaimScores, ClassModels
 from speechgmm.tasks.verification.score_norm import ScoreNorm
@@ -53,7 +54,7 @@ class ClaimModels(ClassModels):
         if self.ubm is None and (self.method != "llr" or self.cohort is not None):
             raise DataError("claims are scored against a background model, and these models have none; adapt: map")
         ClassModels.__post_init__(self)
-        every = (*self.models, *self._others())
+        every = only_diagonal((*self.models, *self._others()), "verification")
         linear = LinearStack.of(self.ubm, every) if self.method == "linear" and self.ubm is not None else None
         object.__setattr__(self, "_linear", linear)
 
@@ -112,7 +113,7 @@ class ClaimModels(ClassModels):
             return {}
         return {"cohort": replace(self.cohort, norm=self.cohort.norm.only(number))}
 
-    def _measured(self, number: int | None, model: DiagGMM, recordings: Sequence[ArrayLike]) -> dict[str, Any]:
+    def _measured(self, number: int | None, model: AnyGMM, recordings: Sequence[ArrayLike]) -> dict[str, Any]:
         if self.cohort is None or self.cohort.norm is None or self.norm_by_recordings is None:
             return {}
         alone = replace(self, labels=("",), models=(model,), log_priors=np.zeros(1), bayesian=None, cohort=None)
