@@ -74,7 +74,7 @@ def _read(
         if path is None:
             what = "its table" if spec.kind == "manifest" else "its data directory"
             raise ConfigError(f"corpus.path: a corpus of kind {spec.kind!r} needs the path of {what}")
-        return _read_table(spec, path, root)
+        return _read_table(spec, path, root, given=given and spec.features is None)
     if root is None:
         raise ConfigError(f"corpus.root: a corpus of kind {spec.kind!r} needs the folder of its recordings")
     if spec.kind == "espeak":
@@ -93,7 +93,7 @@ def _read(
     return corpus
 
 
-def _read_table(spec: CorpusSpec, path: Path, root: Path | None) -> Corpus:
+def _read_table(spec: CorpusSpec, path: Path, root: Path | None, *, given: bool) -> Corpus:
     from speechgmm.corpus.readers.kaldi import read_kaldi
     from speechgmm.corpus.readers.manifest import read_manifest
 
@@ -106,7 +106,7 @@ def _read_table(spec: CorpusSpec, path: Path, root: Path | None) -> Corpus:
             needs_path=spec.features is None,
             splits=spec.split,
         )
-    return read_kaldi(path, root, spec.label)
+    return read_kaldi(path, root, spec.label, given=given)
 
 
 def _read_folder(spec: CorpusSpec, root: Path, *, given: bool) -> Corpus:
