@@ -176,8 +176,11 @@ def test_folds_and_a_sweep_go_through_on_frames(voices: Path) -> None:
     folds = ["corpus.split={kind: kfold, folds: 2}", "corpus.group=day"]
     result = run(voices / "c.yaml", folds, output=voices / "folds", console=quiet(), until="train")
     assert {path.parent.name for path in (result.folder / "folds").glob("*/models.safetensors")} == {"1", "2"}
+    text = (voices / "m.tsv").read_text()
+    (voices / "m.tsv").write_text(re.sub(r"(-2\t.*)train", r"\1dev", text))
     points = grid_points(["features.deltas=0,1"])
-    assert len(sweep(voices / "c.yaml", points, folds, output=voices / "sweep", console=quiet()).points) == 2
+    result = sweep(voices / "c.yaml", points, output=voices / "sweep", console=quiet())
+    assert len(result.points) == 2
 
 
 # ---------------------------------------------------------------- recordings of one frame
@@ -372,6 +375,15 @@ def test_settings_that_frames_have_no_use_for_are_refused(keys: dict[str, object
         make_config({**keys, "corpus": corpus})
 
 
+@pytest.mark.parametrize("name", ["speaker", "phone", "word", "sound", "verification", "anomaly"])
+def test_a_preset_sets_of_given_frames_what_they_have_a_use_for(name: str) -> None:
+    values = {"defaults": name, "corpus": {"path": "m.tsv"}, "features": {"kind": "given"}}
+    assert make_config(values).features.kind == "given"
+    assert make_config({**values, "features": {"kind": "given", "cmvn": "none"}}).features.cmvn == "none"
+    with pytest.raises(ConfigError, match="augment alters samples"):
+        make_config({**values, "augment": {"speeds": [0.9]}})
+
+
 def test_diarization_takes_no_given_frames() -> None:
     corpus = {"path": "m.tsv", "group": "speaker"}
     with pytest.raises(ConfigError, match="task: diarization takes cepstra"):
@@ -521,6 +533,25 @@ def test_a_sphinx_corpus_without_frames_says_what_it_has(tmp_path: Path) -> None
     root = sphinx(tmp_path, "YES (a1)\nGO (b1)\n")
     with pytest.raises(DataError, match=r"of frames, set features.kind: given"):
         read_corpus(CorpusSpec(kind="sphinx", label="text"), path=None, root=root)
+
+
+def test_a_kaldi_directory_may_have_frames_and_no_recordings(voices: Path) -> None:
+    names = [f"{name}-{take}" for name in SPEAKERS for take in range(4)]
+    for split, takes in (("train", "012"), ("test", "3")):
+        folder = voices / "data" / split
+        folder.mkdir(parents=True)
+        chosen = [name for name in names if name[-1] in takes]
+        lines = dict(line.split(maxsplit=1) for line in (voices / "f.scp").read_text().splitlines())
+        (folder / "feats.scp").write_text("".join(f"{name} {lines[name]}\n" for name in chosen))
+        (folder / "utt2spk").write_text("".join(f"{name} {name[:3]}\n" for name in chosen))
+    text = (voices / "c.yaml").read_text()
+    named = "path: m.tsv, label: speaker, features: f.scp"
+    (voices / "k.yaml").write_text(text.replace(named, "kind: kaldi, path: data, label: speaker"))
+    run(voices / "k.yaml", output=voices / "kaldi", console=quiet(), until="train")
+    assert parameters(voices / "kaldi") == trained(voices)
+    (voices / "data" / "train" / "utt2spk").write_text("ann-0 ann\n")
+    with pytest.raises(DataError, match=r"train/feats.scp, line 2: utterance 'ann-1' is not in train/utt2spk"):
+        prepare(voices / "k.yaml", console=quiet())
 
 
 def test_a_folder_for_each_class_may_hold_files_of_frames(voices: Path) -> None:

@@ -1,7 +1,7 @@
 """What a file or folder holds, for a person; and the cache."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def _features(path: Path) -> Iterator[str]:
     total = sum(entry.duration for entry in entries)
     yield f"{path}: features of {len(entries)} recordings, {duration(total)}, {sum(e.n_frames for e in entries)} frames"
     about = _spec(path)
-    yield f"made from {about['sample_rate']} Hz, channel {about['channel']}"
+    yield f"made from {_source(about)}"
     yield ", ".join(f"{key} {value}" for key, value in about["features"].items())
 
 
@@ -103,7 +103,7 @@ def describe_cache(folder: Path | None) -> str:
         about = _spec(store)
         lines.append(
             f"  features/{store.name}: {len(entries)} recordings, {_size(store)}, "
-            f"{about['features'].get('preset', '?')} at {about['sample_rate']} Hz"
+            f"{about['features'].get('preset', 'frames')}, {_source(about)}"
         )
     models = cache / "models"
     lines.append(f"  models: {len(list(models.glob(f'*{SUFFIX}')))} trained models, {_size(models)}")
@@ -156,6 +156,13 @@ def _spec(store: Path) -> dict[str, Any]:
     except (ValueError, AttributeError):
         pass
     raise DataError(f"{store / SPEC}: damaged; a run that uses these features writes it again, or remove the folder")
+
+
+def _source(about: Mapping[str, Any]) -> str:
+    """What features of a store were made from."""
+    if "given_dims" in about["features"]:
+        return f"frames of {about['features']['given_dims']} dimensions that another program computed"
+    return f"{about['sample_rate']} Hz, channel {about['channel']}"
 
 
 def _is_hex(name: str, length: int) -> bool:

@@ -52,7 +52,10 @@ def with_frames(corpus: Corpus, where: str | None, vad: str | None = None, *, sk
     notes: list[str] = []
     found = _recordings(corpus) if where is None else _places(corpus, where, "corpus.features", skip, notes)
     speech = [None] * len(corpus) if vad is None else [one.path for one in _places(corpus, vad, "corpus.vad", skip, [])]
-    moved = tuple(replace(one, speech=chosen) for one, chosen in zip(found, speech, strict=True))
+    moved = tuple(
+        replace(one, speech=chosen, recording=was.path.relative_to(corpus.root).as_posix())
+        for one, chosen, was in zip(found, speech, corpus, strict=True)
+    )
     root = common_root([one.path for one in moved], corpus.root)
     return replace(corpus, utterances=moved, notes=tuple(notes), root=root)
 

@@ -248,7 +248,7 @@ def _unit(corpus: Corpus, utterance: Utterance, group: str | None, classes: bool
     """What stays together: the group, where one is named that is no class to be trained itself; else the recording."""
     if group and (group != corpus.label or not classes):
         return utterance.label(group)
-    return utterance.path.relative_to(corpus.root).as_posix()
+    return utterance.recording or utterance.path.relative_to(corpus.root).as_posix()
 
 
 def _strata(

@@ -21,6 +21,7 @@ from speechgmm.corpus.readers.files import SPLIT_NAMES, is_passed_over
 from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance, common_root
 from speechgmm.errors import DataError
+from speechgmm.io.given_frames import place_of, sources_in
 from speechgmm.io.tables import windows_path
 
 NEEDS: Final = {"speaker": "utt2spk", "gender": "spk2gender", "text": "text"}
@@ -50,7 +51,7 @@ class _Table:
         return self.values[key][1] if key in self.values else ""
 
 
-def read_kaldi(path: Path, root: Path | None, label: str) -> Corpus:
+def read_kaldi(path: Path, root: Path | None, label: str, *, given: bool = False) -> Corpus:
     """The utterances of a data directory, or of ``train``, ``dev``, ``test`` and ``ubm`` below a folder.
 
     Labels: utterance and recording (names); speaker, gender and text where utt2spk, spk2gender and text are there; and
@@ -61,12 +62,14 @@ def read_kaldi(path: Path, root: Path | None, label: str) -> Corpus:
         root: What relative paths in wav.scp are relative to and must not leave; default: the folder that ``path`` lies
             in, which for ``data`` is where Kaldi's scripts are run. Absolute paths, which are usual, may lie anywhere.
         label: The column to model.
+        given: Recordings are the frames of feats.scp, and wav.scp is not needed.
 
     Raises:
         DataError: A file is missing or lines are wrong (all are listed); a wav.scp that holds commands.
     """
     notes: list[str] = []
-    folders = _directories(path, notes)
+    scp = "feats.scp" if given else "wav.scp"
+    folders = _directories(path, notes, scp)
     others = sorted({column for folder in folders.values() for column in _other_columns(folder)})
     check_label(label, ("utterance", "recording", *NEEDS, *others), "a Kaldi data directory")
     base = (root or path.parent).absolute()
@@ -77,7 +80,8 @@ def read_kaldi(path: Path, root: Path | None, label: str) -> Corpus:
         if label in NEEDS and not (folder / NEEDS[label]).is_file():
             problems.append(f"{folder.name}: corpus.label is {label!r}, which needs a file {NEEDS[label]}")
             continue
-        found = _read_directory(folder, base, split, label, problems, notes, relative)
+        recordings = _frames(folder) if given else _recordings(folder, base, problems, relative)
+        found = _read_directory(folder, recordings, split, label, problems, notes)
         utterances.extend(found)
     sides: dict[str, Utterance] = {}
     for utterance in utterances:
@@ -86,21 +90,21 @@ def read_kaldi(path: Path, root: Path | None, label: str) -> Corpus:
             problems.append(f"{utterance.source}: utterance {utterance.id!r} is also that of {other.source}")
     refuse(path, problems, PIPES if any(problem.endswith("is a command") for problem in problems) else "")
     if not utterances:
-        raise DataError(f"{path}: no utterance in {' or '.join(sorted(f'{f.name}/wav.scp' for f in folders.values()))}")
+        raise DataError(f"{path}: no utterance in {' or '.join(sorted(f'{f.name}/{scp}' for f in folders.values()))}")
     _check_base(relative, base, path)
     return Corpus(tuple(utterances), label, common_root([one.path for one in utterances], base), tuple(notes))
 
 
-def _directories(path: Path, notes: list[str]) -> dict[str, Path]:
+def _directories(path: Path, notes: list[str], scp: str) -> dict[str, Path]:
     """Split -> data directory; the split is "" where there is one directory; what is left aside goes to ``notes``."""
-    if (path / "wav.scp").is_file():
+    if (path / scp).is_file():
         return {"": path}
 
     def has_directories(folder: Path) -> bool:
-        return (folder / "wav.scp").is_file() or any(folder.glob("*/wav.scp"))
+        return (folder / scp).is_file() or any(folder.glob(f"*/{scp}"))
 
-    check_root(path, has_directories, "a Kaldi data directory (no wav.scp in it or one level below)", "corpus.path")
-    found = sorted(file.parent for file in path.glob("*/wav.scp") if not is_passed_over(file.parent.name))
+    check_root(path, has_directories, f"a Kaldi data directory (no {scp} in it or one level below)", "corpus.path")
+    found = sorted(file.parent for file in path.glob(f"*/{scp}") if not is_passed_over(file.parent.name))
     by_split: dict[str, Path] = {}
     for folder in found:
         split = SPLIT_NAMES.get(folder.name.lower())
@@ -119,10 +123,25 @@ def _directories(path: Path, notes: list[str]) -> dict[str, Path]:
     return {split: by_split[split] for split in SPLITS if split in by_split}
 
 
-def _read_directory(
-    folder: Path, base: Path, split: str, label: str, problems: list[str], notes: list[str], relative: list[str]
-) -> list[Utterance]:
-    """The utterances of one directory; what is wrong is added to ``problems``."""
+@dataclass(frozen=True, slots=True)
+class _Recordings:
+    """What an scp of a directory lists."""
+
+    scp: _Table
+    files: Mapping[str, Path]  # recording -> file, of those whose line is right
+    are_frames: bool = False  # each is of an utterance
+
+
+def _frames(folder: Path) -> _Recordings:
+    """The frames that feats.scp lists, those of segments where it has whole recordings."""
+    sources = sources_in(folder / "feats.scp")
+    lines = {name: (number, "") for number, name in enumerate(sources, 1)}
+    files = {name: place_of(source) for name, source in sources.items()}
+    return _Recordings(_Table(f"{folder.name}/feats.scp", lines), files, are_frames=True)
+
+
+def _recordings(folder: Path, base: Path, problems: list[str], relative: list[str]) -> _Recordings:
+    """The recordings of wav.scp; what is wrong is added to ``problems``, and relative paths to ``relative``."""
     scp = _table(folder, "wav.scp", problems)
     files: dict[str, Path] = {}
     for recording, (line, entry) in scp.values.items():
@@ -145,10 +164,18 @@ def _read_directory(
                 problems.append(
                     f"{where}: {entry!r} leaves {base} (corpus.root); if that is meant, write it as absolute"
                 )
+    return _Recordings(scp, files)
+
+
+def _read_directory(
+    folder: Path, recordings: _Recordings, split: str, label: str, problems: list[str], notes: list[str]
+) -> list[Utterance]:
+    """The utterances of one directory; what is wrong is added to ``problems``."""
+    scp, files = recordings.scp, recordings.files
     speakers, genders, texts = (_table(folder, name, problems) for name in ("utt2spk", "spk2gender", "text"))
     others = {column: _table(folder, f"utt2{column}", problems) for column in _other_columns(folder)}
     utterances: list[Utterance] = []
-    stretches = list(_stretches(folder, scp, problems))
+    stretches = list(_stretches(folder, scp, problems, whole=recordings.are_frames))
     for name, recording, start, end, source in stretches:
         if recording not in scp.values:
             problems.append(f"{source}: recording {recording!r} is not in {scp.name}")
@@ -178,10 +205,10 @@ def _other_columns(folder: Path) -> list[str]:
 
 
 def _stretches(
-    folder: Path, scp: _Table, problems: list[str]
+    folder: Path, scp: _Table, problems: list[str], *, whole: bool
 ) -> Iterator[tuple[str, str, float | None, float | None, str]]:
     """(utterance, recording, start, end, source), from segments where there are any, else one per recording."""
-    if not (folder / "segments").is_file():
+    if whole or not (folder / "segments").is_file():
         for name, (line, _) in scp.values.items():
             yield name, name, None, None, f"{scp.name}, line {line}"
         return

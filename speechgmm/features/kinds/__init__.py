@@ -125,7 +125,16 @@ def feature_kind(spec: "FeatureSpec") -> FeatureKind:
     >>> feature_kind(FeatureSpec(kind="f0")).keeps
     'voiced'
     """
-    found: FeatureKind = import_module(f"{__name__}.{kind_name(spec)}").KIND
+    return kind_named(kind_name(spec))
+
+
+def kind_named(name: str) -> FeatureKind:
+    """How the frames of a kind of `KINDS` are computed.
+
+    >>> kind_named("f0").keeps
+    'voiced'
+    """
+    found: FeatureKind = import_module(f"{__name__}.{name}").KIND
     return found
 
 
