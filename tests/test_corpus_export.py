@@ -10,6 +10,7 @@ import soundfile
 from conftest import hum
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load_file
 
 from speechgmm.config import load_config
 from speechgmm.corpus import Corpus, Utterance
@@ -20,8 +21,11 @@ from speechgmm.engine.console import Console
 from speechgmm.engine.corpus_export import export_corpus
 from speechgmm.engine.extraction import extract
 from speechgmm.engine.job import Job, prepare
+from speechgmm.engine.runs import run
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.frame_files import list_sources, read_frames
+from speechgmm.io.frame_files.htk import read_header
+from speechgmm.io.run_files import RunFile
 
 
 def job_of(config_file: Path, *overrides: str) -> Job:
@@ -130,6 +134,31 @@ def test_exported_frames_and_their_manifest_fit_together(config_file: Path, tmp_
     for one, piece in zip(features.corpus, features.pieces, strict=True):
         source = replace(sources[one.id], dimension=piece.load().shape[1])
         np.testing.assert_array_equal(read_frames(source), piece.load())
+
+
+@pytest.mark.parametrize("form", ["npz", "kaldi"])
+def test_models_of_exported_frames_are_those_of_the_recordings(config_file: Path, tmp_path: Path, form: str):
+    console, place = Console(quiet=True), tmp_path / "out"
+    first = run(load_config(config_file), output=tmp_path / "first", console=console)
+    export_corpus(job_of(config_file), place, form, with_frames=form == "kaldi")
+    corpus = {
+        "npz": f"{{kind: manifest, path: {place}/manifest.tsv, root: hums, features: {place}/features.npz, ",
+        "kaldi": f"{{kind: kaldi, path: {place}, features: {place}/feats.scp, ",
+    }[form]
+    again = config_file.with_name("again.yaml")
+    again.write_text(
+        f"corpus: {corpus}label: pitch}}\nfeatures: {{kind: given, n_dims: 26}}\n"
+        "model: {n_components: 4, max_iter: 5}\ncache: cache\nparallel: {n_jobs: 1}\n"
+    )
+    second = run(load_config(again), output=tmp_path / "second", console=console)
+    models = [load_file(result.folder / RunFile.MODELS) for result in (first, second)]
+    for name in ("weights", "means", "variances", "floor", "log_priors"):
+        assert models[0][name].tobytes() == models[1][name].tobytes(), name
+    export_corpus(job_of(again), tmp_path / "htk", "htk")
+    path = next((tmp_path / "htk" / "features").rglob("*.htk"))
+    header = read_header(path.read_bytes()[:12], path.stat().st_size)
+    assert header is not None
+    assert (header.frame_shift, header.dimension, header.kind) == (0.01, 26, "USER")
 
 
 def test_all_frames_are_written_unless_those_of_models_are_asked_for(config_file: Path, tmp_path: Path):
