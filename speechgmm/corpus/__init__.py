@@ -75,7 +75,7 @@ def _read(
         if path is None:
             what = {"manifest": "its table", "kaldi": "its data directory"}.get(spec.kind, "its manifests")
             raise ConfigError(f"corpus.path: a corpus of kind {spec.kind!r} needs the path of {what}")
-        return _read_table(spec, path, root)
+        return _read_table(spec, path, root, given=given and spec.features is None)
     if root is None:
         raise ConfigError(f"corpus.root: a corpus of kind {spec.kind!r} needs the folder of its recordings")
     if spec.kind == "espeak":
@@ -94,7 +94,7 @@ def _read(
     return corpus
 
 
-def _read_table(spec: CorpusSpec, path: Path, root: Path | None) -> Corpus:
+def _read_table(spec: CorpusSpec, path: Path, root: Path | None, *, given: bool) -> Corpus:
     from speechgmm.corpus.readers.kaldi import read_kaldi
     from speechgmm.corpus.readers.lhotse import read_lhotse
     from speechgmm.corpus.readers.manifest import read_manifest
@@ -110,7 +110,7 @@ def _read_table(spec: CorpusSpec, path: Path, root: Path | None) -> Corpus:
         )
     if spec.kind == "lhotse":
         return read_lhotse(path, root, spec.label)
-    return read_kaldi(path, root, spec.label)
+    return read_kaldi(path, root, spec.label, given=given)
 
 
 def _read_folder(spec: CorpusSpec, root: Path, *, given: bool) -> Corpus:
