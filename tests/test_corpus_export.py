@@ -10,6 +10,7 @@ import soundfile
 from conftest import hum
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load_file
 
 from speechgmm.config import load_config
 from speechgmm.corpus import Corpus, Utterance
@@ -20,8 +21,12 @@ from speechgmm.engine.console import Console
 from speechgmm.engine.corpus_export import export_corpus
 from speechgmm.engine.extraction import extract
 from speechgmm.engine.job import Job, prepare
+from speechgmm.engine.runs import run
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.frame_files import list_sources, read_frames
+from speechgmm.io.frame_files.htk import read_header
+from speechgmm.io.given_frames import source_at
+from speechgmm.io.run_files import RunFile
 
 
 def job_of(config_file: Path, *overrides: str) -> Job:
@@ -100,7 +105,10 @@ def test_ids_that_kaldi_does_not_take_are_changed_and_said_and_never_the_same():
 
 def test_kaldi_reads_the_frames_that_are_exported_and_they_are_those_of_the_run(config_file: Path, tmp_path: Path):
     job = job_of(config_file, "corpus.label=speaker")
-    assert export_corpus(job, tmp_path / "k", "kaldi", with_frames=True)[-1] == tmp_path / "k" / "feats.scp"
+    assert export_corpus(job, tmp_path / "k", "kaldi", with_frames=True) == [
+        tmp_path / "k" / "train",
+        tmp_path / "k" / "test",
+    ]
     expected = {one.id: piece for one, piece in zip(*(lambda f: (f.corpus, f.pieces))(extract(job)), strict=True)}
     read = {}
     for split in ("train", "test"):
@@ -111,7 +119,7 @@ def test_kaldi_reads_the_frames_that_are_exported_and_they_are_those_of_the_run(
         name = next(name for name in read if name.endswith(one.id))
         frames = expected[one.id].normalisation.apply(read[name]) if expected[one.id].normalisation else read[name]
         np.testing.assert_allclose(frames, expected[one.id].load(), atol=1e-5)
-    assert [*list_sources(tmp_path / "k")] == sorted(read)
+    assert {name for split in ("train", "test") for name in list_sources(tmp_path / "k" / split)} == {*read}
     back = read_kaldi(tmp_path / "k", None, "speaker")
     assert sorted(one.path for one in back) == sorted(job.corpus.paths())
 
@@ -130,6 +138,52 @@ def test_exported_frames_and_their_manifest_fit_together(config_file: Path, tmp_
     for one, piece in zip(features.corpus, features.pieces, strict=True):
         source = replace(sources[one.id], dimension=piece.load().shape[1])
         np.testing.assert_array_equal(read_frames(source), piece.load())
+
+
+@pytest.mark.parametrize("form", ["npz", "kaldi"])
+def test_models_of_exported_frames_are_those_of_the_recordings(config_file: Path, tmp_path: Path, form: str):
+    console, place = Console(quiet=True), tmp_path / "out"
+    first = run(load_config(config_file), output=tmp_path / "first", console=console)
+    export_corpus(job_of(config_file), place, form, with_frames=form == "kaldi")
+    corpus = {
+        "npz": f"{{kind: manifest, path: {place}/manifest.tsv, root: hums, features: {place}/features.npz, ",
+        "kaldi": f"{{kind: kaldi, path: {place}, ",
+    }[form]
+    again = config_file.with_name("again.yaml")
+    again.write_text(
+        f"corpus: {corpus}label: pitch}}\nfeatures: {{kind: given, n_dims: 26}}\n"
+        "model: {n_components: 4, max_iter: 5}\ncache: cache\nparallel: {n_jobs: 1}\n"
+    )
+    second = run(load_config(again), output=tmp_path / "second", console=console)
+    models = [load_file(result.folder / RunFile.MODELS) for result in (first, second)]
+    for name in ("weights", "means", "variances", "floor", "log_priors"):
+        assert models[0][name].tobytes() == models[1][name].tobytes(), name
+    export_corpus(job_of(again), tmp_path / "htk", "htk")
+    path = next((tmp_path / "htk" / "features").rglob("*.htk"))
+    header = read_header(path.read_bytes()[:12], path.stat().st_size)
+    assert header is not None
+    assert (header.frame_shift, header.dimension, header.kind) == (0.01, 26, "USER")
+
+
+def test_a_data_directory_of_features_alone_is_written_and_read(config_file: Path, tmp_path: Path):
+    export_corpus(job_of(config_file), tmp_path / "all", "npz")
+    given = config_file.with_name("given.yaml")
+    given.write_text(
+        f"corpus: {{kind: manifest, path: {tmp_path}/all/manifest.tsv, root: hums, label: pitch, "
+        f"features: {tmp_path}/all/features.npz}}\nfeatures: {{kind: given}}\ncache: cache\nparallel: {{n_jobs: 1}}\n"
+    )
+    with pytest.raises(ConfigError, match="has features alone"):
+        export_corpus(job_of(given), tmp_path / "k", "kaldi")
+    export_corpus(job_of(given), tmp_path / "k", "kaldi", with_frames=True)
+    assert not [*tmp_path.rglob("k/*/wav.scp")]
+    with pytest.raises(DataError, match=r"no wav\.scp"):
+        read_kaldi(tmp_path / "k", None, "pitch")
+    back = read_kaldi(tmp_path / "k", None, "pitch", given=True)
+    expected = {one.id: (one.split, one.label("pitch")) for one in job_of(given).corpus}
+    assert {one.id: (one.split, one.label("pitch")) for one in back} == expected
+    every = list_sources(tmp_path / "all" / "features.npz")
+    for one in back:
+        np.testing.assert_array_equal(read_frames(source_at(one.path)), read_frames(every[one.id]))
 
 
 def test_all_frames_are_written_unless_those_of_models_are_asked_for(config_file: Path, tmp_path: Path):

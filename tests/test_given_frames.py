@@ -550,7 +550,7 @@ def test_a_kaldi_directory_may_have_frames_and_no_recordings(voices: Path) -> No
     run(voices / "k.yaml", output=voices / "kaldi", console=quiet(), until="train")
     assert parameters(voices / "kaldi") == trained(voices)
     (voices / "data" / "train" / "utt2spk").write_text("ann-0 ann\n")
-    with pytest.raises(DataError, match=r"train/feats.scp, line 2: utterance 'ann-1' is not in train/utt2spk"):
+    with pytest.raises(DataError, match=r"train/feats.scp, ann-1: utterance 'ann-1' is not in train/utt2spk"):
         prepare(voices / "k.yaml", console=quiet())
 
 

@@ -1,6 +1,7 @@
 """Scores as CSV: every program that reads CSV finds the scores and the truth of the file."""
 
 import csv
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speechgmm.cli import main
 from speechgmm.errors import DataError
 from speechgmm.io.score_csv import score_csv
 from speechgmm.io.score_file import TrialScores, read_scores
@@ -56,6 +58,24 @@ def test_the_truth_is_that_of_a_list_of_trials_where_one_is_given(tmp_path: Path
     (tmp_path / "trials").write_text("anna b.wav nontarget\nben a.wav target\n")
     with pytest.raises(DataError, match=r"no trial of model 'anna' and test 'a\.wav'"):
         score_csv(tmp_path / "scores", tmp_path / "trials")
+
+
+def test_scores_of_recordings_keep_their_columns(tmp_path: Path):
+    path = tmp_path / "scores.tsv"
+    path.write_text("id\tcondition\tscore\nx, y\tanomaly\t2.5\n")
+    assert score_csv(path) == 'id,condition,score\n"x, y",anomaly,2.5\n'
+
+
+def test_the_command_takes_the_folder_of_a_run_whatever_the_form_of_its_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    rows = b"id\ttrue\tpredicted\tn_frames\ta\tb\nx\tb\tb\t5\t-1.5\t-0.5\n"
+    (tmp_path / "scores.tsv.gz").write_bytes(gzip.compress(rows))
+    monkeypatch.setattr("sys.argv", ["speechgmm", "export-scores", str(tmp_path), "--out", str(tmp_path / "a.csv")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert (tmp_path / "a.csv").read_text() == "id,true,predicted,n_frames,a,b\nx,b,b,5,-1.5,-0.5\n"
 
 
 def test_scores_of_classes_have_a_column_for_each_class_and_no_trials(tmp_path: Path):

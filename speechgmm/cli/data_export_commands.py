@@ -81,10 +81,10 @@ class ExportScores:
     def run(self) -> None:
         """Write the file, and print its name."""
         from speechgmm.io.atomic import write_text
-        from speechgmm.io.run_files import RunFile
         from speechgmm.io.score_csv import score_csv
+        from speechgmm.io.score_forms import scores_path
         from speechgmm.report.text import shown
 
-        path = self.scores / RunFile.SCORES if (self.scores / RunFile.SCORES).is_file() else self.scores
+        path = scores_path(self.scores) if self.scores.is_dir() else self.scores
         write_text(self.out, score_csv(path, self.trials))
         print(shown(self.out))

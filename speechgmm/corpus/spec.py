@@ -144,7 +144,7 @@ class CorpusSpec:
         "features.kind given: where the frames of each recording are: a pattern such as feats/{stem}.npy, with {id}, "
         "{path} (below root, without ending), {stem} or {COLUMN}, relative to the configuration file; a Kaldi "
         "feats.scp, an .npz or a folder, by names; or column:NAME, paths in a column, relative to root; default: the "
-        "recordings are files of frames",
+        "recordings are files of frames; kaldi: those of feats.scp",
         is_path=True,
     )
     vad: str | None = setting(

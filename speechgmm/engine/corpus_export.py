@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.corpus import Corpus
-from speechgmm.corpus.writers.kaldi import kaldi_names, write_kaldi
+from speechgmm.corpus.writers.kaldi import kaldi_names, sorting_key, write_kaldi
 from speechgmm.corpus.writers.lhotse import write_lhotse
 from speechgmm.engine.extraction import extract
 from speechgmm.engine.frames import Features, Piece
@@ -84,7 +84,7 @@ def export_corpus(
         return _kaldi(job, folder, corpus, features, as_models_see_them)
     if features is None:
         return write_lhotse(folder, corpus, job.audio.channel)
-    named = _named(features, [one.id for one in corpus], as_models_see_them)
+    named = ((one.id, _frames(piece, as_models_see_them)) for one, piece in zip(corpus, features.pieces, strict=True))
     _write_frames(job, folder, form, named)
     _write_manifest(folder / MANIFEST, corpus)
     return [folder / MANIFEST, folder / ("features.npz" if form == "npz" else "features")]
@@ -102,26 +102,21 @@ def _kaldi(job: Job, folder: Path, corpus: Corpus, features: Features | None, as
     corpus, notes = kaldi_names(corpus)
     for note in notes:
         job.console.warn(note)
-    directories = write_kaldi(folder, corpus)
-    if features is None:
-        return directories
-    order = np.argsort([one.id.encode("utf-8", "surrogateescape") for one in corpus], kind="stable")
-    names = [one.id for one in corpus]
-    named = _named(features, names, as_models_see_them, order=[int(n) for n in order])
-    scp = folder / "feats.scp"
-    write_ark(folder / "feats.ark", named, scp)
-    lines = dict(line.split(" ", 1) for line in scp.read_text("utf-8", "surrogateescape").splitlines())
-    for split in dict.fromkeys(one.split for one in corpus):
-        own = sorted((one.id for one in corpus.split(split)), key=lambda name: name.encode("utf-8", "surrogateescape"))
-        write_text(folder / split / "feats.scp", "".join(f"{name} {lines[name]}\n" for name in own))
-    return [*directories, scp]
+    has_audio = job.audio.features.kind != "given"
+    if features is None and not has_audio:
+        raise ConfigError("the corpus has features alone; ask for them (features)", arguments=("features",))
+    directories = write_kaldi(folder, corpus, has_audio=has_audio)
+    for split, directory in directories.items():
+        if features is not None:
+            own = [n for n, one in enumerate(corpus) if one.split == split]
+            own.sort(key=lambda n: sorting_key(corpus.utterances[n].id))
+            named = ((corpus.utterances[n].id, _frames(features.pieces[n], as_models_see_them)) for n in own)
+            write_ark(directory / "feats.ark", named, directory / "feats.scp")
+    return [*directories.values()]
 
 
-def _named(features: Features, names: list[str], as_models_see_them: bool, order: list[int] | None = None) -> Named:
-    """(name, frames) of each utterance, one at a time."""
-    for n in range(len(names)) if order is None else order:
-        piece = features.pieces[n]
-        yield names[n], piece.load() if as_models_see_them else unnormalised(piece)
+def _frames(piece: Piece, as_models_see_them: bool) -> Frames:
+    return piece.load() if as_models_see_them else unnormalised(piece)
 
 
 def unnormalised(piece: Piece) -> Frames:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from speechgmm.errors import DataError
 from speechgmm.io.score_file import TrialScores, read_scores, read_truth
+from speechgmm.io.score_forms import score_rows
 
 
 def score_csv(path: Path, trials: Path | None = None) -> str:
@@ -17,7 +18,8 @@ def score_csv(path: Path, trials: Path | None = None) -> str:
 
     Of trials, a row each: ``trial`` (a number, from 1), ``model``, ``test``, ``score`` and ``llr`` (nats) as far as the
     file has them, and ``label``, 1 for a target and 0 for a non-target, where the truth is known. Of classes, a row for
-    each test item: ``id``, ``true``, ``predicted``, ``n_frames`` and a column for each class.
+    each test item: ``id``, ``true``, ``predicted``, ``n_frames`` and a column for each class. Of recordings, each with
+    one score (``id`` and ``score`` in the header, as for anomalies), the columns of the file.
 
     Parameters
     ----------
@@ -42,14 +44,18 @@ def score_csv(path: Path, trials: Path | None = None) -> str:
     1,anna,one.wav,2.5,1
     2,anna,two.wav,-1.0,0
     """
+    rows = score_rows(path) if path.is_file() else iter(())
+    head = next(rows, [])
+    if {"id", "score"} <= {*head} and trials is None:
+        return _csv(head, rows)
     found = read_scores(path)
     if isinstance(found, TrialScores):
         return _trials(found, path, trials)
     if trials is not None:
         raise DataError(f"{path}: scores of classes; expected scores of trials, for a list of trials was given")
-    rows = zip(found.ids, found.true, found.predicted, found.n_frames.tolist(), found.scores.tolist(), strict=True)
-    head = ("id", "true", "predicted", "n_frames", *found.labels)
-    return _csv(head, ((*first, *scores) for *first, scores in rows))
+    items = zip(found.ids, found.true, found.predicted, found.n_frames.tolist(), found.scores.tolist(), strict=True)
+    head = ["id", "true", "predicted", "n_frames", *found.labels]
+    return _csv(head, ((*first, *scores) for *first, scores in items))
 
 
 def _trials(found: TrialScores, path: Path, trials: Path | None) -> str:

@@ -21,7 +21,8 @@ from speechgmm.corpus.readers.files import SPLIT_NAMES, is_passed_over
 from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance, common_root
 from speechgmm.errors import DataError
-from speechgmm.io.given_frames import place_of, sources_in
+from speechgmm.io.frame_files.kaldi_lists import scp_sources
+from speechgmm.io.given_frames import place_of
 from speechgmm.io.tables import windows_path
 
 NEEDS: Final = {"speaker": "utt2spk", "gender": "spk2gender", "text": "text"}
@@ -62,14 +63,14 @@ def read_kaldi(path: Path, root: Path | None, label: str, *, given: bool = False
         root: What relative paths in wav.scp are relative to and must not leave; default: the folder that ``path`` lies
             in, which for ``data`` is where Kaldi's scripts are run. Absolute paths, which are usual, may lie anywhere.
         label: The column to model.
-        given: Recordings are the frames of feats.scp, and wav.scp is not needed.
+        given: Recordings are frames that another program computed: those of feats.scp, and no wav.scp is needed.
 
     Raises:
-        DataError: A file is missing or lines are wrong (all are listed); a wav.scp that holds commands.
+        DataError: A file is missing or lines are wrong (all are listed); a list that holds commands.
     """
     notes: list[str] = []
-    scp = "feats.scp" if given else "wav.scp"
-    folders = _directories(path, notes, scp)
+    listed = "feats.scp" if given else "wav.scp"
+    folders = _directories(path, listed, notes)
     others = sorted({column for folder in folders.values() for column in _other_columns(folder)})
     check_label(label, ("utterance", "recording", *NEEDS, *others), "a Kaldi data directory")
     base = (root or path.parent).absolute()
@@ -80,9 +81,15 @@ def read_kaldi(path: Path, root: Path | None, label: str, *, given: bool = False
         if label in NEEDS and not (folder / NEEDS[label]).is_file():
             problems.append(f"{folder.name}: corpus.label is {label!r}, which needs a file {NEEDS[label]}")
             continue
-        recordings = _frames(folder) if given else _recordings(folder, base, problems, relative)
-        found = _read_directory(folder, recordings, split, label, problems, notes)
-        utterances.extend(found)
+        scp = _table(folder, listed, problems)
+        if given:
+            sources = scp_sources(folder / listed, root)
+            files = {name: place_of(source) for name, source in sources.items()}
+            stretches: list[_Stretch] = [(name, name, None, None, f"{scp.name}, {name}") for name in sources]
+        else:
+            files = _audio_files(scp, base, problems, relative)
+            stretches = list(_stretches(folder, scp, problems))
+        utterances.extend(_read_directory(folder, stretches, files, split, label, problems, notes))
     sides: dict[str, Utterance] = {}
     for utterance in utterances:
         other = sides.setdefault(utterance.id, utterance)
@@ -90,21 +97,23 @@ def read_kaldi(path: Path, root: Path | None, label: str, *, given: bool = False
             problems.append(f"{utterance.source}: utterance {utterance.id!r} is also that of {other.source}")
     refuse(path, problems, PIPES if any(problem.endswith("is a command") for problem in problems) else "")
     if not utterances:
-        raise DataError(f"{path}: no utterance in {' or '.join(sorted(f'{f.name}/{scp}' for f in folders.values()))}")
+        raise DataError(
+            f"{path}: no utterance in {' or '.join(sorted(f'{f.name}/{listed}' for f in folders.values()))}"
+        )
     _check_base(relative, base, path)
     return Corpus(tuple(utterances), label, common_root([one.path for one in utterances], base), tuple(notes))
 
 
-def _directories(path: Path, notes: list[str], scp: str) -> dict[str, Path]:
+def _directories(path: Path, listed: str, notes: list[str]) -> dict[str, Path]:
     """Split -> data directory; the split is "" where there is one directory; what is left aside goes to ``notes``."""
-    if (path / scp).is_file():
+    if (path / listed).is_file():
         return {"": path}
 
     def has_directories(folder: Path) -> bool:
-        return (folder / scp).is_file() or any(folder.glob(f"*/{scp}"))
+        return (folder / listed).is_file() or any(folder.glob(f"*/{listed}"))
 
-    check_root(path, has_directories, f"a Kaldi data directory (no {scp} in it or one level below)", "corpus.path")
-    found = sorted(file.parent for file in path.glob(f"*/{scp}") if not is_passed_over(file.parent.name))
+    check_root(path, has_directories, f"a Kaldi data directory (no {listed} in it or one level below)", "corpus.path")
+    found = sorted(file.parent for file in path.glob(f"*/{listed}") if not is_passed_over(file.parent.name))
     by_split: dict[str, Path] = {}
     for folder in found:
         split = SPLIT_NAMES.get(folder.name.lower())
@@ -123,26 +132,8 @@ def _directories(path: Path, notes: list[str], scp: str) -> dict[str, Path]:
     return {split: by_split[split] for split in SPLITS if split in by_split}
 
 
-@dataclass(frozen=True, slots=True)
-class _Recordings:
-    """What an scp of a directory lists."""
-
-    scp: _Table
-    files: Mapping[str, Path]  # recording -> file, of those whose line is right
-    are_frames: bool = False  # each is of an utterance
-
-
-def _frames(folder: Path) -> _Recordings:
-    """The frames that feats.scp lists, those of segments where it has whole recordings."""
-    sources = sources_in(folder / "feats.scp")
-    lines = {name: (number, "") for number, name in enumerate(sources, 1)}
-    files = {name: place_of(source) for name, source in sources.items()}
-    return _Recordings(_Table(f"{folder.name}/feats.scp", lines), files, are_frames=True)
-
-
-def _recordings(folder: Path, base: Path, problems: list[str], relative: list[str]) -> _Recordings:
-    """The recordings of wav.scp; what is wrong is added to ``problems``, and relative paths to ``relative``."""
-    scp = _table(folder, "wav.scp", problems)
+def _audio_files(scp: _Table, base: Path, problems: list[str], relative: list[str]) -> dict[str, Path]:
+    """Recording -> file; what is wrong is added to ``problems``, and paths that are relative to ``relative``."""
     files: dict[str, Path] = {}
     for recording, (line, entry) in scp.values.items():
         where = f"{scp.name}, line {line}"
@@ -164,22 +155,23 @@ def _recordings(folder: Path, base: Path, problems: list[str], relative: list[st
                 problems.append(
                     f"{where}: {entry!r} leaves {base} (corpus.root); if that is meant, write it as absolute"
                 )
-    return _Recordings(scp, files)
+    return files
 
 
 def _read_directory(
-    folder: Path, recordings: _Recordings, split: str, label: str, problems: list[str], notes: list[str]
+    folder: Path,
+    stretches: "Sequence[_Stretch]",
+    files: Mapping[str, Path],
+    split: str,
+    label: str,
+    problems: list[str],
+    notes: list[str],
 ) -> list[Utterance]:
     """The utterances of one directory; what is wrong is added to ``problems``."""
-    scp, files = recordings.scp, recordings.files
     speakers, genders, texts = (_table(folder, name, problems) for name in ("utt2spk", "spk2gender", "text"))
     others = {column: _table(folder, f"utt2{column}", problems) for column in _other_columns(folder)}
     utterances: list[Utterance] = []
-    stretches = list(_stretches(folder, scp, problems, whole=recordings.are_frames))
     for name, recording, start, end, source in stretches:
-        if recording not in scp.values:
-            problems.append(f"{source}: recording {recording!r} is not in {scp.name}")
-            continue
         labels = {"utterance": name, "recording": recording, "speaker": speakers.get(name), "text": texts.get(name)}
         labels["gender"] = genders.get(labels["speaker"])
         labels |= {column: values.get(name) for column, values in others.items()}
@@ -204,11 +196,13 @@ def _other_columns(folder: Path) -> list[str]:
     return [name for name in names if name and name not in (*NO_LABELS, "utterance", "recording", *NEEDS)]
 
 
-def _stretches(
-    folder: Path, scp: _Table, problems: list[str], *, whole: bool
-) -> Iterator[tuple[str, str, float | None, float | None, str]]:
-    """(utterance, recording, start, end, source), from segments where there are any, else one per recording."""
-    if whole or not (folder / "segments").is_file():
+_Stretch = tuple[str, str, float | None, float | None, str]
+"""Utterance, recording, start, end, source."""
+
+
+def _stretches(folder: Path, scp: _Table, problems: list[str]) -> Iterator[_Stretch]:
+    """What segments says, where there are any, else one for each recording."""
+    if not (folder / "segments").is_file():
         for name, (line, _) in scp.values.items():
             yield name, name, None, None, f"{scp.name}, line {line}"
         return
@@ -216,6 +210,9 @@ def _stretches(
     for name, (line, rest) in table.values.items():
         source = f"{table.name}, line {line}"
         cells = rest.split()
+        if cells and cells[0] not in scp.values:
+            problems.append(f"{source}: recording {cells[0]!r} is not in {scp.name}")
+            continue
         if len(cells) == 4:
             problems.append(f"{source}: a fifth column is a channel, which corpus.channel chooses for all; take it out")
             continue

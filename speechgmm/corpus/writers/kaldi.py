@@ -38,7 +38,7 @@ def kaldi_names(corpus: Corpus) -> tuple[Corpus, tuple[str, ...]]:
     speakers = [_speaker(one) for one in named]
     ids = [one.id for one in named]
     if sorted(zip(ids, speakers, strict=True), key=_order) != sorted(
-        zip(ids, speakers, strict=True), key=lambda pair: (_bytes(pair[1]), _bytes(pair[0]))
+        zip(ids, speakers, strict=True), key=lambda pair: (sorting_key(pair[1]), sorting_key(pair[0]))
     ):
         named = tuple(replace(one, id=f"{_speaker(one)}-{one.id}") for one in named)
         notes.append(f"the speaker stands before each id, as Kaldi's sorting needs it, such as {named[0].id}")
@@ -50,10 +50,10 @@ def kaldi_names(corpus: Corpus) -> tuple[Corpus, tuple[str, ...]]:
 
 
 def _order(pair: tuple[str, str]) -> tuple[bytes, bytes]:
-    return _bytes(pair[0]), _bytes(pair[1])
+    return sorting_key(pair[0]), sorting_key(pair[1])
 
 
-def write_kaldi(folder: Path, corpus: Corpus) -> list[Path]:
+def write_kaldi(folder: Path, corpus: Corpus, *, has_audio: bool = True) -> dict[str, Path]:
     """Write a data directory, or one for each split below ``folder``.
 
     Parameters
@@ -63,11 +63,13 @@ def write_kaldi(folder: Path, corpus: Corpus) -> list[Path]:
     corpus
         With ids as `kaldi_names` gives them. Its column ``speaker`` goes to utt2spk; where there is none, each
         utterance is a speaker, as Kaldi does. Columns ``gender`` or ``sex`` go to spk2gender, ``text`` to text.
+    has_audio
+        Its paths are recordings, which go to wav.scp and segments.
 
     Returns
     -------
-    list of Path
-        The data directories.
+    dict
+        Split -> its data directory.
 
     Raises
     ------
@@ -76,12 +78,14 @@ def write_kaldi(folder: Path, corpus: Corpus) -> list[Path]:
     """
     folders = {one.split: folder / one.split for one in corpus}
     for split, directory in folders.items():
-        _write_directory(directory, [one for one in corpus if one.split == split], corpus.root)
-    return [*folders.values()]
+        utterances = sorted(corpus.split(split), key=lambda one: sorting_key(one.id))
+        if has_audio:
+            _write_recordings(directory, utterances, corpus.root)
+        _write_labels(directory, utterances)
+    return folders
 
 
-def _write_directory(directory: Path, utterances: Sequence[Utterance], root: Path) -> None:
-    utterances = sorted(utterances, key=lambda one: _bytes(one.id))
+def _write_recordings(directory: Path, utterances: Sequence[Utterance], root: Path) -> None:
     whole = all(one.start is None and one.end is None for one in utterances)
     if whole:
         _write(directory / "wav.scp", ((one.id, str(one.path.absolute())) for one in utterances))
@@ -89,6 +93,9 @@ def _write_directory(directory: Path, utterances: Sequence[Utterance], root: Pat
         recordings = _recordings(utterances, root)
         _write(directory / "wav.scp", ((name, str(path.absolute())) for path, name in recordings.items()))
         _write(directory / "segments", ((one.id, f"{recordings[one.path]} {_times(one)}") for one in utterances))
+
+
+def _write_labels(directory: Path, utterances: Sequence[Utterance]) -> None:
     of_speaker: dict[str, list[Utterance]] = {}
     for one in utterances:
         of_speaker.setdefault(_speaker(one), []).append(one)
@@ -137,12 +144,13 @@ def _plain(name: str) -> str:
     return "_".join(name.split())
 
 
-def _bytes(name: str) -> bytes:
+def sorting_key(name: str) -> bytes:
+    """What LC_ALL=C sorts a name by, as Kaldi needs it."""
     return name.encode("utf-8", "surrogateescape")
 
 
 def _write(path: Path, rows: Iterable[tuple[str, str]]) -> None:
     """Write rows sorted as LC_ALL=C sorts them, as Kaldi needs; nothing where there are none."""
-    lines = sorted(_bytes(f"{key} {value}\n") for key, value in rows)
+    lines = sorted(sorting_key(f"{key} {value}\n") for key, value in rows)
     if lines:
         write_text(path, b"".join(lines).decode("utf-8", "surrogateescape"))
