@@ -2,7 +2,7 @@
 
 from speechgmm.config.experiment import Experiment, cache_folder, data_folder
 from speechgmm.config.reading import load_config, make_config
-from speechgmm.config.spec import Config, ParallelSpec, ReportSpec
+from speechgmm.config.spec import Config, ParallelSpec, ReportSpec, TableSpec
 from speechgmm.config.task_settings import Section, TaskSettings, default_config
 from speechgmm.config.writing import (
     NOT_IN_THE_RESULT,
@@ -24,6 +24,7 @@ __all__ = [
     "ParallelSpec",
     "ReportSpec",
     "Section",
+    "TableSpec",
     "TaskSettings",
     "cache_folder",
     "config_hash",

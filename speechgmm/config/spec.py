@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, TypeVar
 from speechgmm.corpus.spec import CorpusSpec
 from speechgmm.errors import ConfigError
 from speechgmm.features.augment import AugmentSpec
+from speechgmm.features.kinds import are_given, kind_name
 from speechgmm.features.spec import FeatureSpec
 from speechgmm.gmm.spec import ModelSpec
 from speechgmm.setting import FORBID_UNKNOWN, setting
@@ -122,6 +123,32 @@ class ReportSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TableSpec:
+    """How the tables of a run are written.
+
+    >>> TableSpec(scores="long").gzip
+    False
+    """
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    scores: Literal["wide", "long", "parquet"] = setting(
+        "wide",
+        "scores of classes. wide: scores.tsv has a row for each test item and a column for each class; long: it has a "
+        "row for each item and class, for programs that read tables so; parquet: scores.parquet has these rows, in a "
+        "third of the space, and needs speechgmm[parquet]. Trials have one score in a row in any form",
+    )
+    gzip: bool = setting(False, "true: scores.tsv.gz instead of scores.tsv; parquet is compressed in any case")
+
+    def __post_init__(self) -> None:
+        """Refuse what would have no effect."""
+        if self.gzip and self.scores == "parquet":
+            raise ConfigError(
+                "tables.gzip has no effect with tables.scores: parquet, which is compressed; leave one of them out"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A whole experiment: what all tasks share. ``config/task_settings.py`` adds the sections of tasks as fields."""
 
@@ -145,6 +172,7 @@ class Config:
     augment: AugmentSpec = setting(AugmentSpec(), "altered copies of the recordings that are trained on")
     model: ModelSpec = setting(ModelSpec(), "the mixture of every class and how it is estimated")
     report: ReportSpec = setting(ReportSpec(), "the page that a run leaves about itself")
+    tables: TableSpec = setting(TableSpec(), "the tables that a run leaves")
     parallel: ParallelSpec = setting(ParallelSpec(), "how the work is spread over the machine")
     cache: str | None = setting(
         None,
@@ -158,6 +186,26 @@ class Config:
         """Refuse what no task can do."""
         if self.features.cmvn == "speaker" and self.corpus.label == "speaker":
             raise ConfigError(CMVN_BY_SPEAKER)
+        if are_given(self.features):
+            self._check_given()
+        elif self.corpus.features is not None:
+            raise ConfigError(
+                f"corpus.features is {self.corpus.features!r}, and features.kind: {kind_name(self.features)} computes "
+                "frames from recordings; set features.kind: given, or leave corpus.features out"
+            )
+
+    def _check_given(self) -> None:
+        """Refuse what has no effect on frames that are read from files."""
+        for key, default in (("sample_rate", None), ("resample", False), ("channel", "mix")):
+            if (value := getattr(self.corpus, key)) != default:
+                raise ConfigError(
+                    f"corpus.{key}: {value} is about samples, and features.kind: given reads frames; leave it out"
+                )
+        if self.augment != AugmentSpec():
+            raise ConfigError(
+                "augment alters samples, and features.kind: given reads frames; leave it out, or compute frames of "
+                "altered copies too and name them in the corpus"
+            )
 
     def section(self, spec: type[Spec]) -> Spec:
         """The section of that type; its defaults where it is left out.

@@ -15,7 +15,7 @@ from speechgmm.config.task_settings import default_config, section_type, unread_
 LAST = ("report", "parallel", "cache", "seed", "output")
 """Keys that are written after the sections of tasks."""
 
-NOT_IN_THE_RESULT = ("defaults", "parallel", "cache", "output", "report")
+NOT_IN_THE_RESULT = ("defaults", "parallel", "cache", "output", "report", "tables")
 """Keys that cannot change a result (the settings of a preset are in the sections): they do not count when a result
 folder is matched to its configuration."""
 

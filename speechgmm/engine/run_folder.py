@@ -4,7 +4,6 @@ Every file but ``config.yaml`` may be missing: a run that only trained, or one o
 from its file when it is first asked for, so that the metrics of a run with a million trials are there at once.
 """
 
-import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.config import plain_values
+from speechgmm.config import TableSpec, plain_values
 from speechgmm.corpus.utterance import classes_within_groups
 from speechgmm.engine.run_scores import Claims, Decisions, Row, claims_of, decisions_of, other_scores
 from speechgmm.engine.task import AnyTask, task_of_run
@@ -24,6 +23,8 @@ from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import Metric
 from speechgmm.io.atomic import write_atomically, write_text
 from speechgmm.io.run_files import FOLDS, OF_THE_MODELS, RunFile, is_run
+from speechgmm.io.score_forms import FORMS, cells_of_lines, score_rows, scores_path
+from speechgmm.io.score_table import ClassTable, write_scores
 from speechgmm.io.tables import table
 from speechgmm.io.text_file import check_regular
 
@@ -131,7 +132,11 @@ class RunFolder:
 
     def has(self, name: RunFile) -> bool:
         """Whether the file is there."""
-        return (self.folder / name).exists()
+        return self.path(name).exists()
+
+    def path(self, name: RunFile) -> Path:
+        """Where a file is; the scores are in whatever form they were written in."""
+        return scores_path(self.folder) if name == RunFile.SCORES else self.folder / name
 
     def text(self, name: RunFile) -> str:
         """A file as text."""
@@ -146,14 +151,14 @@ class RunFolder:
         """The column names of a table, without its rows: there may be a million. Empty where there is none."""
         if not self.has(name):
             return []
-        check_regular(self.folder / name)
-        with (self.folder / name).open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            return next(_cells([file.readline().rstrip("\n")]), [])
+        return next(score_rows(self.path(name)), [])
 
     def table(self, name: RunFile) -> tuple[list[str], list[list[str]]]:
         """Column names and rows of a table."""
-        # Not splitlines: a label may hold one of the rarer line ends.
-        head, *rows = _cells(self.text(name).split("\n"))
+        if name == RunFile.SCORES:
+            head, *rows = score_rows(self.path(name))
+        else:  # not splitlines: a label may hold one of the rarer line ends
+            head, *rows = cells_of_lines(self.text(name).split("\n"))
         return head, rows
 
     def rows(self, name: RunFile) -> tuple[Row, ...]:
@@ -188,6 +193,14 @@ class RunFolder:
         """Write files, by name."""
         for name, text in tables.items():
             write_text(self.folder / name, text)
+
+    def put_results(self, tables: Mapping[str, str | ClassTable], how: TableSpec) -> None:
+        """Write the tables of a test, the scores in the form that is asked for."""
+        for name, found in tables.items():
+            if name == RunFile.SCORES:
+                write_scores(self.folder, found, how.scores, compressed=how.gzip)
+            else:
+                self.put({name: found if isinstance(found, str) else "".join(found.lines("wide"))})
 
     def put_metrics(self, entries: Mapping[str, Any]) -> dict[str, Any]:
         """Write ``metrics.json``, and return what it holds."""
@@ -241,7 +254,7 @@ def read_run(folder: Path) -> RunFolder:
 
 def run_of_scores(path: Path) -> RunFolder | None:
     """The run that a table of scores lies in, given it or the run's folder; None: it is of no run."""
-    folder = path.parent if path.name == RunFile.SCORES else path
+    folder = path.parent if path.name in FORMS else path
     return RunFolder(folder) if is_run(folder) else None
 
 
@@ -256,10 +269,6 @@ def groups_of_scores(path: Path, *, owners: bool) -> tuple[dict[str, str], dict[
 
 def _metric(entries: dict[str, Any]) -> Metric | dict[str, Any]:
     return Metric.of(entries) if {"value", "n", "unit"} <= entries.keys() else entries
-
-
-def _cells(lines: Iterable[str]) -> Iterator[list[str]]:
-    return (row for row in csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if row)
 
 
 def _confusion(run: RunFolder) -> tuple[tuple[str, ...], NDArray[np.int64]] | None:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from speechgmm.evaluation import Trials, rank_trials
 from speechgmm.io.run_files import RunFile
-from speechgmm.io.score_file import LOG_POSTERIOR, class_columns, decision_columns
+from speechgmm.io.score_file import class_columns, decision_columns
+from speechgmm.io.score_forms import LOG_POSTERIOR, score_rows, widened
 
 if TYPE_CHECKING:
     from speechgmm.engine.run_folder import RunFolder
@@ -91,18 +92,25 @@ def decisions_of(run: "RunFolder") -> Decisions | None:
     """The decisions between classes; None where the table is of something else."""
     if not _are_decisions(run.heading(RunFile.SCORES)):
         return None
-    head, rows = run.table(RunFile.SCORES)
-    if not rows:
-        return None
+    rows = widened(score_rows(run.path(RunFile.SCORES)))
+    head = next(rows, [])
     classes = run.confusion[0] if run.confusion else ()
     own, first, _ = decision_columns(head)
     wanted = {*classes, *(LOG_POSTERIOR + name for name in classes)}
     columns = [number for number in range(first, len(head)) if head[number] in wanted or not classes]
     labels, are_posteriors = class_columns([head[number] for number in columns])
-    ids, true, decided = (tuple(row[own[name]] for row in rows) for name in ("id", "true", "predicted"))
-    scores = np.array([[row[number] for number in columns] for row in rows], np.float64)
+    names: list[tuple[str, ...]] = []
+    scores: list[NDArray[np.float64]] = []
+    for row in rows:  # one at a time: text takes ten times the memory of numbers
+        if len(row) != len(head):
+            raise ValueError(f"{len(row)} cells where {len(head)} are expected")
+        names.append(tuple(row[own[name]] for name in ("id", "true", "predicted")))
+        scores.append(np.array([row[number] for number in columns], np.float64))
+    if not names:
+        return None
+    ids, true, decided = zip(*names, strict=True)
     # Earlier versions put log posteriors of segments under the names of the classes alone.
-    return Decisions(ids, true, decided, scores, labels, "nats" if are_posteriors else run.task.score_unit)
+    return Decisions(ids, true, decided, np.stack(scores), labels, "nats" if are_posteriors else run.task.score_unit)
 
 
 def claims_of(run: "RunFolder") -> Claims | None:

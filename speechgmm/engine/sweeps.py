@@ -259,7 +259,8 @@ def _choose(
     evaluation = job.task.evaluate(job, pooled)
     result = Sweep(folder, job.task.criterion_name(config), tuple(points), failed, chosen, evaluation)
     place = RunFolder(folder)
-    place.put({**job.task.tables(job, pooled, evaluation), RunFile.SWEEP: sweep_table(result)})
+    place.put_results(job.task.tables(job, pooled, evaluation), config.tables)
+    place.put({RunFile.SWEEP: sweep_table(result)})
     metrics = {
         **(evaluation.metrics if evaluation else {}),
         "chosen": {fold: points[number].settings for fold, number in chosen.items()},

@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # a recording is scored without them
     from speechgmm.engine.job import Job
     from speechgmm.engine.run_folder import RunFolder
     from speechgmm.evaluation.metric import Metrics
+    from speechgmm.io.score_table import ClassTable
 
 Inputs: TypeAlias = "tuple[Features, ...]"
 """What a task trains on and tests: one set of features, or one for each of its streams."""
@@ -185,11 +186,9 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
         return {}
 
     @abstractmethod
-    def tables(self, job: Job, tested: Tested, evaluation: Evaluated | None) -> Mapping[str, str]:
-        """Tables of the test, by file name.
-
-        A ``scores.tsv`` with the columns ``true`` and ``predicted`` is read as decisions between the classes whose
-        scores follow (``io/score_file.py: decision_columns``), one that begins with ``model`` and ``test`` as trials.
+    def tables(self, job: Job, tested: Tested, evaluation: Evaluated | None) -> Mapping[str, str | ClassTable]:
+        """Tables of the test, by file name; scores that begin with ``model`` and ``test`` are read as trials, those
+        with ``true`` and ``predicted`` as decisions between classes (`ClassTable`).
         """
 
     def compared(self, run: RunFolder) -> Compared:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from speechgmm.features.kinds import OF_KINDS, feature_kind, kind_name
+from speechgmm.features.kinds import OF_KINDS, are_given, feature_kind, kind_name
 from speechgmm.features.presets import PRESETS
 from speechgmm.features.resolve import value_or
 
@@ -15,6 +15,9 @@ _VAD_SETTINGS = {
     "none": (),
     "energy": ("vad_threshold", "vad_mean_scale", "vad_context", "vad_proportion"),
     "peak": ("vad_range",),
+    "gaussians": ("vad_window", "vad_gap"),
+    "webrtc": ("vad_aggressiveness",),
+    "silero": ("vad_probability",),
 }
 
 _SLIDING = ("cmvn_window", "cmvn_causal", "cmvn_min_window")
@@ -28,6 +31,14 @@ def description(front: "FrontEnd") -> Plain:
     ['lpc_order']
     """
     spec, preset, kind = front.spec, PRESETS[front.spec.preset], feature_kind(front.spec)
+    if are_given(spec):
+        return {
+            "kind": kind_name(spec),
+            "given_dims": spec.n_dims,
+            "frame_length_ms": 1000 * front.frame_length / front.sample_rate,
+            "frame_shift_ms": 1000 * front.frame_shift / front.sample_rate,
+            **_dynamics(front),
+        }
     vad = {name: getattr(spec, name) for name in _VAD_SETTINGS[spec.vad]}
     bands: Plain = {
         "n_mels": len(front.filterbank),
@@ -42,7 +53,6 @@ def description(front: "FrontEnd") -> Plain:
         "zeroth_level": spec.c0,
     }
     own = {name: getattr(spec, name) for name, kinds in OF_KINDS.items() if kind_name(spec) in kinds}
-    sliding = {name: getattr(spec, name) for name in _SLIDING if spec.cmvn == "sliding"}
     return {
         "kind": kind_name(spec),
         "preset": spec.preset,
@@ -61,13 +71,21 @@ def description(front: "FrontEnd") -> Plain:
         **own,
         "top_db": spec.top_db,
         "pitch": spec.pitch,
+        **_dynamics(front),
+        "vad": spec.vad,
+        **vad,
+    }
+
+
+def _dynamics(front: "FrontEnd") -> Plain:
+    """What is done to frames of every kind."""
+    spec = front.spec
+    return {
         "deltas": spec.deltas,
         "delta_method": front.delta_method,
         "delta_window_frames": spec.delta_window,
         "cmvn": spec.cmvn,
         "norm_vars": spec.norm_vars,
-        **sliding,
-        "vad": spec.vad,
-        **vad,
+        **{name: getattr(spec, name) for name in _SLIDING if spec.cmvn == "sliding"},
         "n_dims": front.n_dims,
     }

@@ -16,15 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError, ShapeError
-from speechgmm.features.deltas import append_deltas
 from speechgmm.features.dither import dithered
+from speechgmm.features.dynamics import with_dynamics
 from speechgmm.features.front_end import FrontEnd, front_end
 from speechgmm.features.kinds import Statics, feature_kind
-from speechgmm.features.normalise import moments, normalisation, sliding_normalised
+from speechgmm.features.listeners import LISTENERS, Listener, listener
+from speechgmm.features.normalise import moments, normalisation
 from speechgmm.features.pitch import PitchColumns
 from speechgmm.features.presets import INT16
 from speechgmm.features.spec import FeatureSpec
-from speechgmm.features.vad import energy_vad, peak_vad
+from speechgmm.features.vad import energy_vad, gaussian_vad, peak_vad
 
 Float32Array = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -95,17 +96,11 @@ def raw_features(
     True
     """
     front = front_end(spec, sample_rate)
-    frames, log_energy, kept = _statics(front, samples, first_sample)
-    if spec.deltas:
-        frames = append_deltas(frames, spec.deltas, spec.delta_window, front.delta_method)
-    if spec.cmvn == "sliding":
-        frames = sliding_normalised(
-            frames,
-            spec.cmvn_window,
-            causal=spec.cmvn_causal,
-            min_window=spec.cmvn_min_window,
-            norm_vars=spec.norm_vars,
-        )
+    heard = listener(spec, sample_rate) if spec.vad in LISTENERS else None
+    frames, log_energy, kept = _statics(front, samples, first_sample, heard)
+    frames = with_dynamics(spec, frames, front.delta_method)
+    if heard is not None:
+        return frames, heard.speech(front, len(frames))
     if log_energy is None:
         return frames, kept
     match spec.vad:
@@ -115,7 +110,9 @@ def raw_features(
             )
         case "peak":
             return frames, peak_vad(log_energy, spec.vad_range)
-        case "none":
+        case "gaussians":
+            return frames, gaussian_vad(log_energy, spec.vad_window, spec.vad_gap)
+        case _:
             return frames, kept
 
 
@@ -136,11 +133,13 @@ def static_features(front: FrontEnd, samples: Samples) -> tuple[Float32Array, Fl
     return statics.frames, statics.log_energy
 
 
-def _statics(front: FrontEnd, samples: Samples, first_sample: int = 0) -> Statics:
-    """What the kind makes of a recording, with the columns that other settings add."""
+def _statics(front: FrontEnd, samples: Samples, first_sample: int = 0, heard: Listener | None = None) -> Statics:
+    """What the kind makes of a recording, with the columns that other settings add; a detector hears the samples."""
     spec, pieces = front.spec, _checked(front, samples)
     if spec.dither:
         pieces = dithered(pieces, spec.dither, spec.dither_seed, first_sample)
+    if heard is not None:
+        pieces = heard.through(pieces)
     compute = feature_kind(spec).compute
     if not spec.pitch:
         return compute(front, pieces)

@@ -15,6 +15,7 @@ from speechgmm.errors import ConfigError, DataError
 from speechgmm.features.cepstra import cosine_transform, lifter_weights, taper
 from speechgmm.features.framing import Edges, count_frames
 from speechgmm.features.kinds import FeatureKind, feature_kind, uses_energy
+from speechgmm.features.listeners import check_listener
 from speechgmm.features.presets import PRESETS, Preset
 from speechgmm.features.resolve import band, lengths, value_or
 from speechgmm.features.spec import DeltaMethod, FeatureSpec, SpectrumName
@@ -184,16 +185,18 @@ def front_end(spec: FeatureSpec, sample_rate: int) -> FrontEnd:
     speechgmm.errors.ConfigError: features.high_frequency: 6853.84 Hz (preset slaney) at a sampling rate of
     8000 Hz, which holds nothing above 4000 Hz; set high_frequency to at most 4000, ...
     """
-    preset = PRESETS[spec.preset]
+    preset, kind = PRESETS[spec.preset], feature_kind(spec)
+    if kind.plan is not None:
+        return kind.plan(spec)
     if isinstance(sample_rate, bool) or not isinstance(sample_rate, int | np.integer) or sample_rate < 1:
         raise ConfigError(f"a sampling rate of {sample_rate!r}; expected a positive whole number of Hz")
+    check_listener(spec.vad, int(sample_rate))
     length, shift, n_fft = lengths(spec, preset, sample_rate)
     n_mels = value_or(spec.n_mels, preset.n_mels)
     low, high = band(spec, preset, sample_rate)
     edges: Edges = preset.edges if spec.snip_edges else "reflect"
     # Kaldi centres frame 0 on half a shift; librosa centres the transform on sample 0 and the window in it.
     overhang = {"snip": 0, "reflect": shift // 2 - length // 2, "zeros": (n_fft - length) // 2 - n_fft // 2}[edges]
-    kind = feature_kind(spec)
     window = preset.scale * taper(spec.window or preset.window, length, periodic=preset.periodic)
     return FrontEnd(
         spec=spec,

@@ -21,6 +21,7 @@ else:
 WindowName = Literal["povey", "hamming", "hann", "blackman", "sine", "rectangular"]
 SpectrumName = Literal["power", "magnitude"]
 DeltaMethod = Literal["kaldi", "htk"]
+VadName = Literal["none", "energy", "peak", "gaussians", "webrtc", "silero"]
 
 _OF_PRESET: Final = "; default: the preset's"
 
@@ -53,6 +54,9 @@ class FeatureSpec:
         None,
         f"what a frame holds: {'; '.join(f'{kind}: {holds}' for kind, holds in KINDS.items())}; default: lfcc with "
         "preset asvspoof, else mfcc",
+    )
+    n_dims: int | None = setting(
+        None, "given: dimensions of a frame as it is read; default: those of the first recording", ge=1, le=1_000_000
     )
     n_ceps: int = setting(13, "cepstra per frame, the zeroth (or the log energy in its place) included", ge=1, le=512)
     frame_length: float | None = setting(
@@ -179,8 +183,11 @@ class FeatureSpec:
     cmvn_min_window: int = setting(
         100, "cmvn_causal: the first frames share the window of this many", unit="frames", ge=1, le=10**6
     )
-    vad: Literal["none", "energy", "peak"] = setting(
-        "none", "frames kept: all; Kaldi's compute-vad rule; those within vad_range of the loudest"
+    vad: VadName = setting(
+        "none",
+        "frames kept: all; energy: Kaldi's compute-vad rule; peak: those within vad_range of the loudest; gaussians: "
+        "those of the louder of two Gaussians, fitted to the energies of the recording; webrtc, silero: what these "
+        "detectors take for speech (extras)",
     )
     vad_threshold: float = setting(
         5.0, "vad energy: constant term of the threshold on the log energy", unit="nats", ge=-1000, le=1000
@@ -191,6 +198,14 @@ class FeatureSpec:
     vad_range: float = setting(
         5.0, "vad peak: how far below the loudest frame of the recording is still speech", unit="nats", gt=0, le=1000
     )
+    vad_window: int = setting(
+        10, "vad gaussians: frames on either side that an energy is averaged over", unit="frames", ge=0, le=1000
+    )
+    vad_gap: float = setting(
+        3.0, "vad gaussians: means that are closer are no pauses and speech; all is kept", unit="nats", ge=0, le=100
+    )
+    vad_aggressiveness: int = setting(2, "vad webrtc: how little is taken for speech", ge=0, le=3)
+    vad_probability: float = setting(0.5, "vad silero: from what probability on it is speech", gt=0, lt=1)
 
     transform: TransformSpec = setting(TransformSpec(), "what is done to frames last, learnt from the training split")
 

@@ -6,7 +6,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args
 
 from speechgmm.errors import ConfigError
-from speechgmm.features.kinds import check_kind, uses_energy
+from speechgmm.features.kinds import are_given, check_kind, uses_energy
 
 if TYPE_CHECKING:  # a spec asks to be checked
     from speechgmm.features.spec import FeatureSpec
@@ -45,6 +45,11 @@ def check_value(field: Field[Any], value: object) -> None:
 def check_together(spec: "FeatureSpec") -> None:
     """Refuse settings that the others leave without effect."""
     check_kind(spec)
+    if spec.n_dims is not None and not are_given(spec):
+        raise ConfigError(
+            f"features.n_dims: {spec.n_dims} has no effect on frames that are computed from recordings, whose "
+            "dimensions follow from n_ceps, c0 and deltas; leave it out, or set kind: given"
+        )
     if not spec.snip_edges and spec.preset != "kaldi":
         raise ConfigError(
             f"features.snip_edges: false with preset {spec.preset}; only the kaldi preset has frames that "
@@ -76,11 +81,16 @@ def check_together(spec: "FeatureSpec") -> None:
             f"features.cmvn_min_window: {spec.cmvn_min_window} frames with cmvn_window: {spec.cmvn_window}; lower "
             "cmvn_min_window, or raise cmvn_window"
         )
+    _check_effects(spec)
+
+
+def _check_effects(spec: "FeatureSpec") -> None:
+    """Refuse settings that belong to another one which is not set."""
     for needs, used, names in (
         ("warp other than 1", spec.warp != 1, ("warp_low", "warp_high")),
         (
-            "a log energy (use_energy: true, or vad)",
-            uses_energy(spec) or spec.vad != "none",
+            "a log energy (use_energy: true, or vad by energy)",
+            uses_energy(spec) or spec.vad in ("energy", "peak", "gaussians"),
             ("raw_energy", "energy_floor"),
         ),
         ("deltas: 1 or 2", spec.deltas > 0, ("delta_method", "delta_window")),
@@ -94,6 +104,9 @@ def check_together(spec: "FeatureSpec") -> None:
             ("vad_threshold", "vad_mean_scale", "vad_context", "vad_proportion"),
         ),
         ("vad: peak", spec.vad == "peak", ("vad_range",)),
+        ("vad: gaussians", spec.vad == "gaussians", ("vad_window", "vad_gap")),
+        ("vad: webrtc", spec.vad == "webrtc", ("vad_aggressiveness",)),
+        ("vad: silero", spec.vad == "silero", ("vad_probability",)),
     ):
         for field in fields(spec):
             if not used and field.name in names and getattr(spec, field.name) != field.default:

@@ -22,6 +22,8 @@ class RunFile(StrEnum):
     THRESHOLDS = "thresholds.tsv"  # anomaly: from which score on a recording is anomalous
     NORMAL = "normal.tsv"  # anomaly: scores of normal training recordings
     SCORES = "scores.tsv"  # the test items and their scores
+    SCORES_GZIP = "scores.tsv.gz"  # the same compressed (tables.gzip)
+    SCORES_PARQUET = "scores.parquet"  # the same as Parquet (tables.scores)
     METRICS = "metrics.json"  # the results, for programs
     CONFUSION = "confusion.tsv"  # the confusion matrix
     CONFUSION_PICTURE = "confusion.png"

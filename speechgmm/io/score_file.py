@@ -16,15 +16,10 @@ from numpy.typing import NDArray
 
 from speechgmm.errors import DataError
 from speechgmm.io.run_files import RunFile
+from speechgmm.io.score_forms import LOG_POSTERIOR, is_long, is_parquet, score_rows, widened
 from speechgmm.io.tables import cells as cells_of
 from speechgmm.io.tables import number, read_table, separator
 from speechgmm.io.trial_columns import Layout, layout, truth_of, unknown_word
-
-LOG_POSTERIOR: Final = "log_posterior:"
-"""Before the name of a class in the header of ``scores.tsv``: the column holds log posteriors in nats.
-
-A column headed by the name alone holds mean log-likelihoods in nats per frame.
-"""
 
 _LISTED: Final = 5  # wrong rows that are named
 
@@ -67,7 +62,7 @@ def read_scores(path: Path) -> TrialScores | ClassScores:
     lines = _lines(path)
     by = separator([line for _, line in lines])
     if {"true", "predicted"} <= {name.lower() for name in cells_of(lines[0][1], by)}:
-        return _class_scores(path, lines, by)
+        return _class_scores(path, *_widened(path, lines, by))
     how, body = _layout(path, lines, "score")
     columns = how.columns
     wanted = [name for name in ("score", "llr", "cohort_mean") if name in columns]
@@ -113,10 +108,27 @@ def read_truth(path: Path) -> dict[Pair, bool]:
 def _lines(path: Path) -> list[tuple[int, str]]:
     if path.is_dir():
         raise DataError(f"{path}: a folder without {RunFile.SCORES}; expected a score file or the folder of a run")
-    lines = [(number, line) for number, line in enumerate(read_table(path).split("\n"), 1) if line.strip()]
+    text = "\n".join(map("\t".join, score_rows(path))) if is_parquet(path) else read_table(path)
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if not lines:
         raise DataError(f"{path}: nothing in it")
     return lines
+
+
+def _widened(
+    path: Path, lines: Sequence[tuple[int, str]], by: str | None
+) -> tuple[Sequence[tuple[int, str]], str | None]:
+    """Lines with a column for each class, made of lines for each item and class, and what separates their cells."""
+    head = cells_of(lines[0][1], by)
+    if not is_long(head):
+        return lines, by
+    try:
+        rows = list(widened(iter([cells_of(line, by) for _, line in lines])))
+    except (DataError, ValueError) as error:
+        raise DataError(f"{path}: {error}") from None
+    n_labels = max(1, len(rows[0]) - len(head) + 2) if rows else 1
+    numbers = (lines[0][0], *(number for number, _ in lines[1::n_labels]))
+    return [(number, "\t".join(row)) for number, row in zip(numbers, rows, strict=True)], "\t"
 
 
 def _layout(path: Path, lines: Sequence[tuple[int, str]], wanted: str) -> tuple[Layout, Sequence[tuple[int, str]]]:

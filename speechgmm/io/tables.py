@@ -5,7 +5,10 @@ What a file's bytes mean as text, what separates its cells and what a number loo
 
 import codecs
 import csv
+import gzip
+import io
 import re
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -20,6 +23,12 @@ _BYTE_ORDER_MARKS: Final = (  # UTF-32 first: its mark begins with that of UTF-1
     (codecs.BOM_UTF16_BE, "utf-16"),
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
+GZIP: Final = b"\x1f\x8b"
+"""What a file that gzip compressed begins with."""
+
+MOST_UNPACKED: Final = 4_000_000_000
+"""Bytes; a small file can hold as many zeros as one likes."""
+
 _DECIMAL_COMMA: Final = re.compile(r"[-+]?\d+,\d+([eE][-+]?\d+)?")
 _LOOKED_AT: Final = 100  # lines that the separator is chosen by
 _WINDOWS_PATH: Final = re.compile(r"[A-Za-z]:[\\/]|\\\\|[^/\\]+\\[^/]")
@@ -89,13 +98,30 @@ def read_table(path: Path, missing: str = "there is no such file") -> str:
     """
     check_regular(path)
     try:
-        return decode(path.read_bytes())
+        data = path.read_bytes()
+        return decode(unpacked(data) if data.startswith(GZIP) else data)
     except FileNotFoundError:
         raise DataError(f"{path}: {missing}{windows_path(str(path))}") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
+
+
+def unpacked(data: bytes) -> bytes:
+    """What a file that was compressed by gzip holds.
+
+    Raises:
+        DataError: It is damaged, or holds more than a table of text does.
+    """
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            found = file.read(MOST_UNPACKED + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"compressed by gzip, and damaged ({error})") from None
+    if len(found) > MOST_UNPACKED:
+        raise DataError(f"compressed by gzip, and more than {MOST_UNPACKED} bytes; expected a table of at most so many")
+    return found
 
 
 def separator(lines: Sequence[str]) -> str | None:

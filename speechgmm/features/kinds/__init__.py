@@ -27,6 +27,7 @@ KINDS: Final = {
     "sdc": "shifted delta cepstra: differences of cepstra at several later times",
     "spectrogram": "log powers of the Fourier bins",
     "f0": "the log of the pitch, of voiced frames alone",
+    "given": "numbers that another program computed, read from files",
 }
 """Kind -> what a frame holds; the module has the kind's name."""
 
@@ -59,7 +60,8 @@ class FeatureKind:
     """How one kind of feature is computed."""
 
     compute: "Callable[[FrontEnd, Iterable[NDArray[np.float32]]], Statics]"
-    """Of a front end and of checked samples (N,), in stretches one after another."""
+    """Of a front end and of checked samples (N,), in stretches one after another; raises ConfigError where frames are
+    not computed from samples."""
 
     n_static: "Callable[[FrontEnd], int]"
     """Dimensions of a frame before deltas."""
@@ -88,8 +90,25 @@ class FeatureKind:
     keeps: str | None = None
     """What a frame must be to hold a value, such as voiced; None: every frame holds one."""
 
+    clock: int | None = None
+    """Of frames that are read from files: the rate in Hz of the clock that their times are counted by. None: frames are
+    computed from samples, and their times are counted in these."""
+
+    plan: "Callable[[FeatureSpec], FrontEnd] | None" = None
+    """Makes the front end of frames that are read from files."""
+
     check: "Callable[[FeatureSpec], object]" = lambda _: None
     """Raises ConfigError for settings that do not go with this kind."""
+
+
+def are_given(spec: "FeatureSpec") -> bool:
+    """Whether the frames of a spec are read from files, and not computed from samples.
+
+    >>> from speechgmm.features import FeatureSpec
+    >>> are_given(FeatureSpec(kind="given")), are_given(FeatureSpec())
+    (True, False)
+    """
+    return feature_kind(spec).clock is not None
 
 
 def kind_name(spec: "FeatureSpec") -> str:

@@ -1,7 +1,8 @@
 """The evaluation stage: metrics from scores, and the tables that a run leaves behind."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ from speechgmm.evaluation import (
     wilson_interval,
 )
 from speechgmm.evaluation.metric import Metrics
-from speechgmm.io.score_file import LOG_POSTERIOR
+from speechgmm.io.score_table import ClassTable
 from speechgmm.io.tables import table
 from speechgmm.tasks.classification.scoring import Scores
 from speechgmm.tasks.classification.spec import DecisionSpec
@@ -182,30 +183,18 @@ def _balanced(
     return metric.within(interval(OfSums(columns, mean_recall), groups, seed=seed))
 
 
-def scores_table(scores: Scores, target: str | None = None) -> str:
-    """``scores.tsv``: id, fold (if there are folds), true, predicted, n_frames, then a score for every class.
+def scores_table(scores: Scores, target: str | None = None) -> ClassTable:
+    """``scores.tsv``: id, fold (if there are folds), true, predicted, n_frames, then the scores of every class.
 
-    The score is the mean log-likelihood in nats per frame under the name of the class; where the scores are log
-    posteriors in nats, ``log_posterior:`` stands before the name. Where one of two classes is a ``target``, its score
-    and whether the item is one (target, nontarget) stand before the classes.
+    A score is the mean log-likelihood in nats per frame, or the log posterior in nats. Where one of two classes is a
+    ``target``, its score and whether the item is one (target, nontarget) stand before the classes.
     """
-    detected = () if target is None else ("score", "target")
-    classes = (f"{LOG_POSTERIOR if scores.are_log_posteriors else ''}{label}" for label in scores.labels)
-    head = ("id", *(("fold",) if scores.folds else ()), "true", "predicted", "n_frames", *detected, *classes)
-    found = None if target is None else detection_scores(scores, target)
-    rows = (
-        (
-            name,
-            *((scores.folds[row],) if scores.folds else ()),
-            scores.true[row],
-            scores.predicted[row],
-            scores.n_frames[row],
-            *(() if found is None else (f"{found[row]:.6f}", "target" if scores.true[row] == target else "nontarget")),
-            *(f"{value:.6f}" for value in scores.mean_log_likelihoods[row]),
-        )
-        for row, name in enumerate(scores.ids)
-    )
-    return table(head, rows)
+    columns: dict[str, Sequence[Any]] = {"id": scores.ids, **({"fold": scores.folds} if scores.folds else {})}
+    columns |= {"true": scores.true, "predicted": scores.predicted, "n_frames": scores.n_frames.tolist()}
+    if target is not None:
+        columns["score"] = [f"{score:.6f}" for score in detection_scores(scores, target)]
+        columns["target"] = ["target" if true == target else "nontarget" for true in scores.true]
+    return ClassTable(columns, scores.labels, scores.mean_log_likelihoods, scores.are_log_posteriors)
 
 
 def confusion_table(evaluation: Evaluation) -> str:

@@ -26,6 +26,7 @@ from speechgmm.errors import ConfigError
 from speechgmm.evaluation import eer, rank_trials, ratio
 from speechgmm.evaluation.resampling import Statistic
 from speechgmm.io.run_files import RunFile
+from speechgmm.io.score_table import ClassTable
 from speechgmm.report.settings import mixtures_of
 from speechgmm.report.text import reports_lines
 from speechgmm.tasks.classification.codec import ModelFile, serialise
@@ -142,9 +143,11 @@ class ClassTask(Task[Models, Tested, Evaluation]):
         if len({config.section(DecisionSpec) for config in configs}) > 1:
             raise ConfigError("decision cannot be swept: points are compared by their EER, which no decision changes")
 
-    def tables(self, job: Job, tested: Tested, evaluation: Evaluation | None) -> Mapping[str, str]:
+    def tables(self, job: Job, tested: Tested, evaluation: Evaluation | None) -> Mapping[str, str | ClassTable]:
         """Scores, and what is confused with what."""
-        found: dict[str, str] = {RunFile.SCORES: scores_table(tested.scores, job.experiment.config.corpus.target)}
+        found: dict[str, str | ClassTable] = {
+            RunFile.SCORES: scores_table(tested.scores, job.experiment.config.corpus.target)
+        }
         if evaluation is not None:
             found |= {RunFile.CONFUSION: confusion_table(evaluation), RunFile.PER_CLASS: per_class_table(evaluation)}
         return found

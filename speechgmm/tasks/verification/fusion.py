@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.io.run_files import RunFile
 from speechgmm.io.score_file import ClassScores, Pair, read_scores
+from speechgmm.io.score_forms import scores_path
 from speechgmm.io.tables import table
 from speechgmm.tasks.verification.score_files import connected, named, negated, reversal, with_truth
 from speechgmm.tasks.verification.score_map_training import cross_calibrate, fit_logistic
@@ -110,7 +110,7 @@ def _systems(
     columns: list[NDArray[np.float64]] = []
     means: dict[int, NDArray[np.float64]] = {}
     for number, path in enumerate(paths):
-        file = path / RunFile.SCORES if path.is_dir() else path
+        file = scores_path(path) if path.is_dir() else path
         found = read_scores(file)
         if isinstance(found, ClassScores):
             raise DataError(f"{file}: decisions between classes; only scores of trials are fused")

@@ -15,6 +15,7 @@ from speechgmm.evaluation import Metric, auc, error_rates, rank_trials
 from speechgmm.evaluation.metric import Metrics
 from speechgmm.io.run_files import RunFile
 from speechgmm.io.score_file import ClassScores, Pair, TrialScores, read_scores, read_truth
+from speechgmm.io.score_forms import scores_path
 from speechgmm.io.tables import windows_path
 from speechgmm.moved import from_new_place
 from speechgmm.tasks.classification.evaluation import Sides, detection_metrics, evaluate
@@ -66,8 +67,8 @@ def evaluate_file(
         DataError: A file that cannot be read; trials without a score or without truth; only targets or nontargets.
     """
     _check_run(path)
-    if path.is_dir() and (path / RunFile.SCORES).exists():
-        path = path / RunFile.SCORES
+    if path.is_dir() and scores_path(path).exists():
+        path = scores_path(path)
     given, decision = decision, decision or stakes_of_run(path)
     found = read_scores(path)
     if isinstance(found, ClassScores):
