@@ -86,7 +86,7 @@ ABOUT: Mapping[str, Mapping[str, Any]] = {
         "corpus": {
             "kind": "folder",
             "label": "sound",
-            "group": "clip",
+            "group": "group",
             "folder": {"group_from": "[0-9]+-([0-9]+)-"},
             "split": {"kind": "kfold", "folds": 3},
             "sample_rate": 16000,
