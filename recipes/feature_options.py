@@ -50,12 +50,24 @@ ABOUT: Mapping[str, Mapping[str, Any]] = {
         "model": {"n_components": 8},
     },
     "digits": {
-        "corpus": {"kind": "manifest", "label": "digit", "group": "speaker", "split": {"kind": "leave-one-out"}},
+        "corpus": {
+            "kind": "manifest",
+            "label": "digit",
+            "group": "speaker",
+            "split": {"kind": "leave-one-out"},
+            "sample_rate": 8000,
+        },
         "features": {"preset": "kaldi", "deltas": 2, "cmvn": "utterance"},
         "model": {"n_components": 16},
     },
     "speakers of FSDD": {
-        "corpus": {"kind": "manifest", "label": "speaker", "group": "digit", "split": {"kind": "kfold", "folds": 5}},
+        "corpus": {
+            "kind": "manifest",
+            "label": "speaker",
+            "group": "digit",
+            "split": {"kind": "kfold", "folds": 5},
+            "sample_rate": 8000,
+        },
         "features": {"preset": "kaldi", "n_mels": 40, "n_ceps": 20},
         "model": {"n_components": 32},
     },
@@ -74,7 +86,7 @@ ABOUT: Mapping[str, Mapping[str, Any]] = {
         "corpus": {
             "kind": "folder",
             "label": "sound",
-            "group": "clip",
+            "group": "group",
             "folder": {"group_from": "[0-9]+-([0-9]+)-"},
             "split": {"kind": "kfold", "folds": 3},
             "sample_rate": 16000,
@@ -134,7 +146,7 @@ def recordings_of(name: str, folder: Path, place: Path) -> Mapping[str, str] | N
     rows = list(fsdd(root) if "fsdd" in parts[name] else librispeech(root))
     manifest = folder / f"{name.replace(' ', '-')}.tsv"
     manifest.write_text("\n".join("\t".join(row) for row in rows) + "\n")
-    return {"path": str(manifest)}
+    return {"path": str(manifest), "root": str(root)}
 
 
 def fsdd(root: Path) -> Iterator[tuple[str, ...]]:

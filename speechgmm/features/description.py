@@ -31,23 +31,13 @@ def description(front: "FrontEnd") -> Plain:
     ['lpc_order']
     """
     spec, preset, kind = front.spec, PRESETS[front.spec.preset], feature_kind(front.spec)
-    sliding = {name: getattr(spec, name) for name in _SLIDING if spec.cmvn == "sliding"}
-    last: Plain = {
-        "deltas": spec.deltas,
-        "delta_method": front.delta_method,
-        "delta_window_frames": spec.delta_window,
-        "cmvn": spec.cmvn,
-        "norm_vars": spec.norm_vars,
-        **sliding,
-        "n_dims": front.n_dims,
-    }
     if are_given(spec):
         return {
             "kind": kind_name(spec),
             "given_dims": spec.n_dims,
             "frame_length_ms": 1000 * front.frame_length / front.sample_rate,
             "frame_shift_ms": 1000 * front.frame_shift / front.sample_rate,
-            **last,
+            **_dynamics(front),
         }
     vad = {name: getattr(spec, name) for name in _VAD_SETTINGS[spec.vad]}
     bands: Plain = {
@@ -81,7 +71,21 @@ def description(front: "FrontEnd") -> Plain:
         **own,
         "top_db": spec.top_db,
         "pitch": spec.pitch,
+        **_dynamics(front),
         "vad": spec.vad,
         **vad,
-        **last,
+    }
+
+
+def _dynamics(front: "FrontEnd") -> Plain:
+    """What is done to frames of every kind."""
+    spec = front.spec
+    return {
+        "deltas": spec.deltas,
+        "delta_method": front.delta_method,
+        "delta_window_frames": spec.delta_window,
+        "cmvn": spec.cmvn,
+        "norm_vars": spec.norm_vars,
+        **{name: getattr(spec, name) for name in _SLIDING if spec.cmvn == "sliding"},
+        "n_dims": front.n_dims,
     }

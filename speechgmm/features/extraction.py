@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError, ShapeError
-from speechgmm.features.deltas import append_deltas
 from speechgmm.features.dither import dithered
+from speechgmm.features.dynamics import with_dynamics
 from speechgmm.features.front_end import FrontEnd, front_end
 from speechgmm.features.kinds import Statics, feature_kind
 from speechgmm.features.listeners import LISTENERS, Listener, listener
-from speechgmm.features.normalise import moments, normalisation, sliding_normalised
+from speechgmm.features.normalise import moments, normalisation
 from speechgmm.features.pitch import PitchColumns
 from speechgmm.features.presets import INT16
 from speechgmm.features.spec import FeatureSpec
@@ -98,7 +98,7 @@ def raw_features(
     front = front_end(spec, sample_rate)
     heard = listener(spec, sample_rate) if spec.vad in LISTENERS else None
     frames, log_energy, kept = _statics(front, samples, first_sample, heard)
-    frames = with_context(spec, front, frames)
+    frames = with_dynamics(spec, frames, front.delta_method)
     if heard is not None:
         return frames, heard.speech(front, len(frames))
     if log_energy is None:
@@ -114,21 +114,6 @@ def raw_features(
             return frames, gaussian_vad(log_energy, spec.vad_window, spec.vad_gap)
         case _:
             return frames, kept
-
-
-def with_context(spec: FeatureSpec, front: FrontEnd, frames: Float32Array) -> Float32Array:
-    """Frames (T, S) of a whole recording with deltas, then normalised by a sliding window, where asked for; (T, D)."""
-    if spec.deltas:
-        frames = append_deltas(frames, spec.deltas, spec.delta_window, front.delta_method)
-    if spec.cmvn == "sliding":
-        frames = sliding_normalised(
-            frames,
-            spec.cmvn_window,
-            causal=spec.cmvn_causal,
-            min_window=spec.cmvn_min_window,
-            norm_vars=spec.norm_vars,
-        )
-    return frames
 
 
 def static_features(front: FrontEnd, samples: Samples) -> tuple[Float32Array, Float32Array]:
@@ -149,12 +134,12 @@ def static_features(front: FrontEnd, samples: Samples) -> tuple[Float32Array, Fl
 
 
 def _statics(front: FrontEnd, samples: Samples, first_sample: int = 0, heard: Listener | None = None) -> Statics:
-    """What the kind makes of a recording, with the columns that other settings add; ``heard`` listens to it."""
+    """What the kind makes of a recording, with the columns that other settings add; a detector hears the samples."""
     spec, pieces = front.spec, _checked(front, samples)
-    if heard is not None:
-        pieces = heard.through(pieces)
     if spec.dither:
         pieces = dithered(pieces, spec.dither, spec.dither_seed, first_sample)
+    if heard is not None:
+        pieces = heard.through(pieces)
     compute = feature_kind(spec).compute
     if not spec.pitch:
         return compute(front, pieces)

@@ -81,18 +81,12 @@ def check_together(spec: "FeatureSpec") -> None:
             f"features.cmvn_min_window: {spec.cmvn_min_window} frames with cmvn_window: {spec.cmvn_window}; lower "
             "cmvn_min_window, or raise cmvn_window"
         )
-    for needs, used, names in _dependent(spec):
-        for field in fields(spec):
-            if not used and field.name in names and getattr(spec, field.name) != field.default:
-                raise ConfigError(
-                    f"features.{field.name}: {getattr(spec, field.name)} has no effect without {needs}; "
-                    "set that as well, or leave this out"
-                )
+    _check_effects(spec)
 
 
-def _dependent(spec: "FeatureSpec") -> tuple[tuple[str, bool, tuple[str, ...]], ...]:
-    """What settings need to have an effect: in words, whether it is so, and the settings."""
-    return (
+def _check_effects(spec: "FeatureSpec") -> None:
+    """Refuse settings that belong to another one which is not set."""
+    for needs, used, names in (
         ("warp other than 1", spec.warp != 1, ("warp_low", "warp_high")),
         (
             "a log energy (use_energy: true, or vad by energy)",
@@ -113,4 +107,10 @@ def _dependent(spec: "FeatureSpec") -> tuple[tuple[str, bool, tuple[str, ...]], 
         ("vad: gaussians", spec.vad == "gaussians", ("vad_window", "vad_gap")),
         ("vad: webrtc", spec.vad == "webrtc", ("vad_aggressiveness",)),
         ("vad: silero", spec.vad == "silero", ("vad_probability",)),
-    )
+    ):
+        for field in fields(spec):
+            if not used and field.name in names and getattr(spec, field.name) != field.default:
+                raise ConfigError(
+                    f"features.{field.name}: {getattr(spec, field.name)} has no effect without {needs}; "
+                    "set that as well, or leave this out"
+                )
