@@ -1,6 +1,8 @@
 """Laws of public parallelism: the number of workers changes no byte, and a fit in somebody's pool starts no threads."""
 
 import multiprocessing
+import os
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +22,7 @@ from speechgmm.errors import ConfigError, FitError, SpeechGMMError
 from speechgmm.gmm import DiagGMM, FrameSource, update
 from speechgmm.gmm.adaptation import adapt_map
 from speechgmm.gmm.concurrency import suited_backend
-from speechgmm.parallel import free_workers, thread_pool
+from speechgmm.parallel import PYTHON_TURN, free_workers, thread_pool
 from speechgmm.tasks.classification.estimation import adapt_classes
 
 JOBS = (1, 2, 3, -1)
@@ -244,3 +246,25 @@ def test_a_pool_gives_results_in_order_and_begins_no_more_than_a_few_ahead() -> 
         assert list(results) == [number * number for number in range(3, 100)]
     with pytest.raises(ZeroDivisionError), parallel.thread_pool(2) as spread:
         list(spread(lambda number: 1 // number, [1, 0, 1]))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork")
+def test_a_process_that_is_forked_while_a_thread_fits_can_fit() -> None:
+    has_turn, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with PYTHON_TURN:
+            has_turn.set()
+            go_on.wait(0.2)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert has_turn.wait(5)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if PYTHON_TURN.acquire(timeout=5) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    go_on.set()
+    holder.join()
+    assert PYTHON_TURN.acquire(timeout=5)
+    PYTHON_TURN.release()
