@@ -57,14 +57,10 @@ class _Recognised:
             )
 
     def _print(self, file: "RecogniserFile", paths: Sequence[Path], heard: "Heard", *, aligned: bool) -> int:
-        from speechgmm.engine.compilation import compile_note
-        from speechgmm.engine.console import Console
-
         if file.audio.features.cmvn == "speaker" and not self.quiet:
             tell("normalisation by speaker: each recording counts as a speaker by itself")
         self._check(paths)
-        with compile_note(Console(quiet=self.quiet)):
-            return self._print_each(paths, heard, aligned=aligned)
+        return self._print_each(paths, heard, aligned=aligned)
 
     def _print_each(self, paths: Sequence[Path], heard: "Heard", *, aligned: bool) -> int:
         from speechgmm.io.timed_labels import write_textgrid
