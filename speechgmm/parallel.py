@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from speechgmm.errors import ConfigError, SpeechGMMError
 
@@ -26,6 +26,14 @@ _lock = threading.Lock()
 _n_holders = 0  # tasks that hold BLAS to one thread
 _limits: list[Any] = []  # theirs; the first knows what was before, those after it of a BLAS that was loaded later
 _found: tuple[int, Any] = (0, None)  # modules that were loaded at the last search, and what it found
+
+PYTHON_TURN: Final = threading.Lock()
+"""Held by a thread between passes that are compiled. Threads would otherwise hand Python's own lock to and fro at each
+operation on an array, which takes longer than to wait for the turn."""
+if sys.platform != "win32":  # no process begins with the turn of a thread that it does not have
+    os.register_at_fork(
+        before=PYTHON_TURN.acquire, after_in_parent=PYTHON_TURN.release, after_in_child=PYTHON_TURN.release
+    )
 
 
 @contextmanager

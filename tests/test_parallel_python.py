@@ -23,7 +23,7 @@ from speechgmm.errors import ConfigError, FitError, SpeechGMMError
 from speechgmm.gmm import DiagGMM, FrameSource, update
 from speechgmm.gmm.adaptation import adapt_map
 from speechgmm.gmm.concurrency import suited_backend
-from speechgmm.parallel import free_workers, thread_pool
+from speechgmm.parallel import PYTHON_TURN, free_workers, thread_pool
 from speechgmm.tasks.classification.estimation import adapt_classes
 
 JOBS = (1, 2, 3, -1)
@@ -270,3 +270,25 @@ def test_a_blas_that_is_loaded_while_others_are_held_to_one_thread_is_held_and_l
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.strip() == "[[2], [1, 1], [1, 1], [2, 2]]"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork")
+def test_a_process_that_is_forked_while_a_thread_fits_can_fit() -> None:
+    has_turn, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with PYTHON_TURN:
+            has_turn.set()
+            go_on.wait(0.2)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert has_turn.wait(5)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if PYTHON_TURN.acquire(timeout=5) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    go_on.set()
+    holder.join()
+    assert PYTHON_TURN.acquire(timeout=5)
+    PYTHON_TURN.release()

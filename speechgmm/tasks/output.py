@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
+from speechgmm.engine.compilation import compile_note
 from speechgmm.engine.console import Console
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.atomic import write_text
@@ -22,22 +23,24 @@ Row = Mapping[str, object]
 class Results(Generic[Result]):
     """The results of recordings one by one; of a recording that failed the error is printed and counted.
 
-    A progress bar is shown where the results do not appear on the terminal.
+    A progress bar is shown where the results do not appear on the terminal, and a note where something is compiled.
     """
 
     def __init__(
         self, found: Iterable[tuple[AudioSource, Result | DataError]], n_recordings: int, what: str, *, quiet: bool
     ) -> None:
         hidden = n_recordings > 1 and not sys.stdout.isatty() and sys.stderr.isatty()
-        self._found = Console(quiet=quiet).track(found, n_recordings, what if hidden else None)
+        self._console = Console(quiet=quiet)
+        self._found = self._console.track(found, n_recordings, what if hidden else None)
         self.n_failed = 0
 
     def __iter__(self) -> Iterator[tuple[AudioSource, Result]]:
-        for path, result in self._found:
-            if isinstance(result, DataError):
-                self.failed(result)
-            else:
-                yield path, result
+        with compile_note(self._console):
+            for path, result in self._found:
+                if isinstance(result, DataError):
+                    self.failed(result)
+                else:
+                    yield path, result
 
     def failed(self, error: DataError) -> None:
         """Print and count an error of one recording; the others go on."""

@@ -89,8 +89,6 @@ class Diarize:
             ModelFileError: The model cannot be read, or is no diarizer.
             DataError: A reference that cannot be read.
         """
-        from speechgmm.engine.compilation import compile_note
-        from speechgmm.engine.console import Console
         from speechgmm.report.text import recordings
         from speechgmm.tasks.diarization.codec import read_diarizer
         from speechgmm.tasks.diarization.recordings import diarize_recordings
@@ -108,8 +106,7 @@ class Diarize:
         found = diarize_recordings(
             file, paths, n_speakers=self.n_speakers, resample=self.resample, n_jobs=self.jobs or 1
         )
-        with compile_note(Console(quiet=self.quiet)):
-            return self._print(Results(found, len(paths), "diarizing", quiet=self.quiet), output, said)
+        return self._print(Results(found, len(paths), "diarizing", quiet=self.quiet), output, said)
 
     def _print(self, results: "Results[Diarized]", output: "LabelOutput", said: "dict[str, list[Turn]]") -> int:
         comment = ";; " if output.form == "rttm" and self.out is None else ""  # begins a line that is no turn

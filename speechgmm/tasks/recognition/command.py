@@ -43,15 +43,12 @@ class _Recognised:
         return with_resampling(file) if self.resample else file
 
     def _print(self, file: "RecogniserFile", paths: Sequence[Path], heard: "Heard", *, aligned: bool) -> int:
-        from speechgmm.engine.compilation import compile_note
-        from speechgmm.engine.console import Console
         from speechgmm.tasks.output import LabelOutput
 
         if file.audio.features.cmvn == "speaker" and not self.quiet:
             tell("normalisation by speaker: each recording counts as a speaker by itself")
         output = LabelOutput(self.form, self.out, paths, printed=PRINTED, quiet=self.quiet)
-        with compile_note(Console(quiet=self.quiet)):
-            return self._print_each(paths, heard, output, aligned=aligned)
+        return self._print_each(paths, heard, output, aligned=aligned)
 
     def _print_each(self, paths: Sequence[Path], heard: "Heard", output: "LabelOutput", *, aligned: bool) -> int:
         from speechgmm.io.timed_labels import LabelledRecording
