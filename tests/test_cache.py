@@ -413,10 +413,10 @@ def test_a_copy_of_the_same_audio_keeps_its_features_and_is_hashed_once(
     path.write_bytes(data)
     path.with_suffix(".old").unlink()
     os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
-    monkeypatch.setattr("speechgmm.engine.shards.Pieces", lambda *_, **__: pytest.fail("decoded again"))
+    monkeypatch.setattr("speechgmm.engine.raw_recordings.Pieces", lambda *_, **__: pytest.fail("decoded again"))
     hashed = []
-    key = sys.modules["speechgmm.engine.shards"].recording_key
-    monkeypatch.setattr("speechgmm.engine.shards.recording_key", lambda path: hashed.append(path) or key(path))
+    key = sys.modules["speechgmm.engine.shards"].key_of
+    monkeypatch.setattr("speechgmm.engine.shards.key_of", lambda audio, path: hashed.append(path) or key(audio, path))
     assert extracted(config_file) == before
     assert hashed == [path]
     assert extracted(config_file) == before
@@ -425,7 +425,7 @@ def test_a_copy_of_the_same_audio_keeps_its_features_and_is_hashed_once(
 
 def test_all_audio_is_hashed_where_that_is_asked_for(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a disk where nothing tells of the change."""
-    monkeypatch.setattr("speechgmm.engine.shards.stamp_of", lambda path: (path.stat().st_size, 1, 1, 1))
+    monkeypatch.setattr("speechgmm.engine.raw_recordings.stamp_of", lambda path: (path.stat().st_size, 1, 1, 1))
     before = extracted(config_file)
     soundfile.write(config_file.parent / "hums" / "low" / "0.wav", hum(77, 120.0), 8000)
     assert extracted(config_file) == before

@@ -339,11 +339,11 @@ def test_a_grid_has_all_combinations_and_a_list_its_own(tmp_path: Path) -> None:
 def test_a_sweep_chooses_by_inner_folds_and_extracts_once(
     hums: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import speechgmm.engine.shards as shards
+    import speechgmm.engine.raw_recordings as raw_recordings
 
     decoded = []
-    pieces = shards.Pieces
-    monkeypatch.setattr(shards, "Pieces", lambda *args, **kwargs: decoded.append(1) or pieces(*args, **kwargs))
+    pieces = raw_recordings.Pieces
+    monkeypatch.setattr(raw_recordings, "Pieces", lambda *args, **kwargs: decoded.append(1) or pieces(*args, **kwargs))
     found = sweep(hums, grid_points(["model.n_components=1,2,3"]), output=hums.parent / "sweep", console=quiet())
     assert len(decoded) == 48
     assert set(found.chosen) == {"s0", "s1", "s2", "s3"}

@@ -1,6 +1,7 @@
 """Noise on training copies: the laws of the noise itself, and what a run makes of it."""
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,8 +13,20 @@ from speechgmm.engine import extract, prepare, run
 from speechgmm.engine.console import Console
 from speechgmm.engine.noisy_copies import Noising, noising
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.features.augment import AugmentSpec, NoiseSpec
-from speechgmm.features.noise import TAPS, added, babble, filtered, gain_for, random_channel, white
+from speechgmm.features.augment import AugmentSpec, CodecName, NoiseSpec
+from speechgmm.features.noise import (
+    TAPS,
+    added,
+    babble,
+    band_pass,
+    filtered,
+    gain_for,
+    impulse_response,
+    random_channel,
+    reverberated,
+    white,
+)
+from speechgmm.io.codecs import CODECS, coded
 from speechgmm.tasks.classification.codec import read_model_file
 from speechgmm.tasks.classification.enrolment import enrol
 
@@ -89,6 +102,11 @@ def test_a_channel_is_symmetric_and_its_gain_within_its_depth() -> None:
         ({"white": (5.0, 5.0)}, "different ratios in dB"),
         ({"babble": (99.0,)}, "from -30 to 60"),
         ({"talkers": 3}, "no effect without"),
+        ({"recorded": (5.0,)}, "name their folder in augment.noise.recordings"),
+        ({"rooms": 1}, "name their folder in augment.noise.responses"),
+        ({"responses": "rirs"}, "no effect without augment.noise.rooms"),
+        ({"codecs": ("gsm", "gsm")}, "codecs names one of them twice"),
+        ({"bands": ((3400.0, 300.0),)}, "from a lower to a higher one"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(values: dict[str, object], match: str) -> None:
@@ -97,14 +115,70 @@ def test_settings_that_make_no_sense_are_refused(values: dict[str, object], matc
 
 
 def test_every_copy_has_a_name() -> None:
-    spec = AugmentSpec(warps=(0.9,), noise=NoiseSpec(white=(5.0,), babble=(2.5,), channels=2))
+    more = {"recorded": (5.0,), "recordings": "musan", "rooms": 1, "responses": "rirs", "codecs": ("gsm",)}
+    noise = NoiseSpec(white=(5.0,), babble=(2.5,), channels=2, bands=((300.0, 3400.0),), **more)  # type: ignore[arg-type]
+    spec = AugmentSpec(warps=(0.9,), noise=noise)
     assert [str(copy) for copy in spec.copies()] == [
         "warp 0.9",
         "white noise at 5 dB",
         "babble at 2.5 dB",
         "random channel 1",
         "random channel 2",
+        "recorded noise at 5 dB",
+        "room 1",
+        "codec gsm",
+        "band 300 to 3400 Hz",
     ]
+
+
+@pytest.mark.parametrize("size", [1, 20, 1000, 4800])
+def test_a_room_is_a_convolution_from_the_direct_sound_on_wherever_it_is_cut(size: int) -> None:
+    samples = hum(1, 150)[:2400]
+    recorded = np.r_[np.zeros(50), 1, 0.5 ** np.arange(1, 300) * rng(3).standard_normal(299)].astype(np.float32)
+    response = impulse_response(recorded)
+    found = np.concatenate(list(reverberated(pieces(samples, size), response)))
+    np.testing.assert_allclose(found, np.convolve(samples, response)[: len(samples)], atol=1e-6)
+    assert response @ response == pytest.approx(1)
+    assert int(np.argmax(np.abs(response))) == 0
+
+
+@pytest.mark.parametrize(("low", "high"), [(300, 3400), (0, 1000), (500, 9000)])
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+def test_a_band_lets_through_what_is_in_it_and_nothing_else(low: float, high: float, rate: int) -> None:
+    gains = np.abs(np.fft.rfft(band_pass(low, high, rate), rate))  # a value for each Hz
+    inside = gains[int(low) + 120 * (low > 0) : min(int(high) - 120, rate // 2)]
+    outside = np.r_[gains[: max(0, int(low) - 120)], gains[int(high) + 120 :]]
+    assert abs(inside - 1).max() < 0.01
+    assert len(outside) == 0 or outside.max() < 0.01
+
+
+def test_a_band_that_takes_nothing_or_everything_away_is_refused() -> None:
+    with pytest.raises(DataError, match="nothing of what recordings of 8000 Hz hold"):
+        band_pass(5000, 7000, 8000)
+    with pytest.raises(DataError, match="is all of what"):
+        band_pass(0, 7000, 8000)
+
+
+def test_every_codec_of_a_configuration_is_there() -> None:
+    assert get_args(CodecName) == tuple(CODECS)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_codec_keeps_the_number_of_samples_and_their_place(codec: str) -> None:
+    samples = hum(1, 150)[:3701]
+    samples[:1500] = 0
+    found = np.concatenate(list(coded(pieces(samples, 777), codec, 8000)))
+    assert len(found) == len(samples)
+    assert not np.array_equal(found, samples)
+    shifts = range(-200, 201)
+    likeness = [np.corrcoef(found[300:-300], samples[300 + n : len(samples) - 300 + n])[0, 1] for n in shifts]
+    assert shifts[int(np.argmax(likeness))] == 0
+    assert max(likeness) > 0.9
+
+
+def test_a_codec_that_does_not_take_a_rate_says_so() -> None:
+    with pytest.raises(DataError, match=r"samples of 11025 Hz cannot be coded by opus.*augment\.noise\.codecs"):
+        list(coded([TALKERS[0]], "opus", 11025))
 
 
 @pytest.fixture
@@ -241,13 +315,80 @@ def test_a_speaker_enrolled_later_has_the_copies_of_the_others(verification: Pat
     file = read_model_file(result.folder / "models.safetensors")
     assert file.recipe is not None
     assert [str(copy) for copy in file.recipe.copies] == ["white noise at 5 dB", "babble at 10 dB", "random channel 1"]
-    assert len(file.recipe.talkers) == 4
+    assert len(file.recipe.sounds["babble"]) == 4
     path = verification.parent / "s6-0.wav"
     larger, about = enrol(file, "again", [path])
     assert result.trained is not None
     assert about.n_frames == result.trained.reports[0].n_frames  # type: ignore[union-attr]
     again, before = larger.models.models[-1], larger.models.models[0]
     assert np.abs(again.means - before.means).max() < 0.2 * np.abs(before.means - file.models.models[1].means).max()
+
+
+@pytest.fixture
+def sounds(tmp_path: Path) -> str:
+    """Folders as MUSAN's and the room responses' are, at another rate than the corpus; as overrides."""
+    for number in range(3):
+        noise = tmp_path / "musan" / "noise" / "free-sound" / f"noise-{number:04}.wav"
+        room = tmp_path / "rirs" / "simulated_rirs" / "smallroom" / f"Room{number}-00001.wav"
+        for path in (noise, room):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(noise, rng(number).standard_normal((8000, 2)) / 10, 16000)
+        soundfile.write(room, 0.99 ** np.arange(800) * rng(number).standard_normal(800) / 4, 16000)
+    soundfile.write(tmp_path / "rirs" / "RVB2014_type1_noise_largeroom1.wav", np.ones(8), 16000)
+    return (
+        f"augment={{noise: {{recorded: [5], recordings: {tmp_path}/musan/noise, rooms: 1, responses: {tmp_path}/rirs, "
+        "codecs: [gsm], bands: [[300, 3400]]}}"
+    )
+
+
+def test_recorded_noises_rooms_codecs_and_bands_train_and_enrol(verification: Path, sounds: str) -> None:
+    result = run(verification, [sounds], console=quiet())
+    file = read_model_file(result.folder / "models.safetensors")
+    assert file.recipe is not None
+    assert {kind: len(kept) for kind, kept in file.recipe.sounds.items()} == {"recorded": 3, "room": 3}
+    assert [str(copy) for copy in file.recipe.copies] == [
+        "recorded noise at 5 dB",
+        "room 1",
+        "codec gsm",
+        "band 300 to 3400 Hz",
+    ]
+    features = result.features
+    frames = [version[0].load() for version in features.copies]  # type: ignore[union-attr]
+    assert len(frames) == 4
+    for one, copy in enumerate(frames):
+        for other in (features.pieces[0].load(), *frames[:one]):
+            assert copy.shape == other.shape
+            assert not np.allclose(copy, other, atol=0.1)
+    _, about = enrol(file, "again", [verification.parent / "s6-0.wav"])
+    assert result.trained is not None
+    assert about.n_frames == result.trained.reports[0].n_frames  # type: ignore[union-attr]
+
+
+def test_copies_with_recordings_hang_on_their_bytes_and_not_on_where_they_lie(verification: Path, sounds: str) -> None:
+    folders = []
+    moved = verification.parent / "elsewhere"
+    for change in ("none", "moved", "other bytes"):
+        if change == "moved":
+            (verification.parent / "musan").rename(moved)
+            sounds = sounds.replace("/musan/", "/elsewhere/")
+        if change == "other bytes":
+            soundfile.write(next(moved.rglob("*.wav")), rng(9).standard_normal(8000) / 10, 16000)
+        features = extract(prepare(verification, [sounds], console=quiet()))
+        folders.append([version[0].store.folder for version in features.copies])  # type: ignore[union-attr]
+    assert folders[0] == folders[1]
+    assert [one == other for one, other in zip(folders[1], folders[2], strict=True)] == [False, True, True, True]
+
+
+def test_a_folder_without_recordings_and_a_silent_noise_are_named(verification: Path, sounds: str) -> None:
+    with pytest.raises(DataError, match=r"augment\.noise\.recordings: .*nowhere is no folder"):
+        extract(prepare(verification, [sounds.replace("musan/noise", "nowhere")], console=quiet()))
+    (verification.parent / "empty").mkdir()
+    with pytest.raises(DataError, match=r"augment\.noise\.responses: there is no recording in"):
+        extract(prepare(verification, [sounds.replace("/rirs", "/empty")], console=quiet()))
+    for path in (verification.parent / "musan").rglob("*.wav"):
+        soundfile.write(path, np.r_[np.zeros(16000 * 70), 1], 16000)
+    with pytest.raises(DataError, match=r"noise-000\d\.wav: its first 60 s are silent"):
+        extract(prepare(verification, [sounds], console=quiet()))
 
 
 def test_pitch_is_a_stream_that_runs_and_enrols_like_the_cepstra(verification: Path) -> None:

@@ -108,7 +108,7 @@ def test_a_second_run_opens_no_recording_and_trains_nothing(config_file: Path, m
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("done twice")
 
-    monkeypatch.setattr("speechgmm.engine.shards.Pieces", refuse)
+    monkeypatch.setattr("speechgmm.engine.raw_recordings.Pieces", refuse)
     monkeypatch.setattr("speechgmm.engine.mixture_fit.fit_class", refuse)
     run(config_file, console=quiet())
     run(config_file, output=config_file.parent / "another", console=quiet())
@@ -127,7 +127,7 @@ def test_a_recording_that_changed_is_read_again_and_one_that_moved_is_not_extrac
     assert [u.id for u, new in zip(again.corpus, changed, strict=True) if new] == ["low/0"]
 
     shutil.copytree(root, config_file.parent / "elsewhere")
-    monkeypatch.setattr("speechgmm.engine.shards.Pieces", lambda *_, **__: pytest.fail("decoded again"))
+    monkeypatch.setattr("speechgmm.engine.raw_recordings.Pieces", lambda *_, **__: pytest.fail("decoded again"))
     moved = extract(prepare(config_file, [f"corpus.root={config_file.parent / 'elsewhere'}"], console=quiet()))
     for one, two in zip(again.pieces, moved.pieces, strict=True):
         np.testing.assert_array_equal(one.load(), two.load())

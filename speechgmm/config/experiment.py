@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from speechgmm.config.spec import Config, check_scheduler
-from speechgmm.corpus.spec import KNOWN, CorpusSpec
+from speechgmm.corpus.spec import COLUMN, KNOWN, CorpusSpec
 from speechgmm.errors import ConfigError
+from speechgmm.features.kinds import are_given
 from speechgmm.setting import is_path
 
 Spec = TypeVar("Spec", bound=Any)
@@ -32,7 +33,8 @@ class Experiment:
         """The configuration with its paths absolute and its rate known: what a run's folder keeps."""
         config = self._with_absolute_paths(self.config)
         root = self.corpus_root()
-        corpus = replace(config.corpus, root=None if root is None else str(root), sample_rate=self.config.corpus.rate())
+        rate = None if are_given(config.features) else self.config.corpus.rate()
+        corpus = replace(config.corpus, root=None if root is None else str(root), sample_rate=rate)
         return replace(config, corpus=corpus, cache=str(self.cache()))
 
     def corpus_spec(self) -> CorpusSpec:
@@ -46,7 +48,7 @@ class Experiment:
             value = getattr(spec, field.name)
             if is_dataclass(value):
                 found[field.name] = self._with_absolute_paths(value)
-            elif value is not None and is_path(field):
+            elif value is not None and is_path(field) and not value.startswith(COLUMN):
                 found[field.name] = str(self.beside(value))
         return replace(spec, **found)
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, TypeVar
 from speechgmm.corpus.spec import CorpusSpec
 from speechgmm.errors import ConfigError
 from speechgmm.features.augment import AugmentSpec
+from speechgmm.features.kinds import are_given, kind_name
 from speechgmm.features.spec import FeatureSpec
 from speechgmm.gmm.spec import ModelSpec
 from speechgmm.setting import FORBID_UNKNOWN, setting
@@ -185,6 +186,26 @@ class Config:
         """Refuse what no task can do."""
         if self.features.cmvn == "speaker" and self.corpus.label == "speaker":
             raise ConfigError(CMVN_BY_SPEAKER)
+        if are_given(self.features):
+            self._check_given()
+        elif self.corpus.features is not None:
+            raise ConfigError(
+                f"corpus.features is {self.corpus.features!r}, and features.kind: {kind_name(self.features)} computes "
+                "frames from recordings; set features.kind: given, or leave corpus.features out"
+            )
+
+    def _check_given(self) -> None:
+        """Refuse what has no effect on frames that are read from files."""
+        for key, default in (("sample_rate", None), ("resample", False), ("channel", "mix")):
+            if (value := getattr(self.corpus, key)) != default:
+                raise ConfigError(
+                    f"corpus.{key}: {value} is about samples, and features.kind: given reads frames; leave it out"
+                )
+        if self.augment != AugmentSpec():
+            raise ConfigError(
+                "augment alters samples, and features.kind: given reads frames; leave it out, or compute frames of "
+                "altered copies too and name them in the corpus"
+            )
 
     def section(self, spec: type[Spec]) -> Spec:
         """The section of that type; its defaults where it is left out.

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import get_args, get_type_hints
 
+from speechgmm.corpus.given_frames import with_frames
 from speechgmm.corpus.labels import relabelled
 from speechgmm.corpus.leaks import check_leaks, same_audio
 from speechgmm.corpus.spec import AsvspoofSpec, CorpusSpec, FolderSpec, SplitSpec, TextGridSpec, TimitSpec
@@ -31,6 +32,7 @@ def read_corpus(
     *,
     path: Path | None,
     root: Path | None,
+    given: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Corpus:
     """The corpus that a configuration names, in the order of its source, not yet divided.
@@ -39,6 +41,7 @@ def read_corpus(
         spec: The ``corpus`` section.
         path: The manifest or the Kaldi data directory, resolved; None where the kind has none.
         root: The folder of the recordings, resolved; None: the manifest's own.
+        given: Recordings are frames that another program computed (``features.kind: given``).
         progress: Called with (done, total) while a corpus is generated.
 
     Raises:
@@ -49,12 +52,19 @@ def read_corpus(
     >>> len(corpus.utterances)
     30
     """
-    corpus = _read(spec, path=path, root=root, progress=progress)
+    corpus = _read(spec, path=path, root=root, given=given, progress=progress)
+    if given:
+        corpus = with_frames(corpus, spec.features, skip=spec.on_error == "skip")
     return relabelled(corpus.with_plain_labels(), spec)
 
 
 def _read(
-    spec: CorpusSpec, *, path: Path | None, root: Path | None, progress: Callable[[int, int], None] | None
+    spec: CorpusSpec,
+    *,
+    path: Path | None,
+    root: Path | None,
+    given: bool,
+    progress: Callable[[int, int], None] | None,
 ) -> Corpus:
     """The corpus with the labels that stand in it."""
     sections = {"timit": TimitSpec, "textgrid": TextGridSpec, "asvspoof": AsvspoofSpec, "folder": FolderSpec}
@@ -74,7 +84,7 @@ def _read(
 
         build_corpus(root, progress=progress)
         return read_manifest(root / ("phones.tsv" if spec.label == "phone" else "speakers.tsv"), root, spec.label)
-    corpus = _read_folder(spec, root)
+    corpus = _read_folder(spec, root, given=given and spec.features is None)
     if spec.kind == "timit" and spec.split.kind == "column" and not any(utterance.split for utterance in corpus):
         others = [kind for kind in get_args(get_type_hints(SplitSpec)["kind"]) if kind != "column"]
         raise DataError(
@@ -89,16 +99,24 @@ def _read_table(spec: CorpusSpec, path: Path, root: Path | None) -> Corpus:
     from speechgmm.corpus.readers.manifest import read_manifest
 
     if spec.kind == "manifest":
-        return read_manifest(path, root, spec.label, unlabelled="" in spec.labels.ignore)
+        return read_manifest(
+            path,
+            root,
+            spec.label,
+            unlabelled="" in spec.labels.ignore,
+            needs_path=spec.features is None,
+            splits=spec.split,
+        )
     return read_kaldi(path, root, spec.label)
 
 
-def _read_folder(spec: CorpusSpec, root: Path) -> Corpus:
+def _read_folder(spec: CorpusSpec, root: Path, *, given: bool) -> Corpus:
     from speechgmm.corpus.readers.asvspoof import read_asvspoof
     from speechgmm.corpus.readers.folder import read_folder, read_fsdd, with_groups
     from speechgmm.corpus.readers.librispeech import read_librispeech
     from speechgmm.corpus.readers.machines import read_dcase, read_mimii
     from speechgmm.corpus.readers.speech_commands import read_speech_commands
+    from speechgmm.corpus.readers.sphinx import read_sphinx
     from speechgmm.corpus.readers.textgrid import read_textgrids
     from speechgmm.corpus.readers.timit import read_timit
 
@@ -109,7 +127,9 @@ def _read_folder(spec: CorpusSpec, root: Path) -> Corpus:
     if spec.kind == "textgrid":
         return read_textgrids(root, spec.label, spec.textgrid)
     if spec.kind == "folder":
-        return with_groups(read_folder(root, spec.label), spec.folder.group_from)
+        return with_groups(read_folder(root, spec.label, given=given), spec.folder.group_from)
+    if spec.kind == "sphinx":
+        return read_sphinx(root, spec.label, given=given)
     readers = {
         "fsdd": read_fsdd,
         "librispeech": read_librispeech,

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from speechgmm.corpus.utterance import SPLITS
 from speechgmm.errors import ConfigError
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
@@ -11,6 +12,7 @@ Kind = Literal[
     "manifest",
     "folder",
     "kaldi",
+    "sphinx",
     "textgrid",
     "timit",
     "librispeech",
@@ -24,6 +26,10 @@ Kind = Literal[
 
 KNOWN: Final = ("timit", "librispeech", "speech_commands", "fsdd", "asvspoof", "dcase", "mimii", "espeak")
 """Corpora with a place of their own: $SPEECHGMM_DATA/NAME, else data/NAME."""
+
+
+COLUMN: Final = "column:"
+"""What a place of frames begins with that is a column of the corpus."""
 
 
 def belongs_to_kind(key: str, kind: str) -> bool:
@@ -53,15 +59,32 @@ class SplitSpec:
     )
     test: float = setting(0.2, "fraction: share of every class's recordings held out for the test", gt=0, lt=1)
     folds: int = setting(5, "kfold: how many", ge=2, le=1000)
+    column: str = setting("split", "column: of a manifest, the column that says the split")
+    names: dict[str, str] | None = setting(
+        None,
+        "column: value of that column -> split (train, dev, test, ubm, cohort), such as {background: ubm, enrol: "
+        "train}; default: the splits' own names",
+    )
     by: str | None = setting(None, "leave-one-out: the column that is left out value by value; default: corpus.group")
     disjoint: bool = setting(
         True, "no corpus.group on both sides; false: the group is for intervals alone, and may stand on both"
     )
 
     def __post_init__(self) -> None:
-        for name, kind, default in (("test", "fraction", 0.2), ("folds", "kfold", 5), ("by", "leave-one-out", None)):
+        for name, kind, default in (
+            ("test", "fraction", 0.2),
+            ("folds", "kfold", 5),
+            ("by", "leave-one-out", None),
+            ("column", "column", "split"),
+            ("names", "column", None),
+        ):
             if self.kind != kind and getattr(self, name) != default:
                 raise ConfigError(f"corpus.split.{name} is for kind {kind}; the kind is {self.kind}")
+        for value, split in (self.names or {}).items():
+            if split not in SPLITS:
+                raise ConfigError(
+                    f"corpus.split.names: {value!r} is {split!r}; expected a split, one of {', '.join(SPLITS)}"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,9 +203,10 @@ class CorpusSpec:
 
     kind: Kind = setting(
         "manifest",
-        "manifest: a table; folder: a folder per class; kaldi: data directories; textgrid: Praat's TextGrids; timit, "
-        "librispeech, speech_commands, fsdd (Free Spoken Digit Dataset), asvspoof: corpora; dcase (task 2), mimii: "
-        "machines for task: anomaly; espeak: speech made by eSpeak NG",
+        "manifest: a table; folder: a folder per class; kaldi: data directories; sphinx: as CMU Sphinx has them (etc "
+        "and feat or wav); textgrid: Praat's TextGrids; timit, librispeech, speech_commands, fsdd (Free Spoken Digit "
+        "Dataset), asvspoof: corpora; dcase (task 2), mimii: machines for task: anomaly; espeak: speech made by eSpeak "
+        "NG",
     )
     path: str | None = setting(
         None,
@@ -195,6 +219,14 @@ class CorpusSpec:
         "folder that the recordings lie in, relative to the configuration file; default: the manifest's folder, "
         "for kaldi (where relative paths in wav.scp begin) the folder that path lies in, "
         "and for a known corpus $SPEECHGMM_DATA/NAME, else data/NAME where you stand",
+        is_path=True,
+    )
+    features: str | None = setting(
+        None,
+        "features.kind given: where the frames of each recording are: a pattern such as feats/{stem}.npy, with {id}, "
+        "{path} (below root, without ending), {stem} or {COLUMN}, relative to the configuration file; a Kaldi "
+        "feats.scp, an .npz or a folder, by names; or column:NAME, paths in a column, relative to root; default: the "
+        "recordings are files of frames",
         is_path=True,
     )
     label: str = setting("label", "the column whose values are the classes")

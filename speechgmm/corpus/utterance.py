@@ -3,8 +3,9 @@
 Owns the values that every reader returns. Knows no file format and opens no file.
 """
 
+import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -104,6 +105,18 @@ def _plain(text: str) -> str:
     if not text.isascii():
         text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return text if text.isprintable() else _BREAKS.sub(" ", text)
+
+
+def common_root(paths: Collection[Path], base: Path) -> Path:
+    """The folder that all recordings lie in: ``base``, or else what their paths have in common.
+
+    >>> common_root([Path("/a/b/1.wav"), Path("/a/c/2.wav")], Path("/d"))
+    PosixPath('/a')
+    """
+    parents = {path.parent for path in paths}
+    if all(parent.is_relative_to(base) for parent in parents):
+        return base
+    return Path(os.path.commonpath(parents))
 
 
 def classes_within_groups(pairs: Iterable[tuple[str, str]]) -> bool:

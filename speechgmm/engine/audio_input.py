@@ -6,7 +6,9 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from speechgmm.errors import ConfigError
 from speechgmm.features import FeatureSpec, Normalisation, front_end
+from speechgmm.features.kinds import are_given
 from speechgmm.features.transforms import LinearTransform, splice
 from speechgmm.io.container import tensor
 from speechgmm.io.header import checked
@@ -24,6 +26,19 @@ class AudioInput:
     normalisation: Normalisation | None = None  # of the training split; where cmvn is global
     transform: LinearTransform | None = None  # learnt from the training split
     band: float | None = None  # Hz that half of the training recordings reach; None: the whole band, or not known
+
+    @property
+    def is_given(self) -> bool:
+        """Whether recordings are frames that another program computed."""
+        return are_given(self.features)
+
+    def describe_source(self) -> str:
+        """What recordings are, for a person."""
+        if self.is_given:
+            shift = 1000 * front_end(self.features, self.sample_rate).frame_shift / self.sample_rate
+            return f"frames of {self.features.n_dims} dimensions that another program computed, every {shift:g} ms"
+        other = "other rates are resampled" if self.resample else "other rates are refused"
+        return f"{self.sample_rate} Hz ({other}), channel {self.channel}"
 
     @property
     def n_dims(self) -> int:
@@ -46,14 +61,31 @@ def with_resampling(file: File) -> File:
     """The same model file, which resamples recordings of another rate; as it is where it was trained on frames.
 
     Its ``audio`` is an `AudioInput`, a tuple of them, or None.
+
+    Raises:
+        ConfigError: The model takes frames that another program computed.
     """
     model: Any = file
     if model.audio is None:
         return file
+    if takes_frames(model):
+        raise ConfigError(
+            "resample is about recordings, and this model takes frames that another program computed; leave it out",
+            arguments=("resample",),
+        )
     several = isinstance(model.audio, tuple)
     audio = tuple(replace(one, resample=True) for one in (model.audio if several else (model.audio,)))
     changed: File = replace(model, audio=audio if several else audio[0])
     return changed
+
+
+def takes_frames(file: Any) -> bool:
+    """Whether a model file takes frames that another program computed, and no recordings.
+
+    Its ``audio`` is an `AudioInput`, a tuple of them, or None.
+    """
+    audio = file.audio[0] if isinstance(file.audio, tuple) else file.audio
+    return audio is not None and audio.is_given
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from speechgmm.errors import ConfigError, DataError, RecordingWarning
+from speechgmm.io.given_frames import GivenFrames, given_recording, named_places
 from speechgmm.io.samples import AudioSource, RecordedSamples, recorded
 
 
-def audio_sources(audio: Any, sample_rate: int | None = None) -> tuple[list[AudioSource | DataError], bool]:
+def audio_sources(
+    audio: Any, sample_rate: int | None = None, *, given: bool = False
+) -> tuple[list[AudioSource | DataError], bool]:
     """The recordings that are meant, in order, and whether it is one by itself.
 
     Samples in a list that cannot be used are a DataError in the place of their recording.
@@ -22,6 +25,8 @@ def audio_sources(audio: Any, sample_rate: int | None = None) -> tuple[list[Audi
         A path, a folder of recordings, samples as `recorded` takes them, or a list of these.
     sample_rate
         Hz of the samples; a file says its own.
+    given
+        Recordings are frames that another program computed: arrays (T, D), or files of them.
 
     Raises
     ------
@@ -33,24 +38,25 @@ def audio_sources(audio: Any, sample_rate: int | None = None) -> tuple[list[Audi
         Samples of another shape than (N,) or (N, channels).
     """
     if isinstance(audio, list | tuple):
-        return [source for n, one in enumerate(audio) for source in _of_item(one, sample_rate, n)], False
+        return [source for n, one in enumerate(audio) for source in _of_item(one, sample_rate, n, given)], False
     if isinstance(audio, str | os.PathLike):
-        return [*_of_path(audio, sample_rate)], not Path(audio).is_dir()
-    return [_of_samples(audio, sample_rate, "samples")], True
+        found = _of_path(audio, sample_rate, given)
+        return [*found], not Path(audio).is_dir() and found == [Path(audio)]
+    return [_of_array(audio, sample_rate, None, given)], True
 
 
-def _of_item(one: Any, sample_rate: int | None, n: int) -> Sequence[AudioSource | DataError]:
+def _of_item(one: Any, sample_rate: int | None, n: int, given: bool) -> Sequence[AudioSource | DataError]:
     if isinstance(one, Number):
         raise DataError("audio is a list of numbers; expected samples as a numpy array, or a list of recordings")
     if isinstance(one, str | os.PathLike):
-        return _of_path(one, sample_rate)
+        return _of_path(one, sample_rate, given)
     try:
-        return [_of_samples(one, sample_rate, f"samples[{n}]")]
+        return [_of_array(one, sample_rate, n, given)]
     except DataError as error:
         return [error]
 
 
-def _of_path(path: "str | os.PathLike[str]", sample_rate: int | None) -> list[AudioSource]:
+def _of_path(path: "str | os.PathLike[str]", sample_rate: int | None, given: bool) -> list[AudioSource]:
     if sample_rate is not None:
         raise ConfigError(
             f"{path}: sample_rate={sample_rate!r} is for samples, and a file says its own rate; leave it out",
@@ -58,6 +64,8 @@ def _of_path(path: "str | os.PathLike[str]", sample_rate: int | None) -> list[Au
         )
     if not os.fspath(path):
         raise ConfigError("audio is an empty path; expected a recording, or a folder: '.' is this one")
+    if given:
+        return [*named_places([Path(path)])]
     if not Path(path).is_dir():  # the readers of corpora need not be loaded
         return [Path(path)]
     from speechgmm.corpus.readers.files import named_recordings
@@ -65,8 +73,20 @@ def _of_path(path: "str | os.PathLike[str]", sample_rate: int | None) -> list[Au
     return list(named_recordings([Path(path)], _warn))
 
 
-def _of_samples(samples: Any, sample_rate: int | None, name: str) -> RecordedSamples:
-    return samples if isinstance(samples, RecordedSamples) else recorded(samples, sample_rate, name)
+def _of_array(array: Any, sample_rate: int | None, n: int | None, given: bool) -> AudioSource:
+    """An array as a recording, number ``n`` of a list, or by itself."""
+    if isinstance(array, RecordedSamples | GivenFrames):
+        return array
+    number = "" if n is None else f"[{n}]"
+    if not given:
+        return recorded(array, sample_rate, f"samples{number}")
+    if sample_rate is not None:
+        raise ConfigError(
+            f"sample_rate={sample_rate!r} is for samples, and the model takes frames (T, D) that another program "
+            "computed; leave it out",
+            arguments=("sample_rate",),
+        )
+    return given_recording(array, f"frames{number}")
 
 
 def _warn(note: str) -> None:

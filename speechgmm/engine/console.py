@@ -4,6 +4,7 @@ Every message is also a record of the logger ``speechgmm``. Results go to standa
 business.
 """
 
+import itertools
 import sys
 import threading
 import time
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from speechgmm.io.terminal import log_message, terminal
 
@@ -84,7 +85,7 @@ class Console:
         Without a terminal there is no bar, but one line at the end; without a name, nothing.
         """
         begun = time.perf_counter()
-        total = 0
+        n_done = 0
         if what and self.printing and not self.quiet and sys.stderr.isatty():
             from rich.console import Console as Terminal
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -99,20 +100,20 @@ class Console:
                 task = progress.add_task(what, total=None)
 
                 def advance(done: int, out_of: int) -> None:
-                    nonlocal total
-                    total = out_of
+                    nonlocal n_done
+                    n_done = done
                     progress.update(task, completed=done, total=out_of)
 
                 yield advance
         else:
 
             def count(done: int, out_of: int) -> None:  # noqa: ARG001 (the bar's signature)
-                nonlocal total
-                total = out_of
+                nonlocal n_done
+                n_done = done
 
             yield count
-        if total and what:
-            self.say(f"{what}: {total} in {time.perf_counter() - begun:.1f} s")
+        if n_done and what:
+            self.say(f"{what}: {n_done} in {time.perf_counter() - begun:.1f} s")
 
     def track(self, items: Iterable[Item], total: int, what: str | None) -> Iterator[Item]:
         """Pass items through with a bar."""
@@ -120,6 +121,20 @@ class Console:
             for done, item in enumerate(items, 1):
                 yield item
                 advance(done, total)
+
+    @contextmanager
+    def counted(
+        self, on: Callable[..., Iterator[Any]], total: int, what: str
+    ) -> Iterator[Callable[..., Iterator[Any]]]:
+        """A ``map`` that does what ``on`` does and counts its calls, ``total`` at most, with a bar."""
+        with self.bar(what) as advance:
+            calls = itertools.count(1)
+
+            def spread(function: Callable[..., Any], tasks: Iterable[Any]) -> Iterator[Any]:
+                advance(next(calls), total)
+                return on(function, tasks)
+
+            yield spread
 
     def record(self, text: str) -> None:
         """Write a line to the log, where there is one."""

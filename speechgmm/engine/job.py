@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from speechgmm.config import Experiment, load_config
+from speechgmm.config import Config, Experiment, load_config
 from speechgmm.corpus import Corpus, Fold, read_corpus
+from speechgmm.corpus.listing import listed
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.cluster import Cluster, connect
 from speechgmm.engine.console import Console
 from speechgmm.engine.task import AnyTask, task_of
-from speechgmm.errors import ConfigError, first_few
+from speechgmm.errors import ConfigError, DataError, first_few
+from speechgmm.features.kinds import are_given, feature_kind
+from speechgmm.io.given_frames import place_shape
 from speechgmm.io.score_forms import pyarrow
 from speechgmm.logger import handled_here, returning_records
 from speechgmm.parallel import Backend, pmap, thread_pool, workers
@@ -33,12 +36,16 @@ class Job:
     output: Path | None = None  # the run's folder, where there is one
     cluster: Cluster | None = None  # where tasks run, if not here
     verify_audio: bool = False  # hash recordings though nothing says that they have changed
+    given_dims: int | None = None  # dimensions of frames that are read from files
 
     @property
     def audio(self) -> AudioInput:
         """How a recording becomes frames; the normalisation is not known before extraction."""
         config = self.experiment.config
-        return AudioInput(config.features, config.corpus.rate(), config.corpus.channel, config.corpus.resample)
+        features, rate = config.features, feature_kind(config.features).clock or config.corpus.rate()
+        if are_given(features):
+            features = replace(features, n_dims=self.given_dims)
+        return AudioInput(features, rate, config.corpus.channel, config.corpus.resample)
 
     @property
     def cache(self) -> Path:
@@ -113,13 +120,35 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
     spec = experiment.corpus_spec()
     generated = "generating speech" if spec.kind == "espeak" else None
     with console.stage("prepare"), console.bar(generated) as progress:
-        corpus = read_corpus(spec, path=experiment.corpus_path(), root=experiment.corpus_root(), progress=progress)
+        places = {"path": experiment.corpus_path(), "root": experiment.corpus_root()}
+        corpus = read_corpus(spec, **places, given=are_given(experiment.config.features), progress=progress)
         for note in corpus.notes:
             console.warn(note)
         task = task_of(experiment.config)
         corpus, folds = task.split(corpus, experiment.config)
         _check_target(corpus, spec.target)
-    return Job(experiment, task, corpus, console, folds, cluster=_cluster(scheduler, experiment, corpus, console))
+    cluster = _cluster(scheduler, experiment, corpus, console)
+    given_dims = _given_dims(experiment.config, corpus) if are_given(experiment.config.features) else None
+    return Job(experiment, task, corpus, console, folds, cluster=cluster, given_dims=given_dims)
+
+
+def _given_dims(config: Config, corpus: Corpus) -> int:
+    """Dimensions of given frames: what the configuration says, or the first recording that can be read."""
+    timed = next((one for one in corpus if one.start is not None or one.end is not None), None)
+    if timed is not None and config.features.frame_shift is None:
+        raise ConfigError(
+            f"{timed.source or timed.id} has a start or an end in seconds, and nobody says how far apart the given "
+            "frames are; set features.frame_shift, in ms"
+        )
+    if config.features.n_dims is not None:
+        return config.features.n_dims
+    reasons = []
+    for path in corpus.paths():
+        try:
+            return place_shape(path)[1]
+        except DataError as error:
+            reasons.append(str(error))
+    raise DataError(f"none of the {len(reasons)} recordings has frames that can be read:\n{listed(reasons)}")
 
 
 def _check_target(corpus: Corpus, target: str | None) -> None:

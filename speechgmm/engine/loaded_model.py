@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, TypeVar
 
-from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.audio_input import AudioInput, takes_frames
 from speechgmm.engine.audio_sources import audio_sources
 from speechgmm.errors import ConfigError, DataError, MethodError, check_type
 from speechgmm.features.front_end import front_end
@@ -69,15 +69,15 @@ class LoadedModel(ABC):
 
     @property
     def sample_rate(self) -> int | None:
-        """Hz of recordings; None: the model was trained on frames."""
-        return None if self.audio is None else self.audio.sample_rate
+        """Hz of recordings; None: the model takes frames."""
+        return None if self.audio is None or self.audio.is_given else self.audio.sample_rate
 
     def __repr__(self) -> str:
         parts = [self.about()]
         if self.audio is not None:
+            parts.append(f"{kind_name(self.audio.features)} of {self.audio.n_dims} dimensions")
             other = "resamples" if self.audio.resample else "no other rate"
-            rate = self.audio.sample_rate
-            parts += [f"{kind_name(self.audio.features)} of {self.audio.n_dims} dimensions", f"{rate} Hz ({other})"]
+            parts += [] if self.audio.is_given else [f"{self.audio.sample_rate} Hz ({other})"]
         return f"<{self.task} model: {', '.join(parts)}, {self.path}>"
 
     def __getattr__(self, name: str) -> Any:
@@ -88,10 +88,14 @@ class LoadedModel(ABC):
             f"{self.path}: a model of task {self.task} has no {name}(); it has {', '.join(self.methods)}{hint}"
         )
 
+    def _sources(self, audio: Any, sample_rate: int | None) -> tuple[list[AudioSource | DataError], bool]:
+        """The recordings that are meant, of samples or of given frames, and whether it is one by itself."""
+        return audio_sources(audio, sample_rate, given=takes_frames(self))
+
     def _each(self, audio: Any, sample_rate: int | None, work: Work, on_error: OnError = "raise") -> Any:
         """The result of one recording, or a list of those of several."""
         check_on_error(on_error)
-        sources, is_one = audio_sources(audio, sample_rate)
+        sources, is_one = self._sources(audio, sample_rate)
         done = work([source for source in sources if not isinstance(source, DataError)])
         results = []
         for source in sources:
@@ -124,7 +128,8 @@ def load(path: "str | os.PathLike[str]", *, resample: bool = False) -> LoadedMod
         Its ``methods`` follow from the task: ``score`` (every task but clustering), ``classify``, ``verify``,
         ``recognise``, ``align``, ``anomaly``, ``diarize``, ``cluster``, ``stream``. The first argument of each is a
         path, a numpy array of samples with ``sample_rate``, or a folder or list of recordings, which gives a list of
-        results in order. It is safe to use from several threads at once.
+        results in order. A model of ``features.kind: given`` takes frames (T, D), and files of them, instead. It is
+        safe to use from several threads at once.
 
     Raises
     ------
@@ -138,7 +143,7 @@ def load(path: "str | os.PathLike[str]", *, resample: bool = False) -> LoadedMod
     >>> import tempfile
     >>> import numpy as np
     >>> import speechgmm as sg
-    >>> from speechgmm.engine.audio_input import AudioInput
+    >>> from speechgmm.engine.audio_input import AudioInput, takes_frames
     >>> noise = np.random.default_rng(0).normal(scale=0.1, size=16000)
     >>> sounds = {"low": (noise[1:] + noise[:-1]) / 2, "high": (noise[1:] - noise[:-1]) / 2}
     >>> spec = sg.FeatureSpec()

@@ -1,13 +1,11 @@
 """Many mixtures at once, or the one large one behind them: how training is spread over workers and memory."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from speechgmm.corpus import Utterance
 from speechgmm.engine.class_report import ClassReport
 from speechgmm.engine.class_sizes import background_components
-from speechgmm.engine.compilation import compile_note
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.engine.memory import Need, divide_among_batches, divide_among_classes
@@ -45,12 +43,11 @@ def train_mixtures(job: Job, tasks: Sequence[MixtureTask], what: str) -> list[tu
 
 
 def warm_up_em(job: Job) -> None:
-    """Compile what EM runs on, and say so where that takes time; workers find it compiled."""
-    with compile_note(job.console):
-        model = job.experiment.config.model
-        small = model.variance_floor < LEAST_IN_FLOAT32 or model.estimator != "em"
-        exact = model.precision == "float64" or (model.precision == "auto" and small)
-        warm_up("float64" if exact else "float32")
+    """Compile what EM runs on; workers find it compiled."""
+    model = job.experiment.config.model
+    small = model.variance_floor < LEAST_IN_FLOAT32 or model.estimator != "em"
+    exact = model.precision == "float64" or (model.precision == "auto" and small)
+    warm_up("float64" if exact else "float32")
 
 
 def _suited(needs: Sequence[Need], n_jobs: int) -> Backend:
@@ -96,19 +93,12 @@ def train_ubm(
     def train(missing: Sequence[MixtureTask]) -> list[tuple[DiagGMM, ClassReport]]:
         if job.cluster is None:
             warm_up_em(job)
-        with job.passes(at_once) as on:
-            passes = 0
-
-            def spread(function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[Any]:
-                nonlocal passes
-                passes += 1
-                advance(passes, PASSES_BEFORE_EM + spec.max_iter + 1)
-                return on(function, tasks)
-
+        n_passes = PASSES_BEFORE_EM + spec.max_iter + 1
+        what = "training the background model: passes over its frames"
+        with job.passes(at_once) as on, job.console.counted(on, n_passes, what) as spread:
             return [train_class(replace(one, memory=memory), map=spread) for one in missing]
 
-    with job.console.bar("training the background model: passes over its frames") as advance:
-        return next(kept_or_trained(job, [task.key()], [task], unpack_mixture, train))
+    return next(kept_or_trained(job, [task.key()], [task], unpack_mixture, train))
 
 
 def background_utterances(features: Features) -> list[tuple[Utterance, tuple[Piece, ...]]]:

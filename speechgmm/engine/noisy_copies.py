@@ -1,11 +1,11 @@
-"""Noisy copies of recordings: who is heard in the babble, and from which seed each copy is made.
+"""Noisy copies of recordings: what is heard in each, and from which seed it is made.
 
-A copy hangs on the run's seed, the recording's bytes and the copy's kind, and, for babble, on who may be heard; not on
-who makes it or in which order.
+A copy hangs on the run's seed, the recording's bytes and the copy's kind, and on the recordings that may be heard in it
+(talkers of babble, noises, impulse responses); not on who makes it or in which order.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, astuple, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,11 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.corpus import Corpus, Utterance
+from speechgmm.corpus.readers.files import recordings_below
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features.augment import Copy
-from speechgmm.features.noise import Noise, added, babble, filtered, gain_for, random_channel, white
-from speechgmm.io.audio import Pieces
+from speechgmm.features.noise import (
+    Noise,
+    added,
+    babble,
+    band_pass,
+    filtered,
+    gain_for,
+    impulse_response,
+    random_channel,
+    reverberated,
+    white,
+)
+from speechgmm.io.audio import Pieces, recording_key
+from speechgmm.io.codecs import coded
 from speechgmm.io.feature_store import canonical, digest
 
 if TYPE_CHECKING:
@@ -29,21 +42,36 @@ NOISE_VERSION: Final = 1
 MOST_TALKERS: Final = 100
 """Speakers who may be heard in babble."""
 
-HEARD: Final = 60
-"""Seconds of a talker's recording that are heard; then it begins again."""
+MOST_SOUNDS: Final = 200
+"""Recordings of a folder of noises or impulse responses that may be heard."""
 
+HEARD: Final = 60
+"""Seconds of a talker's or a noise's recording that are heard; then it begins again."""
+
+ECHO: Final = 5
+"""Seconds of an impulse response that count."""
 
 KEPT: Final = 8
-"""Seconds of a talker that go into a model file: a quarter of a megabyte at 16 kHz."""
+"""Seconds of a talker or a noise that go into a model file: a quarter of a megabyte at 16 kHz."""
+
+N_KEPT: Final = 12
+"""Noises, and impulse responses, that go into a model file."""
+
+Sounds = tuple[NDArray[np.float32], ...]
+"""Samples (N,) of talkers, noises or impulse responses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Talker:
-    """A recording that may be heard in babble."""
+    """A recording that may be heard in others: of somebody who talks, of a noise, or of a room's response."""
 
-    owner: str  # the speaker
+    owner: str  # the speaker; of other sounds the name of the file, which no speaker has
     path: Path
     key: str  # hash of its bytes
+
+
+HEARD_IN: Final = ("babble", "recorded", "room")
+"""Kinds of copies in which other recordings are heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +80,16 @@ class Noising:
 
     copy: Copy
     seed: int
-    n_talkers: int = 0  # heard at once
-    talkers: tuple[Talker, ...] = ()  # of whom they are drawn
+    n_talkers: int = 1  # heard at once
+    talkers: tuple[Talker, ...] = ()  # of whom they are drawn; or noises, or impulse responses
     owners: Mapping[Path, str] = field(default_factory=dict)  # recording -> its speaker, who is not heard in it
     cast: str = ""  # a hash of talkers and owners, wherever their recordings lie
-    sounds: tuple[NDArray[np.float32], ...] = ()  # of the talkers, where a model file brings them along
+    sounds: Sounds = ()  # of the talkers, where a model file brings them along
 
     def describe(self) -> dict[str, Any]:
         """What decides the noise, as plain values: for the key of what is made with it."""
         about: dict[str, Any] = {**asdict(self.copy), "seed": self.seed, "version": NOISE_VERSION}
-        if self.copy.noise == "babble":
+        if self.copy.noise in HEARD_IN:
             about |= {"talkers": self.n_talkers, "of": self.cast}
         return about
 
@@ -76,31 +104,43 @@ class Noising:
 
         Raises DataError where the recording cannot be used, or where it is silent.
         """
-        copy = self.copy
+        copy, rate = self.copy, audio.sample_rate
         if copy.noise == "channel":
-            yield from filtered(pieces, random_channel(self._rng(key, "channel"), audio.sample_rate))
-            return
-        heard = self._heard(path, key, audio) if copy.noise == "babble" else []
+            yield from filtered(pieces, random_channel(self._rng(key, "channel"), rate))
+        elif copy.noise == "band" and copy.band is not None:
+            yield from filtered(pieces, band_pass(*copy.band, rate))
+        elif copy.noise == "codec" and copy.codec is not None:
+            yield from coded(pieces, copy.codec, rate)
+        elif copy.noise == "room":
+            yield from reverberated(pieces, impulse_response(self._heard(path, key, audio)[0]))
+        else:
+            heard = [] if copy.noise == "white" else self._heard(path, key, audio)
 
-        def noise() -> Noise:
-            rng = self._rng(key, "noise")
-            return babble(heard, rng) if copy.noise == "babble" else white(rng)
+            def noise() -> Noise:
+                rng = self._rng(key, "noise")
+                return babble(heard, rng) if heard else white(rng)
 
-        gain = gain_for(pieces, noise(), 0.0 if copy.snr is None else copy.snr)
-        yield from added(pieces, noise(), gain)
+            gain = gain_for(pieces, noise(), 0.0 if copy.snr is None else copy.snr)
+            yield from added(pieces, noise(), gain)
 
     def _rng(self, key: str, what: str) -> np.random.Generator:
-        name = digest(canonical([self.seed, *astuple(self.copy), key, what]))
+        one = self.copy
+        name = digest(canonical([self.seed, one.warp, one.speed, one.noise, one.snr, one.number, key, what]))
         return np.random.default_rng(int(name, 16))
 
     def _heard(self, path: Path, key: str, audio: AudioInput) -> list[NDArray[np.float32]]:
-        """The beginnings of as many other speakers' recordings as talk at once."""
+        """The beginnings of as many other recordings as are heard at once.
+
+        Raises DataError for one that cannot be read, or that is silent.
+        """
         if self.sounds:
             return [self.sounds[n] for n in self._rng(key, "talkers").choice(len(self.sounds), self.n_talkers, False)]
         owner = self.owners.get(path)
         others = [t for t in self.talkers if t.owner != owner and t.key != key]
         drawn = self._rng(key, "talkers").choice(len(others), self.n_talkers, replace=False)
-        return [_beginning(others[n].path, audio, HEARD) for n in drawn]
+        if self.copy.noise == "babble":
+            return [_beginning(others[n].path, audio, HEARD) for n in drawn]
+        return [_sound(others[n].path, audio, ECHO if self.copy.noise == "room" else HEARD) for n in drawn]
 
 
 def _beginning(path: Path, audio: AudioInput, seconds: int) -> NDArray[np.float32]:
@@ -114,13 +154,31 @@ def _beginning(path: Path, audio: AudioInput, seconds: int) -> NDArray[np.float3
     return np.concatenate(found)[: seconds * audio.sample_rate]
 
 
-def kept_talkers(job: "Job", corpus: Corpus, keys: Mapping[Path, str]) -> tuple[NDArray[np.float32], ...]:
-    """What a model file takes along of the talkers, so that babble can be made for a class that is enrolled later."""
-    babbling = [copy for copy in job.experiment.config.augment.copies() if copy.noise == "babble"]
-    if not babbling:
-        return ()
-    made = noising(job, corpus, keys, babbling[0])
-    return tuple(_beginning(talker.path, job.audio, KEPT) for talker in made.talkers[: 2 * made.n_talkers])
+def _sound(path: Path, audio: AudioInput, seconds: int) -> NDArray[np.float32]:
+    """The beginning of a noise or an impulse response, whatever its rate and channels. Raises DataError for silence."""
+    found = _beginning(path, replace(audio, resample=True, channel=0), seconds)
+    if not found.any():
+        raise DataError(f"{path}: its first {seconds} s are silent; take it out of the folder")
+    return found
+
+
+def kept_sounds(job: "Job", corpus: Corpus, keys: Mapping[Path, str]) -> dict[str, Sounds]:
+    """What a model file takes along, so that the same kinds of copies can be made for a class that is enrolled later.
+
+    Kind of copy -> the beginnings of some of the recordings that are heard in it.
+    """
+    kept: dict[str, Sounds] = {}
+    for copy in job.experiment.config.augment.copies():
+        if copy.noise not in HEARD_IN or copy.noise in kept:
+            continue
+        made = noising(job, corpus, keys, copy)
+        if copy.noise == "babble":
+            some = made.talkers[: 2 * made.n_talkers]
+            kept[copy.noise] = tuple(_beginning(talker.path, job.audio, KEPT) for talker in some)
+        else:
+            seconds = ECHO if copy.noise == "room" else KEPT
+            kept[copy.noise] = tuple(_sound(talker.path, job.audio, seconds) for talker in made.talkers[:N_KEPT])
+    return kept
 
 
 def check_babble(job: "Job") -> None:
@@ -144,9 +202,12 @@ def noising(job: "Job", corpus: Corpus, keys: Mapping[Path, str], copy: Copy) ->
         copy: What is made.
 
     Raises:
-        DataError: Fewer speakers than are to be heard at once beside the one who speaks.
+        DataError: Fewer speakers than are to be heard at once beside the one who speaks; a folder of noises or impulse
+            responses that is not there, or that holds no recordings.
     """
     config = job.experiment.config
+    if copy.noise in ("recorded", "room"):
+        return _with_sounds(job, copy)
     if copy.noise != "babble":
         return Noising(copy, config.seed)
     owners = {u.path: _owner(u, config.corpus.group or corpus.label) for u in corpus if u.split in ("train", "ubm")}
@@ -166,6 +227,25 @@ def noising(job: "Job", corpus: Corpus, keys: Mapping[Path, str], copy: Copy) ->
         )
     about = [[[t.owner, t.key] for t in talkers], sorted([keys[path], owner] for path, owner in owners.items())]
     return Noising(copy, config.seed, n_talkers, talkers, owners, digest(canonical(about)))
+
+
+def _with_sounds(job: "Job", copy: Copy) -> Noising:
+    """How copies with the recordings of a folder are made: some of them, drawn by the seed."""
+    config = job.experiment.config
+    spec = config.augment.noise
+    name, folder = ("recordings", spec.recordings) if copy.noise == "recorded" else ("responses", spec.responses)
+    root = job.experiment.beside(folder or "")
+    if not root.is_dir():
+        raise DataError(f"augment.noise.{name}: {root} is no folder; expected one of recordings")
+    paths = list(recordings_below(root).audio)
+    if copy.noise == "room":
+        paths = [path for path in paths if "noise" not in path.stem.lower()]
+    if not paths:
+        raise DataError(f"augment.noise.{name}: there is no recording in {root} that can be decoded here")
+    order = np.random.default_rng(config.seed).permutation(len(paths))[:MOST_SOUNDS]
+    chosen = [(paths[n].relative_to(root).as_posix(), paths[n]) for n in sorted(order)]
+    sounds = tuple(Talker(f"{name}/{path}", file, recording_key(file)) for path, file in chosen)
+    return Noising(copy, config.seed, 1, sounds, cast=digest(canonical([[t.owner, t.key] for t in sounds])))
 
 
 def _owner(utterance: Utterance, column: str) -> str:

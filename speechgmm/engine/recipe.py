@@ -18,8 +18,10 @@ class ClassRecipe:
     floor: NDArray[np.float64]  # (D,) least variances, absolute
     seed: int
     copies: tuple[Copy, ...] = ()  # altered copies that it was trained on
-    talkers: tuple[NDArray[np.float32], ...] = ()  # (N,) samples of those who may be heard in babble
-    n_talkers: int = 0  # heard at once
+    sounds: Mapping[str, tuple[NDArray[np.float32], ...]] = field(default_factory=dict)
+    """Kind of copy -> samples (N,) of what may be heard in it: talkers of babble, noises, impulse responses."""
+
+    n_talkers: int = 0  # heard at once in babble
     recordings: tuple[NDArray[np.float32], ...] = ()  # (T, D) frames of the cohort's, where the norm is by them
     prior: BayesianGMM | None = None  # variational: of every class; None where each has its own
     counts: tuple[NDArray[np.float64], ...] = ()  # (K,) frames that spoke for each component, of every class

@@ -1,7 +1,7 @@
 """What a new recording goes through on its way to frames, the same as in a run."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.raw_recordings import raw_recording
 from speechgmm.errors import DataError, RecordingWarning
-from speechgmm.features import front_end, moments, normalisation, raw_features
-from speechgmm.features.measurements import Measured, Measurements
+from speechgmm.features import Moments, front_end, moments, normalisation
+from speechgmm.features.kinds import are_given
+from speechgmm.features.measurements import Measurements
 from speechgmm.features.silence import Silence, not_silent
-from speechgmm.io.audio import Pieces, recording_key
+from speechgmm.io.audio import recording_key
+from speechgmm.io.given_frames import GivenFrames, place_shape
 from speechgmm.io.samples import AudioSource
 
 if TYPE_CHECKING:  # scoring a recording waits for none of them
@@ -56,27 +59,6 @@ def _doubts(audio: AudioInput, facts: RecordingFacts, rule: Silence) -> Iterator
         )
 
 
-def measured_features(
-    audio: AudioInput, pieces: Pieces, key: str = "", noising: "Noising | None" = None
-) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None, Measurements]:
-    """Frames before normalisation, the VAD's choice, and what the samples measure, from one reading.
-
-    ``key`` is the hash of the recording's bytes, by which noise is drawn; what is measured is the recording without it.
-
-    Raises:
-        DataError: The recording cannot be used; all its samples are equal.
-    """
-    passing = Measured(pieces, front_end(audio.features, audio.sample_rate))
-    samples = passing if noising is None else noising.of(passing, Path(str(pieces.path)), key, audio)
-    frames, speech = raw_features(audio.features, samples, audio.sample_rate)
-    measured = passing.result(pieces.native_rate)
-    if measured.n_silent == len(frames):
-        raise DataError(
-            "every frame is digital silence (all its samples are equal); a muted channel or a failed recording"
-        )
-    return frames, speech, measured
-
-
 def frames_of(
     audio: AudioInput,
     path: AudioSource,
@@ -91,16 +73,15 @@ def frames_of(
     Warns with ``RecordingWarning`` of a fault that the recording can be used with, and of what speaks against trusting
     a decision about it.
     """
-    recording = Pieces(path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel, speed=speed)
     try:
         key = "" if noising is None else recording_key(Path(str(path)))  # noise is put on files alone
         raw = replace(audio, features=audio.features.without_normalisation())
-        frames, speech, measured = measured_features(raw, recording, key, noising)
+        recording = raw_recording(raw, path, speed=speed, key=key, noising=noising)
     except DataError as error:
         raise error if str(path) in str(error) else DataError(f"{path}: {error}") from None
-    recording.warn()
+    frames, speech, measured = recording.frames, recording.speech, recording.measured
     facts = RecordingFacts(recording.duration, recording.clipped, measured, len(frames))
-    for note in _doubts(audio, facts, silence):
+    for note in (*recording.notes, *_doubts(audio, facts, silence)):
         warnings.warn(f"{path}: {note}", RecordingWarning, stacklevel=2)
     if speech is None:
         speech = np.ones(len(frames), bool)
@@ -112,6 +93,32 @@ def frames_of(
         if not speech.any():
             raise DataError(f"{path}: the VAD keeps nothing of its {len(frames)} frames but digital silence")
     return frames, speech, facts
+
+
+def frames_about(audio: AudioInput, sources: Sequence[AudioSource]) -> int:
+    """The frames of recordings in all, roughly and without opening one: as if every two bytes were a sample."""
+    shift = front_end(audio.features, audio.sample_rate).frame_shift
+    n_frames = 0
+    for source in sources:
+        try:
+            if isinstance(source, GivenFrames):
+                n_frames += len(source.frames)
+            elif are_given(audio.features) and isinstance(source, Path):
+                n_frames += place_shape(source, audio.features.n_dims)[0]
+            else:
+                n_frames += (source.stat().st_size // 2 if isinstance(source, Path) else len(source.samples)) // shift
+        except (OSError, DataError):
+            continue  # said when the recording is opened
+    return n_frames
+
+
+def moments_of(audio: AudioInput, source: AudioSource) -> Moments | None:
+    """The moments of a recording's speech, before normalisation; None where the recording cannot be used."""
+    try:
+        frames, speech, _ = frames_of(audio, source)
+    except DataError:
+        return None  # said when the recording is scored
+    return moments(frames[speech])
 
 
 def model_frames(

@@ -19,6 +19,7 @@ from speechgmm.config import (
     to_plain,
     to_yaml,
 )
+from speechgmm.engine.compilation import compile_note
 from speechgmm.engine.console import Console
 from speechgmm.engine.environment import Environment
 from speechgmm.engine.extraction import divide
@@ -90,7 +91,7 @@ def run(
     experiment = config if isinstance(config, Experiment) else load_config(config, overrides)
     folder = Path(output).absolute() if output is not None else experiment.output()
     _check_is_ours(folder, experiment)
-    with only_writer(folder), using_cache(experiment.cache()):
+    with only_writer(folder), using_cache(experiment.cache()), compile_note(console):
         console.log = folder / RunFile.LOG
         remove_leftovers(folder)
         RunFolder(folder).put({RunFile.CONFIG: to_yaml(experiment.resolved())})

@@ -17,12 +17,11 @@ from speechgmm.corpus.listing import listed
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.job import Job
 from speechgmm.engine.noisy_copies import Noising
-from speechgmm.engine.recordings import measured_features
+from speechgmm.engine.raw_recordings import key_of, raw_recording, size_of, stamp_at
 from speechgmm.errors import DataError
 from speechgmm.features import FEATURE_VERSION, front_end
-from speechgmm.io.audio import Pieces, recording_key
 from speechgmm.io.decoders import DECODING_VERSION
-from speechgmm.io.feature_store import Entry, Extracted, FeatureStore, Stamp, stamp_of
+from speechgmm.io.feature_store import Entry, Extracted, FeatureStore, Stamp
 from speechgmm.io.other_decoders import other_decoder
 from speechgmm.logger import LOGGER
 
@@ -80,7 +79,7 @@ def extract_recordings(
         if index.stem not in referred:
             store.remove(store.shard_path(index.stem))
     known = {} if job.verify_audio else {(one.path, one.stamp): one for one in entries if _decoded_alike(one)}
-    found, todo, problems = _sought(paths, known)
+    found, todo, problems = _sought(audio, paths, known)
     damaged += _drop_damaged(job, store, found.values(), found, todo)
     if found:
         job.console.say(f"features of {len(found)} recordings are in the cache")
@@ -99,7 +98,7 @@ def extract_recordings(
 
 
 def _sought(
-    paths: Sequence[Path], known: Mapping[tuple[str, Stamp], Entry]
+    audio: AudioInput, paths: Sequence[Path], known: Mapping[tuple[str, Stamp], Entry]
 ) -> tuple[dict[Path, Entry], dict[Path, int], dict[Path, str]]:
     """The entries of recordings that have not changed, the sizes in bytes of others, and why some cannot be read."""
     found: dict[Path, Entry] = {}
@@ -107,18 +106,18 @@ def _sought(
     problems: dict[Path, str] = {}
     for path in paths:
         try:
-            stamp = stamp_of(path)
+            stamp = stamp_at(audio, path)
+            entry = known.get((str(path), stamp))
+            if entry is None:
+                todo[path] = size_of(audio, path, stamp)
+            else:
+                found[path] = entry
         except FileNotFoundError:
             problems[path] = f"{path}: {NO_FILE}"
-            continue
         except OSError as error:
             problems[path] = f"{path}: cannot be opened ({error.strerror})"
-            continue
-        entry = known.get((str(path), stamp))
-        if entry is None:
-            todo[path] = stamp[0]
-        else:
-            found[path] = entry
+        except DataError as error:
+            problems[path] = _naming(path, error)
     return found, todo, problems
 
 
@@ -178,39 +177,24 @@ def extract_chunk(chunk: _Chunk) -> _Done:
     keys = _stored(chunk.store, chunk.n_known)
     for path in chunk.paths:
         try:
-            stamp = stamp_of(path)
-            key = recording_key(path)
+            stamp = stamp_at(chunk.audio, path)
+            key = key_of(chunk.audio, path)
             entry = keys.get(key)
             if entry is not None and chunk.store.shard_path(entry.shard).exists():  # under another name, or touched
                 reused.append(replace(entry, path=str(path), stamp=stamp))
                 continue
-            audio = chunk.audio
-            pieces = Pieces(
-                path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel, speed=chunk.speed
-            )
-            frames, speech, measured = measured_features(audio, pieces, key, chunk.noising)
+            made = raw_recording(chunk.audio, path, speed=chunk.speed, key=key, noising=chunk.noising)
         except DataError as error:
-            text = str(error)
-            problems[path] = text if str(path) in text else f"{path}: {text}"
+            problems[path] = _naming(path, error)
             continue
+        frames, speech = made.frames, made.speech
         if speech is not None:
             if not speech.any():
                 problems[path] = f"{path}: the VAD keeps none of its {len(frames)} frames (features.vad)"
                 continue
             frames = np.column_stack([frames, speech.astype(np.float32)])
-        extracted.append(
-            Extracted(
-                key,
-                str(path),
-                stamp,
-                pieces.duration,
-                pieces.clipped,
-                measured,
-                frames,
-                "; ".join(pieces.notes),
-                pieces.decoder,
-            )
-        )
+        about = (made.duration, made.clipped, made.measured)
+        extracted.append(Extracted(key, str(path), stamp, *about, frames, "; ".join(made.notes), made.decoder))
     entries = chunk.store.write(extracted) if extracted else []
     new = [entry for entry in reused if entry != keys[entry.key]]
     if new:
@@ -218,6 +202,12 @@ def extract_chunk(chunk: _Chunk) -> _Done:
     counts = len(entries), len(reused), len(problems)
     LOGGER.debug("extracted %d recordings; %d more had features already, %d cannot be used", *counts)
     return _Done(entries, reused, problems)
+
+
+def _naming(path: Path, error: DataError) -> str:
+    """The error with the recording's name in it."""
+    text = str(error)
+    return text if str(path) in text else f"{path}: {text}"
 
 
 @lru_cache(maxsize=1)

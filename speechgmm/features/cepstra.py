@@ -15,7 +15,7 @@ Float64Array = NDArray[np.float64]
 def taper(name: WindowName, length: int, *, periodic: bool) -> Float64Array:
     """Window of `length` samples, (length,); periodic: the period is `length`, else `length` - 1.
 
-    ``povey`` is Kaldi's: a Hann window to the power 0.85.
+    ``povey`` is Kaldi's: a Hann window to the power 0.85. ``blackman`` has the constant 0.42.
 
     >>> taper("hann", 4, periodic=True).round(2).tolist()
     [0.0, 0.5, 1.0, 0.5]
@@ -23,6 +23,12 @@ def taper(name: WindowName, length: int, *, periodic: bool) -> Float64Array:
     phase = 2 * np.pi * np.arange(length) / (length if periodic else length - 1)
     if name == "hamming":
         return 0.54 - 0.46 * np.cos(phase)
+    if name == "blackman":
+        return 0.42 - 0.5 * np.cos(phase) + 0.08 * np.cos(2 * phase)
+    if name == "sine":
+        return np.sin(phase / 2)
+    if name == "rectangular":
+        return np.ones(length)
     hann = 0.5 - 0.5 * np.cos(phase)
     # The cosine may exceed 1 by a rounding error, and a negative number has no power 0.85.
     return np.maximum(hann, 0) ** 0.85 if name == "povey" else hann

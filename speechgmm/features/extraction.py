@@ -19,10 +19,11 @@ from speechgmm.errors import ConfigError, DataError, ShapeError
 from speechgmm.features.deltas import append_deltas
 from speechgmm.features.front_end import FrontEnd, front_end
 from speechgmm.features.kinds import feature_kind
+from speechgmm.features.listeners import LISTENERS, listener
 from speechgmm.features.normalise import moments, normalisation
 from speechgmm.features.presets import INT16
 from speechgmm.features.spec import FeatureSpec
-from speechgmm.features.vad import energy_vad, peak_vad
+from speechgmm.features.vad import energy_vad, gaussian_vad, peak_vad
 
 Float32Array = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -90,9 +91,13 @@ def raw_features(spec: FeatureSpec, samples: Samples, sample_rate: int) -> tuple
     True
     """
     front = front_end(spec, sample_rate)
-    frames, log_energy, kept = feature_kind(spec).compute(front, _checked(front, samples))
+    pieces = _checked(front, samples)
+    heard = listener(spec, sample_rate) if spec.vad in LISTENERS else None
+    frames, log_energy, kept = feature_kind(spec).compute(front, pieces if heard is None else heard.through(pieces))
     if spec.deltas:
         frames = append_deltas(frames, spec.deltas, spec.delta_window, front.delta_method)
+    if heard is not None:
+        return frames, heard.speech(front, len(frames))
     if log_energy is None:
         return frames, kept
     match spec.vad:
@@ -102,7 +107,9 @@ def raw_features(spec: FeatureSpec, samples: Samples, sample_rate: int) -> tuple
             )
         case "peak":
             return frames, peak_vad(log_energy, spec.vad_range)
-        case "none":
+        case "gaussians":
+            return frames, gaussian_vad(log_energy, spec.vad_window, spec.vad_gap)
+        case _:
             return frames, kept
 
 

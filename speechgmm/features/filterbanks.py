@@ -6,6 +6,7 @@ its output would be the same number in every frame.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -55,20 +56,35 @@ def slaney_mel_to_hz(mel: ArrayLike) -> Float64Array:
     return np.where(mels < 15, mels * _SLANEY_LINEAR, 1000 * np.exp((np.maximum(mels, 15) - 15) * _SLANEY_LOG))
 
 
-Bank = Callable[[int, int, float, float, float, float], Float64Array]
-"""A filterbank of (n_mels, n_fft, sample_rate, low, high, warp)."""
+Knots = tuple[float | None, float | None]
+"""Lower and upper frequency in Hz that a setting names, where a warped axis bends; None: by default."""
+
+NO_KNOTS: Final[Knots] = (None, None)
+
+Bank = Callable[[int, int, float, float, float, float, Knots], Float64Array]
+"""A filterbank of (n_mels, n_fft, sample_rate, low, high, warp, knots)."""
 
 _WARP_LOW = 100.0  # Hz, Kaldi's vtln_low
 _WARP_HIGH = 500.0  # Hz below half the sampling rate, Kaldi's vtln_high
 
 
-def warp_frequencies(frequency: ArrayLike, warp: float, sample_rate: float, low: float, high: float) -> Float64Array:
+def warp_frequencies(
+    frequency: ArrayLike,
+    warp: float,
+    sample_rate: float,
+    low: float,
+    high: float,
+    knots: Knots = NO_KNOTS,
+    *,
+    htk: bool = False,
+) -> Float64Array:
     """Where the edge of a band at `frequency` Hz goes so that the recording sounds `warp` times as high.
 
     frequency / warp between two knots, and straight lines from there to `low` and `high`, which stay (Kaldi,
     mel-computations, VtlnWarpFreq, with its knots 100 Hz and 500 Hz below half the rate; a band that does not hold
-    one of them, which Kaldi refuses, has it 80 Hz above `low` or 500 Hz below `high`). All in Hz, any shape. Raises
-    `ConfigError` where no straight part is left between the knots.
+    one of them, which Kaldi refuses, has it 80 Hz above `low` or 500 Hz below `high`). `htk`: two `knots` are taken as
+    HTK takes WARPLCUTOFF and WARPUCUTOFF, each half way between a knot and where it goes (HTK 3.4, HSigP, WarpFreq).
+    All in Hz, any shape. Raises `ConfigError` where no straight part is left between the knots.
 
     >>> warp_frequencies([20.0, 2100.0, 8000.0], 1.05, 16000, 20, 8000).round(6).tolist()
     [20.0, 2000.0, 8000.0]
@@ -76,19 +92,29 @@ def warp_frequencies(frequency: ArrayLike, warp: float, sample_rate: float, low:
     hz = np.asarray(frequency, dtype=np.float64)
     if warp == 1:
         return hz
-    lower = _WARP_LOW if low < _WARP_LOW else low + 80
-    upper = sample_rate / 2 - _WARP_HIGH
-    upper = upper if upper < high else high - _WARP_HIGH
-    lower, upper = lower * max(1.0, warp), upper * min(1.0, warp)
-    if not lower < upper:
+    lower, upper = _knots(warp, sample_rate, low, high, knots, htk)
+    if not (low < min(lower, lower / warp) and lower < upper and max(upper, upper / warp) < high):
         raise ConfigError(
             f"features.warp: {warp:g} on a band from {low:g} to {high:g} Hz, which is too narrow to be warped "
-            f"between {lower:g} and {upper:g} Hz; widen the band, or leave warp out"
+            f"between {lower:g} and {upper:g} Hz; widen the band, move warp_low and warp_high, or leave warp out"
         )
     return np.interp(hz, [low, lower, upper, high], [low, lower / warp, upper / warp, high])
 
 
-def kaldi_bank(n_mels: int, n_fft: int, sample_rate: float, low: float, high: float, warp: float = 1.0) -> Float64Array:
+def _knots(warp: float, sample_rate: float, low: float, high: float, named: Knots, htk: bool) -> tuple[float, float]:
+    """Where the axis before the warp bends, in Hz."""
+    if htk and named[0] is not None and named[1] is not None:
+        return named[0] * 2 / (1 + 1 / warp), named[1] * 2 / (1 + 1 / warp)
+    lower = _WARP_LOW if low < _WARP_LOW else low + 80
+    upper = sample_rate / 2 - _WARP_HIGH
+    upper = upper if upper < high else high - _WARP_HIGH
+    lower, upper = lower if named[0] is None else named[0], upper if named[1] is None else named[1]
+    return lower * max(1.0, warp), upper * min(1.0, warp)
+
+
+def kaldi_bank(
+    n_mels: int, n_fft: int, sample_rate: float, low: float, high: float, warp: float = 1.0, knots: Knots = NO_KNOTS
+) -> Float64Array:
     """Triangles of height 1, linear in mel, on `hz_to_mel`; the Nyquist bin belongs to none (Kaldi,
     mel-computations).
 
@@ -98,25 +124,52 @@ def kaldi_bank(n_mels: int, n_fft: int, sample_rate: float, low: float, high: fl
     >>> kaldi_bank(23, 512, 16000, 20, 8000).shape
     (23, 257)
     """
-    edges = np.linspace(hz_to_mel(low), hz_to_mel(high), n_mels + 2)
-    if warp != 1:
-        edges = hz_to_mel(warp_frequencies(mel_to_hz(edges), warp, sample_rate, low, high))
+    edges = mel_edges(n_mels, sample_rate, low, high, warp, knots)
     bank = _triangles(hz_to_mel(_bin_frequencies(n_fft, sample_rate)), edges)
     bank[:, -1] = 0
     return _without_empty_bands(bank, n_fft, sample_rate)
 
 
-def htk_bank(n_mels: int, n_fft: int, sample_rate: float, low: float, high: float, warp: float = 1.0) -> Float64Array:
+def mel_edges(
+    n_mels: int,
+    sample_rate: float,
+    low: float,
+    high: float,
+    warp: float = 1.0,
+    knots: Knots = NO_KNOTS,
+    *,
+    htk: bool = False,
+) -> Float64Array:
+    """Edges of `kaldi_bank`, and with `htk` of `htk_bank`, in mel: (n_mels + 2,); those between the outer two are the
+    bands' centres.
+
+    The rest as for `warp_frequencies`.
+
+    >>> mel_to_hz(mel_edges(2, 16000, 0, 8000)).round().tolist()
+    [0.0, 921.0, 3055.0, 8000.0]
+    """
+    edges = np.linspace(hz_to_mel(low), hz_to_mel(high), n_mels + 2)
+    if warp == 1:
+        return edges
+    return hz_to_mel(warp_frequencies(mel_to_hz(edges), warp, sample_rate, low, high, knots, htk=htk))
+
+
+def htk_bank(
+    n_mels: int, n_fft: int, sample_rate: float, low: float, high: float, warp: float = 1.0, knots: Knots = NO_KNOTS
+) -> Float64Array:
     """`kaldi_bank` with the bins at the two edges left out as HTK's ``klo`` and ``khi`` do (HTK 3.4, HSigP
     InitFBank).
 
-    `low` and `high` are LOFREQ and HIFREQ in Hz; `warp` is Kaldi's (`warp_frequencies`), not HTK's WARPFREQ. Returns
-    (n_mels, n_fft // 2 + 1). Raises `ConfigError` where a band holds no Fourier bin.
+    `low` and `high` are LOFREQ and HIFREQ in Hz; `warp` is WARPFREQ where `knots` are WARPLCUTOFF and WARPUCUTOFF, for
+    which HTK has no defaults, and without them Kaldi's (`warp_frequencies`). Returns (n_mels, n_fft // 2 + 1).
+    Raises `ConfigError` where a band holds no Fourier bin.
 
     >>> htk_bank(26, 512, 16000, 0, 8000)[:, 0].any()
     np.False_
     """
-    bank = kaldi_bank(n_mels, n_fft, sample_rate, low, high, warp)
+    edges = mel_edges(n_mels, sample_rate, low, high, warp, knots, htk=True)
+    bank = _triangles(hz_to_mel(_bin_frequencies(n_fft, sample_rate)), edges)
+    bank[:, -1] = 0
     # HTK counts bins from 1: bins klo - 1 ... khi - 1 of ours remain.
     first = max(int(low * n_fft / sample_rate + 2.5), 2) - 1
     stop = min(int(high * n_fft / sample_rate + 0.5), n_fft // 2)
@@ -126,7 +179,7 @@ def htk_bank(n_mels: int, n_fft: int, sample_rate: float, low: float, high: floa
 
 
 def slaney_bank(
-    n_mels: int, n_fft: int, sample_rate: float, low: float, high: float, warp: float = 1.0
+    n_mels: int, n_fft: int, sample_rate: float, low: float, high: float, warp: float = 1.0, knots: Knots = NO_KNOTS
 ) -> Float64Array:
     """Triangles of equal area, linear in Hz, on the Auditory Toolbox's scale; librosa's default bank.
 
@@ -137,14 +190,14 @@ def slaney_bank(
     (40, 257)
     """
     edges = slaney_mel_to_hz(np.linspace(hz_to_slaney_mel(low), hz_to_slaney_mel(high), n_mels + 2))
-    edges = warp_frequencies(edges, warp, sample_rate, low, high)
+    edges = warp_frequencies(edges, warp, sample_rate, low, high, knots)
     bank = _triangles(_bin_frequencies(n_fft, sample_rate), edges)
     bank *= (2 / (edges[2:] - edges[:-2]))[:, None]
     return _without_empty_bands(bank, n_fft, sample_rate)
 
 
 def linear_bank(
-    n_mels: int, n_fft: int, sample_rate: float, low: float, high: float, warp: float = 1.0
+    n_mels: int, n_fft: int, sample_rate: float, low: float, high: float, warp: float = 1.0, knots: Knots = NO_KNOTS
 ) -> Float64Array:
     """Triangles of height 1, their edges and peaks equally spaced in Hz (Sahidullah, Kinnunen & Hanilçi 2015).
 
@@ -156,7 +209,7 @@ def linear_bank(
            [0., 0., 1., 0., 0.],
            [0., 0., 0., 1., 0.]])
     """
-    edges = warp_frequencies(np.linspace(low, high, n_mels + 2), warp, sample_rate, low, high)
+    edges = warp_frequencies(np.linspace(low, high, n_mels + 2), warp, sample_rate, low, high, knots)
     return _without_empty_bands(_triangles(_bin_frequencies(n_fft, sample_rate), edges), n_fft, sample_rate)
 
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features.cepstra import cosine_transform, lifter_weights, taper
 from speechgmm.features.framing import Edges, count_frames
-from speechgmm.features.kinds import feature_kind, kind_name
-from speechgmm.features.presets import PRESETS
+from speechgmm.features.kinds import FeatureKind, are_given, feature_kind, kind_name, uses_energy
+from speechgmm.features.listeners import check_listener
+from speechgmm.features.presets import PRESETS, Preset
 from speechgmm.features.resolve import band, lengths, value_or
 from speechgmm.features.spec import DeltaMethod, FeatureSpec, SpectrumName
 
@@ -27,6 +28,9 @@ _VAD_SETTINGS = {
     "none": (),
     "energy": ("vad_threshold", "vad_mean_scale", "vad_context", "vad_proportion"),
     "peak": ("vad_range",),
+    "gaussians": ("vad_window", "vad_gap"),
+    "webrtc": ("vad_aggressiveness",),
+    "silero": ("vad_probability",),
 }
 
 
@@ -50,10 +54,10 @@ class FrontEnd:
     floor: float  # of a band
     log_factor: float  # the preset's logarithm over the natural one
     # In float64: c0 is large, and what float32 leaves of it in the other rows would exceed their rounding.
-    cepstral: Float64Array  # (n_ceps, n_mels) DCT x lifter x log_factor, rows in the order of the output
+    cepstral: Float64Array  # (n_ceps, n_mels) DCT x lifter x log_factor, rows in the order of the output; else no row
     energy_floor: float
     use_energy: bool
-    c0_column: int  # of the cepstra: 0, or n_ceps - 1 in HTK's order
+    c0_last: bool  # c0 or the log energy comes last, as in HTK
     delta_method: DeltaMethod
     low_frequency: float  # Hz
     high_frequency: float  # Hz
@@ -62,6 +66,11 @@ class FrontEnd:
     def n_static(self) -> int:
         """Dimensions of a frame before deltas."""
         return feature_kind(self.spec).n_static(self)
+
+    @property
+    def c0_column(self) -> int:
+        """Column of c0 or the log energy among the cepstra."""
+        return self.spec.n_ceps - 1 if self.c0_last else 0
 
     @property
     def n_dims(self) -> int:
@@ -157,6 +166,14 @@ class FrontEnd:
         200
         """
         spec, preset = self.spec, PRESETS[self.spec.preset]
+        if are_given(spec):
+            return {
+                "kind": kind_name(spec),
+                "given_dims": spec.n_dims,
+                "frame_length_ms": 1000 * self.frame_length / self.sample_rate,
+                "frame_shift_ms": 1000 * self.frame_shift / self.sample_rate,
+                **self._describe_last(),
+            }
         vad = {name: getattr(spec, name) for name in _VAD_SETTINGS[spec.vad]}
         return {
             "kind": kind_name(spec),
@@ -178,13 +195,20 @@ class FrontEnd:
             "top_db": spec.top_db,
             "zeroth": "dropped" if spec.c0 == "drop" else "log energy" if self.use_energy else "c0",
             "zeroth_level": spec.c0,
+            **self._describe_last(),
+            "vad": spec.vad,
+            **vad,
+        }
+
+    def _describe_last(self) -> dict[str, str | int | float | bool | None]:
+        """What is done to frames of every kind."""
+        spec = self.spec
+        return {
             "deltas": spec.deltas,
             "delta_method": self.delta_method,
             "delta_window_frames": spec.delta_window,
             "cmvn": spec.cmvn,
             "norm_vars": spec.norm_vars,
-            "vad": spec.vad,
-            **vad,
             "n_dims": self.n_dims,
         }
 
@@ -204,28 +228,18 @@ def front_end(spec: FeatureSpec, sample_rate: int) -> FrontEnd:
     speechgmm.errors.ConfigError: features.high_frequency: 6853.84 Hz (preset slaney) at a sampling rate of
     8000 Hz, which holds nothing above 4000 Hz; set high_frequency to at most 4000, ...
     """
-    preset = PRESETS[spec.preset]
+    preset, kind = PRESETS[spec.preset], feature_kind(spec)
+    if kind.plan is not None:
+        return kind.plan(spec)
     if isinstance(sample_rate, bool) or not isinstance(sample_rate, int | np.integer) or sample_rate < 1:
         raise ConfigError(f"a sampling rate of {sample_rate!r}; expected a positive whole number of Hz")
+    check_listener(spec.vad, int(sample_rate))
     length, shift, n_fft = lengths(spec, preset, sample_rate)
     n_mels = value_or(spec.n_mels, preset.n_mels)
     low, high = band(spec, preset, sample_rate)
-    if spec.n_ceps > n_mels:
-        raise ConfigError(
-            f"features.n_ceps: {spec.n_ceps} cepstra of {n_mels} bands; lower n_ceps to at most "
-            f"{n_mels}, or raise n_mels"
-        )
     edges: Edges = preset.edges if spec.snip_edges else "reflect"
     # Kaldi centres frame 0 on half a shift; librosa centres the transform on sample 0 and the window in it.
     overhang = {"snip": 0, "reflect": shift // 2 - length // 2, "zeros": (n_fft - length) // 2 - n_fft // 2}[edges]
-    rows = cosine_transform(spec.n_ceps, n_mels)
-    rows *= preset.log_factor
-    rows[0] *= preset.cepstral_gain
-    lifter = value_or(spec.lifter, preset.lifter)
-    rows *= lifter_weights(lifter, spec.n_ceps, first_order=preset.first_liftered)[:, None]
-    if preset.c0_last:
-        rows = np.roll(rows, -1, axis=0)
-    bank = feature_kind(spec).bank or preset.bank
     window = preset.scale * taper(spec.window or preset.window, length, periodic=preset.periodic)
     return FrontEnd(
         spec=spec,
@@ -235,22 +249,45 @@ def front_end(spec: FeatureSpec, sample_rate: int) -> FrontEnd:
         n_fft=n_fft,
         first_start=overhang,
         edges=edges,
-        remove_mean=preset.remove_mean,
+        remove_mean=value_or(spec.remove_mean, preset.remove_mean),
         preemphasis=value_or(spec.preemphasis, preset.preemphasis),
         across_frames=preset.across_frames,
         window=_frozen(window, preset.transform_dtype),
         spectrum=spec.spectrum or preset.spectrum,
-        filterbank=_frozen(bank(n_mels, n_fft, sample_rate, low, high, spec.warp), np.float32),
+        filterbank=_frozen(_bank(kind, spec, n_mels, n_fft, sample_rate, low, high), np.float32),
         floor=preset.floor,
         log_factor=preset.log_factor,
-        cepstral=_frozen(rows, np.float64),
-        energy_floor=preset.energy_floor,
-        use_energy=spec.c0 != "drop" and value_or(spec.use_energy, preset.use_energy),
-        c0_column=spec.n_ceps - 1 if preset.c0_last else 0,
+        cepstral=_frozen(_cosine_rows(spec, preset, n_mels) if kind.cosine else np.empty((0, n_mels)), np.float64),
+        energy_floor=value_or(spec.energy_floor, preset.energy_floor),
+        use_energy=spec.c0 != "drop" and uses_energy(spec),
+        c0_last=preset.c0_last,
         delta_method=spec.delta_method or preset.delta_method,
         low_frequency=low,
         high_frequency=high,
     )
+
+
+def _bank(
+    kind: FeatureKind, spec: FeatureSpec, n_mels: int, n_fft: int, sample_rate: int, low: float, high: float
+) -> Float64Array:
+    """The filterbank, (n_mels, n_fft // 2 + 1)."""
+    bank = kind.bank or PRESETS[spec.preset].bank
+    return bank(n_mels, n_fft, sample_rate, low, high, spec.warp, (spec.warp_low, spec.warp_high))
+
+
+def _cosine_rows(spec: FeatureSpec, preset: Preset, n_mels: int) -> Float64Array:
+    """The cosine transform with lifter and logarithm of the preset, (n_ceps, n_mels)."""
+    if spec.n_ceps > n_mels:
+        raise ConfigError(
+            f"features.n_ceps: {spec.n_ceps} cepstra of {n_mels} bands; lower n_ceps to at most "
+            f"{n_mels}, or raise n_mels"
+        )
+    rows = cosine_transform(spec.n_ceps, n_mels)
+    rows *= preset.log_factor
+    rows[0] *= preset.cepstral_gain
+    lifter = value_or(spec.lifter, preset.lifter)
+    rows *= lifter_weights(lifter, spec.n_ceps, first_order=preset.first_liftered)[:, None]
+    return np.roll(rows, -1, axis=0) if preset.c0_last else rows
 
 
 def _frozen(array: Float64Array, dtype: type[F]) -> NDArray[F]:

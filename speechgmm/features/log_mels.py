@@ -22,6 +22,7 @@ from speechgmm.features.compiled import BlockLoops, loops_after
 from speechgmm.features.fourier import real_transforms
 from speechgmm.features.framing import BLOCK, runs
 from speechgmm.features.front_end import FrontEnd
+from speechgmm.features.presets import PRESETS
 
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
@@ -59,8 +60,8 @@ class LogMels:
         """Natural logs of mel bands, (BLOCK, n_mels), and energies of the frames, (T,) with T <= BLOCK, of each block.
 
         pieces: the samples of a recording, as `runs` takes them. Energies are sums of squares about the mean, where the
-        front end takes it off. Rows of a block beyond T mean nothing. The bands of a block are valid until the next one
-        is asked for.
+        front end takes it off; without ``raw_energy``, of what is transformed. Rows of a block beyond T mean nothing.
+        The bands of a block are valid until the next one is asked for.
         """
         front = self.front
         lead = 1 if front.preemphasis else 0  # the sample before each frame, for pre-emphasis
@@ -75,6 +76,9 @@ class LogMels:
                 energy -= sums * means
                 np.multiply(means, 1 - front.preemphasis, out=self._means[:n_frames], casting="same_kind")
             self._taper(run, n_frames, n_rows, loops)
+            if not front.spec.raw_energy:
+                tapered = self._padded[:n_frames, : front.frame_length] / np.float64(PRESETS[front.spec.preset].scale)
+                energy = np.add.reduce(np.square(tapered), axis=1)
             self._transform(n_rows, loops)
             yield self._logs, energy
 

@@ -55,6 +55,11 @@ class Measurements(NamedTuple):
         level, offset, band, rate, silent = values
         return cls(level, offset, band, rate, tuple((int(first), int(stop)) for first, stop in silent))
 
+    @classmethod
+    def of_no_samples(cls, rate: int) -> "Measurements":
+        """Of frames that were given, whose samples nobody has: what is remarkable in no respect."""
+        return cls(0.0, 0.0, rate / 2, rate, ())
+
     @property
     def n_silent(self) -> int:
         """Frames of digital silence."""

@@ -1,4 +1,4 @@
-"""What is added to a recording on its way into an altered copy: white noise, babble, another channel.
+"""What is done to a recording on its way into an altered copy: noise is added; it goes through a channel, or a room.
 
 Owns the arithmetic, stretch by stretch, so that an hour takes no more memory than a second. Who is heard in the babble,
 and from which seed, is the caller's choice.
@@ -22,6 +22,7 @@ Noise = Callable[[int], Float32Array]
 TAPS: Final = 129
 """Of a random channel: 8 ms at 16 kHz, shorter than a frame."""
 
+_BAND_TAPS: Final = 256  # for each 8 kHz of the rate: an edge is about 100 Hz wide
 _KNOTS: Final = 8  # of a channel's gain, evenly spaced in mel from 0 Hz to half the rate
 _DEPTH: Final = 10.0  # dB: the gain at a knot is uniform within this of 0
 
@@ -104,10 +105,73 @@ def random_channel(rng: np.random.Generator, sample_rate: int) -> NDArray[np.flo
     return found
 
 
+def band_pass(low: float, high: float, sample_rate: int) -> NDArray[np.float64]:
+    """Impulse response (TAPS,) that lets through what is between two frequencies in Hz, of linear phase.
+
+    The gain is 1/2 at the edges; a ``high`` above half the rate is no edge, and neither is a ``low`` of 0.
+
+    Raises:
+        DataError: Nothing of the band is below half the rate, or it is everything there is.
+
+    >>> response = band_pass(300, 3400, 16000)
+    >>> gains = np.abs(np.fft.rfft(response, 16000))
+    >>> [round(float(gains[hz]), 2) for hz in (50, 1000, 3400, 5000)]
+    [0.0, 1.0, 0.5, 0.0]
+    """
+    from scipy.signal import firwin
+
+    half = sample_rate / 2
+    edges = [edge for edge in (low, high) if 0 < edge < half]
+    if low >= half or not edges:
+        what = "all" if low < half else "nothing"
+        raise DataError(
+            f"a band of {low:g} to {high:g} Hz is {what} of what recordings of {sample_rate} Hz hold, which ends at "
+            f"{half:g} Hz; change augment.noise.bands"
+        )
+    n_taps = _BAND_TAPS * max(1, sample_rate // 8000) + 1
+    found: NDArray[np.float64] = firwin(n_taps, edges, pass_zero=low <= 0, fs=sample_rate)
+    return found
+
+
+def impulse_response(samples: Float32Array) -> NDArray[np.float64]:
+    """A recorded impulse response (N,) from its loudest sample on, the direct sound, with energy 1: (M,).
+
+    Raises DataError for silence.
+
+    >>> impulse_response(np.array([0, 0.1, 3, 4], np.float32)).tolist()
+    [1.0]
+    """
+    response = samples[int(np.argmax(np.abs(samples))) :].astype(np.float64) if len(samples) else samples
+    energy = float(response @ response)
+    if energy == 0:
+        raise DataError("an impulse response without any sound")
+    found: NDArray[np.float64] = response / np.sqrt(energy)
+    return found
+
+
+def reverberated(pieces: Iterable[Float32Array], response: NDArray[np.float64]) -> Iterator[Float32Array]:
+    """The samples as a room with this impulse response (M,) sends them back, as many as there were.
+
+    >>> echo = np.array([1.0, 0.0, 0.5])
+    >>> [piece.tolist() for piece in reverberated([np.ones(2, np.float32), np.ones(2, np.float32)], echo)]
+    [[1.0, 1.0], [1.5, 1.5]]
+    """
+    from scipy.signal import oaconvolve
+
+    rest = np.zeros(len(response) - 1)  # what still sounds after the samples that are out
+    for piece in pieces:
+        if not len(piece):
+            continue
+        out = oaconvolve(piece.astype(np.float64), response)
+        out[: len(rest)] += rest
+        rest = out[len(piece) :]
+        yield out[: len(piece)].astype(np.float32)
+
+
 def filtered(pieces: Iterable[Float32Array], response: NDArray[np.float64]) -> Iterator[Float32Array]:
     """The samples through a channel, as many as there were and none later than before: its delay is taken off.
 
-    response (TAPS,), odd, symmetric.
+    response (n,), n odd, symmetric.
 
     >>> half = np.array([0.0, 0.5, 0.0])
     >>> [piece.tolist() for piece in filtered([np.ones(2, np.float32), np.ones(1, np.float32)], half)]

@@ -1,17 +1,15 @@
 """What a user may choose about features, with the unit and the meaning of each choice.
 
-Owns the settings and the checks that need nothing but the settings. What they come to in samples at one
-sampling rate is `speechgmm.features.front_end`'s business.
+Owns the settings; which of them are refused is in `spec_checks`. What they come to in samples at one sampling rate is
+`speechgmm.features.front_end`'s business.
 """
 
-import math
-from dataclasses import Field, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from types import NoneType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
-from speechgmm.errors import ConfigError
-from speechgmm.features.kinds import KINDS, check_kind, feature_kind
+from speechgmm.features.kinds import KINDS, feature_kind
+from speechgmm.features.spec_checks import check_together, check_value
 from speechgmm.features.transforms import TransformSpec
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
@@ -20,9 +18,10 @@ if TYPE_CHECKING:  # the table of kinds is read at run time
     KindName = str
 else:
     KindName = Literal[tuple(KINDS)]
-WindowName = Literal["povey", "hamming", "hann"]
+WindowName = Literal["povey", "hamming", "hann", "blackman", "sine", "rectangular"]
 SpectrumName = Literal["power", "magnitude"]
 DeltaMethod = Literal["kaldi", "htk"]
+VadName = Literal["none", "energy", "peak", "gaussians", "webrtc", "silero"]
 
 _OF_PRESET: Final = "; default: the preset's"
 
@@ -55,6 +54,9 @@ class FeatureSpec:
         None,
         f"what a frame holds: {'; '.join(f'{kind}: {holds}' for kind, holds in KINDS.items())}; default: lfcc with "
         "preset asvspoof, else mfcc",
+    )
+    n_dims: int | None = setting(
+        None, "given: dimensions of a frame as it is read; default: those of the first recording", ge=1, le=1_000_000
     )
     n_ceps: int = setting(13, "cepstra per frame, the zeroth (or the log energy in its place) included", ge=1, le=512)
     frame_length: float | None = setting(
@@ -93,6 +95,23 @@ class FeatureSpec:
         ge=0.5,
         le=2,
     )
+    warp_low: float | None = setting(
+        None,
+        "warp: lower knot of the warped axis, Kaldi's vtln-low (100 Hz), with preset htk WARPLCUTOFF",
+        unit="Hz",
+        gt=0,
+        le=400000,
+    )
+    warp_high: float | None = setting(
+        None,
+        "warp: upper knot, Kaldi's vtln-high (500 Hz below half the sampling rate), with preset htk WARPUCUTOFF",
+        unit="Hz",
+        gt=0,
+        le=400000,
+    )
+    remove_mean: bool | None = setting(
+        None, "subtract the mean of a frame's samples first: kaldi true, others false" + _OF_PRESET
+    )
     preemphasis: float | None = setting(
         None, "a of x[t] - a x[t - 1], 0 for none: 0.97; librosa and asvspoof 0" + _OF_PRESET, ge=0, lt=1
     )
@@ -103,8 +122,14 @@ class FeatureSpec:
     lifter: float | None = setting(None, "cepstral lifter, 0 for none: 22, 22, 0, 0, 0" + _OF_PRESET, ge=0, le=1000)
     use_energy: bool | None = setting(
         None,
-        "log energy of the frame in place of c0, kaldi and htk only: kaldi true, htk false" + _OF_PRESET,
+        "log energy of the frame in place of c0, or one more dimension of fbank; kaldi and htk only: kaldi true, htk "
+        "false; fbank false" + _OF_PRESET,
     )
+    raw_energy: bool = setting(True, "take the log energy before pre-emphasis and window; false: after them")
+    energy_floor: float | None = setting(
+        None, "least energy of a frame, of 16-bit samples: 1.2e-7; htk 1" + _OF_PRESET, gt=0, le=1e15
+    )
+    log: bool = setting(True, "fbank: the logarithm of the energies; false: the energies themselves")
     snip_edges: bool = setting(True, "kaldi only: only frames that lie within the recording; false: reflect its edges")
     top_db: float | None = setting(
         None,
@@ -125,8 +150,11 @@ class FeatureSpec:
         "none", "over what the mean of each dimension is made 0"
     )
     norm_vars: bool = setting(True, "cmvn also makes the variance of each dimension 1")
-    vad: Literal["none", "energy", "peak"] = setting(
-        "none", "frames kept: all; Kaldi's compute-vad rule; those within vad_range of the loudest"
+    vad: VadName = setting(
+        "none",
+        "frames kept: all; energy: Kaldi's compute-vad rule; peak: those within vad_range of the loudest; gaussians: "
+        "those of the louder of two Gaussians, fitted to the energies of the recording; webrtc, silero: what these "
+        "detectors take for speech (extras)",
     )
     vad_threshold: float = setting(
         5.0, "vad energy: constant term of the threshold on the log energy", unit="nats", ge=-1000, le=1000
@@ -137,14 +165,22 @@ class FeatureSpec:
     vad_range: float = setting(
         5.0, "vad peak: how far below the loudest frame of the recording is still speech", unit="nats", gt=0, le=1000
     )
+    vad_window: int = setting(
+        10, "vad gaussians: frames on either side that an energy is averaged over", unit="frames", ge=0, le=1000
+    )
+    vad_gap: float = setting(
+        3.0, "vad gaussians: means that are closer are no pauses and speech; all is kept", unit="nats", ge=0, le=100
+    )
+    vad_aggressiveness: int = setting(2, "vad webrtc: how little is taken for speech", ge=0, le=3)
+    vad_probability: float = setting(0.5, "vad silero: from what probability on it is speech", gt=0, lt=1)
 
     transform: TransformSpec = setting(TransformSpec(), "what is done to frames last, learnt from the training split")
 
     def __post_init__(self) -> None:
         for field in fields(self):
             if field.name != "transform":
-                _check_value(field, getattr(self, field.name))
-        _check_together(self)
+                check_value(field, getattr(self, field.name))
+        check_together(self)
 
     @property
     def marks_speech(self) -> bool:
@@ -164,75 +200,3 @@ class FeatureSpec:
 def _without_normalisation(spec: FeatureSpec) -> FeatureSpec:
     """Asked for with every recording: to make a spec and to check it takes 0.1 ms."""
     return replace(spec, cmvn="none", norm_vars=True, transform=TransformSpec())
-
-
-def _check_value(field: Field[Any], value: object) -> None:
-    """Refuse a value of another type or outside the field's range; the file reader checks the same again."""
-    name, kinds = f"features.{field.name}", get_args(field.type) or (field.type,)
-    if value is None and NoneType in kinds:
-        return
-    choices = [c for kind in kinds for c in (get_args(kind) or (kind,)) if isinstance(c, str)]
-    if choices:
-        if value not in choices:
-            raise ConfigError(f"{name}: {value!r}; expected one of {', '.join(choices)}")
-        return
-    if bool in kinds:
-        if not isinstance(value, bool):
-            raise ConfigError(f"{name}: {value!r}; expected true or false")
-        return
-    if isinstance(value, bool) or not isinstance(value, int if int in kinds else (int, float)):
-        raise ConfigError(f"{name}: {value!r}; expected a {'whole number' if int in kinds else 'number'}")
-    bounds, unit = field.metadata, field.metadata.get("json_schema_extra", {}).get("unit", "")
-    outside = (
-        not math.isfinite(value)
-        or ("ge" in bounds and value < bounds["ge"])
-        or ("gt" in bounds and value <= bounds["gt"])
-        or ("le" in bounds and value > bounds["le"])
-        or ("lt" in bounds and value >= bounds["lt"])
-    )
-    if outside:
-        words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
-        limits = " and ".join(f"{words[key]} {bounds[key]}" for key in words if key in bounds) or "a finite number"
-        raise ConfigError(f"{name}: {value}; expected {limits} {unit}".rstrip() + f" ({bounds['description']})")
-
-
-def _check_together(spec: FeatureSpec) -> None:
-    """Refuse settings that the others leave without effect."""
-    check_kind(spec)
-    if not spec.snip_edges and spec.preset != "kaldi":
-        raise ConfigError(
-            f"features.snip_edges: false with preset {spec.preset}; only the kaldi preset has frames that "
-            "overhang the edges: use preset kaldi, or leave snip_edges out"
-        )
-    if spec.top_db is not None and spec.preset != "librosa":
-        raise ConfigError(
-            f"features.top_db: {spec.top_db} with preset {spec.preset}; only the librosa preset clips by the "
-            "loudest cell of a recording: leave top_db out"
-        )
-    if spec.use_energy and spec.preset not in ("kaldi", "htk"):
-        raise ConfigError(
-            f"features.use_energy: true with preset {spec.preset}, which has no log energy; "
-            "leave use_energy out (c0 stays), or use preset kaldi or htk"
-        )
-    if spec.c0 == "drop" and spec.use_energy:
-        raise ConfigError(
-            "features.use_energy: true with c0: drop, which leaves the energy out again; choose one of the two"
-        )
-    if spec.c0 == "drop" and spec.n_ceps < 2:
-        raise ConfigError("features.c0: drop with n_ceps: 1 leaves no cepstra; raise n_ceps or keep c0")
-    for needs, used, names in (
-        ("deltas: 1 or 2", spec.deltas > 0, ("delta_method", "delta_window")),
-        ("cmvn other than none", spec.cmvn != "none", ("norm_vars",)),
-        (
-            "vad: energy",
-            spec.vad == "energy",
-            ("vad_threshold", "vad_mean_scale", "vad_context", "vad_proportion"),
-        ),
-        ("vad: peak", spec.vad == "peak", ("vad_range",)),
-    ):
-        for field in fields(spec):
-            if not used and field.name in names and getattr(spec, field.name) != field.default:
-                raise ConfigError(
-                    f"features.{field.name}: {getattr(spec, field.name)} has no effect without {needs}; "
-                    "set that as well, or leave this out"
-                )

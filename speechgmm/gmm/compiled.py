@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from speechgmm.compiler import FAST, just_in_time
 from speechgmm.parallel import hold_new_blas
 
 Block = NDArray[np.float32] | NDArray[np.float64]
@@ -156,18 +157,11 @@ def compiled_pass() -> Pass:
             from numba.extending import overload, register_jitable
 
             hold_new_blas()
-
-            # Not plain fastmath=True: reassociation would cancel the rounding trick in _exp2. And Python's error model
-            # looks for a zero before each division: no loop with one is vectorised.
-            how: Any = {"fastmath": {"nnan", "ninf", "nsz", "contract"}, "error_model": "numpy"}
-            overload(_exp2, jit_options=how)(lambda x: _exp2_32 if x == numba.types.float32 else _exp2_64)
-            overload(_log2, jit_options=how)(lambda x: _log2_64)  # noqa: ARG005
-            register_jitable(**how)(_peaks)
-            register_jitable(**how)(_into_posteriors)
-            try:
-                _compiled.append(numba.njit(nogil=True, cache=True, **how)(_pass_loops))
-            except RuntimeError:  # no folder that may be written: compiled anew in every process
-                _compiled.append(numba.njit(nogil=True, **how)(_pass_loops))
+            overload(_exp2, jit_options=FAST)(lambda x: _exp2_32 if x == numba.types.float32 else _exp2_64)
+            overload(_log2, jit_options=FAST)(lambda x: _log2_64)  # noqa: ARG005
+            register_jitable(**FAST)(_peaks)
+            register_jitable(**FAST)(_into_posteriors)
+            _compiled.append(just_in_time(_pass_loops, **FAST))
         return _compiled[0]
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from speechgmm.compiler import FAST, just_in_time
 from speechgmm.gmm import compiled
 
 _LOG_2: Final = log(2)
@@ -44,11 +45,5 @@ def compiled_log_sums(scores: Any, out: Any) -> None:
     if not _compiled:
         compiled.compiled_pass()  # makes powers of two and logarithms known to the compiler
         with _lock:
-            import numba
-
-            how: Any = {"fastmath": {"nnan", "ninf", "nsz", "contract"}, "error_model": "numpy"}
-            try:
-                _compiled.append(numba.njit(nogil=True, cache=True, **how)(_log_sum_loops))
-            except RuntimeError:  # no folder that may be written: compiled anew in every process
-                _compiled.append(numba.njit(nogil=True, **how)(_log_sum_loops))
+            _compiled.append(just_in_time(_log_sum_loops, **FAST))
     _compiled[0](scores, scores.dtype.type(1 / _LOG_2), out)

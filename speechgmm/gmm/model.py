@@ -42,6 +42,8 @@ class LogLinear:
         >>> LogLinear(np.zeros(1), np.zeros((1, 1)), np.full((1, 1), -1.0)).about(2.0).const
         array([-4.])
         """
+        if reference is self.reference:
+            return self
         point = reference_point(reference, self.linear.shape[-1])
         step = point - self.reference
         if not step.any():
@@ -139,7 +141,9 @@ def reference_point(reference: ArrayLike, n_features: int) -> Floats:
     array([2., 2., 2.])
     """
     point = np.asarray(reference, dtype=np.float64)
-    if point.shape not in ((), (n_features,)):
+    if point.shape == (n_features,):
+        return point
+    if point.shape != ():
         raise ShapeError(f"a reference of shape {point.shape} for {n_features} dimensions; expected ({n_features},)")
     return np.broadcast_to(point, (n_features,))
 

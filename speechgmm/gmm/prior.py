@@ -106,6 +106,15 @@ class ConjugatePrior:
         # The frames' own mean, as a step away from the reference, and their scatter about it: no raw coordinates.
         own = np.divide(stats.sums, n, out=np.zeros_like(stats.sums), where=n > 0)
         scatter = stats.squares - own * stats.sums
+        if not self.mean_counts.any():  # maximum likelihood
+            means = np.where(n > 0, stats.reference + own, self.means)
+            return ConjugatePrior(
+                self.weight_counts + stats.counts,
+                mean_counts,
+                self.variance_counts + stats.counts,
+                means,
+                self.scatter + scatter,
+            )
         # means' = (kappa means + n own) / kappa', written as a step away from the prior's means: exact where it
         # is strong, and defined where neither prior nor frames say anything (kappa' = 0: the means stay).
         away = (stats.reference - self.means) + own

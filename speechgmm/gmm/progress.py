@@ -91,7 +91,7 @@ class Progress:
     step: Step | None = None  # the last one, or the one that the last update went beyond
     guaranteed: bool = False  # the last update cannot have lowered the objective
     full: bool = False  # the last pass saw all components
-    least: float | None = None  # what the last step gained at least, where it is certain
+    certain: Step | None = None  # the last step, where what it gained at least is certain
 
     def falls(self, value: float, model: DiagGMM) -> bool:
         """Whether the objective of a mixture is lower than at the pass before, by more than rounding."""
@@ -102,7 +102,7 @@ class Progress:
 
     def add(self, value: float, model: DiagGMM, *, own: bool, full: bool) -> None:
         """Take in the objective of a mixture after a pass; ``own``: the step before it was EM's own."""
-        before, self.least = self.least, None
+        before, self.certain = self.certain, None
         # A bound may lie below the likelihood that came before it; with the same sets it does not fall either.
         if self.guaranteed and (full or not self.full):
             gain, fell = value - self.trace[-1], self.falls(value, model)
@@ -111,15 +111,20 @@ class Progress:
             # Half of rounding: the next step may gain twice what this one gains at least.
             enough = max(self.tol, rounding_of(value, self.precision) / 2 if self.tol else 0)
             if own and full and self.full and self.step is not None:
-                self.least = self.step.least_gain()
-                self.settling = max(gain, self.least, 0.0) < enough
-                level = self.least <= rounding_of(value, "float64") or (before is not None and self.least <= before)
-                self.converged = self.settling and level and not fell
+                self.certain = self.step
+                # What a step gains at least takes a tenth of a small fit to compute: only where it can decide.
+                self.settling = max(gain, 0.0) < enough and self.step.least_gain() < enough
+                self.converged = self.settling and not fell and self._level(self.step.least_gain(), before, value)
             elif gain < enough:
                 self.settling = True
         self.trace.append(value)
         self.guaranteed, self.full = True, full
 
+    @staticmethod
+    def _level(least: float, before: Step | None, value: float) -> bool:
+        """Whether a step gains next to nothing, or no more than the one before it."""
+        return least <= rounding_of(value, "float64") or (before is not None and least <= before.least_gain())
+
     def restart(self) -> None:
         """Components were re-split, so the next objective may be lower."""
-        self.guaranteed, self.settling, self.least = False, False, None
+        self.guaranteed, self.settling, self.certain = False, False, None

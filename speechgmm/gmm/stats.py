@@ -72,6 +72,8 @@ class GMMStats:
         >>> GMMStats(np.full(1, 2.0), np.ones((1, 1)), np.ones((1, 1)), -3.0, 2.0).about(1.0).sums
         array([[-1.]])
         """
+        if reference is self.reference:
+            return self
         point = reference_point(reference, self.sums.shape[-1])
         step = self.reference - point
         if not step.any():

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from speechgmm.compiler import FAST, just_in_time
 from speechgmm.gmm import compiled
 
 _FRAMES: Final = 256  # of a block
@@ -103,13 +104,8 @@ def _compiled(name: str, loops: Callable[..., Any]) -> Callable[..., Any]:
     compiled.compiled_pass()  # makes powers of two, logarithms and posteriors known to the compiler
     with _lock:
         if name not in _loops:
-            import numba
             from numba.extending import register_jitable
 
-            how: Any = {"fastmath": {"nnan", "ninf", "nsz", "contract"}, "error_model": "numpy"}
-            register_jitable(**how)(_log_sums)
-            try:
-                _loops[name] = numba.njit(nogil=True, cache=True, **how)(loops)
-            except RuntimeError:  # no folder that may be written: compiled anew in every process
-                _loops[name] = numba.njit(nogil=True, **how)(loops)
+            register_jitable(**FAST)(_log_sums)
+            _loops[name] = just_in_time(loops, **FAST)
         return _loops[name]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError, ShapeError
 from speechgmm.io.decoders import Decoder, native_rate, open_decoder
+from speechgmm.io.given_frames import GivenFrames
 from speechgmm.io.recording_file import open_recording
 
 RAW_FORMATS: Final[dict[str, np.dtype[Any]]] = {"s16le": np.dtype("<i2"), "f32le": np.dtype("<f4")}
@@ -41,8 +42,8 @@ class RecordedSamples:
         return self.name
 
 
-AudioSource: TypeAlias = Path | RecordedSamples
-"""A recording: a file, or samples in memory."""
+AudioSource: TypeAlias = Path | RecordedSamples | GivenFrames
+"""A recording: a file, samples in memory, or frames in memory that another program computed."""
 
 
 def recorded(samples: Any, sample_rate: int | None, name: str = "samples") -> RecordedSamples:
@@ -93,6 +94,8 @@ def recorded(samples: Any, sample_rate: int | None, name: str = "samples") -> Re
 
 def source_rate(source: AudioSource) -> int:
     """The rate of a recording in Hz. Raises DataError where it cannot be decoded."""
+    if isinstance(source, GivenFrames):
+        raise DataError(f"{source}: frames that another program computed have no sampling rate")
     return source.sample_rate if isinstance(source, RecordedSamples) else native_rate(source)
 
 
@@ -127,6 +130,8 @@ def _array(samples: Any, name: str) -> NDArray[Any]:
 @contextmanager
 def opened(source: AudioSource) -> Iterator[Decoder]:
     """A decoder of a recording, at its beginning. Raises DataError as `open_recording` and `open_decoder` do."""
+    if isinstance(source, GivenFrames):
+        raise DataError(f"{source}: frames that another program computed; expected a recording")
     if isinstance(source, RecordedSamples):
         yield Decoder(_Reader(source), len(source.samples), _note(source.samples))
         return

@@ -6,6 +6,7 @@ What a page holds of anybody's voice is limited here: so many errors, so many se
 import base64
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.run_scores import Claims, Decisions
 from speechgmm.errors import DataError
 from speechgmm.io.audio import Pieces
+from speechgmm.io.given_frames import is_of_frames
 from speechgmm.io.samples import AudioSource, source_rate
 from speechgmm.plots import spectrogram
 from speechgmm.report.parts import Clip, Picture, Section, Table
@@ -66,12 +68,17 @@ def section(run: RunFolder, n_audio: int, threshold: float | None) -> Section | 
         return None
     if not worst:
         return Section("errors", "Worst errors", ("There is none: every decision was right.",))
-    heard = worst[:n_audio]
+    heard = [] if holds_frames(run, worst[0].id) else worst[:n_audio]
     text.append(_what_is_held(len(heard), n_errors))
     clips = tuple(_clip(run, mistake, f"error{number}") for number, mistake in enumerate(heard))
     caption = f"The {len(worst)} worst of {n_errors} errors" if n_errors > len(worst) else "All errors, the worst first"
     table = Table.of(caption, head, [mistake.row for mistake in worst], text=3)
     return Section("errors", "Worst errors", tuple(text), (table,), clips=clips)
+
+
+def holds_frames(run: RunFolder, identifier: str) -> bool:
+    """Whether an utterance is of frames that another program computed, which nobody can hear."""
+    return is_of_frames(Path(run.places[identifier]["path"])) if identifier in run.places else False
 
 
 def _what_is_held(n_heard: int, n_errors: int) -> str:

@@ -28,13 +28,20 @@ def metric_cells(name: str, metric: "Metric") -> tuple[str, str, str]:
     return shown_name(name, metric), number(metric.value), interval
 
 
-def recordings(given: Sequence[Path]) -> list[Path]:
-    """The recordings named, and those in folders named, in order; what is left aside there is said (standard error)."""
-    if not any(path.is_dir() for path in given):  # the readers of corpora need not be loaded
-        return list(given)
+def recordings(named: Sequence[Path], *, given: bool = False) -> list[Path]:
+    """The recordings named, and those in folders named, in order; what is left aside there is said (standard error).
+
+    With ``given``, recordings are frames that another program computed, and lists of them are taken too.
+    """
+    if given:
+        from speechgmm.io.given_frames import named_places
+
+        return list(named_places(list(named)))
+    if not any(path.is_dir() for path in named):  # the readers of corpora need not be loaded
+        return list(named)
     from speechgmm.corpus.readers.files import named_recordings
 
-    return named_recordings(given, lambda note: tell(f"warning: {note}"))
+    return named_recordings(named, lambda note: tell(f"warning: {note}"))
 
 
 def model_target(path: Path, out: Path | None) -> Path:

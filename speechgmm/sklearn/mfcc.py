@@ -48,7 +48,7 @@ class MFCC(TransformerMixin, BaseEstimator):
         Orders of time derivatives that are appended.
     cmvn : {"none", "utterance", "global"}
         Over what each dimension gets mean 0 and variance 1: nothing, each recording, or the recordings of ``fit``.
-    vad : {"none", "energy", "peak"}
+    vad : {"none", "energy", "peak", "gaussians", "webrtc", "silero"}
         Which frames are kept, as in ``FeatureSpec``.
     frame_length, frame_shift : float, optional
         In ms; default: the preset's.

@@ -17,8 +17,10 @@ _MOST_BYTES: Final = 65536
 """That are taken at once."""
 
 
-def sources_of(audio: list[Path], raw: str | None, rate: int | None) -> list[AudioSource]:
+def sources_of(audio: list[Path], raw: str | None, rate: int | None, *, given: bool = False) -> list[AudioSource]:
     """The recordings that a command names: files and those in folders, or the samples of standard input (``-``).
+
+    With ``given``, recordings are frames that another program computed.
 
     Raises:
         ConfigError: Format and rate without ``-``, or the other way round.
@@ -28,7 +30,7 @@ def sources_of(audio: list[Path], raw: str | None, rate: int | None) -> list[Aud
 
     if check_raw(audio, raw, rate):
         return [recorded_input(list(raw_pieces(str(raw))), rate)]
-    return list(recordings(audio))
+    return list(recordings(audio, given=given))
 
 
 def check_raw(audio: list[Path], raw: str | None, rate: int | None) -> bool:

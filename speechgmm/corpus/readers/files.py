@@ -11,6 +11,7 @@ from typing import Final
 
 from speechgmm.errors import DataError
 from speechgmm.io.audio_formats import UNDECODED, suffixes_decoded_here, way_out
+from speechgmm.io.given_frames import ONE_RECORDING
 
 SYSTEM_NAMES: Final = frozenset(
     ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information", "@eadir")
@@ -104,10 +105,15 @@ def _classes(names: list[str]) -> str:
     return f"class {some} has" if len(names) == 1 else f"classes {some} have"
 
 
-def recordings_below(folder: Path) -> Recordings:
-    """The recordings below a folder, and the audio files that need a decoder which is not here."""
-    decoded = suffixes_decoded_here()
+def recordings_below(folder: Path, *, given: bool = False) -> Recordings:
+    """The recordings below a folder, and the audio files that need a decoder which is not here.
+
+    With ``given``, recordings are files of frames that another program computed.
+    """
     audio, undecoded = [], []
+    if given:
+        return Recordings(folder, tuple(p for p in files_below(folder) if p.suffix.lower() in ONE_RECORDING), ())
+    decoded = suffixes_decoded_here()
     for path in files_below(folder):
         suffix = path.suffix.lower()
         if suffix in decoded:

@@ -24,18 +24,18 @@ GROUP: Final = "group"
 FSDD_NAME: Final = re.compile(r"(?P<digit>\d)_(?P<speaker>[^_]+)_(?P<index>\d+)\.wav")
 
 
-def read_folder(root: Path, label: str) -> Corpus:
+def read_folder(root: Path, label: str, *, given: bool = False) -> Corpus:
     """A folder per class; the folder's name is the label.
 
     Folders ``train``, ``dev``, ``test``, ``ubm``, ``cohort`` at the top, in any case and under their other names
-    (``validation``, ``val``, ``eval`` ...), give the split.
+    (``validation``, ``val``, ``eval`` ...), give the split. With ``given``, recordings are files of frames.
 
     Raises:
         DataError: The folder is missing, or holds no folder with recordings; folders of splits beside others.
     """
     if not root.is_dir():
         raise DataError(f"{root}: there is no such folder (corpus.root); set it to the folder of the recordings")
-    found = recordings_below(root)
+    found = recordings_below(root, given=given)
     places = [path.relative_to(root) for path in found.audio]
     split_of = split_folders(root, (*places, *(path.relative_to(root) for path in found.undecoded)))
     depth = 2 if split_of else 1

@@ -10,7 +10,6 @@ Commands in wav.scp are never run: a data file must not decide what this machine
 """
 
 import math
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import Final
 
 from speechgmm.corpus.readers.files import SPLIT_NAMES, is_passed_over
 from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse
-from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
+from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance, common_root
 from speechgmm.errors import DataError
 from speechgmm.io.tables import windows_path
 
@@ -84,7 +83,7 @@ def read_kaldi(path: Path, root: Path | None, label: str) -> Corpus:
     if not utterances:
         raise DataError(f"{path}: no utterance in {' or '.join(sorted(f'{f.name}/wav.scp' for f in folders.values()))}")
     _check_base(relative, base, path)
-    return Corpus(tuple(utterances), label, _common_root(utterances, base), tuple(notes))
+    return Corpus(tuple(utterances), label, common_root([one.path for one in utterances], base), tuple(notes))
 
 
 def _directories(path: Path, notes: list[str]) -> dict[str, Path]:
@@ -220,11 +219,3 @@ def _check_base(relative: Sequence[str], base: Path, path: Path) -> None:
                 f"{path}: the paths in wav.scp are relative, such as {some[0]}, and none of them lies under {base} "
                 f"(corpus.root; default: the folder that corpus.path lies in); did you mean corpus.root: {folder}?"
             )
-
-
-def _common_root(utterances: Sequence[Utterance], base: Path) -> Path:
-    """The folder that every recording lies in: ``base``, or for absolute paths elsewhere what they have in common."""
-    parents = {utterance.path.parent for utterance in utterances}
-    if all(parent.is_relative_to(base) for parent in parents):
-        return base
-    return Path(os.path.commonpath(parents))

@@ -8,13 +8,14 @@ import difflib
 import io
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from os.path import normpath
 from pathlib import Path
 
 from speechgmm.corpus.listing import listed
 from speechgmm.corpus.readers.files import SPLIT_NAMES
+from speechgmm.corpus.spec import SplitSpec
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
 from speechgmm.errors import DataError
 from speechgmm.io.tables import number, read_table, windows_path
@@ -23,7 +24,15 @@ from speechgmm.io.text_file import HALF, is_text
 RESERVED = ("path", "id", "start", "end", "split")
 
 
-def read_manifest(path: Path, root: Path | None, label: str | None, *, unlabelled: bool = False) -> Corpus:
+def read_manifest(
+    path: Path,
+    root: Path | None,
+    label: str | None,
+    *,
+    unlabelled: bool = False,
+    needs_path: bool = True,
+    splits: SplitSpec | None = None,
+) -> Corpus:
     """The utterances of a manifest, in its order.
 
     Args:
@@ -31,6 +40,8 @@ def read_manifest(path: Path, root: Path | None, label: str | None, *, unlabelle
         root: Folder that the paths are relative to and must not leave; default: the manifest's.
         label: The column to model; it must be there. None: no labels are needed.
         unlabelled: Rows may have no value in that column.
+        needs_path: There must be a path; else the id names a recording too.
+        splits: Which column says the split, and by what names; default: the column ``split``, by the splits' own.
 
     Raises:
         DataError: The table cannot be read, a column is missing, or rows are wrong (all are listed).
@@ -39,20 +50,16 @@ def read_manifest(path: Path, root: Path | None, label: str | None, *, unlabelle
     rows = list(table_rows(path))
     if not rows:
         raise DataError(f"{path}: no rows below the header; expected is a row for each recording")
-    columns = list(dict.fromkeys(column for _, row in rows if isinstance(row, dict) for column in row))
-    for column in ("path", *(() if label is None else (label,))):
-        if columns and column not in columns:
-            near = difflib.get_close_matches(column, columns, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            key = "" if column == "path" else " (corpus.label)"
-            raise DataError(f"{path}: no column {column!r}{key}; the columns are {', '.join(columns)}{hint}")
+    splits = splits or SplitSpec()
+    keys = {splits.column: "corpus.split.column"} if splits.column != "split" else {}
+    _check_columns(path, rows, {**keys, **({} if label is None else {label: "corpus.label"})}, needs_path=needs_path)
     read: list[tuple[int, Utterance]] = []
     problems: list[str] = []
     for line, row in rows:
         try:
             if isinstance(row, str):
                 raise DataError(f"{path.name}, line {line}: {row}")
-            utterance = _utterance(row, root, f"{path.name}, line {line}")
+            utterance = _utterance(row, root, f"{path.name}, line {line}", splits)
             # Background material needs no label.
             if label is not None and utterance.split != "ubm" and not unlabelled:
                 utterance.label(label)
@@ -70,6 +77,18 @@ def read_manifest(path: Path, root: Path | None, label: str | None, *, unlabelle
     if problems:
         raise DataError(f"{path}: {len(problems)} of {len(rows)} rows cannot be used:\n{listed(problems)}")
     return Corpus(tuple(utterance for _, utterance in utterances), label or "", root)
+
+
+def _check_columns(path: Path, rows: Sequence[tuple[int, "Row"]], keys: Mapping[str, str], *, needs_path: bool) -> None:
+    """Refuse a table without a column that is needed; ``keys`` has the key of the configuration that names it."""
+    columns = list(dict.fromkeys(column for _, row in rows if isinstance(row, dict) for column in row))
+    names = "path" if needs_path or "id" not in columns else "id"
+    for column in (names, *keys):
+        if columns and column not in columns:
+            near = difflib.get_close_matches(column, columns, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            key = f" ({keys[column]})" if column in keys else ""
+            raise DataError(f"{path}: no column {column!r}{key}; the columns are {', '.join(columns)}{hint}")
 
 
 def _with_names(rows: list[tuple[int, Utterance]], root: Path) -> list[tuple[int, Utterance]]:
@@ -159,8 +178,8 @@ def _table_rows(path: Path, text: str, separator: str) -> Iterator[tuple[int, Ro
         raise DataError(f"{path}, line {reader.line_num}: not a table ({error}); is a quote left open?") from None
 
 
-def _utterance(row: dict[str, str], root: Path, source: str) -> Utterance:
-    name = row.get("path", "")
+def _utterance(row: dict[str, str], root: Path, source: str, splits: SplitSpec) -> Utterance:
+    name = row.get("path", row.get("id", ""))
     if not name:
         raise DataError(f"{source}: 'path' is empty; expected is the path of a recording")
     if "\0" in name:
@@ -183,10 +202,11 @@ def _utterance(row: dict[str, str], root: Path, source: str) -> Utterance:
             f"{source}: end {end:g} s is not after start {start or 0:g} s; "
             "expected are seconds, the end after the start"
         )
-    split = row.get("split", "")
-    split = SPLIT_NAMES.get(split.lower(), split)
+    split = row.get(splits.column, "")
+    split = (splits.names or {}).get(split, SPLIT_NAMES.get(split.lower(), split))
     if split and split not in SPLITS:
-        raise DataError(f"{source}: split {split!r}; expected one of {', '.join(SPLITS)}")
+        known = ", ".join((*SPLITS, *(splits.names or ())))
+        raise DataError(f"{source}: split {split!r}; expected one of {known}")
     labels = {column: value for column, value in row.items() if column not in RESERVED}
     return Utterance(row.get("id", ""), path, start, end, split, labels, source)
 

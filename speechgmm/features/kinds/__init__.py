@@ -22,9 +22,17 @@ if TYPE_CHECKING:  # a front end and a spec ask for their kind
 KINDS: Final = {
     "mfcc": "cepstra of bands equally wide in mel",
     "lfcc": "cepstra of bands equally wide in Hz",
+    "fbank": "log energies of the bands",
     "f0": "the log of the pitch, of voiced frames alone",
+    "given": "numbers that another program computed, read from files",
 }
 """Kind -> what a frame holds; the module has the kind's name."""
+
+OF_KINDS: Final = {"log": ("fbank",)}
+"""Setting that only some kinds read -> these kinds."""
+
+CEPSTRAL: Final = ("n_ceps", "lifter", "c0")
+"""Settings that kinds without cepstra ignore."""
 
 
 class Statics(NamedTuple):
@@ -45,7 +53,8 @@ class FeatureKind:
     """How one kind of feature is computed."""
 
     compute: "Callable[[FrontEnd, Iterable[NDArray[np.float32]]], Statics]"
-    """Of a front end and of checked samples (N,), in stretches one after another."""
+    """Of a front end and of checked samples (N,), in stretches one after another; raises ConfigError where frames are
+    not computed from samples."""
 
     n_static: "Callable[[FrontEnd], int]"
     """Dimensions of a frame before deltas."""
@@ -53,14 +62,40 @@ class FeatureKind:
     bank: "Bank | None" = None
     """The filterbank; None: the preset's."""
 
+    cosine: bool = False
+    """Whether frames are cosine transforms of log bands, so that a front end holds their matrix."""
+
+    use_energy: bool | None = None
+    """The default of the setting; None: the preset's."""
+
     reads: tuple[str, ...] | None = None
-    """Settings that have an effect, beside the kind; None: all."""
+    """Settings that have an effect, beside the kind; None: all but ``ignores`` and those of other kinds."""
+
+    ignores: tuple[str, ...] = ()
+    """Settings that have no effect."""
 
     keeps: str | None = None
     """What a frame must be to hold a value, such as voiced; None: every frame holds one."""
 
+    clock: int | None = None
+    """Of frames that are read from files: the rate in Hz of the clock that their times are counted by. None: frames are
+    computed from samples, and their times are counted in these."""
+
+    plan: "Callable[[FeatureSpec], FrontEnd] | None" = None
+    """Makes the front end of frames that are read from files."""
+
     check: "Callable[[FeatureSpec], None]" = lambda _: None
     """Raises ConfigError for settings that do not go with this kind."""
+
+
+def are_given(spec: "FeatureSpec") -> bool:
+    """Whether the frames of a spec are read from files, and not computed from samples.
+
+    >>> from speechgmm.features import FeatureSpec
+    >>> are_given(FeatureSpec(kind="given")), are_given(FeatureSpec())
+    (True, False)
+    """
+    return feature_kind(spec).clock is not None
 
 
 def kind_name(spec: "FeatureSpec") -> str:
@@ -88,10 +123,27 @@ def check_kind(spec: "FeatureSpec") -> None:
         ConfigError: The message names the setting.
     """
     kind = feature_kind(spec)
-    for field in fields(spec) if kind.reads is not None else ():
-        if field.name not in ("kind", *(kind.reads or ())) and getattr(spec, field.name) != field.default:
+    name = kind_name(spec)
+    for field in fields(spec):
+        if field.name == "kind" or getattr(spec, field.name) == field.default:
+            continue
+        if kind.reads is None:
+            is_read = field.name not in kind.ignores and name in OF_KINDS.get(field.name, (name,))
+        else:
+            is_read = field.name in kind.reads
+        if not is_read:
             raise ConfigError(
-                f"features.{field.name}: {getattr(spec, field.name)} has no effect with kind {spec.kind}, whose frames "
-                f"hold {KINDS[kind_name(spec)]}; leave it out"
+                f"features.{field.name}: {getattr(spec, field.name)} has no effect with kind {name}, whose frames "
+                f"hold {KINDS[name]}; leave it out"
             )
     kind.check(spec)
+
+
+def uses_energy(spec: "FeatureSpec") -> bool:
+    """Whether frames hold their log energy: as the spec says, else by the default of the kind, else of the preset."""
+    from speechgmm.features.presets import PRESETS
+
+    if spec.use_energy is not None:
+        return spec.use_energy
+    default = feature_kind(spec).use_energy
+    return PRESETS[spec.preset].use_energy if default is None else default

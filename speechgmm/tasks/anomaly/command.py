@@ -51,7 +51,7 @@ class Score(ScoreOptions):
                 name with ``curve``.
             ModelFileError: The model cannot be read.
         """
-        from speechgmm.engine.audio_input import with_resampling
+        from speechgmm.engine.audio_input import takes_frames, with_resampling
         from speechgmm.tasks.anomaly.codec import read_anomaly_file
         from speechgmm.tasks.anomaly.scoring import class_of, find_anomalies
         from speechgmm.tasks.output import Results, print_rows
@@ -59,7 +59,7 @@ class Score(ScoreOptions):
 
         file = read_anomaly_file(model_file(self.model))
         file = with_resampling(file) if self.resample else file
-        kind, paths = class_of(file, self.label), sources_of(self.audio, self.raw, self.rate)
+        kind, paths = class_of(file, self.label), sources_of(self.audio, self.raw, self.rate, given=takes_frames(file))
         if self.curve is not None and len({path.stem for path in paths}) < len(paths):
             raise ConfigError(f"--curve: recordings of one name in several folders would share a file in {self.curve}")
         if not self.quiet:
@@ -119,6 +119,7 @@ def _lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 def _write_curve(folder: Path, path: "AudioSource", one: "Found", file: "AnomalyFile", quiet: bool) -> None:
     """The curve as a table, and under the spectrogram as a picture where matplotlib is installed."""
+    from speechgmm.engine.audio_input import takes_frames
     from speechgmm.io.atomic import write_text
     from speechgmm.io.tables import table
     from speechgmm.report.text import shown
@@ -127,7 +128,7 @@ def _write_curve(folder: Path, path: "AudioSource", one: "Found", file: "Anomaly
     target = folder / f"{path.stem}.tsv"
     write_text(target, table(("time", "anomaly_score"), rows))
     drawn = ""
-    if find_spec("matplotlib") is not None:
+    if find_spec("matplotlib") is not None and not takes_frames(file):  # which nobody can see as sound
         from speechgmm.plots import save_figure
         from speechgmm.report.mistakes import read_clip
         from speechgmm.tasks.anomaly.plots import plot_anomaly_curve

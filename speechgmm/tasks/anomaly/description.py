@@ -24,9 +24,10 @@ def describe(path: Path) -> Iterator[str]:
             "top": f"worst {100 * stream.share:g} % of frames",
             "window": f"worst {stream.window:g} s",
         }
+        rate = "" if audio.is_given else f" at {audio.sample_rate} Hz"
         yield (
             f"stream {stream.name}: {1000 * plan.frame_length / plan.sample_rate:g} ms windows every "
-            f"{1000 * plan.frame_shift / plan.sample_rate:g} ms at {audio.sample_rate} Hz, {mixture.n_components} "
+            f"{1000 * plan.frame_shift / plan.sample_rate:g} ms{rate}, {mixture.n_components} "
             f"components of {mixture.n_features} features; {how[stream.pool]}, {', '.join(stream.sides)}"
             f"{', less the median frame' if stream.relative else ''}"
         )

@@ -13,7 +13,7 @@ from speechgmm.errors import DataError, first_few
 from speechgmm.evaluation import auc, rank_trials
 from speechgmm.gmm.component_count import DEFAULT_COMPONENTS
 from speechgmm.io.run_files import RunFile
-from speechgmm.report.mistakes import LONGEST, data_uri, read_clip
+from speechgmm.report.mistakes import LONGEST, data_uri, holds_frames, read_clip
 from speechgmm.report.parts import Clip, Picture, Section, Table, percent
 from speechgmm.tasks.anomaly.plots import IN_LEGEND, plot_anomaly_curve, plot_anomaly_scores, plot_roc
 
@@ -89,7 +89,7 @@ def most_anomalous(run: RunFolder, n_audio: int) -> Section | None:
     curves = _curves(run)
     clips = tuple(
         _clip(run, row, curves[row["id"]], f"anomalous{number}")
-        for number, row in enumerate(row for row in order if row["id"] in curves)
+        for number, row in enumerate(row for row in order if row["id"] in curves and not holds_frames(run, row["id"]))
         if number < n_audio
     )
     text = (

@@ -14,6 +14,8 @@ from speechgmm.tasks.options import Audio, Model, NewModel, Quiet, Resample
 
 if TYPE_CHECKING:
     from speechgmm.tasks.classification.codec import ModelFile
+    from speechgmm.tasks.classification.enrolment import Enrolled
+    from speechgmm.tasks.classification.updates import Updated
 
 Report = TypeVar("Report")
 
@@ -35,13 +37,17 @@ class Enrol:
             ConfigError: The class is there already, or the file does not say how classes are trained.
             DataError: A recording cannot be used; nothing is written.
         """
+        from speechgmm.engine.audio_input import takes_frames
         from speechgmm.report.text import recordings
         from speechgmm.tasks.classification.enrolment import enrol
 
-        paths = recordings(self.audio)
-        target, file, report = _changed(
-            self.model, self.out, lambda file: enrol(file, self.label, paths), resample=self.resample
-        )
+        paths: list[Path] = []
+
+        def larger(file: "ModelFile") -> "tuple[ModelFile, Enrolled]":
+            paths.extend(recordings(self.audio, given=takes_frames(file)))
+            return enrol(file, self.label, paths)
+
+        target, file, report = _changed(self.model, self.out, larger, resample=self.resample)
         if report.warning is not None:
             tell(f"warning: {report.warning}")
         print(f"{self.label}: {report.n_frames} frames of {len(paths)} recordings, {report.n_components} components")
@@ -85,18 +91,19 @@ class Update:
             ConfigError: No such class, or the file does not say how classes are trained or on how many frames.
             DataError: A recording cannot be used; nothing is written.
         """
+        from speechgmm.engine.audio_input import takes_frames
         from speechgmm.report.text import recordings
         from speechgmm.tasks.classification.updates import update_class
 
         if self.in_place and self.out is not None:
             raise ConfigError("--in-place overwrites the model and --out names another file; give one of them")
-        paths = recordings(self.audio)
-        target, file, report = _changed(
-            self.model,
-            self.out,
-            lambda file: update_class(file, self.label, paths, worth=self.worth, keep=self.keep),
-            resample=self.resample,
-        )
+        paths: list[Path] = []
+
+        def updated(file: "ModelFile") -> "tuple[ModelFile, Updated]":
+            paths.extend(recordings(self.audio, given=takes_frames(file)))
+            return update_class(file, self.label, paths, worth=self.worth, keep=self.keep)
+
+        target, file, report = _changed(self.model, self.out, updated, resample=self.resample)
         counted = "" if self.keep == 1 else f", which count {self.keep:g} times now"
         print(f"{self.label}: {report.n_frames} frames, added to {report.n_before:.0f} of earlier training{counted}")
         print(f"{target}: {len(file.models.labels)} classes")

@@ -16,11 +16,11 @@ hold more (``tasks/verification/codec.py``), and are read here as well.
     counts              (sum of K,)       frames of each component, for classes that are updated later
     seen                (N,)              uint64, recordings of each class; seen_lengths counts them, -1: not known
     recordings          (T, D)            float32 frames of the cohort; recording_lengths (N,) says how many each has
-    talker.*            (N,)              int16 samples of those who are heard in babble, for the same
+    talker.*, noise.*, response.*  (N,)   int16 samples of what is heard in copies, for the same
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +30,6 @@ from numpy.typing import NDArray
 from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
 from speechgmm.engine.recipe import ClassRecipe
 from speechgmm.features import FrontEnd
-from speechgmm.features.augment import Copy
 from speechgmm.features.silence import Silence
 from speechgmm.gmm import ModelSpec
 from speechgmm.gmm.spec import NOT_OF
@@ -50,7 +49,7 @@ from speechgmm.io.header import checked
 from speechgmm.io.posterior_part import posterior_part, read_posterior_part
 from speechgmm.setting import setting
 from speechgmm.tasks.classification.models import ClassModels
-from speechgmm.tasks.classification.recipe_codec import read_recipe
+from speechgmm.tasks.classification.recipe_codec import read_recipe, sound_tensors, spelt
 
 UNKNOWN: Final = "unknown"
 """What a recording is decided to be that is like none of the classes."""
@@ -202,7 +201,7 @@ def serialise(content: ModelFile) -> bytes:
         header["recipe"] = {
             "spec": _with_effect(content.recipe.spec),
             "seed": content.recipe.seed,
-            "copies": [_spelt(copy) for copy in content.recipe.copies],
+            "copies": [spelt(copy) for copy in content.recipe.copies],
         }
         tensors["floor"] = content.recipe.floor
         if content.recipe.counts:
@@ -211,7 +210,7 @@ def serialise(content: ModelFile) -> bytes:
             known = [content.recipe.seen.get(label) for label in models.labels]
             tensors["seen"] = np.array([number for numbers in known for number in sorted(numbers or ())], np.uint64)
             tensors["seen_lengths"] = np.array([-1 if numbers is None else len(numbers) for numbers in known], np.int64)
-        if content.recipe.talkers:
+        if content.recipe.n_talkers:
             header["recipe"]["n_talkers"] = content.recipe.n_talkers
         if content.recipe.prior is not None:
             header["recipe"]["prior"], arrays = posterior_part("prior.", (content.recipe.prior,))
@@ -219,8 +218,7 @@ def serialise(content: ModelFile) -> bytes:
         if content.recipe.recordings:
             tensors["recordings"] = np.concatenate(content.recipe.recordings)
             tensors["recording_lengths"] = np.array([len(frames) for frames in content.recipe.recordings], np.int64)
-        for n, samples in enumerate(content.recipe.talkers):
-            tensors[f"talker.{n}"] = np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
+        tensors |= sound_tensors(content.recipe)
     entries, arrays = content.more()
     return packed(header | entries, tensors | arrays)
 
@@ -293,8 +291,3 @@ def _seen(tensors: dict[str, NDArray[Any]], labels: Sequence[str]) -> dict[str, 
         raise ValueError(f"{len(seen)} recordings seen by classes of {lengths.tolist()}")
     parts = zip(labels, lengths, np.split(seen, stops[:-1]), strict=True)
     return {label: frozenset(part.tolist()) for label, n, part in parts if n >= 0}
-
-
-def _spelt(copy: Copy) -> list[Any]:
-    """The values of a copy, as far as they say something."""
-    return [copy.warp, copy.speed] if copy.noise == "none" else list(astuple(copy))

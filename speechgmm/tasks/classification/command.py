@@ -68,7 +68,7 @@ class Score(ScoreOptions):
                 speaker where the model does not normalise by speaker.
             ModelFileError: The model cannot be read.
         """
-        from speechgmm.engine.audio_input import with_resampling
+        from speechgmm.engine.audio_input import takes_frames, with_resampling
         from speechgmm.tasks.classification.scoring import score_recordings
         from speechgmm.tasks.output import Results, print_rows
         from speechgmm.tasks.standard_input import sources_of
@@ -83,7 +83,7 @@ class Score(ScoreOptions):
             print_rows(rows, self.form, self.columns(file), partial(self.lines, file), flush=True)
             n_failed = 0
         else:
-            sources = sources_of(self.audio, self.raw, self.rate)
+            sources = sources_of(self.audio, self.raw, self.rate, given=takes_frames(file))
             self._say_about(file)
             found = score_recordings(
                 file, sources, window=self.window, hop=self.hop, speaker=self.speaker, n_jobs=self.jobs or 1

@@ -49,8 +49,7 @@ def lines_about(path: Path, file: ModelFile, more: Iterable[str]) -> Iterator[st
     if file.audio is not None:
         plan = front_end(file.audio.features, file.audio.sample_rate)
         about = ", ".join(f"{key} {value}" for key, value in plan.describe().items())
-        other = "other rates are resampled" if file.audio.resample else "other rates are refused"
-        yield f"input: {file.audio.sample_rate} Hz ({other}), channel {file.audio.channel}"
+        yield f"input: {file.audio.describe_source()}"
         yield f"features: {about}"
     yield from _classes(models)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.mixture_fit import fit_class
 from speechgmm.engine.noisy_copies import Noising
+from speechgmm.engine.raw_recordings import key_of
 from speechgmm.engine.recipe import ClassRecipe, recording_number
 from speechgmm.engine.recordings import frames_of
 from speechgmm.errors import ConfigError, DataError, FitError
@@ -17,7 +18,6 @@ from speechgmm.features import moments, normalisation
 from speechgmm.features.augment import Copy
 from speechgmm.gmm import Choice, Fit
 from speechgmm.gmm.component_count import FRAMES_PER_COMPONENT, is_too_few
-from speechgmm.io.audio import recording_key
 from speechgmm.parallel import one_blas_thread
 from speechgmm.tasks.classification.codec import ModelFile
 from speechgmm.tasks.classification.models import ClassModels
@@ -75,7 +75,7 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
     larger = models.with_class(label, fit.model, None if isinstance(fit, Fit) else fit.posterior, recipe.recordings)
     if recipe.counts and isinstance(fit, Fit):
         recipe = replace(recipe, counts=(*recipe.counts, fit.counts))
-    seen = {**recipe.seen, label: frozenset(recording_number(recording_key(path)) for path in paths)}
+    seen = {**recipe.seen, label: frozenset(recording_number(key_of(audio, path)) for path in paths)}
     recipe = replace(recipe, seen=seen)
     n_components = fit.model.n_components
     warning = None
@@ -126,7 +126,8 @@ def speech_as_trained(
         features = replace(audio.features, warp=audio.features.warp * copy.warp)
         noising = None
         if copy.noise != "none":
-            noising = Noising(copy, recipe.seed, recipe.n_talkers, sounds=recipe.talkers)
+            at_once = recipe.n_talkers if copy.noise == "babble" else 1
+            noising = Noising(copy, recipe.seed, at_once, sounds=recipe.sounds.get(copy.noise, ()))
         version = replace(audio, features=features)
         read, problems = [], []
         for path in paths:
@@ -141,14 +142,14 @@ def speech_as_trained(
                 f"{len(problems)} of {len(paths)} recordings cannot be used, and nothing was {what}:\n{listed}"
             )
         parts += _normalised(version, read)
-    _refuse_copies(paths)
+    _refuse_copies(audio, paths)
     return parts
 
 
-def _refuse_copies(paths: Sequence[Path]) -> None:
+def _refuse_copies(audio: AudioInput, paths: Sequence[Path]) -> None:
     first: dict[str, Path] = {}
     for path in paths:
-        other = first.setdefault(recording_key(path), path)
+        other = first.setdefault(key_of(audio, path), path)
         if other != path:
             raise DataError(f"{other} and {path} are the same, byte for byte, and would count twice; leave one out")
 

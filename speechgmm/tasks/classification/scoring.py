@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
-from speechgmm.engine.recordings import RecordingFacts, frames_of, model_frames, windows
+from speechgmm.engine.recordings import RecordingFacts, frames_about, model_frames, moments_of, windows
 from speechgmm.errors import ConfigError, DataError, check_type
-from speechgmm.features import FrontEnd, Moments, front_end, moments, normalisation
+from speechgmm.features import FrontEnd, Moments, front_end, normalisation
 from speechgmm.features.silence import Silence
-from speechgmm.gmm.likelihoods import WORTH_COMPILING, Engine
 from speechgmm.io.samples import AudioSource
 from speechgmm.moved import from_new_place
 from speechgmm.parallel import pmap
@@ -94,21 +93,20 @@ def log_likelihood_table(
     parcels = [pieces[first : first + SCORED_AT_ONCE] for first in range(0, len(pieces), SCORED_AT_ONCE)]
     done, table = 0, np.empty((len(pieces), len(models.labels)))
     n_frames = np.empty(len(pieces), np.int64)
-    work = sum(piece.n_rows for piece in pieces) * sum(model.n_components for model in models.models)
-    engine: Engine = "numba" if work >= WORTH_COMPILING else "numpy"  # by all of it: parcels change no byte
+    models = models.suited_to(sum(piece.n_rows for piece in pieces))  # by all of them: parcels change no byte
     with job.console.bar(what) as advance:
-        for rows, counts in job.map(partial(_score_parcel, models, engine), parcels):
+        for rows, counts in job.map(partial(_score_parcel, models), parcels):
             table[done : done + len(rows)], n_frames[done : done + len(rows)] = rows, counts
             done += len(rows)
             advance(done, len(pieces))
     return table, n_frames
 
 
-def _score_parcel(models: ClassModels, engine: Engine, pieces: "Sequence[Piece]") -> tuple[Any, list[int]]:
+def _score_parcel(models: ClassModels, pieces: "Sequence[Piece]") -> tuple[Any, list[int]]:
     rows, counts = [], []
     for piece in pieces:
         frames = piece.load()
-        rows.append(models.mean_log_likelihoods(frames, engine=engine))
+        rows.append(models.mean_log_likelihoods(frames))
         counts.append(len(frames))
     return np.stack(rows), counts
 
@@ -161,7 +159,7 @@ class Scorer(Protocol):
 
     @property
     def models(self) -> Any:
-        """Models with ``labels``."""
+        """Models with ``labels`` and ``suited_to``."""
 
     @property
     def label(self) -> str:
@@ -238,12 +236,13 @@ def score_recordings(
         )
     if speaker is not None:
         total: Moments | None = None
-        for found in pmap(partial(_moments_of, audio), paths, n_jobs=n_jobs, backend="threads"):
+        for found in pmap(partial(moments_of, audio), paths, n_jobs=n_jobs, backend="threads"):
             if found is not None:
                 total = found if total is None else total + found
         if total is not None:
             audio = replace(audio, normalisation=normalisation(total, audio.features.norm_vars))
-    work = partial(_score_recording, model, audio, window, hop)
+    suited = model.models.suited_to(frames_about(audio, paths))
+    work = partial(_score_recording, replace(model, models=suited), audio, window, hop)  # type: ignore[type-var]
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
 
@@ -264,14 +263,6 @@ def check_windows(audio: AudioInput, window: float | None, hop: float | None) ->
             message = f"{name} {seconds:g}: seconds, at least the time between frames ({shift:g} s)"
             raise ConfigError(message, arguments=(name,))
     return plan
-
-
-def _moments_of(audio: AudioInput, path: AudioSource) -> Moments | None:
-    try:
-        frames, speech, _ = frames_of(audio, path)
-    except DataError:
-        return None  # said when the recording is scored
-    return moments(frames[speech])
 
 
 def _score_recording(

@@ -13,7 +13,7 @@ from speechgmm.engine.frames import Features, Piece, pooled_moments
 from speechgmm.engine.job import Job
 from speechgmm.engine.mixture_fit import MixtureTask
 from speechgmm.engine.mixtures import train_mixtures, train_ubm
-from speechgmm.engine.noisy_copies import kept_talkers
+from speechgmm.engine.noisy_copies import kept_sounds
 from speechgmm.engine.recipe import ClassRecipe, recording_number
 from speechgmm.engine.shared_settings import common_task, natural_order
 from speechgmm.errors import first_few
@@ -147,11 +147,11 @@ def _train_plans(job: Job, plans: Sequence[_Plan], what: str, others: "Others") 
         )
         models = others.with_models(job, plan.features, models, fitted)
         copies = config.augment.copies()
-        talkers = kept_talkers(job, plan.features.corpus, plan.features.keys())
-        n_talkers = config.augment.noise.talkers if talkers else 0
+        sounds = kept_sounds(job, plan.features.corpus, plan.features.keys())
+        n_talkers = config.augment.noise.talkers if "babble" in sounds else 0
         seen = {label: frozenset(recording_number(one.key) for one in of) for label, of in plan.members.items()}
         recipe = ClassRecipe(
-            *(plan.common.spec, plan.common.floor, plan.common.seed, copies, talkers, n_talkers),
+            *(plan.common.spec, plan.common.floor, plan.common.seed, copies, sounds, n_talkers),
             prior=plan.common.prior,
             seen=seen,
         )

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.raw_recordings import key_of
 from speechgmm.engine.recipe import ClassRecipe, recording_number
 from speechgmm.errors import ConfigError, DataError, FitError, first_few
 from speechgmm.features import front_end
 from speechgmm.gmm import update
-from speechgmm.io.audio import recording_key
 from speechgmm.tasks.classification.codec import ModelFile
 from speechgmm.tasks.classification.enrolment import check_recordings, speech_as_trained
 
@@ -74,7 +75,7 @@ def update_class(
     number = models.labels.index(label)
     before = _seen(file, number, worth)
     parts = speech_as_trained(audio, recipe, paths, "updated")
-    seen = _with_new(recipe, label, paths, keep)
+    seen = _with_new(audio, recipe, label, paths, keep)
     frames = np.concatenate(parts)
     spec = recipe.spec
     try:
@@ -103,7 +104,9 @@ def update_class(
     return replace(file, models=updated, recipe=replace(recipe, counts=counts, seen=seen)), report
 
 
-def _with_new(recipe: ClassRecipe, label: str, paths: Sequence[Path], keep: float) -> dict[str, frozenset[int]]:
+def _with_new(
+    audio: AudioInput, recipe: ClassRecipe, label: str, paths: Sequence[Path], keep: float
+) -> dict[str, frozenset[int]]:
     """The recordings that each class has counted, with new ones of a class; what is forgotten (``keep`` 0) is not.
 
     Raises:
@@ -112,7 +115,7 @@ def _with_new(recipe: ClassRecipe, label: str, paths: Sequence[Path], keep: floa
     before = recipe.seen.get(label) if keep > 0 else frozenset()
     if before is None:  # an older version trained the class: which recordings it has counted is not known
         return dict(recipe.seen)
-    numbers = {path: recording_number(recording_key(path)) for path in paths}
+    numbers = {path: recording_number(key_of(audio, path)) for path in paths}
     again = [path for path, number in numbers.items() if number in before]
     if again:
         raise DataError(

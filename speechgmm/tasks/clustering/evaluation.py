@@ -93,19 +93,23 @@ def cluster_test(job: Job, fold: str, features: Features, file: ClusteringFile) 
     stats = statistics_of(job, file.ubm, pieces, spec.kind)
     gaussians = None
     if spec.method == "bic":
-        parcels = list(job.map(partial(_gaussians, file.ubm, spec.kind), parcels_of(pieces)))
+        tasks = parcels_of(pieces)
+        made = job.map(partial(_gaussians, file.ubm, spec.kind), tasks)
+        parcels = list(job.console.track(made, len(tasks), "Gaussians of recordings"))
         found = [one for parcel, _ in parcels for one in parcel]
         total = parcels[0][1]
         for _, part in parcels[1:]:
             total = total + part
         gaussians = Gaussians(found, total.scatter / total.count)
+    with job.console.patience("clustering"):
+        summaries = cluster_summaries(file.ubm, stats, choice, gaussians=gaussians, within=file.within)
     return ClusteredPart(
         fold,
         tuple(utterance.id for utterance, _ in tests),
         tuple(utterance.label(label) for utterance, _ in tests),
         tuple(utterance.label(group) if group else utterance.id for utterance, _ in tests),
         tuple(round(float(one.counts.sum())) for one in stats),
-        cluster_summaries(file.ubm, stats, choice, gaussians=gaussians, within=file.within),
+        summaries,
     )
 
 

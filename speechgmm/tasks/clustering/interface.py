@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from speechgmm.engine.audio_input import AudioInput, with_resampling
-from speechgmm.engine.audio_sources import audio_sources
 from speechgmm.engine.loaded_model import LoadedModel, OnError, check_on_error
 from speechgmm.engine.results import Result
 from speechgmm.errors import ConfigError, DataError
@@ -87,7 +86,7 @@ class ClusteringModel(LoadedModel):
             A recording cannot be used, see ``on_error``; none can; fewer recordings than clusters.
         """
         check_on_error(on_error)
-        sources, is_one = audio_sources(audio, sample_rate)
+        sources, is_one = self._sources(audio, sample_rate)
         if is_one:
             raise ConfigError(f"{sources[0]}: one recording; expected a folder or a list of recordings to cluster")
         method, kind, limit = chosen(self.file, threshold=threshold, n_clusters=n_clusters)

@@ -41,7 +41,7 @@ def train_clustering(job: Job, features: Features) -> TrainedClustering:
     if spec.background == "own":
         chosen = features.of_split("test") or features.of_split("train")
         frames = [piece.load() for _, piece in chosen]
-        with thread_pool(job.n_threads_here) as spread:
+        with job.console.patience("training the background model"), thread_pool(job.n_threads_here) as spread:
             ubm = own_background(frames, spec.kind, seed=job.experiment.config.seed, map=spread)
         return TrainedClustering(ClusteringFile(ubm, features.audio, spec, label), None)
     pieces = [piece for _, own in background_utterances(features) for piece in own]
@@ -51,7 +51,7 @@ def train_clustering(job: Job, features: Features) -> TrainedClustering:
             "clustering.background: own to train it on the recordings that are clustered"
         )
     parcels = [tuple(pieces[n : n + AT_ONCE]) for n in range(0, len(pieces), AT_ONCE)]
-    parts = list(job.map(pooled_moments, parcels))
+    parts = list(job.console.track(job.map(pooled_moments, parcels), len(parcels), "measuring the training split"))
     ubm, report = train_ubm(job, features, common_task(job, {}, parts))
     within = _within(job, features, ubm) if spec.within else None
     return TrainedClustering(ClusteringFile(ubm, features.audio, spec, label, within), report)
@@ -59,8 +59,9 @@ def train_clustering(job: Job, features: Features) -> TrainedClustering:
 
 def statistics_of(job: Job, ubm: DiagGMM, pieces: Sequence[Piece], kind: Kind) -> list[GMMStats]:
     """Statistics of recordings under a background model, one at a time: none needs the frames of another."""
-    work = partial(_statistics, ubm, kind)
-    return [one for found in job.map(work, parcels_of(pieces)) for one in found]
+    parcels = parcels_of(pieces)
+    found = job.map(partial(_statistics, ubm, kind), parcels)
+    return [one for part in job.console.track(found, len(parcels), "statistics of recordings") for one in part]
 
 
 def parcels_of(pieces: Sequence[Piece]) -> list[Sequence[Piece]]:

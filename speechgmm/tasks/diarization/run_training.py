@@ -46,7 +46,8 @@ def train_in_run(job: Job, features: Features) -> DiarizerFile:
     drawn = [names[number] for number in np.random.default_rng(seed).permutation(len(names))]
     background = {name: _some(members[name]) for name in drawn[0::2]}
     n_jobs = job.n_threads_here
-    ubm, space = train_background(background, spec.search, n_components=spec.n_components, seed=seed, n_jobs=n_jobs)
+    with job.console.patience("training the background model"):
+        ubm, space = train_background(background, spec.search, n_components=spec.n_components, seed=seed, n_jobs=n_jobs)
     long = [name for name in drawn[1::2] if sum(length for *_, length in members[name]) >= LEAST]
     if len(long) < LEAST_SPEAKERS // 2:
         raise DataError(

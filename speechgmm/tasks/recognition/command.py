@@ -116,6 +116,7 @@ class Recognise(_Recognised):
                 TextGrid.
             ModelFileError: The model cannot be read, or is no recogniser.
         """
+        from speechgmm.engine.audio_input import takes_frames
         from speechgmm.report.text import recordings
         from speechgmm.tasks.recognition.decoding import CONFIDENCE_SCALE, recognise_recordings
 
@@ -123,7 +124,8 @@ class Recognise(_Recognised):
             raise ConfigError(
                 f"--top {self.top} is for --format text and jsonl; a {self.form} holds one hypothesis for a recording"
             )
-        file, paths = self._file(), recordings(self.audio)
+        file = self._file()
+        paths = recordings(self.audio, given=takes_frames(file))
         heard = recognise_recordings(
             file, paths, confidence_scale=CONFIDENCE_SCALE, top=self.top, n_jobs=self.jobs or 1
         )
@@ -171,6 +173,7 @@ class Align(_Recognised):
 
     def _said(self, file: "RecogniserFile") -> dict[Path, list[str]]:
         """Recording -> the words that are said in it."""
+        from speechgmm.engine.audio_input import takes_frames
         from speechgmm.report.text import recordings
         from speechgmm.tasks.recognition.transcripts import words_in
 
@@ -181,7 +184,10 @@ class Align(_Recognised):
         if self.texts is not None:
             said = _texts(self.texts, file)
         else:
-            said = dict.fromkeys(recordings(self.audio or []), words_in(self.text or "", file.recogniser.lexicon))
+            said = dict.fromkeys(
+                recordings(self.audio or [], given=takes_frames(file)),
+                words_in(self.text or "", file.recogniser.lexicon),
+            )
         empty = [path for path, words in said.items() if not words]
         if empty:
             where = "--text" if self.texts is None else f"{self.texts}: {empty[0].name}"

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from speechgmm.engine.audio_input import AudioInput
-from speechgmm.engine.compilation import compile_note
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.recordings import model_frames
@@ -84,7 +83,7 @@ def recognise_test(job: Job, parts: Mapping[str, tuple[Features, Recogniser]]) -
             folds += [name] * len(tests)
             parcels = [tests[n : n + HEARD_AT_ONCE] for n in range(0, len(tests), HEARD_AT_ONCE)]
             tasks += [(recogniser, parcel) for parcel in parcels]
-        with compile_note(job.console), job.console.bar("recognising") as advance:
+        with job.console.bar("recognising") as advance:
             for heard in job.map(_hear_parcel, tasks):
                 found += heard
                 advance(len(found), len(said))

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
-from speechgmm.engine.compilation import compile_note
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.model_cache import ModelCache, frames_key, kept_or_trained, model_key
@@ -51,6 +50,8 @@ from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
 RECOGNISER_VERSION = 2
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
 
+PASSES_BEFORE_EM = 4
+"""Over all frames: for NaN, for the mean, for the variance, and for states that share an utterance evenly."""
 
 NOT_OF_UNITS: Final[Mapping[type, tuple[str, ...]]] = {
     RecognitionSpec: (
@@ -120,7 +121,9 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
 
         def train(missing: Sequence[_Task]) -> Iterable[Units]:
             if len(tasks) == 1:
-                with compile_note(job.console), job.console.patience("training HMMs"), job.passes() as spread:
+                n_passes = PASSES_BEFORE_EM + tasks[0].spec.iterations * len(tasks[0].spec.levels)
+                what = "training HMMs: passes over the utterances"
+                with job.passes() as on, job.console.counted(on, n_passes, what) as spread:
                     return [work(missing[0], map=spread)]
             # Processes: between the passes over an utterance there is much Python, which threads would take in turns.
             return job.map(work, missing, auto="processes")

@@ -68,11 +68,14 @@ class Score(command.Score):
 
     def _scored(self, file: "SegmentFile", segments: Path) -> "Iterator[tuple[Path, list[Scored] | DataError]]":
         """The segments of each recording, or why they could not be scored."""
+        from speechgmm.engine.audio_input import takes_frames
         from speechgmm.report.text import recordings
         from speechgmm.tasks.segments.recordings import score_segments_of_recording
         from speechgmm.tasks.segments.segment_times import segments_of
 
-        for path, utterances in segments_of(segments, recordings(self.audio), file.label).items():
+        for path, utterances in segments_of(
+            segments, recordings(self.audio, given=takes_frames(file)), file.label
+        ).items():
             try:
                 if not utterances:
                     raise DataError(f"{path}: {segments} has no segment of it")

@@ -5,7 +5,7 @@ Owns the streams, one frozen value each with ``scores(frames, bounds)``, and the
 """
 
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -209,6 +209,10 @@ class SegmentModels:
             raise ShapeError(
                 f"weights {self.weights} for {len(self.streams)} streams; expected a finite one each, and a stream"
             )
+
+    def suited_to(self, n_frames: int) -> Self:  # noqa: ARG002 (as of class models)
+        """The same models: segments are scored by numpy, however many frames there are."""
+        return self
 
     def idle_streams(self) -> tuple[str, ...]:
         """Names of the streams that score every segment alike, for want of anything that varies within a class."""

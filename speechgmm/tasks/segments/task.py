@@ -49,9 +49,11 @@ class Segments(ClassTask[TrainedSegments]):
 
     def test(self, job: Job, parts: Mapping[str, tuple[Inputs, TrainedSegments]]) -> dict[str, Tested]:
         """Log posteriors of the segments of each part."""
+        what = "scoring the test split"
+        many = len(parts) > 1
         return {
-            name: Tested(score_segments(job, features, trained.models))
-            for name, ((features,), trained) in parts.items()
+            name: Tested(score_segments(job, features, trained.models, None if many else what))
+            for name, ((features,), trained) in job.console.track(parts.items(), len(parts), what if many else None)
         }
 
     def training_scores(self, job: Job, sample: Features, trained: TrainedSegments) -> Scores:

@@ -5,10 +5,11 @@ weights by folds of its groups. A model that is trained is kept in the cache, as
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from speechgmm.engine.labelled_recordings import (
 from speechgmm.engine.model_cache import ModelCache, frames_key, kept_or_trained, model_key
 from speechgmm.errors import FitWarning
 from speechgmm.features import front_end
+from speechgmm.gmm import Mapper
 from speechgmm.logger import LOGGER
 from speechgmm.tasks.classification.scoring import Scores
 from speechgmm.tasks.segments.codec import SegmentFile, read_segment_models, serialise_segments
@@ -83,16 +85,38 @@ def train_segments(job: Job, sets: Sequence[Features], what: str = "training seg
         for message in filter(None, said):
             job.console.warn(message)
         once = {task.key(): task for task in tasks}
-        # Processes: much of the work is small products and Python, which threads would take in turns.
         work = partial(train_task, folder=job.cache / "models")
-        found = kept_or_trained(
-            job, list(once), list(once.values()), _unpack, lambda missing: job.map(work, missing, auto="processes")
-        )
-        by_key = dict(zip(once, job.console.track(found, len(once), what), strict=True))
+
+        def train(missing: Sequence[_Task]) -> Iterable[SegmentModels]:
+            if len(once) == 1:
+                return [_train_with_bar(job, work, one, what) for one in missing]
+            # Processes: much of the work is small products and Python, which threads would take in turns.
+            return job.map(work, missing, auto="processes")
+
+        found = kept_or_trained(job, list(once), list(once.values()), _unpack, train)
+        by_key = dict(zip(once, job.console.track(found, len(once), what if len(once) > 1 else None), strict=True))
     return [
         TrainedSegments(by_key[task.key()], part.audio, part.corpus.is_of_whole_recordings())
         for task, part in zip(tasks, sets, strict=True)
     ]
+
+
+def _train_with_bar(job: Job, work: Callable[..., SegmentModels], task: _Task, what: str) -> SegmentModels:
+    """Train on one set, with a bar over the folds that weigh the streams and the models of everything."""
+    with job.console.bar(f"{what}: folds and all") as advance:
+        n_steps = 1
+
+        def spread(function: Callable[[Any], Any], folds: Iterable[Any]) -> Iterator[Any]:
+            nonlocal n_steps
+            parts = list(folds)
+            n_steps += len(parts)
+            for done, part in enumerate(parts, 1):
+                yield function(part)
+                advance(done, n_steps)
+
+        models = work(task, map=spread)
+        advance(n_steps, n_steps)
+    return models
 
 
 def weighable(recordings: Sequence[Recording]) -> tuple[tuple[Recording, ...], str]:
@@ -109,12 +133,13 @@ def weighable(recordings: Sequence[Recording]) -> tuple[tuple[Recording, ...], s
     )
 
 
-def train_task(task: _Task, *, folder: Path) -> SegmentModels:
+def train_task(task: _Task, *, folder: Path, map: Mapper = map) -> SegmentModels:
     """Train on one set, and keep the models in the cache."""
     n_static = front_end(task.audio.features, task.audio.sample_rate).n_static
     with warnings.catch_warnings():  # said by train_segments, which also speaks of models from the cache
         warnings.simplefilter("ignore", FitWarning)
-        models = train_segment_models([_loaded(part) for part in task.recordings], task.spec, n_static, seed=task.seed)
+        recordings = [_loaded(part) for part in task.recordings]
+        models = train_segment_models(recordings, task.spec, n_static, seed=task.seed, map=map)
     LOGGER.debug("trained segment models of %d recordings", len(task.recordings))
     ModelCache(folder).write(task.key(), serialise_segments(SegmentFile(models, task.audio, task.label)))
     return models
@@ -129,8 +154,8 @@ def _loaded(part: Recording) -> LabelledSegments:
     return LabelledSegments(part.piece.load(), np.array(part.bounds), part.labels, part.group, part.copy)
 
 
-def score_segments(job: Job, features: Features, models: SegmentModels) -> Scores:
-    """Log posteriors of the test segments under every class, in nats; in the place of log-likelihoods per frame."""
+def score_segments(job: Job, features: Features, models: SegmentModels, what: str | None = None) -> Scores:
+    """Log posteriors of the test segments under every class, in nats, instead of log-likelihoods; shown as ``what``."""
     group = job.experiment.config.corpus.group
     members = by_recording(features, "test")
     plan = front_end(features.audio.features, features.audio.sample_rate)
@@ -139,7 +164,7 @@ def score_segments(job: Job, features: Features, models: SegmentModels) -> Score
             models.log_posteriors(
                 whole_recording(pairs[0][1]).load(), np.array([bounds_in_frames(plan, u, piece) for u, piece in pairs])
             )
-            for pairs in members.values()
+            for pairs in job.console.track(members.values(), len(members), what)
         ]
     pairs = [pair for found in members.values() for pair in found]
     table = np.concatenate(tables) if tables else np.empty((0, len(models.labels)))

@@ -89,6 +89,7 @@ def _norm(job: Job, features: Features, models: ClaimModels, cohort: Cohort) -> 
     tests = features.of_split(spec.cohort)
     # Of the cohort's own models only ZT-norm asks what they score on the cohort.
     scored = replace(models, cohort=cohort) if spec.normalise == "zt" else models
+    scored = scored.suited_to(sum(piece.n_rows for _, piece in tests))
     parcels = [[piece for _, piece in tests[n : n + SCORED_AT_ONCE]] for n in range(0, len(tests), SCORED_AT_ONCE)]
     parts = job.console.track(job.map(partial(_score, scored), parcels), len(parcels), "scoring the cohort")
     scores = np.concatenate(list(parts), axis=1)

@@ -96,6 +96,7 @@ class Verify:
             ConfigError: The claim is not a class of the model, it has no background model, or the threshold is NaN.
             ModelFileError: The model cannot be read.
         """
+        from speechgmm.engine.audio_input import takes_frames
         from speechgmm.report.text import recordings
         from speechgmm.tasks.output import Results, print_rows
         from speechgmm.tasks.verification.judging import judge_recordings
@@ -104,7 +105,7 @@ class Verify:
         calibration = file.calibration
         if not self.quiet:
             tell(_about_scores(calibration, threshold, self.threshold is not None))
-        paths, lengths, rejected = recordings(self.audio), list[int](), list[str]()
+        paths, lengths, rejected = recordings(self.audio, given=takes_frames(file)), list[int](), list[str]()
         found = judge_recordings(file, paths, self.claim, n_jobs=self.jobs or 1)
         results = Results(found, len(paths), "verifying", quiet=self.quiet)
         columns = ["file", "claim", "score", *([] if calibration is None else ["llr"]), "n_frames", "decision"]

@@ -57,8 +57,7 @@ class ScoredTrials:
     def pooled(cls, parts: Sequence["ScoredTrials"]) -> "ScoredTrials":
         """The trials of all folds as one table."""
         first = parts[0]
-        models, tests = first.models, first.tests
-        offsets = [(0, 0)]
+        models, tests, offsets = first.models, first.tests, [(0, 0)]
         for part in parts[1:]:
             offsets.append((len(models.names), len(tests.names)))
             models, tests = models + part.models, tests + part.tests
@@ -194,6 +193,7 @@ def _score_part(
     counts, done = np.empty(len(tests), np.int64), 0
     cohort = models.cohort if isinstance(models, ClaimModels) else None
     cohort_means = None if cohort is None or not cohort.models else np.empty(len(tests))
+    models = models.suited_to(sum(piece.n_rows for _, piece in tests))
     with job.console.stage("score"):
         what = f"scoring parcels of {kind}{f' of fold {fold}' if fold else ''}"
         for found, n_frames in job.console.track(job.map(partial(_score_parcel, models), parcels), len(parcels), what):
