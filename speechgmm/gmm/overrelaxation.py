@@ -44,14 +44,14 @@ class Overrelaxation:
         self.own, self.factor = after, min(self.factor * FURTHER, FURTHEST)
         beyond = self.factor - 1
         # No weight and no variance may vanish or explode by what is added to EM's own step.
-        kept = np.clip(
-            np.divide(after.weights, before.weights, out=np.ones(len(after.weights)), where=before.weights > 0), 0.5, 2
+        kept = _within(
+            np.divide(after.weights, before.weights, out=np.ones(len(after.weights)), where=before.weights > 0)
         )
         weights = after.weights * kept**beyond
         return DiagGMM(
             weights / weights.sum(),
             after.means + beyond * (after.means - before.means),
-            np.maximum(after.variances * np.clip(after.variances / before.variances, 0.5, 2) ** beyond, self.floor),
+            np.maximum(after.variances * _within(after.variances / before.variances) ** beyond, self.floor),
         )
 
     def back(self) -> DiagGMM:
@@ -65,6 +65,12 @@ class Overrelaxation:
     def rest(self) -> None:
         """The next step is EM's own."""
         self.own = None
+
+
+def _within(ratios: Floats) -> Floats:
+    """Ratios from a half to 2; ``np.clip`` takes three times as long for few components."""
+    limited: Floats = np.minimum(np.maximum(ratios, 0.5), 2)
+    return limited
 
 
 def further_statistics(before: GMMStats, after: GMMStats, factor: float) -> GMMStats:
