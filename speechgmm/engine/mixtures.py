@@ -82,9 +82,7 @@ def train_ubm(
         overrelaxed=model.overrelaxed,
     )
     task = replace(common, label=BACKGROUND, spec=spec, pieces=chosen, balance=_balance(job, features))
-    job.console.say(
-        f"background model: {counted(spec.n_components, 'component')} on {counted(len(chosen), 'utterance')}"
-    )
+    job.console.say(f"background model: {spec.n_components} components on {counted(len(chosen), 'utterance')}")
     at_once, memory = divide_among_batches(task.need(), job.memory, 1 if job.cluster else job.n_jobs)
     if job.cluster is not None:
         memory = 0  # workers read what they sum, and none holds the frames of all

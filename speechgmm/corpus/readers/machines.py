@@ -25,7 +25,6 @@ from typing import Final
 from speechgmm.corpus.readers.files import recordings_below
 from speechgmm.corpus.readers.layout import check_label, check_root, refuse
 from speechgmm.corpus.utterance import Corpus, Utterance
-from speechgmm.errors import counted
 
 BY_ID: Final = re.compile(r"(?:(?P<condition>normal|anomaly)_)?id_(?P<number>\d+)_(?P<index>\d+)")
 BY_SECTION: Final = re.compile(
@@ -166,7 +165,7 @@ def _level(path: Path) -> str:
 
 def _left_out(places: list[Path], why: str) -> Iterator[str]:
     if places:
-        yield f"{counted(len(places), 'recording')} {why} and not used, such as {places[0]}"
+        yield f"{len(places)} recordings {why} and are not used, such as {places[0]}"
 
 
 def is_dcase(folder: Path) -> bool:
