@@ -495,9 +495,7 @@ def test_the_lists_of_speech_commands_are_its_split(tmp_path: Path) -> None:
     )
     corpus = read_speech_commands(root, "word")
     assert {u.split for u in corpus} == {""}
-    assert corpus.notes == (
-        "1 recordings are not named as Speech Commands names them and are not used, such as no/strange.wav",
-    )
+    assert corpus.notes == ("1 recording is not named as in Speech Commands and not used, such as no/strange.wav",)
     tree(
         root, {"validation_list.txt": "yes/bb22_nohash_1.wav\n", "testing_list.txt": "no/cc33_nohash_0.wav\nno/x.wav\n"}
     )

@@ -11,7 +11,7 @@ import numpy as np
 from speechgmm.config import cache_folder
 from speechgmm.engine.model_cache import SUFFIX
 from speechgmm.engine.run_folder import RunFolder
-from speechgmm.errors import ConfigError, DataError
+from speechgmm.errors import ConfigError, DataError, counted
 from speechgmm.io.container import kind_of
 from speechgmm.io.feature_store import SPEC, FeatureStore
 from speechgmm.io.locks import clearing_cache
@@ -77,7 +77,8 @@ def _run(run: RunFolder) -> Iterator[str]:
 def _features(path: Path) -> Iterator[str]:
     entries = FeatureStore(path).entries()
     total = sum(entry.duration for entry in entries)
-    yield f"{path}: features of {len(entries)} recordings, {duration(total)}, {sum(e.n_frames for e in entries)} frames"
+    n_frames = sum(entry.n_frames for entry in entries)
+    yield f"{path}: features of {counted(len(entries), 'recording')}, {duration(total)}, {n_frames} frames"
     about = _spec(path)
     yield f"made from {_source(about)}"
     yield ", ".join(f"{key} {value}" for key, value in about["features"].items())

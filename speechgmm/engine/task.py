@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
-from speechgmm.errors import ConfigError
+from speechgmm.errors import ConfigError, counted
 from speechgmm.features.silence import Silence
 from speechgmm.task_table import entries, name_of, report_module
 
@@ -115,7 +115,7 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
         """What is trained and tested, in a line."""
         corpus = job.corpus
         labels = {utterance.label(corpus.label) for utterance in corpus.split("train")}
-        return sizes_of(job, f"{len(labels)} classes")
+        return sizes_of(job, counted(len(labels), "class"))
 
     def extract(self, job: Job) -> Inputs:
         """The features of all recordings."""
@@ -265,7 +265,8 @@ def sizes_of(job: Job, what: str) -> str:
 
     corpus, name = job.corpus, job.experiment.name
     if job.folds:
-        return f"{name}: {what} ({corpus.label}), {len(corpus)} utterances, {len(job.folds)} folds"
+        sizes = f"{counted(len(corpus), 'utterance')}, {counted(len(job.folds), 'fold')}"
+        return f"{name}: {what} ({corpus.label}), {sizes}"
     sizes = ", ".join(f"{len(corpus.split(part))} {part}" for part in SPLITS if corpus.split(part))
     return f"{name}: {what} ({corpus.label}), utterances: {sizes}"
 

@@ -157,7 +157,6 @@ def compiled_pass() -> Pass:
             from numba.extending import overload, register_jitable
 
             hold_new_blas()
-
             overload(_exp2, jit_options=FAST)(lambda x: _exp2_32 if x == numba.types.float32 else _exp2_64)
             overload(_log2, jit_options=FAST)(lambda x: _log2_64)  # noqa: ARG005
             register_jitable(**FAST)(_peaks)

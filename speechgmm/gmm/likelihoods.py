@@ -69,7 +69,7 @@ class Space:
         """(K, 2D+1): what columns are multiplied by for log p(k, x). The density stays that of x: no Jacobian."""
         here = log_linear.about(self.centre)
         const = np.maximum(here.const, NO_PART)[:, None]
-        return np.hstack([self.scale * here.linear, self.scale**2 * here.quadratic, const])
+        return np.concatenate([self.scale * here.linear, self.scale**2 * here.quadratic, const], axis=1)
 
     def columns(self, frames: Block, dtype: np.dtype[np.floating]) -> Block:
         """(2D+1, T): [z, z², 1] of frames (T, D)."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from speechgmm.engine.audio_input import AudioInput, with_resampling
 from speechgmm.engine.exported_model import ExportedModel
 from speechgmm.engine.loaded_model import LoadedModel, OnError
-from speechgmm.errors import DataError, RecordingWarning
+from speechgmm.errors import DataError, RecordingWarning, counted
 from speechgmm.io.audio import CLIPPED_SHARE
 from speechgmm.io.model_kinds import model_kinds
 from speechgmm.io.samples import AudioSource
@@ -38,7 +38,7 @@ class WindowModel(LoadedModel):
 
     def about(self) -> str:
         """How many classes of what."""
-        return f"{len(self.labels)} classes ({self.file.label})"
+        return f"{counted(len(self.labels), 'class')} ({self.file.label})"
 
     def classify_windows(
         self,
