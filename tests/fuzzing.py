@@ -461,6 +461,16 @@ def textgrid(data: bytes, folder: Path) -> str:
     return str(len(read_textgrids(folder, "label", TextGridSpec(tier="phones"))))
 
 
+def label_file(data: bytes, folder: Path, ending: str) -> str:
+    from speechgmm.io.label_files import read_tiers
+
+    path = folder / f"a{ending}"
+    path.write_bytes(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # labels of 0 s
+        return str(sum(len(tier.labels) for tier in read_tiers(path)))
+
+
 def dictionary(data: bytes, folder: Path) -> str:
     from speechgmm.corpus.dictionary import read_dictionary
 
@@ -572,6 +582,28 @@ def a_textgrid() -> bytes:
     return written({"phones": labels, "words": [TimedLabel("abc", 0.0, 0.6)]}, 0.6).encode()
 
 
+def label_file_seeds() -> dict[str, bytes]:
+    """Suffix -> a label file as it is written, or as ELAN and NIST write it."""
+    from speechgmm.io.label_files import FORMATS, labels_as_text
+    from speechgmm.io.timed_labels import LabelledRecording, TimedLabel
+
+    labels = {"words": [TimedLabel("a", 0.0, 0.2, 0.5), TimedLabel("b", 0.25, 0.4)]}
+    recording = LabelledRecording(Path("call.wav"), 1.0, labels)
+    written = [one for one in FORMATS.values() if one.writer and one.name != "textgrid"]
+    elan = (
+        '<ANNOTATION_DOCUMENT><TIME_ORDER><TIME_SLOT TIME_SLOT_ID="t1" TIME_VALUE="0"/><TIME_SLOT TIME_SLOT_ID="t2"/>'
+        '<TIME_SLOT TIME_SLOT_ID="t3" TIME_VALUE="900"/></TIME_ORDER><TIER TIER_ID="words" PARTICIPANT="ann">'
+        '<ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a1" TIME_SLOT_REF1="t1" TIME_SLOT_REF2="t2">'
+        "<ANNOTATION_VALUE>one</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION><ANNOTATION>"
+        '<ALIGNABLE_ANNOTATION ANNOTATION_ID="a2" TIME_SLOT_REF1="t2" TIME_SLOT_REF2="t3">'
+        "<ANNOTATION_VALUE>two</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION>"
+        '</ANNOTATION></TIER><TIER TIER_ID="gloss"><ANNOTATION><REF_ANNOTATION ANNOTATION_ID="a3" ANNOTATION_REF="a2">'
+        "<ANNOTATION_VALUE>zwei</ANNOTATION_VALUE></REF_ANNOTATION></ANNOTATION></TIER></ANNOTATION_DOCUMENT>"
+    )
+    seeds = {one.suffix: labels_as_text([recording], one.name).encode() for one in written}
+    return seeds | {".eaf": elan.encode(), ".uem": b";; regions\ncall 1 0 2.5\ncall NA 3 4\n"}
+
+
 def kinds() -> dict[str, Kind]:
     """Every kind, by name."""
     sounds = {
@@ -632,6 +664,10 @@ def kinds() -> dict[str, Kind]:
         "kaldi text": text(mixtures_of_kaldi, *kaldi_mixtures(text=True)),
         "rttm": text(rttm, TURNS),
         "textgrid": text(textgrid, a_textgrid()),
+        **{
+            f"labels {ending}": text(partial(label_file, ending=ending), data)
+            for ending, data in label_file_seeds().items()
+        },
         "dictionary": text(dictionary, DICTIONARY, WEIGHTED),
         "grammar": text(grammar, GRAMMAR),
         **{

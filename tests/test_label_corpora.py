@@ -142,3 +142,16 @@ def test_texts_that_are_no_label_tracks_are_left_aside_and_folders_of_labels_may
         read_label_files(tmp_path / "corpus", "tone", LabelFilesSpec(folder=str(tmp_path / "none")))
     with pytest.raises(DataError, match=r"no label file; one is expected beside each recording \(anna/one.wav"):
         read_label_files(tmp_path / "corpus", "tone")
+
+
+def test_recognition_refuses_labels_that_overlap_and_names_them(tmp_path):
+    labelled(tmp_path / "corpus", "audacity", 2)
+    with (tmp_path / "corpus/s0/a.txt").open("a") as file:
+        file.write("1.5\t1.9\tlow\n")
+    (tmp_path / "c.yaml").write_text(
+        "task: recognition\ncorpus: {kind: label_files, root: corpus, label: tone, label_files: {format: audacity}, "
+        "group: speaker, sample_rate: 8000, split: {kind: kfold, folds: 2}}\n"
+        "hmm: {n_components: 1}\nparallel: {n_jobs: 1}\n"
+    )
+    with pytest.raises(DataError, match=r"segments overlap, the first of them:\n  a.wav: 'high' and 'low'"):
+        run(tmp_path / "c.yaml", output=tmp_path / "run")

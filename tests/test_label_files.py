@@ -160,6 +160,14 @@ def test_time_slots_without_a_time_divide_their_annotation_evenly_whatever_other
     assert [(one.start, one.end) for one in read_labels(path, tier="words")] == [(0.0, 0.3), (0.3, 0.6), (0.6, 0.9)]
 
 
+def test_a_hostile_file_of_many_slots_without_times_is_refused_at_once(tmp_path):
+    chain = [(f"s{n}", f"s{n + 1}", "x") for n in range(20_000)]
+    starts = [("t1", "s0", "x")] * 20_000
+    (tmp_path / "a.eaf").write_text(elan({"t1": 0}, {"words": [*chain, *starts]}))
+    with pytest.raises(DataError, match=r"annotation 'words0' of tier 'words' has no times: it refers to 's0'"):
+        read_tiers(tmp_path / "a.eaf")
+
+
 @given(made=recordings())
 @settings(max_examples=20, deadline=None)
 def test_textgrids_of_praatio_and_turns_of_pyannote_are_read_right(tmp_path_factory, made):
@@ -357,3 +365,16 @@ def test_what_a_format_cannot_hold_is_refused_by_name(tmp_path):
         labels_as_text([*crossed, *crossed], "audacity")
     with pytest.raises(ConfigError, match=r"format is 'x'; expected textgrid, elan"):
         labels_as_text(crossed, "x")
+
+
+def test_turns_and_stretches_of_real_meetings_are_those_that_pyannote_reads(shared):
+    paths = sorted((shared / "data" / "ami").glob("*.rttm"))
+    assert paths
+    for path in paths:
+        (turns,) = load_rttm(str(path)).values()
+        wanted = sorted((segment.start, segment.end, who) for segment, _, who in turns.itertracks(yield_label=True))
+        found = sorted((one.start, one.end, one.label) for one in read_labels(path))
+        assert found == [(pytest.approx(start), pytest.approx(end), who) for start, end, who in wanted]
+        (stretches,) = load_uem(str(path.with_suffix(".uem"))).values()
+        found = [(one.start, one.end) for one in read_labels(path.with_suffix(".uem"), recording=path.stem)]
+        assert found == [(one.start, one.end) for one in stretches]

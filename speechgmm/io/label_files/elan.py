@@ -162,13 +162,17 @@ def _slot_times(document: _Document) -> dict[str, float]:
     for _, _, ids in document.tiers:
         pairs = [slots for one in ids if (slots := document.annotations[one].slots) is not None]
         after = dict(pairs)
+        endless: set[str] = set()  # slots after which none has a time
         for first, slot in pairs:
-            if first not in times or slot in times:
+            if first not in times or slot in times or slot in endless:
                 continue
             waiting = [slot]
-            while (slot := after.get(waiting[-1], "")) and slot not in times and len(waiting) <= len(pairs):
+            while (slot := after.get(waiting[-1], "")) and len(waiting) <= len(pairs):
+                if slot in times or slot in endless:
+                    break
                 waiting.append(slot)
             if slot not in times:
+                endless.update(waiting)
                 continue
             step = (times[slot] - times[first]) / (len(waiting) + 1)
             times |= {name: times[first] + (n + 1) * step for n, name in enumerate(waiting)}

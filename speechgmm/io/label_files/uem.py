@@ -7,7 +7,7 @@ What begins with ;; is a comment. (NIST, RT evaluation plans.)
 
 from pathlib import Path
 
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, first_few
 from speechgmm.io.label_files.reading import FileLabel, LabelList, Tier, content_lines, label_text_of, seconds
 
 
@@ -27,3 +27,17 @@ def read(path: Path) -> list[Tier]:
     if not found.labels:
         raise DataError(f"{path}: it covers nothing; expected a line with start and end in s for each stretch")
     return [Tier("", found.done())]
+
+
+def regions_of(path: Path, recording: str) -> tuple[tuple[float, float], ...]:
+    """Start and end in s of the stretches of a recording, given by its name without ending.
+
+    Raises:
+        DataError: As `read`; there is no stretch of the recording.
+    """
+    (tier,) = read(path)
+    found = tuple((one.start, one.end) for one in tier.labels if one.recording == recording)
+    if not found:
+        others = first_few(list(dict.fromkeys(one.recording for one in tier.labels)), 5)
+        raise DataError(f"{path}: no stretch of {recording!r}; it has {others}: expected is the file's name")
+    return found

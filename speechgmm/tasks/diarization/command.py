@@ -71,6 +71,15 @@ class Diarize:
             help="seconds on each side of a reference boundary that do not count (as md-eval -c)",
         ),
     ] = 0.0
+    uem: Annotated[
+        Path | None,
+        typer.Option(
+            "--uem",
+            metavar="FILE",
+            rich_help_panel=REFERENCE,
+            help="a UEM with the stretches of each recording that count; default: all",
+        ),
+    ] = None
     resample: Annotated[
         bool,
         typer.Option(
@@ -113,7 +122,7 @@ class Diarize:
         every = []
         for path, result in results:
             try:
-                errors = _judged(path, result, said, self.reference, self.collar)
+                errors = self._judged(path, result, said)
                 if output.is_of_files:
                     output.add(_labelled(result, output.form))
                 else:
@@ -131,6 +140,22 @@ class Diarize:
             print(f"{comment}all {len(every)}: {_metrics(sum(every[1:], every[0]), self.collar)}")
         return results.n_failed
 
+    def _judged(
+        self, path: "AudioSource", result: "Diarized", said: "dict[str, list[Turn]]"
+    ) -> "DiarizationErrors | None":
+        from speechgmm.evaluation.diarization import diarization_errors
+        from speechgmm.io.label_files.uem import regions_of
+
+        if self.reference is None:
+            return None
+        if path.stem not in said:
+            known = ", ".join(sorted(said)[:5])
+            raise DataError(
+                f"{path}: {self.reference} has no turn of {path.stem!r}; it has {known}: expected is the file's name"
+            )
+        regions = None if self.uem is None else regions_of(self.uem, path.stem)
+        return diarization_errors(said[path.stem], result.turns, collar=self.collar, regions=regions)
+
     def _draw(self, path: "AudioSource", result: "Diarized", said: "dict[str, list[Turn]]") -> None:
         from speechgmm.report.text import shown
         from speechgmm.tasks.diarization.recordings import picture_of
@@ -147,8 +172,9 @@ class Diarize:
         is_folder = self.out is not None and format_by_suffix(self.out) is None
         if self.picture and not is_folder:
             raise ConfigError("--picture draws into a folder: name it with --out DIR")
-        if self.collar and self.reference is None:
-            raise ConfigError("--collar is for metrics: name what to compare with by --reference FILE")
+        for name, given in (("--collar", self.collar), ("--uem", self.uem)):
+            if given and self.reference is None:
+                raise ConfigError(f"{name} is for metrics: name what to compare with by --reference FILE")
         if self.reference is not None and self.out is None and self.form not in (None, "rttm", "text", "table"):
             raise ConfigError(
                 f"--reference prints metrics, which cannot stand within {self.form}: name the file or folder for the "
@@ -185,21 +211,6 @@ def _reference(path: Path | None) -> "dict[str, list[Turn]]":
     for note in notes:
         tell(f"note: {note.message}")
     return turns
-
-
-def _judged(
-    path: "AudioSource", result: "Diarized", said: "dict[str, list[Turn]]", reference: Path | None, collar: float
-) -> "DiarizationErrors | None":
-    from speechgmm.evaluation.diarization import diarization_errors
-
-    if reference is None:
-        return None
-    if path.stem not in said:
-        known = ", ".join(sorted(said)[:5])
-        raise DataError(
-            f"{path}: {reference} has no turn of {path.stem!r}; it has {known}: expected is the file's name"
-        )
-    return diarization_errors(said[path.stem], result.turns, collar=collar)
 
 
 def _metrics(errors: "DiarizationErrors", collar: float) -> str:
