@@ -83,6 +83,16 @@ def test_classes_say_the_same_in_onnxruntime(tmp_path_factory, seed, sizes, with
             np.testing.assert_allclose(found["posteriors"], models.posteriors(expected, n_frames), atol=1e-4)
 
 
+@pytest.mark.parametrize("variance", [0.02, 0.01, 0.006, 0.003, 0.001])
+def test_every_frame_is_right_to_a_ten_thousandth_however_narrow_components_are(tmp_path: Path, variance) -> None:
+    rng = np.random.default_rng(0)
+    model = sg.DiagGMM(np.full(64, 1 / 64), rng.uniform(-1, 1, (64, 8)), np.full((64, 8), variance))
+    frames = sg.sample(model, 500)[0].astype(np.float32)
+    export_onnx(model, tmp_path / "m.onnx")
+    found = outputs(tmp_path / "m.onnx", frames)["score_samples"]
+    np.testing.assert_allclose(found, sg.log_likelihoods(model, frames), rtol=0, atol=1e-4)
+
+
 def test_mixtures_that_single_precision_cannot_tell_are_computed_in_double(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     model = mixture(rng, 8, 5, narrow=1e-8)

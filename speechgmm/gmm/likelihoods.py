@@ -88,8 +88,8 @@ def precision_for(factors: Floats) -> Precision:
     return "float32" if len(factors) >= FEWEST_IN_FLOAT32 and is_safe_in_float32(factors) else "float64"
 
 
-def is_safe_in_float32(factors: Floats) -> bool:
-    """Whether no more than ``MOST_IN_FLOAT32`` cancels within any component of factors (K, 2D+1).
+def is_safe_in_float32(factors: Floats, most: float = MOST_IN_FLOAT32) -> bool:
+    """Whether no more than ``most`` cancels within any component of factors (K, 2D+1).
 
     >>> [is_safe_in_float32(np.array([[mean, -0.5, 0.0]])) for mean in (1.0, 100.0)]
     [True, False]
@@ -98,7 +98,7 @@ def is_safe_in_float32(factors: Floats) -> bool:
     # A factor that underflows to 0 is no reason for float32: NaN and infinity fail the comparison.
     with np.errstate(all="ignore"):
         cancelled = (linear**2 / (-2 * quadratic)).sum(axis=1)
-    return bool((cancelled <= MOST_IN_FLOAT32).all() and np.abs(factors[:, :-1]).max() < 1e30)
+    return bool((cancelled <= most).all() and np.abs(factors[:, :-1]).max() < 1e30)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
