@@ -563,6 +563,25 @@ def test_a_folder_for_each_class_may_hold_files_of_frames(voices: Path) -> None:
     assert len(prepare(voices / "c.yaml", overrides, console=quiet()).corpus) == 12
 
 
+def test_init_says_what_files_of_frames_need(tmp_path: Path) -> None:
+    (tmp_path / "ann").mkdir()
+    np.save(tmp_path / "ann" / "1.npy", frames_of(0, 0))
+    found = command("init", tmp_path)
+    assert found.exit_code != 0
+    assert "1 files of frames are: give them a configuration with features.kind: given" in " ".join(
+        found.output.split()
+    )
+
+
+def test_recordings_of_a_list_are_clustered_by_a_model_of_vectors(tmp_path: Path) -> None:
+    run(vectors(tmp_path, "clustering"), console=quiet(), until="train")
+    found = command(
+        "cluster", tmp_path / "v.npz", "--model", tmp_path / "clustering", "--out", tmp_path / "out", "--quiet"
+    )
+    rows = (tmp_path / "out" / "clusters.tsv").read_text().splitlines()
+    assert (found.exit_code, len(rows)) == (0, 21)
+
+
 def test_an4_and_voxforge_are_read_by_their_configurations(shared: Path) -> None:
     configs = Path(__file__).parents[1] / "configs"
     data = shared / "data"

@@ -92,7 +92,11 @@ def recognise(path: Path, label: str, columns: Sequence[str] = ()) -> Layout:
         if below.audio:
             raise
         looked = "looked for wav, flac, mp3, ogg, aiff and others that libsndfile reads"
-        raise DataError("; ".join([f"{path}: no recordings below it ({looked})", *below.notes()])) from None
+        frames = len(recordings_below(path, given=True).audio)
+        computed = (
+            [f"{frames} files of frames are: give them a configuration with features.kind: given"] if frames else []
+        )
+        raise DataError("; ".join([f"{path}: no recordings below it ({looked})", *below.notes(), *computed])) from None
     return Layout("a folder for each class", {"kind": "folder", "root": str(path)}, corpus, label)
 
 
