@@ -20,6 +20,7 @@ import speechgmm as sg
 from speechgmm.cli import app
 from speechgmm.config import make_config
 from speechgmm.corpus import CorpusSpec, SplitSpec, read_corpus
+from speechgmm.corpus.layouts import recognise
 from speechgmm.engine import extract, prepare, run
 from speechgmm.engine.console import Console
 from speechgmm.engine.sweeps import grid_points, sweep
@@ -566,11 +567,8 @@ def test_a_folder_for_each_class_may_hold_files_of_frames(voices: Path) -> None:
 def test_init_says_what_files_of_frames_need(tmp_path: Path) -> None:
     (tmp_path / "ann").mkdir()
     np.save(tmp_path / "ann" / "1.npy", frames_of(0, 0))
-    found = command("init", tmp_path)
-    assert found.exit_code != 0
-    assert "1 files of frames are: give them a configuration with features.kind: given" in " ".join(
-        found.output.split()
-    )
+    with pytest.raises(DataError, match=r"files of frames: 1; a configuration with features.kind: given takes them"):
+        recognise(tmp_path, "label")
 
 
 def test_recordings_of_a_list_are_clustered_by_a_model_of_vectors(tmp_path: Path) -> None:
