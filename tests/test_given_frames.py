@@ -20,6 +20,7 @@ import speechgmm as sg
 from speechgmm.cli import app
 from speechgmm.config import make_config
 from speechgmm.corpus import CorpusSpec, SplitSpec, read_corpus
+from speechgmm.corpus.layouts import recognise
 from speechgmm.engine import extract, prepare, run
 from speechgmm.engine.console import Console
 from speechgmm.engine.sweeps import grid_points, sweep
@@ -561,6 +562,22 @@ def test_a_folder_for_each_class_may_hold_files_of_frames(voices: Path) -> None:
             np.save(voices / "c" / name / f"{take}.npy", frames_of(number, take))
     overrides = ["corpus={kind: folder, root: c, split: fraction}"]
     assert len(prepare(voices / "c.yaml", overrides, console=quiet()).corpus) == 12
+
+
+def test_init_says_what_files_of_frames_need(tmp_path: Path) -> None:
+    (tmp_path / "ann").mkdir()
+    np.save(tmp_path / "ann" / "1.npy", frames_of(0, 0))
+    with pytest.raises(DataError, match=r"files of frames: 1; a configuration with features.kind: given takes them"):
+        recognise(tmp_path, "label")
+
+
+def test_recordings_of_a_list_are_clustered_by_a_model_of_vectors(tmp_path: Path) -> None:
+    run(vectors(tmp_path, "clustering"), console=quiet(), until="train")
+    found = command(
+        "cluster", tmp_path / "v.npz", "--model", tmp_path / "clustering", "--out", tmp_path / "out", "--quiet"
+    )
+    rows = (tmp_path / "out" / "clusters.tsv").read_text().splitlines()
+    assert (found.exit_code, len(rows)) == (0, 21)
 
 
 def test_an4_and_voxforge_are_read_by_their_configurations(shared: Path) -> None:

@@ -18,7 +18,7 @@ import yaml
 from speechgmm.config.spec import Config
 from speechgmm.config.task_settings import section_type, whole_config
 from speechgmm.errors import ConfigError
-from speechgmm.features.kinds import KINDS, kind_named
+from speechgmm.features.kinds import settings_of_given
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +115,10 @@ def _of_use(settings: Mapping[str, Any], values: Mapping[str, Any]) -> Mapping[s
     """Settings of a preset without those that frames have no use for, where the values say that frames are given."""
     features = values.get("features")
     kind = features.get("kind") if isinstance(features, Mapping) else None
-    if kind not in KINDS or (found := kind_named(kind)).clock is None:
+    reads = settings_of_given(kind)
+    if reads is None:
         return settings
-    read = {key: value for key, value in settings.get("features", {}).items() if key in (found.reads or ())}
+    read = {key: value for key, value in settings.get("features", {}).items() if key in reads}
     return {**{key: value for key, value in settings.items() if key != "augment"}, "features": read}
 
 

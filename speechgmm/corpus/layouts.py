@@ -89,7 +89,10 @@ def recognise(path: Path, label: str, columns: Sequence[str] = ()) -> Layout:
         if below.audio:
             raise
         looked = "looked for wav, flac, mp3, ogg, aiff and others that libsndfile reads"
-        raise DataError("; ".join([f"{path}: no recordings below it ({looked})", *below.notes()])) from None
+        notes = [f"{path}: no recordings below it ({looked})", *below.notes()]
+        if n_frames := len(recordings_below(path, given=True).audio):
+            notes.append(f"files of frames: {n_frames}; a configuration with features.kind: given takes them")
+        raise DataError("; ".join(notes)) from None
     return Layout("a folder for each class", {"kind": "folder", "root": str(path)}, corpus, label)
 
 

@@ -69,15 +69,20 @@ def with_resampling(file: File) -> File:
     model: Any = file
     if model.audio is None:
         return file
-    if takes_frames(model):
+    several = isinstance(model.audio, tuple)
+    audio = tuple(resampling(one) for one in (model.audio if several else (model.audio,)))
+    changed: File = replace(model, audio=audio if several else audio[0])
+    return changed
+
+
+def resampling(audio: AudioInput) -> AudioInput:
+    """The same, which resamples recordings of another rate. Raises ConfigError where frames are given."""
+    if audio.is_given:
         raise ConfigError(
             "resample is about recordings, and this model takes frames that another program computed; leave it out",
             arguments=("resample",),
         )
-    several = isinstance(model.audio, tuple)
-    audio = tuple(replace(one, resample=True) for one in (model.audio if several else (model.audio,)))
-    changed: File = replace(model, audio=audio if several else audio[0])
-    return changed
+    return replace(audio, resample=True)
 
 
 def takes_frames(file: Any) -> bool:

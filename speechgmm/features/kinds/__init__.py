@@ -111,6 +111,17 @@ def are_given(spec: "FeatureSpec") -> bool:
     return feature_kind(spec).clock is not None
 
 
+def settings_of_given(kind: object) -> tuple[str, ...] | None:
+    """Settings that have an effect on frames of a kind that is read from files; None: it is no such kind.
+
+    >>> "cmvn" in settings_of_given("given"), settings_of_given("mfcc"), settings_of_given(None)
+    (True, None, None)
+    """
+    if not isinstance(kind, str) or not KINDS.get(kind) or kind_named(kind).clock is None:
+        return None
+    return kind_named(kind).reads
+
+
 def kind_name(spec: "FeatureSpec") -> str:
     """The kind of a spec: its own, or the preset's."""
     from speechgmm.features.presets import PRESETS
