@@ -42,13 +42,13 @@ CONFIG = (
 
 @pytest.mark.parametrize("text", [(), ("--text",)])
 def test_a_model_that_goes_to_kaldi_and_back_scores_recordings_alike(command: Command, text: tuple[str, ...]) -> None:
-    status, out, _ = command("export", KEPT / "class", "--format", "kaldi", "--out", "final.am", *text)
+    status, out, _ = command("export-model", KEPT / "class", "--format", "kaldi", "--out", "final.am", *text)
     assert status == 0
     assert out.splitlines() == ["final.am: 4 mixtures, an AmDiagGmm", *(f"pdf {n}\t{x}a" for n, x in enumerate("bdgm"))]
     Path("labels").write_text("ba\nda\n\nga\nma\n")
     Path("c.yaml").write_text(CONFIG)
     options = ("--labels", "labels", "--features", "c.yaml", "--out", "back.safetensors")
-    status, out, _ = command("import", "final.am", *options)
+    status, out, _ = command("import-model", "final.am", *options)
     assert (status, out) == (0, "back.safetensors: 4 classes, 12 components, 16 dimensions\n")
     samples = hum(0, 150.0, 0.6, 8000)
     found, expected = (sg.load(path).score(samples, 8000) for path in ("back.safetensors", KEPT / "class"))
@@ -60,10 +60,10 @@ def test_files_of_one_mixture_and_a_background_model_become_a_model_of_claims(co
     models = sg.load_models(KEPT / "verify-norm" / "models.safetensors")
     for label in (*models.labels[:2], "background"):
         options = ("--format", "kaldi", "--mixture", label, "--out", f"{label}.gmm")
-        status, out, _ = command("export", KEPT / "verify-norm", *options)
+        status, out, _ = command("export-model", KEPT / "verify-norm", *options)
         assert (status, out) == (0, f"{label}.gmm: the mixture of {label}, a DiagGmm\n")
     files = [f"{label}.gmm" for label in models.labels[:2]]
-    assert command("import", *files, "--background", "background.gmm", "--out", "m.safetensors")[0] == 0
+    assert command("import-model", *files, "--background", "background.gmm", "--out", "m.safetensors")[0] == 0
     found = sg.load_models("m.safetensors")
     assert found.labels == models.labels[:2]
     frames = models.models[0].means
@@ -74,36 +74,36 @@ def test_files_of_one_mixture_and_a_background_model_become_a_model_of_claims(co
 
 
 def test_classes_are_numbered_where_kaldi_has_no_names(command: Command) -> None:
-    command("export", KEPT / "class", "--format", "kaldi", "--out", "final.am")
-    assert command("import", "final.am", "--out", "m.safetensors")[0] == 0
+    command("export-model", KEPT / "class", "--format", "kaldi", "--out", "final.am")
+    assert command("import-model", "final.am", "--out", "m.safetensors")[0] == 0
     assert sg.load_models("m.safetensors").labels == ("pdf-0", "pdf-1", "pdf-2", "pdf-3")
 
 
 def test_mixtures_of_frames_that_kaldi_computed_take_such_frames(command: Command) -> None:
-    command("export", KEPT / "class", "--format", "kaldi", "--out", "final.am")
+    command("export-model", KEPT / "class", "--format", "kaldi", "--out", "final.am")
     given = "corpus: {kind: folder, root: ., label: word}\nfeatures: {kind: given, deltas: 1}\n"
     Path("given.yaml").write_text(given)
-    assert command("import", "final.am", "--features", "given.yaml", "--out", "m.safetensors")[0] == 0
+    assert command("import-model", "final.am", "--features", "given.yaml", "--out", "m.safetensors")[0] == 0
     audio = sg.load("m.safetensors").audio
     assert (audio.is_given, audio.features.n_dims, audio.n_dims) == (True, 8, 16)
 
 
 def test_onnx_and_numpy_are_written_and_what_they_cannot_hold_is_named_with_the_option(command: Command) -> None:
     pytest.importorskip("onnx")
-    assert command("export", KEPT / "class", "--format", "onnx", "--out", "m.onnx")[:2] == (
+    assert command("export-model", KEPT / "class", "--format", "onnx", "--out", "m.onnx")[:2] == (
         0,
         "m.onnx: an ONNX graph\n",
     )
-    status, out, _ = command("export", KEPT / "class", "--format", "numpy", "--out", "board")
+    status, out, _ = command("export-model", KEPT / "class", "--format", "numpy", "--out", "board")
     assert (status, out) == (0, "board: python numpy_scorer.py models.safetensors RECORDING.wav\n")
     assert Path("board/numpy_scorer.py").is_file()
-    status, _, err = command("export", KEPT / "verify-norm", "--format", "onnx", "--out", "v.onnx")
+    status, _, err = command("export-model", KEPT / "verify-norm", "--format", "onnx", "--out", "v.onnx")
     assert status == 2
     assert "calibration: a map" in err
     assert "(--leave-out)" in err
     assert not Path("v.onnx").exists()
     left = ("--leave-out", "calibration", "--leave-out", "score-norm")
-    assert command("export", KEPT / "verify-norm", "--format", "onnx", "--out", "v.onnx", *left)[0] == 0
+    assert command("export-model", KEPT / "verify-norm", "--format", "onnx", "--out", "v.onnx", *left)[0] == 0
 
 
 def test_what_cannot_be_exported_is_refused(command: Command) -> None:
@@ -118,14 +118,14 @@ def test_what_cannot_be_exported_is_refused(command: Command) -> None:
         ((KEPT / "recognition", "--format", "kaldi", "--out", "m"), 2, "a model of task recognition is not exported"),
         (("none", "--format", "kaldi", "--out", "m"), 2, "there is no such model file"),
     ):
-        found, _, err = command("export", *arguments)
+        found, _, err = command("export-model", *arguments)
         assert (found, message in err) == (status, True), err
         assert not Path("m").exists()
 
 
 def test_what_cannot_be_imported_is_refused(command: Command) -> None:
-    command("export", KEPT / "class", "--format", "kaldi", "--out", "final.am")
-    command("export", KEPT / "class", "--format", "kaldi", "--mixture", "ba", "--out", "ba.gmm")
+    command("export-model", KEPT / "class", "--format", "kaldi", "--out", "final.am")
+    command("export-model", KEPT / "class", "--format", "kaldi", "--mixture", "ba", "--out", "ba.gmm")
     Path("few").write_text("ba\n")
     Path("twice").write_text("ba\nba\nga\nma\n")
     Path("other.yaml").write_text(CONFIG.replace("n_ceps: 8", "n_ceps: 9"))
@@ -141,7 +141,7 @@ def test_what_cannot_be_imported_is_refused(command: Command) -> None:
         (("model.pkl",), 1, "a pickle, which runs code"),
         (("few",), 1, "few: line 1: 'ba'; expected <TransitionModel>"),
     ):
-        found, _, err = command("import", *arguments, "--out", "m")
+        found, _, err = command("import-model", *arguments, "--out", "m")
         assert (found, message in err) == (status, True), err
         assert not Path("m").exists()
 

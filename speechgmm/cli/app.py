@@ -54,8 +54,8 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
     "Other programs": {
         "export-corpus": "cli.data_export_commands:ExportCorpus",
         "export-scores": "cli.data_export_commands:ExportScores",
-        "export": "cli.export_command:Export",
-        "import": "tasks.classification.import_command:Import",
+        "export-model": "cli.export_command:Export",
+        "import-model": "tasks.classification.import_command:Import",
     },
     "Maintain": {
         "enrol": "tasks.classification.change_command:Enrol",
