@@ -1,6 +1,7 @@
 """Voice activity detection: two Gaussians on the energy, and the detectors of others."""
 
 import re
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 
 import speechgmm as sg
 from speechgmm.cli.app import app
+from speechgmm.engine import run
+from speechgmm.engine.console import Console
 from speechgmm.engine.speech_detection import _stretches
-from speechgmm.errors import ConfigError, DataError, ShapeError
+from speechgmm.errors import ConfigError, DataError, RecordingWarning, ShapeError
 from speechgmm.features import FeatureSpec, front_end, raw_features
 from speechgmm.features.listeners import LISTENERS, listener
 from speechgmm.features.vad import gaussian_vad
@@ -234,3 +237,65 @@ def test_the_command_goes_on_after_a_recording_that_it_cannot_use(
         status, _, err = ran(capsys, tmp_path / "a.wav", "--set", setting)
         assert status == 2
         assert message in err
+
+
+@pytest.fixture
+def voices(tmp_path: Path) -> Path:
+    """Two classes of four recordings with a pause each, flags and label files of what is speech; a configuration."""
+    stretches: dict[str, list[tuple[float, float]]] = {}
+    for label, pitch in (("low", 110), ("high", 220)):
+        (tmp_path / "sounds" / label).mkdir(parents=True)
+        for n in range(4):
+            name = f"{label}{n}"
+            samples = np.concatenate([hum(n, pitch, 0.5), hum(n + 20, 3 * pitch, 0.3), hum(n + 40, pitch, 0.4)])
+            soundfile.write(tmp_path / "sounds" / label / f"{name}.wav", samples, 8000)
+            stretches[name] = [(0.0, 0.5), (0.8, 1.2)]
+            middles = (np.arange(118) * 80 + 100) / 8000
+            flags = np.array([any(start <= at < end for start, end in stretches[name]) for at in middles])
+            np.save(tmp_path / f"{name}.npy", flags)
+    lines = [
+        f"SPEAKER {name} 1 {a:.3f} {b - a:.3f} <NA> <NA> x <NA> <NA>" for name in stretches for a, b in stretches[name]
+    ]
+    (tmp_path / "all.rttm").write_text("\n".join(lines) + "\n")
+    rows = [f"{a}\t{b}\tspeech\n" for a, b in stretches["low0"]]
+    (tmp_path / "marks").mkdir()
+    for name in stretches:
+        (tmp_path / "marks" / f"{name}.txt").write_text("".join(rows))
+    path = tmp_path / "v.yaml"
+    path.write_text(
+        "corpus: {kind: folder, root: sounds, sample_rate: 8000, split: {kind: fraction, test: 0.25}}\n"
+        f"features: {{cmvn: utterance}}\nmodel: {{n_components: 2}}\ncache: cache\noutput: {tmp_path / 'run'}\n"
+        "parallel: {n_jobs: 1}\n"
+    )
+    return path
+
+
+def means(config: Path, *overrides: str) -> np.ndarray:
+    folder = config.parent / "run"
+    shutil.rmtree(folder, ignore_errors=True)
+    result = run(config, overrides, console=Console(quiet=True), output=folder)
+    return np.stack([model.means for model in result.trained.models.models])  # type: ignore[union-attr]
+
+
+def test_speech_that_files_mark_trains_alike_whatever_their_form(voices: Path) -> None:
+    flags = means(voices, f"corpus.vad={voices.parent}/{{stem}}.npy")
+    assert not np.allclose(flags, means(voices))
+    np.testing.assert_array_equal(flags, means(voices, f"corpus.vad={voices.parent}/all.rttm"))
+    np.testing.assert_array_equal(flags, means(voices, f"corpus.vad={voices.parent}/marks/{{stem}}.txt"))
+
+
+def test_marks_and_a_detector_together_and_marks_that_are_not_there_are_refused(voices: Path) -> None:
+    with pytest.raises(ConfigError, match=r"corpus\.vad is .*features\.vad"):
+        means(voices, "corpus.vad=all.rttm", "features.vad=gaussians")
+    with pytest.raises(DataError, match=r"nowhere\.rttm: there is no such file"):
+        means(voices, f"corpus.vad={voices.parent}/nowhere.rttm")
+    (voices.parent / "all.rttm").write_text("SPEAKER low0 1 0.000 0.500 <NA> <NA> x <NA> <NA>\n")
+    with pytest.raises(DataError, match=r"7 of 8 utterances cannot be used(.|\n)*all\.rttm keeps none of its frames"):
+        means(voices, f"corpus.vad={voices.parent}/all.rttm")
+
+
+def test_a_new_recording_of_a_model_with_marks_says_that_all_of_its_frames_count(voices: Path) -> None:
+    means(voices, f"corpus.vad={voices.parent}/all.rttm")
+    model = sg.load(voices.parent / "run")
+    with pytest.warns(RecordingWarning, match="all of its frames count"):
+        model.classify(voices.parent / "sounds" / "low" / "low0.wav")

@@ -188,12 +188,16 @@ class Config:
             raise ConfigError(CMVN_BY_SPEAKER)
         if are_given(self.features):
             self._check_given()
-        for key in () if are_given(self.features) else ("features", "vad"):
-            if (value := getattr(self.corpus, key)) is not None:
-                raise ConfigError(
-                    f"corpus.{key} is {value!r}, and features.kind: {kind_name(self.features)} computes frames from "
-                    f"recordings; set features.kind: given, or leave corpus.{key} out"
-                )
+        elif self.corpus.features is not None:
+            raise ConfigError(
+                f"corpus.features is {self.corpus.features!r}, and features.kind: {kind_name(self.features)} computes "
+                "frames from recordings; set features.kind: given, or leave corpus.features out"
+            )
+        if self.corpus.vad is not None and self.features.marks_speech:
+            raise ConfigError(
+                f"corpus.vad is {self.corpus.vad!r}, and features.vad, or the kind of features, chooses frames too; "
+                "leave one of them out"
+            )
 
     @property
     def chooses_frames(self) -> bool:

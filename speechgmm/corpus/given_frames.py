@@ -15,6 +15,7 @@ from speechgmm.errors import ConfigError, DataError, first_few
 from speechgmm.io.audio_formats import DECODED, UNDECODED
 from speechgmm.io.frame_files import FrameSource
 from speechgmm.io.given_frames import place_of, sources_in
+from speechgmm.io.label_files import format_by_suffix
 
 NAMED: Final = 10
 """Names on either side that a message has, where names do not match."""
@@ -51,13 +52,49 @@ def with_frames(corpus: Corpus, where: str | None, vad: str | None = None, *, sk
     """
     notes: list[str] = []
     found = _recordings(corpus) if where is None else _places(corpus, where, "corpus.features", skip, notes)
-    speech = [None] * len(corpus) if vad is None else [one.path for one in _places(corpus, vad, "corpus.vad", skip, [])]
+    marked = corpus if vad is None else with_speech(corpus, vad, skip=skip)
     moved = tuple(
-        replace(one, speech=chosen, recording=was.path.relative_to(corpus.root).as_posix())
-        for one, chosen, was in zip(found, speech, corpus, strict=True)
+        replace(one, speech=was.speech, recording=was.path.relative_to(corpus.root).as_posix())
+        for one, was in zip(found, marked, strict=True)
     )
     root = common_root([one.path for one in moved], corpus.root)
     return replace(corpus, utterances=moved, notes=tuple(notes), root=root)
+
+
+def with_speech(corpus: Corpus, vad: str, *, skip: bool = False) -> Corpus:
+    """A corpus whose utterances have the paths of the files that say which of their frames are speech.
+
+    Parameters
+    ----------
+    corpus
+        As its reader returned it.
+    vad
+        ``corpus.vad``: a label file of all recordings; or a pattern, a list, or ``column:NAME`` as of `with_frames`.
+    skip
+        Utterances that a list does not have are left for the extraction to skip.
+
+    Raises
+    ------
+    ConfigError
+        A pattern with fields that an utterance does not have.
+    DataError
+        A label file that is not there; utterances that are not in the list.
+
+    Examples
+    --------
+    >>> corpus = Corpus((Utterance("1", Path("c/1.wav")), ), label="speaker", root=Path("c"))
+    >>> with_speech(corpus, "/marks/{stem}.TextGrid").utterances[0].speech
+    PosixPath('/marks/1.TextGrid')
+    """
+    path = Path(vad)
+    if not vad.startswith(COLUMN) and "{" not in vad and format_by_suffix(path) is not None:
+        if not path.is_file():
+            raise DataError(f"corpus.vad: {path}: there is no such file")
+        places = [path] * len(corpus)
+    else:
+        places = [one.path for one in _places(corpus, vad, "corpus.vad", skip, [])]
+    marked = tuple(replace(one, speech=place) for one, place in zip(corpus, places, strict=True))
+    return replace(corpus, utterances=marked)
 
 
 def _recordings(corpus: Corpus) -> Sequence[Utterance]:

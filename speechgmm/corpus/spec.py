@@ -149,8 +149,9 @@ class CorpusSpec:
     )
     vad: str | None = setting(
         None,
-        "features.kind given: which frames of each recording are speech, 1 or 0 for each frame (.npy, or Kaldi's "
-        "vad.scp), named as in features; default: all frames count",
+        "which frames of each recording are speech: a label file (RTTM, TextGrid, CSV, ...) of all or of each, whose "
+        "labels are speech; or 1 or 0 for each frame (.npy, or Kaldi's vad.scp). Named as in features; default: all "
+        "frames count",
         is_path=True,
     )
     label: str = setting("label", "the column whose values are the classes")

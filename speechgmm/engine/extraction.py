@@ -17,14 +17,14 @@ from speechgmm.engine.normalisation import normalised, normalised_copies
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.shards import NO_FILE, extract_recordings
 from speechgmm.engine.single_frames import check_single_frames
+from speechgmm.engine.speech_marks import speech_marks
 from speechgmm.engine.transforms import transformed
 from speechgmm.errors import DataError
 from speechgmm.features import FrontEnd, front_end
 from speechgmm.features.augment import Copy
-from speechgmm.features.silence import left_out_of
+from speechgmm.features.silence import left_out_of, not_silent
 from speechgmm.io.audio import CLIPPED_SHARE
 from speechgmm.io.feature_store import Entry, FeatureStore
-from speechgmm.io.given_frames import read_speech
 
 
 def extract(job: Job) -> Features:
@@ -98,7 +98,8 @@ def _piece(
     """Where an utterance's frames lie; ``speed`` is how much faster the recording was played."""
     silent = job.task.silence(job.corpus).left_out(entry.measured.silent, plan, entry.n_frames)
     if utterance.speech is not None:
-        silent = left_out_of(read_speech(utterance.speech, entry.n_frames))
+        speech = speech_marks(utterance, plan, entry.n_frames, speed)
+        silent = left_out_of(speech & not_silent(silent, 0, entry.n_frames))
     first, stop = 0, entry.n_frames
     if utterance.start is not None or utterance.end is not None:
         start = (utterance.start or 0.0) / speed

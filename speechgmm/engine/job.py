@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from speechgmm.config import Config, Experiment, load_config
-from speechgmm.corpus import Corpus, Fold, read_corpus, with_frames
+from speechgmm.corpus import Corpus, Fold, read_corpus, with_frames, with_speech
 from speechgmm.corpus.listing import listed
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.cluster import Cluster, connect
@@ -131,6 +131,8 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
             corpus = with_frames(corpus, spec.features, spec.vad, skip=spec.on_error == "skip")
             for note in corpus.notes:
                 console.warn(note)
+        elif spec.vad is not None:
+            corpus = with_speech(corpus, spec.vad, skip=spec.on_error == "skip")
         _check_target(corpus, spec.target)
     cluster = _cluster(scheduler, experiment, corpus, console)
     given_dims = _given_dims(experiment.config, corpus) if are_given(experiment.config.features) else None
