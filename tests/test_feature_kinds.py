@@ -9,6 +9,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speechgmm.config import make_config
 from speechgmm.engine.console import Console
 from speechgmm.engine.extraction import extract as run_frames
 from speechgmm.engine.job import prepare
@@ -429,3 +430,10 @@ def test_frames_of_a_run_are_those_of_a_new_recording(config_file, features):
     for piece, utterance in zip(found.pieces, found.corpus, strict=True):
         frames, speech, _ = model_frames(found.audio, utterance.path)
         np.testing.assert_array_equal(piece.load(), frames[speech])
+
+
+@pytest.mark.parametrize("kind", ["spectrogram", "f0"])
+def test_warped_copies_of_a_kind_without_filters_are_refused_before_a_recording_is_read(kind):
+    with pytest.raises(ConfigError, match=rf"augment.warps moves the filters .* features.kind: {kind} has none"):
+        make_config({"features": {"kind": kind}, "augment": {"warps": [0.9]}})
+    assert make_config({"features": {"kind": "fbank"}, "augment": {"warps": [0.9]}}).augment.warps == (0.9,)

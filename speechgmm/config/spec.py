@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, TypeVar
 from speechgmm.corpus.spec import CorpusSpec
 from speechgmm.errors import ConfigError
 from speechgmm.features.augment import AugmentSpec
-from speechgmm.features.kinds import are_given, kind_name
+from speechgmm.features.kinds import are_given, kind_name, reads
 from speechgmm.features.spec import FeatureSpec
 from speechgmm.gmm.spec import ModelSpec
 from speechgmm.setting import FORBID_UNKNOWN, setting
@@ -186,6 +186,11 @@ class Config:
         """Refuse what no task can do."""
         if self.features.cmvn == "speaker" and self.corpus.label == "speaker":
             raise ConfigError(CMVN_BY_SPEAKER)
+        if self.augment.warps and not are_given(self.features) and not reads(self.features, "warp"):
+            raise ConfigError(
+                f"augment.warps moves the filters of a front end, and features.kind: {kind_name(self.features)} has "
+                "none; leave augment.warps out"
+            )
         if are_given(self.features):
             self._check_given()
         elif self.corpus.features is not None:

@@ -149,6 +149,19 @@ def kind_named(name: str) -> FeatureKind:
     return found
 
 
+def reads(spec: "FeatureSpec", setting: str) -> bool:
+    """Whether a setting has an effect with the kind of a spec.
+
+    >>> from speechgmm.features import FeatureSpec
+    >>> reads(FeatureSpec(kind="fbank"), "warp"), reads(FeatureSpec(kind="spectrogram"), "warp")
+    (True, False)
+    """
+    kind, name = feature_kind(spec), kind_name(spec)
+    if kind.reads is not None:
+        return setting in kind.reads
+    return setting not in kind.ignores and name in OF_KINDS.get(setting, (name,))
+
+
 def check_kind(spec: "FeatureSpec") -> None:
     """Refuse settings that have no effect with the kind, and what the kind itself refuses.
 
@@ -160,11 +173,7 @@ def check_kind(spec: "FeatureSpec") -> None:
     for field in fields(spec):
         if field.name == "kind" or getattr(spec, field.name) == field.default:
             continue
-        if kind.reads is None:
-            is_read = field.name not in kind.ignores and name in OF_KINDS.get(field.name, (name,))
-        else:
-            is_read = field.name in kind.reads
-        if not is_read:
+        if not reads(spec, field.name):
             raise ConfigError(
                 f"features.{field.name}: {getattr(spec, field.name)} has no effect with kind {name}, whose frames "
                 f"hold {KINDS[name]}; leave it out"
