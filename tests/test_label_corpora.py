@@ -1,5 +1,6 @@
 """Corpora of recordings with label files: every format gives the same corpus, and trains from a configuration."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -155,3 +156,22 @@ def test_recognition_refuses_labels_that_overlap_and_names_them(tmp_path):
     )
     with pytest.raises(DataError, match=r"segments overlap, the first of them:\n  a.wav: 'high' and 'low'"):
         run(tmp_path / "c.yaml", output=tmp_path / "run")
+
+
+def test_what_other_layouts_have_beside_is_not_taken_for_label_files(tmp_path):
+    labelled(tmp_path, "audacity", 1)
+    speaker = tmp_path / "timit" / "dr1-fvmh0"
+    speaker.mkdir(parents=True)
+    texts = {"phn": "0 4000 h#\n4000 16000 aa\n", "wrd": "4000 16000 word\n", "txt": "0 16000 A.\n"}
+    for suffix, text in texts.items():  # times in samples; the last reads as labels
+        (speaker / f"sx1.{suffix}").write_text(text)
+    soundfile.write(speaker / "sx1.wav", np.zeros(16_000), 16_000)
+    assert recognise(tmp_path / "timit", "class").keys["kind"] == "timit"
+    shutil.rmtree(tmp_path / "timit")
+    elan(tmp_path / "s0" / "a.eaf", [TimedLabel("low", 0.2, 0.45)])
+    assert recognise(tmp_path, "class").keys["label_files"]["format"] == "elan"
+    (tmp_path / "s0" / "a.ctm").write_text("a 1 0.2 0.2 low\n")
+    with pytest.raises(DataError, match=r"1 CTMs, 1 annotation files of ELAN; expected one format"):
+        recognise(tmp_path, "class")
+    write_labels(tmp_path / "s0/a.TextGrid", [LabelledRecording(Path("a"), 2.0, {"t": [TimedLabel("x", 0.0, 1.0)]})])
+    assert recognise(tmp_path, "class").keys["kind"] == "textgrid"

@@ -125,7 +125,11 @@ REFUSED = [
         r"x: jsonl is printed; expected a label file, in one of",
     ),
     ("anomaly", ("--out", "x", "--format", "table"), r"x: table is printed; expected a label file"),
-    ("score", ("--hop", "0.25", "--format", "textgrid", "--out", "x"), r"reaches before .* where the one above ends"),
+    (
+        "score",
+        ("--hop", "0.25", "--format", "textgrid", "--out", "x"),
+        r"windows overlap, and labels in a",
+    ),
     ("diarize", ("--out", "x.json", "--picture"), r"--picture draws into a folder"),
 ]
 

@@ -43,40 +43,49 @@ class LabelledFolder:
     label: str
 
 
-def find_labelled(path: Path, columns: Sequence[str]) -> LabelledFolder | None:
+def find_labelled(path: Path, columns: Sequence[str], *, texts: bool = False) -> LabelledFolder | None:
     """Recordings with label files below a folder; None: there is no label file.
 
     Args:
         path: The folder.
         columns: Names that the column of the classes may have, best first; a tier is chosen by them.
+        texts: Look for texts (``.txt``) that are label files by what is in them, and not for files of other suffixes;
+            those of TIMIT, which has samples for times, look alike.
 
     Raises:
-        DataError: Label files of several formats; no recording beside them; files that cannot be read, or have no
-            label.
+        DataError: Label files of several formats, and no TextGrids; no recording beside them; files that cannot be
+            read, or have no label.
     """
     every = files_below(path)
     audio = recordings_below(path).audio
     formats: dict[str, list[Path]] = {}
     stems = {file.with_suffix("") for file in audio}
     for file in every:
-        found = _format(file, stems)
+        found = _format_of_text(file, stems) if texts else _format_by_suffix(file)
         if found is not None:
             formats.setdefault(found.name, []).append(file)
     if not formats:
         return None
-    if len(formats) > 1:
+    if len(formats) > 1 and "textgrid" not in formats:
         listed = ", ".join(f"{len(files)} {NAMES[name]}" for name, files in formats.items())
-        raise DataError(f"{path}: {listed}; move those of all formats but one to a folder outside, or name the format")
-    ((name, files),) = formats.items()
+        raise DataError(
+            f"{path}: {listed}; expected one format: move the others elsewhere, or write a configuration with "
+            "corpus.label_files.format"
+        )
+    name = "textgrid" if "textgrid" in formats else next(iter(formats))
+    files = formats[name]
     if not audio:
         raise DataError(f"{path}: {len(files)} {NAMES[name]} and no recording; name the folder that holds both")
     return _described(path, FORMATS[name], files, audio, columns)
 
 
-def _format(file: Path, stems: set[Path]) -> LabelFormat | None:
-    """The format of a file that is a label file; of a text, where it begins as one and lies beside its recording."""
-    if file.name.lower().endswith(SUFFIXES):
-        return format_of(file)
+def _format_by_suffix(file: Path) -> LabelFormat | None:
+    """The format of a file whose suffix says that it is a label file."""
+    return format_of(file) if file.name.lower().endswith(SUFFIXES) else None
+
+
+def _format_of_text(file: Path, stems: set[Path]) -> LabelFormat | None:
+    """The format of a text that is a label file and lies beside its recording."""
     if file.suffix.lower() != ".txt" or file.with_suffix("") not in stems:
         return None
     try:

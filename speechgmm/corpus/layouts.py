@@ -77,7 +77,8 @@ def recognise(path: Path, label: str, columns: Sequence[str] = ()) -> Layout:
     if not path.is_dir():
         raise DataError(f"{path}: there is no such folder or table")
     looks: tuple[Callable[[Path], Layout | None], ...] = (
-        _kaldi, _lhotse, _audio_folder, partial(_labelled, columns=columns), _machines, _fsdd, _timit, _table_in
+        _kaldi, _lhotse, _audio_folder, partial(_labelled, columns=columns), _machines, _fsdd, _timit,
+        partial(_labelled, columns=columns, texts=True), _table_in
     )  # fmt: skip
     for look in looks:
         if (found := look(path)) is not None:
@@ -134,8 +135,8 @@ def _phn(path: Path) -> list[Path]:
     return [file for pattern in ("*/*.[pP][hH][nN]", "*/*/*/*.[pP][hH][nN]") for file in sorted(path.glob(pattern))[:1]]
 
 
-def _labelled(path: Path, columns: Sequence[str]) -> Layout | None:
-    found = find_labelled(path, columns)
+def _labelled(path: Path, columns: Sequence[str], *, texts: bool = False) -> Layout | None:
+    found = find_labelled(path, columns, texts=texts)
     return None if found is None else Layout(found.what, found.keys, found.corpus, found.label)
 
 

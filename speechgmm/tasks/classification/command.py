@@ -97,6 +97,11 @@ class Score(ScoreOptions):
                 file, sources, window=self.window, hop=self.hop, speaker=self.speaker, n_jobs=self.jobs or 1
             )
             output = LabelOutput(self.form, self.out, sources, printed=PRINTED, rows=True, quiet=self.quiet)
+            if output.form == "textgrid" and self.hop is not None and self.hop < (self.window or 0):
+                raise ConfigError(
+                    f"--hop {self.hop:g} is below --window {self.window:g}: windows overlap, and labels in a TextGrid "
+                    "must not; leave out --hop, or take --format csv"
+                )
             results = Results(found, len(sources), "scoring", quiet=self.quiet)
             self.show(file, results, output, lengths)
             n_failed = results.n_failed
