@@ -367,6 +367,14 @@ def test_a_label_outside_of_its_recording_is_named(voices: Path) -> None:
             {"features": {"kind": "given"}, "corpus": {"vad": "v.scp"}, "task": "recognition"},
             "recognition takes whole recordings",
         ),
+        (
+            {
+                "task": "anomaly",
+                "features": {"kind": "given"},
+                "anomaly": {"streams": [{"name": "a"}, {"name": "b", "features": {"n_ceps": 8}}]},
+            },
+            "stream 'b': features.kind is mfcc, and that of the configuration given",
+        ),
         ({"corpus": {"split": {"names": {"background": "world"}}}}, "'background' is 'world'; expected a split"),
     ],
 )

@@ -15,7 +15,7 @@ from speechgmm.engine.console import Console
 from speechgmm.engine.task import AnyTask, task_of
 from speechgmm.errors import ConfigError, DataError, first_few
 from speechgmm.features.kinds import are_given, feature_kind
-from speechgmm.io.given_frames import place_shape
+from speechgmm.io.given_frames import place_shape, source_at
 from speechgmm.io.score_forms import pyarrow
 from speechgmm.logger import handled_here, returning_records
 from speechgmm.parallel import Backend, pmap, thread_pool, workers
@@ -175,6 +175,8 @@ def _cluster(address: str | None, experiment: Experiment, corpus: Corpus, consol
         return None
     cluster = connect(address)
     paths = corpus.paths()
+    if are_given(experiment.config.features):
+        paths = tuple(source_at(path).path for path in paths)
     for text in cluster.check(experiment.cache(), [paths[0], paths[-1]] if paths else []):
         console.warn(text)
     console.say(f"cluster {address}: {len(cluster.workers)} workers, {cluster.n_threads} threads")
