@@ -84,5 +84,5 @@ def test_loops_are_compiled_anew_where_no_folder_may_be_written(frames_after, mo
         getattr(caching, "CacheImpl", None) or caching._CacheImpl, "_locator_classes", []
     )  # neither beside the code nor at home
     np.testing.assert_array_equal(frames_after(spec, samples, -1)[0], expected)
-    assert len(compiler._compiled) == 3
+    assert len(compiler._compiled) == 4
     assert not any(one._cache.cache_path for one in compiler._compiled.values())

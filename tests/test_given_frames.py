@@ -164,7 +164,7 @@ def test_the_way_of_new_frames_through_every_command_is_that_of_the_run(voices: 
     assert len(loaded.classify(voices / "f.scp")) == 12
     np.save(voices / "new.npy", frames_of(4, 0))
     enrolled = command("enrol", model, voices / "new.npy", "--label", "dia", "--out", voices / "more.safetensors")
-    assert "dia: 40 frames of 1 recordings" in enrolled.stdout
+    assert "dia: 40 frames of 1 recording," in enrolled.stdout
     assert sg.load(voices / "more.safetensors").classify(frames_of(4, 1)).decision == "dia"
     assert "frames of 4 dimensions that another program computed, every 10 ms" in command("inspect", model).stdout
     assert "Hz" not in repr(loaded)
@@ -362,7 +362,7 @@ def test_a_label_outside_of_its_recording_is_named(voices: Path) -> None:
         ({"features": {"kind": "given"}, "corpus": {"resample": True}}, "corpus.resample: True is about samples"),
         ({"features": {"kind": "given"}, "augment": {"speeds": [0.9]}}, "augment alters samples"),
         ({"corpus": {"features": "f.scp"}}, "corpus.features is 'f.scp', and features.kind: mfcc computes"),
-        ({"corpus": {"vad": "v.scp"}}, "corpus.vad is 'v.scp', and features.kind: mfcc computes"),
+        ({"corpus": {"vad": "v.scp"}, "features": {"vad": "peak"}}, "corpus.vad is 'v.scp', and features.vad, or"),
         (
             {"features": {"kind": "given"}, "corpus": {"vad": "v.scp"}, "task": "recognition"},
             "recognition takes whole recordings",

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import get_args, get_type_hints
 
-from speechgmm.corpus.given_frames import with_frames, with_speech
 from speechgmm.corpus.labels import relabelled
 from speechgmm.corpus.leaks import check_leaks, same_audio
 from speechgmm.corpus.reader_specs import AsvspoofSpec, FolderSpec, LabelFilesSpec, TextGridSpec, TimitSpec
@@ -25,8 +24,6 @@ __all__ = [
     "read_corpus",
     "same_audio",
     "speaker_column",
-    "with_frames",
-    "with_speech",
 ]
 
 

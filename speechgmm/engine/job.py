@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from speechgmm.config import Config, Experiment, load_config
-from speechgmm.corpus import Corpus, Fold, read_corpus, with_frames, with_speech
+from speechgmm.corpus import Corpus, Fold, read_corpus
+from speechgmm.corpus.given_frames import with_frames, with_speech
 from speechgmm.corpus.listing import listed
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.cluster import Cluster, connect

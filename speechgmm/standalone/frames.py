@@ -49,13 +49,17 @@ PRESETS: dict[str, Spec] = {
 SETTINGS = (
     *("preset", "n_ceps", "snip_edges", "top_db", "c0", "deltas", "delta_window", "cmvn", "norm_vars", "transform"),
     *("vad", "vad_threshold", "vad_mean_scale", "vad_context", "vad_proportion", "vad_range", "raw_energy"),
-    # Of kinds and detectors that are refused, and of warp:
+    # Of kinds, detectors and a sliding cmvn that are refused, of warp and of dither:
     *("n_dims", "log", "warp_low", "warp_high", "vad_window", "vad_gap", "vad_aggressiveness", "vad_probability"),
+    *("lpc_order", "compression", "cepstral_scale", "sdc_of", "sdc_spread", "sdc_shift", "sdc_blocks", "sdc_statics"),
+    *("dither_seed", "cmvn_window", "cmvn_causal", "cmvn_min_window"),
 )
+NEUTRAL = {"warp": 1, "dither": 0, "pitch": False}
 CHOICES = {
     "preset": tuple(PRESETS),
     "kind": ("mfcc", "lfcc"),
     "vad": ("none", "energy", "peak"),
+    "cmvn": ("none", "utterance", "speaker", "global"),
     "window": ("povey", "hamming", "hann", "blackman", "sine", "rectangular"),
 }
 AT_ONCE = 1024  # frames
@@ -72,7 +76,7 @@ class FrontEnd:
         preset = PRESETS.get(spec["preset"], {})
         mine = {name: preset[name] if spec.get(name) is None else spec[name] for name in preset}
         strange = [name for name in spec if name not in (*SETTINGS, *preset) and spec[name] is not None]
-        odd = [name for name in strange if name != "warp" or spec[name] != 1]
+        odd = [name for name in strange if spec[name] != NEUTRAL.get(name)]
         odd += [name for name, values in CHOICES.items() if mine.get(name, spec.get(name)) not in values]
         if odd:
             raise ScorerError(f"features.{odd[0]}: {spec.get(odd[0])}, which this scorer has not")
