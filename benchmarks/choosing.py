@@ -11,6 +11,7 @@ chosen. There no search would help.
 """
 
 import numpy as np
+import timing  # noqa: F401 (one BLAS thread)
 from numpy.typing import NDArray
 
 from speechgmm.gmm import DiagGMM, choose_n_components, fit_gmm

@@ -16,6 +16,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import timing  # noqa: F401 (one BLAS thread)
 from frame_sets import SETS, FrameSet, frame_sets
 from starts import setting
 

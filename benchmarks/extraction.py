@@ -17,8 +17,9 @@ from types import ModuleType
 import librosa
 import numpy as np
 import soundfile
+from goals import judge
 from numpy.typing import NDArray
-from timing import interleaved, show
+from timing import interleaved, show, times_faster
 
 import speechgmm as sg
 from speechgmm.engine.console import Console
@@ -97,6 +98,7 @@ def one_process() -> None:
             calls = {name: lambda way=way, paths=paths: [way(path) for path in paths] for name, way in ways.items()}
             seconds = interleaved(calls, 15 if n_files > 1 else 3)
         show(f"{n_files} recordings of {duration:g} s", seconds)
+    judge("mfcc_hour", times_faster(seconds, "speechgmm, kaldi preset", "librosa"))
     if find_spec("python_speech_features"):
         import python_speech_features
 
@@ -112,6 +114,7 @@ def one_process() -> None:
     with recordings(N_FILES) as paths:
         seconds = interleaved({name: lambda way=way: [way(path) for path in paths] for name, way in ways.items()}, 15)
     show(f"{N_FILES} recordings of 3 s (2 minutes of audio), 16-bit wav, read from the disk's cache", seconds)
+    judge("mfcc", times_faster(seconds, "speechgmm, kaldi preset", "librosa"))
 
 
 def two_processes() -> None:
@@ -147,6 +150,7 @@ def two_processes() -> None:
             for name, extract in stages.items():
                 seconds[name].append(extract())
     show(f"extraction stage, {N_SHARED} recordings of 3 s into an empty store, workers started before", seconds)
+    judge("processes", times_faster(seconds, "two processes", "one process"))
 
 
 def main() -> None:

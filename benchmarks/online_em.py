@@ -11,6 +11,7 @@ import time
 import numpy as np
 import soundfile
 import speech
+import timing  # noqa: F401 (one BLAS thread)
 from numpy.typing import NDArray
 
 import speechgmm as sg

@@ -8,6 +8,7 @@ the topology, and takes as long with it.
 from functools import partial
 
 import numpy as np
+from goals import judge
 from hmmlearn.hmm import GMMHMM
 from numpy.typing import NDArray
 from timing import interleaved, show
@@ -100,6 +101,8 @@ def decoding(seconds: int = 60) -> None:
         f"  of real time: {total:.5f}; of that the product {100 * product / total:.0f} %, log-sum-exp and layout "
         f"{100 * (scores - product) / total:.0f} %, search {100 * (total - scores) / total:.0f} %"
     )
+    judge("search", 100 * (total - scores) / total)
+    judge("search_real_time", 1000 * total)
 
 
 def training(minutes: int = 5) -> None:

@@ -68,12 +68,12 @@ def training(n_frames: int, n_components: int) -> None:
     frames, _ = divided(0, n_frames)
     found = interleaved(
         {
-            f"fit_gmm, 20 iterations, {e_step}": (
-                lambda e_step=e_step: fit_gmm(frames, n_components, tol=0, e_step=e_step)
+            f"fit_gmm, 10 iterations, {e_step}": (
+                lambda e_step=e_step: fit_gmm(frames, n_components, tol=0, max_iter=10, e_step=e_step)
             )
             for e_step in ("dense", "sparse")
         },
-        repeats=2,
+        repeats=1,
     )
     show(f"training on {len(frames)} frames of real speech, {n_components} components", found)
 

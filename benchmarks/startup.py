@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from timing import interleaved, show
+from goals import judge
+from timing import interleaved, show, times_faster
 
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.features import FeatureSpec
@@ -51,7 +52,11 @@ def main() -> None:
                 "-c", f"{printing}Score(model=Path({model!r}), audio=[Path({recording!r})]).run()"
             ),
         }
-        show("a process, cold start", interleaved(contestants, repeats=15))
+        seconds = interleaved(contestants, repeats=15)
+        show("a process, cold start", seconds)
+        judge(
+            "cold_score", times_faster(seconds, "import numpy, scipy.fft, soundfile", "speechgmm score MODEL RECORDING")
+        )
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import timing  # noqa: F401 (one BLAS thread)
 from frame_sets import FrameSet, frame_sets
 from starts import setting
 

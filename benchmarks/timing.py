@@ -1,15 +1,25 @@
-"""Timing side by side: contestants take turns in one process, so that a machine that slows down slows all of them."""
+"""Timing side by side: contestants take turns in one process, so that a machine that slows down slows all of them.
+
+Whoever imports it multiplies on one thread: the limit is measured as the contestants are.
+"""
 
 import os
 import platform
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # of what is loaded later, and of other processes
+threadpool_limits(1, user_api="blas")  # of what is loaded
+
+PACKAGES = ("speechgmm", "numpy", "scipy", "numba", "scikit-learn", "librosa")
 
 
 def interleaved(contestants: Mapping[str, Callable[[], object]], repeats: int = 7) -> dict[str, list[float]]:
@@ -23,6 +33,11 @@ def interleaved(contestants: Mapping[str, Callable[[], object]], repeats: int = 
             run()
             seconds[name].append(time.perf_counter() - begun)
     return seconds
+
+
+def times_faster(seconds: Mapping[str, list[float]], this: str, that: str) -> float:
+    """How many times as fast the one contestant is as the other, by the least times of both."""
+    return min(seconds[that]) / min(seconds[this])
 
 
 def show(title: str, seconds: Mapping[str, list[float]], least: float | None = None) -> None:
@@ -69,13 +84,14 @@ def limit(n_frames: int, n_components: int, n_features: int) -> float:
 
 
 def about_machine() -> str:
-    """CPU, cores, BLAS mode and its rate: without them a figure means nothing."""
+    """CPU, cores, packages, BLAS mode, load and rates, without which no time means anything."""
     models = [
         line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
     ]
     mode = os.environ.get("OPENBLAS_CORETYPE", "unset")
     return (
         f"{models[0] if models else platform.processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"numpy {np.__version__}, OPENBLAS_CORETYPE {mode}; on one thread sgemm {rates()[0] / 1e9:.0f} GFLOP/s, "
+        f"{', '.join(f'{name} {version(name)}' for name in PACKAGES)}, OPENBLAS_CORETYPE {mode}; load average "
+        f"{os.getloadavg()[0]:.1f}; on one thread sgemm {rates()[0] / 1e9:.0f} GFLOP/s, "
         f"exp2 {rates()[1] / 1e9:.1f} G/s"
     )

@@ -3,7 +3,8 @@
 from functools import partial
 
 from em_iteration import D, noise, start
-from timing import interleaved, show
+from goals import judge
+from timing import interleaved, show, times_faster
 
 from speechgmm import train_classes
 from speechgmm.gmm import ConjugatePrior, block_size, fit_em, fit_gmm, prepare
@@ -25,6 +26,8 @@ def one_model(n_frames: int, n_components: int) -> None:
 
     found = interleaved({"two threads": lambda: run(2), "one thread": lambda: run(1)}, repeats=5)
     show(f"20 passes over {n_frames} frames, {n_components} components", found)
+    if n_components == 64:
+        judge("threads_64", times_faster(found, "two threads", "one thread"))
 
 
 def many_models() -> None:
@@ -42,18 +45,19 @@ def many_models() -> None:
         repeats=5,
     )
     show("20 iterations of 24 classes, 5000 frames and 16 components each", found)
+    judge("threads_16", times_faster(found, "two threads", "one thread"))
 
 
 def in_python() -> None:
     frames = noise(200_000)
     found = interleaved(
-        {f"n_jobs={n}": (lambda n=n: fit_gmm(frames, 64, max_iter=20, tol=0, n_jobs=n)) for n in (2, 1)}, repeats=5
+        {f"n_jobs={n}": (lambda n=n: fit_gmm(frames, 64, max_iter=20, tol=0, n_jobs=n)) for n in (2, 1)}, repeats=3
     )
     show("fit_gmm: 200000 frames, 64 components, 20 iterations", found)
     classes = {str(seed): noise(5000, seed) for seed in range(24)}
     found = interleaved(
         {f"n_jobs={n}": (lambda n=n: train_classes(classes, 16, max_iter=40, tol=0, n_jobs=n)) for n in (2, 1)},
-        repeats=5,
+        repeats=3,
     )
     show("train_classes: 24 classes of 5000 frames, 16 components, 40 iterations", found)
 

@@ -14,8 +14,8 @@ import numpy as np
 import typer
 
 import speechgmm as sg
+from speechgmm.corpus.reader_specs import TimitSpec
 from speechgmm.corpus.readers.timit import fold_phone, read_timit
-from speechgmm.corpus.spec import TimitSpec
 from speechgmm.engine.job import prepare
 from speechgmm.evaluation import boundary_errors, interval, within
 from speechgmm.tasks.recognition.codec import read_recogniser

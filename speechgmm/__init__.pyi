@@ -3,6 +3,9 @@ from .clustering import cluster_pieces
 from .config import load_config
 from .engine import run
 from .engine.loaded_model import LoadedModel, load
+from .engine.onnx_graph import export_onnx
+from .engine.scorer_file import export_scorer
+from .engine.speech_detection import Speech, detect_speech
 from .features import FeatureSpec, extract
 from .gmm import (
     BayesianGMM,
@@ -22,6 +25,7 @@ from .gmm import (
     sample,
     update,
 )
+from .io.kaldi_models import read_kaldi_models, write_kaldi_models
 from .tasks.anomaly.interface import AnomalyResult
 from .tasks.classification import ClassModels, score_recordings, train_classes
 from .tasks.classification.codec import load_models, read_model_file, save_models
@@ -49,12 +53,16 @@ __all__ = [
     "RecognitionResult",
     "ScoreStream",
     "SegmentResults",
+    "Speech",
     "VariationalFit",
     "VerificationResult",
     "adapt_map",
     "assign",
     "choose_n_components",
     "cluster_pieces",
+    "detect_speech",
+    "export_onnx",
+    "export_scorer",
     "extract",
     "fit_gmm",
     "fit_variational",
@@ -64,6 +72,7 @@ __all__ = [
     "log_likelihoods",
     "plots",
     "posteriors",
+    "read_kaldi_models",
     "read_model_file",
     "run",
     "sample",
@@ -71,5 +80,6 @@ __all__ = [
     "score_recordings",
     "train_classes",
     "update",
+    "write_kaldi_models",
 ]
 __version__: str

@@ -30,6 +30,15 @@ def first_few(names: Collection[object], most: int) -> str:
     return ", ".join(map(str, islice(names, most))) + (", ..." if len(names) > most else "")
 
 
+def counted(n: int, one: str, several: str = "") -> str:
+    """A number with what it counts, for a message; ``several`` is the plural, by default with an s or es.
+
+    >>> counted(1, "class"), counted(3, "class"), counted(1, "recording is", "recordings are")
+    ('1 class', '3 classes', '1 recording is')
+    """
+    return f"{n} {one if n == 1 else several or one + ('es' if one.endswith('s') else 's')}"
+
+
 class SpeechGMMError(Exception):
     """Base of every error raised on purpose.
 

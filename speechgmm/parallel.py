@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from speechgmm.errors import ConfigError, SpeechGMMError
 
@@ -23,26 +23,45 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
 _lock = threading.Lock()
-_holders: list[Any] = []  # one limit per task that holds it; the first knows what was before
+_n_holders = 0  # tasks that hold BLAS to one thread
+_limits: list[Any] = []  # theirs; the first knows what was before, those after it of a BLAS that was loaded later
 _found: tuple[int, Any] = (0, None)  # modules that were loaded at the last search, and what it found
+
+PYTHON_TURN: Final = threading.Lock()
+"""Held by a thread between passes that are compiled. Threads would otherwise hand Python's own lock to and fro at each
+operation on an array, which takes longer than to wait for the turn."""
+if sys.platform != "win32":  # no process begins with the turn of a thread that it does not have
+    os.register_at_fork(
+        before=PYTHON_TURN.acquire, after_in_parent=PYTHON_TURN.release, after_in_child=PYTHON_TURN.release
+    )
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Hold every BLAS that is loaded to one thread; also as a decorator.
 
-    numpy and scipy bundle one each: who multiplies with that of scipy must have loaded it before. The limit is the
+    numpy and scipy bundle one each: who loads that of scipy meanwhile calls `hold_new_blas`. The limit is the
     process's: of several threads that ask for it, the last to leave lifts it.
     """
+    global _n_holders
     with _lock:
-        _holders.append(None if _holders else _controller().limit(limits=1, user_api="blas"))
+        if not _n_holders:
+            _limits.append(_controller().limit(limits=1, user_api="blas"))
+        _n_holders += 1
     try:
         yield
     finally:
         with _lock:
-            if len(_holders) == 1:
-                _holders[0].restore_original_limits()
-            _holders.pop()
+            _n_holders -= 1
+            while _limits and not _n_holders:
+                _limits.pop().restore_original_limits()
+
+
+def hold_new_blas() -> None:
+    """Hold a BLAS that was loaded just now to one thread too, for as long as the others are held."""
+    with _lock:
+        if _n_holders:
+            _limits.append(_controller().limit(limits=1, user_api="blas"))
 
 
 def _controller() -> Any:

@@ -412,6 +412,37 @@ def kaldi(data: bytes, folder: Path) -> str:
     return str(len(read_kaldi(place, folder, "speaker")))
 
 
+def kaldi_mixtures(*, text: bool) -> tuple[bytes, ...]:
+    """A DiagGmm and an AmDiagGmm."""
+    from speechgmm import DiagGMM, write_kaldi_models
+
+    model = DiagGMM([0.25, 0.75], [[1.0, -2.0], [4.0, 0.0]], [[0.5, 4.0], [1.0, 2.0]])
+    with tempfile.TemporaryDirectory() as folder:
+        for name, models in (("one", model), ("two", [model, model])):
+            write_kaldi_models(models, Path(folder) / name, text=text)
+        return tuple((Path(folder) / name).read_bytes() for name in ("one", "two"))
+
+
+def mixtures_of_kaldi(data: bytes, folder: Path) -> str:
+    from speechgmm import log_likelihoods, read_kaldi_models
+
+    (folder / "final.mdl").write_bytes(data)
+    mixture = read_kaldi_models(folder / "final.mdl")[0]
+    return str(log_likelihoods(mixture, mixture.means).max())
+
+
+def scored_by_numpy(data: bytes, folder: Path) -> str:
+    from speechgmm.errors import DataError
+    from speechgmm.standalone.frames import ScorerError
+    from speechgmm.standalone.scorer import load
+
+    (folder / "m.safetensors").write_bytes(data)
+    try:
+        return str(load(folder / "m.safetensors").score(tone(), RATE)["decision"])
+    except ScorerError as error:
+        raise DataError(str(error)) from None
+
+
 def rttm(data: bytes, folder: Path) -> str:
     from speechgmm.io.rttm import read_rttm
 
@@ -421,13 +452,23 @@ def rttm(data: bytes, folder: Path) -> str:
 
 
 def textgrid(data: bytes, folder: Path) -> str:
+    from speechgmm.corpus.reader_specs import TextGridSpec
     from speechgmm.corpus.readers.textgrid import read_textgrids
-    from speechgmm.corpus.spec import TextGridSpec
 
     if not (folder / "a.wav").exists():
         soundfile.write(folder / "a.wav", tone(), RATE)
     (folder / "a.TextGrid").write_bytes(data)
     return str(len(read_textgrids(folder, "label", TextGridSpec(tier="phones"))))
+
+
+def label_file(data: bytes, folder: Path, ending: str) -> str:
+    from speechgmm.io.label_files import read_tiers
+
+    path = folder / f"a{ending}"
+    path.write_bytes(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # labels of 0 s
+        return str(sum(len(tier.labels) for tier in read_tiers(path)))
 
 
 def dictionary(data: bytes, folder: Path) -> str:
@@ -534,11 +575,33 @@ GRAMMAR = b"#JSGF V1.0;\ngrammar digits;\npublic <s> = <d> [<d>] (and | then)*;\
 
 
 def a_textgrid() -> bytes:
+    from speechgmm.io.label_files.textgrid import textgrid as written
     from speechgmm.io.timed_labels import TimedLabel
-    from speechgmm.io.timed_labels import textgrid as written
 
     labels = [TimedLabel("a", 0.0, 0.2), TimedLabel("b", 0.2, 0.4), TimedLabel("c", 0.45, 0.6)]
     return written({"phones": labels, "words": [TimedLabel("abc", 0.0, 0.6)]}, 0.6).encode()
+
+
+def label_file_seeds() -> dict[str, bytes]:
+    """Suffix -> a label file as it is written, or as ELAN and NIST write it."""
+    from speechgmm.io.label_files import FORMATS, labels_as_text
+    from speechgmm.io.timed_labels import LabelledRecording, TimedLabel
+
+    labels = {"words": [TimedLabel("a", 0.0, 0.2, 0.5), TimedLabel("b", 0.25, 0.4)]}
+    recording = LabelledRecording(Path("call.wav"), 1.0, labels)
+    written = [one for one in FORMATS.values() if one.writer and one.name != "textgrid"]
+    elan = (
+        '<ANNOTATION_DOCUMENT><TIME_ORDER><TIME_SLOT TIME_SLOT_ID="t1" TIME_VALUE="0"/><TIME_SLOT TIME_SLOT_ID="t2"/>'
+        '<TIME_SLOT TIME_SLOT_ID="t3" TIME_VALUE="900"/></TIME_ORDER><TIER TIER_ID="words" PARTICIPANT="ann">'
+        '<ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a1" TIME_SLOT_REF1="t1" TIME_SLOT_REF2="t2">'
+        "<ANNOTATION_VALUE>one</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION><ANNOTATION>"
+        '<ALIGNABLE_ANNOTATION ANNOTATION_ID="a2" TIME_SLOT_REF1="t2" TIME_SLOT_REF2="t3">'
+        "<ANNOTATION_VALUE>two</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION>"
+        '</ANNOTATION></TIER><TIER TIER_ID="gloss"><ANNOTATION><REF_ANNOTATION ANNOTATION_ID="a3" ANNOTATION_REF="a2">'
+        "<ANNOTATION_VALUE>zwei</ANNOTATION_VALUE></REF_ANNOTATION></ANNOTATION></TIER></ANNOTATION_DOCUMENT>"
+    )
+    seeds = {one.suffix: labels_as_text([recording], one.name).encode() for one in written}
+    return seeds | {".eaf": elan.encode(), ".uem": b";; regions\ncall 1 0 2.5\ncall NA 3 4\n"}
 
 
 def kinds() -> dict[str, Kind]:
@@ -596,8 +659,15 @@ def kinds() -> dict[str, Kind]:
         "manifest csv": text(partial(manifest, ending=".csv"), MANIFEST.replace("\t", ",").encode()),
         "manifest jsonl": text(partial(manifest, ending=".jsonl"), JSON_LINES.encode()),
         "kaldi": text(kaldi, KALDI_FILES),
+        "numpy scorer": Kind(kept("class", "verify-norm"), of_model, scored_by_numpy),
+        "kaldi binary": Kind(kaldi_mixtures(text=False), of_bytes, mixtures_of_kaldi),
+        "kaldi text": text(mixtures_of_kaldi, *kaldi_mixtures(text=True)),
         "rttm": text(rttm, TURNS),
         "textgrid": text(textgrid, a_textgrid()),
+        **{
+            f"labels {ending}": text(partial(label_file, ending=ending), data)
+            for ending, data in label_file_seeds().items()
+        },
         "dictionary": text(dictionary, DICTIONARY, WEIGHTED),
         "grammar": text(grammar, GRAMMAR),
         **{

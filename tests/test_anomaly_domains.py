@@ -143,3 +143,6 @@ def test_a_silent_recording_has_a_score_under_a_loaded_model_and_the_command(fan
     assert not second["silent"]
     table = CliRunner().invoke(app, ["score", str(fans / "run"), str(fans / "33.wav")])
     assert "digital silence" in table.stdout
+    labels = CliRunner().invoke(app, ["score", str(fans / "run"), str(fans / "33.wav"), "--format", "audacity"])
+    assert labels.exit_code == 0, labels.output
+    assert "0.600000\tanomalous" in labels.stdout

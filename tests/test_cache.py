@@ -145,9 +145,11 @@ def test_every_setting_of_features_is_in_the_folder_of_their_store(
     audio = AudioInput(FeatureSpec(), 8000)
     before = folder(audio)
     # What is learnt is in the key of a model; the band is for warnings.
-    apart = {"features.cmvn", "features.norm_vars", "normalisation", "transform", "band"}
+    apart = {"normalisation", "transform", "band", "vad_in_files"}
     apart |= {f"features.transform.{field.name}" for field in fields(audio.features.transform)}
     assert unseen(before, changes(audio), folder) == apart
+    for cmvn in ("global", "utterance", "speaker"):  # a window that slides is moved over frames before they are stored
+        assert folder(AudioInput(FeatureSpec(cmvn=cmvn, norm_vars=False), 8000)) == before
     assert folder(audio, 1.1) != before
     noisy = Noising(Copy(noise="babble", snr=5.0), 3, 6, cast="c")
     known = ("talkers", "owners", "sounds")  # the cast is a hash of the first two; the last is of a model's file
@@ -169,7 +171,8 @@ def test_every_setting_of_segment_models_is_in_their_key(piece: Piece) -> None:
     of_recording = unseen(task.key(), changes(recording), lambda one: replace(task, recordings=(one,)).key())
     assert of_recording == {"path", *(f"piece.{name}" for name in NOT_OF_FRAMES)}
     # What audio is made of is in the store's folder.
-    apart = {f"audio.{name}" for name in ("sample_rate", "channel", "resample", "normalisation", "transform", "band")}
+    named = ("sample_rate", "channel", "resample", "normalisation", "transform", "band", "vad_in_files")
+    apart = {f"audio.{name}" for name in named}
     assert unseen(task.key(), changes(task), lambda task: task.key()) == apart
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import speechgmm as sg
 from speechgmm import cli
-from speechgmm.cli.app import COMMANDS, GROUPS
+from speechgmm.cli.app import COMMANDS, GROUPS, loaded_command
 from speechgmm.cli.messages import Messages
 from speechgmm.config import load_config
 from speechgmm.config.catalogue import configurations, summary
@@ -250,3 +250,35 @@ def test_a_configuration_of_the_package_runs_by_name_and_a_file_of_that_name_win
     ):
         with pytest.raises(ConfigError, match=f"there is no such configuration file; .*{near}"):
             load_config(missing)
+
+
+# ---- names that no file can have ----
+
+
+def values_of(name: str) -> list[tuple[str, ...]]:
+    """How one value may be given to a command: as each of its arguments, and as each option that takes text."""
+    params = [param for param in loaded_command(name).params if param.name not in ("help", "log_file")]
+    needed = ["{}" for param in params if param.param_type_name == "argument" and param.required]
+    flags = {param.name for param in params if getattr(param, "is_flag", False)}
+    options = [param for param in params if param.param_type_name == "option" and param.name not in flags]
+    return [(*needed,), *((*["runs"] * len(needed), option.opts[0], "{}") for option in options)]
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "demo"])  # which speaks before it writes
+@pytest.mark.parametrize("value", ["a\0b", "x" * 5000], ids=["a zero byte", "5,000 characters"])
+def test_a_path_that_no_file_can_have_ends_every_command_with_a_sentence(
+    name: str, value: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments in values_of(name):
+        given = [value if argument == "{}" else argument for argument in arguments]
+        if not {value} & {*given}:
+            continue
+        monkeypatch.setattr(sys, "argv", ["speechgmm", name, *given])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        _, err = capsys.readouterr()
+        assert ended.value.code in (1, 2), arguments
+        assert "Traceback" not in err
+        assert "Errno" not in err, arguments

@@ -9,10 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechgmm.gmm import DiagGMM, Stack, likelihoods
+from speechgmm.engine.compilation import NOTE
+from speechgmm.engine.console import Console
+from speechgmm.engine.recordings import frames_about
+from speechgmm.engine.runs import run
+from speechgmm.gmm import DiagGMM, Stack, compiled_scoring, likelihoods
 from speechgmm.gmm.compiled_scoring import compiled_log_sums
 from speechgmm.gmm.likelihoods import NO_PART, log_sums
 from speechgmm.tasks.classification import ClassModels, scoring
+from speechgmm.tasks.classification.codec import read_model_file
 
 
 @given(st.integers(1, 4), st.integers(1, 9), st.integers(1, 70), st.floats(0, 1e4), st.booleans(), st.integers(0, 99))
@@ -85,6 +90,70 @@ def test_large_work_is_compiled_and_how_it_is_parcelled_changes_no_byte(monkeypa
     assert engines == ["numpy", "numba", "numba"]
     np.testing.assert_array_equal(compiled, in_parcels)
     np.testing.assert_allclose(compiled, by_numpy, atol=1e-6)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """One item for each call of the compiled log-sum-exp."""
+    found = []
+
+    def counting(scores, out):
+        found.append(scores.shape)
+        compiled_log_sums(scores, out)
+
+    monkeypatch.setattr(compiled_scoring, "compiled_log_sums", counting)
+    return found
+
+
+def test_a_large_folder_is_scored_by_compiled_loops_and_one_recording_by_numpy(config_file, calls, monkeypatch):
+    run(config_file, console=Console(quiet=True), until="train")
+    model = read_model_file(config_file.parent / "run" / "models.safetensors")
+    paths = sorted((config_file.parent / "hums").rglob("*.wav"))
+    monkeypatch.setattr(likelihoods, "WORTH_COMPILING", 12 * frames_about(model.audio, paths))
+
+    def scores(chosen, n_jobs=1):
+        return [found[0].mean_log_likelihoods for _, found in scoring.score_recordings(model, chosen, n_jobs=n_jobs)]
+
+    by_numpy = [scores([path])[0] for path in paths]
+    assert not calls
+    by_compiler = scores(paths)
+    assert len(calls) == len(paths)
+    np.testing.assert_allclose(by_compiler, by_numpy, atol=1e-6)
+    np.testing.assert_array_equal(scores(paths, n_jobs=2), by_compiler)
+
+
+def test_large_trials_are_scored_by_compiled_loops_and_a_run_says_that_it_compiles(
+    config_file, calls, monkeypatch, capsys
+):
+    path = config_file.parent / "verify.yaml"
+    path.write_text(
+        "task: verification\n"
+        "corpus: {kind: folder, root: hums, label: pitch, sample_rate: 8000, split: fraction}\n"
+        "model: {adapt: map, ubm: {n_components: 4, max_iter: 4}}\n"
+        "cache: cache\nparallel: {n_jobs: 1}\nreport: {audio: 0}\n"
+    )
+
+    def scores(name):
+        run(path, output=config_file.parent / name, console=Console())
+        rows = [line.split("\t") for line in (config_file.parent / name / "scores.tsv").read_text().splitlines()]
+        return np.array([float(row[rows[0].index("score")]) for row in rows[1:]])
+
+    by_numpy = scores("numpy")
+    assert not calls
+    monkeypatch.setattr(likelihoods, "WORTH_COMPILING", 1)
+    monkeypatch.setattr(compiled_scoring, "_compiled", [])
+    monkeypatch.setattr(compiled_scoring, "just_in_time", not_from_disk)
+    capsys.readouterr()
+    np.testing.assert_allclose(scores("numba"), by_numpy, atol=1e-5)
+    assert calls
+    assert capsys.readouterr().err.count(NOTE) == 1
+
+
+def not_from_disk(loops, **how):
+    """As ``just_in_time``, but always compiled."""
+    import numba
+
+    return numba.njit(nogil=True, **how)(loops)
 
 
 def test_scoring_by_numpy_loads_no_compiler():

@@ -20,7 +20,7 @@ from speechgmm.config import (
     to_plain,
     to_yaml,
 )
-from speechgmm.corpus.spec import TimitSpec
+from speechgmm.corpus.reader_specs import TimitSpec
 from speechgmm.errors import ConfigError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -156,7 +156,7 @@ def test_every_key_has_a_description_in_the_schema() -> None:
             r"model.n_components is 4 and model.ubm.n_components is 64",
         ),
         ("model: {adapt: map, adapt_parameters: []}\n", r"model.adapt_parameters is empty"),
-        ("corpus: {kind: folder, path: m.tsv}\n", r"corpus.path is for the kinds manifest and kaldi"),
+        ("corpus: {kind: folder, path: m.tsv}\n", r"corpus.path is for the kinds manifest, kaldi and lhotse"),
         ("corpus: {channel: -1}\n", r"corpus.channel is -1"),
         ("corpus: {split: {test: 0.5}}\n", r"corpus.split.test is for kind fraction; the kind is column"),
         ("scoring: {temperature_folds: 1}\n", r"temperature_folds is 1; cross-validation needs 2"),

@@ -194,7 +194,7 @@ def test_folders_are_classes_and_other_files_are_left(tmp_path: Path) -> None:
         ("ann/x/2", "ann"),
         ("ben/3", "ben"),
     ]
-    assert "1 recordings outside the class folders" in corpus.notes[0]
+    assert "1 recording outside the class folders" in corpus.notes[0]
 
 
 def test_linked_class_folders_are_followed_and_circles_end(tmp_path: Path) -> None:
@@ -327,7 +327,7 @@ def test_folds_deal_every_class_out_evenly_and_keep_recordings_whole() -> None:
         (("", "train"), ("a", "b"), "1 of 2 utterances have no split"),
         (("test", "test"), ("a", "b"), "no utterance is in the split 'train'"),
         (("train", "train"), ("a", "a"), "only one class to train: word 'a'"),
-        (("train", "train", "test"), ("a", "b", "c"), "1 test labels are never trained: c"),
+        (("train", "train", "test"), ("a", "b", "c"), "1 test label is never trained: c"),
     ],
 )
 def test_a_split_that_cannot_be_used_is_refused(splits: tuple[str, ...], labels: tuple[str, ...], message: str) -> None:

@@ -12,8 +12,8 @@ import soundfile
 from conftest import hum
 
 from speechgmm.config import load_config, make_config
+from speechgmm.corpus.reader_specs import AsvspoofSpec
 from speechgmm.corpus.readers.asvspoof import read_asv_scores, read_asvspoof
-from speechgmm.corpus.spec import AsvspoofSpec
 from speechgmm.engine import run
 from speechgmm.engine.comparison import compare_runs
 from speechgmm.engine.console import Console

@@ -14,6 +14,7 @@ from speechgmm.cli import app
 from speechgmm.cli.starter import write_starter
 from speechgmm.config import load_config
 from speechgmm.corpus import CorpusSpec, read_corpus
+from speechgmm.corpus.reader_specs import TimitSpec
 from speechgmm.corpus.readers.files import recordings_below, split_folders
 from speechgmm.corpus.readers.folder import read_folder, read_fsdd
 from speechgmm.corpus.readers.kaldi import read_kaldi
@@ -22,7 +23,6 @@ from speechgmm.corpus.readers.machines import read_dcase, read_mimii
 from speechgmm.corpus.readers.speech_commands import read_speech_commands
 from speechgmm.corpus.readers.textgrid import read_textgrids
 from speechgmm.corpus.readers.timit import read_timit
-from speechgmm.corpus.spec import TimitSpec
 from speechgmm.errors import DataError
 from speechgmm.io import audio_formats
 

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from speechgmm.config import load_config, make_config
 from speechgmm.corpus import Corpus, CorpusSpec, Utterance, check_leaks, read_corpus, same_audio
+from speechgmm.corpus.reader_specs import TextGridSpec, TimitSpec
 from speechgmm.corpus.readers.kaldi import read_kaldi
 from speechgmm.corpus.readers.librispeech import read_librispeech
 from speechgmm.corpus.readers.speech_commands import read_speech_commands
 from speechgmm.corpus.readers.textgrid import read_textgrids
 from speechgmm.corpus.readers.timit import CORE_DEV, CORE_TEST, FOLDS, PHONES, fold_phone, read_timit
-from speechgmm.corpus.spec import LabelSpec, SplitSpec, TextGridSpec, TimitSpec
+from speechgmm.corpus.spec import LabelSpec, SplitSpec
 from speechgmm.corpus.splits import split_by_fraction
 from speechgmm.errors import ConfigError, DataError
 
@@ -494,9 +495,7 @@ def test_the_lists_of_speech_commands_are_its_split(tmp_path: Path) -> None:
     )
     corpus = read_speech_commands(root, "word")
     assert {u.split for u in corpus} == {""}
-    assert corpus.notes == (
-        "1 recordings are not named as Speech Commands names them and are not used, such as no/strange.wav",
-    )
+    assert corpus.notes == ("1 recording is not named as in Speech Commands and not used, such as no/strange.wav",)
     tree(
         root, {"validation_list.txt": "yes/bb22_nohash_1.wav\n", "testing_list.txt": "no/cc33_nohash_0.wav\nno/x.wav\n"}
     )
@@ -589,8 +588,8 @@ def test_everything_wrong_with_textgrids_is_listed_at_once(tmp_path: Path) -> No
     refused(error, "a.TextGrid: its interval tiers are 'phones', 'words'; say which in corpus.textgrid.tier")
     refused(error, "b.TextGrid: not a TextGrid that can be read", "c.TextGrid: no recording of that name beside it")
     refused(error, "d.TextGrid: two recordings: d.flac and d.wav")
-    refused(error, "e.TextGrid, interval at 0.500 s: 'c' shares its millisecond with another interval")
-    with pytest.raises(DataError, match=r"d.TextGrid: no interval tier 'words' .*; its interval tiers are 'phones'"):
+    refused(error, "e.TextGrid, 'c' from 0.500 to 0.500 s: another interval has the same times, to the millisecond")
+    with pytest.raises(DataError, match=r"e.TextGrid: no interval tier 'words' .*; its interval tiers are 'phones'"):
         read_textgrids(root, "x", TextGridSpec(tier="words"))
 
 
@@ -608,7 +607,7 @@ WHAT_TEXTGRIDS_ARE = {
     "two tiers": (
         grid(PHONE_TIER).replace("size = 1", "size = 2").encode()
         + grid(PHONE_TIER).partition("item []:\n")[2].replace("item [1]", "item [2]").encode(),
-        "two interval tiers are called 'phones'; rename one of them in Praat",
+        "two interval tiers are called 'phones'; rename one of them",
     ),
 }
 

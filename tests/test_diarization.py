@@ -305,6 +305,15 @@ def test_diarize_writes_turns_figures_and_a_picture(
     assert judged.endswith("without 0.25 s on each side of the reference's boundaries")
     assert command("diarize", trained / "calls", *model, *said, "--collar", "1000") == 0
     assert capsys.readouterr().out.count("nothing to compare: within --collar") == 3
+    (tmp_path / "a.uem").write_text("two 1 0 2.5\n")
+    two = (trained / "calls" / "two.wav", *model, *said)
+    assert command("diarize", *two, "--uem", tmp_path / "a.uem") == 0
+    der = diarization_errors(reference, heard, regions=[(0, 2.5)]).der
+    assert f"DER {100 * der:.1f} %" in capsys.readouterr().out
+    assert der != diarization_errors(reference, heard).der
+    (tmp_path / "a.uem").write_text("three 1 0 2.5\n")
+    assert command("diarize", *two, "--uem", tmp_path / "a.uem") == 1
+    assert "no stretch of 'two'; it has three" in capsys.readouterr().err
 
 
 def test_a_diarizer_has_the_same_bytes_every_time(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -355,13 +364,19 @@ def test_recordings_in_which_nobody_speaks_are_named(
 
 def test_what_cannot_be_asked_for_is_said(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     call, model = trained / "calls" / "two.wav", ("--model", trained / "d.safetensors", "-q")
+    (tmp_path / "other").touch()
     (tmp_path / "other.rttm").write_text("SPEAKER else 1 0 1 <NA> <NA> ann <NA> <NA>\n")
     for status, words, options in (
         (2, "--picture draws into a folder", ("--picture",)),
         (2, "--collar is for metrics", ("--collar", "0.25")),
+        (2, "--uem is for metrics", ("--uem", tmp_path / "x.uem")),
+        (1, "it covers nothing", ("--reference", trained / "said.rttm", "--uem", tmp_path / "other")),
         (1, "has no turn of 'two'", ("--reference", tmp_path / "other.rttm")),
         (1, "50 speakers are asked for", ("--n-speakers", "50")),
-        (2, "a file for each recording needs a folder", ("--out", tmp_path / "other.rttm")),
+        (2, "a file for each recording needs a folder", ("--out", tmp_path / "other")),
+        (2, "its suffix is not that of csv", ("--out", tmp_path / "x.rttm", "--format", "csv")),
+        (2, "prints metrics, which cannot stand within csv", ("--reference", trained / "said.rttm", "--format", "csv")),
+        (2, "is the reference", ("--reference", trained / "said.rttm", "--out", trained / "said.rttm")),
         (2, "several recordings are called 'two'", (call,)),
     ):
         assert command("diarize", call, *model, *options) == status

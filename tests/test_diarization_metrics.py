@@ -93,6 +93,39 @@ def test_the_jaccard_error_rate_is_that_of_pyannote_metrics(seed: int, collar: f
     assert errors.jer == pytest.approx(by_pyannote(seed, collar, skip_overlap)[1])
 
 
+REGIONS = [[(0.0, 5.0)], [(2.5, 4.0), (3.5, 9.25), (11.0, 12.0)], [(100.0, 200.0)]]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("regions", REGIONS)
+@pytest.mark.parametrize("collar", [0.0, 0.5])
+def test_errors_within_regions_are_those_of_pyannote_metrics_with_a_uem(
+    seed: int, regions: list[tuple[float, float]], collar: float
+) -> None:
+    from pyannote.core import Annotation, Segment, Timeline
+    from pyannote.metrics.diarization import DiarizationErrorRate
+
+    sides = []
+    for turns in drawn(seed):
+        side = Annotation()
+        for n, turn in enumerate(turns):
+            side[Segment(turn.start, turn.end), n] = turn.speaker
+        sides.append(side)
+    uem = Timeline([Segment(*region) for region in regions])
+    parts = DiarizationErrorRate(collar=collar)(*sides, uem=uem, detailed=True)
+    errors = diarization_errors(*drawn(seed), collar=collar, convention="pyannote", regions=regions)
+    found = [errors.speech, errors.miss, errors.false_alarm, errors.confusion]
+    wanted = [parts[name] for name in ("total", "missed detection", "false alarm", "confusion")]
+    np.testing.assert_allclose(found, wanted, atol=1e-9)
+
+
+def test_a_region_over_everything_changes_nothing_and_one_that_is_turned_is_refused() -> None:
+    sides = drawn(3)
+    assert diarization_errors(*sides, regions=[(-1.0, 1e4)]) == diarization_errors(*sides)
+    with pytest.raises(DataError, match="a region from 2 to 1 s"):
+        diarization_errors(*sides, regions=[(2.0, 1.0)])
+
+
 @pytest.mark.parametrize("case", FROM_MD_EVAL)
 def test_errors_are_those_of_nists_md_eval(case: tuple[int, float, bool]) -> None:
     seed, collar, skip_overlap = case

@@ -131,6 +131,22 @@ def _parsed(text: str, place: Path) -> dict[str, list[object]]:
     return read_rttm(path)  # type: ignore[return-value]
 
 
+def test_only_the_stretches_of_a_uem_count(voices: Path, tmp_path: Path) -> None:
+    uem = tmp_path / "calls.uem"
+    uem.write_text("two 1 0 3\nthree 1 1 2\nthree 1 2.5 4\n")
+    result = run(voices, (*calls_of(voices), f"diarization.uem={uem}"), console=quiet())
+    said, heard = read_rttm(voices.parent / "said.rttm"), read_rttm(result.folder / "hypotheses.rttm")
+    regions = {"two": [(0, 3)], "three": [(1, 2), (2.5, 4)]}
+    two, three = (diarization_errors(said[name], heard[name], regions=own) for name, own in regions.items())
+    assert result.metrics["der"]["value"] == pytest.approx((two + three).der, abs=2e-3)
+    assert [float(row["speech"]) for row in table(result.folder / "recordings.tsv")] == [two.speech, three.speech]
+    uem.write_text("two 1 0 3\n")
+    with pytest.raises(DataError, match=r"calls.uem: no stretch of 'three'; it has two"):
+        run(voices, (*calls_of(voices), f"diarization.uem={uem}"), output=tmp_path / "other", console=quiet())
+    with pytest.raises(ConfigError, match=r"diarization.uem names stretches .* and there are none; set both"):
+        run(voices, (f"diarization.uem={uem}",), output=tmp_path / "other", console=quiet())
+
+
 def test_recordings_with_references_are_tested_as_they_are_and_the_collar_counts(voices: Path, tmp_path: Path) -> None:
     result = run(voices, calls_of(voices), console=quiet())
     said, heard = read_rttm(voices.parent / "said.rttm"), read_rttm(result.folder / "hypotheses.rttm")

@@ -44,7 +44,8 @@ from speechgmm.errors import ConfigError, DataError, ModelFileError, RecordingWa
 from speechgmm.evaluation import cllr_min, eer, rank_trials
 from speechgmm.features import moments
 from speechgmm.features.augment import Copy
-from speechgmm.io.timed_labels import TimedLabel, write_textgrid
+from speechgmm.io.label_files.textgrid import write_textgrid
+from speechgmm.io.timed_labels import TimedLabel
 from speechgmm.report.page import write_report
 from speechgmm.tasks.classification.change_command import Enrol
 from speechgmm.tasks.classification.codec import read_model_file

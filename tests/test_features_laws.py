@@ -453,7 +453,7 @@ def test_a_spec_that_cannot_hold_at_a_rate_is_refused_with_what_would_do(choices
         ({"preset": "kaldi", "use_energy": True, "c0": "drop"}, "leaves the energy out again"),
         ({"n_ceps": 1, "c0": "drop"}, "leaves no cepstra"),
         ({"preset": "asvspoof", "kind": "mfcc"}, "bands are linear in Hz; leave kind out"),
-        ({"kind": "plp"}, "one of mfcc, lfcc"),
+        ({"kind": "rasta"}, "one of mfcc, lfcc"),
         ({"preset": "asvspoof", "use_energy": True}, "has no log energy"),
         ({"delta_window": 3}, "no effect without deltas"),
         ({"delta_method": "htk"}, "no effect without deltas"),

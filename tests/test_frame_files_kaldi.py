@@ -131,6 +131,27 @@ def test_a_list_names_files_of_other_formats_and_places_with_colons(tmp_path: Pa
     assert parse_entry("/d/x.ark:7[1:2]", "", "u") == FrameSource(Path("/d/x.ark"), "u", 7, 1, 3)
 
 
+@settings(max_examples=40)
+@given(
+    scp=st.text("ab1:[]|,-\n\t /.é\0", max_size=40),
+    segments=st.text("ab12.-\n eXn", max_size=30)
+    | st.sampled_from(["s utt9 0 1e300\n", "s utt9 nan 1\n", "s utt9 1e9 -1\n"]),
+)
+def test_any_list_and_any_segments_give_sources_or_a_data_error(
+    tmp_path_factory: pytest.TempPathFactory, scp: str, segments: str
+):
+    folder = tmp_path_factory.getbasetemp() / "lists"
+    folder.mkdir(exist_ok=True)
+    text = written_by_kaldi(folder).read_text()
+    (folder / "segments").write_text(segments, "utf-8")
+    for content in (scp, text + scp, text):
+        (folder / "feats.scp").write_text(content, "utf-8")
+        with suppress(DataError):
+            for source in list_sources(folder).values():
+                with suppress(DataError):
+                    assert len(read_frames(source))
+
+
 @pytest.mark.parametrize("above", [0, 1, 2])
 def test_relative_paths_are_found_where_kaldis_scripts_were_run(tmp_path: Path, above: int):
     folder = tmp_path / "data" / "train"

@@ -270,8 +270,8 @@ def test_a_kaldi_directory_a_manifest_and_an_audio_folder_are_read_as_what_they_
     for kind, files, place in (
         ("kaldi", {"data/wav.scp": "{id} {path}\n", "data/utt2spk": "{id} {speaker}\n"}, "data"),
         ("manifest", {"list.tsv": "c/{name}\t{speaker}\n"}, "list.tsv"),
-        ("manifest", {"c/metadata.csv": "{name},{speaker}\n"}, "c"),
-        ("manifest", {"c/metadata.jsonl": '{{"file_name": "{name}", "speaker": "{speaker}"}}\n'}, "c"),
+        ("audiofolder", {"c/metadata.csv": "{name},{speaker}\n"}, "c"),
+        ("audiofolder", {"c/metadata.jsonl": '{{"file_name": "{name}", "speaker": "{speaker}"}}\n'}, "c"),
     ):
         heads = {"list.tsv": "path\tspeaker\n", "c/metadata.csv": "file_name,speaker\n"}
         for file, line in files.items():

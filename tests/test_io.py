@@ -378,8 +378,8 @@ def test_a_model_file_that_is_not_whole_not_ours_or_newer_is_refused(tmp_path: P
     save_file({"x": np.zeros(3)}, path)
     with pytest.raises(ModelFileError, match="not one of speechgmm's"):
         load_models(path)
-    save_file({"x": np.zeros(3)}, path, metadata={"speechgmm": json.dumps({"format": 3})})
-    with pytest.raises(ModelFileError, match="model format 3; this version reads up to 2"):
+    save_file({"x": np.zeros(3)}, path, metadata={"speechgmm": json.dumps({"format": 4})})
+    with pytest.raises(ModelFileError, match="model format 4; this version reads up to 3"):
         load_models(path)
     save_file({"x": np.zeros(3)}, path, metadata={"speechgmm": json.dumps({"format": 1})})
     with pytest.raises(ModelFileError, match=r"header\.labels is missing"):

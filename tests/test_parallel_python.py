@@ -1,6 +1,9 @@
 """Laws of public parallelism: the number of workers changes no byte, and a fit in somebody's pool starts no threads."""
 
 import multiprocessing
+import os
+import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +23,7 @@ from speechgmm.errors import ConfigError, FitError, SpeechGMMError
 from speechgmm.gmm import DiagGMM, FrameSource, update
 from speechgmm.gmm.adaptation import adapt_map
 from speechgmm.gmm.concurrency import suited_backend
-from speechgmm.parallel import free_workers, thread_pool
+from speechgmm.parallel import PYTHON_TURN, free_workers, thread_pool
 from speechgmm.tasks.classification.estimation import adapt_classes
 
 JOBS = (1, 2, 3, -1)
@@ -244,3 +247,48 @@ def test_a_pool_gives_results_in_order_and_begins_no_more_than_a_few_ahead() -> 
         assert list(results) == [number * number for number in range(3, 100)]
     with pytest.raises(ZeroDivisionError), parallel.thread_pool(2) as spread:
         list(spread(lambda number: 1 // number, [1, 0, 1]))
+
+
+def test_a_blas_that_is_loaded_while_others_are_held_to_one_thread_is_held_and_let_go_with_them() -> None:
+    program = (
+        "import numpy, sys\n"
+        "from threadpoolctl import threadpool_info\n"
+        "from speechgmm.config import load_config\n"
+        "from speechgmm.gmm.compiled import compiled_pass\n"
+        "from speechgmm.parallel import one_blas_thread\n"
+        "def threads(): return [one['num_threads'] for one in threadpool_info() if one['user_api'] == 'blas']\n"
+        "assert 'scipy.linalg' not in sys.modules\n"
+        "found = [threads()]\n"
+        "with one_blas_thread():\n"
+        "    with one_blas_thread():\n"
+        "        compiled_pass()\n"
+        "        found.append(threads())\n"
+        "    found.append(threads())\n"
+        "found.append(threads())\n"
+        "print(found)\n"
+    )
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "[[2], [1, 1], [1, 1], [2, 2]]"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork")
+def test_a_process_that_is_forked_while_a_thread_fits_can_fit() -> None:
+    has_turn, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with PYTHON_TURN:
+            has_turn.set()
+            go_on.wait(0.2)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert has_turn.wait(5)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if PYTHON_TURN.acquire(timeout=5) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    go_on.set()
+    holder.join()
+    assert PYTHON_TURN.acquire(timeout=5)
+    PYTHON_TURN.release()

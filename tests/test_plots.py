@@ -23,7 +23,8 @@ from speechgmm.engine.runs import RunResult
 from speechgmm.errors import ConfigError, DataError, ShapeError
 from speechgmm.evaluation import Application, Trials, eer, error_rates, pav_llrs, rank_trials
 from speechgmm.gmm import DiagGMM
-from speechgmm.io.timed_labels import TimedLabel, write_textgrid
+from speechgmm.io.label_files.textgrid import write_textgrid
+from speechgmm.io.timed_labels import TimedLabel
 from speechgmm.plots.confusion import similarity_order
 from speechgmm.plots.detection import NATS_PER_LOG10, histogram_shares, tippett_shares
 from speechgmm.report.svg import to_svg
@@ -405,7 +406,7 @@ def test_a_feature_without_a_value_in_places_is_blank_there_alone() -> None:
         ({"segments": [(0, 1)]}, r"segments\[0\] is \(0, 1\); expected \(start, end, label\)"),
         ({"segments": 5}, r"segments is 5; expected segments \(start, end, label\)"),
         ({"segments": [(1, 0, "a")]}, r"segments\[0\] is from 1 to 0 s; expected start <= end"),
-        ({"segments": [(0, 1, "a")], "tier": "words"}, "tier is 'words', and segments are no TextGrid"),
+        ({"segments": [(0, 1, "a")], "tier": "words"}, "tier is 'words', and segments are no label file"),
     ],
 )
 def test_times_that_cannot_be_drawn_are_refused(options: dict[str, object], message: str) -> None:

@@ -23,7 +23,7 @@ from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.gmm import DiagGMM
 from speechgmm.hmm import HMM, Recogniser, Units, estimate_bigram, left_to_right
 from speechgmm.tasks.classification.command import Score
-from speechgmm.tasks.options import TimesFormat
+from speechgmm.tasks.options import LabelsFormat
 from speechgmm.tasks.recognition.codec import read_recogniser, serialise_recogniser
 from speechgmm.tasks.recognition.command import Align, Recognise
 from speechgmm.tasks.recognition.decoding import with_silence_of_transcripts
@@ -490,7 +490,7 @@ def test_a_label_with_a_space_is_one_word_where_each_recording_has_one(
     merged = run(commands, ["recognition.count_as={zoom in: up}"], output=commands.parent / "merged", console=quiet())
     assert {row["reference"] for row in table(merged.folder / "pairs.tsv")} == {"up", "down"}
     capsys.readouterr()
-    options = {"model": result.folder, "audio": [commands.parent / "11.wav"], "form": TimesFormat.jsonl, "quiet": True}
+    options = {"model": result.folder, "audio": [commands.parent / "11.wav"], "form": LabelsFormat.jsonl, "quiet": True}
     assert Align(text="zoom  in", **options).run() == 0  # type: ignore[arg-type]
     assert [word["label"] for word in json.loads(capsys.readouterr().out)["words"]] == ["zoom in"]
     with pytest.raises(DataError, match="no pronunciation of 1 words: in "):

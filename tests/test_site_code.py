@@ -173,7 +173,8 @@ def run_command(words: list[str]) -> None:
         return
     if words[0] == "python":
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-        subprocess.run([sys.executable, REPOSITORY / words[1], *words[2:]], check=True, env=environment)
+        script = Path(words[1]) if Path(words[1]).is_file() else REPOSITORY / words[1]
+        subprocess.run([sys.executable, script, *words[2:]], check=True, env=environment, stdout=subprocess.DEVNULL)
         return
     assert words[0] == "speechgmm", f"{words[0]} is no command of ours: mark the block as not run"
     target = words[words.index(">") + 1] if ">" in words else None

@@ -226,7 +226,7 @@ def test_a_run_that_streams_writes_the_bytes_of_one_in_memory(
     monkeypatch.setattr(pieces_module, "PART", 1000)
     monkeypatch.setattr("speechgmm.gmm.layout.BATCH", 2048)
     monkeypatch.setattr("speechgmm.gmm.layout.block_size", lambda *_: 1024)
-    monkeypatch.setattr("speechgmm.gmm.fit.block_size", lambda *_: 1024)
+    monkeypatch.setattr("speechgmm.gmm.preparation.block_size", lambda *_: 1024)
     monkeypatch.setattr("speechgmm.gmm.adaptation.block_size", lambda *_: 1024)
     loads = 0
     load = pieces_module.Piece.load

@@ -10,7 +10,9 @@ from praatio import textgrid as praat
 
 from speechgmm.corpus.readers.textgrid import read_textgrids
 from speechgmm.errors import DataError
-from speechgmm.io.timed_labels import TimedLabel, ctm, json_line, textgrid, write_textgrid
+from speechgmm.io.label_files.ctm import ctm
+from speechgmm.io.label_files.textgrid import textgrid, write_textgrid
+from speechgmm.io.timed_labels import TimedLabel, json_line
 
 WORDS = [TimedLabel("one", 0.1, 0.1 + 0.2, 0.5), TimedLabel('say "two"', 0.1 + 0.2, 0.75), TimedLabel("é", 0.9, 1.0)]
 

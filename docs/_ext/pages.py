@@ -11,6 +11,7 @@ REPOSITORY = DOCS.parent
 SHOWN_AS = {
     "recipes/README.md": "results/recipes.md",
     "recipes/presets.md": "results/presets.md",
+    "recipes/features.md": "results/features.md",
     "benchmarks/README.md": "results/benchmarks.md",
     "benchmarks/RESULTS.md": "results/speed.md",
     "ARCHITECTURE.md": "project/architecture.md",

@@ -1,5 +1,6 @@
 """The application: how a command is made of a value with options, and what ends it."""
 
+import errno
 import io
 import os
 import sys
@@ -40,6 +41,7 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
         "align": "tasks.recognition.command:Align",
         "cluster": "tasks.clustering.command:Cluster",
         "diarize": "tasks.diarization.command:Diarize",
+        "vad": "cli.vad_command:Vad",
     },
     "Look at results": {
         "inspect": "cli.file_commands:Inspect",
@@ -48,6 +50,12 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
         "report": "cli.experiment_commands:Report",
         "evaluate": "cli.score_files:Evaluate",
         "fuse": "cli.score_files:Fuse",
+    },
+    "Other programs": {
+        "export-corpus": "cli.data_export_commands:ExportCorpus",
+        "export-scores": "cli.data_export_commands:ExportScores",
+        "export-model": "cli.export_command:Export",
+        "import-model": "tasks.classification.import_command:Import",
     },
     "Maintain": {
         "enrol": "tasks.classification.change_command:Enrol",
@@ -81,6 +89,10 @@ def options_of(arguments: Sequence[str], params: Sequence[Any]) -> list[str]:
     there = {option for param in params for option in param.opts}
     wanted = [f"--{name.replace('_', '-')}" for given in arguments for name in OPTIONS.get(given, (given,))]
     return [option for option in dict.fromkeys(wanted) if option in there]
+
+
+SHOWN_OF_A_PATH: Final = 60
+"""Characters of a path that is too long that its error shows."""
 
 
 class Command(Protocol):
@@ -151,6 +163,20 @@ class _Commands(_PlainHelp, TyperGroup):
                 text = f"{error} ({', '.join(options)})" if options else str(error)
             print(f"error: {visible(text)}", file=sys.stderr)
             raise typer.Exit(2 if isinstance(error, ConfigError | ModelFileError) else 1) from None
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            if "--debug" in sys.argv:
+                traceback.print_exc()
+            print(f"error: {visible(_too_long(str(error.filename)))}", file=sys.stderr)
+            raise typer.Exit(2) from None
+
+
+def _too_long(name: str) -> str:
+    return (
+        f"{name[:SHOWN_OF_A_PATH]}...: a path of {len(name)} characters, and no file has one so long; expected names "
+        "of at most 255 bytes, and about 4000 with all folders. Is a text given where a file is expected?"
+    )
 
 
 class _Command(_PlainHelp, TyperCommand):
@@ -180,6 +206,7 @@ def loaded_command(name: str) -> Any:
     def run(**given: Any) -> None:
         messages = Messages(**{name: given.pop(name) for name in of_messages})
         with messages.handled(given):
+            _refuse_zero_bytes(given)
             command: Command = made(**given)
             failed = command.run()
         if failed:
@@ -193,6 +220,18 @@ def loaded_command(name: str) -> Any:
     panel = next(title for title, commands in GROUPS.items() if name in commands)
     single.command(name, cls=_Command, rich_help_panel=panel)(run)
     return typer.main.get_command(single)
+
+
+def _refuse_zero_bytes(given: Mapping[str, Any]) -> None:
+    """Refuse a zero byte in what names a file or anything else: the system would raise an error that names nothing.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    for name, value in given.items():
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(one, str | Path) and "\0" in str(one):
+                raise ConfigError(f"{str(one)[:SHOWN_OF_A_PATH]!r} has a zero byte in it", arguments=(name,))
 
 
 def fields_of(made: Callable[..., Any]) -> dict[str, Parameter]:

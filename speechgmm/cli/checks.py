@@ -14,6 +14,7 @@ from speechgmm.corpus import Corpus
 from speechgmm.engine.console import Console
 from speechgmm.engine.job import prepare
 from speechgmm.engine.run_report import data_table
+from speechgmm.errors import counted
 from speechgmm.io.locks import using_cache
 from speechgmm.report.text import duration, print_table
 
@@ -58,7 +59,7 @@ def check_and_print(config: Path, overrides: Sequence[str], *, quiet: bool) -> i
         print(f"... and {len(rows) - len(shown)} more rows")
     lengths = np.array(features.durations)
     print(
-        f"\nall {len(job.corpus.paths())} recordings were read; {len(lengths)} utterances can be used, "
+        f"\nall {len(job.corpus.paths())} recordings were read; {counted(len(lengths), 'utterance')} can be used, "
         f"{duration(float(lengths.sum()))}: "
         f"{lengths.min():.2f} to {lengths.max():.2f} s, median {np.median(lengths):.2f} s"
     )

@@ -12,6 +12,7 @@ from speechgmm.errors import ConfigError
 from speechgmm.tasks.options import ConfigFile, JobsOfRun, Overrides, Quiet, TableForm, TableFormat
 
 if TYPE_CHECKING:
+    from speechgmm.cli.data_export_commands import ExportCorpus
     from speechgmm.engine.runs import RunResult
 
 
@@ -55,7 +56,7 @@ class _Experiment:
         from speechgmm.engine.console import Console
         from speechgmm.engine.runs import run
 
-        overrides = _overrides(self)
+        overrides = overrides_of(self)
         if self.scheduler is not None:
             overrides += ["parallel.backend=dask", f"parallel.scheduler={self.scheduler}"]
         experiment = load_config(self.config, overrides, trust_cluster=self.trust_cluster)
@@ -105,7 +106,7 @@ class Run(_Experiment):
         if self.tune:
             from speechgmm.engine.tuning import check_tunable
 
-            check_tunable(self.config, _overrides(self))
+            check_tunable(self.config, overrides_of(self))
         result = self._result("run", verify_audio=self.verify_audio)
         print_result(result)
         if self.tune:
@@ -120,7 +121,7 @@ class Run(_Experiment):
         from speechgmm.engine.tuning import plan_tuning, tune
         from speechgmm.report.text import duration
 
-        overrides, console, folder = _overrides(self), Console(quiet=self.quiet), result.folder
+        overrides, console, folder = overrides_of(self), Console(quiet=self.quiet), result.folder
         plan = plan_tuning(self.config, overrides, result)
         console.say(
             f"tuning: {len(plan.points)} settings, about {duration(plan.seconds)} by the time of this run (longer if "
@@ -183,7 +184,7 @@ class Sweep(_Experiment):
         from speechgmm.engine.sweeps import grid_points, sweep
 
         points = grid_points(self.grid or (), self.points)
-        found = sweep(self.config, points, _overrides(self), output=self.out, console=Console(quiet=self.quiet))
+        found = sweep(self.config, points, overrides_of(self), output=self.out, console=Console(quiet=self.quiet))
         print_sweep(found, _command(self.config, self.overrides, found.winner))
 
 
@@ -250,9 +251,10 @@ class Report:
 
     def run(self) -> None:
         """Write the page, and print where it is."""
+        from speechgmm.io.terminal import tell
         from speechgmm.report.page import write_report
 
-        print(write_report(self.folder, self.out, audio=self.audio, audio_root=self.audio_root))
+        print(write_report(self.folder, self.out, audio=self.audio, audio_root=self.audio_root, say=tell))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,7 +270,7 @@ class Check:
         """Print what was found; returns how many utterances cannot be used."""
         from speechgmm.cli.checks import check_and_print
 
-        return check_and_print(self.config, _overrides(self), quiet=self.quiet)
+        return check_and_print(self.config, overrides_of(self), quiet=self.quiet)
 
 
 def _command(
@@ -283,7 +285,7 @@ def _command(
     return shlex.join([*words, *(("--out", shown(out)) if out is not None else ())])
 
 
-def _overrides(command: _Experiment | Check) -> list[str]:
+def overrides_of(command: "_Experiment | Check | ExportCorpus") -> list[str]:
     """The settings that replace those of the configuration."""
     jobs = [] if command.jobs is None else [f"parallel.n_jobs={command.jobs}"]
     return [*(command.overrides or ()), *jobs]

@@ -1,7 +1,7 @@
 """What a file or folder holds, for a person; and the cache."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from speechgmm.config import cache_folder
 from speechgmm.engine.model_cache import SUFFIX
 from speechgmm.engine.run_folder import RunFolder
-from speechgmm.errors import ConfigError, DataError
+from speechgmm.errors import ConfigError, DataError, counted
 from speechgmm.io.container import kind_of
 from speechgmm.io.feature_store import SPEC, FeatureStore
 from speechgmm.io.locks import clearing_cache
@@ -77,9 +77,10 @@ def _run(run: RunFolder) -> Iterator[str]:
 def _features(path: Path) -> Iterator[str]:
     entries = FeatureStore(path).entries()
     total = sum(entry.duration for entry in entries)
-    yield f"{path}: features of {len(entries)} recordings, {duration(total)}, {sum(e.n_frames for e in entries)} frames"
+    n_frames = sum(entry.n_frames for entry in entries)
+    yield f"{path}: features of {counted(len(entries), 'recording')}, {duration(total)}, {n_frames} frames"
     about = _spec(path)
-    yield f"made from {about['sample_rate']} Hz, channel {about['channel']}"
+    yield f"made from {_source(about)}"
     yield ", ".join(f"{key} {value}" for key, value in about["features"].items())
 
 
@@ -103,7 +104,7 @@ def describe_cache(folder: Path | None) -> str:
         about = _spec(store)
         lines.append(
             f"  features/{store.name}: {len(entries)} recordings, {_size(store)}, "
-            f"{about['features'].get('preset', '?')} at {about['sample_rate']} Hz"
+            f"{about['features'].get('preset', 'frames')}, {_source(about)}"
         )
     models = cache / "models"
     lines.append(f"  models: {len(list(models.glob(f'*{SUFFIX}')))} trained models, {_size(models)}")
@@ -156,6 +157,13 @@ def _spec(store: Path) -> dict[str, Any]:
     except (ValueError, AttributeError):
         pass
     raise DataError(f"{store / SPEC}: damaged; a run that uses these features writes it again, or remove the folder")
+
+
+def _source(about: Mapping[str, Any]) -> str:
+    """What features of a store were made from."""
+    if "given_dims" in about["features"]:
+        return f"frames of {about['features']['given_dims']} dimensions that another program computed"
+    return f"{about['sample_rate']} Hz, channel {about['channel']}"
 
 
 def _is_hex(name: str, length: int) -> bool:

@@ -95,7 +95,7 @@ def label_for(layout: Layout, purpose: Preset) -> str:
         DataError: The corpus has none that fits.
     """
     columns = {name.lower(): name for name in layout.columns}
-    if layout.label is not None and layout.keys["kind"] in ("folder", "textgrid"):
+    if layout.label is not None and layout.keys["kind"] in ("folder", "textgrid", "label_files"):
         return layout.label
     named = [columns[name] for name in (*purpose.columns, *OF_ANY_CLASS) if name in columns]
     if named:

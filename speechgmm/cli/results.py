@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from speechgmm.engine.run_folder import RunFolder
+from speechgmm.errors import counted
 from speechgmm.io.run_files import RunFile
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def print_features(result: "RunResult") -> None:
     """What was extracted."""
     features = result.features
     n_frames = sum(piece.stop - piece.first for piece in features.pieces)
-    print(f"{len(features.corpus)} utterances, {duration(sum(features.durations))}, {n_frames} frames")
+    print(f"{counted(len(features.corpus), 'utterance')}, {duration(sum(features.durations))}, {n_frames} frames")
     if features.rejected:
         print(f"{len(features.rejected)} left out: {shown(result.folder / RunFile.REJECTED)}")
     if features.pieces:

@@ -18,6 +18,7 @@ MEANINGS: Final = {
     "label": "the column that is to be told: its values are the classes",
     "folder": "what names of files say: what the parentheses match is the column group",
     "textgrid": "the tier whose intervals are the items",
+    "label_files": "the format, and the tier whose labels are the items",
     "group": "its values never stand in training and in the test at once, and intervals go by it",
     "split": "what is tested",
     "sample_rate": "Hz, that all recordings have or are resampled to",

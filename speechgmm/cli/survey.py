@@ -190,8 +190,9 @@ def wishes(
         advice = f"write a manifest with a column {what!r}"
         if kind == "folder":
             advice += " or say where names have it (corpus.group: group and corpus.folder.group_from)"
-        elif kind == "textgrid" and what == "speaker":
-            advice = "put the recordings and TextGrids of each speaker into a folder named after the speaker"
+        elif kind in ("textgrid", "label_files") and what == "speaker":
+            files = "TextGrids" if kind == "textgrid" else "label files"
+            advice = f"put the recordings and {files} of each speaker into a folder named after the speaker"
         yield (
             f"no {what} is known: recordings of one {what} may be in training and in the test, and the result is then "
             f"better than it will be in use; {advice}"

@@ -9,7 +9,7 @@ from typing import Any
 from speechgmm.config.keys import known_keys, path_keys
 from speechgmm.config.presets import sets_key
 from speechgmm.config.yaml_text import plain_values
-from speechgmm.corpus.spec import belongs_to_kind
+from speechgmm.corpus.spec import COLUMN, belongs_to_kind
 from speechgmm.errors import ConfigError
 
 
@@ -67,7 +67,7 @@ def _apply(values: dict[str, Any], override: str) -> tuple[str, ...]:
         value = plain_values(text, key)[0] if text.strip() else None
     except ConfigError:
         value = text
-    if isinstance(value, str) and tuple(parts) in path_keys():
+    if isinstance(value, str) and tuple(parts) in path_keys() and not value.startswith(COLUMN):
         value = str(Path(os.path.expandvars(value)).expanduser().absolute())
     inner = values
     for part in parts[:-1]:

@@ -18,6 +18,7 @@ import yaml
 from speechgmm.config.spec import Config
 from speechgmm.config.task_settings import section_type, whole_config
 from speechgmm.errors import ConfigError
+from speechgmm.features.kinds import settings_of_given
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def with_preset(values: Mapping[str, Any]) -> dict[str, Any]:
     """Plain values with those of the preset that ``defaults`` names beneath them; without one, the values.
 
     What the values set wins, key by key; a list, or a key below a section's key, is taken whole. A section or key that
-    is null there is as if the preset did not have it.
+    is null there is as if the preset did not have it. So is what frames that are given have no use for.
 
     Raises:
         ConfigError: The values ask for another task than the preset is for.
@@ -101,13 +102,24 @@ def with_preset(values: Mapping[str, Any]) -> dict[str, Any]:
     name = values.get("defaults")
     if not isinstance(name, str) or name not in preset_names():
         return dict(values)  # what it is instead is refused where all values are
-    settings = preset(name).settings
+    settings = _of_use(preset(name).settings, values)
     for key, value in settings.items():
         if not isinstance(value, Mapping) and values.get(key, value) != value:
             raise ConfigError(
                 f"{key} is {values[key]!r}, and defaults: {name} sets {value!r}; leave out one of the two"
             )
     return _merged(settings, values, whole_config())
+
+
+def _of_use(settings: Mapping[str, Any], values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Settings of a preset without those that frames have no use for, where the values say that frames are given."""
+    features = values.get("features")
+    kind = features.get("kind") if isinstance(features, Mapping) else None
+    reads = settings_of_given(kind)
+    if reads is None:
+        return settings
+    read = {key: value for key, value in settings.get("features", {}).items() if key in reads}
+    return {**{key: value for key, value in settings.items() if key != "augment"}, "features": read}
 
 
 def sets_key(name: object, path: Sequence[str]) -> bool:

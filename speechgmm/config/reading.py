@@ -94,7 +94,7 @@ def make_config(
     """Validate plain values into a Config. Raises ConfigError naming key, line and likely mistake.
 
     >>> make_config({"corpus": {"kind": "folder", "root": "birds", "split": "fraction"}}).corpus.split
-    SplitSpec(kind='fraction', test=0.2, folds=5, by=None, disjoint=True)
+    SplitSpec(kind='fraction', test=0.2, folds=5, column='split', names=None, by=None, disjoint=True)
     """
     try:
         return _made(values, source, lines or {})

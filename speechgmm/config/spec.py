@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, TypeVar
 from speechgmm.corpus.spec import CorpusSpec
 from speechgmm.errors import ConfigError
 from speechgmm.features.augment import AugmentSpec
-from speechgmm.features.kinds import are_given, kind_name
+from speechgmm.features.kinds import are_given, kind_name, reads
 from speechgmm.features.spec import FeatureSpec
 from speechgmm.gmm.spec import ModelSpec
 from speechgmm.setting import FORBID_UNKNOWN, setting
@@ -186,6 +186,11 @@ class Config:
         """Refuse what no task can do."""
         if self.features.cmvn == "speaker" and self.corpus.label == "speaker":
             raise ConfigError(CMVN_BY_SPEAKER)
+        if self.augment.warps and not are_given(self.features) and not reads(self.features, "warp"):
+            raise ConfigError(
+                f"augment.warps moves the filters of a front end, and features.kind: {kind_name(self.features)} has "
+                "none; leave augment.warps out"
+            )
         if are_given(self.features):
             self._check_given()
         elif self.corpus.features is not None:
@@ -193,6 +198,16 @@ class Config:
                 f"corpus.features is {self.corpus.features!r}, and features.kind: {kind_name(self.features)} computes "
                 "frames from recordings; set features.kind: given, or leave corpus.features out"
             )
+        if self.corpus.vad is not None and self.features.marks_speech:
+            raise ConfigError(
+                f"corpus.vad is {self.corpus.vad!r}, and features.vad, or the kind of features, chooses frames too; "
+                "leave one of them out"
+            )
+
+    @property
+    def chooses_frames(self) -> bool:
+        """Whether only some frames of a recording count: those that a VAD keeps, here or in files."""
+        return self.features.marks_speech or self.corpus.vad is not None
 
     def _check_given(self) -> None:
         """Refuse what has no effect on frames that are read from files."""

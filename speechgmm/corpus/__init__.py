@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import get_args, get_type_hints
 
-from speechgmm.corpus.given_frames import with_frames
 from speechgmm.corpus.labels import relabelled
 from speechgmm.corpus.leaks import check_leaks, same_audio
-from speechgmm.corpus.spec import AsvspoofSpec, CorpusSpec, FolderSpec, SplitSpec, TextGridSpec, TimitSpec
+from speechgmm.corpus.reader_specs import AsvspoofSpec, FolderSpec, LabelFilesSpec, TextGridSpec, TimitSpec
+from speechgmm.corpus.spec import WITH_PATH, CorpusSpec, SplitSpec
 from speechgmm.corpus.splits import Fold, make_split
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance, speaker_column
 from speechgmm.errors import ConfigError, DataError
@@ -41,7 +41,7 @@ def read_corpus(
         spec: The ``corpus`` section.
         path: The manifest or the Kaldi data directory, resolved; None where the kind has none.
         root: The folder of the recordings, resolved; None: the manifest's own.
-        given: Recordings are frames that another program computed (``features.kind: given``).
+        given: Frames are read (``features.kind: given``); `with_frames` says where they are.
         progress: Called with (done, total) while a corpus is generated.
 
     Raises:
@@ -53,8 +53,6 @@ def read_corpus(
     30
     """
     corpus = _read(spec, path=path, root=root, given=given, progress=progress)
-    if given:
-        corpus = with_frames(corpus, spec.features, skip=spec.on_error == "skip")
     return relabelled(corpus.with_plain_labels(), spec)
 
 
@@ -67,15 +65,21 @@ def _read(
     progress: Callable[[int, int], None] | None,
 ) -> Corpus:
     """The corpus with the labels that stand in it."""
-    sections = {"timit": TimitSpec, "textgrid": TextGridSpec, "asvspoof": AsvspoofSpec, "folder": FolderSpec}
+    sections = {
+        "timit": TimitSpec,
+        "textgrid": TextGridSpec,
+        "label_files": LabelFilesSpec,
+        "asvspoof": AsvspoofSpec,
+        "folder": FolderSpec,
+    }
     for kind, section in sections.items():
         if spec.kind != kind and getattr(spec, kind) != section():
             raise ConfigError(f"corpus.{kind} is for a corpus of kind {kind!r}; this one is of kind {spec.kind!r}")
-    if spec.kind in ("manifest", "kaldi"):
+    if spec.kind in WITH_PATH:
         if path is None:
-            what = "its table" if spec.kind == "manifest" else "its data directory"
+            what = {"manifest": "its table", "kaldi": "its data directory"}.get(spec.kind, "its manifests")
             raise ConfigError(f"corpus.path: a corpus of kind {spec.kind!r} needs the path of {what}")
-        return _read_table(spec, path, root)
+        return _read_table(spec, path, root, given=given and spec.features is None)
     if root is None:
         raise ConfigError(f"corpus.root: a corpus of kind {spec.kind!r} needs the folder of its recordings")
     if spec.kind == "espeak":
@@ -94,8 +98,9 @@ def _read(
     return corpus
 
 
-def _read_table(spec: CorpusSpec, path: Path, root: Path | None) -> Corpus:
+def _read_table(spec: CorpusSpec, path: Path, root: Path | None, *, given: bool) -> Corpus:
     from speechgmm.corpus.readers.kaldi import read_kaldi
+    from speechgmm.corpus.readers.lhotse import read_lhotse
     from speechgmm.corpus.readers.manifest import read_manifest
 
     if spec.kind == "manifest":
@@ -107,12 +112,16 @@ def _read_table(spec: CorpusSpec, path: Path, root: Path | None) -> Corpus:
             needs_path=spec.features is None,
             splits=spec.split,
         )
-    return read_kaldi(path, root, spec.label)
+    if spec.kind == "lhotse":
+        return read_lhotse(path, root, spec.label)
+    return read_kaldi(path, root, spec.label, given=given)
 
 
 def _read_folder(spec: CorpusSpec, root: Path, *, given: bool) -> Corpus:
     from speechgmm.corpus.readers.asvspoof import read_asvspoof
+    from speechgmm.corpus.readers.audio_folder import read_audio_folder
     from speechgmm.corpus.readers.folder import read_folder, read_fsdd, with_groups
+    from speechgmm.corpus.readers.label_files import read_label_files
     from speechgmm.corpus.readers.librispeech import read_librispeech
     from speechgmm.corpus.readers.machines import read_dcase, read_mimii
     from speechgmm.corpus.readers.speech_commands import read_speech_commands
@@ -126,11 +135,14 @@ def _read_folder(spec: CorpusSpec, root: Path, *, given: bool) -> Corpus:
         return read_asvspoof(root, spec.label, spec.asvspoof)
     if spec.kind == "textgrid":
         return read_textgrids(root, spec.label, spec.textgrid)
+    if spec.kind == "label_files":
+        return read_label_files(root, spec.label, spec.label_files)
     if spec.kind == "folder":
         return with_groups(read_folder(root, spec.label, given=given), spec.folder.group_from)
     if spec.kind == "sphinx":
         return read_sphinx(root, spec.label, given=given)
     readers = {
+        "audiofolder": read_audio_folder,
         "fsdd": read_fsdd,
         "librispeech": read_librispeech,
         "speech_commands": read_speech_commands,

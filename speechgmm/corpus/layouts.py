@@ -1,7 +1,8 @@
 """What lies in a folder or a table: which reader reads it, and what it finds there.
 
     a table of recordings (.tsv, .csv, .jsonl), under its own names of columns or another's (AudioFolder's file_name)
-    a Kaldi data directory; recordings with TextGrids, beside them or in a folder apart
+    a Kaldi data directory; manifests of lhotse; recordings with label files (TextGrids, ELAN, Audacity, Raven), beside
+    them or apart
     DCASE's task 2, MIMII, the Free Spoken Digit Dataset; TIMIT; a folder for each class
 
 Owns how they are told apart. Opens no recording, and writes nothing.
@@ -12,16 +13,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any
 
-from speechgmm.corpus.readers.files import SPLIT_NAMES, any_below, files_below, recordings_below
+from speechgmm.corpus.label_layouts import find_labelled
+from speechgmm.corpus.reader_specs import TimitSpec
+from speechgmm.corpus.readers.audio_folder import metadata_files, read_audio_folder
+from speechgmm.corpus.readers.files import recordings_below
 from speechgmm.corpus.readers.folder import FSDD_NAME, read_folder, read_fsdd
 from speechgmm.corpus.readers.kaldi import read_kaldi
+from speechgmm.corpus.readers.lhotse import is_lhotse, read_lhotse
 from speechgmm.corpus.readers.machines import is_dcase, is_mimii, read_dcase, read_mimii
 from speechgmm.corpus.readers.manifest import read_manifest
-from speechgmm.corpus.readers.textgrid import Interval, interval_tiers, read_textgrids
 from speechgmm.corpus.readers.timit import read_timit
-from speechgmm.corpus.spec import TextGridSpec, TimitSpec
 from speechgmm.corpus.table_columns import (
     OTHER_NAMES,
     TABLES,
@@ -34,12 +37,6 @@ from speechgmm.corpus.table_columns import (
 from speechgmm.corpus.utterance import Corpus
 from speechgmm.errors import DataError
 from speechgmm.io.tables import table
-
-LONGEST_PHONE: Final = 0.25
-"""s: a median interval that is longer is a word's."""
-
-GRIDS_LOOKED_AT: Final = 20
-"""TextGrids whose tiers are looked at: the first may have an empty one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,8 @@ def recognise(path: Path, label: str, columns: Sequence[str] = ()) -> Layout:
     if not path.is_dir():
         raise DataError(f"{path}: there is no such folder or table")
     looks: tuple[Callable[[Path], Layout | None], ...] = (
-        _kaldi, _audio_folder, partial(_textgrids, columns=columns), _machines, _fsdd, _timit, _table_in
+        _kaldi, _lhotse, _audio_folder, partial(_labelled, columns=columns), _machines, _fsdd, _timit,
+        partial(_labelled, columns=columns, texts=True), _table_in
     )  # fmt: skip
     for look in looks:
         if (found := look(path)) is not None:
@@ -92,7 +90,10 @@ def recognise(path: Path, label: str, columns: Sequence[str] = ()) -> Layout:
         if below.audio:
             raise
         looked = "looked for wav, flac, mp3, ogg, aiff and others that libsndfile reads"
-        raise DataError("; ".join([f"{path}: no recordings below it ({looked})", *below.notes()])) from None
+        notes = [f"{path}: no recordings below it ({looked})", *below.notes()]
+        if n_frames := len(recordings_below(path, given=True).audio):
+            notes.append(f"files of frames: {n_frames}; a configuration with features.kind: given takes them")
+        raise DataError("; ".join(notes)) from None
     return Layout("a folder for each class", {"kind": "folder", "root": str(path)}, corpus, label)
 
 
@@ -134,58 +135,9 @@ def _phn(path: Path) -> list[Path]:
     return [file for pattern in ("*/*.[pP][hH][nN]", "*/*/*/*.[pP][hH][nN]") for file in sorted(path.glob(pattern))[:1]]
 
 
-def _textgrids(path: Path, columns: Sequence[str]) -> Layout | None:
-    if not any_below(path, ".textgrid"):
-        return None
-    grids = [file for file in files_below(path) if file.suffix.lower() == ".textgrid"]
-    audio = recordings_below(path).audio
-    if not audio:
-        raise DataError(f"{path}: {len(grids)} TextGrids and no recording; name the folder that holds both")
-    root, folder = _apart(path, grids, audio)
-    tiers: dict[str, list[float]] = {}
-    sample = grids[:: max(1, len(grids) // GRIDS_LOOKED_AT)]
-    for grid in sample:
-        for name, intervals in _tiers(grid):
-            if intervals:
-                tiers.setdefault(name, []).extend(end - start for start, end, _ in intervals)
-    if not tiers:
-        raise DataError(f"{path}: no interval tier with text in {len(sample)} TextGrids, the first is {grids[0]}")
-    medians = {name: sorted(lengths)[len(lengths) // 2] for name, lengths in tiers.items()}
-    asked = (name for name in tiers if name.lower() in columns or name.lower().removesuffix("s") in columns)
-    tier = next(asked, min(medians, key=lambda name: medians[name]))
-    spec = TextGridSpec(tier=tier, folder=None if folder is None else str(folder))
-    label = columns[0] if columns else "phone" if medians[tier] < LONGEST_PHONE else "word"
-    where = "beside the recordings" if folder is None else f"in {folder.name}"
-    section = {"tier": tier} if folder is None else {"tier": tier, "folder": str(folder)}
-    keys = {"kind": "textgrid", "root": str(root), "textgrid": section}
-    what = f"recordings with {len(grids)} TextGrids {where}, tier {tier!r}"
-    return Layout(what, keys, read_textgrids(root, label, spec), label)
-
-
-def _tiers(grid: Path) -> list[tuple[str, list[Interval]]]:
-    try:
-        return interval_tiers(grid)
-    except DataError as error:
-        raise DataError(f"{grid}: {error}") from None
-
-
-def _apart(path: Path, grids: list[Path], audio: tuple[Path, ...]) -> tuple[Path, Path | None]:
-    """The folder of the recordings, and that of the TextGrids where these lie apart."""
-    stems = {file.with_suffix("") for file in audio}
-    if any(grid.with_suffix("") in stems for grid in grids):
-        return path, None
-    tops = sorted({file.relative_to(path).parts[0] for file in (*grids, *audio) if file.parent != path})
-    for of_audio in (path, *(path / top for top in tops)):
-        places = {file.relative_to(of_audio).with_suffix("") for file in audio if file.is_relative_to(of_audio)}
-        for of_grids in (path / top for top in tops):
-            inner = [grid.relative_to(of_grids).with_suffix("") for grid in grids if grid.is_relative_to(of_grids)]
-            if len(inner) == len(grids) and places.issuperset(inner):
-                return of_audio, of_grids
-    raise DataError(
-        f"{path}: {len(grids)} TextGrids and {len(audio)} recordings, and none of the same name, such as "
-        f"{grids[0].relative_to(path)} and {audio[0].relative_to(path)}; expected is one beside each recording, or in "
-        "a folder apart that is laid out as the recordings are"
-    )
+def _labelled(path: Path, columns: Sequence[str], *, texts: bool = False) -> Layout | None:
+    found = find_labelled(path, columns, texts=texts)
+    return None if found is None else Layout(found.what, found.keys, found.corpus, found.label)
 
 
 # ---- tables ----
@@ -205,24 +157,17 @@ def _table_in(path: Path) -> Layout | None:
 
 def _audio_folder(path: Path) -> Layout | None:
     """Metadata beside recordings, or in a folder for each split."""
-    found: list[tuple[str, Path]] = []
-    for folder in (path, *(child for child in sorted(path.iterdir()) if child.name.lower() in SPLIT_NAMES)):
-        tables = [folder / f"metadata{suffix}" for suffix in TABLES] if folder.is_dir() else []
-        found += [
-            (SPLIT_NAMES[folder.name.lower()] if folder != path else "", file) for file in tables if file.is_file()
-        ]
-    if not found:
+    if not metadata_files(path):
         return None
-    rows = [
-        {
-            "path": (file.parent / row.pop("path")).relative_to(path).as_posix(),
-            **({"split": split} if split else {}),
-            **row,
-        }
-        for split, file in found
-        for row in renamed(file)
-    ]
-    return _written("an AudioFolder (metadata with file_name)", path, rows)
+    keys = {"kind": "audiofolder", "root": str(path)}
+    return Layout("an AudioFolder (metadata with file_name)", keys, read_audio_folder(path, None))
+
+
+def _lhotse(path: Path) -> Layout | None:
+    if not is_lhotse(path):
+        return None
+    keys = {"kind": "lhotse", "path": str(path)}
+    return Layout("manifests of lhotse", keys, read_lhotse(path, None, "recording"), likely=("speaker",))
 
 
 def _of_table(path: Path) -> Layout:

@@ -13,7 +13,7 @@ _ROUNDED: Final = 0.005
 """Seconds that times in tables are off by rounding: nothing is said of them."""
 
 
-def within_recording(utterance: Utterance, duration: float) -> tuple[Utterance, float]:
+def within_recording(utterance: Utterance, duration: float, unknown: float = 0.0) -> tuple[Utterance, float]:
     """An utterance that ends within its recording.
 
     Parameters
@@ -22,6 +22,8 @@ def within_recording(utterance: Utterance, duration: float) -> tuple[Utterance, 
         The recording, or a segment of it.
     duration
         Of the recording, in s.
+    unknown
+        How much longer it may be, in s: of frames that were given, by less than one frame.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def within_recording(utterance: Utterance, duration: float) -> tuple[Utterance, 
     """
     start, end = utterance.start or 0.0, utterance.end
     overshoot = 0.0 if end is None else end - duration
-    if start < duration and overshoot <= _ROUNDED:
+    if start < duration and overshoot <= unknown + _ROUNDED:
         return utterance, 0.0
     if start < duration and overshoot < MOST_OVERSHOOT:
         return replace(utterance, end=duration), overshoot

@@ -1,9 +1,9 @@
 """The ``corpus`` and ``corpus.split`` sections of a configuration."""
 
-import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from speechgmm.corpus.reader_specs import AsvspoofSpec, FolderSpec, LabelFilesSpec, TextGridSpec, TimitSpec
 from speechgmm.corpus.utterance import SPLITS
 from speechgmm.errors import ConfigError
 from speechgmm.setting import FORBID_UNKNOWN, setting
@@ -12,8 +12,11 @@ Kind = Literal[
     "manifest",
     "folder",
     "kaldi",
+    "lhotse",
+    "audiofolder",
     "sphinx",
     "textgrid",
+    "label_files",
     "timit",
     "librispeech",
     "speech_commands",
@@ -23,6 +26,9 @@ Kind = Literal[
     "mimii",
     "espeak",
 ]
+
+WITH_PATH: Final = ("manifest", "kaldi", "lhotse")
+"""Kinds that have a path of their lists beside the root of the recordings."""
 
 KNOWN: Final = ("timit", "librispeech", "speech_commands", "fsdd", "asvspoof", "dcase", "mimii", "espeak")
 """Corpora with a place of their own: $SPEECHGMM_DATA/NAME, else data/NAME."""
@@ -88,79 +94,6 @@ class SplitSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TimitSpec:
-    """What is taken of TIMIT."""
-
-    __pydantic_config__ = FORBID_UNKNOWN
-
-    phones: Literal[61, 48, 39] = setting(
-        39, "classes that the 61 phones are folded to, as Lee & Hon 1989; q is dropped from the 48 and the 39"
-    )
-    sa: Literal["drop", "keep"] | None = setting(
-        None, "sa1 and sa2, which all speakers read; default: dropped for the labels phone and word"
-    )
-    test: Literal["full", "core"] = setting(
-        "full", "full: all 168 speakers of TEST; core: the 24 of the core test set, and 50 others as dev"
-    )
-    test_speakers: tuple[str, ...] = setting(
-        (),
-        "speakers who are the test, such as [mcpm0, fvmh0], where corpus.split is column; the others are training; "
-        "default: as test says",
-    )
-
-    def __post_init__(self) -> None:
-        if self.test_speakers and self.test != "full":
-            raise ConfigError("corpus.timit.test_speakers names the test, and corpus.timit.test too; leave one of them")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TextGridSpec:
-    """What is taken of Praat's TextGrids."""
-
-    __pydantic_config__ = FORBID_UNKNOWN
-
-    tier: str | None = setting(None, "the interval tier whose intervals are the items; default: the only one")
-    columns: dict[str, str] | None = setting(
-        None,
-        "column -> another interval tier, whose text around an item's middle is the column's value, such as "
-        "{word: words}",
-    )
-    folder: str | None = setting(
-        None,
-        "folder of the TextGrids, where they lie as the recordings do below corpus.root; relative to the "
-        "configuration file; default: beside the recordings",
-        is_path=True,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FolderSpec:
-    """What is taken of the names of files, in a folder per class."""
-
-    __pydantic_config__ = FORBID_UNKNOWN
-
-    group_from: str | None = setting(
-        None,
-        "a regular expression; what its first parentheses match in a recording's path below the folder of its class is "
-        "its value in the column group, such as '([^_]+)_' for the speaker in anna_01.wav; default: there is no such "
-        "column",
-    )
-
-    def __post_init__(self) -> None:
-        try:
-            groups = re.compile(self.group_from or "()").groups
-        except re.error as error:
-            raise ConfigError(
-                f"corpus.folder.group_from is {self.group_from!r}; expected a regular expression ({error})"
-            ) from None
-        if groups < 1:
-            raise ConfigError(
-                f"corpus.folder.group_from is {self.group_from!r}; expected parentheses around what is the group, such "
-                "as '([^_]+)_'"
-            )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LabelSpec:
     """Which labels are classes."""
 
@@ -175,23 +108,6 @@ class LabelSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AsvspoofSpec:
-    """What is taken of ASVspoof."""
-
-    __pydantic_config__ = FORBID_UNKNOWN
-
-    test: Literal["2019-LA", "2019-PA", "2021-LA", "2021-DF"] = setting(
-        "2019-LA",
-        "the evaluation set that is the test; training and dev are those of 2019, PA for 2019-PA, LA for the others",
-    )
-    phase: Literal["eval", "progress", "hidden"] = setting("eval", "2021: which of its trials")
-
-    def __post_init__(self) -> None:
-        if self.phase != "eval" and self.test.startswith("2019"):
-            raise ConfigError(f"corpus.asvspoof.phase is for the tests of 2021; the test is {self.test}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusSpec:
     """Which recordings, which labels, which split.
 
@@ -203,14 +119,16 @@ class CorpusSpec:
 
     kind: Kind = setting(
         "manifest",
-        "manifest: a table; folder: a folder per class; kaldi: data directories; sphinx: as CMU Sphinx has them (etc "
-        "and feat or wav); textgrid: Praat's TextGrids; timit, librispeech, speech_commands, fsdd (Free Spoken Digit "
-        "Dataset), asvspoof: corpora; dcase (task 2), mimii: machines for task: anomaly; espeak: speech made by eSpeak "
-        "NG",
+        "manifest: a table; folder: a folder per class; kaldi: data directories; lhotse: its manifests; audiofolder: "
+        "metadata.csv beside the recordings, as of Hugging Face; sphinx: as CMU Sphinx has them (etc and feat or wav); "
+        "textgrid: Praat's TextGrids; label_files: labels of ELAN, Audacity, Raven and others; timit, librispeech, "
+        "speech_commands, fsdd (Free Spoken Digit Dataset), asvspoof: corpora; dcase (task 2), mimii: machines for "
+        "task: anomaly; espeak: speech made by eSpeak NG",
     )
     path: str | None = setting(
         None,
-        "manifest: the table (.tsv, .csv or .jsonl); kaldi: a data directory, or the folder of train and test; "
+        "manifest: the table (.tsv, .csv or .jsonl); kaldi: a data directory, or the folder of train and test; lhotse: "
+        "the folder of the manifests, or a file of supervisions or cuts; "
         "relative to the configuration file",
         is_path=True,
     )
@@ -226,7 +144,14 @@ class CorpusSpec:
         "features.kind given: where the frames of each recording are: a pattern such as feats/{stem}.npy, with {id}, "
         "{path} (below root, without ending), {stem} or {COLUMN}, relative to the configuration file; a Kaldi "
         "feats.scp, an .npz or a folder, by names; or column:NAME, paths in a column, relative to root; default: the "
-        "recordings are files of frames",
+        "recordings are files of frames; kaldi: those of feats.scp",
+        is_path=True,
+    )
+    vad: str | None = setting(
+        None,
+        "which frames of each recording are speech: a label file (RTTM, TextGrid, CSV, ...) of all or of each, whose "
+        "labels are speech; or 1 or 0 for each frame (.npy, or Kaldi's vad.scp). Named as in features; default: all "
+        "frames count",
         is_path=True,
     )
     label: str = setting("label", "the column whose values are the classes")
@@ -249,6 +174,7 @@ class CorpusSpec:
     timit: TimitSpec = setting(TimitSpec(), "timit: what is taken of it")
     folder: FolderSpec = setting(FolderSpec(), "folder: what is taken of the names of files")
     textgrid: TextGridSpec = setting(TextGridSpec(), "textgrid: what is taken of it")
+    label_files: LabelFilesSpec = setting(LabelFilesSpec(), "label_files: what is taken of them")
     asvspoof: AsvspoofSpec = setting(AsvspoofSpec(), "asvspoof: what is taken of it")
     sample_rate: int | None = setting(
         None, "rate that the features are made for; default 16000 (fsdd: 8000)", unit="Hz", ge=1000, le=768000
@@ -260,8 +186,10 @@ class CorpusSpec:
     )
 
     def __post_init__(self) -> None:
-        if self.path is not None and self.kind not in ("manifest", "kaldi"):
-            raise ConfigError(f"corpus.path is for the kinds manifest and kaldi; {self.kind!r} has corpus.root alone")
+        if self.path is not None and self.kind not in WITH_PATH:
+            raise ConfigError(
+                f"corpus.path is for the kinds manifest, kaldi and lhotse; {self.kind!r} has corpus.root alone"
+            )
         if self.channel != "mix" and int(self.channel) < 0:
             raise ConfigError(f"corpus.channel is {self.channel}; expected mix, or the number of a channel from 0")
 

@@ -12,7 +12,7 @@ from typing import Final
 from speechgmm.corpus.leaks import check_leaks
 from speechgmm.corpus.spec import SplitSpec
 from speechgmm.corpus.utterance import BACKGROUND, SPLITS, Corpus, Utterance
-from speechgmm.errors import ConfigError, DataError, first_few
+from speechgmm.errors import ConfigError, DataError, counted, first_few
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def _check_division(corpus: Corpus, strangers: bool, classes: bool, where: str =
     unknown = sorted({u.label(corpus.label) for u in corpus.split("test")} - trained)
     if unknown and not strangers:
         raise DataError(
-            f"{where}{len(unknown)} test labels are never trained: "
+            f"{where}{counted(len(unknown), 'test label is', 'test labels are')} never trained: "
             f"{first_few(unknown, 20)}; "
             f"give every {corpus.label} recordings in the split 'train', or leave such classes out or merge them "
             f"({FEW_ITEMS})"
@@ -248,7 +248,7 @@ def _unit(corpus: Corpus, utterance: Utterance, group: str | None, classes: bool
     """What stays together: the group, where one is named that is no class to be trained itself; else the recording."""
     if group and (group != corpus.label or not classes):
         return utterance.label(group)
-    return utterance.path.relative_to(corpus.root).as_posix()
+    return utterance.recording or utterance.path.relative_to(corpus.root).as_posix()
 
 
 def _strata(

@@ -34,6 +34,8 @@ class Utterance:
     split: str = ""  # one of SPLITS; "" until a split has been made
     labels: Mapping[str, str] | None = None  # column -> label
     source: str = ""  # where it was declared, for error messages: "manifest.tsv, line 12"
+    recording: str = ""  # what its frames were computed of, below the corpus's root, where path is that of its frames
+    speech: Path | None = None  # file that says which frames of the recording count; None: no file does
 
     def label(self, column: str) -> str:
         """The label in a column. Raises DataError where the utterance has none."""

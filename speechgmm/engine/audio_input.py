@@ -26,6 +26,7 @@ class AudioInput:
     normalisation: Normalisation | None = None  # of the training split; where cmvn is global
     transform: LinearTransform | None = None  # learnt from the training split
     band: float | None = None  # Hz that half of the training recordings reach; None: the whole band, or not known
+    vad_in_files: bool = False  # files said which frames are speech, as they cannot of new recordings
 
     @property
     def is_given(self) -> bool:
@@ -68,15 +69,20 @@ def with_resampling(file: File) -> File:
     model: Any = file
     if model.audio is None:
         return file
-    if takes_frames(model):
+    several = isinstance(model.audio, tuple)
+    audio = tuple(resampling(one) for one in (model.audio if several else (model.audio,)))
+    changed: File = replace(model, audio=audio if several else audio[0])
+    return changed
+
+
+def resampling(audio: AudioInput) -> AudioInput:
+    """The same, which resamples recordings of another rate. Raises ConfigError where frames are given."""
+    if audio.is_given:
         raise ConfigError(
             "resample is about recordings, and this model takes frames that another program computed; leave it out",
             arguments=("resample",),
         )
-    several = isinstance(model.audio, tuple)
-    audio = tuple(replace(one, resample=True) for one in (model.audio if several else (model.audio,)))
-    changed: File = replace(model, audio=audio if several else audio[0])
-    return changed
+    return replace(audio, resample=True)
 
 
 def takes_frames(file: Any) -> bool:
@@ -97,6 +103,7 @@ class AudioHeader:
     resample: bool
     sample_rate: int = setting(16000, "of recordings", unit="Hz", ge=1000, le=768000)
     band: float | None = setting(None, "that half of the training recordings reach", unit="Hz", gt=0, le=384000)
+    vad_in_files: bool = setting(False, "files said which frames are speech")
 
 
 def audio_header(audio: AudioInput) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
@@ -109,6 +116,8 @@ def audio_header(audio: AudioInput) -> tuple[dict[str, Any], dict[str, NDArray[n
     }
     if audio.band is not None:
         header["band"] = audio.band
+    if audio.vad_in_files:
+        header["vad_in_files"] = True
     arrays: dict[str, NDArray[np.float64]] = {}
     if audio.normalisation is not None:
         arrays["normalisation.shift"] = np.asarray(audio.normalisation.shift)
@@ -137,4 +146,5 @@ def read_audio_input(header: dict[str, Any], tensors: dict[str, NDArray[np.float
     if features.transform.kind != "none" or "transform.matrix" in tensors:
         matrix = tensor(tensors, "transform.matrix", None, n_dims * (2 * features.transform.splice + 1))
         transform = LinearTransform(matrix, tensor(tensors, "transform.offset", len(matrix)))
-    return AudioInput(features, said.sample_rate, said.channel, said.resample, normalisation, transform, said.band)
+    source = (features, said.sample_rate, said.channel, said.resample)
+    return AudioInput(*source, normalisation, transform, said.band, said.vad_in_files)

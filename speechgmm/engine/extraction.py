@@ -16,10 +16,13 @@ from speechgmm.engine.noisy_copies import check_babble, noising
 from speechgmm.engine.normalisation import normalised, normalised_copies
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.shards import NO_FILE, extract_recordings
+from speechgmm.engine.single_frames import check_single_frames
+from speechgmm.engine.speech_marks import speech_marks
 from speechgmm.engine.transforms import transformed
 from speechgmm.errors import DataError, SilentRecordingError
 from speechgmm.features import FrontEnd, front_end
 from speechgmm.features.augment import Copy
+from speechgmm.features.silence import left_out_of, not_silent
 from speechgmm.io.audio import CLIPPED_SHARE
 from speechgmm.io.feature_store import Entry, FeatureStore
 
@@ -60,6 +63,8 @@ def extract(job: Job) -> Features:
             job.console.warn(f"{len(rejected)} of {len(job.corpus)} utterances are left out{where}:\n{listed(reasons)}")
             _check_what_is_left(job, corpus)
         _refuse_copies(corpus, pieces, job.folds)
+        if job.audio.is_given:
+            check_single_frames(job.audio.features, pieces)
         pieces, audio = normalised(job, corpus, pieces)
         audio = replace(audio, band=training_band(corpus, entries, audio.sample_rate))
         keys = {utterance.path: piece.key for utterance, piece in zip(corpus, pieces, strict=True)}
@@ -102,6 +107,9 @@ def _piece(
 ) -> Piece:
     """Where an utterance's frames lie; ``speed`` is how much faster the recording was played."""
     silent = job.task.silence(job.corpus).left_out(entry.measured.silent, plan, entry.n_frames)
+    if utterance.speech is not None:
+        speech = speech_marks(utterance, plan, entry.n_frames, speed)
+        silent = left_out_of(speech & not_silent(silent, 0, entry.n_frames))
     first, stop = 0, entry.n_frames
     if utterance.start is not None or utterance.end is not None:
         start = (utterance.start or 0.0) / speed
@@ -115,7 +123,7 @@ def _piece(
 def divide(job: Job, features: Features, fold: Fold) -> Features:
     """The same features with a fold's splits, and with the normalisation and transform that its training part gives."""
     corpus = fold.apply(features.corpus)
-    if job.audio.features.cmvn in ("none", "utterance"):  # what no division changes
+    if not job.audio.features.pools_moments or job.audio.features.cmvn == "utterance":  # what no division changes
         return transformed(job, replace(features, corpus=corpus))
     pieces, audio = normalised(job, corpus, features.pieces)
     audio = replace(audio, band=features.audio.band)
@@ -133,6 +141,7 @@ def _pieces(
     durations: list[float] = []
     rejected: list[tuple[str, str]] = []
     cut: list[str] = []
+    unknown = plan.frame_shift / plan.sample_rate if job.audio.is_given else 0.0
     for utterance in corpus:
         entry = entries.get(utterance.path)
         source = utterance.source or utterance.id
@@ -142,16 +151,17 @@ def _pieces(
             rejected.append((utterance.id, f"{problems[utterance.path]}{declared}"))
             continue
         try:
-            utterance, overshoot = within_recording(utterance, entry.duration)
+            utterance, overshoot = within_recording(utterance, entry.duration, unknown)
+            piece = _piece(job, plan, store, entry, utterance)
         except DataError as error:
             rejected.append((utterance.id, str(error)))
             continue
         if overshoot:
             cut.append(f"{source}: by {overshoot:.3f} s")
         end = entry.duration if utterance.end is None else utterance.end
-        piece = _piece(job, plan, store, entry, utterance)
         if (piece.silent or (piece.with_speech and piece.n_rows < piece.n_frames)) and piece.count() == 0:
             why = "the VAD keeps none of its frames (features.vad)" if piece.with_speech else "it is digital silence"
+            why = why if utterance.speech is None else f"{utterance.speech} keeps none of its frames"
             rejected.append((utterance.id, f"{source}: {why}"))
             continue
         kept.append(utterance)

@@ -39,8 +39,13 @@ def check_causal(audio: AudioInput) -> None:
         ConfigError: The message names the setting, and what to do.
     """
     spec = audio.features
+    if audio.is_given:
+        raise ConfigError(
+            "features.kind: given reads frames, and a stream brings samples; give the frames of whole recordings"
+        )
     reasons = {
         f"cmvn: {spec.cmvn} takes means over the whole recording": spec.cmvn in ("utterance", "speaker"),
+        "cmvn: sliding takes means over what follows a frame, too": spec.cmvn == "sliding" and not spec.cmvn_causal,
         "top_db takes the loudest band of the whole recording": spec.top_db is not None,
         "c0: relative takes the loudest frame of the whole recording": spec.c0 == "relative",
     }
@@ -48,7 +53,7 @@ def check_causal(audio: AudioInput) -> None:
         if holds:
             raise ConfigError(
                 f"features.{reason}, which a stream does not have yet; score whole recordings, or train a model with "
-                "cmvn: global or none, and without top_db and c0: relative"
+                "cmvn: global or none, or sliding with cmvn_causal: true, and without top_db and c0: relative"
             )
 
 
@@ -100,10 +105,13 @@ class FrameStream:
         self._begin = self._n_done = 0
         spec = audio.features
         rate, shift = audio.sample_rate, self.plan.frame_shift
-        self._beside = spec.deltas * spec.delta_window + spec.transform.splice * (spec.transform.kind != "none")
+        self._beside = self.plan.context + spec.transform.splice * (spec.transform.kind != "none")
         self._beside += int(OVERHANG * rate / shift) + self.plan.frame_length // shift + 2
         follows_level = spec.vad != "none" or feature_kind(spec).keeps is not None
-        self._before = max(self._beside, int(LEVEL_SECONDS * rate / shift) if follows_level else 0)
+        slides = spec.cmvn == "sliding"
+        self._before = self._beside + (spec.cmvn_window if slides else 0)
+        self._before = max(self._before, int(LEVEL_SECONDS * rate / shift) if follows_level else 0)
+        self._least = spec.cmvn_min_window if slides else 0  # frames that the first one is normalised by
 
     def push(self, samples: Any) -> Iterator[Stretch]:
         """The frames that are final with these samples; they are made as they are asked for.
@@ -157,7 +165,9 @@ class FrameStream:
         while True:
             stop = self._n_done + self.step
             # So many samples that the frames beside the last one are whole.
-            end = (stop + self._beside) * shift + max(0, self.plan.first_start) + self.plan.frame_length
+            end = (
+                (max(stop, self._least) + self._beside) * shift + max(0, self.plan.first_start) + self.plan.frame_length
+            )
             if self._begin + len(self._heard) < end:
                 return
             first = max(0, (self._n_done - self._before) // BLOCK * BLOCK)
@@ -171,8 +181,8 @@ class FrameStream:
         """The frames of a stretch, those at its edges with it, and which are speech."""
         audio = self.audio
         passing = Measured([samples], self.plan)
-        frames, speech = raw_features(audio.features.without_normalisation(), passing, audio.sample_rate)
-        if audio.normalisation is not None and audio.features.cmvn != "none":
+        frames, speech = raw_features(audio.features.without_normalisation(), passing, audio.sample_rate, self._begin)
+        if audio.normalisation is not None and audio.features.pools_moments:
             frames = audio.normalisation.apply(frames)
         where = np.ones(len(frames), bool) if speech is None else speech
         # As if frames followed: what stays where nothing else is left can only be said of the whole recording.

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from speechgmm.config import Config, Experiment, load_config
 from speechgmm.corpus import Corpus, Fold, read_corpus
+from speechgmm.corpus.given_frames import with_frames, with_speech
 from speechgmm.corpus.listing import listed
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.cluster import Cluster, connect
@@ -15,7 +16,7 @@ from speechgmm.engine.console import Console
 from speechgmm.engine.task import AnyTask, task_of
 from speechgmm.errors import ConfigError, DataError, first_few
 from speechgmm.features.kinds import are_given, feature_kind
-from speechgmm.io.given_frames import place_shape
+from speechgmm.io.given_frames import place_shape, source_at
 from speechgmm.io.score_forms import pyarrow
 from speechgmm.logger import handled_here, returning_records
 from speechgmm.parallel import Backend, pmap, thread_pool, workers
@@ -45,7 +46,8 @@ class Job:
         features, rate = config.features, feature_kind(config.features).clock or config.corpus.rate()
         if are_given(features):
             features = replace(features, n_dims=self.given_dims)
-        return AudioInput(features, rate, config.corpus.channel, config.corpus.resample)
+        in_files = config.corpus.vad is not None
+        return AudioInput(features, rate, config.corpus.channel, config.corpus.resample, vad_in_files=in_files)
 
     @property
     def cache(self) -> Path:
@@ -126,6 +128,12 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
             console.warn(note)
         task = task_of(experiment.config)
         corpus, folds = task.split(corpus, experiment.config)
+        if are_given(experiment.config.features):  # the division is that of the recordings
+            corpus = with_frames(corpus, spec.features, spec.vad, skip=spec.on_error == "skip")
+            for note in corpus.notes:
+                console.warn(note)
+        elif spec.vad is not None:
+            corpus = with_speech(corpus, spec.vad, skip=spec.on_error == "skip")
         _check_target(corpus, spec.target)
     cluster = _cluster(scheduler, experiment, corpus, console)
     given_dims = _given_dims(experiment.config, corpus) if are_given(experiment.config.features) else None
@@ -168,6 +176,8 @@ def _cluster(address: str | None, experiment: Experiment, corpus: Corpus, consol
         return None
     cluster = connect(address)
     paths = corpus.paths()
+    if are_given(experiment.config.features):
+        paths = tuple(source_at(path).path for path in paths)
     for text in cluster.check(experiment.cache(), [paths[0], paths[-1]] if paths else []):
         console.warn(text)
     console.say(f"cluster {address}: {len(cluster.workers)} workers, {cluster.n_threads} threads")

@@ -77,5 +77,5 @@ def are_segments(job: Job) -> bool:
     config = job.experiment.config
     kind, label, labels = config.corpus.kind, config.corpus.label, config.section(RecognitionSpec).labels
     if labels is None:
-        return kind == "textgrid" or (kind == "timit" and label in ("phone", "word"))
+        return kind in ("textgrid", "label_files") or (kind == "timit" and label in ("phone", "word"))
     return labels == "segments"

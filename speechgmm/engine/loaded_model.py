@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar
 
 from speechgmm.engine.audio_input import AudioInput, takes_frames
 from speechgmm.engine.audio_sources import audio_sources
@@ -20,6 +20,9 @@ from speechgmm.features.kinds import kind_name
 from speechgmm.io.container import kind_of
 from speechgmm.io.run_files import model_file
 from speechgmm.io.samples import AudioSource
+
+if TYPE_CHECKING:
+    from speechgmm.engine.exported_model import ExportedModel
 
 METHODS: Final = (
     *("score", "classify", "classify_windows", "verify", "recognise", "align", "anomaly", "diarize", "cluster"),
@@ -71,6 +74,13 @@ class LoadedModel(ABC):
     def sample_rate(self) -> int | None:
         """Hz of recordings; None: the model takes frames."""
         return None if self.audio is None or self.audio.is_given else self.audio.sample_rate
+
+    def exported(self) -> "ExportedModel":
+        """What other programs can hold of the model. Raises ConfigError where it is not exported."""
+        raise ConfigError(
+            f"{self.path}: a model of task {self.task} is not exported; expected models of classes, with a background "
+            "model or without (task: classification or verification)"
+        )
 
     def __repr__(self) -> str:
         parts = [self.about()]

@@ -12,6 +12,7 @@ from speechgmm.engine.memory import Need, divide_among_batches, divide_among_cla
 from speechgmm.engine.mixture_codec import unpack_mixture
 from speechgmm.engine.mixture_fit import BACKGROUND, MixtureTask, train_class
 from speechgmm.engine.model_cache import kept_or_trained
+from speechgmm.errors import counted
 from speechgmm.gmm import BATCH, AnyGMM, DiagGMM, ModelSpec, warm_up
 from speechgmm.gmm.full_model import only_diagonal
 from speechgmm.gmm.options import LEAST_IN_FLOAT32
@@ -82,7 +83,7 @@ def train_ubm(
         overrelaxed=model.overrelaxed,
     )
     task = replace(common, label=BACKGROUND, spec=spec, pieces=chosen, balance=_balance(job, features))
-    job.console.say(f"background model: {spec.n_components} components on {len(chosen)} utterances")
+    job.console.say(f"background model: {spec.n_components} components on {counted(len(chosen), 'utterance')}")
     at_once, memory = divide_among_batches(task.need(), job.memory, 1 if job.cluster else job.n_jobs)
     if job.cluster is not None:
         memory = 0  # workers read what they sum, and none holds the frames of all

@@ -20,7 +20,7 @@ def normalised(job: Job, corpus: Corpus, pieces: Sequence[Piece]) -> tuple[tuple
     """
     spec = job.audio.features
     raw = [replace(piece, normalisation=None, transform=None, context=0) for piece in pieces]
-    if spec.cmvn == "none":
+    if not spec.pools_moments:
         return tuple(raw), job.audio
     if spec.cmvn == "global":
         # The training utterances' own frames: the rest of their recordings may be tested.

@@ -44,6 +44,11 @@ class RecordingFacts:
 def _doubts(audio: AudioInput, facts: RecordingFacts, rule: Silence) -> Iterator[str]:
     """What speaks against trusting a model's decision about a recording; ``rule`` as of `frames_of`."""
     measured = facts.measured
+    if audio.vad_in_files:
+        yield (
+            "all of its frames count, and the model was trained on those that files called speech (corpus.vad); take "
+            "out the others first"
+        )
     silent = measured.n_silent / facts.n_frames
     if silent >= SILENT_SHARE:
         effect = "scored as they are" if rule is Silence.KEPT else "left out"
@@ -126,7 +131,7 @@ def model_frames(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], RecordingFacts]:
     """What a model sees of a recording: as `frames_of`, but normalised and transformed."""
     frames, speech, facts = frames_of(audio, path, silence=silence)
-    if audio.features.cmvn != "none":
+    if audio.features.pools_moments:
         how = audio.normalisation or normalisation(moments(frames[speech]), audio.features.norm_vars)
         frames = how.apply(frames)
     return audio.transformed(frames), speech, facts

@@ -22,7 +22,7 @@ from speechgmm.engine.task import AnyTask, task_of_run
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import Metric
 from speechgmm.io.atomic import write_atomically, write_text
-from speechgmm.io.run_files import FOLDS, OF_THE_MODELS, RunFile, is_run
+from speechgmm.io.run_files import CONFUSED_PAIRS, FOLDS, OF_THE_MODELS, RunFile, is_run
 from speechgmm.io.score_forms import FORMS, cells_of_lines, score_rows, scores_path
 from speechgmm.io.score_table import ClassTable, write_scores
 from speechgmm.io.tables import table
@@ -275,4 +275,11 @@ def _confusion(run: RunFolder) -> tuple[tuple[str, ...], NDArray[np.int64]] | No
     if not run.heading(RunFile.CONFUSION):
         return None
     head, rows = run.table(RunFile.CONFUSION)
+    if tuple(head) == CONFUSED_PAIRS:
+        labels = tuple(row["class"] for row in run.per_class)
+        number = {label: n for n, label in enumerate(labels)}
+        counts = np.zeros((len(labels), len(labels)), np.int64)
+        for true, predicted, items in rows:
+            counts[number[true], number[predicted]] = int(items)
+        return labels, counts
     return tuple(head[1:]), np.array([[int(count) for count in row[1:]] for row in rows], np.int64)

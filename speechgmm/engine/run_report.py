@@ -23,7 +23,7 @@ WITH_TIMES: Final = (RunFile.ENVIRONMENT, RunFile.METRICS)
 NOT_HASHED: Final = (*PICTURES, *WITH_TIMES, RunFile.LOG, RunFile.REPORT_STAMP)
 """Files that the report does not show, and those that are hashed without their times."""
 
-NOT_SHOWN: Final = ("seconds", "start", "end", "git_commit", "git_changed", "host", "command")
+NOT_SHOWN: Final = ("seconds", "start", "end", "git_commit", "git_changed", "host", "command", "blas")
 """Entries that differ from run to run, and are not in the report but for the times."""
 
 CODE: Final = (".py", ".jinja", ".css")
@@ -63,11 +63,14 @@ def report(folder: Path, job: Job, evaluation: Evaluation | None) -> None:
         shown = _shown(folder)
         if stamp.exists() and stamp.read_text(errors="replace") == _stamp(folder, shown, missing):
             return
+        left_out: list[str] = []
         with job.console.bar("drawing the report") as progress:
             if evaluation is not None:
                 job.task.draw(job, folder, evaluation)
             if not missing:
-                page.write_report(folder, is_own=True, progress=progress)
+                page.write_report(folder, is_own=True, progress=progress, say=left_out.append)
+        for what in left_out:
+            job.console.say(what)
         write_text(stamp, _stamp(folder, shown, missing))
 
 

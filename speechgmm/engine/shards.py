@@ -18,7 +18,7 @@ from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.job import Job
 from speechgmm.engine.noisy_copies import Noising
 from speechgmm.engine.raw_recordings import key_of, raw_recording, size_of, stamp_at
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, counted
 from speechgmm.features import FEATURE_VERSION, front_end
 from speechgmm.io.decoders import DECODING_VERSION
 from speechgmm.io.feature_store import Entry, Extracted, FeatureStore, Stamp
@@ -82,7 +82,7 @@ def extract_recordings(
     found, todo, problems = _sought(audio, paths, known)
     damaged += _drop_damaged(job, store, found.values(), found, todo)
     if found:
-        job.console.say(f"features of {len(found)} recordings are in the cache")
+        job.console.say(f"features of {counted(len(found), 'recording')} are in the cache")
     chunk = _Chunk(
         (), replace(audio, features=audio.features.without_normalisation()), speed, noising, store, len(entries)
     )

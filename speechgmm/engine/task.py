@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
-from speechgmm.errors import ConfigError
+from speechgmm.errors import ConfigError, counted
 from speechgmm.features.silence import Silence
 from speechgmm.task_table import entries, name_of, report_module
 
@@ -77,9 +77,8 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
     score_unit: ClassVar[str] = "nats per frame"
     """Unit of scores in ``scores.tsv`` that do not name their own."""
 
-    least_classes: ClassVar[int] = 2
     answers_for_silence: ClassVar[bool] = False  # whether a silent test recording has a score, and is not left out
-    """Classes that training needs at the least."""
+    least_classes: ClassVar[int] = 2  # that training needs
 
     def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
         """The corpus in training and test, and the folds of a cross-validation."""
@@ -116,7 +115,7 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
         """What is trained and tested, in a line."""
         corpus = job.corpus
         labels = {utterance.label(corpus.label) for utterance in corpus.split("train")}
-        return sizes_of(job, f"{len(labels)} classes")
+        return sizes_of(job, counted(len(labels), "class"))
 
     def extract(self, job: Job) -> Inputs:
         """The features of all recordings."""
@@ -266,7 +265,8 @@ def sizes_of(job: Job, what: str) -> str:
 
     corpus, name = job.corpus, job.experiment.name
     if job.folds:
-        return f"{name}: {what} ({corpus.label}), {len(corpus)} utterances, {len(job.folds)} folds"
+        sizes = f"{counted(len(corpus), 'utterance')}, {counted(len(job.folds), 'fold')}"
+        return f"{name}: {what} ({corpus.label}), {sizes}"
     sizes = ", ".join(f"{len(corpus.split(part))} {part}" for part in SPLITS if corpus.split(part))
     return f"{name}: {what} ({corpus.label}), utterances: {sizes}"
 

@@ -6,8 +6,9 @@ Conventions
     side nothing changes; with r speakers of the reference, h of the hypothesis and c of both under the mapping, such a
     stretch adds max(0, r - h) of its duration to the miss, max(0, h - r) to the false alarm and min(r, h) - c to the
     confusion. Turns of one speaker that overlap each other are that speaker speaking once, not twice.
-    All time counts, from the first boundary of either side to the last. (md-eval without a UEM file ends with the
-    reference, and counts no false alarm before or after it.)
+    All time counts, from the first boundary of either side to the last, or within the regions that a UEM file lists;
+    speakers are mapped by the time in these. (md-eval without a UEM file ends with the reference, and counts no false
+    alarm before or after it.)
 
     A collar is time around every boundary of the reference that does not count. There are two conventions:
 
@@ -96,6 +97,7 @@ def diarization_errors(
     collar: float = 0.0,
     skip_overlap: bool = False,
     convention: Convention = "nist",
+    regions: Sequence[tuple[float, float]] | None = None,
 ) -> DiarizationErrors:
     """Compare the turns of one recording; either side may be empty.
 
@@ -106,10 +108,12 @@ def diarization_errors(
             (``pyannote``).
         skip_overlap: Leave out where several speakers of the reference speak at once.
         convention: What a collar means, and whether speakers are mapped before it is removed (``nist``) or after.
+        regions: (start, end) in s of what counts, as a UEM file lists it; None: everything.
 
     Raises:
         ConfigError: A convention that is not known.
-        DataError: A turn that ends before it starts or has a time that is no number; a negative collar.
+        DataError: A turn that ends before it starts or has a time that is no number; a negative collar; a region that
+            ends before it starts.
 
     >>> said = [Turn(0, 4, "ann"), Turn(4, 6, "bob")]
     >>> heard = [Turn(0, 5, "1"), Turn(5, 7, "2")]
@@ -127,12 +131,18 @@ def diarization_errors(
         raise ConfigError(f"convention {convention!r}; expected 'nist' or 'pyannote'")
     check_turns(reference)
     check_turns(hypothesis)
+    for start, end in regions or ():
+        if not start < end:
+            raise DataError(f"a region from {start:g} to {end:g} s; expected is a start and a later end")
     side = collar if convention == "nist" else collar / 2
     around = [(time - side, time + side) for turn in reference for time in (turn.start, turn.end)]
     bounds = {time for turn in (*reference, *hypothesis) for time in (turn.start, turn.end)}
-    edges = np.array(sorted(bounds.union(*around)), np.float64)
+    edges = np.array(sorted(bounds.union(*around, *(regions or ()))), np.float64)
     said, heard = _presence(reference, edges), _presence(hypothesis, edges)
-    durations = everything = np.diff(edges)
+    durations = np.diff(edges)
+    if regions is not None:
+        durations = np.where(_near(np.array(regions).reshape(-1, 2), edges), durations, 0.0)
+    everything = durations
     if collar:
         durations = np.where(_near(np.array(around).reshape(-1, 2), edges), 0.0, durations)
     if skip_overlap:

@@ -4,6 +4,7 @@ Owns the log energy of frames, and the clipping by the loudest band of a recordi
 """
 
 from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,12 @@ from speechgmm.features.log_mels import log_mels
 from speechgmm.features.presets import INT16
 
 Float32Array = NDArray[np.float32]
+F = TypeVar("F", bound=np.floating[Any])
 
 
 def of_bands(
-    front: FrontEnd, samples: Iterable[Float32Array], finish: Callable[[Float32Array], Float32Array]
-) -> tuple[Float32Array, Float32Array]:
+    front: FrontEnd, samples: Iterable[Float32Array], finish: Callable[[Float32Array], NDArray[F]]
+) -> tuple[NDArray[F], Float32Array]:
     """What a kind makes of the log bands of every frame, and the log energies of the frames.
 
     Parameters
@@ -33,7 +35,7 @@ def of_bands(
     Returns
     -------
     frames
-        (T, n) float32.
+        (T, n), of the type that ``finish`` returns.
     log_energy
         (T,) float32 in nats, of 16-bit samples.
 
@@ -44,20 +46,23 @@ def of_bands(
     >>> sums.shape, energy.shape
     ((8, 2), (8,))
     """
-    blocks: list[Float32Array] = []
+    clipped: list[Float32Array] = []
+    blocks: list[NDArray[F]] = []
     energies: list[NDArray[np.float64]] = []
-    clipped = front.spec.top_db is not None
     with log_mels(front) as buffers:
         for logs, energy in buffers.of(samples):
-            blocks.append(logs.copy() if clipped else finish(logs))
+            if front.spec.top_db is None:
+                blocks.append(finish(logs))
+            else:
+                clipped.append(logs.copy())
             energies.append(energy)
     energy = np.concatenate(energies)
     energy *= INT16**2
     log_energy = np.log(np.maximum(energy, front.energy_floor, out=energy), out=energy).astype(np.float32)
     if front.spec.top_db is not None:
-        loudest = max(float(block[: len(energy)].max()) for block, energy in zip(blocks, energies, strict=True))
+        loudest = max(float(block[: len(energy)].max()) for block, energy in zip(clipped, energies, strict=True))
         floor = np.float32(loudest - front.spec.top_db / front.log_factor)
-        blocks = [finish(np.maximum(block, floor)) for block in blocks]
+        blocks = [finish(np.maximum(block, floor)) for block in clipped]
     return np.concatenate(blocks)[: len(log_energy)], log_energy
 
 

@@ -1,4 +1,5 @@
-"""The compiled twins of what `log_mels` does around its products and its transform: the same bytes in less time.
+"""The compiled twins of what `log_mels` does around its products and its transform, and of the recursion of linear
+prediction: the same bytes in less time.
 
 All of it is done sample by sample in single steps of one rounding each, so that the order of work does not show in the
 result: compiled or not, a recording has the same features. Products and logarithms stay with numpy.
@@ -23,6 +24,7 @@ class BlockLoops(NamedTuple):
     widen: Callable[..., None]
     taper: Callable[..., None]
     power: Callable[..., None]
+    cepstra: Callable[..., None]
 
 
 def loops_after(n_frames: int) -> BlockLoops | None:
@@ -34,7 +36,7 @@ def loops_after(n_frames: int) -> BlockLoops | None:
 
 def block_loops() -> BlockLoops:
     """The compiled loops."""
-    return BlockLoops(compiled(_widen), compiled(_taper), compiled(_power))
+    return BlockLoops(compiled(_widen), compiled(_taper), compiled(_power), compiled(_cepstra))
 
 
 def _widen(samples: Any, wide: Any) -> None:
@@ -79,3 +81,33 @@ def _power(parts: Any, is_magnitude: Any, spectrum: Any) -> None:
         if is_magnitude:
             for k in range(last + 1):
                 into[k] = np.sqrt(into[k])
+
+
+def _cepstra(lags: Any, cepstra: Any) -> None:
+    """Cepstra (n_ceps, T) of all-pole models by their autocorrelations (order + 1, T), with the gain for c0."""
+    n_lags, n_frames = lags.shape
+    n_ceps = len(cepstra)
+    predictors, before = np.zeros(n_lags), np.zeros(n_lags)
+    for t in range(n_frames):
+        predictors[:] = 0
+        predictors[0] = 1
+        negative_error = -lags[0, t]
+        for n in range(1, n_lags):
+            correlation = lags[n, t]
+            for j in range(1, n):
+                correlation += predictors[j] * lags[n - j, t]
+            reflection = correlation / negative_error
+            before[:n] = predictors[:n]
+            for j in range(1, n + 1):
+                predictors[j] += reflection * before[n - j]
+            negative_error -= correlation * reflection
+        cepstra[0, t] = -negative_error
+        for n in range(1, n_ceps):
+            cepstra[n, t] = predictors[n] * -n
+            if n > 1:
+                total = cepstra[1, t] * predictors[n - 1]
+                for m in range(2, n):
+                    total += cepstra[m, t] * predictors[n - m]
+                cepstra[n, t] -= total
+        for n in range(1, n_ceps):
+            cepstra[n, t] /= n

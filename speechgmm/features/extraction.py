@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError, ShapeError
-from speechgmm.features.deltas import append_deltas
+from speechgmm.features.dither import dithered
+from speechgmm.features.dynamics import with_dynamics
 from speechgmm.features.front_end import FrontEnd, front_end
-from speechgmm.features.kinds import feature_kind
-from speechgmm.features.listeners import LISTENERS, listener
+from speechgmm.features.kinds import Statics, feature_kind
+from speechgmm.features.listeners import LISTENERS, Listener, listener
 from speechgmm.features.normalise import moments, normalisation
+from speechgmm.features.pitch import PitchColumns
 from speechgmm.features.presets import INT16
 from speechgmm.features.spec import FeatureSpec
 from speechgmm.features.vad import energy_vad, gaussian_vad, peak_vad
@@ -75,12 +77,15 @@ def extract(spec: FeatureSpec, samples: Float32Array, sample_rate: int) -> Float
     return frames
 
 
-def raw_features(spec: FeatureSpec, samples: Samples, sample_rate: int) -> tuple[Float32Array, BoolArray | None]:
-    """All frames of a recording before normalisation, and which of them are speech: what a cache may hold.
+def raw_features(
+    spec: FeatureSpec, samples: Samples, sample_rate: int, first_sample: int = 0
+) -> tuple[Float32Array, BoolArray | None]:
+    """All frames of a recording before pooled normalisation, and which of them are speech: what a cache may hold.
 
     samples (N,) float in [-1, 1], or stretches of them one after another; sample_rate in Hz -> frames (T, D)
-    float32 with deltas, and speech (T,) or None without voice activity detection; of pitch, the voiced frames. Depends
-    on the spec only through ``spec.without_normalisation()``. Raises like `extract`, but for what concerns
+    float32 with deltas and sliding normalisation, and speech (T,) or None without voice activity detection; of pitch,
+    the voiced frames. `first_sample` is the number of the first sample in its recording, by which dither is drawn.
+    Depends on the spec only through ``spec.without_normalisation()``. Raises like `extract`, but for what concerns
     normalisation.
 
     >>> frames, speech = raw_features(FeatureSpec(vad="peak"), np.ones(800, dtype=np.float32), 8000)
@@ -91,11 +96,9 @@ def raw_features(spec: FeatureSpec, samples: Samples, sample_rate: int) -> tuple
     True
     """
     front = front_end(spec, sample_rate)
-    pieces = _checked(front, samples)
     heard = listener(spec, sample_rate) if spec.vad in LISTENERS else None
-    frames, log_energy, kept = feature_kind(spec).compute(front, pieces if heard is None else heard.through(pieces))
-    if spec.deltas:
-        frames = append_deltas(frames, spec.deltas, spec.delta_window, front.delta_method)
+    frames, log_energy, kept = _statics(front, samples, first_sample, heard)
+    frames = with_dynamics(spec, frames, front.delta_method)
     if heard is not None:
         return frames, heard.speech(front, len(frames))
     if log_energy is None:
@@ -124,10 +127,25 @@ def static_features(front: FrontEnd, samples: Samples) -> tuple[Float32Array, Fl
     >>> cepstra.shape, log_energy.shape
     ((8, 13), (8,))
     """
-    statics = feature_kind(front.spec).compute(front, _checked(front, samples))
+    statics = _statics(front, samples)
     if statics.log_energy is None:
         raise ConfigError(f"features.kind: {front.spec.kind} has no log energies; raw_features has its frames")
     return statics.frames, statics.log_energy
+
+
+def _statics(front: FrontEnd, samples: Samples, first_sample: int = 0, heard: Listener | None = None) -> Statics:
+    """What the kind makes of a recording, with the columns that other settings add; a detector hears the samples."""
+    spec, pieces = front.spec, _checked(front, samples)
+    if spec.dither:
+        pieces = dithered(pieces, spec.dither, spec.dither_seed, first_sample)
+    if heard is not None:
+        pieces = heard.through(pieces)
+    compute = feature_kind(spec).compute
+    if not spec.pitch:
+        return compute(front, pieces)
+    passing = PitchColumns(front, pieces)
+    statics = compute(front, passing)
+    return statics._replace(frames=np.hstack([statics.frames, passing.columns()]))
 
 
 def _checked(front: FrontEnd, samples: Samples) -> Iterator[Float32Array]:

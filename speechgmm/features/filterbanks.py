@@ -59,6 +59,9 @@ def slaney_mel_to_hz(mel: ArrayLike) -> Float64Array:
 Knots = tuple[float | None, float | None]
 """Lower and upper frequency in Hz that a setting names, where a warped axis bends; None: by default."""
 
+BAND_SETTINGS: Final = ("n_mels", "low_frequency", "high_frequency", "warp", "warp_low", "warp_high")
+"""Settings that a filterbank is made from."""
+
 NO_KNOTS: Final[Knots] = (None, None)
 
 Bank = Callable[[int, int, float, float, float, float, Knots], Float64Array]
@@ -146,7 +149,7 @@ def mel_edges(
     The rest as for `warp_frequencies`.
 
     >>> mel_to_hz(mel_edges(2, 16000, 0, 8000)).round().tolist()
-    [0.0, 921.0, 3055.0, 8000.0]
+    [0.0, 921.0, 3056.0, 8000.0]
     """
     edges = np.linspace(hz_to_mel(low), hz_to_mel(high), n_mels + 2)
     if warp == 1:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features.cepstra import cosine_transform, lifter_weights, taper
 from speechgmm.features.framing import Edges, count_frames
-from speechgmm.features.kinds import FeatureKind, are_given, feature_kind, kind_name, uses_energy
+from speechgmm.features.kinds import FeatureKind, feature_kind, uses_energy
 from speechgmm.features.listeners import check_listener
 from speechgmm.features.presets import PRESETS, Preset
 from speechgmm.features.resolve import band, lengths, value_or
@@ -23,15 +23,6 @@ from speechgmm.features.spec import DeltaMethod, FeatureSpec, SpectrumName
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 F = TypeVar("F", bound=np.floating[Any])
-
-_VAD_SETTINGS = {
-    "none": (),
-    "energy": ("vad_threshold", "vad_mean_scale", "vad_context", "vad_proportion"),
-    "peak": ("vad_range",),
-    "gaussians": ("vad_window", "vad_gap"),
-    "webrtc": ("vad_aggressiveness",),
-    "silero": ("vad_probability",),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,7 +41,7 @@ class FrontEnd:
     across_frames: bool  # pre-emphasis of a frame's first sample uses the sample before it
     window: NDArray[np.floating]  # (N,) taper x scale of the samples, in the transform's precision
     spectrum: SpectrumName
-    filterbank: Float32Array  # (n_mels, n_fft // 2 + 1)
+    filterbank: Float32Array  # (n_mels, n_fft // 2 + 1); no row: the Fourier bins are looked at
     floor: float  # of a band
     log_factor: float  # the preset's logarithm over the natural one
     # In float64: c0 is large, and what float32 leaves of it in the other rows would exceed their rounding.
@@ -65,7 +56,7 @@ class FrontEnd:
     @property
     def n_static(self) -> int:
         """Dimensions of a frame before deltas."""
-        return feature_kind(self.spec).n_static(self)
+        return feature_kind(self.spec).n_static(self) + 2 * self.spec.pitch
 
     @property
     def c0_column(self) -> int:
@@ -89,7 +80,16 @@ class FrontEnd:
         >>> front_end(FeatureSpec(deltas=2), 16000).reach
         7
         """
-        return (self.frame_length - 1) // self.frame_shift + 1 + self.spec.deltas * self.spec.delta_window
+        return (self.frame_length - 1) // self.frame_shift + 1 + self.context
+
+    @property
+    def context(self) -> int:
+        """Frames on either side that a frame is computed from.
+
+        >>> front_end(FeatureSpec(deltas=2), 16000).context
+        4
+        """
+        return self.spec.deltas * self.spec.delta_window + feature_kind(self.spec).reach(self.spec)
 
     def n_frames(self, n_samples: int) -> int:
         """Frames in a recording of `n_samples`; 0 where it is too short for one."""
@@ -165,52 +165,9 @@ class FrontEnd:
         >>> front_end(FeatureSpec(), 8000).describe()["frame_length_samples"]
         200
         """
-        spec, preset = self.spec, PRESETS[self.spec.preset]
-        if are_given(spec):
-            return {
-                "kind": kind_name(spec),
-                "given_dims": spec.n_dims,
-                "frame_length_ms": 1000 * self.frame_length / self.sample_rate,
-                "frame_shift_ms": 1000 * self.frame_shift / self.sample_rate,
-                **self._describe_last(),
-            }
-        vad = {name: getattr(spec, name) for name in _VAD_SETTINGS[spec.vad]}
-        return {
-            "kind": kind_name(spec),
-            "preset": spec.preset,
-            "sample_rate_hz": self.sample_rate,
-            "frame_length_samples": self.frame_length,
-            "frame_shift_samples": self.frame_shift,
-            "n_fft_samples": self.n_fft,
-            "edges": self.edges,
-            "window": spec.window or preset.window,
-            "preemphasis": self.preemphasis,
-            "spectrum": self.spectrum,
-            "n_mels": len(self.filterbank),
-            "low_frequency_hz": self.low_frequency,
-            "high_frequency_hz": self.high_frequency,
-            "warp": spec.warp,
-            "n_ceps": spec.n_ceps,
-            "lifter": value_or(spec.lifter, preset.lifter),
-            "top_db": spec.top_db,
-            "zeroth": "dropped" if spec.c0 == "drop" else "log energy" if self.use_energy else "c0",
-            "zeroth_level": spec.c0,
-            **self._describe_last(),
-            "vad": spec.vad,
-            **vad,
-        }
+        from speechgmm.features.description import description
 
-    def _describe_last(self) -> dict[str, str | int | float | bool | None]:
-        """What is done to frames of every kind."""
-        spec = self.spec
-        return {
-            "deltas": spec.deltas,
-            "delta_method": self.delta_method,
-            "delta_window_frames": spec.delta_window,
-            "cmvn": spec.cmvn,
-            "norm_vars": spec.norm_vars,
-            "n_dims": self.n_dims,
-        }
+        return description(self)
 
 
 @lru_cache(maxsize=64, typed=True)  # typed: 16000.0 must not pass as a cached 16000
@@ -270,7 +227,9 @@ def front_end(spec: FeatureSpec, sample_rate: int) -> FrontEnd:
 def _bank(
     kind: FeatureKind, spec: FeatureSpec, n_mels: int, n_fft: int, sample_rate: int, low: float, high: float
 ) -> Float64Array:
-    """The filterbank, (n_mels, n_fft // 2 + 1)."""
+    """The filterbank, (n_mels, n_fft // 2 + 1); no row where the kind has none."""
+    if not kind.bands:
+        return np.empty((0, n_fft // 2 + 1))
     bank = kind.bank or PRESETS[spec.preset].bank
     return bank(n_mels, n_fft, sample_rate, low, high, spec.warp, (spec.warp_low, spec.warp_high))
 

@@ -50,14 +50,14 @@ class LogMels:
         self._means = np.zeros(BLOCK, dtype=np.float32)  # what pre-emphasis leaves of them
         self._padded = np.zeros((BLOCK, front.n_fft), dtype=dtype)
         self._spectrum = np.zeros((BLOCK, front.n_fft // 2 + 1), dtype=np.float32)
-        self._logs = np.empty((BLOCK, len(front.filterbank)), dtype=np.float32)
+        self._logs = np.empty((BLOCK, len(front.filterbank) or front.n_fft // 2 + 1), dtype=np.float32)
         self._products = [
             (self._spectrum[:, bins], front.filterbank[bands, bins].T, self._logs[:, bands])
-            for bands, bins in _two_parts(front.filterbank)
+            for bands, bins in (_two_parts(front.filterbank) if len(front.filterbank) else ())
         ]
 
     def of(self, pieces: Iterable[Float32Array]) -> Iterator[tuple[Float32Array, Float64Array]]:
-        """Natural logs of mel bands, (BLOCK, n_mels), and energies of the frames, (T,) with T <= BLOCK, of each block.
+        """Natural logs of bands or bins, (BLOCK, n), and energies of the frames, (T,) with T <= BLOCK, of each block.
 
         pieces: the samples of a recording, as `runs` takes them. Energies are sums of squares about the mean, where the
         front end takes it off; without ``raw_energy``, of what is transformed. Rows of a block beyond T mean nothing.
@@ -140,8 +140,9 @@ class LogMels:
         for bins, bank, bands in self._products:
             np.matmul(bins, bank, out=bands)
         mels = self._logs[:n_rows]
-        np.maximum(mels, np.float32(front.floor), out=mels)
+        np.maximum(mels if self._products else spectrum, np.float32(front.floor), out=mels)
         np.log(mels, out=mels)
+        self._logs[n_rows:] = 0  # products left energies there
 
 
 def _two_parts(filterbank: Float32Array) -> list[tuple[slice, slice]]:

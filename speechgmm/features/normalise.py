@@ -1,7 +1,7 @@
 """Mean and variance normalisation: moments that add, and the affine map read off them.
 
 Owns the arithmetic for any grouping (utterance, speaker, corpus): who is pooled with whom is the caller's
-choice.
+choice. A window that slides over a recording needs no other recording, and is part of the extraction.
 """
 
 from dataclasses import dataclass
@@ -10,15 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import DataError, ShapeError
+from speechgmm.features.framing import BLOCK
 
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
+IntArray = NDArray[np.intp]
 
-_DEAD: float = 1e-6
+CONSTANT: float = 1e-6
 """A deviation below this share of max(1, |mean|) is float32 rounding: the dimension is constant."""
 
 _AT_ONCE: int = 4096
 """Frames whose double precision is held at once."""
+
+_SLIDING_AT_ONCE: int = 16 * BLOCK
+"""Frames that a sliding window is moved over at once."""
+
+_LEAST_VARIANCE: float = 1e-10
+"""Of a sliding window, as in Kaldi."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,6 +124,86 @@ def normalisation(pooled: Moments, norm_vars: bool = True) -> Normalisation:
     scale = np.ones_like(pooled.means)
     if norm_vars:
         deviations = np.sqrt(pooled.scatter / pooled.count)
-        varies = deviations > _DEAD * np.maximum(1, np.abs(pooled.means))
+        varies = deviations > CONSTANT * np.maximum(1, np.abs(pooled.means))
         scale[varies] = 1 / deviations[varies]
     return Normalisation(pooled.means.copy(), scale)
+
+
+def sliding_normalised(
+    frames: Float32Array, window: int = 600, *, causal: bool = False, min_window: int = 100, norm_vars: bool = True
+) -> Float32Array:
+    """Frames normalised by mean and variance of a window that slides over them (Kaldi, apply-cmvn-sliding).
+
+    Parameters
+    ----------
+    frames
+        (T, D) of a recording.
+    window
+        Frames of which mean and variance are taken: half of them before a frame, at either end of the recording the
+        first or the last ``window``.
+    causal
+        Take the frame and the ``window`` before it instead, and nothing that follows.
+    min_window
+        Causal: the first frames share the mean and variance of this many.
+    norm_vars
+        Divide by the standard deviation too.
+
+    Returns
+    -------
+    (T, D) float32
+        A frame depends on the frames in its window and on its place in its block, to the last bit.
+
+    Examples
+    --------
+    >>> ramp = np.arange(6, dtype=np.float32)[:, None]
+    >>> sliding_normalised(ramp, 3, norm_vars=False)[:, 0].tolist()
+    [-1.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+    >>> sliding_normalised(ramp, 2, causal=True, min_window=2, norm_vars=False)[:, 0].tolist()
+    [-0.5, 0.5, 1.0, 1.0, 1.0, 1.0]
+    """
+    out = np.empty(frames.shape, dtype=np.float32)
+    start, stop = _sliding_bounds(len(frames), window, causal, min_window)
+    for first in range(0, len(frames), _SLIDING_AT_ONCE):
+        here = slice(first, first + _SLIDING_AT_ONCE)
+        begin = start[first] // BLOCK * BLOCK
+        values = frames[begin : stop[here][-1]].astype(np.float64)
+        inside, counts = (start[here] - begin, stop[here] - begin), (stop[here] - start[here])[:, None]
+        means = _window_sums(values, *inside) / counts
+        centred = frames[here] - means
+        if norm_vars:
+            variances = _window_sums(values * values, *inside) / counts - means * means
+            centred /= np.sqrt(np.maximum(variances, _LEAST_VARIANCE))
+        out[here] = centred
+    return out
+
+
+def _sliding_bounds(n_frames: int, window: int, causal: bool, min_window: int) -> tuple[IntArray, IntArray]:
+    """The window [start, stop) of every frame, (T,) each."""
+    at = np.arange(n_frames)
+    if causal:
+        start, stop = np.maximum(at - window, 0), np.maximum(at + 1, min_window)
+    else:
+        start = np.maximum(at - window // 2, 0)
+        stop = start + window
+    over = np.maximum(stop - n_frames, 0)
+    return np.maximum(start - over, 0), stop - over
+
+
+def _window_sums(values: Float64Array, start: IntArray, stop: IntArray) -> Float64Array:
+    """Sums of values (N, D) over windows [start, stop), (T, D).
+
+    By sums within blocks and sums of whole blocks, so that what lies outside of the blocks of a window does not touch
+    its last bits.
+    """
+    n_blocks = len(values) // BLOCK + 1
+    within = np.zeros((n_blocks, BLOCK + 1, values.shape[1]))
+    padded = np.zeros((n_blocks * BLOCK, values.shape[1]))
+    padded[: len(values)] = values
+    np.cumsum(padded.reshape(n_blocks, BLOCK, -1), axis=1, out=within[:, 1:])
+    (first, left), (last, right) = divmod(start, BLOCK), divmod(stop, BLOCK)
+    most = int((last - first).max())
+    whole = np.zeros((n_blocks, most + 1, values.shape[1]))  # of so many blocks from each one on
+    for n in range(most):
+        whole[: n_blocks - n, n + 1] = whole[: n_blocks - n, n] + within[n:, BLOCK]
+    sums: Float64Array = whole[first, last - first] - within[first, left] + within[last, right]
+    return sums

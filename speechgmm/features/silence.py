@@ -29,6 +29,16 @@ def not_silent(silent: Iterable[tuple[int, int]], first: int, stop: int) -> NDAr
     return found
 
 
+def left_out_of(speech: NDArray[np.bool_]) -> Spans:
+    """The stretches of frames that are no speech, given which are, (T,).
+
+    >>> left_out_of(np.array([False, True, True, False, False]))
+    ((0, 1), (3, 5))
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], speech, [True]]).astype(np.int8)))
+    return tuple((int(first), int(stop)) for first, stop in edges.reshape(-1, 2))
+
+
 class Silence(Enum):
     """What becomes of digital silence."""
 

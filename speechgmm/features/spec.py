@@ -109,6 +109,13 @@ class FeatureSpec:
         gt=0,
         le=400000,
     )
+    dither: float = setting(
+        0.0,
+        "standard deviation of Gaussian noise that is added to samples, in steps of 16 bits, as in Kaldi",
+        ge=0,
+        le=32768,
+    )
+    dither_seed: int = setting(0, "of the noise, which is the same in every run", ge=0, le=2**63 - 1)
     remove_mean: bool | None = setting(
         None, "subtract the mean of a frame's samples first: kaldi true, others false" + _OF_PRESET
     )
@@ -120,16 +127,28 @@ class FeatureSpec:
         None, "what the bands sum: power, magnitude, magnitude, power, power" + _OF_PRESET
     )
     lifter: float | None = setting(None, "cepstral lifter, 0 for none: 22, 22, 0, 0, 0" + _OF_PRESET, ge=0, le=1000)
+    lpc_order: int = setting(12, "plp: poles of the model", ge=1, le=100)
+    compression: float | None = setting(
+        None, "plp: exponent on the bands, Kaldi's compress-factor: 1/3, htk 0.33" + _OF_PRESET, gt=0, le=1
+    )
+    cepstral_scale: float = setting(1.0, "plp: factor on the cepstra, not on a log energy", gt=0, le=1000)
+    sdc_of: Literal["mfcc", "lfcc", "plp"] | None = setting(
+        None, "sdc: kind of the cepstra, n_ceps of them (N); default: the preset's"
+    )
+    sdc_spread: int = setting(1, "sdc: frames before and after that a difference is of (d)", unit="frames", ge=1, le=50)
+    sdc_shift: int = setting(3, "sdc: time between differences (P)", unit="frames", ge=1, le=50)
+    sdc_blocks: int = setting(7, "sdc: differences in a frame (k)", ge=1, le=50)
+    sdc_statics: bool = setting(True, "sdc: the cepstra themselves come first")
     use_energy: bool | None = setting(
         None,
-        "log energy of the frame in place of c0, or one more dimension of fbank; kaldi and htk only: kaldi true, htk "
-        "false; fbank false" + _OF_PRESET,
+        "log energy of the frame in place of c0 or of bin 0, in fbank one more dimension; kaldi and htk only: kaldi "
+        "true, htk false; fbank false" + _OF_PRESET,
     )
     raw_energy: bool = setting(True, "take the log energy before pre-emphasis and window; false: after them")
     energy_floor: float | None = setting(
         None, "least energy of a frame, of 16-bit samples: 1.2e-7; htk 1" + _OF_PRESET, gt=0, le=1e15
     )
-    log: bool = setting(True, "fbank: the logarithm of the energies; false: the energies themselves")
+    log: bool = setting(True, "fbank and spectrogram: the logarithm of the energies; false: the energies")
     snip_edges: bool = setting(True, "kaldi only: only frames that lie within the recording; false: reflect its edges")
     top_db: float | None = setting(
         None,
@@ -141,15 +160,29 @@ class FeatureSpec:
     c0: Literal["absolute", "relative", "drop"] = setting(
         "absolute", "c0 or log energy: as it is, minus the recording's maximum, or left out"
     )
+    pitch: bool = setting(
+        False,
+        "append the log of the pitch in Hz (60 to 400) and the voicing (-1 to 1) of each frame, by librosa's YIN, "
+        "which takes much longer than cepstra",
+    )
     deltas: int = setting(0, "orders of time derivatives appended to the cepstra", ge=0, le=2)
     delta_method: DeltaMethod | None = setting(
         None, "second order as one long filter (kaldi) or as the same filter twice (htk)" + _OF_PRESET
     )
     delta_window: int = setting(2, "frames on either side in the regression of a delta", unit="frames", ge=1, le=100)
-    cmvn: Literal["none", "global", "utterance", "speaker"] = setting(
-        "none", "over what the mean of each dimension is made 0"
+    cmvn: Literal["none", "global", "utterance", "speaker", "sliding"] = setting(
+        "none", "over what the mean of each dimension is made 0; sliding: a window around each frame"
     )
     norm_vars: bool = setting(True, "cmvn also makes the variance of each dimension 1")
+    cmvn_window: int = setting(
+        600, "cmvn sliding: frames of the window, as in Kaldi's apply-cmvn-sliding", unit="frames", ge=1, le=10**6
+    )
+    cmvn_causal: bool = setting(
+        False, "cmvn sliding: the window ends with its frame, so that streams can have it; false: it is centred on it"
+    )
+    cmvn_min_window: int = setting(
+        100, "cmvn_causal: the first frames share the window of this many", unit="frames", ge=1, le=10**6
+    )
     vad: VadName = setting(
         "none",
         "frames kept: all; energy: Kaldi's compute-vad rule; peak: those within vad_range of the loudest; gaussians: "
@@ -187,8 +220,13 @@ class FeatureSpec:
         """Whether only some of the frames are kept: those that the VAD keeps, or that are voiced."""
         return self.vad != "none" or feature_kind(self).keeps is not None
 
+    @property
+    def pools_moments(self) -> bool:
+        """Whether mean and variance are pooled over frames of recordings, after extraction."""
+        return self.cmvn in ("global", "utterance", "speaker")
+
     def without_normalisation(self) -> "FeatureSpec":
-        """The same features before normalisation and transform: what a feature cache may be keyed on.
+        """The same features before pooled normalisation and transform: what a feature cache may be keyed on.
 
         >>> FeatureSpec(cmvn="speaker", norm_vars=False).without_normalisation() == FeatureSpec()
         True
@@ -199,4 +237,5 @@ class FeatureSpec:
 @lru_cache(maxsize=64)
 def _without_normalisation(spec: FeatureSpec) -> FeatureSpec:
     """Asked for with every recording: to make a spec and to check it takes 0.1 ms."""
-    return replace(spec, cmvn="none", norm_vars=True, transform=TransformSpec())
+    plain = replace(spec, transform=TransformSpec())
+    return replace(plain, cmvn="none", norm_vars=True) if spec.pools_moments else plain

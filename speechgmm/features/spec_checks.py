@@ -76,6 +76,16 @@ def check_together(spec: "FeatureSpec") -> None:
             f"features.warp_low: {spec.warp_low} and warp_high: {spec.warp_high} with preset htk, whose warp has two "
             "knots (WARPLCUTOFF and WARPUCUTOFF); give both, or leave both out for Kaldi's"
         )
+    if spec.cmvn_causal and spec.cmvn_min_window > spec.cmvn_window:
+        raise ConfigError(
+            f"features.cmvn_min_window: {spec.cmvn_min_window} frames with cmvn_window: {spec.cmvn_window}; lower "
+            "cmvn_min_window, or raise cmvn_window"
+        )
+    _check_effects(spec)
+
+
+def _check_effects(spec: "FeatureSpec") -> None:
+    """Refuse settings that belong to another one which is not set."""
     for needs, used, names in (
         ("warp other than 1", spec.warp != 1, ("warp_low", "warp_high")),
         (
@@ -84,6 +94,9 @@ def check_together(spec: "FeatureSpec") -> None:
             ("raw_energy", "energy_floor"),
         ),
         ("deltas: 1 or 2", spec.deltas > 0, ("delta_method", "delta_window")),
+        ("dither", spec.dither > 0, ("dither_seed",)),
+        ("cmvn: sliding", spec.cmvn == "sliding", ("cmvn_window", "cmvn_causal")),
+        ("cmvn: sliding and cmvn_causal: true", spec.cmvn == "sliding" and spec.cmvn_causal, ("cmvn_min_window",)),
         ("cmvn other than none", spec.cmvn != "none", ("norm_vars",)),
         (
             "vad: energy",

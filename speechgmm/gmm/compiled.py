@@ -11,10 +11,10 @@ from math import factorial, log
 from typing import Any, Final
 
 import numpy as np
-import scipy.linalg.blas  # noqa: F401  # numba multiplies with it: loaded early, it is held to one thread
 from numpy.typing import NDArray
 
 from speechgmm.compiler import FAST, just_in_time
+from speechgmm.parallel import hold_new_blas
 
 Block = NDArray[np.float32] | NDArray[np.float64]
 Active = NDArray[np.uint8]
@@ -153,8 +153,10 @@ def compiled_pass() -> Pass:
     with _lock:
         if not _compiled:
             import numba
+            import scipy.linalg.blas  # noqa: F401  # numba multiplies with it
             from numba.extending import overload, register_jitable
 
+            hold_new_blas()
             overload(_exp2, jit_options=FAST)(lambda x: _exp2_32 if x == numba.types.float32 else _exp2_64)
             overload(_log2, jit_options=FAST)(lambda x: _log2_64)  # noqa: ARG005
             register_jitable(**FAST)(_peaks)

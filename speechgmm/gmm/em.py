@@ -31,7 +31,7 @@ from speechgmm.gmm.progress import rounding_of as rounding_of
 from speechgmm.gmm.protocols import Model, Prior, Statistics
 from speechgmm.gmm.splitting import resplit
 from speechgmm.gmm.stats import GMMStats
-from speechgmm.parallel import one_blas_thread
+from speechgmm.parallel import PYTHON_TURN, one_blas_thread
 
 FULL_EVERY: Final = 8  # passes, in sparse EM
 
@@ -126,29 +126,30 @@ def fit_em(
     for i in range(max_iter + 1):
         full = not sparse or progress.settling or i in (next_full, max_iter)
         stats = passes.full(model, survey=sparse) if full else passes.sparse(model)
-        value = objective(stats, prior, model)
-        if path.own is not None and progress.falls(value, model):
-            model, next_full = path.back(), i + 1 if full else next_full
-            continue
-        progress.add(value, model, own=path.own is None, full=full)
-        posterior = prior + stats
-        empty = posterior.dead(min_count)
-        if progress.converged or i == max_iter:
-            break
-        if full:
-            next_full = i + FULL_EVERY
-        before, counts = model, stats.counts
-        model = posterior.mode(model, floor=least, min_count=min_count, update=update)
-        progress.step = Step(posterior, before, model, stats.n_frames)
-        path.rest()
-        if dead == "resplit" and empty and i + 1 < max_iter:
-            model = resplit(model, empty)
-            resplits.update(empty)
-            path.factor, next_full = 1.0, i + 1
-            progress.restart()
-        # Not where a bound comes next, which has nothing to be compared with, nor where nothing holds variances up.
-        elif overrelaxed and not progress.settling and i + 2 <= max_iter and not (sparse and full) and least.all():
-            model = path.further(before, model)
+        with PYTHON_TURN:
+            value = objective(stats, prior, model)
+            if path.own is not None and progress.falls(value, model):
+                model, next_full = path.back(), i + 1 if full else next_full
+                continue
+            progress.add(value, model, own=path.own is None, full=full)
+            posterior = prior + stats
+            empty = posterior.dead(min_count)
+            if progress.converged or i == max_iter:
+                break
+            if full:
+                next_full = i + FULL_EVERY
+            before, counts = model, stats.counts
+            model = posterior.mode(model, floor=least, min_count=min_count, update=update)
+            progress.step = Step(posterior, before, model, stats.n_frames)
+            path.rest()
+            if dead == "resplit" and empty and i + 1 < max_iter:
+                model = resplit(model, empty)
+                resplits.update(empty)
+                path.factor, next_full = 1.0, i + 1
+                progress.restart()
+            # Not where a bound comes next, which has nothing to be compared with, nor where nothing holds variances up.
+            elif overrelaxed and not progress.settling and i + 2 <= max_iter and not (sparse and full) and least.all():
+                model = path.further(before, model)
     return Fit(
         model,
         tuple(progress.trace),

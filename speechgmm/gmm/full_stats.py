@@ -76,13 +76,10 @@ class FullStats:
 class FullPrior:
     """Dirichlet over the weights times a normal-inverse-Wishart for each covariance, counted in pseudo-frames.
 
-    log density = sum_k weight_counts log w
-                  - 1/2 sum_c [covariance_counts log det S + trace(S^-1 A)],
-                  A = scatter + sum_k mean_counts (mu - m)(mu - m)'
-
-    up to a constant, over the covariances S and the components k that have them. The mode is weights ~ weight_counts,
-    mu = m, S = scatter / covariance_counts (Gauvain & Lee 1994; Bishop 2006, 10.2). A count of zero says nothing about
-    its parameter.
+    Its log density is ``sum_k weight_counts log w - 1/2 sum_c [covariance_counts log det S + trace(S^-1 A)]``, with
+    ``A = scatter + sum_k mean_counts (mu - m)(mu - m)'``, up to a constant, over the covariances S and the components
+    k that have them. The mode is weights ~ weight_counts, mu = m, S = scatter / covariance_counts (Gauvain & Lee 1994;
+    Bishop 2006, 10.2). A count of zero says nothing about its parameter.
     """
 
     weight_counts: Floats  # (K,)

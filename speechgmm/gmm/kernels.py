@@ -17,6 +17,7 @@ from speechgmm.gmm.layout import Batch, Block
 from speechgmm.gmm.likelihoods import Space
 from speechgmm.gmm.model import LogLinear
 from speechgmm.gmm.stats import Floats, GMMStats
+from speechgmm.parallel import PYTHON_TURN
 
 Engine = Literal["numba", "numpy"]
 
@@ -82,10 +83,12 @@ def _e_step(log_linear: LogLinear, batch: Batch, active: Active | None, found: A
             f"frames of {len(centre)} dimensions for a mixture of {n_features}; were they made with the same features?"
         )
     one_pass = numpy_pass if engine == "numpy" else compiled_pass()
+    with PYTHON_TURN:
+        factors = _factors(log_linear, batch)
     moments_of_z = np.zeros((n_components, batch.rows.shape[2]))
     every = np.empty((0, found.shape[1]), np.uint8)
     log2_likelihood = one_pass(
-        _factors(log_linear, batch),
+        factors,
         batch.rows,
         batch.columns,
         batch.weights,
@@ -93,7 +96,8 @@ def _e_step(log_linear: LogLinear, batch: Batch, active: Active | None, found: A
         found,
         moments_of_z,
     )
-    return GMMStats.of_scaled(moments_of_z, centre, scale, log2_likelihood * log(2), batch.n_frames)
+    with PYTHON_TURN:
+        return GMMStats.of_scaled(moments_of_z, centre, scale, log2_likelihood * log(2), batch.n_frames)
 
 
 def _mask_bytes(log_linear: LogLinear) -> int:

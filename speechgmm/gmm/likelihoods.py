@@ -69,7 +69,7 @@ class Space:
         """(K, 2D+1): what columns are multiplied by for log p(k, x). The density stays that of x: no Jacobian."""
         here = log_linear.about(self.centre)
         const = np.maximum(here.const, NO_PART)[:, None]
-        return np.hstack([self.scale * here.linear, self.scale**2 * here.quadratic, const])
+        return np.concatenate([self.scale * here.linear, self.scale**2 * here.quadratic, const], axis=1)
 
     def columns(self, frames: Block, dtype: np.dtype[np.floating]) -> Block:
         """(2D+1, T): [z, z², 1] of frames (T, D)."""
@@ -85,13 +85,20 @@ def precision_for(factors: Floats) -> Precision:
     >>> [precision_for(Space.of([model]).factors(model.log_linear())) for model in (wide, narrow)]
     ['float32', 'float64']
     """
-    if len(factors) < FEWEST_IN_FLOAT32:
-        return "float64"
+    return "float32" if len(factors) >= FEWEST_IN_FLOAT32 and is_safe_in_float32(factors) else "float64"
+
+
+def is_safe_in_float32(factors: Floats, most: float = MOST_IN_FLOAT32) -> bool:
+    """Whether no more than ``most`` cancels within any component of factors (K, 2D+1).
+
+    >>> [is_safe_in_float32(np.array([[mean, -0.5, 0.0]])) for mean in (1.0, 100.0)]
+    [True, False]
+    """
     linear, quadratic = np.split(factors[:, :-1], 2, axis=1)
     # A factor that underflows to 0 is no reason for float32: NaN and infinity fail the comparison.
     with np.errstate(all="ignore"):
         cancelled = (linear**2 / (-2 * quadratic)).sum(axis=1)
-    return "float32" if (cancelled <= MOST_IN_FLOAT32).all() and np.abs(factors[:, :-1]).max() < 1e30 else "float64"
+    return bool((cancelled <= most).all() and np.abs(factors[:, :-1]).max() < 1e30)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

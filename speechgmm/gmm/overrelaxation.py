@@ -9,7 +9,7 @@ from typing import Final, Generic
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.gmm.model import DiagGMM as DiagGMM
+from speechgmm.gmm.model import within
 from speechgmm.gmm.protocols import Model
 from speechgmm.gmm.stats import GMMStats
 
@@ -27,6 +27,7 @@ class Overrelaxation(Generic[Model]):
 
     The factor grows with every update, and a return sets it to 1 again.
 
+    >>> from speechgmm import DiagGMM
     >>> path = Overrelaxation(np.zeros(1))
     >>> before, after = (DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 1.0))
     >>> path.further(before, after).means.item(), path.back().means.item()
@@ -46,8 +47,8 @@ class Overrelaxation(Generic[Model]):
         self.own, self.factor = after, min(self.factor * FURTHER, FURTHEST)
         beyond = self.factor - 1
         # No weight and no variance may vanish or explode by what is added to EM's own step.
-        kept = np.clip(
-            np.divide(after.weights, before.weights, out=np.ones(len(after.weights)), where=before.weights > 0), 0.5, 2
+        kept = within(
+            np.divide(after.weights, before.weights, out=np.ones(len(after.weights)), where=before.weights > 0)
         )
         weights = after.weights * kept**beyond
         means = after.means + beyond * (after.means - before.means)

@@ -22,7 +22,8 @@ class RecognitionSpec:
         None,
         "transcript: corpus.label of an utterance is what is said in it, words separated by spaces (language: word: "
         "the whole label is one word); segments: the utterances of a recording are its words or phones one after "
-        "another, with their times; default: segments for timit (phone, word) and textgrid, else transcript",
+        "another, with their times; default: segments for timit (phone, word), textgrid and label_files, else "
+        "transcript",
     )
     dictionary: str | None = setting(
         None,

@@ -144,6 +144,22 @@ def recording_header(path: Path) -> Header:
         return Header(int(source.samplerate), int(source.channels), n / source.samplerate)
 
 
+def exact_header(path: Path) -> tuple[int, int, int]:
+    """Samples in each channel, rate in Hz and channels; decoded to the end where the header does not say how many.
+
+    Raises DataError where the recording cannot be decoded.
+    """
+    with open_recording(path) as raw, open_decoder(raw, path) as decoder:
+        source = decoder.source
+        if decoder.n_promised:
+            return decoder.n_promised, int(source.samplerate), int(source.channels)
+        buffer = np.empty((65536, source.channels), np.float32)
+        n = 0
+        while got := source.buffer_read_into(buffer, "float32"):
+            n += got
+        return n, int(source.samplerate), int(source.channels)
+
+
 @cache
 def _forward() -> "type[soundfile.SoundFile]":
     import soundfile

@@ -166,6 +166,35 @@ def place_shape(place: Path, n_dims: int | None = None) -> tuple[int, int]:
     return frames_shape(replace(source_at(place), dimension=n_dims))
 
 
+def read_speech(place: Path, n_frames: int) -> NDArray[np.bool_]:
+    """Which of a recording's frames are speech, (n_frames,), of a file with 1 or 0 for each.
+
+    Raises
+    ------
+    DataError
+        A file that cannot be read, another number of frames, values other than 0 and 1.
+    """
+    source = source_at(place)
+    values = _flags(source.path) if place.suffix.lower() == ".npy" else read_frames(source).ravel()
+    if len(values) != n_frames:
+        raise DataError(f"{place}: {len(values)} values; expected 1 or 0 for each of the recording's {n_frames} frames")
+    if not np.isin(values, (0, 1)).all():
+        wrong = values[~np.isin(values, (0, 1))][0]
+        raise DataError(f"{place}: holds {wrong}; expected 1 for a frame of speech and 0 for another")
+    return values.astype(bool)
+
+
+def _flags(path: Path) -> NDArray[Any]:
+    """An array of any numbers or truth values; frames are floats alone."""
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read ({str(error)[:200]}); expected 1 or 0 for each frame") from None
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"{path}: an array of {values.dtype}; expected 1 or 0 for each frame")
+    return np.asarray(values).ravel()
+
+
 def _check_frames(place: Path) -> None:
     """Refuse a recording, by the ending of its name."""
     if place.suffix.lower() in DECODED | UNDECODED.keys():

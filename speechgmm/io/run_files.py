@@ -48,6 +48,10 @@ OF_THE_MODELS: Final = tuple(RunFile)[list(RunFile).index(RunFile.THRESHOLDS) :]
 """Files that other models make untrue."""
 
 
+CONFUSED_PAIRS: Final = ("true_class", "predicted_class", "items")
+"""The header of ``confusion.tsv`` where it has a row for each pair of classes with items, and no matrix."""
+
+
 def model_file(path: Path) -> Path:
     """The model file, given it or the folder of its run.
 

@@ -61,7 +61,8 @@ def read_text_file(path: Path, what: str = "a text file", *, most_bytes: int = M
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not {what} that can be read ({error})") from None
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: not {what} that can be read ({reason})") from None
     if len(data) > most_bytes:
         raise DataError(f"{path}: more than {most_bytes} bytes; expected {what} of at most so many")
     try:

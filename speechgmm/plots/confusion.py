@@ -22,6 +22,9 @@ COUNTS_UP_TO: Final = 16
 NAMES_UP_TO: Final = 120
 """Classes up to which each has its name at the axes; of more, every second, third, ... has."""
 
+DRAWN_UP_TO: Final = 2000
+"""Classes up to which a run draws its confusion matrix: a cell of more would be smaller than a dot of the picture."""
+
 ORDERS: Final = ("class", "similarity", "phone")
 
 

@@ -9,10 +9,11 @@ from typing import Any, Final, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.corpus.readers.textgrid import Interval, read_intervals
 from speechgmm.engine.run_folder import RunFolder, read_run
 from speechgmm.errors import ConfigError, DataError, ShapeError, check_type
 from speechgmm.evaluation import Application, Trials, rank_trials
+from speechgmm.io.label_files import read_labels
+from speechgmm.io.label_files.textgrid import Interval
 from speechgmm.io.run_files import RunFile
 
 NOTHING: Final = "–"
@@ -144,23 +145,20 @@ def pair_counts(pairs: Sequence[tuple[str, str, int]]) -> tuple[tuple[str, ...],
 
 
 def segments_of(segments: Segments | None, tier: str | None) -> list[Interval]:
-    """(start, end, label) of segments, or of a tier of a TextGrid.
+    """(start, end, label) of segments, or of a tier of a TextGrid or another label file.
 
     Raises:
         ConfigError: praatio is not installed.
-        ConfigError: A tier of what is no TextGrid.
-        DataError: The TextGrid cannot be read, or has no such tier; a segment that is not (start, end, label).
+        ConfigError: A tier of what is no file.
+        DataError: The file cannot be read, or has no such tier; a segment that is not (start, end, label).
     """
     if isinstance(segments, str | PathLike):
-        try:
-            return read_intervals(Path(segments), tier)
-        except DataError as error:
-            raise DataError(f"{segments}: {error}".replace("corpus.textgrid.tier", "tier")) from None
+        return [(one.start, one.end, one.label) for one in read_labels(Path(segments), tier=tier)]
     if tier is not None:
-        raise ConfigError(f"tier is {tier!r}, and segments are no TextGrid; leave it out", arguments=("tier",))
+        raise ConfigError(f"tier is {tier!r}, and segments are no label file; leave it out", arguments=("tier",))
     found = []
     given = segments or ()
-    check_type("segments", given, Sequence, "segments (start, end, label), or a TextGrid")
+    check_type("segments", given, Sequence, "segments (start, end, label), or a label file")
     for number, one in enumerate(given):
         try:
             start, end, label = one if isinstance(one, tuple | list) else (one.start, one.end, one.label)

@@ -17,6 +17,10 @@ CURVES_WITH_NAMES: Final = 8
 """Training curves up to which each has a colour and a name of its own."""
 
 
+MOST_CURVES: Final = 500
+"""Curves that are drawn; of more every second, third, ... in the order of what they gained."""
+
+
 def training_curves(
     fits: Run | Mapping[str, Any] | Sequence[float] | Any,
     *,
@@ -43,7 +47,8 @@ def training_curves(
     Returns
     -------
     Axes
-        A line for each class. Of more than 8, those that gained least, the median and most have names.
+        A line for each class. Of more than 8, those that gained least, the median and most have names. Of more than
+        500, every second, third, ... is drawn.
 
     Raises
     ------
@@ -72,9 +77,9 @@ def training_curves(
     else:
         marked = {last[0]: ("least", NONTARGET, "--"), last[len(last) // 2]: ("median", "black", "-")}
         marked[last[-1]] = ("most", TARGET, "-.")
-        for label, curve in curves.items():
+        for label in last[:: -(-len(last) // MOST_CURVES)]:
             if label not in marked:
-                axes.plot(curve, color=FAINT, alpha=0.4, linewidth=0.7)
+                axes.plot(curves[label], color=FAINT, alpha=0.4, linewidth=0.7)
         for label, (what, color, style) in marked.items():
             name = f"{what}: {plain_text(label)}"
             axes.plot(curves[label], color=color, linestyle=style, linewidth=1.6, label=name)

@@ -8,7 +8,7 @@ import numpy as np
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.io.run_files import RunFile
 from speechgmm.plots import confusion_matrix
-from speechgmm.plots.confusion import COUNTS_UP_TO, usual_order
+from speechgmm.plots.confusion import COUNTS_UP_TO, DRAWN_UP_TO, usual_order
 from speechgmm.report.parts import Picture, Section, Table, percent
 
 PAIRS: Final = 20
@@ -27,12 +27,13 @@ def confusions(run: RunFolder) -> Section | None:
         return None
     labels, counts = run.confusion
     n, items = len(labels), counts.sum(axis=1)
-    wrong = counts - np.diag(np.diag(counts))
-    order = [divmod(int(place), n) for place in np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]]
+    wrong = counts.copy()
+    np.fill_diagonal(wrong, 0)
+    places = np.flatnonzero(wrong)
+    order = places[np.argsort(-wrong.flat[places], kind="stable")[:PAIRS]]
     pairs = [
         (labels[true], labels[predicted], int(wrong[true, predicted]), percent(wrong[true, predicted] / items[true]))
-        for true, predicted in order
-        if wrong[true, predicted]
+        for true, predicted in (divmod(int(place), n) for place in order)
     ]
     caption = f"Most confused pairs ({len(pairs)})" if pairs else "Most confused pairs: none"
     head = ("true class", "confused with", "items", "share of the true class (%)")
@@ -44,6 +45,10 @@ def confusions(run: RunFolder) -> Section | None:
         )
     else:
         full = replace(most, caption=f"{caption}; all counts are in {RunFile.CONFUSION}", folded=True)
+    tables = (most, _per_class(run, wrong, labels))
+    if n > DRAWN_UP_TO:
+        left_out = f"the picture of the confusion matrix, of {n} classes; it is drawn of up to {DRAWN_UP_TO}"
+        return Section("classes", "Confusion matrix", (), tables, left_out=(left_out,))
     order_of_classes = usual_order(labels)
     picture = Picture.of(
         confusion_matrix(counts, labels, order=order_of_classes, title=run.name),
@@ -55,7 +60,7 @@ def confusions(run: RunFolder) -> Section | None:
         table=full,
         wide=n >= WIDE_FROM,
     )
-    return Section("classes", "Confusion matrix", (), (most, _per_class(run, wrong, labels)), (picture,))
+    return Section("classes", "Confusion matrix", (), tables, (picture,))
 
 
 def _per_class(run: RunFolder, wrong: Any, labels: tuple[str, ...]) -> Table:

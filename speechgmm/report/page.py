@@ -34,6 +34,7 @@ def write_report(
     audio_root: Path | None = None,
     is_own: bool = False,
     progress: Callable[[int, int], None] = lambda *_: None,
+    say: Callable[[str], object] = lambda _: None,
 ) -> Path:
     """Make the report of a run anew from its folder and return where it is.
 
@@ -46,6 +47,7 @@ def write_report(
             names, if that lies below the current folder. The files of a run that somebody else made could name any.
         is_own: Whether the run was made just now, so that its recordings are read wherever they lie.
         progress: Called with how many parts of the page are made, and of how many.
+        say: Called with a message for each thing that is too large for the page, which leaves it out.
 
     Raises:
         ConfigError: Not a run's folder, or the extra ``report`` is not installed.
@@ -54,17 +56,25 @@ def write_report(
     if missing := missing_extra():
         raise ConfigError(f"a report needs {missing}, not installed here; pip install 'speechgmm[report]'")
     path = path or folder / RunFile.REPORT
-    write_text(path, render(replace(read_run(folder), audio_root=audio_root, is_own=is_own), audio, progress))
+    write_text(path, render(replace(read_run(folder), audio_root=audio_root, is_own=is_own), audio, progress, say))
     return path
 
 
-def render(run: RunFolder, audio: int | None = None, progress: Callable[[int, int], None] = lambda *_: None) -> str:
-    """The page as text; ``audio`` and ``progress`` as in :func:`write_report`."""
+def render(
+    run: RunFolder,
+    audio: int | None = None,
+    progress: Callable[[int, int], None] = lambda *_: None,
+    say: Callable[[str], object] = lambda _: None,
+) -> str:
+    """The page as text; ``audio``, ``progress`` and ``say`` as in :func:`write_report`."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     from speechgmm.report.sections import metrics_of, sections, with_bounds
 
     heard = run.config.get("report", {}).get("audio", ReportSpec().audio) if audio is None else audio
+    parts = sections(run, heard, progress)
+    for what in (what for section in parts for what in section.left_out):
+        say(f"report.html leaves out {what}; the tables in the folder of the run are whole")
     environment = Environment(
         loader=PackageLoader("speechgmm.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
@@ -72,7 +82,7 @@ def render(run: RunFolder, audio: int | None = None, progress: Callable[[int, in
     text = environment.get_template("page.html.jinja").render(
         run=run,
         headline=[(name, *with_bounds(metric)) for name, metric in metrics_of(run)],
-        sections=sections(run, heard, progress),
+        sections=parts,
         style=(files("speechgmm.report") / "page.css").read_text(encoding="utf-8"),
     )
     return printable(text)

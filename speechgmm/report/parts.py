@@ -1,7 +1,7 @@
 """What a page is made of: tables, pictures and sections, ready to be shown."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from speechgmm.report.svg import to_svg
@@ -9,6 +9,9 @@ from speechgmm.report.svg import to_svg
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+
+MOST_ROWS: Final = 1000
+"""Rows of a table on the page: with more it takes seconds to open."""
 
 FILLS_FROM: Final = 920.0
 """Points from which on a picture takes the whole width of a page: beside text its labels would be too small."""
@@ -31,6 +34,13 @@ class Table:
         """A table whose first ``text`` columns are words and the rest numbers."""
         cells = tuple(tuple(str(value) for value in row) for row in rows)
         return cls(caption, tuple(head), cells, frozenset(range(text, len(head))), folded)
+
+    def short(self) -> "Table":
+        """The table with the rows that the page shows: the first ``MOST_ROWS``; the caption says so."""
+        if len(self.rows) <= MOST_ROWS:
+            return self
+        caption = f"{self.caption}; the first {MOST_ROWS} of {len(self.rows)} rows"
+        return replace(self, caption=caption, rows=self.rows[:MOST_ROWS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,21 @@ class Section:
     code: tuple[tuple[str, str], ...] = ()  # caption, text
     hints: tuple[str, ...] = ()  # what limits a result
     facts: tuple[tuple[str, str], ...] = ()  # name, value
+    left_out: tuple[str, ...] = ()  # what the page does not show because it is too large
+
+    def short(self) -> "Section":
+        """The section with tables of at most ``MOST_ROWS`` rows, and with sentences on what is left out."""
+        tables = (*self.tables, *(picture.table for picture in self.pictures if picture.table is not None))
+        cut = [table for table in tables if len(table.rows) > MOST_ROWS]
+        left = tuple(f"{len(table.rows) - MOST_ROWS} of {len(table.rows)} rows of {table.caption!r}" for table in cut)
+        pictures = tuple(replace(one, table=one.table and one.table.short()) for one in self.pictures)
+        return replace(
+            self,
+            text=(*self.text, *(f"This page leaves out {what}." for what in (*self.left_out, *left))),
+            tables=tuple(table.short() for table in self.tables),
+            pictures=pictures,
+            left_out=self.left_out + left,
+        )
 
     @property
     def layout(self) -> str:

@@ -7,6 +7,7 @@ import yaml
 
 from speechgmm.config import NOT_IN_THE_RESULT, default_config, other_than, to_plain
 from speechgmm.engine.run_folder import RunFolder
+from speechgmm.errors import counted
 from speechgmm.evaluation import Metric, operating_points
 from speechgmm.evaluation.metric import notes_of, shown_name
 from speechgmm.plots import training_curves
@@ -52,7 +53,7 @@ def sections(run: RunFolder, n_audio: int, progress: Progress = lambda *_: None)
     for done, part in enumerate(parts, 1):
         found += part()
         progress(done, len(parts))
-    return [section for section in found if section is not None]
+    return [section.short() for section in found if section is not None]
 
 
 def metrics_of(run: RunFolder) -> Iterator[tuple[str, Metric]]:
@@ -152,7 +153,7 @@ def data(run: RunFolder) -> Section:
         rows = [(row["class"], row["split"], row["utterances"], row["seconds"], row["frames"]) for row in run.data]
         total = sum(float(row["seconds"]) for row in run.data)
         n_utterances = sum(int(row["utterances"]) for row in run.data)
-        text.append(f"{n_utterances} utterances, {duration(total)} in all.")
+        text.append(f"{counted(n_utterances, 'utterance')}, {duration(total)} in all.")
         head = ("class", "split", "utterances", "duration (s)", "frames")
         tables.append(
             Table.of(
@@ -162,7 +163,7 @@ def data(run: RunFolder) -> Section:
     else:
         text.append("The run left no data.tsv: run it again with this version for durations and frames.")
     if run.rejected:
-        text.append(f"{len(run.rejected)} utterances could not be used and were left out.")
+        text.append(f"{counted(len(run.rejected), 'utterance')} could not be used.")
         rejected = [(row["id"], row["reason"]) for row in run.rejected]
         tables.append(Table.of("What was left out, and why", ("utterance", "reason"), rejected, text=2))
     else:
@@ -176,7 +177,7 @@ def about(run: RunFolder) -> list[tuple[str, str]]:
     split = corpus.get("split", {})
     divided = split.get("kind", "")
     divided += f" by {split['by']}" if split.get("by") else ""
-    divided += f", {len(metrics['folds'])} folds" if metrics.get("folds") else ""
+    divided += f", {counted(len(metrics['folds']), 'fold')}" if metrics.get("folds") else ""
     rows = [
         ("Task", f"{run.task.name} of {corpus.get('label', '?')}"),
         ("Corpus", f"{corpus.get('kind', '?')}, {corpus.get('sample_rate', '?')} Hz"),

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechgmm.errors import ConfigError
+from speechgmm.errors import ConfigError, counted
 from speechgmm.io.run_files import RunFile, is_run
 from speechgmm.io.terminal import one_line, tell, terminal, visible
 
@@ -23,7 +23,7 @@ def metric_cells(name: str, metric: "Metric") -> tuple[str, str, str]:
 
     interval = ""
     if metric.low is not None and metric.high is not None:
-        by = "items as independent" if metric.n_groups is None else f"{metric.n_groups} groups"
+        by = "items as independent" if metric.n_groups is None else counted(metric.n_groups, "group")
         interval = f"95 % interval {number(metric.low)} to {number(metric.high)} ({by})"
     return shown_name(name, metric), number(metric.value), interval
 

@@ -46,8 +46,9 @@ class MFCC(TransformerMixin, BaseEstimator):
         Cepstra per frame.
     deltas : {0, 1, 2}
         Orders of time derivatives that are appended.
-    cmvn : {"none", "utterance", "global"}
-        Over what each dimension gets mean 0 and variance 1: nothing, each recording, or the recordings of ``fit``.
+    cmvn : {"none", "utterance", "global", "sliding"}
+        Over what each dimension gets mean 0 and variance 1: nothing, each recording, the recordings of ``fit``, or a
+        window around each frame.
     vad : {"none", "energy", "peak", "gaussians", "webrtc", "silero"}
         Which frames are kept, as in ``FeatureSpec``.
     frame_length, frame_shift : float, optional

@@ -20,13 +20,20 @@ class Format(StrEnum):
     jsonl = "jsonl"
 
 
-class TimesFormat(StrEnum):
-    """How words with their times are printed."""
+class LabelsFormat(StrEnum):
+    """How results with times are printed or written: for a person, in rows, or as label files of other programs."""
 
     text = "text"
-    ctm = "ctm"
-    textgrid = "textgrid"
+    table = "table"
+    tsv = "tsv"
     jsonl = "jsonl"
+    csv = "csv"
+    json = "json"
+    textgrid = "textgrid"
+    audacity = "audacity"
+    raven = "raven"
+    ctm = "ctm"
+    rttm = "rttm"
 
 
 class TableFormat(StrEnum):
@@ -74,9 +81,21 @@ Resample = Annotated[
     ),
 ]
 NewModel = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="the new model; default: MODEL itself")]
-TextGrids = Annotated[
+LabelsForm = Annotated[
+    LabelsFormat | None,
+    typer.Option(
+        "--format",
+        help="format of the output: text or table (for a person), tsv or jsonl (for programs), or that of a label "
+        "file; default: by the suffix of --out",
+    ),
+]
+LabelsOut = Annotated[
     Path | None,
-    typer.Option("--out", metavar="DIR", help="with --format textgrid: folder for a TextGrid of each recording"),
+    typer.Option(
+        "--out",
+        metavar="PATH",
+        help="label file to write, such as a.TextGrid; or, with --format, folder for a label file of each recording",
+    ),
 ]
 Jobs = Annotated[int, typer.Option("--jobs", metavar="N", help="number of workers; -1: one per CPU core")]
 JobsOfRun = Annotated[int | None, typer.Option("--jobs", metavar="N", help="number of workers; -1: one per CPU core")]
@@ -92,7 +111,8 @@ class ScoreOptions:
 
     model: Model
     audio: Audio
-    form: Form = Format.table
+    form: LabelsForm = None
+    out: LabelsOut = None
     raw: Annotated[
         RawFormat | None,
         typer.Option(

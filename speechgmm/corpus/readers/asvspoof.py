@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from speechgmm.corpus.reader_specs import AsvspoofSpec
 from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse
-from speechgmm.corpus.spec import AsvspoofSpec
 from speechgmm.corpus.utterance import Corpus, Utterance
 
 COLUMNS: Final = {

@@ -16,7 +16,7 @@ from typing import Final
 from speechgmm.corpus.readers.files import is_passed_over, recordings_below, split_folders
 from speechgmm.corpus.readers.layout import refuse
 from speechgmm.corpus.utterance import Corpus, Utterance
-from speechgmm.errors import ConfigError, DataError
+from speechgmm.errors import ConfigError, DataError, counted
 
 GROUP: Final = "group"
 """The column of groups that are read off the names of files."""
@@ -50,14 +50,20 @@ def read_folder(root: Path, label: str, *, given: bool = False) -> Corpus:
             Utterance(identity, path, None, None, split_of.get(parts[0], ""), {label: parts[depth - 1]}, identity)
         )
     if not utterances:
-        where = f"{len(loose)} recordings lie in the folder itself" if loose else "no recording was found"
+        where = (
+            f"{counted(len(loose), 'recording lies', 'recordings lie')} in the folder itself"
+            if loose
+            else "no recording was found"
+        )
         aside = "".join(f"; {note}" for note in found.notes())
         raise DataError(f"{root}: {where}; a folder per class is expected, such as {root.name}/anna/one.wav{aside}")
     # Two recordings that differ in extension alone would share their id.
     twice = {identity for identity, count in Counter(u.id for u in utterances).items() if count > 1}
     utterances = [replace(u, id=u.path.relative_to(root).as_posix()) if u.id in twice else u for u in utterances]
     notes = (
-        [f"{len(loose)} recordings outside the class folders are not used, such as {loose[0].name}"] if loose else []
+        [f"{counted(len(loose), 'recording')} outside the class folders not used, such as {loose[0].name}"]
+        if loose
+        else []
     )
 
     def class_of(path: Path) -> str | None:
@@ -150,7 +156,7 @@ def read_fsdd(root: Path, label: str) -> Corpus:
         )
     strangers = [path.name for path, match in matches if not match]
     notes = [
-        f"{len(strangers)} files are not named as FSDD names them and are not used, such as {name}"
+        f"{counted(len(strangers), 'file is', 'files are')} not named as in FSDD and not used, such as {name}"
         for name in strangers[:1]
     ]
     return Corpus(utterances, label, root, tuple(notes))

@@ -21,10 +21,15 @@ from speechgmm.corpus.readers.files import SPLIT_NAMES, is_passed_over
 from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance, common_root
 from speechgmm.errors import DataError
+from speechgmm.io.frame_files.kaldi_lists import scp_sources
+from speechgmm.io.given_frames import place_of
 from speechgmm.io.tables import windows_path
 
 NEEDS: Final = {"speaker": "utt2spk", "gender": "spk2gender", "text": "text"}
 """Label -> the file that it is read from."""
+
+NO_LABELS: Final = ("spk", "dur", "num_frames", "uniq")
+"""Files ``utt2...`` that are no columns of labels; of all others the name is that of the column."""
 
 LOOKED_AT: Final = 50
 """Relative paths tried to learn whether ``corpus.root`` is the folder they are relative to."""
@@ -47,23 +52,27 @@ class _Table:
         return self.values[key][1] if key in self.values else ""
 
 
-def read_kaldi(path: Path, root: Path | None, label: str) -> Corpus:
+def read_kaldi(path: Path, root: Path | None, label: str, *, given: bool = False) -> Corpus:
     """The utterances of a data directory, or of ``train``, ``dev``, ``test`` and ``ubm`` below a folder.
 
-    Labels: utterance and recording (names), and speaker, gender and text where utt2spk, spk2gender and text are there.
+    Labels: utterance and recording (names); speaker, gender and text where utt2spk, spk2gender and text are there; and
+    of each other file such as utt2lang a column (lang).
 
     Args:
         path: A folder with wav.scp, or a folder of such folders, whose names are then the splits.
         root: What relative paths in wav.scp are relative to and must not leave; default: the folder that ``path`` lies
             in, which for ``data`` is where Kaldi's scripts are run. Absolute paths, which are usual, may lie anywhere.
         label: The column to model.
+        given: Recordings are frames that another program computed: those of feats.scp, and no wav.scp is needed.
 
     Raises:
-        DataError: A file is missing or lines are wrong (all are listed); a wav.scp that holds commands.
+        DataError: A file is missing or lines are wrong (all are listed); a list that holds commands.
     """
-    check_label(label, ("utterance", "recording", *NEEDS), "a Kaldi data directory")
     notes: list[str] = []
-    folders = _directories(path, notes)
+    listed = "feats.scp" if given else "wav.scp"
+    folders = _directories(path, listed, notes)
+    others = sorted({column for folder in folders.values() for column in _other_columns(folder)})
+    check_label(label, ("utterance", "recording", *NEEDS, *others), "a Kaldi data directory")
     base = (root or path.parent).absolute()
     problems: list[str] = []
     utterances: list[Utterance] = []
@@ -72,8 +81,15 @@ def read_kaldi(path: Path, root: Path | None, label: str) -> Corpus:
         if label in NEEDS and not (folder / NEEDS[label]).is_file():
             problems.append(f"{folder.name}: corpus.label is {label!r}, which needs a file {NEEDS[label]}")
             continue
-        found = _read_directory(folder, base, split, label, problems, notes, relative)
-        utterances.extend(found)
+        scp = _table(folder, listed, problems)
+        if given:
+            sources = scp_sources(folder / listed, root)
+            files = {name: place_of(source) for name, source in sources.items()}
+            stretches: list[_Stretch] = [(name, name, None, None, f"{scp.name}, {name}") for name in sources]
+        else:
+            files = _audio_files(scp, base, problems, relative)
+            stretches = list(_stretches(folder, scp, problems))
+        utterances.extend(_read_directory(folder, stretches, files, split, label, problems, notes))
     sides: dict[str, Utterance] = {}
     for utterance in utterances:
         other = sides.setdefault(utterance.id, utterance)
@@ -81,21 +97,23 @@ def read_kaldi(path: Path, root: Path | None, label: str) -> Corpus:
             problems.append(f"{utterance.source}: utterance {utterance.id!r} is also that of {other.source}")
     refuse(path, problems, PIPES if any(problem.endswith("is a command") for problem in problems) else "")
     if not utterances:
-        raise DataError(f"{path}: no utterance in {' or '.join(sorted(f'{f.name}/wav.scp' for f in folders.values()))}")
+        raise DataError(
+            f"{path}: no utterance in {' or '.join(sorted(f'{f.name}/{listed}' for f in folders.values()))}"
+        )
     _check_base(relative, base, path)
     return Corpus(tuple(utterances), label, common_root([one.path for one in utterances], base), tuple(notes))
 
 
-def _directories(path: Path, notes: list[str]) -> dict[str, Path]:
+def _directories(path: Path, listed: str, notes: list[str]) -> dict[str, Path]:
     """Split -> data directory; the split is "" where there is one directory; what is left aside goes to ``notes``."""
-    if (path / "wav.scp").is_file():
+    if (path / listed).is_file():
         return {"": path}
 
     def has_directories(folder: Path) -> bool:
-        return (folder / "wav.scp").is_file() or any(folder.glob("*/wav.scp"))
+        return (folder / listed).is_file() or any(folder.glob(f"*/{listed}"))
 
-    check_root(path, has_directories, "a Kaldi data directory (no wav.scp in it or one level below)", "corpus.path")
-    found = sorted(file.parent for file in path.glob("*/wav.scp") if not is_passed_over(file.parent.name))
+    check_root(path, has_directories, f"a Kaldi data directory (no {listed} in it or one level below)", "corpus.path")
+    found = sorted(file.parent for file in path.glob(f"*/{listed}") if not is_passed_over(file.parent.name))
     by_split: dict[str, Path] = {}
     for folder in found:
         split = SPLIT_NAMES.get(folder.name.lower())
@@ -114,11 +132,8 @@ def _directories(path: Path, notes: list[str]) -> dict[str, Path]:
     return {split: by_split[split] for split in SPLITS if split in by_split}
 
 
-def _read_directory(
-    folder: Path, base: Path, split: str, label: str, problems: list[str], notes: list[str], relative: list[str]
-) -> list[Utterance]:
-    """The utterances of one directory; what is wrong is added to ``problems``."""
-    scp = _table(folder, "wav.scp", problems)
+def _audio_files(scp: _Table, base: Path, problems: list[str], relative: list[str]) -> dict[str, Path]:
+    """Recording -> file; what is wrong is added to ``problems``, and paths that are relative to ``relative``."""
     files: dict[str, Path] = {}
     for recording, (line, entry) in scp.values.items():
         where = f"{scp.name}, line {line}"
@@ -140,18 +155,29 @@ def _read_directory(
                 problems.append(
                     f"{where}: {entry!r} leaves {base} (corpus.root); if that is meant, write it as absolute"
                 )
+    return files
+
+
+def _read_directory(
+    folder: Path,
+    stretches: "Sequence[_Stretch]",
+    files: Mapping[str, Path],
+    split: str,
+    label: str,
+    problems: list[str],
+    notes: list[str],
+) -> list[Utterance]:
+    """The utterances of one directory; what is wrong is added to ``problems``."""
     speakers, genders, texts = (_table(folder, name, problems) for name in ("utt2spk", "spk2gender", "text"))
+    others = {column: _table(folder, f"utt2{column}", problems) for column in _other_columns(folder)}
     utterances: list[Utterance] = []
-    stretches = list(_stretches(folder, scp, problems))
     for name, recording, start, end, source in stretches:
-        if recording not in scp.values:
-            problems.append(f"{source}: recording {recording!r} is not in {scp.name}")
-            continue
         labels = {"utterance": name, "recording": recording, "speaker": speakers.get(name), "text": texts.get(name)}
         labels["gender"] = genders.get(labels["speaker"])
-        if label in labels and not labels[label]:
+        labels |= {column: values.get(name) for column, values in others.items()}
+        if not labels.get(label):
             key = f"speaker {labels['speaker']!r}" if label == "gender" else f"utterance {name!r}"
-            problems.append(f"{source}: {key} is not in {folder.name}/{NEEDS[label]}")
+            problems.append(f"{source}: {key} is not in {folder.name}/{NEEDS.get(label, f'utt2{label}')}")
             continue
         if recording in files:
             kept = {column: value for column, value in labels.items() if value}
@@ -164,10 +190,18 @@ def _read_directory(
     return utterances
 
 
-def _stretches(
-    folder: Path, scp: _Table, problems: list[str]
-) -> Iterator[tuple[str, str, float | None, float | None, str]]:
-    """(utterance, recording, start, end, source), from segments where there are any, else one per recording."""
+def _other_columns(folder: Path) -> list[str]:
+    """Columns of labels that are not Kaldi's own: ``lang`` of ``utt2lang``."""
+    names = (path.name.removeprefix("utt2") for path in sorted(folder.glob("utt2*")) if path.suffix == "")
+    return [name for name in names if name and name not in (*NO_LABELS, "utterance", "recording", *NEEDS)]
+
+
+_Stretch = tuple[str, str, float | None, float | None, str]
+"""Utterance, recording, start, end, source."""
+
+
+def _stretches(folder: Path, scp: _Table, problems: list[str]) -> Iterator[_Stretch]:
+    """What segments says, where there are any, else one for each recording."""
     if not (folder / "segments").is_file():
         for name, (line, _) in scp.values.items():
             yield name, name, None, None, f"{scp.name}, line {line}"
@@ -176,6 +210,9 @@ def _stretches(
     for name, (line, rest) in table.values.items():
         source = f"{table.name}, line {line}"
         cells = rest.split()
+        if cells and cells[0] not in scp.values:
+            problems.append(f"{source}: recording {cells[0]!r} is not in {scp.name}")
+            continue
         if len(cells) == 4:
             problems.append(f"{source}: a fifth column is a channel, which corpus.channel chooses for all; take it out")
             continue

@@ -12,6 +12,7 @@ from typing import Final
 from speechgmm.corpus.readers.files import recordings_below
 from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse
 from speechgmm.corpus.utterance import Corpus, Utterance
+from speechgmm.errors import counted
 from speechgmm.io.audio_formats import suffixes_decoded_here
 
 NAME: Final = re.compile(r"(?P<speaker>\d+)-(?P<chapter>\d+)-(?P<utterance>\d+)")
@@ -79,7 +80,8 @@ def read_librispeech(root: Path, label: str) -> Corpus:
     problems.extend(_twice(utterances))
     refuse(root, problems)
     notes = [
-        f"{len(strangers)} recordings are not named as LibriSpeech names them and are not used, such as {name}"
+        f"{counted(len(strangers), 'recording is', 'recordings are')} not named as in LibriSpeech and not used, "
+        f"such as {name}"
         for name in strangers[:1]
     ]
     return Corpus(tuple(utterances), label, root, (*notes, *found.notes()))

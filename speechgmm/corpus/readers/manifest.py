@@ -46,40 +46,55 @@ def read_manifest(
     Raises:
         DataError: The table cannot be read, a column is missing, or rows are wrong (all are listed).
     """
-    root = Path(normpath((root or path.parent).absolute()))
-    rows = list(table_rows(path))
+    rows = [(f"{path.name}, line {line}", row) for line, row in table_rows(path)]
+    return corpus_of_rows(
+        path, rows, root or path.parent, label, unlabelled=unlabelled, needs_path=needs_path, splits=splits
+    )
+
+
+def corpus_of_rows(
+    path: Path,
+    rows: "list[tuple[str, Row]]",
+    root: Path,
+    label: str | None,
+    *,
+    unlabelled: bool = False,
+    needs_path: bool = True,
+    splits: SplitSpec | None = None,
+) -> Corpus:
+    """The utterances of rows that a manifest has, each with where it stands; the rest as `read_manifest`."""
+    root = Path(normpath(root.absolute()))
     if not rows:
         raise DataError(f"{path}: no rows below the header; expected is a row for each recording")
     splits = splits or SplitSpec()
     keys = {splits.column: "corpus.split.column"} if splits.column != "split" else {}
     _check_columns(path, rows, {**keys, **({} if label is None else {label: "corpus.label"})}, needs_path=needs_path)
-    read: list[tuple[int, Utterance]] = []
+    read: list[Utterance] = []
     problems: list[str] = []
-    for line, row in rows:
+    for where, row in rows:
         try:
             if isinstance(row, str):
-                raise DataError(f"{path.name}, line {line}: {row}")
-            utterance = _utterance(row, root, f"{path.name}, line {line}", splits)
+                raise DataError(f"{where}: {row}")
+            utterance = _utterance(row, root, where, splits)
             # Background material needs no label.
             if label is not None and utterance.split != "ubm" and not unlabelled:
                 utterance.label(label)
-            read.append((line, utterance))
+            read.append(utterance)
         except DataError as error:
             problems.append(str(error))
     utterances = _with_names(read, root)
-    first_line: dict[str, int] = {}
-    for line, utterance in utterances:
-        first = first_line.setdefault(utterance.id, line)
-        if first != line:
-            problems.append(
-                f"{path.name}, line {line}: id {utterance.id!r} is also that of line {first}; ids are unique"
-            )
+    firsts: dict[str, str] = {}
+    for utterance in utterances:
+        first = firsts.setdefault(utterance.id, utterance.source)
+        if first != utterance.source:
+            first = first.removeprefix(f"{path.name}, ")
+            problems.append(f"{utterance.source}: id {utterance.id!r} is also that of {first}; ids are unique")
     if problems:
         raise DataError(f"{path}: {len(problems)} of {len(rows)} rows cannot be used:\n{listed(problems)}")
-    return Corpus(tuple(utterance for _, utterance in utterances), label or "", root)
+    return Corpus(tuple(utterances), label or "", root)
 
 
-def _check_columns(path: Path, rows: Sequence[tuple[int, "Row"]], keys: Mapping[str, str], *, needs_path: bool) -> None:
+def _check_columns(path: Path, rows: Sequence[tuple[str, "Row"]], keys: Mapping[str, str], *, needs_path: bool) -> None:
     """Refuse a table without a column that is needed; ``keys`` has the key of the configuration that names it."""
     columns = list(dict.fromkeys(column for _, row in rows if isinstance(row, dict) for column in row))
     names = "path" if needs_path or "id" not in columns else "id"
@@ -91,13 +106,13 @@ def _check_columns(path: Path, rows: Sequence[tuple[int, "Row"]], keys: Mapping[
             raise DataError(f"{path}: no column {column!r}{key}; the columns are {', '.join(columns)}{hint}")
 
 
-def _with_names(rows: list[tuple[int, Utterance]], root: Path) -> list[tuple[int, Utterance]]:
+def _with_names(rows: list[Utterance], root: Path) -> list[Utterance]:
     """Rows with the default id where none was given: path without extension, with it where two differ in it alone."""
     stems: dict[Path, set[Path]] = {}
-    for _, utterance in rows:
+    for utterance in rows:
         stems.setdefault(utterance.path.with_suffix(""), set()).add(utterance.path)
     named = []
-    for line, utterance in rows:
+    for utterance in rows:
         if not utterance.id:
             path = utterance.path
             stem = path.with_suffix("")
@@ -106,7 +121,7 @@ def _with_names(rows: list[tuple[int, Utterance]], root: Path) -> list[tuple[int
                 end = "end" if utterance.end is None else f"{utterance.end:.3f}"
                 name += f":{utterance.start or 0:.3f}-{end}"
             utterance = replace(utterance, id=name)
-        named.append((line, utterance))
+        named.append(utterance)
     return named
 
 

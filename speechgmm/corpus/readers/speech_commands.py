@@ -7,6 +7,7 @@ from typing import Final
 from speechgmm.corpus.readers.files import recordings_below
 from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse
 from speechgmm.corpus.utterance import Corpus, Utterance
+from speechgmm.errors import counted
 
 NAME: Final = re.compile(r"(?P<speaker>[^_]+)_nohash_(?P<index>\d+)")
 COLUMNS: Final = ("word", "speaker", "index")
@@ -49,7 +50,8 @@ def read_speech_commands(root: Path, label: str) -> Corpus:
         utterances.append(Utterance(identity, path, None, None, split, labels, place.as_posix()))
     refuse(root, problems)
     notes = [
-        f"{len(strangers)} recordings are not named as Speech Commands names them and are not used, such as {name}"
+        f"{counted(len(strangers), 'recording is', 'recordings are')} not named as in Speech Commands and not used, "
+        f"such as {name}"
         for name in strangers[:1]
     ]
     listed_here = sum(1 for utterance in utterances if utterance.split in LISTS)

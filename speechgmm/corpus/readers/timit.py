@@ -11,9 +11,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from speechgmm.corpus.reader_specs import TimitSpec
 from speechgmm.corpus.readers.files import files_below
 from speechgmm.corpus.readers.layout import check_label, check_root, read_lines, refuse
-from speechgmm.corpus.spec import TimitSpec
 from speechgmm.corpus.utterance import Corpus, Utterance
 from speechgmm.errors import DataError, first_few
 

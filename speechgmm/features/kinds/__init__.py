@@ -23,12 +23,19 @@ KINDS: Final = {
     "mfcc": "cepstra of bands equally wide in mel",
     "lfcc": "cepstra of bands equally wide in Hz",
     "fbank": "log energies of the bands",
+    "plp": "cepstra of an all-pole model of compressed bands (perceptual linear prediction)",
+    "sdc": "shifted delta cepstra: differences of cepstra at several later times",
+    "spectrogram": "log powers of the Fourier bins",
     "f0": "the log of the pitch, of voiced frames alone",
     "given": "numbers that another program computed, read from files",
 }
 """Kind -> what a frame holds; the module has the kind's name."""
 
-OF_KINDS: Final = {"log": ("fbank",)}
+OF_KINDS: Final = {
+    "log": ("fbank", "spectrogram"),
+    **dict.fromkeys(("lpc_order", "compression", "cepstral_scale"), ("plp", "sdc")),
+    **dict.fromkeys(("sdc_of", "sdc_spread", "sdc_shift", "sdc_blocks", "sdc_statics"), ("sdc",)),
+}
 """Setting that only some kinds read -> these kinds."""
 
 CEPSTRAL: Final = ("n_ceps", "lifter", "c0")
@@ -62,6 +69,9 @@ class FeatureKind:
     bank: "Bank | None" = None
     """The filterbank; None: the preset's."""
 
+    bands: bool = True
+    """Whether there is a filterbank; False: what a kind sees are the Fourier bins."""
+
     cosine: bool = False
     """Whether frames are cosine transforms of log bands, so that a front end holds their matrix."""
 
@@ -74,6 +84,9 @@ class FeatureKind:
     ignores: tuple[str, ...] = ()
     """Settings that have no effect."""
 
+    reach: "Callable[[FeatureSpec], int]" = lambda _: 0
+    """Frames on either side that a frame is computed from, at most."""
+
     keeps: str | None = None
     """What a frame must be to hold a value, such as voiced; None: every frame holds one."""
 
@@ -84,7 +97,7 @@ class FeatureKind:
     plan: "Callable[[FeatureSpec], FrontEnd] | None" = None
     """Makes the front end of frames that are read from files."""
 
-    check: "Callable[[FeatureSpec], None]" = lambda _: None
+    check: "Callable[[FeatureSpec], object]" = lambda _: None
     """Raises ConfigError for settings that do not go with this kind."""
 
 
@@ -96,6 +109,17 @@ def are_given(spec: "FeatureSpec") -> bool:
     (True, False)
     """
     return feature_kind(spec).clock is not None
+
+
+def settings_of_given(kind: object) -> tuple[str, ...] | None:
+    """Settings that have an effect on frames of a kind that is read from files; None: it is no such kind.
+
+    >>> "cmvn" in settings_of_given("given"), settings_of_given("mfcc"), settings_of_given(None)
+    (True, None, None)
+    """
+    if not isinstance(kind, str) or not KINDS.get(kind) or kind_named(kind).clock is None:
+        return None
+    return kind_named(kind).reads
 
 
 def kind_name(spec: "FeatureSpec") -> str:
@@ -112,8 +136,30 @@ def feature_kind(spec: "FeatureSpec") -> FeatureKind:
     >>> feature_kind(FeatureSpec(kind="f0")).keeps
     'voiced'
     """
-    found: FeatureKind = import_module(f"{__name__}.{kind_name(spec)}").KIND
+    return kind_named(kind_name(spec))
+
+
+def kind_named(name: str) -> FeatureKind:
+    """How the frames of a kind of `KINDS` are computed.
+
+    >>> kind_named("f0").keeps
+    'voiced'
+    """
+    found: FeatureKind = import_module(f"{__name__}.{name}").KIND
     return found
+
+
+def reads(spec: "FeatureSpec", setting: str) -> bool:
+    """Whether a setting has an effect with the kind of a spec.
+
+    >>> from speechgmm.features import FeatureSpec
+    >>> reads(FeatureSpec(kind="fbank"), "warp"), reads(FeatureSpec(kind="spectrogram"), "warp")
+    (True, False)
+    """
+    kind, name = feature_kind(spec), kind_name(spec)
+    if kind.reads is not None:
+        return setting in kind.reads
+    return setting not in kind.ignores and name in OF_KINDS.get(setting, (name,))
 
 
 def check_kind(spec: "FeatureSpec") -> None:
@@ -127,11 +173,7 @@ def check_kind(spec: "FeatureSpec") -> None:
     for field in fields(spec):
         if field.name == "kind" or getattr(spec, field.name) == field.default:
             continue
-        if kind.reads is None:
-            is_read = field.name not in kind.ignores and name in OF_KINDS.get(field.name, (name,))
-        else:
-            is_read = field.name in kind.reads
-        if not is_read:
+        if not reads(spec, field.name):
             raise ConfigError(
                 f"features.{field.name}: {getattr(spec, field.name)} has no effect with kind {name}, whose frames "
                 f"hold {KINDS[name]}; leave it out"

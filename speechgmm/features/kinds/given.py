@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError
-from speechgmm.features.deltas import append_deltas
+from speechgmm.features.dynamics import with_dynamics
 from speechgmm.features.front_end import FrontEnd
 from speechgmm.features.kinds import FeatureKind, Statics
 from speechgmm.features.resolve import value_or
@@ -24,7 +24,7 @@ FRAME_SHIFT: Final = 10.0  # ms
 
 
 def given_features(spec: FeatureSpec, frames: NDArray[np.float32], name: str) -> NDArray[np.float32]:
-    """Frames of a recording as they were given, with the deltas that the spec asks for.
+    """Frames of a recording as they were given, with the deltas and the sliding normalisation that the spec asks for.
 
     Parameters
     ----------
@@ -67,10 +67,7 @@ def given_features(spec: FeatureSpec, frames: NDArray[np.float32], name: str) ->
             f"{name}: {np.count_nonzero(~finite.all(axis=1))} of its {len(frames)} frames are not finite; the first is "
             f"frame {frame}, dimension {dimension} ({frames[frame, dimension]}): compute these frames again"
         )
-    if not spec.deltas:
-        return frames
-    front = given_plan(spec)
-    return append_deltas(frames, spec.deltas, spec.delta_window, front.delta_method)
+    return with_dynamics(spec, frames, given_plan(spec).delta_method)
 
 
 def given_plan(spec: FeatureSpec) -> FrontEnd:
@@ -120,7 +117,7 @@ KIND = FeatureKind(
     n_static=_n_dims,
     reads=(
         *("n_dims", "frame_length", "frame_shift", "deltas", "delta_method", "delta_window", "cmvn", "norm_vars"),
-        "transform",
+        *("cmvn_window", "cmvn_causal", "cmvn_min_window", "transform"),
     ),
     clock=CLOCK,
     plan=given_plan,

@@ -113,7 +113,7 @@ def _range(source: FrameSource, n_frames: int) -> tuple[int, int]:
     return source.first, stop
 
 
-def list_sources(path: Path) -> dict[str, FrameSource]:
+def list_sources(path: str | Path) -> dict[str, FrameSource]:
     """The recordings whose frames a file or a folder holds.
 
     Parameters
@@ -133,6 +133,7 @@ def list_sources(path: Path) -> dict[str, FrameSource]:
     DataError
         Nothing is there, no frames are in it, or two recordings have the same id.
     """
+    path = Path(path)
     if path.is_dir():
         return scp_sources(path / KALDI_LIST) if (path / KALDI_LIST).is_file() else _folder_sources(path)
     if path.suffix == ".scp":

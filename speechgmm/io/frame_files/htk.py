@@ -123,7 +123,9 @@ def mismatch(head: bytes, size: int) -> str:
     return f"its header says {' and '.join(says)}, and {size - HEADER_BYTES} bytes follow"
 
 
-def write_htk(path: Path, frames: NDArray[np.floating[Any]], *, frame_shift: float = 0.01, kind: str = "USER") -> None:
+def write_htk(
+    path: str | Path, frames: NDArray[np.floating[Any]], *, frame_shift: float = 0.01, kind: str = "USER"
+) -> None:
     """Write frames as an HTK file in big-endian order, whole or not at all.
 
     Parameters
@@ -159,7 +161,7 @@ def write_htk(path: Path, frames: NDArray[np.floating[Any]], *, frame_shift: flo
         )
     body = _compressed(values) if is_compressed else values.astype(">f4").tobytes()
     head = pack(">iihH", n + 4 * is_compressed, round(frame_shift * 1e7), n_bytes, code)
-    write_atomically(path, lambda file: file.write(head + body))
+    write_atomically(Path(path), lambda file: file.write(head + body))
 
 
 def _compressed(values: NDArray[np.float32]) -> bytes:

@@ -210,7 +210,9 @@ def _read_key(file: BinaryIO, path: Path) -> str | None:
     return key.decode("utf-8", "surrogateescape")
 
 
-def write_ark(path: Path, recordings: Iterable[tuple[str, NDArray[np.floating[Any]]]], scp: Path | None = None) -> None:
+def write_ark(
+    path: str | Path, recordings: Iterable[tuple[str, NDArray[np.floating[Any]]]], scp: str | Path | None = None
+) -> None:
     """Write the frames (T, D) of recordings as float matrices into a binary archive, one at a time.
 
     Parameters
@@ -240,6 +242,6 @@ def write_ark(path: Path, recordings: Iterable[tuple[str, NDArray[np.floating[An
             counts = b"".join(b"\x04" + count.to_bytes(4, "little") for count in values.shape)
             file.write(BINARY + b"FM " + counts + values.tobytes())
 
-    write_atomically(path, write)
+    write_atomically(Path(path), write)
     if scp is not None:
-        write_text(scp, "".join(f"{name} {path.absolute()}:{offset}\n" for name, offset in places.items()))
+        write_text(Path(scp), "".join(f"{name} {Path(path).absolute()}:{offset}\n" for name, offset in places.items()))

@@ -1,9 +1,11 @@
 """numpy's ``.npz`` files: several arrays under names, each the frames of one recording."""
 
+import os
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
@@ -34,28 +36,32 @@ _DEFLATED_AT_MOST: Final = 1100
 @contextmanager
 def _archive(source: FrameSource) -> Iterator[zipfile.ZipFile]:
     with opened(source) as (file, _):
+        about = os.fstat(file.fileno())
         try:
-            with zipfile.ZipFile(file) as archive:
-                yield archive
+            yield _kept(source.path, (os.getpid(), about.st_ino, about.st_mtime_ns, about.st_size))
         except _BROKEN as error:
             raise DataError(
                 f"{source}: not an archive that numpy wrote ({str(error)[:200]}); expected a whole .npz: copy it again"
             ) from None
 
 
+@lru_cache(maxsize=8)
+def _kept(path: Path, identity: tuple[int, ...]) -> zipfile.ZipFile:  # noqa: ARG001 (part of the cache's key)
+    """An archive that is kept open: its list of arrays would otherwise be read again for each of them.
+
+    ``identity`` says which file it is, and which process reads it: after a fork, both would move the same place in it.
+    """
+    return zipfile.ZipFile(path)
+
+
 @contextmanager
 def _member(source: FrameSource) -> Iterator[tuple[BinaryIO, ArrayHeader]]:
     """An array of an archive behind its header."""
     with _archive(source) as archive:
-        names = _names(archive)
-        key = source.key
-        if key is None and len(names) == 1:
-            key = next(iter(names))
-        if key is None:
-            raise DataError(f"{source}: {len(names)} arrays ({first_few(names, 5)}); name the one that is meant")
-        if key not in names:
-            raise DataError(f"{source.path}: there is no array {key!r} in it; it has {first_few(names, 5) or 'none'}")
-        info = names[key]
+        info = archive.NameToInfo.get(f"{source.key}.npy") if source.key is not None else _only_array(source, archive)
+        if info is None:
+            there = first_few(_names(archive), 5) or "none"
+            raise DataError(f"{source.path}: there is no array {source.key!r} in it; it has {there}")
         if info.file_size > _DEFLATED_AT_MOST * info.compress_size:
             raise DataError(
                 f"{source}: {info.compress_size} bytes that claim to hold {info.file_size}; expected an archive that "
@@ -65,6 +71,13 @@ def _member(source: FrameSource) -> Iterator[tuple[BinaryIO, ArrayHeader]]:
             header = read_header(cast(BinaryIO, file), source)
             check_size(source, info.file_size, file.tell() + header.n_bytes)
             yield cast(BinaryIO, file), header
+
+
+def _only_array(source: FrameSource, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    names = _names(archive)
+    if len(names) != 1:
+        raise DataError(f"{source}: {len(names)} arrays ({first_few(names, 5)}); name the one that is meant")
+    return next(iter(names.values()))
 
 
 def _names(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -109,7 +122,7 @@ def sources(path: Path) -> dict[str, FrameSource]:
     return {name: FrameSource(path, name) for name in names}
 
 
-def write_npz(path: Path, recordings: Iterable[tuple[str, NDArray[np.floating[Any]]]]) -> None:
+def write_npz(path: str | Path, recordings: Iterable[tuple[str, NDArray[np.floating[Any]]]]) -> None:
     """Write the frames (T, D) of recordings under their names as float32, one at a time, whole or not at all.
 
     Raises:
@@ -124,4 +137,4 @@ def write_npz(path: Path, recordings: Iterable[tuple[str, NDArray[np.floating[An
                 with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
                     npy.write_array(member, np.asarray(frames, np.float32, order="C"), (1, 0))
 
-    write_atomically(path, write)
+    write_atomically(Path(path), write)

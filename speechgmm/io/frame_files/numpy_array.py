@@ -76,6 +76,6 @@ def stored(source: FrameSource) -> StoredFrames:
     return mapped_frames(source.path, header.dtype, offset, header.shape, by_column=header.by_column)
 
 
-def write_npy(path: Path, frames: NDArray[np.floating[Any]]) -> None:
+def write_npy(path: str | Path, frames: NDArray[np.floating[Any]]) -> None:
     """Write frames (T, D) as float32, whole or not at all. Raises DataError where the disk refuses."""
-    write_atomically(path, lambda file: npy.write_array(file, np.asarray(frames, np.float32, order="C"), (1, 0)))
+    write_atomically(Path(path), lambda file: npy.write_array(file, np.asarray(frames, np.float32, order="C"), (1, 0)))

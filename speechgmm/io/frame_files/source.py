@@ -43,6 +43,9 @@ class FrameSource:
     stop: int | None = None
     dimension: int | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
+
     def __str__(self) -> str:
         return str(self.path) if self.key is None else f"{self.path}, {self.key}"
 

@@ -69,10 +69,10 @@ def mismatch(head: bytes, size: int) -> str:
     return f"its count is {counts}, and {size - 4} bytes follow, {(size - 4) / 4:.10g} float32"
 
 
-def write_sphinx(path: Path, frames: NDArray[np.floating[Any]]) -> None:
+def write_sphinx(path: str | Path, frames: NDArray[np.floating[Any]]) -> None:
     """Write frames (T, D) in big-endian order, as sphinx_fe does; whole or not at all. Reading them needs D.
 
     Raises DataError where the disk refuses.
     """
     values = np.asarray(frames, ">f4", order="C")
-    write_atomically(path, lambda file: file.write(values.size.to_bytes(4, "big") + values.tobytes()))
+    write_atomically(Path(path), lambda file: file.write(values.size.to_bytes(4, "big") + values.tobytes()))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from speechgmm.errors import ConfigError
+from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.run_files import model_file
 from speechgmm.io.terminal import tell
 from speechgmm.tasks.options import ScoreOptions
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from speechgmm.io.samples import AudioSource
     from speechgmm.tasks.anomaly.codec import AnomalyFile
     from speechgmm.tasks.anomaly.scoring import Found
+
+PRINTED = ("table", "tsv", "jsonl")
+"""Formats of rows, which are printed; the others are those of label files."""
 
 ANOMALIES = "Anomaly-detection models"
 """A group of options."""
@@ -53,8 +56,9 @@ class Score(ScoreOptions):
         """
         from speechgmm.engine.audio_input import takes_frames, with_resampling
         from speechgmm.tasks.anomaly.codec import read_anomaly_file
+        from speechgmm.tasks.anomaly.label_tiers import labelled
         from speechgmm.tasks.anomaly.scoring import class_of, find_anomalies
-        from speechgmm.tasks.output import Results, print_rows
+        from speechgmm.tasks.output import LabelOutput, Results, print_rows
         from speechgmm.tasks.standard_input import sources_of
 
         file = read_anomaly_file(model_file(self.model))
@@ -62,11 +66,22 @@ class Score(ScoreOptions):
         kind, paths = class_of(file, self.label), sources_of(self.audio, self.raw, self.rate, given=takes_frames(file))
         if self.curve is not None and len({path.stem for path in paths}) < len(paths):
             raise ConfigError(f"--curve: recordings of one name in several folders would share a file in {self.curve}")
+        output = LabelOutput(self.form, self.out, paths, printed=PRINTED, rows=True, quiet=self.quiet)
         if not self.quiet:
             tell(_about(file, kind))
         found = find_anomalies(file, paths, kind, n_jobs=self.jobs or 1)
         results = Results(found, len(paths), "scoring", quiet=self.quiet)
-        print_rows(self._rows(file, kind, results), self.form, COLUMNS, _lines)
+        if not output.is_of_files:
+            print_rows(self._rows(file, kind, results), output.form, COLUMNS, _lines)
+            return results.n_failed
+        for path, one in results:
+            try:
+                if self.curve is not None and not one.silent:
+                    _write_curve(self.curve, path, one, file, self.quiet)
+                output.add(labelled(path, one, one.decision(file)))
+            except DataError as error:  # of this recording; the others are written all the same
+                results.failed(error)
+        output.finish()
         return results.n_failed
 
     def _rows(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from speechgmm.errors import counted
 from speechgmm.features import front_end
 from speechgmm.report.text import aligned
 from speechgmm.tasks.anomaly.codec import read_anomaly_file
@@ -15,7 +16,7 @@ def describe(path: Path) -> Iterator[str]:
     file = read_anomaly_file(path)
     spec = file.spec
     about = file.label if spec.models == "label" else "all in one"
-    yield f"{path}: anomaly-detection models of {len(file.models)} classes ({about})"
+    yield f"{path}: anomaly-detection models of {counted(len(file.models), 'class')} ({about})"
     for number, (stream, audio) in enumerate(zip(spec.streams, file.audio, strict=True)):
         plan = front_end(audio.features, audio.sample_rate)
         mixture = next(iter(file.models.values())).mixtures[number]

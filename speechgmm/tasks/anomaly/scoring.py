@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from speechgmm.errors import ConfigError, DataError, SilentRecordingError, first
 from speechgmm.features import front_end
 from speechgmm.features.silence import Silence
 from speechgmm.gmm import AnyGMM, FullStack, Stack, stack_of
-from speechgmm.io.samples import AudioSource
+from speechgmm.io.samples import AudioSource, opened
 from speechgmm.parallel import pmap
 from speechgmm.tasks.anomaly.codec import AnomalyFile
 from speechgmm.tasks.anomaly.models import (
@@ -59,6 +59,7 @@ class Found:
     n_frames: int
     grid: Floats  # (T,) s
     curve: Floats  # (T,) 1 where a usual normal recording has its highest value
+    duration: float | None = None  # s; None: not known
     silent: bool = False  # digital silence throughout, which no model has heard: the score is infinite
 
     def __post_init__(self) -> None:
@@ -178,9 +179,13 @@ def _find(file: AnomalyFile, model: AnomalyModel, path: AudioSource) -> Found | 
     stacks = [stack_of([mixture]) for mixture in model.mixtures]
     try:
         with about(str(path)):
-            frames = [model_frames(audio, path, silence=Silence.KEPT)[0] for audio in file.audio]
-            return compared(look(frames, stacks, file.audio, file.spec), model, file.spec)
+            heard = [model_frames(audio, path, silence=Silence.KEPT) for audio in file.audio]
+            frames, facts = [frames for frames, _, _ in heard], heard[0][2]
+            found = compared(look(frames, stacks, file.audio, file.spec), model, file.spec)
+            return replace(found, duration=facts.duration)
     except SilentRecordingError:
-        return silence_found(model, file.spec)
+        with opened(path) as decoder:
+            duration = decoder.n_promised / decoder.source.samplerate
+        return replace(silence_found(model, file.spec), end=duration, duration=duration or None)
     except DataError as error:
         return error

@@ -2,6 +2,7 @@
 
 from speechgmm.config import Config, Section, TaskSettings
 from speechgmm.errors import ConfigError
+from speechgmm.features.kinds import are_given, kind_name
 from speechgmm.features.spec import FeatureSpec
 from speechgmm.tasks.anomaly.spec import AnomalySpec
 
@@ -20,7 +21,13 @@ def check(config: Config) -> None:
         raise ConfigError("features has no effect: every one of anomaly.streams has features of its own; leave it out")
     for stream in streams:
         features = stream.features or config.features
-        if features.marks_speech or features.cmvn == "speaker":
+        if are_given(features) != are_given(config.features):
+            raise ConfigError(
+                f"anomaly, stream {stream.name!r}: features.kind is {kind_name(features)}, and that of the "
+                f"configuration {kind_name(config.features)}; a corpus has recordings or given frames, for all streams "
+                "alike: set features.kind of both to given, or of neither"
+            )
+        if config.chooses_frames or features.marks_speech or features.cmvn == "speaker":
             raise ConfigError(
                 f"anomaly, stream {stream.name!r}: whole recordings are looked at; set kind mfcc or lfcc, vad: none, "
                 "and cmvn by recording or globally (features)"

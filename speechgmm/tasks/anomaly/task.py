@@ -15,7 +15,7 @@ from speechgmm.engine.hints import hints_of_interval
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Task
-from speechgmm.errors import DataError, first_few
+from speechgmm.errors import DataError, counted, first_few
 from speechgmm.features.silence import Silence
 from speechgmm.io.run_files import RunFile
 from speechgmm.report.text import reports_lines
@@ -132,7 +132,7 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
         what = "all normal recordings as one"
         if job.experiment.config.section(AnomalySpec).models == "label":
             labels = {utterance.label(corpus.label) for utterance in corpus.split("train")}
-            what = f"normal recordings of {len(labels)} classes ({corpus.label})"
+            what = f"normal recordings of {counted(len(labels), 'class')} ({corpus.label})"
         n_train, n_test = len(corpus.split("train")), len(corpus.split("test"))
         return f"{job.experiment.name}: {what}, utterances: {n_train} train, {n_test} test"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from speechgmm.errors import ConfigError
+from speechgmm.errors import ConfigError, counted
 from speechgmm.io.run_files import model_file
 from speechgmm.io.terminal import tell
 from speechgmm.tasks.options import Audio, Model, NewModel, Quiet, Resample
@@ -50,7 +50,10 @@ class Enrol:
         target, file, report = _changed(self.model, self.out, larger, resample=self.resample)
         if report.warning is not None:
             tell(f"warning: {report.warning}")
-        print(f"{self.label}: {report.n_frames} frames of {len(paths)} recordings, {report.n_components} components")
+        print(
+            f"{self.label}: {report.n_frames} frames of {counted(len(paths), 'recording')}, "
+            f"{counted(report.n_components, 'component')}"
+        )
         print(f"{target}: {len(file.models.labels)} classes")
 
 

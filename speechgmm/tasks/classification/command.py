@@ -15,9 +15,14 @@ from speechgmm.tasks.options import STANDARD_INPUT, ScoreOptions
 
 if TYPE_CHECKING:
     from speechgmm.io.samples import AudioSource
+    from speechgmm.io.timed_labels import LabelledRecording
     from speechgmm.tasks.classification.scoring import Scored
+    from speechgmm.tasks.output import LabelOutput, Results
 
 Row = Mapping[str, Any]
+
+PRINTED = ("table", "tsv", "jsonl")
+"""Formats of rows for each of the best classes, which are printed; the others are those of label files."""
 
 CLASSES = "Class models"
 """A group of options."""
@@ -70,7 +75,7 @@ class Score(ScoreOptions):
         """
         from speechgmm.engine.audio_input import takes_frames, with_resampling
         from speechgmm.tasks.classification.scoring import score_recordings
-        from speechgmm.tasks.output import Results, print_rows
+        from speechgmm.tasks.output import LabelOutput, Results, print_rows
         from speechgmm.tasks.standard_input import sources_of
 
         file = self.read(model_file(self.model))
@@ -78,9 +83,12 @@ class Score(ScoreOptions):
             file = with_resampling(file)
         lengths: list[int] = []
         if self.live:
+            output = LabelOutput(self.form, None, [], printed=PRINTED)
+            if self.out is not None or output.is_of_files:
+                raise ConfigError("--live prints rows as windows end; label files hold whole recordings: leave it out")
             self._say_about(file)
             rows = self._live_rows(file, lengths)
-            print_rows(rows, self.form, self.columns(file), partial(self.lines, file), flush=True)
+            print_rows(rows, output.form, self.columns(file), partial(self.lines, file), flush=True)
             n_failed = 0
         else:
             sources = sources_of(self.audio, self.raw, self.rate, given=takes_frames(file))
@@ -88,12 +96,45 @@ class Score(ScoreOptions):
             found = score_recordings(
                 file, sources, window=self.window, hop=self.hop, speaker=self.speaker, n_jobs=self.jobs or 1
             )
+            output = LabelOutput(self.form, self.out, sources, printed=PRINTED, rows=True, quiet=self.quiet)
+            if output.form == "textgrid" and self.hop is not None and self.hop < (self.window or 0):
+                raise ConfigError(
+                    f"--hop {self.hop:g} is below --window {self.window:g}: windows overlap, and labels in a TextGrid "
+                    "must not; leave out --hop, or take --format csv"
+                )
             results = Results(found, len(sources), "scoring", quiet=self.quiet)
-            print_rows(self._rows(file, results, lengths), self.form, self.columns(file), partial(self.lines, file))
+            self.show(file, results, output, lengths)
             n_failed = results.n_failed
         for line in self.afterwards(file, lengths):
             tell(line)
         return n_failed
+
+    def show(self, file: Any, results: "Results[list[Scored]]", output: "LabelOutput", lengths: list[int]) -> None:
+        """Print the rows of each recording, or write the best class of each window with its times."""
+        from speechgmm.tasks.output import print_rows
+
+        if not output.is_of_files:
+            rows = self._rows(file, results, lengths)
+            print_rows(rows, output.form, self.columns(file), partial(self.lines, file))
+            return
+        for path, items in results:
+            try:
+                output.add(self._labelled(file, path, items, lengths))
+            except DataError as error:  # of this recording; the others are written all the same
+                results.failed(error)
+        output.finish()
+
+    def _labelled(
+        self, file: Any, path: "AudioSource", items: "list[Scored]", lengths: list[int]
+    ) -> "LabelledRecording":
+        from speechgmm.io.timed_labels import LabelledRecording, TimedLabel
+
+        labels = []
+        for item in with_speech(path, items):
+            lengths.append(item.n_frames)
+            best = None if item.posteriors is None else float(item.posteriors[item.ranked()[0]])
+            labels.append(TimedLabel(item.decision(file), item.start, item.end, best))
+        return LabelledRecording(path, items[0].duration or items[-1].end, {file.label: labels})
 
     def _say_about(self, file: Any) -> None:
         cmvn = file.audio.features.cmvn if file.audio else "none"

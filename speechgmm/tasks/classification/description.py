@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from speechgmm.errors import counted
 from speechgmm.features import front_end
 from speechgmm.gmm.component_count import DEFAULT_COMPONENTS, FRAMES_PER_COMPONENT
 from speechgmm.gmm.selection import NAMES
@@ -26,7 +27,7 @@ def lines_about(path: Path, file: ModelFile, more: Iterable[str]) -> Iterator[st
     sizes = [len(model.weights) for model in models.models]
     n_dims = models.models[0].means.shape[1]
     spread = str(sizes[0]) if len(set(sizes)) == 1 else f"{min(sizes)} to {max(sizes)}"
-    yield f"{path}: {len(models.labels)} classes ({file.label}), {spread} components each, {n_dims} features"
+    yield f"{path}: {counted(len(models.labels), 'class')} ({file.label}), {spread} components each, {n_dims} features"
     yield f"parameters: {sum(sizes) * (2 * n_dims + 1)} numbers, {path.stat().st_size / 1e6:.2f} MB"
     adapted_or_bayesian = models.ubm is not None or models.bayesian is not None
     if file.recipe is not None and file.recipe.spec.n_components == "auto":

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,10 +26,14 @@ from speechgmm.evaluation import (
     wilson_interval,
 )
 from speechgmm.evaluation.metric import Metrics
+from speechgmm.io.run_files import CONFUSED_PAIRS
 from speechgmm.io.score_table import ClassTable
 from speechgmm.io.tables import table
 from speechgmm.tasks.classification.scoring import Scores
 from speechgmm.tasks.classification.spec import DecisionSpec
+
+WHOLE_UP_TO: Final = 1000
+"""Classes up to which ``confusion.tsv`` has all counts; their number grows by the square, and nearly all are 0."""
 
 Groups = NDArray[np.intp]
 Sides = tuple[Groups, Groups]
@@ -198,9 +202,14 @@ def scores_table(scores: Scores, target: str | None = None) -> ClassTable:
 
 
 def confusion_table(evaluation: Evaluation) -> str:
-    """``confusion.tsv``: true classes in rows, decisions in columns."""
-    rows = ((label, *counts) for label, counts in zip(evaluation.labels, evaluation.confusion, strict=True))
-    return table(("true", *evaluation.labels), rows)
+    """``confusion.tsv``: true classes in rows, decisions in columns; of many classes a row for each pair with items."""
+    counts, labels = evaluation.confusion, evaluation.labels
+    if len(labels) <= WHOLE_UP_TO:
+        return table(("true", *labels), ((label, *row) for label, row in zip(labels, counts.tolist(), strict=True)))
+    places = zip(*(places.tolist() for places in np.nonzero(counts)), strict=True)
+    return table(
+        CONFUSED_PAIRS, ((labels[true], labels[predicted], counts[true, predicted]) for true, predicted in places)
+    )
 
 
 def per_class_table(evaluation: Evaluation) -> str:

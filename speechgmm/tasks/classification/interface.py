@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from speechgmm.engine.audio_input import AudioInput, with_resampling
+from speechgmm.engine.exported_model import ExportedModel
 from speechgmm.engine.loaded_model import LoadedModel, OnError
-from speechgmm.errors import DataError, RecordingWarning
+from speechgmm.errors import DataError, RecordingWarning, counted
 from speechgmm.io.audio import CLIPPED_SHARE
 from speechgmm.io.model_kinds import model_kinds
 from speechgmm.io.samples import AudioSource
@@ -37,7 +38,7 @@ class WindowModel(LoadedModel):
 
     def about(self) -> str:
         """How many classes of what."""
-        return f"{len(self.labels)} classes ({self.file.label})"
+        return f"{counted(len(self.labels), 'class')} ({self.file.label})"
 
     def classify_windows(
         self,
@@ -148,6 +149,26 @@ class ClassModel(WindowModel):
         return self._each(audio, sample_rate, work, on_error)
 
     score = classify
+
+    def exported(self) -> ExportedModel:
+        """What other programs can hold: a mixture of each class, and what makes posteriors and ratios of its scores."""
+        models = self.file.models
+        return ExportedModel(
+            models.models,
+            models.labels,
+            models.log_priors,
+            models.temperature,
+            models.ubm,
+            models.top_components,
+            self.audio,
+            self.beyond_mixtures(),
+        )
+
+    def beyond_mixtures(self) -> dict[str, str]:
+        """What scoring does beside summing over the mixtures: name -> what it is."""
+        if self.file.models.bayesian is None:
+            return {}
+        return {"predictive-density": "frames are scored by densities averaged over all likely mixtures"}
 
     def stream(self, sample_rate: int, *, window: float = 1.0, hop: float | None = None) -> ScoreStream:
         """Begin a recording that comes in pieces: `ScoreStream`.

@@ -123,6 +123,7 @@ class Scored:
     posteriors: NDArray[np.float64] | None  # (C,); None where the model has no temperature, or without frames
     clipped: float  # share of the recording's samples at full scale
     llrs: NDArray[np.float64] | None = None  # (C,) calibrated, nats; None where the model has no calibration
+    duration: float | None = None  # s, of the recording; None: it goes on
 
     @classmethod
     def of(cls, scores: WindowScores, path: AudioSource, start: float, end: float, clipped: float = 0.0) -> "Scored":
@@ -208,8 +209,7 @@ def score_recordings(
         The path with its scores, or with why it could not be scored.
 
     Raises:
-        ConfigError: The model has no front end; a window that is shorter than a frame; a hop without a window; a model
-            of segments, without a window.
+        ConfigError: The model has no front end; a window shorter than a frame, or none for segments; a hop without it.
 
     >>> from pathlib import Path
     >>> from speechgmm import read_model_file, run
@@ -282,7 +282,7 @@ def scored_windows(model: Scorer, path: AudioSource, recorded: Recorded, facts: 
         raise ConfigError("the model was trained on frames, not recordings: score frames with ClassModels in Python")
     found = model.window_scores(front_end(model.audio.features, model.audio.sample_rate), recorded)
     return [
-        Scored.of(one, path, start, end, facts.clipped)
+        replace(Scored.of(one, path, start, end, facts.clipped), duration=facts.duration)
         for (start, end), one in zip(recorded.windows, found, strict=True)
     ]
 

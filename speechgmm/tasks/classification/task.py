@@ -22,7 +22,7 @@ from speechgmm.engine.hints import hints_of_confusions, hints_of_training
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Settled, Task
-from speechgmm.errors import ConfigError
+from speechgmm.errors import ConfigError, counted
 from speechgmm.evaluation import eer, rank_trials, ratio
 from speechgmm.evaluation.resampling import Statistic
 from speechgmm.io.run_files import RunFile
@@ -87,7 +87,7 @@ class ClassTask(Task[Models, Tested, Evaluation]):
         untested = [label for label in scores.labels if label not in set(scores.true)]
         if untested:
             job.console.warn(
-                f"{len(untested)} classes have no test item, and are left out of the metrics: "
+                f"{counted(len(untested), 'class has', 'classes have')} no test item, and no part in the metrics: "
                 f"{', '.join(untested[:MOST_NAMED])}"
             )
         return evaluation
@@ -164,8 +164,11 @@ class ClassTask(Task[Models, Tested, Evaluation]):
         if find_spec("matplotlib") is None:
             return
         from speechgmm.plots import confusion_matrix
-        from speechgmm.plots.confusion import usual_order
+        from speechgmm.plots.confusion import DRAWN_UP_TO, usual_order
 
+        if len(evaluation.labels) > DRAWN_UP_TO:
+            (folder / RunFile.CONFUSION_PICTURE).unlink(missing_ok=True)
+            return
         confusion_matrix(
             evaluation.confusion,
             evaluation.labels,

@@ -119,6 +119,7 @@ class Cluster:
             DataError: No recording can be used; one that has no label; fewer recordings than clusters.
             ModelFileError: The model cannot be read.
         """
+        from speechgmm.engine.audio_input import takes_frames
         from speechgmm.engine.compilation import compile_note
         from speechgmm.engine.console import Console
         from speechgmm.tasks.clustering.recordings import chosen, cluster_recordings, read_background
@@ -130,8 +131,8 @@ class Cluster:
         if self.out.is_file():
             raise ConfigError(f"--out {self.out}: a file; table and picture need a folder")
         true = {} if self.labels is None else _labels(self.labels, self.label or "speaker")
-        paths = self._recordings(true)
         file = None if self.model is None else read_background(model_file(self.model))
+        paths = self._recordings(true, given=file is not None and takes_frames(file))
         method, kind, threshold = chosen(
             file,
             None if self.method is None else self.method.value,
@@ -158,11 +159,11 @@ class Cluster:
         self._write(done, [true[Path(str(path)).absolute()] for path in done.paths] if true else [])
         return len(done.failures)
 
-    def _recordings(self, true: dict[Path, str]) -> list[Path]:
+    def _recordings(self, true: dict[Path, str], *, given: bool) -> list[Path]:
         """The recordings, each named once, with a true class where there is a table of them."""
         from speechgmm.report.text import recordings
 
-        paths = recordings(self.audio) if self.audio else list(true)
+        paths = recordings(self.audio, given=given) if self.audio else list(true)
         if not paths:
             raise ConfigError("nothing to cluster: name recordings, folders, or a table of them with --labels")
         counts = Counter(path.resolve() for path in paths)

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from speechgmm.engine.hints import FEWEST, MUCH
+from speechgmm.errors import counted
 from speechgmm.tasks.clustering.evaluation import Clustered, ClusteringEvaluation
 from speechgmm.tasks.clustering.spec import ClusteringSpec
 
@@ -21,14 +22,14 @@ def hints_of_clusters(tested: Clustered, evaluation: ClusteringEvaluation, spec:
     """Whether there are too many clusters or too few, and whether recordings alone in a cluster are the short ones."""
     n_clusters, n_classes = evaluation.n_clusters, evaluation.n_classes
     shares = ", ".join(f"{name} {100 * evaluation.metrics[name].value:.0f} %" for name in ("purity", "coverage"))
-    counted = f"{n_clusters} clusters for {n_classes} classes ({shares})"
+    found = f"{counted(n_clusters, 'cluster')} for {counted(n_classes, 'class')} ({shares})"
     stop = {part.found.threshold for part in tested.parts if part.found.threshold is not None}
     if spec.n_clusters is None and stop:
         at = f"clustering.threshold ({', '.join(f'{value:g}' for value in sorted(stop))})"
         if n_clusters > OFF * n_classes:
-            yield f"{counted}: classes are divided; a higher {at}, or longer recordings"
+            yield f"{found}: classes are divided; a higher {at}, or longer recordings"
         elif n_classes > OFF * n_clusters:
-            yield f"{counted}: classes are merged; a lower {at}"
+            yield f"{found}: classes are merged; a lower {at}"
     alone, others = list[int](), list[int]()
     for part in tested.parts:
         sizes, of_class = Counter(part.found.labels.tolist()), Counter(part.true)

@@ -1,7 +1,7 @@
 """Recordings in, clusters out: each recording is a piece, read and checked as everywhere."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from speechgmm.clustering import PieceClusters, cluster_pieces
 from speechgmm.clustering.methods import Kind, Method, default_threshold
-from speechgmm.engine.audio_input import AudioInput
+from speechgmm.engine.audio_input import AudioInput, resampling
 from speechgmm.engine.background_model import BackgroundModel, read_background_model
 from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import DataError
@@ -74,7 +74,7 @@ def cluster_recordings(
     found_in = _background(model)
     audio = found_in.audio or _audio(paths)
     if resample:
-        audio = replace(audio, resample=True)
+        audio = resampling(audio)
     read = list(pmap(partial(_read, audio), paths, n_jobs=n_jobs, backend="threads"))
     pairs = list(zip(paths, read, strict=True))
     used = [(path, frames) for path, frames in pairs if not isinstance(frames, DataError)]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from speechgmm.errors import counted
 from speechgmm.evaluation import ClusterFigures, cluster_figures
 from speechgmm.io.samples import AudioSource
 from speechgmm.io.tables import table
@@ -83,7 +84,8 @@ def metrics_lines(done: RecordingClusters, classes: Sequence[str], label: str) -
     """How well the clusters agree with the true classes."""
     found: ClusterFigures = cluster_figures(done.found.labels.tolist(), classes)
     return [
-        f"against {label!r}: {found.n_clusters} clusters of {found.n_classes} classes, purity {found.purity:.3f}, "
+        f"against {label!r}: {counted(found.n_clusters, 'cluster')} of {counted(found.n_classes, 'class')}, "
+        f"purity {found.purity:.3f}, "
         f"coverage {found.coverage:.3f}, ARI {found.ari:.3f}, NMI {found.nmi:.3f} (alone it misleads: every recording "
         f"by itself would have {found.nmi_alone:.2f})"
     ]

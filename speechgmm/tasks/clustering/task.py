@@ -13,8 +13,9 @@ from speechgmm.engine.class_report import classes_table
 from speechgmm.engine.comparison import Compared
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
+from speechgmm.engine.single_frames import are_single_frames
 from speechgmm.engine.task import Inputs, Task, sizes_of
-from speechgmm.errors import DataError
+from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import WeightedClusters
 from speechgmm.evaluation.resampling import Statistic
 from speechgmm.io.run_files import RunFile
@@ -75,6 +76,12 @@ class Clustering(Task[TrainedClustering, Clustered, ClusteringEvaluation]):
 
     def train(self, job: Job, sets: Sequence[Inputs]) -> list[TrainedClustering]:
         """The background model of every training set."""
+        spec = job.experiment.config.section(ClusteringSpec)
+        if spec.kind == "speakers" and all(are_single_frames(features.pieces) for (features,) in sets):
+            raise ConfigError(
+                "clustering.kind: speakers takes each recording's mean away, and every recording here is one frame, "
+                "such as an x-vector, of which nothing is left; set clustering.kind: sounds"
+            )
         with job.console.stage("train"):
             return [train_clustering(job, features) for (features,) in sets]
 

@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,30 +11,24 @@ import typer
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.run_files import model_file
 from speechgmm.io.terminal import tell
-from speechgmm.tasks.options import Audio, Jobs, Quiet
+from speechgmm.tasks.options import Audio, Jobs, LabelsForm, LabelsOut, Quiet
 
 if TYPE_CHECKING:
     from speechgmm.evaluation.diarization import DiarizationErrors, Turn
     from speechgmm.io.samples import AudioSource
+    from speechgmm.io.timed_labels import LabelledRecording
     from speechgmm.tasks.diarization.recordings import Diarized
-    from speechgmm.tasks.output import Results
+    from speechgmm.tasks.output import LabelOutput, Results
 
 GOES_ON = "who speaks when: speechgmm diarize RECORDING --model"
 """What a run of diarization ends with, before its model."""
 
-SUFFIXES = {"rttm": ".rttm", "textgrid": ".TextGrid", "table": ".txt"}
+PRINTED = ("table", "jsonl")
+"""Formats that are printed here; the others are those of label files."""
 
 
 REFERENCE = "Reference"
 """A group of options."""
-
-
-class TurnsFormat(StrEnum):
-    """How turns of speakers are printed."""
-
-    rttm = "rttm"
-    textgrid = "textgrid"
-    table = "table"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +48,11 @@ class Diarize:
     n_speakers: Annotated[
         int | None, typer.Option("--n-speakers", metavar="N", min=1, help="number of speakers; default: estimated")
     ] = None
-    form: Annotated[TurnsFormat, typer.Option("--format", help="format of the output")] = TurnsFormat.rttm
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="folder for one file of each recording; default: standard output"),
-    ] = None
-    picture: Annotated[bool, typer.Option("--picture", help="with --out: also plot each recording with its turns")] = (
-        False
-    )
+    form: LabelsForm = None
+    out: LabelsOut = None
+    picture: Annotated[
+        bool, typer.Option("--picture", help="with --out DIR: also plot each recording with its turns")
+    ] = False
     reference: Annotated[
         Path | None,
         typer.Option(
@@ -81,6 +71,15 @@ class Diarize:
             help="seconds on each side of a reference boundary that do not count (as md-eval -c)",
         ),
     ] = 0.0
+    uem: Annotated[
+        Path | None,
+        typer.Option(
+            "--uem",
+            metavar="FILE",
+            rich_help_panel=REFERENCE,
+            help="a UEM with the stretches of each recording that count; default: all",
+        ),
+    ] = None
     resample: Annotated[
         bool,
         typer.Option(
@@ -99,16 +98,15 @@ class Diarize:
             ModelFileError: The model cannot be read, or is no diarizer.
             DataError: A reference that cannot be read.
         """
-        from speechgmm.engine.compilation import compile_note
-        from speechgmm.engine.console import Console
         from speechgmm.report.text import recordings
         from speechgmm.tasks.diarization.codec import read_diarizer
         from speechgmm.tasks.diarization.recordings import diarize_recordings
-        from speechgmm.tasks.output import Results
+        from speechgmm.tasks.output import LabelOutput, Results
 
         paths = recordings(self.audio)
-        self._check_options(paths)
-        self._check_names(paths)
+        self._check_options()
+        output = LabelOutput(self.form, self.out, paths, printed=PRINTED, default="rttm", quiet=self.quiet)
+        self._check_names(paths, output)
         said = _reference(self.reference)
         file = None if self.model is None else read_diarizer(model_file(self.model))
         if file is None and not self.quiet:
@@ -117,72 +115,87 @@ class Diarize:
         found = diarize_recordings(
             file, paths, n_speakers=self.n_speakers, resample=self.resample, n_jobs=self.jobs or 1
         )
-        with compile_note(Console(quiet=self.quiet)):
-            return self._print(Results(found, len(paths), "diarizing", quiet=self.quiet), said)
+        return self._print(Results(found, len(paths), "diarizing", quiet=self.quiet), output, said)
 
-    def _print(self, results: "Results[Diarized]", said: "dict[str, list[Turn]]") -> int:
+    def _print(self, results: "Results[Diarized]", output: "LabelOutput", said: "dict[str, list[Turn]]") -> int:
+        comment = ";; " if output.form == "rttm" and self.out is None else ""  # begins a line that is no turn
         every = []
         for path, result in results:
             try:
-                errors = _judged(path, result, said, self.reference, self.collar)
-                text = self._written(path, result, said)
+                errors = self._judged(path, result, said)
+                if output.is_of_files:
+                    output.add(_labelled(result, output.form))
+                else:
+                    output.add_text(path, _text(result, output.form))
+                if self.picture:
+                    self._draw(path, result, said)
             except DataError as error:  # of this recording; the others are printed all the same
                 results.failed(error)
                 continue
             if errors is not None:
                 every.append(errors)
-                text += f"{self._comment}{path.stem}: {_metrics(errors, self.collar)}\n"
-            print(text, end="", flush=True)
+                print(f"{comment}{path.stem}: {_metrics(errors, self.collar)}", flush=True)
+        output.finish()
         if len(every) > 1:
-            print(f"{self._comment}all {len(every)}: {_metrics(sum(every[1:], every[0]), self.collar)}")
+            print(f"{comment}all {len(every)}: {_metrics(sum(every[1:], every[0]), self.collar)}")
         return results.n_failed
 
-    @property
-    def _comment(self) -> str:
-        """What begins a line that is no turn."""
-        return ";; " if self.form == "rttm" and self.out is None else ""
+    def _judged(
+        self, path: "AudioSource", result: "Diarized", said: "dict[str, list[Turn]]"
+    ) -> "DiarizationErrors | None":
+        from speechgmm.evaluation.diarization import diarization_errors
+        from speechgmm.io.label_files.uem import regions_of
 
-    def _written(self, path: "AudioSource", result: "Diarized", said: "dict[str, list[Turn]]") -> str:
-        """The turns of a recording, or the names of the files that they were written to."""
-        from speechgmm.io.atomic import write_text
+        if self.reference is None:
+            return None
+        if path.stem not in said:
+            known = ", ".join(sorted(said)[:5])
+            raise DataError(
+                f"{path}: {self.reference} has no turn of {path.stem!r}; it has {known}: expected is the file's name"
+            )
+        regions = None if self.uem is None else regions_of(self.uem, path.stem)
+        return diarization_errors(said[path.stem], result.turns, collar=self.collar, regions=regions)
+
+    def _draw(self, path: "AudioSource", result: "Diarized", said: "dict[str, list[Turn]]") -> None:
         from speechgmm.report.text import shown
         from speechgmm.tasks.diarization.recordings import picture_of
 
-        text = _text(result, self.form)
-        if self.out is None:
-            return text
-        target = self.out / f"{path.stem}{SUFFIXES[self.form]}"
-        write_text(target, text)
-        if not self.picture:
-            return f"{shown(target)}\n"
-        drawn = picture_of(path, result, said.get(path.stem), self.out / f"{path.stem}.png")
-        return f"{shown(target)}\n{shown(drawn)}\n"
+        folder = self.out or Path()
+        drawn = picture_of(path, result, said.get(path.stem), folder / f"{path.stem}.png")
+        if not self.quiet:
+            print(shown(drawn))
 
-    def _check_options(self, paths: Sequence[Path]) -> None:
+    def _check_options(self) -> None:
         """Refuse options that do not go together."""
-        if self.form == "textgrid" and self.out is None and (len(paths) > 1 or self.reference is not None):
-            raise ConfigError("a TextGrid holds one recording and no metrics: name the folder for files with --out DIR")
-        if self.picture and self.out is None:
-            raise ConfigError("--picture draws into a folder: name it with --out DIR")
-        if self.collar and self.reference is None:
-            raise ConfigError("--collar is for metrics: name what to compare with by --reference FILE")
-        if self.out is not None and self.out.is_file():
-            raise ConfigError(f"--out {self.out}: a file; a file for each recording needs a folder")
+        from speechgmm.io.label_files import format_by_suffix
 
-    def _check_names(self, paths: Sequence[Path]) -> None:
-        """Refuse recordings that would share a file or a name in the output."""
+        is_folder = self.out is not None and format_by_suffix(self.out) is None
+        if self.picture and not is_folder:
+            raise ConfigError("--picture draws into a folder: name it with --out DIR")
+        for name, given in (("--collar", self.collar), ("--uem", self.uem)):
+            if given and self.reference is None:
+                raise ConfigError(f"{name} is for metrics: name what to compare with by --reference FILE")
+        if self.reference is not None and self.out is None and self.form not in (None, "rttm", "text", "table"):
+            raise ConfigError(
+                f"--reference prints metrics, which cannot stand within {self.form}: name the file or folder for the "
+                "labels with --out"
+            )
+        if self.out is not None and self.reference is not None and self.out.absolute() == self.reference.absolute():
+            raise ConfigError(f"--out {self.out} is the reference; name another file or folder")
+
+    def _check_names(self, paths: Sequence[Path], output: "LabelOutput") -> None:
+        """Refuse recordings whose names are not those of a reference, or cannot stand in the output."""
         stems = [path.stem for path in paths]
-        by_name = self.form == "rttm" or self.out is not None or self.reference is not None
-        if by_name and len(set(stems)) < len(stems):
+        if self.reference is not None and len(set(stems)) < len(stems):
             twice = next(stem for stem in stems if stems.count(stem) > 1)
             raise ConfigError(
-                f"several recordings are called {twice!r}; files and RTTMs name them without folders and endings"
+                f"several recordings are called {twice!r}; a reference names them without folders and endings"
             )
         spaced = next((stem for stem in stems if len(stem.split()) > 1), None)
-        if self.form == "rttm" and spaced is not None:
+        if output.form in ("rttm", "ctm") and spaced is not None:
             raise ConfigError(
-                f"a recording is called {spaced!r}, and spaces separate the columns of an RTTM: rename it, or take "
-                "--format textgrid or table"
+                f"a recording is called {spaced!r}, and spaces separate the columns of {output.form}: rename it, or "
+                "take --format textgrid or csv"
             )
 
 
@@ -200,21 +213,6 @@ def _reference(path: Path | None) -> "dict[str, list[Turn]]":
     return turns
 
 
-def _judged(
-    path: "AudioSource", result: "Diarized", said: "dict[str, list[Turn]]", reference: Path | None, collar: float
-) -> "DiarizationErrors | None":
-    from speechgmm.evaluation.diarization import diarization_errors
-
-    if reference is None:
-        return None
-    if path.stem not in said:
-        known = ", ".join(sorted(said)[:5])
-        raise DataError(
-            f"{path}: {reference} has no turn of {path.stem!r}; it has {known}: expected is the file's name"
-        )
-    return diarization_errors(said[path.stem], result.turns, collar=collar)
-
-
 def _metrics(errors: "DiarizationErrors", collar: float) -> str:
     if not errors.speech:
         return "nothing to compare: within --collar of the reference's boundaries, nothing counts"
@@ -224,22 +222,25 @@ def _metrics(errors: "DiarizationErrors", collar: float) -> str:
     return f"DER {100 * errors.der:.1f} % ({shares}), JER {100 * errors.jer:.1f} %{scored}"
 
 
-def _text(result: "Diarized", form: str) -> str:
-    from speechgmm.io.rttm import rttm
-    from speechgmm.io.timed_labels import TimedLabel, textgrid
+def _labelled(result: "Diarized", form: str) -> "LabelledRecording":
+    """The turns as labels: in TextGrids, where labels of one tier do not overlap, as a tier for each speaker."""
+    from speechgmm.io.timed_labels import LabelledRecording, TimedLabel
 
-    if form == "rttm":
-        return rttm(result.path.stem, result.turns)
-    if form == "textgrid":
-        tiers = {
-            name: [
-                TimedLabel(name, one.start, min(one.end, result.duration))
-                for one in result.turns
-                if one.speaker == name
-            ]
-            for name in sorted({turn.speaker for turn in result.turns}, key=lambda name: (len(name), name))
-        }
-        return textgrid(tiers, result.duration, recording=str(result.path))
+    if form != "textgrid":
+        turns = [TimedLabel(one.speaker, one.start, one.end) for one in result.turns]
+        return LabelledRecording(result.path, result.duration, {"speakers": turns})
+    turns = [TimedLabel(one.speaker, one.start, min(one.end, result.duration)) for one in result.turns]
+    names = sorted({turn.label for turn in turns}, key=lambda name: (len(name), name))
+    tiers = {name: [turn for turn in turns if turn.label == name] for name in names}
+    return LabelledRecording(result.path, result.duration, tiers)
+
+
+def _text(result: "Diarized", form: str) -> str:
+    """The turns for a person, or as JSON Lines."""
+    from speechgmm.io.timed_labels import json_line
+
+    if form == "jsonl":
+        return json_line(str(result.path), _labelled(result, form).tiers, result.duration)
     rows = "".join(f"{one.start:9.2f} {one.end:9.2f}  {one.speaker}\n" for one in result.turns)
     speakers = "speaker" if result.n_speakers == 1 else "speakers"
     return f"{result.path}: {result.n_speakers} {speakers}\n{rows}"

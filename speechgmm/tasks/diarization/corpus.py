@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from speechgmm.corpus import CorpusSpec, Utterance, read_corpus
 from speechgmm.corpus.segment_ends import within_recording
+from speechgmm.corpus.spec import WITH_PATH
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.console import Console
 from speechgmm.errors import DataError
@@ -43,7 +44,7 @@ def train_on_corpus(
     Raises:
         DataError: The corpus cannot be read, has recordings of several rates, or too few speakers with enough speech.
     """
-    is_table = spec.kind in ("manifest", "kaldi")
+    is_table = spec.kind in WITH_PATH
     corpus = read_corpus(spec, path=place if is_table else None, root=None if is_table else place)
     by_speaker: dict[str, list[Utterance]] = defaultdict(list)
     for utterance in corpus:

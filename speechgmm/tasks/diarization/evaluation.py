@@ -35,6 +35,7 @@ class ConversationItem:
     plan: ConversationPlan | None = None
     path: Path | None = None
     reference: tuple[Turn, ...] = ()  # of a recording
+    regions: tuple[tuple[float, float], ...] | None = None  # s, that count; None: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ def _diarized(file: DiarizerFile, fold: str, collar: float, item: ConversationIt
         hypothesis = tuple(turns_in(file.diarizer, audio, frames, speech))
     except DataError as error:
         raise DataError(f"{item.name}: {error}") from None
-    errors = diarization_errors(reference, hypothesis, collar=collar)
+    errors = diarization_errors(reference, hypothesis, collar=collar, regions=item.regions)
     return DiarizedItem(item.name, fold, tuple(reference), hypothesis, errors)
 
 

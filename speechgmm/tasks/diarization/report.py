@@ -33,6 +33,8 @@ def turns(run: RunFolder) -> Section | None:
         if made
         else f"Turns are compared with {spec['references']}."
     ]
+    if spec.get("uem"):
+        text.append(f"Only the stretches in {spec['uem']} count.")
     if spec["collar"]:
         text.append(f"Within {spec['collar']:g} s of a boundary of the reference nothing counts.")
     off = [int(row["n_found"]) - int(row["n_speakers"]) for row in rows]

@@ -25,6 +25,10 @@ def check(config: Config) -> None:
             f"diarization.references is for corpus.split: column, where the recordings in it are the split test; the "
             f"split is {corpus.split.kind}: set column, or leave the references out to test on made conversations"
         )
+    if spec.uem is not None and spec.references is None:
+        raise ConfigError(
+            "diarization.uem names stretches of the recordings in diarization.references, and there are none; set both"
+        )
     if config.augment != AugmentSpec():
         raise ConfigError("augment is not there for task: diarization, which learns from the recordings as they are")
 

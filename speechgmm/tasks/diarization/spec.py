@@ -55,6 +55,12 @@ class DiarizerSpec:
         "conversations are made of the test speakers' recordings",
         is_path=True,
     )
+    uem: str | None = setting(
+        None,
+        "a UEM with the stretches of the recordings in references that count, relative to the configuration file; "
+        "default: all",
+        is_path=True,
+    )
     collar: float = setting(
         0.0, "time on each side of a boundary of the reference that does not count", unit="s", ge=0, le=60
     )

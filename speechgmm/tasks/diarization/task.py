@@ -1,7 +1,7 @@
 """Diarization as the engine runs it: a diarizer from training speakers, tested on those it never heard."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from speechgmm.engine.task import Inputs, Task, sizes_of
 from speechgmm.errors import DataError, first_few
 from speechgmm.evaluation.diarization import Turn, pooled_der
 from speechgmm.evaluation.resampling import Statistic, ratio
+from speechgmm.io.label_files.uem import regions_of
 from speechgmm.io.rttm import read_rttm
 from speechgmm.io.run_files import RunFile
 from speechgmm.report.settings import settings_of
@@ -96,6 +97,7 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
                 )
             if utterance.start is not None or utterance.end is not None:
                 raise DataError(f"{where}: a part of a recording; turns are compared in whole recordings, one row each")
+        _regions(job, seen)
         return super().extract(job)
 
     def train(self, job: Job, sets: Sequence[Inputs]) -> list[DiarizerFile]:
@@ -110,6 +112,8 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
         with job.console.stage("score"):
             for name, ((features,), file) in parts.items():
                 items = conversation_items(job, name, features, references)
+                regions = _regions(job, [item.name for item in items])
+                items = [replace(item, regions=regions.get(item.name)) for item in items]
                 tested[name] = Diarized(diarize_items(job, name, items, file, collar))
         return tested
 
@@ -230,6 +234,13 @@ def _references(job: Job) -> dict[str, list[Turn]]:
     """The turns that are known; none where conversations are made."""
     name = job.experiment.config.section(DiarizerSpec).references
     return {} if name is None else read_rttm(job.experiment.beside(name))
+
+
+def _regions(job: Job, names: Collection[str]) -> dict[str, tuple[tuple[float, float], ...]]:
+    """Recording -> the stretches of it that count; empty where all do. Raises DataError where it has none."""
+    name = job.experiment.config.section(DiarizerSpec).uem
+    path = None if name is None else job.experiment.beside(name)
+    return {} if path is None else {one: regions_of(path, one) for one in names}
 
 
 def _refuse_shared_speakers(corpus: Corpus, where: str) -> None:

@@ -10,14 +10,18 @@ import typer
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.run_files import model_file
 from speechgmm.io.terminal import tell
-from speechgmm.tasks.options import Audio, Jobs, Model, Quiet, Resample, TextGrids, TimesFormat
+from speechgmm.tasks.options import Audio, Jobs, LabelsForm, LabelsOut, Model, Quiet, Resample
 
 if TYPE_CHECKING:
     from speechgmm.io.samples import AudioSource
+    from speechgmm.tasks.output import LabelOutput
     from speechgmm.tasks.recognition.codec import RecogniserFile
     from speechgmm.tasks.recognition.decoding import HeardRecording
 
     Heard = Iterable[tuple[AudioSource, HeardRecording | DataError]]
+
+PRINTED = ("text", "jsonl")
+"""Formats that are printed here, the default first; the others are those of label files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +29,8 @@ class _Recognised:
     """The options that recognition and alignment share, and how their results are printed."""
 
     model: Model
-    form: Annotated[TimesFormat, typer.Option("--format", help="format of the output; all but text have times")] = (
-        TimesFormat.text
-    )
-    out: TextGrids = None
+    form: LabelsForm = None
+    out: LabelsOut = None
     resample: Resample = False
     jobs: Jobs = 1
     quiet: Quiet = False
@@ -40,56 +42,35 @@ class _Recognised:
         file = read_recogniser(model_file(self.model))
         return with_resampling(file) if self.resample else file
 
-    def _check(self, paths: Sequence[Path]) -> None:
-        """Refuse recordings that would share a file or a name in the output."""
-        if self.form == "textgrid" and self.out is None and len(paths) > 1:
-            raise ConfigError("a TextGrid holds one recording: name the folder for them with --out DIR")
-        if self.out is not None and self.form != "textgrid":
-            raise ConfigError("--out is for --format textgrid; the other formats go to standard output")
-        stems = [path.stem for path in paths]
-        twice = next((stem for stem in stems if stems.count(stem) > 1), None) if len(set(stems)) < len(stems) else None
-        if self.out is not None and twice is not None:
-            raise ConfigError(f"recordings of one name in several folders would share a TextGrid in {self.out}")
-        if self.form == "ctm" and twice is not None:
-            raise ConfigError(
-                f"several recordings are called {twice!r}, and a CTM names them without their folders, so that their "
-                "words could not be told apart; write --format jsonl, or one CTM for each folder"
-            )
-
     def _print(self, file: "RecogniserFile", paths: Sequence[Path], heard: "Heard", *, aligned: bool) -> int:
-        from speechgmm.engine.compilation import compile_note
-        from speechgmm.engine.console import Console
+        from speechgmm.tasks.output import LabelOutput
 
         if file.audio.features.cmvn == "speaker" and not self.quiet:
             tell("normalisation by speaker: each recording counts as a speaker by itself")
-        self._check(paths)
-        with compile_note(Console(quiet=self.quiet)):
-            return self._print_each(paths, heard, aligned=aligned)
+        output = LabelOutput(self.form, self.out, paths, printed=PRINTED, quiet=self.quiet)
+        return self._print_each(paths, heard, output, aligned=aligned)
 
-    def _print_each(self, paths: Sequence[Path], heard: "Heard", *, aligned: bool) -> int:
-        from speechgmm.io.timed_labels import write_textgrid
-        from speechgmm.report.text import shown
+    def _print_each(self, paths: Sequence[Path], heard: "Heard", output: "LabelOutput", *, aligned: bool) -> int:
+        from speechgmm.io.timed_labels import LabelledRecording
         from speechgmm.tasks.output import Results
 
         results = Results(heard, len(paths), "aligning" if aligned else "recognising", quiet=self.quiet)
         for path, found in results:
             try:
-                if self.form == "textgrid" and self.out is not None:
-                    target = self.out / f"{path.stem}.TextGrid"
-                    write_textgrid(target, found.tiers, found.duration, recording=str(path))
-                    text = "" if self.quiet else f"{shown(target)}\n"
+                if output.is_of_files:
+                    output.add(LabelledRecording(path, found.duration, found.tiers))
                 else:
-                    text = _text(found, self.form, many=len(paths) > 1, aligned=aligned)
+                    output.add_text(path, _text(found, output.form, many=len(paths) > 1, aligned=aligned))
             except DataError as error:  # of this recording; the others are printed all the same
                 results.failed(error)
             else:
-                print(text, end="", flush=True)
                 if found.fit is not None and found.fit < 0:
                     tell(
                         f"warning: {path}: the text does not fit: its units explain the recording worse than any sound "
                         f"of the model does ({found.fit:.2f} nats per frame, below 0), so that these times mean "
                         "little; is it what is said in this recording?"
                     )
+        output.finish()
         return results.n_failed
 
 
@@ -112,17 +93,17 @@ class Recognise(_Recognised):
         """Print the words of each recording as it is ready, ``top`` hypotheses; returns how many recordings failed.
 
         Raises:
-            ConfigError: No recording; several TextGrids for standard output, or several hypotheses in one CTM or
-                TextGrid.
+            ConfigError: No recording; what cannot be one output, see `LabelOutput`; several hypotheses in a format that
+                holds one.
             ModelFileError: The model cannot be read, or is no recogniser.
         """
         from speechgmm.engine.audio_input import takes_frames
         from speechgmm.report.text import recordings
         from speechgmm.tasks.recognition.decoding import CONFIDENCE_SCALE, recognise_recordings
 
-        if self.top > 1 and self.form in ("ctm", "textgrid"):
+        if self.top > 1 and (self.out is not None or self.form not in (None, "text", "table", "jsonl")):
             raise ConfigError(
-                f"--top {self.top} is for --format text and jsonl; a {self.form} holds one hypothesis for a recording"
+                f"--top {self.top} is for --format text and jsonl; a label file holds one hypothesis for a recording"
             )
         file = self._file()
         paths = recordings(self.audio, given=takes_frames(file))
@@ -214,17 +195,13 @@ def _texts(table: Path, file: "RecogniserFile") -> dict[Path, list[str]]:
 
 def _text(found: "HeardRecording", form: str, *, many: bool, aligned: bool) -> str:
     """What is printed of a recording."""
-    from speechgmm.io.timed_labels import ctm, json_line, textgrid
+    from speechgmm.io.timed_labels import json_line
 
     first = next(iter(found.tiers.values()))
-    if form == "ctm":
-        return ctm(found.path.stem, first)
     if form == "jsonl":
         best = [{"words": " ".join(labels), "log_likelihood": round(score, 3)} for labels, score in found.best]
         more = {**({"best": best} if best else {}), **({} if found.fit is None else {"fit": round(found.fit, 3)})}
         return json_line(str(found.path), found.tiers, found.duration, more)
-    if form == "textgrid":
-        return textgrid(found.tiers, found.duration, recording=str(found.path))
     if not aligned:
         if found.best:  # what each is below the best, in nats
             rows = (f"  {score - found.best[0][1]:9.2f}  {' '.join(labels)}\n" for labels, score in found.best)

@@ -8,7 +8,7 @@ from speechgmm.hmm.spec import HMMSpec
 
 def check(config: Config) -> None:
     """Every frame has its place in time; raise ConfigError for what does not fit that."""
-    if config.features.marks_speech:
+    if config.chooses_frames:
         raise ConfigError(
             "recognition takes whole recordings: kind mfcc or lfcc and vad: none (features); for pauses there is "
             "recognition.silence"

@@ -3,9 +3,8 @@
 Whole recordings are scored by models that were trained on such.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,8 +32,8 @@ class Score(command.Score):
             "--segments",
             metavar="TABLE",
             rich_help_panel="Segment models",
-            help="begin and end of segments: .tsv, .csv or .jsonl (path, start, end in s), a TextGrid, or a folder of "
-            "TextGrids",
+            help="begin and end of segments: .tsv, .csv or .jsonl (path, start, end in s), a label file (TextGrid, "
+            "ELAN, Audacity, Raven, CTM, RTTM), or a folder of label files",
         ),
     ] = None
 
@@ -46,8 +45,9 @@ class Score(command.Score):
             DataError: The table or a TextGrid cannot be read, or names a recording that could be several.
             ModelFileError: The model cannot be read.
         """
-        from speechgmm.engine.audio_input import with_resampling
-        from speechgmm.tasks.output import Results, print_rows
+        from speechgmm.engine.audio_input import takes_frames, with_resampling
+        from speechgmm.report.text import recordings
+        from speechgmm.tasks.output import LabelOutput, Results
 
         if self.segments is None:
             return command.Score.run(self)
@@ -60,22 +60,20 @@ class Score(command.Score):
             tell("normalisation by speaker: each recording counts as a speaker by itself")
         if self.resample:
             file = with_resampling(file)
-        results = Results(self._scored(file, self.segments), 1, "scoring", quiet=self.quiet)
-        found = (item for path, items in results for item in command.with_speech(path, items))
-        rows = (row for item in found for row in self.ranks(file, item))
-        print_rows(rows, self.form, self.columns(file), partial(self.lines, file))
+        paths = recordings(self.audio, given=takes_frames(file))
+        output = LabelOutput(self.form, self.out, paths, printed=command.PRINTED, rows=True, quiet=self.quiet)
+        results = Results(self._scored(file, self.segments, paths), 1, "scoring", quiet=self.quiet)
+        self.show(file, results, output, [])
         return results.n_failed
 
-    def _scored(self, file: "SegmentFile", segments: Path) -> "Iterator[tuple[Path, list[Scored] | DataError]]":
+    def _scored(
+        self, file: "SegmentFile", segments: Path, paths: Sequence[Path]
+    ) -> "Iterator[tuple[Path, list[Scored] | DataError]]":
         """The segments of each recording, or why they could not be scored."""
-        from speechgmm.engine.audio_input import takes_frames
-        from speechgmm.report.text import recordings
         from speechgmm.tasks.segments.recordings import score_segments_of_recording
         from speechgmm.tasks.segments.segment_times import segments_of
 
-        for path, utterances in segments_of(
-            segments, recordings(self.audio, given=takes_frames(file)), file.label
-        ).items():
+        for path, utterances in segments_of(segments, paths, file.label).items():
             try:
                 if not utterances:
                     raise DataError(f"{path}: {segments} has no segment of it")

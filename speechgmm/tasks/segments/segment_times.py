@@ -1,13 +1,14 @@
-"""Where the segments of recordings are, by a table or by TextGrids."""
+"""Where the segments of recordings are, by a table or by label files."""
 
 from collections.abc import Sequence
 from os.path import normpath
 from pathlib import Path
 
 from speechgmm.corpus import Utterance
+from speechgmm.corpus.readers.label_files import SUFFIXES
 from speechgmm.corpus.readers.manifest import read_manifest
-from speechgmm.corpus.readers.textgrid import read_intervals
 from speechgmm.errors import DataError
+from speechgmm.io.label_files import FORMATS, format_by_suffix, format_of, is_of, read_tiers, tier_of
 
 
 def segments_of(place: Path, recordings: Sequence[Path], label: str) -> dict[Path, list[Utterance]]:
@@ -17,8 +18,8 @@ def segments_of(place: Path, recordings: Sequence[Path], label: str) -> dict[Pat
     ----------
     place
         A table (``.tsv``, ``.csv`` or ``.jsonl``) with columns path, start and end in s, whose paths are absolute or
-        the last parts of a recording's path; a TextGrid of the one recording; or a folder with a TextGrid of the name
-        of each recording.
+        the last parts of a recording's path; a label file (a TextGrid, ``.eaf`` of ELAN, Audacity, Raven, CTM, RTTM) of
+        the one recording or of those that it names; or a folder with a label file of the name of each recording.
     recordings
         Recordings to score.
     label
@@ -32,19 +33,25 @@ def segments_of(place: Path, recordings: Sequence[Path], label: str) -> dict[Pat
     Raises
     ------
     DataError
-        The table or a TextGrid cannot be read, or a path could be that of several recordings.
+        The table or a label file cannot be read, or a path could be that of several recordings.
     """
     if not place.exists():
-        raise DataError(f"{place}: there is no such table or TextGrid of segments")
+        raise DataError(f"{place}: there is no such table or label file of segments")
     if place.is_dir():
-        grids = {path.stem: path for path in sorted(place.rglob("*")) if path.suffix.lower() == ".textgrid"}
-        return {path: _of_grid(grids[path.stem], path, label) if path.stem in grids else [] for path in recordings}
-    if place.suffix.lower() == ".textgrid":
-        if len(recordings) != 1:
+        files: dict[str, Path] = {}  # name up to one of its points -> file
+        for path in sorted(place.rglob("*")):
+            if path.name.lower().endswith(SUFFIXES):
+                words = path.name.split(".")
+                files |= {".".join(words[:n]): path for n in range(1, len(words))}
+        return {path: _of_file(files[path.stem], path, label) if path.stem in files else [] for path in recordings}
+    if format_by_suffix(place) not in (None, FORMATS["csv"], FORMATS["tsv"]):
+        format = format_of(place)
+        if not format.several and len(recordings) != 1:
             raise DataError(
-                f"{place}: one TextGrid for {len(recordings)} recordings; give one recording, or a folder of TextGrids"
+                f"{place}: {format.what} is of one recording, and there are {len(recordings)}; give one recording, or "
+                "a folder of such files"
             )
-        return {recordings[0]: _of_grid(place, recordings[0], label)}
+        return {path: _of_file(place, path, label) for path in recordings}
     found: dict[Path, list[Utterance]] = {path: [] for path in recordings}
     absolute = {path: Path(normpath(path.absolute())) for path in found}
     top = Path(place.absolute().anchor)
@@ -60,19 +67,26 @@ def segments_of(place: Path, recordings: Sequence[Path], label: str) -> dict[Pat
     return found
 
 
-def _of_grid(grid: Path, recording: Path, label: str) -> list[Utterance]:
+def _of_file(place: Path, recording: Path, label: str) -> list[Utterance]:
+    """The segments of a recording in a label file, of its only tier or of the one that the label names."""
+    tiers = read_tiers(place)
+    what = "interval tier" if place.suffix.lower() == ".textgrid" else "tier"
     problem: DataError | None = None
-    for tier in (None, label, f"{label}s"):
+    for name in (None, label, f"{label}s"):
         try:
-            intervals = read_intervals(grid, tier)
+            labels = tier_of(tiers, name, what=what).labels
         except DataError as error:
             problem = problem or error
             continue
-        name = grid.name
         return [
             Utterance(
-                f"{recording.stem}:{start:.3f}", recording, start, end, source=f"{name}, interval at {start:.3f} s"
+                f"{recording.stem}:{one.start:.3f}",
+                recording,
+                one.start,
+                one.end,
+                source=f"{place.name}, {one.label!r} from {one.start:.3f} to {one.end:.3f} s",
             )
-            for start, end, _ in intervals
+            for one in labels
+            if not one.recording or is_of(one, recording)
         ]
-    raise DataError(f"{grid}: {problem}, or name the tier {label!r}")
+    raise DataError(f"{place}: {problem}, or name the tier {label!r}")

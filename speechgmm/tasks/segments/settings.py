@@ -8,7 +8,7 @@ from speechgmm.tasks.segments.spec import SegmentSpec
 
 def check(config: Config) -> None:
     """Raise ConfigError for what cannot be asked for together."""
-    if config.features.marks_speech:
+    if config.chooses_frames:
         raise ConfigError("segments take whole recordings: kind mfcc and vad: none (features)")
     check_decision(config)
 

@@ -10,6 +10,7 @@ from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs
+from speechgmm.errors import counted
 from speechgmm.features.silence import Silence
 from speechgmm.report.settings import settings_of
 from speechgmm.tasks.classification.scoring import Scores
@@ -91,7 +92,9 @@ class Segments(ClassTask[TrainedSegments]):
     def trained_lines(self, trained: TrainedSegments) -> Sequence[str]:
         """The weights of the streams."""
         weights = ", ".join(f"{weight:.3f}" for weight in trained.models.weights)
-        return (f"segment models of {len(trained.models.labels)} classes; weights of their streams: {weights}",)
+        return (
+            f"segment models of {counted(len(trained.models.labels), 'class')}; weights of their streams: {weights}",
+        )
 
     def trained_notes(self, trained: TrainedSegments) -> Sequence[str]:
         """Streams that could not learn anything."""

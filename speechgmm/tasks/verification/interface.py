@@ -15,6 +15,7 @@ from speechgmm.tasks.classification import interface
 from speechgmm.tasks.classification.codec import ModelFile
 from speechgmm.tasks.verification.codec import ClaimFile
 from speechgmm.tasks.verification.judging import claimable, judge_recordings
+from speechgmm.tasks.verification.models import ClaimModels
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,18 @@ class ClaimModel(interface.ClassModel):
                 yield source, VerificationResult(str(source), claim, *values)
 
         return self._each(audio, sample_rate, work, on_error)
+
+    def beyond_mixtures(self) -> dict[str, str]:
+        """What scoring does beside summing over the mixtures, and how claims are scored and decided."""
+        found = interface.ClassModel.beyond_mixtures(self)
+        models = self.file.models
+        if self.file.calibration is not None:
+            found["calibration"] = "a map of scores of claims to log-likelihood ratios, and the threshold of unknown"
+        if isinstance(models, ClaimModels) and models.method != "llr":
+            found["linear-scoring"] = "claims are scored linearly in the means"
+        if isinstance(models, ClaimModels) and models.cohort is not None:
+            found["score-norm"] = "scores of claims are normalised by a cohort"
+        return found
 
 
 def of_file(path: Path, file: ModelFile) -> ClaimModel:

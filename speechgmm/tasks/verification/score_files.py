@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from speechgmm.engine.run_folder import groups_of_scores, run_of_scores
 from speechgmm.engine.run_scores import holds_scores_to_evaluate
-from speechgmm.errors import ConfigError, DataError
+from speechgmm.errors import ConfigError, DataError, counted
 from speechgmm.evaluation import Metric, auc, error_rates, rank_trials
 from speechgmm.evaluation.metric import Metrics
 from speechgmm.io.run_files import RunFile
@@ -263,7 +263,9 @@ def _classified(path: Path, found: ClassScores, decision: DecisionSpec, seed: in
     evaluation = evaluate(scores, seed=seed, target=found.target, decision=decision)
     if evaluation is None:
         raise DataError(f"{path}: a header and no rows")
-    return FileFigures(evaluation.metrics, f"{len(found.ids)} items, {len(found.labels)} classes", ())
+    return FileFigures(
+        evaluation.metrics, f"{counted(len(found.ids), 'item')}, {counted(len(found.labels), 'class')}", ()
+    )
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,1 @@
+"""Corpora for other programs: a module for each layout that is written."""

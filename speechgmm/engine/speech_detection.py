@@ -1,0 +1,120 @@
+"""Where somebody speaks in a recording: the frames of a voice activity detection as stretches in seconds."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.engine.audio_sources import audio_sources
+from speechgmm.errors import ConfigError, DataError
+from speechgmm.features import FeatureSpec, front_end, raw_features
+from speechgmm.features.listeners import LISTENERS
+from speechgmm.io.audio import Pieces
+from speechgmm.io.samples import AudioSource, source_rate
+
+DETECTION: Final = FeatureSpec(vad="gaussians")
+"""The rule that is used unless another is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """Where somebody speaks in a recording."""
+
+    recording: AudioSource
+    stretches: tuple[tuple[float, float], ...]  # start and end in s, in order; they do not touch
+    duration: float  # s
+
+    @property
+    def seconds(self) -> float:
+        """Of speech, in all."""
+        return sum(end - start for start, end in self.stretches)
+
+
+def detect_speech(
+    audio: Any,
+    sample_rate: int | None = None,
+    *,
+    spec: FeatureSpec = DETECTION,
+    min_pause: float = 0.2,
+    min_speech: float = 0.1,
+) -> Speech:
+    """Find the stretches of a recording in which somebody speaks.
+
+    Parameters
+    ----------
+    audio
+        One recording: a path, or samples (N,) or (N, channels). Channels are averaged. What has a rate that WebRTC's
+        or Silero's detector does not take is resampled to 16 kHz.
+    sample_rate
+        Hz, of samples; a file says its own.
+    spec
+        The front end, with a ``vad``: ``gaussians`` (two Gaussians on the energy), ``energy`` (Kaldi's compute-vad),
+        ``peak``, ``webrtc`` or ``silero``, and its settings.
+    min_pause
+        Shorter pauses between two stretches, in s, are taken for speech.
+    min_speech
+        Shorter stretches, in s, are then taken for pauses.
+
+    Returns
+    -------
+    Speech
+        Its stretches in s. There is none where nothing but digital silence is heard.
+
+    Raises
+    ------
+    ConfigError
+        The spec has no ``vad``, or one that is not installed; a length below 0; several recordings, or a rate that is
+        missing.
+    DataError
+        The recording cannot be used, or all its samples are zero.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> samples = np.concatenate([0.001 * rng.standard_normal(8000), 0.1 * rng.standard_normal(8000)])
+    >>> [(round(start, 1), round(end, 1)) for start, end in detect_speech(samples, 8000).stretches]
+    [(0.9, 2.0)]
+    """
+    if spec.vad == "none":
+        raise ConfigError("features.vad: none finds no pauses; choose a detector, such as gaussians")
+    for name, value in (("min_pause", min_pause), ("min_speech", min_speech)):
+        if not 0 <= value < float("inf"):
+            raise ConfigError(f"{name} is {value}; expected seconds, 0 or more", arguments=(name,))
+    found, _ = audio_sources([audio], sample_rate)
+    if len(found) != 1:
+        raise ConfigError(f"{audio}: {len(found)} recordings; expected one")
+    recording = found[0]
+    if isinstance(recording, DataError):
+        raise recording
+    rate = source_rate(recording)
+    if rate not in LISTENERS.get(spec.vad, (rate,)):
+        rate = 16000
+    pieces = Pieces(recording, sample_rate=rate, resample=True)
+    try:
+        frames, speech = raw_features(spec, pieces, rate)
+    except DataError as error:
+        raise error if str(recording) in str(error) else DataError(f"{recording}: {error}") from None
+    pieces.warn()
+    front = front_end(spec, rate)
+    shift = front.frame_shift / rate
+    bounds = _stretches(
+        np.ones(len(frames), np.bool_) if speech is None else speech,
+        round(min_pause / shift),
+        round(min_speech / shift),
+    )
+    stretches = tuple(
+        (front.time(float(first), len(frames)), min(front.time(float(stop), len(frames)), pieces.duration))
+        for first, stop in bounds.tolist()
+    )
+    return Speech(recording, stretches, pieces.duration)
+
+
+def _stretches(speech: NDArray[np.bool_], min_pause: int, min_speech: int) -> NDArray[np.intp]:
+    """First frame and the one after the last (n, 2) of each stretch; lengths in frames."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], speech, [False])).astype(np.int8)))
+    inner = edges[1:-1].reshape(-1, 2)  # pauses between stretches
+    kept = inner[inner[:, 1] - inner[:, 0] >= min_pause]
+    bounds = np.concatenate([edges[:1], kept.ravel(), edges[-1:]]).reshape(-1, 2)
+    long: NDArray[np.intp] = bounds[bounds[:, 1] - bounds[:, 0] >= min_speech]
+    return long

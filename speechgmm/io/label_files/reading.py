@@ -1,0 +1,100 @@
+"""What readers of label files share: a label in a file, its times, and what is refused of them."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+from typing import NamedTuple
+
+from speechgmm.errors import DataError
+from speechgmm.io.timed_labels import TimedLabel
+
+
+@dataclass(frozen=True, slots=True)
+class FileLabel(TimedLabel):
+    """A label that stands in a file: text, start and end in s, and what the file says beside it.
+
+    >>> FileLabel("robin", 0.5, 1.25, recording="garden").duration
+    0.75
+    """
+
+    speaker: str = ""  # "": the file names none
+    recording: str = ""  # as the file names it, with or without ending; "": the file is of one recording
+
+    @property
+    def duration(self) -> float:
+        """Seconds from start to end."""
+        return self.end - self.start
+
+
+class Tier(NamedTuple):
+    """The labels of one tier, in the order of their times; the name is empty where a format has no tiers."""
+
+    name: str
+    labels: Sequence[FileLabel]
+
+
+@dataclass(slots=True)
+class LabelList:
+    """Labels as they are read. Labels of 0 s are left out, with one warning for the file."""
+
+    name: str  # the file, for messages
+    labels: list[FileLabel] = field(default_factory=list)
+    _empty: list[str] = field(default_factory=list)  # places of labels of 0 s
+
+    def add(self, where: str, label: FileLabel) -> None:
+        """Add a label that stands at a place of the file, such as ``line 3``.
+
+        Raises:
+            DataError: A start before 0, or an end before the start.
+        """
+        if not (isfinite(label.end) and 0 <= label.start <= label.end):
+            raise DataError(
+                f"{self.name}, {where}: {label.label!r} from {label.start:g} to {label.end:g} s; expected a start from "
+                "0 on and an end after it, in seconds"
+            )
+        if label.start == label.end:
+            self._empty.append(where)
+        else:
+            self.labels.append(label)
+
+    def done(self) -> list[FileLabel]:
+        """The labels, sorted by their times; warns of those of 0 s."""
+        if self._empty:
+            n = len(self._empty)
+            are = "1 label of 0 s is" if n == 1 else f"{n} labels of 0 s are"
+            warnings.warn(f"{self.name}: {are} left out, the first at {self._empty[0]}", stacklevel=3)
+        return sorted(self.labels, key=lambda one: (one.start, one.end))
+
+
+def seconds(cell: str, what: str, where: str) -> float:
+    """A time in a cell.
+
+    Raises:
+        DataError: It is no number, or has a decimal comma, which may also separate thousands.
+
+    >>> seconds("1.25", "start", "a.txt, line 1")
+    1.25
+    """
+    try:
+        value = float(cell)
+    except ValueError:
+        value = float("nan")
+    if not isfinite(value):
+        comma = ": a decimal comma may also separate thousands; write a point" if "," in cell else ""
+        raise DataError(f"{where}: the {what} is {cell[:40]!r}; expected seconds, such as 12.34{comma}")
+    return value
+
+
+def content_lines(text: str, comment: str = "") -> list[tuple[int, str]]:
+    """(number, text) of the lines of a file that are neither blank nor a comment."""
+    lines = enumerate(text.split("\n"), 1)
+    return [(n, line) for n, line in lines if line.strip() and not (comment and line.lstrip().startswith(comment))]
+
+
+def label_text_of(path: Path) -> str:
+    """The text of a label file in UTF-8 or UTF-16. Raises DataError where it cannot be read."""
+    from speechgmm.io.tables import read_table
+
+    return read_table(path)

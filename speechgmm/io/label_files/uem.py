@@ -1,0 +1,43 @@
+"""NIST's UEM: the stretches of recordings that are evaluated; recording, channel, start and end in s.
+
+    call 1 0.000 120.500
+
+What begins with ;; is a comment. (NIST, RT evaluation plans.)
+"""
+
+from pathlib import Path
+
+from speechgmm.errors import DataError, first_few
+from speechgmm.io.label_files.reading import FileLabel, LabelList, Tier, content_lines, label_text_of, seconds
+
+
+def read(path: Path) -> list[Tier]:
+    """The stretches of all recordings, without labels, as one tier without a name.
+
+    Raises:
+        DataError: The file cannot be read; a line of other columns; times that cannot be; there is no stretch.
+    """
+    found = LabelList(str(path))
+    for n, line in content_lines(label_text_of(path), ";;"):
+        cells, where = line.split(), f"{path}, line {n}"
+        if len(cells) != 4:
+            raise DataError(f"{where}: {len(cells)} columns; expected recording, channel, start and end: is it a UEM?")
+        start, end = (seconds(cells[column], what, where) for column, what in ((2, "start"), (3, "end")))
+        found.add(f"line {n}", FileLabel("", start, end, recording=cells[0]))
+    if not found.labels:
+        raise DataError(f"{path}: it covers nothing; expected a line with start and end in s for each stretch")
+    return [Tier("", found.done())]
+
+
+def regions_of(path: Path, recording: str) -> tuple[tuple[float, float], ...]:
+    """Start and end in s of the stretches of a recording, given by its name without ending.
+
+    Raises:
+        DataError: As `read`; there is no stretch of the recording.
+    """
+    (tier,) = read(path)
+    found = tuple((one.start, one.end) for one in tier.labels if one.recording == recording)
+    if not found:
+        others = first_few(list(dict.fromkeys(one.recording for one in tier.labels)), 5)
+        raise DataError(f"{path}: no stretch of {recording!r}; it has {others}: expected is the file's name")
+    return found
