@@ -23,6 +23,7 @@ SPEED = {
     "sparse_em": (),
     "time_to_likelihood": ("--seeds", "3"),
     "sklearn_face": (),
+    "covariances": (),
     "scoring": (),
     "verification": (),
     "recognition": (),
