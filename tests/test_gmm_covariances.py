@@ -1,5 +1,7 @@
 """Laws of mixtures with full, tied and spherical covariances, beside scikit-learn's and scipy's."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,18 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 from sklearn.mixture import GaussianMixture as Theirs
 
-from speechgmm import DiagGMM, FullGMM, assign, fit_gmm, log_likelihoods, posteriors, sample
+from speechgmm import (
+    DiagGMM,
+    FullGMM,
+    OnlineEM,
+    adapt_map,
+    assign,
+    fit_gmm,
+    log_likelihoods,
+    posteriors,
+    sample,
+    update,
+)
 from speechgmm.errors import ConfigError, FitError, FitWarning, ShapeError
 from speechgmm.gmm import FullPrior, FullStats, stack_of
 from speechgmm.gmm.component_count import components_for, frames_each
@@ -392,6 +405,26 @@ def test_mixtures_of_both_forms_are_not_scored_together():
     full, diagonal = FullGMM([1.0], [[0.0]], [[[1.0]]]), DiagGMM([1.0], [[0.0]], [[1.0]])
     with pytest.raises(ShapeError, match="one form in all mixtures"):
         stack_of([full, diagonal])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda model: adapt_map(model, [[1.0]]),
+        lambda model: update(model, [[1.0]], 3.0),
+        lambda model: OnlineEM(model),
+        lambda model: model.log_linear(),
+    ],
+)
+def test_what_needs_diagonal_covariances_says_so_in_one_message(call):
+    with pytest.raises(ConfigError, match="is given, and diagonal covariances are needed"):
+        call(FullGMM([1.0], [[0.0]], [[[1.0]]]))
+    assert not hasattr(FullGMM([1.0], [[0.0]], [[[1.0]]]), "variances")
+
+
+def test_a_mixture_with_matrices_goes_to_other_processes_whole():
+    model = random_mixture(np.random.default_rng(0))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).covariances, model.covariances)
 
 
 def test_statistics_of_other_sizes_do_not_add():

@@ -7,12 +7,12 @@ here estimates.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.errors import ConfigError, ShapeError
+from speechgmm.errors import ConfigError, MethodError, ShapeError
 from speechgmm.gmm.covariance_matrices import cholesky_factors, n_held, raised
 from speechgmm.gmm.model import DiagGMM, Floats, check_weights, read_only, reference_point
 
@@ -72,6 +72,16 @@ class FullGMM:
     def __repr__(self) -> str:
         tied = ", tied=True" if self.is_tied else ""
         return f"FullGMM(n_components={self.n_components}, n_features={self.n_features}{tied})"
+
+    if not TYPE_CHECKING:  # to a type checker a name that is not there is an error, as it is here
+
+        def __getattr__(self, name: str) -> Any:
+            """Say clearly what is wrong where an estimator or a writer needs a ``DiagGMM``."""
+            if name in ("variances", "log_linear"):
+                raise MethodError(
+                    f"{self!r} is given, and diagonal covariances are needed; fit it with covariance: diag"
+                )
+            raise AttributeError(f"FullGMM has no {name!r}")
 
     @property
     def n_components(self) -> int:
