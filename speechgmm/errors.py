@@ -5,6 +5,7 @@
     │   ├── MethodError  a method that a loaded model does not have
     │   └── KeywordError a keyword of scikit-learn that is called otherwise here
     ├── DataError        a recording, a manifest or a label cannot be used    (exit status 1)
+    │   └── SilentRecordingError  a recording that is digital silence throughout
     ├── ShapeError       arrays that do not fit together
     ├── FitError         a mixture that cannot be estimated from these frames
     └── ModelFileError   a file that is not a model this version can read      (exit status 2)
@@ -17,6 +18,7 @@ A message is one paragraph: what was given, what was expected, the likely mistak
 
 from collections.abc import Collection
 from itertools import islice
+from typing import ClassVar
 
 
 def first_few(names: Collection[object], most: int) -> str:
@@ -66,6 +68,16 @@ class KeywordError(ConfigError, TypeError):
 
 class DataError(SpeechGMMError):
     """A recording, a manifest or a label cannot be used."""
+
+
+class SilentRecordingError(DataError):
+    """A recording that is digital silence throughout: all its samples are equal."""
+
+    CAUSE: ClassVar[str] = "a muted channel or a failed recording"
+    """How the message ends, by which a reason that was kept as text is known again."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what if self.CAUSE in what else f"{what}; {self.CAUSE}")
 
 
 class ShapeError(SpeechGMMError):

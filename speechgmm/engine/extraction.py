@@ -19,7 +19,7 @@ from speechgmm.engine.shards import NO_FILE, extract_recordings
 from speechgmm.engine.single_frames import check_single_frames
 from speechgmm.engine.speech_marks import speech_marks
 from speechgmm.engine.transforms import transformed
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, SilentRecordingError
 from speechgmm.features import FrontEnd, front_end
 from speechgmm.features.augment import Copy
 from speechgmm.features.silence import left_out_of, not_silent
@@ -44,7 +44,10 @@ def extract(job: Job) -> Features:
     check_babble(job)
     with job.console.stage("extract"):
         store, entries, problems = extract_recordings(job, job.corpus.paths(), job.audio)
-        corpus, pieces, durations, rejected = _pieces(job, store, entries, problems)
+        silent = _silent_tests(job, problems)
+        left = {one.id for one in silent}
+        heard = replace(job.corpus, utterances=tuple(one for one in job.corpus if one.id not in left))
+        corpus, pieces, durations, rejected = _pieces(job, heard, store, entries, problems)
         facts = entries.values()
         for text in (*_clipping(facts), *_faults(facts), *data_warnings(job, corpus, pieces, entries)):
             job.console.warn(text)
@@ -66,7 +69,14 @@ def extract(job: Job) -> Features:
         audio = replace(audio, band=training_band(corpus, entries, audio.sample_rate))
         keys = {utterance.path: piece.key for utterance, piece in zip(corpus, pieces, strict=True)}
         copies = tuple(_copies(job, corpus, audio, keys, copy) for copy in config.augment.copies())
-        return transformed(job, Features(corpus, pieces, audio, durations, tuple(rejected), copies))
+        return transformed(job, Features(corpus, pieces, audio, durations, tuple(rejected), copies, silent))
+
+
+def _silent_tests(job: Job, problems: Mapping[Path, str]) -> tuple[Utterance, ...]:
+    """Test recordings that are digital silence throughout, where the task has an answer for them."""
+    if not job.task.answers_for_silence:
+        return ()
+    return tuple(one for one in job.corpus.split("test") if SilentRecordingError.CAUSE in problems.get(one.path, ""))
 
 
 def _copies(
@@ -122,7 +132,7 @@ def divide(job: Job, features: Features, fold: Fold) -> Features:
 
 
 def _pieces(
-    job: Job, store: FeatureStore, entries: Mapping[Path, Entry], problems: Mapping[Path, str]
+    job: Job, corpus: Corpus, store: FeatureStore, entries: Mapping[Path, Entry], problems: Mapping[Path, str]
 ) -> tuple[Corpus, tuple[Piece, ...], tuple[float, ...], list[tuple[str, str]]]:
     """Utterances that have frames, with references to them; and (id, reason) of those that have none."""
     plan = front_end(job.audio.features, job.audio.sample_rate)
@@ -132,7 +142,7 @@ def _pieces(
     rejected: list[tuple[str, str]] = []
     cut: list[str] = []
     unknown = plan.frame_shift / plan.sample_rate if job.audio.is_given else 0.0
-    for utterance in job.corpus:
+    for utterance in corpus:
         entry = entries.get(utterance.path)
         source = utterance.source or utterance.id
         if entry is None:
@@ -160,7 +170,7 @@ def _pieces(
     if cut:
         many = f"{len(cut)} segments end" if len(cut) > 1 else "1 segment ends"
         job.console.warn(f"{many} after the recording, by less than {MOST_OVERSHOOT:g} s, and are cut:\n{listed(cut)}")
-    return replace(job.corpus, utterances=tuple(kept)), tuple(pieces), tuple(durations), rejected
+    return replace(corpus, utterances=tuple(kept)), tuple(pieces), tuple(durations), rejected
 
 
 def _reasons(rejected: Sequence[tuple[str, str]]) -> list[str]:

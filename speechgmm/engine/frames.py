@@ -113,6 +113,7 @@ class Features:
     durations: tuple[float, ...]  # s, one per utterance
     rejected: tuple[tuple[str, str], ...]  # (id, reason) of the others
     copies: tuple[tuple[Piece | None, ...], ...] = ()  # altered copies, each one per utterance; None: none of a test
+    silent: tuple[Utterance, ...] = ()  # of the split test, digital silence throughout, where the task answers for it
 
     def training(self, split: str = "train") -> list[tuple[Utterance, tuple[Piece, ...]]]:
         """Utterances of a split that models are made of, each with its own frames first, then those of its copies."""

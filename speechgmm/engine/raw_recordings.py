@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, SilentRecordingError
 from speechgmm.features import front_end, raw_features
 from speechgmm.features.kinds import are_given
 from speechgmm.features.kinds.given import given_features
@@ -66,9 +66,7 @@ def raw_recording(
     frames, speech = raw_features(audio.features, samples, audio.sample_rate)
     measured = passing.result(pieces.native_rate)
     if measured.n_silent == len(frames):
-        raise DataError(
-            "every frame is digital silence (all its samples are equal); a muted channel or a failed recording"
-        )
+        raise SilentRecordingError("every frame is digital silence (all its samples are equal)")
     return RawRecording(frames, speech, measured, pieces.duration, pieces.clipped, pieces.notes, pieces.decoder)
 
 

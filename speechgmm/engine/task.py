@@ -77,8 +77,8 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
     score_unit: ClassVar[str] = "nats per frame"
     """Unit of scores in ``scores.tsv`` that do not name their own."""
 
-    least_classes: ClassVar[int] = 2
-    """Classes that training needs at the least."""
+    answers_for_silence: ClassVar[bool] = False  # whether a silent test recording has a score, and is not left out
+    least_classes: ClassVar[int] = 2  # that training needs
 
     def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
         """The corpus in training and test, and the folds of a cross-validation."""

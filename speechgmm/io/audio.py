@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.errors import DataError, RecordingWarning
+from speechgmm.errors import DataError, RecordingWarning, SilentRecordingError
 from speechgmm.io.channel_check import ChannelCheck
 from speechgmm.io.decoders import Decoder, Source, native_rate, not_audio, recording_key
 from speechgmm.io.samples import AudioSource, opened
@@ -190,7 +190,7 @@ class Pieces:
         if channels.is_spoilt:
             raise DataError(f"{path}: {channels.note()}")
         if loudest == 0:
-            raise DataError(f"{path}: all {n} samples are zero; a muted channel or a failed recording")
+            raise SilentRecordingError(f"{path}: all {n} samples are zero")
 
 
 def read_recording(

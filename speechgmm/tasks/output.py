@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
@@ -62,7 +63,8 @@ def print_rows(
     """
     if form == "jsonl":
         for row in rows:
-            print(json.dumps(row, ensure_ascii=False), flush=flush)
+            plain_row = {name: None if value in (inf, -inf) else value for name, value in row.items()}
+            print(json.dumps(plain_row, ensure_ascii=False), flush=flush)  # JSON has no infinity
     elif form == "tsv":
         print("\t".join(columns))
         for row in rows:

@@ -24,7 +24,7 @@ PRINTED = ("table", "tsv", "jsonl")
 ANOMALIES = "Anomaly-detection models"
 """A group of options."""
 
-COLUMNS = ("file", "class", "score", "threshold", "decision", "p_value", "start", "end")
+COLUMNS = ("file", "class", "score", "threshold", "decision", "p_value", "start", "end", "silent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class Score(ScoreOptions):
             return results.n_failed
         for path, one in results:
             try:
-                if self.curve is not None:
+                if self.curve is not None and not one.silent:
                     _write_curve(self.curve, path, one, file, self.quiet)
                 output.add(labelled(path, one, one.decision(file)))
             except DataError as error:  # of this recording; the others are written all the same
@@ -88,7 +88,7 @@ class Score(ScoreOptions):
         self, file: "AnomalyFile", kind: str, results: "Iterable[tuple[AudioSource, Found]]"
     ) -> Iterator[dict[str, object]]:
         for path, one in results:
-            if self.curve is not None:
+            if self.curve is not None and not one.silent:
                 _write_curve(self.curve, path, one, file, self.quiet)
             yield {
                 "file": str(path),
@@ -99,6 +99,7 @@ class Score(ScoreOptions):
                 "p_value": round(one.p_value, 6),
                 "start": round(one.start, 3),
                 "end": round(one.end, 3),
+                "silent": one.silent,
             }
 
 
@@ -123,7 +124,7 @@ def _lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
             f"{row['threshold']:.3f}",
             str(row["decision"]),
             f"{row['p_value']:.3f}",
-            f"{row['start']:.2f} to {row['end']:.2f}",
+            "digital silence" if row["silent"] else f"{row['start']:.2f} to {row['end']:.2f}",
         )
         for row in rows
     ]

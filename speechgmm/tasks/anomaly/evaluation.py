@@ -1,7 +1,7 @@
 """Metrics of anomaly detection: how well scores tell what is anomalous, and what the threshold does."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -9,15 +9,16 @@ from numpy.typing import NDArray
 
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, first_few
 from speechgmm.evaluation import Metric, auc, interval, pauc, rank_trials, ratio
 from speechgmm.evaluation.metric import Metrics
 from speechgmm.evaluation.resampling import Statistic
 from speechgmm.evaluation.roc_area import MAX_FALSE_ALARM
 from speechgmm.io.tables import table
 from speechgmm.tasks.anomaly.codec import AnomalyFile
-from speechgmm.tasks.anomaly.scoring import Found, about, compared, look_at_pieces
-from speechgmm.tasks.anomaly.training import LOOKED_AT_ONCE, kind_of
+from speechgmm.tasks.anomaly.domains import domain_metrics
+from speechgmm.tasks.anomaly.scoring import Found, about, compared, look_at_pieces, silence_found
+from speechgmm.tasks.anomaly.training import LOOKED_AT_ONCE, NAMED, kind_of
 
 Floats = NDArray[np.float64]
 
@@ -34,6 +35,7 @@ class AnomalyScores:
     conditions: tuple[str, ...]  # normal, or what else
     groups: tuple[str, ...]
     found: tuple[Found, ...]
+    domains: tuple[str, ...] = ()  # such as source and target; "": not said. Empty: nobody says one
 
     @property
     def scores(self) -> Floats:
@@ -49,19 +51,21 @@ class AnomalyEvaluation:
     folds: Mapping[str, Metrics]  # empty: there are none
     kinds: Mapping[str, Metrics]  # of each kind of normal recordings; empty where there is one
     conditions: Mapping[str, Metrics]  # of each kind of anomaly against all normal recordings; empty where there is one
+    domains: Mapping[str, Metrics] = field(default_factory=dict)  # of each domain's normal recordings against anomalies
 
 
 def score_anomalies(job: Job, streams: Sequence[Features], file: AnomalyFile) -> AnomalyScores:
     """Score the split ``test``. Raises DataError, with the recording, where a score would be NaN or infinite."""
     spec, label, group = file.spec, file.label, job.experiment.config.corpus.group
-    tests = [utterance for utterance, _ in streams[0].of_split("test")]
+    heard = [utterance for utterance, _ in streams[0].of_split("test")]
+    tests = [*heard, *streams[0].silent]
     own = [[piece for _, piece in features.of_split("test")] for features in streams]
     kinds = [kind_of(utterance, spec, label) for utterance in tests]
     found: dict[int, Found] = {}
     with job.console.stage("score"):
         parcels = []
         for kind in file.models:
-            places = [n for n, name in enumerate(kinds) if name == kind]
+            places = [n for n, name in enumerate(kinds[: len(heard)]) if name == kind]
             parcels += [(kind, places[n : n + LOOKED_AT_ONCE]) for n in range(0, len(places), LOOKED_AT_ONCE)]
         tasks = [
             (file.models[kind].mixtures, {tests[n].id: tuple(pieces[n] for pieces in own) for n in places})
@@ -74,12 +78,21 @@ def score_anomalies(job: Job, streams: Sequence[Features], file: AnomalyFile) ->
             for n, one in zip(places, looks, strict=True):
                 with about(tests[n].id):
                     found[n] = compared(one, file.models[kind], spec)
+        found |= {n: silence_found(file.models[kinds[n]], spec) for n in range(len(heard), len(tests))}
+    if streams[0].silent:
+        names = first_few([one.id for one in streams[0].silent], NAMED)
+        job.console.warn(
+            f"{len(streams[0].silent)} of {len(tests)} test recordings are digital silence throughout, and count as "
+            f"more anomalous than any other (score inf): {names}"
+        )
+    domains = tuple((utterance.labels or {}).get(spec.domain, "") for utterance in tests)
     return AnomalyScores(
         tuple(utterance.id for utterance in tests),
         tuple(kinds),
         tuple(utterance.label(spec.condition) for utterance in tests),
         tuple(utterance.label(group) for utterance in tests) if group else (),
         tuple(found[n] for n in range(len(tests))),
+        domains if any(domains) else (),
     )
 
 
@@ -96,8 +109,14 @@ def evaluate_anomalies(scores: AnomalyScores, normal: str, *, seed: int = 0) -> 
     kinds, conditions = np.array(scores.kinds), np.array(scores.conditions)
     anomalies = list(dict.fromkeys(name for name in scores.conditions if name != normal))
     names = list(dict.fromkeys(scores.kinds))
+    groups = np.unique(scores.groups or every, return_inverse=True)[1]
+
+    def bounded(statistic: Statistic, is_anomalous: NDArray[np.bool_], chosen: NDArray[np.intp]) -> Metric:
+        return area_metric(statistic, is_anomalous, _numbered(groups[chosen]), bool(scores.groups), seed)
+
+    domains, together = domain_metrics(scores, normal, bounded)
     return AnomalyEvaluation(
-        _metrics(scores, normal, every, seed),
+        {**_metrics(scores, normal, every, seed), **together},
         {},
         {} if len(names) < 2 else {name: _metrics(scores, normal, every[kinds == name], seed) for name in names},
         {}
@@ -106,6 +125,7 @@ def evaluate_anomalies(scores: AnomalyScores, normal: str, *, seed: int = 0) -> 
             name: _metrics(scores, normal, every[(conditions == name) | (conditions == normal)], seed)
             for name in sorted(anomalies)
         },
+        domains,
     )
 
 
@@ -120,13 +140,9 @@ def _metrics(scores: AnomalyScores, normal: str, chosen: NDArray[np.intp], seed:
     named = bool(scores.groups)
     parts = [np.flatnonzero(kinds == name) for name in dict.fromkeys(kinds)]
     if all(is_anomalous[part].any() and not is_anomalous[part].all() for part in parts):
-        rarer = min((groups[is_anomalous], groups[~is_anomalous]), key=lambda side: len(np.unique(side)))
         for name, area in (("auc", auc), ("pauc", pauc)):
             statistic: Statistic = _mean_area(area, values, is_anomalous, parts)
-            value, resampled = statistic(np.ones(len(values))), groups
-            if value in (0.0, 1.0):  # no spread to go by: as many items as of the rarer side, the other adds nothing
-                statistic, resampled = ratio(np.full(len(rarer), value), np.ones(len(rarer))), _numbered(rarer)
-            metrics[name] = _bounded(Metric(value, len(values), "fraction"), statistic, resampled, named, seed)
+            metrics[name] = area_metric(statistic, is_anomalous, groups, named, seed)
         metrics["pauc"] = replace(metrics["pauc"], more={"max_false_alarm": MAX_FALSE_ALARM})
     for name, chosen_kind in (("detection_rate", is_anomalous), ("false_alarm_rate", ~is_anomalous)):
         if chosen_kind.any():
@@ -136,6 +152,18 @@ def _metrics(scores: AnomalyScores, normal: str, chosen: NDArray[np.intp], seed:
             own = _numbered(groups[chosen_kind])
             metrics[name] = _bounded(Metric(float(right.mean()), len(right), "fraction"), share, own, named, seed)
     return metrics
+
+
+def area_metric(
+    statistic: Statistic, is_anomalous: NDArray[np.bool_], groups: NDArray[np.intp], named: bool, seed: int
+) -> Metric:
+    """An area of recordings, or a mean of several, with its interval; ``named``: groups are no single recordings."""
+    value = statistic(np.ones(len(is_anomalous)))
+    metric = Metric(value, len(is_anomalous), "fraction")
+    if value in (0.0, 1.0):  # no spread to go by: as many items as of the rarer side, the other adds nothing
+        rarer = min((groups[is_anomalous], groups[~is_anomalous]), key=lambda side: len(np.unique(side)))
+        statistic, groups = ratio(np.full(len(rarer), value), np.ones(len(rarer))), _numbered(rarer)
+    return _bounded(metric, statistic, groups, named, seed)
 
 
 def _numbered(groups: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -247,7 +275,8 @@ def normal_table(file: AnomalyFile) -> str:
 
 def curves_of_worst(scores: AnomalyScores) -> Mapping[str, Found]:
     """The recordings with the highest scores over their thresholds, the highest first."""
-    order = sorted(range(len(scores.ids)), key=lambda n: scores.found[n].threshold - scores.found[n].score)
+    heard = [n for n, one in enumerate(scores.found) if not one.silent]
+    order = sorted(heard, key=lambda n: scores.found[n].threshold - scores.found[n].score)
     return {scores.ids[n]: scores.found[n] for n in order[:CURVES_KEPT]}
 
 

@@ -35,6 +35,7 @@ class AnomalyResult(Result):
     n_frames: int
     times: tuple[float, ...]  # (T,) s
     curve: tuple[float, ...]  # (T,) anomaly score over time; 1 where a usual normal recording is highest
+    silent: bool = False  # digital silence throughout: the score is infinite, and there is no curve
 
     @property
     def is_anomalous(self) -> bool:
@@ -56,6 +57,7 @@ class AnomalyResult(Result):
             n_frames=found.n_frames,
             times=tuple(found.grid.tolist()),
             curve=tuple(found.curve.tolist()),
+            silent=found.silent,
         )
 
     def rows(self) -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ def labelled(path: AudioSource, found: Found, decision: str) -> LabelledRecordin
     LabelledRecording
         Times in s.
     """
-    duration = found.duration or float(found.grid[-1]) + CURVE_STEP / 2
+    duration = found.duration or (found.end if found.silent else float(found.grid[-1]) + CURVE_STEP / 2)
     above = [
         TimedLabel(f"{highest:.3f}", start, min(end, duration))
         for start, end, highest in stretches_above(found.curve, found.grid, USUAL)

@@ -36,6 +36,10 @@ def anomalies(run: RunFolder) -> Section | None:
     if undecided:
         listed = first_few(undecided, LISTED)
         text.append(f"{len(undecided)} recordings have a score that is NaN. Nothing is decided of them: {listed}.")
+    silent = [row["id"] for row in run.scores if math.isinf(float(row["score"]))]
+    if silent:
+        listed = first_few(silent, LISTED)
+        text.append(f"{len(silent)} recordings are digital silence, and count as the most anomalous: {listed}.")
     if not run.scores:
         return Section("anomalies", "Anomaly scores and ROC", tuple(text))
     tables = [_threshold_table(run), *_areas(run)]
@@ -146,7 +150,7 @@ def _threshold_table(run: RunFolder) -> Table:
 def _areas(run: RunFolder) -> list[Table]:
     """AUC, partial AUC and rates of each class, and of each kind of anomaly."""
     found = []
-    for key, what in (("conditions", "kind of anomaly"), ("classes", "class")):
+    for key, what in (("conditions", "kind of anomaly"), ("classes", "class"), ("domains", "domain")):
         parts = run.metrics.get(key, {})
         if not parts:
             continue
@@ -184,7 +188,8 @@ def _spread(run: RunFolder, normal: str, kinds: list[str]) -> Picture:
     if normal_rows and own:
         less = {name: 0.0 if len(own) == 1 else value for name, value in own.items()}
         held_out = {"normal, left out": [float(row["score"]) - less[row["class"]] for row in normal_rows]}
-    ordered = {name: by_kind[name] for name in (normal, *kinds) if name in by_kind}
+    heard = {name: [value for value in values if math.isfinite(value)] for name, values in by_kind.items()}
+    ordered = {name: heard[name] for name in (normal, *kinds) if heard.get(name)}
     shown = {**held_out, **{("normal, test" if name == normal else name): found for name, found in ordered.items()}}
     rows = [
         (name, len(found), *(f"{value:.3f}" for value in np.quantile(found, (0, 0.1, 0.5, 0.9, 1))))

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.recordings import model_frames
-from speechgmm.errors import ConfigError, DataError, first_few
+from speechgmm.errors import ConfigError, DataError, SilentRecordingError, first_few
 from speechgmm.features import front_end
 from speechgmm.features.silence import Silence
 from speechgmm.gmm import AnyGMM, FullStack, Stack, stack_of
-from speechgmm.io.samples import AudioSource
+from speechgmm.io.samples import AudioSource, opened
 from speechgmm.parallel import pmap
 from speechgmm.tasks.anomaly.codec import AnomalyFile
 from speechgmm.tasks.anomaly.models import (
@@ -60,6 +60,7 @@ class Found:
     grid: Floats  # (T,) s
     curve: Floats  # (T,) 1 where a usual normal recording has its highest value
     duration: float | None = None  # s; None: not known
+    silent: bool = False  # digital silence throughout, which no model has heard: the score is infinite
 
     def __post_init__(self) -> None:
         """Refuse a score that is no number: it is neither above nor below a threshold, and decides nothing."""
@@ -109,6 +110,16 @@ def compared(one: Look, model: AnomalyModel, spec: AnomalySpec) -> Found:
     )
 
 
+def silence_found(model: AnomalyModel, spec: AnomalySpec) -> Found:
+    """The answer for a recording that is digital silence throughout: more anomalous than any other.
+
+    Its frames say nothing, neither of how anomalous it is nor of when; a muted microphone is what a monitor must tell.
+    """
+    nothing, highest = np.empty(0), np.full(spec.n_values, np.inf)
+    threshold, p_value = model.reference.threshold.value, model.p_value(np.inf)
+    return Found(np.inf, threshold, p_value, 0.0, 0.0, highest, 0, nothing, nothing, silent=True)
+
+
 def class_of(file: AnomalyFile, label: str | None) -> str:
     """The class of normal recordings that is meant: the one named, or the only one.
 
@@ -153,7 +164,7 @@ def about(name: str) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise error if name in str(error) else DataError(f"{name}: {error}") from None
+        raise error if name in str(error) else type(error)(f"{name}: {error}") from None
 
 
 def find_anomalies(
@@ -172,5 +183,9 @@ def _find(file: AnomalyFile, model: AnomalyModel, path: AudioSource) -> Found | 
             frames, facts = [frames for frames, _, _ in heard], heard[0][2]
             found = compared(look(frames, stacks, file.audio, file.spec), model, file.spec)
             return replace(found, duration=facts.duration)
+    except SilentRecordingError:
+        with opened(path) as decoder:
+            duration = decoder.n_promised / decoder.source.samplerate
+        return replace(silence_found(model, file.spec), end=duration, duration=duration or None)
     except DataError as error:
         return error

@@ -71,6 +71,11 @@ class AnomalySpec:
     normal: str = setting(
         "normal", "its value for normal recordings; every other value is a kind of anomaly, for tests alone"
     )
+    domain: str = setting(
+        "domain",
+        "the column of domains, such as source and target; where test recordings have it, the AUC of each domain is "
+        "given too",
+    )
     models: Literal["label", "one"] = setting(
         "label", "label: a model for each value of corpus.label (a machine); one: one for all"
     )

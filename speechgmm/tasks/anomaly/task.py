@@ -81,6 +81,7 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
         "normal recordings alone cannot choose what finds anomalies; run each setting on recordings that the test "
         "does not have, and compare these runs"
     )
+    answers_for_silence: ClassVar[bool] = True  # the most anomalous recording there is
     least_classes: ClassVar[int] = 1  # normal recordings of one machine are enough
 
     def silence(self, corpus: Corpus) -> Silence:
@@ -227,7 +228,7 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
 
     def more_metrics(self, evaluation: AnomalyEvaluation) -> Mapping[str, Any]:
         """Metrics of each class, and of each kind of anomaly, where there are several."""
-        parts = {"classes": evaluation.kinds, "conditions": evaluation.conditions}
+        parts = {"classes": evaluation.kinds, "conditions": evaluation.conditions, "domains": evaluation.domains}
         return {name: found for name, found in parts.items() if found}
 
 

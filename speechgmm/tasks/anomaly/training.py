@@ -72,8 +72,11 @@ def extract_streams(job: Job) -> list[Features]:
     rejected = dict(pair for features in streams for pair in features.rejected)
     if job.output is not None and rejected:
         RunFolder(job.output).put_rejected(rejected.items())
-    kept = [features.where(lambda utterance: utterance.id not in rejected) for features in streams]
-    return [replace(features, rejected=tuple(rejected.items())) for features in kept]
+    silent = {utterance.id: utterance for features in streams for utterance in features.silent}
+    out = rejected.keys() | silent.keys()
+    kept = [features.where(lambda utterance: utterance.id not in out) for features in streams]
+    whole = tuple(silent.values())
+    return [replace(features, rejected=tuple(rejected.items()), silent=whole) for features in kept]
 
 
 def train_anomaly(job: Job, streams: Sequence[Features]) -> TrainedAnomaly:
