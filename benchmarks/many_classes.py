@@ -1,11 +1,12 @@
 """How long does an EM iteration of 100 small classes take? 5,000 frames and 16 components each, one thread.
 
-Ours is the whole iteration, update included: what six iterations take more than one, by 5. Class after class, as
-training goes; frames laid out before.
+Ours is the whole iteration, update included: what six iterations take more than one, by 5, the least of each and the
+median of each. Class after class, as training goes; frames laid out before.
 """
 
 import warnings
 from collections.abc import Callable
+from statistics import median
 
 import numpy as np
 from em_iteration import D, noise, scikit_learn, start
@@ -48,11 +49,12 @@ def main() -> None:
         repeats=7,
     )
     one, six = found.pop("one"), found.pop("six")
-    ours = [(longer - shorter) / 5 for longer, shorter in zip(sorted(six), sorted(one), strict=True)]
+    least, usual = (min(six) - min(one)) / 5, (median(six) - median(one)) / 5
+    ours = [least, usual, usual]
     title = f"a whole EM iteration of {CLASSES} classes, {FRAMES} frames and {COMPONENTS} components each"
-    least = CLASSES * limit(FRAMES, COMPONENTS, D)
-    show(title, {"speechgmm, float32": ours, **found}, least)
-    judge("many_classes", 100 * least / min(ours))
+    bound = CLASSES * limit(FRAMES, COMPONENTS, D)
+    show(title, {"speechgmm, float32": ours, **found}, bound)
+    judge("many_classes", 100 * bound / least)
 
 
 if __name__ == "__main__":
