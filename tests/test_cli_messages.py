@@ -279,6 +279,7 @@ def test_a_path_that_no_file_can_have_ends_every_command_with_a_sentence(
         with pytest.raises(SystemExit) as ended:
             cli.main()
         _, err = capsys.readouterr()
-        assert ended.value.code in (1, 2), arguments
+        # From Python 3.12 on, a path that is too long is one of no file: a cache there is empty, which is no error.
+        assert ended.value.code in ((0, 1, 2) if name == "cache" else (1, 2)), arguments
         assert "Traceback" not in err
         assert "Errno" not in err, arguments
