@@ -129,9 +129,12 @@ def test_the_graph_says_what_frames_it_expects(tmp_path: Path) -> None:
     assert (n_frames.dim_param, n_dims.dim_value) == ("n_frames", 2)
 
 
-@pytest.mark.parametrize("name", MODELS)
+FRONT_ENDS = {**MODELS, "sliding": {"cmvn": "sliding", "cmvn_window": 30}}
+
+
+@pytest.mark.parametrize("name", FRONT_ENDS)
 def test_a_graph_normalises_and_transforms_the_frames_of_a_recording(name: str, tmp_path: Path) -> None:
-    path = trained(tmp_path, **MODELS[name])
+    path = trained(tmp_path, **FRONT_ENDS[name])
     export_onnx(path, tmp_path / "m.onnx")
     model, samples = sg.load(path), speech(50, 170.0)
     frames, kept = raw_features(model.audio.features.without_normalisation(), samples, RATE)

@@ -58,7 +58,7 @@ def finished_frames(builder: GraphBuilder, audio: AudioInput) -> str:
         shift = builder.constant("shift", audio.normalisation.shift, np.float32)
         scale = builder.constant("scale", audio.normalisation.scale, np.float32)
         frames = builder.add("Mul", builder.add("Sub", frames, shift), scale)
-    elif spec.cmvn != "none":
+    elif spec.pools_moments:
         frames = _by_their_own_moments(builder, spec.norm_vars)
     if audio.transform is None:
         return frames
