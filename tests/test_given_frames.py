@@ -239,6 +239,7 @@ def test_a_vector_is_a_recording_of_one_frame(task: str, tmp_path: Path) -> None
     ("task", "override", "error"),
     [
         ("classification", "features.cmvn=utterance", r"cmvn: utterance: every recording here is one frame"),
+        ("classification", "features.cmvn=sliding", r"cmvn: sliding: every recording here is one frame"),
         ("classification", "features.deltas=2", r"deltas: 2: every recording here is one frame"),
         ("clustering", "clustering.kind=speakers", r"set clustering.kind: sounds"),
     ],

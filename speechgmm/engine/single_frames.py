@@ -21,8 +21,8 @@ def check_single_frames(features: FeatureSpec, pieces: Sequence[Piece]) -> None:
     if not are_single_frames(pieces):
         return
     reasons = {
-        "cmvn: utterance": (
-            features.cmvn == "utterance",
+        f"cmvn: {features.cmvn}": (
+            features.cmvn in ("utterance", "sliding"),
             "takes the recording's mean away, and nothing is left of one frame; set cmvn: global, or none",
         ),
         f"deltas: {features.deltas}": (features.deltas > 0, "are 0 of one frame; leave it out"),
