@@ -10,6 +10,7 @@ from speechgmm.engine.audio_sources import audio_sources
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.features import FeatureSpec, front_end, raw_features
 from speechgmm.features.listeners import LISTENERS
+from speechgmm.features.silence import stretches
 from speechgmm.io.audio import Pieces
 from speechgmm.io.samples import AudioSource, source_rate
 
@@ -81,10 +82,10 @@ def detect_speech(
     for name, value in (("min_pause", min_pause), ("min_speech", min_speech)):
         if not 0 <= value < float("inf"):
             raise ConfigError(f"{name} is {value}; expected seconds, 0 or more", arguments=(name,))
-    found, _ = audio_sources([audio], sample_rate)
-    if len(found) != 1:
-        raise ConfigError(f"{audio}: {len(found)} recordings; expected one")
-    recording = found[0]
+    sources, _ = audio_sources([audio], sample_rate)
+    if len(sources) != 1:
+        raise ConfigError(f"{audio}: {len(sources)} recordings; expected one")
+    recording = sources[0]
     if isinstance(recording, DataError):
         raise recording
     rate = source_rate(recording)
@@ -103,16 +104,16 @@ def detect_speech(
         round(min_pause / shift),
         round(min_speech / shift),
     )
-    stretches = tuple(
+    found = tuple(
         (front.time(float(first), len(frames)), min(front.time(float(stop), len(frames)), pieces.duration))
         for first, stop in bounds.tolist()
     )
-    return Speech(recording, stretches, pieces.duration)
+    return Speech(recording, found, pieces.duration)
 
 
 def _stretches(speech: NDArray[np.bool_], min_pause: int, min_speech: int) -> NDArray[np.intp]:
     """First frame and the one after the last (n, 2) of each stretch; lengths in frames."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], speech, [False])).astype(np.int8)))
+    edges = stretches(speech).ravel()
     inner = edges[1:-1].reshape(-1, 2)  # pauses between stretches
     kept = inner[inner[:, 1] - inner[:, 0] >= min_pause]
     bounds = np.concatenate([edges[:1], kept.ravel(), edges[-1:]]).reshape(-1, 2)

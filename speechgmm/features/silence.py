@@ -29,14 +29,23 @@ def not_silent(silent: Iterable[tuple[int, int]], first: int, stop: int) -> NDAr
     return found
 
 
+def stretches(marked: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """First frame and the one after the last, (n, 2), of each stretch of frames that are marked, given which are, (T,).
+
+    >>> stretches(np.array([True, False, True, True])).tolist()
+    [[0, 1], [2, 4]]
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], marked, [False]]).astype(np.int8)))
+    return edges.reshape(-1, 2)
+
+
 def left_out_of(speech: NDArray[np.bool_]) -> Spans:
     """The stretches of frames that are no speech, given which are, (T,).
 
     >>> left_out_of(np.array([False, True, True, False, False]))
     ((0, 1), (3, 5))
     """
-    edges = np.flatnonzero(np.diff(np.concatenate([[True], speech, [True]]).astype(np.int8)))
-    return tuple((int(first), int(stop)) for first, stop in edges.reshape(-1, 2))
+    return tuple((int(first), int(stop)) for first, stop in stretches(~speech))
 
 
 class Silence(Enum):

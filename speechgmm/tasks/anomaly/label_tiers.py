@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from speechgmm.features.silence import stretches
 from speechgmm.io.samples import AudioSource
 from speechgmm.io.timed_labels import LabelledRecording, TimedLabel
 from speechgmm.tasks.anomaly.models import CURVE_STEP
@@ -53,13 +54,11 @@ def stretches_above(
     >>> stretches_above(np.array([0.0, 1.5, 2.5, 0.0]), np.array([0.005, 0.015, 0.025, 0.035]), 1.0)
     [(0.01, 0.03, 2.5)]
     """
-    steps = np.diff(np.concatenate([[0], (curve > level).astype(np.int8), [0]]))
-    places = zip(np.flatnonzero(steps > 0), np.flatnonzero(steps < 0), strict=True)
     return [
         (
             round(max(0.0, float(grid[first]) - CURVE_STEP / 2), 6),
             round(float(grid[stop - 1]) + CURVE_STEP / 2, 6),
             float(curve[first:stop].max()),
         )
-        for first, stop in places
+        for first, stop in stretches(curve > level)
     ]
