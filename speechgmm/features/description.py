@@ -5,20 +5,12 @@ from typing import TYPE_CHECKING
 from speechgmm.features.kinds import OF_KINDS, are_given, feature_kind, kind_name
 from speechgmm.features.presets import PRESETS
 from speechgmm.features.resolve import value_or
+from speechgmm.features.spec_checks import VAD_SETTINGS
 
 if TYPE_CHECKING:  # a front end asks for its description
     from speechgmm.features.front_end import FrontEnd
 
 Plain = dict[str, str | int | float | bool | None]
-
-_VAD_SETTINGS = {
-    "none": (),
-    "energy": ("vad_threshold", "vad_mean_scale", "vad_context", "vad_proportion"),
-    "peak": ("vad_range",),
-    "gaussians": ("vad_window", "vad_gap"),
-    "webrtc": ("vad_aggressiveness",),
-    "silero": ("vad_probability",),
-}
 
 _SLIDING = ("cmvn_window", "cmvn_causal", "cmvn_min_window")
 
@@ -39,7 +31,7 @@ def description(front: "FrontEnd") -> Plain:
             "frame_shift_ms": 1000 * front.frame_shift / front.sample_rate,
             **_dynamics(front),
         }
-    vad = {name: getattr(spec, name) for name in _VAD_SETTINGS[spec.vad]}
+    vad = {name: getattr(spec, name) for name in VAD_SETTINGS.get(spec.vad, ())}
     bands: Plain = {
         "n_mels": len(front.filterbank),
         "low_frequency_hz": front.low_frequency,

@@ -3,13 +3,23 @@
 import math
 from dataclasses import Field, fields
 from types import NoneType
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from speechgmm.errors import ConfigError
 from speechgmm.features.kinds import are_given, check_kind, uses_energy
 
 if TYPE_CHECKING:  # a spec asks to be checked
     from speechgmm.features.spec import FeatureSpec
+
+
+VAD_SETTINGS: Final = {
+    "energy": ("vad_threshold", "vad_mean_scale", "vad_context", "vad_proportion"),
+    "peak": ("vad_range",),
+    "gaussians": ("vad_window", "vad_gap"),
+    "webrtc": ("vad_aggressiveness",),
+    "silero": ("vad_probability",),
+}
+"""Value of ``vad`` -> the settings that it reads."""
 
 
 def check_value(field: Field[Any], value: object) -> None:
@@ -98,15 +108,7 @@ def _check_effects(spec: "FeatureSpec") -> None:
         ("cmvn: sliding", spec.cmvn == "sliding", ("cmvn_window", "cmvn_causal")),
         ("cmvn: sliding and cmvn_causal: true", spec.cmvn == "sliding" and spec.cmvn_causal, ("cmvn_min_window",)),
         ("cmvn other than none", spec.cmvn != "none", ("norm_vars",)),
-        (
-            "vad: energy",
-            spec.vad == "energy",
-            ("vad_threshold", "vad_mean_scale", "vad_context", "vad_proportion"),
-        ),
-        ("vad: peak", spec.vad == "peak", ("vad_range",)),
-        ("vad: gaussians", spec.vad == "gaussians", ("vad_window", "vad_gap")),
-        ("vad: webrtc", spec.vad == "webrtc", ("vad_aggressiveness",)),
-        ("vad: silero", spec.vad == "silero", ("vad_probability",)),
+        *((f"vad: {vad}", spec.vad == vad, names) for vad, names in VAD_SETTINGS.items()),
     ):
         for field in fields(spec):
             if not used and field.name in names and getattr(spec, field.name) != field.default:
