@@ -1,4 +1,4 @@
-"""``export``: a model for other programs."""
+"""``export-model``: a model for other programs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

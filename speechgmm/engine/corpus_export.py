@@ -102,7 +102,7 @@ def _kaldi(job: Job, folder: Path, corpus: Corpus, features: Features | None, as
     corpus, notes = kaldi_names(corpus)
     for note in notes:
         job.console.warn(note)
-    has_audio = job.audio.features.kind != "given"
+    has_audio = not job.audio.is_given
     if features is None and not has_audio:
         raise ConfigError("the corpus has features alone; ask for them (features)", arguments=("features",))
     directories = write_kaldi(folder, corpus, has_audio=has_audio)

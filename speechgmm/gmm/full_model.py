@@ -14,14 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, MethodError, ShapeError
 from speechgmm.gmm.covariance_matrices import cholesky_factors, n_held, raised
-from speechgmm.gmm.model import DiagGMM, Floats, check_weights, read_only, reference_point
+from speechgmm.gmm.model import Components, DiagGMM, Floats, check_weights, read_only, reference_point
 
 NO_PART: Final = -1e30
 """Stands for log 0, far below any log density."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FullGMM:
+class FullGMM(Components):
     """A Gaussian mixture with full covariances; with one covariance for all components it is tied.
 
     Arrays are kept as read-only float64 copies, so a model can be shared between threads and never changes.
@@ -84,16 +84,6 @@ class FullGMM:
             raise AttributeError(f"FullGMM has no {name!r}")
 
     @property
-    def n_components(self) -> int:
-        """K."""
-        return len(self.weights)
-
-    @property
-    def n_features(self) -> int:
-        """D."""
-        return int(self.means.shape[1])
-
-    @property
     def is_tied(self) -> bool:
         """Whether several components share one covariance."""
         return len(self.covariances) < self.n_components
@@ -103,11 +93,6 @@ class FullGMM:
         """The variance (K, D) of each dimension in each component: the diagonals of the covariances."""
         diagonals = np.diagonal(self.covariances, axis1=1, axis2=2)
         return np.broadcast_to(diagonals, self.means.shape).copy()
-
-    def centre(self) -> Floats:
-        """The mean (D,) of the mixture: of the means, by weight."""
-        centre: Floats = self.weights @ self.means / self.weights.sum()
-        return centre
 
     def with_components(self, weights: Floats, means: Floats, like: NDArray[np.intp]) -> "FullGMM":
         """Other components (K,), (K, D), each with the covariance of the component of this number in ``like`` (K,)."""

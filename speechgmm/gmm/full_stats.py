@@ -14,7 +14,7 @@ from speechgmm.errors import FitError, ShapeError
 from speechgmm.gmm.covariance_matrices import cholesky_factors, is_positive, raised
 from speechgmm.gmm.full_model import FullGMM, members
 from speechgmm.gmm.model import Floats, reference_point
-from speechgmm.gmm.prior import MIN_COUNT, PARAMETERS, RESOLUTION, Parameter
+from speechgmm.gmm.prior import MIN_COUNT, PARAMETERS, RESOLUTION, Parameter, dead_components
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +141,7 @@ class FullPrior:
 
     def dead(self, min_count: float = MIN_COUNT) -> tuple[int, ...]:
         """Components that fewer than ``min_count`` frames (of data and prior together) speak for."""
-        return tuple(int(k) for k in np.flatnonzero(self.mean_counts < min_count))
+        return dead_components(self.mean_counts, min_count)
 
     def mode(
         self,

@@ -53,8 +53,31 @@ class LogLinear:
         return LogLinear(const, self.linear + 2 * self.quadratic * step, self.quadratic, point)
 
 
+class Components:
+    """What every mixture derives from its weights (K,) and means (K, D)."""
+
+    __slots__ = ()
+    weights: Floats
+    means: Floats
+
+    @property
+    def n_components(self) -> int:
+        """K."""
+        return len(self.weights)
+
+    @property
+    def n_features(self) -> int:
+        """D."""
+        return int(self.means.shape[1])
+
+    def centre(self) -> Floats:
+        """The mean (D,) of the mixture: of the means, by weight."""
+        centre: Floats = self.weights @ self.means / self.weights.sum()
+        return centre
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class DiagGMM:
+class DiagGMM(Components):
     """A Gaussian mixture with diagonal covariances.
 
     Arrays are kept as read-only float64 copies, so a model can be shared between threads and never changes.
@@ -95,21 +118,6 @@ class DiagGMM:
 
     def __repr__(self) -> str:
         return f"DiagGMM(n_components={self.n_components}, n_features={self.n_features})"
-
-    @property
-    def n_components(self) -> int:
-        """K."""
-        return len(self.weights)
-
-    @property
-    def n_features(self) -> int:
-        """D."""
-        return int(self.means.shape[1])
-
-    def centre(self) -> Floats:
-        """The mean (D,) of the mixture: of the means, by weight."""
-        centre: Floats = self.weights @ self.means / self.weights.sum()
-        return centre
 
     def spread(self, noise: Floats, components: NDArray[np.intp]) -> Floats:
         """Standard normal noise (T, D) with the variances of these components (T,)."""

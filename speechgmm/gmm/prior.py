@@ -27,6 +27,11 @@ RESOLUTION: Final = 8 * float(np.finfo(np.float64).eps)
 ``squares - sums²``; a deviation below this times the mean cannot be told from rounding of the frames."""
 
 
+def dead_components(mean_counts: Floats, min_count: float) -> tuple[int, ...]:
+    """The numbers of components that fewer than ``min_count`` of the frames ``mean_counts`` (K,) speak for."""
+    return tuple(int(k) for k in np.flatnonzero(mean_counts < min_count))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ConjugatePrior:
     """Dirichlet over the weights times a normal-gamma per component and dimension, counted in pseudo-frames.
@@ -130,7 +135,7 @@ class ConjugatePrior:
 
     def dead(self, min_count: float = MIN_COUNT) -> tuple[int, ...]:
         """Components that fewer than ``min_count`` frames (of data and prior together) speak for."""
-        return tuple(int(k) for k in np.flatnonzero(self.mean_counts < min_count))
+        return dead_components(self.mean_counts, min_count)
 
     def mode(
         self,

@@ -1,4 +1,4 @@
-"""``import``: mixtures of Kaldi become models of classes."""
+"""``import-model``: mixtures of Kaldi become models of classes."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
