@@ -6,6 +6,7 @@ A copy hangs on the run's seed, the recording's bytes and the copy's kind, and o
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,7 +32,7 @@ from speechgmm.features.noise import (
 )
 from speechgmm.io.audio import Pieces, recording_key
 from speechgmm.io.codecs import coded
-from speechgmm.io.feature_store import canonical, digest
+from speechgmm.io.feature_store import Stamp, canonical, digest, stamp_of
 
 if TYPE_CHECKING:
     from speechgmm.engine.job import Job
@@ -244,8 +245,14 @@ def _with_sounds(job: "Job", copy: Copy) -> Noising:
         raise DataError(f"augment.noise.{name}: there is no recording in {root} that can be decoded here")
     order = np.random.default_rng(config.seed).permutation(len(paths))[:MOST_SOUNDS]
     chosen = [(paths[n].relative_to(root).as_posix(), paths[n]) for n in sorted(order)]
-    sounds = tuple(Talker(f"{name}/{path}", file, recording_key(file)) for path, file in chosen)
+    sounds = tuple(Talker(f"{name}/{path}", file, _hash_of(file, stamp_of(file))) for path, file in chosen)
     return Noising(copy, config.seed, 1, sounds, cast=digest(canonical([[t.owner, t.key] for t in sounds])))
+
+
+@lru_cache(maxsize=4 * MOST_SOUNDS)
+def _hash_of(path: Path, stamp: Stamp) -> str:  # noqa: ARG001 (a file that changed is hashed again)
+    """The hash of a recording's bytes: each kind of copy and each fold asks for it."""
+    return recording_key(path)
 
 
 def _owner(utterance: Utterance, column: str) -> str:
