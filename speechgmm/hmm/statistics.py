@@ -13,7 +13,7 @@ from speechgmm.errors import FitError, ShapeError
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior
 from speechgmm.gmm.stats import GMMStats
-from speechgmm.hmm.hmm import HMM, Units
+from speechgmm.hmm.hmm import Units
 
 Floats = NDArray[np.float64]
 
@@ -92,23 +92,20 @@ class HMMPrior:
         Raises:
             FitError: See ``ConjugatePrior.mode``; the message names the unit and its state.
         """
-        parts = stats.of_states(units)
-        hmms = []
+        emissions = []
+        for number, (model, part) in enumerate(zip(units.emissions, stats.of_states(units), strict=True)):
+            try:
+                emissions.append(self._mixture(model, part))
+            except FitError as error:
+                raise FitError(f"{units.emission_name(number)}: {error}") from error
+        transitions = []
         for number, (hmm, start) in enumerate(zip(units.hmms, topology.hmms, strict=True)):
-            first = units.first_states[number]
-            emissions = []
-            for state, (model, part) in enumerate(zip(hmm.emissions, parts[first:], strict=False)):
-                try:
-                    emissions.append(self._mixture(model, part))
-                except FitError as error:
-                    raise FitError(f"unit {units.labels[number]!r}, state {state}: {error}") from error
             span = slice(units.first_transitions[number], units.first_transitions[number + 1])
             counts = stats.transitions[span].reshape(start.transitions.shape)
             counts = counts + self.transition_count * start.transitions
             totals = counts.sum(axis=1, keepdims=True)
-            transitions = np.divide(counts, totals, out=hmm.transitions.copy(), where=totals > MIN_COUNT)
-            hmms.append(HMM(tuple(emissions), transitions))
-        return Units(units.labels, tuple(hmms))
+            transitions.append(np.divide(counts, totals, out=hmm.transitions.copy(), where=totals > MIN_COUNT))
+        return units.with_parameters(emissions, transitions)
 
     def _mixture(self, model: DiagGMM, part: GMMStats) -> DiagGMM:
         if part.counts.sum() < MIN_COUNT:

@@ -159,18 +159,15 @@ def grown(units: Units, counts: Floats, n_components: int, frames_per_component:
     >>> grown(one, np.array([50.0]), 2, 20.0).emissions[0].means.ravel()
     array([-0.2,  0.2])
     """
-    hmms, first = [], 0
-    for hmm in units.hmms:
-        emissions = []
-        for model in hmm.emissions:
-            frames = counts[first : first + model.n_components].sum()
-            first += model.n_components
-            most = min(n_components, int(frames / frames_per_component), 2 * model.n_components)
-            more = max(0, most - model.n_components)
-            heaviest = np.argsort(-model.weights, kind="stable")[:more]
-            emissions.append(split_components(model, heaviest.tolist(), 1.0) if more else model)
-        hmms.append(HMM(tuple(emissions), hmm.transitions))
-    return Units(units.labels, tuple(hmms))
+    emissions, first = [], 0
+    for model in units.emissions:
+        frames = counts[first : first + model.n_components].sum()
+        first += model.n_components
+        most = min(n_components, int(frames / frames_per_component), 2 * model.n_components)
+        more = max(0, most - model.n_components)
+        heaviest = np.argsort(-model.weights, kind="stable")[:more]
+        emissions.append(split_components(model, heaviest.tolist(), 1.0) if more else model)
+    return units.with_parameters(emissions)
 
 
 def _source(utterances: Sequence[Utterance], map: Mapper) -> FrameSource:
