@@ -69,6 +69,12 @@ class ScoringSpec:
         "agree; default: every model against every test",
     )
 
+    trials_across: Literal["none", "session"] = setting(
+        "none",
+        "verification: session: only trials whose test is of another session (corpus.session) than those that enrolled "
+        "the model's speaker",
+    )
+
     def __post_init__(self) -> None:
         """Refuse what would have no effect."""
         if self.normalise == "none" and self.cohort != "cohort":

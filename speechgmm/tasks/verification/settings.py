@@ -18,6 +18,8 @@ def check(config: Config) -> None:
         raise ConfigError("task: verification scores against a background model; set model.adapt: map (and model.ubm)")
     if config.trials is not None and scoring.trials_within:
         raise ConfigError("scoring.trials_within is for trials made of the corpus; here they are in a table (trials)")
+    if scoring.trials_across == "session" and config.corpus.session is None:
+        raise ConfigError("scoring.trials_across: session needs the column of the sessions; set corpus.session")
     if scoring.method != "llr" and config.model.adapt_parameters != ("means",):
         raise ConfigError(
             f"scoring.method: {scoring.method} looks at adapted means alone, and model.adapt_parameters is "
@@ -44,11 +46,12 @@ SETTINGS = TaskSettings(
     reads=(
         *MIXTURES,
         "trials",
+        "corpus.session",
         *(
             f"scoring.{name}"
             for name in (
                 *("method", "compensation", "smoothing", "compensation_directions"),
-                *("normalise", "cohort", "cohort_top", "trials_within"),
+                *("normalise", "cohort", "cohort_top", "trials_within", "trials_across"),
             )
         ),
     ),
