@@ -38,8 +38,8 @@ def export_onnx(model: Exportable, path: str | Path, *, leave_out: Collection[st
     path
         The ONNX file, written whole or not at all.
     leave_out
-        Names of what the model scores with and ONNX cannot hold: ``calibration``, ``score-norm``, ``linear-scoring``, ``cosine-scoring``,
-        ``predictive-density``. The graph is without it.
+        Names of what the model scores with and ONNX cannot hold: ``calibration``, ``score-norm``, ``linear-scoring``,
+        ``cosine-scoring``, ``predictive-density``. The graph is without it.
 
     Raises
     ------
