@@ -81,7 +81,8 @@ def own_highest(rows: Rows) -> float:
     """The share of tests whose own model has the highest score."""
     best: dict[str, tuple[float, bool]] = {}
     for row in rows:
-        best[row["test"]] = max(best.get(row["test"], (-np.inf, False)), (float(row["score"]), row["target"] == "target"))
+        own = float(row["score"]), row["target"] == "target"
+        best[row["test"]] = max(best.get(row["test"], own), own)
     return float(np.mean([own for _, own in best.values()]))
 
 

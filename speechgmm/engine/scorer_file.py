@@ -28,7 +28,8 @@ def export_scorer(model: str | Path, folder: str | Path, *, leave_out: Collectio
         models.safetensors recording.wav``, or imported.
     leave_out
         Names of what the model scores with and the scorer cannot: ``predictive-density``; ``linear-scoring`` or
-        ``cosine-scoring``, with ``score-norm`` and ``calibration`` where there are such. To load such a model, the scorer must be told the same.
+        ``cosine-scoring``, with ``score-norm`` and ``calibration`` where there are such. To load such a model, the
+        scorer must be told the same.
 
     Raises
     ------
