@@ -289,6 +289,10 @@ def test_marks_and_a_detector_together_and_marks_that_are_not_there_are_refused(
         means(voices, "corpus.vad=all.rttm", "features.vad=gaussians")
     with pytest.raises(DataError, match=r"nowhere\.rttm: there is no such file"):
         means(voices, f"corpus.vad={voices.parent}/nowhere.rttm")
+    with pytest.raises(
+        DataError, match=r"8 of 8 utterances cannot be used(.|\n)*low0\.TextGrid: cannot be read \(No such"
+    ):
+        means(voices, f"corpus.vad={voices.parent}/{{stem}}.TextGrid")
     (voices.parent / "all.rttm").write_text("SPEAKER low0 1 0.000 0.500 <NA> <NA> x <NA> <NA>\n")
     with pytest.raises(DataError, match=r"7 of 8 utterances cannot be used(.|\n)*all\.rttm keeps none of its frames"):
         means(voices, f"corpus.vad={voices.parent}/all.rttm")

@@ -27,7 +27,8 @@ SEVERAL_RECORDINGS: Final = frozenset((".npz", ".scp", ".ark"))
 """File endings, in lower case, of the frames of several recordings."""
 
 _PLACE: Final = re.compile(
-    r"(?P<file>.+?)(:(?P<offset>\d{1,18})|(?<=\.npz|\.scp|\.ark):(?P<name>.+?))?(\[(?P<first>\d{1,18}):(?P<last>\d{0,18})\])?"
+    r"(?P<file>.+?)(:(?P<offset>\d{1,18})|(?<=\.npz|\.scp|\.ark):(?P<name>.+?))?(\[(?P<first>\d{1,18}):(?P<last>\d{0,18})\])?",
+    re.IGNORECASE,
 )
 
 
@@ -114,14 +115,23 @@ def source_at(place: Path) -> FrameSource:
         return FrameSource(place)
     path, offset, name = Path(found["file"]), found["offset"], found["name"]
     rows = int(found["first"] or 0), int(found["last"]) + 1 if found["last"] else None
-    if path.suffix == ".scp" and (name or offset):
+    ending = path.suffix.lower()
+    if ending == ".npz":
+        return FrameSource(path, name or offset, None, *rows)
+    if (ending == ".scp" and offset) or name:
         sources = sources_in(path)
         if (name or offset) not in sources:
             raise DataError(f"{path}: no frames under the name {name or offset!r}; it has {len(sources)} names")
-        return sources[name or offset]
-    if path.suffix == ".npz":
-        return FrameSource(path, name or offset, None, *rows)
-    return FrameSource(path, name, None if offset is None else int(offset), *rows)
+        return _part(sources[name or offset], place, *rows)
+    return FrameSource(path, None, None if offset is None else int(offset), *rows)
+
+
+def _part(source: FrameSource, place: Path, first: int, stop: int | None) -> FrameSource:
+    """Rows of what a name of a list stands for, which may be rows of a matrix itself."""
+    n_rows = None if source.stop is None else source.stop - source.first
+    if n_rows is not None and not first < (n_rows if stop is None else stop) <= n_rows:
+        raise DataError(f"{place}: this name has {n_rows} frames; expected rows within 0 to {n_rows - 1}")
+    return replace(source, first=source.first + first, stop=source.stop if stop is None else source.first + stop)
 
 
 def sources_in(path: Path) -> dict[str, FrameSource]:
@@ -220,6 +230,12 @@ def frames_key(place: FramesPlace, n_dims: int | None = None) -> str:
     return digest(str(frames.shape), np.ascontiguousarray(frames).data.cast("B").tobytes())
 
 
+def _named_place(path: Path, name: str, source: FrameSource) -> Path:
+    """A recording of a file by its name; by its byte where an archive's name is a number, which would be a byte."""
+    is_byte = path.suffix.lower() == ".ark" and name.isdecimal()
+    return place_of(source) if is_byte else Path(f"{path}:{name}")
+
+
 def named_places(given: list[Path]) -> Iterator[Path]:
     """The recordings that paths name: a folder or a list of frames stands for all its recordings, in its order.
 
@@ -232,6 +248,6 @@ def named_places(given: list[Path]) -> Iterator[Path]:
         if path.is_dir():
             yield from map(place_of, sources_in(path).values())
         elif path.suffix.lower() in SEVERAL_RECORDINGS:
-            yield from (Path(f"{path}:{name}") for name in sources_in(path))
+            yield from (_named_place(path, name, source) for name, source in sources_in(path).items())
         else:
             yield path
