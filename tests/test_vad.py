@@ -217,6 +217,7 @@ def test_the_command_prints_stretches_and_writes_label_files(
     rounded = [(round(start, 3), round(end, 3)) for start, end in stretches]
     _, out, _ = ran(capsys, tmp_path / "a.wav", "--format", "tsv")
     assert out.splitlines()[1:] == [f"{tmp_path / 'a.wav'}\t{start}\t{end}" for start, end in rounded]
+    assert ran(capsys, tmp_path / "a.wav", "--min-speech", "9")[1].splitlines()[1:] == ["  no speech"]
     assert ran(capsys, tmp_path, "--out", tmp_path / "all.rttm")[0] == 0
     for name in ("a", "b"):
         found = read_labels(tmp_path / "all.rttm", recording=name)
