@@ -29,6 +29,7 @@ from speechgmm.features import FeatureSpec, raw_features
 from speechgmm.features.deltas import append_deltas
 from speechgmm.io.frame_files import FrameSource, write_ark, write_htk, write_npz, write_sphinx
 from speechgmm.io.given_frames import named_places, place_of, place_shape, read_place, read_speech, source_at
+from speechgmm.io.label_files import read_labels
 
 OF_RECORDINGS = {"seen"}
 """What a model file knows of the recordings themselves: hashes of their bytes."""
@@ -461,6 +462,17 @@ def test_every_recording_of_a_file_is_scored_under_a_path_that_names_it(tmp_path
     for path, there in ((tmp_path / "F.NPZ", held), (tmp_path / "f.ark", plain), (tmp_path / "f.scp", plain)):
         read = [read_place(place, 2) for place in named_places([path])]
         np.testing.assert_array_equal(read, list(there.values()))
+
+
+def test_label_files_call_frames_in_a_file_of_several_by_their_names(voices: Path) -> None:
+    run(voices / "c.yaml", console=quiet())
+    assert not command("score", voices / "run", voices / "f.scp", "--out", voices / "all.ctm").exit_code
+    names = [line.split()[0] for line in (voices / "f.scp").read_text().splitlines()]
+    assert list(dict.fromkeys(one.recording for one in read_labels(voices / "all.ctm"))) == names
+    assert not command(
+        "score", voices / "run", voices / "f.scp", "--format", "audacity", "--out", voices / "labels"
+    ).exit_code
+    assert sorted(path.stem for path in (voices / "labels").iterdir()) == sorted(names)
 
 
 def test_rows_of_a_name_are_rows_of_what_the_name_stands_for(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ ONE_RECORDING: Final = frozenset(ending for one in FORMATS.values() if one.sourc
 
 SEVERAL_RECORDINGS: Final = frozenset((".npz", ".scp", ".ark"))
 """File endings, in lower case, of the frames of several recordings."""
+
+if TYPE_CHECKING:  # which names recordings of both kinds
+    from speechgmm.io.samples import AudioSource
 
 _PLACE: Final = re.compile(
     r"(?P<file>.+?)(:(?P<offset>\d{1,18})|(?<=\.npz|\.scp|\.ark):(?P<name>.+?))?(\[(?P<first>\d{1,18}):(?P<last>\d{0,18})\])?",
@@ -222,6 +225,22 @@ def is_of_frames(path: Path) -> bool:
     """
     found = _PLACE.fullmatch(str(path))
     return Path(found["file"] if found else path).suffix.lower() in ONE_RECORDING | SEVERAL_RECORDINGS
+
+
+def stem_of(source: "AudioSource") -> str:
+    """What files of labels call a recording: its file without folder and ending, or its name in a file of several.
+
+    >>> [stem_of(Path(name)) for name in ("a/call.wav", "b.npz:anna-1", "feats.scp:1031", "f.ark:1031[0:98]")]
+    ['call', 'anna-1', '1031', 'f-1031-0-98']
+    """
+    found = _PLACE.fullmatch(str(source)) if isinstance(source, Path) and is_of_frames(source) else None
+    if found is None:
+        return source.stem
+    file = Path(found["file"])
+    name = found["name"] or (found["offset"] if file.suffix.lower() in (".npz", ".scp") else "")
+    begin = (Path(name).name,) if name else (file.stem, found["offset"])
+    parts = (*begin, found["first"], found["last"])
+    return "-".join(part for part in parts if part)
 
 
 def frames_key(place: FramesPlace, n_dims: int | None = None) -> str:
