@@ -271,7 +271,9 @@ def test_models_beyond_the_scorer_are_refused_by_name(name: str, tmp_path: Path)
 def test_features_and_files_beyond_the_scorer_are_refused_by_name(tmp_path: Path) -> None:
     refused = ({"kind": "f0"}, {"kind": "fbank"}, {"warp": 1.1}, {"vad": "gaussians"})
     for chosen, message in ((one, f"{name}: {value}") for one in refused for name, value in one.items()):
-        with pytest.raises(ScorerError, match=f"features.{message}"):
+        with pytest.raises(
+            ScorerError, match=f"features.{message}, which this scorer does not compute; expected .*: train"
+        ):
             FrontEnd(asdict(sg.FeatureSpec(**chosen)), RATE)
     with pytest.raises(ScorerError, match=r"features\.invented: 3"):
         FrontEnd({**asdict(sg.FeatureSpec()), "invented": 3}, RATE)
