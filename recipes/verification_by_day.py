@@ -49,7 +49,8 @@ def main(
         scores.append([row for row in rows if about[row["test"]]["session"] not in (without or ())])
     for name, kinds in KINDS.items():
         of_kind = [n for n, row in enumerate(scores[0]) if about[row["test"]]["kind"] in kinds]
-        print_kind(name, *([rows[n] for n in of_kind] for rows in scores), about=about)
+        cosine, ratios = ([rows[n] for n in of_kind] for rows in scores)
+        print_kind(name, cosine, ratios, about)
 
 
 def print_kind(name: str, cosine: Rows, ratios: Rows, about: dict[str, dict[str, str]]) -> None:
@@ -66,7 +67,7 @@ def print_kind(name: str, cosine: Rows, ratios: Rows, about: dict[str, dict[str,
             bounds = interval(partial(statistic, trials), sides)
             value = factor * statistic(trials)
             cells.append(f"{system} {value:.{digits}f} ({spread(bounds.low, bounds.high, factor, digits)})")
-        found = compare(*(partial(statistic, trials) for trials in ranked), sides)
+        found = compare(partial(statistic, ranked[0]), partial(statistic, ranked[1]), sides)
         cells.append(f"less {factor * found.value:+.{digits}f} ({spread(found.low, found.high, factor, digits)})")
         print(f"  {what:<9}{'   '.join(cells)}   {found.value / statistic(ranked[1]):+.0%}")
     print(f"  own model highest, %: {100 * own_highest(cosine):.1f}; ratios {100 * own_highest(ratios):.1f}")
