@@ -34,6 +34,16 @@ class _Recognised:
     resample: Resample = False
     jobs: Jobs = 1
     quiet: Quiet = False
+    speakers: Annotated[
+        str | None,
+        typer.Option(
+            "--speaker",
+            metavar="WHO",
+            help="whose the recordings are, for a model that adapts to speakers or normalises by speaker: the name of "
+            "one speaker of them all, folder (each folder has one speaker), a table with the columns path and speaker, "
+            "or a regular expression whose parentheses match the speaker in a path; default: each recording by itself",
+        ),
+    ] = None
 
     def _file(self) -> "RecogniserFile":
         from speechgmm.engine.audio_input import with_resampling
@@ -42,20 +52,41 @@ class _Recognised:
         file = read_recogniser(model_file(self.model))
         return with_resampling(file) if self.resample else file
 
+    def _speakers(self, file: "RecogniserFile", paths: Sequence[Path]) -> list[str] | None:
+        """The speaker of each recording; None: nobody says."""
+        from speechgmm.tasks.recognition.speakers import check_uses_speakers, speakers_of
+
+        if self.speakers is not None:
+            check_uses_speakers(file.recogniser, file.audio)
+            return speakers_of(self.speakers, paths)
+        by_speaker = (
+            *(("normalisation",) if file.audio.features.cmvn == "speaker" else ()),
+            *(("adaptation",) if file.recogniser.adaptation is not None else ()),
+        )
+        if by_speaker and len(paths) > 1 and not self.quiet:
+            tell(
+                f"{' and '.join(by_speaker)} by speaker: each recording counts as a speaker by itself (--speaker names "
+                "one speaker of them all, or says whose each is)"
+            )
+        return None
+
     def _print(self, file: "RecogniserFile", paths: Sequence[Path], heard: "Heard", *, aligned: bool) -> int:
         from speechgmm.tasks.output import LabelOutput
 
-        if file.audio.features.cmvn == "speaker" and not self.quiet:
-            tell("normalisation by speaker: each recording counts as a speaker by itself")
         output = LabelOutput(self.form, self.out, paths, printed=PRINTED, quiet=self.quiet)
-        return self._print_each(paths, heard, output, aligned=aligned)
+        return self._print_each(file, paths, heard, output, aligned=aligned)
 
-    def _print_each(self, paths: Sequence[Path], heard: "Heard", output: "LabelOutput", *, aligned: bool) -> int:
+    def _print_each(
+        self, file: "RecogniserFile", paths: Sequence[Path], heard: "Heard", output: "LabelOutput", *, aligned: bool
+    ) -> int:
         from speechgmm.io.timed_labels import LabelledRecording
         from speechgmm.tasks.output import Results
+        from speechgmm.tasks.recognition.speakers import seconds
 
         results = Results(heard, len(paths), "aligning" if aligned else "recognising", quiet=self.quiet)
+        speech: list[float] = []  # s that each was adapted to
         for path, found in results:
+            speech += [] if found.speech is None else [found.speech]
             try:
                 if output.is_of_files:
                     output.add(LabelledRecording(path, found.duration, found.tiers))
@@ -71,6 +102,13 @@ class _Recognised:
                         "little; is it what is said in this recording?"
                     )
         output.finish()
+        prior = file.recogniser.adaptation and seconds(file.audio, file.recogniser.adaptation.prior)
+        n_short = sum(one < prior for one in speech) if prior else 0
+        if n_short and not self.quiet:
+            tell(
+                f"adaptation changes little in {n_short} of {len(speech)} recordings: their speakers have less than "
+                f"{prior:.3g} s of speech here"
+            )
         return results.n_failed
 
 
@@ -108,7 +146,12 @@ class Recognise(_Recognised):
         file = self._file()
         paths = recordings(self.audio, given=takes_frames(file))
         heard = recognise_recordings(
-            file, paths, confidence_scale=CONFIDENCE_SCALE, top=self.top, n_jobs=self.jobs or 1
+            file,
+            paths,
+            speakers=self._speakers(file, paths),
+            confidence_scale=CONFIDENCE_SCALE,
+            top=self.top,
+            n_jobs=self.jobs or 1,
         )
         return self._print(file, paths, heard, aligned=False)
 
@@ -149,7 +192,8 @@ class Align(_Recognised):
 
         file = self._file()
         said = self._said(file)
-        heard = align_recordings(file, said, lexicon_for(file, self.dictionary, said), n_jobs=self.jobs or 1)
+        lexicon, speakers = lexicon_for(file, self.dictionary, said), self._speakers(file, list(said))
+        heard = align_recordings(file, said, lexicon, speakers=speakers, n_jobs=self.jobs or 1)
         return self._print(file, list(said), heard, aligned=True)
 
     def _said(self, file: "RecogniserFile") -> dict[Path, list[str]]:
