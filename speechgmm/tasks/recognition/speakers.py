@@ -100,6 +100,15 @@ def _check_all(what: str, found: Sequence[str | None], paths: Sequence[Path]) ->
         )
 
 
+def unnamed_speakers(file: RecogniserFile) -> str | None:
+    """What is said where nobody says who speaks; None: it makes no difference to the model."""
+    what = (
+        *(("normalisation",) if file.audio.features.cmvn == "speaker" else ()),
+        *(("adaptation",) if file.recogniser.adaptation is not None else ()),
+    )
+    return f"{' and '.join(what)} by speaker: each recording counts as a speaker by itself" if what else None
+
+
 def names_for(speakers: "str | Sequence[str]", n_recordings: int) -> list[str]:
     """The speaker of each of so many recordings; one name is that of all.
 
@@ -225,6 +234,20 @@ def _of_raw_frames(found: "HeardRecording", speaker: SpeakerTransform, audio: Au
 def seconds(audio: AudioInput, n_frames: float) -> float:
     """How long so many frames are."""
     return n_frames * front_end(audio.features, audio.sample_rate).frame_shift / audio.sample_rate
+
+
+def little_speech(file: RecogniserFile, speech: Sequence[float]) -> str | None:
+    """What is said where speakers have less speech (s, of each recording) than the prior is worth; None: none has."""
+    if file.recogniser.adaptation is None:
+        return None
+    prior = seconds(file.audio, file.recogniser.adaptation.prior)
+    n_short = sum(one < prior for one in speech)
+    if not n_short:
+        return None
+    return (
+        f"adaptation changes little in {n_short} of {len(speech)} recordings: their speakers have less than "
+        f"{prior:.3g} s of speech here"
+    )
 
 
 def warn_of_speakers(job: Job, speech: Mapping[str, float]) -> None:
