@@ -31,6 +31,7 @@ from speechgmm.hmm import (
     train_hmms,
     word_choice,
 )
+from speechgmm.hmm.adaptation import Adaptation
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.io.tables import table
 from speechgmm.logger import LOGGER
@@ -56,9 +57,10 @@ NOT_OF_UNITS: Final[Mapping[type, tuple[str, ...]]] = {
         *("labels", "dictionary", "stress"),  # words and their units are in the key, wherever they are from
         # Of what the units recognise:
         *("vocabulary", "language", "grammar", "arpa", "scale", "insertion_penalty", "beam", "count_as"),
-    )
+    ),
+    HMMSpec: ("adapt", "adapt_prior", "adapt_rounds"),  # of recognition
 }
-"""Settings of recognition that do not change the units."""
+"""Settings that do not change the units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,7 @@ def _utterance(task: _Task, one: Transcript, build: Callable[[Units], Graph]) ->
 def _recogniser(job: Job, units: Units, language: Language) -> Recogniser:
     """The units with what may be said of them."""
     spec = job.experiment.config.section(RecognitionSpec)
+    hmm = job.experiment.config.section(HMMSpec)
     return Recogniser(
         units,
         language.lexicon,
@@ -216,6 +219,7 @@ def _recogniser(job: Job, units: Units, language: Language) -> Recogniser:
         spec.insertion_penalty,
         spec.beam,
         log_weights=log_weights_of(language.lexicon, dictionary_of(job)),
+        adaptation=None if hmm.adapt == "none" else Adaptation(hmm.adapt_prior, hmm.adapt_rounds),
     )
 
 
