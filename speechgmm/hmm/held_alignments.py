@@ -22,7 +22,7 @@ from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.stats import GMMStats
 from speechgmm.hmm.component_counts import grown_mixtures, mixtures_of
 from speechgmm.hmm.emissions import StateStack
-from speechgmm.hmm.hmm import HMM, Numbers, Units
+from speechgmm.hmm.hmm import Numbers, Units
 from speechgmm.hmm.kept_graphs import KeptGraphs
 from speechgmm.hmm.passes import viterbi
 from speechgmm.hmm.spec import HMMSpec
@@ -240,12 +240,12 @@ def train_held(
 
 def with_transitions(units: Units, topology: Units, alignments: Alignments, prior: HMMPrior) -> Units:
     """The units with the transitions that alignments have, drawn by the prior to those of ``topology``."""
-    hmms = []
+    transitions = []
     for number, (hmm, start) in enumerate(zip(units.hmms, topology.hmms, strict=True)):
         span = slice(units.first_transitions[number], units.first_transitions[number + 1])
         counts = alignments.transitions[span].reshape(start.transitions.shape)
-        hmms.append(HMM(hmm.emissions, prior.transitions(hmm, start, counts)))
-    return Units(units.labels, tuple(hmms))
+        transitions.append(prior.transitions(hmm, start, counts))
+    return units.with_parameters(units.emissions, transitions)
 
 
 def with_mixtures(units: Units, mixtures: Sequence[DiagGMM], tie: ArrayLike | None = None) -> Units:
@@ -257,13 +257,7 @@ def with_mixtures(units: Units, mixtures: Sequence[DiagGMM], tie: ArrayLike | No
     >>> [model.means.item() for model in with_mixtures(units, [model, other], [1, 1]).emissions]
     [5.0, 5.0]
     """
-    numbers = np.arange(units.n_states) if tie is None else np.asarray(tie)
-    models = [mixtures[number] for number in numbers.tolist()]
-    hmms = [
-        HMM(tuple(models[first : first + hmm.n_states]), hmm.transitions)
-        for hmm, first in zip(units.hmms, units.first_states[:-1], strict=True)
-    ]
-    return Units(units.labels, tuple(hmms))
+    return units.with_parameters(mixtures if tie is None else [mixtures[number] for number in np.asarray(tie)])
 
 
 def _align_parcel(

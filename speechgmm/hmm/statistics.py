@@ -87,20 +87,18 @@ class HMMPrior:
         Raises:
             FitError: See ``ConjugatePrior.mode``; the message names the unit and its state.
         """
-        parts = stats.of_states(units)
-        hmms = []
+        emissions = []
+        for number, (model, part) in enumerate(zip(units.emissions, stats.of_states(units), strict=True)):
+            try:
+                emissions.append(self.mixture(model, part))
+            except FitError as error:
+                raise FitError(f"{units.emission_name(number)}: {error}") from error
+        transitions = []
         for number, (hmm, start) in enumerate(zip(units.hmms, topology.hmms, strict=True)):
-            first = units.first_states[number]
-            emissions = []
-            for state, (model, part) in enumerate(zip(hmm.emissions, parts[first:], strict=False)):
-                try:
-                    emissions.append(self.mixture(model, part))
-                except FitError as error:
-                    raise FitError(f"unit {units.labels[number]!r}, state {state}: {error}") from error
             span = slice(units.first_transitions[number], units.first_transitions[number + 1])
             counts = stats.transitions[span].reshape(start.transitions.shape)
-            hmms.append(HMM(tuple(emissions), self.transitions(hmm, start, counts)))
-        return Units(units.labels, tuple(hmms))
+            transitions.append(self.transitions(hmm, start, counts))
+        return units.with_parameters(emissions, transitions)
 
     def transitions(self, hmm: HMM, start: HMM, counts: Floats) -> Floats:
         """The most probable transitions (S, S+1) of a unit of which each was taken ``counts`` (S, S+1) times."""

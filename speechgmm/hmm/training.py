@@ -7,7 +7,7 @@ the argument ``map``. Refuses to choose features, and to read anything.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
-from itertools import islice, pairwise
+from itertools import pairwise
 from operator import add
 from typing import Final
 
@@ -156,8 +156,8 @@ def grown(units: Units, counts: Floats, n_components: int, frames_per_component:
     array([-0.2,  0.2])
     """
     models = units.emissions
-    mixtures = iter(grown_mixtures(models, counts, np.full(len(models), n_components), frames_per_component))
-    return Units(units.labels, tuple(HMM(tuple(islice(mixtures, hmm.n_states)), hmm.transitions) for hmm in units.hmms))
+    sizes = np.full(len(models), n_components)
+    return units.with_parameters(grown_mixtures(models, counts, sizes, frames_per_component))
 
 
 def global_prior(
