@@ -1,9 +1,9 @@
 """Labels that the sound contradicts: parts of one name that are strangers to each other, and names that are one voice.
 
 A part is a session of a name, or a recording. How close two parts are is the cosine of their supervectors, normalised
-on either side by what the part scores with all parts of other names (S-norm: Shum et al. 2010), so that it is in
-standard deviations of strangers' scores: about 0 between strangers, 4 to 8 between parts of one speaker. Owns the
-thresholds. Refuses to know files.
+on either side by what the part scores with all parts of other names (S-norm: Shum et al. 2010; here by medians), so
+that it is in standard deviations of strangers' scores: about 0 between strangers, 4 to 10 between parts of one speaker.
+Owns the thresholds. Refuses to know files.
 """
 
 from collections.abc import Sequence
@@ -33,6 +33,8 @@ AS_ONE: Final = 0.85
 """Two names are one voice from this share of the closeness of their own parts on."""
 LEAST_AS_ONE: Final = 3.5
 """Closeness below which two names are never one voice."""
+_OF_NORMAL: Final = 1.4826
+"""Standard deviation of a normal distribution over the median of its absolute deviations."""
 FEWEST_NAMES: Final = 5
 """Names by which closeness can be normalised, and whose own parts say how close parts of a name are."""
 
@@ -63,9 +65,11 @@ def closeness(points: ArrayLike, names: Sequence[str]) -> Floats:
     scores = directions @ directions.T
     numbers = np.unique(np.array(names, dtype=object).astype(str), return_inverse=True)[1]
     of_others = np.where(numbers[:, None] != numbers, scores, np.nan)
-    mean, deviation = np.nanmean(of_others, axis=1), np.nanstd(of_others, axis=1, ddof=1)
+    # Median and its deviation: the same voice under another name stands among the others.
+    middle = np.nanmedian(of_others, axis=1)
+    deviation = _OF_NORMAL * np.nanmedian(np.abs(of_others - middle[:, None]), axis=1)
     deviation = np.where(deviation > 1e-12, deviation, np.inf)  # parts of others that are all alike say nothing
-    standard = (scores - mean[:, None]) / deviation[:, None]
+    standard = (scores - middle[:, None]) / deviation[:, None]
     found: Floats = (standard + standard.T) / 2
     return found
 

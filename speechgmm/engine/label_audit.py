@@ -16,7 +16,6 @@ from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.errors import counted
 from speechgmm.features import front_end
-from speechgmm.features.kinds import are_given
 from speechgmm.gmm import DiagGMM, GMMStats
 from speechgmm.io.tables import table
 from speechgmm.vectors.supervectors import piece_statistics, supervectors
@@ -31,7 +30,7 @@ MOST_FRAMES: Final = 100_000
 """That the background model is trained on, where the models have none."""
 
 SAID: Final = 5
-"""Doubts in a message."""
+"""Doubts in a message, and parts of a group in a line."""
 
 HEADING: Final = ("kind", "labels", "parts", "closeness", "expected", "nearest", "listen")
 STRANGERS, ONE_VOICE, COPIES = "strangers", "one voice", "copies"
@@ -50,12 +49,14 @@ class DoubtfulLabel:
     listen: str  # a recording of each group
 
     def line(self) -> str:
-        """For a person."""
+        """For a person, with the first parts of each group."""
+        groups = [group.split(" ") for group in self.parts.split(" | ")]
+        parts = " | ".join(f"{' '.join(group[:SAID])}{' ...' if len(group) > SAID else ''}" for group in groups)
         if self.kind == COPIES:
             return f"{self.labels}: the same recording under several labels ({self.listen})"
         if self.kind == STRANGERS:
             return (
-                f"{self.labels}: {self.parts} score as strangers to each other (z {self.closeness:.1f}, below "
+                f"{self.labels}: {parts} score as strangers to each other (z {self.closeness:.1f}, below "
                 f"{self.expected:g}); nearest others: {self.nearest}; listen to {self.listen}"
             )
         return (
@@ -128,7 +129,7 @@ def audit_labels(job: Job, features: Features, ubm: DiagGMM | None = None) -> La
 
 
 def _drawn(keys: Sequence[tuple[str, str]], seed: int) -> list[tuple[str, str]]:
-    """At most `MOST_PARTS` parts: as many of each name as there is room for, drawn; names are drawn if they are too many."""
+    """At most `MOST_PARTS` parts: some of each name, drawn; where there are too many names, names are drawn."""
     if len(keys) <= MOST_PARTS:
         return list(keys)
     rng = np.random.default_rng(seed)
@@ -167,9 +168,7 @@ def _seconds(features: Features, sums: Sequence[GMMStats]) -> np.ndarray | None:
     if all(piece.n_rows == 1 for piece in features.pieces):
         return None
     audio = features.audio
-    shift = audio.features.frame_shift / 1000 if are_given(audio.features) else None
-    if shift is None:
-        shift = front_end(audio.features, audio.sample_rate).frame_shift / audio.sample_rate
+    shift = front_end(audio.features, audio.sample_rate).frame_shift / audio.sample_rate
     return np.array([one.counts.sum() for one in sums]) * shift
 
 
