@@ -186,7 +186,8 @@ def align_recordings(
         )
     file = replace(file, recogniser=with_silence_of_transcripts(file.recogniser, said.values()))
     decoder = Decoder.of(file.recogniser, next(iter(said.values())), lexicon)
-    work = partial(_align_recording, file, decoder, lexicon, AlignmentScorer(file.recogniser.units), scores)
+    scorer = AlignmentScorer(file.recogniser.units, file.recogniser.boundary_model)
+    work = partial(_align_recording, file, decoder, lexicon, scorer, scores)
     yield from zip(said, pmap(work, said.items(), n_jobs=n_jobs, backend="threads"), strict=True)
 
 

@@ -31,6 +31,7 @@ from speechgmm.hmm import (
     train_hmms,
     word_choice,
 )
+from speechgmm.hmm.boundary_model import BoundaryModel, train_boundary_model
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.io.tables import table
 from speechgmm.logger import LOGGER
@@ -132,8 +133,8 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
         kept = kept_or_trained(job, [task.key() for task in tasks], tasks, _unpack, train)
         found = list(job.console.track(kept, len(tasks), None if len(tasks) == 1 else what))
         return [
-            TrainedRecogniser(_recogniser(job, units, language), part.audio)
-            for units, language, part in zip(found, languages, sets, strict=True)
+            TrainedRecogniser(_recogniser(job, units, language, _boundary_model(task)), part.audio)
+            for units, language, task, part in zip(found, languages, tasks, sets, strict=True)
         ]
 
 
@@ -203,7 +204,17 @@ def _utterance(task: _Task, one: Transcript, build: Callable[[Units], Graph]) ->
     return Utterance(one.id, one.piece, one.piece.n_rows, sequence, build, bounds)
 
 
-def _recogniser(job: Job, units: Units, language: Language) -> Recogniser:
+def _boundary_model(task: _Task) -> BoundaryModel | None:
+    """What is learnt of boundaries, where the units' own times are known; altered copies say nothing new."""
+    timed = [one for one in task.said if one.bounds is not None and not one.copy]
+    if not timed or any(task.lexicon[word] != ((word,),) for one in timed for word in one.words):
+        return None
+    return train_boundary_model(
+        (one.piece.load(), one.words, [begin for begin, _ in one.bounds or ()]) for one in timed
+    )
+
+
+def _recogniser(job: Job, units: Units, language: Language, boundary_model: BoundaryModel | None) -> Recogniser:
     """The units with what may be said of them."""
     spec = job.experiment.config.section(RecognitionSpec)
     return Recogniser(
@@ -216,6 +227,7 @@ def _recogniser(job: Job, units: Units, language: Language) -> Recogniser:
         spec.insertion_penalty,
         spec.beam,
         log_weights=log_weights_of(language.lexicon, dictionary_of(job)),
+        boundary_model=boundary_model,
     )
 
 
