@@ -110,7 +110,7 @@ def test_what_boundaries_cannot_be_made_from_is_refused():
     for scale in (0.0, -1.0, np.nan, np.inf):
         with pytest.raises(ConfigError, match="expected a number above 0"):
             boundary_posteriors(units, [["a"]], emissions, scale=scale)
-    with pytest.raises(ConfigError, match=r"a level of 1 and a power of 0\.45; expected a probability"):
+    with pytest.raises(ConfigError, match=r"a level of 1 and a power of 0\.42; expected a probability"):
         boundaries(units, ["a"], [0], emissions, level=1)
     with pytest.raises(ShapeError, match=r"first frames of shape \(2,\) for 1 units"):
         boundaries(units, ["a"], [0, 3], emissions)

@@ -23,7 +23,7 @@ Evidence = Callable[[int, int, Sequence[str]], Floats]
 SCALE: Final = 0.05
 """Of log-likelihoods: neighbouring frames say nearly the same, which makes posteriors too sure."""
 
-INTERVAL_POWER: Final = 0.45
+INTERVAL_POWER: Final = 0.42
 """Of a boundary's posterior, for its interval, which then covers 95 per cent of the boundaries that people set."""
 
 LEVEL: Final = 0.95

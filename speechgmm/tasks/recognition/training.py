@@ -4,7 +4,7 @@ A training set is one task; its units are kept in the cache once they are traine
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -17,6 +17,8 @@ from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.model_cache import ModelCache, frames_key, kept_or_trained, model_key
 from speechgmm.errors import DataError
+from speechgmm.features import front_end
+from speechgmm.features.transforms import LinearTransform, TransformSpec
 from speechgmm.gmm import Mapper
 from speechgmm.hmm import (
     Graph,
@@ -26,13 +28,14 @@ from speechgmm.hmm import (
     Recogniser,
     Units,
     Utterance,
-    left_to_right,
     linear,
     train_hmms,
     word_choice,
 )
+from speechgmm.hmm.adaptation import Adaptation
 from speechgmm.hmm.boundary_model import BoundaryModel, train_boundary_model
 from speechgmm.hmm.recognition_spec import RecognitionSpec
+from speechgmm.hmm.transform_training import n_passes_transformed, train_transformed
 from speechgmm.io.tables import table
 from speechgmm.logger import LOGGER
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser, serialise_recogniser
@@ -57,9 +60,10 @@ NOT_OF_UNITS: Final[Mapping[type, tuple[str, ...]]] = {
         *("labels", "dictionary", "stress"),  # words and their units are in the key, wherever they are from
         # Of what the units recognise:
         *("vocabulary", "language", "grammar", "arpa", "scale", "insertion_penalty", "beam", "count_as"),
-    )
+    ),
+    HMMSpec: ("adapt", "adapt_prior", "adapt_rounds"),  # of recognition
 }
-"""Settings of recognition that do not change the units."""
+"""Settings that do not change the units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ class _Task:
     labels: tuple[str, ...]  # of the units
     spec: HMMSpec
     recognition: RecognitionSpec
+    transform: TransformSpec
 
     @property
     def silence(self) -> str | None:
@@ -96,7 +101,7 @@ class _Task:
         frames = frames_key(one.piece for one in self.said)
         said = [(one.words, one.bounds if self.timed else None) for one in self.said]
         data = [frames, said, self.labels, sorted(self.lexicon.items()), sorted(self.log_weights.items())]
-        specs = (self.spec, self.recognition)
+        specs = (self.spec, self.recognition, self.transform)
         return model_key("units", RECOGNISER_VERSION, *specs, without=NOT_OF_UNITS, data=data)
 
 
@@ -119,11 +124,12 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
         warn_of_homophones(job, languages[0])
         tests = [transcripts(job, part, "test") for part in sets]
         check_references(job, [(said, language.model) for said, language in zip(tests, languages, strict=True)])
-        work = partial(_train_task, audio=sets[0].audio, folder=job.cache / "models")
+        memory = 0 if job.cluster is not None else job.memory // (1 if len(tasks) == 1 else job.n_jobs)
+        work = partial(_train_task, audio=sets[0].audio, folder=job.cache / "models", memory=memory)
 
-        def train(missing: Sequence[_Task]) -> Iterable[Units]:
+        def train(missing: Sequence[_Task]) -> Iterable[_Trained]:
             if len(tasks) == 1:
-                n_passes = PASSES_BEFORE_EM + tasks[0].spec.iterations * len(tasks[0].spec.levels)
+                n_passes = _n_passes(tasks[0])
                 what = "training HMMs: passes over the utterances"
                 with job.passes() as on, job.console.counted(on, n_passes, what) as spread:
                     return [work(missing[0], map=spread)]
@@ -133,8 +139,8 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
         kept = kept_or_trained(job, [task.key() for task in tasks], tasks, _unpack, train)
         found = list(job.console.track(kept, len(tasks), None if len(tasks) == 1 else what))
         return [
-            TrainedRecogniser(_recogniser(job, units, language, _boundary_model(task)), part.audio)
-            for units, language, task, part in zip(found, languages, tasks, sets, strict=True)
+            _trained(job, task, *one, language, part.audio)
+            for task, one, language, part in zip(tasks, found, languages, sets, strict=True)
         ]
 
 
@@ -156,31 +162,54 @@ def _task(job: Job, features: Features) -> _Task:
         labels,
         config.section(HMMSpec),
         spec,
+        config.features.transform,
     )
 
 
-def _n_states(task: _Task, unit: str) -> int:
-    return task.spec.silence_states if unit == task.silence else task.spec.n_states
+_Trained = tuple[Units, LinearTransform | None]
 
 
-def _train_task(task: _Task, *, audio: AudioInput, folder: Path, map: Mapper = map) -> Units:
-    """Train on one set, and keep the units in the cache."""
-    topology = {
-        unit: left_to_right(_n_states(task, unit), self_loop=task.spec.self_loop, skips=task.spec.skips)
-        for unit in task.labels
-    }
+def _n_passes(task: _Task) -> int:
+    """Passes over the utterances at most, for the bar."""
+    if task.transform.kind == "none":
+        return PASSES_BEFORE_EM + task.spec.iterations * len(task.spec.levels)
+    return PASSES_BEFORE_EM + task.spec.iterations * len(_first(task).spec.levels) + n_passes_transformed(task.spec)
+
+
+def _first(task: _Task) -> _Task:
+    """The units of few Gaussians that a transform is learnt from, on the frames without it."""
+    spec = replace(task.spec, n_components=min(2, task.spec.n_components))
+    return replace(task, spec=spec, transform=TransformSpec())
+
+
+def _train_task(task: _Task, *, audio: AudioInput, folder: Path, memory: int, map: Mapper = map) -> _Trained:
+    """Train on one set, and keep the units in the cache with the transform of their frames."""
     graphs = {one.words: _graph(task, one.words) for one in task.said}  # what is said alike is laid out once
     said = [_utterance(task, one, graphs[one.words]) for one in task.said]
-    units = train_hmms(said, topology, task.spec, map=map).units
+    topology = task.spec.topology(task.labels, task.silence)
+    transform = None
+    if task.transform.kind == "none":
+        units = train_hmms(said, topology, task.spec, map=map).units
+    else:
+        first = _first(task)
+        kept = ModelCache(folder).read(first.key(), _unpack)
+        start, _ = kept or _train_task(first, audio=audio, folder=folder, memory=memory, map=map)
+        n_static = front_end(audio.features, audio.sample_rate).n_static
+        units, transform = train_transformed(
+            said, start, topology, task.transform, task.spec, n_static=n_static, memory=memory, map=map
+        )
     LOGGER.debug("trained %d HMMs on %d utterances", len(topology), len(said))
     # The container of a recogniser, whose language nobody reads here.
-    kept = RecogniserFile(Recogniser(units, task.lexicon, word_choice(task.lexicon)), audio, "")
-    ModelCache(folder).write(task.key(), serialise_recogniser(kept))
-    return units
+    recogniser = Recogniser(units, task.lexicon, word_choice(task.lexicon))
+    features = replace(audio.features, transform=task.transform)
+    content = RecogniserFile(recogniser, replace(audio, features=features, transform=transform), "")
+    ModelCache(folder).write(task.key(), serialise_recogniser(content))
+    return units, transform
 
 
-def _unpack(path: Path, data: bytes) -> Units:
-    return read_recogniser(path, data).recogniser.units
+def _unpack(path: Path, data: bytes) -> _Trained:
+    found = read_recogniser(path, data)
+    return found.recogniser.units, found.audio.transform
 
 
 def _graph(task: _Task, words: tuple[str, ...]) -> Callable[[Units], Graph]:
@@ -204,19 +233,29 @@ def _utterance(task: _Task, one: Transcript, build: Callable[[Units], Graph]) ->
     return Utterance(one.id, one.piece, one.piece.n_rows, sequence, build, bounds)
 
 
-def _boundary_model(task: _Task) -> BoundaryModel | None:
+def _trained(
+    job: Job, task: _Task, units: Units, transform: LinearTransform | None, language: Language, audio: AudioInput
+) -> TrainedRecogniser:
+    """A recogniser, and how recordings become its frames."""
+    audio = replace(audio, transform=transform)
+    recogniser = _recogniser(job, units, language)
+    return TrainedRecogniser(replace(recogniser, boundary_model=_boundary_model(task, audio)), audio)
+
+
+def _boundary_model(task: _Task, audio: AudioInput) -> BoundaryModel | None:
     """What is learnt of boundaries, where the units' own times are known; altered copies say nothing new."""
     timed = [one for one in task.said if one.bounds is not None and not one.copy]
     if not timed or any(task.lexicon[word] != ((word,),) for one in timed for word in one.words):
         return None
     return train_boundary_model(
-        (one.piece.load(), one.words, [begin for begin, _ in one.bounds or ()]) for one in timed
+        (audio.transformed(one.piece.load()), one.words, [begin for begin, _ in one.bounds or ()]) for one in timed
     )
 
 
-def _recogniser(job: Job, units: Units, language: Language, boundary_model: BoundaryModel | None) -> Recogniser:
+def _recogniser(job: Job, units: Units, language: Language) -> Recogniser:
     """The units with what may be said of them."""
     spec = job.experiment.config.section(RecognitionSpec)
+    hmm = job.experiment.config.section(HMMSpec)
     return Recogniser(
         units,
         language.lexicon,
@@ -227,7 +266,7 @@ def _recogniser(job: Job, units: Units, language: Language, boundary_model: Boun
         spec.insertion_penalty,
         spec.beam,
         log_weights=log_weights_of(language.lexicon, dictionary_of(job)),
-        boundary_model=boundary_model,
+        adaptation=None if hmm.adapt == "none" else Adaptation(hmm.adapt_prior, hmm.adapt_rounds),
     )
 
 
