@@ -33,6 +33,7 @@ from speechgmm.hmm import (
     word_choice,
 )
 from speechgmm.hmm.adaptation import Adaptation
+from speechgmm.hmm.boundary_model import BoundaryModel, train_boundary_model
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.hmm.transform_training import n_passes_transformed, train_transformed
 from speechgmm.io.tables import table
@@ -138,8 +139,8 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
         kept = kept_or_trained(job, [task.key() for task in tasks], tasks, _unpack, train)
         found = list(job.console.track(kept, len(tasks), None if len(tasks) == 1 else what))
         return [
-            TrainedRecogniser(_recogniser(job, units, language), replace(part.audio, transform=transform))
-            for (units, transform), language, part in zip(found, languages, sets, strict=True)
+            _trained(job, task, *one, language, part.audio)
+            for task, one, language, part in zip(tasks, found, languages, sets, strict=True)
         ]
 
 
@@ -230,6 +231,25 @@ def _utterance(task: _Task, one: Transcript, build: Callable[[Units], Graph]) ->
     if task.silence is not None and bounds is None:  # which needs some frames to begin with
         sequence = (task.silence, *sequence, task.silence)
     return Utterance(one.id, one.piece, one.piece.n_rows, sequence, build, bounds)
+
+
+def _trained(
+    job: Job, task: _Task, units: Units, transform: LinearTransform | None, language: Language, audio: AudioInput
+) -> TrainedRecogniser:
+    """A recogniser, and how recordings become its frames."""
+    audio = replace(audio, transform=transform)
+    recogniser = _recogniser(job, units, language)
+    return TrainedRecogniser(replace(recogniser, boundary_model=_boundary_model(task, audio)), audio)
+
+
+def _boundary_model(task: _Task, audio: AudioInput) -> BoundaryModel | None:
+    """What is learnt of boundaries, where the units' own times are known; altered copies say nothing new."""
+    timed = [one for one in task.said if one.bounds is not None and not one.copy]
+    if not timed or any(task.lexicon[word] != ((word,),) for one in timed for word in one.words):
+        return None
+    return train_boundary_model(
+        (audio.transformed(one.piece.load()), one.words, [begin for begin, _ in one.bounds or ()]) for one in timed
+    )
 
 
 def _recogniser(job: Job, units: Units, language: Language) -> Recogniser:
