@@ -26,7 +26,7 @@ from speechgmm.corpus.reader_specs import TimitSpec
 from speechgmm.corpus.readers.timit import fold_phone, read_timit
 from speechgmm.engine.job import prepare
 from speechgmm.errors import DataError
-from speechgmm.evaluation import auc, interval, pool_trials
+from speechgmm.evaluation import auc, interval, pool_trials, within
 from speechgmm.hmm import Lexicon
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser
 from speechgmm.tasks.recognition.decoding import HeardRecording, align_recordings
@@ -84,7 +84,9 @@ def aligned(
     file: RecogniserFile, texts: Texts, lexicon: Lexicon | None = None
 ) -> Iterator[tuple[Path, HeardRecording]]:
     """Each recording with its scores; those that cannot be aligned at all are said."""
-    for path, found in align_recordings(file, texts, lexicon, scores=True):
+    found_of = dict(align_recordings(file, texts, lexicon, scores=True))
+    for path in texts:
+        found = found_of[path]
         if isinstance(found, DataError):
             print(f"left out: {found}")
         else:
@@ -117,7 +119,7 @@ class Timit:
         print(f"{len(errors)} boundaries: mean absolute error {1000 * errors.mean():.1f} ms")
         shares = {f"within {1000 * limit:.0f} ms": errors <= limit + 1e-9 for limit in TOLERANCES}
         for name, inside in {**shares, "covered by the intervals": np.array(self.covered)}.items():
-            bounds = interval(lambda weights, inside=inside: float(np.average(inside, weights=weights)), groups)
+            bounds = interval(within(1.0 - inside, 0.5), groups)
             print(f"  {name}: {inside.mean():.1%} (95 %: {bounds.low:.1%} to {bounds.high:.1%})")
         print(
             f"  intervals: {1000 * np.mean(self.widths):.0f} ms on average, median {1000 * np.median(self.widths):.0f}"
