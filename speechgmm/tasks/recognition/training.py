@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.frames import Features
@@ -36,8 +35,8 @@ from speechgmm.hmm.adaptation import Adaptation
 from speechgmm.hmm.boundary_model import BoundaryModel, train_boundary_model
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.hmm.transform_training import n_passes_transformed, train_transformed
-from speechgmm.io.tables import table
 from speechgmm.logger import LOGGER
+from speechgmm.tasks.recognition.adapted_training import Mixtures, SpeakerSet, adapted_mixtures
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser, serialise_recogniser
 from speechgmm.tasks.recognition.languages import check_references, language_of
 from speechgmm.tasks.recognition.transcript_checks import (
@@ -138,9 +137,13 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
 
         kept = kept_or_trained(job, [task.key() for task in tasks], tasks, _unpack, train)
         found = list(job.console.track(kept, len(tasks), None if len(tasks) == 1 else what))
+        adapted: Sequence[Mixtures | None] = [None] * len(tasks)
+        if tasks[0].spec.adapt == "sat":
+            pairs = zip(tasks, found, strict=True)
+            adapted = adapted_mixtures(job, [_speaker_set(task, *one, sets[0].audio) for task, one in pairs])
         return [
-            _trained(job, task, *one, language, part.audio)
-            for task, one, language, part in zip(tasks, found, languages, sets, strict=True)
+            _trained(job, task, *one, mixtures, language, part.audio)
+            for task, one, mixtures, language, part in zip(tasks, found, adapted, languages, sets, strict=True)
         ]
 
 
@@ -199,12 +202,31 @@ def _train_task(task: _Task, *, audio: AudioInput, folder: Path, memory: int, ma
             said, start, topology, task.transform, task.spec, n_static=n_static, memory=memory, map=map
         )
     LOGGER.debug("trained %d HMMs on %d utterances", len(topology), len(said))
-    # The container of a recogniser, whose language nobody reads here.
+    ModelCache(folder).write(task.key(), serialise_recogniser(_content(task, units, transform, audio)))
+    return units, transform
+
+
+def _content(task: _Task, units: Units, transform: LinearTransform | None, audio: AudioInput) -> RecogniserFile:
+    """The container of a recogniser, whose language nobody reads."""
     recogniser = Recogniser(units, task.lexicon, word_choice(task.lexicon))
     features = replace(audio.features, transform=task.transform)
-    content = RecogniserFile(recogniser, replace(audio, features=features, transform=transform), "")
-    ModelCache(folder).write(task.key(), serialise_recogniser(content))
-    return units, transform
+    return RecogniserFile(recogniser, replace(audio, features=features, transform=transform), "")
+
+
+def _speaker_set(task: _Task, units: Units, transform: LinearTransform | None, audio: AudioInput) -> SpeakerSet:
+    """The utterances with frames as the units know them, and whose they are."""
+    graphs = {one.words: _graph(task, one.words) for one in task.said}
+    said = task.said
+    if transform is not None:
+        context = task.transform.splice
+        said = tuple(replace(one, piece=replace(one.piece, transform=transform, context=context)) for one in said)
+    return SpeakerSet(
+        tuple(_utterance(task, one, graphs[one.words]) for one in said),
+        tuple(one.group for one in said),
+        task.key(),
+        _content(task, units, transform, audio),
+        task.spec,
+    )
 
 
 def _unpack(path: Path, data: bytes) -> _Trained:
@@ -234,11 +256,19 @@ def _utterance(task: _Task, one: Transcript, build: Callable[[Units], Graph]) ->
 
 
 def _trained(
-    job: Job, task: _Task, units: Units, transform: LinearTransform | None, language: Language, audio: AudioInput
+    job: Job,
+    task: _Task,
+    units: Units,
+    transform: LinearTransform | None,
+    adapted: Mixtures | None,
+    language: Language,
+    audio: AudioInput,
 ) -> TrainedRecogniser:
     """A recogniser, and how recordings become its frames."""
     audio = replace(audio, transform=transform)
     recogniser = _recogniser(job, units, language)
+    if task.spec.adapt != "none":
+        recogniser = replace(recogniser, adaptation=Adaptation(task.spec.adapt_prior, task.spec.adapt_rounds, adapted))
     return TrainedRecogniser(replace(recogniser, boundary_model=_boundary_model(task, audio)), audio)
 
 
@@ -255,7 +285,6 @@ def _boundary_model(task: _Task, audio: AudioInput) -> BoundaryModel | None:
 def _recogniser(job: Job, units: Units, language: Language) -> Recogniser:
     """The units with what may be said of them."""
     spec = job.experiment.config.section(RecognitionSpec)
-    hmm = job.experiment.config.section(HMMSpec)
     return Recogniser(
         units,
         language.lexicon,
@@ -266,26 +295,4 @@ def _recogniser(job: Job, units: Units, language: Language) -> Recogniser:
         spec.insertion_penalty,
         spec.beam,
         log_weights=log_weights_of(language.lexicon, dictionary_of(job)),
-        adaptation=None if hmm.adapt == "none" else Adaptation(hmm.adapt_prior, hmm.adapt_rounds),
     )
-
-
-def units_table(units: Units) -> str:
-    """``units.tsv``: states, Gaussians and how long each unit lasts by its transitions."""
-    rows = (
-        (
-            label,
-            hmm.n_states,
-            sum(model.n_components for model in hmm.emissions),
-            " ".join(str(model.n_components) for model in hmm.emissions),
-            f"{_frames_expected(hmm.transitions):.2f}",
-        )
-        for label, hmm in zip(units.labels, units.hmms, strict=True)
-    )
-    return table(("unit", "states", "components", "of each state", "mean_frames"), rows)
-
-
-def _frames_expected(transitions: NDArray[np.float64]) -> float:
-    """Frames that a unit lasts on average: the first row's sum of (I - A)^-1."""
-    inner = transitions[:, :-1]
-    return float(np.linalg.solve(np.eye(len(inner)) - inner, np.ones(len(inner)))[0])
