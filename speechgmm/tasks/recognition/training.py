@@ -4,7 +4,7 @@ A training set is one task; its units are kept in the cache once they are traine
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -35,7 +35,14 @@ from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.io.tables import table
 from speechgmm.logger import LOGGER
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser, serialise_recogniser
-from speechgmm.tasks.recognition.languages import check_references, language_of
+from speechgmm.tasks.recognition.languages import check_references, language_of, producible
+from speechgmm.tasks.recognition.penalties import (
+    PenaltyChoice,
+    choose_penalties,
+    chooses_penalty,
+    hold_out,
+    with_penalty,
+)
 from speechgmm.tasks.recognition.transcript_checks import (
     dictionary_of,
     fitting,
@@ -50,6 +57,9 @@ RECOGNISER_VERSION = 2
 
 PASSES_BEFORE_EM = 4
 """Over all frames: for NaN, for the mean, for the variance, and for states that share an utterance evenly."""
+
+FEW_ITERATIONS: Final = 2
+"""Passes after each doubling of the recogniser that the insertion penalty is chosen by."""
 
 NOT_OF_UNITS: Final[Mapping[type, tuple[str, ...]]] = {
     RecognitionSpec: (
@@ -67,6 +77,7 @@ class TrainedRecogniser:
 
     recogniser: Recogniser
     audio: AudioInput
+    penalty: PenaltyChoice | None = None  # where it was chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +119,6 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
             produce.
         FitError: Frames that nothing can be estimated from.
     """
-    what = "training HMMs" if len(sets) == 1 else f"training HMMs of {len(sets) - 1} folds and of all"
     with job.console.stage("train"):
         warn_of_labels(job, transcripts(job, sets[0], "train"))
         tasks = [_task(job, part) for part in sets]
@@ -118,23 +128,44 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
         warn_of_homophones(job, languages[0])
         tests = [transcripts(job, part, "test") for part in sets]
         check_references(job, [(said, language.model) for said, language in zip(tests, languages, strict=True)])
-        work = partial(_train_task, audio=sets[0].audio, folder=job.cache / "models")
-
-        def train(missing: Sequence[_Task]) -> Iterable[Units]:
-            if len(tasks) == 1:
-                n_passes = PASSES_BEFORE_EM + tasks[0].spec.iterations * len(tasks[0].spec.levels)
-                what = "training HMMs: passes over the utterances"
-                with job.passes() as on, job.console.counted(on, n_passes, what) as spread:
-                    return [work(missing[0], map=spread)]
-            # Processes: between the passes over an utterance there is much Python, which threads would take in turns.
-            return job.map(work, missing, auto="processes")
-
-        kept = kept_or_trained(job, [task.key() for task in tasks], tasks, _unpack, train)
-        found = list(job.console.track(kept, len(tasks), None if len(tasks) == 1 else what))
+        held = [(task, hold_out(task.said, task.lexicon)) for task in tasks if chooses_penalty(task.recognition)]
+        reduced = [_reduced(task, kept) for task, (kept, _) in held]
+        units = _trained(job, [*tasks, *reduced], sets[0].audio, len(sets))
+        found = [_recogniser(job, one, language) for one, language in zip(units[: len(tasks)], languages, strict=True)]
+        systems = []
+        for task, one, (_, (_, held_out)) in zip(reduced, units[len(tasks) :], held, strict=True):
+            language = language_of(job, task.said, task.lexicon, task.labels)
+            systems.append((_recogniser(job, one, language), producible(held_out, language.model, task.recognition)))
+        choices = choose_penalties(job, systems) or [None] * len(tasks)
         return [
-            TrainedRecogniser(_recogniser(job, units, language), part.audio)
-            for units, language, part in zip(found, languages, sets, strict=True)
+            TrainedRecogniser(with_penalty(one, choice), part.audio, choice)
+            for one, choice, part in zip(found, choices, sets, strict=True)
         ]
+
+
+def _trained(job: Job, tasks: Sequence[_Task], audio: AudioInput, n_sets: int) -> list[Units]:
+    """The units of several training sets, in order, from the cache or trained."""
+    work = partial(_train_task, audio=audio, folder=job.cache / "models")
+
+    def train(missing: Sequence[_Task]) -> Iterable[Units]:
+        if n_sets > 1:
+            # Processes: between the passes over an utterance there is much Python, which threads would take in turns.
+            yield from job.map(work, missing, auto="processes")
+            return
+        for task in missing:
+            n_passes = PASSES_BEFORE_EM + task.spec.iterations * len(task.spec.levels)
+            what = "training HMMs: passes over the utterances"
+            with job.passes() as on, job.console.counted(on, n_passes, what) as spread:
+                yield work(task, map=spread)
+
+    kept = kept_or_trained(job, [task.key() for task in tasks], tasks, _unpack, train)
+    what = None if n_sets == 1 else f"training HMMs of {n_sets - 1} folds and of all"
+    return list(job.console.track(kept, len(tasks), what))
+
+
+def _reduced(task: _Task, kept: tuple[Transcript, ...]) -> _Task:
+    """The training of a recogniser that the penalty is chosen by: of fewer utterances, by fewer passes."""
+    return replace(task, said=kept, spec=replace(task.spec, iterations=min(task.spec.iterations, FEW_ITERATIONS)))
 
 
 def _task(job: Job, features: Features) -> _Task:
@@ -213,7 +244,7 @@ def _recogniser(job: Job, units: Units, language: Language) -> Recogniser:
         spec.silence,
         spec.silence_probability,
         spec.scale,
-        spec.insertion_penalty,
+        0.0 if spec.insertion_penalty == "auto" else spec.insertion_penalty,
         spec.beam,
         log_weights=log_weights_of(language.lexicon, dictionary_of(job)),
     )
