@@ -19,7 +19,7 @@ from speechgmm.gmm.frames import Frames, FrameSource, Loadable, Mapper, check_fi
 from speechgmm.gmm.layout import Block, Precision
 from speechgmm.gmm.likelihoods import Space
 from speechgmm.gmm.model import DiagGMM
-from speechgmm.gmm.splitting import split_components
+from speechgmm.hmm.component_counts import grown_mixtures
 from speechgmm.hmm.emissions import StateStack
 from speechgmm.hmm.graph import Graph
 from speechgmm.hmm.hmm import HMM, Units
@@ -107,24 +107,16 @@ def train_hmms(
     """
     if not utterances:
         raise DataError("no utterances to train on; expected at least one")
-    source = _source(utterances, map)
-    mean, variance = moments(source, map=map)
-    if not (np.isfinite(variance).all() and (variance > 0).all()):
-        d = int(np.flatnonzero(~(np.isfinite(variance) & (variance > 0)))[0])
-        raise FitError(
-            f"dimension {d} has variance {variance[d]:g} over all {len(source)} frames; drop it, or look for outliers"
-        )
-    prior = HMMPrior(variance, spec.variance_prior, spec.transition_prior, spec.variance_floor * variance)
-    everywhere = DiagGMM(np.ones(1), mean[None], variance[None])
+    prior, everywhere, source = global_prior(utterances, spec, map)
     plain = Units(
         tuple(topology),
         tuple(HMM((everywhere,) * len(np.asarray(rows)), np.asarray(rows)) for rows in topology.values()),
     )
-    space = Space(mean, np.sqrt(variance))
-    parcels = _parcels(utterances)
+    space = Space(everywhere.means[0], np.sqrt(everywhere.variances[0]))
+    tasks = parcels(utterances)
     if start is None:
         stack = StateStack.of(plain.emissions, space=space, precision=precision)
-        evenly = reduce(add, map(partial(_even_parcel, units=plain, stack=stack), parcels))
+        evenly = reduce(add, map(partial(_even_parcel, units=plain, stack=stack), tasks))
         units = prior.update(plain, HMMStats(evenly.emissions, np.zeros(len(evenly.transitions))), plain)
         occupied = evenly.emissions.counts
     else:
@@ -138,7 +130,7 @@ def train_hmms(
         for _ in range(spec.iterations):
             stack = StateStack.of(units.emissions, space=space, precision=precision)
             work = partial(_parcel, units=units, stack=stack, spec=spec, graphs=graphs)
-            stats = reduce(add, map(work, parcels))
+            stats = reduce(add, map(work, tasks))
             values.append((stats.emissions.log_likelihood + prior.log_density(units, plain)) / len(source))
             units = prior.update(units, stats, plain)
             occupied = stats.emissions.counts
@@ -159,18 +151,30 @@ def grown(units: Units, counts: Floats, n_components: int, frames_per_component:
     >>> grown(one, np.array([50.0]), 2, 20.0).emissions[0].means.ravel()
     array([-0.2,  0.2])
     """
-    hmms, first = [], 0
-    for hmm in units.hmms:
-        emissions = []
-        for model in hmm.emissions:
-            frames = counts[first : first + model.n_components].sum()
-            first += model.n_components
-            most = min(n_components, int(frames / frames_per_component), 2 * model.n_components)
-            more = max(0, most - model.n_components)
-            heaviest = np.argsort(-model.weights, kind="stable")[:more]
-            emissions.append(split_components(model, heaviest.tolist(), 1.0) if more else model)
-        hmms.append(HMM(tuple(emissions), hmm.transitions))
-    return Units(units.labels, tuple(hmms))
+    models = units.emissions
+    sizes = np.full(len(models), n_components)
+    return units.with_parameters(grown_mixtures(models, counts, sizes, frames_per_component))
+
+
+def global_prior(
+    utterances: Sequence[Utterance], spec: HMMSpec, map: Mapper = map
+) -> tuple[HMMPrior, DiagGMM, FrameSource]:
+    """The prior of training about the moments of all frames, the Gaussian of these moments, and the frames.
+
+    Raises:
+        ShapeError: Utterances of different dimensions.
+        DataError: One without frames.
+        FitError: Frames that are NaN; a dimension that is the same in every frame.
+    """
+    source = _source(utterances, map)
+    mean, variance = moments(source, map=map)
+    if not (np.isfinite(variance).all() and (variance > 0).all()):
+        d = int(np.flatnonzero(~(np.isfinite(variance) & (variance > 0)))[0])
+        raise FitError(
+            f"dimension {d} has variance {variance[d]:g} over all {len(source)} frames; drop it, or look for outliers"
+        )
+    prior = HMMPrior(variance, spec.variance_prior, spec.transition_prior, spec.variance_floor * variance)
+    return prior, DiagGMM(np.ones(1), mean[None], variance[None]), source
 
 
 def _source(utterances: Sequence[Utterance], map: Mapper) -> FrameSource:
@@ -190,7 +194,7 @@ def _source(utterances: Sequence[Utterance], map: Mapper) -> FrameSource:
     return source
 
 
-def _parcels(utterances: Sequence[Utterance]) -> list[tuple[Utterance, ...]]:
+def parcels(utterances: Sequence[Utterance]) -> list[tuple[Utterance, ...]]:
     """Whole utterances, about ``PARCEL`` frames in each."""
     ends = np.cumsum([utterance.n_frames for utterance in utterances])
     numbers = (ends - 1) // PARCEL

@@ -1,25 +1,27 @@
 """Recognition of test recordings and of new ones, forced alignment, and what was wrong."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from speechgmm.engine.audio_input import AudioInput
+import numpy as np
+from numpy.typing import NDArray
+
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import DataError
 from speechgmm.evaluation import Edits, align_labels
-from speechgmm.features import front_end
 from speechgmm.features.silence import Silence
-from speechgmm.hmm import Alignment, Decoder, Lexicon, Recogniser, Span
+from speechgmm.hmm import Alignment, AlignmentScorer, Decoder, Lexicon, Recogniser
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.io.samples import AudioSource
 from speechgmm.io.timed_labels import TimedLabel
 from speechgmm.parallel import pmap
 from speechgmm.tasks.recognition.codec import RecogniserFile
+from speechgmm.tasks.recognition.tiers import name_of_units, tiers
 from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
 
 Source = TypeVar("Source", bound=AudioSource)
@@ -125,38 +127,6 @@ def labels_of(heard: Alignment | None) -> tuple[str, ...]:
     return () if heard is None else heard.labels
 
 
-def tiers(
-    heard: Alignment, audio: AudioInput, n_frames: int, duration: float | None = None, *, units: str = "units"
-) -> dict[str, list[TimedLabel]]:
-    """Words, and their units where they are others, with times in s; they meet between the centres of two frames.
-
-    The last ends with the recording, whose ``duration`` is that of its frames unless it is given. ``units`` is what
-    the tier of the units is called, see `name_of_units`.
-    """
-    plan = front_end(audio.features, audio.sample_rate)
-
-    def time(position: int) -> float:
-        if duration is not None and position >= n_frames:
-            return duration
-        return plan.time(position, n_frames)
-
-    def timed(segments: Sequence[Span]) -> list[TimedLabel]:
-        return [TimedLabel(one.label, time(one.first), time(one.stop), one.confidence) for one in segments]
-
-    if not heard.words:
-        return {units: timed(heard.units)}
-    found = {"words": timed(heard.words)}
-    if [one.label for one in heard.units] != [one.label for one in heard.words]:
-        found[units] = timed(heard.units)
-    return found
-
-
-def name_of_units(recogniser: Recogniser, label: str) -> str:
-    """The tier of the units: phones, where words are pronounced by them or the labels are phones; else units."""
-    pronounced = any(way != (word,) for word, ways in recogniser.lexicon.items() for way in ways)
-    return "phones" if pronounced or label.lower() in ("phone", "phones", "phoneme", "phonemes") else "units"
-
-
 @dataclass(frozen=True, slots=True)
 class HeardRecording:
     """A new recording and what was recognised in it, or aligned to it."""
@@ -167,6 +137,11 @@ class HeardRecording:
     log_likelihood: float  # nats per frame, language included
     fit: float | None = None  # of a forced alignment, nats per frame, see `hmm.alignment.with_fit`
     best: tuple[tuple[tuple[str, ...], float], ...] = ()  # where more than one was asked for: labels and nats in all
+
+    @property
+    def fits(self) -> bool:
+        """False: the text of a forced alignment explains the recording worse than any sound of the model does."""
+        return self.fit is None or self.fit >= 0
 
 
 def recognise_recordings(
@@ -188,13 +163,19 @@ def recognise_recordings(
 
 
 def align_recordings(
-    file: RecogniserFile, said: Mapping[Source, Sequence[str]], lexicon: Lexicon | None = None, *, n_jobs: int = 1
+    file: RecogniserFile,
+    said: Mapping[Source, Sequence[str]],
+    lexicon: Lexicon | None = None,
+    *,
+    scores: bool = False,
+    n_jobs: int = 1,
 ) -> Iterator[tuple[AudioSource, HeardRecording | DataError]]:
     """Find when the words of each recording are said, in any of their pronunciations, and how well these fit it.
 
     Silence may come before, between and after the words where the model has a unit for it; also one that is a label of
     its transcripts (`SILENCES`), unless a text names it.
-    ``lexicon`` has pronunciations beside the recogniser's own. Yields as `recognise_recordings`.
+    ``lexicon`` has pronunciations beside the recogniser's own. With ``scores`` every label has them. Yields as
+    `recognise_recordings`.
 
     Raises:
         DataError: Words without a pronunciation: all of all recordings are named.
@@ -209,7 +190,7 @@ def align_recordings(
         )
     file = replace(file, recogniser=with_silence_of_transcripts(file.recogniser, said.values()))
     decoder = Decoder.of(file.recogniser, next(iter(said.values())), lexicon)
-    work = partial(_align_recording, file, decoder, lexicon)
+    work = partial(_align_recording, file, decoder, lexicon, AlignmentScorer(file.recogniser.units), scores)
     yield from zip(said, pmap(work, said.items(), n_jobs=n_jobs, backend="threads"), strict=True)
 
 
@@ -243,24 +224,41 @@ def with_silence_of_transcripts(recogniser: Recogniser, texts: Iterable[Sequence
 
 
 def _align_recording(
-    file: RecogniserFile, decoder: Decoder, lexicon: Lexicon | None, task: tuple[AudioSource, Sequence[str]]
+    file: RecogniserFile,
+    decoder: Decoder,
+    lexicon: Lexicon | None,
+    scorer: AlignmentScorer,
+    scores: bool,
+    task: tuple[AudioSource, Sequence[str]],
 ) -> HeardRecording | DataError:
     path, words = task
-    try:
-        graph = file.recogniser.linear(words, lexicon)
-    except DataError as error:
-        return DataError(f"{path}: {error}")
-    return _hear_recording(file, replace(decoder, graph=graph), None, 0, path)
+
+    def align(frames: NDArray[np.float32]) -> tuple[Alignment, tuple[Alignment, ...]]:
+        ready = replace(decoder, graph=file.recogniser.linear(words, lexicon))
+        return ready.align(frames, scorer=scorer, scores=scores), ()
+
+    return _heard(file, align, path)
 
 
 def _hear_recording(
     file: RecogniserFile, decoder: Decoder, scale: float | None, top: int, path: AudioSource
 ) -> HeardRecording | DataError:
-    """What is heard in a recording; ``top`` 0: the graph is a text's, which is aligned."""
+    def recognise(frames: NDArray[np.float32]) -> tuple[Alignment, tuple[Alignment, ...]]:
+        several = decoder.n_best(frames, top) if top > 1 else ()
+        return decoder.recognise(frames, confidence_scale=scale), several
+
+    return _heard(file, recognise, path)
+
+
+def _heard(
+    file: RecogniserFile,
+    work: Callable[[NDArray[np.float32]], tuple[Alignment, tuple[Alignment, ...]]],
+    path: AudioSource,
+) -> HeardRecording | DataError:
+    """What ``work`` finds in the frames of a recording, and further hypotheses, with times in s; or why it does not."""
     try:
         frames, _, recording = model_frames(file.audio, path, silence=Silence.KEPT)
-        heard = decoder.recognise(frames, confidence_scale=scale) if top else decoder.align(frames)
-        several = decoder.n_best(frames, top) if top > 1 else ()
+        heard, several = work(frames)
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")
     units = name_of_units(file.recogniser, file.label)

@@ -57,6 +57,11 @@ class RecognitionResult(Result):
         )
 
     @property
+    def fits(self) -> bool:
+        """False: the text of an alignment does not fit the recording, so that its times mean little."""
+        return self.fit is None or self.fit >= 0
+
+    @property
     def text(self) -> str:
         """The words, with spaces between them."""
         return " ".join(word.label for word in self.words)
@@ -71,6 +76,7 @@ class RecognitionResult(Result):
                 "end": one.end,
                 "confidence": one.confidence,
             }
+            | ({} if one.scores is None else one.scores.rounded())
             for one in self.words
         ]
 
@@ -152,6 +158,7 @@ class RecogniserModel(LoadedModel):
         *,
         text: str,
         dictionary: "str | os.PathLike[str] | None" = None,
+        scores: bool = False,
         n_jobs: int = 1,
         on_error: OnError = "raise",
     ) -> Any:
@@ -165,11 +172,14 @@ class RecogniserModel(LoadedModel):
             What is said in each of the recordings.
         dictionary
             File with pronunciations of words that are not in the model.
+        scores
+            Whether each word and unit has ``scores`` (`LabelScores`): goodness of pronunciation, posterior, duration,
+            and the 95 % interval of its beginning and its end.
 
         Returns
         -------
         RecognitionResult, or a list of them
-            Its ``fit`` says how well the text fits the recording.
+            Its ``fit`` says how well the text fits the recording, and ``fits`` whether it does.
 
         Raises
         ------
@@ -188,7 +198,8 @@ class RecogniserModel(LoadedModel):
             said = dict.fromkeys(sources, words)
             lexicon = lexicon_for(self.file, place, said)
             workers = free_workers(n_jobs, len(said))
-            found = dict(align_recordings(self.file, said, lexicon, n_jobs=workers)) if said else {}
+            heard = align_recordings(self.file, said, lexicon, scores=scores, n_jobs=workers) if said else ()
+            found = dict(heard)
             for source in sources:
                 one = found[source]
                 yield source, one if isinstance(one, DataError) else RecognitionResult.of(one)
