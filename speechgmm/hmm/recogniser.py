@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
+from speechgmm.hmm.adaptation import Adaptation, SpeakerAdapter
 from speechgmm.hmm.alignment import Alignment, alignment, with_confidence, with_fit
 from speechgmm.hmm.bigram import Bigram, bigram_network
 from speechgmm.hmm.emissions import StateStack
@@ -35,6 +36,13 @@ class Recogniser:
     insertion_penalty: float = 0.0  # nats per word
     beam: float = 200.0  # nats
     log_weights: LogWeights = field(default_factory=dict)  # of pronunciations
+    adaptation: Adaptation | None = None  # to speakers; None: there is none
+
+    def adapter(self) -> SpeakerAdapter | None:
+        """What adapts to speakers; None: this recogniser does not."""
+        if self.adaptation is None:
+            return None
+        return SpeakerAdapter.of(self.units, self.adaptation, beam=self.beam)
 
     def graph(self) -> Graph:
         """All that may be said, as one search space.

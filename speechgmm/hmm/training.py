@@ -88,8 +88,8 @@ def train_hmms(
 
     Without ``start``, each state begins as a Gaussian of its share of frames: where there are ``bounds``, those of its
     unit divided evenly, else the utterance's divided evenly by ``sequence``. Then come, for 1, 2, 4, ... Gaussians per
-    state, ``spec.iterations`` updates. With ``start``, units trained before go on: the first updates are of the Gaussians
-    that they have, the next of more than the largest state has.
+    state, ``spec.iterations`` updates. With ``start``, units trained before go on: the first updates are of the
+    Gaussians that they have, the next of more than the largest state has.
     ``precision`` None: float32 where that is safe. ``map`` must keep order.
 
     Raises:
@@ -109,10 +109,7 @@ def train_hmms(
     if not utterances:
         raise DataError("no utterances to train on; expected at least one")
     prior, everywhere, source = global_prior(utterances, spec, map)
-    plain = Units(
-        tuple(topology),
-        tuple(HMM((everywhere,) * len(np.asarray(rows)), np.asarray(rows)) for rows in topology.values()),
-    )
+    plain = plain_units(topology, everywhere)
     space = Space(everywhere.means[0], np.sqrt(everywhere.variances[0]))
     tasks = parcels(utterances)
     if start is None:
@@ -142,7 +139,7 @@ def train_hmms(
 
 
 def levels_after(start: Units, spec: HMMSpec) -> tuple[int, ...]:
-    """Gaussians of a state at each stage of training that goes on from ``start``: those of its largest state come first.
+    """Gaussians of a state at each stage of training that goes on from ``start``, those of its largest state first.
 
     >>> from speechgmm.hmm import left_to_right
     >>> one = Units(("a",), (HMM((DiagGMM([0.5, 0.5], [[0.0], [1.0]], [[1.0], [1.0]]),), left_to_right(1)),))
@@ -151,6 +148,13 @@ def levels_after(start: Units, spec: HMMSpec) -> tuple[int, ...]:
     """
     largest = max(model.n_components for model in start.emissions)
     return (largest, *(level for level in spec.levels if level > largest))
+
+
+def plain_units(topology: Mapping[str, ArrayLike], model: DiagGMM) -> Units:
+    """Units of these transitions (S, S+1), all of whose states have the same mixture."""
+    return Units(
+        tuple(topology), tuple(HMM((model,) * len(np.asarray(rows)), np.asarray(rows)) for rows in topology.values())
+    )
 
 
 def grown(units: Units, counts: Floats, n_components: int, frames_per_component: float) -> Units:

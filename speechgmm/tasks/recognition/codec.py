@@ -56,6 +56,14 @@ class NetworkHeader:
 
 
 @dataclass(frozen=True, slots=True)
+class AdaptationHeader:
+    """What the header says of the adaptation to speakers."""
+
+    prior: float = setting(500.0, "as hmm.adapt_prior", unit="frames", gt=0, le=1e12)
+    rounds: int = setting(2, "as hmm.adapt_rounds", ge=1, le=20)
+
+
+@dataclass(frozen=True, slots=True)
 class RecogniserHeader:
     """What the header says of a recogniser."""
 
@@ -68,6 +76,7 @@ class RecogniserHeader:
     insertion_penalty: float = setting(0.0, "as in RecognitionSpec", ge=-1e6, le=1e6)
     beam: float = setting(200.0, "as in RecognitionSpec", gt=0, le=1e9)
     log_weights: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    adaptation: AdaptationHeader | None = None
     tied: TiedHeader | None = None
 
 
@@ -105,6 +114,7 @@ def serialise_recogniser(content: RecogniserFile) -> bytes:
             "scale": found.scale,
             "insertion_penalty": found.insertion_penalty,
             "beam": found.beam,
+            **({} if found.adaptation is None else {"adaptation": asdict(found.adaptation)}),
             **({} if tied is None else {"tied": asdict(tied)}),
         },
         "audio": about,
@@ -118,6 +128,7 @@ def read_recogniser(path: str | Path, data: bytes | None = None) -> RecogniserFi
     Raises:
         ModelFileError: As ``read_model_file``; or it holds models of another kind.
     """
+    from speechgmm.hmm.adaptation import Adaptation
     from speechgmm.hmm.recogniser import Recogniser
 
     path = Path(path)
@@ -127,7 +138,7 @@ def read_recogniser(path: str | Path, data: bytes | None = None) -> RecogniserFi
         about = checked(RecogniserHeader, header["recogniser"], "header.recogniser")
         audio = read_audio_input(header["audio"], tensors)
         units = _units(about, tensors, audio.n_dims)
-        said = about.language
+        said, adapts = about.language, about.adaptation
         language = _bigram(said.bigram, tensors) if isinstance(said, BigramHeader) else _network(said)
         recogniser = Recogniser(
             units,
@@ -139,6 +150,7 @@ def read_recogniser(path: str | Path, data: bytes | None = None) -> RecogniserFi
             about.insertion_penalty,
             about.beam,
             log_weights=about.log_weights,
+            adaptation=None if adapts is None else Adaptation(adapts.prior, adapts.rounds),
         )
         _check_words(recogniser)
         return RecogniserFile(recogniser, audio, checked(str, header["label"], "header.label"))

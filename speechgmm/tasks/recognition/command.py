@@ -35,6 +35,16 @@ class _Recognised:
     resample: Resample = False
     jobs: Jobs = 1
     quiet: Quiet = False
+    speakers: Annotated[
+        str | None,
+        typer.Option(
+            "--speaker",
+            metavar="WHO",
+            help="whose the recordings are, for a model that adapts to speakers or normalises by speaker: the name of "
+            "one speaker of them all, folder (each folder has one speaker), a table with the columns path and speaker, "
+            "or a regular expression whose parentheses match the speaker in a path; default: each recording by itself",
+        ),
+    ] = None
 
     def _file(self) -> "RecogniserFile":
         from speechgmm.engine.audio_input import with_resampling
@@ -42,6 +52,18 @@ class _Recognised:
 
         file = read_recogniser(model_file(self.model))
         return with_resampling(file) if self.resample else file
+
+    def _speakers(self, file: "RecogniserFile", paths: Sequence[Path]) -> list[str] | None:
+        """The speaker of each recording; None: nobody says."""
+        from speechgmm.tasks.recognition.speakers import check_uses_speakers, speakers_of, unnamed_speakers
+
+        if self.speakers is not None:
+            check_uses_speakers(file.recogniser, file.audio)
+            return speakers_of(self.speakers, paths)
+        note = unnamed_speakers(file)
+        if note and len(paths) > 1 and not self.quiet:
+            tell(f"{note} (--speaker names one speaker of them all, or says whose each is)")
+        return None
 
     def _print(
         self,
@@ -53,20 +75,26 @@ class _Recognised:
         allow_misfit: bool = False,
     ) -> int:
         from speechgmm.tasks.output import LabelOutput
+        from speechgmm.tasks.recognition.speakers import little_speech
 
-        if file.audio.features.cmvn == "speaker" and not self.quiet:
-            tell("normalisation by speaker: each recording counts as a speaker by itself")
         output = LabelOutput(self.form, self.out, paths, printed=PRINTED, quiet=self.quiet)
-        return self._print_each(paths, heard, output, aligned=aligned, allow_misfit=allow_misfit)
+        n_failed, speech = self._print_each(paths, heard, output, aligned=aligned, allow_misfit=allow_misfit)
+        note = little_speech(file, speech)
+        if note and not self.quiet:
+            tell(note)
+        return n_failed
 
     def _print_each(
         self, paths: Sequence[Path], heard: "Heard", output: "LabelOutput", *, aligned: bool, allow_misfit: bool
-    ) -> int:
+    ) -> tuple[int, list[float]]:
+        """How many failed, and how much speech of its speaker (s) each other was adapted to."""
         from speechgmm.io.timed_labels import LabelledRecording
         from speechgmm.tasks.output import Results
 
         results = Results(heard, len(paths), "aligning" if aligned else "recognising", quiet=self.quiet)
+        speech: list[float] = []
         for path, found in results:
+            speech += [] if found.speech is None else [found.speech]
             try:
                 if not (found.fits or allow_misfit):
                     raise DataError(_misfit(found) + "? Nothing is written; --allow-misfit writes it all the same")
@@ -80,7 +108,7 @@ class _Recognised:
                 if not found.fits:
                     tell(f"warning: {_misfit(found)}? These times mean little")
         output.finish()
-        return results.n_failed
+        return results.n_failed, speech
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +145,12 @@ class Recognise(_Recognised):
         file = self._file()
         paths = recordings(self.audio, given=takes_frames(file))
         heard = recognise_recordings(
-            file, paths, confidence_scale=CONFIDENCE_SCALE, top=self.top, n_jobs=self.jobs or 1
+            file,
+            paths,
+            speakers=self._speakers(file, paths),
+            confidence_scale=CONFIDENCE_SCALE,
+            top=self.top,
+            n_jobs=self.jobs or 1,
         )
         return self._print(file, paths, heard, aligned=False)
 
@@ -175,8 +208,8 @@ class Align(_Recognised):
 
         file = self._file()
         said = self._said(file)
-        lexicon = lexicon_for(file, self.dictionary, said)
-        heard = align_recordings(file, said, lexicon, scores=self.scores, n_jobs=self.jobs or 1)
+        lexicon, speakers = lexicon_for(file, self.dictionary, said), self._speakers(file, list(said))
+        heard = align_recordings(file, said, lexicon, speakers=speakers, scores=self.scores, n_jobs=self.jobs or 1)
         return self._print(file, list(said), heard, aligned=True, allow_misfit=self.allow_misfit)
 
     def _said(self, file: "RecogniserFile") -> dict[Path, list[str]]:

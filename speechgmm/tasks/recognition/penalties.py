@@ -18,7 +18,8 @@ from speechgmm.evaluation import align_labels
 from speechgmm.hmm import Decoder, Lexicon, Recogniser, alignment, viterbi
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.parallel import one_blas_thread
-from speechgmm.tasks.recognition.decoding import HEARD_AT_ONCE, counted_labels
+from speechgmm.tasks.recognition.decoding import counted_labels
+from speechgmm.tasks.recognition.recognised_tests import parcels_of
 from speechgmm.tasks.recognition.transcripts import Transcript
 
 SHARE: Final = 5
@@ -34,6 +35,8 @@ BETWEEN: Final = 5
 """Penalties that are tried around the best."""
 
 Counts = NDArray[np.int64]
+System = tuple[Recogniser, Sequence[Transcript]]
+"""A recogniser, and utterances that it was not trained on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,32 +94,35 @@ def _chosen(said: Sequence[Transcript], names: Sequence[str], lexicon: Lexicon) 
     return chosen
 
 
-def choose_penalties(
-    job: Job, systems: Sequence[tuple[Recogniser, Sequence[Transcript]]]
-) -> list[PenaltyChoice | None]:
+def choose_penalties(job: Job, systems: Sequence[System]) -> list[PenaltyChoice | None]:
     """The penalty of each recogniser with few errors on its held-out utterances (`best_penalty`); None: there are none.
 
-    First come the penalties of `LADDER`, then some around the best of them.
+    First come the penalties of `LADDER`, then some around the best of them. A recogniser that adapts to speakers is
+    adapted with the penalty that is best without: the best one moves with adaptation.
     """
-    ladders = _errors_at(job, systems, [LADDER for _ in systems])
-    finer = _errors_at(job, systems, [_between(errors) for errors in ladders])
-    choices = [
-        _choice({**ladder, **more}, tests) for ladder, more, (_, tests) in zip(ladders, finer, systems, strict=True)
-    ]
+    ladder = [LADDER for _ in systems]
+    if any(recogniser.adaptation is not None for recogniser, _ in systems):
+        plain = [(replace(recogniser, adaptation=None), tests) for recogniser, tests in systems]
+        first = [best_penalty(errors) for errors in _errors_at(job, plain, ladder)]
+        systems = [
+            (replace(recogniser, insertion_penalty=penalty), tests)
+            for (recogniser, tests), penalty in zip(systems, first, strict=True)
+        ]
+    errors = _errors_at(job, systems, ladder)
+    finer = _errors_at(job, systems, [_between(one) for one in errors])
+    choices = [_choice({**one, **more}, tests) for one, more, (_, tests) in zip(errors, finer, systems, strict=True)]
     if choices:
         _tell(job, choices)
     return choices
 
 
-def _errors_at(
-    job: Job, systems: Sequence[tuple[Recogniser, Sequence[Transcript]]], grids: Sequence[Sequence[float]]
-) -> list[dict[float, int]]:
+def _errors_at(job: Job, systems: Sequence[System], grids: Sequence[Sequence[float]]) -> list[dict[float, int]]:
     """The errors of each system at each of its penalties."""
     spec = job.experiment.config.section(RecognitionSpec)
     tasks, owners = [], []
     for owner, ((recogniser, tests), grid) in enumerate(zip(systems, grids, strict=True)):
-        parcels = [tests[n : n + HEARD_AT_ONCE] for n in range(0, len(tests), HEARD_AT_ONCE)]
-        tasks += [(recogniser, parcel, grid, spec) for parcel in parcels]
+        parcels = parcels_of(tests, recogniser)
+        tasks += [(recogniser, [tests[n] for n in parcel], grid, spec) for parcel in parcels]
         owners += [owner] * len(parcels)
     counts = [np.zeros(len(grid), np.int64) for grid in grids]
     with job.console.bar("choosing the insertion penalty") as advance:
@@ -144,13 +150,16 @@ def _tell(job: Job, choices: Sequence[PenaltyChoice | None]) -> None:
 
 
 def best_penalty(errors: Mapping[float, int]) -> float:
-    """The penalty in the middle of those that are as good as the best, see `plateau`.
+    """0 where it is as good as the best penalty, else the middle of those that are, see `plateau`.
 
     >>> best_penalty({0.0: 30, 10.0: 18, 20.0: 11, 30.0: 10, 40.0: 9, 50.0: 13})
     30.0
+    >>> best_penalty({-10.0: 9, 0.0: 6, 10.0: 4, 20.0: 8})
+    0.0
     """
     low, high = plateau(errors)
-    return min(sorted(errors), key=lambda penalty: abs(penalty - (low + high) / 2))
+    target = 0.0 if low <= 0 <= high else (low + high) / 2
+    return min(sorted(errors), key=lambda penalty: abs(penalty - target))
 
 
 def plateau(errors: Mapping[float, int]) -> tuple[float, float]:
@@ -194,11 +203,14 @@ def _errors(task: tuple[Recogniser, Sequence[Transcript], Sequence[float], Recog
     """(P,) errors of some utterances at each penalty; the emissions of each are computed once."""
     recogniser, tests, penalties, spec = task
     graphs = [replace(recogniser, insertion_penalty=penalty).graph() for penalty in penalties]
-    stack = Decoder.of(recogniser).stack
-    states = np.unique(np.concatenate([graph.states for graph in graphs]))
+    decoder, adapter = Decoder.of(recogniser), recogniser.adapter()
+    frames = [one.piece.load() for one in tests]
+    if adapter is not None:
+        speaker = adapter.transform([(one, decoder.graph) for one in frames])
+        frames = [speaker.transform.apply(one) for one in frames]
     found = np.zeros(len(penalties), np.int64)
-    for one in tests:
-        emissions = stack.log_likelihoods(stack.rows(one.piece.load()), states)
+    for one, values in zip(tests, frames, strict=True):
+        emissions = decoder.stack.log_likelihoods(decoder.stack.rows(values))
         said = counted_labels(one.words, spec)
         for n, graph in enumerate(graphs):
             try:

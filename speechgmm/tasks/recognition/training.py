@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.model_cache import ModelCache, frames_key, kept_or_trained, model_key
 from speechgmm.errors import DataError
+from speechgmm.features import front_end
+from speechgmm.features.transforms import LinearTransform, TransformSpec
 from speechgmm.gmm import Mapper
 from speechgmm.hmm import (
     Graph,
@@ -26,13 +27,13 @@ from speechgmm.hmm import (
     Recogniser,
     Units,
     Utterance,
-    left_to_right,
     linear,
     train_hmms,
     word_choice,
 )
+from speechgmm.hmm.adaptation import Adaptation
 from speechgmm.hmm.recognition_spec import RecognitionSpec
-from speechgmm.io.tables import table
+from speechgmm.hmm.transform_training import n_passes_transformed, train_transformed
 from speechgmm.logger import LOGGER
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser, serialise_recogniser
 from speechgmm.tasks.recognition.languages import check_references, language_of, producible
@@ -66,9 +67,10 @@ NOT_OF_UNITS: Final[Mapping[type, tuple[str, ...]]] = {
         *("labels", "dictionary", "stress"),  # words and their units are in the key, wherever they are from
         # Of what the units recognise:
         *("vocabulary", "language", "grammar", "arpa", "scale", "insertion_penalty", "beam", "count_as"),
-    )
+    ),
+    HMMSpec: ("adapt", "adapt_prior", "adapt_rounds"),  # of recognition
 }
-"""Settings of recognition that do not change the units."""
+"""Settings that do not change the units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class _Task:
     labels: tuple[str, ...]  # of the units
     spec: HMMSpec
     recognition: RecognitionSpec
+    transform: TransformSpec
 
     @property
     def silence(self) -> str | None:
@@ -106,7 +109,7 @@ class _Task:
         frames = frames_key(one.piece for one in self.said)
         said = [(one.words, one.bounds if self.timed else None) for one in self.said]
         data = [frames, said, self.labels, sorted(self.lexicon.items()), sorted(self.log_weights.items())]
-        specs = (self.spec, self.recognition)
+        specs = (self.spec, self.recognition, self.transform)
         return model_key("units", RECOGNISER_VERSION, *specs, without=NOT_OF_UNITS, data=data)
 
 
@@ -128,39 +131,50 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
         warn_of_homophones(job, languages[0])
         tests = [transcripts(job, part, "test") for part in sets]
         check_references(job, [(said, language.model) for said, language in zip(tests, languages, strict=True)])
-        held = [(task, hold_out(task.said, task.lexicon)) for task in tasks if chooses_penalty(task.recognition)]
-        reduced = [_reduced(task, kept) for task, (kept, _) in held]
-        units = _trained(job, [*tasks, *reduced], sets[0].audio, len(sets))
-        found = [_recogniser(job, one, language) for one, language in zip(units[: len(tasks)], languages, strict=True)]
+        held = [hold_out(task.said, task.lexicon) for task in tasks if chooses_penalty(task.recognition)]
+        reduced = [_reduced(task, kept) for task, (kept, _) in zip(tasks, held, strict=False)]
+        trained = _trained(job, [*tasks, *reduced], sets[0].audio, len(sets))
         systems = []
-        for task, one, (_, (_, held_out)) in zip(reduced, units[len(tasks) :], held, strict=True):
+        for task, (_, held_out), (units, transform) in zip(reduced, held, trained[len(tasks) :], strict=True):
             language = language_of(job, task.said, task.lexicon, task.labels)
-            systems.append((_recogniser(job, one, language), producible(held_out, language.model, task.recognition)))
+            left = producible(held_out, language.model, task.recognition)
+            systems.append((_recogniser(job, units, language), [_transformed(one, task, transform) for one in left]))
         choices = choose_penalties(job, systems) or [None] * len(tasks)
         return [
-            TrainedRecogniser(with_penalty(one, choice), part.audio, choice)
-            for one, choice, part in zip(found, choices, sets, strict=True)
+            TrainedRecogniser(
+                with_penalty(_recogniser(job, units, language), choice),
+                replace(part.audio, transform=transform),
+                choice,
+            )
+            for (units, transform), language, choice, part in zip(trained, languages, choices, sets, strict=False)
         ]
 
 
-def _trained(job: Job, tasks: Sequence[_Task], audio: AudioInput, n_sets: int) -> list[Units]:
-    """The units of several training sets, in order, from the cache or trained."""
-    work = partial(_train_task, audio=audio, folder=job.cache / "models")
+def _trained(job: Job, tasks: Sequence[_Task], audio: AudioInput, n_sets: int) -> list["_Trained"]:
+    """The units of several tasks for ``n_sets`` training sets, in order, from the cache or trained."""
+    memory = 0 if job.cluster is not None else job.memory // (1 if n_sets == 1 else job.n_jobs)
+    work = partial(_train_task, audio=audio, folder=job.cache / "models", memory=memory)
 
-    def train(missing: Sequence[_Task]) -> Iterable[Units]:
+    def train(missing: Sequence[_Task]) -> Iterable[_Trained]:
         if n_sets > 1:
             # Processes: between the passes over an utterance there is much Python, which threads would take in turns.
             yield from job.map(work, missing, auto="processes")
             return
         for task in missing:
-            n_passes = PASSES_BEFORE_EM + task.spec.iterations * len(task.spec.levels)
             what = "training HMMs: passes over the utterances"
-            with job.passes() as on, job.console.counted(on, n_passes, what) as spread:
+            with job.passes() as on, job.console.counted(on, _n_passes(task), what) as spread:
                 yield work(task, map=spread)
 
     kept = kept_or_trained(job, [task.key() for task in tasks], tasks, _unpack, train)
     what = None if n_sets == 1 else f"training HMMs of {n_sets - 1} folds and of all"
     return list(job.console.track(kept, len(tasks), what))
+
+
+def _transformed(one: Transcript, task: _Task, transform: LinearTransform | None) -> Transcript:
+    """A transcript whose frames are transformed as those of training."""
+    if transform is None:
+        return one
+    return replace(one, piece=replace(one.piece, transform=transform, context=task.transform.splice))
 
 
 def _reduced(task: _Task, kept: tuple[Transcript, ...]) -> _Task:
@@ -186,31 +200,54 @@ def _task(job: Job, features: Features) -> _Task:
         labels,
         config.section(HMMSpec),
         spec,
+        config.features.transform,
     )
 
 
-def _n_states(task: _Task, unit: str) -> int:
-    return task.spec.silence_states if unit == task.silence else task.spec.n_states
+_Trained = tuple[Units, LinearTransform | None]
 
 
-def _train_task(task: _Task, *, audio: AudioInput, folder: Path, map: Mapper = map) -> Units:
-    """Train on one set, and keep the units in the cache."""
-    topology = {
-        unit: left_to_right(_n_states(task, unit), self_loop=task.spec.self_loop, skips=task.spec.skips)
-        for unit in task.labels
-    }
+def _n_passes(task: _Task) -> int:
+    """Passes over the utterances at most, for the bar."""
+    if task.transform.kind == "none":
+        return PASSES_BEFORE_EM + task.spec.iterations * len(task.spec.levels)
+    return PASSES_BEFORE_EM + task.spec.iterations * len(_first(task).spec.levels) + n_passes_transformed(task.spec)
+
+
+def _first(task: _Task) -> _Task:
+    """The units of few Gaussians that a transform is learnt from, on the frames without it."""
+    spec = replace(task.spec, n_components=min(2, task.spec.n_components))
+    return replace(task, spec=spec, transform=TransformSpec())
+
+
+def _train_task(task: _Task, *, audio: AudioInput, folder: Path, memory: int, map: Mapper = map) -> _Trained:
+    """Train on one set, and keep the units in the cache with the transform of their frames."""
     graphs = {one.words: _graph(task, one.words) for one in task.said}  # what is said alike is laid out once
     said = [_utterance(task, one, graphs[one.words]) for one in task.said]
-    units = train_hmms(said, topology, task.spec, map=map).units
+    topology = task.spec.topology(task.labels, task.silence)
+    transform = None
+    if task.transform.kind == "none":
+        units = train_hmms(said, topology, task.spec, map=map).units
+    else:
+        first = _first(task)
+        kept = ModelCache(folder).read(first.key(), _unpack)
+        start, _ = kept or _train_task(first, audio=audio, folder=folder, memory=memory, map=map)
+        n_static = front_end(audio.features, audio.sample_rate).n_static
+        units, transform = train_transformed(
+            said, start, topology, task.transform, task.spec, n_static=n_static, memory=memory, map=map
+        )
     LOGGER.debug("trained %d HMMs on %d utterances", len(topology), len(said))
     # The container of a recogniser, whose language nobody reads here.
-    kept = RecogniserFile(Recogniser(units, task.lexicon, word_choice(task.lexicon)), audio, "")
-    ModelCache(folder).write(task.key(), serialise_recogniser(kept))
-    return units
+    recogniser = Recogniser(units, task.lexicon, word_choice(task.lexicon))
+    features = replace(audio.features, transform=task.transform)
+    content = RecogniserFile(recogniser, replace(audio, features=features, transform=transform), "")
+    ModelCache(folder).write(task.key(), serialise_recogniser(content))
+    return units, transform
 
 
-def _unpack(path: Path, data: bytes) -> Units:
-    return read_recogniser(path, data).recogniser.units
+def _unpack(path: Path, data: bytes) -> _Trained:
+    found = read_recogniser(path, data)
+    return found.recogniser.units, found.audio.transform
 
 
 def _graph(task: _Task, words: tuple[str, ...]) -> Callable[[Units], Graph]:
@@ -237,6 +274,7 @@ def _utterance(task: _Task, one: Transcript, build: Callable[[Units], Graph]) ->
 def _recogniser(job: Job, units: Units, language: Language) -> Recogniser:
     """The units with what may be said of them."""
     spec = job.experiment.config.section(RecognitionSpec)
+    hmm = job.experiment.config.section(HMMSpec)
     return Recogniser(
         units,
         language.lexicon,
@@ -247,25 +285,5 @@ def _recogniser(job: Job, units: Units, language: Language) -> Recogniser:
         0.0 if spec.insertion_penalty == "auto" else spec.insertion_penalty,
         spec.beam,
         log_weights=log_weights_of(language.lexicon, dictionary_of(job)),
+        adaptation=None if hmm.adapt == "none" else Adaptation(hmm.adapt_prior, hmm.adapt_rounds),
     )
-
-
-def units_table(units: Units) -> str:
-    """``units.tsv``: states, Gaussians and how long each unit lasts by its transitions."""
-    rows = (
-        (
-            label,
-            hmm.n_states,
-            sum(model.n_components for model in hmm.emissions),
-            " ".join(str(model.n_components) for model in hmm.emissions),
-            f"{_frames_expected(hmm.transitions):.2f}",
-        )
-        for label, hmm in zip(units.labels, units.hmms, strict=True)
-    )
-    return table(("unit", "states", "components", "of each state", "mean_frames"), rows)
-
-
-def _frames_expected(transitions: NDArray[np.float64]) -> float:
-    """Frames that a unit lasts on average: the first row's sum of (I - A)^-1."""
-    inner = transitions[:, :-1]
-    return float(np.linalg.solve(np.eye(len(inner)) - inner, np.ones(len(inner)))[0])
