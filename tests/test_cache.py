@@ -180,7 +180,7 @@ def test_every_setting_of_units_is_in_their_key(piece: Piece) -> None:
     said = Transcript("1", piece, ("up",), ((0.0, 3.0),), "anna")
     spec = RecognitionSpec(start="segments")
     task = UnitsTask((said,), {"up": (("L",),)}, {"up": (0.0,)}, ("L",), HMMSpec(), spec)
-    assert unseen(task.key(), changes(task.spec), lambda spec: replace(task, spec=spec).key()) == set()
+    assert unseen(task.key(), changes(task.spec), lambda spec: replace(task, spec=spec).key()) == {"questions"}
     of_recognition = unseen(task.key(), changes(spec), lambda spec: replace(task, recognition=spec).key())
     assert of_recognition == set(NOT_OF_UNITS[RecognitionSpec])
     assert "beam" in of_recognition  # of recognition; that of training is in the key
@@ -190,6 +190,7 @@ def test_every_setting_of_units_is_in_their_key(piece: Piece) -> None:
         replace(task, lexicon={"up": (("M",),)}),
         replace(task, log_weights={"up": (-1.0,)}),
         replace(task, labels=("L", "M")),
+        replace(task, questions=(("L",),)),
     ):
         assert altered.key() != task.key()
 

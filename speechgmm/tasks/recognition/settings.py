@@ -13,6 +13,17 @@ def check(config: Config) -> None:
             "recognition takes whole recordings: kind mfcc or lfcc and vad: none (features); for pauses there is "
             "recognition.silence"
         )
+    hmm, recognition = config.section(HMMSpec), config.section(RecognitionSpec)
+    if hmm.context == "triphone" and recognition.dictionary is None:
+        raise ConfigError(
+            "hmm.context: triphone is of phones in words, and there is no recognition.dictionary: every label is a "
+            "unit, whose neighbours are those of another word; give a dictionary, or leave context: none"
+        )
+    if hmm.total_components is not None and hmm.context == "none":
+        raise ConfigError(
+            f"hmm.total_components is {hmm.total_components} and hmm.context is none; states share a number of "
+            "Gaussians with context: triphone: set it, or give hmm.n_components"
+        )
 
 
 SETTINGS = TaskSettings(

@@ -32,9 +32,10 @@ from speechgmm.tasks.recognition.evaluation import (
 )
 from speechgmm.tasks.recognition.languages import misfits
 from speechgmm.tasks.recognition.report import recognition
-from speechgmm.tasks.recognition.training import TrainedRecogniser, train_recognisers, units_table
+from speechgmm.tasks.recognition.training import TrainedRecogniser, train_recognisers
 from speechgmm.tasks.recognition.transcript_checks import warn_of_labels
 from speechgmm.tasks.recognition.transcripts import are_isolated, transcripts, words_of
+from speechgmm.tasks.recognition.unit_tables import tied_states_table, units_table
 
 
 class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
@@ -160,6 +161,10 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
     def trained_lines(self, trained: TrainedRecogniser) -> Sequence[str]:
         """How many units and states."""
         units = trained.recogniser.units
+        if units.tied is not None:
+            return (
+                f"HMMs of {len(units.labels)} units, {len(units.emissions)} tied states; each is in tied_states.tsv",
+            )
         return (f"HMMs of {len(units.labels)} units, {units.n_states} states; each is in units.tsv",)
 
     def unusable(self, job: Job, features: Features) -> Sequence[tuple[str, str]]:
@@ -172,8 +177,11 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
         return serialise_recogniser(RecogniserFile(trained.recogniser, trained.audio, job.corpus.label))
 
     def model_tables(self, job: Job, trained: TrainedRecogniser) -> Mapping[str, str]:
-        """The states of every unit."""
-        return {RunFile.UNITS: units_table(trained.recogniser.units)}
+        """The states of every unit; where states are tied, the contexts of each."""
+        units = trained.recogniser.units
+        tied = tied_states_table(units)
+        tables: dict[str, str] = {RunFile.UNITS: units_table(units)}
+        return tables if tied is None else tables | {RunFile.TIED_STATES: tied}
 
     def tables(self, job: Job, tested: Recognised, evaluation: RecognitionEvaluation | None) -> Mapping[str, str]:
         """References beside hypotheses, and what is confused with what."""

@@ -4,13 +4,12 @@ A training set is one task; its units are kept in the cache once they are traine
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.frames import Features
@@ -34,7 +33,7 @@ from speechgmm.hmm import (
     word_choice,
 )
 from speechgmm.hmm.recognition_spec import RecognitionSpec
-from speechgmm.io.tables import table
+from speechgmm.hmm.triphone_training import n_passes_triphones, train_triphones
 from speechgmm.logger import LOGGER
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser, serialise_recogniser
 from speechgmm.tasks.recognition.languages import check_references, language_of
@@ -42,6 +41,7 @@ from speechgmm.tasks.recognition.transcript_checks import (
     dictionary_of,
     fitting,
     log_weights_of,
+    questions_of,
     warn_of_homophones,
     warn_of_labels,
 )
@@ -57,9 +57,13 @@ NOT_OF_UNITS: Final[Mapping[type, tuple[str, ...]]] = {
     RecognitionSpec: (
         *("labels", "dictionary", "stress"),  # words and their units are in the key, wherever they are from
         *("language", "grammar", "scale", "insertion_penalty", "beam", "count_as"),  # of what the units recognise
-    )
+    ),
+    HMMSpec: ("questions",),  # what the file says is in the key
 }
 """Settings of recognition that do not change the units."""
+
+FIRST_COMPONENTS: Final = 2
+"""Gaussians of a state of the units that triphones start from, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ class _Task:
     labels: tuple[str, ...]  # of the units
     spec: HMMSpec
     recognition: RecognitionSpec
+    questions: tuple[tuple[str, ...], ...] | None = None  # of triphones, from a file
 
     @property
     def silence(self) -> str | None:
@@ -96,6 +101,8 @@ class _Task:
         frames = frames_key(one.piece for one in self.said)
         said = [(one.words, one.bounds if self.timed else None) for one in self.said]
         data = [frames, said, self.labels, sorted(self.lexicon.items()), sorted(self.log_weights.items())]
+        if self.questions is not None:
+            data.append(self.questions)
         specs = (self.spec, self.recognition)
         return model_key("units", RECOGNISER_VERSION, *specs, without=NOT_OF_UNITS, data=data)
 
@@ -121,7 +128,7 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
 
         def train(missing: Sequence[_Task]) -> Iterable[Units]:
             if len(tasks) == 1:
-                n_passes = PASSES_BEFORE_EM + tasks[0].spec.iterations * len(tasks[0].spec.levels)
+                n_passes = _n_passes(tasks[0])
                 what = "training HMMs: passes over the utterances"
                 with job.passes() as on, job.console.counted(on, n_passes, what) as spread:
                     return [work(missing[0], map=spread)]
@@ -154,11 +161,32 @@ def _task(job: Job, features: Features) -> _Task:
         labels,
         config.section(HMMSpec),
         spec,
+        questions_of(job),
     )
 
 
 def _n_states(task: _Task, unit: str) -> int:
     return task.spec.silence_states if unit == task.silence else task.spec.n_states
+
+
+def _n_passes(task: _Task) -> int:
+    """Passes over the utterances, at most."""
+    if task.spec.context == "none":
+        return PASSES_BEFORE_EM + task.spec.iterations * len(task.spec.levels)
+    return _n_passes(_first(task)) + n_passes_triphones(task.spec)
+
+
+def _first(task: _Task) -> _Task:
+    """Units of few Gaussians that sound alike in every context, from which triphones start."""
+    spec = replace(
+        task.spec,
+        n_components=min(FIRST_COMPONENTS, task.spec.n_components),
+        context="none",
+        tied_states=None,
+        questions=None,
+        total_components=None,
+    )
+    return replace(task, spec=spec, questions=None)
 
 
 def _train_task(task: _Task, *, audio: AudioInput, folder: Path, map: Mapper = map) -> Units:
@@ -169,7 +197,14 @@ def _train_task(task: _Task, *, audio: AudioInput, folder: Path, map: Mapper = m
     }
     graphs = {one.words: _graph(task, one.words) for one in task.said}  # what is said alike is laid out once
     said = [_utterance(task, one, graphs[one.words]) for one in task.said]
-    units = train_hmms(said, topology, task.spec, map=map).units
+    if task.spec.context == "none":
+        units = train_hmms(said, topology, task.spec, map=map).units
+    else:
+        first = _first(task)
+        start = ModelCache(folder).read(first.key(), _unpack) or _train_task(first, audio=audio, folder=folder, map=map)
+        units = train_triphones(
+            said, start, topology, task.spec, silence=task.silence, questions=task.questions, map=map
+        )
     LOGGER.debug("trained %d HMMs on %d utterances", len(topology), len(said))
     # The container of a recogniser, whose language nobody reads here.
     kept = RecogniserFile(Recogniser(units, task.lexicon, word_choice(task.lexicon)), audio, "")
@@ -216,24 +251,3 @@ def _recogniser(job: Job, units: Units, language: Bigram | Network, lexicon: Lex
         spec.beam,
         log_weights=log_weights_of(lexicon, dictionary_of(job)),
     )
-
-
-def units_table(units: Units) -> str:
-    """``units.tsv``: states, Gaussians and how long each unit lasts by its transitions."""
-    rows = (
-        (
-            label,
-            hmm.n_states,
-            sum(model.n_components for model in hmm.emissions),
-            " ".join(str(model.n_components) for model in hmm.emissions),
-            f"{_frames_expected(hmm.transitions):.2f}",
-        )
-        for label, hmm in zip(units.labels, units.hmms, strict=True)
-    )
-    return table(("unit", "states", "components", "of each state", "mean_frames"), rows)
-
-
-def _frames_expected(transitions: NDArray[np.float64]) -> float:
-    """Frames that a unit lasts on average: the first row's sum of (I - A)^-1."""
-    inner = transitions[:, :-1]
-    return float(np.linalg.solve(np.eye(len(inner)) - inner, np.ones(len(inner)))[0])
