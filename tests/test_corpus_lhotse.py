@@ -163,6 +163,7 @@ SUPERVISION = {"id": "u", "recording_id": "r", "start": 0.5, "duration": 0.5, "c
         ({"transforms": [{"name": "Speed"}]}, {}, "another speed"),
         ({}, {"recording_id": "s"}, "recording 's' is not among"),
         ({}, {"duration": 0}, "line 1: id, start or duration"),
+        ({}, {"start": -2.0}, r"line 1: 'u' ends at -1.5 s; expected an end after the recording's begin"),
         ({}, {"start": "0.5"}, "id, start or duration"),
         ({}, {"id": ""}, "id, start or duration"),
         ({}, {"speaker": None, "text": "x"}, "corpus.label is 'speaker'"),
@@ -190,6 +191,9 @@ def test_lines_that_are_none_damaged_files_and_ids_twice_are_named(audio: Path, 
         "line 4: 'u' is also in supervisions.jsonl, line 1",
     ):
         assert part in str(error.value)
+    (tmp_path / "supervisions.jsonl").write_text(f"{json.dumps(SUPERVISION)}\n{'x' * (1 << 25)}")
+    with pytest.raises(DataError, match=r"supervisions.jsonl, line 2: more than 16777216 bytes; expected an object"):
+        read_lhotse(tmp_path, audio, "speaker")
     (tmp_path / "supervisions.jsonl").unlink()
     with pytest.raises(DataError, match="no supervisions or cuts"):
         read_lhotse(tmp_path, audio, "speaker")

@@ -136,6 +136,15 @@ def test_numpy_arrays_that_are_no_frames_are_refused(tmp_path: Path, array: np.n
             frames_shape(FrameSource(tmp_path / name))
 
 
+@pytest.mark.parametrize("n_bytes", [12, 24, 72])
+@pytest.mark.parametrize("shape", ["(True, 6)", "(3, True)", "(-3, 6)", "(10**30, 6)", "(3.0, 6)", "3"])
+def test_any_shape_in_a_header_of_numpys_gives_frames_or_a_data_error(tmp_path: Path, shape: str, n_bytes: int):
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".ljust(117).encode() + b"\n"
+    (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00" + header + bytes(n_bytes))
+    with suppress(DataError):
+        assert read_frames(FrameSource(tmp_path / "x.npy")).size == n_bytes // 4
+
+
 def test_a_part_of_a_large_file_is_not_the_whole_of_it(tmp_path: Path):
     """A file of 2 GB of which the disk holds nearly nothing: to read it whole would take all of this machine's time."""
     path = tmp_path / "large.npy"

@@ -318,6 +318,9 @@ def test_messy_transcripts_are_named_and_left_out_if_asked(sentences: Path, caps
         (["features.transform.kind=lda"], r"features\.transform\.kind is for task: "),
         (["recognition.language=grammar"], "a grammar needs both"),
         (["recognition.grammar=g"], "a grammar needs both"),
+        (["recognition.arpa=words.lm"], "a language model needs both"),
+        (["recognition.language=word", "recognition.vocabulary=training"], "vocabulary is for language: loop, bigram"),
+        (["recognition.dictionary=null", "recognition.vocabulary=dictionary"], "needs a recognition.dictionary"),
         (["recognition.start=segments", "recognition.labels=transcript"], "needs labels with times"),
         (["recognition.start=segments", "recognition.labels=segments"], "not of the phones of a dictionary"),
         (["recognition.count_as={a: b, b: c}"], "b counts as another label"),
@@ -430,17 +433,18 @@ def test_words_that_only_the_test_has_are_refused_before_training_or_counted_as_
     manifest.write_text("\n".join(lines) + "\n")
     dictionary.write_text(dictionary.read_text() + "sideways M L\n")
     refused = r"1 of 6 test references cannot be recognised.*\n  2: not in training: 'sideways'\n.*on_error: skip"
+    told = "recognition.vocabulary=training"
     with pytest.raises(DataError, match=refused):
-        run(sentences, until="train", console=Console())
+        run(sentences, [told], until="train", console=Console())
     assert not (sentences.parent / "run" / "models.safetensors").exists()
-    assert check_and_print(sentences, [], quiet=True) == 1
+    assert check_and_print(sentences, [told], quiet=True) == 1
     assert "  2: not in training: 'sideways'" in capsys.readouterr().out
-    found = run(sentences, ["corpus.on_error=skip"], output=sentences.parent / "skip", console=Console())
+    found = run(sentences, [told, "corpus.on_error=skip"], output=sentences.parent / "skip", console=Console())
     assert "1 of 6 test references cannot be recognised, and each is an error whatever" in capsys.readouterr().err
     assert (
         next(row for row in table(found.folder / "hypotheses.tsv") if row["id"] == "2")["reference"][:8] == "sideways"
     )
-    run(sentences, ["recognition.count_as={sideways: up}"], output=sentences.parent / "merged", console=Console())
+    run(sentences, [told, "recognition.count_as={sideways: up}"], output=sentences.parent / "merged", console=Console())
     assert "cannot be recognised" not in capsys.readouterr().err
     # A grammar may have them: their phones are trained.
     (sentences.parent / "g.jsgf").write_text("<said> = (up | down | flat | sideways)+;")
@@ -548,7 +552,7 @@ def test_words_with_one_pronunciation_are_pointed_out_unless_they_count_as_one_o
     sentences: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (sentences.parent / "words.dict").write_text("up L H\ndown H L\nflat M M\nflat L H\n")
-    warning = "words share a pronunciation: flat up; recognition.language: loop cannot tell them apart"
+    warning = "1 pronunciation is shared by several words: flat up; recognition.language: loop cannot tell them apart"
     settings = ([], ["recognition.count_as.flat=up"], ["recognition.language=bigram"])
     for n, overrides in enumerate(settings):
         run(sentences, overrides, output=sentences.parent / f"h{n}", until="train", console=Console())

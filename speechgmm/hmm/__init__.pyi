@@ -1,4 +1,5 @@
 from .alignment import Alignment, Span, alignment, with_confidence, with_fit
+from .arpa import BackoffModel, backoff_network, parse_arpa
 from .bigram import Bigram, bigram_network, estimate_bigram, perplexity
 from .emissions import StateStack
 from .epsilons import break_epsilon_cycles, trim
@@ -18,6 +19,7 @@ from .training import HMMFit, Utterance, train_hmms
 __all__ = [
     "HMM",
     "Alignment",
+    "BackoffModel",
     "BestPath",
     "Bigram",
     "Decoder",
@@ -38,6 +40,7 @@ __all__ = [
     "Utterance",
     "accepted",
     "alignment",
+    "backoff_network",
     "bigram_network",
     "break_epsilon_cycles",
     "estimate_bigram",
@@ -47,6 +50,7 @@ __all__ = [
     "linear",
     "loop",
     "n_best",
+    "parse_arpa",
     "parse_grammar",
     "perplexity",
     "train_hmms",

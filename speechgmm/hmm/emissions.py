@@ -152,6 +152,27 @@ class StateStack:
         found: Any = add(self.factors, self.offsets, rows, begins, frames, weights, moments)
         return log(2) * float(found)
 
+    def expected_gaussians(self, rows: Block, states: NDArray[np.integer]) -> tuple[Floats, Floats]:
+        """The Gaussian that each frame belongs to, of those of its state (T,): the mean under their posteriors.
+
+        1 / variance and mean / variance, both (T, D), of frames as they were before `rows` scaled them.
+
+        >>> stack = StateStack.of([DiagGMM([1.0], [[mean]], [[2.0]]) for mean in (0.0, 3.0)])
+        >>> [part.ravel().round(6).tolist() for part in stack.expected_gaussians(stack.rows([[1.0], [9.0]]), [0, 1])]
+        [[0.5, 0.5], [0.0, 1.5]]
+        """
+        n_features = len(self.space.centre)
+        found = np.empty((len(rows), 2 * n_features))
+        for state in np.unique(states):
+            mine = np.equal(states, state)
+            factors = self.factors[self.offsets[state] : self.offsets[state + 1]]
+            scores = rows[mine] @ factors.T
+            shares = np.exp2(scores - scores.max(axis=1, keepdims=True)).astype(np.float64)
+            found[mine] = shares / shares.sum(axis=1, keepdims=True) @ factors[:, : 2 * n_features]
+        linear, quadratic = np.split(found / LOG2_E, 2, axis=1)
+        inverse_variances = -2 * quadratic / self.space.scale**2
+        return inverse_variances, linear / self.space.scale + self.space.centre * inverse_variances
+
     def statistics(self, moments: Floats, log_likelihood: float, n_frames: float) -> GMMStats:
         """The statistics of all M components from moments (M, P), as `add_moments` leaves them."""
         return GMMStats.of_scaled(moments, self.space.centre, self.space.scale, log_likelihood, float(n_frames))

@@ -44,8 +44,10 @@ class LabelledRecording:
 
     @property
     def stem(self) -> str:
-        """The name of the recording without folder and ending."""
-        return self.path.stem
+        """The name of the recording without folder and ending; of frames in a file of several, their own name."""
+        from speechgmm.io.given_frames import stem_of  # which knows the formats of frames
+
+        return stem_of(self.path)
 
     @property
     def first_tier(self) -> Sequence[TimedLabel]:

@@ -126,6 +126,8 @@ def _rows(file: Path, found: _Found) -> Iterator[tuple[str, Mapping[str, Any]]]:
             while line := lines.readline(_LONGEST_LINE):
                 n += 1
                 where = f"{file.name}, line {n}"
+                if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
+                    raise DataError(f"{file}, line {n}: more than {_LONGEST_LINE} bytes; expected an object of lhotse")
                 try:
                     row = strict_json(line.decode("utf-8")) if line.strip() else None
                 except ValueError as error:
@@ -185,6 +187,9 @@ def _add_supervision(
         return
     begin, whole = max(0.0, offset + start), recording.get("duration")
     end = offset + start + duration
+    if end <= begin:
+        found.problems.append(f"{where}: {name!r} ends at {end:g} s; expected an end after the recording's begin")
+        return
     is_whole = begin == 0 and _is_time(whole) and end >= whole - 1e-6
     if recording.get("channel_ids") not in (None, [0]):
         found.channels.setdefault(path, set()).add(json.dumps(row.get("channel")))

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Final
 
 from speechgmm.errors import DataError
-from speechgmm.io.label_files.reading import FileLabel, LabelList, Tier, label_text_of, seconds
+from speechgmm.io.label_files.reading import (
+    FileLabel,
+    LabelList,
+    Tier,
+    check_columns,
+    confidence_of,
+    label_text_of,
+    seconds,
+)
 from speechgmm.io.timed_labels import LabelledRecording, checked_labels
 
 COLUMNS: Final = ("file", "start", "end", "label", "tier", "confidence")
@@ -38,6 +46,7 @@ def read(path: Path) -> list[Tier]:
                 f"{path}: no column {missing[0]!r}; the columns are {', '.join(columns) or 'none'}: expected start and "
                 "end in s, label, and where they are known file, tier, speaker and confidence"
             )
+        check_columns(columns, str(path))
         for cells in reader:
             if not any(cells):
                 continue
@@ -53,7 +62,7 @@ def read(path: Path) -> list[Tier]:
 
 def _label(row: Mapping[str, str], where: str) -> FileLabel:
     start, end = (seconds(row[what], what, where) for what in ("start", "end"))
-    confidence = seconds(row["confidence"], "confidence", where) if row.get("confidence") else None
+    confidence = confidence_of(row.get("confidence", ""), where)
     recording = row.get("file") or row.get("path", "")
     return FileLabel(row.get("label", "").strip(), start, end, confidence, row.get("speaker", ""), recording)
 

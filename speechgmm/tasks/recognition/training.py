@@ -18,12 +18,10 @@ from speechgmm.engine.model_cache import ModelCache, frames_key, kept_or_trained
 from speechgmm.errors import DataError
 from speechgmm.gmm import Mapper
 from speechgmm.hmm import (
-    Bigram,
     Graph,
     HMMSpec,
     Lexicon,
     LogWeights,
-    Network,
     Recogniser,
     Units,
     Utterance,
@@ -42,10 +40,10 @@ from speechgmm.tasks.recognition.transcript_checks import (
     fitting,
     log_weights_of,
     questions_of,
-    warn_of_homophones,
     warn_of_labels,
 )
 from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
+from speechgmm.tasks.recognition.vocabulary import Language, warn_of_homophones
 
 RECOGNISER_VERSION = 2
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
@@ -56,7 +54,8 @@ PASSES_BEFORE_EM = 4
 NOT_OF_UNITS: Final[Mapping[type, tuple[str, ...]]] = {
     RecognitionSpec: (
         *("labels", "dictionary", "stress"),  # words and their units are in the key, wherever they are from
-        *("language", "grammar", "scale", "insertion_penalty", "beam", "count_as"),  # of what the units recognise
+        # Of what the units recognise:
+        *("vocabulary", "language", "grammar", "arpa", "scale", "insertion_penalty", "beam", "count_as"),
     ),
     HMMSpec: ("questions",),  # what the file says is in the key
 }
@@ -121,9 +120,11 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
         warn_of_labels(job, transcripts(job, sets[0], "train"))
         tasks = [_task(job, part) for part in sets]
         languages = [language_of(job, task.said, task.lexicon, task.labels) for task in tasks]
-        warn_of_homophones(job, languages[0][1])
+        for note in languages[0].notes:
+            job.console.say(note)
+        warn_of_homophones(job, languages[0])
         tests = [transcripts(job, part, "test") for part in sets]
-        check_references(job, [(said, language) for said, (language, _) in zip(tests, languages, strict=True)])
+        check_references(job, [(said, language.model) for said, language in zip(tests, languages, strict=True)])
         work = partial(_train_task, audio=sets[0].audio, folder=job.cache / "models")
 
         def train(missing: Sequence[_Task]) -> Iterable[Units]:
@@ -138,7 +139,7 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
         kept = kept_or_trained(job, [task.key() for task in tasks], tasks, _unpack, train)
         found = list(job.console.track(kept, len(tasks), None if len(tasks) == 1 else what))
         return [
-            TrainedRecogniser(_recogniser(job, units, *language), part.audio)
+            TrainedRecogniser(_recogniser(job, units, language), part.audio)
             for units, language, part in zip(found, languages, sets, strict=True)
         ]
 
@@ -237,17 +238,17 @@ def _utterance(task: _Task, one: Transcript, build: Callable[[Units], Graph]) ->
     return Utterance(one.id, one.piece, one.piece.n_rows, sequence, build, bounds)
 
 
-def _recogniser(job: Job, units: Units, language: Bigram | Network, lexicon: Lexicon) -> Recogniser:
+def _recogniser(job: Job, units: Units, language: Language) -> Recogniser:
     """The units with what may be said of them."""
     spec = job.experiment.config.section(RecognitionSpec)
     return Recogniser(
         units,
-        lexicon,
-        language,
+        language.lexicon,
+        language.model,
         spec.silence,
         spec.silence_probability,
         spec.scale,
         spec.insertion_penalty,
         spec.beam,
-        log_weights=log_weights_of(lexicon, dictionary_of(job)),
+        log_weights=log_weights_of(language.lexicon, dictionary_of(job)),
     )
