@@ -40,6 +40,7 @@ from speechgmm.errors import DataError, ModelFileError
 from speechgmm.features import FeatureSpec, Normalisation
 from speechgmm.features.augment import Copy
 from speechgmm.features.transforms import LinearTransform
+from speechgmm.features.transforms import TransformSpec
 from speechgmm.gmm import BayesianGMM, DiagGMM, ModelSpec
 from speechgmm.hmm import HMMSpec, RecognitionSpec
 from speechgmm.io.container import packed
@@ -179,7 +180,7 @@ def test_every_setting_of_segment_models_is_in_their_key(piece: Piece) -> None:
 def test_every_setting_of_units_is_in_their_key(piece: Piece) -> None:
     said = Transcript("1", piece, ("up",), ((0.0, 3.0),), "anna")
     spec = RecognitionSpec(start="segments")
-    task = UnitsTask((said,), {"up": (("L",),)}, {"up": (0.0,)}, ("L",), HMMSpec(), spec)
+    task = UnitsTask((said,), {"up": (("L",),)}, {"up": (0.0,)}, ("L",), HMMSpec(), spec, TransformSpec(), None)
     assert unseen(task.key(), changes(task.spec), lambda spec: replace(task, spec=spec).key()) == {"questions"}
     of_recognition = unseen(task.key(), changes(spec), lambda spec: replace(task, recognition=spec).key())
     assert of_recognition == set(NOT_OF_UNITS[RecognitionSpec])

@@ -65,6 +65,11 @@ def spoken(words: list[str], seed: int, pause: float = 0.12) -> tuple[np.ndarray
 @pytest.fixture
 def sentences(tmp_path: Path) -> Path:
     """A manifest of strings of two or three words by three speakers, a dictionary, and a configuration."""
+    return made_sentences(tmp_path)
+
+
+def made_sentences(tmp_path: Path) -> Path:
+    """What `sentences` gives, in a folder."""
     rng = np.random.default_rng(0)
     rows = ["path\ttext\tspeaker\tsplit"]
     for n in range(18):
@@ -315,7 +320,8 @@ def test_messy_transcripts_are_named_and_left_out_if_asked(sentences: Path, caps
             r"scoring\.priors is for task: classification; .* task: recognition, whose own sections are hmm",
         ),
         (["features.vad=energy"], "recognition takes whole recordings"),
-        (["features.transform.kind=lda"], r"features\.transform\.kind is for task: "),
+        (["features.transform.kind=lda"], r"features\.transform\.kind: lda alone makes recognition worse"),
+        (["features.transform.kind=pca"], r"features\.transform\.kind: pca is not there"),
         (["recognition.language=grammar"], "a grammar needs both"),
         (["recognition.grammar=g"], "a grammar needs both"),
         (["recognition.arpa=words.lm"], "a language model needs both"),

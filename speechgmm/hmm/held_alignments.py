@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial, reduce
 from itertools import pairwise
 from operator import add
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +31,9 @@ from speechgmm.hmm.training import Utterance, global_prior, parcels
 from speechgmm.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
+
+UPDATES: Final = 4
+"""Of the mixtures on one alignment."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -216,23 +220,24 @@ def train_held(
     alignments: Alignments,
     spec: HMMSpec,
     *,
-    n_updates: int = 4,
+    n_updates: int = UPDATES,
+    graphs: KeptGraphs | None = None,
 ) -> tuple[Units, HeldFit]:
     """Grow mixtures (E,) to the sizes that ``spec`` asks for, on alignments that are made anew at each level.
 
     Levels are those of `sizes_by_level` from the largest mixture's size on. At each come splits, ``n_updates`` updates
     and an alignment; after the last level's as many updates again. Returns units with the transitions of the last
-    alignment and the mixtures of their states (which share what ``held.tie`` says), and the last fit. Raises as the
-    methods of ``held``.
+    alignment, drawn to those of ``units``, and the mixtures of their states (which share what ``held.tie`` says), and
+    the last fit. Raises as the methods of ``held``.
     """
-    graphs, topology = KeptGraphs(), units
+    kept, topology = KeptGraphs() if graphs is None else graphs, units
     fit = held.update(alignments, mixtures, n_updates=1)
     largest = max(model.n_components for model in mixtures)
     for sizes in sizes_by_level(spec, held.frames_of(alignments, len(mixtures)), largest):
         models = grown_mixtures(fit.mixtures, fit.counts, sizes, spec.frames_per_component)
         fit = held.update(alignments, models, n_updates=n_updates)
         units = with_transitions(units, topology, alignments, held.prior)
-        alignments = held.align(units, fit.mixtures, beam=spec.beam, graphs=graphs)
+        alignments = held.align(units, fit.mixtures, beam=spec.beam, graphs=kept)
     fit = held.update(alignments, fit.mixtures, n_updates=n_updates)
     units = with_transitions(units, topology, alignments, held.prior)
     return with_mixtures(units, fit.mixtures, held.tie), fit

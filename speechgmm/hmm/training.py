@@ -108,10 +108,7 @@ def train_hmms(
     if not utterances:
         raise DataError("no utterances to train on; expected at least one")
     prior, everywhere, source = global_prior(utterances, spec, map)
-    plain = Units(
-        tuple(topology),
-        tuple(HMM((everywhere,) * len(np.asarray(rows)), np.asarray(rows)) for rows in topology.values()),
-    )
+    plain = plain_units(topology, everywhere)
     space = Space(everywhere.means[0], np.sqrt(everywhere.variances[0]))
     tasks = parcels(utterances)
     if start is None:
@@ -138,6 +135,13 @@ def train_hmms(
                 break
         trace.append(tuple(values))
     return HMMFit(units, tuple(trace), len(source))
+
+
+def plain_units(topology: Mapping[str, ArrayLike], model: DiagGMM) -> Units:
+    """Units of these transitions (S, S+1), all of whose states have the same mixture."""
+    return Units(
+        tuple(topology), tuple(HMM((model,) * len(np.asarray(rows)), np.asarray(rows)) for rows in topology.values())
+    )
 
 
 def grown(units: Units, counts: Floats, n_components: int, frames_per_component: float) -> Units:

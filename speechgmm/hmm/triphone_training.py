@@ -4,16 +4,17 @@ Owns the order of these steps, and the same alignment in terms of tied states. T
 every word of any dictionary has its own. Refuses to read questions from files.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from operator import add
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from speechgmm.errors import DataError, ShapeError
+from speechgmm.features.transforms import LinearTransform
 from speechgmm.gmm.frames import Mapper
 from speechgmm.hmm.context_statistics import Contexts, ContextStats, contexts_of
 from speechgmm.hmm.decision_tree import grow_trees
@@ -24,7 +25,8 @@ from speechgmm.hmm.passes import viterbi
 from speechgmm.hmm.phonetic_questions import clustered_questions, given_questions
 from speechgmm.hmm.spec import HMMSpec
 from speechgmm.hmm.tied_states import TiedStates
-from speechgmm.hmm.training import Utterance, parcels
+from speechgmm.hmm.training import Utterance, parcels, plain_units
+from speechgmm.hmm.transform_training import N_PASSES_TRANSFORM, TransformFit
 from speechgmm.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
@@ -77,39 +79,46 @@ class TiedFit:
 def train_triphones(
     utterances: Sequence[Utterance],
     start: Units,
-    topology: Mapping[str, ArrayLike],
     spec: HMMSpec,
     *,
     silence: str | None = None,
     questions: Sequence[Sequence[str]] | None = None,
+    transform: Callable[[Sequence[Utterance], Alignments, int], TransformFit] | None = None,
     map: Mapper = map,
-) -> Units:
+) -> tuple[Units, LinearTransform | None]:
     """Tied triphones of units, trained on held alignments to the Gaussians that ``spec`` asks for.
 
     ``start`` are untied units of few Gaussians. They grow to ``spec.n_components``, align the utterances, and
-    `tie_states` makes triphones of them, which grow in their turn. ``topology`` has the transitions (S, S+1) that those
-    of every unit are drawn to; they are the same in every context. Arguments and errors otherwise as `tie_states`.
+    `tie_states` makes triphones of them. ``transform`` (`train_transform` with all but its first three arguments) is
+    learnt from the tied states as classes; the trees stay. Then the triphones grow in their turn. Their transitions are
+    the same in every context. Arguments and errors otherwise as `tie_states` and `train_transform`.
     """
     held = HeldTraining.of(utterances, spec, map=map)
-    plain = start.with_parameters(start.emissions, [np.asarray(topology[label]) for label in start.labels])
     alone = replace(spec, context="none", tied_states=None, questions=None, total_components=None)
+    plain = plain_units(spec.topology(start.labels, silence), held.everywhere)
     units, _ = train_held(held, plain, start.emissions, held.align(start, beam=spec.beam), alone)
     tied = tie_states(held, units, spec, silence=silence, questions=questions)
-    first = tied.units.with_parameters(tied.units.emissions, [hmm.transitions for hmm in plain.hmms])
-    units, _ = train_held(held, first, first.emissions, tied.alignments, spec)
-    return units
+    mixtures, found = tied.units.emissions, None
+    if transform is not None:
+        fit = transform(utterances, tied.alignments, len(mixtures))
+        held, found = HeldTraining.of(fit.utterances, spec, map=map), fit.transform
+        mixtures = held.gaussians(tied.alignments, len(mixtures))
+    first = tied.units.with_parameters(mixtures, [hmm.transitions for hmm in plain.hmms])
+    units, _ = train_held(held, first, mixtures, tied.alignments, spec)
+    return units, found
 
 
 def n_passes_triphones(spec: HMMSpec) -> int:
     """How often `train_triphones` passes over the utterances, at most.
 
     >>> n_passes_triphones(HMMSpec(n_components=4, context="triphone"))
-    36
+    76
     """
     moments, updates = 3, 4  # finite values, means and variances; updates on one alignment
     most = spec.n_components if spec.total_components is None else spec.total_components
     alone, tied = ((size - 1).bit_length() for size in (spec.n_components, most))
-    return moments + 1 + sum(1 + (updates + 1) * max(1, levels) + updates for levels in (alone, tied)) + 2
+    held = sum(1 + (updates + 1) * max(1, levels) + updates for levels in (alone, tied))
+    return moments + 1 + held + 2 + N_PASSES_TRANSFORM + moments + 1
 
 
 @one_blas_thread()

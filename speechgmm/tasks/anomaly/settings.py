@@ -36,10 +36,10 @@ def check(config: Config) -> None:
                 f"anomaly, stream {stream.name!r}: whole recordings are looked at; set kind mfcc or lfcc, vad: none, "
                 "and cmvn by recording or globally (features)"
             )
-        if features.transform.kind == "lda":
+        if features.transform.kind in ("lda", "mllt"):
             raise ConfigError(
-                f"anomaly, stream {stream.name!r}: features.transform.kind: lda learns from classes, of which there "
-                "are none; take pca"
+                f"anomaly, stream {stream.name!r}: features.transform.kind: {features.transform.kind} learns from "
+                "classes, of which there are none; take pca"
             )
 
 

@@ -13,16 +13,24 @@ def check(config: Config) -> None:
             "recognition takes whole recordings: kind mfcc or lfcc and vad: none (features); for pauses there is "
             "recognition.silence"
         )
+    transform = config.features.transform
+    if transform.kind == "lda" and not transform.mllt:
+        raise ConfigError(
+            "features.transform.kind: lda alone makes recognition worse: it leaves the dimensions of each state "
+            "correlated, and their covariances are diagonal; set features.transform.mllt: true as well"
+        )
+    if transform.kind == "pca":
+        raise ConfigError("features.transform.kind: pca is not there for recognition; take lda with mllt, or mllt")
     hmm, recognition = config.section(HMMSpec), config.section(RecognitionSpec)
     if hmm.context == "triphone" and recognition.dictionary is None:
         raise ConfigError(
             "hmm.context: triphone is of phones in words, and there is no recognition.dictionary: every label is a "
             "unit, whose neighbours are those of another word; give a dictionary, or leave context: none"
         )
-    if hmm.total_components is not None and hmm.context == "none":
+    if hmm.total_components is not None and hmm.context == "none" and transform.kind == "none":
         raise ConfigError(
-            f"hmm.total_components is {hmm.total_components} and hmm.context is none; states share a number of "
-            "Gaussians with context: triphone: set it, or give hmm.n_components"
+            f"hmm.total_components is {hmm.total_components}, and states share a number of Gaussians with hmm.context: "
+            "triphone or a features.transform alone; set one of them, or give hmm.n_components"
         )
 
 
@@ -31,5 +39,6 @@ SETTINGS = TaskSettings(
         Section("hmm", HMMSpec, "recognition: the hidden Markov model of every unit; takes the place of model"),
         Section("recognition", RecognitionSpec, "recognition: transcripts, pronunciations, language"),
     ),
+    reads=("features.transform",),
     check=check,
 )

@@ -16,6 +16,8 @@ from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.model_cache import ModelCache, frames_key, kept_or_trained, model_key
 from speechgmm.errors import DataError
+from speechgmm.features import front_end
+from speechgmm.features.transforms import LinearTransform, TransformSpec
 from speechgmm.gmm import Mapper
 from speechgmm.hmm import (
     Graph,
@@ -25,12 +27,12 @@ from speechgmm.hmm import (
     Recogniser,
     Units,
     Utterance,
-    left_to_right,
     linear,
     train_hmms,
     word_choice,
 )
 from speechgmm.hmm.recognition_spec import RecognitionSpec
+from speechgmm.hmm.transform_training import n_passes_transformed, train_transform, train_transformed
 from speechgmm.hmm.triphone_training import n_passes_triphones, train_triphones
 from speechgmm.logger import LOGGER
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser, serialise_recogniser
@@ -62,7 +64,7 @@ NOT_OF_UNITS: Final[Mapping[type, tuple[str, ...]]] = {
 """Settings of recognition that do not change the units."""
 
 FIRST_COMPONENTS: Final = 2
-"""Gaussians of a state of the units that triphones start from, at most."""
+"""Gaussians of a state of the units that a transform or triphones start from, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ class _Task:
     labels: tuple[str, ...]  # of the units
     spec: HMMSpec
     recognition: RecognitionSpec
-    questions: tuple[tuple[str, ...], ...] | None = None  # of triphones, from a file
+    transform: TransformSpec
+    questions: tuple[tuple[str, ...], ...] | None  # of triphones, from a file
 
     @property
     def silence(self) -> str | None:
@@ -95,6 +98,11 @@ class _Task:
         """Whether training starts from the times of the labels."""
         return self.recognition.start == "segments"
 
+    @property
+    def starts_from_first(self) -> bool:
+        """Whether units of few Gaussians are trained before these, see `_first`."""
+        return self.spec.context != "none" or self.transform.kind != "none"
+
     def key(self) -> str:
         """A hash of all that decides the units; see `model_key`."""
         frames = frames_key(one.piece for one in self.said)
@@ -102,7 +110,7 @@ class _Task:
         data = [frames, said, self.labels, sorted(self.lexicon.items()), sorted(self.log_weights.items())]
         if self.questions is not None:
             data.append(self.questions)
-        specs = (self.spec, self.recognition)
+        specs = (self.spec, self.recognition, self.transform)
         return model_key("units", RECOGNISER_VERSION, *specs, without=NOT_OF_UNITS, data=data)
 
 
@@ -125,9 +133,10 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
         warn_of_homophones(job, languages[0])
         tests = [transcripts(job, part, "test") for part in sets]
         check_references(job, [(said, language.model) for said, language in zip(tests, languages, strict=True)])
-        work = partial(_train_task, audio=sets[0].audio, folder=job.cache / "models")
+        memory = 0 if job.cluster is not None else job.memory // (1 if len(tasks) == 1 else job.n_jobs)
+        work = partial(_train_task, audio=sets[0].audio, folder=job.cache / "models", memory=memory)
 
-        def train(missing: Sequence[_Task]) -> Iterable[Units]:
+        def train(missing: Sequence[_Task]) -> Iterable[_Trained]:
             if len(tasks) == 1:
                 n_passes = _n_passes(tasks[0])
                 what = "training HMMs: passes over the utterances"
@@ -139,8 +148,8 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
         kept = kept_or_trained(job, [task.key() for task in tasks], tasks, _unpack, train)
         found = list(job.console.track(kept, len(tasks), None if len(tasks) == 1 else what))
         return [
-            TrainedRecogniser(_recogniser(job, units, language), part.audio)
-            for units, language, part in zip(found, languages, sets, strict=True)
+            TrainedRecogniser(_recogniser(job, units, language), replace(part.audio, transform=transform))
+            for (units, transform), language, part in zip(found, languages, sets, strict=True)
         ]
 
 
@@ -162,23 +171,24 @@ def _task(job: Job, features: Features) -> _Task:
         labels,
         config.section(HMMSpec),
         spec,
+        config.features.transform,
         questions_of(job),
     )
 
 
-def _n_states(task: _Task, unit: str) -> int:
-    return task.spec.silence_states if unit == task.silence else task.spec.n_states
+_Trained = tuple[Units, LinearTransform | None]
 
 
 def _n_passes(task: _Task) -> int:
-    """Passes over the utterances, at most."""
-    if task.spec.context == "none":
+    """Passes over the utterances at most, for the bar."""
+    if not task.starts_from_first:
         return PASSES_BEFORE_EM + task.spec.iterations * len(task.spec.levels)
-    return _n_passes(_first(task)) + n_passes_triphones(task.spec)
+    passes = n_passes_transformed if task.spec.context == "none" else n_passes_triphones
+    return _n_passes(_first(task)) + passes(task.spec)
 
 
 def _first(task: _Task) -> _Task:
-    """Units of few Gaussians that sound alike in every context, from which triphones start."""
+    """The units of few Gaussians and without contexts that a transform or triphones start from."""
     spec = replace(
         task.spec,
         n_components=min(FIRST_COMPONENTS, task.spec.n_components),
@@ -187,34 +197,54 @@ def _first(task: _Task) -> _Task:
         questions=None,
         total_components=None,
     )
-    return replace(task, spec=spec, questions=None)
+    return replace(task, spec=spec, transform=TransformSpec(), questions=None)
 
 
-def _train_task(task: _Task, *, audio: AudioInput, folder: Path, map: Mapper = map) -> Units:
-    """Train on one set, and keep the units in the cache."""
-    topology = {
-        unit: left_to_right(_n_states(task, unit), self_loop=task.spec.self_loop, skips=task.spec.skips)
-        for unit in task.labels
-    }
+def _train_task(task: _Task, *, audio: AudioInput, folder: Path, memory: int, map: Mapper = map) -> _Trained:
+    """Train on one set, and keep the units in the cache with the transform of their frames."""
     graphs = {one.words: _graph(task, one.words) for one in task.said}  # what is said alike is laid out once
     said = [_utterance(task, one, graphs[one.words]) for one in task.said]
-    if task.spec.context == "none":
+    topology = task.spec.topology(task.labels, task.silence)
+    transform = None
+    if not task.starts_from_first:
         units = train_hmms(said, topology, task.spec, map=map).units
     else:
         first = _first(task)
-        start = ModelCache(folder).read(first.key(), _unpack) or _train_task(first, audio=audio, folder=folder, map=map)
-        units = train_triphones(
-            said, start, topology, task.spec, silence=task.silence, questions=task.questions, map=map
-        )
+        kept = ModelCache(folder).read(first.key(), _unpack)
+        start, _ = kept or _train_task(first, audio=audio, folder=folder, memory=memory, map=map)
+        n_static = front_end(audio.features, audio.sample_rate).n_static
+        if task.spec.context == "triphone":
+            units, transform = _train_triphones(task, said, start, n_static, memory, map)
+        else:
+            units, transform = train_transformed(
+                said, start, topology, task.transform, task.spec, n_static=n_static, memory=memory, map=map
+            )
     LOGGER.debug("trained %d HMMs on %d utterances", len(topology), len(said))
     # The container of a recogniser, whose language nobody reads here.
-    kept = RecogniserFile(Recogniser(units, task.lexicon, word_choice(task.lexicon)), audio, "")
-    ModelCache(folder).write(task.key(), serialise_recogniser(kept))
-    return units
+    recogniser = Recogniser(units, task.lexicon, word_choice(task.lexicon))
+    features = replace(audio.features, transform=task.transform)
+    content = RecogniserFile(recogniser, replace(audio, features=features, transform=transform), "")
+    ModelCache(folder).write(task.key(), serialise_recogniser(content))
+    return units, transform
 
 
-def _unpack(path: Path, data: bytes) -> Units:
-    return read_recogniser(path, data).recogniser.units
+def _train_triphones(
+    task: _Task, said: Sequence[Utterance], start: Units, n_static: int, memory: int, map: Mapper
+) -> _Trained:
+    """Tied triphones, after a transform where one is asked for."""
+    transform = None
+    if task.transform.kind != "none":
+        transform = partial(
+            train_transform, how=task.transform, spec=task.spec, n_static=n_static, memory=memory, map=map
+        )
+    return train_triphones(
+        said, start, task.spec, silence=task.silence, questions=task.questions, transform=transform, map=map
+    )
+
+
+def _unpack(path: Path, data: bytes) -> _Trained:
+    found = read_recogniser(path, data)
+    return found.recogniser.units, found.audio.transform
 
 
 def _graph(task: _Task, words: tuple[str, ...]) -> Callable[[Units], Graph]:
