@@ -39,8 +39,7 @@ from speechgmm.engine.sweeps import grid_points, sweep
 from speechgmm.errors import DataError, ModelFileError
 from speechgmm.features import FeatureSpec, Normalisation
 from speechgmm.features.augment import Copy
-from speechgmm.features.transforms import LinearTransform
-from speechgmm.features.transforms import TransformSpec
+from speechgmm.features.transforms import LinearTransform, TransformSpec
 from speechgmm.gmm import BayesianGMM, DiagGMM, ModelSpec
 from speechgmm.hmm import HMMSpec, RecognitionSpec
 from speechgmm.io.container import packed

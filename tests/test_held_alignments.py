@@ -13,15 +13,17 @@ from speechgmm.errors import ConfigError, DataError, ShapeError
 from speechgmm.gmm import DiagGMM
 from speechgmm.hmm import HMMSpec, StateStack, Utterance, left_to_right, linear, train_hmms, viterbi
 from speechgmm.hmm.component_counts import grown_mixtures, shared_components
-from speechgmm.hmm.held_alignments import Alignments, HeldTraining, train_held, with_mixtures
+from speechgmm.hmm.held_alignments import Alignments, HeldTraining, train_held
+from speechgmm.hmm.hmm import tied_units
+from speechgmm.hmm.tied_states import DecisionTree, Leaf, TiedStates
 
 TOPOLOGY = {"a": left_to_right(2, self_loop=0.6), "b": left_to_right(3, self_loop=0.6), "sil": left_to_right(1)}
 PLACES = {"a": (0, 1), "b": (2, 3, 4), "sil": (5,)}
-TIE = np.array([0, 1, 2, 1, 3, 4])  # the second state of a, and that of b, have one mixture
+TIE = np.array([0, 1, 2, 1, 3, 4], np.int32)  # the second state of a, and that of b, have one mixture
 
 
 def drawn(n_utterances=12, spread=0.8, tied=False):
-    """Utterances of two units between silences, and the state of every frame."""
+    """Utterances of two units between silences, and the state of every frame, or its mixture."""
     rng = np.random.default_rng(0)
     places = 3 * np.random.default_rng(99).normal(size=(6, 2))
     places = places[[0, 1, 2, 1, 4, 5]] if tied else places
@@ -35,7 +37,7 @@ def drawn(n_utterances=12, spread=0.8, tied=False):
         frames = places[numbers] + sides + spread * rng.normal(size=(len(numbers), 2))
         build = partial(linear, words=words, silence="sil")
         utterances.append(Utterance(f"u{n}", frames, len(frames), sequence, build))
-        states.append(numbers.astype(np.int32))
+        states.append(TIE[numbers] if tied else numbers.astype(np.int32))
     return utterances, Alignments(tuple(states), np.zeros(2 * 3 + 3 * 4 + 2), 0.0)
 
 
@@ -43,12 +45,12 @@ def spec(**settings):
     return HMMSpec(**{"frames_per_component": 3, "tol": 0, "iterations": 2, **settings})
 
 
-@pytest.mark.parametrize("tie", [None, TIE])
+@pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("variance_prior", [0, 10])
-def test_no_update_on_held_alignments_lowers_the_objective(tie, variance_prior):
-    utterances, states = drawn(tied=tie is not None)
-    held = HeldTraining.of(utterances, spec(variance_prior=variance_prior), tie=tie, precision="float64")
-    models = held.gaussians(states, 6 if tie is None else 5)
+def test_no_update_on_held_alignments_lowers_the_objective(tied, variance_prior):
+    utterances, states = drawn(tied=tied)
+    held = HeldTraining.of(utterances, spec(variance_prior=variance_prior), precision="float64")
+    models = held.gaussians(states, 5 if tied else 6)
     counts = held.statistics(states, models).counts
     fit = held.update(states, grown_mixtures(models, counts, np.full(len(models), 2), 3), n_updates=8)
     assert fit.least_step() > -1e-10
@@ -56,21 +58,21 @@ def test_no_update_on_held_alignments_lowers_the_objective(tie, variance_prior):
 
 
 def test_statistics_are_those_of_every_frame_under_the_mixture_of_its_state():
-    utterances, states = drawn(3)
-    held = HeldTraining.of(utterances, spec(), tie=TIE, precision="float64")
+    utterances, states = drawn(3, tied=True)
+    held = HeldTraining.of(utterances, spec(), precision="float64")
     models = [DiagGMM([0.4, 0.6], [[m, 0.0], [0.0, m]], [[1.0, 2.0], [3.0, 1.0]]) for m in range(5)]
     found = held.statistics(states, models).about(0)
     counts, sums, squares, total = np.zeros(10), np.zeros((10, 2)), np.zeros((10, 2)), 0.0
     for utterance, numbers in zip(utterances, states.states, strict=True):
         for frame, state in zip(utterance.frames, numbers, strict=True):
-            model = models[TIE[state]]
+            model = models[state]
             norms = np.sqrt(np.prod(2 * np.pi * model.variances, axis=1))
             joint = model.weights / norms * np.exp(-0.5 * ((frame - model.means) ** 2 / model.variances).sum(axis=1))
             total += np.log(joint.sum())
             for k, share in enumerate(joint / joint.sum()):
-                counts[2 * TIE[state] + k] += share
-                sums[2 * TIE[state] + k] += share * frame
-                squares[2 * TIE[state] + k] += share * frame**2
+                counts[2 * state + k] += share
+                sums[2 * state + k] += share * frame
+                squares[2 * state + k] += share * frame**2
     for ours, theirs in ((found.counts, counts), (found.sums, sums), (found.squares, squares)):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
     assert found.log_likelihood == pytest.approx(total)
@@ -104,16 +106,17 @@ def test_who_maps_changes_no_byte_of_alignments_and_mixtures(monkeypatch):
         assert trained(pool.map) == trained(map)
 
 
-@pytest.mark.parametrize("tie", [None, TIE])
-def test_an_alignment_is_the_best_path_of_every_utterance(tie):
-    utterances, _ = drawn(4, tied=tie is not None)
+@pytest.mark.parametrize("tied", [False, True])
+def test_an_alignment_is_the_best_path_of_every_utterance(tied):
+    utterances, _ = drawn(4, tied=tied)
     start = train_hmms(utterances, TOPOLOGY, spec(n_components=1)).units
-    mixtures = start.emissions[: 6 if tie is None else 5]
-    found = HeldTraining.of(utterances, spec(), tie=tie, precision="float64").align(start, mixtures)
-    shared = with_mixtures(start, mixtures, tie)
-    stack, transitions, score = StateStack.of(shared.emissions, precision="float64"), 0.0, 0.0
+    if tied:
+        trees = tuple(DecisionTree((Leaf(int(number)),)) for number in TIE)
+        start = tied_units(start.labels, [h.transitions for h in start.hmms], TiedStates(start.emissions[:5], trees))
+    found = HeldTraining.of(utterances, spec(), precision="float64").align(start)
+    stack, transitions, score = StateStack.of(start.emissions, precision="float64"), 0.0, 0.0
     for utterance, states in zip(utterances, found.states, strict=True):
-        graph = utterance.build(shared)
+        graph = utterance.build(start)
         path = viterbi(graph, stack.log_likelihoods(stack.rows(utterance.frames)))
         assert states.tolist() == graph.states[path.nodes].tolist()
         transitions, score = transitions + path.transition_counts(graph), score + path.score
@@ -134,7 +137,7 @@ def test_training_on_held_alignments_finds_the_states_and_other_frames_may_take_
     turned = [replace(u, frames=u.frames @ rotation.T + 7) for u in utterances]
     other = HeldTraining.of(turned, spec(variance_prior=0))
     models = other.gaussians(held.align(units), 6)
-    again = other.align(with_mixtures(units, models))
+    again = other.align(units, models)
     assert np.mean([np.mean(a == b) for a, b in zip(again.states, truth.states, strict=True)]) > 0.95
 
 
@@ -145,7 +148,7 @@ def test_alignments_of_other_utterances_are_refused_and_a_short_utterance_is_nam
         held.gaussians(Alignments(states.states[:2], states.transitions, 0.0), 6)
     with pytest.raises(ShapeError, match="no mixture among 5"):
         held.gaussians(states, 5)
-    start = with_mixtures(train_hmms(utterances, TOPOLOGY, spec(n_components=1)).units, held.gaussians(states, 6))
+    start = train_hmms(utterances, TOPOLOGY, spec(n_components=1)).units
     short = [replace(utterances[0], frames=utterances[0].frames[:2], n_frames=2), *utterances[1:]]
     with pytest.raises(DataError, match=r"'u0'.*too short"):
         replace(held, utterances=tuple(short)).align(start)

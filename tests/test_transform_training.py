@@ -10,7 +10,7 @@ import pytest
 from speechgmm.errors import ConfigError, ShapeError
 from speechgmm.features.transforms import TransformSpec, class_moments, lda, splice
 from speechgmm.hmm import HMMSpec, Utterance, left_to_right, linear
-from speechgmm.hmm.held_alignments import Alignments, HeldTraining, with_mixtures
+from speechgmm.hmm.held_alignments import Alignments, HeldTraining
 from speechgmm.hmm.training import plain_units
 from speechgmm.hmm.transform_training import (
     TransformedFrames,
@@ -107,7 +107,7 @@ def test_units_after_a_transform_align_mixed_frames_and_pass_over_them_no_more_o
     utterances, truth = drawn()
     only = [replace(one, frames=one.frames[:, :3]) for one in utterances]
     held, spec = HeldTraining.of(only, SPEC), replace(SPEC, n_components=1)
-    start = with_mixtures(plain_units(TOPOLOGY, held.everywhere), held.gaussians(truth, 5))
+    start = plain_units(TOPOLOGY, held.everywhere).with_parameters(held.gaussians(truth, 5))
     calls = []
 
     def counting(*arguments):

@@ -1,7 +1,8 @@
 """Training on held alignments: each frame belongs to one state, which is kept over several updates of the mixtures.
 
 An update then sees no graph: it is EM of each state's mixture on the state's own frames. Owns the alignments as numbers
-of states, and the updates; states may share mixtures (``tie``). Refuses to choose features, and to read anything.
+of states, and the updates. States of tied units (`Units.tied`) share mixtures: they are numbered by these. Refuses to
+choose features, and to read anything.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from operator import add
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from speechgmm.errors import DataError, FitError, ShapeError
 from speechgmm.gmm.frames import Mapper
@@ -80,7 +81,7 @@ class HeldTraining:
     """Utterances with the prior of their mixtures: what does not change while mixtures are trained on alignments.
 
     The frames need not be those that were aligned, but there must be as many: those of another transform will do.
-    ``tie`` (S,) says which of E mixtures each state has; None: each its own. Work goes through ``map``, which must keep
+    Work goes through ``map``, which must keep
     order; tasks are cut by the data alone, so that no number of workers changes a byte.
 
     >>> from speechgmm.hmm import left_to_right, linear
@@ -97,7 +98,6 @@ class HeldTraining:
     prior: HMMPrior
     everywhere: DiagGMM  # one Gaussian of all frames
     space: Space
-    tie: Numbers | None = None
     precision: Precision | None = None
     map: Mapper = map
 
@@ -107,15 +107,13 @@ class HeldTraining:
         utterances: Sequence[Utterance],
         spec: HMMSpec,
         *,
-        tie: ArrayLike | None = None,
         precision: Precision | None = None,
         map: Mapper = map,
     ) -> "HeldTraining":
         """The prior of ``spec`` about the moments of all frames. Raises as `train_hmms`."""
         prior, everywhere, _ = global_prior(utterances, spec, map)
         space = Space(everywhere.means[0], np.sqrt(everywhere.variances[0]))
-        numbers = None if tie is None else np.asarray(tie, dtype=np.int32)
-        return cls(tuple(utterances), prior, everywhere, space, numbers, precision, map)
+        return cls(tuple(utterances), prior, everywhere, space, precision, map)
 
     @one_blas_thread()
     def align(
@@ -128,15 +126,14 @@ class HeldTraining:
     ) -> Alignments:
         """The best path of every utterance under the topology and transitions of ``units``.
 
-        ``mixtures`` (E,) are the states', by ``tie``; None: those of the units. ``graphs`` keeps graphs for the next
-        alignment.
+        ``mixtures`` (E,) are the states'; None: those of the units. ``graphs`` keeps graphs for the next alignment.
 
         Raises:
             DataError: An utterance too short for its units, or that no path explains; it is named.
         """
         stack = self._stack(units.emissions if mixtures is None else mixtures)
         kept = KeptGraphs() if graphs is None else graphs
-        work = partial(_align_parcel, units=units, stack=stack, tie=self.tie, beam=beam, graphs=kept)
+        work = partial(_align_parcel, units=units, stack=stack, beam=beam, graphs=kept)
         total: Alignments = reduce(add, self.map(work, parcels(self.utterances)))
         return total
 
@@ -172,9 +169,7 @@ class HeldTraining:
 
     def frames_of(self, alignments: Alignments, n_mixtures: int) -> Floats:
         """(E,) how many frames the states of each mixture have."""
-        states = np.concatenate(alignments.states)
-        numbers = states if self.tie is None else self.tie[states]
-        return np.bincount(numbers, minlength=n_mixtures).astype(np.float64)
+        return np.bincount(np.concatenate(alignments.states), minlength=n_mixtures).astype(np.float64)
 
     def _updated(self, models: Sequence[DiagGMM], stats: GMMStats) -> tuple[DiagGMM, ...]:
         found = []
@@ -200,7 +195,7 @@ class HeldTraining:
                 f"alignments of {len(lengths)} utterances with {sum(lengths)} frames for {len(self.utterances)} with "
                 f"{sum(utterance.n_frames for utterance in self.utterances)}; expected a state for every frame of each"
             )
-        numbers = [states if self.tie is None else self.tie[states] for states in alignments.states]
+        numbers = alignments.states
         if min(map(np.min, numbers)) < 0 or max(map(np.max, numbers)) >= n_mixtures:
             raise ShapeError(f"a frame whose state has no mixture among {n_mixtures}; expected the states aligned to")
         found, first = [], 0
@@ -227,8 +222,8 @@ def train_held(
 
     Levels are those of `sizes_by_level` from the largest mixture's size on. At each come splits, ``n_updates`` updates
     and an alignment; after the last level's as many updates again. Returns units with the transitions of the last
-    alignment, drawn to those of ``units``, and the mixtures of their states (which share what ``held.tie`` says), and
-    the last fit. Raises as the methods of ``held``.
+    alignment, drawn to those of ``units``, and the mixtures of their states, and the last fit. Raises as the methods of
+    ``held``.
     """
     kept, topology = KeptGraphs() if graphs is None else graphs, units
     fit = held.update(alignments, mixtures, n_updates=1)
@@ -240,7 +235,7 @@ def train_held(
         alignments = held.align(units, fit.mixtures, beam=spec.beam, graphs=kept)
     fit = held.update(alignments, fit.mixtures, n_updates=n_updates)
     units = with_transitions(units, topology, alignments, held.prior)
-    return with_mixtures(units, fit.mixtures, held.tie), fit
+    return units.with_parameters(fit.mixtures), fit
 
 
 def with_transitions(units: Units, topology: Units, alignments: Alignments, prior: HMMPrior) -> Units:
@@ -253,24 +248,11 @@ def with_transitions(units: Units, topology: Units, alignments: Alignments, prio
     return units.with_parameters(units.emissions, transitions)
 
 
-def with_mixtures(units: Units, mixtures: Sequence[DiagGMM], tie: ArrayLike | None = None) -> Units:
-    """The units with other mixtures (E,) in their states, numbered through; ``tie`` (S,): which one each state has.
-
-    >>> from speechgmm.hmm import left_to_right
-    >>> model, other = DiagGMM([1.0], [[0.0]], [[1.0]]), DiagGMM([1.0], [[5.0]], [[1.0]])
-    >>> units = Units(("a",), (HMM((model, model), left_to_right(2)),))
-    >>> [model.means.item() for model in with_mixtures(units, [model, other], [1, 1]).emissions]
-    [5.0, 5.0]
-    """
-    return units.with_parameters(mixtures if tie is None else [mixtures[number] for number in np.asarray(tie)])
-
-
 def _align_parcel(
     utterances: Sequence[Utterance],
     *,
     units: Units,
     stack: StateStack,
-    tie: Numbers | None,
     beam: float,
     graphs: KeptGraphs,
 ) -> Alignments:
@@ -278,10 +260,9 @@ def _align_parcel(
     found, transitions, score = [], np.zeros(len(units.log_transitions)), 0.0
     for utterance in utterances:
         graph = graphs.under(units, utterance.build)
-        used = graph.states if tie is None else tie[graph.states]
-        emissions = stack.log_likelihoods(stack.rows(utterance.load()), np.unique(used))
+        emissions = stack.log_likelihoods(stack.rows(utterance.load()), np.unique(graph.states))
         try:
-            path = viterbi(graph, emissions if tie is None else emissions[:, tie], beam=beam)
+            path = viterbi(graph, emissions, beam=beam)
         except (DataError, ShapeError) as error:
             raise type(error)(f"utterance {utterance.name!r}: {error}") from error
         found.append(graph.states[path.nodes])

@@ -19,7 +19,7 @@ from speechgmm.gmm.frames import Mapper
 from speechgmm.hmm.context_statistics import Contexts, ContextStats, contexts_of
 from speechgmm.hmm.decision_tree import grow_trees
 from speechgmm.hmm.emissions import StateStack
-from speechgmm.hmm.held_alignments import Alignments, HeldTraining, train_held, with_mixtures
+from speechgmm.hmm.held_alignments import Alignments, HeldTraining, train_held
 from speechgmm.hmm.hmm import Units, tied_units
 from speechgmm.hmm.passes import viterbi
 from speechgmm.hmm.phonetic_questions import clustered_questions, given_questions
@@ -165,7 +165,7 @@ def tie_states(
     plain = TiedStates((held.everywhere,) * len(grown.leaves), grown.trees)
     tied = tied_units(units.labels, [hmm.transitions for hmm in units.hmms], plain)
     mixtures = held.gaussians(alignments, len(grown.leaves))
-    return TiedFit(with_mixtures(tied, mixtures), alignments, tuple(value / n_frames for value in grown.trace))
+    return TiedFit(tied.with_parameters(mixtures), alignments, tuple(value / n_frames for value in grown.trace))
 
 
 def align_contexts(held: HeldTraining, units: Units, *, beam: float = np.inf) -> ContextAlignment:
