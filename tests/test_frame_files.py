@@ -3,6 +3,7 @@
 import struct
 import zipfile
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 
 import kaldi_native_io
@@ -173,6 +174,17 @@ def test_an_archive_that_claims_to_unpack_into_more_than_it_can_is_refused(tmp_p
         read_frames(FrameSource(path, "a"))
 
 
+def test_an_archive_with_two_arrays_of_one_name_is_refused(tmp_path: Path):
+    data = BytesIO()
+    np.save(data, FRAMES)
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("a.npy", data.getvalue())
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("a.npy", data.getvalue())
+    with pytest.raises(DataError, match=r"x\.npz: two arrays are named 'a'; expected a name for each"):
+        list_sources(tmp_path / "x.npz")
+
+
 def test_an_archive_has_a_recording_for_each_array_and_a_missing_one_is_named(tmp_path: Path):
     path = tmp_path / "several.npz"
     write_npz(path, [("anna/1", FRAMES), ("bert", FRAMES[:2])])
@@ -313,6 +325,8 @@ def test_an4_and_voxforge_are_read_as_thirteen_cepstra(shared: Path):
 
 
 def test_htk_reference_files_have_their_frames(shared: Path):
-    for path in sorted((shared / "references/htk").glob("*_htk.*")):
+    paths = sorted((shared / "references/htk").glob("*_htk.*"))
+    assert paths
+    for path in paths:
         assert frames_shape(FrameSource(path)) == (142, 23 if "fbank" in path.name else 39)
         assert np.isfinite(read_frames(FrameSource(path))).all()

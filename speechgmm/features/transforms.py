@@ -116,6 +116,15 @@ class LinearTransform:
                 "(D', D) and (D',)"
             )
 
+    def then(self, other: "LinearTransform") -> "LinearTransform":
+        """The map x -> other(self(x)).
+
+        >>> double, shift = LinearTransform(np.eye(1) * 2, np.zeros(1)), LinearTransform(np.eye(1), np.ones(1))
+        >>> double.then(shift).apply(np.array([[3.0]])), shift.then(double).apply(np.array([[3.0]]))
+        (array([[7.]], dtype=float32), array([[8.]], dtype=float32))
+        """
+        return LinearTransform(other.matrix @ self.matrix, other.matrix @ self.offset + other.offset)
+
     def apply(self, frames: NDArray[np.floating]) -> Float32Array:
         """The image (T, D') float32 of frames (T, D).
 

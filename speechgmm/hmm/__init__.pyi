@@ -10,6 +10,7 @@ from .hmm import HMM, Units, left_to_right
 from .n_best import n_best
 from .network import Lexicon, LogWeights, Network, accepted
 from .passes import BestPath, Posteriors, forward_backward, viterbi
+from .phone_scores import AlignmentScorer, SpanScores
 from .recogniser import Decoder, Recogniser
 from .recognition_spec import RecognitionSpec
 from .spec import HMMSpec
@@ -19,6 +20,7 @@ from .training import HMMFit, Utterance, train_hmms
 __all__ = [
     "HMM",
     "Alignment",
+    "AlignmentScorer",
     "BackoffModel",
     "BestPath",
     "Bigram",
@@ -35,6 +37,7 @@ __all__ = [
     "Recogniser",
     "RecognitionSpec",
     "Span",
+    "SpanScores",
     "StateStack",
     "Units",
     "Utterance",

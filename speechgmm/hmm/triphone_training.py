@@ -5,7 +5,7 @@ every word of any dictionary has its own. Refuses to read questions from files.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial, reduce
 from operator import add
 from typing import Final
@@ -94,9 +94,8 @@ def train_triphones(
     the same in every context. Arguments and errors otherwise as `tie_states` and `train_transform`.
     """
     held = HeldTraining.of(utterances, spec, map=map)
-    alone = replace(spec, context="none", tied_states=None, questions=None, total_components=None)
     plain = plain_units(spec.topology(start.labels, silence), held.everywhere)
-    units, _ = train_held(held, plain, start.emissions, held.align(start, beam=spec.beam), alone)
+    units, _ = train_held(held, plain, start.emissions, held.align(start, beam=spec.beam), spec.without_contexts())
     tied = tie_states(held, units, spec, silence=silence, questions=questions)
     mixtures, found = tied.units.emissions, None
     if transform is not None:

@@ -5,7 +5,7 @@ Files of labels are read and written by `speechgmm.io.label_files`.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +20,24 @@ DIGITS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
+class LabelScores:
+    """How well a word or phone of a forced alignment fits its part of the recording."""
+
+    log_likelihood: float  # nats per frame
+    gop: float  # goodness of pronunciation, nats per frame: about 0 where it fits as well as any phones, else below
+    posterior: float  # 0 to 1: mean probability of being at its frames, given the text
+    duration_z: float  # standard deviations from the expected duration
+    start_low: float  # s: interval of its beginning
+    start_high: float  # s
+    end_low: float  # s: interval of its end
+    end_high: float  # s
+
+    def rounded(self) -> dict[str, float]:
+        """Name -> value, as it is written."""
+        return {name: round(value, DIGITS) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, slots=True)
 class TimedLabel:
     """A word or phone from ``start`` to ``end``."""
 
@@ -27,6 +45,7 @@ class TimedLabel:
     start: float  # s from the beginning of the recording
     end: float  # s, above start
     confidence: float | None = None  # posterior, 0 to 1; None: none was computed
+    scores: LabelScores | None = field(default=None, kw_only=True)  # of a forced alignment; None: not asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +92,7 @@ def json_line(
         name: [
             {"label": one.label, "start": round(one.start, DIGITS), "end": round(one.end, DIGITS)}
             | ({} if one.confidence is None else {"confidence": round(one.confidence, DIGITS)})
+            | ({} if one.scores is None else one.scores.rounded())
             for one in checked_labels(recording, labels)
         ]
         for name, labels in tiers.items()

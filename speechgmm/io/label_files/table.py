@@ -1,4 +1,4 @@
-"""Labels as a table with a header: ``file``, ``start``, ``end`` in s, ``label``, ``tier``, ``confidence``.
+"""Labels as a table with a header: ``file``, ``start``, ``end`` in s, ``label``, ``tier``, ``confidence``, scores.
 
 Separated by commas (or semicolons) in ``.csv``, by tabs in ``.tsv``. Only ``start`` and ``end`` must be there; a column
 ``speaker`` is read too, and ``path`` for ``file``.
@@ -70,6 +70,8 @@ def _label(row: Mapping[str, str], where: str) -> FileLabel:
 def label_rows(recordings: Sequence[LabelledRecording]) -> list[dict[str, object]]:
     """A row for each label of all tiers, under `COLUMNS`; confidence is None where none was computed.
 
+    Labels with scores have a column for each score too.
+
     Raises:
         DataError: Times that cannot be.
     """
@@ -82,6 +84,7 @@ def label_rows(recordings: Sequence[LabelledRecording]) -> list[dict[str, object
             "tier": tier,
             "confidence": None if one.confidence is None else round(one.confidence, 6),
         }
+        | ({} if one.scores is None else one.scores.rounded())
         for recording in recordings
         for tier, labels in recording.tiers.items()
         for one in checked_labels(str(recording.path), labels)
@@ -91,9 +94,11 @@ def label_rows(recordings: Sequence[LabelledRecording]) -> list[dict[str, object
 def write_label_table(recordings: Sequence[LabelledRecording], *, separator: str) -> str:
     """All labels as a table with a header. Raises as `label_rows`."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, delimiter=separator, lineterminator="\n")
+    rows = label_rows(recordings)
+    columns = dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)])
+    writer = csv.DictWriter(text, list(columns), delimiter=separator, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(label_rows(recordings))
+    writer.writerows(rows)
     return text.getvalue()
 
 

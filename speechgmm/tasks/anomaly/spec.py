@@ -43,7 +43,7 @@ class StreamSpec:
         "likelihood",
         "the cost of a frame. likelihood: its negative log-likelihood under a mixture of normal frames; mahalanobis: "
         "its Mahalanobis distance to one Gaussian with a full covariance; neighbours: its mean distance to the nearest "
-        "normal vectors, in standard deviations of each dimension (for embeddings, and for few normal recordings)",
+        "normal vectors, in standard deviations of each dimension",
     )
     n_components: int | None = setting(None, "components of its mixtures; default: model.n_components", ge=1, le=65536)
     n_neighbours: int = setting(5, "neighbours: how many of the nearest vectors count", ge=1, le=10_000)

@@ -4,6 +4,7 @@ header              "recogniser": units with their states and components, lexico
 weights, means, variances    of all states' mixtures, one after another; of tied states each mixture once
 transitions                  of all units, row after row
 bigram.*                     where the language is a bigram; a network is in the header
+boundaries.*                 of the boundary model, where training had labels with times
 """
 
 from dataclasses import asdict, dataclass, field
@@ -22,9 +23,13 @@ from speechgmm.tasks.recognition.tied_codec import TiedHeader, tied_header, tree
 
 if TYPE_CHECKING:  # reading a model of another kind waits for none of them
     from speechgmm.hmm.bigram import Bigram
+    from speechgmm.hmm.boundary_model import BoundaryModel
     from speechgmm.hmm.hmm import Units
     from speechgmm.hmm.network import Network
     from speechgmm.hmm.recogniser import Recogniser
+
+BOUNDARIES = {"projection": 2, "means": 3, "precisions": 3}
+"""Tensors of a boundary model, and how many dimensions each has."""
 
 BIGRAM = ("log_start", "log_next", "log_end", "log_backoff", "log_unigram")
 
@@ -56,6 +61,14 @@ class NetworkHeader:
 
 
 @dataclass(frozen=True, slots=True)
+class AdaptationHeader:
+    """What the header says of the adaptation to speakers."""
+
+    prior: float = setting(500.0, "as hmm.adapt_prior", unit="frames", gt=0, le=1e12)
+    rounds: int = setting(2, "as hmm.adapt_rounds", ge=1, le=20)
+
+
+@dataclass(frozen=True, slots=True)
 class RecogniserHeader:
     """What the header says of a recogniser."""
 
@@ -68,7 +81,9 @@ class RecogniserHeader:
     insertion_penalty: float = setting(0.0, "as in RecognitionSpec", ge=-1e6, le=1e6)
     beam: float = setting(200.0, "as in RecognitionSpec", gt=0, le=1e9)
     log_weights: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    adaptation: AdaptationHeader | None = None
     tied: TiedHeader | None = None
+    boundaries: tuple[str, ...] | None = None  # units of the boundary model
 
 
 def serialise_recogniser(content: RecogniserFile) -> bytes:
@@ -80,6 +95,9 @@ def serialise_recogniser(content: RecogniserFile) -> bytes:
     about, tensors = audio_header(content.audio)
     tensors |= stack("", found.units.emissions)
     tensors["transitions"] = np.concatenate([hmm.transitions.ravel() for hmm in found.units.hmms])
+    model = found.boundary_model
+    if model is not None:
+        tensors |= {f"boundaries.{name}": getattr(model, name) for name in BOUNDARIES}
     language: dict[str, Any]
     if isinstance(found.language, Bigram):
         language = {"bigram": list(found.language.labels)}
@@ -105,7 +123,9 @@ def serialise_recogniser(content: RecogniserFile) -> bytes:
             "scale": found.scale,
             "insertion_penalty": found.insertion_penalty,
             "beam": found.beam,
+            **({} if found.adaptation is None else {"adaptation": asdict(found.adaptation)}),
             **({} if tied is None else {"tied": asdict(tied)}),
+            **({} if model is None else {"boundaries": list(model.labels)}),
         },
         "audio": about,
     }
@@ -118,6 +138,7 @@ def read_recogniser(path: str | Path, data: bytes | None = None) -> RecogniserFi
     Raises:
         ModelFileError: As ``read_model_file``; or it holds models of another kind.
     """
+    from speechgmm.hmm.adaptation import Adaptation
     from speechgmm.hmm.recogniser import Recogniser
 
     path = Path(path)
@@ -127,7 +148,7 @@ def read_recogniser(path: str | Path, data: bytes | None = None) -> RecogniserFi
         about = checked(RecogniserHeader, header["recogniser"], "header.recogniser")
         audio = read_audio_input(header["audio"], tensors)
         units = _units(about, tensors, audio.n_dims)
-        said = about.language
+        said, adapts = about.language, about.adaptation
         language = _bigram(said.bigram, tensors) if isinstance(said, BigramHeader) else _network(said)
         recogniser = Recogniser(
             units,
@@ -139,6 +160,10 @@ def read_recogniser(path: str | Path, data: bytes | None = None) -> RecogniserFi
             about.insertion_penalty,
             about.beam,
             log_weights=about.log_weights,
+            adaptation=None if adapts is None else Adaptation(adapts.prior, adapts.rounds),
+            boundary_model=None
+            if about.boundaries is None
+            else _boundary_model(about.boundaries, tensors, audio.n_dims),
         )
         _check_words(recogniser)
         return RecogniserFile(recogniser, audio, checked(str, header["label"], "header.label"))
@@ -170,6 +195,17 @@ def _bigram(labels: tuple[str, ...], tensors: dict[str, NDArray[np.float64]]) ->
     if len(set(labels)) < n or n == 0 or any((array == np.inf).any() for array in arrays):
         raise ValueError("a bigram without labels, with one twice, or with an infinite weight")
     return Bigram(labels, *arrays)
+
+
+def _boundary_model(labels: tuple[str, ...], tensors: dict[str, NDArray[np.float64]], n_dims: int) -> "BoundaryModel":
+    from speechgmm.hmm.boundary_model import BoundaryModel
+
+    found = BoundaryModel(
+        labels, *(tensor(tensors, f"boundaries.{name}", *[None] * n) for name, n in BOUNDARIES.items())
+    )
+    if found.n_features != n_dims or len(set(labels)) < len(labels):
+        raise ValueError(f"a boundary model of {found.n_features} dimensions for frames of {n_dims}, or a unit twice")
+    return found
 
 
 def _network(said: NetworkHeader) -> "Network":

@@ -14,6 +14,7 @@ from speechgmm.tasks.options import Audio, Jobs, LabelsForm, LabelsOut, Model, Q
 
 if TYPE_CHECKING:
     from speechgmm.io.samples import AudioSource
+    from speechgmm.io.timed_labels import TimedLabel
     from speechgmm.tasks.output import LabelOutput
     from speechgmm.tasks.recognition.codec import RecogniserFile
     from speechgmm.tasks.recognition.decoding import HeardRecording
@@ -34,6 +35,16 @@ class _Recognised:
     resample: Resample = False
     jobs: Jobs = 1
     quiet: Quiet = False
+    speakers: Annotated[
+        str | None,
+        typer.Option(
+            "--speaker",
+            metavar="WHO",
+            help="whose the recordings are, for a model that adapts to speakers or normalises by speaker: the name of "
+            "one speaker of them all, folder (each folder has one speaker), a table with the columns path and speaker, "
+            "or a regular expression whose parentheses match the speaker in a path; default: each recording by itself",
+        ),
+    ] = None
 
     def _file(self) -> "RecogniserFile":
         from speechgmm.engine.audio_input import with_resampling
@@ -42,21 +53,51 @@ class _Recognised:
         file = read_recogniser(model_file(self.model))
         return with_resampling(file) if self.resample else file
 
-    def _print(self, file: "RecogniserFile", paths: Sequence[Path], heard: "Heard", *, aligned: bool) -> int:
+    def _speakers(self, file: "RecogniserFile", paths: Sequence[Path]) -> list[str] | None:
+        """The speaker of each recording; None: nobody says."""
+        from speechgmm.tasks.recognition.speakers import check_uses_speakers, speakers_of, unnamed_speakers
+
+        if self.speakers is not None:
+            check_uses_speakers(file.recogniser, file.audio)
+            return speakers_of(self.speakers, paths)
+        note = unnamed_speakers(file)
+        if note and len(paths) > 1 and not self.quiet:
+            tell(f"{note} (--speaker names one speaker of them all, or says whose each is)")
+        return None
+
+    def _print(
+        self,
+        file: "RecogniserFile",
+        paths: Sequence[Path],
+        heard: "Heard",
+        *,
+        aligned: bool,
+        allow_misfit: bool = False,
+    ) -> int:
         from speechgmm.tasks.output import LabelOutput
+        from speechgmm.tasks.recognition.speakers import little_speech
 
-        if file.audio.features.cmvn == "speaker" and not self.quiet:
-            tell("normalisation by speaker: each recording counts as a speaker by itself")
         output = LabelOutput(self.form, self.out, paths, printed=PRINTED, quiet=self.quiet)
-        return self._print_each(paths, heard, output, aligned=aligned)
+        n_failed, speech = self._print_each(paths, heard, output, aligned=aligned, allow_misfit=allow_misfit)
+        note = little_speech(file, speech)
+        if note and not self.quiet:
+            tell(note)
+        return n_failed
 
-    def _print_each(self, paths: Sequence[Path], heard: "Heard", output: "LabelOutput", *, aligned: bool) -> int:
+    def _print_each(
+        self, paths: Sequence[Path], heard: "Heard", output: "LabelOutput", *, aligned: bool, allow_misfit: bool
+    ) -> tuple[int, list[float]]:
+        """How many failed, and how much speech of its speaker (s) each other was adapted to."""
         from speechgmm.io.timed_labels import LabelledRecording
         from speechgmm.tasks.output import Results
 
         results = Results(heard, len(paths), "aligning" if aligned else "recognising", quiet=self.quiet)
+        speech: list[float] = []
         for path, found in results:
+            speech += [] if found.speech is None else [found.speech]
             try:
+                if not (found.fits or allow_misfit):
+                    raise DataError(_misfit(found) + "? Nothing is written; --allow-misfit writes it all the same")
                 if output.is_of_files:
                     output.add(LabelledRecording(path, found.duration, found.tiers))
                 else:
@@ -64,14 +105,10 @@ class _Recognised:
             except DataError as error:  # of this recording; the others are printed all the same
                 results.failed(error)
             else:
-                if found.fit is not None and found.fit < 0:
-                    tell(
-                        f"warning: {path}: the text does not fit: its units explain the recording worse than any sound "
-                        f"of the model does ({found.fit:.2f} nats per frame, below 0), so that these times mean "
-                        "little; is it what is said in this recording?"
-                    )
+                if not found.fits:
+                    tell(f"warning: {_misfit(found)}? These times mean little")
         output.finish()
-        return results.n_failed
+        return results.n_failed, speech
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +145,12 @@ class Recognise(_Recognised):
         file = self._file()
         paths = recordings(self.audio, given=takes_frames(file))
         heard = recognise_recordings(
-            file, paths, confidence_scale=CONFIDENCE_SCALE, top=self.top, n_jobs=self.jobs or 1
+            file,
+            paths,
+            speakers=self._speakers(file, paths),
+            confidence_scale=CONFIDENCE_SCALE,
+            top=self.top,
+            n_jobs=self.jobs or 1,
         )
         return self._print(file, paths, heard, aligned=False)
 
@@ -137,9 +179,26 @@ class Align(_Recognised):
             "--dictionary", metavar="FILE", help="a pronunciation dictionary for words that the model does not have"
         ),
     ] = None
+    scores: Annotated[
+        bool,
+        typer.Option(
+            "--scores",
+            help="how well each word and phone fits, and the 95 % interval of each boundary: further columns, or tiers "
+            "of a TextGrid",
+        ),
+    ] = False
+    allow_misfit: Annotated[
+        bool,
+        typer.Option(
+            "--allow-misfit",
+            help="write labels also where the text does not fit the recording, which is an error otherwise",
+        ),
+    ] = False
 
     def run(self) -> int:
         """Print when each word of a text is said, of one text or of one for each recording; returns how many failed.
+
+        A recording that its text does not fit (`with_fit`: below 0) has failed, unless ``allow_misfit``.
 
         Raises:
             ConfigError: Neither recordings with a text nor a table of texts, or both; otherwise as for recognition.
@@ -149,8 +208,9 @@ class Align(_Recognised):
 
         file = self._file()
         said = self._said(file)
-        heard = align_recordings(file, said, lexicon_for(file, self.dictionary, said), n_jobs=self.jobs or 1)
-        return self._print(file, list(said), heard, aligned=True)
+        lexicon, speakers = lexicon_for(file, self.dictionary, said), self._speakers(file, list(said))
+        heard = align_recordings(file, said, lexicon, speakers=speakers, scores=self.scores, n_jobs=self.jobs or 1)
+        return self._print(file, list(said), heard, aligned=True, allow_misfit=self.allow_misfit)
 
     def _said(self, file: "RecogniserFile") -> dict[Path, list[str]]:
         """Recording -> the words that are said in it."""
@@ -193,6 +253,14 @@ def _texts(table: Path, file: "RecogniserFile") -> dict[Path, list[str]]:
     return said
 
 
+def _misfit(found: "HeardRecording") -> str:
+    """What is said of a recording that its text does not fit."""
+    return (
+        f"{found.path}: the text does not fit: its units explain the recording worse than any sound of the model does "
+        f"({found.fit:.2f} nats per frame, below 0); is it what is said in this recording"
+    )
+
+
 def _text(found: "HeardRecording", form: str, *, many: bool, aligned: bool) -> str:
     """What is printed of a recording."""
     from speechgmm.io.timed_labels import json_line
@@ -210,5 +278,17 @@ def _text(found: "HeardRecording", form: str, *, many: bool, aligned: bool) -> s
         return f"{found.path}\t{said}\n" if many else f"{said}\n"
     head = f"{found.path}\n" if many else ""
     finest = list(found.tiers.values())[-1]  # units, where they are others than the words
-    rows = (f"{one.start:8.3f} {one.end:8.3f}  {one.label}\n" for one in finest)
+    width = max(len(one.label) for one in finest)
+    rows = (f"{one.start:8.3f} {one.end:8.3f}  {_with_scores(one, width)}\n" for one in finest)
     return head + "".join(rows)
+
+
+def _with_scores(one: "TimedLabel", width: int) -> str:
+    """A label, and its scores where it has them."""
+    if one.scores is None:
+        return one.label
+    scores = one.scores
+    return (
+        f"{one.label:{width}}  gop {scores.gop:7.2f}  posterior {scores.posterior:.2f}  duration "
+        f"{scores.duration_z:+.1f} sd  start {scores.start_low:.3f} to {scores.start_high:.3f}"
+    )

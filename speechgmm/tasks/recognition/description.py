@@ -26,6 +26,9 @@ def describe(path: Path) -> Iterator[str]:
     yield f"{len(found.lexicon)} words; {_language(found.language)}"
     if found.silence is not None:
         yield f"{found.silence!r} may stand between words, with probability {found.silence_probability:g}"
+    adaptation = found.adaptation
+    if adaptation is not None:
+        yield f"adapts to speakers (fMLLR, a prior of {adaptation.prior:g} frames, {adaptation.rounds} rounds)"
 
 
 def _language(language: Bigram | Network) -> str:

@@ -23,7 +23,7 @@ from speechgmm.hmm.spec import HMMSpec
 from speechgmm.io.run_files import RunFile
 from speechgmm.report.settings import settings_of
 from speechgmm.tasks.recognition.codec import RecogniserFile, serialise_recogniser
-from speechgmm.tasks.recognition.decoding import Recognised, recognise_test
+from speechgmm.tasks.recognition.decoding import Recognised
 from speechgmm.tasks.recognition.evaluation import (
     RecognitionEvaluation,
     evaluate_recognition,
@@ -32,6 +32,7 @@ from speechgmm.tasks.recognition.evaluation import (
     pairs_table,
 )
 from speechgmm.tasks.recognition.languages import misfits
+from speechgmm.tasks.recognition.recognised_tests import recognise_test
 from speechgmm.tasks.recognition.report import recognition
 from speechgmm.tasks.recognition.training import TrainedRecogniser, train_recognisers
 from speechgmm.tasks.recognition.transcript_checks import warn_of_labels

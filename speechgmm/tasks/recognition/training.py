@@ -31,6 +31,8 @@ from speechgmm.hmm import (
     train_hmms,
     word_choice,
 )
+from speechgmm.hmm.adaptation import Adaptation
+from speechgmm.hmm.boundary_model import BoundaryModel, train_boundary_model
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.hmm.transform_training import n_passes_transformed, train_transform, train_transformed
 from speechgmm.hmm.triphone_training import n_passes_triphones, train_triphones
@@ -59,9 +61,10 @@ NOT_OF_UNITS: Final[Mapping[type, tuple[str, ...]]] = {
         # Of what the units recognise:
         *("vocabulary", "language", "grammar", "arpa", "scale", "insertion_penalty", "beam", "count_as"),
     ),
-    HMMSpec: ("questions",),  # what the file says is in the key
+    # The first is what its file says, which is in the key; the others are of recognition.
+    HMMSpec: ("questions", "adapt", "adapt_prior", "adapt_rounds"),
 }
-"""Settings of recognition that do not change the units."""
+"""Settings that do not change the units."""
 
 FIRST_COMPONENTS: Final = 2
 """Gaussians of a state of the units that a transform or triphones start from, at most."""
@@ -148,8 +151,8 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
         kept = kept_or_trained(job, [task.key() for task in tasks], tasks, _unpack, train)
         found = list(job.console.track(kept, len(tasks), None if len(tasks) == 1 else what))
         return [
-            TrainedRecogniser(_recogniser(job, units, language), replace(part.audio, transform=transform))
-            for (units, transform), language, part in zip(found, languages, sets, strict=True)
+            _trained(job, task, *one, language, part.audio)
+            for task, one, language, part in zip(tasks, found, languages, sets, strict=True)
         ]
 
 
@@ -189,14 +192,7 @@ def _n_passes(task: _Task) -> int:
 
 def _first(task: _Task) -> _Task:
     """The units of few Gaussians and without contexts that a transform or triphones start from."""
-    spec = replace(
-        task.spec,
-        n_components=min(FIRST_COMPONENTS, task.spec.n_components),
-        context="none",
-        tied_states=None,
-        questions=None,
-        total_components=None,
-    )
+    spec = replace(task.spec.without_contexts(), n_components=min(FIRST_COMPONENTS, task.spec.n_components))
     return replace(task, spec=spec, transform=TransformSpec(), questions=None)
 
 
@@ -232,11 +228,8 @@ def _train_triphones(
     task: _Task, said: Sequence[Utterance], start: Units, n_static: int, memory: int, map: Mapper
 ) -> _Trained:
     """Tied triphones, after a transform where one is asked for."""
-    transform = None
-    if task.transform.kind != "none":
-        transform = partial(
-            train_transform, how=task.transform, spec=task.spec, n_static=n_static, memory=memory, map=map
-        )
+    learn = partial(train_transform, how=task.transform, spec=task.spec, n_static=n_static, memory=memory, map=map)
+    transform = None if task.transform.kind == "none" else learn
     return train_triphones(
         said, start, task.spec, silence=task.silence, questions=task.questions, transform=transform, map=map
     )
@@ -268,9 +261,29 @@ def _utterance(task: _Task, one: Transcript, build: Callable[[Units], Graph]) ->
     return Utterance(one.id, one.piece, one.piece.n_rows, sequence, build, bounds)
 
 
+def _trained(
+    job: Job, task: _Task, units: Units, transform: LinearTransform | None, language: Language, audio: AudioInput
+) -> TrainedRecogniser:
+    """A recogniser, and how recordings become its frames."""
+    audio = replace(audio, transform=transform)
+    recogniser = _recogniser(job, units, language)
+    return TrainedRecogniser(replace(recogniser, boundary_model=_boundary_model(task, audio)), audio)
+
+
+def _boundary_model(task: _Task, audio: AudioInput) -> BoundaryModel | None:
+    """What is learnt of boundaries, where the units' own times are known; altered copies say nothing new."""
+    timed = [one for one in task.said if one.bounds is not None and not one.copy]
+    if not timed or any(task.lexicon[word] != ((word,),) for one in timed for word in one.words):
+        return None
+    return train_boundary_model(
+        (audio.transformed(one.piece.load()), one.words, [begin for begin, _ in one.bounds or ()]) for one in timed
+    )
+
+
 def _recogniser(job: Job, units: Units, language: Language) -> Recogniser:
     """The units with what may be said of them."""
     spec = job.experiment.config.section(RecognitionSpec)
+    hmm = job.experiment.config.section(HMMSpec)
     return Recogniser(
         units,
         language.lexicon,
@@ -281,4 +294,5 @@ def _recogniser(job: Job, units: Units, language: Language) -> Recogniser:
         spec.insertion_penalty,
         spec.beam,
         log_weights=log_weights_of(language.lexicon, dictionary_of(job)),
+        adaptation=None if hmm.adapt == "none" else Adaptation(hmm.adapt_prior, hmm.adapt_rounds),
     )

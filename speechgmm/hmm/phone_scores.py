@@ -1,0 +1,180 @@
+"""Scores of every phone and word of a forced alignment, and the interval of every boundary.
+
+Owns what each score compares with what. Refuses to choose the text, and times in seconds.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.hmm.alignment import Alignment, Span
+from speechgmm.hmm.boundaries import LEVEL, Boundaries, Evidence, boundaries
+from speechgmm.hmm.boundary_model import BoundaryModel
+from speechgmm.hmm.durations import chained, duration_z
+from speechgmm.hmm.graph import Graph, loop
+from speechgmm.hmm.hmm import Units
+from speechgmm.hmm.passes import viterbi
+
+Floats = NDArray[np.float64]
+
+EVIDENCE_SCALE: Final = 0.3
+"""Of the log ratios of a boundary model, which are of frames that overlap."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpanScores:
+    """How well a unit, or a word, fits its frames, and how sure its boundaries are.
+
+    Positions are in frames: p lies between frames p - 1 and p.
+    """
+
+    log_likelihood: float  # nats per frame, transitions included
+    gop: float  # nats per frame: the same less that of the best sequence of any units; about 0 or below
+    posterior: float  # 0 to 1: mean probability of being at its frames, given the text
+    duration_z: float  # standard deviations, see `durations.duration_z`
+    start: tuple[float, float]  # interval of its beginning
+    end: tuple[float, float]  # interval of its end
+
+
+@dataclass(frozen=True, eq=False)
+class AlignmentScorer:
+    """The units of a recogniser made ready to score alignments.
+
+    Examples
+    --------
+    >>> from speechgmm.gmm import DiagGMM
+    >>> from speechgmm.hmm import HMM, Recogniser, Decoder, left_to_right, word_loop
+    >>> hmms = tuple(HMM((DiagGMM([1.0], [[mean]], [[1.0]]),), left_to_right(1)) for mean in (0.0, 9.0))
+    >>> words = {"low": (("low",),), "high": (("high",),)}
+    >>> recogniser = Recogniser(Units(("low", "high"), hmms), words, word_loop(list(words)))
+    >>> frames = [[0.1], [0.2], [9.1], [8.8]]
+    >>> for text in (["low", "high"], ["high", "low"]):
+    ...     found = Decoder.of(recogniser, text).align(frames, scorer=AlignmentScorer(recogniser.units), scores=True)
+    ...     print([round(unit.scores.gop) for unit in found.units])
+    [0, 0]
+    [-26, -39]
+    """
+
+    units: Units
+    boundary_model: BoundaryModel | None = None  # learnt from labels with times; None: there were none
+
+    @cached_property
+    def free(self) -> Graph:
+        """Any sequence of units, at no cost: what a forced alignment is compared with."""
+        n_units = len(self.units.labels)
+        return loop(Units(self.units.labels, self.units.hmms), np.zeros((n_units, n_units)))
+
+    def placed(
+        self,
+        found: Alignment,
+        log_emissions: ArrayLike,
+        frames: ArrayLike,
+        *,
+        level: float = LEVEL,
+        scores: bool = False,
+    ) -> Alignment:
+        """The same alignment, with spans that begin and end at the means of their boundaries' posteriors.
+
+        Parameters
+        ----------
+        found
+            A forced alignment.
+        log_emissions
+            (T, S) nats, of all mixtures of the units.
+        frames
+            (T, D) that they are of, for the boundary model.
+        level
+            Probability of the intervals of boundaries.
+        scores
+            Whether each unit and word has its `SpanScores`.
+
+        Raises
+        ------
+        DataError, ShapeError
+            As `forward_backward`.
+
+        Notes
+        -----
+        ``gop`` is the goodness of pronunciation of Witt & Young (2000, Speech Communication 30, eq. 3), without the
+        absolute value: the denominator is the best path of a loop of all units over the whole recording, so that its
+        boundaries need not be those of the text. Units with tied states are compared in any context.
+        """
+        emissions = np.asarray(log_emissions, np.float64)
+        words, firsts = self._words(found), [one.first for one in found.units]
+        where = boundaries(self.units, words, firsts, emissions, level=level, evidence=self._evidence(frames))
+        positions = np.append(where.means, len(emissions))
+        judge = self._judge(found, emissions, where) if scores else None
+
+        def moved(spans: Sequence[Span]) -> tuple[Span, ...]:
+            return tuple(
+                replace(
+                    one,
+                    start=float(positions[low]),
+                    end=float(positions[high]),
+                    scores=None if judge is None else judge(one, low, high),
+                )
+                for one, (low, high) in zip(spans, _units_of(spans, found), strict=True)
+            )
+
+        return replace(found, units=moved(found.units), words=moved(found.words))
+
+    def _judge(self, found: Alignment, emissions: Floats, where: Boundaries) -> Callable[[Span, int, int], SpanScores]:
+        """How a span of units from one number to another gets its scores."""
+        free = np.append(0.0, np.cumsum(self._free_gains(emissions)))
+        lows, highs = np.append(where.low, len(emissions)), np.append(where.high, len(emissions))
+        lengths = np.array([one.stop - one.first for one in found.units])
+        occupied = np.append(0.0, np.cumsum(where.posteriors * lengths))
+        transitions = [self.units.hmms[self.units.number(one.label)].transitions for one in found.units]
+
+        def scores(one: Span, low: int, high: int) -> SpanScores:
+            n_frames = one.stop - one.first
+            return SpanScores(
+                log_likelihood=one.log_score / n_frames,
+                gop=(one.log_score - float(free[one.stop] - free[one.first])) / n_frames,
+                posterior=float(occupied[high] - occupied[low]) / n_frames,
+                duration_z=duration_z(chained(transitions[low:high]), n_frames),
+                start=(float(lows[low]), float(highs[low])),
+                end=(float(lows[high]), float(highs[high])),
+            )
+
+        return scores
+
+    def _evidence(self, frames: ArrayLike) -> Evidence | None:
+        """What the boundary model says of these frames."""
+        model = self.boundary_model
+        if model is None:
+            return None
+        rows = model.rows(frames)
+        return lambda first, last, labels: EVIDENCE_SCALE * model.log_ratios(rows[first:last], labels)
+
+    def _free_gains(self, emissions: Floats) -> Floats:
+        """(T,) log-likelihood of each frame on the best path of any units, with the transition that leads to it."""
+        tied = self.units.tied
+        if tied is not None:  # each state by the best of the mixtures that it may have
+            emissions = np.stack([emissions[:, list(tree.emissions)].max(axis=1) for tree in tied.trees], axis=1)
+        path = viterbi(self.free, emissions)
+        gains = emissions[np.arange(len(emissions)), self.free.states[path.nodes]]
+        gains[0] += self.free.log_start[path.nodes[0]]
+        gains[1:] += self.free.log_weights[path.arcs[1:]]
+        gains[-1] += self.free.log_end[path.nodes[-1]]
+        return gains
+
+    def _words(self, found: Alignment) -> list[tuple[str, ...]]:
+        """The units of each word; what is of none, such as silence, stands alone."""
+        labels = [one.label for one in found.units]
+        places = _units_of(found.words, found)
+        inside = {n for low, high in places for n in range(low, high)}
+        alone = [(n, n + 1) for n in range(len(labels)) if n not in inside]
+        return [tuple(labels[low:high]) for low, high in sorted([*places, *alone])]
+
+
+def _units_of(spans: Sequence[Span], found: Alignment) -> list[tuple[int, int]]:
+    """Of each unit or word: its first unit of the alignment, and the one after its last."""
+    firsts = np.array([one.first for one in found.units])
+    low = np.searchsorted(firsts, [one.first for one in spans])
+    high = np.searchsorted(firsts, [one.stop for one in spans])
+    return list(zip(low.tolist(), high.tolist(), strict=True))
