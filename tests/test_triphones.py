@@ -122,6 +122,7 @@ def test_an_utterance_that_no_path_explains_is_named(first):
 
 PITCH = {"L": 110.0, "M": 180.0, "H": 320.0}
 WORDS = {"up": "LH", "down": "HL", "flat": "MM", "high": "HMH"}
+NEW = {"new": "LML"}
 
 
 def spoken(words, seed):
@@ -129,8 +130,9 @@ def spoken(words, seed):
     rng = np.random.default_rng(seed)
     parts = [1e-3 * rng.standard_normal(960).astype(np.float32)]
     for n, word in enumerate(words):
-        for m, unit in enumerate(WORDS[word]):
-            pitch = PITCH[unit] * (1.35 if unit == "M" and m and WORDS[word][m - 1] == "H" else 1.0)
+        way = (WORDS | NEW)[word]
+        for m, unit in enumerate(way):
+            pitch = PITCH[unit] * (1.35 if unit == "M" and m and way[m - 1] == "H" else 1.0)
             parts.append(hum(7 * seed + 3 * n + m, pitch * rng.uniform(0.97, 1.03), seconds=0.16))
         parts.append(1e-3 * rng.standard_normal(960).astype(np.float32))
     return np.concatenate(parts)
@@ -189,7 +191,8 @@ def test_a_run_recognises_with_triphones_says_their_contexts_and_aligns_words_of
     audio = [sentences.parent / "2.wav"]
     assert Recognise(model=result.folder, audio=audio, form="jsonl", quiet=True).run() == 0
     assert '"label": "H"' in capsys.readouterr().out  # phones, not triphones
-    dictionary = sentences.parent / "more.dict"
+    audio, dictionary = [sentences.parent / "new.wav"], sentences.parent / "more.dict"
+    soundfile.write(audio[0], spoken(["new"], 99), RATE)
     align = Align(model=result.folder, audio=audio, text="new", dictionary=dictionary, form="text", quiet=True)
     assert align.run() == 0
     printed = [line.split()[-1] for line in capsys.readouterr().out.splitlines()]
