@@ -2,6 +2,7 @@
 
 import csv
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from speechgmm.config import load_config
 from speechgmm.engine import run
 from speechgmm.engine.console import Console
 from speechgmm.errors import ConfigError, DataError
+from speechgmm.features.transforms import TransformSpec
 from speechgmm.hmm import HMMSpec, StateStack, Utterance, linear, train_hmms, viterbi
 from speechgmm.hmm.held_alignments import HeldTraining
 from speechgmm.hmm.tied_states import BOUNDARY, Split
-from speechgmm.hmm.triphone_training import align_contexts, tie_states, train_triphones
+from speechgmm.hmm.transform_training import train_transform
+from speechgmm.hmm.triphone_training import align_contexts, n_passes_triphones, tie_states, train_triphones
 from speechgmm.tasks.recognition.codec import read_recogniser
 from speechgmm.tasks.recognition.command import Align, Recognise
 
@@ -98,6 +101,31 @@ def test_trees_and_triphones_do_not_depend_on_who_maps(first, monkeypatch):
 
     with ThreadPoolExecutor(3) as pool:
         assert trained(pool.map) == trained(map)
+
+
+def test_a_transform_is_learnt_from_tied_states_and_leaves_the_trees_as_they_are(first):
+    utterances, units = first
+    learnt = partial(train_transform, how=TransformSpec(kind="mllt"), spec=SPEC, n_static=2)
+    plain, _ = train_triphones(utterances, units, SPEC, silence="sil")
+    turned, transform = train_triphones(utterances, units, SPEC, silence="sil", transform=learnt)
+    assert plain.tied.trees == turned.tied.trees
+    moved = [replace(one, frames=transform.apply(one.frames)) for one in utterances]
+    states = HeldTraining.of(moved, SPEC).align(turned).states
+    same = [np.mean(a == b) for a, b in zip(states, HeldTraining.of(utterances, SPEC).align(plain).states, strict=True)]
+    assert np.mean(same) > 0.97
+
+
+def test_no_more_passes_are_made_than_the_bar_says(first):
+    utterances, units = first
+    calls = []
+
+    def counted(function, tasks):
+        calls.append(function)
+        return map(function, tasks)
+
+    learnt = partial(train_transform, how=TransformSpec(kind="mllt"), spec=SPEC, n_static=2, map=counted)
+    train_triphones(utterances, units, SPEC, silence="sil", transform=learnt, map=counted)
+    assert len(calls) <= n_passes_triphones(SPEC)
 
 
 @pytest.mark.parametrize("total", [9, 14])
@@ -197,6 +225,17 @@ def test_a_run_recognises_with_triphones_says_their_contexts_and_aligns_words_of
     assert align.run() == 0
     printed = [line.split()[-1] for line in capsys.readouterr().out.splitlines()]
     assert [label for label in printed if label in PITCH] == ["L", "M", "L"]
+
+
+def test_triphones_after_a_transform_are_adapted_to_speakers_and_all_is_in_one_file(sentences):
+    overrides = ["features.transform={kind: lda, dim: 6, splice: 1, mllt: true}", "hmm.adapt=fmllr"]
+    result = run(sentences, overrides, output=sentences.parent / "adapted", console=quiet())
+    assert result.metrics["error_rate"]["value"] < 0.05
+    file = read_recogniser(result.folder / "models.safetensors")
+    assert file.recogniser.units.tied is not None
+    assert file.recogniser.adaptation is not None
+    assert file.audio.transform.matrix.shape == (6, 3 * 8)
+    assert file.recogniser.units.emissions[0].n_features == 6
 
 
 def test_questions_of_a_file_are_asked_and_what_cannot_be_asked_is_named(sentences):

@@ -130,11 +130,14 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
     def tuning_points(self, config: Config, trained: TrainedRecogniser) -> Sequence[dict[str, Any]]:
         """Fewer and more Gaussians and states; where words follow each other, what each costs."""
         spec, penalty = config.section(HMMSpec), config.section(RecognitionSpec).insertion_penalty
-        n_components, n_states, key = "hmm.n_components", "hmm.n_states", "recognition.insertion_penalty"
-        base: dict[str, Any] = {n_components: spec.n_components, n_states: spec.n_states}
+        shared = spec.total_components
+        n_components = "hmm.n_components" if shared is None else "hmm.total_components"
+        n_states, key = "hmm.n_states", "recognition.insertion_penalty"
+        n_gaussians = spec.n_components if shared is None else shared
+        base: dict[str, Any] = {n_components: n_gaussians, n_states: spec.n_states}
         points = [
             base,
-            *(base | {n_components: n} for n in (max(1, spec.n_components // 2), 2 * spec.n_components)),
+            *(base | {n_components: n} for n in (max(1, n_gaussians // 2), 2 * n_gaussians)),
             *(base | {n_states: n} for n in (max(1, spec.n_states // 2), 2 * spec.n_states)),
         ]
         if are_isolated(config):
