@@ -3,44 +3,24 @@
 A training set is one task; its units are kept in the cache once they are trained, as class models are.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
 from typing import Final
-
-import numpy as np
 
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
-from speechgmm.engine.model_cache import ModelCache, frames_key, kept_or_trained, model_key
 from speechgmm.errors import DataError
-from speechgmm.features import front_end
-from speechgmm.features.transforms import LinearTransform, TransformSpec
-from speechgmm.gmm import Mapper
-from speechgmm.hmm import (
-    Graph,
-    HMMSpec,
-    Lexicon,
-    LogWeights,
-    Recogniser,
-    Units,
-    Utterance,
-    linear,
-    train_hmms,
-    word_choice,
-)
+from speechgmm.features.transforms import LinearTransform
+from speechgmm.hmm import HMMSpec, Recogniser, Units
 from speechgmm.hmm.adaptation import Adaptation
 from speechgmm.hmm.boundary_model import BoundaryModel, train_boundary_model
 from speechgmm.hmm.recognition_spec import RecognitionSpec
-from speechgmm.hmm.transform_training import n_passes_transformed, train_transformed
-from speechgmm.logger import LOGGER
-from speechgmm.tasks.recognition.adapted_training import Mixtures, SpeakerSet, adapted_mixtures
-from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser, serialise_recogniser
+from speechgmm.tasks.recognition.adapted_training import Mixtures, adapted_mixtures
 from speechgmm.tasks.recognition.languages import check_references, language_of, producible
 from speechgmm.tasks.recognition.penalties import (
     PenaltyChoice,
+    System,
     choose_penalties,
     chooses_penalty,
     hold_out,
@@ -90,30 +70,45 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
         check_references(job, [(said, language.model) for said, language in zip(tests, languages, strict=True)])
         held = [hold_out(task.said, task.lexicon) for task in tasks if chooses_penalty(task.recognition)]
         reduced = [_reduced(task, kept) for task, (kept, _) in zip(tasks, held, strict=False)]
-        every = [*tasks, *reduced]
-        units = trained_units(job, every, sets[0].audio, len(sets))
-        adapted: Sequence[Mixtures | None] = [None] * len(every)
-        if tasks[0].spec.adapt == "sat":
-            pairs = zip(every, units, strict=True)
-            adapted = adapted_mixtures(job, [speaker_set(task, *one, sets[0].audio) for task, one in pairs])
-        systems = []
-        for n, (task, (_, held_out)) in enumerate(zip(reduced, held, strict=True), len(tasks)):
-            language = language_of(job, task.said, task.lexicon, task.labels)
-            left = producible(held_out, language.model, task.recognition)
-            tests = [transformed(one, task, units[n][1]) for one in left]
-            systems.append((_recogniser(job, units[n][0], language, adapted[n]), tests))
-        choices = choose_penalties(job, systems) or [None] * len(tasks)
-        return [
-            _trained(with_penalty(_recogniser(job, *one), choice), task, replace(part.audio, transform=transform), choice)
-            for task, one, transform, choice, part in zip(
-                tasks,
-                zip((found for found, _ in units), languages, adapted, strict=False),
-                (transform for _, transform in units),
-                choices,
-                sets,
-                strict=False,
-            )
+        models = _models(job, [*tasks, *reduced], sets[0].audio, len(sets))
+        systems = [
+            _system(job, *parts)
+            for parts in zip(reduced, models[len(tasks) :], (held_out for _, held_out in held), strict=True)
         ]
+        choices = choose_penalties(job, systems) or [None] * len(tasks)
+        found = []
+        for task, model, language, choice, part in zip(tasks, models, languages, choices, sets, strict=False):
+            audio = replace(part.audio, transform=model.transform)
+            recogniser = with_penalty(_recogniser(job, model, language), choice)
+            recogniser = replace(recogniser, boundary_model=_boundary_model(task, audio))
+            found.append(TrainedRecogniser(recogniser, audio, choice))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Models:
+    """What is trained on one set."""
+
+    units: Units
+    transform: LinearTransform | None  # of frames, before the units
+    adapted: Mixtures | None  # of frames that speakers' transforms made alike
+
+
+def _models(job: Job, tasks: Sequence[UnitsTask], audio: AudioInput, n_sets: int) -> list[_Models]:
+    """The units of each task, with what comes before and after them."""
+    units = trained_units(job, tasks, audio, n_sets)
+    adapted: Sequence[Mixtures | None] = [None] * len(tasks)
+    if tasks[0].spec.adapt == "sat":
+        pairs = zip(tasks, units, strict=True)
+        adapted = adapted_mixtures(job, [speaker_set(task, *one, audio) for task, one in pairs])
+    return [_Models(*one, mixtures) for one, mixtures in zip(units, adapted, strict=True)]
+
+
+def _system(job: Job, task: UnitsTask, model: _Models, held_out: Sequence[Transcript]) -> System:
+    """A recogniser that a penalty is chosen by, and the utterances that it was not trained on."""
+    language = language_of(job, task.said, task.lexicon, task.labels)
+    tests = producible(held_out, language.model, task.recognition)
+    return _recogniser(job, model, language), [transformed(one, task, model.transform) for one in tests]
 
 
 def _reduced(task: UnitsTask, kept: tuple[Transcript, ...]) -> UnitsTask:
@@ -144,13 +139,6 @@ def _task(job: Job, features: Features) -> UnitsTask:
     )
 
 
-def _trained(
-    recogniser: Recogniser, task: UnitsTask, audio: AudioInput, penalty: PenaltyChoice | None
-) -> TrainedRecogniser:
-    """A recogniser with what is learnt of boundaries."""
-    return TrainedRecogniser(replace(recogniser, boundary_model=_boundary_model(task, audio)), audio, penalty)
-
-
 def _boundary_model(task: UnitsTask, audio: AudioInput) -> BoundaryModel | None:
     """What is learnt of boundaries, where the units' own times are known; altered copies say nothing new."""
     timed = [one for one in task.said if one.bounds is not None and not one.copy]
@@ -161,11 +149,11 @@ def _boundary_model(task: UnitsTask, audio: AudioInput) -> BoundaryModel | None:
     )
 
 
-def _recogniser(job: Job, units: Units, language: Language, adapted: Mixtures | None) -> Recogniser:
+def _recogniser(job: Job, model: _Models, language: Language) -> Recogniser:
     """The units with what may be said of them."""
     spec, hmm = job.experiment.config.section(RecognitionSpec), job.experiment.config.section(HMMSpec)
     return Recogniser(
-        units,
+        model.units,
         language.lexicon,
         language.model,
         spec.silence,
@@ -174,5 +162,5 @@ def _recogniser(job: Job, units: Units, language: Language, adapted: Mixtures | 
         0.0 if spec.insertion_penalty == "auto" else spec.insertion_penalty,
         spec.beam,
         log_weights=log_weights_of(language.lexicon, dictionary_of(job)),
-        adaptation=None if hmm.adapt == "none" else Adaptation(hmm.adapt_prior, hmm.adapt_rounds, adapted),
+        adaptation=None if hmm.adapt == "none" else Adaptation(hmm.adapt_prior, hmm.adapt_rounds, model.adapted),
     )
