@@ -63,10 +63,13 @@ class HMMSpec:
     )
     iterations: int = setting(8, "passes over the data after each doubling of the Gaussians", ge=1, le=100_000)
     tol: float = setting(1e-3, "a level ends early when a pass gains less", unit="nats per frame", ge=0, le=1e6)
-    variance_floor: float = setting(0.2, "least variance, as a share of that of all frames", gt=0, le=1e6)
+    variance_floor: float = setting(
+        0.2, "least variance, as a share of that of all frames (triphone: of those of its tied state)", gt=0, le=1e6
+    )
     variance_prior: float = setting(
         30,
-        "how much each Gaussian's variance is drawn to that of all frames: worth so many frames",
+        "frames' worth of the variance of all frames that each Gaussian's variance is drawn to (triphone: of the "
+        "frames of its tied state)",
         unit="frames",
         ge=0,
         le=1e12,
