@@ -32,6 +32,7 @@ from speechgmm.hmm import (
     word_choice,
 )
 from speechgmm.hmm.adaptation import Adaptation
+from speechgmm.hmm.boundary_model import BoundaryModel, train_boundary_model
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.hmm.transform_training import n_passes_transformed, train_transformed
 from speechgmm.logger import LOGGER
@@ -133,7 +134,7 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
         check_references(job, [(said, language.model) for said, language in zip(tests, languages, strict=True)])
         held = [hold_out(task.said, task.lexicon) for task in tasks if chooses_penalty(task.recognition)]
         reduced = [_reduced(task, kept) for task, (kept, _) in zip(tasks, held, strict=False)]
-        trained = _trained(job, [*tasks, *reduced], sets[0].audio, len(sets))
+        trained = _trained_units(job, [*tasks, *reduced], sets[0].audio, len(sets))
         systems = []
         for task, (_, held_out), (units, transform) in zip(reduced, held, trained[len(tasks) :], strict=True):
             language = language_of(job, task.said, task.lexicon, task.labels)
@@ -141,16 +142,12 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
             systems.append((_recogniser(job, units, language), [_transformed(one, task, transform) for one in left]))
         choices = choose_penalties(job, systems) or [None] * len(tasks)
         return [
-            TrainedRecogniser(
-                with_penalty(_recogniser(job, units, language), choice),
-                replace(part.audio, transform=transform),
-                choice,
-            )
-            for (units, transform), language, choice, part in zip(trained, languages, choices, sets, strict=False)
+            _trained(job, task, *one, language, part.audio, choice)
+            for task, one, language, choice, part in zip(tasks, trained, languages, choices, sets, strict=False)
         ]
 
 
-def _trained(job: Job, tasks: Sequence[_Task], audio: AudioInput, n_sets: int) -> list["_Trained"]:
+def _trained_units(job: Job, tasks: Sequence[_Task], audio: AudioInput, n_sets: int) -> list["_Trained"]:
     """The units of several tasks for ``n_sets`` training sets, in order, from the cache or trained."""
     memory = 0 if job.cluster is not None else job.memory // (1 if n_sets == 1 else job.n_jobs)
     work = partial(_train_task, audio=audio, folder=job.cache / "models", memory=memory)
@@ -269,6 +266,31 @@ def _utterance(task: _Task, one: Transcript, build: Callable[[Units], Graph]) ->
     if task.silence is not None and bounds is None:  # which needs some frames to begin with
         sequence = (task.silence, *sequence, task.silence)
     return Utterance(one.id, one.piece, one.piece.n_rows, sequence, build, bounds)
+
+
+def _trained(
+    job: Job,
+    task: _Task,
+    units: Units,
+    transform: LinearTransform | None,
+    language: Language,
+    audio: AudioInput,
+    choice: PenaltyChoice | None,
+) -> TrainedRecogniser:
+    """A recogniser, and how recordings become its frames."""
+    audio = replace(audio, transform=transform)
+    recogniser = with_penalty(_recogniser(job, units, language), choice)
+    return TrainedRecogniser(replace(recogniser, boundary_model=_boundary_model(task, audio)), audio, choice)
+
+
+def _boundary_model(task: _Task, audio: AudioInput) -> BoundaryModel | None:
+    """What is learnt of boundaries, where the units' own times are known; altered copies say nothing new."""
+    timed = [one for one in task.said if one.bounds is not None and not one.copy]
+    if not timed or any(task.lexicon[word] != ((word,),) for one in timed for word in one.words):
+        return None
+    return train_boundary_model(
+        (audio.transformed(one.piece.load()), one.words, [begin for begin, _ in one.bounds or ()]) for one in timed
+    )
 
 
 def _recogniser(job: Job, units: Units, language: Language) -> Recogniser:
