@@ -64,10 +64,14 @@ class Recognised:
     def edits(self, spec: RecognitionSpec) -> tuple[Edits, ...]:
         """What was said aligned with what was heard; labels that count as one are one."""
         pairs = zip(self.said, self.heard, strict=True)
-        return tuple(align_labels(_counted(one.words, spec), _counted(labels_of(heard), spec)) for one, heard in pairs)
+        return tuple(
+            align_labels(counted_labels(one.words, spec), counted_labels(labels_of(heard), spec))
+            for one, heard in pairs
+        )
 
 
-def _counted(words: Sequence[str], spec: RecognitionSpec) -> tuple[str, ...]:
+def counted_labels(words: Sequence[str], spec: RecognitionSpec) -> tuple[str, ...]:
+    """The labels that words count as (``recognition.count_as``)."""
     merged = spec.count_as or {}
     return tuple(merged.get(word, word) for word in words)
 

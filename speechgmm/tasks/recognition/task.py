@@ -1,6 +1,7 @@
 """Recognition of words or phones, as the engine runs it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 import numpy as np
@@ -33,8 +34,8 @@ from speechgmm.tasks.recognition.evaluation import (
 )
 from speechgmm.tasks.recognition.languages import misfits
 from speechgmm.tasks.recognition.recognised_tests import recognise_test
+from speechgmm.tasks.recognition.recogniser_training import TrainedRecogniser, train_recognisers
 from speechgmm.tasks.recognition.report import recognition
-from speechgmm.tasks.recognition.training import TrainedRecogniser, train_recognisers
 from speechgmm.tasks.recognition.transcript_checks import warn_of_labels
 from speechgmm.tasks.recognition.transcripts import are_isolated, transcripts, words_of
 from speechgmm.tasks.recognition.units_table import tied_states_table, units_table
@@ -117,7 +118,8 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
         pairs = label_pairs(evaluation.edits)
         substituted = {(said, heard): n for said, heard, n in pairs if said and heard and said != heard}
         found = list(hints_of_confusions(substituted))
-        several = not are_isolated(job.experiment.config)  # words in a recording
+        several = not are_isolated(config := job.experiment.config)  # words in a recording
+        several = several and config.section(RecognitionSpec).insertion_penalty != "auto"  # which weighs them
         out, added = (evaluation.metrics[name].value for name in ("deletions", "insertions"))
         if max(out, added) >= 0.02 and max(out, added) > 3 * min(out, added) and several:
             more, less, how = ("deleted", "inserted", "lower") if out > added else ("inserted", "deleted", "raise")
@@ -140,7 +142,7 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
             *(base | {n_components: n} for n in (max(1, n_gaussians // 2), 2 * n_gaussians)),
             *(base | {n_states: n} for n in (max(1, spec.n_states // 2), 2 * spec.n_states)),
         ]
-        if are_isolated(config):
+        if are_isolated(config) or penalty == "auto":
             return points
         return [*(point | {key: penalty} for point in points), *(base | {key: penalty + n} for n in (-20, 20, 60))]
 
@@ -212,8 +214,9 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
         return Compared("error_rate", items, _error_rate, tests)
 
     def facts(self, trained: TrainedRecogniser) -> Mapping[str, Any]:
-        """How many units."""
-        return {"n_units": len(trained.recogniser.units.labels)}
+        """How many units, and the insertion penalty where it was chosen."""
+        penalty = {} if trained.penalty is None else {"insertion_penalty": asdict(trained.penalty)}
+        return {"n_units": len(trained.recogniser.units.labels), **penalty}
 
 
 def _error_rate(items: Sequence[tuple[str, ...]]) -> Statistic:

@@ -1,4 +1,4 @@
-"""Recognition: the HMMs of words or phones in the place of class models, and what they hear in test recordings.
+"""The HMMs of words or phones, from transcripts.
 
 A training set is one task; its units are kept in the cache once they are trained, as class models are.
 """
@@ -31,23 +31,18 @@ from speechgmm.hmm import (
     train_hmms,
     word_choice,
 )
-from speechgmm.hmm.adaptation import Adaptation
-from speechgmm.hmm.boundary_model import BoundaryModel, train_boundary_model
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.hmm.transform_training import n_passes_transformed, train_transform, train_transformed
 from speechgmm.hmm.triphone_training import n_passes_triphones, train_triphones
 from speechgmm.logger import LOGGER
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser, serialise_recogniser
-from speechgmm.tasks.recognition.languages import check_references, language_of
 from speechgmm.tasks.recognition.transcript_checks import (
     dictionary_of,
     fitting,
     log_weights_of,
     questions_of,
-    warn_of_labels,
 )
 from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
-from speechgmm.tasks.recognition.vocabulary import Language, warn_of_homophones
 
 RECOGNISER_VERSION = 2
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
@@ -71,15 +66,7 @@ FIRST_COMPONENTS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class TrainedRecogniser:
-    """A recogniser, ready to use and to save."""
-
-    recogniser: Recogniser
-    audio: AudioInput
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
+class UnitsTask:
     """The units of one training set."""
 
     said: tuple[Transcript, ...]
@@ -117,46 +104,36 @@ class _Task:
         return model_key("units", RECOGNISER_VERSION, *specs, without=NOT_OF_UNITS, data=data)
 
 
-def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogniser]:
-    """Train the units of each training set; all sets in one pool.
+TrainedUnits = tuple[Units, LinearTransform | None]
+"""Units, and the transform of their frames."""
+
+
+def trained_units(job: Job, tasks: Sequence[UnitsTask], audio: AudioInput, n_sets: int) -> list[TrainedUnits]:
+    """The units of several tasks for ``n_sets`` training sets, in order, from the cache or trained."""
+    memory = 0 if job.cluster is not None else job.memory // (1 if n_sets == 1 else job.n_jobs)
+    work = partial(_train_task, audio=audio, folder=job.cache / "models", memory=memory)
+
+    def train(missing: Sequence[UnitsTask]) -> Iterable[TrainedUnits]:
+        if n_sets > 1:
+            # Processes: between the passes over an utterance there is much Python, which threads would take in turns.
+            yield from job.map(work, missing, auto="processes")
+            return
+        for task in missing:
+            what = "training HMMs: passes over the utterances"
+            with job.passes() as on, job.console.counted(on, _n_passes(task), what) as spread:
+                yield work(task, map=spread)
+
+    kept = kept_or_trained(job, [task.key() for task in tasks], tasks, _unpack, train)
+    what = None if n_sets == 1 else f"training HMMs of {n_sets - 1} folds and of all"
+    return list(job.console.track(kept, len(tasks), what))
+
+
+def units_task(job: Job, features: Features) -> UnitsTask:
+    """The training of units that a configuration asks for.
 
     Raises:
-        DataError: Words outside of the dictionary, utterances too short for their units (all are named); a grammar
-            that cannot be read, or needs units that were never trained; test references that the language cannot
-            produce.
-        FitError: Frames that nothing can be estimated from.
+        DataError: As `fitting`; the unit for silence is a word or phone of the transcripts.
     """
-    what = "training HMMs" if len(sets) == 1 else f"training HMMs of {len(sets) - 1} folds and of all"
-    with job.console.stage("train"):
-        warn_of_labels(job, transcripts(job, sets[0], "train"))
-        tasks = [_task(job, part) for part in sets]
-        languages = [language_of(job, task.said, task.lexicon, task.labels) for task in tasks]
-        for note in languages[0].notes:
-            job.console.say(note)
-        warn_of_homophones(job, languages[0])
-        tests = [transcripts(job, part, "test") for part in sets]
-        check_references(job, [(said, language.model) for said, language in zip(tests, languages, strict=True)])
-        memory = 0 if job.cluster is not None else job.memory // (1 if len(tasks) == 1 else job.n_jobs)
-        work = partial(_train_task, audio=sets[0].audio, folder=job.cache / "models", memory=memory)
-
-        def train(missing: Sequence[_Task]) -> Iterable[_Trained]:
-            if len(tasks) == 1:
-                n_passes = _n_passes(tasks[0])
-                what = "training HMMs: passes over the utterances"
-                with job.passes() as on, job.console.counted(on, n_passes, what) as spread:
-                    return [work(missing[0], map=spread)]
-            # Processes: between the passes over an utterance there is much Python, which threads would take in turns.
-            return job.map(work, missing, auto="processes")
-
-        kept = kept_or_trained(job, [task.key() for task in tasks], tasks, _unpack, train)
-        found = list(job.console.track(kept, len(tasks), None if len(tasks) == 1 else what))
-        return [
-            _trained(job, task, *one, language, part.audio)
-            for task, one, language, part in zip(tasks, found, languages, sets, strict=True)
-        ]
-
-
-def _task(job: Job, features: Features) -> _Task:
     config = job.experiment.config
     spec = config.section(RecognitionSpec)
     said, lexicon = fitting(job, transcripts(job, features, "train"))
@@ -167,7 +144,7 @@ def _task(job: Job, features: Features) -> _Task:
             "a name of its own (leave it out where the transcripts have silence themselves)"
         )
     labels = tuple(sorted(used)) + ((spec.silence,) if spec.silence else ())
-    return _Task(
+    return UnitsTask(
         said,
         lexicon,
         log_weights_of(lexicon, dictionary_of(job)),
@@ -179,10 +156,7 @@ def _task(job: Job, features: Features) -> _Task:
     )
 
 
-_Trained = tuple[Units, LinearTransform | None]
-
-
-def _n_passes(task: _Task) -> int:
+def _n_passes(task: UnitsTask) -> int:
     """Passes over the utterances at most, for the bar."""
     if not task.starts_from_first:
         return PASSES_BEFORE_EM + task.spec.iterations * len(task.spec.levels)
@@ -190,13 +164,13 @@ def _n_passes(task: _Task) -> int:
     return _n_passes(_first(task)) + passes(task.spec)
 
 
-def _first(task: _Task) -> _Task:
+def _first(task: UnitsTask) -> UnitsTask:
     """The units of few Gaussians and without contexts that a transform or triphones start from."""
     spec = replace(task.spec.without_contexts(), n_components=min(FIRST_COMPONENTS, task.spec.n_components))
     return replace(task, spec=spec, transform=TransformSpec(), questions=None)
 
 
-def _train_task(task: _Task, *, audio: AudioInput, folder: Path, memory: int, map: Mapper = map) -> _Trained:
+def _train_task(task: UnitsTask, *, audio: AudioInput, folder: Path, memory: int, map: Mapper = map) -> TrainedUnits:
     """Train on one set, and keep the units in the cache with the transform of their frames."""
     graphs = {one.words: _graph(task, one.words) for one in task.said}  # what is said alike is laid out once
     said = [_utterance(task, one, graphs[one.words]) for one in task.said]
@@ -225,8 +199,8 @@ def _train_task(task: _Task, *, audio: AudioInput, folder: Path, memory: int, ma
 
 
 def _train_triphones(
-    task: _Task, said: Sequence[Utterance], start: Units, n_static: int, memory: int, map: Mapper
-) -> _Trained:
+    task: UnitsTask, said: Sequence[Utterance], start: Units, n_static: int, memory: int, map: Mapper
+) -> TrainedUnits:
     """Tied triphones, after a transform where one is asked for."""
     learn = partial(train_transform, how=task.transform, spec=task.spec, n_static=n_static, memory=memory, map=map)
     transform = None if task.transform.kind == "none" else learn
@@ -235,12 +209,12 @@ def _train_triphones(
     )
 
 
-def _unpack(path: Path, data: bytes) -> _Trained:
+def _unpack(path: Path, data: bytes) -> TrainedUnits:
     found = read_recogniser(path, data)
     return found.recogniser.units, found.audio.transform
 
 
-def _graph(task: _Task, words: tuple[str, ...]) -> Callable[[Units], Graph]:
+def _graph(task: UnitsTask, words: tuple[str, ...]) -> Callable[[Units], Graph]:
     """How the graph of a transcript is made."""
     return partial(
         linear,
@@ -252,47 +226,10 @@ def _graph(task: _Task, words: tuple[str, ...]) -> Callable[[Units], Graph]:
     )
 
 
-def _utterance(task: _Task, one: Transcript, build: Callable[[Units], Graph]) -> Utterance:
+def _utterance(task: UnitsTask, one: Transcript, build: Callable[[Units], Graph]) -> Utterance:
     """What training takes: frames by reference, the graph of the transcript, and a sequence of units to start from."""
     sequence = tuple(unit for word in one.words for unit in task.lexicon[word][0])
     bounds = np.array(one.bounds) if task.timed and one.bounds is not None else None
     if task.silence is not None and bounds is None:  # which needs some frames to begin with
         sequence = (task.silence, *sequence, task.silence)
     return Utterance(one.id, one.piece, one.piece.n_rows, sequence, build, bounds)
-
-
-def _trained(
-    job: Job, task: _Task, units: Units, transform: LinearTransform | None, language: Language, audio: AudioInput
-) -> TrainedRecogniser:
-    """A recogniser, and how recordings become its frames."""
-    audio = replace(audio, transform=transform)
-    recogniser = _recogniser(job, units, language)
-    return TrainedRecogniser(replace(recogniser, boundary_model=_boundary_model(task, audio)), audio)
-
-
-def _boundary_model(task: _Task, audio: AudioInput) -> BoundaryModel | None:
-    """What is learnt of boundaries, where the units' own times are known; altered copies say nothing new."""
-    timed = [one for one in task.said if one.bounds is not None and not one.copy]
-    if not timed or any(task.lexicon[word] != ((word,),) for one in timed for word in one.words):
-        return None
-    return train_boundary_model(
-        (audio.transformed(one.piece.load()), one.words, [begin for begin, _ in one.bounds or ()]) for one in timed
-    )
-
-
-def _recogniser(job: Job, units: Units, language: Language) -> Recogniser:
-    """The units with what may be said of them."""
-    spec = job.experiment.config.section(RecognitionSpec)
-    hmm = job.experiment.config.section(HMMSpec)
-    return Recogniser(
-        units,
-        language.lexicon,
-        language.model,
-        spec.silence,
-        spec.silence_probability,
-        spec.scale,
-        spec.insertion_penalty,
-        spec.beam,
-        log_weights=log_weights_of(language.lexicon, dictionary_of(job)),
-        adaptation=None if hmm.adapt == "none" else Adaptation(hmm.adapt_prior, hmm.adapt_rounds),
-    )
