@@ -38,7 +38,7 @@ from speechgmm.tasks.recognition.report import recognition
 from speechgmm.tasks.recognition.training import TrainedRecogniser, train_recognisers
 from speechgmm.tasks.recognition.transcript_checks import warn_of_labels
 from speechgmm.tasks.recognition.transcripts import are_isolated, transcripts, words_of
-from speechgmm.tasks.recognition.units_table import tied_states_table, units_table
+from speechgmm.tasks.recognition.unit_tables import tied_states_table, units_table
 
 
 class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
