@@ -243,8 +243,8 @@ def _trained(
 
 
 def _boundary_model(task: _Task, audio: AudioInput) -> BoundaryModel | None:
-    """What is learnt of boundaries, where the units' own times are known; altered copies say nothing new."""
-    timed = [one for one in task.said if one.bounds is not None and not one.copy]
+    """What is learnt of boundaries, where the units' own times are known."""
+    timed = [one for one in task.said if one.bounds is not None]
     if not timed or any(task.lexicon[word] != ((word,),) for one in timed for word in one.words):
         return None
     return train_boundary_model(
