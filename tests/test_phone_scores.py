@@ -16,6 +16,7 @@ from speechgmm.hmm import HMM, AlignmentScorer, Units, alignment, left_to_right,
 from speechgmm.hmm import boundaries as module
 from speechgmm.hmm.boundaries import boundaries, boundary_posteriors
 from speechgmm.hmm.durations import chained, duration_z, expected_duration
+from speechgmm.hmm.phone_scores import POOR_FIT
 from speechgmm.io.label_files import labels_as_text
 from speechgmm.io.timed_labels import LabelledRecording, LabelScores, TimedLabel, json_line
 from speechgmm.parallel import one_blas_thread
@@ -189,9 +190,12 @@ def test_a_missing_unit_is_found_between_the_two_that_share_its_frames():
     def missing(labels):
         found = alignment(graph := linear(units, labels), viterbi(graph, emissions), emissions)
         placed = AlignmentScorer(units).placed(found, emissions, frames[:, None], scores=True)
-        return np.array([one.scores.missing for one in placed.units]), found
+        gops = np.array([one.scores.gop for one in placed.units])
+        fits = np.minimum(np.minimum(gops, [*gops[1:], 0]), 0)
+        return np.array([one.scores.missing for one in placed.units]) + POOR_FIT * fits, placed
 
     assert missing(list("abcab"))[0].max() < 2
+    assert missing(list("abcab"))[0].min() == pytest.approx(0, abs=1e-9)
     gains, found = missing(list("acab"))
     assert gains.argmax() == 0
     assert gains[0] > 50

@@ -140,13 +140,13 @@ def _task(job: Job, features: Features) -> UnitsTask:
 
 
 def _boundary_model(task: UnitsTask, audio: AudioInput) -> BoundaryModel | None:
-    """What is learnt of boundaries, where the units' own times are known; altered copies say nothing new."""
-    timed = [one for one in task.said if one.bounds is not None and not one.copy]
+    """What is learnt of boundaries, where the units' own times are known."""
+    timed = [one for one in task.said if one.bounds is not None]
     if not timed or any(task.lexicon[word] != ((word,),) for one in timed for word in one.words):
         return None
-    return train_boundary_model(
-        (audio.transformed(one.piece.load()), one.words, [begin for begin, _ in one.bounds or ()]) for one in timed
-    )
+    begins = ([begin for begin, _ in one.bounds or ()] for one in timed)
+    frames = (audio.transformed(one.piece.load()) for one in timed)
+    return train_boundary_model(zip(frames, [one.words for one in timed], begins, strict=True), task.labels)
 
 
 def _recogniser(job: Job, model: _Models, language: Language) -> Recogniser:
