@@ -31,6 +31,14 @@ class RecognitionSpec:
         "units then; default: every word is a unit of its own",
         is_path=True,
     )
+    graphemes: bool = setting(
+        False, "letters are the units, without a dictionary: lower case, marks with their letter, no punctuation"
+    )
+    text: Literal["exact", "normalised"] = setting(
+        "exact",
+        "exact: words of transcripts as they are spelt; normalised: a word that the dictionary does not have loses the "
+        "punctuation at its edges, and has the dictionary's case where all its words have one (graphemes: lower case)",
+    )
     stress: Literal["keep", "drop"] = setting("keep", "drop: phones of the dictionary without the digit of stress")
     silence: str | None = setting(
         None, "a unit that may come before, between and after the words, and is not a word; default: there is none"
@@ -64,6 +72,18 @@ class RecognitionSpec:
             raise ConfigError(
                 f"recognition.language is {self.language}, and recognition.grammar is {self.grammar}; a grammar needs "
                 "both: language: grammar, and the file"
+            )
+        if self.graphemes and self.dictionary is not None:
+            raise ConfigError(
+                f"recognition.graphemes spells words by their letters, and recognition.dictionary is "
+                f"{self.dictionary}; leave one of them out"
+            )
+        if self.graphemes and self.text == "exact":
+            raise ConfigError("recognition.graphemes needs recognition.text: normalised, since letters have no case")
+        if self.text == "normalised" and (self.language == "word" or self.labels == "segments"):
+            raise ConfigError(
+                "recognition.text: normalised is for transcripts of several words; set language: loop, bigram or "
+                "grammar, and no labels: segments"
             )
         if self.dictionary is None and self.stress != "keep":
             raise ConfigError("recognition.stress is for the phones of a recognition.dictionary, which is not given")

@@ -10,7 +10,7 @@ import typer
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.run_files import model_file
 from speechgmm.io.terminal import tell
-from speechgmm.tasks.options import Audio, Jobs, LabelsForm, LabelsOut, Model, Quiet, Resample
+from speechgmm.tasks.options import Audio, Jobs, JobsOfRun, LabelsForm, LabelsOut, Model, Overrides, Quiet, Resample
 
 if TYPE_CHECKING:
     from speechgmm.io.samples import AudioSource
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     Heard = Iterable[tuple[AudioSource, HeardRecording | DataError]]
 
+TRAINING = "Training"
+"""A group of options."""
+
 PRINTED = ("text", "jsonl")
 """Formats that are printed here, the default first; the others are those of label files."""
 
@@ -28,18 +31,16 @@ PRINTED = ("text", "jsonl")
 class _Recognised:
     """The options that recognition and alignment share, and how their results are printed."""
 
-    model: Model
     form: LabelsForm = None
     out: LabelsOut = None
     resample: Resample = False
-    jobs: Jobs = 1
     quiet: Quiet = False
 
-    def _file(self) -> "RecogniserFile":
+    def _file(self, model: Path) -> "RecogniserFile":
         from speechgmm.engine.audio_input import with_resampling
         from speechgmm.tasks.recognition.codec import read_recogniser
 
-        file = read_recogniser(model_file(self.model))
+        file = read_recogniser(model_file(model))
         return with_resampling(file) if self.resample else file
 
     def _print(self, file: "RecogniserFile", paths: Sequence[Path], heard: "Heard", *, aligned: bool) -> int:
@@ -78,7 +79,9 @@ class _Recognised:
 class Recognise(_Recognised):
     """Recognise the words (or phones) of new recordings."""
 
+    model: Model
     audio: Audio
+    jobs: Jobs = 1
     top: Annotated[
         int,
         typer.Option(
@@ -105,7 +108,7 @@ class Recognise(_Recognised):
             raise ConfigError(
                 f"--top {self.top} is for --format text and jsonl; a label file holds one hypothesis for a recording"
             )
-        file = self._file()
+        file = self._file(self.model)
         paths = recordings(self.audio, given=takes_frames(file))
         heard = recognise_recordings(
             file, paths, confidence_scale=CONFIDENCE_SCALE, top=self.top, n_jobs=self.jobs or 1
@@ -115,8 +118,11 @@ class Recognise(_Recognised):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Align(_Recognised):
-    """Find when the words of a text are spoken: forced alignment."""
+    """Find when the words of a text are spoken: forced alignment; with --train of a whole corpus, without a model."""
 
+    model: Annotated[
+        Path | None, typer.Argument(help="a model file, or the folder of a run; none with --train", metavar="MODEL")
+    ] = None
     audio: Annotated[
         list[Path] | None, typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO")
     ] = None
@@ -134,9 +140,53 @@ class Align(_Recognised):
     dictionary: Annotated[
         Path | None,
         typer.Option(
-            "--dictionary", metavar="FILE", help="a pronunciation dictionary for words that the model does not have"
+            "--dictionary",
+            metavar="FILE",
+            help="a pronunciation dictionary: with --train of all words, else of words that the model does not have",
         ),
     ] = None
+    train: Annotated[
+        Path | None,
+        typer.Option(
+            "--train",
+            metavar="CORPUS",
+            rich_help_panel=TRAINING,
+            help="train on this corpus and align all of it: a folder of recordings with transcripts beside them (.lab, "
+            ".txt, .TextGrid), a table (path, text, speaker), or a configuration",
+        ),
+    ] = None
+    graphemes: Annotated[
+        bool,
+        typer.Option(
+            "--graphemes", rich_help_panel=TRAINING, help="letters are the units, and no dictionary is needed"
+        ),
+    ] = False
+    skip_unknown: Annotated[
+        bool,
+        typer.Option(
+            "--skip-unknown",
+            rich_help_panel=TRAINING,
+            help="leave out recordings with words outside the dictionary, and others that cannot be used",
+        ),
+    ] = False
+    speaker: Annotated[
+        str | None,
+        typer.Option(
+            "--speaker",
+            metavar="N|REGEX",
+            rich_help_panel=TRAINING,
+            help="who speaks: the N-th folder below CORPUS, or what the parentheses of a regular expression match in a "
+            "path; default: the folder that a recording lies in",
+        ),
+    ] = None
+    frame_shift: Annotated[
+        float | None,
+        typer.Option(
+            "--frame-shift", metavar="MS", rich_help_panel=TRAINING, help="time from frame to frame; default: 10"
+        ),
+    ] = None
+    overrides: Overrides = None
+    jobs: JobsOfRun = None
 
     def run(self) -> int:
         """Print when each word of a text is said, of one text or of one for each recording; returns how many failed.
@@ -147,10 +197,32 @@ class Align(_Recognised):
         """
         from speechgmm.tasks.recognition.decoding import align_recordings, lexicon_for
 
-        file = self._file()
+        if self.train is not None:
+            return self._align_corpus(self.train)
+        if self.model is None:
+            raise ConfigError("no model is given; expected MODEL and AUDIO, or a corpus to train on (--train)")
+        file = self._file(self.model)
         said = self._said(file)
         heard = align_recordings(file, said, lexicon_for(file, self.dictionary, said), n_jobs=self.jobs or 1)
         return self._print(file, list(said), heard, aligned=True)
+
+    def _align_corpus(self, corpus: Path) -> int:
+        """Train on a corpus, align it, and print where the results are; returns how many utterances failed."""
+        from speechgmm.tasks.recognition.alignment_command import align_and_print
+        from speechgmm.tasks.recognition.alignment_settings import AlignmentChoices
+
+        if self.audio or self.text is not None or self.texts is not None:
+            raise ConfigError("--train aligns the recordings of its corpus; leave out AUDIO, --text and --texts")
+        choices = AlignmentChoices(
+            dictionary=self.dictionary,
+            graphemes=self.graphemes,
+            skip=self.skip_unknown,
+            speaker=self.speaker,
+            frame_shift=self.frame_shift,
+            overrides=self.overrides or (),
+            n_jobs=self.jobs,
+        )
+        return align_and_print(corpus, choices, out=self.out, form=self.form, quiet=self.quiet)
 
     def _said(self, file: "RecogniserFile") -> dict[Path, list[str]]:
         """Recording -> the words that are said in it."""

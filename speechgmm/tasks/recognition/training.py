@@ -37,9 +37,9 @@ from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.io.tables import table
 from speechgmm.logger import LOGGER
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser, serialise_recogniser
+from speechgmm.tasks.recognition.dictionaries import dictionary_of
 from speechgmm.tasks.recognition.languages import check_references, language_of
 from speechgmm.tasks.recognition.transcript_checks import (
-    dictionary_of,
     fitting,
     log_weights_of,
     warn_of_homophones,
@@ -55,7 +55,13 @@ PASSES_BEFORE_EM = 4
 
 NOT_OF_UNITS: Final[Mapping[type, tuple[str, ...]]] = {
     RecognitionSpec: (
-        *("labels", "dictionary", "stress"),  # words and their units are in the key, wherever they are from
+        *(
+            "labels",
+            "dictionary",
+            "stress",
+            "graphemes",
+            "text",
+        ),  # words and their units are in the key, wherever they are from
         *("language", "grammar", "scale", "insertion_penalty", "beam", "count_as"),  # of what the units recognise
     )
 }
