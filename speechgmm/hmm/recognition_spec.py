@@ -44,10 +44,17 @@ class RecognitionSpec:
         None, "a unit that may come before, between and after the words, and is not a word; default: there is none"
     )
     silence_probability: float = setting(0.5, "of silence in each of these places", gt=0, lt=1)
-    start: Literal["flat", "segments"] = setting(
+    start: Literal["flat", "edges", "segments"] = setting(
         "flat",
-        "flat: training begins with all states alike, each utterance divided evenly among its units; segments: with "
+        "flat: training begins with all states alike, each utterance divided evenly among its units; edges: so between "
+        "the silences at its beginning and end, which are found first (for few data; needs silence); segments: with "
         "the times that the labels have",
+    )
+    start_model: str | None = setting(
+        None,
+        "a recogniser (model file or run folder) whose units training goes on from, in place of start; features and "
+        "sampling rate must be its own",
+        is_path=True,
     )
     language: Literal["word", "loop", "bigram", "grammar"] = setting(
         "word",
@@ -89,6 +96,13 @@ class RecognitionSpec:
             raise ConfigError("recognition.stress is for the phones of a recognition.dictionary, which is not given")
         if self.start == "segments" and self.labels == "transcript":
             raise ConfigError("recognition.start: segments needs labels with times (recognition.labels: segments)")
+        if self.start == "edges" and self.silence is None:
+            raise ConfigError("recognition.start: edges looks for silence; name a unit for it in recognition.silence")
+        if self.start != "flat" and self.start_model is not None:
+            raise ConfigError(
+                f"recognition.start_model is {self.start_model}, and start: {self.start} begins without a model; leave one "
+                "of them out"
+            )
         if self.start == "segments" and self.dictionary is not None:
             raise ConfigError(
                 "recognition.start: segments has times of words, not of the phones of a dictionary; use start: flat"

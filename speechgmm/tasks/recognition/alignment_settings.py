@@ -4,7 +4,7 @@ Owns the settings that alignment starts from. Everything else is the same as in 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,8 @@ from speechgmm.corpus.readers.manifest import read_manifest
 from speechgmm.corpus.table_columns import TABLES, columns_of
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.decoders import recording_header
+from speechgmm.io.run_files import model_file
+from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser
 from speechgmm.tasks.recognition.decoding import SILENCES
 
 FRONT_END: Final[Mapping[str, Any]] = {
@@ -25,6 +27,9 @@ FRONT_END: Final[Mapping[str, Any]] = {
     "deltas": 2,
 }
 UNITS: Final[Mapping[str, Any]] = {"n_states": 3, "silence_states": 3, "n_components": 4, "iterations": 10}
+MORE_ITERATIONS: Final = 3
+"""Passes over the data with the units of a model, which fit others already."""
+
 BEAM: Final = 1000
 """Nats: so wide that the best path of a transcript is hardly ever lost."""
 
@@ -42,6 +47,7 @@ TEXT_COLUMNS: Final = ("text", "transcript", "transcription", "sentence", "words
 class AlignmentChoices:
     """What a person chooses about the alignment of a corpus."""
 
+    model: Path | None = None  # whose units training goes on from
     dictionary: Path | None = None
     graphemes: bool = False
     skip: bool = False  # leave out what cannot be used, unknown words too
@@ -72,14 +78,19 @@ def alignment_experiment(corpus: Path, choices: AlignmentChoices) -> Experiment:
             arguments=("dictionary", "graphemes"),
         )
     root = corpus.absolute()
+    start = None if choices.model is None else read_recogniser(model_file(choices.model))
     values: dict[str, Any] = {
         "task": "recognition",
         "corpus": {**_corpus(root, choices), "split": "all"},
         "features": dict(FRONT_END),
         "hmm": dict(UNITS),
-        "recognition": {"text": "normalised", "silence": _silence(choices), "language": "loop", "beam": BEAM},
+        "recognition": {"text": "normalised", "language": "loop", "insertion_penalty": 0, "beam": BEAM},
     }
-    values["features"]["cmvn"] = "speaker" if "group" in values["corpus"] else "utterance"
+    if start is None:
+        values["features"]["cmvn"] = "speaker" if "group" in values["corpus"] else "utterance"
+        values["recognition"]["silence"] = _silence(choices)
+    else:
+        _as_in_the_model(values, start, has_dictionary=choices.dictionary is not None)
     apply_overrides(values, [*_given(choices), *choices.overrides])
     config = make_config(values, "alignment")
     return Experiment(config, f"{root.stem if root.is_file() else root.name}-alignment", Path.cwd())
@@ -88,6 +99,7 @@ def alignment_experiment(corpus: Path, choices: AlignmentChoices) -> Experiment:
 def _given(choices: AlignmentChoices) -> list[str]:
     """What is chosen, as settings of a configuration."""
     given: dict[str, Any] = {
+        "recognition.start_model": None if choices.model is None else str(choices.model),
         "recognition.dictionary": None if choices.dictionary is None else str(choices.dictionary),
         "recognition.graphemes": choices.graphemes or None,
         "recognition.text": "normalised" if choices.graphemes else None,
@@ -118,6 +130,21 @@ def _corpus(root: Path, choices: AlignmentChoices) -> dict[str, Any]:
     group = {"group": "speaker"} if "speaker" in columns else {}
     table = {"kind": "manifest", "path": str(root), "label": label, **group}
     return table | _rate(read_manifest(root, None, label).paths())
+
+
+def _as_in_the_model(values: dict[str, Any], start: RecogniserFile, *, has_dictionary: bool) -> None:
+    """The settings that units were trained with which training goes on from."""
+    audio, recogniser = start.audio, start.recogniser
+    stressed = any(unit[-1:] in "012" for unit in recogniser.units.labels)
+    values["features"] = asdict(audio.features)
+    values["corpus"] |= {"sample_rate": audio.sample_rate, "channel": audio.channel}
+    values["hmm"] = {
+        "iterations": MORE_ITERATIONS,
+        "n_components": max(model.n_components for model in recogniser.units.emissions),
+    }
+    values["recognition"]["silence"] = recogniser.silence
+    if has_dictionary and not stressed:
+        values["recognition"]["stress"] = "drop"
 
 
 def _number_or_pattern(text: str) -> int | str:

@@ -121,7 +121,10 @@ class Align(_Recognised):
     """Find when the words of a text are spoken: forced alignment; with --train of a whole corpus, without a model."""
 
     model: Annotated[
-        Path | None, typer.Argument(help="a model file, or the folder of a run; none with --train", metavar="MODEL")
+        Path | None,
+        typer.Argument(
+            help="a model file, or the folder of a run; with --train, what training goes on from", metavar="MODEL"
+        ),
     ] = None
     audio: Annotated[
         list[Path] | None, typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO")
@@ -214,6 +217,7 @@ class Align(_Recognised):
         if self.audio or self.text is not None or self.texts is not None:
             raise ConfigError("--train aligns the recordings of its corpus; leave out AUDIO, --text and --texts")
         choices = AlignmentChoices(
+            model=self.model,
             dictionary=self.dictionary,
             graphemes=self.graphemes,
             skip=self.skip_unknown,

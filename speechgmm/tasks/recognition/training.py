@@ -4,7 +4,7 @@ A training set is one task; its units are kept in the cache once they are traine
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -34,11 +34,13 @@ from speechgmm.hmm import (
     word_choice,
 )
 from speechgmm.hmm.recognition_spec import RecognitionSpec
+from speechgmm.hmm.speech_edges import speech_edges
 from speechgmm.io.tables import table
 from speechgmm.logger import LOGGER
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser, serialise_recogniser
 from speechgmm.tasks.recognition.dictionaries import dictionary_of
 from speechgmm.tasks.recognition.languages import check_references, language_of
+from speechgmm.tasks.recognition.start_model import StartModel, start_model
 from speechgmm.tasks.recognition.transcript_checks import (
     fitting,
     log_weights_of,
@@ -53,15 +55,13 @@ RECOGNISER_VERSION = 2
 PASSES_BEFORE_EM = 4
 """Over all frames: for NaN, for the mean, for the variance, and for states that share an utterance evenly."""
 
+SLIVER: Final = 1e-3
+"""Frames of a silence of which there is none: it needs some place in the start, and gets no frame."""
+
 NOT_OF_UNITS: Final[Mapping[type, tuple[str, ...]]] = {
     RecognitionSpec: (
-        *(
-            "labels",
-            "dictionary",
-            "stress",
-            "graphemes",
-            "text",
-        ),  # words and their units are in the key, wherever they are from
+        # Words, their units and the model that training goes on from are in the key, wherever they are from.
+        *("labels", "dictionary", "stress", "graphemes", "text", "start_model"),
         *("language", "grammar", "scale", "insertion_penalty", "beam", "count_as"),  # of what the units recognise
     )
 }
@@ -86,6 +86,7 @@ class _Task:
     labels: tuple[str, ...]  # of the units
     spec: HMMSpec
     recognition: RecognitionSpec
+    start: StartModel | None = None  # whose units training goes on from
 
     @property
     def silence(self) -> str | None:
@@ -102,6 +103,7 @@ class _Task:
         frames = frames_key(one.piece for one in self.said)
         said = [(one.words, one.bounds if self.timed else None) for one in self.said]
         data = [frames, said, self.labels, sorted(self.lexicon.items()), sorted(self.log_weights.items())]
+        data += [self.start.key] if self.start else []
         specs = (self.spec, self.recognition)
         return model_key("units", RECOGNISER_VERSION, *specs, without=NOT_OF_UNITS, data=data)
 
@@ -153,13 +155,15 @@ def _task(job: Job, features: Features) -> _Task:
             "a name of its own (leave it out where the transcripts have silence themselves)"
         )
     labels = tuple(sorted(used)) + ((spec.silence,) if spec.silence else ())
+    start = start_model(job, features.audio, labels)
     return _Task(
         said,
         lexicon,
         log_weights_of(lexicon, dictionary_of(job)),
-        labels,
+        labels if start is None else start.units.labels,
         config.section(HMMSpec),
         spec,
+        start,
     )
 
 
@@ -173,9 +177,15 @@ def _train_task(task: _Task, *, audio: AudioInput, folder: Path, map: Mapper = m
         unit: left_to_right(_n_states(task, unit), self_loop=task.spec.self_loop, skips=task.spec.skips)
         for unit in task.labels
     }
+    start = None if task.start is None else task.start.units
+    if start is not None:
+        topology = {unit: hmm.transitions for unit, hmm in zip(start.labels, start.hmms, strict=True)}
     graphs = {one.words: _graph(task, one.words) for one in task.said}  # what is said alike is laid out once
     said = [_utterance(task, one, graphs[one.words]) for one in task.said]
-    units = train_hmms(said, topology, task.spec, map=map).units
+    if task.recognition.start == "edges":
+        edges = speech_edges(said, map=map)
+        said = [_between(task, one, *pair) for one, pair in zip(said, edges, strict=True)]
+    units = train_hmms(said, topology, task.spec, start=start, map=map).units
     LOGGER.debug("trained %d HMMs on %d utterances", len(topology), len(said))
     # The container of a recogniser, whose language nobody reads here.
     kept = RecogniserFile(Recogniser(units, task.lexicon, word_choice(task.lexicon)), audio, "")
@@ -206,6 +216,15 @@ def _utterance(task: _Task, one: Transcript, build: Callable[[Units], Graph]) ->
     if task.silence is not None and bounds is None:  # which needs some frames to begin with
         sequence = (task.silence, *sequence, task.silence)
     return Utterance(one.id, one.piece, one.piece.n_rows, sequence, build, bounds)
+
+
+def _between(task: _Task, said: Utterance, first: int, stop: int) -> Utterance:
+    """The same utterance, whose start has silence before and after its speech, and all other units evenly between."""
+    sizes = np.array([_n_states(task, unit) for unit in said.sequence[1:-1]])
+    inner = first + (stop - first) * np.concatenate([[0], np.cumsum(sizes) / sizes.sum()])
+    inner[[0, -1]] = max(inner[0], SLIVER), min(inner[-1], said.n_frames - SLIVER)
+    edges = np.concatenate([[0], inner, [said.n_frames]])
+    return replace(said, bounds=np.stack([edges[:-1], edges[1:]], axis=1))
 
 
 def _recogniser(job: Job, units: Units, language: Bigram | Network, lexicon: Lexicon) -> Recogniser:
