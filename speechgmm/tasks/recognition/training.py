@@ -129,7 +129,11 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
 
         def train(missing: Sequence[_Task]) -> Iterable[Units]:
             if len(tasks) == 1:
-                n_passes = PASSES_BEFORE_EM + tasks[0].spec.iterations * len(tasks[0].spec.levels)
+                n_passes = (
+                    PASSES_BEFORE_EM
+                    + len(tasks[0].spec.annealing_scales)
+                    + tasks[0].spec.iterations * len(tasks[0].spec.levels)
+                )
                 what = "training HMMs: passes over the utterances"
                 with job.passes() as on, job.console.counted(on, n_passes, what) as spread:
                     return [work(missing[0], map=spread)]
