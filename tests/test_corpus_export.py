@@ -85,6 +85,20 @@ def test_a_corpus_is_read_back_from_data_directories(
     assert speakers == sorted(speakers)
 
 
+def test_columns_that_are_files_of_kaldis_own_are_refused_and_no_gender_that_is_known_is_lost(tmp_path: Path):
+    def written(**labels: str) -> Path:
+        rows = ({"speaker": "a", "text": "x"}, {"speaker": "b", **labels})
+        utterances = tuple(Utterance(row["speaker"], tmp_path / "a.wav", labels=row) for row in rows)
+        write_kaldi(tmp_path / "data", Corpus(utterances, "speaker", tmp_path))
+        return tmp_path / "data"
+
+    for column in ("spk", "dur", "num_frames", "uniq", "my column", "a/b"):
+        with pytest.raises(DataError, match=f"the column '{column}' would be the file utt2{column}, .*; rename it"):
+            written(**{column: "x"})
+        assert not (tmp_path / "data").exists()
+    assert (written(gender="female") / "spk2gender").read_text() == "b f\n"
+
+
 def test_ids_that_kaldi_does_not_take_are_changed_and_said_and_never_the_same():
     def named(*ids: str, speakers: str = "") -> tuple[list[str], tuple[str, ...]]:
         pairs = zip(ids, speakers or ids, strict=True)

@@ -163,6 +163,7 @@ SUPERVISION = {"id": "u", "recording_id": "r", "start": 0.5, "duration": 0.5, "c
         ({"transforms": [{"name": "Speed"}]}, {}, "another speed"),
         ({}, {"recording_id": "s"}, "recording 's' is not among"),
         ({}, {"duration": 0}, "line 1: id, start or duration"),
+        ({}, {"start": -2.0}, r"line 1: 'u' ends at -1.5 s; expected an end after the recording's begin"),
         ({}, {"start": "0.5"}, "id, start or duration"),
         ({}, {"id": ""}, "id, start or duration"),
         ({}, {"speaker": None, "text": "x"}, "corpus.label is 'speaker'"),
@@ -190,6 +191,9 @@ def test_lines_that_are_none_damaged_files_and_ids_twice_are_named(audio: Path, 
         "line 4: 'u' is also in supervisions.jsonl, line 1",
     ):
         assert part in str(error.value)
+    (tmp_path / "supervisions.jsonl").write_text(f"{json.dumps(SUPERVISION)}\n{'x' * (1 << 25)}")
+    with pytest.raises(DataError, match=r"supervisions.jsonl, line 2: more than 16777216 bytes; expected an object"):
+        read_lhotse(tmp_path, audio, "speaker")
     (tmp_path / "supervisions.jsonl").unlink()
     with pytest.raises(DataError, match="no supervisions or cuts"):
         read_lhotse(tmp_path, audio, "speaker")
@@ -198,9 +202,43 @@ def test_lines_that_are_none_damaged_files_and_ids_twice_are_named(audio: Path, 
         (tmp_path / "supervisions.jsonl.gz").write_bytes(content)
         with pytest.raises(DataError, match=r"supervisions\.jsonl\.gz|recordings\.jsonl\.gz"):
             read_lhotse(tmp_path, audio, "speaker")
-    (tmp_path / "supervisions.json").write_text("[]")
+    (tmp_path / "supervisions.yaml").write_text("[]")
     with pytest.raises(DataError, match="lhotse copy"):
-        read_lhotse(tmp_path / "supervisions.json", audio, "speaker")
+        read_lhotse(tmp_path / "supervisions.yaml", audio, "speaker")
+
+
+@pytest.mark.parametrize("ending", ["json", "json.gz"])
+def test_a_manifest_may_be_one_json_array(audio: Path, tmp_path: Path, ending: str):
+    opener = gzip.open if ending.endswith("gz") else open
+    for kind, row in (("recordings", RECORDING), ("supervisions", SUPERVISION)):
+        write_rows(tmp_path / f"{kind}_train.jsonl", [row])
+    expected = read_lhotse(tmp_path, audio, "speaker")
+    for kind, row in (("recordings", RECORDING), ("supervisions", SUPERVISION)):
+        (tmp_path / f"{kind}_train.jsonl").unlink()
+        with opener(tmp_path / f"{kind}_train.{ending}", "wt") as file:
+            json.dump([row], file)
+    found = read_lhotse(tmp_path, audio, "speaker")
+    assert plain(found) == plain(expected)
+    assert [one.split for one in found] == ["train"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("[", "not JSON"), ("{}", "expected an array of objects"), ("[1]", "object 1: 1; expected an object of lhotse")],
+)
+def test_a_json_array_that_is_none_is_refused(audio: Path, tmp_path: Path, text: str, message: str):
+    write_rows(tmp_path / "recordings.jsonl", [RECORDING])
+    (tmp_path / "supervisions.json").write_text(text)
+    (tmp_path / "recordings.json").write_text("[]")
+    with pytest.raises(DataError, match=message):
+        read_lhotse(tmp_path, audio, "speaker")
+
+
+def test_a_json_array_that_is_too_long_to_hold_is_refused(audio: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("speechgmm.corpus.readers.lhotse._LONGEST_ARRAY", 100)
+    (tmp_path / "cuts.json").write_text(json.dumps([{"id": "x" * 200}]))
+    with pytest.raises(DataError, match="make JSON lines of it"):
+        read_lhotse(tmp_path, audio, "speaker")
 
 
 def test_supervisions_of_two_channels_of_a_recording_are_refused(audio: Path, tmp_path: Path):

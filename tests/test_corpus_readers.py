@@ -552,7 +552,7 @@ def test_the_intervals_of_a_tier_are_utterances_and_empty_ones_are_not(tmp_path:
         ("anna/1:0.500-1.250", 0.5, 1.25, {"speaker": "anna", "phone": "aː"}),
         ("anna/1:1.250-2.000", 1.25, 2.0, {"speaker": "anna", "phone": "t"}),
     ]
-    assert corpus.notes == ("1 of 2 recordings have no TextGrid beside them and are not used",)
+    assert corpus.notes == ("1 of 2 recordings have no labels in a TextGrid beside them and are not used",)
 
 
 @praatio

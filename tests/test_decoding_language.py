@@ -122,9 +122,23 @@ def test_perplexity_is_least_for_what_was_learnt_and_all_alike_is_as_many_as_the
     assert perplexity(estimate_bigram(alike), alike) == pytest.approx(8, rel=0.03)
 
 
-def test_labels_that_never_occur_or_are_not_known_are_named():
-    with pytest.raises(DataError, match=r"2 of 3 labels never occur .*: 'b', 'zh'"):
-        estimate_bigram([["a"]], ["a", "b", "zh"])
+def test_labels_that_never_occur_have_their_share_and_nothing_is_said_of_what_follows_them():
+    sequences, labels = [["a", "b", "a"], ["b"], ["a", "a"]], ["a", "b", "c", "d"]
+    bigram = estimate_bigram(sequences, labels)
+    assert np.exp(bigram.log_start).sum() == pytest.approx(1)
+    np.testing.assert_allclose(np.exp(bigram.log_next).sum(axis=1) + np.exp(bigram.log_end), 1)
+    # By the formulas of the module: of 9 predictions there are 3 types, and 5 possible ones.
+    unigram = {label: (count + 3 / 5) / (9 + 3) for label, count in {"a": 4, "b": 2, "c": 0, "d": 0}.items()}
+    for label, after_c in zip(labels, np.exp(bigram.log_next[2]), strict=True):
+        assert after_c == pytest.approx(unigram[label])
+    # "b" was followed by two types in two occurrences.
+    assert np.exp(bigram.log_next[1, 3]) == pytest.approx(2 * unigram["d"] / (2 + 2))
+    best = sentences(bigram_network(bigram), 3, max)
+    for sentence in (("a", "c", "d"), ("d",), ("c", "c")):
+        assert best[sentence] == pytest.approx(bigram.log_probability(sentence))
+
+
+def test_labels_that_are_not_known_are_named():
     with pytest.raises(DataError, match=r"1 labels are not among the bigram's 1: 'x'"):
         estimate_bigram([["a", "x"]], ["a"])
     with pytest.raises(DataError, match="no sequence"):

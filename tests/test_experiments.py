@@ -1039,12 +1039,16 @@ def test_a_calibration_by_the_cohorts_means_is_the_same_map_in_run_file_verify_s
     np.testing.assert_allclose(fused.map.apply(inputs), expected.apply(inputs), atol=1e-6)
 
 
+@pytest.mark.parametrize("method", ["llr", "cosine"])
 @pytest.mark.parametrize("norm", ["z", "t", "zt", "s", "as"])
-def test_a_class_enrolled_later_is_normalised_as_if_it_had_been_there_from_the_start(voices: Path, norm: str) -> None:
+def test_a_class_enrolled_later_is_normalised_as_if_it_had_been_there_from_the_start(
+    voices: Path, norm: str, method: str
+) -> None:
     """With a background model of its own split, on which the class enrolled has no bearing."""
     manifest = voices.parent / "m.tsv"
     text = manifest.read_text().replace("v5\tf\ttest", "v5\tf\tubm")
-    overrides = [f"scoring.normalise={norm}", *(["scoring.cohort_top=3"] if norm == "as" else [])]
+    overrides = [f"scoring.normalise={norm}", f"scoring.method={method}"]
+    overrides += ["scoring.cohort_top=3"] if norm == "as" else []
     manifest.write_text(text)
     scored(voices, *overrides)
     file = read_model_file(max(voices.parent.glob("run-*")) / "models.safetensors")
@@ -1106,6 +1110,25 @@ def test_linear_scores_come_from_run_and_verify_alike(voices: Path) -> None:
         ((_, judged),) = judge_recordings(file, [voices.parent / f"{test}.wav"], model)
         assert not isinstance(judged, DataError)
         assert judged.score == pytest.approx(float(row["score"]), abs=1e-5)
+
+
+def test_cosines_come_from_run_and_verify_alike_and_need_speakers_with_several_recordings(voices: Path) -> None:
+    for overrides in (["model.relevance=2"], ["scoring.compensation=nap", "scoring.compensation_directions=3"]):
+        found = scored(voices, "scoring.method=cosine", *overrides)
+        folder = max(voices.parent.glob("run-*"))
+        assert all(-1 <= float(row["score"]) <= 1 for row in found.values())
+        file = read_model_file(folder / "models.safetensors")
+        assert "claims are scored by cosines of supervectors" in inspect(folder)
+        for (model, test), row in list(found.items())[::9]:
+            ((_, judged),) = judge_recordings(file, [voices.parent / f"{test}.wav"], model)
+            assert not isinstance(judged, DataError)
+            assert judged.score == pytest.approx(float(row["score"]), abs=1e-5)
+    manifest = voices.parent / "m.tsv"
+    lines = manifest.read_text().splitlines(keepends=True)
+    manifest.write_text("".join(one for one in lines if "test" in one or "-0.wav" in one or one.startswith("path")))
+    with pytest.raises(DataError, match="none in the splits ubm, cohort and train has two"):
+        scored(voices, "scoring.method=cosine")
+    assert scored(voices, "scoring.method=cosine", "scoring.compensation=none")
 
 
 def test_trials_within_a_column_are_those_that_agree_in_it(voices: Path) -> None:

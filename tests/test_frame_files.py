@@ -3,6 +3,7 @@
 import struct
 import zipfile
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 
 import kaldi_native_io
@@ -136,6 +137,15 @@ def test_numpy_arrays_that_are_no_frames_are_refused(tmp_path: Path, array: np.n
             frames_shape(FrameSource(tmp_path / name))
 
 
+@pytest.mark.parametrize("n_bytes", [12, 24, 72])
+@pytest.mark.parametrize("shape", ["(True, 6)", "(3, True)", "(-3, 6)", "(10**30, 6)", "(3.0, 6)", "3"])
+def test_any_shape_in_a_header_of_numpys_gives_frames_or_a_data_error(tmp_path: Path, shape: str, n_bytes: int):
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".ljust(117).encode() + b"\n"
+    (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00" + header + bytes(n_bytes))
+    with suppress(DataError):
+        assert read_frames(FrameSource(tmp_path / "x.npy")).size == n_bytes // 4
+
+
 def test_a_part_of_a_large_file_is_not_the_whole_of_it(tmp_path: Path):
     """A file of 2 GB of which the disk holds nearly nothing: to read it whole would take all of this machine's time."""
     path = tmp_path / "large.npy"
@@ -162,6 +172,17 @@ def test_an_archive_that_claims_to_unpack_into_more_than_it_can_is_refused(tmp_p
     path.write_bytes(content[:-80].replace(size, size) + content[-80:].replace(size, struct.pack("<I", 2**31)))
     with pytest.raises(DataError, match=r"bomb\.npz"):
         read_frames(FrameSource(path, "a"))
+
+
+def test_an_archive_with_two_arrays_of_one_name_is_refused(tmp_path: Path):
+    data = BytesIO()
+    np.save(data, FRAMES)
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("a.npy", data.getvalue())
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("a.npy", data.getvalue())
+    with pytest.raises(DataError, match=r"x\.npz: two arrays are named 'a'; expected a name for each"):
+        list_sources(tmp_path / "x.npz")
 
 
 def test_an_archive_has_a_recording_for_each_array_and_a_missing_one_is_named(tmp_path: Path):
@@ -304,6 +325,8 @@ def test_an4_and_voxforge_are_read_as_thirteen_cepstra(shared: Path):
 
 
 def test_htk_reference_files_have_their_frames(shared: Path):
-    for path in sorted((shared / "references/htk").glob("*_htk.*")):
+    paths = sorted((shared / "references/htk").glob("*_htk.*"))
+    assert paths
+    for path in paths:
         assert frames_shape(FrameSource(path)) == (142, 23 if "fbank" in path.name else 39)
         assert np.isfinite(read_frames(FrameSource(path))).all()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechgmm.errors import DataError
-from speechgmm.io.frame_files import FrameSource, frames_shape, list_sources, read_frames, write_ark
+from speechgmm.io.frame_files import FrameSource, frames_shape, list_sources, read_frames, write_ark, write_htk
 from speechgmm.io.frame_files.kaldi_lists import parse_entry
 
 RNG = np.random.default_rng(1)
@@ -268,3 +268,40 @@ def test_x_vectors_of_an_archive_are_recordings_of_one_frame(shared: Path):
     with kaldi_native_io.SequentialFloatVectorReader(f"ark:{shared}/references/vbx/ES2005a.ark") as reader:
         for name, vector in reader:
             np.testing.assert_array_equal(read_frames(found[name])[0], vector)
+
+
+# ---- lists of HTK ----
+
+
+def test_a_list_of_htk_names_files_and_stretches_of_them(tmp_path: Path):
+    frames = RNG.normal(size=(30, 3)).astype(np.float32)
+    write_htk(tmp_path / "all.mfc", frames)
+    (tmp_path / "x.scp").write_text("anna-1.mfc=all.mfc[0,9]\nanna-2.mfc=all.mfc[10,10]\nsub/anna-3=all.mfc\nall.mfc\n")
+    found = {name: read_frames(source) for name, source in list_sources(tmp_path / "x.scp").items()}
+    assert [*found] == ["anna-1", "anna-2", "sub/anna-3", "all"]
+    for name, expected in zip(found, (frames[:10], frames[10:11], frames, frames), strict=True):
+        np.testing.assert_array_equal(found[name], expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a.mfc=all.mfc[9,3]\n", r"line 1: 'a\.mfc=all\.mfc\[9,3\]'; expected a file of HTK"),
+        ("a.mfc=all.mfc[0:3]\n", "expected a file of HTK"),
+        ("a=b=c.mfc\n", "expected a file of HTK"),
+        ("all.mfc[0,3]\nall.mfc[4,6]\n", "'all' stands in line 1 already"),
+        ("anna-1\n", "expected a name and a file"),  # a list of Kaldi that is cut short
+        ("a.mfc=all.mfc\nb all.mfc\n", "line 1: .*expected a name and a file"),
+    ],
+)
+def test_a_list_of_htk_that_cannot_be_is_refused_by_its_line(tmp_path: Path, text: str, message: str):
+    (tmp_path / "x.scp").write_text(text)
+    with pytest.raises(DataError, match=message):
+        list_sources(tmp_path / "x.scp")
+
+
+def test_rows_of_a_list_of_htk_beyond_the_file_are_refused(tmp_path: Path):
+    write_htk(tmp_path / "all.mfc", np.zeros((30, 3), np.float32))
+    (tmp_path / "x.scp").write_text("a.mfc=all.mfc[20,30]\n")
+    with pytest.raises(DataError, match="rows 20 to 30 of 30 frames"):
+        read_frames(list_sources(tmp_path / "x.scp")["a"])

@@ -28,7 +28,8 @@ from speechgmm.errors import ConfigError, DataError, RecordingWarning, ShapeErro
 from speechgmm.features import FeatureSpec, raw_features
 from speechgmm.features.deltas import append_deltas
 from speechgmm.io.frame_files import FrameSource, write_ark, write_htk, write_npz, write_sphinx
-from speechgmm.io.given_frames import place_of, place_shape, read_place, read_speech, source_at
+from speechgmm.io.given_frames import named_places, place_of, place_shape, read_place, read_speech, source_at
+from speechgmm.io.label_files import read_labels
 
 OF_RECORDINGS = {"seen"}
 """What a model file knows of the recordings themselves: hashes of their bytes."""
@@ -451,6 +452,42 @@ def test_the_path_of_a_place_names_the_place(source: FrameSource, key: str, offs
     by_name = replace(source, key=key) if source.path.suffix == ".npz" else source
     by_offset = replace(source, offset=offset) if source.path.suffix == ".ark" else by_name
     assert source_at(place_of(by_offset)) == by_offset
+
+
+def test_every_recording_of_a_file_is_scored_under_a_path_that_names_it(tmp_path: Path) -> None:
+    held = {name: np.full((4, 2), n, np.float32) for n, name in enumerate(("anna", "4", "1031", "b c.d", "x:7"))}
+    plain = {name: frames for name, frames in held.items() if " " not in name}
+    write_npz(tmp_path / "F.NPZ", held.items())
+    write_ark(tmp_path / "f.ark", plain.items(), tmp_path / "f.scp")
+    for path, there in ((tmp_path / "F.NPZ", held), (tmp_path / "f.ark", plain), (tmp_path / "f.scp", plain)):
+        read = [read_place(place, 2) for place in named_places([path])]
+        np.testing.assert_array_equal(read, list(there.values()))
+
+
+def test_label_files_call_frames_in_a_file_of_several_by_their_names(voices: Path) -> None:
+    run(voices / "c.yaml", console=quiet())
+    assert not command("score", voices / "run", voices / "f.scp", "--out", voices / "all.ctm").exit_code
+    names = [line.split()[0] for line in (voices / "f.scp").read_text().splitlines()]
+    assert list(dict.fromkeys(one.recording for one in read_labels(voices / "all.ctm"))) == names
+    assert not command(
+        "score", voices / "run", voices / "f.scp", "--format", "audacity", "--out", voices / "labels"
+    ).exit_code
+    assert sorted(path.stem for path in (voices / "labels").iterdir()) == sorted(names)
+
+
+def test_rows_of_a_name_are_rows_of_what_the_name_stands_for(tmp_path: Path) -> None:
+    frames = np.arange(40, dtype=np.float32).reshape(20, 2)
+    write_ark(tmp_path / "f.ark", [("whole", frames)], tmp_path / "f.scp")
+    entry = (tmp_path / "f.scp").read_text().split()[1]
+    (tmp_path / "f.scp").write_text(f"whole {entry}\npart {entry}[5:14]\n")
+    for place, rows in (
+        ("f.scp:part[2:4]", slice(7, 10)),
+        ("f.scp:whole[3:]", slice(3, None)),
+        ("f.ark:whole[1:2]", slice(1, 3)),
+    ):
+        np.testing.assert_array_equal(read_place(tmp_path / place, 2), frames[rows])
+    with pytest.raises(DataError, match=r"f.scp:part\[2:10\]: this name has 10 frames; expected rows within 0 to 9"):
+        read_place(tmp_path / "f.scp:part[2:10]", 2)
 
 
 def test_a_list_that_names_another_place_trains_other_models(voices: Path) -> None:

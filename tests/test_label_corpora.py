@@ -110,6 +110,24 @@ def test_one_table_of_raven_is_of_all_recordings_and_its_columns_are_tiers(tmp_p
         read_label_files(tmp_path, "species", LabelFilesSpec(tier="Species"))
 
 
+def test_a_table_of_several_recordings_names_them_and_an_empty_one_is_not_a_missing_tier(tmp_path):
+    labelled(tmp_path, "elan", 1)
+    spec = LabelFilesSpec(format="csv")
+    (tmp_path / "all.csv").write_text("start,end,label\n0.1,0.2,low\n")
+    with pytest.raises(DataError, match=r"all.csv: it names no recording, and there is no recording of that name besi"):
+        read_label_files(tmp_path, "tone", spec)
+    (tmp_path / "all.csv").write_text("file,start,end,label\n")
+    with pytest.raises(DataError, match=r"all.csv: no tier in it; expected labels with times"):
+        read_label_files(tmp_path, "tone", spec)
+
+
+def test_a_recording_whose_label_file_is_empty_is_not_said_to_have_none(tmp_path):
+    labelled(tmp_path, "audacity", 2)
+    (tmp_path / "s0/a.txt").write_text("")
+    corpus = read_label_files(tmp_path, "tone", LabelFilesSpec(format="audacity"))
+    assert corpus.notes == ("1 of 2 recordings have no labels in a label file beside them and are not used",)
+
+
 def test_a_tier_that_is_not_there_is_answered_with_those_that_are(tmp_path):
     labelled(tmp_path, "elan", 1)
     with pytest.raises(DataError, match=r"s0/a.eaf: no tier 'x' \(corpus.label_files.tier\); its tiers are 'tones'"):

@@ -28,6 +28,7 @@ from speechgmm.tasks.verification.codec import ClaimFile
 from speechgmm.tasks.verification.models import ClaimModels, Cohort
 from speechgmm.tasks.verification.score_maps import Affine, Calibration, Pav
 from speechgmm.tasks.verification.score_norm import ScoreNorm
+from speechgmm.vectors.cosine_scoring import Compensation
 
 KEPT = Path(__file__).parent / "kept"
 
@@ -270,7 +271,9 @@ def test_models_beyond_the_scorer_are_refused_by_name(name: str, tmp_path: Path)
 def test_features_and_files_beyond_the_scorer_are_refused_by_name(tmp_path: Path) -> None:
     refused = ({"kind": "f0"}, {"kind": "fbank"}, {"warp": 1.1}, {"vad": "gaussians"})
     for chosen, message in ((one, f"{name}: {value}") for one in refused for name, value in one.items()):
-        with pytest.raises(ScorerError, match=f"features.{message}"):
+        with pytest.raises(
+            ScorerError, match=f"features.{message}, which this scorer does not compute; expected .*: train"
+        ):
             FrontEnd(asdict(sg.FeatureSpec(**chosen)), RATE)
     with pytest.raises(ScorerError, match=r"features\.invented: 3"):
         FrontEnd({**asdict(sg.FeatureSpec()), "invented": 3}, RATE)
@@ -289,14 +292,15 @@ def test_features_and_files_beyond_the_scorer_are_refused_by_name(tmp_path: Path
         load(tmp_path / "frames.safetensors")
 
 
-def test_what_was_measured_on_linear_scores_goes_with_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["linear", "cosine"])
+def test_what_was_measured_on_scores_that_are_no_ratios_goes_with_them(tmp_path: Path, method: str) -> None:
     file = sg.read_model_file(KEPT / "verify-norm" / "models.safetensors")
-    models = replace(file.models, method="linear", top_components=None)
+    models = replace(file.models, method=method, top_components=None, compensation=Compensation(4.0))
     (tmp_path / "models.safetensors").write_bytes(serialise(replace(file, models=models)))
-    names = ["linear-scoring", "score-norm", "calibration"]
-    with pytest.raises(ConfigError, match=r"calibration: .*linear-scoring: .*score-norm: "):
+    names = [f"{method}-scoring", "score-norm", "calibration"]
+    with pytest.raises(ConfigError, match=rf"calibration: .*{method}-scoring: .*score-norm: "):
         export_scorer(tmp_path, tmp_path / "out", leave_out=[])
-    with pytest.raises(ScorerError, match="linear-scoring, score-norm, calibration"):
+    with pytest.raises(ScorerError, match=f"{method}-scoring, score-norm, calibration"):
         load(tmp_path / "models.safetensors")
     export_scorer(tmp_path, tmp_path / "out", leave_out=names)
     found = load(tmp_path / "out" / "models.safetensors", names).score(speech(1), RATE)

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from conftest import hum
 
+import speechgmm as sg
 from speechgmm.cli.checks import check_and_print
 from speechgmm.cli.inspection import inspect
 from speechgmm.cli.results import print_result
@@ -24,8 +25,9 @@ from speechgmm.gmm import DiagGMM
 from speechgmm.hmm import HMM, Recogniser, Units, estimate_bigram, left_to_right
 from speechgmm.tasks.classification.command import Score
 from speechgmm.tasks.options import LabelsFormat
+from speechgmm.tasks.recognition.alignment_command import Align
 from speechgmm.tasks.recognition.codec import read_recogniser, serialise_recogniser
-from speechgmm.tasks.recognition.command import Align, Recognise
+from speechgmm.tasks.recognition.command import Recognise
 from speechgmm.tasks.recognition.decoding import with_silence_of_transcripts
 
 RATE = 8000
@@ -65,6 +67,11 @@ def spoken(words: list[str], seed: int, pause: float = 0.12) -> tuple[np.ndarray
 @pytest.fixture
 def sentences(tmp_path: Path) -> Path:
     """A manifest of strings of two or three words by three speakers, a dictionary, and a configuration."""
+    return made_sentences(tmp_path)
+
+
+def made_sentences(tmp_path: Path) -> Path:
+    """What `sentences` gives, in a folder."""
     rng = np.random.default_rng(0)
     rows = ["path\ttext\tspeaker\tsplit"]
     for n in range(18):
@@ -178,7 +185,12 @@ def test_forced_alignment_finds_each_unit_of_a_text(sentences: Path, capsys: pyt
     with pytest.raises(DataError, match=r"no pronunciation of 1 words: sideways"):
         Align(model=model, audio=audio, text="up sideways", **options).run()  # type: ignore[arg-type]
     (sentences.parent / "more.dict").write_text("sideways M L\nodd X\n")
-    more = options | {"dictionary": sentences.parent / "more.dict", "form": "textgrid", "out": sentences.parent / "tg"}
+    more = options | {
+        "allow_misfit": True,
+        "dictionary": sentences.parent / "more.dict",
+        "form": "textgrid",
+        "out": sentences.parent / "tg",
+    }
     assert Align(model=model, audio=audio, text="down sideways", **more).run() == 0  # type: ignore[arg-type]
     text = (sentences.parent / "tg" / "new.TextGrid").read_text()
     assert 'text = "sideways"' in text
@@ -188,7 +200,7 @@ def test_forced_alignment_finds_each_unit_of_a_text(sentences: Path, capsys: pyt
         Align(model=model, audio=audio, text="odd", **more).run()  # type: ignore[arg-type]
     manifest = sentences.parent / "said.tsv"
     manifest.write_text("path\ttext\nnew.wav\tdown up\n0.wav\tflat\n")
-    table_of = options | {"texts": manifest, "form": "jsonl"}
+    table_of = options | {"texts": manifest, "form": "jsonl", "allow_misfit": True}
     assert Align(model=model, audio=[], text=None, **table_of).run() == 0  # type: ignore[arg-type]
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [[word["label"] for word in line["words"]] for line in lines] == [["down", "up"], ["flat"]]
@@ -203,7 +215,7 @@ def test_forced_alignment_finds_each_unit_of_a_text(sentences: Path, capsys: pyt
         Align(model=model, audio=audio, text=" ", **options).run()  # type: ignore[arg-type]
 
 
-def test_a_text_that_does_not_fit_the_recording_is_warned_of_and_its_words_get_low_confidences(
+def test_a_text_that_does_not_fit_the_recording_is_an_error_and_its_words_get_low_confidences(
     sentences: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = run(sentences, console=quiet()).folder
@@ -212,10 +224,15 @@ def test_a_text_that_does_not_fit_the_recording_is_warned_of_and_its_words_get_l
     options = {"quiet": True}
     lines = {}
     for text in ("down up flat", "flat flat flat flat", "down flat flat"):
-        assert Align(model=model, audio=audio, text=text, form="jsonl", **options).run() == 0  # type: ignore[arg-type]
+        allowed = Align(model=model, audio=audio, text=text, form="jsonl", allow_misfit=True, **options)  # type: ignore[arg-type]
+        assert allowed.run() == 0
         out, err = capsys.readouterr()
         lines[text] = json.loads(out)
-        assert ("the text does not fit" in err) == (lines[text]["fit"] < 0)
+        assert ("warning" in err and "the text does not fit" in err) == (lines[text]["fit"] < 0)
+        n_failed = replace(allowed, allow_misfit=False).run()
+        out, err = capsys.readouterr()
+        assert n_failed == (lines[text]["fit"] < 0)
+        assert (out == "" and "error" in err and "--allow-misfit" in err) == (n_failed == 1)
     assert lines["down up flat"]["fit"] > 0.5
     assert lines["flat flat flat flat"]["fit"] < 0
     assert all(word["confidence"] > 0.6 for word in lines["down up flat"]["words"])
@@ -224,6 +241,31 @@ def test_a_text_that_does_not_fit_the_recording_is_warned_of_and_its_words_get_l
     assert Align(model=model, audio=audio, text="down up flat", form="ctm", **options).run() == 0  # type: ignore[arg-type]
     confidences = [float(line.split()[5]) for line in capsys.readouterr().out.splitlines()]
     assert confidences == pytest.approx([word["confidence"] for word in lines["down up flat"]["words"]], abs=1e-3)
+
+
+def test_scores_of_words_and_phones_are_printed_and_written_where_they_are_asked_for(
+    sentences: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = run(sentences, console=quiet()).folder
+    soundfile.write(sentences.parent / "new.wav", spoken(["down", "up", "flat"], 99)[0], RATE)
+    arguments = Align(model=model, audio=[sentences.parent / "new.wav"], text="down up flat", scores=True, quiet=True)
+    assert replace(arguments, form=LabelsFormat.jsonl).run() == 0
+    line = json.loads(capsys.readouterr().out)
+    (found,) = (sg.load(model).align([sentences.parent / "new.wav"], text="down up flat", scores=True),)
+    for shown, kept in ((line["words"], found[0].words), (line["phones"], found[0].units)):
+        for one, label in zip(shown, kept, strict=True):
+            assert one == {"label": label.label, "start": one["start"], "end": one["end"], **label.scores.rounded()} | {
+                "confidence": one["confidence"]
+            }
+            assert label.scores.start_low <= label.start <= label.scores.start_high
+            assert label.scores.end_low <= label.end <= label.scores.end_high
+    assert found[0].rows()[0]["gop"] == line["words"][0]["gop"]
+    assert replace(arguments, form=LabelsFormat.textgrid).run() == 0
+    assert 'name = "phones duration_z"' in capsys.readouterr().out
+    assert arguments.run() == 0
+    assert all("gop" in row and "posterior" in row for row in capsys.readouterr().out.splitlines())
+    assert replace(arguments, scores=False).run() == 0
+    assert "gop" not in capsys.readouterr().out
 
 
 def test_silence_that_is_a_label_of_the_transcripts_may_stand_between_the_words_of_an_alignment() -> None:
@@ -315,9 +357,13 @@ def test_messy_transcripts_are_named_and_left_out_if_asked(sentences: Path, caps
             r"scoring\.priors is for task: classification; .* task: recognition, whose own sections are hmm",
         ),
         (["features.vad=energy"], "recognition takes whole recordings"),
-        (["features.transform.kind=lda"], r"features\.transform\.kind is for task: "),
+        (["features.transform.kind=lda"], r"features\.transform\.kind: lda alone makes recognition worse"),
+        (["features.transform.kind=pca"], r"features\.transform\.kind: pca is not there"),
         (["recognition.language=grammar"], "a grammar needs both"),
         (["recognition.grammar=g"], "a grammar needs both"),
+        (["recognition.arpa=words.lm"], "a language model needs both"),
+        (["recognition.language=word", "recognition.vocabulary=training"], "vocabulary is for language: loop, bigram"),
+        (["recognition.dictionary=null", "recognition.vocabulary=dictionary"], "needs a recognition.dictionary"),
         (["recognition.start=segments", "recognition.labels=transcript"], "needs labels with times"),
         (["recognition.start=segments", "recognition.labels=segments"], "not of the phones of a dictionary"),
         (["recognition.count_as={a: b, b: c}"], "b counts as another label"),
@@ -430,17 +476,18 @@ def test_words_that_only_the_test_has_are_refused_before_training_or_counted_as_
     manifest.write_text("\n".join(lines) + "\n")
     dictionary.write_text(dictionary.read_text() + "sideways M L\n")
     refused = r"1 of 6 test references cannot be recognised.*\n  2: not in training: 'sideways'\n.*on_error: skip"
+    told = "recognition.vocabulary=training"
     with pytest.raises(DataError, match=refused):
-        run(sentences, until="train", console=Console())
+        run(sentences, [told], until="train", console=Console())
     assert not (sentences.parent / "run" / "models.safetensors").exists()
-    assert check_and_print(sentences, [], quiet=True) == 1
+    assert check_and_print(sentences, [told], quiet=True) == 1
     assert "  2: not in training: 'sideways'" in capsys.readouterr().out
-    found = run(sentences, ["corpus.on_error=skip"], output=sentences.parent / "skip", console=Console())
+    found = run(sentences, [told, "corpus.on_error=skip"], output=sentences.parent / "skip", console=Console())
     assert "1 of 6 test references cannot be recognised, and each is an error whatever" in capsys.readouterr().err
     assert (
         next(row for row in table(found.folder / "hypotheses.tsv") if row["id"] == "2")["reference"][:8] == "sideways"
     )
-    run(sentences, ["recognition.count_as={sideways: up}"], output=sentences.parent / "merged", console=Console())
+    run(sentences, [told, "recognition.count_as={sideways: up}"], output=sentences.parent / "merged", console=Console())
     assert "cannot be recognised" not in capsys.readouterr().err
     # A grammar may have them: their phones are trained.
     (sentences.parent / "g.jsgf").write_text("<said> = (up | down | flat | sideways)+;")
@@ -548,7 +595,7 @@ def test_words_with_one_pronunciation_are_pointed_out_unless_they_count_as_one_o
     sentences: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (sentences.parent / "words.dict").write_text("up L H\ndown H L\nflat M M\nflat L H\n")
-    warning = "words share a pronunciation: flat up; recognition.language: loop cannot tell them apart"
+    warning = "1 pronunciation is shared by several words: flat up; recognition.language: loop cannot tell them apart"
     settings = ([], ["recognition.count_as.flat=up"], ["recognition.language=bigram"])
     for n, overrides in enumerate(settings):
         run(sentences, overrides, output=sentences.parent / f"h{n}", until="train", console=Console())
@@ -580,7 +627,10 @@ def test_a_dictionary_with_stress_fits_a_model_without(sentences: Path, capsys: 
     capsys.readouterr()
     audio = [sentences.parent / "0.wav"]
     options = {"quiet": True}
-    assert Align(model=model, audio=audio, text="sideways up", dictionary=stressed, **options).run() == 0  # type: ignore[arg-type]
+    assert (
+        Align(model=model, audio=audio, text="sideways up", dictionary=stressed, allow_misfit=True, **options).run()
+        == 0
+    )  # type: ignore[arg-type]
     assert [line.split()[2] for line in capsys.readouterr().out.splitlines() if "sil" not in line] == list("MLLH")
 
 

@@ -66,6 +66,16 @@ def test_scores_of_recordings_keep_their_columns(tmp_path: Path):
     assert score_csv(path) == 'id,condition,score\n"x, y",anomaly,2.5\n'
 
 
+@pytest.mark.parametrize(
+    ("row", "named"),
+    [("b", "1 cells under a header of 2"), ("b\tfoo", "the score is 'foo'; expected a number"), ("b\tnan", "is 'nan'")],
+)
+def test_a_row_of_a_recording_that_has_no_score_is_named_and_nothing_is_written(tmp_path: Path, row: str, named: str):
+    (tmp_path / "scores.tsv").write_text(f"id\tscore\na\tinf\n{row}\n")
+    with pytest.raises(DataError, match=f"scores.tsv, row 2: .*{named}"):
+        score_csv(tmp_path / "scores.tsv")
+
+
 def test_the_command_takes_the_folder_of_a_run_whatever_the_form_of_its_scores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -169,8 +169,10 @@ def test_linear_scores_of_many_recordings_are_those_of_each_and_the_background_m
 def test_linear_scoring_in_single_precision_is_that_in_double() -> None:
     ubm, models = adapted(n_components=100, n_features=12)
     stack = LinearStack.of(ubm, models)
-    assert stack.factors.dtype == np.float32
-    exact = dataclasses.replace(stack, factors=stack.space.factors(ubm.log_linear()))
+    background = stack.background
+    assert background.factors.dtype == np.float32
+    double = dataclasses.replace(background, factors=background.space.factors(ubm.log_linear()))
+    exact = dataclasses.replace(stack, background=double)
     frames = np.random.default_rng(3).normal(0, 3, (300, 12))
     np.testing.assert_allclose(stack.scores([frames]), exact.scores([frames]), rtol=1e-4, atol=1e-4)
 

@@ -18,6 +18,10 @@ PROCESS, DIRICHLET = "dirichlet_process", "dirichlet_distribution"
 CASES: tuple[tuple[BaseEstimator, dict[str, str]], ...] = (
     (GaussianMixture(max_iter=5), {}),
     (GaussianMixture(2, max_iter=5), DRAWN),
+    (GaussianMixture(2, covariance_type="full", max_iter=5), DRAWN),
+    (GaussianMixture(2, covariance_type="tied", max_iter=5), DRAWN),
+    (GaussianMixture(covariance_type="spherical", max_iter=5), {}),
+    (GMMClassifier(GaussianMixture(covariance_type="full", max_iter=5)), {}),
     (BayesianGaussianMixture(max_iter=5, weight_concentration_prior_type=PROCESS), {}),
     (BayesianGaussianMixture(2, max_iter=5, weight_concentration_prior_type=DIRICHLET), DRAWN),
     (MAPAdaptedGMM(1), {}),

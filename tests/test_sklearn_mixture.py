@@ -401,7 +401,7 @@ def test_another_number_of_columns_or_no_fit_is_refused() -> None:
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"covariance_type": "full"}, r"covariance_type is 'full'; speechgmm has diagonal covariances only"),
+        ({"covariance_type": "round"}, r"covariance_type is 'round'; expected one of diag, full, tied, spherical"),
         ({"n_components": 0}, "n_components is 0; expected a whole number, 1 or more"),
         ({"n_components": 2.0}, "n_components is 2.0; expected a whole number"),
         ({"tol": -1.0}, "tol is -1.0; expected a number, 0 or more"),

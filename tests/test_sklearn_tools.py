@@ -84,18 +84,21 @@ def _fitted(estimator: Any) -> Any:
     return estimator.fit(ROWS)
 
 
-@pytest.mark.parametrize("kind", ["diag", "spherical"])
+@pytest.mark.parametrize("kind", ["diag", "spherical", "full", "tied"])
 def test_a_mixture_of_scikit_learn_says_the_same_here(kind: str) -> None:
     fitted = theirs.GaussianMixture(3, covariance_type=kind, random_state=0, tol=1e-4).fit(ROWS)
     ours = from_sklearn(fitted)
     np.testing.assert_allclose(ours.score_samples(ROWS), fitted.score_samples(ROWS), rtol=1e-9)
     np.testing.assert_allclose(ours.predict_proba(ROWS), fitted.predict_proba(ROWS), atol=1e-9)
     assert (ours.tol, ours.n_iter_, ours.n_features_in_) == (1e-4, fitted.n_iter_, 2)
+    for name in ("covariances_", "precisions_", "precisions_cholesky_"):
+        np.testing.assert_allclose(getattr(ours, name), getattr(fitted, name), rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(sg.log_likelihoods(ours.model_, ROWS), fitted.score_samples(ROWS), rtol=1e-9)
 
 
-def test_a_mixture_goes_to_scikit_learn_and_comes_back_the_same() -> None:
-    ours = GaussianMixture(3, random_state=0, tol=1e-4).fit(ROWS)
+@pytest.mark.parametrize("kind", ["diag", "spherical", "full", "tied"])
+def test_a_mixture_goes_to_scikit_learn_and_comes_back_the_same(kind: str) -> None:
+    ours = GaussianMixture(3, covariance_type=kind, random_state=0, tol=1e-4).fit(ROWS)
     there = to_sklearn(ours)
     assert type(there) is theirs.GaussianMixture
     np.testing.assert_allclose(there.score_samples(ROWS), ours.score_samples(ROWS), rtol=1e-9)
@@ -123,8 +126,8 @@ def test_a_model_of_the_package_and_every_mixture_go_to_scikit_learn() -> None:
 
 
 def test_what_cannot_be_converted_is_refused() -> None:
-    with pytest.raises(ValueError, match="a mixture with covariance_type 'full'; speechgmm has diagonal"):
-        from_sklearn(theirs.GaussianMixture(2).fit(ROWS))
+    with pytest.raises(ValueError, match="covariance_type is 'tied', and the mixture is DiagGMM"):
+        GaussianMixture.from_model(sg.fit_gmm(ROWS, 3).model, covariance_type="tied")
     with pytest.raises(NotFittedError):
         from_sklearn(theirs.GaussianMixture(2, covariance_type="diag"))
     with pytest.raises(NotFittedError):

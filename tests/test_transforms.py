@@ -186,11 +186,13 @@ def test_class_moments_hold_no_memory_of_the_order_of_frames():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"kind": "ica"}, "expected none, lda or pca"),
+        ({"kind": "ica"}, "expected none, lda, mllt or pca"),
         ({"kind": "lda", "dim": 0}, "features.transform.dim: 0"),
         ({"kind": "lda", "splice": -1}, "features.transform.splice: -1"),
         ({"kind": "lda", "dim": 2.5}, "whole number"),
         ({"splice": 4}, "no effect without kind: lda"),
+        ({"kind": "mllt", "dim": 13}, "no effect without kind: lda"),
+        ({"kind": "pca", "mllt": True}, "mllt has no effect with kind: pca"),
     ],
 )
 def test_a_transform_spec_refuses_what_cannot_be_or_has_no_effect(settings, message):

@@ -217,6 +217,7 @@ def test_the_command_prints_stretches_and_writes_label_files(
     rounded = [(round(start, 3), round(end, 3)) for start, end in stretches]
     _, out, _ = ran(capsys, tmp_path / "a.wav", "--format", "tsv")
     assert out.splitlines()[1:] == [f"{tmp_path / 'a.wav'}\t{start}\t{end}" for start, end in rounded]
+    assert ran(capsys, tmp_path / "a.wav", "--min-speech", "9")[1].splitlines()[1:] == ["  no speech"]
     assert ran(capsys, tmp_path, "--out", tmp_path / "all.rttm")[0] == 0
     for name in ("a", "b"):
         found = read_labels(tmp_path / "all.rttm", recording=name)
@@ -289,6 +290,10 @@ def test_marks_and_a_detector_together_and_marks_that_are_not_there_are_refused(
         means(voices, "corpus.vad=all.rttm", "features.vad=gaussians")
     with pytest.raises(DataError, match=r"nowhere\.rttm: there is no such file"):
         means(voices, f"corpus.vad={voices.parent}/nowhere.rttm")
+    with pytest.raises(
+        DataError, match=r"8 of 8 utterances cannot be used(.|\n)*low0\.TextGrid: cannot be read \(No such"
+    ):
+        means(voices, f"corpus.vad={voices.parent}/{{stem}}.TextGrid")
     (voices.parent / "all.rttm").write_text("SPEAKER low0 1 0.000 0.500 <NA> <NA> x <NA> <NA>\n")
     with pytest.raises(DataError, match=r"7 of 8 utterances cannot be used(.|\n)*all\.rttm keeps none of its frames"):
         means(voices, f"corpus.vad={voices.parent}/all.rttm")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from speechgmm.engine.runs import RunResult
     from speechgmm.engine.sweep_results import Sweep
 
-from speechgmm.report.text import duration, metric_cells, print_table, shown
+from speechgmm.report.text import duration, metric_cells, print_table, shown, side_by_side
 
 CLASSES_SHOWN = 12
 
@@ -32,6 +32,9 @@ def print_result(result: "RunResult") -> None:
         ]
         print()
         print_table([("", "before calibration", "after"), *both])
+    if len(sessions := metrics.get("sessions", {})) > 1:
+        print()
+        print_table([("tests of the", *(kind.replace("_", " ") for kind in sessions)), *side_by_side(sessions)])
     for key, what in (("conditions", "anomaly"), ("classes", "class")):
         parts = {name: own for name, own in metrics.get(key, {}).items() if "auc" in own}
         if parts:

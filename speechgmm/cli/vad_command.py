@@ -81,7 +81,7 @@ class Vad:
         found = zip(paths, pmap(search, paths, n_jobs=self.jobs or 1, backend="processes"), strict=True)
         results: Results[Speech] = Results(found, len(paths), "finding speech", quiet=self.quiet)
         if not output.is_of_files:
-            print_rows(_rows(results), output.form, COLUMNS, _lines)
+            print_rows(_rows(results, all_recordings=output.form == "table"), output.form, COLUMNS, _lines)
             return results.n_failed
         for _, speech in results:
             try:
@@ -117,8 +117,11 @@ def _searched(spec: "FeatureSpec", min_pause: float, min_speech: float, path: "A
         return error
 
 
-def _rows(results: "Results[Speech]") -> Iterator[dict[str, object]]:
+def _rows(results: "Results[Speech]", *, all_recordings: bool) -> Iterator[dict[str, object]]:
+    """A row for each stretch; one without times for a recording without speech, where ``all_recordings`` are wanted."""
     for path, speech in results:
+        if all_recordings and not speech.stretches:
+            yield {"recording": str(path), "start": None, "end": None}
         for start, end in speech.stretches:
             yield {"recording": str(path), "start": round(start, 3), "end": round(end, 3)}
 
@@ -129,7 +132,7 @@ def _lines(rows: Iterable["Row"]) -> Iterator[str]:
         if row["recording"] != last:
             last = row["recording"]
             yield f"{last}"
-        yield f"  {row['start']:8.3f} to {row['end']:8.3f} s"
+        yield "  no speech" if row["start"] is None else f"  {row['start']:8.3f} to {row['end']:8.3f} s"
 
 
 def _labelled(speech: "Speech") -> "LabelledRecording":

@@ -20,12 +20,11 @@ from speechgmm.evaluation import silhouettes
 from speechgmm.gmm import DiagGMM, GMMStats
 from speechgmm.vectors.supervectors import (
     RELEVANCE,
-    WithinClass,
-    cosine_distances,
     cross_likelihood_ratios_of,
     supervectors,
     weight_offsets,
 )
+from speechgmm.vectors.within_class import WithinClass, cosine_distances
 
 Floats = NDArray[np.float64]
 Method = Literal["cosine", "ratio", "bic", "spectral"]

@@ -27,7 +27,8 @@ from speechgmm.clustering.methods import (
 from speechgmm.errors import DataError, ShapeError
 from speechgmm.gmm import DiagGMM, Mapper, fit_gmm
 from speechgmm.keywords import own_keywords
-from speechgmm.vectors.supervectors import WithinClass, piece_statistics
+from speechgmm.vectors.supervectors import piece_statistics
+from speechgmm.vectors.within_class import WithinClass
 
 Floats = NDArray[np.float64]
 

@@ -186,6 +186,11 @@ class Config:
         """Refuse what no task can do."""
         if self.features.cmvn == "speaker" and self.corpus.label == "speaker":
             raise ConfigError(CMVN_BY_SPEAKER)
+        if self.features.transform.turns and self.model.covariance in ("full", "tied"):
+            raise ConfigError(
+                f"features.transform: mllt has no effect with model.covariance: {self.model.covariance}, which is as "
+                "likely in any coordinates; leave one of them out"
+            )
         if self.augment.warps and not are_given(self.features) and not reads(self.features, "warp"):
             raise ConfigError(
                 f"augment.warps moves the filters of a front end, and features.kind: {kind_name(self.features)} has "

@@ -180,6 +180,11 @@ class CorpusSpec:
     group: str | None = setting(
         None, "column whose values stand on one side of the division only, and that intervals go by (speaker, session)"
     )
+    session: str | None = setting(
+        None,
+        "verification: column of the sessions (submissions, days, calls) that a speaker was recorded in; figures are "
+        "given for tests of the sessions that enrolled the speaker, and of others",
+    )
     split: SplitSpec = setting(SplitSpec(), "how utterances are divided into training and test")
     timit: TimitSpec = setting(TimitSpec(), "timit: what is taken of it")
     folder: FolderSpec = setting(FolderSpec(), "folder: what is taken of the names of files")
@@ -200,6 +205,11 @@ class CorpusSpec:
         if self.path is not None and self.kind not in WITH_PATH:
             raise ConfigError(
                 f"corpus.path is for the kinds manifest, kaldi and lhotse; {self.kind!r} has corpus.root alone"
+            )
+        if self.session is not None and self.session == self.label:
+            raise ConfigError(
+                f"corpus.session is {self.session!r}, as corpus.label is: a session is a part of what a speaker said; "
+                "name a column of days, calls or submissions, or leave it out"
             )
         if self.channel != "mix" and int(self.channel) < 0:
             raise ConfigError(f"corpus.channel is {self.channel}; expected mix, or the number of a channel from 0")

@@ -117,10 +117,10 @@ def frames_about(audio: AudioInput, sources: Sequence[AudioSource]) -> int:
     return n_frames
 
 
-def moments_of(audio: AudioInput, source: AudioSource) -> Moments | None:
+def moments_of(audio: AudioInput, source: AudioSource, *, silence: Silence = Silence.DROPPED) -> Moments | None:
     """The moments of a recording's speech, before normalisation; None where the recording cannot be used."""
     try:
-        frames, speech, _ = frames_of(audio, source)
+        frames, speech, _ = frames_of(audio, source, silence=silence)
     except DataError:
         return None  # said when the recording is scored
     return moments(frames[speech])

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.corpus import Utterance
+from speechgmm.errors import DataError
 from speechgmm.features import FrontEnd
 from speechgmm.io.feature_store import Stamp, stamp_of
 from speechgmm.io.given_frames import read_speech
@@ -30,7 +31,13 @@ def speech_marks(utterance: Utterance, plan: FrontEnd, n_frames: int, speed: flo
     recording = Path(utterance.recording or utterance.path)
     middles = (plan.first_centre + np.arange(n_frames) * plan.frame_shift) / plan.sample_rate * speed
     found = np.zeros(n_frames, np.bool_)
-    for label in _labels(place, stamp_of(place)):
+    try:
+        stamp = stamp_of(place)
+    except OSError as error:
+        raise DataError(
+            f"{place}: cannot be read ({error.strerror}); expected a label file of this recording's speech (corpus.vad)"
+        ) from None
+    for label in _labels(place, stamp):
         if not label.recording or is_of(label, recording):
             first, stop = np.searchsorted(middles, (label.start, label.end))
             found[first:stop] = True

@@ -68,8 +68,7 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
     """
 
     name: ClassVar[str]
-    no_sweep: ClassVar[str | None] = None
-    """Why points of a sweep cannot be compared; None: they can."""
+    no_sweep: ClassVar[str | None] = None  # why points of a sweep cannot be compared; None: they can
 
     no_enrolment: ClassVar[str | None] = None
     """Why ``enrol`` and ``update`` cannot change a model of this task, and what to do; None: they can."""
@@ -79,6 +78,7 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
 
     answers_for_silence: ClassVar[bool] = False  # whether a silent test recording has a score, and is not left out
     least_classes: ClassVar[int] = 2  # that training needs
+    learns_transform: ClassVar[bool] = False  # whether ``train`` itself learns ``features.transform``
 
     def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
         """The corpus in training and test, and the folds of a cross-validation."""

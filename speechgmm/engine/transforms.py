@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from speechgmm.engine.class_mllt import turned
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
-from speechgmm.features.transforms import ClassMoments, LinearTransform, class_moments, lda, whitening
+from speechgmm.features.transforms import ClassMoments, LinearTransform, TransformSpec, class_moments, lda, whitening
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ def transformed(job: Job, features: Features) -> Features:
         FitError: A covariance that is singular, within classes or of all frames.
     """
     spec = job.audio.features.transform
-    if spec.kind == "none":
+    if spec.kind == "none" or job.task.learns_transform:
         return features
     members: dict[str, list[Piece]] = {}
     for utterance, pieces in features.training():
@@ -38,15 +39,33 @@ def transformed(job: Job, features: Features) -> Features:
     total: ClassMoments = parts[0]
     for part in parts[1:]:
         total = total + part
-    found = lda(total, spec.dim) if spec.kind == "lda" else whitening(total, spec.dim)
+    found = _first(total, spec)
+    return with_transform(features, turned(job, members, found, total) if spec.turns else found)
+
+
+def _first(moments: ClassMoments, spec: TransformSpec) -> LinearTransform:
+    """The transform that the moments of the classes give: all of it, or where MLLT begins."""
+    if spec.kind == "lda":
+        return lda(moments, spec.dim)
+    if spec.kind == "pca":
+        return whitening(moments, spec.dim)
+    n_dims = moments.means.shape[1]
+    return LinearTransform(np.eye(n_dims), np.zeros(n_dims))
+
+
+def with_transform(features: Features, transform: LinearTransform | None) -> Features:
+    """The features after a transform that was learnt; None: as they are."""
+    if transform is None:
+        return features
+    context = features.audio.features.transform.splice
     return replace(
         features,
-        pieces=tuple(_with(piece, found, spec.splice) for piece in features.pieces),
+        pieces=tuple(_with(piece, transform, context) for piece in features.pieces),
         copies=tuple(
-            tuple(None if piece is None else _with(piece, found, spec.splice) for piece in version)
+            tuple(None if piece is None else _with(piece, transform, context) for piece in version)
             for version in features.copies
         ),
-        audio=replace(features.audio, transform=found),
+        audio=replace(features.audio, transform=transform),
     )
 
 

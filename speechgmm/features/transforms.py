@@ -5,55 +5,15 @@ what the classes are and where the frames lie.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, DataError, FitError, ShapeError
-from speechgmm.setting import FORBID_UNKNOWN, setting
+from speechgmm.features.transform_spec import TransformSpec as TransformSpec
 
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransformSpec:
-    """The ``features.transform`` section: what is done to frames after deltas and normalisation.
-
-    Raises `ConfigError` for a value out of range, and for dim or splice beside ``kind: none``, which uses neither.
-
-    >>> TransformSpec(kind="lda", dim=38, splice=4).dim
-    38
-    """
-
-    __pydantic_config__: ClassVar[Any] = FORBID_UNKNOWN
-
-    # RUF009: see FeatureSpec.
-    kind: Literal["none", "lda", "pca"] = setting(
-        "none",
-        "none; lda: the directions that tell the classes of the training split apart best; pca: those of most variance "
-        "in the training split, uncorrelated and of variance 1 (for task: anomaly)",
-    )
-    dim: int = setting(
-        38, "lda, pca: dimensions kept, at most (lda: there are no more than classes less one)", ge=1, le=65536
-    )
-    splice: int = setting(
-        0, "lda, pca: frames on either side that are put beside each frame", unit="frames", ge=0, le=100
-    )
-
-    def __post_init__(self) -> None:
-        if self.kind not in ("none", "lda", "pca"):
-            raise ConfigError(f"features.transform.kind: {self.kind!r}; expected none, lda or pca")
-        for name, least in (("dim", 1), ("splice", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ConfigError(f"features.transform.{name}: {value!r}; expected a whole number, {least} or more")
-        if self.kind == "none" and (self.dim, self.splice) != (38, 0):
-            raise ConfigError(
-                "features.transform: dim and splice have no effect without kind: lda or pca; set that as well, or "
-                "leave them out"
-            )
 
 
 def splice(frames: NDArray[np.floating], context: int) -> NDArray[np.floating]:
@@ -155,6 +115,15 @@ class LinearTransform:
                 f"a matrix of shape {self.matrix.shape} and an offset of shape {self.offset.shape}; expected "
                 "(D', D) and (D',)"
             )
+
+    def then(self, other: "LinearTransform") -> "LinearTransform":
+        """The map x -> other(self(x)).
+
+        >>> double, shift = LinearTransform(np.eye(1) * 2, np.zeros(1)), LinearTransform(np.eye(1), np.ones(1))
+        >>> double.then(shift).apply(np.array([[3.0]])), shift.then(double).apply(np.array([[3.0]]))
+        (array([[7.]], dtype=float32), array([[8.]], dtype=float32))
+        """
+        return LinearTransform(other.matrix @ self.matrix, other.matrix @ self.offset + other.offset)
 
     def apply(self, frames: NDArray[np.floating]) -> Float32Array:
         """The image (T, D') float32 of frames (T, D).

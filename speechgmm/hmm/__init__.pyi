@@ -1,4 +1,5 @@
 from .alignment import Alignment, Span, alignment, with_confidence, with_fit
+from .arpa import BackoffModel, backoff_network, parse_arpa
 from .bigram import Bigram, bigram_network, estimate_bigram, perplexity
 from .emissions import StateStack
 from .epsilons import break_epsilon_cycles, trim
@@ -9,6 +10,7 @@ from .hmm import HMM, Units, left_to_right
 from .n_best import n_best
 from .network import Lexicon, LogWeights, Network, accepted
 from .passes import BestPath, Posteriors, forward_backward, viterbi
+from .phone_scores import AlignmentScorer, SpanScores
 from .recogniser import Decoder, Recogniser
 from .recognition_spec import RecognitionSpec
 from .spec import HMMSpec
@@ -18,6 +20,8 @@ from .training import HMMFit, Utterance, train_hmms
 __all__ = [
     "HMM",
     "Alignment",
+    "AlignmentScorer",
+    "BackoffModel",
     "BestPath",
     "Bigram",
     "Decoder",
@@ -33,11 +37,13 @@ __all__ = [
     "Recogniser",
     "RecognitionSpec",
     "Span",
+    "SpanScores",
     "StateStack",
     "Units",
     "Utterance",
     "accepted",
     "alignment",
+    "backoff_network",
     "bigram_network",
     "break_epsilon_cycles",
     "estimate_bigram",
@@ -47,6 +53,7 @@ __all__ = [
     "linear",
     "loop",
     "n_best",
+    "parse_arpa",
     "parse_grammar",
     "perplexity",
     "train_hmms",

@@ -5,6 +5,7 @@ Owns where one unit ends and the next begins. Refuses times in seconds and files
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +14,9 @@ from scipy.special import expit
 from speechgmm.errors import ConfigError
 from speechgmm.hmm.graph import Graph
 from speechgmm.hmm.passes import BestPath, forward_backward
+
+if TYPE_CHECKING:
+    from speechgmm.hmm.phone_scores import SpanScores
 
 Floats = NDArray[np.float64]
 
@@ -31,6 +35,9 @@ class Span:
     stop: int
     log_score: float  # nats: of its frames and of the arcs that lead to them; over an utterance they sum to its score
     confidence: float | None = None  # mean posterior of the label at its frames; None: not asked for
+    start: float | None = None  # frames: expected beginning; None: ``first``
+    end: float | None = None  # frames: expected end; None: ``stop``
+    scores: "SpanScores | None" = None  # see `phone_scores.AlignmentScorer.scored`; None: not asked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ that was followed by T(v) different labels in its c(v) occurrences,
 
     P(w | v) = (c(v, w) + T(v) P(w)) / (c(v) + T(v)),        P(w) = (c(w) + T / U) / (N + T)
 
-where c(w) counts the N labels and ends that were predicted, T of the U possible ones among them. Kneser-Ney is better
+where c(w) counts the N labels and ends that were predicted, T of the U possible ones among them. A label that never
+occurs has its share of T / U; what follows it is as probable as anywhere. Kneser-Ney is better
 for words by the hundred thousand, but takes its discount from how many pairs occur once and twice, and among 40 phones
 there may be none.
 """
@@ -54,11 +55,11 @@ def estimate_bigram(sequences: Iterable[Sequence[str]], labels: Sequence[str] | 
 
     Args:
         sequences: The labels of each utterance, in order.
-        labels: All labels that the bigram must know, in the order of its arrays; None: those that occur, sorted.
+        labels: All labels that the bigram must know, in the order of its arrays, also such that never occur; None:
+            those that occur, sorted.
 
     Raises:
-        DataError: There is no sequence, one is empty, a label occurs that is not among ``labels``, or one of ``labels``
-            never occurs (all are named).
+        DataError: There is no sequence, one is empty, or a label occurs that is not among ``labels`` (all are named).
 
     >>> bigram = estimate_bigram([["a", "b"], ["a", "b", "b"]])
     >>> bigram.labels, np.exp(bigram.log_next).round(3).tolist()
@@ -82,19 +83,12 @@ def estimate_bigram(sequences: Iterable[Sequence[str]], labels: Sequence[str] | 
     after = np.concatenate([np.concatenate([one, [n]]) for one in places])
     counts = np.zeros((n + 1, n + 1))
     np.add.at(counts, (before, after), 1)
-    missing = [label for label, count in zip(known, counts[:, :n].sum(axis=0), strict=True) if not count]
-    if missing:
-        raise DataError(
-            f"{len(missing)} of {n} labels never occur in the {len(told)} sequences of the bigram: "
-            f"{first_few(list(map(repr, missing)), 10)}; a recogniser could never "
-            "output them: train on sequences that have them, or leave their models out"
-        )
     unigram = _witten_bell(counts.sum(axis=0), np.full(n + 1, 1 / (n + 1)))
     rows = np.array([_witten_bell(row, unigram) for row in counts[:n]])
     # An utterance has a label at least: the beginning is never followed by the end.
     first = _witten_bell(counts[n, :n], unigram[:n] / unigram[:n].sum())
     types, totals = (counts[:n] > 0).sum(axis=1), counts[:n].sum(axis=1)
-    backoff = types / (totals + types)
+    backoff = np.where(types > 0, types / np.maximum(totals + types, 1), 1.0)
     return Bigram(known, np.log(first), np.log(rows[:, :n]), np.log(rows[:, n]), np.log(backoff), np.log(unigram))
 
 
@@ -151,6 +145,8 @@ def bigram_network(bigram: Bigram) -> Network:
 
 def _witten_bell(counts: Floats, lower: Floats) -> Floats:
     types = np.count_nonzero(counts)
+    if not types:  # nothing is known of this history
+        return lower
     smoothed: Floats = (counts + types * lower) / (counts.sum() + types)
     return smoothed
 

@@ -69,6 +69,7 @@ def _accumulate_loops(
     for s in range(len(offsets) - 1):
         largest = max(largest, offsets[s + 1] - offsets[s])
     room, product = np.empty(largest * _FRAMES, rows.dtype), np.empty((largest, width), rows.dtype)
+    log2_likelihood = 0.0
     for s in range(len(offsets) - 1):
         size = offsets[s + 1] - offsets[s]
         into = moments[offsets[s] : offsets[s + 1]]
@@ -79,11 +80,12 @@ def _accumulate_loops(
             block = chosen[:count]
             scores = room[: size * count].reshape(size, count)
             np.dot(factors[offsets[s] : offsets[s + 1]], block.T, scores)
-            compiled._into_posteriors(scores, shares[begin : begin + count])
+            log2_likelihood += compiled._into_posteriors(scores, shares[begin : begin + count])
             np.dot(scores, block, product[:size])
             for k in range(size):
                 for p in range(width):
                     into[k, p] += product[k, p]
+    return log2_likelihood
 
 
 _lock = threading.Lock()
@@ -96,7 +98,7 @@ def scoring() -> Callable[..., Any]:
 
 
 def accumulating() -> Callable[..., Any]:
-    """Adds the statistics of frames, listed by state with their shares, to moments (M, P)."""
+    """Adds the statistics of frames, listed by state with their shares, to moments (M, P); returns log2 likelihoods."""
     return _compiled("accumulating", _accumulate_loops)
 
 

@@ -124,10 +124,54 @@ class StateStack:
                 f"posteriors of shape {gamma.shape} for {len(rows)} frames and {self.n_states} states; expected (T, S)"
             )
         states, frames = np.nonzero(gamma.T > LEAST_SHARE)
-        shares: Any = gamma[frames, states].astype(rows.dtype)
+        self._add(rows, states, frames, gamma[frames, states], moments, engine)
+
+    def add_assigned(self, rows: Block, states: ArrayLike, moments: Floats, *, engine: Engine = "numba") -> float:
+        """Add the moments of frames that belong to one state each, of these numbers (T,), to ``moments`` (M, P).
+
+        Returns their log-likelihood under these states, in nats. Raises ShapeError unless every frame has a state.
+
+        >>> stack = StateStack.of([DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 1.0)])
+        >>> rows, moments = stack.rows([[0.0], [1.0], [1.0]]), np.zeros(stack.factors.shape)
+        >>> round(stack.add_assigned(rows, [0, 1, 1], moments), 4), stack.statistics(moments, 0.0, 3).counts
+        (-2.7568, array([1., 2.]))
+        """
+        numbers = np.asarray(states, dtype=np.intp)
+        if numbers.shape != (len(rows),):
+            raise ShapeError(f"states of shape {numbers.shape} for {len(rows)} frames; expected a state for each frame")
+        order = np.argsort(numbers, kind="stable")
+        return self._add(rows, numbers[order], order, np.ones(len(rows)), moments, engine)
+
+    def _add(
+        self, rows: Block, states: Any, frames: NDArray[np.intp], shares: Floats, moments: Floats, engine: Engine
+    ) -> float:
+        """Add the moments of ``frames`` of ``rows``, listed by ascending state; returns their log-likelihood."""
         begins = np.searchsorted(states, np.arange(self.n_states + 1))
         add = _accumulate_numpy if engine == "numpy" else accumulating()
-        add(self.factors, self.offsets, rows, begins, frames, shares, moments)
+        weights: Any = shares.astype(rows.dtype)
+        found: Any = add(self.factors, self.offsets, rows, begins, frames, weights, moments)
+        return log(2) * float(found)
+
+    def expected_gaussians(self, rows: Block, states: NDArray[np.integer]) -> tuple[Floats, Floats]:
+        """The Gaussian that each frame belongs to, of those of its state (T,): the mean under their posteriors.
+
+        1 / variance and mean / variance, both (T, D), of frames as they were before `rows` scaled them.
+
+        >>> stack = StateStack.of([DiagGMM([1.0], [[mean]], [[2.0]]) for mean in (0.0, 3.0)])
+        >>> [part.ravel().round(6).tolist() for part in stack.expected_gaussians(stack.rows([[1.0], [9.0]]), [0, 1])]
+        [[0.5, 0.5], [0.0, 1.5]]
+        """
+        n_features = len(self.space.centre)
+        found = np.empty((len(rows), 2 * n_features))
+        for state in np.unique(states):
+            mine = np.equal(states, state)
+            factors = self.factors[self.offsets[state] : self.offsets[state + 1]]
+            scores = rows[mine] @ factors.T
+            shares = np.exp2(scores - scores.max(axis=1, keepdims=True)).astype(np.float64)
+            found[mine] = shares / shares.sum(axis=1, keepdims=True) @ factors[:, : 2 * n_features]
+        linear, quadratic = np.split(found / LOG2_E, 2, axis=1)
+        inverse_variances = -2 * quadratic / self.space.scale**2
+        return inverse_variances, linear / self.space.scale + self.space.centre * inverse_variances
 
     def statistics(self, moments: Floats, log_likelihood: float, n_frames: float) -> GMMStats:
         """The statistics of all M components from moments (M, P), as `add_moments` leaves them."""
@@ -144,7 +188,8 @@ def _score_numpy(factors: Block, offsets: Any, states: Any, rows: Block, found: 
 
 def _accumulate_numpy(
     factors: Block, offsets: Any, rows: Block, begins: Any, frames: Any, shares: Block, moments: Floats
-) -> None:
+) -> float:
+    log2_likelihood = 0.0
     for state in range(len(offsets) - 1):
         mine = slice(begins[state], begins[state + 1])
         components = slice(offsets[state], offsets[state + 1])
@@ -152,6 +197,10 @@ def _accumulate_numpy(
         if not len(chosen):
             continue
         scores = factors[components] @ chosen.T
-        posteriors = np.exp2(scores - scores.max(axis=0))
-        posteriors *= shares[mine] / posteriors.sum(axis=0)
+        peaks = scores.max(axis=0)
+        posteriors = np.exp2(scores - peaks)
+        totals = posteriors.sum(axis=0)
+        log2_likelihood += float(shares[mine] @ (peaks + np.log2(totals)))
+        posteriors *= shares[mine] / totals
         moments[components] += posteriors @ chosen
+    return log2_likelihood

@@ -26,7 +26,7 @@ class Graph:
     graph outlives the updates of training. Several arcs may join the same two nodes (a loop in a unit and out of it).
     """
 
-    states: Numbers  # (N,) number among all states
+    states: Numbers  # (N,) number among the units' ``emissions``
     units: Numbers  # (N,) number of the unit
     words: Numbers  # (N,) number of the word; -1: of none
     log_start: Floats  # (N,) of beginning here; -inf: not possible
@@ -145,7 +145,6 @@ def assemble(
     sizes = np.diff(units.first_states)
     first = np.concatenate([[0], np.cumsum(sizes[which])])  # (I+1,) first node of each
     instances = np.repeat(np.arange(len(which)), sizes[which])
-    within = np.arange(first[-1]) - first[instances]
     owners = np.repeat(np.arange(len(chains)), lengths)
     heads = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     tails = heads + lengths - 1
@@ -173,7 +172,7 @@ def assemble(
     start[first[heads]] = log_start
     end, end_transitions = _ends(n_nodes, leaving, which[tails], first[tails], np.asarray(log_end))
     return Graph(
-        (units.first_states[which[instances]] + within).astype(np.int32),
+        units.emissions_of(chains),
         which[instances].astype(np.int32),
         np.asarray(words, dtype=np.int32)[owners[instances]],
         start,

@@ -5,13 +5,16 @@ Refuses to know sequences of units and frames.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError, ShapeError
 from speechgmm.gmm.model import DiagGMM
+from speechgmm.hmm.tied_states import BOUNDARY, TiedStates
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int32]
@@ -86,9 +89,13 @@ class HMM:
 class Units:
     """All units of a recogniser. States and transition parameters of all are numbered through, unit after unit.
 
+    Each state has a mixture of its own; with ``tied`` (see `tied_units`) trees say which of the shared mixtures it has
+    between two neighbours in a word. A graph's states are numbers of ``emissions``.
+
     Raises:
         DataError: No unit, or one twice.
-        ShapeError: As many HMMs as labels are expected, all of one dimension.
+        ShapeError: As many HMMs as labels are expected, all of one dimension; with ``tied`` also a tree for each state,
+            and HMMs that have the mixtures of a unit that is a whole word.
 
     >>> hmm = HMM((DiagGMM([1.0], [[0.0]], [[1.0]]),) * 2, left_to_right(2))
     >>> units = Units(("a", "b"), (hmm, hmm))
@@ -98,6 +105,7 @@ class Units:
 
     labels: tuple[str, ...]  # U, all different
     hmms: tuple[HMM, ...]  # U
+    tied: TiedStates | None = None  # None: every state has its own mixture
     first_states: Numbers = field(init=False)  # (U+1,); the last is the number of states
     first_transitions: Numbers = field(init=False)  # (U+1,) where each unit's (S, S+1) begin, row after row
 
@@ -114,6 +122,14 @@ class Units:
         sizes = np.array([hmm.n_states for hmm in self.hmms])
         object.__setattr__(self, "first_states", _starts(sizes))
         object.__setattr__(self, "first_transitions", _starts(sizes * (sizes + 1)))
+        if self.tied is not None:
+            own = [model for hmm in self.hmms for model in hmm.emissions]
+            alone = _alone(self.tied) if len(self.tied.trees) == len(own) else []
+            if not (alone and all(one is other for one, other in zip(own, alone, strict=True))):
+                raise ShapeError(
+                    f"{len(self.tied.trees)} decision trees for {len(own)} states, or HMMs with other mixtures than "
+                    "the trees give; expected units as `tied_units` makes them"
+                )
 
     @property
     def n_states(self) -> int:
@@ -122,8 +138,48 @@ class Units:
 
     @property
     def emissions(self) -> tuple[DiagGMM, ...]:
-        """The mixtures of all states, as they are numbered."""
+        """The mixtures of all states, as they are numbered; with ``tied`` those that they share, each once."""
+        if self.tied is not None:
+            return self.tied.emissions
         return tuple(model for hmm in self.hmms for model in hmm.emissions)
+
+    def emissions_of(self, chains: Sequence[Sequence[int]]) -> Numbers:
+        """(N,) which of ``emissions`` each state has of chains of units, one after another; each chain is a word."""
+        if self.tied is not None:
+            found = [number for chain in chains for number in self.tied.of_chain(chain, self.first_states.tolist())]
+            return np.array(found, dtype=np.int32)
+        which = np.array([unit for chain in chains for unit in chain], dtype=np.intp)
+        firsts, sizes = self.first_states[which], np.diff(self.first_states)[which]
+        within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        states: Numbers = (np.repeat(firsts, sizes) + within).astype(np.int32)
+        return states
+
+    def with_parameters(self, emissions: Sequence[DiagGMM], transitions: Sequence[Floats] | None = None) -> "Units":
+        """The same units with other mixtures, as ``emissions`` are numbered, and other transitions of each unit.
+
+        Raises:
+            ShapeError: Another number of mixtures, or of transitions.
+        """
+        if len(emissions) != len(self.emissions):
+            raise ShapeError(f"{len(emissions)} mixtures for units that have {len(self.emissions)}; expected as many")
+        rows = [hmm.transitions for hmm in self.hmms] if transitions is None else list(transitions)
+        if self.tied is not None:
+            return tied_units(self.labels, rows, TiedStates(tuple(emissions), self.tied.trees))
+        parts = [tuple(emissions[first:last]) for first, last in pairwise(self.first_states)]
+        return Units(self.labels, tuple(HMM(part, values) for part, values in zip(parts, rows, strict=True)))
+
+    def emission_name(self, number: int) -> str:
+        """One of ``emissions`` for a message: the unit and its state; with ``tied`` the first that has it.
+
+        >>> Units(("a",), (HMM((DiagGMM([1.0], [[0.0]], [[1.0]]),) * 2, left_to_right(2)),)).emission_name(1)
+        "unit 'a', state 1"
+        """
+        state = number
+        if self.tied is not None:
+            state = next(n for n, tree in enumerate(self.tied.trees) if number in tree.emissions)
+        unit = int(np.searchsorted(self.first_states, state, side="right")) - 1
+        name = f"unit {self.labels[unit]!r}, state {state - self.first_states[unit]}"
+        return name if self.tied is None else f"{name}, tied state {number}"
 
     @property
     def log_transitions(self) -> Floats:
@@ -146,6 +202,28 @@ class Units:
                 f"no unit {label!r} among the {len(self.labels)} that were trained ({known}); is it a phone of another "
                 "set, or one that the training data lack?"
             ) from None
+
+
+def tied_units(labels: Sequence[str], transitions: Sequence[Floats], tied: TiedStates) -> Units:
+    """Units whose states share mixtures; ``transitions`` (S, S+1) of each are the same in every context.
+
+    The HMMs of such units have the mixtures of a unit that is a whole word. Raises as `Units`.
+
+    >>> from speechgmm.hmm.tied_states import DecisionTree, Leaf, Question, Split
+    >>> after_b = DecisionTree((Split(Question("left", frozenset({1})), 1, 2), Leaf(0), Leaf(1)))
+    >>> models = tuple(DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 1.0, 2.0))
+    >>> units = tied_units(("a", "b"), [left_to_right(1)] * 2, TiedStates(models, (after_b, DecisionTree((Leaf(2),)))))
+    >>> units.emissions_of([(1, 0), (0,)])
+    array([2, 0, 1], dtype=int32)
+    """
+    alone = iter(_alone(tied))
+    hmms = tuple(HMM(tuple(islice(alone, len(rows))), rows) for rows in transitions)
+    return Units(tuple(labels), hmms, tied)
+
+
+def _alone(tied: TiedStates) -> list[DiagGMM]:
+    """The mixture of each state of a unit that is a whole word."""
+    return [tied.emissions[tree.emission(BOUNDARY, BOUNDARY)] for tree in tied.trees]
 
 
 def _starts(sizes: NDArray[np.int_]) -> Numbers:

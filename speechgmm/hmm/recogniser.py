@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
+from speechgmm.hmm.adaptation import Adaptation, SpeakerAdapter
 from speechgmm.hmm.alignment import Alignment, alignment, with_confidence, with_fit
 from speechgmm.hmm.bigram import Bigram, bigram_network
 from speechgmm.hmm.emissions import StateStack
@@ -18,6 +19,7 @@ from speechgmm.hmm.hmm import Units
 from speechgmm.hmm.n_best import n_best
 from speechgmm.hmm.network import Lexicon, LogWeights, Network
 from speechgmm.hmm.passes import viterbi
+from speechgmm.hmm.phone_scores import AlignmentScorer
 from speechgmm.parallel import one_blas_thread
 
 
@@ -34,6 +36,13 @@ class Recogniser:
     insertion_penalty: float = 0.0  # nats per word
     beam: float = 200.0  # nats
     log_weights: LogWeights = field(default_factory=dict)  # of pronunciations
+    adaptation: Adaptation | None = None  # to speakers; None: there is none
+
+    def adapter(self) -> SpeakerAdapter | None:
+        """What adapts to speakers; None: this recogniser does not."""
+        if self.adaptation is None:
+            return None
+        return SpeakerAdapter.of(self.units, self.adaptation, beam=self.beam)
 
     def graph(self) -> Graph:
         """All that may be said, as one search space.
@@ -122,11 +131,18 @@ class Decoder:
         return with_confidence(found, self.graph, emissions, scale=confidence_scale)
 
     @one_blas_thread()
-    def align(self, frames: ArrayLike) -> Alignment:
-        """The best path for frames (T, D) with how well it fits them (`with_fit`). Raises as `recognise`."""
+    def align(self, frames: ArrayLike, *, scorer: AlignmentScorer | None = None, scores: bool = False) -> Alignment:
+        """The best path for frames (T, D) with how well it fits them (`with_fit`). Raises as `recognise`.
+
+        With a ``scorer`` boundaries are the means of their posteriors, and with ``scores`` all spans have theirs.
+        """
         emissions = self.stack.log_likelihoods(self.stack.rows(frames))
         path = viterbi(self.graph, emissions, beam=self.beam)
-        return with_fit(alignment(self.graph, path, emissions), self.graph, path, emissions)
+        found = with_fit(alignment(self.graph, path, emissions), self.graph, path, emissions)
+        if scorer is None:
+            return found
+        found = scorer.with_boundaries(found, emissions)
+        return scorer.scored(found, emissions) if scores else found
 
     @one_blas_thread()
     def n_best(self, frames: ArrayLike, n: int) -> tuple[Alignment, ...]:

@@ -39,6 +39,12 @@ class RecognitionSpec:
         "exact: words of transcripts as they are spelt; normalised: a word that the dictionary does not have loses the "
         "punctuation at its edges, and has the dictionary's case where all its words have one (graphemes: lower case)",
     )
+    vocabulary: Literal["dictionary", "training"] | None = setting(
+        None,
+        "words that language: loop, bigram or arpa may recognise. dictionary: all of the dictionary whose phones are "
+        "trained (of arpa: those that the model has); training: those of the training transcripts; default: "
+        "dictionary, but training for loop and bigram with a dictionary of more than 1000 words",
+    )
     stress: Literal["keep", "drop"] = setting("keep", "drop: phones of the dictionary without the digit of stress")
     silence: str | None = setting(
         None, "a unit that may come before, between and after the words, and is not a word; default: there is none"
@@ -56,13 +62,18 @@ class RecognitionSpec:
         "sampling rate must be its own",
         is_path=True,
     )
-    language: Literal["word", "loop", "bigram", "grammar"] = setting(
+    language: Literal["word", "loop", "bigram", "grammar", "arpa"] = setting(
         "word",
-        "word: each recording has one word, a whole label of those in training; loop: any sequence of "
-        "them; bigram: the same, each as probable as after the one before it in training; "
-        "grammar: what a grammar accepts",
+        "word: each recording has one word, a whole label of those in training; loop: any sequence of words (see "
+        "vocabulary); bigram: the same, each as probable as after the one before it in training; "
+        "grammar: what a grammar accepts; arpa: an n-gram model of another program",
     )
     grammar: str | None = setting(None, "grammar: the file (JSGF), relative to the configuration file", is_path=True)
+    arpa: str | None = setting(
+        None,
+        "arpa: the file with the model, of unigrams or bigrams (ARPA format), relative to the configuration file",
+        is_path=True,
+    )
     scale: float = setting(1.0, "what log probabilities of the language are multiplied by", ge=0, le=1e6)
     insertion_penalty: float = setting(
         0.0, "what every word costs (phone, where words are phones)", unit="nats", ge=-1e6, le=1e6
@@ -92,6 +103,18 @@ class RecognitionSpec:
                 "recognition.text: normalised is for transcripts of several words; set language: loop, bigram or "
                 "grammar, and no labels: segments"
             )
+        if (self.language == "arpa") != (self.arpa is not None):
+            raise ConfigError(
+                f"recognition.language is {self.language}, and recognition.arpa is {self.arpa}; a language model needs "
+                "both: language: arpa, and the file"
+            )
+        if self.vocabulary is not None and self.language in ("word", "grammar"):
+            raise ConfigError(
+                f"recognition.vocabulary is for language: loop, bigram or arpa; the language is {self.language}, which "
+                "has its own words"
+            )
+        if self.vocabulary == "dictionary" and self.dictionary is None:
+            raise ConfigError("recognition.vocabulary: dictionary needs a recognition.dictionary, which is not given")
         if self.dictionary is None and self.stress != "keep":
             raise ConfigError("recognition.stress is for the phones of a recognition.dictionary, which is not given")
         if self.start == "segments" and self.labels == "transcript":

@@ -13,6 +13,7 @@ from speechgmm.errors import FitError, ShapeError
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior
 from speechgmm.gmm.stats import GMMStats
+from speechgmm.hmm.component_counts import mixtures_of
 from speechgmm.hmm.hmm import HMM, Units
 
 Floats = NDArray[np.float64]
@@ -42,13 +43,7 @@ class HMMStats:
 
     def of_states(self, units: Units) -> tuple[GMMStats, ...]:
         """The statistics of each state's mixture, without a likelihood: that of a path belongs to all."""
-        found, first, stats = [], 0, self.emissions
-        for model in units.emissions:
-            part = slice(first, first + model.n_components)
-            counts, sums, squares = stats.counts[part], stats.sums[part], stats.squares[part]
-            found.append(GMMStats(counts, sums, squares, 0.0, float(counts.sum()), stats.reference))
-            first += model.n_components
-        return tuple(found)
+        return tuple(mixtures_of(self.emissions, units.emissions))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,25 +87,32 @@ class HMMPrior:
         Raises:
             FitError: See ``ConjugatePrior.mode``; the message names the unit and its state.
         """
-        parts = stats.of_states(units)
-        hmms = []
+        emissions = []
+        for number, (model, part) in enumerate(zip(units.emissions, stats.of_states(units), strict=True)):
+            try:
+                emissions.append(self.mixture(model, part))
+            except FitError as error:
+                raise FitError(f"{units.emission_name(number)}: {error}") from error
+        transitions = []
         for number, (hmm, start) in enumerate(zip(units.hmms, topology.hmms, strict=True)):
-            first = units.first_states[number]
-            emissions = []
-            for state, (model, part) in enumerate(zip(hmm.emissions, parts[first:], strict=False)):
-                try:
-                    emissions.append(self._mixture(model, part))
-                except FitError as error:
-                    raise FitError(f"unit {units.labels[number]!r}, state {state}: {error}") from error
             span = slice(units.first_transitions[number], units.first_transitions[number + 1])
             counts = stats.transitions[span].reshape(start.transitions.shape)
-            counts = counts + self.transition_count * start.transitions
-            totals = counts.sum(axis=1, keepdims=True)
-            transitions = np.divide(counts, totals, out=hmm.transitions.copy(), where=totals > MIN_COUNT)
-            hmms.append(HMM(tuple(emissions), transitions))
-        return Units(units.labels, tuple(hmms))
+            transitions.append(self.transitions(hmm, start, counts))
+        return units.with_parameters(emissions, transitions)
 
-    def _mixture(self, model: DiagGMM, part: GMMStats) -> DiagGMM:
+    def transitions(self, hmm: HMM, start: HMM, counts: Floats) -> Floats:
+        """The most probable transitions (S, S+1) of a unit of which each was taken ``counts`` (S, S+1) times."""
+        counts = counts + self.transition_count * start.transitions
+        totals = counts.sum(axis=1, keepdims=True)
+        found: Floats = np.divide(counts, totals, out=hmm.transitions.copy(), where=totals > MIN_COUNT)
+        return found
+
+    def mixture(self, model: DiagGMM, part: GMMStats) -> DiagGMM:
+        """The most probable mixture of a state after these statistics; as it is where next to no frame belongs to it.
+
+        Raises:
+            FitError: See ``ConjugatePrior.mode``.
+        """
         if part.counts.sum() < MIN_COUNT:
             return model
         return (self.of_state(model.n_components) + part).mode(model, floor=self.floor)

@@ -19,7 +19,7 @@ from speechgmm.gmm.frames import Frames, FrameSource, Loadable, Mapper, check_fi
 from speechgmm.gmm.layout import Block, Precision
 from speechgmm.gmm.likelihoods import Space
 from speechgmm.gmm.model import DiagGMM
-from speechgmm.gmm.splitting import split_components
+from speechgmm.hmm.component_counts import grown_mixtures
 from speechgmm.hmm.emissions import StateStack
 from speechgmm.hmm.graph import Graph
 from speechgmm.hmm.hmm import HMM, Units
@@ -109,24 +109,13 @@ def train_hmms(
     """
     if not utterances:
         raise DataError("no utterances to train on; expected at least one")
-    source = _source(utterances, map)
-    mean, variance = moments(source, map=map)
-    if not (np.isfinite(variance).all() and (variance > 0).all()):
-        d = int(np.flatnonzero(~(np.isfinite(variance) & (variance > 0)))[0])
-        raise FitError(
-            f"dimension {d} has variance {variance[d]:g} over all {len(source)} frames; drop it, or look for outliers"
-        )
-    prior = HMMPrior(variance, spec.variance_prior, spec.transition_prior, spec.variance_floor * variance)
-    everywhere = DiagGMM(np.ones(1), mean[None], variance[None])
-    plain = Units(
-        tuple(topology),
-        tuple(HMM((everywhere,) * len(np.asarray(rows)), np.asarray(rows)) for rows in topology.values()),
-    )
-    space = Space(mean, np.sqrt(variance))
-    parcels = _parcels(utterances)
+    prior, everywhere, source = global_prior(utterances, spec, map)
+    plain = plain_units(topology, everywhere)
+    space = Space(everywhere.means[0], np.sqrt(everywhere.variances[0]))
+    tasks = parcels(utterances)
     if start is None:
         stack = StateStack.of(plain.emissions, space=space, precision=precision)
-        evenly = reduce(add, map(partial(_even_parcel, units=plain, stack=stack), parcels))
+        evenly = reduce(add, map(partial(_even_parcel, units=plain, stack=stack), tasks))
         units = prior.update(plain, HMMStats(evenly.emissions, np.zeros(len(evenly.transitions))), plain)
         occupied = evenly.emissions.counts
     else:
@@ -136,16 +125,16 @@ def train_hmms(
     for scale in spec.annealing_scales if start is None else ():
         stack = StateStack.of(units.emissions, space=space, precision=precision)
         work = partial(_parcel, units=units, stack=stack, spec=spec, graphs=graphs, scale=scale)
-        stats = reduce(add, map(work, parcels))
+        stats = reduce(add, map(work, tasks))
         units, occupied = prior.update(units, stats, plain), stats.emissions.counts
-    for level in spec.levels:
+    for level in levels_from(spec, start):
         if occupied is not None:
             units = grown(units, occupied, level, spec.frames_per_component)
         values: list[float] = []
         for _ in range(spec.iterations):
             stack = StateStack.of(units.emissions, space=space, precision=precision)
             work = partial(_parcel, units=units, stack=stack, spec=spec, graphs=graphs)
-            stats = reduce(add, map(work, parcels))
+            stats = reduce(add, map(work, tasks))
             values.append((stats.emissions.log_likelihood + prior.log_density(units, plain)) / len(source))
             units = prior.update(units, stats, plain)
             occupied = stats.emissions.counts
@@ -153,6 +142,25 @@ def train_hmms(
                 break
         trace.append(tuple(values))
     return HMMFit(units, tuple(trace), len(source))
+
+
+def levels_from(spec: HMMSpec, start: Units | None) -> tuple[int, ...]:
+    """Gaussians per state of each level: those of ``spec`` that are not below what ``start`` has; the last, at least.
+
+    >>> from speechgmm.hmm import left_to_right
+    >>> mixture = DiagGMM([0.5, 0.5], [[0.0], [1.0]], [[1.0], [1.0]])
+    >>> levels_from(HMMSpec(n_components=4), Units(("a",), (HMM((mixture,), left_to_right(1)),)))
+    (2, 4)
+    """
+    most = 0 if start is None else max(model.n_components for model in start.emissions)
+    return tuple(level for level in spec.levels if level >= most) or spec.levels[-1:]
+
+
+def plain_units(topology: Mapping[str, ArrayLike], model: DiagGMM) -> Units:
+    """Units of these transitions (S, S+1), all of whose states have the same mixture."""
+    return Units(
+        tuple(topology), tuple(HMM((model,) * len(np.asarray(rows)), np.asarray(rows)) for rows in topology.values())
+    )
 
 
 def grown(units: Units, counts: Floats, n_components: int, frames_per_component: float) -> Units:
@@ -166,18 +174,30 @@ def grown(units: Units, counts: Floats, n_components: int, frames_per_component:
     >>> grown(one, np.array([50.0]), 2, 20.0).emissions[0].means.ravel()
     array([-0.2,  0.2])
     """
-    hmms, first = [], 0
-    for hmm in units.hmms:
-        emissions = []
-        for model in hmm.emissions:
-            frames = counts[first : first + model.n_components].sum()
-            first += model.n_components
-            most = min(n_components, int(frames / frames_per_component), 2 * model.n_components)
-            more = max(0, most - model.n_components)
-            heaviest = np.argsort(-model.weights, kind="stable")[:more]
-            emissions.append(split_components(model, heaviest.tolist(), 1.0) if more else model)
-        hmms.append(HMM(tuple(emissions), hmm.transitions))
-    return Units(units.labels, tuple(hmms))
+    models = units.emissions
+    sizes = np.full(len(models), n_components)
+    return units.with_parameters(grown_mixtures(models, counts, sizes, frames_per_component))
+
+
+def global_prior(
+    utterances: Sequence[Utterance], spec: HMMSpec, map: Mapper = map
+) -> tuple[HMMPrior, DiagGMM, FrameSource]:
+    """The prior of training about the moments of all frames, the Gaussian of these moments, and the frames.
+
+    Raises:
+        ShapeError: Utterances of different dimensions.
+        DataError: One without frames.
+        FitError: Frames that are NaN; a dimension that is the same in every frame.
+    """
+    source = _source(utterances, map)
+    mean, variance = moments(source, map=map)
+    if not (np.isfinite(variance).all() and (variance > 0).all()):
+        d = int(np.flatnonzero(~(np.isfinite(variance) & (variance > 0)))[0])
+        raise FitError(
+            f"dimension {d} has variance {variance[d]:g} over all {len(source)} frames; drop it, or look for outliers"
+        )
+    prior = HMMPrior(variance, spec.variance_prior, spec.transition_prior, spec.variance_floor * variance)
+    return prior, DiagGMM(np.ones(1), mean[None], variance[None]), source
 
 
 def _source(utterances: Sequence[Utterance], map: Mapper) -> FrameSource:
@@ -197,7 +217,7 @@ def _source(utterances: Sequence[Utterance], map: Mapper) -> FrameSource:
     return source
 
 
-def _parcels(utterances: Sequence[Utterance]) -> list[tuple[Utterance, ...]]:
+def parcels(utterances: Sequence[Utterance]) -> list[tuple[Utterance, ...]]:
     """Whole utterances, about ``PARCEL`` frames in each."""
     ends = np.cumsum([utterance.n_frames for utterance in utterances])
     numbers = (ends - 1) // PARCEL

@@ -25,7 +25,8 @@ WITH_POSTERIORS: Final = 2
 """The format of a file with posteriors: versions that read up to 1 would score by plug-in mixtures and say nothing."""
 
 WITH_COVARIANCES: Final = 3
-"""The format of a file of mixtures with full or tied covariances, which versions that read up to 2 do not know."""
+"""The format of a file of mixtures with full or tied covariances, or of normal vectors, which versions that read up to
+2 do not know."""
 
 KEY: Final = "speechgmm"
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,12 @@ ONE_RECORDING: Final = frozenset(ending for one in FORMATS.values() if one.sourc
 SEVERAL_RECORDINGS: Final = frozenset((".npz", ".scp", ".ark"))
 """File endings, in lower case, of the frames of several recordings."""
 
+if TYPE_CHECKING:  # which names recordings of both kinds
+    from speechgmm.io.samples import AudioSource
+
 _PLACE: Final = re.compile(
-    r"(?P<file>.+?)(:(?P<offset>\d{1,18})|(?<=\.npz|\.scp|\.ark):(?P<name>.+?))?(\[(?P<first>\d{1,18}):(?P<last>\d{0,18})\])?"
+    r"(?P<file>.+?)(:(?P<offset>\d{1,18})|(?<=\.npz|\.scp|\.ark):(?P<name>.+?))?(\[(?P<first>\d{1,18}):(?P<last>\d{0,18})\])?",
+    re.IGNORECASE,
 )
 
 
@@ -114,14 +118,23 @@ def source_at(place: Path) -> FrameSource:
         return FrameSource(place)
     path, offset, name = Path(found["file"]), found["offset"], found["name"]
     rows = int(found["first"] or 0), int(found["last"]) + 1 if found["last"] else None
-    if path.suffix == ".scp" and (name or offset):
+    ending = path.suffix.lower()
+    if ending == ".npz":
+        return FrameSource(path, name or offset, None, *rows)
+    if (ending == ".scp" and offset) or name:
         sources = sources_in(path)
         if (name or offset) not in sources:
             raise DataError(f"{path}: no frames under the name {name or offset!r}; it has {len(sources)} names")
-        return sources[name or offset]
-    if path.suffix == ".npz":
-        return FrameSource(path, name or offset, None, *rows)
-    return FrameSource(path, name, None if offset is None else int(offset), *rows)
+        return _part(sources[name or offset], place, *rows)
+    return FrameSource(path, None, None if offset is None else int(offset), *rows)
+
+
+def _part(source: FrameSource, place: Path, first: int, stop: int | None) -> FrameSource:
+    """Rows of what a name of a list stands for, which may be rows of a matrix itself."""
+    n_rows = None if source.stop is None else source.stop - source.first
+    if n_rows is not None and not first < (n_rows if stop is None else stop) <= n_rows:
+        raise DataError(f"{place}: this name has {n_rows} frames; expected rows within 0 to {n_rows - 1}")
+    return replace(source, first=source.first + first, stop=source.stop if stop is None else source.first + stop)
 
 
 def sources_in(path: Path) -> dict[str, FrameSource]:
@@ -214,10 +227,32 @@ def is_of_frames(path: Path) -> bool:
     return Path(found["file"] if found else path).suffix.lower() in ONE_RECORDING | SEVERAL_RECORDINGS
 
 
+def stem_of(source: "AudioSource") -> str:
+    """What files of labels call a recording: its file without folder and ending, or its name in a file of several.
+
+    >>> [stem_of(Path(name)) for name in ("a/call.wav", "b.npz:anna-1", "feats.scp:1031", "f.ark:1031[0:98]")]
+    ['call', 'anna-1', '1031', 'f-1031-0-98']
+    """
+    found = _PLACE.fullmatch(str(source)) if isinstance(source, Path) and is_of_frames(source) else None
+    if found is None:
+        return source.stem
+    file = Path(found["file"])
+    name = found["name"] or (found["offset"] if file.suffix.lower() in (".npz", ".scp") else "")
+    begin = (Path(name).name,) if name else (file.stem, found["offset"])
+    parts = (*begin, found["first"], found["last"])
+    return "-".join(part for part in parts if part)
+
+
 def frames_key(place: FramesPlace, n_dims: int | None = None) -> str:
     """A hash of a recording's frames, whatever file they lie in. Raises as `read_place`."""
     frames = read_place(place, n_dims)
     return digest(str(frames.shape), np.ascontiguousarray(frames).data.cast("B").tobytes())
+
+
+def _named_place(path: Path, name: str, source: FrameSource) -> Path:
+    """A recording of a file by its name; by its byte where an archive's name is a number, which would be a byte."""
+    is_byte = path.suffix.lower() == ".ark" and name.isdecimal()
+    return place_of(source) if is_byte else Path(f"{path}:{name}")
 
 
 def named_places(given: list[Path]) -> Iterator[Path]:
@@ -232,6 +267,6 @@ def named_places(given: list[Path]) -> Iterator[Path]:
         if path.is_dir():
             yield from map(place_of, sources_in(path).values())
         elif path.suffix.lower() in SEVERAL_RECORDINGS:
-            yield from (Path(f"{path}:{name}") for name in sources_in(path))
+            yield from (_named_place(path, name, source) for name, source in sources_in(path).items())
         else:
             yield path

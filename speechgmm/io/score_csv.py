@@ -5,7 +5,8 @@ lir (likelihood ratios) reads it as feature_data_csv: the column ``label`` is it
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from math import isnan
 from pathlib import Path
 
 from speechgmm.errors import DataError
@@ -31,7 +32,8 @@ def score_csv(path: Path, trials: Path | None = None) -> str:
     Raises
     ------
     DataError
-        As `read_scores` and `read_truth`; trials for scores of classes, or a trial that is not in the list.
+        As `read_scores` and `read_truth`; a row of a recording that is short or has no number as its score;
+        trials for scores of classes, or a trial that is not in the list.
 
     Examples
     --------
@@ -47,7 +49,7 @@ def score_csv(path: Path, trials: Path | None = None) -> str:
     rows = score_rows(path) if path.is_file() else iter(())
     head = next(rows, [])
     if {"id", "score"} <= {*head} and trials is None:
-        return _csv(head, rows)
+        return _csv(head, _of_recordings(path, head, rows))
     found = read_scores(path)
     if isinstance(found, TrialScores):
         return _trials(found, path, trials)
@@ -56,6 +58,21 @@ def score_csv(path: Path, trials: Path | None = None) -> str:
     items = zip(found.ids, found.true, found.predicted, found.n_frames.tolist(), found.scores.tolist(), strict=True)
     head = ["id", "true", "predicted", "n_frames", *found.labels]
     return _csv(head, ((*first, *scores) for *first, scores in items))
+
+
+def _of_recordings(path: Path, head: Sequence[str], rows: Iterable[list[str]]) -> Iterator[list[str]]:
+    """The rows, each as long as the header, with a number as its score. Raises DataError."""
+    for n, row in enumerate(rows, 1):
+        if len(row) != len(head):
+            raise DataError(f"{path}, row {n}: {len(row)} cells under a header of {len(head)} columns")
+        score = row[head.index("score")]
+        try:
+            is_score = not isnan(float(score))
+        except ValueError:
+            is_score = False
+        if not is_score:
+            raise DataError(f"{path}, row {n}: the score is {score[:40]!r}; expected a number")
+        yield row
 
 
 def _trials(found: TrialScores, path: Path, trials: Path | None) -> str:

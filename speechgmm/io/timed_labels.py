@@ -5,7 +5,7 @@ Files of labels are read and written by `speechgmm.io.label_files`.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +20,33 @@ DIGITS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
+class LabelScores:
+    """How well a word or phone of a forced alignment fits its part of the recording."""
+
+    log_likelihood: float  # nats per frame
+    gop: float  # goodness of pronunciation, nats per frame: about 0 where it fits as well as any phones, else below
+    posterior: float  # 0 to 1: mean probability of being at its frames, given the text
+    duration_z: float  # standard deviations from the expected duration
+    start_low: float  # s: interval of its beginning
+    start_high: float  # s
+    end_low: float  # s: interval of its end
+    end_high: float  # s
+
+    def later(self, seconds: float) -> "LabelScores":
+        """The same with its times so much later.
+
+        >>> LabelScores(-40.0, 0.0, 1.0, 0.0, 0.1, 0.2, 0.3, 0.4).later(1.0).end_high
+        1.4
+        """
+        times = ("start_low", "start_high", "end_low", "end_high")
+        return replace(self, **{name: getattr(self, name) + seconds for name in times})
+
+    def rounded(self) -> dict[str, float]:
+        """Name -> value, as it is written."""
+        return {name: round(value, DIGITS) for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, slots=True)
 class TimedLabel:
     """A word or phone from ``start`` to ``end``."""
 
@@ -27,6 +54,7 @@ class TimedLabel:
     start: float  # s from the beginning of the recording
     end: float  # s, above start
     confidence: float | None = None  # posterior, 0 to 1; None: none was computed
+    scores: LabelScores | None = field(default=None, kw_only=True)  # of a forced alignment; None: not asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +72,10 @@ class LabelledRecording:
 
     @property
     def stem(self) -> str:
-        """The name of the recording without folder and ending."""
-        return self.path.stem
+        """The name of the recording without folder and ending; of frames in a file of several, their own name."""
+        from speechgmm.io.given_frames import stem_of  # which knows the formats of frames
+
+        return stem_of(self.path)
 
     @property
     def first_tier(self) -> Sequence[TimedLabel]:
@@ -71,6 +101,7 @@ def json_line(
         name: [
             {"label": one.label, "start": round(one.start, DIGITS), "end": round(one.end, DIGITS)}
             | ({} if one.confidence is None else {"confidence": round(one.confidence, DIGITS)})
+            | ({} if one.scores is None else one.scores.rounded())
             for one in checked_labels(recording, labels)
         ]
         for name, labels in tiers.items()

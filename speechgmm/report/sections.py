@@ -19,7 +19,7 @@ from speechgmm.report.confusions import confusions
 from speechgmm.report.detection_sections import detection
 from speechgmm.report.parts import Picture, Section, Table, shown
 from speechgmm.report.settings import settings_of
-from speechgmm.report.text import duration
+from speechgmm.report.text import duration, side_by_side
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Takes how much is done, and of how much."""
@@ -91,6 +91,10 @@ def results(run: RunFolder) -> Section:
     caption = "Metrics of the test, with 95 % intervals"
     table = Table(caption, head, tuple(rows), frozenset((1, 2, 3, 4)), folded=False)
     tables = [table]
+    if len(sessions := run.metrics.get("sessions", {})) > 1:
+        columns = ("metric", *(f"tests of the {kind.replace('_', ' ')}" for kind in sessions))
+        caption = "By the session of the test: whether it enrolled the speaker too, with 95 % intervals"
+        tables.append(Table.of(caption, columns, side_by_side(sessions), folded=False))
     folds = run.metrics.get("folds", {})
     if folds:
         own = [(fold, next(iter(found.items()))) for fold, found in folds.items()]

@@ -1,7 +1,7 @@
 """Results as text: aligned columns, durations, paths and metrics for standard output."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from speechgmm.io.terminal import one_line, tell, terminal, visible
 if TYPE_CHECKING:
     from speechgmm.engine.class_report import ClassReport
     from speechgmm.evaluation import Metric
+    from speechgmm.evaluation.metric import Metrics
 
 
 def metric_cells(name: str, metric: "Metric") -> tuple[str, str, str]:
@@ -26,6 +27,20 @@ def metric_cells(name: str, metric: "Metric") -> tuple[str, str, str]:
         by = "items as independent" if metric.n_groups is None else counted(metric.n_groups, "group")
         interval = f"95 % interval {number(metric.low)} to {number(metric.high)} ({by})"
     return shown_name(name, metric), number(metric.value), interval
+
+
+def side_by_side(parts: "Mapping[str, Metrics]") -> list[tuple[str, ...]]:
+    """A row for each metric, with its value and interval in each of the parts, and one with their numbers of items."""
+    from speechgmm.evaluation.metric import shown_name
+
+    first = next(iter(parts.values()))
+    rows = []
+    for name in first:
+        cells = [metric_cells(name, own[name]) for own in parts.values()]
+        bounds = (interval.removeprefix("95 % interval ").split(" (")[0] for _, _, interval in cells)
+        rows.append(tuple(f"{value}  ({bound})" for (_, value, _), bound in zip(cells, bounds, strict=True)))
+    named = [(shown_name(name, first[name]), *cells) for name, cells in zip(first, rows, strict=True)]
+    return [*named, ("trials", *(str(next(iter(own.values())).n) for own in parts.values()))]
 
 
 def recordings(named: Sequence[Path], *, given: bool = False) -> list[Path]:

@@ -160,13 +160,15 @@ class MAPAdaptedGMM(Mixture):
             trained = GaussianMixture(
                 int(given), random_state=self.random_state, precision=self.precision, n_jobs=self.n_jobs
             )
-            return trained.fit(rows, sample_weight=sample_weight).model_
+            background: DiagGMM = trained.fit(rows, sample_weight=sample_weight).model_
+            return background
         model = getattr(given, "model_", None)  # through a FrozenEstimator too
         if isinstance(model, DiagGMM):
             return model
         if isinstance(given, BaseEstimator):
             raise ValueError(
-                f"background is {given!r}, which is no fitted mixture of speechgmm.sklearn; expected one. "
+                f"background is {given!r}, which is no fitted mixture of speechgmm.sklearn with diagonal "
+                "covariances; expected one. "
                 "Cross-validation clones estimators, and a clone is not fitted: give mixture.model_ or "
                 "FrozenEstimator(mixture), and of a mixture of scikit-learn from_sklearn(mixture).model_"
             )

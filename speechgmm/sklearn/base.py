@@ -17,8 +17,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from speechgmm.errors import SpeechGMMError
 from speechgmm.gmm.density import assign, log_likelihoods, posteriors, sample
+from speechgmm.gmm.full_model import AnyGMM
 from speechgmm.gmm.model import DiagGMM, LogLinear
 from speechgmm.gmm.options import LEAST_IN_FLOAT32, PrecisionChoice
+from speechgmm.sklearn.covariances import arrays_of, model_of
 
 Floats = NDArray[np.float64]
 FLOATS: Final = (np.float64, np.float32)
@@ -94,8 +96,8 @@ def check_covariance_type(value: object) -> None:
     """Raise ValueError for covariances that the package does not have."""
     if value != "diag":
         raise ValueError(
-            f"covariance_type is {value!r}; speechgmm has diagonal covariances only: leave it out or set 'diag', or "
-            "use sklearn.mixture.GaussianMixture"
+            f"covariance_type is {value!r}; this estimator has diagonal covariances only: leave it out or set 'diag', "
+            "or use GaussianMixture"
         )
 
 
@@ -108,7 +110,7 @@ def check_enough(n_rows: int, n_components: int) -> None:
         )
 
 
-def check_same_shape(fitted: DiagGMM, n_components: int, n_features: int, method: str) -> None:
+def check_same_shape(fitted: AnyGMM, n_components: int, n_features: int, method: str) -> None:
     """Raise ValueError where ``method`` cannot go on from a fitted mixture: its components or columns are others."""
     if fitted.means.shape != (n_components, n_features):
         raise ValueError(
@@ -155,29 +157,28 @@ def is_narrow(model: DiagGMM) -> bool:
 
 
 class Mixture(DensityMixin, BaseEstimator):
-    """A fitted mixture of Gaussians with diagonal covariances; what estimates it is in the derived classes."""
+    """A fitted mixture of Gaussians; what estimates it is in the derived classes."""
 
     _least_rows: ClassVar[int] = 2  # that a fit needs
+    covariance_type: str = "diag"
     random_state: Any
     weights_: Floats
     means_: Floats
     covariances_: Floats
 
     @property
-    def model_(self) -> DiagGMM:
-        """The mixture as the package's own ``DiagGMM``.
+    def model_(self) -> Any:
+        """The mixture as the package's own ``DiagGMM``, or ``FullGMM`` with full and tied covariances.
 
         Raises:
             NotFittedError: Before ``fit``.
         """
         check_is_fitted(self)
-        return DiagGMM(self.weights_, self.means_, self.covariances_)
+        return model_of(self.weights_, self.means_, self.covariances_, self.covariance_type)
 
-    def _set_model(self, model: DiagGMM) -> None:
+    def _set_model(self, model: AnyGMM) -> None:
         self.weights_, self.means_ = model.weights.copy(), model.means.copy()
-        self.covariances_ = model.variances.copy()
-        self.precisions_ = 1 / self.covariances_
-        self.precisions_cholesky_ = np.sqrt(self.precisions_)
+        self.covariances_, self.precisions_, self.precisions_cholesky_ = arrays_of(model, self.covariance_type)
 
     def _validated(self, X: ArrayLike, *, reset: bool = False) -> NDArray[Any]:
         """Rows (N, D) in float32 or float64, finite. Raises ValueError, and TypeError for a sparse matrix."""
@@ -187,9 +188,10 @@ class Mixture(DensityMixin, BaseEstimator):
         rows: NDArray[Any] = validate_data(self, X, dtype=list(FLOATS), reset=reset, ensure_min_samples=least)
         return rows
 
-    def _components(self) -> DiagGMM | LogLinear:
+    def _components(self) -> AnyGMM | LogLinear:
         """What gives each row its component."""
-        return self.model_
+        model: AnyGMM = self.model_
+        return model
 
     def _log_likelihoods(self, rows: NDArray[Any]) -> Floats:
         """Log density (N,) of checked rows."""

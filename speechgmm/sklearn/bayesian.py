@@ -180,10 +180,11 @@ class BayesianGaussianMixture(Mixture):
         rng: np.random.Generator,
         floor: Floats,
     ) -> VariationalFit:
+        begin: Any = start or start_of(source, self.n_components, self.init_params, NOTHING_GIVEN, rng, floor)
         return fit_variational(
             source,
             prior=prior,
-            start=start or start_of(source, self.n_components, self.init_params, NOTHING_GIVEN, rng, floor),
+            start=begin,
             max_iter=self.max_iter,
             tol=self.tol,
             precision=self.precision,

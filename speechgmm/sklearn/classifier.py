@@ -14,7 +14,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from speechgmm.gmm.full_e_step import FullStack
+from speechgmm.gmm.full_model import FullGMM
 from speechgmm.gmm.likelihoods import Stack
+from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.predictive import PredictiveStack
 from speechgmm.sklearn.adapted import MAPAdaptedGMM
 from speechgmm.sklearn.base import FLOATS, Mixture, as_value_errors, check_above_zero, checked_weights, generator_of
@@ -184,7 +187,11 @@ class GMMClassifier(ClassifierMixin, BaseEstimator):
         if all(isinstance(mixture, BayesianGaussianMixture) for mixture in mixtures):
             return PredictiveStack.of([mixture.posterior_ for mixture in mixtures]).log_likelihoods
         if all(isinstance(mixture, Mixture) for mixture in mixtures):
-            return Stack.of([mixture.model_ for mixture in mixtures], precision="float64").log_likelihoods
+            models = [mixture.model_ for mixture in mixtures]
+            if all(isinstance(model, DiagGMM) for model in models):
+                return Stack.of(models, precision="float64").log_likelihoods
+            if all(isinstance(model, FullGMM) for model in models):
+                return FullStack.of(models).log_likelihoods
         return lambda rows: np.stack([mixture.score_samples(rows) for mixture in mixtures])
 
     def decision_function(self, X: Any, groups: ArrayLike | None = None) -> Floats:

@@ -6,8 +6,10 @@ import numpy as np
 from sklearn import mixture as theirs
 from sklearn.utils.validation import check_is_fitted
 
+from speechgmm.gmm.full_model import AnyGMM, FullGMM
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.sklearn.base import Mixture
+from speechgmm.sklearn.covariances import arrays_of, model_of, type_of
 from speechgmm.sklearn.mixture import GaussianMixture
 
 SHARED = (
@@ -18,23 +20,21 @@ SHARED = (
 
 
 def from_sklearn(mixture: Any) -> GaussianMixture:
-    """A fitted mixture of scikit-learn as one of this package; its ``model_`` is the ``DiagGMM``.
+    """A fitted mixture of scikit-learn as one of this package; its ``model_`` is the package's own.
 
     Parameters
     ----------
     mixture : sklearn.mixture.GaussianMixture or BayesianGaussianMixture
-        Fitted, with covariance_type "diag" or "spherical". Of a Bayesian mixture it is the plug-in mixture: expected
+        Fitted. Of a Bayesian mixture it is the plug-in mixture: expected
         weights and means, one over the expected precisions.
 
     Returns
     -------
     GaussianMixture
-        With the same mixture, and of a ``GaussianMixture`` the same parameters.
+        With the same mixture and covariance_type, and of a ``GaussianMixture`` the same parameters.
 
     Raises
     ------
-    ValueError
-        Other covariances.
     TypeError
         Another object.
     NotFittedError
@@ -51,37 +51,29 @@ def from_sklearn(mixture: Any) -> GaussianMixture:
     if not isinstance(mixture, (theirs.GaussianMixture, theirs.BayesianGaussianMixture)):
         raise TypeError(f"{mixture!r}; expected a GaussianMixture or BayesianGaussianMixture of scikit-learn")
     check_is_fitted(mixture)
-    if mixture.covariance_type not in ("diag", "spherical"):
-        raise ValueError(
-            f"a mixture with covariance_type {mixture.covariance_type!r}; speechgmm has diagonal covariances only: fit "
-            "it with 'diag'"
-        )
-    variances = mixture.covariances_
-    if mixture.covariance_type == "spherical":
-        variances = np.repeat(variances[:, None], mixture.means_.shape[1], axis=1)
     is_bayesian = isinstance(mixture, theirs.BayesianGaussianMixture)
     parameters = {} if is_bayesian else {name: getattr(mixture, name) for name in SHARED}
-    if mixture.covariance_type == "spherical":
-        parameters.pop("precisions_init", None)  # of another shape
-    found = GaussianMixture.from_model(DiagGMM(mixture.weights_, mixture.means_, variances), **parameters)
+    kind = mixture.covariance_type
+    model = model_of(mixture.weights_, mixture.means_, mixture.covariances_, kind)
+    found = GaussianMixture.from_model(model, covariance_type=kind, **parameters)
     found.converged_, found.n_iter_, found.lower_bound_ = mixture.converged_, mixture.n_iter_, mixture.lower_bound_
     if "feature_names_in_" in vars(mixture):
         found.feature_names_in_ = mixture.feature_names_in_
     return found
 
 
-def to_sklearn(mixture: Mixture | DiagGMM) -> Any:
+def to_sklearn(mixture: Mixture | AnyGMM) -> Any:
     """A mixture of this package as a fitted ``sklearn.mixture.GaussianMixture``.
 
     Parameters
     ----------
-    mixture : DiagGMM or fitted mixture of this package
+    mixture : DiagGMM, FullGMM or fitted mixture of this package
         Of a ``BayesianGaussianMixture`` it is the plug-in mixture.
 
     Returns
     -------
     sklearn.mixture.GaussianMixture
-        With covariance_type "diag", and of a ``GaussianMixture`` the parameters that both have.
+        With the same covariance_type, and of a ``GaussianMixture`` the parameters that both have.
 
     Raises
     ------
@@ -95,20 +87,19 @@ def to_sklearn(mixture: Mixture | DiagGMM) -> Any:
     >>> to_sklearn(DiagGMM([0.5, 0.5], [[0.0], [9.0]], [[1.0], [1.0]])).predict([[1.0], [8.0]])
     array([0, 1])
     """
-    if not isinstance(mixture, (Mixture, DiagGMM)):
-        raise TypeError(f"{mixture!r}; expected a DiagGMM, or a fitted mixture of speechgmm.sklearn")
-    model = mixture if isinstance(mixture, DiagGMM) else mixture.model_
+    if not isinstance(mixture, (Mixture, DiagGMM, FullGMM)):
+        raise TypeError(f"{mixture!r}; expected a DiagGMM, a FullGMM, or a fitted mixture of speechgmm.sklearn")
+    model, kind = (
+        (mixture.model_, mixture.covariance_type) if isinstance(mixture, Mixture) else (mixture, type_of(mixture))
+    )
     parameters: dict[str, Any] = {}
     if isinstance(mixture, GaussianMixture):
         parameters = {name: getattr(mixture, name) for name in SHARED}
         if mixture.init_params == "split":  # they have no such start
             del parameters["init_params"]
-    found = theirs.GaussianMixture(model.n_components, covariance_type="diag", **parameters)
-    found.weights_, found.means_, found.covariances_ = (
-        value.copy() for value in (model.weights, model.means, model.variances)
-    )
-    found.precisions_ = 1 / found.covariances_
-    found.precisions_cholesky_ = np.sqrt(found.precisions_)
+    found = theirs.GaussianMixture(model.n_components, covariance_type=kind, **parameters)
+    found.weights_, found.means_ = model.weights.copy(), model.means.copy()
+    found.covariances_, found.precisions_, found.precisions_cholesky_ = arrays_of(model, kind)
     found.n_features_in_, found.converged_, found.n_iter_, found.lower_bound_ = model.n_features, True, 0, np.nan
     for name in ("converged_", "n_iter_", "lower_bound_", "feature_names_in_"):
         if name in vars(mixture) if isinstance(mixture, Mixture) else False:

@@ -7,8 +7,10 @@ from numbers import Integral, Real
 from typing import Any, Self
 
 from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.metaestimators import available_if
 
 from speechgmm.gmm.density import log_likelihoods
+from speechgmm.gmm.families import COVARIANCES
 from speechgmm.gmm.frames import as_source
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.online import OnlineEM
@@ -17,7 +19,6 @@ from speechgmm.sklearn.base import (
     Mixture,
     as_value_errors,
     check_choice,
-    check_covariance_type,
     check_enough,
     check_number,
     check_same_shape,
@@ -25,6 +26,15 @@ from speechgmm.sklearn.base import (
     precision_of,
 )
 from speechgmm.sklearn.starts import INIT_PARAMS, GivenStart, start_of
+
+
+def _is_diagonal(mixture: Any) -> bool:
+    """Raise AttributeError where online EM does not have the covariances."""
+    if mixture.covariance_type != "diag":
+        raise AttributeError(
+            f"partial_fit is for covariance_type 'diag', and this is {mixture.covariance_type!r}; fit all rows at once"
+        )
+    return True
 
 
 class IncrementalMixture(Mixture):
@@ -43,6 +53,7 @@ class IncrementalMixture(Mixture):
     lower_bounds_: list[float]
     _online: OnlineEM | None  # None, or not there: partial_fit was not called since fit
 
+    @available_if(_is_diagonal)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: ArrayLike, y: object = None) -> Self:
         """Take one step of online EM with more rows (Cappé & Moulines 2009), and let them go.
 
@@ -100,7 +111,7 @@ class IncrementalMixture(Mixture):
         """Online EM from a start; the rows that the start is made of count as seen."""
         check_enough(len(rows), self.n_components)
         given, rng = self._given(rows.shape[1]), generator_of(self.random_state)
-        start = start_of(as_source(rows), self.n_components, self.init_params, given, rng, self.reg_covar)
+        start: Any = start_of(as_source(rows), self.n_components, self.init_params, given, rng, self.reg_covar)
         if given.whole is None:
             return self._online_of(start, float(len(rows)), rows)
         online = self._online_of(start, 0.0, rows)
@@ -120,11 +131,12 @@ class IncrementalMixture(Mixture):
 
     def _given(self, n_features: int) -> GivenStart:
         shape = (self.n_components, n_features)
-        return GivenStart.of(self.weights_init, self.means_init, self.precisions_init, shape)
+        given = (self.weights_init, self.means_init, self.precisions_init)
+        return GivenStart.of(*given, shape, self.covariance_type)
 
     def _check_parameters(self) -> None:
         """Raise ValueError for a parameter out of range."""
-        check_covariance_type(self.covariance_type)
+        check_choice("covariance_type", self.covariance_type, COVARIANCES)
         for name, kind, least in (
             ("n_components", Integral, 1),
             ("n_init", Integral, 1),

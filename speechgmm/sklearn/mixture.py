@@ -10,11 +10,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 from speechgmm.errors import FitWarning
 from speechgmm.gmm.concurrency import ALL_CORES, batch_mapper
-from speechgmm.gmm.criteria import n_parameters
 from speechgmm.gmm.em import Fit
+from speechgmm.gmm.families import FAMILIES, Covariance
 from speechgmm.gmm.fit import fit_mixture
 from speechgmm.gmm.frames import as_source
-from speechgmm.gmm.model import DiagGMM
+from speechgmm.gmm.full_model import AnyGMM
 from speechgmm.gmm.options import EMOptions, PrecisionChoice
 from speechgmm.sklearn.base import (
     as_value_errors,
@@ -26,6 +26,7 @@ from speechgmm.sklearn.base import (
     precision_of,
     with_parameter,
 )
+from speechgmm.sklearn.covariances import check_type, type_of
 from speechgmm.sklearn.incremental import IncrementalMixture
 from speechgmm.sklearn.starts import start_of
 
@@ -34,18 +35,20 @@ Floats = NDArray[np.float64]
 
 @dataclass(eq=False, repr=False)
 class GaussianMixture(IncrementalMixture):
-    """A mixture of Gaussians with diagonal covariances, fitted by EM: in place of ``sklearn.mixture.GaussianMixture``.
+    """A mixture of Gaussians, fitted by EM: in place of ``sklearn.mixture.GaussianMixture``.
 
     Parameters
     ----------
     n_components : int, default 1
         Components, K.
-    covariance_type : {"diag"}
-        The package has no other.
+    covariance_type : {"diag", "full", "tied", "spherical"}
+        A variance for each column (the default, where scikit-learn has "full"); a covariance for each component; one
+        covariance for all components; or one variance for each component. "full" and "tied" are computed in float64.
     tol : float, default 1e-3
         EM ends when its own step gains less, in nats per row, and no more than the step before.
     reg_covar : float, default 1e-6
-        Least variance, in squared units of the columns. scikit-learn adds it to every variance.
+        Least variance, in squared units of the columns; a covariance has no eigenvalue below it. scikit-learn adds it
+        to every variance.
     max_iter : int, default 100
         EM iterations at most; 0 leaves the start as it is.
     n_init : int, default 1
@@ -72,8 +75,11 @@ class GaussianMixture(IncrementalMixture):
 
     Attributes
     ----------
-    weights_, means_, covariances_, precisions_, precisions_cholesky_ : ndarray (K,) and (K, D)
-        The mixture; the precisions are one over the variances, and their roots.
+    weights_, means_ : ndarray (K,), (K, D)
+        Of the components.
+    covariances_, precisions_, precisions_cholesky_ : ndarray
+        (K, D) for "diag", (K, D, D) for "full", (D, D) for "tied", (K,) for "spherical". Precisions are inverse
+        covariances, and their factors U upper triangular: U U' is the precision.
     converged_ : bool
         Whether EM ended by ``tol``.
     n_iter_ : int
@@ -94,8 +100,9 @@ class GaussianMixture(IncrementalMixture):
     Notes
     -----
     EM goes further than its own step where the likelihood grows by it (``fit_em``), so it may need fewer iterations
-    than scikit-learn. From the same start both reach the same maximum. ``model_`` is the mixture as a ``DiagGMM``, for
-    the functions of the package.
+    than scikit-learn. From the same start both reach the same maximum. ``model_`` is the mixture as a ``DiagGMM``, or
+    a ``FullGMM`` where it has matrices, for the functions of the package. A start has variances alone, unless
+    ``precisions_init`` is given, in the shape of ``precisions_``.
 
     Examples
     --------
@@ -173,10 +180,10 @@ class GaussianMixture(IncrementalMixture):
         check_enough(len(rows), self.n_components)
         if before is not None:
             check_same_shape(before, self.n_components, rows.shape[1], "warm_start")
-        given, options = self._given(rows.shape[1]), self._options(rows)
-        rng = generator_of(self.random_state)
+        given, rng = self._given(rows.shape[1]), generator_of(self.random_state)
         best: Fit | None = None
         with as_value_errors():
+            options = self._options(rows)
             source = as_source(rows, checked_weights(sample_weight, len(rows)))
             with batch_mapper(self.n_jobs, None, source, self.n_components) as spread:
                 for number in range(self.n_init if before is None else 1):
@@ -211,28 +218,41 @@ class GaussianMixture(IncrementalMixture):
     def bic(self, X: ArrayLike) -> float:
         """Bayesian information criterion on rows (N, D): -2 log-likelihood + log(N) parameters; the least is best."""
         scores = self.score_samples(X)
-        return float(-2 * scores.sum() + np.log(len(scores)) * n_parameters(*self.means_.shape))
+        return float(-2 * scores.sum() + np.log(len(scores)) * self._n_parameters())
 
     def aic(self, X: ArrayLike) -> float:
         """Akaike information criterion on rows (N, D): -2 log-likelihood + 2 parameters; the least is best."""
-        return float(-2 * self.score_samples(X).sum() + 2 * n_parameters(*self.means_.shape))
+        return float(-2 * self.score_samples(X).sum() + 2 * self._n_parameters())
+
+    def _n_parameters(self) -> int:
+        family: Covariance = self.covariance_type  # type: ignore[assignment]
+        return FAMILIES[family].n_parameters(*self.means_.shape)
 
     @classmethod
-    def from_model(cls, model: DiagGMM, **parameters: Any) -> Self:
+    def from_model(cls, model: AnyGMM, **parameters: Any) -> Self:
         """The fitted estimator of a mixture that was made elsewhere.
 
         Parameters
         ----------
-        model : DiagGMM
+        model : DiagGMM or FullGMM
             The mixture.
         **parameters
-            Of the estimator, but for ``n_components``.
+            Of the estimator, but for ``n_components``. ``covariance_type`` is that of the mixture; of a ``DiagGMM``
+            whose variances are the same in all dimensions it may be "spherical".
+
+        Raises
+        ------
+        ValueError
+            Another ``covariance_type`` than the mixture has.
 
         Examples
         --------
+        >>> from speechgmm import DiagGMM
         >>> GaussianMixture.from_model(DiagGMM([1.0], [[0.0]], [[1.0]])).predict_proba([[3.0]])
         array([[1.]])
         """
+        parameters.setdefault("covariance_type", type_of(model))
+        check_type(model, parameters["covariance_type"])
         found = cls(model.n_components, **parameters)
         found._set_model(model)
         found.n_features_in_, found.n_samples_seen_ = model.n_features, 0.0
@@ -241,7 +261,10 @@ class GaussianMixture(IncrementalMixture):
 
     def _options(self, rows: NDArray[Any]) -> EMOptions:
         precision = precision_of(self.precision, rows)
-        return EMOptions(max_iter=self.max_iter, tol=self.tol, floor=self.reg_covar, precision=precision)
+        family: Covariance = self.covariance_type  # type: ignore[assignment]  # it is checked
+        return EMOptions(
+            covariance=family, max_iter=self.max_iter, tol=self.tol, floor=self.reg_covar, precision=precision
+        )
 
     def _print(self, number: int, fit: Fit) -> None:
         if not self.verbose:

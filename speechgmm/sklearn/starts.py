@@ -3,19 +3,21 @@
 Owns the starts that the package itself has no use for: random posteriors, and seeds of k-means++ without k-means.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.gmm.frames import CHUNK, FrameSource, Mapper, moments
+from speechgmm.gmm.full_model import AnyGMM
 from speechgmm.gmm.init import initial_model, subsample_size
 from speechgmm.gmm.kmeans import LEAST, greedy_seeds
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.options import Start
 from speechgmm.gmm.prior import ConjugatePrior
 from speechgmm.gmm.stats import GMMStats
+from speechgmm.sklearn.covariances import covariance_shape, covariances_of, model_of
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +33,8 @@ class GivenStart:
 
     weights: Floats | None  # (K,)
     means: Floats | None  # (K, D)
-    variances: Floats | None  # (K, D)
+    covariances: Floats | None  # in scikit-learn's shape
+    covariance_type: str = "diag"
 
     @classmethod
     def of(
@@ -40,34 +43,37 @@ class GivenStart:
         means: ArrayLike | None,
         precisions: ArrayLike | None,
         shape: tuple[int, int],
+        covariance_type: str = "diag",
     ) -> "GivenStart":
         """From ``weights_init``, ``means_init`` and ``precisions_init``, for a mixture of shape (K, D).
 
         Raises:
             ValueError: The message names the parameter.
 
-        >>> GivenStart.of(None, None, [[4.0]], (1, 1)).variances
+        >>> GivenStart.of(None, None, [[4.0]], (1, 1)).covariances
         array([[0.25]])
         """
         shares = _checked("weights_init", weights, shape[:1])
         if shares is not None and ((shares < 0).any() or abs(shares.sum() - 1) > 1e-6):
             raise ValueError(f"weights_init has sum {shares.sum():g}, least {shares.min():g}; expected sum 1, least 0")
-        sharpness = _checked("precisions_init", precisions, shape)
-        if sharpness is not None and (sharpness <= 0).any():
-            raise ValueError(f"precisions_init has the value {sharpness.min():g}; expected all above 0")
-        return cls(shares, _checked("means_init", means, shape), None if sharpness is None else 1 / sharpness)
+        sharpness = _checked("precisions_init", precisions, covariance_shape(covariance_type, *shape))
+        spread = None if sharpness is None else covariances_of(sharpness, covariance_type)
+        return cls(shares, _checked("means_init", means, shape), spread, covariance_type)
 
     @property
-    def whole(self) -> DiagGMM | None:
+    def whole(self) -> AnyGMM | None:
         """The mixture, if all of it is given, so that rows have nothing to say."""
-        if self.weights is None or self.means is None or self.variances is None:
+        if self.weights is None or self.means is None or self.covariances is None:
             return None
-        return DiagGMM(self.weights, self.means, self.variances)
+        return model_of(self.weights, self.means, self.covariances, self.covariance_type)
 
-    def over(self, model: DiagGMM) -> DiagGMM:
+    def over(self, model: DiagGMM) -> AnyGMM:
         """The mixture with what is given in its place."""
-        given = {"weights": self.weights, "means": self.means, "variances": self.variances}
-        return replace(model, **{name: value for name, value in given.items() if value is not None})
+        weights = model.weights if self.weights is None else self.weights
+        means = model.means if self.means is None else self.means
+        if self.covariances is None:
+            return DiagGMM(weights, means, model.variances)
+        return model_of(weights, means, self.covariances, self.covariance_type)
 
 
 NOTHING_GIVEN: Final = GivenStart(None, None, None)
@@ -96,8 +102,8 @@ def start_of(
     floor: ArrayLike,
     *,
     map: Mapper = map,
-) -> DiagGMM:
-    """A mixture to start EM from; nothing is drawn where means are given.
+) -> AnyGMM:
+    """A mixture to start EM from, with variances unless covariances are given; nothing is drawn where means are given.
 
     With means and without the rest, the components are equally heavy and as wide as the rows together.
 

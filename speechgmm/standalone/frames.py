@@ -79,7 +79,11 @@ class FrontEnd:
         odd = [name for name in strange if spec[name] != NEUTRAL.get(name)]
         odd += [name for name, values in CHOICES.items() if mine.get(name, spec.get(name)) not in values]
         if odd:
-            raise ScorerError(f"features.{odd[0]}: {spec.get(odd[0])}, which this scorer has not")
+            expected = " or ".join(CHOICES.get(odd[0], ("its default",)))
+            raise ScorerError(
+                f"features.{odd[0]}: {spec.get(odd[0])}, which this scorer does not compute; expected "
+                f"{expected}: train with that, or score with speechgmm"
+            )
         self.spec = spec = {**spec, **mine}
         self.shift = 512 if spec["frame_shift"] is None else whole(rate, spec["frame_shift"])
         self.length = length = spec["n_fft"] if spec["frame_length"] is None else whole(rate, spec["frame_length"])

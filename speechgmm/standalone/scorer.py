@@ -65,9 +65,9 @@ def _tried(path: str | Path, tensors: dict[str, Array], header: dict[str, Any], 
         raise ScorerError(f"{path}: not a model of classes; this scorer is for classification and verification")
     if "audio" not in header:
         raise ScorerError(f"{path}: a model that was trained on frames, so that it says nothing of recordings")
-    is_linear = header.get("method", "llr") != "llr"
-    parts = {"predictive-density": "posteriors" in header, "linear-scoring": is_linear}
-    if is_linear:  # what was measured on such scores goes with them
+    method = header.get("method", "llr")
+    parts = {"predictive-density": "posteriors" in header, f"{method}-scoring": method != "llr"}
+    if method != "llr":  # what was measured on such scores goes with them
         parts |= {"score-norm": "cohort" in header, "calibration": "calibration" in header}
         header = {name: value for name, value in header.items() if name not in ("cohort", "calibration")}
     beyond = [name for name, is_there in parts.items() if is_there and name not in leave_out]

@@ -11,6 +11,7 @@ from speechgmm.engine.compilation import compile_note
 from speechgmm.engine.console import Console
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.atomic import write_text
+from speechgmm.io.given_frames import stem_of
 from speechgmm.io.label_files import FORMATS, format_by_suffix, labels_as_text, write_labels
 from speechgmm.io.samples import AudioSource
 from speechgmm.io.tables import cell
@@ -155,7 +156,7 @@ class LabelOutput:
                 f"{format.what} holds one recording, and there are {len(paths)}; name a folder for a file of each",
                 arguments=("output",),
             )
-        stems = [path.stem for path in paths]
+        stems = [stem_of(path) for path in paths]
         by_name = self._folder is not None or self.form in ("ctm", "rttm", "raven")
         if by_name and len(set(stems)) < len(stems):
             twice = next(stem for stem in stems if stems.count(stem) > 1)
@@ -186,7 +187,7 @@ class LabelOutput:
         if self._folder is None:
             print(text, end="", flush=True)
             return
-        target = self._folder / f"{path.stem}{self._suffix}"
+        target = self._folder / f"{stem_of(path)}{self._suffix}"
         write_text(target, text)
         self._say(target)
 

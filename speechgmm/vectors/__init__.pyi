@@ -1,16 +1,14 @@
 from .speaker_space import Evidence, SpeakerSpace, same_speaker_ratios
 from .supervectors import (
     RELEVANCE,
-    WithinClass,
-    cosine_distances,
     cross_likelihood_ratios,
     cross_likelihood_ratios_of,
     mean_offsets,
     piece_statistics,
     supervectors,
-    unit_length,
     weight_offsets,
 )
+from .within_class import WithinClass, cosine_distances, unit_length
 
 __all__ = [
     "RELEVANCE",

@@ -21,41 +21,40 @@ from speechgmm.gmm.model import DiagGMM
 Floats = NDArray[np.float64]
 
 
+def check_means_alone(ubm: DiagGMM, models: Sequence[DiagGMM], scoring: str) -> None:
+    """Refuse models that are not ``ubm`` with other means.
+
+    Raises:
+        ShapeError: A model of another size.
+        DataError: A model with weights or variances of its own, which this ``scoring`` does not look at.
+    """
+    for number, model in enumerate(models):
+        if model.means.shape != ubm.means.shape:
+            raise ShapeError(f"model {number} has means {model.means.shape}, the background model {ubm.means.shape}")
+        if (model.variances != ubm.variances).any() or (model.weights != ubm.weights).any():
+            raise DataError(
+                f"model {number} has weights or variances of its own, which {scoring} scoring does not look at; adapt "
+                "means alone (model.adapt_parameters: [means])"
+            )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class LinearStack:
-    """A background model, and M models by their offsets from it."""
+class BackgroundStatistics:
+    """The statistics of recordings under a background model, in numpy alone: scoring waits for no compiler."""
 
     factors: Block  # (K, 2D+1), of the background model
     centred_means: Floats  # (K, D), the background model's, in the space's units
-    offsets: Floats  # (M, K D), means less the background model's, over the variance, in the space's units
     space: Space
 
     @classmethod
-    def of(cls, ubm: DiagGMM, models: Sequence[DiagGMM]) -> "LinearStack":
-        """Lay out models adapted from ``ubm`` in their means alone.
-
-        Raises:
-            ShapeError: A model of another size.
-            DataError: A model with weights or variances of its own.
-        """
-        for number, model in enumerate(models):
-            if model.means.shape != ubm.means.shape:
-                raise ShapeError(
-                    f"model {number} has means {model.means.shape}, the background model {ubm.means.shape}"
-                )
-            if (model.variances != ubm.variances).any() or (model.weights != ubm.weights).any():
-                raise DataError(
-                    f"model {number} has weights or variances of its own, which linear scoring does not look at; adapt "
-                    "means alone (model.adapt_parameters: [means])"
-                )
+    def under(cls, ubm: DiagGMM) -> "BackgroundStatistics":
+        """Ready for frames."""
         space = Space.of([ubm])
         exact = space.factors(ubm.log_linear(space.centre))
-        precision = space.scale / ubm.variances  # one scale of it is the means', the other the statistics'
-        offsets = np.stack([((model.means - ubm.means) * precision).ravel() for model in models])
-        return cls(exact.astype(precision_for(exact)), (ubm.means - space.centre) / space.scale, offsets, space)
+        return cls(exact.astype(precision_for(exact)), (ubm.means - space.centre) / space.scale, space)
 
-    def statistics(self, frames: ArrayLike) -> Floats:
-        """Centred first order statistics of frames (T, D) over their number: (K D,), in the space's units.
+    def of(self, frames: ArrayLike) -> tuple[Floats, Floats]:
+        """Counts (K, 1), and sums of what frames (T, D) differ from the means by, (K, D) in the space's units.
 
         Raises:
             ShapeError: Frames that are not (T, D) with the background model's D.
@@ -76,9 +75,39 @@ class LinearStack:
                 found = posteriors @ columns.T
             counts += found[:, -1:]
             sums += found[:, :n_features]
-        result: Floats = ((sums - counts * self.centred_means) / len(values)).ravel()
-        if not np.isfinite(result).all():
+        pulls: Floats = sums - counts * self.centred_means
+        if not np.isfinite(pulls).all():
             raise DataError("frames with a value that is NaN, infinite or out of range; expected finite numbers")
+        return counts, pulls
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearStack:
+    """A background model, and M models by their offsets from it."""
+
+    background: BackgroundStatistics
+    offsets: Floats  # (M, K D), means less the background model's, over the variance, in the space's units
+
+    @classmethod
+    def of(cls, ubm: DiagGMM, models: Sequence[DiagGMM]) -> "LinearStack":
+        """Lay out models adapted from ``ubm`` in their means alone.
+
+        Raises:
+            ShapeError, DataError: As `check_means_alone`.
+        """
+        check_means_alone(ubm, models, "linear")
+        background = BackgroundStatistics.under(ubm)
+        precision = background.space.scale / ubm.variances  # one scale of it is the means', the other the statistics'
+        return cls(background, np.stack([((model.means - ubm.means) * precision).ravel() for model in models]))
+
+    def statistics(self, frames: ArrayLike) -> Floats:
+        """Centred first order statistics of frames (T, D) over their number: (K D,), in the space's units.
+
+        Raises:
+            ShapeError, DataError: As `BackgroundStatistics.of`.
+        """
+        _, pulls = self.background.of(frames)
+        result: Floats = (pulls / len(np.asarray(frames))).ravel()
         return result
 
     def scores(self, recordings: Sequence[ArrayLike]) -> Floats:

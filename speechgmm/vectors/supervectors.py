@@ -1,19 +1,18 @@
 """Pieces of sound as points: what each of them moves the means of a background model by.
 
 A piece's statistics under the background model are all that is looked at, from one pass over its frames; those of
-two pieces add. Owns the supervectors, their normalisation by what differs within a speaker, and the distances that
-come from them. Refuses to look at frames twice, and to say who belongs together.
+two pieces add. Owns the supervectors, and the ratios that come from statistics. Refuses to look at frames twice, and to
+say who belongs together.
 """
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial, reduce
 from operator import add
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.errors import ConfigError, DataError, ShapeError
+from speechgmm.errors import ConfigError, ShapeError
 from speechgmm.gmm import DiagGMM, GMMStats, Mapper, accumulate, block_size, prepare
 from speechgmm.parallel import one_blas_thread
 
@@ -115,96 +114,6 @@ def weight_offsets(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = R
     return result
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class WithinClass:
-    """Within-class covariance normalisation: directions in which one speaker's pieces differ count for less.
-
-    W = (1 - smoothing) covariance + smoothing (its mean variance) I, and points become W^-1/2 (x - mean), up to a
-    factor that no angle depends on (Hatch, Kajarekar & Stolcke 2006, with their smoothing). Supervectors have
-    thousands of dimensions and background pieces number hundreds: what they do not span keeps its length.
-
-    >>> points = np.array([[0.0, 0.0], [2.0, 0.1], [0.0, 1.0], [2.0, 1.1]])
-    >>> WithinClass.learn(points, ["a", "a", "b", "b"], smoothing=0.1).apply(points).round(1)
-    array([[-0.2, -0.5],
-           [ 0.2, -0.5],
-           [-0.2,  0.5],
-           [ 0.2,  0.5]])
-    """
-
-    mean: Floats  # (M,) of all points
-    directions: Floats  # (R, M), orthonormal
-    gains: Floats  # (R,), above 0 and up to 1: what lengths along each are multiplied by
-
-    @classmethod
-    def learn(cls, vectors: ArrayLike, labels: Sequence[Hashable], smoothing: float = 0.1) -> "WithinClass":
-        """From points (N, M) of known speakers, two or more of some; ``smoothing`` above 0, up to 1 (no change).
-
-        Raises:
-            ShapeError: Points that are not (N, M) with a label each.
-            DataError: No speaker has two points that differ; a value that is NaN or infinite.
-            ConfigError: A smoothing out of range.
-        """
-        points = _points(vectors)
-        if len(labels) != len(points):
-            raise ShapeError(f"{len(points)} points and {len(labels)} labels; expected one each")
-        if not 0 < smoothing <= 1:
-            raise ConfigError(f"smoothing {smoothing:g}; expected above 0, up to 1")
-        speakers = {label: number for number, label in enumerate(dict.fromkeys(labels))}
-        numbers = np.array([speakers[label] for label in labels])
-        counts = np.bincount(numbers)
-        means = np.zeros((len(counts), points.shape[1]))
-        np.add.at(means, numbers, points)
-        deviations = points - (means / counts[:, None])[numbers]
-        _, lengths, directions = np.linalg.svd(deviations, full_matrices=False)
-        variances = lengths**2 / len(points)
-        kept = variances > 1e-12 * max(float(np.square(points).mean()), 1e-300)
-        if not kept.any():
-            raise DataError(
-                f"{len(points)} points of {len(counts)} speakers, and no speaker has two that differ; what differs "
-                "within a speaker is learnt from several pieces of each"
-            )
-        rest = smoothing * variances.sum() / points.shape[1]  # what remains where no piece says anything
-        gains = np.sqrt(rest / ((1 - smoothing) * variances[kept] + rest))
-        return cls(points.mean(axis=0), directions[kept], gains)
-
-    def apply(self, vectors: ArrayLike) -> Floats:
-        """Normalised points (N, M). Raises ShapeError where they have another dimension."""
-        points = _points(vectors)
-        if points.shape[1] != len(self.mean):
-            raise ShapeError(f"points of {points.shape[1]} dimensions; this normalisation is for {len(self.mean)}")
-        centred = points - self.mean
-        result: Floats = centred + ((centred @ self.directions.T) * (self.gains - 1)) @ self.directions
-        return result
-
-
-def unit_length(vectors: ArrayLike) -> Floats:
-    """Points (N, M) divided by their length; one of length 0 stays.
-
-    >>> unit_length([[3.0, 4.0]])
-    array([[0.6, 0.8]])
-    """
-    points = _points(vectors)
-    lengths = np.linalg.norm(points, axis=1, keepdims=True)
-    return points / np.where(lengths > 0, lengths, 1.0)
-
-
-def cosine_distances(vectors: ArrayLike) -> Floats:
-    """1 less the cosine between any two points (N, M): (N, N), from 0 to 2.
-
-    A point of length 0 has no direction: its distance to all others is 1.
-
-    >>> cosine_distances([[1.0, 0.0], [0.0, 2.0], [-3.0, 0.0]])
-    array([[0., 1., 2.],
-           [1., 0., 1.],
-           [2., 1., 0.]])
-    """
-    units = unit_length(vectors)
-    found = np.minimum(1 - units @ units.T, 2.0)
-    found[found < 1e-12] = 0.0  # rounding: two that are alike are at no distance
-    np.fill_diagonal(found, 0.0)
-    return (found + found.T) / 2
-
-
 def cross_likelihood_ratios(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = RELEVANCE) -> Floats:
     """How much better each of two pieces fits the other's adapted model than the background model: (N, N), nats.
 
@@ -276,15 +185,3 @@ def _stacked(ubm: DiagGMM, stats: Sequence[GMMStats]) -> tuple[Floats, Floats]:
             )
     pulls = [one.sums - one.counts[:, None] * (ubm.means - one.reference) for one in stats]
     return np.stack([one.counts for one in stats]), np.stack(pulls)
-
-
-def _points(vectors: ArrayLike) -> Floats:
-    points = np.asarray(vectors, dtype=np.float64)
-    if points.ndim != 2 or points.size == 0:
-        raise ShapeError(f"points of shape {points.shape}; expected (N, M), at least one")
-    if not np.isfinite(points).all():
-        raise DataError(
-            f"point {int(np.argwhere(~np.isfinite(points))[0][0])} has a value that is NaN or infinite; "
-            "expected finite ones"
-        )
-    return points

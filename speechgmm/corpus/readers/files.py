@@ -44,11 +44,6 @@ def files_below(folder: Path) -> list[Path]:
     return list(map(Path, sorted(_files(str(folder), frozenset()))))
 
 
-def any_below(folder: Path, suffix: str) -> bool:
-    """Whether a file below a folder ends in a suffix, given in lower case; sooner known than all files are sorted."""
-    return any(path.lower().endswith(suffix) for path in _files(str(folder), frozenset()))
-
-
 def _files(folder: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
     try:
         about = Path(folder).stat()

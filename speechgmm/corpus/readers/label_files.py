@@ -113,7 +113,7 @@ def read_labelled(root: Path, label: str, source: LabelSource) -> Corpus:
         )
     without = len(set(found.audio) - {one.recording for one in labelled})
     where = "beside them" if place == root else f"in {place}"
-    notes = [f"{without} of {len(found.audio)} recordings have no {source.what} {where} and are not used"]
+    notes = [f"{without} of {len(found.audio)} recordings have no labels in a {source.what} {where} and are not used"]
     notes += [f"{aside} texts have no recording of their name and are not read"] if aside else []
     return Corpus(tuple(utterances.values()), label, root, (*notes[not without :], *found.notes()))
 
@@ -136,11 +136,11 @@ class _Recordings:
         stems = (place.with_name(".".join(parts[:n])) for n in range(len(parts) - 1, 0, -1))
         return next((stem for stem in stems if stem in self.by_stem), place.with_suffix(""))
 
-    def at(self, stem: Path) -> Path:
-        """The recording at a place. Raises DataError, without the file's name."""
+    def at(self, stem: Path, before: str = "") -> Path:
+        """The recording at a place. Raises DataError, without the file's name; ``before`` begins its message."""
         there = self.by_stem.get(stem, [])
         if not there:
-            raise DataError(f"no recording of that name {self.where}")
+            raise DataError(f"{before}no recording of that name {self.where}")
         if len(there) > 1:
             raise DataError(f"two recordings: {there[0].name} and {there[1].name}")
         return there[0]
@@ -169,7 +169,7 @@ def _of_file(path: Path, stem: Path, name: str, index: _Recordings, source: Labe
     found = []
     for recording in dict.fromkeys(one.recording for one in labels):
         of_it = {column: [one for one in tier if one.recording == recording] for column, tier in others.items()}
-        audio = index.named(recording, stem) if recording else index.at(stem)
+        audio = index.named(recording, stem) if recording else index.at(stem, "it names no recording, and there is ")
         found.append(_Labelled(audio, name, [one for one in labels if one.recording == recording], of_it))
     return found
 

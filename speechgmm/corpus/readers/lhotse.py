@@ -1,4 +1,4 @@
-"""Manifests of lhotse as JSON lines, read without lhotse: recordings with supervisions, or cuts.
+"""Manifests of lhotse as JSON lines, or as one JSON array, read without lhotse: recordings with supervisions, or cuts.
 
     recordings.jsonl.gz  supervisions.jsonl.gz    or with parts: recordings_train.jsonl.gz, supervisions_train.jsonl.gz
     cuts.jsonl.gz                                 or cuts_train.jsonl.gz
@@ -24,10 +24,11 @@ from speechgmm.corpus.writers.lhotse import OF_LHOTSE
 from speechgmm.errors import DataError
 from speechgmm.io.header import short, strict_json
 
-ENDINGS: Final = (".jsonl.gz", ".jsonl")
+ENDINGS: Final = (".jsonl.gz", ".jsonl", ".json.gz", ".json")
 
 _NAME: Final = re.compile(r"(?P<kind>.*?(?:supervisions|cuts|recordings))(?P<part>.*)")
 _LONGEST_LINE: Final = 1 << 24
+_LONGEST_ARRAY: Final = 1 << 28  # bytes; an array is held whole, and JSON lines are not
 
 
 @dataclass(slots=True)
@@ -98,7 +99,7 @@ def _manifests(path: Path) -> list[Path]:
         if not path.name.endswith(ENDINGS) or match is None or match["kind"].endswith("recordings"):
             raise DataError(
                 f"{path}: expected a file of supervisions or cuts, whose name says so and ends in "
-                f"{' or '.join(ENDINGS)} (lhotse copy old.json new.jsonl.gz)"
+                f"{', '.join(ENDINGS)} (lhotse copy old.yaml new.jsonl.gz)"
             )
         return [path]
     found = _named(path, "supervisions") or _named(path, "cuts")
@@ -113,7 +114,7 @@ def _named(folder: Path, kind: str) -> list[Path]:
 
 def _split_of(file: Path) -> str:
     """The split that a name ends in, such as ``_train-clean-5``; empty where it is none."""
-    match = _NAME.fullmatch(file.name.removesuffix(".gz").removesuffix(".jsonl"))
+    match = _NAME.fullmatch(file.name.removesuffix(".gz").removesuffix(".jsonl").removesuffix(".json"))
     words = re.split(r"[-_.]", match["part"].lower()) if match else []
     return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), "")
 
@@ -122,10 +123,15 @@ def _rows(file: Path, found: _Found) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """(place, object) of each line; what is none is a problem."""
     try:
         with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as lines:
+            if ".jsonl" not in file.name:
+                yield from _array(file, lines.read(_LONGEST_ARRAY + 1), found)
+                return
             n = 0
             while line := lines.readline(_LONGEST_LINE):
                 n += 1
                 where = f"{file.name}, line {n}"
+                if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
+                    raise DataError(f"{file}, line {n}: more than {_LONGEST_LINE} bytes; expected an object of lhotse")
                 try:
                     row = strict_json(line.decode("utf-8")) if line.strip() else None
                 except ValueError as error:
@@ -139,6 +145,26 @@ def _rows(file: Path, found: _Found) -> Iterator[tuple[str, Mapping[str, Any]]]:
         raise DataError(f"{file}: there is no such manifest; expected it beside the supervisions") from None
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{file}: cannot be read as a manifest ({error}); copy it again") from None
+
+
+def _array(file: Path, data: bytes, found: _Found) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(place, object) of each element of a JSON array. Raises DataError for what is none."""
+    if len(data) > _LONGEST_ARRAY:
+        raise DataError(
+            f"{file}: a JSON array of more than {_LONGEST_ARRAY >> 20} MB; make JSON lines of it (lhotse copy "
+            f"{file.name} new.jsonl.gz)"
+        )
+    try:
+        rows = strict_json(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{file}: not JSON ({str(error)[:100]}); copy it again") from None
+    if not isinstance(rows, list):
+        raise DataError(f"{file}: {short(rows)}; expected an array of objects of lhotse")
+    for n, row in enumerate(rows, 1):
+        if isinstance(row, dict):
+            yield f"{file.name}, object {n}", row
+        else:
+            found.problems.append(f"{file.name}, object {n}: {short(row)}; expected an object of lhotse")
 
 
 def _recordings(supervisions: Path, found: _Found) -> dict[str, Mapping[str, Any]]:
@@ -185,6 +211,9 @@ def _add_supervision(
         return
     begin, whole = max(0.0, offset + start), recording.get("duration")
     end = offset + start + duration
+    if end <= begin:
+        found.problems.append(f"{where}: {name!r} ends at {end:g} s; expected an end after the recording's begin")
+        return
     is_whole = begin == 0 and _is_time(whole) and end >= whole - 1e-6
     if recording.get("channel_ids") not in (None, [0]):
         found.channels.setdefault(path, set()).add(json.dumps(row.get("channel")))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from speechgmm.corpus.readers.kaldi import NO_LABELS
 from speechgmm.corpus.utterance import Corpus, Utterance
 from speechgmm.errors import DataError
 from speechgmm.io.atomic import write_text
@@ -74,8 +75,12 @@ def write_kaldi(folder: Path, corpus: Corpus, *, has_audio: bool = True) -> dict
     Raises
     ------
     DataError
-        A column whose name cannot stand in a file's name; the disk refuses.
+        A column whose name cannot stand in a file's name, or is Kaldi's own; the disk refuses.
     """
+    for column in _columns(corpus):
+        if column in NO_LABELS or not _COLUMN.fullmatch(column):
+            why = "which Kaldi has for something else" if column in NO_LABELS else "and that is no name of Kaldi's"
+            raise DataError(f"the column {column!r} would be the file utt2{column}, {why}; rename it")
     folders = {one.split: folder / one.split for one in corpus}
     for split, directory in folders.items():
         utterances = sorted(corpus.split(split), key=lambda one: sorting_key(one.id))
@@ -101,16 +106,17 @@ def _write_labels(directory: Path, utterances: Sequence[Utterance]) -> None:
         of_speaker.setdefault(_speaker(one), []).append(one)
     _write(directory / "utt2spk", ((one.id, _speaker(one)) for one in utterances))
     _write(directory / "spk2utt", ((name, " ".join(one.id for one in own)) for name, own in of_speaker.items()))
-    genders = {name: _gender(own[0].labels or {}) for name, own in of_speaker.items()}
-    if all(genders.values()):
-        _write(directory / "spk2gender", genders.items())
-    for column in dict.fromkeys(column for one in utterances for column in one.labels or {}):
-        if column in OF_KALDI and column != "text":
-            continue
-        if not _COLUMN.fullmatch(column):
-            raise DataError(f"the column {column!r} cannot name a file utt2{column}; rename it")
+    genders = ((name, _gender(own[0].labels or {})) for name, own in of_speaker.items())
+    _write(directory / "spk2gender", (pair for pair in genders if pair[1]))
+    for column in _columns(utterances):
         values = [(one.id, (one.labels or {}).get(column, "")) for one in utterances]
         _write(directory / ("text" if column == "text" else f"utt2{column}"), (pair for pair in values if pair[1]))
+
+
+def _columns(utterances: Iterable[Utterance]) -> list[str]:
+    """The columns that have a file: the text, and those that are no names."""
+    found = dict.fromkeys(column for one in utterances for column in one.labels or {})
+    return [column for column in found if column == "text" or column not in OF_KALDI]
 
 
 def _recordings(utterances: Sequence[Utterance], root: Path) -> dict[Path, str]:

@@ -136,7 +136,7 @@ def list_sources(path: str | Path) -> dict[str, FrameSource]:
     path = Path(path)
     if path.is_dir():
         return scp_sources(path / KALDI_LIST) if (path / KALDI_LIST).is_file() else _folder_sources(path)
-    if path.suffix == ".scp":
+    if path.suffix.lower() == ".scp":
         return scp_sources(path)
     several = format_of(FrameSource(path)).sources
     return several(path) if several else {path.stem: FrameSource(path)}

@@ -2,13 +2,15 @@
 
     name file.ark:offset        name file.ark:offset[first:last]        name file
 
+A list of HTK (script file: The HTK Book, 4.2) has no blanks: ``name.mfc=file.mfc[first,last]``, or ``file.mfc``.
+
 Commands (``cat x |``) are refused and never run: a data file must not decide what this machine executes.
 """
 
 import math
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from speechgmm.errors import DataError
@@ -23,11 +25,14 @@ FRAMES_CUT_AT_END: Final = 2
 
 _ENTRY: Final = re.compile(r"(?P<path>.+?)(:(?P<offset>\d{1,18}))?(\[(?P<rows>[^\[\]]*)\])?")
 _ROWS: Final = re.compile(r"(\d{1,18}):(\d{1,18})")
+_OF_HTK: Final = re.compile(r"((?P<name>[^\s=]+)=)?(?P<path>[^\s=\[\]]+)(\[(?P<first>\d{1,18}),(?P<last>\d{1,18})\])?")
 _LOOKED_AT: Final = 50
 
 
 def scp_sources(path: Path, root: Path | None = None) -> dict[str, FrameSource]:
-    """Name -> frames, in the order of a list; a range counts from 0, and its last row belongs to it.
+    """Name -> frames, in the order of a list of Kaldi or HTK; a range counts from 0, and its last row belongs to it.
+
+    In a list of HTK a name is the logical file without its ending, or the file's own.
 
     Where names of the list stand as recordings in a file ``segments`` beside it, the segments are the names, and their
     times are turned into rows as Kaldi's extract-feature-segments does.
@@ -42,22 +47,37 @@ def scp_sources(path: Path, root: Path | None = None) -> dict[str, FrameSource]:
     """
     found: dict[str, FrameSource] = {}
     lines: dict[str, int] = {}
-    for n, line in enumerate(read_table(path).split("\n"), 1):
-        if not line.strip():
-            continue
-        name, *rest = line.split(None, 1)
+    rows = [(n, line.strip()) for n, line in enumerate(read_table(path).split("\n"), 1) if line.strip()]
+    of_htk = all(re.search(r"[=.]", line) and len(line.split()) == 1 for _, line in rows)
+    for n, line in rows:
         where = f"{path}, line {n}"
-        if not rest:
-            raise DataError(f"{where}: {line.strip()[:80]!r}; expected a name and a file, such as anna-1 raw.ark:7")
+        name, source = _htk_entry(line, where) if of_htk else _entry(line, where)
         if name in found:
             raise DataError(f"{where}: {name!r} stands in line {lines[name]} already; expected each name once")
-        found[name], lines[name] = parse_entry(rest[0].strip(), where, name), n
+        found[name], lines[name] = source, n
     if not found:
         raise DataError(f"{path}: empty; expected lines of a name and a file, such as anna-1 raw.ark:7")
     base = _base(path, root, [source.path for source in found.values() if not source.path.is_absolute()])
     found = {name: _under(base, source) for name, source in found.items()}
     segments = path.parent / "segments"
     return segment_sources(segments, found) if segments.is_file() else found
+
+
+def _entry(line: str, where: str) -> tuple[str, FrameSource]:
+    name, *rest = line.split(None, 1)
+    if not rest:
+        raise DataError(f"{where}: {line[:80]!r}; expected a name and a file, such as anna-1 raw.ark:7")
+    return name, parse_entry(rest[0], where, name)
+
+
+def _htk_entry(line: str, where: str) -> tuple[str, FrameSource]:
+    match = _OF_HTK.fullmatch(line)
+    logical = PurePosixPath("" if match is None else match["name"] or PurePosixPath(match["path"]).name)
+    if match is None or not logical.name or (match["last"] and int(match["first"]) > int(match["last"])):
+        raise DataError(f"{where}: {line[:80]!r}; expected a file of HTK, such as anna-1.mfc=all.mfc[0,99]")
+    name = logical.with_suffix("").as_posix()
+    first, stop = (0, None) if match["last"] is None else (int(match["first"]), int(match["last"]) + 1)
+    return name, FrameSource(Path(match["path"]), name, None, first, stop)
 
 
 def parse_entry(entry: str, where: str, key: str | None = None) -> FrameSource:

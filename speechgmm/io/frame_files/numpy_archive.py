@@ -3,6 +3,7 @@
 import os
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -114,9 +115,16 @@ def _read(file: BinaryIO, n: int, source: FrameSource) -> bytes:
 
 
 def sources(path: Path) -> dict[str, FrameSource]:
-    """Name -> frames, in the order of the file. Raises DataError where it is no whole archive, or has no array."""
+    """Name -> frames, in the order of the file.
+
+    Raises:
+        DataError: It is no whole archive, has no array, or two of one name.
+    """
     with _archive(FrameSource(path)) as archive:
-        names = [*_names(archive)]
+        names, counts = [*_names(archive)], Counter(archive.namelist())
+    twice = next((name for name in names if counts[f"{name}.npy"] > 1), None)
+    if twice is not None:
+        raise DataError(f"{path}: two arrays are named {twice!r}; expected a name for each: write the file again")
     if not names:
         raise DataError(f"{path}: no array in it; expected one for each recording")
     return {name: FrameSource(path, name) for name in names}

@@ -62,7 +62,8 @@ def read_header(file: BinaryIO, source: FrameSource) -> ArrayHeader:
             f"{source}: an array of shape {str(shape)[:60]}; expected (T, D), T frames of D values each, or (D,), one "
             f"frame{squeeze}"
         )
-    frames = (1, shape[0]) if len(shape) == 1 else (shape[0], shape[1])
+    sizes = tuple(map(int, shape))  # numpy takes True as a size, too
+    frames = (1, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
     check_shape(source, frames)
     return ArrayHeader(frames, by_column and len(shape) == 2, dtype)
 

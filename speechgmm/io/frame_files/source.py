@@ -64,6 +64,8 @@ def opened(source: FrameSource) -> Iterator[tuple[BinaryIO, int]]:
     Raises:
         DataError: No such file, a folder, a pipe or a device, or it cannot be read.
     """
+    if "\0" in str(source.path):
+        raise DataError(f"{source}: a name with a zero byte; expected the path of a file of frames")
     check_regular(source.path)
     try:
         with source.path.open("rb") as file:

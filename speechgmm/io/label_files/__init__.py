@@ -144,6 +144,8 @@ def tier_of(tiers: Sequence[Tier], name: str | None, key: str = "tier", what: st
     """
     names = [tier.name for tier in tiers]
     have = f"its {what}s are {', '.join(map(repr, names))}" if any(names) else f"it has no {what}"
+    if not tiers:
+        raise DataError(f"no {what} in it; expected labels with times: is it the file that you mean?")
     if name is None and len(set(names)) != 1:
         raise DataError(f"{have}; say which in {key}")
     wanted = names[0] if name is None else name

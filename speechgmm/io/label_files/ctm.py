@@ -9,7 +9,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from speechgmm.errors import DataError
-from speechgmm.io.label_files.reading import FileLabel, LabelList, Tier, content_lines, label_text_of, seconds
+from speechgmm.io.label_files.reading import (
+    FileLabel,
+    LabelList,
+    Tier,
+    confidence_of,
+    content_lines,
+    label_text_of,
+    seconds,
+)
 from speechgmm.io.timed_labels import LabelledRecording, TimedLabel, checked_labels
 
 
@@ -28,7 +36,7 @@ def ctm(recording: str, labels: Iterable[TimedLabel], *, channel: str = "1") -> 
             if not value or value.split() != [value]:
                 raise DataError(
                     f"{recording}: the {name} {value!r} cannot stand in a CTM, whose columns are separated by spaces; "
-                    "rename it, or write JSON Lines"
+                    "rename it, or write CSV or JSON"
                 )
         # Start and end are rounded, not the duration: segments that meet still do.
         duration = round(one.end, 3) - round(one.start, 3)
@@ -62,7 +70,7 @@ def read(path: Path) -> list[Tier]:
                 f"{where}: {cells[4]!r} lasts {duration:g} s; expected a duration from 0 on: the fourth column is the "
                 "duration, not the end"
             )
-        confidence = seconds(cells[5], "confidence", where) if len(cells) > 5 and cells[5] != "NA" else None
+        confidence = confidence_of(cells[5], where) if len(cells) > 5 else None
         end = round(start + duration, 6)
         found.add(f"line {n}", FileLabel(cells[4], start, end, confidence, recording=cells[0]))
     return [Tier("", found.done())]

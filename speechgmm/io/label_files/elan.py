@@ -145,7 +145,7 @@ def _parsed(path: Path) -> _Document:
     parser.StartDoctypeDeclHandler = refuse
     try:
         parser.Parse(data, True)
-    except (expat.ExpatError, KeyError, ValueError, IndexError, OverflowError) as error:
+    except (expat.ExpatError, LookupError, ValueError, OverflowError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise DataError(
             f"{path}: not a whole annotation file of ELAN ({reason}, near line {parser.CurrentLineNumber}); does ELAN "

@@ -14,7 +14,16 @@ from pathlib import Path, PureWindowsPath
 from typing import Final
 
 from speechgmm.errors import DataError
-from speechgmm.io.label_files.reading import FileLabel, LabelList, Tier, content_lines, label_text_of, seconds
+from speechgmm.io.label_files.reading import (
+    FileLabel,
+    LabelList,
+    Tier,
+    check_columns,
+    confidence_of,
+    content_lines,
+    label_text_of,
+    seconds,
+)
 from speechgmm.io.tables import table
 from speechgmm.io.timed_labels import LabelledRecording, checked_labels
 
@@ -45,16 +54,18 @@ def read(path: Path) -> list[Tier]:
             f"{path}: no column {missing[0]!r}; the columns are {', '.join(columns) or 'none'}: expected a selection "
             "table of Raven, saved with tabs between its columns"
         )
+    check_columns(columns, str(path))
     rows: list[tuple[int, Mapping[str, str]]] = []
     for n, line in lines[1:]:
         cells = [cell.strip() for cell in line.split("\t")]
         if len(cells) > len(columns):
             raise DataError(f"{path}, line {n}: {len(cells)} cells under a header of {len(columns)} columns")
         rows.append((n, dict(zip(columns, [*cells, *[""] * (len(columns) - len(cells))], strict=True))))
-    if OFFSET not in columns and len({_file(row) for _, row in rows}) > 1:
+    without = next((n for n, row in rows if not row.get(OFFSET)), None)
+    if without is not None and len({_file(row) for _, row in rows}) > 1:
         raise DataError(
-            f"{path}: selections of several files, whose begin times go on from one to the next, and no column "
-            f"{OFFSET!r}; add it in Raven (View > Configure Measurements) and save the table again"
+            f"{path}, line {without}: selections of several files, whose begin times go on from one to the next, and "
+            f"no {OFFSET!r}; add the column in Raven (View > Configure Measurements) and save the table again"
         )
     names = [name for name in columns if not _MEASURED.fullmatch(name)] or [""]
     lists: dict[str, LabelList] = {} if TIER in columns else {name: LabelList(str(path)) for name in names}
@@ -80,7 +91,7 @@ def _label(path: Path, n: int, row: Mapping[str, str], column: str) -> FileLabel
     begin, end = (seconds(row[name], name, where) for name in (BEGIN, END))
     offset = row.get(OFFSET, "")
     start = seconds(offset, OFFSET, where) if offset else begin
-    confidence = seconds(row["Confidence"], "Confidence", where) if row.get("Confidence") else None
+    confidence = confidence_of(row.get("Confidence", ""), where)
     text = row[column] if column else ""
     return FileLabel(text, start, round(start + end - begin, 6), confidence, row.get("Speaker", ""), _file(row))
 

@@ -68,8 +68,8 @@ class LabelList:
         return sorted(self.labels, key=lambda one: (one.start, one.end))
 
 
-def seconds(cell: str, what: str, where: str) -> float:
-    """A time in a cell.
+def seconds(cell: str, what: str, where: str, expected: str = "seconds, such as 12.34") -> float:
+    """A time in a cell; ``expected`` is for messages.
 
     Raises:
         DataError: It is no number, or has a decimal comma, which may also separate thousands.
@@ -83,8 +83,24 @@ def seconds(cell: str, what: str, where: str) -> float:
         value = float("nan")
     if not isfinite(value):
         comma = ": a decimal comma may also separate thousands; write a point" if "," in cell else ""
-        raise DataError(f"{where}: the {what} is {cell[:40]!r}; expected seconds, such as 12.34{comma}")
+        raise DataError(f"{where}: the {what} is {cell[:40]!r}; expected {expected}{comma}")
     return value
+
+
+def confidence_of(cell: str, where: str) -> float | None:
+    """A confidence in a cell; None where it is empty or NA. Raises DataError where it is no number.
+
+    >>> confidence_of("0.98", "a.ctm, line 1"), confidence_of("NA", "a.ctm, line 2")
+    (0.98, None)
+    """
+    return None if cell in ("", "NA") else seconds(cell, "confidence", where, "a number, such as 0.98")
+
+
+def check_columns(columns: Sequence[str], where: str) -> None:
+    """Raise DataError for a header in which a name stands twice: one of the two columns would be passed over."""
+    twice = next((name for n, name in enumerate(columns) if name and name in columns[:n]), None)
+    if twice is not None:
+        raise DataError(f"{where}: two columns are called {twice!r}; expected each name once: rename one of them")
 
 
 def content_lines(text: str, comment: str = "") -> list[tuple[int, str]]:

@@ -1,4 +1,4 @@
-"""Labels as a table with a header: ``file``, ``start``, ``end`` in s, ``label``, ``tier``, ``confidence``.
+"""Labels as a table with a header: ``file``, ``start``, ``end`` in s, ``label``, ``tier``, ``confidence``, scores.
 
 Separated by commas (or semicolons) in ``.csv``, by tabs in ``.tsv``. Only ``start`` and ``end`` must be there; a column
 ``speaker`` is read too, and ``path`` for ``file``.
@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Final
 
 from speechgmm.errors import DataError
-from speechgmm.io.label_files.reading import FileLabel, LabelList, Tier, label_text_of, seconds
+from speechgmm.io.label_files.reading import (
+    FileLabel,
+    LabelList,
+    Tier,
+    check_columns,
+    confidence_of,
+    label_text_of,
+    seconds,
+)
 from speechgmm.io.timed_labels import LabelledRecording, checked_labels
 
 COLUMNS: Final = ("file", "start", "end", "label", "tier", "confidence")
@@ -38,6 +46,7 @@ def read(path: Path) -> list[Tier]:
                 f"{path}: no column {missing[0]!r}; the columns are {', '.join(columns) or 'none'}: expected start and "
                 "end in s, label, and where they are known file, tier, speaker and confidence"
             )
+        check_columns(columns, str(path))
         for cells in reader:
             if not any(cells):
                 continue
@@ -53,13 +62,15 @@ def read(path: Path) -> list[Tier]:
 
 def _label(row: Mapping[str, str], where: str) -> FileLabel:
     start, end = (seconds(row[what], what, where) for what in ("start", "end"))
-    confidence = seconds(row["confidence"], "confidence", where) if row.get("confidence") else None
+    confidence = confidence_of(row.get("confidence", ""), where)
     recording = row.get("file") or row.get("path", "")
     return FileLabel(row.get("label", "").strip(), start, end, confidence, row.get("speaker", ""), recording)
 
 
 def label_rows(recordings: Sequence[LabelledRecording]) -> list[dict[str, object]]:
     """A row for each label of all tiers, under `COLUMNS`; confidence is None where none was computed.
+
+    Labels with scores have a column for each score too.
 
     Raises:
         DataError: Times that cannot be.
@@ -73,6 +84,7 @@ def label_rows(recordings: Sequence[LabelledRecording]) -> list[dict[str, object
             "tier": tier,
             "confidence": None if one.confidence is None else round(one.confidence, 6),
         }
+        | ({} if one.scores is None else one.scores.rounded())
         for recording in recordings
         for tier, labels in recording.tiers.items()
         for one in checked_labels(str(recording.path), labels)
@@ -82,9 +94,11 @@ def label_rows(recordings: Sequence[LabelledRecording]) -> list[dict[str, object
 def write_label_table(recordings: Sequence[LabelledRecording], *, separator: str) -> str:
     """All labels as a table with a header. Raises as `label_rows`."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, delimiter=separator, lineterminator="\n")
+    rows = label_rows(recordings)
+    columns = dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)])
+    writer = csv.DictWriter(text, list(columns), delimiter=separator, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(label_rows(recordings))
+    writer.writerows(rows)
     return text.getvalue()
 
 

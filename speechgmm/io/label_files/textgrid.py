@@ -5,6 +5,7 @@ They are written here and not by praatio: the long format is few lines, and whoe
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,9 @@ from speechgmm.io.label_files.reading import FileLabel, Tier
 from speechgmm.io.tables import decode
 from speechgmm.io.text_file import check_regular
 from speechgmm.io.timed_labels import DIGITS, LabelledRecording, TimedLabel, checked_labels
+
+SCORES_SHOWN: Final = ("gop", "posterior", "duration_z", "log_likelihood")
+"""Scores with a tier each."""
 
 _SAVE: Final = "open it in Praat and choose Save > Save as text file..."
 
@@ -89,9 +93,37 @@ def _text(path: Path) -> str:
 
 
 def write(recordings: Sequence[LabelledRecording]) -> str:
-    """All tiers of a recording. Raises as `textgrid`."""
+    """All tiers of a recording, and those of its labels' scores (`score_tiers`). Raises as `textgrid`."""
     (recording,) = recordings
-    return textgrid(recording.tiers, recording.duration, recording=str(recording.path))
+    tiers = {**recording.tiers, **score_tiers(recording.tiers)}
+    return textgrid(tiers, recording.duration, recording=str(recording.path))
+
+
+def score_tiers(tiers: Mapping[str, Sequence[TimedLabel]]) -> dict[str, list[TimedLabel]]:
+    """The scores of labels as tiers of their own, in the same intervals: of ``phones`` the tier ``phones gop``.
+
+    The tier ``phones start`` has the interval of each beginning, in s.
+
+    >>> from speechgmm.io.timed_labels import LabelScores
+    >>> scores = LabelScores(-41.5, -0.25, 0.98, 1.5, 0.24, 0.26, 0.49, 0.5)
+    >>> for name, (label,) in score_tiers({"phones": [TimedLabel("a", 0.25, 0.5, scores=scores)]}).items():
+    ...     print(name, label.label)
+    phones gop -0.25
+    phones posterior 0.98
+    phones duration_z 1.50
+    phones log_likelihood -41.50
+    phones start 0.240 to 0.260
+    """
+    found: dict[str, list[TimedLabel]] = {}
+    for tier, labels in tiers.items():
+        for one in labels:
+            if one.scores is None:
+                continue
+            shown = {name: f"{getattr(one.scores, name):.2f}" for name in SCORES_SHOWN}
+            shown["start"] = f"{one.scores.start_low:.3f} to {one.scores.start_high:.3f}"
+            for name, text in shown.items():
+                found.setdefault(f"{tier} {name}", []).append(replace(one, label=text))
+    return found
 
 
 def textgrid(tiers: Mapping[str, Sequence[TimedLabel]], duration: float, *, recording: str = "") -> str:

@@ -1,11 +1,11 @@
 """The model file of anomaly models: the same container as class models, with streams and thresholds beside mixtures.
 
 header              "anomaly": the settings, and for each kind of normal recordings its threshold
-stream.N.*          mixtures of stream N, one kind after another; normalisation and transform of its frames
+stream.N.*          mixtures or vectors of stream N, one kind after another; normalisation and transform of its frames
 kind.N.*            centres and scales of values and curves, and the scores of normal recordings, of kind N
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
-from speechgmm.io.container import check_kind, format_of, packed, read_tensors, stack, tensor, unstack_all, whole
+from speechgmm.gmm import FullGMM
+from speechgmm.io.container import (
+    WITH_COVARIANCES,
+    check_kind,
+    format_of,
+    packed,
+    read_tensors,
+    stack,
+    tensor,
+    unstack_all,
+    whole,
+)
 from speechgmm.io.header import checked
+from speechgmm.tasks.anomaly.costs import NormalModel
 from speechgmm.tasks.anomaly.models import AnomalyModel, NormalReference, Threshold
-from speechgmm.tasks.anomaly.spec import AnomalySpec
+from speechgmm.tasks.anomaly.neighbours import NormalVectors
+from speechgmm.tasks.anomaly.spec import AnomalySpec, StreamSpec
 
 REFERENCE = ("centres", "scales", "scores", "curve_centres", "curve_scales")
+
+NEW_KEYS = ("method", "n_neighbours", "n_vectors")
+"""Keys of a stream that are written for other methods than likelihood alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +54,8 @@ class StreamHeader:
 
     spec: dict[str, Any]
     audio: dict[str, Any]
-    n_components: tuple[int, ...]
+    n_components: tuple[int, ...] = ()  # of the mixtures
+    n_vectors: tuple[int, ...] = ()  # method: neighbours
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +74,18 @@ def serialise_anomaly(content: AnomalyFile) -> bytes:
     streams = []
     for number, (audio, stream) in enumerate(zip(content.audio, content.spec.streams, strict=True)):
         about, arrays = audio_header(audio)
-        mixtures = tuple(model.mixtures[number] for model in content.models.values())
-        arrays |= stack("", mixtures)
-        tensors |= {f"stream.{number}.{name}": array for name, array in arrays.items()}
-        sizes = [mixture.n_components for mixture in mixtures]
+        normal = tuple(model.normal[number] for model in content.models.values())
         own: dict[str, Any] = asdict(stream)
         own["features"] = None  # they are in "audio"
-        streams.append({"spec": own, "audio": about, "n_components": sizes})
+        if stream.method == "likelihood":  # so that versions before the other methods read the file
+            own = {name: value for name, value in own.items() if name not in NEW_KEYS}
+        sizes, parts = _packed_normal(normal)
+        tensors |= {f"stream.{number}.{name}": array for name, array in (arrays | parts).items()}
+        streams.append({"spec": own, "audio": about, **sizes})
     for number, model in enumerate(content.models.values()):
         tensors |= {f"kind.{number}.{name}": getattr(model.reference, name) for name in REFERENCE}
     header = {
-        "format": format_of([mixture for model in content.models.values() for mixture in model.mixtures]),
+        "format": _format([one for model in content.models.values() for one in model.normal]),
         "label": content.label,
         "anomaly": {
             "labels": list(content.models),
@@ -92,23 +110,61 @@ def read_anomaly_file(path: str | Path) -> AnomalyFile:
         about = checked(AnomalyHeader, header["anomaly"], "header.anomaly")
         settings = {**about.spec, "streams": [one.spec for one in about.streams]}
         spec = checked(AnomalySpec, settings, "header.anomaly.spec")
-        audio, mixtures = [], []
+        audio, normal = [], []
         for number, one in enumerate(about.streams):
             own = _below(f"stream.{number}.", tensors)
             audio.append(read_audio_input(one.audio, own))
-            mixtures.append(unstack_all("", own, one.n_components, audio[-1].n_dims))
+            normal.append(_read_normal(own, one, spec.streams[number], audio[-1].n_dims))
         n_kinds = len(about.labels)
-        lengths = {n_kinds, len(set(about.labels)), len(about.thresholds), *map(len, mixtures)}
+        lengths = {n_kinds, len(set(about.labels)), len(about.thresholds), *map(len, normal)}
         if n_kinds == 0 or lengths != {n_kinds}:
-            raise ValueError(f"{n_kinds} labels; expected one at least, each once, with a threshold and a mixture")
+            raise ValueError(f"{n_kinds} labels; expected one at least, each once, with a threshold and a model")
         models = {
             label: AnomalyModel(
-                tuple(found[number] for found in mixtures),
+                tuple(found[number] for found in normal),
                 _reference(_below(f"kind.{number}.", tensors), about.thresholds[number], spec),
             )
             for number, label in enumerate(about.labels)
         }
         return AnomalyFile(models, tuple(audio), spec, checked(str, header["label"], "header.label"))
+
+
+def _packed_normal(normal: Sequence[NormalModel]) -> tuple[dict[str, list[int]], dict[str, NDArray[Any]]]:
+    """What the header says of one stream's models, and their arrays."""
+    vectors = [one for one in normal if isinstance(one, NormalVectors)]
+    if vectors:
+        arrays: dict[str, NDArray[Any]] = {
+            "vectors": np.concatenate([one.vectors for one in vectors]),
+            "scales": np.stack([one.scales for one in vectors]),
+        }
+        return {"n_vectors": [len(one) for one in vectors]}, arrays
+    mixtures = [one for one in normal if not isinstance(one, NormalVectors)]
+    return {"n_components": [one.n_components for one in mixtures]}, stack("", mixtures)
+
+
+def _read_normal(
+    tensors: dict[str, NDArray[np.float64]], header: StreamHeader, stream: StreamSpec, n_dims: int
+) -> tuple[NormalModel, ...]:
+    """The inverse of ``_packed_normal``. Raises ValueError for models that the stream's method cannot use."""
+    if stream.method != "neighbours":
+        mixtures = unstack_all("", tensors, header.n_components, n_dims)
+        if stream.method == "mahalanobis" and not all(
+            isinstance(one, FullGMM) and one.n_components == 1 for one in mixtures
+        ):
+            raise ValueError("a mixture for method: mahalanobis; expected one Gaussian with a full covariance")
+        return mixtures
+    sizes = header.n_vectors
+    if not sizes or min(sizes) < stream.n_neighbours:
+        raise ValueError(f"{list(sizes)[:9]} vectors; expected {stream.n_neighbours} at least for each class")
+    vectors = np.asarray(tensor(tensors, "vectors", sum(sizes), n_dims), np.float32)
+    scales = tensor(tensors, "scales", len(sizes), n_dims)
+    parts = np.split(vectors, np.cumsum(sizes)[:-1])
+    return tuple(NormalVectors(part, own) for part, own in zip(parts, scales, strict=True))
+
+
+def _format(normal: Sequence[NormalModel]) -> int:
+    mixtures = [one for one in normal if not isinstance(one, NormalVectors)]
+    return WITH_COVARIANCES if len(mixtures) < len(normal) else format_of(mixtures)
 
 
 def _reference(tensors: dict[str, NDArray[np.float64]], threshold: Threshold, spec: AnomalySpec) -> NormalReference:

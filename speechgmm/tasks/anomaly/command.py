@@ -106,10 +106,9 @@ class Score(ScoreOptions):
 def _about(file: "AnomalyFile", kind: str) -> str:
     """The unit of the scores, and the false-alarm rate of the threshold."""
     one = file.models[kind].reference.threshold
-    unit = "nats per frame" if file.spec.n_values == 1 else "standard deviations of normal recordings"
     return (
-        f"scores in {unit}; anomalous above {one.value:.3f}, made for {100 * one.false_alarm:g} % false alarms by "
-        f"{one.n} normal recordings (95 %: {100 * one.rate_low:.1f} to {100 * one.rate_high:.1f} %)"
+        f"scores in {file.spec.unit}; anomalous above {one.value:.3f}, made for {100 * one.false_alarm:g} % false "
+        f"alarms by {one.n} normal recordings (95 %: {100 * one.rate_low:.1f} to {100 * one.rate_high:.1f} %)"
     )
 
 

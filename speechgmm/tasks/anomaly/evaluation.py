@@ -68,7 +68,7 @@ def score_anomalies(job: Job, streams: Sequence[Features], file: AnomalyFile) ->
             places = [n for n, name in enumerate(kinds[: len(heard)]) if name == kind]
             parcels += [(kind, places[n : n + LOOKED_AT_ONCE]) for n in range(0, len(places), LOOKED_AT_ONCE)]
         tasks = [
-            (file.models[kind].mixtures, {tests[n].id: tuple(pieces[n] for pieces in own) for n in places})
+            (file.models[kind].normal, {tests[n].id: tuple(pieces[n] for pieces in own) for n in places})
             for kind, places in parcels
         ]
         done = job.console.track(

@@ -26,7 +26,7 @@ class AnomalyResult(Result):
 
     recording: str
     label: str  # the class of normal recordings that it is compared with
-    score: float  # nats per frame; with several streams: standard deviations of normal recordings
+    score: float  # in the unit of the stream; with several: standard deviations of normal recordings
     threshold: float  # a score above it is anomalous
     decision: str  # anomalous, or what the model calls normal recordings
     p_value: float  # share of normal recordings that would score so high, at most

@@ -1,4 +1,4 @@
-"""From log-likelihoods of frames to how anomalous a recording is, where, and from what score on it is called anomalous.
+"""From costs of frames to how anomalous a recording is, where, and from what score on it is called anomalous.
 
 Owns the pooling of frames, the comparison with normal recordings and the threshold. Knows no files and no features.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import DataError, ShapeError
-from speechgmm.gmm import AnyGMM
+from speechgmm.tasks.anomaly.costs import NormalModel
 from speechgmm.tasks.anomaly.spec import AnomalySpec, Combine, StreamSpec
 
 Floats = NDArray[np.float64]
@@ -62,9 +62,9 @@ class NormalReference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnomalyModel:
-    """One kind of normal recordings: a mixture for each stream, and the measure of others."""
+    """One kind of normal recordings: what each stream compares frames with, and the measure of recordings."""
 
-    mixtures: tuple[AnyGMM, ...]
+    normal: tuple[NormalModel, ...]
     reference: NormalReference
 
     def p_value(self, score: float) -> float:
@@ -83,7 +83,7 @@ def side_values(costs: ArrayLike, stream: StreamSpec, frame_shift: float) -> Flo
     """How anomalous a recording's frames are in all, one value for each side of the stream.
 
     Args:
-        costs: (T,) negative log-likelihoods, nats per frame.
+        costs: (T,) of frames, by the stream's method.
         stream: How they are pooled.
         frame_shift: Seconds from one frame to the next.
 
@@ -212,7 +212,7 @@ def far_out(scores: ArrayLike) -> NDArray[np.intp]:
 def smoothed(costs: ArrayLike, stream: StreamSpec, times: Floats, grid: Floats) -> Floats:
     """One stream's curve at the times of ``grid`` (s): costs of frames, whose centres are ``times``, locally averaged.
 
-    In nats per frame, less the median frame where the stream is relative.
+    In the unit of the costs, less the median frame where the stream is relative.
     """
     values = _vector(costs)
     if stream.relative:

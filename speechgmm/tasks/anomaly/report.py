@@ -20,8 +20,9 @@ from speechgmm.tasks.anomaly.plots import IN_LEGEND, plot_anomaly_curve, plot_an
 LISTED: Final = 30
 
 MEANING: Final = (
-    "A score is the negative log-likelihood of a recording's frames under mixtures of normal recordings, pooled as "
-    "anomaly.streams says; several scores of a recording are combined in standard deviations of normal recordings."
+    "A score is the cost of a recording's frames by the method of the stream (negative log-likelihood under a mixture "
+    "of normal frames, Mahalanobis distance, or distance to the nearest normal vectors), pooled as anomaly.streams "
+    "says. Several scores of a recording are combined in standard deviations of normal recordings."
 )
 
 
@@ -270,5 +271,12 @@ def streams_of(run: RunFolder) -> list[tuple[str, str]]:
     """The streams of anomaly detection in a line."""
     streams = run.config["anomaly"]["streams"]
     asked = run.config["model"]["n_components"] or f"up to {DEFAULT_COMPONENTS}"
-    each = [f"{one['name']}: {one['n_components'] or asked} components, {one['pool']}" for one in streams]
+    each = []
+    for one in streams:
+        compared = {
+            "likelihood": f"{one['n_components'] or asked} components",
+            "mahalanobis": "Mahalanobis distance",
+            "neighbours": f"{one.get('n_neighbours')} nearest of {one.get('n_vectors')} vectors",
+        }[one.get("method", "likelihood")]  # runs of earlier versions name no method
+        each.append(f"{one['name']}: {compared}, {one['pool']}")
     return [("Streams", "; ".join(each))]

@@ -15,10 +15,10 @@ from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import ConfigError, DataError, SilentRecordingError, first_few
 from speechgmm.features import front_end
 from speechgmm.features.silence import Silence
-from speechgmm.gmm import AnyGMM, FullStack, Stack, stack_of
 from speechgmm.io.samples import AudioSource, opened
 from speechgmm.parallel import pmap
 from speechgmm.tasks.anomaly.codec import AnomalyFile
+from speechgmm.tasks.anomaly.costs import FrameCosts, NormalModel, frame_costs
 from speechgmm.tasks.anomaly.models import (
     AnomalyModel,
     curve_of,
@@ -38,7 +38,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the streams' mixtures say of a recording, before it is compared with normal ones."""
+    """What the streams say of a recording, before it is compared with normal ones."""
 
     values: Floats  # (F,) one for each side of each stream
     curves: tuple[Floats, ...]  # of each stream, on the same times
@@ -82,16 +82,16 @@ class Found:
 
 def look(
     frames: Sequence[NDArray[np.float32]],
-    stacks: Sequence[Stack | FullStack],
+    costs_of: Sequence[FrameCosts],
     audio: Sequence[AudioInput],
     spec: AnomalySpec,
 ) -> Look:
-    """A recording's finished frames (T, D) of each stream under that stream's mixture (a stack of one)."""
+    """A recording's finished frames (T, D) of each stream, by that stream's costs."""
     found, curves = [], []
     plans = [front_end(one.features, one.sample_rate) for one in audio]
     grid = grid_of(plans[0].time(len(frames[0]), len(frames[0])))
-    for own, stack, plan, stream in zip(frames, stacks, plans, spec.streams, strict=True):
-        costs = -stack.log_likelihoods(own)[0]
+    for own, cost, plan, stream in zip(frames, costs_of, plans, spec.streams, strict=True):
+        costs = cost(own)
         shift = plan.frame_shift / plan.sample_rate
         times = plan.first_centre / plan.sample_rate + shift * np.arange(len(costs), dtype=np.float64)
         found.append(side_values(costs, stream, shift))
@@ -142,19 +142,19 @@ def class_of(file: AnomalyFile, label: str | None) -> str:
 
 
 def look_at_pieces(
-    audio: Sequence[AudioInput], spec: AnomalySpec, task: "tuple[Sequence[AnyGMM], Mapping[str, Sequence[Piece]]]"
+    audio: Sequence[AudioInput], spec: AnomalySpec, task: "tuple[Sequence[NormalModel], Mapping[str, Sequence[Piece]]]"
 ) -> list[Look]:
-    """A look at each of several recordings (name -> a piece for each stream), under a mixture for each stream.
+    """A look at each of several recordings (name -> a piece for each stream), by what each stream compares it with.
 
     Raises:
         DataError: A frame whose cost is NaN or infinite; the message begins with the recording.
     """
-    mixtures, recordings = task
-    stacks = [stack_of([mixture]) for mixture in mixtures]
+    normal, recordings = task
+    costs = [frame_costs(model, stream) for model, stream in zip(normal, spec.streams, strict=True)]
     looks = []
     for name, pieces in recordings.items():
         with about(name):
-            looks.append(look([piece.load() for piece in pieces], stacks, audio, spec))
+            looks.append(look([piece.load() for piece in pieces], costs, audio, spec))
     return looks
 
 
@@ -171,17 +171,18 @@ def find_anomalies(
     file: AnomalyFile, paths: Sequence[AudioSource], label: str, *, n_jobs: int = 1
 ) -> Iterator[tuple[AudioSource, Found | DataError]]:
     """Each recording with its anomaly score for the class ``label``, or with why that cannot be said."""
-    work = partial(_find, file, file.models[label])
+    model = file.models[label]
+    costs = [frame_costs(one, stream) for one, stream in zip(model.normal, file.spec.streams, strict=True)]
+    work = partial(_find, file, model, costs)
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
 
-def _find(file: AnomalyFile, model: AnomalyModel, path: AudioSource) -> Found | DataError:
-    stacks = [stack_of([mixture]) for mixture in model.mixtures]
+def _find(file: AnomalyFile, model: AnomalyModel, costs: Sequence[FrameCosts], path: AudioSource) -> Found | DataError:
     try:
         with about(str(path)):
             heard = [model_frames(audio, path, silence=Silence.KEPT) for audio in file.audio]
             frames, facts = [frames for frames, _, _ in heard], heard[0][2]
-            found = compared(look(frames, stacks, file.audio, file.spec), model, file.spec)
+            found = compared(look(frames, costs, file.audio, file.spec), model, file.spec)
             return replace(found, duration=facts.duration)
     except SilentRecordingError:
         with opened(path) as decoder:

@@ -1,10 +1,13 @@
 """What anomaly detection adds to a configuration, and what it refuses."""
 
+from dataclasses import fields
+
 from speechgmm.config import Config, Section, TaskSettings
 from speechgmm.errors import ConfigError
 from speechgmm.features.kinds import are_given, kind_name
 from speechgmm.features.spec import FeatureSpec
-from speechgmm.tasks.anomaly.spec import AnomalySpec
+from speechgmm.gmm import ModelSpec
+from speechgmm.tasks.anomaly.spec import AnomalySpec, Method
 
 
 def check(config: Config) -> None:
@@ -17,6 +20,7 @@ def check(config: Config) -> None:
             "predictive density; take em or gradient"
         )
     streams = config.section(AnomalySpec).streams
+    _check_model(config.model, {stream.method for stream in streams})
     if all(stream.features is not None for stream in streams) and config.features != FeatureSpec():
         raise ConfigError("features has no effect: every one of anomaly.streams has features of its own; leave it out")
     for stream in streams:
@@ -32,10 +36,23 @@ def check(config: Config) -> None:
                 f"anomaly, stream {stream.name!r}: whole recordings are looked at; set kind mfcc or lfcc, vad: none, "
                 "and cmvn by recording or globally (features)"
             )
-        if features.transform.kind == "lda":
+        if features.transform.kind in ("lda", "mllt"):
             raise ConfigError(
-                f"anomaly, stream {stream.name!r}: features.transform.kind: lda learns from classes, of which there "
-                "are none; take pca"
+                f"anomaly, stream {stream.name!r}: features.transform.kind: {features.transform.kind} learns from "
+                "classes, of which there are none; take pca"
+            )
+
+
+def _check_model(model: ModelSpec, methods: set[Method]) -> None:
+    """Refuse settings of mixtures where no stream has any, or a Gaussian alone."""
+    if "likelihood" in methods:
+        return
+    read = {"variance_floor"} if "mahalanobis" in methods else set()
+    for field in fields(model):
+        if field.name not in read and getattr(model, field.name) != field.default:
+            raise ConfigError(
+                f"model.{field.name} has no effect with method: {' and '.join(sorted(methods))} in anomaly.streams "
+                "(mahalanobis is one Gaussian with a full covariance, neighbours has no mixture); leave it out"
             )
 
 

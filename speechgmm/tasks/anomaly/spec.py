@@ -1,7 +1,7 @@
 """The ``anomaly`` section of a configuration."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from speechgmm.errors import ConfigError
 from speechgmm.features.spec import FeatureSpec
@@ -10,6 +10,21 @@ from speechgmm.setting import FORBID_UNKNOWN, setting
 Pool = Literal["mean", "top", "window"]
 Side = Literal["unlikely", "likely", "both"]
 Combine = Literal["max", "mean"]
+Method = Literal["likelihood", "mahalanobis", "neighbours"]
+
+OF_METHOD: Final[dict[str, Method]] = {
+    "n_components": "likelihood",
+    "n_neighbours": "neighbours",
+    "n_vectors": "neighbours",
+}
+"""Keys of a stream that one method alone reads."""
+
+UNITS: Final[dict[Method, str]] = {
+    "likelihood": "nats per frame",
+    "mahalanobis": "Mahalanobis distance, in standard deviations",
+    "neighbours": "distance to the nearest normal vectors, in standard deviations of each dimension",
+}
+"""The unit of a stream's score."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +39,23 @@ class StreamSpec:
 
     name: str = setting("frames", "what the stream is called in tables and pictures")
     features: FeatureSpec | None = setting(None, "its front end; default: the section features")
+    method: Method = setting(
+        "likelihood",
+        "the cost of a frame. likelihood: its negative log-likelihood under a mixture of normal frames; mahalanobis: "
+        "its Mahalanobis distance to one Gaussian with a full covariance; neighbours: its mean distance to the nearest "
+        "normal vectors, in standard deviations of each dimension",
+    )
     n_components: int | None = setting(None, "components of its mixtures; default: model.n_components", ge=1, le=65536)
+    n_neighbours: int = setting(5, "neighbours: how many of the nearest vectors count", ge=1, le=10_000)
+    n_vectors: int = setting(
+        5000,
+        "neighbours: normal vectors that the model keeps, at most, drawn at random; more take longer to compare with",
+        ge=1,
+        le=1_000_000,
+    )
     pool: Pool = setting(
         "mean",
-        "negative log-likelihoods of frames become the score by their mean (for what goes on all the time), by "
+        "costs of frames become the score by their mean (for what goes on all the time), by "
         "the mean of the worst share of frames (top: clicks), or by the worst mean over a stretch (window: faults of "
         "some tenths of a second)",
     )
@@ -46,8 +74,19 @@ class StreamSpec:
 
     def __post_init__(self) -> None:
         """Refuse what would have no effect."""
+        defaults = {name: field.default for name, field in type(self).__dataclass_fields__.items()}
+        for key, method in OF_METHOD.items():
+            if self.method != method and getattr(self, key) != defaults[key]:
+                raise ConfigError(
+                    f"anomaly.streams: {key} is for method: {method}; this stream has method: {self.method}"
+                )
+        if self.n_neighbours > self.n_vectors:
+            raise ConfigError(
+                f"anomaly.streams: n_neighbours is {self.n_neighbours} and n_vectors {self.n_vectors}; expected "
+                "no more neighbours than vectors"
+            )
         for key, pool in (("share", "top"), ("window", "window")):
-            if self.pool != pool and getattr(self, key) != type(self).__dataclass_fields__[key].default:
+            if self.pool != pool and getattr(self, key) != defaults[key]:
                 raise ConfigError(f"anomaly.streams: {key} is for pool: {pool}; this stream has pool: {self.pool}")
         if self.pool == "mean" and self.relative:
             raise ConfigError(
@@ -114,3 +153,10 @@ class AnomalySpec:
     def n_values(self) -> int:
         """Values of a recording: one for each side of each stream."""
         return sum(len(stream.sides) for stream in self.streams)
+
+    @property
+    def unit(self) -> str:
+        """The unit of scores."""
+        if self.n_values > 1:
+            return "standard deviations of normal recordings"
+        return UNITS[self.streams[0].method]

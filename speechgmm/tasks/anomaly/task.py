@@ -220,7 +220,7 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
 
     def trained_lines(self, trained: TrainedAnomaly) -> Sequence[str]:
         """A row for each mixture."""
-        return reports_lines(trained.reports)
+        return reports_lines(trained.reports) if trained.reports else ()
 
     def facts(self, trained: TrainedAnomaly) -> Mapping[str, Any]:
         """How many models."""

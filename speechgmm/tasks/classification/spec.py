@@ -30,10 +30,26 @@ class ScoringSpec:
         ge=1,
         le=65536,
     )
-    method: Literal["llr", "linear"] = setting(
+    method: Literal["llr", "linear", "cosine"] = setting(
         "llr",
         "verification: llr: the model's mean log-likelihood less the background model's; linear: the same to first "
-        "order in the model's means, all models in one product (Glembek et al. 2009)",
+        "order in the model's means, all models in one product (Glembek et al. 2009); cosine: the angle between what "
+        "model and test move the background model's means by, for speakers who are tested on another day",
+    )
+    compensation: Literal["wccn", "nap", "none"] = setting(
+        "wccn",
+        "scoring.method: cosine: what becomes of the directions in which recordings of one speaker differ; learnt from "
+        "the splits ubm and cohort, or else train; wccn: they count for less (within-class covariance "
+        "normalisation); nap: the first compensation_directions are taken away; none: they stay",
+    )
+    smoothing: float = setting(
+        0.85,
+        "scoring.compensation: wccn: share of the mean variance in every direction's; 1: directions count alike",
+        gt=0,
+        le=1,
+    )
+    compensation_directions: int = setting(
+        40, "scoring.compensation: nap: how many directions are taken away", ge=1, le=100_000
     )
     normalise: Literal["none", "z", "t", "zt", "s", "as"] = setting(
         "none",
@@ -53,17 +69,24 @@ class ScoringSpec:
         "agree; default: every model against every test",
     )
 
+    trials_across: Literal["none", "session"] = setting(
+        "none",
+        "verification: session: only trials whose test is of another session (corpus.session) than those that enrolled "
+        "the model's speaker",
+    )
+
     def __post_init__(self) -> None:
         """Refuse what would have no effect."""
         if self.normalise == "none" and self.cohort != "cohort":
             raise ConfigError(f"scoring.cohort: {self.cohort} has no effect without a norm; set scoring.normalise")
         if self.normalise != "as" and self.cohort_top != 50:
             raise ConfigError("scoring.cohort_top is for scoring.normalise: as")
-        if self.method == "linear" and self.top_components is not None:
+        if self.method != "llr" and self.top_components is not None:
             raise ConfigError(
-                "scoring.top_components has no effect with scoring.method: linear, which looks at frames under the "
-                "background model alone; leave it out"
+                f"scoring.top_components has no effect with scoring.method: {self.method}, which looks at frames under "
+                "the background model alone; leave it out"
             )
+        self._check_compensation()
         if self.temperature_folds == 1:
             raise ConfigError("scoring.temperature_folds is 1; cross-validation needs 2 parts or more, 0 means none")
         if self.priors != "uniform" and not self.temperature_folds:
@@ -71,6 +94,18 @@ class ScoringSpec:
                 "scoring.priors: train has no effect without a temperature, by which likelihoods are weighed against "
                 "priors; set scoring.temperature_folds to 2 or more"
             )
+
+    def _check_compensation(self) -> None:
+        """Refuse settings of a compensation that is not done."""
+        is_cosine = self.method == "cosine"
+        readers = {
+            "compensation": ("", is_cosine),
+            "smoothing": (" and compensation: wccn", is_cosine and self.compensation == "wccn"),
+            "compensation_directions": (" and compensation: nap", is_cosine and self.compensation == "nap"),
+        }
+        for name, (reader, is_set) in readers.items():
+            if not is_set and getattr(self, name) != type(self).__dataclass_fields__[name].default:
+                raise ConfigError(f"scoring.{name} is for scoring.method: cosine{reader}; leave it out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

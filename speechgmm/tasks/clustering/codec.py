@@ -12,7 +12,7 @@ from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_in
 from speechgmm.gmm import DiagGMM
 from speechgmm.io.container import FORMAT_VERSION, check_kind, packed, read_tensors, stack, unstack, whole
 from speechgmm.tasks.clustering.spec import ClusteringSpec
-from speechgmm.vectors.supervectors import WithinClass
+from speechgmm.vectors.within_class import WithinClass
 
 
 @dataclass(frozen=True, slots=True, eq=False)

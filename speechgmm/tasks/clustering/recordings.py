@@ -22,7 +22,7 @@ from speechgmm.io.samples import AudioSource, source_rate
 from speechgmm.parallel import pmap, thread_pool
 from speechgmm.tasks.clustering.codec import ClusteringFile, read_clustering
 from speechgmm.tasks.clustering.spec import ClusteringSpec
-from speechgmm.vectors.supervectors import WithinClass
+from speechgmm.vectors.within_class import WithinClass
 
 FEATURES: Final = FeatureSpec(preset="kaldi", n_mels=40, n_ceps=25, c0="drop", use_energy=False)
 """Of recordings that come without a model: those of configs/speaker-verification.yaml."""

@@ -16,7 +16,8 @@ from speechgmm.gmm import DiagGMM, GMMStats
 from speechgmm.parallel import thread_pool
 from speechgmm.tasks.clustering.codec import ClusteringFile
 from speechgmm.tasks.clustering.spec import ClusteringSpec
-from speechgmm.vectors.supervectors import WithinClass, piece_statistics
+from speechgmm.vectors.supervectors import piece_statistics
+from speechgmm.vectors.within_class import WithinClass
 
 AT_ONCE = 64
 """Recordings in a task."""

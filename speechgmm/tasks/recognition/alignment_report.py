@@ -20,31 +20,33 @@ AROUND: Final = 0.4
 
 
 def alignment_section(run: RunFolder, n_audio: int) -> Section | None:
-    """Durations by phone, the utterances that fit worst, and the phones of lowest confidence; None: not aligned."""
+    """Durations by phone, the utterances that fit worst, and the phones that do; None: not aligned."""
     if not run.has(RunFile.PHONES):
         return None
     phones, outliers, fits = (run.rows(name) for name in (RunFile.PHONES, RunFile.OUTLIERS, RunFile.UTTERANCES))
-    unsure = [row for row in outliers if row["why"] == "confidence"]
-    strange = [row for row in outliers if row["why"] != "confidence"]
+    worst = [row for row in outliers if row["why"] == "fit"]
+    strange = [row for row in outliers if row["why"] != "fit"]
     tables = (
         _table(f"The {min(SHOWN, len(fits))} utterances whose text fits worst", fits[:SHOWN], 2, folded=False),
-        _table("Durations and confidence of each phone (ms; 0 to 1)", phones, 1, folded=False),
-        _table(f"The {min(SHOWN, len(unsure))} phones of lowest confidence", unsure[:SHOWN], 4),
+        _table("Durations (ms) and mean fit of each phone", phones, 1, folded=False),
+        _table(f"The {min(SHOWN, len(worst))} phones that fit worst (gop)", worst[:SHOWN], 4),
         _table(f"The {min(SHOWN, len(strange))} most unusual durations", strange[:SHOWN], 4),
     )
     text: tuple[str, ...] = (
         "The fit of an utterance is the mean over frames of the log-likelihood of its text over that of any sound of "
         "the model, in nats per frame; below 0 the text does not fit. The confidence of a phone is the same over its "
-        "frames, as a probability: 0.5 is no better than any sound.",
+        "frames, as a probability: 0.5 is no better than any sound. Its goodness of pronunciation (gop, nats per "
+        "frame) compares it with the best sequence of any phones: about 0 where it fits as well, below 0 where "
+        "others do better.",
         "A duration is unusual if its logarithm is more than 3.5 robust standard deviations (z) from the median of its "
         "phone.",
     )
-    heard = list(_worst_of_each(unsure))[:n_audio]
+    heard = list(_worst_of_each(worst))[:n_audio]
     clips = () if not heard or holds_frames(run, heard[0]["id"]) else tuple(_clips(run, heard))
     if clips:
         text = (
             *text,
-            f"This page holds the audio of {len(clips)} phones of low confidence, each with {AROUND:g} s around it, "
+            f"This page holds the audio of {len(clips)} phones that fit worst, each with {AROUND:g} s around it, "
             "one for each utterance: whoever gets the page gets these voices too.",
         )
     return Section("alignment", "Alignment", text, tuple(one for one in tables if one.rows), clips=clips)
@@ -76,7 +78,7 @@ def _clips(run: RunFolder, rows: Sequence[Row]) -> Iterator[Clip]:
         about = (
             ("utterance", row["id"]),
             ("phone", f"{start:.3f} s to {end:.3f} s"),
-            ("confidence", row["confidence"]),
+            ("gop", row["gop"] + " nats per frame"),
         )
         try:
             samples, rate = read_clip(run.path_of(row["id"]), first, last, channel)

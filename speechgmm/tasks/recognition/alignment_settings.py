@@ -57,7 +57,8 @@ class AlignmentChoices:
     dictionary: Path | None = None
     graphemes: bool = False
     skip: bool = False  # leave out what cannot be used, unknown words too
-    speaker: str | None = None  # a number, or a regular expression, see corpus.transcripts.speaker
+    resample: bool = False
+    speaker: str | None = None  # folder; a number or a regular expression, see corpus.transcripts.speaker
     frame_shift: float | None = None  # ms
     overrides: Sequence[str] = ()
     n_jobs: int | None = None
@@ -90,7 +91,13 @@ def alignment_experiment(corpus: Path, choices: AlignmentChoices) -> Experiment:
         "corpus": {**_corpus(root, choices), "split": "all"},
         "features": dict(FRONT_END),
         "hmm": dict(UNITS),
-        "recognition": {"text": "normalised", "language": "loop", "insertion_penalty": 0, "beam": BEAM},
+        "recognition": {
+            "text": "normalised",
+            "language": "loop",
+            "vocabulary": "training",
+            "insertion_penalty": 0,
+            "beam": BEAM,
+        },
     }
     if start is None:
         values["features"]["cmvn"] = "speaker" if "group" in values["corpus"] else "utterance"
@@ -110,6 +117,7 @@ def _given(choices: AlignmentChoices) -> list[str]:
         "recognition.graphemes": choices.graphemes or None,
         "recognition.text": "normalised" if choices.graphemes else None,
         "corpus.on_error": "skip" if choices.skip else None,
+        "corpus.resample": choices.resample or None,
         "features.frame_shift": choices.frame_shift,
         "parallel.n_jobs": choices.n_jobs,
     }
@@ -122,7 +130,7 @@ def _corpus(root: Path, choices: AlignmentChoices) -> dict[str, Any]:
         kaldi = {"kind": "kaldi", "path": str(root), "label": "text"}
         return kaldi | ({"group": "speaker"} if (root / "utt2spk").is_file() else {})
     if root.is_dir():
-        speaker = {} if choices.speaker is None else {"speaker": _number_or_pattern(choices.speaker)}
+        speaker = {} if choices.speaker in (None, "folder") else {"speaker": _number_or_pattern(str(choices.speaker))}
         found = {"kind": "transcripts", "root": str(root), "label": "text", "group": "speaker", "transcripts": speaker}
         return found | _rate(recordings_below(root).audio)
     if root.suffix.lower() not in TABLES or not root.is_file():
@@ -130,6 +138,12 @@ def _corpus(root: Path, choices: AlignmentChoices) -> dict[str, Any]:
         raise DataError(
             f"{root}: {what}; expected a folder of recordings with transcripts, a table ({', '.join(TABLES)}) with the "
             "columns path and text, or a configuration (.yaml)"
+        )
+    if choices.speaker is not None:
+        raise ConfigError(
+            f"{root}: a table says who speaks in its column speaker; a folder, a depth or an expression is for a "
+            "folder of recordings",
+            arguments=("speakers",),
         )
     columns = columns_of(root)
     label = next((name for name in TEXT_COLUMNS if name in columns), "text")

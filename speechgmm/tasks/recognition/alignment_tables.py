@@ -18,7 +18,7 @@ LEAST: Final = 5
 """Times that a phone must occur for its durations to be compared."""
 
 LISTED: Final = 200
-"""Outliers that are listed, and as many segments of low confidence."""
+"""Unusual durations that are listed, and as many phones that fit badly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Segment:
     start: float  # s from the beginning of the recording
     end: float
     confidence: float  # 0 to 1
+    gop: float  # goodness of pronunciation, nats per frame
 
     @property
     def duration(self) -> float:
@@ -54,7 +55,7 @@ def segments_of(entry: Entry) -> Iterator[Segment]:
     for one in entry.get("phones", entry.get("units", words)):
         middle = (one["start"] + one["end"]) / 2
         word = next((word["label"] for word in words if word["start"] <= middle < word["end"]), "")
-        yield Segment(entry["id"], word, one["label"], one["start"], one["end"], one.get("confidence", np.nan))
+        yield Segment(entry["id"], word, one["label"], one["start"], one["end"], one["confidence"], one["gop"])
 
 
 def utterances_table(entries: Sequence[Entry]) -> str:
@@ -70,20 +71,20 @@ def utterances_table(entries: Sequence[Entry]) -> str:
 
 
 def phones_table(segments: Sequence[Segment]) -> str:
-    """``phones.tsv``: number, durations in ms and mean confidence of each phone."""
-    head = ("phone", "n", "mean_ms", "sd_ms", "min_ms", "p5_ms", "median_ms", "p95_ms", "max_ms", "confidence")
+    """``phones.tsv``: number, durations in ms, mean goodness of pronunciation and confidence of each phone."""
+    head = ("phone", "n", "mean_ms", "sd_ms", "min_ms", "p5_ms", "median_ms", "p95_ms", "max_ms", "gop", "confidence")
     rows = []
     for label, own in _by_label(segments).items():
         lengths = 1000 * np.array([one.duration for one in own])
         cuts = np.percentile(lengths, (0, 5, 50, 95, 100))
         numbers = (lengths.mean(), lengths.std(), *cuts)
-        confidence = np.mean([one.confidence for one in own])
-        rows.append((label, len(own), *(f"{value:.1f}" for value in numbers), f"{confidence:.3f}"))
+        gop, confidence = np.mean([(one.gop, one.confidence) for one in own], axis=0)
+        rows.append((label, len(own), *(f"{value:.1f}" for value in numbers), f"{gop:.2f}", f"{confidence:.3f}"))
     return table(head, rows)
 
 
 def outliers_table(segments: Sequence[Segment]) -> str:
-    """``outliers.tsv``: unusual durations and the lowest confidences, the most striking of each kind first.
+    """``outliers.tsv``: unusual durations and the phones that fit worst (gop), the most striking of each kind first.
 
     A duration is unusual whose logarithm is more than ``FAR`` robust standard deviations from its phone's median.
     Silence is not listed.
@@ -99,15 +100,15 @@ def outliers_table(segments: Sequence[Segment]) -> str:
             far += [(float(z), one) for z, one in zip(scores, own, strict=True) if abs(z) > FAR]
     far.sort(key=lambda pair: -abs(pair[0]))
     rows = [("long" if z > 0 else "short", one, f"{z:.1f}") for z, one in far[:LISTED]]
-    unsure = sorted(segments, key=lambda one: one.confidence)[:LISTED]
-    rows += [("confidence", one, "") for one in unsure]
-    head = ("why", "id", "word", "phone", "start", "end", "ms", "confidence", "z")
+    worst = sorted(segments, key=lambda one: one.gop)[:LISTED]
+    rows += [("fit", one, "") for one in worst]
+    head = ("why", "id", "word", "phone", "start", "end", "ms", "gop", "confidence", "z")
     return table(head, ((why, *_cells(one), z) for why, one, z in rows))
 
 
 def _cells(one: Segment) -> tuple[str, ...]:
     times = (f"{one.start:.4f}", f"{one.end:.4f}", f"{1000 * one.duration:.0f}")
-    return (one.utterance, one.word, one.label, *times, f"{one.confidence:.3f}")
+    return (one.utterance, one.word, one.label, *times, f"{one.gop:.2f}", f"{one.confidence:.3f}")
 
 
 def _by_label(segments: Sequence[Segment]) -> dict[str, list[Segment]]:

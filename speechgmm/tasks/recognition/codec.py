@@ -1,12 +1,13 @@
 """The model file of a recogniser: the same container as class models, with the states of units in place of classes.
 
 header              "recogniser": units with their states and components, lexicon, language, how it is searched
-weights, means, variances    of all states' mixtures, one after another
+weights, means, variances    of all states' mixtures, one after another; of tied states each mixture once
 transitions                  of all units, row after row
 bigram.*                     where the language is a bigram; a network is in the header
 """
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_in
 from speechgmm.io.container import FORMAT_VERSION, check_kind, packed, read_tensors, stack, tensor, unstack, whole
 from speechgmm.io.header import checked, short
 from speechgmm.setting import setting
+from speechgmm.tasks.recognition.tied_codec import TiedHeader, tied_header, trees_of
 
 if TYPE_CHECKING:  # reading a model of another kind waits for none of them
     from speechgmm.hmm.bigram import Bigram
@@ -54,6 +56,14 @@ class NetworkHeader:
 
 
 @dataclass(frozen=True, slots=True)
+class AdaptationHeader:
+    """What the header says of the adaptation to speakers."""
+
+    prior: float = setting(500.0, "as hmm.adapt_prior", unit="frames", gt=0, le=1e12)
+    rounds: int = setting(2, "as hmm.adapt_rounds", ge=1, le=20)
+
+
+@dataclass(frozen=True, slots=True)
 class RecogniserHeader:
     """What the header says of a recogniser."""
 
@@ -66,6 +76,8 @@ class RecogniserHeader:
     insertion_penalty: float = setting(0.0, "as in RecognitionSpec", ge=-1e6, le=1e6)
     beam: float = setting(200.0, "as in RecognitionSpec", gt=0, le=1e9)
     log_weights: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    adaptation: AdaptationHeader | None = None
+    tied: TiedHeader | None = None
 
 
 def serialise_recogniser(content: RecogniserFile) -> bytes:
@@ -73,6 +85,7 @@ def serialise_recogniser(content: RecogniserFile) -> bytes:
     from speechgmm.hmm.bigram import Bigram
 
     found = content.recogniser
+    tied = tied_header(found.units)
     about, tensors = audio_header(content.audio)
     tensors |= stack("", found.units.emissions)
     tensors["transitions"] = np.concatenate([hmm.transitions.ravel() for hmm in found.units.hmms])
@@ -101,6 +114,8 @@ def serialise_recogniser(content: RecogniserFile) -> bytes:
             "scale": found.scale,
             "insertion_penalty": found.insertion_penalty,
             "beam": found.beam,
+            **({} if found.adaptation is None else {"adaptation": asdict(found.adaptation)}),
+            **({} if tied is None else {"tied": asdict(tied)}),
         },
         "audio": about,
     }
@@ -113,6 +128,7 @@ def read_recogniser(path: str | Path, data: bytes | None = None) -> RecogniserFi
     Raises:
         ModelFileError: As ``read_model_file``; or it holds models of another kind.
     """
+    from speechgmm.hmm.adaptation import Adaptation
     from speechgmm.hmm.recogniser import Recogniser
 
     path = Path(path)
@@ -122,7 +138,7 @@ def read_recogniser(path: str | Path, data: bytes | None = None) -> RecogniserFi
         about = checked(RecogniserHeader, header["recogniser"], "header.recogniser")
         audio = read_audio_input(header["audio"], tensors)
         units = _units(about, tensors, audio.n_dims)
-        said = about.language
+        said, adapts = about.language, about.adaptation
         language = _bigram(said.bigram, tensors) if isinstance(said, BigramHeader) else _network(said)
         recogniser = Recogniser(
             units,
@@ -134,24 +150,27 @@ def read_recogniser(path: str | Path, data: bytes | None = None) -> RecogniserFi
             about.insertion_penalty,
             about.beam,
             log_weights=about.log_weights,
+            adaptation=None if adapts is None else Adaptation(adapts.prior, adapts.rounds),
         )
         _check_words(recogniser)
         return RecogniserFile(recogniser, audio, checked(str, header["label"], "header.label"))
 
 
 def _units(about: "RecogniserHeader", tensors: dict[str, NDArray[np.float64]], n_dims: int) -> "Units":
-    from speechgmm.hmm.hmm import HMM, Units
+    from speechgmm.hmm.hmm import HMM, Units, tied_units
+    from speechgmm.hmm.tied_states import TiedStates
 
-    sizes = [n for _, counts in about.units for n in counts]
-    models = iter(unstack("", tensors, sizes, n_dims))
+    sizes = [n for _, counts in about.units for n in counts] if about.tied is None else about.tied.components
+    models = unstack("", tensors, sizes, n_dims)
     shapes = [(len(counts), len(counts) + 1) for _, counts in about.units]
     transitions = tensor(tensors, "transitions", sum(a * b for a, b in shapes))
-    hmms, first = [], 0
-    for n_states, n_columns in shapes:
-        rows = transitions[first : first + n_states * n_columns].reshape(n_states, n_columns)
-        hmms.append(HMM(tuple(next(models) for _ in range(n_states)), rows))
-        first += rows.size
-    return Units(tuple(label for label, _ in about.units), tuple(hmms))
+    ends = np.cumsum([a * b for a, b in shapes])[:-1]
+    rows = [part.reshape(shape) for part, shape in zip(np.split(transitions, ends), shapes, strict=True)]
+    labels = tuple(label for label, _ in about.units)
+    if about.tied is not None:
+        return tied_units(labels, rows, TiedStates(tuple(models), trees_of(about.tied, labels)))
+    own = iter(models)
+    return Units(labels, tuple(HMM(tuple(islice(own, len(part))), part) for part in rows))
 
 
 def _bigram(labels: tuple[str, ...], tensors: dict[str, NDArray[np.float64]]) -> "Bigram":

@@ -1,4 +1,4 @@
-"""Recognising recordings, and aligning them to what is said in them."""
+"""Recognising recordings, and what recognition and alignment print."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,54 +10,95 @@ import typer
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.run_files import model_file
 from speechgmm.io.terminal import tell
-from speechgmm.tasks.options import Audio, Jobs, JobsOfRun, LabelsForm, LabelsOut, Model, Overrides, Quiet, Resample
+from speechgmm.tasks.options import Audio, Jobs, LabelsForm, LabelsOut, Model, Quiet, Resample
 
 if TYPE_CHECKING:
     from speechgmm.io.samples import AudioSource
+    from speechgmm.io.timed_labels import TimedLabel
     from speechgmm.tasks.output import LabelOutput
     from speechgmm.tasks.recognition.codec import RecogniserFile
     from speechgmm.tasks.recognition.decoding import HeardRecording
 
     Heard = Iterable[tuple[AudioSource, HeardRecording | DataError]]
 
-TRAINING = "Training"
-"""A group of options."""
-
 PRINTED = ("text", "jsonl")
 """Formats that are printed here, the default first; the others are those of label files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Recognised:
+class RecognitionCommand:
     """The options that recognition and alignment share, and how their results are printed."""
 
     form: LabelsForm = None
     out: LabelsOut = None
     resample: Resample = False
     quiet: Quiet = False
+    speakers: Annotated[
+        str | None,
+        typer.Option(
+            "--speaker",
+            metavar="WHO",
+            help="whose the recordings are, for a model that adapts to speakers or normalises by speaker: the name of "
+            "one speaker of them all, folder (each folder has one speaker), a table with the columns path and speaker, "
+            "or a regular expression whose parentheses match the speaker in a path; default: each recording by itself. "
+            "align --train: folder (the default), the depth of a folder below CORPUS, or an expression",
+        ),
+    ] = None
 
-    def _file(self, model: Path) -> "RecogniserFile":
+    def read_model(self, model: Path) -> "RecogniserFile":
+        """The model, which resamples where that is asked for. Raises ModelFileError."""
         from speechgmm.engine.audio_input import with_resampling
         from speechgmm.tasks.recognition.codec import read_recogniser
 
         file = read_recogniser(model_file(model))
         return with_resampling(file) if self.resample else file
 
-    def _print(self, file: "RecogniserFile", paths: Sequence[Path], heard: "Heard", *, aligned: bool) -> int:
+    def speakers_of(self, file: "RecogniserFile", paths: Sequence[Path]) -> list[str] | None:
+        """The speaker of each recording; None: nobody says."""
+        from speechgmm.tasks.recognition.speakers import check_uses_speakers, speakers_of, unnamed_speakers
+
+        if self.speakers is not None:
+            check_uses_speakers(file.recogniser, file.audio)
+            return speakers_of(self.speakers, paths)
+        note = unnamed_speakers(file)
+        if note and len(paths) > 1 and not self.quiet:
+            tell(f"{note} (--speaker names one speaker of them all, or says whose each is)")
+        return None
+
+    def print_results(
+        self,
+        file: "RecogniserFile",
+        paths: Sequence[Path],
+        heard: "Heard",
+        *,
+        aligned: bool,
+        allow_misfit: bool = False,
+    ) -> int:
+        """Print or write what was found in each recording; returns how many failed."""
         from speechgmm.tasks.output import LabelOutput
+        from speechgmm.tasks.recognition.speakers import little_speech
 
-        if file.audio.features.cmvn == "speaker" and not self.quiet:
-            tell("normalisation by speaker: each recording counts as a speaker by itself")
         output = LabelOutput(self.form, self.out, paths, printed=PRINTED, quiet=self.quiet)
-        return self._print_each(paths, heard, output, aligned=aligned)
+        n_failed, speech = self._print_each(paths, heard, output, aligned=aligned, allow_misfit=allow_misfit)
+        note = little_speech(file, speech)
+        if note and not self.quiet:
+            tell(note)
+        return n_failed
 
-    def _print_each(self, paths: Sequence[Path], heard: "Heard", output: "LabelOutput", *, aligned: bool) -> int:
+    def _print_each(
+        self, paths: Sequence[Path], heard: "Heard", output: "LabelOutput", *, aligned: bool, allow_misfit: bool
+    ) -> tuple[int, list[float]]:
+        """How many failed, and how much speech of its speaker (s) each other was adapted to."""
         from speechgmm.io.timed_labels import LabelledRecording
         from speechgmm.tasks.output import Results
 
         results = Results(heard, len(paths), "aligning" if aligned else "recognising", quiet=self.quiet)
+        speech: list[float] = []
         for path, found in results:
+            speech += [] if found.speech is None else [found.speech]
             try:
+                if not (found.fits or allow_misfit):
+                    raise DataError(_misfit(found) + "? Nothing is written; --allow-misfit writes it all the same")
                 if output.is_of_files:
                     output.add(LabelledRecording(path, found.duration, found.tiers))
                 else:
@@ -65,18 +106,14 @@ class _Recognised:
             except DataError as error:  # of this recording; the others are printed all the same
                 results.failed(error)
             else:
-                if found.fit is not None and found.fit < 0:
-                    tell(
-                        f"warning: {path}: the text does not fit: its units explain the recording worse than any sound "
-                        f"of the model does ({found.fit:.2f} nats per frame, below 0), so that these times mean "
-                        "little; is it what is said in this recording?"
-                    )
+                if not found.fits:
+                    tell(f"warning: {_misfit(found)}? These times mean little")
         output.finish()
-        return results.n_failed
+        return results.n_failed, speech
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recognise(_Recognised):
+class Recognise(RecognitionCommand):
     """Recognise the words (or phones) of new recordings."""
 
     model: Model
@@ -108,165 +145,25 @@ class Recognise(_Recognised):
             raise ConfigError(
                 f"--top {self.top} is for --format text and jsonl; a label file holds one hypothesis for a recording"
             )
-        file = self._file(self.model)
+        file = self.read_model(self.model)
         paths = recordings(self.audio, given=takes_frames(file))
         heard = recognise_recordings(
-            file, paths, confidence_scale=CONFIDENCE_SCALE, top=self.top, n_jobs=self.jobs or 1
+            file,
+            paths,
+            speakers=self.speakers_of(file, paths),
+            confidence_scale=CONFIDENCE_SCALE,
+            top=self.top,
+            n_jobs=self.jobs or 1,
         )
-        return self._print(file, paths, heard, aligned=False)
+        return self.print_results(file, paths, heard, aligned=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Align(_Recognised):
-    """Find when the words of a text are spoken: forced alignment; with --train of a whole corpus, without a model."""
-
-    model: Annotated[
-        Path | None,
-        typer.Argument(
-            help="a model file, or the folder of a run; with --train, what training goes on from", metavar="MODEL"
-        ),
-    ] = None
-    audio: Annotated[
-        list[Path] | None, typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO")
-    ] = None
-    text: Annotated[
-        str | None, typer.Option("--text", metavar="WORDS", help="the words that are spoken in each of the recordings")
-    ] = None
-    texts: Annotated[
-        Path | None,
-        typer.Option(
-            "--texts",
-            metavar="FILE",
-            help="a manifest with the recordings and the words of each, instead of AUDIO and --text",
-        ),
-    ] = None
-    dictionary: Annotated[
-        Path | None,
-        typer.Option(
-            "--dictionary",
-            metavar="FILE",
-            help="a pronunciation dictionary: with --train of all words, else of words that the model does not have",
-        ),
-    ] = None
-    train: Annotated[
-        Path | None,
-        typer.Option(
-            "--train",
-            metavar="CORPUS",
-            rich_help_panel=TRAINING,
-            help="train on this corpus and align all of it: a folder of recordings with transcripts beside them (.lab, "
-            ".txt, .TextGrid), a table (path, text, speaker), or a configuration",
-        ),
-    ] = None
-    graphemes: Annotated[
-        bool,
-        typer.Option(
-            "--graphemes", rich_help_panel=TRAINING, help="letters are the units, and no dictionary is needed"
-        ),
-    ] = False
-    skip_unknown: Annotated[
-        bool,
-        typer.Option(
-            "--skip-unknown",
-            rich_help_panel=TRAINING,
-            help="leave out recordings with words outside the dictionary, and others that cannot be used",
-        ),
-    ] = False
-    speaker: Annotated[
-        str | None,
-        typer.Option(
-            "--speaker",
-            metavar="N|REGEX",
-            rich_help_panel=TRAINING,
-            help="who speaks: the N-th folder below CORPUS, or what the parentheses of a regular expression match in a "
-            "path; default: the folder that a recording lies in",
-        ),
-    ] = None
-    frame_shift: Annotated[
-        float | None,
-        typer.Option(
-            "--frame-shift", metavar="MS", rich_help_panel=TRAINING, help="time from frame to frame; default: 10"
-        ),
-    ] = None
-    overrides: Overrides = None
-    jobs: JobsOfRun = None
-
-    def run(self) -> int:
-        """Print when each word of a text is said, of one text or of one for each recording; returns how many failed.
-
-        Raises:
-            ConfigError: Neither recordings with a text nor a table of texts, or both; otherwise as for recognition.
-            DataError: A table that cannot be read; words without a pronunciation (all are named).
-        """
-        from speechgmm.tasks.recognition.decoding import align_recordings, lexicon_for
-
-        if self.train is not None:
-            return self._align_corpus(self.train)
-        if self.model is None:
-            raise ConfigError("no model is given; expected MODEL and AUDIO, or a corpus to train on (--train)")
-        file = self._file(self.model)
-        said = self._said(file)
-        heard = align_recordings(file, said, lexicon_for(file, self.dictionary, said), n_jobs=self.jobs or 1)
-        return self._print(file, list(said), heard, aligned=True)
-
-    def _align_corpus(self, corpus: Path) -> int:
-        """Train on a corpus, align it, and print where the results are; returns how many utterances failed."""
-        from speechgmm.tasks.recognition.alignment_command import align_and_print
-        from speechgmm.tasks.recognition.alignment_settings import AlignmentChoices
-
-        if self.audio or self.text is not None or self.texts is not None:
-            raise ConfigError("--train aligns the recordings of its corpus; leave out AUDIO, --text and --texts")
-        choices = AlignmentChoices(
-            model=self.model,
-            dictionary=self.dictionary,
-            graphemes=self.graphemes,
-            skip=self.skip_unknown,
-            speaker=self.speaker,
-            frame_shift=self.frame_shift,
-            overrides=self.overrides or (),
-            n_jobs=self.jobs,
-        )
-        return align_and_print(corpus, choices, out=self.out, form=self.form, quiet=self.quiet)
-
-    def _said(self, file: "RecogniserFile") -> dict[Path, list[str]]:
-        """Recording -> the words that are said in it."""
-        from speechgmm.engine.audio_input import takes_frames
-        from speechgmm.report.text import recordings
-        from speechgmm.tasks.recognition.transcripts import words_in
-
-        if (self.texts is None) == (self.text is None) or bool(self.audio) == (self.texts is not None):
-            raise ConfigError(
-                "align takes recordings with --text WORDS, or --texts FILE alone, a table of path and text"
-            )
-        if self.texts is not None:
-            said = _texts(self.texts, file)
-        else:
-            said = dict.fromkeys(
-                recordings(self.audio or [], given=takes_frames(file)),
-                words_in(self.text or "", file.recogniser.lexicon),
-            )
-        empty = [path for path, words in said.items() if not words]
-        if empty:
-            where = "--text" if self.texts is None else f"{self.texts}: {empty[0].name}"
-            raise ConfigError(f"{where}: no word; expected the words that are said in the recordings")
-        return said
-
-
-def _texts(table: Path, file: "RecogniserFile") -> dict[Path, list[str]]:
-    """What is said in each recording of a manifest, by the column that the model was trained on."""
-    from speechgmm.corpus.readers.manifest import read_manifest
-    from speechgmm.tasks.recognition.transcripts import words_in
-
-    label = file.label
-    said: dict[Path, list[str]] = {}
-    for utterance in read_manifest(table, None, label):
-        if utterance.path in said or utterance.start is not None or utterance.end is not None:
-            raise ConfigError(
-                f"{utterance.source or table}: a row for a part of a recording; align takes whole recordings, one row "
-                "each: cut them into files first"
-            )
-        said[utterance.path] = words_in(utterance.label(label), file.recogniser.lexicon)
-    return said
+def _misfit(found: "HeardRecording") -> str:
+    """What is said of a recording that its text does not fit."""
+    return (
+        f"{found.path}: the text does not fit: its units explain the recording worse than any sound of the model does "
+        f"({found.fit:.2f} nats per frame, below 0); is it what is said in this recording"
+    )
 
 
 def _text(found: "HeardRecording", form: str, *, many: bool, aligned: bool) -> str:
@@ -286,5 +183,17 @@ def _text(found: "HeardRecording", form: str, *, many: bool, aligned: bool) -> s
         return f"{found.path}\t{said}\n" if many else f"{said}\n"
     head = f"{found.path}\n" if many else ""
     finest = list(found.tiers.values())[-1]  # units, where they are others than the words
-    rows = (f"{one.start:8.3f} {one.end:8.3f}  {one.label}\n" for one in finest)
+    width = max(len(one.label) for one in finest)
+    rows = (f"{one.start:8.3f} {one.end:8.3f}  {_with_scores(one, width)}\n" for one in finest)
     return head + "".join(rows)
+
+
+def _with_scores(one: "TimedLabel", width: int) -> str:
+    """A label, and its scores where it has them."""
+    if one.scores is None:
+        return one.label
+    scores = one.scores
+    return (
+        f"{one.label:{width}}  gop {scores.gop:7.2f}  posterior {scores.posterior:.2f}  duration "
+        f"{scores.duration_z:+.1f} sd  start {scores.start_low:.3f} to {scores.start_high:.3f}"
+    )

@@ -1,26 +1,26 @@
-"""Recognition of test recordings and of new ones, forced alignment, and what was wrong."""
+"""What was recognised in test recordings, recognition of new ones, and forced alignment."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from speechgmm.engine.audio_input import AudioInput
-from speechgmm.engine.frames import Features
-from speechgmm.engine.job import Job
+import numpy as np
+from numpy.typing import NDArray
+
 from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import DataError
 from speechgmm.evaluation import Edits, align_labels
-from speechgmm.features import front_end
 from speechgmm.features.silence import Silence
-from speechgmm.hmm import Alignment, Decoder, Lexicon, Recogniser, Span
+from speechgmm.hmm import Alignment, AlignmentScorer, Decoder, Lexicon, Recogniser
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.io.samples import AudioSource
 from speechgmm.io.timed_labels import TimedLabel
-from speechgmm.parallel import pmap
 from speechgmm.tasks.recognition.codec import RecogniserFile
-from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
+from speechgmm.tasks.recognition.speakers import by_speaker
+from speechgmm.tasks.recognition.tiers import name_of_units, tiers
+from speechgmm.tasks.recognition.transcripts import Transcript
 
 Source = TypeVar("Source", bound=AudioSource)
 
@@ -29,9 +29,6 @@ SILENCES = ("sil", "SIL", "<sil>", "sp", "pau", "h#", "silence")
 
 CONFIDENCE_SCALE = 0.1
 """Of log-likelihoods, for confidence: neighbouring frames say nearly the same, which makes posteriors too sure."""
-
-HEARD_AT_ONCE = 16
-"""Recordings in a task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,47 +67,6 @@ class Recognised:
         return tuple(align_labels(_counted(one.words, spec), _counted(labels_of(heard), spec)) for one, heard in pairs)
 
 
-def recognise_test(job: Job, parts: Mapping[str, tuple[Features, Recogniser]]) -> Recognised:
-    """Recognise the split ``test`` of each part (a fold; or all, named "") with its own recogniser."""
-    said: list[Transcript] = []
-    found: list[Alignment | str] = []  # or why nothing was heard
-    folds: list[str] = []
-    with job.console.stage("recognise"):
-        tasks = []
-        for name, (features, recogniser) in parts.items():
-            tests = transcripts(job, features, "test")
-            said += tests
-            folds += [name] * len(tests)
-            parcels = [tests[n : n + HEARD_AT_ONCE] for n in range(0, len(tests), HEARD_AT_ONCE)]
-            tasks += [(recogniser, parcel) for parcel in parcels]
-        with job.console.bar("recognising") as advance:
-            for heard in job.map(_hear_parcel, tasks):
-                found += heard
-                advance(len(found), len(said))
-    deaf = [(one.id, heard) for one, heard in zip(said, found, strict=True) if isinstance(heard, str)]
-    if deaf:
-        job.console.warn(
-            f"no word was recognised in {len(deaf)} of {len(said)} test recordings, and all their words count as "
-            f"deletions: {', '.join(name for name, _ in deaf[:10])}{', ...' if len(deaf) > 10 else ''}; "
-            f"the first: {deaf[0][1]}"
-        )
-    alignments = tuple(None if isinstance(heard, str) else heard for heard in found)
-    return Recognised(tuple(said), alignments, tuple(folds) if any(folds) else ())
-
-
-def _hear_parcel(task: tuple[Recogniser, Sequence[Transcript]]) -> list[Alignment | str]:
-    """What was heard in some recordings, or why nothing was."""
-    recogniser, parcel = task
-    decoder = Decoder.of(recogniser)
-    found: list[Alignment | str] = []
-    for one in parcel:
-        try:
-            found.append(decoder.recognise(one.piece.load()))
-        except DataError as error:
-            found.append(str(error))
-    return found
-
-
 def _counted(words: Sequence[str], spec: RecognitionSpec) -> tuple[str, ...]:
     merged = spec.count_as or {}
     return tuple(merged.get(word, word) for word in words)
@@ -119,38 +75,6 @@ def _counted(words: Sequence[str], spec: RecognitionSpec) -> tuple[str, ...]:
 def labels_of(heard: Alignment | None) -> tuple[str, ...]:
     """Words (or phones) of a hypothesis; none where nothing was recognised."""
     return () if heard is None else heard.labels
-
-
-def tiers(
-    heard: Alignment, audio: AudioInput, n_frames: int, duration: float | None = None, *, units: str = "units"
-) -> dict[str, list[TimedLabel]]:
-    """Words, and their units where they are others, with times in s; they meet between the centres of two frames.
-
-    The last ends with the recording, whose ``duration`` is that of its frames unless it is given. ``units`` is what
-    the tier of the units is called, see `name_of_units`.
-    """
-    plan = front_end(audio.features, audio.sample_rate)
-
-    def time(position: int) -> float:
-        if duration is not None and position >= n_frames:
-            return duration
-        return plan.time(position, n_frames)
-
-    def timed(segments: Sequence[Span]) -> list[TimedLabel]:
-        return [TimedLabel(one.label, time(one.first), time(one.stop), one.confidence) for one in segments]
-
-    if not heard.words:
-        return {units: timed(heard.units)}
-    found = {"words": timed(heard.words)}
-    if [one.label for one in heard.units] != [one.label for one in heard.words]:
-        found[units] = timed(heard.units)
-    return found
-
-
-def name_of_units(recogniser: Recogniser, label: str) -> str:
-    """The tier of the units: phones, where words are pronounced by them or the labels are phones; else units."""
-    pronounced = any(way != (word,) for word, ways in recogniser.lexicon.items() for way in ways)
-    return "phones" if pronounced or label.lower() in ("phone", "phones", "phoneme", "phonemes") else "units"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,34 +87,55 @@ class HeardRecording:
     log_likelihood: float  # nats per frame, language included
     fit: float | None = None  # of a forced alignment, nats per frame, see `hmm.alignment.with_fit`
     best: tuple[tuple[tuple[str, ...], float], ...] = ()  # where more than one was asked for: labels and nats in all
+    n_frames: int = 0
+    speech: float | None = None  # s of its speaker that the model was adapted to; None: it was not
+
+    @property
+    def fits(self) -> bool:
+        """False: the text of a forced alignment explains the recording worse than any sound of the model does."""
+        return self.fit is None or self.fit >= 0
 
 
 def recognise_recordings(
     file: RecogniserFile,
     paths: Sequence[AudioSource],
     *,
+    speakers: Sequence[str] | None = None,
     confidence_scale: float | None = None,
     top: int = 1,
     n_jobs: int = 1,
 ) -> Iterator[tuple[AudioSource, HeardRecording | DataError]]:
     """Recognise recordings in their order; ``confidence_scale`` as in `Decoder.recognise`.
 
-    With ``top`` above 1 also so many different sequences of words, the best first.
+    With ``top`` above 1 also so many different sequences of words, the best first. ``speakers`` says whose each
+    recording is, for what the model does by speaker (adaptation, normalisation); None: each is one by itself.
 
     Yields the path with what was found, or with why not.
     """
-    work = partial(_hear_recording, file, Decoder.of(file.recogniser), confidence_scale, top)
-    yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
+    decoder = Decoder.of(file.recogniser)
+
+    def hear(adapted: RecogniserFile, n: int) -> HeardRecording | DataError:
+        return _hear_recording(adapted, decoder, confidence_scale, top, paths[n])
+
+    asked = [(path, lambda: decoder.graph) for path in paths]
+    yield from zip(paths, by_speaker(file, asked, hear, speakers, n_jobs=n_jobs), strict=True)
 
 
 def align_recordings(
-    file: RecogniserFile, said: Mapping[Source, Sequence[str]], lexicon: Lexicon | None = None, *, n_jobs: int = 1
+    file: RecogniserFile,
+    said: Mapping[Source, Sequence[str]],
+    lexicon: Lexicon | None = None,
+    *,
+    speakers: Sequence[str] | None = None,
+    scores: bool = False,
+    n_jobs: int = 1,
 ) -> Iterator[tuple[AudioSource, HeardRecording | DataError]]:
     """Find when the words of each recording are said, in any of their pronunciations, and how well these fit it.
 
     Silence may come before, between and after the words where the model has a unit for it; also one that is a label of
     its transcripts (`SILENCES`), unless a text names it.
-    ``lexicon`` has pronunciations beside the recogniser's own. Yields as `recognise_recordings`.
+    ``lexicon`` has pronunciations beside the recogniser's own. With ``scores`` every label has them. ``speakers`` and
+    results as of `recognise_recordings`.
 
     Raises:
         DataError: Words without a pronunciation: all of all recordings are named.
@@ -205,8 +150,13 @@ def align_recordings(
         )
     file = replace(file, recogniser=with_silence_of_transcripts(file.recogniser, said.values()))
     decoder = Decoder.of(file.recogniser, next(iter(said.values())), lexicon)
-    work = partial(_align_recording, file, decoder, lexicon)
-    yield from zip(said, pmap(work, said.items(), n_jobs=n_jobs, backend="threads"), strict=True)
+    tasks, scorer = list(said.items()), AlignmentScorer(file.recogniser.units)
+
+    def align(adapted: RecogniserFile, n: int) -> HeardRecording | DataError:
+        return _align_recording(adapted, decoder, lexicon, scorer, scores, tasks[n])
+
+    asked = [(path, partial(file.recogniser.linear, words, lexicon)) for path, words in tasks]
+    yield from zip(said, by_speaker(file, asked, align, speakers, n_jobs=n_jobs), strict=True)
 
 
 def lexicon_for(file: RecogniserFile, dictionary: Path | None, said: Mapping[Source, Sequence[str]]) -> Lexicon:
@@ -239,27 +189,44 @@ def with_silence_of_transcripts(recogniser: Recogniser, texts: Iterable[Sequence
 
 
 def _align_recording(
-    file: RecogniserFile, decoder: Decoder, lexicon: Lexicon | None, task: tuple[AudioSource, Sequence[str]]
+    file: RecogniserFile,
+    decoder: Decoder,
+    lexicon: Lexicon | None,
+    scorer: AlignmentScorer,
+    scores: bool,
+    task: tuple[AudioSource, Sequence[str]],
 ) -> HeardRecording | DataError:
     path, words = task
-    try:
-        graph = file.recogniser.linear(words, lexicon)
-    except DataError as error:
-        return DataError(f"{path}: {error}")
-    return _hear_recording(file, replace(decoder, graph=graph), None, 0, path)
+
+    def align(frames: NDArray[np.float32]) -> tuple[Alignment, tuple[Alignment, ...]]:
+        ready = replace(decoder, graph=file.recogniser.linear(words, lexicon))
+        return ready.align(frames, scorer=scorer, scores=scores), ()
+
+    return _heard(file, align, path)
 
 
 def _hear_recording(
     file: RecogniserFile, decoder: Decoder, scale: float | None, top: int, path: AudioSource
 ) -> HeardRecording | DataError:
-    """What is heard in a recording; ``top`` 0: the graph is a text's, which is aligned."""
+    def recognise(frames: NDArray[np.float32]) -> tuple[Alignment, tuple[Alignment, ...]]:
+        several = decoder.n_best(frames, top) if top > 1 else ()
+        return decoder.recognise(frames, confidence_scale=scale), several
+
+    return _heard(file, recognise, path)
+
+
+def _heard(
+    file: RecogniserFile,
+    work: Callable[[NDArray[np.float32]], tuple[Alignment, tuple[Alignment, ...]]],
+    path: AudioSource,
+) -> HeardRecording | DataError:
+    """What ``work`` finds in the frames of a recording, and further hypotheses, with times in s; or why it does not."""
     try:
         frames, _, recording = model_frames(file.audio, path, silence=Silence.KEPT)
-        heard = decoder.recognise(frames, confidence_scale=scale) if top else decoder.align(frames)
-        several = decoder.n_best(frames, top) if top > 1 else ()
+        heard, several = work(frames)
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")
     units = name_of_units(file.recogniser, file.label)
     found = tiers(heard, file.audio, len(frames), recording.duration, units=units)
     best = tuple((one.labels, one.score) for one in several)
-    return HeardRecording(path, found, recording.duration, heard.score / len(frames), heard.fit, best)
+    return HeardRecording(path, found, recording.duration, heard.score / len(frames), heard.fit, best, len(frames))

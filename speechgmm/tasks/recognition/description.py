@@ -17,9 +17,18 @@ def describe(path: Path) -> Iterator[str]:
     n_components, n_dims = sum(model.n_components for model in models), models[0].n_features
     yield f"{path}: a recogniser of {len(units.labels)} units ({file.label}): {', '.join(units.labels[:CLASSES_SHOWN])}"
     yield f"{units.n_states} states, {n_components} Gaussians of {n_dims} features"
+    if units.tied is not None:
+        n_split = sum(len(tree.nodes) > 1 for tree in units.tied.trees)
+        yield (
+            f"{len(units.emissions)} tied states of triphones: {n_split} of {units.n_states} states of units depend on "
+            "the neighbours in a word"
+        )
     yield f"{len(found.lexicon)} words; {_language(found.language)}"
     if found.silence is not None:
         yield f"{found.silence!r} may stand between words, with probability {found.silence_probability:g}"
+    adaptation = found.adaptation
+    if adaptation is not None:
+        yield f"adapts to speakers (fMLLR, a prior of {adaptation.prior:g} frames, {adaptation.rounds} rounds)"
 
 
 def _language(language: Bigram | Network) -> str:

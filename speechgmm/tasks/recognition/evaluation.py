@@ -25,7 +25,8 @@ from speechgmm.hmm import Alignment
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.io.tables import table
 from speechgmm.io.timed_labels import json_line
-from speechgmm.tasks.recognition.decoding import Recognised, labels_of, tiers
+from speechgmm.tasks.recognition.decoding import Recognised, labels_of
+from speechgmm.tasks.recognition.tiers import tiers
 from speechgmm.tasks.recognition.transcripts import Transcript
 
 

@@ -22,6 +22,7 @@ from speechgmm.tasks.recognition.decoding import (
     lexicon_for,
     recognise_recordings,
 )
+from speechgmm.tasks.recognition.speakers import check_uses_speakers, names_for
 from speechgmm.tasks.recognition.transcripts import words_in
 
 
@@ -57,6 +58,11 @@ class RecognitionResult(Result):
         )
 
     @property
+    def fits(self) -> bool:
+        """False: the text of an alignment does not fit the recording, so that its times mean little."""
+        return self.fit is None or self.fit >= 0
+
+    @property
     def text(self) -> str:
         """The words, with spaces between them."""
         return " ".join(word.label for word in self.words)
@@ -71,6 +77,7 @@ class RecognitionResult(Result):
                 "end": one.end,
                 "confidence": one.confidence,
             }
+            | ({} if one.scores is None else one.scores.rounded())
             for one in self.words
         ]
 
@@ -101,6 +108,7 @@ class RecogniserModel(LoadedModel):
         sample_rate: int | None = None,
         *,
         top: int = 1,
+        speakers: "str | Sequence[str] | None" = None,
         n_jobs: int = 1,
         on_error: OnError = "raise",
     ) -> Any:
@@ -115,6 +123,9 @@ class RecogniserModel(LoadedModel):
             Hz of the samples; a file says its own.
         top
             Hypotheses to return, 1 or more.
+        speakers
+            Whose each recording is, for a model that adapts to speakers (``hmm.adapt``) or normalises by speaker: a
+            name for each, in order, or one name for all; None: each recording counts as a speaker by itself.
         n_jobs
             Recordings at once, by threads; -1: one per CPU core.
         on_error
@@ -127,7 +138,8 @@ class RecogniserModel(LoadedModel):
         Raises
         ------
         ConfigError
-            Samples without ``sample_rate``; ``top`` below 1.
+            Samples without ``sample_rate``; ``top`` below 1; ``speakers`` of another number than recordings, or of a
+            model that does nothing by speaker.
         DataError
             A recording cannot be used, see ``on_error``.
         """
@@ -135,9 +147,13 @@ class RecogniserModel(LoadedModel):
         if top < 1:
             raise ConfigError(f"top is {top}; expected 1 hypothesis or more", arguments=("top",))
 
+        whose = self._speakers(audio, sample_rate, speakers)
+
         def work(sources: Sequence[AudioSource]) -> Iterator[tuple[AudioSource, Any]]:
             workers = free_workers(n_jobs, len(sources))
-            heard = recognise_recordings(self.file, sources, confidence_scale=CONFIDENCE_SCALE, top=top, n_jobs=workers)
+            heard = recognise_recordings(
+                self.file, sources, speakers=whose, confidence_scale=CONFIDENCE_SCALE, top=top, n_jobs=workers
+            )
             for source, found in heard:
                 yield source, found if isinstance(found, DataError) else RecognitionResult.of(found)
 
@@ -152,6 +168,8 @@ class RecogniserModel(LoadedModel):
         *,
         text: str,
         dictionary: "str | os.PathLike[str] | None" = None,
+        speakers: "str | Sequence[str] | None" = None,
+        scores: bool = False,
         n_jobs: int = 1,
         on_error: OnError = "raise",
     ) -> Any:
@@ -159,17 +177,20 @@ class RecogniserModel(LoadedModel):
 
         Parameters
         ----------
-        audio, sample_rate, n_jobs, on_error
+        audio, sample_rate, speakers, n_jobs, on_error
             As for ``recognise``.
         text
             What is said in each of the recordings.
         dictionary
             File with pronunciations of words that are not in the model.
+        scores
+            Whether each word and unit has ``scores`` (`LabelScores`): goodness of pronunciation, posterior, duration,
+            and the 95 % interval of its beginning and its end.
 
         Returns
         -------
         RecognitionResult, or a list of them
-            Its ``fit`` says how well the text fits the recording.
+            Its ``fit`` says how well the text fits the recording, and ``fits`` whether it does.
 
         Raises
         ------
@@ -183,17 +204,35 @@ class RecogniserModel(LoadedModel):
         if not words:
             raise ConfigError(f"text is {text!r}; expected the words that are said", arguments=("text",))
         place = None if dictionary is None else Path(dictionary)
+        whose = self._speakers(audio, sample_rate, speakers)
 
         def work(sources: Sequence[AudioSource]) -> Iterator[tuple[AudioSource, Any]]:
             said = dict.fromkeys(sources, words)
             lexicon = lexicon_for(self.file, place, said)
             workers = free_workers(n_jobs, len(said))
-            found = dict(align_recordings(self.file, said, lexicon, n_jobs=workers)) if said else {}
+            names = None if whose is None else list(dict(zip(sources, whose, strict=True)).values())
+            heard = (
+                align_recordings(self.file, said, lexicon, speakers=names, scores=scores, n_jobs=workers)
+                if said
+                else ()
+            )
+            found = dict(heard)
             for source in sources:
                 one = found[source]
                 yield source, one if isinstance(one, DataError) else RecognitionResult.of(one)
 
         return self._each(audio, sample_rate, work, on_error)
+
+    def _speakers(
+        self, audio: Any, sample_rate: int | None, speakers: "str | Sequence[str] | None"
+    ) -> list[str] | None:
+        """The speaker of each recording that can be opened; None: nobody says."""
+        if speakers is None:
+            return None
+        check_uses_speakers(self.file.recogniser, self.audio)
+        sources, _ = self._sources(audio, sample_rate)
+        names = names_for(speakers, len(sources))
+        return [name for source, name in zip(sources, names, strict=True) if not isinstance(source, DataError)]
 
 
 def load(path: Path, *, resample: bool = False) -> RecogniserModel:

@@ -6,50 +6,89 @@ A reference that the language cannot produce is an error whatever the models are
 from collections.abc import Sequence
 from dataclasses import replace
 
+from speechgmm.corpus.arpa_file import read_arpa
 from speechgmm.corpus.grammar_file import read_grammar
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, counted, first_few
 from speechgmm.hmm import Bigram, Lexicon, Network, accepted, estimate_bigram, word_choice, word_loop
+from speechgmm.hmm.arpa import backoff_network
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.tasks.recognition.dictionaries import dictionary_of
 from speechgmm.tasks.recognition.transcript_checks import SHOWN, lexicon_of, unfit
 from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
+from speechgmm.tasks.recognition.vocabulary import NAMED, Language, check_size, vocabulary_of
 
 REMEDY = {
     "word": "recognition.language: word takes a whole label as one word, and each recording has one; give each word of "
     "the test recordings for training, or set language: loop for sentences",
-    "loop": "give recordings with these words to training, or list them in a recognition.grammar",
-    "bigram": "give recordings with these words to training, or list them in a recognition.grammar",
+    "loop": "give recordings with these words to training, list them in the dictionary (recognition.vocabulary: "
+    "dictionary) or in a recognition.grammar",
     "grammar": "add what is said in the test to the grammar, or set language: loop",
+    "arpa": "take a language model that has these words, list them in the dictionary, or set language: loop",
 }
+REMEDY["bigram"] = REMEDY["loop"]
 
 
-def language_of(
-    job: Job, said: Sequence[Transcript], lexicon: Lexicon, units: Sequence[str]
-) -> tuple[Bigram | Network, Lexicon]:
-    """What may be said after training on these transcripts, and the pronunciations of its words.
+def language_of(job: Job, said: Sequence[Transcript], lexicon: Lexicon, units: Sequence[str]) -> Language:
+    """What may be said after training on these transcripts.
 
     Raises:
-        DataError: A grammar that cannot be read, or that has words without models (all are named).
+        DataError: A grammar or a language model that cannot be read; a grammar that has words without models (all are
+            named); more words than can be searched.
     """
     spec = job.experiment.config.section(RecognitionSpec)
-    if spec.language == "bigram":
-        return estimate_bigram([one.words for one in said if not one.copy]), lexicon
-    if spec.language != "grammar":
-        return (word_choice if spec.language == "word" else word_loop)(lexicon), lexicon
-    path = job.experiment.beside(str(spec.grammar))
+    if spec.language == "grammar":
+        return _grammar(job, lexicon, units)
+    vocabulary = vocabulary_of(job, lexicon, units)
+    words = vocabulary.lexicon
+    match spec.language:
+        case "bigram":
+            model: Bigram | Network = estimate_bigram([one.words for one in said if not one.copy], sorted(words))
+        case "loop":
+            model = word_loop(words)
+        case "arpa":
+            return _arpa(job, lexicon, words)
+        case _:
+            model = word_choice(words)
+    return Language(model, words, spec.language == "bigram", vocabulary.notes)
+
+
+def _grammar(job: Job, lexicon: Lexicon, units: Sequence[str]) -> Language:
+    path = job.experiment.beside(str(job.experiment.config.section(RecognitionSpec).grammar))
     network = read_grammar(path)
     dictionary = dictionary_of(job)
     if dictionary is not None:
         dictionary.check({path.name: network.words}, units)
-        return network, {**lexicon, **{word: dictionary.pronunciations[word] for word in network.words}}
+        return Language(network, {**lexicon, **{word: dictionary.pronunciations[word] for word in network.words}}, True)
     if unknown := sorted(set(network.words) - lexicon.keys()):
         raise DataError(
             f"{path}: words that were never trained: {', '.join(unknown)}; "
             "train on recordings that have them, or leave them out of the grammar"
         )
-    return network, lexicon
+    return Language(network, lexicon, True)
+
+
+def _arpa(job: Job, trained: Lexicon, words: Lexicon) -> Language:
+    """The language model of a file, of the words of the vocabulary."""
+    path = job.experiment.beside(str(job.experiment.config.section(RecognitionSpec).arpa))
+    model = read_arpa(path)
+    known = [word for word in model.words if word in words]
+    check_size(len(known), "language: arpa", "recognition.vocabulary: training, or take a smaller model")
+    try:
+        network = backoff_network(model, known)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    has_contexts = network.n_states > 2  # histories beside the beginning and any word
+    left_out = [word for word in model.words if word not in words]
+    kind = "bigrams" if has_contexts else "unigrams"
+    notes = [f"vocabulary: {counted(len(known), 'word')} of {path.name}, with {kind}"]
+    if left_out:
+        notes.append(
+            f"{len(left_out)} words of {path.name} cannot be recognised, because they have no pronunciation by trained "
+            f"units: {first_few(left_out, NAMED)}"
+        )
+    return Language(network, {**{word: words[word] for word in known}, **trained}, has_contexts, tuple(notes))
 
 
 def check_references(job: Job, tests: Sequence[tuple[Sequence[Transcript], Bigram | Network]]) -> None:
@@ -86,9 +125,9 @@ def misfits(job: Job, features: Features) -> list[tuple[str, str]]:
     if said:
         lexicon = lexicon_of(said, dictionary_of(job))
         units = {unit for ways in lexicon.values() for way in ways for unit in way}
-        language, _ = language_of(job, said, lexicon, sorted(units))
+        language = language_of(job, said, lexicon, sorted(units))
         spec = job.experiment.config.section(RecognitionSpec)
-        found += unproducible(transcripts(job, features, "test"), language, spec)
+        found += unproducible(transcripts(job, features, "test"), language.model, spec)
     return found
 
 
@@ -96,7 +135,7 @@ def unproducible(
     said: Sequence[Transcript], language: Bigram | Network, spec: RecognitionSpec
 ) -> list[tuple[str, str]]:
     """The transcripts that a language cannot produce, and why; labels that count as one (``count_as``) are one."""
-    merged, whose = spec.count_as or {}, "the grammar" if spec.language == "grammar" else "training"
+    merged, whose = spec.count_as or {}, _owner_of_words(spec)
     labels = language.labels if isinstance(language, Bigram) else language.words
     known = {merged.get(word, word) for word in labels}
     reasons: dict[tuple[str, ...], str] = {}
@@ -106,11 +145,22 @@ def unproducible(
             reasons[words] = f"not in {whose}: {', '.join(absent)}" if absent else "the reference is empty"
         elif spec.language == "word" and len(words) > 1:
             reasons[words] = f"{len(words)} words, and recognition.language: word allows one"
-    if spec.language == "grammar" and isinstance(language, Network):  # the others accept any sequence of their words
+    if spec.language in ("grammar", "arpa") and isinstance(
+        language, Network
+    ):  # the others accept any sequence of their words
         arcs = tuple((a, word and merged.get(word, word), b, weight) for a, word, b, weight in language.arcs)
         left = list({one.words for one in said} - reasons.keys())
         counted = [[merged.get(word, word) for word in words] for words in left]
         answers = accepted(replace(language, arcs=arcs), counted)
         refused = [words for words, yes in zip(left, answers, strict=True) if not yes]
-        reasons |= {words: f"the grammar does not accept {' '.join(words)!r}" for words in refused}
+        reasons |= {words: f"{whose} does not accept {' '.join(words)!r}" for words in refused}
     return [(one.id, reasons[one.words]) for one in said if one.words in reasons]
+
+
+def _owner_of_words(spec: RecognitionSpec) -> str:
+    """What has the words that may be recognised, for messages."""
+    if spec.language == "grammar":
+        return "the grammar"
+    if spec.language == "arpa":
+        return "the language model"
+    return "training" if spec.dictionary is None or spec.vocabulary == "training" else "the vocabulary"

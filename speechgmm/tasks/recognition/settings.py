@@ -13,6 +13,14 @@ def check(config: Config) -> None:
             "recognition takes whole recordings: kind mfcc or lfcc and vad: none (features); for pauses there is "
             "recognition.silence"
         )
+    transform = config.features.transform
+    if transform.kind == "lda" and not transform.mllt:
+        raise ConfigError(
+            "features.transform.kind: lda alone makes recognition worse: it leaves the dimensions of each state "
+            "correlated, and their covariances are diagonal; set features.transform.mllt: true as well"
+        )
+    if transform.kind == "pca":
+        raise ConfigError("features.transform.kind: pca is not there for recognition; take lda with mllt, or mllt")
 
 
 SETTINGS = TaskSettings(
@@ -20,5 +28,6 @@ SETTINGS = TaskSettings(
         Section("hmm", HMMSpec, "recognition: the hidden Markov model of every unit; takes the place of model"),
         Section("recognition", RecognitionSpec, "recognition: transcripts, pronunciations, language"),
     ),
+    reads=("features.transform",),
     check=check,
 )

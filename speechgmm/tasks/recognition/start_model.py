@@ -53,6 +53,11 @@ def start_model(job: Job, audio: AudioInput, used: Collection[str]) -> StartMode
             f"{other.features.frame_shift} ms, {other.sample_rate} Hz); set features and corpus.sample_rate as it has "
             "them"
         )
+    if other.transform is not None:
+        raise ConfigError(
+            f"recognition.start_model: {path} has a transform of its frames, which is learnt anew with all units; name "
+            "a model without features.transform"
+        )
     unknown = sorted(set(used) - set(found.units.labels))
     if unknown:
         raise DataError(

@@ -14,6 +14,7 @@ from speechgmm.engine.job import Job
 from speechgmm.engine.labelled_recordings import are_segments
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Task, sizes_of
+from speechgmm.engine.transforms import with_transform
 from speechgmm.evaluation import EditCounts, count_edits, edit_rate, label_pairs
 from speechgmm.evaluation.resampling import Statistic
 from speechgmm.features.silence import Silence
@@ -23,7 +24,7 @@ from speechgmm.io.run_files import RunFile
 from speechgmm.report.settings import settings_of
 from speechgmm.tasks.recognition.alignment_report import alignment_section
 from speechgmm.tasks.recognition.codec import RecogniserFile, serialise_recogniser
-from speechgmm.tasks.recognition.decoding import Recognised, recognise_test
+from speechgmm.tasks.recognition.decoding import Recognised
 from speechgmm.tasks.recognition.evaluation import (
     RecognitionEvaluation,
     evaluate_recognition,
@@ -32,6 +33,7 @@ from speechgmm.tasks.recognition.evaluation import (
     pairs_table,
 )
 from speechgmm.tasks.recognition.languages import misfits
+from speechgmm.tasks.recognition.recognised_tests import recognise_test
 from speechgmm.tasks.recognition.report import recognition
 from speechgmm.tasks.recognition.training import TrainedRecogniser, train_recognisers, units_table
 from speechgmm.tasks.recognition.transcript_checks import warn_of_labels
@@ -42,6 +44,7 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
     """Which words or phones a recording has, one after another."""
 
     name: ClassVar[str] = "recognition"
+    learns_transform: ClassVar[bool] = True  # its classes are states
     no_enrolment: ClassVar[str | None] = (
         "words and phones are trained together, from transcripts; train again with the new recordings"
     )
@@ -85,7 +88,10 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
 
     def test(self, job: Job, parts: Mapping[str, tuple[Inputs, TrainedRecogniser]]) -> dict[str, Recognised]:
         """The hypotheses of the test recordings of each part."""
-        systems = {name: (features, trained.recogniser) for name, ((features,), trained) in parts.items()}
+        systems = {
+            name: (with_transform(features, trained.audio.transform), trained.recogniser)
+            for name, ((features,), trained) in parts.items()
+        }
         return recognise_test(job, systems).by_fold(list(parts))
 
     def pooled(self, tested: Mapping[str, Recognised]) -> Recognised:

@@ -17,24 +17,25 @@ from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.model_cache import ModelCache, frames_key, kept_or_trained, model_key
 from speechgmm.errors import DataError
+from speechgmm.features import front_end
+from speechgmm.features.transforms import LinearTransform, TransformSpec
 from speechgmm.gmm import Mapper
 from speechgmm.hmm import (
-    Bigram,
     Graph,
     HMMSpec,
     Lexicon,
     LogWeights,
-    Network,
     Recogniser,
     Units,
     Utterance,
-    left_to_right,
     linear,
     train_hmms,
     word_choice,
 )
+from speechgmm.hmm.adaptation import Adaptation
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.hmm.speech_edges import speech_edges
+from speechgmm.hmm.transform_training import n_passes_transformed, train_transformed
 from speechgmm.io.tables import table
 from speechgmm.logger import LOGGER
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser, serialise_recogniser
@@ -44,10 +45,10 @@ from speechgmm.tasks.recognition.start_model import StartModel, start_model
 from speechgmm.tasks.recognition.transcript_checks import (
     fitting,
     log_weights_of,
-    warn_of_homophones,
     warn_of_labels,
 )
 from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
+from speechgmm.tasks.recognition.vocabulary import Language, warn_of_homophones
 
 RECOGNISER_VERSION = 2
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
@@ -62,10 +63,12 @@ NOT_OF_UNITS: Final[Mapping[type, tuple[str, ...]]] = {
     RecognitionSpec: (
         # Words, their units and the model that training goes on from are in the key, wherever they are from.
         *("labels", "dictionary", "stress", "graphemes", "text", "start_model"),
-        *("language", "grammar", "scale", "insertion_penalty", "beam", "count_as"),  # of what the units recognise
-    )
+        # Of what the units recognise:
+        *("vocabulary", "language", "grammar", "arpa", "scale", "insertion_penalty", "beam", "count_as"),
+    ),
+    HMMSpec: ("adapt", "adapt_prior", "adapt_rounds"),  # of recognition
 }
-"""Settings of recognition that do not change the units."""
+"""Settings that do not change the units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class _Task:
     labels: tuple[str, ...]  # of the units
     spec: HMMSpec
     recognition: RecognitionSpec
+    transform: TransformSpec
     start: StartModel | None = None  # whose units training goes on from
 
     @property
@@ -104,7 +108,7 @@ class _Task:
         said = [(one.words, one.bounds if self.timed else None) for one in self.said]
         data = [frames, said, self.labels, sorted(self.lexicon.items()), sorted(self.log_weights.items())]
         data += [self.start.key] if self.start else []
-        specs = (self.spec, self.recognition)
+        specs = (self.spec, self.recognition, self.transform)
         return model_key("units", RECOGNISER_VERSION, *specs, without=NOT_OF_UNITS, data=data)
 
 
@@ -122,18 +126,17 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
         warn_of_labels(job, transcripts(job, sets[0], "train"))
         tasks = [_task(job, part) for part in sets]
         languages = [language_of(job, task.said, task.lexicon, task.labels) for task in tasks]
-        warn_of_homophones(job, languages[0][1])
+        for note in languages[0].notes:
+            job.console.say(note)
+        warn_of_homophones(job, languages[0])
         tests = [transcripts(job, part, "test") for part in sets]
-        check_references(job, [(said, language) for said, (language, _) in zip(tests, languages, strict=True)])
-        work = partial(_train_task, audio=sets[0].audio, folder=job.cache / "models")
+        check_references(job, [(said, language.model) for said, language in zip(tests, languages, strict=True)])
+        memory = 0 if job.cluster is not None else job.memory // (1 if len(tasks) == 1 else job.n_jobs)
+        work = partial(_train_task, audio=sets[0].audio, folder=job.cache / "models", memory=memory)
 
-        def train(missing: Sequence[_Task]) -> Iterable[Units]:
+        def train(missing: Sequence[_Task]) -> Iterable[_Trained]:
             if len(tasks) == 1:
-                n_passes = (
-                    PASSES_BEFORE_EM
-                    + len(tasks[0].spec.annealing_scales)
-                    + tasks[0].spec.iterations * len(tasks[0].spec.levels)
-                )
+                n_passes = _n_passes(tasks[0])
                 what = "training HMMs: passes over the utterances"
                 with job.passes() as on, job.console.counted(on, n_passes, what) as spread:
                     return [work(missing[0], map=spread)]
@@ -143,8 +146,8 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
         kept = kept_or_trained(job, [task.key() for task in tasks], tasks, _unpack, train)
         found = list(job.console.track(kept, len(tasks), None if len(tasks) == 1 else what))
         return [
-            TrainedRecogniser(_recogniser(job, units, *language), part.audio)
-            for units, language, part in zip(found, languages, sets, strict=True)
+            TrainedRecogniser(_recogniser(job, units, language), replace(part.audio, transform=transform))
+            for (units, transform), language, part in zip(found, languages, sets, strict=True)
         ]
 
 
@@ -167,38 +170,63 @@ def _task(job: Job, features: Features) -> _Task:
         labels if start is None else start.units.labels,
         config.section(HMMSpec),
         spec,
+        config.features.transform,
         start,
     )
 
 
-def _n_states(task: _Task, unit: str) -> int:
-    return task.spec.silence_states if unit == task.silence else task.spec.n_states
+_Trained = tuple[Units, LinearTransform | None]
 
 
-def _train_task(task: _Task, *, audio: AudioInput, folder: Path, map: Mapper = map) -> Units:
-    """Train on one set, and keep the units in the cache."""
-    topology = {
-        unit: left_to_right(_n_states(task, unit), self_loop=task.spec.self_loop, skips=task.spec.skips)
-        for unit in task.labels
-    }
-    start = None if task.start is None else task.start.units
-    if start is not None:
-        topology = {unit: hmm.transitions for unit, hmm in zip(start.labels, start.hmms, strict=True)}
+def _n_passes(task: _Task) -> int:
+    """Passes over the utterances at most, for the bar."""
+    before = PASSES_BEFORE_EM + len(task.spec.annealing_scales)
+    if task.transform.kind == "none":
+        return before + task.spec.iterations * len(task.spec.levels)
+    return before + task.spec.iterations * len(_first(task).spec.levels) + n_passes_transformed(task.spec)
+
+
+def _first(task: _Task) -> _Task:
+    """The units of few Gaussians that a transform is learnt from, on the frames without it."""
+    spec = replace(task.spec, n_components=min(2, task.spec.n_components))
+    return replace(task, spec=spec, transform=TransformSpec())
+
+
+def _train_task(task: _Task, *, audio: AudioInput, folder: Path, memory: int, map: Mapper = map) -> _Trained:
+    """Train on one set, and keep the units in the cache with the transform of their frames."""
     graphs = {one.words: _graph(task, one.words) for one in task.said}  # what is said alike is laid out once
     said = [_utterance(task, one, graphs[one.words]) for one in task.said]
     if task.recognition.start == "edges":
         edges = speech_edges(said, map=map)
-        said = [_between(task, one, *pair) for one, pair in zip(said, edges, strict=True)]
-    units = train_hmms(said, topology, task.spec, start=start, map=map).units
+        said = [_between(one, *pair) for one, pair in zip(said, edges, strict=True)]
+    topology = task.spec.topology(task.labels, task.silence)
+    transform = None
+    if task.start is not None:
+        own = task.start.units
+        topology = {unit: hmm.transitions for unit, hmm in zip(own.labels, own.hmms, strict=True)}
+        units = train_hmms(said, topology, task.spec, start=own, map=map).units
+    elif task.transform.kind == "none":
+        units = train_hmms(said, topology, task.spec, map=map).units
+    else:
+        first = _first(task)
+        kept = ModelCache(folder).read(first.key(), _unpack)
+        start, _ = kept or _train_task(first, audio=audio, folder=folder, memory=memory, map=map)
+        n_static = front_end(audio.features, audio.sample_rate).n_static
+        units, transform = train_transformed(
+            said, start, topology, task.transform, task.spec, n_static=n_static, memory=memory, map=map
+        )
     LOGGER.debug("trained %d HMMs on %d utterances", len(topology), len(said))
     # The container of a recogniser, whose language nobody reads here.
-    kept = RecogniserFile(Recogniser(units, task.lexicon, word_choice(task.lexicon)), audio, "")
-    ModelCache(folder).write(task.key(), serialise_recogniser(kept))
-    return units
+    recogniser = Recogniser(units, task.lexicon, word_choice(task.lexicon))
+    features = replace(audio.features, transform=task.transform)
+    content = RecogniserFile(recogniser, replace(audio, features=features, transform=transform), "")
+    ModelCache(folder).write(task.key(), serialise_recogniser(content))
+    return units, transform
 
 
-def _unpack(path: Path, data: bytes) -> Units:
-    return read_recogniser(path, data).recogniser.units
+def _unpack(path: Path, data: bytes) -> _Trained:
+    found = read_recogniser(path, data)
+    return found.recogniser.units, found.audio.transform
 
 
 def _graph(task: _Task, words: tuple[str, ...]) -> Callable[[Units], Graph]:
@@ -222,28 +250,29 @@ def _utterance(task: _Task, one: Transcript, build: Callable[[Units], Graph]) ->
     return Utterance(one.id, one.piece, one.piece.n_rows, sequence, build, bounds)
 
 
-def _between(task: _Task, said: Utterance, first: int, stop: int) -> Utterance:
+def _between(said: Utterance, first: int, stop: int) -> Utterance:
     """The same utterance, whose start has silence before and after its speech, and all other units evenly between."""
-    sizes = np.array([_n_states(task, unit) for unit in said.sequence[1:-1]])
-    inner = first + (stop - first) * np.concatenate([[0], np.cumsum(sizes) / sizes.sum()])
+    inner = np.linspace(first, stop, len(said.sequence) - 1)
     inner[[0, -1]] = max(inner[0], SLIVER), min(inner[-1], said.n_frames - SLIVER)
     edges = np.concatenate([[0], inner, [said.n_frames]])
     return replace(said, bounds=np.stack([edges[:-1], edges[1:]], axis=1))
 
 
-def _recogniser(job: Job, units: Units, language: Bigram | Network, lexicon: Lexicon) -> Recogniser:
+def _recogniser(job: Job, units: Units, language: Language) -> Recogniser:
     """The units with what may be said of them."""
     spec = job.experiment.config.section(RecognitionSpec)
+    hmm = job.experiment.config.section(HMMSpec)
     return Recogniser(
         units,
-        lexicon,
-        language,
+        language.lexicon,
+        language.model,
         spec.silence,
         spec.silence_probability,
         spec.scale,
         spec.insertion_penalty,
         spec.beam,
-        log_weights=log_weights_of(lexicon, dictionary_of(job)),
+        log_weights=log_weights_of(language.lexicon, dictionary_of(job)),
+        adaptation=None if hmm.adapt == "none" else Adaptation(hmm.adapt_prior, hmm.adapt_rounds),
     )
 
 

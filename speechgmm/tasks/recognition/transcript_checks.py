@@ -1,7 +1,7 @@
 """Which transcripts can be trained on, and with which pronunciations; what is said of the others."""
 
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from speechgmm.corpus.dictionary import Dictionary
 from speechgmm.engine.frames import Features
@@ -100,9 +100,15 @@ def _impossible(said: Sequence[Transcript], lexicon: Lexicon, spec: HMMSpec) -> 
 
 
 def log_weights_of(lexicon: Lexicon, dictionary: Dictionary | None) -> LogWeights:
-    """The probabilities of the lexicon's words that a dictionary tells apart, as logs in nats."""
-    told = {} if dictionary is None else dictionary.log_weights
-    return {word: told[word] for word in sorted(lexicon) if any(told.get(word, ()))}
+    """The probabilities of the lexicon's pronunciations that a dictionary tells apart, as logs in nats."""
+    found: dict[str, tuple[float, ...]] = {}
+    if dictionary is None:
+        return found
+    for word in sorted(lexicon):
+        each = dict(zip(dictionary.pronunciations[word], dictionary.log_weights[word], strict=True))
+        if any(weights := tuple(each[way] for way in lexicon[word])):
+            found[word] = weights
+    return found
 
 
 def warn_of_labels(job: Job, said: Sequence[Transcript]) -> None:
@@ -120,32 +126,6 @@ def warn_of_labels(job: Job, said: Sequence[Transcript]) -> None:
         _warn_of_sentences(job, said)
     if not are_segments(job) and spec.dictionary is None:  # of phones case may be all that tells them apart
         _warn_of_spellings(job, said)
-
-
-def warn_of_homophones(job: Job, lexicon: Lexicon) -> None:
-    """Warn of words that the language cannot tell apart, since they sound alike and may stand in the same places."""
-    spec = job.experiment.config.section(RecognitionSpec)
-    alike = homophones(lexicon, spec.count_as or {})
-    if alike and spec.language in ("word", "loop"):
-        named = "; ".join(" ".join(words) for words in alike[:5]) + ("; ..." if len(alike) > 5 else "")
-        job.console.warn(
-            f"words share a pronunciation: {named}; recognition.language: {spec.language} cannot tell them apart, and "
-            "recognises the same one every time; let recognition.count_as count them as one, or take language: bigram "
-            "or grammar, which know what stands before them"
-        )
-
-
-def homophones(lexicon: Lexicon, count_as: Mapping[str, str]) -> list[tuple[str, ...]]:
-    """Words that share a pronunciation, in order; those that count as one label are one.
-
-    >>> homophones({"to": (("T", "UW"),), "two": (("T", "UW"),), "tea": (("T", "IY"),)}, {})
-    [('to', 'two')]
-    """
-    words: dict[tuple[str, ...], list[str]] = {}
-    for word in sorted(lexicon):
-        for way in lexicon[word]:
-            words.setdefault(way, []).append(word)
-    return sorted({tuple(said) for said in words.values() if len({count_as.get(word, word) for word in said}) > 1})
 
 
 def _warn_of_sentences(job: Job, said: Sequence[Transcript]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,12 @@ from speechgmm.io.container import tensor
 from speechgmm.io.header import checked
 from speechgmm.setting import setting
 from speechgmm.tasks.classification.spec import DecisionSpec
-from speechgmm.tasks.verification.models import Cohort
+from speechgmm.tasks.verification.models import Cohort, Method
 from speechgmm.tasks.verification.score_maps import Affine, Calibration, Pav, ScoreMap
 from speechgmm.tasks.verification.score_norm import BY_MODELS, BY_RECORDINGS, Kind, ScoreNorm
 from speechgmm.tasks.verification.spec import Quality
+from speechgmm.vectors.cosine_scoring import Compensation
+from speechgmm.vectors.within_class import WithinClass
 
 Tensors = Mapping[str, NDArray[np.float64]]
 
@@ -24,7 +26,8 @@ Tensors = Mapping[str, NDArray[np.float64]]
 class MethodHeader:
     """What the header says of scoring."""
 
-    method: Literal["llr", "linear"] = "llr"
+    method: Method = "llr"
+    relevance: float | None = setting(None, "of the adaptation of a test: cosine", gt=0, le=1e12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,30 @@ class CalibrationHeader:
     affine: AffineHeader | None = None
 
 
-def read_method(header: dict[str, Any]) -> Literal["llr", "linear"]:
+def read_method(header: dict[str, Any]) -> Method:
     """How claims are scored. Raises ValueError for a method that there is not."""
     return checked(MethodHeader, header).method
+
+
+def read_compensation(header: dict[str, Any], tensors: Tensors) -> Compensation | None:
+    """How recordings become points; None: claims are not scored by cosines.
+
+    Raises:
+        KeyError: A tensor is missing.
+        ValueError: A tensor that does not fit, gains outside of 0 to 1.
+    """
+    said = checked(MethodHeader, header)
+    if said.relevance is None:
+        return None
+    if "within.mean" not in tensors:
+        return Compensation(said.relevance)
+    gains = tensor(tensors, "within.gains", None)
+    mean = tensor(tensors, "within.mean", None)
+    if (gains < 0).any() or (gains > 1).any():
+        raise ValueError("the tensor 'within.gains' holds a factor that is not from 0 to 1")
+    return Compensation(
+        said.relevance, WithinClass(mean, tensor(tensors, "within.directions", len(gains), len(mean)), gains)
+    )
 
 
 def read_cohort(header: dict[str, Any], tensors: Tensors, n_classes: int) -> Cohort:

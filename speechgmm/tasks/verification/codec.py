@@ -4,6 +4,7 @@ tensor              shape             what
 cohort.weights      (N, K)            and cohort.means, cohort.variances (N, K, D): the cohort's N models
 norm.models         (C, 2)            mean and deviation of the cohort's recordings against each class
 norm.cohort         (N, 2)            the same against each of the cohort's models (zt)
+within.*            (KD,), (R, KD), (R,)   cosine: mean, directions and gains of what differs within a speaker
 calibration.*       (B,)              scores and llrs of the blocks of PAV; an affine map is in the header
 """
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from speechgmm.errors import DataError
 from speechgmm.tasks.classification.codec import UNKNOWN, ModelFile
-from speechgmm.tasks.verification.claim_codec import read_calibration, read_cohort, read_method
+from speechgmm.tasks.verification.claim_codec import read_calibration, read_cohort, read_compensation, read_method
 from speechgmm.tasks.verification.models import ClaimModels
 from speechgmm.tasks.verification.score_maps import Calibration, Pav
 
@@ -86,7 +87,8 @@ def model_file(classes: dict[str, Any], rest: dict[str, Any], header: dict[str, 
     """A model file of the fields of ``ClassModels`` and ``ModelFile``, with what it holds of claims."""
     calibration = read_calibration(header["calibration"], tensors) if "calibration" in header else None
     cohort = read_cohort(header["cohort"], tensors, len(classes["labels"])) if "cohort" in header else None
-    models = ClaimModels(**classes, method=read_method(header), cohort=cohort)
+    compensation = read_compensation(header, tensors)
+    models = ClaimModels(**classes, method=read_method(header), cohort=cohort, compensation=compensation)
     return ClaimFile(models, **rest, calibration=calibration)
 
 

@@ -21,6 +21,7 @@ from speechgmm.tasks.classification.scoring import SCORED_AT_ONCE
 from speechgmm.tasks.classification.spec import ScoringSpec
 from speechgmm.tasks.classification.training import Others
 from speechgmm.tasks.verification.cohort_check import check_cohort
+from speechgmm.tasks.verification.compensation import learn_compensation
 from speechgmm.tasks.verification.models import ClaimModels, Cohort
 from speechgmm.tasks.verification.score_norm import BY_MODELS, BY_RECORDINGS, ScoreNorm
 
@@ -56,7 +57,8 @@ class CohortTraining(Others):
         """
         spec = job.experiment.config.section(ScoringSpec)
         known = {field.name: getattr(models, field.name) for field in fields(models) if field.init}
-        claims = ClaimModels(**known, method=spec.method)
+        compensation = learn_compensation(job, features, models.ubm) if spec.method == "cosine" else None
+        claims = ClaimModels(**known, method=spec.method, compensation=compensation)
         if spec.normalise == "none":
             return claims
         cohort = Cohort(tuple(others), only_diagonal(list(others.values()), "a cohort"))

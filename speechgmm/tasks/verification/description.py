@@ -22,6 +22,11 @@ def _claims(file: ClaimFile) -> Iterator[str]:
     if isinstance(models, ClaimModels):
         if models.method == "linear":
             yield "claims are scored to first order in the means (linear)"
+        if models.compensation is not None:
+            within = models.compensation.within
+            yield f"claims are scored by cosines of supervectors (relevance {models.compensation.relevance:g})"
+            if within is not None:
+                yield f"{len(within.gains)} directions in which recordings of a speaker differ count for less"
         if models.cohort is not None and models.cohort.norm is not None:
             norm = models.cohort.norm.kind
             yield f"claims are normalised ({norm}) by a cohort; the file holds {len(models.cohort.labels)} models of it"

@@ -1,16 +1,19 @@
 """Metrics of trials, with intervals by speakers."""
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.hints import FEWEST, MUCH
-from speechgmm.evaluation import Application, Metric, detection_summary, eer, rank_trials
+from speechgmm.evaluation import Application, Metric, detection_summary, eer, interval, rank_trials, ratio
 from speechgmm.evaluation.metric import Metrics
 from speechgmm.tasks.classification.evaluation import detection_metrics
 from speechgmm.tasks.classification.spec import DecisionSpec
+from speechgmm.tasks.verification.trial_choice import OTHER, SAME, STRANGER
 from speechgmm.tasks.verification.trials import ScoredTrials
 
 
@@ -21,6 +24,7 @@ class TrialEvaluation:
     metrics: Metrics
     folds: Mapping[str, Metrics]  # fold -> its own metrics; empty: there are no folds
     before_calibration: Metrics = field(default_factory=dict)  # of the scores, where ``metrics`` are of ratios
+    sessions: Mapping[str, Metrics] = field(default_factory=dict)  # enrolment_session, other_session -> of such tests
 
 
 def decisive(scored: ScoredTrials) -> NDArray[np.float64]:
@@ -51,6 +55,12 @@ def hints_of_models(scored: ScoredTrials) -> list[str]:
     ]
 
 
+ONE_SESSION: Final = (
+    "every target trial is of the session that enrolled the speaker; on another day, with another microphone or mood, "
+    "expect more errors"
+)
+
+
 def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) -> TrialEvaluation:
     """EER, minDCF and Cllr_min, each with an interval by resampling speakers of models and tests together.
 
@@ -75,8 +85,40 @@ def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) 
         if 0 < truth[chosen].sum() < chosen.sum():  # a fold of targets or nontargets alone has no error rate
             own = rank_trials(scores[chosen], truth[chosen])
             folds[fold] = {"eer": Metric(eer(own), int(chosen.sum()), "fraction")}
+    kinds = np.array(scored.tests.sessions)[test] if scored.tests.sessions else np.full(len(test), STRANGER)
+    if scored.tests.sessions and not (truth & (kinds == OTHER)).any():
+        metrics["eer"] = replace(metrics["eer"], note=" ".join(filter(None, (metrics["eer"].note, ONE_SESSION))))
+    sessions = {}
+    for kind, name in ((SAME, "enrolment_session"), (OTHER, "other_session")):
+        chosen = (kinds == kind) | (kinds == STRANGER)  # who was not enrolled is an impostor on any day
+        if (truth & (kinds == kind)).any() and not truth[chosen].all():
+            own_sides = sides[0][chosen], sides[1][chosen]
+            sessions[name] = detection_metrics(scores[chosen], truth[chosen], own_sides, spec, seed=seed)
+    metrics |= identification(scored, values, people[len(scored.models.groups) :], seed=seed)
     if scored.llrs is None:
-        return TrialEvaluation(metrics, folds)
+        return TrialEvaluation(metrics, folds, sessions=sessions)
     application = Application(spec.prior, spec.cost_miss, spec.cost_false_alarm)
     before = detection_summary(rank_trials(scored.scores, scored.is_target), application)
-    return TrialEvaluation(metrics, folds, before)
+    return TrialEvaluation(metrics, folds, before, sessions)
+
+
+def identification(
+    scored: ScoredTrials, values: NDArray[np.float64], people: NDArray[np.intp], *, seed: int = 0
+) -> dict[str, Metric]:
+    """How often a test's own model has the highest of ``values`` (N,), where every model of its fold met such tests.
+
+    ``people`` (tests,) are the speakers, by whom tests are resampled.
+    """
+    models = Counter(scored.models.folds)
+    n_met = np.bincount(scored.test, minlength=len(scored.tests.names))
+    n_true = np.bincount(scored.test[scored.is_target], minlength=len(n_met))
+    known = n_true > 0
+    if (n_met != [models[fold] for fold in scored.tests.folds])[known].any():
+        return {}
+    best = np.full(len(n_met), -np.inf)
+    np.maximum.at(best, scored.test, values)
+    own = np.full(len(n_met), -np.inf)
+    np.maximum.at(own, scored.test[scored.is_target], values[scored.is_target])
+    right = (own >= best)[known].astype(np.float64)
+    found = interval(ratio(right, np.ones(len(right))), people[known], seed=seed)
+    return {"identification_rate": Metric(float(right.mean()), len(right), "fraction").within(found)}

@@ -28,7 +28,9 @@ class VerificationResult(Result):
 
     recording: str
     claim: str
-    score: float  # nats per frame above the background model; normalised: standard deviations of the cohort's scores
+    score: (
+        float  # nats per frame above the background model, or a cosine; normalised: deviations of the cohort's scores
+    )
     llr: float | None  # calibrated log-likelihood ratio, nats; None: the model has no calibration
     threshold: float  # of the ratio, or of the score where there is none
     decision: str  # accept or reject
@@ -101,7 +103,8 @@ class ClaimModel(interface.ClassModel):
         if self.file.calibration is not None:
             found["calibration"] = "a map of scores of claims to log-likelihood ratios, and the threshold of unknown"
         if isinstance(models, ClaimModels) and models.method != "llr":
-            found["linear-scoring"] = "claims are scored linearly in the means"
+            how = {"linear": "linearly in the means", "cosine": "by cosines of supervectors"}[models.method]
+            found[f"{models.method}-scoring"] = f"claims are scored {how}"
         if isinstance(models, ClaimModels) and models.cohort is not None:
             found["score-norm"] = "scores of claims are normalised by a cohort"
         return found

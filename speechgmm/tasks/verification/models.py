@@ -1,4 +1,4 @@
-"""Class models whose scores of claims are linear in the means or normalised by a cohort.
+"""Class models whose scores of claims are linear in the means, cosines, or normalised by a cohort.
 
 Owns how raw scores of claims become normalised ones. Refuses files.
 """
@@ -15,10 +15,11 @@ from speechgmm.gmm.full_model import AnyGMM, only_diagonal
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.tasks.classification.models import ClaimScores, ClassModels
 from speechgmm.tasks.verification.score_norm import ScoreNorm
+from speechgmm.vectors.cosine_scoring import Compensation, CosineStack
 from speechgmm.vectors.linear_scoring import LinearStack
 
 Floats = NDArray[np.float64]
-Method = Literal["llr", "linear"]
+Method = Literal["llr", "linear", "cosine"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,8 +36,8 @@ class ClaimModels(ClassModels):
     """One mixture per class, with the background model that claims are scored against, and a cohort.
 
     Raises:
-        DataError: As ``ClassModels``; linear scoring or a cohort without a background model; linear scoring of models
-            whose weights or variances were adapted.
+        DataError: As ``ClassModels``; another method than ``llr`` or a cohort without a background model; such a method
+            with models whose weights or variances were adapted; cosines without a compensation.
         ShapeError: As ``ClassModels``.
 
     >>> ubm, ann, bob, cy = (DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 2.0, 1.0, -1.0))
@@ -46,17 +47,24 @@ class ClaimModels(ClassModels):
     (array([[2.]]), array([[0.8839]]), array([-0.5]))
     """
 
-    method: Method = "llr"  # of the scores of claims: log-likelihood ratios, or linear in the means
+    method: Method = "llr"  # of the scores of claims: log-likelihood ratios, linear in the means, or cosines
     cohort: Cohort | None = None  # by which the scores of claims are normalised; None: they are raw
-    _linear: LinearStack | None = field(init=False, repr=False)
+    compensation: Compensation | None = None  # cosine: how recordings become points
+    _vectors: LinearStack | CosineStack | None = field(init=False, repr=False)  # where claims are no ratios
 
     def __post_init__(self) -> None:
         if self.ubm is None and (self.method != "llr" or self.cohort is not None):
             raise DataError("claims are scored against a background model, and these models have none; adapt: map")
         ClassModels.__post_init__(self)
         every = only_diagonal((*self.models, *self._others()), "verification")
-        linear = LinearStack.of(self.ubm, every) if self.method == "linear" and self.ubm is not None else None
-        object.__setattr__(self, "_linear", linear)
+        vectors: LinearStack | CosineStack | None = None
+        if self.method == "linear" and self.ubm is not None:
+            vectors = LinearStack.of(self.ubm, every)
+        elif self.method == "cosine" and self.ubm is not None:
+            if self.compensation is None:
+                raise DataError("cosines of models without a compensation; expected one, of their relevance at least")
+            vectors = CosineStack.of(self.ubm, every, self.compensation)
+        object.__setattr__(self, "_vectors", vectors)
 
     def _others(self) -> tuple[DiagGMM, ...]:
         return () if self.cohort is None else self.cohort.models
@@ -65,6 +73,11 @@ class ClaimModels(ClassModels):
         """What a model file holds beside the classes: the method, and the cohort with its norm (see ``codec``)."""
         header: dict[str, Any] = {} if self.method == "llr" else {"method": self.method}
         tensors: dict[str, Floats] = {}
+        if self.compensation is not None:
+            header["relevance"] = self.compensation.relevance
+            within = self.compensation.within
+            for name in () if within is None else ("mean", "directions", "gains"):
+                tensors[f"within.{name}"] = getattr(within, name)
         if self.cohort is not None and self.cohort.norm is not None:
             norm = self.cohort.norm
             header["cohort"] = {"labels": list(self.cohort.labels), "norm": norm.kind, "top": norm.top}
@@ -77,13 +90,13 @@ class ClaimModels(ClassModels):
     def raw_scores(self, recordings: Sequence[ArrayLike]) -> Floats:
         """Scores by ``method`` of the claims that N recordings, of frames (T, D) each, are of the classes: (C+K, N).
 
-        In nats per frame; the rows after the classes are the models of the cohort.
+        In nats per frame, cosines without a unit; the rows after the classes are the models of the cohort.
 
         Raises:
             DataError: As ``mean_log_likelihood_ratios``.
         """
-        if self._linear is not None:
-            return self._linear.scores(recordings)
+        if self._vectors is not None:
+            return self._vectors.scores(recordings)
         return ClassModels.raw_scores(self, recordings)
 
     def claim_scores(self, recordings: Sequence[ArrayLike]) -> ClaimScores:

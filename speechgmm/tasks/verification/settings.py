@@ -18,10 +18,17 @@ def check(config: Config) -> None:
         raise ConfigError("task: verification scores against a background model; set model.adapt: map (and model.ubm)")
     if config.trials is not None and scoring.trials_within:
         raise ConfigError("scoring.trials_within is for trials made of the corpus; here they are in a table (trials)")
-    if scoring.method == "linear" and config.model.adapt_parameters != ("means",):
+    if scoring.trials_across == "session" and config.corpus.session is None:
+        raise ConfigError("scoring.trials_across: session needs the column of the sessions; set corpus.session")
+    if scoring.method != "llr" and config.model.adapt_parameters != ("means",):
         raise ConfigError(
-            f"scoring.method: linear looks at adapted means alone, and model.adapt_parameters is "
+            f"scoring.method: {scoring.method} looks at adapted means alone, and model.adapt_parameters is "
             f"{', '.join(config.model.adapt_parameters)}; set it to [means], or scoring.method: llr"
+        )
+    if scoring.method == "cosine" and (config.model.adapt_max_iter != 1 or config.model.mean_relevance is not None):
+        raise ConfigError(
+            "scoring.method: cosine compares one step of adaptation of model and test, by one relevance; leave out "
+            "model.adapt_max_iter and model.mean_relevance, and set model.relevance"
         )
     if config.section(CalibrationSpec).quality == "cohort" and scoring.normalise not in BY_MODELS:
         raise ConfigError(
@@ -39,7 +46,14 @@ SETTINGS = TaskSettings(
     reads=(
         *MIXTURES,
         "trials",
-        *(f"scoring.{name}" for name in ("method", "normalise", "cohort", "cohort_top", "trials_within")),
+        "corpus.session",
+        *(
+            f"scoring.{name}"
+            for name in (
+                *("method", "compensation", "smoothing", "compensation_directions"),
+                *("normalise", "cohort", "cohort_top", "trials_within", "trials_across"),
+            )
+        ),
     ),
     check=check,
 )

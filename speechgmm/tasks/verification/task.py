@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final
 from speechgmm.config import Config
 from speechgmm.corpus import Corpus, Fold, make_split
 from speechgmm.engine.comparison import Compared, compared_trials
+from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Settled
@@ -25,6 +26,7 @@ from speechgmm.tasks.verification.cohort_check import check_cohort
 from speechgmm.tasks.verification.evaluation import TrialEvaluation, decisive, evaluate_trials, hints_of_models
 from speechgmm.tasks.verification.score_maps import Calibration
 from speechgmm.tasks.verification.spec import CalibrationSpec
+from speechgmm.tasks.verification.trial_choice import about_sessions
 from speechgmm.tasks.verification.trials import ScoredTrials, score_trials, trials_table
 
 FEWEST_CALIBRATED: Final = 4
@@ -83,6 +85,12 @@ class Verification(MixtureTask):
         """The trials of all folds as one table."""
         return ScoredTrials.pooled(list(tested.values()))
 
+    def unusable(self, job: Job, features: Features) -> Sequence[tuple[str, str]]:
+        """None beside those of every task; says how many speakers were recorded in several sessions."""
+        if session := job.experiment.config.corpus.session:
+            job.console.say(about_sessions(features.corpus, session))
+        return ()
+
     def settles(self, job: Job) -> bool:
         """A calibration is learnt from trials."""
         return job.experiment.config.section(CalibrationSpec).method != "none"
@@ -134,8 +142,9 @@ class Verification(MixtureTask):
         return replace(evaluation, metrics={**evaluation.metrics, **calibrated})
 
     def more_metrics(self, evaluation: TrialEvaluation) -> Mapping[str, Any]:
-        """Metrics of the scores before calibration."""
-        return {"before_calibration": evaluation.before_calibration} if evaluation.before_calibration else {}
+        """Metrics of the scores before calibration, and of tests of the sessions that enrolled and of others."""
+        more = {"before_calibration": evaluation.before_calibration, "sessions": evaluation.sessions}
+        return {name: found for name, found in more.items() if found}
 
     def hints(
         self, job: Job, systems: Mapping[str, tuple[Inputs, Trained]], tested: ScoredTrials, evaluation: TrialEvaluation

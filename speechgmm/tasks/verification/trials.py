@@ -4,14 +4,13 @@ A million trials are columns of numbers, not a million objects: models and tests
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speechgmm.corpus import Utterance, speaker_column
-from speechgmm.corpus.listing import listed
+from speechgmm.corpus import speaker_column
 from speechgmm.corpus.trials import Trial, read_trials
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
@@ -21,6 +20,14 @@ from speechgmm.tasks.classification.models import ClaimScores, ClassModels
 from speechgmm.tasks.classification.scoring import SCORED_AT_ONCE
 from speechgmm.tasks.classification.spec import ScoringSpec
 from speechgmm.tasks.verification.models import ClaimModels
+from speechgmm.tasks.verification.trial_choice import (
+    across_sessions,
+    asked_trials,
+    check_across,
+    made_trials,
+    sessions_of_tests,
+    warn_of_shared,
+)
 
 Numbers = NDArray[np.intp]
 
@@ -32,10 +39,11 @@ class Side:
     names: tuple[str, ...]
     groups: tuple[str, ...]  # the speaker of each
     folds: tuple[str, ...]  # the fold of each; "" where there are none
+    sessions: tuple[str, ...] = ()  # of tests, see `sessions_of_tests`; empty: no column says so
 
     def __add__(self, other: "Side") -> "Side":
         """Those of both."""
-        return Side(self.names + other.names, self.groups + other.groups, self.folds + other.folds)
+        return Side(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,19 +183,18 @@ def _score_part(
     tests = [(u, piece) for u, piece in features.of_split("test") if asked is None or u.id in asked]
     numbers = {name: number for number, name in enumerate(models.labels)}
     true = np.array([numbers.get(u.label(label), -1) for u, _ in tests], np.intp)
+    spec = config.section(ScoringSpec)
+    sessions = sessions_of_tests(features, tests, config.corpus.session)
     if asked is None:
-        test, model = _made(features, models.labels, tests, config.section(ScoringSpec).trials_within)
+        test, model = made_trials(features, models.labels, tests, spec.trials_within)
     else:
-        rows = [(n, numbers[trial.model], trial) for n, (u, _) in enumerate(tests) for trial in asked[u.id]]
-        test, model = (np.array([row[side] for row in rows], np.intp) for side in (0, 1))
-        for n, number, trial in rows:
-            if trial.target is not None and trial.target != (number == true[n]):
-                raise DataError(
-                    f"trials: model {trial.model!r}, test {trial.test!r} is given as "
-                    f"{'target' if trial.target else 'nontarget'}, but the corpus says that the test is of "
-                    f"{tests[n][0].label(label)!r}"
-                )
-    _warn_of_shared(job, features, models.labels, tests, test, model, kind)
+        test, model = asked_trials(tests, numbers, true, asked, label)
+    if spec.trials_across == "session":
+        kept = across_sessions(sessions, test, model == true[test])
+        if asked is not None:
+            check_across(kept, [models.labels[n] for n in model[~kept]], [tests[n][0].id for n in test[~kept]])
+        test, model = test[kept], model[kept]
+    warn_of_shared(job, features, models.labels, tests, test, model, kind)
     parcels = [[piece for _, piece in tests[n : n + SCORED_AT_ONCE]] for n in range(0, len(tests), SCORED_AT_ONCE)]
     raw, scores = np.empty((2, len(models.labels), len(tests)))
     counts, done = np.empty(len(tests), np.int64), 0
@@ -205,7 +212,7 @@ def _score_part(
     owner = {u.label(label): u.label(group) for u, _ in features.of_split("train")}
     return ScoredTrials(
         Side(models.labels, tuple(owner[name] for name in models.labels), (fold,) * len(models.labels)),
-        Side(tuple(u.id for u, _ in tests), tuple(u.label(group) for u, _ in tests), (fold,) * len(tests)),
+        Side(tuple(u.id for u, _ in tests), tuple(u.label(group) for u, _ in tests), (fold,) * len(tests), sessions),
         counts,
         model,
         test,
@@ -214,58 +221,6 @@ def _score_part(
         model == true[test],
         cohort_means,
     )
-
-
-def _made(
-    features: Features, labels: Sequence[str], tests: Sequence[tuple[Utterance, Piece]], within: Sequence[str]
-) -> tuple[Numbers, Numbers]:
-    """(N,) tests and (N,) models of all trials in which the two agree in the columns ``within``.
-
-    Raises:
-        DataError: A model whose training recordings disagree in such a column, or an utterance without it.
-    """
-    agree = np.ones((len(tests), len(labels)), bool)
-    for column in within:
-        values: dict[str, set[str]] = {name: set() for name in labels}
-        for utterance, _ in features.of_split("train"):
-            values[utterance.label(features.corpus.label)].add(utterance.label(column))
-        several = {name: found for name, found in values.items() if len(found) > 1}
-        if several:
-            name, found = next(iter(several.items()))
-            raise DataError(
-                f"scoring.trials_within: {len(several)} models have no one {column!r}: the training recordings of "
-                f"{name!r} have {', '.join(sorted(found)[:5])}; is it a column about the {features.corpus.label}?"
-            )
-        of_models = np.array([next(iter(values[name])) for name in labels])
-        of_tests = np.array([utterance.label(column) for utterance, _ in tests], of_models.dtype if not tests else None)
-        agree &= of_tests[:, None] == of_models
-    test, model = np.nonzero(agree)
-    return test, model
-
-
-def _warn_of_shared(
-    job: Job,
-    features: Features,
-    labels: Sequence[str],
-    tests: Sequence[tuple[Utterance, Piece]],
-    test: Numbers,
-    model: Numbers,
-    kind: str,
-) -> None:
-    """Say which trials test a part of a recording whose other part the model was made from."""
-    trained: dict[str, set[int]] = {}
-    numbers = {name: number for number, name in enumerate(labels)}
-    for utterance, piece in features.of_split("train"):
-        trained.setdefault(piece.key, set()).add(numbers[utterance.label(features.corpus.label)])
-    of_test = [trained.get(piece.key, set()) for _, piece in tests]
-    candidates = np.flatnonzero(np.array([bool(found) for found in of_test], bool)[test])
-    shared = [n for n in candidates.tolist() if model[n] in of_test[test[n]]]
-    if shared:
-        pairs = [f"model {labels[model[n]]!r}, test {tests[test[n]][0].id!r}" for n in shared]
-        job.console.warn(
-            f"{len(shared)} of {len(test)} {kind} test a part of a recording whose other part enrolled the model; room "
-            f"and microphone are the same, so results are better than they would be on another day:\n{listed(pairs)}"
-        )
 
 
 def _score_parcel(models: ClassModels, pieces: Sequence[Piece]) -> tuple[ClaimScores, list[int]]:
