@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import signature
-from typing import Final, ParamSpec, TypeVar
+from inspect import Parameter, signature
+from typing import Final, ParamSpec, TypeVar, get_args
 
 from speechgmm.errors import KeywordError
 
@@ -14,6 +14,7 @@ OURS: Final = {
     "random_state": ("seed",),
     "sample_weight": ("weights",),
     "reg_covar": ("floor", "variance_floor"),
+    "covariance_type": ("covariance",),
     "init_params": ("init",),
     "n_jobs": ("map",),
     "weight_concentration_prior": ("concentration",),
@@ -31,6 +32,8 @@ ABSENT: Final = {
 def own_keywords(function: Callable[P, R]) -> Callable[P, R]:
     """The same function, which says what its keywords are called where one of scikit-learn's is given.
 
+    Keywords that it takes as ``**options: Unpack[...]`` of a TypedDict count as its own, and others are refused.
+
     >>> @own_keywords
     ... def draw(seed: int = 0) -> int:
     ...     return seed
@@ -38,7 +41,12 @@ def own_keywords(function: Callable[P, R]) -> Callable[P, R]:
     Traceback (most recent call last):
     speechgmm.errors.KeywordError: draw: random_state is called seed in speechgmm; give seed instead
     """
-    known = signature(function).parameters
+    parameters = signature(function).parameters
+    others = [one for one in parameters.values() if one.kind is Parameter.VAR_KEYWORD]
+    known = {
+        *parameters,
+        *(name for one in others for kind in get_args(one.annotation) for name in kind.__annotations__),
+    }
 
     @wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -50,6 +58,8 @@ def own_keywords(function: Callable[P, R]) -> Callable[P, R]:
                 raise KeywordError(f"{function.__name__}: {name} is called {ours} in speechgmm; give {ours} instead")
             if name in ABSENT:
                 raise KeywordError(f"{function.__name__}: {name} is not there: {ABSENT[name]}")
+            if others:
+                raise TypeError(f"{function.__name__}() got an unexpected keyword argument {name!r}")
         return function(*args, **kwargs)
 
     return checked

@@ -12,8 +12,8 @@ import speechgmm as sg
 from speechgmm import FullGMM
 from speechgmm.config import make_config
 from speechgmm.engine.console import Console
-from speechgmm.errors import ConfigError, ModelFileError
-from speechgmm.gmm import ModelSpec, choose_n_components
+from speechgmm.errors import ConfigError, KeywordError, ModelFileError
+from speechgmm.gmm import ModelSpec, choose_n_components, class_rng
 from speechgmm.gmm.spec import ChooseSpec
 from speechgmm.io.container import FORMAT_VERSION, WITH_COVARIANCES, read_tensors, stack, unstack_all
 from speechgmm.tasks.classification.codec import ModelFile, read_model_file, serialise
@@ -125,3 +125,31 @@ def test_the_number_of_components_is_chosen_with_the_parameters_that_covariances
         found = choose_n_components(turned, [1, 2], covariance="full", criterion=criterion, n_starts=1)
         assert isinstance(found.fit.model, FullGMM)
     assert ModelSpec(covariance="tied", n_components="auto", choose=ChooseSpec()).covariance == "tied"
+
+
+@pytest.mark.parametrize("covariance", ["full", "tied", "spherical", "diag"])
+def test_classes_trained_in_python_are_fits_with_one_floor(covariance: str) -> None:
+    rng = np.random.default_rng(3)
+    frames = {
+        name: rng.normal(size=(300, 3)) @ (np.eye(3) + 0.5 * np.eye(3, k=1 + n)) + 3 * n for n, name in enumerate("ab")
+    }
+    models = sg.train_classes(frames, 2, covariance=covariance, seed=5, tol=1e-3)
+    floor = 0.01 * np.concatenate(list(frames.values())).var(axis=0)
+    for name, model in zip(models.labels, models.models, strict=True):
+        seed = class_rng(5, name)
+        alone = sg.fit_gmm(frames[name], 2, covariance=covariance, seed=seed, tol=1e-3, floor=floor).model
+        np.testing.assert_allclose(model.means, alone.means, rtol=1e-6)
+        assert type(model) is type(alone)
+    assert models.classify(frames["b"][:20]) == "b"
+
+
+def test_a_keyword_that_train_classes_does_not_have_is_refused_by_name() -> None:
+    frames = {"a": np.zeros((9, 1)), "b": np.ones((9, 1))}
+    with pytest.raises(TypeError, match=r"train_classes\(\) got an unexpected keyword argument 'tolerance'"):
+        sg.train_classes(frames, tolerance=1)
+    with pytest.raises(KeywordError, match="covariance_type is called covariance in speechgmm"):
+        sg.train_classes(frames, covariance_type="full")
+    with pytest.raises(KeywordError, match="init_params is called init"):
+        sg.train_classes(frames, init_params="random")
+    with pytest.raises(ConfigError, match="covariance 'round'; expected diag, full, tied, spherical"):
+        sg.train_classes(frames, covariance="round")

@@ -475,6 +475,19 @@ def test_label_files_call_frames_in_a_file_of_several_by_their_names(voices: Pat
     assert sorted(path.stem for path in (voices / "labels").iterdir()) == sorted(names)
 
 
+def test_a_path_that_no_file_can_have_is_one_that_is_not_there(tmp_path: Path) -> None:
+    for name in "abcd":
+        np.save(tmp_path / f"{name}.npy", np.ones((5, 2), np.float32))
+    rows = "".join(f"{name}\t{n % 2}\t{name}.npy\n" for n, name in enumerate("abcd"))
+    (tmp_path / "m.tsv").write_text("id\tclass\tframes\n" + rows.replace("b.npy", "\0b.npy"))
+    (tmp_path / "c.yaml").write_text(
+        "corpus: {path: m.tsv, label: class, features: 'column:frames', split: {kind: fraction, test: 0.5}}\n"
+        "features: {kind: given, cmvn: none}\nmodel: {n_components: 1}\nparallel: {n_jobs: 1}\ncache: none\n"
+    )
+    with pytest.raises(DataError, match=r"1 of 4 utterances cannot be used(.|\n)*b\.npy: there is no such file"):
+        run(tmp_path / "c.yaml", output=tmp_path / "run", console=quiet())
+
+
 def test_rows_of_a_name_are_rows_of_what_the_name_stands_for(tmp_path: Path) -> None:
     frames = np.arange(40, dtype=np.float32).reshape(20, 2)
     write_ark(tmp_path / "f.ark", [("whole", frames)], tmp_path / "f.scp")

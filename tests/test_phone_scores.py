@@ -51,7 +51,7 @@ def ways(units, labels, emissions):
 def test_the_posterior_of_a_boundary_is_the_sum_over_all_ways(scale):
     units, labels, n_frames = some_units(), ["b", "a", "b"], 9
     emissions = 2 * np.random.default_rng(0).normal(size=(n_frames, units.n_states))
-    found = boundary_posteriors(units, labels, emissions, scale=scale)
+    found = boundary_posteriors(units, [labels], emissions, scale=scale)
     edges, weights = zip(*ways(units, labels, scale * emissions), strict=True)
     shares = np.exp(np.array(weights) - np.logaddexp.reduce(weights))
     begins = np.array(edges)[:, ::2]  # (ways, units)
@@ -80,10 +80,10 @@ def test_boundaries_of_a_long_sequence_are_those_of_all_of_it(monkeypatch):
     )
     found = alignment(graph := linear(units, labels), viterbi(graph, emissions), emissions)
     firsts = [one.first for one in found.units]
-    arguments = (units, labels, firsts, emissions)
-    parts = boundaries(*arguments, scale=0.5, level=0.9)
+    words = [labels[n : n + 2] for n in range(0, 90, 2)]
+    parts = boundaries(units, words, firsts, emissions, scale=0.5)
     monkeypatch.setattr(module, "STRETCH", 1000)
-    whole = boundaries(*arguments, scale=0.5, level=0.9)
+    whole = boundaries(units, words, firsts, emissions, scale=0.5)
     for name in ("means", "low", "high", "posteriors"):
         np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), atol=0.02, err_msg=name)
     assert (whole.low <= whole.means).all()
@@ -100,7 +100,7 @@ def test_intervals_cover_as_often_as_their_level_says_where_the_model_is_true():
         truth = np.repeat([0, 1], lengths)
         frames = rng.normal(size=len(truth)) + truth  # a step of one standard deviation
         emissions = np.stack([norm.logpdf(frames, mean) for mean in (0, 1)], axis=1)
-        found = boundaries(units, ["a", "b"], [0, lengths[0]], emissions, scale=1.0, level=0.9)
+        found = boundaries(units, ["a", "b"], [0, lengths[0]], emissions, scale=1.0, power=1.0, level=0.9)
         inside += bool(found.low[1] <= lengths[0] <= found.high[1])
     assert inside / n == pytest.approx(0.9, abs=0.04)
 
@@ -109,11 +109,11 @@ def test_what_boundaries_cannot_be_made_from_is_refused():
     units, emissions = some_units(), np.zeros((8, 6))
     for scale in (0.0, -1.0, np.nan, np.inf):
         with pytest.raises(ConfigError, match="expected a number above 0"):
-            boundary_posteriors(units, ["a"], emissions, scale=scale)
-    with pytest.raises(ConfigError, match="a level of 1; expected a probability between 0 and 1"):
-        boundaries(units, ["a"], [0], emissions, scale=1, level=1)
+            boundary_posteriors(units, [["a"]], emissions, scale=scale)
+    with pytest.raises(ConfigError, match=r"a level of 1 and a power of 0\.42; expected a probability"):
+        boundaries(units, ["a"], [0], emissions, level=1)
     with pytest.raises(ShapeError, match=r"first frames of shape \(2,\) for 1 units"):
-        boundaries(units, ["a"], [0, 3], emissions, scale=1, level=0.9)
+        boundaries(units, ["a"], [0, 3], emissions)
 
 
 def test_durations_of_a_chain_are_negative_binomial_and_their_z_is_the_normal_quantile():
@@ -137,7 +137,7 @@ def test_goodness_compares_with_the_best_sequence_of_any_units():
     emissions = rng.normal(size=(7, 3)) * 2
     graph = linear(units, ["a", "c"])
     found = alignment(graph, viterbi(graph, emissions), emissions)
-    scored = AlignmentScorer(units).scored(found, emissions)
+    scored = AlignmentScorer(units).placed(found, emissions, emissions, scores=True)
     log_stay, log_go = np.log(0.7), np.log(0.3)
     best = max(
         product(range(3), repeat=7),  # a unit that follows itself has begun anew where that is more probable: never
@@ -169,7 +169,9 @@ def test_a_wrong_unit_has_a_lower_goodness_than_the_right_one():
     def gops(labels):
         graph = linear(units, labels)
         found = alignment(graph, viterbi(graph, emissions), emissions)
-        return np.array([one.scores.gop for one in AlignmentScorer(units).scored(found, emissions).units])
+        return np.array(
+            [one.scores.gop for one in AlignmentScorer(units).placed(found, emissions, emissions, scores=True).units]
+        )
 
     right, wrong = gops(list("abca")), gops(list("aaca"))
     assert right.min() > -0.5

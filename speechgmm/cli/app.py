@@ -26,6 +26,7 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
         "configs": "cli.file_commands:Configs",
         "fetch": "cli.file_commands:Fetch",
         "check": "cli.experiment_commands:Check",
+        "audit": "cli.audit_command:Audit",
     },
     "Train and test": {
         "run": "cli.experiment_commands:Run",

@@ -12,6 +12,7 @@ from speechgmm.errors import ConfigError
 from speechgmm.tasks.options import ConfigFile, JobsOfRun, Overrides, Quiet, TableForm, TableFormat
 
 if TYPE_CHECKING:
+    from speechgmm.cli.audit_command import Audit
     from speechgmm.cli.data_export_commands import ExportCorpus
     from speechgmm.engine.runs import RunResult
 
@@ -285,7 +286,7 @@ def _command(
     return shlex.join([*words, *(("--out", shown(out)) if out is not None else ())])
 
 
-def overrides_of(command: "_Experiment | Check | ExportCorpus") -> list[str]:
+def overrides_of(command: "_Experiment | Check | ExportCorpus | Audit") -> list[str]:
     """The settings that replace those of the configuration."""
     jobs = [] if command.jobs is None else [f"parallel.n_jobs={command.jobs}"]
     return [*(command.overrides or ()), *jobs]

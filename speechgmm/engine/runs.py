@@ -134,6 +134,7 @@ def _run(job: Job, folder: Path, until: Stage) -> RunResult:
     with console.stage("evaluate"), console.patience("evaluating"):
         evaluation = task.evaluate(job, settled.tested)
         place.put_results(task.tables(job, settled.tested, evaluation), job.experiment.config.tables)
+        place.put(task.audit(job, inputs, settled.whole))
         hints = {"hints": first_hints(task.hints(job, systems, settled.tested, evaluation))} if evaluation else {}
     metrics = place.put_metrics({**_metrics(job, features, settled.whole, evaluation), **hints})
     _say_notes(console, evaluation.metrics if evaluation else {})

@@ -156,10 +156,7 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
         """Metrics with intervals; None, with a warning, if nothing was tested."""
 
     def criterion(self, config: Config, tested: Tested) -> float:
-        """The value by which a sweep chooses, higher is better: a metric, or minus an error rate.
-
-        A task has this and its name, or says in ``no_sweep`` why not.
-        """
+        """A sweep's criterion, higher is better: a metric, or minus an error rate. Without it ``no_sweep`` says why."""
         raise NotImplementedError
 
     def criterion_name(self, config: Config) -> str:
@@ -191,6 +188,10 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
         with ``true`` and ``predicted`` as decisions between classes (`ClassTable`).
         """
 
+    def audit(self, job: Job, inputs: Inputs, trained: Trained) -> Mapping[str, str]:
+        """Tables about the corpus, by file name: labels that the recordings contradict; may warn."""
+        return {}
+
     def compared(self, run: RunFolder) -> Compared:
         """The test items of a run of this task, for a paired comparison with another run's.
 
@@ -208,10 +209,7 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
     def hints(
         self, job: Job, systems: Mapping[str, tuple[Inputs, Trained]], tested: Tested, evaluation: Evaluated
     ) -> Sequence[str]:
-        """What limits the results and what to do next, the most important first: each from a measurement of this run.
-
-        ``systems``: the features and models of each part of the test, as in ``test``.
-        """
+        """What limits the results and what to do next, the most important first: each measured in this run."""
         from speechgmm.engine.hints import hints_of_interval
 
         return list(hints_of_interval(evaluation.metrics, job.experiment.config.corpus.group, folds=bool(job.folds)))

@@ -3,7 +3,7 @@
 Owns what each score compares with what. Refuses to choose the text, and times in seconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.hmm.alignment import Alignment, Span
-from speechgmm.hmm.boundaries import Boundaries, boundaries
+from speechgmm.hmm.boundaries import LEVEL, Boundaries, Evidence, boundaries
+from speechgmm.hmm.boundary_model import BoundaryModel
 from speechgmm.hmm.durations import chained, duration_z
 from speechgmm.hmm.graph import Graph, loop
 from speechgmm.hmm.hmm import Units
@@ -20,14 +21,8 @@ from speechgmm.hmm.passes import viterbi
 
 Floats = NDArray[np.float64]
 
-BOUNDARY_SCALE: Final = 0.05
-"""Of log-likelihoods, for the mean of a boundary's posterior."""
-
-INTERVAL_SCALE: Final = 0.02
-"""Of log-likelihoods, for the interval: it covers 95 per cent of the boundaries that people set."""
-
-LEVEL: Final = 0.95
-"""Probability of an interval."""
+EVIDENCE_SCALE: Final = 0.3
+"""Of the log ratios of a boundary model, which are of frames that overlap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,59 +60,37 @@ class AlignmentScorer:
     """
 
     units: Units
+    boundary_model: BoundaryModel | None = None  # learnt from labels with times; None: there were none
 
     @cached_property
     def free(self) -> Graph:
         """Any sequence of units, at no cost: what a forced alignment is compared with."""
         n_units = len(self.units.labels)
-        return loop(self.units, np.zeros((n_units, n_units)))
+        return loop(Units(self.units.labels, self.units.hmms), np.zeros((n_units, n_units)))
 
-    def with_boundaries(
-        self, found: Alignment, log_emissions: ArrayLike, *, scale: float = BOUNDARY_SCALE
+    def placed(
+        self,
+        found: Alignment,
+        log_emissions: ArrayLike,
+        frames: ArrayLike,
+        *,
+        level: float = LEVEL,
+        scores: bool = False,
     ) -> Alignment:
-        """The same alignment, each span beginning and ending where the posteriors of its boundaries have their means.
+        """The same alignment, with spans that begin and end at the means of their boundaries' posteriors.
 
         Parameters
         ----------
         found
             A forced alignment.
         log_emissions
-            (T, S) nats, of all states.
-        scale
-            Of log-likelihoods, see `boundary_posteriors`.
-
-        Raises
-        ------
-        DataError, ShapeError
-            As `forward_backward`.
-        """
-        where = self._boundaries(found, log_emissions, scale)
-        n_frames = len(np.asarray(log_emissions))
-        positions = np.append(where.means, n_frames)
-
-        def moved(spans: Sequence[Span]) -> tuple[Span, ...]:
-            return tuple(
-                replace(one, start=float(positions[low]), end=float(positions[high]))
-                for one, (low, high) in zip(spans, _units_of(spans, found), strict=True)
-            )
-
-        return replace(found, units=moved(found.units), words=moved(found.words))
-
-    def scored(
-        self, found: Alignment, log_emissions: ArrayLike, *, scale: float = INTERVAL_SCALE, level: float = LEVEL
-    ) -> Alignment:
-        """The same alignment, each unit and word with its `SpanScores`.
-
-        Parameters
-        ----------
-        found
-            A forced alignment.
-        log_emissions
-            (T, S) nats, of all states.
-        scale
-            Of log-likelihoods for posteriors and intervals.
+            (T, S) nats, of all mixtures of the units.
+        frames
+            (T, D) that they are of, for the boundary model.
         level
-            Probability of the intervals.
+            Probability of the intervals of boundaries.
+        scores
+            Whether each unit and word has its `SpanScores`.
 
         Raises
         ------
@@ -128,11 +101,30 @@ class AlignmentScorer:
         -----
         ``gop`` is the goodness of pronunciation of Witt & Young (2000, Speech Communication 30, eq. 3), without the
         absolute value: the denominator is the best path of a loop of all units over the whole recording, so that its
-        boundaries need not be those of the text.
+        boundaries need not be those of the text. Units with tied states are compared in any context.
         """
         emissions = np.asarray(log_emissions, np.float64)
+        words, firsts = self._words(found), [one.first for one in found.units]
+        where = boundaries(self.units, words, firsts, emissions, level=level, evidence=self._evidence(frames))
+        positions = np.append(where.means, len(emissions))
+        judge = self._judge(found, emissions, where) if scores else None
+
+        def moved(spans: Sequence[Span]) -> tuple[Span, ...]:
+            return tuple(
+                replace(
+                    one,
+                    start=float(positions[low]),
+                    end=float(positions[high]),
+                    scores=None if judge is None else judge(one, low, high),
+                )
+                for one, (low, high) in zip(spans, _units_of(spans, found), strict=True)
+            )
+
+        return replace(found, units=moved(found.units), words=moved(found.words))
+
+    def _judge(self, found: Alignment, emissions: Floats, where: Boundaries) -> Callable[[Span, int, int], SpanScores]:
+        """How a span of units from one number to another gets its scores."""
         free = np.append(0.0, np.cumsum(self._free_gains(emissions)))
-        where = self._boundaries(found, emissions, scale, level)
         lows, highs = np.append(where.low, len(emissions)), np.append(where.high, len(emissions))
         lengths = np.array([one.stop - one.first for one in found.units])
         occupied = np.append(0.0, np.cumsum(where.posteriors * lengths))
@@ -149,25 +141,35 @@ class AlignmentScorer:
                 end=(float(lows[high]), float(highs[high])),
             )
 
-        def judged(spans: Sequence[Span]) -> tuple[Span, ...]:
-            places = _units_of(spans, found)
-            return tuple(replace(one, scores=scores(one, *place)) for one, place in zip(spans, places, strict=True))
+        return scores
 
-        return replace(found, units=judged(found.units), words=judged(found.words))
-
-    def _boundaries(self, found: Alignment, log_emissions: ArrayLike, scale: float, level: float = LEVEL) -> Boundaries:
-        labels = [one.label for one in found.units]
-        firsts = [one.first for one in found.units]
-        return boundaries(self.units, labels, firsts, log_emissions, scale=scale, level=level)
+    def _evidence(self, frames: ArrayLike) -> Evidence | None:
+        """What the boundary model says of these frames."""
+        model = self.boundary_model
+        if model is None:
+            return None
+        rows = model.rows(frames)
+        return lambda first, last, labels: EVIDENCE_SCALE * model.log_ratios(rows[first:last], labels)
 
     def _free_gains(self, emissions: Floats) -> Floats:
         """(T,) log-likelihood of each frame on the best path of any units, with the transition that leads to it."""
+        tied = self.units.tied
+        if tied is not None:  # each state by the best of the mixtures that it may have
+            emissions = np.stack([emissions[:, list(tree.emissions)].max(axis=1) for tree in tied.trees], axis=1)
         path = viterbi(self.free, emissions)
         gains = emissions[np.arange(len(emissions)), self.free.states[path.nodes]]
         gains[0] += self.free.log_start[path.nodes[0]]
         gains[1:] += self.free.log_weights[path.arcs[1:]]
         gains[-1] += self.free.log_end[path.nodes[-1]]
         return gains
+
+    def _words(self, found: Alignment) -> list[tuple[str, ...]]:
+        """The units of each word; what is of none, such as silence, stands alone."""
+        labels = [one.label for one in found.units]
+        places = _units_of(found.words, found)
+        inside = {n for low, high in places for n in range(low, high)}
+        alone = [(n, n + 1) for n in range(len(labels)) if n not in inside]
+        return [tuple(labels[low:high]) for low, high in sorted([*places, *alone])]
 
 
 def _units_of(spans: Sequence[Span], found: Alignment) -> list[tuple[int, int]]:

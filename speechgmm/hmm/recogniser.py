@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from speechgmm.hmm.adaptation import Adaptation, SpeakerAdapter
 from speechgmm.hmm.alignment import Alignment, alignment, with_confidence, with_fit
 from speechgmm.hmm.bigram import Bigram, bigram_network
+from speechgmm.hmm.boundary_model import BoundaryModel
 from speechgmm.hmm.emissions import StateStack
 from speechgmm.hmm.expansion import expand, linear
 from speechgmm.hmm.graph import Graph, loop
@@ -37,6 +38,7 @@ class Recogniser:
     beam: float = 200.0  # nats
     log_weights: LogWeights = field(default_factory=dict)  # of pronunciations
     adaptation: Adaptation | None = None  # to speakers; None: there is none
+    boundary_model: BoundaryModel | None = None  # of alignments; None: there were no labels with times
 
     def adapter(self) -> SpeakerAdapter | None:
         """What adapts to speakers; None: this recogniser does not."""
@@ -141,8 +143,7 @@ class Decoder:
         found = with_fit(alignment(self.graph, path, emissions), self.graph, path, emissions)
         if scorer is None:
             return found
-        found = scorer.with_boundaries(found, emissions)
-        return scorer.scored(found, emissions) if scores else found
+        return scorer.placed(found, emissions, frames, scores=scores)
 
     @one_blas_thread()
     def n_best(self, frames: ArrayLike, n: int) -> tuple[Alignment, ...]:

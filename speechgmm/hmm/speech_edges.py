@@ -27,6 +27,9 @@ EDGE: Final = 0.06
 
 TRAINING: Final = HMMSpec(n_states=1, silence_states=1, n_components=1, iterations=8)
 
+SLIVER: Final = 1e-3
+"""Frames of a silence of which there is none: it needs some place in the start, and gets no frame."""
+
 BEAM: Final = 1e9
 """Nats: every path is looked at."""
 
@@ -58,6 +61,20 @@ def speech_edges(utterances: Sequence[Utterance], *, map: Mapper = map) -> list[
     units = train_hmms(plain, topology, TRAINING, map=map).units
     decoder = Decoder(build(units), StateStack.of(units.emissions), BEAM)
     return list(map(partial(_edges, decoder), plain))
+
+
+def between_edges(utterances: Sequence[Utterance], *, map: Mapper = map) -> list[Utterance]:
+    """The same utterances with ``bounds`` for the start of training: silence, their units evenly, and silence.
+
+    The first and the last unit of ``sequence`` are silence. Raises as `train_hmms`.
+    """
+    found = []
+    for one, (first, stop) in zip(utterances, speech_edges(utterances, map=map), strict=True):
+        inner = np.linspace(first, stop, len(one.sequence) - 1)
+        inner[[0, -1]] = max(inner[0], SLIVER), min(inner[-1], one.n_frames - SLIVER)
+        edges = np.concatenate([[0], inner, [one.n_frames]])
+        found.append(replace(one, bounds=np.stack([edges[:-1], edges[1:]], axis=1)))
+    return found
 
 
 def _edges(decoder: Decoder, utterance: Utterance) -> tuple[int, int]:

@@ -15,6 +15,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from errno import ENOENT
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -80,8 +81,14 @@ class Extracted:
 
 
 def stamp_of(path: Path) -> Stamp:
-    """What changes when a file is written or another one put in its place, even where its size and date are kept."""
-    about = path.stat()
+    """What changes when a file is written or another one put in its place, even where its size and date are kept.
+
+    Raises OSError for a file that is not there.
+    """
+    try:
+        about = path.stat()
+    except ValueError:  # a zero byte in the name
+        raise FileNotFoundError(ENOENT, "a name with a zero byte", str(path)) from None
     return about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino
 
 

@@ -24,6 +24,7 @@ class RunFile(StrEnum):
     SCORES = "scores.tsv"  # the test items and their scores
     SCORES_GZIP = "scores.tsv.gz"  # the same compressed (tables.gzip)
     SCORES_PARQUET = "scores.parquet"  # the same as Parquet (tables.scores)
+    AUDIT = "audit.tsv"  # verification: labels that the recordings contradict
     METRICS = "metrics.json"  # the results, for programs
     CONFUSION = "confusion.tsv"  # the confusion matrix
     CONFUSION_PICTURE = "confusion.png"

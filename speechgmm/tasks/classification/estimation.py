@@ -8,6 +8,7 @@ import builtins
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from speechgmm.errors import DataError, FitError, FitWarning, ShapeError
 from speechgmm.gmm.adaptation import adapt_map
 from speechgmm.gmm.compiled import warm_up
-from speechgmm.gmm.component_count import NAMED, few_frames
+from speechgmm.gmm.component_count import NAMED, few_frames, frames_each
 from speechgmm.gmm.concurrency import (
     ALL_CORES,
     WORTH_THREADS,
@@ -25,10 +26,11 @@ from speechgmm.gmm.concurrency import (
     work_of,
 )
 from speechgmm.gmm.em import Fit
+from speechgmm.gmm.families import Covariance
 from speechgmm.gmm.fit import class_rng, fit_mixture
 from speechgmm.gmm.frames import Mapper, as_source, check_frames, moments
 from speechgmm.gmm.model import DiagGMM
-from speechgmm.gmm.options import MAX_ITER, TOL, VARIANCE_FLOOR, Dead, EMOptions, PrecisionChoice, Start
+from speechgmm.gmm.options import MAX_ITER, VARIANCE_FLOOR, Dead, EMOptions, PrecisionChoice, Start
 from speechgmm.gmm.prior import Parameter
 from speechgmm.keywords import own_keywords
 from speechgmm.parallel import one_blas_thread, pmap
@@ -37,21 +39,28 @@ from speechgmm.tasks.classification.models import ClassModels
 Floats = NDArray[np.float64]
 
 
+class ClassOptions(TypedDict, total=False):
+    """Options of every class's fit, with the defaults of ``fit_gmm``."""
+
+    covariance: Covariance
+    init: Start
+    n_init: int | None
+    tol: float
+    dead_components: Dead
+    precision: PrecisionChoice
+
+
 @own_keywords
 def train_classes(
     frames_by_label: Mapping[str, ArrayLike],
     n_components: int | None = None,
     *,
     seed: int = 0,
-    init: Start = "kmeans++",
-    n_init: int | None = None,
     max_iter: int = MAX_ITER,
-    tol: float = TOL,
     variance_floor: float = VARIANCE_FLOOR,
-    dead_components: Dead = "keep",
-    precision: PrecisionChoice = "auto",
     n_jobs: int = ALL_CORES,
     map: Mapper | None = None,
+    **options: Unpack[ClassOptions],
 ) -> ClassModels:
     """One mixture per class by maximum likelihood, with uniform priors.
 
@@ -66,8 +75,8 @@ def train_classes(
         than 800 frames one for each 25 of them).
     variance_floor : float, default 0.01
         Share of the variance of all classes' frames together, so that all classes share one floor.
-    seed, init, n_init, max_iter, tol, dead_components, precision
-        As in ``fit_gmm``.
+    seed, max_iter, covariance, init, n_init, tol, dead_components, precision
+        As in ``fit_gmm``; "tied" is one covariance for all components of a class.
     n_jobs : int, default -1
         The largest number of workers that train classes side by side; every value gives the same bytes. -1 is one per
         core, -2 is one fewer; a negative number is one worker in a worker process and in any thread but the main one.
@@ -101,22 +110,17 @@ def train_classes(
     >>> train_classes(frames, n_components=2).classify([[5.0, 4.0]])
     'high'
     """
-    options = EMOptions(
-        init=init,
-        n_init=n_init,
-        max_iter=max_iter,
-        tol=tol,
-        floor=variance_floor * _pooled_variance(frames_by_label),
-        dead_components=dead_components,
-        precision=precision,
-    )
-    train = partial(_train_class, n_components=n_components, options=options, seed=seed)
+    floor = variance_floor * _pooled_variance(frames_by_label)
+    shared = EMOptions(max_iter=max_iter, floor=floor, **options)
+    train = partial(_train_class, n_components=n_components, options=shared, seed=seed)
     fits = _each(train, frames_by_label, n_components, n_jobs, map, max_iter)
     models = _uniform(frames_by_label, fits, None)
     counts = {label: len(np.asarray(frames)) for label, frames in frames_by_label.items()}
     notes = [f"class {label!r}: {note}" for label, fit in zip(counts, fits, strict=True) for note in fit.notes]
     notes[NAMED:] = [f"... and {len(notes) - NAMED} more"] * (len(notes) > NAMED)
-    for warning in (few_frames(counts, n_components), "\n".join(notes)):
+    n_features = models.models[0].n_features
+    few = few_frames(counts, n_components, each=frames_each(shared.covariance, n_features))
+    for warning in (few, "\n".join(notes)):
         if warning:
             warnings.warn(warning, FitWarning, stacklevel=3)
     return models

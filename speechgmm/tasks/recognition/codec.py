@@ -4,6 +4,7 @@ header              "recogniser": units with their states and components, lexico
 weights, means, variances    of all states' mixtures, one after another; of tied states each mixture once
 transitions                  of all units, row after row
 bigram.*                     where the language is a bigram; a network is in the header
+boundaries.*                 of the boundary model, where training had labels with times
 """
 
 from dataclasses import asdict, dataclass, field
@@ -22,9 +23,13 @@ from speechgmm.tasks.recognition.tied_codec import TiedHeader, tied_header, tree
 
 if TYPE_CHECKING:  # reading a model of another kind waits for none of them
     from speechgmm.hmm.bigram import Bigram
+    from speechgmm.hmm.boundary_model import BoundaryModel
     from speechgmm.hmm.hmm import Units
     from speechgmm.hmm.network import Network
     from speechgmm.hmm.recogniser import Recogniser
+
+BOUNDARIES = {"projection": 2, "means": 3, "precisions": 3}
+"""Tensors of a boundary model, and how many dimensions each has."""
 
 BIGRAM = ("log_start", "log_next", "log_end", "log_backoff", "log_unigram")
 
@@ -78,6 +83,7 @@ class RecogniserHeader:
     log_weights: dict[str, tuple[float, ...]] = field(default_factory=dict)
     adaptation: AdaptationHeader | None = None
     tied: TiedHeader | None = None
+    boundaries: tuple[str, ...] | None = None  # units of the boundary model
 
 
 def serialise_recogniser(content: RecogniserFile) -> bytes:
@@ -89,6 +95,9 @@ def serialise_recogniser(content: RecogniserFile) -> bytes:
     about, tensors = audio_header(content.audio)
     tensors |= stack("", found.units.emissions)
     tensors["transitions"] = np.concatenate([hmm.transitions.ravel() for hmm in found.units.hmms])
+    model = found.boundary_model
+    if model is not None:
+        tensors |= {f"boundaries.{name}": getattr(model, name) for name in BOUNDARIES}
     language: dict[str, Any]
     if isinstance(found.language, Bigram):
         language = {"bigram": list(found.language.labels)}
@@ -116,6 +125,7 @@ def serialise_recogniser(content: RecogniserFile) -> bytes:
             "beam": found.beam,
             **({} if found.adaptation is None else {"adaptation": asdict(found.adaptation)}),
             **({} if tied is None else {"tied": asdict(tied)}),
+            **({} if model is None else {"boundaries": list(model.labels)}),
         },
         "audio": about,
     }
@@ -151,6 +161,9 @@ def read_recogniser(path: str | Path, data: bytes | None = None) -> RecogniserFi
             about.beam,
             log_weights=about.log_weights,
             adaptation=None if adapts is None else Adaptation(adapts.prior, adapts.rounds),
+            boundary_model=None
+            if about.boundaries is None
+            else _boundary_model(about.boundaries, tensors, audio.n_dims),
         )
         _check_words(recogniser)
         return RecogniserFile(recogniser, audio, checked(str, header["label"], "header.label"))
@@ -182,6 +195,17 @@ def _bigram(labels: tuple[str, ...], tensors: dict[str, NDArray[np.float64]]) ->
     if len(set(labels)) < n or n == 0 or any((array == np.inf).any() for array in arrays):
         raise ValueError("a bigram without labels, with one twice, or with an infinite weight")
     return Bigram(labels, *arrays)
+
+
+def _boundary_model(labels: tuple[str, ...], tensors: dict[str, NDArray[np.float64]], n_dims: int) -> "BoundaryModel":
+    from speechgmm.hmm.boundary_model import BoundaryModel
+
+    found = BoundaryModel(
+        labels, *(tensor(tensors, f"boundaries.{name}", *[None] * n) for name, n in BOUNDARIES.items())
+    )
+    if found.n_features != n_dims or len(set(labels)) < len(labels):
+        raise ValueError(f"a boundary model of {found.n_features} dimensions for frames of {n_dims}, or a unit twice")
+    return found
 
 
 def _network(said: NetworkHeader) -> "Network":

@@ -189,7 +189,10 @@ def _parcels(
 def _align_parcel(task: tuple[Recogniser, Sequence[Transcript]]) -> list[Alignment | str]:
     """The alignment of each transcript, or why there is none; adapted to their speaker, where the recogniser adapts."""
     recogniser, parcel = task
-    decoder, scorer = Decoder.of(recogniser, parcel[0].words), AlignmentScorer(recogniser.units)
+    decoder, scorer = (
+        Decoder.of(recogniser, parcel[0].words),
+        AlignmentScorer(recogniser.units, recogniser.boundary_model),
+    )
     adapter = recogniser.adapter()
     pairs = ((one.piece.load(), recogniser.linear(one.words)) for one in parcel)
     speaker = None if adapter is None else adapter.transform(list(pairs))

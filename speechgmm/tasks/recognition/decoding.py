@@ -150,7 +150,7 @@ def align_recordings(
         )
     file = replace(file, recogniser=with_silence_of_transcripts(file.recogniser, said.values()))
     decoder = Decoder.of(file.recogniser, next(iter(said.values())), lexicon)
-    tasks, scorer = list(said.items()), AlignmentScorer(file.recogniser.units)
+    tasks, scorer = list(said.items()), AlignmentScorer(file.recogniser.units, file.recogniser.boundary_model)
 
     def align(adapted: RecogniserFile, n: int) -> HeardRecording | DataError:
         return _align_recording(adapted, decoder, lexicon, scorer, scores, tasks[n])

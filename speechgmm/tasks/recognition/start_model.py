@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.job import Job
 from speechgmm.errors import ConfigError, DataError, first_few
@@ -26,6 +29,11 @@ class StartModel:
     def units(self) -> Units:
         """Its units."""
         return self.file.recogniser.units
+
+    @property
+    def topology(self) -> dict[str, NDArray[np.float64]]:
+        """The transitions of each unit."""
+        return {label: hmm.transitions for label, hmm in zip(self.units.labels, self.units.hmms, strict=True)}
 
 
 def start_model(job: Job, audio: AudioInput, used: Collection[str]) -> StartModel | None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.frames import Features
@@ -33,10 +32,10 @@ from speechgmm.hmm import (
     word_choice,
 )
 from speechgmm.hmm.adaptation import Adaptation
+from speechgmm.hmm.boundary_model import BoundaryModel, train_boundary_model
 from speechgmm.hmm.recognition_spec import RecognitionSpec
-from speechgmm.hmm.speech_edges import speech_edges
+from speechgmm.hmm.speech_edges import between_edges
 from speechgmm.hmm.transform_training import n_passes_transformed, train_transformed
-from speechgmm.io.tables import table
 from speechgmm.logger import LOGGER
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser, serialise_recogniser
 from speechgmm.tasks.recognition.dictionaries import dictionary_of
@@ -55,9 +54,6 @@ RECOGNISER_VERSION = 2
 
 PASSES_BEFORE_EM = 4
 """Over all frames: for NaN, for the mean, for the variance, and for states that share an utterance evenly."""
-
-SLIVER: Final = 1e-3
-"""Frames of a silence of which there is none: it needs some place in the start, and gets no frame."""
 
 NOT_OF_UNITS: Final[Mapping[type, tuple[str, ...]]] = {
     RecognitionSpec: (
@@ -146,8 +142,8 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
         kept = kept_or_trained(job, [task.key() for task in tasks], tasks, _unpack, train)
         found = list(job.console.track(kept, len(tasks), None if len(tasks) == 1 else what))
         return [
-            TrainedRecogniser(_recogniser(job, units, language), replace(part.audio, transform=transform))
-            for (units, transform), language, part in zip(found, languages, sets, strict=True)
+            _trained(job, task, *one, language, part.audio)
+            for task, one, language, part in zip(tasks, found, languages, sets, strict=True)
         ]
 
 
@@ -197,14 +193,11 @@ def _train_task(task: _Task, *, audio: AudioInput, folder: Path, memory: int, ma
     graphs = {one.words: _graph(task, one.words) for one in task.said}  # what is said alike is laid out once
     said = [_utterance(task, one, graphs[one.words]) for one in task.said]
     if task.recognition.start == "edges":
-        edges = speech_edges(said, map=map)
-        said = [_between(one, *pair) for one, pair in zip(said, edges, strict=True)]
+        said = between_edges(said, map=map)
     topology = task.spec.topology(task.labels, task.silence)
     transform = None
     if task.start is not None:
-        own = task.start.units
-        topology = {unit: hmm.transitions for unit, hmm in zip(own.labels, own.hmms, strict=True)}
-        units = train_hmms(said, topology, task.spec, start=own, map=map).units
+        units = train_hmms(said, task.start.topology, task.spec, start=task.start.units, map=map).units
     elif task.transform.kind == "none":
         units = train_hmms(said, topology, task.spec, map=map).units
     else:
@@ -250,12 +243,23 @@ def _utterance(task: _Task, one: Transcript, build: Callable[[Units], Graph]) ->
     return Utterance(one.id, one.piece, one.piece.n_rows, sequence, build, bounds)
 
 
-def _between(said: Utterance, first: int, stop: int) -> Utterance:
-    """The same utterance, whose start has silence before and after its speech, and all other units evenly between."""
-    inner = np.linspace(first, stop, len(said.sequence) - 1)
-    inner[[0, -1]] = max(inner[0], SLIVER), min(inner[-1], said.n_frames - SLIVER)
-    edges = np.concatenate([[0], inner, [said.n_frames]])
-    return replace(said, bounds=np.stack([edges[:-1], edges[1:]], axis=1))
+def _trained(
+    job: Job, task: _Task, units: Units, transform: LinearTransform | None, language: Language, audio: AudioInput
+) -> TrainedRecogniser:
+    """A recogniser, and how recordings become its frames."""
+    audio = replace(audio, transform=transform)
+    recogniser = _recogniser(job, units, language)
+    return TrainedRecogniser(replace(recogniser, boundary_model=_boundary_model(task, audio)), audio)
+
+
+def _boundary_model(task: _Task, audio: AudioInput) -> BoundaryModel | None:
+    """What is learnt of boundaries, where the units' own times are known; altered copies say nothing new."""
+    timed = [one for one in task.said if one.bounds is not None and not one.copy]
+    if not timed or any(task.lexicon[word] != ((word,),) for one in timed for word in one.words):
+        return None
+    return train_boundary_model(
+        (audio.transformed(one.piece.load()), one.words, [begin for begin, _ in one.bounds or ()]) for one in timed
+    )
 
 
 def _recogniser(job: Job, units: Units, language: Language) -> Recogniser:
@@ -274,24 +278,3 @@ def _recogniser(job: Job, units: Units, language: Language) -> Recogniser:
         log_weights=log_weights_of(language.lexicon, dictionary_of(job)),
         adaptation=None if hmm.adapt == "none" else Adaptation(hmm.adapt_prior, hmm.adapt_rounds),
     )
-
-
-def units_table(units: Units) -> str:
-    """``units.tsv``: states, Gaussians and how long each unit lasts by its transitions."""
-    rows = (
-        (
-            label,
-            hmm.n_states,
-            sum(model.n_components for model in hmm.emissions),
-            " ".join(str(model.n_components) for model in hmm.emissions),
-            f"{_frames_expected(hmm.transitions):.2f}",
-        )
-        for label, hmm in zip(units.labels, units.hmms, strict=True)
-    )
-    return table(("unit", "states", "components", "of each state", "mean_frames"), rows)
-
-
-def _frames_expected(transitions: NDArray[np.float64]) -> float:
-    """Frames that a unit lasts on average: the first row's sum of (I - A)^-1."""
-    inner = transitions[:, :-1]
-    return float(np.linalg.solve(np.eye(len(inner)) - inner, np.ones(len(inner)))[0])

@@ -9,11 +9,14 @@ from speechgmm.corpus import Corpus, Fold, make_split
 from speechgmm.engine.comparison import Compared, compared_trials
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
+from speechgmm.engine.label_audit import LabelAudit, audit_labels
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.task import Inputs, Settled
 from speechgmm.errors import ConfigError
 from speechgmm.evaluation import eer, rank_trials
+from speechgmm.gmm import DiagGMM
 from speechgmm.io.run_files import RunFile
+from speechgmm.report.label_audit import doubtful_labels_of
 from speechgmm.report.settings import mixtures_of, settings_of
 from speechgmm.tasks.classification.codec import UNKNOWN, serialise
 from speechgmm.tasks.classification.spec import DecisionSpec, ScoringSpec
@@ -86,10 +89,26 @@ class Verification(MixtureTask):
         return ScoredTrials.pooled(list(tested.values()))
 
     def unusable(self, job: Job, features: Features) -> Sequence[tuple[str, str]]:
-        """None beside those of every task; says how many speakers were recorded in several sessions."""
+        """None beside those of every task; says who has several sessions, and which labels may be wrong."""
         if session := job.experiment.config.corpus.session:
             job.console.say(about_sessions(features.corpus, session))
+        self._audit(job, features)
         return ()
+
+    def audit(self, job: Job, inputs: Inputs, trained: Trained) -> Mapping[str, str]:
+        """Labels whose recordings are strangers to each other, or are one voice."""
+        (features,) = inputs
+        return {RunFile.AUDIT: self._audit(job, features, trained.models.ubm).table()}
+
+    def _audit(self, job: Job, features: Features, ubm: DiagGMM | None = None) -> LabelAudit:
+        found = audit_labels(job, features, ubm)
+        if message := found.message(features.corpus.label):
+            job.console.warn(message)
+        return found
+
+    def sections(self, run: RunFolder, n_audio: int) -> Sequence[Any]:
+        """Labels that may be wrong."""
+        return (doubtful_labels_of(run),)
 
     def settles(self, job: Job) -> bool:
         """A calibration is learnt from trials."""

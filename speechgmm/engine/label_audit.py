@@ -1,0 +1,196 @@
+"""Labels that the recordings of a corpus contradict: computed from features that are there, written as a table."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial, reduce
+from operator import add
+from typing import Final
+
+import numpy as np
+
+from speechgmm.clustering.label_audit import LEAST, Doubt, doubtful_labels
+from speechgmm.clustering.pieces import own_background
+from speechgmm.corpus import Utterance
+from speechgmm.engine.frames import Features, Piece
+from speechgmm.engine.job import Job
+from speechgmm.errors import counted
+from speechgmm.features import front_end
+from speechgmm.gmm import DiagGMM, GMMStats
+from speechgmm.io.tables import table
+from speechgmm.vectors.supervectors import piece_statistics, supervectors
+
+AT_ONCE: Final = 32
+"""Recordings in a task."""
+
+MOST_PARTS: Final = 2000
+"""Parts that are compared, all with all: of more, some of each name are drawn."""
+
+MOST_FRAMES: Final = 100_000
+"""That the background model is trained on, where the models have none."""
+
+SAID: Final = 5
+"""Doubts in a message, and parts of a group in a line."""
+
+HEADING: Final = ("kind", "labels", "parts", "closeness", "expected", "nearest", "listen")
+STRANGERS, ONE_VOICE, COPIES = "strangers", "one voice", "copies"
+
+
+@dataclass(frozen=True, slots=True)
+class DoubtfulLabel:
+    """A row of ``audit.tsv``."""
+
+    kind: str  # strangers: parts of one label; one voice: two labels; copies: the same bytes under two labels
+    labels: str  # separated by " | "
+    parts: str  # groups of sessions or recordings, separated by " | "
+    closeness: float | None  # z of the groups; None: copies
+    expected: float | None  # strangers: below this they are; one voice: how close parts of one label are
+    nearest: str  # strangers: the other label that each group but the first is nearest to, and z
+    listen: str  # a recording of each group
+
+    def line(self) -> str:
+        """For a person, with the first parts of each group."""
+        groups = [group.split(" ") for group in self.parts.split(" | ")]
+        parts = " | ".join(f"{' '.join(group[:SAID])}{' ...' if len(group) > SAID else ''}" for group in groups)
+        if self.kind == COPIES:
+            return f"{self.labels}: the same recording under several labels ({self.listen})"
+        if self.kind == STRANGERS:
+            return (
+                f"{self.labels}: {parts} score as strangers to each other (z {self.closeness:.1f}, below "
+                f"{self.expected:g}); nearest others: {self.nearest}; listen to {self.listen}"
+            )
+        return (
+            f"{self.labels}: score as one voice (z {self.closeness:.1f}; parts of one label: {self.expected:.1f}); "
+            f"listen to {self.listen}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LabelAudit:
+    """What was found, and what could not be judged."""
+
+    doubts: tuple[DoubtfulLabel, ...]
+    notes: tuple[str, ...]  # what was not judged, in words
+
+    def table(self) -> str:
+        """``audit.tsv``."""
+        rows = (
+            tuple("" if (value := getattr(one, name)) is None else value for name in HEADING) for one in self.doubts
+        )
+        return table(HEADING, rows)
+
+    def message(self, label: str) -> str | None:
+        """The first doubts, for a person; None: there are none."""
+        if not self.doubts:
+            return None
+        more = len(self.doubts) - SAID
+        lines = [f"  {doubt.line()}" for doubt in self.doubts[:SAID]] + ([f"  ... and {more} more"] if more > 0 else [])
+        return "\n".join([f"{counted(len(self.doubts), 'label')} of {label!r} may be wrong:", *lines])
+
+
+def audit_labels(job: Job, features: Features, ubm: DiagGMM | None = None) -> LabelAudit:
+    """Compare sessions (``corpus.session``) or recordings of every label with each other and with those of others.
+
+    Args:
+        job: The job.
+        features: Of the corpus, all splits; recordings without a label are left out.
+        ubm: The background model; None: one is trained on the recordings.
+    """
+    label, session = features.corpus.label, job.experiment.config.corpus.session
+    known = [
+        (utterance, piece)
+        for utterance, piece in zip(features.corpus, features.pieces, strict=True)
+        if (utterance.labels or {}).get(label)
+    ]
+    copies = list(_copies(known, label))
+    parts: dict[tuple[str, str], list[tuple[Utterance, Piece]]] = defaultdict(list)
+    for utterance, piece in known:
+        name = utterance.label(label)
+        parts[name, utterance.id if session is None else utterance.label(session)].append((utterance, piece))
+    kept = _drawn(list(parts), job.experiment.config.seed)
+    notes = [] if len(kept) == len(parts) else [f"{len(kept)} of {len(parts)} parts were compared"]
+    if len({name for name, _ in kept}) < len(kept) or copies:
+        pieces = [piece for key in kept for _, piece in parts[key]]
+        background = ubm or _background(pieces, job.experiment.config.seed)
+        parcels = [tuple(pieces[n : n + AT_ONCE]) for n in range(0, len(pieces), AT_ONCE)]
+        done = job.console.track(job.map(partial(_statistics, background), parcels), len(parcels), "auditing labels")
+        stats = iter([one for part in done for one in part])
+        sums = [reduce(add, [next(stats) for _ in parts[key]]) for key in kept]
+        seconds = _seconds(features, sums)
+        points = supervectors(background, sums) / np.repeat(background.weights, background.n_features)
+        found = doubtful_labels(points, [name for name, _ in kept], seconds)
+        if seconds is not None and (n_short := int((seconds < LEAST).sum())):
+            notes.append(f"{n_short} of {len(kept)} parts have less than {LEAST:g} s of speech, and were not judged")
+    else:
+        found = []
+        notes.append(f"no {label} has two parts to compare")
+    doubts = [_row(doubt, kept, parts) for doubt in found]
+    return LabelAudit((*copies, *doubts), tuple(notes))
+
+
+def _drawn(keys: Sequence[tuple[str, str]], seed: int) -> list[tuple[str, str]]:
+    """At most `MOST_PARTS` parts: some of each name, drawn; where there are too many names, names are drawn."""
+    if len(keys) <= MOST_PARTS:
+        return list(keys)
+    rng = np.random.default_rng(seed)
+    by_name: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for key in keys:
+        by_name[key[0]].append(key)
+    each = max(2, MOST_PARTS // len(by_name))
+    names = list(by_name)
+    if each * len(names) > MOST_PARTS:
+        names = [names[n] for n in np.sort(rng.choice(len(names), MOST_PARTS // each, replace=False)).tolist()]
+    chosen = []
+    for name in names:
+        own = by_name[name]
+        picked = np.sort(rng.choice(len(own), min(each, len(own)), replace=False))
+        chosen += [own[n] for n in picked.tolist()]
+    return chosen
+
+
+def _background(pieces: Sequence[Piece], seed: int) -> DiagGMM:
+    """A background model of recordings that are drawn until there are frames enough."""
+    order, chosen, n_frames = np.random.default_rng(seed).permutation(len(pieces)), [], 0
+    for number in order.tolist():
+        chosen.append(pieces[number].load())
+        n_frames += len(chosen[-1])
+        if n_frames >= MOST_FRAMES:
+            break
+    return own_background(chosen, "sounds", seed=seed)
+
+
+def _statistics(ubm: DiagGMM, pieces: Sequence[Piece]) -> list[GMMStats]:
+    return piece_statistics(ubm, [piece.load() for piece in pieces])
+
+
+def _seconds(features: Features, sums: Sequence[GMMStats]) -> np.ndarray | None:
+    """Seconds of speech of each part; None: recordings are vectors, which are long enough."""
+    if all(piece.n_rows == 1 for piece in features.pieces):
+        return None
+    audio = features.audio
+    shift = front_end(audio.features, audio.sample_rate).frame_shift / audio.sample_rate
+    return np.array([one.counts.sum() for one in sums]) * shift
+
+
+def _copies(known: Sequence[tuple[Utterance, Piece]], label: str) -> Iterator[DoubtfulLabel]:
+    """Recordings whose bytes stand under several labels."""
+    same: dict[tuple[object, ...], dict[str, Utterance]] = defaultdict(dict)
+    for utterance, piece in known:
+        same[piece.key, utterance.start, utterance.end].setdefault(utterance.label(label), utterance)
+    for found in same.values():
+        if len(found) > 1:
+            names, places = list(found), [one.id for one in found.values()]
+            yield DoubtfulLabel(COPIES, " | ".join(names), " | ".join(places), None, None, "", " | ".join(places))
+
+
+def _row(
+    doubt: Doubt, kept: Sequence[tuple[str, str]], parts: dict[tuple[str, str], list[tuple[Utterance, Piece]]]
+) -> DoubtfulLabel:
+    groups = [[kept[number] for number in group] for group in doubt.groups]
+    said = " | ".join(" ".join(part for _, part in group) for group in groups)
+    listen = " | ".join(parts[group[0]][0][0].id for group in groups)
+    nearest = " | ".join(f"{name} ({z:.1f})" for name, z in doubt.neighbours)
+    kind = STRANGERS if len(doubt.names) == 1 else ONE_VOICE
+    return DoubtfulLabel(
+        kind, " | ".join(doubt.names), said, round(doubt.closeness, 3), round(doubt.expected, 3), nearest, listen
+    )
