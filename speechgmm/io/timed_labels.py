@@ -5,7 +5,7 @@ Files of labels are read and written by `speechgmm.io.label_files`.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +32,15 @@ class LabelScores:
     start_high: float  # s
     end_low: float  # s: interval of its end
     end_high: float  # s
+
+    def later(self, seconds: float) -> "LabelScores":
+        """The same with its times so much later.
+
+        >>> LabelScores(-40.0, 0.0, 1.0, 0.0, 0.1, 0.2, 0.3, 0.4).later(1.0).end_high
+        1.4
+        """
+        times = ("start_low", "start_high", "end_low", "end_high")
+        return replace(self, **{name: getattr(self, name) + seconds for name in times})
 
     def rounded(self) -> dict[str, float]:
         """Name -> value, as it is written."""

@@ -17,6 +17,7 @@ from speechgmm.hmm.adaptation import Adaptation
 from speechgmm.hmm.boundary_model import BoundaryModel, train_boundary_model
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.tasks.recognition.adapted_training import Mixtures, adapted_mixtures
+from speechgmm.tasks.recognition.dictionaries import dictionary_of
 from speechgmm.tasks.recognition.languages import check_references, language_of, producible
 from speechgmm.tasks.recognition.penalties import (
     PenaltyChoice,
@@ -26,8 +27,8 @@ from speechgmm.tasks.recognition.penalties import (
     hold_out,
     with_penalty,
 )
+from speechgmm.tasks.recognition.start_model import start_model
 from speechgmm.tasks.recognition.transcript_checks import (
-    dictionary_of,
     fitting,
     log_weights_of,
     questions_of,
@@ -127,15 +128,17 @@ def _task(job: Job, features: Features) -> UnitsTask:
             "a name of its own (leave it out where the transcripts have silence themselves)"
         )
     labels = tuple(sorted(used)) + ((spec.silence,) if spec.silence else ())
+    start = start_model(job, features.audio, labels)
     return UnitsTask(
         said,
         lexicon,
         log_weights_of(lexicon, dictionary_of(job)),
-        labels,
+        labels if start is None else start.units.labels,
         config.section(HMMSpec),
         spec,
         config.features.transform,
         questions_of(job),
+        start,
     )
 
 

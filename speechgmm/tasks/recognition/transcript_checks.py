@@ -2,17 +2,15 @@
 
 import string
 from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
-from typing import Literal
 
-from speechgmm.corpus.dictionary import Dictionary, read_dictionary
+from speechgmm.corpus.dictionary import Dictionary
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.labelled_recordings import are_segments
 from speechgmm.errors import DataError
 from speechgmm.hmm import HMMSpec, Lexicon, LogWeights
 from speechgmm.hmm.recognition_spec import RecognitionSpec
+from speechgmm.tasks.recognition.dictionaries import dictionary_of
 from speechgmm.tasks.recognition.transcripts import Transcript, are_isolated, transcripts
 
 SHOWN = 20
@@ -81,21 +79,6 @@ def unfit(job: Job, features: Features) -> list[tuple[str, str]]:
         if why:
             found.append((one.id, why))
     return found
-
-
-def dictionary_of(job: Job) -> Dictionary | None:
-    """The configuration's dictionary. Raises DataError as `read_dictionary`."""
-    spec = job.experiment.config.section(RecognitionSpec)
-    if spec.dictionary is None:
-        return None
-    path = job.experiment.beside(spec.dictionary)
-    return _read(path, spec.stress, path.stat().st_mtime_ns if path.exists() else 0)
-
-
-@lru_cache(maxsize=2)
-def _read(path: Path, stress: Literal["keep", "drop"], changed: int) -> Dictionary:  # noqa: ARG001
-    """Read once for all training sets of a run: a large dictionary takes a second."""
-    return read_dictionary(path, stress=stress)
 
 
 def questions_of(job: Job) -> tuple[tuple[str, ...], ...] | None:
