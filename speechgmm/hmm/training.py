@@ -89,9 +89,9 @@ def train_hmms(
     Without ``start``, each state begins as a Gaussian of its share of frames: where there are ``bounds``, those of its
     unit divided evenly, else the utterance's divided evenly by ``sequence``. With ``spec.annealing``, passes follow in
     which log-likelihoods weigh less (deterministic annealing, Ueda & Nakano 1998; of HMMs, Rao & Rose 2001). Then come,
-    for 1, 2, 4, ... Gaussians per state, ``spec.iterations`` updates. With ``start``, units trained before go on from
-    the Gaussians that they have. ``precision`` None: float32 where that is safe. ``map`` must keep
-    order.
+    for 1, 2, 4, ... Gaussians per state, ``spec.iterations`` updates. With ``start``, units trained before go on: the
+    first updates are of the Gaussians that they have, the next of more than the largest state has.
+    ``precision`` None: float32 where that is safe. ``map`` must keep order.
 
     Raises:
         DataError: No utterances; one too short for its units, or that no path explains; each is named.
@@ -117,9 +117,9 @@ def train_hmms(
         stack = StateStack.of(plain.emissions, space=space, precision=precision)
         evenly = reduce(add, map(partial(_even_parcel, units=plain, stack=stack), tasks))
         units = prior.update(plain, HMMStats(evenly.emissions, np.zeros(len(evenly.transitions))), plain)
-        occupied = evenly.emissions.counts
+        occupied, levels = evenly.emissions.counts, spec.levels
     else:
-        units, occupied = start, None
+        units, occupied, levels = start, None, levels_after(start, spec)
     trace: list[tuple[float, ...]] = []
     graphs = KeptGraphs()
     for scale in spec.annealing_scales if start is None else ():
@@ -127,7 +127,7 @@ def train_hmms(
         work = partial(_parcel, units=units, stack=stack, spec=spec, graphs=graphs, scale=scale)
         stats = reduce(add, map(work, tasks))
         units, occupied = prior.update(units, stats, plain), stats.emissions.counts
-    for level in levels_from(spec, start):
+    for level in levels:
         if occupied is not None:
             units = grown(units, occupied, level, spec.frames_per_component)
         values: list[float] = []
@@ -144,16 +144,16 @@ def train_hmms(
     return HMMFit(units, tuple(trace), len(source))
 
 
-def levels_from(spec: HMMSpec, start: Units | None) -> tuple[int, ...]:
-    """Gaussians per state of each level: those of ``spec`` that are not below what ``start`` has; the last, at least.
+def levels_after(start: Units, spec: HMMSpec) -> tuple[int, ...]:
+    """Gaussians of a state at each stage of training that goes on from ``start``, those of its largest state first.
 
     >>> from speechgmm.hmm import left_to_right
-    >>> mixture = DiagGMM([0.5, 0.5], [[0.0], [1.0]], [[1.0], [1.0]])
-    >>> levels_from(HMMSpec(n_components=4), Units(("a",), (HMM((mixture,), left_to_right(1)),)))
-    (2, 4)
+    >>> one = Units(("a",), (HMM((DiagGMM([0.5, 0.5], [[0.0], [1.0]], [[1.0], [1.0]]),), left_to_right(1)),))
+    >>> levels_after(one, HMMSpec(n_components=8)), levels_after(one, HMMSpec(n_components=1))
+    ((2, 4, 8), (2,))
     """
-    most = 0 if start is None else max(model.n_components for model in start.emissions)
-    return tuple(level for level in spec.levels if level >= most) or spec.levels[-1:]
+    largest = max(model.n_components for model in start.emissions)
+    return (largest, *(level for level in spec.levels if level > largest))
 
 
 def plain_units(topology: Mapping[str, ArrayLike], model: DiagGMM) -> Units:
