@@ -1,6 +1,7 @@
 """A corpus aligned whole: transcripts beside recordings, words made to fit a dictionary, times, files, resuming."""
 
 import json
+import shutil
 import unicodedata
 from pathlib import Path
 
@@ -267,3 +268,51 @@ def test_one_word_for_each_speaker_is_enough_and_segments_of_a_table_are_aligned
     assert [path.name for path in (tmp_path / "out/aligned").iterdir()] == ["all.TextGrid"]
     status, out, err = train(command, tmp_path, tmp_path / "each", *options)
     assert (status, "6 utterances of 6 recordings" in out) == (0, True), err
+
+
+def test_an_utterance_much_longer_than_its_text_is_in_no_label_file_and_named(
+    talkers: tuple, cached: None, tmp_path: Path, command: Command
+) -> None:
+    root, _ = talkers
+    shutil.copytree(root / "speech", tmp_path / "speech")
+    long = np.concatenate([spoken(["up", "flat", "down"], n)[0] for n in range(10)])
+    soundfile.write(tmp_path / "speech/s0/take 0.wav", long, RATE)
+    (tmp_path / "speech/s0/take 0.lab").write_text("up")
+    options = ("--dictionary", root / "words.dict", "--format", "csv")
+    status, _, err = train(command, tmp_path / "speech", tmp_path / "out", *options)
+    assert status == 1
+    assert "1 utterances are explained worse by their text" in err
+    assert "s0/take 0" in err
+    assert len(list((tmp_path / "out/aligned").rglob("*.csv"))) == 11
+    assert (tmp_path / "out/utterances.tsv").read_text().splitlines()[1].startswith("s0/take 0\t")
+    status, _, err = train(command, tmp_path / "speech", tmp_path / "out", *options, "--allow-misfit", "--scores")
+    assert (status, "their times mean little" in err) == (0, True)
+    assert "gop" in (tmp_path / "out/aligned/s0/take 0.csv").read_text().splitlines()[0]
+
+
+def test_training_goes_on_from_the_units_of_a_model_that_has_all_phones(
+    talkers: tuple, cached: None, tmp_path: Path, command: Command
+) -> None:
+    root, _ = talkers
+    options = ("--dictionary", root / "words.dict")
+    assert train(command, root / "speech", tmp_path / "first", *options)[0] == 0
+    again = (
+        "align",
+        tmp_path / "first",
+        "--train",
+        root / "speech",
+        "--out",
+        tmp_path / "more",
+        "--jobs",
+        "1",
+        "--quiet",
+    )
+    status, _, err = command(*again, *options)
+    assert status == 0, err
+    fits = [np.mean([line["fit"] for line in lines_of(tmp_path / name)]) for name in ("first", "more")]
+    assert fits[1] > fits[0] - 0.1
+    (tmp_path / "other.dict").write_text("UP L H\nDOWN H L\nFLAT X\n")
+    status, _, err = command(*again[:5], tmp_path / "none", *again[6:], "--dictionary", tmp_path / "other.dict")
+    assert (status, "no model of 1 units of the transcripts: X" in err) == (1, True)
+    status, _, err = command("align", tmp_path / "first", root / "speech/s0/take 0.wav", "--text", "UP", "--graphemes")
+    assert (status, "expected --train CORPUS beside" in err) == (2, True)

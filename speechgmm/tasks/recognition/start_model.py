@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.job import Job
 from speechgmm.errors import ConfigError, DataError, first_few
-from speechgmm.hmm import Units
+from speechgmm.hmm import HMMSpec, Units
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.io.feature_store import digest
 from speechgmm.io.run_files import model_file
@@ -52,6 +52,11 @@ def start_model(job: Job, audio: AudioInput, used: Collection[str]) -> StartMode
     spec = job.experiment.config.section(RecognitionSpec)
     if spec.start_model is None:
         return None
+    if job.experiment.config.section(HMMSpec).context != "none" or audio.features.transform.kind != "none":
+        raise ConfigError(
+            "recognition.start_model goes on from units as they are, and hmm.context and features.transform make "
+            "others; leave these out"
+        )
     path = model_file(job.experiment.beside(spec.start_model))
     found = read_start_model(path, path.stat().st_mtime_ns if path.exists() else 0)
     other = found.file.audio

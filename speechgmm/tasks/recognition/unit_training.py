@@ -99,7 +99,8 @@ class UnitsTask:
         data = [frames, said, self.labels, sorted(self.lexicon.items()), sorted(self.log_weights.items())]
         if self.questions is not None:
             data.append(self.questions)
-        data += [self.start.key] if self.start else []
+        if self.start is not None:
+            data.append(self.start.key)
         specs = (self.spec, self.recognition, self.transform)
         return model_key("units", RECOGNISER_VERSION, *specs, without=NOT_OF_UNITS, data=data)
 
