@@ -11,6 +11,7 @@ from speechgmm.errors import DataError
 from speechgmm.hmm import HMMSpec, Lexicon, LogWeights
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.tasks.recognition.dictionaries import dictionary_of
+from speechgmm.tasks.recognition.spelling import other_spelling
 from speechgmm.tasks.recognition.transcripts import Transcript, are_isolated, transcripts
 
 SHOWN = 20
@@ -38,11 +39,14 @@ def fitting(job: Job, said: Sequence[Transcript]) -> tuple[tuple[Transcript, ...
                 f"each as one word, which {dictionary.source} cannot have; set language: loop, bigram or grammar for "
                 "sentences, or join the words in labels and dictionary (zoom_in)"
             )
+        reason = other_spelling(missing, [one.words for one in said], dictionary)
+        if stop and reason:
+            raise DataError(reason)
         if stop:
             dictionary.check({one.id: one.words for one in said})
         job.console.warn(
-            f"{len(missing)} words are not in {dictionary.source}, and training goes on without the utterances that "
-            f"have them: {', '.join(missing)}"
+            (reason or f"{len(missing)} words are not in {dictionary.source}: {', '.join(missing)}")
+            + "; training goes on without the utterances that have them"
         )
     known = [one for one in said if missing.keys().isdisjoint(one.words)]
     reasons = _impossible(known, lexicon_of(known, dictionary), job.experiment.config.section(HMMSpec))
