@@ -1,7 +1,7 @@
 """What a user may choose about hidden Markov models: the ``hmm`` section of a configuration."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -30,8 +30,33 @@ class HMMSpec:
     silence_states: int = setting(3, "states of the unit for silence", ge=1, le=1000)
     skips: int = setting(0, "states that may be left out on the way from one to the next", ge=0, le=100)
     n_components: int = setting(8, "Gaussians per state at most; reached by doubling", ge=1, le=65536)
+    total_components: int | None = setting(
+        None,
+        "Gaussians of all states together, shared by the states' frames to the power 0.4, in place of n_components "
+        "each; with context: triphone, or a features.transform; default: n_components for each state",
+        ge=1,
+        le=10_000_000,
+    )
     frames_per_component: float = setting(
         20, "a state has as many Gaussians as its frames divided by this at most", unit="frames", ge=1, le=1e9
+    )
+    context: Literal["none", "triphone"] = setting(
+        "none",
+        "none: a phone has the same states wherever it stands; triphone: it has others by its neighbours in the word, "
+        "which decision trees group; needs recognition.dictionary",
+    )
+    tied_states: int | None = setting(
+        None,
+        "triphone: states that share mixtures, all together, at most; more for more speech; default: one for each 6 s "
+        "of training",
+        ge=1,
+        le=1_000_000,
+    )
+    questions: str | None = setting(
+        None,
+        "triphone: a file of questions for the trees, the phones of one on each line, relative to the configuration "
+        "file; default: they are made from the data",
+        is_path=True,
     )
     training: Training = setting(
         "baum-welch", "frames belong to states by their probability, or to the state on the best path"
@@ -73,6 +98,11 @@ class HMMSpec:
     def __post_init__(self) -> None:
         if self.training not in ("baum-welch", "viterbi"):
             raise ConfigError(f"hmm.training {self.training!r}; expected baum-welch or viterbi")
+        if self.context == "none" and not (self.tied_states is None and self.questions is None):
+            raise ConfigError(
+                "hmm.tied_states and hmm.questions are of hmm.context: triphone, and hmm.context is none; set it, or "
+                "leave them out"
+            )
         if min(self.n_states, self.silence_states, self.n_components, self.iterations) < 1 or self.skips < 0:
             raise ConfigError("hmm: states, components and iterations of 1 or more expected, and skips of 0 or more")
         if self.adapt not in ("none", "fmllr", "sat"):
@@ -100,6 +130,10 @@ class HMMSpec:
         """
         sizes = {label: self.silence_states if label == silence else self.n_states for label in labels}
         return {label: left_to_right(n, self_loop=self.self_loop, skips=self.skips) for label, n in sizes.items()}
+
+    def without_contexts(self) -> "HMMSpec":
+        """The same settings for units that sound alike everywhere, and have ``n_components`` Gaussians a state."""
+        return replace(self, context="none", tied_states=None, questions=None, total_components=None)
 
     @property
     def levels(self) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ def recognise_test(job: Job, parts: Mapping[str, tuple[Features, Recogniser]]) -
         tasks = []
         for name, (features, recogniser) in parts.items():
             tests = transcripts(job, features, "test")
-            parcels = _parcels(tests, recogniser)
+            parcels = parcels_of(tests, recogniser)
             tasks += [(recogniser, [tests[n] for n in parcel]) for parcel in parcels]
             groups += [[len(said) + n for n in parcel] for parcel in parcels]
             said += tests
@@ -49,7 +49,7 @@ def recognise_test(job: Job, parts: Mapping[str, tuple[Features, Recogniser]]) -
     return Recognised(tuple(said), alignments, tuple(folds) if any(folds) else ())
 
 
-def _parcels(tests: Sequence[Transcript], recogniser: Recogniser) -> list[list[int]]:
+def parcels_of(tests: Sequence[Transcript], recogniser: Recogniser) -> list[list[int]]:
     """The numbers of the recordings of each task: all of a speaker, where the recogniser adapts to speakers."""
     if recogniser.adaptation is not None:
         return grouped([one.group for one in tests])

@@ -26,6 +26,17 @@ def check(config: Config) -> None:
         )
     if transform.kind == "pca":
         raise ConfigError("features.transform.kind: pca is not there for recognition; take lda with mllt, or mllt")
+    hmm, recognition = config.section(HMMSpec), config.section(RecognitionSpec)
+    if hmm.context == "triphone" and recognition.dictionary is None:
+        raise ConfigError(
+            "hmm.context: triphone is of phones in words, and there is no recognition.dictionary: every label is a "
+            "unit, whose neighbours are those of another word; give a dictionary, or leave context: none"
+        )
+    if hmm.total_components is not None and hmm.context == "none" and transform.kind == "none":
+        raise ConfigError(
+            f"hmm.total_components is {hmm.total_components}, and states share a number of Gaussians with hmm.context: "
+            "triphone or a features.transform alone; set one of them, or give hmm.n_components"
+        )
 
 
 SETTINGS = TaskSettings(
