@@ -125,7 +125,7 @@ def test_what_was_trained_is_not_trained_again(sentences: Path, monkeypatch: pyt
     first = run(sentences, folds, console=quiet())
     assert set(first.metrics["folds"]) == {"s0", "s1", "s2"}
     assert len(table(first.folder / "hypotheses.tsv")) == 18
-    monkeypatch.setattr("speechgmm.tasks.recognition.training.train_hmms", None)
+    monkeypatch.setattr("speechgmm.tasks.recognition.unit_training.train_hmms", None)
     # Another language is no other training.
     second = run(sentences, [*folds, "recognition.language=bigram"], output=sentences.parent / "b", console=quiet())
     assert second.metrics["error_rate"]["value"] < 0.05
