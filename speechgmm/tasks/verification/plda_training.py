@@ -34,6 +34,9 @@ def learn_back_end(job: Job, features: Features, ubm: DiagGMM) -> PldaBackEnd:
     """
     spec, relevance = job.experiment.config.section(ScoringSpec), job.experiment.config.model.relevance
     vectors = Vectors.under(ubm, relevance)
+    tested = [one for split in ("dev", "test") for one in features.of_split(split)]
+    if ubm.n_components == 1 and tested:  # vectors of others: one of zeros is named before anything is learnt
+        _points(job, vectors, tested, "reading vectors to be tested")
     if spec.plda_file is not None:
         return _of_file(job, features, vectors, spec.plda_file)
     label = features.corpus.label
