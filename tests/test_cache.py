@@ -48,8 +48,8 @@ from speechgmm.io.locks import LOCK, changing, clearing_cache, using_cache
 from speechgmm.tasks.classification.codec import read_model_file, serialise
 from speechgmm.tasks.classification.enrolment import enrol
 from speechgmm.tasks.classification.spec import ScoringSpec
-from speechgmm.tasks.recognition.training import NOT_OF_UNITS, UnitsTask
 from speechgmm.tasks.recognition.transcripts import Transcript
+from speechgmm.tasks.recognition.unit_training import NOT_OF_UNITS, UnitsTask
 from speechgmm.tasks.segments.spec import SegmentSpec
 from speechgmm.tasks.segments.training import _Task as SegmentsTask
 from tests.conftest import hum

@@ -162,7 +162,7 @@ def test_the_choice_is_told_and_kept_in_the_model_file(sentences: Path, capsys: 
 def test_a_penalty_that_is_given_or_cannot_matter_is_not_chosen(
     sentences: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("speechgmm.tasks.recognition.recogniser_training.hold_out", None)  # whoever calls it fails
+    monkeypatch.setattr("speechgmm.tasks.recognition.training.hold_out", None)  # whoever calls it fails
     result = run(sentences, ["recognition.insertion_penalty=-3"], until="train", console=quiet())
     assert read_recogniser(result.folder / "models.safetensors").recogniser.insertion_penalty == -3
     with pytest.raises(ConfigError, match=r"insertion_penalty is 2000000\.0; expected auto, or nats between -1e"):

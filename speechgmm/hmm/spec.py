@@ -78,20 +78,22 @@ class HMMSpec:
         1, "how much transitions are drawn to those of the start", unit="visits", ge=0, le=1e12
     )
     self_loop: float = setting(0.6, "probability of staying in a state, at the start", ge=0, lt=1)
-    adapt: Literal["none", "fmllr"] = setting(
+    adapt: Literal["none", "fmllr", "sat"] = setting(
         "none",
         "none; fmllr: frames of a speaker (corpus.group; without it, of a recording) are transformed to fit the model: "
-        "what is recognised first says how, and is recognised again",
+        "what is recognised first says how, and is recognised again; sat: training transforms its speakers as well, "
+        "and the model file holds a second model, of transformed frames",
     )
     adapt_prior: float = setting(
         500,
-        "fmllr: how much a speaker's transform is drawn to the identity: worth so many frames; lower for speakers with "
-        "a minute of speech or more",
+        "fmllr, sat: how much a speaker's transform is drawn to the identity: worth so many frames",
         unit="frames",
         gt=0,
         le=1e12,
     )
-    adapt_rounds: int = setting(2, "fmllr: how often a transform is estimated, each time by a recognition", ge=1, le=20)
+    adapt_rounds: int = setting(
+        2, "fmllr, sat: how often a transform is estimated, each time by a recognition", ge=1, le=20
+    )
     beam: float = setting(
         1000, "in training, partial paths so far below the best are left out", unit="nats", gt=0, le=1e9
     )
@@ -106,15 +108,17 @@ class HMMSpec:
             )
         if min(self.n_states, self.silence_states, self.n_components, self.iterations) < 1 or self.skips < 0:
             raise ConfigError("hmm: states, components and iterations of 1 or more expected, and skips of 0 or more")
-        if self.adapt not in ("none", "fmllr"):
-            raise ConfigError(f"hmm.adapt {self.adapt!r}; expected none or fmllr")
+        if self.adapt not in ("none", "fmllr", "sat"):
+            raise ConfigError(f"hmm.adapt {self.adapt!r}; expected none, fmllr or sat")
         if not (self.adapt_prior > 0 and self.adapt_rounds >= 1):
             raise ConfigError(
                 f"hmm.adapt_prior {self.adapt_prior:g} and adapt_rounds {self.adapt_rounds}; expected frames above 0 "
                 "and 1 round or more"
             )
         if self.adapt == "none" and (self.adapt_prior, self.adapt_rounds) != (500, 2):
-            raise ConfigError("hmm: adapt_prior and adapt_rounds have no effect without adapt: fmllr; set that as well")
+            raise ConfigError(
+                "hmm: adapt_prior and adapt_rounds have no effect without adapt: fmllr or sat; set that as well"
+            )
         if not (self.variance_floor > 0 and self.variance_prior >= 0 and self.transition_prior >= 0 and self.beam > 0):
             raise ConfigError(
                 f"hmm.variance_floor {self.variance_floor:g}, variance_prior {self.variance_prior:g}, transition_prior "

@@ -59,7 +59,7 @@ def parcels_of(tests: Sequence[Transcript], recogniser: Recogniser) -> list[list
 def _hear_parcel(task: tuple[Recogniser, Sequence[Transcript]]) -> tuple[list[Alignment | str], int]:
     """What was heard in some recordings, or why nothing was; and how many frames adaptation to their speaker is of."""
     recogniser, parcel = task
-    decoder, adapter = Decoder.of(recogniser), recogniser.adapter()
+    decoder, adapter = Decoder.of(recogniser.adapted()), recogniser.adapter()
     frames = [one.piece.load() for one in parcel]
     speaker = None if adapter is None else adapter.transform([(one, decoder.graph) for one in frames])
     found: list[Alignment | str] = []

@@ -13,6 +13,11 @@ def check(config: Config) -> None:
             "recognition takes whole recordings: kind mfcc or lfcc and vad: none (features); for pauses there is "
             "recognition.silence"
         )
+    if config.section(HMMSpec).adapt == "sat" and config.corpus.group is None:
+        raise ConfigError(
+            "hmm.adapt: sat trains on the speakers of corpus.group, which is not set; name the column of the speakers, "
+            "or take hmm.adapt: fmllr"
+        )
     transform = config.features.transform
     if transform.kind == "lda" and not transform.mllt:
         raise ConfigError(

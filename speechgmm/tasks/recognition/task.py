@@ -34,11 +34,11 @@ from speechgmm.tasks.recognition.evaluation import (
 )
 from speechgmm.tasks.recognition.languages import misfits
 from speechgmm.tasks.recognition.recognised_tests import recognise_test
-from speechgmm.tasks.recognition.recogniser_training import TrainedRecogniser, train_recognisers
 from speechgmm.tasks.recognition.report import recognition
+from speechgmm.tasks.recognition.training import TrainedRecogniser, train_recognisers
 from speechgmm.tasks.recognition.transcript_checks import warn_of_labels
 from speechgmm.tasks.recognition.transcripts import are_isolated, transcripts, words_of
-from speechgmm.tasks.recognition.units_table import tied_states_table, units_table
+from speechgmm.tasks.recognition.unit_tables import tied_states_table, units_table
 
 
 class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
