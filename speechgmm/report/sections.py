@@ -10,6 +10,7 @@ from speechgmm.engine.run_folder import RunFolder
 from speechgmm.errors import counted
 from speechgmm.evaluation import Metric, operating_points
 from speechgmm.evaluation.metric import notes_of, shown_name
+from speechgmm.io.run_files import RunFile
 from speechgmm.plots import training_curves
 from speechgmm.plots.sources import traces_of
 from speechgmm.plots.training import CURVES_WITH_NAMES
