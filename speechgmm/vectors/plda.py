@@ -1,0 +1,130 @@
+"""PLDA: the two-covariance model of vectors of speakers, and the likelihood ratios of claims.
+
+A vector is x = y + e, with y ~ N(mean, B) the same for all vectors of a speaker and e ~ N(0, W) anew for each (Ioffe
+2006, Probabilistic linear discriminant analysis; Brümmer & de Villiers 2010, The speaker partitioning problem). B and
+W are simultaneously diagonalised: u = transform (x - mean) has W = I and B = diag(psi), as in Kaldi's ``ivector/plda``.
+Owns the model and its ratios (training: `plda_estimation`). Refuses to know what the vectors are of, and files.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speechgmm.errors import DataError, ShapeError
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plda:
+    """A two-covariance model of vectors (D,).
+
+    Parameters
+    ----------
+    mean
+        (D,) of all speakers.
+    transform
+        (D, D): u = transform (x - mean) has covariance I within a speaker.
+    psi
+        (D,) variances of the speakers' means along each axis of u, 0 or more.
+
+    Raises
+    ------
+    ShapeError
+        Sizes that do not fit each other.
+    DataError
+        A value that is NaN or infinite, or a psi below 0.
+
+    Examples
+    --------
+    >>> model = Plda(np.zeros(1), np.eye(1), np.array([4.0]))
+    >>> model.ratios([1.0, 9.0], [[2.0], [2.0]], [[2.0], [-2.0]]).round(2)
+    array([[ 0.87, -2.69],
+           [ 1.15, -5.87]])
+    """
+
+    mean: Floats
+    transform: Floats
+    psi: Floats
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "transform", "psi"):
+            object.__setattr__(self, name, np.array(getattr(self, name), np.float64))
+        n = self.mean.size
+        if n == 0 or (self.mean.shape, self.transform.shape, self.psi.shape) != ((n,), (n, n), (n,)):
+            raise ShapeError(
+                f"a PLDA with mean {self.mean.shape}, transform {self.transform.shape} and psi {self.psi.shape}; "
+                "expected (D,), (D, D) and (D,)"
+            )
+        if not all(np.isfinite(part).all() for part in (self.mean, self.transform, self.psi)):
+            raise DataError("a PLDA with a value that is NaN or infinite; expected finite ones")
+        if (self.psi < 0).any():
+            raise DataError(f"a PLDA with psi {self.psi.min():g}; expected variances, 0 or more")
+
+    @property
+    def n_dims(self) -> int:
+        """D of the vectors."""
+        return len(self.mean)
+
+    @property
+    def within(self) -> Floats:
+        """(D, D) covariance W of vectors of one speaker."""
+        unmixing = np.linalg.inv(self.transform)
+        return np.asarray(unmixing @ unmixing.T)
+
+    @property
+    def between(self) -> Floats:
+        """(D, D) covariance B of the speakers' means."""
+        unmixing = np.linalg.inv(self.transform)
+        return np.asarray((unmixing * self.psi) @ unmixing.T)
+
+    def project(self, vectors: ArrayLike) -> Floats:
+        """Vectors (N, D) as u (N, D). Raises ShapeError for another dimension."""
+        points = np.asarray(vectors, np.float64)
+        if points.ndim != 2 or points.shape[1] != self.n_dims:
+            raise ShapeError(f"vectors of shape {points.shape}; this PLDA is for (N, {self.n_dims})")
+        return np.asarray((points - self.mean) @ self.transform.T)
+
+    def ratios(self, counts: ArrayLike, means: ArrayLike, tests: ArrayLike) -> Floats:
+        """Log-likelihood ratios (M, N) in nats of M speakers with N tests: the speaker of the test, or another one.
+
+        Parameters
+        ----------
+        counts
+            (M,) how many vectors each speaker was enrolled by, above 0.
+        means
+            (M, D) the means of these vectors.
+        tests
+            (N, D) vectors.
+
+        Returns
+        -------
+        numpy.ndarray
+            (M, N), ln p(test | the speaker's vectors) - ln p(test).
+
+        Raises
+        ------
+        ShapeError
+            Vectors of another dimension, or not a count for each mean.
+
+        Notes
+        -----
+        Given n vectors of mean u, a further one is N(n psi / (n psi + 1) u, I + psi / (n psi + 1)); of an unknown
+        speaker it is N(0, I + psi) (Kaldi, ``Plda::LogLikelihoodRatio``).
+
+        Examples
+        --------
+        >>> Plda(np.zeros(1), np.eye(1), np.full(1, 8.0)).ratios([2.0], [[3.0]], [[3.0]]).round(2)
+        array([[1.4]])
+        """
+        n = np.asarray(counts, np.float64)[:, None]
+        enrolled, points = self.project(means), self.project(tests)
+        if len(n) != len(enrolled):
+            raise ShapeError(f"{len(n)} counts and {len(enrolled)} means; expected one each")
+        posterior = n * self.psi / (1 + n * self.psi)
+        centres, variances = posterior * enrolled, 1 + self.psi / (1 + n * self.psi)
+        own = (points**2) @ (1 / variances).T - 2 * points @ (centres / variances).T
+        own += (centres**2 / variances + np.log(variances)).sum(axis=1)
+        other = ((points**2) / (1 + self.psi) + np.log1p(self.psi)).sum(axis=1)
+        return np.asarray(-0.5 * (own - other[:, None]).T)
