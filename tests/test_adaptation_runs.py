@@ -206,11 +206,37 @@ def test_speakers_that_cannot_be_are_refused(corpus: Path, adapted: Path, plain:
         sg.load(plain).recognise(tests[:3], speakers="cho")
 
 
+def test_speaker_adaptive_training_keeps_a_second_model_that_new_recordings_are_recognised_by(
+    corpus: Path, adapted: Path
+) -> None:
+    sat = run(corpus, ["hmm.adapt=sat"], output=corpus.parent / "sat", console=Console(quiet=True)).folder
+    found, plain = (read_recogniser(folder / "models.safetensors") for folder in (sat, adapted))
+    assert serialise_recogniser(found) == (sat / "models.safetensors").read_bytes()
+    assert "Gaussians of transformed frames" in "\n".join(describe(sat / "models.safetensors"))
+    for mine, yours in zip(found.recogniser.units.emissions, plain.recogniser.units.emissions, strict=True):
+        np.testing.assert_array_equal(mine.means, yours.means)
+    adaptation = found.recogniser.adaptation
+    assert adaptation is not None
+    assert adaptation.emissions is not None
+    assert adaptation.emissions[0].means[0, 0] != plain.recogniser.units.emissions[0].means[0, 0]
+    assert error_rate(sat) < 0.05
+    rows, tests = table(sat / "hypotheses.tsv"), recordings_of(sat)
+    heard = sg.load(sat).recognise(tests, speakers=[path.parent.name for path in tests])
+    np.testing.assert_allclose(
+        [one.log_likelihood for one in heard], [float(row["log_likelihood"]) / 60 for row in rows], rtol=1e-4
+    )
+    folds = ["hmm.adapt=sat", "corpus.split={kind: kfold, folds: 2}"]
+    divided = run(corpus, folds, output=corpus.parent / "folds", console=Console(quiet=True)).folder
+    assert len(table(divided / "hypotheses.tsv")) == 40
+    with pytest.raises(ConfigError, match=r"hmm.adapt: sat trains on the speakers of corpus.group"):
+        run(corpus, ["hmm.adapt=sat", "corpus.group=null"], output=corpus.parent / "no", console=Console(quiet=True))
+
+
 def test_settings_of_adaptation_without_adaptation_are_refused() -> None:
     for setting in ({"adapt_prior": 100}, {"adapt_rounds": 1}):
-        with pytest.raises(ConfigError, match="no effect without adapt: fmllr"):
+        with pytest.raises(ConfigError, match="no effect without adapt: fmllr or sat"):
             HMMSpec(**setting)
-    with pytest.raises(ConfigError, match="expected none or fmllr"):
+    with pytest.raises(ConfigError, match="expected none, fmllr or sat"):
         HMMSpec(adapt="map")
     with pytest.raises(ConfigError, match="expected frames above 0 and 1 round or more"):
         HMMSpec(adapt="fmllr", adapt_prior=0)

@@ -39,7 +39,7 @@ from speechgmm.engine.sweeps import grid_points, sweep
 from speechgmm.errors import DataError, ModelFileError
 from speechgmm.features import FeatureSpec, Normalisation
 from speechgmm.features.augment import Copy
-from speechgmm.features.transforms import LinearTransform
+from speechgmm.features.transforms import LinearTransform, TransformSpec
 from speechgmm.gmm import BayesianGMM, DiagGMM, ModelSpec
 from speechgmm.hmm import HMMSpec, RecognitionSpec
 from speechgmm.io.container import packed
@@ -48,9 +48,8 @@ from speechgmm.io.locks import LOCK, changing, clearing_cache, using_cache
 from speechgmm.tasks.classification.codec import read_model_file, serialise
 from speechgmm.tasks.classification.enrolment import enrol
 from speechgmm.tasks.classification.spec import ScoringSpec
-from speechgmm.tasks.recognition.training import NOT_OF_UNITS
-from speechgmm.tasks.recognition.training import _Task as UnitsTask
 from speechgmm.tasks.recognition.transcripts import Transcript
+from speechgmm.tasks.recognition.unit_training import NOT_OF_UNITS, UnitsTask
 from speechgmm.tasks.segments.spec import SegmentSpec
 from speechgmm.tasks.segments.training import _Task as SegmentsTask
 from tests.conftest import hum
@@ -179,8 +178,9 @@ def test_every_setting_of_segment_models_is_in_their_key(piece: Piece) -> None:
 def test_every_setting_of_units_is_in_their_key(piece: Piece) -> None:
     said = Transcript("1", piece, ("up",), ((0.0, 3.0),), "anna")
     spec = RecognitionSpec(start="segments")
-    task = UnitsTask((said,), {"up": (("L",),)}, {"up": (0.0,)}, ("L",), HMMSpec(), spec)
-    assert unseen(task.key(), changes(task.spec), lambda spec: replace(task, spec=spec).key()) == set()
+    task = UnitsTask((said,), {"up": (("L",),)}, {"up": (0.0,)}, ("L",), HMMSpec(), spec, TransformSpec(), None)
+    of_training = unseen(task.key(), changes(task.spec), lambda spec: replace(task, spec=spec).key())
+    assert of_training == set(NOT_OF_UNITS[HMMSpec])
     of_recognition = unseen(task.key(), changes(spec), lambda spec: replace(task, recognition=spec).key())
     assert of_recognition == set(NOT_OF_UNITS[RecognitionSpec])
     assert "beam" in of_recognition  # of recognition; that of training is in the key
@@ -190,6 +190,7 @@ def test_every_setting_of_units_is_in_their_key(piece: Piece) -> None:
         replace(task, lexicon={"up": (("M",),)}),
         replace(task, log_weights={"up": (-1.0,)}),
         replace(task, labels=("L", "M")),
+        replace(task, questions=(("L",),)),
     ):
         assert altered.key() != task.key()
 

@@ -216,6 +216,21 @@ def test_units_trained_from_boundaries_find_them_and_the_words_of_others(trainin
     assert right >= 9
 
 
+def test_training_that_goes_on_does_not_repeat_the_levels_below_its_start() -> None:
+    utterances = drawn(4)
+    spec = HMMSpec(n_states=2, n_components=4, iterations=3, tol=0, frames_per_component=5)
+    half = train_hmms(utterances, TOPOLOGY, replace(spec, n_components=2), precision="float64")
+    more = train_hmms(utterances, TOPOLOGY, spec, start=half.units, precision="float64")
+    assert [len(level) for level in more.trace] == [3, 3]  # of two Gaussians, then of four
+    assert max(model.n_components for model in more.units.emissions) == 4
+    assert more.trace[0][0] >= half.trace[-1][-1]
+    fewer = train_hmms(utterances, TOPOLOGY, replace(spec, n_components=1), start=half.units, precision="float64")
+    assert len(fewer.trace) == 1
+    assert [model.n_components for model in fewer.units.emissions] == [
+        model.n_components for model in half.units.emissions
+    ]
+
+
 def test_a_flat_start_finds_units_that_never_had_a_boundary():
     fit = train_hmms(without_bounds(drawn(6, n_utterances=60)), TOPOLOGY, HMMSpec(n_components=2, iterations=12))
     known = train_hmms(drawn(6, n_utterances=60), TOPOLOGY, HMMSpec(n_components=2, iterations=12))

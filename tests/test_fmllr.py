@@ -226,7 +226,7 @@ def test_a_recording_without_a_path_or_a_word_says_nothing_of_its_speaker() -> N
     assert alone.n_frames == all_three.n_frames == len(said[0])
     np.testing.assert_array_equal(rows_of(alone.transform), rows_of(all_three.transform))
     with_a_word = np.concatenate([silence[0], spoken(rng, "a")])
-    assert path_statistics(adapter().stack, silence[1], with_a_word) is not None
+    assert path_statistics(StateStack.of(model().emissions), silence[1], with_a_word) is not None
 
 
 def test_without_a_recording_to_use_a_speakers_transform_is_the_identity() -> None:

@@ -179,7 +179,30 @@ def test_a_wrong_unit_has_a_lower_goodness_than_the_right_one():
     assert wrong[2:].min() > -1.5
 
 
-SCORES = LabelScores(-41.5, -0.25, 0.98, 1.5, 0.24, 0.26, 0.49, 0.5)
+def test_a_missing_unit_is_found_between_the_two_that_share_its_frames():
+    rng = np.random.default_rng(5)
+    hmms = tuple(HMM((DiagGMM([1.0], [[mean]], [[1.0]]),), left_to_right(1)) for mean in (0.0, 4.0, 8.0))
+    units = Units(("a", "b", "c"), hmms)
+    frames = rng.normal(size=60) + np.repeat([0, 4, 8, 0, 4], 12)
+    emissions = np.stack([norm.logpdf(frames, mean) for mean in (0, 4, 8)], axis=1)
+
+    def missing(labels):
+        found = alignment(graph := linear(units, labels), viterbi(graph, emissions), emissions)
+        placed = AlignmentScorer(units).placed(found, emissions, frames[:, None], scores=True)
+        return np.array([one.scores.missing for one in placed.units]), found
+
+    assert missing(list("abcab"))[0].max() < 2
+    gains, found = missing(list("acab"))
+    assert gains.argmax() == 0
+    assert gains[0] > 50
+    # Between the first two and before the third and fourth, any unit, over the frames of the first three.
+    stop = found.units[2].stop
+    with_one = max(viterbi(linear(units, list(f"a{one}ca")), emissions[:stop]).score for one in "abc")
+    assert gains[0] == pytest.approx(with_one - viterbi(linear(units, list("aca")), emissions[:stop]).score)
+    assert missing(list("abca"))[0].argmax() == 3  # the last is missing
+
+
+SCORES = LabelScores(-41.5, -0.25, 0.98, 1.5, -3.0, 0.24, 0.26, 0.49, 0.5)
 RECORDING = LabelledRecording(
     Path("a.wav"),
     1.0,

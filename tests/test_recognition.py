@@ -27,7 +27,7 @@ from speechgmm.tasks.classification.command import Score
 from speechgmm.tasks.options import LabelsFormat
 from speechgmm.tasks.recognition.codec import read_recogniser, serialise_recogniser
 from speechgmm.tasks.recognition.command import Align, Recognise
-from speechgmm.tasks.recognition.decoding import with_silence_of_transcripts
+from speechgmm.tasks.recognition.decoding import align_recordings, with_silence_of_transcripts
 
 RATE = 8000
 PITCH = {"L": 110.0, "M": 180.0, "H": 320.0}
@@ -125,7 +125,7 @@ def test_what_was_trained_is_not_trained_again(sentences: Path, monkeypatch: pyt
     first = run(sentences, folds, console=quiet())
     assert set(first.metrics["folds"]) == {"s0", "s1", "s2"}
     assert len(table(first.folder / "hypotheses.tsv")) == 18
-    monkeypatch.setattr("speechgmm.tasks.recognition.training.train_hmms", None)
+    monkeypatch.setattr("speechgmm.tasks.recognition.unit_training.train_hmms", None)
     # Another language is no other training.
     second = run(sentences, [*folds, "recognition.language=bigram"], output=sentences.parent / "b", console=quiet())
     assert second.metrics["error_rate"]["value"] < 0.05
@@ -265,6 +265,19 @@ def test_scores_of_words_and_phones_are_printed_and_written_where_they_are_asked
     assert all("gop" in row and "posterior" in row for row in capsys.readouterr().out.splitlines())
     assert replace(arguments, scores=False).run() == 0
     assert "gop" not in capsys.readouterr().out
+
+
+def test_alignment_finds_the_right_path_where_the_beam_of_recognition_would_lose_it(sentences: Path) -> None:
+    file = read_recogniser(run(sentences, console=quiet()).folder / "models.safetensors")
+    soundfile.write(sentences.parent / "new.wav", spoken(["down", "up", "flat"], 99)[0], RATE)
+    said = {sentences.parent / "new.wav": ["down", "up", "flat"]}
+    wide, narrow = (
+        dict(align_recordings(replace(file, recogniser=replace(file.recogniser, beam=beam)), said))
+        for beam in (1e4, 0.01)
+    )
+    assert wide == narrow
+    assert all(found.fits for found in wide.values() if not isinstance(found, DataError))
+    assert not any(isinstance(found, DataError) for found in wide.values())
 
 
 def test_silence_that_is_a_label_of_the_transcripts_may_stand_between_the_words_of_an_alignment() -> None:

@@ -53,7 +53,9 @@ def test_every_fold_learns_a_transform_of_its_own_and_is_tested_by_it(
     files = [read_recogniser(path) for path in sorted((sentences.parent / "run/folds").rglob("models.safetensors"))]
     one, other = (file.audio.transform.matrix for file in files)  # type: ignore[union-attr]
     assert not np.allclose(one, other)
-    monkeypatch.setattr("speechgmm.tasks.recognition.training._train_task", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(
+        "speechgmm.tasks.recognition.unit_training._train_task", lambda *_, **__: pytest.fail("trained")
+    )
     run(sentences, overrides, output=sentences.parent / "again", console=quiet())
 
 
@@ -67,7 +69,7 @@ def test_workers_change_no_byte_of_a_transformed_model(ran: Path) -> None:
 def test_what_the_transform_is_learnt_from_is_kept_so_that_another_transform_begins_there(
     ran: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("speechgmm.tasks.recognition.training.train_hmms", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr("speechgmm.tasks.recognition.unit_training.train_hmms", lambda *_, **__: pytest.fail("trained"))
     run(ran, [*MORE, "features.transform.kind=mllt"], output=ran.parent / "other", console=quiet())
     file = read_recogniser(ran.parent / "other" / "models.safetensors")
     assert file.audio.transform is not None

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from speechgmm.errors import DataError
 from speechgmm.features.transforms import LinearTransform
+from speechgmm.gmm.model import DiagGMM
 from speechgmm.hmm.alignment import Alignment, Span
 from speechgmm.hmm.emissions import StateStack
 from speechgmm.hmm.fmllr import FMLLRStats, estimate_fmllr, expected_statistics, fmllr_statistics
@@ -32,6 +33,7 @@ class Adaptation:
 
     prior: float = 500.0  # frames that the model's own statistics are worth
     rounds: int = 2  # of decoding and estimating, before the last decoding
+    emissions: tuple[DiagGMM, ...] | None = None  # of all states, for transformed frames; None: those of the units
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,18 +67,21 @@ class SpeakerTransform:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeakerAdapter:
-    """Units made ready for adaptation, for many speakers."""
+    """Units made ready for adaptation, for many speakers.
 
-    stack: StateStack
-    prior: FMLLRStats
-    rounds: int
+    ``rounds`` has the mixtures of all states in each round, and their prior. The first is of the units, since its
+    frames are not transformed yet.
+    """
+
+    rounds: tuple[tuple[StateStack, FMLLRStats], ...]
     beam: float  # nats, as for `viterbi`
 
     @classmethod
     def of(cls, units: Units, adaptation: Adaptation, *, beam: float = np.inf) -> "SpeakerAdapter":
-        """For the mixtures of all states of units."""
-        prior = expected_statistics(units.emissions).worth(adaptation.prior)
-        return cls(StateStack.of(units.emissions), prior, adaptation.rounds, beam)
+        """For the mixtures of all states of units, and after the first round those for transformed frames."""
+        own = _with_prior(units.emissions, adaptation.prior)
+        moved = own if adaptation.emissions is None else _with_prior(adaptation.emissions, adaptation.prior)
+        return cls((own, *[moved] * (adaptation.rounds - 1)), beam)
 
     @one_blas_thread()
     def transform(self, recordings: Sequence[tuple[Frames, Graph]]) -> SpeakerTransform:
@@ -113,17 +118,20 @@ class SpeakerAdapter:
         >>> bool(abs(found.transform.apply(np.array([[2.0]]))).max() < 0.2), found.n_frames
         (True, 6)
         """
-        n_dims = len(self.prior.linear)
+        n_dims = len(self.rounds[0][1].linear)
         found = SpeakerTransform(LinearTransform(np.eye(n_dims), np.zeros(n_dims)), 0)
-        for _ in range(self.rounds):
+        for stack, prior in self.rounds:
             parts = [
-                path_statistics(self.stack, graph, frames, found.transform, beam=self.beam)
-                for frames, graph in recordings
+                path_statistics(stack, graph, frames, found.transform, beam=self.beam) for frames, graph in recordings
             ]
             used = [part for part in parts if part is not None]
-            transform = estimate_fmllr(reduce(add, used, self.prior), start=found.transform)
+            transform = estimate_fmllr(reduce(add, used, prior), start=found.transform)
             found = SpeakerTransform(transform, int(sum(part.count for part in used)))
         return found
+
+
+def _with_prior(models: Sequence[DiagGMM], n_frames: float) -> tuple[StateStack, FMLLRStats]:
+    return StateStack.of(models), expected_statistics(models).worth(n_frames)
 
 
 def path_statistics(

@@ -14,6 +14,7 @@ from speechgmm.errors import ConfigError
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.splitting import split_components
 from speechgmm.gmm.stats import GMMStats
+from speechgmm.hmm.spec import HMMSpec
 
 Floats = NDArray[np.float64]
 Sizes = NDArray[np.intp]
@@ -58,6 +59,28 @@ def shared_components(
         if full and queue[0][0] == np.inf:
             break
     return found
+
+
+def sizes_by_level(spec: HMMSpec, frames: ArrayLike, largest: int) -> Iterator[Sizes]:
+    """(E,) Gaussians of mixtures of so many frames at each level, each twice those of the level before at most.
+
+    They grow from ``largest`` to ``spec.n_components`` each, or where there are ``spec.total_components`` to their
+    share of these; at least one level comes.
+
+    >>> [sizes.tolist() for sizes in sizes_by_level(HMMSpec(total_components=8), [2000, 200], 1)]
+    [[2, 2], [4, 2], [6, 2]]
+    """
+    numbers = np.asarray(frames, dtype=np.float64)
+    final = np.full(len(numbers), spec.n_components)
+    if spec.total_components is not None:
+        least = spec.frames_per_component
+        final = shared_components(numbers, spec.total_components, frames_per_component=least)
+    level = largest
+    while True:
+        level *= 2
+        yield np.minimum(final, level)
+        if level >= final.max():
+            break
 
 
 def mixtures_of(stats: GMMStats, mixtures: Sequence[DiagGMM]) -> Iterator[GMMStats]:

@@ -21,7 +21,7 @@ from speechgmm.gmm.layout import Precision
 from speechgmm.gmm.likelihoods import Space
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.gmm.stats import GMMStats
-from speechgmm.hmm.component_counts import grown_mixtures, mixtures_of
+from speechgmm.hmm.component_counts import grown_mixtures, mixtures_of, sizes_by_level
 from speechgmm.hmm.emissions import StateStack
 from speechgmm.hmm.hmm import Numbers, Units
 from speechgmm.hmm.kept_graphs import KeptGraphs
@@ -167,6 +167,10 @@ class HeldTraining:
             models, counts = self._updated(models, stats), stats.counts
         return HeldFit(models, counts, tuple(trace))
 
+    def frames_of(self, alignments: Alignments, n_mixtures: int) -> Floats:
+        """(E,) how many frames the states of each mixture have."""
+        return np.bincount(np.concatenate(alignments.states), minlength=n_mixtures).astype(np.float64)
+
     def _updated(self, models: Sequence[DiagGMM], stats: GMMStats) -> tuple[DiagGMM, ...]:
         found = []
         for number, (model, part) in enumerate(zip(models, mixtures_of(stats, models), strict=True)):
@@ -216,15 +220,15 @@ def train_held(
 ) -> tuple[Units, HeldFit]:
     """Grow mixtures (E,) to the sizes that ``spec`` asks for, on alignments that are made anew at each level.
 
-    Levels are those of ``spec`` from the largest mixture's size on. At each come splits, ``n_updates`` updates and an
-    alignment; after the last level's as many updates again. Returns units with the transitions of the last alignment,
-    drawn to those of ``units``, and the mixtures of their states, and the last fit. Raises as the methods of ``held``.
+    Levels are those of `sizes_by_level` from the largest mixture's size on. At each come splits, ``n_updates`` updates
+    and an alignment; after the last level's as many updates again. Returns units with the transitions of the last
+    alignment, drawn to those of ``units``, and the mixtures of their states, and the last fit. Raises as the methods of
+    ``held``.
     """
     kept, topology = KeptGraphs() if graphs is None else graphs, units
     fit = held.update(alignments, mixtures, n_updates=1)
     largest = max(model.n_components for model in mixtures)
-    for level in [level for level in spec.levels if level > largest] or [largest]:
-        sizes = np.full(len(mixtures), level)
+    for sizes in sizes_by_level(spec, held.frames_of(alignments, len(mixtures)), largest):
         models = grown_mixtures(fit.mixtures, fit.counts, sizes, spec.frames_per_component)
         fit = held.update(alignments, models, n_updates=n_updates)
         units = with_transitions(units, topology, alignments, held.prior)

@@ -15,11 +15,17 @@ from speechgmm.hmm.alignment import Alignment, Span
 from speechgmm.hmm.boundaries import LEVEL, Boundaries, Evidence, boundaries
 from speechgmm.hmm.boundary_model import BoundaryModel
 from speechgmm.hmm.durations import chained, duration_z
-from speechgmm.hmm.graph import Graph, loop
+from speechgmm.hmm.graph import Graph, Links, assemble, loop
 from speechgmm.hmm.hmm import Units
 from speechgmm.hmm.passes import viterbi
 
 Floats = NDArray[np.float64]
+
+AROUND: Final = 2
+"""Units on either side of a place that are aligned anew where another unit is tried in it."""
+
+LEAST_GAIN: Final = -1000.0
+"""Nats of a place that is too short for another unit."""
 
 EVIDENCE_SCALE: Final = 0.3
 """Of the log ratios of a boundary model, which are of frames that overlap."""
@@ -36,6 +42,7 @@ class SpanScores:
     gop: float  # nats per frame: the same less that of the best sequence of any units; about 0 or below
     posterior: float  # 0 to 1: mean probability of being at its frames, given the text
     duration_z: float  # standard deviations, see `durations.duration_z`
+    missing: float  # nats that one more unit after it would gain at most; of a word: after any of its units
     start: tuple[float, float]  # interval of its beginning
     end: tuple[float, float]  # interval of its end
 
@@ -63,10 +70,15 @@ class AlignmentScorer:
     boundary_model: BoundaryModel | None = None  # learnt from labels with times; None: there were none
 
     @cached_property
+    def alone(self) -> Units:
+        """The units with mixtures of their own, whose log-likelihoods are those of `_log_emissions_alone`."""
+        return Units(self.units.labels, self.units.hmms)
+
+    @cached_property
     def free(self) -> Graph:
         """Any sequence of units, at no cost: what a forced alignment is compared with."""
         n_units = len(self.units.labels)
-        return loop(Units(self.units.labels, self.units.hmms), np.zeros((n_units, n_units)))
+        return loop(self.alone, np.zeros((n_units, n_units)))
 
     def placed(
         self,
@@ -124,7 +136,9 @@ class AlignmentScorer:
 
     def _judge(self, found: Alignment, emissions: Floats, where: Boundaries) -> Callable[[Span, int, int], SpanScores]:
         """How a span of units from one number to another gets its scores."""
-        free = np.append(0.0, np.cumsum(self._free_gains(emissions)))
+        alone = self._log_emissions_alone(emissions)
+        free = np.append(0.0, np.cumsum(self._free_gains(alone)))
+        missing = self._missing(found, alone)
         lows, highs = np.append(where.low, len(emissions)), np.append(where.high, len(emissions))
         lengths = np.array([one.stop - one.first for one in found.units])
         occupied = np.append(0.0, np.cumsum(where.posteriors * lengths))
@@ -137,6 +151,7 @@ class AlignmentScorer:
                 gop=(one.log_score - float(free[one.stop] - free[one.first])) / n_frames,
                 posterior=float(occupied[high] - occupied[low]) / n_frames,
                 duration_z=duration_z(chained(transitions[low:high]), n_frames),
+                missing=float(missing[low:high].max()),
                 start=(float(lows[low]), float(highs[low])),
                 end=(float(lows[high]), float(highs[high])),
             )
@@ -151,16 +166,35 @@ class AlignmentScorer:
         rows = model.rows(frames)
         return lambda first, last, labels: EVIDENCE_SCALE * model.log_ratios(rows[first:last], labels)
 
+    def _log_emissions_alone(self, emissions: Floats) -> Floats:
+        """(T, S) of every state of every unit; of tied states the best of the mixtures that it may have."""
+        if self.units.tied is None:
+            return emissions
+        trees = self.units.tied.trees
+        return np.stack([emissions[:, list(tree.emissions)].max(axis=1) for tree in trees], axis=1)
+
     def _free_gains(self, emissions: Floats) -> Floats:
         """(T,) log-likelihood of each frame on the best path of any units, with the transition that leads to it."""
-        tied = self.units.tied
-        if tied is not None:  # each state by the best of the mixtures that it may have
-            emissions = np.stack([emissions[:, list(tree.emissions)].max(axis=1) for tree in tied.trees], axis=1)
         path = viterbi(self.free, emissions)
         gains = emissions[np.arange(len(emissions)), self.free.states[path.nodes]]
         gains[0] += self.free.log_start[path.nodes[0]]
         gains[1:] += self.free.log_weights[path.arcs[1:]]
         gains[-1] += self.free.log_end[path.nodes[-1]]
+        return gains
+
+    def _missing(self, found: Alignment, emissions: Floats) -> Floats:
+        """(I,) what the best further unit after each gains, ``AROUND`` units on either side being aligned anew."""
+        numbers = [self.units.number(one.label) for one in found.units]
+        edges = [*(one.first for one in found.units), len(emissions)]
+        gains = np.empty(len(numbers))
+        for n in range(len(numbers)):
+            low, high = max(n + 1 - AROUND, 0), min(n + 1 + AROUND, len(numbers))
+            frames = emissions[edges[low] : edges[high]]
+            before, after = tuple(numbers[low : n + 1]), tuple(numbers[n + 1 : high])
+            plain = viterbi(_sequence(self.alone, before + after), frames).score
+            more = _with_any(self.alone, before, after)
+            # A stretch may be too short for another unit.
+            gains[n] = viterbi(more, frames).score - plain if more.least_frames() <= len(frames) else LEAST_GAIN
         return gains
 
     def _words(self, found: Alignment) -> list[tuple[str, ...]]:
@@ -170,6 +204,30 @@ class AlignmentScorer:
         inside = {n for low, high in places for n in range(low, high)}
         alone = [(n, n + 1) for n in range(len(labels)) if n not in inside]
         return [tuple(labels[low:high]) for low, high in sorted([*places, *alone])]
+
+
+def _sequence(units: Units, chain: tuple[int, ...]) -> Graph:
+    """The graph of units one after another."""
+    none = Links(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0))
+    return assemble(units, [chain], [-1], none, [0.0], [0.0], kind=1)
+
+
+def _with_any(units: Units, before: tuple[int, ...], after: tuple[int, ...]) -> Graph:
+    """The graph of units one after another with any further one between ``before`` and ``after``, which may be none."""
+    n_units = len(units.labels)
+    others = np.arange(1, n_units + 1)
+    chains = [before, *((unit,) for unit in range(n_units)), *([after] if after else [])]
+    end = np.full(len(chains), -np.inf)
+    end[n_units + 1 if after else others] = 0.0
+    follows = [n_units + 1] * n_units if after else []
+    links = Links(
+        np.array([0] * n_units + [*others[: len(follows)]]),
+        np.array([*others, *follows]),
+        np.zeros(n_units + len(follows)),
+    )
+    start = np.full(len(chains), -np.inf)
+    start[0] = 0.0
+    return assemble(units, chains, np.full(len(chains), -1), links, start, end, kind=1)
 
 
 def _units_of(spans: Sequence[Span], found: Alignment) -> list[tuple[int, int]]:

@@ -4,7 +4,7 @@ Owns how the search space follows from these, and the times of words and units. 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -39,6 +39,12 @@ class Recogniser:
     log_weights: LogWeights = field(default_factory=dict)  # of pronunciations
     adaptation: Adaptation | None = None  # to speakers; None: there is none
     boundary_model: BoundaryModel | None = None  # of alignments; None: there were no labels with times
+
+    def adapted(self) -> "Recogniser":
+        """The recogniser of frames after a speaker's transform; itself, where it has no mixtures of such frames."""
+        if self.adaptation is None or self.adaptation.emissions is None:
+            return self
+        return replace(self, units=self.units.with_parameters(self.adaptation.emissions))
 
     def adapter(self) -> SpeakerAdapter | None:
         """What adapts to speakers; None: this recogniser does not."""

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from speechgmm.errors import ConfigError
 from speechgmm.setting import FORBID_UNKNOWN, setting
+
+MOST_PENALTY: Final = 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +62,12 @@ class RecognitionSpec:
         is_path=True,
     )
     scale: float = setting(1.0, "what log probabilities of the language are multiplied by", ge=0, le=1e6)
-    insertion_penalty: float = setting(
-        0.0, "what every word costs (phone, where words are phones)", unit="nats", ge=-1e6, le=1e6
+    insertion_penalty: float | Literal["auto"] = setting(
+        "auto",
+        "what every word costs (phone, where words are phones); auto: chosen on a fifth of the training speakers "
+        "(recordings, where there is no corpus.group), with a recogniser trained on the others; language: word needs "
+        "none",
+        unit="nats",
     )
     beam: float = setting(
         200.0, "partial paths so far below the best one are left; wider is slower and surer", unit="nats", gt=0, le=1e9
@@ -71,6 +77,11 @@ class RecognitionSpec:
     )
 
     def __post_init__(self) -> None:
+        if self.insertion_penalty != "auto" and not abs(self.insertion_penalty) <= MOST_PENALTY:
+            raise ConfigError(
+                f"recognition.insertion_penalty is {self.insertion_penalty}; expected auto, or nats between "
+                f"{-MOST_PENALTY:g} and {MOST_PENALTY:g}"
+            )
         if (self.language == "grammar") != (self.grammar is not None):
             raise ConfigError(
                 f"recognition.language is {self.language}, and recognition.grammar is {self.grammar}; a grammar needs "

@@ -1,7 +1,7 @@
 """What a user may choose about hidden Markov models: the ``hmm`` section of a configuration."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -30,8 +30,33 @@ class HMMSpec:
     silence_states: int = setting(3, "states of the unit for silence", ge=1, le=1000)
     skips: int = setting(0, "states that may be left out on the way from one to the next", ge=0, le=100)
     n_components: int = setting(8, "Gaussians per state at most; reached by doubling", ge=1, le=65536)
+    total_components: int | None = setting(
+        None,
+        "Gaussians of all states together, shared by the states' frames to the power 0.4, in place of n_components "
+        "each; with context: triphone, or a features.transform; default: n_components for each state",
+        ge=1,
+        le=10_000_000,
+    )
     frames_per_component: float = setting(
         20, "a state has as many Gaussians as its frames divided by this at most", unit="frames", ge=1, le=1e9
+    )
+    context: Literal["none", "triphone"] = setting(
+        "none",
+        "none: a phone has the same states wherever it stands; triphone: it has others by its neighbours in the word, "
+        "which decision trees group; needs recognition.dictionary",
+    )
+    tied_states: int | None = setting(
+        None,
+        "triphone: states that share mixtures, all together, at most; more for more speech; default: one for each 6 s "
+        "of training",
+        ge=1,
+        le=1_000_000,
+    )
+    questions: str | None = setting(
+        None,
+        "triphone: a file of questions for the trees, the phones of one on each line, relative to the configuration "
+        "file; default: they are made from the data",
+        is_path=True,
     )
     training: Training = setting(
         "baum-welch", "frames belong to states by their probability, or to the state on the best path"
@@ -50,20 +75,22 @@ class HMMSpec:
         1, "how much transitions are drawn to those of the start", unit="visits", ge=0, le=1e12
     )
     self_loop: float = setting(0.6, "probability of staying in a state, at the start", ge=0, lt=1)
-    adapt: Literal["none", "fmllr"] = setting(
+    adapt: Literal["none", "fmllr", "sat"] = setting(
         "none",
         "none; fmllr: frames of a speaker (corpus.group; without it, of a recording) are transformed to fit the model: "
-        "what is recognised first says how, and is recognised again",
+        "what is recognised first says how, and is recognised again; sat: training transforms its speakers as well, "
+        "and the model file holds a second model, of transformed frames",
     )
     adapt_prior: float = setting(
         500,
-        "fmllr: how much a speaker's transform is drawn to the identity: worth so many frames; lower for speakers with "
-        "a minute of speech or more",
+        "fmllr, sat: how much a speaker's transform is drawn to the identity: worth so many frames",
         unit="frames",
         gt=0,
         le=1e12,
     )
-    adapt_rounds: int = setting(2, "fmllr: how often a transform is estimated, each time by a recognition", ge=1, le=20)
+    adapt_rounds: int = setting(
+        2, "fmllr, sat: how often a transform is estimated, each time by a recognition", ge=1, le=20
+    )
     beam: float = setting(
         1000, "in training, partial paths so far below the best are left out", unit="nats", gt=0, le=1e9
     )
@@ -71,17 +98,24 @@ class HMMSpec:
     def __post_init__(self) -> None:
         if self.training not in ("baum-welch", "viterbi"):
             raise ConfigError(f"hmm.training {self.training!r}; expected baum-welch or viterbi")
+        if self.context == "none" and not (self.tied_states is None and self.questions is None):
+            raise ConfigError(
+                "hmm.tied_states and hmm.questions are of hmm.context: triphone, and hmm.context is none; set it, or "
+                "leave them out"
+            )
         if min(self.n_states, self.silence_states, self.n_components, self.iterations) < 1 or self.skips < 0:
             raise ConfigError("hmm: states, components and iterations of 1 or more expected, and skips of 0 or more")
-        if self.adapt not in ("none", "fmllr"):
-            raise ConfigError(f"hmm.adapt {self.adapt!r}; expected none or fmllr")
+        if self.adapt not in ("none", "fmllr", "sat"):
+            raise ConfigError(f"hmm.adapt {self.adapt!r}; expected none, fmllr or sat")
         if not (self.adapt_prior > 0 and self.adapt_rounds >= 1):
             raise ConfigError(
                 f"hmm.adapt_prior {self.adapt_prior:g} and adapt_rounds {self.adapt_rounds}; expected frames above 0 "
                 "and 1 round or more"
             )
         if self.adapt == "none" and (self.adapt_prior, self.adapt_rounds) != (500, 2):
-            raise ConfigError("hmm: adapt_prior and adapt_rounds have no effect without adapt: fmllr; set that as well")
+            raise ConfigError(
+                "hmm: adapt_prior and adapt_rounds have no effect without adapt: fmllr or sat; set that as well"
+            )
         if not (self.variance_floor > 0 and self.variance_prior >= 0 and self.transition_prior >= 0 and self.beam > 0):
             raise ConfigError(
                 f"hmm.variance_floor {self.variance_floor:g}, variance_prior {self.variance_prior:g}, transition_prior "
@@ -96,6 +130,10 @@ class HMMSpec:
         """
         sizes = {label: self.silence_states if label == silence else self.n_states for label in labels}
         return {label: left_to_right(n, self_loop=self.self_loop, skips=self.skips) for label, n in sizes.items()}
+
+    def without_contexts(self) -> "HMMSpec":
+        """The same settings for units that sound alike everywhere, and have ``n_components`` Gaussians a state."""
+        return replace(self, context="none", tied_states=None, questions=None, total_components=None)
 
     @property
     def levels(self) -> tuple[int, ...]:

@@ -88,7 +88,8 @@ def train_hmms(
 
     Without ``start``, each state begins as a Gaussian of its share of frames: where there are ``bounds``, those of its
     unit divided evenly, else the utterance's divided evenly by ``sequence``. Then come, for 1, 2, 4, ... Gaussians per
-    state, ``spec.iterations`` updates. With ``start``, units trained before go on from the Gaussians that they have.
+    state, ``spec.iterations`` updates. With ``start``, units trained before go on: the first updates are of the
+    Gaussians that they have, the next of more than the largest state has.
     ``precision`` None: float32 where that is safe. ``map`` must keep order.
 
     Raises:
@@ -115,12 +116,12 @@ def train_hmms(
         stack = StateStack.of(plain.emissions, space=space, precision=precision)
         evenly = reduce(add, map(partial(_even_parcel, units=plain, stack=stack), tasks))
         units = prior.update(plain, HMMStats(evenly.emissions, np.zeros(len(evenly.transitions))), plain)
-        occupied = evenly.emissions.counts
+        occupied, levels = evenly.emissions.counts, spec.levels
     else:
-        units, occupied = start, None
+        units, occupied, levels = start, None, levels_after(start, spec)
     trace: list[tuple[float, ...]] = []
     graphs = KeptGraphs()
-    for level in spec.levels:
+    for level in levels:
         if occupied is not None:
             units = grown(units, occupied, level, spec.frames_per_component)
         values: list[float] = []
@@ -135,6 +136,18 @@ def train_hmms(
                 break
         trace.append(tuple(values))
     return HMMFit(units, tuple(trace), len(source))
+
+
+def levels_after(start: Units, spec: HMMSpec) -> tuple[int, ...]:
+    """Gaussians of a state at each stage of training that goes on from ``start``, those of its largest state first.
+
+    >>> from speechgmm.hmm import left_to_right
+    >>> one = Units(("a",), (HMM((DiagGMM([0.5, 0.5], [[0.0], [1.0]], [[1.0], [1.0]]),), left_to_right(1)),))
+    >>> levels_after(one, HMMSpec(n_components=8)), levels_after(one, HMMSpec(n_components=1))
+    ((2, 4, 8), (2,))
+    """
+    largest = max(model.n_components for model in start.emissions)
+    return (largest, *(level for level in spec.levels if level > largest))
 
 
 def plain_units(topology: Mapping[str, ArrayLike], model: DiagGMM) -> Units:

@@ -43,6 +43,9 @@ ROUNDS: Final = 3
 MOST_COMPONENTS: Final = 8
 """Of a state while MLLT is estimated: more have too few frames each for full covariances, and take long."""
 
+N_PASSES_TRANSFORM: Final = 1 + 1 + ROUNDS * (1 + UPDATES + 1) + (ROUNDS + 1) * (1 + 3)
+"""How often `train_transform` passes over the utterances; frames of each space are made, and looked at three times."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TransformedFrames:
@@ -175,8 +178,7 @@ def n_passes_transformed(spec: HMMSpec) -> int:
     moments, of_level = 3, UPDATES + 1  # finite values, means and variances; updates and an alignment
     n_levels = max(1, sum(level > 2 for level in spec.levels))
     held = moments + 1 + 1 + of_level * n_levels + UPDATES
-    rounds = 1 + 1 + ROUNDS * (1 + UPDATES + 1) + (ROUNDS + 1) * (1 + moments)
-    return 2 * held + 1 + rounds
+    return 2 * held + 1 + N_PASSES_TRANSFORM
 
 
 def _sizes(spec: HMMSpec) -> list[int]:

@@ -19,6 +19,7 @@ class RunFile(StrEnum):
     MODELS = "models.safetensors"  # what scores new recordings; those in folds/NAME/ are each fold's
     CLASSES = "classes.tsv"  # how each class was trained
     UNITS = "units.tsv"  # recognition: states, Gaussians and duration of each unit
+    TIED_STATES = "tied_states.tsv"  # recognition with tied states: Gaussians and contexts of each
     THRESHOLDS = "thresholds.tsv"  # anomaly: from which score on a recording is anomalous
     NORMAL = "normal.tsv"  # anomaly: scores of normal training recordings
     SCORES = "scores.tsv"  # the test items and their scores

@@ -27,6 +27,7 @@ class LabelScores:
     gop: float  # goodness of pronunciation, nats per frame: about 0 where it fits as well as any phones, else below
     posterior: float  # 0 to 1: mean probability of being at its frames, given the text
     duration_z: float  # standard deviations from the expected duration
+    missing: float  # nats that one more unit after it would gain at most; above 0: a phone may be missing in the text
     start_low: float  # s: interval of its beginning
     start_high: float  # s
     end_low: float  # s: interval of its end

@@ -16,7 +16,7 @@ from speechgmm.io.tables import decode
 from speechgmm.io.text_file import check_regular
 from speechgmm.io.timed_labels import DIGITS, LabelledRecording, TimedLabel, checked_labels
 
-SCORES_SHOWN: Final = ("gop", "posterior", "duration_z", "log_likelihood")
+SCORES_SHOWN: Final = ("gop", "missing", "posterior", "duration_z", "log_likelihood")
 """Scores with a tier each."""
 
 _SAVE: Final = "open it in Praat and choose Save > Save as text file..."
@@ -105,10 +105,11 @@ def score_tiers(tiers: Mapping[str, Sequence[TimedLabel]]) -> dict[str, list[Tim
     The tier ``phones start`` has the interval of each beginning, in s.
 
     >>> from speechgmm.io.timed_labels import LabelScores
-    >>> scores = LabelScores(-41.5, -0.25, 0.98, 1.5, 0.24, 0.26, 0.49, 0.5)
+    >>> scores = LabelScores(-41.5, -0.25, 0.98, 1.5, -3.0, 0.24, 0.26, 0.49, 0.5)
     >>> for name, (label,) in score_tiers({"phones": [TimedLabel("a", 0.25, 0.5, scores=scores)]}).items():
     ...     print(name, label.label)
     phones gop -0.25
+    phones missing -3.00
     phones posterior 0.98
     phones duration_z 1.50
     phones log_likelihood -41.50

@@ -3,6 +3,7 @@
 header              "recogniser": units with their states and components, lexicon, language, how it is searched
 weights, means, variances    of all states' mixtures, one after another; of tied states each mixture once
 transitions                  of all units, row after row
+adapted.*                    weights, means and variances of the states for transformed frames (hmm.adapt: sat)
 bigram.*                     where the language is a bigram; a network is in the header
 boundaries.*                 of the boundary model, where training had labels with times
 """
@@ -22,6 +23,7 @@ from speechgmm.setting import setting
 from speechgmm.tasks.recognition.tied_codec import TiedHeader, tied_header, trees_of
 
 if TYPE_CHECKING:  # reading a model of another kind waits for none of them
+    from speechgmm.hmm.adaptation import Adaptation
     from speechgmm.hmm.bigram import Bigram
     from speechgmm.hmm.boundary_model import BoundaryModel
     from speechgmm.hmm.hmm import Units
@@ -66,6 +68,7 @@ class AdaptationHeader:
 
     prior: float = setting(500.0, "as hmm.adapt_prior", unit="frames", gt=0, le=1e12)
     rounds: int = setting(2, "as hmm.adapt_rounds", ge=1, le=20)
+    components: tuple[int, ...] | None = None  # of each mixture of transformed frames; None: there are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,8 @@ def serialise_recogniser(content: RecogniserFile) -> bytes:
     model = found.boundary_model
     if model is not None:
         tensors |= {f"boundaries.{name}": getattr(model, name) for name in BOUNDARIES}
+    if found.adaptation is not None and found.adaptation.emissions is not None:
+        tensors |= stack("adapted.", found.adaptation.emissions)
     language: dict[str, Any]
     if isinstance(found.language, Bigram):
         language = {"bigram": list(found.language.labels)}
@@ -123,7 +128,7 @@ def serialise_recogniser(content: RecogniserFile) -> bytes:
             "scale": found.scale,
             "insertion_penalty": found.insertion_penalty,
             "beam": found.beam,
-            **({} if found.adaptation is None else {"adaptation": asdict(found.adaptation)}),
+            **({} if found.adaptation is None else {"adaptation": _adaptation_header(found.adaptation)}),
             **({} if tied is None else {"tied": asdict(tied)}),
             **({} if model is None else {"boundaries": list(model.labels)}),
         },
@@ -138,7 +143,6 @@ def read_recogniser(path: str | Path, data: bytes | None = None) -> RecogniserFi
     Raises:
         ModelFileError: As ``read_model_file``; or it holds models of another kind.
     """
-    from speechgmm.hmm.adaptation import Adaptation
     from speechgmm.hmm.recogniser import Recogniser
 
     path = Path(path)
@@ -160,7 +164,7 @@ def read_recogniser(path: str | Path, data: bytes | None = None) -> RecogniserFi
             about.insertion_penalty,
             about.beam,
             log_weights=about.log_weights,
-            adaptation=None if adapts is None else Adaptation(adapts.prior, adapts.rounds),
+            adaptation=None if adapts is None else _adaptation(adapts, tensors, units),
             boundary_model=None
             if about.boundaries is None
             else _boundary_model(about.boundaries, tensors, audio.n_dims),
@@ -184,6 +188,24 @@ def _units(about: "RecogniserHeader", tensors: dict[str, NDArray[np.float64]], n
         return tied_units(labels, rows, TiedStates(tuple(models), trees_of(about.tied, labels)))
     own = iter(models)
     return Units(labels, tuple(HMM(tuple(islice(own, len(part))), part) for part in rows))
+
+
+def _adaptation_header(adaptation: "Adaptation") -> dict[str, Any]:
+    header: dict[str, Any] = {"prior": adaptation.prior, "rounds": adaptation.rounds}
+    if adaptation.emissions is not None:
+        header["components"] = [model.n_components for model in adaptation.emissions]
+    return header
+
+
+def _adaptation(about: AdaptationHeader, tensors: dict[str, NDArray[np.float64]], units: "Units") -> "Adaptation":
+    from speechgmm.hmm.adaptation import Adaptation
+
+    if about.components is None:
+        return Adaptation(about.prior, about.rounds)
+    if len(about.components) != len(units.emissions):
+        raise ValueError(f"{len(about.components)} mixtures of transformed frames for {len(units.emissions)} states")
+    models = unstack("adapted.", tensors, about.components, units.emissions[0].n_features)
+    return Adaptation(about.prior, about.rounds, tuple(models))
 
 
 def _bigram(labels: tuple[str, ...], tensors: dict[str, NDArray[np.float64]]) -> "Bigram":

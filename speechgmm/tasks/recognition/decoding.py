@@ -27,6 +27,9 @@ Source = TypeVar("Source", bound=AudioSource)
 SILENCES = ("sil", "SIL", "<sil>", "sp", "pau", "h#", "silence")
 """Names of labels that are silence in corpora whose transcripts have it."""
 
+LEAST_ALIGNMENT_BEAM = 1000.0
+"""Nats. A text has few paths, and the right one may be far below the best for a while."""
+
 CONFIDENCE_SCALE = 0.1
 """Of log-likelihoods, for confidence: neighbouring frames say nearly the same, which makes posteriors too sure."""
 
@@ -64,10 +67,14 @@ class Recognised:
     def edits(self, spec: RecognitionSpec) -> tuple[Edits, ...]:
         """What was said aligned with what was heard; labels that count as one are one."""
         pairs = zip(self.said, self.heard, strict=True)
-        return tuple(align_labels(_counted(one.words, spec), _counted(labels_of(heard), spec)) for one, heard in pairs)
+        return tuple(
+            align_labels(counted_labels(one.words, spec), counted_labels(labels_of(heard), spec))
+            for one, heard in pairs
+        )
 
 
-def _counted(words: Sequence[str], spec: RecognitionSpec) -> tuple[str, ...]:
+def counted_labels(words: Sequence[str], spec: RecognitionSpec) -> tuple[str, ...]:
+    """The labels that words count as (``recognition.count_as``)."""
     merged = spec.count_as or {}
     return tuple(merged.get(word, word) for word in words)
 
@@ -112,7 +119,7 @@ def recognise_recordings(
 
     Yields the path with what was found, or with why not.
     """
-    decoder = Decoder.of(file.recogniser)
+    decoder = Decoder.of(file.recogniser.adapted())
 
     def hear(adapted: RecogniserFile, n: int) -> HeardRecording | DataError:
         return _hear_recording(adapted, decoder, confidence_scale, top, paths[n])
@@ -149,8 +156,10 @@ def align_recordings(
             "spelling (case, hyphens)"
         )
     file = replace(file, recogniser=with_silence_of_transcripts(file.recogniser, said.values()))
-    decoder = Decoder.of(file.recogniser, next(iter(said.values())), lexicon)
-    tasks, scorer = list(said.items()), AlignmentScorer(file.recogniser.units, file.recogniser.boundary_model)
+    adapted_recogniser = file.recogniser.adapted()
+    decoder = Decoder.of(adapted_recogniser, next(iter(said.values())), lexicon)
+    decoder = replace(decoder, beam=max(decoder.beam, LEAST_ALIGNMENT_BEAM))
+    tasks, scorer = list(said.items()), AlignmentScorer(adapted_recogniser.units, file.recogniser.boundary_model)
 
     def align(adapted: RecogniserFile, n: int) -> HeardRecording | DataError:
         return _align_recording(adapted, decoder, lexicon, scorer, scores, tasks[n])

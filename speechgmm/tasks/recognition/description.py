@@ -29,6 +29,9 @@ def describe(path: Path) -> Iterator[str]:
     adaptation = found.adaptation
     if adaptation is not None:
         yield f"adapts to speakers (fMLLR, a prior of {adaptation.prior:g} frames, {adaptation.rounds} rounds)"
+        if adaptation.emissions is not None:
+            n_adapted = sum(model.n_components for model in adaptation.emissions)
+            yield f"{n_adapted} Gaussians of transformed frames (speaker-adaptive training)"
 
 
 def _language(language: Bigram | Network) -> str:

@@ -130,6 +130,12 @@ def misfits(job: Job, features: Features) -> list[tuple[str, str]]:
     return found
 
 
+def producible(said: Sequence[Transcript], language: Bigram | Network, spec: RecognitionSpec) -> list[Transcript]:
+    """The transcripts that a language can produce."""
+    refused = {name for name, _ in unproducible(said, language, spec)}
+    return [one for one in said if one.id not in refused]
+
+
 def unproducible(
     said: Sequence[Transcript], language: Bigram | Network, spec: RecognitionSpec
 ) -> list[tuple[str, str]]:

@@ -24,7 +24,7 @@ def recognise_test(job: Job, parts: Mapping[str, tuple[Features, Recogniser]]) -
         tasks = []
         for name, (features, recogniser) in parts.items():
             tests = transcripts(job, features, "test")
-            parcels = _parcels(tests, recogniser)
+            parcels = parcels_of(tests, recogniser)
             tasks += [(recogniser, [tests[n] for n in parcel]) for parcel in parcels]
             groups += [[len(said) + n for n in parcel] for parcel in parcels]
             said += tests
@@ -49,7 +49,7 @@ def recognise_test(job: Job, parts: Mapping[str, tuple[Features, Recogniser]]) -
     return Recognised(tuple(said), alignments, tuple(folds) if any(folds) else ())
 
 
-def _parcels(tests: Sequence[Transcript], recogniser: Recogniser) -> list[list[int]]:
+def parcels_of(tests: Sequence[Transcript], recogniser: Recogniser) -> list[list[int]]:
     """The numbers of the recordings of each task: all of a speaker, where the recogniser adapts to speakers."""
     if recogniser.adaptation is not None:
         return grouped([one.group for one in tests])
@@ -59,7 +59,7 @@ def _parcels(tests: Sequence[Transcript], recogniser: Recogniser) -> list[list[i
 def _hear_parcel(task: tuple[Recogniser, Sequence[Transcript]]) -> tuple[list[Alignment | str], int]:
     """What was heard in some recordings, or why nothing was; and how many frames adaptation to their speaker is of."""
     recogniser, parcel = task
-    decoder, adapter = Decoder.of(recogniser), recogniser.adapter()
+    decoder, adapter = Decoder.of(recogniser.adapted()), recogniser.adapter()
     frames = [one.piece.load() for one in parcel]
     speaker = None if adapter is None else adapter.transform([(one, decoder.graph) for one in frames])
     found: list[Alignment | str] = []

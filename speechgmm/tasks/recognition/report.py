@@ -5,6 +5,7 @@ from typing import Final
 
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.run_scores import Row
+from speechgmm.errors import counted
 from speechgmm.io.run_files import RunFile
 from speechgmm.plots import confusion_matrix
 from speechgmm.plots.confusion import COUNTS_UP_TO, usual_order
@@ -39,9 +40,23 @@ def recognition(run: RunFolder) -> Section | None:
         "The reference is aligned with the hypothesis by the fewest errors; "
         f"labels that count as one (recognition.count_as) are one here. {NOTHING} in the hypothesis is a deletion, "
         f"{NOTHING} in the reference an insertion.",
+        *_penalty(run),
     )
     tables = (most, _labels(pairs, said), _worst(run.rows(RunFile.HYPOTHESES)))
     return Section("labels", "Confusion matrix", text, tables, pictures)
+
+
+def _penalty(run: RunFolder) -> tuple[str, ...]:
+    """What the insertion penalty was chosen by, where it was."""
+    chosen = run.metrics.get("insertion_penalty")
+    if chosen is None:
+        return ()
+    text = (
+        f"The insertion penalty is {chosen['penalty']:g} nats. It was chosen on {chosen['n_utterances']} training "
+        f"utterances of {counted(chosen['n_groups'], 'group')}, with a recogniser trained on the others, which has an "
+        f"error rate of {percent(chosen['error_rate'])} % on them ({percent(chosen['without'])} % at a penalty of 0)."
+    )
+    return (text,)
 
 
 def _picture(run: RunFolder, pairs: Sequence[tuple[str, str, int]]) -> Picture:

@@ -13,6 +13,11 @@ def check(config: Config) -> None:
             "recognition takes whole recordings: kind mfcc or lfcc and vad: none (features); for pauses there is "
             "recognition.silence"
         )
+    if config.section(HMMSpec).adapt == "sat" and config.corpus.group is None:
+        raise ConfigError(
+            "hmm.adapt: sat trains on the speakers of corpus.group, which is not set; name the column of the speakers, "
+            "or take hmm.adapt: fmllr"
+        )
     transform = config.features.transform
     if transform.kind == "lda" and not transform.mllt:
         raise ConfigError(
@@ -21,6 +26,17 @@ def check(config: Config) -> None:
         )
     if transform.kind == "pca":
         raise ConfigError("features.transform.kind: pca is not there for recognition; take lda with mllt, or mllt")
+    hmm, recognition = config.section(HMMSpec), config.section(RecognitionSpec)
+    if hmm.context == "triphone" and recognition.dictionary is None:
+        raise ConfigError(
+            "hmm.context: triphone is of phones in words, and there is no recognition.dictionary: every label is a "
+            "unit, whose neighbours are those of another word; give a dictionary, or leave context: none"
+        )
+    if hmm.total_components is not None and hmm.context == "none" and transform.kind == "none":
+        raise ConfigError(
+            f"hmm.total_components is {hmm.total_components}, and states share a number of Gaussians with hmm.context: "
+            "triphone or a features.transform alone; set one of them, or give hmm.n_components"
+        )
 
 
 SETTINGS = TaskSettings(

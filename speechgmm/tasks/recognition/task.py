@@ -1,6 +1,7 @@
 """Recognition of words or phones, as the engine runs it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 import numpy as np
@@ -34,9 +35,10 @@ from speechgmm.tasks.recognition.evaluation import (
 from speechgmm.tasks.recognition.languages import misfits
 from speechgmm.tasks.recognition.recognised_tests import recognise_test
 from speechgmm.tasks.recognition.report import recognition
-from speechgmm.tasks.recognition.training import TrainedRecogniser, train_recognisers, units_table
+from speechgmm.tasks.recognition.training import TrainedRecogniser, train_recognisers
 from speechgmm.tasks.recognition.transcript_checks import warn_of_labels
 from speechgmm.tasks.recognition.transcripts import are_isolated, transcripts, words_of
+from speechgmm.tasks.recognition.unit_tables import tied_states_table, units_table
 
 
 class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
@@ -116,7 +118,8 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
         pairs = label_pairs(evaluation.edits)
         substituted = {(said, heard): n for said, heard, n in pairs if said and heard and said != heard}
         found = list(hints_of_confusions(substituted))
-        several = not are_isolated(job.experiment.config)  # words in a recording
+        several = not are_isolated(config := job.experiment.config)  # words in a recording
+        several = several and config.section(RecognitionSpec).insertion_penalty != "auto"  # which weighs them
         out, added = (evaluation.metrics[name].value for name in ("deletions", "insertions"))
         if max(out, added) >= 0.02 and max(out, added) > 3 * min(out, added) and several:
             more, less, how = ("deleted", "inserted", "lower") if out > added else ("inserted", "deleted", "raise")
@@ -129,14 +132,17 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
     def tuning_points(self, config: Config, trained: TrainedRecogniser) -> Sequence[dict[str, Any]]:
         """Fewer and more Gaussians and states; where words follow each other, what each costs."""
         spec, penalty = config.section(HMMSpec), config.section(RecognitionSpec).insertion_penalty
-        n_components, n_states, key = "hmm.n_components", "hmm.n_states", "recognition.insertion_penalty"
-        base: dict[str, Any] = {n_components: spec.n_components, n_states: spec.n_states}
+        shared = spec.total_components
+        n_components = "hmm.n_components" if shared is None else "hmm.total_components"
+        n_states, key = "hmm.n_states", "recognition.insertion_penalty"
+        n_gaussians = spec.n_components if shared is None else shared
+        base: dict[str, Any] = {n_components: n_gaussians, n_states: spec.n_states}
         points = [
             base,
-            *(base | {n_components: n} for n in (max(1, spec.n_components // 2), 2 * spec.n_components)),
+            *(base | {n_components: n} for n in (max(1, n_gaussians // 2), 2 * n_gaussians)),
             *(base | {n_states: n} for n in (max(1, spec.n_states // 2), 2 * spec.n_states)),
         ]
-        if are_isolated(config):
+        if are_isolated(config) or penalty == "auto":
             return points
         return [*(point | {key: penalty} for point in points), *(base | {key: penalty + n} for n in (-20, 20, 60))]
 
@@ -166,6 +172,10 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
     def trained_lines(self, trained: TrainedRecogniser) -> Sequence[str]:
         """How many units and states."""
         units = trained.recogniser.units
+        if units.tied is not None:
+            return (
+                f"HMMs of {len(units.labels)} units, {len(units.emissions)} tied states; each is in tied_states.tsv",
+            )
         return (f"HMMs of {len(units.labels)} units, {units.n_states} states; each is in units.tsv",)
 
     def unusable(self, job: Job, features: Features) -> Sequence[tuple[str, str]]:
@@ -178,8 +188,11 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
         return serialise_recogniser(RecogniserFile(trained.recogniser, trained.audio, job.corpus.label))
 
     def model_tables(self, job: Job, trained: TrainedRecogniser) -> Mapping[str, str]:
-        """The states of every unit."""
-        return {RunFile.UNITS: units_table(trained.recogniser.units)}
+        """The states of every unit; where states are tied, the contexts of each."""
+        units = trained.recogniser.units
+        tied = tied_states_table(units)
+        tables: dict[str, str] = {RunFile.UNITS: units_table(units)}
+        return tables if tied is None else tables | {RunFile.TIED_STATES: tied}
 
     def tables(self, job: Job, tested: Recognised, evaluation: RecognitionEvaluation | None) -> Mapping[str, str]:
         """References beside hypotheses, and what is confused with what."""
@@ -201,8 +214,9 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
         return Compared("error_rate", items, _error_rate, tests)
 
     def facts(self, trained: TrainedRecogniser) -> Mapping[str, Any]:
-        """How many units."""
-        return {"n_units": len(trained.recogniser.units.labels)}
+        """How many units, and the insertion penalty where it was chosen."""
+        penalty = {} if trained.penalty is None else {"insertion_penalty": asdict(trained.penalty)}
+        return {"n_units": len(trained.recogniser.units.labels), **penalty}
 
 
 def _error_rate(items: Sequence[tuple[str, ...]]) -> Statistic:

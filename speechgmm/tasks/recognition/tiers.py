@@ -50,6 +50,7 @@ def _timed_scores(scores: SpanScores, time: Callable[[float], float]) -> LabelSc
         scores.gop,
         scores.posterior,
         scores.duration_z,
+        scores.missing,
         *map(time, (*scores.start, *scores.end)),
     )
 

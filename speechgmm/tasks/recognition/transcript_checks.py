@@ -98,6 +98,26 @@ def _read(path: Path, stress: Literal["keep", "drop"], changed: int) -> Dictiona
     return read_dictionary(path, stress=stress)
 
 
+def questions_of(job: Job) -> tuple[tuple[str, ...], ...] | None:
+    """The questions of the configuration's file, the phones of each; None: there is none.
+
+    Raises:
+        DataError: The file cannot be read, or has no question.
+    """
+    name = job.experiment.config.section(HMMSpec).questions
+    if name is None:
+        return None
+    path = job.experiment.beside(name)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: hmm.questions cannot be read: {error}") from error
+    found = tuple(tuple(line.split()) for line in lines if line.strip() and not line.startswith("#"))
+    if not found:
+        raise DataError(f"{path}: no question; expected the phones of one on each line, such as: P T K")
+    return found
+
+
 def lexicon_of(said: Sequence[Transcript], dictionary: Dictionary | None) -> Lexicon:
     """The pronunciations of all words of the transcripts; without a dictionary each word is a unit."""
     words = sorted({word for one in said for word in one.words})
