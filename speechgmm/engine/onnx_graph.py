@@ -39,7 +39,7 @@ def export_onnx(model: Exportable, path: str | Path, *, leave_out: Collection[st
         The ONNX file, written whole or not at all.
     leave_out
         Names of what the model scores with and ONNX cannot hold: ``calibration``, ``score-norm``, ``linear-scoring``,
-        ``cosine-scoring``, ``predictive-density``. The graph is without it.
+        ``cosine-scoring``, ``plda-scoring``, ``predictive-density``. The graph is without it.
 
     Raises
     ------

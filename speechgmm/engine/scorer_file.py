@@ -27,9 +27,9 @@ def export_scorer(model: str | Path, folder: str | Path, *, leave_out: Collectio
         Gets ``models.safetensors`` and ``numpy_scorer.py``, which is run as ``python numpy_scorer.py
         models.safetensors recording.wav``, or imported.
     leave_out
-        Names of what the model scores with and the scorer cannot: ``predictive-density``; ``linear-scoring`` or
-        ``cosine-scoring``, with ``score-norm`` and ``calibration`` where there are such. To load such a model, the
-        scorer must be told the same.
+        Names of what the model scores with and the scorer cannot: ``predictive-density``; ``linear-scoring``,
+        ``cosine-scoring`` or ``plda-scoring``, with ``score-norm`` and ``calibration`` where there are such. To load
+        such a model, the scorer must be told the same.
 
     Raises
     ------
@@ -52,7 +52,9 @@ def export_scorer(model: str | Path, folder: str | Path, *, leave_out: Collectio
     path = model_file(Path(model))
     found = exported(path)
     # What was measured on scores that are no ratios goes with them.
-    holds = () if {"linear-scoring", "cosine-scoring"} & set(found.more) else ("calibration", "score-norm")
+    holds = (
+        () if {"linear-scoring", "cosine-scoring", "plda-scoring"} & set(found.more) else ("calibration", "score-norm")
+    )
     check_nothing_lost(found, "the numpy scorer", leave_out, holds)
     try:
         scorer.load(path, leave_out)

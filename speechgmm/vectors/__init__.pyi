@@ -1,3 +1,4 @@
+from .plda import Plda, PldaFit, train_plda
 from .speaker_space import Evidence, SpeakerSpace, same_speaker_ratios
 from .supervectors import (
     RELEVANCE,
@@ -13,6 +14,8 @@ from .within_class import WithinClass, cosine_distances, unit_length
 __all__ = [
     "RELEVANCE",
     "Evidence",
+    "Plda",
+    "PldaFit",
     "SpeakerSpace",
     "WithinClass",
     "cosine_distances",
@@ -22,6 +25,7 @@ __all__ = [
     "piece_statistics",
     "same_speaker_ratios",
     "supervectors",
+    "train_plda",
     "unit_length",
     "weight_offsets",
 ]

@@ -61,7 +61,7 @@ class SpeakerSpace:
         points = np.asarray(vectors, np.float64)
         if points.ndim != 2 or len(labels) != len(points):
             raise ShapeError(f"vectors of shape {points.shape} with {len(labels)} labels; expected (N, M), one each")
-        if n_dims < 1 or n_components < 1 or not 0 <= smoothing <= 1:
+        if n_dims < 1 or n_components < 1 or not 0 <= smoothing < np.inf:
             raise ConfigError(f"n_dims {n_dims}, n_components {n_components}, smoothing {smoothing:g} are out of range")
         if not np.isfinite(points).all():
             raise DataError("a supervector has a value that is NaN or infinite; expected finite ones")

@@ -72,7 +72,9 @@ def enrol(file: ModelFile, label: str, paths: Sequence[Path]) -> tuple[ModelFile
         fit = choice.fit if isinstance(choice, Choice) else choice
     except FitError as error:
         raise FitError(f"class {label!r}: {error}") from None
-    larger = models.with_class(label, fit.model, None if isinstance(fit, Fit) else fit.posterior, recipe.recordings)
+    posterior = None if isinstance(fit, Fit) else fit.posterior
+    # Altered copies follow the recordings, and are no further recordings.
+    larger = models.with_class(label, fit.model, posterior, recipe.recordings, parts[: len(paths)])
     if recipe.counts and isinstance(fit, Fit):
         recipe = replace(recipe, counts=(*recipe.counts, fit.counts))
     seen = {**recipe.seen, label: frozenset(recording_number(key_of(audio, path)) for path in paths)}

@@ -22,18 +22,11 @@ from speechgmm.gmm.predictive import PredictiveStack
 from speechgmm.gmm.stacks import AnyStack, stack_of
 from speechgmm.gmm.top_components import TopStack
 from speechgmm.moved import from_new_place
+from speechgmm.tasks.classification.claim_scores import ClaimScores as ClaimScores
 
 Floats = NDArray[np.float64]
+Recordings = Sequence[ArrayLike]  # frames (T, D) of each
 _MOVED = dict.fromkeys(("ClaimModels", "Cohort", "Method"), "speechgmm.tasks.verification.models")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ClaimScores:
-    """Scores of the claims that N recordings are of C classes."""
-
-    raw: Floats  # (C, N) nats per frame
-    scores: Floats  # (C, N) normalised by the cohort; without one they are the raw ones
-    cohort_means: Floats | None  # (N,) mean raw score of the cohort's models on each recording; None: no such models
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -205,12 +198,12 @@ class ClassModels:
         return None
 
     def with_class(
-        self, label: str, model: AnyGMM, posterior: BayesianGMM | None, recordings: Sequence[ArrayLike]
+        self, label: str, model: AnyGMM, posterior: BayesianGMM | None, recordings: Recordings, parts: Recordings = ()
     ) -> Self:
         """The models with one more class, and its posterior where the others have one.
 
         A uniform prior stays uniform, another gives the class the mean of the others' share. ``recordings`` are the
-        frames (T, D) of the cohort's, where ``norm_by_recordings`` needs them.
+        frames (T, D) of the cohort's, where ``norm_by_recordings`` needs them; ``parts`` those of the class's own.
         """
         priors = np.exp(self.log_priors)
         priors = np.append(priors, priors.mean())
@@ -220,15 +213,22 @@ class ClassModels:
             models=(*self.models, model),
             log_priors=np.log(priors / priors.sum()),
             bayesian=self.bayesian if posterior is None else (*(self.bayesian or ()), posterior),
-            **self._measured(None, model, recordings),
+            **self._measured(None, model, recordings, parts),
         )
 
-    def with_model(self, number: int, model: AnyGMM, recordings: Sequence[ArrayLike]) -> Self:
-        """The models with another model of class ``number``; ``recordings`` as ``with_class`` takes them."""
-        models = tuple(model if n == number else one for n, one in enumerate(self.models))
-        return replace(self, models=models, **self._measured(number, model, recordings))
+    def with_model(
+        self, number: int, model: AnyGMM, recordings: Recordings, parts: Recordings = (), keep: float = 1.0
+    ) -> Self:
+        """The models with another model of class ``number``; ``recordings`` and ``parts`` as of ``with_class``.
 
-    def _measured(self, number: int | None, model: AnyGMM, recordings: Sequence[ArrayLike]) -> dict[str, Any]:
+        What the class was made of before counts ``keep`` times.
+        """
+        models = tuple(model if n == number else one for n, one in enumerate(self.models))
+        return replace(self, models=models, **self._measured(number, model, recordings, parts, keep))
+
+    def _measured(
+        self, number: int | None, model: AnyGMM, recordings: Recordings, parts: Recordings, keep: float = 1.0
+    ) -> dict[str, Any]:
         """Further fields, measured anew for the model of class ``number``; None: of one more class."""
         return {}
 

@@ -30,11 +30,12 @@ class ScoringSpec:
         ge=1,
         le=65536,
     )
-    method: Literal["llr", "linear", "cosine"] = setting(
+    method: Literal["llr", "linear", "cosine", "plda"] = setting(
         "llr",
         "verification: llr: the model's mean log-likelihood less the background model's; linear: the same to first "
         "order in the model's means, all models in one product (Glembek et al. 2009); cosine: the angle between what "
-        "model and test move the background model's means by, for speakers who are tested on another day",
+        "model and test move the background model's means by, for speakers who are tested on another day; plda: the "
+        "log-likelihood ratio of two vectors, such as x-vectors (features.kind: given), or the same supervectors",
     )
     compensation: Literal["wccn", "nap", "none"] = setting(
         "wccn",
@@ -50,6 +51,29 @@ class ScoringSpec:
     )
     compensation_directions: int = setting(
         40, "scoring.compensation: nap: how many directions are taken away", ge=1, le=100_000
+    )
+    plda: str = setting(
+        "em",
+        "scoring.method: plda: where the model is from; em: maximum likelihood on the splits ubm and cohort, or else "
+        "train; kaldi: as ivector-compute-plda estimates it on the same; a path: a plda file of Kaldi, relative to the "
+        "configuration file",
+    )
+    lda_dims: int | None = setting(
+        None,
+        "scoring.method: plda: dimensions that an LDA leaves of the vectors, fewer than there are speakers to learn it "
+        "from; supervectors need one; default: no LDA",
+        ge=1,
+        le=100_000,
+    )
+    lda_smoothing: float = setting(
+        0.0,
+        "scoring.lda_dims: share of the mean variance within speakers in every direction's; supervectors have more "
+        "dimensions than there are recordings to learn from, and need some",
+        ge=0,
+        lt=1,
+    )
+    length_norm: bool = setting(
+        True, "scoring.method: plda: bring vectors to one length after centring and LDA, before the PLDA"
     )
     normalise: Literal["none", "z", "t", "zt", "s", "as"] = setting(
         "none",
@@ -97,15 +121,27 @@ class ScoringSpec:
 
     def _check_compensation(self) -> None:
         """Refuse settings of a compensation that is not done."""
-        is_cosine = self.method == "cosine"
+        is_cosine, is_plda = self.method == "cosine", self.method == "plda"
         readers = {
-            "compensation": ("", is_cosine),
-            "smoothing": (" and compensation: wccn", is_cosine and self.compensation == "wccn"),
-            "compensation_directions": (" and compensation: nap", is_cosine and self.compensation == "nap"),
+            "compensation": ("cosine", is_cosine),
+            "smoothing": ("cosine and compensation: wccn", is_cosine and self.compensation == "wccn"),
+            "compensation_directions": ("cosine and compensation: nap", is_cosine and self.compensation == "nap"),
+            "lda_smoothing": ("plda and lda_dims", is_plda and self.lda_dims is not None),
+            **dict.fromkeys(("plda", "lda_dims", "length_norm"), ("plda", is_plda)),
         }
         for name, (reader, is_set) in readers.items():
             if not is_set and getattr(self, name) != type(self).__dataclass_fields__[name].default:
-                raise ConfigError(f"scoring.{name} is for scoring.method: cosine{reader}; leave it out")
+                raise ConfigError(f"scoring.{name} is for scoring.method: {reader}; leave it out")
+        if self.plda_file is not None and self.lda_dims is not None:
+            raise ConfigError(
+                f"scoring.lda_dims has no effect with the PLDA of a file ({self.plda}), which is of the dimensions "
+                "that it was trained in; leave it out, and give vectors that were projected as for its training"
+            )
+
+    @property
+    def plda_file(self) -> str | None:
+        """The file that the PLDA is from; None: it is trained."""
+        return None if self.plda in ("em", "kaldi") else self.plda
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -100,7 +100,7 @@ def update_class(
     except FitError as error:
         raise FitError(f"class {label!r}: {error}") from None
     counts = tuple(fit.counts if n == number else known for n, known in enumerate(recipe.counts))
-    updated = models.with_model(number, fit.model, recipe.recordings)
+    updated = models.with_model(number, fit.model, recipe.recordings, parts[: len(paths)], keep)
     knows = label in recipe.seen or keep == 0
     report = Updated(len(frames), float(np.sum(before)), fit.model.n_components, file.fitted(), knows)
     return replace(file, models=updated, recipe=replace(recipe, counts=counts, seen=seen)), report

@@ -5,10 +5,13 @@ cohort.weights      (N, K)            and cohort.means, cohort.variances (N, K, 
 norm.models         (C, 2)            mean and deviation of the cohort's recordings against each class
 norm.cohort         (N, 2)            the same against each of the cohort's models (zt)
 within.*            (KD,), (R, KD), (R,)   cosine: mean, directions and gains of what differs within a speaker
+plda.*              (M,), (M, d), (d,), (d, d)   plda: centre, lda; mean, psi and transform of the model
+enrolled.*          (C,), (C, d)      plda: counts and sums of the vectors that enrolled each class
+cohort.enrolled_*   (N,), (N, d)      the same of the cohort's models
 calibration.*       (B,)              scores and llrs of the blocks of PAV; an affine map is in the header
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,7 @@ from speechgmm.errors import DataError
 from speechgmm.tasks.classification.codec import UNKNOWN, ModelFile
 from speechgmm.tasks.verification.claim_codec import read_calibration, read_cohort, read_compensation, read_method
 from speechgmm.tasks.verification.models import ClaimModels
+from speechgmm.tasks.verification.plda_codec import read_back_end, read_enrolled
 from speechgmm.tasks.verification.score_maps import Calibration, Pav
 
 Tensors = dict[str, NDArray[np.float64]]
@@ -87,8 +91,13 @@ def model_file(classes: dict[str, Any], rest: dict[str, Any], header: dict[str, 
     """A model file of the fields of ``ClassModels`` and ``ModelFile``, with what it holds of claims."""
     calibration = read_calibration(header["calibration"], tensors) if "calibration" in header else None
     cohort = read_cohort(header["cohort"], tensors, len(classes["labels"])) if "cohort" in header else None
-    compensation = read_compensation(header, tensors)
-    models = ClaimModels(**classes, method=read_method(header), cohort=cohort, compensation=compensation)
+    back_end = read_back_end(header, tensors)
+    if cohort is not None:
+        cohort = replace(cohort, enrolled=read_enrolled(back_end, tensors, "cohort.enrolled_", len(cohort.models)))
+    enrolled = read_enrolled(back_end, tensors, "enrolled.", len(classes["labels"]))
+    method, compensation = read_method(header), read_compensation(header, tensors)
+    scoring: dict[str, Any] = {"method": method, "compensation": compensation, "back_end": back_end}
+    models = ClaimModels(**classes, **scoring, cohort=cohort, enrolled=enrolled)
     return ClaimFile(models, **rest, calibration=calibration)
 
 

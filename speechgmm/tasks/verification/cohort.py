@@ -23,6 +23,7 @@ from speechgmm.tasks.classification.training import Others
 from speechgmm.tasks.verification.cohort_check import check_cohort
 from speechgmm.tasks.verification.compensation import learn_compensation
 from speechgmm.tasks.verification.models import ClaimModels, Cohort
+from speechgmm.tasks.verification.plda_training import enrol_vectors, learn_back_end
 from speechgmm.tasks.verification.score_norm import BY_MODELS, BY_RECORDINGS, ScoreNorm
 
 HELD_AT_MOST: Final = 32 * 1024**2
@@ -57,11 +58,18 @@ class CohortTraining(Others):
         """
         spec = job.experiment.config.section(ScoringSpec)
         known = {field.name: getattr(models, field.name) for field in fields(models) if field.init}
-        compensation = learn_compensation(job, features, models.ubm) if spec.method == "cosine" else None
-        claims = ClaimModels(**known, method=spec.method, compensation=compensation)
+        cohort = Cohort(tuple(others), only_diagonal(list(others.values()), "a cohort"))
+        if spec.method == "plda" and models.ubm is not None:
+            back_end = learn_back_end(job, features, models.ubm)
+            with_split = ((models.labels, "train"), (cohort.labels, spec.cohort))
+            enrolled, others_enrolled = (enrol_vectors(job, features, models.ubm, back_end, *one) for one in with_split)
+            claims = ClaimModels(**known, method=spec.method, back_end=back_end, enrolled=enrolled)
+            cohort = replace(cohort, enrolled=others_enrolled)
+        else:
+            compensation = learn_compensation(job, features, models.ubm) if spec.method == "cosine" else None
+            claims = ClaimModels(**known, method=spec.method, compensation=compensation)
         if spec.normalise == "none":
             return claims
-        cohort = Cohort(tuple(others), only_diagonal(list(others.values()), "a cohort"))
         norm = _norm(job, features, claims, cohort)
         return replace(claims, cohort=replace(cohort, norm=norm))
 

@@ -1,13 +1,14 @@
 """What differs within a speaker, learnt from the background before claims are scored by cosines."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speechgmm.corpus.utterance import Utterance
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.errors import DataError
@@ -32,11 +33,16 @@ def learn_compensation(job: Job, features: Features, ubm: DiagGMM | None) -> Com
     plain = Compensation(relevance)
     if ubm is None or spec.compensation == "none":
         return plain
-    speakers, pieces, split = _background(job, features)
-    stack = CosineStack.of(ubm, [ubm], plain)
-    parcels = [pieces[n : n + SCORED_AT_ONCE] for n in range(0, len(pieces), SCORED_AT_ONCE)]
-    parts = job.console.track(job.map(partial(_points, stack), parcels), len(parcels), "supervectors of the background")
-    points = np.concatenate(list(parts))
+    known, split = several_each(job, features, MOST_LEARNT_FROM)
+    if not known:
+        raise DataError(
+            f"scoring.compensation: {spec.compensation} learns how recordings of one {features.corpus.label} differ, "
+            "and none in the splits ubm, cohort and train has two; add recordings, best of several days, or set "
+            "scoring.compensation: none"
+        )
+    speakers = [utterance.label(features.corpus.label) for utterance, _ in known]
+    pieces = [piece for _, piece in known]
+    points = vectors_of(job, CosineStack.of(ubm, [ubm], plain).points, pieces, "supervectors of the background")
     if spec.compensation == "nap":
         within = WithinClass.without(points, speakers, spec.compensation_directions)
     else:
@@ -48,32 +54,43 @@ def learn_compensation(job: Job, features: Features, ubm: DiagGMM | None) -> Com
     return Compensation(relevance, within)
 
 
-def _points(stack: CosineStack, pieces: Sequence[Piece]) -> NDArray[np.float64]:
-    return stack.points([piece.load() for piece in pieces])
+def several_each(job: Job, features: Features, most: int) -> tuple[list[tuple[Utterance, Piece]], str]:
+    """Recordings by speakers who have several, ``most`` at most, and the splits that they are of; none: nobody has.
 
-
-def _background(job: Job, features: Features) -> tuple[list[str], list[Piece], str]:
-    """Speakers and frames of recordings by speakers who have several, and the splits that they are of."""
+    Of the splits ubm and cohort, where somebody in them has several, else of train.
+    """
     label = features.corpus.label
     for splits in (("ubm", "cohort"), ("train",)):
         known = [
-            (name, piece)
+            (utterance, piece)
             for split in splits
             for utterance, piece in features.of_split(split)
-            if (name := (utterance.labels or {}).get(label))
+            if (utterance.labels or {}).get(label)
         ]
-        counts = Counter(name for name, _ in known)
-        known = [(name, piece) for name, piece in known if counts[name] > 1]
+        counts = Counter(utterance.label(label) for utterance, _ in known)
+        known = [(utterance, piece) for utterance, piece in known if counts[utterance.label(label)] > 1]
         if known:
             break
-    else:
-        raise DataError(
-            f"scoring.compensation: {job.experiment.config.section(ScoringSpec).compensation} learns how recordings of "
-            f"one {label} differ, and none in the splits ubm, cohort and train has two; add recordings, best of "
-            "several days, or set scoring.compensation: none"
-        )
-    if len(known) > MOST_LEARNT_FROM:
+    if len(known) > most:
         rng = np.random.default_rng(job.experiment.config.seed)
-        drawn = np.sort(rng.choice(len(known), MOST_LEARNT_FROM, replace=False))
+        drawn = np.sort(rng.choice(len(known), most, replace=False))
         known = [known[n] for n in drawn.tolist()]
-    return [name for name, _ in known], [piece for _, piece in known], " and ".join(splits)
+    return known, " and ".join(splits)
+
+
+def vectors_of(
+    job: Job,
+    compute: Callable[[Sequence[NDArray[np.float32]]], NDArray[np.float64]],
+    pieces: Sequence[Piece],
+    what: str,
+) -> NDArray[np.float64]:
+    """What ``compute`` makes of the frames of each piece, (N, M); ``what`` it does is for the console."""
+    parcels = [pieces[n : n + SCORED_AT_ONCE] for n in range(0, len(pieces), SCORED_AT_ONCE)]
+    parts = job.console.track(job.map(partial(_vectors, compute), parcels), len(parcels), what)
+    return np.concatenate(list(parts))
+
+
+def _vectors(
+    compute: Callable[[Sequence[NDArray[np.float32]]], NDArray[np.float64]], pieces: Sequence[Piece]
+) -> NDArray[np.float64]:
+    return compute([piece.load() for piece in pieces])

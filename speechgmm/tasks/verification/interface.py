@@ -28,9 +28,7 @@ class VerificationResult(Result):
 
     recording: str
     claim: str
-    score: (
-        float  # nats per frame above the background model, or a cosine; normalised: deviations of the cohort's scores
-    )
+    score: float  # nats per frame, a cosine, or nats (plda); normalised: standard deviations of the cohort's scores
     llr: float | None  # calibrated log-likelihood ratio, nats; None: the model has no calibration
     threshold: float  # of the ratio, or of the score where there is none
     decision: str  # accept or reject
@@ -103,7 +101,9 @@ class ClaimModel(interface.ClassModel):
         if self.file.calibration is not None:
             found["calibration"] = "a map of scores of claims to log-likelihood ratios, and the threshold of unknown"
         if isinstance(models, ClaimModels) and models.method != "llr":
-            how = {"linear": "linearly in the means", "cosine": "by cosines of supervectors"}[models.method]
+            how = {"linear": "linearly in the means", "cosine": "by cosines of supervectors", "plda": "by PLDA"}[
+                models.method
+            ]
             found[f"{models.method}-scoring"] = f"claims are scored {how}"
         if isinstance(models, ClaimModels) and models.cohort is not None:
             found["score-norm"] = "scores of claims are normalised by a cohort"

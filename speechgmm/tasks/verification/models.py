@@ -13,13 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from speechgmm.errors import DataError
 from speechgmm.gmm.full_model import AnyGMM, only_diagonal
 from speechgmm.gmm.model import DiagGMM
-from speechgmm.tasks.classification.models import ClaimScores, ClassModels
+from speechgmm.tasks.classification.models import ClaimScores, ClassModels, Recordings
 from speechgmm.tasks.verification.score_norm import ScoreNorm
 from speechgmm.vectors.cosine_scoring import Compensation, CosineStack
 from speechgmm.vectors.linear_scoring import LinearStack
+from speechgmm.vectors.plda_scoring import Enrolled, PldaBackEnd, PldaStack, Vectors
 
 Floats = NDArray[np.float64]
-Method = Literal["llr", "linear", "cosine"]
+Method = Literal["llr", "linear", "cosine", "plda"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +30,7 @@ class Cohort:
     labels: tuple[str, ...]  # K names
     models: tuple[DiagGMM, ...]  # K, adapted as the classes are; none where the norm asks for none
     norm: ScoreNorm | None = None  # None: not measured yet
+    enrolled: Enrolled | None = None  # plda: the K by their vectors; None where there are none
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +39,8 @@ class ClaimModels(ClassModels):
 
     Raises:
         DataError: As ``ClassModels``; another method than ``llr`` or a cohort without a background model; such a method
-            with models whose weights or variances were adapted; cosines without a compensation.
+            with models whose weights or variances were adapted; cosines without a compensation; PLDA without a back
+            end, or without the vectors that enrolled every model.
         ShapeError: As ``ClassModels``.
 
     >>> ubm, ann, bob, cy = (DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 2.0, 1.0, -1.0))
@@ -50,21 +53,34 @@ class ClaimModels(ClassModels):
     method: Method = "llr"  # of the scores of claims: log-likelihood ratios, linear in the means, or cosines
     cohort: Cohort | None = None  # by which the scores of claims are normalised; None: they are raw
     compensation: Compensation | None = None  # cosine: how recordings become points
-    _vectors: LinearStack | CosineStack | None = field(init=False, repr=False)  # where claims are no ratios
+    back_end: PldaBackEnd | None = None  # plda: how vectors are compared
+    enrolled: Enrolled | None = None  # plda: the classes by their vectors
+    _vectors: LinearStack | CosineStack | PldaStack | None = field(init=False, repr=False)  # llr: None
 
     def __post_init__(self) -> None:
         if self.ubm is None and (self.method != "llr" or self.cohort is not None):
             raise DataError("claims are scored against a background model, and these models have none; adapt: map")
         ClassModels.__post_init__(self)
         every = only_diagonal((*self.models, *self._others()), "verification")
-        vectors: LinearStack | CosineStack | None = None
+        vectors: LinearStack | CosineStack | PldaStack | None = None
         if self.method == "linear" and self.ubm is not None:
             vectors = LinearStack.of(self.ubm, every)
         elif self.method == "cosine" and self.ubm is not None:
             if self.compensation is None:
                 raise DataError("cosines of models without a compensation; expected one, of their relevance at least")
             vectors = CosineStack.of(self.ubm, every, self.compensation)
+        elif self.method == "plda" and self.ubm is not None:
+            vectors = self._plda(self.ubm, len(every))
         object.__setattr__(self, "_vectors", vectors)
+
+    def _plda(self, ubm: DiagGMM, n_models: int) -> PldaStack:
+        """The classes and the cohort's models by the vectors that enrolled them."""
+        enrolled = self.enrolled
+        if enrolled is not None and self.cohort is not None and self.cohort.enrolled is not None:
+            enrolled = enrolled.joined(self.cohort.enrolled)
+        if self.back_end is None or enrolled is None or len(enrolled.counts) != n_models:
+            raise DataError("PLDA scoring without a back end, or without the vectors that enrolled each model")
+        return PldaStack(Vectors.under(ubm, self.back_end.relevance), self.back_end, enrolled)
 
     def _others(self) -> tuple[DiagGMM, ...]:
         return () if self.cohort is None else self.cohort.models
@@ -78,6 +94,9 @@ class ClaimModels(ClassModels):
             within = self.compensation.within
             for name in () if within is None else ("mean", "directions", "gains"):
                 tensors[f"within.{name}"] = getattr(within, name)
+        if self.back_end is not None and self.enrolled is not None:
+            header["plda"] = {"relevance": self.back_end.relevance, "length_norm": self.back_end.length_norm}
+            tensors |= self._plda_tensors(self.back_end, self.enrolled)
         if self.cohort is not None and self.cohort.norm is not None:
             norm = self.cohort.norm
             header["cohort"] = {"labels": list(self.cohort.labels), "norm": norm.kind, "top": norm.top}
@@ -87,10 +106,20 @@ class ClaimModels(ClassModels):
             tensors |= {name: statistics for name, statistics in measured.items() if statistics is not None}
         return header, tensors
 
+    def _plda_tensors(self, back_end: PldaBackEnd, enrolled: Enrolled) -> dict[str, Floats]:
+        """What a model file holds of PLDA: the back end, and who was enrolled by what."""
+        found = {"plda.centre": back_end.centre, **({} if back_end.lda is None else {"plda.lda": back_end.lda})}
+        found |= {f"plda.{name}": getattr(back_end.plda, name) for name in ("mean", "transform", "psi")}
+        found |= {"enrolled.counts": enrolled.counts, "enrolled.sums": enrolled.sums}
+        if self.cohort is not None and self.cohort.enrolled is not None:
+            others = self.cohort.enrolled
+            found |= {"cohort.enrolled_counts": others.counts, "cohort.enrolled_sums": others.sums}
+        return found
+
     def raw_scores(self, recordings: Sequence[ArrayLike]) -> Floats:
         """Scores by ``method`` of the claims that N recordings, of frames (T, D) each, are of the classes: (C+K, N).
 
-        In nats per frame, cosines without a unit; the rows after the classes are the models of the cohort.
+        In nats per frame, of PLDA in nats, cosines without a unit; the rows after the classes are the cohort's models.
 
         Raises:
             DataError: As ``mean_log_likelihood_ratios``.
@@ -122,14 +151,35 @@ class ClaimModels(ClassModels):
         return None if norm is None or norm.by_model is None else norm.kind
 
     def _only(self, number: int) -> dict[str, Any]:
+        one = {} if self.enrolled is None else {"enrolled": self.enrolled.only(number)}
         if self.cohort is None or self.cohort.norm is None:
-            return {}
-        return {"cohort": replace(self.cohort, norm=self.cohort.norm.only(number))}
+            return one
+        return {**one, "cohort": replace(self.cohort, norm=self.cohort.norm.only(number))}
 
-    def _measured(self, number: int | None, model: AnyGMM, recordings: Sequence[ArrayLike]) -> dict[str, Any]:
+    def _measured(
+        self, number: int | None, model: AnyGMM, recordings: Recordings, parts: Recordings, keep: float = 1.0
+    ) -> dict[str, Any]:
+        every, one = self._enrolled_with(number, parts, keep)
         if self.cohort is None or self.cohort.norm is None or self.norm_by_recordings is None:
-            return {}
-        alone = replace(self, labels=("",), models=(model,), log_priors=np.zeros(1), bayesian=None, cohort=None)
-        scores, norm = alone.raw_scores(recordings), self.cohort.norm
+            return every
+        changed: dict[str, Any] = {
+            "labels": ("",),
+            "models": (model,),
+            "log_priors": np.zeros(1),
+            "bayesian": None,
+            "cohort": None,
+        }
+        scores, norm = replace(self, **changed, **one).raw_scores(recordings), self.cohort.norm
         norm = norm.and_of(scores) if number is None else norm.with_other(number, scores)
-        return {"cohort": replace(self.cohort, norm=norm)}
+        return {**every, "cohort": replace(self.cohort, norm=norm)}
+
+    def _enrolled_with(
+        self, number: int | None, parts: Recordings, keep: float
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """PLDA: all classes with one that is enrolled or updated by frames (T, D) of recordings, and that one alone."""
+        if self.back_end is None or self.enrolled is None or self.ubm is None:
+            return {}, {}
+        vectors = Vectors.under(self.ubm, self.back_end.relevance).of(parts)
+        new = Enrolled.of([self.back_end.apply(vectors)])
+        every = self.enrolled.joined(new) if number is None else self.enrolled.updated(number, new, keep)
+        return {"enrolled": every}, {"enrolled": every.only(-1 if number is None else number)}

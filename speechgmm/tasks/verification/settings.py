@@ -25,10 +25,12 @@ def check(config: Config) -> None:
             f"scoring.method: {scoring.method} looks at adapted means alone, and model.adapt_parameters is "
             f"{', '.join(config.model.adapt_parameters)}; set it to [means], or scoring.method: llr"
         )
-    if scoring.method == "cosine" and (config.model.adapt_max_iter != 1 or config.model.mean_relevance is not None):
+    if scoring.method in ("cosine", "plda") and (
+        config.model.adapt_max_iter != 1 or config.model.mean_relevance is not None
+    ):
         raise ConfigError(
-            "scoring.method: cosine compares one step of adaptation of model and test, by one relevance; leave out "
-            "model.adapt_max_iter and model.mean_relevance, and set model.relevance"
+            f"scoring.method: {scoring.method} compares one step of adaptation of model and test, by one relevance; "
+            "leave out model.adapt_max_iter and model.mean_relevance, and set model.relevance"
         )
     if config.section(CalibrationSpec).quality == "cohort" and scoring.normalise not in BY_MODELS:
         raise ConfigError(
@@ -51,6 +53,7 @@ SETTINGS = TaskSettings(
             f"scoring.{name}"
             for name in (
                 *("method", "compensation", "smoothing", "compensation_directions"),
+                *("plda", "lda_dims", "lda_smoothing", "length_norm"),
                 *("normalise", "cohort", "cohort_top", "trials_within", "trials_across"),
             )
         ),

@@ -1,0 +1,115 @@
+"""The PLDA of a verification run: learnt from the background or read from a file, and who is enrolled by what."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speechgmm.corpus.utterance import Utterance
+from speechgmm.engine.frames import Features, Piece
+from speechgmm.engine.job import Job
+from speechgmm.errors import DataError, first_few
+from speechgmm.gmm.model import DiagGMM
+from speechgmm.io.kaldi_plda import read_kaldi_plda
+from speechgmm.tasks.classification.spec import ScoringSpec
+from speechgmm.tasks.verification.compensation import several_each, vectors_of
+from speechgmm.vectors.plda import Plda, train_plda
+from speechgmm.vectors.plda_scoring import ZEROS, Enrolled, PldaBackEnd, Vectors, prepared
+from speechgmm.vectors.speaker_space import SpeakerSpace
+
+Floats = NDArray[np.float64]
+
+MOST_VALUES: Final = 50_000_000
+"""Of the vectors that a PLDA is learnt from: 400 MB."""
+
+
+def learn_back_end(job: Job, features: Features, ubm: DiagGMM) -> PldaBackEnd:
+    """What happens to vectors, and the PLDA by which they are compared.
+
+    Raises:
+        DataError: No speaker of the background has two recordings; too few speakers or recordings for the dimensions;
+            vectors of zeros; a file that is no PLDA, or of another dimension.
+    """
+    spec, relevance = job.experiment.config.section(ScoringSpec), job.experiment.config.model.relevance
+    vectors = Vectors.under(ubm, relevance)
+    if spec.plda_file is not None:
+        return _of_file(job, features, vectors, spec.plda_file)
+    label = features.corpus.label
+    known, splits = several_each(job, features, max(1000, MOST_VALUES // ubm.means.size))
+    if not known:
+        raise DataError(
+            f"scoring.method: plda learns how vectors of one {label} differ, and nobody in the splits ubm, cohort and "
+            "train has two; add recordings, best of several days, or set scoring.plda to a plda file of Kaldi"
+        )
+    speakers = [utterance.label(label) for utterance, _ in known]
+    points = _points(job, vectors, known, "vectors of the background")
+    centre, lda = points.mean(axis=0), None
+    n_speakers = len(set(speakers))
+    if spec.lda_dims is not None:
+        if spec.lda_dims >= n_speakers or spec.lda_dims > points.shape[1]:
+            most = min(n_speakers - 1, points.shape[1])
+            raise DataError(
+                f"scoring.lda_dims is {spec.lda_dims}, and vectors of {points.shape[1]} dimensions of {n_speakers} "
+                f"speakers ({splits}) have at most {most} directions in which speakers differ; set it to {most} or less"
+            )
+        share = spec.lda_smoothing / (1 - spec.lda_smoothing)  # beside the covariance itself, which stays whole there
+        space = SpeakerSpace.learn(
+            points, speakers, n_dims=spec.lda_dims, n_components=min(points.shape), smoothing=share
+        )
+        lda = space.matrix
+    try:
+        fit = train_plda(
+            prepared(points, centre, lda, spec.length_norm), speakers, "kaldi" if spec.plda == "kaldi" else "em"
+        )
+    except DataError as error:
+        raise DataError(f"scoring.method: plda ({splits}): {error}; scoring.lda_dims sets an LDA") from None
+    job.console.say(
+        f"scoring.method: plda, from {len(points)} recordings of {n_speakers} speakers ({splits}); "
+        f"{points.shape[1]} dimensions{'' if lda is None else f', {lda.shape[1]} after the LDA'}; log-likelihood "
+        f"{fit.trace[-1]:.3f} nats a vector after {len(fit.trace) - 1} iterations ({spec.plda})"
+    )
+    return PldaBackEnd(relevance, centre, lda, spec.length_norm, fit.model)
+
+
+def _of_file(job: Job, features: Features, vectors: Vectors, name: str) -> PldaBackEnd:
+    """The PLDA of a file; the centre is the mean of the background, whose speakers need not be known."""
+    config = job.experiment.config
+    plda: Plda = read_kaldi_plda(job.experiment.beside(name))
+    background = [one for split in ("ubm", "cohort") for one in features.of_split(split)]
+    points = _points(job, vectors, background or features.of_split("train"), "vectors of the background")
+    if plda.n_dims != points.shape[1]:
+        raise DataError(
+            f"scoring.plda: {name} is a PLDA of {plda.n_dims} dimensions, and the vectors have {points.shape[1]}; give "
+            "vectors of its dimension: project them as for its training (Kaldi: transform-vec), or train a PLDA here"
+        )
+    return PldaBackEnd(config.model.relevance, points.mean(axis=0), None, config.section(ScoringSpec).length_norm, plda)
+
+
+def enrol_vectors(
+    job: Job, features: Features, ubm: DiagGMM, back_end: PldaBackEnd, labels: Sequence[str], split: str
+) -> Enrolled | None:
+    """The vectors by which speakers are enrolled in a split: their recordings without altered copies.
+
+    None: there are no speakers.
+    """
+    members: dict[str, list[tuple[Utterance, Piece]]] = {label: [] for label in labels}
+    for utterance, piece in features.of_split(split):
+        if utterance.label(features.corpus.label) in members:
+            members[utterance.label(features.corpus.label)].append((utterance, piece))
+    if not members:
+        return None
+    every = [one for own in members.values() for one in own]
+    points = back_end.apply(_points(job, Vectors.under(ubm, back_end.relevance), every, "vectors that enrol"))
+    return Enrolled.of(np.split(points, np.cumsum([len(own) for own in members.values()])[:-1]))
+
+
+def _points(job: Job, vectors: Vectors, known: Sequence[tuple[Utterance, Piece]], what: str) -> Floats:
+    """Vectors (N, M) of recordings; those of zeros are named."""
+    points = vectors_of(job, vectors.unchecked, [piece for _, piece in known], what)
+    empty = [
+        utterance.source or utterance.id for (utterance, _), point in zip(known, points, strict=True) if not point.any()
+    ]
+    if empty:
+        raise DataError(f"{len(empty)} of {len(points)} are {ZEROS}: {first_few(empty, 10)}")
+    return points
