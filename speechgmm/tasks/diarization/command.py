@@ -92,6 +92,14 @@ class Diarize:
             help="seconds on each side of a reference boundary that do not count (as md-eval -c)",
         ),
     ] = 0.0
+    skip_overlap: Annotated[
+        bool,
+        typer.Option(
+            "--skip-overlap",
+            rich_help_panel=REFERENCE,
+            help="leave out where several speakers of the reference speak at once (as md-eval -1)",
+        ),
+    ] = False
     uem: Annotated[
         Path | None,
         typer.Option(
@@ -183,7 +191,9 @@ class Diarize:
                 f"{path}: {self.reference} has no turn of {path.stem!r}; it has {known}: expected is the file's name"
             )
         regions = None if self.uem is None else regions_of(self.uem, path.stem)
-        return diarization_errors(said[path.stem], result.turns, collar=self.collar, regions=regions)
+        return diarization_errors(
+            said[path.stem], result.turns, collar=self.collar, skip_overlap=self.skip_overlap, regions=regions
+        )
 
     def _draw(self, path: "AudioSource", result: "Diarized", said: "dict[str, list[Turn]]") -> None:
         from speechgmm.report.text import shown
@@ -202,7 +212,7 @@ class Diarize:
         is_folder = self.out is not None and format_by_suffix(self.out) is None
         if self.picture and not is_folder:
             raise ConfigError("--picture draws into a folder: name it with --out DIR")
-        for name, given in (("--collar", self.collar), ("--uem", self.uem)):
+        for name, given in (("--collar", self.collar), ("--uem", self.uem), ("--skip-overlap", self.skip_overlap)):
             if given and self.reference is None:
                 raise ConfigError(f"{name} is for metrics: name what to compare with by --reference FILE")
         if self.reference is not None and self.out is None and self.form not in (None, "rttm", "text", "table"):

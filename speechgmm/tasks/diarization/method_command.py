@@ -77,8 +77,8 @@ Segments = Annotated[
         "--segments",
         metavar="FILE",
         rich_help_panel=VECTORS,
-        help="AUDIO is a file of vectors (.ark, .scp or .npz), and this has a line for each: name, recording, start and "
-        "end in s",
+        help="AUDIO is a file of vectors (.ark, .scp or .npz), and this has a line for each: name, recording, start "
+        "and end in s",
     ),
 ]
 PldaFile = Annotated[

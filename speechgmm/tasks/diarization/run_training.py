@@ -63,8 +63,8 @@ def train_in_run(job: Job, features: Features) -> DiarizerFile:
     threshold, der = learn_threshold(list(job.console.track(done, len(plans), "learning where merging stops")))
     if spec.method == "vbx":
         diarizer = replace(diarizer, vbx=spec.vbx)
-        done = job.map(partial(_variational_der, diarizer, audio), plans)
-        der = float(np.mean(list(job.console.track(done, len(plans), "trying VBx"))))
+        errors = job.map(partial(_variational_der, diarizer, audio), plans)
+        der = float(np.mean(list(job.console.track(errors, len(plans), "trying VBx"))))
     return DiarizerFile(replace(diarizer, threshold=threshold), audio, LearntFrom(len(background), len(plans), der))
 
 

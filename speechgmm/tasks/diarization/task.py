@@ -208,8 +208,8 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
         if spec is not None:
             return (
                 f"background: {learnt.n_background} speakers; VBx with Fa {spec.fa:g}, Fb {spec.fb:g}, loop "
-                f"probability {spec.loop_probability:g}, whose DER is {100 * learnt.der:.1f} % in {learnt.n_conversations} "
-                "conversations of other training speakers (not of a test)",
+                f"probability {spec.loop_probability:g}, whose DER is {100 * learnt.der:.1f} % in "
+                f"{learnt.n_conversations} conversations of other training speakers (not of a test)",
             )
         return (
             f"background: {learnt.n_background} speakers; threshold {trained.diarizer.threshold:.2f} nats, learnt from "

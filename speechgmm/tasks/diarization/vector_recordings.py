@@ -96,7 +96,7 @@ def _recording(
     path: Path, name: str, times: Mapping[str, tuple[float, float]], read: Callable[[str], NDArray[np.float32]]
 ) -> VectorRecording:
     keys = sorted(times, key=lambda key: times[key])
-    found = []
+    found: list[NDArray[np.float32]] = []
     for key in keys:
         rows = read(key)
         if len(rows) != 1 or (found and rows.shape != found[0].shape):
