@@ -51,7 +51,7 @@ def spoken(rng, n_units=12, click=0.0):
 @pytest.fixture(scope="module")
 def model():
     rng = np.random.default_rng(0)
-    return train_boundary_model([spoken(rng, click=6.0) for _ in range(40)])
+    return train_boundary_model([spoken(rng, click=6.0) for _ in range(40)], LABELS)
 
 
 def test_the_projected_gaussians_are_those_of_obvious_loops(model):
@@ -136,11 +136,11 @@ def test_a_unit_that_was_never_seen_has_the_mean_of_all(model):
 
 def test_too_few_boundaries_teach_nothing_and_other_frames_are_refused(model):
     rng = np.random.default_rng(4)
-    assert train_boundary_model([spoken(rng) for _ in range(5)]) is None
+    assert train_boundary_model([spoken(rng) for _ in range(5)], LABELS) is None
     with pytest.raises(ShapeError, match=r"frames of shape \(9, 3\); expected \(T, 2\)"):
         model.rows(np.zeros((9, 3)))
     with pytest.raises(ShapeError, match=r"beginnings of shape \(3,\) for 2 units"):
-        train_boundary_model([(np.zeros((9, 2)), ["a", "b"], [0, 3, 4])])
+        train_boundary_model([(np.zeros((9, 2)), ["a", "b"], [0, 3, 4])], LABELS)
 
 
 def test_a_model_file_keeps_it_and_one_without_reads_as_before(model, tmp_path):

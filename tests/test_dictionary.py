@@ -106,7 +106,7 @@ def test_all_missing_words_and_unknown_phones_are_listed_at_once_with_where_they
         dictionary.check(transcripts, ["W", "N", "T", "UW1"])
     for message in (
         "no word 'six', which is in 0.wav, 1.wav, 2.wav and 2 more",
-        "no word 'ONE', which is in 0.wav, 1.wav, 2.wav and 2 more; 'one' is there",
+        "no word 'ONE', which is in 0.wav, 1.wav, 2.wav and 2 more (5 times); 'one' is there",
         "no word 'ten', which is in z.wav",
         "phone 'AH1' has no model; it is in one",
         "was the stress to be dropped?",
@@ -116,6 +116,23 @@ def test_all_missing_words_and_unknown_phones_are_listed_at_once_with_where_they
 
 
 def test_many_missing_words_are_all_named():
+    known = [f"known{n}" for n in range(300)]
     with pytest.raises(DataError) as error:
-        spell_out(["yes"]).check({"a": [f"w{n}" for n in range(200)]})
+        spell_out(known).check({"a": [f"w{n}" for n in range(200)], "b": known})
     assert all(f"'w{n}'" in str(error.value) for n in range(200))
+
+
+def test_a_dictionary_of_another_script_is_one_message_with_the_share_and_the_first_ten():
+    with pytest.raises(DataError) as error:
+        spell_out(["kot", "pies"]).check({"a": [f"кот{n}" for n in range(30)], "b": ["kot"] * 10})
+    lines = str(error.value).splitlines()
+    assert len(lines) == 2
+    assert "30 of 31 different words are not in it (75 % of all), the first 10: 'кот0'" in lines[1]
+    assert "such as kot, pies" in lines[1]
+
+
+def test_words_that_are_spelt_nearly_so_are_suggested():
+    with pytest.raises(DataError, match=r"no word 'collor', which is in a \(2 times\); did you mean 'color'\?"):
+        spell_out(["color", "red"]).check({"a": ["collor", "collor", "red"]})
+    with pytest.raises(DataError, match=r"no word '5', which is in a; numbers are to be written"):
+        spell_out(["color", "red"]).check({"a": ["5", "red"]})

@@ -180,3 +180,24 @@ def test_states_without_frames_or_a_total_below_one_each_keep_one_gaussian():
     for wrong in ([], [-1.0], [[1.0]]):
         with pytest.raises(ConfigError, match="expected the frames of one mixture"):
             shared_components(wrong, 4)
+
+
+@pytest.mark.parametrize("variance_prior", [0.0, 25.0])
+def test_variances_are_drawn_to_those_of_all_frames_of_their_state_and_no_update_lowers_the_objective(variance_prior):
+    utterances, states = drawn(16)
+    held = HeldTraining.of(utterances, spec(variance_prior=variance_prior, variance_floor=0.3), precision="float64")
+    own = held.with_own_variances(states, 6)
+    frames, numbers = np.concatenate([one.frames for one in utterances]), np.concatenate(states.states)
+    overall = frames.var(axis=0)
+    for number in range(6):
+        mine = frames[numbers == number]
+        expected = (len(mine) * mine.var(axis=0) + variance_prior * overall) / (len(mine) + variance_prior)
+        np.testing.assert_allclose(own.prior.own[number], np.maximum(expected, 0.01 * overall), rtol=1e-6)
+    models = own.gaussians(states, 6)
+    models = grown_mixtures(models, own.statistics(states, models).counts, np.full(6, 2), 1.0)
+    fit = own.update(states, models, n_updates=5)
+    assert fit.least_step() >= -1e-9
+    for number, model in enumerate(fit.mixtures):
+        assert (model.variances >= 0.3 * own.prior.own[number] * (1 - 1e-9)).all()
+    plain = held.update(states, models, n_updates=5).mixtures
+    assert any((one.variances != other.variances).any() for one, other in zip(plain, fit.mixtures, strict=True))

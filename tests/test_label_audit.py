@@ -94,7 +94,7 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_command_the_run_and_its_page_name_the_same_labels(
     voices: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Audit(config=voices / "c.yaml", out=voices / "audit.tsv", quiet=True).run()
+    Audit(source=voices / "c.yaml", out=voices / "audit.tsv", quiet=True).run()
     printed = capsys.readouterr().out
     assert "the same recording under several labels (v3-0 | copy)" in printed
     assert "v2: v2-0 v2-1 v2-2 | v5-2 score as strangers" in printed
@@ -109,7 +109,7 @@ def test_the_command_the_run_and_its_page_name_the_same_labels(
         assert {row["labels"] for row in csv.DictReader(file, delimiter="\t")} >= {"v2"}
     page = (voices / "run" / "report.html").read_text()
     assert "Labels that may be wrong" in page
-    Audit(config=voices / "run", quiet=True).run()
+    Audit(source=voices / "run", quiet=True).run()
     assert "v2: v2-0" in capsys.readouterr().out
 
 

@@ -16,6 +16,9 @@ from speechgmm.hmm import HMM, AlignmentScorer, Units, alignment, left_to_right,
 from speechgmm.hmm import boundaries as module
 from speechgmm.hmm.boundaries import boundaries, boundary_posteriors
 from speechgmm.hmm.durations import chained, duration_z, expected_duration
+from speechgmm.hmm.hmm import tied_units
+from speechgmm.hmm.phone_scores import POOR_FIT
+from speechgmm.hmm.tied_states import DecisionTree, Leaf, Question, Split, TiedStates
 from speechgmm.io.label_files import labels_as_text
 from speechgmm.io.timed_labels import LabelledRecording, LabelScores, TimedLabel, json_line
 from speechgmm.parallel import one_blas_thread
@@ -189,9 +192,12 @@ def test_a_missing_unit_is_found_between_the_two_that_share_its_frames():
     def missing(labels):
         found = alignment(graph := linear(units, labels), viterbi(graph, emissions), emissions)
         placed = AlignmentScorer(units).placed(found, emissions, frames[:, None], scores=True)
-        return np.array([one.scores.missing for one in placed.units]), found
+        gops = np.array([one.scores.gop for one in placed.units])
+        fits = np.minimum(np.minimum(gops, [*gops[1:], 0]), 0)
+        return np.array([one.scores.missing for one in placed.units]) + POOR_FIT * fits, placed
 
     assert missing(list("abcab"))[0].max() < 2
+    assert missing(list("abcab"))[0].min() == pytest.approx(0, abs=1e-9)
     gains, found = missing(list("acab"))
     assert gains.argmax() == 0
     assert gains[0] > 50
@@ -200,6 +206,24 @@ def test_a_missing_unit_is_found_between_the_two_that_share_its_frames():
     with_one = max(viterbi(linear(units, list(f"a{one}ca")), emissions[:stop]).score for one in "abc")
     assert gains[0] == pytest.approx(with_one - viterbi(linear(units, list("aca")), emissions[:stop]).score)
     assert missing(list("abca"))[0].argmax() == 3  # the last is missing
+
+
+def test_tied_states_are_aligned_in_their_context_and_compared_in_any():
+    after_b = DecisionTree((Split(Question("left", frozenset({1})), 1, 2), Leaf(0), Leaf(1)))
+    models = tuple(DiagGMM([1.0], [[mean]], [[1.0]]) for mean in (0.0, 6.0, 12.0))
+    units = tied_units(("a", "b"), [left_to_right(1)] * 2, TiedStates(models, (after_b, DecisionTree((Leaf(2),)))))
+    frames = np.random.default_rng(6).normal(size=36) + np.repeat([12, 0, 6], 12)  # "b a" of one word, then "a" alone
+    emissions = np.stack([norm.logpdf(frames, mean) for mean in (0, 6, 12)], axis=1)
+    lexicon = {"ba": (("b", "a"),), "a": (("a",),)}
+    found = alignment(graph := linear(units, ["ba", "a"], lexicon), viterbi(graph, emissions), emissions)
+    placed = AlignmentScorer(units).placed(found, emissions, frames[:, None], scores=True)
+    assert [one.label for one in placed.units] == ["b", "a", "a"]
+    np.testing.assert_allclose([one.start for one in placed.units], [0, 12, 24], atol=0.6)
+    assert min(one.scores.gop for one in placed.units) > -0.2
+    assert [(one.start, one.end) for one in placed.words] == [
+        (placed.units[0].start, placed.units[1].end),
+        (placed.units[2].start, placed.units[2].end),
+    ]
 
 
 SCORES = LabelScores(-41.5, -0.25, 0.98, 1.5, -3.0, 0.24, 0.26, 0.49, 0.5)

@@ -25,8 +25,9 @@ from speechgmm.gmm import DiagGMM
 from speechgmm.hmm import HMM, Recogniser, Units, estimate_bigram, left_to_right
 from speechgmm.tasks.classification.command import Score
 from speechgmm.tasks.options import LabelsFormat
+from speechgmm.tasks.recognition.alignment_command import Align
 from speechgmm.tasks.recognition.codec import read_recogniser, serialise_recogniser
-from speechgmm.tasks.recognition.command import Align, Recognise
+from speechgmm.tasks.recognition.command import Recognise
 from speechgmm.tasks.recognition.decoding import align_recordings, with_silence_of_transcripts
 
 RATE = 8000

@@ -141,6 +141,10 @@ def make_strings(folder: Path) -> None:
             parts += [*sounds, pause]
         samples = np.concatenate(parts)
         soundfile.write(folder / f"string{n}.wav", samples + 1e-3 * rng.standard_normal(len(samples)), 8000)
+        place = folder / "speech" / f"s{n % 3}"
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / f"string{n}.wav", place)
+        (place / f"string{n}.lab").write_text(" ".join(words).capitalize() + ".")
     rows = [f"string{n}.wav\t{' '.join(words)}\ts{n % 3}\t" for n, words in enumerate(texts)]
     splits = ["test" if n % 3 == 2 else "train" for n in range(18)]
     table = "\n".join(row + split for row, split in zip(rows, splits, strict=True))

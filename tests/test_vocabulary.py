@@ -91,3 +91,26 @@ def test_homophones_are_counted_and_the_first_ten_named(sentences: Path, capsys:
     assert "12 pronunciations are shared by several words: a10 b10; a11 b11; " in err
     assert "; a6 b6; a7 b7; ...; recognition.language: loop" in err
     assert homophones({"a": (("x",), ("y",)), "b": (("y",),), "c": (("y",),)}, {"c": "a"}) == [("a", "b", "c")]
+
+
+def test_transcripts_in_another_case_or_script_are_one_message_with_the_share_and_the_first_ten(
+    sentences: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = (sentences.parent / "m.tsv").read_text().splitlines()
+    known = "".join(f"w{n} L H\n" for n in range(15))
+    upper = r"15 of 16 .* \(58 % of all words said\) are not in .*: 'W0' -> 'w0', .*'W9' -> 'w9', \.\.\.;"
+    cyrillic = r"They have Cyrillic letters, the dictionary has Latin ones: 'ж0', .*'ж9', \.\.\.; take"
+    cases = {"upper": ("w", "W", upper), "cyrillic": ("w", "ж", cyrillic)}
+    for name, (old, new, message) in cases.items():
+        said = " ".join(f"{old}{n}" for n in range(15)).replace(old, new)
+        lines = [rows[0]]
+        for n, row in enumerate(rows[1:]):
+            path, _, speaker, split = row.split("\t")
+            lines.append("\t".join((path, said if n == 0 else "w0", speaker, split)))
+        (sentences.parent / "m.tsv").write_text("\n".join(lines) + "\n")
+        (sentences.parent / "words.dict").write_text(known)
+        with pytest.raises(DataError, match=message):
+            run(sentences, until="train", output=sentences.parent / name, console=quiet())
+    skipping = ["corpus.on_error=skip"]
+    run(sentences, skipping, until="train", output=sentences.parent / "skip", console=Console())
+    assert "script; training goes on without the utterances that have them" in capsys.readouterr().err

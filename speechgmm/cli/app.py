@@ -39,7 +39,7 @@ GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
         "score": "cli.score_command:score",
         "verify": "tasks.verification.command:Verify",
         "recognise": "tasks.recognition.command:Recognise",
-        "align": "tasks.recognition.command:Align",
+        "align": "tasks.recognition.alignment_command:Align",
         "cluster": "tasks.clustering.command:Cluster",
         "diarize": "tasks.diarization.command:Diarize",
         "vad": "cli.vad_command:Vad",

@@ -13,7 +13,7 @@ from speechgmm.tasks.options import JobsOfRun, Overrides, Quiet
 class Audit:
     """List labels that may be wrong: recordings of one label that are strangers, labels that are one voice."""
 
-    config: Annotated[
+    source: Annotated[
         Path, typer.Argument(help="a configuration, or the folder of a run", metavar="CONFIG|RUN", show_default=False)
     ]
     overrides: Overrides = None
@@ -37,7 +37,7 @@ class Audit:
         from speechgmm.io.locks import using_cache
         from speechgmm.io.run_files import RunFile, is_run
 
-        path = self.config / RunFile.CONFIG if is_run(self.config) else self.config
+        path = self.source / RunFile.CONFIG if is_run(self.source) else self.source
         experiment = load_config(path, overrides_of(self))
         with using_cache(experiment.cache()):
             job = prepare(experiment, console=Console(quiet=self.quiet))

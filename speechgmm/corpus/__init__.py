@@ -6,7 +6,14 @@ from typing import get_args, get_type_hints
 
 from speechgmm.corpus.labels import relabelled
 from speechgmm.corpus.leaks import check_leaks, same_audio
-from speechgmm.corpus.reader_specs import AsvspoofSpec, FolderSpec, LabelFilesSpec, TextGridSpec, TimitSpec
+from speechgmm.corpus.reader_specs import (
+    AsvspoofSpec,
+    FolderSpec,
+    LabelFilesSpec,
+    TextGridSpec,
+    TimitSpec,
+    TranscriptsSpec,
+)
 from speechgmm.corpus.spec import WITH_PATH, CorpusSpec, SplitSpec
 from speechgmm.corpus.splits import Fold, make_split
 from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance, speaker_column
@@ -69,6 +76,7 @@ def _read(
         "timit": TimitSpec,
         "textgrid": TextGridSpec,
         "label_files": LabelFilesSpec,
+        "transcripts": TranscriptsSpec,
         "asvspoof": AsvspoofSpec,
         "folder": FolderSpec,
     }
@@ -128,6 +136,7 @@ def _read_folder(spec: CorpusSpec, root: Path, *, given: bool) -> Corpus:
     from speechgmm.corpus.readers.sphinx import read_sphinx
     from speechgmm.corpus.readers.textgrid import read_textgrids
     from speechgmm.corpus.readers.timit import read_timit
+    from speechgmm.corpus.readers.transcripts import read_transcripts
 
     if spec.kind == "timit":
         return read_timit(root, spec.label, spec.timit)
@@ -137,6 +146,8 @@ def _read_folder(spec: CorpusSpec, root: Path, *, given: bool) -> Corpus:
         return read_textgrids(root, spec.label, spec.textgrid)
     if spec.kind == "label_files":
         return read_label_files(root, spec.label, spec.label_files)
+    if spec.kind == "transcripts":
+        return read_transcripts(root, spec.label, spec.transcripts)
     if spec.kind == "folder":
         return with_groups(read_folder(root, spec.label, given=given), spec.folder.group_from)
     if spec.kind == "sphinx":

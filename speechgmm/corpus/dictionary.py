@@ -15,17 +15,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
-from string import punctuation
 from typing import Final, Literal
 
 from speechgmm.corpus.readers.layout import read_lines, refuse
+from speechgmm.corpus.unknown_words import some_of, unknown_words
 from speechgmm.errors import DataError
 from speechgmm.hmm.network import Lexicon
 
 _VARIANT: Final = re.compile(r"(.+)\((\d+)\)")
 _STRESS: Final = re.compile(r"([A-Za-z]+)[012]")
 _PROBABILITY: Final = re.compile(r"\d*\.\d*(e-?\d+)?", re.IGNORECASE)
-_SHOWN: Final = 3  # files in which an unknown word occurs, and words in which an unknown phone does
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +64,7 @@ class Dictionary:
             DataError: Words are missing, or phones unknown: all at once, with where they are.
         """
         told = {name: tuple(words) for name, words in transcripts.items()}
-        problems = []
-        for word, names in self.missing(told).items():
-            bare = word.strip(punctuation)
-            others = (bare, word.lower(), word.upper(), bare.lower(), bare.upper())
-            guess = next((other for other in others if other in self.pronunciations), None)
-            differs = "its letters' case differs" if guess and len(guess) == len(word) else "without the punctuation"
-            hint = f"; {guess!r} is there: {differs}" if guess else ""
-            problems.append(f"no word {word!r}, which is in {_some(names)}{hint}")
+        problems = list(unknown_words(self.missing(told), told, self.pronunciations))
         if phones is not None:
             known = frozenset(phones)
             unknown: dict[str, list[str]] = {}
@@ -80,7 +72,7 @@ class Dictionary:
                 for phone in dict.fromkeys(phone for way in self.pronunciations.get(word, ()) for phone in way):
                     if phone not in known:
                         unknown.setdefault(phone, []).append(word)
-            problems += [f"phone {phone!r} has no model; it is in {_some(words)}" for phone, words in unknown.items()]
+            problems += [f"phone {phone!r} has no model; it is in {some_of(words)}" for phone, words in unknown.items()]
             if any(_STRESS.fullmatch(phone) for phone in unknown):
                 problems.append("unknown phones end in a digit: was the stress to be dropped?")
         if problems:
@@ -178,7 +170,3 @@ def _probabilities(entries: Sequence[tuple[int, str, list[str]]], problems: list
 def _drop_stress(phone: str) -> str:
     match = _STRESS.fullmatch(phone)
     return match[1] if match else phone
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

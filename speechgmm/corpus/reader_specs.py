@@ -80,6 +80,42 @@ class LabelFilesSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptsSpec:
+    """Who speaks, and which tier of TextGrids has what is said."""
+
+    __pydantic_config__ = FORBID_UNKNOWN
+
+    speaker: int | str | None = setting(
+        None,
+        "who speaks. A number: the folder of this depth below corpus.root, from 1; a regular expression: what its "
+        "first parentheses match in a recording's path below corpus.root, such as '([^/_]+)_' for anna_01.wav; "
+        "default: the folder that the recording lies in",
+    )
+    tier: str | None = setting(
+        None, "TextGrids: the interval tier whose intervals are the utterances; default: the only one"
+    )
+
+    def __post_init__(self) -> None:
+        if isinstance(self.speaker, int):
+            if self.speaker < 1:
+                raise ConfigError(
+                    f"corpus.transcripts.speaker is {self.speaker}; expected the depth of a folder, 1 or more"
+                )
+        elif self.speaker is not None:
+            _check_pattern(self.speaker, "corpus.transcripts.speaker", "the speaker")
+
+
+def _check_pattern(pattern: str, key: str, what: str) -> None:
+    """Refuse what is no regular expression with parentheses; ``what`` stands in them."""
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ConfigError(f"{key} is {pattern!r}; expected a regular expression ({error})") from None
+    if groups < 1:
+        raise ConfigError(f"{key} is {pattern!r}; expected parentheses around what is {what}, such as '([^_]+)_'")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FolderSpec:
     """What is taken of the names of files, in a folder per class."""
 
@@ -93,17 +129,7 @@ class FolderSpec:
     )
 
     def __post_init__(self) -> None:
-        try:
-            groups = re.compile(self.group_from or "()").groups
-        except re.error as error:
-            raise ConfigError(
-                f"corpus.folder.group_from is {self.group_from!r}; expected a regular expression ({error})"
-            ) from None
-        if groups < 1:
-            raise ConfigError(
-                f"corpus.folder.group_from is {self.group_from!r}; expected parentheses around what is the group, such "
-                "as '([^_]+)_'"
-            )
+        _check_pattern(self.group_from or "()", "corpus.folder.group_from", "the group")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from speechgmm.corpus.reader_specs import AsvspoofSpec, FolderSpec, LabelFilesSpec, TextGridSpec, TimitSpec
+from speechgmm.corpus.reader_specs import (
+    AsvspoofSpec,
+    FolderSpec,
+    LabelFilesSpec,
+    TextGridSpec,
+    TimitSpec,
+    TranscriptsSpec,
+)
 from speechgmm.corpus.utterance import SPLITS
 from speechgmm.errors import ConfigError
 from speechgmm.setting import FORBID_UNKNOWN, setting
@@ -17,6 +24,7 @@ Kind = Literal[
     "sphinx",
     "textgrid",
     "label_files",
+    "transcripts",
     "timit",
     "librispeech",
     "speech_commands",
@@ -57,11 +65,12 @@ class SplitSpec:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    kind: Literal["column", "fraction", "kfold", "leave-one-out"] = setting(
+    kind: Literal["column", "fraction", "kfold", "leave-one-out", "all"] = setting(
         "column",
         "column: as the corpus says (the manifest's split column, train/ and test/ folders, an official split); "
         "fraction: a random share of every class for the test; kfold: every recording is tested once, by models of the "
-        "other folds; leave-one-out: the same with a fold for each value of a column",
+        "other folds; leave-one-out: the same with a fold for each value of a column; all: every recording trains, and "
+        "none is tested",
     )
     test: float = setting(0.2, "fraction: share of every class's recordings held out for the test", gt=0, lt=1)
     folds: int = setting(5, "kfold: how many", ge=2, le=1000)
@@ -121,8 +130,9 @@ class CorpusSpec:
         "manifest",
         "manifest: a table; folder: a folder per class; kaldi: data directories; lhotse: its manifests; audiofolder: "
         "metadata.csv beside the recordings, as of Hugging Face; sphinx: as CMU Sphinx has them (etc and feat or wav); "
-        "textgrid: Praat's TextGrids; label_files: labels of ELAN, Audacity, Raven and others; timit, librispeech, "
-        "speech_commands, fsdd (Free Spoken Digit Dataset), asvspoof: corpora; dcase (task 2), mimii: machines for "
+        "textgrid: Praat's TextGrids; label_files: labels of ELAN, Audacity, Raven and others; transcripts: a text "
+        "beside each recording (.lab, .txt, or utterances in a .TextGrid); timit, librispeech, speech_commands, fsdd "
+        "(Free Spoken Digit Dataset), asvspoof: corpora; dcase (task 2), mimii: machines for "
         "task: anomaly; espeak: speech made by eSpeak NG",
     )
     path: str | None = setting(
@@ -180,6 +190,7 @@ class CorpusSpec:
     folder: FolderSpec = setting(FolderSpec(), "folder: what is taken of the names of files")
     textgrid: TextGridSpec = setting(TextGridSpec(), "textgrid: what is taken of it")
     label_files: LabelFilesSpec = setting(LabelFilesSpec(), "label_files: what is taken of them")
+    transcripts: TranscriptsSpec = setting(TranscriptsSpec(), "transcripts: what is taken of them")
     asvspoof: AsvspoofSpec = setting(AsvspoofSpec(), "asvspoof: what is taken of it")
     sample_rate: int | None = setting(
         None, "rate that the features are made for; default 16000 (fsdd: 8000)", unit="Hz", ge=1000, le=768000

@@ -72,6 +72,9 @@ def make_split(
         corpus = split_by_fraction(corpus, spec.test, group=apart, seed=seed, classes=classes)
     elif spec.kind in ("kfold", "leave-one-out"):
         corpus, folds = _make_folds(corpus, spec, group, seed, classes)
+    elif spec.kind == "all":
+        trained_on = (one if one.split in BACKGROUND else replace(one, split="train") for one in corpus)
+        corpus = replace(corpus, utterances=tuple(trained_on))
     _check_division(corpus, strangers, classes)
     check_leaks(corpus, apart, classes=classes)
     trained = {utterance.label(corpus.label) for utterance in corpus.split("train")}

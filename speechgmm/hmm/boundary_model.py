@@ -120,6 +120,10 @@ class _Sums:
     squares: Floats
     count: int = 0
 
+    @classmethod
+    def empty(cls, n_effects: int, width: int) -> "_Sums":
+        return cls(np.zeros((n_effects, n_effects)), np.zeros((n_effects, width)), np.zeros((width, width)))
+
     def add(self, designs: Floats, windows: Floats) -> None:
         self.designs += designs.T @ designs
         self.crossed += designs.T @ windows
@@ -137,37 +141,34 @@ class _Sums:
         return effects, covariance
 
 
-def _collected(known: Sequence[tuple[Floats, tuple[str, ...], Floats]], labels: tuple[str, ...]) -> tuple[_Sums, ...]:
-    """The sums at boundaries, before and after them."""
-    numbers = {label: n for n, label in enumerate(labels)}
-    n_effects, width = 1 + 2 * len(labels), known[0][0].shape[1] * len(OFFSETS)
-    sums = tuple(
-        _Sums(np.zeros((n_effects, n_effects)), np.zeros((n_effects, width)), np.zeros((width, width)))
-        for _ in range(SIDES)
-    )
+def _collect(
+    sums: tuple[_Sums, ...], frames: Floats, units: Sequence[str], firsts: Floats, labels: tuple[str, ...]
+) -> None:
+    """Add a recording to the sums at boundaries, before and after them."""
+    windows = _windows(frames)
+    codes = np.array([labels.index(unit) for unit in units])
+    designs = np.zeros((len(units) - 1, 1 + 2 * len(labels)))
+    rows = np.arange(len(designs))
+    designs[:, 0] = designs[rows, 1 + codes[:-1]] = designs[rows, 1 + len(labels) + codes[1:]] = 1
     near = np.arange(NEAREST, FARTHEST + 1)
-    for frames, units, firsts in known:
-        windows = _windows(frames)
-        codes = np.array([numbers[unit] for unit in units])
-        designs = np.zeros((len(units) - 1, n_effects))
-        rows = np.arange(len(designs))
-        designs[:, 0] = designs[rows, 1 + codes[:-1]] = designs[rows, 1 + len(labels) + codes[1:]] = 1
-        places = np.rint(firsts[1:]).astype(np.intp)
-        for one, shifts in zip(sums, (np.zeros(1, np.intp), -near, near), strict=True):
-            for shift in shifts:
-                inside = (places + shift >= 0) & (places + shift < len(windows))
-                one.add(designs[inside], windows[places[inside] + shift])
-    return sums
+    for one, shifts in zip(sums, (np.zeros(1, np.intp), -near, near), strict=True):
+        places = (np.rint(firsts[1:]).astype(np.intp) + shifts[:, None]).ravel()
+        inside = (places >= 0) & (places < len(windows))
+        one.add(np.tile(designs, (len(shifts), 1))[inside], windows[places[inside]])
 
 
-def train_boundary_model(utterances: Iterable[tuple[ArrayLike, Sequence[str], ArrayLike]]) -> BoundaryModel | None:
-    """A model of the boundaries in labelled recordings.
+def train_boundary_model(
+    utterances: Iterable[tuple[ArrayLike, Sequence[str], ArrayLike]], labels: Sequence[str]
+) -> BoundaryModel | None:
+    """A model of the boundaries in labelled recordings, which are looked at one by one.
 
     Parameters
     ----------
     utterances
         Of each recording: frames (T, D); I units; the position of the beginning of each (I,), in frames, which may be
         fractions.
+    labels
+        All units.
 
     Returns
     -------
@@ -186,18 +187,27 @@ def train_boundary_model(utterances: Iterable[tuple[ArrayLike, Sequence[str], Ar
     The idea is that of the boundary models of Yuan et al. (2013, Interspeech, Automatic phonetic segmentation using
     boundary models), here as a likelihood ratio that multiplies the posterior of the boundary's time. The projection
     is linear discriminant analysis of what lies at boundaries against what lies before and after them, by unit.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> firsts = np.arange(0, 3000, 10)
+    >>> frames = np.repeat(np.tile([0.0, 5.0], 150), 10)[:, None] + rng.normal(size=(3000, 1))
+    >>> model = train_boundary_model([(frames, ["a", "b"] * 150, firsts)], ["a", "b"])
+    >>> ratios = model.log_ratios(model.rows(frames[:40]), ["a", "b"])  # of a boundary from a to b at each frame
+    >>> int(ratios.argmax()) in (10, 30)
+    True
     """
-    known = [
-        (np.asarray(frames, np.float64), tuple(labels), np.asarray(firsts, np.float64))
-        for frames, labels, firsts in utterances
-    ]
-    for _, units, firsts in known:
+    known, sums = tuple(labels), None
+    for loaded, units, begins in utterances:
+        frames, firsts = np.asarray(loaded, np.float64), np.asarray(begins, np.float64)
         if firsts.shape != (len(units),):
             raise ShapeError(f"beginnings of shape {firsts.shape} for {len(units)} units; expected one for each")
-    if sum(len(units) - 1 for _, units, _ in known) < LEAST_BOUNDARIES:
+        if sums is None:
+            sums = tuple(_Sums.empty(1 + 2 * len(known), frames.shape[1] * len(OFFSETS)) for _ in range(SIDES))
+        _collect(sums, frames, units, firsts, known)
+    if sums is None or min(one.count for one in sums) < LEAST_BOUNDARIES:
         return None
-    labels = tuple(sorted({label for _, units, _ in known for label in units}))
-    sums = _collected(known, labels)
     effects, covariances = zip(
         *(
             one.solved(PRIOR_COUNT * n_positions)
@@ -216,7 +226,7 @@ def train_boundary_model(utterances: Iterable[tuple[ArrayLike, Sequence[str], Ar
     rank = min(MOST_DIRECTIONS, *apart.shape)
     projection = whitening @ np.linalg.svd(apart, full_matrices=False)[2][:rank].T
     return BoundaryModel(
-        labels,
+        known,
         projection,
         np.stack([one @ projection for one in effects]),
         np.stack([np.linalg.inv(projection.T @ one @ projection) for one in covariances]),

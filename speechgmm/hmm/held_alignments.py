@@ -6,7 +6,7 @@ choose features, and to read anything.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from itertools import pairwise
 from operator import add
@@ -35,6 +35,9 @@ Floats = NDArray[np.float64]
 
 UPDATES: Final = 4
 """Of the mixtures on one alignment."""
+
+LEAST_OWN: Final = 0.01
+"""Least variance that those of a mixture's components are drawn to, as a share of that of all frames."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,10 +165,22 @@ class HeldTraining:
         counts = np.zeros(sum(model.n_components for model in models))
         for _ in range(n_updates):
             stats = self._statistics(tasks, models)
-            density = sum(self.prior.of_state(model.n_components).log_density(model) for model in models)
+            density = self.prior.log_density_of(models)
             trace.append((stats.log_likelihood + density) / stats.n_frames)
             models, counts = self._updated(models, stats), stats.counts
         return HeldFit(models, counts, tuple(trace))
+
+    def with_own_variances(self, alignments: Alignments, n_mixtures: int) -> "HeldTraining":
+        """The same utterances, the variances of each mixture's components drawn to that of all its frames together.
+
+        That of few frames is drawn to that of all frames in its turn, by the prior's count. Floors are shares of it.
+        """
+        stats = self.statistics(alignments, [self.everywhere] * n_mixtures)
+        count, everywhere = self.prior.variance_count, self.prior.variance
+        counts = stats.counts[:, None]
+        scatter = stats.squares - stats.sums**2 / np.maximum(counts, 1.0) + count * everywhere
+        own = np.maximum(scatter / np.maximum(counts + count, 1.0), LEAST_OWN * everywhere)
+        return replace(self, prior=replace(self.prior, own=own))
 
     def frames_of(self, alignments: Alignments, n_mixtures: int) -> Floats:
         """(E,) how many frames the states of each mixture have."""
@@ -175,7 +190,7 @@ class HeldTraining:
         found = []
         for number, (model, part) in enumerate(zip(models, mixtures_of(stats, models), strict=True)):
             try:
-                found.append(self.prior.mixture(model, part))
+                found.append(self.prior.mixture(model, part, number))
             except FitError as error:
                 raise FitError(f"mixture {number} of the states: {error}") from error
         return tuple(found)

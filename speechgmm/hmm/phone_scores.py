@@ -24,8 +24,9 @@ Floats = NDArray[np.float64]
 AROUND: Final = 2
 """Units on either side of a place that are aligned anew where another unit is tried in it."""
 
-LEAST_GAIN: Final = -1000.0
-"""Nats of a place that is too short for another unit."""
+POOR_FIT: Final = 2.0
+"""Frames that the lower gop of two neighbours counts for a missing unit: where there is no room to try one, the
+text fits badly."""
 
 EVIDENCE_SCALE: Final = 0.3
 """Of the log ratios of a boundary model, which are of frames that overlap."""
@@ -42,7 +43,7 @@ class SpanScores:
     gop: float  # nats per frame: the same less that of the best sequence of any units; about 0 or below
     posterior: float  # 0 to 1: mean probability of being at its frames, given the text
     duration_z: float  # standard deviations, see `durations.duration_z`
-    missing: float  # nats that one more unit after it would gain at most; of a word: after any of its units
+    missing: float  # nats, not below 0: what speaks for a unit after it that the text lacks (see `placed`)
     start: tuple[float, float]  # interval of its beginning
     end: tuple[float, float]  # interval of its end
 
@@ -114,6 +115,10 @@ class AlignmentScorer:
         ``gop`` is the goodness of pronunciation of Witt & Young (2000, Speech Communication 30, eq. 3), without the
         absolute value: the denominator is the best path of a loop of all units over the whole recording, so that its
         boundaries need not be those of the text. Units with tied states are compared in any context.
+
+        ``missing`` is what the best further unit after this one gains, ``AROUND`` units on either side being aligned
+        anew, or 0 where none does; plus ``POOR_FIT`` times how far the lower gop of the two neighbours is below 0.
+        That of a word is the highest of its units.
         """
         emissions = np.asarray(log_emissions, np.float64)
         words, firsts = self._words(found), [one.first for one in found.units]
@@ -138,7 +143,8 @@ class AlignmentScorer:
         """How a span of units from one number to another gets its scores."""
         alone = self._log_emissions_alone(emissions)
         free = np.append(0.0, np.cumsum(self._free_gains(alone)))
-        missing = self._missing(found, alone)
+        gops = np.array([_gop(one, free) for one in found.units])
+        missing = self._missing(found, alone) - POOR_FIT * np.minimum(np.minimum(gops, np.append(gops[1:], 0)), 0)
         lows, highs = np.append(where.low, len(emissions)), np.append(where.high, len(emissions))
         lengths = np.array([one.stop - one.first for one in found.units])
         occupied = np.append(0.0, np.cumsum(where.posteriors * lengths))
@@ -148,7 +154,7 @@ class AlignmentScorer:
             n_frames = one.stop - one.first
             return SpanScores(
                 log_likelihood=one.log_score / n_frames,
-                gop=(one.log_score - float(free[one.stop] - free[one.first])) / n_frames,
+                gop=_gop(one, free),
                 posterior=float(occupied[high] - occupied[low]) / n_frames,
                 duration_z=duration_z(chained(transitions[low:high]), n_frames),
                 missing=float(missing[low:high].max()),
@@ -183,18 +189,18 @@ class AlignmentScorer:
         return gains
 
     def _missing(self, found: Alignment, emissions: Floats) -> Floats:
-        """(I,) what the best further unit after each gains, ``AROUND`` units on either side being aligned anew."""
+        """(I,) what the best further unit after each gains, or 0."""
         numbers = [self.units.number(one.label) for one in found.units]
         edges = [*(one.first for one in found.units), len(emissions)]
-        gains = np.empty(len(numbers))
+        gains = np.zeros(len(numbers))
         for n in range(len(numbers)):
             low, high = max(n + 1 - AROUND, 0), min(n + 1 + AROUND, len(numbers))
             frames = emissions[edges[low] : edges[high]]
             before, after = tuple(numbers[low : n + 1]), tuple(numbers[n + 1 : high])
-            plain = viterbi(_sequence(self.alone, before + after), frames).score
             more = _with_any(self.alone, before, after)
-            # A stretch may be too short for another unit.
-            gains[n] = viterbi(more, frames).score - plain if more.least_frames() <= len(frames) else LEAST_GAIN
+            if more.least_frames() <= len(frames):
+                plain = viterbi(_sequence(self.alone, before + after), frames).score
+                gains[n] = max(viterbi(more, frames).score - plain, 0.0)
         return gains
 
     def _words(self, found: Alignment) -> list[tuple[str, ...]]:
@@ -204,6 +210,11 @@ class AlignmentScorer:
         inside = {n for low, high in places for n in range(low, high)}
         alone = [(n, n + 1) for n in range(len(labels)) if n not in inside]
         return [tuple(labels[low:high]) for low, high in sorted([*places, *alone])]
+
+
+def _gop(one: Span, free: Floats) -> float:
+    """Of a span, ``free`` (T + 1,) being the sums of what any units have before each frame."""
+    return (one.log_score - float(free[one.stop] - free[one.first])) / (one.stop - one.first)
 
 
 def _sequence(units: Units, chain: tuple[int, ...]) -> Graph:

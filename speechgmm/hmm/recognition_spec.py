@@ -33,6 +33,14 @@ class RecognitionSpec:
         "units then; default: every word is a unit of its own",
         is_path=True,
     )
+    graphemes: bool = setting(
+        False, "letters are the units, without a dictionary: lower case, marks with their letter, no punctuation"
+    )
+    text: Literal["exact", "normalised"] = setting(
+        "exact",
+        "exact: words of transcripts as they are spelt; normalised: a word that the dictionary does not have loses the "
+        "punctuation at its edges, and has the dictionary's case where all its words have one (graphemes: lower case)",
+    )
     vocabulary: Literal["dictionary", "training"] | None = setting(
         None,
         "words that language: loop, bigram or arpa may recognise. dictionary: all of the dictionary whose phones are "
@@ -44,10 +52,17 @@ class RecognitionSpec:
         None, "a unit that may come before, between and after the words, and is not a word; default: there is none"
     )
     silence_probability: float = setting(0.5, "of silence in each of these places", gt=0, lt=1)
-    start: Literal["flat", "segments"] = setting(
+    start: Literal["flat", "edges", "segments"] = setting(
         "flat",
-        "flat: training begins with all states alike, each utterance divided evenly among its units; segments: with "
+        "flat: training begins with all states alike, each utterance divided evenly among its units; edges: so between "
+        "the silences at its beginning and end, which are found first (for few data; needs silence); segments: with "
         "the times that the labels have",
+    )
+    start_model: str | None = setting(
+        None,
+        "a recogniser (model file or run folder) whose units training goes on from, in place of start; features and "
+        "sampling rate must be its own",
+        is_path=True,
     )
     language: Literal["word", "loop", "bigram", "grammar", "arpa"] = setting(
         "word",
@@ -87,6 +102,18 @@ class RecognitionSpec:
                 f"recognition.language is {self.language}, and recognition.grammar is {self.grammar}; a grammar needs "
                 "both: language: grammar, and the file"
             )
+        if self.graphemes and self.dictionary is not None:
+            raise ConfigError(
+                f"recognition.graphemes spells words by their letters, and recognition.dictionary is "
+                f"{self.dictionary}; leave one of them out"
+            )
+        if self.graphemes and self.text == "exact":
+            raise ConfigError("recognition.graphemes needs recognition.text: normalised, since letters have no case")
+        if self.text == "normalised" and (self.language == "word" or self.labels == "segments"):
+            raise ConfigError(
+                "recognition.text: normalised is for transcripts of several words; set language: loop, bigram or "
+                "grammar, and no labels: segments"
+            )
         if (self.language == "arpa") != (self.arpa is not None):
             raise ConfigError(
                 f"recognition.language is {self.language}, and recognition.arpa is {self.arpa}; a language model needs "
@@ -103,6 +130,13 @@ class RecognitionSpec:
             raise ConfigError("recognition.stress is for the phones of a recognition.dictionary, which is not given")
         if self.start == "segments" and self.labels == "transcript":
             raise ConfigError("recognition.start: segments needs labels with times (recognition.labels: segments)")
+        if self.start == "edges" and self.silence is None:
+            raise ConfigError("recognition.start: edges looks for silence; name a unit for it in recognition.silence")
+        if self.start != "flat" and self.start_model is not None:
+            raise ConfigError(
+                f"recognition.start_model is {self.start_model}, and start: {self.start} begins without a model; leave "
+                "one of them out"
+            )
         if self.start == "segments" and self.dictionary is not None:
             raise ConfigError(
                 "recognition.start: segments has times of words, not of the phones of a dictionary; use start: flat"

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,15 @@ from speechgmm.setting import FORBID_UNKNOWN, setting
 
 Floats = NDArray[np.float64]
 Training = Literal["baum-welch", "viterbi"]
+
+FIRST_PASSES: Final = 12
+"""Of annealing: passes with the first scale of log-likelihoods, until the units have found their places roughly."""
+
+PASSES: Final = 4
+"""Passes with each of the scales that follow."""
+
+COOLING: Final = 2.5
+"""Each scale as a multiple of the one before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +72,20 @@ class HMMSpec:
     )
     iterations: int = setting(8, "passes over the data after each doubling of the Gaussians", ge=1, le=100_000)
     tol: float = setting(1e-3, "a level ends early when a pass gains less", unit="nats per frame", ge=0, le=1e6)
-    variance_floor: float = setting(0.2, "least variance, as a share of that of all frames", gt=0, le=1e6)
+    annealing: float | None = setting(
+        None,
+        "log-likelihoods are multiplied by this at the start of training, then by more and more up to 1: the start is "
+        "less often led astray, which few data need; such as 0.02; default: 1 from the beginning",
+        gt=0,
+        lt=1,
+    )
+    variance_floor: float = setting(
+        0.2, "least variance, as a share of that of all frames (triphone: of those of its tied state)", gt=0, le=1e6
+    )
     variance_prior: float = setting(
         30,
-        "how much each Gaussian's variance is drawn to that of all frames: worth so many frames",
+        "frames' worth of the variance of all frames that each Gaussian's variance is drawn to (triphone: of the "
+        "frames of its tied state)",
         unit="frames",
         ge=0,
         le=1e12,
@@ -121,6 +140,20 @@ class HMMSpec:
                 f"hmm.variance_floor {self.variance_floor:g}, variance_prior {self.variance_prior:g}, transition_prior "
                 f"{self.transition_prior:g} and beam {self.beam:g}; expected the former and the last above 0"
             )
+
+    @property
+    def annealing_scales(self) -> tuple[float, ...]:
+        """What log-likelihoods are multiplied by in each pass before those of the first level.
+
+        >>> HMMSpec(annealing=0.3).annealing_scales
+        (0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.75, 0.75, 0.75, 0.75)
+        """
+        found: list[float] = []
+        scale = 1.0 if self.annealing is None else self.annealing
+        while scale < 1:
+            found += [scale] * (PASSES if found else FIRST_PASSES)
+            scale *= COOLING
+        return tuple(found)
 
     def topology(self, labels: Collection[str], silence: str | None = None) -> dict[str, Floats]:
         """The transitions of every unit at the start; those of ``silence``, one of the labels, have its own states.

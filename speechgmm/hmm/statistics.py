@@ -4,6 +4,7 @@ Owns the prior of training: a variance prior toward the global variance and tran
 Refuses to know utterances.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -59,19 +60,25 @@ class HMMPrior:
     variance_count: float  # pseudo-frames of each component
     transition_count: float  # pseudo-transitions of each state, as the topology gives them
     floor: Floats  # (D,) least variance
+    own: Floats | None = None  # (E, D) in place of ``variance`` for each mixture; floors are the same share of it
 
-    def of_state(self, n_components: int) -> ConjugatePrior:
-        """The prior of a state's mixture: it says nothing of weights and means."""
+    def of_state(self, n_components: int, number: int = 0) -> ConjugatePrior:
+        """The prior of a state's mixture, the ``number``th: it says nothing of weights and means."""
+        variance = self.variance if self.own is None else self.own[number]
         flat = ConjugatePrior.flat(n_components, len(self.variance))
         return replace(
             flat,
             variance_counts=np.full(n_components, self.variance_count),
-            scatter=np.tile(self.variance_count * self.variance, (n_components, 1)),
+            scatter=np.tile(self.variance_count * variance, (n_components, 1)),
         )
+
+    def log_density_of(self, mixtures: Sequence[DiagGMM]) -> float:
+        """Of all mixtures in nats, up to a constant."""
+        return sum(self.of_state(model.n_components, n).log_density(model) for n, model in enumerate(mixtures))
 
     def log_density(self, units: Units, topology: Units) -> float:
         """Of units in nats, up to a constant; ``topology`` has the transitions that theirs are drawn to."""
-        total = sum(self.of_state(model.n_components).log_density(model) for model in units.emissions)
+        total = self.log_density_of(units.emissions)
         for hmm, start in zip(units.hmms, topology.hmms, strict=True):
             used = start.transitions > 0
             with np.errstate(divide="ignore"):
@@ -90,7 +97,7 @@ class HMMPrior:
         emissions = []
         for number, (model, part) in enumerate(zip(units.emissions, stats.of_states(units), strict=True)):
             try:
-                emissions.append(self.mixture(model, part))
+                emissions.append(self.mixture(model, part, number))
             except FitError as error:
                 raise FitError(f"{units.emission_name(number)}: {error}") from error
         transitions = []
@@ -107,12 +114,13 @@ class HMMPrior:
         found: Floats = np.divide(counts, totals, out=hmm.transitions.copy(), where=totals > MIN_COUNT)
         return found
 
-    def mixture(self, model: DiagGMM, part: GMMStats) -> DiagGMM:
-        """The most probable mixture of a state after these statistics; as it is where next to no frame belongs to it.
+    def mixture(self, model: DiagGMM, part: GMMStats, number: int = 0) -> DiagGMM:
+        """The most probable mixture of a state, the ``number``th; as it is where next to no frame belongs to it.
 
         Raises:
             FitError: See ``ConjugatePrior.mode``.
         """
         if part.counts.sum() < MIN_COUNT:
             return model
-        return (self.of_state(model.n_components) + part).mode(model, floor=self.floor)
+        floor = self.floor if self.own is None else self.floor / self.variance * self.own[number]
+        return (self.of_state(model.n_components, number) + part).mode(model, floor=floor)

@@ -87,9 +87,10 @@ def train_hmms(
     """Units from utterances: ``topology`` has the transitions (S, S+1) of every unit at the start.
 
     Without ``start``, each state begins as a Gaussian of its share of frames: where there are ``bounds``, those of its
-    unit divided evenly, else the utterance's divided evenly by ``sequence``. Then come, for 1, 2, 4, ... Gaussians per
-    state, ``spec.iterations`` updates. With ``start``, units trained before go on: the first updates are of the
-    Gaussians that they have, the next of more than the largest state has.
+    unit divided evenly, else the utterance's divided evenly by ``sequence``. With ``spec.annealing``, passes follow in
+    which log-likelihoods weigh less (deterministic annealing, Ueda & Nakano 1998; of HMMs, Rao & Rose 2001). Then come,
+    for 1, 2, 4, ... Gaussians per state, ``spec.iterations`` updates. With ``start``, units trained before go on: the
+    first updates are of the Gaussians that they have, the next of more than the largest state has.
     ``precision`` None: float32 where that is safe. ``map`` must keep order.
 
     Raises:
@@ -121,6 +122,11 @@ def train_hmms(
         units, occupied, levels = start, None, levels_after(start, spec)
     trace: list[tuple[float, ...]] = []
     graphs = KeptGraphs()
+    for scale in spec.annealing_scales if start is None else ():
+        stack = StateStack.of(units.emissions, space=space, precision=precision)
+        work = partial(_parcel, units=units, stack=stack, spec=spec, graphs=graphs, scale=scale)
+        stats = reduce(add, map(work, tasks))
+        units, occupied = prior.update(units, stats, plain), stats.emissions.counts
     for level in levels:
         if occupied is not None:
             units = grown(units, occupied, level, spec.frames_per_component)
@@ -220,15 +226,21 @@ def parcels(utterances: Sequence[Utterance]) -> list[tuple[Utterance, ...]]:
 
 
 def _parcel(
-    utterances: Sequence[Utterance], *, units: Units, stack: StateStack, spec: HMMSpec, graphs: KeptGraphs
+    utterances: Sequence[Utterance],
+    *,
+    units: Units,
+    stack: StateStack,
+    spec: HMMSpec,
+    graphs: KeptGraphs,
+    scale: float = 1.0,
 ) -> HMMStats:
-    """The statistics of some utterances under units."""
+    """The statistics of some utterances under units, whose log-likelihoods are multiplied by ``scale``."""
     moments, transitions = np.zeros(stack.factors.shape), np.zeros(len(units.log_transitions))
     log_likelihood = 0.0
     for utterance in utterances:
         rows = stack.rows(utterance.load())
         try:
-            found = _posteriors(graphs.under(units, utterance.build), stack, rows, spec)
+            found = _posteriors(graphs.under(units, utterance.build), stack, rows, spec, scale)
         except (DataError, ShapeError) as error:
             raise type(error)(f"utterance {utterance.name!r}: {error}") from error
         stack.add_moments(rows, found.states, moments)
@@ -238,9 +250,11 @@ def _parcel(
     return HMMStats(stack.statistics(moments, log_likelihood, n_frames), transitions)
 
 
-def _posteriors(graph: Graph, stack: StateStack, rows: Block, spec: HMMSpec) -> Posteriors:
+def _posteriors(graph: Graph, stack: StateStack, rows: Block, spec: HMMSpec, scale: float = 1.0) -> Posteriors:
     """Of states and transitions over all paths; with ``training: viterbi`` 1 on the best path and 0 elsewhere."""
     emissions = stack.log_likelihoods(rows, np.unique(graph.states))
+    if scale < 1:
+        return forward_backward(graph, scale * emissions, beam=spec.beam)
     if spec.training == "baum-welch":
         return forward_backward(graph, emissions, beam=spec.beam)
     path = viterbi(graph, emissions, beam=spec.beam)

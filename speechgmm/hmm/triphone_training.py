@@ -102,6 +102,7 @@ def train_triphones(
         fit = transform(utterances, tied.alignments, len(mixtures))
         held, found = HeldTraining.of(fit.utterances, spec, map=map), fit.transform
         mixtures = held.gaussians(tied.alignments, len(mixtures))
+    held = held.with_own_variances(tied.alignments, len(mixtures))
     first = tied.units.with_parameters(mixtures, [hmm.transitions for hmm in plain.hmms])
     units, _ = train_held(held, first, mixtures, tied.alignments, spec)
     return units, found

@@ -32,6 +32,10 @@ class RunFile(StrEnum):
     PER_CLASS = "per_class.tsv"  # recall and precision of every class
     HYPOTHESES = "hypotheses.tsv"  # recognition: reference and hypothesis of each recording
     TIMED_HYPOTHESES = "hypotheses.jsonl"  # the same with times
+    ALIGNMENT = "alignment.jsonl"  # align: words and phones of each utterance with their times and confidences
+    UTTERANCES = "utterances.tsv"  # align: how well each utterance's text fits it
+    PHONES = "phones.tsv"  # align: durations and confidences of each phone
+    OUTLIERS = "outliers.tsv"  # align: phones whose durations are unusual, and those of low confidence
     PAIRS = "pairs.tsv"  # recognition: which label is recognised as which
     CURVES = "curves.tsv"  # anomaly: the anomaly score over time of the highest-scoring recordings
     CLUSTERS = "clusters.tsv"  # clustering: the label and the cluster of each recording

@@ -5,7 +5,7 @@ Files of labels are read and written by `speechgmm.io.label_files`.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,11 +27,20 @@ class LabelScores:
     gop: float  # goodness of pronunciation, nats per frame: about 0 where it fits as well as any phones, else below
     posterior: float  # 0 to 1: mean probability of being at its frames, given the text
     duration_z: float  # standard deviations from the expected duration
-    missing: float  # nats that one more unit after it would gain at most; above 0: a phone may be missing in the text
+    missing: float  # nats: what speaks for a phone after it that the text lacks
     start_low: float  # s: interval of its beginning
     start_high: float  # s
     end_low: float  # s: interval of its end
     end_high: float  # s
+
+    def later(self, seconds: float) -> "LabelScores":
+        """The same with its times so much later.
+
+        >>> LabelScores(-40.0, 0.0, 1.0, 0.0, 0.1, 0.2, 0.3, 0.4).later(1.0).end_high
+        1.4
+        """
+        times = ("start_low", "start_high", "end_low", "end_high")
+        return replace(self, **{name: getattr(self, name) + seconds for name in times})
 
     def rounded(self) -> dict[str, float]:
         """Name -> value, as it is written."""

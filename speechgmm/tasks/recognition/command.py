@@ -1,4 +1,4 @@
-"""Recognising recordings, and aligning them to what is said in them."""
+"""Recognising recordings, and what recognition and alignment print."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -26,14 +26,12 @@ PRINTED = ("text", "jsonl")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Recognised:
+class RecognitionCommand:
     """The options that recognition and alignment share, and how their results are printed."""
 
-    model: Model
     form: LabelsForm = None
     out: LabelsOut = None
     resample: Resample = False
-    jobs: Jobs = 1
     quiet: Quiet = False
     speakers: Annotated[
         str | None,
@@ -42,18 +40,20 @@ class _Recognised:
             metavar="WHO",
             help="whose the recordings are, for a model that adapts to speakers or normalises by speaker: the name of "
             "one speaker of them all, folder (each folder has one speaker), a table with the columns path and speaker, "
-            "or a regular expression whose parentheses match the speaker in a path; default: each recording by itself",
+            "or a regular expression whose parentheses match the speaker in a path; default: each recording by itself. "
+            "align --train: folder (the default), the depth of a folder below CORPUS, or an expression",
         ),
     ] = None
 
-    def _file(self) -> "RecogniserFile":
+    def read_model(self, model: Path) -> "RecogniserFile":
+        """The model, which resamples where that is asked for. Raises ModelFileError."""
         from speechgmm.engine.audio_input import with_resampling
         from speechgmm.tasks.recognition.codec import read_recogniser
 
-        file = read_recogniser(model_file(self.model))
+        file = read_recogniser(model_file(model))
         return with_resampling(file) if self.resample else file
 
-    def _speakers(self, file: "RecogniserFile", paths: Sequence[Path]) -> list[str] | None:
+    def speakers_of(self, file: "RecogniserFile", paths: Sequence[Path]) -> list[str] | None:
         """The speaker of each recording; None: nobody says."""
         from speechgmm.tasks.recognition.speakers import check_uses_speakers, speakers_of, unnamed_speakers
 
@@ -65,7 +65,7 @@ class _Recognised:
             tell(f"{note} (--speaker names one speaker of them all, or says whose each is)")
         return None
 
-    def _print(
+    def print_results(
         self,
         file: "RecogniserFile",
         paths: Sequence[Path],
@@ -74,6 +74,7 @@ class _Recognised:
         aligned: bool,
         allow_misfit: bool = False,
     ) -> int:
+        """Print or write what was found in each recording; returns how many failed."""
         from speechgmm.tasks.output import LabelOutput
         from speechgmm.tasks.recognition.speakers import little_speech
 
@@ -112,10 +113,12 @@ class _Recognised:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recognise(_Recognised):
+class Recognise(RecognitionCommand):
     """Recognise the words (or phones) of new recordings."""
 
+    model: Model
     audio: Audio
+    jobs: Jobs = 1
     top: Annotated[
         int,
         typer.Option(
@@ -142,115 +145,17 @@ class Recognise(_Recognised):
             raise ConfigError(
                 f"--top {self.top} is for --format text and jsonl; a label file holds one hypothesis for a recording"
             )
-        file = self._file()
+        file = self.read_model(self.model)
         paths = recordings(self.audio, given=takes_frames(file))
         heard = recognise_recordings(
             file,
             paths,
-            speakers=self._speakers(file, paths),
+            speakers=self.speakers_of(file, paths),
             confidence_scale=CONFIDENCE_SCALE,
             top=self.top,
             n_jobs=self.jobs or 1,
         )
-        return self._print(file, paths, heard, aligned=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Align(_Recognised):
-    """Find when the words of a text are spoken: forced alignment."""
-
-    audio: Annotated[
-        list[Path] | None, typer.Argument(help="recordings, or folders of recordings", metavar="AUDIO")
-    ] = None
-    text: Annotated[
-        str | None, typer.Option("--text", metavar="WORDS", help="the words that are spoken in each of the recordings")
-    ] = None
-    texts: Annotated[
-        Path | None,
-        typer.Option(
-            "--texts",
-            metavar="FILE",
-            help="a manifest with the recordings and the words of each, instead of AUDIO and --text",
-        ),
-    ] = None
-    dictionary: Annotated[
-        Path | None,
-        typer.Option(
-            "--dictionary", metavar="FILE", help="a pronunciation dictionary for words that the model does not have"
-        ),
-    ] = None
-    scores: Annotated[
-        bool,
-        typer.Option(
-            "--scores",
-            help="how well each word and phone fits, and the 95 % interval of each boundary: further columns, or tiers "
-            "of a TextGrid",
-        ),
-    ] = False
-    allow_misfit: Annotated[
-        bool,
-        typer.Option(
-            "--allow-misfit",
-            help="write labels also where the text does not fit the recording, which is an error otherwise",
-        ),
-    ] = False
-
-    def run(self) -> int:
-        """Print when each word of a text is said, of one text or of one for each recording; returns how many failed.
-
-        A recording that its text does not fit (`with_fit`: below 0) has failed, unless ``allow_misfit``.
-
-        Raises:
-            ConfigError: Neither recordings with a text nor a table of texts, or both; otherwise as for recognition.
-            DataError: A table that cannot be read; words without a pronunciation (all are named).
-        """
-        from speechgmm.tasks.recognition.decoding import align_recordings, lexicon_for
-
-        file = self._file()
-        said = self._said(file)
-        lexicon, speakers = lexicon_for(file, self.dictionary, said), self._speakers(file, list(said))
-        heard = align_recordings(file, said, lexicon, speakers=speakers, scores=self.scores, n_jobs=self.jobs or 1)
-        return self._print(file, list(said), heard, aligned=True, allow_misfit=self.allow_misfit)
-
-    def _said(self, file: "RecogniserFile") -> dict[Path, list[str]]:
-        """Recording -> the words that are said in it."""
-        from speechgmm.engine.audio_input import takes_frames
-        from speechgmm.report.text import recordings
-        from speechgmm.tasks.recognition.transcripts import words_in
-
-        if (self.texts is None) == (self.text is None) or bool(self.audio) == (self.texts is not None):
-            raise ConfigError(
-                "align takes recordings with --text WORDS, or --texts FILE alone, a table of path and text"
-            )
-        if self.texts is not None:
-            said = _texts(self.texts, file)
-        else:
-            said = dict.fromkeys(
-                recordings(self.audio or [], given=takes_frames(file)),
-                words_in(self.text or "", file.recogniser.lexicon),
-            )
-        empty = [path for path, words in said.items() if not words]
-        if empty:
-            where = "--text" if self.texts is None else f"{self.texts}: {empty[0].name}"
-            raise ConfigError(f"{where}: no word; expected the words that are said in the recordings")
-        return said
-
-
-def _texts(table: Path, file: "RecogniserFile") -> dict[Path, list[str]]:
-    """What is said in each recording of a manifest, by the column that the model was trained on."""
-    from speechgmm.corpus.readers.manifest import read_manifest
-    from speechgmm.tasks.recognition.transcripts import words_in
-
-    label = file.label
-    said: dict[Path, list[str]] = {}
-    for utterance in read_manifest(table, None, label):
-        if utterance.path in said or utterance.start is not None or utterance.end is not None:
-            raise ConfigError(
-                f"{utterance.source or table}: a row for a part of a recording; align takes whole recordings, one row "
-                "each: cut them into files first"
-            )
-        said[utterance.path] = words_in(utterance.label(label), file.recogniser.lexicon)
-    return said
+        return self.print_results(file, paths, heard, aligned=False)
 
 
 def _misfit(found: "HeardRecording") -> str:

@@ -14,7 +14,8 @@ from speechgmm.errors import DataError, counted, first_few
 from speechgmm.hmm import Bigram, Lexicon, Network, accepted, estimate_bigram, word_choice, word_loop
 from speechgmm.hmm.arpa import backoff_network
 from speechgmm.hmm.recognition_spec import RecognitionSpec
-from speechgmm.tasks.recognition.transcript_checks import SHOWN, dictionary_of, lexicon_of, unfit
+from speechgmm.tasks.recognition.dictionaries import dictionary_of
+from speechgmm.tasks.recognition.transcript_checks import SHOWN, lexicon_of, unfit
 from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
 from speechgmm.tasks.recognition.vocabulary import NAMED, Language, check_size, vocabulary_of
 

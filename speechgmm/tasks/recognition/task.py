@@ -23,6 +23,7 @@ from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.hmm.spec import HMMSpec
 from speechgmm.io.run_files import RunFile
 from speechgmm.report.settings import settings_of
+from speechgmm.tasks.recognition.alignment_report import alignment_section
 from speechgmm.tasks.recognition.codec import RecogniserFile, serialise_recogniser
 from speechgmm.tasks.recognition.decoding import Recognised
 from speechgmm.tasks.recognition.evaluation import (
@@ -155,8 +156,8 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
         return "error_rate"
 
     def sections(self, run: RunFolder, n_audio: int) -> Sequence[Any]:
-        """The confusions of units, and the recordings with most errors."""
-        return (recognition(run),)
+        """The alignment of the corpus; the confusions of units, and the recordings with most errors."""
+        return (alignment_section(run, n_audio), recognition(run))
 
     def settings(self, run: RunFolder) -> Sequence[tuple[str, str]]:
         """The HMMs, and the language."""

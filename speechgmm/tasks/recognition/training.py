@@ -17,6 +17,7 @@ from speechgmm.hmm.adaptation import Adaptation
 from speechgmm.hmm.boundary_model import BoundaryModel, train_boundary_model
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.tasks.recognition.adapted_training import Mixtures, adapted_mixtures
+from speechgmm.tasks.recognition.dictionaries import dictionary_of
 from speechgmm.tasks.recognition.languages import check_references, language_of, producible
 from speechgmm.tasks.recognition.penalties import (
     PenaltyChoice,
@@ -26,8 +27,8 @@ from speechgmm.tasks.recognition.penalties import (
     hold_out,
     with_penalty,
 )
+from speechgmm.tasks.recognition.start_model import start_model
 from speechgmm.tasks.recognition.transcript_checks import (
-    dictionary_of,
     fitting,
     log_weights_of,
     questions_of,
@@ -127,26 +128,28 @@ def _task(job: Job, features: Features) -> UnitsTask:
             "a name of its own (leave it out where the transcripts have silence themselves)"
         )
     labels = tuple(sorted(used)) + ((spec.silence,) if spec.silence else ())
+    start = start_model(job, features.audio, labels)
     return UnitsTask(
         said,
         lexicon,
         log_weights_of(lexicon, dictionary_of(job)),
-        labels,
+        labels if start is None else start.units.labels,
         config.section(HMMSpec),
         spec,
         config.features.transform,
         questions_of(job),
+        start,
     )
 
 
 def _boundary_model(task: UnitsTask, audio: AudioInput) -> BoundaryModel | None:
-    """What is learnt of boundaries, where the units' own times are known; altered copies say nothing new."""
-    timed = [one for one in task.said if one.bounds is not None and not one.copy]
+    """What is learnt of boundaries, where the units' own times are known."""
+    timed = [one for one in task.said if one.bounds is not None]
     if not timed or any(task.lexicon[word] != ((word,),) for one in timed for word in one.words):
         return None
-    return train_boundary_model(
-        (audio.transformed(one.piece.load()), one.words, [begin for begin, _ in one.bounds or ()]) for one in timed
-    )
+    begins = ([begin for begin, _ in one.bounds or ()] for one in timed)
+    frames = (audio.transformed(one.piece.load()) for one in timed)
+    return train_boundary_model(zip(frames, [one.words for one in timed], begins, strict=True), task.labels)
 
 
 def _recogniser(job: Job, model: _Models, language: Language) -> Recogniser:

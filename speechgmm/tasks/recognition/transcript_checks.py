@@ -2,17 +2,16 @@
 
 import string
 from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
-from typing import Literal
 
-from speechgmm.corpus.dictionary import Dictionary, read_dictionary
+from speechgmm.corpus.dictionary import Dictionary
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.labelled_recordings import are_segments
 from speechgmm.errors import DataError
 from speechgmm.hmm import HMMSpec, Lexicon, LogWeights
 from speechgmm.hmm.recognition_spec import RecognitionSpec
+from speechgmm.tasks.recognition.dictionaries import dictionary_of
+from speechgmm.tasks.recognition.spelling import other_spelling
 from speechgmm.tasks.recognition.transcripts import Transcript, are_isolated, transcripts
 
 SHOWN = 20
@@ -40,11 +39,14 @@ def fitting(job: Job, said: Sequence[Transcript]) -> tuple[tuple[Transcript, ...
                 f"each as one word, which {dictionary.source} cannot have; set language: loop, bigram or grammar for "
                 "sentences, or join the words in labels and dictionary (zoom_in)"
             )
+        reason = other_spelling(missing, [one.words for one in said], dictionary)
+        if stop and reason:
+            raise DataError(reason)
         if stop:
             dictionary.check({one.id: one.words for one in said})
         job.console.warn(
-            f"{len(missing)} words are not in {dictionary.source}, and training goes on without the utterances that "
-            f"have them: {', '.join(missing)}"
+            (reason or f"{len(missing)} words are not in {dictionary.source}: {', '.join(missing)}")
+            + "; training goes on without the utterances that have them"
         )
     known = [one for one in said if missing.keys().isdisjoint(one.words)]
     reasons = _impossible(known, lexicon_of(known, dictionary), job.experiment.config.section(HMMSpec))
@@ -81,21 +83,6 @@ def unfit(job: Job, features: Features) -> list[tuple[str, str]]:
         if why:
             found.append((one.id, why))
     return found
-
-
-def dictionary_of(job: Job) -> Dictionary | None:
-    """The configuration's dictionary. Raises DataError as `read_dictionary`."""
-    spec = job.experiment.config.section(RecognitionSpec)
-    if spec.dictionary is None:
-        return None
-    path = job.experiment.beside(spec.dictionary)
-    return _read(path, spec.stress, path.stat().st_mtime_ns if path.exists() else 0)
-
-
-@lru_cache(maxsize=2)
-def _read(path: Path, stress: Literal["keep", "drop"], changed: int) -> Dictionary:  # noqa: ARG001
-    """Read once for all training sets of a run: a large dictionary takes a second."""
-    return read_dictionary(path, stress=stress)
 
 
 def questions_of(job: Job) -> tuple[tuple[str, ...], ...] | None:

@@ -10,6 +10,7 @@ from speechgmm.engine.job import Job
 from speechgmm.engine.labelled_recordings import are_segments, recordings_of
 from speechgmm.errors import DataError
 from speechgmm.hmm.recognition_spec import RecognitionSpec
+from speechgmm.tasks.recognition.dictionaries import spelling_of
 
 Bounds = tuple[tuple[float, float], ...]
 
@@ -69,13 +70,15 @@ def words_in(text: str, known: Iterable[str]) -> list[str]:
 
 def _of_utterances(job: Job, features: Features, split: str) -> list[Transcript]:
     config, label = job.experiment.config, features.corpus.label
-    group, isolated = config.corpus.group, are_isolated(config)
+    group, isolated, spelling = config.corpus.group, are_isolated(config), spelling_of(job)
     pairs = features.training() if split == "train" else [(u, (piece,)) for u, piece in features.of_split(split)]
     return [
         Transcript(
             utterance.id,
             piece,
-            words_of(utterance.label(label), isolated=isolated),
+            tuple(spelling.words(utterance.label(label)))
+            if spelling
+            else words_of(utterance.label(label), isolated=isolated),
             None,
             utterance.label(group) if group else utterance.id,
             copy=number > 0,

@@ -30,11 +30,13 @@ from speechgmm.hmm import (
     word_choice,
 )
 from speechgmm.hmm.recognition_spec import RecognitionSpec
+from speechgmm.hmm.speech_edges import between_edges
 from speechgmm.hmm.transform_training import n_passes_transformed, train_transform, train_transformed
 from speechgmm.hmm.triphone_training import n_passes_triphones, train_triphones
 from speechgmm.logger import LOGGER
 from speechgmm.tasks.recognition.adapted_training import SpeakerSet
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser, serialise_recogniser
+from speechgmm.tasks.recognition.start_model import StartModel
 from speechgmm.tasks.recognition.transcripts import Transcript
 
 RECOGNISER_VERSION = 2
@@ -45,7 +47,8 @@ PASSES_BEFORE_EM = 4
 
 NOT_OF_UNITS: Final[Mapping[type, tuple[str, ...]]] = {
     RecognitionSpec: (
-        *("labels", "dictionary", "stress"),  # words and their units are in the key, wherever they are from
+        # Words, their units and the model that training goes on from are in the key, wherever they are from.
+        *("labels", "dictionary", "stress", "graphemes", "text", "start_model"),
         # Of what the units recognise:
         *("vocabulary", "language", "grammar", "arpa", "scale", "insertion_penalty", "beam", "count_as"),
     ),
@@ -72,6 +75,7 @@ class UnitsTask:
     recognition: RecognitionSpec
     transform: TransformSpec
     questions: tuple[tuple[str, ...], ...] | None  # of triphones, from a file
+    start: StartModel | None = None  # whose units training goes on from
 
     @property
     def silence(self) -> str | None:
@@ -95,6 +99,8 @@ class UnitsTask:
         data = [frames, said, self.labels, sorted(self.lexicon.items()), sorted(self.log_weights.items())]
         if self.questions is not None:
             data.append(self.questions)
+        if self.start is not None:
+            data.append(self.start.key)
         specs = (self.spec, self.recognition, self.transform)
         return model_key("units", RECOGNISER_VERSION, *specs, without=NOT_OF_UNITS, data=data)
 
@@ -129,7 +135,7 @@ def transformed(one: Transcript, task: UnitsTask, transform: LinearTransform | N
 def _n_passes(task: UnitsTask) -> int:
     """Passes over the utterances at most, for the bar."""
     if not task.starts_from_first:
-        return PASSES_BEFORE_EM + task.spec.iterations * len(task.spec.levels)
+        return PASSES_BEFORE_EM + len(task.spec.annealing_scales) + task.spec.iterations * len(task.spec.levels)
     passes = n_passes_transformed if task.spec.context == "none" else n_passes_triphones
     return _n_passes(_first(task)) + passes(task.spec)
 
@@ -144,9 +150,13 @@ def _train_task(task: UnitsTask, *, audio: AudioInput, folder: Path, memory: int
     """Train on one set, and keep the units in the cache with the transform of their frames."""
     graphs = {one.words: _graph(task, one.words) for one in task.said}  # what is said alike is laid out once
     said = [_utterance(task, one, graphs[one.words]) for one in task.said]
+    if task.recognition.start == "edges":
+        said = between_edges(said, map=map)
     topology = task.spec.topology(task.labels, task.silence)
     transform = None
-    if not task.starts_from_first:
+    if task.start is not None:
+        units = train_hmms(said, task.start.topology, task.spec, start=task.start.units, map=map).units
+    elif not task.starts_from_first:
         units = train_hmms(said, topology, task.spec, map=map).units
     else:
         first = _first(task)

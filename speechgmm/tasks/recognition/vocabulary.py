@@ -12,7 +12,7 @@ from speechgmm.engine.job import Job
 from speechgmm.errors import DataError, counted, first_few
 from speechgmm.hmm import Bigram, Lexicon, Network
 from speechgmm.hmm.recognition_spec import RecognitionSpec
-from speechgmm.tasks.recognition.transcript_checks import dictionary_of
+from speechgmm.tasks.recognition.dictionaries import dictionary_of
 
 UNASKED: Final = 1000
 """Words of a dictionary up to which all may be recognised by default: decoding takes time and memory by the square."""
