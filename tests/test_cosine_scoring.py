@@ -118,3 +118,12 @@ def test_settings_that_cosines_do_not_go_with_are_refused(tmp_path: Path, asked:
     path.write_text("task: verification\ncorpus: {path: m.tsv, label: speaker}\nmodel: {adapt: map}\n")
     with pytest.raises(ConfigError, match=message):
         load_config(path, asked)
+
+
+def test_vectors_of_others_keep_their_proportions() -> None:
+    vectors = np.array([[3.0, 0.1, 0.0], [1.0, 0.2, 0.1], [-2.0, 0.4, 1.0]])
+    ubm = DiagGMM([1.0], [vectors.mean(axis=0)], [vectors.var(axis=0)])
+    models = [dataclasses.replace(ubm, means=(ubm.means + one) / 2) for one in vectors]
+    found = CosineStack.of(ubm, models, Compensation(4.0)).scores([one[None] for one in vectors])
+    directions = unit_length(vectors - vectors.mean(axis=0))
+    np.testing.assert_allclose(found, directions @ directions.T, atol=1e-6)

@@ -1,4 +1,5 @@
-from .plda import Plda, PldaFit, train_plda
+from .plda import Plda
+from .plda_estimation import PldaFit, train_plda
 from .speaker_space import Evidence, SpeakerSpace, same_speaker_ratios
 from .supervectors import (
     RELEVANCE,

@@ -1,11 +1,11 @@
 """Cosine scoring: the angle between the supervectors of a model and of a test recording.
 
 A supervector is what frames move the means of a background model by, (F_kd - N_k mean_kd) / (N_k + relevance), over
-sqrt(weight_k variance_kd). What differs within a speaker, learnt from recordings of others, is scaled down or taken
-away, and lengths say nothing (Dehak, Dehak, Reynolds, Kenny & Glembek 2010, Cosine similarity scoring without score
-normalization techniques; within-class covariance normalisation: Hatch, Kajarekar & Stolcke 2006). Supervectors of
-models come from their means, so that several recordings of a class are one sum of statistics. Refuses models whose
-weights or variances were adapted.
+sqrt(weight_k variance_kd); under a background model of one component, of vectors that others computed, it is not
+divided. What differs within a speaker, learnt from recordings of others, is scaled down or taken away, and lengths say
+nothing (Dehak, Dehak, Reynolds, Kenny & Glembek 2010, Cosine similarity scoring without score normalization techniques;
+within-class covariance normalisation: Hatch, Kajarekar & Stolcke 2006). Supervectors of models come from their means,
+so that several recordings of a class are one sum of statistics. Refuses models whose weights or variances were adapted.
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,9 @@ class CosineStack:
         """
         check_means_alone(ubm, models, "cosine")
         background = BackgroundStatistics.under(ubm)
-        per_mean = background.space.scale / np.sqrt(ubm.weights[:, None] * ubm.variances)
+        # Vectors of others (one component) keep their proportions: small dimensions of a network's output are no voice.
+        deviations = 1.0 if ubm.n_components == 1 else np.sqrt(ubm.weights[:, None] * ubm.variances)
+        per_mean = np.broadcast_to(background.space.scale / deviations, ubm.means.shape)
         empty = cls(background, per_mean, compensation, np.zeros((0, ubm.means.size)))
         offsets = [((model.means - ubm.means) / background.space.scale * per_mean).ravel() for model in models]
         return cls(background, per_mean, compensation, empty.directions_of(np.stack(offsets)))
@@ -80,6 +82,6 @@ class CosineStack:
         >>> ann = DiagGMM([1.0], [[2.0, 0.0]], [[4.0, 1.0]])
         >>> stack = CosineStack.of(ubm, [ann], Compensation(relevance=4.0))
         >>> stack.scores([[[1.0, 0.0]], [[-3.0, 0.0]], [[2.0, 1.0]]]).round(3)
-        array([[ 1.   , -1.   ,  0.707]])
+        array([[ 1.   , -1.   ,  0.894]])
         """
         return self.directions @ self.directions_of(self.points(recordings)).T

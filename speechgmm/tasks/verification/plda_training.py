@@ -14,7 +14,8 @@ from speechgmm.gmm.model import DiagGMM
 from speechgmm.io.kaldi_plda import read_kaldi_plda
 from speechgmm.tasks.classification.spec import ScoringSpec
 from speechgmm.tasks.verification.compensation import several_each, vectors_of
-from speechgmm.vectors.plda import Plda, train_plda
+from speechgmm.vectors.plda import Plda
+from speechgmm.vectors.plda_estimation import train_plda
 from speechgmm.vectors.plda_scoring import ZEROS, Enrolled, PldaBackEnd, Vectors, prepared
 from speechgmm.vectors.speaker_space import SpeakerSpace
 
@@ -107,9 +108,7 @@ def enrol_vectors(
 def _points(job: Job, vectors: Vectors, known: Sequence[tuple[Utterance, Piece]], what: str) -> Floats:
     """Vectors (N, M) of recordings; those of zeros are named."""
     points = vectors_of(job, vectors.unchecked, [piece for _, piece in known], what)
-    empty = [
-        utterance.source or utterance.id for (utterance, _), point in zip(known, points, strict=True) if not point.any()
-    ]
+    empty = [utterance.id for (utterance, _), point in zip(known, points, strict=True) if not point.any()]
     if empty:
         raise DataError(f"{len(empty)} of {len(points)} are {ZEROS}: {first_few(empty, 10)}")
     return points
