@@ -267,7 +267,7 @@ def main(
     if timit_root is not None:
         timit(timit_root, folder, "configs/timit-alignment.yaml", set or [], seed)
     if an4_root is not None:
-        an4(an4_root, folder, "configs/an4.yaml", set or [], seed)
+        an4(an4_root, folder, "configs/an4-monophones.yaml", set or [], seed)
 
 
 if __name__ == "__main__":

@@ -309,3 +309,13 @@ def test_a_run_says_what_its_error_is_made_of_and_tuning_sets_the_diarizer_of_th
         "diarization.search.n_dims": 60,
         "diarization.search.independence": 0.5,
     }
+
+
+def test_a_run_of_vbx_writes_a_diarizer_of_that_method(voices: Path) -> None:
+    result = run(voices, ("diarization.method=vbx", "diarization.vbx.fb=5"), console=quiet())
+    file = read_diarizer(result.folder / "models.safetensors")
+    assert file.diarizer.vbx is not None
+    assert file.diarizer.vbx.fb == 5
+    assert 0 <= file.learnt.der < 2
+    with pytest.raises(ConfigError, match=r"diarization.method is merging"):
+        run(voices, ("diarization.vbx.fb=5",), console=quiet())

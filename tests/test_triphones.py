@@ -22,8 +22,9 @@ from speechgmm.hmm.held_alignments import HeldTraining
 from speechgmm.hmm.tied_states import BOUNDARY, Split
 from speechgmm.hmm.transform_training import train_transform
 from speechgmm.hmm.triphone_training import align_contexts, n_passes_triphones, tie_states, train_triphones
+from speechgmm.tasks.recognition.alignment_command import Align
 from speechgmm.tasks.recognition.codec import read_recogniser
-from speechgmm.tasks.recognition.command import Align, Recognise
+from speechgmm.tasks.recognition.command import Recognise
 
 RATE = 8000
 LEXICON = {"ab": (("a", "b"),), "ba": (("b", "a"),), "aba": (("a", "b", "a"),), "b": (("b",),)}

@@ -87,7 +87,7 @@ def doubtful_labels(points: ArrayLike, names: Sequence[str], seconds: ArrayLike 
     >>> doubtful_labels(points, labels)
     []
     >>> labels[3], labels[5] = labels[5], labels[3]  # two recordings under each other's name
-    >>> [doubt.names for doubt in doubtful_labels(points, labels)]
+    >>> sorted(doubt.names for doubt in doubtful_labels(points, labels))
     [('s1',), ('s2',)]
     """
     if len(set(names)) < FEWEST_NAMES:

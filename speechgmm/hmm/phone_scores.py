@@ -37,6 +37,11 @@ class SpanScores:
     """How well a unit, or a word, fits its frames, and how sure its boundaries are.
 
     Positions are in frames: p lies between frames p - 1 and p.
+
+    Examples
+    --------
+    >>> SpanScores(-4.2, -0.1, 0.98, 0.3, 0.0, (3.5, 4.5), (9.0, 10.0)).gop
+    -0.1
     """
 
     log_likelihood: float  # nats per frame, transitions included

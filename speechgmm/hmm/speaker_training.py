@@ -122,6 +122,8 @@ def train_on_speakers(
         found = map(partial(_speaker_transform, stack=stack, prior=prior), tasks)
         transforms = dict(zip(transforms, found, strict=True))
         held = HeldTraining.of(_moved(utterances, speakers, transforms), spec, map=map)
+        if units.tied is not None:
+            held = held.with_own_variances(alignments, len(mixtures))
         fit = held.update(alignments, mixtures, n_updates=UPDATES)
         mixtures = fit.mixtures
         n_frames = np.array([sum(one.n_frames for one in task.utterances) for task in tasks])

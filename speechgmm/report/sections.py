@@ -10,6 +10,7 @@ from speechgmm.engine.run_folder import RunFolder
 from speechgmm.errors import counted
 from speechgmm.evaluation import Metric, operating_points
 from speechgmm.evaluation.metric import notes_of, shown_name
+from speechgmm.io.run_files import RunFile
 from speechgmm.plots import training_curves
 from speechgmm.plots.sources import traces_of
 from speechgmm.plots.training import CURVES_WITH_NAMES
@@ -67,13 +68,15 @@ def with_bounds(metric: Metric) -> tuple[str, str, str]:
     return value, low, high
 
 
-def results(run: RunFolder) -> Section:
-    """Every metric with its interval, and those of each fold."""
+def results(run: RunFolder) -> Section | None:
+    """Every metric with its interval, and those of each fold; None of a corpus that was aligned, and not tested."""
     rows = []
     for name, metric in run.results.items():
         by = "none" if metric.low is None else str(metric.interval)
         by += f" ({metric.n_groups})" if metric.low is not None and metric.n_groups is not None else ""
         rows.append((shown_name(name, metric), *with_bounds(metric), str(metric.n), by))
+    if not rows and run.has(RunFile.PHONES):
+        return None
     if not rows:
         return Section(
             "results", "Results", ("The run has no results: it was not tested, or the test was not finished.",)

@@ -1,6 +1,6 @@
 """The model file of a diarizer: front end, background model, speaker space and threshold, in the usual container.
 
-header              "diarizer": the spec, the threshold, and what it was learnt from
+header              "diarizer": the spec, the threshold, what it was learnt from; of VBx its settings
 ubm.*               the background model
 space.mean          (K D,)
 space.matrix        (K D, d)
@@ -15,7 +15,7 @@ from speechgmm.io.atomic import write_atomically
 from speechgmm.io.container import FORMAT_VERSION, check_kind, packed, read_tensors, stack, tensor, unstack, whole
 from speechgmm.io.header import checked
 from speechgmm.tasks.diarization.models import Diarizer
-from speechgmm.tasks.diarization.spec import DiarizationSpec
+from speechgmm.tasks.diarization.spec import DiarizationSpec, WindowVbxSpec
 from speechgmm.vectors.speaker_space import SpeakerSpace
 
 
@@ -35,6 +35,7 @@ class DiarizerHeader:
     spec: DiarizationSpec
     threshold: float
     learnt: LearntFrom
+    vbx: WindowVbxSpec | None = None  # None: merging
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,11 +59,10 @@ def serialise_diarizer(content: DiarizerFile) -> bytes:
     found = content.diarizer
     tensors |= stack("ubm.", (found.ubm,))
     tensors |= {f"space.{name}": getattr(found.space, name) for name in ("mean", "matrix", "between")}
-    header = {
-        "format": FORMAT_VERSION,
-        "diarizer": {"spec": asdict(found.spec), "threshold": found.threshold, "learnt": asdict(content.learnt)},
-        "audio": about,
-    }
+    diarizer = {"spec": asdict(found.spec), "threshold": found.threshold, "learnt": asdict(content.learnt)}
+    if found.vbx is not None:
+        diarizer["vbx"] = asdict(found.vbx)
+    header = {"format": FORMAT_VERSION, "diarizer": diarizer, "audio": about}
     return packed(header, tensors)
 
 
@@ -84,4 +84,4 @@ def read_diarizer(path: Path) -> DiarizerFile:
         )
         if matrix.shape[1] == 0 or (space.between < 0).any():
             raise ValueError("a speaker space without a direction, or with a variance below 0")
-        return DiarizerFile(Diarizer(ubm, space, about.spec, about.threshold), audio, about.learnt)
+        return DiarizerFile(Diarizer(ubm, space, about.spec, about.threshold, about.vbx), audio, about.learnt)

@@ -1,7 +1,7 @@
 """``diarize``: who speaks when in recordings."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +11,19 @@ import typer
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.run_files import model_file
 from speechgmm.io.terminal import tell
+from speechgmm.tasks.diarization.method_command import (
+    ChosenMethod,
+    Dims,
+    Fa,
+    Fb,
+    LoopProbability,
+    PldaFile,
+    Segments,
+    TransformFile,
+    check_method,
+    given_vectors,
+    with_method,
+)
 from speechgmm.tasks.options import Audio, Jobs, LabelsForm, LabelsOut, Quiet
 
 if TYPE_CHECKING:
@@ -48,6 +61,14 @@ class Diarize:
     n_speakers: Annotated[
         int | None, typer.Option("--n-speakers", metavar="N", min=1, help="number of speakers; default: estimated")
     ] = None
+    method: ChosenMethod = None
+    fa: Fa = None
+    fb: Fb = None
+    loop_probability: LoopProbability = None
+    segments: Segments = None
+    plda: PldaFile = None
+    transform: TransformFile = None
+    dims: Dims = None
     form: LabelsForm = None
     out: LabelsOut = None
     picture: Annotated[
@@ -71,6 +92,14 @@ class Diarize:
             help="seconds on each side of a reference boundary that do not count (as md-eval -c)",
         ),
     ] = 0.0
+    skip_overlap: Annotated[
+        bool,
+        typer.Option(
+            "--skip-overlap",
+            rich_help_panel=REFERENCE,
+            help="leave out where several speakers of the reference speak at once (as md-eval -1)",
+        ),
+    ] = False
     uem: Annotated[
         Path | None,
         typer.Option(
@@ -99,23 +128,31 @@ class Diarize:
             DataError: A reference that cannot be read.
         """
         from speechgmm.report.text import recordings
-        from speechgmm.tasks.diarization.codec import read_diarizer
-        from speechgmm.tasks.diarization.recordings import diarize_recordings
         from speechgmm.tasks.output import LabelOutput, Results
 
-        paths = recordings(self.audio)
         self._check_options()
+        given = None if self.segments is None else given_vectors(self)
+        paths = recordings(self.audio) if given is None else [Path(one.name) for one in given.recordings]
         output = LabelOutput(self.form, self.out, paths, printed=PRINTED, default="rttm", quiet=self.quiet)
         self._check_names(paths, output)
         said = _reference(self.reference)
+        found = self._diarized(paths) if given is None else given.diarized()
+        return self._print(Results(found, len(paths), "diarizing", quiet=self.quiet), output, said)
+
+    def _diarized(self, paths: Sequence[Path]) -> "Iterator[tuple[AudioSource, Diarized | DataError]]":
+        """Of recordings."""
+        from speechgmm.tasks.diarization.codec import read_diarizer
+        from speechgmm.tasks.diarization.recordings import diarize_recordings
+
         file = None if self.model is None else read_diarizer(model_file(self.model))
         if file is None and not self.quiet:
             hint = "; check the number of speakers, or give it by --n-speakers" if self.n_speakers is None else ""
             tell(f"no --model: each recording is learnt from itself, which is less accurate{hint}")
-        found = diarize_recordings(
+        if file is not None:
+            file = with_method(file, self)
+        return diarize_recordings(
             file, paths, n_speakers=self.n_speakers, resample=self.resample, n_jobs=self.jobs or 1
         )
-        return self._print(Results(found, len(paths), "diarizing", quiet=self.quiet), output, said)
 
     def _print(self, results: "Results[Diarized]", output: "LabelOutput", said: "dict[str, list[Turn]]") -> int:
         comment = ";; " if output.form == "rttm" and self.out is None else ""  # begins a line that is no turn
@@ -154,7 +191,9 @@ class Diarize:
                 f"{path}: {self.reference} has no turn of {path.stem!r}; it has {known}: expected is the file's name"
             )
         regions = None if self.uem is None else regions_of(self.uem, path.stem)
-        return diarization_errors(said[path.stem], result.turns, collar=self.collar, regions=regions)
+        return diarization_errors(
+            said[path.stem], result.turns, collar=self.collar, skip_overlap=self.skip_overlap, regions=regions
+        )
 
     def _draw(self, path: "AudioSource", result: "Diarized", said: "dict[str, list[Turn]]") -> None:
         from speechgmm.report.text import shown
@@ -169,10 +208,11 @@ class Diarize:
         """Refuse options that do not go together."""
         from speechgmm.io.label_files import format_by_suffix
 
+        check_method(self)
         is_folder = self.out is not None and format_by_suffix(self.out) is None
         if self.picture and not is_folder:
             raise ConfigError("--picture draws into a folder: name it with --out DIR")
-        for name, given in (("--collar", self.collar), ("--uem", self.uem)):
+        for name, given in (("--collar", self.collar), ("--uem", self.uem), ("--skip-overlap", self.skip_overlap)):
             if given and self.reference is None:
                 raise ConfigError(f"{name} is for metrics: name what to compare with by --reference FILE")
         if self.reference is not None and self.out is None and self.form not in (None, "rttm", "text", "table"):

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.clustering.agglomerative import in_order, merge
+from speechgmm.clustering.vbx import VbxSpec
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation.diarization import Turn
 from speechgmm.gmm import DiagGMM
@@ -40,6 +41,7 @@ class Diarizer:
     space: SpeakerSpace
     spec: DiarizationSpec
     threshold: float  # of the log ratio in nats: merges above it are made
+    vbx: VbxSpec | None = None  # speakers are found by VBx with these settings; None: by merging
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +86,7 @@ class _Cluster:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Heard:
+class Heard:
     """A recording as the search sees it."""
 
     points: Floats  # (B, d), of the window around each block
@@ -115,19 +117,15 @@ def divisions(
         raise DataError(f"none of the {len(where)} frames is speech; is the recording silent, or its level very low?")
     spec = diarizer.spec
     values = np.asarray(frames)[where]
-    heard = _heard(diarizer, values, where)
-    n = len(heard.points)
-    # Pieces of a least turn each, merged to some clusters.
-    pieces = np.minimum(np.arange(n) // spec.minimum, max(0, n // spec.minimum - 1))
+    heard = windows_heard(diarizer, values, where)
     least = n_speakers or 1
-    labels = _merged(diarizer, heard, pieces, spec.first if n_speakers is None else max(spec.first, 2 * n_speakers))
+    labels = merged_pieces(diarizer, heard, spec.first if n_speakers is None else max(spec.first, 2 * n_speakers))
     labels = _resegmented(diarizer, heard, labels, least)
     found = []
     while True:
         clusters = _clusters(diarizer, heard, labels)
         one, other, ratio = _nearest(clusters)
-        every = labels[np.minimum(np.arange(len(values)) // spec.block, n - 1)]  # the last block is longer
-        found.append(Division(in_order(_at_pauses(every, heard.pauses, spec.block)), ratio))
+        found.append(Division(frame_labels(heard, labels, len(values), spec.block), ratio))
         if len(clusters) == 1:
             return found
         joined = np.where(labels == other, one, labels)
@@ -185,7 +183,8 @@ def turns_of(labels: ArrayLike, speech: ArrayLike, *, shift: float, offset: floa
     return found
 
 
-def _heard(diarizer: Diarizer, values: NDArray[np.floating], speech: NDArray[np.bool_]) -> _Heard:
+def windows_heard(diarizer: Diarizer, values: NDArray[np.floating], speech: NDArray[np.bool_]) -> Heard:
+    """The windows of the frames (n, D) that are speech, of a recording of which speech (T,) says which those are."""
     spec = diarizer.spec
     n = n_blocks(len(values), spec.block)
     stretches = window_supervectors(
@@ -203,10 +202,10 @@ def _heard(diarizer: Diarizer, values: NDArray[np.floating], speech: NDArray[np.
     half = max(1, spec.block // 2)
     beside = near[np.minimum(first + half, len(at))] > near[np.maximum(first - half, 0)]
     costs = np.where(beside, spec.pause_cost, spec.cost)
-    return _Heard(points[np.clip(starts, 0, len(points) - 1)], inside, costs, np.flatnonzero(paused), window)
+    return Heard(points[np.clip(starts, 0, len(points) - 1)], inside, costs, np.flatnonzero(paused), window)
 
 
-def _clusters(diarizer: Diarizer, heard: _Heard, labels: Labels) -> list[_Cluster]:
+def _clusters(diarizer: Diarizer, heard: Heard, labels: Labels) -> list[_Cluster]:
     """What is known of each cluster: the mean of the windows that lie within it, for as long as it speaks."""
     n, spec = len(labels), diarizer.spec
     change = np.concatenate([[0], np.cumsum(np.diff(labels) != 0)])
@@ -224,9 +223,10 @@ def _clusters(diarizer: Diarizer, heard: _Heard, labels: Labels) -> list[_Cluste
     return found
 
 
-def _merged(diarizer: Diarizer, heard: _Heard, pieces: Labels, n_clusters: int) -> Labels:
-    """Pieces of time, merged to ``n_clusters``; of long recordings stretch by stretch first."""
-    labels = pieces
+def merged_pieces(diarizer: Diarizer, heard: Heard, n_clusters: int) -> Labels:
+    """Pieces of a least turn each, merged to ``n_clusters``; of long recordings stretch by stretch first."""
+    n, minimum = len(heard.points), diarizer.spec.minimum
+    labels = np.minimum(np.arange(n) // minimum, max(0, n // minimum - 1))
     n = int(labels.max()) + 1
     while n > n_clusters:
         clusters = _clusters(diarizer, heard, labels)
@@ -247,7 +247,7 @@ def _distances(one: _Cluster, others: Sequence[_Cluster]) -> Floats:
     return -same_speaker_ratios(one.evidence, [other.evidence for other in others])
 
 
-def _resegmented(diarizer: Diarizer, heard: _Heard, labels: Labels, least: int) -> Labels:
+def _resegmented(diarizer: Diarizer, heard: Heard, labels: Labels, least: int) -> Labels:
     """Labels on the best path, again and again; never of fewer speakers than ``least``."""
     spec = diarizer.spec
     for _ in range(spec.passes):
@@ -272,6 +272,12 @@ def _nearest(clusters: Sequence[_Cluster]) -> tuple[int, int, float]:
         if ratios.max() > best[2]:
             best = (number, number + 1 + int(ratios.argmax()), float(ratios.max()))
     return best
+
+
+def frame_labels(heard: Heard, labels: Labels, n_frames: int, block: int) -> Labels:
+    """Labels of blocks as labels of frames (n_frames,), numbered in their order; turns begin at pauses nearby."""
+    every = labels[np.minimum(np.arange(n_frames) // block, len(labels) - 1)]  # the last block is longer
+    return in_order(_at_pauses(every, heard.pauses, block))
 
 
 def _at_pauses(labels: Labels, pauses: NDArray[np.intp], reach: int) -> Labels:

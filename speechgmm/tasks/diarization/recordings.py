@@ -20,6 +20,7 @@ from speechgmm.parallel import pmap
 from speechgmm.tasks.diarization.codec import DiarizerFile
 from speechgmm.tasks.diarization.estimation import OWN_SPEC, own_diarizer
 from speechgmm.tasks.diarization.models import Diarizer, choose, divisions, turns_of
+from speechgmm.tasks.diarization.variational import variational_labels
 
 FRONT_END: Final = FeatureSpec(
     preset="kaldi",
@@ -56,7 +57,7 @@ class Diarized:
     turns: tuple[Turn, ...]
     duration: float  # s
     n_speakers: int
-    audio: AudioInput  # how it was heard
+    audio: AudioInput | None  # how it was heard; None: its vectors were given
 
 
 def diarize_recordings(
@@ -78,6 +79,11 @@ def diarize_recordings(
     """
     if n_speakers is not None and n_speakers < 1:
         raise ConfigError(f"n_speakers {n_speakers}; expected 1 or more", arguments=("n_speakers",))
+    if n_speakers is not None and file is not None and file.diarizer.vbx is not None:
+        raise ConfigError(
+            "VBx finds the number of speakers; leave n_speakers out, or take the method merging",
+            arguments=("n_speakers", "method"),
+        )
     audio = AudioInput(FRONT_END, SAMPLE_RATE, resample=True) if file is None else file.audio
     if resample:
         audio = replace(audio, resample=True)
@@ -155,7 +161,9 @@ def turns_in(
     n_speakers: int | None = None,
 ) -> list[Turn]:
     """The turns of a recording of which ``heard`` gave frames and speech."""
-    if n_speakers == 1:
+    if diarizer is not None and diarizer.vbx is not None:
+        labels = variational_labels(diarizer, frames, speech, diarizer.vbx)
+    elif n_speakers == 1:
         labels = np.zeros(int(speech.sum()), np.intp)
     else:
         used = own_diarizer(frames[speech]) if diarizer is None else diarizer
@@ -187,6 +195,7 @@ def picture_of(path: AudioSource, result: Diarized, said: Sequence[Turn] | None,
     from speechgmm.tasks.diarization.plots import plot_turns
 
     audio = result.audio
+    assert audio is not None, "samples are drawn, and there are none"
     samples = read_recording(
         path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel
     ).samples

@@ -15,11 +15,13 @@ from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.errors import DataError
+from speechgmm.evaluation.diarization import diarization_errors
 from speechgmm.tasks.diarization.codec import DiarizerFile, LearntFrom
 from speechgmm.tasks.diarization.conversation_plans import LEAST, ConversationPlan, stretches_of, training_plans
 from speechgmm.tasks.diarization.corpus import LEAST_SPEAKERS, MOST
 from speechgmm.tasks.diarization.estimation import learn_threshold, train_background
 from speechgmm.tasks.diarization.models import Diarizer
+from speechgmm.tasks.diarization.recordings import heard, turns_in
 from speechgmm.tasks.diarization.spec import DiarizerSpec
 from speechgmm.tasks.diarization.training import merging_path
 
@@ -59,6 +61,10 @@ def train_in_run(job: Job, features: Features) -> DiarizerFile:
     diarizer, audio = Diarizer(ubm, space, spec.search, 0.0), features.audio
     done = job.map(partial(_merging_path, diarizer, audio), plans)
     threshold, der = learn_threshold(list(job.console.track(done, len(plans), "learning where merging stops")))
+    if spec.method == "vbx":
+        diarizer = replace(diarizer, vbx=spec.vbx)
+        errors = job.map(partial(_variational_der, diarizer, audio), plans)
+        der = float(np.mean(list(job.console.track(errors, len(plans), "trying VBx"))))
     return DiarizerFile(replace(diarizer, threshold=threshold), audio, LearntFrom(len(background), len(plans), der))
 
 
@@ -75,3 +81,8 @@ def _some(recordings: list[tuple[Utterance, Piece, float]]) -> list[NDArray[np.f
 
 def _merging_path(diarizer: Diarizer, audio: AudioInput, plan: ConversationPlan) -> list[tuple[float, float]]:
     return merging_path(diarizer, audio, plan.make(audio))
+
+
+def _variational_der(diarizer: Diarizer, audio: AudioInput, plan: ConversationPlan) -> float:
+    made = plan.make(audio)
+    return diarization_errors(made.turns, turns_in(diarizer, audio, *heard(audio, made.samples))).der

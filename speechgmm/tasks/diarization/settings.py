@@ -3,7 +3,7 @@
 from speechgmm.config import Config, Section, TaskSettings
 from speechgmm.errors import ConfigError
 from speechgmm.features.augment import AugmentSpec
-from speechgmm.tasks.diarization.spec import DiarizerSpec
+from speechgmm.tasks.diarization.spec import DiarizerSpec, WindowVbxSpec
 
 
 def check(config: Config) -> None:
@@ -25,6 +25,8 @@ def check(config: Config) -> None:
             f"diarization.references is for corpus.split: column, where the recordings in it are the split test; the "
             f"split is {corpus.split.kind}: set column, or leave the references out to test on made conversations"
         )
+    if spec.vbx != WindowVbxSpec() and spec.method != "vbx":
+        raise ConfigError("diarization.vbx has settings, and diarization.method is merging; set method: vbx")
     if spec.uem is not None and spec.references is None:
         raise ConfigError(
             "diarization.uem names stretches of the recordings in diarization.references, and there are none; set both"

@@ -1,7 +1,9 @@
 """What may be chosen about finding out who speaks when, and about training and testing what does."""
 
 from dataclasses import dataclass
+from typing import Literal
 
+from speechgmm.clustering.vbx import VbxSpec
 from speechgmm.setting import FORBID_UNKNOWN, setting
 from speechgmm.vectors.supervectors import RELEVANCE
 
@@ -37,6 +39,20 @@ class DiarizationSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WindowVbxSpec(VbxSpec):
+    """Settings of VBx over windows of a recording, which share nine tenths of their frames with their neighbours."""
+
+    fa: float = setting(0.2, "Fa: weight of the windows' fit; below 1, because neighbours share frames", gt=0, le=1e6)
+    fb: float = setting(12.0, "Fb: weight of the speakers' prior; a higher value gives fewer speakers", gt=0, le=1e6)
+    loop_probability: float = setting(
+        0.98,
+        "probability that the next window has the same speaker without a draw; 0: the order does not count",
+        ge=0,
+        lt=1,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DiarizerSpec:
     """The ``diarization`` section of a configuration: how a diarizer is trained and tested."""
 
@@ -49,6 +65,10 @@ class DiarizerSpec:
         ge=3,
         le=100_000,
     )
+    method: Literal["merging", "vbx"] = setting(
+        "merging", "merging: clusters are merged down to a threshold; vbx: a Bayesian HMM finds the speakers"
+    )
+    vbx: WindowVbxSpec = setting(WindowVbxSpec(), "settings of method: vbx")
     references: str | None = setting(
         None,
         "an RTTM of who speaks when in the recordings of the split test, relative to the configuration file; default: "

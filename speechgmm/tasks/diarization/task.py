@@ -146,6 +146,14 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
         size, dims, independence = (
             f"diarization.{name}" for name in ("n_components", "search.n_dims", "search.independence")
         )
+        if spec.method == "vbx":
+            fa, fb = "diarization.vbx.fa", "diarization.vbx.fb"
+            vbx = {fa: spec.vbx.fa, fb: spec.vbx.fb}
+            return [
+                vbx,
+                *(vbx | {fa: factor * spec.vbx.fa} for factor in (0.5, 2)),
+                *(vbx | {fb: factor * spec.vbx.fb} for factor in (0.5, 2)),
+            ]
         base = {size: spec.n_components, dims: spec.search.n_dims, independence: spec.search.independence}
         return [
             base,
@@ -196,7 +204,13 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
 
     def trained_lines(self, trained: DiarizerFile) -> Sequence[str]:
         """What the diarizer was learnt from."""
-        learnt = trained.learnt
+        learnt, spec = trained.learnt, trained.diarizer.vbx
+        if spec is not None:
+            return (
+                f"background: {learnt.n_background} speakers; VBx with Fa {spec.fa:g}, Fb {spec.fb:g}, loop "
+                f"probability {spec.loop_probability:g}, whose DER is {100 * learnt.der:.1f} % in "
+                f"{learnt.n_conversations} conversations of other training speakers (not of a test)",
+            )
         return (
             f"background: {learnt.n_background} speakers; threshold {trained.diarizer.threshold:.2f} nats, learnt from "
             f"{learnt.n_conversations} conversations of others, whose DER it makes {100 * learnt.der:.1f} % (of "

@@ -23,14 +23,16 @@ def alignment_section(run: RunFolder, n_audio: int) -> Section | None:
     """Durations by phone, the utterances that fit worst, and the phones that do; None: not aligned."""
     if not run.has(RunFile.PHONES):
         return None
-    phones, outliers, fits = (run.rows(name) for name in (RunFile.PHONES, RunFile.OUTLIERS, RunFile.UTTERANCES))
+    names = (RunFile.PHONES, RunFile.OUTLIERS, RunFile.UTTERANCES)
+    phones, outliers, fits = (run.rows(name) for name in names)
+    of_phones, of_outliers, of_fits = (run.heading(name) for name in names)
     worst = [row for row in outliers if row["why"] == "fit"]
     strange = [row for row in outliers if row["why"] != "fit"]
     tables = (
-        _table(f"The {min(SHOWN, len(fits))} utterances whose text fits worst", fits[:SHOWN], 2, folded=False),
-        _table("Durations (ms) and mean fit of each phone", phones, 1, folded=False),
-        _table(f"The {min(SHOWN, len(worst))} phones that fit worst (gop)", worst[:SHOWN], 4),
-        _table(f"The {min(SHOWN, len(strange))} most unusual durations", strange[:SHOWN], 4),
+        _table(f"The {min(SHOWN, len(fits))} utterances whose text fits worst", of_fits, fits[:SHOWN], 2, folded=False),
+        _table("Durations (ms) and mean fit of each phone", of_phones, phones, 1, folded=False),
+        _table(f"The {min(SHOWN, len(worst))} phones that fit worst (gop)", of_outliers, worst[:SHOWN], 4),
+        _table(f"The {min(SHOWN, len(strange))} most unusual durations", of_outliers, strange[:SHOWN], 4),
     )
     text: tuple[str, ...] = (
         "The fit of an utterance is the mean over frames of the log-likelihood of its text over that of any sound of "
@@ -52,9 +54,9 @@ def alignment_section(run: RunFolder, n_audio: int) -> Section | None:
     return Section("alignment", "Alignment", text, tuple(one for one in tables if one.rows), clips=clips)
 
 
-def _table(caption: str, rows: Sequence[Row], text: int, *, folded: bool = True) -> Table:
-    head = tuple(rows[0]) if rows else ("",)
-    return Table.of(caption, head, [tuple(row.values()) for row in rows], text=text, folded=folded)
+def _table(caption: str, columns: Sequence[str], rows: Sequence[Row], text: int, *, folded: bool = True) -> Table:
+    head = tuple(column.replace("_", " ") for column in columns)
+    return Table.of(caption, head, [tuple(row[column] for column in columns) for row in rows], text=text, folded=folded)
 
 
 def _worst_of_each(rows: Sequence[Row]) -> Iterator[Row]:
