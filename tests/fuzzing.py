@@ -642,7 +642,7 @@ def kinds() -> dict[str, Kind]:
         "anomaly": (kept("anomaly"), (("score", "MODEL", "AUDIO", "--label", "m0"),)),
         "recogniser": (
             kept("recognition"),
-            (("recognise", "MODEL", "AUDIO"), ("align", "MODEL", "AUDIO", "--text", "up down")),
+            (("recognise", "MODEL", "AUDIO"), ("align", "MODEL", "AUDIO", "--text", "up down", "--allow-misfit")),
         ),
         "diarizer": ((a_diarizer(),), (("diarize", "AUDIO", "--model", "MODEL", "--quiet"),)),
     }

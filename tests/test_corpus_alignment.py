@@ -222,7 +222,7 @@ def test_unknown_words_are_an_error_that_lists_them_and_can_be_left_out(
     assert "did you mean 'FLATT'?" in err
     skip = ("--dictionary", tmp_path / "few.dict", "--skip-unknown")
     status, _, err = train(command, root / "speech", tmp_path / "out", *skip)
-    assert (status, "training goes on without the utterances that have them: FLAT" in err) == (0, True)
+    assert (status, "FLAT; training goes on without the utterances that have them" in err) == (0, True)
     assert 0 < len(lines_of(tmp_path / "out")) < 12
     assert not any("FLAT" in json.dumps(line) for line in lines_of(tmp_path / "out"))
 

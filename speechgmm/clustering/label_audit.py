@@ -33,6 +33,8 @@ AS_ONE: Final = 0.85
 """Two names are one voice from this share of the closeness of their own parts on."""
 LEAST_AS_ONE: Final = 3.5
 """Closeness below which two names are never one voice."""
+LEAST_OWN: Final = 2.5
+"""Closeness of the parts of a name, at the median of names, below which nothing can be said of any."""
 _OF_NORMAL: Final = 1.4826
 """Standard deviation of a normal distribution over the median of its absolute deviations."""
 FEWEST_NAMES: Final = 5
@@ -78,7 +80,8 @@ def doubtful_labels(points: ArrayLike, names: Sequence[str], seconds: ArrayLike 
     """Names with strangers among their parts, and pairs of names that are one voice, the clearest of each kind first.
 
     ``points`` (N, M) are supervectors of parts, ``seconds`` (N,) of speech in each; None: all are long enough. Fewer
-    than five names cannot be judged: none is found.
+    than five names cannot be judged, nor names whose own parts are mostly no closer than strangers may be (sessions
+    differ more than speakers): none is found.
 
     >>> rng = np.random.default_rng(0)
     >>> speakers = np.repeat(np.arange(20), 2)
@@ -100,6 +103,8 @@ def doubtful_labels(points: ArrayLike, names: Sequence[str], seconds: ArrayLike 
             members.setdefault(name, []).append(number)
     judged = {name: np.array(numbers, np.intp) for name, numbers in members.items()}
     own = {name: float(_between(z, numbers).mean()) for name, numbers in judged.items() if len(numbers) > 1}
+    if not own or np.median(list(own.values())) < LEAST_OWN:
+        return []
     strangers = [
         doubt
         for name in own

@@ -36,7 +36,7 @@ class LabelScores:
     def later(self, seconds: float) -> "LabelScores":
         """The same with its times so much later.
 
-        >>> LabelScores(-40.0, 0.0, 1.0, 0.0, 0.1, 0.2, 0.3, 0.4).later(1.0).end_high
+        >>> LabelScores(-40.0, 0.0, 1.0, 0.0, 0.0, 0.1, 0.2, 0.3, 0.4).later(1.0).end_high
         1.4
         """
         times = ("start_low", "start_high", "end_low", "end_high")

@@ -118,7 +118,8 @@ def trained_units(job: Job, tasks: Sequence[UnitsTask], audio: AudioInput, n_set
         for task in missing:
             what = "training HMMs: passes over the utterances"
             with job.passes() as on, job.console.counted(on, _n_passes(task), what) as spread:
-                yield work(task, map=spread)
+                found = work(task, map=spread)
+            yield found  # after the bar, which ends with its passes
 
     kept = kept_or_trained(job, [task.key() for task in tasks], tasks, _unpack, train)
     what = None if n_sets == 1 else f"training HMMs of {n_sets - 1} folds and of all"
