@@ -84,6 +84,8 @@ def parse_arpa(text: str) -> BackoffModel:
     DataError
         It is no such text (with the line), or a model of an order above 2.
 
+    Examples
+    --------
     >>> parse_arpa("\\\\data\\\\\\nngram 1=1\\n\\\\1-grams:\\n0 yes\\n\\\\end\\\\").log_unigram
     {'yes': 0.0}
     """
@@ -129,6 +131,8 @@ def backoff_network(model: BackoffModel, words: Collection[str]) -> Network:
     DataError
         None of the words is in the model.
 
+    Examples
+    --------
     >>> model = parse_arpa("\\\\data\\\\\\nngram 1=2\\n\\\\1-grams:\\n-0.30103 yes\\n-0.30103 no\\n\\\\end\\\\")
     >>> backoff_network(model, ["no", "maybe"]).arcs
     ((0, 'no', 0, -0.69...), (1, 'no', 0, -0.69...))

@@ -63,7 +63,7 @@ class HMMPrior:
     own: Floats | None = None  # (E, D) in place of ``variance`` for each mixture; floors are the same share of it
 
     def of_state(self, n_components: int, number: int = 0) -> ConjugatePrior:
-        """The prior of a state's mixture, the ``number``th: it says nothing of weights and means."""
+        """The prior of a state's mixture, that of this ``number``: it says nothing of weights and means."""
         variance = self.variance if self.own is None else self.own[number]
         flat = ConjugatePrior.flat(n_components, len(self.variance))
         return replace(
@@ -115,7 +115,7 @@ class HMMPrior:
         return found
 
     def mixture(self, model: DiagGMM, part: GMMStats, number: int = 0) -> DiagGMM:
-        """The most probable mixture of a state, the ``number``th; as it is where next to no frame belongs to it.
+        """The most probable mixture of a state, that of this ``number``; as it is where next to no frame belongs to it.
 
         Raises:
             FitError: See ``ConjugatePrior.mode``.
