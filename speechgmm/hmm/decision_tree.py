@@ -41,6 +41,10 @@ class _Node:
     gain: float  # nats
 
 
+_ROUNDING = 1e-9
+"""Of a gain: questions whose gains differ by less are equally good."""
+
+
 @dataclass(slots=True)
 class _Growing:
     """What does not change while trees grow, and the trees so far, each a list of nodes."""
@@ -65,7 +69,8 @@ class _Growing:
             return _Node(rows, table, -1, 0.0)
         both = gaussian_log_likelihood(yes, self.floor) + gaussian_log_likelihood(no, self.floor)
         gains = np.where(able, both - gaussian_log_likelihood(table, self.floor), -np.inf)
-        best = int(np.argmax(gains))
+        # Equal but for rounding, which the order of utterances decides: the first.
+        best = int(np.argmax(gains >= gains.max() - _ROUNDING * max(1.0, abs(gains.max()))))
         return _Node(rows, table, best, float(gains[best]))
 
 
@@ -135,7 +140,7 @@ def grow_trees(
         number = len(growing.nodes[tree])
         growing.nodes[tree].append(node)
         if node.question >= 0 and node.gain > 0 and node.gain >= least_gain and (split is None or split[tree]):
-            heappush(queue, (-node.gain, tree, number))
+            heappush(queue, (-float(f"{node.gain:.9g}"), tree, number))  # equal but for rounding: the first tree
         return number
 
     for tree, state in enumerate(states):
@@ -145,14 +150,14 @@ def grow_trees(
     roots = np.array([nodes[0].table for nodes in growing.nodes])
     trace = [float(gaussian_log_likelihood(roots, floor).sum())]
     while queue and len(states) + len(trace) - 1 < n_leaves:
-        lost, tree, number = heappop(queue)
+        _, tree, number = heappop(queue)
         node = growing.nodes[tree][number]
         yes = growing.answers[node.question, node.rows]
         growing.splits[tree][number] = (
             add(tree, growing.node(node.rows[yes])),
             add(tree, growing.node(node.rows[~yes])),
         )
-        trace.append(trace[-1] - lost)
+        trace.append(trace[-1] + node.gain)
     trees, leaves = _finished(growing, asked, trace[-1] - trace[-2] if len(trace) > 1 else 0.0)
     return GrownTrees(trees, leaves, tuple(trace))
 
@@ -193,8 +198,8 @@ def _merged(
         first, second = np.triu_indices(len(tables), 1)
         together = gaussian_log_likelihood(np.array(tables)[first] + np.array(tables)[second], growing.floor)
         losses = own[first] + own[second] - together
-        best = int(np.argmin(losses))
-        if losses[best] >= loss:
+        best = int(np.argmax(losses <= losses.min() + _ROUNDING * max(1.0, abs(losses.min()))))
+        if losses[best] >= loss - _ROUNDING * max(1.0, loss):  # the last split's own leaves lose just this
             break
         a, b = int(first[best]), int(second[best])
         members[a], tables[a] = members[a] + members[b], tables[a] + tables[b]

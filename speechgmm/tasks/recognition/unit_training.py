@@ -39,7 +39,7 @@ from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser, s
 from speechgmm.tasks.recognition.start_model import StartModel
 from speechgmm.tasks.recognition.transcripts import Transcript
 
-RECOGNISER_VERSION = 3
+RECOGNISER_VERSION = 4
 """Part of every key in the model cache: raised when the same settings begin to give another model."""
 
 PASSES_BEFORE_EM = 4
