@@ -109,7 +109,7 @@ def audit_labels(job: Job, features: Features, ubm: DiagGMM | None = None) -> La
         parts[name, utterance.id if session is None else utterance.label(session)].append((utterance, piece))
     kept = _drawn(list(parts), job.experiment.config.seed)
     notes = [] if len(kept) == len(parts) else [f"{len(kept)} of {len(parts)} parts were compared"]
-    if len({name for name, _ in kept}) < len(kept) or copies:
+    if len({name for name, _ in kept}) < len(kept):
         pieces = [piece for key in kept for _, piece in parts[key]]
         background = ubm or _background(pieces, job.experiment.config.seed)
         parcels = [tuple(pieces[n : n + AT_ONCE]) for n in range(0, len(pieces), AT_ONCE)]
