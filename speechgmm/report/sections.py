@@ -181,13 +181,13 @@ def data(run: RunFolder) -> Section:
 def about(run: RunFolder) -> list[tuple[str, str]]:
     """What was run and on what, as (name, value)."""
     corpus, metrics, environment = run.config.get("corpus", {}), run.metrics, run.environment
-    split = corpus.get("split", {})
+    split, rate = corpus.get("split", {}), corpus.get("sample_rate", "?")
     divided = split.get("kind", "")
     divided += f" by {split['by']}" if split.get("by") else ""
     divided += f", {counted(len(metrics['folds']), 'fold')}" if metrics.get("folds") else ""
     rows = [
         ("Task", f"{run.task.name} of {corpus.get('label', '?')}"),
-        ("Corpus", f"{corpus.get('kind', '?')}, {corpus.get('sample_rate', '?')} Hz"),
+        ("Corpus", f"{corpus.get('kind', '?')}, {'given frames' if rate is None else f'{rate} Hz'}"),
         ("Split", divided),
         ("Intervals by", run.task.resampled_by(corpus) or "items, taken as independent"),
         ("Features", settings_of(run, "features", ("kind", "preset"))),
