@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from speechgmm.io.score_file import ClassScores, Pair, read_scores
 from speechgmm.io.score_forms import scores_path
 from speechgmm.io.tables import table
 from speechgmm.tasks.verification.score_files import connected, named, negated, reversal, with_truth
-from speechgmm.tasks.verification.score_map_training import cross_calibrate, fit_logistic
+from speechgmm.tasks.verification.score_map_training import cross_fit_logistic, fit_logistic
 from speechgmm.tasks.verification.score_maps import Affine
 
 
@@ -77,12 +76,12 @@ def fuse_files(
     if known is None:
         raise DataError("no trial says whether it is a target; name a list that does (trials)")
     notes = [reversal(path, scores_of, known) for path, scores_of in zip(dev or paths, training.T, strict=False)]
-    fit = partial(fit_logistic, p_target=p_target)
-    final = fit(training, known)
     if dev:
+        final = fit_logistic(training, known, p_target)
         llrs = final.apply(scores)
     else:
-        llrs, _ = cross_calibrate(scores, known, connected(pairs, known), fit, n_folds, seed)
+        speakers = connected(pairs, known)
+        llrs, _, final = cross_fit_logistic(scores, known, speakers, p_target, n_folds=n_folds, seed=seed)
     head = ("model", "test", "llr", *(() if truth is None else ("target",)))
     spelt = None if truth is None else np.where(truth, "target", "nontarget")
     rows = (

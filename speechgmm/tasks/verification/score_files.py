@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.run_folder import groups_of_scores, run_of_scores
-from speechgmm.engine.run_scores import holds_scores_to_evaluate
+from speechgmm.engine.run_scores import holds_scores_to_evaluate, llrs_rank
 from speechgmm.errors import ConfigError, DataError, counted
 from speechgmm.evaluation import Metric, auc, error_rates, rank_trials
 from speechgmm.evaluation.metric import Metrics
@@ -48,9 +48,10 @@ def evaluate_file(
 ) -> FileFigures:
     """The metrics of a score file.
 
-    They are of the column ``llr`` where there is one, else of ``score``, but for Cllr and actDCF, which need ratios:
-    scores are not taken for such unless ``are_llrs`` says that they are. Speakers, whom intervals go by, are
-    those of the run that the file lies in; elsewhere all names that targets connect are one speaker.
+    EER, minDCF and Cllr_min are of the column ``score`` where there is one, else of ``llr``; of a run whose ratios take
+    more than the score they are of ``llr``. Cllr and actDCF need ratios: scores are not taken for such unless
+    ``are_llrs`` says that they are. Speakers, whom intervals go by, are those of the run that the file lies in;
+    elsewhere all names that targets connect are one speaker.
 
     Args:
         path: The file, or the folder of a run.
@@ -86,7 +87,9 @@ def evaluate_file(
         raise ConfigError(message, arguments=("are_llrs",))
     if are_llrs and llrs is None:
         llrs = chosen.scores
-    ordered = chosen.scores if llrs is None else llrs
+    run = run_of_scores(path)
+    ordered = chosen.scores if llrs is None or (run is None or not llrs_rank(run)) else llrs
+    ordered = llrs if ordered is None else ordered
     if ordered is None:
         raise DataError(f"{path}: neither scores nor ratios in it")
     if is_target.all() or not is_target.any():
