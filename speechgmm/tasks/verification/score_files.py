@@ -152,8 +152,13 @@ def reversal(path: Path, scores: NDArray[np.float64], is_target: NDArray[np.bool
     )
 
 
-def with_truth(path: Path, found: TrialScores, trials: Path | None) -> tuple[TrialScores, NDArray[np.bool_], int]:
-    """The scores of the trials that count, their truth, and how many others there are."""
+def with_truth(
+    path: Path, found: TrialScores, trials: Path | None, *, lenient: bool = False
+) -> tuple[TrialScores, NDArray[np.bool_], int]:
+    """The scores of the trials that count, their truth, and how many others there are.
+
+    With ``lenient`` trials of the list that have no score do not count.
+    """
     if trials is None:
         if found.is_target is None:
             raise DataError(
@@ -167,7 +172,9 @@ def with_truth(path: Path, found: TrialScores, trials: Path | None) -> tuple[Tri
         truth = _by_test(trials, truth)
     places = {pair: n for n, pair in enumerate(found.pairs)}
     missing = [pair for pair in truth if pair not in places]
-    if missing:
+    if lenient:
+        truth = {pair: said for pair, said in truth.items() if pair in places}
+    elif missing:
         raise DataError(
             f"{len(missing)} of {len(truth)} trials in {trials} have no score in {path}: {named(missing)}; are models "
             f"and tests spelt alike, and in this order?{windows_path(missing[0][1])}"
@@ -176,15 +183,9 @@ def with_truth(path: Path, found: TrialScores, trials: Path | None) -> tuple[Tri
         wrong = [pair for pair, said in truth.items() if bool(found.is_target[places[pair]]) != said]
         if wrong:
             raise DataError(f"{path} and {trials} do not agree which trials are targets: {named(wrong)}")
-    rows = np.array([places[pair] for pair in truth])
-    chosen = TrialScores(
-        tuple(truth),
-        None if found.scores is None else found.scores[rows],
-        None if found.llrs is None else found.llrs[rows],
-        np.fromiter(truth.values(), bool, len(truth)),
-        None if found.cohort_means is None else found.cohort_means[rows],
-    )
-    return chosen, np.fromiter(truth.values(), bool, len(truth)), len(found.pairs) - len(truth)
+    rows = [places[pair] for pair in truth]
+    known = np.fromiter(truth.values(), bool, len(truth))
+    return replace(found.chosen(rows), is_target=known), known, len(found.pairs) - len(truth)
 
 
 def _by_test(path: Path, truth: Mapping[Pair, bool]) -> dict[Pair, bool]:
