@@ -57,6 +57,11 @@ def test_trials_across_sessions_are_all_but_those_of_a_session_that_enrolled_the
     assert metrics["identification_rate"]["n"] == 15  # of tests with a target trial, all of whose models were met
 
 
+def test_sessions_that_are_the_speakers_leave_no_trial_across_them_and_that_is_said(days: Path) -> None:
+    with pytest.raises(DataError, match=r"all 20 target .*corpus.session: speaker.*is the column that of the sp"):
+        scored(days, "disguise", "scoring.trials_across=session", "corpus.session=speaker")
+
+
 def test_figures_of_each_kind_of_test_are_of_its_trials_and_those_of_strangers(days: Path) -> None:
     rows, metrics = scored(days, "kinds")
     for name, takes in (("enrolment_session", (2,)), ("other_session", (3, 4, 5))):

@@ -16,6 +16,7 @@ from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.errors import counted
 from speechgmm.features import front_end
+from speechgmm.features.kinds import feature_kind
 from speechgmm.gmm import DiagGMM, GMMStats
 from speechgmm.io.tables import table
 from speechgmm.vectors.supervectors import piece_statistics, supervectors
@@ -93,14 +94,15 @@ def audit_labels(job: Job, features: Features, ubm: DiagGMM | None = None) -> La
 
     Args:
         job: The job.
-        features: Of the corpus, all splits; recordings without a label are left out.
+        features: Of the corpus, all splits; recordings without a label, or without a voiced frame, are left out.
         ubm: The background model; None: one is trained on the recordings.
     """
     label, session = features.corpus.label, job.experiment.config.corpus.session
+    of_voiced = feature_kind(features.audio.features).keeps is not None
     known = [
         (utterance, piece)
         for utterance, piece in zip(features.corpus, features.pieces, strict=True)
-        if (utterance.labels or {}).get(label)
+        if (utterance.labels or {}).get(label) and not (of_voiced and piece.count() == 0)
     ]
     copies = list(_copies(known, label))
     parts: dict[tuple[str, str], list[tuple[Utterance, Piece]]] = defaultdict(list)

@@ -77,6 +77,7 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
     """Unit of scores in ``scores.tsv`` that do not name their own."""
 
     answers_for_silence: ClassVar[bool] = False  # whether a silent test recording has a score, and is not left out
+    answers_for_unvoiced: ClassVar[bool] = False  # the same of one without a voiced frame
     least_classes: ClassVar[int] = 2  # that training needs
     learns_transform: ClassVar[bool] = False  # whether ``train`` itself learns ``features.transform``
 

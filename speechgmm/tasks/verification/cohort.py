@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
+from speechgmm.engine.single_frames import check_vectors
 from speechgmm.gmm import AnyGMM
 from speechgmm.gmm.full_model import only_diagonal
 from speechgmm.tasks.classification.models import ClassModels
@@ -54,8 +55,9 @@ class CohortTraining(Others):
         """The models with the cohort's, and with the norm: the cohort's recordings scored against all of them.
 
         Raises:
-            DataError: A cohort whose scores have no spread.
+            DataError: A cohort whose scores have no spread; recordings that are a vector of zeros.
         """
+        check_vectors(features.corpus, features.pieces)
         spec = job.experiment.config.section(ScoringSpec)
         known = {field.name: getattr(models, field.name) for field in fields(models) if field.init}
         cohort = Cohort(tuple(others), only_diagonal(list(others.values()), "a cohort"))

@@ -47,6 +47,7 @@ class Verification(MixtureTask):
     """Whether a recording is by the speaker who is claimed."""
 
     name: ClassVar[str] = "verification"
+    answers_for_unvoiced: ClassVar[bool] = True  # a score of 0: neither for the claim nor against it
     others: ClassVar[Others] = CohortTraining()
 
     def first_settings(self, corpus: Corpus) -> Mapping[str, Any]:

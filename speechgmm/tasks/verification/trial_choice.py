@@ -131,6 +131,32 @@ def check_across(kept: NDArray[np.bool_], models: Sequence[str], tests: Sequence
         )
 
 
+def check_other_sessions(session: str | None, kept: NDArray[np.bool_], target: NDArray[np.bool_]) -> None:
+    """Raise DataError where no target trial is left across sessions, of some that there were."""
+    if target.any() and not target[kept].any():
+        raise DataError(
+            f"scoring.trials_across: session: all {int(target.sum())} target trials test a session that enrolled the "
+            f"speaker (corpus.session: {session}); expected speakers with tests of other sessions: is the column that "
+            "of the speakers? Add recordings of another day, or leave out scoring.trials_across"
+        )
+
+
+def about_learnt(corpus: Corpus, recordings: Sequence[Utterance], session: str | None) -> str:
+    """What to say where speakers whose recordings something is learnt from have one session each; else empty."""
+    if session is None:
+        return ""
+    known: dict[str, set[str]] = {}
+    for utterance in recordings:
+        known.setdefault(utterance.label(corpus.label), set()).add(utterance.label(session))
+    if any(len(found) > 1 for found in known.values()):
+        return ""
+    return (
+        f"each of the {len(known)} speakers that it is learnt from has one {session} (corpus.session): it learns how "
+        "recordings of one session differ, and nothing of what another day changes; for that, add recordings of "
+        "several sessions of each to the splits ubm or cohort"
+    )
+
+
 def warn_of_shared(
     job: Job,
     features: Features,

@@ -24,6 +24,7 @@ from speechgmm.tasks.verification.trial_choice import (
     across_sessions,
     asked_trials,
     check_across,
+    check_other_sessions,
     made_trials,
     sessions_of_tests,
     warn_of_shared,
@@ -203,6 +204,7 @@ def _score_part(
         kept = across_sessions(sessions, test, model == true[test])
         if asked is not None:
             check_across(kept, [models.labels[n] for n in model[~kept]], [tests[n][0].id for n in test[~kept]])
+        check_other_sessions(config.corpus.session, kept, model == true[test])
         test, model = test[kept], model[kept]
     warn_of_shared(job, features, models.labels, tests, test, model, kind)
     parcels = [[piece for _, piece in tests[n : n + SCORED_AT_ONCE]] for n in range(0, len(tests), SCORED_AT_ONCE)]
