@@ -17,11 +17,13 @@ from speechgmm.tasks.diarization.method_command import (
     Fa,
     Fb,
     LoopProbability,
+    Overlap,
     PldaFile,
     Segments,
     TransformFile,
     check_method,
     given_vectors,
+    overlap_of,
     with_method,
 )
 from speechgmm.tasks.options import Audio, Jobs, LabelsForm, LabelsOut, Quiet
@@ -65,6 +67,7 @@ class Diarize:
     fa: Fa = None
     fb: Fb = None
     loop_probability: LoopProbability = None
+    overlap: Overlap = None
     segments: Segments = None
     plda: PldaFile = None
     transform: TransformFile = None
@@ -151,7 +154,12 @@ class Diarize:
         if file is not None:
             file = with_method(file, self)
         return diarize_recordings(
-            file, paths, n_speakers=self.n_speakers, resample=self.resample, n_jobs=self.jobs or 1
+            file,
+            paths,
+            n_speakers=self.n_speakers,
+            overlap=overlap_of(self, [path.stem for path in paths]),
+            resample=self.resample,
+            n_jobs=self.jobs or 1,
         )
 
     def _print(self, results: "Results[Diarized]", output: "LabelOutput", said: "dict[str, list[Turn]]") -> int:
