@@ -1027,7 +1027,7 @@ def test_a_calibration_by_the_cohorts_means_is_the_same_map_in_run_file_verify_s
     ((_, judged),) = judge_recordings(larger, [voices.parent / "v4-0.wav"], "v4")
     assert not isinstance(judged, DataError)
     assert judged.llr is not None
-    # What decides is what is judged: all figures are of the ratios.
+    # Ratios of more than the score may order trials otherwise: all metrics are of the ratios.
     metrics = json.loads((folder / "metrics.json").read_text())
     trials = rank_trials(np.array([float(row["llr"]) for row in found.values()]), truth)
     assert metrics["eer"]["value"] == pytest.approx(eer(trials), abs=1e-9)
@@ -1207,7 +1207,9 @@ def test_a_sweep_and_comparing_say_the_eer_that_a_calibrated_run_says(hums: Path
         error = alone.metrics["eer"]["value"]
         trials = read_run(folder).claims
         assert trials is not None
-        assert eer(trials.trials) != pytest.approx(error, abs=1e-6), (
+        assert eer(trials.trials) == pytest.approx(error, abs=1e-6)
+        assert trials.calibrated is not None
+        assert eer(trials.calibrated) != pytest.approx(error, abs=1e-6), (
             "ratios by folds order trials otherwise than scores"
         )
         assert -point.test == pytest.approx(error)

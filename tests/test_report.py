@@ -300,7 +300,9 @@ def table_of(root: ElementTree.Element, caption: str) -> dict[str, list[str]]:
     return {name: cells for name, *cells in rows}
 
 
-def test_a_calibrated_page_speaks_of_ratios_alone_and_compares_them_with_the_scores_once(calibrated: Path) -> None:
+def test_a_calibrated_page_says_how_well_scores_tell_trials_apart_and_what_ratios_are_worth(
+    calibrated: Path,
+) -> None:
     folder = read_run(calibrated)
     claims, metrics, root = folder.claims, folder.results, page(calibrated / "report.html")
     assert claims is not None
@@ -310,12 +312,13 @@ def test_a_calibrated_page_speaks_of_ratios_alone_and_compares_them_with_the_sco
     points = table_of(root, "Operating points")
     assert points["EER (convex hull)"][1:] == [f"{100 * metrics['eer'].value:.2f}"] * 2
     assert float(points["EER (convex hull)"][0]) == pytest.approx(
-        operating_points(claims.calibrated)[0].threshold, abs=1e-4
+        operating_points(claims.trials)[0].threshold, abs=1e-4
     )
-    assert "actDCF, prior 0.01" in points
+    assert "actDCF, prior 0.01" in table_of(root, "Decisions by ratio")
     rows = table_of(root, "Before and after calibration")
     for name, of in (("EER (convex hull)", eer), ("Cllr", cllr), ("Cllr_min", cllr_min)):
-        for cell, trials in zip(rows[name], (claims.trials, claims.calibrated), strict=True):
+        after = claims.calibrated if of is cllr else claims.trials
+        for cell, trials in zip(rows[name], (claims.trials, after), strict=True):
             value = 100 * of(trials) if "%" in cell else of(trials)
             assert float(cell.split()[0]) == pytest.approx(value, abs=0.051 if "%" in cell else 5.1e-4)
     for name in ("eer", "cllr", "cllr_min", "min_dcf"):
