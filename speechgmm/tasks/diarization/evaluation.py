@@ -22,6 +22,7 @@ from speechgmm.io.tables import table
 from speechgmm.tasks.diarization.codec import DiarizerFile
 from speechgmm.tasks.diarization.conversation_plans import LEAST, ConversationPlan, separate_plans, stretches_of
 from speechgmm.tasks.diarization.recordings import heard, turns_in
+from speechgmm.tasks.diarization.run_training import statistics_in
 
 PARTS: Final = ("miss", "false_alarm", "confusion")
 """What a DER is made of, in seconds."""
@@ -105,7 +106,7 @@ def conversation_items(
             f"{f'fold {fold}: ' if fold else ''}{len(talkers)} test speaker with {LEAST:g} s of recordings; a "
             "conversation is made of two or more: test more speakers, or give recordings with diarization.references"
         )
-    plans = separate_plans(talkers, seed=job.experiment.config.seed)
+    plans = separate_plans(talkers, statistics=statistics_in(job), seed=job.experiment.config.seed)
     prefix = f"{_spelt(fold)}-" if fold else ""
     return [ConversationItem(f"{prefix}conversation-{number}", plan) for number, plan in enumerate(plans, 1)]
 
