@@ -13,7 +13,7 @@ from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.errors import DataError, first_few
 from speechgmm.evaluation import Metric, rate_interval
-from speechgmm.evaluation.diarization import DiarizationErrors, Turn, diarization_errors, pooled_der
+from speechgmm.evaluation.diarization import DiarizationErrors, Turn, der_interval, diarization_errors, pooled_der
 from speechgmm.evaluation.metric import Metrics
 from speechgmm.evaluation.resampling import OfSums, ratio
 from speechgmm.io.audio import Pieces
@@ -161,7 +161,8 @@ def _metrics(found: Sequence[DiarizedItem], seed: int | None) -> Metrics:
     for name, rate in rates.items():
         metrics[name] = Metric(rate(np.ones(len(found))), len(found), "fraction")
         if seed is not None:  # recordings that are made share no speaker
-            bounds = rate_interval(rate, np.arange(len(found)), seed=seed)
+            alone = np.arange(len(found))
+            bounds = der_interval(errors, seed=seed) if name == "der" else rate_interval(rate, alone, seed=seed)
             metrics[name] = metrics[name].within(bounds).by_items("recordings")
     return metrics
 
