@@ -121,6 +121,7 @@ def test_strings_of_words_are_heard_with_their_times_whatever_the_number_of_work
     assert "Units" in (result.folder / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_what_was_trained_is_not_trained_again(sentences: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folds = ["corpus.split={kind: leave-one-out, by: speaker}"]
     first = run(sentences, folds, console=quiet())
@@ -132,6 +133,7 @@ def test_what_was_trained_is_not_trained_again(sentences: Path, monkeypatch: pyt
     assert second.metrics["error_rate"]["value"] < 0.05
 
 
+@pytest.mark.slow
 def test_a_model_file_holds_all_that_recognition_needs(sentences: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for language in ("loop", "bigram", "grammar"):
         extra = ["recognition.grammar=" + str(sentences.parent / "g.jsgf")] if language == "grammar" else []
@@ -352,6 +354,7 @@ def test_segments_with_times_start_the_training_and_are_recognised_whole(tmp_pat
         run(config, output=tmp_path / "torn", console=quiet())
 
 
+@pytest.mark.slow
 def test_messy_transcripts_are_named_and_left_out_if_asked(sentences: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = sentences.parent / "m.tsv"
     good = manifest.read_text()
@@ -425,6 +428,7 @@ def test_two_runs_are_compared_by_their_errors_over_the_speakers(sentences: Path
     assert {row["group"] for row in table(good.folder / "hypotheses.tsv")} == {"s0", "s1", "s2"}
 
 
+@pytest.mark.slow
 def test_a_sweep_chooses_by_inner_error_rates_and_tests_each_fold_by_its_own_choice(sentences: Path) -> None:
     folds = ["corpus.split={kind: leave-one-out, by: speaker}"]
     points = grid_points(["recognition.insertion_penalty=0,2000"])
@@ -491,6 +495,7 @@ def test_probabilities_of_pronunciations_are_trained_with_kept_and_decide(senten
     assert found.metrics["error_rate"]["value"] > plain.metrics["error_rate"]["value"] + 0.2
 
 
+@pytest.mark.slow
 def test_words_that_only_the_test_has_are_refused_before_training_or_counted_as_errors(
     sentences: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
