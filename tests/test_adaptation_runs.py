@@ -201,6 +201,14 @@ def test_speakers_that_cannot_be_are_refused(corpus: Path, adapted: Path, plain:
         speakers_of("nowhere.tsv", tests)
     with pytest.raises(ConfigError, match="is no regular expression"):
         speakers_of("(((", tests)
+    for who in ("[a-z]+", "(?:cho)", "cho.*"):
+        with pytest.raises(ConfigError, match="has no parentheses around the speaker; expected an expression such as"):
+            speakers_of(who, tests)
+    with pytest.raises(ConfigError, match="the speaker is ' '; expected a name"):
+        speakers_of(" ", tests)
+    (tmp_path / "twice.tsv").write_text(f"path\tspeaker\n{tests[0]}\tcho\n{tests[0]}\tbo\n")
+    with pytest.raises(DataError, match="has two speakers, 'cho' and 'bo'; expected one"):
+        speakers_of(str(tmp_path / "twice.tsv"), tests[:1])
     with pytest.raises(ConfigError, match="2 speakers for 3 recordings"):
         sg.load(adapted).recognise(tests[:3], speakers=["cho", "cho"])
     with pytest.raises(ConfigError, match=r"neither adapts to speakers \(hmm.adapt\) nor normalises by speaker"):

@@ -237,6 +237,15 @@ def test_a_text_that_does_not_fit_the_recording_is_an_error_and_its_words_get_lo
         out, err = capsys.readouterr()
         assert n_failed == (lines[text]["fit"] < 0)
         assert (out == "" and "error" in err and "--allow-misfit" in err) == (n_failed == 1)
+    # Silence explains nearly all of a recording without speech; its words are worse than silence.
+    hush = 1e-3 * np.random.default_rng(1).standard_normal(2 * RATE)
+    soundfile.write(sentences.parent / "hush.wav", hush, RATE)
+    assert Align(model=model, audio=[sentences.parent / "hush.wav"], text="down up", **options).run() == 1  # type: ignore[arg-type]
+    assert "or its words worse than silence (-" in capsys.readouterr().err
+    # Nothing is said of a text where there is none.
+    soundfile.write(sentences.parent / "cut.wav", hush[:400], RATE)
+    assert Recognise(model=model, audio=[sentences.parent / "cut.wav"], quiet=True).run() == 1
+    assert "an utterance of 3 frames, too short for what may be said in it, which needs 4" in capsys.readouterr().err
     assert lines["down up flat"]["fit"] > 0.5
     assert lines["flat flat flat flat"]["fit"] < 0
     assert all(word["confidence"] > 0.6 for word in lines["down up flat"]["words"])
