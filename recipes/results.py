@@ -366,6 +366,8 @@ def main(
     results = Results(out, Path(os.environ.get("SPEECHGMM_DATA", "data")), jobs)
     if show:
         print("\n".join(listed(results)))
+    elif check and not RESULTS.exists():
+        sys.exit(f"{RESULTS} is not there yet: run the jobs first")
     elif check:
         lines = list(missing(ROOT, RESULTS.read_text(), {job.name: job.files for job in jobs.values()}))
         print("\n".join([*lines, f"{len(lines)} rows quote results that RESULTS.md does not have"]))
