@@ -271,7 +271,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         soundfile.write(place / "calls" / f"{name}.wav", made.samples, RATE)
         turns[name] = made.turns
     write_rttm(place / "said.rttm", turns)
-    options = ("--components", "8", "--conversations", "6", "-q")
+    options = ("--components", "8", "--conversations", "6", "--no-detector", "-q")
     assert command("train-diarizer", place / "corpus", "--out", place / "d.safetensors", *options) == 0
     return place
 
@@ -317,7 +317,7 @@ def test_diarize_writes_turns_figures_and_a_picture(
 
 
 def test_a_diarizer_has_the_same_bytes_every_time(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    options = ("--components", "8", "--conversations", "6", "-q")
+    options = ("--components", "8", "--conversations", "6", "--no-detector", "-q")
     assert command("train-diarizer", trained / "corpus", "--out", tmp_path / "d.safetensors", *options) == 0
     assert (tmp_path / "d.safetensors").read_bytes() == (trained / "d.safetensors").read_bytes()
     assert read_diarizer(tmp_path / "d.safetensors").learnt.n_background == 6

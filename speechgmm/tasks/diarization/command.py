@@ -158,6 +158,8 @@ class Diarize:
         comment = ";; " if output.form == "rttm" and self.out is None else ""  # begins a line that is no turn
         every = []
         for path, result in results:
+            if not result.turns and not self.quiet:
+                tell(f"{path}: nobody speaks")
             try:
                 errors = self._judged(path, result, said)
                 if output.is_of_files:

@@ -29,7 +29,14 @@ MOST: Final = 60.0
 
 
 def train_on_corpus(
-    spec: CorpusSpec, place: Path, *, n_components: int, n_conversations: int, seed: int, console: Console
+    spec: CorpusSpec,
+    place: Path,
+    *,
+    n_components: int,
+    n_conversations: int,
+    with_detector: bool,
+    seed: int,
+    console: Console,
 ) -> DiarizerFile:
     """Train on the recordings of a corpus; every second speaker, in a drawn order, talks in conversations.
 
@@ -38,6 +45,7 @@ def train_on_corpus(
         place: The manifest, or the folder of the recordings.
         n_components: Of the background model.
         n_conversations: Made of the others, to learn the threshold from.
+        with_detector: Train a speech detector as well.
         seed: Of what is drawn.
         console: Where progress is shown.
 
@@ -71,7 +79,9 @@ def train_on_corpus(
     development = made_conversations(talking, rate, n_conversations, seed=seed)
     background = {name: samples[name] for name in drawn[0::2]}
     audio = AudioInput(FRONT_END, rate)
-    return train_diarizer(background, development, audio=audio, n_components=n_components, seed=seed)
+    return train_diarizer(
+        background, development, audio=audio, n_components=n_components, with_detector=with_detector, seed=seed
+    )
 
 
 def _some(utterances: list[Utterance], rate: int, most: float) -> list[NDArray[np.float32]]:

@@ -109,8 +109,13 @@ def heard(audio: AudioInput, samples: Samples) -> tuple[NDArray[np.float32], NDA
     """All frames (T, D) of a recording and which of them are speech (T,).
 
     Raises:
-        DataError: Nobody speaks: the level is far below speech all the time, or hardly changes; no frame is kept.
+        DataError: Nobody speaks: the level is far below speech all the time, or hardly changes; no frame is kept. With
+            a speech detector that is no error, and no frame is speech.
     """
+    if audio.detector is not None:
+        frames, speech = raw_features(audio.features, samples, audio.sample_rate, detector=audio.detector)
+        assert speech is not None, "a detector says which frames are speech"
+        return frames, speech
     levels = _Levels(audio.sample_rate)
     parts = [samples] if isinstance(samples, np.ndarray) else samples
     frames, speech = raw_features(audio.features, levels.passing(parts), audio.sample_rate)
@@ -160,7 +165,9 @@ def turns_in(
     *,
     n_speakers: int | None = None,
 ) -> list[Turn]:
-    """The turns of a recording of which ``heard`` gave frames and speech."""
+    """The turns of a recording of which ``heard`` gave frames and speech; none where nobody speaks."""
+    if not speech.any():
+        return []
     if diarizer is not None and diarizer.vbx is not None:
         labels = variational_labels(diarizer, frames, speech, diarizer.vbx)
     elif n_speakers == 1:

@@ -44,6 +44,13 @@ class TrainDiarizer:
             help="number of conversations made from half of the speakers, to choose the threshold",
         ),
     ] = 40
+    detector: Annotated[
+        bool,
+        typer.Option(
+            "--detector/--no-detector",
+            help="also train a speech detector, which says where somebody speaks; without it an energy does",
+        ),
+    ] = True
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="seed of the random numbers")] = 0
     quiet: Quiet = False
 
@@ -68,6 +75,7 @@ class TrainDiarizer:
                 self.corpus,
                 n_components=self.components,
                 n_conversations=self.conversations,
+                with_detector=self.detector,
                 seed=self.seed,
                 console=console,
             )
