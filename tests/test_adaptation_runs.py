@@ -99,6 +99,7 @@ def error_rate(folder: Path) -> float:
     return float(json.loads((folder / "metrics.json").read_text())["error_rate"]["value"])
 
 
+@pytest.mark.slow
 def test_adaptation_recognises_speakers_who_are_unlike_those_of_training(adapted: Path, plain: Path) -> None:
     assert error_rate(plain) > 0.1
     assert error_rate(adapted) < 0.02
@@ -206,6 +207,7 @@ def test_speakers_that_cannot_be_are_refused(corpus: Path, adapted: Path, plain:
         sg.load(plain).recognise(tests[:3], speakers="cho")
 
 
+@pytest.mark.slow
 def test_speaker_adaptive_training_keeps_a_second_model_that_new_recordings_are_recognised_by(
     corpus: Path, adapted: Path
 ) -> None:
