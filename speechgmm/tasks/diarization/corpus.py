@@ -35,6 +35,7 @@ def train_on_corpus(
     *,
     n_components: int,
     n_conversations: int,
+    with_detector: bool,
     seed: int,
     console: Console,
     statistics: TurnStatistics | None = PUBLISHED,
@@ -46,6 +47,7 @@ def train_on_corpus(
         place: The manifest, or the folder of the recordings.
         n_components: Of the background model.
         n_conversations: Made of the others, to learn the threshold from.
+        with_detector: Train a speech detector as well.
         seed: Of what is drawn.
         console: Where progress is shown.
         statistics: Of these conversations; None: turns of 1 to 5 s without overlap.
@@ -80,7 +82,9 @@ def train_on_corpus(
     development = made_conversations(talking, rate, n_conversations, statistics=statistics, seed=seed)
     background = {name: samples[name] for name in drawn[0::2]}
     audio = AudioInput(FRONT_END, rate)
-    return train_diarizer(background, development, audio=audio, n_components=n_components, seed=seed)
+    return train_diarizer(
+        background, development, audio=audio, n_components=n_components, with_detector=with_detector, seed=seed
+    )
 
 
 def _some(utterances: list[Utterance], rate: int, most: float) -> list[NDArray[np.float32]]:

@@ -17,13 +17,19 @@ from speechgmm.engine.job import Job
 from speechgmm.errors import DataError
 from speechgmm.evaluation.diarization import diarization_errors
 from speechgmm.tasks.diarization.codec import DiarizerFile, LearntFrom
-from speechgmm.tasks.diarization.conversation_plans import LEAST, ConversationPlan, stretches_of, training_plans
+from speechgmm.tasks.diarization.conversation_plans import (
+    LEAST,
+    ConversationPlan,
+    joined,
+    stretches_of,
+    training_plans,
+)
 from speechgmm.tasks.diarization.corpus import LEAST_SPEAKERS, MOST
 from speechgmm.tasks.diarization.estimation import learn_threshold, train_background
 from speechgmm.tasks.diarization.models import Diarizer
 from speechgmm.tasks.diarization.recordings import heard, turns_in
 from speechgmm.tasks.diarization.spec import DiarizerSpec
-from speechgmm.tasks.diarization.training import merging_path
+from speechgmm.tasks.diarization.training import merging_path, with_speech_detector
 from speechgmm.tasks.diarization.turn_files import statistics_of
 from speechgmm.tasks.diarization.turn_statistics import TurnStatistics
 
@@ -61,6 +67,10 @@ def train_in_run(job: Job, features: Features) -> DiarizerFile:
     talkers = {name: stretches_of(utterance for utterance, *_ in members[name]) for name in long}
     plans = training_plans(talkers, spec.conversations, statistics=statistics_in(job), seed=seed)
     diarizer, audio = Diarizer(ubm, space, spec.search, 0.0), features.audio
+    if spec.detector and audio.detector is None:
+        some = [joined(audio, stretches_of(utterance for utterance, *_ in members[name])) for name in background]
+        with job.console.patience("training the speech detector"):
+            audio = with_speech_detector(audio, some, seed=seed, n_jobs=n_jobs)
     done = job.map(partial(_merging_path, diarizer, audio), plans)
     threshold, der = learn_threshold(list(job.console.track(done, len(plans), "learning where merging stops")))
     if spec.method == "vbx":

@@ -68,6 +68,13 @@ class TrainDiarizer:
             help="an RTTM of conversations like yours, whose statistics natural takes; default: published ones",
         ),
     ] = None
+    detector: Annotated[
+        bool,
+        typer.Option(
+            "--detector/--no-detector",
+            help="also train a speech detector, which says where somebody speaks; without it an energy does",
+        ),
+    ] = True
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="seed of the random numbers")] = 0
     quiet: Quiet = False
 
@@ -96,6 +103,7 @@ class TrainDiarizer:
                 self.corpus,
                 n_components=self.components,
                 n_conversations=self.conversations,
+                with_detector=self.detector,
                 seed=self.seed,
                 console=console,
                 statistics=statistics_of(self.turns.value, self.turns_from),
