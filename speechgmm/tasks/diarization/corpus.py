@@ -15,6 +15,13 @@ from speechgmm.engine.console import Console
 from speechgmm.errors import DataError
 from speechgmm.io.audio import native_rate, read_recording
 from speechgmm.tasks.diarization.codec import DiarizerFile
+from speechgmm.tasks.diarization.overlap_training import (
+    CONVERSATIONS,
+    ders_by_threshold,
+    overlap_heard,
+    with_detector,
+    with_more_overlap,
+)
 from speechgmm.tasks.diarization.recordings import FRONT_END, LONGEST
 from speechgmm.tasks.diarization.training import made_conversations, train_diarizer
 from speechgmm.tasks.diarization.turn_statistics import PUBLISHED, TurnStatistics
@@ -38,6 +45,7 @@ def train_on_corpus(
     seed: int,
     console: Console,
     statistics: TurnStatistics | None = PUBLISHED,
+    overlap: bool = False,
 ) -> DiarizerFile:
     """Train on the recordings of a corpus; every second speaker, in a drawn order, talks in conversations.
 
@@ -49,6 +57,7 @@ def train_on_corpus(
         seed: Of what is drawn.
         console: Where progress is shown.
         statistics: Of these conversations; None: turns of 1 to 5 s without overlap.
+        overlap: Whether a detector of overlap is trained, and kept if it is worth having (`with_detector`).
 
     Raises:
         DataError: The corpus cannot be read, has recordings of several rates, or too few speakers with enough speech.
@@ -80,7 +89,15 @@ def train_on_corpus(
     development = made_conversations(talking, rate, n_conversations, statistics=statistics, seed=seed)
     background = {name: samples[name] for name in drawn[0::2]}
     audio = AudioInput(FRONT_END, rate)
-    return train_diarizer(background, development, audio=audio, n_components=n_components, seed=seed)
+    file = train_diarizer(background, development, audio=audio, n_components=n_components, seed=seed)
+    if not overlap or statistics is None:
+        return file
+    own = {name: np.concatenate(parts) for name, parts in background.items()}
+    learning = made_conversations(own, rate, CONVERSATIONS, statistics=with_more_overlap(statistics), seed=seed)
+    recordings = [overlap_heard(audio, made) for made in learning]
+    return with_detector(
+        file, recordings, lambda diarizer: [ders_by_threshold(diarizer, audio, made) for made in development], seed=seed
+    )
 
 
 def _some(utterances: list[Utterance], rate: int, most: float) -> list[NDArray[np.float32]]:

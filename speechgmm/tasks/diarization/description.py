@@ -14,3 +14,5 @@ def describe(path: Path) -> Iterator[str]:
     yield f"background model of {found.ubm.n_components} Gaussians of {found.ubm.n_features} features"
     yield f"from {learnt.n_background} speakers, who differ in {len(found.space.between)} directions"
     yield f"merging stops at {found.threshold:.2f} nats, learnt from {learnt.n_conversations} conversations"
+    if found.overlap is not None:
+        yield f"detector of overlap: two mixtures of {found.overlap.one.n_components} Gaussians each"
