@@ -285,6 +285,7 @@ def command(*words: object) -> int:
     return int(left.value.code or 0)
 
 
+@pytest.mark.slow
 def test_diarize_writes_turns_figures_and_a_picture(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -343,6 +344,7 @@ def test_a_reference_gives_numbers_of_speakers_rates_with_a_collar_and_the_sprea
     assert "95 % interval over recordings" in judged["all 2"]
 
 
+@pytest.mark.slow
 def test_a_diarizer_has_the_same_bytes_every_time(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     options = ("--components", "8", "--conversations", "6", "-q")
     assert command("train-diarizer", trained / "corpus", "--out", tmp_path / "d.safetensors", *options) == 0
