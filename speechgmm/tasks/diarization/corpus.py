@@ -15,6 +15,13 @@ from speechgmm.engine.console import Console
 from speechgmm.errors import DataError
 from speechgmm.io.audio import native_rate, read_recording
 from speechgmm.tasks.diarization.codec import DiarizerFile
+from speechgmm.tasks.diarization.overlap_training import (
+    CONVERSATIONS,
+    ders_by_threshold,
+    overlap_heard,
+    with_more_overlap,
+    with_overlap_detector,
+)
 from speechgmm.tasks.diarization.recordings import FRONT_END, LONGEST
 from speechgmm.tasks.diarization.training import made_conversations, train_diarizer
 from speechgmm.tasks.diarization.turn_statistics import PUBLISHED, TurnStatistics
@@ -39,6 +46,7 @@ def train_on_corpus(
     seed: int,
     console: Console,
     statistics: TurnStatistics | None = PUBLISHED,
+    overlap: bool = False,
 ) -> DiarizerFile:
     """Train on the recordings of a corpus; every second speaker, in a drawn order, talks in conversations.
 
@@ -51,6 +59,7 @@ def train_on_corpus(
         seed: Of what is drawn.
         console: Where progress is shown.
         statistics: Of these conversations; None: turns of 1 to 5 s without overlap.
+        overlap: Whether a detector of overlap is trained, and kept if it is worth having (`with_overlap_detector`).
 
     Raises:
         DataError: The corpus cannot be read, has recordings of several rates, or too few speakers with enough speech.
@@ -82,8 +91,19 @@ def train_on_corpus(
     development = made_conversations(talking, rate, n_conversations, statistics=statistics, seed=seed)
     background = {name: samples[name] for name in drawn[0::2]}
     audio = AudioInput(FRONT_END, rate)
-    return train_diarizer(
+    file = train_diarizer(
         background, development, audio=audio, n_components=n_components, with_detector=with_detector, seed=seed
+    )
+    if not overlap or statistics is None:
+        return file
+    own = {name: np.concatenate(parts) for name, parts in background.items()}
+    learning = made_conversations(own, rate, CONVERSATIONS, statistics=with_more_overlap(statistics), seed=seed)
+    recordings = [overlap_heard(file.audio, made) for made in learning]
+    return with_overlap_detector(
+        file,
+        recordings,
+        lambda diarizer: [ders_by_threshold(diarizer, file.audio, made) for made in development],
+        seed=seed,
     )
 
 

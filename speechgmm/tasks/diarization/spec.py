@@ -85,6 +85,11 @@ class DiarizerSpec:
         "merging", "merging: clusters are merged down to a threshold; vbx: a Bayesian HMM finds the speakers"
     )
     vbx: WindowVbxSpec = setting(WindowVbxSpec(), "settings of method: vbx")
+    overlap: Literal["none", "detect"] = setting(
+        "none",
+        "none: each moment has one speaker; detect: a detector of overlap is trained on made conversations, and kept "
+        "if it lowers the error of others",
+    )
     references: str | None = setting(
         None,
         "an RTTM of who speaks when in the recordings of the split test, relative to the configuration file; default: "
