@@ -100,6 +100,7 @@ def error_rate(folder: Path) -> float:
     return float(json.loads((folder / "metrics.json").read_text())["error_rate"]["value"])
 
 
+@pytest.mark.slow
 def test_adaptation_recognises_speakers_who_are_unlike_those_of_training(adapted: Path, plain: Path) -> None:
     assert error_rate(plain) > 0.1
     assert error_rate(adapted) < 0.02
@@ -201,12 +202,21 @@ def test_speakers_that_cannot_be_are_refused(corpus: Path, adapted: Path, plain:
         speakers_of("nowhere.tsv", tests)
     with pytest.raises(ConfigError, match="is no regular expression"):
         speakers_of("(((", tests)
+    for who in ("[a-z]+", "(?:cho)", "cho.*"):
+        with pytest.raises(ConfigError, match="has no parentheses around the speaker; expected an expression such as"):
+            speakers_of(who, tests)
+    with pytest.raises(ConfigError, match="the speaker is ' '; expected a name"):
+        speakers_of(" ", tests)
+    (tmp_path / "twice.tsv").write_text(f"path\tspeaker\n{tests[0]}\tcho\n{tests[0]}\tbo\n")
+    with pytest.raises(DataError, match="has two speakers, 'cho' and 'bo'; expected one"):
+        speakers_of(str(tmp_path / "twice.tsv"), tests[:1])
     with pytest.raises(ConfigError, match="2 speakers for 3 recordings"):
         sg.load(adapted).recognise(tests[:3], speakers=["cho", "cho"])
     with pytest.raises(ConfigError, match=r"neither adapts to speakers \(hmm.adapt\) nor normalises by speaker"):
         sg.load(plain).recognise(tests[:3], speakers="cho")
 
 
+@pytest.mark.slow
 def test_speaker_adaptive_training_keeps_a_second_model_that_new_recordings_are_recognised_by(
     corpus: Path, adapted: Path
 ) -> None:

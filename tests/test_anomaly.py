@@ -292,6 +292,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.read_text().splitlines(), delimiter="\t"))
 
 
+@pytest.mark.slow
 def test_a_run_finds_what_is_not_normal_and_says_when(machines: Path) -> None:
     metrics = json.loads((machines / "run" / "metrics.json").read_text())
     assert metrics["auc"]["value"] == 1
@@ -399,6 +400,7 @@ def test_a_sweep_has_nothing_to_choose_by(machines: Path) -> None:
     assert not (machines / "tuned").exists()  # it is said before the run
 
 
+@pytest.mark.slow
 def test_two_runs_are_compared_by_their_auc_on_the_same_recordings(machines: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     sg.run(

@@ -166,6 +166,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.read_text().splitlines(), delimiter="\t"))
 
 
+@pytest.mark.slow
 def test_a_run_scores_as_an_obvious_loop_does(embeddings: Path) -> None:
     file = read_anomaly_file(embeddings / "run" / "models.safetensors")
     vectors = np.load(embeddings / "v.npz")

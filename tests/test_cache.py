@@ -236,6 +236,7 @@ def test_a_run_whose_models_are_all_kept_writes_nothing_into_the_cache(
     assert {path: path.stat().st_ino for path in cached(cache)} == before
 
 
+@pytest.mark.slow
 def test_one_bit_flipped_anywhere_in_the_cache_gives_the_same_bytes(
     config_file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,6 +293,7 @@ SEGMENTS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "n_models"), [(VERIFY, 4), (UNITS, 1), (SEGMENTS, 1)])
 def test_damaged_models_of_every_kind_are_trained_again(
     text: str, n_models: int, config_file: Path, capsys: pytest.CaptureFixture[str]
@@ -321,6 +323,7 @@ def test_damaged_models_of_every_kind_are_trained_again(
     assert (root / "one" / OUTPUTS[0]).read_bytes() == (root / "two" / OUTPUTS[0]).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("part", "value", "said"), [("means", np.nan, "NaN"), ("variances", -1.0, "variance -1")])
 def test_a_model_that_none_can_be_is_named_and_trained_again(
     part: str, value: float, said: str, config_file: Path, capsys: pytest.CaptureFixture[str]
@@ -478,6 +481,7 @@ def ended_well(process: "subprocess.Popen[str]") -> None:
     assert process.returncode == 0, err
 
 
+@pytest.mark.slow
 def test_two_that_enrol_at_once_are_both_in_the_file(model: Path) -> None:
     audio = model.parent / "hums" / "mid" / "0.wav"
     both = [command("enrol", model, audio, "--label", label) for label in ("one", "two")]
@@ -487,6 +491,7 @@ def test_two_that_enrol_at_once_are_both_in_the_file(model: Path) -> None:
     assert [path.name for path in model.parent.iterdir() if path.name.endswith(".lock")] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["enrol", "update"])
 def test_who_changes_a_model_waits_for_whoever_does_so_already(name: str, model: Path) -> None:
     audio = model.parent / "hums" / "mid" / "0.wav"
@@ -536,6 +541,7 @@ def holds(cache: Path) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_runs_sweeps_and_checks_hold_the_cache_as_long_as_they_use_it(
     config_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

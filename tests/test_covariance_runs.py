@@ -25,6 +25,7 @@ from speechgmm.tasks.classification.updates import update_class
 FEATURES = "features.n_ceps=5"  # few dimensions, which 8 short recordings can estimate a covariance of
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("covariance", ["full", "tied", "spherical"])
 def test_a_run_trains_keeps_and_scores_classes_with_other_covariances(config_file: Path, covariance: str) -> None:
     settings = [f"model.covariance={covariance}", "model.n_components=2", FEATURES, "features.deltas=0"]

@@ -79,6 +79,7 @@ def calls_of(voices: Path) -> tuple[str, str]:
     return f"corpus.path={voices.parent / 'calls.tsv'}", f"diarization.references={voices.parent / 'said.rttm'}"
 
 
+@pytest.mark.slow
 def test_a_run_trains_a_diarizer_and_tests_it_on_conversations_of_speakers_never_heard(voices: Path) -> None:
     result = run(voices, console=quiet())
     folder = result.folder
@@ -106,6 +107,7 @@ def test_a_run_trains_a_diarizer_and_tests_it_on_conversations_of_speakers_never
     assert "Turns of conversation-1" in page
 
 
+@pytest.mark.slow
 def test_the_diarizer_of_a_run_is_that_of_the_command_and_diarizes_other_recordings(
     voices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,6 +135,7 @@ def _parsed(text: str, place: Path) -> dict[str, list[object]]:
     return read_rttm(path)  # type: ignore[return-value]
 
 
+@pytest.mark.slow
 def test_only_the_stretches_of_a_uem_count(voices: Path, tmp_path: Path) -> None:
     uem = tmp_path / "calls.uem"
     uem.write_text("two 1 0 3\nthree 1 1 2\nthree 1 2.5 4\n")
@@ -149,6 +152,7 @@ def test_only_the_stretches_of_a_uem_count(voices: Path, tmp_path: Path) -> None
         run(voices, (f"diarization.uem={uem}",), output=tmp_path / "other", console=quiet())
 
 
+@pytest.mark.slow
 def test_recordings_with_references_are_tested_as_they_are_and_the_collar_counts(voices: Path, tmp_path: Path) -> None:
     result = run(voices, calls_of(voices), console=quiet())
     said, heard = read_rttm(voices.parent / "said.rttm"), read_rttm(result.folder / "hypotheses.rttm")
@@ -164,6 +168,7 @@ def test_recordings_with_references_are_tested_as_they_are_and_the_collar_counts
     assert "Within 0.25 s of a boundary of the reference nothing counts" in page
 
 
+@pytest.mark.slow
 def test_workers_change_no_byte(voices: Path, tmp_path: Path) -> None:
     folders = [
         run(
@@ -178,6 +183,7 @@ def test_workers_change_no_byte(voices: Path, tmp_path: Path) -> None:
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_every_speaker_is_tested_once_by_a_diarizer_that_never_heard_them(voices: Path) -> None:
     result = run(voices, ["corpus.split=kfold", "corpus.split.folds=3"], console=quiet())
     rows = table(result.folder / "recordings.tsv")
@@ -194,6 +200,7 @@ def test_every_speaker_is_tested_once_by_a_diarizer_that_never_heard_them(voices
     assert result.metrics["der"]["n"] == len(rows)
 
 
+@pytest.mark.slow
 def test_a_sweep_chooses_by_inner_conversations_and_a_lower_rate_is_better(voices: Path) -> None:
     found = sweep(voices, [{"diarization.search.minimum": 10}, {"diarization.search.minimum": 60}], console=quiet())
     assert found.metric == "der"
@@ -205,6 +212,7 @@ def test_a_sweep_chooses_by_inner_conversations_and_a_lower_rate_is_better(voice
     assert found.evaluation.metrics["der"]["value"] == pytest.approx(-found.points[found.chosen[""]].test)
 
 
+@pytest.mark.slow
 def test_two_runs_are_compared_by_their_errors_on_the_same_conversations(voices: Path, tmp_path: Path) -> None:
     first = run(voices, console=quiet())
     other = run(voices, ["diarization.search.minimum=60"], output=tmp_path / "other", console=quiet())
@@ -248,6 +256,7 @@ def test_settings_without_effect_are_refused(voices: Path, overrides: list[str],
         run(voices, overrides, console=quiet())
 
 
+@pytest.mark.slow
 def test_data_that_cannot_be_tested_on_are_named(voices: Path, tmp_path: Path) -> None:
     place = voices.parent
     rows = (place / "made.tsv").read_text().splitlines()
@@ -278,6 +287,7 @@ def test_data_that_cannot_be_tested_on_are_named(voices: Path, tmp_path: Path) -
             run(voices, [f"corpus.path={place / name}.tsv", *overrides], output=tmp_path / name, console=quiet())
 
 
+@pytest.mark.slow
 def test_speakers_who_say_little_are_warned_of_and_names_with_spaces_go_into_an_rttm(
     voices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -295,6 +305,7 @@ def test_speakers_who_say_little_are_warned_of_and_names_with_spaces_go_into_an_
     assert isinstance(read_diarizer(found.folder / "models.safetensors").audio.features, FeatureSpec)
 
 
+@pytest.mark.slow
 def test_a_run_says_what_its_error_is_made_of_and_tuning_sets_the_diarizer_of_the_run_first(voices: Path) -> None:
     result = run(voices, console=quiet())
     hints = result.metrics["hints"]
@@ -313,6 +324,7 @@ def test_a_run_says_what_its_error_is_made_of_and_tuning_sets_the_diarizer_of_th
     }
 
 
+@pytest.mark.slow
 def test_a_run_of_vbx_writes_a_diarizer_of_that_method(voices: Path) -> None:
     result = run(voices, ("diarization.method=vbx", "diarization.vbx.fb=5"), console=quiet())
     file = read_diarizer(result.folder / "models.safetensors")

@@ -102,6 +102,7 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_command_the_run_and_its_page_name_the_same_labels(
     voices: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,6 +125,7 @@ def test_the_command_the_run_and_its_page_name_the_same_labels(
     assert "v2: v2-0" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_real_labels_that_are_doubtful_are_found_and_sound_ones_are_not(shared: Path, tmp_path: Path) -> None:
     """VoxForge: of the names with several sessions, one falls into two groups of three, one has a lone session."""
     root = shared / "data" / "voxforge-ru"

@@ -207,6 +207,7 @@ def test_a_damaged_plda_of_kaldi_is_refused_by_its_name(tmp_path: Path, data: by
     assert str(path) in str(error.value)
 
 
+@pytest.mark.slow
 def test_ratios_of_the_published_plda_are_those_of_the_densities() -> None:
     path = Path(__file__).parents[2] / "shared/references/vbx/plda"
     if not path.exists():
@@ -262,6 +263,7 @@ def scored(folder: Path, *overrides: str, name: str = "run", **settings: int) ->
     return {(row["model"], row["test"]): float(row["score"]) for row in rows}
 
 
+@pytest.mark.slow
 def test_a_run_scores_as_the_steps_by_hand(tmp_path: Path) -> None:
     found = scored(tmp_path, "scoring.lda_dims=4", "scoring.lda_smoothing=.25")
     with np.load(tmp_path / "vectors.npz") as file:
@@ -299,6 +301,7 @@ def normalised(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_norm_and_a_calibration_stand_on_plda_and_the_model_file_scores_as_the_run(normalised: Path) -> None:
     head, *lines = (normalised / "run/scores.tsv").read_text().splitlines()
     row = dict(zip(head.split("\t"), lines[0].split("\t"), strict=True))
@@ -335,6 +338,7 @@ def test_a_class_that_is_enrolled_and_updated_scores_as_if_trained_with_all_its_
     command("verify", whole, "--claim", "new", places[4])
 
 
+@pytest.mark.slow
 def test_a_plda_of_a_file_scores_and_one_of_another_dimension_is_refused(tmp_path: Path) -> None:
     model = plda(1, D)
     (tmp_path / "plda").write_bytes(kaldi_bytes(model, "D"))

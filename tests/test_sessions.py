@@ -48,6 +48,7 @@ def take_of(row: dict[str, str]) -> int:
     return int(row["test"].split("-")[1])
 
 
+@pytest.mark.slow
 def test_trials_across_sessions_are_all_but_those_of_a_session_that_enrolled_the_model(days: Path) -> None:
     every, _ = scored(days, "every")
     across, metrics = scored(days, "across", "scoring.trials_across=session")
@@ -57,6 +58,7 @@ def test_trials_across_sessions_are_all_but_those_of_a_session_that_enrolled_the
     assert metrics["identification_rate"]["n"] == 15  # of tests with a target trial, all of whose models were met
 
 
+@pytest.mark.slow
 def test_figures_of_each_kind_of_test_are_of_its_trials_and_those_of_strangers(days: Path) -> None:
     rows, metrics = scored(days, "kinds")
     for name, takes in (("enrolment_session", (2,)), ("other_session", (3, 4, 5))):
@@ -74,6 +76,7 @@ def test_figures_of_each_kind_of_test_are_of_its_trials_and_those_of_strangers(d
     assert "tests of the other session" in page
 
 
+@pytest.mark.slow
 def test_a_run_of_one_session_says_so_beside_its_eer(days: Path) -> None:
     text = (days / "m.tsv").read_text()
     (days / "one.tsv").write_text("".join(line for line in text.splitlines(True) if "\t2\t" not in line))

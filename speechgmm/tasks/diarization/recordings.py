@@ -1,6 +1,6 @@
 """Who speaks when in recordings, and how a diarizer is trained from recordings of one speaker each."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,8 @@ from speechgmm.io.samples import AudioSource
 from speechgmm.parallel import pmap
 from speechgmm.tasks.diarization.codec import DiarizerFile
 from speechgmm.tasks.diarization.estimation import OWN_SPEC, own_diarizer
-from speechgmm.tasks.diarization.models import Diarizer, choose, divisions, turns_of
+from speechgmm.tasks.diarization.models import Diarizer, choose, divisions, turns_of, windows_heard
+from speechgmm.tasks.diarization.overlap import Regions, SpeakerWindows, with_second_speakers
 from speechgmm.tasks.diarization.variational import variational_labels
 
 FRONT_END: Final = FeatureSpec(
@@ -65,6 +66,7 @@ def diarize_recordings(
     paths: Sequence[AudioSource],
     *,
     n_speakers: int | None = None,
+    overlap: Mapping[str, Regions] | None = None,
     resample: bool = False,
     n_jobs: int = 1,
 ) -> Iterator[tuple[AudioSource, Diarized | DataError]]:
@@ -74,11 +76,18 @@ def diarize_recordings(
         file: The diarizer; None: each recording is learnt from itself, which is weaker.
         paths: Recordings.
         n_speakers: How many speak; None: it is found out.
+        overlap: Where two speak, of recordings by their names without folder and ending; the second-best speaker is
+            added there. None: each moment has one speaker.
         resample: Resample other rates than the diarizer's.
         n_jobs: Workers at once.
     """
     if n_speakers is not None and n_speakers < 1:
         raise ConfigError(f"n_speakers {n_speakers}; expected 1 or more", arguments=("n_speakers",))
+    if n_speakers == 1 and overlap:
+        raise ConfigError(
+            "one speaker overlaps with nobody; leave n_speakers out or give more, or leave out overlap",
+            arguments=("n_speakers", "overlap"),
+        )
     if n_speakers is not None and file is not None and file.diarizer.vbx is not None:
         raise ConfigError(
             "VBx finds the number of speakers; leave n_speakers out, or take the method merging",
@@ -87,18 +96,23 @@ def diarize_recordings(
     audio = AudioInput(FRONT_END, SAMPLE_RATE, resample=True) if file is None else file.audio
     if resample:
         audio = replace(audio, resample=True)
-    work = partial(_diarize, None if file is None else file.diarizer, audio, n_speakers)
+    work = partial(_diarize, None if file is None else file.diarizer, audio, n_speakers, overlap or {})
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
 
 def _diarize(
-    diarizer: Diarizer | None, audio: AudioInput, n_speakers: int | None, path: AudioSource
+    diarizer: Diarizer | None,
+    audio: AudioInput,
+    n_speakers: int | None,
+    overlap: Mapping[str, Regions],
+    path: AudioSource,
 ) -> Diarized | DataError:
     try:
         recording = Pieces(path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel)
         frames, speech = heard(audio, recording)
         recording.warn()
-        turns = turns_in(diarizer, audio, frames, speech, n_speakers=n_speakers)
+        regions = overlap.get(path.stem, ())
+        turns = turns_in(diarizer, audio, frames, speech, n_speakers=n_speakers, overlap=regions)
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")
     count = len({turn.speaker for turn in turns})
@@ -159,18 +173,45 @@ def turns_in(
     speech: NDArray[np.bool_],
     *,
     n_speakers: int | None = None,
+    overlap: Regions = (),
 ) -> list[Turn]:
-    """The turns of a recording of which ``heard`` gave frames and speech."""
+    """The turns of a recording of which ``heard`` gave frames and speech.
+
+    Where ``overlap`` says that two speak, that is speech, and the second-best speaker speaks as well.
+    """
+    times = frame_times(audio, len(frames))
+    for start, end in overlap:
+        speech = speech | ((times >= start) & (times < end))
+    used = diarizer
     if diarizer is not None and diarizer.vbx is not None:
         labels = variational_labels(diarizer, frames, speech, diarizer.vbx)
     elif n_speakers == 1:
         labels = np.zeros(int(speech.sum()), np.intp)
     else:
-        used = own_diarizer(frames[speech]) if diarizer is None else diarizer
+        used = own_diarizer(frames[speech]) if used is None else used
         found = divisions(used, frames, speech, n_speakers=n_speakers)
         stop = {"threshold": used.threshold} if n_speakers is None else {"n_speakers": n_speakers}
         labels = choose(found, **stop).labels
-    return in_seconds(labels, speech, audio, OWN_SPEC.bridge if diarizer is None else diarizer.spec.bridge)
+    turns = in_seconds(labels, speech, audio, OWN_SPEC.bridge if diarizer is None else diarizer.spec.bridge)
+    if used is None or not overlap:
+        return turns
+    windows = windows_heard(used, frames[speech], speech)
+    centres = used.spec.block * np.arange(len(windows.points)) + used.spec.block // 2
+    centres = np.minimum(centres, len(labels) - 1)
+    known = SpeakerWindows(
+        windows.points,
+        used.space.between,
+        times[speech][centres],
+        labels[centres],
+        used.spec.independence / used.spec.window,
+    )
+    return with_second_speakers(turns, overlap, known)
+
+
+def frame_times(audio: AudioInput, n_frames: int) -> NDArray[np.float64]:
+    """Centres (n_frames,) of the frames of a recording, s."""
+    plan = front_end(audio.features, audio.sample_rate)
+    return (plan.first_centre + plan.frame_shift * np.arange(n_frames)) / audio.sample_rate
 
 
 def in_seconds(labels: NDArray[np.intp], speech: NDArray[np.bool_], audio: AudioInput, bridge: float) -> list[Turn]:

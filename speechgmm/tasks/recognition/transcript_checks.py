@@ -4,14 +4,14 @@ import string
 from collections.abc import Sequence
 
 from speechgmm.corpus.dictionary import Dictionary
+from speechgmm.corpus.unknown_words import common_reason
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.labelled_recordings import are_segments
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, counted, first_few
 from speechgmm.hmm import HMMSpec, Lexicon, LogWeights
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.tasks.recognition.dictionaries import dictionary_of
-from speechgmm.tasks.recognition.spelling import other_spelling
 from speechgmm.tasks.recognition.transcripts import Transcript, are_isolated, transcripts
 
 SHOWN = 20
@@ -39,13 +39,13 @@ def fitting(job: Job, said: Sequence[Transcript]) -> tuple[tuple[Transcript, ...
                 f"each as one word, which {dictionary.source} cannot have; set language: loop, bigram or grammar for "
                 "sentences, or join the words in labels and dictionary (zoom_in)"
             )
-        reason = other_spelling(missing, [one.words for one in said], dictionary)
-        if stop and reason:
-            raise DataError(reason)
+        told = {one.id: one.words for one in said}
         if stop:
-            dictionary.check({one.id: one.words for one in said})
+            dictionary.check(told)
+        reason = common_reason(missing, told, dictionary.pronunciations)
         job.console.warn(
-            (reason or f"{len(missing)} words are not in {dictionary.source}: {', '.join(missing)}")
+            f"{dictionary.source}: "
+            + (reason or f"{counted(len(missing), 'word is', 'words are')} not in it: {first_few(missing, SHOWN)}")
             + "; training goes on without the utterances that have them"
         )
     known = [one for one in said if missing.keys().isdisjoint(one.words)]
@@ -164,7 +164,7 @@ def _warn_of_sentences(job: Job, said: Sequence[Transcript]) -> None:
 
 
 def _named(labels: Sequence[str]) -> str:
-    return ", ".join(map(repr, labels[:5])) + (", ..." if len(labels) > 5 else "")
+    return first_few([repr(label) for label in labels], 5)
 
 
 def _warn_of_spellings(job: Job, said: Sequence[Transcript]) -> None:

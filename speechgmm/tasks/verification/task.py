@@ -26,7 +26,7 @@ from speechgmm.tasks.verification.calibration import by_folds, calibrate, calibr
 from speechgmm.tasks.verification.codec import ClaimFile
 from speechgmm.tasks.verification.cohort import CohortTraining
 from speechgmm.tasks.verification.cohort_check import check_cohort
-from speechgmm.tasks.verification.evaluation import TrialEvaluation, decisive, evaluate_trials, hints_of_models
+from speechgmm.tasks.verification.evaluation import TrialEvaluation, evaluate_trials, hints_of_models
 from speechgmm.tasks.verification.score_maps import Calibration
 from speechgmm.tasks.verification.spec import CalibrationSpec
 from speechgmm.tasks.verification.trial_choice import about_sessions
@@ -128,7 +128,8 @@ class Verification(MixtureTask):
         if not self.settles(job):
             return tested
         config = job.experiment.config
-        return replace(tested, llrs=by_folds(tested, config.section(CalibrationSpec), config.seed)[0])
+        spec = config.section(CalibrationSpec)
+        return replace(tested, llrs=by_folds(tested, spec, config.seed)[0], llrs_rank=spec.takes_more)
 
     def settings(self, run: RunFolder) -> Sequence[tuple[str, str]]:
         """The mixtures, and how claims are scored, calibrated and decided."""
@@ -173,8 +174,8 @@ class Verification(MixtureTask):
         return [*found, *super().hints(job, systems, tested, evaluation)]
 
     def criterion(self, config: Config, tested: ScoredTrials) -> float:
-        """Minus the EER of the claims: of their ratios where they are calibrated, as ``evaluate`` has it."""
-        return -eer(rank_trials(decisive(tested), tested.is_target))
+        """Minus the EER of the claims, as ``evaluate`` has it."""
+        return -eer(rank_trials(tested.ranking, tested.is_target))
 
     def criterion_name(self, config: Config) -> str:
         """The equal error rate."""
