@@ -283,7 +283,7 @@ def test_an_utterance_much_longer_than_its_text_is_in_no_label_file_and_named(
     options = ("--dictionary", root / "words.dict", "--format", "csv")
     status, _, err = train(command, tmp_path / "speech", tmp_path / "out", *options)
     assert status == 1
-    assert "1 utterances are explained worse by their text" in err
+    assert "1 utterance is explained worse by the text" in err
     assert "s0/take 0" in err
     assert len(list((tmp_path / "out/aligned").rglob("*.csv"))) == 11
     assert (tmp_path / "out/utterances.tsv").read_text().splitlines()[1].startswith("s0/take 0\t")

@@ -11,11 +11,12 @@ from pydantic import TypeAdapter
 
 from speechgmm.config.spec import Config
 from speechgmm.config.task_settings import default_config, section_type, unread_sections, whole_config
+from speechgmm.setting import is_path
 
-LAST = ("report", "parallel", "cache", "seed", "output")
+LAST = ("model_card", "report", "parallel", "cache", "seed", "output")
 """Keys that are written after the sections of tasks."""
 
-NOT_IN_THE_RESULT = ("defaults", "parallel", "cache", "output", "report", "tables")
+NOT_IN_THE_RESULT = ("defaults", "parallel", "cache", "output", "report", "tables", "model_card")
 """Keys that cannot change a result (the settings of a preset are in the sections): they do not count when a result
 folder is matched to its configuration."""
 
@@ -73,6 +74,38 @@ def settings_hash(config: Config) -> str:
     """
     unread = unread_sections(config)
     return _digest(_as_floats({key: value for key, value in _of_the_result(config).items() if key not in unread}))
+
+
+def told_settings(config: Config) -> dict[str, str]:
+    """Settings that differ from the defaults, as a model card tells them to strangers: without names of files.
+
+    >>> from speechgmm.config import make_config
+    >>> told_settings(make_config({"model": {"n_components": 8}, "corpus": {"root": "birds"}}))
+    {'model.n_components': '8'}
+    """
+    plain = _of_the_result(_without_paths(_with_defaults_as_written(config)))
+    told = dict(_flat(other_than(to_plain(default_config()), plain)))
+    return {key: text for key, text in told.items() if key != "task" and "/" not in text and "\\" not in text}
+
+
+def _without_paths(spec: Any) -> Any:
+    """The same spec with no path in a field that is for one."""
+    values = {field.name: (getattr(spec, field.name), field) for field in fields(spec)}
+    other = {
+        name: field.default if is_path(field) else _without_paths(value)
+        for name, (value, field) in values.items()
+        if is_path(field) or is_dataclass(value)
+    }
+    return replace(spec, **other)
+
+
+def _flat(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Keys with dots, and their values as JSON."""
+    for key, value in plain.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", json.dumps(value, ensure_ascii=False)
 
 
 def _with_defaults_as_written(spec: Any) -> Any:

@@ -50,7 +50,10 @@ class CosineStack:
         background = BackgroundStatistics.under(ubm)
         # Vectors of others (one component) keep their proportions: small dimensions of a network's output are no voice.
         deviations = 1.0 if ubm.n_components == 1 else np.sqrt(ubm.weights[:, None] * ubm.variances)
-        per_mean = np.broadcast_to(background.space.scale / deviations, ubm.means.shape)
+        # A component that EM left without frames has weight 0, and no frame of a recording moves its mean.
+        alive = np.broadcast_to(ubm.weights[:, None] > 0, ubm.means.shape)
+        per_mean = np.zeros(ubm.means.shape)
+        np.divide(background.space.scale, deviations, out=per_mean, where=alive)
         empty = cls(background, per_mean, compensation, np.zeros((0, ubm.means.size)))
         offsets = [((model.means - ubm.means) / background.space.scale * per_mean).ravel() for model in models]
         return cls(background, per_mean, compensation, empty.directions_of(np.stack(offsets)))

@@ -10,10 +10,12 @@ space.between       (d,)
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from speechgmm import __version__
 from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.container import FORMAT_VERSION, check_kind, packed, read_tensors, stack, tensor, unstack, whole
 from speechgmm.io.header import checked
+from speechgmm.io.model_card import CardMetric, ModelCard, with_card
 from speechgmm.tasks.diarization.models import Diarizer
 from speechgmm.tasks.diarization.spec import DiarizationSpec, WindowVbxSpec
 from speechgmm.vectors.speaker_space import SpeakerSpace
@@ -48,8 +50,19 @@ class DiarizerFile:
 
 
 def save_diarizer(content: DiarizerFile, path: Path) -> None:
-    """Write a diarizer; the same content gives the same bytes. Raises DataError where the disk does not take it."""
-    data = serialise_diarizer(content)
+    """Write a diarizer with its model card; the same content gives the same bytes.
+
+    Raises DataError where the disk does not take it.
+    """
+    learnt = content.learnt
+    card = ModelCard(
+        __version__,
+        "train-diarizer",
+        protocol=f"background of {learnt.n_background} speakers; threshold chosen on {learnt.n_conversations} made "
+        "conversations of other speakers",
+        metrics={"der": CardMetric(learnt.der, learnt.n_conversations, "fraction", note="of training, not of a test")},
+    )
+    data = with_card(serialise_diarizer(content), card)
     write_atomically(path, lambda file: file.write(data))
 
 

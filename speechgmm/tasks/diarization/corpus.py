@@ -17,6 +17,7 @@ from speechgmm.io.audio import native_rate, read_recording
 from speechgmm.tasks.diarization.codec import DiarizerFile
 from speechgmm.tasks.diarization.recordings import FRONT_END, LONGEST
 from speechgmm.tasks.diarization.training import made_conversations, train_diarizer
+from speechgmm.tasks.diarization.turn_statistics import PUBLISHED, TurnStatistics
 
 LEAST_SPEAKERS: Final = 8
 """Half of them talk, and up to four of those in one conversation."""
@@ -29,7 +30,14 @@ MOST: Final = 60.0
 
 
 def train_on_corpus(
-    spec: CorpusSpec, place: Path, *, n_components: int, n_conversations: int, seed: int, console: Console
+    spec: CorpusSpec,
+    place: Path,
+    *,
+    n_components: int,
+    n_conversations: int,
+    seed: int,
+    console: Console,
+    statistics: TurnStatistics | None = PUBLISHED,
 ) -> DiarizerFile:
     """Train on the recordings of a corpus; every second speaker, in a drawn order, talks in conversations.
 
@@ -40,6 +48,7 @@ def train_on_corpus(
         n_conversations: Made of the others, to learn the threshold from.
         seed: Of what is drawn.
         console: Where progress is shown.
+        statistics: Of these conversations; None: turns of 1 to 5 s without overlap.
 
     Raises:
         DataError: The corpus cannot be read, has recordings of several rates, or too few speakers with enough speech.
@@ -68,7 +77,7 @@ def train_on_corpus(
             f"{place}: {len(talking)} of {len(joined)} speakers have {LEAST:g} s of recordings; conversations are made "
             "of four different ones at least"
         )
-    development = made_conversations(talking, rate, n_conversations, seed=seed)
+    development = made_conversations(talking, rate, n_conversations, statistics=statistics, seed=seed)
     background = {name: samples[name] for name in drawn[0::2]}
     audio = AudioInput(FRONT_END, rate)
     return train_diarizer(background, development, audio=audio, n_components=n_components, seed=seed)

@@ -24,6 +24,8 @@ from speechgmm.tasks.diarization.models import Diarizer
 from speechgmm.tasks.diarization.recordings import heard, turns_in
 from speechgmm.tasks.diarization.spec import DiarizerSpec
 from speechgmm.tasks.diarization.training import merging_path
+from speechgmm.tasks.diarization.turn_files import statistics_of
+from speechgmm.tasks.diarization.turn_statistics import TurnStatistics
 
 
 def train_in_run(job: Job, features: Features) -> DiarizerFile:
@@ -57,7 +59,7 @@ def train_in_run(job: Job, features: Features) -> DiarizerFile:
             "conversations are made of four different ones at least"
         )
     talkers = {name: stretches_of(utterance for utterance, *_ in members[name]) for name in long}
-    plans = training_plans(talkers, spec.conversations, seed=seed)
+    plans = training_plans(talkers, spec.conversations, statistics=statistics_in(job), seed=seed)
     diarizer, audio = Diarizer(ubm, space, spec.search, 0.0), features.audio
     done = job.map(partial(_merging_path, diarizer, audio), plans)
     threshold, der = learn_threshold(list(job.console.track(done, len(plans), "learning where merging stops")))
@@ -66,6 +68,13 @@ def train_in_run(job: Job, features: Features) -> DiarizerFile:
         errors = job.map(partial(_variational_der, diarizer, audio), plans)
         der = float(np.mean(list(job.console.track(errors, len(plans), "trying VBx"))))
     return DiarizerFile(replace(diarizer, threshold=threshold), audio, LearntFrom(len(background), len(plans), der))
+
+
+def statistics_in(job: Job) -> TurnStatistics | None:
+    """The statistics of made conversations; None: uniform. Raises DataError where their file cannot be read."""
+    spec = job.experiment.config.section(DiarizerSpec)
+    path = None if spec.turns_from is None else job.experiment.beside(spec.turns_from)
+    return statistics_of(spec.turns, path)
 
 
 def _some(recordings: list[tuple[Utterance, Piece, float]]) -> list[NDArray[np.float32]]:

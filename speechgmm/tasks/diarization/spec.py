@@ -65,6 +65,17 @@ class DiarizerSpec:
         ge=3,
         le=100_000,
     )
+    turns: Literal["natural", "uniform"] = setting(
+        "natural",
+        "turns of made conversations; natural: by statistics of conversations, with overlap and backchannels; uniform: "
+        "of 1 to 5 s, without overlap",
+    )
+    turns_from: str | None = setting(
+        None,
+        "an RTTM of conversations like those to be diarized, whose statistics turns: natural takes, relative to the "
+        "configuration file; default: published statistics",
+        is_path=True,
+    )
     method: Literal["merging", "vbx"] = setting(
         "merging", "merging: clusters are merged down to a threshold; vbx: a Bayesian HMM finds the speakers"
     )

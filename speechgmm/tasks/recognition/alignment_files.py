@@ -26,7 +26,7 @@ ALIGNED: Final = "aligned"
 STAMP: Final = ".alignment"
 """File with a hash of what the alignment was made with and of."""
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of what a line holds: raised when the same models begin to give other lines."""
 
 
