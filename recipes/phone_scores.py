@@ -14,7 +14,7 @@ error the text is right and its times are not, so that these neighbours count on
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +27,6 @@ from speechgmm.corpus.readers.timit import fold_phone, read_timit
 from speechgmm.engine.job import prepare
 from speechgmm.errors import DataError
 from speechgmm.evaluation import auc, interval, pool_trials, within
-from speechgmm.hmm import Lexicon
 from speechgmm.tasks.recognition.codec import RecogniserFile, read_recogniser
 from speechgmm.tasks.recognition.decoding import HeardRecording, align_recordings
 
@@ -80,11 +79,9 @@ def replaced(
         yield (str(rng.choice([one for one in others if one != label])) if wrong else label), int(wrong)
 
 
-def aligned(
-    file: RecogniserFile, texts: Texts, lexicon: Lexicon | None = None
-) -> Iterator[tuple[Path, HeardRecording]]:
+def aligned(file: RecogniserFile, texts: Texts) -> Iterator[tuple[Path, HeardRecording]]:
     """Each recording with its scores; those that cannot be aligned at all are said."""
-    found_of = dict(align_recordings(file, texts, lexicon, scores=True))
+    found_of = dict(align_recordings(file, texts, scores=True))
     for path in texts:
         found = found_of[path]
         if isinstance(found, DataError):
@@ -217,7 +214,8 @@ def plant_words(
         for n in spoken[int(rng.integers(EVERY_WORD)) :: EVERY_WORD]:
             others = [one for one in names if lexicon[one] != lexicon[text[n]]]
             text[n], planted[path][n] = str(rng.choice(others)), 1
-    for path, found in aligned(file, texts, lexicon):
+    known = replace(file.recogniser, lexicon={**file.recogniser.lexicon, **lexicon})
+    for path, found in aligned(replace(file, recogniser=known), texts):
         marks = beside(planted[path])
         kinds = [-1 if name.startswith("<") else kind for name, kind in zip(texts[path], marks, strict=True)]
         counted.words.add([one.scores.gop for one in found.tiers["words"] if one.scores], kinds, speakers[path])

@@ -147,7 +147,7 @@ def test_a_corpus_one_folder_further_down_is_named(tmp_path):
 def test_an_empty_label_is_said_to_be_empty(tmp_path):
     table = tmp_path / "m.tsv"
     table.write_text("path\tspeaker\na.wav\t \n")
-    with pytest.raises(DataError, match=r"line 2: the label in 'speaker' is empty; expected the name of a class"):
+    with pytest.raises(DataError, match=r"line 2: the label in 'speaker' is empty; expected a label"):
         read_corpus(CorpusSpec(kind="manifest", label="speaker"), path=table, root=None)
 
 
@@ -279,6 +279,7 @@ def latin(tmp_path):
     return root
 
 
+@pytest.mark.slow
 def test_names_that_are_not_utf8_go_through_every_command(latin, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SPEECHGMM_CACHE", str(tmp_path / "cache"))

@@ -17,7 +17,7 @@ from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.evaluation.diarization import Turn, diarization_errors
 from speechgmm.gmm import DiagGMM, fit_gmm
-from speechgmm.io.rttm import read_rttm, write_rttm
+from speechgmm.io.rttm import parse_rttm, read_rttm, write_rttm
 from speechgmm.tasks.classification.codec import read_model_file
 from speechgmm.tasks.diarization import (
     DiarizationSpec,
@@ -271,7 +271,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         soundfile.write(place / "calls" / f"{name}.wav", made.samples, RATE)
         turns[name] = made.turns
     write_rttm(place / "said.rttm", turns)
-    options = ("--components", "8", "--conversations", "6", "-q")
+    options = ("--components", "8", "--conversations", "6", "--no-detector", "-q")
     assert command("train-diarizer", place / "corpus", "--out", place / "d.safetensors", *options) == 0
     return place
 
@@ -285,6 +285,7 @@ def command(*words: object) -> int:
     return int(left.value.code or 0)
 
 
+@pytest.mark.slow
 def test_diarize_writes_turns_figures_and_a_picture(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -311,13 +312,41 @@ def test_diarize_writes_turns_figures_and_a_picture(
     der = diarization_errors(reference, heard, regions=[(0, 2.5)]).der
     assert f"DER {100 * der:.1f} %" in capsys.readouterr().out
     assert der != diarization_errors(reference, heard).der
-    (tmp_path / "a.uem").write_text("three 1 0 2.5\n")
-    assert command("diarize", *two, "--uem", tmp_path / "a.uem") == 1
-    assert "no stretch of 'two'; it has three" in capsys.readouterr().err
+    for text, message in (
+        ("three 1 0 2.5\n", "no stretch of 'two'; it has three"),
+        ("two 1 100 200\n", "begin at 100 s, and the recording ends at"),
+        (";; nothing\n", "it covers nothing"),
+    ):
+        (tmp_path / "a.uem").write_text(text)
+        assert command("diarize", *two, "--uem", tmp_path / "a.uem") == 1
+        assert message in capsys.readouterr().err.replace("\n", " ")
 
 
+def test_a_reference_gives_numbers_of_speakers_rates_with_a_collar_and_the_spread(
+    trained: Path, capsys: pytest.CaptureFixture
+) -> None:
+    words = (trained / "calls", "--model", trained / "d.safetensors", "-q", "--reference", trained / "said.rttm")
+    assert command("diarize", *words) == 0
+    printed = capsys.readouterr().out
+    judged = {line.split(":")[0]: line for line in printed.replace(";; ", "").splitlines() if "DER" in line}
+    heard = parse_rttm(printed)
+    errors, collared = {}, {}
+    for name, said in read_rttm(trained / "said.rttm").items():
+        errors[name] = diarization_errors(said, heard[name])
+        collared[name] = diarization_errors(said, heard[name], collar=0.25)
+        n, of = len({turn.speaker for turn in heard[name]}), len({turn.speaker for turn in said})
+        assert judged[name].endswith(f", {n} of {of} speakers")
+        assert f"{100 * collared[name].der:.1f} % with a collar of 0.25 s" in judged[name]
+    pooled = errors["two"] + errors["three"]
+    assert f"DER {100 * pooled.der:.1f} % (" in judged["all 2"]
+    low, high = sorted(100 * one.der for one in errors.values())
+    assert judged["all 2"].endswith(f"recordings {low:.1f} to {high:.1f} %")
+    assert "95 % interval over recordings" in judged["all 2"]
+
+
+@pytest.mark.slow
 def test_a_diarizer_has_the_same_bytes_every_time(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    options = ("--components", "8", "--conversations", "6", "-q")
+    options = ("--components", "8", "--conversations", "6", "--no-detector", "-q")
     assert command("train-diarizer", trained / "corpus", "--out", tmp_path / "d.safetensors", *options) == 0
     assert (tmp_path / "d.safetensors").read_bytes() == (trained / "d.safetensors").read_bytes()
     assert read_diarizer(tmp_path / "d.safetensors").learnt.n_background == 6

@@ -122,13 +122,22 @@ def test_many_missing_words_are_all_named():
     assert all(f"'w{n}'" in str(error.value) for n in range(200))
 
 
-def test_a_dictionary_of_another_script_is_one_message_with_the_share_and_the_first_ten():
-    with pytest.raises(DataError) as error:
-        spell_out(["kot", "pies"]).check({"a": [f"кот{n}" for n in range(30)], "b": ["kot"] * 10})
-    lines = str(error.value).splitlines()
-    assert len(lines) == 2
-    assert "30 of 31 different words are not in it (75 % of all), the first 10: 'кот0'" in lines[1]
-    assert "such as kot, pies" in lines[1]
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("кот", "they have Cyrillic letters, and the dictionary has Latin ones: 'кот0', 'кот1'"),
+        ("KOT", "30 of them are in another case: 'KOT0' -> 'kot0', 'KOT1' -> 'kot1'"),
+        ("pan", "'pan0', 'pan1'.*its own words are such as kot, kot0, .*is it of another language"),
+    ],
+)
+def test_words_that_are_unknown_for_one_reason_are_one_message_with_the_share_the_reason_and_the_first_ten(said, why):
+    known = ["kot", *(f"kot{n}" for n in range(30))]
+    with pytest.raises(DataError, match=why) as error:
+        spell_out(known).check({"a": [f"{said}{n}" for n in range(30)], "b": ["kot"] * 10})
+    _, line = str(error.value).splitlines()
+    assert line.startswith("  30 of 31 different words are not in it (75 % of all words)")
+    assert f"{said}9'" in line
+    assert f"{said}10'" not in line
 
 
 def test_words_that_are_spelt_nearly_so_are_suggested():

@@ -141,7 +141,7 @@ def test_words_are_those_of_the_commands(hums: Path) -> None:
         assert (found.fit is None) == ("fit" not in row)
     assert model.score(path) == model.recognise(path)
     assert found.text == "flat"
-    with pytest.raises(DataError, match="no pronunciation of 1 words: nothing"):
+    with pytest.raises(DataError, match="no word 'nothing'"):
         model.align(path, text="nothing")
     with pytest.raises(ConfigError, match="text is ''; expected the words"):
         model.align(path, text="")

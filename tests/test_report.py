@@ -88,6 +88,7 @@ def some_trials(seed: int = 0, n: int = 200) -> Trials:
     return rank_trials(np.round(rng.standard_normal(n) + 1.5 * truth, 1), truth)
 
 
+@pytest.mark.slow
 def test_the_report_is_made_from_the_folder_alone_so_that_it_is_the_same_later(folder: Path, claims: Path) -> None:
     for made in (folder, claims):
         root = Path(read_run(made).environment["corpus_root"])
@@ -202,6 +203,7 @@ def test_a_short_segment_is_heard_with_its_surroundings(folder: Path) -> None:
     assert ("heard", "0.08 s to 0.58 s") in clip.about
 
 
+@pytest.mark.slow
 def test_a_recording_that_is_gone_is_named_and_the_page_is_made_all_the_same(folder: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(folder, tmp_path / "moved")
     environment = json.loads((moved / "environment.json").read_text())
@@ -213,6 +215,7 @@ def test_a_recording_that_is_gone_is_named_and_the_page_is_made_all_the_same(fol
     assert "nowhere" in text
 
 
+@pytest.mark.slow
 def test_a_strangers_run_is_heard_below_the_folder_alone_that_the_reader_names(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -300,6 +303,7 @@ def table_of(root: ElementTree.Element, caption: str) -> dict[str, list[str]]:
     return {name: cells for name, *cells in rows}
 
 
+@pytest.mark.slow
 def test_a_calibrated_page_says_how_well_scores_tell_trials_apart_and_what_ratios_are_worth(
     calibrated: Path,
 ) -> None:
@@ -423,6 +427,7 @@ def test_a_page_of_a_hundred_classes_is_under_5_mb_with_all_its_audio(tmp_path: 
     assert len(text) + 12 * (len(clip.audio) + len(clip.picture.svg)) < 5e6
 
 
+@pytest.mark.slow
 def test_a_page_of_a_thousand_classes_does_not_hold_a_million_cells() -> None:
     text = render(hundred(1000))
     assert "all counts are in confusion.tsv" in text

@@ -1,6 +1,7 @@
 """Language models in files. The format: ``hmm.arpa``."""
 
 from pathlib import Path
+from unicodedata import normalize
 
 from speechgmm.errors import DataError
 from speechgmm.hmm.arpa import BackoffModel, parse_arpa
@@ -17,6 +18,6 @@ def read_arpa(path: Path) -> BackoffModel:
     """
     text = read_text_file(path, "a language model in the ARPA format")
     try:
-        return parse_arpa(text)
+        return parse_arpa(normalize("NFC", text))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from math import log
 from pathlib import Path
 from typing import Final, Literal
+from unicodedata import normalize
 
 from speechgmm.corpus.readers.layout import read_lines, refuse
 from speechgmm.corpus.unknown_words import some_of, unknown_words
@@ -86,7 +87,8 @@ def read_dictionary(path: Path, *, stress: Literal["keep", "drop"] = "keep") -> 
     """A dictionary in the format of CMU's, or of Kaldi's lexicon.txt or lexiconp.txt, in UTF-8.
 
     A file whose every line has a number with a decimal point after the word gives probabilities. ``READ(2)`` is a
-    pronunciation of READ where the file has READ; else it is a word of that name.
+    pronunciation of READ where the file has READ; else it is a word of that name. Words are in Unicode's composed form
+    (NFC), whatever the file has.
 
     Args:
         path: The file.
@@ -101,7 +103,7 @@ def read_dictionary(path: Path, *, stress: Literal["keep", "drop"] = "keep") -> 
     for line, text in read_lines(path):
         if not text.startswith(";;;"):
             word, *phones = text.split()
-            entries.append((line, word, phones[: phones.index("#")] if "#" in phones else phones))
+            entries.append((line, normalize("NFC", word), phones[: phones.index("#")] if "#" in phones else phones))
     if not entries:
         raise DataError(f"{path}: no word in it; expected are lines of a word and its phones")
     problems: list[str] = []

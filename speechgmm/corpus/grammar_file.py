@@ -1,6 +1,7 @@
 """Grammars in files. The format: ``hmm.grammar``."""
 
 from pathlib import Path
+from unicodedata import normalize
 
 from speechgmm.errors import DataError
 from speechgmm.hmm.grammar import parse_grammar
@@ -16,6 +17,6 @@ def read_grammar(path: Path) -> Network:
     """
     text = read_text_file(path, "a grammar")
     try:
-        return parse_grammar(text)
+        return parse_grammar(normalize("NFC", text))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None

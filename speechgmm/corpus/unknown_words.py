@@ -1,12 +1,13 @@
-"""Words of transcripts that a dictionary does not have: how often, where, and what is nearly spelt so."""
+"""Words of transcripts that a dictionary does not have: how often, where, why, and what is nearly spelt so."""
 
 import difflib
+import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from string import punctuation
 from typing import Final
 
-from speechgmm.errors import first_few
+from speechgmm.errors import counted, first_few
 
 SHOWN: Final = 3
 """Files in which an unknown word occurs that are named."""
@@ -14,21 +15,20 @@ SHOWN: Final = 3
 GUESSED: Final = 100
 """Unknown words that similar ones are looked for: in a dictionary of 100,000 words each takes some 20 ms."""
 
-FOREIGN: Final = 0.5
-"""Share of different words that are unknown from which on the dictionary is another language's, or in another script.
-"""
+FEW: Final = 10
+"""Unknown words up to which each is named by itself; as many are named where there are more for one reason."""
 
-FEW: Final = 20
-"""Unknown words up to which each is named, however large their share."""
+MOST: Final = 0.5
+"""Share of the unknown words that have a reason from which on it is that of all."""
 
-NAMED: Final = 10
-"""Words that are named where most are unknown."""
+FOREIGN: Final = 20
+"""Unknown words from which on one sentence says it of all of them, where they are most of the different words."""
 
 
 def unknown_words(
     missing: Mapping[str, Sequence[str]], told: Mapping[str, Sequence[str]], known: Collection[str]
 ) -> Iterator[str]:
-    """A sentence for each unknown word, the most frequent first; one for all of them, where most words are unknown.
+    """A sentence for each unknown word, the most frequent first; one for all, where they have one reason.
 
     Args:
         missing: Unknown word -> the transcripts (names) that have it.
@@ -38,16 +38,10 @@ def unknown_words(
     >>> list(unknown_words({"collor": ["a"]}, {"a": ("collor", "red", "red")}, ["color", "red"]))
     ["no word 'collor', which is in a; did you mean 'color'?"]
     """
-    counts = Counter(word for words in told.values() for word in words)
-    if len(missing) > max(FEW, FOREIGN * len(counts)):
-        n, total = sum(counts[word] for word in missing), sum(counts.values())
-        first = ", ".join(map(repr, list(missing)[:NAMED]))
-        yield (
-            f"{len(missing)} of {len(counts)} different words are not in it ({100 * n / total:.0f} % of all), the "
-            f"first {min(NAMED, len(missing))}: {first}; its own words are such as {first_few(sorted(known), 5)}: is "
-            "it of another language, case or script than the transcripts?"
-        )
+    if reason := common_reason(missing, told, known):
+        yield reason
         return
+    counts = Counter(word for words in told.values() for word in words)
     by_shape: dict[tuple[str, int], list[str]] = {}
     if len(missing) <= GUESSED:
         for word in known:
@@ -55,6 +49,55 @@ def unknown_words(
     for word in sorted(missing, key=lambda word: -counts[word]):
         times = f" ({counts[word]} times)" if counts[word] > 1 else ""
         yield f"no word {word!r}, which is in {some_of(missing[word])}{times}{_hint(word, known, by_shape)}"
+
+
+def common_reason(missing: Collection[str], told: Mapping[str, Sequence[str]], known: Collection[str]) -> str | None:
+    """One sentence for many unknown words, with their share and the first of them; None: they have no one reason.
+
+    Reasons are that most are in the dictionary in another case, that they have letters of another script, and that
+    they are most of the different words. Arguments as of `unknown_words`.
+
+    >>> few = [f"w{n}" for n in range(11)]
+    >>> print(common_reason(few, {"a": few}, [word.upper() for word in few]))
+    11 of 11 different words are not in it (100 % of all words), but 11 of them are in another case: 'w0' -> 'W0', ...
+    >>> common_reason(["w0"], {"a": ["w0"]}, ["W0"]) is None
+    True
+    """
+    if len(missing) <= FEW:
+        return None
+    counts = Counter(word for words in told.values() for word in words)
+    share = 100 * sum(counts[word] for word in missing) / sum(counts.values())
+    text = f"{len(missing)} of {counted(len(counts), 'different word')} are not in it ({share:.0f} % of all words)"
+    folded = {word.casefold(): word for word in sorted(known, reverse=True)}
+    pairs = [f"{word!r} -> {folded[word.casefold()]!r}" for word in missing if word.casefold() in folded]
+    if len(pairs) > MOST * len(missing):
+        return (
+            f"{text}, but {len(pairs)} of them are in another case: {first_few(pairs, FEW)}; write transcripts and "
+            "dictionary in one case"
+        )
+    first = first_few([repr(word) for word in missing], FEW)
+    ours, theirs = script_of(missing), script_of(known)
+    if ours != theirs:
+        return (
+            f"{text}: they have {ours} letters, and the dictionary has {theirs} ones: {first}; take a dictionary of "
+            "the transcripts' script"
+        )
+    if len(missing) > max(FOREIGN, MOST * len(counts)):
+        return (
+            f"{text}: {first}; its own words are such as {first_few(sorted(known), 5)}: is it of another language, or "
+            "spelt in another way?"
+        )
+    return None
+
+
+def script_of(words: Iterable[str]) -> str:
+    """The script that most letters of some words are of, by Unicode's names.
+
+    >>> script_of(["Haus", "дом", "home"]), script_of(["дом"]), script_of(["7"])
+    ('Latin', 'Cyrillic', 'no')
+    """
+    names = Counter(unicodedata.name(one, "no").partition(" ")[0] for word in words for one in word if one.isalpha())
+    return names.most_common(1)[0][0].capitalize() if names else "no"
 
 
 def _hint(word: str, known: Collection[str], by_shape: Mapping[tuple[str, int], Sequence[str]]) -> str:

@@ -41,7 +41,7 @@ class Utterance:
         """The label in a column. Raises DataError where the utterance has none."""
         value = (self.labels or {}).get(column, "")
         if not value and column in (self.labels or {}):
-            raise DataError(f"{self.source or self.id}: the label in {column!r} is empty; expected the name of a class")
+            raise DataError(f"{self.source or self.id}: the label in {column!r} is empty; expected a label")
         if not value:
             have = ", ".join(sorted(self.labels or {})) or "no label at all"
             raise DataError(f"{self.source or self.id}: no {column!r}; the utterance has {have}")

@@ -2,33 +2,14 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from speechgmm.corpus import Corpus
 from speechgmm.engine.frames import Piece
-from speechgmm.errors import ConfigError, DataError, first_few
+from speechgmm.errors import ConfigError
 from speechgmm.features import FeatureSpec
 
 
 def are_single_frames(pieces: Sequence[Piece]) -> bool:
     """Whether every recording is one frame: a vector."""
     return bool(pieces) and all(piece.n_frames == 1 for piece in pieces)
-
-
-def check_vectors(corpus: Corpus, pieces: Sequence[Piece]) -> None:
-    """Refuse recordings that are a vector of zeros: it is like none.
-
-    Raises:
-        DataError: The message names the recordings.
-    """
-    if not are_single_frames(pieces):
-        return
-    empty = [one.id for one, piece in zip(corpus, pieces, strict=True) if not np.any(piece.load())]
-    if empty:
-        raise DataError(
-            f"{len(empty)} of {len(pieces)} recordings are a vector of zeros, which has no direction: "
-            f"{first_few(empty, 10)}; was nothing extracted from them? Leave them out, or make their vectors again"
-        )
 
 
 def check_single_frames(features: FeatureSpec, pieces: Sequence[Piece]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from speechgmm.errors import ConfigError, DataError
+from speechgmm.errors import ConfigError, DataError, counted
 from speechgmm.hmm.graph import Graph, Links, assemble
 from speechgmm.hmm.hmm import Units
 from speechgmm.hmm.network import Lexicon, LogWeights, Network
@@ -148,8 +148,8 @@ def _pronunciations(
     missing = sorted(word for word in words if not lexicon.get(word))
     if missing:
         raise DataError(
-            f"no pronunciation of {len(missing)} words: {', '.join(missing)}; add them to the dictionary, and look for "
-            "another spelling (case, hyphens)"
+            f"no pronunciation of {counted(len(missing), 'word')}: {', '.join(missing)}; add them to the dictionary, "
+            "and look for another spelling (case, hyphens)"
         )
     numbers = {label: n for n, label in enumerate(units.labels)}
     used = {unit for word in words for pronunciation in lexicon[word] for unit in pronunciation}

@@ -29,15 +29,20 @@ def read(path: Path) -> list[Tier]:
     return [Tier("", found.done())]
 
 
-def regions_of(path: Path, recording: str) -> tuple[tuple[float, float], ...]:
+def regions_of(path: Path, recording: str, *, duration: float | None = None) -> tuple[tuple[float, float], ...]:
     """Start and end in s of the stretches of a recording, given by its name without ending.
 
     Raises:
-        DataError: As `read`; there is no stretch of the recording.
+        DataError: As `read`; there is no stretch of the recording, or all begin after its ``duration`` in s.
     """
     (tier,) = read(path)
     found = tuple((one.start, one.end) for one in tier.labels if one.recording == recording)
     if not found:
         others = first_few(list(dict.fromkeys(one.recording for one in tier.labels)), 5)
         raise DataError(f"{path}: no stretch of {recording!r}; it has {others}: expected is the file's name")
+    if duration is not None and min(start for start, _ in found) >= duration:
+        raise DataError(
+            f"{path}: the stretches of {recording!r} begin at {found[0][0]:g} s, and the recording ends at "
+            f"{duration:g} s, so that nothing counts; expected seconds from the beginning of the recording"
+        )
     return found

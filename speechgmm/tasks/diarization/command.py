@@ -1,6 +1,5 @@
 """``diarize``: who speaks when in recordings."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +16,20 @@ from speechgmm.tasks.diarization.method_command import (
     Fa,
     Fb,
     LoopProbability,
+    Overlap,
     PldaFile,
     Segments,
     TransformFile,
     check_method,
     given_vectors,
+    overlap_of,
     with_method,
 )
+from speechgmm.tasks.diarization.reference_command import ReferenceComparisons, read_reference
 from speechgmm.tasks.options import Audio, Jobs, LabelsForm, LabelsOut, Quiet
 
 if TYPE_CHECKING:
-    from speechgmm.evaluation.diarization import DiarizationErrors, Turn
+    from speechgmm.evaluation.diarization import Turn
     from speechgmm.io.samples import AudioSource
     from speechgmm.io.timed_labels import LabelledRecording
     from speechgmm.tasks.diarization.recordings import Diarized
@@ -65,6 +67,7 @@ class Diarize:
     fa: Fa = None
     fb: Fb = None
     loop_probability: LoopProbability = None
+    overlap: Overlap = None
     segments: Segments = None
     plda: PldaFile = None
     transform: TransformFile = None
@@ -80,7 +83,7 @@ class Diarize:
             "--reference",
             metavar="FILE",
             rich_help_panel=REFERENCE,
-            help="an RTTM with the true turns: prints DER and JER",
+            help="an RTTM with the true turns: prints DER, JER and the numbers of speakers",
         ),
     ] = None
     collar: Annotated[
@@ -135,7 +138,7 @@ class Diarize:
         paths = recordings(self.audio) if given is None else [Path(one.name) for one in given.recordings]
         output = LabelOutput(self.form, self.out, paths, printed=PRINTED, default="rttm", quiet=self.quiet)
         self._check_names(paths, output)
-        said = _reference(self.reference)
+        said = read_reference(self.reference)
         found = self._diarized(paths) if given is None else given.diarized()
         return self._print(Results(found, len(paths), "diarizing", quiet=self.quiet), output, said)
 
@@ -151,15 +154,22 @@ class Diarize:
         if file is not None:
             file = with_method(file, self)
         return diarize_recordings(
-            file, paths, n_speakers=self.n_speakers, resample=self.resample, n_jobs=self.jobs or 1
+            file,
+            paths,
+            n_speakers=self.n_speakers,
+            overlap=overlap_of(self, [path.stem for path in paths]),
+            resample=self.resample,
+            n_jobs=self.jobs or 1,
         )
 
     def _print(self, results: "Results[Diarized]", output: "LabelOutput", said: "dict[str, list[Turn]]") -> int:
         comment = ";; " if output.form == "rttm" and self.out is None else ""  # begins a line that is no turn
-        every = []
+        compared = ReferenceComparisons(self.reference, said, self.collar, self.skip_overlap, self.uem)
         for path, result in results:
+            if not result.turns and not self.quiet:
+                tell(f"{path}: nobody speaks")
             try:
-                errors = self._judged(path, result, said)
+                found = compared.compare(path, result)
                 if output.is_of_files:
                     output.add(_labelled(result, output.form))
                 else:
@@ -169,31 +179,12 @@ class Diarize:
             except DataError as error:  # of this recording; the others are printed all the same
                 results.failed(error)
                 continue
-            if errors is not None:
-                every.append(errors)
-                print(f"{comment}{path.stem}: {_metrics(errors, self.collar)}", flush=True)
+            if found is not None:
+                print(f"{comment}{path.stem}: {compared.line(found)}", flush=True)
         output.finish()
-        if len(every) > 1:
-            print(f"{comment}all {len(every)}: {_metrics(sum(every[1:], every[0]), self.collar)}")
+        if len(compared.done) > 1:
+            print(f"{comment}all {len(compared.done)}: {compared.summary()}")
         return results.n_failed
-
-    def _judged(
-        self, path: "AudioSource", result: "Diarized", said: "dict[str, list[Turn]]"
-    ) -> "DiarizationErrors | None":
-        from speechgmm.evaluation.diarization import diarization_errors
-        from speechgmm.io.label_files.uem import regions_of
-
-        if self.reference is None:
-            return None
-        if path.stem not in said:
-            known = ", ".join(sorted(said)[:5])
-            raise DataError(
-                f"{path}: {self.reference} has no turn of {path.stem!r}; it has {known}: expected is the file's name"
-            )
-        regions = None if self.uem is None else regions_of(self.uem, path.stem)
-        return diarization_errors(
-            said[path.stem], result.turns, collar=self.collar, skip_overlap=self.skip_overlap, regions=regions
-        )
 
     def _draw(self, path: "AudioSource", result: "Diarized", said: "dict[str, list[Turn]]") -> None:
         from speechgmm.report.text import shown
@@ -237,29 +228,6 @@ class Diarize:
                 f"a recording is called {spaced!r}, and spaces separate the columns of {output.form}: rename it, or "
                 "take --format textgrid or csv"
             )
-
-
-def _reference(path: Path | None) -> "dict[str, list[Turn]]":
-    """The turns of a reference, of each recording; what was left out of it is printed."""
-    from speechgmm.io.rttm import read_rttm
-
-    if path is None:
-        return {}
-    with warnings.catch_warnings(record=True) as notes:
-        warnings.simplefilter("always")
-        turns = read_rttm(path)
-    for note in notes:
-        tell(f"note: {note.message}")
-    return turns
-
-
-def _metrics(errors: "DiarizationErrors", collar: float) -> str:
-    if not errors.speech:
-        return "nothing to compare: within --collar of the reference's boundaries, nothing counts"
-    parts = ((errors.miss, "missed"), (errors.false_alarm, "false alarm"), (errors.confusion, "confused"))
-    shares = ", ".join(f"{100 * seconds / errors.speech:.1f} {what}" for seconds, what in parts)
-    scored = f", without {collar:g} s on each side of the reference's boundaries" if collar else ""
-    return f"DER {100 * errors.der:.1f} % ({shares}), JER {100 * errors.jer:.1f} %{scored}"
 
 
 def _labelled(result: "Diarized", form: str) -> "LabelledRecording":

@@ -1,8 +1,9 @@
 """Conversations made from recordings of one speaker each: who takes which turn is drawn, what is said is real.
 
-A recording is cut into turns, and speakers take them one after another, nobody twice in a row. No piece of audio is
-used twice, and the same seed makes the same conversation. What is made this way has no overlapping speech and no room
-of its own: every speaker keeps the microphone of the recording, which helps to tell them apart.
+No piece of audio is used twice, and the same seed makes the same conversation. What is made has no room of its own:
+every speaker keeps the microphone of the recording, which helps to tell them apart. `natural_conversation` draws turns,
+gaps, overlaps and backchannels from statistics of conversations. `make_conversation` draws lengths uniformly, without
+overlap: a recording is cut into turns, and speakers take them one after another, nobody twice in a row.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation.diarization import Turn
+from speechgmm.tasks.diarization.turn_statistics import PUBLISHED, TurnStatistics, draw_turns
 
 _GAP_LEVEL: Final = 1e-4
 """Standard deviation of the noise between turns: -80 dB of full scale, for digital silence is in no real recording."""
@@ -87,3 +89,70 @@ def make_conversation(
         parts += [np.asarray(_GAP_LEVEL * rng.standard_normal(pause), np.float32), piece]
         start, time = time + pause, time + pause + len(piece)
         turns.append(Turn(start / sample_rate, time / sample_rate, last))
+
+
+def conversation(
+    recordings: Sequence[tuple[str, ArrayLike]],
+    sample_rate: int,
+    statistics: TurnStatistics | None,
+    *,
+    seed: int | Sequence[int] = 0,
+) -> Conversation:
+    """A natural conversation by statistics; None: one of `make_conversation`. Raises as these."""
+    if statistics is None:
+        return make_conversation(recordings, sample_rate, seed=seed)
+    return natural_conversation(recordings, sample_rate, statistics=statistics, seed=seed)
+
+
+def natural_conversation(
+    recordings: Sequence[tuple[str, ArrayLike]],
+    sample_rate: int,
+    *,
+    statistics: TurnStatistics = PUBLISHED,
+    seed: int | Sequence[int] = 0,
+) -> Conversation:
+    """Let the speakers of recordings talk to each other, with turns, gaps and overlaps drawn from statistics.
+
+    Parameters
+    ----------
+    recordings
+        Speaker and samples (N,), once for each speaker.
+    sample_rate
+        Of all, in Hz.
+    statistics
+        What is drawn (`turn_statistics` measures it in references).
+    seed
+        Of what is drawn.
+
+    Returns
+    -------
+    Conversation
+        Where two speak at once, their samples are added. The turns are sorted by their starts.
+
+    Raises
+    ------
+    DataError
+        No recording, or a speaker twice; all recordings are shorter than the first turn.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(scale=0.1, size=(2, 80000))
+    >>> made = natural_conversation([("ann", noise[0]), ("bob", noise[1])], 8000)
+    >>> {turn.speaker for turn in made.turns} == {"ann", "bob"}
+    True
+    """
+    audio = {name: np.asarray(samples, np.float32) for name, samples in recordings}
+    if not audio or len(audio) < len(recordings):
+        names = ", ".join(name for name, _ in recordings)
+        raise DataError(f"recordings of {names or 'nobody'}; expected one of each speaker")
+    rng = np.random.default_rng(seed)
+    drawn = list(draw_turns(statistics, {name: len(one) for name, one in audio.items()}, sample_rate, rng))
+    if not drawn:
+        longest = max(map(len, audio.values())) / sample_rate
+        raise DataError(f"recordings of {longest:.2f} s at most; expected some seconds, enough for a turn")
+    length = max(round(turn.end * sample_rate) for turn, _ in drawn)
+    samples = np.asarray(_GAP_LEVEL * rng.standard_normal(length), np.float32)
+    for turn, place in drawn:
+        first, stop = round(turn.start * sample_rate), round(turn.end * sample_rate)
+        samples[first:stop] += audio[turn.speaker][place : place + stop - first]
+    return Conversation(samples, tuple(sorted(turn for turn, _ in drawn)))

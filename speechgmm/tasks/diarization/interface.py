@@ -8,11 +8,13 @@ from typing import Any
 from speechgmm.engine.audio_input import AudioInput, with_resampling
 from speechgmm.engine.loaded_model import LoadedModel, OnError
 from speechgmm.engine.results import Result
-from speechgmm.errors import DataError
+from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation.diarization import Turn
 from speechgmm.io.samples import AudioSource
 from speechgmm.parallel import free_workers
 from speechgmm.tasks.diarization.codec import read_diarizer
+from speechgmm.tasks.diarization.overlap import checked_regions
+from speechgmm.tasks.diarization.overlap_labels import read_overlap
 from speechgmm.tasks.diarization.recordings import diarize_recordings
 
 
@@ -57,6 +59,7 @@ class DiarizerModel(LoadedModel):
         sample_rate: int | None = None,
         *,
         n_speakers: int | None = None,
+        overlap: Path | str | Sequence[tuple[float, float]] | None = None,
         n_jobs: int = 1,
         on_error: OnError = "raise",
     ) -> Any:
@@ -71,6 +74,9 @@ class DiarizerModel(LoadedModel):
             Hz of the samples; a file says its own.
         n_speakers
             How many speak; None: it is estimated.
+        overlap
+            Where two speak, which gets the second-best speaker as well: a label file (`read_overlap`), or start and
+            end in s of each region of the only recording. None: the diarizer's detector says it, where it has one.
         n_jobs
             Recordings at once, by threads; -1: one per CPU core.
         on_error
@@ -83,14 +89,16 @@ class DiarizerModel(LoadedModel):
         Raises
         ------
         ConfigError
-            Samples without ``sample_rate``; ``n_speakers`` below 1.
+            Samples without ``sample_rate``; ``n_speakers`` below 1; regions of overlap for several recordings.
         DataError
             A recording cannot be used, see ``on_error``.
         """
 
         def work(sources: Sequence[AudioSource]) -> Iterator[tuple[AudioSource, Any]]:
             workers = free_workers(n_jobs, len(sources))
-            for source, found in diarize_recordings(self.file, sources, n_speakers=n_speakers, n_jobs=workers):
+            regions = _overlap(overlap, [source.stem for source in sources])
+            done = diarize_recordings(self.file, sources, n_speakers=n_speakers, overlap=regions, n_jobs=workers)
+            for source, found in done:
                 if isinstance(found, DataError):
                     yield source, found
                 else:
@@ -99,6 +107,23 @@ class DiarizerModel(LoadedModel):
         return self._each(audio, sample_rate, work, on_error)
 
     score = diarize
+
+
+def _overlap(
+    given: Path | str | Sequence[tuple[float, float]] | None, names: Sequence[str]
+) -> dict[str, Sequence[tuple[float, float]]] | None:
+    """Where two speak in recordings, by name; None: the diarizer says it."""
+    if given is None:
+        return None
+    if isinstance(given, Path | str):
+        return {**read_overlap(Path(given), names)}
+    if len(names) != 1:
+        raise ConfigError(
+            f"regions of overlap for {len(names)} recordings; expected one recording, or the path of a label file that "
+            "names them",
+            arguments=("overlap",),
+        )
+    return {names[0]: checked_regions(given)}
 
 
 def load(path: Path, *, resample: bool = False) -> DiarizerModel:

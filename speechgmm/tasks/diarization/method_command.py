@@ -105,6 +105,15 @@ Dims = Annotated[
         help="with --segments: dimensions of the PLDA that are used; default: all",
     ),
 ]
+Overlap = Annotated[
+    Path | None,
+    typer.Option(
+        "--overlap",
+        metavar="FILE",
+        help="labels of where two speak; the second-best speaker is added there. Labels of several speakers (RTTM) are "
+        "turns that overlap, labels of one (UEM) are regions; default: what the model's detector finds, if it has one",
+    ),
+]
 
 Spec = TypeVar("Spec", bound="VbxSpec")
 
@@ -141,6 +150,10 @@ class MethodOptions(Protocol):
         """That the speaker stays."""
 
     @property
+    def overlap(self) -> Path | None:
+        """Where two speak."""
+
+    @property
     def segments(self) -> Path | None:
         """Times of vectors."""
 
@@ -171,6 +184,8 @@ def check_method(options: MethodOptions) -> None:
         for name in ("plda", "transform", "dims"):
             if getattr(options, name) is not None:
                 raise ConfigError(f"--{name} is for vectors of another program: name their times with --segments")
+        if options.overlap is not None and options.n_speakers == 1:
+            raise ConfigError("--overlap is for two speakers or more, and --n-speakers is 1: leave one out")
         if options.method is Method.vbx and options.model is None:
             raise ConfigError("--method vbx needs a diarizer: name it with --model (train-diarizer makes one)")
     else:
@@ -225,13 +240,22 @@ def given_vectors(options: MethodOptions) -> "GivenVectors":
 
     assert options.segments is not None, "check_method comes first"
     assert options.plda is not None, "check_method comes first"
+    recordings = read_vector_recordings(options.audio[0], options.segments)
     return GivenVectors(
-        read_vector_recordings(options.audio[0], options.segments),
+        recordings,
         read_kaldi_plda(options.plda),
         _with_settings(VbxSpec(), options),
         None if options.transform is None else read_vector_transform(options.transform),
         options.dims,
+        overlap_of(options, [one.name for one in recordings]) or {},
     )
+
+
+def overlap_of(options: MethodOptions, names: "Sequence[str]") -> "dict[str, list[tuple[float, float]]] | None":
+    """Where two speak in recordings, by name; None: no file says it. Raises as `read_overlap`."""
+    from speechgmm.tasks.diarization.overlap_labels import read_overlap
+
+    return None if options.overlap is None else read_overlap(options.overlap, names)
 
 
 def _with_settings(spec: Spec, options: MethodOptions) -> Spec:

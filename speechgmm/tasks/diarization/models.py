@@ -21,6 +21,8 @@ from speechgmm.clustering.vbx import VbxSpec
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation.diarization import Turn
 from speechgmm.gmm import DiagGMM
+from speechgmm.tasks.diarization.overlap import speaker_name
+from speechgmm.tasks.diarization.overlap_detection import OverlapDetector
 from speechgmm.tasks.diarization.resegmentation import best_turns
 from speechgmm.tasks.diarization.spec import DiarizationSpec
 from speechgmm.tasks.diarization.windows import n_blocks, window_supervectors
@@ -42,6 +44,7 @@ class Diarizer:
     spec: DiarizationSpec
     threshold: float  # of the log ratio in nats: merges above it are made
     vbx: VbxSpec | None = None  # speakers are found by VBx with these settings; None: by merging
+    overlap: OverlapDetector | None = None  # None: each moment has one speaker
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,7 +177,7 @@ def turns_of(labels: ArrayLike, speech: ArrayLike, *, shift: float, offset: floa
     for first, stop in pairwise(bounds):
         if stop == first or every[first] < 0:
             continue
-        name = f"S{every[first] + 1}"
+        name = speaker_name(int(every[first]))
         start, end = round(offset + first * shift, 6), round(offset + stop * shift, 6)
         if found and found[-1].speaker == name and start - found[-1].end <= bridge:
             found[-1] = Turn(found[-1].start, end, name)

@@ -1,6 +1,6 @@
 """Who speaks when in recordings, and how a diarizer is trained from recordings of one speaker each."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,8 @@ from speechgmm.io.samples import AudioSource
 from speechgmm.parallel import pmap
 from speechgmm.tasks.diarization.codec import DiarizerFile
 from speechgmm.tasks.diarization.estimation import OWN_SPEC, own_diarizer
-from speechgmm.tasks.diarization.models import Diarizer, choose, divisions, turns_of
+from speechgmm.tasks.diarization.models import Diarizer, choose, divisions, turns_of, windows_heard
+from speechgmm.tasks.diarization.overlap import Regions, SpeakerWindows, with_second_speakers
 from speechgmm.tasks.diarization.variational import variational_labels
 
 FRONT_END: Final = FeatureSpec(
@@ -65,6 +66,7 @@ def diarize_recordings(
     paths: Sequence[AudioSource],
     *,
     n_speakers: int | None = None,
+    overlap: Mapping[str, Regions] | None = None,
     resample: bool = False,
     n_jobs: int = 1,
 ) -> Iterator[tuple[AudioSource, Diarized | DataError]]:
@@ -74,11 +76,18 @@ def diarize_recordings(
         file: The diarizer; None: each recording is learnt from itself, which is weaker.
         paths: Recordings.
         n_speakers: How many speak; None: it is found out.
+        overlap: Where two speak, of recordings by their names without folder and ending; the second-best speaker is
+            added there. None: the diarizer's detector says it, where it has one, else each moment has one speaker.
         resample: Resample other rates than the diarizer's.
         n_jobs: Workers at once.
     """
     if n_speakers is not None and n_speakers < 1:
         raise ConfigError(f"n_speakers {n_speakers}; expected 1 or more", arguments=("n_speakers",))
+    if n_speakers == 1 and overlap:
+        raise ConfigError(
+            "one speaker overlaps with nobody; leave n_speakers out or give more, or leave out overlap",
+            arguments=("n_speakers", "overlap"),
+        )
     if n_speakers is not None and file is not None and file.diarizer.vbx is not None:
         raise ConfigError(
             "VBx finds the number of speakers; leave n_speakers out, or take the method merging",
@@ -87,18 +96,23 @@ def diarize_recordings(
     audio = AudioInput(FRONT_END, SAMPLE_RATE, resample=True) if file is None else file.audio
     if resample:
         audio = replace(audio, resample=True)
-    work = partial(_diarize, None if file is None else file.diarizer, audio, n_speakers)
+    work = partial(_diarize, None if file is None else file.diarizer, audio, n_speakers, overlap)
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
 
 def _diarize(
-    diarizer: Diarizer | None, audio: AudioInput, n_speakers: int | None, path: AudioSource
+    diarizer: Diarizer | None,
+    audio: AudioInput,
+    n_speakers: int | None,
+    overlap: Mapping[str, Regions] | None,
+    path: AudioSource,
 ) -> Diarized | DataError:
     try:
         recording = Pieces(path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel)
         frames, speech = heard(audio, recording)
         recording.warn()
-        turns = turns_in(diarizer, audio, frames, speech, n_speakers=n_speakers)
+        regions = None if overlap is None else overlap.get(path.stem, ())
+        turns = turns_in(diarizer, audio, frames, speech, n_speakers=n_speakers, overlap=regions)
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")
     count = len({turn.speaker for turn in turns})
@@ -109,8 +123,13 @@ def heard(audio: AudioInput, samples: Samples) -> tuple[NDArray[np.float32], NDA
     """All frames (T, D) of a recording and which of them are speech (T,).
 
     Raises:
-        DataError: Nobody speaks: the level is far below speech all the time, or hardly changes; no frame is kept.
+        DataError: Nobody speaks: the level is far below speech all the time, or hardly changes; no frame is kept. With
+            a speech detector that is no error, and no frame is speech.
     """
+    if audio.detector is not None:
+        frames, speech = raw_features(audio.features, samples, audio.sample_rate, detector=audio.detector)
+        assert speech is not None, "a detector says which frames are speech"
+        return frames, speech
     levels = _Levels(audio.sample_rate)
     parts = [samples] if isinstance(samples, np.ndarray) else samples
     frames, speech = raw_features(audio.features, levels.passing(parts), audio.sample_rate)
@@ -159,18 +178,65 @@ def turns_in(
     speech: NDArray[np.bool_],
     *,
     n_speakers: int | None = None,
+    overlap: Regions | None = None,
 ) -> list[Turn]:
-    """The turns of a recording of which ``heard`` gave frames and speech."""
+    """The turns of a recording of which ``heard`` gave frames and speech; none where nobody speaks.
+
+    Where ``overlap`` says that two speak, that is speech, and the second-best speaker speaks as well. None: the
+    diarizer's detector says it, where it has one.
+    """
+    times = frame_times(audio, len(frames))
+    for start, end in overlap or ():
+        speech = speech | ((times >= start) & (times < end))
+    if not speech.any():
+        return []
+    used, labels = speakers_in(diarizer, frames, speech, n_speakers=n_speakers)
+    turns = in_seconds(labels, speech, audio, OWN_SPEC.bridge if used is None else used.spec.bridge)
+    detector = None if used is None else used.overlap
+    if overlap is None and detector is not None and n_speakers != 1:
+        overlap = detector.regions(detector.ratios(frames, speech), speech, times)
+    if used is None or not overlap:
+        return turns
+    return with_second_speakers(turns, overlap, speaker_windows(used, frames, speech, labels, times))
+
+
+def speakers_in(
+    diarizer: Diarizer | None,
+    frames: NDArray[np.float32],
+    speech: NDArray[np.bool_],
+    *,
+    n_speakers: int | None = None,
+) -> tuple[Diarizer | None, NDArray[np.intp]]:
+    """The speaker of each frame of speech, and the diarizer that found them: one learnt from the frames, if none."""
     if diarizer is not None and diarizer.vbx is not None:
-        labels = variational_labels(diarizer, frames, speech, diarizer.vbx)
-    elif n_speakers == 1:
-        labels = np.zeros(int(speech.sum()), np.intp)
-    else:
-        used = own_diarizer(frames[speech]) if diarizer is None else diarizer
-        found = divisions(used, frames, speech, n_speakers=n_speakers)
-        stop = {"threshold": used.threshold} if n_speakers is None else {"n_speakers": n_speakers}
-        labels = choose(found, **stop).labels
-    return in_seconds(labels, speech, audio, OWN_SPEC.bridge if diarizer is None else diarizer.spec.bridge)
+        return diarizer, variational_labels(diarizer, frames, speech, diarizer.vbx)
+    if n_speakers == 1:
+        return diarizer, np.zeros(int(speech.sum()), np.intp)
+    used = own_diarizer(frames[speech]) if diarizer is None else diarizer
+    found = divisions(used, frames, speech, n_speakers=n_speakers)
+    stop = {"threshold": used.threshold} if n_speakers is None else {"n_speakers": n_speakers}
+    return used, choose(found, **stop).labels
+
+
+def speaker_windows(
+    diarizer: Diarizer,
+    frames: NDArray[np.float32],
+    speech: NDArray[np.bool_],
+    labels: NDArray[np.intp],
+    times: NDArray[np.float64],
+) -> SpeakerWindows:
+    """The windows of a recording, whose each is by labels (n,) of the n frames of speech; times (T,) of all frames."""
+    spec = diarizer.spec
+    points = windows_heard(diarizer, frames[speech], speech).points
+    centres = np.minimum(spec.block * np.arange(len(points)) + spec.block // 2, len(labels) - 1)
+    independence = spec.independence / spec.window
+    return SpeakerWindows(points, diarizer.space.between, times[speech][centres], labels[centres], independence)
+
+
+def frame_times(audio: AudioInput, n_frames: int) -> NDArray[np.float64]:
+    """Centres (n_frames,) of the frames of a recording, s."""
+    plan = front_end(audio.features, audio.sample_rate)
+    return (plan.first_centre + plan.frame_shift * np.arange(n_frames)) / audio.sample_rate
 
 
 def in_seconds(labels: NDArray[np.intp], speech: NDArray[np.bool_], audio: AudioInput, bridge: float) -> list[Turn]:

@@ -1,6 +1,6 @@
 """Diarization as the engine runs it: a diarizer from training speakers, tested on those it never heard."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -97,8 +97,12 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
                 )
             if utterance.start is not None or utterance.end is not None:
                 raise DataError(f"{where}: a part of a recording; turns are compared in whole recordings, one row each")
-        _regions(job, seen)
-        return super().extract(job)
+        _regions(job, dict.fromkeys(seen))
+        inputs = super().extract(job)
+        (features,) = inputs
+        lengths = zip(features.corpus, features.durations, strict=True)
+        _regions(job, {one.path.stem: seconds for one, seconds in lengths if one.path.stem in seen})
+        return inputs
 
     def train(self, job: Job, sets: Sequence[Inputs]) -> list[DiarizerFile]:
         """The diarizer of every training set."""
@@ -112,7 +116,7 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
         with job.console.stage("score"):
             for name, ((features,), file) in parts.items():
                 items = conversation_items(job, name, features, references)
-                regions = _regions(job, [item.name for item in items])
+                regions = _regions(job, {item.name: None for item in items})
                 items = [replace(item, regions=regions.get(item.name)) for item in items]
                 tested[name] = Diarized(diarize_items(job, name, items, file, collar))
         return tested
@@ -250,11 +254,14 @@ def _references(job: Job) -> dict[str, list[Turn]]:
     return {} if name is None else read_rttm(job.experiment.beside(name))
 
 
-def _regions(job: Job, names: Collection[str]) -> dict[str, tuple[tuple[float, float], ...]]:
-    """Recording -> the stretches of it that count; empty where all do. Raises DataError where it has none."""
+def _regions(job: Job, lengths: Mapping[str, float | None]) -> dict[str, tuple[tuple[float, float], ...]]:
+    """Recording -> the stretches of it that count; empty where all do. Raises as `regions_of`.
+
+    ``lengths``: recording -> s; None: not known yet.
+    """
     name = job.experiment.config.section(DiarizerSpec).uem
     path = None if name is None else job.experiment.beside(name)
-    return {} if path is None else {one: regions_of(path, one) for one in names}
+    return {} if path is None else {name: regions_of(path, name, duration=s) for name, s in lengths.items()}
 
 
 def _refuse_shared_speakers(corpus: Corpus, where: str) -> None:

@@ -5,7 +5,7 @@ of the authors of VBx; and turns from labels of segments that overlap. Knows no 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from speechgmm.io.frame_files import read_frames
 from speechgmm.io.given_frames import sources_in
 from speechgmm.io.label_files.reading import seconds
 from speechgmm.io.tables import read_table
+from speechgmm.tasks.diarization.overlap import Regions, SpeakerWindows, speaker_name, with_second_speakers
 from speechgmm.tasks.diarization.recordings import Diarized
 from speechgmm.vectors.plda import Plda
 from speechgmm.vectors.within_class import unit_length
@@ -157,6 +158,7 @@ class GivenVectors:
     spec: VbxSpec
     transform: VectorTransform | None = None  # None: the vectors are taken as they are
     n_dims: int | None = None  # of the PLDA, the first ones; None: all
+    overlap: Mapping[str, Regions] = field(default_factory=dict)  # of recordings: where two speak
 
     def diarized(self) -> Iterator[tuple[Path, Diarized | DataError]]:
         """Who speaks when in each recording, or why it cannot be said.
@@ -175,8 +177,8 @@ class GivenVectors:
                 continue
             yield path, Diarized(path, turns, float(one.ends.max()), len({turn.speaker for turn in turns}), None)
 
-    def turns(self, recording: VectorRecording) -> Iterator[Turn]:
-        """Who speaks when in a recording, by VBx.
+    def turns(self, recording: VectorRecording) -> Sequence[Turn]:
+        """Who speaks when in a recording, by VBx; where two speak, the second-best speaker as well.
 
         Raises:
             DataError: Too many vectors; a dimension that does not fit the transform or the PLDA.
@@ -193,8 +195,15 @@ class GivenVectors:
             raise DataError(f"vectors of {x.shape[1]} dimensions; the PLDA is for {self.plda.n_dims}")
         kept = np.argsort(-self.plda.psi, kind="stable")[: self.n_dims]
         points = self.plda.project(x)[:, kept]
-        found = vbx(points, self.plda.psi[kept], similar_vectors(x), self.spec)
-        return _turns(found.labels, recording.starts, recording.ends)
+        labels = vbx(points, self.plda.psi[kept], similar_vectors(x), self.spec).labels
+        turns = list(_turns(labels, recording.starts, recording.ends))
+        overlap = self.overlap.get(recording.name)
+        if not overlap:
+            return turns
+        centres = (recording.starts + recording.ends) / 2
+        order = np.argsort(centres, kind="stable")
+        windows = SpeakerWindows(points[order], self.plda.psi[kept], centres[order], labels[order], self.spec.fa)
+        return with_second_speakers(turns, overlap, windows)
 
 
 def _turns(labels: NDArray[np.intp], starts: Floats, ends: Floats) -> Iterator[Turn]:
@@ -208,4 +217,4 @@ def _turns(labels: NDArray[np.intp], starts: Floats, ends: Floats) -> Iterator[T
     end[overlap] = begin[overlap + 1] = middle
     for n in range(len(first)):
         if begin[n] < end[n]:
-            yield Turn(float(begin[n]), float(end[n]), f"S{labels[first[n]] + 1}")
+            yield Turn(float(begin[n]), float(end[n]), speaker_name(labels[first[n]]))

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speechgmm.errors import ConfigError, first_few
+from speechgmm.errors import ConfigError, counted, first_few
 from speechgmm.io.terminal import tell
 from speechgmm.tasks.options import JobsOfRun, Overrides
 from speechgmm.tasks.recognition.command import RecognitionCommand
 
 if TYPE_CHECKING:
-    from speechgmm.tasks.recognition.codec import RecogniserFile
+    from speechgmm.tasks.recognition.texts import TextWords
 
 TRAINING = "Training"
 """A group of options."""
@@ -107,7 +107,8 @@ class Align(RecognitionCommand):
             ConfigError: Neither recordings with a text nor a table of texts, or both; otherwise as for recognition.
             DataError: A table that cannot be read; words without a pronunciation (all are named).
         """
-        from speechgmm.tasks.recognition.decoding import align_recordings, lexicon_for
+        from speechgmm.tasks.recognition.decoding import align_recordings
+        from speechgmm.tasks.recognition.texts import TextWords
 
         if self.train is not None:
             return self._align_corpus(self.train)
@@ -115,9 +116,10 @@ class Align(RecognitionCommand):
         if self.model is None:
             raise ConfigError("no model is given; expected MODEL and AUDIO, or a corpus to train on (--train)")
         file = self.read_model(self.model)
-        said = self._said(file)
-        lexicon, speakers = lexicon_for(file, self.dictionary, said), self.speakers_of(file, list(said))
-        heard = align_recordings(file, said, lexicon, speakers=speakers, scores=self.scores, n_jobs=self.jobs or 1)
+        words = TextWords.of(file, self.dictionary)
+        said = self._said(words)
+        file, speakers = words.known_to(said), self.speakers_of(file, list(said))
+        heard = align_recordings(file, said, speakers=speakers, scores=self.scores, n_jobs=self.jobs or 1)
         return self.print_results(file, list(said), heard, aligned=True, allow_misfit=self.allow_misfit)
 
     def _align_corpus(self, corpus: Path) -> int:
@@ -141,20 +143,20 @@ class Align(RecognitionCommand):
             overrides=self.overrides or (),
             n_jobs=self.jobs,
         )
-        labels = LabelFiles(self.form or "textgrid", self.scores, self.allow_misfit)
+        labels = LabelFiles(str(self.form or "textgrid"), self.scores, self.allow_misfit)
         console = Console(quiet=self.quiet)
         found = align_corpus(alignment_experiment(corpus, choices), output=self.out, labels=labels, console=console)
         if found.misfits:
             what = "their times mean little" if self.allow_misfit else "they are in no label file (--allow-misfit)"
             kind = "warning" if self.allow_misfit else "error"
             tell(
-                f"{kind}: {len(found.misfits)} utterances are explained worse by "
-                f"their text than by any sound of the model, and {what}: {first_few(found.misfits, 10)}; is the text "
-                "that of another recording, or much shorter than the recording?"
+                f"{kind}: {counted(len(found.misfits), 'utterance is', 'utterances are')} explained worse by the text "
+                f"than by any sound of the model or by silence, and {what}: {first_few(found.misfits, 10)}; is the "
+                "text that of another recording, or much shorter than the recording?"
             )
-        folder = shown(found.folder)
+        folder, n_utterances = shown(found.folder), counted(found.n_utterances, "utterance")
         print(
-            f"{found.n_utterances} utterances of {found.n_recordings} recordings, {duration(found.seconds)}: "
+            f"{n_utterances} of {counted(found.n_recordings, 'recording')}, {duration(found.seconds)}: "
             f"{folder}/{ALIGNED}\nworst first: {folder}/utterances.tsv, {folder}/outliers.tsv\n"
             f"next: align a new recording: speechgmm align {folder} RECORDING --text WORDS"
         )
@@ -171,22 +173,23 @@ class Align(RecognitionCommand):
         if named := [name for name, there in given.items() if there]:
             raise ConfigError(f"{', '.join(named)}: for training; expected --train CORPUS beside")
 
-    def _said(self, file: "RecogniserFile") -> dict[Path, list[str]]:
+    def _said(self, words: "TextWords") -> dict[Path, list[str]]:
         """Recording -> the words that are said in it."""
         from speechgmm.engine.audio_input import takes_frames
         from speechgmm.report.text import recordings
-        from speechgmm.tasks.recognition.transcripts import words_in
 
-        if (self.texts is None) == (self.text is None) or bool(self.audio) == (self.texts is not None):
+        given = (bool(self.audio), self.text is not None, self.texts is not None)
+        if given not in ((True, True, False), (False, False, True)):
+            names = [name for name, there in zip(("AUDIO", "--text", "--texts"), given, strict=True) if there]
             raise ConfigError(
-                "align takes recordings with --text WORDS, or --texts FILE alone, a table of path and text"
+                f"{' and '.join(names) or 'nothing to align'} after MODEL; expected AUDIO with --text WORDS, or "
+                "--texts FILE alone, a table of path and text"
             )
         if self.texts is not None:
-            said = _texts(self.texts, file)
+            said = _texts(self.texts, words)
         else:
             said = dict.fromkeys(
-                recordings(self.audio or [], given=takes_frames(file)),
-                words_in(self.text or "", file.recogniser.lexicon),
+                recordings(self.audio or [], given=takes_frames(words.file)), words.words(self.text or "")
             )
         empty = [path for path, words in said.items() if not words]
         if empty:
@@ -195,12 +198,13 @@ class Align(RecognitionCommand):
         return said
 
 
-def _texts(table: Path, file: "RecogniserFile") -> dict[Path, list[str]]:
+def _texts(table: Path, words: "TextWords") -> dict[Path, list[str]]:
     """What is said in each recording of a manifest, by the column that the model was trained on."""
     from speechgmm.corpus.readers.manifest import read_manifest
-    from speechgmm.tasks.recognition.transcripts import words_in
 
-    label = file.label
+    if not table.exists():
+        raise ConfigError(f"{table}: there is no such table; expected one with the columns path and {words.file.label}")
+    label = words.file.label
     said: dict[Path, list[str]] = {}
     for utterance in read_manifest(table, None, label):
         if utterance.path in said or utterance.start is not None or utterance.end is not None:
@@ -208,5 +212,5 @@ def _texts(table: Path, file: "RecogniserFile") -> dict[Path, list[str]]:
                 f"{utterance.source or table}: a row for a part of a recording; align takes whole recordings, one row "
                 "each: cut them into files first"
             )
-        said[utterance.path] = words_in(utterance.label(label), file.recogniser.lexicon)
+        said[utterance.path] = words.words(utterance.label(label))
     return said

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -13,12 +12,13 @@ from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import DataError
 from speechgmm.evaluation import Edits, align_labels
 from speechgmm.features.silence import Silence
-from speechgmm.hmm import Alignment, AlignmentScorer, Decoder, Lexicon, Recogniser
+from speechgmm.hmm import Alignment, AlignmentScorer, Decoder, Recogniser
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.io.samples import AudioSource
 from speechgmm.io.timed_labels import TimedLabel
 from speechgmm.tasks.recognition.codec import RecogniserFile
 from speechgmm.tasks.recognition.speakers import by_speaker
+from speechgmm.tasks.recognition.texts import check_pronounced
 from speechgmm.tasks.recognition.tiers import name_of_units, tiers
 from speechgmm.tasks.recognition.transcripts import Transcript
 
@@ -131,7 +131,6 @@ def recognise_recordings(
 def align_recordings(
     file: RecogniserFile,
     said: Mapping[Source, Sequence[str]],
-    lexicon: Lexicon | None = None,
     *,
     speakers: Sequence[str] | None = None,
     scores: bool = False,
@@ -141,48 +140,23 @@ def align_recordings(
 
     Silence may come before, between and after the words where the model has a unit for it; also one that is a label of
     its transcripts (`SILENCES`), unless a text names it.
-    ``lexicon`` has pronunciations beside the recogniser's own. With ``scores`` every label has them. ``speakers`` and
-    results as of `recognise_recordings`.
+    With ``scores`` every label has them. ``speakers`` and results as of `recognise_recordings`.
 
     Raises:
         DataError: Words without a pronunciation: all of all recordings are named.
     """
-    known = {*file.recogniser.lexicon, *(lexicon or {})}
-    places = {word: path for path, words in said.items() for word in words if word not in known}
-    if places:
-        raise DataError(
-            f"no pronunciation of {len(places)} words: {', '.join(places)} (in {next(iter(places.values())).name}"
-            f"{' and others' if len(places) > 1 else ''}); give a dictionary that has them, and look for another "
-            "spelling (case, hyphens)"
-        )
+    check_pronounced(said, file.recogniser.lexicon)
     file = replace(file, recogniser=with_silence_of_transcripts(file.recogniser, said.values()))
     adapted_recogniser = file.recogniser.adapted()
-    decoder = Decoder.of(adapted_recogniser, next(iter(said.values())), lexicon)
+    decoder = Decoder.of(adapted_recogniser, next(iter(said.values())))
     decoder = replace(decoder, beam=max(decoder.beam, LEAST_ALIGNMENT_BEAM))
     tasks, scorer = list(said.items()), AlignmentScorer(adapted_recogniser.units, file.recogniser.boundary_model)
 
     def align(adapted: RecogniserFile, n: int) -> HeardRecording | DataError:
-        return _align_recording(adapted, decoder, lexicon, scorer, scores, tasks[n])
+        return _align_recording(adapted, decoder, scorer, scores, tasks[n])
 
-    asked = [(path, partial(file.recogniser.linear, words, lexicon)) for path, words in tasks]
+    asked = [(path, partial(file.recogniser.linear, words)) for path, words in tasks]
     yield from zip(said, by_speaker(file, asked, align, speakers, n_jobs=n_jobs), strict=True)
-
-
-def lexicon_for(file: RecogniserFile, dictionary: Path | None, said: Mapping[Source, Sequence[str]]) -> Lexicon:
-    """The pronunciations of words that the model does not have, from a dictionary; None: there are none.
-
-    Raises:
-        DataError: The dictionary cannot be read, or lacks words (all are named), or has units that the model lacks.
-    """
-    from speechgmm.corpus.dictionary import read_dictionary_for
-
-    if dictionary is None:
-        return {}
-    units = file.recogniser.units.labels
-    found = read_dictionary_for(dictionary, units)
-    unknown = {path.name: [w for w in words if w not in file.recogniser.lexicon] for path, words in said.items()}
-    found.check(unknown, units)
-    return {word: found.pronunciations[word] for words in unknown.values() for word in words}
 
 
 def with_silence_of_transcripts(recogniser: Recogniser, texts: Iterable[Sequence[str]]) -> Recogniser:
@@ -200,7 +174,6 @@ def with_silence_of_transcripts(recogniser: Recogniser, texts: Iterable[Sequence
 def _align_recording(
     file: RecogniserFile,
     decoder: Decoder,
-    lexicon: Lexicon | None,
     scorer: AlignmentScorer,
     scores: bool,
     task: tuple[AudioSource, Sequence[str]],
@@ -208,7 +181,7 @@ def _align_recording(
     path, words = task
 
     def align(frames: NDArray[np.float32]) -> tuple[Alignment, tuple[Alignment, ...]]:
-        ready = replace(decoder, graph=file.recogniser.linear(words, lexicon))
+        ready = replace(decoder, graph=file.recogniser.linear(words))
         return ready.align(frames, scorer=scorer, scores=scores), ()
 
     return _heard(file, align, path)

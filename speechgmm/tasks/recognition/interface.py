@@ -19,11 +19,10 @@ from speechgmm.tasks.recognition.decoding import (
     CONFIDENCE_SCALE,
     HeardRecording,
     align_recordings,
-    lexicon_for,
     recognise_recordings,
 )
 from speechgmm.tasks.recognition.speakers import check_uses_speakers, names_for
-from speechgmm.tasks.recognition.transcripts import words_in
+from speechgmm.tasks.recognition.texts import TextWords
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,19 +199,18 @@ class RecogniserModel(LoadedModel):
             Words without a pronunciation (all are named); a recording cannot be used, see ``on_error``.
         """
         check_type("text", text, str, "the words that are said")
-        words = words_in(text, self.file.recogniser.lexicon)
+        known = TextWords.of(self.file, None if dictionary is None else Path(dictionary))
+        words = known.words(text)
         if not words:
             raise ConfigError(f"text is {text!r}; expected the words that are said", arguments=("text",))
-        place = None if dictionary is None else Path(dictionary)
         whose = self._speakers(audio, sample_rate, speakers)
 
         def work(sources: Sequence[AudioSource]) -> Iterator[tuple[AudioSource, Any]]:
             said = dict.fromkeys(sources, words)
-            lexicon = lexicon_for(self.file, place, said)
             workers = free_workers(n_jobs, len(said))
             names = None if whose is None else list(dict(zip(sources, whose, strict=True)).values())
             heard = (
-                align_recordings(self.file, said, lexicon, speakers=names, scores=scores, n_jobs=workers)
+                align_recordings(known.known_to(said), said, speakers=names, scores=scores, n_jobs=workers)
                 if said
                 else ()
             )

@@ -1,17 +1,18 @@
 """Which transcripts can be trained on, and with which pronunciations; what is said of the others."""
 
 import string
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from speechgmm.corpus.dictionary import Dictionary
+from speechgmm.corpus.unknown_words import common_reason
 from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.engine.labelled_recordings import are_segments
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, counted, first_few
 from speechgmm.hmm import HMMSpec, Lexicon, LogWeights
 from speechgmm.hmm.recognition_spec import RecognitionSpec
+from speechgmm.io.text_file import read_text_file
 from speechgmm.tasks.recognition.dictionaries import dictionary_of
-from speechgmm.tasks.recognition.spelling import other_spelling
 from speechgmm.tasks.recognition.transcripts import Transcript, are_isolated, transcripts
 
 SHOWN = 20
@@ -39,13 +40,13 @@ def fitting(job: Job, said: Sequence[Transcript]) -> tuple[tuple[Transcript, ...
                 f"each as one word, which {dictionary.source} cannot have; set language: loop, bigram or grammar for "
                 "sentences, or join the words in labels and dictionary (zoom_in)"
             )
-        reason = other_spelling(missing, [one.words for one in said], dictionary)
-        if stop and reason:
-            raise DataError(reason)
+        told = {one.id: one.words for one in said}
         if stop:
-            dictionary.check({one.id: one.words for one in said})
+            dictionary.check(told)
+        reason = common_reason(missing, told, dictionary.pronunciations)
         job.console.warn(
-            (reason or f"{len(missing)} words are not in {dictionary.source}: {', '.join(missing)}")
+            f"{dictionary.source}: "
+            + (reason or f"{counted(len(missing), 'word is', 'words are')} not in it: {first_few(missing, SHOWN)}")
             + "; training goes on without the utterances that have them"
         )
     known = [one for one in said if missing.keys().isdisjoint(one.words)]
@@ -85,24 +86,32 @@ def unfit(job: Job, features: Features) -> list[tuple[str, str]]:
     return found
 
 
-def questions_of(job: Job) -> tuple[tuple[str, ...], ...] | None:
-    """The questions of the configuration's file, the phones of each; None: there is none.
+def questions_of(job: Job, units: Collection[str]) -> tuple[tuple[str, ...], ...] | None:
+    """The questions of the configuration's file, the trained units of each; None: there is no file.
+
+    Phones that the dictionary has and training lacks are left out.
 
     Raises:
-        DataError: The file cannot be read, or has no question.
+        DataError: The file cannot be read, has no question, or a phone that the dictionary does not have.
     """
     name = job.experiment.config.section(HMMSpec).questions
     if name is None:
         return None
     path = job.experiment.beside(name)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: hmm.questions cannot be read: {error}") from error
-    found = tuple(tuple(line.split()) for line in lines if line.strip() and not line.startswith("#"))
+    lines = read_text_file(path, "a list of questions (hmm.questions)").splitlines()
+    found = [line.split() for line in lines if line.strip() and not line.startswith("#")]
     if not found:
         raise DataError(f"{path}: no question; expected the phones of one on each line, such as: P T K")
-    return found
+    dictionary = dictionary_of(job)
+    phones = set(units) if dictionary is None else {*units, *dictionary.phones}
+    unknown = sorted({phone for question in found for phone in question} - phones)
+    if unknown:
+        raise DataError(
+            f"{path}: {counted(len(unknown), 'phone')} that the dictionary does not have: {first_few(unknown, 10)}; "
+            f"expected some of {first_few(sorted(phones), 10)}"
+        )
+    trained = (tuple(phone for phone in question if phone in units) for question in found)
+    return tuple(question for question in trained if question)
 
 
 def lexicon_of(said: Sequence[Transcript], dictionary: Dictionary | None) -> Lexicon:
@@ -164,7 +173,7 @@ def _warn_of_sentences(job: Job, said: Sequence[Transcript]) -> None:
 
 
 def _named(labels: Sequence[str]) -> str:
-    return ", ".join(map(repr, labels[:5])) + (", ..." if len(labels) > 5 else "")
+    return first_few([repr(label) for label in labels], 5)
 
 
 def _warn_of_spellings(job: Job, said: Sequence[Transcript]) -> None:

@@ -1,8 +1,8 @@
 """What is said in which recording: from a corpus's labels to transcripts, with times where the labels have them."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 from speechgmm.config import Config
 from speechgmm.engine.frames import Features, Piece
@@ -42,30 +42,13 @@ def are_isolated(config: Config) -> bool:
 
 
 def words_of(text: str, *, isolated: bool) -> tuple[str, ...]:
-    """The words of a transcript: what white space separates; of an ``isolated`` word the whole label.
+    """The words of a transcript, in NFC: what white space separates; of an ``isolated`` word the whole label.
 
     >>> words_of("zoom  in", isolated=True), words_of("zoom  in", isolated=False)
     (('zoom in',), ('zoom', 'in'))
     """
-    words = tuple(text.split())
+    words = tuple(normalize("NFC", text).split())
     return (" ".join(words),) if isolated and words else words
-
-
-def words_in(text: str, known: Iterable[str]) -> list[str]:
-    """The words of a text for a recogniser that knows words with spaces: of several that fit, the longest.
-
-    >>> words_in("please zoom in now", ["zoom in", "zoom", "please"])
-    ['please', 'zoom in', 'now']
-    """
-    said = text.split()
-    several = {tuple(word.split()) for word in known if " " in word}
-    longest = max(map(len, several), default=1)
-    found = []
-    while said:
-        n = next((n for n in range(longest, 1, -1) if tuple(said[:n]) in several), 1)
-        found.append(" ".join(said[:n]))
-        said = said[n:]
-    return found
 
 
 def _of_utterances(job: Job, features: Features, split: str) -> list[Transcript]:

@@ -24,7 +24,6 @@ from speechgmm.tasks.verification.trial_choice import (
     across_sessions,
     asked_trials,
     check_across,
-    check_other_sessions,
     made_trials,
     sessions_of_tests,
     warn_of_shared,
@@ -169,14 +168,21 @@ def score_trials(
         for trial in read_trials(path, set(labels), tests):
             asked.setdefault(trial.test, []).append(trial)
     parts = {name: _score_part(job, name, *system, asked, what) for name, system in systems.items()}
+    spec = job.experiment.config.section(ScoringSpec)
     # Of a table, one fold of a sweep may hold no trial.
     if path is None and not any(len(part) for part in parts.values()):
-        within = ", ".join(job.experiment.config.section(ScoringSpec).trials_within)
+        within = ", ".join(spec.trials_within)
         tested = any(features.corpus.split("test") for features, _ in systems.values())
         raise DataError(
             f"no trials: no test agrees with a model in {within} (scoring.trials_within); are values spelt alike?"
             if tested
             else "no trials: the split 'test' is empty"
+        )
+    if path is None and spec.trials_across == "session" and not any(part.is_target.any() for part in parts.values()):
+        raise DataError(
+            "scoring.trials_across: session leaves no target trial: every test of an enrolled speaker is of a session "
+            f"({job.experiment.config.corpus.session}) that enrolled the speaker; enrol by other sessions than those "
+            "of the tests, or set scoring.trials_across: none"
         )
     return parts
 
@@ -204,7 +210,6 @@ def _score_part(
         kept = across_sessions(sessions, test, model == true[test])
         if asked is not None:
             check_across(kept, [models.labels[n] for n in model[~kept]], [tests[n][0].id for n in test[~kept]])
-        check_other_sessions(config.corpus.session, kept, model == true[test])
         test, model = test[kept], model[kept]
     warn_of_shared(job, features, models.labels, tests, test, model, kind)
     parcels = [[piece for _, piece in tests[n : n + SCORED_AT_ONCE]] for n in range(0, len(tests), SCORED_AT_ONCE)]
