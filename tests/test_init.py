@@ -325,9 +325,9 @@ def test_verification_of_speakers_who_say_the_same_texts_is_calibrated_by_speake
 @pytest.mark.parametrize(
     ("others", "their_session", "are_a_cohort"),
     [
-        (9, "ubm", True),
-        (8, "ubm", False),  # fewer than were measured
-        (9, "train", False),  # the cohort would be of the session that enrolls
+        (30, "ubm", True),
+        (29, "ubm", False),  # by fewer, scores were worse for it
+        (30, "train", False),  # the cohort would be of the session that enrolls
     ],
 )
 def test_others_in_the_split_ubm_normalise_scores_where_they_are_enough_and_apart(

@@ -12,8 +12,8 @@ from speechgmm.errors import DataError
 from speechgmm.tasks.classification.spec import ScoringSpec
 from speechgmm.tasks.verification.score_norm import BY_MODELS, BY_RECORDINGS
 
-FEWEST_OTHERS: Final = 9
-"""Speakers of the split ubm: the fewest by whom S-norm was measured to help (recipes/presets.md)."""
+FEWEST_OTHERS: Final = 30
+"""Speakers of the split ubm: by fewer, S-norm costs as often as it gains (recipes/presets.md)."""
 
 
 def can_normalise(corpus: Corpus, group: str | None = None) -> bool:
