@@ -5,15 +5,18 @@ TESTS ?=
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check format bench docs build clean
+.PHONY: help demo test test-all lint check format bench docs build clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.demo ## class models, figures and a scored recording, from speech made on the spot
 	$(BIN)/speechgmm demo --out runs/demo
 
-test: $(VENV)/.dev ## the test suite
+test: $(VENV)/.dev ## the tests but the slow ones
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 -m "not slow" $(TESTS)
+
+test-all: $(VENV)/.dev ## every test: before a change lands
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 $(TESTS)
 
 lint: $(VENV)/.dev ## lint, types, import contracts
@@ -22,7 +25,7 @@ lint: $(VENV)/.dev ## lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint test ## lint, types, import contracts, tests
+check: lint test-all ## lint, types, import contracts, every test
 
 format: $(VENV)/.dev ## put the code into its standard form
 	$(BIN)/ruff check --fix .

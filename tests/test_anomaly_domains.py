@@ -34,6 +34,7 @@ def drawn_scores(rng: np.random.Generator, n: int = 60) -> AnomalyScores:
     return AnomalyScores(tuple(map(str, range(n))), kinds, conditions, (), found, domains)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_the_auc_of_a_domain_is_of_its_normal_recordings_against_all_anomalies(seed: int) -> None:
     scores = drawn_scores(np.random.default_rng(seed))
@@ -98,6 +99,7 @@ def fans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_a_silent_test_recording_is_the_most_anomalous_and_stops_no_other(
     fans: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

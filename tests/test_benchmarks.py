@@ -23,6 +23,7 @@ def benchmarks(monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
         del sys.modules[name]
 
 
+@pytest.mark.slow
 def test_the_benchmarks_import_with_their_folder_first_on_the_path_and_multiply_on_one_thread() -> None:
     """As `make bench` runs them: a file there that is named like a library would take its place. And by themselves,
     where no variable of the environment holds BLAS to one thread."""

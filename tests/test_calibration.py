@@ -1,5 +1,7 @@
 """Laws and oracles of calibration and fusion."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import isotonic_regression, minimize
@@ -7,8 +9,18 @@ from sklearn.linear_model import LogisticRegression
 
 from speechgmm.errors import DataError, ShapeError
 from speechgmm.evaluation import act_dcf, cllr, cllr_min, eer, in_words, min_dcf, rank_trials
-from speechgmm.tasks.verification.score_map_training import cross_calibrate, fit_logistic, fit_pav
+from speechgmm.tasks.classification.spec import DecisionSpec
+from speechgmm.tasks.verification.calibration import by_folds, calibrated_metrics
+from speechgmm.tasks.verification.evaluation import evaluate_trials
+from speechgmm.tasks.verification.score_map_training import (
+    cross_calibrate,
+    cross_fit_logistic,
+    fit_logistic,
+    fit_pav,
+)
 from speechgmm.tasks.verification.score_maps import Affine, Pav, map_inputs
+from speechgmm.tasks.verification.spec import CalibrationSpec
+from speechgmm.tasks.verification.trials import ScoredTrials, Side
 
 
 def gaussian_scores(seed=0, n_targets=300, n_nontargets=900, distance=2.0, systems=1):
@@ -97,7 +109,7 @@ def test_perfect_separation_is_said_and_the_ratios_grow_with_the_trials(n):
         assert llrs[n:].min() > llrs[:n].max()
         ratios.append(llrs.max())
     few = fit_logistic([-1.0, -1.0, 1.0, 1.0], [False, False, True, True])
-    assert few.apply([1.0])[0] == pytest.approx(np.log(3 / 1))  # (2 + 1) / (2 + 2) against 1 / 4
+    assert few.apply([1.0])[0] == pytest.approx(np.log(5 / 1))  # (2 + 1/2) / (2 + 1) against (1/2) / 3
     assert ratios[0] > few.apply([1.0])[0]
     assert not fit_logistic(*gaussian_scores()).separated
 
@@ -166,6 +178,72 @@ def test_cross_calibration_by_folds_comes_near_the_map_of_all_trials():
     assert np.abs(llrs - fit_logistic(scores, truth).apply(scores)).mean() < 0.2
     trials = rank_trials(llrs, truth)
     assert cllr_min(trials) < cllr(trials) < cllr_min(trials) + 0.05
+
+
+def one_speaker_makes_all_errors(n_speakers=8):
+    """Scores that are separated as soon as the trials of speaker 0 are left out, so that maps of folds differ."""
+    rng = np.random.default_rng(5)
+    model, test, _ = (side.ravel() for side in np.mgrid[:n_speakers, :n_speakers, :3])
+    truth = model == test
+    scores = rng.normal(np.where(truth, 2.0, -2.0), 0.8) - 3.0 * ((model == 0) & truth)
+    return scores, truth, model, test
+
+
+def scored_trials(scores, truth, model, test, **more):
+    """Trials of a run, each test with its own name."""
+    names = tuple(f"v{number}" for number in range(model.max() + 1))
+    each = np.arange(len(test))
+    tests = Side(tuple(f"t{n}" for n in each), tuple(names[n] for n in test), ("",) * len(test))
+    return ScoredTrials(
+        Side(names, names, ("",) * len(names)), tests, np.full(len(test), 9), model, each, scores, None, truth, **more
+    )
+
+
+@pytest.mark.parametrize("trials", [speakers_and_scores, one_speaker_makes_all_errors])
+@pytest.mark.parametrize("spec", [CalibrationSpec(method="logistic"), CalibrationSpec(method="pav")])
+def test_what_tells_trials_apart_is_measured_on_the_scores_where_the_map_takes_the_score_alone(trials, spec):
+    scored = scored_trials(*trials())
+    llrs, maps, _ = by_folds(scored, spec, 0)
+    if spec.method == "logistic" and trials is one_speaker_makes_all_errors:
+        assert {found.separated for found in maps} == {True, False}
+    assert eer(rank_trials(llrs, scored.is_target)) > eer(rank_trials(scored.scores, scored.is_target)), "maps reorder"
+    calibrated = replace(scored, llrs=llrs)
+    of_ratios = evaluate_trials(calibrated, DecisionSpec()).metrics
+    assert of_ratios == evaluate_trials(scored, DecisionSpec()).metrics
+    # What the ratios are worth is of the ratios; with more than the score, so is the rest.
+    cost = calibrated_metrics(calibrated, DecisionSpec())["cllr"]["value"]
+    assert cost == pytest.approx(cllr(rank_trials(llrs, scored.is_target)))
+    with_more = evaluate_trials(replace(calibrated, llrs_rank=True), DecisionSpec()).metrics
+    assert with_more["eer"]["value"] == pytest.approx(eer(rank_trials(llrs, scored.is_target)))
+
+
+def test_all_maps_of_folds_are_smoothed_where_one_has_to_be():
+    scores, truth, model, test = one_speaker_makes_all_errors()
+    llrs, maps, final = cross_fit_logistic(scores, truth, (model, test), n_folds=8)
+    apart, mixed = (cross_calibrate(scores, truth, (model, test), fit, 8)[1] for fit in (fit_logistic, smoothed))
+    assert [found.separated for found in maps] == [found.separated for found in apart]
+    np.testing.assert_allclose([one.weights for one in maps], [one.weights for one in mixed], rtol=1e-4)
+    assert final.weights == pytest.approx(smoothed(scores, truth).weights, rel=1e-4)
+    assert not final.separated
+    # Where none is separated nothing is smoothed.
+    scores, truth, model, test = speakers_and_scores()
+    llrs, _, final = cross_fit_logistic(scores, truth, (model, test), n_folds=6)
+    np.testing.assert_array_equal(llrs, cross_calibrate(scores, truth, (model, test), fit_logistic, 6)[0])
+    assert final.weights == fit_logistic(scores, truth).weights
+
+
+def smoothed(scores, truth):
+    """The obvious way: the truth of N trials is smoothed to (N + 1/2) / (N + 1)."""
+    scores = np.asarray(scores).ravel()
+    counts = np.where(truth, truth.sum(), (~truth).sum())
+    wanted = np.where(truth, counts + 0.5, 0.5) / (counts + 1)
+
+    def cost(ab):
+        llrs = ab[0] * scores + ab[1]
+        return np.sum((wanted * np.logaddexp(0, -llrs) + (1 - wanted) * np.logaddexp(0, llrs)) / counts)
+
+    found = minimize(cost, np.zeros(2), method="BFGS", options={"gtol": 1e-9})
+    return Affine(found.x[:1], float(found.x[1]))
 
 
 def test_the_order_and_the_names_of_trials_change_no_ratio():

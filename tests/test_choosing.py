@@ -66,12 +66,14 @@ def test_workers_change_no_byte_of_chosen_models(config_file: Path, criterion: s
     assert len(found) == 1
 
 
+@pytest.mark.slow
 def test_a_sweep_compares_auto_with_a_number_on_inner_folds(config_file: Path) -> None:
     few = "model={max_iter: 3, tol: 0.001}"
     result = sweep(config_file, grid_points(["model.n_components=2,auto"]), [few], console=QUIET)
     assert {point.settings["model.n_components"] for point in result.points} == {2, "auto"}
 
 
+@pytest.mark.slow
 def test_a_setting_of_the_choice_counts_only_where_there_is_one(config_file: Path, chosen: Path) -> None:
     cache = config_file.parent / "cache" / "models"
     before = {path.name for path in cache.iterdir()}

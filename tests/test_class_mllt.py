@@ -30,6 +30,7 @@ def transform_of(folder: Path) -> LinearTransform:
     return audio.transform
 
 
+@pytest.mark.slow
 def test_a_run_stores_lda_turned_keeps_it_and_scores_new_recordings_as_its_tests(
     config_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,6 +61,7 @@ def test_a_run_stores_lda_turned_keeps_it_and_scores_new_recordings_as_its_tests
     assert np.array_equal(transform_of(config_file.parent / "again").matrix, found.matrix)
 
 
+@pytest.mark.slow
 def test_turned_frames_are_likelier_under_diagonal_covariances_and_workers_change_no_byte(config_file: Path) -> None:
     overrides = ["features.transform.kind=mllt"]
     turned = run(config_file, overrides, console=quiet(), until="train").features

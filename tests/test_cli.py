@@ -38,6 +38,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return Command(monkeypatch, capsys)
 
 
+@pytest.mark.slow
 def test_run_prints_figures_to_standard_output_and_the_rest_to_standard_error(
     command: Command, config_file: Path
 ) -> None:
@@ -109,6 +110,7 @@ def test_score_names_a_bad_recording_scores_the_others_and_ends_in_1(command: Co
     assert len(out.splitlines()) == 4
 
 
+@pytest.mark.slow
 def test_score_takes_other_rates_and_channels_where_the_configuration_allows_it(
     command: Command, config_file: Path
 ) -> None:
@@ -233,6 +235,7 @@ def spawned(config: Path, folder: Path) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_random_points_goes_on_and_ends_with_the_same_models(config_file: Path) -> None:
     reference = config_file.parent / "reference"
     begun = time.monotonic()
@@ -257,6 +260,7 @@ def test_a_run_killed_at_random_points_goes_on_and_ends_with_the_same_models(con
         assert (folder / name).read_bytes() == (reference / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_an_interrupt_says_that_work_is_kept(config_file: Path) -> None:
     process = spawned(config_file, config_file.parent / "interrupted")
     assert process.stderr is not None
@@ -268,6 +272,7 @@ def test_an_interrupt_says_that_work_is_kept(config_file: Path) -> None:
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_explained() -> None:
     with pytest.raises(SpeechGMMError, match="a worker process was killed"):
         list(pmap(_die, range(4), n_jobs=2, backend="processes"))
@@ -306,6 +311,7 @@ def loaded_by(*arguments: object) -> set[str]:
     return set(modules)
 
 
+@pytest.mark.slow
 def test_help_waits_for_no_library_but_those_that_print_it() -> None:
     for arguments in (["--help"], ["score", "--help"], ["--version"]):
         own = {name for name in loaded_by(*arguments) if name.startswith("speechgmm.")}
@@ -315,6 +321,7 @@ def test_help_waits_for_no_library_but_those_that_print_it() -> None:
         assert not loaded_by(*arguments) & (SLOW | {"numpy", "scipy", "soundfile"}) - {"rich"}
 
 
+@pytest.mark.slow
 def test_scoring_and_judging_a_recording_wait_for_nothing_that_they_do_not_need(
     config_file: Path, command: Command
 ) -> None:

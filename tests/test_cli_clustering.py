@@ -106,6 +106,7 @@ def test_what_cannot_be_clustered_is_named_and_the_rest_is(command: Command, hum
     assert "none of 1 recordings can be used" in err
 
 
+@pytest.mark.slow
 def test_one_recording_copies_and_too_many_clusters_are_explained(command: Command, hums: Path) -> None:
     out = hums.parent / "out"
     one = hums / "0-0.wav"

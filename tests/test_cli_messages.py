@@ -144,6 +144,7 @@ def _told(number: int) -> int:
     return number
 
 
+@pytest.mark.slow
 def test_verbose_prints_details_and_a_log_file_keeps_all_messages(
     config_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

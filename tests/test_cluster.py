@@ -48,6 +48,7 @@ def on_cluster(local: LocalCluster) -> list[str]:
     return ["parallel.n_jobs=-1", "parallel.backend=dask", f"parallel.scheduler={local.scheduler_address}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model", ["{n_components: 4, max_iter: 3}", "{adapt: map, ubm: {n_components: 4, max_iter: 3}}"]
 )
@@ -64,6 +65,7 @@ def test_a_run_on_a_cluster_writes_the_bytes_of_a_run_on_one_machine(
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 def test_clusters_and_turns_found_on_a_cluster_are_those_of_one_machine(
     tmp_path: Path, config_file: Path, local: LocalCluster, cluster: Cluster
 ) -> None:
@@ -91,6 +93,7 @@ def test_clusters_and_turns_found_on_a_cluster_are_those_of_one_machine(
         assert found[0] == found[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "settings", "files"),
     [
@@ -163,6 +166,7 @@ class Slow:
         return np.random.default_rng(self.seed).normal(size=(2000, 3)).astype(np.float32) + self.seed % 3
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_in_the_middle_of_an_iteration_changes_nothing_but_the_time(cluster: Cluster) -> None:
     source = FrameSource.of([Slow(seed) for seed in range(60)], [2000] * 60, 3)
     here = fit_gmm(source, 4, max_iter=4, tol=0.0, memory=0)
@@ -313,6 +317,7 @@ def test_settings_that_do_not_go_together_are_refused(section: dict[str, object]
         make_config({"parallel": section})
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_goes_away_is_an_error_and_not_a_wait_for_ever(tmp_path: Path) -> None:
     file = tmp_path / "scheduler.json"
     start = [sys.executable, "-m", "dask"]

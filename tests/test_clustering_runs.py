@@ -18,6 +18,7 @@ from speechgmm.engine.console import Console
 from speechgmm.engine.sweeps import sweep
 from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.evaluation import cluster_figures
+from speechgmm.io.model_card import same_models, with_card
 from speechgmm.tasks.classification.codec import read_model_file
 from speechgmm.tasks.clustering.codec import read_clustering
 from speechgmm.tasks.clustering.recordings import cluster_recordings
@@ -81,6 +82,7 @@ def test_a_run_clusters_the_test_recordings_and_leaves_what_the_contract_says(hu
     assert "Map of 12 recordings by cluster" in page
 
 
+@pytest.mark.slow
 def test_the_background_model_is_of_the_training_part_and_the_command_clusters_by_it_as_the_run_did(
     hums: Path,
 ) -> None:
@@ -97,11 +99,12 @@ def test_the_background_model_is_of_the_training_part_and_the_command_clusters_b
     kept = [line for line in text if not line.endswith("\ttest") or "370" in line]
     (hums.parent / "m.tsv").write_text("\n".join(kept) + "\n")
     other = run(hums, output=hums.parent / "other", console=quiet()).folder
-    assert (other / "models.safetensors").read_bytes() == model.read_bytes()
+    assert same_models(other / "models.safetensors", with_card(model.read_bytes(), None))
     with pytest.raises(ModelFileError, match="a background model for clustering, not models of classes"):
         read_model_file(model)
 
 
+@pytest.mark.slow
 def test_the_command_goes_by_the_settings_of_the_run_unless_it_is_told(
     hums: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -127,6 +130,7 @@ def test_the_command_goes_by_the_settings_of_the_run_unless_it_is_told(
     assert "recordings are clustered by cosine, as sounds" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["cosine", "spectral", "bic"])
 def test_workers_change_no_byte(hums: Path, method: str) -> None:
     folders = [
@@ -166,6 +170,7 @@ def test_a_recording_that_cannot_be_used_may_be_skipped_where_nothing_is_trained
     assert [row["id"] for row in table(folder / "rejected.tsv")] == ["0-0"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["score", "update", "enrol", "diarize"])
 def test_commands_of_other_tasks_refuse_the_model_by_name(
     hums: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -202,6 +207,7 @@ def test_each_fold_is_clustered_by_itself_and_groups_stay_on_one_side(hums: Path
     assert (result.folder / "folds" / "1" / "models.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_what_differs_within_a_class_is_learnt_from_the_training_part_and_kept(hums: Path) -> None:
     plain = run(hums, output=hums.parent / "plain", console=quiet()).folder
     folder = run(hums, ["clustering.within=true", "clustering.threshold=0.86"], console=quiet()).folder
@@ -233,6 +239,7 @@ def test_a_sweep_whose_inner_folds_hold_one_class_each_is_refused(hums: Path) ->
         sweep(hums, [{"clustering.threshold": 0.82}], ["corpus.group=pitch"], console=quiet())
 
 
+@pytest.mark.slow
 def test_two_runs_are_compared_by_their_index_over_the_recordings(hums: Path) -> None:
     first = run(hums, console=quiet()).folder
     alone = run(hums, ["clustering.threshold=0.01"], output=hums.parent / "alone", console=quiet()).folder
@@ -280,6 +287,7 @@ def test_the_section_is_made_of_the_settings_of_clustering() -> None:
     assert config.clustering.choice.method == "ratio"
 
 
+@pytest.mark.slow
 def test_tuning_tries_other_thresholds_on_inner_clusterings_and_needs_recordings_beside_the_test(
     hums: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,6 +20,7 @@ from speechgmm.tasks.classification import ClassModels, scoring
 from speechgmm.tasks.classification.codec import read_model_file
 
 
+@pytest.mark.slow
 @given(st.integers(1, 4), st.integers(1, 9), st.integers(1, 70), st.floats(0, 1e4), st.booleans(), st.integers(0, 99))
 def test_compiled_log_sums_are_those_of_numpy_and_leave_the_scores_alone(n_models, size, n_frames, spread, wide, seed):
     rng = np.random.default_rng(seed)
@@ -33,6 +34,7 @@ def test_compiled_log_sums_are_those_of_numpy_and_leave_the_scores_alone(n_model
     np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_a_stack_scores_alike_by_both_engines_and_one_of_other_sizes_too(precision):
     rng = np.random.default_rng(0)
@@ -122,6 +124,7 @@ def test_a_large_folder_is_scored_by_compiled_loops_and_one_recording_by_numpy(c
     np.testing.assert_array_equal(scores(paths, n_jobs=2), by_compiler)
 
 
+@pytest.mark.slow
 def test_large_trials_are_scored_by_compiled_loops_and_a_run_says_that_it_compiles(
     config_file, calls, monkeypatch, capsys
 ):

@@ -168,6 +168,7 @@ def two_hums(folder: Path, **settings: object) -> Path:
     return folder / "two.yaml"
 
 
+@pytest.mark.slow
 def test_a_target_gives_scores_and_figures_of_detection_and_changes_nothing_else(tmp_path: Path) -> None:
     quiet = Console(quiet=True)
     plain = run(two_hums(tmp_path), output=tmp_path / "plain", console=quiet).metrics
@@ -191,6 +192,7 @@ def test_a_target_gives_scores_and_figures_of_detection_and_changes_nothing_else
     assert "n_groups" not in independent
 
 
+@pytest.mark.slow
 def test_runs_with_a_target_are_compared_swept_and_evaluated_by_what_detection_is_judged_by(tmp_path: Path) -> None:
     quiet = Console(quiet=True)
     config = two_hums(tmp_path, target="low")
@@ -224,6 +226,7 @@ def test_a_target_that_is_no_class_or_one_of_many_is_refused_before_training(tmp
 # ---------------------------------------------------------------- the recipe
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("espeakng_loader") is None, reason="eSpeak NG is not installed")
 def test_the_recipe_runs_on_a_miniature_of_real_and_synthetic_speech(shared: Path, tmp_path: Path) -> None:
     """Two commands as the recipes' README gives them, with fewer speakers, and the t-DCF by made-up ASV scores."""

@@ -163,6 +163,7 @@ def test_an_unknown_phoneme_is_refused():
         fold("'Q")
 
 
+@pytest.mark.slow
 def test_every_phone_has_enough_to_train_on_and_something_to_test(corpus):
     counts = {split: Counter() for split in ("train", "test")}
     for row in rows(corpus / "phones.tsv"):
@@ -230,6 +231,7 @@ def test_the_manifests_are_read_by_the_manifest_reader(corpus, label):
     assert len(found.utterances) == len(rows(path))
 
 
+@pytest.mark.slow
 def test_an_interrupted_build_is_finished_by_another_process_to_the_same_bytes(corpus, tmp_path):
     root = tmp_path / "demo"
 

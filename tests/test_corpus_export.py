@@ -154,6 +154,7 @@ def test_exported_frames_and_their_manifest_fit_together(config_file: Path, tmp_
         np.testing.assert_array_equal(read_frames(source), piece.load())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["npz", "kaldi"])
 def test_models_of_exported_frames_are_those_of_the_recordings(config_file: Path, tmp_path: Path, form: str):
     console, place = Console(quiet=True), tmp_path / "out"

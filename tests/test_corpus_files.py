@@ -279,6 +279,7 @@ def latin(tmp_path):
     return root
 
 
+@pytest.mark.slow
 def test_names_that_are_not_utf8_go_through_every_command(latin, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SPEECHGMM_CACHE", str(tmp_path / "cache"))

@@ -143,6 +143,7 @@ def test_recordings_that_were_brought_up_before_are_found_by_their_band(tmp_path
     assert "5 of 10 recordings hold nothing above 3.9 kHz (brought up from a lower rate before?)" in warning
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("always::speechgmm.errors.RecordingWarning")  # as outside of tests
 def test_scoring_warns_of_a_narrower_band_than_the_training_had_and_of_no_other(tmp_path):
     corpus(tmp_path / "wide", two_classes())
@@ -247,6 +248,7 @@ def test_check_does_not_say_that_nothing_is_wrong_under_a_warning(tmp_path):
     assert "see the warnings above" in checked.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "corpus_section",
     [

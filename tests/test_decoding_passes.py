@@ -319,6 +319,7 @@ def ergodic(log_start, log_transitions):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Setting the shape on a NumPy array:DeprecationWarning")  # in hmmlearn
 def test_a_baum_welch_step_is_that_of_hmmlearn():
     rng = np.random.default_rng(4)
@@ -358,6 +359,7 @@ def test_a_baum_welch_step_is_that_of_hmmlearn():
     np.testing.assert_allclose(variances.reshape(theirs.means_.shape), theirs.covars_, atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 2e-4), ("float64", 1e-10)])
 def test_log_likelihoods_of_states_are_scipys(precision, tolerance):
     rng = np.random.default_rng(6)

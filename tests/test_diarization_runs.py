@@ -19,11 +19,14 @@ from speechgmm.engine.tuning import plan_tuning
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation.diarization import diarization_errors
 from speechgmm.features import FeatureSpec
+from speechgmm.io.model_card import with_card
 from speechgmm.io.rttm import read_rttm, write_rttm
 from speechgmm.tasks.diarization import make_conversation
 from speechgmm.tasks.diarization.codec import read_diarizer
 from speechgmm.tasks.diarization.conversation_plans import separate_plans
+from speechgmm.tasks.diarization.overlap import overlap_regions
 from speechgmm.tasks.diarization.recordings import FRONT_END
+from speechgmm.tasks.diarization.turn_statistics import turn_statistics
 
 N_TRAIN, N_TEST = 12, 5
 
@@ -67,7 +70,7 @@ def voices(spoken: Path, tmp_path: Path) -> Path:
         f"corpus: {{path: made.tsv, label: speaker, group: speaker, sample_rate: {RATE}}}\n"
         "features: {preset: kaldi, n_mels: 40, n_ceps: 20, use_energy: false, vad: energy, vad_threshold: 1.0, "
         "vad_context: 5}\n"
-        "diarization: {n_components: 8, conversations: 6}\nparallel: {n_jobs: 1}\n"
+        "diarization: {n_components: 8, conversations: 6, detector: false}\nparallel: {n_jobs: 1}\n"
         f"cache: cache\noutput: {tmp_path / 'run'}\n"
     )
     return path
@@ -78,6 +81,7 @@ def calls_of(voices: Path) -> tuple[str, str]:
     return f"corpus.path={voices.parent / 'calls.tsv'}", f"diarization.references={voices.parent / 'said.rttm'}"
 
 
+@pytest.mark.slow
 def test_a_run_trains_a_diarizer_and_tests_it_on_conversations_of_speakers_never_heard(voices: Path) -> None:
     result = run(voices, console=quiet())
     folder = result.folder
@@ -105,6 +109,7 @@ def test_a_run_trains_a_diarizer_and_tests_it_on_conversations_of_speakers_never
     assert "Turns of conversation-1" in page
 
 
+@pytest.mark.slow
 def test_the_diarizer_of_a_run_is_that_of_the_command_and_diarizes_other_recordings(
     voices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,9 +117,10 @@ def test_the_diarizer_of_a_run_is_that_of_the_command_and_diarizes_other_recordi
     assert read_diarizer(folder / "models.safetensors").audio.features == FRONT_END
     for number in range(N_TRAIN):
         shutil.copytree(voices.parent / f"s{number}", tmp_path / "corpus" / f"s{number}")
-    options = ("--components", "8", "--conversations", "6", "-q")
+    options = ("--components", "8", "--conversations", "6", "--no-detector", "-q")
     assert command("train-diarizer", tmp_path / "corpus", "--out", tmp_path / "d.safetensors", *options) == 0
-    assert (folder / "models.safetensors").read_bytes() == (tmp_path / "d.safetensors").read_bytes()
+    of_run, of_command = (path.read_bytes() for path in (folder / "models.safetensors", tmp_path / "d.safetensors"))
+    assert with_card(of_run, None) == with_card(of_command, None)
     capsys.readouterr()
     call = voices.parent / "two.wav"
     assert command("diarize", call, "--model", folder, "-q") == 0
@@ -131,6 +137,7 @@ def _parsed(text: str, place: Path) -> dict[str, list[object]]:
     return read_rttm(path)  # type: ignore[return-value]
 
 
+@pytest.mark.slow
 def test_only_the_stretches_of_a_uem_count(voices: Path, tmp_path: Path) -> None:
     uem = tmp_path / "calls.uem"
     uem.write_text("two 1 0 3\nthree 1 1 2\nthree 1 2.5 4\n")
@@ -147,6 +154,7 @@ def test_only_the_stretches_of_a_uem_count(voices: Path, tmp_path: Path) -> None
         run(voices, (f"diarization.uem={uem}",), output=tmp_path / "other", console=quiet())
 
 
+@pytest.mark.slow
 def test_recordings_with_references_are_tested_as_they_are_and_the_collar_counts(voices: Path, tmp_path: Path) -> None:
     result = run(voices, calls_of(voices), console=quiet())
     said, heard = read_rttm(voices.parent / "said.rttm"), read_rttm(result.folder / "hypotheses.rttm")
@@ -162,6 +170,7 @@ def test_recordings_with_references_are_tested_as_they_are_and_the_collar_counts
     assert "Within 0.25 s of a boundary of the reference nothing counts" in page
 
 
+@pytest.mark.slow
 def test_workers_change_no_byte(voices: Path, tmp_path: Path) -> None:
     folders = [
         run(
@@ -176,6 +185,7 @@ def test_workers_change_no_byte(voices: Path, tmp_path: Path) -> None:
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_every_speaker_is_tested_once_by_a_diarizer_that_never_heard_them(voices: Path) -> None:
     result = run(voices, ["corpus.split=kfold", "corpus.split.folds=3"], console=quiet())
     rows = table(result.folder / "recordings.tsv")
@@ -192,6 +202,7 @@ def test_every_speaker_is_tested_once_by_a_diarizer_that_never_heard_them(voices
     assert result.metrics["der"]["n"] == len(rows)
 
 
+@pytest.mark.slow
 def test_a_sweep_chooses_by_inner_conversations_and_a_lower_rate_is_better(voices: Path) -> None:
     found = sweep(voices, [{"diarization.search.minimum": 10}, {"diarization.search.minimum": 60}], console=quiet())
     assert found.metric == "der"
@@ -203,6 +214,7 @@ def test_a_sweep_chooses_by_inner_conversations_and_a_lower_rate_is_better(voice
     assert found.evaluation.metrics["der"]["value"] == pytest.approx(-found.points[found.chosen[""]].test)
 
 
+@pytest.mark.slow
 def test_two_runs_are_compared_by_their_errors_on_the_same_conversations(voices: Path, tmp_path: Path) -> None:
     first = run(voices, console=quiet())
     other = run(voices, ["diarization.search.minimum=60"], output=tmp_path / "other", console=quiet())
@@ -225,6 +237,23 @@ def test_nobody_is_left_over_and_nobody_talks_in_two_conversations() -> None:
         assert all(2 <= len(plan.talkers) <= 5 for plan in plans)
 
 
+def test_a_run_draws_turns_by_statistics_and_tries_a_detector_of_overlap(
+    voices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detect = ("diarization.overlap=detect", "diarization.conversations=4")
+    found = run(voices, detect, output=tmp_path / "natural", console=Console())
+    said = read_rttm(found.folder / "references.rttm")
+    assert any(overlap_regions(turns) for turns in said.values())
+    kept = read_diarizer(found.folder / "models.safetensors").diarizer.overlap
+    assert ("is left out" in capsys.readouterr().out) == (kept is None)
+    statistics = turn_statistics(read_rttm(voices.parent / "said.rttm"))
+    plans = separate_plans(dict.fromkeys("abcd", ()), statistics=statistics)
+    assert plans[0].statistics.inserts == ()  # of those calls, in which nobody speaks within another's turn
+    settings = (f"diarization.turns_from={voices.parent / 'said.rttm'}",)
+    measured = run(voices, settings, output=tmp_path / "measured", console=quiet())
+    assert not any(overlap_regions(turns) for turns in read_rttm(measured.folder / "references.rttm").values())
+
+
 @pytest.mark.parametrize(
     ("overrides", "error"),
     [
@@ -233,6 +262,8 @@ def test_nobody_is_left_over_and_nobody_talks_in_two_conversations() -> None:
         (["corpus.group=null"], "set corpus.group to the column of the speakers"),
         (["corpus.split={kind: column, disjoint: false}"], "corpus.split.disjoint at true"),
         (["diarization.references=x.rttm", "corpus.split=kfold"], "diarization.references is for corpus.split: column"),
+        (["diarization.turns=uniform", "diarization.turns_from=x.rttm"], "set turns: natural"),
+        (["diarization.turns=uniform", "diarization.overlap=detect"], "turns: uniform has none"),
         (["augment.speeds=[0.9]"], "augment is not there for task: diarization"),
         (["model.n_components=8"], "model.n_components is for"),
         (["parallel.memory=1GB"], "parallel.memory is for"),
@@ -246,6 +277,7 @@ def test_settings_without_effect_are_refused(voices: Path, overrides: list[str],
         run(voices, overrides, console=quiet())
 
 
+@pytest.mark.slow
 def test_data_that_cannot_be_tested_on_are_named(voices: Path, tmp_path: Path) -> None:
     place = voices.parent
     rows = (place / "made.tsv").read_text().splitlines()
@@ -276,6 +308,7 @@ def test_data_that_cannot_be_tested_on_are_named(voices: Path, tmp_path: Path) -
             run(voices, [f"corpus.path={place / name}.tsv", *overrides], output=tmp_path / name, console=quiet())
 
 
+@pytest.mark.slow
 def test_speakers_who_say_little_are_warned_of_and_names_with_spaces_go_into_an_rttm(
     voices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -293,6 +326,7 @@ def test_speakers_who_say_little_are_warned_of_and_names_with_spaces_go_into_an_
     assert isinstance(read_diarizer(found.folder / "models.safetensors").audio.features, FeatureSpec)
 
 
+@pytest.mark.slow
 def test_a_run_says_what_its_error_is_made_of_and_tuning_sets_the_diarizer_of_the_run_first(voices: Path) -> None:
     result = run(voices, console=quiet())
     hints = result.metrics["hints"]
@@ -311,6 +345,7 @@ def test_a_run_says_what_its_error_is_made_of_and_tuning_sets_the_diarizer_of_th
     }
 
 
+@pytest.mark.slow
 def test_a_run_of_vbx_writes_a_diarizer_of_that_method(voices: Path) -> None:
     result = run(voices, ("diarization.method=vbx", "diarization.vbx.fb=5"), console=quiet())
     file = read_diarizer(result.folder / "models.safetensors")

@@ -180,6 +180,7 @@ def test_a_run_with_folds_pools_scores_and_keeps_models(hums: Path, capsys: pyte
     assert "fold" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_folds_are_the_same_for_any_number_of_workers(hums: Path) -> None:
     found = set()
     for n_jobs, backend in ((1, "threads"), (2, "threads"), (2, "processes")):
@@ -211,6 +212,7 @@ VERIFY = ["task=verification", "corpus.label=speaker", "corpus.split={kind: leav
 VERIFY += ["model={adapt: map, relevance: 4, ubm: {n_components: 4}}"]
 
 
+@pytest.mark.slow
 def test_verification_scores_every_model_against_every_test_and_gives_figures(
     hums: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -228,6 +230,7 @@ def test_verification_scores_every_model_against_every_test_and_gives_figures(
     assert "EER (staircase)" in out
 
 
+@pytest.mark.slow
 def test_top_components_are_kept_in_the_model_and_used_by_run_score_verify_and_enrol(hums: Path) -> None:
     base = ["corpus.label=speaker", "corpus.group=null", "corpus.split={kind: fraction, test: 0.25}"]
     base += ["model={adapt: map, relevance: 4, ubm: {n_components: 8}}"]
@@ -259,6 +262,7 @@ def test_top_components_are_kept_in_the_model_and_used_by_run_score_verify_and_e
             assert larger.models.top_components == 2
 
 
+@pytest.mark.slow
 def test_trials_of_a_table_are_scored_as_all_against_all_would(hums: Path) -> None:
     run(hums, VERIFY, console=quiet())
     every = {(row["model"], row["test"]): row["score"] for row in table(hums.parent / "run" / "scores.tsv")}
@@ -337,6 +341,7 @@ def test_a_grid_has_all_combinations_and_a_list_its_own(tmp_path: Path) -> None:
             grid_points(grid)
 
 
+@pytest.mark.slow
 def test_a_sweep_chooses_by_inner_folds_and_extracts_once(
     hums: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -360,6 +365,7 @@ def test_a_sweep_chooses_by_inner_folds_and_extracts_once(
     assert sum(int(row["chosen"]) for row in rows) == 4
 
 
+@pytest.mark.slow
 def test_the_inner_figure_of_a_sweep_is_that_of_the_training_part_run_by_itself(hums: Path) -> None:
     """What the test holds changes no choice: spoil the tested speaker's labels, and the inner figure stays."""
     first = sweep(hums, grid_points(["model.n_components=1,2"]), output=hums.parent / "one", console=quiet())
@@ -374,6 +380,7 @@ def test_the_inner_figure_of_a_sweep_is_that_of_the_training_part_run_by_itself(
     assert [point.test for point in first.points] != [point.test for point in second.points]
 
 
+@pytest.mark.slow
 def test_a_sweep_begun_again_trains_only_what_is_missing(hums: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import speechgmm.engine.mixture_fit as training
 
@@ -388,6 +395,7 @@ def test_a_sweep_begun_again_trains_only_what_is_missing(hums: Path, monkeypatch
     assert len(fits) == first + 4 * 10
 
 
+@pytest.mark.slow
 def test_a_point_that_cannot_be_trained_is_left_out_and_named(hums: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = sweep(hums, grid_points(["model.n_components=1,2,5000"]), output=hums.parent / "sweep", console=quiet())
     assert len(found.points) == 2
@@ -403,6 +411,7 @@ def test_verification_is_swept_by_its_error_rate(hums: Path) -> None:
     assert all(0 <= float(row["inner_eer"]) <= 0.5 for row in rows)
 
 
+@pytest.mark.slow
 def test_a_sweep_begins_no_point_that_its_budget_has_no_time_for(
     hums: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -412,6 +421,7 @@ def test_a_sweep_begins_no_point_that_its_budget_has_no_time_for(
     assert "1 of 3 points are left out: they would take longer than 0 s in all" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_run_says_what_limits_it_from_its_own_measurements(hums: Path, capsys: pytest.CaptureFixture[str]) -> None:
     head, *rows = (hums.parent / "m.tsv").read_text().splitlines()
     words = [row.split("\t")[1] for row in rows]
@@ -433,6 +443,7 @@ def test_a_run_says_what_limits_it_from_its_own_measurements(hums: Path, capsys:
     assert told in html.unescape((result.folder / "report.html").read_text())
 
 
+@pytest.mark.slow
 def test_tuning_says_its_time_tries_what_matters_and_runs_the_best(
     hums: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -467,6 +478,7 @@ def printed(function, *arguments: object) -> str:
     return out.getvalue()
 
 
+@pytest.mark.slow
 def test_runs_are_compared_with_the_first_and_sorted_by_their_metric(hums: Path, tmp_path: Path) -> None:
     """A run is never compared with itself, by whatever name it is given."""
     one = run(hums, console=quiet())
@@ -528,6 +540,7 @@ def segment_rows(hums: Path) -> None:
 SEGMENTS = ["model={}", "segments={frame_components: 2, third_components: 1, weight_folds: 2, third_splice: 1}"]
 
 
+@pytest.mark.slow
 def test_segment_models_run_save_and_score_as_the_folds_did(hums: Path, capsys: pytest.CaptureFixture[str]) -> None:
     segment_rows(hums)
     result = run(hums, [*SEGMENTS, "augment.warps=[0.95]"], console=quiet())
@@ -551,6 +564,7 @@ def test_segment_models_run_save_and_score_as_the_folds_did(hums: Path, capsys: 
     assert "segment models of 4 classes" in inspect(hums.parent / "run")
 
 
+@pytest.mark.slow
 def test_a_segment_model_scores_the_segments_that_are_named_and_no_whole_recording(
     hums: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -592,6 +606,7 @@ def test_a_segment_model_scores_the_segments_that_are_named_and_no_whole_recordi
         ScoreSegments(audio=[audio], segments=grids, window=1.0, **options).run()
 
 
+@pytest.mark.slow
 def test_scores_of_segments_say_that_they_are_log_posteriors_and_older_folders_are_read_alike(hums: Path) -> None:
     segment_rows(hums)
     new, old = hums.parent / "run", hums.parent / "old"
@@ -616,6 +631,7 @@ def test_scores_of_segments_say_that_they_are_log_posteriors_and_older_folders_a
     assert {row.metric for row in compare_runs([new, old])} == {"accuracy"}
 
 
+@pytest.mark.slow
 def test_segments_of_one_length_train_without_their_durations_and_it_is_said(
     hums: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -632,6 +648,7 @@ def test_segments_of_one_length_train_without_their_durations_and_it_is_said(
     assert len(file.models.streams) == 4
 
 
+@pytest.mark.slow
 def test_segment_models_are_the_same_for_any_number_of_workers_and_come_from_the_cache(
     hums: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -660,6 +677,7 @@ def test_segments_refuse_what_would_have_no_effect(hums: Path) -> None:
             run(hums, ["model={}", "segments={}", override], console=quiet())
 
 
+@pytest.mark.slow
 def test_segments_of_a_speaker_are_normalised_together_and_new_recordings_each_by_itself(
     hums: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -695,6 +713,7 @@ def test_the_share_of_frames_is_of_segments_alone(hums: Path) -> None:
     assert "frame_accuracy" not in run(hums, console=quiet()).metrics
 
 
+@pytest.mark.slow
 def test_a_transform_is_learnt_from_each_training_part_and_stored_with_the_models(hums: Path) -> None:
     run(hums, ["features.transform={kind: lda, dim: 3, splice: 1}"], console=quiet())
     rows = table(hums.parent / "run" / "scores.tsv")
@@ -725,6 +744,7 @@ def test_segments_of_a_recording_are_transformed_with_their_neighbours(hums: Pat
     np.testing.assert_allclose(halves, whole[: len(halves)], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_copies_are_trained_on_and_never_tested(hums: Path) -> None:
     plain = run(hums, console=quiet())
     augmented = run(hums, ["augment={warps: [0.9], speeds: [1.1]}"], output=hums.parent / "more", console=quiet())
@@ -793,6 +813,7 @@ def test_normalisation_by_speaker_keeps_training_and_test_apart(hums: Path) -> N
             prepare(hums, ["features.cmvn=speaker", *refused], console=quiet())
 
 
+@pytest.mark.slow
 def test_a_sweep_of_segment_models_is_of_segment_models(hums: Path) -> None:
     segment_rows(hums)
     grid = grid_points(["segments={streams: [frames], weight_folds: 2},{streams: [duration], weight_folds: 2}"])
@@ -812,6 +833,7 @@ def test_a_sweep_refuses_points_that_are_not_tested_alike_and_folders_of_runs(hu
         sweep(hums, grid_points(["seed=0,1"]), output=hums.parent / "run", console=quiet())
 
 
+@pytest.mark.slow
 def test_a_sweeps_folder_belongs_to_its_points(hums: Path) -> None:
     sweep(hums, grid_points(["model.n_components=1,2"]), output=hums.parent / "sweep", console=quiet())
     sweep(hums, grid_points(["model.n_components=1,2"]), output=hums.parent / "sweep", console=quiet())
@@ -821,6 +843,7 @@ def test_a_sweeps_folder_belongs_to_its_points(hums: Path) -> None:
         sweep(hums, grid_points(["model.n_componets=1,3"]), output=hums.parent / "other", console=quiet())
 
 
+@pytest.mark.slow
 def test_the_folder_of_a_sweep_from_before_a_key_was_added_is_gone_on_with(hums: Path) -> None:
     points, folder = grid_points(["model.n_components=1,2"]), hums.parent / "sweep"
     sweep(hums, points, output=folder, console=quiet())
@@ -877,6 +900,7 @@ def test_a_table_of_trials_is_swept_as_it_is_run(hums: Path) -> None:
         run(hums, overrides, console=quiet())
 
 
+@pytest.mark.slow
 def test_runs_with_other_truths_are_not_compared(hums: Path) -> None:
     base = ["corpus.group=null", "corpus.split={kind: fraction, test: 0.5}"]
     run(hums, base, console=quiet())
@@ -893,6 +917,7 @@ def test_runs_with_other_truths_are_not_compared(hums: Path) -> None:
         compare_runs([hums.parent / "run", hums.parent / "other"])
 
 
+@pytest.mark.slow
 def test_enrolment_makes_the_copies_that_the_other_classes_had(hums: Path) -> None:
     overrides = ["corpus.label=speaker", "corpus.group=null", "corpus.split={kind: fraction, test: 0.1}"]
     run(hums, [*overrides, "augment={warps: [0.9], speeds: [1.1]}"], console=quiet())
@@ -905,6 +930,7 @@ def test_enrolment_makes_the_copies_that_the_other_classes_had(hums: Path) -> No
     assert 2.85 * plain < made.n_frames < 2.95 * plain
 
 
+@pytest.mark.slow
 def test_a_runs_own_model_is_not_enrolled_into(
     hums: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -958,6 +984,7 @@ def scored(config: Path, *overrides: str) -> dict[tuple[str, str], dict[str, str
     return {(row["model"], row["test"]): row for row in table(folder / "scores.tsv")}
 
 
+@pytest.mark.slow
 def test_normalised_scores_are_the_norms_of_raw_ones_in_run_and_verify(voices: Path) -> None:
     """The obvious way: every model and every recording one by one, through the numbers that the table shows."""
     features = extract(prepare(voices, console=quiet()))
@@ -997,6 +1024,7 @@ def standard(score: float, cohort: list[float] | np.ndarray) -> float:
     return float((score - np.mean(cohort)) / np.std(cohort, ddof=1))
 
 
+@pytest.mark.slow
 def test_a_calibration_by_the_cohorts_means_is_the_same_map_in_run_file_verify_score_and_for_the_enrolled(
     voices: Path,
 ) -> None:
@@ -1027,7 +1055,7 @@ def test_a_calibration_by_the_cohorts_means_is_the_same_map_in_run_file_verify_s
     ((_, judged),) = judge_recordings(larger, [voices.parent / "v4-0.wav"], "v4")
     assert not isinstance(judged, DataError)
     assert judged.llr is not None
-    # What decides is what is judged: all figures are of the ratios.
+    # Ratios of more than the score may order trials otherwise: all metrics are of the ratios.
     metrics = json.loads((folder / "metrics.json").read_text())
     trials = rank_trials(np.array([float(row["llr"]) for row in found.values()]), truth)
     assert metrics["eer"]["value"] == pytest.approx(eer(trials), abs=1e-9)
@@ -1039,6 +1067,7 @@ def test_a_calibration_by_the_cohorts_means_is_the_same_map_in_run_file_verify_s
     np.testing.assert_allclose(fused.map.apply(inputs), expected.apply(inputs), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["llr", "cosine"])
 @pytest.mark.parametrize("norm", ["z", "t", "zt", "s", "as"])
 def test_a_class_enrolled_later_is_normalised_as_if_it_had_been_there_from_the_start(
@@ -1077,6 +1106,7 @@ def test_a_class_enrolled_later_is_normalised_as_if_it_had_been_there_from_the_s
             enrol(without, "v4", enrolment)
 
 
+@pytest.mark.slow
 def test_no_class_has_the_name_of_what_is_no_class(voices: Path) -> None:
     scored(voices, "calibration.method=logistic", "calibration.n_folds=4")
     file = read_model_file(max(voices.parent.glob("run-*")) / "models.safetensors")
@@ -1089,6 +1119,7 @@ def test_no_class_has_the_name_of_what_is_no_class(voices: Path) -> None:
     scored(voices)  # where nothing is calibrated, the name is as good as any
 
 
+@pytest.mark.slow
 def test_the_frames_of_a_large_cohort_are_not_kept_and_that_is_said(
     voices: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -1100,6 +1131,7 @@ def test_the_frames_of_a_large_cohort_are_not_kept_and_that_is_said(
     assert file.recipe.recordings == ()
 
 
+@pytest.mark.slow
 def test_linear_scores_come_from_run_and_verify_alike(voices: Path) -> None:
     found = scored(voices, "scoring.method=linear")
     assert found != scored(voices)
@@ -1112,6 +1144,7 @@ def test_linear_scores_come_from_run_and_verify_alike(voices: Path) -> None:
         assert judged.score == pytest.approx(float(row["score"]), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_cosines_come_from_run_and_verify_alike_and_need_speakers_with_several_recordings(voices: Path) -> None:
     for overrides in (["model.relevance=2"], ["scoring.compensation=nap", "scoring.compensation_directions=3"]):
         found = scored(voices, "scoring.method=cosine", *overrides)
@@ -1131,6 +1164,7 @@ def test_cosines_come_from_run_and_verify_alike_and_need_speakers_with_several_r
     assert scored(voices, "scoring.method=cosine", "scoring.compensation=none")
 
 
+@pytest.mark.slow
 def test_trials_within_a_column_are_those_that_agree_in_it(voices: Path) -> None:
     every, same = scored(voices), scored(voices, "scoring.trials_within=[sex]")
     kept = {key: row for key, row in every.items() if int(key[0][1]) % 2 == int(key[1][1]) % 2}
@@ -1164,6 +1198,7 @@ def test_cohorts_that_cannot_do_are_refused_before_anything_is_trained(
         prepare(voices, [f"scoring.normalise={overrides[0]}", *overrides[1:]], console=quiet())
 
 
+@pytest.mark.slow
 def test_the_background_speakers_may_be_the_cohort(voices: Path) -> None:
     path = voices.parent / "m.tsv"
     path.write_text(path.read_text().replace("\tcohort", "\tubm"))
@@ -1181,6 +1216,7 @@ def test_a_model_is_made_of_all_recordings_of_its_label(voices: Path) -> None:
     np.testing.assert_allclose(models.models[models.labels.index("v2")].means, wanted.means, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_trials_that_share_a_recording_with_enrolment_are_named(
     voices: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -1198,6 +1234,7 @@ def test_trials_that_share_a_recording_with_enrolment_are_named(
 CALIBRATED = [*VERIFY, "calibration={method: logistic}", "decision={prior: 0.5}"]
 
 
+@pytest.mark.slow
 def test_a_sweep_and_comparing_say_the_eer_that_a_calibrated_run_says(hums: Path) -> None:
     grid = grid_points(["model.relevance=1,16"])
     found = sweep(hums, grid, CALIBRATED, output=hums.parent / "sweep", console=quiet())
@@ -1207,7 +1244,9 @@ def test_a_sweep_and_comparing_say_the_eer_that_a_calibrated_run_says(hums: Path
         error = alone.metrics["eer"]["value"]
         trials = read_run(folder).claims
         assert trials is not None
-        assert eer(trials.trials) != pytest.approx(error, abs=1e-6), (
+        assert eer(trials.trials) == pytest.approx(error, abs=1e-6)
+        assert trials.calibrated is not None
+        assert eer(trials.calibrated) != pytest.approx(error, abs=1e-6), (
             "ratios by folds order trials otherwise than scores"
         )
         assert -point.test == pytest.approx(error)
@@ -1215,6 +1254,7 @@ def test_a_sweep_and_comparing_say_the_eer_that_a_calibrated_run_says(hums: Path
         assert [row.value for row in compare_runs([folder, copied])] == pytest.approx([error, error])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["logistic", "pav"])
 def test_a_calibrated_run_has_ratios_in_its_scores_figures_of_them_and_the_map_in_its_model(
     hums: Path, method: str, capsys: pytest.CaptureFixture[str]
@@ -1262,6 +1302,7 @@ def test_a_calibrated_run_has_ratios_in_its_scores_figures_of_them_and_the_map_i
     assert (folder / "models.safetensors").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_verify_and_score_decide_by_the_calibrated_ratio_and_say_so(
     hums: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -1302,6 +1343,7 @@ def test_verify_and_score_decide_by_the_calibrated_ratio_and_say_so(
     assert "not calibrated" in err
 
 
+@pytest.mark.slow
 def test_verify_ends_with_status_3_where_a_claim_is_rejected_if_it_is_asked_to(
     hums: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1315,6 +1357,7 @@ def test_verify_ends_with_status_3_where_a_claim_is_rejected_if_it_is_asked_to(
         assert int(ended.value.code or 0) == status
 
 
+@pytest.mark.slow
 def test_a_claim_whose_score_or_ratio_is_nan_is_an_error_and_no_decision(
     hums: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -1339,6 +1382,7 @@ def test_a_claim_whose_score_or_ratio_is_nan_is_an_error_and_no_decision(
         assert err.count("is NaN, and nothing is decided by it") == 2
 
 
+@pytest.mark.slow
 def test_calibration_by_dev_is_trained_on_dev_alone_and_strangers_are_tested(hums: Path) -> None:
     lines = (hums.parent / "m.tsv").read_text().splitlines()
     sides = ["split"]
@@ -1442,11 +1486,13 @@ def test_a_background_model_is_the_same_whoever_is_enrolled(voices: Path) -> Non
     assert np.isclose(other.ubm.variances, floor).any()  # it binds
 
 
+@pytest.mark.slow
 def test_relevance_of_the_means_alone_is_a_setting(voices: Path) -> None:
     assert scored(voices, "model.mean_relevance=4") == scored(voices)
     assert scored(voices, "model.mean_relevance=40") != scored(voices)
 
 
+@pytest.mark.slow
 def test_a_cohorts_norm_is_the_same_bytes_for_any_number_of_workers(voices: Path) -> None:
     found = set()
     for n_jobs, backend in ((1, "threads"), (2, "threads"), (2, "processes")):
@@ -1457,6 +1503,7 @@ def test_a_cohorts_norm_is_the_same_bytes_for_any_number_of_workers(voices: Path
     assert len(found) == 1
 
 
+@pytest.mark.slow
 def test_cohorts_and_trials_are_made_in_every_fold_alike(voices: Path) -> None:
     """Background splits stay what they are when the rest is divided."""
     job = prepare(voices, ["corpus.split={kind: kfold, folds: 2}", "scoring.normalise=s"], console=quiet())

@@ -273,6 +273,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return run
 
 
+@pytest.mark.slow
 def test_the_command_fetches_the_real_recordings_from_a_mirror_to_where_a_configuration_looks(
     command: Callable[..., tuple[int, str, str]],
     server: Server,

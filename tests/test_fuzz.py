@@ -12,6 +12,7 @@ SECONDS = 40
 INPUTS = 640
 
 
+@pytest.mark.slow
 def test_damaged_and_hostile_inputs_are_accepted_or_refused_and_nothing_else() -> None:
     pytest.importorskip("praatio")
     from fuzzing import fuzz, table

@@ -63,6 +63,7 @@ def on_frames(text: str) -> tuple[str, FeatureSpec]:
     return text + "features: {kind: given, frame_shift: 10}\n", spec
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", [name for name in TASKS if name != "diarization"])
 def test_frames_in_files_train_the_models_that_their_recordings_train(task: str, tmp_path: Path) -> None:
     make, text = TASKS[task]
@@ -117,6 +118,7 @@ def placed(folder: Path, overrides: Sequence[str]) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_every_format_of_frames_trains_the_same_models(voices: Path) -> None:
     wanted = trained(voices)
     recordings = {f"{name}-{t}": frames_of(n, t) for n, name in enumerate(SPEAKERS) for t in range(4)}
@@ -217,6 +219,7 @@ def vectors(folder: Path, task: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", VECTORS)
 def test_a_vector_is_a_recording_of_one_frame(task: str, tmp_path: Path) -> None:
     result = run(

@@ -45,6 +45,7 @@ def test_float32_statistics_are_those_of_float64(frames, model, offset):
     np.testing.assert_allclose(variances(other), variances(one), rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_what_a_sparse_pass_leaves_out_moves_no_variance_by_a_thousandth(frames):
     model = fit_gmm(frames, 256, max_iter=2, init="random").model
     log_linear = model.log_linear()

@@ -291,6 +291,7 @@ def log_spectra(path: Path) -> np.ndarray:
     return np.log(power.reshape(len(starts), 16, 8).mean(axis=2) + 1)
 
 
+@pytest.mark.slow
 def test_real_speech_is_explained_as_well_as_by_scikit_learn(shared):
     files = sorted((shared / "data" / "fsdd").rglob("*.wav"))[::10]
     if not files:

@@ -30,6 +30,7 @@ def all_found(model: DiagGMM, centres: np.ndarray, spread: float = 0.5) -> bool:
     return len(set(away.argmin(axis=1).tolist())) == len(centres) and bool((away.min(axis=1) < spread).all())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_blobs", "n_features"), [(8, 2), (8, 4), (10, 5)])
 def test_well_separated_blobs_are_found_in_19_of_20_draws_and_no_floor_holds_them(n_blobs, n_features):
     found = 0

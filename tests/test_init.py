@@ -306,6 +306,7 @@ def test_settings_that_few_recordings_cannot_bear_are_written_as_exceptions_from
     assert job.experiment.config.defaults == purpose
 
 
+@pytest.mark.slow
 def test_verification_of_speakers_who_say_the_same_texts_is_calibrated_by_speaker(make, tmp_path, monkeypatch):
     monkeypatch.setenv("SPEECHGMM_CACHE", str(tmp_path / "cache"))
     texts = ("yes", "no", "stop", "go", "left", "right")
@@ -349,6 +350,7 @@ def test_others_in_the_split_ubm_normalise_scores_where_they_are_enough_and_apar
     assert len(prepare("c.yaml").corpus.split("ubm")) == others
 
 
+@pytest.mark.slow
 def test_classes_of_one_and_of_many_recordings_and_many_classes_need_no_setting(make, tmp_path, monkeypatch):
     monkeypatch.setenv("SPEECHGMM_CACHE", str(tmp_path / "cache"))
     many = [f"train/anna/{n}.wav" for n in range(40)]
@@ -476,6 +478,7 @@ def test_what_cannot_be_told_is_said_and_nothing_is_written(make, tmp_path, name
     assert not list(tmp_path.glob("*.yaml"))
 
 
+@pytest.mark.slow
 def test_two_speakers_are_left_out_in_turn_although_one_is_left_to_train_and_weigh_by(make, capsys):
     make(*(f"{name}/{who}-{n}.wav" for name in PITCH for who in ("spk1", "spk2") for n in range(4)), purpose="phone")
     assert (written()["corpus"]["group"], written()["corpus"]["split"]) == ("group", "leave-one-out")

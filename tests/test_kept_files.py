@@ -44,6 +44,7 @@ def tone(tmp_path: Path) -> Path:
     return tmp_path / "tone.wav"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUNS)
 def test_a_kept_run_is_inspected_and_reported(name: str, tmp_path: Path) -> None:
     pytest.importorskip("jinja2")

@@ -16,6 +16,7 @@ from speechgmm.cli.audit_command import Audit
 from speechgmm.clustering.label_audit import AS_ONE, STRANGERS, closeness, doubtful_labels
 from speechgmm.engine.console import Console
 from speechgmm.engine.label_audit import points_of
+from speechgmm.errors import DataError
 from speechgmm.vectors.supervectors import piece_statistics
 
 N_NAMES, N_DIMS = 20, 60
@@ -89,7 +90,28 @@ def test_short_parts_are_not_judged_and_few_names_neither() -> None:
     assert len(doubtful_labels(points, names, seconds)) == 1
     seconds[4] = 2.0
     assert doubtful_labels(points, names, seconds) == []
-    assert doubtful_labels(points[:9], names[:9]) == []
+    with pytest.raises(DataError, match=r"4 names; .* needs 5 names or more"):
+        doubtful_labels(points[:9], names[:9])
+    with pytest.raises(DataError, match="no name has two parts of 3 s"):
+        doubtful_labels(points, names, np.full(len(names), 2.0))
+
+
+def test_names_whose_own_parts_are_as_close_as_strangers_are_not_called_sound(
+    voices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(DataError, match=r"about as close as strangers \(z -?0\.\d at the median, and 2\.5 is needed"):
+        doubtful_labels(rng.normal(size=(60, 40)), parts(0)[1])
+    rows = (voices / "m.tsv").read_text().splitlines()
+    few = [rows[0], *(row for row in rows if row.startswith(("v0", "v1")))]
+    (tmp_path / "m.tsv").write_text("\n".join(few) + "\n")
+    Audit(
+        source=voices / "c.yaml", overrides=[f"corpus.path={tmp_path}/m.tsv", f"corpus.root={voices}"], quiet=True
+    ).run()
+    assert (
+        capsys.readouterr().out == "no speaker was judged: 2 names; parts are compared with those of strangers, "
+        "and that needs 5 names or more\n"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +136,7 @@ def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_command_the_run_and_its_page_name_the_same_labels(
     voices: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -136,6 +159,7 @@ def test_the_command_the_run_and_its_page_name_the_same_labels(
     assert "v2: v2-0" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_real_labels_that_are_doubtful_are_found_and_sound_ones_are_not(shared: Path, tmp_path: Path) -> None:
     """VoxForge: of the names with several sessions, one falls into two groups of three, one has a lone session."""
     root = shared / "data" / "voxforge-ru"

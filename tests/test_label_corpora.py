@@ -73,6 +73,7 @@ def test_every_format_is_the_same_corpus(tmp_path, name):
     assert in_words(corpus) == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["elan", "audacity", "raven"])
 def test_a_corpus_with_label_files_trains_from_a_configuration_and_init_recognises_it(tmp_path, name):
     root = labelled(tmp_path / "corpus", name, 4)

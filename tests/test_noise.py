@@ -201,6 +201,7 @@ def verification(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_background_and_classes_train_on_noisy_copies_and_tests_have_none(verification: Path) -> None:
     plain = run(verification, console=quiet(), output=verification.parent / "plain")
     noisy = run(verification, [NOISE], console=quiet())

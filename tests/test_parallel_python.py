@@ -120,6 +120,7 @@ def content(value: Any) -> Any:
     return value
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::speechgmm.errors.FitWarning")
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_any_number_of_jobs_gives_the_same_bytes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:

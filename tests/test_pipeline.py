@@ -37,6 +37,7 @@ def table(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.read_text().splitlines(), delimiter="\t"))
 
 
+@pytest.mark.slow
 def test_a_run_leaves_what_the_contract_says(config_file: Path) -> None:
     result = run(config_file, console=quiet())
     folder = config_file.parent / "run"
@@ -56,10 +57,11 @@ def test_a_run_leaves_what_the_contract_says(config_file: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {
         "config.yaml", "environment.json", "models.safetensors", "classes.tsv", "scores.tsv", "metrics.json",
         "confusion.tsv", "confusion.png", "log.txt", "protocol.tsv", "per_class.tsv", "data.tsv", "report.html",
-        ".report", ".lock",
+        ".report", ".lock", "MODEL_CARD.md",
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_scoring_a_recording_gives_what_the_run_wrote(config_file: Path) -> None:
     for cmvn in ("none", "global", "utterance"):
         folder = config_file.parent / f"run-{cmvn}"
@@ -76,6 +78,7 @@ def test_scoring_a_recording_gives_what_the_run_wrote(config_file: Path) -> None
             assert model.models.labels[scored.ranked()[0]] == row["predicted"]
 
 
+@pytest.mark.slow
 def test_workers_and_back_end_change_no_byte_of_the_models(config_file: Path) -> None:
     found = {}
     for n_jobs, backend in ((1, "threads"), (2, "threads"), (2, "processes"), (2, "auto")):
@@ -91,6 +94,7 @@ def test_workers_and_back_end_change_no_byte_of_the_models(config_file: Path) ->
     assert len(set(found.values())) == 1, {key: len(value) for key, value in found.items()}
 
 
+@pytest.mark.slow
 def test_classes_without_a_background_model_are_the_same_for_any_number_of_workers(config_file: Path) -> None:
     found = set()
     for n_jobs, backend in ((1, "threads"), (2, "threads"), (2, "processes")):
@@ -101,6 +105,7 @@ def test_classes_without_a_background_model_are_the_same_for_any_number_of_worke
     assert len(found) == 1
 
 
+@pytest.mark.slow
 def test_a_second_run_opens_no_recording_and_trains_nothing(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(config_file, console=quiet())
     before = (config_file.parent / "run" / "models.safetensors").read_bytes()
@@ -384,6 +389,7 @@ def test_windows_cover_a_recording_and_one_as_long_as_it_is_the_whole(config_fil
         list(score_recordings(model, [path], hop=0.1))
 
 
+@pytest.mark.slow
 def test_posteriors_sum_to_one_and_a_model_without_temperature_has_none(config_file: Path) -> None:
     run(config_file, console=quiet())
     path = config_file.parent / "hums" / "low" / "0.wav"
@@ -410,6 +416,7 @@ def test_too_few_recordings_for_a_temperature_are_a_warning(
     assert read_model_file(config_file.parent / "run" / "models.safetensors").models.temperature is None
 
 
+@pytest.mark.slow
 def test_the_environment_tells_versions_machine_and_times_and_who_ran_it_only_if_asked(
     config_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -450,6 +457,7 @@ def test_classes_with_too_few_frames_are_all_listed(config_file: Path) -> None:
         run(config_file, ["model.n_components=999"], console=quiet())
 
 
+@pytest.mark.slow
 def test_a_folder_that_was_made_with_other_defaults_goes_on_by_its_own_configuration(config_file: Path) -> None:
     config_file.write_text(config_file.read_text().replace(", max_iter: 5", ""))
     folder = config_file.parent / "run"
@@ -466,6 +474,7 @@ def test_a_folder_that_was_made_with_other_defaults_goes_on_by_its_own_configura
     assert (folder / "models.safetensors").read_bytes() == kept
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_configuration_is_refused_with_the_difference(config_file: Path) -> None:
     run(config_file, console=quiet())
     with pytest.raises(ConfigError, match=r"belongs to another configuration \(model.n_components: 4 there, 5 here\)"):

@@ -15,6 +15,7 @@ from speechgmm.tasks.classification.codec import read_model_file
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "least"), [("fsdd-speakers", 0.995), ("fsdd-digits", 0.99)])
 def test_fsdd_on_its_official_split(shared: Path, tmp_path: Path, name: str, least: float) -> None:
     overrides = [f"corpus.root={shared / 'data' / 'fsdd'}", f"cache={tmp_path / 'cache'}"]
@@ -32,6 +33,7 @@ def test_fsdd_on_its_official_split(shared: Path, tmp_path: Path, name: str, lea
         np.testing.assert_allclose(results[0].mean_log_likelihoods, [float(cell) for cell in row[4:]], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_workers_change_no_byte_of_the_models_of_real_speech(shared: Path, tmp_path: Path) -> None:
     found = {}
     for n_jobs, backend in ((1, "auto"), (2, "threads"), (2, "processes")):
@@ -48,6 +50,7 @@ def test_workers_change_no_byte_of_the_models_of_real_speech(shared: Path, tmp_p
     assert len(set(found.values())) == 1
 
 
+@pytest.mark.slow
 def test_a_manifest_of_hand_labelled_phones(shared: Path, tmp_path: Path) -> None:
     """TIMIT's own segments through the manifest: times in samples become seconds, every segment gets its frames."""
     root = shared / "data" / "timit-a"
@@ -71,6 +74,7 @@ def test_a_manifest_of_hand_labelled_phones(shared: Path, tmp_path: Path) -> Non
     assert result.metrics["accuracy"]["n_groups"] == 2
 
 
+@pytest.mark.slow
 def test_timit_phones_by_the_recipe(shared: Path, tmp_path: Path) -> None:
     overrides = [f"corpus.root={shared / 'data' / 'timit-a'}", f"cache={tmp_path / 'cache'}"]
     result = run(CONFIGS / "timit-phones.yaml", overrides, output=tmp_path / "run", console=Console(quiet=True))

@@ -23,6 +23,7 @@ from speechgmm.engine.sweeps import grid_points, sweep
 from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.gmm import DiagGMM
 from speechgmm.hmm import HMM, Recogniser, Units, estimate_bigram, left_to_right
+from speechgmm.io.model_card import with_card
 from speechgmm.tasks.classification.command import Score
 from speechgmm.tasks.options import LabelsFormat
 from speechgmm.tasks.recognition.alignment_command import Align
@@ -121,6 +122,7 @@ def test_strings_of_words_are_heard_with_their_times_whatever_the_number_of_work
     assert "Units" in (result.folder / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_what_was_trained_is_not_trained_again(sentences: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folds = ["corpus.split={kind: leave-one-out, by: speaker}"]
     first = run(sentences, folds, console=quiet())
@@ -132,13 +134,14 @@ def test_what_was_trained_is_not_trained_again(sentences: Path, monkeypatch: pyt
     assert second.metrics["error_rate"]["value"] < 0.05
 
 
+@pytest.mark.slow
 def test_a_model_file_holds_all_that_recognition_needs(sentences: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for language in ("loop", "bigram", "grammar"):
         extra = ["recognition.grammar=" + str(sentences.parent / "g.jsgf")] if language == "grammar" else []
         (sentences.parent / "g.jsgf").write_text("<said> = (up | down | flat)+;")
         result = run(sentences, [f"recognition.language={language}", *extra], output=sentences.parent / language)
         path = result.folder / "models.safetensors"
-        assert serialise_recogniser(read_recogniser(path)) == path.read_bytes()
+        assert serialise_recogniser(read_recogniser(path)) == with_card(path.read_bytes(), None)
         capsys.readouterr()
         rows = {row["id"]: row["hypothesis"] for row in table(result.folder / "hypotheses.tsv")}
         tests = [sentences.parent / f"{name}.wav" for name in rows]
@@ -235,6 +238,15 @@ def test_a_text_that_does_not_fit_the_recording_is_an_error_and_its_words_get_lo
         out, err = capsys.readouterr()
         assert n_failed == (lines[text]["fit"] < 0)
         assert (out == "" and "error" in err and "--allow-misfit" in err) == (n_failed == 1)
+    # Silence explains nearly all of a recording without speech; its words are worse than silence.
+    hush = 1e-3 * np.random.default_rng(1).standard_normal(2 * RATE)
+    soundfile.write(sentences.parent / "hush.wav", hush, RATE)
+    assert Align(model=model, audio=[sentences.parent / "hush.wav"], text="down up", **options).run() == 1  # type: ignore[arg-type]
+    assert "or its words worse than silence (-" in capsys.readouterr().err
+    # Nothing is said of a text where there is none.
+    soundfile.write(sentences.parent / "cut.wav", hush[:400], RATE)
+    assert Recognise(model=model, audio=[sentences.parent / "cut.wav"], quiet=True).run() == 1
+    assert "an utterance of 3 frames, too short for what may be said in it, which needs 4" in capsys.readouterr().err
     assert lines["down up flat"]["fit"] > 0.5
     assert lines["flat flat flat flat"]["fit"] < 0
     assert all(word["confidence"] > 0.6 for word in lines["down up flat"]["words"])
@@ -343,6 +355,7 @@ def test_segments_with_times_start_the_training_and_are_recognised_whole(tmp_pat
         run(config, output=tmp_path / "torn", console=quiet())
 
 
+@pytest.mark.slow
 def test_messy_transcripts_are_named_and_left_out_if_asked(sentences: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = sentences.parent / "m.tsv"
     good = manifest.read_text()
@@ -416,6 +429,7 @@ def test_two_runs_are_compared_by_their_errors_over_the_speakers(sentences: Path
     assert {row["group"] for row in table(good.folder / "hypotheses.tsv")} == {"s0", "s1", "s2"}
 
 
+@pytest.mark.slow
 def test_a_sweep_chooses_by_inner_error_rates_and_tests_each_fold_by_its_own_choice(sentences: Path) -> None:
     folds = ["corpus.split={kind: leave-one-out, by: speaker}"]
     points = grid_points(["recognition.insertion_penalty=0,2000"])
@@ -482,6 +496,7 @@ def test_probabilities_of_pronunciations_are_trained_with_kept_and_decide(senten
     assert found.metrics["error_rate"]["value"] > plain.metrics["error_rate"]["value"] + 0.2
 
 
+@pytest.mark.slow
 def test_words_that_only_the_test_has_are_refused_before_training_or_counted_as_errors(
     sentences: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

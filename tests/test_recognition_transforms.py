@@ -44,6 +44,7 @@ def test_a_run_stores_the_transform_and_new_recordings_pass_through_it(ran: Path
         assert found.log_likelihood * n_frames == pytest.approx(logs[line["id"]], rel=1e-4), path  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_every_fold_learns_a_transform_of_its_own_and_is_tested_by_it(
     sentences: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,7 @@ def test_a_run_with_nothing_changed_leaves_the_bytes_and_the_time_of_its_report(
     assert set(result.metrics["seconds"]) == {"prepare", "extract", "train", "score", "evaluate", "report"}
 
 
+@pytest.mark.slow
 def test_a_run_with_nothing_changed_loads_nothing_that_draws(config: Path) -> None:
     program = (
         "import sys; from speechgmm.engine.runs import run; "
@@ -59,6 +60,7 @@ def test_a_run_with_nothing_changed_loads_nothing_that_draws(config: Path) -> No
     assert done.stdout.strip() == "set()"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DRAWN)
 def test_what_was_deleted_or_changed_by_hand_is_drawn_again(config: Path, name: str) -> None:
     before = {file: data for file, (_, data) in state(config).items()}
@@ -70,6 +72,7 @@ def test_what_was_deleted_or_changed_by_hand_is_drawn_again(config: Path, name: 
     assert state(config)[name][1][:20] == before[name][:20]
 
 
+@pytest.mark.slow
 def test_other_results_are_drawn_and_the_page_is_the_one_that_the_folder_gives(config: Path) -> None:
     before = state(config)["report.html"]
     soundfile.write(config.parent / "hums" / "low" / "0.wav", hum(7, 231.0, seconds=0.5), 8000)
@@ -106,6 +109,7 @@ def test_other_code_draws_anew(config: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert state(config)["report.html"][0] > before
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_before_its_stamp_draws_anew(config: Path) -> None:
     before = state(config)["report.html"][0]
     (config.parent / "run" / ".report").unlink()
@@ -122,6 +126,7 @@ def test_a_run_ends_with_where_its_time_went(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().err == "took 63.0 s: train 61.0 s, report 1.5 s\n"
 
 
+@pytest.mark.slow
 def test_the_last_line_of_a_run_is_its_time(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(config, output=config.parent / "new", console=Console())
     *_, drawing, took = capsys.readouterr().err.splitlines()

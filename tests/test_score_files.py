@@ -12,9 +12,10 @@ from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import cllr, eer, eer_staircase, min_dcf, rank_trials
 from speechgmm.io.score_file import ClassScores, TrialScores, read_scores, read_truth
 from speechgmm.tasks.classification.spec import DecisionSpec
-from speechgmm.tasks.verification.fusion import fuse_files
+from speechgmm.tasks.verification.fusion import fuse_files, fuse_systems
 from speechgmm.tasks.verification.score_files import evaluate_file
 from speechgmm.tasks.verification.score_map_training import fit_logistic
+from speechgmm.tasks.verification.systems import read_systems
 
 N_SPEAKERS = 8
 
@@ -380,6 +381,50 @@ def test_fusion_refuses_what_does_not_go_together(tmp_path: Path) -> None:
     endless = write(tmp_path / "endless.tsv", [*spelt(rows), ("spk0", "x", "-inf", "nontarget")], head=HEAD.strip())
     with pytest.raises(DataError, match=r"endless.tsv: 1 scores are infinite \(spk0 x\)"):
         fuse_files([endless])
+
+
+def test_what_systems_do_not_share_is_left_out_and_counted_where_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, others = trials(0, 2.0), trials(1, 2.0)
+    one = write(tmp_path / "one.tsv", spelt(rows[3:]), head=HEAD.strip())
+    two = write(tmp_path / "two.tsv", spelt(others[:-1]), head=HEAD.strip())
+    with pytest.raises(DataError, match=r"hold different trials \(4 are in one alone: .*shared"):
+        fuse_files([one, two])
+    found = fuse_systems(read_systems([one, two], shared=True))
+    same = [write(tmp_path / f"{n}.tsv", spelt(kept), head=HEAD.strip()) for n, kept in enumerate((rows, others))]
+    both = [write(path, spelt(kept[3:-1]), head=HEAD.strip()) for path, kept in zip(same, (rows, others), strict=True)]
+    assert found.text == fuse_files(both).text
+    assert found.left_out == {str(one): (1, len(rows) - 3), str(two): (3, len(rows) - 1)}
+    Fuse(scores=[one, two], shared=True, out=tmp_path / "f.tsv").run()
+    said = capsys.readouterr()
+    assert f"warning: 3 of {len(rows) - 1} trials of {two} are not in the files of all systems" in said.err
+    assert f"{len(rows) - 4} trials" in said.out
+    # A list of trials may name some that a system has no score for, and so may the files of dev.
+    scores, key = kaldi(tmp_path, rows, "kaldi")
+    scores.write_text("\n".join(scores.read_text().splitlines()[2:]))
+    with pytest.raises(DataError, match="have no score"):
+        fuse_files([scores], trials=key)
+    kept = [tuple(line.split()[:2]) for line in scores.read_text().splitlines()]
+    assert set(read_systems([scores], key, shared=True).pairs) == set(kept) & {row[:2] for row in rows}
+    dev = read_systems([one, two], shared=True)
+    assert fuse_systems(read_systems(both), dev).left_out[str(two)] == (3, len(rows) - 1)
+    away = write(tmp_path / "away.tsv", [(f"x{m}", t, s, k) for m, t, s, k in spelt(rows)], head=HEAD.strip())
+    with pytest.raises(DataError, match="no trial is in all of"):
+        read_systems([one, away], shared=True)
+
+
+def test_a_calibration_of_one_system_orders_trials_as_its_scores_do(tmp_path: Path) -> None:
+    rows = trials(distance=3.0, n_speakers=12)
+    path = write(tmp_path / "s.tsv", spelt(rows), head=HEAD.strip())
+    (tmp_path / "f.tsv").write_text(fuse_files([path]).text)
+    before, after = (evaluate_file(one).metrics for one in (path, tmp_path / "f.tsv"))
+    for name in ("eer", "min_dcf", "cllr_min"):
+        assert after[name]["value"] == pytest.approx(before[name]["value"])
+    fused = read_scores(tmp_path / "f.tsv")
+    ratios = rank_trials(fused.llrs, fused.is_target)  # type: ignore[union-attr, arg-type]
+    assert eer(ratios) != pytest.approx(before["eer"]["value"], abs=1e-6), "maps of folds reorder"
+    assert after["cllr"]["value"] == pytest.approx(cllr(ratios))
 
 
 def test_trials_that_the_fusion_was_trained_on_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

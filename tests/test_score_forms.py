@@ -86,6 +86,7 @@ def evaluated(folder: Path) -> dict[str, Metric]:
     return dict(evaluate_file(folder, None, None).metrics)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["classification", "verification"])
 @pytest.mark.parametrize("form", [form for form in WRITTEN if form != "wide"])
 def test_a_run_has_its_scores_in_one_form_and_every_reader_finds_the_same_in_it(

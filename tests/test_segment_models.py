@@ -590,6 +590,7 @@ def test_a_segment_spec_refuses_what_cannot_be(settings, message):
         SegmentSpec(**settings)
 
 
+@pytest.mark.slow
 def test_phones_of_unseen_speakers_are_told_apart_better_by_all_streams(shared):
     """Two speakers of TIMIT's sample by models of two others: nine phones, enough to see the order of the systems."""
     spec = FeatureSpec(deltas=2, cmvn="utterance")

@@ -201,6 +201,7 @@ def test_a_page_that_is_run_elsewhere_is_named_there() -> None:
         assert Path(page).name in (REPOSITORY / "tests" / test).read_text(), f"{test} does not run {page}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if name_of(page) not in RUN_BY], ids=name_of)
 def test_every_block_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = [block for block in blocks_of(page) if block.reason is None]

@@ -11,6 +11,8 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any, get_args
 
+import pytest
+
 import speechgmm
 from speechgmm import errors
 from speechgmm.cli.app import COMMANDS
@@ -62,6 +64,7 @@ def test_every_name_at_the_top_stands_once_in_the_reference() -> None:
     assert sorted(listed) == sorted({*top_names(), *warned} - {"__version__"})
 
 
+@pytest.mark.slow
 def test_every_package_with_public_names_is_in_the_reference() -> None:
     with_names = {
         one.name
@@ -115,6 +118,7 @@ def messages() -> Iterator[str]:
                 yield node.value
 
 
+@pytest.mark.slow
 def test_every_message_of_the_page_is_one_of_the_package() -> None:
     listed = re.findall(r"^`([^`]+)`$", (DOCS / "reference" / "messages.md").read_text(), re.MULTILINE)
     said = list(messages())

@@ -139,6 +139,7 @@ def test_what_cannot_be_converted_is_refused() -> None:
             to_sklearn(wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_package_imports_scikit_learn_only_with_its_estimators() -> None:
     code = (
         "import sys, speechgmm, speechgmm.cli, numpy\n"

@@ -110,6 +110,7 @@ def frames_of_whole(audio: AudioInput) -> np.ndarray:
     return model_frames(audio, recorded(recording(), RATE), silence=Silence.KEPT)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::speechgmm.errors.RecordingWarning")
 @settings(max_examples=15)
 @given(cuts=CUTS, step=st.integers(1, 200))
@@ -155,6 +156,7 @@ def test_digital_silence_is_left_out_as_of_the_whole_even_where_a_stretch_has_li
 # ---- windows, and the result of the whole ----
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::speechgmm.errors.RecordingWarning")
 @settings(max_examples=50)
 @given(cuts=CUTS, window=st.sampled_from([0.1, 0.5, 1.0, 2.0]), hop=st.sampled_from([None, 0.25, 1.0, 3.0]))

@@ -53,6 +53,7 @@ def assert_same(one: Fit, other: Fit) -> None:
 COUNTS = [5000, 0, 1, 17000, 300, 70000, 0, 12345]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("init", ["split", "kmeans++", "random"])
 def test_a_source_of_many_parts_trains_the_model_of_one_array_whatever_is_held(init: str) -> None:
     source, frames = in_parts(COUNTS)
@@ -219,6 +220,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_that_streams_writes_the_bytes_of_one_in_memory(
     long_hums: Path, kind: str, monkeypatch: pytest.MonkeyPatch

@@ -210,6 +210,7 @@ def test_labels_are_printed_with_their_control_characters_as_escapes(tmp_path: P
     assert visible("é\t\n日") == "é\t\n日"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", ["inspect tests/kept/class", "schema", "--help"])
 def test_a_reader_that_stops_and_an_output_that_is_closed_or_full_end_without_a_traceback(arguments: str) -> None:
     start = f"{sys.executable} -m speechgmm {arguments}"

@@ -278,6 +278,7 @@ def means(config: Path, *overrides: str) -> np.ndarray:
     return np.stack([model.means for model in result.trained.models.models])  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_speech_that_files_mark_trains_alike_whatever_their_form(voices: Path) -> None:
     flags = means(voices, f"corpus.vad={voices.parent}/{{stem}}.npy")
     assert not np.allclose(flags, means(voices))

@@ -93,6 +93,7 @@ def test_windows_of_a_recording_are_clustered_by_vbx(diarizer: Diarizer) -> None
         variational_labels(diarizer, frames, np.zeros(len(frames), bool), WindowVbxSpec())
 
 
+@pytest.mark.slow
 def test_a_diarizer_keeps_its_method_and_its_windows_are_clustered_by_it(trained: Path, tmp_path: Path) -> None:  # noqa: F811
     file = read_diarizer(trained / "d.safetensors")
     assert file.diarizer.vbx is None

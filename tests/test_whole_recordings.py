@@ -88,6 +88,7 @@ def model_of(path: Path) -> SegmentFile:
     return file
 
 
+@pytest.mark.slow
 def test_a_model_of_whole_recordings_scores_a_new_recording_as_the_run_did(
     sounds: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,6 +120,7 @@ def test_a_model_of_whole_recordings_scores_a_new_recording_as_the_run_did(
     np.testing.assert_allclose(parts[0].mean_log_likelihoods, whole[0].mean_log_likelihoods)
 
 
+@pytest.mark.slow
 def test_python_classifies_whole_recordings_and_streams_of_them_as_the_command_does(
     sounds: Path, tmp_path: Path
 ) -> None:
@@ -145,6 +147,7 @@ def test_python_classifies_whole_recordings_and_streams_of_them_as_the_command_d
     assert stream.close().posteriors == pytest.approx(found.posteriors, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_windows_and_segments_of_digital_silence_alone_are_left_out_and_it_is_said(
     sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,6 +162,7 @@ def test_windows_and_segments_of_digital_silence_alone_are_left_out_and_it_is_sa
         assert f"1 of {3 if 'window' in how else 2} windows hold no speech and are left out" in err
 
 
+@pytest.mark.slow
 def test_silence_padded_to_a_recording_of_constant_frames_does_not_change_its_score(
     sounds: Path, tmp_path: Path
 ) -> None:
@@ -186,6 +190,7 @@ def test_frames_beside_digital_silence_are_left_out_unless_there_are_no_others()
     assert Silence.DROPPED_WITH_EDGES.left_out(((0, 50), (60, 99)), front, 99) == ((0, 50), (60, 99))
 
 
+@pytest.mark.slow
 def test_models_of_segments_with_times_hear_silence_and_refuse_whole_recordings(sounds: Path, tmp_path: Path) -> None:
     rows = ["path\tstart\tend\tsound\tgroup"]
     for path in sorted((tmp_path / "sounds").rglob("*.wav")):
@@ -227,6 +232,7 @@ def test_one_group_alone_is_weighed_by_its_recordings_and_it_is_said(
     assert not np.allclose(weights, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 2])
 def test_classes_of_one_or_two_recordings_train_and_what_is_left_out_is_said(
     sounds: Path, n: int, capsys: pytest.CaptureFixture[str]
@@ -252,6 +258,7 @@ def test_classes_of_one_or_two_recordings_train_and_what_is_left_out_is_said(
         assert np.isfinite(scored[0].mean_log_likelihoods).all()
 
 
+@pytest.mark.slow
 def test_the_first_run_of_sounds_is_by_models_that_score_recordings(
     tmp_path: Path, sounds: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

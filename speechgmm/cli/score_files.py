@@ -150,6 +150,10 @@ class Fuse:
             "and noisy recordings",
         ),
     ] = False
+    shared: Annotated[
+        bool,
+        typer.Option("--shared", help="leave out trials that are not in the files of all systems; says how many"),
+    ] = False
     folds: Annotated[int, typer.Option(metavar="N", min=4, help="without --dev: number of folds of the speakers")] = 10
     distance: Distance = False
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="the score file; default: standard output")] = None
@@ -163,18 +167,15 @@ class Fuse:
         """
         from speechgmm.io.atomic import write_text
         from speechgmm.report.text import shown
-        from speechgmm.tasks.verification.fusion import fuse_files
+        from speechgmm.tasks.verification.fusion import fuse_systems
+        from speechgmm.tasks.verification.systems import read_systems
 
-        found = fuse_files(
-            self.scores,
-            self.dev or (),
-            trials=self.trials,
-            dev_trials=self.dev_trials,
-            p_target=self.p_target,
-            quality=self.quality,
-            n_folds=self.folds,
-            distance=self.distance,
-        )
+        if self.dev_trials is not None and not self.dev:
+            raise ConfigError("--dev-trials without --dev; give the score files of dev too")
+        how = {"distance": self.distance, "shared": self.shared}
+        systems = read_systems(self.scores, self.trials, needed=not self.dev, **how)
+        others = read_systems(self.dev, self.dev_trials, **how) if self.dev else None
+        found = fuse_systems(systems, others, p_target=self.p_target, quality=self.quality, n_folds=self.folds)
         for line in _about(found, by_dev=bool(self.dev)):
             tell(line)
         if self.out is None:
@@ -188,6 +189,11 @@ def _about(found: "Fused", *, by_dev: bool) -> list[str]:
     """What the fusion was trained on, and its weights."""
     how = "other trials (--dev)" if by_dev else "speaker-disjoint folds of these trials; the weights shown are of all"
     lines = [f"warning: {_with_options(note)}" for note in found.notes]
+    lines += [
+        f"warning: {n} of {of} trials of {file} are not in the files of all systems, and are left out (--shared)"
+        for file, (n, of) in found.left_out.items()
+        if n
+    ]
     lines += [f"trained on {found.n_targets} targets and {found.n_nontargets} nontargets, {how}"]
     if found.n_met:
         lines.append(

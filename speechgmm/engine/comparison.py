@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.run_folder import Items, RunFolder
+from speechgmm.engine.run_scores import llrs_rank
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import Difference, compare, eer, rank_trials
 from speechgmm.evaluation.resampling import Statistic
@@ -139,11 +140,11 @@ def _difference(one: Compared, other: Compared) -> tuple[tuple[float, float], Di
 
 
 def compared_trials(run: RunFolder, key: tuple[str, ...]) -> Compared:
-    """Trials by their EER: of calibrated ratios where there are any, else of scores, as the run's own metric is.
+    """Trials by their EER: of scores, or of ratios that take more than the score, as the run's own metric is.
 
     ``key``: model and test; or the item alone where one of two classes is the target, and each item is a trial.
     """
-    judged = "llr" if "llr" in run.heading(RunFile.SCORES) else "score"
+    judged = "llr" if llrs_rank(run) and "llr" in run.heading(RunFile.SCORES) else "score"
     items = run.columns(RunFile.SCORES, key, ("target", judged))
     of_models = len(key) == 2
     return Compared("eer", items, _error_rate_of_trials, *run.groups(owners=of_models), of_trials=of_models)

@@ -57,16 +57,26 @@ class Claims:
     trials: Trials  # by ``score``
     calibrated: Trials | None  # by ``llr``, nats; None: there is no such column
     unit: str = NATS_PER_FRAME  # of ``score``
+    llrs_rank: bool = False  # whether ratios take more than the score, see ``llrs_rank``
 
     @property
     def judged(self) -> Trials:
-        """By what decides, and what error rates are of: the ratios where there are ratios, else the scores."""
-        return self.trials if self.calibrated is None else self.calibrated
+        """By what orders the trials, and what error rates are of: the scores, unless ``llrs_rank``."""
+        return self.calibrated if self.calibrated is not None and self.llrs_rank else self.trials
 
     @property
     def judged_unit(self) -> str:
         """The unit of ``judged``, with its name."""
-        return f"score ({self.unit})" if self.calibrated is None else "log-likelihood ratio (nats)"
+        return f"score ({self.unit})" if self.judged is self.trials else "log-likelihood ratio (nats)"
+
+
+def llrs_rank(run: "RunFolder") -> bool:
+    """Whether the run's likelihood ratios take more than the score (``calibration.quality``).
+
+    Then they may order trials otherwise than scores do, and error rates are of them. A map of the score alone orders
+    trials as the score does; by folds there are several maps, and their ratios pooled are in the order of none.
+    """
+    return str((run.config.get("calibration") or {}).get("quality", "none")) != "none"
 
 
 def _are_decisions(head: Sequence[str]) -> bool:
@@ -133,7 +143,7 @@ def claims_of(run: "RunFolder") -> Claims | None:
 
     models, tests = (tuple(itertools.compress(columns[name], known.tolist())) for name in ("model", "test"))
     unit = "normalised" if "raw" in head else NATS_PER_FRAME  # by scores of a cohort: standard deviations
-    return Claims(models, tests, ranked("score"), ranked("llr") if "llr" in head else None, unit)
+    return Claims(models, tests, ranked("score"), ranked("llr") if "llr" in head else None, unit, llrs_rank(run))
 
 
 def _two_classes(run: "RunFolder") -> Claims | None:

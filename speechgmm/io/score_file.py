@@ -37,6 +37,17 @@ class TrialScores:
     is_target: NDArray[np.bool_] | None  # (N,); None: the file does not say
     cohort_means: NDArray[np.float64] | None = None  # (N,) mean score of a cohort on each test; None: not in the file
 
+    def chosen(self, rows: Sequence[int]) -> "TrialScores":
+        """Some of the trials, by their places."""
+        at = np.asarray(rows, np.intp)
+        return TrialScores(
+            tuple(self.pairs[n] for n in rows),
+            None if self.scores is None else self.scores[at],
+            None if self.llrs is None else self.llrs[at],
+            None if self.is_target is None else self.is_target[at],
+            None if self.cohort_means is None else self.cohort_means[at],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:

@@ -75,7 +75,7 @@ def reliability(
     """
     if scale not in ("llr", "posterior"):
         raise ConfigError(f"scale is {scale!r}; expected 'llr' or 'posterior'", arguments=("scale",))
-    trials, calibrated, _ = trials_of(scores, is_target)
+    trials, calibrated, _ = trials_of(scores, is_target, ratios=True)
     run = run_of(scores)
     if run is not None and not calibrated:
         raise DataError(f"{run.folder}: its scores are not calibrated; set calibration.method, or give ratios as array")

@@ -82,7 +82,7 @@ def tippett(
     >>> ax.get_xlabel()
     'log10 of the likelihood ratio'
     """
-    trials, of_run, run_unit = trials_of(scores, is_target)
+    trials, of_run, run_unit = trials_of(scores, is_target, ratios=True)
     if calibrated is None:
         calibrated = of_run or run_of(scores) is None
     axes = new_axes(ax, title=title)

@@ -35,8 +35,9 @@ def det(
     Parameters
     ----------
     scores : run, Trials, (N,) array, or mapping from names to these
-        What a system says of N trials, higher for the claim. Of a calibrated run, its likelihood ratios. A mapping
-        draws several systems; each of its values may be a pair (scores, is_target).
+        What a system says of N trials, higher for the claim. Of a run, its scores; its likelihood ratios where
+        ``calibration.quality`` makes them of more than the score. A mapping draws several systems; each of its values
+        may be a pair (scores, is_target).
     is_target : (N,) array of bool, optional
         The truth of each trial. Not needed for runs and ``Trials``.
     applications : sequence of Application, optional

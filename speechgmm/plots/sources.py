@@ -61,8 +61,10 @@ def run_of(source: object) -> RunFolder | None:
     return None if folder is None else read_run(Path(folder))
 
 
-def trials_of(scores: Scores, is_target: ArrayLike | None) -> tuple[Trials, bool, str]:
+def trials_of(scores: Scores, is_target: ArrayLike | None, *, ratios: bool = False) -> tuple[Trials, bool, str]:
     """Trials, whether their scores are log-likelihood ratios as far as is known, and the unit of the scores.
+
+    Of a run the values that order its trials or, with ``ratios``, its likelihood ratios where it has some.
 
     Raises:
         ConfigError: A truth beside trials that have their own.
@@ -78,7 +80,9 @@ def trials_of(scores: Scores, is_target: ArrayLike | None) -> tuple[Trials, bool
         claims = run.claims
         if claims is None:
             raise DataError(f"{run.folder}: no trials whose truth is known; expected a run of verification")
-        return claims.judged, claims.calibrated is not None, claims.judged_unit
+        if ratios and claims.calibrated is not None:
+            return claims.calibrated, True, "log-likelihood ratio (nats)"
+        return claims.judged, claims.judged is claims.calibrated, claims.judged_unit
     if isinstance(scores, Trials):
         return scores, False, "score"
     if isinstance(scores, tuple) and is_target is None and len(scores) == 2:

@@ -1,9 +1,11 @@
-"""What a report says of trials: DET, scores, Tippett and reliability, each with its numbers, all of the same scores.
+"""What a report says of trials: DET, scores, Tippett and reliability, each with its numbers.
 
-Of a calibrated run these are the likelihood ratios, as its metrics are; one table has the scores before calibration.
+What tells how well trials are told apart is of the scores; of a calibrated run, what tells how good the likelihood
+ratios are is of these (Tippett, reliability, Cllr, actDCF). Where ratios take more than the score, all is of them.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -34,6 +36,18 @@ RATES: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 ROWS: Final = 21
 """Of the table of a Tippett plot."""
 
+_CALIBRATED: Final = (
+    "The scores are calibrated. Cllr, actDCF, the Tippett plot and the reliability plot are of the log-likelihood "
+    "ratios. "
+)
+_SCORES_RANK: Final = (
+    "EER, minDCF, Cllr_min and the DET are of the scores: the map of the model file orders trials as the scores do. "
+    "(Calibration by folds has several maps, and their ratios pooled are in another order.)"
+)
+_RATIOS_RANK: Final = (
+    "So are EER, minDCF, Cllr_min and the DET, for the map takes more than the score (calibration.quality)."
+)
+
 
 def detection(run: RunFolder) -> Section | None:
     """The section of a verification run; None where it has no trials of known truth."""
@@ -49,20 +63,21 @@ def detection(run: RunFolder) -> Section | None:
         tables = [_points("Operating points", claims.unit, points)]
         pictures.append(_tippett(trials, unit))
     else:
-        text.append(
-            "The scores are calibrated. All metrics and plots of this page are of the log-likelihood ratios; one table "
-            f"compares them with the scores before calibration ({claims.unit}). Where calibration is trained by folds, "
-            "trials of different speakers have different maps, so that EER and minDCF may change."
-        )
-        fixed = tuple(bayes_point(trials, application) for application in wanted)
-        tables = [_before_and_after(claims, wanted[0]), _points("Operating points", "nats", (*points, *fixed))]
-        pictures += [_tippett(trials, RATIO), _reliability(trials)]
+        text.append(_CALIBRATED + (_RATIOS_RANK if claims.llrs_rank else _SCORES_RANK))
+        fixed = tuple(bayes_point(claims.calibrated, application) for application in wanted)
+        tables = [
+            _before_and_after(claims, claims.calibrated, wanted[0]),
+            _points("Operating points", "nats" if claims.llrs_rank else claims.unit, points),
+            _points("Decisions by ratio", "nats", fixed),
+        ]
+        pictures += [_tippett(claims.calibrated, RATIO), _reliability(claims.calibrated)]
     return Section("detection", "Detection error trade-off", tuple(text), tuple(tables), tuple(pictures))
 
 
-def _before_and_after(claims: Claims, application: Application) -> Table:
-    """Metrics of the scores, and of the ratios that they were calibrated to."""
+def _before_and_after(claims: Claims, calibrated: Trials, application: Application) -> Table:
+    """Metrics of the scores, and those of the run."""
     before, after = (detection_summary(trials, application) for trials in (claims.trials, claims.judged))
+    after |= {"cllr": replace(after["cllr"], value=cllr(calibrated))}
     rows = [
         (shown_name(name, metric), *(shown(kind[name].value, metric.unit) for kind in (before, after)))
         for name, metric in before.items()

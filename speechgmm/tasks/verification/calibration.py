@@ -5,8 +5,8 @@ the model file gets the map that all trials make. By dev, one map is trained on 
 class that is in it, against every recording in it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from speechgmm.evaluation.open_set import OpenSet
 from speechgmm.evaluation.resampling import OfSums
 from speechgmm.tasks.classification.models import ClassModels
 from speechgmm.tasks.classification.spec import DecisionSpec
-from speechgmm.tasks.verification.score_map_training import Fit, cross_calibrate, fit_logistic, fit_pav
+from speechgmm.tasks.verification.score_map_training import cross_calibrate, cross_fit_logistic, fit_logistic, fit_pav
 from speechgmm.tasks.verification.score_maps import Affine, Calibration, ScoreMap, map_inputs
 from speechgmm.tasks.verification.spec import CalibrationSpec
 from speechgmm.tasks.verification.trials import ScoredTrials, score_trials
@@ -53,8 +53,9 @@ def calibrate(
     seed = config.seed
     if spec.by == "dev":
         training = _dev_trials(job, features, models)
-        final = _fitting(spec)(training.inputs, training.is_target)
-        llrs, maps = final.apply(_inputs(scored, spec)), [final]
+        final = _fit(training.inputs, training.is_target, spec)
+        llrs = final.apply(_inputs(scored, spec))
+        maps: Sequence[ScoreMap] = [final]
         if training.speakers & set(scored.test_groups):
             job.console.warn(
                 "calibration.by: dev: speakers of the split dev are tested too; the cost of calibration for speakers "
@@ -62,8 +63,7 @@ def calibrate(
             )
     else:
         training = _Training(_inputs(scored, spec), scored.is_target, scored.n_frames)
-        llrs, maps = by_folds(scored, spec, seed)
-        final = _fitting(spec)(training.inputs, training.is_target)
+        llrs, maps, final = by_folds(scored, spec, seed)
     _say(job, maps, final)
     calibration = Calibration(
         map=final,
@@ -75,13 +75,18 @@ def calibrate(
         n_frames=(int(training.n_frames.min()), int(training.n_frames.max())),
         quality=spec.quality,
     )
-    return replace(scored, llrs=llrs), calibration
+    return replace(scored, llrs=llrs, llrs_rank=spec.takes_more), calibration
 
 
-def by_folds(scored: ScoredTrials, spec: CalibrationSpec, seed: int) -> tuple[NDArray[np.float64], list[ScoreMap]]:
-    """Ratios (N,) of the trials, each by a map that has met neither of its speakers; and those maps."""
-    inputs = _inputs(scored, spec)
-    return cross_calibrate(inputs, scored.is_target, _sides(scored), _fitting(spec), spec.n_folds, seed)
+def by_folds(
+    scored: ScoredTrials, spec: CalibrationSpec, seed: int
+) -> tuple[NDArray[np.float64], Sequence[ScoreMap], ScoreMap]:
+    """Ratios (N,) of the trials, each by a map that has met neither of its speakers; those maps; the map of all."""
+    trials = _inputs(scored, spec), scored.is_target
+    if spec.method == "pav":
+        llrs, maps = cross_calibrate(*trials, _sides(scored), fit_pav, spec.n_folds, seed)
+        return llrs, maps, fit_pav(*trials)
+    return cross_fit_logistic(*trials, _sides(scored), spec.p_target, n_folds=spec.n_folds, seed=seed)
 
 
 def threshold(decision: DecisionSpec) -> float:
@@ -206,16 +211,17 @@ def _inputs(scored: ScoredTrials, spec: CalibrationSpec) -> NDArray[np.float64]:
     return map_inputs(scored.scores, scored.cohort_mean, spec.quality)
 
 
-def _fitting(spec: CalibrationSpec) -> Fit:
-    return fit_pav if spec.method == "pav" else partial(fit_logistic, p_target=spec.p_target)
+def _fit(inputs: NDArray[np.float64], is_target: NDArray[np.bool_], spec: CalibrationSpec) -> ScoreMap:
+    return fit_pav(inputs, is_target) if spec.method == "pav" else fit_logistic(inputs, is_target, spec.p_target)
 
 
-def _say(job: Job, maps: list[ScoreMap], final: ScoreMap) -> None:
+def _say(job: Job, maps: Sequence[ScoreMap], final: ScoreMap) -> None:
     separated = sum(isinstance(found, Affine) and found.separated for found in maps)
     if separated:
         job.console.warn(
             f"calibration: targets and nontargets are separated perfectly in {separated} of {len(maps)} training sets, "
-            "so that no finite ratio is steep enough; it is held back by one more trial of either kind (smoothed)"
+            "so that no finite ratio is steep enough; all maps are held back by half a trial more of either kind "
+            "(smoothed)"
         )
     if isinstance(final, Affine) and final.weights[0] <= 0:
         job.console.warn(

@@ -23,18 +23,13 @@ class TrialEvaluation:
 
     metrics: Metrics
     folds: Mapping[str, Metrics]  # fold -> its own metrics; empty: there are no folds
-    before_calibration: Metrics = field(default_factory=dict)  # of the scores, where ``metrics`` are of ratios
+    before_calibration: Metrics = field(default_factory=dict)  # of the scores, where there are ratios
     sessions: Mapping[str, Metrics] = field(default_factory=dict)  # enrolment_session, other_session -> of such tests
-
-
-def decisive(scored: ScoredTrials) -> NDArray[np.float64]:
-    """(N,) what decides, and what error rates are of: the ratios where there are ratios, else the scores."""
-    return scored.scores if scored.llrs is None else scored.llrs
 
 
 def hints_of_models(scored: ScoredTrials) -> list[str]:
     """Whether a few of the enrolled models have most of the errors at the threshold where both kinds are alike."""
-    values, is_target = decisive(scored), scored.is_target
+    values, is_target = scored.ranking, scored.is_target
     ordered = np.sort(values)
     missed = np.searchsorted(np.sort(values[is_target]), ordered, side="left") / is_target.sum()
     accepted = 1 - np.searchsorted(np.sort(values[~is_target]), ordered, side="left") / (~is_target).sum()
@@ -64,13 +59,13 @@ ONE_SESSION: Final = (
 def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) -> TrialEvaluation:
     """EER, minDCF and Cllr_min, each with an interval by resampling speakers of models and tests together.
 
-    They are of the ratios where there are ratios; the scores before calibration are summarised without intervals.
+    They are of ``scored.ranking``; where there are ratios, scores before calibration are summarised without intervals.
 
     Raises:
         DataError: Only targets or only nontargets.
     """
     # In order of score, so that no resample of a million trials is read all over the memory.
-    values = decisive(scored)
+    values = scored.ranking
     order = np.argsort(values, kind="stable")
     truth, scores = scored.is_target[order], values[order]
     model, test = scored.model[order], scored.test[order]
@@ -87,7 +82,7 @@ def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) 
             folds[fold] = {"eer": Metric(eer(own), int(chosen.sum()), "fraction")}
     kinds = np.array(scored.tests.sessions)[test] if scored.tests.sessions else np.full(len(test), STRANGER)
     if scored.tests.sessions and not (truth & (kinds == OTHER)).any():
-        metrics["eer"] = replace(metrics["eer"], note=" ".join(filter(None, (metrics["eer"].note, ONE_SESSION))))
+        metrics["eer"] = replace(metrics["eer"], note="; ".join(filter(None, (metrics["eer"].note, ONE_SESSION))))
     sessions = {}
     for kind, name in ((SAME, "enrolment_session"), (OTHER, "other_session")):
         chosen = (kinds == kind) | (kinds == STRANGER)  # who was not enrolled is an impostor on any day

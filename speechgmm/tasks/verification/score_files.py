@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.run_folder import groups_of_scores, run_of_scores
-from speechgmm.engine.run_scores import holds_scores_to_evaluate
+from speechgmm.engine.run_scores import holds_scores_to_evaluate, llrs_rank
 from speechgmm.errors import ConfigError, DataError, counted
 from speechgmm.evaluation import Metric, auc, error_rates, rank_trials
 from speechgmm.evaluation.metric import Metrics
@@ -48,9 +48,10 @@ def evaluate_file(
 ) -> FileFigures:
     """The metrics of a score file.
 
-    They are of the column ``llr`` where there is one, else of ``score``, but for Cllr and actDCF, which need ratios:
-    scores are not taken for such unless ``are_llrs`` says that they are. Speakers, whom intervals go by, are
-    those of the run that the file lies in; elsewhere all names that targets connect are one speaker.
+    EER, minDCF and Cllr_min are of the column ``score`` where there is one, else of ``llr``; of a run whose ratios take
+    more than the score they are of ``llr``. Cllr and actDCF need ratios: scores are not taken for such unless
+    ``are_llrs`` says that they are. Speakers, whom intervals go by, are those of the run that the file lies in;
+    elsewhere all names that targets connect are one speaker.
 
     Args:
         path: The file, or the folder of a run.
@@ -86,7 +87,9 @@ def evaluate_file(
         raise ConfigError(message, arguments=("are_llrs",))
     if are_llrs and llrs is None:
         llrs = chosen.scores
-    ordered = chosen.scores if llrs is None else llrs
+    run = run_of_scores(path)
+    ordered = chosen.scores if llrs is None or (run is None or not llrs_rank(run)) else llrs
+    ordered = llrs if ordered is None else ordered
     if ordered is None:
         raise DataError(f"{path}: neither scores nor ratios in it")
     if is_target.all() or not is_target.any():
@@ -149,8 +152,13 @@ def reversal(path: Path, scores: NDArray[np.float64], is_target: NDArray[np.bool
     )
 
 
-def with_truth(path: Path, found: TrialScores, trials: Path | None) -> tuple[TrialScores, NDArray[np.bool_], int]:
-    """The scores of the trials that count, their truth, and how many others there are."""
+def with_truth(
+    path: Path, found: TrialScores, trials: Path | None, *, lenient: bool = False
+) -> tuple[TrialScores, NDArray[np.bool_], int]:
+    """The scores of the trials that count, their truth, and how many others there are.
+
+    With ``lenient`` trials of the list that have no score do not count.
+    """
     if trials is None:
         if found.is_target is None:
             raise DataError(
@@ -164,7 +172,9 @@ def with_truth(path: Path, found: TrialScores, trials: Path | None) -> tuple[Tri
         truth = _by_test(trials, truth)
     places = {pair: n for n, pair in enumerate(found.pairs)}
     missing = [pair for pair in truth if pair not in places]
-    if missing:
+    if lenient:
+        truth = {pair: said for pair, said in truth.items() if pair in places}
+    elif missing:
         raise DataError(
             f"{len(missing)} of {len(truth)} trials in {trials} have no score in {path}: {named(missing)}; are models "
             f"and tests spelt alike, and in this order?{windows_path(missing[0][1])}"
@@ -173,15 +183,9 @@ def with_truth(path: Path, found: TrialScores, trials: Path | None) -> tuple[Tri
         wrong = [pair for pair, said in truth.items() if bool(found.is_target[places[pair]]) != said]
         if wrong:
             raise DataError(f"{path} and {trials} do not agree which trials are targets: {named(wrong)}")
-    rows = np.array([places[pair] for pair in truth])
-    chosen = TrialScores(
-        tuple(truth),
-        None if found.scores is None else found.scores[rows],
-        None if found.llrs is None else found.llrs[rows],
-        np.fromiter(truth.values(), bool, len(truth)),
-        None if found.cohort_means is None else found.cohort_means[rows],
-    )
-    return chosen, np.fromiter(truth.values(), bool, len(truth)), len(found.pairs) - len(truth)
+    rows = [places[pair] for pair in truth]
+    known = np.fromiter(truth.values(), bool, len(truth))
+    return replace(found.chosen(rows), is_target=known), known, len(found.pairs) - len(truth)
 
 
 def _by_test(path: Path, truth: Mapping[Pair, bool]) -> dict[Pair, bool]:

@@ -24,7 +24,7 @@ class Affine:
 
     weights: Floats  # (S,) nats per unit of each system's score
     offset: float  # nats
-    separated: bool = False  # the training trials were separated perfectly, and smoothed
+    separated: bool = False  # the training trials were separated perfectly, so that they were smoothed
 
     def apply(self, scores: ArrayLike) -> Floats:
         """Log-likelihood ratios (N,) in nats of scores (N,) of one system or (N, S) of several.

@@ -42,6 +42,11 @@ class CalibrationSpec:
         le=1000,
     )
 
+    @property
+    def takes_more(self) -> bool:
+        """Whether the map takes more than the score, so that ratios may order trials otherwise than scores do."""
+        return self.quality != "none"
+
     def __post_init__(self) -> None:
         """Refuse what would have no effect."""
         default = CalibrationSpec.__dataclass_fields__

@@ -26,10 +26,10 @@ from speechgmm.tasks.verification.calibration import by_folds, calibrate, calibr
 from speechgmm.tasks.verification.codec import ClaimFile
 from speechgmm.tasks.verification.cohort import CohortTraining
 from speechgmm.tasks.verification.cohort_check import can_normalise, check_cohort
-from speechgmm.tasks.verification.evaluation import TrialEvaluation, decisive, evaluate_trials, hints_of_models
+from speechgmm.tasks.verification.evaluation import TrialEvaluation, evaluate_trials, hints_of_models
 from speechgmm.tasks.verification.score_maps import Calibration
 from speechgmm.tasks.verification.spec import CalibrationSpec
-from speechgmm.tasks.verification.trial_choice import about_sessions
+from speechgmm.tasks.verification.trial_choice import about_sessions, check_sessions
 from speechgmm.tasks.verification.trials import ScoredTrials, score_trials, trials_table
 
 FEWEST_CALIBRATED: Final = 4
@@ -64,11 +64,13 @@ class Verification(MixtureTask):
 
         Raises:
             ConfigError: A class has the name of what is like no class.
-            DataError: The cohort cannot be normalised by.
+            DataError: The cohort cannot be normalised by; an utterance without a session, where sessions are asked for.
         """
         spec = config.corpus
         corpus, folds = make_split(corpus, spec.split, group=spec.group, seed=config.seed, strangers=True)
         check_cohort(corpus, config.section(ScoringSpec), spec.group)
+        if spec.session is not None:
+            check_sessions(corpus, spec.session)
         if config.section(CalibrationSpec).method != "none":
             _check_unknown(corpus)
         return corpus, folds
@@ -107,6 +109,8 @@ class Verification(MixtureTask):
 
     def _audit(self, job: Job, features: Features, ubm: DiagGMM | None = None) -> LabelAudit:
         found = audit_labels(job, features, ubm)
+        for note in found.notes:
+            job.console.say(f"audit of labels: {note}")
         if message := found.message(features.corpus.label):
             job.console.warn(message)
         return found
@@ -133,7 +137,8 @@ class Verification(MixtureTask):
         if not self.settles(job):
             return tested
         config = job.experiment.config
-        return replace(tested, llrs=by_folds(tested, config.section(CalibrationSpec), config.seed)[0])
+        spec = config.section(CalibrationSpec)
+        return replace(tested, llrs=by_folds(tested, spec, config.seed)[0], llrs_rank=spec.takes_more)
 
     def settings(self, run: RunFolder) -> Sequence[tuple[str, str]]:
         """The mixtures, and how claims are scored, calibrated and decided."""
@@ -178,8 +183,8 @@ class Verification(MixtureTask):
         return [*found, *super().hints(job, systems, tested, evaluation)]
 
     def criterion(self, config: Config, tested: ScoredTrials) -> float:
-        """Minus the EER of the claims: of their ratios where they are calibrated, as ``evaluate`` has it."""
-        return -eer(rank_trials(decisive(tested), tested.is_target))
+        """Minus the EER of the claims, as ``evaluate`` has it."""
+        return -eer(rank_trials(tested.ranking, tested.is_target))
 
     def criterion_name(self, config: Config) -> str:
         """The equal error rate."""

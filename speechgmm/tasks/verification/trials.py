@@ -55,11 +55,12 @@ class ScoredTrials:
     test_frames: NDArray[np.int64]  # of each test
     model: Numbers  # (N,) which of the models a trial claims
     test: Numbers  # (N,) which of the tests it is about
-    scores: NDArray[np.float64]  # (N,) what metrics are of
+    scores: NDArray[np.float64]  # (N,)
     raw: NDArray[np.float64] | None  # (N,) before they were normalised; None: they are not
     is_target: NDArray[np.bool_]  # (N,) whether the claim is true
     cohort_means: NDArray[np.float64] | None = None  # of each test: mean raw score of the cohort's models
     llrs: NDArray[np.float64] | None = None  # (N,) calibrated, nats; None: they are not
+    llrs_rank: bool = False  # whether their map takes more than the score, so that it may order trials otherwise
 
     @classmethod
     def pooled(cls, parts: Sequence["ScoredTrials"]) -> "ScoredTrials":
@@ -98,6 +99,15 @@ class ScoredTrials:
             is_target=self.is_target[at],
             llrs=None if self.llrs is None else self.llrs[at],
         )
+
+    @property
+    def ranking(self) -> NDArray[np.float64]:
+        """(N,) what orders the trials, and what error rates are of: the scores, unless ``llrs_rank``.
+
+        A map of the score alone orders trials as the score does. By folds there are several maps; their ratios pooled
+        are in another order, which is that of no map that anybody will use.
+        """
+        return self.llrs if self.llrs is not None and self.llrs_rank else self.scores
 
     @cached_property
     def trials(self) -> tuple[Trial, ...]:
@@ -158,14 +168,21 @@ def score_trials(
         for trial in read_trials(path, set(labels), tests):
             asked.setdefault(trial.test, []).append(trial)
     parts = {name: _score_part(job, name, *system, asked, what) for name, system in systems.items()}
+    spec = job.experiment.config.section(ScoringSpec)
     # Of a table, one fold of a sweep may hold no trial.
     if path is None and not any(len(part) for part in parts.values()):
-        within = ", ".join(job.experiment.config.section(ScoringSpec).trials_within)
+        within = ", ".join(spec.trials_within)
         tested = any(features.corpus.split("test") for features, _ in systems.values())
         raise DataError(
             f"no trials: no test agrees with a model in {within} (scoring.trials_within); are values spelt alike?"
             if tested
             else "no trials: the split 'test' is empty"
+        )
+    if path is None and spec.trials_across == "session" and not any(part.is_target.any() for part in parts.values()):
+        raise DataError(
+            "scoring.trials_across: session leaves no target trial: every test of an enrolled speaker is of a session "
+            f"({job.experiment.config.corpus.session}) that enrolled the speaker; enrol by other sessions than those "
+            "of the tests, or set scoring.trials_across: none"
         )
     return parts
 
