@@ -88,8 +88,10 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
         spec = config.corpus
         return make_split(corpus, spec.split, group=spec.group, seed=config.seed)
 
-    def first_settings(self, corpus: Corpus) -> Mapping[str, Any]:
+    def first_settings(self, corpus: Corpus, group: str | None = None) -> Mapping[str, Any]:
         """Settings, as a configuration has them, that follow from a corpus which nobody has described yet.
+
+        ``group`` is the column whose values the split keeps together.
 
         Raises:
             DataError: The corpus lacks what this task needs.
