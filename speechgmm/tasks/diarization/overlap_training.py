@@ -67,7 +67,7 @@ def ders_by_threshold(diarizer: Diarizer, audio: AudioInput, made: Conversation)
     return [diarization_errors(made.turns, one).der for one in found]
 
 
-def with_detector(
+def with_overlap_detector(
     file: DiarizerFile,
     recordings: Sequence[Heard],
     ders: Callable[[Diarizer], Iterable[Sequence[float]]],

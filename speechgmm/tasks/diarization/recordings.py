@@ -123,8 +123,13 @@ def heard(audio: AudioInput, samples: Samples) -> tuple[NDArray[np.float32], NDA
     """All frames (T, D) of a recording and which of them are speech (T,).
 
     Raises:
-        DataError: Nobody speaks: the level is far below speech all the time, or hardly changes; no frame is kept.
+        DataError: Nobody speaks: the level is far below speech all the time, or hardly changes; no frame is kept. With
+            a speech detector that is no error, and no frame is speech.
     """
+    if audio.detector is not None:
+        frames, speech = raw_features(audio.features, samples, audio.sample_rate, detector=audio.detector)
+        assert speech is not None, "a detector says which frames are speech"
+        return frames, speech
     levels = _Levels(audio.sample_rate)
     parts = [samples] if isinstance(samples, np.ndarray) else samples
     frames, speech = raw_features(audio.features, levels.passing(parts), audio.sample_rate)
@@ -175,7 +180,7 @@ def turns_in(
     n_speakers: int | None = None,
     overlap: Regions | None = None,
 ) -> list[Turn]:
-    """The turns of a recording of which ``heard`` gave frames and speech.
+    """The turns of a recording of which ``heard`` gave frames and speech; none where nobody speaks.
 
     Where ``overlap`` says that two speak, that is speech, and the second-best speaker speaks as well. None: the
     diarizer's detector says it, where it has one.
@@ -183,6 +188,8 @@ def turns_in(
     times = frame_times(audio, len(frames))
     for start, end in overlap or ():
         speech = speech | ((times >= start) & (times < end))
+    if not speech.any():
+        return []
     used, labels = speakers_in(diarizer, frames, speech, n_speakers=n_speakers)
     turns = in_seconds(labels, speech, audio, OWN_SPEC.bridge if used is None else used.spec.bridge)
     detector = None if used is None else used.overlap

@@ -22,6 +22,7 @@ from speechgmm.tasks.diarization.conversation_plans import (
     LEAST,
     ConversationPlan,
     Stretch,
+    joined,
     stretches_of,
     training_plans,
 )
@@ -33,12 +34,12 @@ from speechgmm.tasks.diarization.overlap_training import (
     Heard,
     ders_by_threshold,
     overlap_heard,
-    with_detector,
     with_more_overlap,
+    with_overlap_detector,
 )
 from speechgmm.tasks.diarization.recordings import heard, turns_in
 from speechgmm.tasks.diarization.spec import DiarizerSpec
-from speechgmm.tasks.diarization.training import merging_path
+from speechgmm.tasks.diarization.training import merging_path, with_speech_detector
 from speechgmm.tasks.diarization.turn_files import statistics_of
 from speechgmm.tasks.diarization.turn_statistics import TurnStatistics
 
@@ -76,6 +77,10 @@ def train_in_run(job: Job, features: Features) -> DiarizerFile:
     talkers = {name: stretches_of(utterance for utterance, *_ in members[name]) for name in long}
     plans = training_plans(talkers, spec.conversations, statistics=statistics_in(job), seed=seed)
     diarizer, audio = Diarizer(ubm, space, spec.search, 0.0), features.audio
+    if spec.detector and audio.detector is None:
+        some = [joined(audio, stretches_of(utterance for utterance, *_ in members[name])) for name in background]
+        with job.console.patience("training the speech detector"):
+            audio = with_speech_detector(audio, some, seed=seed, n_jobs=n_jobs)
     done = job.map(partial(_merging_path, diarizer, audio), plans)
     threshold, der = learn_threshold(list(job.console.track(done, len(plans), "learning where merging stops")))
     if spec.method == "vbx":
@@ -107,7 +112,7 @@ def _with_detector(
         done = job.map(partial(_ders_by_threshold, diarizer, file.audio), plans)
         return job.console.track(done, len(plans), "trying the detector of overlap")
 
-    found = with_detector(file, recordings, ders, seed=job.experiment.config.seed, n_jobs=job.n_threads_here)
+    found = with_overlap_detector(file, recordings, ders, seed=job.experiment.config.seed, n_jobs=job.n_threads_here)
     if found.diarizer.overlap is None:
         job.console.say("the detector of overlap does not lower the DER of held-out conversations, and is left out")
     return found

@@ -76,6 +76,11 @@ class DiarizerSpec:
         "configuration file; default: published statistics",
         is_path=True,
     )
+    detector: bool = setting(
+        True,
+        "train a speech detector on the background speakers' recordings among made sounds, which says where somebody "
+        "speaks in conversations; false, or with features.vad: model: features.vad does",
+    )
     method: Literal["merging", "vbx"] = setting(
         "merging", "merging: clusters are merged down to a threshold; vbx: a Bayesian HMM finds the speakers"
     )

@@ -68,6 +68,13 @@ class TrainDiarizer:
             help="an RTTM of conversations like yours, whose statistics natural takes; default: published ones",
         ),
     ] = None
+    detector: Annotated[
+        bool,
+        typer.Option(
+            "--detector/--no-detector",
+            help="also train a speech detector, which says where somebody speaks; without it an energy does",
+        ),
+    ] = True
     detect_overlap: Annotated[
         bool,
         typer.Option(
@@ -92,6 +99,7 @@ class TrainDiarizer:
         from speechgmm.report.text import shown
         from speechgmm.tasks.diarization.codec import save_diarizer
         from speechgmm.tasks.diarization.corpus import train_on_corpus
+        from speechgmm.tasks.diarization.spec import DiarizerSpec
         from speechgmm.tasks.diarization.turn_files import statistics_of
 
         if self.turns_from is not None and self.turns is not Turns.natural:
@@ -105,12 +113,15 @@ class TrainDiarizer:
             file = train_on_corpus(
                 CorpusSpec(kind=self.kind.value, label="speaker"),
                 self.corpus,
-                n_components=self.components,
-                n_conversations=self.conversations,
+                DiarizerSpec(
+                    n_components=self.components,
+                    conversations=self.conversations,
+                    detector=self.detector,
+                    overlap="detect" if self.detect_overlap else "none",
+                ),
+                statistics=statistics_of(self.turns.value, self.turns_from),
                 seed=self.seed,
                 console=console,
-                statistics=statistics_of(self.turns.value, self.turns_from),
-                overlap=self.detect_overlap,
             )
         with changing(self.out):
             save_diarizer(file, self.out)
