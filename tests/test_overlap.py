@@ -116,7 +116,9 @@ def overlapping(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
     return place, made
 
 
-@pytest.mark.parametrize("method", [None, WindowVbxSpec(fa=0.2, fb=60.0, loop_probability=0.98)], ids=["merging", "vbx"])
+@pytest.mark.parametrize(
+    "method", [None, WindowVbxSpec(fa=0.2, fb=60.0, loop_probability=0.98)], ids=["merging", "vbx"]
+)
 def test_with_true_regions_less_speech_is_missed_and_the_second_speaker_is_right(
     diarizer: Diarizer,  # noqa: F811
     method: WindowVbxSpec | None,
