@@ -18,6 +18,7 @@ from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.job import Job
 from speechgmm.engine.noisy_copies import Noising
 from speechgmm.engine.raw_recordings import key_of, raw_recording, size_of, stamp_at
+from speechgmm.engine.speech_detectors import detector_key
 from speechgmm.errors import DataError, counted
 from speechgmm.features import FEATURE_VERSION, front_end
 from speechgmm.io.decoders import DECODING_VERSION
@@ -59,6 +60,7 @@ def open_store(cache: Path, audio: AudioInput, speed: float = 1.0, noising: Nois
         "version": FEATURE_VERSION,
         "decoding": DECODING_VERSION,
         **({} if speed == 1 else {"speed": speed}),
+        **({} if audio.detector is None else {"detector": detector_key(audio.detector)}),
         **({} if noising is None else {"noise": noising.describe()}),
     }
     return FeatureStore.open(cache, description)

@@ -111,7 +111,7 @@ Overlap = Annotated[
         "--overlap",
         metavar="FILE",
         help="labels of where two speak; the second-best speaker is added there. Labels of several speakers (RTTM) are "
-        "turns that overlap, labels of one (UEM) are regions; default: one speaker at a time",
+        "turns that overlap, labels of one (UEM) are regions; default: what the model's detector finds, if it has one",
     ),
 ]
 
@@ -247,15 +247,15 @@ def given_vectors(options: MethodOptions) -> "GivenVectors":
         _with_settings(VbxSpec(), options),
         None if options.transform is None else read_vector_transform(options.transform),
         options.dims,
-        overlap_of(options, [one.name for one in recordings]),
+        overlap_of(options, [one.name for one in recordings]) or {},
     )
 
 
-def overlap_of(options: MethodOptions, names: "Sequence[str]") -> "dict[str, list[tuple[float, float]]]":
-    """Where two speak in recordings, by name. Raises as `read_overlap`."""
+def overlap_of(options: MethodOptions, names: "Sequence[str]") -> "dict[str, list[tuple[float, float]]] | None":
+    """Where two speak in recordings, by name; None: no file says it. Raises as `read_overlap`."""
     from speechgmm.tasks.diarization.overlap_labels import read_overlap
 
-    return {} if options.overlap is None else read_overlap(options.overlap, names)
+    return None if options.overlap is None else read_overlap(options.overlap, names)
 
 
 def _with_settings(spec: Spec, options: MethodOptions) -> Spec:

@@ -76,10 +76,20 @@ class DiarizerSpec:
         "configuration file; default: published statistics",
         is_path=True,
     )
+    detector: bool = setting(
+        True,
+        "train a speech detector on the background speakers' recordings among made sounds, which says where somebody "
+        "speaks in conversations; false, or with features.vad: model: features.vad does",
+    )
     method: Literal["merging", "vbx"] = setting(
         "merging", "merging: clusters are merged down to a threshold; vbx: a Bayesian HMM finds the speakers"
     )
     vbx: WindowVbxSpec = setting(WindowVbxSpec(), "settings of method: vbx")
+    overlap: Literal["none", "detect"] = setting(
+        "none",
+        "none: each moment has one speaker; detect: a detector of overlap is trained on made conversations, and kept "
+        "if it lowers the error of others",
+    )
     references: str | None = setting(
         None,
         "an RTTM of who speaks when in the recordings of the split test, relative to the configuration file; default: "

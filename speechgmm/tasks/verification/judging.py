@@ -39,7 +39,7 @@ def claimable(model: ModelFile, path: Path, claim: str, threshold: float | None)
 class Judged:
     """A recording against the claim that it is of a class."""
 
-    score: float  # nats per frame above the background model
+    score: float  # in the unit of the model's scores of claims
     llr: float | None  # calibrated, nats; None where the model has no calibration
     n_frames: int
 

@@ -15,7 +15,7 @@ from speechgmm.gmm.full_model import AnyGMM, only_diagonal
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.tasks.classification.models import ClaimScores, ClassModels, Recordings
 from speechgmm.tasks.verification.score_norm import ScoreNorm
-from speechgmm.vectors.cosine_scoring import Compensation, CosineStack
+from speechgmm.vectors.cosine_scoring import Compensation, CosineStack, check_direction
 from speechgmm.vectors.linear_scoring import LinearStack
 from speechgmm.vectors.plda_scoring import Enrolled, PldaBackEnd, PldaStack, Vectors
 
@@ -159,6 +159,9 @@ class ClaimModels(ClassModels):
     def _measured(
         self, number: int | None, model: AnyGMM, recordings: Recordings, parts: Recordings, keep: float = 1.0
     ) -> dict[str, Any]:
+        if self.method in ("cosine", "plda") and model.n_components == 1:
+            for n, part in enumerate(parts, 1):
+                check_direction(np.asarray(part), f"recording {n} of {len(parts)}")
         every, one = self._enrolled_with(number, parts, keep)
         if self.cohort is None or self.cohort.norm is None or self.norm_by_recordings is None:
             return every

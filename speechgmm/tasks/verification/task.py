@@ -29,7 +29,7 @@ from speechgmm.tasks.verification.cohort_check import check_cohort
 from speechgmm.tasks.verification.evaluation import TrialEvaluation, evaluate_trials, hints_of_models
 from speechgmm.tasks.verification.score_maps import Calibration
 from speechgmm.tasks.verification.spec import CalibrationSpec
-from speechgmm.tasks.verification.trial_choice import about_sessions
+from speechgmm.tasks.verification.trial_choice import about_sessions, check_sessions
 from speechgmm.tasks.verification.trials import ScoredTrials, score_trials, trials_table
 
 FEWEST_CALIBRATED: Final = 4
@@ -59,11 +59,13 @@ class Verification(MixtureTask):
 
         Raises:
             ConfigError: A class has the name of what is like no class.
-            DataError: The cohort cannot be normalised by.
+            DataError: The cohort cannot be normalised by; an utterance without a session, where sessions are asked for.
         """
         spec = config.corpus
         corpus, folds = make_split(corpus, spec.split, group=spec.group, seed=config.seed, strangers=True)
         check_cohort(corpus, config.section(ScoringSpec), spec.group)
+        if spec.session is not None:
+            check_sessions(corpus, spec.session)
         if config.section(CalibrationSpec).method != "none":
             _check_unknown(corpus)
         return corpus, folds
@@ -102,6 +104,8 @@ class Verification(MixtureTask):
 
     def _audit(self, job: Job, features: Features, ubm: DiagGMM | None = None) -> LabelAudit:
         found = audit_labels(job, features, ubm)
+        for note in found.notes:
+            job.console.say(f"audit of labels: {note}")
         if message := found.message(features.corpus.label):
             job.console.warn(message)
         return found
