@@ -167,7 +167,7 @@ def _libsndfile() -> ModuleType:
     except OSError as error:
         raise DataError(
             f"libsndfile, which decodes recordings, cannot be loaded ({error}); install soundfile anew from a wheel "
-            "(pip install --force-reinstall soundfile), or the library of your system (libsndfile1 on Debian)"
+            "(remove soundfile and install it again with pip), or the library of your system (libsndfile1 on Debian)"
         ) from None
     module: ModuleType = soundfile
     return module
