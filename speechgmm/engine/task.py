@@ -89,7 +89,7 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
         return make_split(corpus, spec.split, group=spec.group, seed=config.seed)
 
     def first_settings(self, corpus: Corpus, group: str | None = None) -> Mapping[str, Any]:
-        """Settings for a corpus that nobody has described yet, whose split keeps values of the column ``group`` together.
+        """Settings for a corpus that nobody has described yet, whose split keeps values of column ``group`` together.
 
         Raises:
             DataError: The corpus lacks what this task needs.
