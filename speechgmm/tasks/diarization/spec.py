@@ -42,10 +42,10 @@ class DiarizationSpec:
 class WindowVbxSpec(VbxSpec):
     """Settings of VBx over windows of a recording, which share nine tenths of their frames with their neighbours."""
 
-    fa: float = setting(0.2, "Fa: weight of the windows' fit; below 1, because neighbours share frames", gt=0, le=1e6)
+    fa: float = setting(0.4, "Fa: weight of the windows' fit; below 1, because neighbours share frames", gt=0, le=1e6)
     fb: float = setting(12.0, "Fb: weight of the speakers' prior; a higher value gives fewer speakers", gt=0, le=1e6)
     loop_probability: float = setting(
-        0.98,
+        0.9,
         "probability that the next window has the same speaker without a draw; 0: the order does not count",
         ge=0,
         lt=1,

@@ -23,7 +23,8 @@ FEWEST_SPEAKERS: Final = 4
 _RIDGE: Final = 1e-9  # of standardised scores: decides only between systems that say the same
 _ERROR: Final = 0.25
 """Trials of the other truth that smoothing adds to those of a kind. Platt 1999 has 1 (Laplace's rule). With 1/4 Cllr is
-lower on other speakers, in simulations and for 10 to 20 speakers of LibriSpeech: docs/results/verification.md."""
+lower on other speakers, in simulations and in draws of 10 to 20 speakers of LibriSpeech (docs/results/verification.md).
+"""
 
 _NEAR_ENOUGH: Final = 1e-13  # nats that a further step would gain
 
