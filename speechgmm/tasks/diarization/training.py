@@ -131,7 +131,7 @@ def merging_path(diarizer: Diarizer, audio: AudioInput, conversation: Conversati
         return [(-np.inf, diarization_errors(conversation.turns, ()).der)]
     path = []
     for one in divisions(diarizer, frames, speech):
-        turns = in_seconds(one.labels, speech, audio, diarizer.spec.bridge)
+        turns = in_seconds(one.labels, speech, audio, diarizer.spec)
         path.append((one.next_ratio, diarization_errors(conversation.turns, turns).der))
     return path
 
