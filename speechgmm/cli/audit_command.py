@@ -49,5 +49,5 @@ class Audit:
             print(note)
         for doubt in found.doubts:
             print(doubt.line())
-        if not found.doubts:
+        if found.is_judged and not found.doubts:
             print(f"no label of {features.corpus.label!r} is in doubt")

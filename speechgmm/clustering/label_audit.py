@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.clustering.agglomerative import link
+from speechgmm.errors import DataError, counted
 from speechgmm.vectors.within_class import unit_length
 
 Floats = NDArray[np.float64]
@@ -79,9 +80,11 @@ def closeness(points: ArrayLike, names: Sequence[str]) -> Floats:
 def doubtful_labels(points: ArrayLike, names: Sequence[str], seconds: ArrayLike | None = None) -> list[Doubt]:
     """Names with strangers among their parts, and pairs of names that are one voice, the clearest of each kind first.
 
-    ``points`` (N, M) are supervectors of parts, ``seconds`` (N,) of speech in each; None: all are long enough. Fewer
-    than five names cannot be judged, nor names whose own parts are mostly no closer than strangers may be (sessions
-    differ more than speakers): none is found.
+    ``points`` (N, M) are supervectors of parts, ``seconds`` (N,) of speech in each; None: all are long enough.
+
+    Raises:
+        DataError: No name can be judged: fewer than five names, none with two parts that are long enough, or parts of
+            most names no closer than strangers may be (sessions differ more than speakers).
 
     >>> rng = np.random.default_rng(0)
     >>> speakers = np.repeat(np.arange(20), 2)
@@ -93,8 +96,12 @@ def doubtful_labels(points: ArrayLike, names: Sequence[str], seconds: ArrayLike 
     >>> sorted(doubt.names for doubt in doubtful_labels(points, labels))
     [('s1',), ('s2',)]
     """
-    if len(set(names)) < FEWEST_NAMES:
-        return []
+    n_names = len(set(names))
+    if n_names < FEWEST_NAMES:
+        raise DataError(
+            f"{counted(n_names, 'name')}; parts are compared with those of strangers, and that needs {FEWEST_NAMES} "
+            "names or more"
+        )
     z = closeness(points, names)
     lengths = np.full(len(z), np.inf) if seconds is None else np.asarray(seconds, np.float64)
     members: dict[str, list[int]] = {}
@@ -103,8 +110,13 @@ def doubtful_labels(points: ArrayLike, names: Sequence[str], seconds: ArrayLike 
             members.setdefault(name, []).append(number)
     judged = {name: np.array(numbers, np.intp) for name, numbers in members.items()}
     own = {name: float(_between(z, numbers).mean()) for name, numbers in judged.items() if len(numbers) > 1}
-    if not own or np.median(list(own.values())) < LEAST_OWN:
-        return []
+    if not own:
+        raise DataError(f"no name has two parts of {LEAST:g} s of speech or more to compare")
+    if (typical := float(np.median(list(own.values())))) < LEAST_OWN:
+        raise DataError(
+            f"parts of one name are about as close as strangers (z {typical:.1f} at the median, and {LEAST_OWN:g} is "
+            "needed to tell them apart): sessions differ more than speakers do, or parts are too short"
+        )
     strangers = [
         doubt
         for name in own

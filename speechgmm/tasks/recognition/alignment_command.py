@@ -202,7 +202,7 @@ def _texts(table: Path, words: "TextWords") -> dict[Path, list[str]]:
     """What is said in each recording of a manifest, by the column that the model was trained on."""
     from speechgmm.corpus.readers.manifest import read_manifest
 
-    if not table.is_file():
+    if not table.exists():
         raise ConfigError(f"{table}: there is no such table; expected one with the columns path and {words.file.label}")
     label = words.file.label
     said: dict[Path, list[str]] = {}

@@ -21,7 +21,7 @@ from speechgmm.tasks.classification.scoring import SCORED_AT_ONCE
 from speechgmm.tasks.classification.spec import ScoringSpec
 from speechgmm.tasks.classification.training import Others
 from speechgmm.tasks.verification.cohort_check import check_cohort
-from speechgmm.tasks.verification.compensation import learn_compensation
+from speechgmm.tasks.verification.compensation import learn_compensation, refuse_zeros
 from speechgmm.tasks.verification.models import ClaimModels, Cohort
 from speechgmm.tasks.verification.plda_training import enrol_vectors, learn_back_end
 from speechgmm.tasks.verification.score_norm import BY_MODELS, BY_RECORDINGS, ScoreNorm
@@ -54,10 +54,12 @@ class CohortTraining(Others):
         """The models with the cohort's, and with the norm: the cohort's recordings scored against all of them.
 
         Raises:
-            DataError: A cohort whose scores have no spread.
+            DataError: A cohort whose scores have no spread; vectors of zeros, which have no direction.
         """
         spec = job.experiment.config.section(ScoringSpec)
         known = {field.name: getattr(models, field.name) for field in fields(models) if field.init}
+        if spec.method in ("cosine", "plda") and models.ubm is not None and models.ubm.n_components == 1:
+            refuse_zeros(job, features)
         cohort = Cohort(tuple(others), only_diagonal(list(others.values()), "a cohort"))
         if spec.method == "plda" and models.ubm is not None:
             back_end = learn_back_end(job, features, models.ubm)
