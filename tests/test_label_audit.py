@@ -15,7 +15,9 @@ import speechgmm as sg
 from speechgmm.cli.audit_command import Audit
 from speechgmm.clustering.label_audit import AS_ONE, DIFFERENT, closeness, doubtful_labels
 from speechgmm.engine.console import Console
+from speechgmm.engine.label_audit import points_of
 from speechgmm.errors import DataError
+from speechgmm.vectors.supervectors import piece_statistics
 
 N_NAMES, N_DIMS = 20, 60
 
@@ -69,6 +71,16 @@ def test_closeness_is_the_obvious_loop() -> None:
                 spread = 1.4826 * np.median(np.abs(np.array(others) - middle))
                 sides.append((directions[i] @ directions[j] - middle) / spread)
             assert z[i, j] == pytest.approx(np.mean(sides))
+
+
+def test_a_background_component_without_weight_changes_no_part() -> None:
+    rng = np.random.default_rng(2)
+    ubm = sg.DiagGMM([0.5, 0.5], rng.normal(size=(2, 3)), rng.uniform(0.5, 2, (2, 3)))
+    arrays = (np.append(ubm.weights, 0.0), *(np.vstack([part, np.ones((1, 3))]) for part in (ubm.means, ubm.variances)))
+    recordings = [rng.normal(size=(n, 3)) for n in (5, 50)]
+    found = points_of(sg.DiagGMM(*arrays), piece_statistics(sg.DiagGMM(*arrays), recordings))
+    np.testing.assert_allclose(found[:, :6], points_of(ubm, piece_statistics(ubm, recordings)), rtol=1e-4)
+    assert not found[:, 6:].any()
 
 
 def test_short_parts_are_not_judged_and_few_names_neither() -> None:

@@ -42,10 +42,10 @@ class DiarizationSpec:
 class WindowVbxSpec(VbxSpec):
     """Settings of VBx over windows of a recording, which share nine tenths of their frames with their neighbours."""
 
-    fa: float = setting(0.2, "Fa: weight of the windows' fit; below 1, because neighbours share frames", gt=0, le=1e6)
+    fa: float = setting(0.4, "Fa: weight of the windows' fit; below 1, because neighbours share frames", gt=0, le=1e6)
     fb: float = setting(12.0, "Fb: weight of the speakers' prior; a higher value gives fewer speakers", gt=0, le=1e6)
     loop_probability: float = setting(
-        0.98,
+        0.9,
         "probability that the next window has the same speaker without a draw; 0: the order does not count",
         ge=0,
         lt=1,
@@ -76,10 +76,20 @@ class DiarizerSpec:
         "configuration file; default: published statistics",
         is_path=True,
     )
+    detector: bool = setting(
+        True,
+        "train a speech detector on the background speakers' recordings among made sounds, which says where somebody "
+        "speaks in conversations; false, or with features.vad: model: features.vad does",
+    )
     method: Literal["merging", "vbx"] = setting(
         "merging", "merging: clusters are merged down to a threshold; vbx: a Bayesian HMM finds the speakers"
     )
     vbx: WindowVbxSpec = setting(WindowVbxSpec(), "settings of method: vbx")
+    overlap: Literal["none", "detect"] = setting(
+        "none",
+        "none: each moment has one speaker; detect: a detector of overlap is trained on made conversations, and kept "
+        "if it lowers the error of others",
+    )
     references: str | None = setting(
         None,
         "an RTTM of who speaks when in the recordings of the split test, relative to the configuration file; default: "

@@ -15,6 +15,7 @@ from speechgmm.errors import DataError, counted, first_few
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.tasks.classification.scoring import SCORED_AT_ONCE
 from speechgmm.tasks.classification.spec import ScoringSpec
+from speechgmm.tasks.verification.trial_choice import about_learnt
 from speechgmm.vectors.cosine_scoring import ZEROS, Compensation, CosineStack
 from speechgmm.vectors.within_class import WithinClass
 
@@ -51,6 +52,8 @@ def learn_compensation(job: Job, features: Features, ubm: DiagGMM | None) -> Com
         f"scoring.compensation: {spec.compensation}, from {len(pieces)} recordings of {len(set(speakers))} speakers "
         f"({split})"
     )
+    if note := about_learnt(features.corpus, [utterance for utterance, _ in known], config.corpus.session):
+        job.console.warn(f"scoring.compensation: {spec.compensation}: {note}")
     return Compensation(relevance, within)
 
 
