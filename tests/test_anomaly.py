@@ -214,7 +214,7 @@ def test_divisions_that_cannot_be_are_refused() -> None:
     with pytest.raises(DataError, match=r"'machine' are tested and have no normal training recordings: b"):
         divided(corpus)
     assert len(divided(corpus, own_models=False)) == 2
-    with pytest.raises(ConfigError, match="kfold is not there for task: anomaly"):
+    with pytest.raises(ConfigError, match="kfold is not available for task: anomaly"):
         divided(corpus, "kfold")
     with pytest.raises(DataError, match=r"no utterance is normal: .* but click"):
         divided(corpus_of(("click", "train", "a")))
@@ -391,12 +391,12 @@ def test_other_commands_refuse_a_model_of_what_is_normal(machines: Path) -> None
 
 def test_a_sweep_has_nothing_to_choose_by(machines: Path) -> None:
     sweep = ["sweep", str(machines / "machines.yaml"), "--grid", "seed=1,2", "--out", str(machines / "sweep")]
-    assert "sweep is not there for task: anomaly" in CliRunner().invoke(app, sweep).stderr
+    assert "sweep is not available for task: anomaly" in CliRunner().invoke(app, sweep).stderr
     tuned = CliRunner().invoke(
         app, ["run", str(machines / "machines.yaml"), "--tune", "--out", str(machines / "tuned")]
     )
     assert tuned.exit_code == 2
-    assert "tuning is not there for task: anomaly: normal recordings alone cannot choose what finds" in tuned.stderr
+    assert "tuning is not available for task: anomaly: normal recordings alone cannot choose what finds" in tuned.stderr
     assert not (machines / "tuned").exists()  # it is said before the run
 
 

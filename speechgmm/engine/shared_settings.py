@@ -71,14 +71,14 @@ def _spread(job: Job, parts: Sequence[Moments], what: str) -> tuple[Moments, NDA
     """The moments of all parts together, and the variance (D,).
 
     A network's vectors may have dead dimensions. They get the mean variance of the others, in every model alike, so
-    that no class is told by them. Raises FitError where no dimension varies, or one of frames computed here.
+    that they distinguish no classes. Raises FitError where no dimension varies, or one of frames computed here.
     """
     total, variance, constant = _moments(parts, what)
     if not job.audio.is_given or len(constant) in (0, len(variance)):
         return variance_of(parts, what)
     job.console.warn(
-        f"{_one_value(constant)} in all {total.count} {what} frames ({first_few(constant.tolist(), 10)}); no class "
-        "is told by them"
+        f"{_one_value(constant)} in all {total.count} {what} frames ({first_few(constant.tolist(), 10)}); they do "
+        "not help to distinguish classes"
     )
     variance[constant] = np.delete(variance, constant).mean()
     return total, variance
