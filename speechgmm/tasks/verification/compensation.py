@@ -74,6 +74,14 @@ def several_each(job: Job, features: Features, most: int) -> tuple[list[tuple[Ut
         known = [(utterance, piece) for utterance, piece in known if counts[utterance.label(label)] > 1]
         if known:
             break
+    session = job.experiment.config.corpus.session
+    if session is not None and known:
+        pairs = {(utterance.label(label), utterance.label(session)) for utterance, _ in known}
+        if len(pairs) == len({name for name, _ in pairs}):
+            job.console.warn(
+                f"corpus.session: every {label} of {' and '.join(splits)} has one {session}, so that what changes from "
+                "one to another is not learnt; add recordings of other sessions there"
+            )
     if len(known) > most:
         rng = np.random.default_rng(job.experiment.config.seed)
         drawn = np.sort(rng.choice(len(known), most, replace=False))

@@ -104,7 +104,7 @@ class Verification(MixtureTask):
         return ()
 
     def audit(self, job: Job, inputs: Inputs, trained: Trained) -> Mapping[str, str]:
-        """Labels whose recordings are strangers to each other, or are one voice."""
+        """Labels whose recordings are of different speakers, or are one voice."""
         (features,) = inputs
         return {RunFile.AUDIT: self._audit(job, features, trained.models.ubm).table()}
 
