@@ -229,7 +229,7 @@ def test_a_library_of_sound_that_is_missing_is_named_with_the_way_out(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "soundfile")
     monkeypatch.setattr("speechgmm.io.decoders._forward", decoders._forward.__wrapped__)
-    with pytest.raises(DataError, match=r"libsndfile.*sndfile library not found.*install soundfile anew from a wheel"):
+    with pytest.raises(DataError, match=r"libsndfile.*sndfile library not found.*install it again from a wheel"):
         audio.read_recording(path, sample_rate=8000)
 
 

@@ -166,8 +166,9 @@ def _libsndfile() -> ModuleType:
         import soundfile
     except OSError as error:
         raise DataError(
-            f"libsndfile, which decodes recordings, cannot be loaded ({error}); install soundfile anew from a wheel "
-            "(remove soundfile and install it again with pip), or the library of your system (libsndfile1 on Debian)"
+            f"libsndfile, which decodes recordings, cannot be loaded ({error}); remove soundfile and install it again "
+            "from a wheel (pip uninstall soundfile; pip install soundfile), or install the library of your system "
+            "(libsndfile1 on Debian)"
         ) from None
     module: ModuleType = soundfile
     return module

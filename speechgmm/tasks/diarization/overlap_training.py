@@ -57,8 +57,10 @@ def ders_by_threshold(diarizer: Diarizer, audio: AudioInput, made: Conversation)
     detector = diarizer.overlap
     assert detector is not None, "the mixtures are trained first"
     frames, speech = heard(audio, made.samples)
+    if not speech.any():
+        return [diarization_errors(made.turns, ()).der] * (1 + len(THRESHOLDS))
     _, labels = speakers_in(diarizer, frames, speech)
-    turns, times = in_seconds(labels, speech, audio, diarizer.spec.bridge), frame_times(audio, len(frames))
+    turns, times = in_seconds(labels, speech, audio, diarizer.spec), frame_times(audio, len(frames))
     windows, ratios = speaker_windows(diarizer, frames, speech, labels, times), detector.ratios(frames, speech)
     found = [turns] + [
         with_second_speakers(turns, detector.regions(ratios, speech, times, threshold), windows)
