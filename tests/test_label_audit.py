@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import speechgmm as sg
 from speechgmm.cli.audit_command import Audit
-from speechgmm.clustering.label_audit import AS_ONE, STRANGERS, closeness, doubtful_labels
+from speechgmm.clustering.label_audit import AS_ONE, DIFFERENT, closeness, doubtful_labels
 from speechgmm.engine.console import Console
 from speechgmm.engine.label_audit import points_of
 from speechgmm.errors import DataError
@@ -39,7 +39,7 @@ def test_sound_labels_are_not_doubted_and_planted_faults_are_found(seed: int) ->
     found = doubtful_labels(points, split)
     # Of strangers, some are by chance as close as 2 standard deviations.
     apart = closeness(points, split)[[27, 28, 29], 4].mean()
-    assert [one.names for one in found] == ([("s9",)] if apart < STRANGERS else [])
+    assert [one.names for one in found] == ([("s9",)] if apart < DIFFERENT else [])
     for one in found:
         assert one.groups == ((27, 28, 29), (4,))
         assert one.neighbours[0][0] == "s1"
@@ -100,7 +100,7 @@ def test_names_whose_own_parts_are_as_close_as_strangers_are_not_called_sound(
     voices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rng = np.random.default_rng(0)
-    with pytest.raises(DataError, match=r"about as close as strangers \(z -?0\.\d at the median, and 2\.5 is needed"):
+    with pytest.raises(DataError, match=r"different speakers \(z -?0\.\d at the median, and 2\.5 is needed"):
         doubtful_labels(rng.normal(size=(60, 40)), parts(0)[1])
     rows = (voices / "m.tsv").read_text().splitlines()
     few = [rows[0], *(row for row in rows if row.startswith(("v0", "v1")))]
@@ -109,7 +109,7 @@ def test_names_whose_own_parts_are_as_close_as_strangers_are_not_called_sound(
         source=voices / "c.yaml", overrides=[f"corpus.path={tmp_path}/m.tsv", f"corpus.root={voices}"], quiet=True
     ).run()
     assert (
-        capsys.readouterr().out == "no speaker was judged: 2 names; parts are compared with those of strangers, "
+        capsys.readouterr().out == "no speaker was judged: 2 names; parts are compared with those of other speakers, "
         "and that needs 5 names or more\n"
     )
 
@@ -143,11 +143,11 @@ def test_the_command_the_run_and_its_page_name_the_same_labels(
     Audit(source=voices / "c.yaml", out=voices / "audit.tsv", quiet=True).run()
     printed = capsys.readouterr().out
     assert "the same recording under several labels (v3-0 | copy)" in printed
-    assert "v2: v2-0 v2-1 v2-2 | v5-2 score as strangers" in printed
+    assert "v2: v2-0 v2-1 v2-2 | v5-2 score as different speakers" in printed
     assert "listen to v2-0 | v5-2" in printed
     with (voices / "audit.tsv").open(newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    assert [row["kind"] for row in rows][:2] == ["copies", "strangers"]
+    assert [row["kind"] for row in rows][:2] == ["copies", "different voices"]
     assert rows[1]["nearest"].startswith("v")
     sg.run(voices / "c.yaml", output=voices / "run", console=Console())
     assert "may be wrong" in capsys.readouterr().err
@@ -173,6 +173,6 @@ def test_real_labels_that_are_doubtful_are_found_and_sound_ones_are_not(shared: 
     from speechgmm.engine.label_audit import audit_labels
 
     found = audit_labels(job, replace(job.task.extract(job)[0], copies=()))
-    strangers = [one for one in found.doubts if one.kind == "strangers"]
+    strangers = [one for one in found.doubts if one.kind == "different voices"]
     sizes = sorted(sorted(len(group.split(" ")) for group in one.parts.split(" | ")) for one in strangers)
     assert sizes == [[1, 5], [3, 3]]

@@ -425,6 +425,23 @@ def test_a_vector_of_zeros_is_refused_by_its_name(tmp_path: Path) -> None:
         np.savez(tmp_path / "vectors.npz", **{**archive, name: np.zeros(D, np.float32)})
         with pytest.raises(DataError, match=f"1 recording is a vector of zeros.*{name}"):
             run(path, [f"scoring.method={method}"], output=tmp_path / "run", console=Console(quiet=True))
+    np.savez(tmp_path / "vectors.npz", **{**archive, "s3-1": np.ones(D - 1, np.float32)})
+    with pytest.raises(DataError, match=rf"s3-1: frames of {D - 1} values; expected {D}"):
+        run(path, output=tmp_path / "run", console=Console(quiet=True))
+
+
+@pytest.mark.parametrize("method", ["plda", "cosine"])
+def test_a_background_of_one_session_each_is_said_to_teach_nothing_of_other_days(tmp_path: Path, method: str) -> None:
+    path, _ = corpus(tmp_path)
+    head, *rows = (row.split("\t") for row in (tmp_path / "vectors.tsv").read_text().splitlines())
+    for name, days in (("one", 1), ("two", 2)):
+        text = [[*head, "day"], *([*row, f"d{n % days}"] for n, row in enumerate(rows))]
+        (tmp_path / f"{name}.tsv").write_text("\n".join("\t".join(row) for row in text) + "\n")
+        settings = ["corpus.session=day", f"corpus.path={tmp_path / name}.tsv"]
+        settings += ["scoring={method: cosine}"] if method == "cosine" else []
+        run(path, settings, output=tmp_path / name, console=Console(quiet=True))
+        said = (tmp_path / name / "log.txt").read_text()
+        assert ("speakers that it is learnt from has one day (corpus.session)" in said) == (days == 1)
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,13 @@ def test_sessions_that_are_not_there_are_named(days: Path) -> None:
     assert not list((days / "gap").glob("*.safetensors"))  # before anything is trained
 
 
+def test_a_background_of_one_session_each_is_said_where_compensation_learns_from_it(
+    days: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scored(days, "cosine", "scoring.method=cosine")
+    assert "every speaker of train has one day, so that what changes from one to another" in capsys.readouterr().err
+
+
 def test_sessions_that_leave_no_target_trial_are_said(days: Path) -> None:
     text = (days / "m.tsv").read_text().replace("\t2\t", "\t1\t")
     (days / "same.tsv").write_text(text)

@@ -17,6 +17,7 @@ from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.errors import DataError, counted
 from speechgmm.features import front_end
+from speechgmm.features.kinds import feature_kind
 from speechgmm.gmm import DiagGMM, GMMStats
 from speechgmm.io.tables import table
 from speechgmm.vectors.supervectors import piece_statistics, supervectors
@@ -34,19 +35,19 @@ SAID: Final = 5
 """Doubts in a message, and parts of a group in a line."""
 
 HEADING: Final = ("kind", "labels", "parts", "closeness", "expected", "nearest", "listen")
-STRANGERS, ONE_VOICE, COPIES = "strangers", "one voice", "copies"
+DIFFERENT, ONE_VOICE, COPIES = "different voices", "one voice", "copies"
 
 
 @dataclass(frozen=True, slots=True)
 class DoubtfulLabel:
     """A row of ``audit.tsv``."""
 
-    kind: str  # strangers: parts of one label; one voice: two labels; copies: the same bytes under two labels
+    kind: str  # different voices: parts of one label; one voice: two labels; copies: the same bytes under two labels
     labels: str  # separated by " | "
     parts: str  # groups of sessions or recordings, separated by " | "
     closeness: float | None  # z of the groups; None: copies
-    expected: float | None  # strangers: below this they are; one voice: how close parts of one label are
-    nearest: str  # strangers: the other label that each group but the first is nearest to, and z
+    expected: float | None  # different voices: below this they are; one voice: how close parts of one label are
+    nearest: str  # different voices: the other label that each group but the first is nearest to, and z
     listen: str  # a recording of each group
 
     def line(self) -> str:
@@ -55,9 +56,9 @@ class DoubtfulLabel:
         parts = " | ".join(f"{' '.join(group[:SAID])}{' ...' if len(group) > SAID else ''}" for group in groups)
         if self.kind == COPIES:
             return f"{self.labels}: the same recording under several labels ({self.listen})"
-        if self.kind == STRANGERS:
+        if self.kind == DIFFERENT:
             return (
-                f"{self.labels}: {parts} score as strangers to each other (z {self.closeness:.1f}, below "
+                f"{self.labels}: {parts} score as different speakers (z {self.closeness:.1f}, below "
                 f"{self.expected:g}); nearest others: {self.nearest}; listen to {self.listen}"
             )
         return (
@@ -95,14 +96,15 @@ def audit_labels(job: Job, features: Features, ubm: DiagGMM | None = None) -> La
 
     Args:
         job: The job.
-        features: Of the corpus, all splits; recordings without a label are left out.
+        features: Of the corpus, all splits; recordings without a label, or without a voiced frame, are left out.
         ubm: The background model; None: one is trained on the recordings.
     """
     label, session = features.corpus.label, job.experiment.config.corpus.session
+    of_voiced = feature_kind(features.audio.features).keeps is not None
     known = [
         (utterance, piece)
         for utterance, piece in zip(features.corpus, features.pieces, strict=True)
-        if (utterance.labels or {}).get(label)
+        if (utterance.labels or {}).get(label) and not (of_voiced and piece.count() == 0)
     ]
     copies = list(_copies(known, label))
     parts: dict[tuple[str, str], list[tuple[Utterance, Piece]]] = defaultdict(list)
@@ -202,7 +204,7 @@ def _row(
     said = " | ".join(" ".join(part for _, part in group) for group in groups)
     listen = " | ".join(parts[group[0]][0][0].id for group in groups)
     nearest = " | ".join(f"{name} ({z:.1f})" for name, z in doubt.neighbours)
-    kind = STRANGERS if len(doubt.names) == 1 else ONE_VOICE
+    kind = DIFFERENT if len(doubt.names) == 1 else ONE_VOICE
     return DoubtfulLabel(
         kind, " | ".join(doubt.names), said, round(doubt.closeness, 3), round(doubt.expected, 3), nearest, listen
     )

@@ -73,7 +73,7 @@ def _spread(job: Job, parts: Sequence[Moments], what: str) -> tuple[Moments, NDA
     A network's vectors may have dead dimensions. They get the mean variance of the others, in every model alike, so
     that no class is told by them. Raises FitError where no dimension varies, or one of frames computed here.
     """
-    total, variance, constant = _moments(parts)
+    total, variance, constant = _moments(parts, what)
     if not job.audio.is_given or len(constant) in (0, len(variance)):
         return variance_of(parts, what)
     job.console.warn(
@@ -86,7 +86,7 @@ def _spread(job: Job, parts: Sequence[Moments], what: str) -> tuple[Moments, NDA
 
 def variance_of(parts: Sequence[Moments], what: str) -> tuple[Moments, NDArray[np.float64]]:
     """The moments of all parts together, and the variance (D,). Raises FitError where a dimension has one value."""
-    total, variance, constant = _moments(parts)
+    total, variance, constant = _moments(parts, what)
     if len(constant):
         raise FitError(
             f"{_one_value(constant)} in all {total.count} {what} frames ({first_few(constant.tolist(), 10)}): nothing "
@@ -95,11 +95,13 @@ def variance_of(parts: Sequence[Moments], what: str) -> tuple[Moments, NDArray[n
     return total, variance
 
 
-def _moments(parts: Sequence[Moments]) -> tuple[Moments, NDArray[np.float64], NDArray[np.intp]]:
+def _moments(parts: Sequence[Moments], what: str) -> tuple[Moments, NDArray[np.float64], NDArray[np.intp]]:
     """The moments of all parts together, the variance (D,), and the dimensions that have one value."""
     total: Moments = parts[0]
     for part in parts[1:]:
         total = total + part
+    if not total.count:
+        raise FitError(f"the {what} recordings have no frames; expected some in which somebody speaks with voice")
     variance = total.scatter / total.count
     # Below this share of the mean a deviation is float32 rounding: the dimension has one value.
     return total, variance, np.flatnonzero(np.sqrt(variance) <= 1e-6 * np.maximum(1, np.abs(total.means)))

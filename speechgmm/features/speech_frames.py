@@ -61,7 +61,7 @@ class SpeechFrames:
         wanted = (_AT_ONCE - 1) * front.frame_shift + window_length(self.sample_rate)
         self._rest = [np.zeros(self._before, np.float32)]
         for piece in pieces:
-            self._rest.append(piece)
+            self._rest.append(piece.copy())  # a reader may use its buffer again
             while sum(map(len, self._rest)) >= wanted:
                 self._take(_AT_ONCE)
             yield piece

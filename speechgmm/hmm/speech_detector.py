@@ -53,7 +53,7 @@ class SpeechDetectorSpec:
     turnover: float = setting(
         4.0, "mean time from the beginning of one stretch of speech to that of the next", unit="s", gt=0, le=3600
     )
-    weight: float = setting(0.3, "what a frame counts beside its neighbours, which say much the same", gt=0, le=1)
+    weight: float = setting(0.1, "what a frame counts beside its neighbours, which say much the same", gt=0, le=1)
     clip: float = setting(6.0, "largest log ratio of one frame", unit="nats", gt=0, le=1000)
     adaptations: int = setting(2, "times that the mixtures are adapted to the recording", ge=0, le=100)
     relevance: float = setting(64.0, "of the adaptation: frames that a component of the mixture is worth", gt=0, le=1e9)

@@ -31,7 +31,7 @@ Generator = np.random.Generator
 SPEECH, OTHER, UNKNOWN = 1, 0, -1
 """What a frame of a scene is; nothing is learnt from the last."""
 
-LONGEST: Final = 12.0
+LONGEST: Final = 6.0
 """Seconds of a recording in one scene, at most."""
 
 SHORTEST: Final = 0.2
@@ -58,10 +58,10 @@ class SceneSpec:
     __pydantic_config__ = FORBID_UNKNOWN
 
     n_components: int = setting(32, "Gaussians of each of the two mixtures", ge=1, le=65536)
-    n_scenes: int = setting(100, "recordings among made sounds, at most", ge=1, le=100_000)
-    per_recording: int = setting(2, "scenes of one recording, at most", ge=1, le=1000)
+    n_scenes: int = setting(250, "recordings among made sounds, at most", ge=1, le=100_000)
+    per_recording: int = setting(10, "scenes of one recording, at most", ge=1, le=1000)
     snr: tuple[float, float] = setting((0.0, 35.0), "of speech and the noise below it, drawn uniformly", unit="dB")
-    around: tuple[float, float] = setting((2.0, 6.0), "before and after the speech, drawn uniformly", unit="s")
+    around: tuple[float, float] = setting((1.0, 3.0), "before and after the speech, drawn uniformly", unit="s")
     events: tuple[float, float] = setting((-40.0, 5.0), "of sounds around the speech, beside its level", unit="dB")
     level: tuple[float, float] = setting((-45.0, -15.0), "of a scene, of full scale", unit="dB")
 
@@ -130,7 +130,9 @@ def scene(speech: Float32Array, sample_rate: int, rng: Generator, spec: SceneSpe
     """A recording of speech among made sounds: samples (N,), and what each frame is (T,)."""
     from scipy.signal import oaconvolve  # slow to import
 
-    speech = speech[: round(LONGEST * sample_rate)]
+    longest = round(LONGEST * sample_rate)
+    start = int(rng.integers(0, max(1, len(speech) - longest + 1)))
+    speech = speech[start : start + longest]
     before, after = (round(rng.uniform(*spec.around) * sample_rate) for _ in range(2))
     stop = before + len(speech)
     total = np.zeros(stop + after)

@@ -86,7 +86,10 @@ def serialise_diarizer(content: DiarizerFile) -> bytes:
     found = content.diarizer
     tensors |= stack("ubm.", (found.ubm,))
     tensors |= {f"space.{name}": getattr(found.space, name) for name in ("mean", "matrix", "between")}
-    diarizer = {"spec": asdict(found.spec), "threshold": found.threshold, "learnt": asdict(content.learnt)}
+    spec = asdict(found.spec)
+    if spec["bridge"] is None:  # so that earlier versions read the file
+        del spec["bridge"]
+    diarizer = {"spec": spec, "threshold": found.threshold, "learnt": asdict(content.learnt)}
     if found.vbx is not None:
         diarizer["vbx"] = asdict(found.vbx)
     if found.overlap is not None:

@@ -45,7 +45,7 @@ Fa = Annotated[
         min=1e-6,
         max=1e6,
         rich_help_panel=METHOD,
-        help="Fa: weight of the fit; default: 0.2 for recordings, 0.3 for vectors",
+        help="Fa: weight of the fit; default: 0.4 for recordings, 0.3 for vectors",
     ),
 ]
 Fb = Annotated[
@@ -68,7 +68,7 @@ LoopProbability = Annotated[
         max=0.999999,
         rich_help_panel=METHOD,
         help="probability that the speaker stays from one window to the next; 0: a mixture without order; default: "
-        "0.98 for recordings, 0.99 for vectors",
+        "0.9 for recordings, 0.99 for vectors",
     ),
 ]
 Segments = Annotated[

@@ -21,6 +21,7 @@ from speechgmm.tasks.diarization.codec import DiarizerFile
 from speechgmm.tasks.diarization.estimation import OWN_SPEC, own_diarizer
 from speechgmm.tasks.diarization.models import Diarizer, choose, divisions, turns_of, windows_heard
 from speechgmm.tasks.diarization.overlap import Regions, SpeakerWindows, with_second_speakers
+from speechgmm.tasks.diarization.spec import DiarizationSpec
 from speechgmm.tasks.diarization.variational import variational_labels
 
 FRONT_END: Final = FeatureSpec(
@@ -45,6 +46,13 @@ more, very noisy speech 2.4 and more."""
 
 LEAST_LEVELS: Final = 20
 """Levels from which on their range is judged: a second."""
+
+BRIDGE: Final = 0.3
+"""Seconds of a pause within a turn, at most, where a rule on the energy finds speech."""
+
+BRIDGE_OF_DETECTOR: Final = 1.0
+"""The same where a speech detector does, which finds the pauses within sentences that a reference counts as speech
+(chosen on conversations made of LibriSpeech)."""
 
 LONGEST: Final = 20.0
 """Seconds of a speaker in a made conversation, at most."""
@@ -191,7 +199,7 @@ def turns_in(
     if not speech.any():
         return []
     used, labels = speakers_in(diarizer, frames, speech, n_speakers=n_speakers)
-    turns = in_seconds(labels, speech, audio, OWN_SPEC.bridge if used is None else used.spec.bridge)
+    turns = in_seconds(labels, speech, audio, OWN_SPEC if used is None else used.spec)
     detector = None if used is None else used.overlap
     if overlap is None and detector is not None and n_speakers != 1:
         overlap = detector.regions(detector.ratios(frames, speech), speech, times)
@@ -239,12 +247,21 @@ def frame_times(audio: AudioInput, n_frames: int) -> NDArray[np.float64]:
     return (plan.first_centre + plan.frame_shift * np.arange(n_frames)) / audio.sample_rate
 
 
-def in_seconds(labels: NDArray[np.intp], speech: NDArray[np.bool_], audio: AudioInput, bridge: float) -> list[Turn]:
+def in_seconds(
+    labels: NDArray[np.intp], speech: NDArray[np.bool_], audio: AudioInput, spec: DiarizationSpec
+) -> list[Turn]:
     """Labels of the frames of speech as turns in seconds: a frame stands for the time around its centre."""
     plan = front_end(audio.features, audio.sample_rate)
     shift = plan.frame_shift / audio.sample_rate
     offset = plan.first_centre / audio.sample_rate - shift / 2
-    return turns_of(labels, speech, shift=shift, offset=offset, bridge=bridge)
+    return turns_of(labels, speech, shift=shift, offset=offset, bridge=longest_bridge(audio, spec))
+
+
+def longest_bridge(audio: AudioInput, spec: DiarizationSpec) -> float:
+    """Seconds of a pause within a turn, at most: what the spec says, or what suits how speech is found."""
+    if spec.bridge is not None:
+        return spec.bridge
+    return BRIDGE if audio.detector is None else BRIDGE_OF_DETECTOR
 
 
 def picture_of(path: AudioSource, result: Diarized, said: Sequence[Turn] | None, target: Path) -> Path:

@@ -138,7 +138,7 @@ def merging_path(diarizer: Diarizer, audio: AudioInput, made: Conversation) -> l
         return [(-np.inf, diarization_errors(made.turns, ()).der)]
     path = []
     for one in divisions(diarizer, frames, speech):
-        turns = in_seconds(one.labels, speech, audio, diarizer.spec.bridge)
+        turns = in_seconds(one.labels, speech, audio, diarizer.spec)
         path.append((one.next_ratio, diarization_errors(made.turns, turns).der))
     return path
 

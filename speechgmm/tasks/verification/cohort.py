@@ -29,6 +29,9 @@ from speechgmm.tasks.verification.score_norm import BY_MODELS, BY_RECORDINGS, Sc
 HELD_AT_MOST: Final = 32 * 1024**2
 """Bytes of the cohort's frames that a model file takes along, so that classes can be added to it."""
 
+FEW: Final = 10
+"""Scores of a cohort whose standard deviation is rough: by a quarter and more."""
+
 
 class CohortTraining(Others):
     """The cohort's speakers get models where the norm asks for them."""
@@ -72,6 +75,7 @@ class CohortTraining(Others):
             claims = ClaimModels(**known, method=spec.method, compensation=compensation)
         if spec.normalise == "none":
             return claims
+        _warn_of_few(job, features, cohort)
         norm = _norm(job, features, claims, cohort)
         return replace(claims, cohort=replace(cohort, norm=norm))
 
@@ -92,6 +96,18 @@ class CohortTraining(Others):
                 )
                 return ()
         return tuple(recordings)
+
+
+def _warn_of_few(job: Job, features: Features, cohort: Cohort) -> None:
+    spec = job.experiment.config.section(ScoringSpec)
+    counts = [len(cohort.models)] if spec.normalise in BY_MODELS else []
+    counts += [len(features.of_split(spec.cohort))] if spec.normalise in BY_RECORDINGS else []
+    n = min(*counts, *([spec.cohort_top] if spec.normalise == "as" else ()), FEW)
+    if n < FEW:
+        job.console.warn(
+            f"scoring.normalise: {spec.normalise} divides by the standard deviation of {n} scores of the cohort, which "
+            "so few leave rough; take 20 other speakers or more"
+        )
 
 
 def _norm(job: Job, features: Features, models: ClaimModels, cohort: Cohort) -> ScoreNorm:

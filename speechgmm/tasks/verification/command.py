@@ -159,7 +159,7 @@ def _lines(unit: str, rows: Iterable[command.Row]) -> Iterator[str]:
 
 def _unusual_lengths(calibration: "Calibration", lengths: list[int]) -> Iterator[str]:
     """A warning about recordings of a length that the calibration was not trained on."""
-    unusual = sum(calibration.is_unusual(length) for length in lengths)
+    unusual = sum(calibration.is_unusual(length) for length in lengths if length)  # 0: unvoiced, and ratio 1
     if unusual:
         shortest, longest = calibration.n_frames
         yield (

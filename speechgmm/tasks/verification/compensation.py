@@ -15,6 +15,7 @@ from speechgmm.errors import DataError, counted, first_few
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.tasks.classification.scoring import SCORED_AT_ONCE
 from speechgmm.tasks.classification.spec import ScoringSpec
+from speechgmm.tasks.verification.trial_choice import about_learnt
 from speechgmm.vectors.cosine_scoring import ZEROS, Compensation, CosineStack
 from speechgmm.vectors.within_class import WithinClass
 
@@ -51,6 +52,8 @@ def learn_compensation(job: Job, features: Features, ubm: DiagGMM | None) -> Com
         f"scoring.compensation: {spec.compensation}, from {len(pieces)} recordings of {len(set(speakers))} speakers "
         f"({split})"
     )
+    if note := about_learnt(features.corpus, [utterance for utterance, _ in known], config.corpus.session):
+        job.console.warn(f"scoring.compensation: {spec.compensation}: {note}")
     return Compensation(relevance, within)
 
 
@@ -71,6 +74,14 @@ def several_each(job: Job, features: Features, most: int) -> tuple[list[tuple[Ut
         known = [(utterance, piece) for utterance, piece in known if counts[utterance.label(label)] > 1]
         if known:
             break
+    session = job.experiment.config.corpus.session
+    if session is not None and known:
+        pairs = {(utterance.label(label), utterance.label(session)) for utterance, _ in known}
+        if len(pairs) == len({name for name, _ in pairs}):
+            job.console.warn(
+                f"corpus.session: every {label} of {' and '.join(splits)} has one {session}, so that what changes from "
+                "one to another is not learnt; add recordings of other sessions there"
+            )
     if len(known) > most:
         rng = np.random.default_rng(job.experiment.config.seed)
         drawn = np.sort(rng.choice(len(known), most, replace=False))

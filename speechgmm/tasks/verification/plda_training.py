@@ -13,6 +13,7 @@ from speechgmm.gmm.model import DiagGMM
 from speechgmm.io.kaldi_plda import read_kaldi_plda
 from speechgmm.tasks.classification.spec import ScoringSpec
 from speechgmm.tasks.verification.compensation import several_each, vectors_of
+from speechgmm.tasks.verification.trial_choice import about_learnt
 from speechgmm.vectors.plda import Plda
 from speechgmm.vectors.plda_estimation import train_plda
 from speechgmm.vectors.plda_scoring import Enrolled, PldaBackEnd, Vectors, prepared
@@ -70,6 +71,9 @@ def learn_back_end(job: Job, features: Features, ubm: DiagGMM) -> PldaBackEnd:
         f"{points.shape[1]} dimensions{'' if lda is None else f', {lda.shape[1]} in the PLDA'}; log-likelihood "
         f"{fit.trace[-1]:.3f} nats a vector after {len(fit.trace) - 1} iterations ({spec.plda})"
     )
+    session = job.experiment.config.corpus.session
+    if note := about_learnt(features.corpus, [utterance for utterance, _ in known], session):
+        job.console.warn(f"scoring.method: plda: {note}")
     return PldaBackEnd(relevance, centre, lda, spec.length_norm, fit.model)
 
 

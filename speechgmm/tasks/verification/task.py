@@ -47,6 +47,7 @@ class Verification(MixtureTask):
     """Whether a recording is by the speaker who is claimed."""
 
     name: ClassVar[str] = "verification"
+    answers_for_unvoiced: ClassVar[bool] = True  # a score of 0: neither for the claim nor against it
     others: ClassVar[Others] = CohortTraining()
 
     def first_settings(self, corpus: Corpus, group: str | None = None) -> Mapping[str, Any]:
@@ -103,7 +104,7 @@ class Verification(MixtureTask):
         return ()
 
     def audit(self, job: Job, inputs: Inputs, trained: Trained) -> Mapping[str, str]:
-        """Labels whose recordings are strangers to each other, or are one voice."""
+        """Labels whose recordings are of different speakers, or are one voice."""
         (features,) = inputs
         return {RunFile.AUDIT: self._audit(job, features, trained.models.ubm).table()}
 

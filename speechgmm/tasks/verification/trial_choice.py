@@ -142,6 +142,22 @@ def check_across(kept: NDArray[np.bool_], models: Sequence[str], tests: Sequence
         )
 
 
+def about_learnt(corpus: Corpus, recordings: Sequence[Utterance], session: str | None) -> str:
+    """What to say where speakers whose recordings something is learnt from have one session each; else empty."""
+    if session is None:
+        return ""
+    known: dict[str, set[str]] = {}
+    for utterance in recordings:
+        known.setdefault(utterance.label(corpus.label), set()).add(utterance.label(session))
+    if any(len(found) > 1 for found in known.values()):
+        return ""
+    return (
+        f"each of the {len(known)} speakers that it is learnt from has one {session} (corpus.session): it learns how "
+        "recordings of one session differ, and nothing of what another day changes; for that, add recordings of "
+        "several sessions of each to the splits ubm or cohort"
+    )
+
+
 def warn_of_shared(
     job: Job,
     features: Features,
