@@ -31,7 +31,7 @@ from speechgmm.plots import save_figure
 from speechgmm.tasks.diarization import Conversation, make_conversation, turns_of, window_supervectors
 from speechgmm.tasks.diarization.codec import DiarizerFile, save_diarizer
 from speechgmm.tasks.diarization.plots import plot_turns
-from speechgmm.tasks.diarization.recordings import heard, turns_in
+from speechgmm.tasks.diarization.recordings import heard, longest_bridge, turns_in
 from speechgmm.tasks.diarization.training import made_conversations, train_diarizer
 
 RATE, LEAST, N_TEST = 16000, 10.0, 40
@@ -96,7 +96,7 @@ def by_k_means(file: DiarizerFile, conversation: Conversation, *, whitened: bool
     plan = front_end(file.audio.features, RATE)
     shift = plan.frame_shift / RATE
     offset = plan.first_centre / RATE - shift / 2
-    return turns_of(labels[at], speech, shift=shift, offset=offset, bridge=spec.bridge)
+    return turns_of(labels[at], speech, shift=shift, offset=offset, bridge=longest_bridge(file.audio, spec))
 
 
 def by_diarizer(

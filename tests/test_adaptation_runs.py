@@ -212,6 +212,9 @@ def test_speakers_that_cannot_be_are_refused(corpus: Path, adapted: Path, plain:
         speakers_of(str(tmp_path / "twice.tsv"), tests[:1])
     with pytest.raises(ConfigError, match="2 speakers for 3 recordings"):
         sg.load(adapted).recognise(tests[:3], speakers=["cho", "cho"])
+    for names in ("", ["cho", " "], ["cho", 3]):
+        with pytest.raises(ConfigError, match="; expected the name of a speaker, a text"):
+            sg.load(adapted).recognise(tests[:2], speakers=names)
     with pytest.raises(ConfigError, match=r"neither adapts to speakers \(hmm.adapt\) nor normalises by speaker"):
         sg.load(plain).recognise(tests[:3], speakers="cho")
 

@@ -42,6 +42,7 @@ from speechgmm.features.augment import Copy
 from speechgmm.features.transforms import LinearTransform, TransformSpec
 from speechgmm.gmm import BayesianGMM, DiagGMM, ModelSpec
 from speechgmm.hmm import HMMSpec, RecognitionSpec
+from speechgmm.hmm.speech_detector import SpeechDetector
 from speechgmm.io.container import packed
 from speechgmm.io.feature_store import FeatureStore
 from speechgmm.io.locks import LOCK, changing, clearing_cache, using_cache
@@ -142,14 +143,16 @@ def test_every_setting_of_features_is_in_the_folder_of_their_store(
     # As if nothing of what the settings come to were described, and with settings that do not go together.
     monkeypatch.setattr("speechgmm.engine.shards.front_end", lambda *_: SimpleNamespace(describe=dict))
     monkeypatch.setattr(FeatureSpec, "__post_init__", lambda _: None)
-    audio = AudioInput(FeatureSpec(), 8000)
+    one = DiagGMM([1.0], [[0.0] * 41], [[1.0] * 41])
+    audio = AudioInput(FeatureSpec(), 8000, detector=SpeechDetector(one, one, 8000))
     before = folder(audio)
+    assert before != folder(replace(audio, detector=None))
     # What is learnt is in the key of a model; the band is for warnings.
-    apart = {"normalisation", "transform", "band", "vad_in_files"}
+    apart = {"normalisation", "transform", "band", "vad_in_files", "detector.features.vad_model"}
     apart |= {f"features.transform.{field.name}" for field in fields(audio.features.transform)}
     assert unseen(before, changes(audio), folder) == apart
     for cmvn in ("global", "utterance", "speaker"):  # a window that slides is moved over frames before they are stored
-        assert folder(AudioInput(FeatureSpec(cmvn=cmvn, norm_vars=False), 8000)) == before
+        assert folder(replace(audio, features=FeatureSpec(cmvn=cmvn, norm_vars=False))) == before
     assert folder(audio, 1.1) != before
     noisy = Noising(Copy(noise="babble", snr=5.0), 3, 6, cast="c")
     known = ("talkers", "owners", "sounds")  # the cast is a hash of the first two; the last is of a model's file
@@ -171,7 +174,7 @@ def test_every_setting_of_segment_models_is_in_their_key(piece: Piece) -> None:
     of_recording = unseen(task.key(), changes(recording), lambda one: replace(task, recordings=(one,)).key())
     assert of_recording == {"path", *(f"piece.{name}" for name in NOT_OF_FRAMES)}
     # What audio is made of is in the store's folder.
-    named = ("sample_rate", "channel", "resample", "normalisation", "transform", "band", "vad_in_files")
+    named = ("sample_rate", "channel", "resample", "normalisation", "transform", "band", "vad_in_files", "detector")
     apart = {f"audio.{name}" for name in named}
     assert unseen(task.key(), changes(task), lambda task: task.key()) == apart
 

@@ -271,7 +271,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         soundfile.write(place / "calls" / f"{name}.wav", made.samples, RATE)
         turns[name] = made.turns
     write_rttm(place / "said.rttm", turns)
-    options = ("--components", "8", "--conversations", "6", "-q")
+    options = ("--components", "8", "--conversations", "6", "--no-detector", "-q")
     assert command("train-diarizer", place / "corpus", "--out", place / "d.safetensors", *options) == 0
     return place
 
@@ -346,7 +346,7 @@ def test_a_reference_gives_numbers_of_speakers_rates_with_a_collar_and_the_sprea
 
 @pytest.mark.slow
 def test_a_diarizer_has_the_same_bytes_every_time(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    options = ("--components", "8", "--conversations", "6", "-q")
+    options = ("--components", "8", "--conversations", "6", "--no-detector", "-q")
     assert command("train-diarizer", trained / "corpus", "--out", tmp_path / "d.safetensors", *options) == 0
     assert (tmp_path / "d.safetensors").read_bytes() == (trained / "d.safetensors").read_bytes()
     assert read_diarizer(tmp_path / "d.safetensors").learnt.n_background == 6

@@ -137,6 +137,8 @@ def test_settings_are_told_without_paths() -> None:
     assert "secret" not in str(told)
     assert {"model.n_components", "features.n_ceps", "corpus.label"} <= told.keys()
     assert not {"cache", "output", "parallel.n_jobs", "model.max_iter"} & told.keys()
+    words = {"task": "recognition", "recognition": {"language": "grammar", "grammar": "secret.jsgf"}}
+    assert told_settings(make_config(words)) == {"recognition.language": '"grammar"'}
 
 
 def test_a_text_that_is_a_book_is_refused() -> None:

@@ -174,7 +174,7 @@ TASKS: dict[str, tuple[Callable[[Path], None], str]] = {
         voices,
         "task: diarization\n" + OF_WORDS.replace("word", "speaker") + "features: {n_ceps: 20, n_mels: 40, "
         "use_energy: false, vad: energy, vad_threshold: 1.0, vad_context: 5}\n"
-        "diarization: {n_components: 4, conversations: 3}\n",
+        "diarization: {n_components: 4, conversations: 3, detector: false}\n",
     ),
 }
 """Task -> who makes its recordings, and its configuration."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -33,6 +34,7 @@ class Method(StrEnum):
     peak = "peak"
     webrtc = "webrtc"
     silero = "silero"
+    model = "model"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +47,16 @@ class Vad:
         typer.Option(
             "--method",
             help="gaussians: two Gaussians on the energy of the recording; energy: Kaldi's compute-vad; peak: within "
-            "some nats of the loudest frame; webrtc, silero: these detectors (extras)",
+            "some nats of the loudest frame; webrtc, silero: these detectors (extras); model: the speech detector in "
+            "--model",
         ),
     ] = Method.gaussians
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model", metavar="MODEL", help="method model: a model file with a speech detector, such as a diarizer"
+        ),
+    ] = None
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -97,6 +106,14 @@ class Vad:
         from speechgmm.config.yaml_text import plain_values
 
         features: dict[str, object] = {"vad": self.method.value}
+        if (self.method is Method.model) != (self.model is not None):
+            raise ConfigError(
+                f"--method {self.method.value} {'without' if self.model is None else 'with'} --model; the method model "
+                "takes a model file with a speech detector, and no other method does",
+                arguments=("method", "model"),
+            )
+        if self.model is not None:
+            features["vad_model"] = str(self.model)
         for text in self.settings or ():
             key, separator, value = text.partition("=")
             if not separator or not key.removeprefix("features.").startswith("vad_"):

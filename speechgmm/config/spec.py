@@ -207,6 +207,11 @@ class Config:
                 f"corpus.features is {self.corpus.features!r}, and features.kind: {kind_name(self.features)} computes "
                 "frames from recordings; set features.kind: given, or leave corpus.features out"
             )
+        if self.features.vad == "model" and self.features.vad_model is None:
+            raise ConfigError(
+                "features.vad: model needs features.vad_model, a model file with a speech detector: that of a diarizer "
+                "(train-diarizer makes one), or of a run with features.vad: model"
+            )
         if self.corpus.vad is not None and self.features.marks_speech:
             raise ConfigError(
                 f"corpus.vad is {self.corpus.vad!r}, and features.vad, or the kind of features, chooses frames too; "

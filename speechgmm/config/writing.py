@@ -83,20 +83,19 @@ def told_settings(config: Config) -> dict[str, str]:
     >>> told_settings(make_config({"model": {"n_components": 8}, "corpus": {"root": "birds"}}))
     {'model.n_components': '8'}
     """
-    plain = _of_the_result(_without_paths(_with_defaults_as_written(config)))
-    told = dict(_flat(other_than(to_plain(default_config()), plain)))
-    return {key: text for key, text in told.items() if key != "task" and "/" not in text and "\\" not in text}
+    plain = other_than(to_plain(default_config()), _of_the_result(_with_defaults_as_written(config)))
+    paths = {"task", *_path_keys(config)}
+    return {key: text for key, text in _flat(plain) if key not in paths and "/" not in text and "\\" not in text}
 
 
-def _without_paths(spec: Any) -> Any:
-    """The same spec with no path in a field that is for one."""
-    values = {field.name: (getattr(spec, field.name), field) for field in fields(spec)}
-    other = {
-        name: field.default if is_path(field) else _without_paths(value)
-        for name, (value, field) in values.items()
-        if is_path(field) or is_dataclass(value)
-    }
-    return replace(spec, **other)
+def _path_keys(spec: Any, prefix: str = "") -> Iterator[str]:
+    """Keys, with dots, of the fields that are for paths."""
+    for field in fields(spec):
+        value = getattr(spec, field.name)
+        if is_path(field):
+            yield f"{prefix}{field.name}"
+        elif is_dataclass(value):
+            yield from _path_keys(value, f"{prefix}{field.name}.")
 
 
 def _flat(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """How a recording becomes the frames that models were trained on, and how a model file says it."""
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from speechgmm.features.transforms import LinearTransform, splice
 from speechgmm.io.container import tensor
 from speechgmm.io.header import checked
 from speechgmm.setting import setting
+
+if TYPE_CHECKING:  # scoring a recording waits for it only where there is one
+    from speechgmm.hmm.speech_detector import SpeechDetector
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class AudioInput:
     transform: LinearTransform | None = None  # learnt from the training split
     band: float | None = None  # Hz that half of the training recordings reach; None: the whole band, or not known
     vad_in_files: bool = False  # files said which frames are speech, as they cannot of new recordings
+    detector: "SpeechDetector | None" = None  # of features.vad: model
 
     @property
     def is_given(self) -> bool:
@@ -104,12 +108,16 @@ class AudioHeader:
     sample_rate: int = setting(16000, "of recordings", unit="Hz", ge=1000, le=768000)
     band: float | None = setting(None, "that half of the training recordings reach", unit="Hz", gt=0, le=384000)
     vad_in_files: bool = setting(False, "files said which frames are speech")
+    detector: dict[str, Any] | None = setting(None, "of speech")
 
 
 def audio_header(audio: AudioInput) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
     """What the header says of the audio, and the arrays beside it."""
-    header = {
-        "features": asdict(audio.features),
+    features = asdict(audio.features)
+    if features["vad_model"] is None:  # so that earlier versions read the file
+        del features["vad_model"]
+    header: dict[str, Any] = {
+        "features": features,
         "sample_rate": audio.sample_rate,
         "channel": audio.channel,
         "resample": audio.resample,
@@ -119,6 +127,10 @@ def audio_header(audio: AudioInput) -> tuple[dict[str, Any], dict[str, NDArray[n
     if audio.vad_in_files:
         header["vad_in_files"] = True
     arrays: dict[str, NDArray[np.float64]] = {}
+    if audio.detector is not None:
+        from speechgmm.engine.speech_detectors import detector_part
+
+        header["detector"], arrays = detector_part(audio.detector)
     if audio.normalisation is not None:
         arrays["normalisation.shift"] = np.asarray(audio.normalisation.shift)
         arrays["normalisation.scale"] = np.asarray(audio.normalisation.scale)
@@ -147,4 +159,9 @@ def read_audio_input(header: dict[str, Any], tensors: dict[str, NDArray[np.float
         matrix = tensor(tensors, "transform.matrix", None, n_dims * (2 * features.transform.splice + 1))
         transform = LinearTransform(matrix, tensor(tensors, "transform.offset", len(matrix)))
     source = (features, said.sample_rate, said.channel, said.resample)
-    return AudioInput(*source, normalisation, transform, said.band, said.vad_in_files)
+    detector = None
+    if said.detector is not None or features.vad == "model":
+        from speechgmm.engine.speech_detectors import read_detector_part
+
+        detector = read_detector_part(said.detector, tensors, said.sample_rate)
+    return AudioInput(*source, normalisation, transform, said.band, said.vad_in_files, detector)

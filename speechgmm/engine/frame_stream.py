@@ -181,7 +181,8 @@ class FrameStream:
         """The frames of a stretch, those at its edges with it, and which are speech."""
         audio = self.audio
         passing = Measured([samples], self.plan)
-        frames, speech = raw_features(audio.features.without_normalisation(), passing, audio.sample_rate, self._begin)
+        plain = audio.features.without_normalisation()
+        frames, speech = raw_features(plain, passing, audio.sample_rate, self._begin, audio.detector)
         if audio.normalisation is not None and audio.features.pools_moments:
             frames = audio.normalisation.apply(frames)
         where = np.ones(len(frames), bool) if speech is None else speech

@@ -13,6 +13,7 @@ from speechgmm.corpus.listing import listed
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.cluster import Cluster, connect
 from speechgmm.engine.console import Console
+from speechgmm.engine.speech_detectors import read_detector
 from speechgmm.engine.task import AnyTask, task_of
 from speechgmm.errors import ConfigError, DataError, first_few
 from speechgmm.features.kinds import are_given, feature_kind
@@ -46,8 +47,13 @@ class Job:
         features, rate = config.features, feature_kind(config.features).clock or config.corpus.rate()
         if are_given(features):
             features = replace(features, n_dims=self.given_dims)
+        detector = None
+        if features.vad_model is not None:
+            detector = read_detector(self.experiment.beside(features.vad_model))
+            features = replace(features, vad_model=None)  # the detector itself goes with the frames
         in_files = config.corpus.vad is not None
-        return AudioInput(features, rate, config.corpus.channel, config.corpus.resample, vad_in_files=in_files)
+        source = (features, rate, config.corpus.channel, config.corpus.resample)
+        return AudioInput(*source, vad_in_files=in_files, detector=detector)
 
     @property
     def cache(self) -> Path:

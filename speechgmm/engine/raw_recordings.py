@@ -63,7 +63,7 @@ def raw_recording(
     pieces = Pieces(source, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel, speed=speed)
     passing = Measured(pieces, front_end(audio.features, audio.sample_rate))
     samples = passing if noising is None else noising.of(passing, Path(str(source)), key, audio)
-    frames, speech = raw_features(audio.features, samples, audio.sample_rate)
+    frames, speech = raw_features(audio.features, samples, audio.sample_rate, detector=audio.detector)
     measured = passing.result(pieces.native_rate)
     if measured.n_silent == len(frames):
         raise SilentRecordingError("every frame is digital silence (all its samples are equal)")

@@ -206,9 +206,10 @@ def other_settings(written: Mapping[str, Any], experiment: Experiment, path: Pat
     """
     try:
         there = to_plain(make_config(dict(written), str(path)))
-    except (ConfigError, DataError, ValueError, AttributeError, TypeError):
+    except (ConfigError, DataError, ValueError, AttributeError, TypeError) as error:
+        why = str(error).split("\n")[0].removeprefix(f"{path}: ").split("; ")[0]
         raise ConfigError(
-            f"{path}: not a configuration of this version; choose another folder, or remove this one",
+            f"{path}: not a configuration of this version ({why}); choose another folder, or remove this one",
             arguments=("output",),
         ) from None
     changed = list(differences(to_plain(experiment.resolved()), there))

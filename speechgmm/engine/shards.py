@@ -18,8 +18,10 @@ from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.job import Job
 from speechgmm.engine.noisy_copies import Noising
 from speechgmm.engine.raw_recordings import key_of, raw_recording, size_of, stamp_at
+from speechgmm.engine.speech_detectors import detector_key
 from speechgmm.errors import DataError, counted
 from speechgmm.features import FEATURE_VERSION, front_end
+from speechgmm.features.kinds import feature_kind
 from speechgmm.io.decoders import DECODING_VERSION
 from speechgmm.io.feature_store import Entry, Extracted, FeatureStore, Stamp
 from speechgmm.io.other_decoders import other_decoder
@@ -59,6 +61,7 @@ def open_store(cache: Path, audio: AudioInput, speed: float = 1.0, noising: Nois
         "version": FEATURE_VERSION,
         "decoding": DECODING_VERSION,
         **({} if speed == 1 else {"speed": speed}),
+        **({} if audio.detector is None else {"detector": detector_key(audio.detector)}),
         **({} if noising is None else {"noise": noising.describe()}),
     }
     return FeatureStore.open(cache, description)
@@ -189,7 +192,7 @@ def extract_chunk(chunk: _Chunk) -> _Done:
             continue
         frames, speech = made.frames, made.speech
         if speech is not None:
-            if not speech.any():
+            if not speech.any() and feature_kind(chunk.audio.features).keeps is None:
                 problems[path] = f"{path}: the VAD keeps none of its {len(frames)} frames (features.vad)"
                 continue
             frames = np.column_stack([frames, speech.astype(np.float32)])

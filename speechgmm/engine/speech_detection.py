@@ -1,7 +1,8 @@
 """Where somebody speaks in a recording: the frames of a voice activity detection as stretches in seconds."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from speechgmm.features.listeners import LISTENERS
 from speechgmm.features.silence import stretches
 from speechgmm.io.audio import Pieces
 from speechgmm.io.samples import AudioSource, source_rate
+
+if TYPE_CHECKING:
+    from speechgmm.hmm.speech_detector import SpeechDetector
 
 DETECTION: Final = FeatureSpec(vad="gaussians")
 """The rule that is used unless another is asked for."""
@@ -37,6 +41,7 @@ def detect_speech(
     sample_rate: int | None = None,
     *,
     spec: FeatureSpec = DETECTION,
+    detector: "SpeechDetector | str | Path | None" = None,
     min_pause: float = 0.2,
     min_speech: float = 0.1,
 ) -> Speech:
@@ -51,7 +56,10 @@ def detect_speech(
         Hz, of samples; a file says its own.
     spec
         The front end, with a ``vad``: ``gaussians`` (two Gaussians on the energy), ``energy`` (Kaldi's compute-vad),
-        ``peak``, ``webrtc`` or ``silero``, and its settings.
+        ``peak``, ``webrtc``, ``silero`` or ``model``, and its settings.
+    detector
+        The speech detector of ``vad="model"``, or a model file that has one, such as a diarizer. The recording is
+        resampled to its rate.
     min_pause
         Shorter pauses between two stretches, in s, are taken for speech.
     min_speech
@@ -65,8 +73,8 @@ def detect_speech(
     Raises
     ------
     ConfigError
-        The spec has no ``vad``, or one that is not installed; a length below 0; several recordings, or a rate that is
-        missing.
+        The spec has no ``vad``, or one that is not installed; a detector beside another ``vad``, or a file without one;
+        a length below 0; several recordings, or a rate that is missing.
     DataError
         The recording cannot be used, or all its samples are zero.
 
@@ -88,12 +96,13 @@ def detect_speech(
     recording = sources[0]
     if isinstance(recording, DataError):
         raise recording
-    rate = source_rate(recording)
+    found = _detector(spec, detector)
+    rate = source_rate(recording) if found is None else found.sample_rate
     if rate not in LISTENERS.get(spec.vad, (rate,)):
         rate = 16000
     pieces = Pieces(recording, sample_rate=rate, resample=True)
     try:
-        frames, speech = raw_features(spec, pieces, rate)
+        frames, speech = raw_features(spec, pieces, rate, detector=found)
     except DataError as error:
         raise error if str(recording) in str(error) else DataError(f"{recording}: {error}") from None
     pieces.warn()
@@ -104,11 +113,28 @@ def detect_speech(
         round(min_pause / shift),
         round(min_speech / shift),
     )
-    found = tuple(
+    times = tuple(
         (front.time(float(first), len(frames)), min(front.time(float(stop), len(frames)), pieces.duration))
         for first, stop in bounds.tolist()
     )
-    return Speech(recording, found, pieces.duration)
+    return Speech(recording, times, pieces.duration)
+
+
+def _detector(spec: FeatureSpec, given: "SpeechDetector | str | Path | None") -> "SpeechDetector | None":
+    """The detector that a spec with ``vad: model`` takes: what is given, or that of the file which the spec names."""
+    chosen = spec.vad_model if given is None else given
+    if chosen is None:
+        return None
+    if spec.vad != "model":
+        raise ConfigError(
+            f"a speech detector and features.vad: {spec.vad}, which has no use for it; set vad: model, or leave it out",
+            arguments=("detector",),
+        )
+    if not isinstance(chosen, str | Path):
+        return chosen
+    from speechgmm.engine.speech_detectors import read_detector  # no other rule waits for it
+
+    return read_detector(Path(chosen))
 
 
 def _stretches(speech: NDArray[np.bool_], min_pause: int, min_speech: int) -> NDArray[np.intp]:

@@ -213,7 +213,7 @@ def der_interval(errors: Iterable[DiarizationErrors], *, seed: int = 0) -> Inter
     if all(one.der <= 1 for one in every) or not pooled(ones):
         return interval(pooled, recordings, seed=seed)
 
-    def rate(weights: NDArray[np.floating]) -> float:
+    def rate(weights: Floats) -> float:
         """NaN where all recordings that are drawn are silent."""
         with np.errstate(divide="ignore", invalid="ignore"):
             value = pooled(weights)

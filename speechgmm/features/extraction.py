@@ -20,7 +20,7 @@ from speechgmm.features.dither import dithered
 from speechgmm.features.dynamics import with_dynamics
 from speechgmm.features.front_end import FrontEnd, front_end
 from speechgmm.features.kinds import Statics, feature_kind
-from speechgmm.features.listeners import LISTENERS, Listener, listener
+from speechgmm.features.listeners import Detector, Hearing, listener
 from speechgmm.features.normalise import moments, normalisation
 from speechgmm.features.pitch import PitchColumns
 from speechgmm.features.presets import INT16
@@ -78,15 +78,15 @@ def extract(spec: FeatureSpec, samples: Float32Array, sample_rate: int) -> Float
 
 
 def raw_features(
-    spec: FeatureSpec, samples: Samples, sample_rate: int, first_sample: int = 0
+    spec: FeatureSpec, samples: Samples, sample_rate: int, first_sample: int = 0, detector: Detector | None = None
 ) -> tuple[Float32Array, BoolArray | None]:
     """All frames of a recording before pooled normalisation, and which of them are speech: what a cache may hold.
 
     samples (N,) float in [-1, 1], or stretches of them one after another; sample_rate in Hz -> frames (T, D)
     float32 with deltas and sliding normalisation, and speech (T,) or None without voice activity detection; of pitch,
-    the voiced frames. `first_sample` is the number of the first sample in its recording, by which dither is drawn.
-    Depends on the spec only through ``spec.without_normalisation()``. Raises like `extract`, but for what concerns
-    normalisation.
+    the voiced frames. `first_sample` is the number of the first sample in its recording, by which dither is drawn;
+    `detector` is that of ``vad: model``. Depends on the spec only through ``spec.without_normalisation()``. Raises like
+    `extract`, but for what concerns normalisation.
 
     >>> frames, speech = raw_features(FeatureSpec(vad="peak"), np.ones(800, dtype=np.float32), 8000)
     >>> frames.shape, speech.shape
@@ -96,7 +96,7 @@ def raw_features(
     True
     """
     front = front_end(spec, sample_rate)
-    heard = listener(spec, sample_rate) if spec.vad in LISTENERS else None
+    heard = listener(spec, sample_rate, detector)
     frames, log_energy, kept = _statics(front, samples, first_sample, heard)
     frames = with_dynamics(spec, frames, front.delta_method)
     if heard is not None:
@@ -133,7 +133,7 @@ def static_features(front: FrontEnd, samples: Samples) -> tuple[Float32Array, Fl
     return statics.frames, statics.log_energy
 
 
-def _statics(front: FrontEnd, samples: Samples, first_sample: int = 0, heard: Listener | None = None) -> Statics:
+def _statics(front: FrontEnd, samples: Samples, first_sample: int = 0, heard: Hearing | None = None) -> Statics:
     """What the kind makes of a recording, with the columns that other settings add; a detector hears the samples."""
     spec, pieces = front.spec, _checked(front, samples)
     if spec.dither:

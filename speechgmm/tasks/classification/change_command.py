@@ -51,7 +51,7 @@ class Enrol:
         if report.warning is not None:
             tell(f"warning: {report.warning}")
         print(
-            f"{self.label}: {report.n_frames} frames of {counted(len(paths), 'recording')}, "
+            f"{self.label}: {counted(report.n_frames, 'frame')} of {counted(len(paths), 'recording')}, "
             f"{counted(report.n_components, 'component')}"
         )
         print(f"{target}: {len(file.models.labels)} classes")

@@ -93,6 +93,11 @@ class ModelFile:
         return False
 
     @property
+    def answers_for_unvoiced(self) -> bool:
+        """Whether a recording without a voiced frame has an answer (it says nothing), and is no error."""
+        return self.models.ubm is not None
+
+    @property
     def has_posteriors_alone(self) -> bool:
         """Whether its scores are log posteriors, and not log-likelihoods."""
         return False

@@ -166,6 +166,8 @@ class Diarize:
         comment = ";; " if output.form == "rttm" and self.out is None else ""  # begins a line that is no turn
         compared = ReferenceComparisons(self.reference, said, self.collar, self.skip_overlap, self.uem)
         for path, result in results:
+            if not result.turns and not self.quiet:
+                tell(f"{path}: nobody speaks")
             try:
                 found = compared.compare(path, result)
                 if output.is_of_files:

@@ -21,6 +21,7 @@ from speechgmm.tasks.diarization.codec import DiarizerFile
 from speechgmm.tasks.diarization.estimation import OWN_SPEC, own_diarizer
 from speechgmm.tasks.diarization.models import Diarizer, choose, divisions, turns_of, windows_heard
 from speechgmm.tasks.diarization.overlap import Regions, SpeakerWindows, with_second_speakers
+from speechgmm.tasks.diarization.spec import DiarizationSpec
 from speechgmm.tasks.diarization.variational import variational_labels
 
 FRONT_END: Final = FeatureSpec(
@@ -45,6 +46,13 @@ more, very noisy speech 2.4 and more."""
 
 LEAST_LEVELS: Final = 20
 """Levels from which on their range is judged: a second."""
+
+BRIDGE: Final = 0.3
+"""Seconds of a pause within a turn, at most, where a rule on the energy finds speech."""
+
+BRIDGE_OF_DETECTOR: Final = 1.0
+"""The same where a speech detector does, which finds the pauses within sentences that a reference counts as speech
+(chosen on conversations made of LibriSpeech)."""
 
 LONGEST: Final = 20.0
 """Seconds of a speaker in a made conversation, at most."""
@@ -77,7 +85,7 @@ def diarize_recordings(
         paths: Recordings.
         n_speakers: How many speak; None: it is found out.
         overlap: Where two speak, of recordings by their names without folder and ending; the second-best speaker is
-            added there. None: each moment has one speaker.
+            added there. None: the diarizer's detector says it, where it has one, else each moment has one speaker.
         resample: Resample other rates than the diarizer's.
         n_jobs: Workers at once.
     """
@@ -96,7 +104,7 @@ def diarize_recordings(
     audio = AudioInput(FRONT_END, SAMPLE_RATE, resample=True) if file is None else file.audio
     if resample:
         audio = replace(audio, resample=True)
-    work = partial(_diarize, None if file is None else file.diarizer, audio, n_speakers, overlap or {})
+    work = partial(_diarize, None if file is None else file.diarizer, audio, n_speakers, overlap)
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
 
@@ -104,14 +112,14 @@ def _diarize(
     diarizer: Diarizer | None,
     audio: AudioInput,
     n_speakers: int | None,
-    overlap: Mapping[str, Regions],
+    overlap: Mapping[str, Regions] | None,
     path: AudioSource,
 ) -> Diarized | DataError:
     try:
         recording = Pieces(path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel)
         frames, speech = heard(audio, recording)
         recording.warn()
-        regions = overlap.get(path.stem, ())
+        regions = None if overlap is None else overlap.get(path.stem, ())
         turns = turns_in(diarizer, audio, frames, speech, n_speakers=n_speakers, overlap=regions)
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")
@@ -123,8 +131,13 @@ def heard(audio: AudioInput, samples: Samples) -> tuple[NDArray[np.float32], NDA
     """All frames (T, D) of a recording and which of them are speech (T,).
 
     Raises:
-        DataError: Nobody speaks: the level is far below speech all the time, or hardly changes; no frame is kept.
+        DataError: Nobody speaks: the level is far below speech all the time, or hardly changes; no frame is kept. With
+            a speech detector that is no error, and no frame is speech.
     """
+    if audio.detector is not None:
+        frames, speech = raw_features(audio.features, samples, audio.sample_rate, detector=audio.detector)
+        assert speech is not None, "a detector says which frames are speech"
+        return frames, speech
     levels = _Levels(audio.sample_rate)
     parts = [samples] if isinstance(samples, np.ndarray) else samples
     frames, speech = raw_features(audio.features, levels.passing(parts), audio.sample_rate)
@@ -173,39 +186,59 @@ def turns_in(
     speech: NDArray[np.bool_],
     *,
     n_speakers: int | None = None,
-    overlap: Regions = (),
+    overlap: Regions | None = None,
 ) -> list[Turn]:
-    """The turns of a recording of which ``heard`` gave frames and speech.
+    """The turns of a recording of which ``heard`` gave frames and speech; none where nobody speaks.
 
-    Where ``overlap`` says that two speak, that is speech, and the second-best speaker speaks as well.
+    Where ``overlap`` says that two speak, that is speech, and the second-best speaker speaks as well. None: the
+    diarizer's detector says it, where it has one.
     """
     times = frame_times(audio, len(frames))
-    for start, end in overlap:
+    for start, end in overlap or ():
         speech = speech | ((times >= start) & (times < end))
-    used = diarizer
-    if diarizer is not None and diarizer.vbx is not None:
-        labels = variational_labels(diarizer, frames, speech, diarizer.vbx)
-    elif n_speakers == 1:
-        labels = np.zeros(int(speech.sum()), np.intp)
-    else:
-        used = own_diarizer(frames[speech]) if used is None else used
-        found = divisions(used, frames, speech, n_speakers=n_speakers)
-        stop = {"threshold": used.threshold} if n_speakers is None else {"n_speakers": n_speakers}
-        labels = choose(found, **stop).labels
-    turns = in_seconds(labels, speech, audio, OWN_SPEC.bridge if diarizer is None else diarizer.spec.bridge)
+    if not speech.any():
+        return []
+    used, labels = speakers_in(diarizer, frames, speech, n_speakers=n_speakers)
+    turns = in_seconds(labels, speech, audio, OWN_SPEC if used is None else used.spec)
+    detector = None if used is None else used.overlap
+    if overlap is None and detector is not None and n_speakers != 1:
+        overlap = detector.regions(detector.ratios(frames, speech), speech, times)
     if used is None or not overlap:
         return turns
-    windows = windows_heard(used, frames[speech], speech)
-    centres = used.spec.block * np.arange(len(windows.points)) + used.spec.block // 2
-    centres = np.minimum(centres, len(labels) - 1)
-    known = SpeakerWindows(
-        windows.points,
-        used.space.between,
-        times[speech][centres],
-        labels[centres],
-        used.spec.independence / used.spec.window,
-    )
-    return with_second_speakers(turns, overlap, known)
+    return with_second_speakers(turns, overlap, speaker_windows(used, frames, speech, labels, times))
+
+
+def speakers_in(
+    diarizer: Diarizer | None,
+    frames: NDArray[np.float32],
+    speech: NDArray[np.bool_],
+    *,
+    n_speakers: int | None = None,
+) -> tuple[Diarizer | None, NDArray[np.intp]]:
+    """The speaker of each frame of speech, and the diarizer that found them: one learnt from the frames, if none."""
+    if diarizer is not None and diarizer.vbx is not None:
+        return diarizer, variational_labels(diarizer, frames, speech, diarizer.vbx)
+    if n_speakers == 1:
+        return diarizer, np.zeros(int(speech.sum()), np.intp)
+    used = own_diarizer(frames[speech]) if diarizer is None else diarizer
+    found = divisions(used, frames, speech, n_speakers=n_speakers)
+    stop = {"threshold": used.threshold} if n_speakers is None else {"n_speakers": n_speakers}
+    return used, choose(found, **stop).labels
+
+
+def speaker_windows(
+    diarizer: Diarizer,
+    frames: NDArray[np.float32],
+    speech: NDArray[np.bool_],
+    labels: NDArray[np.intp],
+    times: NDArray[np.float64],
+) -> SpeakerWindows:
+    """The windows of a recording, whose each is by labels (n,) of the n frames of speech; times (T,) of all frames."""
+    spec = diarizer.spec
+    points = windows_heard(diarizer, frames[speech], speech).points
+    centres = np.minimum(spec.block * np.arange(len(points)) + spec.block // 2, len(labels) - 1)
+    independence = spec.independence / spec.window
+    return SpeakerWindows(points, diarizer.space.between, times[speech][centres], labels[centres], independence)
 
 
 def frame_times(audio: AudioInput, n_frames: int) -> NDArray[np.float64]:
@@ -214,12 +247,21 @@ def frame_times(audio: AudioInput, n_frames: int) -> NDArray[np.float64]:
     return (plan.first_centre + plan.frame_shift * np.arange(n_frames)) / audio.sample_rate
 
 
-def in_seconds(labels: NDArray[np.intp], speech: NDArray[np.bool_], audio: AudioInput, bridge: float) -> list[Turn]:
+def in_seconds(
+    labels: NDArray[np.intp], speech: NDArray[np.bool_], audio: AudioInput, spec: DiarizationSpec
+) -> list[Turn]:
     """Labels of the frames of speech as turns in seconds: a frame stands for the time around its centre."""
     plan = front_end(audio.features, audio.sample_rate)
     shift = plan.frame_shift / audio.sample_rate
     offset = plan.first_centre / audio.sample_rate - shift / 2
-    return turns_of(labels, speech, shift=shift, offset=offset, bridge=bridge)
+    return turns_of(labels, speech, shift=shift, offset=offset, bridge=longest_bridge(audio, spec))
+
+
+def longest_bridge(audio: AudioInput, spec: DiarizationSpec) -> float:
+    """Seconds of a pause within a turn, at most: what the spec says, or what suits how speech is found."""
+    if spec.bridge is not None:
+        return spec.bridge
+    return BRIDGE if audio.detector is None else BRIDGE_OF_DETECTOR
 
 
 def picture_of(path: AudioSource, result: Diarized, said: Sequence[Turn] | None, target: Path) -> Path:

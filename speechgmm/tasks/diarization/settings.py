@@ -31,6 +31,10 @@ def check(config: Config) -> None:
         raise ConfigError(
             "diarization.turns_from gives statistics, and diarization.turns is uniform; set turns: natural"
         )
+    if spec.overlap == "detect" and spec.turns != "natural":
+        raise ConfigError(
+            "diarization.overlap: detect learns from overlap, and turns: uniform has none; set turns: natural"
+        )
     if spec.uem is not None and spec.references is None:
         raise ConfigError(
             "diarization.uem names stretches of the recordings in diarization.references, and there are none; set both"

@@ -31,8 +31,13 @@ class DiarizationSpec:
     cost: float = setting(5.0, "of a change of speakers within speech", unit="nats", ge=0, le=1e6)
     pause_cost: float = setting(1.0, "of a change at a pause", unit="nats", ge=0, le=1e6)
     minimum: int = setting(10, "least duration of a turn", unit="blocks", ge=1, le=100_000)
-    bridge: float = setting(
-        0.3, "a pause between two turns of one speaker up to which they are one", unit="s", ge=0, le=3600
+    bridge: float | None = setting(
+        None,
+        "a pause between two turns of one speaker up to which they are one; default: 0.3, with a speech detector 1, "
+        "since it finds the pauses within sentences",
+        unit="s",
+        ge=0,
+        le=3600,
     )
     first: int = setting(12, "clusters that merging begins with: more than speakers are expected", ge=2, le=1000)
     passes: int = setting(2, "resegmentations after each merge", ge=1, le=100)
@@ -42,10 +47,10 @@ class DiarizationSpec:
 class WindowVbxSpec(VbxSpec):
     """Settings of VBx over windows of a recording, which share nine tenths of their frames with their neighbours."""
 
-    fa: float = setting(0.2, "Fa: weight of the windows' fit; below 1, because neighbours share frames", gt=0, le=1e6)
+    fa: float = setting(0.4, "Fa: weight of the windows' fit; below 1, because neighbours share frames", gt=0, le=1e6)
     fb: float = setting(12.0, "Fb: weight of the speakers' prior; a higher value gives fewer speakers", gt=0, le=1e6)
     loop_probability: float = setting(
-        0.98,
+        0.9,
         "probability that the next window has the same speaker without a draw; 0: the order does not count",
         ge=0,
         lt=1,
@@ -76,10 +81,20 @@ class DiarizerSpec:
         "configuration file; default: published statistics",
         is_path=True,
     )
+    detector: bool = setting(
+        True,
+        "train a speech detector on the background speakers' recordings among made sounds, which says where somebody "
+        "speaks in conversations; false, or with features.vad: model: features.vad does",
+    )
     method: Literal["merging", "vbx"] = setting(
         "merging", "merging: clusters are merged down to a threshold; vbx: a Bayesian HMM finds the speakers"
     )
     vbx: WindowVbxSpec = setting(WindowVbxSpec(), "settings of method: vbx")
+    overlap: Literal["none", "detect"] = setting(
+        "none",
+        "none: each moment has one speaker; detect: a detector of overlap is trained on made conversations, and kept "
+        "if it lowers the error of others",
+    )
     references: str | None = setting(
         None,
         "an RTTM of who speaks when in the recordings of the split test, relative to the configuration file; default: "

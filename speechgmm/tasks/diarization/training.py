@@ -1,8 +1,8 @@
 """Training of a diarizer from recordings of one speaker each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Final
+from dataclasses import fields, replace
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import DataError
 from speechgmm.evaluation.diarization import diarization_errors
+from speechgmm.features import FeatureSpec
+from speechgmm.features.spec_checks import VAD_SETTINGS
 from speechgmm.gmm import DiagGMM
+from speechgmm.hmm.speech_detector_training import train_speech_detector
 from speechgmm.tasks.diarization.codec import DiarizerFile, LearntFrom
 from speechgmm.tasks.diarization.conversations import Conversation, conversation
 from speechgmm.tasks.diarization.estimation import learn_threshold, train_background
@@ -70,6 +73,7 @@ def train_diarizer(
     audio: AudioInput | None = None,
     spec: DiarizationSpec | None = None,
     n_components: int = 64,
+    with_detector: bool = True,
     seed: int = 0,
 ) -> DiarizerFile:
     """A diarizer: background model and speaker space from some speakers, the threshold from others' conversations.
@@ -80,7 +84,9 @@ def train_diarizer(
         audio: How samples become frames; default: ``FRONT_END`` at 16 kHz.
         spec: How turns are found.
         n_components: Of the background model.
-        seed: Of its start.
+        with_detector: Train a speech detector on the background recordings, which says where somebody speaks in
+            conversations; False: the VAD of ``audio`` does.
+        seed: Of what is drawn.
 
     Raises:
         DataError: Too few speakers or too little speech.
@@ -88,7 +94,25 @@ def train_diarizer(
     how, chosen = audio or AudioInput(FRONT_END, SAMPLE_RATE), spec or DiarizationSpec()
     frames = {name: [_speech(how, samples, name) for samples in each] for name, each in background.items()}
     ubm, space = train_background(frames, chosen, n_components=n_components, seed=seed)
+    if with_detector:
+        longest = round(LONGEST * how.sample_rate)
+        some = [np.concatenate(list(each))[:longest] for each in background.values()]
+        how = with_speech_detector(how, some, seed=seed)
     return with_threshold(ubm, space, chosen, how, development, n_background=len(background))
+
+
+def with_speech_detector(
+    audio: AudioInput, recordings: Sequence[NDArray[np.float32]], *, seed: int = 0, n_jobs: int = -1
+) -> AudioInput:
+    """The same frames, of which a detector says which are speech that is trained on recordings, samples (N,).
+
+    Raises:
+        DataError: Too little speech.
+    """
+    detector = train_speech_detector(recordings, audio.sample_rate, seed=seed, n_jobs=n_jobs)
+    unused = VAD_SETTINGS.get(audio.features.vad, ())
+    plain: dict[str, Any] = {field.name: field.default for field in fields(FeatureSpec) if field.name in unused}
+    return replace(audio, features=replace(audio.features, vad="model", **plain), detector=detector)
 
 
 def with_threshold(
@@ -110,9 +134,11 @@ def with_threshold(
 def merging_path(diarizer: Diarizer, audio: AudioInput, made: Conversation) -> list[tuple[float, float]]:
     """The divisions of a conversation in order: ratio of the next merge (nats), and DER."""
     frames, speech = heard(audio, made.samples)
+    if not speech.any():
+        return [(-np.inf, diarization_errors(made.turns, ()).der)]
     path = []
     for one in divisions(diarizer, frames, speech):
-        turns = in_seconds(one.labels, speech, audio, diarizer.spec.bridge)
+        turns = in_seconds(one.labels, speech, audio, diarizer.spec)
         path.append((one.next_ratio, diarization_errors(made.turns, turns).der))
     return path
 

@@ -147,12 +147,12 @@ class Align(RecognitionCommand):
         console = Console(quiet=self.quiet)
         found = align_corpus(alignment_experiment(corpus, choices), output=self.out, labels=labels, console=console)
         if found.misfits:
-            what = "their times mean little" if self.allow_misfit else "they are in no label file (--allow-misfit)"
+            what = "their labels are written" if self.allow_misfit else "no labels are written (--allow-misfit)"
             kind = "warning" if self.allow_misfit else "error"
             tell(
                 f"{kind}: {counted(len(found.misfits), 'utterance is', 'utterances are')} explained worse by the text "
-                f"than by any sound of the model or by silence, and {what}: {first_few(found.misfits, 10)}; is the "
-                "text that of another recording, or much shorter than the recording?"
+                f"than by any sound of the model or by silence: {first_few(found.misfits, 10)}; {what}. Is the text "
+                "that of another recording, or much shorter than the recording?"
             )
         folder, n_utterances = shown(found.folder), counted(found.n_utterances, "utterance")
         print(

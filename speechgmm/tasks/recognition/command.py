@@ -125,6 +125,7 @@ class Recognise(RecognitionCommand):
             "--top",
             metavar="N",
             min=1,
+            max=1000,
             help="number of hypotheses, each with its distance from the best in nats; for text, jsonl",
         ),
     ] = 1

@@ -127,13 +127,18 @@ def unnamed_speakers(file: RecogniserFile) -> str | None:
 def names_for(speakers: "str | Sequence[str]", n_recordings: int) -> list[str]:
     """The speaker of each of so many recordings; one name is that of all.
 
-    Raises ConfigError for another number of names.
+    Raises ConfigError for another number of names, and for what is no name.
 
     >>> names_for("anna", 2)
     ['anna', 'anna']
     """
     names = [speakers] * n_recordings if isinstance(speakers, str) else list(speakers)
-    if len(names) != n_recordings or not all(isinstance(name, str) for name in names):
+    wrong = [name for name in names if not isinstance(name, str) or not name.strip()]
+    if wrong:
+        raise ConfigError(
+            f"the speaker is {wrong[0]!r}; expected the name of a speaker, a text", arguments=("speakers",)
+        )
+    if len(names) != n_recordings:
         raise ConfigError(
             f"{len(names)} speakers for {n_recordings} recordings; expected a name for each, or one for all",
             arguments=("speakers",),
