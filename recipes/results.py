@@ -129,7 +129,7 @@ class Results:
     def __init__(self, folder: Path, data: Path, jobs: Mapping[str, Job]) -> None:
         self.folder, self.data, self.jobs = folder.absolute(), data.absolute(), jobs
         self.lock: TextIO | None = None
-        self.code = digest(*(path.read_bytes() for path in sorted((ROOT / "speechgmm").rglob("*.py"))))
+        self.code = package_digest()
 
     def fingerprint(self, job: Job) -> str:
         """It differs where code, configuration, command or a job before it differs."""
@@ -187,6 +187,8 @@ class Results:
                 printed += f"$ {command}\n{text}"
                 if failed:
                     break
+        if package_digest() != self.code:
+            sys.exit(f"the package changed while {job.name} ran, which is not kept: run the same command again")
         clock, cpu = time.perf_counter() - clock, cpu_seconds() - cpu
         found = metrics_of(out)
         made = (self.fingerprint(job), self.code[:8], machine(load), started)
@@ -234,6 +236,11 @@ def digest(*parts: str | bytes) -> str:
         data = part.encode() if isinstance(part, str) else part
         found.update(len(data).to_bytes(8, "big") + data)
     return found.hexdigest()
+
+
+def package_digest() -> str:
+    """Of the code of the package as it is now."""
+    return digest(*(path.read_bytes() for path in sorted((ROOT / "speechgmm").rglob("*.py"))))
 
 
 def cpu_seconds() -> float:
@@ -366,6 +373,8 @@ def main(
     results = Results(out, Path(os.environ.get("SPEECHGMM_DATA", "data")), jobs)
     if show:
         print("\n".join(listed(results)))
+    elif check and not RESULTS.exists():
+        sys.exit(f"{RESULTS} is not there yet: run the jobs first")
     elif check:
         lines = list(missing(ROOT, RESULTS.read_text(), {job.name: job.files for job in jobs.values()}))
         print("\n".join([*lines, f"{len(lines)} rows quote results that RESULTS.md does not have"]))

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 PAGES = ("README.md", "docs/**/*.md", "recipes/*.md")
-NO_RESULT = re.compile(r"(hash|protocol|configuration|command|default|trials|targets)\b", re.IGNORECASE)
+NO_RESULT = re.compile(
+    r"(hash|protocol|configuration|command|default|trials|targets|best|points lost)\b", re.IGNORECASE
+)
 """Headings of columns that hold no results."""
 
 OLD = re.compile("not run again|before the training of mixtures changed")

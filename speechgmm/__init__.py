@@ -8,7 +8,7 @@ Importing the package imports none of its parts: each name is fetched when it is
 
 import lazy_loader
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # What there is, and where, stands in __init__.pyi: for type checkers, and for this line.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -14,6 +14,7 @@ from speechgmm.engine import run
 from speechgmm.engine.console import Console
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.hmm import HMMSpec
+from speechgmm.io.model_card import with_card
 from speechgmm.tasks.recognition.codec import read_recogniser, serialise_recogniser
 from speechgmm.tasks.recognition.description import describe
 from speechgmm.tasks.recognition.speakers import speakers_of
@@ -126,7 +127,7 @@ def test_a_model_file_says_how_to_adapt_and_one_without_adaptation_has_no_word_o
     found = read_recogniser(path)
     assert found.recogniser.adaptation is not None
     assert (found.recogniser.adaptation.prior, found.recogniser.adaptation.rounds) == (100, 2)
-    assert serialise_recogniser(found) == path.read_bytes()
+    assert serialise_recogniser(found) == with_card(path.read_bytes(), None)
     assert "adapts to speakers (fMLLR, a prior of 100 frames, 2 rounds)" in "\n".join(describe(path))
     assert b"adaptation" not in (plain / "models.safetensors").read_bytes()
 
@@ -201,8 +202,19 @@ def test_speakers_that_cannot_be_are_refused(corpus: Path, adapted: Path, plain:
         speakers_of("nowhere.tsv", tests)
     with pytest.raises(ConfigError, match="is no regular expression"):
         speakers_of("(((", tests)
+    for who in ("[a-z]+", "(?:cho)", "cho.*"):
+        with pytest.raises(ConfigError, match="has no parentheses around the speaker; expected an expression such as"):
+            speakers_of(who, tests)
+    with pytest.raises(ConfigError, match="the speaker is ' '; expected a name"):
+        speakers_of(" ", tests)
+    (tmp_path / "twice.tsv").write_text(f"path\tspeaker\n{tests[0]}\tcho\n{tests[0]}\tbo\n")
+    with pytest.raises(DataError, match="has two speakers, 'cho' and 'bo'; expected one"):
+        speakers_of(str(tmp_path / "twice.tsv"), tests[:1])
     with pytest.raises(ConfigError, match="2 speakers for 3 recordings"):
         sg.load(adapted).recognise(tests[:3], speakers=["cho", "cho"])
+    for names in ("", ["cho", " "], ["cho", 3]):
+        with pytest.raises(ConfigError, match="; expected the name of a speaker, a text"):
+            sg.load(adapted).recognise(tests[:2], speakers=names)
     with pytest.raises(ConfigError, match=r"neither adapts to speakers \(hmm.adapt\) nor normalises by speaker"):
         sg.load(plain).recognise(tests[:3], speakers="cho")
 
@@ -213,7 +225,7 @@ def test_speaker_adaptive_training_keeps_a_second_model_that_new_recordings_are_
 ) -> None:
     sat = run(corpus, ["hmm.adapt=sat"], output=corpus.parent / "sat", console=Console(quiet=True)).folder
     found, plain = (read_recogniser(folder / "models.safetensors") for folder in (sat, adapted))
-    assert serialise_recogniser(found) == (sat / "models.safetensors").read_bytes()
+    assert serialise_recogniser(found) == with_card((sat / "models.safetensors").read_bytes(), None)
     assert "Gaussians of transformed frames" in "\n".join(describe(sat / "models.safetensors"))
     for mine, yours in zip(found.recogniser.units.emissions, plain.recogniser.units.emissions, strict=True):
         np.testing.assert_array_equal(mine.means, yours.means)

@@ -12,6 +12,7 @@ from speechgmm.corpus.dictionary import read_dictionary
 from speechgmm.corpus.grammar_file import read_grammar
 from speechgmm.corpus.spelling import spell_by_letters
 from speechgmm.engine import run
+from speechgmm.engine.console import Console
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.hmm import word_loop
 from speechgmm.tasks.recognition.alignment_command import Align
@@ -32,6 +33,16 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def known(model: Path, dictionary: Path | None = None) -> TextWords:
     return TextWords.of(read_recogniser(model / "models.safetensors"), dictionary)
+
+
+def test_a_run_counts_words_as_they_are_trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = made_sentences(tmp_path)
+    rows = [row.split("\t") for row in (tmp_path / "m.tsv").read_text().splitlines()]
+    texts = [f"{text.capitalize()}." if n else text for n, (_, text, *_) in enumerate(rows)]
+    lines = ["\t".join((path, text, *more)) for (path, _, *more), text in zip(rows, texts, strict=True)]
+    (tmp_path / "m.tsv").write_text("\n".join(lines) + "\n")
+    run(config, ["recognition.text=normalised", "hmm.iterations=1"], until="train", console=Console())
+    assert ": 3 words or phones (text)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["up down", "Up, down!", "UP -- DOWN", "«up» down…", "\tup\n\ndown "])

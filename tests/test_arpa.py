@@ -58,6 +58,7 @@ pairs = st.dictionaries(st.tuples(st.sampled_from(["<s>", *"abc"]), st.sampled_f
 def test_the_best_path_of_the_network_is_the_probability_by_the_formula(unigrams, end, backoffs, listed, vocabulary):
     known = {"<s>": -99.0, **unigrams, **({} if end is None else {"</s>": end})}
     listed = {(a, b): weight for (a, b), weight in listed.items() if a in known and b in known}
+    backoffs = {word: min(weight, -max(known.values())) for word, weight in backoffs.items()}  # no P above 1
     text = [f"\\data\\\nngram 1={len(known)}\nngram 2={len(listed)}\n\\1-grams:"]
     text += [
         f"{weight} {word} {backoffs[word]}" if word in backoffs else f"{weight} {word}"
@@ -66,7 +67,7 @@ def test_the_best_path_of_the_network_is_the_probability_by_the_formula(unigrams
     text += ["\\2-grams:", *(f"{weight}\t{a} {b}" for (a, b), weight in listed.items()), "\\end\\"]
     model = parse_arpa("\n".join(text))
     if not set(vocabulary) & set(unigrams):
-        with pytest.raises(DataError, match="no word of the language model can be recognised"):
+        with pytest.raises(DataError, match=r"of the language model .* is among those that can be recognised"):
             backoff_network(model, vocabulary)
         return
     network = backoff_network(model, vocabulary)
@@ -98,7 +99,12 @@ def test_the_best_path_of_the_network_is_the_probability_by_the_formula(unigrams
         ("-0.2 yes no", "nan yes no", r"line 15: 'nan'; expected a number below infinity"),
         ("-0.2 yes no", "p yes no", r"line 15: 'p'; expected a number"),
         ("-0.2 yes no\n", "", r"ngram 2=4, and there are 3"),
-        ("\\2-grams:", "\\3-grams:", r"line 13: '.*3-grams:'; expected \\N-grams: for an N that is declared"),
+        ("\\2-grams:", "\\3-grams:", r"line 13: .*3-grams:; expected \\N-grams: for an N that is declared"),
+        (
+            "yes -0.1",
+            "yes 7",
+            r"the back-off weight of 'yes' gives '\S+' after it a probability of 10\^6\.\S+; expected 1",
+        ),
         ("\n\\end\\\nand a remark", "", r"no line \\end\\; the file is cut off"),
         ("\\1-grams:", "-1 yes\n\\1-grams:", r"line 6: '-1 yes'; expected ngram N=COUNT"),
     ],

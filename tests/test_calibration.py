@@ -109,7 +109,7 @@ def test_perfect_separation_is_said_and_the_ratios_grow_with_the_trials(n):
         assert llrs[n:].min() > llrs[:n].max()
         ratios.append(llrs.max())
     few = fit_logistic([-1.0, -1.0, 1.0, 1.0], [False, False, True, True])
-    assert few.apply([1.0])[0] == pytest.approx(np.log(5 / 1))  # (2 + 1/2) / (2 + 1) against (1/2) / 3
+    assert few.apply([1.0])[0] == pytest.approx(np.log(9 / 1))  # (2 + 1/4) / (2 + 1/2) against (1/4) / (5/2)
     assert ratios[0] > few.apply([1.0])[0]
     assert not fit_logistic(*gaussian_scores()).separated
 
@@ -233,10 +233,10 @@ def test_all_maps_of_folds_are_smoothed_where_one_has_to_be():
 
 
 def smoothed(scores, truth):
-    """The obvious way: the truth of N trials is smoothed to (N + 1/2) / (N + 1)."""
+    """The obvious way: the truth of N trials is smoothed to (N + 1/4) / (N + 1/2)."""
     scores = np.asarray(scores).ravel()
     counts = np.where(truth, truth.sum(), (~truth).sum())
-    wanted = np.where(truth, counts + 0.5, 0.5) / (counts + 1)
+    wanted = np.where(truth, counts + 0.25, 0.25) / (counts + 0.5)
 
     def cost(ab):
         llrs = ab[0] * scores + ab[1]

@@ -21,6 +21,7 @@ pytest.importorskip("distributed", reason="distributed is not installed: pip ins
 
 from distributed import LocalCluster
 
+from speechgmm import __version__
 from speechgmm.config import make_config
 from speechgmm.engine import cluster as cluster_module
 from speechgmm.engine import cluster_workers, run
@@ -255,7 +256,9 @@ def test_workers_with_another_version_are_refused_and_other_libraries_are_a_warn
 ) -> None:
     assert cluster.check(tmp_path, []) == []
     monkeypatch.setattr(cluster_module, "about_here", other("speechgmm", "0.0.9"))
-    with pytest.raises(ConfigError, match=r"worker tcp://.* has speechgmm 0.0.9, and this is 0.1.0.*install the same"):
+    with pytest.raises(
+        ConfigError, match=rf"worker tcp://.* has speechgmm 0.0.9, and this is {__version__}.*install the same"
+    ):
         cluster.check(tmp_path, [])
     monkeypatch.setattr(cluster_module, "about_here", other("numpy", "1.26.0"))
     [warning] = cluster.check(tmp_path, [])
@@ -270,7 +273,7 @@ def test_workers_with_another_version_are_refused_and_other_libraries_are_a_warn
     here, pid = about_here(), os.getpid()
     monkeypatch.setattr(cluster_module, "about_here", fails)
     with pytest.raises(
-        ConfigError, match=r"cannot run this package.*No module named 'speechgmm'.*install speechgmm 0.1.0"
+        ConfigError, match=rf"cannot run this package.*No module named 'speechgmm'.*install speechgmm {__version__}"
     ):
         cluster.check(tmp_path, [])
 

@@ -68,7 +68,7 @@ def test_the_three_formats_say_the_same(tmp_path: Path, name: str, text: str) ->
         ("path,speaker\na.wav,s\n", r"is one column; .tsv is separated by tabs"),
         ("path\tpath\na.wav\ts\n", r"names column 'path' twice"),
         ("path\tspeaker\n", r"no rows below the header"),
-        ("", r"is one column"),
+        ("", r"the table is empty; expected a row"),
     ],
 )
 def test_a_bad_manifest_is_refused_with_its_line(tmp_path: Path, text: str, message: str) -> None:

@@ -203,6 +203,12 @@ def test_what_was_aligned_is_not_aligned_again_and_a_line_that_was_cut_off_is(
     assert all(one["end_high"] >= one["end_low"] > 0 for line in before for one in line["phones"])
     done = [one for one, time in kept.items() if one.stat().st_mtime_ns == time]
     assert 2 <= len(done) < 12
+    # Lines that nobody could have written are no reason to stop: all is aligned anew.
+    good = path.read_bytes()
+    for damaged in (b"{broken\n", b'{"no": 1}\n', b"\xff\n"):
+        path.write_bytes(damaged + good)
+        assert train(command, root / "speech", tmp_path / "out", *options)[0] == 0
+        assert path.read_bytes() == good
 
     def refuse(_: object) -> None:
         raise AssertionError("aligned again")
@@ -283,12 +289,12 @@ def test_an_utterance_much_longer_than_its_text_is_in_no_label_file_and_named(
     options = ("--dictionary", root / "words.dict", "--format", "csv")
     status, _, err = train(command, tmp_path / "speech", tmp_path / "out", *options)
     assert status == 1
-    assert "1 utterances are explained worse by their text" in err
+    assert "1 utterance is explained worse by the text" in err
     assert "s0/take 0" in err
     assert len(list((tmp_path / "out/aligned").rglob("*.csv"))) == 11
     assert (tmp_path / "out/utterances.tsv").read_text().splitlines()[1].startswith("s0/take 0\t")
     status, _, err = train(command, tmp_path / "speech", tmp_path / "out", *options, "--allow-misfit", "--scores")
-    assert (status, "their times mean little" in err) == (0, True)
+    assert (status, "their labels are written" in err) == (0, True)
     assert "gop" in (tmp_path / "out/aligned/s0/take 0.csv").read_text().splitlines()[0]
 
 
@@ -316,6 +322,15 @@ def test_training_goes_on_from_the_units_of_a_model_that_has_all_phones(
     assert fits[1] > fits[0] - 0.1
     (tmp_path / "other.dict").write_text("UP L H\nDOWN H L\nFLAT X\n")
     status, _, err = command(*again[:5], tmp_path / "none", *again[6:], "--dictionary", tmp_path / "other.dict")
-    assert (status, "no model of 1 units of the transcripts: X" in err) == (1, True)
+    assert (status, "no model of 1 unit of the transcripts: X" in err) == (1, True)
     status, _, err = command("align", tmp_path / "first", root / "speech/s0/take 0.wav", "--text", "UP", "--graphemes")
     assert (status, "expected --train CORPUS beside" in err) == (2, True)
+
+
+@pytest.mark.parametrize("corpus", ["table.tsv", "run.yaml"])
+def test_a_corpus_that_says_itself_who_speaks_takes_no_other_word_for_it(
+    tmp_path: Path, command: Command, corpus: str
+) -> None:
+    (tmp_path / corpus).write_text("")
+    status, _, err = command("align", "--train", tmp_path / corpus, "--graphemes", "--speaker", "folder")
+    assert (status, "says itself who speaks (column speaker, utt2spk, corpus.group)" in err) == (2, True)

@@ -16,7 +16,7 @@ from speechgmm.config import load_config
 from speechgmm.corpus import Corpus, CorpusSpec, Utterance, read_corpus
 from speechgmm.corpus.readers.audio_folder import read_audio_folder
 from speechgmm.corpus.readers.lhotse import read_lhotse
-from speechgmm.corpus.writers.lhotse import write_lhotse
+from speechgmm.corpus.writers.lhotse import read_recordings, write_lhotse
 from speechgmm.engine.console import Console
 from speechgmm.engine.corpus_export import export_corpus
 from speechgmm.engine.job import prepare
@@ -74,7 +74,7 @@ def test_a_corpus_is_read_back_from_supervisions_and_from_cuts(
         utterances.append(Utterance(f"u{number}", path, start, end, split, labels))
     corpus = Corpus(tuple(utterances), "mood", audio)
     folder = tmp_path_factory.mktemp("lhotse")
-    write_lhotse(folder, corpus)
+    write_lhotse(folder, corpus, read_recordings(corpus)[0])
     assert plain(read_lhotse(folder, None, "mood")) == plain(corpus)
     for path in folder.glob("supervisions*"):
         path.unlink()
@@ -83,7 +83,8 @@ def test_a_corpus_is_read_back_from_supervisions_and_from_cuts(
 
 def test_what_is_written_has_the_fields_of_lhotse(audio: Path, tmp_path: Path):
     labels = {"speaker": "anna", "text": "ja", "mood": "calm"}
-    write_lhotse(tmp_path, Corpus((Utterance("u", audio / "two.flac", 0.5, 1.25, "", labels),), "speaker", audio))
+    two = Corpus((Utterance("u", audio / "two.flac", 0.5, 1.25, "", labels),), "speaker", audio)
+    write_lhotse(tmp_path, two, read_recordings(two)[0])
     recording = {
         "id": "two.flac",
         "sources": [{"type": "file", "channels": [0, 1], "source": str(audio / "two.flac")}],
@@ -115,7 +116,7 @@ def test_what_is_written_has_the_fields_of_lhotse(audio: Path, tmp_path: Path):
     assert read_rows(tmp_path / "supervisions.jsonl.gz") == [supervision]
     assert read_rows(tmp_path / "cuts.jsonl.gz") == [cut]
     one = Corpus((Utterance("u", audio / "two.flac"),), "speaker", audio)
-    write_lhotse(tmp_path, one, channel=1)
+    write_lhotse(tmp_path, one, read_recordings(one)[0], channel=1)
     assert (read_rows(tmp_path / "cuts.jsonl.gz")[0]["type"], read_rows(tmp_path / "cuts.jsonl.gz")[0]["channel"]) == (
         "MonoCut",
         1,
@@ -129,7 +130,8 @@ def test_lhotse_itself_reads_what_is_written_and_finds_nothing_wrong(audio: Path
         Utterance("u", audio / "two.flac", 0.5, 1.25, "", labels),
         Utterance("v", audio / "one.wav", None, None, "", labels),
     )
-    write_lhotse(tmp_path, Corpus(utterances, "speaker", audio))
+    corpus = Corpus(utterances, "speaker", audio)
+    write_lhotse(tmp_path, corpus, read_recordings(corpus)[0])
     recordings = lhotse.RecordingSet.from_file(tmp_path / "recordings.jsonl.gz")
     supervisions = lhotse.SupervisionSet.from_file(tmp_path / "supervisions.jsonl.gz")
     cuts = lhotse.CutSet.from_file(tmp_path / "cuts.jsonl.gz").to_eager()
@@ -304,6 +306,25 @@ def test_an_audio_folder_has_the_columns_of_its_metadata_and_the_splits_of_its_f
         for n in range(2)
     ]
     assert corpus.utterances[0].path == tmp_path / "train" / "sub" / "0.wav"
+
+
+def test_recordings_that_cannot_be_read_are_all_named_or_left_out_of_manifests(
+    audio: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "two.flac").write_bytes((audio / "two.flac").read_bytes())
+    rows = ["path\tspeaker", "two.flac\tann"]
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.wav").write_bytes(b"RIFF")
+        rows.append(f"{name}.wav\tbob")
+    (tmp_path / "m.tsv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "c.yaml").write_text("corpus: {path: m.tsv, label: speaker, split: all}\nmodel: {n_components: 1}\n")
+    with pytest.raises(DataError, match=r"(?s)2 recordings cannot be read:\n.*a\.wav.*b\.wav.*nothing was written"):
+        export_corpus(prepare(load_config(tmp_path / "c.yaml"), console=Console()), tmp_path / "out", "lhotse")
+    assert not (tmp_path / "out").exists()
+    skipping = prepare(load_config(tmp_path / "c.yaml", ["corpus.on_error=skip"]), console=Console())
+    (supervisions,) = [path for path in export_corpus(skipping, tmp_path / "out", "lhotse") if "superv" in path.name]
+    assert [row["speaker"] for row in read_rows(supervisions)] == ["ann"]
+    assert "2 recordings cannot be read and left out" in capsys.readouterr().err
 
 
 def test_audio_folders_that_are_none_are_refused(tmp_path: Path):

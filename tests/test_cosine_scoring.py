@@ -53,6 +53,18 @@ def test_scores_are_the_cosines_of_supervectors_made_one_by_one(within: WithinCl
     np.testing.assert_allclose(np.diag(found, 1), 1, atol=2e-5)  # a model against the recording that it was made of
 
 
+def test_a_component_without_weight_changes_no_cosine() -> None:
+    models = [adapted(frames, 4.0) for frames in RECORDINGS[1:]]
+
+    def with_empty(model: DiagGMM) -> DiagGMM:
+        rows = (np.vstack([part, np.ones((1, D))]) for part in (model.means, model.variances))
+        return DiagGMM(np.append(model.weights, 0.0), *rows)
+
+    compensation = Compensation(4.0)
+    found = CosineStack.of(with_empty(UBM), [with_empty(one) for one in models], compensation).scores(RECORDINGS)
+    np.testing.assert_allclose(found, CosineStack.of(UBM, models, compensation).scores(RECORDINGS), atol=1e-5)
+
+
 def test_projection_leaves_nothing_of_the_directions_in_which_a_speakers_recordings_differ_most() -> None:
     axes = np.linalg.qr(RNG.normal(size=(12, 12)))[0]
     speakers = np.repeat(np.arange(20), 4)

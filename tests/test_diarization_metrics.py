@@ -9,9 +9,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from speechgmm.errors import ConfigError, DataError
+from speechgmm.evaluation import interval, rate_interval
 from speechgmm.evaluation.diarization import (
     DiarizationErrors,
     Turn,
+    der_interval,
     diarization_errors,
     pooled_der,
     speaker_mapping,
@@ -204,6 +206,22 @@ def test_recordings_are_pooled_by_their_seconds() -> None:
     other = diarization_errors([Turn(0, 9, "a")], [Turn(0, 9, "1")])
     assert (one + other).der == pytest.approx(0.1) == pooled_der([one, other])(np.ones(2))
     assert (one + other).jer == 0.5
+
+
+def test_the_interval_of_a_rate_without_an_upper_bound_may_lie_above_one() -> None:
+    said = [Turn(0, 10, "ann")]
+    spread = [diarization_errors(said, [Turn(0, seconds, "1")]) for seconds in (10, 12, 90)]
+    silent = [diarization_errors([], [Turn(0, 3, "1")])]
+    for errors in (spread, spread[:2] + silent):
+        found = der_interval(errors)
+        der = (errors[0] + errors[1] + errors[2]).der
+        assert found.low < der < found.high
+    expected = interval(pooled_der(spread), np.arange(3), scale="log")
+    assert (der_interval(spread).low, der_interval(spread).high) == (expected.low, expected.high)
+    within = [*spread[:2], diarization_errors(said, [Turn(0, 5, "1")])]
+    assert der_interval(within) == rate_interval(pooled_der(within), np.arange(3))
+    with pytest.raises(DataError, match="no speech of a reference"):
+        der_interval(silent)
 
 
 def test_every_hypothesised_speaker_has_one_counterpart_at_most() -> None:

@@ -19,11 +19,14 @@ from speechgmm.engine.tuning import plan_tuning
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation.diarization import diarization_errors
 from speechgmm.features import FeatureSpec
+from speechgmm.io.model_card import with_card
 from speechgmm.io.rttm import read_rttm, write_rttm
 from speechgmm.tasks.diarization import make_conversation
 from speechgmm.tasks.diarization.codec import read_diarizer
 from speechgmm.tasks.diarization.conversation_plans import separate_plans
+from speechgmm.tasks.diarization.overlap import overlap_regions
 from speechgmm.tasks.diarization.recordings import FRONT_END
+from speechgmm.tasks.diarization.turn_statistics import turn_statistics
 
 N_TRAIN, N_TEST = 12, 5
 
@@ -116,7 +119,8 @@ def test_the_diarizer_of_a_run_is_that_of_the_command_and_diarizes_other_recordi
         shutil.copytree(voices.parent / f"s{number}", tmp_path / "corpus" / f"s{number}")
     options = ("--components", "8", "--conversations", "6", "--no-detector", "-q")
     assert command("train-diarizer", tmp_path / "corpus", "--out", tmp_path / "d.safetensors", *options) == 0
-    assert (folder / "models.safetensors").read_bytes() == (tmp_path / "d.safetensors").read_bytes()
+    of_run, of_command = (path.read_bytes() for path in (folder / "models.safetensors", tmp_path / "d.safetensors"))
+    assert with_card(of_run, None) == with_card(of_command, None)
     capsys.readouterr()
     call = voices.parent / "two.wav"
     assert command("diarize", call, "--model", folder, "-q") == 0
@@ -233,6 +237,23 @@ def test_nobody_is_left_over_and_nobody_talks_in_two_conversations() -> None:
         assert all(2 <= len(plan.talkers) <= 5 for plan in plans)
 
 
+def test_a_run_draws_turns_by_statistics_and_tries_a_detector_of_overlap(
+    voices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detect = ("diarization.overlap=detect", "diarization.conversations=4")
+    found = run(voices, detect, output=tmp_path / "natural", console=Console())
+    said = read_rttm(found.folder / "references.rttm")
+    assert any(overlap_regions(turns) for turns in said.values())
+    kept = read_diarizer(found.folder / "models.safetensors").diarizer.overlap
+    assert ("is left out" in capsys.readouterr().out) == (kept is None)
+    statistics = turn_statistics(read_rttm(voices.parent / "said.rttm"))
+    plans = separate_plans(dict.fromkeys("abcd", ()), statistics=statistics)
+    assert plans[0].statistics.inserts == ()  # of those calls, in which nobody speaks within another's turn
+    settings = (f"diarization.turns_from={voices.parent / 'said.rttm'}",)
+    measured = run(voices, settings, output=tmp_path / "measured", console=quiet())
+    assert not any(overlap_regions(turns) for turns in read_rttm(measured.folder / "references.rttm").values())
+
+
 @pytest.mark.parametrize(
     ("overrides", "error"),
     [
@@ -241,6 +262,8 @@ def test_nobody_is_left_over_and_nobody_talks_in_two_conversations() -> None:
         (["corpus.group=null"], "set corpus.group to the column of the speakers"),
         (["corpus.split={kind: column, disjoint: false}"], "corpus.split.disjoint at true"),
         (["diarization.references=x.rttm", "corpus.split=kfold"], "diarization.references is for corpus.split: column"),
+        (["diarization.turns=uniform", "diarization.turns_from=x.rttm"], "set turns: natural"),
+        (["diarization.turns=uniform", "diarization.overlap=detect"], "turns: uniform has none"),
         (["augment.speeds=[0.9]"], "augment is not there for task: diarization"),
         (["model.n_components=8"], "model.n_components is for"),
         (["parallel.memory=1GB"], "parallel.memory is for"),

@@ -491,6 +491,16 @@ def test_a_path_that_no_file_can_have_is_one_that_is_not_there(tmp_path: Path) -
         run(tmp_path / "c.yaml", output=tmp_path / "run", console=quiet())
 
 
+@pytest.mark.parametrize("ending", ["npz", "scp"])
+def test_a_name_that_ends_as_rows_do_is_a_name(tmp_path: Path, ending: str) -> None:
+    arrays = {"a[0:1]": np.zeros((3, 2), np.float32), "a": np.ones((5, 2), np.float32)}
+    np.savez(tmp_path / "f.npz", **arrays)
+    write_ark(tmp_path / "f.ark", iter(arrays.items()), tmp_path / "f.scp")
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(read_place(Path(f"{tmp_path}/f.{ending}:{name}"), None), array)
+    assert read_place(Path(f"{tmp_path}/f.{ending}:a[0:2]"), None).shape == (3, 2)  # no such name: rows
+
+
 def test_rows_of_a_name_are_rows_of_what_the_name_stands_for(tmp_path: Path) -> None:
     frames = np.arange(40, dtype=np.float32).reshape(20, 2)
     write_ark(tmp_path / "f.ark", [("whole", frames)], tmp_path / "f.scp")

@@ -323,6 +323,33 @@ def test_verification_of_speakers_who_say_the_same_texts_is_calibrated_by_speake
     assert result.metrics["settings_hash"] == settings_hash(config.config)
 
 
+@pytest.mark.parametrize(
+    ("others", "their_session", "are_a_cohort"),
+    [
+        (30, "ubm", True),
+        (29, "ubm", False),  # by fewer, scores were worse for it
+        (30, "train", False),  # the cohort would be of the session that enrolls
+    ],
+)
+def test_others_in_the_split_ubm_normalise_scores_where_they_are_enough_and_apart(
+    make, tmp_path, others, their_session, are_a_cohort
+):
+    sides = [(f"s{n}", split) for n in range(4) for split in ("train", "test")]
+    sides += [(f"u{n}", "ubm") for n in range(others)]
+    names = [f"{speaker}-{split}.wav" for speaker, split in sides]
+    rows = [
+        f"c/{name}\t{who}\t{split}\t{their_session if split == 'ubm' else split}"
+        for name, (who, split) in zip(names, sides, strict=True)
+    ]
+    (tmp_path / "list.tsv").write_text("\n".join(["path\tspeaker\tsplit\tsession", *rows]))
+    starter = make(*names, place="list.tsv", purpose="verification")
+    assert ("scoring" in written()) == are_a_cohort
+    if are_a_cohort:
+        assert written()["scoring"] == {"normalise": "s", "cohort": "ubm"}
+        assert told(starter)["exceptions"].startswith("scoring: {normalise: s, cohort: ubm}")
+    assert len(prepare("c.yaml").corpus.split("ubm")) == others
+
+
 @pytest.mark.slow
 def test_classes_of_one_and_of_many_recordings_and_many_classes_need_no_setting(make, tmp_path, monkeypatch):
     monkeypatch.setenv("SPEECHGMM_CACHE", str(tmp_path / "cache"))

@@ -233,6 +233,15 @@ def test_a_file_that_ends_anywhere_too_early_is_refused_with_the_place(tmp_path:
             read_kaldi_models(tmp_path / "part")
 
 
+@pytest.mark.parametrize("text", [True, False])
+def test_models_joined_in_one_file_are_refused_and_not_read_as_the_first(tmp_path: Path, text: bool) -> None:
+    for models in (DiagGMM([1.0], [[1.0]], [[3.0]]), [DiagGMM([1.0], [[1.0]], [[3.0]])] * 2):
+        write_kaldi_models(models, tmp_path / "one", text=text)
+        (tmp_path / "both").write_bytes(2 * (tmp_path / "one").read_bytes())
+        with pytest.raises(DataError, match=r"both: (byte|line) \d+: the object ends here, and the file goes on"):
+            read_kaldi_models(tmp_path / "both")
+
+
 def test_counts_larger_than_the_file_are_refused_before_memory_is_taken(tmp_path: Path) -> None:
     write_kaldi_models(DiagGMM([0.5, 0.5], [[1.0], [2.0]], [[1.0], [3.0]]), tmp_path / "m")
     data = (tmp_path / "m").read_bytes()

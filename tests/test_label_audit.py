@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 
 import speechgmm as sg
 from speechgmm.cli.audit_command import Audit
-from speechgmm.clustering.label_audit import AS_ONE, STRANGERS, closeness, doubtful_labels
+from speechgmm.clustering.label_audit import AS_ONE, DIFFERENT, closeness, doubtful_labels
 from speechgmm.engine.console import Console
+from speechgmm.engine.label_audit import points_of
+from speechgmm.errors import DataError
+from speechgmm.vectors.supervectors import piece_statistics
 
 N_NAMES, N_DIMS = 20, 60
 
@@ -36,7 +39,7 @@ def test_sound_labels_are_not_doubted_and_planted_faults_are_found(seed: int) ->
     found = doubtful_labels(points, split)
     # Of strangers, some are by chance as close as 2 standard deviations.
     apart = closeness(points, split)[[27, 28, 29], 4].mean()
-    assert [one.names for one in found] == ([("s9",)] if apart < STRANGERS else [])
+    assert [one.names for one in found] == ([("s9",)] if apart < DIFFERENT else [])
     for one in found:
         assert one.groups == ((27, 28, 29), (4,))
         assert one.neighbours[0][0] == "s1"
@@ -70,6 +73,16 @@ def test_closeness_is_the_obvious_loop() -> None:
             assert z[i, j] == pytest.approx(np.mean(sides))
 
 
+def test_a_background_component_without_weight_changes_no_part() -> None:
+    rng = np.random.default_rng(2)
+    ubm = sg.DiagGMM([0.5, 0.5], rng.normal(size=(2, 3)), rng.uniform(0.5, 2, (2, 3)))
+    arrays = (np.append(ubm.weights, 0.0), *(np.vstack([part, np.ones((1, 3))]) for part in (ubm.means, ubm.variances)))
+    recordings = [rng.normal(size=(n, 3)) for n in (5, 50)]
+    found = points_of(sg.DiagGMM(*arrays), piece_statistics(sg.DiagGMM(*arrays), recordings))
+    np.testing.assert_allclose(found[:, :6], points_of(ubm, piece_statistics(ubm, recordings)), rtol=1e-4)
+    assert not found[:, 6:].any()
+
+
 def test_short_parts_are_not_judged_and_few_names_neither() -> None:
     points, names = parts(2)
     names[4] = "s9"
@@ -77,7 +90,28 @@ def test_short_parts_are_not_judged_and_few_names_neither() -> None:
     assert len(doubtful_labels(points, names, seconds)) == 1
     seconds[4] = 2.0
     assert doubtful_labels(points, names, seconds) == []
-    assert doubtful_labels(points[:9], names[:9]) == []
+    with pytest.raises(DataError, match=r"4 names; .* needs 5 names or more"):
+        doubtful_labels(points[:9], names[:9])
+    with pytest.raises(DataError, match="no name has two parts of 3 s"):
+        doubtful_labels(points, names, np.full(len(names), 2.0))
+
+
+def test_names_whose_own_parts_are_as_close_as_strangers_are_not_called_sound(
+    voices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(DataError, match=r"different speakers \(z -?0\.\d at the median, and 2\.5 is needed"):
+        doubtful_labels(rng.normal(size=(60, 40)), parts(0)[1])
+    rows = (voices / "m.tsv").read_text().splitlines()
+    few = [rows[0], *(row for row in rows if row.startswith(("v0", "v1")))]
+    (tmp_path / "m.tsv").write_text("\n".join(few) + "\n")
+    Audit(
+        source=voices / "c.yaml", overrides=[f"corpus.path={tmp_path}/m.tsv", f"corpus.root={voices}"], quiet=True
+    ).run()
+    assert (
+        capsys.readouterr().out == "no speaker was judged: 2 names; parts are compared with those of other speakers, "
+        "and that needs 5 names or more\n"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -109,11 +143,11 @@ def test_the_command_the_run_and_its_page_name_the_same_labels(
     Audit(source=voices / "c.yaml", out=voices / "audit.tsv", quiet=True).run()
     printed = capsys.readouterr().out
     assert "the same recording under several labels (v3-0 | copy)" in printed
-    assert "v2: v2-0 v2-1 v2-2 | v5-2 score as strangers" in printed
+    assert "v2: v2-0 v2-1 v2-2 | v5-2 score as different speakers" in printed
     assert "listen to v2-0 | v5-2" in printed
     with (voices / "audit.tsv").open(newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
-    assert [row["kind"] for row in rows][:2] == ["copies", "strangers"]
+    assert [row["kind"] for row in rows][:2] == ["copies", "different voices"]
     assert rows[1]["nearest"].startswith("v")
     sg.run(voices / "c.yaml", output=voices / "run", console=Console())
     assert "may be wrong" in capsys.readouterr().err
@@ -139,6 +173,6 @@ def test_real_labels_that_are_doubtful_are_found_and_sound_ones_are_not(shared: 
     from speechgmm.engine.label_audit import audit_labels
 
     found = audit_labels(job, replace(job.task.extract(job)[0], copies=()))
-    strangers = [one for one in found.doubts if one.kind == "strangers"]
+    strangers = [one for one in found.doubts if one.kind == "different voices"]
     sizes = sorted(sorted(len(group.split(" ")) for group in one.parts.split(" | ")) for one in strangers)
     assert sizes == [[1, 5], [3, 3]]

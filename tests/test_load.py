@@ -145,8 +145,12 @@ def test_words_are_those_of_the_commands(hums: Path) -> None:
         model.align(path, text="nothing")
     with pytest.raises(ConfigError, match="text is ''; expected the words"):
         model.align(path, text="")
-    with pytest.raises(ConfigError, match="top is 0"):
+    with pytest.raises(ConfigError, match="top is 0; expected 1 to 1000 hypotheses"):
         model.recognise(path, top=0)
+    with pytest.raises(ConfigError, match="top is 1001; expected 1 to 1000"):
+        model.recognise(path, top=1001)
+    with pytest.raises(ConfigError, match="dictionary is 5; expected the path of a dictionary"):
+        model.align(path, text="flat", dictionary=5)
 
 
 def test_anomaly_scores_are_those_of_the_command(hums: Path) -> None:

@@ -1,5 +1,6 @@
 """Overlapping speech: the second-best speaker, where two speak, and conversations made with overlap."""
 
+import statistics
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,8 +17,16 @@ import speechgmm as sg
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation.diarization import Turn, diarization_errors, speaker_mapping
+from speechgmm.gmm import DiagGMM
 from speechgmm.io.rttm import read_rttm, write_rttm
 from speechgmm.tasks.diarization import Diarizer
+from speechgmm.tasks.diarization.codec import (
+    DiarizerFile,
+    LearntFrom,
+    read_diarizer,
+    save_diarizer,
+    serialise_diarizer,
+)
 from speechgmm.tasks.diarization.conversations import Conversation, natural_conversation
 from speechgmm.tasks.diarization.overlap import (
     SpeakerWindows,
@@ -26,7 +35,9 @@ from speechgmm.tasks.diarization.overlap import (
     speaker_name,
     with_second_speakers,
 )
+from speechgmm.tasks.diarization.overlap_detection import OverlapDetector, train_mixtures
 from speechgmm.tasks.diarization.overlap_labels import read_overlap
+from speechgmm.tasks.diarization.overlap_training import worthwhile_threshold
 from speechgmm.tasks.diarization.recordings import FRONT_END, turns_in
 from speechgmm.tasks.diarization.spec import WindowVbxSpec
 from speechgmm.tasks.diarization.turn_statistics import PUBLISHED, TurnStatistics, draw_turns, turn_statistics
@@ -105,7 +116,9 @@ def overlapping(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
     return place, made
 
 
-@pytest.mark.parametrize("method", [None, WindowVbxSpec(fb=60.0)], ids=["merging", "vbx"])
+@pytest.mark.parametrize(
+    "method", [None, WindowVbxSpec(fa=0.2, fb=60.0, loop_probability=0.98)], ids=["merging", "vbx"]
+)
 def test_with_true_regions_less_speech_is_missed_and_the_second_speaker_is_right(
     diarizer: Diarizer,  # noqa: F811
     method: WindowVbxSpec | None,
@@ -177,6 +190,101 @@ def test_regions_in_python_are_those_of_the_file(
         model.diarize(place / "call.wav", overlap=regions, n_speakers=1)
     with pytest.raises(DataError, match="from 2 to 1 s"):
         model.diarize(place / "call.wav", overlap=[(2, 1)])
+
+
+def noise_of(rng: np.random.Generator, both: np.ndarray) -> np.ndarray:
+    """Frames of which those where two speak are of another distribution."""
+    return (rng.normal(size=(len(both), 3)) + np.where(both, 1.5, 0.0)[:, None]).astype(np.float32)
+
+
+def test_a_detector_finds_where_two_speak_and_a_file_keeps_it(diarizer: Diarizer, tmp_path: Path) -> None:  # noqa: F811
+    rng = np.random.default_rng(0)
+    both = np.repeat([False, True, False, True, False], [700, 100, 500, 60, 640])
+    speech = rng.random(2000) < 0.95
+    recordings = [(noise_of(rng, both), speech, both) for _ in range(6)]
+    detector = OverlapDetector(*train_mixtures(recordings), threshold=0.2)
+    frames, times = noise_of(rng, both), np.arange(2000) / 100 + 0.005
+    ratios = detector.ratios(frames, speech)
+    assert len(ratios) == speech.sum()
+    found = detector.regions(ratios, speech, times)
+    assert [(round(start), round(end)) for start, end in joined(found, 0.3)] == [(7, 8), (13, 14)]
+    assert detector.regions(ratios, speech, times, threshold=20.0) == []
+    audio = AudioInput(replace(FRONT_END, n_ceps=6), 16000)
+    wide = OverlapDetector(*(DiagGMM([1.0], np.full((1, 12), n), np.ones((1, 12))) for n in (0.0, 1.0)), threshold=0.5)
+    file = DiarizerFile(replace(diarizer, overlap=wide), audio, LearntFrom(1, 2, 0.5))
+    save_diarizer(file, tmp_path / "d.safetensors")
+    kept = read_diarizer(tmp_path / "d.safetensors").diarizer.overlap
+    assert kept is not None
+    assert kept.threshold == 0.5
+    assert np.array_equal(kept.two.means, wide.two.means)
+    plain = serialise_diarizer(replace(file, diarizer=diarizer))
+    assert b"overlap" not in plain  # a diarizer without a detector has the file of before
+    with pytest.raises(DataError, match="takes 320 of each at least"):
+        train_mixtures([(frames, speech, np.zeros(2000, bool))])
+
+
+def joined(regions: list[tuple[float, float]], gap: float) -> list[tuple[float, float]]:
+    """Regions that are at most so far apart as one."""
+    found: list[tuple[float, float]] = []
+    for start, end in regions:
+        if found and start - found[-1][1] <= gap:
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((start, end))
+    return found
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000))
+def test_a_detector_is_worth_having_if_it_lowers_the_error_of_those_it_was_not_chosen_on(seed: int) -> None:
+    ders = np.random.default_rng(seed).integers(0, 6, size=(6, 4)) / 10
+    held_out = []
+    for n in range(6):
+        others = [m for m in range(6) if m % 2 != n % 2]
+        means = [sum(ders[m, 1 + c] for m in others) for c in range(3)]
+        held_out.append(ders[n, 1 + int(np.argmin(means))])
+    found = worthwhile_threshold(ders)
+    gains = [ders[n, 0] - held_out[n] for n in range(6)]
+    error = statistics.stdev(gains) / 6**0.5
+    if statistics.mean(gains) > 2 * error + 1e-9:
+        assert found == int(ders[:, 1:].mean(axis=0).argmin())
+    elif statistics.mean(gains) < 2 * error - 1e-9:
+        assert found is None
+    assert worthwhile_threshold(ders[:1]) is None
+    better = np.hstack([ders[:, :1] + 1, ders[:, 1:]])  # all thresholds are better than none, by far
+    assert worthwhile_threshold(better) is not None
+
+
+def test_a_diarizer_uses_its_detector_and_given_regions_replace_it(
+    trained: Path,  # noqa: F811
+    overlapping: tuple[Path, Conversation],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    place, _ = overlapping
+    options = ("--components", "8", "--conversations", "4", "--detect-overlap", "-q")
+    assert command("train-diarizer", trained / "corpus", "--out", tmp_path / "d.safetensors", *options) == 0
+    printed = capsys.readouterr().out
+    kept = read_diarizer(tmp_path / "d.safetensors").diarizer.overlap
+    assert ("detector of overlap: kept" in printed) == (kept is not None)
+    assert ("left out" in printed) == (kept is None)
+    uniform = ("train-diarizer", trained / "corpus", "--out", tmp_path / "u.safetensors", "--turns", "uniform")
+    assert command(*uniform, "--detect-overlap") != 0
+    assert command(*uniform, "--turns-from", place / "said.rttm") != 0
+    file = read_diarizer(trained / "d.safetensors")
+    n = 2 * file.audio.n_dims
+    always = OverlapDetector(*(DiagGMM([1.0], np.full((1, n), m), np.ones((1, n))) for m in (99.0, 0.0)), threshold=0.5)
+    save_diarizer(replace(file, diarizer=replace(file.diarizer, overlap=always)), tmp_path / "a.safetensors")
+    model = sg.load(tmp_path / "a.safetensors")
+    plain = sg.load(trained / "d.safetensors").diarize(place / "call.wav")
+    two = model.diarize(place / "call.wav")
+    spoken = sum(turn.end - turn.start for turn in plain.turns)
+    assert sum(end - start for start, end in overlap_regions(two.turns)) > 0.9 * spoken
+    assert model.diarize(place / "call.wav", overlap=[]).turns == plain.turns
+    assert model.diarize(place / "call.wav", n_speakers=1).n_speakers == 1
+    capsys.readouterr()
+    assert command("inspect", tmp_path / "a.safetensors") == 0
+    assert "detector of overlap" in capsys.readouterr().out
 
 
 def test_given_vectors_get_the_second_speaker(vectors: Path) -> None:  # noqa: F811

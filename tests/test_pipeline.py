@@ -57,7 +57,7 @@ def test_a_run_leaves_what_the_contract_says(config_file: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {
         "config.yaml", "environment.json", "models.safetensors", "classes.tsv", "scores.tsv", "metrics.json",
         "confusion.tsv", "confusion.png", "log.txt", "protocol.tsv", "per_class.tsv", "data.tsv", "report.html",
-        ".report", ".lock",
+        ".report", ".lock", "MODEL_CARD.md",
     }  # fmt: skip
 
 

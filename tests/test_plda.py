@@ -197,6 +197,12 @@ def test_a_plda_of_kaldi_reads_the_same_from_text_and_from_binary(tmp_path: Path
         (b"<Plda> [ 1 2 ]\n [ 1 0\n 0 1 ]\n [ 1 ]\n</Plda> ", r"plda: a PLDA with mean \(2,\)"),
         (b"<Plda> [ 1 2 ]\n [ 1 0\n 0 1 ]\n [ 1 -2 ]\n</Plda> ", "psi -2"),
         (b"<Plda> [ 1 nan ]\n [ 1 0\n 0 1 ]\n [ 1 2 ]\n</Plda> ", "line 1: NaN"),
+        (b"<Plda> [ 1 2 ]\n [ 1 2\n 2 4 ]\n [ 2 1 ]\n</Plda> ", "transform cannot be inverted"),
+        (
+            2 * b"<Plda> [ 1 2 ]\n [ 1 0\n 0 1 ]\n [ 2 1 ]\n</Plda>\n",
+            "the object ends here, and the file goes on",
+        ),
+        (2 * kaldi_bytes(plda(0, 4), "D"), "the object ends here, and the file goes on"),
     ],
 )
 def test_a_damaged_plda_of_kaldi_is_refused_by_its_name(tmp_path: Path, data: bytes, message: str) -> None:
@@ -315,7 +321,7 @@ def test_a_norm_and_a_calibration_stand_on_plda_and_the_model_file_scores_as_the
     assert models.only(row["model"]).claim_scores([test]).scores.item() == pytest.approx(found.scores[number, 0])
     assert json.loads((normalised / "run/metrics.json").read_text())["eer"]["value"] < 0.2
     said = CliRunner().invoke(app, ["inspect", str(normalised / "run")]).output
-    assert "claims are scored by PLDA of vectors of 4 dimensions (an LDA from 6)" in said
+    assert "claims are scored by PLDA of vectors of 4 dimensions (projected from 6)" in said
 
 
 def test_a_class_that_is_enrolled_and_updated_scores_as_if_trained_with_all_its_recordings(normalised: Path) -> None:
@@ -415,10 +421,62 @@ def test_a_vector_of_zeros_is_refused_by_its_name(tmp_path: Path) -> None:
     path, _ = corpus(tmp_path)
     with np.load(tmp_path / "vectors.npz") as file:
         archive = {name: file[name] for name in file}
-    for name in ("s3-1", "s31-4"):  # of the background, and tested
+    for name, method in (("s3-1", "plda"), ("s31-4", "cosine")):  # of the background, and tested
         np.savez(tmp_path / "vectors.npz", **{**archive, name: np.zeros(D, np.float32)})
-        with pytest.raises(DataError, match=f"1 of .* a vector of zeros.*{name}"):
-            run(path, output=tmp_path / "run", console=Console(quiet=True))
+        with pytest.raises(DataError, match=f"1 recording is a vector of zeros.*{name}"):
+            run(path, [f"scoring.method={method}"], output=tmp_path / "run", console=Console(quiet=True))
+    np.savez(tmp_path / "vectors.npz", **{**archive, "s3-1": np.ones(D - 1, np.float32)})
+    with pytest.raises(DataError, match=rf"s3-1: frames of {D - 1} values; expected {D}"):
+        run(path, output=tmp_path / "run", console=Console(quiet=True))
+
+
+@pytest.mark.parametrize("method", ["plda", "cosine"])
+def test_a_background_of_one_session_each_is_said_to_teach_nothing_of_other_days(tmp_path: Path, method: str) -> None:
+    path, _ = corpus(tmp_path)
+    head, *rows = (row.split("\t") for row in (tmp_path / "vectors.tsv").read_text().splitlines())
+    for name, days in (("one", 1), ("two", 2)):
+        text = [[*head, "day"], *([*row, f"d{n % days}"] for n, row in enumerate(rows))]
+        (tmp_path / f"{name}.tsv").write_text("\n".join("\t".join(row) for row in text) + "\n")
+        settings = ["corpus.session=day", f"corpus.path={tmp_path / name}.tsv"]
+        settings += ["scoring={method: cosine}"] if method == "cosine" else []
+        run(path, settings, output=tmp_path / name, console=Console(quiet=True))
+        said = (tmp_path / name / "log.txt").read_text()
+        assert ("speakers that it is learnt from has one day (corpus.session)" in said) == (days == 1)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "unit"),
+    [(["scoring.method=plda"], "nats"), (["scoring.lda_dims=4"], "nats"), (["scoring.method=cosine"], "cosine")],
+)
+def test_dimensions_that_have_one_value_change_no_score(
+    tmp_path: Path, overrides: list[str], unit: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without = scored(tmp_path, *overrides, name="without")
+    with np.load(tmp_path / "vectors.npz") as file:
+        dead = {name: np.insert(file[name], (0, 3), (7.0, 0.0)) for name in file}
+    np.savez(tmp_path / "dead.npz", **dead)
+    given = [*overrides, f"corpus.features={tmp_path}/dead.npz"]
+    run(tmp_path / "vectors.yaml", given, output=tmp_path / "dead", console=Console())
+    assert "2 feature dimensions have one value in all" in capsys.readouterr().err
+    rows = [line.split("\t") for line in (tmp_path / "dead" / "scores.tsv").read_text().splitlines()[1:]]
+    found = {(row[0], row[1]): float(row[2]) for row in rows}
+    assert found.keys() == without.keys()
+    np.testing.assert_allclose(list(found.values()), [without[key] for key in found], atol=2e-5)
+
+    # Scores without calibration are said in their unit, and nobody is enrolled by zeros.
+    score = without["s30", "s30-3"]
+    said = invoked("verify", tmp_path / "without", "--claim", "s30", f"{tmp_path}/vectors.npz:s30-3")
+    assert f"{score:8.3f} {unit}  " in said
+    assert f"scores ({unit}) are not calibrated" in said
+    np.save(tmp_path / "zeros.npy", np.zeros(D, np.float32))
+    files = f"{tmp_path}/vectors.npz:s30-3", tmp_path / "zeros.npy"
+    assert "recording 2 of 2 is a vector of zeros" in invoked(
+        "enrol", tmp_path / "without", "--label", "new", *files, "--out", tmp_path / "new.safetensors"
+    )
+
+
+def invoked(*words: object) -> str:
+    return CliRunner().invoke(app, [str(word) for word in words]).output
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from speechgmm.engine.sweeps import grid_points, sweep
 from speechgmm.errors import ConfigError, DataError, ModelFileError
 from speechgmm.gmm import DiagGMM
 from speechgmm.hmm import HMM, Recogniser, Units, estimate_bigram, left_to_right
+from speechgmm.io.model_card import with_card
 from speechgmm.tasks.classification.command import Score
 from speechgmm.tasks.options import LabelsFormat
 from speechgmm.tasks.recognition.alignment_command import Align
@@ -140,7 +141,7 @@ def test_a_model_file_holds_all_that_recognition_needs(sentences: Path, capsys: 
         (sentences.parent / "g.jsgf").write_text("<said> = (up | down | flat)+;")
         result = run(sentences, [f"recognition.language={language}", *extra], output=sentences.parent / language)
         path = result.folder / "models.safetensors"
-        assert serialise_recogniser(read_recogniser(path)) == path.read_bytes()
+        assert serialise_recogniser(read_recogniser(path)) == with_card(path.read_bytes(), None)
         capsys.readouterr()
         rows = {row["id"]: row["hypothesis"] for row in table(result.folder / "hypotheses.tsv")}
         tests = [sentences.parent / f"{name}.wav" for name in rows]
@@ -237,6 +238,15 @@ def test_a_text_that_does_not_fit_the_recording_is_an_error_and_its_words_get_lo
         out, err = capsys.readouterr()
         assert n_failed == (lines[text]["fit"] < 0)
         assert (out == "" and "error" in err and "--allow-misfit" in err) == (n_failed == 1)
+    # Silence explains nearly all of a recording without speech; its words are worse than silence.
+    hush = 1e-3 * np.random.default_rng(1).standard_normal(2 * RATE)
+    soundfile.write(sentences.parent / "hush.wav", hush, RATE)
+    assert Align(model=model, audio=[sentences.parent / "hush.wav"], text="down up", **options).run() == 1  # type: ignore[arg-type]
+    assert "or its words worse than silence (-" in capsys.readouterr().err
+    # Nothing is said of a text where there is none.
+    soundfile.write(sentences.parent / "cut.wav", hush[:400], RATE)
+    assert Recognise(model=model, audio=[sentences.parent / "cut.wav"], quiet=True).run() == 1
+    assert "an utterance of 3 frames, too short for what may be said in it, which needs 4" in capsys.readouterr().err
     assert lines["down up flat"]["fit"] > 0.5
     assert lines["flat flat flat flat"]["fit"] < 0
     assert all(word["confidence"] > 0.6 for word in lines["down up flat"]["words"])

@@ -66,6 +66,7 @@ def test_a_job_that_fails_is_marked_and_the_next_one_runs(results, tmp_path, cap
     assert "-c" in (tmp_path / "bad.log").read_text()
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_run_again_until_its_command_changes(results, tmp_path) -> None:  # type: ignore[no-untyped-def]
     count = f'python -c \'open("{tmp_path}/count", "a").write("x")\''
     once, failing = job(results, "once", count), job(results, "failing", f"{count} $OUT", "python -c 'exit(1)'")
@@ -77,6 +78,15 @@ def test_what_is_done_is_not_run_again_until_its_command_changes(results, tmp_pa
     assert (tmp_path / "count").read_text() == "xxxx"
 
 
+def test_a_job_during_which_the_package_changes_is_not_kept(results, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    codes = iter(["before", "after"])
+    monkeypatch.setattr(results, "package_digest", lambda: next(codes))
+    with pytest.raises(SystemExit, match="the package changed while quick ran"):
+        run_jobs(results, tmp_path, job(results, "quick", "python -c 1"))
+    assert not (tmp_path / "quick.json").exists()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_no_job_outlives_its_driver_unseen(results, tmp_path, how) -> None:  # type: ignore[no-untyped-def]
     """Ended, the driver ends its job; killed, it leaves one behind, which keeps the next driver out. Neither leaves a

@@ -81,7 +81,7 @@ def test_a_run_of_one_session_says_so_beside_its_eer(days: Path) -> None:
     text = (days / "m.tsv").read_text()
     (days / "one.tsv").write_text("".join(line for line in text.splitlines(True) if "\t2\t" not in line))
     _, metrics = scored(days, "one", f"corpus.path={days}/one.tsv")
-    assert "every target trial is of the session that enrolled" in metrics["eer"]["note"]
+    assert "20 or more make it firm; every target trial is of the session that enrolled" in metrics["eer"]["note"]
     assert "every target trial is of the session" in (days / "one" / "report.html").read_text()
     assert "every target trial" not in scored(days, "two")[1]["eer"].get("note", "")
 
@@ -102,5 +102,23 @@ def test_sessions_that_are_not_there_are_named(days: Path) -> None:
         load_config(days / "c.yaml", ["corpus.session=speaker"])
     with pytest.raises(ConfigError, match="needs the column of the sessions"):
         load_config(days / "c.yaml", ["corpus.session=null", "scoring.trials_across=session"])
-    with pytest.raises(DataError, match="no 'week'"):
+    with pytest.raises(DataError, match=r"corpus\.session: no utterance has a value in 'week'; expected a column"):
         sg.run(days / "c.yaml", ["corpus.session=week"], output=days / "week", console=Console(quiet=True))
+    (days / "gap.tsv").write_text((days / "m.tsv").read_text().replace("v2-3.wav\tv2\t2", "v2-3.wav\tv2\t"))
+    with pytest.raises(DataError, match=r"1 of 36 utterances have no value in 'day':\n.*gap\.tsv, line 17"):
+        sg.run(days / "c.yaml", [f"corpus.path={days}/gap.tsv"], output=days / "gap", console=Console(quiet=True))
+    assert not list((days / "gap").glob("*.safetensors"))  # before anything is trained
+
+
+def test_a_background_of_one_session_each_is_said_where_compensation_learns_from_it(
+    days: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scored(days, "cosine", "scoring.method=cosine")
+    assert "every speaker of train has one day, so that what changes from one to another" in capsys.readouterr().err
+
+
+def test_sessions_that_leave_no_target_trial_are_said(days: Path) -> None:
+    text = (days / "m.tsv").read_text().replace("\t2\t", "\t1\t")
+    (days / "same.tsv").write_text(text)
+    with pytest.raises(DataError, match=r"trials_across: session leaves no target trial: every test of an enrolled"):
+        scored(days, "same", f"corpus.path={days}/same.tsv", "scoring.trials_across=session")

@@ -251,12 +251,20 @@ def test_questions_of_a_file_are_asked_and_what_cannot_be_asked_is_named(sentenc
     }
     assert asked
     assert asked <= {(0, 2), (1,), (BOUNDARY,)}
-    for text, error in (("X Y\n", r"2 units that there are not: X, Y"), ("\n", "no question")):
-        (folder / "wrong.txt").write_text(text)
+    for text, error in (
+        ("X Y\n", r"wrong\.txt: 2 phones that the dictionary does not have: X, Y; expected some of H, L"),
+        ("\n", "no question"),
+        (b"\xff\xfe\xfa", r"wrong\.txt: not a list of questions \(hmm\.questions\) in UTF-8"),
+    ):
+        (folder / "wrong.txt").write_bytes(text if isinstance(text, bytes) else text.encode())
         with pytest.raises(DataError, match=error):
             run(sentences, [f"hmm.questions={folder / 'wrong.txt'}"], output=folder / "wrong", console=quiet())
-    with pytest.raises(DataError, match=r"none\.txt: hmm\.questions cannot be read"):
+    with pytest.raises(DataError, match=r"none\.txt: there is no such file"):
         run(sentences, [f"hmm.questions={folder / 'none.txt'}"], output=folder / "wrong", console=quiet())
+    # A byte order mark, and a phone that no training transcript has.
+    (folder / "words.dict").write_text((folder / "words.dict").read_text() + "odd X\n")
+    (folder / "rare.txt").write_bytes(b"\xef\xbb\xbfX H L\r\nX\r\n")
+    run(sentences, [f"hmm.questions={folder / 'rare.txt'}"], until="train", output=folder / "rare", console=quiet())
 
 
 @pytest.mark.parametrize(

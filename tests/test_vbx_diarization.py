@@ -86,7 +86,9 @@ def test_files_of_vectors_that_cannot_be_are_refused(given: Path) -> None:
 
 def test_windows_of_a_recording_are_clustered_by_vbx(diarizer: Diarizer) -> None:  # noqa: F811
     frames, speakers = conversation([0, 1, 2, 0, 1], [900, 700, 800, 600, 600])
-    labels = variational_labels(diarizer, frames, np.ones(len(frames), bool), WindowVbxSpec(fb=20.0))
+    labels = variational_labels(
+        diarizer, frames, np.ones(len(frames), bool), WindowVbxSpec(fa=0.2, fb=20.0, loop_probability=0.98)
+    )
     assert labels.max() == 2
     assert (labels == speakers).mean() > 0.9
     with pytest.raises(DataError, match="none of the 3600 frames is speech"):

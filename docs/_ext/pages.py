@@ -17,6 +17,7 @@ SHOWN_AS = {
     "ARCHITECTURE.md": "project/architecture.md",
     "CONTRIBUTING.md": "project/contributing.md",
     "SECURITY.md": "project/security.md",
+    "CODE_OF_CONDUCT.md": "project/conduct.md",
     "CHANGELOG.md": "project/changelog.md",
 }
 """File of the repository -> page of the site that includes it."""

@@ -11,7 +11,7 @@ from speechgmm.tasks.options import JobsOfRun, Overrides, Quiet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """List labels that may be wrong: recordings of one label that are strangers, labels that are one voice."""
+    """List labels that may be wrong: recordings of one label that are different voices, labels that are one."""
 
     source: Annotated[
         Path, typer.Argument(help="a configuration, or the folder of a run", metavar="CONFIG|RUN", show_default=False)
@@ -49,5 +49,5 @@ class Audit:
             print(note)
         for doubt in found.doubts:
             print(doubt.line())
-        if not found.doubts:
+        if found.is_judged and not found.doubts:
             print(f"no label of {features.corpus.label!r} is in doubt")

@@ -10,11 +10,13 @@ import numpy as np
 
 from speechgmm.config import cache_folder
 from speechgmm.engine.model_cache import SUFFIX
+from speechgmm.engine.model_card_text import card_lines
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.errors import ConfigError, DataError, counted
 from speechgmm.io.container import kind_of
 from speechgmm.io.feature_store import SPEC, FeatureStore
 from speechgmm.io.locks import clearing_cache
+from speechgmm.io.model_card import read_card
 from speechgmm.io.run_files import RunFile, is_run
 from speechgmm.io.terminal import tell
 from speechgmm.report.text import aligned, duration
@@ -51,6 +53,8 @@ def inspect(path: Path) -> str:
 def _described(path: Path) -> Iterator[str]:
     """A model file of any kind."""
     yield from kind_of(path).function("description:describe")(path)
+    yield ""
+    yield from card_lines(read_card(path))
 
 
 def _run(run: RunFolder) -> Iterator[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from speechgmm.cli.purpose import Purpose, guess, label_for, purpose_of
-from speechgmm.cli.starter_text import configuration
+from speechgmm.cli.starter_text import configuration, flow
 from speechgmm.cli.survey import NAMES_LOOKED_AT, Grouping, Survey, grouping, survey, table, wishes
 from speechgmm.config import make_config
 from speechgmm.config.presets import preset, preset_names
@@ -93,6 +93,8 @@ def write_starter(
     facts.append(
         ("test" if "split" in dict(facts) else "split", _split_in_words(settings["corpus"], group if used else None))
     )
+    if exceptions := {key: value for key, value in settings.items() if key not in ("defaults", "corpus")}:
+        facts.append(("exceptions", f"{flow(exceptions)[1:-1]}: from the preset, for these recordings"))
     better = list(wishes(found, group, chosen.preset, rate, used=used, kind=str(layout.keys["kind"])))
     if layout.table:
         write_text(_manifest_of(path), layout.table)
@@ -185,7 +187,6 @@ def _settings(
         corpus = with_groups(corpus, group.part.pattern)
     rest = {"sample_rate": rate, "resample": set(found.rates) != {rate}}
     plain = make_config({"defaults": chosen.preset.name})
-    more = task_of(plain).first_settings(corpus)
     settings: dict[str, Any] = {}
     problem = ""
     for column, split in _divisions(found, group):
@@ -195,6 +196,7 @@ def _settings(
             named["group"] = column
             if group is not None and group.part is not None:
                 named["folder"] = {"group_from": group.part.pattern}
+        more = task_of(plain).first_settings(corpus, column)
         settings = {"defaults": chosen.preset.name, "corpus": {**keys, **named, "split": split, **rest}, **more}
         config = make_config(settings)
         try:

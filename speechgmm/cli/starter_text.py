@@ -56,14 +56,14 @@ def _lines(
 
 
 def _pair(key: str, value: Any) -> str:
-    text = f"{key}: {_flow(value)}"
+    text = f"{key}: {flow(value)}"
     return f"{text}  # {MEANINGS[key]}" if key in MEANINGS else text
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
     """A value on one line; a name that is not UTF-8 in escapes, since the file is."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {_flow(inner)}" for key, inner in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {flow(inner)}" for key, inner in value.items()) + "}"
     if (
         isinstance(value, str)
         and re.fullmatch(r"[a-z][a-z_-]*", value)

@@ -1,8 +1,9 @@
-"""Labels that the sound contradicts: parts of one name that are strangers to each other, and names that are one voice.
+"""Labels that the sound contradicts: parts of one name that are of different speakers, and names that are one voice.
 
 A part is a session of a name, or a recording. How close two parts are is the cosine of their supervectors, normalised
 on either side by what the part scores with all parts of other names (S-norm: Shum et al. 2010; here by medians), so
-that it is in standard deviations of strangers' scores: about 0 between strangers, 4 to 10 between parts of one speaker.
+that it is in standard deviations of the scores between different speakers: about 0 between these, 4 to 10 between
+parts of one speaker.
 Owns the thresholds. Refuses to know files.
 """
 
@@ -15,15 +16,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.clustering.agglomerative import link
+from speechgmm.errors import DataError, counted
 from speechgmm.vectors.within_class import unit_length
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.intp]
 
 # Chosen on VoxForge's Russian readers (sessions, and recordings of 5 s) and LibriSpeech's halves of recordings.
-STRANGERS: Final = 2.0
-"""Parts whose mean closeness is below this are strangers."""
-SHORT_STRANGERS: Final = 1.0
+DIFFERENT: Final = 2.0
+"""Parts whose mean closeness is below this are of different speakers."""
+SHORT_DIFFERENT: Final = 1.0
 """The same of parts shorter than `LONG`, which are less close to their own name."""
 LONG: Final = 20.0
 """Seconds of speech of a part, at the median of its name."""
@@ -43,7 +45,7 @@ FEWEST_NAMES: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A name whose parts are strangers to each other, or two names that are one voice."""
+    """A name whose parts are of different speakers, or two names that are one voice."""
 
     names: tuple[str, ...]  # one, or two
     groups: tuple[tuple[int, ...], ...]  # numbers of parts: of each group of the name, the largest first; of each name
@@ -77,11 +79,13 @@ def closeness(points: ArrayLike, names: Sequence[str]) -> Floats:
 
 
 def doubtful_labels(points: ArrayLike, names: Sequence[str], seconds: ArrayLike | None = None) -> list[Doubt]:
-    """Names with strangers among their parts, and pairs of names that are one voice, the clearest of each kind first.
+    """Names whose parts are of different speakers, and pairs that are one voice, the clearest of each first.
 
-    ``points`` (N, M) are supervectors of parts, ``seconds`` (N,) of speech in each; None: all are long enough. Fewer
-    than five names cannot be judged, nor names whose own parts are mostly no closer than strangers may be (sessions
-    differ more than speakers): none is found.
+    ``points`` (N, M) are supervectors of parts, ``seconds`` (N,) of speech in each; None: all are long enough.
+
+    Raises:
+        DataError: No name can be judged: fewer than five names, none with two parts that are long enough, or parts of
+            most names no closer than those of different speakers may be (sessions differ more than speakers).
 
     >>> rng = np.random.default_rng(0)
     >>> speakers = np.repeat(np.arange(20), 2)
@@ -93,8 +97,12 @@ def doubtful_labels(points: ArrayLike, names: Sequence[str], seconds: ArrayLike 
     >>> sorted(doubt.names for doubt in doubtful_labels(points, labels))
     [('s1',), ('s2',)]
     """
-    if len(set(names)) < FEWEST_NAMES:
-        return []
+    n_names = len(set(names))
+    if n_names < FEWEST_NAMES:
+        raise DataError(
+            f"{counted(n_names, 'name')}; parts are compared with those of other speakers, and that needs "
+            f"{FEWEST_NAMES} names or more"
+        )
     z = closeness(points, names)
     lengths = np.full(len(z), np.inf) if seconds is None else np.asarray(seconds, np.float64)
     members: dict[str, list[int]] = {}
@@ -103,20 +111,25 @@ def doubtful_labels(points: ArrayLike, names: Sequence[str], seconds: ArrayLike 
             members.setdefault(name, []).append(number)
     judged = {name: np.array(numbers, np.intp) for name, numbers in members.items()}
     own = {name: float(_between(z, numbers).mean()) for name, numbers in judged.items() if len(numbers) > 1}
-    if not own or np.median(list(own.values())) < LEAST_OWN:
-        return []
-    strangers = [
+    if not own:
+        raise DataError(f"no name has two parts of {LEAST:g} s of speech or more to compare")
+    if (typical := float(np.median(list(own.values())))) < LEAST_OWN:
+        raise DataError(
+            f"parts of one name are about as close as those of different speakers (z {typical:.1f} at the median, and "
+            f"{LEAST_OWN:g} is needed to tell them apart): sessions differ more than speakers, or parts are too short"
+        )
+    divided = [
         doubt
         for name in own
         if (
-            doubt := _strangers(
-                z, name, judged, SHORT_STRANGERS if np.median(lengths[judged[name]]) < LONG else STRANGERS
+            doubt := _divided(
+                z, name, judged, SHORT_DIFFERENT if np.median(lengths[judged[name]]) < LONG else DIFFERENT
             )
         )
     ]
-    doubted = {doubt.names[0] for doubt in strangers}
+    doubted = {doubt.names[0] for doubt in divided}
     voices = _one_voice(z, {name: numbers for name, numbers in judged.items() if name not in doubted}, own)
-    return sorted(strangers, key=lambda doubt: doubt.closeness) + sorted(voices, key=lambda doubt: -doubt.closeness)
+    return sorted(divided, key=lambda doubt: doubt.closeness) + sorted(voices, key=lambda doubt: -doubt.closeness)
 
 
 def _between(z: Floats, numbers: Numbers) -> Floats:
@@ -125,7 +138,7 @@ def _between(z: Floats, numbers: Numbers) -> Floats:
     return found
 
 
-def _strangers(z: Floats, name: str, judged: dict[str, Numbers], threshold: float) -> Doubt | None:
+def _divided(z: Floats, name: str, judged: dict[str, Numbers], threshold: float) -> Doubt | None:
     """The groups that a name falls into; None: it is one."""
     numbers = judged[name]
     own = z[np.ix_(numbers, numbers)]

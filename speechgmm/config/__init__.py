@@ -14,6 +14,7 @@ from speechgmm.config.writing import (
     template,
     to_plain,
     to_yaml,
+    told_settings,
 )
 from speechgmm.config.yaml_text import plain_values
 
@@ -40,4 +41,5 @@ __all__ = [
     "template",
     "to_plain",
     "to_yaml",
+    "told_settings",
 ]

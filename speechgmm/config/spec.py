@@ -14,6 +14,7 @@ from speechgmm.features.augment import AugmentSpec
 from speechgmm.features.kinds import are_given, kind_name, reads
 from speechgmm.features.spec import FeatureSpec
 from speechgmm.gmm.spec import ModelSpec
+from speechgmm.io.model_card import CardText
 from speechgmm.setting import FORBID_UNKNOWN, setting
 
 Spec = TypeVar("Spec")
@@ -171,6 +172,9 @@ class Config:
     features: FeatureSpec = setting(FeatureSpec(), "the acoustic front end")
     augment: AugmentSpec = setting(AugmentSpec(), "altered copies of the recordings that are trained on")
     model: ModelSpec = setting(ModelSpec(), "the mixture of every class and how it is estimated")
+    model_card: CardText = setting(
+        CardText(), "what the model card says beside what is known of the run: in the model file and MODEL_CARD.md"
+    )
     report: ReportSpec = setting(ReportSpec(), "the page that a run leaves about itself")
     tables: TableSpec = setting(TableSpec(), "the tables that a run leaves")
     parallel: ParallelSpec = setting(ParallelSpec(), "how the work is spread over the machine")

@@ -11,11 +11,12 @@ from pydantic import TypeAdapter
 
 from speechgmm.config.spec import Config
 from speechgmm.config.task_settings import default_config, section_type, unread_sections, whole_config
+from speechgmm.setting import is_path
 
-LAST = ("report", "parallel", "cache", "seed", "output")
+LAST = ("model_card", "report", "parallel", "cache", "seed", "output")
 """Keys that are written after the sections of tasks."""
 
-NOT_IN_THE_RESULT = ("defaults", "parallel", "cache", "output", "report", "tables")
+NOT_IN_THE_RESULT = ("defaults", "parallel", "cache", "output", "report", "tables", "model_card")
 """Keys that cannot change a result (the settings of a preset are in the sections): they do not count when a result
 folder is matched to its configuration."""
 
@@ -73,6 +74,37 @@ def settings_hash(config: Config) -> str:
     """
     unread = unread_sections(config)
     return _digest(_as_floats({key: value for key, value in _of_the_result(config).items() if key not in unread}))
+
+
+def told_settings(config: Config) -> dict[str, str]:
+    """Settings that differ from the defaults, as a model card tells them to strangers: without names of files.
+
+    >>> from speechgmm.config import make_config
+    >>> told_settings(make_config({"model": {"n_components": 8}, "corpus": {"root": "birds"}}))
+    {'model.n_components': '8'}
+    """
+    plain = other_than(to_plain(default_config()), _of_the_result(_with_defaults_as_written(config)))
+    paths = {"task", *_path_keys(config)}
+    return {key: text for key, text in _flat(plain) if key not in paths and "/" not in text and "\\" not in text}
+
+
+def _path_keys(spec: Any, prefix: str = "") -> Iterator[str]:
+    """Keys, with dots, of the fields that are for paths."""
+    for field in fields(spec):
+        value = getattr(spec, field.name)
+        if is_path(field):
+            yield f"{prefix}{field.name}"
+        elif is_dataclass(value):
+            yield from _path_keys(value, f"{prefix}{field.name}.")
+
+
+def _flat(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Keys with dots, and their values as JSON."""
+    for key, value in plain.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", json.dumps(value, ensure_ascii=False)
 
 
 def _with_defaults_as_written(spec: Any) -> Any:

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from speechgmm import __version__
 from speechgmm.errors import ConfigError, DataError
 
 OnAll = Callable[..., Mapping[str, Any]]
@@ -76,7 +77,7 @@ def check_storage(on_all: OnAll, folder: Path, recordings: Sequence[Path]) -> No
 def about_here() -> dict[str, str]:
     """Versions that decide the bytes of a model, in this process.
 
-    >>> about_here()["speechgmm"].startswith(version("speechgmm"))
+    >>> about_here()["speechgmm"].startswith(__version__)
     True
     """
     import platform
@@ -90,7 +91,7 @@ def about_here() -> dict[str, str]:
     pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     blas = sorted({f"{pool['internal_api']} {pool['version']} {pool.get('architecture')}" for pool in pools})
     return {
-        "speechgmm": f"{version('speechgmm')} (sources {sources.hexdigest()})",
+        "speechgmm": f"{__version__} (sources {sources.hexdigest()})",
         "Python": platform.python_version(),
         **{name: version(name) for name in ("numpy", "scipy", "numba")},
         "BLAS": ", ".join(blas),

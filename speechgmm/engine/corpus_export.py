@@ -4,6 +4,7 @@ Owns what is written where; layouts are those of `corpus/writers/`, formats of f
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -11,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.corpus import Corpus
+from speechgmm.corpus.listing import listed
 from speechgmm.corpus.writers.kaldi import kaldi_names, sorting_key, write_kaldi
-from speechgmm.corpus.writers.lhotse import write_lhotse
+from speechgmm.corpus.writers.lhotse import read_recordings, write_lhotse
 from speechgmm.engine.extraction import extract
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
-from speechgmm.errors import ConfigError, DataError
+from speechgmm.errors import ConfigError, DataError, counted
 from speechgmm.features import front_end
 from speechgmm.io.atomic import write_text
 from speechgmm.io.frame_files import write_ark, write_htk, write_npy, write_npz, write_sphinx
@@ -83,7 +85,7 @@ def export_corpus(
     if form == "kaldi":
         return _kaldi(job, folder, corpus, features, as_models_see_them)
     if features is None:
-        return write_lhotse(folder, corpus, job.audio.channel)
+        return _lhotse(job, folder, corpus)
     named = ((one.id, _frames(piece, as_models_see_them)) for one, piece in zip(corpus, features.pieces, strict=True))
     _write_frames(job, folder, form, named)
     _write_manifest(folder / MANIFEST, corpus)
@@ -96,6 +98,26 @@ def _check_ids(corpus: Corpus) -> None:
         place = PurePosixPath(one.id)
         if place.is_absolute() or ".." in place.parts or "\0" in one.id or not place.name:
             raise DataError(f"{one.source or one.id}: the id {one.id!r} cannot be the name of a file; rename it")
+
+
+def _lhotse(job: Job, folder: Path, corpus: Corpus) -> list[Path]:
+    """Manifests, without recordings that cannot be read where ``corpus.on_error`` is ``skip``."""
+    if job.audio.is_given:
+        raise ConfigError(
+            "the corpus has features alone, and manifests of lhotse name recordings; write it as kaldi or npz",
+            arguments=("form",),
+        )
+    recordings, problems = read_recordings(corpus)
+    if problems:
+        what = f"{counted(len(problems), 'recording')} cannot be read"
+        which = listed([str(error) for error in problems.values()])
+        if job.experiment.config.corpus.on_error == "stop" or not recordings:
+            raise DataError(
+                f"{what}:\n{which}\nnothing was written; mend these, or set corpus.on_error: skip to go on without them"
+            )
+        job.console.warn(f"{what} and left out:\n{which}")
+        corpus = replace(corpus, utterances=tuple(one for one in corpus if one.path in recordings))
+    return write_lhotse(folder, corpus, recordings, job.audio.channel)
 
 
 def _kaldi(job: Job, folder: Path, corpus: Corpus, features: Features | None, as_models_see_them: bool) -> list[Path]:

@@ -15,12 +15,13 @@ from typing import Any, Final
 
 from threadpoolctl import threadpool_info
 
+from speechgmm import __version__
 from speechgmm.config import Experiment, config_hash, settings_hash
 from speechgmm.engine.frames import Features
 from speechgmm.io.feature_store import digest
 
-PACKAGES: Final = ("speechgmm", "numpy", "scipy", "numba", "soundfile", "soxr", "joblib", "safetensors")
-"""What decides about results."""
+PACKAGES: Final = ("numpy", "scipy", "numba", "soundfile", "soxr", "joblib", "safetensors")
+"""What decides about results, beside this package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Environment:
             "cpu": cpu_name(),
             "blas": _blas(),
             "openblas_coretype": os.environ.get("OPENBLAS_CORETYPE"),
-            "packages": {name: version(name) for name in PACKAGES},
+            "packages": {"speechgmm": __version__, **{name: version(name) for name in PACKAGES}},
             "all_packages": _all_packages(),
         }
         return cls(entries)

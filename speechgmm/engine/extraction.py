@@ -22,6 +22,7 @@ from speechgmm.engine.transforms import transformed
 from speechgmm.errors import DataError, SilentRecordingError
 from speechgmm.features import FrontEnd, front_end
 from speechgmm.features.augment import Copy
+from speechgmm.features.kinds import feature_kind
 from speechgmm.features.silence import left_out_of, not_silent
 from speechgmm.io.audio import CLIPPED_SHARE
 from speechgmm.io.feature_store import Entry, FeatureStore
@@ -141,6 +142,8 @@ def _pieces(
     durations: list[float] = []
     rejected: list[tuple[str, str]] = []
     cut: list[str] = []
+    unvoiced: list[str] = []
+    of_voiced = feature_kind(job.audio.features).keeps is not None
     unknown = plan.frame_shift / plan.sample_rate if job.audio.is_given else 0.0
     for utterance in corpus:
         entry = entries.get(utterance.path)
@@ -159,8 +162,15 @@ def _pieces(
         if overshoot:
             cut.append(f"{source}: by {overshoot:.3f} s")
         end = entry.duration if utterance.end is None else utterance.end
-        if (piece.silent or (piece.with_speech and piece.n_rows < piece.n_frames)) and piece.count() == 0:
+        may_be_empty = piece.silent or (piece.with_speech and (of_voiced or piece.n_rows < piece.n_frames))
+        is_empty = may_be_empty and piece.count() == 0
+        if is_empty and of_voiced and job.task.answers_for_unvoiced:
+            unvoiced.append(source)
+            if utterance.split in ("ubm", "cohort"):
+                continue
+        elif is_empty:
             why = "the VAD keeps none of its frames (features.vad)" if piece.with_speech else "it is digital silence"
+            why = "none of its frames is voiced" if of_voiced else why
             why = why if utterance.speech is None else f"{utterance.speech} keeps none of its frames"
             rejected.append((utterance.id, f"{source}: {why}"))
             continue
@@ -170,6 +180,11 @@ def _pieces(
     if cut:
         many = f"{len(cut)} segments end" if len(cut) > 1 else "1 segment ends"
         job.console.warn(f"{many} after the recording, by less than {MOST_OVERSHOOT:g} s, and are cut:\n{listed(cut)}")
+    if unvoiced:
+        job.console.warn(
+            f"{len(unvoiced)} of {len(corpus)} recordings have no voiced frame, and say nothing of who speaks: they "
+            f"train no model, and claims about them score 0, neither for nor against:\n{listed(unvoiced)}"
+        )
     return replace(corpus, utterances=tuple(kept)), tuple(pieces), tuple(durations), rejected
 
 

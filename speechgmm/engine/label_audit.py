@@ -8,14 +8,16 @@ from operator import add
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speechgmm.clustering.label_audit import LEAST, Doubt, doubtful_labels
 from speechgmm.clustering.pieces import own_background
 from speechgmm.corpus import Utterance
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
-from speechgmm.errors import counted
+from speechgmm.errors import DataError, counted
 from speechgmm.features import front_end
+from speechgmm.features.kinds import feature_kind
 from speechgmm.gmm import DiagGMM, GMMStats
 from speechgmm.io.tables import table
 from speechgmm.vectors.supervectors import piece_statistics, supervectors
@@ -33,19 +35,19 @@ SAID: Final = 5
 """Doubts in a message, and parts of a group in a line."""
 
 HEADING: Final = ("kind", "labels", "parts", "closeness", "expected", "nearest", "listen")
-STRANGERS, ONE_VOICE, COPIES = "strangers", "one voice", "copies"
+DIFFERENT, ONE_VOICE, COPIES = "different voices", "one voice", "copies"
 
 
 @dataclass(frozen=True, slots=True)
 class DoubtfulLabel:
     """A row of ``audit.tsv``."""
 
-    kind: str  # strangers: parts of one label; one voice: two labels; copies: the same bytes under two labels
+    kind: str  # different voices: parts of one label; one voice: two labels; copies: the same bytes under two labels
     labels: str  # separated by " | "
     parts: str  # groups of sessions or recordings, separated by " | "
     closeness: float | None  # z of the groups; None: copies
-    expected: float | None  # strangers: below this they are; one voice: how close parts of one label are
-    nearest: str  # strangers: the other label that each group but the first is nearest to, and z
+    expected: float | None  # different voices: below this they are; one voice: how close parts of one label are
+    nearest: str  # different voices: the other label that each group but the first is nearest to, and z
     listen: str  # a recording of each group
 
     def line(self) -> str:
@@ -54,9 +56,9 @@ class DoubtfulLabel:
         parts = " | ".join(f"{' '.join(group[:SAID])}{' ...' if len(group) > SAID else ''}" for group in groups)
         if self.kind == COPIES:
             return f"{self.labels}: the same recording under several labels ({self.listen})"
-        if self.kind == STRANGERS:
+        if self.kind == DIFFERENT:
             return (
-                f"{self.labels}: {parts} score as strangers to each other (z {self.closeness:.1f}, below "
+                f"{self.labels}: {parts} score as different speakers (z {self.closeness:.1f}, below "
                 f"{self.expected:g}); nearest others: {self.nearest}; listen to {self.listen}"
             )
         return (
@@ -71,6 +73,7 @@ class LabelAudit:
 
     doubts: tuple[DoubtfulLabel, ...]
     notes: tuple[str, ...]  # what was not judged, in words
+    is_judged: bool  # whether any label was
 
     def table(self) -> str:
         """``audit.tsv``."""
@@ -93,14 +96,15 @@ def audit_labels(job: Job, features: Features, ubm: DiagGMM | None = None) -> La
 
     Args:
         job: The job.
-        features: Of the corpus, all splits; recordings without a label are left out.
+        features: Of the corpus, all splits; recordings without a label, or without a voiced frame, are left out.
         ubm: The background model; None: one is trained on the recordings.
     """
     label, session = features.corpus.label, job.experiment.config.corpus.session
+    of_voiced = feature_kind(features.audio.features).keeps is not None
     known = [
         (utterance, piece)
         for utterance, piece in zip(features.corpus, features.pieces, strict=True)
-        if (utterance.labels or {}).get(label)
+        if (utterance.labels or {}).get(label) and not (of_voiced and piece.count() == 0)
     ]
     copies = list(_copies(known, label))
     parts: dict[tuple[str, str], list[tuple[Utterance, Piece]]] = defaultdict(list)
@@ -109,6 +113,7 @@ def audit_labels(job: Job, features: Features, ubm: DiagGMM | None = None) -> La
         parts[name, utterance.id if session is None else utterance.label(session)].append((utterance, piece))
     kept = _drawn(list(parts), job.experiment.config.seed)
     notes = [] if len(kept) == len(parts) else [f"{len(kept)} of {len(parts)} parts were compared"]
+    found, is_judged = list[Doubt](), False
     if len({name for name, _ in kept}) < len(kept):
         pieces = [piece for key in kept for _, piece in parts[key]]
         background = ubm or _background(pieces, job.experiment.config.seed)
@@ -117,15 +122,24 @@ def audit_labels(job: Job, features: Features, ubm: DiagGMM | None = None) -> La
         stats = iter([one for part in done for one in part])
         sums = [reduce(add, [next(stats) for _ in parts[key]]) for key in kept]
         seconds = _seconds(features, sums)
-        points = supervectors(background, sums) / np.repeat(background.weights, background.n_features)
-        found = doubtful_labels(points, [name for name, _ in kept], seconds)
+        points = points_of(background, sums)
+        try:
+            found, is_judged = doubtful_labels(points, [name for name, _ in kept], seconds), True
+        except DataError as error:
+            notes.append(f"no {label} was judged: {error}")
         if seconds is not None and (n_short := int((seconds < LEAST).sum())):
             notes.append(f"{n_short} of {len(kept)} parts have less than {LEAST:g} s of speech, and were not judged")
     else:
-        found = []
-        notes.append(f"no {label} has two parts to compare")
+        notes.append(f"no {label} was judged: none has two parts to compare")
     doubts = [_row(doubt, kept, parts) for doubt in found]
-    return LabelAudit((*copies, *doubts), tuple(notes))
+    return LabelAudit((*copies, *doubts), tuple(notes), is_judged)
+
+
+def points_of(background: DiagGMM, stats: Sequence[GMMStats]) -> NDArray[np.float64]:
+    """Supervectors over the weights, (N, K D); a component that EM left without weight says nothing."""
+    points = supervectors(background, stats)
+    weights = np.repeat(background.weights, background.n_features)
+    return np.divide(points, weights, out=np.zeros_like(points), where=weights > 0)
 
 
 def _drawn(keys: Sequence[tuple[str, str]], seed: int) -> list[tuple[str, str]]:
@@ -164,10 +178,10 @@ def _statistics(ubm: DiagGMM, pieces: Sequence[Piece]) -> list[GMMStats]:
 
 
 def _seconds(features: Features, sums: Sequence[GMMStats]) -> np.ndarray | None:
-    """Seconds of speech of each part; None: recordings are vectors, which are long enough."""
-    if all(piece.n_rows == 1 for piece in features.pieces):
-        return None
+    """Seconds of speech of each part; None: most recordings are vectors, which are long enough."""
     audio = features.audio
+    if np.median([piece.n_rows for piece in features.pieces]) == 1:
+        return None
     shift = front_end(audio.features, audio.sample_rate).frame_shift / audio.sample_rate
     return np.array([one.counts.sum() for one in sums]) * shift
 
@@ -190,7 +204,7 @@ def _row(
     said = " | ".join(" ".join(part for _, part in group) for group in groups)
     listen = " | ".join(parts[group[0]][0][0].id for group in groups)
     nearest = " | ".join(f"{name} ({z:.1f})" for name, z in doubt.neighbours)
-    kind = STRANGERS if len(doubt.names) == 1 else ONE_VOICE
+    kind = DIFFERENT if len(doubt.names) == 1 else ONE_VOICE
     return DoubtfulLabel(
         kind, " | ".join(doubt.names), said, round(doubt.closeness, 3), round(doubt.expected, 3), nearest, listen
     )

@@ -23,6 +23,7 @@ from speechgmm.io.samples import AudioSource
 
 if TYPE_CHECKING:
     from speechgmm.engine.exported_model import ExportedModel
+    from speechgmm.io.model_card import ModelCard
 
 METHODS: Final = (
     *("score", "classify", "classify_windows", "verify", "recognise", "align", "anomaly", "diarize", "cluster"),
@@ -55,6 +56,13 @@ class LoadedModel(ABC):
     def methods(self) -> tuple[str, ...]:
         """Names of the methods that it has."""
         return tuple(name for name in METHODS if name in dir(type(self)))
+
+    @property
+    def card(self) -> "ModelCard | None":
+        """What the file says of the model: data, protocol, metrics, intended use; None: an older version wrote it."""
+        from speechgmm.io.model_card import read_card
+
+        return read_card(self.path)
 
     @property
     @abstractmethod

@@ -155,9 +155,12 @@ def fit_class(
 ) -> Fit[Any] | VariationalFit | Choice:
     """Fit one class to its frames (T, D): from nothing, or from the background model where there is one.
 
-    ``weights`` (T,) count frames; None: each once. ``groups`` (T,) are held out together where the number of components
-    is chosen by held-out frames. Where it is chosen, the choice is returned.
+    No frames leave the background model as it is. ``weights`` (T,) count frames; None: each once. ``groups`` (T,) are
+    held out together where the number of components is chosen by held-out frames. Where it is chosen, the choice is
+    returned.
     """
+    if ubm is not None and not len(frames):
+        return _unadapted(ubm)
     spec = recipe.spec
     shared = {name: getattr(spec, name) for name in SHARED_OPTIONS}
     if spec.estimator != "variational":  # which takes the rest; EMOptions refuses what it does not know
@@ -192,6 +195,22 @@ def fit_class(
             map=map,
         )
     return fit_mixture(source, most_components(spec, len(source), source.n_features), options, seed=rng, map=map)
+
+
+def _unadapted(ubm: DiagGMM) -> Fit[DiagGMM]:
+    """The background model, as what no frame adapted."""
+    return Fit(
+        model=ubm,
+        trace=(0.0,),
+        converged=True,
+        fell=(),
+        precision="float64",
+        dead=(),
+        resplit=(),
+        floored=0,
+        n_frames=0.0,
+        counts=np.zeros(len(ubm.weights)),
+    )
 
 
 def frame_groups(pieces: Sequence[Piece]) -> NDArray[np.intp]:

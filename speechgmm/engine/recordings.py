@@ -13,7 +13,7 @@ from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.raw_recordings import raw_recording
 from speechgmm.errors import DataError, RecordingWarning
 from speechgmm.features import Moments, front_end, moments, normalisation
-from speechgmm.features.kinds import are_given
+from speechgmm.features.kinds import are_given, feature_kind
 from speechgmm.features.measurements import Measurements
 from speechgmm.features.silence import Silence, not_silent
 from speechgmm.io.audio import recording_key
@@ -71,10 +71,12 @@ def frames_of(
     noising: "Noising | None" = None,
     *,
     silence: Silence = Silence.DROPPED,
+    unvoiced: bool = False,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], RecordingFacts]:
     """(T, D) frames of a recording (with noise), not normalised; (T,) which of them are speech; and about it.
 
     ``silence`` is what becomes of digital silence, the same as in training: where it is left out, it is no speech.
+    With ``unvoiced`` a recording without a voiced frame has no speech, where only voiced frames count.
     Warns with ``RecordingWarning`` of a fault that the recording can be used with, and of what speaks against trusting
     a decision about it.
     """
@@ -91,7 +93,14 @@ def frames_of(
     if speech is None:
         speech = np.ones(len(frames), bool)
     if not speech.any():
-        raise DataError(f"{path}: the VAD keeps none of its {len(frames)} frames")
+        of_voiced = feature_kind(audio.features).keeps is not None
+        if not of_voiced:
+            raise DataError(f"{path}: the VAD keeps none of its {len(frames)} frames")
+        none = f"{path}: none of its {len(frames)} frames is voiced"
+        if not unvoiced:
+            raise DataError(none)
+        warnings.warn(f"{none}, so that it says nothing of who speaks", RecordingWarning, stacklevel=2)
+        return frames, speech, facts
     left_out = silence.left_out(measured.silent, front_end(audio.features, audio.sample_rate), len(frames))
     if left_out:
         speech = speech & not_silent(left_out, 0, len(frames))
@@ -127,10 +136,10 @@ def moments_of(audio: AudioInput, source: AudioSource, *, silence: Silence = Sil
 
 
 def model_frames(
-    audio: AudioInput, path: AudioSource, *, silence: Silence = Silence.DROPPED
+    audio: AudioInput, path: AudioSource, *, silence: Silence = Silence.DROPPED, unvoiced: bool = False
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], RecordingFacts]:
     """What a model sees of a recording: as `frames_of`, but normalised and transformed."""
-    frames, speech, facts = frames_of(audio, path, silence=silence)
+    frames, speech, facts = frames_of(audio, path, silence=silence, unvoiced=unvoiced)
     if audio.features.pools_moments:
         how = audio.normalisation or normalisation(moments(frames[speech]), audio.features.norm_vars)
         frames = how.apply(frames)

@@ -7,7 +7,7 @@ from its file when it is first asked for, so that the metrics of a run with a mi
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 from urllib.parse import quote
@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from speechgmm.config import TableSpec, plain_values
 from speechgmm.corpus.utterance import classes_within_groups
+from speechgmm.engine.model_card_text import card_page
 from speechgmm.engine.run_scores import Claims, Decisions, Row, claims_of, decisions_of, other_scores
 from speechgmm.engine.task import AnyTask, task_of_run
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation import Metric
 from speechgmm.io.atomic import write_atomically, write_text
+from speechgmm.io.model_card import ModelCard, known_card, same_models, with_card
 from speechgmm.io.run_files import CONFUSED_PAIRS, FOLDS, OF_THE_MODELS, RunFile, is_run
 from speechgmm.io.score_forms import FORMS, cells_of_lines, score_rows, scores_path
 from speechgmm.io.score_table import ClassTable, write_scores
@@ -208,14 +210,25 @@ class RunFolder:
         self.put({RunFile.METRICS: text + "\n"})
         return dict(json.loads(text))
 
-    def put_models(self, data: bytes, tables: Mapping[str, str]) -> None:
-        """Write a model file and the tables about it; results of other models do not stay beside it."""
+    def put_models(self, data: bytes, card: ModelCard, tables: Mapping[str, str]) -> None:
+        """Write models with their card and tables; results and metrics stay beside the same models alone."""
         path = self.folder / RunFile.MODELS
-        if not path.exists() or path.read_bytes() != data:
+        if not same_models(path, data):
             for name in OF_THE_MODELS:
                 (self.folder / name).unlink(missing_ok=True)
-            write_atomically(path, lambda file: file.write(data))
+        elif before := known_card(path):
+            card = replace(card, metrics=before.metrics)
+        self.put_card(card, data)
         self.put(tables)
+
+    def put_card(self, card: ModelCard, data: bytes | None = None) -> None:
+        """Write the card into the model file and as a page; ``data``: the models, if not those that are there."""
+        path = self.folder / RunFile.MODELS
+        there = path.read_bytes() if path.exists() else b""
+        whole = with_card(there if data is None else data, card)
+        if whole != there:
+            write_atomically(path, lambda file: file.write(whole))
+        self.put({RunFile.MODEL_CARD: card_page(card)})
 
     def put_rejected(self, rejected: Iterable[tuple[str, str]]) -> Path | None:
         """Write which utterances (id, reason) were left out, or remove the table of an earlier run; its path."""

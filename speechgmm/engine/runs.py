@@ -26,6 +26,7 @@ from speechgmm.engine.extraction import divide
 from speechgmm.engine.frames import Features
 from speechgmm.engine.hints import first_hints
 from speechgmm.engine.job import Job, prepare
+from speechgmm.engine.model_card import card_of
 from speechgmm.engine.protocol import protocol_table
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.engine.run_report import data_table, report
@@ -34,6 +35,7 @@ from speechgmm.errors import ConfigError, DataError, SpeechGMMError
 from speechgmm.evaluation.metric import Metrics, notes_of
 from speechgmm.io.atomic import only_writer, remove_leftovers
 from speechgmm.io.locks import using_cache
+from speechgmm.io.model_card import ModelCard
 from speechgmm.io.run_files import RunFile, is_run
 from speechgmm.moved import from_new_place
 
@@ -121,21 +123,24 @@ def _run(job: Job, folder: Path, until: Stage) -> RunResult:
     if until == "extract":
         return RunResult(folder, {}, features, None, None, task)
     parts = {fold.name: tuple(divide(job, one, fold) for one in inputs) for fold in job.folds}
+    data_hash = str(environment.entries["data_hash"])
+    cards = {name: card_of(job, part[0], data_hash, name) for name, part in {"": inputs, **parts}.items()}
     whole, *each = task.train(job, [inputs, *parts.values()])
     folds = dict(zip(parts, each, strict=True))
     if until == "train" or not task.settles(job):
-        _save(place, job, whole, folds)
+        _save(place, job, cards, {"": whole, **folds})
     if until == "train":
         return RunResult(folder, {}, features, whole, None, task)
     systems = {name: (parts[name], trained) for name, trained in folds.items()} or {"": (inputs, whole)}
     settled = task.settle(job, inputs, whole, folds, task.test(job, systems))
     if task.settles(job):
-        _save(place, job, settled.whole, settled.folds)
+        _save(place, job, cards, {"": settled.whole, **settled.folds})
     with console.stage("evaluate"), console.patience("evaluating"):
         evaluation = task.evaluate(job, settled.tested)
         place.put_results(task.tables(job, settled.tested, evaluation), job.experiment.config.tables)
         place.put(task.audit(job, inputs, settled.whole))
         hints = {"hints": first_hints(task.hints(job, systems, settled.tested, evaluation))} if evaluation else {}
+    _tell_metrics(place, cards, evaluation)
     metrics = place.put_metrics({**_metrics(job, features, settled.whole, evaluation), **hints})
     _say_notes(console, evaluation.metrics if evaluation else {})
     report(folder, job, evaluation)
@@ -154,10 +159,19 @@ def _say_notes(console: Console, metrics: Metrics) -> None:
         console.warn(f"{', '.join(names)}: {note}")
 
 
-def _save(place: RunFolder, job: Job, whole: Any, folds: Mapping[str, Any]) -> None:
-    """Write the models of everything and of each fold, with the tables about them."""
-    for run, trained in ((place, whole), *((place.fold(name), one) for name, one in folds.items())):
-        run.put_models(job.task.pack(job, trained), job.task.model_tables(job, trained))
+def _save(place: RunFolder, job: Job, cards: Mapping[str, ModelCard], models: Mapping[str, Any]) -> None:
+    """Write the models of everything (named "") and of each fold, with their cards and the tables about them."""
+    for name, trained in models.items():
+        run = place.fold(name) if name else place
+        run.put_models(job.task.pack(job, trained), cards[name], job.task.model_tables(job, trained))
+
+
+def _tell_metrics(place: RunFolder, cards: Mapping[str, ModelCard], evaluation: Evaluation | None) -> None:
+    """Write the metrics into the cards of the models that they are of."""
+    found = {"": evaluation.metrics, **evaluation.folds} if evaluation else {"": {}}
+    for name, metrics in found.items():
+        run = place.fold(name) if name else place
+        run.put_card(cards[name].tested(metrics))
 
 
 def _check_is_ours(folder: Path, experiment: Experiment) -> None:
@@ -192,9 +206,10 @@ def other_settings(written: Mapping[str, Any], experiment: Experiment, path: Pat
     """
     try:
         there = to_plain(make_config(dict(written), str(path)))
-    except (ConfigError, DataError, ValueError, AttributeError, TypeError):
+    except (ConfigError, DataError, ValueError, AttributeError, TypeError) as error:
+        why = str(error).split("\n")[0].removeprefix(f"{path}: ").split("; ")[0]
         raise ConfigError(
-            f"{path}: not a configuration of this version; choose another folder, or remove this one",
+            f"{path}: not a configuration of this version ({why}); choose another folder, or remove this one",
             arguments=("output",),
         ) from None
     changed = list(differences(to_plain(experiment.resolved()), there))

@@ -21,6 +21,7 @@ from speechgmm.engine.raw_recordings import key_of, raw_recording, size_of, stam
 from speechgmm.engine.speech_detectors import detector_key
 from speechgmm.errors import DataError, counted
 from speechgmm.features import FEATURE_VERSION, front_end
+from speechgmm.features.kinds import feature_kind
 from speechgmm.io.decoders import DECODING_VERSION
 from speechgmm.io.feature_store import Entry, Extracted, FeatureStore, Stamp
 from speechgmm.io.other_decoders import other_decoder
@@ -191,7 +192,7 @@ def extract_chunk(chunk: _Chunk) -> _Done:
             continue
         frames, speech = made.frames, made.speech
         if speech is not None:
-            if not speech.any():
+            if not speech.any() and feature_kind(chunk.audio.features).keeps is None:
                 problems[path] = f"{path}: the VAD keeps none of its {len(frames)} frames (features.vad)"
                 continue
             frames = np.column_stack([frames, speech.astype(np.float32)])

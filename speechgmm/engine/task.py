@@ -77,6 +77,7 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
     """Unit of scores in ``scores.tsv`` that do not name their own."""
 
     answers_for_silence: ClassVar[bool] = False  # whether a silent test recording has a score, and is not left out
+    answers_for_unvoiced: ClassVar[bool] = False  # the same of one without a voiced frame
     least_classes: ClassVar[int] = 2  # that training needs
     learns_transform: ClassVar[bool] = False  # whether ``train`` itself learns ``features.transform``
 
@@ -87,8 +88,8 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
         spec = config.corpus
         return make_split(corpus, spec.split, group=spec.group, seed=config.seed)
 
-    def first_settings(self, corpus: Corpus) -> Mapping[str, Any]:
-        """Settings, as a configuration has them, that follow from a corpus which nobody has described yet.
+    def first_settings(self, corpus: Corpus, group: str | None = None) -> Mapping[str, Any]:
+        """Settings for a corpus that nobody has described yet, whose split keeps values of column ``group`` together.
 
         Raises:
             DataError: The corpus lacks what this task needs.

@@ -37,6 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.errors import ConfigError, DataError
+from speechgmm.evaluation.intervals import Interval, interval
 from speechgmm.evaluation.resampling import OfSums, ratio
 
 Floats = NDArray[np.float64]
@@ -188,6 +189,37 @@ def pooled_der(errors: Iterable[DiarizationErrors]) -> OfSums:
     """
     each = list(errors)
     return ratio([one.miss + one.false_alarm + one.confusion for one in each], [one.speech for one in each])
+
+
+def der_interval(errors: Iterable[DiarizationErrors], *, seed: int = 0) -> Interval:
+    """The interval of `pooled_der` over recordings.
+
+    On the logit scale, and on the log scale where a recording has a DER above 1, or none because its reference is
+    silent: then the pooled rate has no upper bound.
+
+    Raises:
+        DataError: As `interval`; the reference is silent in all recordings.
+
+    >>> said = [Turn(0, 10, "ann")]
+    >>> found = der_interval([diarization_errors(said, [Turn(0, s, "1")]) for s in (8, 9, 60)])
+    >>> found.low < 53 / 30 < found.high
+    True
+    """
+    every = list(errors)
+    if not any(one.speech for one in every):
+        raise DataError("no speech of a reference counts, so that there is no error rate")
+    pooled = pooled_der(every)
+    recordings, ones = np.arange(len(every)), np.ones(len(every))
+    if all(one.der <= 1 for one in every) or not pooled(ones):
+        return interval(pooled, recordings, seed=seed)
+
+    def rate(weights: Floats) -> float:
+        """NaN where all recordings that are drawn are silent."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value = pooled(weights)
+        return value if np.isfinite(value) else float("nan")
+
+    return interval(rate, recordings, seed=seed, scale="log")
 
 
 def check_turns(turns: Iterable[Turn]) -> None:

@@ -125,9 +125,13 @@ def with_fit(found: Alignment, graph: Graph, path: BestPath, log_emissions: Arra
 
     What fits is judged against a mixture of all states of all units, which knows no text: the mean over frames of
     log p(frame | its state on the path) - log p(frame | all states alike), in nats. It is above 0 where the text
-    explains the frames better than any sound of the model, and falls below 0 for the text of another recording. Over an
-    utterance it is ``fit``; the confidence of a unit or a word is its logistic map to 0 to 1, over the frames of that
-    unit or word (0.5: no better than any sound).
+    explains the frames better than any sound of the model, and falls below 0 for the text of another recording. The
+    confidence of a unit or a word is its logistic map to 0 to 1, over the frames of that unit or word (0.5: no better
+    than any sound).
+
+    Where the graph has a unit for silence, the words are judged against a mixture of its states as well, over the
+    frames of words: else a recording without speech would fit, nearly all of whose frames are rightly silence. ``fit``
+    is the lower of the two means, over all frames and over those of words.
 
     ``log_emissions`` are those of every state (T, S).
 
@@ -150,7 +154,13 @@ def with_fit(found: Alignment, graph: Graph, path: BestPath, log_emissions: Arra
         means = [float(gains[span.first : span.stop].mean()) for span in spans]
         return tuple(replace(span, confidence=float(expit(mean))) for span, mean in zip(spans, means, strict=True))
 
-    return replace(found, units=judged(found.units), words=judged(found.words), fit=float(gains.mean()))
+    fit = float(gains.mean())
+    silent = np.unique(graph.states[graph.words < 0]) if graph.word_labels else np.empty(0, np.intp)
+    spoken = graph.words[path.nodes] >= 0
+    if len(silent) and spoken.any():
+        silence = np.logaddexp.reduce(emissions[:, silent], axis=1) - np.log(len(silent))
+        fit = min(fit, float((forced - silence)[spoken].mean()))
+    return replace(found, units=judged(found.units), words=judged(found.words), fit=fit)
 
 
 def _confident(spans: tuple[Span, ...], labels: tuple[str, ...], posteriors: Floats) -> tuple[Span, ...]:

@@ -28,7 +28,7 @@ from math import inf, isnan, log
 from re import fullmatch
 from typing import Final, NoReturn
 
-from speechgmm.errors import DataError, counted
+from speechgmm.errors import DataError, counted, first_few
 from speechgmm.hmm.network import Network
 
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
@@ -140,7 +140,10 @@ def backoff_network(model: BackoffModel, words: Collection[str]) -> Network:
     possible = frozenset(words)
     known = [word for word in model.words if word in possible]
     if not known:
-        raise DataError("no word of the language model can be recognised; is it of another language or spelling?")
+        raise DataError(
+            f"none of {counted(len(model.words), 'word')} of the language model ({first_few(model.words, 5)}) is among "
+            f"those that can be recognised ({first_few(sorted(possible), 5)}); is it of another language or case?"
+        )
     pairs: dict[str, dict[str, float]] = defaultdict(dict)
     before_any, after_any = {BEGIN, *known}, {END, *known}
     for (before, word), weight in model.log_bigram.items():
@@ -190,7 +193,7 @@ def _section(number: int, line: str, declared: Mapping[int, int]) -> int:
     """The order of the entries that follow a line such as ``\\1-grams:``."""
     match = fullmatch(r"\\(\d+)-grams:", line)
     if match is None or int(match[1]) not in declared:
-        _refuse(number, f"{line!r}; expected \\N-grams: for an N that is declared above, or \\end\\")
+        _refuse(number, f"{line}; expected \\N-grams: for an N that is declared above, or \\end\\")
     return int(match[1])
 
 
@@ -224,6 +227,14 @@ def _model(entries: Mapping[int, Mapping[tuple[str, ...], tuple[float, float]]])
     if not entries.get(1):
         raise DataError("no unigram; expected each word with its probability below \\1-grams:")
     unigrams = {word: weights for (word,), weights in entries[1].items()}
+    likely = sorted((one for one in unigrams.items() if one[0] != BEGIN), key=lambda one: -one[1][0])
+    for before, (_, backoff) in unigrams.items():
+        best = next(((p, word) for word, (p, _) in likely if (before, word) not in entries.get(2, {})), None)
+        if best is not None and backoff + best[0] > ROUNDING * log(10):
+            raise DataError(
+                f"the back-off weight of {before!r} gives {best[1]!r} after it a probability of "
+                f"10^{(backoff + best[0]) / log(10):g}; expected 1 at most: is the file damaged?"
+            )
     return BackoffModel(
         2 if entries.get(2) else 1,
         {word: log_probability for word, (log_probability, _) in unigrams.items()},

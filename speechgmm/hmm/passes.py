@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.compiler import compiled
-from speechgmm.errors import ConfigError, DataError, ShapeError
+from speechgmm.errors import ConfigError, DataError, ShapeError, counted
 from speechgmm.hmm.compiled_passes import (
     backward_loops,
     dense_scores_loops,
@@ -143,8 +143,9 @@ def _check_found(graph: Graph, emissions: Floats, total: float, beam: float) -> 
         least = graph.least_frames()
         if least > len(emissions):
             raise DataError(
-                f"an utterance of {len(emissions)} frames, too short for its units: their states need {least} frames "
-                "at least; is the transcript that of another recording, or are the states too many?"
+                f"an utterance of {counted(len(emissions), 'frame')}, too short for what may be said in it, which "
+                f"needs {least} frames at least; is it cut off, its text another recording's, or hmm.n_states too "
+                "large?"
             )
         used = emissions[:, np.unique(graph.states)]
         if np.isnan(used).any() or (used == np.inf).any():

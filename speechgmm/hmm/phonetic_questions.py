@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, counted
 from speechgmm.hmm.context_statistics import Floats, gaussian_log_likelihood
 from speechgmm.hmm.tied_states import BOUNDARY
 
@@ -70,7 +70,7 @@ def given_questions(lines: Iterable[Sequence[str]], labels: Sequence[str]) -> Se
     unknown = sorted({label for line in asked for label in line} - numbers.keys())
     if unknown:
         raise DataError(
-            f"questions about {len(unknown)} units that there are not: {', '.join(unknown[:10])}"
+            f"questions about {counted(len(unknown), 'unit')} that there are not: {', '.join(unknown[:10])}"
             f"{', ...' if len(unknown) > 10 else ''}; expected phones of the dictionary, such as "
             f"{', '.join(labels[:5])}"
         )

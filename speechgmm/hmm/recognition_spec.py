@@ -61,7 +61,7 @@ class RecognitionSpec:
     start_model: str | None = setting(
         None,
         "a recogniser (model file or run folder) whose units training goes on from, in place of start; features and "
-        "sampling rate must be its own",
+        "sampling rate must be its own. The recordings alone decide from there: nothing draws units back to the model",
         is_path=True,
     )
     language: Literal["word", "loop", "bigram", "grammar", "arpa"] = setting(

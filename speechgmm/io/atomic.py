@@ -14,6 +14,9 @@ from speechgmm.errors import ConfigError, DataError
 LEFT_OVER_AFTER: Final = 86_400
 """Seconds after which a temporary file is taken to be of a process that was killed."""
 
+CANNOT_BE_WRITTEN: Final = "cannot be written"
+"""What the message of a place says that may not be written."""
+
 
 @contextmanager
 def clear_disk_errors(path: Path) -> Iterator[None]:
@@ -30,7 +33,7 @@ def clear_disk_errors(path: Path) -> Iterator[None]:
         if error.errno == errno.ENOENT:
             raise DataError(f"{path}: its folder was removed while it was written ({reason})") from error
         raise DataError(
-            f"{path}: cannot be written ({reason}); choose another place, or change its permissions"
+            f"{path}: {CANNOT_BE_WRITTEN} ({reason}); choose another place, or change its permissions"
         ) from error
 
 

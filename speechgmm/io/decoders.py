@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 import numpy as np
@@ -62,8 +63,6 @@ def open_decoder(raw: BinaryIO, path: Path) -> Iterator[Decoder]:
     Raises:
         DataError: Bytes are missing, it holds no samples, or it cannot be decoded here.
     """
-    import soundfile
-
     count = header_count(raw)
     if count.missing:
         raise DataError(f"{path}: truncated: {count.missing} of its bytes are missing; copy or record it again")
@@ -71,6 +70,7 @@ def open_decoder(raw: BinaryIO, path: Path) -> Iterator[Decoder]:
     if wave := open_pcm_wave(raw):
         yield Decoder(wave, wave.frames)
         return
+    soundfile = _libsndfile()
     is_mended = count.patches or count.pretended_size
     file = MendedFile(raw, count.patches, count.pretended_size, count.end) if is_mended else raw.fileno()
     try:
@@ -160,11 +160,25 @@ def exact_header(path: Path) -> tuple[int, int, int]:
         return n, int(source.samplerate), int(source.channels)
 
 
+def _libsndfile() -> ModuleType:
+    """The module soundfile. Raises DataError where the library that it calls is not there."""
+    try:
+        import soundfile
+    except OSError as error:
+        raise DataError(
+            f"libsndfile, which decodes recordings, cannot be loaded ({error}); remove soundfile and install it again "
+            "from a wheel (pip uninstall soundfile; pip install soundfile), or install the library of your system "
+            "(libsndfile1 on Debian)"
+        ) from None
+    module: ModuleType = soundfile
+    return module
+
+
 @cache
 def _forward() -> "type[soundfile.SoundFile]":
-    import soundfile
+    soundfile = _libsndfile()
 
-    class Forward(soundfile.SoundFile):  # type: ignore[misc]  # has no types
+    class Forward(soundfile.SoundFile):  # type: ignore[misc, name-defined]  # has no types
         """A file that is only read on: soundfile seeks after each reading, and an mp3 decodes otherwise after that."""
 
         def seekable(self) -> bool:

@@ -132,7 +132,7 @@ class FeatureStore:
         text = json.dumps(description, indent=1, sort_keys=True) + "\n"
         try:
             same = (folder / SPEC).read_bytes() == text.encode()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             same = False
         if not same:
             write_text(folder / SPEC, text)

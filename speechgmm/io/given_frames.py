@@ -119,9 +119,13 @@ def source_at(place: Path) -> FrameSource:
     path, offset, name = Path(found["file"]), found["offset"], found["name"]
     rows = int(found["first"] or 0), int(found["last"]) + 1 if found["last"] else None
     ending = path.suffix.lower()
+    is_name = bool(name) or (bool(offset) and ending in (".npz", ".scp"))
+    whole = str(place)[len(found["file"]) + 1 :]
+    if found["first"] and is_name and path.is_file() and whole in sources_in(path):  # a name that ends as rows do
+        return sources_in(path)[whole]
     if ending == ".npz":
         return FrameSource(path, name or offset, None, *rows)
-    if (ending == ".scp" and offset) or name:
+    if is_name:
         sources = sources_in(path)
         if (name or offset) not in sources:
             raise DataError(f"{path}: no frames under the name {name or offset!r}; it has {len(sources)} names")

@@ -51,8 +51,8 @@ def read_kaldi_models(path: str | Path) -> tuple[DiagGMM, ...]:
     Raises
     ------
     DataError
-        No such file, or not one of these; truncated; values that are no mixture, or gconsts that do not follow from
-        them. The message has the byte of a binary file, or the line of a text.
+        No such file, or not one of these; truncated, or with more behind it; values that are no mixture, or gconsts
+        that do not follow from them. The message has the byte of a binary file, or the line of a text.
 
     Examples
     --------
@@ -67,7 +67,9 @@ def read_kaldi_models(path: str | Path) -> tuple[DiagGMM, ...]:
             reader.skip_past("</TransitionModel>")
             token = reader.token()
         if token in _BEGINS:
-            return (_mixture(reader),)
+            mixture = _mixture(reader)
+            reader.end()
+            return (mixture,)
         if token != "<DIMENSION>":
             reader.refuse(_OTHERS.get(token, f"{token!r}; expected <TransitionModel>, <DIMENSION> or <DiagGMM>"))
         n_dims = reader.integer()
@@ -83,6 +85,7 @@ def read_kaldi_models(path: str | Path) -> tuple[DiagGMM, ...]:
             if mixture.n_features != n_dims:
                 reader.refuse(f"pdf {len(found)} of {mixture.n_features} dimensions; expected {n_dims} (<DIMENSION>)")
             found.append(mixture)
+        reader.end()
         return tuple(found)
 
 

@@ -26,6 +26,7 @@ MOST_TEXT_BYTES: Final = 256_000_000
 """Of a model as text, which is held whole; a larger one is written in binary."""
 
 _LONGEST_TOKEN: Final = 64  # bytes
+_MORE: Final = "the object ends here, and the file goes on; expected one object: were files joined? Give each by itself"
 _TYPES: Final[dict[str, np.dtype[Any]]] = {"F": np.dtype("<f4"), "D": np.dtype("<f8")}
 
 
@@ -49,6 +50,9 @@ class KaldiReader(Protocol):
 
     def skip_past(self, token: str) -> None:
         """Go to what follows a token, wherever it is."""
+
+    def end(self) -> None:
+        """Nothing follows."""
 
     def refuse(self, message: str) -> NoReturn:
         """Raise DataError with the file and the place."""
@@ -118,6 +122,10 @@ class _BinaryReader(_Reader):
             before = chunk[1 - len(wanted) :]
         self.refuse(f"the file ends; expected {token}")
 
+    def end(self) -> None:
+        if self._file.read(1):
+            self.refuse(_MORE)
+
     def _values(self, dtype: np.dtype[Any], *shape: int) -> NDArray[np.float64]:
         n_bytes = dtype.itemsize * int(np.prod(shape, dtype=object))
         if min(shape) < 0 or n_bytes > self._size - self._file.tell():
@@ -169,6 +177,10 @@ class _TextReader(_Reader):
     def skip_past(self, token: str) -> None:
         while self.token() != token:
             pass
+
+    def end(self) -> None:
+        if self._words or any(line.strip() for line in self._lines):
+            self.refuse(_MORE)
 
     def _rows(self) -> list[NDArray[np.float64]]:
         """The numbers of each line from ``[`` to ``]``."""

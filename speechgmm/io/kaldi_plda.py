@@ -23,7 +23,8 @@ def read_kaldi_plda(path: str | Path) -> Plda:
     Raises
     ------
     DataError
-        No such file, or none of a PLDA; truncated; values that are NaN or infinite; sizes that do not fit each other.
+        No such file, or none of a PLDA; truncated, or with more behind it; values that are NaN or infinite; sizes that
+        do not fit each other; a transform that cannot be inverted.
 
     Examples
     --------
@@ -35,6 +36,7 @@ def read_kaldi_plda(path: str | Path) -> Plda:
         reader.expect("<Plda>")
         mean, transform, psi = reader.vector(), reader.matrix(), reader.vector()
         reader.expect("</Plda>")
+        reader.end()
     try:
         return Plda(mean, transform, psi)
     except (DataError, ShapeError) as error:

@@ -3,12 +3,12 @@
 import errno
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Final, TextIO
 
 from speechgmm.errors import DataError
-from speechgmm.io.atomic import clear_disk_errors
+from speechgmm.io.atomic import CANNOT_BE_WRITTEN, clear_disk_errors
 
 LOCK: Final = ".lock"
 """The file in the cache's folder that runs hold."""
@@ -53,16 +53,25 @@ def using_cache(folder: Path) -> Iterator[None]:
     """Hold the cache for a run, beside others: it is not cleared meanwhile.
 
     Where nothing can be written, or nothing locked, the run goes on without.
+
+    Raises:
+        DataError: Something had to be written into it and could not: the message says how to name another cache.
     """
     import fcntl
 
     try:
-        held = _held(folder, fcntl.LOCK_SH, lambda: None)
+        held: AbstractContextManager[object] = _held(folder, fcntl.LOCK_SH, lambda: None)
     except OSError:
-        yield
-        return
-    with held:
-        yield
+        held = nullcontext()
+    try:
+        with held:
+            yield
+    except DataError as error:
+        if str(error).startswith(f"{folder}{os.sep}") and CANNOT_BE_WRITTEN in str(error):
+            raise DataError(
+                f"{error}. It lies in the cache: `cache` of the configuration or $SPEECHGMM_CACHE names another folder"
+            ) from error
+        raise
 
 
 @contextmanager

@@ -17,6 +17,7 @@ class RunFile(StrEnum):
     SWEEP = "sweep.tsv"  # of a sweep: each setting and its results
     SWEEP_SETTINGS = "sweep.yaml"  # of a sweep: what it was asked for
     MODELS = "models.safetensors"  # what scores new recordings; those in folds/NAME/ are each fold's
+    MODEL_CARD = "MODEL_CARD.md"  # what a person should know of the model; the model file has it too
     CLASSES = "classes.tsv"  # how each class was trained
     UNITS = "units.tsv"  # recognition: states, Gaussians and duration of each unit
     TIED_STATES = "tied_states.tsv"  # recognition with tied states: Gaussians and contexts of each

@@ -7,9 +7,9 @@ from speechgmm.io.run_files import RunFile
 from speechgmm.report.parts import Section, Table
 
 ABOUT: Final = (
-    "Sessions or recordings of one label that score as strangers to each other, and labels that score as one voice. "
-    "Closeness is in standard deviations of strangers' scores. Listen to a recording of each group: a wrong label "
-    "costs more than any setting gains."
+    "Sessions or recordings of one label that score as different speakers, and labels that score as one voice. "
+    "Closeness is in standard deviations of the scores between different speakers. Listen to a recording of each "
+    "group: a wrong label costs more than any setting gains."
 )
 
 

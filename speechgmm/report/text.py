@@ -138,7 +138,8 @@ def reports_lines(reports: "Sequence[ClassReport]") -> list[str]:
             str(report.iterations),
             f"{report.objective:.3f}",
             *(() if report.posterior is None else (str(report.posterior.n_in_use),)),
-            "" if report.converged else "(still gaining when stopped)",
+            # One step of MAP is all that it is to take.
+            "" if report.converged or report.iterations == 1 else "(still gaining when stopped)",
             report.why,
         )
         for report in reports

@@ -10,15 +10,29 @@ so that several recordings of a class are one sum of statistics. Refuses models 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from speechgmm.errors import DataError
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.vectors.linear_scoring import BackgroundStatistics, check_means_alone
 from speechgmm.vectors.within_class import WithinClass, unit_length
 
 Floats = NDArray[np.float64]
+
+
+ZEROS: Final = (
+    "a vector of zeros, which has no direction; expected a vector of a voice (did the program that computed it fail? "
+    "compute it again, or leave it out)"
+)
+
+
+def check_direction(vectors: NDArray[np.floating], recording: str = "the recording") -> None:
+    """Raise DataError for a recording of vectors (T, D) that are all 0."""
+    if not vectors.any():
+        raise DataError(f"{recording} is {ZEROS}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +64,10 @@ class CosineStack:
         background = BackgroundStatistics.under(ubm)
         # Vectors of others (one component) keep their proportions: small dimensions of a network's output are no voice.
         deviations = 1.0 if ubm.n_components == 1 else np.sqrt(ubm.weights[:, None] * ubm.variances)
-        per_mean = np.broadcast_to(background.space.scale / deviations, ubm.means.shape)
+        # A component that EM left without frames has weight 0, and no frame of a recording moves its mean.
+        alive = np.broadcast_to(ubm.weights[:, None] > 0, ubm.means.shape)
+        per_mean = np.zeros(ubm.means.shape)
+        np.divide(background.space.scale, deviations, out=per_mean, where=alive)
         empty = cls(background, per_mean, compensation, np.zeros((0, ubm.means.size)))
         offsets = [((model.means - ubm.means) / background.space.scale * per_mean).ravel() for model in models]
         return cls(background, per_mean, compensation, empty.directions_of(np.stack(offsets)))
@@ -59,10 +76,12 @@ class CosineStack:
         """Supervectors (N, K D) of N recordings, of frames (T, D) each, before what differs within a speaker is scaled.
 
         Raises:
-            ShapeError, DataError: As `BackgroundStatistics.of`.
+            ShapeError, DataError: As `BackgroundStatistics.of`; vectors of others that are all 0.
         """
         found = np.empty((len(recordings), self.per_mean.size))
         for row, frames in zip(found, recordings, strict=True):
+            if len(self.per_mean) == 1:
+                check_direction(np.asarray(frames))
             counts, pulls = self.background.of(frames)
             row[:] = (pulls / (counts + self.compensation.relevance) * self.per_mean).ravel()
         return found

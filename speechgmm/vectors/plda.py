@@ -34,7 +34,7 @@ class Plda:
     ShapeError
         Sizes that do not fit each other.
     DataError
-        A value that is NaN or infinite, or a psi below 0.
+        A value that is NaN or infinite, a psi below 0, or a transform that cannot be inverted.
 
     Examples
     --------
@@ -61,6 +61,8 @@ class Plda:
             raise DataError("a PLDA with a value that is NaN or infinite; expected finite ones")
         if (self.psi < 0).any():
             raise DataError(f"a PLDA with psi {self.psi.min():g}; expected variances, 0 or more")
+        if np.linalg.slogdet(self.transform)[0] == 0:
+            raise DataError("a PLDA whose transform cannot be inverted; expected linearly independent rows")
 
     @property
     def n_dims(self) -> int:

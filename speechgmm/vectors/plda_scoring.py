@@ -8,24 +8,17 @@ how much more likely enrolment and test are of one speaker than of two. Refuses 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import DataError, ShapeError
 from speechgmm.gmm.model import DiagGMM
-from speechgmm.vectors.cosine_scoring import Compensation, CosineStack
+from speechgmm.vectors.cosine_scoring import Compensation, CosineStack, check_direction
 from speechgmm.vectors.plda import Plda
 from speechgmm.vectors.within_class import unit_length
 
 Floats = NDArray[np.float64]
-
-
-ZEROS: Final = (
-    "a vector of zeros, which has no direction; expected a vector of a voice (did the program that computed it fail? "
-    "compute it again, or leave it out)"
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,13 +43,6 @@ class Vectors:
         array([[1. , 3. ],
                [6. , 1.5]])
         """
-        found = self.unchecked(recordings)
-        if not found.any(axis=1).all():
-            raise DataError(f"the recording is {ZEROS}")
-        return found
-
-    def unchecked(self, recordings: Sequence[ArrayLike]) -> Floats:
-        """As ``of``, with vectors of zeros."""
         if len(self.stack.background.centred_means) > 1:
             return self.stack.points(recordings)
         n_dims = self.stack.per_mean.size
@@ -65,6 +51,7 @@ class Vectors:
             values = np.asarray(frames, np.float64)
             if values.ndim != 2 or values.shape[1] != n_dims or not len(values):
                 raise ShapeError(f"frames of shape {values.shape}; expected (T, {n_dims}), at least one")
+            check_direction(values)
             row[:] = values.mean(axis=0)
         if not np.isfinite(found).all():
             raise DataError("frames with a value that is NaN or infinite; expected finite numbers")

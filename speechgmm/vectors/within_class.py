@@ -49,7 +49,9 @@ class WithinClass:
         if not 0 < smoothing <= 1:
             raise ConfigError(f"smoothing {smoothing:g}; expected above 0, up to 1")
         points, variances, directions = _deviations(vectors, labels)
-        rest = smoothing * variances.sum() / points.shape[1]  # what remains where no piece says anything
+        # What remains where no piece says anything; dimensions that have one value are none.
+        spread = points.var(axis=0)
+        rest = smoothing * variances.sum() / np.count_nonzero(spread > _SPANNED * spread.max())
         kept = variances > 1e-12 * max(float(np.square(points).mean()), 1e-300)
         gains = np.sqrt(rest / ((1 - smoothing) * variances[kept] + rest))
         return cls(points.mean(axis=0), directions[kept], gains)

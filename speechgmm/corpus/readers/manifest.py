@@ -135,6 +135,8 @@ def table_rows(path: Path) -> Iterator[tuple[int, Row]]:
     if suffix not in (".tsv", ".csv", ".jsonl") and path.exists():
         raise DataError(f"{path}: a manifest ends in .tsv, .csv or .jsonl, not {path.suffix or 'nothing'!r}")
     text = read_table(path, "there is no such manifest (corpus.path, relative to the configuration file)")
+    if not text.strip():
+        raise DataError(f"{path}: the table is empty; expected a row for each recording")
     if suffix == ".jsonl":
         yield from _json_rows(text)
     else:

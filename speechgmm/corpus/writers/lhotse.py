@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from speechgmm.corpus.utterance import Corpus, Utterance
+from speechgmm.errors import DataError
 from speechgmm.io.atomic import write_atomically
 from speechgmm.io.decoders import exact_header
 
@@ -19,12 +20,28 @@ OF_LHOTSE: Final = ("text", "speaker", "gender", "language")
 """Columns that are fields of a supervision; the others stand in its ``custom``."""
 
 
-class _Recording(NamedTuple):
+class ManifestRecording(NamedTuple):
+    """A recording as manifests have it."""
+
     plain: Mapping[str, Any]  # as the manifest has it
     duration: float  # s
 
 
-def write_lhotse(folder: Path, corpus: Corpus, channel: str | int = "mix") -> list[Path]:
+Recordings = Mapping[Path, ManifestRecording]
+
+
+def read_recordings(corpus: Corpus) -> tuple[Recordings, dict[Path, DataError]]:
+    """The recordings of a corpus for `write_lhotse`, and why others cannot be read."""
+    recordings, problems = dict[Path, ManifestRecording](), dict[Path, DataError]()
+    for path in corpus.paths():
+        try:
+            recordings[path] = _recording(path, corpus.root)
+        except DataError as error:
+            problems[path] = error
+    return recordings, problems
+
+
+def write_lhotse(folder: Path, corpus: Corpus, recordings: Recordings, channel: str | int = "mix") -> list[Path]:
     """Write recordings, supervisions and cuts (one for each utterance), for each split.
 
     Parameters
@@ -34,6 +51,8 @@ def write_lhotse(folder: Path, corpus: Corpus, channel: str | int = "mix") -> li
     corpus
         The utterances. The labels ``text``, ``speaker``, ``gender`` and ``language`` are fields of a supervision; the
         others stand in its ``custom``.
+    recordings
+        Of all utterances, see `read_recordings`.
     channel
         ``mix``: supervisions are of all channels; or the number of one.
 
@@ -45,9 +64,8 @@ def write_lhotse(folder: Path, corpus: Corpus, channel: str | int = "mix") -> li
     Raises
     ------
     DataError
-        A recording cannot be read; the disk refuses.
+        The disk refuses.
     """
-    recordings = {path: _recording(path, corpus.root) for path in corpus.paths()}
     written = []
     for split in dict.fromkeys(one.split for one in corpus):
         utterances = corpus.split(split)
@@ -63,7 +81,7 @@ def write_lhotse(folder: Path, corpus: Corpus, channel: str | int = "mix") -> li
     return written
 
 
-def _recording(path: Path, root: Path) -> _Recording:
+def _recording(path: Path, root: Path) -> ManifestRecording:
     n_samples, rate, n_channels = exact_header(path)
     below = path.relative_to(root) if path.is_relative_to(root) else path
     channels = [*range(n_channels)]
@@ -75,10 +93,10 @@ def _recording(path: Path, root: Path) -> _Recording:
         "duration": n_samples / rate,
         "channel_ids": channels,
     }
-    return _Recording(plain, n_samples / rate)
+    return ManifestRecording(plain, n_samples / rate)
 
 
-def _supervision(utterance: Utterance, recording: _Recording, channel: str | int) -> dict[str, Any]:
+def _supervision(utterance: Utterance, recording: ManifestRecording, channel: str | int) -> dict[str, Any]:
     start = utterance.start or 0.0
     end = recording.duration if utterance.end is None else min(utterance.end, recording.duration)
     channels = recording.plain["channel_ids"] if channel == "mix" else [channel]
@@ -95,7 +113,7 @@ def _supervision(utterance: Utterance, recording: _Recording, channel: str | int
     }
 
 
-def _cut(supervision: Mapping[str, Any], recording: _Recording) -> dict[str, Any]:
+def _cut(supervision: Mapping[str, Any], recording: ManifestRecording) -> dict[str, Any]:
     """The cut that an utterance is; times of its supervision count from its beginning."""
     return {
         "id": supervision["id"],

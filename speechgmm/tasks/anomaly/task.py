@@ -88,7 +88,7 @@ class Anomaly(Task[TrainedAnomaly, Tested, AnomalyEvaluation]):
         """Kept: it may be what is anomalous."""
         return Silence.KEPT
 
-    def first_settings(self, corpus: Corpus) -> Mapping[str, Any]:
+    def first_settings(self, corpus: Corpus, group: str | None = None) -> Mapping[str, Any]:
         """Which recordings are normal, where the classes themselves say so."""
         spec = AnomalySpec()
         if corpus.label != spec.condition and all(spec.condition in (one.labels or {}) for one in corpus):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from speechgmm.tasks.classification.enrolment import Enrolled
     from speechgmm.tasks.classification.updates import Updated
 
-Report = TypeVar("Report")
+Report = TypeVar("Report", bound="Enrolled | Updated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +47,11 @@ class Enrol:
             paths.extend(recordings(self.audio, given=takes_frames(file)))
             return enrol(file, self.label, paths)
 
-        target, file, report = _changed(self.model, self.out, larger, resample=self.resample)
+        target, file, report = _changed(self, larger, "enrol")
         if report.warning is not None:
             tell(f"warning: {report.warning}")
         print(
-            f"{self.label}: {report.n_frames} frames of {counted(len(paths), 'recording')}, "
+            f"{self.label}: {counted(report.n_frames, 'frame')} of {counted(len(paths), 'recording')}, "
             f"{counted(report.n_components, 'component')}"
         )
         print(f"{target}: {len(file.models.labels)} classes")
@@ -106,7 +106,7 @@ class Update:
             paths.extend(recordings(self.audio, given=takes_frames(file)))
             return update_class(file, self.label, paths, worth=self.worth, keep=self.keep)
 
-        target, file, report = _changed(self.model, self.out, updated, resample=self.resample)
+        target, file, report = _changed(self, updated, "update")
         counted = "" if self.keep == 1 else f", which count {self.keep:g} times now"
         print(f"{self.label}: {report.n_frames} frames, added to {report.n_before:.0f} of earlier training{counted}")
         print(f"{target}: {len(file.models.labels)} classes")
@@ -128,22 +128,25 @@ class Update:
 
 
 def _changed(
-    model: Path, out: Path | None, change: "Callable[[ModelFile], tuple[ModelFile, Report]]", *, resample: bool
+    command: Enrol | Update, change: "Callable[[ModelFile], tuple[ModelFile, Report]]", what: str
 ) -> "tuple[str, ModelFile, Report]":
     """Write the changed model of a file, and return where it is; other rates are resampled for this change alone."""
+    from speechgmm import __version__
     from speechgmm.io.atomic import write_atomically
     from speechgmm.io.locks import changing
+    from speechgmm.io.model_card import read_card, with_card
     from speechgmm.report.text import model_target, shown
     from speechgmm.tasks.classification.codec import read_model_file, serialise
 
-    path = model_file(model)
+    path = model_file(command.model)
     _refuse_other_kinds(path)
-    target = model_target(path, out)
+    target = model_target(path, command.out)
     with changing(target):  # from reading to writing: two at once would lose what one has added
-        file = read_model_file(path)
-        asked = file.audio and replace(file.audio, resample=resample or file.audio.resample)
+        file, card = read_model_file(path), read_card(path)
+        asked = file.audio and replace(file.audio, resample=command.resample or file.audio.resample)
         changed, report = change(replace(file, audio=asked))
-        data = serialise(replace(changed, audio=file.audio))
+        said = card and card.changed(f"{what} {command.label!r}: {report.n_frames} frames (speechgmm {__version__})")
+        data = with_card(serialise(replace(changed, audio=file.audio)), said)
         write_atomically(target, lambda out_file: out_file.write(data))
     return shown(target.absolute()), changed, report
 

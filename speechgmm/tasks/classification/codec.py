@@ -28,6 +28,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from speechgmm import __version__
 from speechgmm.engine.audio_input import AudioInput, audio_header, read_audio_input
 from speechgmm.engine.recipe import ClassRecipe
 from speechgmm.features import FrontEnd
@@ -47,6 +48,7 @@ from speechgmm.io.container import (
     whole,
 )
 from speechgmm.io.header import checked
+from speechgmm.io.model_card import LABELS_NAMED, ModelCard, with_card
 from speechgmm.io.posterior_part import posterior_part, read_posterior_part
 from speechgmm.setting import setting
 from speechgmm.tasks.classification.models import ClassModels
@@ -89,6 +91,11 @@ class ModelFile:
     def of_segments(self) -> bool:
         """Whether it scores segments, and no recordings as a whole."""
         return False
+
+    @property
+    def answers_for_unvoiced(self) -> bool:
+        """Whether a recording without a voiced frame has an answer (it says nothing), and is no error."""
+        return self.models.ubm is not None
 
     @property
     def has_posteriors_alone(self) -> bool:
@@ -148,9 +155,14 @@ class ClassesHeader:
 
 
 def save_models(
-    models: ClassModels, path: str | Path, *, audio: AudioInput | None = None, label: str = "label"
+    models: ClassModels,
+    path: str | Path,
+    *,
+    audio: AudioInput | None = None,
+    label: str = "label",
+    card: ModelCard | None = None,
 ) -> None:
-    """Write class models, with how their frames are made where that is known.
+    """Write class models, with how their frames are made where that is known, and a model card (`load(path).card`).
 
     Raises:
         DataError: The disk is full or the folder may not be written.
@@ -161,7 +173,8 @@ def save_models(
     >>> load_models("noise.safetensors").labels
     ('noise',)
     """
-    data = serialise(ModelFile(models, audio, label))
+    card = card or ModelCard(__version__, "save_models", label=label, labels=models.labels[:LABELS_NAMED])
+    data = with_card(serialise(ModelFile(models, audio, label)), card)
     write_atomically(Path(path), lambda file: file.write(data))
 
 

@@ -134,7 +134,7 @@ def speech_as_trained(
         read, problems = [], []
         for path in paths:
             try:
-                frames, speech, _ = frames_of(version, path, copy.speed, noising)
+                frames, speech, _ = frames_of(version, path, copy.speed, noising, unvoiced=recipe.spec.adapt == "map")
                 read.append((frames, speech))
             except DataError as error:
                 problems.append(str(error))

@@ -57,6 +57,8 @@ class Import:
         """
         import numpy as np
 
+        from speechgmm import __version__
+        from speechgmm.io.model_card import LABELS_NAMED, ModelCard
         from speechgmm.tasks.classification.codec import save_models
         from speechgmm.tasks.classification.models import ClassModels
 
@@ -69,7 +71,8 @@ class Import:
             ubm = found[0]
         models = ClassModels(labels, mixtures, np.full(len(labels), -np.log(len(labels))), ubm=ubm)
         audio = None if self.features is None else _audio(self.features, mixtures[0].n_features)
-        save_models(models, self.out, audio=audio)
+        card = ModelCard(__version__, "import-model, from mixtures of Kaldi", labels=labels[:LABELS_NAMED])
+        save_models(models, self.out, audio=audio, card=card)
         n_components = sum(mixture.n_components for mixture in mixtures)
         print(f"{self.out}: {len(labels)} classes, {n_components} components, {mixtures[0].n_features} dimensions")
 

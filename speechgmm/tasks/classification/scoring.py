@@ -171,6 +171,10 @@ class Scorer(Protocol):
         """Whether it scores segments, and no recordings as a whole."""
 
     @property
+    def answers_for_unvoiced(self) -> bool:
+        """Whether a recording without a voiced frame has an answer, and is no error."""
+
+    @property
     def has_posteriors_alone(self) -> bool:
         """Whether its scores are log posteriors, and not log-likelihoods."""
 
@@ -269,7 +273,8 @@ def _score_recording(
     model: Scorer, audio: AudioInput, window: float | None, hop: float | None, path: AudioSource
 ) -> list[Scored] | DataError:
     try:
-        frames, speech, recording = model_frames(audio, path, silence=model.silence)
+        unvoiced = model.answers_for_unvoiced
+        frames, speech, recording = model_frames(audio, path, silence=model.silence, unvoiced=unvoiced)
         stretches = tuple(windows(recording.duration, window, hop))
         return scored_windows(model, path, Recorded(frames, speech, stretches, window is None), recording)
     except DataError as error:

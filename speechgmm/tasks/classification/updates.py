@@ -80,6 +80,9 @@ def update_class(
     seen = _with_new(audio, recipe, label, paths, keep)
     frames = np.concatenate(parts)
     spec = recipe.spec
+    if not len(frames):  # none is voiced
+        report = Updated(0, float(np.sum(before)), model.n_components, (), label in recipe.seen or keep == 0)
+        return replace(file, recipe=replace(recipe, seen=seen)), report
     try:
         fit = update(
             model,

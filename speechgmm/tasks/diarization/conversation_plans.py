@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from speechgmm.corpus import Utterance
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.io.audio import read_recording
-from speechgmm.tasks.diarization.conversations import Conversation, make_conversation
+from speechgmm.tasks.diarization.conversations import Conversation, conversation
 from speechgmm.tasks.diarization.recordings import LONGEST
 from speechgmm.tasks.diarization.training import SPEAKERS, drawn_talkers
+from speechgmm.tasks.diarization.turn_statistics import TurnStatistics
 
 LEAST: Final = 3.0
 """Seconds of a speaker in a conversation, at least: two turns or so."""
@@ -31,11 +32,12 @@ class ConversationPlan:
 
     talkers: tuple[tuple[str, tuple[Stretch, ...]], ...]  # speaker and recordings
     seed: tuple[int, ...]
+    statistics: TurnStatistics | None = None  # of natural conversations; None: turns of 1 to 5 s without overlap
 
     def make(self, audio: AudioInput) -> Conversation:
         """The conversation. Raises DataError where a recording cannot be read."""
         recordings = [(name, joined(audio, stretches)) for name, stretches in self.talkers]
-        return make_conversation(recordings, audio.sample_rate, seed=self.seed)
+        return conversation(recordings, audio.sample_rate, self.statistics, seed=self.seed)
 
 
 def joined(audio: AudioInput, stretches: Sequence[Stretch]) -> NDArray[np.float32]:
@@ -58,19 +60,23 @@ def stretches_of(utterances: Iterable[Utterance]) -> tuple[Stretch, ...]:
     return tuple((one.path, one.start or 0.0, one.end) for one in utterances)
 
 
-def training_plans(talkers: dict[str, tuple[Stretch, ...]], n: int, *, seed: int = 0) -> list[ConversationPlan]:
+def training_plans(
+    talkers: dict[str, tuple[Stretch, ...]], n: int, *, statistics: TurnStatistics | None = None, seed: int = 0
+) -> list[ConversationPlan]:
     """Plans of ``n`` conversations of some speakers, each of whom may talk in several.
 
     Raises:
         DataError: Fewer than four speakers.
     """
     return [
-        ConversationPlan(tuple((name, talkers[name]) for name in chosen), tuple(own_seed))
+        ConversationPlan(tuple((name, talkers[name]) for name in chosen), tuple(own_seed), statistics)
         for chosen, own_seed in drawn_talkers(list(talkers), n, seed=seed)
     ]
 
 
-def separate_plans(talkers: dict[str, tuple[Stretch, ...]], *, seed: int = 0) -> list[ConversationPlan]:
+def separate_plans(
+    talkers: dict[str, tuple[Stretch, ...]], *, statistics: TurnStatistics | None = None, seed: int = 0
+) -> list[ConversationPlan]:
     """Plans of conversations of two, three and four speakers in turn, each speaker in one alone.
 
     No speaker is in two, so that conversations are independent. One speaker who would be left over joins the last.
@@ -86,5 +92,7 @@ def separate_plans(talkers: dict[str, tuple[Stretch, ...]], *, seed: int = 0) ->
         wanted = SPEAKERS[len(plans) % len(SPEAKERS)]
         count = len(order) if len(order) - wanted < 2 else wanted
         chosen, order = order[:count], order[count:]
-        plans.append(ConversationPlan(tuple((name, talkers[name]) for name in chosen), (seed, len(plans), 3)))
+        plans.append(
+            ConversationPlan(tuple((name, talkers[name]) for name in chosen), (seed, len(plans), 3), statistics)
+        )
     return plans

@@ -91,6 +91,19 @@ def make_conversation(
         turns.append(Turn(start / sample_rate, time / sample_rate, last))
 
 
+def conversation(
+    recordings: Sequence[tuple[str, ArrayLike]],
+    sample_rate: int,
+    statistics: TurnStatistics | None,
+    *,
+    seed: int | Sequence[int] = 0,
+) -> Conversation:
+    """A natural conversation by statistics; None: one of `make_conversation`. Raises as these."""
+    if statistics is None:
+        return make_conversation(recordings, sample_rate, seed=seed)
+    return natural_conversation(recordings, sample_rate, statistics=statistics, seed=seed)
+
+
 def natural_conversation(
     recordings: Sequence[tuple[str, ArrayLike]],
     sample_rate: int,

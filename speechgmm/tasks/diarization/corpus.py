@@ -15,8 +15,17 @@ from speechgmm.engine.console import Console
 from speechgmm.errors import DataError
 from speechgmm.io.audio import native_rate, read_recording
 from speechgmm.tasks.diarization.codec import DiarizerFile
+from speechgmm.tasks.diarization.overlap_training import (
+    CONVERSATIONS,
+    ders_by_threshold,
+    overlap_heard,
+    with_more_overlap,
+    with_overlap_detector,
+)
 from speechgmm.tasks.diarization.recordings import FRONT_END, LONGEST
+from speechgmm.tasks.diarization.spec import DiarizerSpec
 from speechgmm.tasks.diarization.training import made_conversations, train_diarizer
+from speechgmm.tasks.diarization.turn_statistics import TurnStatistics
 
 LEAST_SPEAKERS: Final = 8
 """Half of them talk, and up to four of those in one conversation."""
@@ -31,10 +40,9 @@ MOST: Final = 60.0
 def train_on_corpus(
     spec: CorpusSpec,
     place: Path,
+    how: DiarizerSpec,
     *,
-    n_components: int,
-    n_conversations: int,
-    with_detector: bool,
+    statistics: TurnStatistics | None,
     seed: int,
     console: Console,
 ) -> DiarizerFile:
@@ -43,9 +51,8 @@ def train_on_corpus(
     Args:
         spec: Kind of the corpus; its label is the speaker.
         place: The manifest, or the folder of the recordings.
-        n_components: Of the background model.
-        n_conversations: Made of the others, to learn the threshold from.
-        with_detector: Train a speech detector as well.
+        how: How the diarizer is trained; what it says of tests is not used.
+        statistics: Of made conversations; None: turns of 1 to 5 s without overlap.
         seed: Of what is drawn.
         console: Where progress is shown.
 
@@ -76,11 +83,22 @@ def train_on_corpus(
             f"{place}: {len(talking)} of {len(joined)} speakers have {LEAST:g} s of recordings; conversations are made "
             "of four different ones at least"
         )
-    development = made_conversations(talking, rate, n_conversations, seed=seed)
+    development = made_conversations(talking, rate, how.conversations, statistics=statistics, seed=seed)
     background = {name: samples[name] for name in drawn[0::2]}
     audio = AudioInput(FRONT_END, rate)
-    return train_diarizer(
-        background, development, audio=audio, n_components=n_components, with_detector=with_detector, seed=seed
+    file = train_diarizer(
+        background, development, audio=audio, n_components=how.n_components, with_detector=how.detector, seed=seed
+    )
+    if how.overlap == "none" or statistics is None:
+        return file
+    own = {name: np.concatenate(parts) for name, parts in background.items()}
+    learning = made_conversations(own, rate, CONVERSATIONS, statistics=with_more_overlap(statistics), seed=seed)
+    recordings = [overlap_heard(file.audio, made) for made in learning]
+    return with_overlap_detector(
+        file,
+        recordings,
+        lambda diarizer: [ders_by_threshold(diarizer, file.audio, made) for made in development],
+        seed=seed,
     )
 
 

@@ -17,3 +17,5 @@ def describe(path: Path) -> Iterator[str]:
         sizes = detector.speech.n_components, detector.other.n_components
         yield f"a speech detector of {sizes[0]} Gaussians of speech and {sizes[1]} of what is none"
     yield f"merging stops at {found.threshold:.2f} nats, learnt from {learnt.n_conversations} conversations"
+    if found.overlap is not None:
+        yield f"detector of overlap: two mixtures of {found.overlap.one.n_components} Gaussians each"

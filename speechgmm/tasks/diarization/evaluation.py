@@ -13,7 +13,7 @@ from speechgmm.engine.frames import Features
 from speechgmm.engine.job import Job
 from speechgmm.errors import DataError, first_few
 from speechgmm.evaluation import Metric, rate_interval
-from speechgmm.evaluation.diarization import DiarizationErrors, Turn, diarization_errors, pooled_der
+from speechgmm.evaluation.diarization import DiarizationErrors, Turn, der_interval, diarization_errors, pooled_der
 from speechgmm.evaluation.metric import Metrics
 from speechgmm.evaluation.resampling import OfSums, ratio
 from speechgmm.io.audio import Pieces
@@ -22,6 +22,7 @@ from speechgmm.io.tables import table
 from speechgmm.tasks.diarization.codec import DiarizerFile
 from speechgmm.tasks.diarization.conversation_plans import LEAST, ConversationPlan, separate_plans, stretches_of
 from speechgmm.tasks.diarization.recordings import heard, turns_in
+from speechgmm.tasks.diarization.run_training import statistics_in
 
 PARTS: Final = ("miss", "false_alarm", "confusion")
 """What a DER is made of, in seconds."""
@@ -105,7 +106,7 @@ def conversation_items(
             f"{f'fold {fold}: ' if fold else ''}{len(talkers)} test speaker with {LEAST:g} s of recordings; a "
             "conversation is made of two or more: test more speakers, or give recordings with diarization.references"
         )
-    plans = separate_plans(talkers, seed=job.experiment.config.seed)
+    plans = separate_plans(talkers, statistics=statistics_in(job), seed=job.experiment.config.seed)
     prefix = f"{_spelt(fold)}-" if fold else ""
     return [ConversationItem(f"{prefix}conversation-{number}", plan) for number, plan in enumerate(plans, 1)]
 
@@ -160,7 +161,8 @@ def _metrics(found: Sequence[DiarizedItem], seed: int | None) -> Metrics:
     for name, rate in rates.items():
         metrics[name] = Metric(rate(np.ones(len(found))), len(found), "fraction")
         if seed is not None:  # recordings that are made share no speaker
-            bounds = rate_interval(rate, np.arange(len(found)), seed=seed)
+            alone = np.arange(len(found))
+            bounds = der_interval(errors, seed=seed) if name == "der" else rate_interval(rate, alone, seed=seed)
             metrics[name] = metrics[name].within(bounds).by_items("recordings")
     return metrics
 

@@ -16,8 +16,8 @@ OFTEN: Final = 0.3
 """Share of the recordings from which a wrong number of speakers is worth a line."""
 
 REMEDIES: Final = {
-    "miss": "speech is taken for pauses (or speakers talk at once, which is not found): lower the threshold of "
-    "features.vad",
+    "miss": "speech is taken for pauses: lower the threshold of features.vad; or speakers talk at once, of whom one is "
+    "found: set diarization.overlap: detect, or give regions of overlap to diarize",
     "false_alarm": "pauses are taken for speech: raise the threshold of features.vad, or cut the noise",
     "confusion": "speakers are mistaken for each other: train on more speakers, or on recordings like the test's",
 }

@@ -76,7 +76,7 @@ class DiarizerModel(LoadedModel):
             How many speak; None: it is estimated.
         overlap
             Where two speak, which gets the second-best speaker as well: a label file (`read_overlap`), or start and
-            end in s of each region of the only recording. None: each moment has one speaker.
+            end in s of each region of the only recording. None: the diarizer's detector says it, where it has one.
         n_jobs
             Recordings at once, by threads; -1: one per CPU core.
         on_error
@@ -111,10 +111,10 @@ class DiarizerModel(LoadedModel):
 
 def _overlap(
     given: Path | str | Sequence[tuple[float, float]] | None, names: Sequence[str]
-) -> dict[str, Sequence[tuple[float, float]]]:
-    """Where two speak in recordings, by name."""
+) -> dict[str, Sequence[tuple[float, float]]] | None:
+    """Where two speak in recordings, by name; None: the diarizer says it."""
     if given is None:
-        return {}
+        return None
     if isinstance(given, Path | str):
         return {**read_overlap(Path(given), names)}
     if len(names) != 1:

@@ -45,7 +45,7 @@ Fa = Annotated[
         min=1e-6,
         max=1e6,
         rich_help_panel=METHOD,
-        help="Fa: weight of the fit; default: 0.2 for recordings, 0.3 for vectors",
+        help="Fa: weight of the fit; default: 0.4 for recordings, 0.3 for vectors",
     ),
 ]
 Fb = Annotated[
@@ -68,7 +68,7 @@ LoopProbability = Annotated[
         max=0.999999,
         rich_help_panel=METHOD,
         help="probability that the speaker stays from one window to the next; 0: a mixture without order; default: "
-        "0.98 for recordings, 0.99 for vectors",
+        "0.9 for recordings, 0.99 for vectors",
     ),
 ]
 Segments = Annotated[
@@ -111,7 +111,7 @@ Overlap = Annotated[
         "--overlap",
         metavar="FILE",
         help="labels of where two speak; the second-best speaker is added there. Labels of several speakers (RTTM) are "
-        "turns that overlap, labels of one (UEM) are regions; default: one speaker at a time",
+        "turns that overlap, labels of one (UEM) are regions; default: what the model's detector finds, if it has one",
     ),
 ]
 
@@ -247,15 +247,15 @@ def given_vectors(options: MethodOptions) -> "GivenVectors":
         _with_settings(VbxSpec(), options),
         None if options.transform is None else read_vector_transform(options.transform),
         options.dims,
-        overlap_of(options, [one.name for one in recordings]),
+        overlap_of(options, [one.name for one in recordings]) or {},
     )
 
 
-def overlap_of(options: MethodOptions, names: "Sequence[str]") -> "dict[str, list[tuple[float, float]]]":
-    """Where two speak in recordings, by name. Raises as `read_overlap`."""
+def overlap_of(options: MethodOptions, names: "Sequence[str]") -> "dict[str, list[tuple[float, float]]] | None":
+    """Where two speak in recordings, by name; None: no file says it. Raises as `read_overlap`."""
     from speechgmm.tasks.diarization.overlap_labels import read_overlap
 
-    return {} if options.overlap is None else read_overlap(options.overlap, names)
+    return None if options.overlap is None else read_overlap(options.overlap, names)
 
 
 def _with_settings(spec: Spec, options: MethodOptions) -> Spec:

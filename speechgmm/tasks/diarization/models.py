@@ -22,6 +22,7 @@ from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation.diarization import Turn
 from speechgmm.gmm import DiagGMM
 from speechgmm.tasks.diarization.overlap import speaker_name
+from speechgmm.tasks.diarization.overlap_detection import OverlapDetector
 from speechgmm.tasks.diarization.resegmentation import best_turns
 from speechgmm.tasks.diarization.spec import DiarizationSpec
 from speechgmm.tasks.diarization.windows import n_blocks, window_supervectors
@@ -43,6 +44,7 @@ class Diarizer:
     spec: DiarizationSpec
     threshold: float  # of the log ratio in nats: merges above it are made
     vbx: VbxSpec | None = None  # speakers are found by VBx with these settings; None: by merging
+    overlap: OverlapDetector | None = None  # None: each moment has one speaker
 
 
 @dataclass(frozen=True, slots=True, eq=False)

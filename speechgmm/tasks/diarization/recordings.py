@@ -90,7 +90,7 @@ def diarize_recordings(
         paths: Recordings.
         n_speakers: How many speak; None: it is found out.
         overlap: Where two speak, of recordings by their names without folder and ending; the second-best speaker is
-            added there. None: each moment has one speaker.
+            added there. None: the diarizer's detector says it, where it has one, else each moment has one speaker.
         resample: Resample other rates than the diarizer's.
         n_jobs: Workers at once.
     """
@@ -109,7 +109,7 @@ def diarize_recordings(
     audio = AudioInput(FRONT_END, SAMPLE_RATE, resample=True) if file is None else file.audio
     if resample:
         audio = replace(audio, resample=True)
-    work = partial(_diarize, None if file is None else file.diarizer, audio, n_speakers, overlap or {})
+    work = partial(_diarize, None if file is None else file.diarizer, audio, n_speakers, overlap)
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
 
@@ -117,14 +117,14 @@ def _diarize(
     diarizer: Diarizer | None,
     audio: AudioInput,
     n_speakers: int | None,
-    overlap: Mapping[str, Regions],
+    overlap: Mapping[str, Regions] | None,
     path: AudioSource,
 ) -> Diarized | DataError:
     try:
         recording = Pieces(path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel)
         frames, speech = (heard_alone if diarizer is None else heard)(audio, recording)
         recording.warn()
-        regions = overlap.get(path.stem, ())
+        regions = None if overlap is None else overlap.get(path.stem, ())
         turns = turns_in(diarizer, audio, frames, speech, n_speakers=n_speakers, overlap=regions)
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")
@@ -208,41 +208,59 @@ def turns_in(
     speech: NDArray[np.bool_],
     *,
     n_speakers: int | None = None,
-    overlap: Regions = (),
+    overlap: Regions | None = None,
 ) -> list[Turn]:
     """The turns of a recording of which ``heard`` gave frames and speech; none where nobody speaks.
 
-    Where ``overlap`` says that two speak, that is speech, and the second-best speaker speaks as well.
+    Where ``overlap`` says that two speak, that is speech, and the second-best speaker speaks as well. None: the
+    diarizer's detector says it, where it has one.
     """
     times = frame_times(audio, len(frames))
-    for start, end in overlap:
+    for start, end in overlap or ():
         speech = speech | ((times >= start) & (times < end))
     if not speech.any():
         return []
-    used = diarizer
-    if diarizer is not None and diarizer.vbx is not None:
-        labels = variational_labels(diarizer, frames, speech, diarizer.vbx)
-    elif n_speakers == 1:
-        labels = np.zeros(int(speech.sum()), np.intp)
-    else:
-        used = own_diarizer(frames[speech]) if used is None else used
-        found = divisions(used, frames, speech, n_speakers=n_speakers)
-        stop = {"threshold": used.threshold} if n_speakers is None else {"n_speakers": n_speakers}
-        labels = choose(found, **stop).labels
-    turns = in_seconds(labels, speech, audio, OWN_SPEC if diarizer is None else diarizer.spec)
+    used, labels = speakers_in(diarizer, frames, speech, n_speakers=n_speakers)
+    turns = in_seconds(labels, speech, audio, OWN_SPEC if used is None else used.spec)
+    detector = None if used is None else used.overlap
+    if overlap is None and detector is not None and n_speakers != 1:
+        overlap = detector.regions(detector.ratios(frames, speech), speech, times)
     if used is None or not overlap:
         return turns
-    windows = windows_heard(used, frames[speech], speech)
-    centres = used.spec.block * np.arange(len(windows.points)) + used.spec.block // 2
-    centres = np.minimum(centres, len(labels) - 1)
-    known = SpeakerWindows(
-        windows.points,
-        used.space.between,
-        times[speech][centres],
-        labels[centres],
-        used.spec.independence / used.spec.window,
-    )
-    return with_second_speakers(turns, overlap, known)
+    return with_second_speakers(turns, overlap, speaker_windows(used, frames, speech, labels, times))
+
+
+def speakers_in(
+    diarizer: Diarizer | None,
+    frames: NDArray[np.float32],
+    speech: NDArray[np.bool_],
+    *,
+    n_speakers: int | None = None,
+) -> tuple[Diarizer | None, NDArray[np.intp]]:
+    """The speaker of each frame of speech, and the diarizer that found them: one learnt from the frames, if none."""
+    if diarizer is not None and diarizer.vbx is not None:
+        return diarizer, variational_labels(diarizer, frames, speech, diarizer.vbx)
+    if n_speakers == 1:
+        return diarizer, np.zeros(int(speech.sum()), np.intp)
+    used = own_diarizer(frames[speech]) if diarizer is None else diarizer
+    found = divisions(used, frames, speech, n_speakers=n_speakers)
+    stop = {"threshold": used.threshold} if n_speakers is None else {"n_speakers": n_speakers}
+    return used, choose(found, **stop).labels
+
+
+def speaker_windows(
+    diarizer: Diarizer,
+    frames: NDArray[np.float32],
+    speech: NDArray[np.bool_],
+    labels: NDArray[np.intp],
+    times: NDArray[np.float64],
+) -> SpeakerWindows:
+    """The windows of a recording, whose each is by labels (n,) of the n frames of speech; times (T,) of all frames."""
+    spec = diarizer.spec
+    points = windows_heard(diarizer, frames[speech], speech).points
+    centres = np.minimum(spec.block * np.arange(len(points)) + spec.block // 2, len(labels) - 1)
+    independence = spec.independence / spec.window
+    return SpeakerWindows(points, diarizer.space.between, times[speech][centres], labels[centres], independence)
 
 
 def frame_times(audio: AudioInput, n_frames: int) -> NDArray[np.float64]:

@@ -71,28 +71,21 @@ class ReferenceComparisons:
 
     def summary(self) -> str:
         """The metrics of all recordings, with the interval and the spread over recordings."""
-        import numpy as np
-
-        from speechgmm.evaluation import rate_interval
-        from speechgmm.evaluation.diarization import pooled_der
+        from speechgmm.evaluation.diarization import der_interval
 
         every = [one.errors for one in self.done]
         collared = [one.with_collar for one in self.done if one.with_collar is not None]
         right = sum(one.n_found == one.n_speakers for one in self.done)
         speakers = f"number of speakers right in {right}"
-        text = _metrics(
-            sum(every[1:], every[0]), sum(collared[1:], collared[0]) if collared else None, speakers, self.collar
-        )
+        pooled_collared = sum(collared[1:], collared[0]) if collared else None
+        text = _metrics(sum(every[1:], every[0]), pooled_collared, speakers, self.collar)
         ders = [one.der for one in every if one.speech]
         if not ders:
             return text
-        bounds = rate_interval(pooled_der(every), np.arange(len(every)), seed=0)
-        between = (
-            ""
-            if bounds.low is None
-            else f"95 % interval over recordings {_percent(bounds.low)} to {_percent(bounds.high)}, "
-        )
-        return f"{text}; DER: {between}recordings {_percent(min(ders))} to {_percent(max(ders))} %"
+        bounds = der_interval(every)
+        between = f"95 % interval over recordings {_percent(bounds.low)} to {_percent(bounds.high)}, "
+        spread = f"recordings {_percent(min(ders))} to {_percent(max(ders))} %"
+        return f"{text}; DER: {'' if bounds.low is None else between}{spread}"
 
 
 def read_reference(path: Path | None) -> "dict[str, list[Turn]]":

@@ -27,9 +27,11 @@ def turns(run: RunFolder) -> Section | None:
         return None
     spec = run.config["diarization"]
     made = spec["references"] is None or all("conversation-" in row["id"] for row in rows)
+    natural = spec.get("turns") == "natural"
+    overlap = "Turns and overlaps follow statistics of conversations." if natural else "No speech overlaps."
     text = [
-        "Conversations are made of recordings of one speaker each: nobody interrupts, and every speaker keeps the "
-        "microphone of the recording, so that real conversations are harder. No speaker is in two conversations."
+        "Conversations are made of recordings of one speaker each. Every speaker keeps the microphone of the "
+        f"recording, so that real conversations are harder. {overlap} No speaker is in two conversations."
         if made
         else f"Turns are compared with {spec['references']}."
     ]

@@ -4,6 +4,7 @@ Every second speaker, in a drawn order, makes the background; the others talk in
 threshold is learnt, as in `train-diarizer`.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -20,6 +21,7 @@ from speechgmm.tasks.diarization.codec import DiarizerFile, LearntFrom
 from speechgmm.tasks.diarization.conversation_plans import (
     LEAST,
     ConversationPlan,
+    Stretch,
     joined,
     stretches_of,
     training_plans,
@@ -27,9 +29,19 @@ from speechgmm.tasks.diarization.conversation_plans import (
 from speechgmm.tasks.diarization.corpus import LEAST_SPEAKERS, MOST
 from speechgmm.tasks.diarization.estimation import learn_threshold, train_background
 from speechgmm.tasks.diarization.models import Diarizer
+from speechgmm.tasks.diarization.overlap_training import (
+    CONVERSATIONS,
+    Heard,
+    ders_by_threshold,
+    overlap_heard,
+    with_more_overlap,
+    with_overlap_detector,
+)
 from speechgmm.tasks.diarization.recordings import heard, turns_in
 from speechgmm.tasks.diarization.spec import DiarizerSpec
 from speechgmm.tasks.diarization.training import merging_path, with_speech_detector
+from speechgmm.tasks.diarization.turn_files import statistics_of
+from speechgmm.tasks.diarization.turn_statistics import TurnStatistics
 
 
 def train_in_run(job: Job, features: Features) -> DiarizerFile:
@@ -63,7 +75,7 @@ def train_in_run(job: Job, features: Features) -> DiarizerFile:
             "conversations are made of four different ones at least"
         )
     talkers = {name: stretches_of(utterance for utterance, *_ in members[name]) for name in long}
-    plans = training_plans(talkers, spec.conversations, seed=seed)
+    plans = training_plans(talkers, spec.conversations, statistics=statistics_in(job), seed=seed)
     diarizer, audio = Diarizer(ubm, space, spec.search, 0.0), features.audio
     if spec.detector and audio.detector is None:
         some = [joined(audio, stretches_of(utterance for utterance, *_ in members[name])) for name in background]
@@ -75,7 +87,50 @@ def train_in_run(job: Job, features: Features) -> DiarizerFile:
         diarizer = replace(diarizer, vbx=spec.vbx)
         errors = job.map(partial(_variational_der, diarizer, audio), plans)
         der = float(np.mean(list(job.console.track(errors, len(plans), "trying VBx"))))
-    return DiarizerFile(replace(diarizer, threshold=threshold), audio, LearntFrom(len(background), len(plans), der))
+    learnt = LearntFrom(len(background), len(plans), der)
+    file = DiarizerFile(replace(diarizer, threshold=threshold), audio, learnt)
+    if spec.overlap == "none":
+        return file
+    own = {name: stretches_of(utterance for utterance, *_ in members[name]) for name in drawn[0::2]}
+    return _with_detector(job, file, own, plans)
+
+
+def _with_detector(
+    job: Job, file: DiarizerFile, background: dict[str, tuple[Stretch, ...]], plans: list[ConversationPlan]
+) -> DiarizerFile:
+    """The diarizer with a detector of overlap where that is worth having."""
+    statistics = statistics_in(job)
+    assert statistics is not None, "the settings are checked"
+    learning = training_plans(
+        background, CONVERSATIONS, statistics=with_more_overlap(statistics), seed=job.experiment.config.seed
+    )
+    recordings = list(
+        job.console.track(job.map(partial(_overlap_heard, file.audio), learning), len(learning), "learning overlap")
+    )
+
+    def ders(diarizer: Diarizer) -> Iterable[list[float]]:
+        done = job.map(partial(_ders_by_threshold, diarizer, file.audio), plans)
+        return job.console.track(done, len(plans), "trying the detector of overlap")
+
+    found = with_overlap_detector(file, recordings, ders, seed=job.experiment.config.seed, n_jobs=job.n_threads_here)
+    if found.diarizer.overlap is None:
+        job.console.say("the detector of overlap does not lower the DER of held-out conversations, and is left out")
+    return found
+
+
+def _overlap_heard(audio: AudioInput, plan: ConversationPlan) -> Heard:
+    return overlap_heard(audio, plan.make(audio))
+
+
+def _ders_by_threshold(diarizer: Diarizer, audio: AudioInput, plan: ConversationPlan) -> list[float]:
+    return ders_by_threshold(diarizer, audio, plan.make(audio))
+
+
+def statistics_in(job: Job) -> TurnStatistics | None:
+    """The statistics of made conversations; None: uniform. Raises DataError where their file cannot be read."""
+    spec = job.experiment.config.section(DiarizerSpec)
+    path = None if spec.turns_from is None else job.experiment.beside(spec.turns_from)
+    return statistics_of(spec.turns, path)
 
 
 def _some(recordings: list[tuple[Utterance, Piece, float]]) -> list[NDArray[np.float32]]:

@@ -27,6 +27,14 @@ def check(config: Config) -> None:
         )
     if spec.vbx != WindowVbxSpec() and spec.method != "vbx":
         raise ConfigError("diarization.vbx has settings, and diarization.method is merging; set method: vbx")
+    if spec.turns_from is not None and spec.turns != "natural":
+        raise ConfigError(
+            "diarization.turns_from gives statistics, and diarization.turns is uniform; set turns: natural"
+        )
+    if spec.overlap == "detect" and spec.turns != "natural":
+        raise ConfigError(
+            "diarization.overlap: detect learns from overlap, and turns: uniform has none; set turns: natural"
+        )
     if spec.uem is not None and spec.references is None:
         raise ConfigError(
             "diarization.uem names stretches of the recordings in diarization.references, and there are none; set both"

@@ -47,10 +47,10 @@ class DiarizationSpec:
 class WindowVbxSpec(VbxSpec):
     """Settings of VBx over windows of a recording, which share nine tenths of their frames with their neighbours."""
 
-    fa: float = setting(0.2, "Fa: weight of the windows' fit; below 1, because neighbours share frames", gt=0, le=1e6)
+    fa: float = setting(0.4, "Fa: weight of the windows' fit; below 1, because neighbours share frames", gt=0, le=1e6)
     fb: float = setting(12.0, "Fb: weight of the speakers' prior; a higher value gives fewer speakers", gt=0, le=1e6)
     loop_probability: float = setting(
-        0.98,
+        0.9,
         "probability that the next window has the same speaker without a draw; 0: the order does not count",
         ge=0,
         lt=1,
@@ -70,6 +70,17 @@ class DiarizerSpec:
         ge=3,
         le=100_000,
     )
+    turns: Literal["natural", "uniform"] = setting(
+        "natural",
+        "turns of made conversations; natural: by statistics of conversations, with overlap and backchannels; uniform: "
+        "of 1 to 5 s, without overlap",
+    )
+    turns_from: str | None = setting(
+        None,
+        "an RTTM of conversations like those to be diarized, whose statistics turns: natural takes, relative to the "
+        "configuration file; default: published statistics",
+        is_path=True,
+    )
     detector: bool = setting(
         True,
         "train a speech detector on the background speakers' recordings among made sounds, which says where somebody "
@@ -79,6 +90,11 @@ class DiarizerSpec:
         "merging", "merging: clusters are merged down to a threshold; vbx: a Bayesian HMM finds the speakers"
     )
     vbx: WindowVbxSpec = setting(WindowVbxSpec(), "settings of method: vbx")
+    overlap: Literal["none", "detect"] = setting(
+        "none",
+        "none: each moment has one speaker; detect: a detector of overlap is trained on made conversations, and kept "
+        "if it lowers the error of others",
+    )
     references: str | None = setting(
         None,
         "an RTTM of who speaks when in the recordings of the split test, relative to the configuration file; default: "

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from speechgmm.errors import ConfigError
 from speechgmm.tasks.options import Quiet
 
 
@@ -19,6 +20,13 @@ class SpeakersKind(StrEnum):
     librispeech = "librispeech"
     timit = "timit"
     fsdd = "fsdd"
+
+
+class Turns(StrEnum):
+    """How turns of made conversations are drawn."""
+
+    natural = "natural"
+    uniform = "uniform"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +52,22 @@ class TrainDiarizer:
             help="number of conversations made from half of the speakers, to choose the threshold",
         ),
     ] = 40
+    turns: Annotated[
+        Turns,
+        typer.Option(
+            "--turns",
+            help="turns of these conversations; natural: by statistics of conversations, with overlap and "
+            "backchannels; uniform: of 1 to 5 s, without overlap",
+        ),
+    ] = Turns.natural
+    turns_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--turns-from",
+            metavar="FILE",
+            help="an RTTM of conversations like yours, whose statistics natural takes; default: published ones",
+        ),
+    ] = None
     detector: Annotated[
         bool,
         typer.Option(
@@ -51,6 +75,13 @@ class TrainDiarizer:
             help="also train a speech detector, which says where somebody speaks; without it an energy does",
         ),
     ] = True
+    detect_overlap: Annotated[
+        bool,
+        typer.Option(
+            "--detect-overlap",
+            help="also train a detector of overlap, and keep it if it lowers the error of held-out conversations",
+        ),
+    ] = False
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="seed of the random numbers")] = 0
     quiet: Quiet = False
 
@@ -58,7 +89,8 @@ class TrainDiarizer:
         """Train a diarizer on recordings of one speaker each and write it.
 
         Raises:
-            DataError: The corpus cannot be read, or has too few speakers.
+            ConfigError: Statistics for uniform turns.
+            DataError: The corpus cannot be read, or has too few speakers; the statistics' file cannot be used.
         """
         from speechgmm.corpus import CorpusSpec
         from speechgmm.engine.compilation import compile_note
@@ -67,21 +99,36 @@ class TrainDiarizer:
         from speechgmm.report.text import shown
         from speechgmm.tasks.diarization.codec import save_diarizer
         from speechgmm.tasks.diarization.corpus import train_on_corpus
+        from speechgmm.tasks.diarization.spec import DiarizerSpec
+        from speechgmm.tasks.diarization.turn_files import statistics_of
 
+        if self.turns_from is not None and self.turns is not Turns.natural:
+            raise ConfigError("--turns-from gives statistics, and --turns is uniform: leave one of them out")
+        if self.detect_overlap and self.turns is not Turns.natural:
+            raise ConfigError(
+                "--detect-overlap learns from overlap, and --turns uniform has none: leave one of them out"
+            )
         console = Console(quiet=self.quiet)
         with compile_note(console):
             file = train_on_corpus(
                 CorpusSpec(kind=self.kind.value, label="speaker"),
                 self.corpus,
-                n_components=self.components,
-                n_conversations=self.conversations,
-                with_detector=self.detector,
+                DiarizerSpec(
+                    n_components=self.components,
+                    conversations=self.conversations,
+                    detector=self.detector,
+                    overlap="detect" if self.detect_overlap else "none",
+                ),
+                statistics=statistics_of(self.turns.value, self.turns_from),
                 seed=self.seed,
                 console=console,
             )
         with changing(self.out):
             save_diarizer(file, self.out)
         learnt = file.learnt
+        if self.detect_overlap:
+            kept = "kept" if file.diarizer.overlap else "left out: it does not lower the DER of held-out conversations"
+            print(f"detector of overlap: {kept}")
         print(
             f"{shown(self.out)}\nbackground: {learnt.n_background} speakers; threshold {file.diarizer.threshold:.2f} "
             f"nats, learnt from {learnt.n_conversations} conversations of others, with a DER of "

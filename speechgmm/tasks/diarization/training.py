@@ -15,11 +15,12 @@ from speechgmm.features.spec_checks import VAD_SETTINGS
 from speechgmm.gmm import DiagGMM
 from speechgmm.hmm.speech_detector_training import train_speech_detector
 from speechgmm.tasks.diarization.codec import DiarizerFile, LearntFrom
-from speechgmm.tasks.diarization.conversations import Conversation, make_conversation
+from speechgmm.tasks.diarization.conversations import Conversation, conversation
 from speechgmm.tasks.diarization.estimation import learn_threshold, train_background
 from speechgmm.tasks.diarization.models import Diarizer, divisions
 from speechgmm.tasks.diarization.recordings import FRONT_END, LONGEST, SAMPLE_RATE, heard, in_seconds
 from speechgmm.tasks.diarization.spec import DiarizationSpec
+from speechgmm.tasks.diarization.turn_statistics import TurnStatistics
 from speechgmm.vectors.speaker_space import SpeakerSpace
 
 SPEAKERS: Final = (2, 3, 4)
@@ -27,11 +28,17 @@ SPEAKERS: Final = (2, 3, 4)
 
 
 def made_conversations(
-    speakers: Mapping[str, NDArray[np.float32]], sample_rate: int, n: int, *, seed: int = 0
+    speakers: Mapping[str, NDArray[np.float32]],
+    sample_rate: int,
+    n: int,
+    *,
+    statistics: TurnStatistics | None = None,
+    seed: int = 0,
 ) -> list[Conversation]:
     """``n`` conversations of two, three and four speakers in turn, drawn anew for each.
 
-    No piece of audio is twice in one conversation; a speaker may be in several.
+    No piece of audio is twice in one conversation; a speaker may be in several. ``statistics`` are those of natural
+    conversations; None: turns of 1 to 5 s without overlap.
 
     Raises:
         DataError: Fewer than four speakers, or one with less than a turn.
@@ -39,7 +46,7 @@ def made_conversations(
     made = []
     for chosen, own_seed in drawn_talkers(list(speakers), n, seed=seed):
         recordings = [(name, speakers[name][: round(LONGEST * sample_rate)]) for name in chosen]
-        made.append(make_conversation(recordings, sample_rate, seed=own_seed))
+        made.append(conversation(recordings, sample_rate, statistics, seed=own_seed))
     return made
 
 
@@ -119,20 +126,20 @@ def with_threshold(
 ) -> DiarizerFile:
     """The diarizer whose threshold gives the least mean DER on conversations."""
     diarizer = Diarizer(ubm, space, spec, 0.0)
-    paths = [merging_path(diarizer, audio, conversation) for conversation in development]
+    paths = [merging_path(diarizer, audio, made) for made in development]
     threshold, der = learn_threshold(paths)
     return DiarizerFile(replace(diarizer, threshold=threshold), audio, LearntFrom(n_background, len(paths), der))
 
 
-def merging_path(diarizer: Diarizer, audio: AudioInput, conversation: Conversation) -> list[tuple[float, float]]:
+def merging_path(diarizer: Diarizer, audio: AudioInput, made: Conversation) -> list[tuple[float, float]]:
     """The divisions of a conversation in order: ratio of the next merge (nats), and DER."""
-    frames, speech = heard(audio, conversation.samples)
+    frames, speech = heard(audio, made.samples)
     if not speech.any():
-        return [(-np.inf, diarization_errors(conversation.turns, ()).der)]
+        return [(-np.inf, diarization_errors(made.turns, ()).der)]
     path = []
     for one in divisions(diarizer, frames, speech):
         turns = in_seconds(one.labels, speech, audio, diarizer.spec)
-        path.append((one.next_ratio, diarization_errors(conversation.turns, turns).der))
+        path.append((one.next_ratio, diarization_errors(made.turns, turns).der))
     return path
 
 

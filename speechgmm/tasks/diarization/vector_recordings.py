@@ -30,6 +30,10 @@ MOST_VECTORS: Final = 20_000
 """Of a recording: the first clustering compares any two, 3 GB of cosines for so many."""
 
 
+LATEST: Final = 1e9
+"""Seconds: no time is later."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class VectorRecording:
     """The vectors of a recording, in the order of their starts."""
@@ -69,7 +73,7 @@ def read_vector_recordings(vectors: Path, segments: Path) -> list[VectorRecordin
 
     Raises:
         DataError: A file that cannot be read; a line of other columns; a name that has no vector, or stands twice;
-            vectors of different dimensions, or of length 0.
+            vectors of different dimensions, of length 0, or with a value that is NaN or infinite.
     """
     sources = sources_in(vectors)
     lines: dict[str, dict[str, tuple[float, float]]] = {}
@@ -80,8 +84,10 @@ def read_vector_recordings(vectors: Path, segments: Path) -> list[VectorRecordin
         if len(cells) != 4:
             raise DataError(f"{where}: {len(cells)} columns; expected name, recording, start and end in s")
         start, end = (seconds(cells[column], what, where) for column, what in ((2, "start"), (3, "end")))
-        if not 0 <= start < end < np.inf:
-            raise DataError(f"{where}: from {start:g} to {end:g} s; expected a start of 0 or more and a later end")
+        if not 0 <= start < end < LATEST:
+            raise DataError(
+                f"{where}: from {start:g} to {end:g} s; expected a start of 0 or more and a later end, below {LATEST:g}"
+            )
         if cells[0] not in sources:
             raise DataError(f"{where}: {vectors} has no vector {cells[0]!r}; it has {len(sources)}, of other names")
         own = lines.setdefault(cells[1], {})
@@ -103,6 +109,8 @@ def _recording(
         if len(rows) != 1 or (found and rows.shape != found[0].shape):
             expected = "one vector" if not found else f"one vector of {found[0].shape[1]} values, as the first"
             raise DataError(f"{path}: {key!r} has {len(rows)} vectors of {rows.shape[1]} values; expected {expected}")
+        if not np.isfinite(rows).all():
+            raise DataError(f"{path}: the vector {key!r} has a value that is NaN or infinite; compute it again")
         if not rows.any():
             raise DataError(
                 f"{path}: the vector {key!r} is all zeros, which no speaker is; leave it out of the segments"
@@ -122,7 +130,11 @@ def read_vector_transform(path: Path) -> VectorTransform:
     try:
         arrays = _npz(path) if path.suffix.lower() == ".npz" else _hdf5(path)
         mean1, lda, mean2 = (np.asarray(arrays[name], np.float64) for name in ("mean1", "lda", "mean2"))
-    except (OSError, ValueError, KeyError) as error:
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file") from None
+    except KeyError as error:
+        raise DataError(f"{path}: no array {error}; expected mean1, lda and mean2") from None
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: {error}; expected a .npz or HDF5 file with mean1, lda and mean2") from None
     if lda.ndim != 2 or (mean1.shape, mean2.shape) != ((len(lda),), (lda.shape[1],)):
         raise DataError(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speechgmm.errors import ConfigError, first_few
+from speechgmm.errors import ConfigError, counted, first_few
 from speechgmm.io.terminal import tell
 from speechgmm.tasks.options import JobsOfRun, Overrides
 from speechgmm.tasks.recognition.command import RecognitionCommand
@@ -147,16 +147,16 @@ class Align(RecognitionCommand):
         console = Console(quiet=self.quiet)
         found = align_corpus(alignment_experiment(corpus, choices), output=self.out, labels=labels, console=console)
         if found.misfits:
-            what = "their times mean little" if self.allow_misfit else "they are in no label file (--allow-misfit)"
+            what = "their labels are written" if self.allow_misfit else "no labels are written (--allow-misfit)"
             kind = "warning" if self.allow_misfit else "error"
             tell(
-                f"{kind}: {len(found.misfits)} utterances are explained worse by "
-                f"their text than by any sound of the model, and {what}: {first_few(found.misfits, 10)}; is the text "
+                f"{kind}: {counted(len(found.misfits), 'utterance is', 'utterances are')} explained worse by the text "
+                f"than by any sound of the model or by silence: {first_few(found.misfits, 10)}; {what}. Is the text "
                 "that of another recording, or much shorter than the recording?"
             )
-        folder = shown(found.folder)
+        folder, n_utterances = shown(found.folder), counted(found.n_utterances, "utterance")
         print(
-            f"{found.n_utterances} utterances of {found.n_recordings} recordings, {duration(found.seconds)}: "
+            f"{n_utterances} of {counted(found.n_recordings, 'recording')}, {duration(found.seconds)}: "
             f"{folder}/{ALIGNED}\nworst first: {folder}/utterances.tsv, {folder}/outliers.tsv\n"
             f"next: align a new recording: speechgmm align {folder} RECORDING --text WORDS"
         )
@@ -202,7 +202,7 @@ def _texts(table: Path, words: "TextWords") -> dict[Path, list[str]]:
     """What is said in each recording of a manifest, by the column that the model was trained on."""
     from speechgmm.corpus.readers.manifest import read_manifest
 
-    if not table.is_file():
+    if not table.exists():
         raise ConfigError(f"{table}: there is no such table; expected one with the columns path and {words.file.label}")
     label = words.file.label
     said: dict[Path, list[str]] = {}

@@ -26,7 +26,7 @@ ALIGNED: Final = "aligned"
 STAMP: Final = ".alignment"
 """File with a hash of what the alignment was made with and of."""
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of what a line holds: raised when the same models begin to give other lines."""
 
 
@@ -139,7 +139,7 @@ def alignment_key(place: RunFolder, recordings: Sequence[SpokenRecording], label
 
 
 def entries_before(place: RunFolder, key: str) -> dict[str, Entry]:
-    """What was aligned before with the same key, by utterance; else all of it is removed."""
+    """What was aligned before with the same key, by utterance; else, or where lines are damaged, all is removed."""
     path, stamp = place.folder / RunFile.ALIGNMENT, place.folder / STAMP
     if not stamp.exists() or stamp.read_text(encoding="utf-8", errors="replace") != key:
         path.unlink(missing_ok=True)
@@ -148,7 +148,11 @@ def entries_before(place: RunFolder, key: str) -> dict[str, Entry]:
     if path.exists():
         lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
         whole = lines[:-1]  # the last has no end, if whoever wrote it was killed
-        entries = {entry["id"]: entry for entry in map(json.loads, whole)}
+        try:
+            entries = {entry["id"]: entry for entry in map(json.loads, whole) if entry["fit"] is not None}
+        except (ValueError, KeyError, TypeError):
+            path.unlink()
+            return {}
         if lines[-1]:
             write_text(path, "".join(f"{line}\n" for line in whole))
     return entries

@@ -36,7 +36,8 @@ def alignment_section(run: RunFolder, n_audio: int) -> Section | None:
     )
     text: tuple[str, ...] = (
         "The fit of an utterance is the mean over frames of the log-likelihood of its text over that of any sound of "
-        "the model, in nats per frame; below 0 the text does not fit. The confidence of a phone is the same over its "
+        "the model, in nats per frame, or that of its words over silence, where this is lower; below 0 the text does "
+        "not fit. The confidence of a phone is the same over its "
         "frames, as a probability: 0.5 is no better than any sound. Its goodness of pronunciation (gop, nats per "
         "frame) compares it with the best sequence of any phones: about 0 where it fits as well, below 0 where "
         "others do better.",

@@ -75,6 +75,12 @@ def alignment_experiment(corpus: Path, choices: AlignmentChoices) -> Experiment:
         ConfigError: There is neither a dictionary nor letters, or both; a setting that cannot be.
         DataError: There is no such corpus; a dictionary or a table that cannot be read.
     """
+    if choices.speaker is not None and not (corpus.is_dir() and not (corpus / "wav.scp").is_file()):
+        raise ConfigError(
+            f"{corpus} says itself who speaks (column speaker, utt2spk, corpus.group); a folder, a depth or an "
+            "expression is for a folder of recordings with transcripts",
+            arguments=("speakers",),
+        )
     if corpus.suffix.lower() in (".yaml", ".yml"):
         return load_config(corpus, [*_given(choices), *choices.overrides, "corpus.split=all"])
     if (choices.dictionary is None) != choices.graphemes:
@@ -138,12 +144,6 @@ def _corpus(root: Path, choices: AlignmentChoices) -> dict[str, Any]:
         raise DataError(
             f"{root}: {what}; expected a folder of recordings with transcripts, a table ({', '.join(TABLES)}) with the "
             "columns path and text, or a configuration (.yaml)"
-        )
-    if choices.speaker is not None:
-        raise ConfigError(
-            f"{root}: a table says who speaks in its column speaker; a folder, a depth or an expression is for a "
-            "folder of recordings",
-            arguments=("speakers",),
         )
     columns = columns_of(root)
     label = next((name for name in TEXT_COLUMNS if name in columns), "text")

@@ -125,6 +125,7 @@ class Recognise(RecognitionCommand):
             "--top",
             metavar="N",
             min=1,
+            max=1000,
             help="number of hypotheses, each with its distance from the best in nats; for text, jsonl",
         ),
     ] = 1
@@ -161,8 +162,8 @@ class Recognise(RecognitionCommand):
 def _misfit(found: "HeardRecording") -> str:
     """What is said of a recording that its text does not fit."""
     return (
-        f"{found.path}: the text does not fit: its units explain the recording worse than any sound of the model does "
-        f"({found.fit:.2f} nats per frame, below 0); is it what is said in this recording"
+        f"{found.path}: the text does not fit: its units explain the recording worse than any sound of the model does, "
+        f"or its words worse than silence ({found.fit:.2f} nats per frame, below 0); is it what is said there"
     )
 
 

@@ -59,7 +59,7 @@ class AlignedCorpus:
     n_utterances: int
     seconds: float  # of all utterances that were aligned
     failed: tuple[str, ...]  # utterances that no path explains, with the reason
-    misfits: tuple[str, ...]  # utterances whose text explains them worse than any sound of the model does
+    misfits: tuple[str, ...]  # utterances that their text does not fit (`hmm.alignment.with_fit`)
 
 
 def align_corpus(

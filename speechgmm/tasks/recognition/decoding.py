@@ -30,6 +30,9 @@ SILENCES = ("sil", "SIL", "<sil>", "sp", "pau", "h#", "silence")
 LEAST_ALIGNMENT_BEAM = 1000.0
 """Nats. A text has few paths, and the right one may be far below the best for a while."""
 
+MOST_HYPOTHESES = 1000
+"""Of a recording: the time for them grows with their square."""
+
 CONFIDENCE_SCALE = 0.1
 """Of log-likelihoods, for confidence: neighbouring frames say nearly the same, which makes posteriors too sure."""
 

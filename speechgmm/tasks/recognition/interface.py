@@ -17,6 +17,7 @@ from speechgmm.parallel import free_workers
 from speechgmm.tasks.recognition.codec import read_recogniser
 from speechgmm.tasks.recognition.decoding import (
     CONFIDENCE_SCALE,
+    MOST_HYPOTHESES,
     HeardRecording,
     align_recordings,
     recognise_recordings,
@@ -121,7 +122,7 @@ class RecogniserModel(LoadedModel):
         sample_rate
             Hz of the samples; a file says its own.
         top
-            Hypotheses to return, 1 or more.
+            Hypotheses to return, 1 to 1000: the time grows with their square.
         speakers
             Whose each recording is, for a model that adapts to speakers (``hmm.adapt``) or normalises by speaker: a
             name for each, in order, or one name for all; None: each recording counts as a speaker by itself.
@@ -137,14 +138,14 @@ class RecogniserModel(LoadedModel):
         Raises
         ------
         ConfigError
-            Samples without ``sample_rate``; ``top`` below 1; ``speakers`` of another number than recordings, or of a
-            model that does nothing by speaker.
+            Samples without ``sample_rate``; ``top`` out of range; ``speakers`` of another number than recordings, or
+            of a model that does nothing by speaker.
         DataError
             A recording cannot be used, see ``on_error``.
         """
-        check_type("top", top, Integral, "a whole number of hypotheses, 1 or more")
-        if top < 1:
-            raise ConfigError(f"top is {top}; expected 1 hypothesis or more", arguments=("top",))
+        check_type("top", top, Integral, f"a whole number of hypotheses, 1 to {MOST_HYPOTHESES}")
+        if not 1 <= top <= MOST_HYPOTHESES:
+            raise ConfigError(f"top is {top}; expected 1 to {MOST_HYPOTHESES} hypotheses", arguments=("top",))
 
         whose = self._speakers(audio, sample_rate, speakers)
 
@@ -199,6 +200,8 @@ class RecogniserModel(LoadedModel):
             Words without a pronunciation (all are named); a recording cannot be used, see ``on_error``.
         """
         check_type("text", text, str, "the words that are said")
+        if dictionary is not None:
+            check_type("dictionary", dictionary, (str, os.PathLike), "the path of a dictionary")
         known = TextWords.of(self.file, None if dictionary is None else Path(dictionary))
         words = known.words(text)
         if not words:

@@ -44,19 +44,24 @@ def speakers_of(who: str, paths: Sequence[Path]) -> list[str]:
     path and speaker, or a regular expression whose parentheses match the speaker in a path.
 
     Raises:
-        ConfigError: A table that is not there; an expression that is none.
-        DataError: The table cannot be read, has no such column (its columns are named), or lacks recordings; paths that
-            the expression does not match.
+        ConfigError: An empty name; a table that is not there; an expression that is none, or has no parentheses.
+        DataError: The table cannot be read, has no such column (its columns are named), lacks recordings, or has two
+            speakers of one; paths that the expression does not match.
 
     >>> paths = [Path("/a/anna-1.wav"), Path("/a/ben-1.wav")]
     >>> speakers_of("anna", paths), speakers_of("/([^/]+)-", paths)
     (['anna', 'anna'], ['anna', 'ben'])
     """
+    if not who.strip():
+        raise ConfigError(
+            f"the speaker is {who!r}; expected a name, {FOLDER}, a table or a regular expression",
+            arguments=("speakers",),
+        )
     if who == FOLDER:
         return [str(path.parent) for path in paths]
     if Path(who).is_file():
         return _of_table(Path(who), paths)
-    if "(" not in who:
+    if not set(who) & set(r"()[]{}\*+?^$|"):
         if Path(who).suffix in TABLES:
             raise ConfigError(
                 f"{who}: there is no such table; expected one with the columns path and {COLUMN}",
@@ -67,8 +72,14 @@ def speakers_of(who: str, paths: Sequence[Path]) -> list[str]:
         expression = re.compile(who)
     except re.error as error:
         raise ConfigError(f"{who!r} is no regular expression ({error})", arguments=("speakers",)) from None
+    if not expression.groups:
+        raise ConfigError(
+            f"{who!r} has no parentheses around the speaker; expected an expression such as '([^/]+)-', or a name "
+            "without special characters",
+            arguments=("speakers",),
+        )
     matches = [expression.search(path.as_posix()) for path in paths]
-    found = [one[1] if one is not None and expression.groups else None for one in matches]
+    found = [None if one is None else one[1] for one in matches]
     _check_all(f"the parentheses of {who!r} match no", found, paths)
     return [one for one in found if one]
 
@@ -86,7 +97,11 @@ def _of_table(table: Path, paths: Sequence[Path]) -> list[str]:
     missing = [column for column in ("path", COLUMN) if column not in columns]
     if missing:
         raise DataError(f"{table}: no column {missing[0]!r}; the columns are {', '.join(columns) or 'none'}")
-    names = {normpath(table.absolute().parent / row.get("path", "")): row.get(COLUMN) for row in cells}
+    names: dict[str, str | None] = {}
+    for row in cells:
+        path, name = normpath(table.absolute().parent / row.get("path", "")), row.get(COLUMN)
+        if names.setdefault(path, name) != name:
+            raise DataError(f"{table}: {path} has two speakers, {names[path]!r} and {name!r}; expected one")
     found = [names.get(normpath(path.absolute())) for path in paths]
     _check_all(f"{table} has no", found, paths)
     return [one for one in found if one]
@@ -112,13 +127,18 @@ def unnamed_speakers(file: RecogniserFile) -> str | None:
 def names_for(speakers: "str | Sequence[str]", n_recordings: int) -> list[str]:
     """The speaker of each of so many recordings; one name is that of all.
 
-    Raises ConfigError for another number of names.
+    Raises ConfigError for another number of names, and for what is no name.
 
     >>> names_for("anna", 2)
     ['anna', 'anna']
     """
     names = [speakers] * n_recordings if isinstance(speakers, str) else list(speakers)
-    if len(names) != n_recordings or not all(isinstance(name, str) for name in names):
+    wrong = [name for name in names if not isinstance(name, str) or not name.strip()]
+    if wrong:
+        raise ConfigError(
+            f"the speaker is {wrong[0]!r}; expected the name of a speaker, a text", arguments=("speakers",)
+        )
+    if len(names) != n_recordings:
         raise ConfigError(
             f"{len(names)} speakers for {n_recordings} recordings; expected a name for each, or one for all",
             arguments=("speakers",),

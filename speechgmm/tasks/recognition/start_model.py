@@ -1,16 +1,17 @@
 """The units that training goes on from: those of a recogniser that was trained before, with its frames."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speechgmm.config.writing import differences
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.job import Job
-from speechgmm.errors import ConfigError, DataError, first_few
+from speechgmm.errors import ConfigError, DataError, counted, first_few
 from speechgmm.hmm import HMMSpec, Units
 from speechgmm.hmm.recognition_spec import RecognitionSpec
 from speechgmm.io.feature_store import digest
@@ -52,29 +53,31 @@ def start_model(job: Job, audio: AudioInput, used: Collection[str]) -> StartMode
     spec = job.experiment.config.section(RecognitionSpec)
     if spec.start_model is None:
         return None
-    if job.experiment.config.section(HMMSpec).context != "none" or audio.features.transform.kind != "none":
-        raise ConfigError(
-            "recognition.start_model goes on from units as they are, and hmm.context and features.transform make "
-            "others; leave these out"
-        )
     path = model_file(job.experiment.beside(spec.start_model))
     found = read_start_model(path, path.stat().st_mtime_ns if path.exists() else 0)
     other = found.file.audio
-    if (other.features, other.sample_rate) != (audio.features, audio.sample_rate):
-        raise ConfigError(
-            f"recognition.start_model: {path} was trained on other frames ({other.features.kind}, every "
-            f"{other.features.frame_shift} ms, {other.sample_rate} Hz); set features and corpus.sample_rate as it has "
-            "them"
-        )
     if other.transform is not None:
         raise ConfigError(
             f"recognition.start_model: {path} has a transform of its frames, which is learnt anew with all units; name "
             "a model without features.transform"
         )
+    if job.experiment.config.section(HMMSpec).context != "none" or audio.features.transform.kind != "none":
+        raise ConfigError(
+            "recognition.start_model goes on from units as they are, and hmm.context and features.transform make "
+            "others; leave these out"
+        )
+    if (other.features, other.sample_rate) != (audio.features, audio.sample_rate):
+        here, there = (
+            {"features": asdict(one.features), "corpus.sample_rate": one.sample_rate} for one in (audio, other)
+        )
+        raise ConfigError(
+            f"recognition.start_model: {path} was trained on other frames "
+            f"({'; '.join(differences(here, there))}); set these keys as it has them"
+        )
     unknown = sorted(set(used) - set(found.units.labels))
     if unknown:
         raise DataError(
-            f"{path}: no model of {len(unknown)} units of the transcripts: {first_few(unknown, 20)}; it has "
+            f"{path}: no model of {counted(len(unknown), 'unit')} of the transcripts: {first_few(unknown, 20)}; it has "
             f"{first_few(found.units.labels, 20)}: is the dictionary of another set of phones?"
         )
     return found

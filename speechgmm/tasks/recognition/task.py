@@ -26,6 +26,7 @@ from speechgmm.report.settings import settings_of
 from speechgmm.tasks.recognition.alignment_report import alignment_section
 from speechgmm.tasks.recognition.codec import RecogniserFile, serialise_recogniser
 from speechgmm.tasks.recognition.decoding import Recognised
+from speechgmm.tasks.recognition.dictionaries import spelling_of
 from speechgmm.tasks.recognition.evaluation import (
     RecognitionEvaluation,
     evaluate_recognition,
@@ -80,8 +81,8 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
     def about(self, job: Job) -> str:
         """How many words or phones."""
         labels = {utterance.label(job.corpus.label) for utterance in job.corpus.split("train")}
-        isolated = are_isolated(job.experiment.config)
-        words = {word for label in labels for word in words_of(label, isolated=isolated)}
+        isolated, spelling = are_isolated(job.experiment.config), spelling_of(job)
+        words = {word for label in labels for word in words_of(label, isolated=isolated, spelling=spelling)}
         return sizes_of(job, f"{len(words)} words or phones")
 
     def train(self, job: Job, sets: Sequence[Inputs]) -> list[TrainedRecogniser]:

@@ -137,7 +137,7 @@ def _task(job: Job, features: Features) -> UnitsTask:
         config.section(HMMSpec),
         spec,
         config.features.transform,
-        questions_of(job),
+        questions_of(job, labels),
         start,
     )
 

@@ -1,7 +1,7 @@
 """Which transcripts can be trained on, and with which pronunciations; what is said of the others."""
 
 import string
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from speechgmm.corpus.dictionary import Dictionary
 from speechgmm.corpus.unknown_words import common_reason
@@ -11,6 +11,7 @@ from speechgmm.engine.labelled_recordings import are_segments
 from speechgmm.errors import DataError, counted, first_few
 from speechgmm.hmm import HMMSpec, Lexicon, LogWeights
 from speechgmm.hmm.recognition_spec import RecognitionSpec
+from speechgmm.io.text_file import read_text_file
 from speechgmm.tasks.recognition.dictionaries import dictionary_of
 from speechgmm.tasks.recognition.transcripts import Transcript, are_isolated, transcripts
 
@@ -85,24 +86,32 @@ def unfit(job: Job, features: Features) -> list[tuple[str, str]]:
     return found
 
 
-def questions_of(job: Job) -> tuple[tuple[str, ...], ...] | None:
-    """The questions of the configuration's file, the phones of each; None: there is none.
+def questions_of(job: Job, units: Collection[str]) -> tuple[tuple[str, ...], ...] | None:
+    """The questions of the configuration's file, the trained units of each; None: there is no file.
+
+    Phones that the dictionary has and training lacks are left out.
 
     Raises:
-        DataError: The file cannot be read, or has no question.
+        DataError: The file cannot be read, has no question, or a phone that the dictionary does not have.
     """
     name = job.experiment.config.section(HMMSpec).questions
     if name is None:
         return None
     path = job.experiment.beside(name)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: hmm.questions cannot be read: {error}") from error
-    found = tuple(tuple(line.split()) for line in lines if line.strip() and not line.startswith("#"))
+    lines = read_text_file(path, "a list of questions (hmm.questions)").splitlines()
+    found = [line.split() for line in lines if line.strip() and not line.startswith("#")]
     if not found:
         raise DataError(f"{path}: no question; expected the phones of one on each line, such as: P T K")
-    return found
+    dictionary = dictionary_of(job)
+    phones = set(units) if dictionary is None else {*units, *dictionary.phones}
+    unknown = sorted({phone for question in found for phone in question} - phones)
+    if unknown:
+        raise DataError(
+            f"{path}: {counted(len(unknown), 'phone')} that the dictionary does not have: {first_few(unknown, 10)}; "
+            f"expected some of {first_few(sorted(phones), 10)}"
+        )
+    trained = (tuple(phone for phone in question if phone in units) for question in found)
+    return tuple(question for question in trained if question)
 
 
 def lexicon_of(said: Sequence[Transcript], dictionary: Dictionary | None) -> Lexicon:

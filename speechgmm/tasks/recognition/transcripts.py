@@ -5,6 +5,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from speechgmm.config import Config
+from speechgmm.corpus.spelling import Spelling
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
 from speechgmm.engine.labelled_recordings import are_segments, recordings_of
@@ -41,12 +42,16 @@ def are_isolated(config: Config) -> bool:
     return config.section(RecognitionSpec).language == "word"
 
 
-def words_of(text: str, *, isolated: bool) -> tuple[str, ...]:
+def words_of(text: str, *, isolated: bool, spelling: Spelling | None = None) -> tuple[str, ...]:
     """The words of a transcript, in NFC: what white space separates; of an ``isolated`` word the whole label.
+
+    With a ``spelling`` they are made to fit it (`spelling_of`).
 
     >>> words_of("zoom  in", isolated=True), words_of("zoom  in", isolated=False)
     (('zoom in',), ('zoom', 'in'))
     """
+    if spelling is not None:
+        return tuple(spelling.words(text))
     words = tuple(normalize("NFC", text).split())
     return (" ".join(words),) if isolated and words else words
 
@@ -59,9 +64,7 @@ def _of_utterances(job: Job, features: Features, split: str) -> list[Transcript]
         Transcript(
             utterance.id,
             piece,
-            tuple(spelling.words(utterance.label(label)))
-            if spelling
-            else words_of(utterance.label(label), isolated=isolated),
+            words_of(utterance.label(label), isolated=isolated, spelling=spelling),
             None,
             utterance.label(group) if group else utterance.id,
             copy=number > 0,

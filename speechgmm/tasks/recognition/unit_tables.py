@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speechgmm.hmm import Units
+from speechgmm.hmm.durations import expected_duration
 from speechgmm.hmm.tied_states import BOUNDARY, DecisionTree, Leaf
 from speechgmm.io.tables import table
 
@@ -30,7 +30,7 @@ def units_table(units: Units) -> str:
             hmm.n_states,
             sum(of_states[first : first + hmm.n_states]),
             " ".join(map(str, of_states[first : first + hmm.n_states])),
-            f"{_frames_expected(hmm.transitions):.2f}",
+            f"{expected_duration(hmm.transitions):.2f}",
         )
         for label, hmm, first in zip(units.labels, units.hmms, units.first_states[:-1].tolist(), strict=True)
     )
@@ -70,9 +70,3 @@ def _contexts(
     named = " ".join(EDGE if unit == BOUNDARY else units.labels[unit] for unit in sorted(node.question.units))
     yield from _contexts(tree, units, node.yes, (*answers, f"{node.question.side} is {named}"))
     yield from _contexts(tree, units, node.no, (*answers, f"{node.question.side} is not {named}"))
-
-
-def _frames_expected(transitions: NDArray[np.float64]) -> float:
-    """Frames that a unit lasts on average: the first row's sum of (I - A)^-1."""
-    inner = transitions[:, :-1]
-    return float(np.linalg.solve(np.eye(len(inner)) - inner, np.ones(len(inner)))[0])

@@ -55,6 +55,11 @@ class SegmentFile:
         return not self.whole
 
     @property
+    def answers_for_unvoiced(self) -> bool:
+        """Whether a recording without a voiced frame has an answer: it is an error."""
+        return False
+
+    @property
     def has_posteriors_alone(self) -> bool:
         """Whether its scores are log posteriors, and not log-likelihoods."""
         return True

@@ -38,7 +38,7 @@ class Segments(ClassTask[TrainedSegments]):
         """Left out of whole recordings, with its edges; kept in segments of a recording."""
         return silence_rule(corpus.is_of_whole_recordings())
 
-    def first_settings(self, corpus: Corpus) -> Mapping[str, Any]:
+    def first_settings(self, corpus: Corpus, group: str | None = None) -> Mapping[str, Any]:
         """Plain mixtures where most classes have too few items to weigh streams by those that were left out."""
         training = corpus.split("train") or corpus.utterances
         counts = sorted(Counter(one.label(corpus.label) for one in training).values())

@@ -54,7 +54,7 @@ def calibrate(
     if spec.by == "dev":
         training = _dev_trials(job, features, models)
         final = _fit(training.inputs, training.is_target, spec)
-        llrs = final.apply(_inputs(scored, spec))
+        llrs = np.where(scored.scores == 0, 0.0, final.apply(_inputs(scored, spec)))
         maps: Sequence[ScoreMap] = [final]
         if training.speakers & set(scored.test_groups):
             job.console.warn(
@@ -62,7 +62,8 @@ def calibrate(
                 "yet unseen is likely more than cllr says"
             )
     else:
-        training = _Training(_inputs(scored, spec), scored.is_target, scored.n_frames)
+        heard = scored.scores != 0
+        training = _Training(_inputs(scored, spec)[heard], scored.is_target[heard], scored.n_frames[heard])
         llrs, maps, final = by_folds(scored, spec, seed)
     _say(job, maps, final)
     calibration = Calibration(
@@ -81,12 +82,19 @@ def calibrate(
 def by_folds(
     scored: ScoredTrials, spec: CalibrationSpec, seed: int
 ) -> tuple[NDArray[np.float64], Sequence[ScoreMap], ScoreMap]:
-    """Ratios (N,) of the trials, each by a map that has met neither of its speakers; those maps; the map of all."""
-    trials = _inputs(scored, spec), scored.is_target
+    """Ratios (N,) of the trials, each by a map that has met neither of its speakers; those maps; the map of all.
+
+    A score of exactly 0 is of a recording, or of a model, without frames: it trains no map, and its ratio is 1.
+    """
+    llrs, heard = np.zeros(len(scored)), scored.scores != 0
+    trials = _inputs(scored, spec)[heard], scored.is_target[heard]
+    model, test = _sides(scored)
+    sides = model[heard], test[heard]
     if spec.method == "pav":
-        llrs, maps = cross_calibrate(*trials, _sides(scored), fit_pav, spec.n_folds, seed)
+        llrs[heard], maps = cross_calibrate(*trials, sides, fit_pav, spec.n_folds, seed)
         return llrs, maps, fit_pav(*trials)
-    return cross_fit_logistic(*trials, _sides(scored), spec.p_target, n_folds=spec.n_folds, seed=seed)
+    llrs[heard], by_fold, final = cross_fit_logistic(*trials, sides, spec.p_target, n_folds=spec.n_folds, seed=seed)
+    return llrs, by_fold, final
 
 
 def threshold(decision: DecisionSpec) -> float:
@@ -196,7 +204,7 @@ def _dev_trials(job: Job, features: Features, models: ClassModels) -> _Training:
     part = divide(inner, features.without_split("test"), fold)
     scored = score_trials(inner, {"": (part, models)}, what="trials for the calibration")[""]
     known = {utterance.label(label) for utterance in dev}
-    kept = np.array([trial.model in known for trial in scored.trials])
+    kept = np.array([trial.model in known for trial in scored.trials]) & (scored.scores != 0)
     is_target = scored.is_target[kept]
     if not 0 < is_target.sum() < len(is_target):
         raise DataError(
@@ -220,7 +228,7 @@ def _say(job: Job, maps: Sequence[ScoreMap], final: ScoreMap) -> None:
     if separated:
         job.console.warn(
             f"calibration: targets and nontargets are separated perfectly in {separated} of {len(maps)} training sets, "
-            "so that no finite ratio is steep enough; all maps are held back by half a trial more of either kind "
+            "so that no finite ratio is steep enough; all maps are held back by a quarter of a trial of either kind "
             "(smoothed)"
         )
     if isinstance(final, Affine) and final.weights[0] <= 0:

@@ -21,13 +21,16 @@ from speechgmm.tasks.classification.scoring import SCORED_AT_ONCE
 from speechgmm.tasks.classification.spec import ScoringSpec
 from speechgmm.tasks.classification.training import Others
 from speechgmm.tasks.verification.cohort_check import check_cohort
-from speechgmm.tasks.verification.compensation import learn_compensation
+from speechgmm.tasks.verification.compensation import learn_compensation, refuse_zeros
 from speechgmm.tasks.verification.models import ClaimModels, Cohort
 from speechgmm.tasks.verification.plda_training import enrol_vectors, learn_back_end
 from speechgmm.tasks.verification.score_norm import BY_MODELS, BY_RECORDINGS, ScoreNorm
 
 HELD_AT_MOST: Final = 32 * 1024**2
 """Bytes of the cohort's frames that a model file takes along, so that classes can be added to it."""
+
+FEW: Final = 10
+"""Scores of a cohort whose standard deviation is rough: by a quarter and more."""
 
 
 class CohortTraining(Others):
@@ -54,10 +57,12 @@ class CohortTraining(Others):
         """The models with the cohort's, and with the norm: the cohort's recordings scored against all of them.
 
         Raises:
-            DataError: A cohort whose scores have no spread.
+            DataError: A cohort whose scores have no spread; vectors of zeros, which have no direction.
         """
         spec = job.experiment.config.section(ScoringSpec)
         known = {field.name: getattr(models, field.name) for field in fields(models) if field.init}
+        if spec.method in ("cosine", "plda") and models.ubm is not None and models.ubm.n_components == 1:
+            refuse_zeros(job, features)
         cohort = Cohort(tuple(others), only_diagonal(list(others.values()), "a cohort"))
         if spec.method == "plda" and models.ubm is not None:
             back_end = learn_back_end(job, features, models.ubm)
@@ -70,6 +75,7 @@ class CohortTraining(Others):
             claims = ClaimModels(**known, method=spec.method, compensation=compensation)
         if spec.normalise == "none":
             return claims
+        _warn_of_few(job, features, cohort)
         norm = _norm(job, features, claims, cohort)
         return replace(claims, cohort=replace(cohort, norm=norm))
 
@@ -90,6 +96,18 @@ class CohortTraining(Others):
                 )
                 return ()
         return tuple(recordings)
+
+
+def _warn_of_few(job: Job, features: Features, cohort: Cohort) -> None:
+    spec = job.experiment.config.section(ScoringSpec)
+    counts = [len(cohort.models)] if spec.normalise in BY_MODELS else []
+    counts += [len(features.of_split(spec.cohort))] if spec.normalise in BY_RECORDINGS else []
+    n = min(*counts, *([spec.cohort_top] if spec.normalise == "as" else ()), FEW)
+    if n < FEW:
+        job.console.warn(
+            f"scoring.normalise: {spec.normalise} divides by the standard deviation of {n} scores of the cohort, which "
+            "so few leave rough; take 20 other speakers or more"
+        )
 
 
 def _norm(job: Job, features: Features, models: ClaimModels, cohort: Cohort) -> ScoreNorm:

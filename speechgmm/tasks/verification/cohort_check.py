@@ -4,12 +4,28 @@ Opens no file.
 """
 
 from collections import defaultdict
+from typing import Final
 
 from speechgmm.corpus.listing import listed
 from speechgmm.corpus.utterance import Corpus
 from speechgmm.errors import DataError
 from speechgmm.tasks.classification.spec import ScoringSpec
 from speechgmm.tasks.verification.score_norm import BY_MODELS, BY_RECORDINGS
+
+FEWEST_OTHERS: Final = 30
+"""Speakers of the split ubm: by fewer, S-norm costs as often as it gains (recipes/presets.md)."""
+
+
+def can_normalise(corpus: Corpus, group: str | None = None) -> bool:
+    """Whether the split ubm is a cohort for S-norm: enough speakers, all known, and others than those it judges."""
+    speakers = {(utterance.labels or {}).get(corpus.label) for utterance in corpus.split("ubm")}
+    if len(speakers) < FEWEST_OTHERS or not all(speakers):
+        return False
+    try:
+        check_cohort(corpus, ScoringSpec(normalise="s", cohort="ubm"), group)
+    except DataError:
+        return False
+    return True
 
 
 def check_cohort(corpus: Corpus, spec: ScoringSpec, group: str | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,10 +26,11 @@ class Score(command.Score):
 
     def about(self, file: "ClaimFile") -> Iterable[str]:
         """What the ratios are, and the threshold."""
-        from speechgmm.tasks.verification.text import stakes
+        from speechgmm.tasks.verification.text import NOT_BY_CLAIMS, UNITS, stakes, unit_of
 
         if file.calibration is None:
-            return command.Score.about(self, file)
+            plain = command.Score.about(self, file)
+            return plain if unit_of(file.models) == UNITS["llr"] else (*plain, NOT_BY_CLAIMS)
         least = f"{file.calibration.threshold:.3f} nats: {stakes(file.calibration.decision)}"
         return (f"calibrated log-likelihood ratios; unknown where the best is below {least}",)
 
@@ -76,7 +78,7 @@ class Verify:
         typer.Option(
             metavar="X",
             help="accept from this log-likelihood ratio on (nats; default: from the prior and costs of the model); of "
-            "a model without calibration, from this score on (nats per frame; default: 0)",
+            "a model without calibration, from this score on (default: 0)",
         ),
     ] = None
     form: Form = Format.table
@@ -100,16 +102,18 @@ class Verify:
         from speechgmm.report.text import recordings
         from speechgmm.tasks.output import Results, print_rows
         from speechgmm.tasks.verification.judging import judge_recordings
+        from speechgmm.tasks.verification.text import unit_of
 
         file, threshold = self._file()
+        unit = unit_of(file.models)
         calibration = file.calibration
         if not self.quiet:
-            tell(_about_scores(calibration, threshold, self.threshold is not None))
+            tell(_about_scores(calibration, threshold, self.threshold is not None, unit))
         paths, lengths, rejected = recordings(self.audio, given=takes_frames(file)), list[int](), list[str]()
         found = judge_recordings(file, paths, self.claim, n_jobs=self.jobs or 1)
         results = Results(found, len(paths), "verifying", quiet=self.quiet)
         columns = ["file", "claim", "score", *([] if calibration is None else ["llr"]), "n_frames", "decision"]
-        print_rows(self._rows(results, threshold, lengths, rejected), self.form, columns, _lines)
+        print_rows(self._rows(results, threshold, lengths, rejected), self.form, columns, partial(_lines, unit))
         if calibration is not None:
             for line in _unusual_lengths(calibration, lengths):
                 tell(line)
@@ -146,16 +150,16 @@ class Verify:
             }
 
 
-def _lines(rows: Iterable[command.Row]) -> Iterator[str]:
-    """Decisions for a person."""
+def _lines(unit: str, rows: Iterable[command.Row]) -> Iterator[str]:
+    """Decisions for a person, with ratios in nats, or with scores in their unit."""
     for row in rows:
-        value, unit = (row["llr"], "nats") if "llr" in row else (row["score"], "nats per frame")
-        yield f"{row['decision']}  {value:8.3f} {unit}  {row['file']}"
+        value = f"{row['llr']:8.3f} nats" if "llr" in row else f"{row['score']:8.3f} {unit}"
+        yield f"{row['decision']}  {value}  {row['file']}"
 
 
 def _unusual_lengths(calibration: "Calibration", lengths: list[int]) -> Iterator[str]:
     """A warning about recordings of a length that the calibration was not trained on."""
-    unusual = sum(calibration.is_unusual(length) for length in lengths)
+    unusual = sum(calibration.is_unusual(length) for length in lengths if length)  # 0: unvoiced, and ratio 1
     if unusual:
         shortest, longest = calibration.n_frames
         yield (
@@ -164,14 +168,14 @@ def _unusual_lengths(calibration: "Calibration", lengths: list[int]) -> Iterator
         )
 
 
-def _about_scores(calibration: "Calibration | None", threshold: float, chosen: bool) -> str:
+def _about_scores(calibration: "Calibration | None", threshold: float, chosen: bool, unit: str) -> str:
     """What the numbers are, and where the threshold is from."""
     from speechgmm.tasks.verification.text import stakes
 
     if calibration is None:
         return (
-            f"scores are not calibrated: a threshold of {threshold:g} nats per frame has no meaning as odds "
-            "(train with calibration.method: logistic)"
+            f"scores ({unit}) are not calibrated: a threshold of {threshold:g} has no meaning as odds (train with "
+            "calibration.method: logistic)"
         )
     ratios = "calibrated natural-log likelihood ratios of whole recordings"
     if chosen:

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from speechgmm.corpus.utterance import Utterance
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, counted, first_few
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.tasks.classification.scoring import SCORED_AT_ONCE
 from speechgmm.tasks.classification.spec import ScoringSpec
-from speechgmm.vectors.cosine_scoring import Compensation, CosineStack
+from speechgmm.tasks.verification.trial_choice import about_learnt
+from speechgmm.vectors.cosine_scoring import ZEROS, Compensation, CosineStack
 from speechgmm.vectors.within_class import WithinClass
 
 MOST_LEARNT_FROM: Final = 1000
@@ -51,6 +52,8 @@ def learn_compensation(job: Job, features: Features, ubm: DiagGMM | None) -> Com
         f"scoring.compensation: {spec.compensation}, from {len(pieces)} recordings of {len(set(speakers))} speakers "
         f"({split})"
     )
+    if note := about_learnt(features.corpus, [utterance for utterance, _ in known], config.corpus.session):
+        job.console.warn(f"scoring.compensation: {spec.compensation}: {note}")
     return Compensation(relevance, within)
 
 
@@ -71,11 +74,31 @@ def several_each(job: Job, features: Features, most: int) -> tuple[list[tuple[Ut
         known = [(utterance, piece) for utterance, piece in known if counts[utterance.label(label)] > 1]
         if known:
             break
+    session = job.experiment.config.corpus.session
+    if session is not None and known:
+        pairs = {(utterance.label(label), utterance.label(session)) for utterance, _ in known}
+        if len(pairs) == len({name for name, _ in pairs}):
+            job.console.warn(
+                f"corpus.session: every {label} of {' and '.join(splits)} has one {session}, so that what changes from "
+                "one to another is not learnt; add recordings of other sessions there"
+            )
     if len(known) > most:
         rng = np.random.default_rng(job.experiment.config.seed)
         drawn = np.sort(rng.choice(len(known), most, replace=False))
         known = [known[n] for n in drawn.tolist()]
     return known, " and ".join(splits)
+
+
+def refuse_zeros(job: Job, features: Features) -> None:
+    """Raise DataError for recordings of any split that are vectors of zeros; the first are named."""
+    flags = vectors_of(job, _are_zero, features.pieces, "reading vectors")
+    empty = [utterance.id for utterance, is_zero in zip(features.corpus, flags.tolist(), strict=True) if is_zero]
+    if empty:
+        raise DataError(f"{counted(len(empty), 'recording is', 'recordings are')} {ZEROS}: {first_few(empty, 10)}")
+
+
+def _are_zero(recordings: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    return np.array([not frames.any() for frames in recordings], float)
 
 
 def vectors_of(
@@ -84,7 +107,7 @@ def vectors_of(
     pieces: Sequence[Piece],
     what: str,
 ) -> NDArray[np.float64]:
-    """What ``compute`` makes of the frames of each piece, (N, M); ``what`` it does is for the console."""
+    """What ``compute`` makes of the frames of each piece, (N, ...); ``what`` it does is for the console."""
     parcels = [pieces[n : n + SCORED_AT_ONCE] for n in range(0, len(pieces), SCORED_AT_ONCE)]
     parts = job.console.track(job.map(partial(_vectors, compute), parcels), len(parcels), what)
     return np.concatenate(list(parts))

@@ -29,8 +29,8 @@ def _claims(file: ClaimFile) -> Iterator[str]:
                 yield f"{len(within.gains)} directions in which recordings of a speaker differ count for less"
         if models.back_end is not None:
             plda = models.back_end.plda
-            made = "as they are" if models.back_end.lda is None else f"an LDA from {len(models.back_end.centre)}"
-            yield f"claims are scored by PLDA of vectors of {plda.n_dims} dimensions ({made})"
+            made = "" if models.back_end.lda is None else f" (projected from {len(models.back_end.centre)})"
+            yield f"claims are scored by PLDA of vectors of {plda.n_dims} dimensions{made}"
         if models.cohort is not None and models.cohort.norm is not None:
             norm = models.cohort.norm.kind
             yield f"claims are normalised ({norm}) by a cohort; the file holds {len(models.cohort.labels)} models of it"

@@ -82,7 +82,7 @@ def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) 
             folds[fold] = {"eer": Metric(eer(own), int(chosen.sum()), "fraction")}
     kinds = np.array(scored.tests.sessions)[test] if scored.tests.sessions else np.full(len(test), STRANGER)
     if scored.tests.sessions and not (truth & (kinds == OTHER)).any():
-        metrics["eer"] = replace(metrics["eer"], note=" ".join(filter(None, (metrics["eer"].note, ONE_SESSION))))
+        metrics["eer"] = replace(metrics["eer"], note="; ".join(filter(None, (metrics["eer"].note, ONE_SESSION))))
     sessions = {}
     for kind, name in ((SAME, "enrolment_session"), (OTHER, "other_session")):
         chosen = (kinds == kind) | (kinds == STRANGER)  # who was not enrolled is an impostor on any day

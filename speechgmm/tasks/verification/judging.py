@@ -39,7 +39,7 @@ def claimable(model: ModelFile, path: Path, claim: str, threshold: float | None)
 class Judged:
     """A recording against the claim that it is of a class."""
 
-    score: float  # nats per frame above the background model
+    score: float  # in the unit of the model's scores of claims; 0 where no frame is voiced
     llr: float | None  # calibrated, nats; None where the model has no calibration
     n_frames: int
 
@@ -73,7 +73,7 @@ def _judge(model: ClaimFile, path: AudioSource) -> Judged | DataError:
             "the model has no front end to make frames of recordings; score frames with ClassModels in Python"
         )
     try:
-        frames, speech, _ = model_frames(audio, path)
+        frames, speech, _ = model_frames(audio, path, unvoiced=True)
         chosen = frames[speech]
         scores, llrs = model.judged(chosen)
     except DataError as error:

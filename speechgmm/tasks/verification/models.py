@@ -15,7 +15,7 @@ from speechgmm.gmm.full_model import AnyGMM, only_diagonal
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.tasks.classification.models import ClaimScores, ClassModels, Recordings
 from speechgmm.tasks.verification.score_norm import ScoreNorm
-from speechgmm.vectors.cosine_scoring import Compensation, CosineStack
+from speechgmm.vectors.cosine_scoring import Compensation, CosineStack, check_direction
 from speechgmm.vectors.linear_scoring import LinearStack
 from speechgmm.vectors.plda_scoring import Enrolled, PldaBackEnd, PldaStack, Vectors
 
@@ -56,6 +56,7 @@ class ClaimModels(ClassModels):
     back_end: PldaBackEnd | None = None  # plda: how vectors are compared
     enrolled: Enrolled | None = None  # plda: the classes by their vectors
     _vectors: LinearStack | CosineStack | PldaStack | None = field(init=False, repr=False)  # llr: None
+    _unadapted: list[bool] = field(init=False, repr=False)  # C, whether a class is the background model: no frames
 
     def __post_init__(self) -> None:
         if self.ubm is None and (self.method != "llr" or self.cohort is not None):
@@ -72,6 +73,9 @@ class ClaimModels(ClassModels):
         elif self.method == "plda" and self.ubm is not None:
             vectors = self._plda(self.ubm, len(every))
         object.__setattr__(self, "_vectors", vectors)
+        object.__setattr__(
+            self, "_unadapted", [self.ubm is not None and _are_same(self.ubm, one) for one in every][: len(self.labels)]
+        )
 
     def _plda(self, ubm: DiagGMM, n_models: int) -> PldaStack:
         """The classes and the cohort's models by the vectors that enrolled them."""
@@ -132,10 +136,26 @@ class ClaimModels(ClassModels):
         """Scores of the claims that N recordings, of frames (T, D) each, are of the classes: raw and normalised.
 
         Beside them stands how the cohort's models score each recording: the clearer its speech, the further below 0.
+        A recording without frames, or a class that was enrolled by none, scores exactly 0: neither for nor against.
 
         Raises:
             DataError: As ``mean_log_likelihood_ratios``; a cohort whose norm was not measured.
         """
+        heard = np.array([np.shape(frames)[0] > 0 for frames in recordings])
+        if heard.all() and not any(self._unadapted):
+            return self._heard_scores(recordings)
+        raw, scores = np.zeros((2, len(self.labels), len(recordings)))
+        means = None if self.cohort is None or not self.cohort.models else np.zeros(len(recordings))
+        if heard.any():
+            found = self._heard_scores([frames for frames, yes in zip(recordings, heard, strict=True) if yes])
+            adapted = ~np.array(self._unadapted)
+            raw[np.ix_(adapted, heard)], scores[np.ix_(adapted, heard)] = found.raw[adapted], found.scores[adapted]
+            if means is not None:
+                means[heard] = found.cohort_means
+        return ClaimScores(raw, scores, means)
+
+    def _heard_scores(self, recordings: Sequence[ArrayLike]) -> ClaimScores:
+        """``claim_scores`` of recordings that have frames."""
         scores = self.raw_scores(recordings)
         raw, others = scores[: len(self.labels)], scores[len(self.labels) :]
         if self.cohort is None:
@@ -159,6 +179,9 @@ class ClaimModels(ClassModels):
     def _measured(
         self, number: int | None, model: AnyGMM, recordings: Recordings, parts: Recordings, keep: float = 1.0
     ) -> dict[str, Any]:
+        if self.method in ("cosine", "plda") and model.n_components == 1:
+            for n, part in enumerate(parts, 1):
+                check_direction(np.asarray(part), f"recording {n} of {len(parts)}")
         every, one = self._enrolled_with(number, parts, keep)
         if self.cohort is None or self.cohort.norm is None or self.norm_by_recordings is None:
             return every
@@ -183,3 +206,7 @@ class ClaimModels(ClassModels):
         new = Enrolled.of([self.back_end.apply(vectors)])
         every = self.enrolled.joined(new) if number is None else self.enrolled.updated(number, new, keep)
         return {"enrolled": every}, {"enrolled": every.only(-1 if number is None else number)}
+
+
+def _are_same(one: DiagGMM, other: DiagGMM) -> bool:
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("means", "weights", "variances"))

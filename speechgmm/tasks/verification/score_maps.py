@@ -78,10 +78,13 @@ class Calibration:
     def llrs(self, scores: ArrayLike, cohort_means: ArrayLike | None = None) -> Floats:
         """Log-likelihood ratios (N,) in nats of scores (N,) of claims; ``cohort_means`` as ``map_inputs`` takes them.
 
+        A score of exactly 0 is that of a recording, or of a model, without frames, and its ratio is 1.
+
         Raises:
             ShapeError: As ``map_inputs``.
         """
-        return self.map.apply(map_inputs(scores, cohort_means, self.quality))
+        llrs = self.map.apply(map_inputs(scores, cohort_means, self.quality))
+        return np.where(np.asarray(scores) == 0, 0.0, llrs)
 
     def is_unusual(self, n_frames: int) -> bool:
         """Whether an utterance is shorter than half the shortest of training, or longer than twice the longest."""

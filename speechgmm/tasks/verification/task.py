@@ -25,11 +25,11 @@ from speechgmm.tasks.classification.training import Others, Trained
 from speechgmm.tasks.verification.calibration import by_folds, calibrate, calibrated_metrics
 from speechgmm.tasks.verification.codec import ClaimFile
 from speechgmm.tasks.verification.cohort import CohortTraining
-from speechgmm.tasks.verification.cohort_check import check_cohort
+from speechgmm.tasks.verification.cohort_check import can_normalise, check_cohort
 from speechgmm.tasks.verification.evaluation import TrialEvaluation, evaluate_trials, hints_of_models
 from speechgmm.tasks.verification.score_maps import Calibration
 from speechgmm.tasks.verification.spec import CalibrationSpec
-from speechgmm.tasks.verification.trial_choice import about_sessions
+from speechgmm.tasks.verification.trial_choice import about_sessions, check_sessions
 from speechgmm.tasks.verification.trials import ScoredTrials, score_trials, trials_table
 
 FEWEST_CALIBRATED: Final = 4
@@ -47,23 +47,31 @@ class Verification(MixtureTask):
     """Whether a recording is by the speaker who is claimed."""
 
     name: ClassVar[str] = "verification"
+    answers_for_unvoiced: ClassVar[bool] = True  # a score of 0: neither for the claim nor against it
     others: ClassVar[Others] = CohortTraining()
 
-    def first_settings(self, corpus: Corpus) -> Mapping[str, Any]:
-        """No calibration of so few speakers that its folds cannot keep them apart."""
+    def first_settings(self, corpus: Corpus, group: str | None = None) -> Mapping[str, Any]:
+        """S-norm by the speakers of the split ubm; no calibration of so few that its folds cannot keep them apart."""
+        settings: dict[str, Any] = {}
+        if can_normalise(corpus, group):
+            settings["scoring"] = {"normalise": "s", "cohort": "ubm"}
         speakers = {one.label(corpus.label) for one in corpus.split("train") or corpus.utterances}
-        return {} if len(speakers) >= FEWEST_CALIBRATED else {"calibration": {"method": "none"}}
+        if len(speakers) < FEWEST_CALIBRATED:
+            settings["calibration"] = {"method": "none"}
+        return settings
 
     def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
         """Unknown speakers may be tested: they are impostors.
 
         Raises:
             ConfigError: A class has the name of what is like no class.
-            DataError: The cohort cannot be normalised by.
+            DataError: The cohort cannot be normalised by; an utterance without a session, where sessions are asked for.
         """
         spec = config.corpus
         corpus, folds = make_split(corpus, spec.split, group=spec.group, seed=config.seed, strangers=True)
         check_cohort(corpus, config.section(ScoringSpec), spec.group)
+        if spec.session is not None:
+            check_sessions(corpus, spec.session)
         if config.section(CalibrationSpec).method != "none":
             _check_unknown(corpus)
         return corpus, folds
@@ -96,12 +104,14 @@ class Verification(MixtureTask):
         return ()
 
     def audit(self, job: Job, inputs: Inputs, trained: Trained) -> Mapping[str, str]:
-        """Labels whose recordings are strangers to each other, or are one voice."""
+        """Labels whose recordings are of different speakers, or are one voice."""
         (features,) = inputs
         return {RunFile.AUDIT: self._audit(job, features, trained.models.ubm).table()}
 
     def _audit(self, job: Job, features: Features, ubm: DiagGMM | None = None) -> LabelAudit:
         found = audit_labels(job, features, ubm)
+        for note in found.notes:
+            job.console.say(f"audit of labels: {note}")
         if message := found.message(features.corpus.label):
             job.console.warn(message)
         return found

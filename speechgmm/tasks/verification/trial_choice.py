@@ -13,7 +13,7 @@ from speechgmm.corpus.listing import listed
 from speechgmm.corpus.trials import Trial
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, counted
 
 Numbers = NDArray[np.intp]
 SAME, OTHER, STRANGER = "same", "other", ""
@@ -80,9 +80,6 @@ def sessions_of_tests(
     """Whether each test is of a session that enrolled its speaker (`SAME`, `OTHER`, `STRANGER`); none without a column.
 
     Sessions are each speaker's own: two speakers may have the same name for one.
-
-    Raises:
-        DataError: A recording without a session.
     """
     if session is None:
         return ()
@@ -97,15 +94,29 @@ def sessions_of_tests(
     return tuple(kinds)
 
 
-def about_sessions(corpus: Corpus, session: str) -> str:
-    """How many speakers were recorded in more than one session, in a line.
+def check_sessions(corpus: Corpus, session: str) -> None:
+    """Raise DataError for utterances of speakers that have no value in the column ``session``; all are listed."""
+    known = [utterance for utterance in corpus if (utterance.labels or {}).get(corpus.label)]
+    without = [utterance for utterance in known if not (utterance.labels or {}).get(session)]
+    if without and len(without) == len(known):
+        columns = ", ".join(sorted({column for utterance in known for column in utterance.labels or {}}))
+        raise DataError(
+            f"corpus.session: no utterance has a value in {session!r}; expected a column of the corpus ({columns}), or "
+            "leave corpus.session out"
+        )
+    if without:
+        raise DataError(
+            f"corpus.session: {len(without)} of {counted(len(known), 'utterance')} have no value in {session!r}:\n"
+            f"{listed([utterance.source or utterance.id for utterance in without])}\ngive each its session"
+        )
 
-    Raises:
-        DataError: A recording without a session.
-    """
+
+def about_sessions(corpus: Corpus, session: str) -> str:
+    """How many speakers were recorded in more than one session, in a line."""
     known: dict[str, set[str]] = {}
     for utterance in corpus:
-        known.setdefault(utterance.label(corpus.label), set()).add(utterance.label(session))
+        if (utterance.labels or {}).get(corpus.label):
+            known.setdefault(utterance.label(corpus.label), set()).add(utterance.label(session))
     several = sum(len(found) > 1 for found in known.values())
     hint = "" if several else ": nothing here shows what another day changes"
     return f"corpus.session: {several} of {len(known)} speakers have more than one {session}{hint}"
@@ -129,6 +140,22 @@ def check_across(kept: NDArray[np.bool_], models: Sequence[str], tests: Sequence
             f"scoring.trials_across: {len(pairs)} of {len(kept)} trials of the table test a session that enrolled the "
             f"model; leave them out of the table:\n{listed(pairs)}"
         )
+
+
+def about_learnt(corpus: Corpus, recordings: Sequence[Utterance], session: str | None) -> str:
+    """What to say where speakers whose recordings something is learnt from have one session each; else empty."""
+    if session is None:
+        return ""
+    known: dict[str, set[str]] = {}
+    for utterance in recordings:
+        known.setdefault(utterance.label(corpus.label), set()).add(utterance.label(session))
+    if any(len(found) > 1 for found in known.values()):
+        return ""
+    return (
+        f"each of the {len(known)} speakers that it is learnt from has one {session} (corpus.session): it learns how "
+        "recordings of one session differ, and nothing of what another day changes; for that, add recordings of "
+        "several sessions of each to the splits ubm or cohort"
+    )
 
 
 def warn_of_shared(

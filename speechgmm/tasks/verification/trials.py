@@ -168,14 +168,21 @@ def score_trials(
         for trial in read_trials(path, set(labels), tests):
             asked.setdefault(trial.test, []).append(trial)
     parts = {name: _score_part(job, name, *system, asked, what) for name, system in systems.items()}
+    spec = job.experiment.config.section(ScoringSpec)
     # Of a table, one fold of a sweep may hold no trial.
     if path is None and not any(len(part) for part in parts.values()):
-        within = ", ".join(job.experiment.config.section(ScoringSpec).trials_within)
+        within = ", ".join(spec.trials_within)
         tested = any(features.corpus.split("test") for features, _ in systems.values())
         raise DataError(
             f"no trials: no test agrees with a model in {within} (scoring.trials_within); are values spelt alike?"
             if tested
             else "no trials: the split 'test' is empty"
+        )
+    if path is None and spec.trials_across == "session" and not any(part.is_target.any() for part in parts.values()):
+        raise DataError(
+            "scoring.trials_across: session leaves no target trial: every test of an enrolled speaker is of a session "
+            f"({job.experiment.config.corpus.session}) that enrolled the speaker; enrol by other sessions than those "
+            "of the tests, or set scoring.trials_across: none"
         )
     return parts
 
