@@ -9,8 +9,8 @@ for development, and the rest, with all who have less, are the background: 120, 
 conversations have two, three and four speakers in turn, each of whom is in one conversation alone, so that no piece of
 audio is heard twice anywhere. The threshold is learnt from development conversations; so was every setting chosen.
 DER has no collar. Made conversations count a recording's pauses as speech, so that speech is found by an energy that
-bridges them; meetings are tried with a speech detector and without one. `--equalise` first gives every recording the same average spectrum: its microphone no longer tells
-who speaks.
+bridges them; meetings are tried with a speech detector and without one. `--equalise` first gives every recording the
+same average spectrum: its microphone no longer tells who speaks.
 """
 
 from collections.abc import Callable, Sequence

@@ -20,6 +20,7 @@ from speechgmm.io.samples import AudioSource
 from speechgmm.parallel import pmap
 from speechgmm.tasks.diarization.codec import DiarizerFile
 from speechgmm.tasks.diarization.estimation import OWN_SPEC, own_diarizer
+from speechgmm.tasks.diarization.levels import Levels
 from speechgmm.tasks.diarization.models import Diarizer, choose, divisions, turns_of, windows_heard
 from speechgmm.tasks.diarization.overlap import Regions, SpeakerWindows, with_second_speakers
 from speechgmm.tasks.diarization.spec import DiarizationSpec
@@ -38,16 +39,6 @@ FRONT_END: Final = FeatureSpec(
 activity detection bridges the pauses between words."""
 
 SAMPLE_RATE: Final = 16000
-FAINTEST: Final = -60.0
-"""dB of full scale; speech has louder moments."""
-
-LEAST_RANGE: Final = 1.5
-"""dB between the 5th and the 95th percentile of levels; white noise has 1 and below, speech 15 and
-more, very noisy speech 2.4 and more."""
-
-LEAST_LEVELS: Final = 20
-"""Levels from which on their range is judged: a second."""
-
 MOSTLY: Final = 0.6
 """Share of a recording that is speech, from which on Kaldi's rule is taken where there is no diarizer (chosen on
 conversations made of LibriSpeech with recorded sounds among them)."""
@@ -143,7 +134,7 @@ def heard(audio: AudioInput, samples: Samples) -> tuple[NDArray[np.float32], NDA
         frames, speech = raw_features(audio.features, samples, audio.sample_rate, detector=audio.detector)
         assert speech is not None, "a detector says which frames are speech"
         return frames, speech
-    levels = _Levels(audio.sample_rate)
+    levels = Levels(audio.sample_rate)
     frames, speech = raw_features(audio.features, levels.passing(samples), audio.sample_rate)
     levels.check()
     where = np.ones(len(frames), bool) if speech is None else speech
@@ -161,44 +152,13 @@ def heard_alone(audio: AudioInput, samples: Samples) -> tuple[NDArray[np.float32
     Raises:
         DataError: As ``heard``.
     """
-    levels, spec = _Levels(audio.sample_rate), audio.features
+    levels, spec = Levels(audio.sample_rate), audio.features
     frames, energy = static_features(front_end(spec, audio.sample_rate), levels.passing(samples))
     levels.check()
     louder = gaussian_vad(energy)
     if louder.mean() < MOSTLY:
         return frames, louder
     return frames, energy_vad(energy, spec.vad_threshold, spec.vad_mean_scale, spec.vad_context, spec.vad_proportion)
-
-
-class _Levels:
-    """The level of every twentieth of a second that goes by, in dB of full scale: noise alone would pass for speech."""
-
-    def __init__(self, sample_rate: int) -> None:
-        self.length = max(1, sample_rate // 20)
-        self.found: list[NDArray[np.float64]] = []
-
-    def passing(self, samples: Samples) -> Iterator[NDArray[np.float32]]:
-        for part in [samples] if isinstance(samples, np.ndarray) else samples:
-            whole = part[: len(part) // self.length * self.length].reshape(-1, self.length)
-            if len(whole):
-                self.found.append(np.square(whole, dtype=np.float64).mean(axis=1))
-            yield part
-
-    def check(self) -> None:
-        if not self.found:
-            return
-        levels = 10 * np.log10(np.maximum(np.concatenate(self.found), 1e-20))
-        low, high = np.percentile(levels, [5, 95])
-        if levels.max() < FAINTEST:
-            raise DataError(
-                f"nobody speaks: the loudest twentieth of a second is at {levels.max():.0f} dB of full scale, and "
-                f"speech is above {FAINTEST:.0f}; was the microphone off? Raise the level if it is speech"
-            )
-        if len(levels) >= LEAST_LEVELS and high - low < LEAST_RANGE:
-            raise DataError(
-                f"nobody speaks: the level stays within {high - low:.1f} dB, and speech rises and falls "
-                "more; is it noise or a tone?"
-            )
 
 
 def turns_in(
