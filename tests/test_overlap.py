@@ -255,6 +255,7 @@ def test_a_detector_is_worth_having_if_it_lowers_the_error_of_those_it_was_not_c
     assert worthwhile_threshold(better) is not None
 
 
+@pytest.mark.slow
 def test_a_diarizer_uses_its_detector_and_given_regions_replace_it(
     trained: Path,  # noqa: F811
     overlapping: tuple[Path, Conversation],
@@ -262,7 +263,7 @@ def test_a_diarizer_uses_its_detector_and_given_regions_replace_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     place, _ = overlapping
-    options = ("--components", "8", "--conversations", "4", "--detect-overlap", "-q")
+    options = ("--components", "8", "--conversations", "4", "--detect-overlap", "--no-detector", "-q")
     assert command("train-diarizer", trained / "corpus", "--out", tmp_path / "d.safetensors", *options) == 0
     printed = capsys.readouterr().out
     kept = read_diarizer(tmp_path / "d.safetensors").diarizer.overlap
