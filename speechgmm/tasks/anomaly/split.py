@@ -28,7 +28,7 @@ def divide_normal(
         normal: Its value for those that are.
         own_models: Each label has a model of its own, so that what is tested must be trained.
         group: The column whose values stand on one side only.
-        seed: Of the division.
+        seed: Of the split.
 
     Raises:
         ConfigError: Folds are asked for.
