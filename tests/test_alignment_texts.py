@@ -105,3 +105,27 @@ def test_what_is_given_with_a_text_is_said_where_it_does_not_fit_together(model:
         ConfigError, match=r"no\.tsv: there is no such table; expected one with the columns path and text"
     ):
         Align(model=model, texts=Path("no.tsv"), quiet=True).run()
+
+
+def test_a_table_of_texts_needs_not_the_name_that_labels_had_in_training(tmp_path: Path) -> None:
+    config = made_sentences(tmp_path)
+    rows = (tmp_path / "m.tsv").read_text()
+    (tmp_path / "m.tsv").write_text(rows.replace("text", "phone", 1))
+    small = ["corpus.label=phone", "hmm.iterations=1"]
+    model = run(config, small, output=tmp_path / "r", until="train", console=quiet()).folder
+    aligned = []
+    for name in ("phone", "text"):
+        (tmp_path / f"{name}.tsv").write_text("\n".join(["path\t" + name, *rows_of_path_and_text(rows)]))
+        out = tmp_path / f"{name}.csv"
+        Align(model=model, texts=tmp_path / f"{name}.tsv", out=out, allow_misfit=True, quiet=True).run()
+        aligned.append(out.read_text())
+    assert aligned[0] == aligned[1]
+    assert "up" in aligned[0]
+    (tmp_path / "none.tsv").write_text("path\twords\na.wav\tup\n")
+    with pytest.raises(DataError, match=r"no column 'text'.*; the columns are path, words"):
+        Align(model=model, texts=tmp_path / "none.tsv", quiet=True).run()
+
+
+def rows_of_path_and_text(rows: str) -> list[str]:
+    """The first three rows of a manifest, without its other columns."""
+    return ["\t".join(row.split("\t")[:2]) for row in rows.splitlines()[1:4]]
