@@ -68,6 +68,15 @@ def main(
 
 def runs_of(config: Path, points: Mapping[str, Mapping[str, Any]], overrides: Sequence[str], folder: Path) -> Runs:
     """The runs of one corpus; a setting that cannot be run there is named and left out."""
+    places = run_points(config, points, overrides, folder)
+    compared = {one.folder: one for one in compare_runs(list(places.values()))}
+    return {name: compared[place] for name, place in places.items()}
+
+
+def run_points(
+    config: Path, points: Mapping[str, Mapping[str, Any]], overrides: Sequence[str], folder: Path
+) -> dict[str, Path]:
+    """The folders of the runs of one corpus, by setting; what is there already is not run again."""
     places: dict[str, Path] = {}
     for name, point in points.items():
         given = [*overrides, *(as_override(key, value) for key, value in point.items())]
@@ -81,8 +90,7 @@ def runs_of(config: Path, points: Mapping[str, Mapping[str, Any]], overrides: Se
                 print(f"{config.stem}: {name}: {error}")
                 continue
         places[name] = place
-    compared = {one.folder: one for one in compare_runs(list(places.values()))}
-    return {name: compared[place] for name, place in places.items()}
+    return places
 
 
 def difference(one: ComparedRun) -> str:

@@ -147,9 +147,16 @@ def test_only_the_stretches_of_a_uem_count(voices: Path, tmp_path: Path) -> None
     two, three = (diarization_errors(said[name], heard[name], regions=own) for name, own in regions.items())
     assert result.metrics["der"]["value"] == pytest.approx((two + three).der, abs=2e-3)
     assert [float(row["speech"]) for row in table(result.folder / "recordings.tsv")] == [two.speech, three.speech]
-    uem.write_text("two 1 0 3\n")
-    with pytest.raises(DataError, match=r"calls.uem: no stretch of 'three'; it has two"):
-        run(voices, (*calls_of(voices), f"diarization.uem={uem}"), output=tmp_path / "other", console=quiet())
+    for text, message in (
+        ("two 1 0 3\n", r"calls.uem: no stretch of 'three'; it has two"),
+        (
+            "two 1 0 3\nthree 1 3000 4000\n",
+            r"calls.uem: the stretches of 'three' begin at 3000 s, and the recording ends",
+        ),
+    ):
+        uem.write_text(text)
+        with pytest.raises(DataError, match=message):
+            run(voices, (*calls_of(voices), f"diarization.uem={uem}"), output=tmp_path / "other", console=quiet())
     with pytest.raises(ConfigError, match=r"diarization.uem names stretches .* and there are none; set both"):
         run(voices, (f"diarization.uem={uem}",), output=tmp_path / "other", console=quiet())
 
@@ -237,6 +244,7 @@ def test_nobody_is_left_over_and_nobody_talks_in_two_conversations() -> None:
         assert all(2 <= len(plan.talkers) <= 5 for plan in plans)
 
 
+@pytest.mark.slow
 def test_a_run_draws_turns_by_statistics_and_tries_a_detector_of_overlap(
     voices: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

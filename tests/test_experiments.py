@@ -39,6 +39,7 @@ from speechgmm.engine.extraction import divide
 from speechgmm.engine.labelled_recordings import whole_recording
 from speechgmm.engine.run_folder import read_run
 from speechgmm.engine.run_list import list_runs
+from speechgmm.engine.runs import other_settings
 from speechgmm.engine.sweeps import grid_points, sweep
 from speechgmm.errors import ConfigError, DataError, ModelFileError, RecordingWarning
 from speechgmm.evaluation import cllr_min, eer, rank_trials
@@ -867,6 +868,13 @@ def test_the_folder_of_a_sweep_from_before_a_key_was_added_is_gone_on_with(hums:
     (folder / "sweep.yaml").write_text(written.replace("max_iter: 4", "max_itre: 4"))
     with pytest.raises(ConfigError, match=r"sweep.yaml: not a configuration of this version"):
         sweep(hums, points, output=folder, console=quiet())
+
+
+def test_a_folder_of_another_version_is_refused_by_the_key_that_is_unknown(config_file: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"old/config\.yaml: not a configuration of this version \(unknown key 'seeds'\)"
+    ):
+        other_settings({"seeds": 1}, load_config(config_file), Path("old/config.yaml"))
 
 
 def test_a_sweep_needs_every_class_in_two_inner_folds(hums: Path) -> None:

@@ -188,6 +188,8 @@ def test_regions_in_python_are_those_of_the_file(
         model.diarize([place / "call.wav"] * 2, overlap=regions)
     with pytest.raises(ConfigError, match="one speaker overlaps with nobody"):
         model.diarize(place / "call.wav", overlap=regions, n_speakers=1)
+    with pytest.raises(DataError, match="the overlap begins at 5000 s, and the recording ends at"):
+        model.diarize(place / "call.wav", overlap=[(5000, 6000)])
     with pytest.raises(DataError, match="from 2 to 1 s"):
         model.diarize(place / "call.wav", overlap=[(2, 1)])
 
@@ -255,6 +257,7 @@ def test_a_detector_is_worth_having_if_it_lowers_the_error_of_those_it_was_not_c
     assert worthwhile_threshold(better) is not None
 
 
+@pytest.mark.slow
 def test_a_diarizer_uses_its_detector_and_given_regions_replace_it(
     trained: Path,  # noqa: F811
     overlapping: tuple[Path, Conversation],
@@ -262,7 +265,7 @@ def test_a_diarizer_uses_its_detector_and_given_regions_replace_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     place, _ = overlapping
-    options = ("--components", "8", "--conversations", "4", "--detect-overlap", "-q")
+    options = ("--components", "8", "--conversations", "4", "--detect-overlap", "--no-detector", "-q")
     assert command("train-diarizer", trained / "corpus", "--out", tmp_path / "d.safetensors", *options) == 0
     printed = capsys.readouterr().out
     kept = read_diarizer(tmp_path / "d.safetensors").diarizer.overlap

@@ -13,6 +13,7 @@ from test_diarization import RATE, command, voice
 
 import speechgmm as sg
 from speechgmm.engine import run
+from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.console import Console
 from speechgmm.engine.speech_detectors import read_detector
 from speechgmm.errors import ConfigError, DataError, ModelFileError
@@ -23,7 +24,9 @@ from speechgmm.features.speech_frames import SpeechFrames
 from speechgmm.gmm import adapt_map, log_likelihoods
 from speechgmm.hmm.speech_detector import SpeechDetector, SpeechDetectorSpec
 from speechgmm.hmm.speech_detector_training import SceneSpec, frames_of, train_speech_detector
+from speechgmm.tasks.diarization import make_conversation
 from speechgmm.tasks.diarization.codec import read_diarizer, save_diarizer
+from speechgmm.tasks.diarization.recordings import FRONT_END, heard, heard_alone
 
 SCENES = SceneSpec(n_components=8, n_scenes=20)
 
@@ -274,3 +277,17 @@ def test_a_detector_that_cannot_be_used_is_refused(spoken: Path, detector: Speec
         run(config, console=Console(quiet=True))
     assert command("vad", spoken / "word.wav", "--method", "model") == 2
     assert command("vad", spoken / "word.wav", "--model", spoken / "d.safetensors") == 2
+
+
+def test_without_a_diarizer_the_noise_of_a_recording_with_little_speech_is_no_speech(
+    spoken: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert command("diarize", spoken / "word.wav", "--n-speakers", "1", "-q") == 0
+    turns = [line.split() for line in capsys.readouterr().out.splitlines()]
+    seconds = sum(float(turn[4]) for turn in turns)
+    assert 1.5 < seconds < 3.0
+    assert all(4.5 < float(turn[3]) < 7.5 for turn in turns)
+    audio = AudioInput(FRONT_END, RATE)
+    talk = make_conversation([("a", voice(1, 6.0)), ("b", voice(2, 6.0))], RATE).samples
+    np.testing.assert_array_equal(heard_alone(audio, talk)[1], heard(audio, talk)[1])

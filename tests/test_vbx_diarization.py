@@ -66,6 +66,7 @@ def test_files_of_vectors_that_cannot_be_are_refused(given: Path) -> None:
     for text, message in (
         ("one-000 one 0\n", "3 columns"),
         ("one-000 one 2 1\n", "from 2 to 1 s"),
+        ("one-000 one 0 1e300\n", r"a later end, below 1e\+09"),
         ("nobody one 0 1\n", "no vector 'nobody'"),
         ("one-000 one 0 1\n" * 2, "stands twice"),
         ("", "empty"),
@@ -75,13 +76,22 @@ def test_files_of_vectors_that_cannot_be_are_refused(given: Path) -> None:
             read_vector_recordings(given / "x.npz", given / "segments")
     (given / "segments").write_text(good)
     arrays = dict(np.load(given / "x.npz"))
-    for vector, message in ((np.zeros(3, np.float32), "all zeros"), (np.ones(4, np.float32), "4 values")):
+    for vector, message in (
+        (np.zeros(3, np.float32), "all zeros"),
+        (np.ones(4, np.float32), "4 values"),
+        (np.full(3, np.nan, np.float32), "the vector 'one-005' has a value that is NaN"),
+    ):
         np.savez(given / "x.npz", **(arrays | {"one-005": vector}))
         with pytest.raises(DataError, match=message):
             read_vector_recordings(given / "x.npz", given / "segments")
     np.savez(given / "t.npz", mean1=np.zeros(3), lda=np.eye(2), mean2=np.zeros(2))
     with pytest.raises(DataError, match=r"expected \(M,\), \(M, D\) and \(D,\)"):
         read_vector_transform(given / "t.npz")
+    np.savez(given / "t.npz", mean1=np.zeros(3))
+    with pytest.raises(DataError, match="no array 'lda'; expected mean1, lda and mean2"):
+        read_vector_transform(given / "t.npz")
+    with pytest.raises(DataError, match=r"missing\.npz: there is no such file"):
+        read_vector_transform(given / "missing.npz")
 
 
 def test_windows_of_a_recording_are_clustered_by_vbx(diarizer: Diarizer) -> None:  # noqa: F811

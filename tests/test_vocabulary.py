@@ -93,6 +93,13 @@ def test_homophones_are_counted_and_the_first_ten_named(sentences: Path, capsys:
     assert homophones({"a": (("x",), ("y",)), "b": (("y",),), "c": (("y",),)}, {"c": "a"}) == [("a", "b", "c")]
 
 
+def test_labels_that_count_as_others_and_never_occur_are_pointed_out(
+    sentences: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(sentences, ["recognition.count_as={Up: down, flat: down}"], until="train", console=Console())
+    assert "count_as has 1 label that no transcript and no hypothesis can have: Up; is" in capsys.readouterr().err
+
+
 def test_transcripts_in_another_case_or_script_are_one_message_with_the_share_and_the_first_ten(
     sentences: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

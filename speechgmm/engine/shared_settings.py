@@ -53,8 +53,8 @@ def common_task(
     config = job.experiment.config
     if config.model.adapt == "none" and config.model.prior_from is None:
         refuse_too_few(config.model, counts, len(parts[0].means), key)
-    total, variance = _spread(job, parts, "training")
-    begun_with = _spread(job, background, "background")[1] if background else variance
+    total, variance = variance_of(job, parts, "training")
+    begun_with = variance_of(job, background, "background")[1] if background else variance
     return MixtureTask(
         label="",
         pieces=(),
@@ -67,45 +67,29 @@ def common_task(
     )
 
 
-def _spread(job: Job, parts: Sequence[Moments], what: str) -> tuple[Moments, NDArray[np.float64]]:
+def variance_of(job: Job, parts: Sequence[Moments], what: str) -> tuple[Moments, NDArray[np.float64]]:
     """The moments of all parts together, and the variance (D,).
 
     A network's vectors may have dead dimensions. They get the mean variance of the others, in every model alike, so
-    that no class is told by them. Raises FitError where no dimension varies, or one of frames computed here.
+    that they tell no class from another. Raises FitError where no dimension varies, or one of frames computed here.
     """
-    total, variance, constant = _moments(parts, what)
-    if not job.audio.is_given or len(constant) in (0, len(variance)):
-        return variance_of(parts, what)
-    job.console.warn(
-        f"{_one_value(constant)} in all {total.count} {what} frames ({first_few(constant.tolist(), 10)}); no class "
-        "is told by them"
-    )
-    variance[constant] = np.delete(variance, constant).mean()
-    return total, variance
-
-
-def variance_of(parts: Sequence[Moments], what: str) -> tuple[Moments, NDArray[np.float64]]:
-    """The moments of all parts together, and the variance (D,). Raises FitError where a dimension has one value."""
-    total, variance, constant = _moments(parts, what)
-    if len(constant):
-        raise FitError(
-            f"{_one_value(constant)} in all {total.count} {what} frames ({first_few(constant.tolist(), 10)}): nothing "
-            "to model there; is every recording the same, or is cmvn: utterance used on recordings of one frame?"
-        )
-    return total, variance
-
-
-def _moments(parts: Sequence[Moments], what: str) -> tuple[Moments, NDArray[np.float64], NDArray[np.intp]]:
-    """The moments of all parts together, the variance (D,), and the dimensions that have one value."""
     total: Moments = parts[0]
     for part in parts[1:]:
         total = total + part
-    if not total.count:
-        raise FitError(f"the {what} recordings have no frames; expected some in which somebody speaks with voice")
     variance = total.scatter / total.count
     # Below this share of the mean a deviation is float32 rounding: the dimension has one value.
-    return total, variance, np.flatnonzero(np.sqrt(variance) <= 1e-6 * np.maximum(1, np.abs(total.means)))
-
-
-def _one_value(constant: NDArray[np.intp]) -> str:
-    return counted(len(constant), "feature dimension has", "feature dimensions have") + " one value"
+    constant = np.flatnonzero(np.sqrt(variance) <= 1e-6 * np.maximum(1, np.abs(total.means)))
+    if not len(constant):
+        return total, variance
+    said = (
+        f"{counted(len(constant), 'feature dimension has', 'feature dimensions have')} one value in all {total.count} "
+        f"{what} frames ({first_few(constant.tolist(), 10)})"
+    )
+    if not job.audio.is_given or len(constant) == len(variance):
+        raise FitError(
+            f"{said}: nothing to model there; is every recording the same, or is cmvn: utterance used on recordings of "
+            "one frame?"
+        )
+    job.console.warn(f"{said}; they tell no class from another")
+    variance[constant] = np.delete(variance, constant).mean()
+    return total, variance

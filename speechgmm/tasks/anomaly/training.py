@@ -226,7 +226,7 @@ def _draw_vectors(
     measured: Mapping[str, Moments],
 ) -> dict[tuple[str, int | None], tuple[NormalModel, ClassReport | None]]:
     """Normal vectors of every kind, and without each part, in the standard deviations of all of the kind's frames."""
-    scales = {name: np.sqrt(variance_of([own], f"normal training ({name})")[1]) for name, own in measured.items()}
+    scales = {name: np.sqrt(variance_of(job, [own], f"normal training ({name})")[1]) for name, own in measured.items()}
     tasks = [(scales[name], name, own) for (name, _), own in parts.items()]
     done = job.map(partial(_vectors_of, job.experiment.config.seed, stream.n_vectors), tasks)
     drawn = list(job.console.track(done, len(tasks), "drawing vectors of normal recordings"))

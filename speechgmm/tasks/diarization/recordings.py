@@ -1,6 +1,6 @@
 """Who speaks when in recordings, and how a diarizer is trained from recordings of one speaker each."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.evaluation.diarization import Turn
-from speechgmm.features import FeatureSpec, front_end, raw_features
+from speechgmm.features import FeatureSpec, front_end, raw_features, static_features
 from speechgmm.features.extraction import Samples
+from speechgmm.features.vad import energy_vad, gaussian_vad
 from speechgmm.io.audio import Pieces, read_recording
 from speechgmm.io.samples import AudioSource
 from speechgmm.parallel import pmap
 from speechgmm.tasks.diarization.codec import DiarizerFile
 from speechgmm.tasks.diarization.estimation import OWN_SPEC, own_diarizer
+from speechgmm.tasks.diarization.levels import Levels
 from speechgmm.tasks.diarization.models import Diarizer, choose, divisions, turns_of, windows_heard
 from speechgmm.tasks.diarization.overlap import Regions, SpeakerWindows, with_second_speakers
 from speechgmm.tasks.diarization.spec import DiarizationSpec
@@ -37,15 +39,9 @@ FRONT_END: Final = FeatureSpec(
 activity detection bridges the pauses between words."""
 
 SAMPLE_RATE: Final = 16000
-FAINTEST: Final = -60.0
-"""dB of full scale; speech has louder moments."""
-
-LEAST_RANGE: Final = 1.5
-"""dB between the 5th and the 95th percentile of levels; white noise has 1 and below, speech 15 and
-more, very noisy speech 2.4 and more."""
-
-LEAST_LEVELS: Final = 20
-"""Levels from which on their range is judged: a second."""
+MOSTLY: Final = 0.6
+"""Share of a recording that is speech, from which on Kaldi's rule is taken where there is no diarizer (chosen on
+conversations made of LibriSpeech with recorded sounds among them)."""
 
 BRIDGE: Final = 0.3
 """Seconds of a pause within a turn, at most, where a rule on the energy finds speech."""
@@ -117,9 +113,14 @@ def _diarize(
 ) -> Diarized | DataError:
     try:
         recording = Pieces(path, sample_rate=audio.sample_rate, resample=audio.resample, channel=audio.channel)
-        frames, speech = heard(audio, recording)
+        frames, speech = (heard_alone if diarizer is None else heard)(audio, recording)
         recording.warn()
         regions = None if overlap is None else overlap.get(path.stem, ())
+        if regions and min(start for start, _ in regions) >= recording.duration:
+            raise DataError(
+                f"the overlap begins at {regions[0][0]:g} s, and the recording ends at {recording.duration:g} s; "
+                "expected seconds from the beginning of the recording"
+            )
         turns = turns_in(diarizer, audio, frames, speech, n_speakers=n_speakers, overlap=regions)
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")
@@ -138,9 +139,8 @@ def heard(audio: AudioInput, samples: Samples) -> tuple[NDArray[np.float32], NDA
         frames, speech = raw_features(audio.features, samples, audio.sample_rate, detector=audio.detector)
         assert speech is not None, "a detector says which frames are speech"
         return frames, speech
-    levels = _Levels(audio.sample_rate)
-    parts = [samples] if isinstance(samples, np.ndarray) else samples
-    frames, speech = raw_features(audio.features, levels.passing(parts), audio.sample_rate)
+    levels = Levels(audio.sample_rate)
+    frames, speech = raw_features(audio.features, levels.passing(samples), audio.sample_rate)
     levels.check()
     where = np.ones(len(frames), bool) if speech is None else speech
     if not where.any():
@@ -148,35 +148,22 @@ def heard(audio: AudioInput, samples: Samples) -> tuple[NDArray[np.float32], NDA
     return frames, where
 
 
-class _Levels:
-    """The level of every twentieth of a second that goes by, in dB of full scale: noise alone would pass for speech."""
+def heard_alone(audio: AudioInput, samples: Samples) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """As ``heard``, where there is no diarizer: frames of ``FRONT_END``, and which are speech.
 
-    def __init__(self, sample_rate: int) -> None:
-        self.length = max(1, sample_rate // 20)
-        self.found: list[NDArray[np.float64]] = []
+    Kaldi's rule bridges the pauses between words, and takes all of a recording in which there is little speech. Where
+    two Gaussians on the energy say that less than ``MOSTLY`` of the recording is its louder part, that part is speech.
 
-    def passing(self, parts: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-        for part in parts:
-            whole = part[: len(part) // self.length * self.length].reshape(-1, self.length)
-            if len(whole):
-                self.found.append(np.square(whole, dtype=np.float64).mean(axis=1))
-            yield part
-
-    def check(self) -> None:
-        if not self.found:
-            return
-        levels = 10 * np.log10(np.maximum(np.concatenate(self.found), 1e-20))
-        low, high = np.percentile(levels, [5, 95])
-        if levels.max() < FAINTEST:
-            raise DataError(
-                f"nobody speaks: the loudest twentieth of a second is at {levels.max():.0f} dB of full scale, and "
-                f"speech is above {FAINTEST:.0f}; was the microphone off? Raise the level if it is speech"
-            )
-        if len(levels) >= LEAST_LEVELS and high - low < LEAST_RANGE:
-            raise DataError(
-                f"nobody speaks: the level stays within {high - low:.1f} dB, and speech rises and falls "
-                "more; is it noise or a tone?"
-            )
+    Raises:
+        DataError: As ``heard``.
+    """
+    levels, spec = Levels(audio.sample_rate), audio.features
+    frames, energy = static_features(front_end(spec, audio.sample_rate), levels.passing(samples))
+    levels.check()
+    louder = gaussian_vad(energy)
+    if louder.mean() < MOSTLY:
+        return frames, louder
+    return frames, energy_vad(energy, spec.vad_threshold, spec.vad_mean_scale, spec.vad_context, spec.vad_proportion)
 
 
 def turns_in(

@@ -36,7 +36,7 @@ from speechgmm.tasks.recognition.transcript_checks import (
 )
 from speechgmm.tasks.recognition.transcripts import Transcript, transcripts
 from speechgmm.tasks.recognition.unit_training import UnitsTask, speaker_set, trained_units, transformed
-from speechgmm.tasks.recognition.vocabulary import Language, warn_of_homophones
+from speechgmm.tasks.recognition.vocabulary import Language, warn_of_counting, warn_of_homophones
 
 FEW_ITERATIONS: Final = 2
 """Passes after each doubling of the recogniser that the insertion penalty is chosen by."""
@@ -69,6 +69,7 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
         tests = [transcripts(job, part, "test") for part in sets]
         if any(tests):  # an alignment recognises nothing
             warn_of_homophones(job, languages[0])
+        warn_of_counting(job, languages[0], {word for one in tests[0] for word in one.words})
         check_references(job, [(said, language.model) for said, language in zip(tests, languages, strict=True)])
         held = [hold_out(task.said, task.lexicon) for task in tasks if chooses_penalty(task.recognition)]
         reduced = [_reduced(task, kept) for task, (kept, _) in zip(tasks, held, strict=False)]

@@ -101,6 +101,17 @@ def warn_of_homophones(job: Job, language: Language) -> None:
         )
 
 
+def warn_of_counting(job: Job, language: Language, said: Collection[str]) -> None:
+    """Warn of labels of ``recognition.count_as`` that are neither recognised nor ``said`` in the test."""
+    spec = job.experiment.config.section(RecognitionSpec)
+    absent = [label for label in spec.count_as or {} if label not in language.lexicon and label not in said]
+    if absent:
+        job.console.warn(
+            f"recognition.count_as has {counted(len(absent), 'label')} that no transcript and no hypothesis can have: "
+            f"{first_few(absent, NAMED)}; is the spelling that of the transcripts?"
+        )
+
+
 def homophones(lexicon: Lexicon, count_as: Mapping[str, str]) -> list[tuple[str, ...]]:
     """Words that share a pronunciation, in order; those that count as one label are one.
 
