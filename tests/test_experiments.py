@@ -522,6 +522,9 @@ def test_runs_are_compared_with_the_first_and_sorted_by_their_metric(hums: Path,
     assert json.loads(printed(print_runs, list_runs(hums.parent), TableFormat.json))[1]["metric"] == "accuracy"
     with pytest.raises(ConfigError, match="no run in it"):
         list_runs(named / "folds" / "s0")
+    (named / "folds" / "s0" / "sweep.tsv").touch()
+    with pytest.raises(ConfigError, match=r"sweeps have their table in sweep.tsv \(s0\)"):
+        list_runs(named / "folds" / "s0")
     run(hums, ["corpus.split={kind: fraction, test: 0.5}"], output=hums.parent / "fraction", console=quiet())
     with pytest.raises(DataError, match="tested on different items"):
         compare_runs([hums.parent / "run", hums.parent / "fraction"])
