@@ -57,7 +57,7 @@ def own_keywords(function: Callable[P, R]) -> Callable[P, R]:
             if ours is not None:
                 raise KeywordError(f"{function.__name__}: {name} is called {ours} in speechgmm; give {ours} instead")
             if name in ABSENT:
-                raise KeywordError(f"{function.__name__}: {name} is not there: {ABSENT[name]}")
+                raise KeywordError(f"{function.__name__}: {name} is not available: {ABSENT[name]}")
             if others:
                 raise TypeError(f"{function.__name__}() got an unexpected keyword argument {name!r}")
         return function(*args, **kwargs)

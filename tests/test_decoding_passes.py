@@ -287,7 +287,7 @@ def test_what_no_path_can_emit_is_explained():
     units = some_units(np.random.default_rng(0), sizes=(3, 1))
     graph = linear(units, ["a", "b", "a"])
     for search in (viterbi, forward_backward):
-        with pytest.raises(DataError, match=r"of 6 frames, too short .* need 7 frames"):
+        with pytest.raises(DataError, match=r"of 6 frames, too short .* needs 7 frames"):
             search(graph, np.zeros((6, 4)))
         with pytest.raises(ShapeError, match="NaN"):
             search(graph, np.full((9, 4), np.nan))

@@ -234,7 +234,7 @@ def test_with_no_threshold_and_no_stranger_identification_is_accuracy():
         (lambda: rank_models([[1.0, 2.0]], [2]), DataError, "own models 2 to 2; expected -1 to 1"),
         (lambda: rank_models([1.0, 2.0], [0, 1]), ShapeError, "expected"),
         (lambda: rank_models([[np.nan, 2.0]], [0]), DataError, "1 best scores are NaN"),
-        (lambda: OpenSet(np.ones(1), np.array([True]), np.array([False])), DataError, "a stranger whose best model"),
+        (lambda: OpenSet(np.ones(1), np.array([True]), np.array([False])), DataError, "an unknown speaker is marked"),
         (lambda: OpenSet(np.ones(2), np.array([True]), np.array([True])), ShapeError, "one of each per test"),
         (lambda: open_set_sums(rank_models([[1.0]], [0]), np.nan), DataError, "a threshold that is NaN"),
     ],

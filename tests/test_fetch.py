@@ -296,7 +296,7 @@ def test_the_command_refuses_what_it_does_not_know_and_content_that_is_not_pinne
 ) -> None:
     status, _, err = command("fetch", "timit", "--to", tmp_path / "to")
     assert status == 2
-    assert "'timit' is no corpus that can be fetched; there is fsdd" in err
+    assert "'timit' is no corpus that can be fetched; expected fsdd" in err
     status, out, err = command("fetch", "fsdd", "--to", tmp_path / "to", "--url", server.url)
     assert (status, out) == (1, "")
     assert f"expected {FSDD.tree}" in err

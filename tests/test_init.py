@@ -233,7 +233,7 @@ def test_a_group_that_the_given_split_divides_is_said_and_not_asked_for(make):
     ]
     starter = make(*words)
     assert told(starter)["groups"].startswith("3 values in the file names, such as 'anna'")
-    assert any("stand in training and in the test" in line for line in starter.lines)
+    assert any("are in training and in the test" in line for line in starter.lines)
     assert "group" not in written()["corpus"]
 
 

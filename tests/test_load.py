@@ -525,7 +525,11 @@ def test_samples_beyond_full_scale_are_used_and_said() -> None:
         ("fit_gmm", "random_state", "fit_gmm: random_state is called seed in speechgmm"),
         ("fit_gmm", "sample_weight", "fit_gmm: sample_weight is called weights in speechgmm"),
         ("fit_gmm", "covariance_type", "fit_gmm: covariance_type is called covariance in speechgmm"),
-        ("train_classes", "sample_weight", "train_classes: sample_weight is not there: frames have no weights here"),
+        (
+            "train_classes",
+            "sample_weight",
+            "train_classes: sample_weight is not available: frames have no weights here",
+        ),
         ("train_classes", "random_state", "train_classes: random_state is called seed"),
         ("adapt_map", "reg_covar", "adapt_map: reg_covar is called floor"),
         ("choose_n_components", "random_state", "choose_n_components: random_state is called seed"),

@@ -188,6 +188,8 @@ def test_regions_in_python_are_those_of_the_file(
         model.diarize([place / "call.wav"] * 2, overlap=regions)
     with pytest.raises(ConfigError, match="one speaker overlaps with nobody"):
         model.diarize(place / "call.wav", overlap=regions, n_speakers=1)
+    with pytest.raises(DataError, match="the overlap begins at 5000 s, and the recording ends at"):
+        model.diarize(place / "call.wav", overlap=[(5000, 6000)])
     with pytest.raises(DataError, match="from 2 to 1 s"):
         model.diarize(place / "call.wav", overlap=[(2, 1)])
 

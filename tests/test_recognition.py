@@ -386,7 +386,7 @@ def test_messy_transcripts_are_named_and_left_out_if_asked(sentences: Path, caps
         ),
         (["features.vad=energy"], "recognition takes whole recordings"),
         (["features.transform.kind=lda"], r"features\.transform\.kind: lda alone makes recognition worse"),
-        (["features.transform.kind=pca"], r"features\.transform\.kind: pca is not there"),
+        (["features.transform.kind=pca"], r"features\.transform\.kind: pca is not available"),
         (["recognition.language=grammar"], "a grammar needs both"),
         (["recognition.grammar=g"], "a grammar needs both"),
         (["recognition.arpa=words.lm"], "a language model needs both"),

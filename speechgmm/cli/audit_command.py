@@ -11,7 +11,7 @@ from speechgmm.tasks.options import JobsOfRun, Overrides, Quiet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """List labels that may be wrong: recordings of one label that are different voices, labels that are one."""
+    """List labels that may be wrong: one label for several voices, or two labels for the same voice."""
 
     source: Annotated[
         Path, typer.Argument(help="a configuration, or the folder of a run", metavar="CONFIG|RUN", show_default=False)

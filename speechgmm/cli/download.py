@@ -19,7 +19,7 @@ def fetch_corpus(name: str, to: Path | None, url: str | None, quiet: bool) -> st
     """
     source = SOURCES.get(name)
     if source is None:
-        raise ConfigError(f"{name!r} is no corpus that can be fetched; there is {', '.join(SOURCES)}")
+        raise ConfigError(f"{name!r} is no corpus that can be fetched; expected {', '.join(SOURCES)}")
     folder = (to or data_folder(name)).expanduser().absolute()
     with Console(quiet=quiet).bar(f"downloading {name} (kB)") as advance:
 

@@ -72,7 +72,8 @@ class Run(_Experiment):
     verify_audio: Annotated[
         bool,
         typer.Option(
-            "--verify-audio", help="hash every recording, also those whose size, dates and inode have not changed since"
+            "--verify-audio",
+            help="hash every recording, also those whose size, dates and inode are as in the run before",
         ),
     ] = False
 

@@ -62,7 +62,7 @@ class Evaluate:
         typer.Option(
             metavar="C",
             rich_help_panel=DECISION,
-            help="cost of accepting a non-target; default: that of the run, else 1",
+            help="cost of accepting a nontarget; default: that of the run, else 1",
         ),
     ] = None
     threshold: Annotated[

@@ -206,8 +206,8 @@ def wishes(
         )
     elif not used:
         yield (
-            f"groups ({group.column}) stand in training and in the test: the result is of those that were heard in "
-            "training; divide the recordings so that none is in both"
+            f"groups ({group.column}) are in training and in the test: the result holds for groups seen in training; "
+            "divide the recordings so that none is in both"
         )
     elif group.n_values < 10:
         yield f"{group.n_values} groups: the interval of the result is wide; record more"

@@ -64,7 +64,7 @@ class Vad:
         ),
     ] = None
     min_pause: Annotated[
-        float, typer.Option("--min-pause", metavar="S", min=0, help="shorter pauses are taken for speech")
+        float, typer.Option("--min-pause", metavar="S", min=0, help="shorter pauses count as speech")
     ] = 0.2
     min_speech: Annotated[
         float, typer.Option("--min-speech", metavar="S", min=0, help="shorter stretches of speech are left out")

@@ -141,7 +141,7 @@ def cluster_summaries(
             found = merge(stats, ratios, threshold=stop, n_clusters=n_clusters)
         case "bic":
             if gaussians is None:
-                raise ConfigError("bic goes by Gaussians of the pieces; give them as well", arguments=("gaussians",))
+                raise ConfigError("method bic needs the pieces as Gaussians; give gaussians", arguments=("gaussians",))
             floor = FLOOR * np.where(gaussians.variance > 0, gaussians.variance, 1.0)
             found = merge(gaussians.pieces, _Bic(floor), threshold=stop, n_clusters=n_clusters)
     return PieceClusters(
@@ -207,7 +207,7 @@ def check_choice(
     if kind not in ("speakers", "sounds"):
         raise ConfigError(f"kind {kind!r}; expected speakers or sounds")
     if kind == "sounds" and method == "ratio":
-        raise ConfigError("ratio compares adapted means alone, which is for speakers; take another method for sounds")
+        raise ConfigError("method ratio is for speakers, since it compares means alone; take another method for sounds")
     if n_clusters is not None and threshold is not None and method != "spectral":
         raise ConfigError(
             "a number of clusters and a threshold are given; merging stops at one of the two: leave out the other"
@@ -215,7 +215,7 @@ def check_choice(
     if relevance is not None and method == "bic":
         raise ConfigError("the Gaussians of bic are not adapted; relevance has no effect")
     if within is not None and method in ("ratio", "bic"):
-        raise ConfigError(f"what differs within a speaker is for cosine and spectral; {method} does not go by it")
+        raise ConfigError(f"within-class normalisation is for cosine and spectral; method {method} does not use it")
 
 
 def middle_of(ubm: DiagGMM, frames: Floats) -> Floats:

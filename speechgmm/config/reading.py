@@ -212,7 +212,7 @@ def _joined(messages: Sequence[str]) -> Iterator[str]:
 
 
 def _nearest(path: tuple[str, ...], given: Any, expected: str) -> str:
-    """What was expected in the place of a word, and the one that is like it."""
+    """What was expected instead of a word, and the one that is like it."""
     if path == ("task",) and given in [section.name for section in sections()]:
         return f"{expected}; for this task write {asked_by(given)}"
     near = difflib.get_close_matches(str(given), re.findall(r"'(.*?)'", expected), 1, 0.7)

@@ -184,7 +184,7 @@ class Config:
         is_path=True,
     )
     seed: int = setting(0, "of every random choice", ge=0, le=2**63 - 1)
-    output: str | None = setting(None, "folder for the results, relative to where you stand; default: runs/NAME")
+    output: str | None = setting(None, "folder for the results, relative to the current folder; default: runs/NAME")
 
     def __post_init__(self) -> None:
         """Refuse what no task can do."""

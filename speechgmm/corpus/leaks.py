@@ -1,4 +1,4 @@
-"""Leaks: what stands on two sides of a division though it must not. Opens no file.
+"""Leaks: groups and audio that are in two parts of a split and must not be. Opens no file.
 
 The sides are training (``train`` and ``ubm``, which trains the background model), ``dev``, ``test`` and ``cohort``.
 """
@@ -17,7 +17,7 @@ SIDES: Final = {"train": "training", "ubm": "training", "dev": "dev", "test": "t
 
 
 def check_leaks(corpus: Corpus, group: str | None = None, *, classes: bool = True) -> None:
-    """Refuse a division with a leak that names and times alone can show.
+    """Refuse a split with a leak that names and times alone can show.
 
     Refused are a group (a speaker, a session) with utterances on two sides, and utterances on two sides that share
     audio: the same file, with times that overlap. Parts of one file that do not overlap may be divided. Where the group
@@ -50,9 +50,9 @@ def check_leaks(corpus: Corpus, group: str | None = None, *, classes: bool = Tru
         ]
         if problems:
             raise DataError(
-                f"{len(problems)} of {len(sides)} values of {group!r} (corpus.group) stand on more than one side of "
-                f"the division:\n{listed(problems)}\nmend the split, or, if "
-                "they may, set corpus.split.disjoint: false: the group is for intervals alone then"
+                f"{len(problems)} of {len(sides)} values of {group!r} (corpus.group) are in more than one part of "
+                f"the split:\n{listed(problems)}\nchange the split; or set corpus.split.disjoint: false, if they may "
+                "be in several parts: the group then serves for intervals only"
             )
     problems = [
         f"{one.id} ({one.split}) and {other.id} ({other.split}): {_times(one)} and {_times(other)} of {one.path}"
@@ -60,8 +60,8 @@ def check_leaks(corpus: Corpus, group: str | None = None, *, classes: bool = Tru
     ]
     if problems:
         raise DataError(
-            f"the same audio stands on more than one side of the division:\n{listed(problems)}\n"
-            "keep each recording, or each part of it, on one side"
+            f"the same audio is in more than one part of the split:\n{listed(problems)}\n"
+            "keep each recording, or each segment of it, in one part"
         )
 
 

@@ -73,7 +73,7 @@ class SplitSpec:
         "none is tested",
     )
     test: float = setting(0.2, "fraction: share of every class's recordings held out for the test", gt=0, lt=1)
-    folds: int = setting(5, "kfold: how many", ge=2, le=1000)
+    folds: int = setting(5, "kfold: number of folds", ge=2, le=1000)
     column: str = setting(
         "split", "column: of a manifest, the column that says the split; of a folder 'group' (corpus.folder.group_from)"
     )
@@ -84,7 +84,7 @@ class SplitSpec:
     )
     by: str | None = setting(None, "leave-one-out: the column that is left out value by value; default: corpus.group")
     disjoint: bool = setting(
-        True, "no corpus.group on both sides; false: the group is for intervals alone, and may stand on both"
+        True, "keep each value of corpus.group in one part of the split; false: the group serves for intervals only"
     )
 
     def __post_init__(self) -> None:
@@ -148,7 +148,7 @@ class CorpusSpec:
         None,
         "folder that the recordings lie in, relative to the configuration file; default: the manifest's folder, "
         "for kaldi (where relative paths in wav.scp begin) the folder that path lies in, "
-        "and for a known corpus $SPEECHGMM_DATA/NAME, else data/NAME where you stand",
+        "and for a known corpus $SPEECHGMM_DATA/NAME, else data/NAME in the current folder",
         is_path=True,
     )
     features: str | None = setting(
@@ -169,8 +169,8 @@ class CorpusSpec:
     label: str = setting("label", "the column whose values are the classes")
     target: str | None = setting(
         None,
-        "classification of two classes: the one that is to be detected; metrics of detection are given then too, of "
-        "the score by which it is more likely than the other",
+        "classification of two classes: the one to detect; adds detection metrics (EER, minDCF, ...) of the difference "
+        "between the log-likelihoods of the two",
     )
     labels: LabelSpec = setting(LabelSpec(), "which labels are merged into one class, and which are left out")
     min_items: int = setting(
@@ -180,11 +180,11 @@ class CorpusSpec:
         ge=1,
     )
     group: str | None = setting(
-        None, "column whose values stand on one side of the division only, and that intervals go by (speaker, session)"
+        None, "column whose values each stay in one part of the split; intervals resample them (speaker, session)"
     )
     session: str | None = setting(
         None,
-        "verification: column of the sessions (submissions, days, calls) that a speaker was recorded in; figures are "
+        "verification: column of the sessions (submissions, days, calls) that a speaker was recorded in; metrics are "
         "given for tests of the sessions that enrolled the speaker, and of others",
     )
     split: SplitSpec = setting(SplitSpec(), "how utterances are divided into training and test")

@@ -1,7 +1,7 @@
 """Dividing utterances into training and test, the same way on every machine.
 
-In a division made here a recording never stands on both sides, nor does a group (a speaker, a session) where one is
-named; in one that the corpus brings along, that is checked.
+In a split made here no recording is in both parts, and no group (a speaker, a session) is, where one is named. A split
+that the corpus brings along is checked for this.
 """
 
 from collections.abc import Sequence
@@ -49,14 +49,14 @@ def make_split(
     """The corpus with every utterance in a split, and the folds of a cross-validation, if it is one.
 
     With folds all utterances are in ``train`` (but for the background's): that is what the final models are trained on.
-    ``strangers`` may be tested though they are never trained (impostors in verification). Where labels are no
+    With ``strangers``, labels may be tested that are never trained (impostors in verification). Where labels are no
     ``classes`` to be trained (transcripts, or speakers who are never heard in training), recordings are divided without
     regard to them, and a group that is the label itself stays on one side too.
 
     Raises:
         ConfigError: The column to leave out is not named.
-        DataError: ``column`` where utterances carry no split; a division that leaves a side empty; a group on both
-            sides; the same audio on both sides; a class that is tested and never trained.
+        DataError: ``column`` where utterances carry no split; a split that leaves a part empty; a group or the same
+            audio in both parts; a class that is tested and never trained.
 
     >>> from pathlib import Path
     >>> from speechgmm.corpus import CorpusSpec, read_corpus
@@ -75,12 +75,12 @@ def make_split(
     elif spec.kind == "all":
         trained_on = (one if one.split in BACKGROUND else replace(one, split="train") for one in corpus)
         corpus = replace(corpus, utterances=tuple(trained_on))
-    _check_division(corpus, strangers, classes)
+    _check_split(corpus, strangers, classes)
     check_leaks(corpus, apart, classes=classes)
     trained = {utterance.label(corpus.label) for utterance in corpus.split("train")}
     for fold in folds:
         divided = fold.apply(corpus)
-        _check_division(divided, strangers, classes, f"fold {fold.name}: ")
+        _check_split(divided, strangers, classes, f"fold {fold.name}: ")
         lost = sorted(trained - {utterance.label(corpus.label) for utterance in divided.split("train")})
         if lost and classes:
             raise DataError(
@@ -138,7 +138,7 @@ def _check_group(corpus: Corpus, group: str | None) -> None:
             raise DataError(f"{utterance.source or utterance.id}: no {group!r} (corpus.group); it has {have}")
 
 
-def _check_division(corpus: Corpus, strangers: bool, classes: bool, where: str = "") -> None:
+def _check_split(corpus: Corpus, strangers: bool, classes: bool, where: str = "") -> None:
     without = [utterance for utterance in corpus if not utterance.split]
     if without:
         raise DataError(
@@ -206,7 +206,7 @@ def split_by_fraction(
 ) -> Corpus:
     """A share of the recordings (or groups) of every class goes to ``test``, the rest to ``train``.
 
-    The choice hangs on the seed and on each unit's own name, not on the order or the number of the others.
+    The choice depends on the seed and on each unit's own name, not on the order or the number of the others.
     Utterances in ``ubm`` and ``cohort`` stay there.
 
     Raises:

@@ -17,7 +17,7 @@ def audio_sources(
 ) -> tuple[list[AudioSource | DataError], bool]:
     """The recordings that are meant, in order, and whether it is one by itself.
 
-    Samples in a list that cannot be used are a DataError in the place of their recording.
+    Samples in a list that cannot be used are a DataError instead of their recording.
 
     Parameters
     ----------

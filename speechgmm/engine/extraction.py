@@ -83,7 +83,7 @@ def _silent_tests(job: Job, problems: Mapping[Path, str]) -> tuple[Utterance, ..
 def _copies(
     job: Job, corpus: Corpus, audio: AudioInput, keys: Mapping[Path, str], copy: Copy
 ) -> tuple[Piece | None, ...]:
-    """An altered copy of every utterance that may train, in the place of the utterance."""
+    """An altered copy of every utterance that may train, instead of the utterance."""
     trains = [utterance.split in ("train", "ubm", "cohort") for utterance in corpus]
     chosen = replace(corpus, utterances=tuple(u for u, yes in zip(corpus, trains, strict=True) if yes))
     features = replace(audio.features, warp=audio.features.warp * copy.warp)

@@ -1,7 +1,7 @@
 """The budget for frames in memory: how many mixtures may train at once, and what each may hold.
 
-It decides where frames are kept and how many workers are busy, never how frames are cut or summed: no byte of a model
-hangs on it.
+It decides where frames are kept and how many workers are busy. It never decides how frames are cut or summed, and
+changes no byte of a model.
 """
 
 from collections.abc import Sequence

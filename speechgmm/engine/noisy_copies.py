@@ -1,7 +1,7 @@
 """Noisy copies of recordings: what is heard in each, and from which seed it is made.
 
-A copy hangs on the run's seed, the recording's bytes and the copy's kind, and on the recordings that may be heard in it
-(talkers of babble, noises, impulse responses); not on who makes it or in which order.
+A copy depends on the run's seed, the recording's bytes, the copy's kind and the recordings that may be mixed in
+(talkers of babble, noises, impulse responses). It does not depend on the worker or the order.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

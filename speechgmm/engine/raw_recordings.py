@@ -1,6 +1,6 @@
 """A recording before normalisation, whether its frames are computed from samples or were given.
 
-The one place that asks which of the two it is: what follows sees frames, and what is known of the recording.
+The one place that makes frames in either way: what follows sees frames, and what is known of the recording.
 """
 
 from dataclasses import dataclass

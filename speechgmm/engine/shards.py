@@ -50,7 +50,7 @@ class _Done:
 
 
 def open_store(cache: Path, audio: AudioInput, speed: float = 1.0, noising: Noising | None = None) -> FeatureStore:
-    """The store of the features that ``audio`` describes, before normalisation (which hangs on other recordings)."""
+    """The store of the features that ``audio`` describes, before normalisation (which depends on other recordings)."""
     spec = audio.features.without_normalisation()
     description = {
         "features": front_end(spec, audio.sample_rate).describe(),

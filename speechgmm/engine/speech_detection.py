@@ -24,7 +24,14 @@ DETECTION: Final = FeatureSpec(vad="gaussians")
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """Where somebody speaks in a recording."""
+    """Where somebody speaks in a recording.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> Speech(Path("word.wav"), ((0.5, 1.0), (2.0, 2.25)), duration=3.0).seconds
+    0.75
+    """
 
     recording: AudioSource
     stretches: tuple[tuple[float, float], ...]  # start and end in s, in order; they do not touch

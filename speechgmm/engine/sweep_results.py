@@ -37,7 +37,7 @@ class Sweep:
 
 
 def sweep_table(result: Sweep) -> str:
-    """``sweep.tsv``: settings, the inner figure that chooses (mean over folds), how often chosen, the test figure."""
+    """``sweep.tsv``: settings, the inner metric that chooses (mean over folds), how often chosen, the test metric."""
     sign = -1 if result.metric in ERRORS else 1
     everything = [*(point.settings for point in result.points), *result.failed]
     keys = list(dict.fromkeys(key for settings in everything for key in settings))

@@ -121,7 +121,7 @@ def sweep(
     _check_same_task(experiments)
     task = task_of(base.config)
     if task.no_sweep is not None:
-        raise ConfigError(f"sweep is not there for task: {task.name}: {task.no_sweep}")
+        raise ConfigError(f"sweep is not available for task: {task.name}: {task.no_sweep}")
     with only_writer(folder), using_cache(base.cache()):
         _claim(folder, base, points)
         console.log = folder / RunFile.LOG

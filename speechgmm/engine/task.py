@@ -135,7 +135,7 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
     def pooled(self, tested: Mapping[str, Tested]) -> Tested:
         """The test results of several parts as one. Raises ConfigError where the task has no folds."""
         if len(tested) > 1:
-            raise ConfigError(f"corpus.split: folds are not there for task: {self.name}; use column or fraction")
+            raise ConfigError(f"corpus.split: folds are not available for task: {self.name}; use column or fraction")
         return next(iter(tested.values()))
 
     def settles(self, job: Job) -> bool:
@@ -200,7 +200,7 @@ class Task(ABC, Generic[Trained, Tested, Evaluated]):
             ConfigError: Runs of this task are not compared.
         """
         raise ConfigError(
-            f"{run.folder}: compare is not there for task: {self.name}; metrics.json has intervals of each run"
+            f"{run.folder}: compare is not available for task: {self.name}; metrics.json has intervals of each run"
         )
 
     def facts(self, trained: Trained) -> Mapping[str, Any]:

@@ -35,7 +35,7 @@ def check_tunable(config: Path, overrides: Sequence[str]) -> None:
     """
     job = prepare(load_config(config, overrides), console=Console(quiet=True))
     if job.task.no_sweep is not None:
-        raise ConfigError(f"tuning is not there for task: {job.task.name}: {job.task.no_sweep}")
+        raise ConfigError(f"tuning is not available for task: {job.task.name}: {job.task.no_sweep}")
     if not (job.folds or job.corpus.split("dev") or job.corpus.split("train")):
         raise ConfigError(
             "tuning chooses settings on the training part or the split dev, and all recordings are the test; give "

@@ -1,4 +1,4 @@
-"""Errors of recognised sequences: words or phones left out, put in, and taken for others.
+"""Errors of recognised sequences: deletions, insertions and substitutions of words or phones.
 
 Conventions
     A reference and a hypothesis are sequences of labels. They are aligned with the fewest errors (Levenshtein 1966);
@@ -9,7 +9,7 @@ Conventions
 
 Metrics
     edit_rate        (substitutions + deletions + insertions) / labels of the references: WER of words, PER of phones
-                     (fraction; above 1 where much is put in)
+                     (fraction; above 1 with many insertions)
     sentence_rate    share of utterances with an error: SER (fraction)
     within           share of boundaries that are at most so far from the reference's (fraction)
 """
@@ -37,22 +37,22 @@ class Edits:
     @property
     def hits(self) -> int:
         """Labels recognised."""
-        return sum(said == heard for said, heard in self.pairs)
+        return sum(reference == hypothesis for reference, hypothesis in self.pairs)
 
     @property
     def substitutions(self) -> int:
-        """Labels taken for others."""
-        return sum(said is not None and heard is not None and said != heard for said, heard in self.pairs)
+        """Labels recognised as another label."""
+        return sum(None not in pair and pair[0] != pair[1] for pair in self.pairs)
 
     @property
     def deletions(self) -> int:
-        """Labels left out."""
-        return sum(heard is None for _, heard in self.pairs)
+        """Labels of the reference without a counterpart in the hypothesis."""
+        return sum(hypothesis is None for _, hypothesis in self.pairs)
 
     @property
     def insertions(self) -> int:
-        """Labels put in."""
-        return sum(said is None for said, _ in self.pairs)
+        """Labels of the hypothesis without a counterpart in the reference."""
+        return sum(reference is None for reference, _ in self.pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +85,11 @@ def align_labels(reference: Sequence[str], hypothesis: Sequence[str]) -> Edits:
     (('the', 'a'), ('cat', 'cat'), ('sat', 'sat'), (None, 'down'))
     """
     number: dict[str, int] = {}
-    said, heard = (
+    expected, recognised = (
         np.array([number.setdefault(label, len(number)) for label in labels], np.int64)
         for labels in (reference, hypothesis)
     )
-    rows, columns = len(said), len(heard)
+    rows, columns = len(expected), len(recognised)
     # One error more is dearer than all substitutions that the alignment could have: least errors first.
     error = min(rows, columns) + 1
     kind = np.int32 if (error + 1) * (rows + columns + 1) < 2**31 else np.int64
@@ -98,7 +98,7 @@ def align_labels(reference: Sequence[str], hypothesis: Sequence[str]) -> Edits:
     costs[0] = slope
     for row in range(rows):
         best = costs[row] + kind(error)  # deleted
-        changed = np.where(heard == said[row], kind(0), kind(error + 1))
+        changed = np.where(recognised == expected[row], kind(0), kind(error + 1))
         np.minimum(best[1:], costs[row, :-1] + changed, out=best[1:])
         costs[row + 1] = np.minimum.accumulate(best - slope) + slope  # inserted, any number in a row
     pairs: list[tuple[str | None, str | None]] = []
@@ -174,7 +174,7 @@ def confusions(alignments: Iterable[Edits]) -> list[tuple[str | None, str | None
     [('c', 'd', 2), (None, 'b', 1)]
     """
     found = Counter(pair for one in alignments for pair in one.pairs if pair[0] != pair[1])
-    return [(said, heard, n) for (said, heard), n in sorted(found.items(), key=lambda one: (-one[1], _order(one[0])))]
+    return [(*pair, n) for pair, n in sorted(found.items(), key=lambda one: (-one[1], _order(one[0])))]
 
 
 def label_pairs(alignments: Iterable[Edits]) -> list[tuple[str | None, str | None, int]]:
@@ -183,10 +183,10 @@ def label_pairs(alignments: Iterable[Edits]) -> list[tuple[str | None, str | Non
     >>> label_pairs([align_labels("abc", "abd"), align_labels("ac", "ad")])
     [('c', 'd', 2), ('a', 'a', 2), ('b', 'b', 1)]
     """
-    told = list(alignments)
-    right = Counter(said for one in told for said, heard in one.pairs if said == heard and said is not None)
+    edits = list(alignments)
+    right = Counter(pair[0] for one in edits for pair in one.pairs if pair[0] == pair[1] and pair[0] is not None)
     return [
-        *confusions(told),
+        *confusions(edits),
         *((label, label, n) for label, n in sorted(right.items(), key=lambda one: (-one[1], one[0]))),
     ]
 

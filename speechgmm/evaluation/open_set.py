@@ -1,14 +1,14 @@
 """Identification in the open set: who of those enrolled is it, or none of them.
 
 Conventions
-    A test is of a member (one whose model is there) or of a stranger. It has the score of the best model; it is
+    A test is of a member (one whose model is there) or of an unknown speaker. It has the score of the best model; it is
     accepted, as that model's, where that score >= threshold, and is "unknown" otherwise.
 
 Metrics
     identified          members' tests that are accepted as who they are (fraction): detection-and-identification rate
     mistaken            members' tests that are accepted as another (fraction)
     rejected            members' tests that are taken for unknown (fraction); the three make 1
-    false_alarm         strangers' tests that are accepted as anybody (fraction)
+    false_alarm         unknown speakers' tests that are accepted as anybody (fraction)
 
 Source: Phillips, Grother & Micheals 2011, Evaluation methods in face recognition (Handbook of Face Recognition,
 chapter 21); ISO/IEC 19795-1 has 1 - identified as FNIR and false_alarm as FPIR.
@@ -30,18 +30,18 @@ class OpenSet:
     """Tests against all models: what open-set metrics need of them."""
 
     best: Floats  # (N,) score of the best model
-    is_right: NDArray[np.bool_]  # (N,) whether the best model is the speaker's own; False for strangers
+    is_right: NDArray[np.bool_]  # (N,) whether the best model is the speaker's own; False for unknown speakers
     is_member: NDArray[np.bool_]  # (N,) whether the speaker has a model
 
     def __post_init__(self) -> None:
-        """Refuse what fits nothing: unlike lengths, a stranger who is identified, scores that are NaN."""
+        """Refuse what fits nothing: unlike lengths, an unknown speaker who is identified, scores that are NaN."""
         if not self.best.ndim == 1 or not self.best.shape == self.is_right.shape == self.is_member.shape:
             raise ShapeError(
                 f"best scores {self.best.shape}, right {self.is_right.shape} and member {self.is_member.shape}; "
                 "expected one of each per test, (N,)"
             )
         if (self.is_right & ~self.is_member).any():
-            raise DataError("a stranger whose best model is his own; expected False where the speaker has no model")
+            raise DataError("an unknown speaker is marked as identified; expected is_right False without a model")
         if np.isnan(self.best).any():
             raise DataError(f"{int(np.isnan(self.best).sum())} best scores are NaN; was the recording empty?")
 
@@ -53,7 +53,7 @@ class OpenSetRates:
     identified: float  # of the members' tests
     mistaken: float  # of the members' tests
     rejected: float  # of the members' tests
-    false_alarm: float  # of the strangers' tests
+    false_alarm: float  # of the unknown speakers' tests
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,11 @@ class OpenSetCurve:
 
     thresholds: Floats  # (P,) accept where the best score >= threshold; the last is infinite
     identified: Floats  # (P,) fraction of the members' tests, falling; NaN without any
-    false_alarm: Floats  # (P,) fraction of the strangers' tests, falling; NaN without any
+    false_alarm: Floats  # (P,) fraction of the unknown speakers' tests, falling; NaN without any
 
 
 def rank_models(scores: ArrayLike, own: ArrayLike) -> OpenSet:
-    """Tests from their scores (N, C) under every model and the number (N,) of each speaker's own model, -1: stranger.
+    """Tests from their scores (N, C) under every model and the number (N,) of each speaker's own model, -1: unknown.
 
     Of equal scores the first model is the best.
 

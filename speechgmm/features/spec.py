@@ -115,7 +115,7 @@ class FeatureSpec:
         ge=0,
         le=32768,
     )
-    dither_seed: int = setting(0, "of the noise, which is the same in every run", ge=0, le=2**63 - 1)
+    dither_seed: int = setting(0, "seed of the dither noise, which is then the same in every run", ge=0, le=2**63 - 1)
     remove_mean: bool | None = setting(
         None, "subtract the mean of a frame's samples first: kaldi true, others false" + _OF_PRESET
     )
@@ -186,8 +186,8 @@ class FeatureSpec:
     vad: VadName = setting(
         "none",
         "frames kept: all; energy: Kaldi's compute-vad rule; peak: those within vad_range of the loudest; gaussians: "
-        "those of the louder of two Gaussians, fitted to the energies of the recording; webrtc, silero: what these "
-        "detectors take for speech (extras); model: what the speech detector of vad_model takes for speech",
+        "those of the louder of two Gaussians, fitted to the energies of the recording; webrtc, silero: those "
+        "that these detectors call speech (extras); model: those that the speech detector of vad_model calls speech",
     )
     vad_model: str | None = setting(
         None,
@@ -197,7 +197,7 @@ class FeatureSpec:
     vad_threshold: float = setting(
         5.0, "vad energy: constant term of the threshold on the log energy", unit="nats", ge=-1000, le=1000
     )
-    vad_mean_scale: float = setting(0.5, "vad energy: times the mean log energy, added to the threshold", ge=0, le=1000)
+    vad_mean_scale: float = setting(0.5, "vad energy: factor of the mean log energy in the threshold", ge=0, le=1000)
     vad_context: int = setting(0, "vad energy: frames on either side that vote", unit="frames", ge=0, le=1000)
     vad_proportion: float = setting(0.6, "vad energy: share of the votes that makes speech", gt=0, lt=1)
     vad_range: float = setting(
@@ -209,7 +209,7 @@ class FeatureSpec:
     vad_gap: float = setting(
         3.0, "vad gaussians: means that are closer are no pauses and speech; all is kept", unit="nats", ge=0, le=100
     )
-    vad_aggressiveness: int = setting(2, "vad webrtc: how little is taken for speech", ge=0, le=3)
+    vad_aggressiveness: int = setting(2, "vad webrtc: aggressiveness; higher: fewer frames count as speech", ge=0, le=3)
     vad_probability: float = setting(0.5, "vad silero: from what probability on it is speech", gt=0, lt=1)
 
     transform: TransformSpec = setting(TransformSpec(), "what is done to frames last, learnt from the training split")

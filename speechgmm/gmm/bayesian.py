@@ -33,7 +33,7 @@ IN_USE: Final = 1.0
 class BayesianGMM:
     """A Dirichlet or a stick-breaking process over the weights times a normal-gamma per component and dimension.
 
-    In the symbols of Bishop (2006, 10.2), with a gamma per dimension in the place of the Wishart and ``conjugate``
+    In the symbols of Bishop (2006, 10.2), with a gamma per dimension instead of the Wishart and ``conjugate``
     read as a density of means and precisions::
 
         weights     Dirichlet, alpha = weight_counts + 1; with ``process``, w_k = v_k prod_j<k (1 - v_j) and

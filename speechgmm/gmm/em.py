@@ -113,16 +113,14 @@ def fit_em(
     >>> fit.model.means.round(3).ravel(), fit.converged
     (array([0.5, 9.5]), True)
     """
-    _check_inputs(start, batches, prior)
-    _check_options(update, dead, max_iter, tol)
+    _check(start, batches, prior, update, dead, max_iter, tol)
     least = np.asarray(floor, dtype=np.float64)
     model = start.floored(least) if "variances" in update else start
     progress = Progress(tol, batches[0].precision, batches[0].centre)
     path = Overrelaxation[Model](least if "variances" in update else np.zeros(1))
-    resplits: set[int] = set()
+    resplits, next_full = set[int](), 0
     passes = PASSES[type(start)](batches, map)
     counts: NDArray[np.float64] | None = None
-    next_full = 0
     for i in range(max_iter + 1):
         full = not sparse or progress.settling or i in (next_full, max_iter)
         stats = passes.full(model, survey=sparse) if full else passes.sparse(model)
@@ -136,9 +134,7 @@ def fit_em(
             empty = posterior.dead(min_count)
             if progress.converged or i == max_iter:
                 break
-            if full:
-                next_full = i + FULL_EVERY
-            before, counts = model, stats.counts
+            before, counts, next_full = model, stats.counts, i + FULL_EVERY if full else next_full
             model = posterior.mode(model, floor=least, min_count=min_count, update=update)
             progress.step = Step(posterior, before, model, stats.n_frames)
             path.rest()
@@ -234,14 +230,19 @@ def objective(stats: Statistics, prior: Prior[Model], model: Model) -> float:
     return value
 
 
-def _check_inputs(start: Model, batches: Sequence[AnyBatch], prior: Prior[Model]) -> None:
+def _check(
+    start: Model,
+    batches: Sequence[AnyBatch],
+    prior: Prior[Model],
+    update: Collection[Parameter],
+    dead: Dead,
+    max_iter: int,
+    tol: float,
+) -> None:
     if not batches:
         raise FitError("no frames; expected at least one batch of them")
     if prior.means.shape != start.means.shape:
         raise ShapeError(f"a prior of shape {prior.means.shape} for a start of shape {start.means.shape}")
-
-
-def _check_options(update: Collection[Parameter], dead: Dead, max_iter: int, tol: float) -> None:
     unknown = sorted(set(update) - set(PARAMETERS))
     if unknown or not update or isinstance(update, str):
         raise ConfigError(f"parameters to update: {update!r}; expected some of {', '.join(PARAMETERS)}, as a tuple")

@@ -99,7 +99,7 @@ class ModelSpec:
         "a component that no frames speak for keeps its mean and variance, or is re-split from the heaviest",
     )
     precision: Literal["auto", "float32", "float64"] = setting(
-        "auto", "of the products in training; auto: float64 where variance_floor is below 1e-3, else float32"
+        "auto", "precision of the products in training; auto: float64 where variance_floor is below 1e-3, else float32"
     )
     overrelaxed: bool = setting(
         True, "updates go further than the step of EM while the likelihood grows by it: half the iterations"
@@ -154,8 +154,12 @@ class ModelSpec:
     relevance: float = setting(
         16.0, "map: what the background model is worth per component", unit="frames", ge=0, le=1e12
     )
-    mean_relevance: float | None = setting(None, "map: relevance of the means, if other", unit="frames", ge=0, le=1e12)
-    variance_relevance: float | None = setting(None, "map: the same of the variances", unit="frames", ge=0, le=1e12)
+    mean_relevance: float | None = setting(
+        None, "map: relevance of the means; default: relevance", unit="frames", ge=0, le=1e12
+    )
+    variance_relevance: float | None = setting(
+        None, "map: relevance of the variances; default: relevance", unit="frames", ge=0, le=1e12
+    )
     weight_relevance: float | None = setting(
         None,
         "map: what the background model's weights are worth, all components together; default: relevance for each",

@@ -131,16 +131,10 @@ def update(
     """
     source = as_source(frames)
     check_memory(memory)
-    if source.n_features != model.n_features:
-        raise ShapeError(
-            f"frames of {source.n_features} dimensions for a model of {model.n_features}; "
-            "were they made with the same features?"
-        )
+    _check_sizes(model, ubm, source.n_features)
     if not (np.isfinite(keep) and keep >= 0):
         raise ConfigError(f"keep {keep:g}; expected a share of what was seen, 0 or more")
     held = _held(model if ubm is None else ubm, counts)
-    if ubm is not None and ubm.means.shape != model.means.shape:
-        raise ShapeError(f"a background model of shape {ubm.means.shape} for a model of {model.means.shape}")
     total = float(keep * held.sum()) + len(source)
     if ubm is None and total < model.n_components:
         raise FitError(
@@ -173,6 +167,16 @@ def update(
             map=spread,
         )
     return replace(fit, counts=keep * held + fit.counts, n_frames=float(keep * held.sum()) + fit.n_frames)
+
+
+def _check_sizes(model: DiagGMM, ubm: DiagGMM | None, n_features: int) -> None:
+    if n_features != model.n_features:
+        raise ShapeError(
+            f"frames of {n_features} dimensions for a model of {model.n_features}; were they made with the same "
+            "features?"
+        )
+    if ubm is not None and ubm.means.shape != model.means.shape:
+        raise ShapeError(f"a background model of shape {ubm.means.shape} for a model of {model.means.shape}")
 
 
 def _held(model: DiagGMM, counts: ArrayLike | float) -> Floats:

@@ -243,10 +243,9 @@ def fit_posterior(
     trace: list[float] = []
     fell: list[int] = []
     near, factor = False, 1.0
-    stats = e_step(start, batches, map)  # of the frames under the posterior, or under the start
+    used = e_step(start, batches, map)  # what the posterior is made of: at first of the frames under the start
     if sort:
-        stats = _ordered(stats, _heaviest_first(stats))
-    used = stats  # what the posterior is made of
+        used = _ordered(used, _heaviest_first(used))
     own: GMMStats | None = None  # the plain step, where it has gone further
     for i in range(max_iter + 1):
         posterior = prior + used

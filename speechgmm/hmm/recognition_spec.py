@@ -51,7 +51,7 @@ class RecognitionSpec:
     silence: str | None = setting(
         None, "a unit that may come before, between and after the words, and is not a word; default: there is none"
     )
-    silence_probability: float = setting(0.5, "of silence in each of these places", gt=0, lt=1)
+    silence_probability: float = setting(0.5, "probability of silence in each of these places", gt=0, lt=1)
     start: Literal["flat", "edges", "segments"] = setting(
         "flat",
         "flat: training begins with all states alike, each utterance divided evenly among its units; edges: so between "

@@ -74,8 +74,8 @@ class HMMSpec:
     tol: float = setting(1e-3, "a level ends early when a pass gains less", unit="nats per frame", ge=0, le=1e6)
     annealing: float | None = setting(
         None,
-        "log-likelihoods are multiplied by this at the start of training, then by more and more up to 1: the start is "
-        "less often led astray, which few data need; such as 0.02; default: 1 from the beginning",
+        "log-likelihoods are multiplied by this at the start of training, then by more and more up to 1: training "
+        "depends less on its start, which few data need; such as 0.02; default: 1 from the beginning",
         gt=0,
         lt=1,
     )

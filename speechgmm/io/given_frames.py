@@ -164,7 +164,7 @@ def read_place(place: FramesPlace, n_dims: int | None) -> NDArray[np.float32]:
     Raises
     ------
     DataError
-        No frames that can be read, or a recording in the place of frames.
+        No frames that can be read, or a recording instead of frames.
 
     Examples
     --------

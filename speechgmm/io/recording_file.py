@@ -46,7 +46,7 @@ def open_recording(path: Path) -> Iterator[BinaryIO]:
 
 
 class MendedFile:
-    """A file with other bytes in the place of a wrong header, as soundfile reads one; the file itself stays.
+    """A file with other bytes instead of a wrong header, as soundfile reads one; the file itself stays.
 
     Parameters
     ----------

@@ -62,7 +62,10 @@ class SpeakerSpace:
         if points.ndim != 2 or len(labels) != len(points):
             raise ShapeError(f"vectors of shape {points.shape} with {len(labels)} labels; expected (N, M), one each")
         if n_dims < 1 or n_components < 1 or not 0 <= smoothing < np.inf:
-            raise ConfigError(f"n_dims {n_dims}, n_components {n_components}, smoothing {smoothing:g} are out of range")
+            raise ConfigError(
+                f"n_dims {n_dims}, n_components {n_components}, smoothing {smoothing:g}; expected 1 or more, 1 or more "
+                "and 0 or more"
+            )
         if not np.isfinite(points).all():
             raise DataError("a supervector has a value that is NaN or infinite; expected finite ones")
         numbers_of = {label: number for number, label in enumerate(dict.fromkeys(labels))}

@@ -118,7 +118,7 @@ def cross_likelihood_ratios(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: 
     """How much better each of two pieces fits the other's adapted model than the background model: (N, N), nats.
 
     log p(a | B) / p(a | background), per frame of a, plus the same of b under A (Reynolds, Singer, Carlson, O'Leary,
-    McLaughlin & Zissman 1998, Blind clustering of speech utterances, with the background model in the place of the
+    McLaughlin & Zissman 1998, Blind clustering of speech utterances, with the background model instead of the
     pieces' own models). Each log ratio is taken under the background model's posteriors, which needs no second look
     at the frames and bounds it from below (Jensen's inequality). A similarity: above 0 where two pieces help each
     other.

@@ -5,7 +5,7 @@ DCASE 2020 (Koizumi et al. 2020; ToyADMOS and MIMII in one layout)
     fan/train/normal_id_00_00000000.wav
     fan/test/anomaly_id_00_00000000.wav, normal_id_00_00000000.wav
 
-DCASE since 2021: sections in the place of machines' numbers, domains, and attributes at the end of the name
+DCASE since 2021: sections instead of machines' numbers, domains, and attributes at the end of the name
 
     fan/train/section_00_source_train_normal_0000_strength_1_ambient.wav
     fan/test/section_00_target_test_anomaly_0000.wav            2021: fan/source_test/, fan/target_test/

@@ -130,8 +130,8 @@ def _vector(costs: ArrayLike) -> Floats:
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         raise DataError(
-            f"{len(bad)} of {len(values)} values are NaN or infinite, the first that of place {bad[0]}; nothing can be "
-            "decided by them: is a frame out of range?"
+            f"{len(bad)} of {len(values)} values are NaN or infinite, the first at index {bad[0]}; expected finite "
+            "numbers: is a frame out of range?"
         )
     return values
 

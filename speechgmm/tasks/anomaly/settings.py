@@ -13,10 +13,13 @@ from speechgmm.tasks.anomaly.spec import AnomalySpec, Method
 def check(config: Config) -> None:
     """Models of normal recordings stand alone, and every frame has its place in time."""
     if config.model.adapt != "none":
-        raise ConfigError("model.adapt is not there for task: anomaly; a model of what is normal is trained by itself")
+        raise ConfigError(
+            "model.adapt is not available for task: anomaly, whose models are not adapted from a background model; "
+            "leave it out"
+        )
     if config.model.estimator == "variational":
         raise ConfigError(
-            "model.estimator: variational is not there for task: anomaly, which scores by a mixture and not by the "
+            "model.estimator: variational is not available for task: anomaly, which scores by a mixture and not by the "
             "predictive density; take em or gradient"
         )
     streams = config.section(AnomalySpec).streams

@@ -28,7 +28,7 @@ def divide_normal(
         normal: Its value for those that are.
         own_models: Each label has a model of its own, so that what is tested must be trained.
         group: The column whose values stand on one side only.
-        seed: Of the division.
+        seed: Of the split.
 
     Raises:
         ConfigError: Folds are asked for.
@@ -36,8 +36,8 @@ def divide_normal(
     """
     if spec.kind not in ("column", "fraction"):
         raise ConfigError(
-            f"corpus.split: {spec.kind} is not there for task: anomaly, where anomalous recordings are never trained "
-            "on; take column or fraction (held-out normal scores come from anomaly.folds by themselves)"
+            f"corpus.split: {spec.kind} is not available for task: anomaly, where anomalous recordings are never "
+            "trained on; take column or fraction (held-out normal scores come from anomaly.folds by themselves)"
         )
     unlabelled = [utterance for utterance in corpus if not (utterance.labels or {}).get(condition)]
     if unlabelled:

@@ -163,5 +163,5 @@ def _refuse_other_kinds(path: Path) -> None:
             read_model_file(path)
         except ModelFileError as error:
             raise ModelFileError(
-                f"{error}. enrol and update are not there for task: {task.name}: {task.no_enrolment}"
+                f"{error}. enrol and update are not available for task: {task.name}: {task.no_enrolment}"
             ) from None

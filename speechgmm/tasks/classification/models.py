@@ -242,7 +242,7 @@ class ClassModels:
             ShapeError: Not one value per class, or fewer frames than one.
             DataError: A value that is NaN, which decides nothing.
         """
-        means = self._checkmeans_of(mean_log_likelihoods, n_frames)
+        means = self._checked_means(mean_log_likelihoods, n_frames)
         if self.temperature is None:
             return int(means.argmax())
         scores = self.temperature * n_frames * means + self.log_priors
@@ -269,13 +269,13 @@ class ClassModels:
         """
         if self.temperature is None:
             raise DataError("these models have no temperature, so they give no posteriors; fit one in training")
-        means = self._checkmeans_of(mean_log_likelihoods, n_frames)
+        means = self._checked_means(mean_log_likelihoods, n_frames)
         scores = self.temperature * n_frames * means + self.log_priors
         shares = np.exp(scores - scores.max())
         result: Floats = shares / shares.sum()
         return result
 
-    def _checkmeans_of(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> Floats:
+    def _checked_means(self, mean_log_likelihoods: ArrayLike, n_frames: int) -> Floats:
         means = np.asarray(mean_log_likelihoods, dtype=np.float64)
         if means.shape != (len(self.labels),) or n_frames < 1:
             raise ShapeError(
@@ -283,7 +283,7 @@ class ClassModels:
                 "at least one"
             )
         if np.isnan(means).any():
-            raise DataError("a log-likelihood that is NaN, by which nothing is decided; expected numbers")
+            raise DataError("a log-likelihood that is NaN; expected numbers, since NaN decides nothing")
         return means
 
 

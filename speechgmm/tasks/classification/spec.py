@@ -154,6 +154,6 @@ class DecisionSpec:
 
     __pydantic_config__ = FORBID_UNKNOWN
 
-    prior: float = setting(0.01, "verification: probability of a target before anything is heard", gt=0, lt=1)
+    prior: float = setting(0.01, "verification: prior probability of a target", gt=0, lt=1)
     cost_miss: float = setting(1.0, "verification: cost of rejecting a target", gt=0, le=1e9)
     cost_false_alarm: float = setting(1.0, "verification: cost of accepting a nontarget", gt=0, le=1e9)

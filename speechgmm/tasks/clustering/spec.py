@@ -20,15 +20,15 @@ class ClusteringSpec:
 
     kind: Kind = setting(
         "speakers",
-        "speakers: each recording's mean, which is its microphone's, is taken away; sounds: it stays, and which "
-        "spectra there are counts too",
+        "speakers: each recording's mean, which depends on the microphone, is subtracted; sounds: it is kept, "
+        "and the weights of the components count too",
     )
     method: Method = setting(
         "cosine",
         "cosine: distances of supervectors, average linkage; spectral: the same distances, scikit-learn's spectral "
         "clustering; ratio: merging by cross-likelihood ratios; bic: merging by the BIC of full Gaussians",
     )
-    n_clusters: int | None = setting(None, "number of clusters; default: it is found", ge=1)
+    n_clusters: int | None = setting(None, "number of clusters; default: estimated", ge=1)
     threshold: float | None = setting(
         None,
         "where merging stops: a cosine distance, minus a ratio in nats per frame, or a BIC in nats; default: the "

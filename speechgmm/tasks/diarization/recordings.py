@@ -116,6 +116,11 @@ def _diarize(
         frames, speech = (heard_alone if diarizer is None else heard)(audio, recording)
         recording.warn()
         regions = None if overlap is None else overlap.get(path.stem, ())
+        if regions and min(start for start, _ in regions) >= recording.duration:
+            raise DataError(
+                f"the overlap begins at {regions[0][0]:g} s, and the recording ends at {recording.duration:g} s; "
+                "expected seconds from the beginning of the recording"
+            )
         turns = turns_in(diarizer, audio, frames, speech, n_speakers=n_speakers, overlap=regions)
     except DataError as error:
         return error if str(path) in str(error) else DataError(f"{path}: {error}")

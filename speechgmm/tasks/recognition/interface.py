@@ -129,7 +129,7 @@ class RecogniserModel(LoadedModel):
         n_jobs
             Recordings at once, by threads; -1: one per CPU core.
         on_error
-            ``raise`` the first DataError, or ``return`` each in the place of the result of its recording.
+            ``raise`` the first DataError, or ``return`` each instead of the result of its recording.
 
         Returns
         -------

@@ -25,7 +25,7 @@ def check(config: Config) -> None:
             "correlated, and their covariances are diagonal; set features.transform.mllt: true as well"
         )
     if transform.kind == "pca":
-        raise ConfigError("features.transform.kind: pca is not there for recognition; take lda with mllt, or mllt")
+        raise ConfigError("features.transform.kind: pca is not available for recognition; take lda with mllt, or mllt")
     hmm, recognition = config.section(HMMSpec), config.section(RecognitionSpec)
     if hmm.context == "triphone" and recognition.dictionary is None:
         raise ConfigError(
@@ -41,7 +41,7 @@ def check(config: Config) -> None:
 
 SETTINGS = TaskSettings(
     sections=(
-        Section("hmm", HMMSpec, "recognition: the hidden Markov model of every unit; takes the place of model"),
+        Section("hmm", HMMSpec, "recognition: the hidden Markov model of every unit; used instead of model"),
         Section("recognition", RecognitionSpec, "recognition: transcripts, pronunciations, language"),
     ),
     reads=("features.transform",),

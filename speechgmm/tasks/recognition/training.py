@@ -1,4 +1,4 @@
-"""Recognition: the HMMs of words or phones in the place of class models, and what they hear in test recordings.
+"""Recognition: the HMMs of words or phones instead of class models, and what they recognise in test recordings.
 
 A training set is one task; its units are kept in the cache once they are trained, as class models are.
 """

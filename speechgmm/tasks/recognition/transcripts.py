@@ -32,7 +32,7 @@ def transcripts(job: Job, features: Features, split: str) -> list[Transcript]:
     """What is said in the recordings of a split; in training with their altered copies.
 
     Raises:
-        DataError: A recording whose segments stand on both sides of the division, or overlap.
+        DataError: A recording whose segments are in both parts of the split, or overlap.
     """
     return _of_segments(job, features, split) if are_segments(job) else _of_utterances(job, features, split)
 

@@ -54,7 +54,7 @@ class SegmentModel(WindowModel):
         n_jobs
             Recordings at once, by threads; -1: one per CPU core.
         on_error
-            ``raise`` the first DataError, or ``return`` each in the place of the results of its recording.
+            ``raise`` the first DataError, or ``return`` each instead of the results of its recording.
 
         Returns
         -------

@@ -27,8 +27,8 @@ class SegmentSpec:
     streams: tuple[StreamName, ...] = setting(
         ("frames", "thirds", "vector", "duration", "prior"),
         "what is summed: a mixture over the frames; one over each third; one over the segment as a vector; statistics: "
-        "one over mean, least, greatest and deviation of the frames, in whatever order (for sounds); a Gaussian on log "
-        "duration; the log share of the training segments",
+        "one over mean, minimum, maximum and standard deviation of the frames, in any order (sounds); a Gaussian on "
+        "log duration; the log share of the training segments",
     )
     length_power: float = setting(
         0.9,

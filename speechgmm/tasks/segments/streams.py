@@ -61,7 +61,7 @@ class LabelledSegments:
     frames: NDArray[np.floating]  # (T, D), the static dimensions first
     bounds: Floats  # (N, 2) start and end in frames, fractions allowed
     labels: tuple[str, ...]  # N
-    group: str  # speaker, or whatever must not be on both sides of a division
+    group: str  # speaker, or whatever must not be in both parts of a split
     copy: bool = False  # an altered copy: trained on, never chosen or measured by
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Classification of segments with known boundaries: the segment models in the place of class models.
+"""Classification of segments with known boundaries: the segment models instead of class models.
 
 A training set is one task: its streams are learnt together (transforms and priors are shared by all classes), and their
 weights by folds of its groups. A model that is trained is kept in the cache, as class models are.

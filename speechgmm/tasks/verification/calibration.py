@@ -140,7 +140,7 @@ def ratio_metrics(
 def open_set_metrics(scored: ScoredTrials, decision: DecisionSpec, *, seed: int = 0) -> dict[str, Metric]:
     """Rates of identification among all models or as unknown, at the threshold of the prior and costs.
 
-    False alarms are those of strangers' tests. Where nobody is a stranger, every test takes the part of one, with its
+    False alarms are those of unknown speakers' tests. Where no speaker is unknown, every test counts as one, with its
     own model left out; ``strangers`` says which.
     """
     found = _open_sets(scored)
@@ -168,7 +168,7 @@ def open_set_metrics(scored: ScoredTrials, decision: DecisionSpec, *, seed: int 
 def _open_sets(
     scored: ScoredTrials,
 ) -> tuple[tuple[OpenSet, NDArray[np.intp]], tuple[OpenSet, NDArray[np.intp]], str] | None:
-    """Tests of members and of strangers, each with its groups; None where some model did not meet some test."""
+    """Tests of members and of unknown speakers, each with its groups; None where some model did not meet some test."""
     if scored.llrs is None:
         return None
     names = np.array([f"{fold}\t{trial.test}" for fold, trial in zip(scored.folds, scored.trials, strict=True)])

@@ -64,6 +64,11 @@ class Score(command.Score):
         return f"{row['llr']:.3f}", f"   {row['decision']}" if row["rank"] == 1 else ""
 
 
+def example(model: str) -> str:
+    """The command that judges a claim by this model."""
+    return f"speechgmm verify {model} --claim LABEL RECORDING"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verify:
     """Accept or reject the claim that recordings are of a class, by log-likelihood ratio or score."""

@@ -47,7 +47,7 @@ class ScoreNorm:
     In the last three a recording stands for itself and for the model made of it; here the cohort's recordings score
     against the models and its models, made as the others are, on the tests.
 
-    What hangs on models alone is measured once, by ``of``.
+    What depends on models alone is measured once, by ``of``.
 
     >>> norm = ScoreNorm.of("z", [[0.0, 2.0]])
     >>> norm.apply([[1.0 + 2**0.5]]).round(6)
@@ -69,7 +69,7 @@ class ScoreNorm:
         own: NDArray[np.bool_] | None = None,
         top: int | None = None,
     ) -> "ScoreNorm":
-        """Measure what hangs on models alone.
+        """Measure what depends on models alone.
 
         Args:
             kind: Which norm.

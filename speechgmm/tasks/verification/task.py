@@ -158,7 +158,9 @@ class Verification(MixtureTask):
 
     def next_command(self, model: str, trained: Trained) -> str:
         """Verify."""
-        return f"judge a claim: speechgmm verify {model} --claim LABEL RECORDING"
+        from speechgmm.tasks.verification.command import example
+
+        return f"judge a claim: {example(model)}"
 
     def pack(self, job: Job, trained: Trained) -> bytes:
         """The models of all speakers, how they were trained, and their calibration."""

@@ -153,7 +153,7 @@ def score_trials(
 
     Args:
         job: The job.
-        systems: Fold -> features in its division and the models trained on its training part; one, named "", without.
+        systems: Fold -> features in its split and the models trained on its training part; one, named "", without.
         what: The trials, for a person.
 
     Raises:
