@@ -1,11 +1,13 @@
 """Texts that are aligned by a model: words as the model or a dictionary spells them, and pronunciations of new ones."""
 
+import shutil
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_recognition import made_sentences, quiet
+import soundfile
+from test_recognition import RATE, made_sentences, quiet, spoken
 
 from speechgmm.corpus.arpa_file import read_arpa
 from speechgmm.corpus.dictionary import read_dictionary
@@ -105,3 +107,50 @@ def test_what_is_given_with_a_text_is_said_where_it_does_not_fit_together(model:
         ConfigError, match=r"no\.tsv: there is no such table; expected one with the columns path and text"
     ):
         Align(model=model, texts=Path("no.tsv"), quiet=True).run()
+
+
+def test_a_table_of_texts_needs_not_the_name_that_labels_had_in_training(tmp_path: Path) -> None:
+    config = made_sentences(tmp_path)
+    rows = (tmp_path / "m.tsv").read_text()
+    (tmp_path / "m.tsv").write_text(rows.replace("text", "phone", 1))
+    small = ["corpus.label=phone", "hmm.iterations=1"]
+    model = run(config, small, output=tmp_path / "r", until="train", console=quiet()).folder
+    aligned = []
+    for name in ("phone", "text"):
+        (tmp_path / f"{name}.tsv").write_text("\n".join(["path\t" + name, *rows_of_path_and_text(rows)]))
+        out = tmp_path / f"{name}.csv"
+        Align(model=model, texts=tmp_path / f"{name}.tsv", out=out, allow_misfit=True, quiet=True).run()
+        aligned.append(out.read_text())
+    assert aligned[0] == aligned[1]
+    assert "up" in aligned[0]
+    (tmp_path / "none.tsv").write_text("path\twords\na.wav\tup\n")
+    with pytest.raises(DataError, match=r"no column 'text'.*; the columns are path, words"):
+        Align(model=model, texts=tmp_path / "none.tsv", quiet=True).run()
+
+
+def rows_of_path_and_text(rows: str) -> list[str]:
+    """The first three rows of a manifest, without its other columns."""
+    return ["\t".join(row.split("\t")[:2]) for row in rows.splitlines()[1:4]]
+
+
+def test_recordings_of_one_name_in_folders_of_speakers_are_written_into_such_folders(
+    model: Path, tmp_path: Path
+) -> None:
+    paths = [tmp_path / "speech" / who / "1.wav" for who in ("anna", "ben")]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        soundfile.write(path, spoken(["up"], 0)[0], RATE)
+    align = into_tables(model, paths, tmp_path / "aligned")
+    align.run()
+    assert sorted(path.relative_to(tmp_path / "aligned") for path in (tmp_path / "aligned").rglob("*.csv")) == [
+        Path("anna/1.csv"),
+        Path("ben/1.csv"),
+    ]
+    shutil.copy(paths[0], paths[0].with_suffix(".flac"))
+    with pytest.raises(ConfigError, match="several recordings are called '1'"):
+        into_tables(model, [paths[0], paths[0].with_suffix(".flac")], tmp_path / "aligned").run()
+
+
+def into_tables(model: Path, paths: list[Path], out: Path) -> Align:
+    """The command that aligns these recordings, into a folder of tables."""
+    return Align(model=model, audio=paths, text="up", out=out, form="csv", allow_misfit=True, quiet=True)

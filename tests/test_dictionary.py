@@ -40,6 +40,13 @@ def test_probabilities_are_kept_and_without_them_all_weigh_alike(tmp_path):
     assert read_dictionary(written(tmp_path, "x a\nx b\n")).log_weights == {"x": (0.0, 0.0)}
 
 
+@pytest.mark.parametrize(("text", "weight"), [("x a b\nx(2) a  b\n", 0.0), ("x 0.5 a b\nx(2) 0.5 a b\n", log(0.5))])
+def test_a_pronunciation_that_is_there_twice_counts_once(tmp_path, text, weight):
+    dictionary = read_dictionary(written(tmp_path, text))
+    assert dictionary.pronunciations == {"x": (("a", "b"),)}
+    assert dictionary.log_weights == {"x": (weight,)}
+
+
 def test_stress_is_kept_unless_dropped_and_pronunciations_it_told_apart_become_one(tmp_path):
     path = written(tmp_path, "THE  DH AH0\nTHE(2)  DH AH1\nTHE(3)  DH IY0\n")
     assert len(read_dictionary(path).pronunciations["THE"]) == 3
@@ -55,7 +62,7 @@ def test_brackets_are_a_variant_only_of_a_word_that_is_there(tmp_path):
     ("text", "messages"),
     [
         ("x a\ny\nz(2)\n", ["2 things are wrong", "line 2: 'y' has no phones", "line 3: 'z(2)' has no phones"]),
-        ("x a b\ny c\n\nx\ta  b\n", ["line 4: the pronunciation of 'x' that line 1 has"]),
+        ("x 0.5 a b\ny 1.0 c\n\nx 0.25\ta  b\n", ["line 4: the pronunciation of 'x' that line 1 has, at another"]),
         ("x 0.5 a\ny b\n", ["line 2: 'y' has no probability, but other lines have one"]),
         ("x 0.5 a\ny 1.5 b\nz 0.0 c\n", ["line 2: 'y' has probability 1.5", "line 3: 'z' has probability 0;"]),
         ("x 1.0\n", ["line 1: 'x' has no phones"]),

@@ -486,6 +486,19 @@ def test_a_word_of_one_recording_is_trained_and_not_tested(make, tmp_path, monke
     run("c.yaml", small, output=tmp_path / "r", console=Console(quiet=True))
 
 
+def test_a_class_that_one_speaker_has_is_named_as_what_prevents_folds(make):
+    words = [f"{word}/{who}_{word}_{n}.wav" for word in ("yes", "no") for who in PITCH for n in range(2)]
+    starter = make(*words, *(f"maybe/anna_maybe_{n}.wav" for n in range(2)))
+    assert written()["corpus"]["split"] == "fraction"
+    (small,) = (line for line in starter.lines if "fewer than 3 training recordings (maybe)" in line)
+    assert "corpus.min_items" in small
+    (folds,) = (line for line in starter.lines if "folds are refused" in line)
+    assert "never trained: maybe" in folds
+    assert folds.endswith("then set corpus.split: leave-one-out")
+    assert any("or there is none if the test has one group" in line for line in starter.lines)
+    assert prepare("c.yaml", ["corpus.split=leave-one-out", "corpus.min_items=3"]).folds  # as the lines say
+
+
 def test_the_rate_and_the_test_are_said_as_they_are_taken(make):
     starter = make(*(f"{s}/{name}" for s in ("Train", "Dev") for name in THREE), purpose="speaker", rate=44100)
     assert told(starter)["taken"].startswith("16000 Hz, more made no preset better; recordings at other rates are")

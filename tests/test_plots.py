@@ -22,7 +22,7 @@ from speechgmm.engine.run_folder import read_run
 from speechgmm.engine.runs import RunResult
 from speechgmm.errors import ConfigError, DataError, ShapeError
 from speechgmm.evaluation import Application, Trials, eer, error_rates, pav_llrs, rank_trials
-from speechgmm.gmm import DiagGMM
+from speechgmm.gmm import DiagGMM, FullGMM, fit_variational
 from speechgmm.io.label_files.textgrid import write_textgrid
 from speechgmm.io.timed_labels import TimedLabel
 from speechgmm.plots.confusion import similarity_order
@@ -352,6 +352,34 @@ def test_a_mixture_is_ellipses_of_so_many_standard_deviations_about_its_means() 
     assert top > 6 + 6
 
 
+def test_points_on_the_ellipse_of_a_full_covariance_have_its_mahalanobis_distance() -> None:
+    covariance = np.array([[4.0, 0.5, 1.5], [0.5, 1.0, -0.3], [1.5, -0.3, 2.0]])
+    means = np.array([[0.0, 5.0, 1.0], [2.0, 0.0, 3.0]])
+    inverse = np.linalg.inv(covariance[np.ix_([2, 0], [2, 0])])
+    ellipses = plots.mixture(FullGMM([0.5, 0.5], means, covariance[None]), dims=(2, 0), deviations=3).patches  # tied
+    for ellipse, mean in zip(ellipses, means[:, [2, 0]], strict=True):
+        points = ellipse.get_patch_transform().transform(ellipse.get_path().vertices[::3]) - mean
+        np.testing.assert_allclose(np.einsum("td,de,te->t", points, inverse, points), 9.0, rtol=0.01)
+
+
+def test_a_variational_fit_is_drawn_as_its_mixture() -> None:
+    frames = np.random.default_rng(0).normal([[0.0, 0.0]] * 60 + [[5.0, 1.0]] * 60)
+    fit = fit_variational(frames, n_components=4)
+    drawn, expected = (plots.mixture(one, frames).patches for one in (fit, fit.model))
+    assert [(p.center, p.width, p.height) for p in drawn] == [(p.center, p.width, p.height) for p in expected]
+    assert "array" not in repr(fit)  # a fit is printed in a line or two
+
+
+def test_components_without_frames_do_not_darken_one_another() -> None:
+    frames = np.random.default_rng(0).normal([[0.0, 0.0]] * 300 + [[5.0, 1.0]] * 300)
+    fit = fit_variational(frames, n_components=12)
+    opacity = np.array([ellipse.get_alpha() for ellipse in plots.mixture(fit, frames).patches])
+    used = fit.model.weights > 0.01
+    assert used.sum() == fit.n_in_use == 2
+    assert opacity[used].min() > 0.9
+    assert 1 - np.prod(1 - opacity[~used]) < 0.25  # ten ellipses, one on the other
+
+
 def test_a_million_frames_are_thinned_evenly() -> None:
     frames = np.linspace(0, 1, 1_000_000)[:, None].repeat(3, axis=1)
     shown = np.asarray(plots.mixture(mixture(), frames).collections[0].get_offsets())[:, 0]
@@ -365,7 +393,7 @@ def test_dimensions_that_a_mixture_has_not_are_refused(dims: object) -> None:
         plots.mixture(mixture(), dims=dims)
     with pytest.raises(ShapeError, match=r"expected \(T, 3\)"):
         plots.mixture(mixture(), np.zeros((5, 2)))
-    with pytest.raises(ConfigError, match="model is 5; expected a DiagGMM or a Fit"):
+    with pytest.raises(ConfigError, match="model is 5; expected a mixture or a fit"):
         plots.mixture(5)
     for deviations in (-1, np.nan, [2, 0]):
         with pytest.raises(ConfigError, match=r"deviations is .*; expected numbers above 0"):

@@ -626,7 +626,8 @@ def test_words_with_one_pronunciation_are_pointed_out_unless_they_count_as_one_o
 ) -> None:
     (sentences.parent / "words.dict").write_text("up L H\ndown H L\nflat M M\nflat L H\n")
     warning = "1 pronunciation is shared by several words: flat up; recognition.language: loop cannot tell them apart"
-    settings = ([], ["recognition.count_as.flat=up"], ["recognition.language=bigram"])
+    untested = ["corpus.split=all"]  # as an alignment trains
+    settings = ([], ["recognition.count_as.flat=up"], ["recognition.language=bigram"], untested)
     for n, overrides in enumerate(settings):
         run(sentences, overrides, output=sentences.parent / f"h{n}", until="train", console=Console())
         assert (warning in capsys.readouterr().err) == (not overrides)

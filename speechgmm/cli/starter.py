@@ -78,7 +78,7 @@ def write_starter(
     group = grouping(layout, found.corpus, chosen.preset)
     _refuse_deep_folders(layout, found.corpus, chosen)
     rate = min(MOST_RATE, min(found.rates))
-    settings, problem = _settings(layout, found, chosen, group, rate, path)
+    settings, problem, no_folds = _settings(layout, found, chosen, group, rate, path)
     if problem:
         warn(f"these recordings cannot be divided into training and test yet: {problem}")
     used = "group" in settings["corpus"]
@@ -92,7 +92,8 @@ def write_starter(
     )
     if exceptions := {key: value for key, value in settings.items() if key not in ("defaults", "corpus")}:
         facts.append(("exceptions", f"{flow(exceptions)[1:-1]}: from the preset, for these recordings"))
-    better = list(wishes(found, group, chosen.preset, rate, used=used, kind=str(layout.keys["kind"])))
+    kind = str(layout.keys["kind"])
+    better = list(wishes(found, group, chosen.preset, rate, used=used, kind=kind, no_folds=no_folds))
     if layout.table:
         write_text(_manifest_of(path), layout.table)
     write_text(path, configuration(settings, chosen.preset, facts, better))
@@ -170,10 +171,11 @@ def _some(names: list[str]) -> str:
 
 def _settings(
     layout: Layout, found: Survey, chosen: Purpose, group: Grouping | None, rate: int, path: Path
-) -> tuple[dict[str, Any], str]:
+) -> tuple[dict[str, Any], str, str]:
     """The configuration as plain values: the first way to divide the corpus that its task accepts.
 
-    Where the recordings are too few for any, the last that was tried, and why it cannot be done yet.
+    Where the recordings are too few for any, the last that was tried, and why it cannot be done yet. Then why the task
+    does not accept folds, where a share of the corpus is the test instead.
     """
     corpus = found.corpus
     keys = dict(layout.keys)
@@ -185,7 +187,7 @@ def _settings(
     rest = {"sample_rate": rate, "resample": set(found.rates) != {rate}}
     plain = make_config({"defaults": chosen.preset.name})
     settings: dict[str, Any] = {}
-    problem = ""
+    problem = no_folds = ""
     for column, split in _divisions(found, group):
         keys.pop("folder", None)
         named: dict[str, Any] = {}
@@ -200,9 +202,10 @@ def _settings(
             task_of(config).split(corpus, config)
         except (ConfigError, DataError) as error:
             problem = str(error).splitlines()[0]
+            no_folds = no_folds or problem
             continue
-        return settings, ""
-    return settings, problem
+        return settings, "", no_folds if split == "fraction" else ""
+    return settings, problem, ""
 
 
 def _divisions(found: Survey, group: Grouping | None) -> Iterator[tuple[str | None, Any]]:

@@ -156,7 +156,14 @@ def table(found: Survey, layout: Layout, group: Grouping | None) -> Iterator[tup
 
 
 def wishes(
-    found: Survey, group: Grouping | None, preset: Preset, rate: int, *, used: bool, kind: str = ""
+    found: Survey,
+    group: Grouping | None,
+    preset: Preset,
+    rate: int,
+    *,
+    used: bool,
+    kind: str = "",
+    no_folds: str = "",
 ) -> Iterator[str]:
     """What limits the result, and what would make it better.
 
@@ -167,6 +174,7 @@ def wishes(
         rate: Hz that is taken.
         used: Whether a group stands on one side of the split.
         kind: How the corpus is found (``corpus.kind``): it says what may be done where no group is known.
+        no_folds: Why a part of the corpus is the test, where every recording should be tested once.
     """
     if found.unreadable:
         n = len(found.unreadable)
@@ -179,7 +187,10 @@ def wishes(
     small = [label for label, n in sizes.items() if n < FEW]
     if small:
         some = ", ".join(small[:3]) + (" ..." if len(small) > 3 else "")
-        yield f"{len(small)} of {len(sizes)} classes have fewer than {FEW} training recordings ({some}): record more"
+        yield (
+            f"{len(small)} of {len(sizes)} classes have fewer than {FEW} training recordings ({some}): record more, "
+            "leave them out (corpus.min_items) or merge them (corpus.labels.merge)"
+        )
     if len(found.rates) > 1 and rate == min(found.rates) < MOST_RATE:
         whose = f" (all of {', '.join(found.slowest[:3])})" if found.slowest else ""
         yield (
@@ -210,4 +221,8 @@ def wishes(
             "divide the recordings so that none is in both"
         )
     elif group.n_values < 10:
-        yield f"{group.n_values} groups: the interval of the result is wide; record more"
+        wide = "wide, or there is none if the test has one group" if no_folds else "wide"
+        yield f"{group.n_values} groups: the interval of the result is {wide}; record more"
+    if no_folds:
+        folds = "leave-one-out" if group is not None and used else "kfold"
+        yield f"only a part is tested, for folds are refused: {no_folds}; then set corpus.split: {folds}"

@@ -79,7 +79,8 @@ class Dictionary:
         if problems:
             # Every one of them: words are added to a dictionary in one go.
             raise DataError(
-                f"{self.source}: the dictionary does not fit:\n" + "\n".join(f"  {one}" for one in problems)
+                f"{self.source}: the dictionary does not fit; add what it lacks, or correct the texts:\n"
+                + "\n".join(f"  {one}" for one in problems)
             )
 
 
@@ -88,7 +89,7 @@ def read_dictionary(path: Path, *, stress: Literal["keep", "drop"] = "keep") -> 
 
     A file whose every line has a number with a decimal point after the word gives probabilities. ``READ(2)`` is a
     pronunciation of READ where the file has READ; else it is a word of that name. Words are in Unicode's composed form
-    (NFC), whatever the file has.
+    (NFC), whatever the file has. A pronunciation that is there twice, as two of CMU's are, counts once.
 
     Args:
         path: The file.
@@ -96,8 +97,8 @@ def read_dictionary(path: Path, *, stress: Literal["keep", "drop"] = "keep") -> 
             stress told apart become one.
 
     Raises:
-        DataError: The file cannot be read or has no word; words without phones, pronunciations that are there twice,
-            probabilities outside ]0, 1] or on some lines only (all are listed, with their lines).
+        DataError: The file cannot be read or has no word; words without phones, a pronunciation with two
+            probabilities, probabilities outside ]0, 1] or on some lines only (all are listed, with their lines).
     """
     entries: list[tuple[int, str, list[str]]] = []
     for line, text in read_lines(path):
@@ -110,17 +111,19 @@ def read_dictionary(path: Path, *, stress: Literal["keep", "drop"] = "keep") -> 
     weights = _probabilities(entries, problems)
     names = {word for _, word, _ in entries}
     ways: dict[str, dict[tuple[str, ...], float]] = {}
-    first: dict[tuple[str, tuple[str, ...]], int] = {}
+    first: dict[tuple[str, tuple[str, ...]], tuple[int, float]] = {}
     for (line, name, phones), weight in zip(entries, weights, strict=True):
         variant = _VARIANT.fullmatch(name)
         word = variant[1] if variant and variant[1] in names else name
         if not phones:
             problems.append(f"line {line}: {name!r} has no phones")
             continue
-        if (word, tuple(phones)) in first:
-            problems.append(f"line {line}: the pronunciation of {word!r} that line {first[word, tuple(phones)]} has")
+        before, other = first.setdefault((word, tuple(phones)), (line, weight))
+        if weight != other:
+            problems.append(
+                f"line {line}: the pronunciation of {word!r} that line {before} has, at another probability"
+            )
             continue
-        first[word, tuple(phones)] = line
         if stress == "drop":
             phones = [_drop_stress(phone) for phone in phones]
         same = ways.setdefault(word, {})

@@ -57,6 +57,9 @@ class BayesianGMM:
     process: float | None  # concentration of the Dirichlet process; None: the weights are Dirichlet
     counts: Floats  # (K,) frames seen so far, by component; 0 in a prior
 
+    def __repr__(self) -> str:
+        return f"BayesianGMM(n_components={self.n_components}, n_features={self.conjugate.means.shape[1]})"
+
     def __post_init__(self) -> None:
         known, shape = self.conjugate, self.conjugate.means.shape
         rows = (known.weight_counts, known.mean_counts, known.variance_counts, self.counts)

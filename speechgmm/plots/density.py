@@ -5,22 +5,24 @@ from os import PathLike
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, ShapeError, check_type
-from speechgmm.gmm import DiagGMM, Fit
+from speechgmm.gmm import DiagGMM, Fit, FullGMM, VariationalFit
 from speechgmm.plots.canvas import FAINT, NONTARGET, finished, new_axes
 from speechgmm.plots.sources import numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Floats = NDArray[np.float64]
+
 FRAMES_SHOWN: Final = 4000
 """Of more, every second, third, ... is: a file of a million points helps nobody."""
 
 
 def mixture(
-    model: DiagGMM | Fit,
+    model: DiagGMM | FullGMM | Fit[DiagGMM] | Fit[FullGMM] | VariationalFit,
     frames: ArrayLike | None = None,
     *,
     dims: tuple[int, int] = (0, 1),
@@ -29,12 +31,12 @@ def mixture(
     ax: "Axes | None" = None,
     save: "str | PathLike[str] | None" = None,
 ) -> "Axes":
-    """A mixture with diagonal covariances over two dimensions: an ellipse for every component, frames behind.
+    """A mixture over two dimensions: an ellipse for every component, frames behind.
 
     Parameters
     ----------
-    model : DiagGMM or Fit
-        The mixture of K components.
+    model : DiagGMM, FullGMM, Fit or VariationalFit
+        The mixture of K components; of a VariationalFit its ``model``, at the mean of the posterior.
     frames : (T, D) array, optional
         Frames to draw behind it, as points; at most 4000 of them, evenly spread.
     dims : (int, int)
@@ -52,7 +54,8 @@ def mixture(
     Returns
     -------
     Axes
-        Patches: K ellipses for each of ``deviations``, the darker the larger the weight. Collections: the frames, then
+        Patches: K ellipses for each of ``deviations``, the darker the larger the weight; an unused component of a
+        VariationalFit is hardly seen. Collections: the frames, then
         the means, whose areas are in proportion to the weights.
 
     Raises
@@ -71,8 +74,8 @@ def mixture(
     >>> [(float(ellipse.width), float(ellipse.height)) for ellipse in ax.patches]
     [(4.0, 8.0), (4.0, 4.0)]
     """
-    density = model.model if isinstance(model, Fit) else model
-    check_type("model", density, DiagGMM, "a DiagGMM or a Fit; an estimator has its DiagGMM in model_")
+    density = model.model if isinstance(model, Fit | VariationalFit) else model
+    check_type("model", density, (DiagGMM, FullGMM), "a mixture or a fit; an estimator has its mixture in model_")
     n_dims = density.means.shape[1]
     chosen = list(np.atleast_1d(dims))
     if len(chosen) != 2 or not all(dim in range(n_dims) for dim in chosen):
@@ -89,15 +92,23 @@ def mixture(
     if points is not None:
         shown = points[:: -(-len(points) // FRAMES_SHOWN) or 1, chosen]
         axes.scatter(shown[:, 0], shown[:, 1], s=5, color=FAINT, alpha=0.5, linewidth=0, zorder=1, rasterized=True)
-    means, spreads = density.means[:, chosen], np.sqrt(density.variances[:, chosen])
-    strength = density.weights / density.weights.max()
+    means, (spreads, angles) = density.means[:, chosen], _ellipses(density, chosen)
+    strength = density.weights / density.weights.max()  # its root is the opacity: unused components do not add up
     for reach in reaches:
-        for mean, spread, share in zip(means, spreads, strength, strict=True):
-            width, height = 2 * reach * spread
-            style = {"fill": False, "edgecolor": NONTARGET, "linewidth": 1.4, "alpha": 0.25 + 0.75 * share}
-            axes.add_patch(Ellipse((mean[0], mean[1]), width, height, zorder=2, **style))
+        for mean, (width, height), angle, share in zip(means, 2 * reach * spreads, angles, strength, strict=True):
+            style = {"fill": False, "edgecolor": NONTARGET, "linewidth": 1.4, "alpha": float(np.sqrt(share))}
+            axes.add_patch(Ellipse((mean[0], mean[1]), width, height, angle=angle, zorder=2, **style))
     axes.scatter(means[:, 0], means[:, 1], s=40 * strength, color=NONTARGET, linewidth=0, zorder=3)
     axes.autoscale_view()
     axes.set_xlabel(f"dimension {chosen[0]}")
     axes.set_ylabel(f"dimension {chosen[1]}")
     return finished(axes, save)
+
+
+def _ellipses(density: DiagGMM | FullGMM, dims: list[int]) -> tuple[Floats, Floats]:
+    """Half axes (K, 2) of one standard deviation, and the angles (K,) of the first of them to dimension dims[0]."""
+    if isinstance(density, DiagGMM):
+        return np.sqrt(density.variances[:, dims]), np.zeros(density.n_components)
+    shape = (density.n_components, 2, 2)  # of tied ones there is one for all
+    variances, axes = np.linalg.eigh(np.broadcast_to(density.covariances[:, dims][:, :, dims], shape))
+    return np.sqrt(variances), np.degrees(np.arctan2(axes[:, 1, 0], axes[:, 0, 0]))

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import inf
+from os.path import commonpath
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
@@ -96,7 +97,8 @@ class LabelOutput:
 
     Raises:
         ConfigError: A file's suffix and the format do not agree, or neither says the format; several recordings for a
-            file that holds one, or recordings that would share a name in the output.
+            file that holds one, or recordings that would share a name in the output: in one file, or in a folder
+            where they lie in one folder themselves.
     """
 
     def __init__(
@@ -117,6 +119,8 @@ class LabelOutput:
         """Whether the format is one of label files; else the command makes the text."""
         self._file = out if by_suffix is not None else None
         self._folder = out if by_suffix is None else None
+        self._top: Path | None = None
+        """The folder above all recordings, where names recur: the output then has the folders below it."""
         self._quiet = quiet
         self._waiting: list[LabelledRecording] = []
         if out is not None:
@@ -158,13 +162,24 @@ class LabelOutput:
             )
         stems = [stem_of(path) for path in paths]
         by_name = self._folder is not None or self.form in ("ctm", "rttm", "raven")
-        if by_name and len(set(stems)) < len(stems):
+        if len(set(stems)) == len(stems) or not by_name:
+            return
+        folders = [path.absolute().parent for path in paths if isinstance(path, Path)]
+        apart = len(set(zip(folders, stems, strict=False))) == len(stems) == len(folders)
+        if self._folder is not None and apart:
+            self._top = Path(commonpath(folders))
+        else:
             twice = next(stem for stem in stems if stems.count(stem) > 1)
             raise ConfigError(
                 f"several recordings are called {twice!r}, and the output names them without folders and endings; "
                 "write one file in the format csv, or take the recordings of one folder at a time",
                 arguments=("output", "format"),
             )
+
+    def _place(self, path: AudioSource) -> Path:
+        """The file of a recording in the folder."""
+        below = path.absolute().parent.relative_to(self._top) if self._top and isinstance(path, Path) else Path()
+        return (self._folder or Path()) / below / f"{stem_of(path)}{self._suffix}"
 
     def add(self, recording: LabelledRecording) -> None:
         """Write or print a recording, or keep it for a file of all.
@@ -173,7 +188,7 @@ class LabelOutput:
             DataError: What cannot stand in the format.
         """
         if self._folder is not None:
-            target = self._folder / f"{recording.stem}{self._suffix}"
+            target = self._place(recording.path)
             write_labels(target, [recording], self.form)
             self._say(target)
         elif self._file is None and (FORMATS[self.form].joined or not FORMATS[self.form].several):
@@ -187,7 +202,7 @@ class LabelOutput:
         if self._folder is None:
             print(text, end="", flush=True)
             return
-        target = self._folder / f"{stem_of(path)}{self._suffix}"
+        target = self._place(path)
         write_text(target, text)
         self._say(target)
 

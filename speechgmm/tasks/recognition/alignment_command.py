@@ -199,12 +199,13 @@ class Align(RecognitionCommand):
 
 
 def _texts(table: Path, words: "TextWords") -> dict[Path, list[str]]:
-    """What is said in each recording of a manifest, by the column that the model was trained on."""
-    from speechgmm.corpus.readers.manifest import read_manifest
+    """What is said in each recording of a table, by the column of the training (perhaps "phone"), or else ``text``."""
+    from speechgmm.corpus.readers.manifest import read_manifest, table_rows
 
     if not table.exists():
-        raise ConfigError(f"{table}: there is no such table; expected one with the columns path and {words.file.label}")
-    label = words.file.label
+        raise ConfigError(f"{table}: there is no such table; expected one with the columns path and text")
+    trained = words.file.label
+    label = trained if any(trained in row for _, row in table_rows(table)) else "text"
     said: dict[Path, list[str]] = {}
     for utterance in read_manifest(table, None, label):
         if utterance.path in said or utterance.start is not None or utterance.end is not None:

@@ -66,8 +66,9 @@ def train_recognisers(job: Job, sets: Sequence[Features]) -> list[TrainedRecogni
         languages = [language_of(job, task.said, task.lexicon, task.labels) for task in tasks]
         for note in languages[0].notes:
             job.console.say(note)
-        warn_of_homophones(job, languages[0])
         tests = [transcripts(job, part, "test") for part in sets]
+        if any(tests):  # an alignment recognises nothing
+            warn_of_homophones(job, languages[0])
         warn_of_counting(job, languages[0], {word for one in tests[0] for word in one.words})
         check_references(job, [(said, language.model) for said, language in zip(tests, languages, strict=True)])
         held = [hold_out(task.said, task.lexicon) for task in tasks if chooses_penalty(task.recognition)]
