@@ -197,7 +197,7 @@ def test_a_planted_leak_is_refused_with_the_names(hums: Path) -> None:
     split = ["split"] + ["test" if "\ts0" in line else "train" for line in lines[1:]]
     split[3] = "train"  # one recording of s0
     (hums.parent / "m.tsv").write_text("\n".join(f"{line}\t{side}" for line, side in zip(lines, split, strict=True)))
-    with pytest.raises(DataError, match=r"'speaker' \(corpus.group\) stand on more than one side(.|\n)*speaker 's0'"):
+    with pytest.raises(DataError, match=r"'speaker' \(corpus.group\) are in more than one part(.|\n)*speaker 's0'"):
         run(hums, ["corpus.split=column"], console=quiet())
 
 
@@ -521,6 +521,9 @@ def test_runs_are_compared_with_the_first_and_sorted_by_their_metric(hums: Path,
     assert f"{100 * one.metrics['accuracy']['value']:.2f}" in shown
     assert json.loads(printed(print_runs, list_runs(hums.parent), TableFormat.json))[1]["metric"] == "accuracy"
     with pytest.raises(ConfigError, match="no run in it"):
+        list_runs(named / "folds" / "s0")
+    (named / "folds" / "s0" / "sweep.tsv").touch()
+    with pytest.raises(ConfigError, match=r"sweeps have their table in sweep.tsv \(s0\)"):
         list_runs(named / "folds" / "s0")
     run(hums, ["corpus.split={kind: fraction, test: 0.5}"], output=hums.parent / "fraction", console=quiet())
     with pytest.raises(DataError, match="tested on different items"):

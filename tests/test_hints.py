@@ -49,7 +49,7 @@ def test_training_and_test_are_compared() -> None:
 def test_a_wide_interval_is_said_with_what_it_rests_on() -> None:
     wide = Metric(0.8, 300, "fraction", low=0.6, high=0.9, n_groups=6)
     (hint,) = hints_of_interval({"accuracy": wide}, "speaker")
-    assert hint.startswith("the interval of accuracy is 30 points wide: 6 groups (corpus.group) are few")
+    assert hint.startswith("the interval of accuracy is 30 points wide: 6 groups (column 'speaker') are few")
     (hint,) = hints_of_interval({"error_rate": Metric(0.2, 24, "fraction", low=0.1, high=0.4)}, None)
     assert hint.startswith("the interval of error rate is 30 points wide: 24 test items are few")
     assert "by folds" in hint

@@ -193,6 +193,36 @@ def test_a_name_without_a_group_is_refused_with_its_file(make, tmp_path):
         make_config({"corpus": {"kind": "folder", "folder": {"group_from": "[a-z]+_"}}})
 
 
+def test_a_part_of_the_names_may_say_the_split(make, tmp_path):
+    make(*(f"{who}/{day}_{n}.wav" for who in PITCH for day in ("mon", "tue") for n in range(2)), purpose="verification")
+    Path("c.yaml").write_text(
+        "defaults: verification\n"
+        "corpus: {kind: folder, root: c, label: speaker, session: group, sample_rate: 8000,"
+        " folder: {group_from: '([a-z]+)_'},"
+        " split: {kind: column, column: group, names: {mon: train, tue: test}}}\n"
+    )
+    corpus = prepare("c.yaml").corpus
+    assert {(one.labels["group"], one.split) for one in corpus if one.labels} == {("mon", "train"), ("tue", "test")}
+    for split, kind, error in (
+        ("{kind: column, column: group}", "folder", r"mon, tue in the column 'group'; expected are splits"),
+        (
+            "{kind: column, column: day}",
+            "folder",
+            r"corpus.split.column is 'day'; of a folder the only column is 'group'",
+        ),
+        ("{kind: column, column: group}", "fsdd", r"for a corpus of kind 'manifest' or 'folder'; this one is of kind"),
+    ):
+        keys = {"kind": kind, "root": "c", "split": yaml.safe_load(split)}
+        spec = make_config({"corpus": keys | ({"folder": {"group_from": "([a-z]+)_"}} if kind == "folder" else {})})
+        with pytest.raises((ConfigError, DataError), match=error):
+            read_corpus(spec.corpus, path=None, root=tmp_path / "c")
+
+
+def test_sessions_in_names_are_a_column_of_sessions_in_verification(make):
+    lines = make(*THREE, purpose="verification").lines
+    assert any("no session is known" in line and "of verification corpus.session: group" in line for line in lines)
+
+
 def test_a_group_that_the_given_split_divides_is_said_and_not_asked_for(make):
     words = [
         f"{split}/{word}/{who}_{split}{n}.wav"
@@ -214,6 +244,15 @@ def test_the_lowest_rate_is_taken_and_the_loss_is_said(make, tmp_path):
     assert told(starter)["rates"] == "10 at 16000 Hz, 5 at 8000 Hz"
     assert any("8000 Hz (all of ben)" in line and "above 4000 Hz is lost" in line for line in starter.lines)
     assert (written()["corpus"]["sample_rate"], written()["corpus"]["resample"]) == (8000, True)
+
+
+def test_nothing_is_said_to_be_lost_where_the_lowest_rate_is_enough(make):
+    make(*THREE, purpose="speaker", rate=44100)
+    Path("c.yaml").unlink()
+    starter = make("ben/0.wav", "ben/1.wav", purpose="speaker", rate=16000)
+    assert told(starter)["rates"] == "13 at 44100 Hz, 2 at 16000 Hz"
+    assert not any("is lost" in line for line in starter.lines)
+    assert (written()["corpus"]["sample_rate"], written()["corpus"]["resample"]) == (16000, True)
 
 
 GRID = """File type = "ooTextFile"

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import speechgmm as sg
 from speechgmm.cli.audit_command import Audit
-from speechgmm.clustering.label_audit import AS_ONE, DIFFERENT, closeness, doubtful_labels
+from speechgmm.clustering.label_audit import AS_ONE, DIFFERENT, Doubt, closeness, doubtful_labels
 from speechgmm.engine.console import Console
-from speechgmm.engine.label_audit import points_of
+from speechgmm.engine.label_audit import _to_listen_to, points_of
 from speechgmm.errors import DataError
 from speechgmm.vectors.supervectors import piece_statistics
 
@@ -157,6 +157,17 @@ def test_the_command_the_run_and_its_page_name_the_same_labels(
     assert "Labels that may be wrong" in page
     Audit(source=voices / "run", quiet=True).run()
     assert "v2: v2-0" in capsys.readouterr().out
+
+
+def test_of_a_doubtful_session_the_recording_that_is_least_like_the_others_is_named() -> None:
+    rng = np.random.default_rng(0)
+    own, other = rng.normal(size=(2, 40))
+    points = np.array([own, own + 0.1 * rng.normal(size=40), 0.5 * (own + other), *rng.normal(size=(7, 40))])
+    recordings = [own + 0.1 * rng.normal(size=40), other, own + 0.1 * rng.normal(size=40)]
+    doubt = Doubt(("a",), ((0, 1), (2,)), 1.0, 2.0, (("b", 0.5),))
+    assert _to_listen_to(doubt, points, lambda part: np.array(recordings)) == [(0, 0), (2, 1)]
+    pair = Doubt(("a", "b"), ((0, 1), (2,)), 4.0, 4.0, ())
+    assert _to_listen_to(pair, points, lambda part: np.array(recordings)) == [(0, 0), (2, 0)], "alike: any of them"
 
 
 @pytest.mark.slow

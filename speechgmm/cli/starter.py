@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from speechgmm.cli.purpose import Purpose, guess, label_for, purpose_of
 from speechgmm.cli.starter_text import configuration, flow
-from speechgmm.cli.survey import NAMES_LOOKED_AT, Grouping, Survey, grouping, survey, table, wishes
+from speechgmm.cli.survey import MOST_RATE, NAMES_LOOKED_AT, Grouping, Survey, grouping, survey, table, wishes
 from speechgmm.config import make_config
 from speechgmm.config.presets import preset, preset_names
 from speechgmm.corpus import Corpus
@@ -22,9 +22,6 @@ from speechgmm.engine.task import task_of
 from speechgmm.errors import ConfigError, DataError
 from speechgmm.io.atomic import write_text
 from speechgmm.report.text import aligned
-
-MOST_RATE: Final = 16000
-"""Hz. From 16 kHz on, more of the spectrum made no preset better."""
 
 MOST_SECONDS_OF_FOLDS: Final = 7200
 """Recordings of more than that are divided once, instead of into folds that are trained one by one."""

@@ -23,6 +23,9 @@ LOOKED_AT: Final = 500
 NAMES_LOOKED_AT: Final = 5000
 """Recordings whose names are looked at for groups."""
 
+MOST_RATE: Final = 16000
+"""Hz. From 16 kHz on, more of the spectrum made no preset better."""
+
 FEW: Final = 3
 """Training recordings of a class below which its result says little."""
 
@@ -188,7 +191,7 @@ def wishes(
             f"{len(small)} of {len(sizes)} classes have fewer than {FEW} training recordings ({some}): record more, "
             "leave them out (corpus.min_items) or merge them (corpus.labels.merge)"
         )
-    if len(found.rates) > 1 and rate == min(found.rates):
+    if len(found.rates) > 1 and rate == min(found.rates) < MOST_RATE:
         whose = f" (all of {', '.join(found.slowest[:3])})" if found.slowest else ""
         yield (
             f"recordings at {min(found.rates)} Hz{whose}: the others are resampled to that, and what they hold above "
@@ -200,7 +203,11 @@ def wishes(
         what = "session" if preset.within_classes else next(name for name in preset.groups if name != "fold")
         advice = f"write a manifest with a column {what!r}"
         if kind == "folder":
-            advice += " or say where names have it (corpus.group: group and corpus.folder.group_from)"
+            advice += (
+                ", or say which part of the file names it is (corpus.folder.group_from) and set corpus.group: group"
+            )
+            if what == "session":
+                advice += " (of verification corpus.session: group)"
         elif kind in ("textgrid", "label_files") and what == "speaker":
             files = "TextGrids" if kind == "textgrid" else "label files"
             advice = f"put the recordings and {files} of each speaker into a folder named after the speaker"

@@ -83,6 +83,11 @@ def _read(
     for kind, section in sections.items():
         if spec.kind != kind and getattr(spec, kind) != section():
             raise ConfigError(f"corpus.{kind} is for a corpus of kind {kind!r}; this one is of kind {spec.kind!r}")
+    if spec.split.column != "split" and spec.kind not in ("manifest", "folder"):
+        raise ConfigError(
+            f"corpus.split.column is {spec.split.column!r}; it is for a corpus of kind 'manifest' or 'folder'; "
+            f"this one is of kind {spec.kind!r}: leave it out"
+        )
     if spec.kind in WITH_PATH:
         if path is None:
             what = {"manifest": "its table", "kaldi": "its data directory"}.get(spec.kind, "its manifests")
@@ -128,7 +133,7 @@ def _read_table(spec: CorpusSpec, path: Path, root: Path | None, *, given: bool)
 def _read_folder(spec: CorpusSpec, root: Path, *, given: bool) -> Corpus:
     from speechgmm.corpus.readers.asvspoof import read_asvspoof
     from speechgmm.corpus.readers.audio_folder import read_audio_folder
-    from speechgmm.corpus.readers.folder import read_folder, read_fsdd, with_groups
+    from speechgmm.corpus.readers.folder import read_folder, read_fsdd, split_by_group, with_groups
     from speechgmm.corpus.readers.label_files import read_label_files
     from speechgmm.corpus.readers.librispeech import read_librispeech
     from speechgmm.corpus.readers.machines import read_dcase, read_mimii
@@ -149,7 +154,8 @@ def _read_folder(spec: CorpusSpec, root: Path, *, given: bool) -> Corpus:
     if spec.kind == "transcripts":
         return read_transcripts(root, spec.label, spec.transcripts)
     if spec.kind == "folder":
-        return with_groups(read_folder(root, spec.label, given=given), spec.folder.group_from)
+        grouped = with_groups(read_folder(root, spec.label, given=given), spec.folder.group_from)
+        return split_by_group(grouped, spec.split)
     if spec.kind == "sphinx":
         return read_sphinx(root, spec.label, given=given)
     readers = {

@@ -74,7 +74,9 @@ class SplitSpec:
     )
     test: float = setting(0.2, "fraction: share of every class's recordings held out for the test", gt=0, lt=1)
     folds: int = setting(5, "kfold: number of folds", ge=2, le=1000)
-    column: str = setting("split", "column: of a manifest, the column that says the split")
+    column: str = setting(
+        "split", "column: of a manifest, the column that says the split; of a folder 'group' (corpus.folder.group_from)"
+    )
     names: dict[str, str] | None = setting(
         None,
         "column: value of that column -> split (train, dev, test, ubm, cohort), such as {background: ubm, enrol: "

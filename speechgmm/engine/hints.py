@@ -46,7 +46,7 @@ def hints_of_interval(metrics: Metrics, group: str | None, *, folds: bool = Fals
         yield f"{about}: {metric.n} test items are few; {more}"
     elif metric.n_groups < FEW_GROUPS:
         yield (
-            f"{about}: {metric.n_groups} groups (corpus.group) are few; test recordings of more groups: more "
+            f"{about}: {metric.n_groups} groups (column {group!r}) are few; test recordings of more groups: more "
             "recordings of the same groups do not help"
         )
 

@@ -1,7 +1,7 @@
 """Labels that the recordings of a corpus contradict: computed from features that are there, written as a table."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from operator import add
@@ -21,6 +21,7 @@ from speechgmm.features.kinds import feature_kind
 from speechgmm.gmm import DiagGMM, GMMStats
 from speechgmm.io.tables import table
 from speechgmm.vectors.supervectors import piece_statistics, supervectors
+from speechgmm.vectors.within_class import unit_length
 
 AT_ONCE: Final = 32
 """Recordings in a task."""
@@ -113,26 +114,30 @@ def audit_labels(job: Job, features: Features, ubm: DiagGMM | None = None) -> La
         parts[name, utterance.id if session is None else utterance.label(session)].append((utterance, piece))
     kept = _drawn(list(parts), job.experiment.config.seed)
     notes = [] if len(kept) == len(parts) else [f"{len(kept)} of {len(parts)} parts were compared"]
-    found, is_judged = list[Doubt](), False
+    rows, is_judged = list[DoubtfulLabel](), False
     if len({name for name, _ in kept}) < len(kept):
         pieces = [piece for key in kept for _, piece in parts[key]]
         background = ubm or _background(pieces, job.experiment.config.seed)
         parcels = [tuple(pieces[n : n + AT_ONCE]) for n in range(0, len(pieces), AT_ONCE)]
         done = job.console.track(job.map(partial(_statistics, background), parcels), len(parcels), "auditing labels")
         stats = iter([one for part in done for one in part])
-        sums = [reduce(add, [next(stats) for _ in parts[key]]) for key in kept]
+        each = [[next(stats) for _ in parts[key]] for key in kept]
+        sums = [reduce(add, ones) for ones in each]
         seconds = _seconds(features, sums)
         points = points_of(background, sums)
         try:
             found, is_judged = doubtful_labels(points, [name for name, _ in kept], seconds), True
+            utterances = [[utterance for utterance, _ in parts[key]] for key in kept]
+            for doubt in found:
+                listen = _to_listen_to(doubt, points, lambda part: points_of(background, each[part]))
+                rows.append(_row(doubt, kept, [utterances[part][place].id for part, place in listen]))
         except DataError as error:
             notes.append(f"no {label} was judged: {error}")
         if seconds is not None and (n_short := int((seconds < LEAST).sum())):
             notes.append(f"{n_short} of {len(kept)} parts have less than {LEAST:g} s of speech, and were not judged")
     else:
         notes.append(f"no {label} was judged: none has two parts to compare")
-    doubts = [_row(doubt, kept, parts) for doubt in found]
-    return LabelAudit((*copies, *doubts), tuple(notes), is_judged)
+    return LabelAudit((*copies, *rows), tuple(notes), is_judged)
 
 
 def points_of(background: DiagGMM, stats: Sequence[GMMStats]) -> NDArray[np.float64]:
@@ -197,14 +202,34 @@ def _copies(known: Sequence[tuple[Utterance, Piece]], label: str) -> Iterator[Do
             yield DoubtfulLabel(COPIES, " | ".join(names), " | ".join(places), None, None, "", " | ".join(places))
 
 
-def _row(
-    doubt: Doubt, kept: Sequence[tuple[str, str]], parts: dict[tuple[str, str], list[tuple[Utterance, Piece]]]
-) -> DoubtfulLabel:
+def _to_listen_to(
+    doubt: Doubt, points: NDArray[np.float64], of_recordings: Callable[[int], NDArray[np.float64]]
+) -> list[tuple[int, int]]:
+    """Part, and place in it, of a recording of each group; of a doubtful label it is the least like the first group.
+
+    ``points`` (N, M) are of the parts, ``of_recordings`` gives those (R, M) of the recordings of a part.
+    """
+    chosen = [(group[0], 0) for group in doubt.groups]
+    if len(doubt.names) > 1:
+        return chosen
+    middle = points.mean(axis=0)
+    first = unit_length(points[list(doubt.groups[0])] - middle).sum(axis=0)
+    for number, group in enumerate(doubt.groups[1:], start=1):
+        likeness = [
+            (float(like), part, place)
+            for part in group
+            for place, like in enumerate(unit_length(of_recordings(part) - middle) @ first)
+        ]
+        chosen[number] = min(likeness)[1:]
+    return chosen
+
+
+def _row(doubt: Doubt, kept: Sequence[tuple[str, str]], listen: Sequence[str]) -> DoubtfulLabel:
     groups = [[kept[number] for number in group] for group in doubt.groups]
     said = " | ".join(" ".join(part for _, part in group) for group in groups)
-    listen = " | ".join(parts[group[0]][0][0].id for group in groups)
     nearest = " | ".join(f"{name} ({z:.1f})" for name, z in doubt.neighbours)
     kind = DIFFERENT if len(doubt.names) == 1 else ONE_VOICE
+    names = " | ".join(doubt.names)
     return DoubtfulLabel(
-        kind, " | ".join(doubt.names), said, round(doubt.closeness, 3), round(doubt.expected, 3), nearest, listen
+        *(kind, names, said, round(doubt.closeness, 3), round(doubt.expected, 3), nearest, " | ".join(listen))
     )

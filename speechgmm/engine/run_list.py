@@ -7,7 +7,7 @@ from typing import Any
 
 from speechgmm.config import NOT_IN_THE_RESULT, default_config, other_than, to_plain
 from speechgmm.engine.run_folder import RunFolder
-from speechgmm.errors import ConfigError, SpeechGMMError
+from speechgmm.errors import ConfigError, SpeechGMMError, first_few
 from speechgmm.evaluation import Metric
 from speechgmm.io.run_files import FOLDS, RunFile
 
@@ -47,7 +47,11 @@ def list_runs(folder: Path) -> tuple[ListedRun, ...]:
         raise ConfigError(f"{folder}: there is no such folder; name the one that your runs lie in")
     found = [path.parent for path in sorted(folder.rglob(RunFile.CONFIG.value)) if path.parent.parent.name != FOLDS]
     if not found:
-        raise ConfigError(f"{folder}: no run in it (a folder with config.yaml); name the one that your runs lie in")
+        sweeps = [path.parent.name for path in sorted(folder.rglob(RunFile.SWEEP.value))]
+        also = f"; sweeps have their table in {RunFile.SWEEP.value} ({first_few(sweeps, 3)})" if sweeps else ""
+        raise ConfigError(
+            f"{folder}: no run in it (a folder with config.yaml); name the one that your runs lie in{also}"
+        )
     read = [(path, *_read(path)) for path in found]
     settings = [dict(_flat(other_than(to_plain(default_config()), config))) for _, _, config, _ in read]
     names = ["" if problem else run.task.name for _, run, _, problem in read]

@@ -13,10 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from speechgmm.corpus.readers.files import is_passed_over, recordings_below, split_folders
+from speechgmm.corpus.readers.files import SPLIT_NAMES, is_passed_over, recordings_below, split_folders
 from speechgmm.corpus.readers.layout import refuse
-from speechgmm.corpus.utterance import Corpus, Utterance
-from speechgmm.errors import ConfigError, DataError, counted
+from speechgmm.corpus.spec import SplitSpec
+from speechgmm.corpus.utterance import SPLITS, Corpus, Utterance
+from speechgmm.errors import ConfigError, DataError, counted, first_few
 
 GROUP: Final = "group"
 """The column of groups that are read off the names of files."""
@@ -100,6 +101,35 @@ def with_groups(corpus: Corpus, pattern: str | None) -> Corpus:
             utterances.append(replace(one, labels={**(one.labels or {}), GROUP: match[1]}))
     refuse(corpus.root, problems, f"corpus.folder.group_from is {pattern!r}; mend it, or rename these recordings")
     return replace(corpus, utterances=tuple(utterances))
+
+
+def split_by_group(corpus: Corpus, spec: SplitSpec) -> Corpus:
+    """A corpus of `with_groups` whose groups say the split (``column: group``); of another column, the corpus.
+
+    Raises:
+        ConfigError: A column that a folder does not have.
+        DataError: Groups that are no split, nor named in ``spec.names``.
+
+    >>> one = Utterance("a", Path("c/ann/mon_1.wav"), labels={"speaker": "ann", "group": "mon"})
+    >>> spec = SplitSpec(column="group", names={"mon": "train", "tue": "test"})
+    >>> split_by_group(Corpus((one,), "speaker", Path("c")), spec).utterances[0].split
+    'train'
+    """
+    if spec.column == "split":
+        return corpus
+    if spec.column != GROUP or not all((one.labels or {}).get(GROUP) for one in corpus):
+        raise ConfigError(
+            f"corpus.split.column is {spec.column!r}; of a folder the only column is {GROUP!r}, which "
+            "corpus.folder.group_from takes from the names of files: set both, or write a manifest"
+        )
+    names = {**SPLIT_NAMES, **(spec.names or {})}
+    values = {(one.labels or {})[GROUP] for one in corpus}
+    if unknown := sorted(values - names.keys()):
+        raise DataError(
+            f"{corpus.root}: {first_few(unknown, 5)} in the column {GROUP!r}; expected are splits "
+            f"({', '.join(SPLITS)}): say in corpus.split.names which split each value is"
+        )
+    return replace(corpus, utterances=tuple(replace(one, split=names[(one.labels or {})[GROUP]]) for one in corpus))
 
 
 def below_class(utterance: Utterance, root: Path) -> str:

@@ -8,6 +8,7 @@ from speechgmm.config import Config
 from speechgmm.corpus import Corpus, Fold, make_split
 from speechgmm.engine.comparison import Compared, compared_trials
 from speechgmm.engine.frames import Features
+from speechgmm.engine.hints import hints_of_interval
 from speechgmm.engine.job import Job
 from speechgmm.engine.label_audit import LabelAudit, audit_labels
 from speechgmm.engine.run_folder import RunFolder
@@ -182,8 +183,9 @@ class Verification(MixtureTask):
         self, job: Job, systems: Mapping[str, tuple[Inputs, Trained]], tested: ScoredTrials, evaluation: TrialEvaluation
     ) -> Sequence[str]:
         """Models that have many of the errors at the EER's threshold, and wide intervals."""
-        found = hints_of_models(tested)
-        return [*found, *super().hints(job, systems, tested, evaluation)]
+        corpus = job.experiment.config.corpus
+        wide = hints_of_interval(evaluation.metrics, corpus.group or corpus.label, folds=bool(job.folds))
+        return [*hints_of_models(tested), *wide]
 
     def criterion(self, config: Config, tested: ScoredTrials) -> float:
         """Minus the EER of the claims, as ``evaluate`` has it."""
