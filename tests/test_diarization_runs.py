@@ -272,7 +272,7 @@ def test_a_run_draws_turns_by_statistics_and_tries_a_detector_of_overlap(
         (["diarization.references=x.rttm", "corpus.split=kfold"], "diarization.references is for corpus.split: column"),
         (["diarization.turns=uniform", "diarization.turns_from=x.rttm"], "set turns: natural"),
         (["diarization.turns=uniform", "diarization.overlap=detect"], "turns: uniform has none"),
-        (["augment.speeds=[0.9]"], "augment is not there for task: diarization"),
+        (["augment.speeds=[0.9]"], "augment is not available for task: diarization"),
         (["model.n_components=8"], "model.n_components is for"),
         (["parallel.memory=1GB"], "parallel.memory is for"),
         (["diarization.conversations=2"], "diarization.conversations is 2"),

@@ -40,7 +40,7 @@ def check(config: Config) -> None:
             "diarization.uem names stretches of the recordings in diarization.references, and there are none; set both"
         )
     if config.augment != AugmentSpec():
-        raise ConfigError("augment is not there for task: diarization, which learns from the recordings as they are")
+        raise ConfigError("augment is not available for task: diarization, which learns from recordings as they are")
 
 
 SETTINGS = TaskSettings(
