@@ -106,6 +106,7 @@ def test_adaptation_recognises_speakers_who_are_unlike_those_of_training(adapted
     assert error_rate(adapted) < 0.02
 
 
+@pytest.mark.slow
 def test_with_a_prior_beyond_all_speech_nothing_changes(corpus: Path, plain: Path) -> None:
     prior = run(corpus, ["hmm.adapt_prior=1e12"], output=corpus.parent / "prior", console=Console(quiet=True)).folder
     rows, expected = (table(folder / "hypotheses.tsv") for folder in (prior, plain))
@@ -164,6 +165,7 @@ def test_a_speaker_with_little_speech_is_said_to_be_adapted_to_little(adapted: P
     assert "adaptation changes little" not in named.stderr + named.stdout
 
 
+@pytest.mark.slow
 def test_a_run_names_speakers_with_little_speech_and_says_where_nobody_says_who_speaks(
     corpus: Path, adapted: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -329,6 +329,7 @@ def test_normal_recordings_make_no_interval_of_what_few_anomalies_say_narrower()
             assert done.metrics[name]["low"] == pytest.approx(0.025**0.25, abs=1e-6)  # four of four (Clopper & Pearson)
 
 
+@pytest.mark.slow
 def test_new_recordings_are_scored_as_the_run_scored_its_own(machines: Path) -> None:
     found = CliRunner().invoke(
         app, ["score", str(machines / "run"), *(str(machines / f"fan-{n}.wav") for n in (25, 33)), "--label", "fan",
@@ -535,6 +536,7 @@ def test_the_report_of_an_earlier_run_says_that_nothing_is_decided_of_a_score_th
     assert not nobody.pictures
 
 
+@pytest.mark.slow
 def test_anomalies_among_the_normal_recordings_are_warned_of(
     machines: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -593,6 +595,7 @@ def test_frames_of_a_group_are_held_out_together_where_components_are_chosen(
     assert sorted(map(sorted, groups)) == sorted(map(sorted, 2 * [days, *(days - {day} for day in days)]))
 
 
+@pytest.mark.slow
 def test_normal_recordings_of_one_machine_are_enough_and_one_that_cannot_be_used_may_be_skipped(
     machines: Path, tmp_path: Path
 ) -> None:

@@ -55,6 +55,7 @@ def test_the_auc_of_a_domain_is_of_its_normal_recordings_against_all_anomalies(s
     assert metric.low < metric.value < metric.high
 
 
+@pytest.mark.slow
 def test_without_two_domains_of_normal_recordings_there_is_no_auc_of_domains() -> None:
     scores = drawn_scores(np.random.default_rng(0))
     one = AnomalyScores(*(getattr(scores, name) for name in ("ids", "kinds", "conditions", "groups", "found")))
@@ -118,6 +119,7 @@ def test_a_silent_test_recording_is_the_most_anomalous_and_stops_no_other(
     assert "1 of 14 test recordings are digital silence throughout" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_silent_training_recording_is_still_refused(fans: Path) -> None:
     text = (fans / "manifest.tsv").read_text().replace("33.wav\ttest\tclick", "33.wav\ttrain\tnormal")
     (fans / "wrong.tsv").write_text(text)

@@ -190,6 +190,7 @@ def test_a_run_scores_as_an_obvious_loop_does(embeddings: Path) -> None:
             assert float(said["far"]) == pytest.approx(mahalanobis(row, far.means[0], inverse), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_scores_of_normal_recordings_are_of_models_without_them(embeddings: Path) -> None:
     out = embeddings / "near"
     sg.run(

@@ -361,6 +361,7 @@ def test_a_header_cut_off_anywhere_is_patched_only_where_it_is(container: str) -
         assert all(0 <= offset < size for offset in count.patches)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(sorted(WHOLE)), st.data())
 def test_damage_of_a_recording_ends_in_samples_or_in_a_data_error(

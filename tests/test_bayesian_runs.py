@@ -114,6 +114,7 @@ def test_what_changes_the_prior_trains_anew_and_what_only_em_reads_is_in_no_key(
     assert len(found) == 3
 
 
+@pytest.mark.slow
 def test_the_temperature_comes_from_posteriors_that_have_not_seen_what_they_score(
     config_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,6 +144,7 @@ def test_every_part_of_a_prior_is_in_the_key(tmp_path: Path) -> None:
     assert tasks[0].key() == replace(tasks[0], prior=around(), memory=5).key()
 
 
+@pytest.mark.slow
 def test_how_many_components_are_in_use_is_said(
     config_file: Path, first: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -35,6 +35,7 @@ def table(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.read_text().splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
+@pytest.mark.slow
 def test_every_class_has_the_number_that_its_criterion_says_and_the_run_says_why(chosen: Path) -> None:
     models = (
         read_model_file(chosen).models if chosen.is_file() else read_model_file(chosen / "models.safetensors").models
@@ -52,6 +53,7 @@ def test_every_class_has_the_number_that_its_criterion_says_and_the_run_says_why
     assert rows[0]["why"] in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("criterion", ["bic", "held_out"])
 def test_workers_change_no_byte_of_chosen_models(config_file: Path, criterion: str) -> None:
     found = set()
@@ -89,6 +91,7 @@ def test_too_few_frames_to_choose_by_are_named(config_file: Path) -> None:
         run(config_file, [AUTO, "model.choose.candidates=[500]"], console=QUIET)
 
 
+@pytest.mark.slow
 def test_a_class_that_is_enrolled_chooses_as_the_others_did(chosen: Path) -> None:
     file = read_model_file(chosen / "models.safetensors")
     recordings = sorted((chosen.parent / "hums" / "low").glob("*.wav"))

@@ -79,6 +79,7 @@ def test_extract_and_train_are_the_first_stages(command: Command, config_file: P
     assert not (config_file.parent / "run" / "metrics.json").exists()
 
 
+@pytest.mark.slow
 def test_score_agrees_with_the_run_in_every_format(command: Command, config_file: Path) -> None:
     command("run", config_file)
     rows = [line.split("\t") for line in (config_file.parent / "run" / "scores.tsv").read_text().splitlines()]
@@ -97,6 +98,7 @@ def test_score_agrees_with_the_run_in_every_format(command: Command, config_file
     assert text.count("hums/low/") == 8
 
 
+@pytest.mark.slow
 def test_score_names_a_bad_recording_scores_the_others_and_ends_in_1(command: Command, config_file: Path) -> None:
     command("run", config_file)
     good = config_file.parent / "hums" / "low" / "0.wav"
@@ -171,6 +173,7 @@ def test_a_mistake_ends_in_one_clear_message_and_the_right_status(
     assert out == ""
 
 
+@pytest.mark.slow
 def test_init_writes_a_configuration_that_runs(
     command: Command, corpus_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +191,7 @@ def test_init_writes_a_configuration_that_runs(
     assert (status, "is there already" in err) == (2, True)
 
 
+@pytest.mark.slow
 def test_inspect_describes_models_runs_and_features(command: Command, config_file: Path) -> None:
     command("run", config_file)
     folder = config_file.parent / "run"
@@ -202,6 +206,7 @@ def test_inspect_describes_models_runs_and_features(command: Command, config_fil
         assert expected in out
 
 
+@pytest.mark.slow
 def test_the_cache_is_shown_and_cleared_and_nothing_else_is_removed(command: Command, config_file: Path) -> None:
     command("run", config_file)
     cache = config_file.parent / "cache"
@@ -350,6 +355,7 @@ def test_the_options_of_score_are_those_of_all_kinds_of_models() -> None:
     assert names >= {"model", "audio", "form", "top", "window", "hop", "speaker", "label", "curve", "resample", "jobs"}
 
 
+@pytest.mark.slow
 def test_score_names_the_kind_of_model_that_an_option_is_for(config_file: Path, command: Command) -> None:
     command("run", config_file)
     status, _, err = command("score", config_file.parent / "run", config_file.parent / "hums", "--label", "low")

@@ -40,6 +40,7 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter="\t"))
 
 
+@pytest.mark.slow
 def test_a_folder_becomes_a_table_a_picture_and_a_summary_with_figures(command: Command, hums: Path) -> None:
     out = hums.parent / "out"
     status, said, about = command(

@@ -94,6 +94,7 @@ def records() -> Iterator[list[logging.LogRecord]]:
     LOGGER.setLevel("NOTSET")
 
 
+@pytest.mark.slow
 def test_a_library_attaches_a_null_handler_and_prints_what_it_is_told_to(
     config_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

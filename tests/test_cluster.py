@@ -304,6 +304,7 @@ def test_a_file_of_another_size_is_not_the_same_file(tmp_path: Path) -> None:
     assert not cluster_workers._sees_token(str(tmp_path / "b"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("section", "message"),
     [

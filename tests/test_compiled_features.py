@@ -74,6 +74,7 @@ def test_few_frames_wait_for_no_compiler(frames_after, monkeypatch):
         frames_after(spec, samples, 97)
 
 
+@pytest.mark.slow
 def test_loops_are_compiled_anew_where_no_folder_may_be_written(frames_after, monkeypatch):
     from numba.core import caching
 

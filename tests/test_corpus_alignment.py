@@ -157,6 +157,7 @@ def test_a_word_is_its_letters_in_one_case_with_their_marks() -> None:
 # ---- whole ----
 
 
+@pytest.mark.slow
 def test_a_folder_of_recordings_and_texts_becomes_textgrids_by_one_command(
     talkers: tuple, cached: None, tmp_path: Path, command: Command
 ) -> None:
@@ -184,6 +185,7 @@ def test_a_folder_of_recordings_and_texts_becomes_textgrids_by_one_command(
     assert (status, len(out.splitlines()) >= 4) == (0, True), err
 
 
+@pytest.mark.slow
 def test_what_was_aligned_is_not_aligned_again_and_a_line_that_was_cut_off_is(
     talkers: tuple, cached: None, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +247,7 @@ def test_letters_need_no_dictionary(talkers: tuple, cached: None, tmp_path: Path
     assert (status, "expected one of them" in err) == (2, True)
 
 
+@pytest.mark.slow
 def test_one_word_for_each_speaker_is_enough_and_segments_of_a_table_are_aligned_where_they_lie(
     cached: None, tmp_path: Path, command: Command
 ) -> None:

@@ -203,6 +203,7 @@ def test_digital_silence_cannot_be_damaged():
 # --- the folder -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_corpus_is_what_it_says(corpus):
     speakers = rows(corpus / "speakers.tsv")
     assert len(speakers) == N_RECORDINGS

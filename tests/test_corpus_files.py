@@ -243,6 +243,7 @@ def test_audio_that_cannot_be_decoded_is_counted_with_the_way_out_and_the_classe
     assert "ffmpeg -i a.m4a a.wav" in note
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("libsndfile_alone")
 def test_commands_say_which_audio_they_leave_aside(corpus_folder, config_file):
     shutil.copy(corpus_folder / "low" / "0.wav", corpus_folder / "low" / "x.m4a")

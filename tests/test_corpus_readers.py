@@ -732,6 +732,7 @@ def test_a_number_of_phones_that_no_one_folds_to_is_refused() -> None:
         make_config({"corpus": {"kind": "timit", "timit": {"phones": 40}}})
 
 
+@pytest.mark.slow
 def test_a_kaldi_directory_runs_from_its_configuration_to_class_models(tmp_path: Path) -> None:
     from speechgmm.engine.runs import run
 
@@ -848,6 +849,7 @@ def test_the_sweep_finds_a_leak_exactly_where_comparing_all_pairs_does(rows: lis
         check_leaks(corpus)
 
 
+@pytest.mark.slow
 def test_a_large_corpus_is_checked_without_comparing_all_pairs() -> None:
     rng = np.random.default_rng(0)
     starts = np.sort(rng.uniform(0, 3600, 20000))

@@ -68,6 +68,7 @@ def padded(samples, seconds=0.6):
     return np.concatenate([np.zeros(int(seconds * RATE), np.float32), samples])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("always::speechgmm.errors.RecordingWarning")  # as outside of tests
 def test_a_class_that_is_padded_is_said_and_is_not_told_by_its_padding(tmp_path):
     root = corpus(tmp_path, two_classes(low=[padded(speech(n, 110)) for n in range(5)]))

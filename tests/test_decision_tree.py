@@ -48,6 +48,7 @@ def grown(contexts, frames, **changes):
     return grow_trees(stats, range(int(contexts[:, 0].max()) + 1), QUESTIONS, **how)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(SOME)
 def test_statistics_of_contexts_add_and_give_the_likelihood_of_the_frames(seed):
@@ -67,6 +68,7 @@ def test_statistics_of_contexts_add_and_give_the_likelihood_of_the_frames(seed):
         ContextStats.of(contexts, frames[1:], reference)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(SOME)
 def test_the_first_split_is_the_best_of_all_states_sides_and_questions(seed):

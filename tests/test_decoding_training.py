@@ -152,6 +152,7 @@ def in_another_process(work, parcels):
         yield there(theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", ["baum-welch", "viterbi"])
 @pytest.mark.parametrize("transition_prior", [0, 1])
 def test_graphs_that_are_kept_from_pass_to_pass_change_no_byte(training, transition_prior, monkeypatch):
@@ -231,6 +232,7 @@ def test_training_that_goes_on_does_not_repeat_the_levels_below_its_start() -> N
     ]
 
 
+@pytest.mark.slow
 def test_a_flat_start_finds_units_that_never_had_a_boundary():
     fit = train_hmms(without_bounds(drawn(6, n_utterances=60)), TOPOLOGY, HMMSpec(n_components=2, iterations=12))
     known = train_hmms(drawn(6, n_utterances=60), TOPOLOGY, HMMSpec(n_components=2, iterations=12))

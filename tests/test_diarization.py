@@ -184,6 +184,7 @@ def test_without_a_diarizer_the_recording_itself_is_learnt_from() -> None:
         own_diarizer(frames[:200])
 
 
+@pytest.mark.slow
 def test_long_recordings_are_merged_stretch_by_stretch(diarizer: Diarizer) -> None:
     speakers = [0, 1, 2] * 40
     frames, who = conversation(speakers, [300] * 120)
@@ -194,6 +195,7 @@ def test_long_recordings_are_merged_stretch_by_stretch(diarizer: Diarizer) -> No
     assert diarization_errors(said, heard).der < 0.06
 
 
+@pytest.mark.slow
 def test_more_speakers_than_pieces_of_a_stretch_are_merged_to_as_many(diarizer: Diarizer) -> None:
     frames, _ = conversation([0, 1] * 2, [275] * 4)
     many = replace(diarizer, spec=replace(SPEC, block=2, minimum=2, first=140, passes=1))
@@ -322,6 +324,7 @@ def test_diarize_writes_turns_figures_and_a_picture(
         assert message in capsys.readouterr().err.replace("\n", " ")
 
 
+@pytest.mark.slow
 def test_a_reference_gives_numbers_of_speakers_rates_with_a_collar_and_the_spread(
     trained: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -152,6 +152,7 @@ def test_inner_folds_divide_the_training_part_alone() -> None:
     assert not any(fold.test & folds[0].test for fold in inner)
 
 
+@pytest.mark.slow
 def test_a_run_with_folds_pools_scores_and_keeps_models(hums: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = run(hums, console=quiet())
     folder = hums.parent / "run"
@@ -405,6 +406,7 @@ def test_a_point_that_cannot_be_trained_is_left_out_and_named(hums: Path, capsys
     assert "point 3 cannot be trained and is left out" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_verification_is_swept_by_its_error_rate(hums: Path) -> None:
     found = sweep(hums, grid_points(["model.relevance=1,16"]), VERIFY, output=hums.parent / "sweep", console=quiet())
     assert found.metric == "eer"
@@ -712,6 +714,7 @@ def test_segments_of_a_speaker_are_normalised_together_and_new_recordings_each_b
     assert "normalisation by speaker: each recording counts as a speaker by itself" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_share_of_frames_is_of_segments_alone(hums: Path) -> None:
     """Whole recordings have no frame accuracy, nor have segments of one label each."""
     assert "frame_accuracy" not in run(hums, console=quiet()).metrics
@@ -827,6 +830,7 @@ def test_a_sweep_of_segment_models_is_of_segment_models(hums: Path) -> None:
     assert found.points[0].test > found.points[1].test + 0.1
 
 
+@pytest.mark.slow
 def test_a_sweep_refuses_points_that_are_not_tested_alike_and_folders_of_runs(hums: Path) -> None:
     kfold = ["corpus.split={kind: kfold, folds: 3}", "corpus.group=null"]
     for grid in ("seed=0,1", "corpus.split.folds=2,3", "corpus.label=word,speaker"):
@@ -890,6 +894,7 @@ def test_a_sweep_needs_every_class_in_two_inner_folds(hums: Path) -> None:
         sweep(hums, grid_points(["model.n_components=1,2"]), overrides, output=hums.parent / "sweep", console=quiet())
 
 
+@pytest.mark.slow
 def test_a_table_of_trials_is_swept_as_it_is_run(hums: Path) -> None:
     rows = [
         ("s0", "s0-ba-0"),
@@ -1417,6 +1422,7 @@ def test_calibration_by_dev_is_trained_on_dev_alone_and_strangers_are_tested(hum
         run(hums, [*CALIBRATED, "calibration.by=dev"], output=hums.parent / "folds", console=quiet())
 
 
+@pytest.mark.slow
 def test_a_sweep_calibrates_what_it_chose_and_refuses_to_choose_by_calibration(hums: Path) -> None:
     points = grid_points(["model.relevance=1,16"])
     found = sweep(hums, points, CALIBRATED, output=hums.parent / "sweep", console=quiet())

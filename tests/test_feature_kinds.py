@@ -147,6 +147,7 @@ def test_knots_of_the_warp_are_kaldis(warp, low, knot, upper):
     np.testing.assert_allclose(ours[:, : theirs.shape[1]], theirs, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ours", "n_fft", "width", "hop", "n_mels"),
     [

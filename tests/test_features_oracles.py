@@ -46,6 +46,7 @@ def kaldi_mfcc(samples: np.ndarray, rate: int, *, snip_edges: bool, use_energy: 
     return np.array([computer.get_frame(t) for t in range(computer.num_frames_ready)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("snip_edges", [True, False])
 @pytest.mark.parametrize("use_energy", [True, False])
 def test_kaldi_preset_equals_kaldi_native_fbank(shared, snip_edges, use_energy):
@@ -151,6 +152,7 @@ LIBROSA_SETTINGS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ours", "theirs"), LIBROSA_SETTINGS)
 def test_librosa_preset_equals_librosa_feature_mfcc(shared, ours, theirs):
     librosa = pytest.importorskip("librosa")
@@ -253,6 +255,7 @@ def lfcc_by_loops(x: np.ndarray, rate: int, n_bands: int, high: float, n_ceps: i
 ASVSPOOF = FeatureSpec(preset="asvspoof", n_ceps=20, deltas=2, delta_window=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("corpus", ["timit-a", "librispeech", "fsdd"])
 def test_asvspoof_preset_equals_the_published_description(shared, corpus):
     path = sorted(path for path in (shared / "data" / corpus).rglob("*.*") if path.suffix in (".wav", ".flac"))[3]
@@ -264,6 +267,7 @@ def test_asvspoof_preset_equals_the_published_description(shared, corpus):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_lfcc_of_another_preset_differs_from_its_mfcc_by_the_bands_alone(shared):
     """Kaldi's front end up to the spectrum and after the bands, with bands by a plain loop between the two."""
     samples, rate = read(recordings(shared, 1)[0])

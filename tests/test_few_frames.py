@@ -140,6 +140,7 @@ def test_two_sizes_of_one_background_model_are_refused_with_both(name: str) -> N
     make_config({"model": {**model, "ubm": {name: 8}}})
 
 
+@pytest.mark.slow
 def test_a_background_model_of_few_frames_gets_what_they_bear_and_says_so(unsized: Path) -> None:
     sizes, said, _ = trained(unsized, MAP)
     assert sizes == [3 * FRAMES // FRAMES_PER_COMPONENT] * 3

@@ -61,6 +61,7 @@ CHECK = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["import scipy.fft; ", ""])
 def test_scipy_fft_works_whether_it_is_imported_before_or_after(first):
     alone = "" if first else "assert 'scipy' not in sys.modules; "

@@ -69,6 +69,7 @@ def test_what_is_written_is_read_whole_and_in_part(ending: str, folder: Path, fr
     np.testing.assert_array_equal(read_frames(part), frames[first:stop])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ENDINGS)
 @settings(max_examples=40)
 @given(data=st.data())

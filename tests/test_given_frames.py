@@ -149,6 +149,7 @@ def test_deltas_normalisation_and_transform_of_given_frames_are_those_of_numpy(v
         np.testing.assert_allclose(piece.load(), wanted, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_the_way_of_new_frames_through_every_command_is_that_of_the_run(voices: Path) -> None:
     run(voices / "c.yaml", console=quiet())
     model, place = voices / "run", f"{voices / 'f.scp'}:ann-3"
@@ -312,6 +313,7 @@ def with_nan(value: float) -> np.ndarray:
     return frames
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("frames", "error"),
     [
@@ -467,6 +469,7 @@ def test_every_recording_of_a_file_is_scored_under_a_path_that_names_it(tmp_path
         np.testing.assert_array_equal(read, list(there.values()))
 
 
+@pytest.mark.slow
 def test_label_files_call_frames_in_a_file_of_several_by_their_names(voices: Path) -> None:
     run(voices / "c.yaml", console=quiet())
     assert not command("score", voices / "run", voices / "f.scp", "--out", voices / "all.ctm").exit_code
@@ -516,6 +519,7 @@ def test_rows_of_a_name_are_rows_of_what_the_name_stands_for(tmp_path: Path) -> 
         read_place(tmp_path / "f.scp:part[2:10]", 2)
 
 
+@pytest.mark.slow
 def test_a_list_that_names_another_place_trains_other_models(voices: Path) -> None:
     """What a cache knows of an archive says nothing of what a list calls its parts."""
     before = trained(voices)

@@ -32,6 +32,7 @@ def variances(stats, heard=slice(None)):
     return stats.squares[heard] / counts - means**2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", [0.0, 30.0, 1000.0])
 def test_float32_statistics_are_those_of_float64(frames, model, offset):
     shift = offset * frames.std(axis=0)

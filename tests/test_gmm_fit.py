@@ -46,6 +46,7 @@ def test_one_component_is_the_moments_of_the_frames():
     assert fit.converged
 
 
+@pytest.mark.slow
 def test_binary_splitting_explains_held_out_frames_as_well_as_the_start_of_scikit_learn():
     frames = clusters(np.random.default_rng(2), 9000, n_clusters=40)
     train, held_out = frames[:6000], frames[6000:]

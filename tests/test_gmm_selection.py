@@ -37,6 +37,7 @@ def test_bic_finds_the_number_of_components_that_frames_were_drawn_from(seed, ap
     assert choice.fit.model.n_components == n_components
 
 
+@pytest.mark.slow
 def test_held_out_frames_find_the_clusters_and_aic_finds_no_fewer_than_bic():
     n_components, frames = drawn(101, 6.0)
     found = {

@@ -110,6 +110,7 @@ def test_a_floor_that_holds_few_variances_says_nothing_and_one_that_holds_more_n
     assert len(fit.notes) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("init", STARTS)
 def test_the_same_seed_gives_the_same_bytes_for_any_workers_and_any_n_init(init):
     frames, _ = blobs(2, 8, 3)

@@ -566,6 +566,7 @@ def test_a_table_of_two_questions_is_refused_until_it_is_said_which(make, tmp_pa
     assert len(prepare("c.yaml").corpus) == 12
 
 
+@pytest.mark.slow
 def test_ten_thousand_recordings_are_looked_at_by_a_sample(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for number, name in enumerate(("dog", "rain")):

@@ -149,6 +149,7 @@ def test_a_recogniser_that_adapts_is_judged_on_adapted_frames(sentences: Path) -
     assert choice.error_rate != errors(choice.penalty, raw) / 48
 
 
+@pytest.mark.slow
 def test_the_choice_is_told_and_kept_in_the_model_file(sentences: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folds = ["corpus.split={kind: leave-one-out, by: speaker}"]
     result = run(sentences, folds, console=Console())

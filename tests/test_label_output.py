@@ -63,6 +63,7 @@ def said(place: Path, name: str) -> dict[str, list[tuple[str, float, float]]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_format_has_the_labels_of_json_lines(place: Path, tmp_path: Path, name: str) -> None:
     wanted = said(place, name)

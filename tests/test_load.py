@@ -266,6 +266,7 @@ def test_a_folder_or_a_list_gives_a_list_in_order_whatever_the_number_of_threads
     assert model.score([], n_jobs=n_jobs) == []
 
 
+@pytest.mark.slow
 def test_eight_threads_get_the_results_of_one(hums: Path) -> None:
     paths = sorted(hums.iterdir()) * 8
     for name, options in (

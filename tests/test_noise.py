@@ -311,6 +311,7 @@ def test_babble_with_folds_and_without_a_background_is_refused(verification: Pat
         extract(job)
 
 
+@pytest.mark.slow
 def test_a_speaker_enrolled_later_has_the_copies_of_the_others(verification: Path) -> None:
     result = run(verification, [NOISE], console=quiet())
     file = read_model_file(result.folder / "models.safetensors")
@@ -342,6 +343,7 @@ def sounds(tmp_path: Path) -> str:
     )
 
 
+@pytest.mark.slow
 def test_recorded_noises_rooms_codecs_and_bands_train_and_enrol(verification: Path, sounds: str) -> None:
     result = run(verification, [sounds], console=quiet())
     file = read_model_file(result.folder / "models.safetensors")
@@ -392,6 +394,7 @@ def test_a_folder_without_recordings_and_a_silent_noise_are_named(verification: 
         extract(prepare(verification, [sounds], console=quiet()))
 
 
+@pytest.mark.slow
 def test_pitch_is_a_stream_that_runs_and_enrols_like_the_cepstra(verification: Path) -> None:
     overrides = ["features={kind: f0}", "augment={noise: {white: [10]}}"]
     result = run(verification, overrides, console=quiet())

@@ -153,6 +153,7 @@ def test_with_true_regions_less_speech_is_missed_and_the_second_speaker_is_right
     assert overlap_regions(one) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["merging", "vbx"])
 def test_the_command_adds_the_second_speaker_where_a_file_says_that_two_speak(
     trained: Path,  # noqa: F811

@@ -227,6 +227,7 @@ def test_threads_end_with_the_fit_also_where_it_fails() -> None:
         assert threading.active_count() == before, name
 
 
+@pytest.mark.slow
 def test_an_error_names_the_class_whatever_trains_it() -> None:
     classes = {**CLASSES, "few": np.zeros((40, 3)) + np.arange(3)}
     for n_jobs in (1, 2, 8):
@@ -250,6 +251,7 @@ def test_a_pool_gives_results_in_order_and_begins_no_more_than_a_few_ahead() -> 
         list(spread(lambda number: 1 // number, [1, 0, 1]))
 
 
+@pytest.mark.slow
 def test_a_blas_that_is_loaded_while_others_are_held_to_one_thread_is_held_and_let_go_with_them() -> None:
     program = (
         "import numpy, sys\n"

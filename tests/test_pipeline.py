@@ -154,6 +154,7 @@ def test_copies_that_a_system_has_numbered_are_each_named(config_file: Path) -> 
         assert f"0 ({number}).wav: the file is empty (0 bytes)\n" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_every_bad_recording_is_listed_before_anything_is_trained_and_the_good_ones_are_kept(
     config_file: Path,
 ) -> None:
@@ -175,6 +176,7 @@ def test_every_bad_recording_is_listed_before_anything_is_trained_and_the_good_o
     assert len(list((config_file.parent / "cache" / "features").rglob("*.npy"))) > 0
 
 
+@pytest.mark.slow
 def test_skipping_goes_on_without_the_bad_recordings_and_names_them(
     config_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -202,6 +204,7 @@ def test_a_check_lists_what_cannot_be_used_and_leaves_nothing_but_features(
     assert not (config_file.parent / "run").exists()
 
 
+@pytest.mark.slow
 def test_files_of_other_models_do_not_stay_beside_new_ones(config_file: Path) -> None:
     folder = config_file.parent / "run"
     bad = config_file.parent / "hums" / "mid" / "0.wav"
@@ -217,6 +220,7 @@ def test_files_of_other_models_do_not_stay_beside_new_ones(config_file: Path) ->
     }
 
 
+@pytest.mark.slow
 def test_labels_of_any_kind_go_through(config_file: Path) -> None:
     names = {"low": "$\\foo$", "mid": "01", "high": "ünï cöde\u2028x"}
     for old, new in names.items():
@@ -227,6 +231,7 @@ def test_labels_of_any_kind_go_through(config_file: Path) -> None:
     assert (config_file.parent / "run" / "confusion.png").exists()
 
 
+@pytest.mark.slow
 def test_file_names_that_are_not_utf_8_go_through(config_file: Path) -> None:
     folder = config_file.parent / "hums" / "low"
     (folder / "0.wav").rename(folder / os.fsdecode(b"caf\xe9.wav"))
@@ -367,6 +372,7 @@ def test_a_new_recording_is_its_own_speaker_unless_told(config_file: Path) -> No
     assert alone[0][0].mean_log_likelihoods.tolist() != together[0][0].mean_log_likelihoods.tolist()  # type: ignore[index]
 
 
+@pytest.mark.slow
 def test_windows_cover_a_recording_and_one_as_long_as_it_is_the_whole(config_file: Path) -> None:
     run(config_file, console=quiet())
     model = read_model_file(config_file.parent / "run" / "models.safetensors")
@@ -487,6 +493,7 @@ def test_a_folder_of_another_configuration_is_refused_with_the_difference(config
         run(config_file, output=strange, console=quiet())
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_with_a_clear_error_and_the_next_run_goes_on(
     config_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -512,6 +519,7 @@ def test_a_full_disk_stops_with_a_clear_error_and_the_next_run_goes_on(
     assert not list(config_file.parent.rglob("*.tmp"))
 
 
+@pytest.mark.slow
 def test_the_stages_called_one_by_one_are_the_run(config_file: Path) -> None:
     job = prepare(config_file, console=quiet())
     features = extract(job)

@@ -324,6 +324,7 @@ def test_a_norm_and_a_calibration_stand_on_plda_and_the_model_file_scores_as_the
     assert "claims are scored by PLDA of vectors of 4 dimensions (projected from 6)" in said
 
 
+@pytest.mark.slow
 def test_a_class_that_is_enrolled_and_updated_scores_as_if_trained_with_all_its_recordings(normalised: Path) -> None:
     def command(*words: object) -> None:
         result = CliRunner().invoke(app, [str(word) for word in words])
@@ -417,6 +418,7 @@ def test_one_recording_for_each_speaker_teaches_no_plda(tmp_path: Path) -> None:
         run(path, output=tmp_path / "run", console=Console(quiet=True))
 
 
+@pytest.mark.slow
 def test_a_vector_of_zeros_is_refused_by_its_name(tmp_path: Path) -> None:
     path, _ = corpus(tmp_path)
     with np.load(tmp_path / "vectors.npz") as file:

@@ -103,6 +103,7 @@ def test_a_plot_draws_into_the_axes_that_are_given(plot: Callable[..., Axes]) ->
     assert tuple(figure.get_size_inches()) == (7.0, 3.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ending", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF"), ("PNG", b"\x89PNG")]
 )
@@ -510,6 +511,7 @@ def test_a_run_is_drawn_from_its_folder_its_name_and_its_result_alike(run: RunRe
     assert len(plots.det(run).get_legend().get_texts()) == 2, "the prior of the run is marked"
 
 
+@pytest.mark.slow
 def test_what_a_run_has_not_is_said_and_what_is_no_run_too(run: RunResult, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="expected a run of classification or of recognition"):
         plots.confusion_matrix(run)
@@ -545,6 +547,7 @@ def test_the_plots_of_before_return_figures_and_say_what_they_are_called_now() -
     assert [line.get_xdata()[0] for line in figure.axes[0].lines] == [0.1, 0.2]
 
 
+@pytest.mark.slow
 def test_the_page_on_plots_runs_and_names_every_plot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (Path(__file__).resolve().parents[1] / "docs" / "how-to" / "plots.md").read_text(encoding="utf-8")
     assert not [name for name in plots.__all__ if f"plots.{name}(" not in text]

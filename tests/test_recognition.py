@@ -93,6 +93,7 @@ def made_sentences(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_strings_of_words_are_heard_with_their_times_whatever_the_number_of_workers(
     sentences: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -306,6 +307,7 @@ def test_silence_that_is_a_label_of_the_transcripts_may_stand_between_the_words_
     assert with_silence_of_transcripts(named, [["b"]]) is named
 
 
+@pytest.mark.slow
 def test_segments_with_times_start_the_training_and_are_recognised_whole(tmp_path: Path) -> None:
     rows = ["path\tid\tstart\tend\tphone\tspeaker\tsplit"]
     rng = np.random.default_rng(1)
@@ -410,6 +412,7 @@ def test_what_is_not_built_for_recognition_is_refused_by_name(sentences: Path) -
         Score(model=folder, audio=[sentences.parent / "0.wav"]).run()
 
 
+@pytest.mark.slow
 def test_two_runs_are_compared_by_their_errors_over_the_speakers(sentences: Path) -> None:
     folds = ["corpus.split={kind: leave-one-out, by: speaker}"]
     good = run(sentences, folds, console=quiet())
@@ -479,6 +482,7 @@ def test_check_finds_transcripts_that_cannot_be_trained_on(sentences: Path, caps
     assert " words that need " in found
 
 
+@pytest.mark.slow
 def test_probabilities_of_pronunciations_are_trained_with_kept_and_decide(sentences: Path) -> None:
     plain = run(sentences, console=quiet())
     # Every word said as "down" is, if its dictionary is believed; and the right way at next to no probability.

@@ -27,6 +27,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return config
 
 
+@pytest.mark.slow
 def test_a_run_stores_the_transform_and_new_recordings_pass_through_it(ran: Path) -> None:
     file = read_recogniser(ran.parent / "run" / "models.safetensors")
     assert file.audio.transform is not None

@@ -96,6 +96,7 @@ def test_the_report_is_made_from_the_folder_alone_so_that_it_is_the_same_later(f
         assert again.read_bytes() == (made / "report.html").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_page_is_well_formed_and_asks_for_nothing(folder: Path, claims: Path) -> None:
     for made in (folder, claims):
         root = page(made / "report.html")
@@ -344,6 +345,7 @@ def test_a_page_without_calibration_says_so_and_compares_nothing(claims: Path) -
     assert "before_calibration" not in read_run(claims).metrics
 
 
+@pytest.mark.slow
 def test_the_printed_result_has_the_same_comparison(calibrated: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = run(calibrated.parent / "hums.yaml", output=calibrated, console=Console(quiet=True))
     print_result(result)
@@ -408,6 +410,7 @@ def hundred(n: int) -> RunFolder:
     )
 
 
+@pytest.mark.slow
 def test_a_page_of_a_hundred_classes_is_under_5_mb_with_all_its_audio(tmp_path: Path) -> None:
     text = render(hundred(100))
     assert "a class of some length 99" in text

@@ -42,6 +42,7 @@ def state(config: Path) -> dict[str, tuple[int, bytes]]:
     return {file.name: (file.stat().st_mtime_ns, file.read_bytes()) for file in files}
 
 
+@pytest.mark.slow
 def test_a_run_with_nothing_changed_leaves_the_bytes_and_the_time_of_its_report(config: Path) -> None:
     before = state(config)
     result = repeated(config)
@@ -82,6 +83,7 @@ def test_other_results_are_drawn_and_the_page_is_the_one_that_the_folder_gives(c
     assert state(config)["report.html"][1] == again.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_metric_that_changed_alone_is_drawn(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before, made = state(config)["report.html"], runs._metrics
 
@@ -96,12 +98,14 @@ def test_a_metric_that_changed_alone_is_drawn(config: Path, monkeypatch: pytest.
     assert b"12.3 %" in after[1]
 
 
+@pytest.mark.slow
 def test_a_setting_of_the_report_draws_it_anew(config: Path) -> None:
     before = state(config)["report.html"]
     repeated(config, "report.audio=0")
     assert state(config)["report.html"][1] != before[1]
 
 
+@pytest.mark.slow
 def test_other_code_draws_anew(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = state(config)["report.html"][0]
     monkeypatch.setattr(run_report, "CODE", (".css",))

@@ -47,6 +47,7 @@ def kaldi(folder: Path, rows: list[tuple[str, str, float, bool]], name: str = "s
     return scores, write(folder / "trials", [(m, t, k) for m, t, _, k in spelt(rows)[::-1]], " ")
 
 
+@pytest.mark.slow
 def test_the_same_trials_have_the_same_figures_in_every_format(tmp_path: Path) -> None:
     rows = trials()
     ranked = rank_trials([row[2] for row in rows], [row[3] for row in rows])
@@ -314,6 +315,7 @@ def test_fusion_trained_on_dev_is_the_affine_map_of_all_systems(tmp_path: Path) 
     assert together["cllr"]["value"] < 1
 
 
+@pytest.mark.slow
 def test_without_dev_one_system_is_calibrated_by_folds_of_its_own_speakers(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -116,6 +116,7 @@ def test_a_run_has_its_scores_in_one_form_and_every_reader_finds_the_same_in_it(
     assert both[0].value == both[1].value == json.loads((wide / "metrics.json").read_text())[both[0].metric]["value"]
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_same_errors_whatever_form_the_scores_have(folders: dict[str, dict[str, Path]]) -> None:
     expected = mistakes.section(RunFolder(folders["classification"]["wide"]), 0, None)
     assert expected is not None

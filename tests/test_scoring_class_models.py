@@ -167,7 +167,7 @@ def test_frames_that_cannot_be_scored_are_refused(frames, error, message):
 def test_a_log_likelihood_that_is_nan_decides_nothing():
     plain, tempered = three_classes(), three_classes(temperature=1.0)
     for decide in (plain.winner, tempered.winner, tempered.posteriors):
-        with pytest.raises(DataError, match="nothing is decided"):
+        with pytest.raises(DataError, match="NaN decides nothing"):
             decide([-1.0, np.nan, -3.0], 5)
 
 

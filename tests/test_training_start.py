@@ -50,6 +50,7 @@ def errors(spec: HMMSpec, seed: int) -> np.ndarray:
     return np.abs(np.concatenate(starts) - np.concatenate(begins))
 
 
+@pytest.mark.slow
 def test_an_annealed_start_finds_units_of_few_utterances_that_an_even_start_does_not() -> None:
     plain = np.concatenate([errors(SPEC, seed) for seed in (0, 3)])
     annealed = np.concatenate([errors(replace(SPEC, annealing=0.03), seed) for seed in (0, 3)])

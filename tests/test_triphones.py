@@ -201,6 +201,7 @@ def rows_of(path: Path):
     return list(csv.DictReader(path.read_text().splitlines(), delimiter="\t"))
 
 
+@pytest.mark.slow
 def test_a_run_recognises_with_triphones_says_their_contexts_and_aligns_words_of_any_dictionary(sentences, capsys):
     result = run(sentences, console=quiet())
     assert result.metrics["error_rate"]["value"] < 0.05
@@ -228,6 +229,7 @@ def test_a_run_recognises_with_triphones_says_their_contexts_and_aligns_words_of
     assert [label for label in printed if label in PITCH] == ["L", "M", "L"]
 
 
+@pytest.mark.slow
 def test_triphones_after_a_transform_are_adapted_to_speakers_and_all_is_in_one_file(sentences):
     overrides = ["features.transform={kind: lda, dim: 6, splice: 1, mllt: true}", "hmm.adapt=fmllr"]
     result = run(sentences, overrides, output=sentences.parent / "adapted", console=quiet())
@@ -239,6 +241,7 @@ def test_triphones_after_a_transform_are_adapted_to_speakers_and_all_is_in_one_f
     assert file.recogniser.units.emissions[0].n_features == 6
 
 
+@pytest.mark.slow
 def test_questions_of_a_file_are_asked_and_what_cannot_be_asked_is_named(sentences):
     folder = sentences.parent
     result = run(sentences, [f"hmm.questions={folder / 'questions.txt'}"], output=folder / "asked", console=quiet())

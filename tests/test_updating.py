@@ -120,6 +120,7 @@ def test_one_gaussian_trained_and_updated_is_the_one_trained_on_all(config_file:
     np.testing.assert_allclose(updated.models.models[-1].variances, whole.models.models[-1].variances, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_an_update_says_what_was_fitted_to_the_models_as_they_were(config_file: Path) -> None:
     run(config_file, console=QUIET)
     file = read_model_file(config_file.parent / "run" / "models.safetensors")

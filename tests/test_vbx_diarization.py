@@ -130,6 +130,7 @@ def test_a_diarizer_keeps_its_method_and_its_windows_are_clustered_by_it(trained
     assert command(*words, "-q", "--n-speakers", "2") != 0
 
 
+@pytest.mark.slow
 def test_the_published_example_gives_the_turns_of_its_authors(capsys: pytest.CaptureFixture[str]) -> None:
     if not EXAMPLE.is_dir():
         pytest.skip("the authors' example of VBx is not there (../shared/references/vbx)")

@@ -16,6 +16,7 @@ from speechgmm.tasks.recognition.vocabulary import homophones
 __all__ = ["sentences"]
 
 
+@pytest.mark.slow
 def test_words_that_the_dictionary_alone_has_are_recognised_and_one_line_says_what_was_taken(
     sentences: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -218,6 +218,7 @@ def test_models_of_segments_with_times_hear_silence_and_refuse_whole_recordings(
         list(score_recordings(file, [tmp_path / "sounds" / "hiss" / "place1-1.wav"]))
 
 
+@pytest.mark.slow
 def test_one_group_alone_is_weighed_by_its_recordings_and_it_is_said(
     sounds: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

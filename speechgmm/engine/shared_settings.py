@@ -76,6 +76,8 @@ def variance_of(job: Job, parts: Sequence[Moments], what: str) -> tuple[Moments,
     total: Moments = parts[0]
     for part in parts[1:]:
         total = total + part
+    if not total.count:
+        raise FitError(f"the {what} recordings have no frames; expected some in which somebody speaks with voice")
     variance = total.scatter / total.count
     # Below this share of the mean a deviation is float32 rounding: the dimension has one value.
     constant = np.flatnonzero(np.sqrt(variance) <= 1e-6 * np.maximum(1, np.abs(total.means)))
