@@ -3,7 +3,7 @@
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from speechgmm.clustering.vbx import VbxSpec
     from speechgmm.tasks.diarization.codec import DiarizerFile
+    from speechgmm.tasks.diarization.command import Diarize
     from speechgmm.tasks.diarization.vector_recordings import GivenVectors
 
 METHOD = "VBx"
@@ -118,67 +119,7 @@ Overlap = Annotated[
 Spec = TypeVar("Spec", bound="VbxSpec")
 
 
-class MethodOptions(Protocol):
-    """The options of ``diarize`` that this module reads."""
-
-    @property
-    def audio(self) -> "Sequence[Path]":
-        """Recordings, or a file of vectors."""
-
-    @property
-    def model(self) -> Path | None:
-        """A diarizer."""
-
-    @property
-    def n_speakers(self) -> int | None:
-        """How many speak."""
-
-    @property
-    def method(self) -> Method | None:
-        """How speakers are found."""
-
-    @property
-    def fa(self) -> float | None:
-        """Weight of the fit."""
-
-    @property
-    def fb(self) -> float | None:
-        """Weight of the speakers' prior."""
-
-    @property
-    def loop_probability(self) -> float | None:
-        """That the speaker stays."""
-
-    @property
-    def overlap(self) -> Path | None:
-        """Where two speak."""
-
-    @property
-    def segments(self) -> Path | None:
-        """Times of vectors."""
-
-    @property
-    def plda(self) -> Path | None:
-        """Of vectors."""
-
-    @property
-    def transform(self) -> Path | None:
-        """Of vectors."""
-
-    @property
-    def dims(self) -> int | None:
-        """Of the PLDA."""
-
-    @property
-    def picture(self) -> bool:
-        """Whether recordings are drawn."""
-
-    @property
-    def resample(self) -> bool:
-        """Whether recordings are resampled."""
-
-
-def check_method(options: MethodOptions) -> None:
+def check_method(options: "Diarize") -> None:
     """Refuse settings of another method, and of vectors where there are none. Raises ConfigError."""
     if options.segments is None:
         for name in ("plda", "transform", "dims"):
@@ -202,7 +143,7 @@ def check_method(options: MethodOptions) -> None:
         _refuse_settings(options)
 
 
-def _refuse_settings(options: MethodOptions) -> None:
+def _refuse_settings(options: "Diarize") -> None:
     for name in ("fa", "fb", "loop_probability"):
         if getattr(options, name) is not None:
             raise ConfigError(
@@ -210,7 +151,7 @@ def _refuse_settings(options: MethodOptions) -> None:
             )
 
 
-def with_method(file: "DiarizerFile", options: MethodOptions) -> "DiarizerFile":
+def with_method(file: "DiarizerFile", options: "Diarize") -> "DiarizerFile":
     """A diarizer with the method and the settings that were asked for; else with its own.
 
     Raises:
@@ -228,7 +169,7 @@ def with_method(file: "DiarizerFile", options: MethodOptions) -> "DiarizerFile":
     return replace(file, diarizer=replace(file.diarizer, vbx=spec))
 
 
-def given_vectors(options: MethodOptions) -> "GivenVectors":
+def given_vectors(options: "Diarize") -> "GivenVectors":
     """Vectors of another program, and what clusters them. Raises DataError where a file cannot be read."""
     from speechgmm.clustering.vbx import VbxSpec
     from speechgmm.io.kaldi_plda import read_kaldi_plda
@@ -251,13 +192,13 @@ def given_vectors(options: MethodOptions) -> "GivenVectors":
     )
 
 
-def overlap_of(options: MethodOptions, names: "Sequence[str]") -> "dict[str, list[tuple[float, float]]] | None":
+def overlap_of(options: "Diarize", names: "Sequence[str]") -> "dict[str, list[tuple[float, float]]] | None":
     """Where two speak in recordings, by name; None: no file says it. Raises as `read_overlap`."""
     from speechgmm.tasks.diarization.overlap_labels import read_overlap
 
     return None if options.overlap is None else read_overlap(options.overlap, names)
 
 
-def _with_settings(spec: Spec, options: MethodOptions) -> Spec:
+def _with_settings(spec: Spec, options: "Diarize") -> Spec:
     given = {name: getattr(options, name) for name in ("fa", "fb", "loop_probability")}
     return replace(spec, **{name: value for name, value in given.items() if value is not None})

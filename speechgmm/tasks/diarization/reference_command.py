@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -56,12 +57,10 @@ class ReferenceComparisons:
             )
         said = self.turns[path.stem]
         regions = None if self.uem is None else regions_of(self.uem, path.stem, duration=result.duration)
-        errors, collared = (
-            diarization_errors(said, result.turns, collar=collar, skip_overlap=self.skip_overlap, regions=regions)
-            for collar in (self.collar, USUAL_COLLAR)
-        )
+        errors_of = partial(diarization_errors, said, result.turns, skip_overlap=self.skip_overlap, regions=regions)
+        with_collar = None if self.collar else errors_of(collar=USUAL_COLLAR)
         scored = diarization_errors(said, (), regions=regions)
-        found = Comparison(errors, None if self.collar else collared, result.n_speakers, scored.n_speakers)
+        found = Comparison(errors_of(collar=self.collar), with_collar, result.n_speakers, scored.n_speakers)
         self.done.append(found)
         return found
 
