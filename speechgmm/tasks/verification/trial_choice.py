@@ -3,7 +3,7 @@
 Opens no file.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,10 +113,7 @@ def check_sessions(corpus: Corpus, session: str) -> None:
 
 def about_sessions(corpus: Corpus, session: str) -> str:
     """How many speakers were recorded in more than one session, in a line."""
-    known: dict[str, set[str]] = {}
-    for utterance in corpus:
-        if (utterance.labels or {}).get(corpus.label):
-            known.setdefault(utterance.label(corpus.label), set()).add(utterance.label(session))
+    known = _sessions_of((one for one in corpus if (one.labels or {}).get(corpus.label)), corpus.label, session)
     several = sum(len(found) > 1 for found in known.values())
     hint = "" if several else ": nothing here shows what another day changes"
     return f"corpus.session: {several} of {len(known)} speakers have more than one {session}{hint}"
@@ -146,9 +143,7 @@ def about_learnt(corpus: Corpus, recordings: Sequence[Utterance], session: str |
     """What to say where speakers whose recordings something is learnt from have one session each; else empty."""
     if session is None:
         return ""
-    known: dict[str, set[str]] = {}
-    for utterance in recordings:
-        known.setdefault(utterance.label(corpus.label), set()).add(utterance.label(session))
+    known = _sessions_of(recordings, corpus.label, session)
     if any(len(found) > 1 for found in known.values()):
         return ""
     return (
@@ -181,3 +176,11 @@ def warn_of_shared(
             f"{len(shared)} of {len(test)} {kind} test a part of a recording whose other part enrolled the model; room "
             f"and microphone are the same, so results are better than they would be on another day:\n{listed(pairs)}"
         )
+
+
+def _sessions_of(utterances: Iterable[Utterance], speaker: str, session: str) -> dict[str, set[str]]:
+    """Speaker -> their sessions."""
+    known: dict[str, set[str]] = {}
+    for utterance in utterances:
+        known.setdefault(utterance.label(speaker), set()).add(utterance.label(session))
+    return known
