@@ -124,7 +124,7 @@ def decisions_of(run: "RunFolder") -> Decisions | None:
 
 
 def claims_of(run: "RunFolder") -> Claims | None:
-    """The trials; None where there are none, or only targets or nontargets."""
+    """The trials; None where there are none, or only targets or non-targets."""
     if not _are_trials(run.heading(RunFile.SCORES)):
         return _two_classes(run)
     head, rows = run.table(RunFile.SCORES)

@@ -30,7 +30,7 @@ class OperatingPoint:
     name: str
     threshold: float  # accept where score >= threshold; infinite: accept none
     miss: float  # fraction of the targets
-    false_alarm: float  # fraction of the nontargets
+    false_alarm: float  # fraction of the non-targets
 
 
 def operating_points(trials: Trials, applications: tuple[Application, ...] = ()) -> tuple[OperatingPoint, ...]:

@@ -56,7 +56,7 @@ def reliability(
     ShapeError
         Scores without their truth, or of another length.
     DataError
-        Only targets or only nontargets; posteriors outside of 0 to 1; a run without trials or without calibration.
+        Only targets or only non-targets; posteriors outside of 0 to 1; a run without trials or without calibration.
     ConfigError
         Another scale.
 
