@@ -290,7 +290,7 @@ def test_a_list_of_trials_that_does_not_fit_the_scores_is_refused(tmp_path: Path
     with pytest.raises(DataError, match=r"a folder without scores\.tsv"):
         evaluate_file(tmp_path)
     write(tmp_path / "untold", [("a", "b", "")], "\t", "model\ttest\ttarget")
-    with pytest.raises(DataError, match="neither target nor not"):
+    with pytest.raises(DataError, match="has no truth"):
         read_truth(tmp_path / "untold")
     assert len(read_truth(key)) == len(rows)
 
