@@ -71,7 +71,7 @@ class Claims:
 
 
 def llrs_rank(run: "RunFolder") -> bool:
-    """Whether the run's likelihood ratios take more than the score (``calibration.quality``).
+    """Whether the run's likelihood ratios depend on more than the score (``calibration.quality``).
 
     Then they may order trials otherwise than scores do, and error rates are of them. A map of the score alone orders
     trials as the score does; by folds there are several maps, and their ratios pooled are in the order of none.

@@ -228,8 +228,8 @@ def _say(job: Job, maps: Sequence[ScoreMap], final: ScoreMap) -> None:
     if separated:
         job.console.warn(
             f"calibration: targets and non-targets are separated perfectly in {separated} of {len(maps)} training "
-            "sets, so that no finite ratio is steep enough; all maps are held back by a quarter of a trial of either kind "
-            "(smoothed)"
+            "sets, so that no finite ratio is steep enough; all maps are held back by a quarter of a trial of "
+            "either kind (smoothed)"
         )
     if isinstance(final, Affine) and final.weights[0] <= 0:
         job.console.warn(
