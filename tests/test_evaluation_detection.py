@@ -337,7 +337,7 @@ def test_a_trial_at_the_threshold_is_accepted():
     ("call", "error", "message"),
     [
         (lambda: pool_trials([1.0], []), DataError, "only target trials"),
-        (lambda: pool_trials([], [1.0]), DataError, "only nontarget trials"),
+        (lambda: pool_trials([], [1.0]), DataError, "only non-target trials"),
         (lambda: pool_trials([], []), DataError, "no trials"),
         (lambda: pool_trials([1.0, np.nan], [0.0]), DataError, "1 of 3 scores are NaN, the first that of trial 1"),
         (lambda: rank_trials([1.0, 2.0], [1, 0]), ShapeError, "True for targets"),

@@ -231,7 +231,7 @@ def test_distances_are_noticed_and_negated_where_it_is_said(tmp_path: Path) -> N
     distances, key = kaldi(tmp_path, [(m, t, -s, k) for m, t, s, k in rows], "d")
     noted = evaluate_file(distances, key)
     assert noted.metrics["eer"]["value"] == pytest.approx(0.5)
-    assert any("targets score lower than nontargets" in note and "(distance)" in note for note in noted.notes)
+    assert any("targets score lower than non-targets" in note and "(distance)" in note for note in noted.notes)
     found = evaluate_file(distances, key, distance=True)
     assert found.metrics == evaluate_file(scores, key).metrics
     assert not any("score lower" in note for note in found.notes)
@@ -258,8 +258,8 @@ HEAD = "model\ttest\tscore\ttarget\n"
         (HEAD + "a\tb\t1\tperhaps\n", "'perhaps' where target or nontarget is expected"),
         (HEAD + "a\tb\t1\n", "3 cells where 4 are expected"),
         (HEAD + "a\tb\tx\ttarget\n", "'x' where a number is expected"),
-        (HEAD + "a\tb\t1\ttarget\nc\td\t1\ttarget\n", "s: 2 target trials and no nontargets"),
-        (HEAD + "a\tb\t1\tnontarget\n", "s: 1 nontarget trials and no targets"),
+        (HEAD + "a\tb\t1\ttarget\nc\td\t1\ttarget\n", "s: 2 target trials and no non-targets"),
+        (HEAD + "a\tb\t1\tnontarget\n", "s: 1 non-target trials and no targets"),
         ("model\ttest\tscore\tlabel\tkey\na\tb\t1\t1\t1\n", "two columns for the target"),
         ("a b 1\nc d 2\n", r"does not say which trials are targets; name a list that does \(trials: model"),
         ("id\ttrue\tpredicted\tn_frames\ta\tb\nx\ta\tc\t9\t1\t2\n", "predicted is 'c', which has no column"),
@@ -290,7 +290,7 @@ def test_a_list_of_trials_that_does_not_fit_the_scores_is_refused(tmp_path: Path
     with pytest.raises(DataError, match=r"a folder without scores\.tsv"):
         evaluate_file(tmp_path)
     write(tmp_path / "untold", [("a", "b", "")], "\t", "model\ttest\ttarget")
-    with pytest.raises(DataError, match="neither target nor not"):
+    with pytest.raises(DataError, match="has no truth"):
         read_truth(tmp_path / "untold")
     assert len(read_truth(key)) == len(rows)
 

@@ -54,7 +54,7 @@ def test_what_does_not_go_together_is_refused(given: Path, capsys: pytest.Captur
         vectors: "--plda FILE",
         (*vectors, "--plda", given / "plda", "--n-speakers", "2"): "--n-speakers is for recordings",
         (*vectors, "--plda", given / "plda", "--method", "merging"): "clustered by vbx",
-        (*vectors, "--plda", given / "plda", "--dims", "4"): "the PLDA has 3",
+        (*vectors, "--plda", given / "plda", "--dims", "4"): "expected 1 to 3, as the PLDA has",
     }
     for words, message in cases.items():
         assert command(*words) != 0

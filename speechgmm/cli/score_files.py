@@ -62,7 +62,7 @@ class Evaluate:
         typer.Option(
             metavar="C",
             rich_help_panel=DECISION,
-            help="cost of accepting a nontarget; default: that of the run, else 1",
+            help="cost of accepting a non-target; default: that of the run, else 1",
         ),
     ] = None
     threshold: Annotated[
@@ -194,7 +194,7 @@ def _about(found: "Fused", *, by_dev: bool) -> list[str]:
         for file, (n, of) in found.left_out.items()
         if n
     ]
-    lines += [f"trained on {found.n_targets} targets and {found.n_nontargets} nontargets, {how}"]
+    lines += [f"trained on {found.n_targets} targets and {found.n_nontargets} non-targets, {how}"]
     if found.n_met:
         lines.append(
             f"warning: {found.n_met} trials are among those of --dev too, and their ratios look better than they are; "
@@ -203,5 +203,5 @@ def _about(found: "Fused", *, by_dev: bool) -> list[str]:
     lines += [f"  {weight:10.4f}  {name}" for name, weight in zip(found.inputs, found.map.weights, strict=True)]
     lines.append(f"  {found.map.offset:10.4f}  offset (nats)")
     if found.map.separated:
-        lines.append("targets and nontargets are separated perfectly: the weights are held back (smoothed)")
+        lines.append("targets and non-targets are separated perfectly: the weights are held back (smoothed)")
     return lines

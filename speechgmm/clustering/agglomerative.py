@@ -81,7 +81,7 @@ def merge(
     threshold: float | None = None,
     n_clusters: int | None = None,
 ) -> Clustering:
-    """Clusters of things that add: the two nearest become their sum, whose distances are taken anew.
+    """Clusters of items that can be added: the two nearest become their sum, whose distances are computed again.
 
     ``distances(one, others)`` gives (len(others),) and is symmetric; it may be negative (``delta_bic``, where the
     threshold is 0). Merges while the least is below ``threshold``, or until ``n_clusters`` are left.

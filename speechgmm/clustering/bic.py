@@ -55,7 +55,7 @@ class GaussianStats:
 
 
 def delta_bic(one: GaussianStats, others: Sequence[GaussianStats], *, penalty: float = 1.0, floor: Floats) -> Floats:
-    """What two Gaussians explain more than one for both pieces, in nats, less what they may: (N,).
+    """The gain in log-likelihood of two Gaussians over one for both pieces, less the penalty of BIC, in nats: (N,).
 
     ``n/2 log |S| - n1/2 log |S1| - n2/2 log |S2| - penalty/2 (D + D (D + 1) / 2) log n``, n of the two pieces (Chen
     & Gopalakrishnan 1998). Below 0: they are one. ``floor`` (D,) is added to variances.

@@ -22,17 +22,17 @@ def bic_changes(
     minimum: int = 100,
     longest: int = 1000,
 ) -> NDArray[np.intp]:
-    """Changes in frames (T, D): the numbers of the frames that begin something new, ascending.
+    """Changes in frames (T, D): the numbers of the first frame after each change, ascending.
 
     A window begins at the last change and grows by ``minimum`` until splitting it somewhere lowers the BIC; where it
-    has become ``longest`` its older half is let go (Chen & Gopalakrishnan 1998, section 4.1, with a bound on the
+    has become ``longest`` its older half is dropped (Chen & Gopalakrishnan 1998, section 4.1, with a bound on the
     window). One Gaussian of full covariance against two: with n frames in the window, m before t, the gain of two is::
 
         R(t) = n/2 log |S| - m/2 log |S1| - (n - m)/2 log |S2| - penalty/2 (D + D (D + 1) / 2) log n
 
-    It is looked at every ``step`` frames that leave ``minimum`` on either side. Where it is above 0, the change is
-    where it is greatest with ``minimum`` more frames in the window. Covariances have a thousandth of the frames'
-    variance added. Time and memory grow with T alone.
+    It is computed at every ``step`` frames that leave ``minimum`` frames on either side. If it is above 0 somewhere,
+    the change is where it is greatest after ``minimum`` more frames are in the window. A thousandth of the frames'
+    variance is added to covariances. Time and memory grow with T alone.
 
     Raises:
         ShapeError: Frames that are not (T, D).

@@ -110,18 +110,18 @@ def cluster_summaries(
     stats
         Of each piece, from ``piece_statistics`` of its frames after ``centred``.
     choice
-        How.
+        Method and settings.
     gaussians
-        Of the pieces, for ``bic``.
+        Statistics of one Gaussian for each piece, for ``bic``.
     within
-        What differs within a class, learnt from others under the same background model.
+        The variation within a class, learnt from other classes under the same background model.
 
     Raises
     ------
     DataError
         No pieces; fewer of them than clusters.
     ConfigError
-        What the method does not use, or lacks.
+        An argument that the method does not use, or one that it needs and that is missing.
     """
     method, n_clusters, stop, relevance = choice.method, choice.n_clusters, choice.threshold, choice.relevance
     if not stats:
@@ -170,7 +170,7 @@ def centred(frames: ArrayLike, ubm: DiagGMM, kind: Kind) -> Floats:
 
 
 def default_threshold(method: Method, kind: Kind, *, own_ubm: bool, raw: bool = False) -> float:
-    """Where merging stops unless it is said.
+    """The default distance at which merging stops.
 
     Parameters
     ----------

@@ -41,8 +41,8 @@ def number_by_eigengap(affinity: ArrayLike) -> int:
     """The number of clusters after which the eigenvalues of the normalised Laplacian jump most.
 
     I - D^-1/2 A D^-1/2 has as many eigenvalues near 0 as there are groups that hardly touch (von Luxburg 2007, A
-    tutorial on spectral clustering, section 8.3). One more eigenvalue, of 1, stands behind the last: pieces that
-    touch nobody are as many clusters.
+    tutorial on spectral clustering, section 8.3). An eigenvalue of 1 is added after the last, so that
+    pieces that touch no other are a cluster each.
 
     >>> number_by_eigengap(np.kron(np.eye(3), np.ones((4, 4)))), number_by_eigengap(np.eye(5))
     (3, 5)

@@ -91,7 +91,7 @@ def with_preset(values: Mapping[str, Any]) -> dict[str, Any]:
     """Plain values with those of the preset that ``defaults`` names beneath them; without one, the values.
 
     What the values set wins, key by key; a list, or a key below a section's key, is taken whole. A section or key that
-    is null there is as if the preset did not have it. So is what frames that are given have no use for.
+    is null there is left out of the preset, and so are keys that have no effect on given frames.
 
     Raises:
         ConfigError: The values ask for another task than the preset is for.

@@ -49,8 +49,8 @@ def find_labelled(path: Path, columns: Sequence[str], *, texts: bool = False) ->
     Args:
         path: The folder.
         columns: Names that the column of the classes may have, best first; a tier is chosen by them.
-        texts: Look for texts (``.txt``) that are label files by what is in them, and not for files of other suffixes;
-            those of TIMIT, which has samples for times, look alike.
+        texts: Look for ``.txt`` files whose content is that of label files, and not for files of other suffixes. Those
+            of TIMIT, whose times are in samples, look alike.
 
     Raises:
         DataError: Label files of several formats, and no TextGrids; no recording beside them; files that cannot be

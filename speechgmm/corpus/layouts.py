@@ -57,11 +57,11 @@ class Layout:
 
 
 def recognise(path: Path, label: str, columns: Sequence[str] = ()) -> Layout:
-    """What lies there.
+    """The layout of a folder or of a table of recordings.
 
     Args:
         path: A folder, or a table.
-        label: What classes are called that are folders.
+        label: Name of the column of classes that are folders.
         columns: Names that the column of the classes may have, best first, where it is known what they are; a tier of
             TextGrids is chosen by them.
 

@@ -122,9 +122,10 @@ def common_root(paths: Collection[Path], base: Path) -> Path:
 
 
 def classes_within_groups(pairs: Iterable[tuple[str, str]]) -> bool:
-    """Whether each class is of one group, of pairs of the two: as a speaker under several names is.
+    """Whether all items of each class are of one group, given (class, group) of the items.
 
-    Groups that divide a class, such as sessions or texts, say of nobody who it is.
+    So it is where one speaker (the group) has several names (the classes). Groups that divide a class, such as sessions
+    or texts, do not say who speaks.
 
     >>> classes_within_groups([("ann", "a"), ("anna", "a")])
     True

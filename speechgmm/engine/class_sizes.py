@@ -33,8 +33,10 @@ LISTED: Final = 20
 
 
 def most_components(spec: ModelSpec, n_frames: int, n_features: int) -> int:
-    """Components that a class of so many frames gets: the number asked for, or as many as the frames can estimate; at
-    most, where they are chosen by a criterion or by the frames themselves (variational Bayes).
+    """The largest number of components that a class of so many frames can get.
+
+    It is the number asked for, or as many as the frames can estimate. With a criterion (``auto``) or variational Bayes
+    the class may end with fewer.
 
     >>> most_components(ModelSpec(n_components="auto"), 1000, 39), most_components(ModelSpec(), 1000, 39)
     (96, 32)

@@ -32,7 +32,7 @@ def extract(job: Job) -> Features:
     """Features of every recording in the corpus.
 
     Raises:
-        ConfigError: Babble of recordings that are tested.
+        ConfigError: Babble with folds and without a split ``ubm``: training would hear test recordings.
         DataError: Recordings that cannot be used (all are listed), where ``corpus.on_error`` is ``stop``; nothing left
             to train on, where it is ``skip``.
 

@@ -71,7 +71,7 @@ class Claims:
 
 
 def llrs_rank(run: "RunFolder") -> bool:
-    """Whether the run's likelihood ratios take more than the score (``calibration.quality``).
+    """Whether the run's likelihood ratios depend on more than the score (``calibration.quality``).
 
     Then they may order trials otherwise than scores do, and error rates are of them. A map of the score alone orders
     trials as the score does; by folds there are several maps, and their ratios pooled are in the order of none.
@@ -124,7 +124,7 @@ def decisions_of(run: "RunFolder") -> Decisions | None:
 
 
 def claims_of(run: "RunFolder") -> Claims | None:
-    """The trials; None where there are none, or only targets or nontargets."""
+    """The trials; None where there are none, or only targets or non-targets."""
     if not _are_trials(run.heading(RunFile.SCORES)):
         return _two_classes(run)
     head, rows = run.table(RunFile.SCORES)

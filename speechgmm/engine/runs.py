@@ -197,9 +197,9 @@ def _check_is_ours(folder: Path, experiment: Experiment) -> None:
 
 
 def other_settings(written: Mapping[str, Any], experiment: Experiment, path: Path) -> str:
-    """What the settings that a folder was made with have other than an experiment: five keys; empty: nothing.
+    """The keys in which the settings of a folder differ from an experiment, five at most; empty: none.
 
-    A key that was added since then has its default. ``path``: the file that they are from.
+    A key that was added since the folder was made has its default there. ``path`` is the file of these settings.
 
     Raises:
         ConfigError: They are no configuration of this version.

@@ -1,9 +1,9 @@
 """Metrics of detection: is the claim true (this speaker, this word, a live voice) or not.
 
 Conventions
-    A trial is a score and the truth: target (the claim holds) or nontarget. It is accepted where score >= threshold.
-    A miss is a target that is rejected (false rejection), a false alarm a nontarget that is accepted (false
-    acceptance); their rates are fractions of the targets and of the nontargets. Weights count a trial as so many.
+    A trial is a score and the truth: target (the claim holds) or non-target. It is accepted where score >= threshold.
+    A miss is a target that is rejected (false rejection), a false alarm a non-target that is accepted (false
+    acceptance); their rates are fractions of the targets and of the non-targets. Weights count a trial as so many.
     Equal scores cannot be told apart by any threshold, and none of the metrics pretends otherwise.
 
 Metrics
@@ -43,7 +43,7 @@ class Roc:
 
     thresholds: Floats  # (P,) accept where score >= threshold; the last is infinite
     miss: Floats  # (P,) fraction of the targets, 0 to 1
-    false_alarm: Floats  # (P,) fraction of the nontargets, 1 to 0
+    false_alarm: Floats  # (P,) fraction of the non-targets, 1 to 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ErrorRates:
     """The two errors at one threshold."""
 
     miss: float  # fraction of the targets rejected: false rejection rate, FRR
-    false_alarm: float  # fraction of the nontargets accepted: false acceptance rate, FAR
+    false_alarm: float  # fraction of the non-targets accepted: false acceptance rate, FAR
 
 
 def rank_trials(scores: ArrayLike, is_target: ArrayLike) -> Trials:
@@ -59,7 +59,7 @@ def rank_trials(scores: ArrayLike, is_target: ArrayLike) -> Trials:
 
     Raises:
         ShapeError: Arrays that are not of one length, a truth that is not boolean.
-        DataError: A score that is NaN; only targets or only nontargets.
+        DataError: A score that is NaN; only targets or only non-targets.
 
     >>> trials = rank_trials([2.0, -1.0, 0.5, 0.5], [True, False, True, False])
     >>> trials.starts.tolist()
@@ -69,7 +69,7 @@ def rank_trials(scores: ArrayLike, is_target: ArrayLike) -> Trials:
     if values.ndim != 1 or truth.shape != values.shape:
         raise ShapeError(f"scores {values.shape} and truth {truth.shape}; expected one truth per score, (N,) and (N,)")
     if truth.dtype != np.bool_:
-        raise ShapeError(f"a truth of type {truth.dtype}; expected True for targets and False for nontargets")
+        raise ShapeError(f"a truth of type {truth.dtype}; expected True for targets and False for non-targets")
     bad = np.flatnonzero(np.isnan(values))
     if len(bad):
         raise DataError(
@@ -83,7 +83,7 @@ def rank_trials(scores: ArrayLike, is_target: ArrayLike) -> Trials:
 
 
 def pool_trials(target_scores: ArrayLike, nontarget_scores: ArrayLike) -> Trials:
-    """Trials from the scores of the targets (N,) and of the nontargets (M,), in this order.
+    """Trials from the scores of the targets (N,) and of the non-targets (M,), in this order.
 
     Raises:
         ShapeError: Scores that are not vectors.
@@ -94,7 +94,7 @@ def pool_trials(target_scores: ArrayLike, nontarget_scores: ArrayLike) -> Trials
     """
     targets, nontargets = np.asarray(target_scores, dtype=np.float64), np.asarray(nontarget_scores, dtype=np.float64)
     if targets.ndim != 1 or nontargets.ndim != 1:
-        raise ShapeError(f"target scores {targets.shape} and nontarget scores {nontargets.shape}; expected vectors")
+        raise ShapeError(f"target scores {targets.shape} and non-target scores {nontargets.shape}; expected vectors")
     truth = np.arange(len(targets) + len(nontargets)) < len(targets)
     return rank_trials(np.concatenate([targets, nontargets]), truth)
 
@@ -154,7 +154,7 @@ def _curve(trials: Trials, starts: NDArray[np.intp], weights: ArrayLike | None) 
 
 
 def _runs(is_target: NDArray[np.bool_], starts: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Places where a run begins: of distinct scores of nontargets alone, of targets alone, or one score of both.
+    """Places where a run begins: of distinct scores of non-targets alone, of targets alone, or one score of both.
 
     >>> _runs(np.array([False, False, True, True, False, True]), np.array([0, 1, 2, 3, 4])).tolist()
     [0, 2, 4]
@@ -217,7 +217,7 @@ def min_dcf(
 def cllr(trials: Trials, weights: ArrayLike | None = None) -> float:
     """Cost of the log-likelihood ratios (bits per trial) over all applications: 0 perfect, 1 as good as none at all.
 
-    The scores are natural log-likelihood ratios. (mean over targets of log2(1 + exp(-llr)) + mean over nontargets of
+    The scores are natural log-likelihood ratios. (mean over targets of log2(1 + exp(-llr)) + mean over non-targets of
     log2(1 + exp(llr))) / 2 (Brümmer & du Preez 2006). An infinite score of the wrong sign costs infinity.
     ``weights`` (N,) count trials.
 
@@ -293,8 +293,8 @@ def trial_weights(trials: Trials, weights: ArrayLike | None) -> Floats:
 
 def _both_kinds(targets: float, nontargets: float) -> None:
     if targets == 0 and nontargets == 0:
-        raise DataError("no trials, or none that weighs anything; detection needs targets and nontargets")
+        raise DataError("no trials, or none that weighs anything; detection needs targets and non-targets")
     if nontargets == 0:
-        raise DataError("only target trials; detection needs nontargets too: are other speakers' trials missing?")
+        raise DataError("only target trials; detection needs non-targets too: are other speakers' trials missing?")
     if targets == 0:
-        raise DataError("only nontarget trials; detection needs targets too: are labels and claims spelt alike?")
+        raise DataError("only non-target trials; detection needs targets too: are labels and claims spelt alike?")

@@ -196,8 +196,8 @@ def boundary_errors(
 ) -> NDArray[np.float64]:
     """How far each boundary of a forced alignment is from the reference's, in s: (N - 1,) of N segments.
 
-    A boundary is where a segment begins that has another before it; where the first begins and the last ends is not
-    the aligner's to find. For shares within a tolerance see :func:`within`.
+    A boundary is the time where one segment ends and the next begins. The beginning of the first and the end of the
+    last segment do not count. For shares within a tolerance see :func:`within`.
 
     Args:
         reference: (label, start, end) of each segment, in s and in order.

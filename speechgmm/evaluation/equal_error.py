@@ -30,7 +30,7 @@ def eer(trials: Trials, weights: ArrayLike | None = None) -> float:
 
     Raises:
         ShapeError: Weights that are not (N,).
-        DataError: Weights that cannot be counts, or that leave no target or no nontarget.
+        DataError: Weights that cannot be counts, or that leave no target or no non-target.
 
     >>> from speechgmm.evaluation import pool_trials
     >>> eer(pool_trials([1.0, 2.0, 3.0], [0.0, 1.5, -1.0]))
@@ -61,13 +61,13 @@ def eer_staircase(trials: Trials, weights: ArrayLike | None = None) -> float:
 
     It is never below :func:`eer`, and above 0.5 where scores are worse than chance. ASVspoof's script gives the mean of
     both rates at the threshold where they are nearest to each other. That mean is within half a step of this value, a
-    step being one target or one nontarget (or all trials of one score). It is also the root of miss = false alarm on
+    step being one target or one non-target (or all trials of one score). It is also the root of miss = false alarm on
     scikit-learn's ``roc_curve``, interpolated linearly (Fawcett 2006, An introduction to ROC analysis). ``weights``
     (N,) count trials.
 
     Raises:
         ShapeError: Weights that are not (N,).
-        DataError: Weights that cannot be counts, or that leave no target or no nontarget.
+        DataError: Weights that cannot be counts, or that leave no target or no non-target.
 
     >>> from speechgmm.evaluation import pool_trials
     >>> eer_staircase(pool_trials([1.0, 2.0, 3.0], [0.0, 1.5, -1.0]))

@@ -11,9 +11,10 @@ from speechgmm.evaluation.resampling import ratio
 def frame_accuracy(
     right: NDArray[np.integer], frames: NDArray[np.integer], groups: NDArray[np.intp] | None, seed: int
 ) -> Metric:
-    """The share of frames that are right, of items (N,) with ``right`` of their ``frames``; ``n`` counts frames.
+    """The share of frames that are decided correctly: ``right`` (N,) of the ``frames`` (N,) of N items.
 
-    The interval is by resampling groups (N,), or items where there are none.
+    The sample size ``n`` is the number of frames. The interval is by resampling groups (N,), or items where there are
+    none.
 
     >>> frame_accuracy(np.array([10, 0, 5]), np.array([10, 10, 10]), np.array([0, 1, 2]), 0).value
     0.5

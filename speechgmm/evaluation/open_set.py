@@ -66,8 +66,9 @@ class OpenSetCurve:
 
 
 def rank_models(scores: ArrayLike, own: ArrayLike) -> OpenSet:
-    """Tests from their scores (N, C) under every model and the number (N,) of each speaker's own model, -1: unknown.
+    """The best score of each test, whether it is that of the right model, and whether the speaker has a model.
 
+    ``scores`` (N, C) are those of N tests under C models, and ``own`` (N,) the number of the speaker's model; -1: none.
     Of equal scores the first model is the best.
 
     Raises:

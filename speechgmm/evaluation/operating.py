@@ -1,7 +1,7 @@
 """What likelihood ratios are worth when decisions are made by them: at one prior, at every threshold, by themselves.
 
 Conventions
-    As in ``detection``. An llr is a natural-log likelihood ratio of the whole trial, target against nontarget. An
+    As in ``detection``. An llr is a natural-log likelihood ratio of the whole trial, target against non-target. An
     operating point is a prior of the target and two costs; ``bayes_threshold`` is what a ratio must reach there.
 
 Metrics
@@ -10,7 +10,7 @@ Metrics
 
 Curves
     det                 miss against false alarm rate at every threshold (fractions, and normal deviates)
-    tippett             shares of targets and of nontargets whose ratio is at least so much (fractions)
+    tippett             shares of targets and of non-targets whose ratio is at least so much (fractions)
 
 act_dcf and tippett take scores at their word; det and pav_llrs are unchanged by any strictly increasing map.
 """
@@ -33,7 +33,7 @@ class Det:
 
     thresholds: Floats  # (P,) accept where score >= threshold; the last is infinite
     miss: Floats  # (P,) fraction of the targets, 0 to 1
-    false_alarm: Floats  # (P,) fraction of the nontargets, 1 to 0
+    false_alarm: Floats  # (P,) fraction of the non-targets, 1 to 0
     miss_deviate: Floats  # (P,) normal deviates: -inf at 0, inf at 1
     false_alarm_deviate: Floats  # (P,)
 
@@ -44,7 +44,7 @@ class Tippett:
 
     llrs: Floats  # (P,) increasing, nats
     targets: Floats  # (P,) fraction of the targets whose ratio is at least that
-    nontargets: Floats  # (P,) fraction of the nontargets whose ratio is at least that: misleading where llr > 0
+    nontargets: Floats  # (P,) fraction of the non-targets whose ratio is at least that: misleading where llr > 0
 
 
 def bayes_threshold(p_target: float, cost_miss: float = 1.0, cost_false_alarm: float = 1.0) -> float:
@@ -111,8 +111,8 @@ def act_dcf_sums(trials: Trials, p_target: float, cost_miss: float = 1.0, cost_f
 def pav_llrs(trials: Trials, weights: ArrayLike | None = None) -> Floats:
     """Log-likelihood ratios (N,) in nats that PAV gives these very trials, never falling with the score.
 
-    The log of a block's share of the targets over its share of the nontargets; -inf below the first target, inf above
-    the last nontarget (Brümmer & du Preez 2006). Their Cllr is Cllr_min. ``weights`` (N,) count trials.
+    The log of a block's share of the targets over its share of the non-targets; -inf below the first target, inf above
+    the last non-target (Brümmer & du Preez 2006). Their Cllr is Cllr_min. ``weights`` (N,) count trials.
 
     Raises:
         ShapeError, DataError: As ``cllr_min``.

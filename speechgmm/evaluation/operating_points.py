@@ -30,13 +30,13 @@ class OperatingPoint:
     name: str
     threshold: float  # accept where score >= threshold; infinite: accept none
     miss: float  # fraction of the targets
-    false_alarm: float  # fraction of the nontargets
+    false_alarm: float  # fraction of the non-targets
 
 
 def operating_points(trials: Trials, applications: tuple[Application, ...] = ()) -> tuple[OperatingPoint, ...]:
     """The threshold of equal errors, and that of least cost for each application, chosen on these very trials.
 
-    The first has the EER as both its errors, which is of the convex hull; its threshold is the one of the ROC whose
+    Both errors of the first point are the EER of the convex hull. Its threshold is that of the ROC at which the two
     errors differ least.
 
     >>> from speechgmm.evaluation import pool_trials

@@ -1,10 +1,10 @@
-"""Areas under the ROC: how well scores rank targets above nontargets, over all thresholds or over the strict ones.
+"""Areas under the ROC: how well scores rank targets above non-targets, over all thresholds or over the strict ones.
 
 Conventions are those of :mod:`speechgmm.evaluation.detection`: targets have the higher scores (for anomalies: the
 anomalous recordings), equal scores count half, weights count a trial as so many.
 
 Metrics
-    auc     probability that a target scores above a nontarget (fraction; 0.5 for scores that say nothing)
+    auc     probability that a target scores above a non-target (fraction; 0.5 for scores that say nothing)
     pauc    the same over false alarm rates up to a limit, scaled as McClish 1989 (fraction; likewise)
 """
 
@@ -19,13 +19,13 @@ MAX_FALSE_ALARM = 0.1
 
 
 def auc(trials: Trials, weights: ArrayLike | None = None) -> float:
-    """Area under the ROC (fraction): the probability that a target's score is above a nontarget's, ties half.
+    """Area under the ROC (fraction): the probability that a target's score is above a non-target's, ties half.
 
     It is Mann & Whitney's U over the number of pairs (Hanley & McNeil 1982). ``weights`` (N,) count trials.
 
     Raises:
         ShapeError: Weights that are not (N,).
-        DataError: Weights that cannot be counts, or that leave no target or no nontarget.
+        DataError: Weights that cannot be counts, or that leave no target or no non-target.
 
     >>> from speechgmm.evaluation.detection import pool_trials
     >>> auc(pool_trials([1.0, 3.0], [0.0, 1.0]))

@@ -2,7 +2,7 @@
 
 Conventions
     Speech reaches the speaker verification (ASV) only where the countermeasure (CM) accepts it. The claim is then true
-    (target), of another person (nontarget) or an attack (spoof). The trials of the CM are `Trials` whose targets are
+    (target), of another person (non-target) or an attack (spoof). The trials of the CM are `Trials` whose targets are
     the bona fide recordings; the ASV is fixed, and known by three error rates at its threshold.
 
 Metrics
@@ -33,7 +33,7 @@ class AsvErrors:
     """What the speaker verification does at its threshold."""
 
     miss: float  # fraction of the targets rejected
-    false_alarm: float  # fraction of the nontargets accepted
+    false_alarm: float  # fraction of the non-targets accepted
     spoof_false_alarm: float  # fraction of the attacks accepted
 
 
@@ -52,13 +52,13 @@ class TandemCosts:
     p_nontarget: float = 0.0095  # 0.95 x 0.01
     p_spoof: float = 0.05
     cost_miss: float = 1.0  # of a target rejected by either
-    cost_false_alarm: float = 10.0  # of a nontarget accepted by both
+    cost_false_alarm: float = 10.0  # of a non-target accepted by both
     cost_spoof: float = 10.0  # of an attack accepted by both
 
     def __post_init__(self) -> None:
         priors = (self.p_target, self.p_nontarget, self.p_spoof)
         if not (min(priors) >= 0 and abs(sum(priors) - 1) < _PRIORS_ADD_UP):
-            raise DataError(f"priors {priors} of target, nontarget and spoof; expected them to add up to 1")
+            raise DataError(f"priors {priors} of target, non-target and spoof; expected them to add up to 1")
         costs = (self.cost_miss, self.cost_false_alarm, self.cost_spoof)
         if not (min(costs) > 0 and max(costs) < np.inf):
             raise DataError(f"costs {costs} of a miss, a false alarm and a spoof accepted; expected positive costs")
@@ -96,8 +96,8 @@ def asvspoof_threshold(target: ArrayLike, nontarget: ArrayLike) -> float:
 
     The scores are sorted, of equal ones the targets first. Score by score they are rejected, and the first score after
     whose rejection miss and false alarm are nearest to each other is the threshold. From it on scores are *accepted*,
-    so that this last one is. Where targets and nontargets do not overlap, the threshold is therefore the highest
-    nontarget, not the lowest target; attacks between the two are accepted. Source: ``compute_eer`` of
+    so that this last one is. Where targets and non-targets do not overlap, the threshold is therefore the highest
+    non-target, not the lowest target; attacks between the two are accepted. Source: ``compute_eer`` of
     ``eval_metrics.py`` in the organisers' t-DCF packages of 2019 and 2021.
 
     Raises:
@@ -121,7 +121,7 @@ def asvspoof_threshold(target: ArrayLike, nontarget: ArrayLike) -> float:
 def min_t_dcf(trials: Trials, asv: AsvErrors, costs: TandemCosts = ASVSPOOF, weights: ArrayLike | None = None) -> float:
     """Least tandem cost over the CM's thresholds, divided by that without a CM (Kinnunen et al. 2020; 0 to 1).
 
-    ``trials``: bona fide recordings as targets, attacks as nontargets. A perfect CM leaves C0 / (C0 + min(C1, C2)).
+    ``trials``: bona fide recordings as targets, attacks as non-targets. A perfect CM leaves C0 / (C0 + min(C1, C2)).
     ``weights`` (N,) count trials.
 
     Raises:

@@ -20,7 +20,7 @@ F = TypeVar("F", bound=np.floating[Any])
 def of_bands(
     front: FrontEnd, samples: Iterable[Float32Array], finish: Callable[[Float32Array], NDArray[F]]
 ) -> tuple[NDArray[F], Float32Array]:
-    """What a kind makes of the log bands of every frame, and the log energies of the frames.
+    """Features that are computed from the log bands of every frame, and the log energies of the frames.
 
     Parameters
     ----------
@@ -29,8 +29,8 @@ def of_bands(
     samples
         Of a recording, in stretches (N,), with at least one frame.
     finish
-        Of natural logs of bands (BLOCK, n_bands) a new array (BLOCK, n). Rows of a block beyond the recording are
-        arbitrary.
+        Computes the features: natural logs of bands (BLOCK, n_bands) -> a new array (BLOCK, n). Rows of a block beyond
+        the recording are arbitrary.
 
     Returns
     -------

@@ -163,8 +163,9 @@ def htk_bank(
     """`kaldi_bank` with the bins at the two edges left out as HTK's ``klo`` and ``khi`` do (HTK 3.4, HSigP
     InitFBank).
 
-    `low` and `high` are LOFREQ and HIFREQ in Hz; `warp` is WARPFREQ where `knots` are WARPLCUTOFF and WARPUCUTOFF, for
-    which HTK has no defaults, and without them Kaldi's (`warp_frequencies`). Returns (n_mels, n_fft // 2 + 1).
+    `low` and `high` are LOFREQ and HIFREQ in Hz. With `knots` (WARPLCUTOFF and WARPUCUTOFF, for which HTK has no
+    defaults) `warp` is HTK's WARPFREQ; without them it is Kaldi's warp (`warp_frequencies`). Returns
+    (n_mels, n_fft // 2 + 1).
     Raises `ConfigError` where a band holds no Fourier bin.
 
     >>> htk_bank(26, 512, 16000, 0, 8000)[:, 0].any()

@@ -45,10 +45,10 @@ def runs(
 ) -> Iterator[tuple[Float32Array, int]]:
     """Stretches of a recording that hold `BLOCK` frames each, the last one fewer, and the number of their frames.
 
-    pieces: the samples, one stretch (N,) after another, cut anywhere. Frames are `width` samples long and
-    `frame_shift` apart, the first starts at sample `first_start` (may be negative), the first in a stretch at
-    its beginning; `count` says how many the recording has by the number of its samples. `held` is what a
-    stretch lies in until the next one is asked for, (BLOCK * frame_shift + width,): all that is ever held.
+    `pieces` are the samples, one stretch (N,) after another, cut anywhere. Frames are `width` samples long and
+    `frame_shift` samples apart. The first frame of the recording starts at sample `first_start` (may be negative), and
+    the first frame of a stretch at its first sample. `count` gives the number of frames for a number of samples.
+    `held` (BLOCK * frame_shift + width,) is the buffer of the stretches; each is valid until the next is asked for.
 
     >>> halves = [np.array([1, 2], dtype=np.float32), np.array([3, 4], dtype=np.float32)]
     >>> held = np.empty(2 * BLOCK + 3, dtype=np.float32)

@@ -201,8 +201,7 @@ def _subsample(
 def distinct_frames(
     source: FrameSource, order: NDArray[np.intp], at_most: int, known: Frames | None = None
 ) -> tuple[NDArray[np.intp], Frames]:
-    """The first ``at_most`` frames that differ from each other, in the given order: their numbers and themselves;
-    fewer if there are none.
+    """Numbers and values of the first ``at_most`` different frames in the given order; fewer if there are fewer.
 
     Looks no further than it must: a corpus is rarely all copies. ``known`` are frames of the front of the order that
     have been read already.

@@ -53,8 +53,9 @@ class Batch:
 def block_size(n_frames: int, n_features: int, n_components: int) -> int:
     """Frames per block: few enough that the work stays in cache, and nearly equal blocks.
 
-    With few components, blocks whose products BLAS computes in place, at 1.1 to 1.3 times the speed. Follows from the
-    data, D and K alone, never from the number of workers: float32 products depend on their shape.
+    With few components the blocks are so small that BLAS computes their products in place, at 1.1 to 1.3 times the
+    speed. The size follows from the data, D and K alone, never from the number of workers: float32 products depend on
+    their shape.
 
     >>> block_size(100_000, 39, 512), block_size(100_000, 39, 64), block_size(5000, 39, 16), block_size(3, 39, 16)
     (512, 192, 512, 16)
@@ -135,7 +136,7 @@ class BatchReference:
 def batches(
     source: FrameSource, centre: Floats, scale: Floats, precision: Precision, block: int
 ) -> tuple[BatchReference, ...]:
-    """All frames in nearly equal batches of 8,000 at most, cut where N and the block say, whoever will hold them.
+    """All frames in nearly equal batches of 8,000 at most; where they are cut follows from N and the block alone.
 
     >>> source = as_source(np.zeros((40_000, 1)))
     >>> [batch.frames.take for batch in batches(source, np.zeros(1), np.ones(1), "float32", 1000)]

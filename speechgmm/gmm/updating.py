@@ -34,8 +34,8 @@ def statistics_of(
     """The statistics that a mixture is the mode of, given the frames (K,) that spoke for each component.
 
     Without ``prior`` it was made by maximum likelihood; else it is the mode of prior + statistics in the parameters
-    that were updated. What the others say of the frames is lost, and is taken to be what leaves them as they are. A
-    variance that a floor holds counts as one that was found.
+    that were updated. Of the other parameters no statistics are known: those are chosen under which they stay
+    as they are. A variance at its floor counts as if it had been estimated so.
 
     >>> statistics_of(DiagGMM([1.0], [[2.0]], [[1.0]]), [3.0]).about(0).squares
     array([[15.]])

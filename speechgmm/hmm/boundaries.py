@@ -163,7 +163,7 @@ def boundaries(
     level
         Probability of the intervals, which leave the same outside on both sides.
     evidence
-        What else says where boundaries are; posteriors are multiplied by it.
+        Further evidence of where boundaries are; posteriors are multiplied by it.
 
     Raises
     ------

@@ -20,7 +20,7 @@ Numbers = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Graph:
-    """N nodes, each a state of a unit at one place of what may be said, and A arcs, by the node that they lead to.
+    """N nodes, each a state of a unit at one place of the network, and A arcs, sorted by the node that they lead to.
 
     A log weight is that of the language plus that of the HMM's transition; ``under`` changes the latter, so that a
     graph outlives the updates of training. Several arcs may join the same two nodes (a loop in a unit and out of it).
@@ -219,10 +219,11 @@ def loop(
     scale: float = 1.0,
     insertion_penalty: float = 0.0,
 ) -> Graph:
-    """Any sequence of the U units, by a bigram: log P(j | i) (U, U), of the first unit (U,), of ending (U,).
+    """Any sequence of the U units, weighted by a bigram of units.
 
-    Log weights are multiplied by ``scale``, and each unit costs ``insertion_penalty`` nats. None: all units may begin,
-    or end, alike. What has -inf cannot follow.
+    ``log_next`` (U, U) has log P(j | i), ``log_start`` (U,) that of the first unit, and ``log_end`` (U,) that of ending
+    after a unit; None: all units may begin, or end, alike. With -inf a unit cannot follow. Log weights are multiplied
+    by ``scale``, and each unit costs ``insertion_penalty`` nats.
 
     Raises:
         ShapeError: A bigram of another number of units, or one that is NaN or infinite above.

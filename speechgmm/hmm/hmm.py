@@ -95,7 +95,7 @@ class Units:
     Raises:
         DataError: No unit, or one twice.
         ShapeError: As many HMMs as labels are expected, all of one dimension; with ``tied`` also a tree for each state,
-            and HMMs that have the mixtures of a unit that is a whole word.
+            and HMMs with the mixtures that the trees give a unit without neighbours.
 
     >>> hmm = HMM((DiagGMM([1.0], [[0.0]], [[1.0]]),) * 2, left_to_right(2))
     >>> units = Units(("a", "b"), (hmm, hmm))
@@ -207,7 +207,8 @@ class Units:
 def tied_units(labels: Sequence[str], transitions: Sequence[Floats], tied: TiedStates) -> Units:
     """Units whose states share mixtures; ``transitions`` (S, S+1) of each are the same in every context.
 
-    The HMMs of such units have the mixtures of a unit that is a whole word. Raises as `Units`.
+    The mixtures in ``hmms`` are those that the trees give a unit without neighbours, at both edges of a word. Raises as
+    `Units`.
 
     >>> from speechgmm.hmm.tied_states import DecisionTree, Leaf, Question, Split
     >>> after_b = DecisionTree((Split(Question("left", frozenset({1})), 1, 2), Leaf(0), Leaf(1)))

@@ -39,7 +39,7 @@ class Network:
         if outside:
             raise ShapeError(f"state {outside[0]} in a network of {self.n_states}; expected 0 to {self.n_states - 1}")
         if not self.finals:
-            raise ShapeError("a network without a final state; nothing could be said to its end")
+            raise ShapeError("a network without a final state; expected a state in which a sentence may end")
         weights = [arc[3] for arc in self.arcs] + list(self.finals.values())
         if not all(weight < np.inf for weight in weights):  # NaN is not below anything either
             raise ShapeError("a network with a weight that is NaN or infinite; expected log weights in nats")

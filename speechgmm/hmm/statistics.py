@@ -89,7 +89,7 @@ class HMMPrior:
     def update(self, units: Units, stats: HMMStats, topology: Units) -> Units:
         """The most probable units after these statistics: the M-step of every state and of the transitions.
 
-        A state, or a component, that next to no frame belongs to (``MIN_COUNT``) stays as it is.
+        A state or a component to which fewer frames than ``MIN_COUNT`` belong stays as it is.
 
         Raises:
             FitError: See ``ConjugatePrior.mode``; the message names the unit and its state.

@@ -37,12 +37,13 @@ PARCEL: Final = 20_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Utterance:
-    """Frames and what is said in them.
+    """Frames and their transcript.
 
-    ``build`` makes the graph of all that it may be (``partial(linear, words=..., lexicon=...)``) from the units' labels
-    and topology. Graphs are kept from pass to pass, but do not travel to other processes: a task carries transcripts.
-    Utterances that have the same object for it share the graph: of isolated words, many do. ``sequence`` is one such
-    sequence of units, for the start.
+    ``build`` makes the graph of all unit sequences of the transcript, from the units' labels and topology:
+    ``partial(linear, words=..., lexicon=...)``. Graphs are kept from pass to pass, but do not travel to other
+    processes: a task carries transcripts.
+    Utterances with the same object ``build`` share the graph: of isolated words, many do. ``sequence`` is one of the
+    unit sequences, for the start.
     """
 
     name: str  # for messages

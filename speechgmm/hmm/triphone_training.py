@@ -137,7 +137,7 @@ def tie_states(
     the Gaussian of its frames.
 
     Raises:
-        DataError: An utterance that no path explains; questions about units that there are not.
+        DataError: An utterance that no path explains; questions about unknown units.
         FitError: As `HeldTraining.update`.
     """
     aligned = align_contexts(held, units, beam=spec.beam)

@@ -12,12 +12,12 @@ Checked = TypeVar("Checked")
 
 
 def checked(kind: type[Checked], plain: object, place: str = "header") -> Checked:
-    """Plain values of a header as what they are, by types and ranges that its fields declare.
+    """Values of a header as an object of ``kind``, checked by the types and ranges that its fields declare.
 
     Args:
         kind: A dataclass, or another type that pydantic knows.
-        plain: What JSON says.
-        place: What it is called in messages.
+        plain: The values as JSON has them.
+        place: Name of the header in messages.
 
     Raises:
         ValueError: A value of another type or out of its range, or a key missing: the first is named.

@@ -55,7 +55,7 @@ class MendedFile:
     patches
         Offset in bytes -> what is read there.
     pretended_size
-        The size in bytes that is said; 0: the file's own. Nothing is read beyond it, nor beyond the file's own.
+        The size in bytes that is reported; 0: the file's own. Nothing is read beyond it, nor beyond the file's own.
     end
         Bytes of the file that are shown; 0: all.
     """

@@ -18,7 +18,7 @@ def score_csv(path: Path, trials: Path | None = None) -> str:
     """The text of a CSV file of the scores in a file.
 
     Of trials, a row each: ``trial`` (a number, from 1), ``model``, ``test``, ``score`` and ``llr`` (nats) as far as the
-    file has them, and ``label``, 1 for a target and 0 for a nontarget, where the truth is known. Of classes, a row for
+    file has them, and ``label``, 1 for a target and 0 for a non-target, where the truth is known. Of classes, a row for
     each test item: ``id``, ``true``, ``predicted``, ``n_frames`` and a column for each class. Of recordings, each with
     one score (``id`` and ``score`` in the header, as for anomalies), the columns of the file.
 

@@ -111,7 +111,10 @@ def read_truth(path: Path) -> dict[Pair, bool]:
     truth: dict[Pair, bool] = {}
     for pair, is_target, _ in _rows(path, body, how, lambda _: None):
         if is_target is None:
-            raise DataError(f"{path}: the trial of model {pair[0]!r} and test {pair[1]!r} is neither target nor not")
+            raise DataError(
+                f"{path}: the trial of model {pair[0]!r} and test {pair[1]!r} has no truth; expected target or "
+                "nontarget"
+            )
         truth[pair] = is_target
     return truth
 

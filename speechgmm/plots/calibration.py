@@ -36,7 +36,7 @@ def reliability(
     scores : run, Trials or (N,) array
         Natural-log likelihood ratios of N trials, or posteriors.
     is_target : (N,) array of bool, optional
-        The truth of each trial; for posteriors, whether what they are of is so. Not needed for runs and ``Trials``.
+        The truth of each trial; for posteriors, whether the hypothesis is true. Not needed for runs and ``Trials``.
     scale : {"llr", "posterior"}
         What the scores are: log-likelihood ratios in nats, drawn as powers of ten, or probabilities from 0 to 1.
     title : str, optional
@@ -56,7 +56,7 @@ def reliability(
     ShapeError
         Scores without their truth, or of another length.
     DataError
-        Only targets or only nontargets; posteriors outside of 0 to 1; a run without trials or without calibration.
+        Only targets or only non-targets; posteriors outside of 0 to 1; a run without trials or without calibration.
     ConfigError
         Another scale.
 

@@ -26,7 +26,7 @@ NATS_PER_LOG10: Final = float(np.log(10))
 
 RATIO: Final = "log10 of the likelihood ratio"
 
-KINDS: Final = (("targets", TARGET, "-"), ("nontargets", NONTARGET, "--"))
+KINDS: Final = (("targets", TARGET, "-"), ("non-targets", NONTARGET, "--"))
 
 
 def tippett(
@@ -39,7 +39,7 @@ def tippett(
     ax: "Axes | None" = None,
     save: "str | PathLike[str] | None" = None,
 ) -> "Axes":
-    """Tippett plot: the share of targets, and of nontargets, whose likelihood ratio is at least so high.
+    """Tippett plot: the share of targets, and of non-targets, whose likelihood ratio is at least so high.
 
     Parameters
     ----------
@@ -62,14 +62,14 @@ def tippett(
     Returns
     -------
     Axes
-        Lines: targets, nontargets (% of their number), and the ratio 1 where scores are ratios.
+        Lines: targets, non-targets (% of their number), and the ratio 1 where scores are ratios.
 
     Raises
     ------
     ShapeError
         Scores without their truth, or of another length.
     DataError
-        Only targets or only nontargets; a run without trials.
+        Only targets or only non-targets; a run without trials.
 
     Notes
     -----
@@ -99,7 +99,7 @@ def tippett(
 
 
 def tippett_shares(trials: Trials, n_points: int = POINTS) -> tuple[Floats, tuple[Floats, Floats]]:
-    """Scores (P,), and the shares (P,) of targets and of nontargets that have as much or more."""
+    """Scores (P,), and the shares (P,) of targets and of non-targets that have as much or more."""
     low, high = finite_range(trials)
     x = np.linspace(low, high, n_points)
     curves = evaluation.tippett(trials)
@@ -123,7 +123,7 @@ def score_histogram(
     ax: "Axes | None" = None,
     save: "str | PathLike[str] | None" = None,
 ) -> "Axes":
-    """Histograms of the scores of targets and of nontargets, each as shares of its own number.
+    """Histograms of the scores of targets and of non-targets, each as shares of its own number.
 
     Parameters
     ----------
@@ -145,21 +145,21 @@ def score_histogram(
     Returns
     -------
     Axes
-        Two patches for targets and two for nontargets (filled, outlined), and a line for each threshold.
+        Two patches for targets and two for non-targets (filled, outlined), and a line for each threshold.
 
     Raises
     ------
     ShapeError
         Scores without their truth, or of another length.
     DataError
-        Only targets or only nontargets; a run without trials.
+        Only targets or only non-targets; a run without trials.
 
     Examples
     --------
     >>> from speechgmm import plots
     >>> ax = plots.score_histogram([4.0, 2.0, 1.0, -3.0], [True, True, False, False], thresholds=[("EER", 1.5)])
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
-    ['targets', 'nontargets', 'EER']
+    ['targets', 'non-targets', 'EER']
     """
     trials, _, run_unit = trials_of(scores, is_target)
     axes = new_axes(ax, title=title)
@@ -178,7 +178,7 @@ def score_histogram(
 
 
 def histogram_shares(trials: Trials) -> tuple[Floats, tuple[Floats, Floats]]:
-    """Edges (B + 1,) of bins, and the shares (B,) of targets and of nontargets in them; infinite scores go last."""
+    """Edges (B + 1,) of bins, and the shares (B,) of targets and of non-targets in them; infinite scores go last."""
     low, high = finite_range(trials)
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
     counts = [

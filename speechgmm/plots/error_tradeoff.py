@@ -60,7 +60,7 @@ def det(
     ShapeError
         Scores without their truth, or of another length.
     DataError
-        Only targets or only nontargets; a run without trials.
+        Only targets or only non-targets; a run without trials.
     ConfigError
         A path that is not a run's folder; matplotlib is not installed.
 
@@ -74,7 +74,7 @@ def det(
     >>> from speechgmm import plots
     >>> ax = plots.det([3.0, 2.0, 1.0, 1.5, 0.0, -1.0], [True, True, True, False, False, False])
     >>> ax.get_xlabel(), ax.get_ylabel()
-    ('false alarm rate (% of nontargets)', 'miss rate (% of targets)')
+    ('false alarm rate (% of non-targets)', 'miss rate (% of targets)')
     """
     given = scores if isinstance(scores, Mapping) else {"": scores}
     if not given:
@@ -104,7 +104,7 @@ def det(
         axis.set_ticks(ndtri(np.array(ticks) / 100), [f"{tick:g}" for tick in ticks])
     axes.set_xlim(*ndtri(limits[0]))
     axes.set_ylim(*ndtri(limits[1]))
-    axes.set_xlabel("false alarm rate (% of nontargets)")
+    axes.set_xlabel("false alarm rate (% of non-targets)")
     axes.set_ylabel("miss rate (% of targets)")
     below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.14)} if ax is None else {"loc": "upper right"}
     axes.legend(frameon=False, fontsize=9, **below)

@@ -91,7 +91,7 @@ def trials_of(scores: Scores, is_target: ArrayLike | None, *, ratios: bool = Fal
         raise ShapeError("scores without is_target; expected the truth of each trial, (N,) booleans")
     values = numbers(scores, "scores")
     if not values.size:
-        raise DataError("no trials; expected the scores of some targets and some nontargets")
+        raise DataError("no trials; expected the scores of some targets and some non-targets")
     return rank_trials(values, np.asarray(is_target)), False, "score"
 
 

@@ -56,7 +56,7 @@ def detection(run: RunFolder) -> Section | None:
         return None
     trials, unit, wanted = claims.judged, claims.judged_unit, applications_of(run)
     points = operating_points(trials, wanted)
-    text = [f"{int(trials.is_target.sum())} target and {int((~trials.is_target).sum())} nontarget trials."]
+    text = [f"{int(trials.is_target.sum())} target and {int((~trials.is_target).sum())} non-target trials."]
     pictures = [_det(trials, points, wanted, unit), _scores(trials, points, unit)]
     if claims.calibrated is None:
         text.append("The scores are not calibrated: they rank trials, and are no likelihood ratios.")
@@ -119,14 +119,14 @@ def _scores(trials: Trials, points: tuple[OperatingPoint, ...], unit: str) -> Pi
         (f"{low:.3f}", f"{high:.3f}", percent(target, 2), percent(nontarget, 2))
         for low, high, target, nontarget in zip(edges, edges[1:], *shares, strict=False)
     ]
-    head = (f"{unit}, from", "to", "targets (%)", "nontargets (%)")
+    head = (f"{unit}, from", "to", "targets (%)", "non-targets (%)")
     medians = [float(np.median(trials.scores[kind])) for kind in (trials.is_target, ~trials.is_target)]
     return Picture.of(
         score_histogram(trials, thresholds=[(point.name, point.threshold) for point in points], unit=unit),
         "scores",
         title="Score histograms",
-        alt=f"Histograms of the scores; the median of targets is {medians[0]:.3f}, of nontargets {medians[1]:.3f}.",
-        caption="Targets and nontargets, each as shares of their own number; lines are thresholds.",
+        alt=f"Histograms of the scores; the median of targets is {medians[0]:.3f}, of non-targets {medians[1]:.3f}.",
+        caption="Targets and non-targets, each as shares of their own number; lines are thresholds.",
         table=Table.of("The histogram in numbers", head, rows, text=0),
     )
 
@@ -138,14 +138,14 @@ def _tippett(trials: Trials, unit: str) -> Picture:
         (f"{value / scale:.3f}", percent(target, 2), percent(nontarget, 2))
         for value, target, nontarget in zip(x, *shares, strict=True)
     ]
-    head = (unit, "targets with as much or more (%)", "nontargets with as much or more (%)")
+    head = (unit, "targets with as much or more (%)", "non-targets with as much or more (%)")
     at_zero = [percent(float((trials.scores[kind] >= 0).mean())) for kind in (trials.is_target, ~trials.is_target)]
     return Picture.of(
         tippett(trials, calibrated=unit == RATIO, unit=unit),
         "tippett",
         title="Tippett plot",
-        alt=f"Tippett plot: {at_zero[0]} % of targets and {at_zero[1]} % of nontargets have 0 or more.",
-        caption="The share of targets, and of nontargets, with at least this value.",
+        alt=f"Tippett plot: {at_zero[0]} % of targets and {at_zero[1]} % of non-targets have 0 or more.",
+        caption="The share of targets, and of non-targets, with at least this value.",
         table=Table.of("The curves in numbers", head, rows, text=0),
     )
 

@@ -62,7 +62,7 @@ def section(run: RunFolder, n_audio: int, threshold: float | None) -> Section | 
         head = ("test recording", "claimed", "error", run.claims.judged_unit)
         text = [
             f"At the threshold of equal errors, {threshold:.3f}: the targets rejected with the lowest scores and the "
-            "nontargets accepted with the highest, in turn."
+            "non-targets accepted with the highest, in turn."
         ]
     else:
         return None
@@ -112,7 +112,7 @@ def _wrong_claims(claims: Claims, threshold: float) -> tuple[list[Mistake], int]
     both: list[int] = [int(kind[n]) for n in range(LISTED) for kind in by_depth if n < len(kind)]
     found = []
     for n in both[:LISTED]:
-        error = "target rejected" if target[n] else "nontarget accepted"
+        error = "target rejected" if target[n] else "non-target accepted"
         test, model, score = claims.tests[n], claims.models[n], f"{scores[n]:.3f}"
         about = (("claimed", model), ("error", error), (claims.judged_unit, score))
         found.append(Mistake(test, f"{error}: {test} as {model}", about, (test, model, error, score)))

@@ -55,7 +55,7 @@ class IncrementalMixture(Mixture):
 
     @available_if(_is_diagonal)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: ArrayLike, y: object = None) -> Self:
-        """Take one step of online EM with more rows (Cappé & Moulines 2009), and let them go.
+        """Take one step of online EM with more rows (Cappé & Moulines 2009), which are not kept.
 
         The first call makes a start of its rows, by ``init_params``: give it some hundred for each component. After
         ``fit`` it goes on from the fitted mixture. ``tol``, ``max_iter`` and ``n_init`` have no part in it.

@@ -54,7 +54,7 @@ class BackgroundStatistics:
         return cls(exact.astype(precision_for(exact)), (ubm.means - space.centre) / space.scale, space)
 
     def of(self, frames: ArrayLike) -> tuple[Floats, Floats]:
-        """Counts (K, 1), and sums of what frames (T, D) differ from the means by, (K, D) in the space's units.
+        """Counts (K, 1) of frames (T, D), and sums (K, D) of their differences from the means, in the space's units.
 
         Raises:
             ShapeError: Frames that are not (T, D) with the background model's D.

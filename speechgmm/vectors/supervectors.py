@@ -55,7 +55,7 @@ def _statistics(ubm: DiagGMM, centre: Floats, scale: Floats, frames: ArrayLike) 
 
 
 def mean_offsets(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = RELEVANCE) -> Floats:
-    """What each piece's frames move the means by, (N, K, D), by MAP (Reynolds, Quatieri & Dunn 2000, eqs. 12-13).
+    """How far MAP adaptation to each piece moves the means, (N, K, D) (Reynolds, Quatieri & Dunn 2000, eqs. 12-13).
 
     Raises:
         ShapeError: No statistics, or those of a mixture of another size.
@@ -91,7 +91,7 @@ def supervectors(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = REL
 
 
 def weight_offsets(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = RELEVANCE) -> Floats:
-    """What each piece moves the weights by, 2 (sqrt(weight) - sqrt(the background model's)), as points (N, K).
+    """How far MAP adaptation to each piece moves the weights: 2 (sqrt(weight) - sqrt(the background model's)), (N, K).
 
     To second order the squared distance of two of them is twice the divergence of the adapted weights, so that they
     stand beside ``supervectors`` without a factor. The weights are the Dirichlet mode, with ``relevance`` frames for

@@ -100,9 +100,9 @@ def write(recordings: Sequence[LabelledRecording]) -> str:
 
 
 def score_tiers(tiers: Mapping[str, Sequence[TimedLabel]]) -> dict[str, list[TimedLabel]]:
-    """The scores of labels as tiers of their own, in the same intervals: of ``phones`` the tier ``phones gop``.
+    """A tier for each score of the labels, with the same intervals: ``phones gop`` has the ``gop`` of ``phones``.
 
-    The tier ``phones start`` has the interval of each beginning, in s.
+    The text in ``phones start`` is the confidence interval of the beginning of the phone, in s.
 
     >>> from speechgmm.io.timed_labels import LabelScores
     >>> scores = LabelScores(-41.5, -0.25, 0.98, 1.5, -3.0, 0.24, 0.26, 0.49, 0.5)

@@ -32,8 +32,8 @@ def domain_metrics(
     """The AUC of each domain, and the harmonic mean over classes and domains; empty where there are no two domains.
 
     Of a domain it is the mean over the classes. A class that has no normal recording of a domain, or no anomaly, has no
-    AUC, and then there is none of the domain. ``bounded`` makes the metric of a statistic of some recordings, given
-    which of them are anomalous, and their numbers among all.
+    AUC, and then there is none of the domain. ``bounded`` makes a metric with its interval from a statistic, given
+    which recordings are anomalous, and their numbers among all.
     """
     is_normal = np.array([name == normal for name in scores.conditions])
     kinds, domains = np.array(scores.kinds), np.array(scores.domains)

@@ -260,7 +260,7 @@ def _pooled_variance(frames_by_label: Mapping[str, ArrayLike]) -> Floats:
         mean, variance = moments(values)
         if means and mean.shape != means[0].shape:
             raise ShapeError(
-                f"class {label!r}: frames of {len(mean)} dimensions, and those before have {len(means[0])}"
+                f"class {label!r}: frames of {len(mean)} dimensions; expected {len(means[0])}, as the first class has"
             )
         counts.append(len(values))
         means.append(mean)

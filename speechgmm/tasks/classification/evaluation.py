@@ -77,7 +77,7 @@ def evaluate(
     ``by_frames`` adds the share of frames that lie in items decided rightly, where items are segments of recordings.
 
     Raises:
-        DataError: A target, and only targets or only nontargets in the test.
+        DataError: A target, and only targets or only non-targets in the test.
     """
     if not scores.ids:
         return None
@@ -134,7 +134,7 @@ def detection_metrics(
     Intervals are by resampling the groups (N,) of ``sides``: of the items, or of models and of tests.
 
     Raises:
-        DataError: Only targets or only nontargets.
+        DataError: Only targets or only non-targets.
     """
     trials = rank_trials(scores, is_target)
     costs = (decision.prior, decision.cost_miss, decision.cost_false_alarm)

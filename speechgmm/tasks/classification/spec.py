@@ -156,4 +156,4 @@ class DecisionSpec:
 
     prior: float = setting(0.01, "verification: prior probability of a target", gt=0, lt=1)
     cost_miss: float = setting(1.0, "verification: cost of rejecting a target", gt=0, le=1e9)
-    cost_false_alarm: float = setting(1.0, "verification: cost of accepting a nontarget", gt=0, le=1e9)
+    cost_false_alarm: float = setting(1.0, "verification: cost of accepting a non-target", gt=0, le=1e9)

@@ -20,11 +20,11 @@ _ROWS: Final = 4096  # recordings at once
 def fit_temperature(total_log_likelihoods: ArrayLike, true_indices: ArrayLike, log_priors: ArrayLike) -> float:
     """The beta that makes softmax(beta * total_log_likelihoods + log_priors) the best held-out posterior.
 
-    An *inverse* temperature: it multiplies; 1 takes likelihoods at their word, less tempers. ``total_``:
-    in nats, summed over each recording's frames, (N, C); ``true_indices`` (N,) says which class each
-    recording is of. Maximises the log-posterior of smoothed targets, (N + 1) / (N + 2) for the true class and
-    the rest shared among the others (after Platt 1999, eq. 3), so that scores without an error still give a
-    finite beta. The objective is concave in beta. 0.0: the scores do not speak for the true classes at all,
+    An *inverse* temperature: it multiplies. With 1 likelihoods stay as they are; a smaller one makes posteriors softer.
+    ``total_log_likelihoods`` (N, C) are in nats, summed over each recording's frames; ``true_indices`` (N,) are the
+    numbers of the true classes. Maximises the log-posterior of smoothed targets, (N + 1) / (N + 2) for the true class
+    and the rest shared among the others (after Platt 1999, eq. 3), so that scores without an error still give a finite
+    beta. The objective is concave in beta. 0.0: the scores do not speak for the true classes at all,
     and posteriors are the priors.
 
     Raises:

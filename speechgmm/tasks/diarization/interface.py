@@ -80,7 +80,7 @@ class DiarizerModel(LoadedModel):
         n_jobs
             Recordings at once, by threads; -1: one per CPU core.
         on_error
-            ``raise`` the first DataError, or ``return`` each in the place of the result of its recording.
+            ``raise`` the first DataError, or ``return`` each instead of the result of its recording.
 
         Returns
         -------

@@ -115,7 +115,8 @@ def worthwhile_threshold(ders: ArrayLike) -> int | None:
     ----------
     ders
         (N, 1 + C) DER of N conversations without overlap, and with each of C thresholds. Each half of the
-        conversations is held out: the threshold is chosen on the other half. Clearly: by more than two standard errors.
+        conversations is held out: the threshold is chosen on the other half. A gain is clear if it is more than two
+        standard errors.
 
     Examples
     --------

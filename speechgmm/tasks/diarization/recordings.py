@@ -151,8 +151,8 @@ def heard(audio: AudioInput, samples: Samples) -> tuple[NDArray[np.float32], NDA
 def heard_alone(audio: AudioInput, samples: Samples) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """As ``heard``, where there is no diarizer: frames of ``FRONT_END``, and which are speech.
 
-    Kaldi's rule bridges the pauses between words, and takes all of a recording in which there is little speech. Where
-    two Gaussians on the energy say that less than ``MOSTLY`` of the recording is its louder part, that part is speech.
+    Kaldi's rule bridges the pauses between words, and marks nearly all of a recording with little speech as speech. So
+    where two Gaussians on the energy find a louder part of less than ``MOSTLY`` of the recording, that part is speech.
 
     Raises:
         DataError: As ``heard``.

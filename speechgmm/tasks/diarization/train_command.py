@@ -72,7 +72,7 @@ class TrainDiarizer:
         bool,
         typer.Option(
             "--detector/--no-detector",
-            help="also train a speech detector, which says where somebody speaks; without it an energy does",
+            help="also train a speech detector, which finds where somebody speaks; else the energy decides",
         ),
     ] = True
     detect_overlap: Annotated[

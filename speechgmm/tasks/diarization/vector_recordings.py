@@ -60,7 +60,7 @@ class VectorTransform:
         """Vectors (N, M) as (N, D). Raises DataError for another dimension."""
         x = np.asarray(vectors, np.float64)
         if x.shape[1] != len(self.mean1):
-            raise DataError(f"vectors of {x.shape[1]} dimensions; the transform is for {len(self.mean1)}")
+            raise DataError(f"vectors of {x.shape[1]} dimensions; expected {len(self.mean1)}, as the transform has")
         return unit_length(unit_length(x - self.mean1) @ self.lda - self.mean2)
 
 
@@ -179,7 +179,9 @@ class GivenVectors:
             ConfigError: More dimensions than the PLDA has.
         """
         if self.n_dims is not None and not 1 <= self.n_dims <= self.plda.n_dims:
-            raise ConfigError(f"{self.n_dims} dimensions; the PLDA has {self.plda.n_dims}", arguments=("dims",))
+            raise ConfigError(
+                f"{self.n_dims} dimensions; expected 1 to {self.plda.n_dims}, as the PLDA has", arguments=("dims",)
+            )
         for one in self.recordings:
             path = Path(one.name)
             try:
@@ -204,7 +206,7 @@ class GivenVectors:
         if self.transform is not None:
             x = self.transform.apply(x)
         if x.shape[1] != self.plda.n_dims:
-            raise DataError(f"vectors of {x.shape[1]} dimensions; the PLDA is for {self.plda.n_dims}")
+            raise DataError(f"vectors of {x.shape[1]} dimensions; expected {self.plda.n_dims}, as the PLDA has")
         kept = np.argsort(-self.plda.psi, kind="stable")[: self.n_dims]
         points = self.plda.project(x)[:, kept]
         labels = vbx(points, self.plda.psi[kept], similar_vectors(x), self.spec).labels

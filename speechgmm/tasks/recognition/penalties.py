@@ -163,9 +163,10 @@ def best_penalty(errors: Mapping[float, int]) -> float:
 
 
 def plateau(errors: Mapping[float, int]) -> tuple[float, float]:
-    """The ends of the penalties around the best whose errors are within a standard error of its n errors, sqrt(n).
+    """The least and the greatest penalty around the best whose errors are within one standard error of the best.
 
-    A single count is noise of a few words. Of several best ones, that nearest to 0 counts.
+    The standard error of n errors is sqrt(n): smaller differences are noise. Of several best ones, that nearest to 0
+    counts.
 
     >>> plateau({0.0: 30, 10.0: 18, 20.0: 11, 30.0: 10, 40.0: 9, 50.0: 13})
     (20.0, 40.0)

@@ -197,7 +197,7 @@ def by_speaker(
 
     Args:
         file: The model.
-        asked: Each recording, with what makes the graph of all that may be said in it.
+        asked: Each recording, with a function that makes the graph of the word sequences that are possible in it.
         hear: Recognises or aligns a recording, by its number, with the model of its speaker.
         speakers: Whose each recording is; None: each is a speaker by itself.
         n_jobs: Speakers at once, by threads.

@@ -55,8 +55,8 @@ class Recognition(Task[TrainedRecogniser, Recognised, RecognitionEvaluation]):
     def split(self, corpus: Corpus, config: Config) -> tuple[Corpus, tuple[Fold, ...]]:
         """Labels are transcripts: recordings are divided without regard to them.
 
-        Of isolated words each is a class, whose recordings are dealt out evenly, and one that would not be trained is
-        refused, unless ``corpus.on_error: skip`` asks for the test of such words.
+        With isolated words each word is a class, whose recordings are divided evenly. A word without training
+        recordings is refused, unless ``corpus.on_error: skip`` asks for the test of such words.
         """
         spec = config.corpus
         classes = are_isolated(config) and spec.split.kind != "column" and spec.on_error == "stop"

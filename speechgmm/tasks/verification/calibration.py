@@ -44,7 +44,7 @@ def calibrate(
 
     Raises:
         ConfigError: ``calibration.by: dev`` without a split dev.
-        DataError: Too few speakers for folds; a part that has only targets or only nontargets.
+        DataError: Too few speakers for folds; a part that has only targets or only non-targets.
     """
     config = job.experiment.config
     spec = config.section(CalibrationSpec)
@@ -227,13 +227,13 @@ def _say(job: Job, maps: Sequence[ScoreMap], final: ScoreMap) -> None:
     separated = sum(isinstance(found, Affine) and found.separated for found in maps)
     if separated:
         job.console.warn(
-            f"calibration: targets and nontargets are separated perfectly in {separated} of {len(maps)} training sets, "
-            "so that no finite ratio is steep enough; all maps are held back by a quarter of a trial of either kind "
-            "(smoothed)"
+            f"calibration: targets and non-targets are separated perfectly in {separated} of {len(maps)} training "
+            "sets, so that no finite ratio is steep enough; all maps are held back by a quarter of a trial of "
+            "either kind (smoothed)"
         )
     if isinstance(final, Affine) and final.weights[0] <= 0:
         job.console.warn(
-            "calibration: higher scores speak against the claim; are targets and nontargets swapped, or too few?"
+            "calibration: higher scores speak against the claim; are targets and non-targets swapped, or too few?"
         )
 
 

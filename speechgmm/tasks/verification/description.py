@@ -40,5 +40,5 @@ def _claims(file: ClaimFile) -> Iterator[str]:
         kind += " in the score and the cohort's mean score" if found.quality == "cohort" else ""
         yield (
             f"scores of claims: calibrated ({kind}, by {found.by}, {found.n_targets} targets and {found.n_nontargets} "
-            f"nontargets); accepted from {found.threshold:.3f} nats on: {stakes(found.decision)}"
+            f"non-targets); accepted from {found.threshold:.3f} nats on: {stakes(found.decision)}"
         )

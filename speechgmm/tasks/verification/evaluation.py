@@ -62,7 +62,7 @@ def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) 
     They are of ``scored.ranking``; where there are ratios, scores before calibration are summarised without intervals.
 
     Raises:
-        DataError: Only targets or only nontargets.
+        DataError: Only targets or only non-targets.
     """
     # In order of score, so that no resample of a million trials is read all over the memory.
     values = scored.ranking
@@ -77,7 +77,7 @@ def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) 
     of_trial = np.array(scored.tests.folds)[test]
     for fold in dict.fromkeys(scored.tests.folds) if any(scored.tests.folds) else ():
         chosen = of_trial == fold
-        if 0 < truth[chosen].sum() < chosen.sum():  # a fold of targets or nontargets alone has no error rate
+        if 0 < truth[chosen].sum() < chosen.sum():  # a fold of targets or non-targets alone has no error rate
             own = rank_trials(scores[chosen], truth[chosen])
             folds[fold] = {"eer": Metric(eer(own), int(chosen.sum()), "fraction")}
     kinds = np.array(scored.tests.sessions)[test] if scored.tests.sessions else np.full(len(test), STRANGER)

@@ -26,7 +26,7 @@ MOST_VALUES: Final = 50_000_000
 
 
 def learn_back_end(job: Job, features: Features, ubm: DiagGMM) -> PldaBackEnd:
-    """What happens to vectors, and the PLDA by which they are compared.
+    """How vectors are prepared (centre, LDA, length), and the PLDA that compares them.
 
     Raises:
         DataError: No speaker of the background has two recordings; too few speakers or recordings for the dimensions;

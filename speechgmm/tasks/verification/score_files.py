@@ -65,7 +65,7 @@ def evaluate_file(
 
     Raises:
         ConfigError: An option that does not go with such a file; a run of another task, or one that was not tested.
-        DataError: A file that cannot be read; trials without a score or without truth; only targets or nontargets.
+        DataError: A file that cannot be read; trials without a score or without truth; only targets or non-targets.
     """
     _check_run(path)
     if path.is_dir() and scores_path(path).exists():
@@ -93,7 +93,7 @@ def evaluate_file(
     if ordered is None:
         raise DataError(f"{path}: neither scores nor ratios in it")
     if is_target.all() or not is_target.any():
-        kind, missing = ("target", "nontargets") if is_target.all() else ("nontarget", "targets")
+        kind, missing = ("target", "non-targets") if is_target.all() else ("non-target", "targets")
         raise DataError(
             f"{trials or path}: {len(is_target)} {kind} trials and no {missing}; error rates need both: is the list "
             "whole, and are target and nontarget spelt as meant?"
@@ -114,7 +114,7 @@ def evaluate_file(
             ("false_alarm", rates.false_alarm, (~is_target).sum()),
         ):
             metrics[name] = Metric(value, int(n), "fraction", more={"threshold": threshold})
-    about = f"{int(is_target.sum())} targets, {int((~is_target).sum())} nontargets; {how}"
+    about = f"{int(is_target.sum())} targets, {int((~is_target).sum())} non-targets; {how}"
     return FileFigures(metrics, about, tuple(notes))
 
 
@@ -142,13 +142,13 @@ def negated(path: Path, found: TrialScores) -> TrialScores:
 
 
 def reversal(path: Path, scores: NDArray[np.float64], is_target: NDArray[np.bool_]) -> str:
-    """What to say where targets score lower than nontargets; empty where they do not."""
+    """What to say where targets score lower than non-targets; empty where they do not."""
     area = auc(rank_trials(scores, is_target))
     if area >= 0.5:
         return ""
     return (
-        f"{path}: targets score lower than nontargets (area under the ROC {area:.3f}, below 0.5): are the scores "
-        "distances? Then negate them (distance); or are target and nontarget exchanged?"
+        f"{path}: targets score lower than non-targets (area under the ROC {area:.3f}, below 0.5): are the scores "
+        "distances? Then negate them (distance); or are targets and non-targets exchanged?"
     )
 
 

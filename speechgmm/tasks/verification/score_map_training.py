@@ -18,7 +18,7 @@ from speechgmm.tasks.verification.score_maps import Affine, Pav, as_rows
 Floats = NDArray[np.float64]
 
 FEWEST_SPEAKERS: Final = 4
-"""A trial has two speakers, and to train on there must be two others: a target and a nontarget take that many."""
+"""A trial has two speakers, and to train on there must be two others: a target and a non-target take that many."""
 
 _RIDGE: Final = 1e-9  # of standardised scores: decides only between systems that say the same
 _ERROR: Final = 0.25
@@ -40,13 +40,13 @@ def fit_logistic(scores: ArrayLike, is_target: ArrayLike, p_target: float = 0.5,
     Application-independent evaluation of speaker detection; fusion: Brümmer et al. 2007). At p = 0.5 that is Cllr.
     Newton steps, halved until they descend, on standardised scores: scaling or shifting them changes no ratio.
 
-    Where some weights separate all targets from all nontargets, steeper is always better. Then the truth of N trials
+    Where some weights separate all targets from all non-targets, steeper is always better. Then the truth of N trials
     of a kind is smoothed as Platt 1999 (eq. 3) does, as few trials can show no more, and ``separated`` says so. With
     ``smoothed`` it is smoothed in any case: to (N + 1/4) / (N + 1/2), see ``_ERROR``.
 
     Raises:
         ShapeError: Scores that are not (N,) or (N, S) with one truth each.
-        DataError: Only targets or only nontargets, scores that are not finite, a prior outside ]0, 1[.
+        DataError: Only targets or only non-targets, scores that are not finite, a prior outside ]0, 1[.
 
     >>> rng = np.random.default_rng(0)
     >>> is_target = np.arange(20_000) % 2 == 0
@@ -71,8 +71,8 @@ def fit_logistic(scores: ArrayLike, is_target: ArrayLike, p_target: float = 0.5,
 def fit_pav(scores: ArrayLike, is_target: ArrayLike) -> Pav:
     """The increasing map of scores (N,) of least Cllr on these trials, by pool-adjacent-violators.
 
-    A block's ratio is its share of the targets over its share of the nontargets. So that none is infinite, one target
-    and one nontarget more are placed below all scores and above all (Laplace's rule of succession; FoCal's
+    A block's ratio is its share of the targets over its share of the non-targets. So that none is infinite, one target
+    and one non-target more are placed below all scores and above all (Laplace's rule of succession; FoCal's
     ``opt_loglr`` does so). It has as many parameters as blocks: with few trials prefer :func:`fit_logistic`.
 
     Raises:
@@ -112,7 +112,7 @@ def cross_calibrate(
     at most. With fewer speakers than folds every speaker is a fold.
 
     Raises:
-        DataError: Fewer than four speakers or folds, or a part without targets or without nontargets.
+        DataError: Fewer than four speakers or folds, or a part without targets or without non-targets.
         ShapeError: As ``fit``.
 
     >>> rng = np.random.default_rng(0)
@@ -138,7 +138,7 @@ def cross_calibrate(
         kinds = int(truth[training].sum()), int((~truth[training]).sum())
         if not all(kinds):
             raise DataError(
-                f"calibration by folds: {kinds[0]} targets and {kinds[1]} nontargets are left to train on where two "
+                f"calibration by folds: {kinds[0]} targets and {kinds[1]} non-targets are left to train on where two "
                 f"of {folds.max() + 1} folds of speakers are held out; calibrate on more speakers, or another split"
             )
         found = fit(rows[training], truth[training])

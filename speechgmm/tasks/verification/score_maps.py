@@ -1,7 +1,7 @@
 """From scores to likelihood ratios: the maps themselves. Their training is ``calibration``'s.
 
 A score is whatever a system gives, such as nats per frame; what comes out is the natural logarithm of the likelihood
-ratio of the whole utterance, target against nontarget. The number of frames does not enter: neighbouring frames are so
+ratio of the whole utterance, target against non-target. The number of frames does not enter: neighbouring frames are so
 alike that a recording twice as long is far from twice the evidence, and the map learns what a mean score is worth at
 the lengths it was trained on (``docs/reference/metrics.md`` has what was measured).
 """

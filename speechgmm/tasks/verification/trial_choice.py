@@ -60,7 +60,7 @@ def asked_trials(
     ``label`` is the column of the classes.
 
     Raises:
-        DataError: A trial that is given as what it is not.
+        DataError: A trial whose truth in the table contradicts the labels of the corpus.
     """
     rows = [(n, numbers[trial.model], trial) for n, (u, _) in enumerate(tests) for trial in asked[u.id]]
     for n, number, trial in rows:

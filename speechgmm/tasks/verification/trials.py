@@ -102,10 +102,10 @@ class ScoredTrials:
 
     @property
     def ranking(self) -> NDArray[np.float64]:
-        """(N,) what orders the trials, and what error rates are of: the scores, unless ``llrs_rank``.
+        """(N,) values that order the trials, and that error rates are computed from: the scores, unless ``llrs_rank``.
 
-        A map of the score alone orders trials as the score does. By folds there are several maps; their ratios pooled
-        are in another order, which is that of no map that anybody will use.
+        A map of the score alone orders trials as the score does. By folds there are several maps; the pooled
+        ratios are in another order, which no single map gives.
         """
         return self.llrs if self.llrs is not None and self.llrs_rank else self.scores
 
