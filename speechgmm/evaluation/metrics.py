@@ -85,8 +85,7 @@ def accuracy(confusion: Counts) -> float:
     >>> accuracy(np.array([[1, 1], [0, 2]]))
     0.75
     """
-    if confusion.sum() == 0:
-        raise DataError("no item was tested, so that accuracy has no value; was the test split empty?")
+    _refuse_no_items(confusion, "accuracy")
     return float(np.trace(confusion) / confusion.sum())
 
 
@@ -124,8 +123,7 @@ def balanced_accuracy(confusion: Counts) -> float:
     >>> balanced_accuracy(np.array([[1, 1], [0, 2]]))
     0.75
     """
-    if confusion.sum() == 0:
-        raise DataError("no item was tested, so that balanced accuracy has no value; was the test split empty?")
+    _refuse_no_items(confusion, "balanced accuracy")
     return float(np.nanmean(recalls(confusion)))
 
 
@@ -172,9 +170,13 @@ def top_n_accuracy(scores: ArrayLike, true_indices: ArrayLike, n: int, weights: 
     """
     right = top_n_right(scores, true_indices, n)
     counts = _item_weights(weights, len(right))
-    if counts.sum() == 0:
-        raise DataError("no item was tested, so that top-n accuracy has no value; was the test split empty?")
+    _refuse_no_items(counts, "top-n accuracy")
     return float(counts[right].sum() / counts.sum())
+
+
+def _refuse_no_items(counts: Counts, metric: str) -> None:
+    if counts.sum() == 0:
+        raise DataError(f"no item was tested, so that {metric} has no value; was the test split empty?")
 
 
 def _shares(parts: ArrayLike, totals: ArrayLike) -> Floats:

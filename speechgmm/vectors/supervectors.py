@@ -65,8 +65,7 @@ def mean_offsets(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = REL
     >>> mean_offsets(ubm, piece_statistics(ubm, [np.full((4, 1), 2.0)]), relevance=4).ravel()
     array([1.])
     """
-    if not (np.isfinite(relevance) and relevance > 0):
-        raise ConfigError(f"relevance {relevance:g}; expected a number of frames above 0")
+    _check_relevance(relevance)
     counts, pulls = _stacked(ubm, stats)
     result: Floats = pulls / (counts + relevance)[:, :, None]
     return result
@@ -105,8 +104,7 @@ def weight_offsets(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = R
     >>> weight_offsets(ubm, piece_statistics(ubm, [np.zeros((8, 1))]), relevance=4).round(3)
     array([[ 0.318, -0.414]])
     """
-    if not (np.isfinite(relevance) and relevance > 0):
-        raise ConfigError(f"relevance {relevance:g}; expected a number of frames above 0")
+    _check_relevance(relevance)
     counts, _ = _stacked(ubm, stats)
     prior = relevance * ubm.n_components
     adapted = (counts + prior * ubm.weights) / (counts.sum(axis=1, keepdims=True) + prior)
@@ -155,6 +153,11 @@ def cross_likelihood_ratios_of(
     back = _gains(ubm, several[0], several[1], single[2])[:, 0]
     result: Floats = there + back
     return result
+
+
+def _check_relevance(relevance: float) -> None:
+    if not (np.isfinite(relevance) and relevance > 0):
+        raise ConfigError(f"relevance {relevance:g}; expected a number of frames above 0")
 
 
 def _parts(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float) -> tuple[Floats, Floats, Floats]:
