@@ -15,6 +15,7 @@ from speechgmm.engine.console import Console
 from speechgmm.errors import DataError
 from speechgmm.io.audio import native_rate, read_recording
 from speechgmm.tasks.diarization.codec import DiarizerFile
+from speechgmm.tasks.diarization.conversation_plans import LEAST
 from speechgmm.tasks.diarization.overlap_training import (
     CONVERSATIONS,
     ders_by_threshold,
@@ -29,9 +30,6 @@ from speechgmm.tasks.diarization.turn_statistics import TurnStatistics
 
 LEAST_SPEAKERS: Final = 8
 """Half of them talk, and up to four of those in one conversation."""
-
-LEAST: Final = 3.0
-"""Seconds of a speaker in a conversation, at least: two turns or so."""
 
 MOST: Final = 60.0
 """Seconds of a speaker that the background is learnt from: more of the same voice says little more."""
@@ -75,7 +73,8 @@ def train_on_corpus(
     samples: dict[str, list[NDArray[np.float32]]] = {}
     for number, name in enumerate(drawn):
         samples[name] = _some(by_speaker[name], rate, MOST if number % 2 == 0 else LONGEST)
-        console.say(f"{name}: {sum(map(len, samples[name])) / rate:.1f} s") if len(drawn) <= 20 else None
+        if len(drawn) <= 20:
+            console.say(f"{name}: {sum(map(len, samples[name])) / rate:.1f} s")
     joined = {name: np.concatenate(samples[name]) for name in drawn[1::2]}
     talking = {name: audio for name, audio in joined.items() if len(audio) >= LEAST * rate}
     if len(talking) < LEAST_SPEAKERS // 2:

@@ -7,6 +7,7 @@ from functools import partial
 from numbers import Real
 from pathlib import Path
 
+from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.recordings import model_frames
 from speechgmm.errors import ConfigError, DataError, check_type
 from speechgmm.io.samples import AudioSource
@@ -62,16 +63,11 @@ def judge_recordings(
     """
     if model.audio is None:
         raise ConfigError("the model was trained on frames, not recordings: score frames with ClassModels in Python")
-    work = partial(_judge, ClaimFile.of(replace(model, models=model.models.only(claim))))
+    work = partial(_judge, ClaimFile.of(replace(model, models=model.models.only(claim))), model.audio)
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
 
-def _judge(model: ClaimFile, path: AudioSource) -> Judged | DataError:
-    audio = model.audio
-    if audio is None:
-        raise ConfigError(
-            "the model has no front end to make frames of recordings; score frames with ClassModels in Python"
-        )
+def _judge(model: ClaimFile, audio: AudioInput, path: AudioSource) -> Judged | DataError:
     try:
         frames, speech, _ = model_frames(audio, path, unvoiced=True)
         chosen = frames[speech]
