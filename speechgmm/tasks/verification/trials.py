@@ -131,10 +131,17 @@ class ScoredTrials:
         """The fold of each trial; "" where there are none."""
         return _of_each(self.tests.folds, self.test)
 
+    @cached_property
+    def speakers(self) -> tuple[Numbers, Numbers]:
+        """The speaker of each of the models, and of each of the tests: numbers, the same for the same person."""
+        numbers = np.unique(np.array(self.models.groups + self.tests.groups), return_inverse=True)[1]
+        return numbers[: len(self.models.groups)], numbers[len(self.models.groups) :]
+
     @property
-    def model_groups(self) -> tuple[str, ...]:
-        """The speaker of each trial's model."""
-        return _of_each(self.models.groups, self.model)
+    def sides(self) -> tuple[Numbers, Numbers]:
+        """(N,) the speaker of each trial's model, and of its test, in the numbers of ``speakers``."""
+        models, tests = self.speakers
+        return models[self.model], tests[self.test]
 
     @property
     def test_groups(self) -> tuple[str, ...]:
