@@ -67,7 +67,7 @@ class WeightedClusters:
     A piece never forms a pair with itself, however often it was drawn.
 
     Pieces of several parts (folds) were clustered part by part. Pairs, entropies and sizes are taken within each part
-    and added, chance too. With one part and all weights 1 the figures are those of :class:`ClusterFigures`.
+    and added, chance too. With one part and all weights 1 the metrics are those of :class:`ClusterFigures`.
 
     Parameters
     ----------

@@ -49,10 +49,10 @@ def confusion_matrix(true: Sequence[str], predicted: Sequence[str], labels: Sequ
     if len(true) != len(predicted):
         raise ShapeError(f"{len(true)} true labels and {len(predicted)} decisions; one decision per item is expected")
     number = {label: n for n, label in enumerate(labels)}
-    strangers = sorted({label for label in (*true, *predicted) if label not in number})
-    if strangers:
+    unknown = sorted({label for label in (*true, *predicted) if label not in number})
+    if unknown:
         raise DataError(
-            f"labels {', '.join(strangers[:5])} are not among the {len(number)} classes; was the class trained?"
+            f"labels {', '.join(unknown[:5])} are not among the {len(number)} classes; was the class trained?"
         )
     counts = np.zeros((len(labels), len(labels)), np.int64)
     np.add.at(counts, ([number[label] for label in true], [number[label] for label in predicted]), 1)

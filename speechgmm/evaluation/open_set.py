@@ -7,7 +7,7 @@ Conventions
 Metrics
     identified          members' tests that are accepted as who they are (fraction): detection-and-identification rate
     mistaken            members' tests that are accepted as another (fraction)
-    rejected            members' tests that are taken for unknown (fraction); the three make 1
+    rejected            members' tests that are rejected as unknown (fraction); the three make 1
     false_alarm         unknown speakers' tests that are accepted as anybody (fraction)
 
 Source: Phillips, Grother & Micheals 2011, Evaluation methods in face recognition (Handbook of Face Recognition,
@@ -90,6 +90,7 @@ def open_set_rates(tests: OpenSet, threshold: float, weights: ArrayLike | None =
 
     Raises:
         ShapeError: Weights that are not (N,).
+        DataError: A threshold that is NaN.
 
     >>> open_set_rates(rank_models([[1.0, 3.0], [2.0, 0.0], [4.0, 5.0]], [1, 1, -1]), threshold=2.5)
     OpenSetRates(identified=0.5, mistaken=0.0, rejected=0.5, false_alarm=1.0)
@@ -103,6 +104,9 @@ def open_set_rates(tests: OpenSet, threshold: float, weights: ArrayLike | None =
 
 def open_set_sums(tests: OpenSet, threshold: float) -> dict[str, OfSums]:
     """identified, mistaken and false_alarm at a threshold as statistics of weighted sums, for intervals.
+
+    Raises:
+        DataError: A threshold that is NaN.
 
     >>> open_set_sums(rank_models([[1.0, 3.0], [2.0, 0.0]], [1, 1]), 2.5)["identified"](np.ones(2))
     0.5

@@ -36,7 +36,7 @@ def piece_statistics(ubm: DiagGMM, pieces: Sequence[ArrayLike], *, map: Mapper =
     >>> [stats.about(0).sums.item() for stats in piece_statistics(ubm, [[[1.0], [2.0]], [[-1.0]]])]
     [3.0, -1.0]
     """
-    # Centre and scale are the background model's, as in adaptation: a short piece has no deviation to speak of.
+    # Centre and scale are the background model's, as in adaptation: a short piece hardly varies.
     centre = ubm.centre()
     scale = np.sqrt(ubm.weights @ (ubm.variances + (ubm.means - centre) ** 2))
     return list(map(partial(_statistics, ubm, centre, scale), pieces))
@@ -72,7 +72,7 @@ def mean_offsets(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = REL
 
 
 def supervectors(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = RELEVANCE) -> Floats:
-    """Each piece as a point (N, K D): the adapted means less the background model's, times sqrt(weight) / deviation.
+    """Each piece as a point (N, K D): the adapted means less the background model's, times sqrt(weight / variance).
 
     The squared distance of two of them is twice the bound on the divergence of the two adapted mixtures, and their
     product is its kernel (Campbell, Sturim & Reynolds 2006, Support vector machines using GMM supervectors for speaker

@@ -14,7 +14,6 @@ from speechgmm.io.kaldi_plda import read_kaldi_plda
 from speechgmm.tasks.classification.spec import ScoringSpec
 from speechgmm.tasks.verification.compensation import several_each, vectors_of
 from speechgmm.tasks.verification.trial_choice import about_learnt
-from speechgmm.vectors.plda import Plda
 from speechgmm.vectors.plda_estimation import train_plda
 from speechgmm.vectors.plda_scoring import Enrolled, PldaBackEnd, Vectors, prepared
 from speechgmm.vectors.speaker_space import SpeakerSpace
@@ -86,7 +85,7 @@ def _of_file(job: Job, features: Features, vectors: Vectors, name: str) -> PldaB
             f"scoring.plda: {name}: there is no such file ({path}); expected em, kaldi, or the path of a plda file of "
             "Kaldi, relative to the configuration file"
         )
-    plda: Plda = read_kaldi_plda(path)
+    plda = read_kaldi_plda(path)
     background = [one for split in ("ubm", "cohort") for one in features.of_split(split)]
     pieces = [piece for _, piece in background or features.of_split("train")]
     points = vectors_of(job, vectors.of, pieces, "vectors of the background")

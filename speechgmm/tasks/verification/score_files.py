@@ -158,6 +158,10 @@ def with_truth(
     """The scores of the trials that count, their truth, and how many others there are.
 
     With ``lenient`` trials of the list that have no score do not count.
+
+    Raises:
+        DataError: Neither the file nor a list says which trials are targets; the two do not agree; a trial of the list
+            without a score; a list that cannot be read.
     """
     if trials is None:
         if found.is_target is None:

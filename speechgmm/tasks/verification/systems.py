@@ -32,7 +32,7 @@ class Systems:
         return self.found[0].is_target
 
     def inputs(self, *, quality: bool) -> tuple[NDArray[np.float64], list[int]]:
-        """Scores (N, S); with ``quality`` followed by the cohort's means of those systems that are said last.
+        """Scores (N, S); with ``quality`` columns of cohort means follow, and the list says of which systems they are.
 
         Raises:
             DataError: No system has the means of a cohort.

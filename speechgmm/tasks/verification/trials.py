@@ -1,4 +1,4 @@
-"""Verification: trials scored against a background model, normalised by a cohort, and their metrics.
+"""Verification: trials scored against a background model, normalised by a cohort, and the table of them.
 
 A million trials are columns of numbers, not a million objects: models and tests are named once each.
 """
@@ -48,7 +48,7 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class ScoredTrials:
-    """Trials with their scores, in nats per frame or, normalised, in deviations of the cohort's. Not calibrated."""
+    """Trials with their scores: in the unit of their method or, normalised, in standard deviations of the cohort's."""
 
     models: Side
     tests: Side
