@@ -31,7 +31,7 @@ from speechgmm.tasks.diarization.estimation import learn_threshold, train_backgr
 from speechgmm.tasks.diarization.models import Diarizer
 from speechgmm.tasks.diarization.overlap_training import (
     CONVERSATIONS,
-    Heard,
+    OverlapFrames,
     ders_by_threshold,
     overlap_heard,
     with_more_overlap,
@@ -118,7 +118,7 @@ def _with_detector(
     return found
 
 
-def _overlap_heard(audio: AudioInput, plan: ConversationPlan) -> Heard:
+def _overlap_heard(audio: AudioInput, plan: ConversationPlan) -> OverlapFrames:
     return overlap_heard(audio, plan.make(audio))
 
 

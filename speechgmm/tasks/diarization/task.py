@@ -40,13 +40,13 @@ from speechgmm.tasks.diarization.spec import DiarizerSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Diarized:
+class DiarizedTest:
     """The test recordings with their turns, fold after fold."""
 
     items: tuple[DiarizedItem, ...]
 
 
-class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
+class Diarization(Task[DiarizerFile, DiarizedTest, DiarizationEvaluation]):
     """Who speaks when, among speakers that nobody has named."""
 
     name: ClassVar[str] = "diarization"
@@ -109,7 +109,7 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
         with job.console.stage("train"):
             return [train_in_run(job, features) for (features,) in sets]
 
-    def test(self, job: Job, parts: Mapping[str, tuple[Inputs, DiarizerFile]]) -> dict[str, Diarized]:
+    def test(self, job: Job, parts: Mapping[str, tuple[Inputs, DiarizerFile]]) -> dict[str, DiarizedTest]:
         """The turns of each part's test recordings."""
         references, collar = _references(job), job.experiment.config.section(DiarizerSpec).collar
         tested = {}
@@ -118,14 +118,14 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
                 items = conversation_items(job, name, features, references)
                 regions = _regions(job, {item.name: None for item in items})
                 items = [replace(item, regions=regions.get(item.name)) for item in items]
-                tested[name] = Diarized(diarize_items(job, name, items, file, collar))
+                tested[name] = DiarizedTest(diarize_items(job, name, items, file, collar))
         return tested
 
-    def pooled(self, tested: Mapping[str, Diarized]) -> Diarized:
+    def pooled(self, tested: Mapping[str, DiarizedTest]) -> DiarizedTest:
         """The recordings of all folds."""
-        return Diarized(tuple(item for one in tested.values() for item in one.items))
+        return DiarizedTest(tuple(item for one in tested.values() for item in one.items))
 
-    def evaluate(self, job: Job, tested: Diarized) -> DiarizationEvaluation | None:
+    def evaluate(self, job: Job, tested: DiarizedTest) -> DiarizationEvaluation | None:
         """DER with its parts, JER and the number of speakers."""
         if not tested.items:
             job.console.warn("the split 'test' is empty: the diarizer was trained and not tested")
@@ -136,7 +136,7 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
         self,
         job: Job,
         systems: Mapping[str, tuple[Inputs, DiarizerFile]],
-        tested: Diarized,
+        tested: DiarizedTest,
         evaluation: DiarizationEvaluation,
     ) -> Sequence[str]:
         """What the error is made of, wrong numbers of speakers, a test unlike the training, and wide intervals."""
@@ -166,7 +166,7 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
             *(base | {independence: factor * spec.search.independence} for factor in (0.5, 2)),
         ]
 
-    def criterion(self, config: Config, tested: Diarized) -> float:
+    def criterion(self, config: Config, tested: DiarizedTest) -> float:
         """Minus the diarization error rate."""
         return -pooled_der([one.errors for one in tested.items])(np.ones(len(tested.items)))
 
@@ -178,7 +178,7 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
         """The diarizer, as ``speechgmm diarize`` takes it."""
         return serialise_diarizer(trained)
 
-    def tables(self, job: Job, tested: Diarized, evaluation: DiarizationEvaluation | None) -> Mapping[str, str]:
+    def tables(self, job: Job, tested: DiarizedTest, evaluation: DiarizationEvaluation | None) -> Mapping[str, str]:
         """Errors of every recording, and the turns of both sides."""
         if evaluation is None:
             return {}
