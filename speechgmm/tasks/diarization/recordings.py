@@ -222,7 +222,7 @@ def speaker_windows(
 ) -> SpeakerWindows:
     """The windows of a recording, whose each is by labels (n,) of the n frames of speech; times (T,) of all frames."""
     spec = diarizer.spec
-    points = windows_heard(diarizer, frames[speech], speech).points
+    points = windows_heard(diarizer, frames, speech).points
     centres = np.minimum(spec.block * np.arange(len(points)) + spec.block // 2, len(labels) - 1)
     independence = spec.independence / spec.window
     return SpeakerWindows(points, diarizer.space.between, times[speech][centres], labels[centres], independence)
