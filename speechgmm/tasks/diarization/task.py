@@ -23,6 +23,7 @@ from speechgmm.report.settings import settings_of
 from speechgmm.tasks.diarization.codec import DiarizerFile, serialise_diarizer
 from speechgmm.tasks.diarization.command import GOES_ON
 from speechgmm.tasks.diarization.conversation_plans import LEAST
+from speechgmm.tasks.diarization.description import about_training
 from speechgmm.tasks.diarization.evaluation import (
     PARTS,
     DiarizationEvaluation,
@@ -58,7 +59,7 @@ class Diarization(Task[DiarizerFile, DiarizedTest, DiarizationEvaluation]):
         """No speaker is on two sides.
 
         Raises:
-            DataError: One is, though his groups are not.
+            DataError: One is, though no group is.
         """
         spec = config.corpus
         divided, folds = make_split(corpus, spec.split, group=spec.group, seed=config.seed, classes=False)
@@ -189,7 +190,7 @@ class Diarization(Task[DiarizerFile, DiarizedTest, DiarizationEvaluation]):
         }
 
     def compared(self, run: RunFolder) -> Compared:
-        """Recordings, by their errors; two runs make the same conversations of the same division and seed."""
+        """Recordings, by their errors; two runs make the same conversations of the same split and seed."""
         items = run.columns(RunFile.RECORDINGS, ("id",), ("speech", *PARTS))
         return Compared("der", items, _error_rate, {})
 
@@ -208,18 +209,7 @@ class Diarization(Task[DiarizerFile, DiarizedTest, DiarizationEvaluation]):
 
     def trained_lines(self, trained: DiarizerFile) -> Sequence[str]:
         """What the diarizer was learnt from."""
-        learnt, spec = trained.learnt, trained.diarizer.vbx
-        if spec is not None:
-            return (
-                f"background: {learnt.n_background} speakers; VBx with Fa {spec.fa:g}, Fb {spec.fb:g}, loop "
-                f"probability {spec.loop_probability:g}, whose DER is {100 * learnt.der:.1f} % in "
-                f"{learnt.n_conversations} conversations of other training speakers (not of a test)",
-            )
-        return (
-            f"background: {learnt.n_background} speakers; threshold {trained.diarizer.threshold:.2f} nats, learnt from "
-            f"{learnt.n_conversations} conversations of others, whose DER it makes {100 * learnt.der:.1f} % (of "
-            "training, not of a test)",
-        )
+        return (about_training(trained),)
 
     def unusable(self, job: Job, features: Features) -> Sequence[tuple[str, str]]:
         """Nothing more; speakers with little speech are warned of."""

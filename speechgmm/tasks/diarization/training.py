@@ -12,7 +12,6 @@ from speechgmm.errors import DataError
 from speechgmm.evaluation.diarization import diarization_errors
 from speechgmm.features import FeatureSpec
 from speechgmm.features.spec_checks import VAD_SETTINGS
-from speechgmm.gmm import DiagGMM
 from speechgmm.hmm.speech_detector_training import train_speech_detector
 from speechgmm.tasks.diarization.codec import DiarizerFile, LearntFrom
 from speechgmm.tasks.diarization.conversations import Conversation, conversation
@@ -21,7 +20,6 @@ from speechgmm.tasks.diarization.models import Diarizer, divisions
 from speechgmm.tasks.diarization.recordings import FRONT_END, LONGEST, SAMPLE_RATE, heard, in_seconds
 from speechgmm.tasks.diarization.spec import DiarizationSpec
 from speechgmm.tasks.diarization.turn_statistics import TurnStatistics
-from speechgmm.vectors.speaker_space import SpeakerSpace
 
 SPEAKERS: Final = (2, 3, 4)
 """Of made conversations, in turn."""
@@ -98,7 +96,10 @@ def train_diarizer(
         longest = round(LONGEST * how.sample_rate)
         some = [np.concatenate(list(each))[:longest] for each in background.values()]
         how = with_speech_detector(how, some, seed=seed)
-    return with_threshold(ubm, space, chosen, how, development, n_background=len(background))
+    diarizer = Diarizer(ubm, space, chosen, 0.0)
+    paths = [merging_path(diarizer, how, made) for made in development]
+    threshold, der = learn_threshold(paths)
+    return DiarizerFile(replace(diarizer, threshold=threshold), how, LearntFrom(len(background), len(paths), der))
 
 
 def with_speech_detector(
@@ -113,22 +114,6 @@ def with_speech_detector(
     unused = VAD_SETTINGS.get(audio.features.vad, ())
     plain: dict[str, Any] = {field.name: field.default for field in fields(FeatureSpec) if field.name in unused}
     return replace(audio, features=replace(audio.features, vad="model", **plain), detector=detector)
-
-
-def with_threshold(
-    ubm: DiagGMM,
-    space: SpeakerSpace,
-    spec: DiarizationSpec,
-    audio: AudioInput,
-    development: Sequence[Conversation],
-    *,
-    n_background: int,
-) -> DiarizerFile:
-    """The diarizer whose threshold gives the least mean DER on conversations."""
-    diarizer = Diarizer(ubm, space, spec, 0.0)
-    paths = [merging_path(diarizer, audio, made) for made in development]
-    threshold, der = learn_threshold(paths)
-    return DiarizerFile(replace(diarizer, threshold=threshold), audio, LearntFrom(n_background, len(paths), der))
 
 
 def merging_path(diarizer: Diarizer, audio: AudioInput, made: Conversation) -> list[tuple[float, float]]:
