@@ -1,4 +1,4 @@
-"""Who speaks when in recordings, and how a diarizer is trained from recordings of one speaker each."""
+"""Who speaks when in recordings: their frames, which of them are speech, and turns in seconds."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -84,6 +84,9 @@ def diarize_recordings(
             added there. None: the diarizer's detector says it, where it has one, else each moment has one speaker.
         resample: Resample other rates than the diarizer's.
         n_jobs: Workers at once.
+
+    Raises:
+        ConfigError: ``n_speakers`` below 1, or with VBx, which finds their number; ``overlap`` of one speaker.
     """
     if n_speakers is not None and n_speakers < 1:
         raise ConfigError(f"n_speakers {n_speakers}; expected 1 or more", arguments=("n_speakers",))
