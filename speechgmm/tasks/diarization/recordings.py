@@ -147,7 +147,10 @@ def heard(audio: AudioInput, samples: Samples) -> tuple[NDArray[np.float32], NDA
     levels.check()
     where = np.ones(len(frames), bool) if speech is None else speech
     if not where.any():
-        raise DataError(f"voice activity detection keeps none of the {len(where)} frames, so that nobody speaks")
+        raise DataError(
+            f"voice activity detection keeps none of the {len(where)} frames, so that nobody speaks; is the recording "
+            "silent, or its level very low?"
+        )
     return frames, where
 
 

@@ -55,7 +55,9 @@ def drawn_talkers(names: Sequence[str], n: int, *, seed: int = 0) -> list[tuple[
         DataError: Fewer than four speakers.
     """
     if len(names) < max(SPEAKERS):
-        raise DataError(f"{len(names)} speakers; conversations are made of up to {max(SPEAKERS)} different ones")
+        raise DataError(
+            f"{len(names)} speakers; conversations are made of up to {max(SPEAKERS)} different ones: give as many"
+        )
     drawn = []
     for number in range(n):
         order = np.random.default_rng([seed, number]).permutation(len(names))

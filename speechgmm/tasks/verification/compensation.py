@@ -109,7 +109,7 @@ def over_pieces(
     *,
     axis: int = 0,
 ) -> NDArray[np.float64]:
-    """What ``compute`` makes of the frames of N pieces, which lie along ``axis``; ``what`` it does is for the console."""
+    """What ``compute`` makes of the frames of N pieces, along ``axis``; ``what`` it does is for the console."""
     parcels = [pieces[n : n + SCORED_AT_ONCE] for n in range(0, len(pieces), SCORED_AT_ONCE)]
     parts = job.console.track(job.map(partial(_over_parcel, compute), parcels), len(parcels), what)
     return np.concatenate(list(parts), axis=axis)

@@ -60,7 +60,9 @@ class ClaimModels(ClassModels):
 
     def __post_init__(self) -> None:
         if self.ubm is None and (self.method != "llr" or self.cohort is not None):
-            raise DataError("claims are scored against a background model, and these models have none; adapt: map")
+            raise DataError(
+                "claims are scored against a background model, and these models have none; train with model.adapt: map"
+            )
         ClassModels.__post_init__(self)
         every = only_diagonal((*self.models, *self._others()), "verification")
         vectors: LinearStack | CosineStack | PldaStack | None = None

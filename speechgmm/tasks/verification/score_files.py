@@ -76,7 +76,8 @@ def evaluate_file(
         alone = trials is not None or are_llrs or threshold is not None or distance
         if alone or (given is not None and found.target is None):
             raise ConfigError(
-                f"{path} holds decisions between classes: there are no trials, thresholds, distances or priors"
+                f"{path} holds decisions between classes, which have no trials, thresholds, distances or priors; leave "
+                "these options out"
             )
         return _classified(path, found, decision, seed)
     chosen, is_target, unused = with_truth(path, negated(path, found) if distance else found, trials)
@@ -91,7 +92,7 @@ def evaluate_file(
     ordered = chosen.scores if llrs is None or (run is None or not llrs_rank(run)) else llrs
     ordered = llrs if ordered is None else ordered
     if ordered is None:
-        raise DataError(f"{path}: neither scores nor ratios in it")
+        raise DataError(f"{path}: neither scores nor ratios in it; expected a column score or llr")
     if is_target.all() or not is_target.any():
         kind, missing = ("target", "nontargets") if is_target.all() else ("nontarget", "targets")
         raise DataError(
@@ -270,7 +271,7 @@ def _classified(path: Path, found: ClassScores, decision: DecisionSpec, seed: in
     )
     evaluation = evaluate(scores, seed=seed, target=found.target, decision=decision)
     if evaluation is None:
-        raise DataError(f"{path}: a header and no rows")
+        raise DataError(f"{path}: a header and no rows; expected a row for each item")
     return FileFigures(
         evaluation.metrics, f"{counted(len(found.ids), 'item')}, {counted(len(found.labels), 'class')}", ()
     )
