@@ -1,6 +1,6 @@
 """Training of a diarizer from recordings of one speaker each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Final
 
@@ -23,6 +23,31 @@ from speechgmm.tasks.diarization.turn_statistics import TurnStatistics
 
 SPEAKERS: Final = (2, 3, 4)
 """Of made conversations, in turn."""
+
+LEAST_SPEAKERS: Final = 8
+"""Half of them talk, and up to four of those in one conversation."""
+
+MOST: Final = 60.0
+"""Seconds of a speaker that the background is learnt from: more of the same voice says little more."""
+
+
+def halves(names: Iterable[str], what: str, *, seed: int) -> tuple[list[str], list[str]]:
+    """Speakers in a drawn order: every second one makes the background, the others talk to each other.
+
+    Raises:
+        DataError: Too few of them; ``what`` says how many there are and where.
+
+    >>> halves("abcdefgh", "8 speakers", seed=0)
+    (['c', 'd', 'f', 'b'], ['e', 'g', 'a', 'h'])
+    """
+    ordered = sorted(names)
+    if len(ordered) < LEAST_SPEAKERS:
+        raise DataError(
+            f"{what}; a diarizer is learnt from {LEAST_SPEAKERS} at least, better from fifty: half of them make the "
+            "background, the others talk to each other"
+        )
+    drawn = [ordered[number] for number in np.random.default_rng(seed).permutation(len(ordered))]
+    return drawn[0::2], drawn[1::2]
 
 
 def made_conversations(
