@@ -27,14 +27,18 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class OpenSet:
-    """Tests against all models: what open-set metrics need of them."""
+    """Tests against all models: what open-set metrics need of them.
+
+    Raises:
+        ShapeError: Not one of each per test.
+        DataError: An unknown speaker who is identified, or a score that is NaN.
+    """
 
     best: Floats  # (N,) score of the best model
     is_right: NDArray[np.bool_]  # (N,) whether the best model is the speaker's own; False for unknown speakers
     is_member: NDArray[np.bool_]  # (N,) whether the speaker has a model
 
     def __post_init__(self) -> None:
-        """Refuse what fits nothing: unlike lengths, an unknown speaker who is identified, scores that are NaN."""
         if not self.best.ndim == 1 or not self.best.shape == self.is_right.shape == self.is_member.shape:
             raise ShapeError(
                 f"best scores {self.best.shape}, right {self.is_right.shape} and member {self.is_member.shape}; "
