@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.errors import DataError, ShapeError
+from speechgmm.errors import DataError, ShapeError, first_few
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64] | NDArray[np.float64]
@@ -52,7 +52,7 @@ def confusion_matrix(true: Sequence[str], predicted: Sequence[str], labels: Sequ
     unknown = sorted({label for label in (*true, *predicted) if label not in number})
     if unknown:
         raise DataError(
-            f"labels {', '.join(unknown[:5])} are not among the {len(number)} classes; was the class trained?"
+            f"labels {first_few(unknown, 5)} are not among the {len(number)} classes; was the class trained?"
         )
     counts = np.zeros((len(labels), len(labels)), np.int64)
     np.add.at(counts, ([number[label] for label in true], [number[label] for label in predicted]), 1)

@@ -94,7 +94,7 @@ class Diarization(Task[DiarizerFile, DiarizedTest, DiarizationEvaluation]):
             if utterance.path.stem not in references:
                 raise DataError(
                     f"{where}: diarization.references has no turn of {utterance.path.stem!r}; it has "
-                    f"{', '.join(sorted(references)[:5])}: expected is the file's name without its ending"
+                    f"{first_few(sorted(references), 5)}: expected is the file's name without its ending"
                 )
             if utterance.start is not None or utterance.end is not None:
                 raise DataError(f"{where}: a part of a recording; turns are compared in whole recordings, one row each")
@@ -259,8 +259,8 @@ def _refuse_shared_speakers(corpus: Corpus, where: str) -> None:
     shared = sorted(tested & {utterance.label(corpus.label) for utterance in corpus.split("train")})
     if shared:
         raise DataError(
-            f"{where}{len(shared)} speakers ({corpus.label}) are trained on and tested: {', '.join(shared[:10])}"
-            f"{', ...' if len(shared) > 10 else ''}; set corpus.group to {corpus.label}, or mend the split"
+            f"{where}{len(shared)} speakers ({corpus.label}) are trained on and tested: "
+            f"{first_few(shared, 10)}; set corpus.group to {corpus.label}, or mend the split"
         )
 
 

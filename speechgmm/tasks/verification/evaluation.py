@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.hints import FEWEST, MUCH
+from speechgmm.errors import first_few
 from speechgmm.evaluation import Application, Metric, detection_summary, eer, interval, rank_trials, ratio
 from speechgmm.evaluation.metric import Metrics
 from speechgmm.tasks.classification.evaluation import detection_metrics
@@ -50,7 +51,7 @@ def hints_of_models(scored: ScoredTrials) -> list[str]:
     names = list(dict.fromkeys(scored.models.names[number] for number in worst))
     return [
         f"{100 * share:.0f} % of the {total} errors at the threshold of the EER are of {n} of {len(counts)} models "
-        f"({', '.join(names[:3])}{', ...' if len(names) > 3 else ''}): "
+        f"({first_few(names, 3)}): "
         "listen to their recordings, and enrol them with more"
     ]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.recordings import model_frames
-from speechgmm.errors import ConfigError, DataError, check_type
+from speechgmm.errors import ConfigError, DataError, check_type, first_few
 from speechgmm.io.samples import AudioSource
 from speechgmm.parallel import pmap
 from speechgmm.tasks.classification.codec import ModelFile
@@ -26,7 +26,7 @@ def claimable(model: ModelFile, path: Path, claim: str, threshold: float | None)
     if file.models.ubm is None:
         raise ConfigError(f"{path} has no background model to judge a claim by; train with model.adapt: map")
     if claim not in file.models.labels:
-        known = ", ".join(file.models.labels[:10]) + (" ..." if len(file.models.labels) > 10 else "")
+        known = first_few(file.models.labels, 10)
         raise ConfigError(f"claim {claim}: no such class; the model has {known} (enrol adds one)", arguments=("claim",))
     if threshold is None:
         return file, 0.0 if file.threshold is None else file.threshold

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from speechgmm.engine.run_folder import groups_of_scores, run_of_scores
 from speechgmm.engine.run_scores import holds_scores_to_evaluate, llrs_rank
-from speechgmm.errors import ConfigError, DataError, counted
+from speechgmm.errors import ConfigError, DataError, counted, first_few
 from speechgmm.evaluation import Metric, auc, error_rates, rank_trials
 from speechgmm.evaluation.metric import Metrics
 from speechgmm.io.run_files import RunFile
@@ -207,8 +207,7 @@ def _by_test(path: Path, truth: Mapping[Pair, bool]) -> dict[Pair, bool]:
 
 def named(pairs: Sequence[Pair] | set[Pair]) -> str:
     """The first trials of some, by model and test."""
-    some = ", ".join(f"{model} {test}" for model, test in sorted(pairs)[:_LISTED])
-    return some + (" ..." if len(pairs) > _LISTED else "")
+    return first_few([f"{model} {test}" for model, test in sorted(pairs)], _LISTED)
 
 
 def _speakers(path: Path, pairs: Sequence[Pair], is_target: NDArray[np.bool_]) -> tuple[Sides, str]:

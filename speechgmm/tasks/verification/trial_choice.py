@@ -13,7 +13,7 @@ from speechgmm.corpus.listing import listed
 from speechgmm.corpus.trials import Trial
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
-from speechgmm.errors import DataError, counted
+from speechgmm.errors import DataError, counted, first_few
 
 Numbers = NDArray[np.intp]
 SAME, OTHER, STRANGER = "same", "other", ""
@@ -36,7 +36,7 @@ def made_trials(
             name, found = next(iter(several.items()))
             raise DataError(
                 f"scoring.trials_within: {len(several)} models have no one {column!r}: the training recordings of "
-                f"{name!r} have {', '.join(sorted(found)[:5])}; is it a column about the {features.corpus.label}?"
+                f"{name!r} have {first_few(sorted(found), 5)}; is it a column about the {features.corpus.label}?"
             )
         of_models = np.array([next(iter(values[name])) for name in labels])
         of_tests = np.array([utterance.label(column) for utterance, _ in tests], of_models.dtype if not tests else None)
