@@ -33,7 +33,7 @@ from speechgmm.evaluation import (
     ratio,
 )
 from speechgmm.evaluation.intervals import Scale
-from speechgmm.evaluation.resampling import Groups, Statistic, as_groups, draw, evaluate, leave_one_out
+from speechgmm.evaluation.resampling import Groups, Statistic, as_groups, draw, evaluate
 
 Floats = NDArray[np.float64]
 Bounds = tuple[float, float]
@@ -225,7 +225,8 @@ def bounds(world: World, number: int, n: int) -> tuple[dict[str, Bounds], str]:
         found = evaluate(test.statistic, groups, multiplicities)
         return found if test.against is None else found - evaluate(test.against, groups, multiplicities)
 
-    value, resampled, left_out = values(np.ones((1, n)))[0], values(drawn), values(leave_one_out(n))
+    value, resampled = values(np.ones((1, n)))[0], values(drawn)
+    left_out = values(1.0 - np.eye(n))  # each group in turn is missing
     there = ~np.isnan(resampled)
     drawn, resampled = drawn[there], resampled[there]
     tails = np.array([0.5 - LEVEL / 2, 0.5 + LEVEL / 2])

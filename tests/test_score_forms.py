@@ -132,7 +132,7 @@ def test_fuse_takes_trials_of_any_form(folders: dict[str, dict[str, Path]]) -> N
 
 def test_classes_in_the_long_form_are_refused_by_fuse_as_in_the_wide(folders: dict[str, dict[str, Path]]) -> None:
     for form in WRITTEN:
-        with pytest.raises(DataError, match="decisions between classes; only scores of trials are fused"):
+        with pytest.raises(DataError, match="decisions between classes; expected scores of trials"):
             fuse_files([folders["classification"][form]], (), n_folds=4)
 
 

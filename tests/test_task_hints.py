@@ -78,9 +78,9 @@ def of_diarization(items: list[DiarizedItem], training_der: float) -> list[str]:
 
 def test_what_the_diarization_error_is_made_of_is_said_and_where_it_comes_from() -> None:
     (hint,) = of_diarization(diarized(2, 17, 2), 0.19)
-    assert hint.startswith("confusion is 85 % of the error (17.0 of 20.0 % of the speech): speakers are mistaken")
+    assert hint.startswith("confusion is 85 % of the error (17.0 of 20.0 % of the speech): speakers are confused")
     (hint,) = of_diarization(diarized(15, 2, 2), 0.19)
-    assert hint.startswith("miss is 83 % of the error (15.0 of 18.0 % of the speech): speech is taken for pauses")
+    assert hint.startswith("miss is 83 % of the error (15.0 of 18.0 % of the speech): speech is classified as pauses")
     assert of_diarization(diarized(2, 1, 2), 0.04) == []  # little is wrong
     (_, hint) = of_diarization(diarized(2, 17, 2), 0.05)
     assert hint.startswith("the error is 20 % in the test and 5 % in the conversations of training speakers: ")

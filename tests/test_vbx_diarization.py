@@ -106,13 +106,21 @@ def test_windows_of_a_recording_are_clustered_by_vbx(diarizer: Diarizer) -> None
 
 
 @pytest.mark.slow
-def test_a_diarizer_keeps_its_method_and_its_windows_are_clustered_by_it(trained: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_a_diarizer_keeps_its_method_and_its_windows_are_clustered_by_it(
+    trained: Path,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     file = read_diarizer(trained / "d.safetensors")
     assert file.diarizer.vbx is None
     spec = WindowVbxSpec(fa=0.1, fb=3.0)
     save_diarizer(replace(file, diarizer=replace(file.diarizer, vbx=spec)), tmp_path / "v.safetensors")
     kept = read_diarizer(tmp_path / "v.safetensors")
     assert kept.diarizer.vbx == spec
+    assert command("inspect", tmp_path / "v.safetensors") == 0
+    said = capsys.readouterr().out
+    assert "VBx with Fa 0.1, Fb 3, loop probability 0.9" in said
+    assert "merging" not in said
     ((_, result),) = diarize_recordings(kept, [trained / "calls" / "two.wav"])
     assert not isinstance(result, DataError)
     words = (

@@ -67,7 +67,7 @@ class WeightedClusters:
     A piece never forms a pair with itself, however often it was drawn.
 
     Pieces of several parts (folds) were clustered part by part. Pairs, entropies and sizes are taken within each part
-    and added, chance too. With one part and all weights 1 the figures are those of :class:`ClusterFigures`.
+    and added, chance too. With one part and all weights 1 the metrics are those of :class:`ClusterFigures`.
 
     Parameters
     ----------
@@ -196,7 +196,7 @@ class _Level:
         return between + self._summed(own * self.counts * (self.counts - 1) / 2)
 
 
-def _numbered(labels: Sequence[Hashable] | range) -> Numbers:
+def _numbered(labels: Sequence[Hashable] | range | Numbers) -> Numbers:
     """Labels as numbers from 0, in order of first appearance."""
     known = {label: number for number, label in enumerate(dict.fromkeys(labels))}
     return np.array([known[label] for label in labels], np.intp)
@@ -255,11 +255,11 @@ def silhouettes(distances: ArrayLike, labels: Sequence[Hashable] | NDArray[np.in
     table = np.asarray(distances, dtype=np.float64)
     if table.ndim != 2 or table.shape != (len(labels), len(labels)):
         raise ShapeError(f"distances of shape {table.shape} for {len(labels)} labels; expected (N, N) and (N,)")
-    names = {label: number for number, label in enumerate(dict.fromkeys(labels))}
-    if len(names) < 2:
+    numbers = _numbered(labels)
+    n_clusters = numbers.max(initial=-1) + 1
+    if n_clusters < 2:
         return np.zeros(len(labels))
-    numbers = np.array([names[label] for label in labels])
-    members = np.eye(len(names))[numbers]  # (N, C)
+    members = np.eye(n_clusters)[numbers]  # (N, C)
     counts = members.sum(axis=0)
     sums = table @ members
     rows = np.arange(len(labels))

@@ -90,7 +90,7 @@ def align_labels(reference: Sequence[str], hypothesis: Sequence[str]) -> Edits:
         for labels in (reference, hypothesis)
     )
     rows, columns = len(expected), len(recognised)
-    # One error more is dearer than all substitutions that the alignment could have: least errors first.
+    # One error more costs more than all substitutions that the alignment could have: least errors first.
     error = min(rows, columns) + 1
     kind = np.int32 if (error + 1) * (rows + columns + 1) < 2**31 else np.int64
     slope = error * np.arange(columns + 1, dtype=kind)

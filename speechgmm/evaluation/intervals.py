@@ -89,7 +89,7 @@ def interval(
     positive ones, identity for the rest.
 
     With b and s the bias and standard deviation over resamples, G groups and h the scale, the bounds are
-    h(figure) - b h'(figure) -+ t(G - 1) sqrt(G / (G - 1)) s h'(figure), widened to hold the figure where b is large.
+    h(value) - b h'(value) -+ t(G - 1) sqrt(G / (G - 1)) s h'(value), widened to hold the value where b is large.
     The root makes s**2 unbiased for a mean; t allows for s being an estimate from G values. (Bias and standard error by
     the bootstrap: Efron & Tibshirani 1993, chapters 6 and 10.)
 
@@ -221,7 +221,7 @@ def _known_groups(groups: ArrayLike | tuple[ArrayLike, ArrayLike], n_resamples: 
     if not 0 < level < 1:
         raise DataError(f"level {level}; expected a probability above 0 and below 1: was it given in percent?")
     if n_resamples < 50:
-        raise DataError(f"{n_resamples} resamples; expected at least 50, and 1000 for bounds that stand still")
+        raise DataError(f"{n_resamples} resamples; expected at least 50, and 1000 for stable bounds")
     return as_groups(groups)
 
 

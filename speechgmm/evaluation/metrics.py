@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speechgmm.errors import DataError, ShapeError
+from speechgmm.errors import DataError, ShapeError, first_few
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64] | NDArray[np.float64]
@@ -49,10 +49,10 @@ def confusion_matrix(true: Sequence[str], predicted: Sequence[str], labels: Sequ
     if len(true) != len(predicted):
         raise ShapeError(f"{len(true)} true labels and {len(predicted)} decisions; one decision per item is expected")
     number = {label: n for n, label in enumerate(labels)}
-    strangers = sorted({label for label in (*true, *predicted) if label not in number})
-    if strangers:
+    unknown = sorted({label for label in (*true, *predicted) if label not in number})
+    if unknown:
         raise DataError(
-            f"labels {', '.join(strangers[:5])} are not among the {len(number)} classes; was the class trained?"
+            f"labels {first_few(unknown, 5)} are not among the {len(number)} classes; was the class trained?"
         )
     counts = np.zeros((len(labels), len(labels)), np.int64)
     np.add.at(counts, ([number[label] for label in true], [number[label] for label in predicted]), 1)
@@ -85,8 +85,7 @@ def accuracy(confusion: Counts) -> float:
     >>> accuracy(np.array([[1, 1], [0, 2]]))
     0.75
     """
-    if confusion.sum() == 0:
-        raise DataError("no item was tested, so that accuracy has no value; was the test split empty?")
+    _refuse_no_items(confusion, "accuracy")
     return float(np.trace(confusion) / confusion.sum())
 
 
@@ -124,8 +123,7 @@ def balanced_accuracy(confusion: Counts) -> float:
     >>> balanced_accuracy(np.array([[1, 1], [0, 2]]))
     0.75
     """
-    if confusion.sum() == 0:
-        raise DataError("no item was tested, so that balanced accuracy has no value; was the test split empty?")
+    _refuse_no_items(confusion, "balanced accuracy")
     return float(np.nanmean(recalls(confusion)))
 
 
@@ -172,9 +170,13 @@ def top_n_accuracy(scores: ArrayLike, true_indices: ArrayLike, n: int, weights: 
     """
     right = top_n_right(scores, true_indices, n)
     counts = _item_weights(weights, len(right))
-    if counts.sum() == 0:
-        raise DataError("no item was tested, so that top-n accuracy has no value; was the test split empty?")
+    _refuse_no_items(counts, "top-n accuracy")
     return float(counts[right].sum() / counts.sum())
+
+
+def _refuse_no_items(counts: Counts, metric: str) -> None:
+    if counts.sum() == 0:
+        raise DataError(f"no item was tested, so that {metric} has no value; was the test split empty?")
 
 
 def _shares(parts: ArrayLike, totals: ArrayLike) -> Floats:

@@ -7,7 +7,7 @@ Conventions
 Metrics
     identified          members' tests that are accepted as who they are (fraction): detection-and-identification rate
     mistaken            members' tests that are accepted as another (fraction)
-    rejected            members' tests that are taken for unknown (fraction); the three make 1
+    rejected            members' tests that are rejected as unknown (fraction); the three make 1
     false_alarm         unknown speakers' tests that are accepted as anybody (fraction)
 
 Source: Phillips, Grother & Micheals 2011, Evaluation methods in face recognition (Handbook of Face Recognition,
@@ -27,14 +27,18 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class OpenSet:
-    """Tests against all models: what open-set metrics need of them."""
+    """Tests against all models: what open-set metrics need of them.
+
+    Raises:
+        ShapeError: Not one of each per test.
+        DataError: An unknown speaker who is identified, or a score that is NaN.
+    """
 
     best: Floats  # (N,) score of the best model
     is_right: NDArray[np.bool_]  # (N,) whether the best model is the speaker's own; False for unknown speakers
     is_member: NDArray[np.bool_]  # (N,) whether the speaker has a model
 
     def __post_init__(self) -> None:
-        """Refuse what fits nothing: unlike lengths, an unknown speaker who is identified, scores that are NaN."""
         if not self.best.ndim == 1 or not self.best.shape == self.is_right.shape == self.is_member.shape:
             raise ShapeError(
                 f"best scores {self.best.shape}, right {self.is_right.shape} and member {self.is_member.shape}; "
@@ -91,6 +95,7 @@ def open_set_rates(tests: OpenSet, threshold: float, weights: ArrayLike | None =
 
     Raises:
         ShapeError: Weights that are not (N,).
+        DataError: A threshold that is NaN.
 
     >>> open_set_rates(rank_models([[1.0, 3.0], [2.0, 0.0], [4.0, 5.0]], [1, 1, -1]), threshold=2.5)
     OpenSetRates(identified=0.5, mistaken=0.0, rejected=0.5, false_alarm=1.0)
@@ -104,6 +109,9 @@ def open_set_rates(tests: OpenSet, threshold: float, weights: ArrayLike | None =
 
 def open_set_sums(tests: OpenSet, threshold: float) -> dict[str, OfSums]:
     """identified, mistaken and false_alarm at a threshold as statistics of weighted sums, for intervals.
+
+    Raises:
+        DataError: A threshold that is NaN.
 
     >>> open_set_sums(rank_models([[1.0, 3.0], [2.0, 0.0]], [1, 1]), 2.5)["identified"](np.ones(2))
     0.5

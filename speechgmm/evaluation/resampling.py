@@ -122,11 +122,6 @@ def draw(n_groups: int, n_resamples: int, seed: int) -> Floats:
     return rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_resamples).astype(np.float64)
 
 
-def leave_one_out(n_groups: int) -> Floats:
-    """Multiplicities (n, n) in which each group in turn is missing."""
-    return 1.0 - np.eye(n_groups)
-
-
 def _evaluate_sums(statistic: OfSums, groups: Groups, multiplicities: Floats) -> Floats:
     # Items of the same group, or pair of groups, have one weight: sum them first.
     pairs, places = np.unique(groups.first * groups.n + groups.second, return_inverse=True)

@@ -75,8 +75,9 @@ def asv_errors(target: ArrayLike, nontarget: ArrayLike, spoof: ArrayLike, thresh
     of the official script.
 
     Raises:
-        ShapeError: Scores that are not vectors.
-        DataError: A kind of trial without scores; a score or a threshold that is NaN.
+        ShapeError: Scores of targets or nontargets that are not vectors.
+        DataError: A kind of trial without scores; a score or a threshold that is NaN; scores of attacks that are no
+            vector.
 
     >>> asv_errors([1.0, 2.0, 3.0, 4.0], [-1.0, 0.0, 1.5, 0.5], [2.5, 0.0])
     AsvErrors(miss=0.0, false_alarm=0.25, spoof_false_alarm=0.5)

@@ -30,7 +30,10 @@ def check_means_alone(ubm: DiagGMM, models: Sequence[DiagGMM], scoring: str) -> 
     """
     for number, model in enumerate(models):
         if model.means.shape != ubm.means.shape:
-            raise ShapeError(f"model {number} has means {model.means.shape}, the background model {ubm.means.shape}")
+            raise ShapeError(
+                f"model {number} has means {model.means.shape}, the background model {ubm.means.shape}; expected "
+                "models adapted from it"
+            )
         if (model.variances != ubm.variances).any() or (model.weights != ubm.weights).any():
             raise DataError(
                 f"model {number} has weights or variances of its own, which {scoring} scoring does not look at; adapt "

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, DataError, ShapeError
 from speechgmm.vectors.plda import Plda
+from speechgmm.vectors.within_class import speaker_means
 
 Floats = NDArray[np.float64]
 Estimation = Literal["em", "kaldi"]
@@ -126,9 +127,7 @@ class _Speakers:
         if not np.isfinite(points).all():
             row = int(np.argwhere(~np.isfinite(points))[0][0])
             raise DataError(f"vector {row} has a value that is NaN or infinite; expected finite ones")
-        numbers_of = {label: number for number, label in enumerate(dict.fromkeys(labels))}
-        numbers = np.array([numbers_of[label] for label in labels])
-        counts = np.bincount(numbers).astype(np.float64)
+        numbers, counts, means = speaker_means(points, labels)
         n_speakers, n_dims = len(counts), points.shape[1]
         if n_speakers < 2:
             raise DataError(f"{n_speakers} speaker; how speakers differ is learnt from two or more")
@@ -138,9 +137,6 @@ class _Speakers:
                 f"learnt from several of the same; give two or more of some speakers, and {n_dims} more vectors than "
                 "speakers at least"
             )
-        means = np.zeros((n_speakers, n_dims))
-        np.add.at(means, numbers, points)
-        means /= counts[:, None]
         deviations = points - means[numbers]
         scatter = deviations.T @ deviations
         variances = np.linalg.eigvalsh(scatter)
@@ -151,7 +147,7 @@ class _Speakers:
                 f"have {n_dims} dimensions; reduce them to {max(1, spanned)} or fewer (LDA), or give {n_dims} more "
                 "vectors than speakers"
             )
-        return cls(counts, means, scatter)
+        return cls(counts.astype(np.float64), means, scatter)
 
 
 def _floored(between: Floats, within: Floats) -> Floats:

@@ -74,10 +74,12 @@ class PldaBackEnd:
 
     def __post_init__(self) -> None:
         if self.lda is not None and len(self.lda) != len(self.centre):
-            raise ShapeError(f"an LDA of {len(self.lda)} dimensions for vectors of {len(self.centre)}")
+            raise ShapeError(
+                f"an LDA of {len(self.lda)} dimensions for vectors of {len(self.centre)}; expected the same"
+            )
         n_dims = len(self.centre) if self.lda is None else self.lda.shape[1]
         if n_dims != self.plda.n_dims:
-            raise ShapeError(f"a PLDA of {self.plda.n_dims} dimensions for vectors of {n_dims}")
+            raise ShapeError(f"a PLDA of {self.plda.n_dims} dimensions for vectors of {n_dims}; expected the same")
 
     def apply(self, vectors: Floats) -> Floats:
         """Vectors (N, M) as the PLDA compares them, (N, d). Raises ShapeError for another dimension."""

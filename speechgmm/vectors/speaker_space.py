@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.errors import ConfigError, DataError, ShapeError
+from speechgmm.vectors.within_class import speaker_means
 
 Floats = NDArray[np.float64]
 
@@ -68,20 +69,16 @@ class SpeakerSpace:
             )
         if not np.isfinite(points).all():
             raise DataError("a supervector has a value that is NaN or infinite; expected finite ones")
-        numbers_of = {label: number for number, label in enumerate(dict.fromkeys(labels))}
-        numbers = np.array([numbers_of[label] for label in labels])
-        counts = np.bincount(numbers)
-        if len(counts) < 2:
-            raise DataError(f"{len(counts)} speaker; how speakers differ is learnt from two or more")
+        n_speakers = len(set(labels))
+        if n_speakers < 2:
+            raise DataError(f"{n_speakers} speaker; how speakers differ is learnt from two or more")
         mean = points.mean(axis=0)
         centred = points - mean
         _, lengths, directions = np.linalg.svd(centred, full_matrices=False)
         spanned = int((lengths**2 > _SPANNED * max(lengths[0] ** 2, 1e-300)).sum())
         components = directions[: max(1, min(n_components, spanned))].T
         reduced = centred @ components
-        means = np.zeros((len(counts), reduced.shape[1]))
-        np.add.at(means, numbers, reduced)
-        means /= counts[:, None]
+        numbers, _, means = speaker_means(reduced, labels)
         deviations = reduced - means[numbers]
         within = deviations.T @ deviations / len(points)
         typical = np.trace(within) / len(within)

@@ -36,7 +36,7 @@ def piece_statistics(ubm: DiagGMM, pieces: Sequence[ArrayLike], *, map: Mapper =
     >>> [stats.about(0).sums.item() for stats in piece_statistics(ubm, [[[1.0], [2.0]], [[-1.0]]])]
     [3.0, -1.0]
     """
-    # Centre and scale are the background model's, as in adaptation: a short piece has no deviation to speak of.
+    # Centre and scale are the background model's, as in adaptation: a short piece hardly varies.
     centre = ubm.centre()
     scale = np.sqrt(ubm.weights @ (ubm.variances + (ubm.means - centre) ** 2))
     return list(map(partial(_statistics, ubm, centre, scale), pieces))
@@ -65,15 +65,14 @@ def mean_offsets(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = REL
     >>> mean_offsets(ubm, piece_statistics(ubm, [np.full((4, 1), 2.0)]), relevance=4).ravel()
     array([1.])
     """
-    if not (np.isfinite(relevance) and relevance > 0):
-        raise ConfigError(f"relevance {relevance:g}; expected a number of frames above 0")
+    _check_relevance(relevance)
     counts, pulls = _stacked(ubm, stats)
     result: Floats = pulls / (counts + relevance)[:, :, None]
     return result
 
 
 def supervectors(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = RELEVANCE) -> Floats:
-    """Each piece as a point (N, K D): the adapted means less the background model's, times sqrt(weight) / deviation.
+    """Each piece as a point (N, K D): the adapted means less the background model's, times sqrt(weight / variance).
 
     The squared distance of two of them is twice the bound on the divergence of the two adapted mixtures, and their
     product is its kernel (Campbell, Sturim & Reynolds 2006, Support vector machines using GMM supervectors for speaker
@@ -105,8 +104,7 @@ def weight_offsets(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float = R
     >>> weight_offsets(ubm, piece_statistics(ubm, [np.zeros((8, 1))]), relevance=4).round(3)
     array([[ 0.318, -0.414]])
     """
-    if not (np.isfinite(relevance) and relevance > 0):
-        raise ConfigError(f"relevance {relevance:g}; expected a number of frames above 0")
+    _check_relevance(relevance)
     counts, _ = _stacked(ubm, stats)
     prior = relevance * ubm.n_components
     adapted = (counts + prior * ubm.weights) / (counts.sum(axis=1, keepdims=True) + prior)
@@ -155,6 +153,11 @@ def cross_likelihood_ratios_of(
     back = _gains(ubm, several[0], several[1], single[2])[:, 0]
     result: Floats = there + back
     return result
+
+
+def _check_relevance(relevance: float) -> None:
+    if not (np.isfinite(relevance) and relevance > 0):
+        raise ConfigError(f"relevance {relevance:g}; expected a number of frames above 0")
 
 
 def _parts(ubm: DiagGMM, stats: Sequence[GMMStats], relevance: float) -> tuple[Floats, Floats, Floats]:

@@ -90,12 +90,8 @@ def _deviations(vectors: ArrayLike, labels: Sequence[Hashable]) -> tuple[Floats,
     points = _points(vectors)
     if len(labels) != len(points):
         raise ShapeError(f"{len(points)} points and {len(labels)} labels; expected one each")
-    speakers = {label: number for number, label in enumerate(dict.fromkeys(labels))}
-    numbers = np.array([speakers[label] for label in labels])
-    counts = np.bincount(numbers)
-    means = np.zeros((len(counts), points.shape[1]))
-    np.add.at(means, numbers, points)
-    deviations = points - (means / counts[:, None])[numbers]
+    numbers, counts, means = speaker_means(points, labels)
+    deviations = points - means[numbers]
     _, lengths, directions = np.linalg.svd(deviations, full_matrices=False)
     variances: Floats = lengths**2 / len(points)
     if not variances[0] > 1e-12 * max(float(np.square(points).mean()), 1e-300):
@@ -104,6 +100,23 @@ def _deviations(vectors: ArrayLike, labels: Sequence[Hashable]) -> tuple[Floats,
             "within a speaker is learnt from several pieces of each"
         )
     return points, variances, directions
+
+
+def speaker_means(points: Floats, labels: Sequence[Hashable]) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
+    """The speaker (N,) of each point (N, M) as a number, how many points each of S speakers has, (S,), and their means.
+
+    Speakers are numbered in the order of their first points; the means are (S, M).
+
+    >>> numbers, counts, means = speaker_means(np.array([[1.0], [4.0], [3.0]]), ["b", "a", "b"])
+    >>> numbers, counts, means.ravel()
+    (array([0, 1, 0]), array([2, 1]), array([2., 4.]))
+    """
+    speakers = {label: number for number, label in enumerate(dict.fromkeys(labels))}
+    numbers = np.array([speakers[label] for label in labels], np.intp)
+    counts = np.bincount(numbers)
+    means = np.zeros((len(counts), points.shape[1]))
+    np.add.at(means, numbers, points)
+    return numbers, counts, means / counts[:, None]
 
 
 def unit_length(vectors: ArrayLike) -> Floats:

@@ -39,6 +39,8 @@ def make_conversation(
 ) -> Conversation:
     """Cut recordings into turns and let their speakers take them in a drawn order.
 
+    A speaker whose turns are all that is left ends the conversation: nobody answers themselves.
+
     Args:
         recordings: Speaker and samples (N,), once for each speaker.
         sample_rate: Of all, in Hz.
@@ -46,8 +48,6 @@ def make_conversation(
         turn: Least and greatest length of a turn in s, drawn uniformly; what is left of a recording is a last turn
             where it is as long as the least.
         gap: The same of the pauses before turns.
-
-    A speaker whose turns are all that is left ends the conversation: nobody answers himself.
 
     Raises:
         DataError: No recording, one shorter than a turn, or a speaker twice.
@@ -60,9 +60,7 @@ def make_conversation(
     """
     if not (0 < turn[0] <= turn[1] and 0 <= gap[0] <= gap[1]):
         raise ConfigError(f"turns of {turn} s and gaps of {gap} s; expected the least and then the greatest length")
-    names = [name for name, _ in recordings]
-    if not names or len(set(names)) < len(names):
-        raise DataError(f"recordings of {', '.join(names) or 'nobody'}; expected one of each speaker")
+    names = _different([name for name, _ in recordings])
     rng = np.random.default_rng(seed)
     least = round(turn[0] * sample_rate)
     waiting: dict[str, list[NDArray[np.float32]]] = {}
@@ -141,10 +139,8 @@ def natural_conversation(
     >>> {turn.speaker for turn in made.turns} == {"ann", "bob"}
     True
     """
+    _different([name for name, _ in recordings])
     audio = {name: np.asarray(samples, np.float32) for name, samples in recordings}
-    if not audio or len(audio) < len(recordings):
-        names = ", ".join(name for name, _ in recordings)
-        raise DataError(f"recordings of {names or 'nobody'}; expected one of each speaker")
     rng = np.random.default_rng(seed)
     drawn = list(draw_turns(statistics, {name: len(one) for name, one in audio.items()}, sample_rate, rng))
     if not drawn:
@@ -156,3 +152,10 @@ def natural_conversation(
         first, stop = round(turn.start * sample_rate), round(turn.end * sample_rate)
         samples[first:stop] += audio[turn.speaker][place : place + stop - first]
     return Conversation(samples, tuple(sorted(turn for turn, _ in drawn)))
+
+
+def _different(names: list[str]) -> list[str]:
+    """The speakers of recordings, who are different."""
+    if not names or len(set(names)) < len(names):
+        raise DataError(f"recordings of {', '.join(names) or 'nobody'}; expected one of each speaker")
+    return names

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from speechgmm.engine.console import Console
 from speechgmm.errors import DataError
 from speechgmm.io.audio import native_rate, read_recording
 from speechgmm.tasks.diarization.codec import DiarizerFile
+from speechgmm.tasks.diarization.conversation_plans import LEAST
 from speechgmm.tasks.diarization.overlap_training import (
     CONVERSATIONS,
     ders_by_threshold,
@@ -24,17 +24,8 @@ from speechgmm.tasks.diarization.overlap_training import (
 )
 from speechgmm.tasks.diarization.recordings import FRONT_END, LONGEST
 from speechgmm.tasks.diarization.spec import DiarizerSpec
-from speechgmm.tasks.diarization.training import made_conversations, train_diarizer
+from speechgmm.tasks.diarization.training import LEAST_SPEAKERS, MOST, halves, made_conversations, train_diarizer
 from speechgmm.tasks.diarization.turn_statistics import TurnStatistics
-
-LEAST_SPEAKERS: Final = 8
-"""Half of them talk, and up to four of those in one conversation."""
-
-LEAST: Final = 3.0
-"""Seconds of a speaker in a conversation, at least: two turns or so."""
-
-MOST: Final = 60.0
-"""Seconds of a speaker that the background is learnt from: more of the same voice says little more."""
 
 
 def train_on_corpus(
@@ -64,19 +55,15 @@ def train_on_corpus(
     by_speaker: dict[str, list[Utterance]] = defaultdict(list)
     for utterance in corpus:
         by_speaker[utterance.label("speaker")].append(utterance)
-    if len(by_speaker) < LEAST_SPEAKERS:
-        raise DataError(
-            f"{place}: {len(by_speaker)} speakers; a diarizer is learnt from {LEAST_SPEAKERS} at least, better from "
-            "fifty: half of them make the background, the others talk to each other"
-        )
+    learning, talkers = halves(by_speaker, f"{place}: {len(by_speaker)} speakers", seed=seed)
     rate = native_rate(next(iter(corpus)).path)
-    names = sorted(by_speaker)
-    drawn = [names[number] for number in np.random.default_rng(seed).permutation(len(names))]
     samples: dict[str, list[NDArray[np.float32]]] = {}
-    for number, name in enumerate(drawn):
-        samples[name] = _some(by_speaker[name], rate, MOST if number % 2 == 0 else LONGEST)
-        console.say(f"{name}: {sum(map(len, samples[name])) / rate:.1f} s") if len(drawn) <= 20 else None
-    joined = {name: np.concatenate(samples[name]) for name in drawn[1::2]}
+    for names, most in ((learning, MOST), (talkers, LONGEST)):
+        for name in names:
+            samples[name] = _some(by_speaker[name], rate, most)
+            if len(by_speaker) <= 20:
+                console.say(f"{name}: {sum(map(len, samples[name])) / rate:.1f} s")
+    joined = {name: np.concatenate(samples[name]) for name in talkers}
     talking = {name: audio for name, audio in joined.items() if len(audio) >= LEAST * rate}
     if len(talking) < LEAST_SPEAKERS // 2:
         raise DataError(
@@ -84,7 +71,7 @@ def train_on_corpus(
             "of four different ones at least"
         )
     development = made_conversations(talking, rate, how.conversations, statistics=statistics, seed=seed)
-    background = {name: samples[name] for name in drawn[0::2]}
+    background = {name: samples[name] for name in learning}
     audio = AudioInput(FRONT_END, rate)
     file = train_diarizer(
         background, development, audio=audio, n_components=how.n_components, with_detector=how.detector, seed=seed
@@ -92,8 +79,8 @@ def train_on_corpus(
     if how.overlap == "none" or statistics is None:
         return file
     own = {name: np.concatenate(parts) for name, parts in background.items()}
-    learning = made_conversations(own, rate, CONVERSATIONS, statistics=with_more_overlap(statistics), seed=seed)
-    recordings = [overlap_heard(file.audio, made) for made in learning]
+    overlapping = made_conversations(own, rate, CONVERSATIONS, statistics=with_more_overlap(statistics), seed=seed)
+    recordings = [overlap_heard(file.audio, made) for made in overlapping]
     return with_overlap_detector(
         file,
         recordings,

@@ -56,10 +56,10 @@ def train_background(
     return ubm, _space(np.concatenate(vectors), labels, spec)
 
 
-def own_diarizer(frames: ArrayLike, *, seed: int = 0) -> Diarizer:
+def own_diarizer(frames: ArrayLike) -> Diarizer:
     """A diarizer from the frames (T, D) of speech of the recording itself, where there is no other.
 
-    The windows that begin within one window's length are taken for one speaker's, which is wrong where speakers change.
+    The windows that begin within one window's length count as one speaker's, which is wrong where speakers change.
     ``OWN_THRESHOLD`` is no recording's own: give the number of speakers where it is known.
 
     Raises:
@@ -73,7 +73,7 @@ def own_diarizer(frames: ArrayLike, *, seed: int = 0) -> Diarizer:
             f"{least} at least: give a model, or say that one person speaks (n_speakers 1)",
             arguments=("model", "n_speakers"),
         )
-    ubm = fit_gmm(values, OWN_COMPONENTS, seed=seed, n_jobs=1).model
+    ubm = fit_gmm(values, OWN_COMPONENTS, seed=0, n_jobs=1).model
     vectors = _sparse_windows(ubm, values, how)
     per_stretch = round(1 / LEARNT_FROM)
     labels = (np.arange(len(vectors)) // per_stretch).tolist()

@@ -16,10 +16,10 @@ OFTEN: Final = 0.3
 """Share of the recordings from which a wrong number of speakers is worth a line."""
 
 REMEDIES: Final = {
-    "miss": "speech is taken for pauses: lower the threshold of features.vad; or speakers talk at once, of whom one is "
-    "found: set diarization.overlap: detect, or give regions of overlap to diarize",
-    "false_alarm": "pauses are taken for speech: raise the threshold of features.vad, or cut the noise",
-    "confusion": "speakers are mistaken for each other: train on more speakers, or on recordings like the test's",
+    "miss": "speech is classified as pauses: lower the threshold of features.vad; or speakers talk at once, of whom "
+    "one is found: set diarization.overlap: detect, or give regions of overlap to diarize",
+    "false_alarm": "pauses are classified as speech: raise the threshold of features.vad, or cut the noise",
+    "confusion": "speakers are confused with each other: train on more speakers, or on recordings like the test's",
 }
 """Part of the error -> what it means, and what to do."""
 

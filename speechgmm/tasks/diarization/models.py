@@ -97,6 +97,7 @@ class Heard:
     costs: Floats  # (B,) of a change before each block
     pauses: NDArray[np.intp]  # frames of speech before which there is a pause
     window: int  # blocks
+    n_frames: int  # of speech
 
 
 def divisions(
@@ -115,12 +116,8 @@ def divisions(
         DataError: No frame is speech.
         ShapeError: Frames that do not fit the model.
     """
-    where = np.asarray(speech, bool)
-    if not where.any():
-        raise DataError(f"none of the {len(where)} frames is speech; is the recording silent, or its level very low?")
     spec = diarizer.spec
-    values = np.asarray(frames)[where]
-    heard = windows_heard(diarizer, values, where)
+    heard = windows_heard(diarizer, frames, speech)
     least = n_speakers or 1
     labels = merged_pieces(diarizer, heard, spec.first if n_speakers is None else max(spec.first, 2 * n_speakers))
     labels = _resegmented(diarizer, heard, labels, least)
@@ -128,7 +125,7 @@ def divisions(
     while True:
         clusters = _clusters(diarizer, heard, labels)
         one, other, ratio = _nearest(clusters)
-        found.append(Division(frame_labels(heard, labels, len(values), spec.block), ratio))
+        found.append(Division(frame_labels(heard, labels, spec.block), ratio))
         if len(clusters) == 1:
             return found
         joined = np.where(labels == other, one, labels)
@@ -186,9 +183,13 @@ def turns_of(labels: ArrayLike, speech: ArrayLike, *, shift: float, offset: floa
     return found
 
 
-def windows_heard(diarizer: Diarizer, values: NDArray[np.floating], speech: NDArray[np.bool_]) -> Heard:
-    """The windows of the frames (n, D) that are speech, of a recording of which speech (T,) says which those are."""
+def windows_heard(diarizer: Diarizer, frames: ArrayLike, speech: ArrayLike) -> Heard:
+    """The windows of a recording, of those of its frames (T, D) that are speech (T,). Raises as ``divisions``."""
+    where = np.asarray(speech, bool)
+    if not where.any():
+        raise DataError(f"none of the {len(where)} frames is speech; is the recording silent, or its level very low?")
     spec = diarizer.spec
+    values = np.asarray(frames)[where]
     n = n_blocks(len(values), spec.block)
     stretches = window_supervectors(
         diarizer.ubm, values, block=spec.block, window=spec.window, relevance=spec.relevance
@@ -198,14 +199,14 @@ def windows_heard(diarizer: Diarizer, values: NDArray[np.floating], speech: NDAr
     # The window around block t begins half its length before; at the ends the first and the last one serve.
     starts = np.arange(n) - window // 2
     inside = (starts >= 0) & (starts < len(points))
-    at = np.flatnonzero(speech)
+    at = np.flatnonzero(where)
     paused = np.diff(at, prepend=at[0] - 1) > 1
     near = np.concatenate([[0], np.cumsum(paused)])
     first = np.arange(n) * spec.block
     half = max(1, spec.block // 2)
     beside = near[np.minimum(first + half, len(at))] > near[np.maximum(first - half, 0)]
     costs = np.where(beside, spec.pause_cost, spec.cost)
-    return Heard(points[np.clip(starts, 0, len(points) - 1)], inside, costs, np.flatnonzero(paused), window)
+    return Heard(points[np.clip(starts, 0, len(points) - 1)], inside, costs, np.flatnonzero(paused), window, len(at))
 
 
 def _clusters(diarizer: Diarizer, heard: Heard, labels: Labels) -> list[_Cluster]:
@@ -277,9 +278,9 @@ def _nearest(clusters: Sequence[_Cluster]) -> tuple[int, int, float]:
     return best
 
 
-def frame_labels(heard: Heard, labels: Labels, n_frames: int, block: int) -> Labels:
-    """Labels of blocks as labels of frames (n_frames,), numbered in their order; turns begin at pauses nearby."""
-    every = labels[np.minimum(np.arange(n_frames) // block, len(labels) - 1)]  # the last block is longer
+def frame_labels(heard: Heard, labels: Labels, block: int) -> Labels:
+    """Labels of blocks as labels of frames of speech (n,), numbered in their order; turns begin at pauses nearby."""
+    every = labels[np.minimum(np.arange(heard.n_frames) // block, len(labels) - 1)]  # the last block is longer
     return in_order(_at_pauses(every, heard.pauses, block))
 
 

@@ -23,7 +23,7 @@ THRESHOLDS: Final = tuple(np.arange(0.75, 3.01, 0.25).tolist())
 CONVERSATIONS: Final = 40
 """Conversations of the background speakers that the mixtures are learnt from."""
 
-Heard = tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]
+OverlapFrames = tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]
 """Frames (T, D), which are speech (T,), and in which two speak (T,)."""
 
 
@@ -43,7 +43,7 @@ def with_more_overlap(statistics: TurnStatistics) -> TurnStatistics:
     )
 
 
-def overlap_heard(audio: AudioInput, made: Conversation) -> Heard:
+def overlap_heard(audio: AudioInput, made: Conversation) -> OverlapFrames:
     """A conversation as the mixtures see it."""
     frames, speech = heard(audio, made.samples)
     times, overlapped = frame_times(audio, len(frames)), np.zeros(len(frames), bool)
@@ -71,7 +71,7 @@ def ders_by_threshold(diarizer: Diarizer, audio: AudioInput, made: Conversation)
 
 def with_overlap_detector(
     file: DiarizerFile,
-    recordings: Sequence[Heard],
+    recordings: Sequence[OverlapFrames],
     ders: Callable[[Diarizer], Iterable[Sequence[float]]],
     *,
     seed: int = 0,

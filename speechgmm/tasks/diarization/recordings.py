@@ -1,4 +1,4 @@
-"""Who speaks when in recordings, and how a diarizer is trained from recordings of one speaker each."""
+"""Who speaks when in recordings: their frames, which of them are speech, and turns in seconds."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -84,6 +84,9 @@ def diarize_recordings(
             added there. None: the diarizer's detector says it, where it has one, else each moment has one speaker.
         resample: Resample other rates than the diarizer's.
         n_jobs: Workers at once.
+
+    Raises:
+        ConfigError: ``n_speakers`` below 1, or with VBx, which finds their number; ``overlap`` of one speaker.
     """
     if n_speakers is not None and n_speakers < 1:
         raise ConfigError(f"n_speakers {n_speakers}; expected 1 or more", arguments=("n_speakers",))
@@ -144,7 +147,10 @@ def heard(audio: AudioInput, samples: Samples) -> tuple[NDArray[np.float32], NDA
     levels.check()
     where = np.ones(len(frames), bool) if speech is None else speech
     if not where.any():
-        raise DataError(f"voice activity detection keeps none of the {len(where)} frames, so that nobody speaks")
+        raise DataError(
+            f"voice activity detection keeps none of the {len(where)} frames, so that nobody speaks; is the recording "
+            "silent, or its level very low?"
+        )
     return frames, where
 
 
@@ -222,7 +228,7 @@ def speaker_windows(
 ) -> SpeakerWindows:
     """The windows of a recording, whose each is by labels (n,) of the n frames of speech; times (T,) of all frames."""
     spec = diarizer.spec
-    points = windows_heard(diarizer, frames[speech], speech).points
+    points = windows_heard(diarizer, frames, speech).points
     centres = np.minimum(spec.block * np.arange(len(points)) + spec.block // 2, len(labels) - 1)
     independence = spec.independence / spec.window
     return SpeakerWindows(points, diarizer.space.between, times[speech][centres], labels[centres], independence)

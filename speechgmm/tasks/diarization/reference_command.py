@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, first_few
 from speechgmm.io.terminal import tell
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class ReferenceComparisons:
         if self.reference is None:
             return None
         if path.stem not in self.turns:
-            known = ", ".join(sorted(self.turns)[:5])
+            known = first_few(sorted(self.turns), 5)
             raise DataError(
                 f"{path}: {self.reference} has no turn of {path.stem!r}; it has {known}: expected is the file's name"
             )

@@ -1,4 +1,4 @@
-"""Which speaker is heard at every moment, given how well each fits: the best path on which nobody speaks too shortly.
+"""Which speaker is heard at every moment, given how well each fits: the best path whose turns have a least duration.
 
 A small HMM of its own: a state per speaker, a least number of steps in it, a cost for every change. The passes of
 ``hmm`` would spell the least duration as that many states each; here it is one sum, and an hour takes a second.

@@ -26,12 +26,11 @@ from speechgmm.tasks.diarization.conversation_plans import (
     stretches_of,
     training_plans,
 )
-from speechgmm.tasks.diarization.corpus import LEAST_SPEAKERS, MOST
 from speechgmm.tasks.diarization.estimation import learn_threshold, train_background
 from speechgmm.tasks.diarization.models import Diarizer
 from speechgmm.tasks.diarization.overlap_training import (
     CONVERSATIONS,
-    Heard,
+    OverlapFrames,
     ders_by_threshold,
     overlap_heard,
     with_more_overlap,
@@ -39,7 +38,7 @@ from speechgmm.tasks.diarization.overlap_training import (
 )
 from speechgmm.tasks.diarization.recordings import heard, turns_in
 from speechgmm.tasks.diarization.spec import DiarizerSpec
-from speechgmm.tasks.diarization.training import merging_path, with_speech_detector
+from speechgmm.tasks.diarization.training import LEAST_SPEAKERS, MOST, halves, merging_path, with_speech_detector
 from speechgmm.tasks.diarization.turn_files import statistics_of
 from speechgmm.tasks.diarization.turn_statistics import TurnStatistics
 
@@ -57,21 +56,16 @@ def train_in_run(job: Job, features: Features) -> DiarizerFile:
     for utterance, piece, duration in zip(features.corpus, features.pieces, features.durations, strict=True):
         if utterance.split == "train":
             members.setdefault(utterance.label(features.corpus.label), []).append((utterance, piece, duration))
-    if len(members) < LEAST_SPEAKERS:
-        raise DataError(
-            f"{len(members)} training speakers ({features.corpus.label}); a diarizer is learnt from {LEAST_SPEAKERS} "
-            "at least, better from fifty: half of them make the background, the others talk to each other"
-        )
-    names = sorted(members)
-    drawn = [names[number] for number in np.random.default_rng(seed).permutation(len(names))]
-    background = {name: _some(members[name]) for name in drawn[0::2]}
+    what = f"{len(members)} training speakers ({features.corpus.label})"
+    learning, talking = halves(members, what, seed=seed)
+    background = {name: _some(members[name]) for name in learning}
     n_jobs = job.n_threads_here
     with job.console.patience("training the background model"):
         ubm, space = train_background(background, spec.search, n_components=spec.n_components, seed=seed, n_jobs=n_jobs)
-    long = [name for name in drawn[1::2] if sum(length for *_, length in members[name]) >= LEAST]
+    long = [name for name in talking if sum(length for *_, length in members[name]) >= LEAST]
     if len(long) < LEAST_SPEAKERS // 2:
         raise DataError(
-            f"{len(long)} of {len(drawn[1::2])} training speakers who are to talk have {LEAST:g} s of recordings; "
+            f"{len(long)} of {len(talking)} training speakers who are to talk have {LEAST:g} s of recordings; "
             "conversations are made of four different ones at least"
         )
     talkers = {name: stretches_of(utterance for utterance, *_ in members[name]) for name in long}
@@ -91,7 +85,7 @@ def train_in_run(job: Job, features: Features) -> DiarizerFile:
     file = DiarizerFile(replace(diarizer, threshold=threshold), audio, learnt)
     if spec.overlap == "none":
         return file
-    own = {name: stretches_of(utterance for utterance, *_ in members[name]) for name in drawn[0::2]}
+    own = {name: stretches_of(utterance for utterance, *_ in members[name]) for name in learning}
     return _with_detector(job, file, own, plans)
 
 
@@ -118,7 +112,7 @@ def _with_detector(
     return found
 
 
-def _overlap_heard(audio: AudioInput, plan: ConversationPlan) -> Heard:
+def _overlap_heard(audio: AudioInput, plan: ConversationPlan) -> OverlapFrames:
     return overlap_heard(audio, plan.make(audio))
 
 

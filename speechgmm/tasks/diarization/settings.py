@@ -7,7 +7,7 @@ from speechgmm.tasks.diarization.spec import DiarizerSpec, WindowVbxSpec
 
 
 def check(config: Config) -> None:
-    """Speakers are kept apart, and every frame of speech has its place in time."""
+    """Speakers are kept apart, and frames of speech have a time; raise ConfigError for what does not fit that."""
     features, corpus, spec = config.features, config.corpus, config.section(DiarizerSpec)
     if features.kind == "f0" or features.vad == "none" or features.cmvn != "none":
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""What may be chosen about finding out who speaks when, and about training and testing what does."""
+"""Settings of diarization: how turns are found, and how a diarizer is trained and tested."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -23,6 +23,7 @@ from speechgmm.report.settings import settings_of
 from speechgmm.tasks.diarization.codec import DiarizerFile, serialise_diarizer
 from speechgmm.tasks.diarization.command import GOES_ON
 from speechgmm.tasks.diarization.conversation_plans import LEAST
+from speechgmm.tasks.diarization.description import about_training
 from speechgmm.tasks.diarization.evaluation import (
     PARTS,
     DiarizationEvaluation,
@@ -40,13 +41,13 @@ from speechgmm.tasks.diarization.spec import DiarizerSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Diarized:
+class DiarizedTest:
     """The test recordings with their turns, fold after fold."""
 
     items: tuple[DiarizedItem, ...]
 
 
-class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
+class Diarization(Task[DiarizerFile, DiarizedTest, DiarizationEvaluation]):
     """Who speaks when, among speakers that nobody has named."""
 
     name: ClassVar[str] = "diarization"
@@ -58,7 +59,7 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
         """No speaker is on two sides.
 
         Raises:
-            DataError: One is, though his groups are not.
+            DataError: One is, though no group is.
         """
         spec = config.corpus
         divided, folds = make_split(corpus, spec.split, group=spec.group, seed=config.seed, classes=False)
@@ -93,7 +94,7 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
             if utterance.path.stem not in references:
                 raise DataError(
                     f"{where}: diarization.references has no turn of {utterance.path.stem!r}; it has "
-                    f"{', '.join(sorted(references)[:5])}: expected is the file's name without its ending"
+                    f"{first_few(sorted(references), 5)}: expected is the file's name without its ending"
                 )
             if utterance.start is not None or utterance.end is not None:
                 raise DataError(f"{where}: a part of a recording; turns are compared in whole recordings, one row each")
@@ -109,7 +110,7 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
         with job.console.stage("train"):
             return [train_in_run(job, features) for (features,) in sets]
 
-    def test(self, job: Job, parts: Mapping[str, tuple[Inputs, DiarizerFile]]) -> dict[str, Diarized]:
+    def test(self, job: Job, parts: Mapping[str, tuple[Inputs, DiarizerFile]]) -> dict[str, DiarizedTest]:
         """The turns of each part's test recordings."""
         references, collar = _references(job), job.experiment.config.section(DiarizerSpec).collar
         tested = {}
@@ -118,14 +119,14 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
                 items = conversation_items(job, name, features, references)
                 regions = _regions(job, {item.name: None for item in items})
                 items = [replace(item, regions=regions.get(item.name)) for item in items]
-                tested[name] = Diarized(diarize_items(job, name, items, file, collar))
+                tested[name] = DiarizedTest(diarize_items(job, name, items, file, collar))
         return tested
 
-    def pooled(self, tested: Mapping[str, Diarized]) -> Diarized:
+    def pooled(self, tested: Mapping[str, DiarizedTest]) -> DiarizedTest:
         """The recordings of all folds."""
-        return Diarized(tuple(item for one in tested.values() for item in one.items))
+        return DiarizedTest(tuple(item for one in tested.values() for item in one.items))
 
-    def evaluate(self, job: Job, tested: Diarized) -> DiarizationEvaluation | None:
+    def evaluate(self, job: Job, tested: DiarizedTest) -> DiarizationEvaluation | None:
         """DER with its parts, JER and the number of speakers."""
         if not tested.items:
             job.console.warn("the split 'test' is empty: the diarizer was trained and not tested")
@@ -136,7 +137,7 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
         self,
         job: Job,
         systems: Mapping[str, tuple[Inputs, DiarizerFile]],
-        tested: Diarized,
+        tested: DiarizedTest,
         evaluation: DiarizationEvaluation,
     ) -> Sequence[str]:
         """What the error is made of, wrong numbers of speakers, a test unlike the training, and wide intervals."""
@@ -166,7 +167,7 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
             *(base | {independence: factor * spec.search.independence} for factor in (0.5, 2)),
         ]
 
-    def criterion(self, config: Config, tested: Diarized) -> float:
+    def criterion(self, config: Config, tested: DiarizedTest) -> float:
         """Minus the diarization error rate."""
         return -pooled_der([one.errors for one in tested.items])(np.ones(len(tested.items)))
 
@@ -178,7 +179,7 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
         """The diarizer, as ``speechgmm diarize`` takes it."""
         return serialise_diarizer(trained)
 
-    def tables(self, job: Job, tested: Diarized, evaluation: DiarizationEvaluation | None) -> Mapping[str, str]:
+    def tables(self, job: Job, tested: DiarizedTest, evaluation: DiarizationEvaluation | None) -> Mapping[str, str]:
         """Errors of every recording, and the turns of both sides."""
         if evaluation is None:
             return {}
@@ -189,7 +190,7 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
         }
 
     def compared(self, run: RunFolder) -> Compared:
-        """Recordings, by their errors; two runs make the same conversations of the same division and seed."""
+        """Recordings, by their errors; two runs make the same conversations of the same split and seed."""
         items = run.columns(RunFile.RECORDINGS, ("id",), ("speech", *PARTS))
         return Compared("der", items, _error_rate, {})
 
@@ -208,18 +209,7 @@ class Diarization(Task[DiarizerFile, Diarized, DiarizationEvaluation]):
 
     def trained_lines(self, trained: DiarizerFile) -> Sequence[str]:
         """What the diarizer was learnt from."""
-        learnt, spec = trained.learnt, trained.diarizer.vbx
-        if spec is not None:
-            return (
-                f"background: {learnt.n_background} speakers; VBx with Fa {spec.fa:g}, Fb {spec.fb:g}, loop "
-                f"probability {spec.loop_probability:g}, whose DER is {100 * learnt.der:.1f} % in "
-                f"{learnt.n_conversations} conversations of other training speakers (not of a test)",
-            )
-        return (
-            f"background: {learnt.n_background} speakers; threshold {trained.diarizer.threshold:.2f} nats, learnt from "
-            f"{learnt.n_conversations} conversations of others, whose DER it makes {100 * learnt.der:.1f} % (of "
-            "training, not of a test)",
-        )
+        return (about_training(trained),)
 
     def unusable(self, job: Job, features: Features) -> Sequence[tuple[str, str]]:
         """Nothing more; speakers with little speech are warned of."""
@@ -269,8 +259,8 @@ def _refuse_shared_speakers(corpus: Corpus, where: str) -> None:
     shared = sorted(tested & {utterance.label(corpus.label) for utterance in corpus.split("train")})
     if shared:
         raise DataError(
-            f"{where}{len(shared)} speakers ({corpus.label}) are trained on and tested: {', '.join(shared[:10])}"
-            f"{', ...' if len(shared) > 10 else ''}; set corpus.group to {corpus.label}, or mend the split"
+            f"{where}{len(shared)} speakers ({corpus.label}) are trained on and tested: "
+            f"{first_few(shared, 10)}; set corpus.group to {corpus.label}, or mend the split"
         )
 
 

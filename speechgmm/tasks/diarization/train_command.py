@@ -98,7 +98,9 @@ class TrainDiarizer:
         from speechgmm.io.locks import changing
         from speechgmm.report.text import shown
         from speechgmm.tasks.diarization.codec import save_diarizer
+        from speechgmm.tasks.diarization.command import GOES_ON
         from speechgmm.tasks.diarization.corpus import train_on_corpus
+        from speechgmm.tasks.diarization.description import about_training
         from speechgmm.tasks.diarization.spec import DiarizerSpec
         from speechgmm.tasks.diarization.turn_files import statistics_of
 
@@ -125,13 +127,7 @@ class TrainDiarizer:
             )
         with changing(self.out):
             save_diarizer(file, self.out)
-        learnt = file.learnt
         if self.detect_overlap:
             kept = "kept" if file.diarizer.overlap else "left out: it does not lower the DER of held-out conversations"
             print(f"detector of overlap: {kept}")
-        print(
-            f"{shown(self.out)}\nbackground: {learnt.n_background} speakers; threshold {file.diarizer.threshold:.2f} "
-            f"nats, learnt from {learnt.n_conversations} conversations of others, with a DER of "
-            f"{100 * learnt.der:.1f} % (on training data, not on a test)\nwho speaks when: speechgmm diarize RECORDING "
-            f"--model {shown(self.out)}"
-        )
+        print(f"{shown(self.out)}\n{about_training(file)}\n{GOES_ON} {shown(self.out)}")

@@ -1,6 +1,6 @@
 """Training of a diarizer from recordings of one speaker each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Final
 
@@ -12,7 +12,6 @@ from speechgmm.errors import DataError
 from speechgmm.evaluation.diarization import diarization_errors
 from speechgmm.features import FeatureSpec
 from speechgmm.features.spec_checks import VAD_SETTINGS
-from speechgmm.gmm import DiagGMM
 from speechgmm.hmm.speech_detector_training import train_speech_detector
 from speechgmm.tasks.diarization.codec import DiarizerFile, LearntFrom
 from speechgmm.tasks.diarization.conversations import Conversation, conversation
@@ -21,10 +20,34 @@ from speechgmm.tasks.diarization.models import Diarizer, divisions
 from speechgmm.tasks.diarization.recordings import FRONT_END, LONGEST, SAMPLE_RATE, heard, in_seconds
 from speechgmm.tasks.diarization.spec import DiarizationSpec
 from speechgmm.tasks.diarization.turn_statistics import TurnStatistics
-from speechgmm.vectors.speaker_space import SpeakerSpace
 
 SPEAKERS: Final = (2, 3, 4)
 """Of made conversations, in turn."""
+
+LEAST_SPEAKERS: Final = 8
+"""Half of them talk, and up to four of those in one conversation."""
+
+MOST: Final = 60.0
+"""Seconds of a speaker that the background is learnt from: more of the same voice says little more."""
+
+
+def halves(names: Iterable[str], what: str, *, seed: int) -> tuple[list[str], list[str]]:
+    """Speakers in a drawn order: every second one makes the background, the others talk to each other.
+
+    Raises:
+        DataError: Too few of them; ``what`` says how many there are and where.
+
+    >>> halves("abcdefgh", "8 speakers", seed=0)
+    (['c', 'd', 'f', 'b'], ['e', 'g', 'a', 'h'])
+    """
+    ordered = sorted(names)
+    if len(ordered) < LEAST_SPEAKERS:
+        raise DataError(
+            f"{what}; a diarizer is learnt from {LEAST_SPEAKERS} at least, better from fifty: half of them make the "
+            "background, the others talk to each other"
+        )
+    drawn = [ordered[number] for number in np.random.default_rng(seed).permutation(len(ordered))]
+    return drawn[0::2], drawn[1::2]
 
 
 def made_conversations(
@@ -57,7 +80,9 @@ def drawn_talkers(names: Sequence[str], n: int, *, seed: int = 0) -> list[tuple[
         DataError: Fewer than four speakers.
     """
     if len(names) < max(SPEAKERS):
-        raise DataError(f"{len(names)} speakers; conversations are made of up to {max(SPEAKERS)} different ones")
+        raise DataError(
+            f"{len(names)} speakers; conversations are made of up to {max(SPEAKERS)} different ones: give as many"
+        )
     drawn = []
     for number in range(n):
         order = np.random.default_rng([seed, number]).permutation(len(names))
@@ -98,7 +123,10 @@ def train_diarizer(
         longest = round(LONGEST * how.sample_rate)
         some = [np.concatenate(list(each))[:longest] for each in background.values()]
         how = with_speech_detector(how, some, seed=seed)
-    return with_threshold(ubm, space, chosen, how, development, n_background=len(background))
+    diarizer = Diarizer(ubm, space, chosen, 0.0)
+    paths = [merging_path(diarizer, how, made) for made in development]
+    threshold, der = learn_threshold(paths)
+    return DiarizerFile(replace(diarizer, threshold=threshold), how, LearntFrom(len(background), len(paths), der))
 
 
 def with_speech_detector(
@@ -113,22 +141,6 @@ def with_speech_detector(
     unused = VAD_SETTINGS.get(audio.features.vad, ())
     plain: dict[str, Any] = {field.name: field.default for field in fields(FeatureSpec) if field.name in unused}
     return replace(audio, features=replace(audio.features, vad="model", **plain), detector=detector)
-
-
-def with_threshold(
-    ubm: DiagGMM,
-    space: SpeakerSpace,
-    spec: DiarizationSpec,
-    audio: AudioInput,
-    development: Sequence[Conversation],
-    *,
-    n_background: int,
-) -> DiarizerFile:
-    """The diarizer whose threshold gives the least mean DER on conversations."""
-    diarizer = Diarizer(ubm, space, spec, 0.0)
-    paths = [merging_path(diarizer, audio, made) for made in development]
-    threshold, der = learn_threshold(paths)
-    return DiarizerFile(replace(diarizer, threshold=threshold), audio, LearntFrom(n_background, len(paths), der))
 
 
 def merging_path(diarizer: Diarizer, audio: AudioInput, made: Conversation) -> list[tuple[float, float]]:

@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speechgmm.clustering.vbx import VbxSpec, vbx
-from speechgmm.errors import DataError
 from speechgmm.tasks.diarization.models import Diarizer, frame_labels, merged_pieces, windows_heard
 
 
@@ -23,11 +22,7 @@ def variational_labels(diarizer: Diarizer, frames: ArrayLike, speech: ArrayLike,
         DataError: No frame is speech.
         ShapeError: Frames that do not fit the model.
     """
-    where = np.asarray(speech, bool)
-    if not where.any():
-        raise DataError(f"none of the {len(where)} frames is speech; is the recording silent, or its level very low?")
-    values = np.asarray(frames)[where]
-    heard = windows_heard(diarizer, values, where)
+    heard = windows_heard(diarizer, frames, speech)
     start = merged_pieces(diarizer, heard, diarizer.spec.first)
     labels = vbx(heard.points, diarizer.space.between, start, spec).labels
-    return frame_labels(heard, labels, len(values), diarizer.spec.block)
+    return frame_labels(heard, labels, diarizer.spec.block)

@@ -92,7 +92,7 @@ def read_vector_recordings(vectors: Path, segments: Path) -> list[VectorRecordin
             raise DataError(f"{where}: {vectors} has no vector {cells[0]!r}; it has {len(sources)}, of other names")
         own = lines.setdefault(cells[1], {})
         if cells[0] in own:
-            raise DataError(f"{where}: {cells[0]!r} stands twice")
+            raise DataError(f"{where}: {cells[0]!r} stands twice; expected one line for each vector")
         own[cells[0]] = (start, end)
     if not lines:
         raise DataError(f"{segments}: empty; expected a line for each vector: name, recording, start and end in s")

@@ -35,7 +35,7 @@ def window_supervectors(
     """Supervectors (n, K D) of windows of ``window`` blocks, one at each block, stretch by stretch; one block apart.
 
     A recording of B blocks has max(1, B - window + 1) windows; that of a shorter one is all of it. A supervector is
-    what ``supervectors`` gives for the window's frames: sqrt(weight) / deviation times the offset of the adapted means
+    what ``supervectors`` gives for the window's frames: sqrt(weight / variance) times the offset of the adapted means
     (Campbell, Sturim & Reynolds 2006, eq. 11).
 
     Raises:

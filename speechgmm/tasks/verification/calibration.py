@@ -88,7 +88,7 @@ def by_folds(
     """
     llrs, heard = np.zeros(len(scored)), scored.scores != 0
     trials = _inputs(scored, spec)[heard], scored.is_target[heard]
-    model, test = _sides(scored)
+    model, test = scored.sides
     sides = model[heard], test[heard]
     if spec.method == "pav":
         llrs[heard], maps = cross_calibrate(*trials, sides, fit_pav, spec.n_folds, seed)
@@ -109,7 +109,7 @@ def calibrated_metrics(scored: ScoredTrials, decision: DecisionSpec, *, seed: in
     """
     if scored.llrs is None:
         return {}
-    metrics = ratio_metrics(scored.llrs, scored.is_target, _sides(scored), decision, seed=seed)
+    metrics = ratio_metrics(scored.llrs, scored.is_target, scored.sides, decision, seed=seed)
     return {**metrics, **open_set_metrics(scored, decision, seed=seed)}
 
 
@@ -178,7 +178,7 @@ def _open_sets(
         return None
     order = np.argsort(test, kind="stable").reshape(len(counts), -1)  # (tests, models)
     llrs, truth = scored.llrs[order], scored.is_target[order]
-    groups = np.unique(np.array(scored.test_groups)[first], return_inverse=True)[1]
+    groups = scored.sides[1][first]
     is_member = np.asarray(truth.any(axis=1))
     is_right = np.take_along_axis(truth, llrs.argmax(axis=1)[:, None], axis=1)[:, 0]
     every = OpenSet(llrs.max(axis=1), is_right, is_member)
@@ -235,10 +235,3 @@ def _say(job: Job, maps: Sequence[ScoreMap], final: ScoreMap) -> None:
         job.console.warn(
             "calibration: higher scores speak against the claim; are targets and non-targets swapped, or too few?"
         )
-
-
-def _sides(scored: ScoredTrials) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The speakers of models and of tests as numbers, the same for the same person."""
-    names = np.concatenate([np.array(scored.model_groups), np.array(scored.test_groups)])
-    first, second = np.unique(names, return_inverse=True)[1].reshape(2, -1)
-    return first, second

@@ -2,7 +2,7 @@
 
 tensor              shape             what
 cohort.weights      (N, K)            and cohort.means, cohort.variances (N, K, D): the cohort's N models
-norm.models         (C, 2)            mean and deviation of the cohort's recordings against each class
+norm.models         (C, 2)            mean and standard deviation of the cohort's recordings against each class
 norm.cohort         (N, 2)            the same against each of the cohort's models (zt)
 within.*            (KD,), (R, KD), (R,)   cosine: mean, directions and gains of what differs within a speaker
 plda.*              (M,), (M, d), (d,), (d, d)   plda: centre, lda; mean, psi and transform of the model

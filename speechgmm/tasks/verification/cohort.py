@@ -4,9 +4,8 @@ Its speakers get models as the enrolled ones do, in the same pool; its recording
 when training ends, so that a model file holds all that normalising a new recording's score takes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields, replace
-from functools import partial
 from typing import Final
 
 import numpy as np
@@ -17,11 +16,10 @@ from speechgmm.engine.job import Job
 from speechgmm.gmm import AnyGMM
 from speechgmm.gmm.full_model import only_diagonal
 from speechgmm.tasks.classification.models import ClassModels
-from speechgmm.tasks.classification.scoring import SCORED_AT_ONCE
 from speechgmm.tasks.classification.spec import ScoringSpec
 from speechgmm.tasks.classification.training import Others
 from speechgmm.tasks.verification.cohort_check import check_cohort
-from speechgmm.tasks.verification.compensation import learn_compensation, refuse_zeros
+from speechgmm.tasks.verification.compensation import learn_compensation, over_pieces, refuse_zeros
 from speechgmm.tasks.verification.models import ClaimModels, Cohort
 from speechgmm.tasks.verification.plda_training import enrol_vectors, learn_back_end
 from speechgmm.tasks.verification.score_norm import BY_MODELS, BY_RECORDINGS, ScoreNorm
@@ -119,16 +117,10 @@ def _norm(job: Job, features: Features, models: ClaimModels, cohort: Cohort) -> 
     # Of the cohort's own models only ZT-norm asks what they score on the cohort.
     scored = replace(models, cohort=cohort) if spec.normalise == "zt" else models
     scored = scored.suited_to(sum(piece.n_rows for _, piece in tests))
-    parcels = [[piece for _, piece in tests[n : n + SCORED_AT_ONCE]] for n in range(0, len(tests), SCORED_AT_ONCE)]
-    parts = job.console.track(job.map(partial(_score, scored), parcels), len(parcels), "scoring the cohort")
-    scores = np.concatenate(list(parts), axis=1)
+    scores = over_pieces(job, scored.raw_scores, [piece for _, piece in tests], "scoring the cohort", axis=1)
     if spec.normalise == "zt":
         speakers = np.array([utterance.label(features.corpus.label) for utterance, _ in tests])
         own = np.array(cohort.labels)[:, None] == speakers
         n_models = len(models.labels)
         return ScoreNorm.of("zt", scores[:n_models], cohort=scores[n_models:], own=own)
     return ScoreNorm.of(spec.normalise, scores, top=spec.cohort_top if spec.normalise == "as" else None)
-
-
-def _score(models: ClassModels, pieces: Sequence[Piece]) -> np.ndarray:
-    return models.raw_scores([piece.load() for piece in pieces])

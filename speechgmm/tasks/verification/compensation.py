@@ -43,7 +43,7 @@ def learn_compensation(job: Job, features: Features, ubm: DiagGMM | None) -> Com
         )
     speakers = [utterance.label(features.corpus.label) for utterance, _ in known]
     pieces = [piece for _, piece in known]
-    points = vectors_of(job, CosineStack.of(ubm, [ubm], plain).points, pieces, "supervectors of the background")
+    points = over_pieces(job, CosineStack.of(ubm, [ubm], plain).points, pieces, "supervectors of the background")
     if spec.compensation == "nap":
         within = WithinClass.without(points, speakers, spec.compensation_directions)
     else:
@@ -91,7 +91,7 @@ def several_each(job: Job, features: Features, most: int) -> tuple[list[tuple[Ut
 
 def refuse_zeros(job: Job, features: Features) -> None:
     """Raise DataError for recordings of any split that are vectors of zeros; the first are named."""
-    flags = vectors_of(job, _are_zero, features.pieces, "reading vectors")
+    flags = over_pieces(job, _are_zero, features.pieces, "reading vectors")
     empty = [utterance.id for utterance, is_zero in zip(features.corpus, flags.tolist(), strict=True) if is_zero]
     if empty:
         raise DataError(f"{counted(len(empty), 'recording is', 'recordings are')} {ZEROS}: {first_few(empty, 10)}")
@@ -101,19 +101,21 @@ def _are_zero(recordings: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
     return np.array([not frames.any() for frames in recordings], float)
 
 
-def vectors_of(
+def over_pieces(
     job: Job,
     compute: Callable[[Sequence[NDArray[np.float32]]], NDArray[np.float64]],
     pieces: Sequence[Piece],
     what: str,
+    *,
+    axis: int = 0,
 ) -> NDArray[np.float64]:
-    """What ``compute`` makes of the frames of each piece, (N, ...); ``what`` it does is for the console."""
+    """What ``compute`` makes of the frames of N pieces, along ``axis``; ``what`` it does is for the console."""
     parcels = [pieces[n : n + SCORED_AT_ONCE] for n in range(0, len(pieces), SCORED_AT_ONCE)]
-    parts = job.console.track(job.map(partial(_vectors, compute), parcels), len(parcels), what)
-    return np.concatenate(list(parts))
+    parts = job.console.track(job.map(partial(_over_parcel, compute), parcels), len(parcels), what)
+    return np.concatenate(list(parts), axis=axis)
 
 
-def _vectors(
+def _over_parcel(
     compute: Callable[[Sequence[NDArray[np.float32]]], NDArray[np.float64]], pieces: Sequence[Piece]
 ) -> NDArray[np.float64]:
     return compute([piece.load() for piece in pieces])

@@ -9,12 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speechgmm.engine.hints import FEWEST, MUCH
+from speechgmm.errors import first_few
 from speechgmm.evaluation import Application, Metric, detection_summary, eer, interval, rank_trials, ratio
 from speechgmm.evaluation.metric import Metrics
 from speechgmm.tasks.classification.evaluation import detection_metrics
 from speechgmm.tasks.classification.spec import DecisionSpec
 from speechgmm.tasks.verification.trial_choice import OTHER, SAME, STRANGER
 from speechgmm.tasks.verification.trials import ScoredTrials
+
+ONE_SESSION: Final = (
+    "every target trial is of the session that enrolled the speaker; on another day, with another microphone or mood, "
+    "expect more errors"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +51,9 @@ def hints_of_models(scored: ScoredTrials) -> list[str]:
     names = list(dict.fromkeys(scored.models.names[number] for number in worst))
     return [
         f"{100 * share:.0f} % of the {total} errors at the threshold of the EER are of {n} of {len(counts)} models "
-        f"({', '.join(names[:3])}{', ...' if len(names) > 3 else ''}): "
+        f"({first_few(names, 3)}): "
         "listen to their recordings, and enrol them with more"
     ]
-
-
-ONE_SESSION: Final = (
-    "every target trial is of the session that enrolled the speaker; on another day, with another microphone or mood, "
-    "expect more errors"
-)
 
 
 def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) -> TrialEvaluation:
@@ -68,10 +68,9 @@ def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) 
     values = scored.ranking
     order = np.argsort(values, kind="stable")
     truth, scores = scored.is_target[order], values[order]
-    model, test = scored.model[order], scored.test[order]
-    # One number for one person, on either side.
-    people = np.unique(np.array(scored.models.groups + scored.tests.groups), return_inverse=True)[1]
-    sides = people[model], people[len(scored.models.groups) + test]
+    test = scored.test[order]
+    model_speaker, test_speaker = scored.sides
+    sides = model_speaker[order], test_speaker[order]
     metrics = detection_metrics(scores, truth, sides, spec, seed=seed)
     folds = {}
     of_trial = np.array(scored.tests.folds)[test]
@@ -89,7 +88,7 @@ def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) 
         if (truth & (kinds == kind)).any() and not truth[chosen].all():
             own_sides = sides[0][chosen], sides[1][chosen]
             sessions[name] = detection_metrics(scores[chosen], truth[chosen], own_sides, spec, seed=seed)
-    metrics |= identification(scored, values, people[len(scored.models.groups) :], seed=seed)
+    metrics |= identification(scored, values, seed=seed)
     if scored.llrs is None:
         return TrialEvaluation(metrics, folds, sessions=sessions)
     application = Application(spec.prior, spec.cost_miss, spec.cost_false_alarm)
@@ -97,12 +96,10 @@ def evaluate_trials(scored: ScoredTrials, spec: DecisionSpec, *, seed: int = 0) 
     return TrialEvaluation(metrics, folds, before, sessions)
 
 
-def identification(
-    scored: ScoredTrials, values: NDArray[np.float64], people: NDArray[np.intp], *, seed: int = 0
-) -> dict[str, Metric]:
+def identification(scored: ScoredTrials, values: NDArray[np.float64], *, seed: int = 0) -> dict[str, Metric]:
     """How often a test's own model has the highest of ``values`` (N,), where every model of its fold met such tests.
 
-    ``people`` (tests,) are the speakers, by whom tests are resampled.
+    Tests are resampled by their speakers.
     """
     models = Counter(scored.models.folds)
     n_met = np.bincount(scored.test, minlength=len(scored.tests.names))
@@ -115,5 +112,5 @@ def identification(
     own = np.full(len(n_met), -np.inf)
     np.maximum.at(own, scored.test[scored.is_target], values[scored.is_target])
     right = (own >= best)[known].astype(np.float64)
-    found = interval(ratio(right, np.ones(len(right))), people[known], seed=seed)
+    found = interval(ratio(right, np.ones(len(right))), scored.speakers[1][known], seed=seed)
     return {"identification_rate": Metric(float(right.mean()), len(right), "fraction").within(found)}

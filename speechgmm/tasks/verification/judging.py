@@ -7,8 +7,9 @@ from functools import partial
 from numbers import Real
 from pathlib import Path
 
+from speechgmm.engine.audio_input import AudioInput
 from speechgmm.engine.recordings import model_frames
-from speechgmm.errors import ConfigError, DataError, check_type
+from speechgmm.errors import ConfigError, DataError, check_type, first_few
 from speechgmm.io.samples import AudioSource
 from speechgmm.parallel import pmap
 from speechgmm.tasks.classification.codec import ModelFile
@@ -25,7 +26,7 @@ def claimable(model: ModelFile, path: Path, claim: str, threshold: float | None)
     if file.models.ubm is None:
         raise ConfigError(f"{path} has no background model to judge a claim by; train with model.adapt: map")
     if claim not in file.models.labels:
-        known = ", ".join(file.models.labels[:10]) + (" ..." if len(file.models.labels) > 10 else "")
+        known = first_few(file.models.labels, 10)
         raise ConfigError(f"claim {claim}: no such class; the model has {known} (enrol adds one)", arguments=("claim",))
     if threshold is None:
         return file, 0.0 if file.threshold is None else file.threshold
@@ -62,16 +63,11 @@ def judge_recordings(
     """
     if model.audio is None:
         raise ConfigError("the model was trained on frames, not recordings: score frames with ClassModels in Python")
-    work = partial(_judge, ClaimFile.of(replace(model, models=model.models.only(claim))))
+    work = partial(_judge, ClaimFile.of(replace(model, models=model.models.only(claim))), model.audio)
     yield from zip(paths, pmap(work, paths, n_jobs=n_jobs, backend="threads"), strict=True)
 
 
-def _judge(model: ClaimFile, path: AudioSource) -> Judged | DataError:
-    audio = model.audio
-    if audio is None:
-        raise ConfigError(
-            "the model has no front end to make frames of recordings; score frames with ClassModels in Python"
-        )
+def _judge(model: ClaimFile, audio: AudioInput, path: AudioSource) -> Judged | DataError:
     try:
         frames, speech, _ = model_frames(audio, path, unvoiced=True)
         chosen = frames[speech]

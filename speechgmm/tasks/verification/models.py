@@ -27,7 +27,7 @@ Method = Literal["llr", "linear", "cosine", "plda"]
 class Cohort:
     """Others than those who are tested or claimed, by whom the scores of claims are normalised."""
 
-    labels: tuple[str, ...]  # K names
+    labels: tuple[str, ...]  # of the K others
     models: tuple[DiagGMM, ...]  # K, adapted as the classes are; none where the norm asks for none
     norm: ScoreNorm | None = None  # None: not measured yet
     enrolled: Enrolled | None = None  # plda: the K by their vectors; None where there are none
@@ -50,7 +50,7 @@ class ClaimModels(ClassModels):
     (array([[2.]]), array([[0.8839]]), array([-0.5]))
     """
 
-    method: Method = "llr"  # of the scores of claims: log-likelihood ratios, linear in the means, or cosines
+    method: Method = "llr"  # of the scores of claims: likelihood ratios, linear in the means, cosines, PLDA
     cohort: Cohort | None = None  # by which the scores of claims are normalised; None: they are raw
     compensation: Compensation | None = None  # cosine: how recordings become points
     back_end: PldaBackEnd | None = None  # plda: how vectors are compared
@@ -60,7 +60,9 @@ class ClaimModels(ClassModels):
 
     def __post_init__(self) -> None:
         if self.ubm is None and (self.method != "llr" or self.cohort is not None):
-            raise DataError("claims are scored against a background model, and these models have none; adapt: map")
+            raise DataError(
+                "claims are scored against a background model, and these models have none; train with model.adapt: map"
+            )
         ClassModels.__post_init__(self)
         every = only_diagonal((*self.models, *self._others()), "verification")
         vectors: LinearStack | CosineStack | PldaStack | None = None

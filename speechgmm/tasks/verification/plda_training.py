@@ -12,9 +12,8 @@ from speechgmm.errors import DataError, counted
 from speechgmm.gmm.model import DiagGMM
 from speechgmm.io.kaldi_plda import read_kaldi_plda
 from speechgmm.tasks.classification.spec import ScoringSpec
-from speechgmm.tasks.verification.compensation import several_each, vectors_of
+from speechgmm.tasks.verification.compensation import over_pieces, several_each
 from speechgmm.tasks.verification.trial_choice import about_learnt
-from speechgmm.vectors.plda import Plda
 from speechgmm.vectors.plda_estimation import train_plda
 from speechgmm.vectors.plda_scoring import Enrolled, PldaBackEnd, Vectors, prepared
 from speechgmm.vectors.speaker_space import SpeakerSpace
@@ -44,7 +43,7 @@ def learn_back_end(job: Job, features: Features, ubm: DiagGMM) -> PldaBackEnd:
             "train has two; add recordings, best of several days, or set scoring.plda to a plda file of Kaldi"
         )
     speakers = [utterance.label(label) for utterance, _ in known]
-    points = vectors_of(job, vectors.of, [piece for _, piece in known], "vectors of the background")
+    points = over_pieces(job, vectors.of, [piece for _, piece in known], "vectors of the background")
     centre, lda = points.mean(axis=0), _varying(points)
     n_speakers = len(set(speakers))
     if spec.lda_dims is not None:
@@ -86,10 +85,10 @@ def _of_file(job: Job, features: Features, vectors: Vectors, name: str) -> PldaB
             f"scoring.plda: {name}: there is no such file ({path}); expected em, kaldi, or the path of a plda file of "
             "Kaldi, relative to the configuration file"
         )
-    plda: Plda = read_kaldi_plda(path)
+    plda = read_kaldi_plda(path)
     background = [one for split in ("ubm", "cohort") for one in features.of_split(split)]
     pieces = [piece for _, piece in background or features.of_split("train")]
-    points = vectors_of(job, vectors.of, pieces, "vectors of the background")
+    points = over_pieces(job, vectors.of, pieces, "vectors of the background")
     if plda.n_dims != points.shape[1]:
         raise DataError(
             f"scoring.plda: {name} is a PLDA of {plda.n_dims} dimensions, and the vectors have {points.shape[1]}; give "
@@ -112,7 +111,7 @@ def enrol_vectors(
     if not members:
         return None
     every = [one for own in members.values() for one in own]
-    points = back_end.apply(vectors_of(job, Vectors.under(ubm, back_end.relevance).of, every, "vectors that enrol"))
+    points = back_end.apply(over_pieces(job, Vectors.under(ubm, back_end.relevance).of, every, "vectors that enrol"))
     return Enrolled.of(np.split(points, np.cumsum([len(own) for own in members.values()])[:-1]))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from speechgmm.engine.run_folder import groups_of_scores, run_of_scores
 from speechgmm.engine.run_scores import holds_scores_to_evaluate, llrs_rank
-from speechgmm.errors import ConfigError, DataError, counted
+from speechgmm.errors import ConfigError, DataError, counted, first_few
 from speechgmm.evaluation import Metric, auc, error_rates, rank_trials
 from speechgmm.evaluation.metric import Metrics
 from speechgmm.io.run_files import RunFile
@@ -76,7 +76,8 @@ def evaluate_file(
         alone = trials is not None or are_llrs or threshold is not None or distance
         if alone or (given is not None and found.target is None):
             raise ConfigError(
-                f"{path} holds decisions between classes: there are no trials, thresholds, distances or priors"
+                f"{path} holds decisions between classes, which have no trials, thresholds, distances or priors; leave "
+                "these options out"
             )
         return _classified(path, found, decision, seed)
     chosen, is_target, unused = with_truth(path, negated(path, found) if distance else found, trials)
@@ -91,7 +92,7 @@ def evaluate_file(
     ordered = chosen.scores if llrs is None or (run is None or not llrs_rank(run)) else llrs
     ordered = llrs if ordered is None else ordered
     if ordered is None:
-        raise DataError(f"{path}: neither scores nor ratios in it")
+        raise DataError(f"{path}: neither scores nor ratios in it; expected a column score or llr")
     if is_target.all() or not is_target.any():
         kind, missing = ("target", "non-targets") if is_target.all() else ("non-target", "targets")
         raise DataError(
@@ -158,6 +159,10 @@ def with_truth(
     """The scores of the trials that count, their truth, and how many others there are.
 
     With ``lenient`` trials of the list that have no score do not count.
+
+    Raises:
+        DataError: Neither the file nor a list says which trials are targets; the two do not agree; a trial of the list
+            without a score; a list that cannot be read.
     """
     if trials is None:
         if found.is_target is None:
@@ -202,8 +207,7 @@ def _by_test(path: Path, truth: Mapping[Pair, bool]) -> dict[Pair, bool]:
 
 def named(pairs: Sequence[Pair] | set[Pair]) -> str:
     """The first trials of some, by model and test."""
-    some = ", ".join(f"{model} {test}" for model, test in sorted(pairs)[:_LISTED])
-    return some + (" ..." if len(pairs) > _LISTED else "")
+    return first_few([f"{model} {test}" for model, test in sorted(pairs)], _LISTED)
 
 
 def _speakers(path: Path, pairs: Sequence[Pair], is_target: NDArray[np.bool_]) -> tuple[Sides, str]:
@@ -266,7 +270,7 @@ def _classified(path: Path, found: ClassScores, decision: DecisionSpec, seed: in
     )
     evaluation = evaluate(scores, seed=seed, target=found.target, decision=decision)
     if evaluation is None:
-        raise DataError(f"{path}: a header and no rows")
+        raise DataError(f"{path}: a header and no rows; expected a row for each item")
     return FileFigures(
         evaluation.metrics, f"{counted(len(found.ids), 'item')}, {counted(len(found.labels), 'class')}", ()
     )

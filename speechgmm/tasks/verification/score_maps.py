@@ -1,4 +1,4 @@
-"""From scores to likelihood ratios: the maps themselves. Their training is ``calibration``'s.
+"""From scores to likelihood ratios: the maps themselves. Their training is ``score_map_training``'s.
 
 A score is whatever a system gives, such as nats per frame; what comes out is the natural logarithm of the likelihood
 ratio of the whole utterance, target against non-target. The number of frames does not enter: neighbouring frames are so
@@ -37,7 +37,9 @@ class Affine:
         """
         rows = as_rows(scores)
         if rows.shape[1] != len(self.weights):
-            raise ShapeError(f"scores of {rows.shape[1]} systems for a map of {len(self.weights)}")
+            raise ShapeError(
+                f"scores of {rows.shape[1]} systems for a map of {len(self.weights)}; expected those of its training"
+            )
         llrs: Floats = rows @ self.weights + self.offset
         return llrs
 

@@ -3,7 +3,7 @@
 A model, or a recording, that scores high against everybody says little by scoring high once more. So a raw score is
 measured by what a cohort of other speakers gets: its recordings against the same model (Z), its models against the same
 recording (T), or both. Owns the arithmetic, on matrices of models by tests. Refuses to know who the cohort is, and to
-compute a score. The deviation is the sample's (divisor n - 1) throughout.
+compute a score. Standard deviations are the sample's (divisor n - 1) throughout.
 """
 
 from dataclasses import dataclass, replace
@@ -23,15 +23,15 @@ BY_RECORDINGS: Final[tuple[Kind, ...]] = ("z", "zt", "s", "as")
 BY_MODELS: Final[tuple[Kind, ...]] = ("t", "zt", "s", "as")
 """Norms that need scores of every test against models of the cohort."""
 
-_NO_SPREAD: Final = 1e-12  # of the mean's size: a deviation that is rounding
+_NO_SPREAD: Final = 1e-12  # of the mean's size: a standard deviation that is rounding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoreNorm:
     """How raw scores (M, N) of M models against N tests are normalised.
 
-    With m and d the mean and the sample deviation of s(model, cohort recordings) over recordings, and m' and d' those
-    of s(cohort models, test) over cohort models::
+    With m and d the mean and the standard deviation of s(model, cohort recordings) over recordings, and m' and d'
+    those of s(cohort models, test) over cohort models::
 
         z     (s - m) / d
         t     (s - m') / d'
@@ -56,8 +56,8 @@ class ScoreNorm:
 
     kind: Kind
     top: int | None = None  # as: cohort recordings, and cohort models, that count
-    by_model: Floats | None = None  # (M, 2) mean and deviation of cohort recordings against each model; t: None
-    by_cohort_model: Floats | None = None  # zt: (K, 2) the same against each cohort model
+    by_model: Floats | None = None  # (M, 2) mean and standard deviation of cohort recordings on each model; t: None
+    by_cohort_model: Floats | None = None  # zt: (K, 2) the same on each cohort model
 
     @classmethod
     def of(
@@ -112,15 +112,21 @@ class ScoreNorm:
         """
         raw = _matrix(scores, "the models against the tests")
         if self.by_model is not None and len(raw) != len(self.by_model):
-            raise ShapeError(f"scores of {len(raw)} models for a norm of {len(self.by_model)}")
+            raise ShapeError(
+                f"scores of {len(raw)} models for a norm of {len(self.by_model)}; expected the same models"
+            )
         if self.kind == "z":
             return _standard(raw, self.by_model)
         among = _matrix(cohort, "the cohort's models against the tests")
         if among.shape[1] != raw.shape[1]:
-            raise ShapeError(f"scores of {raw.shape[1]} tests, and of cohort models on {among.shape[1]}")
+            raise ShapeError(
+                f"scores of {raw.shape[1]} tests, and of cohort models on {among.shape[1]}; expected the same tests"
+            )
         if self.kind == "zt":
             if self.by_cohort_model is None or len(among) != len(self.by_cohort_model):
-                raise ShapeError(f"scores of {len(among)} cohort models, of which others or none were measured")
+                raise ShapeError(
+                    f"scores of {len(among)} cohort models, and others or none were measured; expected the same models"
+                )
             raw, among = _standard(raw, self.by_model), _standard(among, self.by_cohort_model)
         by_test = _statistics(among.T, self.top)
         t_normed = _standard(raw.T, by_test).T
@@ -161,14 +167,14 @@ class ScoreNorm:
 
 
 def _standard(scores: Floats, statistics: Floats | None) -> Floats:
-    """(rows, columns) less the mean, over the deviation, of each row."""
+    """(rows, columns) less the mean, over the standard deviation, of each row."""
     if statistics is None:
         raise ShapeError("a norm without statistics of the models; make it with ScoreNorm.of")
     return (scores - statistics[:, :1]) / statistics[:, 1:]
 
 
 def _statistics(scores: Floats, top: int | None = None) -> Floats:
-    """(rows, 2) mean and sample deviation of each row, NaN left out; of its ``top`` highest where there is a number."""
+    """(rows, 2) mean and standard deviation of each row without NaN; of its ``top`` highest where there is a number."""
     n_cohort = scores.shape[1]
     least = max(2, top or 2)
     if n_cohort < least:

@@ -1,4 +1,4 @@
-"""The ``calibration`` and ``decision`` sections of a configuration."""
+"""The ``calibration`` section of a configuration."""
 
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -32,7 +32,7 @@ class Systems:
         return self.found[0].is_target
 
     def inputs(self, *, quality: bool) -> tuple[NDArray[np.float64], list[int]]:
-        """Scores (N, S); with ``quality`` followed by the cohort's means of those systems that are said last.
+        """Scores (N, S); with ``quality`` columns of cohort means follow, and the list says of which systems they are.
 
         Raises:
             DataError: No system has the means of a cohort.
@@ -98,7 +98,7 @@ def _trials(path: Path, trials: Path | None, *, needed: bool, distance: bool, sh
     file = scores_path(path) if path.is_dir() else path
     found = read_scores(file)
     if isinstance(found, ClassScores):
-        raise DataError(f"{file}: decisions between classes; only scores of trials are fused")
+        raise DataError(f"{file}: decisions between classes; expected scores of trials, which alone are fused")
     if distance:
         found = negated(file, found)
     if needed or trials is not None or found.is_target is not None:
@@ -106,7 +106,7 @@ def _trials(path: Path, trials: Path | None, *, needed: bool, distance: bool, sh
         found = replace(found, is_target=known)
     scores = found.scores if found.scores is not None else found.llrs
     if scores is None:
-        raise DataError(f"{file}: neither scores nor ratios in it")
+        raise DataError(f"{file}: neither scores nor ratios in it; expected a column score or llr")
     endless = [found.pairs[n] for n in np.flatnonzero(~np.isfinite(scores))]
     if endless:
         raise DataError(

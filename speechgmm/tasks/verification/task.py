@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from speechgmm.config import Config
 from speechgmm.corpus import Corpus, Fold, make_split
@@ -28,13 +28,11 @@ from speechgmm.tasks.verification.codec import ClaimFile
 from speechgmm.tasks.verification.cohort import CohortTraining
 from speechgmm.tasks.verification.cohort_check import can_normalise, check_cohort
 from speechgmm.tasks.verification.evaluation import TrialEvaluation, evaluate_trials, hints_of_models
+from speechgmm.tasks.verification.score_map_training import FEWEST_SPEAKERS
 from speechgmm.tasks.verification.score_maps import Calibration
 from speechgmm.tasks.verification.spec import CalibrationSpec
 from speechgmm.tasks.verification.trial_choice import about_sessions, check_sessions
 from speechgmm.tasks.verification.trials import ScoredTrials, score_trials, trials_table
-
-FEWEST_CALIBRATED: Final = 4
-"""Speakers: the two of a trial, and two to train its calibration on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ class Verification(MixtureTask):
         if can_normalise(corpus, group):
             settings["scoring"] = {"normalise": "s", "cohort": "ubm"}
         speakers = {one.label(corpus.label) for one in corpus.split("train") or corpus.utterances}
-        if len(speakers) < FEWEST_CALIBRATED:
+        if len(speakers) < FEWEST_SPEAKERS:
             settings["calibration"] = {"method": "none"}
         return settings
 

@@ -13,7 +13,7 @@ from speechgmm.corpus.listing import listed
 from speechgmm.corpus.trials import Trial
 from speechgmm.engine.frames import Features, Piece
 from speechgmm.engine.job import Job
-from speechgmm.errors import DataError, counted
+from speechgmm.errors import DataError, counted, first_few
 
 Numbers = NDArray[np.intp]
 SAME, OTHER, STRANGER = "same", "other", ""
@@ -30,15 +30,13 @@ def made_trials(
     """
     agree = np.ones((len(tests), len(labels)), bool)
     for column in within:
-        values: dict[str, set[str]] = {name: set() for name in labels}
-        for utterance, _ in features.of_split("train"):
-            values[utterance.label(features.corpus.label)].add(utterance.label(column))
-        several = {name: found for name, found in values.items() if len(found) > 1}
+        values = _values_of((one for one, _ in features.of_split("train")), features.corpus.label, column)
+        several = {name: values[name] for name in labels if len(values[name]) > 1}
         if several:
             name, found = next(iter(several.items()))
             raise DataError(
                 f"scoring.trials_within: {len(several)} models have no one {column!r}: the training recordings of "
-                f"{name!r} have {', '.join(sorted(found)[:5])}; is it a column about the {features.corpus.label}?"
+                f"{name!r} have {first_few(sorted(found), 5)}; is it a column about the {features.corpus.label}?"
             )
         of_models = np.array([next(iter(values[name])) for name in labels])
         of_tests = np.array([utterance.label(column) for utterance, _ in tests], of_models.dtype if not tests else None)
@@ -84,9 +82,7 @@ def sessions_of_tests(
     if session is None:
         return ()
     label = features.corpus.label
-    enrolled: dict[str, set[str]] = {}
-    for utterance, _ in features.of_split("train"):
-        enrolled.setdefault(utterance.label(label), set()).add(utterance.label(session))
+    enrolled = _values_of((one for one, _ in features.of_split("train")), label, session)
     kinds = []
     for utterance, _ in tests:
         known = enrolled.get(utterance.label(label))
@@ -113,7 +109,7 @@ def check_sessions(corpus: Corpus, session: str) -> None:
 
 def about_sessions(corpus: Corpus, session: str) -> str:
     """How many speakers were recorded in more than one session, in a line."""
-    known = _sessions_of((one for one in corpus if (one.labels or {}).get(corpus.label)), corpus.label, session)
+    known = _values_of((one for one in corpus if (one.labels or {}).get(corpus.label)), corpus.label, session)
     several = sum(len(found) > 1 for found in known.values())
     hint = "" if several else ": nothing here shows what another day changes"
     return f"corpus.session: {several} of {len(known)} speakers have more than one {session}{hint}"
@@ -143,7 +139,7 @@ def about_learnt(corpus: Corpus, recordings: Sequence[Utterance], session: str |
     """What to say where speakers whose recordings something is learnt from have one session each; else empty."""
     if session is None:
         return ""
-    known = _sessions_of(recordings, corpus.label, session)
+    known = _values_of(recordings, corpus.label, session)
     if any(len(found) > 1 for found in known.values()):
         return ""
     return (
@@ -178,9 +174,9 @@ def warn_of_shared(
         )
 
 
-def _sessions_of(utterances: Iterable[Utterance], speaker: str, session: str) -> dict[str, set[str]]:
-    """Speaker -> their sessions."""
-    known: dict[str, set[str]] = {}
+def _values_of(utterances: Iterable[Utterance], label: str, column: str) -> dict[str, set[str]]:
+    """Label -> the values that its utterances have in another column, such as the sessions of a speaker."""
+    values: dict[str, set[str]] = {}
     for utterance in utterances:
-        known.setdefault(utterance.label(speaker), set()).add(utterance.label(session))
-    return known
+        values.setdefault(utterance.label(label), set()).add(utterance.label(column))
+    return values

@@ -1,4 +1,4 @@
-"""Verification: trials scored against a background model, normalised by a cohort, and their metrics.
+"""Verification: trials scored against a background model, normalised by a cohort, and the table of them.
 
 A million trials are columns of numbers, not a million objects: models and tests are named once each.
 """
@@ -48,7 +48,7 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class ScoredTrials:
-    """Trials with their scores, in nats per frame or, normalised, in deviations of the cohort's. Not calibrated."""
+    """Trials with their scores: in the unit of their method or, normalised, in standard deviations of the cohort's."""
 
     models: Side
     tests: Side
@@ -131,10 +131,17 @@ class ScoredTrials:
         """The fold of each trial; "" where there are none."""
         return _of_each(self.tests.folds, self.test)
 
+    @cached_property
+    def speakers(self) -> tuple[Numbers, Numbers]:
+        """The speaker of each of the models, and of each of the tests: numbers, the same for the same person."""
+        numbers = np.unique(np.array(self.models.groups + self.tests.groups), return_inverse=True)[1]
+        return numbers[: len(self.models.groups)], numbers[len(self.models.groups) :]
+
     @property
-    def model_groups(self) -> tuple[str, ...]:
-        """The speaker of each trial's model."""
-        return _of_each(self.models.groups, self.model)
+    def sides(self) -> tuple[Numbers, Numbers]:
+        """(N,) the speaker of each trial's model, and of its test, in the numbers of ``speakers``."""
+        models, tests = self.speakers
+        return models[self.model], tests[self.test]
 
     @property
     def test_groups(self) -> tuple[str, ...]:
