@@ -19,6 +19,7 @@ from speechgmm.corpus.listing import listed
 from speechgmm.engine.frames import Piece
 from speechgmm.engine.job import Job
 from speechgmm.engine.recordings import NARROW
+from speechgmm.errors import counted
 from speechgmm.features import front_end
 from speechgmm.features.silence import Silence, not_silent
 from speechgmm.io.audio import CLIPPED_SHARE
@@ -138,9 +139,9 @@ def _two_labels(items: Sequence[_Item], root: Path) -> Iterator[str]:
             " and ".join(f"{_place(item.utterance, root)} (class {item.label!r})" for item in found) for found in shared
         ]
         yield (
-            f"{_count(len(shared), 'recording is', 'recordings are')} the same, byte for byte, under different labels, "
-            f"at least one of them wrong:\n{listed(lines)}\nremove or relabel them: models are trained on both, and "
-            "a test that holds one counts a right answer as an error"
+            f"{counted(len(shared), 'recording is', 'recordings are')} the same, byte for byte, under different "
+            f"labels, at least one of them wrong:\n{listed(lines)}\nremove or relabel them: models are trained on "
+            "both, and a test that holds one counts a right answer as an error"
         )
 
 
@@ -231,7 +232,7 @@ def _offsets(by_class: Mapping[str, Mapping[Path, Entry]], removed: bool) -> Ite
         else "the lowest bands and the energy hold it; take it off by a high-pass filter, or use preset: kaldi"
     )
     yield (
-        f"{_count(n, 'recording has', 'recordings have')} a DC offset{named}; the largest is {worst[0]:.2f} of full "
+        f"{counted(n, 'recording has', 'recordings have')} a DC offset{named}; the largest is {worst[0]:.2f} of full "
         f"scale ({worst[1]}): {effect}"
     )
 
@@ -286,10 +287,6 @@ def _percents(found: Sequence[tuple[str, float]], of: str) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.005 else "none"
-
-
-def _count(n: int, one: str, many: str) -> str:
-    return f"{n} {one if n == 1 else many}"
 
 
 def _place(utterance: Utterance, root: Path) -> str:

@@ -7,7 +7,7 @@ from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, counted
 from speechgmm.io.timed_labels import TimedLabel
 
 
@@ -62,8 +62,7 @@ class LabelList:
     def done(self) -> list[FileLabel]:
         """The labels, sorted by their times; warns of those of 0 s."""
         if self._empty:
-            n = len(self._empty)
-            are = "1 label of 0 s is" if n == 1 else f"{n} labels of 0 s are"
+            are = counted(len(self._empty), "label of 0 s is", "labels of 0 s are")
             warnings.warn(f"{self.name}: {are} left out, the first at {self._empty[0]}", stacklevel=3)
         return sorted(self.labels, key=lambda one: (one.start, one.end))
 
