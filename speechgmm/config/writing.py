@@ -9,9 +9,9 @@ from typing import Any, get_type_hints
 import yaml
 from pydantic import TypeAdapter
 
+from speechgmm.config.keys import path_keys
 from speechgmm.config.spec import Config
 from speechgmm.config.task_settings import default_config, section_type, unread_sections, whole_config
-from speechgmm.setting import is_path
 
 LAST = ("model_card", "report", "parallel", "cache", "seed", "output")
 """Keys that are written after the sections of tasks."""
@@ -84,27 +84,22 @@ def told_settings(config: Config) -> dict[str, str]:
     {'model.n_components': '8'}
     """
     plain = other_than(to_plain(default_config()), _of_the_result(_with_defaults_as_written(config)))
-    paths = {"task", *_path_keys(config)}
-    return {key: text for key, text in _flat(plain) if key not in paths and "/" not in text and "\\" not in text}
+    not_told = {"task", *(".".join(path) for path in path_keys())}
+    told = {key: json.dumps(value, ensure_ascii=False) for key, value in flat(plain) if key not in not_told}
+    return {key: text for key, text in told.items() if "/" not in text and "\\" not in text}
 
 
-def _path_keys(spec: Any, prefix: str = "") -> Iterator[str]:
-    """Keys, with dots, of the fields that are for paths."""
-    for field in fields(spec):
-        value = getattr(spec, field.name)
-        if is_path(field):
-            yield f"{prefix}{field.name}"
-        elif is_dataclass(value):
-            yield from _path_keys(value, f"{prefix}{field.name}.")
+def flat(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Keys with dots, and their values.
 
-
-def _flat(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Keys with dots, and their values as JSON."""
+    >>> dict(flat({"seed": 1, "model": {"init": "random"}}))
+    {'seed': 1, 'model.init': 'random'}
+    """
     for key, value in plain.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
+        if isinstance(value, Mapping) and value:
+            yield from flat(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", json.dumps(value, ensure_ascii=False)
+            yield f"{prefix}{key}", value
 
 
 def _with_defaults_as_written(spec: Any) -> Any:

@@ -7,7 +7,7 @@ alone (TIMIT, LibriSpeech, Speech Commands, FSDD) unless it is so of them. Opens
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -80,7 +80,7 @@ def data_warnings(job: Job, corpus: Corpus, pieces: Sequence[Piece], entries: Ma
     labelled = [item for item in items if item.label]
     classes = {label: found for label, found in by_class.items() if label}
     yield from _alike_labels(labelled)
-    yield from _two_labels(labelled, corpus.root)
+    yield from _two_labels(labelled, corpus.place_of)
     yield from _digital_silence(labelled, classes, job.task.silence(corpus))
     yield from _clipping(classes)
     yield from _levels(classes)
@@ -128,7 +128,7 @@ def _alike_labels(items: Sequence[_Item]) -> Iterator[str]:
         )
 
 
-def _two_labels(items: Sequence[_Item], root: Path) -> Iterator[str]:
+def _two_labels(items: Sequence[_Item], place_of: Callable[[Path], str]) -> Iterator[str]:
     """The same audio under two labels, by the hash of its bytes and the frames taken."""
     owners: dict[tuple[str, int, int], dict[str, _Item]] = defaultdict(dict)
     for item in items:
@@ -136,7 +136,8 @@ def _two_labels(items: Sequence[_Item], root: Path) -> Iterator[str]:
     shared = [list(found.values()) for found in owners.values() if len(found) > 1]
     if shared:
         lines = [
-            " and ".join(f"{_place(item.utterance, root)} (class {item.label!r})" for item in found) for found in shared
+            " and ".join(f"{place_of(item.utterance.path)} (class {item.label!r})" for item in found)
+            for found in shared
         ]
         yield (
             f"{counted(len(shared), 'recording is', 'recordings are')} the same, byte for byte, under different "
@@ -287,8 +288,3 @@ def _percents(found: Sequence[tuple[str, float]], of: str) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.005 else "none"
-
-
-def _place(utterance: Utterance, root: Path) -> str:
-    path = utterance.path
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
