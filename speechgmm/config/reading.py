@@ -158,7 +158,10 @@ def _refuse_booleans(
             _refuse_booleans(value, hints[str(key)], source, lines, inner)
         elif isinstance(value, bool) and str(key) in hints and "bool" not in str(hints[str(key)]):
             where = f", line {lines[inner]}" if inner in lines else ""
-            raise ConfigError(f"{source}{where}: {'.'.join(inner)} is {str(value).lower()}; expected no yes or no here")
+            raise ConfigError(
+                f"{source}{where}: {'.'.join(inner)} is {str(value).lower()}; expected a number or a word. YAML reads "
+                "yes, no, on and off as true and false: write a word in quotes"
+            )
 
 
 def _place(path: tuple[str, ...], source: str, lines: Mapping[tuple[str, ...], int]) -> str:

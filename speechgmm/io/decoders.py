@@ -207,4 +207,4 @@ def _forward() -> "type[soundfile.SoundFile]":
 def not_audio(path: Path, error: Exception) -> DataError:
     """What libsndfile says of a file that it does not decode."""
     reason = str(error).removeprefix("Error opening ").split(": ", 1)[-1].rstrip(".")
-    return DataError(f"{path}: not audio that can be decoded ({reason})")
+    return DataError(f"{path}: not audio that can be decoded ({reason}); copy it or export it again")

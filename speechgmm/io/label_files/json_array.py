@@ -24,7 +24,7 @@ def read(path: Path) -> list[Tier]:
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not JSON that can be read ({error})") from None
     if not isinstance(rows, list):
-        raise DataError(f"{path}: expected an array of objects with start and end in s, and label")
+        raise DataError(f"{path}: {str(rows)[:40]!r}; expected an array of objects with start and end in s, and label")
     lists: dict[str, LabelList] = {}
     for n, row in enumerate(rows):
         if not isinstance(row, dict):
