@@ -40,15 +40,28 @@ def load_config(
 ) -> Experiment:
     """Read a configuration file.
 
-    Args:
-        path: The YAML file; or the name of a configuration that comes with the package, where there is no such file.
-            Its paths are then as in a file of the folder ``configs`` where you stand.
-        overrides: ``key.path=value``; a path given here is relative to where you stand.
-        trust_cluster: Whether the file itself may name a cluster's scheduler, which can run any program here.
+    Parameters
+    ----------
+    path
+        The YAML file; or the name of a configuration that comes with the package, where there is no such file. Its
+        paths are then as in a file of the folder ``configs`` where you stand.
+    overrides
+        ``key.path=value``; a path given here is relative to where you stand.
+    trust_cluster
+        Whether the file itself may name a cluster's scheduler, which can run any program here.
 
-    Raises:
-        ConfigError: The file is missing, not YAML, or has a key or a value that is refused.
+    Returns
+    -------
+    Experiment
+        The configuration (``config``), its name, and the places of corpus, cache and results.
 
+    Raises
+    ------
+    ConfigError
+        The file is missing, not YAML, or has a key or a value that is refused.
+
+    Examples
+    --------
     >>> experiment = load_config("birds.yaml", ["model.n_components=16"])
     >>> experiment.name, experiment.config.model.n_components
     ('birds', 16)
