@@ -51,8 +51,8 @@ def to_yaml(config: Config) -> str:
 def config_hash(config: Config) -> str:
     """Sixteen hex digits that two configurations share when they ask for the same result.
 
-    ``parallel``, ``cache``, ``output``, ``report`` and the place of the recordings (``corpus.root``) do not count, so
-    that it is the same on every machine; nor does what has its default, so that it outlives keys that are added later.
+    The keys of ``NOT_IN_THE_RESULT`` and the place of the recordings (``corpus.root``) do not count, so that it is the
+    same on every machine; nor does what has its default, so that it outlives keys that are added later.
     It does not tell two versions apart whose defaults differ: `settings_hash` does.
 
     >>> from speechgmm.config import make_config
@@ -77,7 +77,9 @@ def settings_hash(config: Config) -> str:
 
 
 def told_settings(config: Config) -> dict[str, str]:
-    """Settings that differ from the defaults, as a model card tells them to strangers: without names of files.
+    """Settings that differ from the defaults, as a model card tells them.
+
+    Names of files are left out: a card is for strangers.
 
     >>> from speechgmm.config import make_config
     >>> told_settings(make_config({"model": {"n_components": 8}, "corpus": {"root": "birds"}}))

@@ -38,7 +38,7 @@ LOUDER: Final = 25.0
 """dB between the median level of a class and that of the others; those of FSDD's speakers lie up to 20 dB apart."""
 
 OFFSET: Final = 0.02
-"""Mean of the samples, in [-1, 1], that is an offset, where it is `OFFSET_SHARE` of their deviation too."""
+"""Mean of the samples, in [-1, 1], that is an offset, where it is `OFFSET_SHARE` of their standard deviation too."""
 
 OFFSET_SHARE: Final = 0.3
 

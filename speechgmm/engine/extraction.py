@@ -237,7 +237,7 @@ def _check_what_is_left(job: Job, corpus: Corpus) -> None:
         if len(trained) < least:
             left = "1 class is" if len(trained) == 1 else "no class is"
             raise DataError(f"{where}{left} left to train once unusable recordings are skipped")
-        # Strangers (impostors in verification) were never trained to begin with.
+        # Unknown speakers (impostors in verification) were never trained to begin with.
         wanted = before if fold is not None else before & {u.label(corpus.label) for u in divided.split("test")}
         lost = sorted(wanted - trained)
         if lost:

@@ -161,7 +161,7 @@ def load(path: "str | os.PathLike[str]", *, resample: bool = False) -> LoadedMod
     >>> import tempfile
     >>> import numpy as np
     >>> import speechgmm as sg
-    >>> from speechgmm.engine.audio_input import AudioInput, takes_frames
+    >>> from speechgmm.engine.audio_input import AudioInput
     >>> noise = np.random.default_rng(0).normal(scale=0.1, size=16000)
     >>> sounds = {"low": (noise[1:] + noise[:-1]) / 2, "high": (noise[1:] - noise[:-1]) / 2}
     >>> spec = sg.FeatureSpec()
