@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from speechgmm.engine.audio_input import AudioInput, takes_frames
 from speechgmm.engine.audio_sources import audio_sources
@@ -34,8 +34,6 @@ METHODS: Final = (
 OnError = Literal["raise", "return"]
 Work = Callable[[Sequence[AudioSource]], Iterator[tuple[AudioSource, Any]]]
 """Recordings -> each with what was found, or with the DataError that says why not."""
-
-Model = TypeVar("Model", bound="LoadedModel")
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
