@@ -119,6 +119,8 @@ def read_truth(path: Path) -> dict[Pair, bool]:
 def _lines(path: Path) -> list[tuple[int, str]]:
     if path.is_dir():
         raise DataError(f"{path}: a folder without {RunFile.SCORES}; expected a score file or the folder of a run")
+    if is_parquet(path) and not path.exists():
+        raise DataError(f"{path}: there is no such file")
     text = "\n".join(map("\t".join, score_rows(path))) if is_parquet(path) else read_table(path)
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if not lines:
