@@ -155,7 +155,7 @@ def _notes(values: Mapping[str, Any], config: Config) -> Iterator[str]:
         value = given.get(name)
         if value is not None and of_ubm.get(name) is None and getattr(config.model.ubm, name) == value:
             yield (
-                f"model.{name}: {value} is taken for model.ubm.{name}: with model.adapt: map every class is adapted "
+                f"model.{name}: {value} is read as model.ubm.{name}: with model.adapt: map every class is adapted "
                 "from the background model"
             )
 

@@ -124,7 +124,7 @@ def _piece(
 def divide(job: Job, features: Features, fold: Fold) -> Features:
     """The same features with a fold's splits, and with the normalisation and transform that its training part gives."""
     corpus = fold.apply(features.corpus)
-    if not job.audio.features.pools_moments or job.audio.features.cmvn == "utterance":  # what no division changes
+    if not job.audio.features.pools_moments or job.audio.features.cmvn == "utterance":  # what no split changes
         return transformed(job, replace(features, corpus=corpus))
     pieces, audio = normalised(job, corpus, features.pieces)
     audio = replace(audio, band=features.audio.band)
