@@ -18,6 +18,7 @@ import yaml
 
 import speechgmm
 import speechgmm as sg
+from speechgmm.cli.data_export_commands import CorpusFormat, ExportCorpus
 from speechgmm.engine.console import Console
 from speechgmm.engine.runs import run
 from speechgmm.errors import DataError, ModelFileError
@@ -200,10 +201,13 @@ def test_the_installed_package_asks_for_a_python_that_is_new_enough() -> None:
     assert asked == PROJECT["requires-python"]
 
 
-def test_a_cache_that_may_not_be_written_is_named_with_the_way_out(config_file: Path) -> None:
+def test_a_cache_that_may_not_be_written_is_named_with_the_way_out(config_file: Path, tmp_path: Path) -> None:
     (config_file.parent / "file").write_text("")  # a folder below a file: what root may not write either
-    with pytest.raises(DataError, match=r"file/cache/.* cannot be written .*cache: `cache` of the.*SPEECHGMM_CACHE"):
-        run(config_file, [f"cache={config_file.parent / 'file' / 'cache'}"], console=Console(quiet=True))
+    cache = [f"cache={config_file.parent / 'file' / 'cache'}"]
+    export = ExportCorpus(config=config_file, overrides=cache, form=CorpusFormat.npz, out=tmp_path / "npz", quiet=True)
+    for work in (lambda: run(config_file, cache, console=Console(quiet=True)), export.run):
+        with pytest.raises(DataError, match=r"file/cache/.* cannot be written .*`cache` of the.*SPEECHGMM_CACHE"):
+            work()
 
 
 def test_a_cache_that_has_everything_need_not_be_written(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
