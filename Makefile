@@ -20,7 +20,7 @@ NOT_INSTALLED = { echo "make: not installed; the lines above say why. Without a 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
-demo: $(VENV)/.demo ## class models, figures and a scored recording, from speech made on the spot
+demo: $(VENV)/.demo ## class models, metrics and a scored recording, from speech made on the spot
 	$(BIN)/speechgmm demo --out runs/demo
 
 test: $(VENV)/.dev ## the tests but the slow ones

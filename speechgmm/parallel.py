@@ -74,6 +74,14 @@ def _controller() -> Any:
     return _found[1]
 
 
+def loaded_blas() -> list[str]:
+    """The BLAS libraries that are loaded, each with its version and the kernel that it chose, sorted."""
+    from threadpoolctl import threadpool_info
+
+    loaded = (one for one in threadpool_info() if one["user_api"] == "blas")
+    return sorted(f"{one['internal_api']} {one['version']} {one.get('architecture', '')}".rstrip() for one in loaded)
+
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 Backend = Literal["threads", "processes"]

@@ -295,6 +295,12 @@ def test_storage_that_a_worker_does_not_see_is_named(
         cluster.check(tmp_path / "cache", [path])
 
 
+def test_a_cache_that_cannot_be_written_here_is_named_before_workers_are_asked(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")  # a folder below a file: what root may not write either
+    with pytest.raises(DataError, match=r"file/cache/.* cannot be written"):
+        cluster_workers.check_storage(lambda *_: {}, tmp_path / "file" / "cache", [])
+
+
 def test_a_file_of_another_size_is_not_the_same_file(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"1234")

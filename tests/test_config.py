@@ -146,7 +146,7 @@ def test_every_key_has_a_description_in_the_schema() -> None:
         ("seed: 1\nseed: 2\n", r"line 2: 'seed' is already set in line 1"),
         ("seed: [1\n", r"line 2: not YAML"),
         ("just words\n", r"keys and values are expected"),
-        ("model: {n_components: true}\n", r"line 1: model.n_components is true; expected no yes or no here"),
+        ("model: {n_components: true}\n", r"line 1: model.n_components is true; expected a number or a word\. YAML"),
         ("scoring: {top_components: 5}\n", r"top_components is 5, and model.adapt is none"),
         ("model: {adapt: map}\nscoring: {top_components: 999}\n", r"999; expected at most 128, model.ubm.n_components"),
         ("scoring: {top_components: 0}\n", r"scoring.top_components is 0; expected greater than or equal to 1"),

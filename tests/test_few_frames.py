@@ -121,7 +121,7 @@ def test_a_number_of_components_given_to_adapted_classes_is_the_background_model
     )
     assert config_hash(moved.config) == config_hash(said.config)
     assert [note.split(":")[0] for note in moved.notes] == ["model.n_components", "model.max_iter"]
-    assert "4 is taken for model.ubm.n_components" in moved.notes[0]
+    assert "4 is read as model.ubm.n_components" in moved.notes[0]
     assert said.notes == ()
     again = make_config(yaml.safe_load(to_yaml(moved.config)))
     assert again == moved.config
@@ -129,7 +129,7 @@ def test_a_number_of_components_given_to_adapted_classes_is_the_background_model
 
 def test_the_note_is_said_by_the_run(config_file: Path) -> None:
     _, _, folder = trained(config_file, MAP)
-    assert "model.n_components: 4 is taken for model.ubm.n_components" in (folder / "log.txt").read_text()
+    assert "model.n_components: 4 is read as model.ubm.n_components" in (folder / "log.txt").read_text()
 
 
 @pytest.mark.parametrize("name", ["n_components", "max_iter"])

@@ -99,6 +99,16 @@ def test_a_damaged_table_leaves_what_stands_in_other_files(tmp_path: Path) -> No
         read_run(tmp_path).decisions  # noqa: B018
 
 
+def test_inspecting_names_the_file_that_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "shard.npy").write_bytes(b"\x93NUMPY\x01\x00bad")
+    with pytest.raises(DataError, match=r"shard.npy: not an array that numpy wrote"):
+        inspect(tmp_path / "shard.npy")
+    folder = shutil.copytree(KEPT / "class", tmp_path / "run")
+    (folder / "environment.json").write_text('{"config": "c"}')
+    with pytest.raises(DataError, match=r"run: a file of this run cannot be read \(KeyError: 'packages'\)"):
+        inspect(folder)
+
+
 EXPECTED = {
     "class": [-430.1381, -412.5653, -427.6068, -376.9389],
     "class-earlier": [-456.0958, -520.3597, -379.5507, -385.9232],

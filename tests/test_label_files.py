@@ -319,7 +319,7 @@ REFUSED = {
     "a.csv cells": ("start,end\n0,1,2\n", r"line 2: 3 cells under a header of 2 columns"),
     "a.csv comma": ("start;end\n0,5;1\n", r"line 2: the start is '0,5'; .*decimal comma"),
     "a.tsv turned": ("start\tend\tlabel\n3\t1\tx\n", r"a.tsv, line 2: 'x' from 3 to 1 s"),
-    "a.json object": ("{}", r"a.json: expected an array of objects"),
+    "a.json object": ("{}", r"a.json: '{}'; expected an array of objects"),
     "a.json number": ('[{"start": true, "end": 1}]', r"item 0: start is 'True'; expected a number"),
     "a.json infinite": ('[{"start": 0, "end": 1e999}]', r"item 0: end is 'inf'"),
     "a.json label": ('[{"start": 0, "end": 1, "label": 5}]', r"item 0: label is 5; expected a text"),

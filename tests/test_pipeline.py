@@ -151,7 +151,7 @@ def test_copies_that_a_system_has_numbered_are_each_named(config_file: Path) -> 
     with pytest.raises(DataError) as caught:
         run(config_file, console=quiet())
     for number in (1, 2):
-        assert f"0 ({number}).wav: the file is empty (0 bytes)\n" in str(caught.value)
+        assert f"0 ({number}).wav: the file is empty (0 bytes); copy or record it again\n" in str(caught.value)
 
 
 @pytest.mark.slow

@@ -18,10 +18,12 @@ import yaml
 
 import speechgmm
 import speechgmm as sg
+from speechgmm.cli.data_export_commands import CorpusFormat, ExportCorpus
 from speechgmm.engine.console import Console
 from speechgmm.engine.runs import run
 from speechgmm.errors import DataError, ModelFileError
 from speechgmm.io import atomic, audio, decoders
+from speechgmm.io.codecs import coded
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -199,10 +201,13 @@ def test_the_installed_package_asks_for_a_python_that_is_new_enough() -> None:
     assert asked == PROJECT["requires-python"]
 
 
-def test_a_cache_that_may_not_be_written_is_named_with_the_way_out(config_file: Path) -> None:
+def test_a_cache_that_may_not_be_written_is_named_with_the_way_out(config_file: Path, tmp_path: Path) -> None:
     (config_file.parent / "file").write_text("")  # a folder below a file: what root may not write either
-    with pytest.raises(DataError, match=r"file/cache/.* cannot be written .*cache: `cache` of the.*SPEECHGMM_CACHE"):
-        run(config_file, [f"cache={config_file.parent / 'file' / 'cache'}"], console=Console(quiet=True))
+    cache = [f"cache={config_file.parent / 'file' / 'cache'}"]
+    export = ExportCorpus(config=config_file, overrides=cache, form=CorpusFormat.npz, out=tmp_path / "npz", quiet=True)
+    for work in (lambda: run(config_file, cache, console=Console(quiet=True)), export.run):
+        with pytest.raises(DataError, match=r"file/cache/.* cannot be written .*`cache` of the.*SPEECHGMM_CACHE"):
+            work()
 
 
 def test_a_cache_that_has_everything_need_not_be_written(config_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,6 +236,30 @@ def test_a_library_of_sound_that_is_missing_is_named_with_the_way_out(
     monkeypatch.setattr("speechgmm.io.decoders._forward", decoders._forward.__wrapped__)
     with pytest.raises(DataError, match=r"libsndfile.*sndfile library not found.*install it again from a wheel"):
         audio.read_recording(path, sample_rate=8000)
+
+
+@pytest.mark.parametrize(("container", "subtype"), [("MP3", "MPEG_LAYER_III"), ("FLAC", "PCM_16")])
+def test_a_format_that_libsndfile_was_built_without_is_named_with_the_way_out(
+    container: str, subtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refusing(soundfile.SoundFile):  # type: ignore[misc]  # has no types
+        def __init__(self, *_: object, **__: object) -> None:
+            raise soundfile.LibsndfileError(1)
+
+    path = tmp_path / "a.bin"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 8000), 16000, format=container, subtype=subtype)
+    monkeypatch.setattr(decoders, "_forward", lambda: Refusing)
+    monkeypatch.setattr(soundfile, "available_formats", lambda: {"WAV": "WAV (Microsoft)"})
+    with pytest.raises(DataError, match=rf"it is {container}, .*built without it; .*a wheel .*or convert it: ffmpeg"):
+        audio.read_recording(path, sample_rate=16000)
+
+
+def test_a_codec_that_libsndfile_was_built_without_is_named_where_copies_are_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(soundfile, "check_format", lambda *_: False)
+    with pytest.raises(DataError, match=r"coded by mp3: libsndfile .* built without it; leave it out of augment"):
+        list(coded([np.zeros(800, np.float32)], "mp3", 8000))
 
 
 def test_a_model_file_of_another_version_is_read_or_named_with_the_way_out(tmp_path: Path) -> None:

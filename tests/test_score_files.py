@@ -285,8 +285,9 @@ def test_a_list_of_trials_that_does_not_fit_the_scores_is_refused(tmp_path: Path
     other = write(tmp_path / "other", [(m, t, "nontarget") for m, t, *_ in rows], " ")
     with pytest.raises(DataError, match="do not agree which trials are targets: spk0 utt0-0"):
         evaluate_file(both, other)
-    with pytest.raises(DataError, match="there is no such file"):
-        evaluate_file(scores, tmp_path / "none")
+    for missing in ("none", "none.parquet"):
+        with pytest.raises(DataError, match="there is no such file"):
+            evaluate_file(scores, tmp_path / missing)
     with pytest.raises(DataError, match=r"a folder without scores\.tsv"):
         evaluate_file(tmp_path)
     write(tmp_path / "untold", [("a", "b", "")], "\t", "model\ttest\ttarget")

@@ -56,12 +56,16 @@ class ExportCorpus:
         from speechgmm.engine.console import Console
         from speechgmm.engine.corpus_export import export_corpus
         from speechgmm.engine.job import prepare
+        from speechgmm.io.locks import using_cache
         from speechgmm.report.text import shown
 
-        job = prepare(load_config(self.config, overrides_of(self)), console=Console(quiet=self.quiet))
-        for path in export_corpus(
-            job, self.out, self.form.value, with_frames=self.features, as_models_see_them=self.normalised
-        ):
+        experiment = load_config(self.config, overrides_of(self))
+        with using_cache(experiment.cache()):
+            job = prepare(experiment, console=Console(quiet=self.quiet))
+            written = export_corpus(
+                job, self.out, self.form.value, with_frames=self.features, as_models_see_them=self.normalised
+            )
+        for path in written:
             print(shown(path))
 
 

@@ -15,6 +15,7 @@ from speechgmm.engine.run_folder import RunFolder
 from speechgmm.errors import ConfigError, DataError, counted
 from speechgmm.io.container import kind_of
 from speechgmm.io.feature_store import SPEC, FeatureStore
+from speechgmm.io.frame_files import FrameSource, frames_shape, read_frames
 from speechgmm.io.locks import clearing_cache
 from speechgmm.io.model_card import read_card
 from speechgmm.io.run_files import RunFile, is_run
@@ -23,20 +24,26 @@ from speechgmm.report.text import aligned, duration
 
 CLASSES_SHOWN = 30
 
+FRAMES_LOOKED_AT = 100_000
+"""Of a file of frames: the first, for means and ranges."""
+
 
 def inspect(path: Path) -> str:
     """Describe a model file, a run's folder or a folder of features.
 
     Raises:
         ConfigError: It is none of these.
+        DataError: A file of the run, or frames, that cannot be read.
         ModelFileError: A model that cannot be read.
     """
     if path.is_dir() and (path / SPEC).exists():
         return "\n".join(_features(path))
     if is_run(path):
-        return "\n".join(_run(RunFolder(path)))
+        run = RunFolder(path)
+        with run.reading():
+            return "\n".join(_run(run))
     if path.is_file() and path.suffix == ".npy":
-        return _shard(path)
+        return _frames(path)
     if path.is_file() and path.suffix != ".safetensors":
         raise ConfigError(
             f"{path}: a file of another kind; "
@@ -88,14 +95,13 @@ def _features(path: Path) -> Iterator[str]:
     yield ", ".join(f"{key} {value}" for key, value in about["features"].items())
 
 
-def _shard(path: Path) -> str:
-    rows = np.load(path, mmap_mode="r", allow_pickle=False)
-    block = np.asarray(rows[:100_000], np.float64)
-    lines = [f"{path}: {rows.shape[0]} rows of {rows.shape[1]} columns, {rows.dtype}"]
-    table: list[tuple[str, ...]] = [("column", "mean", "deviation", "least", "greatest")]
+def _frames(path: Path) -> str:
+    n_frames, n_dims = frames_shape(FrameSource(path))
+    block = read_frames(FrameSource(path, stop=min(n_frames, FRAMES_LOOKED_AT))).astype(np.float64)
+    table: list[tuple[str, ...]] = [("column", "mean", "standard deviation", "least", "greatest")]
     for n, column in enumerate(block.T):
         table.append((str(n), *(f"{value:.3f}" for value in (column.mean(), column.std(), column.min(), column.max()))))
-    return "\n".join((*lines, *aligned(table)))
+    return "\n".join((f"{path}: {n_frames} rows of {n_dims} columns", *aligned(table)))
 
 
 def describe_cache(folder: Path | None) -> str:

@@ -20,9 +20,9 @@ def print_result(result: "RunResult") -> None:
     run, evaluation = RunFolder(result.folder), result.evaluation
     metrics = run.metrics
     kinds = ""
-    for name, one, several in (("n_units", "unit", "units"), ("n_classes", "class", "classes")):
+    for name, kind in (("n_units", "unit"), ("n_classes", "class")):
         if name in metrics and not kinds:
-            kinds = f"{metrics[name]} {one if metrics[name] == 1 else several}, "
+            kinds = f"{counted(metrics[name], kind)}, "
     print(f"\n{kinds}{metrics['n_train']} training and {metrics['n_test']} test utterances")
     # There are none of anomaly-detection models that were trained without a test.
     print_table([metric_cells(name, metric) for name, metric in run.results.items()], head=False)

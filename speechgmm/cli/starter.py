@@ -188,7 +188,7 @@ def _settings(
     plain = make_config({"defaults": chosen.preset.name})
     settings: dict[str, Any] = {}
     problem = no_folds = ""
-    for column, split in _divisions(found, group):
+    for column, split in _splits(found, group):
         keys.pop("folder", None)
         named: dict[str, Any] = {}
         if column is not None:
@@ -208,7 +208,7 @@ def _settings(
     return settings, problem, ""
 
 
-def _divisions(found: Survey, group: Grouping | None) -> Iterator[tuple[str | None, Any]]:
+def _splits(found: Survey, group: Grouping | None) -> Iterator[tuple[str | None, Any]]:
     """Column of groups and ``corpus.split``, best first."""
     columns = [group.column, None] if group is not None else [None]
     splits = {one.split for one in found.corpus}

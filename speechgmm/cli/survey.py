@@ -14,7 +14,7 @@ from speechgmm.corpus import Corpus, Utterance
 from speechgmm.corpus.layouts import Layout
 from speechgmm.corpus.name_parts import NamePart, group_in_names
 from speechgmm.corpus.readers.folder import below_class
-from speechgmm.errors import DataError, first_few
+from speechgmm.errors import DataError, counted, first_few
 from speechgmm.io.decoders import Header, recording_header
 
 LOOKED_AT: Final = 500
@@ -177,10 +177,9 @@ def wishes(
         no_folds: Why a part of the corpus is the test, where every recording should be tested once.
     """
     if found.unreadable:
-        n = len(found.unreadable)
-        of = "1 recording" if n == 1 else f"{n} recordings"
+        n = counted(len(found.unreadable), "recording")
         yield (
-            f"{of} cannot be opened as audio ({first_few(list(found.unreadable), 3)}), and the run stops there: mend "
+            f"{n} cannot be opened as audio ({first_few(list(found.unreadable), 3)}), and the run stops there: mend "
             "or remove what `speechgmm check` lists, or set corpus.on_error: skip"
         )
     sizes = found.sizes()

@@ -40,15 +40,28 @@ def load_config(
 ) -> Experiment:
     """Read a configuration file.
 
-    Args:
-        path: The YAML file; or the name of a configuration that comes with the package, where there is no such file.
-            Its paths are then as in a file of the folder ``configs`` where you stand.
-        overrides: ``key.path=value``; a path given here is relative to where you stand.
-        trust_cluster: Whether the file itself may name a cluster's scheduler, which can run any program here.
+    Parameters
+    ----------
+    path
+        The YAML file; or the name of a configuration that comes with the package, where there is no such file. Its
+        paths are then as in a file of the folder ``configs`` where you stand.
+    overrides
+        ``key.path=value``; a path given here is relative to where you stand.
+    trust_cluster
+        Whether the file itself may name a cluster's scheduler, which can run any program here.
 
-    Raises:
-        ConfigError: The file is missing, not YAML, or has a key or a value that is refused.
+    Returns
+    -------
+    Experiment
+        The configuration (``config``), its name, and the places of corpus, cache and results.
 
+    Raises
+    ------
+    ConfigError
+        The file is missing, not YAML, or has a key or a value that is refused.
+
+    Examples
+    --------
     >>> experiment = load_config("birds.yaml", ["model.n_components=16"])
     >>> experiment.name, experiment.config.model.n_components
     ('birds', 16)
@@ -142,7 +155,7 @@ def _notes(values: Mapping[str, Any], config: Config) -> Iterator[str]:
         value = given.get(name)
         if value is not None and of_ubm.get(name) is None and getattr(config.model.ubm, name) == value:
             yield (
-                f"model.{name}: {value} is taken for model.ubm.{name}: with model.adapt: map every class is adapted "
+                f"model.{name}: {value} is read as model.ubm.{name}: with model.adapt: map every class is adapted "
                 "from the background model"
             )
 
@@ -158,7 +171,10 @@ def _refuse_booleans(
             _refuse_booleans(value, hints[str(key)], source, lines, inner)
         elif isinstance(value, bool) and str(key) in hints and "bool" not in str(hints[str(key)]):
             where = f", line {lines[inner]}" if inner in lines else ""
-            raise ConfigError(f"{source}{where}: {'.'.join(inner)} is {str(value).lower()}; expected no yes or no here")
+            raise ConfigError(
+                f"{source}{where}: {'.'.join(inner)} is {str(value).lower()}; expected a number or a word. YAML reads "
+                "yes, no, on and off as true and false: write a word in quotes"
+            )
 
 
 def _place(path: tuple[str, ...], source: str, lines: Mapping[tuple[str, ...], int]) -> str:

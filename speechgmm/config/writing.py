@@ -9,9 +9,9 @@ from typing import Any, get_type_hints
 import yaml
 from pydantic import TypeAdapter
 
+from speechgmm.config.keys import path_keys
 from speechgmm.config.spec import Config
 from speechgmm.config.task_settings import default_config, section_type, unread_sections, whole_config
-from speechgmm.setting import is_path
 
 LAST = ("model_card", "report", "parallel", "cache", "seed", "output")
 """Keys that are written after the sections of tasks."""
@@ -51,8 +51,8 @@ def to_yaml(config: Config) -> str:
 def config_hash(config: Config) -> str:
     """Sixteen hex digits that two configurations share when they ask for the same result.
 
-    ``parallel``, ``cache``, ``output``, ``report`` and the place of the recordings (``corpus.root``) do not count, so
-    that it is the same on every machine; nor does what has its default, so that it outlives keys that are added later.
+    The keys of ``NOT_IN_THE_RESULT`` and the place of the recordings (``corpus.root``) do not count, so that it is the
+    same on every machine; nor does what has its default, so that it outlives keys that are added later.
     It does not tell two versions apart whose defaults differ: `settings_hash` does.
 
     >>> from speechgmm.config import make_config
@@ -77,34 +77,31 @@ def settings_hash(config: Config) -> str:
 
 
 def told_settings(config: Config) -> dict[str, str]:
-    """Settings that differ from the defaults, as a model card tells them to strangers: without names of files.
+    """Settings that differ from the defaults, as a model card tells them.
+
+    Names of files are left out: a card is for strangers.
 
     >>> from speechgmm.config import make_config
     >>> told_settings(make_config({"model": {"n_components": 8}, "corpus": {"root": "birds"}}))
     {'model.n_components': '8'}
     """
     plain = other_than(to_plain(default_config()), _of_the_result(_with_defaults_as_written(config)))
-    paths = {"task", *_path_keys(config)}
-    return {key: text for key, text in _flat(plain) if key not in paths and "/" not in text and "\\" not in text}
+    not_told = {"task", *(".".join(path) for path in path_keys())}
+    told = {key: json.dumps(value, ensure_ascii=False) for key, value in flat(plain) if key not in not_told}
+    return {key: text for key, text in told.items() if "/" not in text and "\\" not in text}
 
 
-def _path_keys(spec: Any, prefix: str = "") -> Iterator[str]:
-    """Keys, with dots, of the fields that are for paths."""
-    for field in fields(spec):
-        value = getattr(spec, field.name)
-        if is_path(field):
-            yield f"{prefix}{field.name}"
-        elif is_dataclass(value):
-            yield from _path_keys(value, f"{prefix}{field.name}.")
+def flat(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Keys with dots, and their values.
 
-
-def _flat(plain: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Keys with dots, and their values as JSON."""
+    >>> dict(flat({"seed": 1, "model": {"init": "random"}}))
+    {'seed': 1, 'model.init': 'random'}
+    """
     for key, value in plain.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
+        if isinstance(value, Mapping) and value:
+            yield from flat(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", json.dumps(value, ensure_ascii=False)
+            yield f"{prefix}{key}", value
 
 
 def _with_defaults_as_written(spec: Any) -> Any:

@@ -81,10 +81,7 @@ def same_audio(hash_by_path: Mapping[Path, str], corpus: Corpus) -> list[str]:
     >>> same_audio({a: "5f", b: "5f"}, Corpus((one, Utterance("b", b, split="test")), "word", Path("c")))
     ['a.wav (a, train) and b.wav (b, test) are the same recording']
     """
-
-    def place(path: Path) -> str:
-        return path.relative_to(corpus.root).as_posix() if path.is_relative_to(corpus.root) else str(path)
-
+    place = corpus.place_of
     pairs: dict[frozenset[Path], str] = {}
     for one, other in _shared(corpus, lambda utterance: hash_by_path.get(utterance.path)):
         if one.path != other.path:  # else check_leaks says so

@@ -99,6 +99,10 @@ class Corpus:
         """Every recording once, in order of first mention."""
         return tuple(dict.fromkeys(utterance.path for utterance in self.utterances))
 
+    def place_of(self, path: Path) -> str:
+        """A recording's path below the root, with slashes; the path itself where it lies elsewhere."""
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+
 
 _BREAKS: Final = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
 

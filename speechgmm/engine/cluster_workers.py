@@ -14,6 +14,8 @@ from typing import Any
 
 from speechgmm import __version__
 from speechgmm.errors import ConfigError, DataError
+from speechgmm.io.atomic import write_text
+from speechgmm.parallel import loaded_blas
 
 OnAll = Callable[..., Mapping[str, Any]]
 """Runs a function with arguments on every worker: address -> result, or the exception that it ended with."""
@@ -50,11 +52,10 @@ def check_storage(on_all: OnAll, folder: Path, recordings: Sequence[Path]) -> No
     """Refuse workers that do not share the cache ``folder`` with us, or cannot read the recordings.
 
     Raises:
-        DataError: As said.
+        DataError: As said, or the cache may not be written here.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     token = folder / f".seen-{secrets.token_hex(8)}"
-    token.write_text(token.name)
+    write_text(token, token.name)
     try:
         blind = [worker for worker, seen in on_all(_sees_token, str(token)).items() if seen is not True]
     finally:
@@ -83,18 +84,15 @@ def about_here() -> dict[str, str]:
     import platform
 
     import scipy.linalg.blas  # noqa: F401
-    from threadpoolctl import threadpool_info
 
     sources = blake2b(digest_size=4)
     for path in sorted(Path(__file__).parents[1].rglob("*.py")):
         sources.update(path.read_bytes())
-    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-    blas = sorted({f"{pool['internal_api']} {pool['version']} {pool.get('architecture')}" for pool in pools})
     return {
         "speechgmm": f"{__version__} (sources {sources.hexdigest()})",
         "Python": platform.python_version(),
         **{name: version(name) for name in ("numpy", "scipy", "numba")},
-        "BLAS": ", ".join(blas),
+        "BLAS": ", ".join(dict.fromkeys(loaded_blas())),
     }
 
 

@@ -166,7 +166,7 @@ def _write_manifest(path: Path, corpus: Corpus) -> None:
     columns = list(dict.fromkeys(column for one in corpus for column in one.labels or {}))
     rows = (
         (
-            one.path.relative_to(corpus.root).as_posix() if one.path.is_relative_to(corpus.root) else one.path,
+            corpus.place_of(one.path),
             one.id,
             *("" if time is None else f"{time:.10g}" for time in (one.start, one.end)),
             one.split,

@@ -7,7 +7,7 @@ alone (TIMIT, LibriSpeech, Speech Commands, FSDD) unless it is so of them. Opens
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from speechgmm.corpus.listing import listed
 from speechgmm.engine.frames import Piece
 from speechgmm.engine.job import Job
 from speechgmm.engine.recordings import NARROW
+from speechgmm.errors import counted
 from speechgmm.features import front_end
 from speechgmm.features.silence import Silence, not_silent
 from speechgmm.io.audio import CLIPPED_SHARE
@@ -37,7 +38,7 @@ LOUDER: Final = 25.0
 """dB between the median level of a class and that of the others; those of FSDD's speakers lie up to 20 dB apart."""
 
 OFFSET: Final = 0.02
-"""Mean of the samples, in [-1, 1], that is an offset, where it is `OFFSET_SHARE` of their deviation too."""
+"""Mean of the samples, in [-1, 1], that is an offset, where it is `OFFSET_SHARE` of their standard deviation too."""
 
 OFFSET_SHARE: Final = 0.3
 
@@ -79,7 +80,7 @@ def data_warnings(job: Job, corpus: Corpus, pieces: Sequence[Piece], entries: Ma
     labelled = [item for item in items if item.label]
     classes = {label: found for label, found in by_class.items() if label}
     yield from _alike_labels(labelled)
-    yield from _two_labels(labelled, corpus.root)
+    yield from _two_labels(labelled, corpus.place_of)
     yield from _digital_silence(labelled, classes, job.task.silence(corpus))
     yield from _clipping(classes)
     yield from _levels(classes)
@@ -127,7 +128,7 @@ def _alike_labels(items: Sequence[_Item]) -> Iterator[str]:
         )
 
 
-def _two_labels(items: Sequence[_Item], root: Path) -> Iterator[str]:
+def _two_labels(items: Sequence[_Item], place_of: Callable[[Path], str]) -> Iterator[str]:
     """The same audio under two labels, by the hash of its bytes and the frames taken."""
     owners: dict[tuple[str, int, int], dict[str, _Item]] = defaultdict(dict)
     for item in items:
@@ -135,12 +136,13 @@ def _two_labels(items: Sequence[_Item], root: Path) -> Iterator[str]:
     shared = [list(found.values()) for found in owners.values() if len(found) > 1]
     if shared:
         lines = [
-            " and ".join(f"{_place(item.utterance, root)} (class {item.label!r})" for item in found) for found in shared
+            " and ".join(f"{place_of(item.utterance.path)} (class {item.label!r})" for item in found)
+            for found in shared
         ]
         yield (
-            f"{_count(len(shared), 'recording is', 'recordings are')} the same, byte for byte, under different labels, "
-            f"at least one of them wrong:\n{listed(lines)}\nremove or relabel them: models are trained on both, and "
-            "a test that holds one counts a right answer as an error"
+            f"{counted(len(shared), 'recording is', 'recordings are')} the same, byte for byte, under different "
+            f"labels, at least one of them wrong:\n{listed(lines)}\nremove or relabel them: models are trained on "
+            "both, and a test that holds one counts a right answer as an error"
         )
 
 
@@ -231,7 +233,7 @@ def _offsets(by_class: Mapping[str, Mapping[Path, Entry]], removed: bool) -> Ite
         else "the lowest bands and the energy hold it; take it off by a high-pass filter, or use preset: kaldi"
     )
     yield (
-        f"{_count(n, 'recording has', 'recordings have')} a DC offset{named}; the largest is {worst[0]:.2f} of full "
+        f"{counted(n, 'recording has', 'recordings have')} a DC offset{named}; the largest is {worst[0]:.2f} of full "
         f"scale ({worst[1]}): {effect}"
     )
 
@@ -286,12 +288,3 @@ def _percents(found: Sequence[tuple[str, float]], of: str) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.005 else "none"
-
-
-def _count(n: int, one: str, many: str) -> str:
-    return f"{n} {one if n == 1 else many}"
-
-
-def _place(utterance: Utterance, root: Path) -> str:
-    path = utterance.path
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)

@@ -13,12 +13,11 @@ from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any, Final
 
-from threadpoolctl import threadpool_info
-
 from speechgmm import __version__
 from speechgmm.config import Experiment, config_hash, settings_hash
 from speechgmm.engine.frames import Features
 from speechgmm.io.feature_store import digest
+from speechgmm.parallel import loaded_blas
 
 PACKAGES: Final = ("numpy", "scipy", "numba", "soundfile", "soxr", "joblib", "safetensors")
 """What decides about results, beside this package."""
@@ -49,7 +48,7 @@ class Environment:
             "machine": platform.machine(),
             "system": f"{platform.system()} {platform.release()}",
             "cpu": cpu_name(),
-            "blas": _blas(),
+            "blas": loaded_blas(),
             "openblas_coretype": os.environ.get("OPENBLAS_CORETYPE"),
             "packages": {"speechgmm": __version__, **{name: version(name) for name in PACKAGES}},
             "all_packages": _all_packages(),
@@ -87,12 +86,6 @@ def cpu_name() -> str:
         lines = []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(named, "") or platform.processor() or platform.machine()
-
-
-def _blas() -> list[str]:
-    """The BLAS libraries that are loaded, each with its version and the kernel that it chose, sorted."""
-    loaded = (one for one in threadpool_info() if one["user_api"] == "blas")
-    return sorted(f"{one['internal_api']} {one['version']} {one.get('architecture', '')}".rstrip() for one in loaded)
 
 
 def _all_packages() -> dict[str, str]:

@@ -19,7 +19,7 @@ from speechgmm.engine.shards import NO_FILE, extract_recordings
 from speechgmm.engine.single_frames import check_single_frames
 from speechgmm.engine.speech_marks import speech_marks
 from speechgmm.engine.transforms import transformed
-from speechgmm.errors import DataError, SilentRecordingError
+from speechgmm.errors import DataError, SilentRecordingError, counted
 from speechgmm.features import FrontEnd, front_end
 from speechgmm.features.augment import Copy
 from speechgmm.features.kinds import feature_kind
@@ -124,7 +124,7 @@ def _piece(
 def divide(job: Job, features: Features, fold: Fold) -> Features:
     """The same features with a fold's splits, and with the normalisation and transform that its training part gives."""
     corpus = fold.apply(features.corpus)
-    if not job.audio.features.pools_moments or job.audio.features.cmvn == "utterance":  # what no division changes
+    if not job.audio.features.pools_moments or job.audio.features.cmvn == "utterance":  # what no split changes
         return transformed(job, replace(features, corpus=corpus))
     pieces, audio = normalised(job, corpus, features.pieces)
     audio = replace(audio, band=features.audio.band)
@@ -178,7 +178,7 @@ def _pieces(
         pieces.append(piece)
         durations.append(end - (utterance.start or 0.0))
     if cut:
-        many = f"{len(cut)} segments end" if len(cut) > 1 else "1 segment ends"
+        many = counted(len(cut), "segment ends", "segments end")
         job.console.warn(f"{many} after the recording, by less than {MOST_OVERSHOOT:g} s, and are cut:\n{listed(cut)}")
     if unvoiced:
         job.console.warn(
@@ -237,7 +237,7 @@ def _check_what_is_left(job: Job, corpus: Corpus) -> None:
         if len(trained) < least:
             left = "1 class is" if len(trained) == 1 else "no class is"
             raise DataError(f"{where}{left} left to train once unusable recordings are skipped")
-        # Strangers (impostors in verification) were never trained to begin with.
+        # Unknown speakers (impostors in verification) were never trained to begin with.
         wanted = before if fold is not None else before & {u.label(corpus.label) for u in divided.split("test")}
         lost = sorted(wanted - trained)
         if lost:
@@ -250,8 +250,7 @@ def _faults(entries: Iterable[Entry]) -> Iterator[str]:
     """One warning for all recordings with a fault that they can be used with."""
     faults = sorted(f"{entry.path}: {entry.note}" for entry in entries if entry.note)
     if faults:
-        many = f"{len(faults)} recordings are" if len(faults) > 1 else "1 recording is"
-        yield f"{many} used with a fault:\n{listed(faults)}"
+        yield f"{counted(len(faults), 'recording is', 'recordings are')} used with a fault:\n{listed(faults)}"
 
 
 def _clipping(entries: Iterable[Entry]) -> Iterator[str]:
@@ -259,5 +258,4 @@ def _clipping(entries: Iterable[Entry]) -> Iterator[str]:
     clipped = sorted((entry for entry in entries if entry.clipped >= CLIPPED_SHARE), key=lambda entry: -entry.clipped)
     if clipped:
         worst = ", ".join(f"{Path(entry.path).name} ({100 * entry.clipped:.1f} % of samples)" for entry in clipped[:3])
-        many = f"{len(clipped)} recordings are" if len(clipped) > 1 else "1 recording is"
-        yield f"{many} clipped; the worst: {worst}"
+        yield f"{counted(len(clipped), 'recording is', 'recordings are')} clipped; the worst: {worst}"

@@ -22,7 +22,7 @@ from speechgmm.io.feature_store import FeatureStore
 
 PART: Final = 16384
 """Frames of a recording that are read at a time in training: an hour in one piece would be read for every batch of it.
-The cuts do not hang on memory, so neither do the bytes of what is computed from the parts."""
+The cuts do not depend on memory, so neither do the bytes of what is computed from the parts."""
 
 COUNTED_AT_ONCE: Final = 256
 """Pieces in a task."""

@@ -134,7 +134,7 @@ def prepare(config: str | Path | Experiment, overrides: Sequence[str] = (), *, c
             console.warn(note)
         task = task_of(experiment.config)
         corpus, folds = task.split(corpus, experiment.config)
-        if are_given(experiment.config.features):  # the division is that of the recordings
+        if are_given(experiment.config.features):  # the split is that of the recordings
             corpus = with_frames(corpus, spec.features, spec.vad, skip=spec.on_error == "skip")
             for note in corpus.notes:
                 console.warn(note)

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from speechgmm.engine.audio_input import AudioInput, takes_frames
 from speechgmm.engine.audio_sources import audio_sources
@@ -34,8 +34,6 @@ METHODS: Final = (
 OnError = Literal["raise", "return"]
 Work = Callable[[Sequence[AudioSource]], Iterator[tuple[AudioSource, Any]]]
 """Recordings -> each with what was found, or with the DataError that says why not."""
-
-Model = TypeVar("Model", bound="LoadedModel")
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -161,7 +159,7 @@ def load(path: "str | os.PathLike[str]", *, resample: bool = False) -> LoadedMod
     >>> import tempfile
     >>> import numpy as np
     >>> import speechgmm as sg
-    >>> from speechgmm.engine.audio_input import AudioInput, takes_frames
+    >>> from speechgmm.engine.audio_input import AudioInput
     >>> noise = np.random.default_rng(0).normal(scale=0.1, size=16000)
     >>> sounds = {"low": (noise[1:] + noise[:-1]) / 2, "high": (noise[1:] - noise[:-1]) / 2}
     >>> spec = sg.FeatureSpec()

@@ -16,7 +16,7 @@ def normalised(job: Job, corpus: Corpus, pieces: Sequence[Piece]) -> tuple[tuple
     """Pieces with the normalisation that ``features.cmvn`` asks for, and the audio input with it where it is global.
 
     ``global``: estimated on the training utterances alone. ``utterance``: on the whole recording. ``speaker``: on the
-    whole recordings of a speaker on the same side of the division, so that no test recording reaches training.
+    whole recordings of a speaker on the same side of the split, so that no test recording reaches training.
     """
     spec = job.audio.features
     raw = [replace(piece, normalisation=None, transform=None, context=0) for piece in pieces]

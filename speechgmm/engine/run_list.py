@@ -1,11 +1,11 @@
 """The runs in a folder: their results, and the settings that tell them apart."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from speechgmm.config import NOT_IN_THE_RESULT, default_config, other_than, to_plain
+from speechgmm.config import NOT_IN_THE_RESULT, default_config, flat, other_than, to_plain
 from speechgmm.engine.run_folder import RunFolder
 from speechgmm.errors import ConfigError, SpeechGMMError, first_few
 from speechgmm.evaluation import Metric
@@ -53,7 +53,7 @@ def list_runs(folder: Path) -> tuple[ListedRun, ...]:
             f"{folder}: no run in it (a folder with config.yaml); name the one that your runs lie in{also}"
         )
     read = [(path, *_read(path)) for path in found]
-    settings = [dict(_flat(other_than(to_plain(default_config()), config))) for _, _, config, _ in read]
+    settings = [dict(flat(other_than(to_plain(default_config()), config))) for _, _, config, _ in read]
     names = ["" if problem else run.task.name for _, run, _, problem in read]
     alike: dict[str, list[Mapping[str, Any]]] = {}  # the settings of the runs of each task
     for name, own in zip(names, settings, strict=True):
@@ -86,11 +86,3 @@ def _listed(path: Path, run: RunFolder, settings: Mapping[str, Any], problem: st
         return ListedRun(path, "", "", None, {}, problem)
     name, metric = next(iter(run.results.items()), ("", None))
     return ListedRun(path, run.task.name, name, metric, settings)
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value

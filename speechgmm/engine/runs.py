@@ -72,19 +72,38 @@ def run(
 ) -> RunResult:
     """Extract, train, score and evaluate; what was finished before is not done again.
 
-    Args:
-        config: The YAML file, or what ``load_config`` returned.
-        overrides: ``key.path=value``.
-        output: Folder for the results; default: ``output`` of the configuration.
-        console: Where progress goes; default: standard error.
-        until: The last stage: ``extract``, ``train`` or ``run`` for all.
-        verify_audio: Hash all recordings, also those whose size, dates and inode say that they have not changed.
+    Parameters
+    ----------
+    config
+        The YAML file, or what ``load_config`` returned.
+    overrides
+        ``key.path=value``.
+    output
+        Folder for the results; default: ``output`` of the configuration.
+    console
+        Where progress goes; default: standard error.
+    until
+        The last stage: ``extract``, ``train`` or ``run`` for all.
+    verify_audio
+        Hash all recordings, also those whose size, dates and inode say that they have not changed.
 
-    Raises:
-        ConfigError: The configuration is wrong, or the folder belongs to another one.
-        DataError: Recordings or labels that cannot be used.
-        FitError: A class that cannot be trained.
+    Returns
+    -------
+    RunResult
+        The folder of the results (``folder``), ``metrics.json`` as a dictionary, and what the task trained and
+        evaluated.
 
+    Raises
+    ------
+    ConfigError
+        The configuration is wrong, or the folder belongs to another one.
+    DataError
+        Recordings or labels that cannot be used; the cache or the folder cannot be written.
+    FitError
+        A class that cannot be trained.
+
+    Examples
+    --------
     >>> result = run("birds.yaml", ["model.n_components=2"])
     >>> result.evaluation.metrics["accuracy"].n
     6

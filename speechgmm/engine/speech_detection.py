@@ -68,9 +68,9 @@ def detect_speech(
         The speech detector of ``vad="model"``, or a model file that has one, such as a diarizer. The recording is
         resampled to its rate.
     min_pause
-        Shorter pauses between two stretches, in s, are taken for speech.
+        Shorter pauses between two stretches, in s, count as speech.
     min_speech
-        Shorter stretches, in s, are then taken for pauses.
+        Stretches that are then shorter, in s, are left out.
 
     Returns
     -------

@@ -16,7 +16,7 @@ from speechgmm.hmm.speech_detector import SpeechDetector, SpeechDetectorSpec
 from speechgmm.io.container import kind_of, read_tensors, stack, tensor, unstack, whole
 from speechgmm.io.feature_store import Stamp, canonical, digest, stamp_of
 from speechgmm.io.header import checked
-from speechgmm.io.run_files import RunFile
+from speechgmm.io.run_files import model_file
 
 Tensors = dict[str, NDArray[np.float64]]
 
@@ -73,7 +73,7 @@ def read_detector(path: Path) -> SpeechDetector:
         ModelFileError: There is no such file, or it is damaged.
         ConfigError: It has no speech detector.
     """
-    file = path / RunFile.MODELS if path.is_dir() else path
+    file = model_file(path)
     try:
         stamp = stamp_of(file)
     except OSError:

@@ -189,18 +189,18 @@ def _changed(path: Path, text: str, base: Experiment) -> str:
 def _check_same_task(experiments: Sequence[Experiment]) -> None:
     """All points must be tested on the same items in the same folds, so that their results can be compared."""
 
-    def division(experiment: Experiment) -> Any:
+    def split_of(experiment: Experiment) -> Any:
         job = prepare(experiment, console=Console(quiet=True))
         utterances = tuple((u.id, u.split, (u.labels or {}).get(job.corpus.label)) for u in job.corpus)
         return experiment.config.task, experiment.config.trials, utterances, job.folds
 
-    # Only settings of these sections can change a division; most sweeps change none of them.
+    # Only settings of these sections can change a split; most sweeps change none of them.
     config = experiments[0].config
     for experiment in experiments[1:]:
         other = experiment.config
         same = (other.task, other.corpus, other.trials) == (config.task, config.corpus, config.trials)
         drawn = config.corpus.split.kind in ("fraction", "kfold") and other.seed != config.seed
-        if (not same or drawn) and division(experiment) != division(experiments[0]):
+        if (not same or drawn) and split_of(experiment) != split_of(experiments[0]):
             raise ConfigError(
                 "the points of a sweep must be tested on the same items in the same folds; one of them changes the "
                 "corpus, the split or the task (seed also draws the folds)"

@@ -1,4 +1,4 @@
-"""Transforms of frames, learnt from the training split of each division."""
+"""Transforms of frames, learnt from the training part of each split."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

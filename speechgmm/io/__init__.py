@@ -1,1 +1,1 @@
-"""Files: audio in, features and models in and out."""
+"""Files: recordings, features, labels, scores and models, read and written."""

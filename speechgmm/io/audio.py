@@ -215,7 +215,10 @@ def check_rate(name: str, rate: int, wanted: int, *, resample: bool) -> None:
 def check_channel(name: str, n_channels: int, channel: str | int) -> None:
     """Raise DataError where a recording lacks the channel."""
     if channel != "mix" and not 0 <= int(channel) < n_channels:
-        raise DataError(f"{name}: channel {channel} is asked for (corpus.channel); it has {n_channels}, counted from 0")
+        raise DataError(
+            f"{name}: channel {channel} is asked for (corpus.channel); it has {n_channels}, counted from 0: choose one "
+            "of these, or mix"
+        )
 
 
 def one_channel(block: NDArray[Any], channel: str | int, out: NDArray[np.float32]) -> NDArray[np.float32]:

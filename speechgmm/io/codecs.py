@@ -53,6 +53,11 @@ def coded(pieces: Iterable[NDArray[np.float32]], codec: str, sample_rate: int) -
     ((800,), True)
     """
     container, subtype = CODECS[codec]
+    if not soundfile.check_format(container, subtype):
+        raise DataError(
+            f"samples cannot be coded by {codec}: libsndfile {soundfile.__libsndfile_version__} was built without it; "
+            "leave it out of augment.noise.codecs, or install soundfile again from a wheel"
+        )
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as file:
         n_samples = 0
         try:

@@ -19,6 +19,7 @@ from speechgmm.errors import DataError
 from speechgmm.io.audio_content import content_of
 from speechgmm.io.feature_store import digest, digest_file
 from speechgmm.io.header_counts import header_count
+from speechgmm.io.mpeg_frames import mpeg_count
 from speechgmm.io.pcm_wave import open_pcm_wave
 from speechgmm.io.recording_file import MendedFile, open_recording
 
@@ -32,6 +33,11 @@ DECODING_VERSION: Final = 3
 
 _TAGS: Final = 4096
 """Bytes that tags of text may take behind the samples."""
+
+_REINSTALL: Final = (
+    "remove soundfile and install it again from a wheel (pip uninstall soundfile; pip install soundfile)"
+)
+"""How to get the libsndfile that wheels of soundfile bring along, with all its formats."""
 
 
 class Source(Protocol):
@@ -95,6 +101,11 @@ def _unread(raw: BinaryIO) -> int:
 @contextmanager
 def _other_decoder(raw: BinaryIO, path: Path, error: Exception) -> Iterator[Decoder]:
     """A decoder of what libsndfile refused."""
+    if name := _lacking(raw):
+        raise DataError(
+            f"{path}: not audio that can be decoded here: it is {name}, and this libsndfile was built without it; "
+            f"{_REINSTALL}, or convert it: ffmpeg -i a.{name.lower()} a.wav"
+        ) from None
     content = content_of(raw)
     if content is None:
         raise not_audio(path, error) from None
@@ -105,6 +116,13 @@ def _other_decoder(raw: BinaryIO, path: Path, error: Exception) -> Iterator[Deco
         raise DataError(f"{path}: not audio that can be decoded here: it is {content.what}; {content.advice}") from None
     with open_other(raw, path, content.demuxer) as source:
         yield Decoder(source, 0, name=name)
+
+
+def _lacking(raw: BinaryIO) -> str:
+    """The format of a file that this libsndfile was built without; empty: it has the format, or does not know it."""
+    raw.seek(0)
+    name = "FLAC" if raw.read(4) == b"fLaC" else "MP3" if mpeg_count(raw, os.fstat(raw.fileno()).st_size) else ""
+    return "" if name in _libsndfile().available_formats() else name
 
 
 def recording_key(path: Path) -> str:
@@ -166,9 +184,8 @@ def _libsndfile() -> ModuleType:
         import soundfile
     except OSError as error:
         raise DataError(
-            f"libsndfile, which decodes recordings, cannot be loaded ({error}); remove soundfile and install it again "
-            "from a wheel (pip uninstall soundfile; pip install soundfile), or install the library of your system "
-            "(libsndfile1 on Debian)"
+            f"libsndfile, which decodes recordings, cannot be loaded ({error}); {_REINSTALL}, or install the library "
+            "of your system (libsndfile1 on Debian)"
         ) from None
     module: ModuleType = soundfile
     return module
@@ -190,4 +207,4 @@ def _forward() -> "type[soundfile.SoundFile]":
 def not_audio(path: Path, error: Exception) -> DataError:
     """What libsndfile says of a file that it does not decode."""
     reason = str(error).removeprefix("Error opening ").split(": ", 1)[-1].rstrip(".")
-    return DataError(f"{path}: not audio that can be decoded ({reason})")
+    return DataError(f"{path}: not audio that can be decoded ({reason}); copy it or export it again")

@@ -37,7 +37,7 @@ def open_recording(path: Path) -> Iterator[BinaryIO]:
                 )
         with path.open("rb", buffering=0) as file:
             if os.fstat(file.fileno()).st_size == 0:
-                raise DataError(f"{path}: the file is empty (0 bytes)")
+                raise DataError(f"{path}: the file is empty (0 bytes); copy or record it again")
             yield file
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None

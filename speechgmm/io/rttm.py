@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from speechgmm.errors import DataError
+from speechgmm.errors import DataError, counted
 from speechgmm.evaluation.diarization import Turn, check_turns
 from speechgmm.io.atomic import write_text
 from speechgmm.io.tables import number, read_table
@@ -106,8 +106,8 @@ def parse_rttm(text: str, name: str = "RTTM") -> dict[str, list[Turn]]:
             continue
         found.setdefault(cells[1], []).append(Turn(start, round(start + duration, 6), cells[7]))
     if empty:
-        turns = "turn of 0 s is" if len(empty) == 1 else "turns of 0 s are"
-        warnings.warn(f"{name}: {len(empty)} {turns} left out, the first in line {empty[0]}", stacklevel=2)
+        turns = counted(len(empty), "turn of 0 s is", "turns of 0 s are")
+        warnings.warn(f"{name}: {turns} left out, the first in line {empty[0]}", stacklevel=2)
     if not found:
         raise DataError(f"{name}: there is no SPEAKER line of more than 0 s; expected one for each turn")
     return {recording: sorted(turns) for recording, turns in found.items()}

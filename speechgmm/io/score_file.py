@@ -122,10 +122,12 @@ def read_truth(path: Path) -> dict[Pair, bool]:
 def _lines(path: Path) -> list[tuple[int, str]]:
     if path.is_dir():
         raise DataError(f"{path}: a folder without {RunFile.SCORES}; expected a score file or the folder of a run")
+    if is_parquet(path) and not path.exists():
+        raise DataError(f"{path}: there is no such file")
     text = "\n".join(map("\t".join, score_rows(path))) if is_parquet(path) else read_table(path)
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if not lines:
-        raise DataError(f"{path}: nothing in it")
+        raise DataError(f"{path}: nothing in it; expected a row for each trial or test item")
     return lines
 
 
@@ -150,7 +152,7 @@ def _layout(path: Path, lines: Sequence[tuple[int, str]], wanted: str) -> tuple[
     how = layout(path, [line for _, line in lines], wanted)
     body = lines[how.n_header :]
     if not body:
-        raise DataError(f"{path}: a header and no rows")
+        raise DataError(f"{path}: a header and no rows; expected one for each trial or test item")
     return how, body
 
 
@@ -230,7 +232,7 @@ def _class_scores(path: Path, lines: Sequence[tuple[int, str]], by: str | None) 
             problems.append(f"  line {n}: {error}")
     _refuse(path, problems, len(lines) - 1)
     if not rows:
-        raise DataError(f"{path}: a header and no rows")
+        raise DataError(f"{path}: a header and no rows; expected one for each trial or test item")
     columns = {name: tuple(cells[place] for cells, *_ in rows) for name, place in own.items()}
     targets = [cells[own["true"]] for cells, *_ in rows if detected and cells[first - 1] == "target"]
     return ClassScores(

@@ -68,7 +68,7 @@ def score_rows(path: Path) -> Iterator[list[str]]:
         with _opened(path) as file:
             yield from cells_of_lines(line.rstrip("\n") for line in file)
     except (EOFError, gzip.BadGzipFile) as error:
-        raise DataError(f"{path}: damaged ({error})") from None
+        raise DataError(f"{path}: damaged ({error}); copy it or make it again") from None
 
 
 def _opened(path: Path) -> IO[str]:
@@ -104,7 +104,7 @@ def _parquet_rows(path: Path) -> Iterator[list[str]]:
                 columns = [map(str, column.to_pylist()) for column in batch.columns]
                 yield from map(list, zip(*columns, strict=True))
     except arrow.ArrowInvalid as error:
-        raise DataError(f"{path}: not a Parquet file, or damaged ({error})") from None
+        raise DataError(f"{path}: not a Parquet file, or damaged ({error}); copy it or make it again") from None
 
 
 def is_long(head: Sequence[str]) -> bool:

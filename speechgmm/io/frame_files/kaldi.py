@@ -17,8 +17,7 @@ from speechgmm.errors import DataError
 from speechgmm.io.atomic import write_atomically, write_text
 from speechgmm.io.frame_files.kaldi_text import read_text_matrix, skip_text_matrix
 from speechgmm.io.frame_files.source import FrameSource, StoredFrames, check_shape, mapped, mapped_frames, opened
-
-BINARY: Final = b"\0B"
+from speechgmm.io.kaldi_objects import BINARY
 
 _NUMBERS: Final[dict[bytes, np.dtype[Any]]] = {b"F": np.dtype("<f4"), b"D": np.dtype("<f8")}
 _COMPRESSED: Final[dict[bytes, np.dtype[Any]]] = {

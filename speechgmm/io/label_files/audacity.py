@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from speechgmm.errors import DataError
-from speechgmm.io.label_files.reading import FileLabel, LabelList, Tier, content_lines, label_text_of, seconds
-from speechgmm.io.timed_labels import LabelledRecording, checked_labels
+from speechgmm.io.label_files.reading import FileLabel, LabelList, Tier, content_lines, labels_without_tabs, seconds
+from speechgmm.io.tables import read_table
+from speechgmm.io.timed_labels import LabelledRecording
 
 
 def read(path: Path) -> list[Tier]:
@@ -21,7 +22,7 @@ def read(path: Path) -> list[Tier]:
         DataError: The file cannot be read; a line without two times; an end before its start.
     """
     found = LabelList(str(path))
-    for n, line in content_lines(label_text_of(path)):
+    for n, line in content_lines(read_table(path)):
         if line.startswith("\\"):
             continue
         cells = [cell.strip() for cell in line.split("\t", 2)] if "\t" in line else line.split(None, 2)
@@ -43,12 +44,5 @@ def write(recordings: Sequence[LabelledRecording]) -> str:
         DataError: A label with a tab or a line end in it, or with spaces around it.
     """
     (recording,) = recordings
-    rows = []
-    for one in checked_labels(str(recording.path), recording.first_tier):
-        if one.label != " ".join(one.label.split()):
-            raise DataError(
-                f"{recording.path}: the label {one.label!r} cannot stand in a label track of Audacity, whose columns "
-                "are separated by tabs; rename it, or write CSV or JSON"
-            )
-        rows.append(f"{one.start:.6f}\t{one.end:.6f}\t{one.label}\n")
-    return "".join(rows)
+    labels = labels_without_tabs(str(recording.path), recording.first_tier, "a label track of Audacity")
+    return "".join(f"{one.start:.6f}\t{one.end:.6f}\t{one.label}\n" for one in labels)

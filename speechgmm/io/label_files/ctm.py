@@ -15,9 +15,9 @@ from speechgmm.io.label_files.reading import (
     Tier,
     confidence_of,
     content_lines,
-    label_text_of,
     seconds,
 )
+from speechgmm.io.tables import read_table
 from speechgmm.io.timed_labels import LabelledRecording, TimedLabel, checked_labels
 
 
@@ -57,7 +57,7 @@ def read(path: Path) -> list[Tier]:
         DataError: The file cannot be read; a line of other columns; a time that is no number, or negative.
     """
     found = LabelList(str(path))
-    for n, line in content_lines(label_text_of(path), ";;"):
+    for n, line in content_lines(read_table(path), ";;"):
         cells, where = line.split(), f"{path}, line {n}"
         if not 5 <= len(cells) <= 7:
             raise DataError(

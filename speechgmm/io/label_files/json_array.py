@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from speechgmm.errors import DataError
-from speechgmm.io.label_files.reading import FileLabel, LabelList, Tier, label_text_of
+from speechgmm.io.label_files.reading import FileLabel, LabelList, Tier
 from speechgmm.io.label_files.table import label_rows
+from speechgmm.io.tables import read_table
 from speechgmm.io.text_file import HALF, is_text
 from speechgmm.io.timed_labels import LabelledRecording
 
@@ -19,11 +20,11 @@ def read(path: Path) -> list[Tier]:
         DataError: The file cannot be read, or is no array of objects with ``start`` and ``end``; times that cannot be.
     """
     try:
-        rows = json.loads(label_text_of(path))
+        rows = json.loads(read_table(path))
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not JSON that can be read ({error})") from None
     if not isinstance(rows, list):
-        raise DataError(f"{path}: expected an array of objects with start and end in s, and label")
+        raise DataError(f"{path}: {str(rows)[:40]!r}; expected an array of objects with start and end in s, and label")
     lists: dict[str, LabelList] = {}
     for n, row in enumerate(rows):
         if not isinstance(row, dict):

@@ -21,11 +21,11 @@ from speechgmm.io.label_files.reading import (
     check_columns,
     confidence_of,
     content_lines,
-    label_text_of,
+    labels_without_tabs,
     seconds,
 )
-from speechgmm.io.tables import table
-from speechgmm.io.timed_labels import LabelledRecording, checked_labels
+from speechgmm.io.tables import read_table, table
+from speechgmm.io.timed_labels import LabelledRecording
 
 BEGIN, END, OFFSET, FILE = "Begin Time (s)", "End Time (s)", "File Offset (s)", "Begin File"
 ANNOTATION: Final = "Annotation"
@@ -46,7 +46,7 @@ def read(path: Path) -> list[Tier]:
         DataError: The file cannot be read; a column of times is missing; begin times go on over several files, and
             there is no column that says where in its file a selection is; times that cannot be.
     """
-    lines = content_lines(label_text_of(path))
+    lines = content_lines(read_table(path))
     columns = [cell.strip() for cell in lines[0][1].split("\t")] if lines else []
     missing = [name for name in (BEGIN, END) if name not in columns]
     if missing:
@@ -112,12 +112,7 @@ def write(recordings: Sequence[LabelledRecording]) -> str:
     rows: list[list[object]] = []
     for recording in recordings:
         for tier, labels in recording.tiers.items():
-            for one in checked_labels(str(recording.path), labels):
-                if one.label != " ".join(one.label.split()):
-                    raise DataError(
-                        f"{recording.path}: the label {one.label!r} cannot stand in a selection table, whose columns "
-                        "are separated by tabs; rename it, or write CSV or JSON"
-                    )
+            for one in labels_without_tabs(str(recording.path), labels, "a selection table"):
                 begin, end, offset = (f"{time:.6f}" for time in (before + one.start, before + one.end, one.start))
                 sure = "" if one.confidence is None else f"{one.confidence:.6f}"
                 row = [len(rows) + 1, "Spectrogram 1", 1, begin, end, recording.path.name, offset, one.label, sure]

@@ -1,14 +1,13 @@
 """What readers of label files share: a label in a file, its times, and what is refused of them."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from pathlib import Path
 from typing import NamedTuple
 
-from speechgmm.errors import DataError
-from speechgmm.io.timed_labels import TimedLabel
+from speechgmm.errors import DataError, counted
+from speechgmm.io.timed_labels import TimedLabel, checked_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +61,7 @@ class LabelList:
     def done(self) -> list[FileLabel]:
         """The labels, sorted by their times; warns of those of 0 s."""
         if self._empty:
-            n = len(self._empty)
-            are = "1 label of 0 s is" if n == 1 else f"{n} labels of 0 s are"
+            are = counted(len(self._empty), "label of 0 s is", "labels of 0 s are")
             warnings.warn(f"{self.name}: {are} left out, the first at {self._empty[0]}", stacklevel=3)
         return sorted(self.labels, key=lambda one: (one.start, one.end))
 
@@ -109,8 +107,16 @@ def content_lines(text: str, comment: str = "") -> list[tuple[int, str]]:
     return [(n, line) for n, line in lines if line.strip() and not (comment and line.lstrip().startswith(comment))]
 
 
-def label_text_of(path: Path) -> str:
-    """The text of a label file in UTF-8 or UTF-16. Raises DataError where it cannot be read."""
-    from speechgmm.io.tables import read_table
+def labels_without_tabs(recording: str, labels: Iterable[TimedLabel], what: str) -> Iterator[TimedLabel]:
+    """Labels to write into ``what``, whose columns are separated by tabs, one after another.
 
-    return read_table(path)
+    Raises:
+        DataError: Times that cannot be; a label with a tab or a line end in it, or with spaces around it.
+    """
+    for one in checked_labels(recording, labels):
+        if one.label != " ".join(one.label.split()):
+            raise DataError(
+                f"{recording}: the label {one.label!r} cannot stand in {what}, whose columns are separated by tabs; "
+                "rename it, or write CSV or JSON"
+            )
+        yield one

@@ -18,9 +18,9 @@ from speechgmm.io.label_files.reading import (
     Tier,
     check_columns,
     confidence_of,
-    label_text_of,
     seconds,
 )
+from speechgmm.io.tables import read_table
 from speechgmm.io.timed_labels import LabelledRecording, checked_labels
 
 COLUMNS: Final = ("file", "start", "end", "label", "tier", "confidence")
@@ -33,7 +33,7 @@ def read(path: Path) -> list[Tier]:
         DataError: The file cannot be read; ``start`` or ``end`` is missing; a row of other columns; times that cannot
             be.
     """
-    text = label_text_of(path)
+    text = read_table(path)
     header = text.partition("\n")[0]
     by = "\t" if path.suffix.lower() == ".tsv" else ";" if ";" in header and "," not in header else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=by)

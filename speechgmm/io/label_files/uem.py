@@ -8,7 +8,8 @@ What begins with ;; is a comment. (NIST, RT evaluation plans.)
 from pathlib import Path
 
 from speechgmm.errors import DataError, first_few
-from speechgmm.io.label_files.reading import FileLabel, LabelList, Tier, content_lines, label_text_of, seconds
+from speechgmm.io.label_files.reading import FileLabel, LabelList, Tier, content_lines, seconds
+from speechgmm.io.tables import read_table
 
 
 def read(path: Path) -> list[Tier]:
@@ -18,7 +19,7 @@ def read(path: Path) -> list[Tier]:
         DataError: The file cannot be read; a line of other columns; times that cannot be; there is no stretch.
     """
     found = LabelList(str(path))
-    for n, line in content_lines(label_text_of(path), ";;"):
+    for n, line in content_lines(read_table(path), ";;"):
         cells, where = line.split(), f"{path}, line {n}"
         if len(cells) != 4:
             raise DataError(f"{where}: {len(cells)} columns; expected recording, channel, start and end: is it a UEM?")
