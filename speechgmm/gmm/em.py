@@ -25,9 +25,7 @@ from speechgmm.gmm.model import DiagGMM, LogLinear
 from speechgmm.gmm.options import Dead
 from speechgmm.gmm.overrelaxation import Overrelaxation
 from speechgmm.gmm.prior import MIN_COUNT, PARAMETERS, Parameter
-from speechgmm.gmm.progress import ROUNDING as ROUNDING
 from speechgmm.gmm.progress import Progress, Step
-from speechgmm.gmm.progress import rounding_of as rounding_of
 from speechgmm.gmm.protocols import Model, Prior, Statistics
 from speechgmm.gmm.splitting import resplit
 from speechgmm.gmm.stats import GMMStats

@@ -32,7 +32,6 @@ from speechgmm.gmm.options import (
     PrecisionChoice,
     Start,
 )
-from speechgmm.gmm.preparation import SPARSE_FROM as SPARSE_FROM
 from speechgmm.gmm.preparation import prepared
 from speechgmm.gmm.prior import MIN_COUNT
 from speechgmm.keywords import own_keywords

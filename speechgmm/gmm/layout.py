@@ -92,7 +92,7 @@ def prepare(
 
     Raises:
         ShapeError: Frames, weights, centre or scale that do not fit together; a scale or a block that is not positive.
-        FitError: See ``check_frames``.
+        FitError: See ``as_source`` and ``check_finite``.
 
     >>> [batch.n_frames for batch in prepare(np.zeros((5, 2)))]
     [5.0]

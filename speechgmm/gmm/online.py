@@ -104,7 +104,7 @@ class OnlineEM:
         Raises:
             ShapeError, FitError, ConfigError: As ``fit_gmm``, and as the class.
         """
-        values, _ = check_frames(frames)
+        values = check_frames(frames)
         _, variance = moments(values)
         if not variance.all():
             constant = int(np.argmin(variance))
@@ -129,7 +129,7 @@ class OnlineEM:
         values = np.asarray(frames)
         if not len(values):
             return
-        values, _ = check_frames(values)
+        values = check_frames(values)
         if values.shape[1] != self.model.n_features:
             raise ShapeError(
                 f"frames of {values.shape[1]} dimensions for a model of {self.model.n_features}; "

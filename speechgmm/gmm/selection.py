@@ -11,15 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from speechgmm.errors import ConfigError, FitError
-from speechgmm.gmm.candidates import allowed as allowed
-from speechgmm.gmm.candidates import candidate_frames
+from speechgmm.gmm.candidates import allowed, candidate_frames
 from speechgmm.gmm.component_count import frames_each
 from speechgmm.gmm.concurrency import ALL_CORES, asked_workers, batch_mapper
-from speechgmm.gmm.criteria import AT_THE_END as AT_THE_END
-from speechgmm.gmm.criteria import NAMES as NAMES
-from speechgmm.gmm.criteria import Candidate, Choice, Criterion, candidate_of, why_chosen
-from speechgmm.gmm.criteria import n_parameters as n_parameters
-from speechgmm.gmm.criteria import penalised as penalised
+from speechgmm.gmm.criteria import Candidate, Choice, Criterion, candidate_of, penalised, why_chosen
 from speechgmm.gmm.em import Fit
 from speechgmm.gmm.families import Covariance
 from speechgmm.gmm.fit import fit_mixture

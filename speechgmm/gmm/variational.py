@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from speechgmm.errors import ConfigError, FitError, ShapeError
 from speechgmm.gmm.bayesian import BayesianGMM, WeightPrior
 from speechgmm.gmm.concurrency import ALL_CORES, batch_mapper
-from speechgmm.gmm.em import e_step, rounding_of
+from speechgmm.gmm.em import e_step
 from speechgmm.gmm.frames import FrameSource, Mapper, as_source, moments
 from speechgmm.gmm.init import initial_model
 from speechgmm.gmm.layout import Batch, BatchReference, Precision, batches, block_size, hold
@@ -21,6 +21,7 @@ from speechgmm.gmm.model import DiagGMM, LogLinear
 from speechgmm.gmm.options import PrecisionChoice, Start, check_memory, resolve_precision
 from speechgmm.gmm.overrelaxation import FURTHER, FURTHEST, further_statistics
 from speechgmm.gmm.predictive import PredictiveStack
+from speechgmm.gmm.progress import rounding_of
 from speechgmm.gmm.stats import GMMStats
 from speechgmm.keywords import own_keywords
 from speechgmm.parallel import one_blas_thread

@@ -230,12 +230,11 @@ def train_held(
     alignments: Alignments,
     spec: HMMSpec,
     *,
-    n_updates: int = UPDATES,
     graphs: KeptGraphs | None = None,
 ) -> tuple[Units, HeldFit]:
     """Grow mixtures (E,) to the sizes that ``spec`` asks for, on alignments that are made anew at each level.
 
-    Levels are those of `sizes_by_level` from the largest mixture's size on. At each come splits, ``n_updates`` updates
+    Levels are those of `sizes_by_level` from the largest mixture's size on. At each come splits, ``UPDATES`` updates
     and an alignment; after the last level's as many updates again. Returns units with the transitions of the last
     alignment, drawn to those of ``units``, and the mixtures of their states, and the last fit. Raises as the methods of
     ``held``.
@@ -245,10 +244,10 @@ def train_held(
     largest = max(model.n_components for model in mixtures)
     for sizes in sizes_by_level(spec, held.frames_of(alignments, len(mixtures)), largest):
         models = grown_mixtures(fit.mixtures, fit.counts, sizes, spec.frames_per_component)
-        fit = held.update(alignments, models, n_updates=n_updates)
+        fit = held.update(alignments, models, n_updates=UPDATES)
         units = with_transitions(units, topology, alignments, held.prior)
         alignments = held.align(units, fit.mixtures, beam=spec.beam, graphs=kept)
-    fit = held.update(alignments, fit.mixtures, n_updates=n_updates)
+    fit = held.update(alignments, fit.mixtures, n_updates=UPDATES)
     units = with_transitions(units, topology, alignments, held.prior)
     return units.with_parameters(fit.mixtures), fit
 
