@@ -18,7 +18,7 @@ from speechgmm.gmm.em import Fit, e_step
 from speechgmm.gmm.frames import Mapper
 from speechgmm.gmm.layout import Batch, BatchReference
 from speechgmm.gmm.model import DiagGMM
-from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior
+from speechgmm.gmm.prior import MIN_COUNT, ConjugatePrior, dead_components
 from speechgmm.gmm.progress import rounding_of
 from speechgmm.gmm.stats import GMMStats
 from speechgmm.parallel import one_blas_thread
@@ -137,7 +137,7 @@ def fit_gradient(
         converged=converged,
         fell=(),
         precision="float64",
-        dead=tuple(int(k) for k in np.flatnonzero(counts < min_count)),
+        dead=dead_components(counts, min_count),
         resplit=(),
         floored=int(np.count_nonzero(climb.best.variances <= least * (1 + 1e-12))),
         n_frames=climb.stats.n_frames,

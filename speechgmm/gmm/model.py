@@ -6,6 +6,7 @@ scores.
 
 from dataclasses import dataclass, field, replace
 from math import isfinite
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from speechgmm.errors import ShapeError
 
 Floats = NDArray[np.float64]
+
+NO_PART: Final = -1e30
+"""Stands for log 0, far below any log density: -inf less -inf, or times 0, would be NaN."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

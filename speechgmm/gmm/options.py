@@ -144,6 +144,16 @@ def absolute_floor(floor: ArrayLike, n_features: int) -> Floats:
     return np.broadcast_to(least, (n_features,)).copy()
 
 
+def check_variance(variance: Floats) -> None:
+    """Raise FitError for a variance of frames (D,) that float64 cannot hold."""
+    if not np.isfinite(variance).all():
+        d = int(np.flatnonzero(~np.isfinite(variance))[0])
+        raise FitError(
+            f"dimension {d} has variance {variance[d]:g}; expected a finite one: a frame lies too far out, look for "
+            "outliers"
+        )
+
+
 def checked_floor(floor: ArrayLike | None, n_frames: int, mean: Floats, variance: Floats) -> Floats:
     """The floor (D,) that was given, or 0 where it will be a share of the variances of the start.
 
@@ -156,9 +166,7 @@ def checked_floor(floor: ArrayLike | None, n_frames: int, mean: Floats, variance
     >>> checked_floor(None, 9, np.zeros(2), np.ones(2))
     array([0., 0.])
     """
-    if not np.isfinite(variance).all():
-        d = int(np.flatnonzero(~np.isfinite(variance))[0])
-        raise FitError(f"the variance of dimension {d} is not finite: a frame lies too far out; look for outliers")
+    check_variance(variance)
     least = np.zeros(len(variance)) if floor is None else absolute_floor(floor, len(variance))
     constant = np.flatnonzero((variance == 0) & (least == 0))
     if len(constant):

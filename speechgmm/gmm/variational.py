@@ -18,7 +18,7 @@ from speechgmm.gmm.frames import FrameSource, Mapper, as_source, moments
 from speechgmm.gmm.init import initial_model
 from speechgmm.gmm.layout import Batch, BatchReference, Precision, batches, block_size, hold
 from speechgmm.gmm.model import DiagGMM, LogLinear
-from speechgmm.gmm.options import PrecisionChoice, Start, check_memory, resolve_precision
+from speechgmm.gmm.options import PrecisionChoice, Start, check_memory, check_variance, resolve_precision
 from speechgmm.gmm.overrelaxation import FURTHER, FURTHEST, further_statistics
 from speechgmm.gmm.predictive import PredictiveStack
 from speechgmm.gmm.progress import rounding_of
@@ -164,9 +164,7 @@ def fit_variational(
         n_components = MOST_COMPONENTS
     with batch_mapper(n_jobs, map, source, n_components) as spread:
         mean, variance = moments(source, map=spread)
-        if not np.isfinite(variance).all():
-            d = int(np.flatnonzero(~np.isfinite(variance))[0])
-            raise FitError(f"the variance of dimension {d} is not finite: a frame lies too far out; look for outliers")
+        check_variance(variance)
         if prior is None:
             prior = BayesianGMM.around(mean, variance, n_components, **given)  # type: ignore[arg-type]  # by name
         chosen = "float64" if precision == "auto" else resolve_precision(precision, 1.0)
