@@ -106,9 +106,10 @@ def random_channel(rng: np.random.Generator, sample_rate: int) -> NDArray[np.flo
 
 
 def band_pass(low: float, high: float, sample_rate: int) -> NDArray[np.float64]:
-    """Impulse response (TAPS,) that lets through what is between two frequencies in Hz, of linear phase.
+    """Impulse response (n,) that lets through what is between two frequencies in Hz, of linear phase.
 
-    The gain is 1/2 at the edges; a ``high`` above half the rate is no edge, and neither is a ``low`` of 0.
+    n is 257 at 8 kHz, and grows with the rate. The gain is 1/2 at the edges; a ``high`` above half the rate is no edge,
+    and neither is a ``low`` of 0.
 
     Raises:
         DataError: Nothing of the band is below half the rate, or it is everything there is.

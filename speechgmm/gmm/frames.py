@@ -115,7 +115,7 @@ class FrameSource:
 
 
 def as_source(frames: "ArrayLike | FrameSource", weights: ArrayLike | None = None) -> FrameSource:
-    """Frames (N, D) and their weights (N,) in float64 as a source; values are not looked at.
+    """Frames (N, D) as a source, with weights (N,) in float64; whether values are finite is not looked at.
 
     Raises:
         ShapeError: Frames that are not (N, D), or weights that are not (N,).

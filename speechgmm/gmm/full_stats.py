@@ -158,6 +158,7 @@ class FullPrior:
 
         Raises:
             FitError: No frames at all; or a component has shrunk to a point, a line or a plane and no floor holds it.
+            ConfigError: A floor that is 0 in some dimensions and not in others.
         """
         weights, means, covariances = previous.weights, previous.means, previous.covariances
         alive = self.mean_counts >= min_count

@@ -37,6 +37,7 @@ STARTS: Final = 4
 """Starts by default, where there are frames enough to tell them apart and few components."""
 
 MOST_STARTS: Final = 1000
+"""All starts are kept until the best is known."""
 
 FRAMES_TO_CHOOSE: Final = 15
 """Frames per component and start. With fewer, the likeliest start is often one that overfits the frames."""
@@ -71,7 +72,8 @@ def initial_model(
 
     Raises:
         FitError: Fewer distinct frames than components.
-        ConfigError: An unknown method; starts that are no whole number above 0.
+        ConfigError: An unknown method; starts that are no whole number above 0, or more than ``MOST_STARTS`` or than
+            there are ways to choose the components' frames.
 
     >>> rng = np.random.default_rng(0)
     >>> frames = rng.normal(size=(100, 2))

@@ -34,10 +34,10 @@ class Span:
     first: int
     stop: int
     log_score: float  # nats: of its frames and of the arcs that lead to them; over an utterance they sum to its score
-    confidence: float | None = None  # mean posterior of the label at its frames; None: not asked for
+    confidence: float | None = None  # 0 to 1, see `with_confidence` and, of forced alignments, `with_fit`
     start: float | None = None  # frames: expected beginning; None: ``first``
     end: float | None = None  # frames: expected end; None: ``stop``
-    scores: "SpanScores | None" = None  # see `phone_scores.AlignmentScorer.scored`; None: not asked for
+    scores: "SpanScores | None" = None  # see `phone_scores.AlignmentScorer.placed`; None: not asked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,8 @@ LEAST_SHARE: Final = 1e-12
 class StateStack:
     """The mixtures of S states, M components in all, ready to multiply with rows [z, z², 1, 0...] of frames.
 
-    Products are small: whoever scores many utterances holds BLAS to one thread (``blas.one_blas_thread``), as training
-    does.
+    Products are small: whoever scores many utterances holds BLAS to one thread (``parallel.one_blas_thread``), as
+    training does.
     """
 
     factors: Block  # (M, P), for log2 p(k, x)

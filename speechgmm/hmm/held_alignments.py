@@ -87,8 +87,8 @@ class HeldTraining:
     """Utterances with the prior of their mixtures: what does not change while mixtures are trained on alignments.
 
     The frames need not be those that were aligned, but there must be as many: those of another transform will do.
-    Work goes through ``map``, which must keep
-    order; tasks are cut by the data alone, so that no number of workers changes a byte.
+    Work goes through ``map``, which must keep order; tasks are cut by the data alone, so that no number of workers
+    changes a byte.
 
     >>> from speechgmm.hmm import left_to_right, linear
     >>> frames = np.array([[0.0], [0.2], [-0.2], [5.0], [5.1], [4.9]] * 5)

@@ -70,6 +70,7 @@ def forward_backward(
 
     Raises:
         ShapeError: Log-likelihoods of another shape, or NaN.
+        ConfigError: A beam that is not above 0.
         DataError: Fewer frames than the shortest path; no path left in the beam, nor in one ``WIDER``.
 
     >>> from speechgmm.hmm import HMM, Units, left_to_right, linear

@@ -123,7 +123,7 @@ class Segmentation:
     posteriors: NDArray[np.float32]  # (H, W, K), smoothed
     uncertainty: NDArray[np.float32]  # (H, W), entropy of the mixture's own posteriors (mean field makes all look sure)
     fit: Fit | VariationalFit
-    mixture: DiagGMM  # that pixels were asked by: the fit's, its variances at the floor or above
+    mixture: DiagGMM  # that the posteriors are of: the fit's, its variances at the floor or above
     space: PixelSpace
     smoothed: Smoothed | None  # how the smoothing went; None: strength 0
     n_fitted: int  # pixels that the mixture was fitted to
